@@ -1,0 +1,2 @@
+//! The command `portal`.
+fn main() {}

@@ -1,0 +1,60 @@
+//! `POST /crm/{version}/settings/portals`
+//!
+//! Creates a portal in the org of the token. It can't be undone, and a lost answer leaves in
+//! doubt whether it happened: [`CreateFlow`](crate::flow::CreateFlow) is the safe way to send it.
+
+use crate::endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError};
+use crate::envelope::{self, Refusal};
+use crate::list::portals_path;
+use crate::name::PortalName;
+use crate::scope::Scope;
+
+/// Create the one portal of an org.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CreatePortal {
+    /// The name to give.
+    pub name: PortalName,
+}
+
+impl CreatePortal {
+    /// A create of `name`.
+    pub fn new(name: PortalName) -> Self {
+        Self { name }
+    }
+
+    /// The server's side: reads the body of a request. No content type is needed: the documented
+    /// example sends a wrong one, and the official SDKs send none.
+    ///
+    /// # Errors
+    /// The answer of the service to such a body, as a [`Refusal`].
+    pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
+        envelope::parse_name(body).map(Self::new)
+    }
+
+    /// The server's side: the answer that says that `name` was created.
+    pub fn answer(version: ApiVersion, name: &str) -> Response {
+        envelope::success(
+            name,
+            match version {
+                ApiVersion::V8 => "Portal created successfully",
+                _ => "Portal created successfully with given name.",
+            },
+        )
+    }
+}
+
+impl Endpoint for CreatePortal {
+    /// The name as the service writes it; its letters may differ in case.
+    type Output = String;
+    const SCOPES: &'static [Scope] = &[Scope::PORTAL_CREATE];
+
+    fn request(&self, version: ApiVersion) -> Request {
+        Request::new(Method::Post, portals_path(version))
+            .with_body("application/json", envelope::encode_name(&self.name))
+    }
+
+    fn decode(&self, response: &Response) -> Result<String, ResponseError> {
+        envelope::decode_name(response, &self.name)
+    }
+}

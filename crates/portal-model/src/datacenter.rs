@@ -1,0 +1,225 @@
+//! Where an org lives: the eight [`DataCenter`]s of the official SDKs, and which API host to use.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A data center of Zoho, as the official SDKs list them.
+///
+/// The United Kingdom and the Emirates are reported, but stand in no SDK: give both URLs for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DataCenter {
+    /// United States.
+    Us,
+    /// Europe.
+    Eu,
+    /// India.
+    In,
+    /// Australia.
+    Au,
+    /// Japan.
+    Jp,
+    /// China.
+    Cn,
+    /// Canada.
+    Ca,
+    /// Saudi Arabia.
+    Sa,
+}
+
+/// The kind of an org. Portals don't work in a [`Sandbox`](Self::Sandbox).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Environment {
+    /// The real thing.
+    #[default]
+    Production,
+    /// A copy of an org to try things in; the service refuses every operation on portals there.
+    Sandbox,
+    /// A developer edition, which behaves like production.
+    Developer,
+}
+
+impl DataCenter {
+    /// All of them.
+    pub const ALL: [Self; 8] =
+        [Self::Us, Self::Eu, Self::In, Self::Au, Self::Jp, Self::Cn, Self::Ca, Self::Sa];
+
+    /// Its short name, such as `us`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Us => "us",
+            Self::Eu => "eu",
+            Self::In => "in",
+            Self::Au => "au",
+            Self::Jp => "jp",
+            Self::Cn => "cn",
+            Self::Ca => "ca",
+            Self::Sa => "sa",
+        }
+    }
+
+    /// Base URL of the accounts server.
+    pub const fn accounts_url(self) -> &'static str {
+        match self {
+            Self::Us => "https://accounts.zoho.com",
+            Self::Eu => "https://accounts.zoho.eu",
+            Self::In => "https://accounts.zoho.in",
+            Self::Au => "https://accounts.zoho.com.au",
+            Self::Jp => "https://accounts.zoho.jp",
+            Self::Cn => "https://accounts.zoho.com.cn",
+            Self::Ca => "https://accounts.zohocloud.ca",
+            Self::Sa => "https://accounts.zoho.sa",
+        }
+    }
+
+    /// Base URL of the API.
+    pub fn api_url(self, environment: Environment) -> String {
+        let host = match environment {
+            Environment::Production => "www",
+            Environment::Sandbox => "sandbox",
+            Environment::Developer => "developer",
+        };
+        let domain = match self {
+            Self::Us => "com",
+            Self::Eu => "eu",
+            Self::In => "in",
+            Self::Au => "com.au",
+            Self::Jp => "jp",
+            Self::Cn => "com.cn",
+            Self::Ca => "ca",
+            Self::Sa => "sa",
+        };
+        format!("https://{host}.zohoapis.{domain}")
+    }
+
+    /// The data center whose production API has this base URL.
+    fn of_production_url(url: &str) -> Option<Self> {
+        let url = url.trim_end_matches('/');
+        Self::ALL
+            .into_iter()
+            .find(|data_center| data_center.api_url(Environment::Production) == url)
+    }
+}
+
+impl fmt::Display for DataCenter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.code())
+    }
+}
+
+impl FromStr for DataCenter {
+    type Err = UnknownDataCenter;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDataCenter> {
+        Self::ALL
+            .into_iter()
+            .find(|data_center| data_center.code().eq_ignore_ascii_case(text))
+            .ok_or_else(|| UnknownDataCenter(text.to_owned()))
+    }
+}
+
+/// A short name that no data center has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "\"{0}\" is no data center, expected one of us, eu, in, au, jp, cn, ca, sa; \
+     for any other give the API's and the accounts server's URL"
+)]
+pub struct UnknownDataCenter(String);
+
+/// Which API host a client was told to use, and thereby what the `api_domain` of a token answer
+/// may change.
+///
+/// A rule of ours: an answer may correct a guess, but never send a token to a host that nobody
+/// named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiDomain {
+    /// Nobody said: the answer decides.
+    Unset,
+    /// By its data center: the account may turn out to live in another one.
+    DataCenter(DataCenter, Environment),
+    /// By its base URL: it stays.
+    Given(String),
+}
+
+/// What an `api_domain` changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiDomainChange {
+    /// Nothing.
+    Keep,
+    /// Use this base URL from now on.
+    Use(String),
+    /// Nothing, but it is worth a warning: the answer names this other host.
+    Mismatch(String),
+}
+
+impl ApiDomain {
+    /// The base URL, where it is known already.
+    pub fn url(&self) -> Option<String> {
+        match self {
+            Self::Unset => None,
+            Self::DataCenter(data_center, environment) => Some(data_center.api_url(*environment)),
+            Self::Given(url) => Some(url.clone()),
+        }
+    }
+
+    /// What to do about `answered`, the `api_domain` of a token answer.
+    pub fn after(&self, answered: &str) -> ApiDomainChange {
+        let answered = answered.trim_end_matches('/');
+        match self {
+            Self::Unset => ApiDomainChange::Use(answered.to_owned()),
+            Self::DataCenter(here, Environment::Production) => {
+                match DataCenter::of_production_url(answered) {
+                    Some(there) if there == *here => ApiDomainChange::Keep,
+                    Some(there) => ApiDomainChange::Use(there.api_url(Environment::Production)),
+                    None => ApiDomainChange::Mismatch(answered.to_owned()),
+                }
+            }
+            // The answer names the production host of the same data center here.
+            Self::DataCenter(here, _) if DataCenter::of_production_url(answered) == Some(*here) => {
+                ApiDomainChange::Keep
+            }
+            Self::Given(url) if url.trim_end_matches('/') == answered => ApiDomainChange::Keep,
+            Self::DataCenter(..) | Self::Given(_) => ApiDomainChange::Mismatch(answered.to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_center_is_found_by_its_code() {
+        for data_center in DataCenter::ALL {
+            assert_eq!(data_center.code().to_uppercase().parse(), Ok(data_center));
+        }
+        assert!("uk".parse::<DataCenter>().unwrap_err().to_string().contains("us, eu, in"));
+    }
+
+    #[test]
+    fn only_another_production_host_of_the_table_replaces_one() {
+        let us = ApiDomain::DataCenter(DataCenter::Us, Environment::Production);
+        assert_eq!(us.after("https://www.zohoapis.com/"), ApiDomainChange::Keep);
+        let eu = "https://www.zohoapis.eu".to_owned();
+        assert_eq!(us.after(&eu), ApiDomainChange::Use(eu));
+        for foreign in [
+            "https://www.zohoapis.com.evil.example",
+            "http://www.zohoapis.eu",
+            "https://sandbox.zohoapis.eu",
+            "https://www.zohoapis.eu@evil.example",
+        ] {
+            assert_eq!(us.after(foreign), ApiDomainChange::Mismatch(foreign.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_sandbox_and_a_given_host_stay() {
+        let sandbox = ApiDomain::DataCenter(DataCenter::In, Environment::Sandbox);
+        assert_eq!(sandbox.after("https://www.zohoapis.in"), ApiDomainChange::Keep);
+        let eu = "https://www.zohoapis.eu".to_owned();
+        assert_eq!(sandbox.after(&eu), ApiDomainChange::Mismatch(eu.clone()));
+        let given = ApiDomain::Given("http://127.0.0.1:8780".to_owned());
+        assert_eq!(given.after("http://127.0.0.1:8780/"), ApiDomainChange::Keep);
+        assert_eq!(given.after(&eu), ApiDomainChange::Mismatch(eu.clone()));
+        assert_eq!(ApiDomain::Unset.after(&eu), ApiDomainChange::Use(eu));
+    }
+}

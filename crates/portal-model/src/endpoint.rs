@@ -1,0 +1,374 @@
+//! What every operation has in common: plain [`Request`] and [`Response`] values, and the
+//! [`Endpoint`] that turns one into the other.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+use crate::error::ApiError;
+use crate::scope::Scope;
+use crate::secret::Secret;
+
+/// The client side of one operation: encode the request, decode whatever comes back.
+///
+/// A transport needs nothing else:
+/// ```
+/// use portal_model::{ApiVersion, CreatePortal, Endpoint, Method, PortalName, Response, Secret};
+///
+/// let create = CreatePortal::new(PortalName::parse("PortalsAPItest100")?);
+/// let token = Secret::new("1000.abc.def".to_owned());
+/// let request = create.request(ApiVersion::V7).authorized(&token);
+/// assert_eq!(request.method, Method::Post);
+/// assert_eq!(request.path, "/crm/v7/settings/portals");
+/// assert_eq!(request.body, br#"{"portals":[{"name":"PortalsAPItest100"}]}"#);
+///
+/// // … send it by any means, then:
+/// let answer = Response::new(400, br#"{"portals":[{"code":"ALREADY_USED","details":
+///     {"api_name":"name"},"message":"The entered portal name is already in use",
+///     "status":"error"}]}"#);
+/// let error = create.decode(&answer).unwrap_err();
+/// assert!(error.api().is_some_and(|error| error.is_already_used()));
+/// # Ok::<(), portal_model::InvalidPortalName>(())
+/// ```
+pub trait Endpoint {
+    /// What a successful answer says.
+    type Output;
+    /// The scopes of which any one is enough.
+    const SCOPES: &'static [Scope];
+
+    /// The request, without its token: see [`Request::authorized`].
+    fn request(&self, version: ApiVersion) -> Request;
+
+    /// Reads any answer.
+    ///
+    /// # Errors
+    /// [`ResponseError::Api`] where the service refused in its own words,
+    /// [`ResponseError::Unreadable`] for everything that is not the service's answer to this
+    /// operation: HTML of a gateway, an empty or cut body, a success without its envelope.
+    fn decode(&self, response: &Response) -> Result<Self::Output, ResponseError>;
+}
+
+/// The version in a path. [`V7`](Self::V7) is the one that documents the operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ApiVersion {
+    /// `/crm/v4`
+    V4,
+    /// `/crm/v5`
+    V5,
+    /// `/crm/v6`
+    V6,
+    /// `/crm/v7`, the default.
+    #[default]
+    V7,
+    /// `/crm/v8`, which words its successes differently.
+    V8,
+}
+
+impl ApiVersion {
+    /// The versions that are served, oldest first.
+    pub const ALL: [Self; 5] = [Self::V4, Self::V5, Self::V6, Self::V7, Self::V8];
+
+    /// The number after the `v`.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::V4 => 4,
+            Self::V5 => 5,
+            Self::V6 => 6,
+            Self::V7 => 7,
+            Self::V8 => 8,
+        }
+    }
+}
+
+impl fmt::Display for ApiVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{}", self.number())
+    }
+}
+
+impl FromStr for ApiVersion {
+    type Err = UnknownVersion;
+
+    fn from_str(text: &str) -> Result<Self, UnknownVersion> {
+        let number = text.strip_prefix('v').unwrap_or(text);
+        Self::ALL
+            .into_iter()
+            .find(|version| number == version.number().to_string())
+            .ok_or_else(|| UnknownVersion(text.to_owned()))
+    }
+}
+
+/// A version that is none of v4 to v8.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is no API version, expected one of v4, v5, v6, v7, v8")]
+pub struct UnknownVersion(String);
+
+/// An HTTP method, as far as the operations need one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Read.
+    Get,
+    /// Create, and everything of OAuth.
+    Post,
+    /// Rename.
+    Put,
+}
+
+impl Method {
+    /// As it stands in a request line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A request as any transport can send it: append `path` to a base URL, add a `Host` and a
+/// `Content-Length`.
+///
+/// `Debug` shows no query, no `Authorization` and no body, since each may carry a secret.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Absolute path with its query, percent-encoded.
+    pub path: String,
+    /// Names in lower case, with their values.
+    pub headers: Vec<(&'static str, String)>,
+    /// Empty where the method has none.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// A request without headers and body.
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// The same request with a body.
+    #[must_use]
+    pub fn with_body(mut self, content_type: &str, body: Vec<u8>) -> Self {
+        self.headers.push(("content-type", content_type.to_owned()));
+        self.body = body;
+        self
+    }
+
+    /// The same request with its access token: `Authorization: Zoho-oauthtoken …`.
+    #[must_use]
+    pub fn authorized(mut self, access_token: &Secret<String>) -> Self {
+        self.headers
+            .push(("authorization", format!("{AUTHORIZATION_SCHEME} {}", access_token.expose())));
+        self
+    }
+
+    /// The path without its query, fit for a log.
+    pub fn path_without_query(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default()
+    }
+}
+
+/// The scheme of the `Authorization` header.
+pub const AUTHORIZATION_SCHEME: &str = "Zoho-oauthtoken";
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let header_names: Vec<_> = self.headers.iter().map(|(name, _)| *name).collect();
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path_without_query())
+            .field("headers", &header_names)
+            .field("body_len", &self.body.len())
+            .finish()
+    }
+}
+
+/// An answer as any transport can hand it over, and as a server hands it to one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// What `Retry-After` says, as a time from now.
+    pub retry_after: Option<Duration>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// An answer without `Retry-After`.
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, retry_after: None, body: body.into() }
+    }
+
+    /// The same answer with what its `Retry-After` header says: whole seconds, or a date, which
+    /// is taken relative to the answer's own `Date`. What can't be read counts as absent.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portal_model::Response;
+    ///
+    /// let throttled = Response::new(429, "").with_retry_after(Some("7"), None);
+    /// assert_eq!(throttled.retry_after, Some(Duration::from_secs(7)));
+    /// ```
+    #[must_use]
+    pub fn with_retry_after(mut self, retry_after: Option<&str>, date: Option<&str>) -> Self {
+        self.retry_after = retry_after.and_then(|value| parse_retry_after(value.trim(), date));
+        self
+    }
+}
+
+fn parse_retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = OffsetDateTime::parse(value, &Rfc2822).ok()?;
+    let now = OffsetDateTime::parse(date?.trim(), &Rfc2822).ok()?;
+    Some((until - now).try_into().unwrap_or(Duration::ZERO))
+}
+
+/// Why an answer is no success.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// The service refused, in its own words.
+    #[error(transparent)]
+    Api(ApiError),
+    /// What came is not the service's answer to this operation. Whether the service did what was
+    /// asked can't be told from it.
+    #[error(transparent)]
+    Unreadable(Unreadable),
+}
+
+impl ResponseError {
+    /// The service's own words, where it has said something.
+    pub fn api(&self) -> Option<&ApiError> {
+        match self {
+            Self::Api(error) => Some(error),
+            Self::Unreadable(_) => None,
+        }
+    }
+}
+
+/// An answer that is not the service's, kept as far as it helps to find out whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the answer, HTTP status {http_status}, {why}{}", self.quoted())]
+#[non_exhaustive]
+pub struct Unreadable {
+    /// The HTTP status.
+    pub http_status: u16,
+    /// What is wrong with it.
+    pub why: UnreadableReason,
+    /// How the body begins: at most [`EXCERPT_LEN`](Self::EXCERPT_LEN) bytes, made valid UTF-8.
+    pub excerpt: String,
+}
+
+impl Unreadable {
+    /// How many bytes of an unreadable body are kept: 4 KiB.
+    pub const EXCERPT_LEN: usize = 4096;
+
+    /// Keeps what helps of `response`.
+    pub fn new(response: &Response, why: UnreadableReason) -> Self {
+        let kept = response.body.get(..Self::EXCERPT_LEN).unwrap_or(&response.body);
+        Self { http_status: response.status, why, excerpt: String::from_utf8_lossy(kept).into() }
+    }
+
+    /// For a body that may hold a secret.
+    pub(crate) fn without_excerpt(response: &Response, why: UnreadableReason) -> Self {
+        Self { http_status: response.status, why, excerpt: String::new() }
+    }
+
+    /// The first line of the excerpt, short enough for a message.
+    fn quoted(&self) -> String {
+        const SHOWN: usize = 80;
+        let line = self.excerpt.trim_start().lines().next().unwrap_or_default();
+        let shown: String = line.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
+        match shown.as_str() {
+            "" => String::new(),
+            _ if shown.len() < self.excerpt.trim().len() => format!(": {shown}…"),
+            _ => format!(": {shown}"),
+        }
+    }
+}
+
+/// What is wrong with an [`Unreadable`] answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnreadableReason {
+    /// There is no body where one is needed.
+    #[error("is empty")]
+    Empty,
+    /// The body is no JSON: HTML of a gateway, or JSON that was cut.
+    #[error("is no JSON")]
+    NotJson,
+    /// JSON without an envelope that the service uses.
+    #[error("is JSON, but not the service's answer to this call")]
+    NoEnvelope,
+    /// A success that speaks of another name, or stands under a status of failure.
+    #[error("contradicts itself or the request")]
+    Contradiction,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_of_a_request_shows_no_secret() {
+        let request = Request::new(Method::Post, "/oauth/v2/token/revoke?token=hush")
+            .with_body("text/plain", b"hush".to_vec())
+            .authorized(&Secret::new("hush".to_owned()));
+        let shown = format!("{request:?}");
+        assert!(!shown.contains("hush"), "{shown}");
+        assert!(shown.contains("authorization"), "{shown}");
+    }
+
+    #[test]
+    fn an_unreadable_answer_is_kept_but_bounded() {
+        let page = format!("<html>\u{1b}[31m502 Bad Gateway\n{}", "x".repeat(9000));
+        let unreadable =
+            Unreadable::new(&Response::new(502, page.as_bytes()), UnreadableReason::NotJson);
+        assert_eq!(unreadable.excerpt.len(), Unreadable::EXCERPT_LEN);
+        assert_eq!(
+            unreadable.to_string(),
+            "the answer, HTTP status 502, is no JSON: <html>[31m502 Bad Gateway…"
+        );
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_relative_to_the_answers_own() {
+        let after = |value, date| Response::new(429, "").with_retry_after(value, date).retry_after;
+        let date = Some("Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(after(Some(" 120 "), None), Some(Duration::from_secs(120)));
+        assert_eq!(
+            after(Some("Wed, 21 Oct 2015 07:29:30 GMT"), date),
+            Some(Duration::from_secs(90))
+        );
+        assert_eq!(after(Some("Wed, 21 Oct 2015 07:00:00 GMT"), date), Some(Duration::ZERO));
+        for unreadable in ["", "-1", "soon", "1e9", "Wed, 21 Oct 2015 07:29:30 GMT"] {
+            assert_eq!(after(Some(unreadable), None), None, "{unreadable}");
+        }
+        assert_eq!(after(None, date), None);
+    }
+
+    #[test]
+    fn a_version_is_read_with_and_without_its_letter() {
+        assert_eq!("v8".parse(), Ok(ApiVersion::V8));
+        assert_eq!("4".parse(), Ok(ApiVersion::V4));
+        for wrong in ["", "v", "v3", "v9", "vv7", "v7.0", "seven"] {
+            let error = wrong.parse::<ApiVersion>().unwrap_err();
+            assert!(error.to_string().contains("v4, v5, v6, v7, v8"), "{error}");
+        }
+    }
+}

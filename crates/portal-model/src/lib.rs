@@ -1,0 +1,36 @@
+#![doc = include_str!("../README.md")]
+
+pub mod create;
+pub mod datacenter;
+pub mod endpoint;
+pub mod envelope;
+pub mod error;
+pub mod explain;
+pub mod flow;
+pub mod get;
+pub mod list;
+pub mod name;
+pub mod oauth;
+pub mod outcome;
+mod percent;
+pub mod portal;
+pub mod rename;
+pub mod scope;
+pub mod secret;
+pub mod timestamp;
+
+pub use create::CreatePortal;
+pub use datacenter::{DataCenter, Environment};
+pub use endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError, Unreadable};
+pub use envelope::Refusal;
+pub use error::{ApiError, Details, ErrorCode};
+pub use flow::CreateFlow;
+pub use get::GetPortal;
+pub use list::ListPortals;
+pub use name::{BrokenRule, InvalidPortalName, PortalName};
+pub use outcome::Outcome;
+pub use portal::{Portal, UserRef};
+pub use rename::RenamePortal;
+pub use scope::Scope;
+pub use secret::Secret;
+pub use timestamp::{InvalidTimestamp, Timestamp};

@@ -1,0 +1,72 @@
+//! `GET /crm/{version}/settings/portals`
+//!
+//! The portals of the org of the token: one answer, never paged.
+
+use serde_json::Value;
+
+use crate::endpoint::{
+    ApiVersion, Endpoint, Method, Request, Response, ResponseError, Unreadable, UnreadableReason,
+};
+use crate::envelope::{self, Portals};
+use crate::portal::Portal;
+use crate::scope::Scope;
+
+/// List the portals of the org.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListPortals;
+
+impl ListPortals {
+    /// The server's side: 200 with `portals` in the order of their creation, 204 without any.
+    pub fn answer(portals: &[Portal]) -> Response {
+        if portals.is_empty() {
+            Response::new(204, "")
+        } else {
+            Response::new(200, envelope::to_json(&Portals::new(portals)))
+        }
+    }
+}
+
+impl Endpoint for ListPortals {
+    /// In the order of the service.
+    type Output = Vec<Portal>;
+    const SCOPES: &'static [Scope] = &[Scope::PORTAL_READ];
+
+    fn request(&self, version: ApiVersion) -> Request {
+        Request::new(Method::Get, portals_path(version))
+    }
+
+    fn decode(&self, response: &Response) -> Result<Vec<Portal>, ResponseError> {
+        decode_portals(response)
+    }
+}
+
+/// `/crm/{version}/settings/portals`
+pub(crate) fn portals_path(version: ApiVersion) -> String {
+    format!("/crm/{version}/settings/portals")
+}
+
+/// Reads the answer to a list or a get: 204 is an empty list, and a record without a name makes
+/// the whole unreadable, since it could be the one that is looked for.
+pub(crate) fn decode_portals(response: &Response) -> Result<Vec<Portal>, ResponseError> {
+    if response.status == 204 {
+        return Ok(Vec::new());
+    }
+    let mut body = envelope::read_object(response)?;
+    if let Some(error) = envelope::refusal_in(&body, response.status) {
+        return Err(ResponseError::Api(error));
+    }
+    let unreadable = |why| ResponseError::Unreadable(Unreadable::new(response, why));
+    if response.status != 200 {
+        return Err(unreadable(UnreadableReason::NoEnvelope));
+    }
+    match body.remove("portals") {
+        Some(Value::Array(items)) => items
+            .into_iter()
+            .map(|item| {
+                serde_json::from_value(item).map_err(|_| unreadable(UnreadableReason::NoEnvelope))
+            })
+            .collect(),
+        _ => Err(unreadable(UnreadableReason::NoEnvelope)),
+    }
+}

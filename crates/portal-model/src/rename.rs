@@ -1,0 +1,61 @@
+//! `PUT /crm/{version}/settings/portals/{name}`
+//!
+//! Gives a portal of the org another name. The old name is free at once.
+
+use crate::endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError};
+use crate::envelope::{self, Refusal};
+use crate::get::portal_path;
+use crate::name::PortalName;
+use crate::scope::Scope;
+
+/// Rename a portal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RenamePortal {
+    /// The name that it has, any text: a name that we would not create must be reachable.
+    pub old: String,
+    /// The name that it gets.
+    pub new: PortalName,
+}
+
+impl RenamePortal {
+    /// A rename of `old` to `new`.
+    pub fn new(old: impl Into<String>, new: PortalName) -> Self {
+        Self { old: old.into(), new }
+    }
+
+    /// The server's side: reads the body of a request to `/portals/{old}`, where `old` is
+    /// decoded already.
+    ///
+    /// # Errors
+    /// The answer of the service to such a body, as a [`Refusal`].
+    pub fn parse(old: impl Into<String>, body: &[u8]) -> Result<Self, Refusal> {
+        envelope::parse_name(body).map(|new| Self::new(old, new))
+    }
+
+    /// The server's side: the answer that says that the portal is called `name` now.
+    pub fn answer(version: ApiVersion, name: &str) -> Response {
+        envelope::success(
+            name,
+            match version {
+                ApiVersion::V8 => "Portal updated successfully",
+                _ => "Portal renamed successfully with given name.",
+            },
+        )
+    }
+}
+
+impl Endpoint for RenamePortal {
+    /// The new name as the service writes it; its letters may differ in case.
+    type Output = String;
+    const SCOPES: &'static [Scope] = &[Scope::PORTAL_UPDATE];
+
+    fn request(&self, version: ApiVersion) -> Request {
+        Request::new(Method::Put, portal_path(version, &self.old))
+            .with_body("application/json", envelope::encode_name(&self.new))
+    }
+
+    fn decode(&self, response: &Response) -> Result<String, ResponseError> {
+        envelope::decode_name(response, &self.new)
+    }
+}
