@@ -37,6 +37,7 @@ pub enum Retry {
 /// assert_eq!(explain(&ErrorCode::AlreadyUsed).retry, Retry::Useless);
 /// assert_eq!(explain(&ErrorCode::InvalidToken).retry, Retry::WithNewToken);
 /// ```
+#[expect(clippy::too_many_lines, reason = "a table reads best in one piece")]
 pub fn explain(code: &ErrorCode) -> Explanation {
     use Retry::{AfterLooking, AfterWaiting, Useless, WithNewToken};
     let (meaning, remedy, retry) = match code {

@@ -13,7 +13,6 @@ use crate::scope::Scope;
 
 /// List the portals of the org.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct ListPortals;
 
 impl ListPortals {

@@ -1,0 +1,193 @@
+//! Bodies of the service, each decoded into what it means. `tests/fixtures/README.md` says where
+//! they come from.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use portal_model::endpoint::UnreadableReason;
+use portal_model::oauth::{AccessToken, OAuthError, RevokeToken, TokenResponseError};
+use portal_model::{
+    ApiError, ApiVersion, CreatePortal, Endpoint, ErrorCode, GetPortal, ListPortals, PortalName,
+    Refusal, RenamePortal, Response, ResponseError,
+};
+use serde_json::{Value, json};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+fn body(name: &str) -> Vec<u8> {
+    fs::read(folder().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn json_of(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+fn create(name: &str) -> CreatePortal {
+    CreatePortal::new(PortalName::parse(name).unwrap())
+}
+
+/// What a server says where the fixture shows a refusal of a create, and under which status.
+fn refusals() -> Vec<(&'static str, Refusal)> {
+    let call = Refusal::Call;
+    let of_body =
+        |body: Value| CreatePortal::parse(&serde_json::to_vec(&body).unwrap()).unwrap_err();
+    let of_name = |name: &str| of_body(json!({"portals": [{"name": name}]}));
+    vec![
+        ("common.400.invalid_body.live.json", CreatePortal::parse(b"").unwrap_err()),
+        ("common.400.invalid_request_method.json", call(ApiError::invalid_request_method())),
+        ("common.401.authentication_failure.live.json", call(ApiError::authentication_failure())),
+        ("common.401.invalid_token.live.json", call(ApiError::invalid_token())),
+        ("common.401.oauth_scope_mismatch.json", call(ApiError::scope_mismatch())),
+        ("common.404.invalid_url_pattern.json", call(ApiError::invalid_url_pattern())),
+        ("common.500.internal_error.json", call(ApiError::internal_error())),
+        ("create.400.already_used.spec.json", Refusal::Item(ApiError::already_used())),
+        ("create.400.api_not_supported.sandbox.spec.json", call(ApiError::not_in_sandbox())),
+        ("create.400.invalid_data.min_length.spec.json", of_name("a b")),
+        ("create.400.mandatory_not_found.spec.json", of_body(json!({"portals": [{}]}))),
+        (
+            "create.403.no_permission.permissions.spec.json",
+            call(ApiError::no_permission(["Crm_Implied_Manage_ClientPortal"])),
+        ),
+        ("ours.create.400.invalid_data.max_length.json", of_name(&"x y".repeat(11))),
+        ("ours.create.400.name_wrong_type.json", of_body(json!({"portals": [{"name": 7}]}))),
+        ("ours.create.400.pattern_not_matched.wrapped.json", of_name("my portal")),
+        ("ours.create.400.portals_missing.json", of_body(json!({"name": "PortalsAPItest100"}))),
+        (
+            "ours.create.400.portals_more_than_one.json",
+            of_body(json!({"portals": [{"name": "PortalOne"}, {"name": "PortalTwo"}]})),
+        ),
+        ("ours.create.400.portals_not_array.json", of_body(json!({"portals": {"name": "x"}}))),
+    ]
+}
+
+#[test]
+fn a_server_refuses_exactly_as_the_service_does_and_a_client_reads_it_back() {
+    for (fixture, refusal) in refusals() {
+        let answer = refusal.response();
+        assert_eq!(json_of(&answer.body), json_of(&body(fixture)), "{fixture}");
+        let status = fixture.split('.').find_map(|part| part.parse().ok());
+        assert_eq!(Some(answer.status), status, "{fixture}");
+        let expected = Err(ResponseError::Api(refusal.error().clone()));
+        let recorded = Response::new(answer.status, body(fixture));
+        assert_eq!(create("PortalsAPItest100").decode(&recorded), expected, "{fixture}");
+        let listed = ListPortals.decode(&recorded).map(|_| String::new());
+        assert_eq!(listed, expected, "{fixture}");
+    }
+}
+
+/// Refusals that this project's server words otherwise, or not at all.
+const READ_ONLY_REFUSALS: [(&str, ErrorCode); 3] = [
+    ("common.400.unable_to_parse.json", ErrorCode::UnableToParseDataType),
+    ("common.429.too_many_requests.spec.json", ErrorCode::TooManyRequests),
+    ("create.403.no_permission.empty.spec.json", ErrorCode::NoPermission),
+];
+
+#[test]
+fn a_refusal_in_other_words_is_read_with_all_its_details() {
+    for (fixture, code) in READ_ONLY_REFUSALS {
+        let recorded = Response::new(400, body(fixture));
+        let Err(ResponseError::Api(error)) = create("PortalsAPItest100").decode(&recorded) else {
+            panic!("{fixture}");
+        };
+        assert_eq!(error.code, code, "{fixture}");
+        assert_eq!(error.details.as_value(), &json_of(&body(fixture))["details"], "{fixture}");
+    }
+}
+
+#[test]
+fn the_documented_request_is_what_a_client_sends_and_a_server_reads() {
+    let recorded = body("create.request.v7.json");
+    let request = create("PortalsAPItest100").request(ApiVersion::V7);
+    assert_eq!(json_of(&request.body), json_of(&recorded));
+    assert_eq!(CreatePortal::parse(&recorded), Ok(create("PortalsAPItest100")));
+}
+
+#[test]
+fn each_version_says_success_in_its_own_words() {
+    let (v7, v8) = (ApiVersion::V7, ApiVersion::V8);
+    for (fixture, answer) in [
+        ("create.200.success.doc.json", CreatePortal::answer(v7, "PortalsAPItest100")),
+        ("create.200.success.spec.json", CreatePortal::answer(v8, "examplePortal")),
+        ("update.200.doc.json", RenamePortal::answer(v7, "PortalsAPItest200")),
+        ("update.200.spec.json", RenamePortal::answer(v8, "examplePortal")),
+    ] {
+        assert_eq!(answer.status, 200, "{fixture}");
+        assert_eq!(json_of(&answer.body), json_of(&body(fixture)), "{fixture}");
+        let name = json_of(&answer.body)["portals"][0]["details"]["name"].clone();
+        let name = name.as_str().unwrap();
+        assert_eq!(create(name).decode(&answer).as_deref(), Ok(name), "{fixture}");
+    }
+}
+
+#[test]
+fn a_success_that_names_another_portal_is_none() {
+    let answer = Response::new(200, body("create.200.success.doc.json"));
+    let Err(ResponseError::Unreadable(unreadable)) = create("SomethingElse").decode(&answer) else {
+        panic!("taken for a success");
+    };
+    assert_eq!(unreadable.why, UnreadableReason::Contradiction);
+}
+
+#[test]
+fn the_recorded_lists_are_read_and_written_back_whole() {
+    for (fixture, name) in [
+        ("get_portals.200.doc.json", "MyFirstCompany"),
+        ("get_portals.200.spec.json", "portalname"),
+    ] {
+        let portals = ListPortals.decode(&Response::new(200, body(fixture))).unwrap();
+        let one =
+            GetPortal::new(name.to_uppercase()).decode(&Response::new(200, body(fixture))).unwrap();
+        assert_eq!(one.as_ref(), portals.first(), "{fixture}");
+        let portal = one.unwrap();
+        assert_eq!(portal.name, name);
+        assert_eq!(portal.active, Some(true), "{fixture}");
+        assert!(portal.created_time.is_some() && portal.created_by.is_some(), "{fixture}");
+        let (mut written, mut recorded) =
+            (json_of(&ListPortals::answer(&portals).body), json_of(&body(fixture)));
+        // `Z` and `+00:00` are the same offset.
+        for value in [&mut written, &mut recorded] {
+            for key in ["created_time", "modified_time"] {
+                let time = value["portals"][0][key].as_str().unwrap().replace('Z', "+00:00");
+                value["portals"][0][key] = time.into();
+            }
+        }
+        assert_eq!(written, recorded, "{fixture}");
+    }
+}
+
+#[test]
+fn the_recorded_token_answers_are_read() {
+    let decode = |fixture| AccessToken::decode(&Response::new(200, body(fixture)));
+    let granted = decode("oauth.200.grant.live.json").unwrap();
+    assert!(granted.refresh_token.is_some());
+    assert_eq!(granted.api_domain.as_deref(), Some("https://www.zohoapis.com"));
+    assert_eq!(granted.expires_in.as_secs(), 3600);
+    let refreshed = decode("oauth.200.refresh.json").unwrap();
+    assert_eq!(refreshed.refresh_token, None);
+    for (fixture, expected) in [
+        ("oauth.200.error.invalid_client.live.json", OAuthError::new(OAuthError::INVALID_CLIENT)),
+        ("oauth.200.error.invalid_code.live.json", OAuthError::new(OAuthError::INVALID_CODE)),
+        ("oauth.400.error.access_denied.live.json", OAuthError::throttled()),
+    ] {
+        assert_eq!(json_of(&expected.answer().body), json_of(&body(fixture)), "{fixture}");
+        assert_eq!(decode(fixture), Err(TokenResponseError::Refused(expected)), "{fixture}");
+    }
+    assert_eq!(RevokeToken::decode(&Response::new(200, body("oauth.revoke.200.json"))), Ok(()));
+}
+
+#[test]
+fn every_fixture_is_used() {
+    let source = include_str!("fixtures.rs");
+    let names: BTreeSet<String> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    assert!(names.len() > 30, "{names:?}");
+    for name in names {
+        assert!(source.contains(&format!("\"{name}\"")), "{name} is not used");
+    }
+}

@@ -1,0 +1,5 @@
+//! What goes over the wire, from outside the crate.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod fixtures;
+mod round_trip;

@@ -1,0 +1,174 @@
+//! What one side writes, the other reads; and what nobody wrote is never taken for a success.
+
+use portal_model::{
+    ApiError, ApiVersion, CreatePortal, Details, Endpoint, ErrorCode, GetPortal, ListPortals,
+    Portal, PortalName, Refusal, RenamePortal, Response, ResponseError, Timestamp, UserRef,
+};
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+
+fn any_name() -> impl Strategy<Value = PortalName> {
+    "[A-Za-z0-9]{6,30}".prop_map(|name| PortalName::parse(&name).unwrap())
+}
+
+fn any_version() -> impl Strategy<Value = ApiVersion> {
+    prop::sample::select(ApiVersion::ALL.as_slice())
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map(".{0,8}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+fn any_error() -> impl Strategy<Value = ApiError> {
+    let code = prop_oneof![
+        prop::sample::select(ErrorCode::KNOWN).prop_map(|code| code.as_str().to_owned()),
+        "[A-Z_]{1,20}",
+        any::<String>(),
+    ]
+    .prop_filter("SUCCESS is no error", |code| code != "SUCCESS");
+    (100..600_u16, code, any::<String>(), any_json()).prop_map(
+        |(status, code, message, details)| {
+            let mut error = ApiError::new(status, ErrorCode::from(code), message);
+            error.details = Details::from(details);
+            error
+        },
+    )
+}
+
+fn any_portal() -> impl Strategy<Value = Portal> {
+    (any_name(), 0..4_000_000_000_i64, ".{0,20}", any::<bool>()).prop_map(
+        |(name, seconds, user, active)| {
+            let mut portal = Portal::new(name);
+            portal.created_time = Timestamp::from_unix_seconds(seconds);
+            portal.created_by = Some(UserRef::new(user, seconds.to_string()));
+            portal.active = Some(active);
+            portal.zaid = Some(seconds.to_string());
+            portal
+        },
+    )
+}
+
+/// Bodies near to real ones: cut, doubled, with a part exchanged.
+fn any_body() -> impl Strategy<Value = Vec<u8>> {
+    let real = prop_oneof![
+        Just(CreatePortal::answer(ApiVersion::V7, "PortalsAPItest100").body),
+        Just(ListPortals::answer(&[Portal::new("PortalsAPItest100")]).body),
+        Just(Refusal::Item(ApiError::already_used()).response().body),
+        Just(Refusal::Call(ApiError::invalid_token()).response().body),
+    ];
+    prop_oneof![
+        any::<Vec<u8>>(),
+        any_json().prop_map(|json| json.to_string().into_bytes()),
+        any_json().prop_map(|json| format!(r#"{{"portals":{json}}}"#).into_bytes()),
+        any_json().prop_map(|json| format!(r#"{{"portals":[{json}]}}"#).into_bytes()),
+        (real.clone(), any::<prop::sample::Index>()).prop_map(|(mut body, at)| {
+            body.truncate(at.index(body.len()));
+            body
+        }),
+        (real, any::<prop::sample::Index>(), any::<u8>()).prop_map(|(mut body, at, byte)| {
+            let at = at.index(body.len());
+            body[at] = byte;
+            body
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_create_arrives_as_it_was_sent(name in any_name(), version in any_version()) {
+        let sent = CreatePortal::new(name);
+        let request = sent.request(version);
+        prop_assert_eq!(&request.path, &format!("/crm/{version}/settings/portals"));
+        prop_assert_eq!(CreatePortal::parse(&request.body), Ok(sent));
+    }
+
+    #[test]
+    fn a_rename_arrives_as_it_was_sent(
+        old in any::<String>(), new in any_name(), version in any_version(),
+    ) {
+        let sent = RenamePortal::new(old, new);
+        let request = sent.request(version);
+        let segment = request.path.rsplit('/').next().unwrap();
+        prop_assert!(segment.is_ascii() && !segment.contains(['?', '#', ' ']));
+        let old = GetPortal::parse(segment).name;
+        prop_assert_eq!(RenamePortal::parse(old, &request.body), Ok(sent));
+    }
+
+    #[test]
+    fn a_success_arrives_as_it_was_answered(name in any_name(), version in any_version()) {
+        let create = CreatePortal::new(name.clone());
+        prop_assert_eq!(
+            create.decode(&CreatePortal::answer(version, name.as_str())).unwrap(), name.as_str());
+        let rename = RenamePortal::new("old", name.clone());
+        prop_assert_eq!(
+            rename.decode(&RenamePortal::answer(version, name.as_str())).unwrap(), name.as_str());
+    }
+
+    #[test]
+    fn portals_arrive_as_they_were_answered(portals in prop::collection::vec(any_portal(), 0..4)) {
+        let answer = ListPortals::answer(&portals);
+        prop_assert_eq!(answer.status, if portals.is_empty() { 204 } else { 200 });
+        prop_assert_eq!(ListPortals.decode(&answer), Ok(portals.clone()));
+        let one = portals.first();
+        let name = one.map_or_else(String::new, |portal| portal.name.to_lowercase());
+        prop_assert_eq!(GetPortal::new(name).decode(&GetPortal::answer(one)), Ok(one.cloned()));
+    }
+
+    #[test]
+    fn a_refusal_arrives_as_it_was_answered(error in any_error(), wrapped: bool) {
+        let refusal = if wrapped { Refusal::Item(error) } else { Refusal::Call(error) };
+        let answer = refusal.response();
+        let expected = ResponseError::Api(refusal.error().clone());
+        let create = CreatePortal::new(PortalName::parse("PortalsAPItest100").unwrap());
+        prop_assert_eq!(create.decode(&answer).unwrap_err(), expected.clone());
+        if answer.status != 204 {
+            prop_assert_eq!(ListPortals.decode(&answer).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn whatever_is_answered_is_no_success_without_its_envelope(
+        status in 100..600_u16, body in any_body(),
+    ) {
+        let answer = Response::new(status, body);
+        let create = CreatePortal::new(PortalName::parse("PortalsAPItest100").unwrap());
+        let created = create.decode(&answer);
+        let _ = GetPortal::new("PortalsAPItest100").decode(&answer);
+        let listed = ListPortals.decode(&answer);
+        let json = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+        if created.is_ok() {
+            prop_assert!((200..300).contains(&status));
+            let result = if json["portals"].is_null() { &json } else { &json["portals"][0] };
+            prop_assert_eq!(&result["code"].as_str().unwrap().to_uppercase(), "SUCCESS");
+            prop_assert_eq!(&result["status"].as_str().unwrap().to_lowercase(), "success");
+        }
+        if let Ok(portals) = listed {
+            prop_assert!(status == 204 || status == 200 && json["portals"].is_array());
+            prop_assert!(portals.iter().all(|portal| json.to_string().contains(
+                &serde_json::to_string(&portal.name).unwrap())));
+        }
+    }
+
+    #[test]
+    fn whatever_is_asked_for_is_a_name_or_a_refusal(body in any_body()) {
+        match CreatePortal::parse(&body) {
+            Ok(create) => {
+                let json: Value = serde_json::from_slice(&body).unwrap();
+                prop_assert_eq!(json["portals"][0]["name"].as_str(), Some(create.name.as_str()));
+            }
+            Err(refusal) => prop_assert_eq!(refusal.error().http_status, 400),
+        }
+    }
+}
