@@ -3,7 +3,7 @@
 //! | rule | source |
 //! |---|---|
 //! | ASCII letters and digits only; a leading digit is allowed | the documentation says "alphanumeric"; ASCII is ours |
-//! | 6 to 30 characters | Zoho's `OpenAPI` file, and the metadata of the official SDKs |
+//! | 6 to 30 characters | Zoho's OpenAPI file, and the metadata of the official SDKs |
 //! | uniqueness ignores case, the case given is kept | ours: the name becomes a host name |
 
 use std::fmt;
