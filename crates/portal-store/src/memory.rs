@@ -1,0 +1,272 @@
+//! [`MemoryRegistry`]: the engine that forgets when the process ends.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
+use portal_model::{Portal, PortalName, Timestamp, UserRef};
+
+use crate::error::RegistryError;
+use crate::org::{FIRST_ZAID, Org, OrgId, PortalLimit, Principal, User, UserId};
+use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
+use crate::seed::Seed;
+use crate::token::TokenRules;
+use credentials::Credentials;
+
+mod credentials;
+
+/// A registry in memory, for tests and rehearsals.
+///
+/// ```
+/// use portal_model::Timestamp;
+/// use portal_store::{MemoryRegistry, Registry, Seed};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let registry = MemoryRegistry::new();
+/// let now: Timestamp = "2026-11-23T09:00:00Z".parse()?;
+/// registry.apply_seed(&Seed::default(), now).await?;
+/// assert_eq!(registry.principal("1000.unknown", now).await?, None);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MemoryRegistry {
+    state: Arc<Mutex<State>>,
+}
+
+impl MemoryRegistry {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Nothing in here panics halfway through a change, so a poisoned lock guards a whole state.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Default)]
+struct State {
+    orgs: Vec<Org>,
+    users: Vec<(OrgId, User)>,
+    credentials: Credentials,
+    portals: Vec<(OrgId, Portal)>,
+    /// Where in `portals` a name is.
+    by_name: HashMap<String, usize>,
+    /// Where in `portals` an org's are, in creation order.
+    by_org: HashMap<OrgId, Vec<usize>>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("orgs", &self.orgs.len())
+            .field("users", &self.users.len())
+            .field("portals", &self.portals.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn apply_seed(&mut self, seed: &Seed, now: i64) {
+        for org in &seed.orgs {
+            let known = self.orgs.iter().find(|known| known.name == org.name).map(|known| known.id);
+            let org_id = known.unwrap_or_else(|| {
+                let id = OrgId(self.orgs.last().map_or(OrgId::FIRST.0, |last| last.id.0 + 1));
+                self.orgs.push(Org {
+                    id,
+                    name: org.name.clone(),
+                    environment: org.environment,
+                    portal_limit: org.portal_limit,
+                });
+                id
+            });
+            for user in &org.users {
+                let known = self
+                    .users
+                    .iter()
+                    .find(|(org, known)| *org == org_id && known.email == user.email)
+                    .map(|(_, known)| known.id);
+                let user_id = known.unwrap_or_else(|| {
+                    let last = self.users.last();
+                    let id = UserId(last.map_or(UserId::FIRST.0, |(_, last)| last.id.0 + 1));
+                    let (name, email) = (user.name.clone(), user.email.clone());
+                    let permissions = user.permissions.clone();
+                    self.users.push((org_id, User { id, name, email, permissions }));
+                    id
+                });
+                for credential in &user.credentials {
+                    self.credentials.add(credential, user_id, now);
+                }
+            }
+        }
+    }
+
+    fn org(&self, id: OrgId) -> Option<&Org> {
+        // Both lists are in the order of the numbers.
+        let at = self.orgs.binary_search_by_key(&id, |org| org.id).ok()?;
+        self.orgs.get(at)
+    }
+
+    fn user(&self, id: UserId) -> Option<&(OrgId, User)> {
+        let at = self.users.binary_search_by_key(&id, |(_, user)| user.id).ok()?;
+        self.users.get(at)
+    }
+
+    fn principal(&self, access_token: &str, now: i64) -> Option<Principal> {
+        let (expires_at, entitlement) = self.credentials.bearer(access_token, now)?;
+        let (org, user) = self.user(entitlement.user)?;
+        Some(Principal {
+            org: self.org(*org)?.clone(),
+            user: user.clone(),
+            scopes: entitlement.scopes.clone(),
+            expires_at: Timestamp::from_unix_seconds(expires_at)?,
+            client_id: entitlement.client_id.clone(),
+        })
+    }
+
+    fn actor(&self, org: OrgId, user: UserId) -> Result<(&Org, UserRef), RegistryError> {
+        let unknown = |what: String| RegistryError::NotApplied(format!("there is no {what}"));
+        let org = self.org(org).ok_or_else(|| unknown(format!("org {org}")))?;
+        let (_, user) = self.user(user).ok_or_else(|| unknown(format!("user {user}")))?;
+        Ok((org, UserRef::new(&user.name, user.id.to_string())))
+    }
+
+    fn create_portal(
+        &mut self,
+        org: OrgId,
+        user: UserId,
+        name: &PortalName,
+        now: Timestamp,
+    ) -> Result<Result<Portal, CreateConflict>, RegistryError> {
+        let (owner, actor) = self.actor(org, user)?;
+        if owner.portal_limit == PortalLimit::One && self.by_org.contains_key(&org) {
+            return Ok(Err(CreateConflict::LimitReached));
+        }
+        let key = name_key(name.as_str());
+        if self.by_name.contains_key(&key) {
+            return Ok(Err(CreateConflict::NameTaken));
+        }
+        let at = self.portals.len();
+        let zaid = FIRST_ZAID.saturating_add_unsigned(at as u64);
+        let mut portal = Portal::new(name.as_str());
+        portal.created_time = Some(now);
+        portal.modified_time = Some(now);
+        portal.created_by = Some(actor.clone());
+        portal.modified_by = Some(actor);
+        portal.active = Some(true);
+        portal.zaid = Some(zaid.to_string());
+        self.portals.push((org, portal.clone()));
+        self.by_name.insert(key, at);
+        self.by_org.entry(org).or_default().push(at);
+        Ok(Ok(portal))
+    }
+
+    fn rename_portal(
+        &mut self,
+        org: OrgId,
+        user: UserId,
+        old: &str,
+        new: &PortalName,
+        now: Timestamp,
+    ) -> Result<Result<Portal, RenameConflict>, RegistryError> {
+        let (_, actor) = self.actor(org, user)?;
+        let (old_key, new_key) = (name_key(old), name_key(new.as_str()));
+        let at = self.by_name.get(&old_key).copied();
+        let Some((at, (_, portal))) = at.and_then(|at| {
+            Some((at, self.portals.get_mut(at).filter(|(owner, _)| *owner == org)?))
+        }) else {
+            return Ok(Err(RenameConflict::NotFound));
+        };
+        if self.by_name.get(&new_key).is_some_and(|holder| *holder != at) {
+            return Ok(Err(RenameConflict::NameTaken));
+        }
+        new.as_str().clone_into(&mut portal.name);
+        portal.modified_time = Some(now);
+        portal.modified_by = Some(actor);
+        let portal = portal.clone();
+        self.by_name.remove(&old_key);
+        self.by_name.insert(new_key, at);
+        Ok(Ok(portal))
+    }
+
+    fn portals(&self, org: OrgId) -> Vec<Portal> {
+        let places = self.by_org.get(&org).into_iter().flatten();
+        places.filter_map(|at| self.portals.get(*at)).map(|(_, portal)| portal.clone()).collect()
+    }
+
+    fn portal(&self, org: OrgId, name: &str) -> Option<Portal> {
+        let (owner, portal) = self.portals.get(*self.by_name.get(&name_key(name))?)?;
+        (*owner == org).then(|| portal.clone())
+    }
+}
+
+impl sealed::Sealed for MemoryRegistry {}
+
+impl Registry for MemoryRegistry {
+    async fn apply_seed(&self, seed: &Seed, now: Timestamp) -> Result<(), RegistryError> {
+        self.lock().apply_seed(seed, now.unix_seconds());
+        Ok(())
+    }
+
+    async fn grant(
+        &self,
+        request: &TokenRequest,
+        rules: TokenRules,
+        now: Timestamp,
+    ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
+        self.lock().credentials.grant(request, rules, now.unix_seconds())
+    }
+
+    async fn revoke(&self, refresh_token: &str, _now: Timestamp) -> Result<bool, RegistryError> {
+        Ok(self.lock().credentials.revoke(refresh_token))
+    }
+
+    async fn end_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
+        Ok(self.lock().credentials.end(access_token))
+    }
+
+    async fn principal(
+        &self,
+        access_token: &str,
+        now: Timestamp,
+    ) -> Result<Option<Principal>, RegistryError> {
+        Ok(self.lock().principal(access_token, now.unix_seconds()))
+    }
+
+    async fn create_portal(
+        &self,
+        org: OrgId,
+        user: UserId,
+        name: &PortalName,
+        now: Timestamp,
+    ) -> Result<Result<Portal, CreateConflict>, RegistryError> {
+        self.lock().create_portal(org, user, name, whole_seconds(now))
+    }
+
+    async fn rename_portal(
+        &self,
+        org: OrgId,
+        user: UserId,
+        old: &str,
+        new: &PortalName,
+        now: Timestamp,
+    ) -> Result<Result<Portal, RenameConflict>, RegistryError> {
+        self.lock().rename_portal(org, user, old, new, whole_seconds(now))
+    }
+
+    async fn portals(&self, org: OrgId) -> Result<Vec<Portal>, RegistryError> {
+        Ok(self.lock().portals(org))
+    }
+
+    async fn portal(&self, org: OrgId, name: &str) -> Result<Option<Portal>, RegistryError> {
+        Ok(self.lock().portal(org, name))
+    }
+}
+
+/// The time as every engine keeps it: whole seconds, in UTC.
+fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_unix_seconds(time.unix_seconds()).unwrap_or(time)
+}

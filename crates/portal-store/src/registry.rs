@@ -1,0 +1,138 @@
+//! [`Registry`]: what every engine keeps, and what it guarantees.
+
+use std::future::Future;
+
+use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
+use portal_model::{Portal, PortalName, Timestamp};
+
+use crate::error::RegistryError;
+use crate::org::{OrgId, Principal, UserId};
+use crate::seed::Seed;
+use crate::token::TokenRules;
+
+/// A registry of orgs, users, credentials and portals. A value is a handle: its clones share one
+/// registry.
+///
+/// - A change that was answered is kept, by the means of the engine.
+/// - Of any number of concurrent creates and renames to one name, letters in any case, from any
+///   number of handles and processes, exactly one succeeds. An org with
+///   [`PortalLimit::One`](crate::PortalLimit::One) never has two.
+/// - There is no clock: `now` is an argument, whole seconds count.
+/// - Secrets go in and out as text and are kept as hashes only.
+///
+/// # Cancel safety
+/// A change goes its way from the first poll on: dropping the future afterwards drops the answer,
+/// not the change.
+///
+/// # Errors
+/// Every method: [`RegistryError`] where the engine fails. What the service would refuse is the
+/// inner result.
+pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
+    /// Adds what `seed` has and the registry has not: orgs by name, users by org and e-mail,
+    /// clients by id, credentials by their hash. What exists stays as it is, so a used code or a
+    /// revoked token never revives. A code comes into being now.
+    fn apply_seed(
+        &self,
+        seed: &Seed,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), RegistryError>> + Send;
+
+    /// Hands out an access token for a refresh token or, once, for a code; a code's answer carries
+    /// a new refresh token with the code's scopes.
+    ///
+    /// The inner error is `invalid_client`, `invalid_client_secret` where only that is wrong,
+    /// `invalid_code`, or, with [`TokenRules::AsTheService`], `Access Denied`.
+    fn grant(
+        &self,
+        request: &TokenRequest,
+        rules: TokenRules,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Result<AccessToken, OAuthError>, RegistryError>> + Send;
+
+    /// Ends a refresh token and every access token that came from it. False where there is no such
+    /// refresh token any more.
+    fn revoke(
+        &self,
+        refresh_token: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, RegistryError>> + Send;
+
+    /// Ends one access token before its time. False where there is no such token.
+    fn end_access_token(
+        &self,
+        access_token: &str,
+    ) -> impl Future<Output = Result<bool, RegistryError>> + Send;
+
+    /// Whose access token it is; `None` where it is unknown, expired or revoked. What another
+    /// process revoked may go on for one second.
+    fn principal(
+        &self,
+        access_token: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Principal>, RegistryError>> + Send;
+
+    /// Creates a portal. An org or user that the registry doesn't have is an error of the caller:
+    /// [`RegistryError::NotApplied`].
+    fn create_portal(
+        &self,
+        org: OrgId,
+        user: UserId,
+        name: &PortalName,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Result<Portal, CreateConflict>, RegistryError>> + Send;
+
+    /// Gives the portal `old` of `org` another name, and `old` free at once. The same name in
+    /// other letters is no conflict.
+    fn rename_portal(
+        &self,
+        org: OrgId,
+        user: UserId,
+        old: &str,
+        new: &PortalName,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Result<Portal, RenameConflict>, RegistryError>> + Send;
+
+    /// The portals of an org, in the order of their creation.
+    fn portals(
+        &self,
+        org: OrgId,
+    ) -> impl Future<Output = Result<Vec<Portal>, RegistryError>> + Send;
+
+    /// The portal of that name in that org, letters in any case.
+    fn portal(
+        &self,
+        org: OrgId,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<Portal>, RegistryError>> + Send;
+}
+
+/// Why there is no new portal. Where both hold it is the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CreateConflict {
+    /// The org has its one portal.
+    #[error("the org has as many portals as it may have")]
+    LimitReached,
+    /// Some org has a portal of that name, letters in any case.
+    #[error("the name is taken")]
+    NameTaken,
+}
+
+/// Why a portal keeps its name. Where both hold it is the old name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenameConflict {
+    /// The org has no portal of the old name.
+    #[error("the org has no portal of that name")]
+    NotFound,
+    /// Another portal, of any org, has the new name, letters in any case.
+    #[error("the new name is taken")]
+    NameTaken,
+}
+
+/// What makes two names the same: letters in different case don't tell them apart.
+pub(crate) fn name_key(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}

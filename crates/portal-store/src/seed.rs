@@ -1,0 +1,62 @@
+//! [`Seed`]: the orgs, users and credentials that a registry starts with.
+
+use std::collections::BTreeSet;
+
+use portal_model::{Environment, Scope, Secret};
+
+use crate::org::{Permission, PortalLimit};
+
+/// What a registry starts with; applied with [`Registry::apply_seed`](crate::Registry::apply_seed).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seed {
+    /// The orgs, each by its name.
+    pub orgs: Vec<SeedOrg>,
+}
+
+/// An org of a [`Seed`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedOrg {
+    /// Unique in a registry.
+    pub name: String,
+    /// Production where nothing is said.
+    pub environment: Environment,
+    /// Unlimited where nothing is said.
+    pub portal_limit: PortalLimit,
+    /// Its users, each by the e-mail address.
+    pub users: Vec<SeedUser>,
+}
+
+/// A user of a [`SeedOrg`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedUser {
+    /// For people.
+    pub name: String,
+    /// Unique in the org.
+    pub email: String,
+    /// What the user may do.
+    pub permissions: BTreeSet<Permission>,
+    /// By what the user's programs get their tokens.
+    pub credentials: Vec<SeedCredential>,
+}
+
+/// A client and what entitles it to the access tokens of a [`SeedUser`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedCredential {
+    /// The client. It may have several credentials, with one and the same secret.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret<String>,
+    /// What entitles it.
+    pub grant: SeedGrant,
+    /// What its access tokens may be used for.
+    pub scopes: Vec<Scope>,
+}
+
+/// What entitles a client to access tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeedGrant {
+    /// For ever, until it is revoked.
+    RefreshToken(Secret<String>),
+    /// Once, within three minutes of the first time that the seed is applied.
+    Code(Secret<String>),
+}

@@ -1,0 +1,98 @@
+//! Tokens: how long they live, how many there may be, and how they are kept.
+
+use portal_model::Secret;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::error::RegistryError;
+
+/// An access token lives one hour.
+pub(crate) const ACCESS_TOKEN_SECONDS: i64 = 3600;
+/// A code is good for three minutes.
+pub(crate) const CODE_SECONDS: i64 = 180;
+/// The time in which a refresh token yields [`GRANTS_PER_WINDOW`] access tokens: ten minutes.
+pub(crate) const WINDOW_SECONDS: i64 = 600;
+/// The one that came with a code included.
+pub(crate) const GRANTS_PER_WINDOW: usize = 10;
+/// One more access token of the same refresh token ends the oldest.
+pub(crate) const ALIVE_PER_REFRESH_TOKEN: usize = 15;
+
+/// Which rules hold for the grant of a token. The figures are the documentation's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenRules {
+    /// An access token lives for an hour; a code is good once, for three minutes.
+    #[default]
+    LifetimesOnly,
+    /// Also the limits per refresh token: 10 new access tokens in 10 minutes, and 15 alive, of
+    /// which one more ends the oldest.
+    AsTheService,
+}
+
+/// A new token in the form of the service, `1000.<32 hex>.<32 hex>`: 256 random bits.
+///
+/// # Errors
+/// [`RegistryError::NotApplied`] where the system has no random numbers to give.
+pub fn generate() -> Result<Secret<String>, RegistryError> {
+    let mut halves = [[0; 16]; 2];
+    for half in &mut halves {
+        getrandom::fill(half).map_err(|error| {
+            RegistryError::NotApplied(format!("the system gives no random numbers: {error}"))
+        })?;
+    }
+    let [first, second] = halves.map(u128::from_be_bytes);
+    Ok(Secret::new(format!("1000.{first:032x}.{second:032x}")))
+}
+
+/// The word for a client secret that is not the one of the client id.
+pub(crate) const INVALID_CLIENT_SECRET: &str = "invalid_client_secret";
+
+/// The form in which a secret is kept: its SHA-256.
+///
+/// As a key it may be looked up by any means, because the time of that tells of the hash, not of
+/// the secret; where a secret is compared with the one kept it is by [`matches`](Self::matches).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Hashed([u8; 32]);
+
+impl Hashed {
+    pub(crate) fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret.as_bytes()).into())
+    }
+
+    /// Whether both are of one secret, in a time that doesn't tell how much of them is the same.
+    pub(crate) fn matches(self, other: Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_the_form_of_the_service_and_no_two_are_alike() {
+        let tokens = [generate().unwrap(), generate().unwrap()].map(Secret::into_exposed);
+        assert_ne!(tokens[0], tokens[1]);
+        for token in tokens {
+            let parts: Vec<&str> = token.split('.').collect();
+            assert_eq!(parts[0], "1000");
+            assert_eq!(parts.len(), 3);
+            for part in &parts[1..] {
+                assert_eq!(part.len(), 32);
+                assert!(part.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            }
+        }
+    }
+
+    #[test]
+    fn an_access_token_lives_as_long_as_its_answer_says() {
+        let granted = portal_model::oauth::AccessToken::new(String::new());
+        assert_eq!(granted.expires_in.as_secs(), ACCESS_TOKEN_SECONDS.unsigned_abs());
+    }
+
+    #[test]
+    fn a_secret_is_found_again_by_its_sha_256() {
+        assert!(Hashed::of("acme-secret").matches(Hashed::of("acme-secret")));
+        assert!(!Hashed::of("acme-secret").matches(Hashed::of("acme-secreT")));
+        assert_eq!(Hashed::of("").0[..4], [0xe3, 0xb0, 0xc4, 0x42]);
+    }
+}
