@@ -148,7 +148,7 @@ impl fmt::Display for InvalidPortalName {
 
 impl std::error::Error for InvalidPortalName {}
 
-/// One rule that a name breaks.
+/// One rule that a name breaks. `{:#}` leaves out which characters are allowed, for lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BrokenRule {
@@ -185,14 +185,14 @@ impl fmt::Display for BrokenRule {
             Self::TooLong { length } => {
                 write!(f, "the name has {length} characters, at most {MAX_LEN} are allowed")
             }
-            Self::NotAlphanumeric { position, character } => write!(
-                f,
-                "character {} is {} (U+{:04X}), only the letters A-Z, a-z and the digits 0-9 are \
-                 allowed",
-                position + 1,
-                Named(character),
-                u32::from(character)
-            ),
+            Self::NotAlphanumeric { position, character } => {
+                let code = u32::from(character);
+                write!(f, "character {} is {} (U+{code:04X})", position + 1, Named(character))?;
+                if f.alternate() {
+                    return Ok(());
+                }
+                f.write_str(", only the letters A-Z, a-z and the digits 0-9 are allowed")
+            }
         }
     }
 }
