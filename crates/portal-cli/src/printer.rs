@@ -1,0 +1,127 @@
+//! Everything that the command says: [`Printer`] owns stdout and stderr.
+//!
+//! Results go to stdout, as text or as one JSON object a line. What is for people only goes to
+//! stderr: errors, hints, warnings, and what the command is waiting for.
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::MultiProgress;
+use portal_model::outcome::ExitClass;
+use serde::Serialize;
+
+use crate::args::Output;
+use crate::failure::ErrorReport;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+/// The only way to stdout and stderr. Colours are left out where nobody sees them.
+#[derive(Clone, Debug)]
+pub(crate) struct Printer {
+    output: Output,
+    /// Why stdout takes no more.
+    stdout_failed: Arc<Mutex<Option<io::Error>>>,
+    /// The progress bars on stderr, which step aside for a line.
+    bars: MultiProgress,
+}
+
+impl Printer {
+    pub(crate) fn new(output: Output) -> Self {
+        Self { output, stdout_failed: Arc::default(), bars: MultiProgress::new() }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.output == Output::Json
+    }
+
+    /// A result: `text` for people, `json` for machines.
+    pub(crate) fn result(&self, text: impl Display, json: &impl Serialize) {
+        self.text(text);
+        self.json(json);
+    }
+
+    /// A line of a result, for people only.
+    pub(crate) fn text(&self, text: impl Display) {
+        if !self.is_json() {
+            self.write(&format!("{text}\n"));
+        }
+    }
+
+    /// A line of a result, for machines only.
+    pub(crate) fn json(&self, json: &impl Serialize) {
+        if self.is_json() {
+            match serde_json::to_string(json) {
+                Ok(line) => self.write(&(line + "\n")),
+                Err(error) => self.warning(format_args!("a result has no JSON form: {error}")),
+            }
+        }
+    }
+
+    /// Text that is the result in either format, such as a script.
+    pub(crate) fn write(&self, text: &str) {
+        let mut failed = self.stdout_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.is_none() {
+            *failed = self.bars.suspend(|| {
+                let mut stdout = anstream::stdout().lock();
+                stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).err()
+            });
+        }
+        // What can't be said on stdout must not get lost, unless nobody wants to hear it.
+        if failed.as_ref().is_some_and(|error| !is_closed(error)) {
+            self.stderr(text.trim_end());
+        }
+    }
+
+    /// `error: …`, and its hint where it has one.
+    pub(crate) fn error(&self, report: &ErrorReport) {
+        self.stderr(format_args!("{ERROR}error:{ERROR:#} {}", report.message));
+        if let Some(hint) = &report.hint {
+            self.hint(hint);
+        }
+    }
+
+    pub(crate) fn warning(&self, text: impl Display) {
+        self.stderr(format_args!("{WARNING}warning:{WARNING:#} {text}"));
+    }
+
+    pub(crate) fn hint(&self, text: impl Display) {
+        self.stderr(format_args!("{HINT}hint:{HINT:#} {text}"));
+    }
+
+    fn stderr(&self, line: impl Display) {
+        // One write, so that the lines of two processes don't mix. Nobody is left to hear that
+        // nobody listens.
+        let line = format!("{line}\n");
+        let _ = self.bars.suspend(|| anstream::stderr().lock().write_all(line.as_bytes()));
+    }
+
+    /// The exit status in the end: a result that could not be written is no success, a closed
+    /// pipe is.
+    pub(crate) fn finish(&self, exit: ExitClass) -> ExitClass {
+        let failed = self.stdout_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        match failed.as_ref() {
+            Some(error) if !is_closed(error) => {
+                self.warning(format_args!("stdout can't be written: {error}"));
+                if exit == ExitClass::Success { ExitClass::Rejected } else { exit }
+            }
+            _ => exit,
+        }
+    }
+}
+
+/// What clap has to say: help on stdout, wrong usage on stderr.
+pub(crate) fn usage(usage: &clap::Error) -> ExitCode {
+    // Whoever closed the pipe does not want to know.
+    let _ = usage.print();
+    let exit = if usage.use_stderr() { ExitClass::Invalid } else { ExitClass::Success };
+    ExitCode::from(exit as u8)
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}

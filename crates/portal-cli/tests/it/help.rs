@@ -1,0 +1,42 @@
+//! What `--help` says, as a whole.
+
+use crate::support::{Home, golden};
+
+/// Every command, as `portal --help` lists them.
+fn commands() -> Vec<String> {
+    let help = Home::new().run(&["--help"]).stdout;
+    let list = help.split_once("Commands:\n").unwrap().1;
+    list.lines()
+        .take_while(|line| !line.is_empty())
+        .map(|line| line.split_whitespace().next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_help_fits_a_screen() {
+    let ran = Home::new().run(&["--help"]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.lines().count() <= 24, "{}", ran.stdout);
+    golden("help", &ran.stdout);
+}
+
+#[test]
+fn the_help_of_every_command_has_an_example_and_fits_80_columns() {
+    let home = Home::new();
+    for command in commands() {
+        let ran = home.run(&[&command, "--help"]);
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{command}");
+        assert!(ran.stdout.contains(&format!("Example:\n  portal {command}")), "{command}");
+        for line in ran.stdout.lines() {
+            assert!(line.chars().count() <= 80, "{command}: {line}");
+        }
+        golden(&format!("help-{command}"), &ran.stdout);
+    }
+}
+
+#[test]
+fn a_wrong_option_exits_with_2_and_says_nothing_on_stdout() {
+    let ran = Home::new().run(&["check", "--nonsense"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.contains("--nonsense"), "{}", ran.stderr);
+}

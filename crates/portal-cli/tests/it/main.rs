@@ -1,0 +1,13 @@
+//! The command as people run it: real processes, each with a home folder of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod generate;
+mod help;
+mod offline;
+mod support;
