@@ -1,0 +1,83 @@
+//! The SDKs at exact versions in folders under `target/`, installed again only when a version changes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+/// Runs the Python driver in a virtual environment of one SDK: all of them install the same package.
+pub(crate) fn python(version: u8) -> impl Fn() -> Command {
+    let folder = folder(&format!("python-{version}"));
+    let requirements = source(&format!("python/requirements-{version}.txt"));
+    once(&folder, &[&requirements], || {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        run(Command::new(folder.join("bin/pip"))
+            .args(["install", "--quiet", "--requirement"])
+            .arg(&requirements));
+    });
+    move || {
+        let mut driver = Command::new(folder.join("bin/python"));
+        driver.arg(source("python/driver.py"));
+        driver
+    }
+}
+
+/// Runs the Node driver; it is copied beside the packages, because that is where Node looks for them.
+pub(crate) fn node(version: u8) -> impl Fn() -> Command {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = folder("node");
+        let manifests = [source("node/package.json"), source("node/package-lock.json")];
+        once(&folder, &manifests.each_ref(), || {
+            fs::create_dir_all(&folder).unwrap();
+            for manifest in &manifests {
+                copy(manifest, &folder);
+            }
+            run(Command::new("npm")
+                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+                .current_dir(&folder));
+        });
+        copy(&source("node/driver.mjs"), &folder);
+        folder
+    });
+    let driver = FOLDER.join("driver.mjs");
+    move || {
+        let mut node = Command::new("node");
+        node.arg(&driver).arg(format!("@zohocrm/nodejs-sdk-{version}.0"));
+        node
+    }
+}
+
+/// Installs unless it ended well before with the same manifests.
+fn once(folder: &Path, manifests: &[&PathBuf], install: impl FnOnce()) {
+    let installed = folder.join("installed");
+    let wanted: String = manifests.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    if fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
+        return;
+    }
+    install();
+    fs::write(installed, wanted).unwrap();
+}
+
+fn run(command: &mut Command) {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?} did not start, is it installed? {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?} ended with {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn copy(file: &Path, folder: &Path) {
+    fs::copy(file, folder.join(file.file_name().unwrap())).unwrap();
+}
+
+fn source(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk").join(path)
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("sdk").join(name)
+}
