@@ -28,7 +28,7 @@ impl Server {
         let data = tempfile::tempdir().unwrap();
         let seed = data.path().join("seed.toml");
         std::fs::write(&seed, orgs()).unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_portal"))
+        let process = Command::new(env!("CARGO_BIN_EXE_portal"))
             .args(["serve", "--listen", "127.0.0.1:0", "--output", "json", "--data"])
             .arg(data.path().join("data"))
             .arg("--seed")
@@ -36,12 +36,13 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut server = Self { process, base: String::new(), _data: data };
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(server.process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let listening: Value =
             serde_json::from_str(&line).expect("a line that says where it listens");
-        let base = listening["url"].as_str().unwrap().to_owned();
-        Self { process, base, _data: data }
+        listening["url"].as_str().unwrap().clone_into(&mut server.base);
+        server
     }
 
     /// What a driver reads from its environment.
