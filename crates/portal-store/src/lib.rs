@@ -1,10 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "sqlite")]
+mod commit;
+#[cfg(test)]
+mod conformance;
 pub mod error;
 pub mod memory;
 pub mod org;
 pub mod registry;
 pub mod seed;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 pub mod token;
 
 pub use error::RegistryError;
@@ -12,4 +18,6 @@ pub use memory::MemoryRegistry;
 pub use org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
 pub use registry::{CreateConflict, Registry, RenameConflict};
 pub use seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteRegistry;
 pub use token::TokenRules;

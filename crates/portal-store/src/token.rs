@@ -13,9 +13,9 @@ pub(crate) const CODE_SECONDS: i64 = 180;
 /// The time in which a refresh token yields [`GRANTS_PER_WINDOW`] access tokens: ten minutes.
 pub(crate) const WINDOW_SECONDS: i64 = 600;
 /// The one that came with a code included.
-pub(crate) const GRANTS_PER_WINDOW: usize = 10;
+pub(crate) const GRANTS_PER_WINDOW: u32 = 10;
 /// One more access token of the same refresh token ends the oldest.
-pub(crate) const ALIVE_PER_REFRESH_TOKEN: usize = 15;
+pub(crate) const ALIVE_PER_REFRESH_TOKEN: u32 = 15;
 
 /// Which rules hold for the grant of a token. The figures are the documentation's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(crate) const INVALID_CLIENT_SECRET: &str = "invalid_client_secret";
 /// As a key it may be looked up by any means, because the time of that tells of the hash, not of
 /// the secret; where a secret is compared with the one kept it is by [`matches`](Self::matches).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Hashed([u8; 32]);
+pub(crate) struct Hashed(pub(crate) [u8; 32]);
 
 impl Hashed {
     pub(crate) fn of(secret: &str) -> Self {

@@ -178,11 +178,11 @@ impl RefreshToken {
     fn issue(&mut self, hash: Hashed, rules: TokenRules, now: i64) -> Result<(), OAuthError> {
         if rules == TokenRules::AsTheService {
             let recent = |issued: &&Issued| issued.at > now.saturating_sub(WINDOW_SECONDS);
-            if self.issued.iter().filter(recent).count() >= GRANTS_PER_WINDOW {
+            if self.issued.iter().filter(recent).count() >= GRANTS_PER_WINDOW as usize {
                 return Err(OAuthError::throttled());
             }
             let alive = self.issued.iter_mut().filter(|issued| now < issued.expires_at);
-            for issued in alive.rev().skip(ALIVE_PER_REFRESH_TOKEN - 1) {
+            for issued in alive.rev().skip(ALIVE_PER_REFRESH_TOKEN as usize - 1) {
                 issued.expires_at = ENDED;
             }
         }

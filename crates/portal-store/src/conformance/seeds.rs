@@ -1,0 +1,102 @@
+//! Applying a seed, again and again.
+
+use portal_model::oauth::{Grant, OAuthError};
+use portal_model::{Environment, Scope, Secret};
+
+use super::{
+    access_token, at, client_secret, credential, exchange, org, refresh, request, seed,
+    seed_with_code,
+};
+use crate::org::PortalLimit;
+use crate::registry::Registry;
+use crate::seed::SeedGrant;
+
+pub(crate) async fn a_seed_applied_by_eight_at_once_is_applied_once<R: Registry>(
+    open: impl Fn() -> R,
+) {
+    let mut seed = seed_with_code("code");
+    seed.orgs.extend((0..50).map(|index| org(&format!("org{index}"), PortalLimit::One)));
+    let handles: Vec<R> = (0..8).map(|_| open()).collect();
+    let tasks: Vec<_> = handles
+        .iter()
+        .cloned()
+        .map(|registry| {
+            let seed = seed.clone();
+            tokio::spawn(async move { registry.apply_seed(&seed, at(0)).await.unwrap() })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    for index in [0, 49] {
+        let refresh = refresh(&format!("org{index}"));
+        let token = access_token(&handles[0], &refresh, 0).await.unwrap();
+        let found = handles[0].principal(&token, at(0)).await.unwrap().unwrap();
+        assert_eq!(found.org.name, format!("org{index}"));
+        for registry in &handles {
+            assert_eq!(registry.principal(&token, at(0)).await.unwrap().as_ref(), Some(&found));
+        }
+    }
+    access_token(&handles[3], &exchange("code"), 1).await.unwrap();
+    assert!(access_token(&handles[4], &exchange("code"), 1).await.is_err());
+}
+
+pub(crate) async fn what_exists_stays_as_it_is<R: Registry>(open: impl Fn() -> R) {
+    let registry = open();
+    registry.apply_seed(&seed(), at(0)).await.unwrap();
+    let token = access_token(&registry, &refresh("acme"), 0).await.unwrap();
+    let before = registry.principal(&token, at(0)).await.unwrap().unwrap();
+
+    let mut changed = seed();
+    changed.orgs[0].environment = Environment::Sandbox;
+    changed.orgs[0].portal_limit = PortalLimit::One;
+    let admin = &mut changed.orgs[0].users[0];
+    admin.name = "Someone Else".to_owned();
+    admin.permissions.clear();
+    admin.credentials[0].client_secret = client_secret("globex");
+    admin.credentials[0].scopes = vec![Scope::PORTAL_READ];
+    let mut newcomer = admin.clone();
+    newcomer.email = "newcomer@acme.example".to_owned();
+    let new_token = Secret::new("1000.newcomer".to_owned());
+    newcomer.credentials = vec![credential("acme", SeedGrant::RefreshToken(new_token.clone()))];
+    changed.orgs[0].users.push(newcomer);
+    registry.apply_seed(&changed, at(1)).await.unwrap();
+
+    // The secret too, so that the old one is still good.
+    let token = access_token(&registry, &refresh("acme"), 0).await.unwrap();
+    assert_eq!(registry.principal(&token, at(1)).await.unwrap().unwrap(), before);
+    let new_request = request("acme", Grant::RefreshToken(new_token));
+    let token = access_token(&registry, &new_request, 1).await.unwrap();
+    let newcomer = registry.principal(&token, at(1)).await.unwrap().unwrap();
+    assert_eq!(newcomer.org, before.org);
+    assert_eq!(newcomer.user.email, "newcomer@acme.example");
+    assert_ne!(newcomer.user.id, before.user.id);
+}
+
+pub(crate) async fn neither_a_used_code_nor_a_revoked_token_revives<R: Registry>(
+    open: impl Fn() -> R,
+) {
+    let registry = open();
+    registry.apply_seed(&seed_with_code("code"), at(0)).await.unwrap();
+    access_token(&registry, &exchange("code"), 1).await.unwrap();
+    assert_eq!(registry.revoke("1000.acme.all", at(1)).await, Ok(true));
+    for again in [registry.clone(), open()] {
+        again.apply_seed(&seed_with_code("code"), at(2)).await.unwrap();
+    }
+    for request in [exchange("code"), refresh("acme")] {
+        let refused = access_token(&registry, &request, 3).await.unwrap_err();
+        assert_eq!(refused.error, OAuthError::INVALID_CODE);
+    }
+}
+
+pub(crate) async fn a_code_is_as_old_as_the_first_application_of_its_seed<R: Registry>(
+    open: impl Fn() -> R,
+) {
+    let registry = open();
+    registry.apply_seed(&seed_with_code("code"), at(0)).await.unwrap();
+    registry.apply_seed(&seed_with_code("code"), at(179)).await.unwrap();
+    let refused = access_token(&registry, &exchange("code"), 180).await.unwrap_err();
+    assert_eq!(refused.error, OAuthError::INVALID_CODE);
+    registry.apply_seed(&seed_with_code("another"), at(200)).await.unwrap();
+    access_token(&registry, &exchange("another"), 379).await.unwrap();
+}

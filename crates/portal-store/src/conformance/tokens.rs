@@ -1,0 +1,211 @@
+//! Granting, using and ending tokens.
+
+use portal_model::oauth::{Grant, OAuthError};
+
+use super::{
+    access_token, at, client_id, client_secret, exchange, refresh, request, seed, seed_with_code,
+};
+use crate::org::Permission;
+use crate::registry::Registry;
+use crate::token::{INVALID_CLIENT_SECRET, TokenRules};
+
+/// The registry of [`seed_with_code`].
+async fn with_code<R: Registry>(open: impl Fn() -> R, code: &str) -> R {
+    let registry = open();
+    registry.apply_seed(&seed_with_code(code), at(0)).await.unwrap();
+    registry
+}
+
+async fn is_alive<R: Registry>(registry: &R, access_token: &str, second: i64) -> bool {
+    registry.principal(access_token, at(second)).await.unwrap().is_some()
+}
+
+async fn alive<R: Registry>(registry: &R, access_tokens: &[String], second: i64) -> Vec<bool> {
+    let mut alive = Vec::new();
+    for access_token in access_tokens {
+        alive.push(is_alive(registry, access_token, second).await);
+    }
+    alive
+}
+
+/// An access token under the service's limits.
+async fn limited<R: Registry>(registry: &R, second: i64) -> Result<String, OAuthError> {
+    let granted = registry.grant(&refresh("acme"), TokenRules::AsTheService, at(second)).await;
+    granted.unwrap().map(|granted| granted.access_token.into_exposed())
+}
+
+pub(crate) async fn a_token_leads_to_user_org_and_scopes<R: Registry>(open: impl Fn() -> R) {
+    let registry = with_code(&open, "code").await;
+    let token = access_token(&registry, &refresh("globex"), 0).await.unwrap();
+    let principal = open().principal(&token, at(7)).await.unwrap().unwrap();
+    assert_eq!(principal.org.name, "globex");
+    assert_eq!(principal.user.email, "admin@globex.example");
+    assert_eq!(principal.user.permissions, Permission::ALL.into());
+    assert_eq!(principal.scopes, seed().orgs[1].users[0].credentials[0].scopes);
+    assert_eq!(principal.client_id, client_id("globex"));
+    assert_eq!(principal.expires_at, at(3600));
+    for unknown in ["", "1000.unknown", "1000.globex.all", &token.to_uppercase()] {
+        assert_eq!(registry.principal(unknown, at(7)).await, Ok(None));
+    }
+}
+
+pub(crate) async fn a_wrong_credential_is_refused_by_its_wrong_part<R: Registry>(
+    open: impl Fn() -> R,
+) {
+    let registry = with_code(&open, "code").await;
+    let good = refresh("acme");
+    let mut unknown_client = good.clone();
+    unknown_client.client_id = "1000.unknown".to_owned();
+    let mut wrong_secret = good.clone();
+    wrong_secret.client_secret = client_secret("globex");
+    let unknown_token = request("acme", Grant::RefreshToken("1000.unknown".to_owned().into()));
+    let of_another_client = request("acme", refresh("globex").grant);
+    let code_as_token = request("acme", Grant::RefreshToken("code".to_owned().into()));
+    let mut code_of_another_client = exchange("code");
+    code_of_another_client.client_id = client_id("globex");
+    code_of_another_client.client_secret = client_secret("globex");
+    for (request, error) in [
+        (unknown_client, OAuthError::INVALID_CLIENT),
+        (wrong_secret, INVALID_CLIENT_SECRET),
+        (unknown_token, OAuthError::INVALID_CODE),
+        (of_another_client, OAuthError::INVALID_CODE),
+        (code_as_token, OAuthError::INVALID_CODE),
+        (exchange("1000.acme.all"), OAuthError::INVALID_CODE),
+        (code_of_another_client, OAuthError::INVALID_CODE),
+    ] {
+        let refused = access_token(&registry, &request, 0).await.unwrap_err();
+        assert_eq!(refused.error, error, "{request:?}");
+    }
+    // None of that used the code up.
+    access_token(&registry, &exchange("code"), 0).await.unwrap();
+}
+
+pub(crate) async fn an_access_token_lives_for_an_hour<R: Registry>(open: impl Fn() -> R) {
+    let registry = with_code(open, "code").await;
+    let token = access_token(&registry, &refresh("acme"), 0).await.unwrap();
+    assert!(is_alive(&registry, &token, 3599).await);
+    assert!(!is_alive(&registry, &token, 3600).await);
+}
+
+pub(crate) async fn a_code_is_good_for_three_minutes<R: Registry>(open: impl Fn() -> R) {
+    let registry = with_code(&open, "code").await;
+    let refused = access_token(&registry, &exchange("code"), 180).await.unwrap_err();
+    assert_eq!(refused.error, OAuthError::INVALID_CODE);
+    access_token(&registry, &exchange("code"), 179).await.unwrap();
+}
+
+pub(crate) async fn of_sixteen_exchanges_of_one_code_exactly_one_succeeds<R: Registry>(
+    open: impl Fn() -> R,
+) {
+    let handles = [with_code(&open, "code").await, open()];
+    let tasks: Vec<_> = (0..16)
+        .map(|index| {
+            let registry = handles[index % 2].clone();
+            tokio::spawn(async move { access_token(&registry, &exchange("code"), 1).await })
+        })
+        .collect();
+    let mut granted = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(_) => granted += 1,
+            Err(refused) => assert_eq!(refused.error, OAuthError::INVALID_CODE),
+        }
+    }
+    assert_eq!(granted, 1);
+}
+
+pub(crate) async fn the_refresh_token_of_a_code_has_its_scopes<R: Registry>(open: impl Fn() -> R) {
+    let registry = with_code(&open, "code").await;
+    let rules = TokenRules::LifetimesOnly;
+    let granted = registry.grant(&exchange("code"), rules, at(1)).await.unwrap().unwrap();
+    let refresh_token = granted.refresh_token.unwrap();
+    assert_ne!(&refresh_token, &granted.access_token);
+    let again = request("acme", Grant::RefreshToken(refresh_token));
+    let refreshed = open().grant(&again, rules, at(100_000)).await.unwrap().unwrap();
+    assert_eq!(refreshed.refresh_token, None);
+    let principal = registry.principal(refreshed.access_token.expose(), at(100_000)).await;
+    let scopes = principal.unwrap().unwrap().scopes;
+    assert_eq!(scopes, seed().orgs[0].users[0].credentials[0].scopes);
+}
+
+pub(crate) async fn a_revocation_ends_every_token_of_that_refresh_token_and_no_other<
+    R: Registry,
+>(
+    open: impl Fn() -> R,
+) {
+    let registry = with_code(&open, "code").await;
+    let mut tokens = Vec::new();
+    for org in ["acme", "acme", "globex"] {
+        tokens.push(access_token(&registry, &refresh(org), 0).await.unwrap());
+    }
+    tokens.push(access_token(&registry, &exchange("code"), 0).await.unwrap());
+    assert_eq!(alive(&registry, &tokens, 1).await, [true, true, true, true]);
+    assert_eq!(registry.revoke("1000.unknown", at(1)).await, Ok(false));
+    assert_eq!(registry.revoke(&tokens[0], at(1)).await, Ok(false), "an access token");
+    assert_eq!(registry.revoke("1000.acme.all", at(1)).await, Ok(true));
+    assert_eq!(alive(&registry, &tokens, 1).await, [false, false, true, true]);
+    assert_eq!(alive(&open(), &tokens, 1).await, [false, false, true, true]);
+    assert_eq!(registry.revoke("1000.acme.all", at(1)).await, Ok(false), "a second time");
+    let refused = access_token(&registry, &refresh("acme"), 2).await.unwrap_err();
+    assert_eq!(refused.error, OAuthError::INVALID_CODE);
+}
+
+pub(crate) async fn an_access_token_can_be_ended_before_its_time<R: Registry>(
+    open: impl Fn() -> R,
+) {
+    let registry = with_code(&open, "code").await;
+    let ended = access_token(&registry, &refresh("acme"), 0).await.unwrap();
+    let other = access_token(&registry, &refresh("acme"), 0).await.unwrap();
+    assert!(is_alive(&registry, &ended, 0).await);
+    assert_eq!(registry.end_access_token(&ended).await, Ok(true));
+    assert!(!is_alive(&registry, &ended, 0).await);
+    assert!(is_alive(&registry, &other, 0).await);
+    assert_eq!(registry.end_access_token(&ended).await, Ok(false), "a second time");
+    assert_eq!(registry.end_access_token("1000.unknown").await, Ok(false));
+}
+
+pub(crate) async fn the_eleventh_token_in_ten_minutes_is_denied<R: Registry>(open: impl Fn() -> R) {
+    let registry = with_code(open, "code").await;
+    for second in 0..10 {
+        let token = limited(&registry, second).await.unwrap();
+        // A token that was ended counts all the same.
+        registry.end_access_token(&token).await.unwrap();
+    }
+    assert_eq!(limited(&registry, 10).await, Err(OAuthError::throttled()));
+    assert_eq!(limited(&registry, 599).await, Err(OAuthError::throttled()));
+    // The first has left the window; those denied never were in it.
+    limited(&registry, 600).await.unwrap();
+    assert_eq!(limited(&registry, 600).await, Err(OAuthError::throttled()));
+    access_token(&registry, &refresh("acme"), 600).await.unwrap();
+}
+
+pub(crate) async fn the_sixteenth_token_ends_the_oldest<R: Registry>(open: impl Fn() -> R) {
+    let registry = with_code(open, "code").await;
+    let mut tokens = Vec::new();
+    for index in 0..15 {
+        tokens.push(limited(&registry, index * 61).await.unwrap());
+    }
+    let now = 15 * 61;
+    assert_eq!(alive(&registry, &tokens, now).await, vec![true; 15]);
+    tokens.push(limited(&registry, now).await.unwrap());
+    let mut expected = vec![true; 16];
+    expected[0] = false;
+    assert_eq!(alive(&registry, &tokens, now).await, expected);
+    // Each refresh token has its own.
+    let other = access_token(&registry, &refresh("globex"), now).await.unwrap();
+    assert!(is_alive(&registry, &other, now).await);
+}
+
+pub(crate) async fn without_the_limits_nothing_is_denied_and_nothing_ends<R: Registry>(
+    open: impl Fn() -> R,
+) {
+    let registry = with_code(open, "code").await;
+    let mut tokens = Vec::new();
+    for _ in 0..20 {
+        tokens.push(access_token(&registry, &refresh("acme"), 0).await.unwrap());
+    }
+    assert_eq!(alive(&registry, &tokens, 3599).await, vec![true; 20]);
+    // A token that has left both counts is forgotten, the others are not.
+    access_token(&registry, &refresh("acme"), 3600).await.unwrap();
+    assert_eq!(alive(&registry, &tokens, 3600).await, vec![false; 20]);
+}

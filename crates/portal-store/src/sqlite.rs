@@ -1,0 +1,182 @@
+//! [`SqliteRegistry`]: the embedded engine, one durable file for one machine.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
+use portal_model::{Portal, PortalName, Timestamp};
+
+use crate::commit::Writer;
+use crate::error::RegistryError;
+use crate::org::{OrgId, Principal, UserId};
+use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
+use crate::seed::Seed;
+use crate::token::{self, Hashed, TokenRules};
+use credentials::{HashedGrant, HashedRequest};
+use principals::Principals;
+use readers::Readers;
+
+mod credentials;
+pub(crate) mod database;
+mod portals;
+mod principals;
+mod readers;
+mod seeding;
+
+/// A registry in a folder.
+///
+/// A change that was answered survives the end of the process and a loss of power. Any number of
+/// processes may open one folder of a local disk at once; a network file system is no place for
+/// it. Its methods need a tokio runtime.
+#[derive(Clone)]
+pub struct SqliteRegistry(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    writer: Writer,
+    readers: Readers,
+    principals: Principals,
+}
+
+impl SqliteRegistry {
+    /// Opens the registry in `folder`, and makes both where they are missing, readable by their
+    /// owner only. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotApplied`] with what to do about it: the folder can't be written, the
+    /// file is of a newer version, is no registry, or another process keeps it locked.
+    pub fn open(folder: &Path) -> Result<Self, RegistryError> {
+        let (connection, path) = database::open(folder)?;
+        let writer = Writer::start(connection, path.clone())?;
+        let readers = Readers::new(path.clone());
+        Ok(Self(Arc::new(Inner { path, writer, readers, principals: Principals::default() })))
+    }
+}
+
+impl fmt::Debug for SqliteRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteRegistry").field("path", &self.0.path).finish_non_exhaustive()
+    }
+}
+
+impl sealed::Sealed for SqliteRegistry {}
+
+impl Registry for SqliteRegistry {
+    async fn apply_seed(&self, seed: &Seed, now: Timestamp) -> Result<(), RegistryError> {
+        let (seed, now) = (seed.clone(), now.unix_seconds());
+        self.0.writer.commit(move |connection| seeding::apply(connection, &seed, now)).await
+    }
+
+    async fn grant(
+        &self,
+        request: &TokenRequest,
+        rules: TokenRules,
+        now: Timestamp,
+    ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
+        let mut granted = AccessToken::new(token::generate()?);
+        let grant = match &request.grant {
+            Grant::RefreshToken(refresh_token) => {
+                HashedGrant::RefreshToken(Hashed::of(refresh_token.expose()))
+            }
+            Grant::AuthorizationCode { code, .. } => {
+                let refresh_token = token::generate()?;
+                let new_refresh_token = Hashed::of(refresh_token.expose());
+                granted.refresh_token = Some(refresh_token);
+                HashedGrant::Code { code: Hashed::of(code.expose()), new_refresh_token }
+            }
+        };
+        let request = HashedRequest {
+            client_id: request.client_id.clone(),
+            client_secret: Hashed::of(request.client_secret.expose()),
+            grant,
+            access_token: Hashed::of(granted.access_token.expose()),
+        };
+        let now = now.unix_seconds();
+        let result = self
+            .0
+            .writer
+            .commit(move |connection| credentials::grant(connection, &request, rules, now))
+            .await?;
+        // It may have ended the oldest one.
+        if rules == TokenRules::AsTheService {
+            self.0.principals.forget();
+        }
+        Ok(result.map(|()| granted))
+    }
+
+    async fn revoke(&self, refresh_token: &str, now: Timestamp) -> Result<bool, RegistryError> {
+        let (refresh_token, now) = (Hashed::of(refresh_token), now.unix_seconds());
+        let work = move |connection: &_| credentials::revoke(connection, refresh_token, now);
+        let result = self.0.writer.commit(work).await;
+        self.0.principals.forget();
+        result
+    }
+
+    async fn end_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
+        let access_token = Hashed::of(access_token);
+        let work = move |connection: &_| credentials::end(connection, access_token);
+        let result = self.0.writer.commit(work).await;
+        self.0.principals.forget();
+        result
+    }
+
+    async fn principal(
+        &self,
+        access_token: &str,
+        now: Timestamp,
+    ) -> Result<Option<Principal>, RegistryError> {
+        let (access_token, now) = (Hashed::of(access_token), now.unix_seconds());
+        let epoch = match self.0.principals.get(&access_token, now) {
+            Ok(principal) => return Ok(Some(principal)),
+            Err(epoch) => epoch,
+        };
+        let work = move |connection: &_| credentials::principal(connection, access_token, now);
+        let found = self.0.readers.read(work).await?;
+        if let Some(principal) = &found {
+            self.0.principals.keep(access_token, principal, now, epoch);
+        }
+        Ok(found)
+    }
+
+    async fn create_portal(
+        &self,
+        org: OrgId,
+        user: UserId,
+        name: &PortalName,
+        now: Timestamp,
+    ) -> Result<Result<Portal, CreateConflict>, RegistryError> {
+        let (name, now) = (name.clone(), now.unix_seconds());
+        let work = move |connection: &_| portals::create(connection, org, user, &name, now);
+        self.0.writer.commit(work).await
+    }
+
+    async fn rename_portal(
+        &self,
+        org: OrgId,
+        user: UserId,
+        old: &str,
+        new: &PortalName,
+        now: Timestamp,
+    ) -> Result<Result<Portal, RenameConflict>, RegistryError> {
+        let (old, new, now) = (old.to_owned(), new.clone(), now.unix_seconds());
+        let work = move |connection: &_| portals::rename(connection, org, user, &old, &new, now);
+        self.0.writer.commit(work).await
+    }
+
+    async fn portals(&self, org: OrgId) -> Result<Vec<Portal>, RegistryError> {
+        self.0.readers.read(move |connection| portals::list(connection, org)).await
+    }
+
+    async fn portal(&self, org: OrgId, name: &str) -> Result<Option<Portal>, RegistryError> {
+        let name = name.to_owned();
+        self.0.readers.read(move |connection| portals::get(connection, org, &name)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::conformance::suite!(|folder| move || SqliteRegistry::open(&folder).unwrap());
+}

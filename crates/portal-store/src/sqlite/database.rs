@@ -1,0 +1,150 @@
+//! The file: how it is made, brought up to date and opened, and what its errors mean.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::error::RegistryError;
+
+/// The name of the file in the registry's folder; SQLite keeps two more beside it.
+pub(crate) const FILE_NAME: &str = "registry.sqlite";
+
+/// How long one process waits for another that writes: 10 seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The version that a file has after every migration; a new one has 0.
+const VERSION: u32 = 1;
+
+/// Each leads to the next version.
+const MIGRATIONS: [&str; VERSION as usize] =
+    [include_str!("../../migrations/sqlite/0001_registry.sql")];
+
+/// Makes the folder and the file where they are missing, readable by their owner only, and brings
+/// the file up to date. Any number of processes may do so at once.
+pub(crate) fn open(folder: &Path) -> Result<(Connection, PathBuf), RegistryError> {
+    let path = folder.join(FILE_NAME);
+    create_private(folder, &path).map_err(|error| {
+        RegistryError::NotApplied(format!(
+            "the registry's folder {} can't be written: {error}; give a folder that can be",
+            folder.display()
+        ))
+    })?;
+    let connection = open_for_writing(&path)
+        .map_err(|error| RegistryError::NotApplied(sentence(&error, &path)))?;
+    let version = patiently(|| migrate(&connection))
+        .map_err(|error| RegistryError::NotApplied(sentence(&error, &path)))?;
+    if version > VERSION {
+        return Err(RegistryError::NotApplied(format!(
+            "{} was written by a newer version of this program: it has format {version}, this \
+             one knows {VERSION}; use the newer version, or give another folder",
+            path.display()
+        )));
+    }
+    Ok((connection, path))
+}
+
+/// Opens one more connection to a file that is up to date.
+pub(crate) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(path)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(path)?;
+    // The change of mode needs the file for itself for a moment, and does not wait for it.
+    patiently(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
+    // A commit is on the disk before it returns; `fullfsync` makes macOS mean it.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    Ok(connection)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Applies what is missing; gives the version of the file.
+fn migrate(connection: &Connection) -> rusqlite::Result<u32> {
+    let version = || connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    let found = version()?;
+    if found >= VERSION {
+        return Ok(found);
+    }
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    let found = version()?;
+    for (migration, leads_to) in MIGRATIONS.iter().zip(1..).filter(|(_, to)| *to > found) {
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", leads_to)?;
+    }
+    transaction.commit()?;
+    Ok(found.max(VERSION))
+}
+
+/// Tries again while another process is in the way.
+fn patiently<T>(mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let started = Instant::now();
+    loop {
+        match attempt() {
+            Err(error) if is_busy(&error) && started.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+#[cfg(unix)]
+fn create_private(folder: &Path, path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    // SQLite gives the files beside it the same mode.
+    fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
+}
+
+#[cfg(not(unix))]
+fn create_private(folder: &Path, path: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::OpenOptions::new().append(true).create(true).open(path).map(drop)
+}
+
+/// What an error of the engine means for whoever runs it, in one sentence.
+pub(crate) fn sentence(error: &rusqlite::Error, path: &Path) -> String {
+    let path = path.display();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
+            "{path} is locked: another process has been writing to it for {} seconds; let that \
+             one finish, and try again",
+            PATIENCE.as_secs()
+        ),
+        Some(ErrorCode::NotADatabase) => format!(
+            "{path} is no registry but some other file; move it away, or give another folder"
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            format!("{path} is damaged: {error}; restore it from a copy")
+        }
+        Some(ErrorCode::DiskFull) => {
+            format!("the disk is full under {path}; make room, and try again")
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            format!("{path} can't be written: {error}; check who owns it and its folder")
+        }
+        _ => format!("{path} failed: {error}"),
+    }
+}

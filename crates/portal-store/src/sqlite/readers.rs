@@ -1,0 +1,66 @@
+//! Connections for reading: a few, kept open, each used by one read at a time.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use super::database::{open_for_reading, sentence};
+use crate::error::RegistryError;
+
+/// How many reads run at once.
+const READERS: usize = 4;
+
+#[derive(Clone)]
+pub(super) struct Readers(Arc<Pool>);
+
+struct Pool {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    free: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(super) fn new(path: PathBuf) -> Self {
+        let free = Arc::new(Semaphore::new(READERS));
+        Self(Arc::new(Pool { path, idle: Mutex::default(), free }))
+    }
+
+    /// Reads on a thread where waiting for the disk holds nobody up.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, RegistryError> {
+        let stopped = |what: &str| RegistryError::NotApplied(format!("the read {what}"));
+        let permit =
+            Arc::clone(&self.0.free).acquire_owned().await.map_err(|_| stopped("was not begun"))?;
+        let pool = Arc::clone(&self.0);
+        let task = tokio::task::spawn_blocking(move || {
+            let result = pool.with(work);
+            drop(permit);
+            result.map_err(|error| RegistryError::NotApplied(sentence(&error, &pool.path)))
+        });
+        task.await.unwrap_or_else(|_| Err(stopped("was broken off")))
+    }
+}
+
+impl Pool {
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle().pop();
+        let connection = match kept {
+            Some(connection) => connection,
+            None => open_for_reading(&self.path)?,
+        };
+        let result = work(&connection);
+        // One that failed is closed.
+        if result.is_ok() {
+            idle().push(connection);
+        }
+        result
+    }
+}

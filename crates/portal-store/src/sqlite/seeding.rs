@@ -1,0 +1,96 @@
+//! Statements that apply a seed: each adds what is missing and leaves what exists.
+
+use portal_model::{Environment, Scope};
+use rusqlite::{Connection, named_params};
+
+use crate::org::{OrgId, Permission, PortalLimit, UserId};
+use crate::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
+use crate::token::Hashed;
+
+pub(super) fn apply(connection: &Connection, seed: &Seed, now: i64) -> rusqlite::Result<()> {
+    for org in &seed.orgs {
+        let org_id = add_org(connection, org)?;
+        for user in &org.users {
+            let user_id = add_user(connection, org_id, user)?;
+            for credential in &user.credentials {
+                add_credential(connection, user_id, credential, now)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add_org(connection: &Connection, org: &SeedOrg) -> rusqlite::Result<OrgId> {
+    let environment = match org.environment {
+        Environment::Production => "production",
+        Environment::Sandbox => "sandbox",
+        Environment::Developer => "developer",
+    };
+    let portal_limit = match org.portal_limit {
+        PortalLimit::One => Some(1),
+        PortalLimit::Unlimited => None,
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO orgs (id, name, environment, portal_limit)
+             SELECT coalesce(max(id) + 1, :first), :name, :environment, :portal_limit FROM orgs
+             WHERE true
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(named_params! {
+            ":first": OrgId::FIRST.0, ":name": org.name, ":environment": environment,
+            ":portal_limit": portal_limit,
+        })?;
+    connection
+        .prepare_cached("SELECT id FROM orgs WHERE name = ?")?
+        .query_row([&org.name], |row| row.get(0).map(OrgId))
+}
+
+fn add_user(connection: &Connection, org: OrgId, user: &SeedUser) -> rusqlite::Result<UserId> {
+    connection
+        .prepare_cached(
+            "INSERT INTO users (id, org_id, name, email, manage_portal, manage_portal_users)
+             SELECT coalesce(max(id) + 1, :first), :org, :name, :email, :manage_portal,
+                    :manage_portal_users
+             FROM users WHERE true
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(named_params! {
+            ":first": UserId::FIRST.0, ":org": org.0, ":name": user.name, ":email": user.email,
+            ":manage_portal": user.permissions.contains(&Permission::ManagePortal),
+            ":manage_portal_users": user.permissions.contains(&Permission::ManagePortalUsers),
+        })?;
+    connection
+        .prepare_cached("SELECT id FROM users WHERE org_id = ? AND email = ?")?
+        .query_row((org.0, &user.email), |row| row.get(0).map(UserId))
+}
+
+fn add_credential(
+    connection: &Connection,
+    user: UserId,
+    credential: &SeedCredential,
+    now: i64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO clients (id, secret_hash) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        )?
+        .execute((&credential.client_id, Hashed::of(credential.client_secret.expose()).0))?;
+    let scopes: Vec<&str> = credential.scopes.iter().map(Scope::as_str).collect();
+    let scopes = scopes.join(",");
+    match &credential.grant {
+        SeedGrant::RefreshToken(refresh_token) => connection
+            .prepare_cached(
+                "INSERT INTO refresh_tokens (hash, client_id, user_id, scopes)
+                 VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            )?
+            .execute((Hashed::of(refresh_token.expose()).0, &credential.client_id, user.0, scopes)),
+        SeedGrant::Code(code) => connection
+            .prepare_cached(
+                "INSERT INTO codes (hash, client_id, user_id, scopes, created_at)
+                 VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            )?
+            .execute((Hashed::of(code.expose()).0, &credential.client_id, user.0, scopes, now)),
+    }
+    .map(drop)
+}
