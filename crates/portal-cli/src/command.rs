@@ -3,6 +3,7 @@
 mod check;
 mod explain;
 mod generate;
+mod profiles;
 
 use clap::Subcommand;
 use portal_model::outcome::ExitClass;
@@ -15,6 +16,7 @@ use crate::printer::Printer;
 pub(crate) enum Command {
     Check(check::Args),
     Explain(explain::Args),
+    Profiles(profiles::Args),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }
@@ -24,6 +26,7 @@ impl Command {
         match self {
             Self::Check(args) => check::run(&args, printer),
             Self::Explain(args) => explain::run(&args, printer),
+            Self::Profiles(_) => profiles::run(printer),
             Self::Completions(args) => generate::completions(&args, printer),
             Self::Man(args) => generate::man(&args, printer),
         }

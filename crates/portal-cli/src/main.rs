@@ -3,8 +3,12 @@
 mod args;
 mod command;
 mod failure;
+#[expect(dead_code, reason = "the other folders come with their commands")]
+mod folders;
 mod invalid_name;
 mod printer;
+#[cfg_attr(not(test), expect(dead_code, reason = "`portal login` comes next"))]
+mod profile;
 mod wrap;
 
 use std::process::ExitCode;

@@ -10,4 +10,5 @@
 mod generate;
 mod help;
 mod offline;
+mod profiles;
 mod support;

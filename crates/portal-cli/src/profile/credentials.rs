@@ -1,0 +1,71 @@
+//! `credentials.toml`: the secrets of each profile, for the eyes of its owner only.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use portal_model::Secret;
+use serde::Deserialize;
+use toml_edit::{DocumentMut, Item, Table, value};
+
+use super::file;
+
+/// The secrets of a profile.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Secrets {
+    pub(super) client_secret: Secret<String>,
+    pub(super) refresh_token: Secret<String>,
+}
+
+pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Secrets>> {
+    refuse_if_others_can_read(path)?;
+    file::parse(path, &file::read(path)?)
+}
+
+pub(super) fn insert(path: &Path, name: &str, secrets: &Secrets) -> anyhow::Result<()> {
+    let mut all = read(path)?;
+    all.insert(name.to_owned(), secrets.clone());
+    write(path, &all)
+}
+
+pub(super) fn remove(path: &Path, name: &str) -> anyhow::Result<()> {
+    let mut all = read(path)?;
+    match all.remove(name) {
+        Some(_) => write(path, &all),
+        None => Ok(()),
+    }
+}
+
+fn write(path: &Path, all: &BTreeMap<String, Secrets>) -> anyhow::Result<()> {
+    const NOTE: &str = "# Written by `portal login`. Whoever reads it can act as you.\n\n";
+    let mut document = DocumentMut::new();
+    for (name, secrets) in all {
+        let mut table = Table::new();
+        table.insert("client_secret", value(secrets.client_secret.expose()));
+        table.insert("refresh_token", value(secrets.refresh_token.expose()));
+        document.insert(name, Item::Table(table));
+    }
+    file::replace(path, &format!("{NOTE}{document}"))
+}
+
+#[cfg(unix)]
+fn refuse_if_others_can_read(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
+    let mode = metadata.permissions().mode() & 0o777;
+    let others = mode & 0o077;
+    anyhow::ensure!(
+        others == 0,
+        "others can read {path} (mode {mode:04o}): run `chmod 600 {path}`, and make new secrets \
+         if somebody may have read them",
+        path = path.display()
+    );
+    Ok(())
+}
+
+/// A user's own folder is closed to others there.
+#[cfg(not(unix))]
+fn refuse_if_others_can_read(_: &Path) -> anyhow::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,123 @@
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+
+fn profile(hosts: Hosts) -> Profile {
+    Profile {
+        hosts,
+        client_id: "1000.ABC".to_owned(),
+        client_secret: Secret::new("hush-client".to_owned()),
+        refresh_token: Secret::new("hush-token".to_owned()),
+    }
+}
+
+fn in_europe() -> Profile {
+    profile(Hosts::DataCenter(DataCenter::Eu))
+}
+
+fn elsewhere() -> Profile {
+    let url = "http://127.0.0.1:8780".to_owned();
+    profile(Hosts::Urls { api_domain: url.clone(), accounts_url: url })
+}
+
+fn failure<T: std::fmt::Debug>(result: anyhow::Result<T>) -> String {
+    format!("{:#}", result.unwrap_err())
+}
+
+#[test]
+fn a_profile_comes_back_as_it_was_stored_until_it_is_removed() {
+    let home = TempDir::new().unwrap();
+    let folder = home.path().join("made/portal");
+    for (name, profile) in [("acme", in_europe()), ("be.ta", elsewhere()), ("acme", elsewhere())] {
+        store(&folder, name, &profile).unwrap();
+        assert_eq!(Profiles::load(&folder).unwrap().get(name).unwrap(), profile);
+    }
+    remove(&folder, "acme").unwrap();
+    let profiles = Profiles::load(&folder).unwrap();
+    assert_eq!(profiles.entries().keys().collect::<Vec<_>>(), ["be.ta"]);
+    let refusal = failure(profiles.get("acme"));
+    assert_eq!(refusal, "there is no profile \"acme\"; there is only be.ta");
+    assert!(!fs::read_to_string(credentials_path(&folder)).unwrap().contains("[acme]"));
+}
+
+#[test]
+fn comments_and_order_of_the_config_survive_a_change() {
+    let home = TempDir::new().unwrap();
+    let path = config_path(home.path());
+    let written = "# Our clients.\n[profile.zeta] # the oldest\nclient_id = \"1\" # theirs\n\
+                   data_center = \"us\"\n\n# The next.\n[profile.acme]\ndata_center = \"in\" # for now\n\
+                   client_id = \"2\"\n";
+    fs::write(&path, written).unwrap();
+    store(home.path(), "acme", &in_europe()).unwrap();
+    store(home.path(), "beta", &elsewhere()).unwrap();
+    remove(home.path(), "beta").unwrap();
+    let expected = written.replace("\"in\"", "\"eu\"").replace("\"2\"", "\"1000.ABC\"");
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+}
+
+#[test]
+fn a_wrong_config_is_named_with_its_line() {
+    let home = TempDir::new().unwrap();
+    for (text, expected) in [
+        ("[profile.a]\nclient_id = \"1\"\nregion = \"eu\"\n", "config.toml, line 3: unknown field"),
+        ("[profile.a]\nclient_id = 1\n", "config.toml, line 2: invalid type"),
+        ("[profile.a\n", "config.toml, line 1: "),
+        ("[profile.a]\nclient_id = \"1\"\n", "profile a: expected either data_center, or both"),
+        ("[profile.a]\nclient_id = \"1\"\ndata_center = \"uk\"\n", "is no data center, expected"),
+    ] {
+        fs::write(config_path(home.path()), text).unwrap();
+        let refusal = failure(Profiles::load(home.path()));
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+}
+
+#[test]
+fn an_error_in_the_credentials_shows_no_secret() {
+    let home = TempDir::new().unwrap();
+    store(home.path(), "acme", &in_europe()).unwrap();
+    let path = credentials_path(home.path());
+    let broken = fs::read_to_string(&path).unwrap().replace("\"hush-token\"", "\"hush-token");
+    fs::write(&path, broken).unwrap();
+    let refusal = failure(Profiles::load(home.path()).unwrap().get("acme"));
+    assert!(refusal.contains("credentials.toml, line ") && !refusal.contains("hush"), "{refusal}");
+}
+
+#[cfg(unix)]
+#[test]
+fn secrets_that_others_can_read_are_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let home = TempDir::new().unwrap();
+    store(home.path(), "acme", &in_europe()).unwrap();
+    let path = credentials_path(home.path());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let refusal = failure(Profiles::load(home.path()).unwrap().get("acme"));
+    assert!(refusal.contains("(mode 0640)") && refusal.contains("chmod 600"), "{refusal}");
+    assert!(failure(store(home.path(), "beta", &elsewhere())).contains("chmod 600"));
+}
+
+#[test]
+fn profiles_that_are_stored_at_once_are_all_there() {
+    let home = TempDir::new().unwrap();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let folder = home.path();
+            scope.spawn(move || store(folder, &format!("p{number}"), &in_europe()).unwrap());
+        }
+    });
+    let profiles = Profiles::load(home.path()).unwrap();
+    assert!((0..8).all(|number| profiles.get(&format!("p{number}")).is_ok()));
+}
+
+#[test]
+fn a_name_that_a_shell_or_a_table_would_misread_is_no_profile() {
+    for name in ["acme", "acme-eu_2.test", "7"] {
+        check_name(name).unwrap();
+    }
+    for name in ["", "acme eu", "a,b", "a/b", "ä", &"a".repeat(65)] {
+        assert!(check_name(name).is_err(), "{name:?}");
+    }
+}
