@@ -103,6 +103,9 @@ pub enum NotCreated {
     /// The attempts or the time are spent, and the portal is not there.
     #[error("the attempts or the time are spent; the portal is not there")]
     Exhausted,
+    /// It went wrong on this side before anything was sent: the intent could not be written down.
+    #[error("nothing was sent: {0}")]
+    NotStarted(String),
     /// The caller stopped before anything was in doubt.
     #[error("stopped before anything was created")]
     Stopped,
@@ -245,6 +248,7 @@ impl Outcome {
                 NotCreated::Stopped => ExitClass::Stopped,
                 NotCreated::Unreachable(_)
                 | NotCreated::Throttled { .. }
+                | NotCreated::NotStarted(_)
                 | NotCreated::Exhausted => ExitClass::Unavailable,
             },
             Self::Unknown { .. } => ExitClass::Unknown,
