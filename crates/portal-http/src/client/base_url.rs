@@ -1,0 +1,126 @@
+//! Where requests go: [`BaseUrl`], which never lets a secret leave the machine in the clear.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use http::Uri;
+use http::uri::Scheme;
+
+/// An `https` URL, or an `http` URL of this machine, to which the paths of the API are appended.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct BaseUrl(String);
+
+impl BaseUrl {
+    /// Without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The whole URL of `path`, which begins with a slash.
+    pub(crate) fn join(&self, path: &str) -> Result<Uri, http::uri::InvalidUri> {
+        format!("{}{path}", self.0).parse()
+    }
+}
+
+impl FromStr for BaseUrl {
+    type Err = InvalidBaseUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBaseUrl> {
+        let uri: Uri = text.parse().map_err(|_| InvalidBaseUrl::NoUrl)?;
+        let authority = uri.authority().ok_or(InvalidBaseUrl::NoUrl)?.as_str();
+        if authority.contains('@') {
+            return Err(InvalidBaseUrl::HasUser);
+        }
+        if uri.query().is_some() || text.contains('#') {
+            return Err(InvalidBaseUrl::HasQuery(authority.to_owned()));
+        }
+        let scheme = uri.scheme().ok_or(InvalidBaseUrl::NoUrl)?;
+        if *scheme == Scheme::HTTP && !is_this_machine(&uri) {
+            return Err(InvalidBaseUrl::PlainHttp(authority.to_owned()));
+        }
+        if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
+            return Err(InvalidBaseUrl::Scheme(scheme.to_string()));
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whether the host of `uri` is `localhost` or a loopback address.
+pub(crate) fn is_this_machine(uri: &Uri) -> bool {
+    uri.host().is_some_and(|host| {
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost")
+            || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    })
+}
+
+/// Why a text is no [`BaseUrl`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidBaseUrl {
+    /// It is not absolute, or no URL at all. The text is not repeated: it could be a secret.
+    #[error("it is no absolute URL, expected one such as https://www.zohoapis.com")]
+    NoUrl,
+    /// The scheme is another one.
+    #[error("its scheme is \"{0}\", expected https")]
+    Scheme(String),
+    /// A token would travel in the clear.
+    #[error(
+        "http://{0} would carry secrets in the clear, use https (http is for this machine only)"
+    )]
+    PlainHttp(String),
+    /// A user name or password in a URL ends up in logs.
+    #[error("it holds a user name, remove everything up to the @")]
+    HasUser,
+    /// A path can't be appended to it.
+    #[error("it goes on after the path, remove the query or fragment of {0}")]
+    HasQuery(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_reaches_no_other_machine() {
+        let parse = |text: &str| text.parse::<BaseUrl>().map(|url| url.0);
+        for here in
+            ["http://127.0.0.1:8780", "http://[::1]:8780/", "http://LOCALHOST", "http://127.9.9.9"]
+        {
+            assert_eq!(parse(here), Ok(here.trim_end_matches('/').to_owned()));
+        }
+        for there in [
+            "http://www.zohoapis.com",
+            "http://localhost.evil.example",
+            "http://127.0.0.1.evil.example",
+            "http://10.0.0.1",
+        ] {
+            assert!(matches!(parse(there), Err(InvalidBaseUrl::PlainHttp(_))), "{there}");
+        }
+        assert_eq!(parse("http://127.0.0.1@evil.example"), Err(InvalidBaseUrl::HasUser));
+    }
+
+    #[test]
+    fn a_base_may_have_a_path_but_nothing_after_it() {
+        let base: BaseUrl = "https://gateway.example/zoho/".parse().unwrap();
+        assert_eq!(base.join("/crm/v7/org").unwrap(), "https://gateway.example/zoho/crm/v7/org");
+        for wrong in
+            ["", "www.zohoapis.com", "/crm", "https://", "ftp://a.example", "https://a?b=c"]
+        {
+            assert!(wrong.parse::<BaseUrl>().is_err(), "{wrong}");
+        }
+    }
+}

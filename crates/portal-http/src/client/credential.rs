@@ -1,0 +1,39 @@
+//! What entitles a client to its calls: [`Credential`].
+
+use portal_model::Secret;
+
+/// What entitles a client to its calls. `Debug` shows no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A refresh token of a registered client: access tokens are got as they are needed.
+    RefreshToken {
+        /// The registered client.
+        client_id: String,
+        /// Its secret.
+        client_secret: Secret<String>,
+        /// The token, which does not expire.
+        refresh_token: Secret<String>,
+    },
+    /// An access token, which ends after an hour and can't be renewed.
+    AccessToken(Secret<String>),
+}
+
+impl Credential {
+    /// A refresh token of a registered client.
+    pub fn refresh_token(
+        client_id: impl Into<String>,
+        client_secret: impl Into<Secret<String>>,
+        refresh_token: impl Into<Secret<String>>,
+    ) -> Self {
+        Self::RefreshToken {
+            client_id: client_id.into(),
+            client_secret: client_secret.into(),
+            refresh_token: refresh_token.into(),
+        }
+    }
+
+    /// An access token.
+    pub fn access_token(token: impl Into<Secret<String>>) -> Self {
+        Self::AccessToken(token.into())
+    }
+}

@@ -1,0 +1,211 @@
+//! The access token of a client: one refresh in flight, whoever asks.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use portal_model::Secret;
+use portal_model::flow::{TokenError, TokenId};
+use portal_model::oauth::{OAuthError, TokenRequest, TokenState};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use super::accounts::Accounts;
+use super::api_url::ApiUrl;
+use super::token_cache::{AnyTokenCache, CacheKey, CachedToken};
+
+/// An access token at hand.
+#[derive(Clone, Debug)]
+pub(super) struct Token {
+    pub(super) id: TokenId,
+    pub(super) secret: Secret<String>,
+}
+
+/// Where a client's tokens come from.
+#[derive(Clone)]
+pub(super) enum Tokens {
+    /// There is one, and never another.
+    Fixed(Secret<String>),
+    Refreshed(Arc<Refreshed>),
+}
+
+impl Tokens {
+    /// The token to use now; where `rejected` is the one at hand, a new one.
+    ///
+    /// # Cancel safety
+    /// Dropped, a refresh goes on for whoever asks next.
+    pub(super) async fn get(&self, rejected: Option<TokenId>) -> Result<Token, TokenError> {
+        match (self, rejected) {
+            (Self::Fixed(secret), None) => Ok(Token { id: TokenId(0), secret: secret.clone() }),
+            (Self::Fixed(_), Some(_)) => Err(TokenError::NotRenewable),
+            (Self::Refreshed(tokens), rejected) => tokens.get(rejected).await,
+        }
+    }
+}
+
+/// Tokens by a refresh token.
+pub(super) struct Refreshed {
+    accounts: Accounts,
+    request: TokenRequest,
+    cache: Box<dyn AnyTokenCache>,
+    key: CacheKey,
+    api_url: Arc<ApiUrl>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    held: Option<Held>,
+    /// How many tokens there were: the id of the last one.
+    count: u64,
+    refresh: Option<Refresh>,
+    /// The credential is wrong, and stays so.
+    refused: Option<OAuthError>,
+    /// When a refresh that nobody waits for failed last.
+    failed: Option<Instant>,
+}
+
+/// A refresh in flight, and in the end its result.
+type Refresh = watch::Receiver<Option<Result<Token, TokenError>>>;
+
+/// The token at hand, with its age when it came.
+struct Held {
+    token: Token,
+    expires_in: Duration,
+    age: Duration,
+    since: Instant,
+}
+
+impl Held {
+    fn state(&self) -> TokenState {
+        TokenState::at(self.age + self.since.elapsed(), self.expires_in)
+    }
+}
+
+impl Refreshed {
+    pub(super) fn new(
+        accounts: Accounts,
+        request: TokenRequest,
+        cache: Box<dyn AnyTokenCache>,
+        key: CacheKey,
+        api_url: Arc<ApiUrl>,
+    ) -> Self {
+        Self { accounts, request, cache, key, api_url, state: Mutex::default() }
+    }
+
+    async fn get(self: &Arc<Self>, rejected: Option<TokenId>) -> Result<Token, TokenError> {
+        /// After a refresh ahead of time that failed.
+        const PAUSE: Duration = Duration::from_secs(30);
+        let mut refresh = {
+            let mut state = self.lock();
+            let held = state.held.as_ref().filter(|held| Some(held.token.id) != rejected);
+            match held.map(|held| (held.state(), held.token.clone())) {
+                Some((TokenState::Fresh, token)) => return Ok(token),
+                Some((TokenState::Due, token)) => {
+                    let paused = state.failed.is_some_and(|failed| failed.elapsed() < PAUSE);
+                    if state.refused.is_none() && !paused {
+                        self.refresh(&mut state);
+                    }
+                    return Ok(token);
+                }
+                Some((TokenState::Dead, _)) | None => {}
+            }
+            if let Some(error) = &state.refused {
+                return Err(TokenError::Refused(error.clone()));
+            }
+            self.refresh(&mut state)
+        };
+        let result = refresh.wait_for(Option::is_some).await.map(|result| result.clone());
+        result.ok().flatten().unwrap_or_else(|| {
+            Err(TokenError::Local("the refresh was stopped before its end".to_owned()))
+        })
+    }
+
+    /// The refresh in flight, which is started if there is none.
+    fn refresh(self: &Arc<Self>, state: &mut State) -> Refresh {
+        if let Some(refresh) = &state.refresh
+            && refresh.has_changed().is_ok()
+        {
+            return refresh.clone();
+        }
+        let (done, refresh) = watch::channel(None);
+        state.refresh = Some(refresh.clone());
+        let old = state.held.as_ref().map(|held| held.token.secret.clone());
+        let tokens = self.clone();
+        let work = async move {
+            let result = tokens.renew(old.as_ref()).await;
+            let mut state = tokens.lock();
+            state.refresh = None;
+            let result = match result {
+                Ok(token) => Ok(state.hold(&token)),
+                Err(error) => {
+                    tracing::warn!(%error, "no new access token");
+                    state.failed = Some(Instant::now());
+                    match &error {
+                        TokenError::Refused(error) if !error.is_throttled() => {
+                            state.refused = Some(error.clone());
+                        }
+                        _ => {}
+                    }
+                    Err(error)
+                }
+            };
+            done.send_replace(Some(result));
+        };
+        tokio::spawn(work.in_current_span());
+        refresh
+    }
+
+    /// A token other than `old`: one that another process left in the cache, or a new one.
+    async fn renew(&self, old: Option<&Secret<String>>) -> Result<CachedToken, TokenError> {
+        let locked = |error| cache_failed(&error);
+        let is_new = |found: &CachedToken| Some(&found.access_token) != old;
+        if let Some(found) = self.cached().await?.filter(is_new)
+            && found.state(SystemTime::now()) != TokenState::Dead
+        {
+            self.api_url.learn(found.api_domain.as_deref())?;
+            return Ok(found);
+        }
+        let _lock = self.cache.lock_boxed(&self.key).await.map_err(locked)?;
+        // Somebody else may have asked while this one waited.
+        if let Some(found) = self.cached().await?.filter(is_new)
+            && found.state(SystemTime::now()) == TokenState::Fresh
+        {
+            self.api_url.learn(found.api_domain.as_deref())?;
+            return Ok(found);
+        }
+        let granted = self.accounts.token(&self.request).await?;
+        let granted = CachedToken::new(&granted, SystemTime::now());
+        self.api_url.learn(granted.api_domain.as_deref())?;
+        if let Err(error) = self.cache.store_boxed(&self.key, &granted).await {
+            tracing::warn!(%error, "the new access token can't be kept for other processes");
+        }
+        Ok(granted)
+    }
+
+    async fn cached(&self) -> Result<Option<CachedToken>, TokenError> {
+        self.cache.load_boxed(&self.key).await.map_err(|error| cache_failed(&error))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn hold(&mut self, found: &CachedToken) -> Token {
+        self.count += 1;
+        let token = Token { id: TokenId(self.count), secret: found.access_token.clone() };
+        self.held = Some(Held {
+            token: token.clone(),
+            expires_in: found.expires_in(),
+            age: found.age(SystemTime::now()),
+            since: Instant::now(),
+        });
+        token
+    }
+}
+
+fn cache_failed(error: &std::io::Error) -> TokenError {
+    TokenError::Local(format!("the token cache can't be used: {error}"))
+}

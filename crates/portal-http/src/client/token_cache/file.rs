@@ -1,0 +1,98 @@
+//! A token cache in a folder: [`FileTokenCache`].
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{CacheKey, CachedToken, TokenCache};
+
+/// A folder with two files per credential: the token, which only its owner can read and which is
+/// replaced as a whole, and a lock. A file that can't be understood counts as empty.
+#[derive(Clone, Debug)]
+pub struct FileTokenCache {
+    folder: PathBuf,
+}
+
+impl FileTokenCache {
+    /// In `folder`, which is made when it is needed.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    fn path(&self, key: &CacheKey, extension: &str) -> PathBuf {
+        self.folder.join(format!("{}.{extension}", key.as_str()))
+    }
+}
+
+impl TokenCache for FileTokenCache {
+    type Lock = File;
+
+    async fn load(&self, key: &CacheKey) -> io::Result<Option<CachedToken>> {
+        match fs::read(self.path(key, "json")) {
+            Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn lock(&self, key: &CacheKey) -> io::Result<File> {
+        /// Longer than a holder needs to ask for a token.
+        const PATIENCE: Duration = Duration::from_secs(60);
+        const BETWEEN_TRIES: Duration = Duration::from_millis(10);
+        make_folder(&self.folder)?;
+        let file = private(OpenOptions::new().write(true).create(true).truncate(false))
+            .open(self.path(key, "lock"))?;
+        let end = Instant::now() + PATIENCE;
+        // A blocking lock would keep a thread, and with it the end of the process, waiting.
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) if Instant::now() >= end => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "another process has been holding the lock for a minute",
+                    ));
+                }
+                Err(TryLockError::WouldBlock) => sleep(BETWEEN_TRIES).await,
+            }
+        }
+    }
+
+    async fn store(&self, key: &CacheKey, token: &CachedToken) -> io::Result<()> {
+        make_folder(&self.folder)?;
+        // The lock is held, so nobody else writes this file.
+        let new = self.path(key, "new");
+        let mut file =
+            private(OpenOptions::new().write(true).create(true).truncate(true)).open(&new)?;
+        file.write_all(&serde_json::to_vec(token)?)?;
+        fs::rename(&new, self.path(key, "json"))
+    }
+}
+
+#[cfg(unix)]
+fn make_folder(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).create(path)
+}
+
+/// Makes files that only their owner can read.
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    options.mode(0o600)
+}
+
+/// On Windows a file has the rights of the folder, which is in the user's profile.
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}

@@ -1,0 +1,5 @@
+//! The client.
+
+mod drive;
+mod script;
+mod token;

@@ -1,0 +1,159 @@
+//! The driver of a create, on paused time.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use portal_http::client::IntentSink;
+use portal_model::flow::{Activity, Intent, NoAnswer};
+use portal_model::outcome::{NotCreated, Origin, Outcome};
+use tokio::time::Instant;
+
+use super::script::{Act, CREATE, LIST, Scripted, TOKEN, created, name, none, ours, quick};
+
+/// Notes what happens to the intent, among the calls of the service.
+#[derive(Clone, Default)]
+struct Notes {
+    lines: Arc<Mutex<Vec<String>>>,
+    full: bool,
+}
+
+impl Notes {
+    fn note(&self, line: &str) {
+        self.lines.lock().unwrap().push(line.to_owned());
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+}
+
+impl IntentSink for Notes {
+    async fn record(&mut self, intent: &Intent) -> io::Result<()> {
+        self.note(&format!("record {} {}", intent.name, intent.posts));
+        if self.full { Err(io::Error::from(io::ErrorKind::StorageFull)) } else { Ok(()) }
+    }
+
+    async fn clear(&mut self) -> io::Result<()> {
+        self.note("clear");
+        Ok(())
+    }
+}
+
+/// A service whose calls stand among the notes.
+fn noted(notes: &Notes, mut script: impl FnMut(&str) -> Act + Send + 'static) -> Scripted {
+    let notes = notes.clone();
+    Scripted::granting(move |call| {
+        notes.note(call.what.split(' ').next().unwrap());
+        script(&call.what)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_looks_then_sends_once() {
+    let service = Scripted::granting(|call| if call.what == LIST { none() } else { created() });
+    let outcome = service.client().create(name()).await;
+    assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
+    assert_eq!(service.seen(), [TOKEN, LIST, CREATE]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_intent_is_recorded_before_the_post_and_cleared_once_it_is_certain() {
+    let notes = Notes::default();
+    let mut sent = false;
+    let service = noted(&notes, move |what| match what {
+        CREATE => {
+            sent = true;
+            Act::Fail(NoAnswer::Broken("reset".to_owned()).into())
+        }
+        _ if sent => ours(),
+        _ => none(),
+    });
+    let client = service.client();
+    let outcome = client.create_with(client.flow(name()), notes.clone()).await;
+    assert!(matches!(outcome, Outcome::Present { origin: Origin::Appeared, .. }), "{outcome:?}");
+    let expected = ["GET", "record PortalsAPItest100 1", "POST", "GET", "clear"];
+    assert_eq!(notes.lines(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_where_the_intent_cant_be_recorded() {
+    let notes = Notes { full: true, ..Notes::default() };
+    let service = noted(&notes, |_| none());
+    let client = service.client();
+    let outcome = client.create_with(client.flow(name()), notes.clone()).await;
+    let Outcome::NotCreated { reason: NotCreated::NotStarted(why), .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(why, "the intent can't be recorded: no storage space");
+    assert_eq!(notes.lines(), ["GET", "record PortalsAPItest100 1", "clear"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_goes_on_to_its_end_when_its_caller_hangs_up() {
+    let service = Scripted::granting(|call| if call.what == LIST { none() } else { Act::Hang });
+    let client = service.builder().policy(quick()).build(super::script::credential()).unwrap();
+    let notes = Notes::default();
+    let creating = client.create_with(client.flow(name()), notes.clone());
+    let mut activity = creating.activity();
+    activity.wait_for(|activity| matches!(activity, Activity::Sending { .. })).await.unwrap();
+    drop(creating);
+    assert!(activity.wait_for(|activity| *activity == Activity::Done).await.is_ok());
+    while activity.changed().await.is_ok() {}
+    assert_eq!(notes.lines().last().unwrap(), "clear");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_while_a_post_is_under_way_it_is_in_doubt_and_the_intent_stays() {
+    let service = Scripted::granting(|call| if call.what == LIST { none() } else { Act::Hang });
+    let client = service.client();
+    let notes = Notes::default();
+    let creating = client.create_with(client.flow(name()), notes.clone());
+    let mut activity = creating.activity();
+    activity.wait_for(|activity| matches!(activity, Activity::Sending { .. })).await.unwrap();
+    let began = Instant::now();
+    creating.stop();
+    let outcome = creating.await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    let Outcome::Unknown { intent, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(notes.lines(), ["record PortalsAPItest100 1"]);
+
+    let service = Scripted::granting(|_| ours());
+    let outcome = service.client().resume(intent, notes.clone()).await;
+    assert!(matches!(outcome, Outcome::Present { .. }), "{outcome:?}");
+    assert_eq!(service.count("POST /crm"), 0);
+    assert_eq!(notes.lines().last().unwrap(), "clear");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_before_a_post_nothing_is_in_doubt() {
+    let service = Scripted::granting(|_| Act::Hang);
+    let creating = service.client().create(name());
+    creating.activity().wait_for(|activity| *activity == Activity::LookingFirst).await.unwrap();
+    creating.stop();
+    let outcome = creating.await;
+    let Outcome::NotCreated { reason: NotCreated::Stopped, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(service.count("POST /crm"), 0);
+}
+
+#[test]
+fn a_runtime_that_shuts_down_leaves_the_intent_and_an_honest_outcome() {
+    let notes = Notes::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let service = Scripted::granting(|call| if call.what == LIST { none() } else { Act::Hang });
+    let client = service.client();
+    let entered = runtime.enter();
+    let creating = client.create_with(client.flow(name()), notes.clone());
+    drop(entered);
+    runtime.block_on(async {
+        let mut activity = creating.activity();
+        activity.wait_for(|activity| matches!(activity, Activity::Sending { .. })).await.unwrap();
+    });
+    drop(runtime);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let outcome = runtime.block_on(creating);
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+    assert_eq!(notes.lines(), ["record PortalsAPItest100 1"]);
+}

@@ -1,0 +1,137 @@
+//! Tokens: one refresh, whoever asks; a wrong credential ends everything at once.
+
+use std::time::Duration;
+
+use portal_http::client::{ClientError, Credential};
+use portal_model::flow::TokenError;
+use portal_model::oauth::{AccessToken, OAuthError};
+use portal_model::outcome::{AuthFailure, NotCreated, Outcome};
+use portal_model::{ApiError, ListPortals, PortalName};
+use tokio::task::JoinSet;
+use tokio::time::advance;
+
+use super::script::{Act, CREATE, Call, LIST, Scripted, TOKEN, created, name, none, refused};
+
+/// Refuses every token but `good`.
+fn only(good: &'static str) -> impl FnMut(&Call) -> Act + Send + 'static {
+    move |call| match &call.token {
+        Some(token) if token == good => match call.what.as_str() {
+            LIST => none(),
+            _ => created(),
+        },
+        _ => refused(ApiError::invalid_token()),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_creates_with_one_dead_token_cost_one_refresh() {
+    let service = Scripted::granting(only("t2"));
+    let client = service.builder().concurrency(20).build(super::script::credential()).unwrap();
+    client.authenticate().await.unwrap();
+    let mut creates = JoinSet::new();
+    for _ in 0..20 {
+        creates.spawn(client.create(name()));
+    }
+    while let Some(outcome) = creates.join_next().await {
+        assert!(matches!(outcome.unwrap(), Outcome::Created { .. }));
+    }
+    assert_eq!(service.count(TOKEN), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_replaces_a_refused_token_once() {
+    let service = Scripted::granting(only("t2"));
+    assert_eq!(service.client().call(&ListPortals).await.unwrap(), []);
+    assert_eq!(service.seen(), [TOKEN, LIST, TOKEN, LIST]);
+
+    let service = Scripted::granting(only("none"));
+    let error = service.client().call(&ListPortals).await.unwrap_err();
+    assert_eq!(error, ClientError::Api(ApiError::invalid_token()));
+    assert_eq!(service.seen(), [TOKEN, LIST, TOKEN, LIST]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fixed_token_that_is_refused_is_not_replaced() {
+    let service = Scripted::new(|_| refused(ApiError::invalid_token()));
+    let client = service.builder().build(Credential::access_token("t1".to_owned())).unwrap();
+    let error = client.call(&ListPortals).await.unwrap_err();
+    assert_eq!(error.api(), Some(&ApiError::invalid_token()));
+    let Outcome::NotCreated { reason: NotCreated::Auth(AuthFailure::TokenRejected(error)), .. } =
+        client.create(name()).await
+    else {
+        panic!()
+    };
+    assert_eq!(error, ApiError::invalid_token());
+    assert_eq!(service.seen(), [LIST, LIST]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_credential_is_tried_once_and_says_which_part_is_refused() {
+    let service = Scripted::new(|_| Act::Say(OAuthError::new(OAuthError::INVALID_CLIENT).answer()));
+    let client = service.client();
+    let mut creates = JoinSet::new();
+    for number in 0..20 {
+        creates.spawn(client.create(PortalName::parse(&format!("Portal{number}")).unwrap()));
+    }
+    while let Some(outcome) = creates.join_next().await {
+        let Outcome::NotCreated { reason: NotCreated::Auth(failure), .. } = outcome.unwrap() else {
+            panic!()
+        };
+        assert!(failure.to_string().contains("client id"), "{failure}");
+    }
+    assert_eq!(service.seen(), [TOKEN]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_accounts_server_is_asked_again_by_the_next_call() {
+    let mut calls = 0;
+    let service = Scripted::new(move |call| {
+        calls += 1;
+        match (call.what.as_str(), calls) {
+            (TOKEN, 1) => Act::Say(OAuthError::throttled().answer()),
+            (TOKEN, _) => Act::Say(AccessToken::new("t1".to_owned()).answer()),
+            _ => none(),
+        }
+    });
+    let client = service.client();
+    let error = client.call(&ListPortals).await.unwrap_err();
+    assert_eq!(error, ClientError::Token(TokenError::Refused(OAuthError::throttled())));
+    assert!(!error.may_have_been_sent());
+    assert!(client.call(&ListPortals).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_replaced_before_its_end_and_nobody_waits_for_it() {
+    let service = Scripted::granting(|_| none());
+    let client = service.client();
+    client.authenticate().await.unwrap();
+    advance(Duration::from_secs(54 * 60)).await;
+    client.authenticate().await.unwrap();
+    assert_eq!(service.count(TOKEN), 1);
+    advance(Duration::from_secs(2 * 60)).await;
+    // Due: the old one still serves, and the new one is asked for meanwhile.
+    client.authenticate().await.unwrap();
+    assert_eq!(service.count(TOKEN), 1);
+    tokio::task::yield_now().await;
+    assert_eq!(service.count(TOKEN), 2);
+    advance(Duration::from_secs(30 * 60)).await;
+    client.authenticate().await.unwrap();
+    assert_eq!(service.count(TOKEN), 2);
+    // Dead: there is nothing else to use.
+    advance(Duration::from_secs(30 * 60)).await;
+    client.authenticate().await.unwrap();
+    assert_eq!(service.count(TOKEN), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_goes_on_when_the_one_who_asked_hangs_up() {
+    let service = Scripted::granting(|call| if call.what == CREATE { created() } else { none() });
+    let client = service.client();
+    tokio::select! {
+        biased;
+        _ = client.authenticate() => panic!("it can't be there at once"),
+        () = std::future::ready(()) => {}
+    }
+    client.authenticate().await.unwrap();
+    assert_eq!(service.count(TOKEN), 1);
+}
