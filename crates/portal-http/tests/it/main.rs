@@ -5,8 +5,16 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    missing_docs
+    missing_docs,
+    reason = "a test that can't go on has failed"
 )]
+#![allow(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
 
+#[cfg(feature = "server")]
+mod cases;
 #[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "server")]
+mod server;
+#[cfg(feature = "server")]
+mod wire;

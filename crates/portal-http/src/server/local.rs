@@ -1,0 +1,243 @@
+//! [`LocalServer`]: a server for a test, in one line.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use portal_model::oauth::{Grant, TokenRequest};
+use portal_model::{Environment, Portal, Scope, Secret, Timestamp};
+use portal_store::{
+    MemoryRegistry, OrgId, Permission, PortalLimit, Registry, RegistryError, Seed, SeedCredential,
+    SeedGrant, SeedOrg, SeedUser, TokenRules,
+};
+use tokio::task::JoinHandle;
+
+use super::accept::{BindError, Server};
+use super::fault::FaultSpec;
+use super::log::CallLog;
+use super::service::{PortalService, PortalServiceBuilder, system_time};
+
+const CLIENT_ID: &str = "1000.LOCALCLIENT";
+const CLIENT_SECRET: &str = "local-client-secret";
+const REFRESH_TOKEN: &str = "1000.local.refresh";
+
+/// A server on a free port of 127.0.0.1, for a test. It ends when it is dropped.
+///
+/// It has one org, without a limit of portals, whose credentials it tells, and those of the
+/// [seed](LocalServerBuilder::seed).
+///
+/// ```
+/// use portal_http::server::LocalServer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = LocalServer::start().await?;
+/// // … let the code under test create a portal at server.url() …
+/// assert_eq!(server.portals().await?, []);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct LocalServer<R = MemoryRegistry> {
+    url: String,
+    registry: R,
+    org: OrgId,
+    ahead: Arc<AtomicI64>,
+    task: JoinHandle<()>,
+}
+
+impl LocalServer {
+    /// A server that keeps everything in memory.
+    ///
+    /// # Errors
+    /// [`StartError`], where there is no free port.
+    pub async fn start() -> Result<Self, StartError> {
+        Self::builder().start().await
+    }
+
+    /// A server to be adjusted.
+    pub fn builder() -> LocalServerBuilder {
+        let ahead = Arc::new(AtomicI64::new(0));
+        let clock = Arc::clone(&ahead);
+        let service = PortalService::builder(MemoryRegistry::default());
+        LocalServerBuilder {
+            seed: Seed::default(),
+            service: service.clock(move || time_ahead(&clock)),
+            ahead,
+        }
+    }
+}
+
+impl<R: Registry> LocalServer<R> {
+    /// Its base URL, for calls of the API and of OAuth alike.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The client id of its org.
+    pub fn client_id(&self) -> &'static str {
+        CLIENT_ID
+    }
+
+    /// The client secret of its org.
+    pub fn client_secret(&self) -> Secret<String> {
+        Secret::new(CLIENT_SECRET.to_owned())
+    }
+
+    /// The refresh token of its org, good for every operation on portals.
+    pub fn refresh_token(&self) -> Secret<String> {
+        Secret::new(REFRESH_TOKEN.to_owned())
+    }
+
+    /// A new access token of its org, without a call.
+    ///
+    /// # Errors
+    /// [`RegistryError`], where the registry fails.
+    pub async fn access_token(&self) -> Result<Secret<String>, RegistryError> {
+        access_token(&self.registry, self.now()).await
+    }
+
+    /// The portals of its org, in the order of their creation: what a test compares with what its
+    /// client believes.
+    ///
+    /// # Errors
+    /// [`RegistryError`], where the registry fails.
+    pub async fn portals(&self) -> Result<Vec<Portal>, RegistryError> {
+        self.registry.portals(self.org).await
+    }
+
+    /// What it keeps everything in.
+    pub fn registry(&self) -> &R {
+        &self.registry
+    }
+
+    /// Moves its clock ahead, so that a test sees a token expire without waiting for it.
+    pub fn advance(&self, by: Duration) {
+        self.ahead.fetch_add(i64::try_from(by.as_secs()).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Timestamp {
+        time_ahead(&self.ahead)
+    }
+}
+
+fn time_ahead(ahead: &AtomicI64) -> Timestamp {
+    let now = system_time();
+    let seconds = now.unix_seconds().saturating_add(ahead.load(Ordering::Relaxed));
+    Timestamp::from_unix_seconds(seconds).unwrap_or(now)
+}
+
+impl<R> Drop for LocalServer<R> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Adjusts a [`LocalServer`].
+#[derive(Debug)]
+pub struct LocalServerBuilder<R = MemoryRegistry> {
+    seed: Seed,
+    service: PortalServiceBuilder<R>,
+    ahead: Arc<AtomicI64>,
+}
+
+impl<R: Registry> LocalServerBuilder<R> {
+    /// Adds a fault, such as `"POST committed:drop:1/2".parse()?`.
+    #[must_use]
+    pub fn fault(mut self, fault: FaultSpec) -> Self {
+        self.service = self.service.fault(fault);
+        self
+    }
+
+    /// Keeps everything in `registry`, where it would be in memory.
+    #[must_use]
+    pub fn registry<S: Registry>(self, registry: S) -> LocalServerBuilder<S> {
+        let Self { seed, service, ahead } = self;
+        LocalServerBuilder { seed, service: service.over(registry), ahead }
+    }
+
+    /// Adds orgs beside its own.
+    #[must_use]
+    pub fn seed(mut self, seed: Seed) -> Self {
+        self.seed.orgs.extend(seed.orgs);
+        self
+    }
+
+    /// Enforces the limits of the service: see [`PortalServiceBuilder::enforce_limits`].
+    #[must_use]
+    pub fn enforce_limits(mut self) -> Self {
+        self.service = self.service.enforce_limits();
+        self
+    }
+
+    /// What is told of every call.
+    #[must_use]
+    pub fn on_call(mut self, on_call: impl Fn(&CallLog) + Send + Sync + 'static) -> Self {
+        self.service = self.service.on_call(on_call);
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// [`StartError`], where there is no free port or the registry fails.
+    pub async fn start(self) -> Result<LocalServer<R>, StartError> {
+        let Self { mut seed, service, ahead } = self;
+        let registry = service.registry.clone();
+        seed.orgs.insert(0, own_org());
+        let now = time_ahead(&ahead);
+        registry.apply_seed(&seed, now).await?;
+        let token = access_token(&registry, now).await?;
+        let org = registry.principal(token.expose(), now).await?.ok_or_else(not_there)?.org.id;
+        let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let url = server.url();
+        let task = tokio::spawn(server.serve(service.build(), std::future::pending()));
+        Ok(LocalServer { url, registry, org, ahead, task })
+    }
+}
+
+async fn access_token<R: Registry>(
+    registry: &R,
+    now: Timestamp,
+) -> Result<Secret<String>, RegistryError> {
+    let grant = Grant::RefreshToken(Secret::new(REFRESH_TOKEN.to_owned()));
+    let request = TokenRequest::new(CLIENT_ID, CLIENT_SECRET.to_owned(), grant);
+    let granted = registry.grant(&request, TokenRules::LifetimesOnly, now).await?;
+    granted.map(|token| token.access_token).map_err(|_| not_there())
+}
+
+fn not_there() -> RegistryError {
+    RegistryError::NotApplied("the credentials of the local org were revoked".to_owned())
+}
+
+fn own_org() -> SeedOrg {
+    SeedOrg {
+        name: "Local".to_owned(),
+        environment: Environment::Production,
+        portal_limit: PortalLimit::Unlimited,
+        users: vec![SeedUser {
+            name: "Local Admin".to_owned(),
+            email: "admin@local.example".to_owned(),
+            permissions: Permission::ALL.into(),
+            credentials: vec![SeedCredential {
+                client_id: CLIENT_ID.to_owned(),
+                client_secret: Secret::new(CLIENT_SECRET.to_owned()),
+                grant: SeedGrant::RefreshToken(Secret::new(REFRESH_TOKEN.to_owned())),
+                scopes: vec![Scope::PORTAL_ALL],
+            }],
+        }],
+    }
+}
+
+/// Why a [`LocalServer`] does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// It can't listen.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Its registry fails.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}

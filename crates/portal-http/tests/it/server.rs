@@ -1,0 +1,3 @@
+//! The server over real sockets, spoken to in bytes.
+
+mod table;

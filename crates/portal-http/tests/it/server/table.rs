@@ -1,0 +1,177 @@
+//! The server answers every row of the table, over a socket.
+
+use std::collections::HashMap;
+
+use portal_http::server::LocalServer;
+use portal_model::oauth::{Grant, TokenRequest};
+use portal_model::{ApiVersion, Secret};
+use serde_json::json;
+
+use crate::cases::{CLIENT, Case, Who, cases, portals, seed};
+use crate::wire::{Answer, Wire};
+
+/// An access token, by way of the token endpoint.
+pub(crate) async fn access_token(server: &LocalServer, refresh_token: &str) -> String {
+    let grant = Grant::RefreshToken(Secret::new(refresh_token.to_owned()));
+    let request = TokenRequest::new(CLIENT, CLIENT.to_owned(), grant).request();
+    let wire = Wire::new("POST", &request.path).body(&request.body);
+    let answer = wire.send(server.url()).await.unwrap().json().unwrap();
+    answer["access_token"].as_str().expect("an access token").to_owned()
+}
+
+/// A server with the orgs and the portals of the table.
+async fn server_of_the_table() -> (LocalServer, HashMap<&'static str, String>) {
+    let server = LocalServer::builder().seed(seed()).start().await.unwrap();
+    let mut tokens = HashMap::new();
+    let bearers = cases(ApiVersion::V7).into_iter().filter_map(|case| match case.who {
+        Who::Bearer(refresh_token) => Some(refresh_token),
+        Who::Header(_) | Who::Nobody => None,
+    });
+    for refresh_token in bearers.chain(portals().map(|(refresh_token, _)| refresh_token)) {
+        if !tokens.contains_key(refresh_token) {
+            tokens.insert(refresh_token, access_token(&server, refresh_token).await);
+        }
+    }
+    for (refresh_token, name) in portals() {
+        let answer = create(&server, &tokens[refresh_token], name).await;
+        assert_eq!(answer.status, 200, "{name}");
+    }
+    (server, tokens)
+}
+
+async fn create(server: &LocalServer, token: &str, name: &str) -> Answer {
+    Wire::new("POST", "/crm/v7/settings/portals")
+        .token(token)
+        .body(json!({"portals": [{"name": name}]}).to_string())
+        .send(server.url())
+        .await
+        .unwrap()
+}
+
+async fn check(server: &LocalServer, tokens: &HashMap<&str, String>, case: &Case) {
+    let wire = Wire::new(case.method, &case.target).body(&case.body);
+    let wire = match case.who {
+        Who::Bearer(refresh_token) => wire.token(&tokens[refresh_token]),
+        Who::Header(value) => wire.header("Authorization", value),
+        Who::Nobody => wire,
+    };
+    let row = format!("{}: {} {}", case.name, case.method, case.target);
+    let answer = wire.send(server.url()).await.expect(&row);
+    assert_eq!((answer.status, answer.json()), (case.status, case.json.clone()), "{row}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "{row}");
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{row}");
+    assert!(answer.header("date").is_some(), "{row}");
+    let authenticated = matches!(case.who, Who::Bearer(_));
+    assert_eq!(answer.header("x-accesstoken-reset").is_some(), authenticated, "{row}");
+    if case.json.is_some() {
+        let content_type = answer.header("content-type");
+        assert_eq!(content_type, Some("application/json;charset=UTF-8"), "{row}");
+        assert_eq!(answer.promised(), Some(answer.body.len()), "{row}");
+    }
+}
+
+async fn the_table_holds_for(version: ApiVersion) {
+    let (server, tokens) = server_of_the_table().await;
+    for case in cases(version) {
+        check(&server, &tokens, &case).await;
+    }
+}
+
+#[tokio::test]
+async fn every_row_is_answered_as_documented_under_v4() {
+    the_table_holds_for(ApiVersion::V4).await;
+}
+
+#[tokio::test]
+async fn every_row_is_answered_as_documented_under_v7() {
+    the_table_holds_for(ApiVersion::V7).await;
+}
+
+#[tokio::test]
+async fn every_row_is_answered_as_documented_under_v8() {
+    the_table_holds_for(ApiVersion::V8).await;
+}
+
+#[tokio::test]
+async fn the_documented_curl_command_gets_the_documented_answer() {
+    let server = LocalServer::start().await.unwrap();
+    let answer = Wire::new("POST", "/crm/v7/settings/portals")
+        .token(server.access_token().await.unwrap().expose())
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .body(r#"{"portals":[{"name":"PortalsAPItest100"}]}"#)
+        .send(server.url())
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.json().unwrap(),
+        json!({"portals": [{
+            "code": "SUCCESS",
+            "details": {"name": "PortalsAPItest100"},
+            "message": "Portal created successfully with given name.",
+            "status": "success",
+        }]})
+    );
+    assert_eq!(server.portals().await.unwrap()[0].name, "PortalsAPItest100");
+}
+
+#[tokio::test]
+async fn a_list_is_in_the_order_of_creation_and_a_name_is_found_in_other_letters() {
+    let (server, tokens) = server_of_the_table().await;
+    let get = async |target: &str| {
+        let wire = Wire::new("GET", target).token(&tokens["acme.read"]);
+        let answer = wire.send(server.url()).await.unwrap();
+        assert_eq!(answer.status, 200);
+        answer.json().unwrap()["portals"].clone()
+    };
+    let list = get("/crm/v7/settings/portals").await;
+    let one = get("/crm/v8/settings/portals/aCMEsECOND").await;
+    assert_eq!(list[0]["name"], "AcmePortal");
+    assert_eq!(one, json!([list[1]]));
+    let portal = one[0].as_object().unwrap();
+    for (field, is_right) in [
+        ("active", portal["active"] == true),
+        ("name", portal["name"] == "AcmeSecond"),
+        ("zaid", portal["zaid"].is_string()),
+        ("created_by", portal["created_by"]["name"] == "Ada Admin"),
+        ("modified_by", portal["modified_by"]["id"].is_string()),
+        ("created_time", portal["created_time"].as_str().unwrap().ends_with("+00:00")),
+        ("modified_time", portal["modified_time"] == portal["created_time"]),
+    ] {
+        assert!(is_right, "{field} of {portal:?}");
+    }
+    assert_eq!(portal.len(), 7);
+}
+
+#[tokio::test]
+async fn a_rename_frees_the_old_name_at_once() {
+    let (server, tokens) = server_of_the_table().await;
+    let renamed = Wire::new("PUT", "/crm/v7/settings/portals/acmeportal")
+        .token(&tokens["acme.all"])
+        .body(r#"{"portals":[{"name":"AcmeRenamed"}]}"#)
+        .send(server.url())
+        .await
+        .unwrap();
+    assert_eq!(renamed.json().unwrap()["portals"][0]["details"]["name"], "AcmeRenamed");
+    assert_eq!(create(&server, &tokens["rival.all"], "ACMEPORTAL").await.status, 200);
+    assert_eq!(create(&server, &tokens["rival.all"], "acmerenamed").await.status, 400);
+}
+
+#[tokio::test]
+async fn users_and_org_answer_any_valid_token_in_a_sandbox_org_too() {
+    let (server, tokens) = server_of_the_table().await;
+    for token in ["acme.users", "acme.create", "sandbox.all"] {
+        for target in ["/crm/v7/users?type=CurrentUser", "/crm/v8/users?type=CurrentUser&"] {
+            let wire = Wire::new("GET", target).token(&tokens[token]);
+            let user = wire.send(server.url()).await.unwrap().json().unwrap()["users"][0].clone();
+            assert_eq!(user["full_name"], "Ada Admin");
+            assert_eq!(user["email"], "ada.admin@cases.example");
+            assert!(user["id"].is_string());
+        }
+        let wire = Wire::new("GET", "/crm/v7/org").token(&tokens[token]);
+        let org = wire.send(server.url()).await.unwrap().json().unwrap()["org"][0].clone();
+        assert!(org["id"].is_string() && org["zgid"].is_string());
+        let name = if token == "sandbox.all" { "Sandbox" } else { "Acme" };
+        assert_eq!(org["company_name"], name);
+    }
+}

@@ -1,0 +1,105 @@
+//! HTTP as bytes on a socket, so that nothing between a test and the server tidies up.
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// A request, one connection for itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Wire {
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Wire {
+    pub(crate) fn new(method: &str, target: &str) -> Self {
+        let (method, target) = (method.to_owned(), target.to_owned());
+        Self { method, target, headers: Vec::new(), body: Vec::new() }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn token(self, token: &str) -> Self {
+        self.header("Authorization", &format!("Zoho-oauthtoken {token}"))
+    }
+
+    pub(crate) fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.body = body.as_ref().to_vec();
+        self
+    }
+
+    pub(crate) fn bytes(&self, host: &str) -> Vec<u8> {
+        let mut head = vec![format!("{} {} HTTP/1.1", self.method, self.target)];
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            head.push(format!("Host: {host}"));
+        }
+        head.extend(self.headers.iter().map(|(name, value)| format!("{name}: {value}")));
+        head.push(format!("Content-Length: {}", self.body.len()));
+        head.push("Connection: close\r\n\r\n".to_owned());
+        let head = head.join("\r\n");
+        [head.as_bytes(), &self.body].concat()
+    }
+
+    /// Sends it and reads until the server closes; `None` where it closes without a word.
+    pub(crate) async fn send(&self, url: &str) -> Option<Answer> {
+        let host = url.strip_prefix("http://").unwrap();
+        let received = exchange(host, &self.bytes(host)).await;
+        (!received.is_empty()).then(|| Answer::read(&received))
+    }
+}
+
+/// What comes back for `bytes` until the connection ends.
+pub(crate) async fn exchange(host: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut received = Vec::new();
+    // A connection that is reset has ended too: what came before counts.
+    let _ = stream.read_to_end(&mut received).await;
+    received
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    fn read(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head");
+        let head = std::str::from_utf8(&bytes[..end]).unwrap();
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().strip_prefix("HTTP/1.1 ").unwrap()[..3].parse().unwrap();
+        let pair = |line: &str| line.split_once(": ").map(|(n, v)| (n.to_owned(), v.to_owned()));
+        let headers = lines.map(|line| pair(line).unwrap()).collect();
+        Self { status, headers, body: bytes[end + 4..].to_vec() }
+    }
+
+    /// The one header of that name.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        let value = found.next().map(|(_, value)| value.as_str());
+        assert!(found.next().is_none(), "{name} comes twice");
+        value
+    }
+
+    /// The body as JSON; nothing where there is none.
+    pub(crate) fn json(&self) -> Option<Value> {
+        if self.body.is_empty() {
+            return None;
+        }
+        Some(serde_json::from_slice(&self.body).expect("a body is JSON"))
+    }
+
+    /// How much body the head promises.
+    pub(crate) fn promised(&self) -> Option<usize> {
+        self.header("content-length").map(|length| length.parse().unwrap())
+    }
+}
