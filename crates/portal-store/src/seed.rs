@@ -6,7 +6,36 @@ use portal_model::{Environment, Scope, Secret};
 
 use crate::org::{Permission, PortalLimit};
 
+mod file;
+
+pub use file::SeedError;
+
 /// What a registry starts with; applied with [`Registry::apply_seed`](crate::Registry::apply_seed).
+///
+/// A seed file is TOML:
+///
+/// ```
+/// let seed: portal_store::Seed = r#"
+///     [[org]]
+///     name = "Acme"
+///     environment = "production"     # or "sandbox", "developer"
+///     portal_limit = 1               # or nothing: any number
+///     [[org.user]]
+///     name = "Acme Admin"
+///     email = "admin@acme.example"
+///     permissions = ["manage_portal", "manage_portal_users"]
+///     [[org.user.credential]]
+///     client_id = "1000.ACME"
+///     client_secret = "acme-secret"
+///     refresh_token = "1000.acme.all" # or grant_code = "…"
+///     scopes = ["ZohoCRM.settings.clientportal.ALL"]
+/// "#.parse()?;
+/// assert_eq!(seed.orgs[0].users[0].email, "admin@acme.example");
+///
+/// let error = "[[org]]\nname = \"Acme\"\nportal_limit = 2".parse::<portal_store::Seed>();
+/// assert!(error.unwrap_err().to_string().starts_with("line 3, column 16: expected 1"));
+/// # Ok::<(), portal_store::SeedError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seed {
     /// The orgs, each by its name.

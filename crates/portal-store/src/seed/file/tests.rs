@@ -1,0 +1,183 @@
+use super::*;
+
+const ACME: &str = r#"
+[[org]]
+name = "Acme"
+environment = "sandbox"
+portal_limit = 1
+
+[[org.user]]
+name = "Acme Admin"
+email = "admin@acme.example"
+permissions = ["manage_portal", "manage_portal_users"]
+
+[[org.user.credential]]
+client_id = "1000.ACME"
+client_secret = "hush"
+refresh_token = "1000.acme.all"
+scopes = ["ZohoCRM.settings.clientportal.ALL"]
+
+[[org.user.credential]]
+client_id = "1000.ACME"
+client_secret = "hush"
+grant_code = "1000.acme.code"
+scopes = ["ZohoCRM.settings.clientportal.CREATE", "ZohoCRM.users.READ"]
+
+[[org.user]]
+name = "Acme Clerk"
+email = "clerk@acme.example"
+
+[[org]]
+name = "Globex"
+"#;
+
+#[test]
+fn a_seed_file_says_who_there_is() {
+    let seed: Seed = ACME.parse().unwrap();
+    let [acme, globex] = seed.orgs.as_slice() else { panic!("{seed:?}") };
+    assert_eq!(acme.name, "Acme");
+    assert_eq!(acme.environment, Environment::Sandbox);
+    assert_eq!(acme.portal_limit, PortalLimit::One);
+    let [admin, clerk] = acme.users.as_slice() else { panic!("{seed:?}") };
+    assert_eq!(admin.email, "admin@acme.example");
+    assert_eq!(admin.permissions, Permission::ALL.into());
+    let [refresh, code] = admin.credentials.as_slice() else { panic!("{seed:?}") };
+    assert_eq!(refresh.client_id, "1000.ACME");
+    assert_eq!(refresh.client_secret, Secret::new("hush".to_owned()));
+    assert_eq!(refresh.grant, SeedGrant::RefreshToken("1000.acme.all".to_owned().into()));
+    assert_eq!(refresh.scopes, [Scope::PORTAL_ALL]);
+    assert_eq!(code.grant, SeedGrant::Code("1000.acme.code".to_owned().into()));
+    assert_eq!(code.scopes, [Scope::PORTAL_CREATE, Scope::new("ZohoCRM.users.READ")]);
+    assert_eq!((clerk.permissions.len(), clerk.credentials.len()), (0, 0));
+    assert_eq!(globex.environment, Environment::Production);
+    assert_eq!(globex.portal_limit, PortalLimit::Unlimited);
+}
+
+/// What is wrong with [`ACME`] after one replacement.
+fn wrong(found: &str, replacement: &str) -> String {
+    assert!(ACME.contains(found), "{found}");
+    ACME.replacen(found, replacement, 1).parse::<Seed>().unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_wrong_is_said_with_line_and_column_and_what_was_expected() {
+    for (found, replacement, message) in [
+        (
+            "portal_limit = 1",
+            "portal_limit = 2",
+            "line 5, column 16: expected 1, or no portal_limit at all for any number, found 2",
+        ),
+        (
+            "portal_limit = 1",
+            "portal_limit = \"one\"",
+            "line 5, column 16: expected 1, or no portal_limit at all for any number, found a \
+             value of type string",
+        ),
+        (
+            "\"sandbox\"",
+            "\"test\"",
+            "line 4, column 15: expected \"production\", \"sandbox\" or \"developer\", found \"test\"",
+        ),
+        (
+            "\"manage_portal_users\"",
+            "\"manage_users\"",
+            "line 10, column 33: expected \"manage_portal\" or \"manage_portal_users\", found \
+             \"manage_users\"",
+        ),
+        (
+            "\"Globex\"",
+            "\"Acme\"",
+            "line 29, column 8: expected a name that no org above has, found \"Acme\" again",
+        ),
+        (
+            "clerk@acme.example",
+            "admin@acme.example",
+            "line 26, column 9: expected one user per e-mail address in an org, found \
+             \"admin@acme.example\" again",
+        ),
+        (
+            "refresh_token = \"1000.acme.all\"\n",
+            "",
+            "line 12, column 1: expected a refresh_token or a grant_code, found neither",
+        ),
+        (
+            "grant_code",
+            "refresh_token = \"1000.acme.more\"\ngrant_code",
+            "line 22, column 14: expected a refresh_token or a grant_code, found both; give each a \
+             credential of its own",
+        ),
+        (
+            "1000.acme.code",
+            "1000.acme.all",
+            "line 21, column 14: expected a refresh_token or grant_code that no credential above has",
+        ),
+        (
+            "[\"ZohoCRM.settings.clientportal.ALL\"]",
+            "[]",
+            "line 16, column 10: expected at least one scope, such as \
+             \"ZohoCRM.settings.clientportal.ALL\"",
+        ),
+        (
+            "CREATE\", \"ZohoCRM.users",
+            "CREATE,ZohoCRM.users",
+            "line 22, column 11: expected one scope, such as \
+             \"ZohoCRM.settings.clientportal.ALL\", found \
+             \"ZohoCRM.settings.clientportal.CREATE,ZohoCRM.users.READ\"",
+        ),
+        (
+            "\"1000.ACME\"",
+            "\"\"",
+            "line 13, column 13: expected client_id, found nothing between the quotes",
+        ),
+        (
+            "portal_limit",
+            "limit",
+            "line 5, column 1: unknown field `limit`, expected one of `name`, `environment`, \
+             `portal_limit`, `user`",
+        ),
+        (
+            "[[org]]\nname = \"Globex\"",
+            "[[orgs]]\nname = \"Globex\"",
+            "line 28, column 3: unknown field `orgs`, expected `org`",
+        ),
+        ("name = \"Acme\"\n", "", "line 2, column 1: missing field `name`"),
+    ] {
+        assert_eq!(wrong(found, replacement), message);
+    }
+}
+
+#[test]
+fn a_client_has_one_secret() {
+    let second = ACME.rfind("\"hush\"").unwrap();
+    let mut text = ACME.to_owned();
+    text.replace_range(second..second + 6, "\"psst\"");
+    let error = text.parse::<Seed>().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "line 20, column 17: expected the client_secret that \"1000.ACME\" has above, found another"
+    );
+}
+
+#[test]
+fn a_broken_file_never_repeats_a_secret() {
+    for (found, replacement) in [
+        ("client_secret = \"hush\"", "client_secret = 4711"),
+        ("client_secret = \"hush\"", "client_secret = [\"4711\"]"),
+        ("refresh_token = \"1000.acme.all\"", "refresh_token = 4711"),
+        ("client_secret = \"hush\"", "client_secret = \"4711"),
+        ("client_secret = \"hush\"", "client_secret = 4711.x"),
+        ("client_secret = \"hush\"", "client_secret 4711"),
+        ("client_secret = \"hush\"", "client_secret = \"hush\"\nclient_secret = \"4711\""),
+    ] {
+        let error = wrong(found, replacement);
+        assert!(error.starts_with("line 1"), "{error}");
+        assert!(!error.contains("4711") && !error.contains("hush"), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn a_column_counts_characters_and_not_bytes() {
+    let error = "[[org]]\nname = \"Ä\" x".parse::<Seed>().unwrap_err();
+    assert_eq!((error.line, error.column), (2, 12));
+}
