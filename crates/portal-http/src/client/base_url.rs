@@ -17,6 +17,11 @@ impl BaseUrl {
         &self.0
     }
 
+    /// Whether it leads to this machine, by its name or by a loopback address.
+    pub fn is_this_machine(&self) -> bool {
+        self.0.parse().is_ok_and(|uri| is_this_machine(&uri))
+    }
+
     /// The whole URL of `path`, which begins with a slash.
     pub(crate) fn join(&self, path: &str) -> Result<Uri, http::uri::InvalidUri> {
         format!("{}{path}", self.0).parse()
