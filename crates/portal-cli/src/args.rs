@@ -33,7 +33,14 @@ Options: --output text|json, --version, --help (for each command too)
 )]
 pub(crate) struct Cli {
     /// Write results as text, or as one JSON object a line
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        display_order = 99
+    )]
     pub(crate) output: Output,
 
     #[command(subcommand)]

@@ -1,12 +1,21 @@
 //! The commands, one a file.
 
 mod check;
+mod create;
 mod explain;
 mod generate;
+mod get;
+mod list;
 mod profiles;
+mod rename;
+mod serve;
 
+use std::future::Future;
+
+use anyhow::Context as _;
 use clap::Subcommand;
 use portal_model::outcome::ExitClass;
+use tokio::runtime::Builder;
 
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -14,9 +23,14 @@ use crate::printer::Printer;
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Create(Box<create::Args>),
     Check(check::Args),
-    Explain(explain::Args),
+    List(list::Args),
+    Get(get::Args),
+    Rename(rename::Args),
     Profiles(profiles::Args),
+    Explain(explain::Args),
+    Serve(serve::Args),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }
@@ -24,11 +38,28 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitClass, Failure> {
         match self {
+            Self::Create(args) => alone(create::run(&args, printer)),
             Self::Check(args) => check::run(&args, printer),
-            Self::Explain(args) => explain::run(&args, printer),
+            Self::List(args) => alone(list::run(&args, printer)),
+            Self::Get(args) => alone(get::run(&args, printer)),
+            Self::Rename(args) => alone(rename::run(&args, printer)),
             Self::Profiles(_) => profiles::run(printer),
+            Self::Explain(args) => explain::run(&args, printer),
+            Self::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(&args, printer)),
             Self::Completions(args) => generate::completions(&args, printer),
             Self::Man(args) => generate::man(&args, printer),
         }
     }
+}
+
+/// Runs a command that does one thing at a time: it needs no threads, and starts sooner.
+fn alone<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    block_on(Builder::new_current_thread(), command)
+}
+
+fn block_on<T>(
+    mut runtime: Builder,
+    command: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    runtime.enable_all().build().context("the runtime can't be started")?.block_on(command)
 }

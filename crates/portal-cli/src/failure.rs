@@ -1,59 +1,50 @@
 //! Why a command could not do its work: [`Failure`], and the form that machines read it in.
 
+use portal_model::ApiError;
 use portal_model::outcome::ExitClass;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::printer::Printer;
 
-/// What ends a command that has no result: the causes, the exit status, and what to do.
+/// What ends a command that has no result: why, and the exit status.
 ///
 /// Every error becomes one with `?`; it then exits with 1.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    cause: anyhow::Error,
-    exit: ExitClass,
-    hint: Option<String>,
+    pub(crate) report: Box<ErrorReport>,
+    pub(crate) exit: ExitClass,
 }
 
 impl Failure {
-    /// The command line, or what it names, is wrong: nothing was sent.
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::from(anyhow::Error::msg(message.into())).exit(ExitClass::Invalid)
+    pub(crate) fn new(exit: ExitClass, report: ErrorReport) -> Self {
+        Self { report: Box::new(report), exit }
     }
 
-    #[must_use]
-    pub(crate) fn exit(self, exit: ExitClass) -> Self {
-        Self { exit, ..self }
+    /// The command line, or what it names, is wrong: nothing was sent.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(ExitClass::Invalid, ErrorReport::new("usage", message))
     }
 
     /// The one thing to do about it.
     #[must_use]
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.report.hint = Some(hint.into());
+        self
     }
 
     /// Says it on stderr, and for machines on stdout.
     pub(crate) fn print(&self, printer: &Printer) -> ExitClass {
-        let kind = match self.exit {
-            ExitClass::Invalid => "usage",
-            ExitClass::Forbidden => "auth",
-            ExitClass::Unavailable => "unreachable",
-            _ => "failed",
-        };
-        let report = ErrorReport {
-            hint: self.hint.clone(),
-            ..ErrorReport::new(kind, format!("{:#}", self.cause))
-        };
-        printer.error(&report);
-        printer.json(&Failed { error: &report });
+        printer.error(&self.report);
+        printer.json(&Failed { error: &self.report });
         self.exit
     }
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(cause: E) -> Self {
-        Self { cause: cause.into(), exit: ExitClass::Rejected, hint: None }
+        let message = format!("{:#}", cause.into());
+        Self::new(ExitClass::Rejected, ErrorReport::new("failed", message))
     }
 }
 
@@ -90,6 +81,16 @@ impl ErrorReport {
             message: message.into(),
             details: None,
             hint: None,
+        }
+    }
+
+    /// With the parts of a refusal that machines read.
+    pub(crate) fn refused(message: String, error: &ApiError) -> Self {
+        Self {
+            code: Some(error.code.to_string()),
+            http_status: Some(error.http_status),
+            details: (!error.details.is_empty()).then(|| error.details.as_value().clone()),
+            ..Self::new("refused", message)
         }
     }
 

@@ -1,14 +1,22 @@
 #![doc = include_str!("../README.md")]
 
 mod args;
+mod call_error;
 mod command;
+mod data_folder;
+mod default_org;
 mod failure;
-#[expect(dead_code, reason = "the other folders come with their commands")]
 mod folders;
 mod invalid_name;
+mod local;
+mod pending;
+mod permission;
 mod printer;
 #[cfg_attr(not(test), expect(dead_code, reason = "`portal login` comes next"))]
 mod profile;
+mod report;
+mod signal;
+mod target;
 mod wrap;
 
 use std::process::ExitCode;

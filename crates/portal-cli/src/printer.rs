@@ -93,6 +93,11 @@ impl Printer {
         self.stderr(format_args!("{HINT}hint:{HINT:#} {text}"));
     }
 
+    /// A line for people that stands for itself.
+    pub(crate) fn note(&self, text: impl Display) {
+        self.stderr(text);
+    }
+
     fn stderr(&self, line: impl Display) {
         // One write, so that the lines of two processes don't mix. Nobody is left to hear that
         // nobody listens.

@@ -12,11 +12,13 @@ use crate::invalid_name;
 use crate::printer::Printer;
 
 /// Check names against the rules; nothing is sent
-///
-/// A name is 6 to 30 of the letters A-Z, a-z and the digits 0-9. Whether it is free only a create
-/// tells: names are unique over all of Zoho.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  portal check PortalsAPItest100 AcmeCustomers")]
+#[command(after_help = "\
+A name is 6 to 30 of the letters A-Z, a-z and the digits 0-9. Whether it is free only a create
+tells: names are unique over all of Zoho.
+
+Example:
+  portal check PortalsAPItest100 AcmeCustomers")]
 pub(crate) struct Args {
     /// The names
     #[arg(required_unless_present = "from", value_name = "NAME")]

@@ -1,0 +1,110 @@
+//! `--dry-run`: the requests of a create, as they would be sent.
+
+use std::fmt::Write as _;
+
+use portal_http::client::Credential;
+use portal_model::oauth::{Grant, TokenRequest};
+use portal_model::outcome::ExitClass;
+use portal_model::{
+    ApiVersion, CreatePortal, Endpoint as _, ListPortals, PortalName, Request, Secret,
+};
+use serde::Serialize;
+
+use crate::printer::Printer;
+use crate::target::{Destination, TargetArgs};
+
+/// What stands for every secret.
+const REDACTED: &str = "REDACTED";
+/// What stands for the URL of a server that is not there yet.
+const LOCAL: &str = "http://127.0.0.1:PORT";
+
+/// The object of `--output json`.
+#[derive(Serialize)]
+struct DryRun<'a> {
+    name: &'a PortalName,
+    profile: Option<&'a str>,
+    outcome: &'static str,
+    requests: Vec<Shown>,
+}
+
+/// A request without its secrets.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(skip)]
+    why: &'static str,
+    method: &'static str,
+    url: String,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+pub(super) fn run(
+    (name, _): &(PortalName, Vec<PortalName>),
+    destination: &Destination,
+    target: &TargetArgs,
+    printer: &Printer,
+) -> ExitClass {
+    let requests = requests(name, destination, target.api_version);
+    let profile = destination.place().profile();
+    let text: String = requests.iter().map(Shown::text).collect();
+    printer.result(text.trim_end(), &DryRun { name, profile, outcome: "dry_run", requests });
+    ExitClass::Success
+}
+
+fn requests(name: &PortalName, destination: &Destination, version: ApiVersion) -> Vec<Shown> {
+    let secret = || Secret::new(REDACTED.to_owned());
+    let (api, accounts, client_id) = match destination {
+        Destination::Local => (LOCAL.to_owned(), LOCAL.to_owned(), Some("LOCAL".to_owned())),
+        Destination::Remote(target) => (
+            target.api.url().unwrap_or_else(|| "API-DOMAIN-OF-THE-TOKEN".to_owned()),
+            target.accounts.clone().unwrap_or_default(),
+            match &target.credential {
+                Credential::RefreshToken { client_id, .. } => Some(client_id.clone()),
+                Credential::AccessToken(_) => None,
+            },
+        ),
+    };
+    let token = client_id.map(|client_id| {
+        let request = TokenRequest::new(client_id, secret(), Grant::RefreshToken(secret()));
+        Shown::new(
+            "An access token, unless one is kept that is valid:",
+            &accounts,
+            request.request(),
+        )
+    });
+    let look = Shown::new(
+        "A look which portals the org has; where it has this one, the end:",
+        &api,
+        ListPortals.request(version).authorized(&secret()),
+    );
+    let create = Shown::new(
+        "The create:",
+        &api,
+        CreatePortal::new(name.clone()).request(version).authorized(&secret()),
+    );
+    token.into_iter().chain([look, create]).collect()
+}
+
+impl Shown {
+    fn new(why: &'static str, base: &str, request: Request) -> Self {
+        Self {
+            why,
+            method: request.method.as_str(),
+            url: format!("{}{}", base.trim_end_matches('/'), request.path),
+            headers: request.headers,
+            body: String::from_utf8_lossy(&request.body).into_owned(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("# {}\n{} {}\n", self.why, self.method, self.url);
+        for (name, value) in &self.headers {
+            let _ = writeln!(text, "{name}: {value}");
+        }
+        if !self.body.is_empty() {
+            let _ = write!(text, "\n{}\n", self.body);
+        }
+        text.push('\n');
+        text
+    }
+}

@@ -1,0 +1,68 @@
+//! `portal create --resume [NAME]`: settles what earlier processes left in doubt.
+
+use portal_model::flow::Policy;
+use portal_model::outcome::ExitClass;
+
+use crate::failure::Failure;
+use crate::pending::{self, Left, PendingCreate};
+use crate::printer::Printer;
+use crate::report::{Asked, Report};
+use crate::target::TargetArgs;
+
+pub(super) async fn run(
+    only: Option<&str>,
+    target: &TargetArgs,
+    policy: &Policy,
+    printer: &Printer,
+) -> Result<ExitClass, Failure> {
+    let mut left = pending::left()?;
+    if let Some(name) = only {
+        left.retain(|left| left.intent.name.is_same_as(name));
+    }
+    if left.is_empty() && !printer.is_json() {
+        printer.note(match only {
+            Some(name) => format!("No create of {name} is in doubt."),
+            None => "No create is in doubt.".to_owned(),
+        });
+    }
+    let mut exits = Vec::new();
+    for left in left {
+        exits.push(settle(left, target, policy, printer).await);
+    }
+    Ok(combined(&exits))
+}
+
+/// Settles one where it was begun. What can't be settled now stays.
+async fn settle(left: Left, target: &TargetArgs, policy: &Policy, printer: &Printer) -> ExitClass {
+    let place = left.place.clone();
+    let settled = async {
+        let destination = target.again(&place).destination()?;
+        if *destination.place() != place {
+            return Err(Failure::usage(format!(
+                "{} was begun in {place}, which flags and environment don't name now",
+                left.intent.name
+            ))
+            .hint("set them as they were"));
+        }
+        let org = destination.open(target.api_version, policy.clone()).await?;
+        let intent = left.intent.clone();
+        let asked = Asked {
+            profile: place.profile().map(str::to_owned),
+            requested: intent.requested.as_ref().map(ToString::to_string),
+            ensure: false,
+        };
+        let sink = PendingCreate::settling(left)?;
+        let outcome = super::settle(&org.client, &intent, sink, policy, printer).await;
+        Ok(Report::new(&outcome, &asked).print(printer))
+    };
+    settled.await.unwrap_or_else(|failure| failure.print(printer))
+}
+
+/// One status for all: theirs if it is the same, else 1.
+fn combined(exits: &[ExitClass]) -> ExitClass {
+    match exits {
+        [] => ExitClass::Success,
+        [first, rest @ ..] if rest.iter().all(|exit| exit == first) => *first,
+        _ => ExitClass::Rejected,
+    }
+}

@@ -1,0 +1,163 @@
+//! `portal serve`: the service, to rehearse on.
+
+mod call_line;
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+use portal_http::server::{FaultSpec, PortalService, Server};
+use portal_model::outcome::ExitClass;
+use portal_store::{MemoryRegistry, Registry, Seed};
+use serde::Serialize;
+
+use crate::data_folder;
+use crate::default_org::DefaultOrg;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::signal::interrupted;
+
+/// Serve the API to rehearse on, as the real service answers
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8780")]
+    listen: SocketAddr,
+    /// Keep portals, orgs and credentials in this folder
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Serve the orgs in this file
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
+    /// The URL that clients reach it by, where it stands behind a proxy
+    #[arg(long, value_name = "URL", value_parser = public_url)]
+    public_url: Option<String>,
+    /// Enforce the service's limits on tokens, calls at once and calls a day
+    #[arg(long)]
+    enforce_limits: bool,
+    /// Fail on purpose: [METHOD ]POINT:ACTION[:N/M], as below; repeatable
+    #[arg(long = "fault", value_name = "SPEC")]
+    faults: Vec<FaultSpec>,
+    /// Write a line per call to stderr [default: text, where stderr is a terminal]
+    #[arg(long, value_name = "FORMAT")]
+    log: Option<LogFormat>,
+}
+
+const HELP: &str = "\
+Without a seed file it has one org and tells its credentials when it starts. Without a data folder \
+everything is gone when it ends.
+
+A fault has a METHOD (GET, POST or PUT for calls under /crm, TOKEN for the token endpoint; all without \
+one), a POINT (request: before anything is done; committed: done, but not yet answered), an ACTION \
+(drop, delay=300ms, 429, 429=SECONDS, 500, html, cut, expire) and hits N of every M matching calls.
+
+Example:
+  portal serve --data ./portals --fault \"POST committed:drop:1/2\"";
+
+/// The form of the lines about calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The first line on stdout.
+#[derive(Serialize)]
+struct Listening<'a> {
+    event: &'static str,
+    url: &'a str,
+    #[serde(flatten)]
+    org: Option<&'a DefaultOrg>,
+}
+
+pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    // Whatever can be wrong is found out before anything is made.
+    let seed = args.seed.as_deref().map(read_seed).transpose()?;
+    let server = Server::bind(args.listen).await?;
+    let org = match (&seed, &args.data) {
+        (Some(_), _) => None,
+        (None, Some(folder)) => Some(DefaultOrg::keep(folder)?),
+        (None, None) => Some(DefaultOrg::generate()?),
+    };
+    let seed = seed.or_else(|| org.as_ref().map(DefaultOrg::seed)).unwrap_or_default();
+    if let Some(folder) = &args.data {
+        let registry = data_folder::open(folder, &seed).await?;
+        serve(args, server, registry, org.as_ref(), printer).await;
+    } else {
+        let registry = MemoryRegistry::default();
+        registry.apply_seed(&seed, data_folder::now()?).await?;
+        serve(args, server, registry, org.as_ref(), printer).await;
+    }
+    Ok(ExitClass::Success)
+}
+
+async fn serve<R: Registry>(
+    args: &Args,
+    server: Server,
+    registry: R,
+    org: Option<&DefaultOrg>,
+    printer: &Printer,
+) {
+    let mut service = PortalService::builder(registry);
+    if let Some(url) = &args.public_url {
+        service = service.public_url(url);
+    }
+    if args.enforce_limits {
+        service = service.enforce_limits();
+    }
+    for fault in &args.faults {
+        service = service.fault(fault.clone());
+    }
+    let log = args.log.or(std::io::stderr().is_terminal().then_some(LogFormat::Text));
+    if let Some(format) = log {
+        let printer = printer.clone();
+        service = service.on_call(move |call| {
+            printer.note(match format {
+                LogFormat::Text => call_line::text(call),
+                LogFormat::Json => call_line::json(call),
+            });
+        });
+    }
+    announce(&server.url(), org, args.data.is_some(), printer);
+    server.serve(service.build(), interrupted()).await;
+}
+
+/// Says that it listens, and to people how to use it.
+fn announce(url: &str, org: Option<&DefaultOrg>, keeps: bool, printer: &Printer) {
+    printer.result(format_args!("Listening on {url}"), &Listening { event: "listening", url, org });
+    if printer.is_json() {
+        return;
+    }
+    if let Some(org) = org {
+        printer.note(format_args!(
+            "Other commands and programs reach its org with\n  \
+             export PORTAL_API_DOMAIN={url} PORTAL_ACCOUNTS_URL={url}\n  \
+             export PORTAL_CLIENT_ID={}\n  \
+             export PORTAL_CLIENT_SECRET={}\n  \
+             export PORTAL_REFRESH_TOKEN={}",
+            org.client_id,
+            org.client_secret.expose(),
+            org.refresh_token.expose()
+        ));
+    }
+    if !keeps {
+        printer.note("Nothing is kept when it ends; `--data DIR` keeps it.");
+    }
+}
+
+fn read_seed(path: &Path) -> anyhow::Result<Seed> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the seed file {} can't be read", path.display()))?;
+    text.parse().with_context(|| format!("the seed file {} is broken", path.display()))
+}
+
+fn public_url(text: &str) -> Result<String, &'static str> {
+    if text.starts_with("https://") || text.starts_with("http://") {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a URL such as https://portals.example.com")
+    }
+}
