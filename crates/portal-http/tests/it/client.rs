@@ -1,5 +1,8 @@
 //! The client.
 
 mod drive;
+mod peer;
 mod script;
+mod tls;
 mod token;
+mod transport;

@@ -1,0 +1,190 @@
+//! TLS and proxies, over real sockets. The certificates in `tls/` are valid for a hundred years and
+//! come from an authority whose key was thrown away.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use portal_http::client::{ClientError, Credential, HttpTransportBuilder, Proxy};
+use portal_model::ListPortals;
+use portal_model::flow::NotSent;
+use portal_model::oauth::AccessToken;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoClientAuth, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+use tokio::io::copy_bidirectional;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::peer::{LISTED, Peer, client, plain};
+use super::script::credential;
+
+fn file(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests/it/client/tls", name].iter().collect()
+}
+
+fn acceptor(wants_client_certificate: bool) -> TlsAcceptor {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(file("ca.pem")).unwrap()).unwrap();
+    let verifier = if wants_client_certificate {
+        WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build().unwrap()
+    } else {
+        Arc::new(NoClientAuth)
+    };
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(
+            vec![CertificateDer::from_pem_file(file("server.pem")).unwrap()],
+            PrivateKeyDer::from_pem_file(file("server.key")).unwrap(),
+        )
+        .unwrap();
+    Arc::new(config).into()
+}
+
+/// Lists no portals and grants tokens, over TLS.
+async fn service(wants_client_certificate: bool) -> Peer {
+    let acceptor = acceptor(wants_client_certificate);
+    Peer::start(move |connection| {
+        let acceptor = acceptor.clone();
+        async move {
+            let layered = connection.within(|stream| acceptor.accept(stream)).await;
+            let Some(mut connection) = layered else { return };
+            while let Some(head) = connection.request().await {
+                if head.starts_with("POST /oauth") {
+                    let token = AccessToken::new("t1".to_owned()).answer().body;
+                    let head =
+                        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", token.len());
+                    connection.write(&[head.as_bytes(), &token].concat()).await;
+                } else {
+                    connection.write(LISTED).await;
+                }
+            }
+        }
+    })
+    .await
+}
+
+fn trusting() -> HttpTransportBuilder {
+    plain().ca_file(file("ca.pem"))
+}
+
+async fn list(transport: HttpTransportBuilder, url: &str) -> Result<usize, ClientError> {
+    let client = client(transport, url).build(Credential::access_token("t1".to_owned())).unwrap();
+    client.call(&ListPortals).await.map(|portals| portals.len())
+}
+
+fn not_sent(result: Result<usize, ClientError>) -> String {
+    match result {
+        Err(ClientError::NotSent(NotSent::Connect(why))) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn only_a_server_of_a_trusted_authority_and_of_the_right_name_gets_a_request() {
+    let service = service(false).await;
+    let port = service.address.port();
+    for host in ["127.0.0.1", "localhost"] {
+        assert_eq!(list(trusting(), &format!("https://{host}:{port}")).await, Ok(0));
+    }
+    let untrusted = not_sent(list(plain(), &format!("https://127.0.0.1:{port}")).await);
+    assert!(untrusted.contains("UnknownIssuer"), "{untrusted}");
+    let proxy = proxy(&service).await;
+    let misnamed = not_sent(list(through(&proxy, "p%40ss"), "https://another.example").await);
+    assert!(misnamed.contains("certificate not valid for name"), "{misnamed}");
+    assert_eq!(service.heads().len(), 2);
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_to_a_server_that_asks() {
+    let service = service(true).await;
+    let url = format!("https://{}", service.address);
+    let certified = trusting().client_certificate(file("client.pem"), file("client.key"));
+    assert_eq!(list(certified, &url).await, Ok(0));
+    assert!(list(trusting(), &url).await.is_err());
+    assert_eq!(service.heads().len(), 1);
+}
+
+#[test]
+fn a_file_without_a_certificate_or_key_is_named() {
+    let error = |builder: HttpTransportBuilder| builder.build().unwrap_err().to_string();
+    let absent = error(plain().ca_file("/nonexistent/ca.pem"));
+    assert_eq!(absent, "/nonexistent/ca.pem: No such file or directory (os error 2)");
+    let key = error(plain().ca_file(file("server.key")));
+    assert!(key.ends_with("server.key: expected certificates in PEM form, found none"), "{key}");
+    let swapped = error(plain().client_certificate(file("client.key"), file("client.pem")));
+    assert!(swapped.contains("client.key: expected certificates"), "{swapped}");
+    let foreign = error(plain().client_certificate(file("client.pem"), file("server.key")));
+    assert!(foreign.contains("server.key: "), "{foreign}");
+}
+
+/// Wants a password, tunnels to `to` whatever the name, and answers plain requests itself.
+async fn proxy(to: &Peer) -> Peer {
+    let to = to.address;
+    Peer::start(move |mut connection| async move {
+        let Some(head) = connection.request().await else { return };
+        let head = head.to_ascii_lowercase();
+        if !head.contains("proxy-authorization: basic dxnlcjpwqhnz\r\n") {
+            connection.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
+        } else if head.starts_with("connect") {
+            connection.write(b"HTTP/1.1 200 Connection established\r\n\r\n").await;
+            let mut upstream = TcpStream::connect(to).await.unwrap();
+            // It ends as either side likes.
+            let _ = copy_bidirectional(&mut connection.stream, &mut upstream).await;
+        } else {
+            connection.write(LISTED).await;
+        }
+    })
+    .await
+}
+
+fn through(proxy: &Peer, password: &str) -> HttpTransportBuilder {
+    let url = format!("http://user:{password}@{}", proxy.address);
+    trusting().proxy(Proxy::new(&url, []).unwrap())
+}
+
+#[tokio::test]
+async fn calls_of_the_api_and_of_the_accounts_server_take_the_same_tunnel() {
+    let service = service(false).await;
+    let proxy = proxy(&service).await;
+    let client = client(through(&proxy, "p%40ss"), "https://www.zohoapis.example")
+        .accounts_url("https://accounts.zoho.example")
+        .build(credential())
+        .unwrap();
+    assert_eq!(client.call(&ListPortals).await.unwrap(), []);
+    let lines: Vec<_> =
+        proxy.heads().iter().map(|head| head.lines().next().unwrap().to_owned()).collect();
+    assert_eq!(
+        lines,
+        ["CONNECT accounts.zoho.example:443 HTTP/1.1", "CONNECT www.zohoapis.example:443 HTTP/1.1"]
+    );
+    assert_eq!(service.heads().len(), 2);
+    // What is meant for the proxy stays there.
+    assert!(!service.heads().concat().to_ascii_lowercase().contains("proxy-authorization"));
+}
+
+#[tokio::test]
+async fn plain_http_to_this_machine_is_forwarded_by_a_proxy_on_it() {
+    let service = service(false).await;
+    let proxy = proxy(&service).await;
+    assert_eq!(list(through(&proxy, "p%40ss"), "http://127.0.0.1:9").await, Ok(0));
+    let head = &proxy.heads()[0];
+    assert!(
+        head.starts_with("GET http://127.0.0.1:9/crm/v7/settings/portals HTTP/1.1\r\n"),
+        "{head}"
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_sends_nothing_and_its_password_stays_hidden() {
+    let service = service(false).await;
+    let proxy = proxy(&service).await;
+    let why = not_sent(list(through(&proxy, "hush"), "https://www.zohoapis.example").await);
+    assert_eq!(why, "tunnel error: proxy authorization required");
+    let socks = Proxy::new("http://127.0.0.1:1", []).unwrap();
+    let why = not_sent(list(trusting().proxy(socks), "https://www.zohoapis.example").await);
+    assert!(why.contains("refused"), "{why}");
+}
