@@ -4,6 +4,7 @@ mod accounts;
 mod api_url;
 mod base_url;
 mod builder;
+pub mod conformance;
 mod credential;
 mod drive;
 mod error;

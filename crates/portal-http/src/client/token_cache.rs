@@ -19,7 +19,7 @@ use super::base_url::BaseUrl;
 /// then locks it out; so of all who share a cache one asks, and the others read what it was given.
 ///
 /// A client loads; where there is nothing of use it locks, loads again, asks, stores, and unlocks.
-/// `conformance::token_cache` checks an implementation.
+/// [`conformance::token_cache`](super::conformance::token_cache) checks an implementation.
 ///
 /// # Cancel safety
 /// Any future may be dropped: a `lock` must then not stay locked, and a `store` must leave the old

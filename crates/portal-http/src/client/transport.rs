@@ -16,7 +16,8 @@ use tower_service::Service;
 /// [`HttpTransport`](super::HttpTransport) is the one over sockets. Any tower service from
 /// `http::Request<Full<Bytes>>` to an `http::Response` is one too, be it a stack of one's own or
 /// the server in memory; since it does not say when a request leaves, everything that goes wrong in
-/// it counts as a lost answer.
+/// it counts as a lost answer. [`conformance::transport`](super::conformance::transport) checks an
+/// implementation.
 ///
 /// # Cancel safety
 /// The future may be dropped at any moment, and what it was sending may then arrive or not. A

@@ -1,5 +1,6 @@
 //! The client.
 
+mod cache;
 mod drive;
 mod peer;
 mod script;

@@ -1,0 +1,182 @@
+//! Checks for a [`Transport`] or [`TokenCache`] of one's own, to be called from its tests.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use portal_http::client::{FileTokenCache, conformance};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let cache = || FileTokenCache::new(folder.path());
+//! conformance::token_cache(&cache(), &cache()).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use portal_model::flow::NoAnswer;
+use portal_model::oauth::AccessToken;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::base_url::BaseUrl;
+use super::token_cache::{CacheKey, CachedToken, TokenCache};
+use super::transport::{Bounds, Transport, TransportError};
+
+/// A promise of the trait that is not kept.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// It does otherwise.
+    #[error("{0}")]
+    Broken(&'static str),
+    /// It fails where it must not.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// How long something that must not happen is given to happen.
+const MOMENT: Duration = Duration::from_millis(50);
+/// How long something that must happen is given to happen.
+const AGES: Duration = Duration::from_secs(10);
+
+/// Checks `one` and `other`, which share a storage as two processes do, and which is empty.
+///
+/// # Errors
+/// The first [`Violation`].
+pub async fn token_cache<C: TokenCache>(one: &C, other: &C) -> Result<(), Violation> {
+    let accounts: BaseUrl =
+        "https://accounts.zoho.com".parse().map_err(|_| Violation::Broken("no URL"))?;
+    let [key, second_key] = ["1000.ONE", "1000.TWO"]
+        .map(|client| CacheKey::new(&accounts, client, &"refresh".to_owned().into()));
+    let [first, second] = ["1000.first", "1000.second"]
+        .map(|text| CachedToken::new(&AccessToken::new(text.to_owned()), SystemTime::now()));
+
+    check(one.load(&key).await?.is_none(), "an empty cache has a token")?;
+    let lock = one.lock(&key).await?;
+    check(timeout(MOMENT, other.lock(&key)).await.is_err(), "two hold one lock")?;
+    check(timeout(AGES, other.lock(&second_key)).await.is_ok(), "a lock holds another key")?;
+    one.store(&key, &first).await?;
+    check(other.load(&key).await? == Some(first), "what one stores the other does not load")?;
+    check(other.load(&second_key).await?.is_none(), "a token shows under another key")?;
+    one.store(&key, &second).await?;
+    drop(lock);
+    // The one that gave up waiting must not hold it either.
+    check(timeout(AGES, other.lock(&key)).await.is_ok(), "a lock stays locked")?;
+    check(other.load(&key).await? == Some(second), "a stored token is not replaced")
+}
+
+/// Checks a transport that connects to the host of a URL, against a server on this machine.
+///
+/// # Errors
+/// The first [`Violation`].
+pub async fn transport(transport: &impl Transport) -> Result<(), Violation> {
+    let ages = Bounds::new(AGES);
+    let answering = Server::start(
+        b"HTTP/1.1 400 Bad Request\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nbody",
+    )
+    .await?;
+    let answer = transport.send(answering.request()?, ages).await;
+    let whole = answer.is_ok_and(|answer| {
+        answer.status() == 400
+            && answer.headers().get("retry-after").is_some_and(|value| value == "7")
+            && answer.body() == "body"
+    });
+    check(whole, "an answer does not arrive as it was sent")?;
+    check(answering.requests() == 1, "a request does not arrive as it was sent, once")?;
+    let answer = transport.send(answering.request()?, Bounds { body: 3, ..ages }).await;
+    check(lost(answer) == Some(NoAnswer::TooLarge { limit: 3 }), "a body has no bound")?;
+
+    let cutting = Server::start(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut").await?;
+    for sent in 1..=2 {
+        let answer = transport.send(cutting.request()?, ages).await;
+        check(lost(answer).is_some(), "a cut answer does not count as lost")?;
+        check(cutting.requests() == sent, "a request is sent again")?;
+    }
+
+    let silent = Server::start(b"").await?;
+    let answer = timeout(AGES, transport.send(silent.request()?, Bounds::new(MOMENT))).await;
+    let in_time = answer.is_ok_and(|answer| lost(answer) == Some(NoAnswer::TimedOut));
+    check(in_time, "silence does not end in time as a lost answer")?;
+
+    let address = silent.address;
+    drop(silent);
+    let answer = transport.send(request(address)?, ages).await;
+    check(answer.is_err(), "a server that is gone answers")
+}
+
+/// A server on this machine that ends each connection after one answer; without one it stays
+/// silent. Dropped, it is gone.
+struct Server {
+    address: SocketAddr,
+    requests: Arc<AtomicUsize>,
+    _tasks: JoinSet<()>,
+}
+
+const BODY: &[u8] = b"a body of the conformance test";
+
+impl Server {
+    async fn start(answer: &'static [u8]) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let requests = Arc::new(AtomicUsize::new(0));
+        let count = requests.clone();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(serve(stream, answer, count.clone()));
+            }
+        });
+        Ok(Self { address, requests, _tasks: tasks })
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    fn request(&self) -> Result<http::Request<Bytes>, Violation> {
+        request(self.address)
+    }
+}
+
+fn request(address: SocketAddr) -> Result<http::Request<Bytes>, Violation> {
+    http::Request::post(format!("http://{address}/conformance"))
+        .body(Bytes::from_static(BODY))
+        .map_err(|_| Violation::Broken("no request"))
+}
+
+async fn serve(mut stream: TcpStream, answer: &[u8], requests: Arc<AtomicUsize>) -> io::Result<()> {
+    let mut received = Vec::new();
+    while !received.ends_with(BODY) {
+        if stream.read_buf(&mut received).await? == 0 {
+            return Ok(());
+        }
+    }
+    if received.starts_with(b"POST /conformance HTTP/1.1\r\n") {
+        requests.fetch_add(1, Ordering::SeqCst);
+    }
+    if answer.is_empty() {
+        // Until the client closes it.
+        stream.read_buf(&mut received).await?;
+    }
+    stream.write_all(answer).await
+}
+
+fn lost(answer: Result<http::Response<Bytes>, TransportError>) -> Option<NoAnswer> {
+    match answer {
+        Err(TransportError::NoAnswer(why)) => Some(why),
+        _ => None,
+    }
+}
+
+fn check(kept: bool, broken: &'static str) -> Result<(), Violation> {
+    if kept { Ok(()) } else { Err(Violation::Broken(broken)) }
+}
