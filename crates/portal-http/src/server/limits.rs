@@ -131,3 +131,51 @@ impl Drop for Admission {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use portal_store::Registry as _;
+
+    use super::*;
+    use crate::server::LocalServer;
+
+    const NOON: i64 = 1_764_504_000;
+
+    async fn any_org() -> OrgId {
+        let server = LocalServer::start().await.unwrap();
+        let token = server.access_token().await.unwrap();
+        let now = crate::server::service::system_time();
+        server.registry().principal(token.expose(), now).await.unwrap().unwrap().org.id
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(NOON + seconds).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_client_has_its_own_share_of_concurrency_and_a_call_that_ends_makes_room() {
+        let limits = Limits::new(Allowance { concurrent: 2, credits: 100 });
+        let org = any_org().await;
+        let first = limits.admit(org, "one", at(0)).unwrap();
+        let _second = limits.admit(org, "one", at(0)).unwrap();
+        let _other = limits.admit(org, "other", at(0)).unwrap();
+        let refused = limits.admit(org, "one", at(0)).unwrap_err();
+        assert_eq!(refused.retry_after, Duration::from_secs(1));
+        drop(first);
+        assert!(limits.admit(org, "one", at(0)).is_ok());
+    }
+
+    #[tokio::test]
+    async fn credits_show_once_half_are_used_and_come_back_after_a_day() {
+        let limits = Limits::new(Allowance { concurrent: 1, credits: 4 });
+        let org = any_org().await;
+        let shown: Vec<_> = (0..4)
+            .map(|minute| limits.admit(org, "one", at(minute * 60)).unwrap().credits_remaining)
+            .collect();
+        assert_eq!(shown, [None, Some(2), Some(1), Some(0)]);
+        let refused = limits.admit(org, "one", at(600)).unwrap_err();
+        let free_at = 600 + i64::try_from(refused.retry_after.as_secs()).unwrap();
+        assert!(limits.admit(org, "one", at(free_at - 1)).is_err());
+        assert!(limits.admit(org, "one", at(free_at)).is_ok());
+    }
+}

@@ -21,6 +21,9 @@ use super::service::{PortalService, PortalServiceBuilder, system_time};
 const CLIENT_ID: &str = "1000.LOCALCLIENT";
 const CLIENT_SECRET: &str = "local-client-secret";
 const REFRESH_TOKEN: &str = "1000.local.refresh";
+/// What the server's own access tokens come from, so that they don't count against the limits of
+/// the refresh token that it tells.
+const OWN_REFRESH_TOKEN: &str = "1000.local.own";
 
 /// A server on a free port of 127.0.0.1, for a test. It ends when it is dropped.
 ///
@@ -201,7 +204,7 @@ async fn access_token<R: Registry>(
     registry: &R,
     now: Timestamp,
 ) -> Result<Secret<String>, RegistryError> {
-    let grant = Grant::RefreshToken(Secret::new(REFRESH_TOKEN.to_owned()));
+    let grant = Grant::RefreshToken(Secret::new(OWN_REFRESH_TOKEN.to_owned()));
     let request = TokenRequest::new(CLIENT_ID, CLIENT_SECRET.to_owned(), grant);
     let granted = registry.grant(&request, TokenRules::LifetimesOnly, now).await?;
     granted.map(|token| token.access_token).map_err(|_| not_there())
@@ -212,6 +215,12 @@ fn not_there() -> RegistryError {
 }
 
 fn own_org() -> SeedOrg {
+    let credential = |refresh_token: &str| SeedCredential {
+        client_id: CLIENT_ID.to_owned(),
+        client_secret: Secret::new(CLIENT_SECRET.to_owned()),
+        grant: SeedGrant::RefreshToken(Secret::new(refresh_token.to_owned())),
+        scopes: vec![Scope::PORTAL_ALL],
+    };
     SeedOrg {
         name: "Local".to_owned(),
         environment: Environment::Production,
@@ -220,12 +229,7 @@ fn own_org() -> SeedOrg {
             name: "Local Admin".to_owned(),
             email: "admin@local.example".to_owned(),
             permissions: Permission::ALL.into(),
-            credentials: vec![SeedCredential {
-                client_id: CLIENT_ID.to_owned(),
-                client_secret: Secret::new(CLIENT_SECRET.to_owned()),
-                grant: SeedGrant::RefreshToken(Secret::new(REFRESH_TOKEN.to_owned())),
-                scopes: vec![Scope::PORTAL_ALL],
-            }],
+            credentials: vec![credential(REFRESH_TOKEN), credential(OWN_REFRESH_TOKEN)],
         }],
     }
 }

@@ -146,7 +146,10 @@ impl Reply {
     /// What `ending` makes of this answer to a call of the API, or of the token endpoint.
     pub(super) fn struck(self, ending: Ending, is_token_call: bool) -> Self {
         let reply = match ending {
-            Ending::Drop => return Self { form: Form::Withheld, ..self },
+            // With a status that has a body: it is the body that breaks the connection.
+            Ending::Drop => {
+                return Self { form: Form::Withheld, response: Response::new(200, ""), ..self };
+            }
             Ending::Cut => return self.cut(),
             Ending::Fail => ApiError::internal_error().into(),
             Ending::Html => {

@@ -7,8 +7,9 @@ use portal_model::oauth::{Grant, TokenRequest};
 use portal_model::{ApiVersion, Secret};
 use serde_json::json;
 
+use super::create;
 use crate::cases::{CLIENT, Case, Who, cases, portals, seed};
-use crate::wire::{Answer, Wire};
+use crate::wire::Wire;
 
 /// An access token, by way of the token endpoint.
 pub(crate) async fn access_token(server: &LocalServer, refresh_token: &str) -> String {
@@ -33,19 +34,10 @@ async fn server_of_the_table() -> (LocalServer, HashMap<&'static str, String>) {
         }
     }
     for (refresh_token, name) in portals() {
-        let answer = create(&server, &tokens[refresh_token], name).await;
+        let answer = create(&tokens[refresh_token], name).send(server.url()).await.unwrap();
         assert_eq!(answer.status, 200, "{name}");
     }
     (server, tokens)
-}
-
-async fn create(server: &LocalServer, token: &str, name: &str) -> Answer {
-    Wire::new("POST", "/crm/v7/settings/portals")
-        .token(token)
-        .body(json!({"portals": [{"name": name}]}).to_string())
-        .send(server.url())
-        .await
-        .unwrap()
 }
 
 async fn check(server: &LocalServer, tokens: &HashMap<&str, String>, case: &Case) {
@@ -153,8 +145,14 @@ async fn a_rename_frees_the_old_name_at_once() {
         .await
         .unwrap();
     assert_eq!(renamed.json().unwrap()["portals"][0]["details"]["name"], "AcmeRenamed");
-    assert_eq!(create(&server, &tokens["rival.all"], "ACMEPORTAL").await.status, 200);
-    assert_eq!(create(&server, &tokens["rival.all"], "acmerenamed").await.status, 400);
+    assert_eq!(
+        create(&tokens["rival.all"], "ACMEPORTAL").send(server.url()).await.unwrap().status,
+        200
+    );
+    assert_eq!(
+        create(&tokens["rival.all"], "acmerenamed").send(server.url()).await.unwrap().status,
+        400
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,89 @@
+//! Creates that race, and creates whose client has gone.
+
+use std::time::Duration;
+
+use portal_http::server::LocalServer;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::{create, names, token_of};
+
+/// `AcmePortal` with the letters that `bits` says in upper case.
+fn spelled(bits: usize) -> String {
+    let letters = "acmeportal".chars().enumerate();
+    letters.map(|(at, c)| if bits >> at & 1 == 1 { c.to_ascii_uppercase() } else { c }).collect()
+}
+
+#[tokio::test]
+async fn of_64_concurrent_creates_of_one_name_in_different_letters_exactly_one_succeeds() {
+    let server = LocalServer::start().await.unwrap();
+    let token = token_of(&server).await;
+    let mut answers = JoinSet::new();
+    for bits in 0..64 {
+        let (create, url) = (create(&token, &spelled(bits)), server.url().to_owned());
+        answers.spawn(async move { create.send(&url).await.unwrap() });
+    }
+    let answers = answers.join_all().await;
+    let created = answers.iter().filter(|answer| answer.status == 200).count();
+    let code = |answer: &crate::wire::Answer| answer.json().unwrap()["portals"][0]["code"].clone();
+    let used = answers.iter().filter(|answer| code(answer) == "ALREADY_USED").count();
+    assert_eq!((created, used), (1, 63));
+    assert_eq!(names(&server).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_create_runs_on_when_its_client_hangs_up() {
+    let (called, mut calls) = mpsc::unbounded_channel();
+    let server = LocalServer::builder()
+        .fault("POST request:delay=100ms".parse().unwrap())
+        .on_call(move |call| called.send(call.clone()).unwrap())
+        .start()
+        .await
+        .unwrap();
+    let host = server.url().strip_prefix("http://").unwrap();
+    let request = create(&token_of(&server).await, "AcmePortal").bytes(host);
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    stream.write_all(&request).await.unwrap();
+    drop(stream);
+    let call = tokio::time::timeout(Duration::from_secs(10), calls.recv()).await.unwrap().unwrap();
+    assert_eq!(call.status, Some(200));
+    assert_eq!(names(&server).await, ["AcmePortal"]);
+}
+
+#[tokio::test]
+async fn a_line_of_the_log_says_what_happened_and_tells_no_secret() {
+    let (called, mut calls) = mpsc::unbounded_channel();
+    let server = LocalServer::builder()
+        .on_call(move |call| called.send(call.clone()).unwrap())
+        .start()
+        .await
+        .unwrap();
+    let token = token_of(&server).await;
+    create(&token, "AcmePortal").send(server.url()).await.unwrap();
+    create(&token, "my portal").send(server.url()).await.unwrap();
+    create("1000.wrong", "AcmePortal").send(server.url()).await.unwrap();
+    crate::wire::Wire::new("POST", "/oauth/v2/token?client_id=a&client_secret=hush")
+        .send(server.url())
+        .await
+        .unwrap();
+    let mut lines = Vec::new();
+    while let Ok(call) = calls.try_recv() {
+        assert!(!format!("{call:?}").contains("hush"));
+        lines.push((call.path, call.org, call.status.unwrap(), call.code));
+    }
+    let line = |path: &str, org: Option<&str>, status, code: Option<&str>| {
+        (path.to_owned(), org.map(ToOwned::to_owned), status, code.map(ToOwned::to_owned))
+    };
+    let portals = "/crm/v7/settings/portals";
+    assert_eq!(
+        lines,
+        [
+            line(portals, Some("Local"), 200, None),
+            line(portals, Some("Local"), 400, Some("PATTERN_NOT_MATCHED")),
+            line(portals, None, 401, Some("INVALID_TOKEN")),
+            line("/oauth/v2/token", None, 200, Some("unsupported_grant_type")),
+        ]
+    );
+}

@@ -1,0 +1,244 @@
+//! Tokens: how they are asked for, refused, limited, expire and are revoked.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use portal_http::server::{LocalServer, PortalService, Server};
+use portal_model::{Environment, Scope, Secret};
+use portal_store::{PortalLimit, Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
+use serde_json::{Value, json};
+
+use super::list;
+use crate::wire::{Answer, Wire};
+
+const MULTIPART: &str = "multipart/form-data; boundary=XyZ";
+
+/// The parameters of a refresh, with one of them changed.
+fn parameters<'a>(changed: (&'a str, &'a str)) -> Vec<(&'a str, &'a str)> {
+    let mut parameters = vec![
+        ("grant_type", "refresh_token"),
+        ("client_id", "1000.LOCALCLIENT"),
+        ("client_secret", "local-client-secret"),
+        ("refresh_token", "1000.local.refresh"),
+    ];
+    parameters.retain(|(name, _)| *name != changed.0);
+    parameters.push(changed);
+    parameters
+}
+
+fn urlencoded(parameters: &[(&str, &str)]) -> String {
+    let pairs: Vec<_> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    pairs.join("&")
+}
+
+fn multipart(parameters: &[(&str, &str)]) -> String {
+    let field = |(name, value): &(&str, &str)| {
+        format!("--XyZ\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    parameters.iter().map(field).collect::<String>() + "--XyZ--\r\n"
+}
+
+async fn ask(server: &LocalServer, parameters: &[(&str, &str)]) -> Answer {
+    let wire = Wire::new("POST", "/oauth/v2/token").body(urlencoded(parameters));
+    wire.send(server.url()).await.unwrap()
+}
+
+async fn refresh(server: &LocalServer) -> Answer {
+    ask(server, &parameters(("state", ""))).await
+}
+
+async fn works(server: &LocalServer, granted: &Value) -> bool {
+    let token = granted["access_token"].as_str().expect("an access token");
+    list(token).send(server.url()).await.unwrap().status != 401
+}
+
+#[tokio::test]
+async fn parameters_are_taken_from_the_query_a_form_and_a_multipart_body() {
+    let server = LocalServer::start().await.unwrap();
+    let all = parameters(("state", ""));
+    let query = format!("/oauth/v2/token?{}", urlencoded(&all));
+    let (in_query, in_body) = all.split_at(2);
+    let divided = format!("/oauth/v2/token?{}", urlencoded(in_query));
+    let plain = || Wire::new("POST", "/oauth/v2/token");
+    for (place, wire) in [
+        ("query", Wire::new("POST", &query)),
+        ("form", plain().body(urlencoded(&all))),
+        ("multipart", plain().header("Content-Type", MULTIPART).body(multipart(&all))),
+        ("query and form", Wire::new("POST", &divided).body(urlencoded(in_body))),
+    ] {
+        let answer = wire.send(server.url()).await.unwrap();
+        let granted = answer.json().unwrap();
+        assert_eq!(answer.status, 200, "{place}");
+        assert!(works(&server, &granted).await, "{place}");
+        assert_eq!(granted["token_type"], "Bearer", "{place}");
+        assert_eq!(granted["expires_in"], 3600, "{place}");
+        assert_eq!(granted["api_domain"], server.url(), "{place}");
+        assert_eq!(granted.as_object().unwrap().len(), 4, "{place}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_for_a_token_comes_under_http_200() {
+    let server = LocalServer::start().await.unwrap();
+    for (changed, error) in [
+        (("refresh_token", "1000.wrong"), "invalid_code"),
+        (("refresh_token", ""), "invalid_code"),
+        (("client_id", "1000.wrong"), "invalid_client"),
+        (("client_id", ""), "invalid_client"),
+        (("client_secret", "wrong"), "invalid_client_secret"),
+        (("grant_type", "password"), "unsupported_grant_type"),
+        (("grant_type", "authorization_code"), "invalid_code"),
+    ] {
+        let answer = ask(&server, &parameters(changed)).await;
+        assert_eq!(answer.status, 200, "{changed:?}");
+        assert_eq!(answer.json().unwrap(), json!({"error": error}), "{changed:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_host_of_zoho_is_answered_as_the_api_domain() {
+    let server = LocalServer::start().await.unwrap();
+    let ask = |host| {
+        let wire = Wire::new("POST", "/oauth/v2/token").header("Host", host);
+        wire.body(urlencoded(&parameters(("state", ""))))
+    };
+    let named = ask("crm.acme.example:8080").send(server.url()).await.unwrap();
+    assert_eq!(named.json().unwrap()["api_domain"], "http://crm.acme.example:8080");
+    let zoho = ask("www.zohoapis.com").send(server.url()).await.unwrap().json().unwrap();
+    assert_eq!(zoho.get("api_domain"), None);
+    assert!(works(&server, &zoho).await);
+}
+
+#[tokio::test]
+async fn behind_a_proxy_the_api_domain_is_the_public_url() {
+    let local = LocalServer::start().await.unwrap();
+    let service = PortalService::builder(local.registry().clone())
+        .public_url("https://crm.acme.example/zoho/")
+        .build();
+    let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let url = server.url();
+    let serving = tokio::spawn(server.serve(service, std::future::pending()));
+    let wire = Wire::new("POST", "/oauth/v2/token").body(urlencoded(&parameters(("state", ""))));
+    let granted = wire.send(&url).await.unwrap().json().unwrap();
+    assert_eq!(granted["api_domain"], "https://crm.acme.example/zoho");
+    serving.abort();
+}
+
+/// A server with an org whose user has a grant code.
+async fn server_with_code(code: &str) -> LocalServer {
+    let credential = SeedCredential {
+        client_id: "1000.SELF".to_owned(),
+        client_secret: Secret::new("self-secret".to_owned()),
+        grant: SeedGrant::Code(Secret::new(code.to_owned())),
+        scopes: vec![Scope::PORTAL_READ],
+    };
+    let user = SeedUser {
+        name: "Ada Admin".to_owned(),
+        email: "ada@codes.example".to_owned(),
+        permissions: [].into(),
+        credentials: vec![credential],
+    };
+    let org = SeedOrg {
+        name: "Codes".to_owned(),
+        environment: Environment::Production,
+        portal_limit: PortalLimit::Unlimited,
+        users: vec![user],
+    };
+    LocalServer::builder().seed(Seed { orgs: vec![org] }).start().await.unwrap()
+}
+
+const CODE: [(&str, &str); 4] = [
+    ("grant_type", "authorization_code"),
+    ("client_id", "1000.SELF"),
+    ("client_secret", "self-secret"),
+    ("code", "1000.code"),
+];
+
+#[tokio::test]
+async fn a_code_works_once_and_brings_a_refresh_token() {
+    let server = server_with_code("1000.code").await;
+    let granted = ask(&server, &CODE).await.json().unwrap();
+    assert!(works(&server, &granted).await);
+    let refresh_token = granted["refresh_token"].as_str().unwrap();
+    let again = ask(&server, &CODE).await.json().unwrap();
+    assert_eq!(again, json!({"error": "invalid_code"}));
+    let refresh = [
+        ("grant_type", "refresh_token"),
+        ("client_id", "1000.SELF"),
+        ("client_secret", "self-secret"),
+        ("refresh_token", refresh_token),
+    ];
+    let refreshed = ask(&server, &refresh).await.json().unwrap();
+    assert!(works(&server, &refreshed).await);
+    assert_eq!(refreshed.get("refresh_token"), None);
+}
+
+#[tokio::test]
+async fn a_code_is_good_for_three_minutes() {
+    for (age, is_good) in [(170, true), (181, false)] {
+        let server = server_with_code("1000.code").await;
+        server.advance(Duration::from_secs(age));
+        let granted = ask(&server, &CODE).await.json().unwrap();
+        assert_eq!(granted.get("access_token").is_some(), is_good, "after {age} s");
+    }
+}
+
+#[tokio::test]
+async fn an_access_token_is_good_for_one_hour() {
+    let server = LocalServer::start().await.unwrap();
+    let granted = refresh(&server).await.json().unwrap();
+    server.advance(Duration::from_secs(3590));
+    assert!(works(&server, &granted).await);
+    server.advance(Duration::from_secs(11));
+    assert!(!works(&server, &granted).await);
+}
+
+#[tokio::test]
+async fn revoking_a_refresh_token_ends_its_access_tokens_and_works_once() {
+    let server = LocalServer::start().await.unwrap();
+    let granted = refresh(&server).await.json().unwrap();
+    let revoke = Wire::new("POST", "/oauth/v2/token/revoke?token=1000.local.refresh");
+    let answer = revoke.send(server.url()).await.unwrap();
+    assert_eq!((answer.status, answer.json().unwrap()), (200, json!({"status": "success"})));
+    assert!(!works(&server, &granted).await);
+    assert_eq!(refresh(&server).await.json().unwrap(), json!({"error": "invalid_code"}));
+    assert_eq!(revoke.send(server.url()).await.unwrap().status, 400);
+    let without = Wire::new("POST", "/oauth/v2/token/revoke");
+    assert_eq!(without.send(server.url()).await.unwrap().status, 400);
+}
+
+#[tokio::test]
+async fn with_limits_a_refresh_token_yields_ten_tokens_in_ten_minutes_and_keeps_fifteen_alive() {
+    let server = LocalServer::builder().enforce_limits().start().await.unwrap();
+    let first = refresh(&server).await.json().unwrap();
+    for _ in 2..=10 {
+        assert!(refresh(&server).await.json().unwrap().get("access_token").is_some());
+    }
+    let eleventh = refresh(&server).await;
+    assert_eq!(eleventh.status, 400);
+    assert_eq!(eleventh.json().unwrap()["error"], "Access Denied");
+    server.advance(Duration::from_secs(601));
+    for _ in 11..=15 {
+        refresh(&server).await;
+    }
+    assert!(works(&server, &first).await);
+    refresh(&server).await;
+    assert!(!works(&server, &first).await);
+}
+
+#[tokio::test]
+async fn without_limits_nobody_is_throttled() {
+    let server = LocalServer::start().await.unwrap();
+    for _ in 0..20 {
+        assert!(refresh(&server).await.json().unwrap().get("access_token").is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_is_no_form_is_refused_without_a_word_of_it() {
+    let server = LocalServer::start().await.unwrap();
+    let body = "--other\r\nclient_secret hush";
+    let wire = Wire::new("POST", "/oauth/v2/token").header("Content-Type", MULTIPART).body(body);
+    let answer = wire.send(server.url()).await.unwrap();
+    assert_eq!(answer.json().unwrap(), json!({"error": "invalid_client"}));
+}
