@@ -16,6 +16,10 @@ pub(crate) const FILE_NAME: &str = "registry.sqlite";
 /// How long one process waits for another that writes: 10 seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often a process that waits looks again. SQLite's own way waits longer each time, up to a
+/// tenth of a second, and so leaves out one of several processes that write all the time.
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// The version that a file has after every migration; a new one has 0.
 const VERSION: u32 = 1;
 
@@ -67,8 +71,8 @@ fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_handler(Some(wait_a_moment))?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
@@ -92,13 +96,19 @@ fn migrate(connection: &Connection) -> rusqlite::Result<u32> {
     Ok(found.max(VERSION))
 }
 
+/// Whether to look again, after as many looks.
+fn wait_a_moment(looks: i32) -> bool {
+    thread::sleep(MOMENT);
+    MOMENT * looks.unsigned_abs() < PATIENCE
+}
+
 /// Tries again while another process is in the way.
 fn patiently<T>(mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     let started = Instant::now();
     loop {
         match attempt() {
             Err(error) if is_busy(&error) && started.elapsed() < PATIENCE => {
-                thread::sleep(Duration::from_millis(5));
+                thread::sleep(MOMENT);
             }
             result => return result,
         }
@@ -146,5 +156,39 @@ pub(crate) fn sentence(error: &rusqlite::Error, path: &Path) -> String {
             format!("{path} can't be written: {error}; check who owns it and its folder")
         }
         _ => format!("{path} failed: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let (connection, _) = open(folder.path()).unwrap();
+        let mode: String =
+            connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        let synchronous: u32 =
+            connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+        assert_eq!((mode.as_str(), synchronous), ("wal", 2), "2 is FULL");
+    }
+
+    #[test]
+    fn every_migration_leads_to_the_next_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let (connection, _) = open(folder.path()).unwrap();
+        assert_eq!(migrate(&connection).unwrap(), VERSION);
+    }
+
+    #[test]
+    fn a_locked_file_is_said_in_one_sentence() {
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        let error = rusqlite::Error::SqliteFailure(busy, None);
+        assert_eq!(
+            sentence(&error, Path::new("data/registry.sqlite")),
+            "data/registry.sqlite is locked: another process has been writing to it for 10 \
+             seconds; let that one finish, and try again"
+        );
     }
 }
