@@ -166,3 +166,6 @@ fn apply(transaction: &mut Transaction<'_>, change: &mut dyn Change) -> rusqlite
     change.apply(&savepoint)?;
     savepoint.commit()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! The engine in memory as the oracle of the one on the disk.
+
+use portal_model::Portal;
+use portal_model::oauth::{Grant, OAuthError, TokenRequest};
+use portal_store::{
+    CreateConflict, MemoryRegistry, Principal, Registry, RenameConflict, SqliteRegistry, TokenRules,
+};
+use proptest::prelude::*;
+
+use crate::{ORGS, act, at, name, refresh, seed};
+
+/// Few, so that they meet; in different case, so that they meet differently.
+const NAMES: [&str; 6] = ["PortalA", "portala", "PORTALB", "PortalB", "PortalC", "PortalD"];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Create { org: usize, name: usize },
+    Rename { org: usize, old: usize, new: usize },
+    Get { org: usize, name: usize },
+    List { org: usize },
+    Refresh { org: usize, rules: TokenRules },
+    Exchange,
+    Revoke { org: usize },
+    End { token: prop::sample::Index },
+    WhoIs { token: prop::sample::Index },
+    Seed,
+    Pass { seconds: i64 },
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let (org, name) = (|| 0..ORGS.len(), || 0..NAMES.len());
+    let rules = prop_oneof![Just(TokenRules::LifetimesOnly), Just(TokenRules::AsTheService)];
+    prop_oneof![
+        4 => (org(), name()).prop_map(|(org, name)| Step::Create { org, name }),
+        4 => (org(), name(), name()).prop_map(|(org, old, new)| Step::Rename { org, old, new }),
+        1 => (org(), name()).prop_map(|(org, name)| Step::Get { org, name }),
+        2 => org().prop_map(|org| Step::List { org }),
+        8 => (org(), rules).prop_map(|(org, rules)| Step::Refresh { org, rules }),
+        1 => Just(Step::Exchange),
+        1 => org().prop_map(|org| Step::Revoke { org }),
+        1 => any::<prop::sample::Index>().prop_map(|token| Step::End { token }),
+        4 => any::<prop::sample::Index>().prop_map(|token| Step::WhoIs { token }),
+        1 => Just(Step::Seed),
+        3 => prop_oneof![0..70_i64, 500..700_i64, 3000..3700_i64]
+            .prop_map(|seconds| Step::Pass { seconds }),
+    ]
+}
+
+/// What a step gave, without what is random.
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Created(Result<Portal, CreateConflict>),
+    Renamed(Result<Portal, RenameConflict>),
+    Portals(Vec<Portal>),
+    Granted(Result<(), OAuthError>),
+    Ended(bool),
+    Who(Option<Principal>),
+    Nothing,
+}
+
+struct Run<R> {
+    registry: R,
+    acting: Vec<Principal>,
+    tokens: Vec<String>,
+    second: i64,
+}
+
+impl<R: Registry> Run<R> {
+    async fn new(registry: R) -> Self {
+        registry.apply_seed(&seed(), at(0)).await.unwrap();
+        let mut acting = Vec::new();
+        for org in ORGS {
+            acting.push(act(&registry, org).await);
+        }
+        Self { registry, acting, tokens: vec!["1000.unknown".to_owned()], second: 0 }
+    }
+
+    async fn step(&mut self, step: &Step) -> Seen {
+        let now = at(self.second);
+        let registry = &self.registry;
+        match step {
+            Step::Create { org, name: at } => {
+                let by = &self.acting[*org];
+                let wanted = name(NAMES[*at]);
+                let created = registry.create_portal(by.org.id, by.user.id, &wanted, now);
+                Seen::Created(created.await.unwrap())
+            }
+            Step::Rename { org, old, new } => {
+                let by = &self.acting[*org];
+                let (old, new) = (NAMES[*old], name(NAMES[*new]));
+                let renamed = registry.rename_portal(by.org.id, by.user.id, old, &new, now);
+                Seen::Renamed(renamed.await.unwrap())
+            }
+            Step::Get { org, name } => {
+                let found = registry.portal(self.acting[*org].org.id, NAMES[*name]).await;
+                Seen::Portals(found.unwrap().into_iter().collect())
+            }
+            Step::List { org } => {
+                Seen::Portals(registry.portals(self.acting[*org].org.id).await.unwrap())
+            }
+            Step::Refresh { org, rules } => self.grant(&refresh(ORGS[*org]), *rules).await,
+            Step::Exchange => {
+                let (code, redirect_uri) = ("acme.code".to_owned().into(), None);
+                let grant = Grant::AuthorizationCode { code, redirect_uri };
+                let request = TokenRequest::new("1000.CLIENT", "hush".to_owned(), grant);
+                self.grant(&request, TokenRules::LifetimesOnly).await
+            }
+            Step::Revoke { org } => {
+                let token = format!("{}.token", ORGS[*org]);
+                Seen::Ended(registry.revoke(&token, now).await.unwrap())
+            }
+            Step::End { token } => {
+                let token = token.get(&self.tokens);
+                Seen::Ended(registry.end_access_token(token).await.unwrap())
+            }
+            Step::WhoIs { token } => {
+                let token = token.get(&self.tokens);
+                Seen::Who(registry.principal(token, now).await.unwrap())
+            }
+            Step::Seed => {
+                registry.apply_seed(&seed(), now).await.unwrap();
+                Seen::Nothing
+            }
+            Step::Pass { seconds } => {
+                self.second += seconds;
+                Seen::Nothing
+            }
+        }
+    }
+
+    async fn grant(&mut self, request: &TokenRequest, rules: TokenRules) -> Seen {
+        let granted = self.registry.grant(request, rules, at(self.second)).await.unwrap();
+        Seen::Granted(granted.map(|granted| {
+            self.tokens.push(granted.access_token.into_exposed());
+        }))
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_engines_give_the_same_answers(steps in prop::collection::vec(any_step(), 1..80)) {
+        let kept = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut oracle = Run::new(MemoryRegistry::new()).await;
+            let mut tried = Run::new(SqliteRegistry::open(kept.path()).unwrap()).await;
+            for step in &steps {
+                prop_assert_eq!(oracle.step(step).await, tried.step(step).await, "{:?}", step);
+            }
+            Ok(())
+        })?;
+    }
+}

@@ -1,0 +1,88 @@
+//! What an engine does over a real folder, and between real processes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "clippy knows tests by `cfg(test)`, which this crate of tests doesn't have"
+)]
+
+use portal_model::oauth::{Grant, TokenRequest};
+use portal_model::{PortalName, Timestamp};
+use portal_store::{Principal, Registry, Seed, TokenRules};
+
+mod agreement;
+mod open;
+mod processes;
+
+/// An org without a limit, one with a limit, and a sandbox; each has a refresh token and a code.
+const SEED: &str = r#"
+[[org]]
+name = "acme"
+[[org.user]]
+name = "Acme Admin"
+email = "admin@acme.example"
+permissions = ["manage_portal", "manage_portal_users"]
+[[org.user.credential]]
+client_id = "1000.CLIENT"
+client_secret = "hush"
+refresh_token = "acme.token"
+scopes = ["ZohoCRM.settings.clientportal.ALL"]
+[[org.user.credential]]
+client_id = "1000.CLIENT"
+client_secret = "hush"
+grant_code = "acme.code"
+scopes = ["ZohoCRM.settings.clientportal.CREATE", "ZohoCRM.users.READ"]
+
+[[org]]
+name = "limited"
+portal_limit = 1
+[[org.user]]
+name = "Limited Admin"
+email = "admin@limited.example"
+permissions = ["manage_portal"]
+[[org.user.credential]]
+client_id = "1000.CLIENT"
+client_secret = "hush"
+refresh_token = "limited.token"
+scopes = ["ZohoCRM.settings.clientportal.READ"]
+
+[[org]]
+name = "sandbox"
+environment = "sandbox"
+[[org.user]]
+name = "Sandbox User"
+email = "user@sandbox.example"
+[[org.user.credential]]
+client_id = "1000.CLIENT"
+client_secret = "hush"
+refresh_token = "sandbox.token"
+scopes = ["ZohoCRM.settings.clientportal.ALL"]
+"#;
+
+const ORGS: [&str; 3] = ["acme", "limited", "sandbox"];
+
+fn seed() -> Seed {
+    SEED.parse().unwrap()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_unix_seconds(1_790_000_000 + second).unwrap()
+}
+
+fn name(text: &str) -> PortalName {
+    text.parse().unwrap()
+}
+
+fn refresh(org: &str) -> TokenRequest {
+    let grant = Grant::RefreshToken(format!("{org}.token").into());
+    TokenRequest::new("1000.CLIENT", "hush".to_owned(), grant)
+}
+
+/// Who acts for an org of [`SEED`].
+async fn act<R: Registry>(registry: &R, org: &str) -> Principal {
+    let granted = registry.grant(&refresh(org), TokenRules::LifetimesOnly, at(0)).await;
+    let token = granted.unwrap().unwrap().access_token;
+    registry.principal(token.expose(), at(0)).await.unwrap().unwrap()
+}
