@@ -7,8 +7,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod create;
+mod doubt;
 mod generate;
 mod help;
 mod offline;
 mod profiles;
+mod serve;
 mod support;

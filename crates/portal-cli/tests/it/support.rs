@@ -1,8 +1,10 @@
 //! A home folder per test, and golden files.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// A home folder, empty at first; it is gone when the test ends.
@@ -49,8 +51,70 @@ impl From<Output> for Ran {
 
 impl Ran {
     /// The objects on stdout, one a line.
-    pub(crate) fn json(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn json(&self) -> Vec<Value> {
         self.stdout.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    }
+}
+
+/// A `portal serve` on a free port; it is killed when the test ends.
+pub(crate) struct Served {
+    process: Child,
+    /// The first line on stdout.
+    pub(crate) listening: Value,
+}
+
+impl Served {
+    pub(crate) fn start(home: &Home, arguments: &[&str]) -> Self {
+        let mut process = home
+            .command(&["serve", "--listen", "127.0.0.1:0", "--output", "json"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { process, listening: serde_json::from_str(&line).expect("it listens") }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.listening["url"].as_str().unwrap()
+    }
+
+    /// The environment that leads to its org.
+    pub(crate) fn environment(&self) -> [(&'static str, &str); 5] {
+        let text = |key: &str| self.listening[key].as_str().unwrap();
+        [
+            ("PORTAL_API_DOMAIN", self.url()),
+            ("PORTAL_ACCOUNTS_URL", self.url()),
+            ("PORTAL_CLIENT_ID", text("client_id")),
+            ("PORTAL_CLIENT_SECRET", text("client_secret")),
+            ("PORTAL_REFRESH_TOKEN", text("refresh_token")),
+        ]
+    }
+
+    /// `portal` on this server's org.
+    pub(crate) fn command(&self, home: &Home, arguments: &[&str]) -> Command {
+        let mut command = home.command(arguments);
+        command.envs(self.environment());
+        command
+    }
+
+    pub(crate) fn run(&self, home: &Home, arguments: &[&str]) -> Ran {
+        Ran::from(self.command(home, arguments).output().unwrap())
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

@@ -1,0 +1,189 @@
+//! `create`: its outcomes, and what it wants to know first.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::support::{Home, Ran, Served};
+
+const NAME: &str = "PortalsAPItest100";
+
+#[test]
+fn the_first_create_on_a_fresh_machine_succeeds_and_the_second_says_that_it_is_there() {
+    let home = Home::new();
+    let ran = home.run(&["create", "--local", NAME]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    assert_eq!(ran.stdout, "The portal PortalsAPItest100 was created.\n");
+    let ran = home.run(&["create", "--local", "portalsapitest100"]);
+    assert_eq!(ran.status, 4);
+    assert_eq!(ran.stdout, "The portal PortalsAPItest100 was there already: the org has it.\n");
+    assert_eq!(home.run(&["create", "--local", NAME, "--ensure"]).status, 0);
+}
+
+#[test]
+fn machines_get_one_object() {
+    let home = Home::new();
+    let create = ["--output", "json", "create", "--local"];
+    let ran = home.run(&[&create[..], &[NAME]].concat());
+    assert_eq!(ran.json(), [json!({"name": NAME, "profile": null, "outcome": "created"})]);
+    let ran = home.run(&[&create[..], &[NAME]].concat());
+    assert_eq!(
+        ran.json(),
+        [json!({"name": NAME, "profile": null, "outcome": "present", "origin": "preexisting"})]
+    );
+    let ran = home.run(&[&create[..], &["Another100"]].concat());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (4, &json!("org_has_portal")));
+    let ran = home.run(&[&create[..], &["Another100", "--allow-another"]].concat());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (0, &json!("created")));
+    let ran = home.run(&[&create[..], &["a b", "--or", "c-d"]].concat());
+    assert_eq!(
+        (ran.status, ran.json().len(), &ran.json()[0]["outcome"]),
+        (2, 1, &json!("invalid"))
+    );
+    assert!(ran.stderr.contains("\"a b\"") && ran.stderr.contains("\"c-d\""), "{}", ran.stderr);
+}
+
+#[test]
+fn many_terminals_at_once_are_one_org() {
+    let home = Home::new();
+    let processes: Vec<_> = (0..6)
+        .map(|_| {
+            home.command(&["--output", "json", "create", "--local", NAME])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let mut outcomes: Vec<Value> = processes
+        .into_iter()
+        .map(|process| Ran::from(process.wait_with_output().unwrap()))
+        .map(|ran| ran.json().pop().unwrap_or_else(|| panic!("{ran:?}"))["outcome"].take())
+        .collect();
+    outcomes.sort_by_key(Value::to_string);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == "created").count(), 1, "{outcomes:?}");
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == "present").count(), 5, "{outcomes:?}");
+    assert_eq!(home.run(&["list", "--local"]).stdout.lines().count(), 1);
+}
+
+#[test]
+fn nothing_that_the_environment_says_reaches_the_local_org() {
+    let home = Home::new();
+    let ran = home
+        .command(&["create", "--local", NAME])
+        .env("PORTAL_API_DOMAIN", "http://127.0.0.1:1")
+        .env("PORTAL_ACCOUNTS_URL", "http://127.0.0.1:1")
+        .env("PORTAL_PROFILE", "acme")
+        .env("PORTAL_ACCESS_TOKEN", "1000.hush.hush")
+        .output();
+    assert_eq!(Ran::from(ran.unwrap()).status, 0);
+    assert_eq!(home.run(&["create", "--local", "--profile", "acme", NAME]).status, 2);
+}
+
+#[test]
+fn without_a_place_everything_that_is_missing_is_said_and_exits_with_2() {
+    let ran = Home::new().run(&["create", NAME]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
+    crate::support::golden("create-no-place", &ran.stderr);
+}
+
+#[test]
+fn a_create_elsewhere_wants_a_yes_where_nobody_can_be_asked() {
+    let home = Home::new();
+    let ran = home
+        .command(&["create", NAME, "--data-center", "eu"])
+        .env("PORTAL_ACCESS_TOKEN", "1000.hush.hush")
+        .stdin(Stdio::null())
+        .output();
+    let ran = Ran::from(ran.unwrap());
+    assert_eq!(ran.status, 2);
+    crate::support::golden("create-wants-yes", &ran.stderr);
+}
+
+#[test]
+fn a_dry_run_shows_every_request_and_no_secret() {
+    let home = Home::new();
+    let dry_run = |arguments: &[&str]| {
+        let ran = home
+            .command(&["create", NAME, "--dry-run", "--data-center", "eu"])
+            .args(arguments)
+            .env("PORTAL_CLIENT_ID", "1000.ID")
+            .env("PORTAL_CLIENT_SECRET", "hush")
+            .env("PORTAL_REFRESH_TOKEN", "1000.hush.hush")
+            .output();
+        Ran::from(ran.unwrap())
+    };
+    let ran = dry_run(&[]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    assert!(!ran.stdout.contains("hush"), "{}", ran.stdout);
+    crate::support::golden("create-dry-run", &ran.stdout);
+    crate::support::golden("create-dry-run-json", &dry_run(&["--output", "json"]).stdout);
+}
+
+#[test]
+fn patience_that_covers_no_attempt_is_wrong_usage() {
+    let ran = Home::new().run(&["create", "--local", NAME, "--deadline", "5s"]);
+    assert_eq!(ran.status, 2);
+    crate::support::golden("create-impatient", &ran.stderr);
+}
+
+#[test]
+fn a_token_is_kept_between_processes_where_nobody_else_can_read_it() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "TOKEN request:500:1/2"]);
+    for _ in 0..3 {
+        assert_eq!(server.run(&home, &["list"]).status, 0);
+    }
+    #[cfg(unix)]
+    for file in std::fs::read_dir(home.path().join(".cache/portal/tokens")).unwrap() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{file:?}");
+    }
+}
+
+#[test]
+fn a_wrong_secret_ends_it_at_once_with_3_and_never_shows() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    for (variable, part) in [
+        ("PORTAL_CLIENT_ID", "client id"),
+        ("PORTAL_CLIENT_SECRET", "client secret"),
+        ("PORTAL_REFRESH_TOKEN", "refresh token"),
+    ] {
+        let mut command = server.command(&home, &["create", NAME]);
+        let ran = Ran::from(command.env(variable, "hush").output().unwrap());
+        assert_eq!(ran.status, 3, "{ran:?}");
+        assert!(ran.stderr.contains(part), "{variable}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("hush"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_unreachable_service_is_6_and_plain_http_to_elsewhere_is_refused() {
+    let home = Home::new();
+    let create = |url: &str| {
+        let ran = home
+            .command(&[
+                "create",
+                NAME,
+                "--yes",
+                "--api-domain",
+                url,
+                "--deadline",
+                "100ms",
+                "--timeout",
+                "10ms",
+                "--settle",
+                "0s",
+            ])
+            .env("PORTAL_ACCESS_TOKEN", "1000.hush.hush")
+            .output();
+        Ran::from(ran.unwrap())
+    };
+    let ran = create("http://127.0.0.1:1");
+    assert_eq!(ran.status, 6, "{ran:?}");
+    let ran = create("http://www.zohoapis.example");
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.stderr.contains("https"), "{}", ran.stderr);
+}

@@ -1,0 +1,117 @@
+//! Creates whose answer is lost, and what is left of them.
+
+use std::process::Stdio;
+
+use crate::support::{Home, Ran, Served};
+
+const NAME: &str = "PortalsAPItest100";
+
+/// The files of creates in doubt.
+fn pending(home: &Home) -> Vec<std::path::PathBuf> {
+    let folder = home.path().join(".local/state/portal/pending");
+    let files = std::fs::read_dir(folder).into_iter().flatten();
+    files.map(|file| file.unwrap().path()).collect()
+}
+
+#[test]
+fn a_lost_answer_is_found_out() {
+    let home = Home::new();
+    let server =
+        Served::start(&home, &["--fault", "POST committed:drop", "--fault", "GET request:500:1/2"]);
+    let ran = server.run(&home, &["create", NAME]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.stdout.contains("its answer was lost, but it is there"), "{ran:?}");
+}
+
+#[test]
+fn what_it_waits_for_shows_when_it_takes_longer_than_a_second() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "POST request:drop"]);
+    let patience = ["--timeout", "200ms", "--settle", "1200ms", "--deadline", "1800ms"];
+    let ran = server.run(&home, &[&["create", NAME], &patience[..]].concat());
+    assert_eq!(ran.status, 6, "{ran:?}");
+    assert!(ran.stderr.contains("; looking whether the portal is there, settling 1s 200ms\n"));
+    assert_eq!(pending(&home).len(), 0);
+}
+
+#[test]
+fn a_create_killed_in_doubt_is_settled_by_resume() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "POST committed:delay=60s"]);
+    let mut create = server.command(&home, &["create", NAME]).spawn().unwrap();
+    // It is in doubt as soon as the server has the portal.
+    until(|| server.run(&home, &["list"]).stdout.contains(NAME));
+    create.kill().unwrap();
+    create.wait().unwrap();
+    assert_eq!(pending(&home).len(), 1);
+
+    let ran = server.run(&home, &["--output", "json", "create", "--resume", NAME]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(ran.json()[0]["origin"], "appeared");
+    assert_eq!(pending(&home).len(), 0);
+    let ran = server.run(&home, &["create", "--resume"]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, "No create is in doubt.\n"));
+}
+
+#[test]
+fn a_create_in_doubt_elsewhere_is_left_until_the_environment_leads_there() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
+    let mut create = server.command(&home, &["create", NAME]).spawn().unwrap();
+    until(|| pending(&home).iter().any(|file| file.metadata().unwrap().len() > 0));
+    create.kill().unwrap();
+    create.wait().unwrap();
+    let ran = Home::run(&home, &["create", "--resume"]);
+    assert_eq!((ran.status, pending(&home).len()), (2, 1), "{ran:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_in_doubt_exits_with_5_and_says_how_to_settle_it() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
+    let create = server
+        .command(&home, &["create", NAME])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until(|| pending(&home).iter().any(|file| file.metadata().unwrap().len() > 0));
+    interrupt(create.id());
+    let ran = Ran::from(create.wait_with_output().unwrap());
+    assert_eq!(ran.status, 5, "{ran:?}");
+    assert!(ran.stderr.contains("`portal create --resume PortalsAPItest100`"), "{ran:?}");
+    assert_eq!(pending(&home).len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_with_nothing_in_doubt_exits_with_130() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "GET request:delay=60s", "--log", "text"]);
+    let create = server
+        .command(&home, &["create", NAME])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // With its token kept it is on its way to look.
+    until(|| home.path().join(".cache/portal/tokens").exists());
+    interrupt(create.id());
+    let ran = Ran::from(create.wait_with_output().unwrap());
+    assert_eq!(ran.status, 130, "{ran:?}");
+    assert_eq!(pending(&home).len(), 0);
+}
+
+/// Asks again until it is so; the harness ends a test that waits for ever.
+fn until(mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        std::thread::yield_now();
+    }
+}
+
+#[cfg(unix)]
+fn interrupt(process: u32) {
+    let killed = std::process::Command::new("kill").args(["-INT", &process.to_string()]).status();
+    assert!(killed.unwrap().success());
+}

@@ -1,0 +1,162 @@
+//! `serve`, and the rest of the resource on it.
+
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::support::{Home, Ran, Served};
+
+const NAME: &str = "PortalsAPItest100";
+
+#[test]
+fn a_portal_that_was_answered_is_there_after_a_power_cut() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--data", "kept"]);
+    assert_eq!(server.run(&home, &["create", NAME]).status, 0);
+    let before = server.listening.clone();
+    server.kill();
+    let server = Served::start(&home, &["--data", "kept"]);
+    assert_eq!(server.listening["refresh_token"], before["refresh_token"]);
+    assert!(server.run(&home, &["list"]).stdout.starts_with(NAME));
+}
+
+#[test]
+fn list_get_and_rename_say_what_is_there() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let ran = server.run(&home, &["list"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, ""));
+    assert!(ran.stderr.starts_with("There is no portal in the org at http://127.0.0.1:"));
+    server.run(&home, &["create", NAME]);
+
+    let ran = server.run(&home, &["list", "--output", "json"]);
+    assert_eq!(ran.json()[0]["name"], NAME);
+    let ran = server.run(&home, &["get", "PORTALSAPITEST100", "--output", "json"]);
+    assert_eq!((ran.status, &ran.json()[0]["active"]), (0, &json!(true)));
+    let ran = server.run(&home, &["get", "Absent100"]);
+    assert_eq!(ran.status, 1);
+    assert!(ran.stderr.starts_with("error: there is no portal Absent100"), "{ran:?}");
+
+    let ran = server.run(&home, &["rename", NAME, "AcmeCustomers"]);
+    assert_eq!(ran.stdout, "The portal PortalsAPItest100 is called AcmeCustomers now.\n");
+    let ran = server.run(&home, &["rename", NAME, "AcmeCustomers2"]);
+    assert_eq!(ran.status, 1);
+    assert!(ran.stderr.contains("No portal exists"), "{}", ran.stderr);
+    let ran = server.run(&home, &["rename", "AcmeCustomers", "a b", "--output", "json"]);
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (2, &json!("invalid")));
+}
+
+#[test]
+fn a_missing_permission_is_named_with_a_note_to_the_administrator() {
+    let home = Home::new();
+    std::fs::write(home.path().join("seed.toml"), SEED).unwrap();
+    let server = Served::start(&home, &["--seed", "seed.toml"]);
+    assert_eq!(server.listening.as_object().unwrap().len(), 2, "a seed's secrets are not told");
+    let ran = home
+        .command(&["create", NAME])
+        .env("PORTAL_API_DOMAIN", server.url())
+        .env("PORTAL_ACCOUNTS_URL", server.url())
+        .env("PORTAL_CLIENT_ID", "1000.ACME")
+        .env("PORTAL_CLIENT_SECRET", "acme-secret")
+        .env("PORTAL_REFRESH_TOKEN", "1000.acme.all")
+        .output();
+    let ran = Ran::from(ran.unwrap());
+    assert_eq!(ran.status, 3);
+    crate::support::golden("create-no-permission", &ran.stderr);
+}
+
+const SEED: &str = r#"
+[[org]]
+name = "Acme"
+[[org.user]]
+name = "Acme Clerk"
+email = "clerk@acme.example"
+permissions = ["manage_portal"]
+[[org.user.credential]]
+client_id = "1000.ACME"
+client_secret = "acme-secret"
+refresh_token = "1000.acme.all"
+scopes = ["ZohoCRM.settings.clientportal.ALL"]
+"#;
+
+#[test]
+fn a_broken_seed_is_one_sentence_with_its_line_and_makes_no_file() {
+    let home = Home::new();
+    std::fs::write(home.path().join("seed.toml"), "[[org]]\nnam = \"Acme\"\n").unwrap();
+    let ran =
+        home.run(&["serve", "--listen", "127.0.0.1:0", "--data", "kept", "--seed", "seed.toml"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("seed.toml") && ran.stderr.contains("line 2"), "{}", ran.stderr);
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    assert!(!home.path().join("kept").exists());
+}
+
+#[test]
+fn a_port_in_use_is_one_sentence_and_makes_no_file() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let address = server.url().trim_start_matches("http://");
+    let ran = home.run(&["serve", "--listen", address, "--data", "kept"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains(address) && ran.stderr.contains("in use"), "{}", ran.stderr);
+    assert!(!home.path().join("kept").exists());
+}
+
+#[test]
+fn a_data_folder_that_can_t_be_made_is_one_sentence() {
+    let home = Home::new();
+    std::fs::write(home.path().join("file"), "").unwrap();
+    let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--data", "file/kept"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.starts_with("error: the folder file/kept can't be made: "), "{ran:?}");
+}
+
+#[test]
+fn a_bad_fault_shows_the_grammar() {
+    let ran = Home::new().run(&["serve", "--fault", "POST nowhere:drop"]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.stderr.contains("[METHOD ]POINT:ACTION[:N/M]"), "{}", ran.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_ends_it_with_0_and_stdout_has_one_line() {
+    let home = Home::new();
+    let mut serve = home
+        .command(&["serve", "--listen", "127.0.0.1:0", "--log", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = serve.stdout.take().unwrap();
+    let line = first_line(&mut stdout);
+    assert!(line.starts_with("Listening on http://127.0.0.1:"), "{line}");
+    let address = line.trim().trim_start_matches("Listening on http://");
+    let answer = get(address, "/nowhere?token=hush");
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    std::process::Command::new("kill").arg(serve.id().to_string()).status().unwrap();
+    let rest = std::io::read_to_string(stdout).unwrap();
+    let ran = Ran::from(serve.wait_with_output().unwrap());
+    assert_eq!((ran.status, rest.as_str()), (0, ""));
+    let call: serde_json::Value = serde_json::from_str(ran.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!(call["code"], "INVALID_URL_PATTERN");
+    assert_eq!(call["path"], "/nowhere");
+    assert!(!ran.stderr.contains("hush"));
+}
+
+/// Reads no further than the line, so that the rest can be read later.
+fn first_line(reader: &mut impl std::io::Read) -> String {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while reader.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
+        line.push(byte[0]);
+    }
+    String::from_utf8(line).unwrap()
+}
+
+fn get(address: &str, path: &str) -> String {
+    use std::io::Write as _;
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    std::io::read_to_string(stream).unwrap()
+}
