@@ -1,12 +1,30 @@
 //! An application that serves the API beside its own routes.
 //!
 //! `cargo run -p portal-http --features server --example axum`, then
-//! `curl http://127.0.0.1:3000/health` and any call of the API at the same address.
+//! `curl http://127.0.0.1:3000/health`, and any call of the API at the same address.
+
+use std::error::Error;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::routing::get;
 use portal_http::server::PortalService;
+use portal_model::Timestamp;
 use portal_store::{MemoryRegistry, Registry};
+
+const SEED: &str = r#"
+    [[org]]
+    name = "Acme"
+    [[org.user]]
+    name = "Acme Admin"
+    email = "admin@acme.example"
+    permissions = ["manage_portal", "manage_portal_users"]
+    [[org.user.credential]]
+    client_id = "1000.ACME"
+    client_secret = "acme-secret"
+    refresh_token = "1000.acme.all"
+    scopes = ["ZohoCRM.settings.clientportal.ALL"]
+"#;
 
 /// The application: one route of its own, and everything of the API.
 pub(crate) fn application<R: Registry>(portals: PortalService<R>) -> Router {
@@ -17,9 +35,13 @@ pub(crate) fn application<R: Registry>(portals: PortalService<R>) -> Router {
 }
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
-    // An empty registry refuses every token: `apply_seed` adds orgs, users and credentials.
-    let portals = PortalService::new(MemoryRegistry::new());
+async fn main() -> Result<(), Box<dyn Error>> {
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
+    let now = Timestamp::from_unix_seconds(now).ok_or("the clock is far in the future")?;
+    let registry = MemoryRegistry::new();
+    registry.apply_seed(&SEED.parse()?, now).await?;
+
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    axum::serve(listener, application(portals)).await
+    axum::serve(listener, application(PortalService::new(registry))).await?;
+    Ok(())
 }

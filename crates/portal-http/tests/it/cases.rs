@@ -1,13 +1,12 @@
 //! The table of answers, in code: who asks, what for, and what comes.
 
 mod bodies;
-mod orgs;
 
 use portal_model::ApiVersion;
+use portal_store::Seed;
 use serde_json::{Value, json};
 
 use self::bodies::body_cases;
-pub(crate) use self::orgs::{portals, seed};
 
 /// The client of every credential of [`seed`]; the secret too.
 pub(crate) const CLIENT: &str = "1000.CASES";
@@ -34,6 +33,21 @@ pub(crate) struct Case {
     pub(crate) status: u16,
     /// `None` for an answer without a body.
     pub(crate) json: Option<Value>,
+}
+
+/// The orgs of the table. The portals that it takes for granted are in [`portals`].
+pub(crate) fn seed() -> Seed {
+    include_str!("cases/orgs.toml").parse().unwrap()
+}
+
+/// Whose portals are there before the first row, by refresh token.
+pub(crate) fn portals() -> [(&'static str, &'static str); 4] {
+    [
+        ("acme.all", "AcmePortal"),
+        ("acme.all", "AcmeSecond"),
+        ("rival.all", "RivalPortal"),
+        ("limited.all", "LimitedPortal"),
+    ]
 }
 
 fn refused(code: &str, message: &str, details: Value) -> Value {
@@ -70,54 +84,38 @@ fn naming(name: &str) -> Vec<u8> {
 }
 
 fn create_cases(version: ApiVersion) -> Vec<Case> {
-    let case = |name, who, body, status, json| Case {
+    let case = |name, refresh_token, body, status, json| Case {
         name,
-        who,
+        who: Who::Bearer(refresh_token),
         method: "POST",
         target: portals_path(version),
         body,
         status,
-        json,
+        json: Some(json),
     };
     let message = match version {
         ApiVersion::V8 => "Portal created successfully",
         _ => "Portal created successfully with given name.",
     };
     let created = |name, refresh_token, portal: &str| {
-        let portal = format!("{portal}{version}");
-        case(
-            name,
-            Who::Bearer(refresh_token),
-            naming(&portal),
-            200,
-            Some(success(&portal, message)),
-        )
+        case(name, refresh_token, naming(portal), 200, success(portal, message))
     };
-    let limit = refused("LIMIT_REACHED", "portal limit reached", json!({"limit": 1}));
+    let limited = |name, portal| {
+        let limit = refused("LIMIT_REACHED", "portal limit reached", json!({"limit": 1}));
+        case(name, "limited.all", naming(portal), 400, limit)
+    };
     let mut cases: Vec<Case> = body_cases()
         .into_iter()
-        .map(|(name, body, status, json)| {
-            case(name, Who::Bearer("acme.all"), body, status, Some(json))
-        })
+        .map(|(name, body, status, json)| case(name, "acme.all", body, status, json))
         .collect();
     cases.extend([
         created("create", "acme.all", "CreatedWithAll"),
         created("create with the scope CREATE", "acme.create", "CreatedWithCreate"),
         created("create with a leading digit", "acme.all", "1stPortal"),
-        case(
-            "create beyond the limit",
-            Who::Bearer("limited.all"),
-            naming("AnyOther"),
-            400,
-            Some(limit.clone()),
-        ),
-        case(
-            "the limit comes before a taken name",
-            Who::Bearer("limited.all"),
-            naming("RivalPortal"),
-            400,
-            Some(limit),
-        ),
+        created("create a name of 6", "acme.all", "abcde6"),
+        created("create a name of 30", "acme.all", "a23456789b123456789c1234567890"),
+        limited("create beyond the limit", "AnyOther"),
+        limited("the limit comes before a taken name", "RivalPortal"),
     ]);
     cases.extend(authorization_cases(
         "POST",
@@ -138,76 +136,35 @@ fn rename_cases(version: ApiVersion) -> Vec<Case> {
         target: target(old),
         body,
         status,
-        json,
+        json: Some(json),
     };
     let message = match version {
         ApiVersion::V8 => "Portal updated successfully",
         _ => "Portal renamed successfully with given name.",
     };
-    let unknown =
-        refused("INVALID_DATA", "No portal exists with the given portal name.", json!({}));
+    let renamed = |name, refresh_token, old, new| {
+        case(name, Who::Bearer(refresh_token), old, naming(new), 200, success(new, message))
+    };
     let acme = Who::Bearer("acme.all");
+    let unknown = |name, old, new| {
+        let message = "No portal exists with the given portal name.";
+        case(name, acme, old, naming(new), 400, refused("INVALID_DATA", message, json!({})))
+    };
+    let no_object = refused("INVALID_DATA", "body", json!({"expected_data_type": "jsonobject"}));
     let mut cases: Vec<Case> = body_cases()
         .into_iter()
-        .map(|(name, body, status, json)| case(name, acme, "AcmePortal", body, status, Some(json)))
+        .map(|(name, body, status, json)| case(name, acme, "AcmePortal", body, status, json))
         .collect();
     cases.extend([
-        case(
-            "rename to the own name",
-            acme,
-            "AcmePortal",
-            naming("AcmePortal"),
-            200,
-            Some(success("AcmePortal", message)),
-        ),
-        case(
-            "rename with the scope UPDATE",
-            Who::Bearer("acme.update"),
-            "acmeportal",
-            naming("AcmePortal"),
-            200,
-            Some(success("AcmePortal", message)),
-        ),
-        case(
-            "rename in a limited org",
-            Who::Bearer("limited.all"),
-            "LimitedPortal",
-            naming("LimitedPortal"),
-            200,
-            Some(success("LimitedPortal", message)),
-        ),
-        case(
-            "rename an unknown portal",
-            acme,
-            "NotThere",
-            naming("NewName1"),
-            400,
-            Some(unknown.clone()),
-        ),
-        case(
-            "rename another org's portal",
-            acme,
-            "RivalPortal",
-            naming("NewName1"),
-            400,
-            Some(unknown.clone()),
-        ),
-        case(
-            "an unknown old name comes before a taken new one",
-            acme,
-            "NotThere",
-            naming("RivalPortal"),
-            400,
-            Some(unknown.clone()),
-        ),
-        case(
-            "an old name that is no name",
-            acme,
-            "a%20b%2Fc",
-            naming("NewName1"),
-            400,
-            Some(unknown),
-        ),
+        renamed("rename to the own name", "acme.all", "AcmePortal", "AcmePortal"),
+        renamed("rename to the own name in other letters", "acme.all", "AcmeSecond", "ACMEsecond"),
+        renamed("rename with the scope UPDATE", "acme.update", "acmeportal", "AcmePortal"),
+        renamed("rename in a limited org", "limited.all", "LimitedPortal", "LimitedPortal"),
+        unknown("rename an unknown portal", "NotThere", "NewName1"),
+        unknown("rename another org's portal", "RivalPortal", "NewName1"),
+        unknown("an old name that is no name", "a%20b%2Fc", "NewName1"),
+        unknown("an unknown old name comes before a taken new one", "NotThere", "RivalPortal"),
+        case("a body comes before an old name", acme, "NotThere", Vec::new(), 400, no_object),
     ]);
     cases.extend(authorization_cases(
         "PUT",
@@ -272,7 +229,14 @@ fn authorization_cases(
         case("another scheme", Who::Header("Bearer 1000.a.b"), 401, nobody()),
         case("a scheme without a token", Who::Header("Zoho-oauthtoken"), 401, nobody()),
         case("an unknown token", Who::Header("Zoho-oauthtoken 1000.a.b"), 401, unknown),
-        case("a sandbox org", Who::Bearer("sandbox.all"), 400, sandbox),
+        case("a sandbox org", Who::Bearer("sandbox.all"), 400, sandbox.clone()),
+        case(
+            "the environment comes before a permission",
+            Who::Bearer("sandbox.no-permission"),
+            400,
+            sandbox,
+        ),
+        case("the scope comes before the environment", Who::Bearer("sandbox.users"), 401, scope()),
     ];
     cases.extend(
         without_scope.iter().map(|token| case("another scope", Who::Bearer(token), 401, scope())),

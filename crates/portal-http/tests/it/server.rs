@@ -5,6 +5,7 @@ mod axum;
 mod connections;
 mod create;
 mod faults;
+mod local;
 mod oauth;
 mod table;
 

@@ -4,8 +4,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use portal_http::server::{LocalServer, PortalService, Server};
-use portal_model::{Environment, Scope, Secret};
-use portal_store::{PortalLimit, Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
 use serde_json::{Value, json};
 
 use super::list;
@@ -125,26 +123,21 @@ async fn behind_a_proxy_the_api_domain_is_the_public_url() {
 }
 
 /// A server with an org whose user has a grant code.
-async fn server_with_code(code: &str) -> LocalServer {
-    let credential = SeedCredential {
-        client_id: "1000.SELF".to_owned(),
-        client_secret: Secret::new("self-secret".to_owned()),
-        grant: SeedGrant::Code(Secret::new(code.to_owned())),
-        scopes: vec![Scope::PORTAL_READ],
-    };
-    let user = SeedUser {
-        name: "Ada Admin".to_owned(),
-        email: "ada@codes.example".to_owned(),
-        permissions: [].into(),
-        credentials: vec![credential],
-    };
-    let org = SeedOrg {
-        name: "Codes".to_owned(),
-        environment: Environment::Production,
-        portal_limit: PortalLimit::Unlimited,
-        users: vec![user],
-    };
-    LocalServer::builder().seed(Seed { orgs: vec![org] }).start().await.unwrap()
+async fn server_with_code() -> LocalServer {
+    let seed = r#"
+        [[org]]
+        name = "Codes"
+        [[org.user]]
+        name = "Ada Admin"
+        email = "ada@codes.example"
+        permissions = []
+        [[org.user.credential]]
+        client_id = "1000.SELF"
+        client_secret = "self-secret"
+        grant_code = "1000.code"
+        scopes = ["ZohoCRM.settings.clientportal.READ"]
+    "#;
+    LocalServer::builder().seed(seed.parse().unwrap()).start().await.unwrap()
 }
 
 const CODE: [(&str, &str); 4] = [
@@ -156,7 +149,7 @@ const CODE: [(&str, &str); 4] = [
 
 #[tokio::test]
 async fn a_code_works_once_and_brings_a_refresh_token() {
-    let server = server_with_code("1000.code").await;
+    let server = server_with_code().await;
     let granted = ask(&server, &CODE).await.json().unwrap();
     assert!(works(&server, &granted).await);
     let refresh_token = granted["refresh_token"].as_str().unwrap();
@@ -176,7 +169,7 @@ async fn a_code_works_once_and_brings_a_refresh_token() {
 #[tokio::test]
 async fn a_code_is_good_for_three_minutes() {
     for (age, is_good) in [(170, true), (181, false)] {
-        let server = server_with_code("1000.code").await;
+        let server = server_with_code().await;
         server.advance(Duration::from_secs(age));
         let granted = ask(&server, &CODE).await.json().unwrap();
         assert_eq!(granted.get("access_token").is_some(), is_good, "after {age} s");

@@ -1,0 +1,36 @@
+//! The server that a test starts in one line.
+
+use portal_http::server::LocalServer;
+use portal_store::MemoryRegistry;
+use tokio::net::TcpStream;
+
+use super::{create, list, names, token_of};
+
+#[tokio::test]
+async fn two_servers_over_one_registry_share_what_it_keeps() {
+    let registry = MemoryRegistry::new();
+    let start = || LocalServer::builder().registry(registry.clone()).start();
+    let (one, other) = (start().await.unwrap(), start().await.unwrap());
+    let token = token_of(&one).await;
+    assert_eq!(create(&token, "AcmePortal").send(one.url()).await.unwrap().status, 200);
+    assert_eq!(list(&token).send(other.url()).await.unwrap().status, 200);
+    assert_eq!(names(&other).await, ["AcmePortal"]);
+}
+
+#[tokio::test]
+async fn what_was_adjusted_stays_when_the_registry_is_exchanged() {
+    let builder = LocalServer::builder().fault("request:drop".parse().unwrap());
+    let server = builder.registry(MemoryRegistry::new()).start().await.unwrap();
+    assert!(list(&token_of(&server).await).send(server.url()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_listens_no_more() {
+    let server = LocalServer::start().await.unwrap();
+    let host = server.url().strip_prefix("http://").unwrap().to_owned();
+    let mut idle = TcpStream::connect(&host).await.unwrap();
+    drop(server);
+    let mut received = Vec::new();
+    drop(tokio::io::AsyncReadExt::read_to_end(&mut idle, &mut received).await);
+    assert!(TcpStream::connect(&host).await.is_err());
+}
