@@ -177,6 +177,33 @@ impl Registry for SqliteRegistry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conformance::{access_token, at, refresh, seeded};
 
     crate::conformance::suite!(|folder| move || SqliteRegistry::open(&folder).unwrap());
+
+    #[tokio::test]
+    async fn a_revocation_by_another_process_is_missed_for_one_second_at_most() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || SqliteRegistry::open(folder.path()).unwrap();
+        let (registry, _) = seeded(open).await;
+        let token = access_token(&registry, &refresh("acme"), 0).await.unwrap();
+        assert!(registry.principal(&token, at(5)).await.unwrap().is_some());
+        assert_eq!(open().revoke("1000.acme.all", at(5)).await, Ok(true));
+        assert_eq!(registry.principal(&token, at(6)).await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn what_was_looked_up_before_a_revocation_is_not_kept_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || SqliteRegistry::open(folder.path()).unwrap();
+        let (_, [principal, ..]) = seeded(open).await;
+        let (found, token) = (Principals::default(), Hashed::of("token"));
+        let Err(before) = found.get(&token, 5) else { panic!() };
+        found.forget();
+        found.keep(token, &principal, 5, before);
+        let Err(after) = found.get(&token, 5) else { panic!("kept") };
+        found.keep(token, &principal, 5, after);
+        assert!(found.get(&token, 5).is_ok());
+        assert!(found.get(&token, 6).is_err());
+    }
 }

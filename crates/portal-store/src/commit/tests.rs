@@ -33,16 +33,27 @@ fn begin<T>(change: &mut Pin<&mut impl Future<Output = T>>) {
     assert!(change.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
 }
 
+/// A transaction that runs from now on until it is released.
+fn keep_busy(
+    writer: &Writer,
+) -> (impl Future<Output = Result<(), RegistryError>> + use<'_>, mpsc::Sender<()>) {
+    let (started, has_started) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let mut running = Box::pin(writer.commit(move |_| {
+        started.send(()).unwrap();
+        released.recv().unwrap();
+        Ok(())
+    }));
+    begin(&mut running.as_mut());
+    has_started.recv().unwrap();
+    (running, release)
+}
+
 #[tokio::test]
 async fn what_arrives_while_a_commit_runs_goes_into_the_next_one() {
     let folder = tempfile::tempdir().unwrap();
     let (writer, path) = writer(&folder);
-    let (release, released) = mpsc::channel();
-    let mut running = pin!(writer.commit(move |_| {
-        released.recv().unwrap();
-        Ok(())
-    }));
-    begin(&mut running);
+    let (running, release) = keep_busy(&writer);
     let mut arrived: Vec<_> = (0..63).map(|_| Box::pin(writer.commit(insert))).collect();
     for change in &mut arrived {
         begin(&mut change.as_mut());
@@ -66,12 +77,7 @@ async fn what_arrives_while_a_commit_runs_goes_into_the_next_one() {
 async fn a_change_that_fails_is_undone_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (writer, path) = writer(&folder);
-    let (release, released) = mpsc::channel();
-    let mut running = pin!(writer.commit(move |_| {
-        released.recv().unwrap();
-        Ok(())
-    }));
-    begin(&mut running);
+    let (running, release) = keep_busy(&writer);
     let mut first = pin!(writer.commit(insert));
     let mut failing = pin!(writer.commit(|connection| {
         insert(connection)?;

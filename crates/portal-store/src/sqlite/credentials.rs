@@ -233,7 +233,13 @@ fn read_principal(row: &Row<'_>) -> rusqlite::Result<Principal> {
     Ok(Principal {
         org,
         user,
-        scopes: row.get_ref(9)?.as_str()?.split(',').map(Scope::new).collect(),
+        scopes: row
+            .get_ref(9)?
+            .as_str()?
+            .split(',')
+            .filter(|scope| !scope.is_empty())
+            .map(Scope::new)
+            .collect(),
         expires_at: Timestamp::from_unix_seconds(ends)
             .ok_or(rusqlite::Error::IntegralValueOutOfRange(10, ends))?,
         client_id: row.get(11)?,
