@@ -9,6 +9,7 @@ mod failure;
 mod folders;
 mod invalid_name;
 mod local;
+mod log;
 mod pending;
 mod permission;
 mod printer;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Err(usage) => return printer::usage(&usage),
     };
     let printer = Printer::new(cli.output);
+    log::start(&printer);
     let exit = cli.command.run(&printer).unwrap_or_else(|failure| failure.print(&printer));
     ExitCode::from(printer.finish(exit) as u8)
 }

@@ -4,7 +4,7 @@
 //! stderr: errors, hints, warnings, and what the command is waiting for.
 
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::args::Output;
 use crate::failure::ErrorReport;
+use crate::wrap::fit;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -79,23 +80,34 @@ impl Printer {
 
     /// `error: …`, and its hint where it has one.
     pub(crate) fn error(&self, report: &ErrorReport) {
-        self.stderr(format_args!("{ERROR}error:{ERROR:#} {}", report.message));
+        self.labelled("error:", ERROR, &report.message);
         if let Some(hint) = &report.hint {
             self.hint(hint);
         }
     }
 
     pub(crate) fn warning(&self, text: impl Display) {
-        self.stderr(format_args!("{WARNING}warning:{WARNING:#} {text}"));
+        self.labelled("warning:", WARNING, text);
     }
 
     pub(crate) fn hint(&self, text: impl Display) {
-        self.stderr(format_args!("{HINT}hint:{HINT:#} {text}"));
+        self.labelled("hint:", HINT, text);
     }
 
     /// A line for people that stands for itself.
     pub(crate) fn note(&self, text: impl Display) {
         self.stderr(text);
+    }
+
+    /// What the command is waiting for.
+    pub(crate) fn waiting(&self, text: impl Display) {
+        self.stderr(readable(text));
+    }
+
+    fn labelled(&self, label: &str, style: Style, text: impl Display) {
+        let line = readable(format_args!("{label} {text}"));
+        let text = line.strip_prefix(label).unwrap_or(&line);
+        self.stderr(format_args!("{style}{label}{style:#}{text}"));
     }
 
     fn stderr(&self, line: impl Display) {
@@ -125,6 +137,12 @@ pub(crate) fn usage(usage: &clap::Error) -> ExitCode {
     let _ = usage.print();
     let exit = if usage.use_stderr() { ExitClass::Invalid } else { ExitClass::Success };
     ExitCode::from(exit as u8)
+}
+
+/// Long lines are broken for whoever reads them, and stay whole for whoever searches them.
+fn readable(text: impl Display) -> String {
+    let text = text.to_string();
+    if io::stderr().is_terminal() { fit(&text) } else { text }
 }
 
 fn is_closed(error: &io::Error) -> bool {

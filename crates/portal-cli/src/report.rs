@@ -42,6 +42,8 @@ pub(crate) struct Asked {
     pub(crate) requested: Option<String>,
     /// A portal that is there already is a success.
     pub(crate) ensure: bool,
+    /// Nothing was to be created: an earlier create was to be settled.
+    pub(crate) settled: bool,
 }
 
 impl Report {
@@ -61,7 +63,7 @@ impl Report {
                 _ => None,
             },
             requested: asked.requested.clone(),
-            error: cause::of(outcome),
+            error: cause::of(outcome, asked),
             exit: outcome.exit_class(asked.ensure),
             text: text(outcome, asked),
         }

@@ -102,6 +102,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         profile: place.profile().map(str::to_owned),
         requested: (!args.alternatives.is_empty()).then(|| name.clone()),
         ensure: args.ensure,
+        settled: false,
     };
     let names = match names(name, &args.alternatives, printer) {
         Ok(names) => names,

@@ -134,7 +134,8 @@ fn announce(url: &str, org: Option<&DefaultOrg>, keeps: bool, printer: &Printer)
     if let Some(org) = org {
         printer.note(format_args!(
             "Other commands and programs reach its org with\n  \
-             export PORTAL_API_DOMAIN={url} PORTAL_ACCOUNTS_URL={url}\n  \
+             export PORTAL_API_DOMAIN={url}\n  \
+             export PORTAL_ACCOUNTS_URL={url}\n  \
              export PORTAL_CLIENT_ID={}\n  \
              export PORTAL_CLIENT_SECRET={}\n  \
              export PORTAL_REFRESH_TOKEN={}",

@@ -10,9 +10,10 @@ use serde_json::json;
 
 use crate::failure::ErrorReport;
 use crate::permission;
+use crate::report::Asked;
 
 /// The error of an outcome without a portal of that name.
-pub(super) fn of(outcome: &Outcome) -> Option<ErrorReport> {
+pub(super) fn of(outcome: &Outcome, asked: &Asked) -> Option<ErrorReport> {
     let name = outcome.name();
     Some(match outcome {
         Outcome::Created { .. } | Outcome::Present { .. } => return None,
@@ -40,6 +41,10 @@ pub(super) fn of(outcome: &Outcome) -> Option<ErrorReport> {
         )
         .hint("a token with the scope ZohoCRM.settings.clientportal.READ tells whose it is"),
         Outcome::Rejected { error, .. } => refused(name, error),
+        Outcome::NotCreated { reason: NotCreated::Exhausted, .. } if asked.settled => {
+            ErrorReport::new("settled", format!("{name} was not created: it is not there"))
+                .hint(format!("`portal create {name}` can be run again"))
+        }
         Outcome::NotCreated { reason, .. } => not_created(name, reason),
         Outcome::Unknown { doubt, unsettled, .. } => ErrorReport::new(
             "in_doubt",
@@ -81,6 +86,9 @@ fn not_created(name: &str, reason: &NotCreated) -> ErrorReport {
         NotCreated::Auth(failure) => auth(message, failure),
         NotCreated::Exhausted => ErrorReport::new("exhausted", message)
             .hint("running the same again is safe; `--deadline` gives it more time"),
+        NotCreated::NotStarted(_) => ErrorReport::new("not_started", message).hint(
+            "make room or set the rights of the state folder; running the same again is safe",
+        ),
         NotCreated::Stopped => ErrorReport::new("stopped", message),
         _ => ErrorReport::new("failed", message),
     }

@@ -49,6 +49,7 @@ fn every_outcome() -> Vec<Outcome> {
         NotCreated::Auth(AuthFailure::TokenRejected(ApiError::invalid_token())),
         NotCreated::Auth(AuthFailure::Unavailable("the token cache is full".to_owned())),
         NotCreated::Exhausted,
+        NotCreated::NotStarted("the disk is full".to_owned()),
         NotCreated::Stopped,
     ];
     outcomes.extend(reasons.map(|reason| Outcome::NotCreated { name: name(), reason }));
@@ -109,6 +110,15 @@ fn an_alternative_says_which_name_was_taken() {
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["requested"], "AcmePortal");
     assert_eq!(json["profile"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_settled_create_that_is_not_there_can_be_run_again() {
+    let gone = Outcome::NotCreated { name: name(), reason: NotCreated::Exhausted };
+    let asked = Asked { settled: true, ..Asked::default() };
+    let error = Report::new(&gone, &asked).error.unwrap();
+    assert_eq!(error.message, "AcmeClients was not created: it is not there");
+    assert_eq!(error.hint.unwrap(), "`portal create AcmeClients` can be run again");
 }
 
 #[test]

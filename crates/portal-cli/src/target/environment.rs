@@ -112,7 +112,7 @@ const ACCOUNTS: &str = "the accounts server: --data-center, --accounts-url or PO
 const CLIENT_ID: &str = "the client id: --client-id or PORTAL_CLIENT_ID";
 const CLIENT_SECRET: &str = "the client secret: PORTAL_CLIENT_SECRET";
 const REFRESH_TOKEN: &str =
-    "the refresh token: PORTAL_REFRESH_TOKEN (or an access token: PORTAL_ACCESS_TOKEN)";
+    "the refresh token: PORTAL_REFRESH_TOKEN (or, alone, PORTAL_ACCESS_TOKEN)";
 
 #[cfg(test)]
 mod tests {

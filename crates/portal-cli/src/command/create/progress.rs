@@ -34,7 +34,7 @@ impl<'a> Progress<'a> {
         let text = text(&self.activity.borrow(), self.settle);
         if text.is_some() && text != self.said {
             if let Some(text) = &text {
-                self.printer.note(text);
+                self.printer.waiting(text);
             }
             self.said = text;
         }

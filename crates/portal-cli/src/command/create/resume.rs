@@ -50,6 +50,7 @@ async fn settle(left: Left, target: &TargetArgs, policy: &Policy, printer: &Prin
             profile: place.profile().map(str::to_owned),
             requested: intent.requested.as_ref().map(ToString::to_string),
             ensure: false,
+            settled: true,
         };
         let sink = PendingCreate::settling(left)?;
         let outcome = super::settle(&org.client, &intent, sink, policy, printer).await;
