@@ -166,6 +166,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_enterprise_edition_has_20_calls_at_once_and_50_000_a_day() {
+        let limits = Limits::new(Allowance::ENTERPRISE);
+        let org = any_org().await;
+        let running: Vec<_> = (0..20).map(|_| limits.admit(org, "one", at(0)).unwrap()).collect();
+        assert!(limits.admit(org, "one", at(0)).is_err());
+        drop(running);
+        for _ in 20..50_000 {
+            limits.admit(org, "one", at(0)).unwrap();
+        }
+        assert!(limits.admit(org, "one", at(0)).is_err());
+    }
+
+    #[tokio::test]
     async fn credits_show_once_half_are_used_and_come_back_after_a_day() {
         let limits = Limits::new(Allowance { concurrent: 1, credits: 4 });
         let org = any_org().await;
