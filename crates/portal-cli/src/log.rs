@@ -10,7 +10,7 @@ pub(crate) fn start(printer: &Printer) {
     let Ok(filter) = std::env::var("PORTAL_LOG") else { return };
     match EnvFilter::try_new(&filter) {
         Ok(filter) => {
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(anstream::stderr).init()
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(anstream::stderr).init();
         }
         Err(error) => printer.warning(format_args!("PORTAL_LOG is not understood: {error}")),
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use portal_http::client::{
-    BaseUrl, Client, ClientBuilder, Credential, FileTokenCache, HttpTransport,
+    BaseUrl, Client, ClientBuilder, Credential, FileTokenCache, HttpTransport, Proxy,
 };
 use portal_model::datacenter::ApiDomain;
 use portal_model::flow::Policy;
@@ -206,9 +206,11 @@ impl Destination {
             }
             Self::Local => {
                 let local = Local::start().await?;
+                let transport = HttpTransport::builder().proxy(Proxy::none()).build()?;
                 let client = Client::builder()
                     .api_url(local.url())
                     .accounts_url(local.url())
+                    .transport(transport)
                     .version(version)
                     .policy(policy)
                     .build(local.credential())?;

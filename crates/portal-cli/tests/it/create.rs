@@ -74,6 +74,7 @@ fn nothing_that_the_environment_says_reaches_the_local_org() {
         .env("PORTAL_API_DOMAIN", "http://127.0.0.1:1")
         .env("PORTAL_ACCOUNTS_URL", "http://127.0.0.1:1")
         .env("PORTAL_PROFILE", "acme")
+        .env("HTTP_PROXY", "http://127.0.0.1:1")
         .env("PORTAL_ACCESS_TOKEN", "1000.hush.hush")
         .output();
     assert_eq!(Ran::from(ran.unwrap()).status, 0);
