@@ -5,6 +5,7 @@ mod accept;
 mod account;
 mod authorize;
 mod body;
+mod call;
 mod fault;
 mod limits;
 mod local;

@@ -7,10 +7,11 @@ use portal_model::{
 };
 use portal_store::{Permission, Principal, Registry};
 
+use super::call::Call;
 use super::limits::{Admission, Throttled};
 use super::reply::{Refused, Reply};
 use super::route::Operation;
-use super::service::{Call, Inner};
+use super::service::Inner;
 
 impl<R: Registry> Inner<R> {
     /// A call under `/crm`.

@@ -5,9 +5,10 @@ use portal_model::{
 };
 use portal_store::{CreateConflict, Principal, Registry, RenameConflict};
 
+use super::call::Call;
 use super::reply::Refused;
 use super::route::Operation;
-use super::service::{Call, Inner};
+use super::service::Inner;
 
 impl<R: Registry> Inner<R> {
     /// Does what `operation` says for a principal who may.

@@ -6,8 +6,9 @@ use portal_model::oauth::{RevokeToken, TokenRequest};
 use portal_model::{ApiError, DataCenter, Environment, Response};
 use portal_store::Registry;
 
+use super::call::Call;
 use super::reply::Refused;
-use super::service::{Call, Inner};
+use super::service::Inner;
 
 impl<R: Registry> Inner<R> {
     pub(super) async fn token(&self, call: &Call) -> Result<Response, Refused> {
