@@ -38,8 +38,12 @@ pub(crate) struct Args {
     /// Enforce the service's limits on tokens, calls at once and calls a day
     #[arg(long)]
     enforce_limits: bool,
-    /// Fail on purpose: [METHOD ]POINT:ACTION[:N/M], as below; repeatable
-    #[arg(long = "fault", value_name = "SPEC")]
+    // Not a doc comment: rustdoc takes the grammar's brackets for a link.
+    #[arg(
+        long = "fault",
+        value_name = "SPEC",
+        help = "Fail on purpose: [METHOD ]POINT:ACTION[:N/M], as below; repeatable"
+    )]
     faults: Vec<FaultSpec>,
     /// Write a line per call to stderr [default: text, where stderr is a terminal]
     #[arg(long, value_name = "FORMAT")]
