@@ -1,0 +1,100 @@
+//! The table of answers through [`Client::call`]: what is on the wire arrives as a typed value.
+
+use std::collections::HashMap;
+
+use portal_http::client::{Client, ClientError, Credential};
+use portal_http::server::LocalServer;
+use portal_model::{
+    ApiVersion, CreatePortal, Endpoint, GetPortal, ListPortals, Method, PortalName, RenamePortal,
+    Request, Response, ResponseError, Scope,
+};
+use serde_json::{Value, json};
+
+use super::peer::{client, plain};
+use crate::cases::{CLIENT, Case, Who, cases, portals, seed};
+
+/// The request of a row as it stands there, which no endpoint would send.
+struct Row<'a>(&'a Case);
+
+impl Endpoint for Row<'_> {
+    type Output = Option<String>;
+    const SCOPES: &'static [Scope] = &[];
+
+    fn request(&self, version: ApiVersion) -> Request {
+        let method = match self.0.method {
+            "GET" => Method::Get,
+            "POST" => Method::Post,
+            "PUT" => Method::Put,
+            other => panic!("the model has no {other}"),
+        };
+        assert_eq!(version, ApiVersion::V7);
+        Request::new(method, self.0.target.as_str()).with_body("text/plain", self.0.body.clone())
+    }
+
+    /// The answer as the endpoint of that method reads it.
+    fn decode(&self, response: &Response) -> Result<Option<String>, ResponseError> {
+        let name = serde_json::from_slice::<Value>(&self.0.body).ok();
+        let name = name.and_then(|body| body["portals"][0]["name"].as_str().map(ToOwned::to_owned));
+        let name = name.and_then(|name| PortalName::parse(&name).ok());
+        match (self.0.method, name) {
+            ("POST", Some(name)) => CreatePortal::new(name).decode(response).map(Some),
+            ("PUT", Some(name)) => RenamePortal::new("", name).decode(response).map(Some),
+            ("GET", _) if !self.0.target.ends_with("/portals") => {
+                GetPortal::new("").decode(response).map(|found| found.map(|portal| portal.name))
+            }
+            _ => ListPortals.decode(response).map(|_| None),
+        }
+    }
+}
+
+/// A client for whoever asks in the row; nobody where no client could ask so.
+fn asking(server: &LocalServer, who: Who) -> Option<Client> {
+    let credential = match who {
+        Who::Bearer(token) => {
+            Credential::refresh_token(CLIENT, CLIENT.to_owned(), token.to_owned())
+        }
+        Who::Header(header) => {
+            Credential::access_token(header.strip_prefix("Zoho-oauthtoken ")?.to_owned())
+        }
+        Who::Nobody => Credential::access_token(String::new()),
+    };
+    Some(client(plain(), server.url()).build(credential).unwrap())
+}
+
+#[tokio::test]
+async fn every_row_arrives_as_a_typed_value() {
+    let server = LocalServer::builder().seed(seed()).start().await.unwrap();
+    for (refresh_token, name) in portals() {
+        let create = CreatePortal::new(PortalName::parse(name).unwrap());
+        asking(&server, Who::Bearer(refresh_token)).unwrap().call(&create).await.unwrap();
+    }
+    let mut clients = HashMap::new();
+    let mut tried = 0;
+    for case in cases(ApiVersion::V7).iter().filter(|case| case.method != "DELETE") {
+        let key = format!("{:?}", case.who);
+        let Some(client) = clients.entry(key).or_insert_with(|| asking(&server, case.who)) else {
+            continue;
+        };
+        tried += 1;
+        let row = format!("{}: {} {}", case.name, case.method, case.target);
+        match client.call(&Row(case)).await {
+            Ok(name) => {
+                assert!(case.status < 300, "{row}");
+                let told = case.json.as_ref().map(|json| &json["portals"][0]["details"]["name"]);
+                assert_eq!(name.map(Value::from).as_ref(), told, "{row}");
+            }
+            Err(ClientError::Api(error)) => {
+                let json = case.json.as_ref().expect(&row);
+                let told = json.get("portals").map_or(json, |portals| &portals[0]);
+                let details = error.details.as_value();
+                let arrived = json!({
+                    "code": error.code.as_str(), "details": details, "message": error.message,
+                    "status": "error",
+                });
+                assert_eq!((error.http_status, &arrived), (case.status, told), "{row}");
+            }
+            Err(error) => panic!("{row}: {error}"),
+        }
+    }
+    assert!(tried > 80, "{tried}");
+}
