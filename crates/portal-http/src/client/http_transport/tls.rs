@@ -42,8 +42,8 @@ impl Tls {
             config: OnceLock::new(),
         };
         // What the files hold is checked now, so that it fails before anything is sent.
-        if let (Some(path), Err(error)) =
-            (client_certificate.map(|(_, key)| key.as_path()).or(ca_file), tls.config())
+        if let Some(path) = client_certificate.map(|(_, key)| key.as_path()).or(ca_file)
+            && let Err(error) = tls.config()
         {
             return Err(TlsError { path: path.to_owned(), why: error.to_string() });
         }
@@ -105,5 +105,16 @@ impl TlsError {
             error => format!("expected {expected} in PEM form: {error}"),
         };
         Self { path: path.to_owned(), why }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_file_nothing_is_read_before_the_first_connection() {
+        let tls = Tls::read(None, None).unwrap();
+        assert!(tls.config.get().is_none());
     }
 }
