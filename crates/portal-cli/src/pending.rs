@@ -96,7 +96,9 @@ pub(crate) fn left() -> anyhow::Result<Vec<Left>> {
     let mut left = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        left.extend(read(&path).with_context(|| format!("{} can't be read", path.display()))?);
+        left.extend(read(&path).with_context(|| {
+            format!("{} can't be read; remove it once you looked for its portal", path.display())
+        })?);
     }
     left.sort_by(|one, other| one.intent.name.as_str().cmp(other.intent.name.as_str()));
     Ok(left)

@@ -49,7 +49,7 @@ impl Printer {
     /// A line of a result, for people only.
     pub(crate) fn text(&self, text: impl Display) {
         if !self.is_json() {
-            self.write(&format!("{text}\n"));
+            self.write(&format!("{}\n", printable(&text.to_string())));
         }
     }
 
@@ -141,10 +141,27 @@ pub(crate) fn usage(usage: &clap::Error) -> ExitCode {
 
 /// Long lines are broken for whoever reads them, and stay whole for whoever searches them.
 fn readable(text: impl Display) -> String {
-    let text = text.to_string();
+    let text = printable(&text.to_string());
     if io::stderr().is_terminal() { fit(&text) } else { text }
+}
+
+/// Text that may come from a service, without what could take over a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let visible =
+        |c: char| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(visible).collect()
 }
 
 fn is_closed(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_can_t_take_over_the_terminal() {
+        assert_eq!(printable("a\u{1b}]0;owned\u{7}\nb"), "a\u{fffd}]0;owned\u{fffd}\nb");
+    }
 }

@@ -38,12 +38,7 @@ pub(crate) fn line(portal: &Portal, width: usize) -> String {
         None => "",
     };
     let created = portal.created_time.map(|time| format!("  created {time}")).unwrap_or_default();
-    let by = portal.created_by.as_ref().map(|user| format!(" by {}", printable(&user.name)));
-    let name = printable(&portal.name);
+    let by = portal.created_by.as_ref().map(|user| format!(" by {}", user.name));
+    let name = &portal.name;
     format!("{name:width$}  {active:8}{created}{}", by.unwrap_or_default()).trim_end().to_owned()
-}
-
-/// Text of the service without what could take over a terminal.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -88,7 +88,7 @@ fn ctrl_c_in_doubt_exits_with_5_and_says_how_to_settle_it() {
 #[test]
 fn ctrl_c_with_nothing_in_doubt_exits_with_130() {
     let home = Home::new();
-    let server = Served::start(&home, &["--fault", "GET request:delay=60s", "--log", "text"]);
+    let server = Served::start(&home, &["--fault", "GET request:delay=60s"]);
     let create = server
         .command(&home, &["create", NAME])
         .stdout(Stdio::piped())

@@ -1,7 +1,7 @@
 //! A home folder per test, and golden files.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
@@ -59,6 +59,8 @@ impl Ran {
 /// A `portal serve` on a free port; it is killed when the test ends.
 pub(crate) struct Served {
     process: Child,
+    /// The file with its log.
+    calls: PathBuf,
     /// The first line on stdout.
     pub(crate) listening: Value,
 }
@@ -68,17 +70,25 @@ impl Served {
         let mut process = home
             .command(&["serve", "--listen", "127.0.0.1:0", "--output", "json"])
             .args(arguments)
+            .args(["--log", "json"])
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(home.path().join("calls")).unwrap())
             .spawn()
             .unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { process, listening: serde_json::from_str(&line).expect("it listens") }
+        let calls = home.path().join("calls");
+        Self { process, calls, listening: serde_json::from_str(&line).expect("it listens") }
     }
 
     pub(crate) fn url(&self) -> &str {
         self.listening["url"].as_str().unwrap()
+    }
+
+    /// How many calls of `path` it has answered.
+    pub(crate) fn calls(&self, path: &str) -> usize {
+        let calls = std::fs::read_to_string(&self.calls).unwrap();
+        calls.lines().filter(|line| line.contains(&format!("\"path\":\"{path}\""))).count()
     }
 
     /// The environment that leads to its org.

@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 use portal_http::server::CallLog;
 use serde_json::json;
 
-use crate::command::list::printable;
+use crate::printer::printable;
 
 /// `POST /crm/v7/settings/portals  400 ALREADY_USED  2 ms  Acme`
 pub(super) fn text(call: &CallLog) -> String {
