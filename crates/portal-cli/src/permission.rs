@@ -26,8 +26,13 @@ pub(crate) fn missing(error: &ApiError, purpose: &str) -> (String, String) {
         "Please add {wanted} to the profile of my user in Zoho CRM. I need it to {purpose} \
          through the API."
     );
-    let note = format!("send this to an administrator of the org:\n{}", wrap(&letter, 4));
-    (missing, note)
+    (missing, format!("send this to an administrator of the org:\n{}", wrap(&letter, 4)))
+}
+
+/// The note for somebody who lacks both permissions, or does not know which.
+pub(crate) fn note() -> String {
+    let both = ["Crm_Implied_Manage_ClientPortal", "Crm_Implied_Manage_ClientPortal_Users"];
+    missing(&ApiError::no_permission(both), "create portals").1
 }
 
 /// The service's name for a permission beside the one that administrators see.

@@ -6,6 +6,7 @@ use portal_model::outcome::ExitClass;
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::permission;
 use crate::printer::Printer;
 use crate::wrap::wrap;
 
@@ -42,6 +43,11 @@ fn all(printer: &Printer) {
 
 fn one(code: &ErrorCode, printer: &Printer) {
     let explained = explained(code);
+    let mut what_to_do = wrap(explained.remedy, 4);
+    if *code == ErrorCode::NoPermission {
+        what_to_do.push_str("\n\nOr ");
+        what_to_do.push_str(&permission::note());
+    }
     let again = match explain(code).retry {
         Retry::Useless => "The same call will fail again until that is done.",
         Retry::WithNewToken => "The same call can succeed with a new access token.",
@@ -50,9 +56,8 @@ fn one(code: &ErrorCode, printer: &Printer) {
     };
     printer.result(
         format_args!(
-            "{code}\n{}\n\nWhat to do\n{}\n\nAgain?\n{}",
+            "{code}\n{}\n\nWhat to do\n{what_to_do}\n\nAgain?\n{}",
             wrap(explained.meaning, 4),
-            wrap(explained.remedy, 4),
             wrap(again, 4)
         ),
         &explained,

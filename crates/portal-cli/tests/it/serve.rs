@@ -47,6 +47,21 @@ fn list_get_and_rename_say_what_is_there() {
 }
 
 #[test]
+fn a_rename_whose_answer_is_lost_is_in_doubt_and_a_throttled_list_can_be_run_again() {
+    let home = Home::new();
+    let faults = ["--fault", "PUT committed:drop", "--fault", "GET request:429:1/2"];
+    let server = Served::start(&home, &faults);
+    server.run(&home, &["create", NAME]);
+    let ran = server.run(&home, &["rename", NAME, "AcmeCustomers"]);
+    assert_eq!(ran.status, 5, "{ran:?}");
+    assert!(ran.stderr.ends_with("hint: `portal list` shows which name it has\n"), "{ran:?}");
+    let mut lists = [(); 2].map(|()| server.run(&home, &["list"]));
+    lists.sort_by_key(|ran| ran.status);
+    assert!(lists[0].stdout.starts_with("AcmeCustomers"), "{lists:?}");
+    assert_eq!(lists[1].status, 6, "{lists:?}");
+}
+
+#[test]
 fn a_missing_permission_is_named_with_a_note_to_the_administrator() {
     let home = Home::new();
     std::fs::write(home.path().join("seed.toml"), SEED).unwrap();

@@ -19,6 +19,10 @@ pub(super) async fn run(
     if let Some(name) = only {
         left.retain(|left| left.intent.name.is_same_as(name));
     }
+    if target.local || target.profile.is_some() {
+        let destination = target.destination()?;
+        left.retain(|left| left.place == *destination.place());
+    }
     if left.is_empty() && !printer.is_json() {
         printer.note(match only {
             Some(name) => format!("No create of {name} is in doubt."),
