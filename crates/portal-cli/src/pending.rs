@@ -132,3 +132,37 @@ fn folder() -> anyhow::Result<PathBuf> {
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = r#"{"place":"local","intent":{"name":"AcmePortal","posts":1}}"#;
+
+    fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("AcmePortal.x.json");
+        fs::write(&path, text).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_half_written_intent_reads_as_the_one_before_or_as_none() {
+        let later = LINE.replace("\"posts\":1", "\"posts\":2");
+        let (_folder, path) = file(&format!("{LINE}\n{later}\n"));
+        assert_eq!(read(&path).unwrap().unwrap().intent.posts, 2);
+        let (_folder, path) = file(&format!("{LINE}\n{}", &later[..later.len() - 3]));
+        assert_eq!(read(&path).unwrap().unwrap().intent.posts, 1);
+        let (_folder, path) = file(&LINE[..20]);
+        assert!(read(&path).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_create_whose_process_still_runs_is_not_left() {
+        let (_folder, path) = file(&format!("{LINE}\n"));
+        let held = read(&path).unwrap();
+        assert!(held.is_some() && read(&path).unwrap().is_none());
+        drop(held);
+        assert!(read(&path).unwrap().is_some());
+    }
+}

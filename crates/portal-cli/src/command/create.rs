@@ -91,7 +91,8 @@ impl Patience {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let policy = args.patience.policy(args.allow_another)?;
+    // Where something is settled nothing is created, so another portal doesn't matter.
+    let policy = args.patience.policy(args.allow_another || args.resume.is_some())?;
     let Some(name) = &args.name else {
         let only = args.resume.as_ref().and_then(Option::as_deref);
         return resume::run(only, &args.target, &policy, printer).await;

@@ -54,6 +54,22 @@ fn a_create_killed_in_doubt_is_settled_by_resume() {
 }
 
 #[test]
+fn what_is_settled_as_absent_can_be_run_again_whatever_else_the_org_has() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "POST request:delay=60s:1/2"]);
+    assert_eq!(server.run(&home, &["create", "AcmeOther"]).status, 0);
+    let create = ["create", "--allow-another", NAME];
+    let mut create = server.command(&home, &create).spawn().unwrap();
+    until(|| pending(&home).iter().any(|file| file.metadata().unwrap().len() > 0));
+    create.kill().unwrap();
+    create.wait().unwrap();
+    let ran = server.run(&home, &["create", "--resume", NAME, "--settle", "100ms"]);
+    assert_eq!(ran.status, 6, "{ran:?}");
+    assert!(ran.stderr.contains("PortalsAPItest100 was not created: it is not there"), "{ran:?}");
+    assert_eq!(pending(&home).len(), 0);
+}
+
+#[test]
 fn a_create_in_doubt_elsewhere_is_left_until_the_environment_leads_there() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
