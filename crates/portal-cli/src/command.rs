@@ -2,10 +2,13 @@
 
 mod check;
 mod create;
+mod doctor;
 mod explain;
 mod generate;
 mod get;
 mod list;
+mod login;
+mod logout;
 mod profiles;
 mod rename;
 mod serve;
@@ -28,7 +31,10 @@ pub(crate) enum Command {
     List(list::Args),
     Get(get::Args),
     Rename(rename::Args),
+    Login(login::Args),
+    Logout(logout::Args),
     Profiles(profiles::Args),
+    Doctor(doctor::Args),
     Explain(explain::Args),
     Serve(serve::Args),
     Completions(generate::CompletionsArgs),
@@ -43,6 +49,9 @@ impl Command {
             Self::List(args) => alone(list::run(&args, printer)),
             Self::Get(args) => alone(get::run(&args, printer)),
             Self::Rename(args) => alone(rename::run(&args, printer)),
+            Self::Login(args) => alone(login::run(&args, printer)),
+            Self::Logout(args) => alone(logout::run(&args, printer)),
+            Self::Doctor(args) => alone(doctor::run(&args, printer)),
             Self::Profiles(_) => profiles::run(printer),
             Self::Explain(args) => explain::run(&args, printer),
             Self::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(&args, printer)),

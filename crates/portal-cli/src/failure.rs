@@ -1,8 +1,10 @@
 //! Why a command could not do its work: [`Failure`], and the form that machines read it in.
 
+use std::borrow::Cow;
+
 use portal_model::ApiError;
 use portal_model::outcome::ExitClass;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::printer::Printer;
@@ -24,6 +26,11 @@ impl Failure {
     /// The command line, or what it names, is wrong: nothing was sent.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(ExitClass::Invalid, ErrorReport::new("usage", message))
+    }
+
+    /// The service refuses the caller: credential, scope or permission.
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(ExitClass::Forbidden, ErrorReport::new("auth", message))
     }
 
     /// The one thing to do about it.
@@ -55,10 +62,10 @@ struct Failed<'a> {
 }
 
 /// An error as `--output json` has it, and as stderr says it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ErrorReport {
     /// What kind of cause it is, in one word.
-    pub(crate) kind: &'static str,
+    pub(crate) kind: Cow<'static, str>,
     /// The service's own word for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<String>,
@@ -75,7 +82,7 @@ pub(crate) struct ErrorReport {
 impl ErrorReport {
     pub(crate) fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self {
-            kind,
+            kind: kind.into(),
             code: None,
             http_status: None,
             message: message.into(),

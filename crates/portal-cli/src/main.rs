@@ -5,6 +5,7 @@ mod call_error;
 mod command;
 mod data_folder;
 mod default_org;
+mod exit;
 mod failure;
 mod folders;
 mod invalid_name;
@@ -13,7 +14,6 @@ mod log;
 mod pending;
 mod permission;
 mod printer;
-#[cfg_attr(not(test), expect(dead_code, reason = "`portal login` comes next"))]
 mod profile;
 mod report;
 mod signal;

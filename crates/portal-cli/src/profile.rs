@@ -11,11 +11,14 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
-use portal_model::Secret;
+use anyhow::Context as _;
+use portal_http::client::Credential;
 use portal_model::datacenter::{ApiDomain, DataCenter, Environment};
+use portal_model::{ApiVersion, Secret};
 
+use crate::failure::Failure;
 use crate::folders;
+use crate::target::{Place, Target};
 
 /// An org, and what entitles to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,29 @@ pub(crate) struct Profile {
     pub(crate) client_id: String,
     pub(crate) client_secret: Secret<String>,
     pub(crate) refresh_token: Secret<String>,
+}
+
+impl Profile {
+    /// Its org, for a client; `name` is the profile's own.
+    pub(crate) fn target(
+        &self,
+        name: impl Into<String>,
+        version: ApiVersion,
+        ca_file: Option<PathBuf>,
+    ) -> Target {
+        Target {
+            place: Place::Profile(name.into()),
+            api: self.hosts.api_domain(),
+            accounts: Some(self.hosts.accounts_url().to_owned()),
+            credential: Credential::refresh_token(
+                self.client_id.clone(),
+                self.client_secret.clone(),
+                self.refresh_token.clone(),
+            ),
+            version,
+            ca_file,
+        }
+    }
 }
 
 /// Where an org is.
@@ -93,15 +119,20 @@ impl Profiles {
     }
 
     /// The profile called `name`, with its secrets.
-    pub(crate) fn get(&self, name: &str) -> anyhow::Result<Profile> {
+    pub(crate) fn get(&self, name: &str) -> Result<Profile, Failure> {
         let Some(entry) = self.entries.get(name) else {
-            bail!("there is no profile {name:?}{}", Known(&self.entries));
+            let known = Known(&self.entries);
+            return Err(Failure::usage(format!("there is no profile {name:?}; {known}"))
+                .hint("`portal login` makes one"));
         };
-        let Some(secrets) = self.secrets()?.get(name) else {
-            bail!(
-                "the profile {name} has no secrets in {}: log in again",
-                credentials_path(&self.folder).display()
-            );
+        let secrets = self.secrets().map_err(|error| Failure::usage(format!("{error:#}")))?;
+        let Some(secrets) = secrets.get(name) else {
+            let path = credentials_path(&self.folder);
+            return Err(Failure::usage(format!(
+                "the profile {name} has no secrets in {}",
+                path.display()
+            ))
+            .hint(format!("`portal login --profile {name}` makes new ones")));
         };
         Ok(Profile {
             hosts: entry.hosts.clone(),
@@ -143,13 +174,13 @@ pub(crate) fn remove(folder: &Path, name: &str) -> anyhow::Result<()> {
 }
 
 /// Checks that `name` can be one of a profile.
-pub(crate) fn check_name(name: &str) -> anyhow::Result<()> {
+pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > 64 || !name.chars().all(is_allowed) {
-        bail!(
+        return Err(Failure::usage(format!(
             "{name:?} can't be the name of a profile: expected up to 64 of the letters A-Z, a-z, \
              the digits 0-9, and - _ ."
-        );
+        )));
     }
     Ok(())
 }
@@ -175,7 +206,7 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
         .with_context(|| format!("{} can't be locked", path.display()))
 }
 
-/// `; there are acme and beta`
+/// `there are acme, beta`
 struct Known<'a>(&'a BTreeMap<String, Entry>);
 
 impl std::fmt::Display for Known<'_> {
@@ -183,12 +214,12 @@ impl std::fmt::Display for Known<'_> {
         const SHOWN: usize = 8;
         let names: Vec<&str> = self.0.keys().take(SHOWN).map(String::as_str).collect();
         match (names.as_slice(), self.0.len()) {
-            ([], _) => write!(f, "; there is none yet"),
-            ([one], 1) => write!(f, "; there is only {one}"),
+            ([], _) => write!(f, "there is none yet"),
+            ([one], 1) => write!(f, "there is only {one}"),
             (names, all) if all > SHOWN => {
-                write!(f, "; there are {all}, such as {}", names.join(", "))
+                write!(f, "there are {all}, such as {}", names.join(", "))
             }
-            (names, _) => write!(f, "; there are {}", names.join(", ")),
+            (names, _) => write!(f, "there are {}", names.join(", ")),
         }
     }
 }

@@ -159,21 +159,8 @@ impl TargetArgs {
     }
 
     fn profile(&self, name: String) -> Result<Target, Failure> {
-        let profile = Profiles::load(&folders::config()?)
-            .and_then(|profiles| profiles.get(&name))
-            .map_err(|error| Failure::usage(format!("{error:#}")))?;
-        Ok(Target {
-            api: profile.hosts.api_domain(),
-            accounts: Some(profile.hosts.accounts_url().to_owned()),
-            credential: Credential::refresh_token(
-                profile.client_id,
-                profile.client_secret,
-                profile.refresh_token,
-            ),
-            place: Place::Profile(name),
-            version: self.api_version,
-            ca_file: self.ca_file.clone(),
-        })
+        let profile = Profiles::load(&folders::config()?)?.get(&name)?;
+        Ok(profile.target(name, self.api_version, self.ca_file.clone()))
     }
 }
 
@@ -189,12 +176,7 @@ impl Destination {
     pub(crate) fn is_this_machine(&self) -> bool {
         match self {
             Self::Local => true,
-            Self::Remote(target) => match &target.api {
-                ApiDomain::Given(url) => {
-                    url.parse::<BaseUrl>().is_ok_and(|url| url.is_this_machine())
-                }
-                ApiDomain::Unset | ApiDomain::DataCenter(..) => false,
-            },
+            Self::Remote(target) => target.is_this_machine(),
         }
     }
 
@@ -221,6 +203,14 @@ impl Destination {
 }
 
 impl Target {
+    /// See [`Destination::is_this_machine`].
+    pub(crate) fn is_this_machine(&self) -> bool {
+        match &self.api {
+            ApiDomain::Given(url) => url.parse::<BaseUrl>().is_ok_and(|url| url.is_this_machine()),
+            ApiDomain::Unset | ApiDomain::DataCenter(..) => false,
+        }
+    }
+
     pub(crate) fn client(&self, policy: Policy) -> Result<Client, Failure> {
         self.builder()?
             .policy(policy)
@@ -231,21 +221,31 @@ impl Target {
 
     /// What its client is made of, but for the policy and the token cache.
     pub(crate) fn builder(&self) -> Result<ClientBuilder, Failure> {
-        let mut transport = HttpTransport::builder();
-        if let Some(path) = &self.ca_file {
-            transport = transport.ca_file(path);
-        }
-        let mut builder = Client::builder().version(self.version).transport(transport.build()?);
-        builder = match &self.api {
+        Ok(self.builder_over(self.transport()?))
+    }
+
+    /// What its requests go over, by itself or together with others.
+    pub(crate) fn transport(&self) -> Result<HttpTransport, Failure> {
+        let transport = HttpTransport::builder();
+        let transport = match &self.ca_file {
+            Some(path) => transport.ca_file(path),
+            None => transport,
+        };
+        Ok(transport.build()?)
+    }
+
+    pub(crate) fn builder_over(&self, transport: HttpTransport) -> ClientBuilder {
+        let builder = Client::builder().version(self.version).transport(transport);
+        let builder = match &self.api {
             ApiDomain::Unset => builder,
             ApiDomain::DataCenter(data_center, environment) => {
                 builder.data_center(*data_center, *environment)
             }
             ApiDomain::Given(url) => builder.api_url(url),
         };
-        Ok(match &self.accounts {
+        match &self.accounts {
             Some(url) => builder.accounts_url(url),
             None => builder,
-        })
+        }
     }
 }

@@ -109,7 +109,7 @@ fn auth(message: String, failure: &AuthFailure) -> ErrorReport {
         },
         AuthFailure::TokenRejected(error) => {
             let refused = ErrorReport::refused(message, error);
-            ErrorReport { kind: "auth", ..refused }.hint(explain(&error.code).remedy)
+            ErrorReport { kind: "auth".into(), ..refused }.hint(explain(&error.code).remedy)
         }
         _ => ErrorReport::new("auth", message),
     }

@@ -8,10 +8,13 @@
 )]
 
 mod create;
+mod doctor;
 mod doubt;
 mod generate;
 mod help;
+mod login;
 mod offline;
+mod orgs;
 mod profiles;
 mod serve;
 mod support;

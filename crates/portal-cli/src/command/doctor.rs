@@ -1,0 +1,94 @@
+//! `portal doctor`: what is right and what is not with a profile, without changing anything.
+
+mod checks;
+
+use std::path::PathBuf;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use portal_model::ApiVersion;
+use portal_model::outcome::ExitClass;
+use serde::Serialize;
+
+use self::checks::{Check, Status};
+use crate::exit;
+use crate::failure::Failure;
+use crate::folders;
+use crate::printer::Printer;
+use crate::profile::{Profile, Profiles};
+use crate::wrap::wrap;
+
+/// Check a profile, or all of them; nothing is changed
+///
+/// Whether the token may create is found out with a request that has no name: the service refuses
+/// it in any case, and says why.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  portal doctor --profile acme")]
+pub(crate) struct Args {
+    /// The profile; without it, every one
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// Trust the certificates in this PEM file too
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+/// How many profiles are checked at once.
+const AT_ONCE: usize = 8;
+
+pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    let profiles = Profiles::load(&folders::config()?)?;
+    let names: Vec<&str> = match &args.profile {
+        Some(name) => vec![name],
+        None => profiles.entries().keys().map(String::as_str).collect(),
+    };
+    if names.is_empty() {
+        return Err(Failure::usage("there is no profile to check")
+            .hint("`portal login --help` says how to make one"));
+    }
+    let found: Vec<(&str, Profile)> = names
+        .into_iter()
+        .map(|name| Ok((name, profiles.get(name)?)))
+        .collect::<Result<_, Failure>>()?;
+    let mut checked = stream::iter(found)
+        .map(|(name, profile)| async move {
+            let target = profile.target(name, ApiVersion::default(), args.ca_file.clone());
+            (name, checks::run(&profile.hosts, &target).await)
+        })
+        .buffered(AT_ONCE);
+    let mut exits = Vec::new();
+    while let Some((name, checks)) = checked.next().await {
+        let checks = checks?;
+        printer.text(name);
+        for check in &checks {
+            say(name, check, printer);
+        }
+        exits.extend(checks.iter().map(|check| check.exit).filter(|e| *e != ExitClass::Success));
+    }
+    Ok(exit::combined(exits))
+}
+
+/// The object of `--output json`.
+#[derive(Serialize)]
+struct Said<'a> {
+    profile: &'a str,
+    #[serde(flatten)]
+    check: &'a Check,
+}
+
+fn say(profile: &str, check: &Check, printer: &Printer) {
+    const INDENT: usize = 19;
+    let mark = match check.status {
+        Status::Ok => "ok",
+        Status::Warning => "warning",
+        Status::Failed => "FAILED",
+        Status::Unknown => "?",
+    };
+    let message = wrap(&check.message, INDENT);
+    let mut text = format!("  {mark:<9}{:<8}{}", check.about, message.trim_start());
+    if let Some(hint) = &check.hint {
+        text.push('\n');
+        text.push_str(&wrap(&format!("→ {hint}"), INDENT));
+    }
+    printer.result(text, &Said { profile, check });
+}

@@ -1,0 +1,79 @@
+//! `doctor`: each thing that can be wrong is told from the others.
+
+use serde_json::json;
+
+use crate::orgs::{Org, Orgs};
+use crate::support::golden;
+
+/// An org for each thing that can be wrong with one.
+fn ailing() -> Vec<Org> {
+    vec![
+        Org::new("good"),
+        Org { permissions: &["manage_portal_users"], ..Org::new("no-permission") },
+        Org { scopes: &["ZohoCRM.settings.clientportal.CREATE"], ..Org::new("no-read") },
+        Org { scopes: &["ZohoCRM.settings.clientportal.READ"], ..Org::new("no-create") },
+        Org { environment: "sandbox", ..Org::new("sandbox") },
+    ]
+}
+
+#[test]
+fn each_line_says_what_is_wrong_and_what_to_do() {
+    let orgs = Orgs::start(ailing(), &[]);
+    for (profile, status) in
+        [("good", 0), ("no-permission", 3), ("no-read", 0), ("no-create", 3), ("sandbox", 1)]
+    {
+        let ran = orgs.run(&["doctor", "--profile", profile]);
+        assert_eq!((ran.status, ran.stderr.as_str()), (status, ""), "{ran:?}");
+        golden(&format!("doctor-{profile}"), &orgs.without_port(&ran.stdout));
+    }
+}
+
+#[test]
+fn it_changes_nothing_and_sees_a_portal_that_is_there() {
+    let orgs = Orgs::start(ailing(), &[]);
+    assert_eq!(orgs.run(&["doctor", "--profile", "good"]).status, 0);
+    assert_eq!(orgs.run(&["list", "--profile", "good"]).stdout, "");
+    assert_eq!(orgs.run(&["create", "GoodPortal", "--profile", "good"]).status, 0);
+    let ran = orgs.run(&["doctor", "--profile", "good", "--output", "json"]);
+    let checks = ran.json();
+    assert!(checks.iter().all(|check| check["profile"] == "good"), "{checks:?}");
+    let portal = checks.iter().find(|check| check["check"] == "portal").unwrap();
+    assert_eq!(portal["status"], json!("warning"));
+    assert_eq!(portal["message"], json!("the org has the portal GoodPortal already"));
+}
+
+#[test]
+fn without_a_name_every_profile_is_checked_and_differing_ones_give_1() {
+    let orgs = Orgs::start(ailing(), &[]);
+    let ran = orgs.run(&["doctor"]);
+    assert_eq!(ran.status, 1);
+    let names: Vec<_> = ran.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(names, ["good", "no-create", "no-permission", "no-read", "sandbox"]);
+}
+
+#[test]
+fn a_revoked_token_and_a_server_that_is_gone_are_told_apart() {
+    let orgs = Orgs::start(vec![Org::new("acme")], &[]);
+    // A profile as before, with a token that is not valid any more.
+    let credentials = orgs.config().join("credentials.toml");
+    let text = std::fs::read_to_string(&credentials).unwrap();
+    std::fs::write(&credentials, text.replace("hush-refresh", "hush-revoked")).unwrap();
+    let ran = orgs.run(&["doctor"]);
+    assert_eq!(ran.status, 3, "{ran:?}");
+    golden("doctor-revoked", &orgs.without_port(&ran.stdout));
+    let Orgs { home, served, .. } = orgs;
+    served.kill();
+    let ran = home.run(&["doctor", "--output", "json"]);
+    assert_eq!(ran.status, 6, "{ran:?}");
+    let checks = ran.json();
+    assert_eq!((&checks[0]["check"], &checks[0]["status"]), (&json!("token"), &json!("failed")));
+    assert_eq!((&checks[1]["check"], &checks[1]["status"]), (&json!("clock"), &json!("unknown")));
+}
+
+#[test]
+fn without_a_profile_it_says_how_to_make_one() {
+    let orgs = Orgs::start(vec![], &[]);
+    let ran = orgs.run(&["doctor"]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.stderr.contains("portal login --help"), "{ran:?}");
+}
