@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod activity;
 mod args;
+mod batch;
 mod call_error;
 mod command;
 mod data_folder;

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressBar};
 use portal_model::outcome::ExitClass;
 use serde::Serialize;
 
@@ -115,6 +115,11 @@ impl Printer {
         // nobody listens.
         let line = format!("{line}\n");
         let _ = self.bars.suspend(|| anstream::stderr().lock().write_all(line.as_bytes()));
+    }
+
+    /// A bar on stderr that steps aside for a line.
+    pub(crate) fn bar(&self, length: u64) -> ProgressBar {
+        self.bars.add(ProgressBar::new(length))
     }
 
     /// The exit status in the end: a result that could not be written is no success, a closed

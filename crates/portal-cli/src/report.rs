@@ -2,33 +2,35 @@
 
 mod cause;
 
+use std::borrow::Cow;
+
 pub(crate) use cause::renew;
 use portal_model::outcome::{ExitClass, Origin, Owner};
 use portal_model::{InvalidPortalName, Outcome};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::ErrorReport;
 use crate::invalid_name;
 use crate::printer::Printer;
 
 /// How a create ended. Serialised it is the object of `--output json`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Report {
-    name: String,
-    profile: Option<String>,
-    outcome: &'static str,
+    pub(crate) name: String,
+    pub(crate) profile: Option<String>,
+    pub(crate) outcome: Cow<'static, str>,
     /// Of a portal that is there: whether it was there before.
     #[serde(skip_serializing_if = "Option::is_none")]
-    origin: Option<&'static str>,
+    origin: Option<Cow<'static, str>>,
     /// Of a name that is taken: whose it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    owner: Option<&'static str>,
+    owner: Option<Cow<'static, str>>,
     /// Where there were alternatives: the name that was wanted first.
     #[serde(skip_serializing_if = "Option::is_none")]
-    requested: Option<String>,
+    pub(crate) requested: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorReport>,
-    #[serde(skip)]
+    pub(crate) error: Option<ErrorReport>,
+    #[serde(skip, default = "not_kept")]
     exit: ExitClass,
     #[serde(skip)]
     text: String,
@@ -51,15 +53,17 @@ impl Report {
         Self {
             name: outcome.name().to_owned(),
             profile: asked.profile.clone(),
-            outcome: outcome.kind(),
+            outcome: outcome.kind().into(),
             origin: match outcome {
-                Outcome::Present { origin: Origin::Preexisting, .. } => Some("preexisting"),
-                Outcome::Present { origin: Origin::Appeared, .. } => Some("appeared"),
+                Outcome::Present { origin: Origin::Preexisting, .. } => Some("preexisting".into()),
+                Outcome::Present { origin: Origin::Appeared, .. } => Some("appeared".into()),
                 _ => None,
             },
             owner: match outcome {
-                Outcome::NameTaken { owner: Owner::AnotherOrg, .. } => Some("another_org"),
-                Outcome::NameTaken { owner: Owner::Undetermined, .. } => Some("undetermined"),
+                Outcome::NameTaken { owner: Owner::AnotherOrg, .. } => Some("another_org".into()),
+                Outcome::NameTaken { owner: Owner::Undetermined, .. } => {
+                    Some("undetermined".into())
+                }
                 _ => None,
             },
             requested: asked.requested.clone(),
@@ -74,7 +78,7 @@ impl Report {
         Self {
             name: name.to_owned(),
             profile: asked.profile.clone(),
-            outcome: "invalid",
+            outcome: "invalid".into(),
             origin: None,
             owner: None,
             requested: asked.requested.clone(),
@@ -82,6 +86,11 @@ impl Report {
             exit: ExitClass::Invalid,
             text: String::new(),
         }
+    }
+
+    /// The portal was there before this create.
+    pub(crate) fn is_preexisting(&self) -> bool {
+        self.origin.as_deref() == Some("preexisting")
     }
 
     /// Says it: what is there on stdout, what went wrong on stderr, and all of it to machines.
@@ -92,12 +101,17 @@ impl Report {
             Some(error) => printer.error(error),
             None => printer.text(&self.text),
         }
-        if self.origin == Some("preexisting") && self.exit == ExitClass::Exists {
+        if self.is_preexisting() && self.exit == ExitClass::Exists {
             printer.hint("with `--ensure` that is a success");
         }
         printer.json(self);
         self.exit
     }
+}
+
+/// The status of a report that was read back: whoever keeps one keeps the status beside it.
+fn not_kept() -> ExitClass {
+    ExitClass::Rejected
 }
 
 /// What is there, in a sentence.

@@ -1,5 +1,6 @@
 //! `portal create NAME`: creates one portal, safely.
 
+mod batch;
 mod dry_run;
 mod progress;
 mod resume;
@@ -26,7 +27,7 @@ use crate::target::{Place, SECRETS, TargetArgs};
 #[command(after_help = format!("{HELP}\n\n{SECRETS}\n\nExample:\n  portal create PortalsAPItest100 --profile acme"))]
 pub(crate) struct Args {
     /// The name: 6 to 30 letters and digits, unique over all of Zoho
-    #[arg(required_unless_present = "resume")]
+    #[arg(required_unless_present_any = ["resume", "from"])]
     name: Option<String>,
     /// A name to try when the one before belongs to another organization
     #[arg(long = "or", value_name = "NAME")]
@@ -47,6 +48,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with_all = ["name", "alternatives", "dry_run"])]
     #[expect(clippy::option_option, reason = "clap's form of an option whose value is optional")]
     resume: Option<Option<String>>,
+    #[command(flatten)]
+    batch: batch::BatchArgs,
     #[command(flatten)]
     patience: Patience,
     #[command(flatten)]
@@ -93,6 +96,9 @@ impl Patience {
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     // Where something is settled nothing is created, so another portal doesn't matter.
     let policy = args.patience.policy(args.allow_another || args.resume.is_some())?;
+    if let Some(file) = &args.batch.from {
+        return batch::run(file, args, &policy, printer).await;
+    }
     let Some(name) = &args.name else {
         let only = args.resume.as_ref().and_then(Option::as_deref);
         return resume::run(only, &args.target, &policy, printer).await;
@@ -112,7 +118,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     if args.dry_run {
         return Ok(dry_run::run(&names, &destination, &args.target, printer));
     }
-    if !args.yes && !destination.is_this_machine() && !confirm(&names.0, &place)? {
+    if !args.yes && !destination.is_this_machine() && !confirm(&question(&names.0, &place))? {
         let reason = NotCreated::Stopped;
         let outcome = Outcome::NotCreated { name: names.0, reason };
         return Ok(Report::new(&outcome, &asked).print(printer));
@@ -135,14 +141,18 @@ fn names<'a>(
     Ok((name?, alternatives.into_iter().collect::<Result<_, _>>()?))
 }
 
+fn question(name: &PortalName, place: &Place) -> String {
+    format!("Create the portal {name} in {place}? It can never be deleted.")
+}
+
 /// Asks, since a create can't be undone. Where nobody can be asked nothing is sent.
-fn confirm(name: &PortalName, place: &Place) -> Result<bool, Failure> {
+fn confirm(question: &str) -> Result<bool, Failure> {
     let mut stderr = std::io::stderr();
     if !std::io::stdin().is_terminal() || !stderr.is_terminal() {
         return Err(Failure::usage("a portal can't be deleted, and there is nobody to ask")
             .hint("`--yes` says that it is wanted; `--dry-run` shows what would be sent"));
     }
-    write!(stderr, "Create the portal {name} in {place}? It can never be deleted. [y/N] ")?;
+    write!(stderr, "{question} [y/N] ")?;
     stderr.flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;

@@ -1,0 +1,8 @@
+//! Many portals from one file: one in each of many orgs.
+
+pub(crate) mod board;
+pub(crate) mod journal;
+pub(crate) mod plan;
+pub(crate) mod result;
+pub(crate) mod run;
+pub(crate) mod sheet;

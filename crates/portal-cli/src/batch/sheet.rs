@@ -1,0 +1,205 @@
+//! The file of a batch: CSV with the columns `profile`, `name` and, if wanted, `or`.
+
+use std::fmt;
+
+use csv::{ByteRecord, ReaderBuilder};
+
+/// A line of the file as it was typed: nothing in it is checked yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Where it begins in the file, counted from 1.
+    pub(crate) line: usize,
+    /// The profile whose org gets the portal.
+    pub(crate) profile: String,
+    /// The wanted name, then those to try in turn when the one before is taken.
+    pub(crate) names: Vec<String>,
+}
+
+/// What is wrong with a line of the file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Problem {
+    /// Where it stands in the file, counted from 1.
+    pub(crate) line: usize,
+    /// What was found and what was expected.
+    pub(crate) message: String,
+}
+
+impl Problem {
+    pub(crate) fn new(line: usize, message: impl Into<String>) -> Self {
+        Self { line, message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
+}
+
+/// What separates alternatives within the column `or`.
+const SEPARATOR: char = '|';
+
+const UTF16: &str = "the file is UTF-16, expected UTF-8: save it again as \"CSV UTF-8\"";
+
+/// Reads every line, past what is wrong with one of them. Blank lines, a byte-order mark, CRLF,
+/// quotes and spaces around a field don't matter; the header says which column is which.
+pub(crate) fn read(bytes: &[u8]) -> (Vec<Entry>, Vec<Problem>) {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return (Vec::new(), vec![Problem::new(1, UTF16)]);
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut csv = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter(bytes))
+        .from_reader(bytes);
+    let lines = Lines::of(bytes);
+    let (mut entries, mut problems) = (Vec::new(), Vec::new());
+    let mut header = None;
+    let mut record = ByteRecord::new();
+    // A slice has no I/O errors, and a flexible reader over bytes no other ones.
+    while let Ok(true) = csv.read_byte_record(&mut record) {
+        let line = lines.of_record(&record);
+        let read = fields(&record).and_then(|fields| match &header {
+            _ if fields.iter().all(String::is_empty) => Ok(()),
+            Some(header) => entry(line, header, &fields).map(|entry| entries.push(entry)),
+            None => Header::parse(&fields).map(|parsed| header = Some(parsed)),
+        });
+        if let Err(message) = read {
+            problems.push(Problem::new(line, message));
+            if header.is_none() {
+                // Without a header no other line means anything.
+                return (entries, problems);
+            }
+        }
+    }
+    if header.is_none() {
+        problems.push(Problem::new(1, format!("the file is empty, expected {EXPECTED_HEADER}")));
+    } else if entries.is_empty() && problems.is_empty() {
+        problems.push(Problem::new(1, "there is nothing below the header"));
+    }
+    (entries, problems)
+}
+
+/// Where a spreadsheet writes its lists with semicolons or tabs, its CSV has them too.
+fn delimiter(bytes: &[u8]) -> u8 {
+    let first = bytes.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+    let has = |delimiter| first.is_some_and(|line| line.contains(&delimiter));
+    [b',', b';', b'\t'].into_iter().find(|delimiter| has(*delimiter)).unwrap_or(b',')
+}
+
+/// Where the lines of a file begin.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        let breaks = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        let starts = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
+        Self { bytes, starts }
+    }
+
+    /// The reader counts the blank lines before a record as a part of it.
+    fn of_record(&self, record: &ByteRecord) -> usize {
+        let begins = record.position().map_or(0, csv::Position::byte);
+        let begins = usize::try_from(begins).unwrap_or(usize::MAX);
+        let rest = self.bytes.get(begins..).unwrap_or_default();
+        let blank = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        self.starts.partition_point(|start| *start <= begins + blank)
+    }
+}
+
+fn fields(record: &ByteRecord) -> Result<Vec<String>, String> {
+    record
+        .iter()
+        .enumerate()
+        .map(|(index, field)| {
+            let text = str::from_utf8(field).map_err(|error| {
+                let wrong = field.get(error.valid_up_to()).copied().unwrap_or_default();
+                format!(
+                    "field {} has the byte {wrong:#04x}, which is no UTF-8: save the file again \
+                     as \"CSV UTF-8\"",
+                    index + 1
+                )
+            })?;
+            let text = text.trim();
+            if text.contains('\n') {
+                return Err(format!(
+                    "field {} goes on over the end of the line: is a quote not closed?",
+                    index + 1
+                ));
+            }
+            Ok(text.to_owned())
+        })
+        .collect()
+}
+
+const EXPECTED_HEADER: &str = "a header with the columns profile,name or profile,name,or";
+
+/// Which column is which.
+struct Header {
+    profile: usize,
+    name: usize,
+    or: Option<usize>,
+    columns: usize,
+}
+
+impl Header {
+    fn parse(fields: &[String]) -> Result<Self, String> {
+        let position = |wanted: &str| {
+            let mut found =
+                fields.iter().enumerate().filter(|(_, f)| f.eq_ignore_ascii_case(wanted));
+            match (found.next(), found.next()) {
+                (_, Some(_)) => Err(format!("the column {wanted} stands there twice")),
+                (first, None) => Ok(first.map(|(index, _)| index)),
+            }
+        };
+        let found = [position("profile")?, position("name")?, position("or")?];
+        if let Some(foreign) = fields
+            .iter()
+            .enumerate()
+            .find(|(index, field)| !found.contains(&Some(*index)) && !field.is_empty())
+        {
+            return Err(format!("found the column {:?}, expected {EXPECTED_HEADER}", foreign.1));
+        }
+        match found {
+            [Some(profile), Some(name), or] => {
+                Ok(Self { profile, name, or, columns: fields.len() })
+            }
+            [None, ..] => Err(format!("the column profile is missing, expected {EXPECTED_HEADER}")),
+            _ => Err(format!("the column name is missing, expected {EXPECTED_HEADER}")),
+        }
+    }
+}
+
+fn entry(line: usize, header: &Header, fields: &[String]) -> Result<Entry, String> {
+    if fields.iter().skip(header.columns).any(|field| !field.is_empty()) {
+        return Err(format!(
+            "{} fields, but the header has {} columns; alternatives go into the column or, \
+             separated by {SEPARATOR}",
+            fields.len(),
+            header.columns
+        ));
+    }
+    let field = |index: usize| fields.get(index).map_or("", String::as_str);
+    let missing = |column: &str| Err(format!("the {column} is missing"));
+    let (profile, name) = (field(header.profile), field(header.name));
+    if profile.is_empty() {
+        return missing("profile");
+    }
+    if name.is_empty() {
+        return missing("name");
+    }
+    let or = header.or.map_or("", field);
+    let alternatives = or.split(SEPARATOR).map(str::trim).filter(|name| !name.is_empty());
+    Ok(Entry {
+        line,
+        profile: profile.to_owned(),
+        names: std::iter::once(name).chain(alternatives).map(str::to_owned).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+use super::*;
+
+fn entries(bytes: impl AsRef<[u8]>) -> Vec<(usize, String, Vec<String>)> {
+    let (entries, problems) = read(bytes.as_ref());
+    assert_eq!(problems, []);
+    entries.into_iter().map(|entry| (entry.line, entry.profile, entry.names)).collect()
+}
+
+fn problems(bytes: impl AsRef<[u8]>) -> Vec<String> {
+    read(bytes.as_ref()).1.iter().map(ToString::to_string).collect()
+}
+
+fn row(line: usize, profile: &str, names: &[&str]) -> (usize, String, Vec<String>) {
+    (line, profile.to_owned(), names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+#[test]
+fn what_a_spreadsheet_adds_does_not_matter() {
+    let expected = [row(2, "acme", &["AcmePortal"]), row(4, "beta", &["BetaPortal", "Beta2025"])];
+    for file in [
+        "profile,name,or\nacme,AcmePortal,\n\nbeta,BetaPortal,Beta2025\n",
+        "\u{feff}profile,name,or\r\nacme,AcmePortal,\r\n\r\nbeta,BetaPortal,Beta2025",
+        "\"profile\",\"name\",\"or\"\n\"acme\",\"AcmePortal\",\"\"\n,,\nbeta,\"BetaPortal \",| Beta2025 |\n",
+        "profile; name; or\nacme ;AcmePortal;\n;;\nbeta;BetaPortal;Beta2025\n",
+        "Profile\tName\tOr\nacme\tAcmePortal\n\t\t\nbeta\tBetaPortal\tBeta2025\n",
+        "name,or,profile,\nAcmePortal,,acme,\n   \nBetaPortal,Beta2025,beta,,,\n",
+    ] {
+        assert_eq!(entries(file), expected, "{file:?}");
+    }
+}
+
+#[test]
+fn the_line_is_right_after_blank_lines_and_quotes() {
+    let file = "\n\nprofile,name\n\r\n\r\na,NameOne\n\n\n\"b\",\"NameTwo\"\nc,NameThree";
+    let lines: Vec<_> = entries(file).into_iter().map(|(line, ..)| line).collect();
+    assert_eq!(lines, [6, 9, 10]);
+}
+
+#[test]
+fn every_wrong_line_is_named_and_the_others_are_read() {
+    let file = b"profile,name,or\n,NoProfile,\nacme,AcmePortal,\nacme,,\nb\xe9ta,BetaPortal,\n\
+                 a,b,c,d\n\"open,OpenPortal,\nlast,LastPortal,\n";
+    assert_eq!(
+        problems(file),
+        [
+            "line 2: the profile is missing",
+            "line 4: the name is missing",
+            "line 5: field 1 has the byte 0xe9, which is no UTF-8: save the file again as \
+             \"CSV UTF-8\"",
+            "line 6: 4 fields, but the header has 3 columns; alternatives go into the column or, \
+             separated by |",
+            "line 7: field 1 goes on over the end of the line: is a quote not closed?",
+        ]
+    );
+    assert_eq!(read(file).0.len(), 1);
+}
+
+#[test]
+fn without_a_header_that_fits_nothing_else_is_complained_about() {
+    for (file, expected) in [
+        ("", "line 1: the file is empty"),
+        ("\n\r\n", "line 1: the file is empty"),
+        ("acme,AcmePortal\nbeta,BetaPortal\n", "line 1: found the column \"acme\""),
+        ("\nname,or\nAcmePortal,\n", "line 2: the column profile is missing"),
+        ("profile,or\nacme,\n", "line 1: the column name is missing"),
+        ("profile,name,nmae\n", "line 1: found the column \"nmae\""),
+        ("profile,name,NAME\n", "line 1: the column name stands there twice"),
+        ("profile,name\n\n", "line 1: there is nothing below the header"),
+    ] {
+        let found = problems(file);
+        assert_eq!(found.len(), 1, "{file:?}: {found:?}");
+        assert!(found[0].starts_with(expected), "{file:?}: {found:?}");
+    }
+    assert_eq!(problems(b"\xff\xfep\0r\0").len(), 1);
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_are_read_or_explained(bytes: Vec<u8>) {
+        let (entries, problems) = read(&bytes);
+        proptest::prop_assert!(!entries.is_empty() || !problems.is_empty());
+    }
+
+    #[test]
+    fn any_bytes_below_a_header_are_read_or_explained(bytes: Vec<u8>) {
+        let mut file = b"profile,name,or\n".to_vec();
+        file.extend(bytes);
+        let (entries, problems) = read(&file);
+        proptest::prop_assert!(!entries.is_empty() || !problems.is_empty());
+        let lines = file.split(|byte| *byte == b'\n').count();
+        proptest::prop_assert!(entries.iter().all(|entry| (2..=lines).contains(&entry.line)));
+    }
+}

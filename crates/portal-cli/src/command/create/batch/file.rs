@@ -1,0 +1,52 @@
+//! Reads the file of a batch, and says everything that is wrong with it.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use crate::batch::plan::{self, Row};
+use crate::batch::sheet::{self, Problem};
+use crate::failure::{ErrorReport, Failure};
+use crate::printer::Printer;
+use crate::profile::Profiles;
+use portal_model::outcome::ExitClass;
+
+/// The rows of a file in which nothing is wrong.
+pub(crate) fn read(
+    path: &Path,
+    allow_another: bool,
+    profiles: &Profiles,
+    printer: &Printer,
+) -> Result<Vec<Row>, Failure> {
+    let bytes = std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
+    let (entries, mut problems) = sheet::read(&bytes);
+    let checked = plan::check(&entries, allow_another);
+    problems.extend(plan::check_profiles(&entries, |name| profiles.entries().contains_key(name)));
+    match checked {
+        Ok(rows) if problems.is_empty() => Ok(rows),
+        checked => {
+            problems.extend(checked.err().unwrap_or_default());
+            problems.sort();
+            Err(refuse(path, &problems, printer))
+        }
+    }
+}
+
+fn refuse(path: &Path, problems: &[Problem], printer: &Printer) -> Failure {
+    let shown = path.display();
+    for problem in problems {
+        printer.note(format_args!("{shown}, {problem}"));
+    }
+    let count = match problems.len() {
+        1 => "1 mistake".to_owned(),
+        several => format!("{several} mistakes"),
+    };
+    let details: Vec<_> = problems
+        .iter()
+        .map(|problem| json!({ "line": problem.line, "message": problem.message }))
+        .collect();
+    let report = ErrorReport::new("invalid_file", format!("{shown} has {count}; nothing was sent"))
+        .details(json!({ "problems": details }));
+    Failure::new(ExitClass::Invalid, report)
+}
