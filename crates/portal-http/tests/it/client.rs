@@ -1,9 +1,12 @@
 //! The client.
 
+mod accounts;
 mod cache;
 #[cfg(feature = "server")]
 mod chaos;
 mod drive;
+#[cfg(feature = "server")]
+mod memory;
 mod peer;
 mod script;
 #[cfg(feature = "server")]

@@ -25,6 +25,26 @@ impl FileTokenCache {
     fn path(&self, key: &CacheKey, extension: &str) -> PathBuf {
         self.folder.join(format!("{}.{extension}", key.as_str()))
     }
+
+    fn open_lock(&self, key: &CacheKey) -> io::Result<File> {
+        make_folder(&self.folder)?;
+        private(OpenOptions::new().write(true).create(true).truncate(false))
+            .open(self.path(key, "lock"))
+    }
+
+    fn replace(&self, key: &CacheKey, token: &CachedToken) -> io::Result<()> {
+        // The lock is held, so nobody else writes this file.
+        let new = self.path(key, "new");
+        let mut file =
+            private(OpenOptions::new().write(true).create(true).truncate(true)).open(&new)?;
+        file.write_all(&serde_json::to_vec(token)?)?;
+        fs::rename(&new, self.path(key, "json"))
+    }
+
+    /// The same error with the folder that it is about.
+    fn named(&self, error: &io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("{}: {error}", self.folder.display()))
+    }
 }
 
 impl TokenCache for FileTokenCache {
@@ -34,7 +54,7 @@ impl TokenCache for FileTokenCache {
         match fs::read(self.path(key, "json")) {
             Ok(text) => Ok(serde_json::from_slice(&text).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(self.named(&error)),
         }
     }
 
@@ -42,20 +62,16 @@ impl TokenCache for FileTokenCache {
         /// Longer than a holder needs to ask for a token.
         const PATIENCE: Duration = Duration::from_secs(60);
         const BETWEEN_TRIES: Duration = Duration::from_millis(10);
-        make_folder(&self.folder)?;
-        let file = private(OpenOptions::new().write(true).create(true).truncate(false))
-            .open(self.path(key, "lock"))?;
+        let file = self.open_lock(key).map_err(|error| self.named(&error))?;
         let end = Instant::now() + PATIENCE;
         // A blocking lock would keep a thread, and with it the end of the process, waiting.
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
-                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::Error(error)) => return Err(self.named(&error)),
                 Err(TryLockError::WouldBlock) if Instant::now() >= end => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        "another process has been holding the lock for a minute",
-                    ));
+                    let error = "another process has been holding the lock for a minute";
+                    return Err(self.named(&io::Error::new(io::ErrorKind::TimedOut, error)));
                 }
                 Err(TryLockError::WouldBlock) => sleep(BETWEEN_TRIES).await,
             }
@@ -63,13 +79,7 @@ impl TokenCache for FileTokenCache {
     }
 
     async fn store(&self, key: &CacheKey, token: &CachedToken) -> io::Result<()> {
-        make_folder(&self.folder)?;
-        // The lock is held, so nobody else writes this file.
-        let new = self.path(key, "new");
-        let mut file =
-            private(OpenOptions::new().write(true).create(true).truncate(true)).open(&new)?;
-        file.write_all(&serde_json::to_vec(token)?)?;
-        fs::rename(&new, self.path(key, "json"))
+        self.replace(key, token).map_err(|error| self.named(&error))
     }
 }
 

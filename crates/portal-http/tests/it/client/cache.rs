@@ -85,6 +85,18 @@ async fn a_cache_file_that_is_no_token_counts_as_empty() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_cant_be_used_is_named_before_anything_is_sent() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("tokens"), "a file in its place").unwrap();
+    let service = Scripted::granting(|_| none());
+    let error = another(&service, &folder).call(&ListPortals).await.unwrap_err().to_string();
+    let path = folder.path().join("tokens");
+    let expected = format!("the token cache can't be used: {}: ", path.display());
+    assert!(error.contains(&expected), "{error}");
+    assert_eq!(service.seen(), [""; 0]);
+}
+
 #[cfg(unix)]
 #[tokio::test(start_paused = true)]
 async fn nobody_else_can_read_a_cached_token() {

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portal_http::client::IntentSink;
+use portal_model::Response;
 use portal_model::flow::{Activity, Intent, NoAnswer};
 use portal_model::outcome::{NotCreated, Origin, Outcome};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::script::{Act, CREATE, LIST, Scripted, TOKEN, created, name, none, ours, quick};
@@ -156,4 +158,61 @@ fn a_runtime_that_shuts_down_leaves_the_intent_and_an_honest_outcome() {
     let outcome = runtime.block_on(creating);
     assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
     assert_eq!(notes.lines(), ["record PortalsAPItest100 1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_calls_run_at_once_than_the_org_may_have() {
+    let service = Scripted::granting(|call| if call.what == LIST { none() } else { created() });
+    let client = service.client();
+    let mut creates = JoinSet::new();
+    for _ in 0..40 {
+        creates.spawn(client.create(name()));
+    }
+    while let Some(outcome) = creates.join_next().await {
+        outcome.unwrap();
+    }
+    assert_eq!(service.most_at_once(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_create_comes_back_when_the_service_says() {
+    let mut throttles = 3;
+    let service = Scripted::granting(move |call| match call.what.as_str() {
+        LIST => none(),
+        _ if throttles == 0 => created(),
+        _ => {
+            throttles -= 1;
+            let answer = Response::new(429, "").with_retry_after(Some("7"), None);
+            Act::Say(answer)
+        }
+    });
+    let began = Instant::now();
+    let outcome = service.client().create(name()).await;
+    assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
+    assert_eq!(began.elapsed().as_secs(), 21);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_looked_for_until_the_service_has_settled() {
+    let service = Scripted::granting(|call| match call.what.as_str() {
+        CREATE => Act::Fail(NoAnswer::Broken("reset".to_owned()).into()),
+        _ => none(),
+    });
+    let mut policy = quick();
+    policy.max_posts = 1;
+    let client = service.builder().policy(policy).build(super::script::credential()).unwrap();
+    let creating = client.create(name());
+    let mut activity = creating.activity();
+    let settling = |activity: &Activity| matches!(activity, Activity::Settling { .. });
+    let shown = activity.wait_for(settling).await.unwrap().clone();
+    assert_eq!(
+        shown,
+        Activity::Settling { cause: "the answer was lost: the connection broke: reset".to_owned() }
+    );
+    let began = Instant::now();
+    let outcome = creating.await;
+    let Outcome::NotCreated { reason: NotCreated::Exhausted, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(began.elapsed(), Duration::from_secs(1));
 }

@@ -38,11 +38,15 @@ pub(crate) struct Call {
 pub(crate) struct Scripted {
     script: Arc<Mutex<Box<Script>>>,
     seen: Arc<Mutex<Vec<String>>>,
+    hosts: Arc<Mutex<Vec<String>>>,
+    /// How many calls run now, and ran at most.
+    running: Arc<Mutex<(usize, usize)>>,
 }
 
 impl Scripted {
     pub(crate) fn new(script: impl FnMut(&Call) -> Act + Send + 'static) -> Self {
-        Self { script: Arc::new(Mutex::new(Box::new(script))), seen: Arc::default() }
+        let script = Arc::new(Mutex::new(Box::new(script) as Box<Script>));
+        Self { script, seen: Arc::default(), hosts: Arc::default(), running: Arc::default() }
     }
 
     /// Grants tokens `t1`, `t2`, … and leaves the calls of the API to `script`.
@@ -60,6 +64,16 @@ impl Scripted {
     /// The calls so far: method and path.
     pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
+    }
+
+    /// Which hosts they went to.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        self.hosts.lock().unwrap().clone()
+    }
+
+    /// How many calls ran at the same time, at most.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.running.lock().unwrap().1
     }
 
     pub(crate) fn count(&self, what: &str) -> usize {
@@ -93,6 +107,15 @@ impl Transport for Scripted {
             value.to_str().unwrap().strip_prefix("Zoho-oauthtoken ").unwrap().to_owned()
         });
         self.seen.lock().unwrap().push(what.clone());
+        self.hosts.lock().unwrap().push(request.uri().host().unwrap().to_owned());
+        {
+            let mut running = self.running.lock().unwrap();
+            running.0 += 1;
+            running.1 = running.1.max(running.0);
+        }
+        // As long as any network takes: others come meanwhile.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.running.lock().unwrap().0 -= 1;
         let act = (self.script.lock().unwrap())(&Call { what, token });
         match act {
             Act::Say(answer) => {

@@ -2,9 +2,10 @@
 //! come from an authority whose key was thrown away.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use portal_http::client::{ClientError, Credential, HttpTransportBuilder, Proxy};
+use portal_http::client::{ClientError, Credential, HttpTransport, HttpTransportBuilder, Proxy};
 use portal_model::ListPortals;
 use portal_model::flow::NotSent;
 use portal_model::oauth::AccessToken;
@@ -187,4 +188,47 @@ async fn a_proxy_that_refuses_sends_nothing_and_its_password_stays_hidden() {
     let socks = Proxy::new("http://127.0.0.1:1", []).unwrap();
     let why = not_sent(list(trusting().proxy(socks), "https://www.zohoapis.example").await);
     assert!(why.contains("refused"), "{why}");
+}
+
+/// What the process of the next test does; without its environment, nothing.
+#[tokio::test]
+async fn a_process_behind_a_proxy() {
+    let Ok(url) = std::env::var("IT_LISTS") else { return };
+    let transport = HttpTransport::builder().ca_file(file("ca.pem"));
+    assert_eq!(list(transport, &url).await, Ok(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proxy_of_the_environment_is_taken_but_for_what_it_excepts() {
+    let service = service(false).await;
+    let proxy = proxy(&service).await;
+    let to_proxy = format!("http://user:p%40ss@{}", proxy.address);
+    let direct = format!("https://{}", service.address);
+    for (url, variable, except) in [
+        ("https://www.zohoapis.example", "HTTPS_PROXY", ""),
+        ("http://127.0.0.1:9", "http_proxy", ""),
+        ("https://www.zohoapis.example", "ALL_PROXY", "zohoapis.com"),
+        (&direct, "HTTPS_PROXY", "localhost,127.0.0.1"),
+    ] {
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "client::tls::a_process_behind_a_proxy"])
+            .env_clear()
+            .env("IT_LISTS", url)
+            .env(variable, &to_proxy)
+            .env("NO_PROXY", except)
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success(), "{variable} {url}");
+    }
+    let lines: Vec<_> =
+        proxy.heads().iter().map(|head| head.lines().next().unwrap().to_owned()).collect();
+    assert_eq!(
+        lines,
+        [
+            "CONNECT www.zohoapis.example:443 HTTP/1.1",
+            "GET http://127.0.0.1:9/crm/v7/settings/portals HTTP/1.1",
+            "CONNECT www.zohoapis.example:443 HTTP/1.1"
+        ]
+    );
 }

@@ -1,0 +1,95 @@
+//! What a client makes of the accounts server: where it says that the API is, and its silence.
+
+use std::time::Duration;
+
+use portal_http::client::{BuildError, Client, ClientError, Credential};
+use portal_model::flow::TokenError;
+use portal_model::oauth::AccessToken;
+use portal_model::outcome::{NotCreated, Outcome};
+use portal_model::{DataCenter, Environment, ListPortals};
+use tokio::time::Instant;
+
+use super::script::{Act, Scripted, TOKEN, credential, name, none};
+
+/// Grants a token that names `api_domain`.
+fn naming(api_domain: &str) -> Scripted {
+    let mut token = AccessToken::new("t1".to_owned());
+    token.api_domain = Some(api_domain.to_owned());
+    Scripted::new(move |call| if call.what == TOKEN { Act::Say(token.answer()) } else { none() })
+}
+
+fn url(client: &Client) -> String {
+    client.api_url().map(|url| url.to_string()).unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_in_another_data_center_is_followed_there() {
+    let service = naming("https://www.zohoapis.eu");
+    let client = service
+        .builder()
+        .data_center(DataCenter::Us, Environment::Production)
+        .build(credential())
+        .unwrap();
+    assert_eq!(url(&client), "https://www.zohoapis.com");
+    client.call(&ListPortals).await.unwrap();
+    assert_eq!(url(&client), "https://www.zohoapis.eu");
+    assert_eq!(client.api_domain_mismatch(), None);
+    assert_eq!(service.hosts(), ["accounts.zoho.com", "www.zohoapis.eu"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_goes_to_no_host_that_nobody_named() {
+    let service = naming("https://www.zohoapis.eu");
+    let client = service.client();
+    client.call(&ListPortals).await.unwrap();
+    assert_eq!(service.hosts(), ["accounts.zoho.com", "www.zohoapis.com"]);
+    assert_eq!(client.api_domain_mismatch().as_deref(), Some("https://www.zohoapis.eu"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_host_the_answer_decides_unless_it_is_in_the_clear() {
+    let client = |service: &Scripted| {
+        let builder = Client::builder().transport(service.clone());
+        builder.accounts_url("https://accounts.zoho.uk").build(credential()).unwrap()
+    };
+    let service = naming("https://www.zohoapis.uk/");
+    client(&service).call(&ListPortals).await.unwrap();
+    assert_eq!(service.hosts(), ["accounts.zoho.uk", "www.zohoapis.uk"]);
+
+    let service = naming("http://www.zohoapis.uk");
+    let error = client(&service).call(&ListPortals).await.unwrap_err();
+    assert!(error.to_string().contains("would carry secrets in the clear"), "{error}");
+    assert_eq!(service.hosts(), ["accounts.zoho.uk"]);
+
+    let service = Scripted::granting(|_| none());
+    let error = client(&service).call(&ListPortals).await.unwrap_err();
+    assert!(error.to_string().contains("did not say where the API is"), "{error}");
+}
+
+#[test]
+fn what_a_credential_needs_is_asked_for_before_anything_is_sent() {
+    let error = Client::builder().build(credential()).unwrap_err();
+    assert_eq!(error, BuildError::NoAccountsUrl);
+    let error = Client::builder().build(Credential::access_token("t1".to_owned())).unwrap_err();
+    assert_eq!(error, BuildError::NoApiUrl);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_accounts_server_is_given_up_in_time() {
+    let service = Scripted::new(|_| Act::Hang);
+    let client = service.client();
+    let began = Instant::now();
+    let error = client.call(&ListPortals).await.unwrap_err();
+    assert!(matches!(error, ClientError::Token(TokenError::Unreachable(_))), "{error:?}");
+    assert_eq!(began.elapsed().as_secs(), 30);
+
+    let began = Instant::now();
+    let Outcome::NotCreated { reason: NotCreated::Unreachable(why), .. } =
+        client.create(name()).await
+    else {
+        panic!()
+    };
+    assert!(why.contains("the accounts server could not be reached"), "{why}");
+    assert!(began.elapsed() <= Duration::from_secs(120));
+    assert_eq!(service.count("POST /crm"), 0);
+}

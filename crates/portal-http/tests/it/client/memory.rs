@@ -1,0 +1,41 @@
+//! The client over the server in memory: a tower service is a transport.
+
+use portal_http::client::{Client, Credential};
+use portal_http::server::PortalService;
+use portal_model::oauth::RevokeToken;
+use portal_model::outcome::{Origin, Outcome};
+use portal_model::{GetPortal, RenamePortal};
+use portal_store::{MemoryRegistry, Registry as _};
+
+use super::script::{NAME, name};
+use crate::cases::{CLIENT, seed};
+
+#[tokio::test]
+async fn a_portal_is_created_read_and_renamed_without_a_socket() {
+    let registry = MemoryRegistry::default();
+    registry.apply_seed(&seed(), "2026-11-23T10:00:00Z".parse().unwrap()).await.unwrap();
+    let builder = || {
+        Client::builder()
+            .transport(PortalService::new(registry.clone()))
+            .api_url("https://portal.example")
+            .accounts_url("https://accounts.example")
+    };
+    let credential =
+        || Credential::refresh_token(CLIENT, CLIENT.to_owned(), "fresh.all".to_owned());
+
+    let client = builder().build(credential()).unwrap();
+    let outcome = client.create(name()).await;
+    assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
+    let again = client.create(name()).await;
+    assert!(matches!(again, Outcome::Present { origin: Origin::Preexisting, .. }), "{again:?}");
+    let renamed = "portalsapitest200".parse().unwrap();
+    client.call(&RenamePortal::new(NAME, renamed)).await.unwrap();
+    let portal = client.call(&GetPortal::new("PORTALSAPITEST200")).await.unwrap().unwrap();
+    assert_eq!(portal.name, "portalsapitest200");
+
+    let accounts = builder().build_accounts().unwrap();
+    accounts.revoke(&RevokeToken::new("fresh.all".to_owned())).await.unwrap();
+    assert!(accounts.revoke(&RevokeToken::new("fresh.all".to_owned())).await.is_err());
+    let error = builder().build(credential()).unwrap().authenticate().await.unwrap_err();
+    assert!(error.to_string().contains("the refresh token"), "{error}");
+}
