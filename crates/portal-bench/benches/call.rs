@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use portal_bench::{ServerProcess, median, report, serve_if_asked};
 use portal_http::client::{Client, Credential, HttpTransport, Proxy};
 use portal_model::{ApiVersion, CreatePortal, Endpoint as _, PortalName};
-use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -91,9 +90,17 @@ where
 }
 
 /// What this process has used so far.
+#[cfg(unix)]
 fn cpu() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::try_from(time).expect("a time that has passed")
+}
+
+/// It is not measured here: the ratio is no number.
+#[cfg(not(unix))]
+const fn cpu() -> Duration {
+    Duration::ZERO
 }
 
 fn ours(server: &ServerProcess) -> Client {

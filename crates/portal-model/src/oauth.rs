@@ -312,6 +312,18 @@ impl OAuthError {
         self.error.eq_ignore_ascii_case(Self::ACCESS_DENIED)
     }
 
+    /// The credential itself is refused, now and later: asking again would not help.
+    pub fn is_wrong_credential(&self) -> bool {
+        matches!(
+            self.error.as_str(),
+            Self::INVALID_CLIENT
+                | Self::INVALID_CODE
+                | "invalid_client_id"
+                | "invalid_client_secret"
+                | "invalid_grant"
+        )
+    }
+
     /// Which part of a credential the service refuses, in words.
     pub fn refused_part(&self) -> &'static str {
         match self.error.as_str() {

@@ -141,11 +141,10 @@ impl Refreshed {
                 Err(error) => {
                     tracing::warn!(%error, "no new access token");
                     state.failed = Some(Instant::now());
-                    match &error {
-                        TokenError::Refused(error) if !error.is_throttled() => {
-                            state.refused = Some(error.clone());
-                        }
-                        _ => {}
+                    if let TokenError::Refused(error) = &error
+                        && error.is_wrong_credential()
+                    {
+                        state.refused = Some(error.clone());
                     }
                     Err(error)
                 }
