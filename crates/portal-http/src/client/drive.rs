@@ -129,8 +129,10 @@ impl End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        let outcome = self.flow.clone().abandon();
-        self.deliver(outcome);
+        if self.outcome.is_some() {
+            let outcome = self.flow.clone().abandon();
+            self.deliver(outcome);
+        }
     }
 }
 
