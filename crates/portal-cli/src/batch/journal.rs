@@ -106,7 +106,8 @@ impl Journal {
         } else {
             let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             let text = bytes.get(..whole).unwrap_or_default();
-            let states = read(text, &header, rows).with_context(|| format!("in {shown}"))?;
+            let states =
+                read(text, &header, rows).with_context(|| format!("the journal {shown}"))?;
             // What a crash cut short was never acted upon: nothing is sent before its line is
             // whole.
             file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0)))?;
@@ -152,9 +153,9 @@ fn read(text: &[u8], header: &Header, rows: &[Row]) -> anyhow::Result<Vec<State>
     let found: Header = lines
         .next()
         .and_then(|line| serde_json::from_slice(line).ok())
-        .context("the first line is not that of a journal: give another file with --journal")?;
+        .context("its first line is not that of a journal: give another file with --journal")?;
     if found.journal != header.journal {
-        bail!("the journal has the format {}, expected {}", found.journal, header.journal);
+        bail!("it has the format {}, expected {}", found.journal, header.journal);
     }
     if found.sha256 != header.sha256 {
         bail!(other_rows(&found, header));
@@ -162,9 +163,16 @@ fn read(text: &[u8], header: &Header, rows: &[Row]) -> anyhow::Result<Vec<State>
     let mut states = vec![State::Open; rows.len()];
     for (index, line) in lines.enumerate() {
         let line: Line = serde_json::from_slice(line)
-            .with_context(|| format!("line {} of the journal can't be read", index + 2))?;
+            .with_context(|| format!("its line {} can't be read", index + 2))?;
         let state = line.row.checked_sub(1).and_then(|row| states.get_mut(row));
-        let state = state.with_context(|| format!("there is no row {}", line.row))?;
+        let state = state.with_context(|| {
+            format!(
+                "its line {} is about row {}, which {} has not",
+                index + 2,
+                line.row,
+                header.csv
+            )
+        })?;
         match line.event {
             Event::Sending(intent) => *state = State::InDoubt(intent),
             // The doubt stays with its intent.
@@ -178,13 +186,13 @@ fn read(text: &[u8], header: &Header, rows: &[Row]) -> anyhow::Result<Vec<State>
 fn other_rows(found: &Header, wanted: &Header) -> String {
     if found.csv == wanted.csv {
         format!(
-            "the journal belongs to {} as it was before ({} rows, now {}): undo the change, or \
+            "it belongs to {} as it was before ({} rows, now {}): undo the change, or \
              begin a new journal with --journal FILE",
             found.csv, found.rows, wanted.rows
         )
     } else {
         format!(
-            "the journal belongs to {}, not to {}: give another file with --journal",
+            "it belongs to {}, not to {}: give another file with --journal",
             found.csv, wanted.csv
         )
     }

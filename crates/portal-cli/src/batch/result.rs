@@ -69,24 +69,29 @@ fn verdict(outcome: &str) -> Verdict {
 
 /// What to do about a row that failed; what helps a single create is not always what helps here.
 fn next_step(kind: &str, verdict: Verdict, alone: Option<String>) -> Option<String> {
-    match (verdict, kind) {
-        (Verdict::InDoubt, _) => Some("run the same command again: it looks and settles it".into()),
-        (Verdict::NotCreated, "auth") => {
-            Some(format!("{}; then run the same command again", alone.unwrap_or_default()))
-        }
-        (Verdict::NotCreated, _) => Some("run the same command again".into()),
+    let alone = alone.unwrap_or_default();
+    let step = match (verdict, kind) {
+        (Verdict::Done, _) => return None,
+        (Verdict::InDoubt, _) => "run the same command again: it looks and settles it".to_owned(),
+        (Verdict::NotCreated, "throttled") => alone,
+        (Verdict::NotCreated, "auth") => after(&alone, "run the same command again"),
+        (Verdict::NotCreated, _) => "run the same command again".to_owned(),
         (Verdict::Refused, "name_taken") => {
-            Some("put the row with another name into a new file, and create from that".into())
+            "put the row with another name into a new file, and create from that".to_owned()
         }
-        (Verdict::Refused, "org_has_portal") => Some(
-            "use the portal that is there; where the org may have several, run it again with \
-             --retry --allow-another"
-                .into(),
-        ),
-        (Verdict::Refused, _) => {
-            let alone = alone.unwrap_or_default();
-            Some(format!("{}; then run it again with --retry", alone.trim_end_matches('.')))
-        }
-        (Verdict::Done, _) => alone,
+        (Verdict::Refused, "org_has_portal") => "use the portal that is there; where the org may \
+            have several, run it again with --retry --allow-another"
+            .to_owned(),
+        (Verdict::Refused, _) => after(&alone, "run it again with --retry"),
+    };
+    Some(step)
+}
+
+/// First the one, then the other.
+fn after(first: &str, then: &str) -> String {
+    match first {
+        "" => then.to_owned(),
+        _ if first.ends_with('.') => format!("{first} Then {then}."),
+        _ => format!("{first}; then {then}"),
     }
 }

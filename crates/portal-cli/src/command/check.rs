@@ -1,15 +1,18 @@
-//! `portal check NAME…`: the name rules, without sending anything.
+//! `portal check NAME…`: the name rules, and `--from FILE`: all of a batch that can be checked
+//! without sending anything.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use portal_model::outcome::ExitClass;
 use serde::Serialize;
 
+use crate::batch::file;
 use crate::failure::{ErrorReport, Failure};
+use crate::folders;
 use crate::invalid_name;
 use crate::printer::Printer;
+use crate::profile::Profiles;
 
 /// Check names against the rules; nothing is sent
 #[derive(Debug, clap::Args)]
@@ -23,27 +26,31 @@ pub(crate) struct Args {
     /// The names
     #[arg(required_unless_present = "from", value_name = "NAME")]
     names: Vec<String>,
-    /// Check the names in a file too: one a line, or the columns `name` and `or` of a CSV
-    #[arg(long, value_name = "FILE")]
+    /// Find everything that `portal create --from FILE` would refuse to begin with
+    #[arg(long, value_name = "FILE", conflicts_with = "names")]
     from: Option<PathBuf>,
+    /// Let a file have several portals for one profile
+    #[arg(long, requires = "from")]
+    allow_another: bool,
 }
 
 #[derive(Serialize)]
 struct Checked<'a> {
     name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<&'a str>,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorReport>,
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let mut names = args.names.clone();
     if let Some(path) = &args.from {
-        names.extend(read(path)?);
+        return check_file(path, args.allow_another, printer);
     }
     let mut seen = HashMap::new();
     let mut all_valid = true;
-    for name in &names {
+    for name in &args.names {
         let error = match invalid_name::parse(name, printer) {
             Err(invalid) => Some(invalid_name::report(&invalid)),
             Ok(_) => seen.insert(name.to_ascii_lowercase(), name).map(|first| {
@@ -55,11 +62,12 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> 
         match error {
             None => printer.result(
                 format_args!("{name} is possible"),
-                &Checked { name, outcome: "valid", error: None },
+                &Checked { name, profile: None, outcome: "valid", error: None },
             ),
             Some(error) => {
                 all_valid = false;
-                printer.json(&Checked { name, outcome: "invalid", error: Some(error) });
+                let (profile, error) = (None, Some(error));
+                printer.json(&Checked { name, profile, outcome: "invalid", error });
             }
         }
     }
@@ -74,28 +82,17 @@ fn duplicate(name: &str, first: &str) -> String {
     }
 }
 
-/// Reads names, from lines or from a CSV with a column `name`.
-fn read(path: &Path) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{} can't be read", path.display()))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    let header = csv.headers()?.clone();
-    let column = |wanted: &str| header.iter().position(|column| column == wanted);
-    let Some(name) = column("name") else {
-        return Ok(text
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(str::to_owned)
-            .collect());
-    };
-    let or = column("or");
-    let mut names = Vec::new();
-    for row in csv.records() {
-        let row = row?;
-        names.extend(row.get(name).map(str::to_owned));
-        let alternatives = or.and_then(|or| row.get(or)).unwrap_or_default();
-        names.extend(alternatives.split('|').filter(|name| !name.is_empty()).map(str::to_owned));
+fn check_file(path: &Path, allow_another: bool, printer: &Printer) -> Result<ExitClass, Failure> {
+    let profiles = Profiles::load(&folders::config()?)?;
+    let rows = file::read(path, allow_another, &profiles, printer)?;
+    for row in &rows {
+        let (name, profile) = (row.name.as_str(), Some(row.profile.as_str()));
+        printer.json(&Checked { name, profile, outcome: "valid", error: None });
     }
-    Ok(names)
+    printer.text(format_args!(
+        "Nothing is wrong with the {} rows of {}.",
+        rows.len(),
+        path.display()
+    ));
+    Ok(ExitClass::Success)
 }

@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod batch;
+mod crash;
 mod create;
 mod doctor;
 mod doubt;

@@ -15,6 +15,8 @@ pub(crate) struct Org {
     pub(crate) environment: &'static str,
     pub(crate) permissions: &'static [&'static str],
     pub(crate) scopes: &'static [&'static str],
+    /// Whether it may have one portal only.
+    pub(crate) portal_limit: bool,
     /// Whether the home has a profile for it.
     pub(crate) has_profile: bool,
 }
@@ -27,6 +29,7 @@ impl Org {
             environment: "production",
             permissions: &["manage_portal", "manage_portal_users"],
             scopes: &["ZohoCRM.settings.clientportal.CREATE", "ZohoCRM.settings.clientportal.READ"],
+            portal_limit: true,
             has_profile: true,
         }
     }
@@ -47,8 +50,14 @@ impl Org {
         format!("1000.hush-code.{}", self.name)
     }
 
+    /// `org000`, `org001` and so on.
+    pub(crate) fn many(count: usize) -> Vec<Self> {
+        (0..count).map(|number| Self::new(format!("org{number:03}"))).collect()
+    }
+
     fn seed(&self) -> String {
         let Self { name, environment, permissions, scopes, .. } = self;
+        let limit = if self.portal_limit { "portal_limit = 1" } else { "" };
         let credential = format!(
             "[[org.user.credential]]\nclient_id = \"{}\"\nclient_secret = \"{}\"\n\
              scopes = {scopes:?}\n",
@@ -56,7 +65,7 @@ impl Org {
             self.client_secret(),
         );
         format!(
-            "[[org]]\nname = \"{name}\"\nenvironment = \"{environment}\"\nportal_limit = 1\n\
+            "[[org]]\nname = \"{name}\"\nenvironment = \"{environment}\"\n{limit}\n\
              [[org.user]]\nname = \"Admin\"\nemail = \"admin@{name}.example\"\n\
              permissions = {permissions:?}\n\
              {credential}refresh_token = \"{}\"\n{credential}grant_code = \"{}\"\n",
@@ -66,7 +75,37 @@ impl Org {
     }
 }
 
-/// The server and the home.
+/// The text of a seed file with these orgs.
+pub(crate) fn seed(orgs: &[Org]) -> String {
+    orgs.iter().map(Org::seed).collect()
+}
+
+/// Writes the two files that `portal login` would, for the server at `url`.
+pub(crate) fn write_profiles(home: &Home, url: &str, orgs: &[Org]) {
+    let folder = home.path().join(".config/portal");
+    fs::create_dir_all(&folder).unwrap();
+    let (mut config, mut credentials) = (String::new(), String::new());
+    for org in orgs.iter().filter(|org| org.has_profile) {
+        let (name, id) = (&org.name, org.client_id());
+        let _ = writeln!(
+            config,
+            "[profile.{name}]\napi_domain = \"{url}\"\naccounts_url = \"{url}\"\n\
+             client_id = \"{id}\""
+        );
+        let (secret, token) = (org.client_secret(), org.refresh_token());
+        let _ = writeln!(
+            credentials,
+            "[{name}]\nclient_secret = \"{secret}\"\nrefresh_token = \"{token}\""
+        );
+    }
+    fs::write(folder.join("config.toml"), config).unwrap();
+    // Nobody else can read what `tempfile` makes.
+    let mut file = tempfile::NamedTempFile::new_in(&folder).unwrap();
+    file.write_all(credentials.as_bytes()).unwrap();
+    file.persist(folder.join("credentials.toml")).unwrap();
+}
+
+/// A server with many orgs, and a home whose profiles lead to them.
 pub(crate) struct Orgs {
     pub(crate) home: Home,
     pub(crate) served: Served,
@@ -74,46 +113,24 @@ pub(crate) struct Orgs {
 }
 
 impl Orgs {
-    pub(crate) fn start(orgs: Vec<Org>, arguments: &[&str]) -> Self {
+    pub(crate) fn start(seeded: Vec<Org>, arguments: &[&str]) -> Self {
         let home = Home::new();
-        let seed: String = orgs.iter().map(Org::seed).collect();
-        fs::write(home.path().join("seed.toml"), seed).unwrap();
+        fs::write(home.path().join("seed.toml"), seed(&seeded)).unwrap();
         let served = Served::start(&home, &[&["--seed", "seed.toml"], arguments].concat());
-        let this = Self { home, served, seeded: orgs };
-        this.write_profiles();
-        this
-    }
-
-    /// Writes the two files that `portal login` would.
-    fn write_profiles(&self) {
-        fs::create_dir_all(self.config()).unwrap();
-        let (mut config, mut credentials) = (String::new(), String::new());
-        let url = self.served.url();
-        for org in self.seeded.iter().filter(|org| org.has_profile) {
-            let _ = writeln!(
-                config,
-                "[profile.{}]\napi_domain = \"{url}\"\naccounts_url = \"{url}\"\n\
-                 client_id = \"{}\"",
-                org.name,
-                org.client_id()
-            );
-            let _ = writeln!(
-                credentials,
-                "[{}]\nclient_secret = \"{}\"\nrefresh_token = \"{}\"",
-                org.name,
-                org.client_secret(),
-                org.refresh_token()
-            );
-        }
-        fs::write(self.config().join("config.toml"), config).unwrap();
-        // Nobody else can read what `tempfile` makes.
-        let mut file = tempfile::NamedTempFile::new_in(self.config()).unwrap();
-        file.write_all(credentials.as_bytes()).unwrap();
-        file.persist(self.config().join("credentials.toml")).unwrap();
+        write_profiles(&home, served.url(), &seeded);
+        Self { home, served, seeded }
     }
 
     pub(crate) fn config(&self) -> PathBuf {
         self.home.path().join(".config/portal")
+    }
+
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.home.path().join(name), text).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.home.path().join(name)).unwrap()
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {

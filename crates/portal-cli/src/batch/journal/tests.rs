@@ -110,10 +110,10 @@ fn a_line_that_can_not_be_read_is_named() {
     let fixture = Fixture::new();
     drop(fixture.open().unwrap());
     for (line, expected) in [
-        ("{}\n", "line 2 of the journal"),
+        ("{}\n", "its line 2 can't be read"),
         (
             "{\"row\":4,\"profile\":\"d\",\"sending\":{\"name\":\"DPortal\",\"posts\":1}}\n",
-            "there is no row 4",
+            "its line 2 is about row 4, which portals.csv has not",
         ),
     ] {
         let header = fixture.text().lines().next().unwrap().to_owned() + "\n";

@@ -1,6 +1,5 @@
 //! `portal create --from FILE`: one portal in each of many orgs.
 
-mod file;
 mod progress;
 mod table;
 
@@ -15,6 +14,7 @@ use tokio::sync::watch;
 
 use self::progress::Progress;
 use crate::batch::board::Board;
+use crate::batch::file;
 use crate::batch::journal::{Journal, State};
 use crate::batch::plan::Row;
 use crate::batch::result::{RowResult, Verdict};

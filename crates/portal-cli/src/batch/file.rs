@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use portal_model::outcome::ExitClass;
 use serde_json::json;
 
-use crate::batch::plan::{self, Row};
-use crate::batch::sheet::{self, Problem};
+use super::plan::{self, Row};
+use super::sheet::{self, Problem};
 use crate::failure::{ErrorReport, Failure};
 use crate::printer::Printer;
 use crate::profile::Profiles;
-use portal_model::outcome::ExitClass;
 
 /// The rows of a file in which nothing is wrong.
 pub(crate) fn read(
@@ -19,7 +18,8 @@ pub(crate) fn read(
     profiles: &Profiles,
     printer: &Printer,
 ) -> Result<Vec<Row>, Failure> {
-    let bytes = std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
+    let bytes = std::fs::read(path)
+        .map_err(|error| Failure::usage(format!("{} can't be read: {error}", path.display())))?;
     let (entries, mut problems) = sheet::read(&bytes);
     let checked = plan::check(&entries, allow_another);
     problems.extend(plan::check_profiles(&entries, |name| profiles.entries().contains_key(name)));

@@ -1,0 +1,287 @@
+//! `create --from`: what a batch does, says, and does not do again.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+
+use serde_json::json;
+
+use crate::orgs::{self, Org, Orgs};
+use crate::support::{Home, Ran, Served, golden};
+
+const CREATE: [&str; 3] = ["create", "--from", "portals.csv"];
+
+/// A row for each org, its name made from that of the org.
+fn csv(orgs: &[Org]) -> String {
+    let rows = orgs.iter().map(|org| format!("{0},{0}Portal", org.name));
+    std::iter::once("profile,name".to_owned()).chain(rows).collect::<Vec<_>>().join("\n")
+}
+
+fn start(count: usize, arguments: &[&str]) -> Orgs {
+    let orgs = Orgs::start(Org::many(count), arguments);
+    orgs.write("portals.csv", csv(&orgs.seeded));
+    orgs
+}
+
+fn outcomes(ran: &Ran) -> Vec<String> {
+    ran.json().iter().map(|row| row["outcome"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Starts a batch, and waits until so many of its rows are over.
+fn start_and_read(orgs: &Orgs, rows: usize) -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut command = orgs.home.command(&CREATE);
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(process.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with(&format!("[{rows}/")) {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before");
+    }
+    (process, stderr)
+}
+
+#[test]
+fn every_org_gets_its_portal_and_the_same_command_again_sends_nothing() {
+    let orgs = start(5, &[]);
+    let ran = orgs.run(&CREATE);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    golden("batch", &ran.stdout);
+    assert!(ran.stderr.starts_with("5 portals in 5 orgs, 1 data center; this can't be undone.\n"));
+    assert!(ran.stderr.contains("portals.journal.jsonl"), "{ran:?}");
+    assert!(ran.stderr.contains("[5/5] created: org"), "{ran:?}");
+    for org in &orgs.seeded {
+        let listed = orgs.run(&["list", "--profile", &org.name]).stdout;
+        assert!(listed.starts_with(&format!("{}Portal ", org.name)), "{listed}");
+    }
+
+    let journal = orgs.read("portals.journal.jsonl");
+    let Orgs { home, served, .. } = orgs;
+    served.kill();
+    let again = home.run(&CREATE);
+    assert_eq!((again.status, again.stderr.as_str()), (0, ""));
+    assert_eq!(again.stdout, ran.stdout);
+    let after = std::fs::read_to_string(home.path().join("portals.journal.jsonl")).unwrap();
+    assert_eq!(after, journal);
+}
+
+#[test]
+fn everything_wrong_with_a_file_is_said_at_once_and_nothing_is_begun() {
+    let home = Home::new();
+    let orgs = [Org::new("acme"), Org::new("beta")];
+    orgs::write_profiles(&home, "http://127.0.0.1:1", &orgs);
+    let file = b"profile,name,or\nacme,Acme Portal,x\nacmee,AcmePortal,\nacme,acmeportal,\n\
+                 beta,,\n\nbeta,B\xe9taPortal,\n\"beta\",BetaPortal,Beta2025|beta2025\n";
+    std::fs::write(home.path().join("portals.csv"), file).unwrap();
+    let ran = home.run(&CREATE);
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
+    golden("batch-mistakes", &ran.stderr);
+    assert!(!home.path().join("portals.journal.jsonl").exists());
+
+    let checked = home.run(&["check", "--from", "portals.csv", "--output", "json"]);
+    assert_eq!((checked.status, &checked.stderr), (2, &ran.stderr));
+    let problems = &checked.json()[0]["error"]["details"]["problems"];
+    assert_eq!(problems.as_array().unwrap().len(), 8, "{problems}");
+    std::fs::write(home.path().join("portals.csv"), csv(&orgs)).unwrap();
+    assert_eq!(home.run(&["check", "--from", "portals.csv"]).status, 0);
+}
+
+#[test]
+fn a_journal_of_another_file_is_refused_with_both_names() {
+    let orgs = start(2, &[]);
+    assert_eq!(orgs.run(&CREATE).status, 0);
+    orgs.write("others.csv", csv(&orgs.seeded[..1]));
+    let journal = ["--journal", "portals.journal.jsonl"];
+    let ran = orgs.run(&[&["create", "--from", "others.csv"], &journal[..]].concat());
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
+    golden("batch-other-journal", &ran.stderr);
+    orgs.write("portals.csv", csv(&orgs.seeded[..1]));
+    let ran = orgs.run(&CREATE);
+    assert_eq!(ran.status, 2);
+    golden("batch-changed-file", &ran.stderr);
+}
+
+#[test]
+fn where_nobody_can_be_asked_a_batch_needs_a_yes() {
+    let home = Home::new();
+    let config = home.path().join(".config/portal");
+    orgs::write_profiles(&home, "http://127.0.0.1:1", &[Org::new("acme"), Org::new("beta")]);
+    let profiles = "[profile.acme]\ndata_center = \"eu\"\nclient_id = \"1000.A\"\n\
+                    [profile.beta]\ndata_center = \"in\"\nclient_id = \"1000.B\"\n";
+    std::fs::write(config.join("config.toml"), profiles).unwrap();
+    std::fs::write(home.path().join("portals.csv"), csv(&[Org::new("acme"), Org::new("beta")]))
+        .unwrap();
+    let ran = home.run(&CREATE);
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{ran:?}");
+    assert!(ran.stderr.contains("hint: `--yes`"), "{ran:?}");
+    let dry = home.run(&[&CREATE[..], &["--dry-run"]].concat());
+    assert_eq!(
+        (dry.status, dry.stdout.as_str()),
+        (0, "2 portals in 2 orgs, 2 data centers; this can't be undone.\n")
+    );
+}
+
+#[test]
+fn a_refused_row_is_tried_again_only_on_request_and_one_that_reached_nobody_at_once() {
+    let mut seeded = Org::many(3);
+    seeded[1].permissions = &[];
+    let orgs = Orgs::start(seeded, &[]);
+    orgs.write("portals.csv", csv(&orgs.seeded));
+    let config = orgs.config().join("config.toml");
+    let good = std::fs::read_to_string(&config).unwrap();
+    // The last org is not reached at first.
+    let (others, last) = good.split_at(good.find("[profile.org002]").unwrap());
+    let gone = format!("{others}{}", last.replace(orgs.served.url(), "http://127.0.0.1:1"));
+    std::fs::write(&config, gone).unwrap();
+    let json = ["--output", "json", "--timeout", "500ms", "--settle", "50ms", "--deadline", "2s"];
+    let run = |more: &[&str]| orgs.run(&[&CREATE[..], &json, more].concat());
+    let first = run(&[]);
+    assert_eq!(outcomes(&first), ["created", "rejected", "not_created"]);
+    assert_eq!(first.status, 1);
+
+    std::fs::write(&config, good).unwrap();
+    assert_eq!(outcomes(&run(&[])), ["created", "rejected", "created"]);
+    let lines = orgs.read("portals.journal.jsonl").lines().count();
+    assert_eq!(outcomes(&run(&[])), ["created", "rejected", "created"]);
+    assert_eq!(orgs.read("portals.journal.jsonl").lines().count(), lines);
+    assert_eq!(outcomes(&run(&["--retry"])), ["created", "rejected", "created"]);
+    assert_eq!(orgs.read("portals.journal.jsonl").lines().count(), lines + 2);
+}
+
+#[test]
+fn a_portal_that_is_there_is_a_success_only_with_ensure() {
+    let orgs = start(1, &[]);
+    assert_eq!(orgs.run(&["create", "ORG000portal", "--profile", "org000"]).status, 0);
+    let ran = orgs.run(&CREATE);
+    assert_eq!(ran.status, 4);
+    assert!(ran.stdout.contains("With --ensure"), "{ran:?}");
+    assert_eq!(orgs.run(&[&CREATE[..], &["--ensure"]].concat()).status, 0);
+}
+
+#[test]
+fn several_portals_for_one_org_are_made_where_that_is_allowed() {
+    let org = Org { portal_limit: false, ..Org::new("acme") };
+    let orgs = Orgs::start(vec![org], &[]);
+    let rows: Vec<_> = (0..12).map(|number| format!("acme,AcmePortal{number}")).collect();
+    orgs.write("portals.csv", format!("profile,name\n{}", rows.join("\n")));
+    assert_eq!(orgs.run(&CREATE).status, 2);
+    assert_eq!(orgs.run(&["check", "--from", "portals.csv", "--allow-another"]).status, 0);
+    let ran = orgs.run(&[&CREATE[..], &["--allow-another"]].concat());
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.stderr.starts_with("12 portals in 1 org, 1 data center"), "{ran:?}");
+    assert_eq!(orgs.run(&["list", "--profile", "acme"]).stdout.lines().count(), 12);
+}
+
+#[test]
+fn two_processes_can_not_work_on_one_journal() {
+    let orgs = start(20, &["--fault", "POST request:delay=200ms"]);
+    let (process, mut stderr) = start_and_read(&orgs, 1);
+    let second = orgs.run(&CREATE);
+    assert_eq!(second.status, 2, "{second:?}");
+    assert!(second.stderr.contains("another `portal create` is at work with"), "{second:?}");
+    std::io::copy(&mut stderr, &mut std::io::sink()).unwrap();
+    assert_eq!(process.wait_with_output().unwrap().status.code(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_finishes_what_is_in_flight_and_the_same_command_goes_on() {
+    use std::io::Read as _;
+
+    let orgs = start(40, &["--fault", "POST request:delay=200ms"]);
+    let (process, mut stderr) = start_and_read(&orgs, 1);
+    let id = process.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    let ran = Ran::from(process.wait_with_output().unwrap());
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(said.contains("Stopping: "), "{said}");
+    assert!(ran.stdout.contains("Not created, safe to try again: "), "{ran:?}");
+    assert!(ran.stdout.contains("→ run the same command again"), "{ran:?}");
+    assert!(!ran.stdout.contains("In doubt"), "{ran:?}");
+
+    let again = orgs.run(&CREATE);
+    assert_eq!(again.status, 0, "{again:?}");
+    assert!(again.stdout.starts_with("Created: 40\n"), "{again:?}");
+    assert!(again.stderr.contains(" of 40 rows are over already."), "{again:?}");
+}
+
+/// `ulimit -f` makes a file full where a full disk would.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_under_the_journal_stops_before_a_send_and_loses_nothing() {
+    let orgs = start(40, &[]);
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 2; exec {} create --from portals.csv --output json",
+        env!("CARGO_BIN_EXE_portal")
+    );
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &script]).env_clear().env("HOME", orgs.home.path());
+    let full = Ran::from(shell.current_dir(orgs.home.path()).output().unwrap());
+    assert_eq!(full.status, 1, "{full:?}");
+    assert!(full.stderr.contains("the journal can't be written: "), "{full:?}");
+    assert!(full.stderr.contains("hint: make room"), "{full:?}");
+    let listed = |orgs: &Orgs| {
+        let listed = |org: &Org| orgs.run(&["list", "--profile", &org.name]).stdout.lines().count();
+        orgs.seeded.iter().map(listed).collect::<Vec<_>>()
+    };
+    let journal = orgs.read("portals.journal.jsonl");
+    for (org, portals) in orgs.seeded.iter().zip(listed(&orgs)) {
+        let row = format!("\"profile\":\"{}\",\"sending\"", org.name);
+        assert!(portals == 0 || journal.contains(&row), "{} was sent unwritten", org.name);
+    }
+
+    let again = orgs.run(&[&CREATE[..], &["--settle", "50ms"]].concat());
+    assert_eq!(again.status, 0, "{again:?}");
+    assert_eq!(listed(&orgs), [1; 40]);
+}
+
+#[test]
+fn the_table_of_fifty_orgs_tells_each_its_truth_and_its_next_step() {
+    let mut seeded = Org::many(50);
+    seeded.extend(["rival1", "rival2", "rival3"].map(Org::new));
+    seeded[7].permissions = &["manage_portal"];
+    seeded[8].permissions = &[];
+    seeded[9].permissions = &["manage_portal_users"];
+    let orgs = Orgs::start(seeded, &[]);
+    for (rival, name) in [("rival1", "TakenOne"), ("rival2", "TakenTwo"), ("rival3", "TakenThree")]
+    {
+        assert_eq!(orgs.run(&["create", name, "--profile", rival]).status, 0);
+    }
+    // An org of its own server, which throttles every create.
+    let other = Home::new();
+    std::fs::write(other.path().join("seed.toml"), orgs::seed(&orgs.seeded)).unwrap();
+    let throttling =
+        Served::start(&other, &["--seed", "seed.toml", "--fault", "POST request:429=600"]);
+    let config = orgs.config().join("config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let at = text.find("[profile.org013]").unwrap();
+    let (before, after) = text.split_at(at);
+    let after = after.replacen(orgs.served.url(), throttling.url(), 2);
+    std::fs::write(&config, format!("{before}{after}")).unwrap();
+    let rows = csv(&orgs.seeded[..50])
+        .replace("profile,name\n", "profile,name,or\n")
+        .replace("org020Portal", "TakenOne,FreeOne")
+        .replace("org021Portal", "takentwo,TakenThree");
+    orgs.write("portals.csv", rows);
+
+    let ran = orgs.run(&CREATE);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    golden("batch-fifty", &ran.stdout);
+    assert!(ran.stderr.starts_with("50 portals in 50 orgs, 2 data centers"), "{ran:?}");
+
+    let again = orgs.run(&[&CREATE[..], &["--output", "json"]].concat());
+    let rows = again.json();
+    let row = |profile: &str| rows.iter().find(|row| row["profile"] == profile).unwrap();
+    assert_eq!((again.status, rows.len()), (1, 50));
+    assert_eq!(
+        *row("org020"),
+        json!({
+            "name": "FreeOne", "profile": "org020", "outcome": "created", "requested": "TakenOne",
+        })
+    );
+    assert_eq!(row("org021")["owner"], json!("another_org"));
+    assert_eq!(row("org008")["error"]["code"], json!("NO_PERMISSION"));
+    assert_eq!(row("org013")["error"]["kind"], json!("throttled"));
+    let created = rows.iter().filter(|row| row["outcome"] == "created").count();
+    assert_eq!(created, 45);
+}

@@ -1,0 +1,118 @@
+//! A batch that is killed again and again ends with each portal exactly once.
+#![allow(clippy::print_stdout, reason = "it says how long it took")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use portal_http::server::LocalServer;
+use portal_model::oauth::{Grant, TokenRequest};
+use portal_store::{Registry as _, Seed, TokenRules};
+
+use crate::orgs::{self, Org};
+use crate::support::{Home, Ran};
+
+const ROWS: usize = 1500;
+const KILLS: usize = 10;
+
+/// Numbers that look random and are the same in each run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        // The constants of Knuth's MMIX.
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+}
+
+/// How many calls had which method and status.
+type Calls = Arc<Mutex<BTreeMap<(String, Option<u16>), usize>>>;
+
+async fn server(orgs: &[Org]) -> (LocalServer, Calls) {
+    let seed: Seed = orgs::seed(orgs).parse().unwrap();
+    let calls = Calls::default();
+    let counted = calls.clone();
+    let count = move |call: &portal_http::server::CallLog| {
+        let kind = (call.method.to_string(), call.status);
+        *counted.lock().unwrap().entry(kind).or_default() += 1;
+    };
+    (LocalServer::builder().seed(seed).on_call(count).start().await.unwrap(), calls)
+}
+
+/// How many portals each org has.
+async fn portals(server: &LocalServer, orgs: &[Org]) -> Vec<usize> {
+    let now = "2026-11-23T10:00:00Z".parse().unwrap();
+    let registry = server.registry();
+    let mut counts = Vec::new();
+    for org in orgs {
+        let grant = Grant::RefreshToken(org.refresh_token().into());
+        let request = TokenRequest::new(org.client_id(), org.client_secret(), grant);
+        let token = registry.grant(&request, TokenRules::LifetimesOnly, now).await.unwrap();
+        let token = token.unwrap().access_token;
+        let principal = registry.principal(token.expose(), now).await.unwrap().unwrap();
+        counts.push(registry.portals(principal.org.id).await.unwrap().len());
+    }
+    counts
+}
+
+fn create(home: &Home) -> std::process::Command {
+    home.command(&["create", "--from", "portals.csv", "--settle", "50ms"])
+}
+
+/// Runs the batch, and kills it once so many rows are over.
+fn kill_after(rows: usize, home: &Home) {
+    let mut command = create(home);
+    let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let over = lines.filter(|line| line.starts_with('[')).take(rows).count();
+    process.kill().unwrap();
+    let status = process.wait().unwrap();
+    assert_eq!((over, status.code()), (rows, None), "it ended before it was killed");
+}
+
+/// The state that the journal says each row is in.
+fn results(home: &Home) -> BTreeMap<u64, String> {
+    let journal = std::fs::read_to_string(home.path().join("portals.journal.jsonl")).unwrap();
+    let lines = journal.lines().skip(1).map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).expect(line);
+        let result = line["result"]["outcome"].as_str().unwrap_or("sending");
+        (line["row"].as_u64().unwrap(), result.to_owned())
+    });
+    lines.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifteen_hundred_rows_that_are_killed_ten_times_are_fifteen_hundred_portals() {
+    let orgs = Org::many(ROWS);
+    let (server, calls) = server(&orgs).await;
+    let home = Home::new();
+    orgs::write_profiles(&home, server.url(), &orgs);
+    let csv: Vec<_> = orgs.iter().map(|org| format!("{0},{0}Portal", org.name)).collect();
+    let csv = format!("profile,name\n{}\n", csv.join("\n"));
+    std::fs::write(home.path().join("portals.csv"), csv).unwrap();
+
+    let started = Instant::now();
+    let mut random = Random(7);
+    for _ in 0..KILLS {
+        kill_after(random.below(ROWS / KILLS), &home);
+    }
+    let last = Ran::from(create(&home).output().unwrap());
+    let elapsed = started.elapsed();
+    assert_eq!(last.status, 0, "{}", last.stdout);
+    assert_eq!(portals(&server, &orgs).await, [1; ROWS]);
+    let results = results(&home);
+    assert_eq!(results.len(), ROWS);
+    assert!(results.values().all(|result| result == "created" || result == "present"));
+
+    let before = calls.lock().unwrap().clone();
+    let again = Ran::from(create(&home).output().unwrap());
+    assert_eq!((again.status, again.stdout), (0, last.stdout));
+    assert_eq!(*calls.lock().unwrap(), before, "a finished journal sends nothing");
+    let posts: usize =
+        before.iter().filter(|((method, _), _)| method == "POST").map(|(_, count)| count).sum();
+    println!("{ROWS} rows, {KILLS} kills: {elapsed:.1?}, {posts} POSTs with those for tokens");
+}
