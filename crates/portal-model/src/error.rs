@@ -53,6 +53,17 @@ impl ApiError {
         self.code == ErrorCode::OauthScopeMismatch
     }
 
+    /// More calls than allowed, whatever the status: nothing was done, and later helps.
+    pub fn is_throttled(&self) -> bool {
+        self.http_status == 429 || self.code == ErrorCode::TooManyRequests
+    }
+
+    /// The service's own fault, whatever the status: it says nothing about what was done.
+    pub fn is_server_error(&self) -> bool {
+        self.http_status >= 500
+            || matches!(self.code, ErrorCode::InternalError | ErrorCode::InternalServerError)
+    }
+
     /// Refused because of who asks rather than what is asked for.
     pub fn is_forbidden(&self) -> bool {
         matches!(self.code, ErrorCode::NoPermission | ErrorCode::OauthScopeMismatch)
