@@ -23,7 +23,10 @@
 
 mod ask;
 mod judge;
+mod mutation;
 mod policy;
+#[cfg(test)]
+mod proof;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -34,6 +37,8 @@ pub use policy::{DeadlineTooShort, Jitter, Policy};
 pub use step::{
     Activity, Intent, NoAnswer, NotSent, Report, Step, TokenError, TokenId, UnexpectedReport,
 };
+
+use mutation::Mutation;
 
 use crate::endpoint::ApiVersion;
 use crate::error::ApiError;
@@ -148,7 +153,7 @@ impl CreateFlow {
             requested: None,
             started: None,
             token: Token { current: None, rejected: None, replaced: false },
-            phase: Phase::Baseline,
+            phase: if Mutation::NoBaseline.is_on() { Phase::Post } else { Phase::Baseline },
             under_way: None,
             wake_at: None,
             retries: 0,
@@ -245,7 +250,7 @@ impl CreateFlow {
     /// What must be written down before the POST is sent, and kept while it is there: it is
     /// `Some` from the moment a POST is handed out until it is certain what came of it.
     pub fn intent(&self) -> Option<Intent> {
-        let sending = self.under_way == Some(UnderWay::Post);
+        let sending = self.under_way == Some(UnderWay::Post) && !Mutation::IntentTooLate.is_on();
         match &self.phase {
             Phase::Over(outcome) => match outcome.as_ref() {
                 Outcome::Unknown { intent, .. } => Some(intent.clone()),

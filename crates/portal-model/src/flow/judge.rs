@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::mutation::Mutation;
 use super::{Absent, CreateFlow, Jitter, Phase, TokenError, TokenId, UnderWay};
 use crate::create::CreatePortal;
 use crate::endpoint::{Endpoint as _, Response, ResponseError};
@@ -38,7 +39,7 @@ impl CreateFlow {
         if let Some(id) = self.token.current.take() {
             self.token.rejected = Some((id, error));
         }
-        self.token.replaced = true;
+        self.token.replaced = !Mutation::EveryTokenReplaced.is_on();
     }
 
     fn fail_to_authenticate(&mut self, failure: AuthFailure) {
@@ -83,7 +84,7 @@ impl CreateFlow {
 
     /// The service certainly did not do what the POST asked for.
     fn on_refusal(&mut self, error: ApiError) {
-        let in_doubt = self.doubt.is_some();
+        let in_doubt = self.doubt.is_some() && !Mutation::DoubtForgotten.is_on();
         let needs_a_look =
             in_doubt || matches!(error.code, ErrorCode::AlreadyUsed | ErrorCode::LimitReached);
         if !needs_a_look {
@@ -196,7 +197,7 @@ impl CreateFlow {
             return self.finish(Outcome::Present { portal, origin });
         }
         let another = portals.into_iter().next();
-        let settled = began >= self.settled_at();
+        let settled = began >= self.settled_at() || Mutation::NothingSettles.is_on();
         if self.doubt.is_some() && !settled {
             // Not visible now, which proves nothing yet.
             if self.phase == Phase::LookUp(Absent::SendAgain)
@@ -276,7 +277,7 @@ impl CreateFlow {
     pub(super) fn retry(&mut self, now: Duration, jitter: Jitter, setback: NotCreated) {
         self.request_is_over();
         let asked_for = match setback {
-            NotCreated::Throttled { retry_after } => retry_after,
+            NotCreated::Throttled { retry_after } if !Mutation::Impatient.is_on() => retry_after,
             _ => None,
         };
         self.setback = Some(setback);
@@ -294,7 +295,7 @@ impl CreateFlow {
 }
 
 fn is_named(portal: &Portal, name: &PortalName) -> bool {
-    name.is_same_as(&portal.name)
+    name.is_same_as(&portal.name) && (name.as_str() == portal.name || !Mutation::ExactNames.is_on())
 }
 
 fn throttled(response: &Response) -> NotCreated {
