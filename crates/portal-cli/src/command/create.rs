@@ -21,10 +21,10 @@ use crate::report::{Asked, Report};
 use crate::signal::interrupted;
 use crate::target::{Place, SECRETS, TargetArgs};
 
-/// Create a portal; it can never be deleted
+/// Create a portal, or many from a file; none can ever be deleted
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = format!("{HELP}\n\n{SECRETS}\n\nExample:\n  portal create PortalsAPItest100 --profile acme"))]
+#[command(after_help = format!("{HELP}\n\n{SECRETS}\n\nExample:\n  portal create PortalsAPItest100 --profile acme\n  portal create --from portals.csv"))]
 pub(crate) struct Args {
     /// The name: 6 to 30 letters and digits, unique over all of Zoho
     #[arg(required_unless_present_any = ["resume", "from"])]
@@ -59,6 +59,10 @@ pub(crate) struct Args {
 const HELP: &str = "\
 It looks first which portals the org has, then sends one request; where the answer is lost it finds \
 out what happened. Nothing is created twice.
+
+--from: the column `or` may be left out; it has names to try when the first is taken, separated by \
+|. Nothing is sent unless the whole file is right. What happens is kept in a journal beside the file, \
+and the same command again goes on where it was; a batch whose rows differ exits with 1.
 
 Exit status: 0 created, 1 refused, 2 nothing was sent (an invalid name, wrong usage), 3 refused for \
 want of a permission or a valid token, 4 the portal or the name is there already, 5 in doubt (settle \

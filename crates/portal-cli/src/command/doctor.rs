@@ -19,11 +19,13 @@ use crate::profile::{Profile, Profiles};
 use crate::wrap::wrap;
 
 /// Check a profile, or all of them; nothing is changed
-///
-/// Whether the token may create is found out with a request that has no name: the service refuses
-/// it in any case, and says why.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  portal doctor --profile acme")]
+#[command(after_help = "\
+Whether the token may create is found out with a create that has no name: the service refuses it in \
+any case, and says why.
+
+Example:
+  portal doctor --profile acme")]
 pub(crate) struct Args {
     /// The profile; without it, every one
     #[arg(long, value_name = "PROFILE")]
@@ -50,6 +52,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         .into_iter()
         .map(|name| Ok((name, profiles.get(name)?)))
         .collect::<Result<_, Failure>>()?;
+    let is_one = found.len() == 1;
     let mut checked = stream::iter(found)
         .map(|(name, profile)| async move {
             let target = profile.target(name, ApiVersion::default(), args.ca_file.clone());
@@ -59,9 +62,13 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let mut exits = Vec::new();
     while let Some((name, checks)) = checked.next().await {
         let checks = checks?;
-        printer.text(name);
+        let is_well = checks.iter().all(|check| check.status == Status::Ok);
+        printer.text(if is_well { format!("{name}: all is well") } else { name.to_owned() });
         for check in &checks {
-            say(name, check, printer);
+            // Of many profiles people want to see what is wrong.
+            if is_one || printer.is_json() || check.status != Status::Ok {
+                say(name, check, printer);
+            }
         }
         exits.extend(checks.iter().map(|check| check.exit).filter(|e| *e != ExitClass::Success));
     }

@@ -17,15 +17,15 @@ use crate::printer::Printer;
 use crate::profile::{self, Hosts, Profile};
 use crate::target::Target;
 
-/// Keep what entitles to an org under the name of a profile
-///
-/// It asks for the client secret and a code of Zoho's API console, each without showing it; where
-/// stdin is no terminal it reads them from there, one a line. Before it keeps anything it lists
-/// the portals of the org.
+/// Log in to an org, and keep what entitles to it as a profile
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example:\n  portal login --profile acme --data-center eu --client-id 1000.ABC"
-)]
+#[command(after_help = "\
+It asks for the client secret and for a code of Zoho's API console, without showing them, and says \
+where to get both. Where stdin is no terminal it reads them from there, one a line. It keeps them \
+only if it could list the portals of the org with them.
+
+Example:
+  portal login --profile acme --data-center eu --client-id 1000.ABC")]
 pub(crate) struct Args {
     /// The name to keep it under
     #[arg(long, value_name = "PROFILE")]
@@ -138,7 +138,7 @@ fn how_to_get_a_code(hosts: &Hosts) -> String {
         "How to get a code:\n  \
          1. Open {console}, signed in as a user of the org.\n  \
          2. Choose \"Self Client\". Its \"Client Secret\" tab has the id and the secret.\n  \
-         3. In its \"Generate Code\" tab paste this scope, create the code, choose the org:\n     \
+         3. In its \"Generate Code\" tab paste this scope, and create a code for the org:\n     \
          {},{}\n  \
          A code is good once, and for a few minutes only.",
         Scope::PORTAL_CREATE,

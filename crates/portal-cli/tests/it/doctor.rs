@@ -48,7 +48,9 @@ fn without_a_name_every_profile_is_checked_and_differing_ones_give_1() {
     let ran = orgs.run(&["doctor"]);
     assert_eq!(ran.status, 1);
     let names: Vec<_> = ran.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
-    assert_eq!(names, ["good", "no-create", "no-permission", "no-read", "sandbox"]);
+    let expected = ["good: all is well", "no-create", "no-permission", "no-read", "sandbox"];
+    assert_eq!(names, expected);
+    assert!(!ran.stdout.contains("  ok "), "{ran:?}");
 }
 
 #[test]

@@ -31,10 +31,7 @@ use crate::target::Target;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Many orgs")]
 pub(crate) struct BatchArgs {
-    /// Create a portal in each org of a CSV with the columns profile,name or profile,name,or
-    ///
-    /// `or` has names to try when the first is taken, separated by |. Nothing is sent unless the
-    /// whole file is right. The same command again goes on where it was.
+    /// Create a portal in each org of a CSV with the columns profile,name,or
     #[arg(
         long,
         value_name = "FILE",

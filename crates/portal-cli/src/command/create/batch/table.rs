@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::batch::result::RowResult;
 use crate::wrap::wrap;
 
-/// The outcomes in their order, and what they are called.
+/// The sections in their order: the outcome, and what it is called.
 const SECTIONS: [(&str, &str); 7] = [
     ("created", "Created"),
     ("present", "There already"),
@@ -21,8 +21,7 @@ pub(super) fn of(results: &[RowResult], ensure: bool) -> String {
     let width = results.iter().map(|result| profile(result).len()).max().unwrap_or_default();
     let mut table = String::new();
     for (outcome, title) in SECTIONS {
-        let rows: Vec<_> =
-            results.iter().filter(|result| result.report.outcome == outcome).collect();
+        let rows: Vec<_> = results.iter().filter(|result| section_of(result) == outcome).collect();
         if !rows.is_empty() {
             let _ = writeln!(table, "{title}: {}", rows.len());
             section(&rows, width, &mut table);
@@ -32,6 +31,14 @@ pub(super) fn of(results: &[RowResult], ensure: bool) -> String {
         table.push_str("With --ensure, a portal that was there already is a success.\n");
     }
     table.trim_end().to_owned()
+}
+
+/// What appeared after a doubt was created by this batch.
+fn section_of(result: &RowResult) -> &str {
+    match result.report.outcome.as_ref() {
+        "present" if !result.report.is_preexisting() => "created",
+        outcome => outcome,
+    }
 }
 
 /// Rows that failed for the same reason stand together, and the reason stands once.
@@ -57,12 +64,14 @@ fn profile(result: &RowResult) -> &str {
 
 fn name(result: &RowResult) -> String {
     let report = &result.report;
-    match &report.requested {
-        Some(requested) if *requested != report.name => {
-            format!("{} ({requested} is taken)", report.name)
-        }
-        _ => report.name.clone(),
+    let mut name = report.name.clone();
+    if let Some(requested) = report.requested.as_ref().filter(|name| **name != report.name) {
+        let _ = write!(name, " ({requested} is taken)");
     }
+    if report.outcome == "present" && !report.is_preexisting() {
+        name.push_str(" (the answer was lost, but it is there)");
+    }
+    name
 }
 
 /// Why there is no portal, without the name, and what to do about it.
@@ -110,12 +119,20 @@ mod tests {
             "name": "BetaPortal25", "profile": "be", "outcome": "created",
             "requested": "BetaPortal",
         });
-        let rows =
-            [refused("acme", "AcmePortal"), result(0, created), refused("gamma", "GammaPortal")];
+        let appeared = json!({
+            "name": "DeltaPortal", "profile": "delta", "outcome": "present", "origin": "appeared",
+        });
+        let rows = [
+            refused("acme", "AcmePortal"),
+            result(0, created),
+            refused("gamma", "GammaPortal"),
+            result(0, appeared),
+        ];
         assert_eq!(
             of(&rows, false),
-            "Created: 1\n  \
-               be     BetaPortal25 (BetaPortal is taken)\n\
+            "Created: 2\n  \
+               be     BetaPortal25 (BetaPortal is taken)\n  \
+               delta  DeltaPortal (the answer was lost, but it is there)\n\
              Not created, safe to try again: 2\n  \
                acme   AcmePortal\n  \
                gamma  GammaPortal\n    \
