@@ -6,7 +6,7 @@
 
 mod writer;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
@@ -90,10 +90,14 @@ impl Journal {
             .truncate(false)
             .open(path)
             .with_context(|| format!("the journal {shown} can't be opened"))?;
-        if file.try_lock().is_err() {
-            bail!(
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!(
                 "another `portal create` is at work with the journal {shown}: wait until it ends"
-            );
+            ),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("the journal {shown} can't be locked"));
+            }
         }
         let header =
             Header { journal: 1, csv: csv.to_owned(), rows: rows.len(), sha256: fingerprint(rows) };

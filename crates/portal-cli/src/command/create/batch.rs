@@ -72,7 +72,7 @@ pub(super) async fn run(
         let in_all = rows.len();
         let open: usize = targets.iter().map(|(_, tasks)| tasks.len()).sum();
         if open < in_all {
-            printer.note(format_args!("{} of {in_all} rows are over already.", in_all - open));
+            printer.note(format_args!("Over already: {} of {in_all} rows.", in_all - open));
         }
         let is_rehearsal = targets.iter().all(|(target, _)| target.is_this_machine());
         let question = format!("{} Go on?", summary(&targets));

@@ -64,14 +64,17 @@ fn profile(result: &RowResult) -> &str {
 
 fn name(result: &RowResult) -> String {
     let report = &result.report;
-    let mut name = report.name.clone();
+    let mut notes = Vec::new();
     if let Some(requested) = report.requested.as_ref().filter(|name| **name != report.name) {
-        let _ = write!(name, " ({requested} is taken)");
+        notes.push(format!("{requested} is taken"));
     }
     if report.outcome == "present" && !report.is_preexisting() {
-        name.push_str(" (the answer was lost, but it is there)");
+        notes.push("its answer was lost".to_owned());
     }
-    name
+    match notes.as_slice() {
+        [] => report.name.clone(),
+        notes => format!("{} ({})", report.name, notes.join("; ")),
+    }
 }
 
 /// Why there is no portal, without the name, and what to do about it.
@@ -132,7 +135,7 @@ mod tests {
             of(&rows, false),
             "Created: 2\n  \
                be     BetaPortal25 (BetaPortal is taken)\n  \
-               delta  DeltaPortal (the answer was lost, but it is there)\n\
+               delta  DeltaPortal (its answer was lost)\n\
              Not created, safe to try again: 2\n  \
                acme   AcmePortal\n  \
                gamma  GammaPortal\n    \
