@@ -3,6 +3,7 @@
 mod accounts;
 mod api_url;
 mod base_url;
+mod baseline;
 mod builder;
 pub mod conformance;
 mod credential;
@@ -25,6 +26,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub use self::accounts::Accounts;
 use self::api_url::ApiUrl;
 pub use self::base_url::{BaseUrl, InvalidBaseUrl};
+pub use self::baseline::Baseline;
 pub use self::builder::{BuildError, ClientBuilder};
 pub use self::credential::Credential;
 pub use self::drive::{Creating, IntentSink};
@@ -104,7 +106,20 @@ impl Client {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn create_with(&self, flow: CreateFlow, intents: impl IntentSink) -> Creating {
-        drive::start(self.clone(), flow, intents)
+        drive::start(self.clone(), flow, intents, None)
+    }
+
+    /// The same as one of several creates in this org, which begin with one list together.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn create_sharing(
+        &self,
+        flow: CreateFlow,
+        intents: impl IntentSink,
+        baseline: &Baseline,
+    ) -> Creating {
+        drive::start(self.clone(), flow, intents, Some(baseline.clone()))
     }
 
     /// Settles a create that was left in doubt, and sends no other one.

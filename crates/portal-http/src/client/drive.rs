@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use portal_model::flow::{Activity, Intent, Jitter, NotSent, Report, Step, TokenError};
+use portal_model::flow::{Activity, Intent, Jitter, NoAnswer, NotSent, Report, Step, TokenError};
 use portal_model::outcome::{NotCreated, Outcome};
 use portal_model::{CreateFlow, Response};
 use tokio::sync::{oneshot, watch};
@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument as _;
 
 use super::Client;
+use super::baseline::Baseline;
 use super::token::Token;
 use super::transport::TransportError;
 
@@ -81,8 +82,13 @@ impl Future for Creating {
     }
 }
 
-/// Starts to perform `flow`.
-pub(super) fn start(client: Client, flow: CreateFlow, intents: impl IntentSink) -> Creating {
+/// Starts to perform `flow`, which begins with `baseline` where there is one.
+pub(super) fn start(
+    client: Client,
+    flow: CreateFlow,
+    intents: impl IntentSink,
+    baseline: Option<Baseline>,
+) -> Creating {
     let (outcome, outcome_receiver) = oneshot::channel();
     let (activity, activity_receiver) = watch::channel(flow.activity());
     let (stop, stop_receiver) = watch::channel(false);
@@ -91,6 +97,7 @@ pub(super) fn start(client: Client, flow: CreateFlow, intents: impl IntentSink) 
         client,
         end: End { flow, outcome: Some(outcome) },
         intents,
+        baseline,
         recorded,
         activity,
         stop: stop_receiver,
@@ -104,6 +111,7 @@ struct Task<S> {
     client: Client,
     end: End,
     intents: S,
+    baseline: Option<Baseline>,
     /// Whether the sink holds an intent.
     recorded: bool,
     activity: watch::Sender<Activity>,
@@ -179,7 +187,16 @@ impl<S: IntentSink> Task<S> {
                     })
                 }
                 Step::LookUp(request) => {
-                    let work = client.exchange(request, token.as_ref(), limit);
+                    let look = client.exchange(request, token.as_ref(), limit);
+                    let work = async {
+                        match (&self.baseline, self.end.flow.activity()) {
+                            (Some(shared), Activity::LookingFirst) => {
+                                let list = timeout(limit, shared.get_or(look)).await;
+                                list.unwrap_or_else(|_| Err(NoAnswer::TimedOut.into()))
+                            }
+                            _ => look.await,
+                        }
+                    };
                     unless_stopped(&mut stopping, work).await.map(report)
                 }
                 Step::Send(request) => {

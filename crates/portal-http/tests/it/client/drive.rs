@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use portal_http::client::IntentSink;
+use portal_http::client::{Baseline, IntentSink};
 use portal_model::Response;
 use portal_model::flow::{Activity, Intent, NoAnswer};
 use portal_model::outcome::{NotCreated, Origin, Outcome};
@@ -57,6 +57,28 @@ async fn a_create_looks_then_sends_once() {
     let outcome = service.client().create(name()).await;
     assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
     assert_eq!(service.seen(), [TOKEN, LIST, CREATE]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn creates_that_share_their_baseline_look_once_and_look_again_in_doubt() {
+    let mut posts = 0;
+    let service = Scripted::granting(move |call| match call.what.as_str() {
+        CREATE => {
+            posts += 1;
+            if posts < 5 { created() } else { Act::Fail(NoAnswer::TimedOut.into()) }
+        }
+        _ if posts == 5 => ours(),
+        _ => none(),
+    });
+    let (client, baseline) = (service.client(), Baseline::new());
+    let creates: JoinSet<_> =
+        (0..5).map(|_| client.create_sharing(client.flow(name()), (), &baseline)).collect();
+    let outcomes = creates.join_all().await;
+    let kinds: Vec<_> = outcomes.iter().map(Outcome::kind).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "created").count(), 4, "{kinds:?}");
+    assert!(kinds.contains(&"present"), "{kinds:?}");
+    let seen = service.seen();
+    assert_eq!(seen.iter().filter(|what| **what == LIST).count(), 2, "{seen:?}");
 }
 
 #[tokio::test(start_paused = true)]
