@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
-use portal_http::client::{Client, ClientBuilder, Creating, IntentSink};
+use portal_http::client::{Baseline, Client, ClientBuilder, Creating, IntentSink};
 use portal_model::Outcome;
 use portal_model::flow::Intent;
 use portal_model::outcome::NotCreated;
@@ -18,12 +18,12 @@ use super::result::RowResult;
 /// How many profiles are at work at once.
 const AT_ONCE: usize = 16;
 
-/// What is to be done for one profile.
-#[derive(Debug)]
+/// The org of a profile.
+#[derive(Clone, Debug)]
 pub(crate) struct Org {
     pub(crate) client: Client,
-    /// Rows by their place in the file.
-    pub(crate) tasks: Vec<(usize, Task)>,
+    /// Its rows begin with one list of its portals.
+    pub(crate) baseline: Baseline,
 }
 
 /// What is to be done for one row.
@@ -58,13 +58,13 @@ impl Batch<'_> {
     /// written, if it could not: nothing is begun after that.
     pub(crate) async fn run(
         &self,
-        orgs: Vec<Org>,
+        orgs: Vec<(Org, Vec<(usize, Task)>)>,
         mut over: impl FnMut(usize, RowResult),
     ) -> Option<io::Error> {
         let mut unwritable = None;
-        let orgs = stream::iter(orgs).map(|Org { client, tasks }| {
+        let orgs = stream::iter(orgs).map(|(org, tasks)| {
             stream::iter(tasks)
-                .map(move |(row, task)| self.row(row, task, client.clone()))
+                .map(move |(row, task)| self.row(row, task, org.clone()))
                 .buffer_unordered(ClientBuilder::CONCURRENCY)
         });
         let mut results = std::pin::pin!(orgs.flatten_unordered(AT_ONCE));
@@ -89,19 +89,25 @@ impl Batch<'_> {
         &self,
         index: usize,
         task: Task,
-        client: Client,
+        org: Org,
     ) -> Option<(usize, RowResult, io::Result<()>)> {
         if *self.stop.borrow() != Stop::No {
             return None;
         }
         let row = self.rows.get(index)?;
-        let outcome = self.perform(index, row, task, &client).await;
+        let outcome = self.perform(index, row, task, &org).await;
         let result = RowResult::new(&outcome, row);
         let written = self.journal.result(index, &row.profile, result.clone()).await;
         Some((index, result, written))
     }
 
-    async fn perform(&self, index: usize, row: &Row, task: Task, client: &Client) -> Outcome {
+    async fn perform(
+        &self,
+        index: usize,
+        row: &Row,
+        task: Task,
+        Org { client, baseline }: &Org,
+    ) -> Outcome {
         let sink = || JournalSink {
             journal: self.journal.clone(),
             row: index,
@@ -116,7 +122,7 @@ impl Batch<'_> {
             }
         }
         let flow = client.flow(row.name.clone()).or(row.or.iter().cloned());
-        self.finish(index, row, client.create_with(flow, sink())).await
+        self.finish(index, row, client.create_sharing(flow, sink(), baseline)).await
     }
 
     async fn finish(&self, index: usize, row: &Row, mut creating: Creating) -> Outcome {

@@ -31,12 +31,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PROFILE")]
     profile: String,
     /// Where the org lives: us, eu, in, au, jp, cn, ca or sa
-    #[arg(
-        long,
-        value_name = "CODE",
-        required_unless_present = "api_domain",
-        conflicts_with_all = ["api_domain", "accounts_url"]
-    )]
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["api_domain", "accounts_url"])]
     data_center: Option<DataCenter>,
     /// The API of another server, such as that of `portal serve`
     #[arg(long, value_name = "URL", requires = "accounts_url")]
@@ -70,7 +65,7 @@ struct LoggedIn<'a> {
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     profile::check_name(&args.profile)?;
-    let hosts = args.hosts();
+    let hosts = args.hosts()?;
     // Wrong hosts are said before anybody types a secret.
     let empty = || Secret::new(String::new());
     let target = args.target(&args.profile(&hosts, empty(), empty()));
@@ -98,13 +93,17 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 }
 
 impl Args {
-    fn hosts(&self) -> Hosts {
+    fn hosts(&self) -> Result<Hosts, Failure> {
         match (self.data_center, &self.api_domain, &self.accounts_url) {
-            (None, Some(api_domain), Some(accounts_url)) => {
-                Hosts::Urls { api_domain: api_domain.clone(), accounts_url: accounts_url.clone() }
-            }
-            // One of the two is there, clap sees to it.
-            (data_center, ..) => Hosts::DataCenter(data_center.unwrap_or(DataCenter::Us)),
+            (Some(data_center), ..) => Ok(Hosts::DataCenter(data_center)),
+            (None, Some(api_domain), Some(accounts_url)) => Ok(Hosts::Urls {
+                api_domain: api_domain.clone(),
+                accounts_url: accounts_url.clone(),
+            }),
+            _ => Err(Failure::usage("it is not said where the org lives").hint(
+                "`--data-center CODE` with us, eu, in, au, jp, cn, ca or sa; for another server \
+                 both of its URLs",
+            )),
         }
     }
 

@@ -156,18 +156,25 @@ fn a_portal_that_is_there_is_a_success_only_with_ensure() {
     assert_eq!(orgs.run(&[&CREATE[..], &["--ensure"]].concat()).status, 0);
 }
 
-#[test]
-fn several_portals_for_one_org_are_made_where_that_is_allowed() {
-    let org = Org { portal_limit: false, ..Org::new("acme") };
-    let orgs = Orgs::start(vec![org], &[]);
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_portals_for_one_org_are_made_where_that_is_allowed_and_begin_with_one_list() {
+    let org = [Org { portal_limit: false, ..Org::new("acme") }];
+    let (server, calls) = orgs::counting_server(&org).await;
+    let home = Home::new();
+    orgs::write_profiles(&home, server.url(), &org);
     let rows: Vec<_> = (0..12).map(|number| format!("acme,AcmePortal{number}")).collect();
-    orgs.write("portals.csv", format!("profile,name\n{}", rows.join("\n")));
-    assert_eq!(orgs.run(&CREATE).status, 2);
-    assert_eq!(orgs.run(&["check", "--from", "portals.csv", "--allow-another"]).status, 0);
-    let ran = orgs.run(&[&CREATE[..], &["--allow-another"]].concat());
+    let file = format!("profile,name\n{}", rows.join("\n"));
+    std::fs::write(home.path().join("portals.csv"), file).unwrap();
+    assert_eq!(home.run(&CREATE).status, 2);
+    assert_eq!(home.run(&["check", "--from", "portals.csv", "--allow-another"]).status, 0);
+    let ran = home.run(&[&CREATE[..], &["--allow-another"]].concat());
     assert_eq!(ran.status, 0, "{ran:?}");
     assert!(ran.stderr.starts_with("12 portals in 1 org, 1 data center"), "{ran:?}");
-    assert_eq!(orgs.run(&["list", "--profile", "acme"]).stdout.lines().count(), 12);
+    let calls = calls.lock().unwrap().clone();
+    let count = |method: &str| {
+        calls.iter().filter(|((of, _), _)| of == method).map(|(_, count)| count).sum::<usize>()
+    };
+    assert_eq!((count("GET"), count("POST")), (1, 13), "a list, a token, and 12 creates");
 }
 
 #[test]

@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use portal_http::server::LocalServer;
 use portal_model::oauth::{Grant, TokenRequest};
-use portal_store::{Registry as _, Seed, TokenRules};
+use portal_store::{Registry as _, TokenRules};
 
 use crate::orgs::{self, Org};
 use crate::support::{Home, Ran};
@@ -27,20 +26,6 @@ impl Random {
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % bound
     }
-}
-
-/// How many calls had which method and status.
-type Calls = Arc<Mutex<BTreeMap<(String, Option<u16>), usize>>>;
-
-async fn server(orgs: &[Org]) -> (LocalServer, Calls) {
-    let seed: Seed = orgs::seed(orgs).parse().unwrap();
-    let calls = Calls::default();
-    let counted = calls.clone();
-    let count = move |call: &portal_http::server::CallLog| {
-        let kind = (call.method.to_string(), call.status);
-        *counted.lock().unwrap().entry(kind).or_default() += 1;
-    };
-    (LocalServer::builder().seed(seed).on_call(count).start().await.unwrap(), calls)
 }
 
 /// How many portals each org has.
@@ -88,7 +73,7 @@ fn results(home: &Home) -> BTreeMap<u64, String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifteen_hundred_rows_that_are_killed_ten_times_are_fifteen_hundred_portals() {
     let orgs = Org::many(ROWS);
-    let (server, calls) = server(&orgs).await;
+    let (server, calls) = orgs::counting_server(&orgs).await;
     let home = Home::new();
     orgs::write_profiles(&home, server.url(), &orgs);
     let csv: Vec<_> = orgs.iter().map(|org| format!("{0},{0}Portal", org.name)).collect();

@@ -1,10 +1,14 @@
 //! A server with many orgs, and a home whose profiles lead to them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+
+use portal_http::server::{CallLog, LocalServer};
 
 use crate::support::{Home, Ran, Served};
 
@@ -103,6 +107,21 @@ pub(crate) fn write_profiles(home: &Home, url: &str, orgs: &[Org]) {
     let mut file = tempfile::NamedTempFile::new_in(&folder).unwrap();
     file.write_all(credentials.as_bytes()).unwrap();
     file.persist(folder.join("credentials.toml")).unwrap();
+}
+
+/// How many calls had which method and status.
+pub(crate) type Calls = Arc<Mutex<BTreeMap<(String, Option<u16>), usize>>>;
+
+/// A server in this process that counts its calls.
+pub(crate) async fn counting_server(orgs: &[Org]) -> (LocalServer, Calls) {
+    let calls = Calls::default();
+    let counted = calls.clone();
+    let count = move |call: &CallLog| {
+        let kind = (call.method.to_string(), call.status);
+        *counted.lock().unwrap().entry(kind).or_default() += 1;
+    };
+    let builder = LocalServer::builder().seed(seed(orgs).parse().unwrap());
+    (builder.on_call(count).start().await.unwrap(), calls)
 }
 
 /// A server with many orgs, and a home whose profiles lead to them.

@@ -6,7 +6,7 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portal_http::client::FileTokenCache;
+use portal_http::client::{Baseline, FileTokenCache};
 use portal_model::Outcome;
 use portal_model::flow::Policy;
 use portal_model::outcome::{ExitClass, NotCreated};
@@ -164,7 +164,7 @@ fn summary(targets: &[(Target, Tasks)]) -> String {
     )
 }
 
-fn orgs(targets: Vec<(Target, Tasks)>, policy: &Policy) -> Result<Vec<Org>, Failure> {
+fn orgs(targets: Vec<(Target, Tasks)>, policy: &Policy) -> Result<Vec<(Org, Tasks)>, Failure> {
     let Some((first, _)) = targets.first() else { return Ok(Vec::new()) };
     // All of them were given the same certificates.
     let transport = first.transport()?;
@@ -178,7 +178,7 @@ fn orgs(targets: Vec<(Target, Tasks)>, policy: &Policy) -> Result<Vec<Org>, Fail
                 .token_cache(FileTokenCache::new(&cache))
                 .build(target.credential.clone())
                 .map_err(|error| Failure::usage(format!("{}: {error}", target.place)))?;
-            Ok(Org { client, tasks })
+            Ok((Org { client, baseline: Baseline::new() }, tasks))
         })
         .collect()
 }
@@ -192,7 +192,7 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    async fn run(&mut self, orgs: Vec<Org>, journal: Journal) -> Result<(), Failure> {
+    async fn run(&mut self, orgs: Vec<(Org, Tasks)>, journal: Journal) -> Result<(), Failure> {
         let board = Board::default();
         let (stop, _) = watch::channel(Stop::No);
         let journal = Arc::new(journal.into_writer()?);
