@@ -1,6 +1,8 @@
 //! What the layers below have to say, for whoever looks for a fault.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::printer::Printer;
 
@@ -8,9 +10,10 @@ use crate::printer::Printer;
 /// is ever logged.
 pub(crate) fn start(printer: &Printer) {
     let Ok(filter) = std::env::var("PORTAL_LOG") else { return };
-    match EnvFilter::try_new(&filter) {
+    match filter.parse::<Targets>() {
         Ok(filter) => {
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(anstream::stderr).init();
+            let lines = tracing_subscriber::fmt::layer().with_writer(anstream::stderr);
+            tracing_subscriber::registry().with(lines).with(filter).init();
         }
         Err(error) => printer.warning(format_args!("PORTAL_LOG is not understood: {error}")),
     }

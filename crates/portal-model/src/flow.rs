@@ -297,7 +297,10 @@ impl CreateFlow {
             (Phase::Baseline, Some(UnderWay::LookUp { .. })) => Activity::LookingFirst,
             (_, Some(UnderWay::LookUp { .. })) => Activity::LookingUp,
             (Phase::LookUp(_), None) if self.wake_at == Some(self.settled_at()) => {
-                Activity::Settling { cause: text(self.doubt.as_ref()) }
+                let doubt = self.doubt.as_ref().map(ToString::to_string);
+                Activity::Settling {
+                    cause: doubt.unwrap_or_else(|| "the name is taken".to_owned()),
+                }
             }
             (_, None) if self.setback.is_some() => {
                 Activity::BackingOff { cause: text(self.setback.as_ref()) }

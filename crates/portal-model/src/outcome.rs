@@ -100,8 +100,8 @@ pub enum NotCreated {
     /// There is no access token that the service accepts.
     #[error(transparent)]
     Auth(AuthFailure),
-    /// The attempts or the time are spent, and the portal is not there.
-    #[error("the attempts or the time are spent; the portal is not there")]
+    /// The attempts or the time are spent.
+    #[error("the attempts or the time are spent")]
     Exhausted,
     /// It went wrong on this side before anything was sent: the intent could not be written down.
     #[error("nothing was sent: {0}")]

@@ -198,7 +198,8 @@ impl CreateFlow {
         }
         let another = portals.into_iter().next();
         let settled = began >= self.settled_at() || Mutation::NothingSettles.is_on();
-        if self.doubt.is_some() && !settled {
+        let must_settle = self.doubt.is_some() || self.leads_to_next_name(another.as_ref());
+        if must_settle && !settled {
             // Not visible now, which proves nothing yet.
             if self.phase == Phase::LookUp(Absent::SendAgain)
                 && (another.is_none() || self.policy.allow_another)
@@ -213,6 +214,14 @@ impl CreateFlow {
         }
         self.doubt = None;
         self.judge_absence(another);
+    }
+
+    /// Whether another name is tried if this one is not ours. That needs proof: a colleague may
+    /// have created it a moment ago.
+    fn leads_to_next_name(&self, another: Option<&Portal>) -> bool {
+        self.candidates.len() > 1
+            && (another.is_none() || self.policy.allow_another)
+            && matches!(&self.phase, Phase::LookUp(Absent::Refused(error)) if error.is_already_used())
     }
 
     /// The current name is certainly not ours; `another` is a portal of the org.

@@ -46,12 +46,13 @@ impl Policy {
         self.attempt_timeout.saturating_mul(2).saturating_add(self.settle)
     }
 
-    /// Checks that a POST can be sent at all.
+    /// Checks that a POST can be sent however long the first look takes.
     ///
     /// # Errors
-    /// [`DeadlineTooShort`] where the deadline does not cover [`Self::time_for_a_post`].
+    /// [`DeadlineTooShort`] where the deadline does not cover a look-up and
+    /// [`Self::time_for_a_post`].
     pub fn check(&self) -> Result<(), DeadlineTooShort> {
-        if self.deadline >= self.time_for_a_post() {
+        if self.deadline >= self.time_for_a_post().saturating_add(self.attempt_timeout) {
             Ok(())
         } else {
             Err(DeadlineTooShort {
@@ -73,8 +74,8 @@ impl Policy {
 /// A deadline that leaves no time for a POST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a deadline of {deadline:?} is too short: an attempt ({attempt_timeout:?}), settling \
-     ({settle:?}) and a look-up ({attempt_timeout:?}) must fit into it"
+    "a deadline of {deadline:?} is too short: a look-up, an attempt and another look-up \
+     ({attempt_timeout:?} each), and settling ({settle:?}) must fit into it"
 )]
 #[non_exhaustive]
 pub struct DeadlineTooShort {
@@ -127,11 +128,13 @@ mod tests {
     #[test]
     fn the_default_deadline_covers_a_post_and_a_short_one_says_what_it_lacks() {
         assert_eq!(Policy::default().check(), Ok(()));
+        let just = Policy { deadline: Duration::from_secs(100), ..Policy::default() };
+        assert_eq!(just.check(), Ok(()));
         let hasty = Policy { deadline: Duration::from_secs(20), ..Policy::default() };
         assert_eq!(
             hasty.check().unwrap_err().to_string(),
-            "a deadline of 20s is too short: an attempt (30s), settling (10s) and a look-up (30s) \
-             must fit into it"
+            "a deadline of 20s is too short: a look-up, an attempt and another look-up (30s each), \
+             and settling (10s) must fit into it"
         );
     }
 }

@@ -419,12 +419,21 @@ fn a_limit_that_is_reached_is_explained_by_the_portal_that_reached_it() {
 fn the_next_name_is_tried_once_the_one_before_is_proved_taken() {
     let flow = CreateFlow::new(name("Acme2026"), Policy::default(), ApiVersion::V7);
     let script = script(flow.or([name("Acme2027")])).ready();
-    let script = script.post(answer(ApiError::already_used())).list(&[]).send();
+    let script = script.post(answer(ApiError::already_used())).list(&[]);
+    let script = script.waits(10_000).list(&[]).send();
     let intent = script.flow.intent().unwrap();
     assert_eq!(intent.name, name("Acme2027"));
     assert_eq!(intent.requested, Some(name("Acme2026")));
     let taken = script.report(answer(ApiError::already_used())).list(&[]);
     assert_eq!(taken.ends(ExitClass::Exists).name(), "Acme2027");
+}
+
+#[test]
+fn the_next_name_is_not_tried_where_a_colleague_has_just_created_the_one_before() {
+    let flow = CreateFlow::new(name("Acme2026"), Policy::default(), ApiVersion::V7);
+    let script = script(flow.or([name("Acme2027")])).ready();
+    let script = script.post(answer(ApiError::already_used())).list(&[]).waits(10_000);
+    assert_eq!(origin(&script.list(&["Acme2026"]).ends(ExitClass::Exists)), Origin::Preexisting);
 }
 
 // Rule 6: intent, resume, abandon.

@@ -223,10 +223,10 @@ fn canonical(flow: &CreateFlow, now: u16) -> String {
         Some(UnderWay::LookUp { began }) => began,
         _ => at(now),
     };
-    flow.last_attempt_ended = match flow.doubt {
-        Some(_) => flow.settled_at().max(began),
-        None => Duration::ZERO,
-    };
+    let may_have_to_settle = flow.doubt.is_some()
+        || flow.candidates.len() > 1 && matches!(flow.phase, Phase::LookUp(Absent::Refused(_)));
+    flow.last_attempt_ended =
+        if may_have_to_settle { flow.settled_at().max(began) } else { Duration::ZERO };
     flow.doubt = flow.doubt.map(|_| Doubt::UnderWay);
     flow.setback = match flow.setback {
         Some(NotCreated::Throttled { retry_after: Some(_) }) if flow.wake_at > Some(at(now)) => {

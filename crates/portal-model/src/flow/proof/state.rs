@@ -235,6 +235,10 @@ impl State {
                         self.server.pending == [0; 2] && self.server.made_by_us() == 0,
                         "another name although the one before may be ours",
                     )?;
+                    ensure(
+                        self.server.names[name - 1] == Holder::AnotherOrg,
+                        "another name although the one before is not another org's",
+                    )?;
                 }
                 ensure(u32::from(memory.posts) < policy.max_posts, "more POSTs than allowed")?;
                 memory.posts += 1;
