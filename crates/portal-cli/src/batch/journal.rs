@@ -11,7 +11,9 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use portal_model::Outcome;
 use portal_model::flow::Intent;
+use portal_model::outcome::{Doubt, NotCreated, Unsettled};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use writer::Writer;
@@ -60,12 +62,20 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// The result, where there is one.
-    pub(crate) fn result(&self) -> Option<RowResult> {
-        match self {
-            Self::Over(result) => Some(result.as_ref().clone()),
-            Self::Open | Self::InDoubt(_) => None,
-        }
+    /// How `row` stands if nothing more is done for it.
+    pub(crate) fn so_far(&self, row: &Row) -> RowResult {
+        let outcome = match self {
+            Self::Over(result) => return result.as_ref().clone(),
+            Self::Open => {
+                Outcome::NotCreated { name: row.name.clone(), reason: NotCreated::Stopped }
+            }
+            Self::InDoubt(intent) => Outcome::Unknown {
+                intent: intent.clone(),
+                doubt: Doubt::Resumed,
+                unsettled: Unsettled::Stopped,
+            },
+        };
+        RowResult::new(&outcome, row)
     }
 }
 

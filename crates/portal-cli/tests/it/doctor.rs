@@ -73,6 +73,14 @@ fn a_revoked_token_and_a_server_that_is_gone_are_told_apart() {
 }
 
 #[test]
+fn another_api_than_the_profile_names_is_worth_a_warning() {
+    let orgs = Orgs::start(vec![Org::new("acme")], &["--public-url", "https://www.zohoapis.in"]);
+    let ran = orgs.run(&["doctor"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    golden("doctor-another-api", &orgs.without_port(&ran.stdout));
+}
+
+#[test]
 fn without_a_profile_it_says_how_to_make_one() {
     let orgs = Orgs::start(vec![], &[]);
     let ran = orgs.run(&["doctor"]);

@@ -131,3 +131,12 @@ fn two_processes_can_not_write_one_journal() {
     drop(first);
     assert!(fixture.open().is_ok());
 }
+
+#[test]
+fn a_row_that_nothing_more_is_done_for_stays_in_doubt_where_it_was() {
+    let fixture = Fixture::new();
+    let verdict = |state: State| state.so_far(&fixture.rows[0]).verdict();
+    assert_eq!(verdict(State::Open), Verdict::NotCreated);
+    assert_eq!(verdict(State::InDoubt(intent("AcmePortal"))), Verdict::InDoubt);
+    assert_eq!(verdict(State::Over(Box::new(result("created")))), Verdict::Done);
+}

@@ -3,13 +3,13 @@
 mod progress;
 mod table;
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portal_http::client::{Baseline, FileTokenCache};
-use portal_model::Outcome;
 use portal_model::flow::Policy;
-use portal_model::outcome::{ExitClass, NotCreated};
+use portal_model::outcome::ExitClass;
 use tokio::sync::watch;
 
 use self::progress::Progress;
@@ -66,7 +66,9 @@ pub(super) async fn run(
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let journal = Journal::open(&journal_path, &name, &rows)
         .map_err(|error| Failure::usage(format!("{error:#}")))?;
-    let mut results: Vec<Option<RowResult>> = journal.states().iter().map(State::result).collect();
+    // How each row stands; those that are begun are replaced as they end.
+    let states = journal.states().iter().zip(&rows);
+    let mut results: Vec<RowResult> = states.map(|(state, row)| state.so_far(row)).collect();
     let targets = targets(&rows, tasks(journal.states(), args.batch.retry), &profiles, args)?;
     if !targets.is_empty() {
         let in_all = rows.len();
@@ -93,12 +95,10 @@ pub(super) async fn run(
         };
         batch.run(orgs(targets, policy)?, journal).await?;
     }
-    let results: Vec<RowResult> = results
-        .into_iter()
-        .zip(&rows)
-        .map(|(result, row)| result.unwrap_or_else(|| not_begun(row)))
-        .collect();
-    finish(&results, args.ensure, printer);
+    for result in &results {
+        printer.json(&result.report);
+    }
+    printer.text(table::of(&results, args.ensure));
     Ok(exit::combined(results.iter().map(|result| result.exit(args.ensure))))
 }
 
@@ -127,7 +127,7 @@ fn targets(
     args: &super::Args,
 ) -> Result<Vec<(Target, Tasks)>, Failure> {
     let mut targets: Vec<(Target, Tasks)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
+    let mut places = HashMap::new();
     for (index, task) in tasks {
         let Some(row) = rows.get(index) else { continue };
         let place = *places.entry(&row.profile).or_insert(targets.len());
@@ -149,8 +149,7 @@ fn summary(targets: &[(Target, Tasks)]) -> String {
         |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let tasks = || targets.iter().flat_map(|(_, tasks)| tasks);
     let in_doubt = tasks().filter(|(_, task)| matches!(task, Task::Settle(_))).count();
-    let servers: std::collections::HashSet<_> =
-        targets.iter().map(|(target, _)| &target.accounts).collect();
+    let servers: HashSet<_> = targets.iter().map(|(target, _)| &target.accounts).collect();
     let first = match in_doubt {
         0 => String::new(),
         1 => " One of them is in doubt and is settled first.".to_owned(),
@@ -186,7 +185,7 @@ fn orgs(targets: Vec<(Target, Tasks)>, policy: &Policy) -> Result<Vec<(Org, Task
 /// A batch at work.
 struct Running<'a> {
     rows: &'a [Row],
-    results: &'a mut [Option<RowResult>],
+    results: &'a mut [RowResult],
     progress: Progress<'a>,
     printer: &'a Printer,
 }
@@ -220,22 +219,19 @@ impl Running<'_> {
             self.take(row, result);
         }
         self.progress.finish();
-        match unwritable {
-            None => Ok(()),
-            Some(error) => {
-                self.printer.error(
-                    &ErrorReport::new("journal", format!("{error}; nothing was sent after that"))
-                        .hint("make room and run the same command again: nothing is lost"),
-                );
-                Ok(())
-            }
+        if let Some(error) = unwritable {
+            let message = format!("{error}; nothing was sent after that");
+            let report = ErrorReport::new("journal", message);
+            let hint = "make room and run the same command again: nothing is lost";
+            self.printer.error(&report.hint(hint));
         }
+        Ok(())
     }
 
     fn take(&mut self, row: usize, result: RowResult) {
         self.progress.over(&result);
         if let Some(slot) = self.results.get_mut(row) {
-            *slot = Some(result);
+            *slot = result;
         }
     }
 
@@ -252,17 +248,4 @@ impl Running<'_> {
             _ => Stop::Now,
         }
     }
-}
-
-/// A row that the batch did not come to.
-fn not_begun(row: &Row) -> RowResult {
-    let reason = NotCreated::Stopped;
-    RowResult::new(&Outcome::NotCreated { name: row.name.clone(), reason }, row)
-}
-
-fn finish(results: &[RowResult], ensure: bool, printer: &Printer) {
-    for result in results {
-        printer.json(&result.report);
-    }
-    printer.text(table::of(results, ensure));
 }

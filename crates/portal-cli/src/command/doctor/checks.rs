@@ -238,3 +238,22 @@ fn judge_clocks(here: SystemTime, there: SystemTime) -> Check {
         Check::ok("clock", format!("within {CLOCK_TOLERANCE:?} of the service's"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_are_more_than_a_minute_apart_are_worth_a_warning() {
+        let there = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let ahead = judge_clocks(there + Duration::from_secs(95), there);
+        assert_eq!(ahead.status, Status::Warning);
+        assert_eq!(ahead.message, "this machine's clock is 1m 35s ahead of the service's");
+        let behind = judge_clocks(there - Duration::from_secs(3600), there);
+        assert_eq!(behind.message, "this machine's clock is 1h behind the service's");
+        for seconds in [0, 60] {
+            let near = judge_clocks(there + Duration::from_secs(seconds), there);
+            assert_eq!(near.status, Status::Ok, "{seconds}");
+        }
+    }
+}
