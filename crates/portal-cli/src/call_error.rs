@@ -20,6 +20,9 @@ pub(crate) fn failure(error: &ClientError, purpose: &str, look: Option<&str>) ->
             ErrorReport { code: Some(error.error.clone()), ..ErrorReport::new("auth", message) }
                 .hint(renew(error)),
         ),
+        (ClientError::Token(TokenError::Local(_) | TokenError::NotRenewable), _) => {
+            Failure::new(ExitClass::Forbidden, ErrorReport::new("auth", message))
+        }
         (ClientError::Api(error), _) if error.http_status < 500 => refused(error, message, purpose),
         (error, Some(look)) if error.may_have_been_sent() => Failure::new(
             ExitClass::Unknown,

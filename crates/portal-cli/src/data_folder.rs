@@ -1,4 +1,4 @@
-//! The folder that a server keeps its portals in.
+//! The folder that a server keeps its portals in: the registry, and the default org's credentials.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -7,15 +7,26 @@ use anyhow::Context as _;
 use portal_model::Timestamp;
 use portal_store::{Registry as _, Seed, SqliteRegistry};
 
-use crate::folders;
+use crate::default_org::DefaultOrg;
 
 /// Opens the registry in `folder`, which is made if need be, and adds `seed` to it.
 pub(crate) async fn open(folder: &Path, seed: &Seed) -> anyhow::Result<SqliteRegistry> {
-    folders::make_private(folder)?;
-    let registry = SqliteRegistry::open(folder)
-        .with_context(|| format!("the data folder {} can't be used", folder.display()))?;
-    registry.apply_seed(seed, now()?).await.context("the orgs can't be kept")?;
+    let registry = SqliteRegistry::open(folder)?;
+    add(&registry, seed).await?;
     Ok(registry)
+}
+
+/// The same with the default org, whose credentials are made where the folder has none yet.
+pub(crate) async fn open_default(folder: &Path) -> anyhow::Result<(SqliteRegistry, DefaultOrg)> {
+    // Opened first: a folder that can't be used gets no credentials.
+    let registry = SqliteRegistry::open(folder)?;
+    let org = DefaultOrg::keep(folder)?;
+    add(&registry, &org.seed()).await?;
+    Ok((registry, org))
+}
+
+async fn add(registry: &SqliteRegistry, seed: &Seed) -> anyhow::Result<()> {
+    registry.apply_seed(seed, now()?).await.context("the orgs can't be kept")
 }
 
 /// The time of the system.

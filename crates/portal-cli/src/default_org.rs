@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use portal_model::{Environment, Scope, Secret};
 use portal_store::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
 use portal_store::{Permission, PortalLimit};
@@ -42,9 +42,7 @@ impl DefaultOrg {
         folders::make_private(folder)?;
         let path = folder.join(Self::FILE);
         match fs::read_to_string(&path) {
-            Ok(text) => {
-                toml::from_str(&text).with_context(|| format!("{} is broken", path.display()))
-            }
+            Ok(text) => toml::from_str(&text).map_err(|error| broken(&path, &text, &error)),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Self::generate()?
                     .write(folder, &path)
@@ -101,6 +99,17 @@ impl DefaultOrg {
     }
 }
 
+/// Where the file is broken. Its text is not quoted, nor the parser's: a secret may stand there.
+fn broken(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    anyhow!(
+        "{}, line {line}: expected the texts client_id, client_secret and refresh_token; move the \
+         file away, and new ones are made",
+        path.display()
+    )
+}
+
 /// `BYTES` random bytes in hexadecimal.
 fn random_hex<const BYTES: usize>() -> anyhow::Result<String> {
     let mut bytes = [0; BYTES];
@@ -125,6 +134,19 @@ mod tests {
         assert!(kept.iter().all(|org| *org == kept[0]));
         let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap()).collect();
         assert_eq!(files.len(), 1, "{files:?}");
+    }
+
+    #[test]
+    fn a_broken_file_is_one_sentence_without_its_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(DefaultOrg::FILE);
+        for text in ["client_id = \"1\"\nclient_secret = \"hush\" x", "\nclient_secret = 404404"] {
+            fs::write(&path, text).unwrap();
+            let message = format!("{:#}", DefaultOrg::keep(folder.path()).unwrap_err());
+            assert!(message.contains("default-org.toml, line 2: expected"), "{message}");
+            assert!(!message.contains("hush") && !message.contains("404404"), "{message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
     }
 
     #[cfg(unix)]

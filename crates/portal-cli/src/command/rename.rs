@@ -1,7 +1,7 @@
 //! `portal rename OLD NEW`: gives a portal another name.
 
-use portal_model::RenamePortal;
 use portal_model::outcome::ExitClass;
+use portal_model::{ErrorCode, RenamePortal};
 use serde::Serialize;
 
 use crate::call_error;
@@ -43,7 +43,15 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let renamed = org.client.call(&RenamePortal::new(args.old.clone(), new)).await;
     let name = renamed.map_err(|error| {
         let purpose = format!("rename the portal {} to {}", args.old, args.new);
-        call_error::failure(&error, &purpose, Some("`portal list` shows which name it has"))
+        let failure =
+            call_error::failure(&error, &purpose, Some("`portal list` shows which name it has"));
+        match error.api() {
+            // The new name is a valid one.
+            Some(error) if error.code == ErrorCode::InvalidData => {
+                failure.hint("`portal list` shows which portals there are")
+            }
+            _ => failure,
+        }
     })?;
     printer.result(
         format_args!("The portal {} is called {name} now.", args.old),

@@ -81,19 +81,22 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     // Whatever can be wrong is found out before anything is made.
     let seed = args.seed.as_deref().map(read_seed).transpose()?;
     let server = Server::bind(args.listen).await?;
-    let org = match (&seed, &args.data) {
-        (Some(_), _) => None,
-        (None, Some(folder)) => Some(DefaultOrg::keep(folder)?),
-        (None, None) => Some(DefaultOrg::generate()?),
-    };
-    let seed = seed.or_else(|| org.as_ref().map(DefaultOrg::seed)).unwrap_or_default();
-    if let Some(folder) = &args.data {
-        let registry = data_folder::open(folder, &seed).await?;
-        serve(args, server, registry, org.as_ref(), printer).await;
-    } else {
-        let registry = MemoryRegistry::default();
-        registry.apply_seed(&seed, data_folder::now()?).await?;
-        serve(args, server, registry, org.as_ref(), printer).await;
+    match (&args.data, seed) {
+        (Some(folder), Some(seed)) => {
+            let registry = data_folder::open(folder, &seed).await?;
+            serve(args, server, registry, None, printer).await;
+        }
+        (Some(folder), None) => {
+            let (registry, org) = data_folder::open_default(folder).await?;
+            serve(args, server, registry, Some(&org), printer).await;
+        }
+        (None, seed) => {
+            let org = if seed.is_none() { Some(DefaultOrg::generate()?) } else { None };
+            let seed = seed.or_else(|| org.as_ref().map(DefaultOrg::seed)).unwrap_or_default();
+            let registry = MemoryRegistry::default();
+            registry.apply_seed(&seed, data_folder::now()?).await?;
+            serve(args, server, registry, org.as_ref(), printer).await;
+        }
     }
     Ok(ExitClass::Success)
 }

@@ -42,6 +42,7 @@ fn list_get_and_rename_say_what_is_there() {
     let ran = server.run(&home, &["rename", NAME, "AcmeCustomers2"]);
     assert_eq!(ran.status, 1);
     assert!(ran.stderr.contains("No portal exists"), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("hint: `portal list` shows which portals there are\n"), "{ran:?}");
     let ran = server.run(&home, &["rename", "AcmeCustomers", "a b", "--output", "json"]);
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (2, &json!("invalid")));
 }
@@ -123,7 +124,22 @@ fn a_data_folder_that_can_t_be_made_is_one_sentence() {
     std::fs::write(home.path().join("file"), "").unwrap();
     let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--data", "file/kept"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
-    assert!(ran.stderr.starts_with("error: the folder file/kept can't be made: "), "{ran:?}");
+    assert!(
+        ran.stderr.starts_with("error: the registry's folder file/kept can't be written: "),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_data_folder_of_something_else_is_one_sentence_and_gets_no_credentials() {
+    let home = Home::new();
+    std::fs::create_dir(home.path().join("data")).unwrap();
+    std::fs::write(home.path().join("data/registry.sqlite"), "a letter, ".repeat(500)).unwrap();
+    let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--data", "data"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.starts_with("error: data/registry.sqlite is no registry"), "{ran:?}");
+    assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    assert_eq!(std::fs::read_dir(home.path().join("data")).unwrap().count(), 1);
 }
 
 #[test]
