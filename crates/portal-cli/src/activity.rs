@@ -11,7 +11,7 @@ pub(crate) fn text(activity: &Activity, settle: Duration) -> Option<String> {
         Activity::LookingFirst => "looking which portals the org has".to_owned(),
         Activity::Sending { attempt: 1 } => "sent; waiting for the answer".to_owned(),
         Activity::Sending { attempt } => {
-            format!("sent for the {attempt}. time; waiting for the answer")
+            format!("sent again (attempt {attempt}); waiting for the answer")
         }
         Activity::LookingUp => "looking whether the portal is there".to_owned(),
         Activity::Settling { cause } => format!(

@@ -43,8 +43,13 @@ impl Failure {
     /// Says it on stderr, and for machines on stdout.
     pub(crate) fn print(&self, printer: &Printer) -> ExitClass {
         printer.error(&self.report);
-        printer.json(&Failed { error: &self.report });
+        self.print_json(printer);
         self.exit
+    }
+
+    /// Says it for machines only.
+    pub(crate) fn print_json(&self, printer: &Printer) {
+        printer.json(&Failed { error: &self.report });
     }
 }
 

@@ -20,6 +20,7 @@ mod profile;
 mod report;
 mod signal;
 mod target;
+mod usage;
 mod wrap;
 
 use std::process::ExitCode;
@@ -32,7 +33,7 @@ use crate::printer::Printer;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(usage) => return printer::usage(&usage),
+        Err(usage) => return ExitCode::from(usage::print(&usage) as u8),
     };
     let printer = Printer::new(cli.output);
     log::start(&printer);

@@ -5,7 +5,6 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
@@ -134,14 +133,6 @@ impl Printer {
             _ => exit,
         }
     }
-}
-
-/// What clap has to say: help on stdout, wrong usage on stderr.
-pub(crate) fn usage(usage: &clap::Error) -> ExitCode {
-    // Whoever closed the pipe does not want to know.
-    let _ = usage.print();
-    let exit = if usage.use_stderr() { ExitClass::Invalid } else { ExitClass::Success };
-    ExitCode::from(exit as u8)
 }
 
 /// Long lines are broken for whoever reads them, and stay whole for whoever searches them.

@@ -2,6 +2,7 @@
 //! command.
 
 use crate::error::ErrorCode;
+use crate::oauth::OAuthError;
 
 /// What a code means for whoever gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,16 +169,61 @@ pub fn explain(code: &ErrorCode) -> Explanation {
     Explanation { meaning, remedy, retry }
 }
 
+/// Looks up what the accounts server says under `error`; a word that is not known here gets a
+/// general answer.
+///
+/// ```
+/// use portal_model::explain::{Retry, explain_oauth};
+///
+/// assert_eq!(explain_oauth("Access Denied").retry, Retry::AfterWaiting);
+/// ```
+pub fn explain_oauth(error: &str) -> Explanation {
+    let (meaning, remedy, retry) = match error {
+        OAuthError::INVALID_CLIENT | "invalid_client_id" => (
+            "The accounts server does not know the client id, or the client secret is wrong.",
+            "Check the client id and the data center: a client is known in one data center only.",
+            Retry::Useless,
+        ),
+        OAuthError::INVALID_CLIENT_SECRET => (
+            "The client secret is not that of the client.",
+            "Check the client secret in Zoho's API console.",
+            Retry::Useless,
+        ),
+        OAuthError::INVALID_CODE | "invalid_grant" => (
+            "The refresh token is wrong or was revoked; or the code is wrong, used or too old.",
+            "Make a new code in Zoho's API console; `portal login` makes a refresh token of it.",
+            Retry::Useless,
+        ),
+        OAuthError::UNSUPPORTED_GRANT_TYPE => (
+            "The grant type is neither `authorization_code` nor `refresh_token`.",
+            "Send one of the two as `grant_type`.",
+            Retry::Useless,
+        ),
+        OAuthError::ACCESS_DENIED => (
+            "Too many access tokens were asked for: ten in ten minutes lock an account out.",
+            "Wait ten minutes, and then use each token for the hour that it lives.",
+            Retry::AfterWaiting,
+        ),
+        _ => (
+            "The accounts server gave an error that is not known here.",
+            "Check the client id, the client secret and the refresh token.",
+            Retry::Useless,
+        ),
+    };
+    Explanation { meaning, remedy, retry }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_known_code_has_its_own_answer_in_whole_sentences() {
-        let general = explain(&ErrorCode::from("SOMETHING_NEW"));
-        for code in ErrorCode::KNOWN {
-            let explanation = explain(code);
-            assert_ne!(explanation, general, "{code}");
+        let codes = ErrorCode::KNOWN.iter().map(|code| (code.as_str(), explain(code)));
+        let errors = OAuthError::KNOWN.iter().map(|error| (*error, explain_oauth(error)));
+        let general = [explain(&ErrorCode::from("SOMETHING_NEW")), explain_oauth("something_new")];
+        for (code, explanation) in codes.chain(errors) {
+            assert!(!general.contains(&explanation), "{code}");
             for text in [explanation.meaning, explanation.remedy] {
                 assert!(text.ends_with('.') && !text.contains("  "), "{code}: {text}");
             }

@@ -284,12 +284,22 @@ pub struct OAuthError {
 impl OAuthError {
     /// The client id or the client secret is wrong, or the client belongs to another data center.
     pub const INVALID_CLIENT: &str = "invalid_client";
+    /// The client secret is not that of the client.
+    pub const INVALID_CLIENT_SECRET: &str = "invalid_client_secret";
     /// A code or refresh token that is wrong, used, expired or revoked.
     pub const INVALID_CODE: &str = "invalid_code";
     /// Neither `authorization_code` nor `refresh_token`.
     pub const UNSUPPORTED_GRANT_TYPE: &str = "unsupported_grant_type";
     /// Too many tokens in too short a time.
     pub const ACCESS_DENIED: &str = "Access Denied";
+    /// All of these.
+    pub const KNOWN: &[&str] = &[
+        Self::INVALID_CLIENT,
+        Self::INVALID_CLIENT_SECRET,
+        Self::INVALID_CODE,
+        Self::UNSUPPORTED_GRANT_TYPE,
+        Self::ACCESS_DENIED,
+    ];
 
     /// An error without a description.
     pub fn new(error: impl Into<String>) -> Self {
@@ -319,7 +329,7 @@ impl OAuthError {
             Self::INVALID_CLIENT
                 | Self::INVALID_CODE
                 | "invalid_client_id"
-                | "invalid_client_secret"
+                | Self::INVALID_CLIENT_SECRET
                 | "invalid_grant"
         )
     }
@@ -328,7 +338,7 @@ impl OAuthError {
     pub fn refused_part(&self) -> &'static str {
         match self.error.as_str() {
             Self::INVALID_CLIENT | "invalid_client_id" => "the client id",
-            "invalid_client_secret" => "the client secret",
+            Self::INVALID_CLIENT_SECRET => "the client secret",
             Self::INVALID_CODE | "invalid_grant" => "the refresh token or code",
             _ => "the request for a token",
         }

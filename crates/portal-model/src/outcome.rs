@@ -89,7 +89,7 @@ pub enum Owner {
 #[non_exhaustive]
 pub enum NotCreated {
     /// The service was not reached, or never gave an answer that could be read.
-    #[error("the service could not be reached: {0}")]
+    #[error("{0}")]
     Unreachable(String),
     /// The service had too many calls until the end.
     #[error("the service is throttling{}", After(*retry_after))]

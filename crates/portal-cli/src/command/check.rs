@@ -17,7 +17,7 @@ use crate::profile::Profiles;
 /// Check names against the rules; nothing is sent
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A name is 6 to 30 of the letters A-Z, a-z and the digits 0-9. Whether it is free only a create
+A name is 6 to 30 of the letters A-Z, a-z and the digits 0-9. Whether it is free only a create \
 tells: names are unique over all of Zoho.
 
 Example:

@@ -1,7 +1,8 @@
 //! `portal explain [CODE]`: what a code of the service means, and what to do.
 
 use portal_model::ErrorCode;
-use portal_model::explain::{Retry, explain};
+use portal_model::explain::{Explanation, Retry, explain, explain_oauth};
+use portal_model::oauth::OAuthError;
 use portal_model::outcome::ExitClass;
 use serde::Serialize;
 
@@ -19,8 +20,8 @@ pub(crate) struct Args {
 }
 
 #[derive(Serialize)]
-struct Explained<'a> {
-    code: &'a str,
+struct Explained {
+    code: &'static str,
     meaning: &'static str,
     remedy: &'static str,
     retry: &'static str,
@@ -28,27 +29,40 @@ struct Explained<'a> {
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     match &args.code {
-        Some(text) => one(find(text)?, printer),
-        None => all(printer),
+        Some(text) => one(&find(text)?, printer),
+        None => known().for_each(|entry| listed(&entry, printer)),
     }
     Ok(ExitClass::Success)
 }
 
-fn all(printer: &Printer) {
-    for code in ErrorCode::KNOWN {
-        let explanation = explain(code);
-        printer.result(format_args!("{code}\n{}", wrap(explanation.meaning, 4)), &explained(code));
-    }
+/// A code of the API, or an error of the accounts server.
+struct Entry {
+    code: &'static str,
+    explanation: Explanation,
 }
 
-fn one(code: &ErrorCode, printer: &Printer) {
-    let explained = explained(code);
-    let mut what_to_do = wrap(explained.remedy, 4);
-    if *code == ErrorCode::NoPermission {
+fn known() -> impl Iterator<Item = Entry> {
+    let codes = ErrorCode::KNOWN
+        .iter()
+        .map(|code| Entry { code: code.as_str(), explanation: explain(code) });
+    let errors =
+        OAuthError::KNOWN.iter().map(|code| Entry { code, explanation: explain_oauth(code) });
+    codes.chain(errors)
+}
+
+fn listed(entry: &Entry, printer: &Printer) {
+    let Entry { code, explanation } = entry;
+    printer.result(format_args!("{code}\n{}", wrap(explanation.meaning, 4)), &explained(entry));
+}
+
+fn one(entry: &Entry, printer: &Printer) {
+    let Entry { code, explanation } = entry;
+    let mut what_to_do = wrap(explanation.remedy, 4);
+    if *code == ErrorCode::NoPermission.as_str() {
         what_to_do.push_str("\n\nOr ");
         what_to_do.push_str(&permission::note());
     }
-    let again = match explain(code).retry {
+    let again = match explanation.retry {
         Retry::Useless => "The same call will fail again until that is done.",
         Retry::WithNewToken => "The same call can succeed with a new access token.",
         Retry::AfterWaiting => "The same call can succeed after waiting.",
@@ -57,20 +71,20 @@ fn one(code: &ErrorCode, printer: &Printer) {
     printer.result(
         format_args!(
             "{code}\n{}\n\nWhat to do\n{what_to_do}\n\nAgain?\n{}",
-            wrap(explained.meaning, 4),
+            wrap(explanation.meaning, 4),
             wrap(again, 4)
         ),
-        &explained,
+        &explained(entry),
     );
 }
 
-fn explained(code: &ErrorCode) -> Explained<'_> {
-    let explanation = explain(code);
+fn explained(entry: &Entry) -> Explained {
+    let Explanation { meaning, remedy, retry, .. } = entry.explanation;
     Explained {
-        code: code.as_str(),
-        meaning: explanation.meaning,
-        remedy: explanation.remedy,
-        retry: match explanation.retry {
+        code: entry.code,
+        meaning,
+        remedy,
+        retry: match retry {
             Retry::Useless => "useless",
             Retry::WithNewToken => "with_new_token",
             Retry::AfterWaiting => "after_waiting",
@@ -80,13 +94,12 @@ fn explained(code: &ErrorCode) -> Explained<'_> {
 }
 
 /// Finds a code however it is typed: `already-used` is `ALREADY_USED`.
-fn find(text: &str) -> Result<&'static ErrorCode, Failure> {
+fn find(text: &str) -> Result<Entry, Failure> {
     let letters = |text: &str| -> String {
         text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
     };
     let wanted = letters(text);
-    let found = ErrorCode::KNOWN.iter().find(|code| letters(code.as_str()) == wanted);
-    found.ok_or_else(|| {
+    known().find(|entry| letters(entry.code) == wanted).ok_or_else(|| {
         Failure::usage(format!("{text:?} is no code that is known here"))
             .hint("`portal explain` alone lists those that are")
     })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portal_model::explain::explain;
+use portal_model::explain::{explain, explain_oauth};
 use portal_model::oauth::OAuthError;
 use portal_model::outcome::{AuthFailure, NotCreated, Owner, Unsettled};
 use portal_model::{ApiError, ErrorCode, Outcome};
@@ -117,17 +117,5 @@ fn auth(message: String, failure: &AuthFailure) -> ErrorReport {
 
 /// What to do about a refusal of the accounts server.
 pub(crate) fn renew(error: &OAuthError) -> &'static str {
-    if error.is_throttled() {
-        return "ten tokens in ten minutes lock an account out; wait ten minutes";
-    }
-    match error.error.as_str() {
-        "invalid_client" | "invalid_client_id" => {
-            "check the client id and the data center: a client is known in one data center only"
-        }
-        "invalid_client_secret" => "check the client secret in Zoho's API console",
-        OAuthError::INVALID_CODE | "invalid_grant" => {
-            "the refresh token is wrong or was revoked; make a new one with `portal login`"
-        }
-        _ => "check the client id, the client secret and the refresh token",
-    }
+    explain_oauth(&error.error).remedy
 }

@@ -36,6 +36,8 @@ fn explain_finds_a_code_however_it_is_typed() {
     let ran = home.run(&["explain", "no-permission"]);
     assert_eq!(ran.status, 0);
     golden("explain-no_permission", &ran.stdout);
+    let ran = home.run(&["explain", "access-denied"]);
+    assert!(ran.stdout.starts_with("Access Denied\n"), "{ran:?}");
     let ran = home.run(&["explain", "ALREADY_USE", "--output", "json"]);
     assert_eq!(ran.status, 2);
     golden("explain-unknown", &format!("{}{}", ran.stdout, ran.stderr));
@@ -46,7 +48,19 @@ fn explain_alone_lists_every_code() {
     let home = Home::new();
     golden("explain", &home.run(&["explain"]).stdout);
     let listed = home.run(&["explain", "--output", "json"]).json();
-    assert_eq!(listed.len(), portal_model::ErrorCode::KNOWN.len());
+    assert_eq!(
+        listed.len(),
+        portal_model::ErrorCode::KNOWN.len() + portal_model::oauth::OAuthError::KNOWN.len()
+    );
+}
+
+#[test]
+fn machines_get_an_object_for_a_command_line_that_is_not_understood() {
+    let ran = Home::new().run(&["list", "--bogus", "--output", "json"]);
+    assert_eq!(ran.status, 2);
+    let message = "unexpected argument '--bogus' found";
+    assert_eq!(ran.json(), [json!({"error": {"kind": "usage", "message": message}})]);
+    assert!(ran.stderr.contains(message), "{ran:?}");
 }
 
 #[test]

@@ -88,13 +88,13 @@ pub enum NotSent {
 #[non_exhaustive]
 pub enum NoAnswer {
     /// No whole answer came in time.
-    #[error("none within the time-out")]
+    #[error("no answer within the time-out")]
     TimedOut,
     /// The connection broke: the text is the transport's own.
     #[error("the connection broke: {0}")]
     Broken(String),
     /// The answer was longer than the transport takes.
-    #[error("it has more than {limit} bytes")]
+    #[error("the answer has more than {limit} bytes")]
     TooLarge {
         /// In bytes.
         limit: usize,

@@ -474,7 +474,7 @@ fn people_are_told_what_it_waits_for() {
     let refused = answer(ApiError::already_used());
     let mut script = create().ready().post(lost()).list(&[]).waits(200).post(refused).list(&[]);
     script.flow.step(script.now);
-    let cause = "the answer was lost: none within the time-out".to_owned();
+    let cause = "the answer was lost: no answer within the time-out".to_owned();
     assert_eq!(script.flow.activity(), Activity::Settling { cause });
     let mut script = create().ready().post(throttled(Some("7")));
     script.flow.step(script.now);
