@@ -37,6 +37,13 @@ pub(crate) struct Left {
     file: File,
 }
 
+impl Left {
+    /// The file that keeps it.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 impl PendingCreate {
     /// For a create at `place`; nothing is written yet.
     pub(crate) fn new(place: Place) -> anyhow::Result<Self> {
@@ -50,7 +57,8 @@ impl PendingCreate {
 
     fn open(&mut self, name: &str) -> io::Result<&mut File> {
         if self.file.is_none() {
-            folders::make_private(&self.folder).map_err(io::Error::other)?;
+            folders::make_private(&self.folder)
+                .map_err(|error| io::Error::other(format!("{error:#}")))?;
             let (file, path) = tempfile::Builder::new()
                 .prefix(&format!("{name}."))
                 .suffix(".json")

@@ -67,6 +67,9 @@ pub(crate) enum Place {
         api: Option<String>,
         accounts: Option<String>,
         client_id: Option<String>,
+        /// What tells refresh tokens apart: one client can have those of many orgs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credential: Option<String>,
     },
 }
 

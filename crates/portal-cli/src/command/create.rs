@@ -73,13 +73,13 @@ it with --resume), 6 certainly not created, try again.";
 #[command(next_help_heading = "Patience")]
 struct Patience {
     /// Longest time for one request, such as 10s [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
     /// Longest time for the whole create [default: 2m]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     deadline: Option<Duration>,
     /// How long a create may take effect after its answer was lost [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     settle: Option<Duration>,
 }
 
@@ -95,6 +95,10 @@ impl Patience {
         })?;
         Ok(policy)
     }
+}
+
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "expected a time such as 300ms, 10s or 2m")
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {

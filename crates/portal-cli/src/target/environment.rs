@@ -1,6 +1,6 @@
 //! The `PORTAL_` variables, and what they and the flags name together.
 
-use portal_http::client::Credential;
+use portal_http::client::{BaseUrl, CacheKey, Credential};
 use portal_model::datacenter::ApiDomain;
 use portal_model::{Environment, Secret};
 
@@ -55,6 +55,11 @@ impl Variables {
             api: api.clone().or(data_center.map(|here| here.api_url(Environment::Production))),
             accounts: accounts.clone(),
             client_id: client_id.clone(),
+            credential: self.refresh_token.as_ref().and_then(|refresh_token| {
+                let accounts: BaseUrl = accounts.as_ref()?.parse().ok()?;
+                let key = CacheKey::new(&accounts, client_id.as_ref()?, refresh_token);
+                Some(key.as_str().chars().take(16).collect())
+            }),
         };
         let api = match (api, data_center) {
             (Some(url), _) => ApiDomain::Given(url),
@@ -155,6 +160,19 @@ mod tests {
         let target = target(&flags, &variables).unwrap();
         assert_eq!(target.api.url().unwrap(), "https://www.zohoapis.eu");
         assert_eq!(target.accounts.unwrap(), "https://accounts.zoho.eu");
+    }
+
+    #[test]
+    fn the_places_of_two_refresh_tokens_of_one_client_differ_and_tell_no_secret() {
+        let flags = TargetArgs { data_center: Some(DataCenter::Eu), ..TargetArgs::default() };
+        let place = |refresh_token| {
+            let mut variables = CREDENTIALS.to_vec();
+            variables[2].1 = refresh_token;
+            target(&flags, &variables).unwrap().place
+        };
+        assert_eq!(place("1000.a.b"), place("1000.a.b"));
+        assert_ne!(place("1000.a.b"), place("1000.c.d"));
+        assert!(!serde_json::to_string(&place("1000.a.b")).unwrap().contains("1000.a.b"));
     }
 
     #[test]

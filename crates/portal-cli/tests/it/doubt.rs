@@ -79,6 +79,10 @@ fn a_create_in_doubt_elsewhere_is_left_until_the_environment_leads_there() {
     create.wait().unwrap();
     let ran = Home::run(&home, &["create", "--resume"]);
     assert_eq!((ran.status, pending(&home).len()), (2, 1), "{ran:?}");
+    // One client can have the refresh tokens of many orgs.
+    let mut command = server.command(&home, &["create", "--resume"]);
+    let ran = Ran::from(command.env("PORTAL_REFRESH_TOKEN", "1000.another.org").output().unwrap());
+    assert_eq!((ran.status, pending(&home).len()), (2, 1), "{ran:?}");
 }
 
 #[cfg(unix)]
@@ -98,6 +102,34 @@ fn ctrl_c_in_doubt_exits_with_5_and_says_how_to_settle_it() {
     assert_eq!(ran.status, 5, "{ran:?}");
     assert!(ran.stderr.contains("`portal create --resume PortalsAPItest100`"), "{ran:?}");
     assert_eq!(pending(&home).len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_the_settling_of_all_that_is_in_doubt() {
+    const PATH: &str = "/crm/v7/settings/portals";
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
+    for (index, name) in ["AcmeFirst", "AcmeSecond"].into_iter().enumerate() {
+        let mut create = server.command(&home, &["create", name]).spawn().unwrap();
+        let is_written = |file: &std::path::PathBuf| file.metadata().unwrap().len() > 0;
+        until(|| pending(&home).iter().filter(|file| is_written(file)).count() > index);
+        create.kill().unwrap();
+        create.wait().unwrap();
+    }
+    let before = server.calls(PATH);
+    let resume = server
+        .command(&home, &["--output", "json", "create", "--resume"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It has looked, and settles the first one.
+    until(|| server.calls(PATH) > before);
+    interrupt(resume.id());
+    let ran = Ran::from(resume.wait_with_output().unwrap());
+    assert_eq!((ran.status, ran.json().len()), (5, 1), "{ran:?}");
+    assert_eq!(pending(&home).len(), 2);
 }
 
 #[cfg(unix)]

@@ -39,19 +39,24 @@ struct Shown {
 }
 
 pub(super) fn run(
-    (name, _): &(PortalName, Vec<PortalName>),
+    (name, alternatives): &(PortalName, Vec<PortalName>),
     destination: &Destination,
     target: &TargetArgs,
     printer: &Printer,
 ) -> ExitClass {
-    let requests = requests(name, destination, target.api_version);
+    let requests = requests(name, alternatives, destination, target.api_version);
     let profile = destination.place().profile();
     let text: String = requests.iter().map(Shown::text).collect();
     printer.result(text.trim_end(), &DryRun { name, profile, outcome: "dry_run", requests });
     ExitClass::Success
 }
 
-fn requests(name: &PortalName, destination: &Destination, version: ApiVersion) -> Vec<Shown> {
+fn requests(
+    name: &PortalName,
+    alternatives: &[PortalName],
+    destination: &Destination,
+    version: ApiVersion,
+) -> Vec<Shown> {
     let secret = || Secret::new(REDACTED.to_owned());
     let (api, accounts, client_id) = match destination {
         Destination::Local => (LOCAL.to_owned(), LOCAL.to_owned(), Some("LOCAL".to_owned())),
@@ -77,12 +82,14 @@ fn requests(name: &PortalName, destination: &Destination, version: ApiVersion) -
         &api,
         ListPortals.request(version).authorized(&secret()),
     );
-    let create = Shown::new(
-        "The create:",
-        &api,
-        CreatePortal::new(name.clone()).request(version).authorized(&secret()),
-    );
-    token.into_iter().chain([look, create]).collect()
+    let create = |why, name: &PortalName| {
+        let request = CreatePortal::new(name.clone()).request(version);
+        Shown::new(why, &api, request.authorized(&secret()))
+    };
+    let others = alternatives
+        .iter()
+        .map(|name| create("Where another organization has the name before:", name));
+    token.into_iter().chain([look, create("The create:", name)]).chain(others).collect()
 }
 
 impl Shown {

@@ -1,8 +1,12 @@
 //! `portal create --resume [NAME]`: settles what earlier processes left in doubt.
 
-use portal_model::flow::Policy;
-use portal_model::outcome::ExitClass;
+use std::ops::ControlFlow;
 
+use portal_model::Outcome;
+use portal_model::flow::Policy;
+use portal_model::outcome::{ExitClass, Unsettled};
+
+use crate::exit::combined;
 use crate::failure::Failure;
 use crate::pending::{self, Left, PendingCreate};
 use crate::printer::Printer;
@@ -31,13 +35,25 @@ pub(super) async fn run(
     }
     let mut exits = Vec::new();
     for left in left {
-        exits.push(settle(left, target, policy, printer).await);
+        match settle(left, target, policy, printer).await {
+            ControlFlow::Continue(exit) => exits.push(exit),
+            ControlFlow::Break(exit) => {
+                exits.push(exit);
+                break;
+            }
+        }
     }
-    Ok(combined(&exits))
+    Ok(combined(exits))
 }
 
-/// Settles one where it was begun. What can't be settled now stays.
-async fn settle(left: Left, target: &TargetArgs, policy: &Policy, printer: &Printer) -> ExitClass {
+/// Settles one where it was begun; breaks where Ctrl-C was pressed. What can't be settled now
+/// stays.
+async fn settle(
+    left: Left,
+    target: &TargetArgs,
+    policy: &Policy,
+    printer: &Printer,
+) -> ControlFlow<ExitClass, ExitClass> {
     let place = left.place.clone();
     let settled = async {
         let destination = target.again(&place).destination()?;
@@ -46,7 +62,12 @@ async fn settle(left: Left, target: &TargetArgs, policy: &Policy, printer: &Prin
                 "{} was begun in {place}, which flags and environment don't name now",
                 left.intent.name
             ))
-            .hint("set them as they were"));
+            .hint(format!(
+                "set them as they were; where they are gone, look in Zoho CRM whether {} is there, \
+                 and remove {}",
+                left.intent.name,
+                left.path().display()
+            )));
         }
         let org = destination.open(target.api_version, policy.clone()).await?;
         let intent = left.intent.clone();
@@ -58,16 +79,9 @@ async fn settle(left: Left, target: &TargetArgs, policy: &Policy, printer: &Prin
         };
         let sink = PendingCreate::settling(left)?;
         let outcome = super::settle(&org.client, &intent, sink, policy, printer).await;
-        Ok(Report::new(&outcome, &asked).print(printer))
+        let exit = Report::new(&outcome, &asked).print(printer);
+        let is_stopped = matches!(outcome, Outcome::Unknown { unsettled: Unsettled::Stopped, .. });
+        Ok(if is_stopped { ControlFlow::Break(exit) } else { ControlFlow::Continue(exit) })
     };
-    settled.await.unwrap_or_else(|failure| failure.print(printer))
-}
-
-/// One status for all: theirs if it is the same, else 1.
-fn combined(exits: &[ExitClass]) -> ExitClass {
-    match exits {
-        [] => ExitClass::Success,
-        [first, rest @ ..] if rest.iter().all(|exit| exit == first) => *first,
-        _ => ExitClass::Rejected,
-    }
+    settled.await.unwrap_or_else(|failure: Failure| ControlFlow::Continue(failure.print(printer)))
 }
