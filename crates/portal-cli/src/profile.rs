@@ -142,6 +142,11 @@ impl Profiles {
         })
     }
 
+    /// Checks that the file of the secrets is fit to be used.
+    pub(crate) fn check_secrets(&self) -> anyhow::Result<()> {
+        self.secrets().map(drop)
+    }
+
     fn secrets(&self) -> anyhow::Result<&BTreeMap<String, credentials::Secrets>> {
         if let Some(secrets) = self.secrets.get() {
             return Ok(secrets);

@@ -14,7 +14,7 @@ use crate::call_error;
 use crate::failure::Failure;
 use crate::folders;
 use crate::printer::Printer;
-use crate::profile::{self, Hosts, Profile};
+use crate::profile::{self, Hosts, Profile, Profiles};
 use crate::target::Target;
 
 /// Log in to an org, and keep what entitles to it as a profile
@@ -66,7 +66,10 @@ struct LoggedIn<'a> {
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     profile::check_name(&args.profile)?;
     let hosts = args.hosts()?;
-    // Wrong hosts are said before anybody types a secret.
+    let folder = folders::config()?;
+    let profiles = Profiles::load(&folder)?;
+    // What is wrong here is said before a code is used up.
+    profiles.check_secrets()?;
     let empty = || Secret::new(String::new());
     let target = args.target(&args.profile(&hosts, empty(), empty()));
     target.client(Policy::default())?;
@@ -87,8 +90,9 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         Err(ClientError::Api(error)) if error.is_scope_mismatch() => None,
         Err(error) => return Err(call_error::failure(&error, "list the portals of the org", None)),
     };
-    profile::store(&folders::config()?, &args.profile, &profile)?;
-    say(&args.profile, portals.as_deref(), printer);
+    let is_new = !profiles.entries().contains_key(&args.profile);
+    profile::store(&folder, &args.profile, &profile)?;
+    say(&args.profile, is_new, portals.as_deref(), printer);
     Ok(ExitClass::Success)
 }
 
@@ -190,7 +194,7 @@ async fn exchange(
     })
 }
 
-fn say(profile: &str, portals: Option<&[Portal]>, printer: &Printer) {
+fn say(profile: &str, is_new: bool, portals: Option<&[Portal]>, printer: &Printer) {
     let org = match portals {
         None => String::new(),
         Some([]) => " Its org has no portal yet.".to_owned(),
@@ -206,5 +210,6 @@ fn say(profile: &str, portals: Option<&[Portal]>, printer: &Printer) {
         printer.hint("make a new code with both scopes, and log in again");
     }
     let logged_in = LoggedIn { profile, outcome: "logged_in", portals };
-    printer.result(format_args!("The profile {profile} is kept.{org}"), &logged_in);
+    let done = if is_new { "kept" } else { "replaced" };
+    printer.result(format_args!("The profile {profile} is {done}.{org}"), &logged_in);
 }

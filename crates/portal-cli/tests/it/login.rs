@@ -48,8 +48,10 @@ fn a_refresh_token_becomes_a_profile_too() {
     let ran = login(&orgs, &org, &["--refresh-token", "--output", "json"], &stdin);
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
     assert_eq!(ran.json(), [json!({"profile": "acme", "outcome": "logged_in", "portals": []})]);
-    let mut profiles = orgs.run(&["profiles", "--output", "json"]).json();
-    assert_eq!(profiles.remove(0)["client_id"], json!(org.client_id()));
+    let profiles = orgs.run(&["profiles", "--output", "json"]).json();
+    assert_eq!(profiles[0]["client_id"], json!(org.client_id()));
+    let again = login(&orgs, &org, &["--refresh-token"], &stdin);
+    assert_eq!(again.stdout, "The profile acme is replaced. Its org has no portal yet.\n");
 }
 
 #[test]
@@ -131,4 +133,24 @@ fn a_logout_that_reaches_nobody_keeps_the_profile() {
     assert_eq!(ran.status, 6, "{ran:?}");
     assert!(ran.stderr.contains("hint: the profile is still there"), "{ran:?}");
     assert!(home.run(&["profiles"]).stdout.starts_with("acme "));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_code_is_not_used_up_where_it_could_not_be_kept() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let org = without_profile("acme");
+    let orgs = Orgs::start(vec![org.clone()], &[]);
+    let credentials = orgs.config().join("credentials.toml");
+    let set_mode = |mode| {
+        std::fs::set_permissions(&credentials, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set_mode(0o644);
+    let stdin = format!("{}\n{}\n", org.client_secret(), org.code());
+    let refused = login(&orgs, &org, &[], &stdin);
+    assert_eq!(refused.status, 1, "{refused:?}");
+    assert!(refused.stderr.contains("chmod 600"), "{refused:?}");
+    set_mode(0o600);
+    assert_eq!(login(&orgs, &org, &[], &stdin).status, 0);
 }
