@@ -1,9 +1,14 @@
 //! An error as the service says it: [`ApiError`], its open set of codes, and its details.
 
+mod code;
+mod details;
+
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+pub use code::{ErrorCode, UnknownCode};
+pub use details::Details;
 
 use crate::name::{BrokenRule, InvalidPortalName, MAX_LEN, MIN_LEN};
 
@@ -214,222 +219,9 @@ impl From<&InvalidPortalName> for ApiError {
     }
 }
 
-macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $text:literal,)+) => {
-        /// The code of an [`ApiError`]. The set is open: a code that is not known here is kept
-        /// verbatim in [`Other`](Self::Other).
-        ///
-        /// ```
-        /// use portal_model::ErrorCode;
-        ///
-        /// assert_eq!(ErrorCode::from("ALREADY_USED"), ErrorCode::AlreadyUsed);
-        /// assert_eq!(ErrorCode::from("SOMETHING_NEW").as_str(), "SOMETHING_NEW");
-        /// ```
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(from = "String", into = "String")]
-        #[non_exhaustive]
-        pub enum ErrorCode {
-            $($(#[$doc])* $variant,)+
-            /// Any other code, as it came.
-            Other(UnknownCode),
-        }
-
-        impl ErrorCode {
-            /// Every code that is known here.
-            pub const KNOWN: &[Self] = &[$(Self::$variant,)+];
-
-            /// The code as the service writes it.
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$variant => $text,)+
-                    Self::Other(UnknownCode(text)) => text,
-                }
-            }
-
-            fn known(text: &str) -> Option<Self> {
-                match text {
-                    $($text => Some(Self::$variant),)+
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-codes! {
-    /// A mandatory field is missing. Documented for create.
-    MandatoryNotFound = "MANDATORY_NOT_FOUND",
-    /// A value of the wrong kind or length, or a body that is no JSON. Documented for create.
-    InvalidData = "INVALID_DATA",
-    /// A character that is not alphanumeric. Documented for create.
-    PatternNotMatched = "PATTERN_NOT_MATCHED",
-    /// The name is taken, by this org or another. Documented for create.
-    AlreadyUsed = "ALREADY_USED",
-    /// The user lacks a permission. Documented for create.
-    NoPermission = "NO_PERMISSION",
-    /// The token is unknown, expired or revoked.
-    InvalidToken = "INVALID_TOKEN",
-    /// No token, or one that the service does not accept.
-    AuthenticationFailure = "AUTHENTICATION_FAILURE",
-    /// The token's scopes don't cover the call.
-    OauthScopeMismatch = "OAUTH_SCOPE_MISMATCH",
-    /// The caller is not allowed to do this.
-    AuthorizationFailed = "AUTHORIZATION_FAILED",
-    /// The org has as many portals as it may have.
-    LimitReached = "LIMIT_REACHED",
-    /// The licence does not cover more.
-    LicenseLimitExceeded = "LICENSE_LIMIT_EXCEEDED",
-    /// The operation is not allowed for this record or user.
-    NotAllowed = "NOT_ALLOWED",
-    /// Not in this environment, or not in this version.
-    ApiNotSupported = "API_NOT_SUPPORTED",
-    /// The org's edition lacks the feature.
-    FeatureNotSupported = "FEATURE_NOT_SUPPORTED",
-    /// The feature is switched off in the org.
-    FeatureNotEnabled = "FEATURE_NOT_ENABLED",
-    /// The user is not active.
-    InactiveUser = "INACTIVE_USER",
-    /// There is nothing under that path.
-    InvalidUrlPattern = "INVALID_URL_PATTERN",
-    /// The path exists, but not with that method.
-    InvalidRequestMethod = "INVALID_REQUEST_METHOD",
-    /// The request is malformed.
-    BadRequest = "BAD_REQUEST",
-    /// The body is no JSON.
-    JsonParseError = "JSON_PARSE_ERROR",
-    /// The body or a parameter could not be read.
-    UnableToParseDataType = "UNABLE_TO_PARSE_DATA_TYPE",
-    /// Nothing changed since the time that was asked about.
-    NotModified = "Not Modified",
-    /// More calls than allowed.
-    TooManyRequests = "TOO_MANY_REQUESTS",
-    /// The service's own fault.
-    InternalError = "INTERNAL_ERROR",
-    /// The service's own fault, by its other name.
-    InternalServerError = "INTERNAL_SERVER_ERROR",
-}
-
-/// The text of a code that is not known here; made by `ErrorCode::from`, so that a known code
-/// never hides in it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct UnknownCode(String);
-
-impl From<String> for ErrorCode {
-    fn from(text: String) -> Self {
-        Self::known(&text).unwrap_or(Self::Other(UnknownCode(text)))
-    }
-}
-
-impl From<&str> for ErrorCode {
-    fn from(text: &str) -> Self {
-        Self::known(text).unwrap_or_else(|| Self::Other(UnknownCode(text.to_owned())))
-    }
-}
-
-impl From<ErrorCode> for String {
-    fn from(code: ErrorCode) -> Self {
-        match code {
-            ErrorCode::Other(UnknownCode(text)) => text,
-            known => known.as_str().to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// The `details` of an error: whatever JSON came, with names for the parts that are documented.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Details(Value);
-
-impl Default for Details {
-    fn default() -> Self {
-        Self(Value::Object(Map::new()))
-    }
-}
-
-impl Details {
-    /// Everything, as it came.
-    pub fn as_value(&self) -> &Value {
-        &self.0
-    }
-
-    /// Whether nothing was said.
-    pub fn is_empty(&self) -> bool {
-        match &self.0 {
-            Value::Null => true,
-            Value::Object(map) => map.is_empty(),
-            _ => false,
-        }
-    }
-
-    /// The field that the error is about.
-    pub fn api_name(&self) -> Option<&str> {
-        self.0.get("api_name")?.as_str()
-    }
-
-    /// Where in the body that field stands.
-    pub fn json_path(&self) -> Option<&str> {
-        self.0.get("json_path")?.as_str()
-    }
-
-    /// The permissions that are missing, as the service names them.
-    pub fn permissions(&self) -> impl Iterator<Item = &str> {
-        let missing = self.0.get("permissions").and_then(Value::as_array);
-        missing.into_iter().flatten().filter_map(Value::as_str)
-    }
-
-    /// How many portals the org may have.
-    pub fn limit(&self) -> Option<u64> {
-        self.0.get("limit")?.as_u64()
-    }
-
-    fn insert(&mut self, key: &str, value: Value) {
-        if let Value::Object(map) = &mut self.0 {
-            map.insert(key.to_owned(), value);
-        }
-    }
-}
-
-impl From<Value> for Details {
-    fn from(value: Value) -> Self {
-        Self(value)
-    }
-}
-
-impl fmt::Display for Details {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    proptest! {
-        #[test]
-        fn a_code_keeps_its_text(text in any::<String>()) {
-            let code = ErrorCode::from(text.as_str());
-            prop_assert_eq!(code.as_str(), &text);
-            prop_assert_eq!(String::from(code), text);
-        }
-    }
-
-    #[test]
-    fn a_known_code_survives_its_text_and_json() {
-        for code in ErrorCode::KNOWN {
-            assert_eq!(&ErrorCode::from(code.as_str()), code);
-            let json = serde_json::to_string(code).unwrap();
-            assert_eq!(&serde_json::from_str::<ErrorCode>(&json).unwrap(), code);
-        }
-    }
 
     #[test]
     fn the_length_is_complained_about_before_the_characters() {

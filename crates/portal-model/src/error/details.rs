@@ -1,0 +1,72 @@
+//! Where and why, as far as the service says: [`Details`].
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The `details` of an error: whatever JSON came, with names for the parts that are documented.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Details(Value);
+
+impl Default for Details {
+    fn default() -> Self {
+        Self(Value::Object(Map::new()))
+    }
+}
+
+impl Details {
+    /// Everything, as it came.
+    pub fn as_value(&self) -> &Value {
+        &self.0
+    }
+
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        match &self.0 {
+            Value::Null => true,
+            Value::Object(map) => map.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// The field that the error is about.
+    pub fn api_name(&self) -> Option<&str> {
+        self.0.get("api_name")?.as_str()
+    }
+
+    /// Where in the body that field stands.
+    pub fn json_path(&self) -> Option<&str> {
+        self.0.get("json_path")?.as_str()
+    }
+
+    /// The permissions that are missing, as the service names them.
+    pub fn permissions(&self) -> impl Iterator<Item = &str> {
+        let missing = self.0.get("permissions").and_then(Value::as_array);
+        missing.into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    /// How many portals the org may have.
+    pub fn limit(&self) -> Option<u64> {
+        self.0.get("limit")?.as_u64()
+    }
+
+    pub(super) fn insert(&mut self, key: &str, value: Value) {
+        if let Value::Object(map) = &mut self.0 {
+            map.insert(key.to_owned(), value);
+        }
+    }
+}
+
+impl From<Value> for Details {
+    fn from(value: Value) -> Self {
+        Self(value)
+    }
+}
+
+impl fmt::Display for Details {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,104 @@
+//! A refusal of the accounts server: [`OAuthError`].
+
+use std::fmt;
+
+use serde_json::Map;
+
+use crate::endpoint::Response;
+
+/// A refusal of the accounts server, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OAuthError {
+    /// What a program decides by.
+    pub error: String,
+    /// For people; comes with few errors.
+    pub description: Option<String>,
+}
+
+impl OAuthError {
+    /// The client id or the client secret is wrong, or the client belongs to another data center.
+    pub const INVALID_CLIENT: &str = "invalid_client";
+    /// The client secret is not that of the client.
+    pub const INVALID_CLIENT_SECRET: &str = "invalid_client_secret";
+    /// A code or refresh token that is wrong, used, expired or revoked.
+    pub const INVALID_CODE: &str = "invalid_code";
+    /// Neither `authorization_code` nor `refresh_token`.
+    pub const UNSUPPORTED_GRANT_TYPE: &str = "unsupported_grant_type";
+    /// Too many tokens in too short a time.
+    pub const ACCESS_DENIED: &str = "Access Denied";
+    /// All of these.
+    pub const KNOWN: &[&str] = &[
+        Self::INVALID_CLIENT,
+        Self::INVALID_CLIENT_SECRET,
+        Self::INVALID_CODE,
+        Self::UNSUPPORTED_GRANT_TYPE,
+        Self::ACCESS_DENIED,
+    ];
+
+    /// An error without a description.
+    pub fn new(error: impl Into<String>) -> Self {
+        Self { error: error.into(), description: None }
+    }
+
+    /// Ten tokens in ten minutes lock an account out for a while.
+    pub fn throttled() -> Self {
+        Self {
+            error: Self::ACCESS_DENIED.to_owned(),
+            description: Some(
+                "You have made too many requests continuously. Please try again after some time."
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// Too many tokens were asked for: asking again later helps.
+    pub fn is_throttled(&self) -> bool {
+        self.error.eq_ignore_ascii_case(Self::ACCESS_DENIED)
+    }
+
+    /// The credential itself is refused, now and later: asking again would not help.
+    pub fn is_wrong_credential(&self) -> bool {
+        matches!(
+            self.error.as_str(),
+            Self::INVALID_CLIENT
+                | Self::INVALID_CODE
+                | "invalid_client_id"
+                | Self::INVALID_CLIENT_SECRET
+                | "invalid_grant"
+        )
+    }
+
+    /// Which part of a credential the service refuses, in words.
+    pub fn refused_part(&self) -> &'static str {
+        match self.error.as_str() {
+            Self::INVALID_CLIENT | "invalid_client_id" => "the client id",
+            Self::INVALID_CLIENT_SECRET => "the client secret",
+            Self::INVALID_CODE | "invalid_grant" => "the refresh token or code",
+            _ => "the request for a token",
+        }
+    }
+
+    /// The server's side: the answer that says it, under HTTP 200 as the real one.
+    pub fn answer(&self) -> Response {
+        let mut body = Map::new();
+        body.insert("error".to_owned(), self.error.clone().into());
+        if let Some(description) = &self.description {
+            body.insert("error_description".to_owned(), description.clone().into());
+        }
+        let status = if self.is_throttled() { 400 } else { 200 };
+        Response::new(status, crate::envelope::to_json(&body))
+    }
+}
+
+impl fmt::Display for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the accounts server refused {}: {}", self.refused_part(), self.error)?;
+        match &self.description {
+            Some(description) => write!(f, " ({description})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for OAuthError {}

@@ -1,0 +1,146 @@
+//! Asking for a token: [`TokenRequest`].
+
+use serde_json::{Map, Value};
+
+use super::{OAuthError, TOKEN_PATH};
+use crate::endpoint::{Method, Request};
+use crate::percent;
+use crate::secret::Secret;
+
+/// Ask for an access token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenRequest {
+    /// The registered client.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret<String>,
+    /// What entitles to a token.
+    pub grant: Grant,
+}
+
+/// What entitles to an access token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// A code from the console of a self client: valid once, for three minutes. Its answer carries
+    /// a refresh token.
+    AuthorizationCode {
+        /// The code.
+        code: Secret<String>,
+        /// Must be the one that the code was made for, where it was made for one.
+        redirect_uri: Option<String>,
+    },
+    /// A refresh token, which does not expire.
+    RefreshToken(Secret<String>),
+}
+
+impl TokenRequest {
+    /// A request of `client_id`.
+    pub fn new(
+        client_id: impl Into<String>,
+        client_secret: impl Into<Secret<String>>,
+        grant: Grant,
+    ) -> Self {
+        Self { client_id: client_id.into(), client_secret: client_secret.into(), grant }
+    }
+
+    /// The request, its parameters as an urlencoded form in the body.
+    pub fn request(&self) -> Request {
+        let mut form = Form::default();
+        match &self.grant {
+            Grant::AuthorizationCode { code, redirect_uri } => {
+                form.push("grant_type", "authorization_code");
+                form.push("code", code.expose());
+                if let Some(redirect_uri) = redirect_uri {
+                    form.push("redirect_uri", redirect_uri);
+                }
+            }
+            Grant::RefreshToken(refresh_token) => {
+                form.push("grant_type", "refresh_token");
+                form.push("refresh_token", refresh_token.expose());
+            }
+        }
+        form.push("client_id", &self.client_id);
+        form.push("client_secret", self.client_secret.expose());
+        Request::new(Method::Post, TOKEN_PATH)
+            .with_body("application/x-www-form-urlencoded", form.0.into_bytes())
+    }
+
+    /// The server's side: reads the parameters, wherever they stood. The first of a name counts.
+    ///
+    /// # Errors
+    /// What the service answers when a parameter is missing.
+    pub fn parse(
+        parameters: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, OAuthError> {
+        let mut found = Map::new();
+        for (name, value) in parameters {
+            found.entry(name).or_insert(Value::String(value));
+        }
+        let mut take = |name: &str, error: &str| match found.remove(name) {
+            Some(Value::String(value)) if !value.is_empty() => Ok(value),
+            _ => Err(OAuthError::new(error)),
+        };
+        let client_id = take("client_id", OAuthError::INVALID_CLIENT)?;
+        let client_secret = take("client_secret", OAuthError::INVALID_CLIENT)?;
+        let grant = match take("grant_type", OAuthError::UNSUPPORTED_GRANT_TYPE)?.as_str() {
+            "refresh_token" => {
+                Grant::RefreshToken(take("refresh_token", OAuthError::INVALID_CODE)?.into())
+            }
+            "authorization_code" => Grant::AuthorizationCode {
+                code: take("code", OAuthError::INVALID_CODE)?.into(),
+                redirect_uri: take("redirect_uri", "").ok(),
+            },
+            _ => return Err(OAuthError::new(OAuthError::UNSUPPORTED_GRANT_TYPE)),
+        };
+        Ok(Self::new(client_id, client_secret, grant))
+    }
+
+    /// Reads the pairs of a query or an urlencoded body, for [`parse`](Self::parse).
+    pub fn parameters(form: &str) -> impl Iterator<Item = (String, String)> {
+        percent::decode_pairs(form)
+    }
+}
+
+/// Pairs of an urlencoded form.
+#[derive(Default)]
+struct Form(String);
+
+impl Form {
+    fn push(&mut self, name: &str, value: &str) {
+        if !self.0.is_empty() {
+            self.0.push('&');
+        }
+        self.0.push_str(name);
+        self.0.push('=');
+        self.0.push_str(&percent::encode(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_grant() -> impl Strategy<Value = Grant> {
+        let text = || "[^\0]{1,40}";
+        prop_oneof![
+            (text(), proptest::option::of(text())).prop_map(|(code, redirect_uri)| {
+                Grant::AuthorizationCode { code: code.into(), redirect_uri }
+            }),
+            text().prop_map(|token| Grant::RefreshToken(token.into())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_request_arrives_as_it_was_sent(
+            id in "[^\0]{1,40}", secret in "[^\0]{1,40}", grant in any_grant(),
+        ) {
+            let sent = TokenRequest::new(id, secret, grant);
+            let body = String::from_utf8(sent.request().body).unwrap();
+            prop_assert_eq!(TokenRequest::parse(TokenRequest::parameters(&body)), Ok(sent));
+        }
+    }
+}
