@@ -31,7 +31,9 @@ pub struct ServerLimits {
     pub head_time: Duration,
     /// The longest head, in bytes. 16 KiB.
     pub head_size: usize,
-    /// How long a peer may send no part of its body, or take no part of its answer. 30 seconds.
+    /// How long the body of a request may take, from the end of its head. 30 seconds.
+    pub body_time: Duration,
+    /// How long a peer may take no part of its answer. 30 seconds.
     pub silence: Duration,
     /// How long calls may go on after the end was asked for. 10 seconds.
     pub drain: Duration,
@@ -43,6 +45,7 @@ impl Default for ServerLimits {
             connections: 1024,
             head_time: Duration::from_secs(30),
             head_size: 16 * 1024,
+            body_time: Duration::from_secs(30),
             silence: Duration::from_secs(30),
             drain: Duration::from_secs(10),
         }
@@ -144,7 +147,7 @@ async fn connection<R: Registry>(
         tracing::debug!(%error, "no TCP_NODELAY");
     }
     let service = service_fn(move |request: Request<Incoming>| {
-        service.call(request.map(|body| TimedBody::new(body, limits.silence)))
+        service.call(request.map(|body| TimedBody::new(body, limits.body_time)))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -1,4 +1,4 @@
-//! A peer that stops talking, or stops listening, doesn't hold a connection for ever.
+//! A peer that talks slowly, or stops listening, doesn't hold a connection for ever.
 
 use std::io;
 use std::pin::Pin;
@@ -40,16 +40,18 @@ impl Patience {
 #[error("the peer has been silent for too long")]
 pub(super) struct Silent;
 
-/// The body of a request, which fails where its next part takes too long.
+/// The body of a request, which fails where the whole of it takes too long: one that comes byte by
+/// byte as well as one that stops.
 #[derive(Debug)]
 pub(super) struct TimedBody<B> {
     body: B,
-    patience: Patience,
+    limit: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<B> TimedBody<B> {
     pub(super) fn new(body: B, limit: Duration) -> Self {
-        Self { body, patience: Patience::new(limit) }
+        Self { body, limit, timer: None }
     }
 }
 
@@ -62,11 +64,12 @@ impl<B: Body + Unpin> Body for TimedBody<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Silent>>> {
         let this = self.get_mut();
-        let poll = Pin::new(&mut this.body).poll_frame(context);
-        match this.patience.watch(context, poll) {
-            Ok(poll) => poll.map(|frame| frame.map(|frame| frame.map_err(|_| Silent))),
-            Err(silent) => Poll::Ready(Some(Err(silent))),
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(|_| Silent)));
         }
+        // Most bodies come with their head and need no timer.
+        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.limit)));
+        timer.as_mut().poll(context).map(|()| Some(Err(Silent)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -153,26 +156,33 @@ mod tests {
 
     use super::*;
 
-    /// A body that never says anything.
-    struct Never;
+    /// A body that says something again and again, and never ends.
+    struct Trickle(Pin<Box<Sleep>>);
 
-    impl Body for Never {
+    impl Body for Trickle {
         type Data = bytes::Bytes;
         type Error = Silent;
 
         fn poll_frame(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<bytes::Bytes>, Silent>>> {
-            Poll::Pending
+            std::task::ready!(self.0.as_mut().poll(context));
+            self.0 = Box::pin(sleep(Duration::from_secs(1)));
+            Poll::Ready(Some(Ok(Frame::data(bytes::Bytes::from_static(b"x")))))
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_never_comes_ends_in_an_error() {
-        let mut body = TimedBody::new(Never, Duration::from_secs(30));
-        let waited = tokio::time::timeout(Duration::from_secs(31), body.frame()).await;
-        assert!(waited.unwrap().unwrap().is_err());
+    async fn a_body_that_comes_byte_by_byte_or_never_ends_in_an_error() {
+        for first in [1, 3600] {
+            let trickle = Trickle(Box::pin(sleep(Duration::from_secs(first))));
+            let mut body = TimedBody::new(trickle, Duration::from_secs(30));
+            let whole = tokio::time::timeout(Duration::from_secs(31), async {
+                while body.frame().await.unwrap().is_ok() {}
+            });
+            assert!(whole.await.is_ok(), "{first}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

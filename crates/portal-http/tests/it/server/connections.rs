@@ -84,7 +84,7 @@ async fn a_head_that_never_ends_and_an_idle_connection_are_closed() {
 
 #[tokio::test]
 async fn a_body_that_stops_half_way_is_answered_and_creates_nothing() {
-    let server = Limited::start(|limits| limits.silence = Duration::from_millis(50), None).await;
+    let server = Limited::start(|limits| limits.body_time = Duration::from_millis(50), None).await;
     let token = token_of(&server.local).await;
     let request = create(&token, "AcmePortal").bytes(&server.host);
     let mut stream = server.connect().await;
