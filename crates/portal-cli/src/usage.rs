@@ -6,13 +6,18 @@ use clap::error::ErrorKind;
 use portal_model::outcome::ExitClass;
 
 use crate::args::Output;
-use crate::failure::Failure;
+use crate::failure::{ErrorReport, Failure};
 use crate::printer::Printer;
 
 /// Help goes to stdout; what is wrong to stderr, and for machines to stdout.
 pub(crate) fn print(usage: &clap::Error) -> ExitClass {
-    // Whoever closed the pipe does not want to know.
-    let _ = usage.print();
+    let text = usage.to_string();
+    if let Some(wrong) = text.strip_prefix("error: ") {
+        Printer::new(Output::Text).error(&ErrorReport::new("usage", wrong.trim_end()));
+    } else {
+        // Whoever closed the pipe does not want to know.
+        let _ = usage.print();
+    }
     if !usage.use_stderr() {
         return ExitClass::Success;
     }

@@ -9,7 +9,7 @@ use crate::printer::printable;
 /// `POST /crm/v7/settings/portals  400 ALREADY_USED  2 ms  Acme`
 pub(super) fn text(call: &CallLog) -> String {
     let status = call.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
-    let style = style(call.status);
+    let style = style(call);
     let mut line = format!(
         "{:4} {}  {style}{status}{}{style:#}  {} ms",
         call.method.as_str(),
@@ -24,10 +24,11 @@ pub(super) fn text(call: &CallLog) -> String {
     line
 }
 
-fn style(status: Option<u16>) -> Style {
-    match status {
-        Some(200..300) => AnsiColor::Green.on_default(),
-        Some(400..500) => AnsiColor::Yellow.on_default(),
+fn style(call: &CallLog) -> Style {
+    match call.status {
+        // The accounts server refuses under 200.
+        Some(200..300) if call.code.is_none() => AnsiColor::Green.on_default(),
+        Some(200..500) => AnsiColor::Yellow.on_default(),
         _ => AnsiColor::Red.on_default(),
     }
 }
