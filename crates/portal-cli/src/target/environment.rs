@@ -57,7 +57,9 @@ impl Variables {
             client_id: client_id.clone(),
             credential: self.refresh_token.as_ref().and_then(|refresh_token| {
                 let accounts: BaseUrl = accounts.as_ref()?.parse().ok()?;
-                let key = CacheKey::new(&accounts, client_id.as_ref()?, refresh_token);
+                // The client's secret may be renewed meanwhile: it doesn't count.
+                let secret = Secret::new(String::new());
+                let key = CacheKey::new(&accounts, client_id.as_ref()?, &secret, refresh_token);
                 Some(key.as_str().chars().take(16).collect())
             }),
         };

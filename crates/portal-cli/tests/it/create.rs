@@ -163,6 +163,8 @@ fn nobody_else_can_read_a_kept_token() {
 fn a_wrong_secret_ends_it_at_once_with_3_and_never_shows() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
+    // A token that is kept doesn't hide it.
+    assert_eq!(server.run(&home, &["list"]).status, 0);
     for (variable, part) in [
         ("PORTAL_CLIENT_ID", "client id"),
         ("PORTAL_CLIENT_SECRET", "client secret"),

@@ -126,7 +126,7 @@ impl ClientBuilder {
             Credential::AccessToken(token) => Tokens::Fixed(token),
             Credential::RefreshToken { client_id, client_secret, refresh_token } => {
                 let accounts = self.accounts(transport.clone())?;
-                let key = CacheKey::new(&accounts.url, &client_id, &refresh_token);
+                let key = CacheKey::new(&accounts.url, &client_id, &client_secret, &refresh_token);
                 let grant = Grant::RefreshToken(refresh_token);
                 let request = TokenRequest::new(client_id, client_secret, grant);
                 let cache = self.cache;

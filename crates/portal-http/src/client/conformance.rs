@@ -54,8 +54,9 @@ const AGES: Duration = Duration::from_secs(10);
 pub async fn token_cache<C: TokenCache>(one: &C, other: &C) -> Result<(), Violation> {
     let accounts: BaseUrl =
         "https://accounts.zoho.com".parse().map_err(|_| Violation::Broken("no URL"))?;
+    let [secret, refresh_token] = ["secret", "refresh"].map(|text| text.to_owned().into());
     let [key, second_key] = ["1000.ONE", "1000.TWO"]
-        .map(|client| CacheKey::new(&accounts, client, &"refresh".to_owned().into()));
+        .map(|client| CacheKey::new(&accounts, client, &secret, &refresh_token));
     let [first, second] = ["1000.first", "1000.second"]
         .map(|text| CachedToken::new(&AccessToken::new(text.to_owned()), SystemTime::now()));
 

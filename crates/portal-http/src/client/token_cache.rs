@@ -42,16 +42,24 @@ pub trait TokenCache: Send + Sync + 'static {
     ) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-/// Tells credentials apart without showing them: a hash of the accounts server, the client and the
-/// refresh token, as 64 hexadecimal digits.
+/// Tells credentials apart without showing them: a hash of the accounts server, the client, its
+/// secret and the refresh token, as 64 hexadecimal digits. With another secret there is another
+/// key, so that a wrong one is found out at once and not when the token ends.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CacheKey(String);
 
 impl CacheKey {
     /// The key of a credential at an accounts server.
-    pub fn new(accounts_url: &BaseUrl, client_id: &str, refresh_token: &Secret<String>) -> Self {
+    pub fn new(
+        accounts_url: &BaseUrl,
+        client_id: &str,
+        client_secret: &Secret<String>,
+        refresh_token: &Secret<String>,
+    ) -> Self {
         let mut hash = Sha256::new();
-        for part in [accounts_url.as_str(), client_id, refresh_token.expose()] {
+        let parts =
+            [accounts_url.as_str(), client_id, client_secret.expose(), refresh_token.expose()];
+        for part in parts {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
