@@ -20,6 +20,7 @@ pub(super) use self::strike::Faults;
 /// | N/M | of every M calls that match, N are hit, evenly spread and always the same ones; absent: all |
 ///
 /// Where several faults hit one call, their delays add up and the first of the others decides.
+/// `committed:429` is a lie that the service itself does not tell: a 429 says that nothing was done.
 ///
 /// ```
 /// use portal_http::server::FaultSpec;

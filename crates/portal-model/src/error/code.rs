@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $text:literal,)+) => {
-        /// The code of an [`ApiError`]. The set is open: a code that is not known here is kept
+        /// The code of an [`ApiError`](crate::ApiError). The set is open: a code that is not known here is kept
         /// verbatim in [`Other`](Self::Other).
         ///
         /// ```

@@ -38,7 +38,7 @@ impl AccessToken {
         }
     }
 
-    /// Reads the answer to a [`TokenRequest`]. The HTTP status says nothing and is not looked at.
+    /// Reads the answer to a [`TokenRequest`](super::TokenRequest). The HTTP status says nothing and is not looked at.
     ///
     /// # Errors
     /// [`TokenResponseError::Refused`] with the service's own word for it, or
