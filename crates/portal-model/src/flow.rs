@@ -12,7 +12,8 @@
 //! 2. **A look-up is a list**, its names compared ignoring case.
 //! 3. **Doubt** starts when a POST is handed out, and sticks. Not sent, 429 and a refused token
 //!    take back only their own attempt's doubt. In doubt nothing negative is concluded without a
-//!    look-up that began [`settle`](Policy::settle) after the last attempt.
+//!    look-up that began [`settle`](Policy::settle) after the last attempt; nor is a taken name
+//!    given up for its alternative without one.
 //! 4. The same name may be sent again in doubt, since names are unique; a POST is sent only while
 //!    the time left covers [`Policy::time_for_a_post`].
 //! 5. A refused token is replaced once per request. After a 429 it waits as long as the service

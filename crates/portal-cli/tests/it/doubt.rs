@@ -1,6 +1,7 @@
 //! Creates whose answer is lost, and what is left of them.
 
-use std::process::Stdio;
+#[cfg(unix)]
+use std::process::{Child, Command, Stdio};
 
 use crate::support::{Home, Ran, Served};
 
@@ -11,6 +12,12 @@ fn pending(home: &Home) -> Vec<std::path::PathBuf> {
     let folder = home.path().join(".local/state/portal/pending");
     let files = std::fs::read_dir(folder).into_iter().flatten();
     files.map(|file| file.unwrap().path()).collect()
+}
+
+/// Starts a command, to hear in the end what it said.
+#[cfg(unix)]
+fn heard(mut command: Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 #[test]
@@ -27,7 +34,8 @@ fn a_lost_answer_is_found_out() {
 fn what_it_waits_for_shows_when_it_takes_longer_than_a_second() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:drop"]);
-    let patience = ["--timeout", "200ms", "--settle", "1200ms", "--deadline", "1800ms"];
+    // So long a deadline that a slow machine can't miss it: the POSTs are spent long before.
+    let patience = ["--settle", "1200ms"];
     let ran = server.run(&home, &[&["create", NAME], &patience[..]].concat());
     assert_eq!(ran.status, 6, "{ran:?}");
     assert!(ran.stderr.contains("; looking whether the portal is there, settling 1s 200ms\n"));
@@ -90,12 +98,7 @@ fn a_create_in_doubt_elsewhere_is_left_until_the_environment_leads_there() {
 fn ctrl_c_in_doubt_exits_with_5_and_says_how_to_settle_it() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
-    let create = server
-        .command(&home, &["create", NAME])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let create = heard(server.command(&home, &["create", NAME]));
     until(|| pending(&home).iter().any(|file| file.metadata().unwrap().len() > 0));
     interrupt(create.id());
     let ran = Ran::from(create.wait_with_output().unwrap());
@@ -118,12 +121,7 @@ fn ctrl_c_ends_the_settling_of_all_that_is_in_doubt() {
         create.wait().unwrap();
     }
     let before = server.calls(PATH);
-    let resume = server
-        .command(&home, &["--output", "json", "create", "--resume"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let resume = heard(server.command(&home, &["--output", "json", "create", "--resume"]));
     // It has looked, and settles the first one.
     until(|| server.calls(PATH) > before);
     interrupt(resume.id());
@@ -137,12 +135,7 @@ fn ctrl_c_ends_the_settling_of_all_that_is_in_doubt() {
 fn ctrl_c_with_nothing_in_doubt_exits_with_130() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "GET request:delay=60s"]);
-    let create = server
-        .command(&home, &["create", NAME])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let create = heard(server.command(&home, &["create", NAME]));
     // With its token kept it is on its way to look.
     until(|| home.path().join(".cache/portal/tokens").exists());
     interrupt(create.id());
@@ -160,6 +153,6 @@ fn until(mut is_so: impl FnMut() -> bool) {
 
 #[cfg(unix)]
 fn interrupt(process: u32) {
-    let killed = std::process::Command::new("kill").args(["-INT", &process.to_string()]).status();
+    let killed = Command::new("kill").args(["-INT", &process.to_string()]).status();
     assert!(killed.unwrap().success());
 }
