@@ -131,7 +131,7 @@ fn a_refused_row_is_tried_again_only_on_request_and_one_that_reached_nobody_at_o
     let (others, last) = good.split_at(good.find("[profile.org002]").unwrap());
     let gone = format!("{others}{}", last.replace(orgs.served.url(), "http://127.0.0.1:1"));
     std::fs::write(&config, gone).unwrap();
-    let json = ["--output", "json", "--timeout", "500ms", "--settle", "50ms", "--deadline", "2s"];
+    let json = ["--output", "json", "--timeout", "1s", "--settle", "50ms", "--deadline", "6s"];
     let run = |more: &[&str]| orgs.run(&[&CREATE[..], &json, more].concat());
     let first = run(&[]);
     assert_eq!(outcomes(&first), ["created", "rejected", "not_created"]);
