@@ -41,7 +41,7 @@ impl<R: Registry> Inner<R> {
         let CreatePortal { name, .. } = CreatePortal::parse(call.body()?)?;
         let (org, user) = (principal.org.id, principal.user.id);
         match self.registry.create_portal(org, user, &name, self.now()).await? {
-            Ok(portal) => Ok(CreatePortal::answer(version, &portal.name)),
+            Ok(()) => Ok(CreatePortal::answer(version, name.as_str())),
             Err(CreateConflict::LimitReached) => Err(ApiError::limit_reached(1).into()),
             Err(CreateConflict::NameTaken) => Err(Refusal::Item(ApiError::already_used()).into()),
         }

@@ -49,7 +49,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 /// What a step gave, without what is random.
 #[derive(Debug, PartialEq)]
 enum Seen {
-    Created(Result<Portal, CreateConflict>),
+    Created(Result<(), CreateConflict>),
     Renamed(Result<Portal, RenameConflict>),
     Portals(Vec<Portal>),
     Granted(Result<(), OAuthError>),
