@@ -5,21 +5,29 @@ use std::time::SystemTime;
 
 use anyhow::Context as _;
 use portal_model::Timestamp;
+use portal_store::sqlite::OpenOptions;
 use portal_store::{Registry as _, Seed, SqliteRegistry};
 
 use crate::default_org::DefaultOrg;
 
 /// Opens the registry in `folder`, which is made if need be, and adds `seed` to it.
-pub(crate) async fn open(folder: &Path, seed: &Seed) -> anyhow::Result<SqliteRegistry> {
-    let registry = SqliteRegistry::open(folder)?;
+pub(crate) async fn open(
+    folder: &Path,
+    seed: &Seed,
+    accept_loss: bool,
+) -> anyhow::Result<SqliteRegistry> {
+    let registry = OpenOptions::new().accept_loss(accept_loss).open(folder)?;
     add(&registry, seed).await?;
     Ok(registry)
 }
 
 /// The same with the default org, whose credentials are made where the folder has none yet.
-pub(crate) async fn open_default(folder: &Path) -> anyhow::Result<(SqliteRegistry, DefaultOrg)> {
+pub(crate) async fn open_default(
+    folder: &Path,
+    accept_loss: bool,
+) -> anyhow::Result<(SqliteRegistry, DefaultOrg)> {
     // Opened first: a folder that can't be used gets no credentials.
-    let registry = SqliteRegistry::open(folder)?;
+    let registry = OpenOptions::new().accept_loss(accept_loss).open(folder)?;
     let org = DefaultOrg::keep(folder)?;
     add(&registry, &org.seed()).await?;
     Ok((registry, org))

@@ -2,6 +2,7 @@
 
 mod call_line;
 
+use std::future::Future;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use portal_http::server::{FaultSpec, PortalService, Server};
 use portal_model::outcome::ExitClass;
-use portal_store::{MemoryRegistry, Registry, Seed};
+use portal_store::{MemoryRegistry, Registry, RegistryError, Seed};
 use serde::Serialize;
 
 use crate::data_folder;
@@ -29,6 +30,9 @@ pub(crate) struct Args {
     /// Keep portals, orgs and credentials in this folder
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Serve what is left if the data directory has lost portals that were acknowledged
+    #[arg(long, requires = "data")]
+    accept_loss: bool,
     /// Serve the orgs in this file
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
@@ -83,12 +87,14 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let server = Server::bind(args.listen).await?;
     match (&args.data, seed) {
         (Some(folder), Some(seed)) => {
-            let registry = data_folder::open(folder, &seed).await?;
-            serve(args, server, registry, None, printer).await;
+            let registry = data_folder::open(folder, &seed, args.accept_loss).await?;
+            let failed = registry.failed();
+            until_failure(serve(args, server, registry, None, printer), failed).await?;
         }
         (Some(folder), None) => {
-            let (registry, org) = data_folder::open_default(folder).await?;
-            serve(args, server, registry, Some(&org), printer).await;
+            let (registry, org) = data_folder::open_default(folder, args.accept_loss).await?;
+            let failed = registry.failed();
+            until_failure(serve(args, server, registry, Some(&org), printer), failed).await?;
         }
         (None, seed) => {
             let org = if seed.is_none() { Some(DefaultOrg::generate()?) } else { None };
@@ -99,6 +105,18 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         }
     }
     Ok(ExitClass::Success)
+}
+
+/// Serves until the files of the registry are found removed or replaced: whatever is acknowledged
+/// from then on would be lost.
+async fn until_failure(
+    served: impl Future<Output = ()>,
+    failed: impl Future<Output = RegistryError>,
+) -> Result<(), RegistryError> {
+    tokio::select! {
+        () = served => Ok(()),
+        error = failed => Err(error),
+    }
 }
 
 async fn serve<R: Registry>(

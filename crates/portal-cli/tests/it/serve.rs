@@ -20,6 +20,40 @@ fn a_portal_that_was_answered_is_there_after_a_power_cut() {
     assert!(server.run(&home, &["list"]).stdout.starts_with(NAME));
 }
 
+#[cfg(unix)]
+#[test]
+fn server_whose_data_is_removed_ends_with_one_sentence() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--data", "kept"]);
+    assert_eq!(server.run(&home, &["create", NAME]).status, 0);
+    std::fs::remove_dir_all(home.path().join("kept")).unwrap();
+    let ran = server.run(&home, &["rename", NAME, "AcmeCustomers"]);
+    assert_ne!(ran.status, 0, "{ran:?}");
+    let (status, stderr) = server.wait();
+    assert_eq!(status, Some(1), "{stderr}");
+    let errors: Vec<_> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(
+        errors,
+        ["error: kept/registry.sqlite or its log was removed or replaced while it was open: \
+          restore both, and start again"]
+    );
+}
+
+#[test]
+fn server_without_its_log_starts_only_if_the_loss_is_accepted() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--data", "kept"]);
+    assert_eq!(server.run(&home, &["create", NAME]).status, 0);
+    server.kill();
+    std::fs::remove_file(home.path().join("kept/registry.sqlite-wal")).unwrap();
+    let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--data", "kept"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("registry.sqlite has lost "), "{}", ran.stderr);
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    let server = Served::start(&home, &["--data", "kept", "--accept-loss"]);
+    assert_eq!(server.run(&home, &["list"]).stdout, "");
+}
+
 #[test]
 fn list_get_and_rename_say_what_is_there() {
     let home = Home::new();
@@ -125,7 +159,7 @@ fn a_data_folder_that_can_t_be_made_is_one_sentence() {
     let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--data", "file/kept"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
     assert!(
-        ran.stderr.starts_with("error: the registry's folder file/kept can't be written: "),
+        ran.stderr.starts_with("error: the data directory file/kept can't be written: "),
         "{ran:?}"
     );
 }
@@ -137,7 +171,7 @@ fn a_data_folder_of_something_else_is_one_sentence_and_gets_no_credentials() {
     std::fs::write(home.path().join("data/registry.sqlite"), "a letter, ".repeat(500)).unwrap();
     let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--data", "data"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
-    assert!(ran.stderr.starts_with("error: data/registry.sqlite is no registry"), "{ran:?}");
+    assert!(ran.stderr.starts_with("error: data/registry.sqlite is not a registry"), "{ran:?}");
     assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
     assert_eq!(std::fs::read_dir(home.path().join("data")).unwrap().count(), 1);
 }

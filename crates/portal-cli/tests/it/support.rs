@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -112,6 +113,19 @@ impl Served {
 
     pub(crate) fn run(&self, home: &Home, arguments: &[&str]) -> Ran {
         Ran::from(self.command(home, arguments).output().unwrap())
+    }
+
+    /// Waits until it ends by itself; gives its exit status and what it said on stderr.
+    pub(crate) fn wait(mut self) -> (Option<i32>, String) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let status = loop {
+            match self.process.try_wait().unwrap() {
+                Some(status) => break status,
+                None => assert!(Instant::now() < deadline, "it still runs"),
+            }
+            std::thread::yield_now();
+        };
+        (status.code(), std::fs::read_to_string(&self.calls).unwrap())
     }
 
     /// Ends it as a power cut would.

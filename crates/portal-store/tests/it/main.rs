@@ -14,6 +14,7 @@ use portal_store::{Principal, Registry, Seed, TokenRules};
 
 mod agreement;
 mod formats;
+mod mishaps;
 mod open;
 mod processes;
 
