@@ -3,21 +3,31 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use portal_model::Timestamp;
 use portal_store::sqlite::OpenOptions;
 use portal_store::{Registry as _, Seed, SqliteRegistry};
 
 use crate::default_org::DefaultOrg;
+use crate::failure::Failure;
 
-/// Opens the registry in `folder`, which is made if need be, and adds `seed` to it.
+/// Opens the registry in `folder`, which is made if need be, and adds `seed` to it, which either
+/// replaces what is kept or must not differ from it.
 pub(crate) async fn open(
     folder: &Path,
     seed: &Seed,
+    seed_replaces: bool,
     accept_loss: bool,
-) -> anyhow::Result<SqliteRegistry> {
+) -> Result<SqliteRegistry, Failure> {
     let registry = OpenOptions::new().accept_loss(accept_loss).open(folder)?;
-    add(&registry, seed).await?;
+    if seed_replaces {
+        registry.replace_seed(seed, now()?).await?;
+    } else if let Err(differences) = registry.apply_seed_unless_different(seed, now()?).await? {
+        let kept = folder.display();
+        let message = format!("the seed file differs from what {kept} keeps, where {differences}");
+        let hint = "pass `--seed-replaces` to take the seed's values and revoke the rest";
+        return Err(Failure::from(anyhow!(message)).hint(hint));
+    }
     Ok(registry)
 }
 

@@ -17,7 +17,9 @@ pub use error::RegistryError;
 pub use memory::MemoryRegistry;
 pub use org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
 pub use registry::{CreateConflict, Registry, RenameConflict};
-pub use seed::{Seed, SeedCredential, SeedError, SeedGrant, SeedOrg, SeedUser};
+pub use seed::{
+    Seed, SeedCredential, SeedDifference, SeedDifferences, SeedError, SeedGrant, SeedOrg, SeedUser,
+};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteRegistry;
 pub use token::TokenRules;

@@ -13,7 +13,7 @@ use crate::commit::Writer;
 use crate::error::RegistryError;
 use crate::org::{OrgId, Principal, UserId};
 use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
-use crate::seed::Seed;
+use crate::seed::{Seed, SeedDifferences};
 use crate::token::{self, Hashed, TokenRules};
 use checkpoint::Checkpoints;
 use credentials::{HashedGrant, HashedRequest};
@@ -31,6 +31,7 @@ pub(crate) mod format;
 mod portals;
 mod principals;
 mod readers;
+mod reseeding;
 mod seeding;
 mod state;
 
@@ -113,6 +114,36 @@ impl SqliteRegistry {
     /// As [`OpenOptions::open`].
     pub fn open(directory: &Path) -> Result<Self, RegistryError> {
         OpenOptions::new().open(directory)
+    }
+
+    /// Adds what `seed` has and the registry has not, unless what it has already differs from the
+    /// seed. What came from a code, a revocation and the use of a code are no differences.
+    ///
+    /// # Errors
+    /// [`RegistryError`] if the engine fails. The inner error has the differences; nothing was
+    /// added then.
+    pub async fn apply_seed_unless_different(
+        &self,
+        seed: &Seed,
+        now: Timestamp,
+    ) -> Result<Result<(), SeedDifferences>, RegistryError> {
+        let (seed, now) = (seed.clone(), now.unix_seconds());
+        let work = move |connection: &_| reseeding::apply_unless_different(connection, &seed, now);
+        self.0.writer.commit(work).await
+    }
+
+    /// Makes orgs, users and credentials as `seed` has them, and revokes the refresh tokens of
+    /// orgs and users that it does not have, and those of an earlier seed. Portals stay. A revoked
+    /// token or used code does not revive.
+    ///
+    /// # Errors
+    /// [`RegistryError`] if the engine fails.
+    pub async fn replace_seed(&self, seed: &Seed, now: Timestamp) -> Result<(), RegistryError> {
+        let (seed, now) = (seed.clone(), now.unix_seconds());
+        let work = move |connection: &_| reseeding::replace(connection, &seed, now);
+        let result = self.0.writer.commit(work).await;
+        self.0.principals.forget();
+        result
     }
 
     /// Waits until no change is possible any more, because a file was removed or replaced while it

@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// Serve the orgs in this file
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
+    /// Change kept orgs, users and secrets to the seed's, and revoke credentials it lacks
+    #[arg(long, requires_all = ["data", "seed"])]
+    seed_replaces: bool,
     /// The URL that clients reach it by, where it stands behind a proxy
     #[arg(long, value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
@@ -87,7 +90,8 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let server = Server::bind(args.listen).await?;
     match (&args.data, seed) {
         (Some(folder), Some(seed)) => {
-            let registry = data_folder::open(folder, &seed, args.accept_loss).await?;
+            let registry =
+                data_folder::open(folder, &seed, args.seed_replaces, args.accept_loss).await?;
             let failed = registry.failed();
             until_failure(serve(args, server, registry, None, printer), failed).await?;
         }

@@ -130,6 +130,27 @@ scopes = ["ZohoCRM.settings.clientportal.ALL"]
 "#;
 
 #[test]
+fn seed_that_differs_is_refused_unless_it_replaces() {
+    let home = Home::new();
+    let seed = |secret: &str| {
+        std::fs::write(home.path().join("seed.toml"), SEED.replace("acme-secret", secret)).unwrap();
+    };
+    let arguments = ["--data", "kept", "--seed", "seed.toml"];
+    seed("acme-secret");
+    Served::start(&home, &arguments).kill();
+    seed("rotated");
+    let ran = home.run(&[&["serve", "--listen", "127.0.0.1:0"][..], &arguments].concat());
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
+    assert_eq!(
+        ran.stderr,
+        "error: the seed file differs from what kept keeps, where client 1000.ACME has another \
+         secret\nhint: pass `--seed-replaces` to take the seed's values and revoke the rest\n"
+    );
+    Served::start(&home, &[&arguments[..], &["--seed-replaces"]].concat()).kill();
+    Served::start(&home, &arguments).kill();
+}
+
+#[test]
 fn a_broken_seed_is_one_sentence_with_its_line_and_makes_no_file() {
     let home = Home::new();
     std::fs::write(home.path().join("seed.toml"), "[[org]]\nnam = \"Acme\"\n").unwrap();

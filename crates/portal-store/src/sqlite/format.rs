@@ -17,7 +17,7 @@ pub(super) const VERSION: u32 = 3;
 const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("../../migrations/sqlite/0001_registry.sql"),
     include_str!("../../migrations/sqlite/0002_portals_without_look_ups.sql"),
-    include_str!("../../migrations/sqlite/0003_history.sql"),
+    include_str!("../../migrations/sqlite/0003_history_and_seeded_tokens.sql"),
 ];
 
 /// "Port", in every file from version 3 on.

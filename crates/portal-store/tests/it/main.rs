@@ -17,6 +17,7 @@ mod formats;
 mod mishaps;
 mod open;
 mod processes;
+mod reseeding;
 
 /// An org without a limit, one with a limit, and a sandbox; each has a refresh token and a code.
 const SEED: &str = r#"
