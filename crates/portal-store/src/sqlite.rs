@@ -15,6 +15,7 @@ use crate::org::{OrgId, Principal, UserId};
 use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
 use crate::seed::{Seed, SeedDifferences};
 use crate::token::{self, Hashed, TokenRules};
+pub use backup::backup;
 use checkpoint::Checkpoints;
 use credentials::{HashedGrant, HashedRequest};
 use database::Opened;
@@ -23,6 +24,7 @@ use principals::Principals;
 use readers::Readers;
 use state::Closing;
 
+mod backup;
 pub(crate) mod checkpoint;
 mod credentials;
 pub(crate) mod database;

@@ -59,7 +59,7 @@ pub(crate) struct Args {
 
 const HELP: &str = "\
 Without a seed file it has one org and tells its credentials when it starts. Without a data folder \
-everything is gone when it ends.
+everything is gone when it ends; `portal backup` copies one that is in use.
 
 A fault has a METHOD (GET, POST or PUT for calls under /crm, TOKEN for the token endpoint; all without \
 one), a POINT (request: before anything is done; committed: done, but not yet answered), an ACTION \

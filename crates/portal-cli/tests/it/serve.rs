@@ -55,6 +55,24 @@ fn server_without_its_log_starts_only_if_the_loss_is_accepted() {
 }
 
 #[test]
+fn backup_of_a_running_server_serves_what_it_had() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--data", "kept"]);
+    assert_eq!(server.run(&home, &["create", NAME]).status, 0);
+    let ran = home.run(&["backup", "--data", "kept", "copy"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "Backed up kept to copy\n"), "{ran:?}");
+    let ran = home.run(&["backup", "--data", "kept", "copy"]);
+    assert_eq!(ran.status, 1);
+    assert!(ran.stderr.starts_with("error: copy exists already"), "{ran:?}");
+    server.kill();
+
+    std::fs::create_dir(home.path().join("restored")).unwrap();
+    std::fs::copy(home.path().join("copy"), home.path().join("restored/registry.sqlite")).unwrap();
+    let server = Served::start(&home, &["--data", "restored"]);
+    assert!(server.run(&home, &["list"]).stdout.starts_with(NAME));
+}
+
+#[test]
 fn list_get_and_rename_say_what_is_there() {
     let home = Home::new();
     let server = Served::start(&home, &[]);

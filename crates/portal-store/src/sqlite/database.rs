@@ -42,15 +42,15 @@ pub(crate) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, Regist
     let path = directory.join(FILE_NAME);
     // Another program's database gets no files of ours beside it.
     format::inspect(&path)?;
-    let cannot_write = |error: io::Error| {
+    let directory_error = |error: io::Error| {
         RegistryError::NotApplied(format!(
             "the data directory {} can't be written: {error}; use one that can be",
             directory.display()
         ))
     };
-    make_private(directory).map_err(cannot_write)?;
+    make_private(directory).map_err(directory_error)?;
     let state_path = directory.join(state::FILE_NAME);
-    let state_file = open_private(&state_path).map_err(cannot_write)?;
+    let state_file = open_private(&state_path).map_err(directory_error)?;
     let (state, is_alone) = StateFile::acquire(state_file, state_path)?;
 
     // Before the database: other processes may commit in between.
@@ -61,7 +61,7 @@ pub(crate) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, Regist
         state::compare(&known.history, found.history(), &path)?;
     }
     let was_closed = known.is_none_or(|known| known.is_closed);
-    open_private(&path).map_err(cannot_write)?;
+    open_private(&path).map_err(directory_error)?;
     let connection = open_for_writing(&path).map_err(|error| not_applied(&error, &path))?;
     if is_alone && found != Found::Nothing {
         let thoroughness = if was_closed { Thoroughness::Pages } else { Thoroughness::Indexes };
@@ -167,7 +167,7 @@ fn make_private(directory: &Path) -> io::Result<()> {
 }
 
 /// Opens a file, made for its owner only if it is missing.
-fn open_private(path: &Path) -> io::Result<File> {
+pub(super) fn open_private(path: &Path) -> io::Result<File> {
     let mut options = fs::OpenOptions::new();
     // SQLite gives the files beside its own the same mode.
     #[cfg(unix)]
@@ -176,8 +176,12 @@ fn open_private(path: &Path) -> io::Result<File> {
 }
 
 /// Waits until the disk has the names of the files in a directory.
-fn sync_directory(directory: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+}
+
+pub(super) fn cannot_write(path: &Path, error: &io::Error) -> RegistryError {
+    RegistryError::NotApplied(format!("{} can't be written: {error}", path.display()))
 }
 
 /// An error of the engine before anything was changed.

@@ -13,6 +13,7 @@ use portal_model::{PortalName, Timestamp};
 use portal_store::{Principal, Registry, Seed, TokenRules};
 
 mod agreement;
+mod backup;
 mod formats;
 mod mishaps;
 mod open;

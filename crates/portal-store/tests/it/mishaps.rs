@@ -23,14 +23,14 @@ fn refusal(directory: &Path) -> String {
     }
 }
 
-async fn seeded(directory: &Path) -> (SqliteRegistry, Principal) {
+pub(crate) async fn seeded(directory: &Path) -> (SqliteRegistry, Principal) {
     let registry = SqliteRegistry::open(directory).unwrap();
     registry.apply_seed(&seed(), at(0)).await.unwrap();
     let acme = act(&registry, "acme").await;
     (registry, acme)
 }
 
-async fn create(registry: &SqliteRegistry, by: &Principal, text: &str) {
+pub(crate) async fn create(registry: &SqliteRegistry, by: &Principal, text: &str) {
     let created = registry.create_portal(by.org.id, by.user.id, &name(text), at(1)).await;
     created.unwrap().unwrap();
 }
@@ -48,7 +48,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// The files of a process that was killed after `creates` acknowledged creates.
-async fn killed(creates: usize) -> TempDir {
+pub(crate) async fn killed(creates: usize) -> TempDir {
     let (kept, image) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (registry, acme) = seeded(kept.path()).await;
     for number in 0..creates {
