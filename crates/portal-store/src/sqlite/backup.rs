@@ -72,8 +72,7 @@ impl Partial {
             fs::File::open(&self.0)?.sync_all()?;
             // Unlike a rename, it leaves a file alone that has come into being meanwhile.
             fs::hard_link(&self.0, file)?;
-            let directory = file.parent().filter(|it| !it.as_os_str().is_empty());
-            database::sync_directory(directory.unwrap_or(Path::new(".")))
+            database::sync_directory(file.parent().unwrap_or(Path::new("")))
         };
         complete().map_err(|error| cannot_write(file, &error))
     }

@@ -60,7 +60,7 @@ pub(crate) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, Regist
     if let (Some(known), false) = (&known, accept_loss) {
         state::compare(&known.history, found.history(), &path)?;
     }
-    let was_closed = known.is_none_or(|known| known.is_closed);
+    let was_closed = known.is_some_and(|known| known.is_closed) && !accept_loss;
     open_private(&path).map_err(directory_error)?;
     let connection = open_for_writing(&path).map_err(|error| not_applied(&error, &path))?;
     if is_alone && found != Found::Nothing {
@@ -163,7 +163,13 @@ fn make_private(directory: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(directory)
+    let missing: Vec<_> = directory.ancestors().take_while(|it| !it.exists()).collect();
+    builder.recursive(true).create(directory)?;
+    // A directory whose name is lost with the power is lost with all that is in it.
+    for parent in missing.into_iter().filter_map(Path::parent) {
+        sync_directory(parent)?;
+    }
+    Ok(())
 }
 
 /// Opens a file, made for its owner only if it is missing.
@@ -177,6 +183,8 @@ pub(super) fn open_private(path: &Path) -> io::Result<File> {
 
 /// Waits until the disk has the names of the files in a directory.
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    // The parent of a relative path of one part.
+    let directory = if directory == Path::new("") { Path::new(".") } else { directory };
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
