@@ -1,7 +1,7 @@
 //! Group commit: one thread writes, and what arrives while a commit runs goes into the next one.
 //!
 //! A commit waits for the disk, whatever is in it, so sixty-four changes in one cost about as much
-//! as one. Nothing is ever delayed in the hope of company.
+//! as one. Nothing is ever delayed to wait for more.
 
 use std::slice;
 use std::sync::mpsc::{self, TrySendError};
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::error::RegistryError;
 use crate::sqlite::checkpoint::Checkpoints;
-use crate::sqlite::database::sentence;
+use crate::sqlite::database::describe;
 use crate::sqlite::files::Files;
 use crate::sqlite::format::count_commit;
 
@@ -35,7 +35,7 @@ impl Writer {
     /// Starts the thread over `connection`, which is to `files`.
     ///
     /// # Errors
-    /// [`RegistryError::NotApplied`] if the system has no thread to give.
+    /// [`RegistryError::NotApplied`] if the thread can't be started.
     pub(crate) fn start(
         connection: Connection,
         files: Files,
@@ -46,7 +46,7 @@ impl Writer {
             .name("portal-store writer".to_owned())
             .spawn(move || write(connection, &files, &arriving, checkpoints))
             .map_err(|error| {
-                RegistryError::NotApplied(format!("the system gives no thread: {error}"))
+                RegistryError::NotApplied(format!("failed to start the writer's thread: {error}"))
             })?;
         Ok(Self { changes: Some(changes), thread: Some(thread) })
     }
@@ -164,7 +164,7 @@ fn commit_all(
     }
 }
 
-/// Why a transaction came to nothing, or may have.
+/// Why a transaction was not kept, or may not have been.
 enum Failure {
     /// A change failed, and all were rolled back.
     OfChange(RegistryError),
@@ -186,7 +186,7 @@ fn commit(
     files: &Files,
     changes: &mut [Box<dyn Change>],
 ) -> Result<(), Failure> {
-    let not_applied = |error| RegistryError::NotApplied(sentence(&error, files.path()));
+    let not_applied = |error| RegistryError::NotApplied(describe(&error, files.path()));
     files.expect_present().map_err(Failure::OfTransaction)?;
     let transaction =
         Transaction::begin(connection).map_err(not_applied).map_err(Failure::OfTransaction)?;
@@ -198,7 +198,7 @@ fn commit(
         Failure::OfTransaction(match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy) => not_applied(error),
             // It may have reached the disk.
-            _ => RegistryError::Unknown(sentence(&error, files.path())),
+            _ => RegistryError::Unknown(describe(&error, files.path())),
         })
     })?;
     files.committed(commits).map_err(Failure::OfTransaction)
@@ -222,7 +222,7 @@ impl<'a> Transaction<'a> {
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         // A full disk, for one, has made the engine roll back already. If this fails, so does the
-        // next BEGIN, and its callers are told.
+        // next BEGIN, and its callers get the error.
         if !self.0.is_autocommit() {
             let _ = self.0.execute_batch("ROLLBACK");
         }
@@ -247,7 +247,7 @@ impl Responses {
 }
 
 /// A runtime that is shut down drops the task without running it, and callers in another one must
-/// not be left in doubt: whoever drops it delivers.
+/// not be left in doubt: dropping it delivers too.
 impl Drop for Responses {
     fn drop(&mut self) {
         for (change, failure) in self.0.drain(..) {

@@ -1,8 +1,8 @@
 //! [`RegistryError`]: whether a change that failed was kept.
 
-/// Why an engine could not do what it was asked for.
+/// Why an engine failed.
 ///
-/// A refusal, such as a name that is taken, is no error of the engine: see
+/// A refusal, such as a name that is taken, is not an error of the engine: see
 /// [`CreateConflict`](crate::CreateConflict).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -14,7 +14,7 @@ pub enum RegistryError {
     /// can be made again, a second later.
     #[error("too many changes are waiting to be written: try again in a second")]
     Overloaded,
-    /// The change may or may not have been kept; only a look tells.
-    #[error("it is not known whether the change was kept: {0}")]
+    /// The change may have been kept; only a read shows it.
+    #[error("unknown whether the change was kept: {0}")]
     Unknown(String),
 }

@@ -1,4 +1,4 @@
-//! [`MemoryRegistry`]: the engine that forgets when the process ends.
+//! [`MemoryRegistry`]: the engine in memory, gone when the process ends.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,9 +53,9 @@ struct State {
     users: Vec<(OrgId, User)>,
     credentials: Credentials,
     portals: Vec<(OrgId, Portal)>,
-    /// Where in `portals` a name is.
+    /// The index in `portals` by name.
     by_name: HashMap<String, usize>,
-    /// Where in `portals` an org's are, in creation order.
+    /// The indexes in `portals` by org, in creation order.
     by_org: HashMap<OrgId, Vec<usize>>,
 }
 
@@ -116,14 +116,14 @@ impl State {
     }
 
     fn principal(&self, access_token: &str, now: i64) -> Option<Principal> {
-        let (expires_at, entitlement) = self.credentials.bearer(access_token, now)?;
-        let (org, user) = self.user(entitlement.user)?;
+        let (expires_at, authority) = self.credentials.bearer(access_token, now)?;
+        let (org, user) = self.user(authority.user)?;
         Some(Principal {
             org: self.org(*org)?.clone(),
             user: user.clone(),
-            scopes: entitlement.scopes.clone(),
+            scopes: authority.scopes.clone(),
             expires_at: Timestamp::from_unix_seconds(expires_at)?,
-            client_id: entitlement.client_id.clone(),
+            client_id: authority.client_id.clone(),
         })
     }
 

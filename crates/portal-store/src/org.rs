@@ -1,4 +1,4 @@
-//! Who is who: orgs, their users, and what a token says about its bearer.
+//! Orgs, their users, and the principal behind an access token.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -48,11 +48,11 @@ pub struct Org {
     pub name: String,
     /// Its kind.
     pub environment: Environment,
-    /// How many portals it may have.
+    /// Its limit of portals.
     pub portal_limit: PortalLimit,
 }
 
-/// How many portals an org may have.
+/// The limit of portals of an org.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PortalLimit {
     /// One, as at the service.
@@ -68,15 +68,15 @@ pub enum PortalLimit {
 pub struct User {
     /// The user's number.
     pub id: UserId,
-    /// For people.
+    /// The display name.
     pub name: String,
     /// Unique in the org.
     pub email: String,
-    /// What the user may do.
+    /// What the user is allowed to do.
     pub permissions: BTreeSet<Permission>,
 }
 
-/// What a user may be allowed to do. Creating and renaming a portal need both.
+/// A permission of a user. Creating and renaming a portal need both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Permission {
     /// "Manage Portal".
@@ -89,7 +89,7 @@ impl Permission {
     /// Both of them.
     pub const ALL: [Self; 2] = [Self::ManagePortal, Self::ManagePortalUsers];
 
-    /// The name that an answer lists under `details.permissions` (Zoho's `OpenAPI` file).
+    /// The name that a response lists under `details.permissions` (Zoho's `OpenAPI` file).
     pub const fn api_name(self) -> &'static str {
         match self {
             Self::ManagePortal => "Crm_Implied_Manage_ClientPortal",
@@ -106,7 +106,7 @@ impl Permission {
     }
 }
 
-/// Everything that a valid access token says about who calls.
+/// Who sends a request with a valid access token, and with which rights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Principal {
@@ -114,7 +114,7 @@ pub struct Principal {
     pub org: Org,
     /// The user who calls.
     pub user: User,
-    /// What the token may be used for.
+    /// The scopes of the token.
     pub scopes: Vec<Scope>,
     /// When the token ends.
     pub expires_at: Timestamp,

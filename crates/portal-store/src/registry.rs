@@ -13,34 +13,34 @@ use crate::token::TokenRules;
 /// A registry of orgs, users, credentials and portals. A value is a handle: its clones share one
 /// registry.
 ///
-/// - A change that was answered is kept, by the means of the engine.
-/// - Of any number of concurrent creates and renames to one name, letters in any case, from any
+/// - An acknowledged change is kept, by the means of the engine.
+/// - Of any number of concurrent creates and renames to one name, in any case, from any
 ///   number of handles and processes, exactly one succeeds. An org with
 ///   [`PortalLimit::One`](crate::PortalLimit::One) never has two.
 /// - There is no clock: `now` is an argument, whole seconds count.
 /// - Secrets go in and out as text and are kept as hashes only.
 ///
 /// # Cancel safety
-/// A change goes its way from the first poll on: dropping the future afterwards drops the answer,
-/// not the change.
+/// A change is made from the first poll on: dropping the future afterwards drops the result, not the
+/// change.
 ///
 /// # Errors
-/// Every method: [`RegistryError`] where the engine fails. What the service would refuse is the
-/// inner result.
+/// Every method: [`RegistryError`] if the engine fails. What the service would refuse is the inner
+/// result.
 pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
     /// Adds what `seed` has and the registry has not: orgs by name, users by org and e-mail,
     /// clients by id, credentials by their hash. What exists stays as it is, so a used code or a
-    /// revoked token never revives. A code comes into being now.
+    /// revoked token never revives. A code is created at `now`.
     fn apply_seed(
         &self,
         seed: &Seed,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), RegistryError>> + Send;
 
-    /// Hands out an access token for a refresh token or, once, for a code; a code's answer carries
-    /// a new refresh token with the code's scopes.
+    /// Issues an access token for a refresh token or, once, for a code; for a code also a new
+    /// refresh token with the code's scopes.
     ///
-    /// The inner error is `invalid_client`, `invalid_client_secret` where only that is wrong,
+    /// The inner error is `invalid_client`, `invalid_client_secret` if only that is wrong,
     /// `invalid_code`, or, with [`TokenRules::AsTheService`], `Access Denied`.
     fn grant(
         &self,
@@ -49,22 +49,22 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Result<AccessToken, OAuthError>, RegistryError>> + Send;
 
-    /// Ends a refresh token and every access token that came from it. False where there is no such
-    /// refresh token any more.
+    /// Revokes a refresh token and every access token that came from it. False if there is no such
+    /// refresh token, or it was revoked before.
     fn revoke(
         &self,
         refresh_token: &str,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, RegistryError>> + Send;
 
-    /// Ends one access token before its time. False where there is no such token.
+    /// Revokes one access token. False if there is no such token.
     fn end_access_token(
         &self,
         access_token: &str,
     ) -> impl Future<Output = Result<bool, RegistryError>> + Send;
 
-    /// Whose access token it is; `None` where it is unknown, expired or revoked. What another
-    /// process revoked may go on for one second.
+    /// The principal of an access token; `None` if it is unknown, expired or revoked. A token that
+    /// another process revoked can be valid for one more second.
     fn principal(
         &self,
         access_token: &str,
@@ -82,7 +82,7 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Result<(), CreateConflict>, RegistryError>> + Send;
 
     /// Gives the portal `old` of `org` another name, and `old` free at once. The same name in
-    /// other letters is no conflict.
+    /// another case is not a conflict.
     fn rename_portal(
         &self,
         org: OrgId,
@@ -98,7 +98,7 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
         org: OrgId,
     ) -> impl Future<Output = Result<Vec<Portal>, RegistryError>> + Send;
 
-    /// The portal of that name in that org, letters in any case.
+    /// The portal of that name in that org, in any case.
     fn portal(
         &self,
         org: OrgId,
@@ -106,29 +106,29 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Portal>, RegistryError>> + Send;
 }
 
-/// Why there is no new portal. Where both hold it is the limit.
+/// Why there is no new portal. If both are true it is the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CreateConflict {
     /// The org has its one portal.
-    #[error("the org has as many portals as it may have")]
+    #[error("the org has reached its portal limit")]
     LimitReached,
-    /// Some org has a portal of that name, letters in any case.
+    /// Some org has a portal of that name, in any case.
     #[error("the name is taken")]
     NameTaken,
 }
 
-/// Why a portal keeps its name. Where both hold it is the old name.
+/// Why a portal keeps its name. If both are true it is the old name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenameConflict {
     /// The org has no portal of the old name.
     #[error("the org has no portal of that name")]
     NotFound,
-    /// Another portal, of any org, has the new name, letters in any case.
+    /// Another portal, of any org, has the new name, in any case.
     #[error("the new name is taken")]
     NameTaken,
 }
 
-/// What makes two names the same: letters in different case don't tell them apart.
+/// The form in which names are compared: case is ignored.
 pub(crate) fn name_key(name: &str) -> String {
     name.to_ascii_lowercase()
 }

@@ -21,7 +21,7 @@ pub use file::SeedError;
 ///     [[org]]
 ///     name = "Acme"
 ///     environment = "production"     # or "sandbox", "developer"
-///     portal_limit = 1               # or nothing: any number
+///     portal_limit = 1               # default: unlimited
 ///     [[org.user]]
 ///     name = "Acme Admin"
 ///     email = "admin@acme.example"
@@ -49,9 +49,9 @@ pub struct Seed {
 pub struct SeedOrg {
     /// Unique in a registry.
     pub name: String,
-    /// Production where nothing is said.
+    /// Production by default.
     pub environment: Environment,
-    /// Unlimited where nothing is said.
+    /// Unlimited by default.
     pub portal_limit: PortalLimit,
     /// Its users, each by the e-mail address.
     pub users: Vec<SeedUser>,
@@ -60,33 +60,33 @@ pub struct SeedOrg {
 /// A user of a [`SeedOrg`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedUser {
-    /// For people.
+    /// The display name.
     pub name: String,
     /// Unique in the org.
     pub email: String,
-    /// What the user may do.
+    /// What the user is allowed to do.
     pub permissions: BTreeSet<Permission>,
-    /// By what the user's programs get their tokens.
+    /// With which the user's programs get their tokens.
     pub credentials: Vec<SeedCredential>,
 }
 
-/// A client and what entitles it to the access tokens of a [`SeedUser`].
+/// A client and its grant of access tokens of a [`SeedUser`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedCredential {
     /// The client. It may have several credentials, with one and the same secret.
     pub client_id: String,
     /// Its secret.
     pub client_secret: Secret<String>,
-    /// What entitles it.
+    /// The secret that it exchanges for access tokens.
     pub grant: SeedGrant,
-    /// What its access tokens may be used for.
+    /// The scopes of its access tokens.
     pub scopes: Vec<Scope>,
 }
 
-/// What entitles a client to access tokens.
+/// What a client exchanges for access tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SeedGrant {
-    /// For ever, until it is revoked.
+    /// Any number of times, until it is revoked.
     RefreshToken(Secret<String>),
     /// Once, within three minutes of the first time that the seed is applied.
     Code(Secret<String>),

@@ -287,12 +287,12 @@ mod tests {
     use super::*;
     use crate::conformance::{access_token, at, refresh, seeded};
 
-    crate::conformance::suite!(|folder| move || SqliteRegistry::open(&folder).unwrap());
+    crate::conformance::suite!(|directory| move || SqliteRegistry::open(&directory).unwrap());
 
     #[tokio::test]
-    async fn a_revocation_by_another_process_is_missed_for_one_second_at_most() {
-        let folder = tempfile::tempdir().unwrap();
-        let open = || SqliteRegistry::open(folder.path()).unwrap();
+    async fn revocation_by_another_process_counts_after_a_second() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || SqliteRegistry::open(directory.path()).unwrap();
         let (registry, _) = seeded(open).await;
         let token = access_token(&registry, &refresh("acme"), 0).await.unwrap();
         assert!(registry.principal(&token, at(5)).await.unwrap().is_some());

@@ -17,39 +17,39 @@ pub(crate) const GRANTS_PER_WINDOW: u32 = 10;
 /// One more access token of the same refresh token ends the oldest.
 pub(crate) const ALIVE_PER_REFRESH_TOKEN: u32 = 15;
 
-/// Which rules hold for the grant of a token. The figures are the documentation's.
+/// Which limits hold for the grant of a token. The figures are from the documentation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TokenRules {
     /// An access token lives for an hour; a code is good once, for three minutes.
     #[default]
     LifetimesOnly,
-    /// Also the limits per refresh token: 10 new access tokens in 10 minutes, and 15 alive, of
-    /// which one more ends the oldest.
+    /// Also the limits per refresh token: 10 new access tokens in 10 minutes, and 15 valid ones; a
+    /// sixteenth ends the oldest.
     AsTheService,
 }
 
 /// A new token in the form of the service, `1000.<32 hex>.<32 hex>`: 256 random bits.
 ///
 /// # Errors
-/// [`RegistryError::NotApplied`] where the system has no random numbers to give.
+/// [`RegistryError::NotApplied`] if the system provides no random numbers.
 pub fn generate() -> Result<Secret<String>, RegistryError> {
     let mut halves = [[0; 16]; 2];
     for half in &mut halves {
         getrandom::fill(half).map_err(|error| {
-            RegistryError::NotApplied(format!("the system gives no random numbers: {error}"))
+            RegistryError::NotApplied(format!("the system provides no random numbers: {error}"))
         })?;
     }
     let [first, second] = halves.map(u128::from_be_bytes);
     Ok(Secret::new(format!("1000.{first:032x}.{second:032x}")))
 }
 
-/// The word for a client secret that is not the one of the client id.
+/// The error code for a client secret that does not belong to the client id.
 pub(crate) const INVALID_CLIENT_SECRET: &str = "invalid_client_secret";
 
 /// The form in which a secret is kept: its SHA-256.
 ///
-/// As a key it may be looked up by any means, because the time of that tells of the hash, not of
-/// the secret; where a secret is compared with the one kept it is by [`matches`](Self::matches).
+/// As a key it can be looked up by any means, because the time that takes depends on the hash, not
+/// on the secret; a secret is compared with the one kept by [`matches`](Self::matches).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Hashed(pub(crate) [u8; 32]);
 
@@ -58,7 +58,7 @@ impl Hashed {
         Self(Sha256::digest(secret.as_bytes()).into())
     }
 
-    /// Whether both are of one secret, in a time that doesn't tell how much of them is the same.
+    /// Whether both are of one secret, in constant time.
     pub(crate) fn matches(self, other: Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_has_the_form_of_the_service_and_no_two_are_alike() {
+    fn tokens_have_the_form_of_the_service_and_differ() {
         let tokens = [generate().unwrap(), generate().unwrap()].map(Secret::into_exposed);
         assert_ne!(tokens[0], tokens[1]);
         for token in tokens {
@@ -84,13 +84,13 @@ mod tests {
     }
 
     #[test]
-    fn an_access_token_lives_as_long_as_its_answer_says() {
+    fn access_token_lives_as_long_as_its_response_says() {
         let granted = portal_model::oauth::AccessToken::new(String::new());
         assert_eq!(granted.expires_in.as_secs(), ACCESS_TOKEN_SECONDS.unsigned_abs());
     }
 
     #[test]
-    fn a_secret_is_found_again_by_its_sha_256() {
+    fn secret_matches_by_its_sha_256() {
         assert!(Hashed::of("acme-secret").matches(Hashed::of("acme-secret")));
         assert!(!Hashed::of("acme-secret").matches(Hashed::of("acme-secreT")));
         assert_eq!(Hashed::of("").0[..4], [0xe3, 0xb0, 0xc4, 0x42]);

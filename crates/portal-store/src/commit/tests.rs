@@ -8,8 +8,9 @@ use super::*;
 use crate::sqlite::database::{self, Opened};
 
 /// A writer over a new registry with two more tables.
-fn writer(folder: &tempfile::TempDir) -> (Writer, PathBuf) {
-    let Opened { connection, path, state, history } = database::open(folder.path(), false).unwrap();
+fn writer(directory: &tempfile::TempDir) -> (Writer, PathBuf) {
+    let Opened { connection, path, state, history } =
+        database::open(directory.path(), false).unwrap();
     connection
         .execute_batch(
             "CREATE TABLE parents (id INTEGER PRIMARY KEY);
@@ -52,9 +53,9 @@ fn keep_busy(
 }
 
 #[tokio::test]
-async fn what_arrives_while_a_commit_runs_goes_into_the_next_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let (writer, path) = writer(&folder);
+async fn changes_during_a_commit_share_the_next_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let (writer, path) = writer(&directory);
     let (running, release) = keep_busy(&writer);
     let mut arrived: Vec<_> = (0..63).map(|_| Box::pin(writer.commit(insert))).collect();
     for change in &mut arrived {
@@ -76,9 +77,9 @@ async fn what_arrives_while_a_commit_runs_goes_into_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_change_that_fails_is_undone_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let (writer, path) = writer(&folder);
+async fn failing_change_is_undone_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let (writer, path) = writer(&directory);
     let (running, release) = keep_busy(&writer);
     let mut first = pin!(writer.commit(insert));
     let mut failing = pin!(writer.commit(|connection| {
@@ -98,8 +99,8 @@ async fn a_change_that_fails_is_undone_alone() {
 
 #[tokio::test]
 async fn batch_with_a_failing_change_applies_every_other_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let (writer, path) = writer(&folder);
+    let directory = tempfile::tempdir().unwrap();
+    let (writer, path) = writer(&directory);
     let (running, release) = keep_busy(&writer);
     let work = |number: u32| {
         move |connection: &Connection| match number % 5 {
@@ -131,8 +132,8 @@ async fn batch_with_a_failing_change_applies_every_other_once() {
 
 #[tokio::test]
 async fn change_beyond_the_queue_is_refused_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let (writer, path) = writer(&folder);
+    let directory = tempfile::tempdir().unwrap();
+    let (writer, path) = writer(&directory);
     let (running, release) = keep_busy(&writer);
     let mut waiting: Vec<_> =
         (0..MAX_WAITING).map(|_| Box::pin(writer.commit(|_| Ok(())))).collect();
@@ -151,8 +152,8 @@ async fn change_beyond_the_queue_is_refused_at_once() {
 
 #[test]
 fn callers_in_another_runtime_survive_the_end_of_the_first() {
-    let folder = tempfile::tempdir().unwrap();
-    let (writer, _) = writer(&folder);
+    let directory = tempfile::tempdir().unwrap();
+    let (writer, _) = writer(&directory);
     let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (first, second) = (runtime(), runtime());
     let (mut running, release) = keep_busy(&writer);
@@ -167,9 +168,9 @@ fn callers_in_another_runtime_survive_the_end_of_the_first() {
 }
 
 #[tokio::test]
-async fn a_commit_that_fails_leaves_its_changes_in_doubt_and_the_writer_at_work() {
-    let folder = tempfile::tempdir().unwrap();
-    let (writer, _) = writer(&folder);
+async fn failed_commit_is_unknown_and_the_writer_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let (writer, _) = writer(&directory);
     let result = writer.commit(|connection| {
         connection.pragma_update(None, "defer_foreign_keys", true)?;
         connection.execute("INSERT INTO changes (parent) VALUES (7)", [])
@@ -180,9 +181,9 @@ async fn a_commit_that_fails_leaves_its_changes_in_doubt_and_the_writer_at_work(
 }
 
 #[tokio::test]
-async fn a_full_disk_is_said_and_nothing_is_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let (writer, _) = writer(&folder);
+async fn full_disk_is_reported_and_nothing_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let (writer, _) = writer(&directory);
     let result = writer.commit(|connection| {
         insert(connection)?;
         connection.pragma_update(None, "max_page_count", 1)?;
@@ -194,9 +195,9 @@ async fn a_full_disk_is_said_and_nothing_is_kept() {
 }
 
 #[tokio::test]
-async fn a_writer_that_dies_leaves_nobody_without_an_answer() {
-    let folder = tempfile::tempdir().unwrap();
-    let (writer, _) = writer(&folder);
+async fn dead_writer_leaves_no_caller_without_result() {
+    let directory = tempfile::tempdir().unwrap();
+    let (writer, _) = writer(&directory);
     let (release, released) = mpsc::channel::<()>();
     let mut dying = pin!(writer.commit(move |_| -> rusqlite::Result<()> {
         released.recv().unwrap();
@@ -209,14 +210,14 @@ async fn a_writer_that_dies_leaves_nobody_without_an_answer() {
     let unknown = RegistryError::Unknown(STOPPED.to_owned());
     assert_eq!(dying.await, Err(unknown.clone()));
     assert_eq!(waiting.await, Err(unknown));
-    // Whoever comes later hears of it at once, or is in doubt while the thread is ending.
+    // Later callers fail at once, or are in doubt while the thread is ending.
     assert!(writer.commit(insert).await.is_err());
 }
 
 #[tokio::test]
-async fn a_writer_that_is_dropped_finishes_what_was_handed_in() {
-    let folder = tempfile::tempdir().unwrap();
-    let (writer, path) = writer(&folder);
+async fn dropped_writer_finishes_what_was_submitted() {
+    let directory = tempfile::tempdir().unwrap();
+    let (writer, path) = writer(&directory);
     for _ in 0..10 {
         begin(&mut pin!(writer.commit(insert)));
     }

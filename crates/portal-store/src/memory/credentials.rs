@@ -22,22 +22,22 @@ pub(super) struct Credentials {
     access_tokens: HashMap<Hashed, Hashed>,
 }
 
-/// What a code or a refresh token entitles to.
+/// The client that can use a code or a refresh token, and the user and scopes of its tokens.
 #[derive(Clone)]
-pub(super) struct Entitlement {
+pub(super) struct Authority {
     pub(super) client_id: String,
     pub(super) user: UserId,
     pub(super) scopes: Vec<Scope>,
 }
 
 struct Code {
-    entitlement: Entitlement,
+    authority: Authority,
     created_at: i64,
     is_used: bool,
 }
 
 struct RefreshToken {
-    entitlement: Entitlement,
+    authority: Authority,
     is_revoked: bool,
     /// The oldest first.
     issued: Vec<Issued>,
@@ -53,7 +53,7 @@ impl Credentials {
     pub(super) fn add(&mut self, credential: &SeedCredential, user: UserId, now: i64) {
         let secret = Hashed::of(credential.client_secret.expose());
         self.client_secrets.entry(credential.client_id.clone()).or_insert(secret);
-        let entitlement = Entitlement {
+        let authority = Authority {
             client_id: credential.client_id.clone(),
             user,
             scopes: credential.scopes.clone(),
@@ -62,11 +62,11 @@ impl Credentials {
             SeedGrant::RefreshToken(refresh_token) => {
                 self.refresh_tokens
                     .entry(Hashed::of(refresh_token.expose()))
-                    .or_insert_with(|| RefreshToken::new(entitlement));
+                    .or_insert_with(|| RefreshToken::new(authority));
             }
             SeedGrant::Code(code) => {
                 self.codes.entry(Hashed::of(code.expose())).or_insert(Code {
-                    entitlement,
+                    authority,
                     created_at: now,
                     is_used: false,
                 });
@@ -90,18 +90,18 @@ impl Credentials {
             Grant::AuthorizationCode { code, .. } => {
                 let refresh_token = token::generate()?;
                 let hash = Hashed::of(refresh_token.expose());
-                let Some(entitlement) =
+                let Some(authority) =
                     self.use_code(Hashed::of(code.expose()), &request.client_id, now)
                 else {
                     return Ok(Err(OAuthError::new(OAuthError::INVALID_CODE)));
                 };
-                self.refresh_tokens.insert(hash, RefreshToken::new(entitlement));
+                self.refresh_tokens.insert(hash, RefreshToken::new(authority));
                 granted.refresh_token = Some(refresh_token);
                 hash
             }
         };
         let refresh_token = self.refresh_tokens.get_mut(&hash).filter(|refresh_token| {
-            refresh_token.entitlement.client_id == request.client_id && !refresh_token.is_revoked
+            refresh_token.authority.client_id == request.client_id && !refresh_token.is_revoked
         });
         let Some(refresh_token) = refresh_token else {
             return Ok(Err(OAuthError::new(OAuthError::INVALID_CODE)));
@@ -126,14 +126,14 @@ impl Credentials {
         }
     }
 
-    fn use_code(&mut self, hash: Hashed, client_id: &str, now: i64) -> Option<Entitlement> {
+    fn use_code(&mut self, hash: Hashed, client_id: &str, now: i64) -> Option<Authority> {
         let code = self.codes.get_mut(&hash).filter(|code| {
             !code.is_used
-                && code.entitlement.client_id == client_id
+                && code.authority.client_id == client_id
                 && now < code.created_at.saturating_add(CODE_SECONDS)
         })?;
         code.is_used = true;
-        Some(code.entitlement.clone())
+        Some(code.authority.clone())
     }
 
     pub(super) fn revoke(&mut self, refresh_token: &str) -> bool {
@@ -158,12 +158,12 @@ impl Credentials {
         issued.map(|issued| issued.expires_at = ENDED).is_some()
     }
 
-    /// When that token ends and what it stands for, if it is alive.
-    pub(super) fn bearer(&self, access_token: &str, now: i64) -> Option<(i64, &Entitlement)> {
+    /// When that token expires and its authority, if it is valid.
+    pub(super) fn bearer(&self, access_token: &str, now: i64) -> Option<(i64, &Authority)> {
         let hash = Hashed::of(access_token);
         let from = self.refresh_tokens.get(self.access_tokens.get(&hash)?)?;
         let issued = from.issued.iter().find(|issued| issued.hash == hash)?;
-        (now < issued.expires_at).then_some((issued.expires_at, &from.entitlement))
+        (now < issued.expires_at).then_some((issued.expires_at, &from.authority))
     }
 }
 
@@ -171,8 +171,8 @@ impl Credentials {
 const ENDED: i64 = i64::MIN;
 
 impl RefreshToken {
-    fn new(entitlement: Entitlement) -> Self {
-        Self { entitlement, is_revoked: false, issued: Vec::new() }
+    fn new(authority: Authority) -> Self {
+        Self { authority, is_revoked: false, issued: Vec::new() }
     }
 
     fn issue(&mut self, hash: Hashed, rules: TokenRules, now: i64) -> Result<(), OAuthError> {

@@ -36,10 +36,10 @@ pub(crate) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Starts the thread over `connection`, which also has the disk take what `state` says.
+    /// Starts the thread over `connection`, which also syncs `state`.
     ///
     /// # Errors
-    /// [`RegistryError::NotApplied`] if the system has no thread to give.
+    /// [`RegistryError::NotApplied`] if the thread can't be started.
     pub(crate) fn start(
         connection: Connection,
         state: Arc<StateFile>,
@@ -50,7 +50,7 @@ impl Checkpoints {
             .name("portal-store checkpoints".to_owned())
             .spawn(move || {
                 for () in requested {
-                    // What fails here fails for the writer too, which tells its callers.
+                    // What fails here fails for the writer too, which reports it to its callers.
                     let _ = connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE);
                     // In a loss of power it then is behind by one log at most.
                     let _ = state.sync();
@@ -60,7 +60,9 @@ impl Checkpoints {
                 }
             })
             .map_err(|error| {
-                RegistryError::NotApplied(format!("the system gives no thread: {error}"))
+                RegistryError::NotApplied(format!(
+                    "failed to start the thread of checkpoints: {error}"
+                ))
             })?;
         Ok(Self { requests: Some(requests), done, is_requested: false, thread: Some(thread) })
     }
@@ -82,7 +84,7 @@ impl Checkpoints {
             finish(writer);
         } else if !self.is_requested {
             self.is_requested = true;
-            // If the thread has died, `done` says so next time, and the writer does it all.
+            // If the thread has died, `done` is closed: next time the writer does it all.
             let _ = self.requests.as_ref().map(|requests| requests.send(()));
         }
     }

@@ -82,7 +82,7 @@ fn is_alive(
         .exists((refresh_token.0, client_id))
 }
 
-/// Uses a code up for a refresh token; false where it is not good any more.
+/// Exchanges a code for a refresh token; false if it was used or has expired.
 fn exchange(
     connection: &Connection,
     code: Hashed,
@@ -140,7 +140,7 @@ fn issue(
     refresh_token: Hashed,
     now: i64,
 ) -> rusqlite::Result<()> {
-    // What neither is alive nor counts for a limit is forgotten.
+    // Delete tokens that are neither valid nor count for a limit.
     connection
         .prepare_cached(
             "DELETE FROM access_tokens

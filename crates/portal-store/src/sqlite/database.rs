@@ -15,15 +15,15 @@ use super::format::{self, Found, Thoroughness};
 use super::state::{self, History, State, StateFile};
 use crate::error::RegistryError;
 
-/// The name of the file in the registry's folder; SQLite keeps two more beside it.
+/// The name of the database in the data directory; SQLite keeps two more files beside it.
 pub(crate) const FILE_NAME: &str = "registry.sqlite";
 
 /// How long one process waits for another that writes: 10 seconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a process that waits looks again. SQLite's own way waits longer each time, up to a
+/// How often a process that waits tries again. SQLite's own way waits longer each time, up to a
 /// tenth of a second, and so leaves out one of several processes that write all the time.
-const MOMENT: Duration = Duration::from_millis(1);
+const RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
 /// A registry that is open.
 pub(crate) struct Opened {
@@ -68,7 +68,7 @@ pub(crate) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, Regist
         format::verify(&connection, &path, thoroughness)?;
     }
     let prepare = || {
-        patiently(|| format::migrate(&connection))?;
+        retry_while_busy(|| format::migrate(&connection))?;
         if is_alone {
             // The database itself is never empty, whatever happens to its log.
             connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE)?;
@@ -94,7 +94,7 @@ pub(crate) fn open_for_checkpoints(path: &Path) -> Result<Connection, RegistryEr
         connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
         Ok(connection)
     };
-    open().map_err(|error| RegistryError::NotApplied(sentence(&error, path)))
+    open().map_err(|error| RegistryError::NotApplied(describe(&error, path)))
 }
 
 /// Opens one more connection to a file that is up to date.
@@ -107,7 +107,7 @@ pub(crate) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
 fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(path)?;
     // The change of mode needs the file for itself for a moment, and does not wait for it.
-    patiently(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
+    retry_while_busy(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
     // A commit is on the disk before it returns; `fullfsync` makes macOS mean it.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", true)?;
@@ -120,7 +120,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     wait_for_others(&mut connection)?;
-    // A page that contradicts itself is an error when it is read, not an answer.
+    // A page that contradicts itself is an error when it is read, not a result.
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // Whichever connection moves the log into the file; the last one to close does it as well.
@@ -134,20 +134,20 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 /// Makes a connection wait while another one, of any process, has the lock.
 pub(crate) fn wait_for_others(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_handler(Some(|attempts: i32| {
-        thread::sleep(MOMENT);
-        MOMENT * attempts.unsigned_abs() < PATIENCE
+        thread::sleep(RETRY_INTERVAL);
+        RETRY_INTERVAL * attempts.unsigned_abs() < BUSY_TIMEOUT
     }))
 }
 
 /// Tries again while another process is in the way.
-pub(super) fn patiently<T>(
+pub(super) fn retry_while_busy<T>(
     mut attempt: impl FnMut() -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
     let started = Instant::now();
     loop {
         match attempt() {
-            Err(error) if is_busy(&error) && started.elapsed() < PATIENCE => {
-                thread::sleep(MOMENT);
+            Err(error) if is_busy(&error) && started.elapsed() < BUSY_TIMEOUT => {
+                thread::sleep(RETRY_INTERVAL);
             }
             result => return result,
         }
@@ -194,17 +194,17 @@ pub(super) fn cannot_write(path: &Path, error: &io::Error) -> RegistryError {
 
 /// An error of the engine before anything was changed.
 pub(super) fn not_applied(error: &rusqlite::Error, path: &Path) -> RegistryError {
-    RegistryError::NotApplied(sentence(error, path))
+    RegistryError::NotApplied(describe(error, path))
 }
 
-/// What an error of the engine means for whoever runs it, in one sentence.
-pub(crate) fn sentence(error: &rusqlite::Error, path: &Path) -> String {
+/// What an error of SQLite means for the people who run the server: one sentence.
+pub(crate) fn describe(error: &rusqlite::Error, path: &Path) -> String {
     let path = path.display();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
             "{path} is locked: another process has been writing to it for {} seconds; let that \
              one finish, and try again",
-            PATIENCE.as_secs()
+            BUSY_TIMEOUT.as_secs()
         ),
         Some(ErrorCode::NotADatabase) => format!(
             "{path} is not a registry but some other file; move it away, or use another data \
@@ -228,9 +228,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_commit_waits_for_the_disk() {
-        let folder = tempfile::tempdir().unwrap();
-        let connection = open(folder.path(), false).unwrap().connection;
+    fn connection_for_writing_waits_for_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = open(directory.path(), false).unwrap().connection;
         let mode: String =
             connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
         let synchronous: u32 =
@@ -240,8 +240,8 @@ mod tests {
 
     #[test]
     fn statement_bound_anew_is_not_planned_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let Opened { connection, path, .. } = open(folder.path(), false).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let Opened { connection, path, .. } = open(directory.path(), false).unwrap();
         let others = [open_for_reading(&path).unwrap(), open_for_checkpoints(&path).unwrap()];
         for connection in others.iter().chain([&connection]) {
             let is_stable = connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG);
@@ -250,11 +250,11 @@ mod tests {
     }
 
     #[test]
-    fn a_locked_file_is_said_in_one_sentence() {
+    fn locked_file_is_one_sentence() {
         let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
         let error = rusqlite::Error::SqliteFailure(busy, None);
         assert_eq!(
-            sentence(&error, Path::new("data/registry.sqlite")),
+            describe(&error, Path::new("data/registry.sqlite")),
             "data/registry.sqlite is locked: another process has been writing to it for 10 \
              seconds; let that one finish, and try again"
         );

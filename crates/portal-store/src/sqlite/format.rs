@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::database::{is_busy, not_applied, patiently, wait_for_others};
+use super::database::{is_busy, not_applied, retry_while_busy, wait_for_others};
 use super::state::History;
 use crate::error::RegistryError;
 
@@ -59,7 +59,7 @@ pub(super) fn inspect(path: &Path) -> Result<Found, RegistryError> {
         return Ok(Found::Nothing);
     }
     let (application_id, version, is_empty, is_ours, history) =
-        patiently(|| read(path)).map_err(|error| not_applied(&error, path))?;
+        retry_while_busy(|| read(path)).map_err(|error| not_applied(&error, path))?;
     match (application_id, version) {
         (0, 0) if is_empty => Ok(Found::Nothing),
         (0, 1..FIRST_WITH_HISTORY) if is_ours => Ok(Found::Registry(None)),
@@ -131,7 +131,7 @@ pub(super) fn migrate(connection: &Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// How thoroughly [`verify`] looks.
+/// What [`verify`] checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Thoroughness {
     /// Every page by itself.

@@ -35,7 +35,7 @@ pub(super) fn create(
     why_not_created(connection, org).map(Err)
 }
 
-/// The engine doesn't say which index it was, and looks at either first when both are in the way.
+/// SQLite does not report which index it was, and checks either first if both conflict.
 fn why_not_created(connection: &Connection, org: OrgId) -> rusqlite::Result<CreateConflict> {
     let is_full = connection
         .prepare_cached("SELECT 1 FROM portals WHERE org_id = ? AND limit_slot NOTNULL")?

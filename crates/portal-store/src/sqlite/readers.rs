@@ -30,7 +30,7 @@ impl Readers {
         Ok(Self(Arc::new(Pool { path: path.to_owned(), idle: Mutex::new(idle), free })))
     }
 
-    /// Reads on a thread where waiting for the disk holds nobody up.
+    /// Reads on a blocking thread, where waiting for the disk delays no task.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,

@@ -1,4 +1,4 @@
-//! What an engine does over a real folder, and between real processes.
+//! What an engine does over a real data directory, and between real processes.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

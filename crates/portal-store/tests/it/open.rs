@@ -1,4 +1,4 @@
-//! Folders and files that can't be opened, and what is said about them.
+//! Directories and files that can't be opened, and the errors about them.
 
 use std::fs;
 use std::path::Path;
@@ -7,27 +7,27 @@ use portal_store::{Registry, RegistryError, SqliteRegistry};
 
 use crate::{act, at, name, seed};
 
-fn refusal(folder: &Path) -> String {
-    match SqliteRegistry::open(folder) {
+fn refusal(directory: &Path) -> String {
+    match SqliteRegistry::open(directory) {
         Err(RegistryError::NotApplied(why)) => why,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn a_folder_that_is_a_file_is_named() {
+fn directory_that_is_a_file_is_named() {
     let kept = tempfile::tempdir().unwrap();
-    let folder = kept.path().join("data");
-    fs::write(&folder, "").unwrap();
-    let why = refusal(&folder);
-    let expected = format!("the data directory {} can't be written: ", folder.display());
+    let directory = kept.path().join("data");
+    fs::write(&directory, "").unwrap();
+    let why = refusal(&directory);
+    let expected = format!("the data directory {} can't be written: ", directory.display());
     assert!(why.starts_with(&expected), "{why}");
-    assert!(refusal(&folder.join("deeper")).contains("can't be written"));
+    assert!(refusal(&directory.join("deeper")).contains("can't be written"));
     assert_eq!(fs::read_dir(kept.path()).unwrap().count(), 1, "nothing half-made");
 }
 
 #[test]
-fn a_file_that_is_no_registry_is_left_alone() {
+fn file_that_is_not_a_database_is_left_alone() {
     let kept = tempfile::tempdir().unwrap();
     let path = kept.path().join("registry.sqlite");
     let text = "This is a letter, and has been one for years. ".repeat(100);
@@ -39,16 +39,17 @@ fn a_file_that_is_no_registry_is_left_alone() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn what_is_made_is_for_its_owner_only() {
+async fn files_are_readable_by_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
 
     let kept = tempfile::tempdir().unwrap();
-    let folder = kept.path().join("data");
-    let registry = SqliteRegistry::open(&folder).unwrap();
+    let directory = kept.path().join("data");
+    let registry = SqliteRegistry::open(&directory).unwrap();
     registry.apply_seed(&seed(), at(0)).await.unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&folder), 0o700);
-    let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(mode(&directory), 0o700);
+    let files: Vec<_> =
+        fs::read_dir(&directory).unwrap().map(|file| file.unwrap().path()).collect();
     assert!(files.len() >= 2, "the log stands beside the file: {files:?}");
     for file in files {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
@@ -56,7 +57,7 @@ async fn what_is_made_is_for_its_owner_only() {
 }
 
 #[tokio::test]
-async fn no_file_ever_holds_a_secret() {
+async fn files_hold_no_secret() {
     let kept = tempfile::tempdir().unwrap();
     let registry = SqliteRegistry::open(kept.path()).unwrap();
     registry.apply_seed(&seed(), at(0)).await.unwrap();
@@ -73,7 +74,7 @@ async fn no_file_ever_holds_a_secret() {
 }
 
 #[tokio::test]
-async fn a_registry_is_the_same_after_it_was_closed() {
+async fn closed_registry_opens_with_its_content() {
     let kept = tempfile::tempdir().unwrap();
     let registry = SqliteRegistry::open(kept.path()).unwrap();
     registry.apply_seed(&seed(), at(0)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Several processes on one folder, and processes that are killed.
+//! Several processes on one data directory, and processes that are killed.
 //!
 //! A child is this binary again, told by its environment to run [`child`] alone.
 
@@ -12,15 +12,15 @@ use portal_store::{Registry, SqliteRegistry};
 
 use crate::{act, at, name, seed};
 
-const FOLDER: &str = "PORTAL_STORE_TEST_FOLDER";
+const DIRECTORY: &str = "PORTAL_STORE_TEST_DIRECTORY";
 const PREFIX: &str = "PORTAL_STORE_TEST_PREFIX";
 const NAMES: &str = "PORTAL_STORE_TEST_NAMES";
 
 /// A child that creates `names` portals, named by `prefix` and a number.
-fn spawn(folder: &Path, prefix: &str, names: usize) -> Child {
+fn spawn(directory: &Path, prefix: &str, names: usize) -> Child {
     Command::new(env::current_exe().unwrap())
         .args(["processes::child", "--exact", "--nocapture"])
-        .env(FOLDER, folder)
+        .env(DIRECTORY, directory)
         .env(PREFIX, prefix)
         .env(NAMES, names.to_string())
         .stdout(Stdio::piped())
@@ -28,20 +28,20 @@ fn spawn(folder: &Path, prefix: &str, names: usize) -> Child {
         .unwrap()
 }
 
-/// The names that a child says it created, as it says them.
+/// The names that a child reports as created, one by one.
 fn created(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.filter_map(|line| Some(line.unwrap().split_once("created ")?.1.to_owned()))
 }
 
-/// Creates portals from eight tasks at once and says each one's name after its answer.
+/// Creates portals from eight tasks at once and reports each name once it is acknowledged.
 #[test]
 fn child() {
-    let Some(folder) = env::var_os(FOLDER) else { return };
+    let Some(directory) = env::var_os(DIRECTORY) else { return };
     let (prefix, names) = (env::var(PREFIX).unwrap(), env::var(NAMES).unwrap());
     let names: usize = names.parse().unwrap();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let registry = SqliteRegistry::open(folder.as_ref()).unwrap();
+        let registry = SqliteRegistry::open(directory.as_ref()).unwrap();
         registry.apply_seed(&seed(), at(0)).await.unwrap();
         let acme = act(&registry, "acme").await;
         let tasks: Vec<_> = (0..8)
@@ -66,45 +66,45 @@ fn child() {
 }
 
 #[tokio::test]
-async fn a_create_that_was_answered_survives_a_kill() {
+async fn acknowledged_create_survives_a_kill() {
     let kept = tempfile::tempdir().unwrap();
-    let mut answered = Vec::new();
+    let mut acknowledged = Vec::new();
     for round in 0..6 {
         let mut child = spawn(kept.path(), &format!("Round{round}x"), usize::MAX);
         let mut names = created(&mut child);
-        answered.extend(names.by_ref().take(3 + 7 * round));
+        acknowledged.extend(names.by_ref().take(3 + 7 * round));
         child.kill().unwrap();
-        // What it had said before it died counts as well.
-        answered.extend(names);
+        // What it reported before it died counts as well.
+        acknowledged.extend(names);
         child.wait().unwrap();
     }
-    assert!(answered.len() >= 3 * 6 + 7 * 15);
+    assert!(acknowledged.len() >= 3 * 6 + 7 * 15);
 
     let registry = SqliteRegistry::open(kept.path()).unwrap();
     let acme = act(&registry, "acme").await;
     let found = registry.portals(acme.org.id).await.unwrap();
     let found: HashSet<_> = found.into_iter().map(|portal| portal.name).collect();
-    let lost: Vec<_> = answered.iter().filter(|name| !found.contains(*name)).collect();
+    let lost: Vec<_> = acknowledged.iter().filter(|name| !found.contains(*name)).collect();
     assert!(lost.is_empty(), "{lost:?}");
 }
 
 #[tokio::test]
-async fn processes_that_start_at_once_on_an_empty_folder_create_every_name_once() {
+async fn processes_started_at_once_create_every_name_once() {
     const NAMES: usize = 60;
     let kept = tempfile::tempdir().unwrap();
-    let folder = kept.path().join("not").join("there");
-    let mut children: Vec<_> = (0..6).map(|_| spawn(&folder, "SharedName", NAMES)).collect();
-    let mut answered = Vec::new();
+    let directory = kept.path().join("not").join("there");
+    let mut children: Vec<_> = (0..6).map(|_| spawn(&directory, "SharedName", NAMES)).collect();
+    let mut acknowledged = Vec::new();
     for child in &mut children {
-        answered.extend(created(child));
+        acknowledged.extend(created(child));
         assert!(child.wait().unwrap().success());
     }
-    answered.sort();
+    acknowledged.sort();
     let mut expected: Vec<_> = (0..NAMES).map(|number| format!("SharedName{number}")).collect();
     expected.sort();
-    assert_eq!(answered, expected);
+    assert_eq!(acknowledged, expected);
 
-    let registry = SqliteRegistry::open(&folder).unwrap();
+    let registry = SqliteRegistry::open(&directory).unwrap();
     let acme = act(&registry, "acme").await;
     assert_eq!(registry.portals(acme.org.id).await.unwrap().len(), NAMES);
 }
