@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
+use super::files;
 use super::format::{self, Found, Thoroughness};
 use super::state::{self, History, State, StateFile};
 use crate::error::RegistryError;
@@ -61,7 +62,12 @@ pub(crate) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, Regist
         state::compare(&known.history, found.history(), &path)?;
     }
     let was_closed = known.is_some_and(|known| known.is_closed) && !accept_loss;
-    open_private(&path).map_err(directory_error)?;
+    if found == Found::Nothing {
+        if !is_alone {
+            return Err(RegistryError::NotApplied(files::replaced(&path)));
+        }
+        create(&path)?;
+    }
     let connection = open_for_writing(&path).map_err(|error| not_applied(&error, &path))?;
     if is_alone && found != Found::Nothing {
         let thoroughness = if was_closed { Thoroughness::Pages } else { Thoroughness::Indexes };
@@ -70,19 +76,54 @@ pub(crate) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, Regist
     let prepare = || {
         retry_while_busy(|| format::migrate(&connection))?;
         if is_alone {
-            // The database itself is never empty, whatever happens to its log.
+            // What was migrated is in the database itself, whatever happens to its log.
             connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE)?;
         }
         format::history(&connection)
     };
     let history = prepare().map_err(|error| not_applied(&error, &path))?;
-    state
-        .write(&State { history: history.clone(), is_closed: false })
+    sync_directory(directory)
+        .and_then(|()| state.write(&State { history: history.clone(), is_closed: false }))
         .and_then(|()| state.sync())
-        .and_then(|()| sync_directory(directory))
         .map_err(|error| state.failed("written", &error))?;
     state.share()?;
     Ok(Opened { connection, path, state: Arc::new(state), history })
+}
+
+/// Creates a database without content at `path`, whole or not at all: one that is half made could
+/// not be told from another program's.
+fn create(path: &Path) -> Result<(), RegistryError> {
+    let beside = |suffix: &str| {
+        let mut path = path.as_os_str().to_owned();
+        path.push(suffix);
+        PathBuf::from(path)
+    };
+    let new = beside(".new");
+    let remove = |path: &Path| match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot_write(path, &error)),
+        _ => Ok(()),
+    };
+    // Of a process that was killed in here.
+    for left_over in ["", "-journal", "-wal", "-shm"] {
+        remove(&beside(&format!(".new{left_over}")))?;
+    }
+    open_private(&new).map_err(|error| cannot_write(&new, &error))?;
+    let fill = || {
+        let connection = open_for_writing(&new)?;
+        format::migrate(&connection)?;
+        connection.close().map_err(|(_, error)| error)
+    };
+    fill().map_err(|error| not_applied(&error, &new))?;
+    // The log of a database that is gone would be taken for that of the new one.
+    for left_over in ["-wal", "-shm"] {
+        remove(&beside(left_over))?;
+    }
+    let complete = || {
+        File::open(&new)?.sync_all()?;
+        fs::rename(&new, path)?;
+        sync_directory(path.parent().unwrap_or(Path::new("")))
+    };
+    complete().map_err(|error| cannot_write(path, &error))
 }
 
 /// Opens one more connection to a file that is up to date, to do checkpoints only.

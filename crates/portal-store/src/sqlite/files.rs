@@ -85,7 +85,7 @@ impl Files {
     }
 }
 
-fn replaced(path: &Path) -> String {
+pub(super) fn replaced(path: &Path) -> String {
     format!(
         "{} or its log was removed or replaced while it was open: restore both, and start again",
         path.display()

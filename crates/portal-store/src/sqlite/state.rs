@@ -162,6 +162,8 @@ pub(super) fn compare(
     path: &Path,
 ) -> Result<(), RegistryError> {
     let lost = match found {
+        // A registry that was being created.
+        _ if known.commits == 0 => return Ok(()),
         None => format!("has none of {} acknowledged commits", known.commits),
         Some(found) if found.registry != known.registry => {
             "belongs to another registry than the state file beside it".to_owned()

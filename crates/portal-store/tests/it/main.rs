@@ -17,6 +17,8 @@ mod backup;
 mod formats;
 mod mishaps;
 mod open;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod power_loss;
 mod processes;
 mod reseeding;
 

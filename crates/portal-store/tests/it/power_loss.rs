@@ -1,0 +1,152 @@
+//! A loss of power at any moment: what was not synced is dropped, in part or in full, directories
+//! included, and everything that was acknowledged is there.
+//!
+//! A child's calls of the operating system are recorded by a preloaded library, which is compiled
+//! here; each cut of the record makes a disk, and the registry on it is opened.
+
+use std::collections::HashSet;
+use std::env;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use portal_store::{CreateConflict, Registry, SqliteRegistry};
+
+use crate::{act, at, name, seed};
+use disk::{Disk, Operation};
+
+mod disk;
+
+const ROOT: &str = "RECORD_ROOT";
+
+/// How many creates each of the child's sessions does: the second has the log moved into the
+/// database while it goes on.
+const SESSIONS: [usize; 3] = [20, 1000, 20];
+
+const CUTS: usize = 200;
+
+/// Creates portals in a data directory under the root, in several sessions, and writes each name
+/// to a file once it is acknowledged.
+#[test]
+fn child() {
+    let Some(root) = env::var_os(ROOT) else { return };
+    let root = Path::new(&root);
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let acknowledged = fs::File::create_new(root.join("acknowledged")).unwrap();
+        for (session, creates) in SESSIONS.into_iter().enumerate() {
+            let registry = SqliteRegistry::open(&root.join("data")).unwrap();
+            registry.apply_seed(&seed(), at(0)).await.unwrap();
+            let acme = act(&registry, "acme").await;
+            let tasks: Vec<_> = (0..3)
+                .map(|task| {
+                    let (registry, acme) = (registry.clone(), acme.clone());
+                    let mut acknowledged = acknowledged.try_clone().unwrap();
+                    tokio::spawn(async move {
+                        for number in (task..creates).step_by(3) {
+                            let name = name(&format!("Session{session}x{number}"));
+                            let (org, user) = (acme.org.id, acme.user.id);
+                            let create = registry.create_portal(org, user, &name, at(1));
+                            create.await.unwrap().unwrap();
+                            acknowledged.write_all(format!("{name}\n").as_bytes()).unwrap();
+                        }
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+        }
+    });
+}
+
+/// What [`child`] does under `root`.
+fn recorded(kept: &Path, root: &Path) -> Vec<(std::path::PathBuf, Operation)> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/power_loss/record.c");
+    let (library, log) = (kept.join("record.so"), kept.join("log"));
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+        .args([&library, &source])
+        .args(["-ldl", "-lpthread"])
+        .status();
+    assert!(compiled.expect("a C compiler, as SQLite needs one").success());
+    let child = Command::new(env::current_exe().unwrap())
+        .args(["power_loss::child", "--exact"])
+        .env(ROOT, root)
+        .env("RECORD_LOG", &log)
+        .env("LD_PRELOAD", &library)
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{child:?}");
+    disk::read(&fs::read(log).unwrap())
+}
+
+#[tokio::test]
+async fn acknowledged_creates_survive_every_loss_of_power() {
+    let kept = tempfile::tempdir().unwrap();
+    // As the record has it.
+    let root = fs::canonicalize(kept.path()).unwrap().join("root");
+    fs::create_dir(&root).unwrap();
+    let operations = recorded(kept.path(), &root);
+    let total: usize = SESSIONS.iter().sum();
+    assert!(operations.len() > 3 * total, "{}", operations.len());
+
+    let mut random = Random(0x2026_1125);
+    // Half of them at the start, where files come into being.
+    let cuts: HashSet<usize> = (0..CUTS)
+        .map(|cut| random.below(if cut % 2 == 0 { operations.len() } else { 200 }))
+        .collect();
+    let (mut disk, mut acknowledged) = (Disk::default(), Vec::new());
+    for (at, (path, operation)) in operations.iter().enumerate() {
+        if cuts.contains(&at) {
+            for is_chosen in [|_: &mut Random| false, |it: &mut Random| it.below(2) == 0] {
+                let image = tempfile::tempdir().unwrap();
+                disk.write(&root, image.path(), || is_chosen(&mut random));
+                verify(&image.path().join("data"), &acknowledged, at).await;
+            }
+        }
+        match operation {
+            Operation::Write { data, .. } if path.ends_with("acknowledged") => {
+                let text = str::from_utf8(data).unwrap();
+                acknowledged.extend(text.lines().map(ToOwned::to_owned));
+            }
+            _ => {}
+        }
+        // Shared memory is made anew from the log.
+        if !path.ends_with("registry.sqlite-shm") {
+            disk.apply(path, operation);
+        }
+    }
+    assert_eq!(acknowledged.len(), total);
+}
+
+async fn verify(directory: &Path, acknowledged: &[String], cut: usize) {
+    let registry = match SqliteRegistry::open(directory) {
+        Ok(registry) => registry,
+        Err(error) => panic!("cut {cut}, {} acknowledged: {error}", acknowledged.len()),
+    };
+    if acknowledged.is_empty() {
+        return;
+    }
+    let acme = act(&registry, "acme").await;
+    let portals = registry.portals(acme.org.id).await.unwrap();
+    let found: HashSet<_> = portals.iter().map(|portal| portal.name.as_str()).collect();
+    assert_eq!(found.len(), portals.len(), "cut {cut}: a name was given twice");
+    let lost: Vec<_> = acknowledged.iter().filter(|name| !found.contains(name.as_str())).collect();
+    assert!(lost.is_empty(), "cut {cut}: {lost:?}");
+    let taken = name(&acknowledged[acknowledged.len() - 1]);
+    let again = registry.create_portal(acme.org.id, acme.user.id, &taken, at(2)).await;
+    assert_eq!(again, Ok(Err(CreateConflict::NameTaken)), "cut {cut}");
+}
+
+/// Splitmix64: the same cuts every time, of a record that differs a little every time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % end as u64).unwrap()
+    }
+}
