@@ -111,6 +111,8 @@ fn create(path: &Path) -> Result<(), RegistryError> {
     let fill = || {
         let connection = open_for_writing(&new)?;
         format::migrate(&connection)?;
+        // Closing does the same, but does not report if it fails.
+        connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE)?;
         connection.close().map_err(|(_, error)| error)
     };
     fill().map_err(|error| not_applied(&error, &new))?;

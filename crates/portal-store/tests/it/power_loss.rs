@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use portal_store::{CreateConflict, Registry, SqliteRegistry};
+use portal_store::{CreateConflict, Registry, RegistryError, SqliteRegistry};
 
 use crate::{act, at, name, seed};
 use disk::{Disk, Operation};
@@ -25,6 +25,10 @@ const ROOT: &str = "RECORD_ROOT";
 const SESSIONS: [usize; 3] = [20, 1000, 20];
 
 const CUTS: usize = 200;
+
+/// How many calls fail in turn: all of a first start, and those of some creates.
+const CALLS_OF_A_START: usize = 80;
+const CALLS_OF_CREATES: usize = 24;
 
 /// Creates portals in a data directory under the root, in several sessions, and writes each name
 /// to a file once it is acknowledged.
@@ -60,8 +64,8 @@ fn child() {
     });
 }
 
-/// What [`child`] does under `root`.
-fn recorded(kept: &Path, root: &Path) -> Vec<(std::path::PathBuf, Operation)> {
+/// Runs a test of this module as a child under `root`; gives what it did.
+fn recorded(test: &str, kept: &Path, root: &Path) -> Vec<(std::path::PathBuf, Operation)> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/power_loss/record.c");
     let (library, log) = (kept.join("record.so"), kept.join("log"));
     let compiled = Command::new("cc")
@@ -71,7 +75,7 @@ fn recorded(kept: &Path, root: &Path) -> Vec<(std::path::PathBuf, Operation)> {
         .status();
     assert!(compiled.expect("a C compiler, as SQLite needs one").success());
     let child = Command::new(env::current_exe().unwrap())
-        .args(["power_loss::child", "--exact"])
+        .args([&format!("power_loss::{test}"), "--exact"])
         .env(ROOT, root)
         .env("RECORD_LOG", &log)
         .env("LD_PRELOAD", &library)
@@ -87,7 +91,7 @@ async fn acknowledged_creates_survive_every_loss_of_power() {
     // As the record has it.
     let root = fs::canonicalize(kept.path()).unwrap().join("root");
     fs::create_dir(&root).unwrap();
-    let operations = recorded(kept.path(), &root);
+    let operations = recorded("child", kept.path(), &root);
     let total: usize = SESSIONS.iter().sum();
     assert!(operations.len() > 3 * total, "{}", operations.len());
 
@@ -137,6 +141,69 @@ async fn verify(directory: &Path, acknowledged: &[String], cut: usize) {
     let taken = name(&acknowledged[acknowledged.len() - 1]);
     let again = registry.create_portal(acme.org.id, acme.user.id, &taken, at(2)).await;
     assert_eq!(again, Ok(Err(CreateConflict::NameTaken)), "cut {cut}");
+}
+
+/// Has one call after the other fail, of starts and of creates, and verifies each result at once.
+#[test]
+fn failing_child() {
+    const ERRORS: [i32; 2] = [5, 28]; // EIO and ENOSPC
+    let Some(root) = env::var_os(ROOT).filter(|root| Path::new(root).join("fail").exists()) else {
+        return;
+    };
+    let root = Path::new(&root);
+    let fail = |call: usize, errno: i32| {
+        let _ = fs::remove_file(root.join(format!("fail/{call}-{errno}")));
+        fs::File::create(root.join(format!("fail/{call}-{errno}"))).unwrap();
+    };
+    let mut failed = 0;
+    let directory = root.join("data");
+    for call in 1..=CALLS_OF_A_START {
+        for directory in [&directory, &root.join(format!("data{call}"))] {
+            fail(call, ERRORS[call % 2]);
+            failed += usize::from(SqliteRegistry::open(directory).is_err());
+            fail(0, 0);
+            SqliteRegistry::open(directory).unwrap();
+        }
+    }
+    assert!(failed > CALLS_OF_A_START / 2, "{failed}");
+
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let registry = SqliteRegistry::open(&directory).unwrap();
+        registry.apply_seed(&seed(), at(0)).await.unwrap();
+        let acme = act(&registry, "acme").await;
+        let (mut kept, mut refused, mut failed) = (HashSet::new(), HashSet::new(), 0);
+        for call in 1..=CALLS_OF_CREATES {
+            for errno in ERRORS {
+                fail(call, errno);
+                // One create makes some ten calls.
+                for number in 0..call / 8 + 2 {
+                    let text = format!("Error{errno}x{call}x{number}");
+                    let (org, user, name) = (acme.org.id, acme.user.id, name(&text));
+                    match registry.create_portal(org, user, &name, at(1)).await {
+                        Ok(created) => assert!(created.is_ok() && kept.insert(text)),
+                        Err(RegistryError::NotApplied(_)) => assert!(refused.insert(text)),
+                        Err(_) => failed += 1,
+                    }
+                }
+                fail(0, 0);
+                for registry in [&registry, &SqliteRegistry::open(&directory).unwrap()] {
+                    let found = registry.portals(acme.org.id).await.unwrap();
+                    let found: HashSet<_> = found.into_iter().map(|portal| portal.name).collect();
+                    assert!(found.is_superset(&kept), "call {call} failed with {errno}");
+                    assert!(found.is_disjoint(&refused), "call {call} failed with {errno}");
+                }
+            }
+        }
+        assert!(failed + refused.len() > CALLS_OF_CREATES, "{failed} {}", refused.len());
+    });
+}
+
+#[test]
+fn failing_calls_leave_results_true_and_the_registry_usable() {
+    let kept = tempfile::tempdir().unwrap();
+    let root = fs::canonicalize(kept.path()).unwrap().join("root");
+    fs::create_dir_all(root.join("fail")).unwrap();
+    recorded("failing_child", kept.path(), &root);
 }
 
 /// Splitmix64: the same cuts every time, of a record that differs a little every time.

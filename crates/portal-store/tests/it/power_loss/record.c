@@ -1,10 +1,13 @@
 /* Preloaded into a process, records what it does to the files under RECORD_ROOT, in its order, in
  * RECORD_LOG. One lock is held over each call and its record, so that the order is the true one.
  *
+ * Creating RECORD_ROOT/fail/N-ERRNO makes the Nth of the calls that follow fail, once.
+ *
  * A record is: kind (1 byte), length of the path (2), offset (8), length of the data (8), path, data;
  * numbers in the machine's own order. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -18,6 +21,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
 static const char *root = "";
+static int fail_in, fail_with;
 
 #define REAL(name, result, ...) \
     static result (*real)(__VA_ARGS__); \
@@ -66,9 +70,17 @@ static void record(char kind, const char *path, uint64_t offset, const void *dat
         abort();
 }
 
+static int fails(int is_ours) {
+    if (!is_ours || fail_in == 0 || --fail_in > 0) return 0;
+    errno = fail_with;
+    return 1;
+}
+
 static int open_recorded(const char *path, int flags, mode_t mode) {
     if (!(flags & O_CREAT) || !is_recorded(path)) return raw_open(path, flags, mode);
     pthread_mutex_lock(&lock);
+    const char *fail = strstr(path, "/fail/");
+    if (fail) sscanf(fail, "/fail/%d-%d", &fail_in, &fail_with);
     int is_new = access(path, F_OK) != 0;
     int fd = raw_open(path, flags, mode);
     if (fd >= 0 && is_new) record('C', path, 0, NULL, 0);
@@ -94,7 +106,7 @@ OPEN(open64)
         REAL(#name, ssize_t, int, const void *, size_t, off_t); \
         pthread_mutex_lock(&lock); \
         int is_ours = path_of(fd, path, sizeof path); \
-        ssize_t done = real(fd, data, size, offset); \
+        ssize_t done = fails(is_ours) ? -1 : real(fd, data, size, offset); \
         if (is_ours && done > 0) record('W', path, (uint64_t)offset, data, (uint64_t)done); \
         pthread_mutex_unlock(&lock); \
         return done; \
@@ -107,7 +119,7 @@ ssize_t write(int fd, const void *data, size_t size) {
     pthread_mutex_lock(&lock);
     int is_ours = path_of(fd, path, sizeof path);
     off_t offset = is_ours ? lseek(fd, 0, SEEK_CUR) : 0;
-    ssize_t done = raw_write(fd, data, size);
+    ssize_t done = fails(is_ours) ? -1 : raw_write(fd, data, size);
     if (is_ours && done > 0) record('W', path, (uint64_t)offset, data, (uint64_t)done);
     pthread_mutex_unlock(&lock);
     return done;
@@ -119,7 +131,7 @@ ssize_t write(int fd, const void *data, size_t size) {
         REAL(#name, int, int, off_t); \
         pthread_mutex_lock(&lock); \
         int is_ours = path_of(fd, path, sizeof path); \
-        int done = real(fd, size); \
+        int done = fails(is_ours) ? -1 : real(fd, size); \
         if (is_ours && done == 0) record('T', path, (uint64_t)size, NULL, 0); \
         pthread_mutex_unlock(&lock); \
         return done; \
@@ -134,8 +146,8 @@ TRUNCATE(ftruncate64)
         pthread_mutex_lock(&lock); \
         int is_ours = path_of(fd, path, sizeof path); \
         /* What is recorded is dropped in the test; the disk itself need not wait. */ \
-        int done = is_ours ? 0 : real(fd); \
-        if (is_ours) record('S', path, 0, NULL, 0); \
+        int done = fails(is_ours) ? -1 : is_ours ? 0 : real(fd); \
+        if (is_ours && done == 0) record('S', path, 0, NULL, 0); \
         pthread_mutex_unlock(&lock); \
         return done; \
     }
