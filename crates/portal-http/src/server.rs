@@ -1,25 +1,44 @@
-//! The server: [`PortalService`] answers as the service's documentation says, [`Server`] serves it
-//! on a port, and [`LocalServer`] gives a test a server in one line.
+//! A server of the documented API: [`PortalService`] implements it as a hyper and tower service,
+//! [`Server`] serves that on a port, and [`LocalServer`] starts one for a test.
+//!
+//! # Order of the modules
+//!
+//! Imports point down this list only.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `local` | [`LocalServer`] |
+//! | `accept` | [`Server`]: the accept loop and one connection |
+//! | `timeout` | read and write timeouts of a connection |
+//! | `service` | [`PortalService`], its builder, and how a request is received |
+//! | `dispatch` | a received request: faults, the operation, the access log |
+//! | `handlers`, `oauth` | the operations of the API and of the accounts server |
+//! | `authorize` | access token, quota, scope and permission |
+//! | `state` | what all requests share: registry, settings, clock |
+//! | `response` | responses and errors, and how they are sent |
+//! | `request` | a received request |
+//! | `route`, `body`, `quota`, `fault`, `access_log` | leaves |
 
 mod accept;
-mod account;
+mod access_log;
 mod authorize;
 mod body;
-mod call;
+mod dispatch;
 mod fault;
-mod limits;
+mod handlers;
 mod local;
-mod log;
-mod portals;
-mod reply;
+mod oauth;
+mod quota;
+mod request;
+mod response;
 mod route;
 mod service;
-mod silence;
-mod token;
+mod state;
+mod timeout;
 
 pub use accept::{BindError, Server, ServerLimits};
-pub use body::{AnswerBody, BODY_LIMIT, BrokenOff};
+pub use access_log::AccessLogEntry;
+pub use body::{BODY_LIMIT, InjectedAbort, ResponseBody};
 pub use fault::{FaultSpec, InvalidFaultSpec};
 pub use local::{LocalServer, LocalServerBuilder, StartError};
-pub use log::CallLog;
 pub use service::{PortalService, PortalServiceBuilder};

@@ -121,7 +121,7 @@ async fn serve<R: Registry>(
     let log = args.log.or(std::io::stderr().is_terminal().then_some(LogFormat::Text));
     if let Some(format) = log {
         let printer = printer.clone();
-        service = service.on_call(move |call| {
+        service = service.on_request(move |call| {
             printer.note(match format {
                 LogFormat::Text => call_line::text(call),
                 LogFormat::Json => call_line::json(call),

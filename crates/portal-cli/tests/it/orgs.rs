@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
-use portal_http::server::{CallLog, LocalServer};
+use portal_http::server::{AccessLogEntry, LocalServer};
 
 use crate::support::{Home, Ran, Served};
 
@@ -116,12 +116,12 @@ pub(crate) type Calls = Arc<Mutex<BTreeMap<(String, Option<u16>), usize>>>;
 pub(crate) async fn counting_server(orgs: &[Org]) -> (LocalServer, Calls) {
     let calls = Calls::default();
     let counted = calls.clone();
-    let count = move |call: &CallLog| {
+    let count = move |call: &AccessLogEntry| {
         let kind = (call.method.to_string(), call.status);
         *counted.lock().unwrap().entry(kind).or_default() += 1;
     };
     let builder = LocalServer::builder().seed(seed(orgs).parse().unwrap());
-    (builder.on_call(count).start().await.unwrap(), calls)
+    (builder.on_request(count).start().await.unwrap(), calls)
 }
 
 /// A server with many orgs, and a home whose profiles lead to them.

@@ -1,4 +1,4 @@
-//! [`Server`]: the accept loop, its limits, and an end that cuts nobody off.
+//! [`Server`]: the accept loop, its limits, and graceful shutdown.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,36 +18,36 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::service::PortalService;
-use super::silence::{TimedBody, TimedStream};
+use super::timeout::{TimeoutBody, TimeoutStream};
 
-/// What a [`Server`] puts up with.
+/// Connection limits and timeouts of a [`Server`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ServerLimits {
-    /// Connections at the same time; more wait until one ends. 1024.
-    pub connections: usize,
-    /// How long the head of a request may take, the wait for it on an idle connection included.
-    /// 30 seconds.
-    pub head_time: Duration,
-    /// The longest head, in bytes. 16 KiB.
-    pub head_size: usize,
-    /// How long the body of a request may take, from the end of its head. 30 seconds.
-    pub body_time: Duration,
-    /// How long a peer may take no part of its answer. 30 seconds.
-    pub silence: Duration,
-    /// How long calls may go on after the end was asked for. 10 seconds.
-    pub drain: Duration,
+    /// Concurrent connections; more wait until one ends. Default: 1024.
+    pub max_connections: usize,
+    /// Time to receive the head of a request, including the wait for it on an idle connection.
+    /// Default: 30 s.
+    pub header_read_timeout: Duration,
+    /// Largest head of a request, in bytes. Default: 16 KiB.
+    pub max_header_size: usize,
+    /// Time to receive the body of a request, from the end of its head. Default: 30 s.
+    pub body_timeout: Duration,
+    /// Time in which a peer must accept some part of its response. Default: 30 s.
+    pub write_timeout: Duration,
+    /// Time for open requests to complete after shutdown has begun. Default: 10 s.
+    pub shutdown_timeout: Duration,
 }
 
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
-            connections: 1024,
-            head_time: Duration::from_secs(30),
-            head_size: 16 * 1024,
-            body_time: Duration::from_secs(30),
-            silence: Duration::from_secs(30),
-            drain: Duration::from_secs(10),
+            max_connections: 1024,
+            header_read_timeout: Duration::from_secs(30),
+            max_header_size: 16 * 1024,
+            body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(10),
         }
     }
 }
@@ -61,10 +61,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `address`; port 0 takes any free one.
+    /// Binds to `address`; port 0 selects a free port.
     ///
     /// # Errors
-    /// [`BindError`], also where the port is in use.
+    /// [`BindError`] if the address is in use or cannot be bound.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let bound = async {
             let listener = TcpListener::bind(address).await?;
@@ -76,38 +76,38 @@ impl Server {
         })
     }
 
-    /// The same server with other limits.
+    /// Replaces the limits.
     #[must_use]
     pub fn with_limits(mut self, limits: ServerLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Where it listens.
+    /// The address of the listener.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its base URL, such as `http://127.0.0.1:8780`.
+    /// The base URL, such as `http://127.0.0.1:8780`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Serves until `end` is ready, then takes no more connections and lets the calls that have
-    /// begun finish, for as long as [`ServerLimits::drain`] allows.
+    /// Serves until `shutdown` is ready, then accepts no more connections and waits for open
+    /// requests to complete, up to [`ServerLimits::shutdown_timeout`].
     ///
     /// # Cancel safety
     /// Dropping the future closes every connection at once.
     pub async fn serve<R: Registry>(
         self,
         service: PortalService<R>,
-        end: impl Future<Output = ()>,
+        shutdown: impl Future<Output = ()>,
     ) {
         let Self { listener, limits, .. } = self;
-        let permits = Arc::new(Semaphore::new(limits.connections));
+        let permits = Arc::new(Semaphore::new(limits.max_connections));
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
-        let mut end = pin!(end);
+        let mut shutdown = pin!(shutdown);
         loop {
             let accepted = async {
                 let permit = Arc::clone(&permits).acquire_owned().await;
@@ -115,7 +115,7 @@ impl Server {
             };
             tokio::select! {
                 biased;
-                () = &mut end => break,
+                () = &mut shutdown => break,
                 Some(_) = connections.join_next() => {}
                 (permit, accepted) = accepted => match accepted {
                     Ok((stream, _)) => {
@@ -130,8 +130,11 @@ impl Server {
             }
         }
         drop(listener);
-        if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
-            tracing::warn!(open = connections.len(), "connections were cut off after the drain");
+        if tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await.is_err() {
+            tracing::warn!(
+                open = connections.len(),
+                "shutdown timeout: closing connections with open requests"
+            );
         }
     }
 }
@@ -142,53 +145,53 @@ async fn connection<R: Registry>(
     limits: ServerLimits,
     watcher: Watcher,
 ) {
-    // An answer is one small write: waiting for more to send only delays it.
+    // A response is one small write: waiting to coalesce it only delays it.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "no TCP_NODELAY");
+        tracing::debug!(%error, "failed to set TCP_NODELAY");
     }
     let service = service_fn(move |request: Request<Incoming>| {
-        service.call(request.map(|body| TimedBody::new(body, limits.body_time)))
+        service.call(request.map(|body| TimeoutBody::new(body, limits.body_timeout)))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time)
-        .max_header_size(limits.head_size)
+        .header_read_timeout(limits.header_read_timeout)
+        .max_header_size(limits.max_header_size)
         .title_case_headers(true)
-        .serve_connection(TokioIo::new(TimedStream::new(stream, limits.silence)), service);
+        .serve_connection(TokioIo::new(TimeoutStream::new(stream, limits.write_timeout)), service);
     if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended");
+        tracing::debug!(%error, "connection failed");
     }
 }
 
-/// A connection that was gone before it was accepted is none of our business; without files or
-/// memory to accept one, trying again at once only burns time.
+/// Connections reset before `accept` are not our error. Without file descriptors or memory,
+/// retrying at once would only spin.
 async fn after_failed_accept(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
 
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        tracing::warn!(%error, "no connection can be accepted at the moment");
+        tracing::warn!(%error, "failed to accept a connection");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// Why a [`Server`] can't listen.
+/// Why a [`Server`] cannot listen.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
-    /// Something listens there already.
+    /// Another process listens on the address.
     #[error(
-        "{address} is in use: stop what listens there, or take another port (0 is any free one)"
+        "{address} is in use: stop the process that listens there or choose another port (0 selects a free one)"
     )]
     InUse {
-        /// Where to listen.
+        /// The address.
         address: SocketAddr,
     },
     /// Anything else.
-    #[error("can't listen on {address}")]
+    #[error("failed to listen on {address}")]
     Other {
-        /// Where to listen.
+        /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }

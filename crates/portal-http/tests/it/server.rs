@@ -6,6 +6,7 @@ mod connections;
 mod create;
 mod faults;
 mod local;
+mod modules;
 mod oauth;
 mod table;
 

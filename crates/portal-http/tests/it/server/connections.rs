@@ -63,7 +63,7 @@ async fn rest(mut stream: TcpStream) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_connection_beyond_the_limit_is_served_once_another_one_ends() {
-    let server = Limited::start(|limits| limits.connections = 1, None).await;
+    let server = Limited::start(|limits| limits.max_connections = 1, None).await;
     let token = token_of(&server.local).await;
     let first = server.connect().await;
     let url = server.url();
@@ -75,7 +75,8 @@ async fn a_connection_beyond_the_limit_is_served_once_another_one_ends() {
 
 #[tokio::test]
 async fn a_head_that_never_ends_and_an_idle_connection_are_closed() {
-    let server = Limited::start(|limits| limits.head_time = Duration::from_millis(50), None).await;
+    let server =
+        Limited::start(|limits| limits.header_read_timeout = Duration::from_millis(50), None).await;
     let mut half = server.connect().await;
     half.write_all(b"POST /crm/v7/settings/portals HTTP/1.1\r\nHost").await.unwrap();
     rest(half).await;
@@ -84,7 +85,8 @@ async fn a_head_that_never_ends_and_an_idle_connection_are_closed() {
 
 #[tokio::test]
 async fn a_body_that_stops_half_way_is_answered_and_creates_nothing() {
-    let server = Limited::start(|limits| limits.body_time = Duration::from_millis(50), None).await;
+    let server =
+        Limited::start(|limits| limits.body_timeout = Duration::from_millis(50), None).await;
     let token = token_of(&server.local).await;
     let request = create(&token, "AcmePortal").bytes(&server.host);
     let mut stream = server.connect().await;
@@ -96,7 +98,7 @@ async fn a_body_that_stops_half_way_is_answered_and_creates_nothing() {
 
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
-    let server = Limited::start(|limits| limits.head_size = 8 * 1024, None).await;
+    let server = Limited::start(|limits| limits.max_header_size = 8 * 1024, None).await;
     let header = format!("X-Long: {}", "x".repeat(9 * 1024));
     let request = format!("GET /crm/v7/org HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n");
     let answer = Answer::read(&exchange(&server.host, request.as_bytes()).await);
@@ -126,7 +128,8 @@ async fn a_call_that_has_begun_is_answered_before_the_end() {
 async fn the_end_does_not_wait_for_ever() {
     let drain = Duration::from_millis(50);
     let mut server =
-        Limited::start(|limits| limits.drain = drain, Some("POST committed:delay=10m")).await;
+        Limited::start(|limits| limits.shutdown_timeout = drain, Some("POST committed:delay=10m"))
+            .await;
     let token = token_of(&server.local).await;
     let mut stream = server.connect().await;
     let request = create(&token, "AcmePortal").bytes(&server.host);
@@ -160,7 +163,7 @@ async fn a_port_in_use_is_said_in_one_sentence() {
     assert_eq!(
         error,
         format!(
-            "{address} is in use: stop what listens there, or take another port (0 is any free one)"
+            "{address} is in use: stop the process that listens there or choose another port (0 selects a free one)"
         )
     );
 }

@@ -38,7 +38,7 @@ async fn a_create_runs_on_when_its_client_hangs_up() {
     let (called, mut calls) = mpsc::unbounded_channel();
     let server = LocalServer::builder()
         .fault("POST request:delay=100ms".parse().unwrap())
-        .on_call(move |call| called.send(call.clone()).unwrap())
+        .on_request(move |call| called.send(call.clone()).unwrap())
         .start()
         .await
         .unwrap();
@@ -56,7 +56,7 @@ async fn a_create_runs_on_when_its_client_hangs_up() {
 async fn a_line_of_the_log_says_what_happened_and_tells_no_secret() {
     let (called, mut calls) = mpsc::unbounded_channel();
     let server = LocalServer::builder()
-        .on_call(move |call| called.send(call.clone()).unwrap())
+        .on_request(move |call| called.send(call.clone()).unwrap())
         .start()
         .await
         .unwrap();

@@ -1,4 +1,5 @@
-//! A peer that talks slowly, or stops listening, doesn't hold a connection for ever.
+//! Timeouts of a connection: [`TimeoutBody`] for the receipt of a request's body,
+//! [`TimeoutStream`] for the sending of a response. hyper has the one for the head.
 
 use std::io;
 use std::pin::Pin;
@@ -9,67 +10,67 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Runs while a peer keeps us waiting.
+/// Measures how long an operation has been pending.
 #[derive(Debug)]
-struct Patience {
+struct StallTimer {
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patience {
+impl StallTimer {
     fn new(limit: Duration) -> Self {
         Self { limit, timer: None }
     }
 
-    /// Passes on what is ready, and an error where the peer has been silent for too long.
-    fn watch<T>(&mut self, context: &mut Context<'_>, poll: Poll<T>) -> Result<Poll<T>, Silent> {
+    /// Returns `poll`, or an error once the operation has been pending for too long.
+    fn check<T>(&mut self, context: &mut Context<'_>, poll: Poll<T>) -> Result<Poll<T>, Stalled> {
         if poll.is_ready() {
             self.timer = None;
             return Ok(poll);
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(self.limit)));
         match timer.as_mut().poll(context) {
-            Poll::Ready(()) => Err(Silent),
+            Poll::Ready(()) => Err(Stalled),
             Poll::Pending => Ok(poll),
         }
     }
 }
 
-/// The peer has been silent for too long.
+/// The peer took too long.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the peer has been silent for too long")]
-pub(super) struct Silent;
+#[error("timed out waiting for the peer")]
+pub(super) struct Stalled;
 
-/// The body of a request, which fails where the whole of it takes too long: one that comes byte by
-/// byte as well as one that stops.
+/// The body of a request, with a timeout for all of it: for one that trickles as well as for one
+/// that stops.
 #[derive(Debug)]
-pub(super) struct TimedBody<B> {
+pub(super) struct TimeoutBody<B> {
     body: B,
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<B> TimedBody<B> {
+impl<B> TimeoutBody<B> {
     pub(super) fn new(body: B, limit: Duration) -> Self {
         Self { body, limit, timer: None }
     }
 }
 
-impl<B: Body + Unpin> Body for TimedBody<B> {
+impl<B: Body + Unpin> Body for TimeoutBody<B> {
     type Data = B::Data;
-    type Error = Silent;
+    type Error = Stalled;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, Silent>>> {
+    ) -> Poll<Option<Result<Frame<B::Data>, Stalled>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(|_| Silent)));
+            return Poll::Ready(frame.map(|frame| frame.map_err(|_| Stalled)));
         }
-        // Most bodies come with their head and need no timer.
+        // Most bodies arrive with their head and never need a timer.
         let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.limit)));
-        timer.as_mut().poll(context).map(|()| Some(Err(Silent)))
+        timer.as_mut().poll(context).map(|()| Some(Err(Stalled)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -81,31 +82,31 @@ impl<B: Body + Unpin> Body for TimedBody<B> {
     }
 }
 
-/// A connection that fails where its peer takes too long to take what is sent. Reading waits for
-/// ever here: how long is a matter of what is read.
+/// A connection that fails if its peer stops reading. Reads have no timeout here: it depends on
+/// what is read, a head or a body.
 #[derive(Debug)]
-pub(super) struct TimedStream<S> {
+pub(super) struct TimeoutStream<S> {
     stream: S,
-    patience: Patience,
+    stall: StallTimer,
 }
 
-impl<S> TimedStream<S> {
+impl<S> TimeoutStream<S> {
     pub(super) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, patience: Patience::new(limit) }
+        Self { stream, stall: StallTimer::new(limit) }
     }
 
-    fn watch<T>(
+    fn check<T>(
         &mut self,
         context: &mut Context<'_>,
         poll: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        self.patience.watch(context, poll).unwrap_or_else(|silent| {
-            Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, silent)))
+        self.stall.check(context, poll).unwrap_or_else(|stalled| {
+            Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, stalled)))
         })
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TimeoutStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -115,14 +116,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TimeoutStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(context, data);
-        self.watch(context, poll)
+        self.check(context, poll)
     }
 
     fn poll_write_vectored(
@@ -131,7 +132,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write_vectored(context, data);
-        self.watch(context, poll)
+        self.check(context, poll)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -140,12 +141,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.stream).poll_flush(context);
-        self.watch(context, poll)
+        self.check(context, poll)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.watch(context, poll)
+        self.check(context, poll)
     }
 }
 
@@ -156,17 +157,17 @@ mod tests {
 
     use super::*;
 
-    /// A body that says something again and again, and never ends.
+    /// A body that sends a byte a second and never ends.
     struct Trickle(Pin<Box<Sleep>>);
 
     impl Body for Trickle {
         type Data = bytes::Bytes;
-        type Error = Silent;
+        type Error = Stalled;
 
         fn poll_frame(
             mut self: Pin<&mut Self>,
             context: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<bytes::Bytes>, Silent>>> {
+        ) -> Poll<Option<Result<Frame<bytes::Bytes>, Stalled>>> {
             std::task::ready!(self.0.as_mut().poll(context));
             self.0 = Box::pin(sleep(Duration::from_secs(1)));
             Poll::Ready(Some(Ok(Frame::data(bytes::Bytes::from_static(b"x")))))
@@ -174,21 +175,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_comes_byte_by_byte_or_never_ends_in_an_error() {
+    async fn body_trickling_or_stopped_times_out() {
         for first in [1, 3600] {
             let trickle = Trickle(Box::pin(sleep(Duration::from_secs(first))));
-            let mut body = TimedBody::new(trickle, Duration::from_secs(30));
-            let whole = tokio::time::timeout(Duration::from_secs(31), async {
+            let mut body = TimeoutBody::new(trickle, Duration::from_secs(30));
+            let complete = tokio::time::timeout(Duration::from_secs(31), async {
                 while body.frame().await.unwrap().is_ok() {}
             });
-            assert!(whole.await.is_ok(), "{first}");
+            assert!(complete.await.is_ok(), "{first}");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_takes_nothing_more_ends_in_an_error() {
+    async fn peer_not_reading_times_out() {
         let (ours, _theirs) = tokio::io::duplex(16);
-        let mut stream = TimedStream::new(ours, Duration::from_secs(30));
+        let mut stream = TimeoutStream::new(ours, Duration::from_secs(30));
         let write = tokio::time::timeout(Duration::from_secs(31), stream.write_all(&[0; 17]));
         assert_eq!(write.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
     }

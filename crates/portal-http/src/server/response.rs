@@ -1,4 +1,7 @@
-//! The answer to one call: what the service says, and how it is sent.
+//! [`ServerResponse`]: the response to one request, and how it is sent; [`RequestError`]: why a
+//! request fails.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -6,67 +9,68 @@ use portal_model::oauth::OAuthError;
 use portal_model::{ApiError, Refusal, Response, Timestamp};
 use portal_store::{Principal, RegistryError};
 
-use super::body::AnswerBody;
+use super::body::ResponseBody;
 use super::fault::Ending;
-use super::limits::{Admission, Throttled};
+use super::quota::{Admission, RateLimited};
 
 const RESET: HeaderName = HeaderName::from_static("x-accesstoken-reset");
 const CREDITS: HeaderName = HeaderName::from_static("x-api-credits-remaining");
 
-/// Why a call does not get what it asks for.
+/// Why a request fails.
 #[derive(Debug)]
-pub(super) enum Refused {
+pub(super) enum RequestError {
     Api(Refusal),
     Accounts(OAuthError),
-    Throttled(Throttled),
-    Engine(RegistryError),
+    RateLimited(RateLimited),
+    Registry(RegistryError),
 }
 
-impl From<Refusal> for Refused {
+impl From<Refusal> for RequestError {
     fn from(refusal: Refusal) -> Self {
         Self::Api(refusal)
     }
 }
 
-impl From<ApiError> for Refused {
+impl From<ApiError> for RequestError {
     fn from(error: ApiError) -> Self {
         Self::Api(Refusal::Call(error))
     }
 }
 
-impl From<OAuthError> for Refused {
+impl From<OAuthError> for RequestError {
     fn from(error: OAuthError) -> Self {
         Self::Accounts(error)
     }
 }
 
-impl From<Throttled> for Refused {
-    fn from(throttled: Throttled) -> Self {
-        Self::Throttled(throttled)
+impl From<RateLimited> for RequestError {
+    fn from(limited: RateLimited) -> Self {
+        Self::RateLimited(limited)
     }
 }
 
-impl From<RegistryError> for Refused {
+impl From<RegistryError> for RequestError {
     fn from(error: RegistryError) -> Self {
-        Self::Engine(error)
+        Self::Registry(error)
     }
 }
 
-/// The answer to one call.
+/// The response to one request, with what the access log and the headers need to know about it.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct ServerResponse {
     pub(super) response: Response,
-    /// Of a refusal: what a program decides by.
+    /// The error code; `None` for a success.
     pub(super) code: Option<String>,
-    /// The name of the org, of a call with a valid token.
+    /// The name of the org, if the request had a valid access token.
     pub(super) org: Option<String>,
     expires_at: Option<Timestamp>,
-    /// It counts as running until the answer is handed over.
+    /// Held until the response is handed to the connection: until then the request counts as
+    /// concurrent.
     admission: Option<Admission>,
     form: Form,
 }
 
-/// How much of an answer is sent, and as what.
+/// How much of a response is sent, and as what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Json,
@@ -75,7 +79,7 @@ enum Form {
     Withheld,
 }
 
-impl From<Response> for Reply {
+impl From<Response> for ServerResponse {
     fn from(response: Response) -> Self {
         Self {
             response,
@@ -88,17 +92,19 @@ impl From<Response> for Reply {
     }
 }
 
-impl From<Refused> for Reply {
-    fn from(refused: Refused) -> Self {
-        let (response, code) = match refused {
-            Refused::Api(refusal) => (refusal.response(), refusal.error().code.as_str().to_owned()),
-            Refused::Accounts(error) => (error.answer(), error.error),
-            Refused::Throttled(Throttled { retry_after }) => {
-                let mut reply = Self::from(ApiError::too_many_requests());
-                reply.response.retry_after = Some(retry_after);
-                return reply;
+impl From<RequestError> for ServerResponse {
+    fn from(error: RequestError) -> Self {
+        let (response, code) = match error {
+            RequestError::Api(refusal) => {
+                (refusal.response(), refusal.error().code.as_str().to_owned())
             }
-            Refused::Engine(error) => {
+            RequestError::Accounts(error) => (error.answer(), error.error),
+            RequestError::RateLimited(RateLimited { retry_after }) => {
+                let mut response = Self::from(ApiError::too_many_requests());
+                response.response.retry_after = Some(retry_after);
+                return response;
+            }
+            RequestError::Registry(error) => {
                 tracing::error!(%error, "the registry failed");
                 return ApiError::internal_error().into();
             }
@@ -107,46 +113,45 @@ impl From<Refused> for Reply {
     }
 }
 
-impl From<ApiError> for Reply {
+impl From<ApiError> for ServerResponse {
     fn from(error: ApiError) -> Self {
-        Refused::from(error).into()
+        RequestError::from(error).into()
     }
 }
 
-impl<T: Into<Self>> From<Result<T, Refused>> for Reply {
-    fn from(result: Result<T, Refused>) -> Self {
+impl<T: Into<Self>> From<Result<T, RequestError>> for ServerResponse {
+    fn from(result: Result<T, RequestError>) -> Self {
         result.map_or_else(Self::from, Into::into)
     }
 }
 
-impl Reply {
-    /// The same answer, to a call of `principal`.
-    pub(super) fn to(mut self, principal: &Principal) -> Self {
+impl ServerResponse {
+    /// Names the org and the token's expiry of an authenticated request.
+    pub(super) fn for_principal(mut self, principal: &Principal) -> Self {
         self.org = Some(principal.org.name.clone());
         self.expires_at = Some(principal.expires_at);
         self
     }
 
-    /// The same answer, to a call that the limits let in.
-    pub(super) fn under(mut self, admission: Option<Admission>) -> Self {
+    pub(super) fn with_admission(mut self, admission: Option<Admission>) -> Self {
         self.admission = admission;
         self
     }
 
-    /// Whether the call did its work.
+    /// Whether the operation took effect.
     pub(super) fn is_success(&self) -> bool {
         self.code.is_none()
     }
 
-    /// The status, where an answer with one is sent.
+    /// The status, if a response is sent at all.
     pub(super) fn status(&self) -> Option<u16> {
         (self.form != Form::Withheld).then_some(self.response.status)
     }
 
-    /// What `ending` makes of this answer to a call of the API, or of the token endpoint.
-    pub(super) fn struck(self, ending: Ending, is_token_call: bool) -> Self {
-        let reply = match ending {
-            // With a status that has a body: it is the body that breaks the connection.
+    /// Replaces this response by what `fault` makes of it.
+    pub(super) fn with_fault(self, fault: Ending, is_token_request: bool) -> Self {
+        let response = match fault {
+            // A status that allows a body, since it is the body that aborts the connection.
             Ending::Drop => {
                 return Self { form: Form::Withheld, response: Response::new(200, ""), ..self };
             }
@@ -158,19 +163,19 @@ impl Reply {
                 Self { form: Form::Html, ..Response::new(502, page).into() }
             }
             Ending::Throttle(seconds) => {
-                let mut reply: Self = if is_token_call {
-                    Refused::from(OAuthError::throttled()).into()
+                let mut limited: Self = if is_token_request {
+                    RequestError::from(OAuthError::throttled()).into()
                 } else {
                     ApiError::too_many_requests().into()
                 };
-                reply.response.retry_after = seconds.map(std::time::Duration::from_secs);
-                reply
+                limited.response.retry_after = seconds.map(Duration::from_secs);
+                limited
             }
         };
-        Self { org: self.org, expires_at: self.expires_at, admission: self.admission, ..reply }
+        Self { org: self.org, expires_at: self.expires_at, admission: self.admission, ..response }
     }
 
-    /// A 200 that ends too early, also where the whole answer has no body.
+    /// A 200 that ends too early, also if the complete response has no body.
     fn cut(mut self) -> Self {
         if self.response.body.is_empty() {
             self.response = Response::new(200, br#"{"portals":[]}"#);
@@ -178,15 +183,15 @@ impl Reply {
         Self { form: Form::Cut, ..self }
     }
 
-    /// As it goes over the wire.
-    pub(super) fn into_http(self) -> http::Response<AnswerBody> {
+    /// The response as it is sent.
+    pub(super) fn into_http(self) -> http::Response<ResponseBody> {
         let Response { status, retry_after, body, .. } = self.response;
         let has_body = !body.is_empty();
         let body = Bytes::from(body);
         let mut response = http::Response::new(match self.form {
-            Form::Json | Form::Html => AnswerBody::whole(body),
-            Form::Cut => AnswerBody::cut(body),
-            Form::Withheld => AnswerBody::withheld(),
+            Form::Json | Form::Html => ResponseBody::complete(body),
+            Form::Cut => ResponseBody::cut(body),
+            Form::Withheld => ResponseBody::withheld(),
         });
         *response.status_mut() =
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -6,36 +6,43 @@ use portal_model::oauth::{RevokeToken, TokenRequest};
 use portal_model::{ApiError, DataCenter, Environment, Response};
 use portal_store::Registry;
 
-use super::call::Call;
-use super::reply::Refused;
-use super::service::Inner;
+use super::request::ServerRequest;
+use super::response::RequestError;
+use super::state::ServiceState;
 
-impl<R: Registry> Inner<R> {
-    pub(super) async fn token(&self, call: &Call) -> Result<Response, Refused> {
-        let request = TokenRequest::parse(parameters(call).await?)?;
-        let mut token = self.registry.grant(&request, self.token_rules, self.now()).await??;
-        token.api_domain = self.public_url.clone().or_else(|| base_url(call));
-        Ok(token.answer())
-    }
-
-    pub(super) async fn revoke(&self, call: &Call) -> Result<Response, Refused> {
-        let mut parameters = parameters(call).await?.into_iter();
-        let token = parameters.find(|(name, _)| name == "token").map(|(_, value)| value);
-        let was_known = match token {
-            Some(token) => self.registry.revoke(&token, self.now()).await?,
-            None => false,
-        };
-        Ok(RevokeToken::answer(was_known))
-    }
+/// Grants an access token.
+pub(super) async fn token<R: Registry>(
+    state: &ServiceState<R>,
+    request: &ServerRequest,
+) -> Result<Response, RequestError> {
+    let grant = TokenRequest::parse(parameters(request).await?)?;
+    let mut token = state.registry.grant(&grant, state.token_rules, state.now()).await??;
+    token.api_domain = state.public_url.clone().or_else(|| base_url(request));
+    Ok(token.answer())
 }
 
-/// The parameters of a call wherever they stand: in the query, and in a body that is a form of
-/// either kind, whatever it calls itself.
-async fn parameters(call: &Call) -> Result<Vec<(String, String)>, ApiError> {
+/// Revokes a token of either kind.
+pub(super) async fn revoke<R: Registry>(
+    state: &ServiceState<R>,
+    request: &ServerRequest,
+) -> Result<Response, RequestError> {
+    let mut parameters = parameters(request).await?.into_iter();
+    let token = parameters.find(|(name, _)| name == "token").map(|(_, value)| value);
+    let was_known = match token {
+        Some(token) => state.registry.revoke(&token, state.now()).await?,
+        None => false,
+    };
+    Ok(RevokeToken::answer(was_known))
+}
+
+/// The parameters of the query, and of a body that is a form of either kind. The service accepts
+/// both, and a form without its content type.
+async fn parameters(request: &ServerRequest) -> Result<Vec<(String, String)>, ApiError> {
     let mut parameters: Vec<_> =
-        TokenRequest::parameters(call.uri.query().unwrap_or_default()).collect();
-    let body = call.body()?;
-    let content_type = call.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        TokenRequest::parameters(request.head.uri.query().unwrap_or_default()).collect();
+    let body = request.complete_body()?;
+    let content_type =
+        request.head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     match content_type.and_then(|content_type| multer::parse_boundary(content_type).ok()) {
         Some(boundary) => parameters.extend(multipart(body, boundary).await),
         None => parameters.extend(TokenRequest::parameters(&String::from_utf8_lossy(body))),
@@ -43,7 +50,7 @@ async fn parameters(call: &Call) -> Result<Vec<(String, String)>, ApiError> {
     Ok(parameters)
 }
 
-/// The fields of a multipart body, as far as it can be read.
+/// The fields of a multipart body, up to the first invalid one.
 async fn multipart(body: &[u8], boundary: String) -> Vec<(String, String)> {
     let body = Bytes::copy_from_slice(body);
     let stream = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(body)]);
@@ -57,13 +64,14 @@ async fn multipart(body: &[u8], boundary: String) -> Vec<(String, String)> {
     fields
 }
 
-/// Scheme and host as the client wrote them; nothing where it named no host or one of Zoho's, to
-/// which a client would then send its token.
-fn base_url(call: &Call) -> Option<String> {
-    let scheme = call.uri.scheme().unwrap_or(&Scheme::HTTP);
-    let host = match call.uri.authority() {
+/// Scheme and host as the client sent them. `None` without a host, and for one of Zoho's: a
+/// client would send its token there.
+fn base_url(request: &ServerRequest) -> Option<String> {
+    let uri = &request.head.uri;
+    let scheme = uri.scheme().unwrap_or(&Scheme::HTTP);
+    let host = match uri.authority() {
         Some(authority) => authority.as_str(),
-        None => call.headers.get(header::HOST)?.to_str().ok()?,
+        None => request.head.headers.get(header::HOST)?.to_str().ok()?,
     };
     (!host.is_empty() && !is_zoho(host)).then(|| format!("{scheme}://{host}"))
 }
@@ -86,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_host_of_zoho_is_ever_handed_on() {
+    fn zoho_host_is_recognized_in_any_spelling() {
         for host in ["www.zohoapis.com", "WWW.ZohoAPIs.eu:443", "zohoapis.in", "accounts.zoho.sa"] {
             assert!(is_zoho(host), "{host}");
         }
