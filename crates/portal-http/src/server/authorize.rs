@@ -1,20 +1,43 @@
 //! Whether a request is permitted: access token, quota, scope, environment and permission, in the
 //! order in which the service checks them.
 
-use http::HeaderMap;
+use http::{HeaderMap, request::Parts};
 use portal_model::{
-    ApiError, CreatePortal, Endpoint, Environment, ListPortals, RenamePortal, Scope,
+    ApiError, ApiVersion, CreatePortal, Endpoint, Environment, ListPortals, RenamePortal, Scope,
 };
 use portal_store::{Permission, Principal, Registry};
 
 use super::quota::{Admission, RateLimited};
 use super::request::bearer;
 use super::response::RequestError;
-use super::route::Operation;
+use super::route::{Operation, Route};
 use super::state::ServiceState;
 
+/// What a request may reach, decided by its head alone.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most requests are the large variant")]
+pub(super) enum Access {
+    Crm { version: ApiVersion, operation: Operation, principal: Principal },
+    Token,
+    Revoke,
+}
+
+/// Checks path, method and access token.
+pub(super) async fn access<R: Registry>(
+    state: &ServiceState<R>,
+    head: &Parts,
+) -> Result<Access, RequestError> {
+    Ok(match Route::of(&head.method, head.uri.path())? {
+        Route::Crm(version, operation) => {
+            Access::Crm { version, operation, principal: authenticate(state, &head.headers).await? }
+        }
+        Route::Token => Access::Token,
+        Route::Revoke => Access::Revoke,
+    })
+}
+
 /// The principal of the request's access token.
-pub(super) async fn authenticate<R: Registry>(
+async fn authenticate<R: Registry>(
     state: &ServiceState<R>,
     headers: &HeaderMap,
 ) -> Result<Principal, RequestError> {

@@ -2,8 +2,10 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
 
@@ -13,6 +15,9 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 /// How much of a body that is too large is read and discarded: 1 MiB. Closing a connection with
 /// unread data resets it, and a reset can destroy the response before the client reads it.
 const DISCARD_LIMIT: usize = 1024 * 1024;
+
+/// How long the body of a rejected request is read and discarded.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The body of a request, as far as it was received.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,7 +29,11 @@ pub(super) enum ReceivedBody {
 }
 
 /// Receives a body to its end.
-pub(super) async fn receive<B: Body>(body: B) -> ReceivedBody {
+pub(super) async fn receive<B: Body>(headers: &HeaderMap, body: B) -> ReceivedBody {
+    let limit = if expects_continue(headers) { BODY_LIMIT } else { DISCARD_LIMIT };
+    if body.size_hint().lower() > limit as u64 {
+        return ReceivedBody::TooLarge;
+    }
     let mut body = std::pin::pin!(body);
     let mut complete = Vec::new();
     let mut length = 0;
@@ -46,6 +55,37 @@ pub(super) async fn receive<B: Body>(body: B) -> ReceivedBody {
     } else {
         ReceivedBody::Complete(complete.into())
     }
+}
+
+/// Whether the client waits for `100 Continue` before it sends the body. hyper sends that when the
+/// body is first polled.
+fn expects_continue(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Reads and discards the body of a rejected request, within limits, so that the client gets to
+/// read the response: see [`DISCARD_LIMIT`].
+pub(super) async fn discard<B: Body>(headers: &HeaderMap, body: B) {
+    if body.is_end_stream()
+        || expects_continue(headers)
+        || body.size_hint().lower() > DISCARD_LIMIT as u64
+    {
+        return;
+    }
+    let mut body = std::pin::pin!(body);
+    let mut length = 0;
+    let discarded = tokio::time::timeout(DISCARD_TIMEOUT, async {
+        while let Some(Ok(frame)) = body.frame().await {
+            length += frame.data_ref().map_or(0, Buf::remaining);
+            if length > DISCARD_LIMIT {
+                break;
+            }
+        }
+    });
+    // Whether the body ended in time changes nothing: hyper closes the connection if it did not.
+    let _ = discarded.await;
 }
 
 /// The body of a response of [`PortalService`](super::PortalService).
@@ -132,18 +172,39 @@ mod tests {
 
     #[tokio::test]
     async fn receive_reads_up_to_limit() {
-        let of = |length: usize| receive(Full::new(Bytes::from(vec![b'x'; length])));
+        let headers = HeaderMap::new();
+        let of = |length: usize| receive(&headers, Full::new(Bytes::from(vec![b'x'; length])));
         assert_eq!(of(0).await, ReceivedBody::Complete(Bytes::new()));
         assert_eq!(of(BODY_LIMIT).await, ReceivedBody::Complete(vec![b'x'; BODY_LIMIT].into()));
         assert_eq!(of(BODY_LIMIT + 1).await, ReceivedBody::TooLarge);
         assert_eq!(of(DISCARD_LIMIT + 1).await, ReceivedBody::TooLarge);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn discard_stops_after_timeout() {
+        let body = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, ()>>());
+        let started = tokio::time::Instant::now();
+        discard(&HeaderMap::new(), body).await;
+        assert_eq!(started.elapsed(), DISCARD_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn discard_stops_at_limit() {
+        let frame = || Ok::<_, ()>(Frame::data(Bytes::from_static(&[b'x'; 1024])));
+        let (read, endless) = (std::cell::Cell::new(0), futures_util::stream::iter(0..));
+        let body = futures_util::StreamExt::map(endless, |chunk| {
+            read.set(chunk + 1);
+            frame()
+        });
+        discard(&HeaderMap::new(), StreamBody::new(body)).await;
+        assert_eq!(read.get(), DISCARD_LIMIT / 1024 + 1);
+    }
+
     #[tokio::test]
     async fn receive_aborted_body_is_incomplete() {
         let frames = [Ok(Frame::data(Bytes::from_static(b"{}"))), Err(InjectedAbort)];
         let body = StreamBody::new(futures_util::stream::iter(frames));
-        assert_eq!(receive(body).await, ReceivedBody::Incomplete);
+        assert_eq!(receive(&HeaderMap::new(), body).await, ReceivedBody::Incomplete);
     }
 
     #[tokio::test]

@@ -1,18 +1,19 @@
 //! A received request: faults before the operation, the operation, faults after it, and the
 //! access log.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use http::request::Parts;
 use portal_model::oauth::{AccessToken, TOKEN_PATH};
 use portal_model::{ApiVersion, Response};
-use portal_store::Registry;
+use portal_store::{Principal, Registry};
 
 use super::access_log::AccessLogEntry;
-use super::authorize::{admit, authenticate, authorize};
+use super::authorize::{Access, access, admit, authorize};
 use super::fault::Point;
 use super::request::{ServerRequest, bearer};
 use super::response::{RequestError, ServerResponse};
-use super::route::{Operation, Route};
+use super::route::Operation;
 use super::state::ServiceState;
 use super::{handlers, oauth};
 
@@ -20,25 +21,38 @@ use super::{handlers, oauth};
 pub(super) async fn dispatch<R: Registry>(
     state: &ServiceState<R>,
     request: &ServerRequest,
+    access: Result<Access, RequestError>,
 ) -> ServerResponse {
     let started = Instant::now();
-    let response = ServerResponse::from(with_faults(state, request).await);
-    if let Some(on_request) = &state.on_request {
-        on_request(&AccessLogEntry {
-            method: request.head.method.clone(),
-            path: request.path().to_owned(),
-            org: response.org.clone(),
-            status: response.status(),
-            code: response.code.clone(),
-            elapsed: started.elapsed(),
-        });
-    }
+    let response = with_faults(state, request, access).await.into();
+    log(state, &request.head, &response, started.elapsed());
     response
+}
+
+/// The response to a request beyond the bound on requests in flight.
+pub(super) fn overloaded<R>(state: &ServiceState<R>, head: &Parts) -> ServerResponse {
+    let is_token_request = head.uri.path() == TOKEN_PATH;
+    let response = ServerResponse::rate_limited(is_token_request, Some(Duration::from_secs(1)));
+    log(state, head, &response, Duration::ZERO);
+    response
+}
+
+fn log<R>(state: &ServiceState<R>, head: &Parts, response: &ServerResponse, elapsed: Duration) {
+    let Some(on_request) = &state.on_request else { return };
+    on_request(&AccessLogEntry {
+        method: head.method.clone(),
+        path: head.uri.path().to_owned(),
+        org: response.org.clone(),
+        status: response.status(),
+        code: response.code.clone(),
+        elapsed,
+    });
 }
 
 async fn with_faults<R: Registry>(
     state: &ServiceState<R>,
     request: &ServerRequest,
+    mut allowed: Result<Access, RequestError>,
 ) -> Result<ServerResponse, RequestError> {
     let (method, path) = (&request.head.method, request.path());
     let token = bearer(&request.head.headers);
@@ -46,14 +60,24 @@ async fn with_faults<R: Registry>(
     let injected = state.faults.strike(Point::Request, method, path);
     if let Some(token) = token.filter(|_| injected.expire) {
         state.registry.end_access_token(token).await?;
+        // The token was checked before the body was read and the fault injected.
+        if allowed.is_ok() {
+            allowed = access(state, &request.head).await;
+        }
     }
     injected.wait().await;
     if let Some(fault) = injected.ending {
         let nothing_done = ServerResponse::from(Response::new(204, ""));
         return Ok(nothing_done.with_fault(fault, is_token_request));
     }
-    let response = operate(state, request).await;
-    // Faults at `committed` are for requests that took effect; a refused one did nothing.
+    let response = match allowed? {
+        Access::Crm { version, operation, principal } => {
+            crm(state, request, version, &operation, &principal).await
+        }
+        Access::Token => oauth::token(state, request).await.into(),
+        Access::Revoke => oauth::revoke(state, request).await.into(),
+    };
+    // Faults at `committed` are for requests that took effect; a failed one did nothing.
     if !response.is_success() {
         return Ok(response);
     }
@@ -72,34 +96,22 @@ async fn with_faults<R: Registry>(
     })
 }
 
-async fn operate<R: Registry>(state: &ServiceState<R>, request: &ServerRequest) -> ServerResponse {
-    match Route::of(&request.head.method, request.path()) {
-        Ok(Route::Crm(version, operation)) => crm(state, request, version, &operation).await,
-        Ok(Route::Token) => oauth::token(state, request).await.into(),
-        Ok(Route::Revoke) => oauth::revoke(state, request).await.into(),
-        Err(error) => error.into(),
-    }
-}
-
 async fn crm<R: Registry>(
     state: &ServiceState<R>,
     request: &ServerRequest,
     version: ApiVersion,
     operation: &Operation,
+    principal: &Principal,
 ) -> ServerResponse {
-    let principal = match authenticate(state, &request.head.headers).await {
-        Ok(principal) => principal,
-        Err(error) => return error.into(),
-    };
-    let admission = match admit(state, &principal) {
+    let admission = match admit(state, principal) {
         Ok(admission) => admission,
         Err(limited) => {
-            return ServerResponse::from(RequestError::from(limited)).for_principal(&principal);
+            return ServerResponse::from(RequestError::from(limited)).for_principal(principal);
         }
     };
-    let result = match authorize(&principal, operation) {
-        Ok(()) => handlers::perform(state, request, version, operation, &principal).await,
+    let result = match authorize(principal, operation) {
+        Ok(()) => handlers::perform(state, request, version, operation, principal).await,
         Err(error) => Err(error.into()),
     };
-    ServerResponse::from(result).for_principal(&principal).with_admission(admission)
+    ServerResponse::from(result).for_principal(principal).with_admission(admission)
 }

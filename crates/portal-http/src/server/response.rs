@@ -100,9 +100,7 @@ impl From<RequestError> for ServerResponse {
             }
             RequestError::Accounts(error) => (error.answer(), error.error),
             RequestError::RateLimited(RateLimited { retry_after }) => {
-                let mut response = Self::from(ApiError::too_many_requests());
-                response.response.retry_after = Some(retry_after);
-                return response;
+                return Self::rate_limited(false, Some(retry_after));
             }
             RequestError::Registry(error) => {
                 tracing::error!(%error, "the registry failed");
@@ -126,6 +124,17 @@ impl<T: Into<Self>> From<Result<T, RequestError>> for ServerResponse {
 }
 
 impl ServerResponse {
+    /// 429 of the API, or what the accounts server sends instead.
+    pub(super) fn rate_limited(is_token_request: bool, retry_after: Option<Duration>) -> Self {
+        let mut limited: Self = if is_token_request {
+            RequestError::from(OAuthError::throttled()).into()
+        } else {
+            ApiError::too_many_requests().into()
+        };
+        limited.response.retry_after = retry_after;
+        limited
+    }
+
     /// Names the org and the token's expiry of an authenticated request.
     pub(super) fn for_principal(mut self, principal: &Principal) -> Self {
         self.org = Some(principal.org.name.clone());
@@ -163,13 +172,7 @@ impl ServerResponse {
                 Self { form: Form::Html, ..Response::new(502, page).into() }
             }
             Ending::Throttle(seconds) => {
-                let mut limited: Self = if is_token_request {
-                    RequestError::from(OAuthError::throttled()).into()
-                } else {
-                    ApiError::too_many_requests().into()
-                };
-                limited.response.retry_after = seconds.map(Duration::from_secs);
-                limited
+                Self::rate_limited(is_token_request, seconds.map(Duration::from_secs))
             }
         };
         Self { org: self.org, expires_at: self.expires_at, admission: self.admission, ..response }

@@ -11,15 +11,20 @@ use http::Request;
 use hyper::body::Body;
 use portal_model::{ApiError, Timestamp};
 use portal_store::{Registry, TokenRules};
+use tokio::sync::Semaphore;
 
 use super::access_log::AccessLogEntry;
-use super::body::{ResponseBody, receive};
-use super::dispatch::dispatch;
+use super::authorize::access;
+use super::body::{ReceivedBody, ResponseBody, discard, receive};
+use super::dispatch::{dispatch, overloaded};
 use super::fault::FaultSpec;
 use super::quota::{Allowance, Quotas};
 use super::request::ServerRequest;
 use super::route::Route;
 use super::state::{Clock, OnRequest, ServiceState, system_time};
+
+/// Default of [`PortalServiceBuilder::max_in_flight`].
+pub(super) const DEFAULT_MAX_IN_FLIGHT: usize = 2048;
 
 /// The API as a hyper and tower service: serve it alone, or mount it beside the routes of an
 /// application.
@@ -46,6 +51,7 @@ impl<R: Registry> PortalService<R> {
             registry,
             public_url: None,
             enforce_limits: false,
+            max_in_flight: DEFAULT_MAX_IN_FLIGHT,
             faults: Vec::new(),
             on_request: None,
             clock: Box::new(system_time),
@@ -59,15 +65,33 @@ impl<R: Registry> PortalService<R> {
         let state = Arc::clone(&self.state);
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            let request = ServerRequest { head, body: receive(body).await };
+            // The limit on connections does not bound requests: those whose client disconnected
+            // continue without a connection.
+            let Ok(permit) = Arc::clone(&state.in_flight).try_acquire_owned() else {
+                discard(&head.headers, body).await;
+                return Ok(overloaded(&state, &head).into_http());
+            };
+            // Authentication comes before the body, so that an unknown caller costs no memory.
+            let access = access(&state, &head).await;
+            let body = if access.is_ok() {
+                receive(&head.headers, body).await
+            } else {
+                discard(&head.headers, body).await;
+                ReceivedBody::Incomplete
+            };
+            let request = ServerRequest { head, body };
             let response = if Route::is_change(&request.head.method) {
                 // Spawned, because hyper drops this future when the client disconnects: a create
                 // must not stop half way, and its client may learn of it later.
-                tokio::spawn(async move { dispatch(&state, &request).await })
-                    .await
-                    .unwrap_or_else(|_| ApiError::internal_error().into())
+                tokio::spawn(async move {
+                    let response = dispatch(&state, &request, access).await;
+                    drop(permit);
+                    response
+                })
+                .await
+                .unwrap_or_else(|_| ApiError::internal_error().into())
             } else {
-                dispatch(&state, &request).await
+                dispatch(&state, &request, access).await
             };
             Ok(response.into_http())
         })
@@ -79,6 +103,7 @@ pub struct PortalServiceBuilder<R> {
     pub(super) registry: R,
     public_url: Option<String>,
     enforce_limits: bool,
+    max_in_flight: usize,
     faults: Vec<FaultSpec>,
     on_request: Option<OnRequest>,
     clock: Clock,
@@ -87,8 +112,17 @@ pub struct PortalServiceBuilder<R> {
 impl<R: Registry> PortalServiceBuilder<R> {
     /// Replaces the registry.
     pub(super) fn with_registry<S>(self, registry: S) -> PortalServiceBuilder<S> {
-        let Self { registry: _, public_url, enforce_limits, faults, on_request, clock } = self;
-        PortalServiceBuilder { registry, public_url, enforce_limits, faults, on_request, clock }
+        let Self { registry: _, public_url, enforce_limits, max_in_flight, .. } = self;
+        let Self { faults, on_request, clock, .. } = self;
+        PortalServiceBuilder {
+            registry,
+            public_url,
+            enforce_limits,
+            max_in_flight,
+            faults,
+            on_request,
+            clock,
+        }
     }
 
     /// Sets the base URL of the service as clients see it, which token responses name as
@@ -106,6 +140,15 @@ impl<R: Registry> PortalServiceBuilder<R> {
     #[must_use]
     pub fn enforce_limits(mut self) -> Self {
         self.enforce_limits = true;
+        self
+    }
+
+    /// Bounds the requests in flight, those included whose client has disconnected. More are
+    /// refused with 429 before they are authenticated. Default: 2048, twice
+    /// [`ServerLimits::max_connections`](super::ServerLimits::max_connections).
+    #[must_use]
+    pub fn max_in_flight(mut self, max_in_flight: usize) -> Self {
+        self.max_in_flight = max_in_flight;
         self
     }
 
@@ -146,6 +189,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
                     TokenRules::LifetimesOnly
                 },
                 quotas: self.enforce_limits.then(|| Quotas::new(Allowance::ENTERPRISE)),
+                in_flight: Arc::new(Semaphore::new(self.max_in_flight)),
                 faults: self.faults.into_iter().collect(),
                 on_request: self.on_request,
                 clock: self.clock,

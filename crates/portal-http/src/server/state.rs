@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use portal_model::Timestamp;
 use portal_store::TokenRules;
+use tokio::sync::Semaphore;
 
 use super::access_log::AccessLogEntry;
 use super::fault::Faults;
@@ -19,6 +20,8 @@ pub(super) struct ServiceState<R> {
     pub(super) public_url: Option<String>,
     pub(super) token_rules: TokenRules,
     pub(super) quotas: Option<Arc<Quotas>>,
+    /// One permit per request in flight.
+    pub(super) in_flight: Arc<Semaphore>,
     pub(super) faults: Faults,
     pub(super) on_request: Option<OnRequest>,
     pub(super) clock: Clock,

@@ -3,7 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use portal_http::server::{LocalServer, PortalService, Server, ServerLimits};
+use portal_http::server::{
+    BODY_LIMIT, LocalServer, PortalService, PortalServiceBuilder, Server, ServerLimits,
+};
+use portal_store::MemoryRegistry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -11,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use super::{create, list, names, token_of};
-use crate::wire::{Answer, exchange};
+use crate::wire::{Answer, Wire, exchange};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -25,11 +28,19 @@ struct Limited {
 
 impl Limited {
     async fn start(adjust: impl FnOnce(&mut ServerLimits), fault: Option<&str>) -> Self {
+        Self::start_service(adjust, |service| match fault {
+            Some(fault) => service.fault(fault.parse().unwrap()),
+            None => service,
+        })
+        .await
+    }
+
+    async fn start_service(
+        adjust: impl FnOnce(&mut ServerLimits),
+        build: impl FnOnce(PortalServiceBuilder<MemoryRegistry>) -> PortalServiceBuilder<MemoryRegistry>,
+    ) -> Self {
         let local = LocalServer::start().await.unwrap();
-        let mut service = PortalService::builder(local.registry().clone());
-        if let Some(fault) = fault {
-            service = service.fault(fault.parse().unwrap());
-        }
+        let service = build(PortalService::builder(local.registry().clone()));
         let mut limits = ServerLimits::default();
         adjust(&mut limits);
         let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
@@ -51,6 +62,16 @@ impl Limited {
     fn ask_to_end(&mut self) {
         self.end.take().unwrap().send(()).unwrap();
     }
+}
+
+/// Waits until a create has taken effect, whose response may be delayed.
+async fn wait_for_portal(server: &LocalServer) {
+    let created = async {
+        while names(server).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, created).await.expect("a portal is created");
 }
 
 async fn rest(mut stream: TcpStream) -> Vec<u8> {
@@ -96,6 +117,71 @@ async fn a_body_that_stops_half_way_is_answered_and_creates_nothing() {
     assert!(names(&server.local).await.is_empty());
 }
 
+/// The head of a create with a body of `length` bytes that the client sends after `100 Continue`.
+fn head_of_create(token: &str, host: &str, length: usize) -> String {
+    format!(
+        "POST /crm/v7/settings/portals HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+         Authorization: Zoho-oauthtoken {token}\r\nContent-Length: {length}\r\n\
+         Expect: 100-continue\r\n\r\n"
+    )
+}
+
+#[tokio::test]
+async fn unknown_token_is_refused_before_the_body() {
+    let server = Limited::start(|_| {}, None).await;
+    let mut stream = server.connect().await;
+    let head = head_of_create("1000.unknown", &server.host, 60_000);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(Answer::read(&rest(stream).await).status, 401);
+}
+
+#[tokio::test]
+async fn announced_length_is_refused_before_the_body() {
+    let server = Limited::start(|_| {}, None).await;
+    let token = token_of(&server.local).await;
+    let mut stream = server.connect().await;
+    let head = head_of_create(&token, &server.host, BODY_LIMIT + 1);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(Answer::read(&rest(stream).await).status, 413);
+}
+
+#[tokio::test]
+async fn known_token_gets_100_continue() {
+    let server = Limited::start(|_| {}, None).await;
+    let token = token_of(&server.local).await;
+    let body = r#"{"portals":[{"name":"AcmePortal"}]}"#;
+    let mut stream = server.connect().await;
+    let head = head_of_create(&token, &server.host, body.len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut interim = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    timeout(LONG, stream.read_exact(&mut interim)).await.unwrap().unwrap();
+    assert!(interim.starts_with(b"HTTP/1.1 100"), "{interim:?}");
+    stream.write_all(body.as_bytes()).await.unwrap();
+    assert_eq!(Answer::read(&rest(stream).await).status, 200);
+    assert_eq!(names(&server.local).await, ["AcmePortal"]);
+}
+
+#[tokio::test]
+async fn requests_beyond_max_in_flight_get_429() {
+    let server = Limited::start_service(
+        |_| {},
+        |service| service.max_in_flight(1).fault("POST committed:delay=10m".parse().unwrap()),
+    )
+    .await;
+    let token = token_of(&server.local).await;
+    // Its client disconnects; the request continues and counts.
+    let mut stream = server.connect().await;
+    stream.write_all(&create(&token, "AcmePortal").bytes(&server.host)).await.unwrap();
+    wait_for_portal(&server.local).await;
+    drop(stream);
+    let refused = list(&token).send(&server.url()).await.unwrap();
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+    assert_eq!(refused.json().unwrap()["code"], "TOO_MANY_REQUESTS");
+    let refused = Wire::new("POST", "/oauth/v2/token").send(&server.url()).await.unwrap();
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(refused.json().unwrap()["error"], "Access Denied");
+}
+
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused() {
     let server = Limited::start(|limits| limits.max_header_size = 8 * 1024, None).await;
@@ -113,9 +199,7 @@ async fn a_call_that_has_begun_is_answered_before_the_end() {
     let mut stream = server.connect().await;
     stream.write_all(&request).await.unwrap();
     // The portal is there, so the call has begun.
-    while names(&server.local).await.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    wait_for_portal(&server.local).await;
     let idle = server.connect().await;
     server.ask_to_end();
     assert_eq!(Answer::read(&rest(stream).await).status, 200);
@@ -134,9 +218,7 @@ async fn the_end_does_not_wait_for_ever() {
     let mut stream = server.connect().await;
     let request = create(&token, "AcmePortal").bytes(&server.host);
     stream.write_all(&request).await.unwrap();
-    while names(&server.local).await.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    wait_for_portal(&server.local).await;
     server.ask_to_end();
     timeout(LONG, server.serving).await.expect("it ends").unwrap();
     assert_eq!(rest(stream).await, b"");
