@@ -17,7 +17,7 @@
 //! | `state` | what all requests share: registry, settings, clock |
 //! | `response` | responses and errors, and how they are sent |
 //! | `request` | a received request |
-//! | `route`, `body`, `quota`, `fault`, `access_log` | leaves |
+//! | `host`, `route`, `body`, `quota`, `fault`, `access_log` | leaves |
 
 mod accept;
 mod access_log;
@@ -26,6 +26,7 @@ mod body;
 mod dispatch;
 mod fault;
 mod handlers;
+mod host;
 mod local;
 mod oauth;
 mod quota;

@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::host::HostPolicy;
 use super::service::PortalService;
 use super::timeout::{TimeoutBody, TimeoutStream};
 
@@ -58,6 +59,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     limits: ServerLimits,
+    allowed_hosts: Vec<String>,
 }
 
 impl Server {
@@ -68,7 +70,12 @@ impl Server {
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let bound = async {
             let listener = TcpListener::bind(address).await?;
-            Ok(Self { address: listener.local_addr()?, listener, limits: ServerLimits::default() })
+            Ok(Self {
+                address: listener.local_addr()?,
+                listener,
+                limits: ServerLimits::default(),
+                allowed_hosts: Vec::new(),
+            })
         };
         bound.await.map_err(|source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse { address },
@@ -80,6 +87,17 @@ impl Server {
     #[must_use]
     pub fn with_limits(mut self, limits: ServerLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Serves requests to the host `name` too.
+    ///
+    /// A server on a loopback address refuses requests to any host but loopback names, such as
+    /// `localhost`, and the host of [`public_url`](super::PortalServiceBuilder::public_url): a web
+    /// page could otherwise reach it under a name of its own (DNS rebinding).
+    #[must_use]
+    pub fn allow_host(mut self, name: impl Into<String>) -> Self {
+        self.allowed_hosts.push(name.into());
         self
     }
 
@@ -103,7 +121,8 @@ impl Server {
         service: PortalService<R>,
         shutdown: impl Future<Output = ()>,
     ) {
-        let Self { listener, limits, .. } = self;
+        let Self { listener, address, limits, allowed_hosts } = self;
+        let hosts = Arc::new(HostPolicy::new(address.ip(), &allowed_hosts, service.public_url()));
         let permits = Arc::new(Semaphore::new(limits.max_connections));
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
@@ -119,7 +138,7 @@ impl Server {
                 Some(_) = connections.join_next() => {}
                 (permit, accepted) = accepted => match accepted {
                     Ok((stream, _)) => {
-                        let connection = connection(stream, service.clone(), limits, graceful.watcher());
+                        let connection = connection(stream, service.clone(), Arc::clone(&hosts), limits, graceful.watcher());
                         connections.spawn(async move {
                             connection.await;
                             drop(permit);
@@ -142,6 +161,7 @@ impl Server {
 async fn connection<R: Registry>(
     stream: TcpStream,
     service: PortalService<R>,
+    hosts: Arc<HostPolicy>,
     limits: ServerLimits,
     watcher: Watcher,
 ) {
@@ -150,7 +170,13 @@ async fn connection<R: Registry>(
         tracing::debug!(%error, "failed to set TCP_NODELAY");
     }
     let service = service_fn(move |request: Request<Incoming>| {
-        service.call(request.map(|body| TimeoutBody::new(body, limits.body_timeout)))
+        let (head, body) = request.into_parts();
+        let checked = hosts.check(&head);
+        let request = Request::from_parts(head, TimeoutBody::new(body, limits.body_timeout));
+        match checked {
+            Ok(()) => service.call(request),
+            Err(error) => service.reject(request, error),
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

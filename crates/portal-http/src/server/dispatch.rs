@@ -30,9 +30,17 @@ pub(super) async fn dispatch<R: Registry>(
 }
 
 /// The response to a request beyond the bound on requests in flight.
-pub(super) fn overloaded<R>(state: &ServiceState<R>, head: &Parts) -> ServerResponse {
+pub(super) fn overloaded(head: &Parts) -> ServerResponse {
     let is_token_request = head.uri.path() == TOKEN_PATH;
-    let response = ServerResponse::rate_limited(is_token_request, Some(Duration::from_secs(1)));
+    ServerResponse::rate_limited(is_token_request, Some(Duration::from_secs(1)))
+}
+
+/// Reports a request that was rejected by its head alone.
+pub(super) fn rejected<R>(
+    state: &ServiceState<R>,
+    head: &Parts,
+    response: ServerResponse,
+) -> ServerResponse {
     log(state, head, &response, Duration::ZERO);
     response
 }

@@ -6,6 +6,7 @@ use portal_model::oauth::{RevokeToken, TokenRequest};
 use portal_model::{ApiError, DataCenter, Environment, Response};
 use portal_store::Registry;
 
+use super::host;
 use super::request::ServerRequest;
 use super::response::RequestError;
 use super::state::ServiceState;
@@ -64,20 +65,16 @@ async fn multipart(body: &[u8], boundary: String) -> Vec<(String, String)> {
     fields
 }
 
-/// Scheme and host as the client sent them. `None` without a host, and for one of Zoho's: a
+/// Scheme and host as the client sent them. `None` without a valid host, and for one of Zoho's: a
 /// client would send its token there.
 fn base_url(request: &ServerRequest) -> Option<String> {
-    let uri = &request.head.uri;
-    let scheme = uri.scheme().unwrap_or(&Scheme::HTTP);
-    let host = match uri.authority() {
-        Some(authority) => authority.as_str(),
-        None => request.head.headers.get(header::HOST)?.to_str().ok()?,
-    };
-    (!host.is_empty() && !is_zoho(host)).then(|| format!("{scheme}://{host}"))
+    let scheme = request.head.uri.scheme().unwrap_or(&Scheme::HTTP);
+    let host = host::authority(&request.head).ok()??;
+    (!is_zoho(host)).then(|| format!("{scheme}://{host}"))
 }
 
-fn is_zoho(host: &str) -> bool {
-    let host = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
+fn is_zoho(authority: &str) -> bool {
+    let host = host::name_of(authority);
     DataCenter::ALL.into_iter().any(|data_center| {
         let api = data_center.api_url(Environment::Production);
         [api.as_str(), data_center.accounts_url()]
@@ -95,7 +92,13 @@ mod tests {
 
     #[test]
     fn zoho_host_is_recognized_in_any_spelling() {
-        for host in ["www.zohoapis.com", "WWW.ZohoAPIs.eu:443", "zohoapis.in", "accounts.zoho.sa"] {
+        for host in [
+            "www.zohoapis.com",
+            "WWW.ZohoAPIs.eu:443",
+            "zohoapis.in",
+            "zohoapis.in.:80",
+            "accounts.zoho.sa",
+        ] {
             assert!(is_zoho(host), "{host}");
         }
         for host in ["127.0.0.1:8780", "localhost", "crm.acme.example", "myzohoapis.com"] {

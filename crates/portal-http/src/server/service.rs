@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use super::access_log::AccessLogEntry;
 use super::authorize::access;
 use super::body::{ReceivedBody, ResponseBody, discard, receive};
-use super::dispatch::{dispatch, overloaded};
+use super::dispatch::{dispatch, overloaded, rejected};
 use super::fault::FaultSpec;
 use super::quota::{Allowance, Quotas};
 use super::request::ServerRequest;
@@ -69,7 +69,7 @@ impl<R: Registry> PortalService<R> {
             // continue without a connection.
             let Ok(permit) = Arc::clone(&state.in_flight).try_acquire_owned() else {
                 discard(&head.headers, body).await;
-                return Ok(overloaded(&state, &head).into_http());
+                return Ok(rejected(&state, &head, overloaded(&head)).into_http());
             };
             // Authentication comes before the body, so that an unknown caller costs no memory.
             let access = access(&state, &head).await;
@@ -94,6 +94,26 @@ impl<R: Registry> PortalService<R> {
                 dispatch(&state, &request, access).await
             };
             Ok(response.into_http())
+        })
+    }
+}
+
+/// What [`Server`](super::Server) needs beside the service's interface.
+impl<R: Registry> PortalService<R> {
+    pub(super) fn public_url(&self) -> Option<&str> {
+        self.state.public_url.as_deref()
+    }
+
+    /// Responds with `error`, whatever the request is.
+    pub(super) fn reject<B>(&self, request: Request<B>, error: ApiError) -> ResponseFuture
+    where
+        B: Body<Data: Send> + Send + 'static,
+    {
+        let state = Arc::clone(&self.state);
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            discard(&head.headers, body).await;
+            Ok(rejected(&state, &head, error.into()).into_http())
         })
     }
 }
@@ -198,7 +218,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
     }
 }
 
-type ResponseFuture =
+pub(super) type ResponseFuture =
     Pin<Box<dyn Future<Output = Result<http::Response<ResponseBody>, Infallible>> + Send>>;
 
 impl<R, B> hyper::service::Service<Request<B>> for PortalService<R>

@@ -5,6 +5,7 @@ mod axum;
 mod connections;
 mod create;
 mod faults;
+mod host;
 mod local;
 mod modules;
 mod oauth;

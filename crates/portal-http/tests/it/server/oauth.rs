@@ -94,17 +94,26 @@ async fn what_is_wrong_with_a_request_for_a_token_comes_under_http_200() {
 }
 
 #[tokio::test]
-async fn no_host_of_zoho_is_answered_as_the_api_domain() {
-    let server = LocalServer::start().await.unwrap();
-    let ask = |host| {
+async fn api_domain_is_never_a_zoho_host() {
+    let local = LocalServer::start().await.unwrap();
+    let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let server = server.allow_host("crm.acme.example").allow_host("www.zohoapis.com");
+    let url = server.url();
+    let service = PortalService::new(local.registry().clone());
+    let serving = tokio::spawn(server.serve(service, std::future::pending()));
+    let ask = async |host| {
         let wire = Wire::new("POST", "/oauth/v2/token").header("Host", host);
-        wire.body(urlencoded(&parameters(("state", ""))))
+        let wire = wire.body(urlencoded(&parameters(("state", ""))));
+        wire.send(&url).await.unwrap().json().unwrap()
     };
-    let named = ask("crm.acme.example:8080").send(server.url()).await.unwrap();
-    assert_eq!(named.json().unwrap()["api_domain"], "http://crm.acme.example:8080");
-    let zoho = ask("www.zohoapis.com").send(server.url()).await.unwrap().json().unwrap();
-    assert_eq!(zoho.get("api_domain"), None);
-    assert!(works(&server, &zoho).await);
+    let granted = ask("crm.acme.example:8080").await;
+    assert_eq!(granted["api_domain"], "http://crm.acme.example:8080");
+    for host in ["www.zohoapis.com", "WWW.ZOHOAPIS.COM.:80"] {
+        let granted = ask(host).await;
+        assert_eq!(granted.get("api_domain"), None, "{host}");
+        assert!(works(&local, &granted).await);
+    }
+    serving.abort();
 }
 
 #[tokio::test]
