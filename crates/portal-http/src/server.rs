@@ -8,8 +8,10 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `local` | [`LocalServer`] |
-//! | `accept` | [`Server`]: the accept loop and one connection |
-//! | `timeout` | read and write timeouts of a connection |
+//! | `accept` | [`Server`]: the accept loop |
+//! | `connection` | one connection |
+//! | `timeout` | timeouts of a connection |
+//! | `connections` | the open connections, and which of them to close |
 //! | `service` | [`PortalService`], its builder, and how a request is received |
 //! | `dispatch` | a received request: faults, the operation, the access log |
 //! | `handlers`, `oauth` | the operations of the API and of the accounts server |
@@ -17,17 +19,21 @@
 //! | `state` | what all requests share: registry, settings, clock |
 //! | `response` | responses and errors, and how they are sent |
 //! | `request` | a received request |
-//! | `host`, `route`, `body`, `quota`, `fault`, `access_log` | leaves |
+//! | `limits`, `log_limit`, `host`, `route`, `body`, `quota`, `fault`, `access_log` | leaves |
 
 mod accept;
 mod access_log;
 mod authorize;
 mod body;
+mod connection;
+mod connections;
 mod dispatch;
 mod fault;
 mod handlers;
 mod host;
+mod limits;
 mod local;
+mod log_limit;
 mod oauth;
 mod quota;
 mod request;
@@ -37,9 +43,10 @@ mod service;
 mod state;
 mod timeout;
 
-pub use accept::{BindError, Server, ServerLimits};
+pub use accept::{BindError, Server};
 pub use access_log::AccessLogEntry;
 pub use body::{BODY_LIMIT, InjectedAbort, ResponseBody};
 pub use fault::{FaultSpec, InvalidFaultSpec};
+pub use limits::{ServerLimits, raise_nofile_limit};
 pub use local::{LocalServer, LocalServerBuilder, StartError};
 pub use service::{PortalService, PortalServiceBuilder};

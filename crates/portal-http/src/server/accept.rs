@@ -1,4 +1,4 @@
-//! [`Server`]: the accept loop, its limits, and graceful shutdown.
+//! [`Server`]: the accept loop and graceful shutdown.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,52 +6,21 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::GracefulShutdown;
 use portal_store::Registry;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout_at};
 
+use super::connection::{ConnectionConfig, serve_connection};
+use super::connections::{Admission, Connections, Phase};
 use super::host::HostPolicy;
+use super::limits::ServerLimits;
+use super::log_limit::LogLimit;
 use super::service::PortalService;
-use super::timeout::{TimeoutBody, TimeoutStream};
 
-/// Connection limits and timeouts of a [`Server`].
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct ServerLimits {
-    /// Concurrent connections; more wait until one ends. Default: 1024.
-    pub max_connections: usize,
-    /// Time to receive the head of a request, including the wait for it on an idle connection.
-    /// Default: 30 s.
-    pub header_read_timeout: Duration,
-    /// Largest head of a request, in bytes. Default: 16 KiB.
-    pub max_header_size: usize,
-    /// Time to receive the body of a request, from the end of its head. Default: 30 s.
-    pub body_timeout: Duration,
-    /// Time in which a peer must accept some part of its response. Default: 30 s.
-    pub write_timeout: Duration,
-    /// Time for open requests to complete after shutdown has begun. Default: 10 s.
-    pub shutdown_timeout: Duration,
-}
-
-impl Default for ServerLimits {
-    fn default() -> Self {
-        Self {
-            max_connections: 1024,
-            header_read_timeout: Duration::from_secs(30),
-            max_header_size: 16 * 1024,
-            body_timeout: Duration::from_secs(30),
-            write_timeout: Duration::from_secs(30),
-            shutdown_timeout: Duration::from_secs(10),
-        }
-    }
-}
+/// How often a connection that waits for room, a scarcity and a shutdown are looked at again.
+const TICK: Duration = Duration::from_millis(10);
 
 /// Serves a [`PortalService`] over plain HTTP/1.1.
 #[derive(Debug)]
@@ -112,91 +81,144 @@ impl Server {
     }
 
     /// Serves until `shutdown` is ready, then accepts no more connections and waits for open
-    /// requests to complete, up to [`ServerLimits::shutdown_timeout`].
+    /// requests to complete, up to [`ServerLimits::shutdown_timeout`]. Connections without a
+    /// complete request do not delay it: see [`ServerLimits::shutdown_body_timeout`].
     ///
     /// # Cancel safety
-    /// Dropping the future closes every connection at once.
+    /// Dropping the future closes every connection at once: to end a shutdown early, select on a
+    /// second signal.
     pub async fn serve<R: Registry>(
         self,
         service: PortalService<R>,
         shutdown: impl Future<Output = ()>,
     ) {
         let Self { listener, address, limits, allowed_hosts } = self;
-        let hosts = Arc::new(HostPolicy::new(address.ip(), &allowed_hosts, service.public_url()));
-        let permits = Arc::new(Semaphore::new(limits.max_connections));
+        let hosts = HostPolicy::new(address.ip(), &allowed_hosts, service.public_url());
+        let config = Arc::new(ConnectionConfig { service, hosts, limits });
+        let max_connections = limits.effective_max_connections();
+        if max_connections < limits.max_connections {
+            tracing::warn!(max_connections, "the limit on open files bounds the connections");
+        }
+        let table = Connections::new(max_connections, limits.max_connections_per_peer);
         let graceful = GracefulShutdown::new();
-        let mut connections = JoinSet::new();
+        let mut tasks = JoinSet::new();
+        let mut ids = 0..;
+        // Accepted, but there is no room for it yet.
+        let mut accepted: Option<(TcpStream, SocketAddr)> = None;
+        let mut tick = ticks();
         let mut shutdown = pin!(shutdown);
         loop {
-            let accepted = async {
-                let permit = Arc::clone(&permits).acquire_owned().await;
-                (permit, listener.accept().await)
-            };
+            let is_scarce = table.are_scarce();
             tokio::select! {
+                // In this order: a flood of new connections must not keep ended ones from being
+                // counted, nor the server from shutting down.
                 biased;
                 () = &mut shutdown => break,
-                Some(_) = connections.join_next() => {}
-                (permit, accepted) = accepted => match accepted {
-                    Ok((stream, _)) => {
-                        let connection = connection(stream, service.clone(), Arc::clone(&hosts), limits, graceful.watcher());
-                        connections.spawn(async move {
-                            connection.await;
-                            drop(permit);
-                        });
+                Some(_) = tasks.join_next() => {}
+                _ = tick.tick(), if is_scarce || accepted.is_some() => {
+                    if is_scarce {
+                        close_slow(&table, limits.scarce_timeout);
                     }
-                    Err(error) => after_failed_accept(&error).await,
+                }
+                // Accepting comes before making room. No connection is closed for nothing, and the
+                // descriptor for one more is reserved.
+                result = listener.accept(), if accepted.is_none() => match result {
+                    Ok(connection) => accepted = Some(connection),
+                    Err(error) => after_failed_accept(&error, &table).await,
                 },
             }
+            let Some((stream, peer)) = accepted.take() else { continue };
+            match table.admit(peer.ip()) {
+                Admission::Open => {
+                    let registration = table.register(ids.next().unwrap_or_default(), peer.ip());
+                    let config = Arc::clone(&config);
+                    tasks.spawn(serve_connection(stream, config, registration, graceful.watcher()));
+                }
+                Admission::Wait => {
+                    warn_at_limit(table.len());
+                    accepted = Some((stream, peer));
+                }
+                Admission::Refuse => warn_at_share(peer),
+            }
         }
-        drop(listener);
-        if tokio::time::timeout(limits.shutdown_timeout, graceful.shutdown()).await.is_err() {
-            tracing::warn!(
-                open = connections.len(),
-                "shutdown timeout: closing connections with open requests"
-            );
-        }
+        drop((listener, accepted));
+        drain(&table, graceful, &limits).await;
     }
 }
 
-async fn connection<R: Registry>(
-    stream: TcpStream,
-    service: PortalService<R>,
-    hosts: Arc<HostPolicy>,
-    limits: ServerLimits,
-    watcher: Watcher,
-) {
-    // A response is one small write: waiting to coalesce it only delays it.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "failed to set TCP_NODELAY");
+fn ticks() -> Interval {
+    let mut ticks = interval(TICK);
+    // It is polled only at times, and must not make up for the ticks between.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Closes connections that have kept the server waiting for longer than it can afford now.
+fn close_slow(table: &Connections, timeout: Duration) {
+    static LIMIT: LogLimit = LogLimit::new();
+    let closed = table.close_waiting(&[Phase::Head, Phase::Body, Phase::Write], timeout);
+    if closed > 0
+        && let Some(suppressed) = LIMIT.pass()
+    {
+        tracing::warn!(closed, suppressed, "connections are scarce: closing slow ones");
     }
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (head, body) = request.into_parts();
-        let checked = hosts.check(&head);
-        let request = Request::from_parts(head, TimeoutBody::new(body, limits.body_timeout));
-        match checked {
-            Ok(()) => service.call(request),
-            Err(error) => service.reject(request, error),
+}
+
+/// Waits until all connections are closed, or closes those that take too long.
+async fn drain(table: &Connections, graceful: GracefulShutdown, limits: &ServerLimits) {
+    let started = Instant::now();
+    let mut tick = ticks();
+    let mut closed = pin!(timeout_at(started + limits.shutdown_timeout, graceful.shutdown()));
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut closed => {
+                if result.is_err() {
+                    let open = table.len();
+                    tracing::warn!(open, "shutdown timed out: closing connections with open requests");
+                }
+                return;
+            }
+            _ = tick.tick() => {
+                // Nothing is lost with them: no request of theirs has been received.
+                table.close_waiting(&[Phase::Head], Duration::ZERO);
+                if started.elapsed() >= limits.shutdown_body_timeout {
+                    table.close_waiting(&[Phase::Body], limits.shutdown_body_timeout);
+                }
+            }
         }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read_timeout)
-        .max_header_size(limits.max_header_size)
-        .title_case_headers(true)
-        .serve_connection(TokioIo::new(TimeoutStream::new(stream, limits.write_timeout)), service);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "connection failed");
     }
 }
 
 /// Connections reset before `accept` are not our error. Without file descriptors or memory,
-/// retrying at once would only spin.
-async fn after_failed_accept(error: &io::Error) {
+/// retrying at once would only spin; closing a connection frees both.
+async fn after_failed_accept(error: &io::Error, table: &Connections) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    static LIMIT: LogLimit = LogLimit::new();
 
-    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        tracing::warn!(%error, "failed to accept a connection");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        return;
+    }
+    table.make_room();
+    if let Some(suppressed) = LIMIT.pass() {
+        let open = table.len();
+        tracing::error!(%error, open, suppressed, "failed to accept a connection");
+    }
+    sleep(TICK).await;
+}
+
+fn warn_at_limit(open: usize) {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(suppressed) = LIMIT.pass() {
+        tracing::warn!(open, suppressed, "connection limit reached: closing idle connections");
+    }
+}
+
+fn warn_at_share(peer: SocketAddr) {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(suppressed) = LIMIT.pass() {
+        let peer = peer.ip();
+        tracing::warn!(%peer, suppressed, "connection limit of a peer reached: refusing connections");
     }
 }
 

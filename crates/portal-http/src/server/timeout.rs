@@ -3,12 +3,15 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
+
+use super::connections::{Connection, Phase};
 
 /// Measures how long an operation has been pending.
 #[derive(Debug)]
@@ -48,11 +51,19 @@ pub(super) struct TimeoutBody<B> {
     body: B,
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
+    connection: Arc<Connection>,
+}
+
+impl<B> Drop for TimeoutBody<B> {
+    fn drop(&mut self) {
+        // Whoever receives a body drops it at its end.
+        self.connection.advance(Phase::Body, Phase::Service);
+    }
 }
 
 impl<B> TimeoutBody<B> {
-    pub(super) fn new(body: B, limit: Duration) -> Self {
-        Self { body, limit, timer: None }
+    pub(super) fn new(body: B, limit: Duration, connection: Arc<Connection>) -> Self {
+        Self { body, limit, timer: None, connection }
     }
 }
 
@@ -88,11 +99,12 @@ impl<B: Body + Unpin> Body for TimeoutBody<B> {
 pub(super) struct TimeoutStream<S> {
     stream: S,
     stall: StallTimer,
+    connection: Arc<Connection>,
 }
 
 impl<S> TimeoutStream<S> {
-    pub(super) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, stall: StallTimer::new(limit) }
+    pub(super) fn new(stream: S, limit: Duration, connection: Arc<Connection>) -> Self {
+        Self { stream, stall: StallTimer::new(limit), connection }
     }
 
     fn check<T>(
@@ -141,6 +153,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimeoutStream<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.stream).poll_flush(context);
+        if poll.is_ready() {
+            // hyper flushes once a response is written.
+            self.connection.advance(Phase::Write, Phase::Head);
+        }
         self.check(context, poll)
     }
 
@@ -155,7 +171,13 @@ mod tests {
     use http_body_util::BodyExt as _;
     use tokio::io::AsyncWriteExt as _;
 
+    use super::super::connections::Connections;
     use super::*;
+
+    fn connection() -> Arc<Connection> {
+        let peer = std::net::Ipv4Addr::LOCALHOST.into();
+        Arc::clone(&Connections::new(1, None).register(0, peer).connection)
+    }
 
     /// A body that sends a byte a second and never ends.
     struct Trickle(Pin<Box<Sleep>>);
@@ -178,7 +200,7 @@ mod tests {
     async fn body_trickling_or_stopped_times_out() {
         for first in [1, 3600] {
             let trickle = Trickle(Box::pin(sleep(Duration::from_secs(first))));
-            let mut body = TimeoutBody::new(trickle, Duration::from_secs(30));
+            let mut body = TimeoutBody::new(trickle, Duration::from_secs(30), connection());
             let complete = tokio::time::timeout(Duration::from_secs(31), async {
                 while body.frame().await.unwrap().is_ok() {}
             });
@@ -189,7 +211,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn peer_not_reading_times_out() {
         let (ours, _theirs) = tokio::io::duplex(16);
-        let mut stream = TimeoutStream::new(ours, Duration::from_secs(30));
+        let mut stream = TimeoutStream::new(ours, Duration::from_secs(30), connection());
         let write = tokio::time::timeout(Duration::from_secs(31), stream.write_all(&[0; 17]));
         assert_eq!(write.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
     }

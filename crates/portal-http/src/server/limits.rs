@@ -1,0 +1,132 @@
+//! [`ServerLimits`]: connection limits and timeouts, and the file descriptors they depend on.
+
+use std::io;
+use std::time::Duration;
+
+/// Connection limits and timeouts of a [`Server`](super::Server).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerLimits {
+    /// Concurrent connections. Once they are all in use, the connection that has waited longest
+    /// for a complete head is closed for each new one. Default: 1024, or fewer if the process may
+    /// not open that many files: see [`raise_nofile_limit`].
+    pub max_connections: usize,
+    /// Concurrent connections of one address (IPv6: of one /64 network). Loopback addresses are
+    /// exempt. `None`, for a server behind a proxy, removes the limit. Default: 256.
+    pub max_connections_per_peer: Option<usize>,
+    /// Time to receive the head of a request, including the wait for it on an idle connection.
+    /// Default: 30 s.
+    pub header_read_timeout: Duration,
+    /// Largest head of a request, in bytes. Default: 16 KiB.
+    pub max_header_size: usize,
+    /// Time to receive the body of a request, from the end of its head. Default: 30 s.
+    pub body_timeout: Duration,
+    /// Time in which a peer must accept some part of its response. Default: 30 s.
+    pub write_timeout: Duration,
+    /// Replaces the three timeouts above, if it is shorter, while more than three quarters of the
+    /// connections are in use. Default: 5 s.
+    pub scarce_timeout: Duration,
+    /// Time for open requests to complete after shutdown has begun. Default: 10 s.
+    pub shutdown_timeout: Duration,
+    /// Time to receive the rest of a request's body after shutdown has begun. A connection without
+    /// a complete head is closed at once. Default: 2 s.
+    pub shutdown_body_timeout: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 1024,
+            max_connections_per_peer: Some(256),
+            header_read_timeout: Duration::from_secs(30),
+            max_header_size: 16 * 1024,
+            body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            scarce_timeout: Duration::from_secs(5),
+            shutdown_timeout: Duration::from_secs(10),
+            shutdown_body_timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+impl ServerLimits {
+    /// [`max_connections`](Self::max_connections), if the process may open that many files.
+    pub(super) fn effective_max_connections(&self) -> usize {
+        match nofile_limit() {
+            Some(files) => self.max_connections.min(available_for_connections(files)),
+            None => self.max_connections,
+        }
+    }
+}
+
+/// File descriptors that connections leave to the rest of the process: its database, its log, and
+/// the connections that are accepted before another one is closed.
+const RESERVED_FILES: u64 = 64;
+
+fn available_for_connections(files: u64) -> usize {
+    let available = files.saturating_sub(RESERVED_FILES).max(files / 2).max(1);
+    usize::try_from(available).unwrap_or(usize::MAX)
+}
+
+#[cfg(unix)]
+fn nofile_limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+#[cfg(not(unix))]
+fn nofile_limit() -> Option<u64> {
+    None
+}
+
+/// Raises the soft limit on open files of this process to its hard limit. The usual soft limit,
+/// 1024 or 256, is less than a server needs for [`ServerLimits::max_connections`].
+///
+/// Call it once when a server process starts. It has no effect on Windows.
+///
+/// # Errors
+/// The error of the system; the limit is unchanged.
+pub fn raise_nofile_limit() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        /// What macOS accepts at most, whatever hard limit it reports.
+        const OPEN_MAX: u64 = 10_240;
+
+        let mut limit = getrlimit(Resource::Nofile);
+        let target = match limit.maximum {
+            hard if cfg!(not(target_vendor = "apple")) => hard,
+            hard => Some(hard.map_or(OPEN_MAX, |hard| hard.min(OPEN_MAX))),
+        };
+        let is_raise = match (limit.current, target) {
+            (Some(soft), Some(target)) => target > soft,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if is_raise {
+            limit.current = target;
+            setrlimit(Resource::Nofile, limit)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_to_the_process() {
+        assert_eq!(available_for_connections(1024), 960);
+        assert_eq!(available_for_connections(256), 192);
+        assert_eq!(available_for_connections(64), 32);
+        assert_eq!(available_for_connections(0), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn raised_soft_limit_is_not_below_before() {
+        let before = nofile_limit();
+        raise_nofile_limit().unwrap();
+        assert!(nofile_limit().is_none_or(|now| before.is_some_and(|before| now >= before)));
+    }
+}
