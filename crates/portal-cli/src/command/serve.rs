@@ -1,14 +1,15 @@
 //! `portal serve`: the service, to rehearse on.
 
 mod call_line;
+mod signals;
 
 use std::io::IsTerminal as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use portal_http::server::{FaultSpec, PortalService, Server};
+use portal_http::server::{FaultSpec, PortalService, Server, ServerLimits, raise_nofile_limit};
 use portal_model::outcome::ExitClass;
 use portal_store::{MemoryRegistry, Registry, Seed};
 use serde::Serialize;
@@ -16,8 +17,8 @@ use serde::Serialize;
 use crate::data_folder;
 use crate::default_org::DefaultOrg;
 use crate::failure::Failure;
+use crate::log;
 use crate::printer::Printer;
-use crate::signal::interrupted;
 
 /// Serve the API to rehearse on, as the real service answers
 #[derive(Debug, clap::Args)]
@@ -35,6 +36,23 @@ pub(crate) struct Args {
     /// The URL that clients reach it by, where it stands behind a proxy
     #[arg(long, value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
+    /// Accept plain HTTP from other machines, forwarded by a proxy that terminates TLS
+    #[arg(long)]
+    behind_proxy: bool,
+    /// Serve requests to this host name on a loopback address too; repeatable
+    #[arg(long = "allow-host", value_name = "NAME")]
+    allowed_hosts: Vec<String>,
+    /// Limit concurrent connections
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..),
+        default_value_t = default_max_connections()
+    )]
+    max_connections: u32,
+    /// Wait this long for open requests on shutdown
+    #[arg(long, value_name = "DURATION", default_value_t = ServerLimits::default().shutdown_timeout.into())]
+    shutdown_timeout: humantime::Duration,
     /// Enforce the service's limits on tokens, calls at once and calls a day
     #[arg(long)]
     enforce_limits: bool,
@@ -78,27 +96,38 @@ struct Listening<'a> {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    // Whatever can be wrong is found out before anything is made.
+    // Check everything that can be wrong before creating anything.
+    if !args.listen.ip().to_canonical().is_loopback() && !args.behind_proxy {
+        let message = format!(
+            "plain HTTP on {} would expose tokens on the network: expected a loopback address",
+            args.listen
+        );
+        let hint = "listen on 127.0.0.1, or pass `--behind-proxy` if a proxy terminates TLS";
+        return Err(Failure::usage(message).hint(hint));
+    }
+    log::start_warnings();
+    if let Err(error) = raise_nofile_limit() {
+        printer.warning(format_args!("the limit on open files was not raised: {error}"));
+    }
     let seed = args.seed.as_deref().map(read_seed).transpose()?;
     let server = Server::bind(args.listen).await?;
     match (&args.data, seed) {
         (Some(folder), Some(seed)) => {
             let registry = data_folder::open(folder, &seed).await?;
-            serve(args, server, registry, None, printer).await;
+            serve(args, server, registry, None, printer).await
         }
         (Some(folder), None) => {
             let (registry, org) = data_folder::open_default(folder).await?;
-            serve(args, server, registry, Some(&org), printer).await;
+            serve(args, server, registry, Some(&org), printer).await
         }
         (None, seed) => {
             let org = if seed.is_none() { Some(DefaultOrg::generate()?) } else { None };
             let seed = seed.or_else(|| org.as_ref().map(DefaultOrg::seed)).unwrap_or_default();
             let registry = MemoryRegistry::default();
             registry.apply_seed(&seed, data_folder::now()?).await?;
-            serve(args, server, registry, org.as_ref(), printer).await;
+            serve(args, server, registry, org.as_ref(), printer).await
         }
     }
-    Ok(ExitClass::Success)
 }
 
 async fn serve<R: Registry>(
@@ -107,7 +136,18 @@ async fn serve<R: Registry>(
     registry: R,
     org: Option<&DefaultOrg>,
     printer: &Printer,
-) {
+) -> Result<ExitClass, Failure> {
+    let mut limits = ServerLimits::default();
+    limits.max_connections = usize::try_from(args.max_connections).unwrap_or(usize::MAX);
+    limits.shutdown_timeout = args.shutdown_timeout.into();
+    if args.behind_proxy {
+        // All connections come from the proxy.
+        limits.max_connections_per_peer = None;
+    }
+    let mut server = server.with_limits(limits);
+    for host in &args.allowed_hosts {
+        server = server.allow_host(host);
+    }
     let mut service = PortalService::builder(registry);
     if let Some(url) = &args.public_url {
         service = service.public_url(url);
@@ -128,8 +168,32 @@ async fn serve<R: Registry>(
             });
         });
     }
-    announce(&server.url(), org, args.data.is_some(), printer);
-    server.serve(service.build(), interrupted()).await;
+    // Before clients learn that the server is up, so that no signal finds it without handlers.
+    let signals = signals::count().context("failed to install signal handlers")?;
+    announce(&local_url(server.address()), org, args.data.is_some(), printer);
+    tokio::select! {
+        () = server.serve(service.build(), signals::reached(signals.clone(), 1)) => {
+            Ok(ExitClass::Success)
+        }
+        () = signals::reached(signals, 2) => {
+            printer.warning("stopped before open requests completed");
+            Ok(ExitClass::Stopped)
+        }
+    }
+}
+
+/// The URL by which this machine reaches the server.
+fn local_url(mut address: SocketAddr) -> String {
+    match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    format!("http://{address}")
+}
+
+fn default_max_connections() -> u32 {
+    u32::try_from(ServerLimits::default().max_connections).unwrap_or(u32::MAX)
 }
 
 /// Says that it listens, and to people how to use it.

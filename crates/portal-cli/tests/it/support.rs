@@ -67,10 +67,29 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(home: &Home, arguments: &[&str]) -> Self {
-        let mut process = home
-            .command(&["serve", "--listen", "127.0.0.1:0", "--output", "json"])
+        Self::listen(home, "127.0.0.1:0", arguments)
+    }
+
+    pub(crate) fn listen(home: &Home, address: &str, arguments: &[&str]) -> Self {
+        Self::spawn(home, Command::new(env!("CARGO_BIN_EXE_portal")), address, arguments)
+    }
+
+    /// `command` runs `portal` with the arguments that are added to it.
+    pub(crate) fn spawn(
+        home: &Home,
+        mut command: Command,
+        address: &str,
+        arguments: &[&str],
+    ) -> Self {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut process = command
+            .args(["serve", "--listen", address, "--output", "json"])
             .args(arguments)
             .args(["--log", "json"])
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", home.path())
+            .current_dir(home.path())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(home.path().join("calls")).unwrap())
             .spawn()
@@ -79,6 +98,30 @@ impl Served {
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let calls = home.path().join("calls");
         Self { process, calls, listening: serde_json::from_str(&line).expect("it listens") }
+    }
+
+    /// What it has written to stderr.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.calls).unwrap()
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Its exit status.
+    #[cfg(unix)]
+    pub(crate) fn wait(mut self) -> i32 {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status.code().expect("it was not killed");
+            }
+            assert!(std::time::Instant::now() < deadline, "it ends");
+            std::thread::yield_now();
+        }
     }
 
     pub(crate) fn url(&self) -> &str {

@@ -14,10 +14,10 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 
 /// How much of a body that is too large is read and discarded: 1 MiB. Closing a connection with
 /// unread data resets it, and a reset can destroy the response before the client reads it.
-const DISCARD_LIMIT: usize = 1024 * 1024;
+pub(super) const DISCARD_LIMIT: usize = 1024 * 1024;
 
 /// How long the body of a rejected request is read and discarded.
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The body of a request, as far as it was received.
 #[derive(Debug, PartialEq, Eq)]

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 
 /// A connection younger than this is not closed for a new one: the head of its request may be
 /// under way. It also bounds how fast connections can displace one another.
-const HEAD_GRACE: Duration = Duration::from_millis(50);
+pub(super) const HEAD_GRACE: Duration = Duration::from_millis(50);
 /// The same for one that sends the body of its request: it has done more to be served.
-const BODY_GRACE: Duration = Duration::from_secs(1);
+pub(super) const BODY_GRACE: Duration = Duration::from_secs(1);
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use portal_store::{Principal, Registry};
 use super::access_log::AccessLogEntry;
 use super::authorize::{Access, access, admit, authorize};
 use super::fault::Point;
+use super::log_limit::LogLimit;
 use super::request::{ServerRequest, bearer};
 use super::response::{RequestError, ServerResponse};
 use super::route::Operation;
@@ -31,6 +32,10 @@ pub(super) async fn dispatch<R: Registry>(
 
 /// The response to a request beyond the bound on requests in flight.
 pub(super) fn overloaded(head: &Parts) -> ServerResponse {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(suppressed) = LIMIT.pass() {
+        tracing::warn!(suppressed, "too many requests in flight: responding with 429");
+    }
     let is_token_request = head.uri.path() == TOKEN_PATH;
     ServerResponse::rate_limited(is_token_request, Some(Duration::from_secs(1)))
 }

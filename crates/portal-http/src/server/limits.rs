@@ -112,6 +112,7 @@ pub fn raise_nofile_limit() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{body, connections, log_limit, service};
     use super::*;
 
     #[test]
@@ -120,6 +121,82 @@ mod tests {
         assert_eq!(available_for_connections(256), 192);
         assert_eq!(available_for_connections(64), 32);
         assert_eq!(available_for_connections(0), 1);
+    }
+
+    /// As the documentation writes it.
+    fn written(value: Duration) -> String {
+        match value.subsec_millis() {
+            0 => format!("{} s", value.as_secs()),
+            _ => format!("{} ms", value.as_millis()),
+        }
+    }
+
+    fn written_bytes(bytes: usize) -> String {
+        if bytes >= 1024 * 1024 {
+            format!("{} MiB", bytes / 1024 / 1024)
+        } else {
+            format!("{} KiB", bytes / 1024)
+        }
+    }
+
+    /// Name and default of every field.
+    fn fields() -> Vec<(&'static str, String)> {
+        // In full, so that a new field does not compile until it is documented.
+        let ServerLimits {
+            max_connections,
+            max_connections_per_peer,
+            header_read_timeout,
+            max_header_size,
+            body_timeout,
+            write_timeout,
+            scarce_timeout,
+            shutdown_timeout,
+            shutdown_body_timeout,
+        } = ServerLimits::default();
+        vec![
+            ("max_connections", max_connections.to_string()),
+            ("max_connections_per_peer", max_connections_per_peer.unwrap().to_string()),
+            ("header_read_timeout", written(header_read_timeout)),
+            ("max_header_size", written_bytes(max_header_size)),
+            ("body_timeout", written(body_timeout)),
+            ("write_timeout", written(write_timeout)),
+            ("scarce_timeout", written(scarce_timeout)),
+            ("shutdown_timeout", written(shutdown_timeout)),
+            ("shutdown_body_timeout", written(shutdown_body_timeout)),
+        ]
+    }
+
+    #[test]
+    fn readme_lists_every_limit_with_its_default() {
+        let mut limits = fields();
+        limits.extend([
+            ("max_in_flight", service::DEFAULT_MAX_IN_FLIGHT.to_string()),
+            ("BODY_LIMIT", written_bytes(body::BODY_LIMIT)),
+            ("DISCARD_LIMIT", written_bytes(body::DISCARD_LIMIT)),
+            ("DISCARD_TIMEOUT", written(body::DISCARD_TIMEOUT)),
+            ("HEAD_GRACE", written(connections::HEAD_GRACE)),
+            ("BODY_GRACE", written(connections::BODY_GRACE)),
+            ("RESERVED_FILES", RESERVED_FILES.to_string()),
+            ("LOG_INTERVAL", written(log_limit::LOG_INTERVAL)),
+        ]);
+        let readme = include_str!("../../README.md").lines();
+        let table =
+            readme.skip_while(|line| *line != "| limit | default | flag | meaning |").skip(2);
+        let rows = table.take_while(|line| line.starts_with('|')).map(|row| {
+            let mut cells = row.split('|').map(|cell| cell.trim().trim_matches('`'));
+            (cells.nth(1).unwrap(), cells.next().unwrap().to_owned())
+        });
+        assert_eq!(rows.collect::<Vec<_>>(), limits);
+    }
+
+    #[test]
+    fn rustdoc_of_every_limit_states_its_default() {
+        let source = include_str!("limits.rs");
+        for (name, default) in fields() {
+            let docs = source.split(&format!("    pub {name}: ")).next().unwrap();
+            let documented = docs.rsplit("Default: ").next().unwrap();
+            assert!(documented.starts_with(&default), "{name}: {documented}");
+        }
     }
 
     #[cfg(unix)]

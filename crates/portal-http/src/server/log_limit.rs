@@ -3,10 +3,10 @@
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Between two events of one kind, in milliseconds.
-const INTERVAL: u64 = 60_000;
+/// Between two events of one kind.
+pub(super) const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -25,17 +25,18 @@ impl LogLimit {
 
     /// Whether to log the event now: if so, how many were suppressed since the last one.
     pub(super) fn pass(&self) -> Option<u64> {
-        self.pass_at(u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX))
+        self.pass_at(START.elapsed())
     }
 
-    fn pass_at(&self, now: u64) -> Option<u64> {
-        let next = self.next.load(Ordering::Relaxed);
-        let is_first = now >= next
+    fn pass_at(&self, now: Duration) -> Option<u64> {
+        let (next, after) = (self.next.load(Ordering::Relaxed), millis(now + LOG_INTERVAL));
+        // Of events at the same time, the one that moves the limit passes.
+        let passes = millis(now) >= next
             && self
                 .next
-                .compare_exchange(next, now + INTERVAL, Ordering::Relaxed, Ordering::Relaxed)
+                .compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok();
-        if is_first {
+        if passes {
             return Some(self.suppressed.swap(0, Ordering::Relaxed));
         }
         self.suppressed.fetch_add(1, Ordering::Relaxed);
@@ -43,17 +44,22 @@ impl LogLimit {
     }
 }
 
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn one_event_a_minute_passes_and_counts_the_others() {
+    fn one_event_per_interval_passes_and_counts_the_others() {
         let limit = LogLimit::new();
-        assert_eq!(limit.pass_at(5), Some(0));
-        assert_eq!(limit.pass_at(6), None);
-        assert_eq!(limit.pass_at(INTERVAL), None);
-        assert_eq!(limit.pass_at(INTERVAL + 5), Some(2));
-        assert_eq!(limit.pass_at(INTERVAL + 6), None);
+        let start = Duration::from_secs(5);
+        assert_eq!(limit.pass_at(start), Some(0));
+        assert_eq!(limit.pass_at(start), None);
+        assert_eq!(limit.pass_at(LOG_INTERVAL), None);
+        assert_eq!(limit.pass_at(LOG_INTERVAL + start), Some(2));
+        assert_eq!(limit.pass_at(LOG_INTERVAL + start), None);
     }
 }

@@ -11,6 +11,7 @@ use portal_store::{Principal, RegistryError};
 
 use super::body::ResponseBody;
 use super::fault::Ending;
+use super::log_limit::LogLimit;
 use super::quota::{Admission, RateLimited};
 
 const RESET: HeaderName = HeaderName::from_static("x-accesstoken-reset");
@@ -103,7 +104,10 @@ impl From<RequestError> for ServerResponse {
                 return Self::rate_limited(false, Some(retry_after));
             }
             RequestError::Registry(error) => {
-                tracing::error!(%error, "the registry failed");
+                static LIMIT: LogLimit = LogLimit::new();
+                if let Some(suppressed) = LIMIT.pass() {
+                    tracing::error!(%error, suppressed, "the registry failed: responding with 500");
+                }
                 return ApiError::internal_error().into();
             }
         };
