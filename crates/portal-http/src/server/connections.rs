@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,9 +12,13 @@ use tokio::time::Instant;
 
 /// A connection younger than this is not closed for a new one: the head of its request may be
 /// under way. It also bounds how fast connections can displace one another.
-pub(super) const HEAD_GRACE: Duration = Duration::from_millis(50);
+pub(super) const HEAD_GRACE: Duration = Duration::from_millis(10);
 /// The same for one that sends the body of its request: it has done more to be served.
 pub(super) const BODY_GRACE: Duration = Duration::from_secs(1);
+
+/// How many times longer than it did a connection counts as waiting if it has had no request yet.
+/// Without this, a flood of such connections displaces clients that pause between two requests.
+const NEWCOMER_WEIGHT: u32 = 20;
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub(super) struct Connection {
     peer: IpAddr,
     server_start: Instant,
     waiting: AtomicU64,
+    /// Whether a request has been received.
+    has_served: AtomicBool,
     /// The value of `waiting` for which the connection shall be closed; 0 for none.
     close_if: AtomicU64,
     close: Notify,
@@ -67,6 +73,7 @@ impl Connection {
             peer,
             server_start,
             waiting: AtomicU64::new(waiting.0),
+            has_served: AtomicBool::new(false),
             close_if: AtomicU64::new(0),
             close: Notify::new(),
         }
@@ -78,6 +85,9 @@ impl Connection {
 
     /// Enters `phase`. Called on the connection's own task only.
     pub(super) fn enter(&self, phase: Phase) {
+        if phase == Phase::Service {
+            self.has_served.store(true, Ordering::Relaxed);
+        }
         self.waiting.store(Waiting::new(phase, self.server_start.elapsed()).0, Ordering::Release);
     }
 
@@ -184,6 +194,8 @@ impl Connections {
     }
 
     /// Closes the connection that has waited longest for a complete head, or else for a body.
+    ///
+    /// Returns whether there is one.
     pub(super) fn make_room(&self) -> bool {
         self.close_longest_waiting(self.open().values())
     }
@@ -194,17 +206,24 @@ impl Connections {
     ) -> bool {
         let now = self.start.elapsed();
         let longest = candidates
-            .map(|connection| (connection, connection.waiting()))
-            .filter(|(_, waiting)| {
+            .filter_map(|connection| {
+                let waiting = connection.waiting();
                 let age = now.saturating_sub(waiting.since());
-                waiting.is(Phase::Head) && age >= HEAD_GRACE
-                    || waiting.is(Phase::Body) && age >= BODY_GRACE
+                let is_newcomer = !connection.has_served.load(Ordering::Relaxed);
+                let weight = if is_newcomer { NEWCOMER_WEIGHT } else { 1 };
+                let rank = if waiting.is(Phase::Head) && age >= HEAD_GRACE {
+                    (true, age * weight)
+                } else if waiting.is(Phase::Body) && age >= BODY_GRACE {
+                    (false, age)
+                } else {
+                    return None;
+                };
+                Some((rank, connection, waiting))
             })
-            .min_by_key(|(_, waiting)| (waiting.is(Phase::Body), waiting.since()));
-        if let Some((connection, waiting)) = longest {
-            connection.close_if(waiting);
-        }
-        longest.is_some()
+            .max_by_key(|(rank, ..)| *rank);
+        let Some((_, connection, waiting)) = longest else { return false };
+        connection.close_if(waiting);
+        true
     }
 
     /// Closes every connection that has waited in one of `phases` for at least `timeout`.
@@ -274,6 +293,26 @@ mod tests {
         only.connection.enter(Phase::Service);
         let closed = tokio::time::timeout(Duration::from_secs(1), only.connection.closed());
         assert!(closed.await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn newcomer_closes_before_client_that_pauses() {
+        let table = Connections::new(2, None);
+        let [pausing, newcomer] = [0, 1].map(|id| table.register(id, ONE));
+        pausing.connection.enter(Phase::Service);
+        pausing.connection.enter(Phase::Head);
+        advance(HEAD_GRACE).await;
+        let second = table.register(2, ONE);
+        advance(HEAD_GRACE).await;
+        assert!(table.make_room());
+        assert_eq!([&pausing, &newcomer, &second].map(is_asked_to_close), [false, true, false]);
+        drop(newcomer);
+        assert!(table.make_room());
+        assert_eq!([&pausing, &second].map(is_asked_to_close), [false, true]);
+        // A client that has been served and then stays away makes room in the end.
+        drop(second);
+        assert!(table.make_room());
+        assert!(is_asked_to_close(&pausing));
     }
 
     #[tokio::test(start_paused = true)]
