@@ -70,7 +70,7 @@ async fn with_faults<R: Registry>(
     let (method, path) = (&request.head.method, request.path());
     let token = bearer(&request.head.headers);
     let is_token_request = path == TOKEN_PATH;
-    let injected = state.faults.strike(Point::Request, method, path);
+    let injected = state.faults.check(Point::Request, method, path);
     if let Some(token) = token.filter(|_| injected.expire) {
         state.registry.end_access_token(token).await?;
         // The token was checked before the body was read and the fault injected.
@@ -79,7 +79,7 @@ async fn with_faults<R: Registry>(
         }
     }
     injected.wait().await;
-    if let Some(fault) = injected.ending {
+    if let Some(fault) = injected.response {
         let nothing_done = ServerResponse::from(Response::new(204, ""));
         return Ok(nothing_done.with_fault(fault, is_token_request));
     }
@@ -94,7 +94,7 @@ async fn with_faults<R: Registry>(
     if !response.is_success() {
         return Ok(response);
     }
-    let injected = state.faults.strike(Point::Committed, method, path);
+    let injected = state.faults.check(Point::Committed, method, path);
     if injected.expire {
         if let Ok(granted) = AccessToken::decode(&response.response) {
             state.registry.end_access_token(granted.access_token.expose()).await?;
@@ -103,7 +103,7 @@ async fn with_faults<R: Registry>(
         }
     }
     injected.wait().await;
-    Ok(match injected.ending {
+    Ok(match injected.response {
         Some(fault) => response.with_fault(fault, is_token_request),
         None => response,
     })

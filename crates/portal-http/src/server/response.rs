@@ -10,7 +10,7 @@ use portal_model::{ApiError, Refusal, Response, Timestamp};
 use portal_store::{Principal, RegistryError};
 
 use super::body::ResponseBody;
-use super::fault::Ending;
+use super::fault::FaultResponse;
 use super::log_limit::LogLimit;
 use super::quota::{Admission, RateLimited};
 
@@ -162,20 +162,20 @@ impl ServerResponse {
     }
 
     /// Replaces this response by what `fault` makes of it.
-    pub(super) fn with_fault(self, fault: Ending, is_token_request: bool) -> Self {
+    pub(super) fn with_fault(self, fault: FaultResponse, is_token_request: bool) -> Self {
         let response = match fault {
             // A status that allows a body, since it is the body that aborts the connection.
-            Ending::Drop => {
+            FaultResponse::Drop => {
                 return Self { form: Form::Withheld, response: Response::new(200, ""), ..self };
             }
-            Ending::Cut => return self.cut(),
-            Ending::Fail => ApiError::internal_error().into(),
-            Ending::Html => {
+            FaultResponse::Cut => return self.cut(),
+            FaultResponse::Fail => ApiError::internal_error().into(),
+            FaultResponse::Html => {
                 let page = "<html><head><title>502 Bad Gateway</title></head>\
                     <body><center><h1>502 Bad Gateway</h1></center></body></html>\n";
                 Self { form: Form::Html, ..Response::new(502, page).into() }
             }
-            Ending::Throttle(seconds) => {
+            FaultResponse::RateLimit(seconds) => {
                 Self::rate_limited(is_token_request, seconds.map(Duration::from_secs))
             }
         };

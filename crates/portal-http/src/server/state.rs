@@ -8,7 +8,7 @@ use portal_store::TokenRules;
 use tokio::sync::Semaphore;
 
 use super::access_log::AccessLogEntry;
-use super::fault::Faults;
+use super::fault::FaultInjector;
 use super::quota::Quotas;
 
 pub(super) type OnRequest = Box<dyn Fn(&AccessLogEntry) + Send + Sync>;
@@ -22,7 +22,7 @@ pub(super) struct ServiceState<R> {
     pub(super) quotas: Option<Arc<Quotas>>,
     /// One permit per request in flight.
     pub(super) in_flight: Arc<Semaphore>,
-    pub(super) faults: Faults,
+    pub(super) faults: FaultInjector,
     pub(super) on_request: Option<OnRequest>,
     pub(super) clock: Clock,
 }

@@ -1,4 +1,4 @@
-//! Which calls are hit, and by what.
+//! [`FaultInjector`]: which requests get which faults.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,27 +6,27 @@ use std::time::Duration;
 use http::Method;
 use portal_model::oauth::TOKEN_PATH;
 
-use super::{Action, Calls, Ending, FaultSpec, Point};
+use super::{Action, FaultResponse, FaultSpec, Matches, Point};
 
-/// The faults of a server, each with the number of calls that it has matched.
+/// The faults of a server, each with the number of requests that it has matched.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Faults(Vec<(FaultSpec, AtomicU64)>);
+pub(in crate::server) struct FaultInjector(Vec<(FaultSpec, AtomicU64)>);
 
-impl FromIterator<FaultSpec> for Faults {
+impl FromIterator<FaultSpec> for FaultInjector {
     fn from_iter<I: IntoIterator<Item = FaultSpec>>(specs: I) -> Self {
         Self(specs.into_iter().map(|spec| (spec, AtomicU64::new(0))).collect())
     }
 }
 
-/// What the faults at one point of a call add up to.
+/// The faults injected at one point of a request, combined.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::server) struct Strike {
+pub(in crate::server) struct Injected {
     delay: Duration,
     pub(in crate::server) expire: bool,
-    pub(in crate::server) ending: Option<Ending>,
+    pub(in crate::server) response: Option<FaultResponse>,
 }
 
-impl Strike {
+impl Injected {
     pub(in crate::server) async fn wait(&self) {
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
@@ -34,12 +34,12 @@ impl Strike {
     }
 }
 
-impl Faults {
-    /// Counts a call that has come to `point` and says what hits it.
-    pub(in crate::server) fn strike(&self, point: Point, method: &Method, path: &str) -> Strike {
-        let mut strike = Strike::default();
+impl FaultInjector {
+    /// Counts a request that has reached `point` and combines the faults to inject.
+    pub(in crate::server) fn check(&self, point: Point, method: &Method, path: &str) -> Injected {
+        let mut injected = Injected::default();
         for (spec, seen) in &self.0 {
-            if spec.point != point || !spec.calls.include(method, path) {
+            if spec.point != point || !spec.matches.include(method, path) {
                 continue;
             }
             let count = seen.fetch_add(1, Ordering::Relaxed) + 1;
@@ -47,16 +47,18 @@ impl Faults {
                 continue;
             }
             match spec.action {
-                Action::Delay(duration) => strike.delay += duration,
-                Action::Expire => strike.expire = true,
-                Action::End(ending) => strike.ending = strike.ending.or(Some(ending)),
+                Action::Delay(duration) => injected.delay += duration,
+                Action::Expire => injected.expire = true,
+                Action::Respond(response) => {
+                    injected.response = injected.response.or(Some(response));
+                }
             }
         }
-        strike
+        injected
     }
 }
 
-impl Calls {
+impl Matches {
     fn include(&self, method: &Method, path: &str) -> bool {
         let is_token = path == TOKEN_PATH;
         let is_crm = path.starts_with("/crm/");
@@ -68,8 +70,8 @@ impl Calls {
     }
 }
 
-/// Whether the `count`th call, from 1, is among the evenly spread `share`: the last of every M
-/// is, and the others stand as far apart as they can.
+/// Whether the `count`th request, from 1, is in the evenly spread `share`: the last of every M is,
+/// and the others are as far apart as possible.
 fn is_hit(count: u64, (hit, of): (u32, u32)) -> bool {
     let (hit, of) = (u64::from(hit), u64::from(of));
     (count % of) * hit % of < hit
@@ -83,7 +85,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn of_every_m_calls_n_are_hit(share in (1..50_u32).prop_flat_map(|of| (1..=of, Just(of)))) {
+        fn n_of_every_m_requests_are_hit(share in (1..50_u32).prop_flat_map(|of| (1..=of, Just(of)))) {
             let (hit, of) = share;
             for start in [0, 1, u64::from(of) * 7 + 3] {
                 let window = start + 1..=start + u64::from(of);
@@ -94,16 +96,16 @@ mod tests {
     }
 
     #[test]
-    fn every_second_call_means_the_second_and_the_fourth() {
+    fn one_of_two_hits_second_and_fourth() {
         let hits: Vec<_> = (1..=6).filter(|&count| is_hit(count, (1, 2))).collect();
         assert_eq!(hits, [2, 4, 6]);
     }
 
     #[test]
-    fn a_method_means_calls_under_crm_and_token_means_the_token_endpoint() {
+    fn method_matches_crm_and_token_matches_endpoint() {
         let hits = |spec: &str, method: Method, path: &str| {
-            let faults = Faults::from_iter([spec.parse().unwrap()]);
-            faults.strike(Point::Request, &method, path) != Strike::default()
+            let faults = FaultInjector::from_iter([spec.parse().unwrap()]);
+            faults.check(Point::Request, &method, path) != Injected::default()
         };
         assert!(hits("POST request:drop", Method::POST, "/crm/v7/settings/portals"));
         assert!(!hits("POST request:drop", Method::GET, "/crm/v7/settings/portals"));
@@ -115,11 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn delays_add_up_and_the_first_ending_decides() {
+    fn delays_add_up_and_first_response_decides() {
         let specs = ["request:delay=1s", "request:500", "request:delay=500ms", "request:drop"];
-        let faults: Faults = specs.iter().map(|spec| spec.parse().unwrap()).collect();
-        let strike = faults.strike(Point::Request, &Method::GET, "/crm/v7/org");
-        assert_eq!(strike.delay, Duration::from_millis(1500));
-        assert_eq!(strike.ending, Some(Ending::Fail));
+        let faults: FaultInjector = specs.iter().map(|spec| spec.parse().unwrap()).collect();
+        let injected = faults.check(Point::Request, &Method::GET, "/crm/v7/org");
+        assert_eq!(injected.delay, Duration::from_millis(1500));
+        assert_eq!(injected.response, Some(FaultResponse::Fail));
     }
 }
