@@ -67,6 +67,7 @@ pub(super) fn authorize(principal: &Principal, operation: &Operation) -> Result<
     if !Scope::any_covers(&principal.scopes, scopes) {
         return Err(ApiError::scope_mismatch());
     }
+    // Documented as unsupported in a sandbox, whoever asks: permissions come after it.
     if principal.org.environment == Environment::Sandbox {
         return Err(ApiError::not_in_sandbox());
     }

@@ -189,6 +189,8 @@ impl Connections {
         if open.len() < self.max {
             return Admission::Open;
         }
+        // The chosen connection still counts until its task has closed it, since a request may
+        // have arrived meanwhile.
         self.close_longest_waiting(open.values());
         Admission::Wait
     }
@@ -207,6 +209,7 @@ impl Connections {
         let now = self.start.elapsed();
         let longest = candidates
             .filter_map(|connection| {
+                // Read once: the connection changes it meanwhile, and `close_if` compares.
                 let waiting = connection.waiting();
                 let age = now.saturating_sub(waiting.since());
                 let is_newcomer = !connection.has_served.load(Ordering::Relaxed);

@@ -116,6 +116,7 @@ async fn crm<R: Registry>(
     operation: &Operation,
     principal: &Principal,
 ) -> ServerResponse {
+    // Before authorization: a request without scope or permission costs as much as any other.
     let admission = match admit(state, principal) {
         Ok(admission) => admission,
         Err(limited) => {

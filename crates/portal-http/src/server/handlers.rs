@@ -46,6 +46,7 @@ async fn create<R: Registry>(
     match state.registry.create_portal(org, user, &name, state.now()).await? {
         Ok(portal) => Ok(CreatePortal::answer(version, &portal.name)),
         Err(CreateConflict::LimitReached) => Err(ApiError::limit_reached(1).into()),
+        // About the item, while the limit is about the org: the envelopes differ.
         Err(CreateConflict::NameTaken) => Err(Refusal::Item(ApiError::already_used()).into()),
     }
 }

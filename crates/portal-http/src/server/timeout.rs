@@ -79,7 +79,8 @@ impl<B: Body + Unpin> Body for TimeoutBody<B> {
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
             return Poll::Ready(frame.map(|frame| frame.map_err(|_| Stalled)));
         }
-        // Most bodies arrive with their head and never need a timer.
+        // One timer for the whole body, so that a byte now and then does not extend it. Most
+        // bodies arrive with their head and never need a timer.
         let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.limit)));
         timer.as_mut().poll(context).map(|()| Some(Err(Stalled)))
     }

@@ -1,4 +1,4 @@
-//! The server over real sockets, spoken to in bytes.
+//! The server over real sockets, with requests written as bytes.
 
 mod any_request;
 mod axum;

@@ -174,8 +174,11 @@ async fn half_body_gets_400_and_creates_nothing() {
     let request = create(&token, "AcmePortal").bytes(&server.host);
     let mut stream = server.connect().await;
     stream.write_all(&request[..request.len() - 5]).await.unwrap();
-    let answer = Answer::read(&rest(stream).await);
-    assert_eq!((answer.status, answer.json().unwrap()["message"].as_str()), (400, Some("body")));
+    let response = Answer::read(&rest(stream).await);
+    assert_eq!(
+        (response.status, response.json().unwrap()["message"].as_str()),
+        (400, Some("body"))
+    );
     assert!(names(&server.local).await.is_empty());
 }
 
@@ -249,8 +252,8 @@ async fn large_head_gets_431() {
     let server = Limited::start(|limits| limits.max_header_size = 8 * 1024, None).await;
     let header = format!("X-Long: {}", "x".repeat(9 * 1024));
     let request = format!("GET /crm/v7/org HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n");
-    let answer = Answer::read(&exchange(&server.host, request.as_bytes()).await);
-    assert_eq!(answer.status, 431);
+    let response = Answer::read(&exchange(&server.host, request.as_bytes()).await);
+    assert_eq!(response.status, 431);
 }
 
 #[tokio::test]
