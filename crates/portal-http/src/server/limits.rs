@@ -52,10 +52,8 @@ impl Default for ServerLimits {
 impl ServerLimits {
     /// [`max_connections`](Self::max_connections), if the process may open that many files.
     pub(super) fn effective_max_connections(&self) -> usize {
-        match nofile_limit() {
-            Some(files) => self.max_connections.min(available_for_connections(files)),
-            None => self.max_connections,
-        }
+        let available = nofile_limit().map_or(usize::MAX, available_for_connections);
+        self.max_connections.min(available).max(1)
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) const DEFAULT_MAX_IN_FLIGHT: usize = 2048;
 ///
 /// # Cancel safety
 /// A request that can have an effect completes once it has been received, even if its client
-/// disconnects. The service spawns it, which requires a tokio runtime.
+/// disconnects. The service spawns it, which requires a tokio runtime with timers enabled.
 pub struct PortalService<R> {
     state: Arc<ServiceState<R>>,
 }
