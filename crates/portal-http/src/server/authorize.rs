@@ -8,7 +8,7 @@ use portal_model::{
 use portal_store::{Permission, Principal, Registry};
 
 use super::quota::{Admission, RateLimited};
-use super::request::bearer;
+use super::request::{bearer, check_codings};
 use super::response::RequestError;
 use super::route::{Operation, Route};
 use super::state::ServiceState;
@@ -22,18 +22,20 @@ pub(super) enum Access {
     Revoke,
 }
 
-/// Checks path, method and access token.
+/// Checks path, method, access token and codings.
 pub(super) async fn access<R: Registry>(
     state: &ServiceState<R>,
     head: &Parts,
 ) -> Result<Access, RequestError> {
-    Ok(match Route::of(&head.method, head.uri.path())? {
+    let access = match Route::of(&head.method, head.uri.path())? {
         Route::Crm(version, operation) => {
             Access::Crm { version, operation, principal: authenticate(state, &head.headers).await? }
         }
         Route::Token => Access::Token,
         Route::Revoke => Access::Revoke,
-    })
+    };
+    check_codings(&head.headers)?;
+    Ok(access)
 }
 
 /// The principal of the request's access token.

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::{create, names, token_of};
+use crate::wire::{Answer, exchange};
 
 /// `AcmePortal` with the letters that `bits` says in upper case.
 fn spelled(bits: usize) -> String {
@@ -27,8 +28,7 @@ async fn one_of_64_concurrent_creates_of_a_name_succeeds() {
     }
     let responses = responses.join_all().await;
     let created = responses.iter().filter(|response| response.status == 200).count();
-    let code =
-        |response: &crate::wire::Answer| response.json().unwrap()["portals"][0]["code"].clone();
+    let code = |response: &Answer| response.json().unwrap()["portals"][0]["code"].clone();
     let used = responses.iter().filter(|response| code(response) == "ALREADY_USED").count();
     assert_eq!((created, used), (1, 63));
     assert_eq!(names(&server).await.len(), 1);
@@ -87,4 +87,21 @@ async fn access_log_has_no_secret() {
             line("/oauth/v2/token", None, 200, Some("unsupported_grant_type")),
         ]
     );
+}
+
+#[tokio::test]
+async fn encoded_body_is_refused_and_creates_nothing() {
+    let server = LocalServer::start().await.unwrap();
+    let token = token_of(&server).await;
+    let gzip = create(&token, "AcmePortal").header("Content-Encoding", "gzip");
+    assert_eq!(gzip.send(server.url()).await.unwrap().status, 415);
+    let host = server.url().strip_prefix("http://").unwrap();
+    let head = format!(
+        "POST /crm/v7/settings/portals HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+         Authorization: Zoho-oauthtoken {token}\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+    );
+    let body = "23\r\n{\"portals\":[{\"name\":\"AcmePortal\"}]}\r\n0\r\n\r\n";
+    let response = exchange(host, format!("{head}{body}").as_bytes()).await;
+    assert_eq!(Answer::read(&response).status, 501);
+    assert!(names(&server).await.is_empty());
 }
