@@ -1,9 +1,10 @@
 -- Runs with `search_path` at the schema `portal`. Secrets are SHA-256 hashes, times are seconds
--- since 1970-01-01 00:00 UTC.
+-- since 1970-01-01 00:00 UTC. What is unique is compared by bytes: an index in the order of a
+-- language is damaged by an update of the system's idea of it.
 
 CREATE TABLE orgs (
     id           bigint PRIMARY KEY,
-    name         text NOT NULL UNIQUE,
+    name         text COLLATE "C" NOT NULL UNIQUE,
     environment  text NOT NULL CHECK (environment IN ('production', 'sandbox', 'developer')),
     portal_limit bigint CHECK (portal_limit = 1) -- NULL: unlimited
 );
@@ -12,20 +13,20 @@ CREATE TABLE users (
     id                  bigint PRIMARY KEY,
     org_id              bigint NOT NULL REFERENCES orgs (id),
     name                text NOT NULL,
-    email               text NOT NULL,
+    email               text COLLATE "C" NOT NULL,
     manage_portal       boolean NOT NULL,
     manage_portal_users boolean NOT NULL,
     UNIQUE (org_id, email)
 );
 
 CREATE TABLE clients (
-    id          text PRIMARY KEY,
+    id          text COLLATE "C" PRIMARY KEY,
     secret_hash bytea NOT NULL
 );
 
 CREATE TABLE codes (
     hash       bytea PRIMARY KEY,
-    client_id  text NOT NULL REFERENCES clients (id),
+    client_id  text COLLATE "C" NOT NULL REFERENCES clients (id),
     user_id    bigint NOT NULL REFERENCES users (id),
     scopes     text NOT NULL, -- separated by commas
     created_at bigint NOT NULL,
@@ -34,7 +35,7 @@ CREATE TABLE codes (
 
 CREATE TABLE refresh_tokens (
     hash       bytea PRIMARY KEY,
-    client_id  text NOT NULL REFERENCES clients (id),
+    client_id  text COLLATE "C" NOT NULL REFERENCES clients (id),
     user_id    bigint NOT NULL REFERENCES users (id),
     scopes     text NOT NULL, -- separated by commas
     revoked_at bigint

@@ -30,13 +30,6 @@ impl Failure {
         }
     }
 
-    pub(super) fn code(&self) -> Option<&SqlState> {
-        match self {
-            Self::Refused(refused) => Some(refused.code()),
-            Self::NotSent(_) | Self::Lost(_) => None,
-        }
-    }
-
     /// Whether the server refused it for this constraint.
     pub(super) fn breaks(&self, constraint: &str) -> bool {
         matches!(self, Self::Refused(refused) if refused.constraint() == Some(constraint))
@@ -44,11 +37,11 @@ impl Failure {
 
     /// Whether two changes waited for each other, of which the server broke this one off.
     pub(super) fn is_deadlock(&self) -> bool {
-        self.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED)
+        matches!(self, Self::Refused(refused) if *refused.code() == SqlState::T_R_DEADLOCK_DETECTED)
     }
 
-    /// Whether another connection may do better, though this one works.
-    pub(super) fn is_of_the_connection(&self) -> bool {
+    /// Whether the connection is lost, or works where another may do better.
+    pub(super) fn ends_the_session(&self) -> bool {
         const OF_THE_CONNECTION: [&SqlState; 4] = [
             // The server has become a standby.
             &SqlState::READ_ONLY_SQL_TRANSACTION,
@@ -58,7 +51,11 @@ impl Failure {
             &SqlState::FEATURE_NOT_SUPPORTED,
             &SqlState::UNDEFINED_TABLE,
         ];
-        self.code().is_some_and(|code| OF_THE_CONNECTION.contains(&code))
+        match self {
+            Self::NotSent(_) => false,
+            Self::Refused(refused) => OF_THE_CONNECTION.contains(&refused.code()),
+            Self::Lost(_) => true,
+        }
     }
 
     /// What it means for a call that only read.

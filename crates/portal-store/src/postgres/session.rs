@@ -162,7 +162,7 @@ impl Session {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
                 let failure = Failure::of(&error);
-                if failure.is_of_the_connection() {
+                if failure.ends_the_session() {
                     self.is_retired.store(true, Ordering::Relaxed);
                 }
                 Err(failure)

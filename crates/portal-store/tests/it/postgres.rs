@@ -10,6 +10,7 @@ mod proxy;
 mod races;
 mod restart;
 mod tls;
+mod waiting;
 
 async fn open(url: &str) -> PostgresRegistry {
     PostgresRegistry::open(url).await.unwrap()
