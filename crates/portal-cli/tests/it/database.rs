@@ -1,6 +1,10 @@
 //! `serve --database-url`: servers that share a PostgreSQL database.
 
-use portal_testdb::Database;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use portal_testdb::{Cluster, Database};
 
 use crate::support::{Home, Ran, Served};
 
@@ -95,4 +99,30 @@ fn database_and_data_folder_exclude_each_other_without_password() {
         Home::new().command(&["serve", "--help"]).env("PORTAL_DATABASE_URL", url).output().unwrap(),
     );
     assert!(!help.stdout.contains("hush"), "{}", help.stdout);
+}
+
+#[test]
+fn calls_without_database_get_500_in_time_and_go_on_with_it() {
+    let (home, cluster) = (home(), Cluster::start());
+    let url = cluster.url("postgres");
+    let server = Served::start(&home, &["--database-url", &url, "--seed", "seed.toml"]);
+    assert_eq!(run(&server, &home, &["create", NAME]).status, 0);
+    cluster.kill();
+    let started = Instant::now();
+    let answer = list(&server);
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    assert!(answer.contains("INTERNAL_ERROR"), "{answer}");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    cluster.start_again();
+    assert!(run(&server, &home, &["list"]).stdout.starts_with(NAME));
+}
+
+/// What a list with an unknown token gets.
+fn list(server: &Served) -> String {
+    let address = server.url().trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = "Authorization: Zoho-oauthtoken 1000.unknown\r\nConnection: close";
+    write!(stream, "GET /crm/v7/settings/portals HTTP/1.1\r\nHost: {address}\r\n{head}\r\n\r\n")
+        .unwrap();
+    std::io::read_to_string(stream).unwrap()
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::{Row, Statement};
 
@@ -15,7 +15,11 @@ use super::url::Target;
 /// connections that commit at that moment; on one connection commits follow each other.
 const MOST: usize = 16;
 
-/// How long a call waits for a connection while there is none.
+/// Most statements at once. More wait on this side, where they are certainly not applied if they
+/// give up: behind too many others one would run out of time with the database.
+const MOST_IN_FLIGHT: usize = 64 * MOST;
+
+/// How long a call waits for its turn, and for a connection while there is none.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Between two attempts to reconnect: twice as long each time, less a random part.
@@ -29,6 +33,7 @@ pub(super) struct Pool(Arc<Shared>);
 struct Shared {
     target: Target,
     state: Mutex<State>,
+    turns: Arc<Semaphore>,
     /// One more connection was opened.
     opened: Notify,
 }
@@ -45,7 +50,12 @@ struct State {
 impl Pool {
     pub(super) fn new(target: Target, first: Session) -> Self {
         let state = State { sessions: vec![Arc::new(first)], ..State::default() };
-        Self(Arc::new(Shared { target, state: Mutex::new(state), opened: Notify::new() }))
+        Self(Arc::new(Shared {
+            target,
+            state: Mutex::new(state),
+            turns: Arc::new(Semaphore::new(MOST_IN_FLIGHT)),
+            opened: Notify::new(),
+        }))
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -58,7 +68,9 @@ impl Pool {
         statement: impl Fn(&Statements) -> &Statement,
         parameters: &Parameters<'_>,
     ) -> Result<Vec<Row>, Failure> {
-        let session = self.session(Instant::now() + PATIENCE).await?;
+        let deadline = Instant::now() + PATIENCE;
+        let _turn = self.turn(deadline).await?;
+        let session = self.session(deadline).await?;
         session.run(statement(&session.statements), parameters).await
     }
 
@@ -69,6 +81,7 @@ impl Pool {
         parameters: &Parameters<'_>,
     ) -> Result<Vec<Row>, Failure> {
         let deadline = Instant::now() + PATIENCE;
+        let _turn = self.turn(deadline).await?;
         loop {
             let session = self.session(deadline).await?;
             match session.run(statement(&session.statements), parameters).await {
@@ -76,6 +89,15 @@ impl Pool {
                 result => return result,
             }
         }
+    }
+
+    async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
+        let turn = timeout_at(deadline, Arc::clone(&self.0.turns).acquire_owned()).await;
+        turn.ok().and_then(Result::ok).ok_or_else(|| {
+            Failure::NotSent(format!(
+                "{MOST_IN_FLIGHT} statements wait for the database already; try again"
+            ))
+        })
     }
 
     /// The connection with the least to do, once there is one.

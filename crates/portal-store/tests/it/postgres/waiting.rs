@@ -1,4 +1,4 @@
-//! A create that waits for somebody else's transaction, which holds the name and isn't committed.
+//! A change that waits for somebody else's transaction, which isn't committed.
 
 use std::time::{Duration, Instant};
 
@@ -41,19 +41,23 @@ impl Waiting {
         let create = tokio::spawn(async move {
             at_work.create_portal(by.org.id, by.user.id, &name("HeldName"), at(1)).await
         });
-        let query = "SELECT count(*) FROM pg_stat_activity
-                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        let watcher = connect(&database).await;
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while watcher.query_one(query, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-            assert!(Instant::now() < deadline, "the create waits");
-        }
+        until_somebody_waits(&database).await;
         Self { registry, acme, holder, create, _database: database }
     }
 
     async fn names(&self) -> Vec<String> {
         let portals = self.registry.portals(self.acme.org.id).await.unwrap();
         portals.into_iter().map(|portal| portal.name).collect()
+    }
+}
+
+async fn until_somebody_waits(database: &Database) {
+    let query = "SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let watcher = connect(database).await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while watcher.query_one(query, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(Instant::now() < deadline, "somebody waits");
     }
 }
 
@@ -101,4 +105,29 @@ async fn create_whose_session_the_server_ends_is_unknown() {
     assert!(why.contains("terminating connection"), "{why}");
     waiting.holder.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(waiting.names().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn token_whose_grant_commits_during_revocation_is_refused() {
+    let database = Database::create();
+    let registry = seeded(&database).await;
+    let holder = connect(&database).await;
+    // As a grant does it that began before the revocation.
+    holder
+        .batch_execute(
+            "BEGIN;
+             SELECT portal.grant_access_token('1000.CLIENT', sha256('acme.token'), NULL,
+                                              sha256('held.token'), 1790000001, 180, 3600, 600,
+                                              false, 10, 15)",
+        )
+        .await
+        .unwrap();
+    let revoking = registry.clone();
+    let revoke = tokio::spawn(async move { revoking.revoke("acme.token", at(1)).await });
+    until_somebody_waits(&database).await;
+    holder.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(revoke.await.unwrap(), Ok(true));
+    let kept = "SELECT FROM portal.access_tokens WHERE hash = sha256('held.token')";
+    assert_eq!(holder.query(kept, &[]).await.unwrap().len(), 1, "or this shows nothing");
+    assert_eq!(registry.principal("held.token", at(2)).await, Ok(None));
 }
