@@ -26,7 +26,7 @@ pub(super) async fn apply(
              FROM unnest($2::text[], $3::text[], $4::bigint[]) WITH ORDINALITY
                   AS new (name, environment, portal_limit, place)
              WHERE NOT EXISTS (SELECT FROM orgs WHERE orgs.name = new.name)
-             ON CONFLICT DO NOTHING",
+             ON CONFLICT (name) DO NOTHING",
             &[&(OrgId::FIRST.0 - 1), &seed.orgs.name, &seed.orgs.environment, &seed.orgs.limit],
         )
         .await?;
@@ -41,7 +41,7 @@ pub(super) async fn apply(
              JOIN orgs ON orgs.name = org
              WHERE NOT EXISTS
                    (SELECT FROM users WHERE org_id = orgs.id AND users.email = new.email)
-             ON CONFLICT DO NOTHING",
+             ON CONFLICT (org_id, email) DO NOTHING",
             &[
                 &(UserId::FIRST.0 - 1),
                 &seed.users.org,
@@ -56,7 +56,7 @@ pub(super) async fn apply(
         .execute(
             "INSERT INTO clients (id, secret_hash)
              SELECT * FROM unnest($1::text[], $2::bytea[])
-             ON CONFLICT DO NOTHING",
+             ON CONFLICT (id) DO NOTHING",
             &[&seed.clients.id, &seed.clients.secret_hash],
         )
         .await?;
@@ -69,7 +69,7 @@ pub(super) async fn apply(
                   AS new (hash, client, org, user_email, scopes)
              JOIN orgs ON orgs.name = org
              JOIN users ON org_id = orgs.id AND email = user_email
-             ON CONFLICT DO NOTHING",
+             ON CONFLICT (hash) DO NOTHING",
             &[&tokens.hash, &tokens.client, &tokens.org, &tokens.email, &tokens.scopes],
         )
         .await?;
@@ -82,7 +82,7 @@ pub(super) async fn apply(
                   AS new (hash, client, org, user_email, scopes)
              JOIN orgs ON orgs.name = org
              JOIN users ON org_id = orgs.id AND email = user_email
-             ON CONFLICT DO NOTHING",
+             ON CONFLICT (hash) DO NOTHING",
             &[&codes.hash, &codes.client, &codes.org, &codes.email, &codes.scopes, &now],
         )
         .await?;

@@ -1,10 +1,11 @@
 //! Three registries, as three servers would have them, on one database.
 
-use portal_store::{CreateConflict, PostgresRegistry, Registry as _, TokenRules};
+use portal_model::oauth::{Grant, TokenRequest};
+use portal_store::{CreateConflict, PostgresRegistry, Registry as _, SeedGrant, TokenRules};
 use portal_testdb::Database;
 
 use super::{open, seeded};
-use crate::{act, at, name, refresh, seed};
+use crate::{ORGS, act, at, name, refresh, seed};
 
 async fn three(database: &Database) -> [PostgresRegistry; 3] {
     let url = database.url();
@@ -34,6 +35,40 @@ async fn three_started_at_once_on_empty_database_serve_same_tokens() {
         for at_registry in &registries {
             let caller = at_registry.principal(token.expose(), at(1)).await.unwrap().unwrap();
             assert_eq!(caller.org.name, "acme");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn different_seeds_added_at_once_are_all_kept() {
+    let database = Database::create();
+    let registries = three(&database).await;
+    let seeds: Vec<_> = (0..9)
+        .map(|index| {
+            let registry = registries[index % 3].clone();
+            let mut seed = seed();
+            for org in &mut seed.orgs {
+                org.name = format!("{} {index}", org.name);
+                for credential in org.users.iter_mut().flat_map(|user| &mut user.credentials) {
+                    credential.grant =
+                        SeedGrant::RefreshToken(format!("{} token", org.name).into());
+                }
+            }
+            tokio::spawn(async move { registry.apply_seed(&seed, at(1)).await.unwrap() })
+        })
+        .collect();
+    for seed in seeds {
+        seed.await.unwrap();
+    }
+    for index in 0..9 {
+        for org in ORGS {
+            let org = format!("{org} {index}");
+            let grant = Grant::RefreshToken(format!("{org} token").into());
+            let request = TokenRequest::new("1000.CLIENT", "hush".to_owned(), grant);
+            let granted = registries[0].grant(&request, TokenRules::LifetimesOnly, at(1)).await;
+            let token = granted.unwrap().unwrap().access_token;
+            let caller = registries[1].principal(token.expose(), at(1)).await.unwrap().unwrap();
+            assert_eq!(caller.org.name, org);
         }
     }
 }
