@@ -13,8 +13,9 @@ use tokio_postgres::{Client, Row, Statement};
 use super::failure::{Failure, describe};
 use super::url::Target;
 
-/// How long everything that makes a connection may take.
-const READY_WITHIN: Duration = Duration::from_secs(5);
+/// How long everything that makes a connection may take, over all hosts of a URL. No call waits as
+/// long.
+const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long the server has to answer a statement. What waits for a lock is broken off before.
 pub(super) const ANSWERED_WITHIN: Duration = Duration::from_secs(10);

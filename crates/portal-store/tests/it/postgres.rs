@@ -6,6 +6,7 @@ use portal_testdb::Database;
 use crate::{at, seed};
 
 mod loss;
+mod processes;
 mod proxy;
 mod races;
 mod restart;
