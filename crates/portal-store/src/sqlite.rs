@@ -10,17 +10,16 @@ use portal_model::{Portal, PortalName, Timestamp};
 use crate::commit::Writer;
 use crate::error::RegistryError;
 use crate::org::{OrgId, Principal, UserId};
+use crate::principals::Principals;
 use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
 use crate::seed::Seed;
 use crate::token::{self, Hashed, TokenRules};
 use credentials::{HashedGrant, HashedRequest};
-use principals::Principals;
 use readers::Readers;
 
 mod credentials;
 pub(crate) mod database;
 mod portals;
-mod principals;
 mod readers;
 mod seeding;
 

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use portal_http::server::{FaultSpec, PortalService, Server, ServerLimits, raise_nofile_limit};
+use portal_model::Secret;
 use portal_model::outcome::ExitClass;
-use portal_store::{MemoryRegistry, Registry, Seed};
+use portal_store::{MemoryRegistry, PostgresRegistry, Registry, Seed};
 use serde::Serialize;
 
 use crate::data_folder;
@@ -30,6 +31,10 @@ pub(crate) struct Args {
     /// Keep portals, orgs and credentials in this folder
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Keep portals, orgs and credentials in this PostgreSQL database, which servers may share
+    #[arg(long, value_name = "URL", env = "PORTAL_DATABASE_URL", hide_env_values = true)]
+    #[arg(conflicts_with = "data")]
+    database_url: Option<Secret<String>>,
     /// Serve the orgs in this file
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
@@ -69,8 +74,9 @@ pub(crate) struct Args {
 }
 
 const HELP: &str = "\
-Without a seed file it has one org and tells its credentials when it starts. Without a data folder \
-everything is gone when it ends.
+Without a seed file it has one org and tells its credentials when it starts; a database has the orgs of \
+every seed that was ever given with it. Without a data folder or a database everything is gone when it \
+ends.
 
 A fault has a METHOD (GET, POST or PUT for calls under /crm, TOKEN for the token endpoint; all without \
 one), a POINT (request: before anything is done; committed: done, but not yet answered), an ACTION \
@@ -111,6 +117,10 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     let seed = args.seed.as_deref().map(read_seed).transpose()?;
     let server = Server::bind(args.listen).await?;
+    if let Some(url) = &args.database_url {
+        let registry = open_database(url, seed.as_ref()).await?;
+        return serve(args, server, registry, None, printer).await;
+    }
     match (&args.data, seed) {
         (Some(folder), Some(seed)) => {
             let registry = data_folder::open(folder, &seed).await?;
@@ -128,6 +138,27 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             serve(args, server, registry, org.as_ref(), printer).await
         }
     }
+}
+
+/// Opens the registry in the database at `url`, and adds `seed` to it.
+async fn open_database(
+    url: &Secret<String>,
+    seed: Option<&Seed>,
+) -> Result<PostgresRegistry, Failure> {
+    let registry = PostgresRegistry::open(url.expose()).await?;
+    match seed {
+        Some(seed) => registry
+            .apply_seed(seed, data_folder::now()?)
+            .await
+            .context("the orgs can't be kept")?,
+        // Servers that start at once would each tell the credentials of another org.
+        None if registry.is_empty().await? => {
+            return Err(Failure::usage("the database has no org yet")
+                .hint("`--seed FILE` gives it orgs, users and credentials"));
+        }
+        None => {}
+    }
+    Ok(registry)
 }
 
 async fn serve<R: Registry>(
@@ -170,7 +201,8 @@ async fn serve<R: Registry>(
     }
     // Before clients learn that the server is up, so that no signal finds it without handlers.
     let signals = signals::count().context("failed to install signal handlers")?;
-    announce(&local_url(server.address()), org, args.data.is_some(), printer);
+    let is_persistent = args.data.is_some() || args.database_url.is_some();
+    announce(&local_url(server.address()), org, is_persistent, printer);
     tokio::select! {
         () = server.serve(service.build(), signals::reached(signals.clone(), 1)) => {
             Ok(ExitClass::Success)

@@ -10,6 +10,8 @@
 mod batch;
 mod crash;
 mod create;
+#[cfg(unix)]
+mod database;
 mod doctor;
 mod doubt;
 mod generate;

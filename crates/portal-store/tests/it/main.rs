@@ -1,4 +1,4 @@
-//! What an engine does over a real folder, and between real processes.
+//! What an engine does over a real folder or database, and between real processes.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,6 +14,8 @@ use portal_store::{Principal, Registry, Seed, TokenRules};
 
 mod agreement;
 mod open;
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres;
 mod processes;
 
 /// An org without a limit, one with a limit, and a sandbox; each has a refresh token and a code.

@@ -9,7 +9,7 @@ use crate::token::Hashed;
 /// A cache that is emptied when the second changes, so that a revocation by another process is
 /// never missed for longer; one by this process empties it at once.
 #[derive(Default)]
-pub(super) struct Principals(Mutex<Found>);
+pub(crate) struct Principals(Mutex<Found>);
 
 #[derive(Default)]
 struct Found {
@@ -21,10 +21,10 @@ struct Found {
 
 /// When a look-up began: what it finds is kept only if nothing was revoked meanwhile.
 #[derive(Clone, Copy)]
-pub(super) struct Epoch(u64);
+pub(crate) struct Epoch(u64);
 
 impl Principals {
-    pub(super) fn get(&self, access_token: &Hashed, now: i64) -> Result<Principal, Epoch> {
+    pub(crate) fn get(&self, access_token: &Hashed, now: i64) -> Result<Principal, Epoch> {
         let mut found = self.lock();
         if found.second != now {
             found.second = now;
@@ -33,14 +33,14 @@ impl Principals {
         found.principals.get(access_token).cloned().ok_or(Epoch(found.epoch))
     }
 
-    pub(super) fn keep(&self, access_token: Hashed, principal: &Principal, now: i64, since: Epoch) {
+    pub(crate) fn keep(&self, access_token: Hashed, principal: &Principal, now: i64, since: Epoch) {
         let mut found = self.lock();
         if found.second == now && found.epoch == since.0 {
             found.principals.insert(access_token, principal.clone());
         }
     }
 
-    pub(super) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         let mut found = self.lock();
         found.epoch += 1;
         found.principals.clear();
