@@ -1,4 +1,4 @@
-//! Values that must never be seen: [`Secret`].
+//! Values that must not be shown: [`Secret`].
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// A value that `Debug` and `Display` show as `[redacted]`.
 ///
-/// It is read with [`expose`](Self::expose) only, so that every place that uses the value can be
-/// found by that word. Serialising writes the value: a token answer must carry its token.
+/// Only [`expose`](Self::expose) reads it, so that every use of the value can be found by that
+/// word. Serializing writes the value: a token response must carry its token.
 ///
 /// ```
 /// use portal_model::Secret;
@@ -21,17 +21,17 @@ use serde::{Deserialize, Serialize};
 pub struct Secret<T>(T);
 
 impl<T> Secret<T> {
-    /// Hides `value`.
+    /// Wraps `value`.
     pub const fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// The value itself.
+    /// The value.
     pub const fn expose(&self) -> &T {
         &self.0
     }
 
-    /// The value itself, given away.
+    /// Consumes it and returns the value.
     pub fn into_exposed(self) -> T {
         self.0
     }

@@ -11,17 +11,17 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use portal_http::server::{FaultSpec, PortalService, Server, ServerLimits, raise_nofile_limit};
 use portal_model::Secret;
-use portal_model::outcome::ExitClass;
 use portal_store::{MemoryRegistry, PostgresRegistry, Registry, Seed};
 use serde::Serialize;
 
 use crate::data_folder;
 use crate::default_org::DefaultOrg;
+use crate::exit::ExitClass;
 use crate::failure::Failure;
 use crate::log;
 use crate::printer::Printer;
 
-/// Serve the API to rehearse on, as the real service answers
+/// Serve the API on this machine, to rehearse on
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Args {
@@ -79,7 +79,7 @@ every seed that was ever given with it. Without a data folder or a database ever
 ends.
 
 A fault has a METHOD (GET, POST or PUT for calls under /crm, TOKEN for the token endpoint; all without \
-one), a POINT (request: before anything is done; committed: done, but not yet answered), an ACTION \
+one), a POINT (request: before anything is done; committed: done, but no response sent yet), an ACTION \
 (drop, delay=300ms, 429, 429=SECONDS, 500, html, cut, expire) and hits N of every M matching calls.
 
 Example:
@@ -150,11 +150,11 @@ async fn open_database(
         Some(seed) => registry
             .apply_seed(seed, data_folder::now()?)
             .await
-            .context("the orgs can't be kept")?,
-        // Servers that start at once would each tell the credentials of another org.
+            .context("cannot store the orgs of the seed file")?,
+        // Servers that start at once would each announce the credentials of another org.
         None if registry.is_empty().await? => {
             return Err(Failure::usage("the database has no org yet")
-                .hint("`--seed FILE` gives it orgs, users and credentials"));
+                .hint("pass `--seed FILE` with orgs, users and credentials"));
         }
         None => {}
     }

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -23,11 +24,26 @@ impl Home {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portal"));
         command.args(arguments).env_clear().env("HOME", self.path()).current_dir(self.path());
+        // The test servers take effect at once: proof of absence need not take a minute.
+        command.env("PORTAL_PROCESSING_TIME", "300ms").env("PORTAL_LIST_LAG", "0s");
         command
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Ran::from(self.command(arguments).output().unwrap())
+    }
+
+    /// The intent log's files.
+    pub(crate) fn intents(&self) -> Vec<PathBuf> {
+        let directory = self.path().join(".local/state/portal/intents");
+        let files = std::fs::read_dir(directory).into_iter().flatten();
+        let files = files.map(|file| file.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).collect()
+    }
+
+    /// What is unfinished, as `portal recover --list` has it.
+    pub(crate) fn unfinished(&self) -> Vec<Value> {
+        self.run(&["--output", "json", "recover", "--list"]).json()
     }
 }
 
@@ -114,12 +130,12 @@ impl Served {
     /// Its exit status.
     #[cfg(unix)]
     pub(crate) fn wait(mut self) -> i32 {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
                 return status.code().expect("it was not killed");
             }
-            assert!(std::time::Instant::now() < deadline, "it ends");
+            assert!(Instant::now() < deadline, "it ends");
             std::thread::yield_now();
         }
     }
@@ -168,6 +184,15 @@ impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// Asks again until it is so; a test that waits for a minute fails.
+pub(crate) fn until(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it took a minute");
+        std::thread::yield_now();
     }
 }
 

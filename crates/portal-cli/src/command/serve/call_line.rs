@@ -8,7 +8,7 @@ use crate::printer::printable;
 
 /// `POST /crm/v7/settings/portals  400 ALREADY_USED  2 ms  Acme`
 pub(super) fn text(call: &AccessLogEntry) -> String {
-    let status = call.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+    let status = call.status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
     let style = style(call);
     let mut line = format!(
         "{:4} {}  {style}{status}{}{style:#}  {} ms",
