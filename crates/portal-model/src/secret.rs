@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A value that `Debug` and `Display` show as `[redacted]`.
+/// A value that `Debug` shows as `[redacted]`. It has no `Display`: formatting it by mistake would
+/// send the word instead of the value.
 ///
 /// Only [`expose`](Self::expose) reads it, so that every use of the value can be found by that
 /// word. Serializing writes the value: a token response must carry its token.
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// use portal_model::Secret;
 ///
 /// let token = Secret::new("1000.abc.def".to_owned());
-/// assert_eq!(format!("{token} {token:?}"), "[redacted] [redacted]");
+/// assert_eq!(format!("{token:?}"), "[redacted]");
 /// assert_eq!(token.expose(), "1000.abc.def");
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,11 +47,5 @@ impl<T> From<T> for Secret<T> {
 impl<T> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
-    }
-}
-
-impl<T> fmt::Display for Secret<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad("[redacted]")
     }
 }
