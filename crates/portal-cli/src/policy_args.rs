@@ -41,6 +41,24 @@ impl PolicyArgs {
     }
 }
 
+/// Times that no clock overflows with.
 fn duration(text: &str) -> Result<Duration, &'static str> {
-    humantime::parse_duration(text).map_err(|_| "expected a time such as 300ms, 10s or 2m")
+    const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+    match humantime::parse_duration(text) {
+        Ok(time) if time <= LONGEST => Ok(time),
+        Ok(_) => Err("expected at most 7 days"),
+        Err(_) => Err("expected a time such as 300ms, 10s or 2m"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_beyond_a_week_is_refused() {
+        assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
+        assert_eq!(duration("9223372036854775807s"), Err("expected at most 7 days"));
+        assert!(duration("soon").is_err());
+    }
 }

@@ -233,7 +233,8 @@ struct After(Option<Duration>);
 
 impl fmt::Display for After {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |time| write!(f, "; it asks to wait {time:?}"))
+        let asked = self.0.filter(|time| !time.is_zero());
+        asked.map_or(Ok(()), |time| write!(f, "; it asks to wait {time:?}"))
     }
 }
 

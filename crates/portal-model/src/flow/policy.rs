@@ -182,6 +182,7 @@ mod tests {
         for policy in [Policy::default(), Policy::batch(), Policy::rehearsal()] {
             assert_eq!(policy.check(), Ok(()));
         }
+        assert_eq!(Policy::batch().deadline, Duration::from_secs(900));
         let just = Policy { deadline: Duration::from_secs(150), ..Policy::default() };
         assert_eq!(just.check(), Ok(()));
         let short = Policy { deadline: Duration::from_secs(149), ..Policy::default() };

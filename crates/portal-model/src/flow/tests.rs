@@ -892,6 +892,13 @@ fn rejected_token_is_named_and_replaced_once_per_request() {
 }
 
 #[test]
+fn token_rejected_after_long_attempt_is_replaced_in_full_time() {
+    let mut script = create().ready().lasting(25).sends().lasting(30).handle(invalid_token());
+    assert_eq!(script.timeout(), 10);
+    assert_eq!(script.asks_for_token(), Some(TokenId(1)));
+}
+
+#[test]
 fn accounts_server_that_fails_buys_no_second_replacement() {
     let script = create().token().list(invalid_token());
     let script = script.no_token(TokenError::NoResponse(NoResponse::TimedOut)).waits(1000);
@@ -1008,6 +1015,27 @@ fn rejection_by_repeated_copy_of_rename_is_verified() {
         let outcome = script.attempt(renamed(code)).shows_portals(&[("1", "AcmeNew", true)]).ends();
         assert!(matches!(outcome, RenameOutcome::Renamed { .. }), "{code}");
     }
+}
+
+#[test]
+fn rename_told_to_wait_beyond_deadline_is_verified_at_once() {
+    let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]);
+    let script = script.attempt(retry_after(429, "3600"));
+    let outcome = script.shows_portals(&[("1", "AcmeNew", true)]).ends();
+    assert!(matches!(outcome, RenameOutcome::Renamed { .. }));
+    let mut script = rename().token().shows_portals(&[("1", "AcmeOld", false)]);
+    script = script.attempt(retry_after(429, "3600"));
+    let outcome = loop {
+        match script.flow.step(script.now) {
+            Step::WaitUntil(time) => script.now = time,
+            Step::List { .. } => script = script.shows_portals(&[("1", "AcmeOld", false)]),
+            Step::Done(outcome) => break *outcome,
+            step => panic!("{step:?}"),
+        }
+    };
+    assert_eq!(script.elapsed(), Duration::from_secs(10));
+    let RenameOutcome::NotRenamed { reason, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(matches!(reason, NotDone::RateLimited { .. }), "{reason:?}");
 }
 
 // What drivers see.

@@ -75,11 +75,7 @@ impl<E: Effect> Flow<E> {
             }
             Reply::RateLimited { by_service } => {
                 self.put_in_doubt(now, Doubt::RateLimited, by_service);
-                if E::REPEAT == Repeat::AfterProvedAbsence {
-                    self.phase = Phase::Verify(IfAbsent::Repeat);
-                }
-                let retry_after = response.retry_after;
-                self.retry(now, jitter, NotDone::RateLimited { retry_after }, retry_after);
+                self.on_rate_limited_attempt(now, jitter, response.retry_after);
             }
             Reply::TokenRejected(error) => {
                 self.attempts -= 1;
@@ -108,6 +104,21 @@ impl<E: Effect> Flow<E> {
             Phase::Verify(_) => self.no_later_than_last_list(now, wake_at),
             _ => wake_at,
         });
+    }
+
+    /// The service limits the rate of attempts.
+    fn on_rate_limited_attempt(
+        &mut self,
+        now: Duration,
+        jitter: Jitter,
+        retry_after: Option<Duration>,
+    ) {
+        self.retry(now, jitter, NotDone::RateLimited { retry_after }, retry_after);
+        // Rule 12: where no attempt fits after the wait, the flow stops sending and verifies at once.
+        let fits = self.check_attempt(self.wake_at.unwrap_or(now)).is_ok();
+        if E::REPEAT == Repeat::AfterProvedAbsence && fits {
+            self.phase = Phase::Verify(IfAbsent::Repeat);
+        }
     }
 
     /// An attempt ended without a response that says what the service did.
