@@ -183,6 +183,9 @@ mod tests {
             assert_eq!(policy.check(), Ok(()));
         }
         assert_eq!(Policy::batch().deadline, Duration::from_secs(900));
+        let rehearsal = Policy::rehearsal();
+        let delays = [rehearsal.processing_time, rehearsal.list_lag];
+        assert_eq!(delays, [Duration::from_secs(1), Duration::ZERO]);
         let just = Policy { deadline: Duration::from_secs(150), ..Policy::default() };
         assert_eq!(just.check(), Ok(()));
         let short = Policy { deadline: Duration::from_secs(149), ..Policy::default() };
