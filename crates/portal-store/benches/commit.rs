@@ -1,4 +1,5 @@
-//! What group commit is worth: creates a second with 1 and with 64 in flight, on this disk.
+//! Durable creates a second with 1 and with 64 in flight, beside a bare insert loop over the same
+//! schema with the same pragmas, 1 and 64 inserts a commit, on this disk.
 //! Compare the numbers of one run with each other only.
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -8,7 +9,10 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_model::{PortalName, Timestamp};
-use portal_store::{Registry, Seed, SqliteRegistry, TokenRules};
+use portal_store::{Principal, Registry, Seed, SqliteRegistry, TokenRules};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 const SEED: &str = r#"
@@ -28,33 +32,78 @@ fn main() {
     divan::main();
 }
 
-#[divan::bench(args = [1, 64], sample_count = 50)]
+/// What the registry adds to the bare inserts: tasks, the queue, responses, checkpoints.
+#[divan::bench(args = [1, 64], sample_count = 200, sample_size = 1)]
 fn create(bencher: Bencher<'_, '_>, in_flight: usize) {
-    let folder = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
     let now: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
-    let registry = SqliteRegistry::open(folder.path()).unwrap();
-    let acme = runtime.block_on(async {
-        registry.apply_seed(&SEED.parse::<Seed>().unwrap(), now).await.unwrap();
-        let grant = Grant::RefreshToken("1000.acme.all".to_owned().into());
-        let request = TokenRequest::new("1000.ACME", "acme-secret".to_owned(), grant);
-        let granted = registry.grant(&request, TokenRules::LifetimesOnly, now).await;
-        let token = granted.unwrap().unwrap().access_token;
-        registry.principal(token.expose(), now).await.unwrap().unwrap()
-    });
+    let (registry, acme) = runtime.block_on(seeded(directory.path(), now));
     let number = AtomicU64::new(0);
     bencher.counter(ItemsCount::new(in_flight)).bench(|| {
         runtime.block_on(async {
             let mut creates = JoinSet::new();
             for _ in 0..in_flight {
-                let number = number.fetch_add(1, Ordering::Relaxed);
-                let name: PortalName = format!("Portal{number}").parse().unwrap();
+                let name: PortalName = name(&number).parse().unwrap();
                 let (registry, org, user) = (registry.clone(), acme.org.id, acme.user.id);
                 creates.spawn(async move {
-                    registry.create_portal(org, user, &name, now).await.unwrap().unwrap()
+                    registry.create_portal(org, user, &name, now).await.unwrap().unwrap();
                 });
             }
             creates.join_all().await
         })
     });
+}
+
+/// The limit: what SQLite itself needs for the rows, one thread, one statement.
+#[divan::bench(args = [1, 64], sample_count = 200, sample_size = 1)]
+fn bare_insert(bencher: Bencher<'_, '_>, per_commit: usize) {
+    let directory = tempfile::tempdir().unwrap();
+    let now: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
+    let (registry, acme) = Runtime::new().unwrap().block_on(seeded(directory.path(), now));
+    drop(registry);
+    let connection = Connection::open(directory.path().join("registry.sqlite")).unwrap();
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+             PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON",
+        )
+        .unwrap();
+    let (org, user) = (acme.org.id.to_string(), acme.user.id.to_string());
+    let (org, user): (i64, i64) = (org.parse().unwrap(), user.parse().unwrap());
+    let number = AtomicU64::new(0);
+    bencher.counter(ItemsCount::new(per_commit)).bench_local(|| {
+        connection.prepare_cached("BEGIN IMMEDIATE").unwrap().execute([]).unwrap();
+        let mut insert = connection
+            .prepare_cached(
+                "INSERT INTO portals (org_id, name, name_key, created_at, created_by,
+                                      modified_at, modified_by)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?5)",
+            )
+            .unwrap();
+        for _ in 0..per_commit {
+            let name = name(&number);
+            let key = name.to_ascii_lowercase();
+            insert.execute((org, name, key, now.unix_seconds(), user)).unwrap();
+        }
+        connection.prepare_cached("COMMIT").unwrap().execute([]).unwrap();
+    });
+}
+
+/// A name that sorts at random: the unique index on names has no order to profit from.
+fn name(number: &AtomicU64) -> String {
+    let number = number.fetch_add(1, Ordering::Relaxed);
+    format!("Portal{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+async fn seeded(directory: &std::path::Path, now: Timestamp) -> (SqliteRegistry, Principal) {
+    let registry = SqliteRegistry::open(directory).unwrap();
+    registry.apply_seed(&SEED.parse::<Seed>().unwrap(), now).await.unwrap();
+    let grant = Grant::RefreshToken("1000.acme.all".to_owned().into());
+    let request = TokenRequest::new("1000.ACME", "acme-secret".to_owned(), grant);
+    let granted = registry.grant(&request, TokenRules::LifetimesOnly, now).await;
+    let token = granted.unwrap().unwrap().access_token;
+    let acme = registry.principal(token.expose(), now).await.unwrap().unwrap();
+    (registry, acme)
 }

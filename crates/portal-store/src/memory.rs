@@ -140,7 +140,7 @@ impl State {
         user: UserId,
         name: &PortalName,
         now: Timestamp,
-    ) -> Result<Result<Portal, CreateConflict>, RegistryError> {
+    ) -> Result<Result<(), CreateConflict>, RegistryError> {
         let (owner, actor) = self.actor(org, user)?;
         if owner.portal_limit == PortalLimit::One && self.by_org.contains_key(&org) {
             return Ok(Err(CreateConflict::LimitReached));
@@ -158,10 +158,10 @@ impl State {
         portal.modified_by = Some(actor);
         portal.active = Some(true);
         portal.zaid = Some(zaid.to_string());
-        self.portals.push((org, portal.clone()));
+        self.portals.push((org, portal));
         self.by_name.insert(key, at);
         self.by_org.entry(org).or_default().push(at);
-        Ok(Ok(portal))
+        Ok(Ok(()))
     }
 
     fn rename_portal(
@@ -242,7 +242,7 @@ impl Registry for MemoryRegistry {
         user: UserId,
         name: &PortalName,
         now: Timestamp,
-    ) -> Result<Result<Portal, CreateConflict>, RegistryError> {
+    ) -> Result<Result<(), CreateConflict>, RegistryError> {
         self.lock().create_portal(org, user, name, whole_seconds(now))
     }
 

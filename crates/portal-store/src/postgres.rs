@@ -220,7 +220,7 @@ impl Registry for PostgresRegistry {
         user: UserId,
         name: &PortalName,
         now: Timestamp,
-    ) -> Result<Result<Portal, CreateConflict>, RegistryError> {
+    ) -> Result<Result<(), CreateConflict>, RegistryError> {
         let (name, now) = (name.clone(), now.unix_seconds());
         self.change(move |inner| async move {
             portals::create(&inner.pool, org, user, &name, now).await

@@ -71,15 +71,15 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Principal>, RegistryError>> + Send;
 
-    /// Creates a portal. An org or user that the registry doesn't have is an error of the caller:
-    /// [`RegistryError::NotApplied`].
+    /// Creates a portal, active from now on, its creator `user`. An org or user that the registry
+    /// does not have is an error of the caller: [`RegistryError::NotApplied`].
     fn create_portal(
         &self,
         org: OrgId,
         user: UserId,
         name: &PortalName,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Result<Portal, CreateConflict>, RegistryError>> + Send;
+    ) -> impl Future<Output = Result<Result<(), CreateConflict>, RegistryError>> + Send;
 
     /// Gives the portal `old` of `org` another name, and `old` free at once. The same name in
     /// other letters is no conflict.

@@ -14,9 +14,11 @@ use crate::principals::Principals;
 use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
 use crate::seed::Seed;
 use crate::token::{self, Hashed, TokenRules};
+use checkpoint::Checkpoints;
 use credentials::{HashedGrant, HashedRequest};
 use readers::Readers;
 
+pub(crate) mod checkpoint;
 mod credentials;
 pub(crate) mod database;
 mod portals;
@@ -47,7 +49,8 @@ impl SqliteRegistry {
     /// file is of a newer version, is no registry, or another process keeps it locked.
     pub fn open(folder: &Path) -> Result<Self, RegistryError> {
         let (connection, path) = database::open(folder)?;
-        let writer = Writer::start(connection, path.clone())?;
+        let checkpoints = Checkpoints::start(database::open_for_checkpoints(&path)?)?;
+        let writer = Writer::start(connection, path.clone(), checkpoints)?;
         let readers = Readers::new(path.clone());
         Ok(Self(Arc::new(Inner { path, writer, readers, principals: Principals::default() })))
     }
@@ -144,7 +147,7 @@ impl Registry for SqliteRegistry {
         user: UserId,
         name: &PortalName,
         now: Timestamp,
-    ) -> Result<Result<Portal, CreateConflict>, RegistryError> {
+    ) -> Result<Result<(), CreateConflict>, RegistryError> {
         let (name, now) = (name.clone(), now.unix_seconds());
         let work = move |connection: &_| portals::create(connection, org, user, &name, now);
         self.0.writer.commit(work).await

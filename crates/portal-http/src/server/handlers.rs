@@ -44,7 +44,7 @@ async fn create<R: Registry>(
     let CreatePortal { name, .. } = CreatePortal::parse(request.complete_body()?)?;
     let (org, user) = (principal.org.id, principal.user.id);
     match state.registry.create_portal(org, user, &name, state.now()).await? {
-        Ok(portal) => Ok(CreatePortal::answer(version, &portal.name)),
+        Ok(()) => Ok(CreatePortal::answer(version, name.as_str())),
         Err(CreateConflict::LimitReached) => Err(ApiError::limit_reached(1).into()),
         // About the item, while the limit is about the org: the envelopes differ.
         Err(CreateConflict::NameTaken) => Err(Refusal::Item(ApiError::already_used()).into()),

@@ -52,7 +52,12 @@ impl From<RateLimited> for RequestError {
 
 impl From<RegistryError> for RequestError {
     fn from(error: RegistryError) -> Self {
-        Self::Registry(error)
+        match error {
+            RegistryError::Overloaded => {
+                Self::RateLimited(RateLimited { retry_after: Duration::from_secs(1) })
+            }
+            error => Self::Registry(error),
+        }
     }
 }
 

@@ -16,7 +16,8 @@ fn writer(folder: &tempfile::TempDir) -> (Writer, PathBuf) {
         )
         .unwrap();
     connection.pragma_update(None, "foreign_keys", true).unwrap();
-    (Writer::start(connection, path.clone()).unwrap(), path)
+    let checkpoints = Checkpoints::start(Connection::open(&path).unwrap()).unwrap();
+    (Writer::start(connection, path.clone(), checkpoints).unwrap(), path)
 }
 
 fn insert(connection: &Connection) -> rusqlite::Result<usize> {
@@ -36,7 +37,7 @@ fn begin<T>(change: &mut Pin<&mut impl Future<Output = T>>) {
 /// A transaction that runs from now on until it is released.
 fn keep_busy(
     writer: &Writer,
-) -> (impl Future<Output = Result<(), RegistryError>> + use<'_>, mpsc::Sender<()>) {
+) -> (Pin<Box<impl Future<Output = Result<(), RegistryError>> + use<'_>>>, mpsc::Sender<()>) {
     let (started, has_started) = mpsc::channel();
     let (release, released) = mpsc::channel();
     let mut running = Box::pin(writer.commit(move |_| {
@@ -61,7 +62,7 @@ async fn what_arrives_while_a_commit_runs_goes_into_the_next_one() {
     let other = path.clone();
     let mut last = pin!(writer.commit(move |connection| {
         // In one transaction with the others, none of which is committed.
-        Ok((count(connection), count(&Connection::open(other)?)))
+        Ok((count(connection), count(&Connection::open(&other)?)))
     }));
     begin(&mut last);
     release.send(()).unwrap();
@@ -92,6 +93,76 @@ async fn a_change_that_fails_is_undone_alone() {
     assert_eq!((first.await, last.await), (Ok(1), Ok(1)));
     assert!(matches!(failing.await, Err(RegistryError::NotApplied(_))));
     assert_eq!(count(&Connection::open(path).unwrap()), 2);
+}
+
+#[tokio::test]
+async fn batch_with_a_failing_change_applies_every_other_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, path) = writer(&folder);
+    let (running, release) = keep_busy(&writer);
+    let work = |number: u32| {
+        move |connection: &Connection| match number % 5 {
+            // A full disk has the engine roll back all that came before.
+            3 => {
+                connection.pragma_update(None, "max_page_count", 1)?;
+                let text = "INSERT INTO changes (text) VALUES (zeroblob(1000000))";
+                let result = connection.execute(text, []);
+                connection.pragma_update(None, "max_page_count", 1_000_000)?;
+                result
+            }
+            _ => connection.execute("INSERT INTO changes (id) VALUES (?)", [number]),
+        }
+    };
+    let mut changes: Vec<_> = (0..20).map(|it| Box::pin(writer.commit(work(it)))).collect();
+    for change in &mut changes {
+        begin(&mut change.as_mut());
+    }
+    release.send(()).unwrap();
+    running.await.unwrap();
+    for (change, number) in changes.into_iter().zip(0..) {
+        match (change.await, number % 5) {
+            (Err(RegistryError::NotApplied(why)), 3) => assert!(why.contains("full"), "{why}"),
+            (result, _) => assert_eq!(result, Ok(1), "{number}"),
+        }
+    }
+    assert_eq!(count(&Connection::open(path).unwrap()), 16);
+}
+
+#[tokio::test]
+async fn change_beyond_the_queue_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, path) = writer(&folder);
+    let (running, release) = keep_busy(&writer);
+    let mut waiting: Vec<_> =
+        (0..MAX_WAITING).map(|_| Box::pin(writer.commit(|_| Ok(())))).collect();
+    for change in &mut waiting {
+        begin(&mut change.as_mut());
+    }
+    assert_eq!(writer.commit(insert).await, Err(RegistryError::Overloaded));
+    release.send(()).unwrap();
+    running.await.unwrap();
+    for change in waiting {
+        assert_eq!(change.await, Ok(()));
+    }
+    assert_eq!(writer.commit(insert).await, Ok(1));
+    assert_eq!(count(&Connection::open(path).unwrap()), 1);
+}
+
+#[test]
+fn callers_in_another_runtime_survive_the_end_of_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, _) = writer(&folder);
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let (mut running, release) = keep_busy(&writer);
+    let mut ended = Box::pin(writer.commit(insert));
+    let mut alive = Box::pin(writer.commit(insert));
+    first.block_on(async { begin(&mut ended.as_mut()) });
+    second.block_on(async { begin(&mut alive.as_mut()) });
+    drop(first);
+    release.send(()).unwrap();
+    second.block_on(&mut running).unwrap();
+    assert_eq!(second.block_on(alive), Ok(1));
 }
 
 #[tokio::test]

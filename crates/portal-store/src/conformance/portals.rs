@@ -17,7 +17,8 @@ async fn create<R: Registry>(
     by: &Principal,
     text: &str,
 ) -> Result<Portal, CreateConflict> {
-    registry.create_portal(by.org.id, by.user.id, &name(text), at(1)).await.unwrap()
+    registry.create_portal(by.org.id, by.user.id, &name(text), at(1)).await.unwrap()?;
+    Ok(registry.portal(by.org.id, text).await.unwrap().unwrap())
 }
 
 async fn rename<R: Registry>(

@@ -16,7 +16,7 @@ pub(super) const CREATE: &str = "
                          created_at, created_by, modified_at, modified_by)
     VALUES ($1, (SELECT portal_limit FROM orgs WHERE id = $1), $2, $3, $4, $5, $4, $5)
     ON CONFLICT DO NOTHING
-    RETURNING id, (SELECT name FROM users WHERE id = created_by)";
+    RETURNING id";
 
 /// A statement of its own, because one sees what was committed before it began, and the portal
 /// that was in the way of a create may have come while that ran.
@@ -70,21 +70,16 @@ pub(super) async fn create(
     user: UserId,
     name: &PortalName,
     now: i64,
-) -> Result<Result<Portal, CreateConflict>, RegistryError> {
+) -> Result<Result<(), CreateConflict>, RegistryError> {
     let key = name_key(name.as_str());
     let created = pool
         .change(|it| &it.create_portal, &[&org.0, &name.as_str(), &key, &now, &user.0])
         .await
         .map_err(|failure| unknown_actor(failure, org, user))?;
-    let Some(row) = created.first() else { return why_not_created(pool, org).await.map(Err) };
-    let actor = UserRef::new(get::<String>(row, 1)?, user.to_string());
-    let now = Timestamp::from_unix_seconds(now);
-    let mut portal = Portal::new(name.as_str());
-    portal.zaid = Some(get::<i64>(row, 0)?.to_string());
-    portal.active = Some(true);
-    (portal.created_time, portal.modified_time) = (now, now);
-    (portal.created_by, portal.modified_by) = (Some(actor.clone()), Some(actor));
-    Ok(Ok(portal))
+    if created.is_empty() {
+        return why_not_created(pool, org).await.map(Err);
+    }
+    Ok(Ok(()))
 }
 
 /// The engine doesn't say which index it was, and looks at either first when both are in the way.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::RegistryError;
@@ -21,11 +22,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// The version that a file has after every migration; a new one has 0.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Each leads to the next version.
-const MIGRATIONS: [&str; VERSION as usize] =
-    [include_str!("../../migrations/sqlite/0001_registry.sql")];
+const MIGRATIONS: [&str; VERSION as usize] = [
+    include_str!("../../migrations/sqlite/0001_registry.sql"),
+    include_str!("../../migrations/sqlite/0002_portals_without_look_ups.sql"),
+];
 
 /// Makes the folder and the file where they are missing, readable by their owner only, and brings
 /// the file up to date. Any number of processes may do so at once.
@@ -51,6 +54,18 @@ pub(crate) fn open(folder: &Path) -> Result<(Connection, PathBuf), RegistryError
     Ok((connection, path))
 }
 
+/// Opens one more connection to a file that is up to date, to do checkpoints only.
+pub(crate) fn open_for_checkpoints(path: &Path) -> Result<Connection, RegistryError> {
+    let open = || {
+        let connection = connect(path)?;
+        // A connection that has read nothing yet does not know of the log, and its checkpoints do
+        // nothing.
+        connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
+        Ok(connection)
+    };
+    open().map_err(|error| RegistryError::NotApplied(sentence(&error, path)))
+}
+
 /// Opens one more connection to a file that is up to date.
 pub(crate) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(path)?;
@@ -65,15 +80,20 @@ fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
     // A commit is on the disk before it returns; `fullfsync` makes macOS mean it.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", true)?;
-    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    // They have a thread of their own.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(connection)
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_handler(Some(wait_a_moment))?;
+    wait_for_others(&mut connection)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // Whichever connection moves the log into the file; the last one to close does it as well.
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    // Without it a statement whose parameters are bound anew is parsed and planned anew.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -96,10 +116,12 @@ fn migrate(connection: &Connection) -> rusqlite::Result<u32> {
     Ok(found.max(VERSION))
 }
 
-/// Whether to look again, after as many looks.
-fn wait_a_moment(looks: i32) -> bool {
-    thread::sleep(MOMENT);
-    MOMENT * looks.unsigned_abs() < PATIENCE
+/// Makes a connection wait while another one, of any process, has the lock.
+pub(crate) fn wait_for_others(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_handler(Some(|attempts: i32| {
+        thread::sleep(MOMENT);
+        MOMENT * attempts.unsigned_abs() < PATIENCE
+    }))
 }
 
 /// Tries again while another process is in the way.
@@ -172,6 +194,17 @@ mod tests {
         let synchronous: u32 =
             connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
         assert_eq!((mode.as_str(), synchronous), ("wal", 2), "2 is FULL");
+    }
+
+    #[test]
+    fn statement_bound_anew_is_not_planned_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (connection, path) = open(folder.path()).unwrap();
+        let others = [open_for_reading(&path).unwrap(), open_for_checkpoints(&path).unwrap()];
+        for connection in others.iter().chain([&connection]) {
+            let is_stable = connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG);
+            assert_eq!(is_stable, Ok(true));
+        }
     }
 
     #[test]

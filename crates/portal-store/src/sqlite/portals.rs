@@ -12,30 +12,27 @@ pub(super) fn create(
     user: UserId,
     name: &PortalName,
     now: i64,
-) -> rusqlite::Result<Result<Portal, CreateConflict>> {
-    // The unique indexes decide; there is no look before.
-    let id: Option<i64> = connection
+) -> rusqlite::Result<Result<(), CreateConflict>> {
+    // The unique indexes decide, not a query before the insert. An org or user that doesn't exist
+    // is NULL where a column must not be.
+    let created = connection
         .prepare_cached(
             "INSERT INTO portals (id, org_id, limit_slot, name, name_key,
                                   created_at, created_by, modified_at, modified_by)
              VALUES ((SELECT coalesce(max(id) + 1, :first) FROM portals),
-                     :org, (SELECT portal_limit FROM orgs WHERE id = :org), :name, :name_key,
-                     :now, :user, :now, :user)
-             ON CONFLICT DO NOTHING
-             RETURNING id",
+                     (SELECT id FROM orgs WHERE id = :org),
+                     (SELECT portal_limit FROM orgs WHERE id = :org), :name, :name_key,
+                     :now, (SELECT id FROM users WHERE id = :user), :now, :user)
+             ON CONFLICT DO NOTHING",
         )?
-        .query_row(
-            named_params! {
-                ":first": FIRST_ZAID, ":org": org.0, ":name": name.as_str(),
-                ":name_key": name_key(name.as_str()), ":now": now, ":user": user.0,
-            },
-            |row| row.get(0),
-        )
-        .optional()?;
-    match id {
-        Some(id) => by_id(connection, id).map(Ok),
-        None => why_not_created(connection, org).map(Err),
+        .execute(named_params! {
+            ":first": FIRST_ZAID, ":org": org.0, ":name": name.as_str(),
+            ":name_key": name_key(name.as_str()), ":now": now, ":user": user.0,
+        })?;
+    if created == 1 {
+        return Ok(Ok(()));
     }
+    why_not_created(connection, org).map(Err)
 }
 
 /// The engine doesn't say which index it was, and looks at either first when both are in the way.
@@ -59,6 +56,7 @@ pub(super) fn rename(
             "UPDATE OR IGNORE portals
              SET name = :new, name_key = :new_key, modified_at = :now, modified_by = :user
              WHERE org_id = :org AND name_key = :old_key
+                   AND EXISTS (SELECT 1 FROM users WHERE id = :user)
              RETURNING id",
         )?
         .query_row(
@@ -72,6 +70,10 @@ pub(super) fn rename(
     if let Some(id) = id {
         return by_id(connection, id).map(Ok);
     }
+    // A rename on behalf of nobody is the caller's mistake, whatever else is in its way.
+    connection
+        .prepare_cached("SELECT 1 FROM orgs, users WHERE orgs.id = ? AND users.id = ?")?
+        .query_row((org.0, user.0), |_| Ok(()))?;
     Ok(Err(match get(connection, org, old)? {
         None => RenameConflict::NotFound,
         Some(_) => RenameConflict::NameTaken,

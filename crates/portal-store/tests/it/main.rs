@@ -13,6 +13,7 @@ use portal_model::{PortalName, Timestamp};
 use portal_store::{Principal, Registry, Seed, TokenRules};
 
 mod agreement;
+mod formats;
 mod open;
 #[cfg(all(unix, feature = "postgres"))]
 mod postgres;

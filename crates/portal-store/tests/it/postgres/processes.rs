@@ -51,7 +51,7 @@ fn child() {
                         let name = name(&format!("Round{round}x{number}"));
                         let (org, user) = (acme.org.id, acme.user.id);
                         match registry.create_portal(org, user, &name, at(1)).await {
-                            Ok(Ok(_)) => writeln!(std::io::stdout(), "created {name}").unwrap(),
+                            Ok(Ok(())) => writeln!(std::io::stdout(), "created {name}").unwrap(),
                             Ok(Err(_)) | Err(RegistryError::NotApplied(_)) => {}
                             Err(error) => panic!("{error}"),
                         }

@@ -90,7 +90,7 @@ async fn of_48_creates_in_mixed_case_over_three_registries_one_succeeds() {
     let mut successes = 0;
     for create in creates {
         match create.await.unwrap() {
-            Ok(_) => successes += 1,
+            Ok(()) => successes += 1,
             Err(conflict) => assert_eq!(conflict, CreateConflict::NameTaken),
         }
     }
@@ -119,7 +119,7 @@ async fn org_with_limit_gets_one_of_twelve_at_once() {
     let mut successes = 0;
     for create in creates {
         match create.await.unwrap() {
-            Ok(_) => successes += 1,
+            Ok(()) => successes += 1,
             Err(conflict) => assert_eq!(conflict, CreateConflict::LimitReached),
         }
     }

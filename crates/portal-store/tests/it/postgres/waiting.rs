@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use portal_model::Portal;
 use portal_store::{CreateConflict, PostgresRegistry, Principal, Registry as _, RegistryError};
 use portal_testdb::Database;
 use tokio::task::JoinHandle;
@@ -11,7 +10,7 @@ use tokio_postgres::{Client, NoTls};
 use super::seeded;
 use crate::{act, at, name};
 
-type Created = Result<Result<Portal, CreateConflict>, RegistryError>;
+type Created = Result<Result<(), CreateConflict>, RegistryError>;
 
 /// A create of `HeldName`, which waits, and the client whose transaction it waits for.
 struct Waiting {
