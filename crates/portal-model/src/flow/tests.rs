@@ -580,6 +580,22 @@ fn reached_limit_needs_second_list_and_names_the_other_portal() {
     assert_eq!(origin(&outcome), Origin::Appeared);
 }
 
+#[test]
+fn rejection_after_lost_response_leaves_the_first_doubt() {
+    let script = create().ready().attempt(lost()).shows(&[]).waits(1000);
+    let script = script.attempt(response(400, "ALREADY_USED"));
+    let Outcome::Unknown { doubt, .. } = script.flow.abandon() else { panic!() };
+    assert_eq!(doubt, Doubt::NoResponse(NoResponse::TimedOut));
+}
+
+#[test]
+fn reached_limit_with_earlier_attempt_in_doubt_is_rejected_once_absent() {
+    let script = create().ready().attempt(lost()).shows(&[]).waits(1000);
+    let script = script.attempt(response(400, "LIMIT_REACHED")).shows_until_proved(&[]);
+    assert_eq!(script.elapsed(), Duration::from_secs(70));
+    assert_eq!(rejection(script.ends()), ErrorCode::LimitReached);
+}
+
 // Rule 5: absence counts late.
 
 #[test]
@@ -889,6 +905,14 @@ fn rejected_token_is_named_and_replaced_once_per_request() {
     let script = script.token().attempt(invalid_token());
     let NotDone::Auth(AuthFailure::TokenRejected(error)) = reason(script.ends()) else { panic!() };
     assert_eq!(error.code, ErrorCode::InvalidToken);
+}
+
+#[test]
+fn attempt_with_rejected_token_does_not_count() {
+    let script = create().ready().attempt(invalid_token()).token().attempt(lost());
+    let script = script.shows(&[]).waits(1000).attempt(lost()).shows(&[]).waits(2000);
+    let Some(Intent::Create(intent)) = script.sends().flow.intent() else { panic!() };
+    assert_eq!(intent.attempts, 3);
 }
 
 #[test]
