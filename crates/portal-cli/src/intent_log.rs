@@ -14,7 +14,7 @@ mod open_intent;
 mod org_lock;
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -163,7 +163,7 @@ impl IntentLog {
         }));
         for (name, path) in self.files()? {
             if is_wanted(&name) {
-                match read(&path) {
+                match read(&path, &name) {
                     Ok(entry) => found.entries.extend(entry),
                     Err(error) => {
                         found.unreadable.push(Unreadable { path, error, name: Some(name) });
@@ -179,9 +179,8 @@ impl IntentLog {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()?.parse().ok());
             // Others are not complete yet, or not ours.
-            files.extend(name.map(|name: FileName| (name, path)));
+            files.extend(file_name(&path).map(|name| (name, path)));
         }
         Ok(files)
     }
@@ -195,9 +194,10 @@ impl IntentLog {
     }
 
     fn take_blocking(&self, path: &Path) -> io::Result<Taken> {
-        let Some((mut file, text)) = lock_patiently(path)? else { return Ok(Taken::InProgress) };
-        let history = History::parse(&text).map_err(io::Error::other)?;
-        let Some(mut history) = history.filter(|_| path.exists()) else { return Ok(Taken::Gone) };
+        let Some((mut file, bytes)) = lock_patiently(path)? else { return Ok(Taken::InProgress) };
+        let Some(name) = file_name(path).filter(|_| path.exists()) else { return Ok(Taken::Gone) };
+        // As it was when it was found, or changed since then by another process.
+        let mut history = History::parse(&bytes, &name).map_err(io::Error::other)?;
         if history.last_attempt_ended().is_none() {
             let now = Moment::now();
             file.append(&line::Line::LockHeldSince(now.clone()))?;
@@ -249,7 +249,7 @@ impl IntentLog {
             let is_new =
                 path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".new"));
             let is_spent = || {
-                let entry = read(&path).ok().flatten();
+                let entry = file_name(&path).and_then(|name| read(&path, &name).ok().flatten());
                 entry.is_some_and(|entry| entry.state() == State::Receipt)
             };
             if is_new || is_spent() {
@@ -331,6 +331,12 @@ impl Entry {
         Some(Receipt { name, age: end.at.age(&Moment::now()) })
     }
 
+    /// Whether the user gave its outcome up: its effect may still come, unseen by a list (rule 11).
+    pub(crate) fn is_discarded_create(&self) -> bool {
+        let ending = self.history.end.as_ref().map(|end| &end.ending);
+        self.is_create() && ending == Some(&Ending::Discarded)
+    }
+
     /// Whether it was reported as not done although an attempt had been in doubt: its effect may
     /// appear late.
     pub(crate) fn may_appear_late(&self) -> bool {
@@ -366,9 +372,14 @@ impl Unreadable {
     }
 }
 
-/// Reads a file; `None` if it is gone, or has no whole line so that nothing was sent.
-fn read(path: &Path) -> anyhow::Result<Option<Entry>> {
-    let file = match File::open(path) {
+/// The name of one of the log's files.
+fn file_name(path: &Path) -> Option<FileName> {
+    path.file_name()?.to_str()?.parse().ok()
+}
+
+/// Reads a file; `None` if it is gone.
+fn read(path: &Path, name: &FileName) -> anyhow::Result<Option<Entry>> {
+    let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
@@ -379,12 +390,14 @@ fn read(path: &Path) -> anyhow::Result<Option<Entry>> {
         Err(TryLockError::WouldBlock) => true,
         Err(TryLockError::Error(error)) => return Err(error.into()),
     };
-    let history = History::parse(&io::read_to_string(&file)?)?;
-    Ok(history.map(|history| Entry { path: path.to_owned(), history, is_held }))
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let history = History::parse(&bytes, name)?;
+    Ok(Some(Entry { path: path.to_owned(), history, is_held }))
 }
 
 /// Locks a file, past other processes that only read it.
-fn lock_patiently(path: &Path) -> io::Result<Option<(LogFile, String)>> {
+fn lock_patiently(path: &Path) -> io::Result<Option<(LogFile, Vec<u8>)>> {
     const TRIES: u32 = 20;
     const BETWEEN: Duration = Duration::from_millis(5);
     for _ in 1..TRIES {

@@ -4,6 +4,7 @@ mod activity;
 mod args;
 mod batch;
 mod call_error;
+mod checked_line;
 mod command;
 mod data_folder;
 mod default_org;

@@ -1,12 +1,14 @@
 //! Everything around one create that the intent log asks for (rule 11): [`SafeCreate`].
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use portal_http::client::{Client, IntentSink};
 use portal_model::flow::{Activity, CreateFlow, CreateIntent, Intent, Policy, Receipt};
 use portal_model::outcome::{Doubt, NotDone, Unverified};
 use portal_model::{Outcome, PortalName};
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -250,6 +252,7 @@ impl SafeCreate<'_> {
         show: &mut impl FnMut(watch::Receiver<Activity>),
     ) -> Result<Option<Clear>, Failure> {
         let mut is_noted = false;
+        let mut waited_out: Vec<PathBuf> = Vec::new();
         loop {
             if *stop.borrow() {
                 return Ok(None);
@@ -274,6 +277,20 @@ impl SafeCreate<'_> {
                 self.determine(other, wish, stop, show).await?;
                 continue;
             }
+            let discarded = own.iter().filter(|entry| {
+                !waited_out.iter().any(|path| path == entry.path())
+                    && !self.until_safe(entry).is_zero()
+            });
+            let discarded: Vec<&Entry> = discarded.copied().collect();
+            if let Some(last) = discarded.iter().max_by_key(|entry| self.until_safe(entry)) {
+                if !self.wait_out(last, wish, deadline, stop).await? {
+                    return Ok(None);
+                }
+                // Without a clock of the boot an age across processes says too little: what this
+                // process waited counts instead.
+                waited_out.extend(discarded.iter().map(|entry| entry.path().to_owned()));
+                continue;
+            }
             let earlier = match earlier {
                 None => None,
                 Some(entry) => match self.log.take(entry).await? {
@@ -291,6 +308,53 @@ impl SafeCreate<'_> {
     fn counts(&self, entry: &Entry, wish: &Wish) -> bool {
         let is_same = || wish.names().any(|name| name.is_same_as(entry.name()));
         !self.policy().allow_another || wish.is_of(entry) || is_same()
+    }
+
+    /// How long the effect of a create that the user gave up may still come, or be missing from a
+    /// list: until then it is as good as in doubt (rule 11).
+    fn until_safe(&self, entry: &Entry) -> Duration {
+        if self.policy().allow_another || !entry.is_discarded_create() {
+            return Duration::ZERO;
+        }
+        recovery::verified_after(self.client).saturating_sub(entry.since_end())
+    }
+
+    /// Waits until the effect of a create that the user gave up shows in a list, if it comes at
+    /// all; `false` if the flag is raised first.
+    async fn wait_out(
+        &self,
+        entry: &Entry,
+        wish: &Wish,
+        deadline: Instant,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<bool, Failure> {
+        let (name, left) = (entry.name(), self.until_safe(entry));
+        let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        let needed = left.saturating_add(self.policy().time_for_an_attempt());
+        if deadline.saturating_duration_since(Instant::now()) < needed {
+            let mut failure = withheld(
+                wish,
+                "org_in_doubt",
+                &format!(
+                    "the outcome of {name} was discarded, and its portal may still appear in this \
+                     org for {seconds} s"
+                ),
+                format!(
+                    "run the same command again in {seconds} s, lengthen `--deadline`, or pass \
+                     `--allow-another` to create a second one"
+                ),
+            );
+            failure.report.details = Some(json!({ "safe_after": seconds }));
+            return Err(failure);
+        }
+        self.printer.waiting(format_args!(
+            "waiting {seconds} s: the outcome of {name} was discarded, and its portal may still \
+             appear"
+        ));
+        tokio::select! {
+            () = sleep(left) => Ok(true),
+            () = raised(stop) => Ok(false),
+        }
     }
 
     /// Whether a create is in progress whose portal would count.

@@ -18,10 +18,11 @@ use portal_model::Outcome;
 use portal_model::flow::CreateIntent;
 use portal_model::outcome::{Doubt, NotDone, Unverified};
 
-use self::line::{Event, FORMAT, Header, Line, decode, encode};
+use self::line::{Event, FORMAT, Header, Line};
 pub(crate) use self::writer::{About, Writer};
 use super::plan::{Row, fingerprint};
 use super::result::{RowResult, Verdict};
+use crate::checked_line::{decode, encode};
 use crate::identity::Identity;
 
 /// The state of a row by its journal.

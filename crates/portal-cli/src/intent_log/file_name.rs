@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
 
+use anyhow::ensure;
+
 use crate::identity::Identity;
 
 /// `20261125T093000Z-AcmePortal-1a2b3c4d-5e6f7a8b-9c0d1e2f.jsonl`: when the create or rename began,
@@ -24,17 +26,26 @@ const EXTENSION: &str = ".jsonl";
 impl FileName {
     pub(super) fn new(portal: &str, identity: Option<&Identity>) -> Self {
         let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        let mut tags = identity.map(Identity::tags).unwrap_or_default();
-        tags.resize(2, UNKNOWN.to_owned());
         let mut bytes = [0; 4];
         // Without randomness two files of one second have one name, and the second fails.
         let _ = getrandom::fill(&mut bytes);
         Self {
             time: time.replace(['-', ':'], ""),
             portal: portal.to_owned(),
-            tags,
+            tags: tags(identity),
             random: format!("{:08x}", u32::from_be_bytes(bytes)),
         }
+    }
+
+    /// Checks that a file of this name can be about `portal` in the org of `identity`.
+    pub(super) fn check(&self, portal: &str, identity: Option<&Identity>) -> anyhow::Result<()> {
+        ensure!(
+            self.portal == portal,
+            "it is about the portal {portal}, but its name says {}",
+            self.portal
+        );
+        ensure!(self.tags == tags(identity), "it is about another org than its name says");
+        Ok(())
     }
 
     /// Whether the file may concern the org of `identity`: surely not if no hash agrees.
@@ -46,6 +57,13 @@ impl FileName {
     pub(super) fn is_about(&self, portal: &str) -> bool {
         self.portal.eq_ignore_ascii_case(portal)
     }
+}
+
+/// As many as a file name has.
+fn tags(identity: Option<&Identity>) -> Vec<String> {
+    let mut tags = identity.map(Identity::tags).unwrap_or_default();
+    tags.resize(2, UNKNOWN.to_owned());
+    tags
 }
 
 impl fmt::Display for FileName {
@@ -74,6 +92,17 @@ impl FromStr for FileName {
 mod tests {
     use super::*;
     use crate::identity::tests::{of_token, org};
+
+    #[test]
+    fn check_of_another_portal_or_org_fails() {
+        let (one, other) = (of_token("1000.a"), of_token("1000.b"));
+        let name = FileName::new("AcmePortal", Some(&one));
+        assert!(name.check("AcmePortal", Some(&one)).is_ok());
+        assert!(name.check("AcmeOther", Some(&one)).is_err());
+        for identity in [Some(&other), None, Some(&one.with_org(Some(org("7000"))))] {
+            assert!(name.check("AcmePortal", identity).is_err(), "{identity:?}");
+        }
+    }
 
     #[test]
     fn name_reads_back_and_tells_orgs_apart() {

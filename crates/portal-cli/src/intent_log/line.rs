@@ -2,17 +2,19 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use portal_model::flow::Intent;
 use portal_model::outcome::{Origin, OutcomeKind};
 use portal_model::{Outcome, RenameOutcome};
 use serde::{Deserialize, Serialize};
 
+use super::file_name::FileName;
 use super::moment::Moment;
+use crate::checked_line::decode;
 use crate::identity::Identity;
 use crate::target::Place;
 
-/// A line of a file, in JSON.
+/// A line of a file, in JSON with a checksum.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Line {
@@ -151,18 +153,28 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Reads the whole lines of a file: the last one may be torn. `None` if there is none, so that
-    /// nothing was sent.
+    /// Reads the whole lines of the file `name`: the last one may be torn.
     ///
     /// # Errors
-    /// A whole line that cannot be understood.
-    pub(super) fn parse(text: &str) -> anyhow::Result<Option<Self>> {
-        let mut history = None;
-        for (index, line) in whole_lines(text).enumerate() {
-            let line = serde_json::from_str(line).with_context(|| format!("line {}", index + 1))?;
+    /// A whole line that cannot be understood, has no checksum or does not match it, or is of
+    /// another portal or org than the name says; no whole line. The first line is there before the
+    /// file gets its name: without it the file is damaged, and an attempt may be in doubt (rule 11).
+    pub(super) fn parse(bytes: &[u8], name: &FileName) -> anyhow::Result<Self> {
+        let mut history: Option<Self> = None;
+        for (index, line) in whole_lines(bytes).enumerate() {
+            let place = || format!("line {}", index + 1);
+            let (line, has_checksum) = decode(line).with_context(place)?;
+            ensure!(has_checksum, "line {}: it has no checksum", index + 1);
+            if let Line::Intent(attempt) = &line {
+                // Later attempts may be at a fallback; the file is named after the first.
+                let first = history
+                    .as_ref()
+                    .map_or(attempt.intent.name().as_str(), |_| name.portal.as_str());
+                name.check(first, attempt.whose.identity.as_ref()).with_context(place)?;
+            }
             history = Some(Self::after(history, line)?);
         }
-        Ok(history)
+        history.context("its first line is missing or torn")
     }
 
     fn after(before: Option<Self>, line: Line) -> anyhow::Result<Self> {
@@ -204,6 +216,8 @@ impl History {
                 }
             }
             Line::Discarded(at) => {
+                // The attempt ended no later than was known before.
+                let at = self.last_attempt_ended().cloned().unwrap_or(at);
                 self.end = Some(End { at, ending: Ending::Discarded, after_doubt: true });
                 self.is_delivered = true;
             }
@@ -217,9 +231,9 @@ impl History {
     }
 }
 
-/// The lines that end with a line break.
-pub(super) fn whole_lines(text: &str) -> impl Iterator<Item = &str> {
-    text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'))
+/// The lines that end with a line break. Bytes, since a torn line may end within a character.
+pub(super) fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"))
 }
 
 #[cfg(test)]
@@ -228,9 +242,15 @@ mod tests {
     use portal_model::flow::CreateIntent;
 
     use super::*;
+    use crate::checked_line::encode;
 
     fn lines(lines: &[Line]) -> String {
-        lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect()
+        lines.iter().map(|line| String::from_utf8(encode(line).unwrap()).unwrap()).collect()
+    }
+
+    fn try_parse(text: &str) -> anyhow::Result<History> {
+        let identity = crate::identity::tests::of_token("1000.a");
+        History::parse(text.as_bytes(), &FileName::new("AcmePortal", Some(&identity)))
     }
 
     fn intent(attempts: u32) -> Line {
@@ -249,7 +269,7 @@ mod tests {
     }
 
     fn parse(text: &str) -> History {
-        History::parse(text).unwrap().unwrap()
+        try_parse(text).unwrap()
     }
 
     fn attempts(history: &History) -> u32 {
@@ -258,11 +278,11 @@ mod tests {
     }
 
     #[test]
-    fn torn_line_reads_as_if_it_were_missing_at_every_byte() {
+    fn torn_line_is_damage_if_first_and_ignored_if_later_at_every_byte() {
         let first = lines(&[intent(1)]);
         let both = lines(&[intent(1), intent(2)]);
         for length in 0..=both.len() {
-            let history = History::parse(&both[..length]).unwrap();
+            let history = try_parse(&both[..length]).ok();
             let expected = match length {
                 _ if length == both.len() => Some(2),
                 _ if length >= first.len() => Some(1),
@@ -275,9 +295,47 @@ mod tests {
     #[test]
     fn whole_line_that_is_not_understood_is_an_error() {
         for text in ["nonsense\n".to_owned(), lines(&[ended(Ending::Unknown)])] {
-            assert!(History::parse(&text).is_err(), "{text}");
-            assert!(History::parse(&(lines(&[intent(1)]) + "x" + &text)).is_err());
+            assert!(try_parse(&text).is_err(), "{text}");
+            assert!(try_parse(&(lines(&[intent(1)]) + "x" + &text)).is_err());
         }
+    }
+
+    #[test]
+    fn line_that_was_changed_or_has_no_checksum_is_an_error() {
+        let text = lines(&[intent(1), ended(Ending::Unknown)]);
+        for (from, to) in [("AcmePortal", "AcmeOther"), ("unknown", "renamed"), ("\"check", "\"x")]
+        {
+            assert!(try_parse(&text.replacen(from, to, 1)).is_err(), "{from}");
+        }
+        let bare = serde_json::to_string(&intent(1)).unwrap() + "\n";
+        assert!(try_parse(&bare).is_err());
+    }
+
+    #[test]
+    fn line_torn_within_character_is_ignored() {
+        let mut bytes = lines(&[intent(1)]).into_bytes();
+        bytes.extend("\"\u{e4}".as_bytes().iter().take(2));
+        let identity = crate::identity::tests::of_token("1000.a");
+        let name = FileName::new("AcmePortal", Some(&identity));
+        assert!(History::parse(&bytes, &name).is_ok());
+    }
+
+    #[test]
+    fn fallback_keeps_file_of_the_first_name() {
+        let Line::Intent(mut fallback) = intent(2) else { panic!("it is an intent") };
+        fallback.intent = CreateIntent::new(PortalName::parse("AcmeOther").unwrap()).into();
+        let fallback = Line::Intent(fallback);
+        let history = parse(&lines(&[intent(1), fallback.clone()]));
+        assert_eq!(history.intent.name().as_str(), "AcmeOther");
+        assert!(try_parse(&lines(&[fallback])).is_err());
+    }
+
+    #[test]
+    fn discard_keeps_the_earlier_end_of_the_attempt() {
+        let held = Moment::now();
+        let text =
+            lines(&[intent(1), Line::LockHeldSince(held.clone()), Line::Discarded(Moment::now())]);
+        assert_eq!(parse(&text).last_attempt_ended(), Some(&held));
     }
 
     #[test]

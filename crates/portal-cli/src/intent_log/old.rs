@@ -1,7 +1,7 @@
 //! Intents of version 0.1, in the directory `pending`: they move into the intent log.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use portal_model::flow::Intent;
@@ -50,7 +50,7 @@ fn move_one(path: &Path, to: &Path) -> anyhow::Result<()> {
         Err(TryLockError::Error(error)) => return Err(error.into()),
     }
     if let Some(line) = last_whole_line(&file)? {
-        let OldLine { place, intent } = serde_json::from_str(&line)?;
+        let OldLine { place, intent } = serde_json::from_slice(&line)?;
         let name = FileName::new(intent.name().as_str(), None);
         let whose = Whose { identity: None, place, batch_row: None };
         // When it was sent is not known: from now on counts.
@@ -62,7 +62,8 @@ fn move_one(path: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn last_whole_line(file: &File) -> io::Result<Option<String>> {
-    let text = io::read_to_string(file)?;
-    Ok(whole_lines(&text).last().map(str::to_owned))
+fn last_whole_line(mut file: &File) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(whole_lines(&bytes).last().map(<[u8]>::to_vec))
 }

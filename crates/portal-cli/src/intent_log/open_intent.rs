@@ -12,6 +12,7 @@ use portal_model::{Outcome, RenameOutcome};
 use super::file_name::FileName;
 use super::line::{Attempt, End, Ending, Line, Whose, whole_lines};
 use super::moment::Moment;
+use crate::checked_line::encode;
 
 /// One create or rename in the intent log: a file that this process holds locked from the first
 /// attempt until the outcome is delivered. Until the first attempt there is no file.
@@ -171,27 +172,27 @@ impl LogFile {
         // without either.
         let mut new = tempfile::Builder::new().prefix(".new").tempfile_in(directory)?;
         new.as_file().lock()?;
-        let text = text(line)?;
-        new.write_all(text.as_bytes())?;
+        let line = encode(line)?;
+        new.write_all(&line)?;
         new.as_file().sync_all()?;
         let path = directory.join(name.to_string());
         let file = new.persist_noclobber(path).map_err(|error| error.error)?;
         sync_directory(directory)?;
-        Ok(Self { file, len: text.len() as u64 })
+        Ok(Self { file, len: line.len() as u64 })
     }
 
     /// Locks a file and reads it; `None` if another process holds it.
-    pub(super) fn lock(path: &Path) -> io::Result<Option<(Self, String)>> {
+    pub(super) fn lock(path: &Path) -> io::Result<Option<(Self, Vec<u8>)>> {
         let mut file = File::options().read(true).write(true).open(path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
-        let len = whole_lines(&text).map(|line| line.len() as u64 + 1).sum();
-        Ok(Some((Self { file, len }, text)))
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let len = whole_lines(&bytes).map(|line| line.len() as u64 + 1).sum();
+        Ok(Some((Self { file, len }, bytes)))
     }
 
     /// Appends a line durably.
@@ -204,19 +205,15 @@ impl LogFile {
     }
 
     fn write(&mut self, line: &Line, sync: fn(&File) -> io::Result<()>) -> io::Result<()> {
-        let text = text(line)?;
+        let line = encode(line)?;
         // What a write that failed left of a line goes away first.
         self.file.set_len(self.len)?;
         self.file.seek(SeekFrom::Start(self.len))?;
-        self.file.write_all(text.as_bytes())?;
+        self.file.write_all(&line)?;
         sync(&self.file)?;
-        self.len += text.len() as u64;
+        self.len += line.len() as u64;
         Ok(())
     }
-}
-
-fn text(line: &Line) -> io::Result<String> {
-    Ok(serde_json::to_string(line)? + "\n")
 }
 
 /// Makes the name of a new file as durable as its content.

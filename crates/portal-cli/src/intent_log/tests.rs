@@ -202,6 +202,34 @@ async fn unreadable_file_concerns_its_org_only() {
 }
 
 #[tokio::test]
+async fn file_without_whole_first_line_is_unreadable() {
+    for keep in [|_: &str| 0, |text: &str| text.len() / 2, |text: &str| text.len() - 1] {
+        let machine = Machine::new();
+        machine.killed("AcmePortal").await;
+        let path = machine.only().await.path;
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, &text[..keep(&text)]).unwrap();
+        let found = machine.log.about(&of_token("1000.a"), &[]).await.unwrap();
+        assert_eq!((found.entries.len(), found.unreadable.len()), (0, 1), "{found:?}");
+        assert_eq!(machine.log.about(&of_token("1000.b"), &[]).await.unwrap().unreadable.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn file_of_another_portal_or_org_than_its_name_is_unreadable() {
+    for (portal, token) in [("AcmeOther", "1000.a"), ("AcmePortal", "1000.b")] {
+        let machine = Machine::new();
+        machine.killed("AcmePortal").await;
+        let path = machine.only().await.path;
+        let name = FileName::new(portal, Some(&of_token(token)));
+        fs::rename(&path, path.with_file_name(name.to_string())).unwrap();
+        let found = machine.log.all().await.unwrap();
+        assert_eq!((found.entries.len(), found.unreadable.len()), (0, 1), "{found:?}");
+        assert!(found.unreadable[0].may_concern(&of_token(token)));
+    }
+}
+
+#[tokio::test]
 async fn intent_of_version_0_1_moves_into_the_log() {
     let machine = Machine::new();
     let pending = machine.state.path().join("pending");
@@ -242,6 +270,7 @@ async fn discarded_intent_is_a_receipt() {
     assert!(machine.log.discard(&machine.only().await).await.unwrap());
     let entry = machine.only().await;
     assert_eq!((entry.state(), entry.may_appear_late()), (State::Receipt, true));
+    assert!(entry.is_discarded_create());
 }
 
 #[tokio::test]

@@ -249,6 +249,33 @@ fn torn_line_of_killed_create_does_not_hide_it() {
 }
 
 #[test]
+fn damaged_intent_of_killed_create_blocks_its_org() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let gateway = Gateway::start(&server);
+    killed(gateway.command(&server, &home, &["create", NAME]), || {
+        gateway.until_creates(1);
+        true
+    });
+    let path = home.intents().remove(0);
+    let text = fs::read_to_string(&path).unwrap();
+    let line_break = text.len() - 1;
+    let torn = [String::new(), text[..line_break / 2].to_owned(), text[..line_break].to_owned()];
+    let changed = [text.replace(NAME, "AcmeOther"), text.replace("\"check\"", "\"x\"")];
+    for damaged in torn.into_iter().chain(changed) {
+        fs::write(&path, &damaged).unwrap();
+        let ran = gateway.run(&server, &home, &["recover"]);
+        assert_eq!(ran.status, 5, "{damaged}: {ran:?}");
+        assert!(ran.stderr.contains(path.to_str().unwrap()), "{ran:?}");
+        let create = [&JSON[..], &["create", "SecondName"]].concat();
+        let ran = gateway.run(&server, &home, &create);
+        let kind = &ran.json()[0]["error"]["kind"];
+        assert_eq!((ran.status, kind), (6, &json!("unreadable_intent")), "{damaged}: {ran:?}");
+    }
+    assert_eq!(gateway.creates(), 1);
+}
+
+#[test]
 fn unreadable_intent_is_named_and_blocks_its_org_only() {
     let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
     let home = &orgs.home;
@@ -292,6 +319,39 @@ fn discarded_intent_is_unfinished_no_more() {
     let ran = home.run(&["recover", "--discard", NAME, "--yes"]);
     assert_eq!((ran.status, home.unfinished().len()), (0, 0), "{ran:?}");
     assert_eq!(home.intents().len(), 1, "a receipt stays");
+}
+
+#[test]
+fn discarded_intent_withholds_creates_of_its_org_while_its_effect_may_come() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let gateway = Gateway::start(&server);
+    killed(gateway.command(&server, &home, &["create", "FirstName"]), || {
+        gateway.until_creates(1);
+        true
+    });
+    let ran = gateway.run(&server, &home, &["recover", "--discard", "FirstName", "--yes"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let create = |processing: &str, extra: &[&str]| {
+        let arguments = [&JSON[..], &["create", "SecondName"], extra].concat();
+        let mut command = gateway.command(&server, &home, &arguments);
+        command.env("PORTAL_PROCESSING_TIME", processing);
+        heard(command)
+    };
+    let ran = create("60s", &["--timeout", "1s", "--deadline", "70s"]).wait_with_output();
+    let ran = Ran::from(ran.unwrap());
+    let error = &ran.json()[0]["error"];
+    assert_eq!((ran.status, &error["kind"]), (6, &json!("org_in_doubt")), "{ran:?}");
+    assert!((1..=60).contains(&error["details"]["safe_after"].as_u64().unwrap()), "{ran:?}");
+
+    let mut waiting = create("10s", &[]);
+    let mut stderr = BufReader::new(waiting.stderr.take().unwrap()).lines();
+    let line = stderr.find(|line| line.as_ref().unwrap().contains("was discarded"));
+    assert!(line.is_some());
+    gateway.open();
+    let ran = Ran::from(waiting.wait_with_output().unwrap());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (4, &json!("org_has_portal")), "{ran:?}");
+    assert_eq!((gateway.creates(), portals(&server, &home)), (1, 1));
 }
 
 #[test]

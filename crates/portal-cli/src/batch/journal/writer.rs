@@ -8,8 +8,9 @@ use std::thread::{self, JoinHandle};
 use portal_model::flow::Intent;
 use tokio::sync::oneshot;
 
-use super::line::{Event, Line, encode};
+use super::line::{Event, Line};
 use crate::batch::result::RowResult;
+use crate::checked_line::encode;
 use crate::identity::Identity;
 
 /// Appends to a journal. Every call waits until its line is on the disk; what arrives during a
