@@ -1,5 +1,7 @@
 //! Everything around one create that the intent log asks for (rule 11): [`SafeCreate`].
 
+mod withheld;
+
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,12 +10,11 @@ use portal_http::client::{Client, IntentSink};
 use portal_model::flow::{Activity, CreateFlow, CreateIntent, Intent, Policy, Receipt};
 use portal_model::outcome::{Doubt, NotDone, Unverified};
 use portal_model::{Outcome, PortalName};
-use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::exit::ExitClass;
-use crate::failure::{ErrorReport, Failure};
+use self::withheld::{discarded, in_progress, org_busy, withheld};
+use crate::failure::Failure;
 use crate::identity::Identity;
 use crate::intent_log::{
     BatchRow, Entry, Found, IntentLog, OpenIntent, OrgLock, State, Taken, Whose, receipts,
@@ -332,20 +333,7 @@ impl SafeCreate<'_> {
         let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
         let needed = left.saturating_add(self.policy().time_for_an_attempt());
         if deadline.saturating_duration_since(Instant::now()) < needed {
-            let mut failure = withheld(
-                wish,
-                "org_in_doubt",
-                &format!(
-                    "the outcome of {name} was discarded, and its portal may still appear in this \
-                     org for {seconds} s"
-                ),
-                format!(
-                    "run the same command again in {seconds} s, lengthen `--deadline`, or pass \
-                     `--allow-another` to create a second one"
-                ),
-            );
-            failure.report.details = Some(json!({ "safe_after": seconds }));
-            return Err(failure);
+            return Err(discarded(wish, name, seconds));
         }
         self.printer.waiting(format_args!(
             "waiting {seconds} s: the outcome of {name} was discarded, and its portal may still \
@@ -480,26 +468,4 @@ impl std::fmt::Display for Begun<'_> {
             None => self.0.history.whose.place.fmt(f),
         }
     }
-}
-
-fn in_progress(wish: &Wish) -> Failure {
-    let name = &wish.name;
-    let message = format!("{name} is in progress in another process; nothing was sent");
-    Failure::new(ExitClass::Unknown, ErrorReport::new("in_progress", message))
-        .hint(format!("wait for that process, then run `portal recover {name}`"))
-}
-
-fn org_busy(wish: &Wish) -> Failure {
-    withheld(
-        wish,
-        "org_busy",
-        "another create in this org did not end before the deadline",
-        "wait for it and run the same command again, or lengthen `--deadline`".to_owned(),
-    )
-}
-
-/// Nothing was sent, on purpose.
-fn withheld(wish: &Wish, kind: &'static str, why: &str, hint: String) -> Failure {
-    let message = format!("{} was not created, nothing was sent: {why}", wish.name);
-    Failure::new(ExitClass::Unavailable, ErrorReport::new(kind, message)).hint(hint)
 }
