@@ -10,7 +10,7 @@ use portal_http::client::{
     BaseUrl, Client, ClientBuilder, ClientError, Credential, FileTokenCache, HttpTransport, Proxy,
 };
 use portal_model::datacenter::ApiDomain;
-use portal_model::flow::Policy;
+use portal_model::flow::{NotSent, Policy};
 use portal_model::{ApiVersion, DataCenter, GetOrg, Org as OrgRecord};
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,8 @@ PORTAL_REFRESH_TOKEN, or PORTAL_ACCESS_TOKEN.";
 
 /// Which org is asked for once, and only helps: it must not keep a create waiting.
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between its tries.
+const IDENTIFY_PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
 
 fn org_id(org: OrgRecord) -> OrgId {
     OrgId { id: org.id, name: org.company_name }
@@ -73,6 +75,28 @@ fn is_final(error: &ClientError) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether asking again may help.
+fn is_transient(error: &ClientError) -> bool {
+    match error {
+        ClientError::Api(error) => error.is_server_error() || error.is_rate_limited(),
+        ClientError::NotSent(why) => !matches!(why, NotSent::Permanent(_)),
+        ClientError::NoResponse(_) | ClientError::Unreadable(_) => true,
+        _ => false,
+    }
+}
+
+/// Asks which org it is, again after a transient failure: with a fingerprint in place of the id,
+/// two credentials of one org count as two orgs.
+async fn get_org(client: &Client) -> Result<OrgRecord, ClientError> {
+    for pause in IDENTIFY_PAUSES {
+        match client.call(&GetOrg).await {
+            Err(error) if is_transient(&error) => tokio::time::sleep(pause).await,
+            result => return result,
+        }
+    }
+    client.call(&GetOrg).await
 }
 
 /// How a create was led to its org, without a secret.
@@ -285,7 +309,7 @@ impl Target {
         if let Some(identity) = cache.load(&declared) {
             return identity;
         }
-        let response = tokio::time::timeout(IDENTIFY_TIMEOUT, client.call(&GetOrg)).await;
+        let response = tokio::time::timeout(IDENTIFY_TIMEOUT, get_org(client)).await;
         // The response to the token request may have corrected the host.
         let identity = match client.api_url() {
             Some(url) => self.identity_at(Some(url.as_str())),
@@ -350,5 +374,51 @@ impl Target {
             Some(url) => builder.accounts_url(url),
             None => builder,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use portal_http::client::{Bounds, Transport, TransportError};
+    use portal_model::flow::NoResponse;
+
+    use super::*;
+
+    /// Fails twice, then responds with an org.
+    #[derive(Clone, Default)]
+    struct Failing(Arc<AtomicUsize>);
+
+    impl Transport for Failing {
+        async fn send(
+            &self,
+            _: http::Request<bytes::Bytes>,
+            _: Bounds,
+        ) -> Result<http::Response<bytes::Bytes>, TransportError> {
+            let response = |status, body: &'static str| {
+                let mut response = http::Response::new(bytes::Bytes::from_static(body.as_bytes()));
+                *response.status_mut() = status;
+                response
+            };
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 => Ok(response(http::StatusCode::SERVICE_UNAVAILABLE, "busy")),
+                1 => Err(NoResponse::TimedOut.into()),
+                _ => Ok(response(http::StatusCode::OK, r#"{"org":[{"id":"7"}]}"#)),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn org_is_asked_for_again_after_transient_failures() {
+        let transport = Failing::default();
+        let client = Client::builder()
+            .api_url("http://127.0.0.1:1")
+            .transport(transport.clone())
+            .build(Credential::access_token("1000.token".to_owned()))
+            .unwrap();
+        assert_eq!(get_org(&client).await.unwrap().id, "7");
+        assert_eq!(transport.0.load(Ordering::SeqCst), 3);
     }
 }
