@@ -152,6 +152,8 @@ fn asked(entry: &Entry) -> Asked {
     Asked {
         profile: entry.history.whose.place.profile().map(str::to_owned),
         recovered: true,
+        // The portal exists, which is what recovery had to find out: success, whatever its origin.
+        ensure: true,
         ..Asked::default()
     }
 }
