@@ -1,5 +1,6 @@
 //! The subcommands, one per file.
 
+mod backup;
 mod check;
 mod create;
 mod doctor;
@@ -39,6 +40,9 @@ pub(crate) enum Command {
     Doctor(doctor::Args),
     Explain(explain::Args),
     Serve(serve::Args),
+    // Not in the list, which fills a screen; the help of `serve` names it.
+    #[command(hide = true)]
+    Backup(backup::Args),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }
@@ -58,6 +62,7 @@ impl Command {
             Self::Profiles(_) => profiles::run(printer),
             Self::Explain(args) => explain::run(&args, printer),
             Self::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(&args, printer)),
+            Self::Backup(args) => backup::run(&args, printer),
             Self::Completions(args) => generate::completions(&args, printer),
             Self::Man(args) => generate::man(&args, printer),
         }

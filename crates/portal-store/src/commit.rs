@@ -3,7 +3,6 @@
 //! A commit waits for the disk, whatever is in it, so sixty-four changes in one cost about as much
 //! as one. Nothing is ever delayed in the hope of company.
 
-use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::mpsc::{self, TrySendError};
 use std::thread::{self, JoinHandle};
@@ -15,6 +14,8 @@ use tokio::sync::oneshot;
 use crate::error::RegistryError;
 use crate::sqlite::checkpoint::Checkpoints;
 use crate::sqlite::database::sentence;
+use crate::sqlite::files::Files;
+use crate::sqlite::format::count_commit;
 
 /// Most changes of one commit; it bounds how long the write lock is held.
 const MAX_BATCH: usize = 512;
@@ -31,19 +32,19 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread over `connection`, which is to the file at `path`.
+    /// Starts the thread over `connection`, which is to `files`.
     ///
     /// # Errors
     /// [`RegistryError::NotApplied`] if the system has no thread to give.
     pub(crate) fn start(
         connection: Connection,
-        path: PathBuf,
+        files: Files,
         checkpoints: Checkpoints,
     ) -> Result<Self, RegistryError> {
         let (changes, arriving) = mpsc::sync_channel(MAX_WAITING);
         let thread = thread::Builder::new()
             .name("portal-store writer".to_owned())
-            .spawn(move || write(connection, &path, &arriving, checkpoints))
+            .spawn(move || write(connection, &files, &arriving, checkpoints))
             .map_err(|error| {
                 RegistryError::NotApplied(format!("the system gives no thread: {error}"))
             })?;
@@ -129,14 +130,14 @@ impl<T: Send, F: Fn(&Connection) -> rusqlite::Result<T> + Send> Change for Pendi
 
 fn write(
     mut connection: Connection,
-    path: &Path,
+    files: &Files,
     arriving: &mpsc::Receiver<Box<dyn Change>>,
     mut checkpoints: Checkpoints,
 ) {
     while let Ok(first) = arriving.recv() {
         let mut batch = vec![first];
         batch.extend(arriving.try_iter().take(MAX_BATCH - 1));
-        let failures = commit_all(&connection, path, &mut batch);
+        let failures = commit_all(&connection, files, &mut batch);
         Responses(batch.into_iter().zip(failures).collect()).deliver();
         // After the responses: nobody waits for a checkpoint.
         checkpoints.after_commit(&mut connection);
@@ -146,17 +147,17 @@ fn write(
 /// Commits a batch, together if possible; gives for each change why it was not kept.
 fn commit_all(
     connection: &Connection,
-    path: &Path,
+    files: &Files,
     batch: &mut [Box<dyn Change>],
 ) -> Vec<Option<RegistryError>> {
-    match commit(connection, path, batch) {
+    match commit(connection, files, batch) {
         Ok(()) => vec![None; batch.len()],
         // One change's failure must not become its neighbours': each has its own transaction now.
         // What the service would refuse, such as a name that is taken, is not a failure, so no
         // client can have this happen at will.
         Err(Failure::OfChange(_)) if batch.len() > 1 => batch
             .iter_mut()
-            .map(|change| commit(connection, path, slice::from_mut(change)).err())
+            .map(|change| commit(connection, files, slice::from_mut(change)).err())
             .map(|failure| failure.map(RegistryError::from))
             .collect(),
         Err(failure) => vec![Some(failure.into()); batch.len()],
@@ -182,22 +183,25 @@ impl From<Failure> for RegistryError {
 /// Applies changes in one transaction: all, or none.
 fn commit(
     connection: &Connection,
-    path: &Path,
+    files: &Files,
     changes: &mut [Box<dyn Change>],
 ) -> Result<(), Failure> {
-    let not_applied = |error| RegistryError::NotApplied(sentence(&error, path));
+    let not_applied = |error| RegistryError::NotApplied(sentence(&error, files.path()));
+    files.expect_present().map_err(Failure::OfTransaction)?;
     let transaction =
         Transaction::begin(connection).map_err(not_applied).map_err(Failure::OfTransaction)?;
     for change in changes {
         change.apply(connection).map_err(not_applied).map_err(Failure::OfChange)?;
     }
+    let commits = count_commit(connection).map_err(not_applied).map_err(Failure::OfTransaction)?;
     transaction.commit().map_err(|error| {
         Failure::OfTransaction(match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy) => not_applied(error),
             // It may have reached the disk.
-            _ => RegistryError::Unknown(sentence(&error, path)),
+            _ => RegistryError::Unknown(sentence(&error, files.path())),
         })
-    })
+    })?;
+    files.committed(commits).map_err(Failure::OfTransaction)
 }
 
 /// An open transaction; rolled back if it is dropped without a commit. rusqlite's own parses its

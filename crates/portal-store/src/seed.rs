@@ -6,8 +6,10 @@ use portal_model::{Environment, Scope, Secret};
 
 use crate::org::{Permission, PortalLimit};
 
+mod difference;
 mod file;
 
+pub use difference::{SeedDifference, SeedDifferences};
 pub use file::SeedError;
 
 /// What a registry starts with; applied with [`Registry::apply_seed`](crate::Registry::apply_seed).

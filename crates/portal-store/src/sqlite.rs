@@ -1,58 +1,168 @@
 //! [`SqliteRegistry`]: the embedded engine, one durable file for one machine.
 
 use std::fmt;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
+use tokio::sync::watch;
 
 use crate::commit::Writer;
 use crate::error::RegistryError;
 use crate::org::{OrgId, Principal, UserId};
 use crate::principals::Principals;
 use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
-use crate::seed::Seed;
+use crate::seed::{Seed, SeedDifferences};
 use crate::token::{self, Hashed, TokenRules};
+pub use backup::backup;
 use checkpoint::Checkpoints;
 use credentials::{HashedGrant, HashedRequest};
+use database::Opened;
+use files::Files;
 use readers::Readers;
+use state::Closing;
 
+mod backup;
 pub(crate) mod checkpoint;
 mod credentials;
 pub(crate) mod database;
+pub(crate) mod files;
+pub(crate) mod format;
 mod portals;
 mod readers;
+mod reseeding;
 mod seeding;
+mod state;
 
-/// A registry in a folder.
+/// A registry in a data directory.
 ///
-/// A change that was answered survives the end of the process and a loss of power. Any number of
-/// processes may open one folder of a local disk at once; a network file system is no place for
-/// it. Its methods need a tokio runtime.
+/// A change that was acknowledged survives the end of the process and a loss of power. Any number
+/// of processes may open one data directory of a local disk at once; a network file system is no
+/// place for it. Its methods need a tokio runtime.
 #[derive(Clone)]
 pub struct SqliteRegistry(Arc<Inner>);
 
+/// Fields are dropped in this order: the registry is closed once nothing has it open.
 struct Inner {
     path: PathBuf,
     writer: Writer,
     readers: Readers,
     principals: Principals,
+    failure: watch::Receiver<Option<RegistryError>>,
+    _closing: Closing,
+}
+
+/// How to open a [`SqliteRegistry`].
+///
+/// ```
+/// use portal_store::sqlite::OpenOptions;
+///
+/// # let directory = tempfile::tempdir()?;
+/// let registry = OpenOptions::new().accept_loss(true).open(directory.path())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenOptions {
+    accept_loss: bool,
+}
+
+impl OpenOptions {
+    /// As [`SqliteRegistry::open`] does.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens a registry that has lost acknowledged commits, as far as its state file tells, or
+    /// whose state file can't be read, with what is left.
+    pub fn accept_loss(mut self, accept_loss: bool) -> Self {
+        self.accept_loss = accept_loss;
+        self
+    }
+
+    /// Opens the registry in `directory`, and makes both if they are missing, readable by their
+    /// owner only. Waits for the disk; reads all of the database to verify it.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotApplied`] with what to do about it: the directory can't be written; the
+    /// file is of a newer version, damaged, or not a registry, and is left as it is; it has lost
+    /// commits; or another process keeps it locked.
+    pub fn open(self, directory: &Path) -> Result<SqliteRegistry, RegistryError> {
+        let Opened { connection, path, state, history } =
+            database::open(directory, self.accept_loss)?;
+        let files = Files::new(&path, Arc::clone(&state), history.registry)?;
+        let failure = files.failure();
+        let checkpoints =
+            Checkpoints::start(database::open_for_checkpoints(&path)?, Arc::clone(&state))?;
+        let readers = Readers::open(&path)?;
+        let writer = Writer::start(connection, files, checkpoints)?;
+        Ok(SqliteRegistry(Arc::new(Inner {
+            writer,
+            readers,
+            principals: Principals::default(),
+            failure,
+            _closing: Closing(state),
+            path,
+        })))
+    }
 }
 
 impl SqliteRegistry {
-    /// Opens the registry in `folder`, and makes both where they are missing, readable by their
-    /// owner only. Waits for the disk.
+    /// Opens the registry in `directory` with the default [`OpenOptions`].
     ///
     /// # Errors
-    /// [`RegistryError::NotApplied`] with what to do about it: the folder can't be written, the
-    /// file is of a newer version, is no registry, or another process keeps it locked.
-    pub fn open(folder: &Path) -> Result<Self, RegistryError> {
-        let (connection, path) = database::open(folder)?;
-        let checkpoints = Checkpoints::start(database::open_for_checkpoints(&path)?)?;
-        let writer = Writer::start(connection, path.clone(), checkpoints)?;
-        let readers = Readers::new(path.clone());
-        Ok(Self(Arc::new(Inner { path, writer, readers, principals: Principals::default() })))
+    /// As [`OpenOptions::open`].
+    pub fn open(directory: &Path) -> Result<Self, RegistryError> {
+        OpenOptions::new().open(directory)
+    }
+
+    /// Adds what `seed` has and the registry has not, unless what it has already differs from the
+    /// seed. What came from a code, a revocation and the use of a code are no differences.
+    ///
+    /// # Errors
+    /// [`RegistryError`] if the engine fails. The inner error has the differences; nothing was
+    /// added then.
+    pub async fn apply_seed_unless_different(
+        &self,
+        seed: &Seed,
+        now: Timestamp,
+    ) -> Result<Result<(), SeedDifferences>, RegistryError> {
+        let (seed, now) = (seed.clone(), now.unix_seconds());
+        let work = move |connection: &_| reseeding::apply_unless_different(connection, &seed, now);
+        self.0.writer.commit(work).await
+    }
+
+    /// Makes orgs, users and credentials as `seed` has them, and revokes the refresh tokens of
+    /// orgs and users that it does not have, and those of an earlier seed. Portals stay. A revoked
+    /// token or used code does not revive.
+    ///
+    /// # Errors
+    /// [`RegistryError`] if the engine fails.
+    pub async fn replace_seed(&self, seed: &Seed, now: Timestamp) -> Result<(), RegistryError> {
+        let (seed, now) = (seed.clone(), now.unix_seconds());
+        let work = move |connection: &_| reseeding::replace(connection, &seed, now);
+        let result = self.0.writer.commit(work).await;
+        self.0.principals.forget();
+        result
+    }
+
+    /// Waits until no change is possible any more, because a file was removed or replaced while it
+    /// was open; that is noticed at the next change. A server should end then. The future does not
+    /// keep the registry open.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub fn failed(&self) -> impl Future<Output = RegistryError> + Send + use<> {
+        let mut failure = self.0.failure.clone();
+        async move {
+            let failed = failure.wait_for(Option::is_some).await.ok().and_then(|it| it.clone());
+            match failed {
+                Some(error) => error,
+                // The registry was closed without one.
+                None => std::future::pending().await,
+            }
+        }
     }
 }
 

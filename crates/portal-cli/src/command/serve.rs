@@ -3,6 +3,7 @@
 mod call_line;
 mod signals;
 
+use std::future::Future;
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use portal_http::server::{FaultSpec, PortalService, Server, ServerLimits, raise_nofile_limit};
 use portal_model::Secret;
-use portal_store::{MemoryRegistry, PostgresRegistry, Registry, Seed};
+use portal_store::{MemoryRegistry, PostgresRegistry, Registry, RegistryError, Seed};
 use serde::Serialize;
 
 use crate::data_folder;
@@ -23,6 +24,7 @@ use crate::printer::Printer;
 
 /// Serve the API on this machine, to rehearse on
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = HELP)]
 pub(crate) struct Args {
     /// Where to listen; port 0 takes a free one
@@ -35,9 +37,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", env = "PORTAL_DATABASE_URL", hide_env_values = true)]
     #[arg(conflicts_with = "data")]
     database_url: Option<Secret<String>>,
+    /// Serve what is left if the data directory has lost portals that were acknowledged
+    #[arg(long, requires = "data")]
+    accept_loss: bool,
     /// Serve the orgs in this file
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
+    /// Change kept orgs, users and secrets to the seed's, and revoke credentials it lacks
+    #[arg(long, requires_all = ["data", "seed"])]
+    seed_replaces: bool,
     /// The URL that clients reach it by, where it stands behind a proxy
     #[arg(long, value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
@@ -76,7 +84,7 @@ pub(crate) struct Args {
 const HELP: &str = "\
 Without a seed file it has one org and tells its credentials when it starts; a database has the orgs of \
 every seed that was ever given with it. Without a data folder or a database everything is gone when it \
-ends.
+ends; `portal backup` copies a data folder that is in use.
 
 A fault has a METHOD (GET, POST or PUT for calls under /crm, TOKEN for the token endpoint; all without \
 one), a POINT (request: before anything is done; committed: done, but no response sent yet), an ACTION \
@@ -123,12 +131,15 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     match (&args.data, seed) {
         (Some(folder), Some(seed)) => {
-            let registry = data_folder::open(folder, &seed).await?;
-            serve(args, server, registry, None, printer).await
+            let registry =
+                data_folder::open(folder, &seed, args.seed_replaces, args.accept_loss).await?;
+            let failed = registry.failed();
+            until_failure(serve(args, server, registry, None, printer), failed).await
         }
         (Some(folder), None) => {
-            let (registry, org) = data_folder::open_default(folder).await?;
-            serve(args, server, registry, Some(&org), printer).await
+            let (registry, org) = data_folder::open_default(folder, args.accept_loss).await?;
+            let failed = registry.failed();
+            until_failure(serve(args, server, registry, Some(&org), printer), failed).await
         }
         (None, seed) => {
             let org = if seed.is_none() { Some(DefaultOrg::generate()?) } else { None };
@@ -159,6 +170,18 @@ async fn open_database(
         None => {}
     }
     Ok(registry)
+}
+
+/// Serves until the files of the registry are found removed or replaced: whatever is acknowledged
+/// from then on would be lost.
+async fn until_failure(
+    served: impl Future<Output = Result<ExitClass, Failure>>,
+    failed: impl Future<Output = RegistryError>,
+) -> Result<ExitClass, Failure> {
+    tokio::select! {
+        result = served => result,
+        error = failed => Err(error.into()),
+    }
 }
 
 async fn serve<R: Registry>(

@@ -20,6 +20,62 @@ fn a_portal_that_was_answered_is_there_after_a_power_cut() {
     assert!(server.run(&home, &["list"]).stdout.starts_with(NAME));
 }
 
+#[cfg(unix)]
+#[test]
+fn server_whose_data_is_removed_ends_with_one_sentence() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--data", "kept"]);
+    assert_eq!(server.run(&home, &["create", NAME]).status, 0);
+    std::fs::remove_dir_all(home.path().join("kept")).unwrap();
+    let timing =
+        ["--timeout", "2s", "--processing-time", "1s", "--list-lag", "0s", "--deadline", "8s"];
+    let rename = [&["rename", NAME, "AcmeCustomers"][..], &timing].concat();
+    let ran = server.run(&home, &rename);
+    assert_ne!(ran.status, 0, "{ran:?}");
+    let (status, stderr) = server.wait();
+    // 74 rather than 1: nobody reads the JSON of the error.
+    assert_eq!(status, Some(74), "{stderr}");
+    let errors: Vec<_> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(
+        errors,
+        ["error: kept/registry.sqlite or its log was removed or replaced while it was open: \
+          restore both, and start again"]
+    );
+}
+
+#[test]
+fn server_without_its_log_starts_only_if_the_loss_is_accepted() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--data", "kept"]);
+    assert_eq!(server.run(&home, &["create", NAME]).status, 0);
+    server.kill();
+    std::fs::remove_file(home.path().join("kept/registry.sqlite-wal")).unwrap();
+    let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--data", "kept"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("registry.sqlite has lost "), "{}", ran.stderr);
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    let server = Served::start(&home, &["--data", "kept", "--accept-loss"]);
+    assert_eq!(server.run(&home, &["list"]).stdout, "");
+}
+
+#[test]
+fn backup_of_a_running_server_serves_what_it_had() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--data", "kept"]);
+    assert_eq!(server.run(&home, &["create", NAME]).status, 0);
+    let ran = home.run(&["backup", "--data", "kept", "copy"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "Backed up kept to copy\n"), "{ran:?}");
+    let ran = home.run(&["backup", "--data", "kept", "copy"]);
+    assert_eq!(ran.status, 1);
+    assert!(ran.stderr.starts_with("error: copy exists already"), "{ran:?}");
+    server.kill();
+
+    std::fs::create_dir(home.path().join("restored")).unwrap();
+    std::fs::copy(home.path().join("copy"), home.path().join("restored/registry.sqlite")).unwrap();
+    let server = Served::start(&home, &["--data", "restored"]);
+    assert!(server.run(&home, &["list"]).stdout.starts_with(NAME));
+}
+
 #[test]
 fn list_get_and_rename_say_what_is_there() {
     let home = Home::new();
@@ -37,7 +93,10 @@ fn list_get_and_rename_say_what_is_there() {
     assert_eq!(ran.status, 1);
     assert!(ran.stderr.starts_with("error: there is no portal Absent100"), "{ran:?}");
 
-    let ran = server.run(&home, &["rename", NAME, "AcmeCustomers"]);
+    let timing =
+        ["--timeout", "2s", "--processing-time", "1s", "--list-lag", "0s", "--deadline", "8s"];
+    let rename = [&["rename", NAME, "AcmeCustomers"][..], &timing].concat();
+    let ran = server.run(&home, &rename);
     assert_eq!(ran.stdout, "PortalsAPItest100 is named AcmeCustomers now\n");
     let ran = server.run(&home, &["rename", NAME, "AcmeCustomers2"]);
     assert_eq!(ran.status, 1);
@@ -53,7 +112,10 @@ fn lost_rename_is_verified_and_rate_limited_list_exits_with_6() {
     let faults = ["--fault", "PUT committed:drop", "--fault", "GET request:429:1/2"];
     let server = Served::start(&home, &faults);
     server.run(&home, &["create", NAME]);
-    let ran = server.run(&home, &["rename", NAME, "AcmeCustomers"]);
+    let timing =
+        ["--timeout", "2s", "--processing-time", "1s", "--list-lag", "0s", "--deadline", "8s"];
+    let rename = [&["rename", NAME, "AcmeCustomers"][..], &timing].concat();
+    let ran = server.run(&home, &rename);
     assert_eq!(ran.status, 0, "{ran:?}");
     let mut lists = [(); 2].map(|()| server.run(&home, &["list"]));
     lists.sort_by_key(|ran| ran.status);
@@ -95,6 +157,27 @@ scopes = ["ZohoCRM.settings.clientportal.ALL"]
 "#;
 
 #[test]
+fn seed_that_differs_is_refused_unless_it_replaces() {
+    let home = Home::new();
+    let seed = |secret: &str| {
+        std::fs::write(home.path().join("seed.toml"), SEED.replace("acme-secret", secret)).unwrap();
+    };
+    let arguments = ["--data", "kept", "--seed", "seed.toml"];
+    seed("acme-secret");
+    Served::start(&home, &arguments).kill();
+    seed("rotated");
+    let ran = home.run(&[&["serve", "--listen", "127.0.0.1:0"][..], &arguments].concat());
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
+    assert_eq!(
+        ran.stderr,
+        "error: the seed file differs from what kept keeps, where client 1000.ACME has another \
+         secret\nhint: pass `--seed-replaces` to take the seed's values and revoke the rest\n"
+    );
+    Served::start(&home, &[&arguments[..], &["--seed-replaces"]].concat()).kill();
+    Served::start(&home, &arguments).kill();
+}
+
+#[test]
 fn a_broken_seed_is_one_sentence_with_its_line_and_makes_no_file() {
     let home = Home::new();
     std::fs::write(home.path().join("seed.toml"), "[[org]]\nnam = \"Acme\"\n").unwrap();
@@ -124,7 +207,7 @@ fn a_data_folder_that_can_t_be_made_is_one_sentence() {
     let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--data", "file/kept"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
     assert!(
-        ran.stderr.starts_with("error: the registry's folder file/kept can't be written: "),
+        ran.stderr.starts_with("error: the data directory file/kept can't be written: "),
         "{ran:?}"
     );
 }
@@ -136,7 +219,7 @@ fn a_data_folder_of_something_else_is_one_sentence_and_gets_no_credentials() {
     std::fs::write(home.path().join("data/registry.sqlite"), "a letter, ".repeat(500)).unwrap();
     let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--data", "data"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
-    assert!(ran.stderr.starts_with("error: data/registry.sqlite is no registry"), "{ran:?}");
+    assert!(ran.stderr.starts_with("error: data/registry.sqlite is not a registry"), "{ran:?}");
     assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
     assert_eq!(std::fs::read_dir(home.path().join("data")).unwrap().count(), 1);
 }
@@ -233,7 +316,7 @@ fn second_signal_ends_shutdown() {
     let address = server.url().trim_start_matches("http://").to_owned();
     wait_until("it accepts no more", || std::net::TcpStream::connect(&address).is_err());
     server.signal("INT");
-    assert_eq!(server.wait(), 130);
+    assert_eq!(server.wait().0, Some(130));
 }
 
 #[cfg(unix)]
@@ -246,7 +329,7 @@ fn half_head_does_not_delay_shutdown() {
     let mut half = std::net::TcpStream::connect(address).unwrap();
     half.write_all(b"GET / HTTP/1.1\r\nHost: local").unwrap();
     server.signal("TERM");
-    assert_eq!(server.wait(), 0);
+    assert_eq!(server.wait().0, Some(0));
 }
 
 #[cfg(target_os = "linux")]
@@ -265,7 +348,7 @@ fn sighup_shuts_down_unless_ignored() {
             assert!(response.starts_with("HTTP/1.1 404"), "{response}");
             server.signal("TERM");
         }
-        assert_eq!(server.wait(), 0);
+        assert_eq!(server.wait().0, Some(0));
     }
 }
 

@@ -127,19 +127,6 @@ impl Served {
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
-    /// Its exit status.
-    #[cfg(unix)]
-    pub(crate) fn wait(mut self) -> i32 {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                return status.code().expect("it was not killed");
-            }
-            assert!(Instant::now() < deadline, "it ends");
-            std::thread::yield_now();
-        }
-    }
-
     pub(crate) fn url(&self) -> &str {
         self.listening["url"].as_str().unwrap()
     }
@@ -171,6 +158,19 @@ impl Served {
 
     pub(crate) fn run(&self, home: &Home, arguments: &[&str]) -> Ran {
         Ran::from(self.command(home, arguments).output().unwrap())
+    }
+
+    /// Waits until it ends by itself; gives its exit status and what it said on stderr.
+    pub(crate) fn wait(mut self) -> (Option<i32>, String) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let status = loop {
+            match self.process.try_wait().unwrap() {
+                Some(status) => break status,
+                None => assert!(Instant::now() < deadline, "it still runs"),
+            }
+            std::thread::yield_now();
+        };
+        (status.code(), std::fs::read_to_string(&self.calls).unwrap())
     }
 
     /// Ends it as a power cut would.

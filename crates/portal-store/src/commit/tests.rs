@@ -1,23 +1,24 @@
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use super::*;
+use crate::sqlite::database::{self, Opened};
 
-/// A writer over a new file with one table.
+/// A writer over a new registry with two more tables.
 fn writer(folder: &tempfile::TempDir) -> (Writer, PathBuf) {
-    let path = folder.path().join("changes.sqlite");
-    let connection = Connection::open(&path).unwrap();
+    let Opened { connection, path, state, history } = database::open(folder.path(), false).unwrap();
     connection
         .execute_batch(
-            "PRAGMA journal_mode = WAL;
-             CREATE TABLE parents (id INTEGER PRIMARY KEY);
+            "CREATE TABLE parents (id INTEGER PRIMARY KEY);
              CREATE TABLE changes (id INTEGER PRIMARY KEY, parent REFERENCES parents, text)",
         )
         .unwrap();
-    connection.pragma_update(None, "foreign_keys", true).unwrap();
-    let checkpoints = Checkpoints::start(Connection::open(&path).unwrap()).unwrap();
-    (Writer::start(connection, path.clone(), checkpoints).unwrap(), path)
+    let files = Files::new(&path, Arc::clone(&state), history.registry).unwrap();
+    let checkpoints = Checkpoints::start(database::open_for_checkpoints(&path).unwrap(), state);
+    (Writer::start(connection, files, checkpoints.unwrap()).unwrap(), path)
 }
 
 fn insert(connection: &Connection) -> rusqlite::Result<usize> {

@@ -6,6 +6,7 @@
 //! constant load it never catches up, because commits add to the log meanwhile; so the writer does
 //! the little that is left, between two commits, and the log begins again from its start.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, TryRecvError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, MAIN_DB};
 
 use super::database;
+use super::state::StateFile;
 use crate::error::RegistryError;
 
 /// A log of so many pages is due: 4 MiB.
@@ -34,11 +36,14 @@ pub(crate) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Starts the thread over `connection`.
+    /// Starts the thread over `connection`, which also has the disk take what `state` says.
     ///
     /// # Errors
     /// [`RegistryError::NotApplied`] if the system has no thread to give.
-    pub(crate) fn start(connection: Connection) -> Result<Self, RegistryError> {
+    pub(crate) fn start(
+        connection: Connection,
+        state: Arc<StateFile>,
+    ) -> Result<Self, RegistryError> {
         let (requests, requested) = mpsc::channel();
         let (finished, done) = mpsc::channel();
         let thread = thread::Builder::new()
@@ -47,6 +52,8 @@ impl Checkpoints {
                 for () in requested {
                     // What fails here fails for the writer too, which tells its callers.
                     let _ = connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE);
+                    // In a loss of power it then is behind by one log at most.
+                    let _ = state.sync();
                     if finished.send(()).is_err() {
                         break;
                     }
@@ -111,9 +118,10 @@ mod tests {
 
     /// A log that is about to get its first pages, its connections, and where it is.
     fn log(directory: &tempfile::TempDir) -> (Connection, Checkpoints, std::path::PathBuf) {
-        let (writer, path) = database::open(directory.path()).unwrap();
+        let database::Opened { connection: writer, path, state, .. } =
+            database::open(directory.path(), false).unwrap();
         writer.execute_batch("CREATE TABLE pages (page BLOB)").unwrap();
-        let checkpoints = Checkpoints::start(database::open_for_checkpoints(&path).unwrap());
+        let checkpoints = Checkpoints::start(database::open_for_checkpoints(&path).unwrap(), state);
         (writer, checkpoints.unwrap(), path.with_extension("sqlite-wal"))
     }
 

@@ -1,14 +1,18 @@
 //! The file: how it is made, brought up to date and opened, and what its errors mean.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
+use super::format::{self, Found, Thoroughness};
+use super::state::{self, History, State, StateFile};
 use crate::error::RegistryError;
 
 /// The name of the file in the registry's folder; SQLite keeps two more beside it.
@@ -21,37 +25,64 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// tenth of a second, and so leaves out one of several processes that write all the time.
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// The version that a file has after every migration; a new one has 0.
-const VERSION: u32 = 2;
+/// A registry that is open.
+pub(crate) struct Opened {
+    pub(crate) connection: Connection,
+    pub(crate) path: PathBuf,
+    pub(crate) state: Arc<StateFile>,
+    pub(crate) history: History,
+}
 
-/// Each leads to the next version.
-const MIGRATIONS: [&str; VERSION as usize] = [
-    include_str!("../../migrations/sqlite/0001_registry.sql"),
-    include_str!("../../migrations/sqlite/0002_portals_without_look_ups.sql"),
-];
-
-/// Makes the folder and the file where they are missing, readable by their owner only, and brings
-/// the file up to date. Any number of processes may do so at once.
-pub(crate) fn open(folder: &Path) -> Result<(Connection, PathBuf), RegistryError> {
-    let path = folder.join(FILE_NAME);
-    create_private(folder, &path).map_err(|error| {
+/// Opens the registry in `directory`, made if it is missing, readable by its owner only. Any number
+/// of processes may do so at once.
+///
+/// Nothing is changed before it is certain that the file is ours and has all that it had, unless
+/// the loss is accepted.
+pub(crate) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, RegistryError> {
+    let path = directory.join(FILE_NAME);
+    // Another program's database gets no files of ours beside it.
+    format::inspect(&path)?;
+    let directory_error = |error: io::Error| {
         RegistryError::NotApplied(format!(
-            "the registry's folder {} can't be written: {error}; give a folder that can be",
-            folder.display()
+            "the data directory {} can't be written: {error}; use one that can be",
+            directory.display()
         ))
-    })?;
-    let connection = open_for_writing(&path)
-        .map_err(|error| RegistryError::NotApplied(sentence(&error, &path)))?;
-    let version = patiently(|| migrate(&connection))
-        .map_err(|error| RegistryError::NotApplied(sentence(&error, &path)))?;
-    if version > VERSION {
-        return Err(RegistryError::NotApplied(format!(
-            "{} was written by a newer version of this program: it has format {version}, this \
-             one knows {VERSION}; use the newer version, or give another folder",
-            path.display()
-        )));
+    };
+    make_private(directory).map_err(directory_error)?;
+    let state_path = directory.join(state::FILE_NAME);
+    let state_file = open_private(&state_path).map_err(directory_error)?;
+    let (state, is_alone) = StateFile::acquire(state_file, state_path)?;
+
+    // Before the database: other processes may commit in between.
+    let known = state.read();
+    let known = if accept_loss { known.unwrap_or_default() } else { known? };
+    let found = format::inspect(&path)?;
+    if let (Some(known), false) = (&known, accept_loss) {
+        state::compare(&known.history, found.history(), &path)?;
     }
-    Ok((connection, path))
+    let was_closed = known.is_none_or(|known| known.is_closed);
+    open_private(&path).map_err(directory_error)?;
+    let connection = open_for_writing(&path).map_err(|error| not_applied(&error, &path))?;
+    if is_alone && found != Found::Nothing {
+        let thoroughness = if was_closed { Thoroughness::Pages } else { Thoroughness::Indexes };
+        format::verify(&connection, &path, thoroughness)?;
+    }
+    let prepare = || {
+        patiently(|| format::migrate(&connection))?;
+        if is_alone {
+            // The database itself is never empty, whatever happens to its log.
+            connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE)?;
+        }
+        format::history(&connection)
+    };
+    let history = prepare().map_err(|error| not_applied(&error, &path))?;
+    state
+        .write(&State { history: history.clone(), is_closed: false })
+        .and_then(|()| state.sync())
+        .and_then(|()| sync_directory(directory))
+        .map_err(|error| state.failed("written", &error))?;
+    state.share()?;
+    Ok(Opened { connection, path, state: Arc::new(state), history })
 }
 
 /// Opens one more connection to a file that is up to date, to do checkpoints only.
@@ -89,6 +120,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     wait_for_others(&mut connection)?;
+    // A page that contradicts itself is an error when it is read, not an answer.
+    connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // Whichever connection moves the log into the file; the last one to close does it as well.
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
@@ -96,24 +129,6 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
-}
-
-/// Applies what is missing; gives the version of the file.
-fn migrate(connection: &Connection) -> rusqlite::Result<u32> {
-    let version = || connection.pragma_query_value(None, "user_version", |row| row.get(0));
-    let found = version()?;
-    if found >= VERSION {
-        return Ok(found);
-    }
-    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    // Another process may have been faster.
-    let found = version()?;
-    for (migration, leads_to) in MIGRATIONS.iter().zip(1..).filter(|(_, to)| *to > found) {
-        transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "user_version", leads_to)?;
-    }
-    transaction.commit()?;
-    Ok(found.max(VERSION))
 }
 
 /// Makes a connection wait while another one, of any process, has the lock.
@@ -125,7 +140,9 @@ pub(crate) fn wait_for_others(connection: &mut Connection) -> rusqlite::Result<(
 }
 
 /// Tries again while another process is in the way.
-fn patiently<T>(mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+pub(super) fn patiently<T>(
+    mut attempt: impl FnMut() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
     let started = Instant::now();
     loop {
         match attempt() {
@@ -137,23 +154,39 @@ fn patiently<T>(mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::R
     }
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-#[cfg(unix)]
-fn create_private(folder: &Path, path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    // SQLite gives the files beside it the same mode.
-    fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
+/// Makes a directory for its owner only.
+fn make_private(directory: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(directory)
 }
 
-#[cfg(not(unix))]
-fn create_private(folder: &Path, path: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    fs::OpenOptions::new().append(true).create(true).open(path).map(drop)
+/// Opens a file, made for its owner only if it is missing.
+pub(super) fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    // SQLite gives the files beside its own the same mode.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.read(true).write(true).create(true).truncate(false).open(path)
+}
+
+/// Waits until the disk has the names of the files in a directory.
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+}
+
+pub(super) fn cannot_write(path: &Path, error: &io::Error) -> RegistryError {
+    RegistryError::NotApplied(format!("{} can't be written: {error}", path.display()))
+}
+
+/// An error of the engine before anything was changed.
+pub(super) fn not_applied(error: &rusqlite::Error, path: &Path) -> RegistryError {
+    RegistryError::NotApplied(sentence(error, path))
 }
 
 /// What an error of the engine means for whoever runs it, in one sentence.
@@ -166,16 +199,17 @@ pub(crate) fn sentence(error: &rusqlite::Error, path: &Path) -> String {
             PATIENCE.as_secs()
         ),
         Some(ErrorCode::NotADatabase) => format!(
-            "{path} is no registry but some other file; move it away, or give another folder"
+            "{path} is not a registry but some other file; move it away, or use another data \
+             directory"
         ),
         Some(ErrorCode::DatabaseCorrupt) => {
-            format!("{path} is damaged: {error}; restore it from a copy")
+            format!("{path} is damaged: {error}; restore a backup")
         }
         Some(ErrorCode::DiskFull) => {
             format!("the disk is full under {path}; make room, and try again")
         }
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
-            format!("{path} can't be written: {error}; check who owns it and its folder")
+            format!("{path} can't be written: {error}; check who owns it and its directory")
         }
         _ => format!("{path} failed: {error}"),
     }
@@ -188,7 +222,7 @@ mod tests {
     #[test]
     fn a_commit_waits_for_the_disk() {
         let folder = tempfile::tempdir().unwrap();
-        let (connection, _) = open(folder.path()).unwrap();
+        let connection = open(folder.path(), false).unwrap().connection;
         let mode: String =
             connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
         let synchronous: u32 =
@@ -199,19 +233,12 @@ mod tests {
     #[test]
     fn statement_bound_anew_is_not_planned_anew() {
         let folder = tempfile::tempdir().unwrap();
-        let (connection, path) = open(folder.path()).unwrap();
+        let Opened { connection, path, .. } = open(folder.path(), false).unwrap();
         let others = [open_for_reading(&path).unwrap(), open_for_checkpoints(&path).unwrap()];
         for connection in others.iter().chain([&connection]) {
             let is_stable = connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG);
             assert_eq!(is_stable, Ok(true));
         }
-    }
-
-    #[test]
-    fn every_migration_leads_to_the_next_version() {
-        let folder = tempfile::tempdir().unwrap();
-        let (connection, _) = open(folder.path()).unwrap();
-        assert_eq!(migrate(&connection).unwrap(), VERSION);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Connections for reading: a few, kept open, each used by one read at a time.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::database::{open_for_reading, sentence};
+use super::database::{not_applied, open_for_reading};
 use crate::error::RegistryError;
 
 /// How many reads run at once.
@@ -22,9 +22,12 @@ struct Pool {
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
+    /// Opens them all, so that a process that runs out of file descriptors can still read.
+    pub(super) fn open(path: &Path) -> Result<Self, RegistryError> {
+        let open = |_| open_for_reading(path).map_err(|error| not_applied(&error, path));
+        let idle = (0..READERS).map(open).collect::<Result<_, _>>()?;
         let free = Arc::new(Semaphore::new(READERS));
-        Self(Arc::new(Pool { path, idle: Mutex::default(), free }))
+        Ok(Self(Arc::new(Pool { path: path.to_owned(), idle: Mutex::new(idle), free })))
     }
 
     /// Reads on a thread where waiting for the disk holds nobody up.
@@ -39,7 +42,7 @@ impl Readers {
         let task = tokio::task::spawn_blocking(move || {
             let result = pool.with(work);
             drop(permit);
-            result.map_err(|error| RegistryError::NotApplied(sentence(&error, &pool.path)))
+            result.map_err(|error| not_applied(&error, &pool.path))
         });
         task.await.unwrap_or_else(|_| Err(stopped("was broken off")))
     }

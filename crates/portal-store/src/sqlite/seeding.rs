@@ -21,15 +21,6 @@ pub(super) fn apply(connection: &Connection, seed: &Seed, now: i64) -> rusqlite:
 }
 
 fn add_org(connection: &Connection, org: &SeedOrg) -> rusqlite::Result<OrgId> {
-    let environment = match org.environment {
-        Environment::Production => "production",
-        Environment::Sandbox => "sandbox",
-        Environment::Developer => "developer",
-    };
-    let portal_limit = match org.portal_limit {
-        PortalLimit::One => Some(1),
-        PortalLimit::Unlimited => None,
-    };
     connection
         .prepare_cached(
             "INSERT INTO orgs (id, name, environment, portal_limit)
@@ -38,8 +29,9 @@ fn add_org(connection: &Connection, org: &SeedOrg) -> rusqlite::Result<OrgId> {
              ON CONFLICT DO NOTHING",
         )?
         .execute(named_params! {
-            ":first": OrgId::FIRST.0, ":name": org.name, ":environment": environment,
-            ":portal_limit": portal_limit,
+            ":first": OrgId::FIRST.0, ":name": org.name,
+            ":environment": environment_text(org.environment),
+            ":portal_limit": portal_limit_number(org.portal_limit),
         })?;
     connection
         .prepare_cached("SELECT id FROM orgs WHERE name = ?")?
@@ -57,8 +49,7 @@ fn add_user(connection: &Connection, org: OrgId, user: &SeedUser) -> rusqlite::R
         )?
         .execute(named_params! {
             ":first": UserId::FIRST.0, ":org": org.0, ":name": user.name, ":email": user.email,
-            ":manage_portal": user.permissions.contains(&Permission::ManagePortal),
-            ":manage_portal_users": user.permissions.contains(&Permission::ManagePortalUsers),
+            ":manage_portal": manage_portal(user), ":manage_portal_users": manage_portal_users(user),
         })?;
     connection
         .prepare_cached("SELECT id FROM users WHERE org_id = ? AND email = ?")?
@@ -76,13 +67,12 @@ fn add_credential(
             "INSERT INTO clients (id, secret_hash) VALUES (?, ?) ON CONFLICT DO NOTHING",
         )?
         .execute((&credential.client_id, Hashed::of(credential.client_secret.expose()).0))?;
-    let scopes: Vec<&str> = credential.scopes.iter().map(Scope::as_str).collect();
-    let scopes = scopes.join(",");
+    let scopes = scopes_text(credential);
     match &credential.grant {
         SeedGrant::RefreshToken(refresh_token) => connection
             .prepare_cached(
-                "INSERT INTO refresh_tokens (hash, client_id, user_id, scopes)
-                 VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO refresh_tokens (hash, client_id, user_id, scopes, is_seeded)
+                 VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET is_seeded = 1",
             )?
             .execute((Hashed::of(refresh_token.expose()).0, &credential.client_id, user.0, scopes)),
         SeedGrant::Code(code) => connection
@@ -93,4 +83,31 @@ fn add_credential(
             .execute((Hashed::of(code.expose()).0, &credential.client_id, user.0, scopes, now)),
     }
     .map(drop)
+}
+
+pub(super) fn environment_text(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Production => "production",
+        Environment::Sandbox => "sandbox",
+        Environment::Developer => "developer",
+    }
+}
+
+pub(super) fn portal_limit_number(limit: PortalLimit) -> Option<i64> {
+    match limit {
+        PortalLimit::One => Some(1),
+        PortalLimit::Unlimited => None,
+    }
+}
+
+pub(super) fn manage_portal(user: &SeedUser) -> bool {
+    user.permissions.contains(&Permission::ManagePortal)
+}
+
+pub(super) fn manage_portal_users(user: &SeedUser) -> bool {
+    user.permissions.contains(&Permission::ManagePortalUsers)
+}
+
+pub(super) fn scopes_text(credential: &SeedCredential) -> String {
+    credential.scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(",")
 }

@@ -13,11 +13,14 @@ use portal_model::{PortalName, Timestamp};
 use portal_store::{Principal, Registry, Seed, TokenRules};
 
 mod agreement;
+mod backup;
 mod formats;
+mod mishaps;
 mod open;
 #[cfg(all(unix, feature = "postgres"))]
 mod postgres;
 mod processes;
+mod reseeding;
 
 /// An org without a limit, one with a limit, and a sandbox; each has a refresh token and a code.
 const SEED: &str = r#"

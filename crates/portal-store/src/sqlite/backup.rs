@@ -1,0 +1,93 @@
+//! [`backup`]: a consistent copy of a registry that may be in use.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::database::{self, cannot_write, not_applied, wait_for_others};
+use super::format::{self, Found, Thoroughness};
+use crate::error::RegistryError;
+
+/// Copies the registry in `directory` to the new file `file`, readable by its owner only. It has
+/// every change that was acknowledged before the call, and is on the disk afterwards. Other
+/// processes may go on changing the registry; until the copy is complete its log grows by what
+/// they change.
+///
+/// To restore it, make it the `registry.sqlite` of a new data directory.
+///
+/// # Errors
+/// [`RegistryError::NotApplied`] if there is no registry, it is damaged, or `file` exists or can't
+/// be written. There is no `file` then.
+pub fn backup(directory: &Path, file: &Path) -> Result<(), RegistryError> {
+    let source = directory.join(database::FILE_NAME);
+    if format::inspect(&source)? == Found::Nothing {
+        return Err(RegistryError::NotApplied(format!("{} does not exist", source.display())));
+    }
+    if file.exists() {
+        return Err(exists(file));
+    }
+    let partial = Partial::create(file)?;
+    copy(&source, &partial.0).map_err(|error| not_applied(&error, &source))?;
+    let copy = open_copy(&partial.0).map_err(|error| not_applied(&error, &partial.0))?;
+    // A backup that can't be restored is none.
+    format::verify(&copy, &partial.0, Thoroughness::Indexes)?;
+    drop(copy);
+    partial.complete(file)
+}
+
+fn copy(source: &Path, target: &Path) -> rusqlite::Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(source, flags)?;
+    wait_for_others(&mut connection)?;
+    // One view of the registry, whereas a copy page by page starts over with every commit.
+    let target = target.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(target.to_owned()))?;
+    connection.execute("VACUUM INTO ?", [target]).map(drop)
+}
+
+fn open_copy(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
+}
+
+/// The copy until it is complete. Dropping it removes it.
+struct Partial(PathBuf);
+
+impl Partial {
+    fn create(file: &Path) -> Result<Self, RegistryError> {
+        let mut path = file.as_os_str().to_owned();
+        path.push(".partial");
+        let path = PathBuf::from(path);
+        // Of two backups to one file, and after one that was killed.
+        if path.exists() {
+            return Err(exists(&path));
+        }
+        database::open_private(&path).map_err(|error| cannot_write(&path, &error))?;
+        Ok(Self(path))
+    }
+
+    /// Gives it its name once the disk has it.
+    fn complete(self, file: &Path) -> Result<(), RegistryError> {
+        let complete = || {
+            fs::File::open(&self.0)?.sync_all()?;
+            // Unlike a rename, it leaves a file alone that has come into being meanwhile.
+            fs::hard_link(&self.0, file)?;
+            let directory = file.parent().filter(|it| !it.as_os_str().is_empty());
+            database::sync_directory(directory.unwrap_or(Path::new(".")))
+        };
+        complete().map_err(|error| cannot_write(file, &error))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn exists(file: &Path) -> RegistryError {
+    RegistryError::NotApplied(format!(
+        "{} exists already: remove it, or back up to another file",
+        file.display()
+    ))
+}

@@ -1,0 +1,106 @@
+//! A backup of a registry, in use or killed, is a registry.
+
+use std::fs;
+use std::path::Path;
+
+use portal_store::sqlite::backup;
+use portal_store::{CreateConflict, Registry, RegistryError, SqliteRegistry};
+use tempfile::TempDir;
+
+use crate::mishaps::{create, killed, seeded};
+use crate::{act, at, name};
+
+/// The names in a registry restored from `file`, into a directory of its own.
+async fn restored(file: &Path) -> (TempDir, SqliteRegistry, Vec<String>) {
+    let directory = tempfile::tempdir().unwrap();
+    fs::copy(file, directory.path().join("registry.sqlite")).unwrap();
+    let registry = SqliteRegistry::open(directory.path()).unwrap();
+    let acme = act(&registry, "acme").await;
+    let portals = registry.portals(acme.org.id).await.unwrap();
+    (directory, registry, portals.into_iter().map(|portal| portal.name).collect())
+}
+
+fn refusal(directory: &Path, file: &Path) -> String {
+    match backup(directory, file) {
+        Err(RegistryError::NotApplied(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn backup_of_a_killed_process_has_all_that_was_acknowledged() {
+    let image = killed(30).await;
+    let file = image.path().join("backup");
+    backup(image.path(), &file).unwrap();
+    let (_directory, registry, names) = restored(&file).await;
+    assert_eq!(names, (0..30).map(|number| format!("Portal{number}")).collect::<Vec<_>>());
+    // It goes on where it was.
+    let acme = act(&registry, "acme").await;
+    let taken = registry.create_portal(acme.org.id, acme.user.id, &name("PORTAL7"), at(2)).await;
+    assert_eq!(taken, Ok(Err(CreateConflict::NameTaken)));
+    create(&registry, &acme, "Portal30").await;
+    let portals = registry.portals(acme.org.id).await.unwrap();
+    assert_eq!(portals[30].zaid.as_deref(), Some("10000031"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backup_of_a_registry_in_use_is_one_moment_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (registry, acme) = seeded(directory.path()).await;
+    create(&registry, &acme, "Portal0").await;
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let creates = tokio::spawn({
+        let registry = registry.clone();
+        async move {
+            let mut number = 1;
+            while stopped.try_recv().is_err() {
+                create(&registry, &acme, &format!("Portal{number}")).await;
+                number += 1;
+            }
+            number
+        }
+    });
+    let mut before = 0;
+    for round in 0..5 {
+        let file = directory.path().join(format!("backup{round}"));
+        let (from, to) = (directory.path().to_owned(), file.clone());
+        tokio::task::spawn_blocking(move || backup(&from, &to)).await.unwrap().unwrap();
+        let (_directory, _, names) = restored(&file).await;
+        let expected: Vec<_> = (0..names.len()).map(|number| format!("Portal{number}")).collect();
+        assert_eq!(names, expected, "without a gap");
+        assert!(names.len() >= before);
+        before = names.len();
+    }
+    stop.send(()).unwrap();
+    assert!(creates.await.unwrap() >= before);
+}
+
+#[tokio::test]
+async fn backup_never_overwrites_and_leaves_nothing_behind() {
+    let image = killed(1).await;
+    let kept = tempfile::tempdir().unwrap();
+    let file = kept.path().join("backup");
+    fs::write(&file, "a letter").unwrap();
+    assert!(refusal(image.path(), &file).ends_with(
+        "backup exists already: remove it, or back up \
+                                                    to another file"
+    ));
+    assert_eq!(fs::read(&file).unwrap(), b"a letter");
+    let why = refusal(image.path(), &kept.path().join("nowhere/backup"));
+    assert!(why.contains("nowhere/backup.partial can't be written: "), "{why}");
+    let why = refusal(kept.path(), &kept.path().join("other"));
+    assert!(why.ends_with("registry.sqlite does not exist"), "{why}");
+    assert_eq!(fs::read_dir(kept.path()).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn backup_is_readable_by_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let image = killed(1).await;
+    let file = image.path().join("backup");
+    backup(image.path(), &file).unwrap();
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!image.path().join("backup.partial").exists());
+}

@@ -1,0 +1,323 @@
+//! What happens to files, and what is said about it: nothing is lost or given twice in silence.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use portal_store::sqlite::OpenOptions;
+use portal_store::{Principal, Registry, RegistryError, SqliteRegistry};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::{act, at, name, seed};
+
+const DATABASE: &str = "registry.sqlite";
+const LOG: &str = "registry.sqlite-wal";
+const STATE: &str = "registry.state";
+
+/// Why the registry in `directory` is not opened.
+fn refusal(directory: &Path) -> String {
+    match SqliteRegistry::open(directory) {
+        Err(RegistryError::NotApplied(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) async fn seeded(directory: &Path) -> (SqliteRegistry, Principal) {
+    let registry = SqliteRegistry::open(directory).unwrap();
+    registry.apply_seed(&seed(), at(0)).await.unwrap();
+    let acme = act(&registry, "acme").await;
+    (registry, acme)
+}
+
+pub(crate) async fn create(registry: &SqliteRegistry, by: &Principal, text: &str) {
+    let created = registry.create_portal(by.org.id, by.user.id, &name(text), at(1)).await;
+    created.unwrap().unwrap();
+}
+
+async fn portals(registry: &SqliteRegistry) -> usize {
+    let acme = act(registry, "acme").await;
+    registry.portals(acme.org.id).await.unwrap().len()
+}
+
+fn copy(from: &Path, to: &Path) {
+    for file in fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+/// The files of a process that was killed after `creates` acknowledged creates.
+pub(crate) async fn killed(creates: usize) -> TempDir {
+    let (kept, image) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (registry, acme) = seeded(kept.path()).await;
+    for number in 0..creates {
+        create(&registry, &acme, &format!("Portal{number}")).await;
+    }
+    copy(kept.path(), image.path());
+    image
+}
+
+fn content(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
+    let mut content: Vec<_> = files.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    content.sort();
+    content
+}
+
+#[test]
+fn database_of_another_program_is_refused_with_its_bytes_untouched() {
+    for (application_id, version) in [(0, 0), (0, 1), (0, 2), (0, 99), (7, 0), (7, 3)] {
+        let directory = tempfile::tempdir().unwrap();
+        let foreign = Connection::open(directory.path().join(DATABASE)).unwrap();
+        foreign.execute_batch("CREATE TABLE invoices (id INTEGER PRIMARY KEY)").unwrap();
+        foreign.pragma_update(None, "application_id", application_id).unwrap();
+        foreign.pragma_update(None, "user_version", version).unwrap();
+        drop(foreign);
+        let before = content(directory.path());
+        let why = refusal(directory.path());
+        assert!(why.contains("is not a registry but another program's database"), "{why}");
+        assert_eq!(content(directory.path()), before, "{application_id} {version}");
+    }
+}
+
+#[test]
+fn registry_of_a_newer_version_is_refused_with_its_bytes_untouched() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(SqliteRegistry::open(directory.path()).unwrap());
+    let newer = Connection::open(directory.path().join(DATABASE)).unwrap();
+    newer.pragma_update(None, "user_version", 9).unwrap();
+    drop(newer);
+    let bytes = |file: &str| fs::read(directory.path().join(file)).unwrap();
+    let before = (bytes(DATABASE), bytes(STATE));
+    let why = refusal(directory.path());
+    assert!(
+        why.ends_with(
+            "registry.sqlite was written by a newer version of this program: it has format 9, \
+             this one knows 3; use the newer version, or another data directory"
+        ),
+        "{why}"
+    );
+    assert_eq!((bytes(DATABASE), bytes(STATE)), before);
+}
+
+#[tokio::test]
+async fn files_of_a_killed_process_open_with_all_that_was_acknowledged() {
+    let image = killed(30).await;
+    let registry = SqliteRegistry::open(image.path()).unwrap();
+    assert_eq!(portals(&registry).await, 30);
+}
+
+#[tokio::test]
+async fn log_that_was_removed_is_noticed() {
+    let image = killed(30).await;
+    fs::remove_file(image.path().join(LOG)).unwrap();
+    let _ = fs::remove_file(image.path().join("registry.sqlite-shm"));
+    let why = refusal(image.path());
+    assert!(
+        why.ends_with(
+            "registry.sqlite has lost 32 of 32 acknowledged commits: its log was removed or \
+             damaged, or it is an older copy; restore a backup, or accept the loss"
+        ),
+        "{why}"
+    );
+    assert_eq!(refusal(image.path()), why, "a refusal changes nothing");
+}
+
+#[tokio::test]
+async fn log_that_was_damaged_is_noticed_and_kept() {
+    let image = killed(30).await;
+    let log = image.path().join(LOG);
+    let mut bytes = fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 2000].fill(0x5a);
+    fs::write(&log, &bytes).unwrap();
+    let why = refusal(image.path());
+    assert!(why.contains("has lost ") && why.contains(" of 32 acknowledged commits"), "{why}");
+    assert_eq!(fs::read(&log).unwrap(), bytes, "whoever mends it needs what is left");
+}
+
+#[tokio::test]
+async fn database_that_was_emptied_or_removed_is_noticed() {
+    for is_removed in [false, true] {
+        let image = killed(3).await;
+        let database = image.path().join(DATABASE);
+        fs::remove_file(&database).unwrap();
+        if !is_removed {
+            fs::write(&database, "").unwrap();
+        }
+        let why = refusal(image.path());
+        assert!(why.contains("registry.sqlite has none of 5 acknowledged commits"), "{why}");
+        assert!(image.path().join(LOG).exists());
+    }
+}
+
+#[tokio::test]
+async fn older_copy_and_another_registry_are_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(seeded(directory.path()).await);
+    let older = fs::read(directory.path().join(DATABASE)).unwrap();
+    let (registry, acme) = seeded(directory.path()).await;
+    create(&registry, &acme, "AcmePortal").await;
+    drop(registry);
+    fs::write(directory.path().join(DATABASE), older).unwrap();
+    let why = refusal(directory.path());
+    assert!(why.contains("has lost 3 of "), "{why}");
+
+    let another = tempfile::tempdir().unwrap();
+    drop(seeded(another.path()).await);
+    fs::copy(another.path().join(DATABASE), directory.path().join(DATABASE)).unwrap();
+    let why = refusal(directory.path());
+    assert!(why.contains("belongs to another registry than the state file"), "{why}");
+}
+
+#[tokio::test]
+async fn accepted_loss_is_accepted_once() {
+    let image = killed(30).await;
+    fs::remove_file(image.path().join(LOG)).unwrap();
+    let open = OpenOptions::new().accept_loss(true);
+    let (registry, acme) = {
+        let registry = open.open(image.path()).unwrap();
+        registry.apply_seed(&seed(), at(0)).await.unwrap();
+        let acme = act(&registry, "acme").await;
+        (registry, acme)
+    };
+    create(&registry, &acme, "AcmePortal").await;
+    drop(registry);
+    let registry = SqliteRegistry::open(image.path()).unwrap();
+    assert_eq!(portals(&registry).await, 1);
+}
+
+#[tokio::test]
+async fn state_file_with_other_content_is_refused_unless_loss_is_accepted() {
+    let image = killed(3).await;
+    fs::write(image.path().join(STATE), "open").unwrap();
+    let why = refusal(image.path());
+    assert!(why.contains("registry.state is not what this program writes there"), "{why}");
+    drop(OpenOptions::new().accept_loss(true).open(image.path()).unwrap());
+    assert_eq!(portals(&SqliteRegistry::open(image.path()).unwrap()).await, 3);
+}
+
+#[tokio::test]
+async fn blanked_index_page_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (registry, acme) = seeded(directory.path()).await;
+    create(&registry, &acme, "AcmePortal").await;
+    drop(registry);
+    let path = directory.path().join(DATABASE);
+    let statement = "SELECT rootpage FROM sqlite_schema WHERE name = 'portals_by_name'";
+    let page: u32 =
+        Connection::open(&path).unwrap().query_row(statement, [], |row| row.get(0)).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let start = (page as usize - 1) * 4096;
+    bytes[start..start + 4096].fill(0);
+    fs::write(&path, bytes).unwrap();
+    let why = refusal(directory.path());
+    assert!(why.contains("registry.sqlite is damaged: "), "{why}");
+    assert!(why.ends_with("; restore a backup"), "{why}");
+    assert_eq!(why.lines().count(), 1, "{why}");
+}
+
+#[tokio::test]
+async fn row_missing_from_a_unique_index_is_noticed_after_an_unclean_end() {
+    let image = killed(3).await;
+    let database = || Connection::open(image.path().join(DATABASE)).unwrap();
+    let connection = database();
+    // An insert that does not know of the index.
+    connection
+        .execute_batch(
+            "PRAGMA writable_schema = ON;
+             CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'portals_by_name';
+             DELETE FROM sqlite_schema WHERE name = 'portals_by_name'",
+        )
+        .unwrap();
+    drop(connection);
+    database()
+        .execute_batch(
+            "INSERT INTO portals SELECT id + 100, org_id, limit_slot, name, name_key, created_at,
+                 created_by, modified_at, modified_by FROM portals WHERE name = 'Portal0'",
+        )
+        .unwrap();
+    database()
+        .execute_batch(
+            "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM kept;
+             PRAGMA writable_schema = RESET; DROP TABLE kept",
+        )
+        .unwrap();
+    let why = refusal(image.path());
+    assert!(why.contains("index portals_by_name"), "{why}");
+}
+
+#[tokio::test]
+async fn first_start_leaves_a_database_that_needs_no_log() {
+    let image = killed(0).await;
+    let directory = tempfile::tempdir().unwrap();
+    fs::copy(image.path().join(DATABASE), directory.path().join(DATABASE)).unwrap();
+    let connection = Connection::open(directory.path().join(DATABASE)).unwrap();
+    let count = |table: &str| -> u32 {
+        let statement = format!("SELECT count(*) FROM {table}");
+        connection.query_row(&statement, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((count("portals"), count("history")), (0, 1));
+}
+
+#[tokio::test]
+async fn state_is_closed_by_the_last_of_several() {
+    let directory = tempfile::tempdir().unwrap();
+    let is_closed =
+        || fs::read_to_string(directory.path().join(STATE)).unwrap().ends_with("\nclosed\n");
+    let (first, _) = seeded(directory.path()).await;
+    let second = SqliteRegistry::open(directory.path()).unwrap();
+    drop(first);
+    assert!(!is_closed());
+    drop(second);
+    assert!(is_closed());
+    let _third = SqliteRegistry::open(directory.path()).unwrap();
+    assert!(!is_closed());
+}
+
+/// What is done to the files of a running registry, with a backup of them beside.
+type Mishap = fn(directory: &Path, backup: &Path);
+
+#[cfg(unix)]
+#[tokio::test]
+async fn running_registry_notices_that_its_files_are_gone() {
+    let mishaps: [(&str, Mishap); 4] = [
+        ("log removed", |directory, _| fs::remove_file(directory.join(LOG)).unwrap()),
+        ("directory removed", |directory, _| fs::remove_dir_all(directory).unwrap()),
+        ("directory moved", |directory, backup| {
+            fs::rename(directory, backup.join("moved")).unwrap();
+        }),
+        ("restored", |directory, backup| {
+            fs::remove_dir_all(directory).unwrap();
+            fs::create_dir(directory).unwrap();
+            copy(backup, directory);
+        }),
+    ];
+    for (mishap, happen) in mishaps {
+        let (kept, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let directory = kept.path().join("data");
+        drop(seeded(&directory).await);
+        copy(&directory, backup.path());
+        let (registry, acme) = seeded(&directory).await;
+        create(&registry, &acme, "AcmePortal").await;
+        let failed = tokio::spawn(registry.failed());
+        tokio::task::yield_now().await;
+        assert!(!failed.is_finished(), "{mishap}");
+        happen(&directory, backup.path());
+        for text in ["LostPortal", "LostPortal2"] {
+            let created =
+                registry.create_portal(acme.org.id, acme.user.id, &name(text), at(1)).await;
+            let Err(RegistryError::NotApplied(why)) = created else { panic!("{created:?}") };
+            assert!(
+                why.ends_with(
+                    "registry.sqlite or its log was removed or replaced while it was open: \
+                     restore both, and start again"
+                ),
+                "{mishap}: {why}"
+            );
+        }
+        let error = tokio::time::timeout(Duration::from_secs(20), failed).await.unwrap().unwrap();
+        assert!(matches!(error, RegistryError::NotApplied(_)), "{mishap}: {error}");
+    }
+}
