@@ -1,39 +1,42 @@
-//! What a create is doing, in words.
-
-use std::time::Duration;
+//! What a create or rename is doing, in words.
 
 use portal_model::flow::Activity;
 
-/// Nothing where it is over.
-pub(crate) fn text(activity: &Activity, settle: Duration) -> Option<String> {
+/// `None` once it has ended.
+pub(crate) fn text(activity: &Activity) -> Option<String> {
     Some(match activity {
-        Activity::Authenticating => "waiting for an access token".to_owned(),
-        Activity::LookingFirst => "looking which portals the org has".to_owned(),
-        Activity::Sending { attempt: 1 } => "sent; waiting for the answer".to_owned(),
+        Activity::Authenticating => "getting an access token".to_owned(),
+        Activity::ListingFirst => "listing the org's portals".to_owned(),
+        Activity::Recording => "recording the intent".to_owned(),
+        Activity::Sending { attempt: 1 } => "sent; waiting for the response".to_owned(),
         Activity::Sending { attempt } => {
-            format!("sent again (attempt {attempt}); waiting for the answer")
+            format!("sent again (attempt {attempt}); waiting for the response")
         }
-        Activity::LookingUp => "looking whether the portal is there".to_owned(),
-        Activity::Settling { cause } => format!(
-            "{cause}; looking whether the portal is there, settling {}",
-            humantime::format_duration(settle)
-        ),
-        Activity::BackingOff { cause } => format!("{cause}; trying again"),
+        Activity::Verifying => "listing the org's portals to determine the outcome".to_owned(),
+        Activity::WaitingToVerify { doubt, .. } => format!("{doubt}; verifying"),
+        Activity::BackingOff { cause, .. } if cause.is_empty() => "trying again".to_owned(),
+        Activity::BackingOff { cause, .. } => format!("{cause}; trying again"),
         _ => return None,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use portal_model::flow::NoResponse;
+    use portal_model::outcome::Doubt;
+
     use super::*;
 
     #[test]
-    fn a_lost_answer_says_what_happens_now_and_for_how_long() {
-        let activity = Activity::Settling { cause: "the answer was lost: none".to_owned() };
+    fn lost_response_says_what_happens_now() {
+        let doubt = Doubt::NoResponse(NoResponse::TimedOut);
+        let activity = Activity::WaitingToVerify { doubt, until: Duration::from_secs(70) };
         assert_eq!(
-            text(&activity, Duration::from_secs(10)).unwrap(),
-            "the answer was lost: none; looking whether the portal is there, settling 10s"
+            text(&activity).unwrap(),
+            "response lost: no response within the timeout; verifying"
         );
-        assert_eq!(text(&Activity::Done, Duration::ZERO), None);
+        assert_eq!(text(&Activity::Done), None);
     }
 }

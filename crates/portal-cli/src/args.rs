@@ -1,26 +1,25 @@
-//! The command line: its top level. The arguments of a command stand beside its code.
+//! The top level of the command line. The arguments of a command are beside its code.
 
 use clap::{Parser, ValueEnum};
 
 use crate::command::Command;
 
-/// The top level of `portal --help`: it fits a screen, and the commonest tasks come first.
+/// The top level of `portal --help`: it fits a screen, with the most common tasks first.
 const HELP: &str = "\
 {about}
 
-  portal check MyPortal                   is the name possible? Nothing is sent
-  portal create --local MyPortal          rehearse it here, without any account
+  portal check MyPortal                   check the name; nothing is sent
+  portal create --local MyPortal          rehearse on this machine, no account
   portal create --profile acme MyPortal   create it in the org of a profile
 
 Usage: {usage}
-
 Commands:
 {subcommands}
 
-Options: --output text|json, --version, --help (for each command too)
+Options: --output text|json, --version, --help (also for each command)
 ";
 
-/// Create Zoho CRM customer portals. None can ever be deleted, so look twice.
+/// Create Zoho CRM customer portals safely. A portal can never be deleted.
 #[derive(Debug, Parser)]
 #[command(
     name = "portal",
@@ -32,7 +31,7 @@ Options: --output text|json, --version, --help (for each command too)
     subcommand_help_heading = "Commands"
 )]
 pub(crate) struct Cli {
-    /// Write results as text, or as one JSON object a line
+    /// Print results as text, or as one JSON object per line
     #[arg(
         long,
         global = true,
@@ -47,7 +46,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// The form of results on stdout.
+/// The format of results on stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     #[default]
@@ -62,12 +61,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_of_the_command_line_is_sound() {
+    fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn no_secret_is_an_argument() {
+    fn secrets_are_never_arguments() {
         fn flags(command: &clap::Command) -> Vec<String> {
             let own = command.get_arguments().map(|argument| argument.get_id().to_string());
             own.chain(command.get_subcommands().flat_map(flags)).collect()

@@ -1,43 +1,38 @@
-//! Why a single call has no result, for people, machines and the exit status.
+//! The failures of single calls, with their hints and exit statuses.
 
 use portal_http::client::ClientError;
 use portal_model::explain::explain;
 use portal_model::flow::TokenError;
-use portal_model::outcome::ExitClass;
 use portal_model::{ApiError, ErrorCode};
 
+use crate::exit::ExitClass;
 use crate::failure::{ErrorReport, Failure};
 use crate::permission;
 use crate::report::renew;
 
-/// The failure of a call. `purpose` completes "could not …"; what it changes, if anything, is
-/// looked at with `look`.
-pub(crate) fn failure(error: &ClientError, purpose: &str, look: Option<&str>) -> Failure {
+/// The failure of a call that changes nothing, or that can be repeated. `purpose` completes
+/// "could not …".
+pub(crate) fn failure(error: &ClientError, purpose: &str) -> Failure {
     let message = format!("could not {purpose}: {error}");
-    match (error, look) {
-        (ClientError::Token(TokenError::Refused(error)), _) => Failure::new(
+    match error {
+        ClientError::Token(TokenError::Rejected(error)) => Failure::new(
             ExitClass::Forbidden,
             ErrorReport { code: Some(error.error.clone()), ..ErrorReport::new("auth", message) }
                 .hint(renew(error)),
         ),
-        (ClientError::Token(TokenError::Local(_) | TokenError::NotRenewable), _) => {
+        ClientError::Token(TokenError::Local(_) | TokenError::NotRenewable) => {
             Failure::new(ExitClass::Forbidden, ErrorReport::new("auth", message))
         }
-        (ClientError::Api(error), _) if error.http_status < 500 => refused(error, message, purpose),
-        (error, Some(look)) if error.may_have_been_sent() => Failure::new(
-            ExitClass::Unknown,
-            ErrorReport::new("in_doubt", format!("{message}; it may have happened all the same"))
-                .hint(look),
-        ),
+        ClientError::Api(error) if error.http_status < 500 => rejected(error, message, purpose),
         _ => Failure::new(
             ExitClass::Unavailable,
             ErrorReport::new("unreachable", message)
-                .hint("check the network and the API host; running the same again is safe"),
+                .hint("check the network and the API host, then run the same command again"),
         ),
     }
 }
 
-fn refused(error: &ApiError, message: String, purpose: &str) -> Failure {
+fn rejected(error: &ApiError, message: String, purpose: &str) -> Failure {
     let exit = match error.code {
         ErrorCode::NoPermission | ErrorCode::OauthScopeMismatch => ExitClass::Forbidden,
         ErrorCode::TooManyRequests => ExitClass::Unavailable,
@@ -50,5 +45,5 @@ fn refused(error: &ApiError, message: String, purpose: &str) -> Failure {
     } else {
         (message, explain(&error.code).remedy.to_owned())
     };
-    Failure::new(exit, ErrorReport::refused(message, error).hint(hint))
+    Failure::new(exit, ErrorReport::rejected(message, error).hint(hint))
 }

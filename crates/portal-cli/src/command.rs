@@ -1,4 +1,4 @@
-//! The commands, one a file.
+//! The subcommands, one per file.
 
 mod backup;
 mod check;
@@ -11,6 +11,7 @@ mod list;
 mod login;
 mod logout;
 mod profiles;
+mod recover;
 mod rename;
 mod serve;
 
@@ -18,16 +19,17 @@ use std::future::Future;
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use portal_model::outcome::ExitClass;
 use tokio::runtime::Builder;
 
+use crate::exit::ExitClass;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Create(Box<create::Args>),
+    Recover(recover::Args),
     Check(check::Args),
     List(list::Args),
     Get(get::Args),
@@ -49,6 +51,7 @@ impl Command {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitClass, Failure> {
         match self {
             Self::Create(args) => alone(create::run(&args, printer)),
+            Self::Recover(args) => alone(recover::run(&args, printer)),
             Self::Check(args) => check::run(&args, printer),
             Self::List(args) => alone(list::run(&args, printer)),
             Self::Get(args) => alone(get::run(&args, printer)),
@@ -66,7 +69,7 @@ impl Command {
     }
 }
 
-/// Runs a command that does one thing at a time: it needs no threads, and starts sooner.
+/// Runs a command that does one thing at a time: without worker threads it starts sooner.
 fn alone<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     block_on(Builder::new_current_thread(), command)
 }
@@ -75,5 +78,5 @@ fn block_on<T>(
     mut runtime: Builder,
     command: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    runtime.enable_all().build().context("the runtime can't be started")?.block_on(command)
+    runtime.enable_all().build().context("cannot start the runtime")?.block_on(command)
 }

@@ -1,17 +1,17 @@
-//! Why a command could not do its work: [`Failure`], and the form that machines read it in.
+//! Why a command failed: [`Failure`], and its JSON form.
 
 use std::borrow::Cow;
 
 use portal_model::ApiError;
-use portal_model::outcome::ExitClass;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::exit::ExitClass;
 use crate::printer::Printer;
 
-/// What ends a command that has no result: why, and the exit status.
+/// Ends a command that has no result: why, and the exit status.
 ///
-/// Every error becomes one with `?`; it then exits with 1.
+/// `?` turns any error into one, with exit status 1.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) report: Box<ErrorReport>,
@@ -23,31 +23,31 @@ impl Failure {
         Self { report: Box::new(report), exit }
     }
 
-    /// The command line, or what it names, is wrong: nothing was sent.
+    /// Wrong usage, or a file or profile that is not as it should be; nothing was sent.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(ExitClass::Invalid, ErrorReport::new("usage", message))
     }
 
-    /// The service refuses the caller: credential, scope or permission.
+    /// A permission, a scope or a valid token is missing.
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(ExitClass::Forbidden, ErrorReport::new("auth", message))
     }
 
-    /// The one thing to do about it.
+    /// Adds what to do about it.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.report.hint = Some(hint.into());
         self
     }
 
-    /// Says it on stderr, and for machines on stdout.
+    /// Prints it on stderr, and for machines on stdout.
     pub(crate) fn print(&self, printer: &Printer) -> ExitClass {
         printer.error(&self.report);
         self.print_json(printer);
         self.exit
     }
 
-    /// Says it for machines only.
+    /// Prints it for machines only.
     pub(crate) fn print_json(&self, printer: &Printer) {
         printer.json(&Failed { error: &self.report });
     }
@@ -60,18 +60,18 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
-/// What stands for the result that a command does not have.
+/// The JSON object of a command without a result.
 #[derive(Serialize)]
 struct Failed<'a> {
     error: &'a ErrorReport,
 }
 
-/// An error as `--output json` has it, and as stderr says it.
+/// An error as `--output json` and stderr show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ErrorReport {
-    /// What kind of cause it is, in one word.
+    /// The kind of cause, in one word.
     pub(crate) kind: Cow<'static, str>,
-    /// The service's own word for it.
+    /// The service's code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ pub(crate) struct ErrorReport {
     pub(crate) message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) details: Option<Value>,
-    /// The one thing to do about it.
+    /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
 }
@@ -96,13 +96,13 @@ impl ErrorReport {
         }
     }
 
-    /// With the parts of a refusal that machines read.
-    pub(crate) fn refused(message: String, error: &ApiError) -> Self {
+    /// A rejection by the service, with its parts for machines.
+    pub(crate) fn rejected(message: String, error: &ApiError) -> Self {
         Self {
             code: Some(error.code.to_string()),
             http_status: Some(error.http_status),
             details: (!error.details.is_empty()).then(|| error.details.as_value().clone()),
-            ..Self::new("refused", message)
+            ..Self::new("rejected", message)
         }
     }
 

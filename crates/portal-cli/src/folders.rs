@@ -1,4 +1,4 @@
-//! The folders of this user: where the command keeps what it must remember.
+//! The directories of this user: configuration, data, state and cache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,16 @@ pub(crate) fn config() -> anyhow::Result<PathBuf> {
     Ok(strategy()?.config_dir().join("portal"))
 }
 
-/// The server of `--local`.
+/// The data of the server of `--local`.
 pub(crate) fn data() -> anyhow::Result<PathBuf> {
     Ok(strategy()?.data_dir().join("portal"))
 }
 
-/// Creates that are in doubt.
+/// The intent log. `PORTAL_STATE_DIR` names it where the home directory is not writable.
 pub(crate) fn state() -> anyhow::Result<PathBuf> {
+    if let Some(directory) = std::env::var_os("PORTAL_STATE_DIR").filter(|path| !path.is_empty()) {
+        return Ok(directory.into());
+    }
     let strategy = strategy()?;
     Ok(strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("portal"))
 }
@@ -28,14 +31,16 @@ pub(crate) fn cache() -> anyhow::Result<PathBuf> {
 }
 
 fn strategy() -> anyhow::Result<impl etcetera::BaseStrategy> {
-    etcetera::choose_base_strategy().context("there is no home folder: set HOME")
+    etcetera::choose_base_strategy().context("no home directory: set HOME")
 }
 
-/// Makes a folder that only this user can look into; one that is there stays as it is.
+/// Creates a directory that is closed to other users; an existing one keeps its mode.
 pub(crate) fn make_private(folder: &Path) -> anyhow::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).with_context(|| format!("the folder {} can't be made", folder.display()))
+    builder
+        .create(folder)
+        .with_context(|| format!("cannot create the directory {}", folder.display()))
 }

@@ -1,10 +1,10 @@
-//! The permissions that managing portals needs, in words for an administrator.
+//! Permissions for managing portals, in the words of administrators.
 
 use portal_model::ApiError;
 
 use crate::wrap::wrap;
 
-/// What a `NO_PERMISSION` says: which permission is missing, and a note ready to send to the
+/// The meaning of a `NO_PERMISSION`: which permission is missing, and a note ready to send to the
 /// administrator. `purpose` ends the sentence "I need … to".
 pub(crate) fn missing(error: &ApiError, purpose: &str) -> (String, String) {
     let names: Vec<&str> = error.details.permissions().collect();
@@ -29,13 +29,13 @@ pub(crate) fn missing(error: &ApiError, purpose: &str) -> (String, String) {
     (missing, format!("send this to an administrator of the org:\n{}", wrap(&letter, 4)))
 }
 
-/// The note for somebody who lacks both permissions, or does not know which.
+/// The note if both permissions are missing, or it is not known which.
 pub(crate) fn note() -> String {
     let both = ["Crm_Implied_Manage_ClientPortal", "Crm_Implied_Manage_ClientPortal_Users"];
     missing(&ApiError::no_permission(both), "create portals").1
 }
 
-/// The service's name for a permission beside the one that administrators see.
+/// A permission by the name that administrators see, and the service's own.
 fn described(api_name: &str) -> String {
     match api_name {
         "Crm_Implied_Manage_ClientPortal" => format!("\"Manage Portal\" ({api_name})"),
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_permissions_one_or_none_are_named_as_the_administrator_sees_them() {
+    fn missing_permissions_have_the_names_that_administrators_see() {
         let missing = |permissions: &[&str]| {
             let permissions = permissions.iter().copied();
             missing(&ApiError::no_permission(permissions), "create a portal").0

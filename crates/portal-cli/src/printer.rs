@@ -1,7 +1,7 @@
-//! Everything that the command says: [`Printer`] owns stdout and stderr.
+//! All output of the command: [`Printer`] owns stdout and stderr.
 //!
-//! Results go to stdout, as text or as one JSON object a line. What is for people only goes to
-//! stderr: errors, hints, warnings, and what the command is waiting for.
+//! Results go to stdout, as text or as one JSON object per line. Errors, hints, warnings and
+//! progress go to stderr.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar};
-use portal_model::outcome::ExitClass;
 use serde::Serialize;
 
 use crate::args::Output;
+use crate::exit::ExitClass;
 use crate::failure::ErrorReport;
 use crate::wrap::fit;
 
@@ -20,11 +20,11 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
-/// The only way to stdout and stderr. Colours are left out where nobody sees them.
+/// The only way to stdout and stderr. Colors are left out if the stream is not a terminal.
 #[derive(Clone, Debug)]
 pub(crate) struct Printer {
     output: Output,
-    /// Why stdout takes no more.
+    /// Why stdout takes no more results.
     stdout_failed: Arc<Mutex<Option<io::Error>>>,
     /// The progress bars on stderr, which step aside for a line.
     bars: MultiProgress,
@@ -57,7 +57,7 @@ impl Printer {
         if self.is_json() {
             match serde_json::to_string(json) {
                 Ok(line) => self.write(&(line + "\n")),
-                Err(error) => self.warning(format_args!("a result has no JSON form: {error}")),
+                Err(error) => self.warning(format_args!("cannot print a result as JSON: {error}")),
             }
         }
     }
@@ -71,13 +71,13 @@ impl Printer {
                 stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).err()
             });
         }
-        // What can't be said on stdout must not get lost, unless nobody wants to hear it.
+        // What stdout does not take must not get lost, unless a reader closed the pipe on purpose.
         if failed.as_ref().is_some_and(|error| !is_closed(error)) {
             self.stderr(text.trim_end());
         }
     }
 
-    /// `error: …`, and its hint where it has one.
+    /// `error: …`, and its hint if it has one.
     pub(crate) fn error(&self, report: &ErrorReport) {
         self.labelled("error:", ERROR, &report.message);
         if let Some(hint) = &report.hint {
@@ -93,7 +93,7 @@ impl Printer {
         self.labelled("hint:", HINT, text);
     }
 
-    /// A line for people that stands for itself.
+    /// A line on stderr without a label.
     pub(crate) fn note(&self, text: impl Display) {
         self.stderr(text);
     }
@@ -110,8 +110,8 @@ impl Printer {
     }
 
     fn stderr(&self, line: impl Display) {
-        // One write, so that the lines of two processes don't mix. Nobody is left to hear that
-        // nobody listens.
+        // One write, so that the lines of two processes don't mix. If stderr fails there is no
+        // place left to report it.
         let line = format!("{line}\n");
         let _ = self.bars.suspend(|| anstream::stderr().lock().write_all(line.as_bytes()));
     }
@@ -121,21 +121,25 @@ impl Printer {
         self.bars.add(ProgressBar::new(length))
     }
 
-    /// The exit status in the end: a result that could not be written is no success, a closed
-    /// pipe is.
+    /// Whether stdout took every result so far. A closed pipe did not: nobody read the outcome, and
+    /// the next run reports it again.
+    pub(crate) fn is_delivered(&self) -> bool {
+        self.stdout_failed.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// The exit status in the end: another one if a result could not be written. Who closed a pipe
+    /// on purpose, such as `head`, gets no message.
     pub(crate) fn finish(&self, exit: ExitClass) -> ExitClass {
         let failed = self.stdout_failed.lock().unwrap_or_else(PoisonError::into_inner);
-        match failed.as_ref() {
-            Some(error) if !is_closed(error) => {
-                self.warning(format_args!("stdout can't be written: {error}"));
-                if exit == ExitClass::Success { ExitClass::Rejected } else { exit }
-            }
-            _ => exit,
+        let Some(error) = failed.as_ref() else { return exit };
+        if !is_closed(error) {
+            self.warning(format_args!("cannot write to stdout: {error}"));
         }
+        ExitClass::Io
     }
 }
 
-/// Long lines are broken for whoever reads them, and stay whole for whoever searches them.
+/// Long lines are wrapped on a terminal, and stay whole in a file, where they are searched.
 fn readable(text: impl Display) -> String {
     let text = printable(&text.to_string());
     if io::stderr().is_terminal() { fit(&text) } else { text }
@@ -157,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_can_t_take_over_the_terminal() {
+    fn response_cannot_take_over_the_terminal() {
         assert_eq!(printable("a\u{1b}]0;owned\u{7}\nb"), "a\u{fffd}]0;owned\u{fffd}\nb");
     }
 }

@@ -18,6 +18,7 @@ use portal_model::{ApiVersion, Secret};
 
 use crate::failure::Failure;
 use crate::folders;
+use crate::identity::OrgId;
 use crate::target::{Place, Target};
 
 /// An org, and what entitles to it.
@@ -28,6 +29,9 @@ pub(crate) struct Profile {
     pub(crate) client_id: String,
     pub(crate) client_secret: Secret<String>,
     pub(crate) refresh_token: Secret<String>,
+    /// The org, as the service named it at login. For display: which org it is now, the service
+    /// says.
+    pub(crate) org: Option<OrgId>,
 }
 
 impl Profile {
@@ -96,6 +100,8 @@ impl std::fmt::Display for Hosts {
 pub(crate) struct Entry {
     pub(crate) hosts: Hosts,
     pub(crate) client_id: String,
+    /// Not known of a profile that version 0.1 wrote, or if the token cannot read it.
+    pub(crate) org: Option<OrgId>,
 }
 
 /// Every profile there is.
@@ -139,6 +145,7 @@ impl Profiles {
             client_id: entry.client_id.clone(),
             client_secret: secrets.client_secret.clone(),
             refresh_token: secrets.refresh_token.clone(),
+            org: entry.org.clone(),
         })
     }
 
@@ -168,7 +175,8 @@ pub(crate) fn store(folder: &Path, name: &str, profile: &Profile) -> anyhow::Res
             refresh_token: profile.refresh_token.clone(),
         },
     )?;
-    config::insert(&config_path(folder), name, &profile.hosts, &profile.client_id)
+    let Profile { hosts, client_id, org, .. } = profile.clone();
+    config::insert(&config_path(folder), name, &Entry { hosts, client_id, org })
 }
 
 /// Removes a profile and its secrets.

@@ -1,141 +1,298 @@
-//! How a create ended, for people and for machines: [`Report`].
+//! How a create or a rename ended, for people and for machines: [`Report`].
 
 mod cause;
 
-use std::borrow::Cow;
+use std::time::Duration;
 
 pub(crate) use cause::renew;
-use portal_model::outcome::{ExitClass, Origin, Owner};
-use portal_model::{InvalidPortalName, Outcome};
+use portal_model::outcome::{NotDone, Origin, OutcomeKind, Owner, RenameOutcomeKind};
+use portal_model::{InvalidPortalName, Outcome, PortalName, RenameOutcome};
 use serde::{Deserialize, Serialize};
 
-use crate::failure::ErrorReport;
+use crate::exit::{self, ExitClass};
+use crate::failure::{ErrorReport, Failure};
 use crate::invalid_name;
 use crate::printer::Printer;
 
-/// How a create ended. Serialised it is the object of `--output json`.
+/// How something ended. Serialized it is the object of `--output json`; `K` is what its `outcome`
+/// can be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Report {
+pub(crate) struct Report<K = OutcomeKind> {
     pub(crate) name: String,
+    /// Of a rename.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    old_name: Option<String>,
     pub(crate) profile: Option<String>,
-    pub(crate) outcome: Cow<'static, str>,
-    /// Of a portal that is there: whether it was there before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    origin: Option<Cow<'static, str>>,
+    pub(crate) outcome: K,
+    /// Of a portal that exists: how it came to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<Origin>,
     /// Of a name that is taken: whose it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    owner: Option<Cow<'static, str>>,
-    /// Where there were alternatives: the name that was wanted first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) requested: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<OwnerKind>,
+    /// With fallbacks: the name that was wanted first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requested: Option<String>,
+    /// Names that were tried before and are proved to belong to another organization.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) taken: Vec<PortalName>,
+    /// In seconds, if absence was proved by waiting: a request that takes longer to take effect
+    /// would disprove it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    verified_after: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<ErrorReport>,
-    #[serde(skip, default = "not_kept")]
+    /// Kept apart by callers that store a report.
+    #[serde(skip, default = "exit_not_kept")]
     exit: ExitClass,
     #[serde(skip)]
     text: String,
 }
 
-/// What a create was asked for, as far as its report depends on it.
+/// What was asked for, as far as the report depends on it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
     pub(crate) profile: Option<String>,
-    /// The name that was wanted first, where there were alternatives.
+    /// The name that was wanted first, if there were fallbacks.
     pub(crate) requested: Option<String>,
-    /// A portal that is there already is a success.
+    /// An existing portal is a success.
     pub(crate) ensure: bool,
-    /// Nothing was to be created: an earlier create was to be settled.
-    pub(crate) settled: bool,
+    /// Nothing was to be done but to determine an earlier outcome.
+    pub(crate) recovered: bool,
+    /// How long after an attempt absence counts.
+    pub(crate) verified_after: Option<Duration>,
+}
+
+/// The variants of an [`Owner`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OwnerKind {
+    ThisOrg,
+    AnotherOrg,
+    Undetermined,
+}
+
+/// The `outcome` of a name that breaks the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Never {
+    Invalid,
 }
 
 impl Report {
     pub(crate) fn new(outcome: &Outcome, asked: &Asked) -> Self {
         Self {
-            name: outcome.name().to_owned(),
-            profile: asked.profile.clone(),
-            outcome: outcome.kind().into(),
             origin: match outcome {
-                Outcome::Present { origin: Origin::Preexisting, .. } => Some("preexisting".into()),
-                Outcome::Present { origin: Origin::Appeared, .. } => Some("appeared".into()),
+                Outcome::Present { origin, .. } => Some(*origin),
                 _ => None,
             },
             owner: match outcome {
-                Outcome::NameTaken { owner: Owner::AnotherOrg, .. } => Some("another_org".into()),
-                Outcome::NameTaken { owner: Owner::Undetermined, .. } => {
-                    Some("undetermined".into())
-                }
+                Outcome::NameTaken { owner, .. } => Some(owner.into()),
                 _ => None,
             },
             requested: asked.requested.clone(),
-            error: cause::of(outcome, asked),
-            exit: outcome.exit_class(asked.ensure),
+            taken: outcome.taken().to_vec(),
+            verified_after: match outcome {
+                Outcome::NotCreated { reason, .. } => asked.verified_after(reason),
+                _ => None,
+            },
+            error: cause::of_create(outcome, asked),
             text: text(outcome, asked),
+            ..Self::bare(
+                outcome.name(),
+                asked,
+                outcome.kind(),
+                exit::of_create(outcome, asked.ensure),
+            )
         }
     }
 
-    /// Of a name that can't be one: nothing was sent.
-    pub(crate) fn invalid(name: &str, invalid: &InvalidPortalName, asked: &Asked) -> Self {
+    /// Of a create that was not begun, and why: another process may be at work on the same one.
+    pub(crate) fn withheld(name: &str, failure: Failure, asked: &Asked) -> Self {
+        let kind = match failure.exit {
+            ExitClass::Unknown => OutcomeKind::Unknown,
+            _ => OutcomeKind::NotCreated,
+        };
         Self {
-            name: name.to_owned(),
-            profile: asked.profile.clone(),
-            outcome: "invalid".into(),
-            origin: None,
-            owner: None,
             requested: asked.requested.clone(),
-            error: Some(invalid_name::report(invalid)),
-            exit: ExitClass::Invalid,
-            text: String::new(),
+            error: Some(*failure.report),
+            ..Self::bare(name, asked, kind, failure.exit)
         }
     }
 
-    /// The portal was there before this create.
+    /// Whether nothing shows that the portal is of this create's making.
     pub(crate) fn is_preexisting(&self) -> bool {
-        self.origin.as_deref() == Some("preexisting")
+        self.outcome == OutcomeKind::Present && self.origin != Some(Origin::Appeared)
     }
 
-    /// Says it: what is there on stdout, what went wrong on stderr, and all of it to machines.
+    pub(crate) fn origin(&self) -> Option<Origin> {
+        self.origin
+    }
+
+    pub(crate) fn exit(&self) -> ExitClass {
+        self.exit
+    }
+
+    /// Prints it, with a hint at `--ensure` if that makes a difference.
     pub(crate) fn print(&self, printer: &Printer) -> ExitClass {
-        match &self.error {
-            // Said already, when the name was read.
-            Some(_) if self.exit == ExitClass::Invalid => {}
-            Some(error) => printer.error(error),
-            None => printer.text(&self.text),
-        }
+        self.print_text(printer);
         if self.is_preexisting() && self.exit == ExitClass::Exists {
-            printer.hint("with `--ensure` that is a success");
+            printer.hint("pass `--ensure` to count an existing portal as success");
         }
         printer.json(self);
         self.exit
     }
 }
 
-/// The status of a report that was read back: whoever keeps one keeps the status beside it.
-fn not_kept() -> ExitClass {
+impl Report<Never> {
+    /// Of an invalid name: nothing was sent.
+    pub(crate) fn invalid(name: &str, invalid: &InvalidPortalName, asked: &Asked) -> Self {
+        Self {
+            requested: asked.requested.clone(),
+            error: Some(invalid_name::report(invalid)),
+            ..Self::bare(name, asked, Never::Invalid, ExitClass::Invalid)
+        }
+    }
+
+    /// Prints it for machines: people were shown each broken rule when the name was read.
+    pub(crate) fn print(&self, printer: &Printer) -> ExitClass {
+        printer.json(self);
+        self.exit
+    }
+}
+
+impl Report<RenameOutcomeKind> {
+    /// Of a rename of `old` to `new`.
+    pub(crate) fn renamed(
+        outcome: &RenameOutcome,
+        old: &str,
+        new: &PortalName,
+        asked: &Asked,
+    ) -> Self {
+        Self {
+            old_name: Some(old.to_owned()),
+            owner: match outcome {
+                RenameOutcome::NameTaken { owner, .. } => Some(owner.into()),
+                _ => None,
+            },
+            verified_after: match outcome {
+                RenameOutcome::NotRenamed { reason, .. } => asked.verified_after(reason),
+                _ => None,
+            },
+            error: cause::of_rename(outcome, old, new, asked),
+            text: match outcome {
+                RenameOutcome::Renamed { .. } => format!("{old} is named {new} now"),
+                RenameOutcome::Unchanged { .. } => format!("{new} already has that name"),
+                _ => String::new(),
+            },
+            ..Self::bare(new.as_str(), asked, outcome.kind(), exit::of_rename(outcome))
+        }
+    }
+
+    /// Of a rename that was not begun, and why.
+    pub(crate) fn not_begun(old: &str, new: &PortalName, failure: Failure, asked: &Asked) -> Self {
+        let kind = match failure.exit {
+            ExitClass::Unknown => RenameOutcomeKind::Unknown,
+            _ => RenameOutcomeKind::NotRenamed,
+        };
+        Self {
+            old_name: Some(old.to_owned()),
+            error: Some(*failure.report),
+            ..Self::bare(new.as_str(), asked, kind, failure.exit)
+        }
+    }
+
+    pub(crate) fn print(&self, printer: &Printer) -> ExitClass {
+        self.print_text(printer);
+        printer.json(self);
+        self.exit
+    }
+}
+
+impl<K> Report<K> {
+    fn bare(name: &str, asked: &Asked, outcome: K, exit: ExitClass) -> Self {
+        Self {
+            name: name.to_owned(),
+            old_name: None,
+            profile: asked.profile.clone(),
+            outcome,
+            origin: None,
+            owner: None,
+            requested: None,
+            taken: Vec::new(),
+            verified_after: None,
+            error: None,
+            exit,
+            text: String::new(),
+        }
+    }
+
+    /// Prints what is so on stdout, and what went wrong on stderr.
+    fn print_text(&self, printer: &Printer) {
+        match &self.error {
+            Some(error) => printer.error(error),
+            None => printer.text(&self.text),
+        }
+    }
+}
+
+impl Asked {
+    /// The time that an outcome without effect rests on, if a list has proved it.
+    fn verified_after(&self, reason: &NotDone) -> Option<u64> {
+        let is_proved = matches!(reason, NotDone::Absent | NotDone::Exhausted);
+        self.verified_after.filter(|_| is_proved).map(|time| time.as_secs())
+    }
+}
+
+impl From<&Owner> for OwnerKind {
+    fn from(owner: &Owner) -> Self {
+        match owner {
+            Owner::ThisOrg => Self::ThisOrg,
+            Owner::AnotherOrg => Self::AnotherOrg,
+            // What this version does not know it does not claim.
+            Owner::Undetermined(_) | _ => Self::Undetermined,
+        }
+    }
+}
+
+fn exit_not_kept() -> ExitClass {
     ExitClass::Rejected
 }
 
-/// What is there, in a sentence.
+/// What exists, in one clause that claims no more than is known (rule 6).
 fn text(outcome: &Outcome, asked: &Asked) -> String {
-    let org = match &asked.profile {
-        Some(profile) => format!("the org of profile {profile}"),
-        None => "the org".to_owned(),
-    };
     let name = outcome.name();
     let text = match outcome {
-        Outcome::Created { .. } => format!("The portal {name} was created."),
-        Outcome::Present { origin: Origin::Appeared, .. } => {
-            format!("The portal {name} was created: its answer was lost, but it is there.")
-        }
-        Outcome::Present { origin: Origin::Preexisting, .. } => {
-            format!("The portal {name} was there already: {org} has it.")
+        Outcome::Created { .. } => format!("{name} was created"),
+        Outcome::Present { origin: Origin::Preexisting, .. } => match &asked.profile {
+            Some(profile) => format!("{name} already exists in the org of profile {profile}"),
+            None => format!("{name} already exists in the org"),
+        },
+        Outcome::Present { origin: Origin::Appeared, .. } => format!(
+            "{name} exists now; the response was lost (created by this call, or by somebody else \
+             at the same moment)"
+        ),
+        Outcome::Present { origin: Origin::Undetermined, .. } => {
+            format!("{name} exists; whether this call created it is not known")
         }
         _ => return String::new(),
     };
-    match &asked.requested {
-        Some(requested) if requested != name => {
-            format!("{text} The name {requested} belongs to another organization.")
+    match taken(outcome.taken()) {
+        Some(taken) => format!("{text}; {taken}"),
+        None => text,
+    }
+}
+
+/// `FirstName belongs to another organization`. Which names are taken only the outcome can tell: a
+/// name that was asked for first may never have been sent.
+fn taken(names: &[PortalName]) -> Option<String> {
+    let names: Vec<&str> = names.iter().map(PortalName::as_str).collect();
+    match names.as_slice() {
+        [] => None,
+        [one] => Some(format!("{one} belongs to another organization")),
+        [first @ .., last] => {
+            Some(format!("{} and {last} belong to other organizations", first.join(", ")))
         }
-        _ => text,
     }
 }
 

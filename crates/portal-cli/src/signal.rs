@@ -1,21 +1,64 @@
-//! Ctrl-C, and what asks a process to end.
+//! Ctrl-C, and what else asks a process to end.
+
+use tokio::sync::watch;
 
 /// Ready at Ctrl-C, or at SIGTERM.
 pub(crate) async fn interrupted() {
+    Signals::new().next().await;
+}
+
+/// A flag that the first Ctrl-C or SIGTERM raises. The second one ends the process at once: what
+/// is in doubt is in the intent log.
+pub(crate) fn stop_flag() -> watch::Receiver<bool> {
+    let (stop, flag) = watch::channel(false);
+    tokio::spawn(async move {
+        let mut signals = Signals::new();
+        signals.next().await;
+        stop.send_replace(true);
+        signals.next().await;
+        std::process::exit(130);
+    });
+    flag
+}
+
+/// Waits until the flag is raised; for ever if nobody can raise it any more.
+pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
+    if flag.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Both signals, from now on.
+struct Signals {
     #[cfg(unix)]
-    let terminated = async {
+    terminate: Option<tokio::signal::unix::Signal>,
+}
+
+impl Signals {
+    fn new() -> Self {
+        #[cfg(unix)]
         use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => None,
+        Self {
+            #[cfg(unix)]
+            terminate: signal(SignalKind::terminate()).ok(),
         }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::ready(None::<()>);
-    tokio::select! {
-        Ok(()) = tokio::signal::ctrl_c() => {}
-        Some(()) = terminated => {}
-        // Without a handler a signal ends the process by itself.
-        else => std::future::pending().await,
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        let terminated = async {
+            match &mut self.terminate {
+                Some(signal) => signal.recv().await,
+                None => None,
+            }
+        };
+        #[cfg(not(unix))]
+        let terminated = std::future::ready(None::<()>);
+        tokio::select! {
+            Ok(()) = tokio::signal::ctrl_c() => {}
+            Some(()) = terminated => {}
+            // Without a handler a signal ends the process by itself.
+            else => std::future::pending().await,
+        }
     }
 }

@@ -1,62 +1,105 @@
-//! Where to: `--local`, `--profile P`, or flags and environment.
+//! Which org: `--local`, `--profile P`, or flags and environment.
 
 mod environment;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use portal_http::client::{
-    BaseUrl, Client, ClientBuilder, Credential, FileTokenCache, HttpTransport, Proxy,
+    BaseUrl, Client, ClientBuilder, ClientError, Credential, FileTokenCache, HttpTransport, Proxy,
 };
 use portal_model::datacenter::ApiDomain;
-use portal_model::flow::Policy;
-use portal_model::{ApiVersion, DataCenter};
+use portal_model::flow::{NotSent, Policy};
+use portal_model::{ApiVersion, DataCenter, GetOrg, Org as OrgRecord};
 use serde::{Deserialize, Serialize};
 
 use self::environment::Variables;
 use crate::failure::Failure;
 use crate::folders;
+use crate::identity::{Identity, IdentityCache, OrgId};
 use crate::local::Local;
 use crate::profile::Profiles;
 
-/// Where to. One source's secret never goes to another's host: `--local` and `--profile` ignore
+/// Which org. One source's secret never goes to another's host: `--local` and `--profile` ignore
 /// the hosts and credentials of the environment.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Where to")]
+#[command(next_help_heading = "Org")]
 pub(crate) struct TargetArgs {
-    /// Rehearse: the server runs in this process and keeps its portals in your data folder
+    /// Rehearse on a server in this process, with data in your data directory
     #[arg(long, conflicts_with_all = ["profile", "data_center", "api_domain", "accounts_url", "client_id"])]
     pub(crate) local: bool,
-    /// The org of a profile, as `portal login` kept it
+    /// The org of a profile that `portal login` stored
     #[arg(long, value_name = "NAME", conflicts_with_all = ["data_center", "api_domain", "accounts_url", "client_id"])]
     pub(crate) profile: Option<String>,
-    /// Where the org lives: us, eu, in, au, jp, cn, ca or sa
+    /// Data center of the org: us, eu, in, au, jp, cn, ca or sa
     #[arg(long, value_name = "CODE")]
     pub(crate) data_center: Option<DataCenter>,
-    /// Base URL of the API, where --data-center doesn't name it
+    /// Base URL of the API, instead of --data-center
     #[arg(long, value_name = "URL")]
     pub(crate) api_domain: Option<String>,
-    /// Base URL of the accounts server, likewise
+    /// Base URL of the accounts server, instead of --data-center
     #[arg(long, value_name = "URL")]
     pub(crate) accounts_url: Option<String>,
-    /// The client that the credentials belong to
+    /// Client id of the credentials
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
-    /// The version of the API, v4 to v8
+    /// Version of the API, v4 to v8
     #[arg(long, value_name = "VERSION", default_value_t)]
     pub(crate) api_version: ApiVersion,
-    /// Trust the certificates in this PEM file too
+    /// PEM file with additional root certificates to trust
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 }
 
-/// The help about what the environment says, secrets above all.
+/// The help about the environment, secrets above all.
 pub(crate) const SECRETS: &str = "\
-Without --local and --profile the environment is read too: PORTAL_PROFILE, or PORTAL_API_DOMAIN, \
+Without --local and --profile the environment is read: PORTAL_PROFILE, or PORTAL_API_DOMAIN, \
 PORTAL_ACCOUNTS_URL, PORTAL_CLIENT_ID and the secrets, which are never flags: PORTAL_CLIENT_SECRET and \
 PORTAL_REFRESH_TOKEN, or PORTAL_ACCESS_TOKEN.";
 
-/// Which org a create went to, as far as it can be written down without a secret.
+/// Which org is asked for once, and only helps: it must not keep a create waiting.
+const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between its tries.
+const IDENTIFY_PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
+
+fn org_id(org: OrgRecord) -> OrgId {
+    OrgId { id: org.id, name: org.company_name }
+}
+
+/// Whether asking again cannot help.
+fn is_final(error: &ClientError) -> bool {
+    match error {
+        ClientError::Api(error) => {
+            error.http_status < 500 && !error.is_token_rejected() && !error.is_rate_limited()
+        }
+        _ => false,
+    }
+}
+
+/// Whether asking again may help.
+fn is_transient(error: &ClientError) -> bool {
+    match error {
+        ClientError::Api(error) => error.is_server_error() || error.is_rate_limited(),
+        ClientError::NotSent(why) => !matches!(why, NotSent::Permanent(_)),
+        ClientError::NoResponse(_) | ClientError::Unreadable(_) => true,
+        _ => false,
+    }
+}
+
+/// Asks which org it is, again after a transient failure: with a fingerprint in place of the id,
+/// two credentials of one org count as two orgs.
+async fn get_org(client: &Client) -> Result<OrgRecord, ClientError> {
+    for pause in IDENTIFY_PAUSES {
+        match client.call(&GetOrg).await {
+            Err(error) if is_transient(&error) => tokio::time::sleep(pause).await,
+            result => return result,
+        }
+    }
+    client.call(&GetOrg).await
+}
+
+/// How a create was led to its org, without a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Place {
@@ -74,7 +117,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// The profile, where it is one.
+    /// The profile, if it is one.
     pub(crate) fn profile(&self) -> Option<&str> {
         match self {
             Self::Profile(name) => Some(name),
@@ -95,7 +138,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// An org that is not in this process: where its servers are, and what entitles to it.
+/// An org outside this process: its servers and credentials.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) place: Place,
@@ -106,13 +149,38 @@ pub(crate) struct Target {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
-/// An org that can be talked to.
+/// An org with a client for it.
 #[derive(Debug)]
 pub(crate) struct Org {
     pub(crate) client: Client,
     pub(crate) place: Place,
-    /// The server, where it is in this process.
-    _local: Option<Local>,
+    server: ServerOf,
+}
+
+/// Where the server of an [`Org`] runs.
+#[derive(Debug)]
+enum ServerOf {
+    /// In this process, until this is dropped.
+    Local(Local),
+    Remote(Box<Target>),
+}
+
+impl Org {
+    /// Which org it is (rule 10).
+    pub(crate) async fn identify(&self) -> Identity {
+        match &self.server {
+            ServerOf::Local(local) => Identity::local(&local.credential()),
+            ServerOf::Remote(target) => target.identify(&self.client).await,
+        }
+    }
+
+    /// Which org it is, as far as that is known without asking the service.
+    pub(crate) fn known_identity(&self) -> Identity {
+        match &self.server {
+            ServerOf::Local(local) => Identity::local(&local.credential()),
+            ServerOf::Remote(target) => target.declared_identity(),
+        }
+    }
 }
 
 /// Where the arguments lead.
@@ -134,7 +202,12 @@ impl TargetArgs {
         }
     }
 
-    /// A client for where they lead, as patient as by default.
+    /// Whether a flag says which org.
+    pub(crate) fn is_explicit(&self) -> bool {
+        self.local || self.profile.is_some()
+    }
+
+    /// A client for where they lead, with the default policy.
     pub(crate) async fn open(&self) -> Result<Org, Failure> {
         self.destination()?.open(self.api_version, Policy::default()).await
     }
@@ -175,6 +248,14 @@ impl Destination {
         }
     }
 
+    /// Only the server of this process is known to be fast.
+    pub(crate) fn default_policy(&self) -> Policy {
+        match self {
+            Self::Local => Policy::rehearsal(),
+            Self::Remote(_) => Policy::default(),
+        }
+    }
+
     /// Whether a create there is a rehearsal: the service itself is never on this machine.
     pub(crate) fn is_this_machine(&self) -> bool {
         match self {
@@ -186,9 +267,11 @@ impl Destination {
     /// A client for it.
     pub(crate) async fn open(self, version: ApiVersion, policy: Policy) -> Result<Org, Failure> {
         match self {
-            Self::Remote(target) => {
-                Ok(Org { client: target.client(policy)?, place: target.place, _local: None })
-            }
+            Self::Remote(target) => Ok(Org {
+                client: target.client(policy)?,
+                place: target.place.clone(),
+                server: ServerOf::Remote(target),
+            }),
             Self::Local => {
                 let local = Local::start().await?;
                 let transport = HttpTransport::builder().proxy(Proxy::none()).build()?;
@@ -199,13 +282,54 @@ impl Destination {
                     .version(version)
                     .policy(policy)
                     .build(local.credential())?;
-                Ok(Org { client, place: Place::Local, _local: Some(local) })
+                Ok(Org { client, place: Place::Local, server: ServerOf::Local(local) })
             }
         }
     }
 }
 
 impl Target {
+    /// Which org its credential belongs to (rule 10), by its API host, and by its id if the token
+    /// can read it: the service is asked once per credential.
+    pub(crate) async fn identify(&self, client: &Client) -> Identity {
+        self.identify_with(&IdentityCache::new(), client).await
+    }
+
+    /// Which org its credential belongs to, as far as that is known without asking the service.
+    pub(crate) fn declared_identity(&self) -> Identity {
+        self.identity_at(self.api.url().as_deref())
+    }
+
+    fn identity_at(&self, api_url: Option<&str>) -> Identity {
+        Identity::new(api_url, self.accounts.as_deref(), &self.credential)
+    }
+
+    async fn identify_with(&self, cache: &IdentityCache, client: &Client) -> Identity {
+        let declared = self.declared_identity();
+        if let Some(identity) = cache.load(&declared) {
+            return identity;
+        }
+        let response = tokio::time::timeout(IDENTIFY_TIMEOUT, get_org(client)).await;
+        // The response to the token request may have corrected the host.
+        let identity = match client.api_url() {
+            Some(url) => self.identity_at(Some(url.as_str())),
+            None => declared.clone(),
+        };
+        match response {
+            Ok(Ok(org)) => {
+                let identity = identity.with_org(Some(org_id(org)));
+                cache.store(&declared, &identity);
+                identity
+            }
+            // Without the scope, or a service without the resource: it will not be there next time either.
+            Ok(Err(error)) if is_final(&error) => {
+                cache.store(&declared, &identity);
+                identity
+            }
+            Ok(Err(_)) | Err(_) => identity,
+        }
+    }
+
     /// See [`Destination::is_this_machine`].
     pub(crate) fn is_this_machine(&self) -> bool {
         match &self.api {
@@ -250,5 +374,51 @@ impl Target {
             Some(url) => builder.accounts_url(url),
             None => builder,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use portal_http::client::{Bounds, Transport, TransportError};
+    use portal_model::flow::NoResponse;
+
+    use super::*;
+
+    /// Fails twice, then responds with an org.
+    #[derive(Clone, Default)]
+    struct Failing(Arc<AtomicUsize>);
+
+    impl Transport for Failing {
+        async fn send(
+            &self,
+            _: http::Request<bytes::Bytes>,
+            _: Bounds,
+        ) -> Result<http::Response<bytes::Bytes>, TransportError> {
+            let response = |status, body: &'static str| {
+                let mut response = http::Response::new(bytes::Bytes::from_static(body.as_bytes()));
+                *response.status_mut() = status;
+                response
+            };
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 => Ok(response(http::StatusCode::SERVICE_UNAVAILABLE, "busy")),
+                1 => Err(NoResponse::TimedOut.into()),
+                _ => Ok(response(http::StatusCode::OK, r#"{"org":[{"id":"7"}]}"#)),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn org_is_asked_for_again_after_transient_failures() {
+        let transport = Failing::default();
+        let client = Client::builder()
+            .api_url("http://127.0.0.1:1")
+            .transport(transport.clone())
+            .build(Credential::access_token("1000.token".to_owned()))
+            .unwrap();
+        assert_eq!(get_org(&client).await.unwrap().id, "7");
+        assert_eq!(transport.0.load(Ordering::SeqCst), 3);
     }
 }

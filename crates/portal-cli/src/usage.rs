@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
-use portal_model::outcome::ExitClass;
 
 use crate::args::Output;
+use crate::exit::ExitClass;
 use crate::failure::{ErrorReport, Failure};
 use crate::printer::Printer;
 
@@ -64,8 +64,8 @@ mod tests {
         assert_eq!(message_of(&["list", "--bogus"]), "unexpected argument '--bogus' found");
         assert_eq!(message_of(&[]), "a command is missing");
         let time =
-            "invalid value '5x' for '--settle <TIME>': expected a time such as 300ms, 10s or 2m";
-        assert_eq!(message_of(&["create", "AcmePortal", "--settle", "5x"]), time);
+            "invalid value '5x' for '--list-lag <TIME>': expected a time such as 300ms, 10s or 2m";
+        assert_eq!(message_of(&["create", "AcmePortal", "--list-lag", "5x"]), time);
     }
 
     #[test]

@@ -1,9 +1,8 @@
-//! The client: [`Client::create`] for a create that never lies, [`Client::call`] for any one call.
+//! The client: [`Client::create`] creates a portal safely, [`Client::call`] makes any single call.
 
 mod accounts;
 mod api_url;
 mod base_url;
-mod baseline;
 mod builder;
 pub mod conformance;
 mod credential;
@@ -11,6 +10,7 @@ mod drive;
 mod error;
 mod exchange;
 mod http_transport;
+mod slots;
 mod token;
 mod token_cache;
 mod transport;
@@ -19,26 +19,30 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portal_model::flow::{Intent, NotSent, Policy, TokenError};
-use portal_model::{ApiVersion, CreateFlow, Endpoint, PortalName, Request, Response};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use portal_model::flow::{CreateIntent, Effect, Flow, NotSent, Policy, RenameIntent, TokenError};
+use portal_model::{
+    ApiVersion, CreateFlow, Endpoint, Method, PortalName, RenameFlow, RenameOutcome, Request,
+    Response,
+};
+use tokio::sync::Mutex;
 
 pub use self::accounts::Accounts;
 use self::api_url::ApiUrl;
 pub use self::base_url::{BaseUrl, InvalidBaseUrl};
-pub use self::baseline::Baseline;
 pub use self::builder::{BuildError, ClientBuilder};
 pub use self::credential::Credential;
-pub use self::drive::{Creating, IntentSink};
+pub use self::drive::{IntentSink, Running};
 pub use self::error::ClientError;
 use self::exchange::exchange;
 pub use self::http_transport::{
     HttpTransport, HttpTransportBuilder, InvalidProxy, Proxy, TlsError,
 };
+use self::slots::{Slots, Urgency};
 use self::token::{Token, Tokens};
 pub use self::token_cache::{CacheKey, CachedToken, FileTokenCache, TokenCache};
 use self::transport::AnyTransport;
-pub use self::transport::{Bounds, Transport, TransportError};
+pub use self::transport::{Bounds, Transport};
+pub use portal_model::flow::TransportError;
 
 /// A client of one org: a credential, and where the org lives. Cloning is cheap, and clones share
 /// their token, their connections and their limit of concurrent calls.
@@ -51,95 +55,132 @@ struct Inner {
     api_url: Arc<ApiUrl>,
     version: ApiVersion,
     policy: Policy,
-    slots: Semaphore,
+    slots: Arc<Slots>,
+    /// Held by the one create at work, unless the policy allows several portals.
+    turns: Arc<Mutex<()>>,
 }
 
 impl Client {
-    /// Starts with the defaults; a data center or URLs are still needed.
+    /// Starts with the defaults; a data center or URLs are required.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
     }
 
-    /// Makes one call. A token that is refused is replaced once; else nothing is repeated.
+    /// Makes one call. A rejected token is replaced once; nothing else is repeated.
     ///
     /// # Errors
     /// [`ClientError`], which says whether the request may have been sent.
     ///
     /// # Cancel safety
-    /// Dropped, the request may have been sent or not: a create belongs into
+    /// Dropped, the request may or may not have been sent. For a create, use
     /// [`create`](Self::create).
     pub async fn call<E: Endpoint + Sync>(&self, endpoint: &E) -> Result<E::Output, ClientError> {
         let request = endpoint.request(self.0.version);
-        let time_limit = self.0.policy.attempt_timeout;
-        let _slot = self.slot().await;
+        let bounds = Bounds::new(match request.method {
+            Method::Get => self.0.policy.read_timeout,
+            Method::Post | Method::Put => self.0.policy.attempt_timeout,
+        });
         let token = self.0.tokens.get(None).await?;
-        let answer = self.exchange(request.clone(), Some(&token), time_limit).await?;
-        let error = match endpoint.decode(&answer) {
+        let slot = self.0.slots.acquire(Urgency::New).await;
+        let response = self.exchange(request.clone(), Some(&token), bounds).await?;
+        let error = match endpoint.decode(&response) {
             Ok(output) => return Ok(output),
             Err(error) => error,
         };
         if !error.api().is_some_and(portal_model::ApiError::is_token_rejected) {
             return Err(error.into());
         }
+        // Getting a token, which may take long, keeps no other request waiting.
+        drop(slot);
         let token = match self.0.tokens.get(Some(token.id)).await {
             Ok(token) => token,
             Err(TokenError::NotRenewable) => return Err(error.into()),
             Err(error) => return Err(error.into()),
         };
-        let answer = self.exchange(request, Some(&token), time_limit).await?;
-        Ok(endpoint.decode(&answer)?)
+        let _slot = self.0.slots.acquire(Urgency::Begun).await;
+        let response = self.exchange(request, Some(&token), bounds).await?;
+        Ok(endpoint.decode(&response)?)
     }
 
-    /// Creates a portal: looks first, sends, and after a lost answer finds out what happened.
+    /// Creates a portal: lists the org's portals, sends the request, and determines the outcome if
+    /// the response is lost.
     ///
-    /// It begins at once, in a task of its own.
+    /// It begins at once, in a task of its own. Unless [`Policy::allow_another`] is set, the creates
+    /// of one client and its clones run one after another, so that two of them cannot both find the
+    /// org empty. Other processes and other clients are not kept apart: that is the caller's duty,
+    /// as the intent log of the command `portal` does it.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn create(&self, name: PortalName) -> Creating {
-        self.create_with(self.flow(name), ())
+    pub fn create(&self, name: PortalName) -> Running {
+        self.perform(self.create_flow(name), ())
     }
 
-    /// Performs `flow`, such as [`flow`](Self::flow) with alternatives, and keeps its intent in
-    /// `intents` from before each send until its outcome is certain.
+    /// Renames a portal: finds it in a list, sends the request, and determines the outcome if the
+    /// response is lost.
+    ///
+    /// Customers' links change with the name, and the old name is free for anyone at once.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn create_with(&self, flow: CreateFlow, intents: impl IntentSink) -> Creating {
-        drive::start(self.clone(), flow, intents, None)
+    pub fn rename(&self, old: impl Into<String>, new: PortalName) -> Running<RenameOutcome> {
+        self.perform(self.rename_flow(old, new), ())
     }
 
-    /// The same as one of several creates in this org, which begin with one list together.
+    /// Performs `flow`, such as [`create_flow`](Self::create_flow) with fallbacks, and stores its
+    /// intent in `intents` from before each attempt until its outcome is certain.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn create_sharing(
+    pub fn perform<E: Effect>(
         &self,
-        flow: CreateFlow,
-        intents: impl IntentSink,
-        baseline: &Baseline,
-    ) -> Creating {
-        drive::start(self.clone(), flow, intents, Some(baseline.clone()))
+        flow: Flow<E>,
+        intents: impl IntentSink<E::Outcome>,
+    ) -> Running<E::Outcome> {
+        drive::start(self.clone(), flow, intents)
     }
 
-    /// Settles a create that was left in doubt, and sends no other one.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub fn resume(&self, intent: Intent, intents: impl IntentSink) -> Creating {
-        let flow = CreateFlow::resume(intent, self.0.policy.clone(), self.0.version);
-        self.create_with(flow, intents)
-    }
-
-    /// A create of `name` by this client's policy and version, not yet begun.
-    pub fn flow(&self, name: PortalName) -> CreateFlow {
+    /// A create of `name` with this client's policy and version, not yet begun.
+    pub fn create_flow(&self, name: PortalName) -> CreateFlow {
         CreateFlow::new(name, self.0.policy.clone(), self.0.version)
+    }
+
+    /// A rename of the portal `old` with this client's policy and version, not yet begun.
+    pub fn rename_flow(&self, old: impl Into<String>, new: PortalName) -> RenameFlow {
+        RenameFlow::new(old, new, self.0.policy.clone(), self.0.version)
+    }
+
+    /// Determines the outcome of a create that an earlier process left in doubt: see
+    /// [`CreateFlow::recover`].
+    pub fn recover_flow(&self, intent: CreateIntent, since_end: Duration) -> CreateFlow {
+        CreateFlow::recover(intent, since_end, self.0.policy.clone(), self.0.version)
+    }
+
+    /// Continues a create that an earlier process left in doubt: see [`CreateFlow::take_over`].
+    pub fn take_over_flow(&self, intent: CreateIntent, since_end: Duration) -> CreateFlow {
+        CreateFlow::take_over(intent, since_end, self.0.policy.clone(), self.0.version)
+    }
+
+    /// Determines the outcome of a rename that an earlier process left in doubt: see
+    /// [`RenameFlow::recover`].
+    pub fn recover_rename_flow(&self, intent: RenameIntent, since_end: Duration) -> RenameFlow {
+        RenameFlow::recover(intent, since_end, self.0.policy.clone(), self.0.version)
+    }
+
+    /// How long this client's flows try, and what they may do.
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// The version of the API that this client's requests name.
+    pub fn version(&self) -> ApiVersion {
+        self.0.version
     }
 
     /// Gets an access token, unless there is one.
     ///
     /// # Errors
-    /// [`TokenError`], as the accounts server or its absence gives it.
+    /// [`TokenError`] if the accounts server rejects the credentials or cannot be asked.
     ///
     /// # Cancel safety
     /// Dropped, a refresh goes on for whoever asks next.
@@ -147,12 +188,12 @@ impl Client {
         self.0.tokens.get(None).await.map(drop)
     }
 
-    /// The API's base URL, as far as it is known: the accounts server may still have to say it.
+    /// The API's base URL; `None` until the accounts server has named it.
     pub fn api_url(&self) -> Option<BaseUrl> {
         self.0.api_url.get()
     }
 
-    /// Another API than the one in use, which the accounts server named: the org may live there.
+    /// The API that the accounts server named, if it is not the one in use: the org may live there.
     pub fn api_domain_mismatch(&self) -> Option<String> {
         self.0.api_url.mismatch()
     }
@@ -161,23 +202,25 @@ impl Client {
         &self.0.tokens
     }
 
-    /// One of the calls that may run at once.
-    async fn slot(&self) -> Option<SemaphorePermit<'_>> {
-        // It is never closed.
-        self.0.slots.acquire().await.ok()
+    fn slots(&self) -> &Arc<Slots> {
+        &self.0.slots
+    }
+
+    fn turns(&self) -> Arc<Mutex<()>> {
+        self.0.turns.clone()
     }
 
     async fn exchange(
         &self,
         request: Request,
         token: Option<&Token>,
-        time_limit: Duration,
+        bounds: Bounds,
     ) -> Result<Response, TransportError> {
         let (Some(url), Some(token)) = (self.0.api_url.get(), token) else {
             return Err(NotSent::NotStarted("the API's URL is not known".to_owned()).into());
         };
         let request = request.authorized(&token.secret);
-        exchange(self.0.transport.as_ref(), &url, &request, Bounds::new(time_limit)).await
+        exchange(self.0.transport.as_ref(), &url, request, bounds).await
     }
 }
 

@@ -1,25 +1,52 @@
-//! The server: [`PortalService`] answers as the service's documentation says, [`Server`] serves it
-//! on a port, and [`LocalServer`] gives a test a server in one line.
+//! A server of the documented API: [`PortalService`] implements it as a hyper and tower service,
+//! [`Server`] serves that on a port, and [`LocalServer`] starts one for a test.
+//!
+//! # Order of the modules
+//!
+//! Imports point down this list only.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `local` | [`LocalServer`] |
+//! | `accept` | [`Server`]: the accept loop |
+//! | `connection` | one connection |
+//! | `timeout` | timeouts of a connection |
+//! | `connections` | the open connections, and which of them to close |
+//! | `service` | [`PortalService`], its builder, and how a request is received |
+//! | `dispatch` | a received request: faults, the operation, the access log |
+//! | `handlers`, `oauth` | the operations of the API and of the accounts server |
+//! | `authorize` | access token, quota, scope and permission |
+//! | `state` | what all requests share: registry, settings, clock |
+//! | `response` | responses and errors, and how they are sent |
+//! | `request` | a received request |
+//! | `limits`, `log_limit`, `host`, `route`, `body`, `quota`, `fault`, `access_log` | leaves |
 
 mod accept;
-mod account;
+mod access_log;
 mod authorize;
 mod body;
-mod call;
+mod connection;
+mod connections;
+mod dispatch;
 mod fault;
+mod handlers;
+mod host;
 mod limits;
 mod local;
-mod log;
-mod portals;
-mod reply;
+mod log_limit;
+mod oauth;
+mod quota;
+mod request;
+mod response;
 mod route;
 mod service;
-mod silence;
-mod token;
+mod state;
+mod timeout;
 
-pub use accept::{BindError, Server, ServerLimits};
-pub use body::{AnswerBody, BODY_LIMIT, BrokenOff};
+pub use accept::{BindError, Server};
+pub use access_log::AccessLogEntry;
+pub use body::{BODY_LIMIT, InjectedAbort, ResponseBody};
 pub use fault::{FaultSpec, InvalidFaultSpec};
+pub use limits::{ServerLimits, raise_nofile_limit};
 pub use local::{LocalServer, LocalServerBuilder, StartError};
-pub use log::CallLog;
 pub use service::{PortalService, PortalServiceBuilder};

@@ -1,7 +1,7 @@
 //! `POST /crm/{version}/settings/portals`
 //!
-//! Creates a portal in the org of the token. It can't be undone, and a lost answer leaves in
-//! doubt whether it happened: [`CreateFlow`](crate::flow::CreateFlow) is the safe way to send it.
+//! Creates a portal in the token's org. It cannot be undone, and after a lost response it is not
+//! known whether it happened: [`CreateFlow`](crate::flow::CreateFlow) is the safe way to send it.
 
 use crate::endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError};
 use crate::envelope::{self, Refusal};
@@ -9,11 +9,11 @@ use crate::list::portals_path;
 use crate::name::PortalName;
 use crate::scope::Scope;
 
-/// Create the one portal of an org.
+/// Create a portal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreatePortal {
-    /// The name to give.
+    /// The name of the portal.
     pub name: PortalName,
 }
 
@@ -27,12 +27,12 @@ impl CreatePortal {
     /// example sends a wrong one, and the official SDKs send none.
     ///
     /// # Errors
-    /// The answer of the service to such a body, as a [`Refusal`].
+    /// The service's response to such a body, as a [`Refusal`].
     pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
         envelope::parse_name(body).map(Self::new)
     }
 
-    /// The server's side: the answer that says that `name` was created.
+    /// The server's side: the response that `name` was created.
     pub fn answer(version: ApiVersion, name: &str) -> Response {
         envelope::success(
             name,

@@ -1,11 +1,11 @@
-//! Where an org lives: the eight [`DataCenter`]s of the official SDKs, and which API host to use.
+//! Zoho's data centers, as the official SDKs list them, and which API host to use.
 
 use std::fmt;
 use std::str::FromStr;
 
 /// A data center of Zoho, as the official SDKs list them.
 ///
-/// The United Kingdom and the Emirates are reported, but stand in no SDK: give both URLs for them.
+/// The United Kingdom and the Emirates are reported, but no SDK has them: give both URLs for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DataCenter {
     /// United States.
@@ -29,10 +29,10 @@ pub enum DataCenter {
 /// The kind of an org. Portals don't work in a [`Sandbox`](Self::Sandbox).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Environment {
-    /// The real thing.
+    /// A production org.
     #[default]
     Production,
-    /// A copy of an org to try things in; the service refuses every operation on portals there.
+    /// A copy of an org for tests; the service rejects every operation on portals in it.
     Sandbox,
     /// A developer edition, which behaves like production.
     Developer,
@@ -117,7 +117,7 @@ impl FromStr for DataCenter {
     }
 }
 
-/// A short name that no data center has.
+/// An unknown short name of a data center.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "\"{0}\" is no data center, expected one of us, eu, in, au, jp, cn, ca, sa; \
@@ -125,18 +125,18 @@ impl FromStr for DataCenter {
 )]
 pub struct UnknownDataCenter(String);
 
-/// Which API host a client was told to use, and thereby what the `api_domain` of a token answer
-/// may change.
+/// Which API host a client was configured with, and so what the `api_domain` of a token response
+/// can change.
 ///
-/// A rule of ours: an answer may correct a guess, but never send a token to a host that nobody
-/// named.
+/// A rule of ours: a response can correct a guess, but never directs a token to a host that nobody
+/// configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApiDomain {
-    /// Nobody said: the answer decides.
+    /// Not configured: the response decides.
     Unset,
-    /// By its data center: the account may turn out to live in another one.
+    /// By data center: the account may be in another one.
     DataCenter(DataCenter, Environment),
-    /// By its base URL: it stays.
+    /// By base URL: it stays.
     Given(String),
 }
 
@@ -147,12 +147,12 @@ pub enum ApiDomainChange {
     Keep,
     /// Use this base URL from now on.
     Use(String),
-    /// Nothing, but it is worth a warning: the answer names this other host.
+    /// Nothing, but warn: the response names this other host.
     Mismatch(String),
 }
 
 impl ApiDomain {
-    /// The base URL, where it is known already.
+    /// The base URL, if it is already known.
     pub fn url(&self) -> Option<String> {
         match self {
             Self::Unset => None,
@@ -161,7 +161,7 @@ impl ApiDomain {
         }
     }
 
-    /// What to do about `answered`, the `api_domain` of a token answer.
+    /// What to do about `answered`, the `api_domain` of a token response.
     pub fn after(&self, answered: &str) -> ApiDomainChange {
         let answered = answered.trim_end_matches('/');
         match self {
@@ -173,7 +173,7 @@ impl ApiDomain {
                     None => ApiDomainChange::Mismatch(answered.to_owned()),
                 }
             }
-            // The answer names the production host of the same data center here.
+            // The response names the production host of the same data center here.
             Self::DataCenter(here, _) if DataCenter::of_production_url(answered) == Some(*here) => {
                 ApiDomainChange::Keep
             }

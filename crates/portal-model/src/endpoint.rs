@@ -26,15 +26,15 @@ use crate::secret::Secret;
 /// assert_eq!(request.body, br#"{"portals":[{"name":"PortalsAPItest100"}]}"#);
 ///
 /// // … send it by any means, then:
-/// let answer = Response::new(400, br#"{"portals":[{"code":"ALREADY_USED","details":
+/// let response = Response::new(400, br#"{"portals":[{"code":"ALREADY_USED","details":
 ///     {"api_name":"name"},"message":"The entered portal name is already in use",
 ///     "status":"error"}]}"#);
-/// let error = create.decode(&answer).unwrap_err();
+/// let error = create.decode(&response).unwrap_err();
 /// assert!(error.api().is_some_and(|error| error.is_already_used()));
 /// # Ok::<(), portal_model::InvalidPortalName>(())
 /// ```
 pub trait Endpoint {
-    /// What a successful answer says.
+    /// The content of a successful response.
     type Output;
     /// The scopes of which any one is enough.
     const SCOPES: &'static [Scope];
@@ -42,12 +42,12 @@ pub trait Endpoint {
     /// The request, without its token: see [`Request::authorized`].
     fn request(&self, version: ApiVersion) -> Request;
 
-    /// Reads any answer.
+    /// Reads any response.
     ///
     /// # Errors
-    /// [`ResponseError::Api`] where the service refused in its own words,
-    /// [`ResponseError::Unreadable`] for everything that is not the service's answer to this
-    /// operation: HTML of a gateway, an empty or cut body, a success without its envelope.
+    /// [`ResponseError::Api`] if the service rejected the request, [`ResponseError::Unreadable`] for
+    /// everything that is not a response of the service to this operation: HTML of a gateway, an
+    /// empty or cut body, a success without its envelope.
     fn decode(&self, response: &Response) -> Result<Self::Output, ResponseError>;
 }
 
@@ -103,7 +103,7 @@ impl FromStr for ApiVersion {
 
 /// A version that is none of v4 to v8.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is no API version, expected one of v4, v5, v6, v7, v8")]
+#[error("unknown API version \"{0}\": expected one of v4, v5, v6, v7, v8")]
 pub struct UnknownVersion(String);
 
 /// An HTTP method, as far as the operations need one.
@@ -118,7 +118,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// As it stands in a request line.
+    /// As in a request line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -147,7 +147,7 @@ pub struct Request {
     pub path: String,
     /// Names in lower case, with their values.
     pub headers: Vec<(&'static str, String)>,
-    /// Empty where the method has none.
+    /// Empty if the method has none.
     pub body: Vec<u8>,
 }
 
@@ -173,6 +173,13 @@ impl Request {
         self
     }
 
+    /// The same request with one more header; `name` is in lower case.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
     /// The path without its query, fit for a log.
     pub fn path_without_query(&self) -> &str {
         self.path.split('?').next().unwrap_or_default()
@@ -194,37 +201,47 @@ impl fmt::Debug for Request {
     }
 }
 
-/// An answer as any transport can hand it over, and as a server hands it to one.
+/// A response as any transport can produce it, and as a server sends it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// What `Retry-After` says, as a time from now.
+    /// The `Retry-After` header, as a time from now.
     pub retry_after: Option<Duration>,
-    /// The whole body.
+    /// Whether an `Age` header says that a cache kept the response: it shows an earlier state.
+    pub is_from_cache: bool,
+    /// The complete body.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// An answer without `Retry-After`.
+    /// A response without headers.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, retry_after: None, body: body.into() }
+        Self { status, retry_after: None, is_from_cache: false, body: body.into() }
     }
 
-    /// The same answer with what its `Retry-After` header says: whole seconds, or a date, which
-    /// is taken relative to the answer's own `Date`. What can't be read counts as absent.
+    /// The same response with what matters of its headers. `header` looks one up by its name in
+    /// lower case.
+    ///
+    /// `Retry-After` is whole seconds, or a date relative to the response's own `Date`; one that
+    /// cannot be read counts as absent.
     ///
     /// ```
     /// use std::time::Duration;
     /// use portal_model::Response;
     ///
-    /// let throttled = Response::new(429, "").with_retry_after(Some("7"), None);
-    /// assert_eq!(throttled.retry_after, Some(Duration::from_secs(7)));
+    /// let limited = Response::new(429, "")
+    ///     .with_headers(|name| (name == "retry-after").then_some("7"));
+    /// assert_eq!(limited.retry_after, Some(Duration::from_secs(7)));
     /// ```
     #[must_use]
-    pub fn with_retry_after(mut self, retry_after: Option<&str>, date: Option<&str>) -> Self {
-        self.retry_after = retry_after.and_then(|value| parse_retry_after(value.trim(), date));
+    pub fn with_headers<'a>(mut self, header: impl Fn(&'static str) -> Option<&'a str>) -> Self {
+        let retry_after = header("retry-after");
+        self.retry_after =
+            retry_after.and_then(|value| parse_retry_after(value.trim(), header("date")));
+        // A response of the service itself has no age (RFC 9111, section 5.1).
+        self.is_from_cache = header("age").is_some_and(|age| age.trim() != "0");
         self
     }
 }
@@ -238,21 +255,21 @@ fn parse_retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
     Some((until - now).try_into().unwrap_or(Duration::ZERO))
 }
 
-/// Why an answer is no success.
+/// Why a response is not a success.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResponseError {
-    /// The service refused, in its own words.
+    /// The service rejected the request.
     #[error(transparent)]
     Api(ApiError),
-    /// What came is not the service's answer to this operation. Whether the service did what was
-    /// asked can't be told from it.
+    /// Not a response of the service to this operation. It does not show whether the service did
+    /// what was requested.
     #[error(transparent)]
     Unreadable(Unreadable),
 }
 
 impl ResponseError {
-    /// The service's own words, where it has said something.
+    /// The service's error, if it sent one.
     pub fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(error) => Some(error),
@@ -261,16 +278,16 @@ impl ResponseError {
     }
 }
 
-/// An answer that is not the service's, kept as far as it helps to find out whose it is.
+/// A response that is not the service's, with the excerpt that helps to find out whose it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the answer, HTTP status {http_status}, {why}{}", self.quoted())]
+#[error("invalid response (HTTP {http_status}): {why}{}", self.quoted())]
 #[non_exhaustive]
 pub struct Unreadable {
     /// The HTTP status.
     pub http_status: u16,
     /// What is wrong with it.
     pub why: UnreadableReason,
-    /// How the body begins: at most [`EXCERPT_LEN`](Self::EXCERPT_LEN) bytes, made valid UTF-8.
+    /// The beginning of the body: at most [`EXCERPT_LEN`](Self::EXCERPT_LEN) bytes, made valid UTF-8.
     pub excerpt: String,
 }
 
@@ -278,7 +295,7 @@ impl Unreadable {
     /// How many bytes of an unreadable body are kept: 4 KiB.
     pub const EXCERPT_LEN: usize = 4096;
 
-    /// Keeps what helps of `response`.
+    /// An excerpt of `response`.
     pub fn new(response: &Response, why: UnreadableReason) -> Self {
         let kept = response.body.get(..Self::EXCERPT_LEN).unwrap_or(&response.body);
         Self { http_status: response.status, why, excerpt: String::from_utf8_lossy(kept).into() }
@@ -302,20 +319,20 @@ impl Unreadable {
     }
 }
 
-/// What is wrong with an [`Unreadable`] answer.
+/// What is wrong with an [`Unreadable`] response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnreadableReason {
-    /// There is no body where one is needed.
-    #[error("is empty")]
+    /// The body is empty, but one is needed.
+    #[error("empty body")]
     Empty,
-    /// The body is no JSON: HTML of a gateway, or JSON that was cut.
-    #[error("is no JSON")]
+    /// The body is not JSON: HTML of a gateway, or JSON that was cut.
+    #[error("not JSON")]
     NotJson,
     /// JSON without an envelope that the service uses.
-    #[error("is JSON, but not the service's answer to this call")]
+    #[error("unexpected JSON")]
     NoEnvelope,
-    /// A success that speaks of another name, or stands under a status of failure.
+    /// A success that names another portal, or that comes with an error status.
     #[error("contradicts itself or the request")]
     Contradiction,
 }
@@ -335,20 +352,27 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_answer_is_kept_but_bounded() {
+    fn unreadable_response_keeps_bounded_excerpt() {
         let page = format!("<html>\u{1b}[31m502 Bad Gateway\n{}", "x".repeat(9000));
         let unreadable =
             Unreadable::new(&Response::new(502, page.as_bytes()), UnreadableReason::NotJson);
         assert_eq!(unreadable.excerpt.len(), Unreadable::EXCERPT_LEN);
         assert_eq!(
             unreadable.to_string(),
-            "the answer, HTTP status 502, is no JSON: <html>[31m502 Bad Gateway…"
+            "invalid response (HTTP 502): not JSON: <html>[31m502 Bad Gateway…"
         );
     }
 
     #[test]
     fn retry_after_is_seconds_or_a_date_relative_to_the_answers_own() {
-        let after = |value, date| Response::new(429, "").with_retry_after(value, date).retry_after;
+        let after = |value: Option<&'static str>, date: Option<&'static str>| {
+            let header = |name| match name {
+                "retry-after" => value,
+                "date" => date,
+                _ => None,
+            };
+            Response::new(429, "").with_headers(header).retry_after
+        };
         let date = Some("Wed, 21 Oct 2015 07:28:00 GMT");
         assert_eq!(after(Some(" 120 "), None), Some(Duration::from_secs(120)));
         assert_eq!(
@@ -360,6 +384,13 @@ mod tests {
             assert_eq!(after(Some(unreadable), None), None, "{unreadable}");
         }
         assert_eq!(after(None, date), None);
+    }
+
+    #[test]
+    fn age_marks_response_from_cache() {
+        let aged = |age| Response::new(200, "").with_headers(|name| (name == "age").then_some(age));
+        assert!(aged("3600").is_from_cache && aged("soon").is_from_cache);
+        assert!(!aged("0").is_from_cache && !Response::new(200, "").is_from_cache);
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The two envelopes of an answer, and the one of a request.
+//! The two envelopes of a response, and the one of a request.
 //!
-//! An item's result stands inside `{"portals":[…]}` (wrapped), a result about the whole call
-//! stands at the top (bare). Reading accepts both under any status, since sources disagree;
-//! writing is exact.
+//! The result of one item is inside `{"portals":[…]}` (wrapped); a result about the whole call is
+//! at the top level (bare). Reading accepts both under any status, since sources disagree; writing
+//! is exact.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use crate::endpoint::{Response, ResponseError, Unreadable, UnreadableReason};
 use crate::error::{ApiError, Details, ErrorCode};
 use crate::name::PortalName;
 
-/// A refusal on the server's side, in the envelope that it stands in.
+/// A rejection on the server's side, with its envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// About the whole call: bare.
@@ -28,7 +28,7 @@ impl Refusal {
         }
     }
 
-    /// The answer that says it.
+    /// The response with this rejection.
     pub fn response(&self) -> Response {
         let error = Failure::from(self.error());
         let body = match self {
@@ -89,7 +89,7 @@ struct SuccessDetails<'a> {
     name: &'a str,
 }
 
-/// JSON of a value whose serialisation can't fail: maps with string keys, no foreign code.
+/// JSON of a value whose serialization cannot fail: maps with string keys, no foreign code.
 pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
@@ -133,15 +133,15 @@ fn parse_item(item: Value) -> Result<PortalName, ApiError> {
     }
 }
 
-/// The answer to a create or rename that succeeded.
+/// The response to a create or rename that succeeded.
 pub(crate) fn success(name: &str, message: &'static str) -> Response {
     let item =
         Success { code: "SUCCESS", details: SuccessDetails { name }, message, status: "success" };
     Response::new(200, to_json(&Portals { portals: [item] }))
 }
 
-/// Reads the answer to a create or rename of `requested`; a success gives the name as the service
-/// writes it.
+/// Reads the response to a create or rename to `requested`; a success returns the name as the
+/// service writes it.
 pub(crate) fn decode_name(
     response: &Response,
     requested: &PortalName,
@@ -164,8 +164,7 @@ pub(crate) fn decode_name(
         .ok_or_else(|| unreadable(UnreadableReason::Contradiction))
 }
 
-/// Reads the refusal out of any object that is one, bare or wrapped: it has a code other than
-/// `SUCCESS` and calls itself an error.
+/// Reads a rejection, bare or wrapped: it has a code other than `SUCCESS` and the status `error`.
 pub(crate) fn refusal_in(body: &Map<String, Value>, http_status: u16) -> Option<ApiError> {
     let result = the_result(body).filter(|result| is(result, "status", "error"))?;
     let code = result.get("code")?.as_str().filter(|code| *code != "SUCCESS")?;
@@ -188,7 +187,7 @@ pub(crate) fn read_object(response: &Response) -> Result<Map<String, Value>, Res
     Err(ResponseError::Unreadable(Unreadable::new(response, why)))
 }
 
-/// The one result: wrapped, or the body itself; nothing where there is not exactly one.
+/// The result: wrapped, or the body itself; `None` unless there is exactly one.
 fn the_result(body: &Map<String, Value>) -> Option<&Map<String, Value>> {
     match body.get("portals") {
         None => Some(body),

@@ -1,4 +1,4 @@
-//! An error as the service says it: [`ApiError`], its open set of codes, and its details.
+//! An error of the service: [`ApiError`], its open set of codes, and its details.
 
 mod code;
 mod details;
@@ -12,15 +12,15 @@ pub use details::Details;
 
 use crate::name::{BrokenRule, InvalidPortalName, MAX_LEN, MIN_LEN};
 
-/// A refusal by the service, in its own words.
+/// A rejection by the service.
 ///
 /// Plain data: what it means and what to do about it is in [`explain`](crate::explain).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiError {
-    /// What a program decides by.
+    /// What programs match on.
     pub code: ErrorCode,
-    /// Where and why, as far as the service says.
+    /// Where and why, as far as the service reports it.
     pub details: Details,
     /// For people; the service changes it without notice.
     pub message: String,
@@ -46,8 +46,8 @@ impl ApiError {
         self.code == ErrorCode::AlreadyUsed
     }
 
-    /// The access token is unknown, expired or revoked: a new one may help. The service says so
-    /// with either of two codes.
+    /// The access token is unknown, expired or revoked: a new one may help. The service uses either
+    /// of two codes.
     pub fn is_token_rejected(&self) -> bool {
         self.http_status == 401
             && matches!(self.code, ErrorCode::InvalidToken | ErrorCode::AuthenticationFailure)
@@ -58,12 +58,12 @@ impl ApiError {
         self.code == ErrorCode::OauthScopeMismatch
     }
 
-    /// More calls than allowed, whatever the status: nothing was done, and later helps.
-    pub fn is_throttled(&self) -> bool {
+    /// More calls than allowed, whatever the status; trying again later helps.
+    pub fn is_rate_limited(&self) -> bool {
         self.http_status == 429 || self.code == ErrorCode::TooManyRequests
     }
 
-    /// The service's own fault, whatever the status: it says nothing about what was done.
+    /// The service failed, whatever the status; it may or may not have done what was requested.
     pub fn is_server_error(&self) -> bool {
         self.http_status >= 500
             || matches!(self.code, ErrorCode::InternalError | ErrorCode::InternalServerError)
@@ -77,9 +77,9 @@ impl ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the service answered {} {}", self.http_status, self.code)?;
+        write!(f, "HTTP {} {}", self.http_status, self.code)?;
         if !self.message.is_empty() {
-            write!(f, " \"{}\"", self.message)?;
+            write!(f, ": {}", self.message)?;
         }
         if !self.details.is_empty() {
             write!(f, " {}", self.details)?;
@@ -90,9 +90,9 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// The refusals that the service documents, as this project's server answers them.
+/// The documented rejections, as this project's server sends them.
 ///
-/// The table of all of them, with sources, stands in the crate's README.
+/// The crate's README has a table of all of them, with sources.
 impl ApiError {
     /// A mandatory field is missing.
     pub fn mandatory_not_found(api_name: &str, json_path: &str) -> Self {
@@ -139,7 +139,7 @@ impl ApiError {
         Self::new(400, ErrorCode::LimitReached, "portal limit reached").with("limit", limit)
     }
 
-    /// The portal to rename is not there.
+    /// The portal to rename does not exist.
     pub fn no_such_portal() -> Self {
         Self::new(400, ErrorCode::InvalidData, "No portal exists with the given portal name.")
     }
@@ -233,11 +233,10 @@ mod tests {
     }
 
     #[test]
-    fn an_error_reads_as_one_clause() {
+    fn error_is_one_clause() {
         assert_eq!(
             ApiError::already_used().to_string(),
-            "the service answered 400 ALREADY_USED \"The entered portal name is already in use\" \
-             {\"api_name\":\"name\"}"
+            "HTTP 400 ALREADY_USED: The entered portal name is already in use {\"api_name\":\"name\"}"
         );
     }
 }

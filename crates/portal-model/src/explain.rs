@@ -1,16 +1,15 @@
-//! What a code means and what to do about it: one table, used by the documentation and by the
-//! command.
+//! What a code means and what to do about it: one table, for documentation and for programs.
 
 use crate::error::ErrorCode;
 use crate::oauth::OAuthError;
 
-/// What a code means for whoever gets it.
+/// What a code means to its recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// What it says about the call.
+    /// What the code says about the call: sentences.
     pub meaning: &'static str,
-    /// What to do.
+    /// What to do: a clause that starts with a verb, as fits after `hint:`.
     pub remedy: &'static str,
     /// Whether the same call can succeed later.
     pub retry: Retry,
@@ -19,17 +18,17 @@ pub struct Explanation {
 /// Whether the same call can succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Retry {
-    /// No: something about the call or the org has to change first.
+    /// No: the call or the org has to change first.
     Useless,
     /// Yes, with a new access token.
     WithNewToken,
     /// Yes, after waiting: nothing was done.
     AfterWaiting,
-    /// Only after a look whether it was done: the answer doesn't say.
-    AfterLooking,
+    /// Only after a list shows whether it was done: the response does not say.
+    AfterVerifying,
 }
 
-/// Looks a code up; a code that is not known here gets a general answer.
+/// Looks a code up; an unknown one has a general explanation.
 ///
 /// ```
 /// use portal_model::ErrorCode;
@@ -40,137 +39,130 @@ pub enum Retry {
 /// ```
 #[expect(clippy::too_many_lines, reason = "a table reads best in one piece")]
 pub fn explain(code: &ErrorCode) -> Explanation {
-    use Retry::{AfterLooking, AfterWaiting, Useless, WithNewToken};
+    use Retry::{AfterVerifying, AfterWaiting, Useless, WithNewToken};
     let (meaning, remedy, retry) = match code {
         ErrorCode::MandatoryNotFound => (
             "A mandatory field is missing from the request: `portals`, or the `name` in it.",
-            "Send {\"portals\":[{\"name\":\"…\"}]}. `details.json_path` says where the field belongs.",
+            "send {\"portals\":[{\"name\":\"…\"}]}; `details.json_path` names the missing field",
             Useless,
         ),
         ErrorCode::InvalidData => (
-            "A value has the wrong kind or length, there is not exactly one portal in the request, \
-             or the body is no JSON.",
-            "Give one name of 6 to 30 letters and digits. `details` names the field and the bound \
-             that it breaks.",
+            "A value has the wrong type or length, the request does not have exactly one portal, \
+             or the body is not JSON.",
+            "send one name of 6 to 30 letters and digits; `details` names the field and its limit",
             Useless,
         ),
         ErrorCode::PatternNotMatched => (
             "The name has a character other than the letters A-Z, a-z and the digits 0-9.",
-            "Leave out spaces, hyphens, accents and other signs. `portal check NAME` shows each of \
-             them without sending anything.",
+            "leave out spaces, hyphens, accents and other signs",
             Useless,
         ),
         ErrorCode::AlreadyUsed => (
-            "The name is taken. Names are unique over all of Zoho, and letters in different case \
-             are the same name.",
-            "List the org's portals: if the name is there, the org has it already; else another \
-             organization has it, and you need another name.",
+            "The name is taken. Names are unique across all of Zoho, and upper and lower case are \
+             the same name.",
+            "list the org's portals: if the name is missing, another organization has it, so \
+             choose another name",
             Useless,
         ),
         ErrorCode::NoPermission => (
-            "The user whose token it is may not manage portals.",
-            "Ask an administrator for the permissions that `details.permissions` lists: \
+            "The user of the token is not allowed to manage portals.",
+            "ask an administrator for the permissions that `details.permissions` lists: \
              \"Manage Portal\" (Crm_Implied_Manage_ClientPortal) and \"Manage Portal Users\" \
-             (Crm_Implied_Manage_ClientPortal_Users); creating and renaming need both.",
+             (Crm_Implied_Manage_ClientPortal_Users); creating and renaming need both",
             Useless,
         ),
         ErrorCode::InvalidToken => (
             "The access token is unknown, expired or revoked.",
-            "Get a new access token with the refresh token. If the new one is refused too, check \
-             that accounts server and API host are of the same data center.",
+            "get a new access token with the refresh token; if that one is rejected too, check \
+             that the accounts server and the API host are of the same data center",
             WithNewToken,
         ),
         ErrorCode::AuthenticationFailure => (
-            "The call carries no access token, or one that the service does not accept.",
-            "Send `Authorization: Zoho-oauthtoken <access token>`, and get a new token if one was \
-             sent.",
+            "The request has no access token, or one that the service does not accept.",
+            "send `Authorization: Zoho-oauthtoken <access token>`, with a new token if one was sent",
             WithNewToken,
         ),
         ErrorCode::OauthScopeMismatch => (
-            "The access token is valid, but its scopes don't cover this call.",
-            "Make a new grant with the scopes \
+            "The access token is valid, but its scopes do not cover this call.",
+            "authorize again with the scopes \
              ZohoCRM.settings.clientportal.CREATE,ZohoCRM.settings.clientportal.READ (and \
-             ZohoCRM.settings.clientportal.UPDATE for renaming).",
+             ZohoCRM.settings.clientportal.UPDATE to rename)",
             Useless,
         ),
         ErrorCode::AuthorizationFailed => (
-            "The user may not use this part of the API.",
-            "Ask an administrator of the org to check the user's profile and API access.",
+            "The user is not allowed to use this part of the API.",
+            "ask an administrator of the org to check the user's profile and API access",
             Useless,
         ),
         ErrorCode::LimitReached => (
-            "The org has as many portals as it may have; one, where nothing else was agreed.",
-            "Use the portal that `portal list` shows, or rename it. None can be deleted.",
+            "The org has as many portals as it is allowed to have: one, unless agreed otherwise.",
+            "use the portal that the org has, or rename it; none can be deleted",
             Useless,
         ),
         ErrorCode::LicenseLimitExceeded => (
-            "The org's licence does not cover another one.",
-            "Ask an administrator of the org to look at its licence.",
+            "The org's license does not cover another one.",
+            "ask an administrator of the org to check its license",
             Useless,
         ),
         ErrorCode::NotAllowed => (
             "The operation is not allowed for this user or record.",
-            "Ask an administrator of the org.",
+            "ask an administrator of the org",
             Useless,
         ),
         ErrorCode::ApiNotSupported => (
             "The operation does not exist here: portals don't work in a sandbox org, and the API \
              has the versions v4 to v8.",
-            "Use a production or developer org, and a version that exists. To rehearse, run \
-             `portal serve`.",
+            "use a production or developer org, and a version that exists",
             Useless,
         ),
         ErrorCode::FeatureNotSupported | ErrorCode::FeatureNotEnabled => (
             "The org's edition has no portals, or they are switched off.",
-            "Ask an administrator of the org to check its edition and settings.",
+            "ask an administrator of the org to check its edition and settings",
             Useless,
         ),
         ErrorCode::InactiveUser => (
-            "The user whose token it is is not active.",
-            "Ask an administrator to activate the user, or use another user's token.",
+            "The user of the token is not active.",
+            "ask an administrator to activate the user, or use another user's token",
             Useless,
         ),
         ErrorCode::InvalidUrlPattern => (
-            "There is nothing under that path.",
-            "Check the API host and the version: the path is /crm/v7/settings/portals.",
+            "Nothing exists under that path.",
+            "check the API host and the version: the path is /crm/v7/settings/portals",
             Useless,
         ),
         ErrorCode::InvalidRequestMethod => (
-            "The path exists, but not with that method. There is no method that deletes a portal.",
-            "Use POST to create, GET to list or read, PUT to rename.",
+            "The path exists, but not with that method. No method deletes a portal.",
+            "use POST to create, GET to list or read, PUT to rename",
             Useless,
         ),
         ErrorCode::BadRequest | ErrorCode::JsonParseError | ErrorCode::UnableToParseDataType => (
             "The request could not be read.",
-            "Send {\"portals\":[{\"name\":\"…\"}]} as JSON.",
+            "send {\"portals\":[{\"name\":\"…\"}]} as JSON",
             Useless,
         ),
-        ErrorCode::NotModified => (
-            "Nothing changed since the time that the request asked about.",
-            "Nothing needs to be done.",
-            Useless,
-        ),
+        ErrorCode::NotModified => {
+            ("Nothing changed since the time that the request names.", "do nothing", Useless)
+        }
         ErrorCode::TooManyRequests => (
-            "The org or the client made more calls than allowed; nothing was done.",
-            "Wait as long as `Retry-After` says, else a growing time, then send it again.",
+            "The org or the client made more calls than allowed.",
+            "wait as long as `Retry-After` says, else a growing time, then send it again",
             AfterWaiting,
         ),
         ErrorCode::InternalError | ErrorCode::InternalServerError => (
-            "The service failed. A create may have been done all the same.",
-            "Look whether the portal is there before anything else; `portal create` does.",
-            AfterLooking,
+            "The service failed. The portal may have been created all the same.",
+            "list the org's portals before anything else",
+            AfterVerifying,
         ),
         ErrorCode::Other(_) => (
-            "The service gave a code that is not known here.",
-            "Read its message and details, and the service's documentation.",
+            "The code is unknown here.",
+            "read its message and details, and the service's documentation",
             Useless,
         ),
     };
     Explanation { meaning, remedy, retry }
 }
 
-/// Looks up what the accounts server says under `error`; a word that is not known here gets a
-/// general answer.
+/// Looks up the `error` of an accounts server; an unknown one has a general explanation.
 ///
 /// ```
 /// use portal_model::explain::{Retry, explain_oauth};
@@ -181,32 +173,32 @@ pub fn explain_oauth(error: &str) -> Explanation {
     let (meaning, remedy, retry) = match error {
         OAuthError::INVALID_CLIENT | "invalid_client_id" => (
             "The accounts server does not know the client id, or the client secret is wrong.",
-            "Check the client id and the data center: a client is known in one data center only.",
+            "check the client id and the data center: a client exists in one data center only",
             Retry::Useless,
         ),
         OAuthError::INVALID_CLIENT_SECRET => (
-            "The client secret is not that of the client.",
-            "Check the client secret in Zoho's API console.",
+            "The client secret does not belong to the client.",
+            "check the client secret in Zoho's API console",
             Retry::Useless,
         ),
         OAuthError::INVALID_CODE | "invalid_grant" => (
-            "The refresh token is wrong or was revoked; or the code is wrong, used or too old.",
-            "Make a new code in Zoho's API console; `portal login` makes a refresh token of it.",
+            "The refresh token is wrong or revoked; or the code is wrong, used or too old.",
+            "create a new code in Zoho's API console, and exchange it for a refresh token",
             Retry::Useless,
         ),
         OAuthError::UNSUPPORTED_GRANT_TYPE => (
             "The grant type is neither `authorization_code` nor `refresh_token`.",
-            "Send one of the two as `grant_type`.",
+            "send one of the two as `grant_type`",
             Retry::Useless,
         ),
         OAuthError::ACCESS_DENIED => (
-            "Too many access tokens were asked for: ten in ten minutes lock an account out.",
-            "Wait ten minutes, and then use each token for the hour that it lives.",
+            "Too many access tokens were requested: ten in ten minutes lock an account out.",
+            "wait ten minutes, then use each token for its hour",
             Retry::AfterWaiting,
         ),
         _ => (
-            "The accounts server gave an error that is not known here.",
-            "Check the client id, the client secret and the refresh token.",
+            "The error of the accounts server is unknown here.",
+            "check the client id, the client secret and the refresh token",
             Retry::Useless,
         ),
     };
@@ -218,20 +210,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_known_code_has_its_own_answer_in_whole_sentences() {
+    fn every_known_code_has_its_own_sentence_and_hint() {
         let codes = ErrorCode::KNOWN.iter().map(|code| (code.as_str(), explain(code)));
         let errors = OAuthError::KNOWN.iter().map(|error| (*error, explain_oauth(error)));
         let general = [explain(&ErrorCode::from("SOMETHING_NEW")), explain_oauth("something_new")];
         for (code, explanation) in codes.chain(errors) {
             assert!(!general.contains(&explanation), "{code}");
-            for text in [explanation.meaning, explanation.remedy] {
-                assert!(text.ends_with('.') && !text.contains("  "), "{code}: {text}");
-            }
+            let Explanation { meaning, remedy, .. } = explanation;
+            assert!(meaning.ends_with('.') && !meaning.contains("  "), "{code}: {meaning}");
+            assert!(!remedy.ends_with('.') && !remedy.contains("  "), "{code}: {remedy}");
+            assert!(remedy.starts_with(|c: char| c.is_ascii_lowercase()), "{code}: {remedy}");
+            // Texts that name a command belong to it.
+            assert!(!format!("{meaning}{remedy}").contains("`portal "), "{code}");
         }
     }
 
     #[test]
-    fn the_numbers_are_those_of_the_name_rules() {
+    fn numbers_are_those_of_name_rules() {
         let text = explain(&ErrorCode::InvalidData).remedy;
         let bounds = format!("{} to {}", crate::name::MIN_LEN, crate::name::MAX_LEN);
         assert!(text.contains(&bounds), "{text}");

@@ -1,7 +1,7 @@
 //! `GET /crm/{version}/settings/portals/{name}`
 //!
-//! One portal of the org of the token. After `ALREADY_USED` it tells whose the name is: 200 means
-//! that this org has it, 204 that another one does.
+//! Reads one portal of the token's org. After `ALREADY_USED`, 200 means that this org has the
+//! name and 204 that another org does.
 
 use crate::endpoint::{
     ApiVersion, Endpoint, Method, Request, Response, ResponseError, Unreadable, UnreadableReason,
@@ -15,29 +15,29 @@ use crate::scope::Scope;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GetPortal {
-    /// The name, any text: a name that we would not create must be reachable.
+    /// The name. Any text: portals with names that [`PortalName`](crate::PortalName) rejects may exist.
     pub name: String,
 }
 
 impl GetPortal {
-    /// A look at `name`.
+    /// A request for the portal `name`.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into() }
     }
 
-    /// The server's side: the name that a path's last segment stands for.
+    /// The server's side: the name in the last segment of a path.
     pub fn parse(segment: &str) -> Self {
         Self::new(percent::decode(segment))
     }
 
-    /// The server's side: 200 with the portal, 204 where the org has none of that name.
+    /// The server's side: 200 with the portal, 204 if the org has none of that name.
     pub fn answer(portal: Option<&Portal>) -> Response {
         ListPortals::answer(portal.map_or(&[], std::slice::from_ref))
     }
 }
 
 impl Endpoint for GetPortal {
-    /// `None` where the org has no portal of that name.
+    /// `None` if the org has no portal of that name.
     type Output = Option<Portal>;
     const SCOPES: &'static [Scope] = &[Scope::PORTAL_READ];
 

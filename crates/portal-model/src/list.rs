@@ -1,6 +1,6 @@
 //! `GET /crm/{version}/settings/portals`
 //!
-//! The portals of the org of the token: one answer, never paged.
+//! Lists the portals of the token's org in one response.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use crate::scope::Scope;
 pub struct ListPortals;
 
 impl ListPortals {
-    /// The server's side: 200 with `portals` in the order of their creation, 204 without any.
+    /// The server's side: 200 with `portals` in the order of their creation, 204 if there are none.
     pub fn answer(portals: &[Portal]) -> Response {
         if portals.is_empty() {
             Response::new(204, "")
@@ -45,11 +45,19 @@ pub(crate) fn portals_path(version: ApiVersion) -> String {
     format!("/crm/{version}/settings/portals")
 }
 
-/// Reads the answer to a list or a get: 204 is an empty list, and a record without a name makes
+/// Reads the response to a list or a get: 204 is an empty list, and a record without a name makes
 /// the whole unreadable, since it could be the one that is looked for.
 pub(crate) fn decode_portals(response: &Response) -> Result<Vec<Portal>, ResponseError> {
+    decode_page(response).map(|(portals, _)| portals)
+}
+
+/// The portals of a response, and whether the service says that there are more.
+///
+/// A list is one response, never paged, as far as any source says; `info.more_records` is how the
+/// service's other lists say otherwise.
+pub(crate) fn decode_page(response: &Response) -> Result<(Vec<Portal>, bool), ResponseError> {
     if response.status == 204 {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), false));
     }
     let mut body = envelope::read_object(response)?;
     if let Some(error) = envelope::refusal_in(&body, response.status) {
@@ -59,13 +67,15 @@ pub(crate) fn decode_portals(response: &Response) -> Result<Vec<Portal>, Respons
     if response.status != 200 {
         return Err(unreadable(UnreadableReason::NoEnvelope));
     }
-    match body.remove("portals") {
+    let more = body.get("info").and_then(|info| info.get("more_records")?.as_bool());
+    let portals = match body.remove("portals") {
         Some(Value::Array(items)) => items
             .into_iter()
             .map(|item| {
                 serde_json::from_value(item).map_err(|_| unreadable(UnreadableReason::NoEnvelope))
             })
-            .collect(),
-        _ => Err(unreadable(UnreadableReason::NoEnvelope)),
-    }
+            .collect::<Result<_, _>>()?,
+        _ => return Err(unreadable(UnreadableReason::NoEnvelope)),
+    };
+    Ok((portals, more == Some(true)))
 }

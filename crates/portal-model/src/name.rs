@@ -1,4 +1,4 @@
-//! The name of a portal: which names the service accepts, and what is wrong with the others.
+//! Portal names: which ones the service accepts, and what is wrong with the others.
 //!
 //! | rule | source |
 //! |---|---|
@@ -18,8 +18,8 @@ pub const MAX_LEN: usize = 30;
 
 /// The name of a portal that the service would accept: 6 to 30 ASCII letters and digits.
 ///
-/// It can't exist invalid. Names that a service echoes are plain strings, because a name that we
-/// would not create must still be readable.
+/// It is always valid. Names in responses are plain strings, because portals with other names may
+/// exist.
 ///
 /// ```
 /// use portal_model::PortalName;
@@ -42,13 +42,12 @@ impl PortalName {
         Self::try_from(name.to_owned())
     }
 
-    /// The name as it was given.
+    /// The name in its original case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the service would take `other` for this name: letters in different case are the
-    /// same name.
+    /// Whether the service considers `other` the same name: case is ignored.
     pub fn is_same_as(&self, other: &str) -> bool {
         self.0.eq_ignore_ascii_case(other)
     }
@@ -103,7 +102,7 @@ pub struct InvalidPortalName {
 }
 
 impl InvalidPortalName {
-    /// The broken rules, at least one.
+    /// The broken rules; at least one.
     pub fn broken_rules(&self) -> &[BrokenRule] {
         &self.broken
     }
@@ -166,7 +165,7 @@ pub enum BrokenRule {
     NotAlphanumeric {
         /// 0-based, in Unicode scalar values.
         position: usize,
-        /// What stands there.
+        /// The character.
         character: char,
     },
 }
@@ -307,6 +306,15 @@ mod tests {
         let error = PortalName::parse("- - - -").unwrap_err();
         assert_eq!(error.broken_rules().len(), 7);
         assert!(error.to_string().ends_with("; and 3 more broken rules"), "{error}");
+    }
+
+    #[test]
+    fn name_keeps_its_text_in_every_form() {
+        let name = PortalName::parse("AcmePortal").unwrap();
+        assert_eq!(
+            [name.as_ref(), format!("{name}").as_str(), &String::from(name.clone())],
+            ["AcmePortal"; 3]
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Access tokens: how one is asked for, answered, revoked, and when it needs to be replaced.
+//! Access tokens: requesting, reading, revoking and renewing them.
 //!
-//! `POST {accounts}/oauth/v2/token` and `POST {accounts}/oauth/v2/token/revoke`. Errors come under
-//! HTTP 200: an answer is a success if and only if it carries an access token.
+//! `POST {accounts}/oauth/v2/token` and `POST {accounts}/oauth/v2/token/revoke`. Errors come
+//! under HTTP 200: a response is a success if and only if it carries an access token.
 
 mod answer;
 mod error;

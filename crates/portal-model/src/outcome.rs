@@ -1,122 +1,240 @@
-//! How a create ended: [`Outcome`], and the one table from outcome to exit status.
+//! How a flow ended: [`Outcome`] of a create, [`RenameOutcome`] of a rename.
 
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::endpoint::Unreadable;
-use crate::error::{ApiError, ErrorCode};
-use crate::flow::{Intent, NoAnswer};
+use crate::error::ApiError;
+use crate::flow::{CreateIntent, NoResponse, RenameIntent};
 use crate::name::PortalName;
 use crate::oauth::OAuthError;
 use crate::portal::Portal;
 
-/// How a create ended. Every variant but [`Unknown`](Self::Unknown) is certain.
+/// How a create ended. Every variant except [`Unknown`](Self::Unknown) is certain, within what the
+/// [crate](crate#what-this-rests-on) assumes of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The service said that it created the portal.
+    /// The service responded that it created the portal.
     Created {
         /// Its name.
         name: PortalName,
+        /// Names that were tried before and belong to another org.
+        taken: Vec<PortalName>,
     },
     /// The org has a portal of that name.
     Present {
         /// The portal.
         portal: Portal,
-        /// Whether it was there before.
+        /// How that is known.
         origin: Origin,
+        /// Names that were tried before and belong to another org.
+        taken: Vec<PortalName>,
     },
-    /// The org has another portal; none was created.
+    /// The org has a portal of another name; none was created.
     OrgHasPortal {
-        /// The name that was asked for.
+        /// The requested name.
         name: PortalName,
         /// The portal that the org has.
         portal: Portal,
     },
-    /// The name is taken; none was created.
+    /// The name is taken.
     NameTaken {
-        /// The name that was asked for last.
+        /// The requested name, the last one of several.
         name: PortalName,
         /// Whose it is.
         owner: Owner,
     },
-    /// The service refused; none was created.
+    /// The service rejected the request; no portal was created.
     Rejected {
-        /// The name that was asked for.
+        /// The requested name.
         name: PortalName,
-        /// Its words.
+        /// The service's response.
         error: ApiError,
     },
-    /// None was created; it is safe to try again.
+    /// No portal was created; trying again is safe.
     NotCreated {
-        /// The name that was asked for.
+        /// The requested name.
         name: PortalName,
         /// Why.
-        reason: NotCreated,
+        reason: NotDone,
     },
-    /// The portal may or may not exist. [`CreateFlow::resume`](crate::CreateFlow::resume) with
-    /// the intent settles it.
+    /// The portal may or may not exist. [`CreateFlow::recover`](crate::CreateFlow::recover)
+    /// determines it later from the intent.
     Unknown {
-        /// What is needed to settle it.
-        intent: Intent,
-        /// What put it in doubt.
+        /// What recovery needs.
+        intent: CreateIntent,
+        /// What put the create in doubt.
         doubt: Doubt,
-        /// Why the doubt could not be settled.
-        unsettled: Unsettled,
+        /// Why the doubt could not be resolved.
+        why: Unverified,
     },
 }
 
-/// Whether a portal that is there was there before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// It was there before this create sent anything, or came from somebody else of this org.
-    Preexisting,
-    /// It was absent before, and there after an attempt in doubt.
-    Appeared,
+/// How a rename ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RenameOutcome {
+    /// The portal has the new name: the service responded so, or a list shows it.
+    Renamed {
+        /// The name before.
+        old: String,
+        /// The name now.
+        new: PortalName,
+    },
+    /// The portal had the new name already; nothing was sent.
+    Unchanged {
+        /// The portal.
+        portal: Portal,
+    },
+    /// The org has no portal of the old name; nothing was sent.
+    NotFound {
+        /// The name that was looked for.
+        old: String,
+    },
+    /// Another portal has the new name; nothing was renamed.
+    NameTaken {
+        /// The requested name.
+        new: PortalName,
+        /// Whose it is.
+        owner: Owner,
+    },
+    /// The service rejected the request; nothing was renamed.
+    Rejected {
+        /// The requested name.
+        new: PortalName,
+        /// The service's response.
+        error: ApiError,
+    },
+    /// Nothing was renamed; trying again is safe.
+    NotRenamed {
+        /// The requested name.
+        new: PortalName,
+        /// Why.
+        reason: NotDone,
+    },
+    /// The portal may have either name. [`RenameFlow::recover`](crate::RenameFlow::recover)
+    /// determines it later from the intent.
+    Unknown {
+        /// What recovery needs.
+        intent: RenameIntent,
+        /// What put the rename in doubt.
+        doubt: Doubt,
+        /// Why the doubt could not be resolved.
+        why: Unverified,
+    },
 }
 
-/// Who has a name that is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Owner {
-    /// Not this org, by a look at its portals.
-    AnotherOrg,
-    /// The token may not look.
+/// The variants of an [`Outcome`], without what they carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OutcomeKind {
+    /// [`Outcome::Created`]
+    Created,
+    /// [`Outcome::Present`]
+    Present,
+    /// [`Outcome::OrgHasPortal`]
+    OrgHasPortal,
+    /// [`Outcome::NameTaken`]
+    NameTaken,
+    /// [`Outcome::Rejected`]
+    Rejected,
+    /// [`Outcome::NotCreated`]
+    NotCreated,
+    /// [`Outcome::Unknown`]
+    Unknown,
+}
+
+/// The variants of a [`RenameOutcome`], without what they carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RenameOutcomeKind {
+    /// [`RenameOutcome::Renamed`]
+    Renamed,
+    /// [`RenameOutcome::Unchanged`]
+    Unchanged,
+    /// [`RenameOutcome::NotFound`]
+    NotFound,
+    /// [`RenameOutcome::NameTaken`]
+    NameTaken,
+    /// [`RenameOutcome::Rejected`]
+    Rejected,
+    /// [`RenameOutcome::NotRenamed`]
+    NotRenamed,
+    /// [`RenameOutcome::Unknown`]
+    Unknown,
+}
+
+/// How it is known that a portal exists, and what that says about who created it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// It is in the list that came before the first attempt.
+    Preexisting,
+    /// It was absent before the first attempt and exists now: created by this call, or by somebody
+    /// else at the same moment.
+    Appeared,
+    /// It exists now; no list was seen before the first attempt.
     Undetermined,
 }
 
-/// Why nothing was created, for certain.
+/// Who owns a name that is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Owner {
+    /// Another portal of this org.
+    ThisOrg,
+    /// Another org: this org's list does not show it, at a time when it would.
+    AnotherOrg,
+    /// Not known. It may be this org, by a copy of this very request that something repeated: list
+    /// again later before another name is used.
+    Undetermined(Unverified),
+}
+
+/// Why nothing was done, for certain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum NotCreated {
-    /// The service was not reached, or never gave an answer that could be read.
+pub enum NotDone {
+    /// The service was not reached, or never sent a valid response to a read-only request.
     #[error("{0}")]
     Unreachable(String),
-    /// The service had too many calls until the end.
-    #[error("the service is throttling{}", After(*retry_after))]
-    Throttled {
-        /// What it said about when to come back.
+    /// The service limited the rate of requests until the end.
+    #[error("rate limited by the service{}", After(*retry_after))]
+    RateLimited {
+        /// The time that the service asked to wait.
         retry_after: Option<Duration>,
     },
     /// There is no access token that the service accepts.
     #[error(transparent)]
     Auth(AuthFailure),
-    /// The attempts or the time are spent.
-    #[error("the attempts or the time are spent")]
+    /// Every attempt was made, and a list proves that none took effect.
+    #[error("gave up: every attempt failed")]
     Exhausted,
-    /// It went wrong on this side before anything was sent: the intent could not be written down.
-    #[error("nothing was sent: {0}")]
-    NotStarted(String),
-    /// The caller stopped before anything was in doubt.
-    #[error("stopped before anything was created")]
+    /// No attempt fitted the deadline.
+    #[error("gave up: deadline too close for an attempt")]
+    Deadline,
+    /// A list proves that an earlier attempt did not take effect.
+    #[error("an earlier attempt did not take effect")]
+    Absent,
+    /// The intent could not be written down, so nothing was sent.
+    #[error("cannot record the intent: {0}")]
+    NotRecorded(String),
+    /// The caller stopped the flow with nothing in doubt.
+    #[error("stopped before anything was sent")]
     Stopped,
 }
 
-/// `, it asks to come back in 7 s`
+/// `; it asks to wait 7s`
 struct After(Option<Duration>);
 
 impl fmt::Display for After {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |time| write!(f, "; it asks to come back in {} s", time.as_secs()))
+        let asked = self.0.filter(|time| !time.is_zero());
+        asked.map_or(Ok(()), |time| write!(f, "; it asks to wait {time:?}"))
     }
 }
 
@@ -124,98 +242,98 @@ impl fmt::Display for After {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthFailure {
-    /// The accounts server refused to give one.
+    /// The accounts server rejected the credentials.
     #[error(transparent)]
-    Refused(OAuthError),
-    /// The service refused the token, and a new one too, or there is no way to a new one.
-    #[error("the access token was refused: {0}")]
+    Rejected(OAuthError),
+    /// The service rejected the token, and a new one too or there is no new one.
+    #[error("access token rejected: {0}")]
     TokenRejected(ApiError),
-    /// The token could not be got for a reason on this side.
-    #[error("no access token could be got: {0}")]
+    /// The token could not be obtained for a local reason.
+    #[error("no access token: {0}")]
     Unavailable(String),
 }
 
-/// What put a create in doubt.
+/// What put an effect in doubt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Doubt {
-    /// The request was handed out, and nothing has been said about it since.
+    /// The request was under way.
     #[error("the request was under way")]
-    UnderWay,
-    /// No whole answer came.
-    #[error("the answer was lost: {0}")]
-    NoAnswer(NoAnswer),
-    /// The service answered with a fault of its own, which says nothing about what it did.
+    InProgress,
+    /// No complete response came back.
+    #[error("response lost: {0}")]
+    NoResponse(NoResponse),
+    /// The service failed, which says nothing about what it did.
     #[error("the service failed: {0}")]
     ServerError(ApiError),
-    /// Something else answered.
+    /// The response is not the service's, or contradicts itself.
     #[error("{0}")]
     Unreadable(Unreadable),
-    /// An earlier process left the create in doubt.
+    /// The service limited the rate of requests, which it may do after the fact.
+    #[error("rate limited by the service")]
+    RateLimited,
+    /// A rejection that an earlier copy of the same request may have caused, or of a kind that
+    /// is not known.
+    #[error("{0}")]
+    Rejected(ApiError),
+    /// An earlier process left it in doubt.
     #[error("an earlier attempt was left in doubt")]
-    Resumed,
+    Earlier,
 }
 
-/// Why a doubt could not be settled.
+/// Why a doubt could not be resolved.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Unsettled {
-    /// The time was up before a look-up could count.
-    #[error("the time was up before a look could settle it")]
+pub enum Unverified {
+    /// No list proved it before the deadline.
+    #[error("deadline exceeded before the outcome could be verified")]
     Deadline,
-    /// The service refuses the look-up.
-    #[error("the org's portals can't be listed: {0}")]
-    LookUpRefused(ApiError),
-    /// There is no access token for the look-up.
-    #[error("the org's portals can't be listed: {0}")]
+    /// The service does not let this token list the org's portals.
+    #[error("cannot list the org's portals: {0}")]
+    ListRejected(ApiError),
+    /// There is no access token for the list.
+    #[error("cannot list the org's portals: {0}")]
     Auth(AuthFailure),
-    /// The caller stopped.
-    #[error("stopped before a look could settle it")]
+    /// A new portal of another name shows signs of a rename: it may be the one in doubt.
+    #[error("the new portal {0} may be this one, renamed")]
+    MayBeRenamed(String),
+    /// The portal has a third name: somebody renamed it before or after.
+    #[error("the portal is now named {0}")]
+    RenamedElsewhere(String),
+    /// The list shows neither the old name nor the new one.
+    #[error("the list shows neither the old name nor the new one")]
+    Gone,
+    /// An earlier attempt of this call was in doubt when the name turned out to be taken, and the
+    /// org's list does not show it.
+    #[error("an earlier attempt is in doubt and the org's list does not show the name")]
+    EarlierAttempt,
+    /// The policy asks for the first list only.
+    #[error("not verified, as the policy asks")]
+    AtOnce,
+    /// The caller stopped the flow.
+    #[error("stopped before the outcome could be verified")]
     Stopped,
 }
 
-/// What an [`Outcome`] means for an exit status. The numbers are the statuses of the command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum ExitClass {
-    /// The portal is there, as wanted.
-    Success = 0,
-    /// The service refused the request.
-    Rejected = 1,
-    /// Wrong usage or an invalid name: nothing was sent.
-    Invalid = 2,
-    /// The service refused the caller: token, scope or permission.
-    Forbidden = 3,
-    /// The portal, another one of the org, or the name exists already.
-    Exists = 4,
-    /// May or may not have been created.
-    Unknown = 5,
-    /// Certainly not created; safe to run again.
-    Unavailable = 6,
-    /// Stopped by the caller, nothing in doubt.
-    Stopped = 130,
-}
-
 impl Outcome {
-    /// The outcome as one word of a report: `created`, `present`, `org_has_portal`, `name_taken`,
-    /// `rejected`, `not_created` or `unknown`.
-    pub const fn kind(&self) -> &'static str {
+    /// The variant.
+    pub const fn kind(&self) -> OutcomeKind {
         match self {
-            Self::Created { .. } => "created",
-            Self::Present { .. } => "present",
-            Self::OrgHasPortal { .. } => "org_has_portal",
-            Self::NameTaken { .. } => "name_taken",
-            Self::Rejected { .. } => "rejected",
-            Self::NotCreated { .. } => "not_created",
-            Self::Unknown { .. } => "unknown",
+            Self::Created { .. } => OutcomeKind::Created,
+            Self::Present { .. } => OutcomeKind::Present,
+            Self::OrgHasPortal { .. } => OutcomeKind::OrgHasPortal,
+            Self::NameTaken { .. } => OutcomeKind::NameTaken,
+            Self::Rejected { .. } => OutcomeKind::Rejected,
+            Self::NotCreated { .. } => OutcomeKind::NotCreated,
+            Self::Unknown { .. } => OutcomeKind::Unknown,
         }
     }
 
-    /// The name that it is about: what was created or is there, else what was asked for last.
+    /// The name it is about: of the portal that exists, else the name that was tried last.
     pub fn name(&self) -> &str {
         match self {
             Self::Present { portal, .. } => &portal.name,
-            Self::Created { name }
+            Self::Created { name, .. }
             | Self::OrgHasPortal { name, .. }
             | Self::NameTaken { name, .. }
             | Self::Rejected { name, .. }
@@ -224,34 +342,83 @@ impl Outcome {
         }
     }
 
-    /// Whether it is known for certain what happened.
+    /// Whether nothing is left in doubt.
     pub const fn is_certain(&self) -> bool {
         !matches!(self, Self::Unknown { .. })
     }
 
-    /// The exit class; with `ensure`, a portal of that name that was there before is a success.
-    pub fn exit_class(&self, ensure: bool) -> ExitClass {
+    /// Names that were tried before and belong to another org, as far as the outcome carries them.
+    pub fn taken(&self) -> &[PortalName] {
         match self {
-            Self::Created { .. } | Self::Present { origin: Origin::Appeared, .. } => {
-                ExitClass::Success
-            }
-            Self::Present { origin: Origin::Preexisting, .. } if ensure => ExitClass::Success,
-            Self::Present { .. } | Self::OrgHasPortal { .. } | Self::NameTaken { .. } => {
-                ExitClass::Exists
-            }
-            Self::Rejected { error, .. } => match error.code {
-                ErrorCode::NoPermission | ErrorCode::OauthScopeMismatch => ExitClass::Forbidden,
-                _ => ExitClass::Rejected,
-            },
-            Self::NotCreated { reason, .. } => match reason {
-                NotCreated::Auth(_) => ExitClass::Forbidden,
-                NotCreated::Stopped => ExitClass::Stopped,
-                NotCreated::Unreachable(_)
-                | NotCreated::Throttled { .. }
-                | NotCreated::NotStarted(_)
-                | NotCreated::Exhausted => ExitClass::Unavailable,
-            },
-            Self::Unknown { .. } => ExitClass::Unknown,
+            Self::Created { taken, .. } | Self::Present { taken, .. } => taken,
+            Self::Unknown { intent, .. } => &intent.taken,
+            _ => &[],
+        }
+    }
+}
+
+impl RenameOutcome {
+    /// The variant.
+    pub const fn kind(&self) -> RenameOutcomeKind {
+        match self {
+            Self::Renamed { .. } => RenameOutcomeKind::Renamed,
+            Self::Unchanged { .. } => RenameOutcomeKind::Unchanged,
+            Self::NotFound { .. } => RenameOutcomeKind::NotFound,
+            Self::NameTaken { .. } => RenameOutcomeKind::NameTaken,
+            Self::Rejected { .. } => RenameOutcomeKind::Rejected,
+            Self::NotRenamed { .. } => RenameOutcomeKind::NotRenamed,
+            Self::Unknown { .. } => RenameOutcomeKind::Unknown,
+        }
+    }
+
+    /// Whether nothing is left in doubt.
+    pub const fn is_certain(&self) -> bool {
+        !matches!(self, Self::Unknown { .. })
+    }
+}
+
+impl OutcomeKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Created,
+        Self::Present,
+        Self::OrgHasPortal,
+        Self::NameTaken,
+        Self::Rejected,
+        Self::NotCreated,
+        Self::Unknown,
+    ];
+
+    /// As in JSON: `created`, `present`, `org_has_portal`, `name_taken`, `rejected`, `not_created`
+    /// or `unknown`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Present => "present",
+            Self::OrgHasPortal => "org_has_portal",
+            Self::NameTaken => "name_taken",
+            Self::Rejected => "rejected",
+            Self::NotCreated => "not_created",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for OutcomeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcome_kind_is_the_same_word_in_json_and_display() {
+        for kind in OutcomeKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            assert_eq!(kind.to_string(), kind.as_str());
         }
     }
 }

@@ -19,8 +19,8 @@ pub(crate) fn encode(text: &str) -> String {
     encoded
 }
 
-/// Decodes `%XX`; a `%` that no two hexadecimal digits follow stands for itself, and bytes that
-/// are no UTF-8 become U+FFFD.
+/// Decodes `%XX`; a `%` without two hexadecimal digits after it is kept, and invalid UTF-8
+/// becomes U+FFFD.
 pub(crate) fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

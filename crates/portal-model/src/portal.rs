@@ -8,9 +8,9 @@ use crate::timestamp::Timestamp;
 
 /// A portal of an org.
 ///
-/// Only the name is certain: the service adds fields and changes their form. What is not known
-/// here, or is known but comes in an unexpected form, is kept in [`other`](Self::other), so that
-/// an odd field never makes an answer unreadable and nothing is lost on the way through.
+/// Only the name is required: the service adds fields and changes their form. Unknown fields, and
+/// known ones in an unexpected form, are kept in [`other`](Self::other), so that an odd field
+/// never makes a response unreadable and a round trip loses nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Portal {
@@ -20,10 +20,10 @@ pub struct Portal {
     /// When it was last renamed or switched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modified_time: Option<Timestamp>,
-    /// Who did that.
+    /// Who renamed or switched it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modified_by: Option<UserRef>,
-    /// The name as it was given; compare it ignoring case.
+    /// The name in its original case; compare it ignoring case.
     pub name: String,
     /// Whether customers can log in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,13 +34,13 @@ pub struct Portal {
     /// Who created it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<UserRef>,
-    /// Every other field, as it came.
+    /// Every other field, unchanged.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl Portal {
-    /// A portal of which only the name is known.
+    /// A portal with only its name.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             created_time: None,
@@ -71,7 +71,7 @@ impl Portal {
     }
 }
 
-/// Takes a field out if it can be carried whole by `T`: what would be lost stays where it is.
+/// Takes a field out if `T` carries it without loss; otherwise it stays in `other`.
 fn take<T: DeserializeOwned + Serialize>(fields: &mut Map<String, Value>, key: &str) -> Option<T> {
     let value = T::deserialize(fields.get(key)?).ok()?;
     fields.remove(key);

@@ -1,6 +1,6 @@
 //! `PUT /crm/{version}/settings/portals/{name}`
 //!
-//! Gives a portal of the org another name. The old name is free at once.
+//! Renames a portal of the token's org. The old name is free at once.
 
 use crate::endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError};
 use crate::envelope::{self, Refusal};
@@ -12,9 +12,9 @@ use crate::scope::Scope;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RenamePortal {
-    /// The name that it has, any text: a name that we would not create must be reachable.
+    /// The current name. Any text: portals with names that [`PortalName`] rejects may exist.
     pub old: String,
-    /// The name that it gets.
+    /// The new name.
     pub new: PortalName,
 }
 
@@ -25,15 +25,15 @@ impl RenamePortal {
     }
 
     /// The server's side: reads the body of a request to `/portals/{old}`, where `old` is
-    /// decoded already.
+    /// already decoded.
     ///
     /// # Errors
-    /// The answer of the service to such a body, as a [`Refusal`].
+    /// The service's response to such a body, as a [`Refusal`].
     pub fn parse(old: impl Into<String>, body: &[u8]) -> Result<Self, Refusal> {
         envelope::parse_name(body).map(|new| Self::new(old, new))
     }
 
-    /// The server's side: the answer that says that the portal is called `name` now.
+    /// The server's side: the response that the portal is now named `name`.
     pub fn answer(version: ApiVersion, name: &str) -> Response {
         envelope::success(
             name,

@@ -1,4 +1,4 @@
-//! OAuth scopes: what a token is allowed to do.
+//! OAuth scopes: what a token can be used for.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 
 /// A scope of an access token, such as `ZohoCRM.settings.clientportal.CREATE`.
 ///
-/// Any text is a scope: a token may carry scopes that this crate has no use for.
+/// Any text is a scope: a token can carry scopes that this crate does not use.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Scope(Cow<'static, str>);
 
 impl Scope {
+    /// Reading the org.
+    pub const ORG_READ: Self = Self::known("ZohoCRM.org.READ");
     /// Every operation on portals.
     pub const PORTAL_ALL: Self = Self::known("ZohoCRM.settings.clientportal.ALL");
     /// Creating a portal.
@@ -36,8 +38,7 @@ impl Scope {
         &self.0
     }
 
-    /// Whether a token that carries this scope may do what needs `needed`: it is the same scope,
-    /// or the `.ALL` of the same group.
+    /// Whether this scope grants `needed`: it is the same scope, or the `.ALL` of the same group.
     ///
     /// ```
     /// use portal_model::Scope;

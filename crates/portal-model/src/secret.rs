@@ -1,19 +1,20 @@
-//! Values that must never be seen: [`Secret`].
+//! Values that must not be shown: [`Secret`].
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A value that `Debug` and `Display` show as `[redacted]`.
+/// A value that `Debug` shows as `[redacted]`. It has no `Display`: formatting it by mistake would
+/// send the word instead of the value.
 ///
-/// It is read with [`expose`](Self::expose) only, so that every place that uses the value can be
-/// found by that word. Serialising writes the value: a token answer must carry its token.
+/// Only [`expose`](Self::expose) reads it, so that every use of the value can be found by that
+/// word. Serializing writes the value: a token response must carry its token.
 ///
 /// ```
 /// use portal_model::Secret;
 ///
 /// let token = Secret::new("1000.abc.def".to_owned());
-/// assert_eq!(format!("{token} {token:?}"), "[redacted] [redacted]");
+/// assert_eq!(format!("{token:?}"), "[redacted]");
 /// assert_eq!(token.expose(), "1000.abc.def");
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,17 +22,17 @@ use serde::{Deserialize, Serialize};
 pub struct Secret<T>(T);
 
 impl<T> Secret<T> {
-    /// Hides `value`.
+    /// Wraps `value`.
     pub const fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// The value itself.
+    /// The value.
     pub const fn expose(&self) -> &T {
         &self.0
     }
 
-    /// The value itself, given away.
+    /// Consumes it and returns the value.
     pub fn into_exposed(self) -> T {
         self.0
     }
@@ -46,11 +47,5 @@ impl<T> From<T> for Secret<T> {
 impl<T> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
-    }
-}
-
-impl<T> fmt::Display for Secret<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad("[redacted]")
     }
 }

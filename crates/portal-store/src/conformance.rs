@@ -55,7 +55,9 @@ macro_rules! suite {
             async fn $name() {
                 let kept = tempfile::tempdir().unwrap();
                 let $folder = kept.path().to_owned();
-                $crate::conformance::$topic::$name($open).await;
+                // Lent: what it opens may live only as long.
+                let open = $open;
+                $crate::conformance::$topic::$name(&open).await;
             }
         )*
     };

@@ -7,6 +7,10 @@ mod conformance;
 pub mod error;
 pub mod memory;
 pub mod org;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod principals;
 pub mod registry;
 pub mod seed;
 #[cfg(feature = "sqlite")]
@@ -16,6 +20,8 @@ pub mod token;
 pub use error::RegistryError;
 pub use memory::MemoryRegistry;
 pub use org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresRegistry;
 pub use registry::{CreateConflict, Registry, RenameConflict};
 pub use seed::{
     Seed, SeedCredential, SeedDifference, SeedDifferences, SeedError, SeedGrant, SeedOrg, SeedUser,

@@ -71,8 +71,8 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Principal>, RegistryError>> + Send;
 
-    /// Creates a portal, active from now on, its creator `user`. An org or user that the registry doesn't have is an error of the caller:
-    /// [`RegistryError::NotApplied`].
+    /// Creates a portal, active from now on, its creator `user`. An org or user that the registry
+    /// does not have is an error of the caller: [`RegistryError::NotApplied`].
     fn create_portal(
         &self,
         org: OrgId,

@@ -1,4 +1,4 @@
-//! Which rows are in flight and what each is waiting for: [`Board`].
+//! The rows in flight and what each is doing: [`Board`].
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Instant;
 use portal_model::flow::Activity;
 use tokio::sync::watch;
 
-/// What is in flight.
+/// The rows in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Board(Mutex<BTreeMap<usize, Waiting>>);
 
@@ -26,7 +26,7 @@ pub(crate) struct Slowest {
 }
 
 impl Board {
-    /// Shows a row until what it returns is dropped.
+    /// Shows a row until the return value is dropped.
     pub(crate) fn show(
         &self,
         row: usize,
@@ -73,9 +73,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_slowest_is_the_one_in_flight_for_the_longest_time() {
+    fn slowest_row_is_in_flight_for_longest_time() {
         let board = Board::default();
-        let (_sender, activity) = watch::channel(Activity::LookingFirst);
+        let (_sender, activity) = watch::channel(Activity::ListingFirst);
         assert_eq!(board.slowest(), None);
         let first = board.show(7, "acme", activity.clone());
         let _second = board.show(3, "beta", activity);

@@ -1,13 +1,15 @@
-//! Reads the file of a batch, and says everything that is wrong with it.
+//! Reads the file of a batch, and reports everything that is wrong with it.
 
 use std::path::Path;
 
-use portal_model::outcome::ExitClass;
+use portal_model::ApiVersion;
 use serde_json::json;
 
 use super::plan::{self, Row};
 use super::sheet::{self, Problem};
+use crate::exit::ExitClass;
 use crate::failure::{ErrorReport, Failure};
+use crate::identity::Identity;
 use crate::printer::Printer;
 use crate::profile::Profiles;
 
@@ -19,10 +21,13 @@ pub(crate) fn read(
     printer: &Printer,
 ) -> Result<Vec<Row>, Failure> {
     let bytes = std::fs::read(path)
-        .map_err(|error| Failure::usage(format!("{} can't be read: {error}", path.display())))?;
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
     let (entries, mut problems) = sheet::read(&bytes);
     let checked = plan::check(&entries, allow_another);
     problems.extend(plan::check_profiles(&entries, |name| profiles.entries().contains_key(name)));
+    if !allow_another {
+        problems.extend(plan::check_orgs(&entries, |name| identity(profiles, name)));
+    }
     match checked {
         Ok(rows) if problems.is_empty() => Ok(rows),
         checked => {
@@ -31,6 +36,14 @@ pub(crate) fn read(
             Err(refuse(path, &problems, printer))
         }
     }
+}
+
+/// The org of a profile, as far as it is known without asking the service.
+fn identity(profiles: &Profiles, name: &str) -> Option<Identity> {
+    // Whatever is wrong with its credentials is reported before anything is sent.
+    let profile = profiles.get(name).ok()?;
+    let target = profile.target(name, ApiVersion::default(), None);
+    Some(target.declared_identity().with_org(profile.org))
 }
 
 fn refuse(path: &Path, problems: &[Problem], printer: &Printer) -> Failure {

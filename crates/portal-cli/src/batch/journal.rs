@@ -1,82 +1,50 @@
 //! What a batch did, kept in a file of JSON lines that is only ever appended to.
 //!
-//! The first line says which rows it is about. A `sending` line is on the disk before the create
-//! that it names is sent, a `result` line when it is over: whatever ends the process, the next one
-//! knows which rows may have been created.
+//! The first line names the rows. An `attempt` line is on the disk before the request is sent, a
+//! `result` line once the row has ended: whatever ends the process, the next one knows which rows
+//! are in doubt. Each line has a checksum and names its row in several ways, so that a changed line
+//! is an error rather than another row's result.
 
+mod file;
+mod line;
 mod writer;
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use portal_model::Outcome;
-use portal_model::flow::Intent;
-use portal_model::outcome::{Doubt, NotCreated, Unsettled};
-use serde::{Deserialize, Serialize};
+use portal_model::flow::CreateIntent;
+use portal_model::outcome::{Doubt, NotDone, Unverified};
 
-pub(crate) use writer::Writer;
-
+use self::line::{Event, FORMAT, Header, Line};
+pub(crate) use self::writer::{About, Writer};
 use super::plan::{Row, fingerprint};
 use super::result::{RowResult, Verdict};
+use crate::checked_line::{decode, encode};
+use crate::identity::Identity;
 
-/// Which rows a journal is about: its first line.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Header {
-    /// The version of the format.
-    journal: u32,
-    /// The file that the rows come from.
-    csv: String,
-    rows: usize,
-    /// Of the rows as they are understood, not of the bytes of the file.
-    sha256: String,
-}
-
-/// Every other line.
-#[derive(Debug, Serialize, Deserialize)]
-struct Line {
-    /// Counted from 1, without the header and blank lines of the file.
-    row: usize,
-    profile: String,
-    #[serde(flatten)]
-    event: Event,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Event {
-    Sending(Intent),
-    Result(Box<RowResult>),
-}
-
-/// What a journal knows of a row.
+/// The state of a row by its journal.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum State {
     /// It was never sent, or certainly came to nothing.
     Open,
     /// It may or may not have been created.
-    InDoubt(Intent),
-    /// It is over, for certain.
-    Over(Box<RowResult>),
+    InDoubt(Box<InDoubt>),
+    /// It has ended, for certain.
+    Done(Box<RowResult>),
 }
 
-impl State {
-    /// How `row` stands if nothing more is done for it.
-    pub(crate) fn so_far(&self, row: &Row) -> RowResult {
-        let outcome = match self {
-            Self::Over(result) => return result.as_ref().clone(),
-            Self::Open => {
-                Outcome::NotCreated { name: row.name.clone(), reason: NotCreated::Stopped }
-            }
-            Self::InDoubt(intent) => Outcome::Unknown {
-                intent: intent.clone(),
-                doubt: Doubt::Resumed,
-                unsettled: Unsettled::Stopped,
-            },
-        };
-        RowResult::new(&outcome, row)
-    }
+/// A row in doubt.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct InDoubt {
+    /// Counted from 1.
+    pub(crate) row: usize,
+    pub(crate) profile: String,
+    pub(crate) intent: CreateIntent,
+    /// Where it was begun; version 0.1 did not note it.
+    pub(crate) org: Option<Identity>,
 }
 
 /// A journal that no other process can open.
@@ -86,45 +54,73 @@ pub(crate) struct Journal {
     states: Vec<State>,
 }
 
+impl State {
+    /// The result of `row` if nothing more is done for it.
+    pub(crate) fn so_far(&self, row: &Row) -> RowResult {
+        let outcome = match self {
+            Self::Done(result) => return result.as_ref().clone(),
+            Self::Open => Outcome::NotCreated { name: row.name.clone(), reason: NotDone::Stopped },
+            Self::InDoubt(doubt) => doubt.stopped(),
+        };
+        RowResult::new(&outcome, row, None)
+    }
+}
+
+impl InDoubt {
+    /// The outcome if nothing more is done.
+    pub(crate) fn stopped(&self) -> Outcome {
+        let (doubt, why) = (Doubt::Earlier, Unverified::Stopped);
+        Outcome::Unknown { intent: self.intent.clone(), doubt, why }
+    }
+}
+
+/// `row 3 (acme AcmePortal)`
+impl std::fmt::Display for InDoubt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "row {} ({} {})", self.row, self.profile, self.intent.name)
+    }
+}
+
 impl Journal {
-    /// Opens or begins the journal at `path` for the rows of the file called `csv`.
+    /// Opens or begins the journal at `path` for the rows of the file called `csv`. `is_named` says
+    /// that the user named the path.
     ///
     /// # Errors
-    /// Where another process has it, where it is about other rows, or no journal at all.
-    pub(crate) fn open(path: &Path, csv: &str, rows: &[Row]) -> anyhow::Result<Self> {
+    /// If another process has it, if it is about other rows, or if it is damaged.
+    pub(crate) fn open(
+        path: &Path,
+        is_named: bool,
+        csv: &str,
+        rows: &[Row],
+    ) -> anyhow::Result<Self> {
         let shown = path.display();
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .with_context(|| format!("the journal {shown} can't be opened"))?;
+        let mut file = file::open(path, is_named)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!(
-                "another `portal create` is at work with the journal {shown}: wait until it ends"
-            ),
+            Err(TryLockError::WouldBlock) => {
+                bail!(
+                    "the journal {shown} is in use by another `portal create`: wait until it ends"
+                )
+            }
             Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("the journal {shown} can't be locked"));
+                return Err(error).with_context(|| format!("cannot lock the journal {shown}"));
             }
         }
-        let header =
-            Header { journal: 1, csv: csv.to_owned(), rows: rows.len(), sha256: fingerprint(rows) };
+        let (csv, count, sha256) = (csv.to_owned(), rows.len(), fingerprint(rows));
+        let header = Header { journal: FORMAT, csv, rows: count, sha256 };
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).with_context(|| format!("{shown} can't be read"))?;
+        file.read_to_end(&mut bytes).with_context(|| format!("cannot read {shown}"))?;
         let states = if is_torn_header(&bytes, &header)? {
             begin(&mut file, path, &header)
-                .with_context(|| format!("the journal {shown} can't be written"))?;
+                .with_context(|| format!("cannot write the journal {shown}"))?;
             vec![State::Open; rows.len()]
         } else {
-            let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            let text = bytes.get(..whole).unwrap_or_default();
+            let whole = whole_lines(&bytes);
             let states =
-                read(text, &header, rows).with_context(|| format!("the journal {shown}"))?;
+                read(whole, &header, rows).with_context(|| format!("the journal {shown}"))?;
             // What a crash cut short was never acted upon: nothing is sent before its line is
             // whole.
-            file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0)))?;
+            file.set_len(whole.len() as u64).and_then(|()| file.seek(SeekFrom::End(0)))?;
             states
         };
         Ok(Self { file, states })
@@ -141,81 +137,150 @@ impl Journal {
     }
 }
 
-/// Whether a crash left no more than a part of the first line.
+/// The rows in doubt of the journal at `path`, whatever file it belongs to; none if there is none.
+///
+/// # Errors
+/// If it cannot be understood.
+pub(crate) fn in_doubt(path: &Path) -> anyhow::Result<Vec<InDoubt>> {
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let lines = lines(whole_lines(&bytes)).with_context(|| path.display().to_string());
+    Ok(lines?.map_or_else(Vec::new, |(_, lines)| doubts(lines)))
+}
+
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    bytes.get(..whole).unwrap_or_default()
+}
+
+/// Whether a crash left no more than a part of the first line, of this version or of the one
+/// before.
 fn is_torn_header(bytes: &[u8], header: &Header) -> serde_json::Result<bool> {
-    let whole = serde_json::to_vec(header)?;
-    Ok(!bytes.contains(&b'\n') && whole.starts_with(bytes))
+    let old = serde_json::to_vec(&Header { journal: 1, ..header.clone() })?;
+    let is_start = encode(header)?.starts_with(bytes) || old.starts_with(bytes);
+    Ok(!bytes.contains(&b'\n') && is_start)
 }
 
 fn begin(file: &mut File, path: &Path, header: &Header) -> anyhow::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
-    file.write_all(&to_line(header)?)?;
+    file.write_all(&encode(header)?)?;
     file.sync_all()?;
-    // The name of the file must last too; only Unix can and must be told so.
+    // The name of the file must last too; only Unix can and must be asked for that.
     if cfg!(unix)
-        && let Some(folder) = path.parent()
+        && let Some(directory) = path.parent()
     {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        File::open(folder)?.sync_all()?;
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        File::open(directory)?.sync_all()?;
     }
     Ok(())
 }
 
-fn read(text: &[u8], header: &Header, rows: &[Row]) -> anyhow::Result<Vec<State>> {
-    let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let found: Header = lines
-        .next()
-        .and_then(|line| serde_json::from_slice(line).ok())
-        .context("its first line is not that of a journal: give another file with --journal")?;
-    if found.journal != header.journal {
-        bail!("it has the format {}, expected {}", found.journal, header.journal);
+/// The header and the other lines with their numbers; `None` of an empty file.
+#[expect(clippy::type_complexity, reason = "used once")]
+fn lines(text: &[u8]) -> anyhow::Result<Option<(Header, Vec<(usize, Line)>)>> {
+    let mut lines = text.split(|byte| *byte == b'\n').zip(1_usize..);
+    let Some((first, _)) = lines.next().filter(|(line, _)| !line.is_empty()) else {
+        ensure!(text.is_empty(), "its first line is empty, expected a journal's");
+        return Ok(None);
+    };
+    let damaged = "restore it from a copy; `portal recover --list` has what is in doubt";
+    let (header, is_checked) = decode::<Header>(first)
+        .context("its first line is not that of a journal: pass another file as `--journal`")?;
+    let is_known = (1..=FORMAT).contains(&header.journal);
+    ensure!(is_known, "it has the format {}, expected {FORMAT}", header.journal);
+    // From the first line with a checksum on, every line has one.
+    let mut needs_checksum = header.journal > 1;
+    ensure!(is_checked || !needs_checksum, "its first line has no checksum: {damaged}");
+    let mut read = Vec::new();
+    for (line, number) in lines.filter(|(line, _)| !line.is_empty()) {
+        let wrong = || format!("its line {number} is damaged or was changed: {damaged}");
+        let (line, is_checked) = decode::<Line>(line).with_context(wrong)?;
+        if needs_checksum && !is_checked {
+            return Err(anyhow::anyhow!("it has no checksum").context(wrong()));
+        }
+        needs_checksum = is_checked;
+        read.push((number, line));
     }
+    Ok(Some((header, read)))
+}
+
+fn read(text: &[u8], header: &Header, rows: &[Row]) -> anyhow::Result<Vec<State>> {
+    let (found, lines) = lines(text)?.context("it is empty")?;
     if found.sha256 != header.sha256 {
-        bail!(other_rows(&found, header));
+        bail!(other_rows(&found, header, &doubts(lines)));
     }
     let mut states = vec![State::Open; rows.len()];
-    for (index, line) in lines.enumerate() {
-        let line: Line = serde_json::from_slice(line)
-            .with_context(|| format!("its line {} can't be read", index + 2))?;
-        let state = line.row.checked_sub(1).and_then(|row| states.get_mut(row));
-        let state = state.with_context(|| {
-            format!(
-                "its line {} is about row {}, which {} has not",
-                index + 2,
-                line.row,
-                header.csv
-            )
+    for (number, line) in lines {
+        let index = line.row.checked_sub(1);
+        let row = index.and_then(|index| Some((rows.get(index)?, states.get_mut(index)?)));
+        let (row, state) = row.with_context(|| {
+            format!("its line {number} is about row {}, which {} has not", line.row, header.csv)
         })?;
-        match line.event {
-            Event::Sending(intent) => *state = State::InDoubt(intent),
-            // The doubt stays with its intent.
-            Event::Result(result) if result.verdict() == Verdict::InDoubt => {}
-            Event::Result(result) => *state = State::Over(result),
-        }
+        line.check(row).with_context(|| format!("its line {number} was changed"))?;
+        *state = next(std::mem::replace(state, State::Open), line)
+            .with_context(|| format!("its line {number}"))?;
     }
     Ok(states)
 }
 
-fn other_rows(found: &Header, wanted: &Header) -> String {
-    if found.csv == wanted.csv {
-        format!(
-            "it belongs to {} as it was before ({} rows, now {}): undo the change, or \
-             begin a new journal with --journal FILE",
-            found.csv, found.rows, wanted.rows
-        )
-    } else {
-        format!(
-            "it belongs to {}, not to {}: give another file with --journal",
-            found.csv, wanted.csv
-        )
-    }
+/// The state of a row after one more line.
+fn next(before: State, line: Line) -> anyhow::Result<State> {
+    let Line { row, profile, org, event, .. } = line;
+    Ok(match event {
+        Event::Attempt(intent) => {
+            let intent = Event::into_create(intent)?;
+            State::InDoubt(Box::new(InDoubt { row, profile, intent, org }))
+        }
+        // The doubt stays with its intent.
+        Event::Result(result) if result.verdict() == Verdict::InDoubt => before,
+        Event::Result(result) => State::Done(result),
+    })
 }
 
-fn to_line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    Ok(line)
+/// What is left in doubt after all lines.
+fn doubts(lines: Vec<(usize, Line)>) -> Vec<InDoubt> {
+    let mut states = std::collections::BTreeMap::new();
+    for (_, line) in lines {
+        let row = line.row;
+        let before = states.remove(&row).unwrap_or(State::Open);
+        states.insert(row, next(before, line).unwrap_or(State::Open));
+    }
+    let doubts = states.into_values().filter_map(|state| match state {
+        State::InDoubt(doubt) => Some(*doubt),
+        State::Open | State::Done(_) => None,
+    });
+    doubts.collect()
+}
+
+/// Names the rows in doubt first: with the rows changed, nothing else would lead back to them.
+fn other_rows(found: &Header, wanted: &Header, in_doubt: &[InDoubt]) -> String {
+    let doubt = match in_doubt {
+        [] => String::new(),
+        [one] => format!("{one} is in doubt; "),
+        several => {
+            let all: Vec<_> = several.iter().map(ToString::to_string).collect();
+            format!("{} are in doubt; ", all.join(", "))
+        }
+    };
+    if found.csv != wanted.csv {
+        return format!(
+            "{doubt}it belongs to {}, not to {}: pass another file as `--journal`",
+            found.csv, wanted.csv
+        );
+    }
+    let next = if in_doubt.is_empty() {
+        "undo the change, or begin a new journal with `--journal FILE`"
+    } else {
+        "undo the change and run the same command to determine the outcome, or begin a new journal \
+         with `--journal FILE`, which does so first"
+    };
+    format!(
+        "{doubt}it belongs to {} before it was changed ({} rows, now {}): {next}",
+        found.csv, found.rows, wanted.rows
+    )
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use portal_model::PortalName;
 use sha2::{Digest as _, Sha256};
 
 use super::sheet::{Entry, Problem};
+use crate::identity::Identity;
 
 /// One portal to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,12 +15,19 @@ pub(crate) struct Row {
     pub(crate) profile: String,
     /// The wanted name.
     pub(crate) name: PortalName,
-    /// Names to try in turn, each when the one before is proved taken.
-    pub(crate) or: Vec<PortalName>,
+    /// Names to try in turn, each after the one before is proved taken.
+    pub(crate) fallbacks: Vec<PortalName>,
 }
 
-/// Checks the names, that none stands there twice, and, without `allow_another`, that no profile
-/// does. Gives the rows, or everything that is wrong.
+impl Row {
+    /// Whether `name` is one that the row may create.
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        std::iter::once(&self.name).chain(&self.fallbacks).any(|own| own.is_same_as(name))
+    }
+}
+
+/// Checks the names, that none occurs twice, and, without `allow_another`, that no profile does.
+/// Returns the rows, or everything that is wrong.
 pub(crate) fn check(entries: &[Entry], allow_another: bool) -> Result<Vec<Row>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut rows = Vec::new();
@@ -45,15 +53,15 @@ pub(crate) fn check(entries: &[Entry], allow_another: bool) -> Result<Vec<Row>, 
             problems.push(Problem::new(
                 line,
                 format!(
-                    "the profile {} has a portal to create in line {first} already; an org gets \
-                     several only with --allow-another",
+                    "the profile {} already has a portal in line {first}; pass `--allow-another` \
+                     if its org may have several",
                     entry.profile
                 ),
             ));
         }
         let mut parsed = parsed.into_iter();
         if let Some(name) = parsed.next() {
-            rows.push(Row { profile: entry.profile.clone(), name, or: parsed.collect() });
+            rows.push(Row { profile: entry.profile.clone(), name, fallbacks: parsed.collect() });
         }
     }
     if problems.is_empty() { Ok(rows) } else { Err(problems) }
@@ -65,14 +73,47 @@ pub(crate) fn check_profiles(entries: &[Entry], exists: impl Fn(&str) -> bool) -
     unknown
         .map(|entry| {
             let profile = Quoted(&entry.profile);
-            Problem::new(entry.line, format!("there is no profile {profile}"))
+            Problem::new(entry.line, format!("unknown profile {profile}"))
         })
         .collect()
 }
 
+/// Names every line whose profile leads to the org of an earlier line's other profile, as far as
+/// `identity` can tell without asking the service (rule 10).
+pub(crate) fn check_orgs(
+    entries: &[Entry],
+    identity: impl Fn(&str) -> Option<Identity>,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut seen: HashMap<String, (&Entry, Identity)> = HashMap::new();
+    for entry in entries {
+        let Some(identity) = identity(&entry.profile) else { continue };
+        // Identities of one org have a tag in common.
+        let earlier = identity.tags().into_iter().find_map(|tag| {
+            seen.get(&tag).filter(|(earlier, known)| {
+                earlier.profile != entry.profile && known.is_same_org(&identity)
+            })
+        });
+        if let Some((earlier, _)) = earlier {
+            problems.push(Problem::new(
+                entry.line,
+                format!(
+                    "the profiles {} and {} (line {}) lead to one org; pass `--allow-another` if \
+                     it may have several portals",
+                    entry.profile, earlier.profile, earlier.line
+                ),
+            ));
+        }
+        for tag in identity.tags() {
+            seen.entry(tag).or_insert_with(|| (entry, identity.clone()));
+        }
+    }
+    problems
+}
+
 fn duplicate(name: &str, first: usize, line: usize) -> String {
     let place = if first == line { "this line".to_owned() } else { format!("line {first}") };
-    format!("{} stands in {place} already; letters in different case don't count", Quoted(name))
+    format!("{} is already in {place}; upper and lower case are the same name", Quoted(name))
 }
 
 /// A text of the file as a message can show it.
@@ -86,13 +127,13 @@ impl std::fmt::Display for Quoted<'_> {
     }
 }
 
-/// Tells the content of files apart: the same for the same rows, however they are written.
+/// A hash of the rows: the same for the same rows, however the file writes them.
 pub(crate) fn fingerprint(rows: &[Row]) -> String {
     let mut hash = Sha256::new();
     for row in rows {
-        let or: Vec<_> = row.or.iter().map(PortalName::as_str).collect();
+        let fallbacks: Vec<_> = row.fallbacks.iter().map(PortalName::as_str).collect();
         // Neither a name nor a line of the file holds a line break.
-        hash.update(format!("{}\n{}\n{}\n", row.profile, row.name, or.join("|")));
+        hash.update(format!("{}\n{}\n{}\n", row.profile, row.name, fallbacks.join("|")));
     }
     hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
@@ -114,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn every_broken_rule_of_every_line_is_named_at_once() {
+    fn broken_rules_of_all_lines_are_named_at_once() {
         let file = "profile,name,or\na,my portal,x\nb,GoodName,goodname\nc,OtherName,GOODNAME\n";
         let invalid = |name| PortalName::parse(name).unwrap_err();
         assert_eq!(
@@ -122,22 +163,20 @@ mod tests {
             [
                 format!("line 2: \"my portal\": {}", invalid("my portal")),
                 format!("line 2: \"x\": {}", invalid("x")),
-                "line 3: \"goodname\" stands in this line already; letters in different case \
-                 don't count"
+                "line 3: \"goodname\" is already in this line; upper and lower case are the same name"
                     .to_owned(),
-                "line 4: \"GOODNAME\" stands in line 3 already; letters in different case don't \
-                 count"
+                "line 4: \"GOODNAME\" is already in line 3; upper and lower case are the same name"
                     .to_owned(),
             ]
         );
     }
 
     #[test]
-    fn a_second_portal_for_a_profile_must_be_allowed() {
+    fn second_portal_of_profile_must_be_allowed() {
         let file = "profile,name\nacme,NameOne\nacme,NameTwo\n";
         let found = problems(file, false);
         assert_eq!(found.len(), 1);
-        assert!(found[0].starts_with("line 3: the profile acme has a portal"), "{found:?}");
+        assert!(found[0].starts_with("line 3: the profile acme already has a portal"), "{found:?}");
         assert!(found[0].contains("line 2") && found[0].contains("--allow-another"), "{found:?}");
         assert_eq!(check(&entries(file), true).unwrap().len(), 2);
     }
@@ -148,11 +187,30 @@ mod tests {
         let found = check_profiles(&entries, |profile| profile == "acme");
         let lines: Vec<_> = found.iter().map(|problem| problem.line).collect();
         assert_eq!(lines, [3, 4]);
-        assert_eq!(found[0].to_string(), "line 3: there is no profile \"amce\"");
+        assert_eq!(found[0].to_string(), "line 3: unknown profile \"amce\"");
     }
 
     #[test]
-    fn only_another_content_has_another_fingerprint() {
+    fn two_profiles_of_one_org_are_one_org() {
+        use crate::identity::tests::{of_token, org};
+
+        let entries = entries("profile,name\na,NameOne\nb,NameTwo\nc,NameThree\nd,NameFour\n");
+        let identity = |profile: &str| match profile {
+            // One credential, and one id with two credentials.
+            "a" | "c" => Some(of_token("1000.a")),
+            "b" => Some(of_token("1000.b").with_org(Some(org("7000")))),
+            _ => Some(of_token("1000.d").with_org(Some(org("7000")))),
+        };
+        let found: Vec<_> =
+            check_orgs(&entries, identity).iter().map(ToString::to_string).collect();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with("line 4: the profiles c and a (line 2)"), "{found:?}");
+        assert!(found[1].starts_with("line 5: the profiles d and b (line 3)"), "{found:?}");
+        assert_eq!(check_orgs(&entries, |_| None), []);
+    }
+
+    #[test]
+    fn fingerprint_depends_on_rows_only() {
         let of = |file| fingerprint(&check(&entries(file), true).unwrap());
         let one = of("profile,name,or\nacme,NameOne,NameTwo|NameThree\n");
         assert_eq!(one.len(), 64);

@@ -1,88 +1,120 @@
 //! How a row of a batch ended: [`RowResult`].
 
+use std::time::Duration;
+
 use portal_model::Outcome;
-use portal_model::outcome::ExitClass;
+use portal_model::outcome::OutcomeKind;
 use serde::{Deserialize, Serialize};
 
 use super::plan::Row;
-use crate::exit;
+use crate::exit::ExitClass;
+use crate::failure::{ErrorReport, Failure};
 use crate::report::{Asked, Report};
 
 /// How a row ended, as a journal keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RowResult {
     /// The status of a create of this row alone, without `--ensure`.
-    exit: u8,
+    exit: ExitClass,
     #[serde(flatten)]
     pub(crate) report: Report,
 }
 
-/// What a result means for the rows that are still to be tried.
+/// What a result means for the next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Verdict {
-    /// The portal is there.
+    /// The portal exists.
     Done,
-    /// The same again would be refused, unless something outside changes.
-    Refused,
-    /// Certainly nothing happened.
+    /// The same again would be rejected, unless something outside changes.
+    Rejected,
+    /// Nothing was done, for certain.
     NotCreated,
-    /// It may or may not be there.
+    /// It may or may not exist.
     InDoubt,
 }
 
 impl RowResult {
-    pub(crate) fn new(outcome: &Outcome, row: &Row) -> Self {
-        let asked = Asked {
-            profile: Some(row.profile.clone()),
-            requested: (!row.or.is_empty()).then(|| row.name.to_string()),
-            ..Asked::default()
-        };
-        let mut report = Report::new(outcome, &asked);
-        let verdict = verdict(&report.outcome);
+    pub(crate) fn new(outcome: &Outcome, row: &Row, verified_after: Option<Duration>) -> Self {
+        let asked = Asked { verified_after, ..asked(row) };
+        Self::of(Report::new(outcome, &asked))
+    }
+
+    /// Of a row that was not begun, and why. One in doubt stays so.
+    pub(crate) fn withheld(failure: Failure, row: &Row, is_in_doubt: bool) -> Self {
+        let failure = if is_in_doubt { still_in_doubt(failure, row) } else { failure };
+        Self::of(Report::withheld(row.name.as_str(), failure, &asked(row)))
+    }
+
+    fn of(mut report: Report) -> Self {
+        let verdict = verdict(report.outcome);
         if let Some(error) = &mut report.error {
             error.hint = next_step(&error.kind, verdict, error.hint.take());
         }
-        Self { exit: outcome.exit_class(false) as u8, report }
+        Self { exit: report.exit(), report }
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
-        verdict(&self.report.outcome)
+        verdict(self.report.outcome)
     }
 
-    /// The status of this row; with `ensure` a portal that was there before is a success.
+    /// The status of this row; with `ensure` an existing portal is a success.
     pub(crate) fn exit(&self, ensure: bool) -> ExitClass {
-        if ensure && self.report.outcome == "present" {
+        if ensure && self.report.outcome == OutcomeKind::Present {
             return ExitClass::Success;
         }
-        exit::from_number(self.exit)
+        self.exit
     }
 }
 
-fn verdict(outcome: &str) -> Verdict {
+fn asked(row: &Row) -> Asked {
+    Asked {
+        profile: Some(row.profile.clone()),
+        requested: (!row.fallbacks.is_empty()).then(|| row.name.to_string()),
+        ..Asked::default()
+    }
+}
+
+fn still_in_doubt(failure: Failure, row: &Row) -> Failure {
+    let not_created = format!("{} was not created, nothing was sent: ", row.name);
+    let message = &failure.report.message;
+    let why = message.strip_prefix(&not_created).unwrap_or(message);
+    let message = format!("it is not known whether {} was created: {why}", row.name);
+    Failure::new(ExitClass::Unknown, ErrorReport { message, ..*failure.report })
+}
+
+fn verdict(outcome: OutcomeKind) -> Verdict {
     match outcome {
-        "created" | "present" => Verdict::Done,
-        "not_created" => Verdict::NotCreated,
-        "unknown" => Verdict::InDoubt,
-        _ => Verdict::Refused,
+        OutcomeKind::Created | OutcomeKind::Present => Verdict::Done,
+        OutcomeKind::NotCreated => Verdict::NotCreated,
+        OutcomeKind::OrgHasPortal | OutcomeKind::NameTaken | OutcomeKind::Rejected => {
+            Verdict::Rejected
+        }
+        // What this version does not know proves nothing.
+        OutcomeKind::Unknown | _ => Verdict::InDoubt,
     }
 }
 
-/// What to do about a row that failed; what helps a single create is not always what helps here.
+/// What to do about a row that failed: not always what helps a single create.
 fn next_step(kind: &str, verdict: Verdict, alone: Option<String>) -> Option<String> {
+    const AGAIN: &str = "run the same command again";
     let alone = alone.unwrap_or_default();
     let step = match (verdict, kind) {
         (Verdict::Done, _) => return None,
-        (Verdict::InDoubt, _) => "run the same command again: it looks and settles it".to_owned(),
-        (Verdict::NotCreated, "throttled") => alone,
-        (Verdict::NotCreated, "auth") => after(&alone, "run the same command again"),
-        (Verdict::NotCreated, _) => "run the same command again".to_owned(),
-        (Verdict::Refused, "name_taken") => {
-            "put the row with another name into a new file, and create from that".to_owned()
+        // What only the user can resolve is about other credentials, processes or files.
+        (
+            Verdict::InDoubt | Verdict::NotCreated,
+            "in_progress" | "another_org" | "org_in_doubt" | "unreadable_intent" | "rate_limited",
+        ) => alone,
+        (Verdict::InDoubt, _) => format!("{AGAIN} to determine the outcome"),
+        (Verdict::NotCreated, "auth") => after(&alone, AGAIN),
+        (Verdict::NotCreated, _) => AGAIN.to_owned(),
+        (Verdict::Rejected, "name_taken") => {
+            "put the row into a new file, with another name".to_owned()
         }
-        (Verdict::Refused, "org_has_portal") => "use the portal that is there; where the org may \
-            have several, run it again with --retry --allow-another"
-            .to_owned(),
-        (Verdict::Refused, _) => after(&alone, "run it again with --retry"),
+        (Verdict::Rejected, "org_has_portal") => format!(
+            "use that portal, or {AGAIN} with `--retry --allow-another` if the org may have several"
+        ),
+        (Verdict::Rejected, _) => after(&alone, &format!("{AGAIN} with `--retry`")),
     };
     Some(step)
 }

@@ -1,37 +1,48 @@
-//! Runs the rows of a batch: profiles side by side, and whatever happens into the journal first.
+//! Runs the rows of a batch: profiles side by side, and every event into the journal first.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
-use portal_http::client::{Baseline, Client, ClientBuilder, Creating, IntentSink};
+use portal_http::client::{Client, ClientBuilder, IntentSink};
 use portal_model::Outcome;
 use portal_model::flow::Intent;
-use portal_model::outcome::NotCreated;
-use tokio::sync::watch;
+use portal_model::outcome::NotDone;
+use tokio::sync::{OnceCell, watch};
 
 use super::board::Board;
-use super::journal::Writer;
+use super::doubt::{self, Adopted};
+use super::journal::{About, InDoubt, Writer};
 use super::plan::Row;
 use super::result::RowResult;
+use crate::failure::Failure;
+use crate::identity::Identity;
+use crate::intent_log::{BatchRow, IntentLog, Whose};
+use crate::printer::Printer;
+use crate::recovery::verified_after;
+use crate::safe_create::{Finished, SafeCreate};
+use crate::signal::raised;
+use crate::target::Target;
 
 /// How many profiles are at work at once.
 const AT_ONCE: usize = 16;
 
 /// The org of a profile.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Org {
+    pub(crate) target: Target,
     pub(crate) client: Client,
-    /// Its rows begin with one list of its portals.
-    pub(crate) baseline: Baseline,
+    /// Asked for by the first of its rows.
+    pub(crate) identity: OnceCell<Identity>,
 }
 
 /// What is to be done for one row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Task {
     Create,
-    /// Find out what became of an earlier create; if nothing, create.
-    Settle(Intent),
+    /// Determine the outcome of an earlier create; if it did not happen, create.
+    Recover(Box<InDoubt>),
 }
 
 /// How a batch is asked to stop.
@@ -39,37 +50,45 @@ pub(crate) enum Task {
 pub(crate) enum Stop {
     #[default]
     No,
-    /// What is in flight goes on to its end.
+    /// What is in flight runs to its end.
     BeforeTheNext,
-    /// What is in flight ends as soon as it honestly can.
+    /// What is in flight ends as soon as it can tell the truth.
     Now,
 }
 
 /// What all rows have in common.
 pub(crate) struct Batch<'a> {
     pub(crate) rows: &'a [Row],
+    pub(crate) log: &'a IntentLog,
     pub(crate) journal: Arc<Writer>,
+    pub(crate) journal_path: PathBuf,
     pub(crate) stop: watch::Sender<Stop>,
+    /// Raised with [`Stop::Now`].
+    pub(crate) stop_now: watch::Receiver<bool>,
+    /// Whether rows in doubt are recovered even if the identity of their org differs now.
+    pub(crate) same_org: bool,
     pub(crate) board: &'a Board,
+    pub(crate) printer: &'a Printer,
 }
 
 impl Batch<'_> {
-    /// Gives every row that was begun to `over`, as it ends. Returns why the journal could not be
+    /// Gives every row that was begun to `ended`, as it ends. Returns why the journal could not be
     /// written, if it could not: nothing is begun after that.
     pub(crate) async fn run(
         &self,
         orgs: Vec<(Org, Vec<(usize, Task)>)>,
-        mut over: impl FnMut(usize, RowResult),
+        mut ended: impl FnMut(usize, RowResult),
     ) -> Option<io::Error> {
         let mut unwritable = None;
         let orgs = stream::iter(orgs).map(|(org, tasks)| {
+            let org = Arc::new(org);
             stream::iter(tasks)
                 .map(move |(row, task)| self.row(row, task, org.clone()))
                 .buffer_unordered(ClientBuilder::CONCURRENCY)
         });
         let mut results = std::pin::pin!(orgs.flatten_unordered(AT_ONCE));
-        while let Some(ended) = results.next().await {
-            let Some((row, result, written)) = ended else { continue };
+        while let Some(result) = results.next().await {
+            let Some((row, result, written)) = result else { continue };
             if let Err(error) = written {
                 self.stop.send_if_modified(|stop| {
                     *stop == Stop::No && {
@@ -79,7 +98,7 @@ impl Batch<'_> {
                 });
                 unwritable.get_or_insert(error);
             }
-            over(row, result);
+            ended(row, result);
         }
         unwritable
     }
@@ -89,67 +108,120 @@ impl Batch<'_> {
         &self,
         index: usize,
         task: Task,
-        org: Org,
+        org: Arc<Org>,
     ) -> Option<(usize, RowResult, io::Result<()>)> {
         if *self.stop.borrow() != Stop::No {
             return None;
         }
         let row = self.rows.get(index)?;
-        let outcome = self.perform(index, row, task, &org).await;
-        let result = RowResult::new(&outcome, row);
-        let written = self.journal.result(index, &row.profile, result.clone()).await;
+        let in_doubt = match task {
+            Task::Create => None,
+            Task::Recover(doubt) => Some(doubt),
+        };
+        let (result, intent) = match self.create(index, row, in_doubt.as_deref(), &org).await {
+            Ok(Finished { outcome, intent }) => {
+                let outcome = keep_doubt(outcome, in_doubt.as_deref());
+                let verified_after = Some(verified_after(&org.client));
+                (RowResult::new(&outcome, row, verified_after), Some(intent))
+            }
+            Err(failure) => (RowResult::withheld(failure, row, in_doubt.is_some()), None),
+        };
+        let about = about(index, row, org.identity.get());
+        let written = self.journal.result(about, result.clone()).await;
+        // In this order: what the journal does not have is reported by the next run.
+        if written.is_ok()
+            && let Some(intent) = intent
+            && let Err(error) = intent.delivered().await
+        {
+            tracing::warn!(%error, "the intent log was not updated");
+        }
         Some((index, result, written))
     }
 
-    async fn perform(
+    async fn create(
         &self,
         index: usize,
         row: &Row,
-        task: Task,
-        Org { client, baseline }: &Org,
-    ) -> Outcome {
-        let sink = || JournalSink {
-            journal: self.journal.clone(),
-            row: index,
-            profile: row.profile.clone(),
+        in_doubt: Option<&InDoubt>,
+        org: &Org,
+    ) -> Result<Finished, Failure> {
+        let mut stop = self.stop_now.clone();
+        let known;
+        let asked = org.identity.get_or_init(|| org.target.identify(&org.client));
+        let identity = tokio::select! {
+            identity = asked => identity,
+            // An earlier attempt may be in doubt: that is looked up, and nothing is sent.
+            () = raised(&mut stop) => {
+                known = org.target.declared_identity();
+                &known
+            }
         };
-        if let Task::Settle(intent) = task {
-            let settled = self.finish(index, row, client.resume(intent, sink())).await;
-            let absent =
-                matches!(settled, Outcome::NotCreated { reason: NotCreated::Exhausted, .. });
-            if !absent || *self.stop.borrow() != Stop::No {
-                return settled;
+        let mut shown = None;
+        let mut show = |activity| {
+            // The one before leaves the board first: both have the row's place.
+            drop(shown.take());
+            shown = Some(self.board.show(index, &row.profile, activity));
+        };
+        if let Some(in_doubt) = in_doubt.filter(|_| !*stop.borrow()) {
+            let whose = Whose {
+                identity: Some(identity.clone()),
+                place: org.target.place.clone(),
+                batch_row: Some(self.batch_row(index)),
+            };
+            let adopted = if self.same_org {
+                let client = &org.client;
+                doubt::adopt_as(self.log, in_doubt, whose, client, &mut stop, &mut show).await?
+            } else {
+                doubt::adopt(self.log, in_doubt, whose).await?
+            };
+            if let Adopted::Finished(finished) = adopted {
+                return Ok(*finished);
             }
         }
-        let flow = client.flow(row.name.clone()).or(row.or.iter().cloned());
-        self.finish(index, row, client.create_sharing(flow, sink(), baseline)).await
+        let create = SafeCreate {
+            log: self.log,
+            client: &org.client,
+            place: &org.target.place,
+            identity,
+            batch_row: Some(self.batch_row(index)),
+            printer: self.printer,
+        };
+        let journal = self.journal.clone();
+        let sink = JournalSink { journal, about: about(index, row, Some(identity)) };
+        create.run(row.name.clone(), row.fallbacks.clone(), sink, stop, show).await
     }
 
-    async fn finish(&self, index: usize, row: &Row, mut creating: Creating) -> Outcome {
-        let _shown = self.board.show(index, &row.profile, creating.activity());
-        let mut stop = self.stop.subscribe();
-        tokio::select! {
-            outcome = &mut creating => return outcome,
-            _ = stop.wait_for(|stop| *stop == Stop::Now) => creating.stop(),
-        }
-        creating.await
+    fn batch_row(&self, index: usize) -> BatchRow {
+        BatchRow { journal: self.journal_path.clone(), row: index + 1 }
+    }
+}
+
+fn about(index: usize, row: &Row, org: Option<&Identity>) -> About {
+    About { row: index + 1, profile: row.profile.clone(), org: org.cloned() }
+}
+
+/// A row that was in doubt and was stopped before a list could tell is in doubt still.
+fn keep_doubt(outcome: Outcome, in_doubt: Option<&InDoubt>) -> Outcome {
+    match (&outcome, in_doubt) {
+        (Outcome::NotCreated { reason: NotDone::Stopped, .. }, Some(doubt)) => doubt.stopped(),
+        _ => outcome,
     }
 }
 
 /// Keeps the intents of a row in the journal.
+#[derive(Clone)]
 struct JournalSink {
     journal: Arc<Writer>,
-    row: usize,
-    profile: String,
+    about: About,
 }
 
 impl IntentSink for JournalSink {
     async fn record(&mut self, intent: &Intent) -> io::Result<()> {
-        self.journal.sending(self.row, &self.profile, intent.clone()).await
+        self.journal.attempt(self.about.clone(), intent.clone()).await
     }
 
-    /// The result that follows says that it is certain.
-    async fn clear(&mut self) -> io::Result<()> {
+    /// The row's result follows in any case.
+    async fn end(&mut self, _: &Outcome) -> io::Result<()> {
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The file of a batch: CSV with the columns `profile`, `name` and, if wanted, `or`.
+//! The file of a batch: CSV with the columns `profile`, `name` and, optionally, `fallback`.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use csv::{ByteRecord, ReaderBuilder};
 /// A line of the file as it was typed: nothing in it is checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Where it begins in the file, counted from 1.
+    /// The line where it begins in the file, counted from 1.
     pub(crate) line: usize,
     /// The profile whose org gets the portal.
     pub(crate) profile: String,
@@ -15,10 +15,10 @@ pub(crate) struct Entry {
     pub(crate) names: Vec<String>,
 }
 
-/// What is wrong with a line of the file.
+/// A mistake in a line of the file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Problem {
-    /// Where it stands in the file, counted from 1.
+    /// Its line in the file, counted from 1.
     pub(crate) line: usize,
     /// What was found and what was expected.
     pub(crate) message: String,
@@ -36,13 +36,13 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What separates alternatives within the column `or`.
+/// What separates names within the column `fallback`.
 const SEPARATOR: char = '|';
 
 const UTF16: &str = "the file is UTF-16, expected UTF-8: save it again as \"CSV UTF-8\"";
 
-/// Reads every line, past what is wrong with one of them. Blank lines, a byte-order mark, CRLF,
-/// quotes and spaces around a field don't matter; the header says which column is which.
+/// Reads every line, past mistakes. Blank lines, a byte-order mark, CRLF, quotes and spaces around a
+/// field don't matter; the header gives the order of the columns.
 pub(crate) fn read(bytes: &[u8]) -> (Vec<Entry>, Vec<Problem>) {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return (Vec::new(), vec![Problem::new(1, UTF16)]);
@@ -76,12 +76,12 @@ pub(crate) fn read(bytes: &[u8]) -> (Vec<Entry>, Vec<Problem>) {
     if header.is_none() {
         problems.push(Problem::new(1, format!("the file is empty, expected {EXPECTED_HEADER}")));
     } else if entries.is_empty() && problems.is_empty() {
-        problems.push(Problem::new(1, "there is nothing below the header"));
+        problems.push(Problem::new(1, "no rows below the header"));
     }
     (entries, problems)
 }
 
-/// Where a spreadsheet writes its lists with semicolons or tabs, its CSV has them too.
+/// Spreadsheets separate fields by the list separator of the language: semicolons, or tabs.
 fn delimiter(bytes: &[u8]) -> u8 {
     let first = bytes.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
     let has = |delimiter| first.is_some_and(|line| line.contains(&delimiter));
@@ -119,7 +119,7 @@ fn fields(record: &ByteRecord) -> Result<Vec<String>, String> {
             let text = str::from_utf8(field).map_err(|error| {
                 let wrong = field.get(error.valid_up_to()).copied().unwrap_or_default();
                 format!(
-                    "field {} has the byte {wrong:#04x}, which is no UTF-8: save the file again \
+                    "field {} has the byte {wrong:#04x}, which is not UTF-8: save the file again \
                      as \"CSV UTF-8\"",
                     index + 1
                 )
@@ -127,7 +127,7 @@ fn fields(record: &ByteRecord) -> Result<Vec<String>, String> {
             let text = text.trim();
             if text.contains('\n') {
                 return Err(format!(
-                    "field {} goes on over the end of the line: is a quote not closed?",
+                    "field {} does not end with the line: close its quote",
                     index + 1
                 ));
             }
@@ -136,13 +136,13 @@ fn fields(record: &ByteRecord) -> Result<Vec<String>, String> {
         .collect()
 }
 
-const EXPECTED_HEADER: &str = "a header with the columns profile,name or profile,name,or";
+const EXPECTED_HEADER: &str = "a header with the columns profile,name or profile,name,fallback";
 
 /// Which column is which.
 struct Header {
     profile: usize,
     name: usize,
-    or: Option<usize>,
+    fallback: Option<usize>,
     columns: usize,
 }
 
@@ -152,24 +152,29 @@ impl Header {
             let mut found =
                 fields.iter().enumerate().filter(|(_, f)| f.eq_ignore_ascii_case(wanted));
             match (found.next(), found.next()) {
-                (_, Some(_)) => Err(format!("the column {wanted} stands there twice")),
+                (_, Some(_)) => Err(format!("duplicate column {wanted}")),
                 (first, None) => Ok(first.map(|(index, _)| index)),
             }
         };
-        let found = [position("profile")?, position("name")?, position("or")?];
+        // Version 0.1 called the column `or`.
+        let fallback = match position("fallback")? {
+            None => position("or")?,
+            found => found,
+        };
+        let found = [position("profile")?, position("name")?, fallback];
         if let Some(foreign) = fields
             .iter()
             .enumerate()
             .find(|(index, field)| !found.contains(&Some(*index)) && !field.is_empty())
         {
-            return Err(format!("found the column {:?}, expected {EXPECTED_HEADER}", foreign.1));
+            return Err(format!("unknown column {:?}, expected {EXPECTED_HEADER}", foreign.1));
         }
         match found {
-            [Some(profile), Some(name), or] => {
-                Ok(Self { profile, name, or, columns: fields.len() })
+            [Some(profile), Some(name), fallback] => {
+                Ok(Self { profile, name, fallback, columns: fields.len() })
             }
-            [None, ..] => Err(format!("the column profile is missing, expected {EXPECTED_HEADER}")),
-            _ => Err(format!("the column name is missing, expected {EXPECTED_HEADER}")),
+            [None, ..] => Err(format!("missing column profile, expected {EXPECTED_HEADER}")),
+            _ => Err(format!("missing column name, expected {EXPECTED_HEADER}")),
         }
     }
 }
@@ -177,14 +182,14 @@ impl Header {
 fn entry(line: usize, header: &Header, fields: &[String]) -> Result<Entry, String> {
     if fields.iter().skip(header.columns).any(|field| !field.is_empty()) {
         return Err(format!(
-            "{} fields, but the header has {} columns; alternatives go into the column or, \
-             separated by {SEPARATOR}",
+            "{} fields, but the header has {} columns; fallback names go into the column \
+             fallback, separated by {SEPARATOR}",
             fields.len(),
             header.columns
         ));
     }
     let field = |index: usize| fields.get(index).map_or("", String::as_str);
-    let missing = |column: &str| Err(format!("the {column} is missing"));
+    let missing = |column: &str| Err(format!("missing {column}"));
     let (profile, name) = (field(header.profile), field(header.name));
     if profile.is_empty() {
         return missing("profile");
@@ -192,12 +197,12 @@ fn entry(line: usize, header: &Header, fields: &[String]) -> Result<Entry, Strin
     if name.is_empty() {
         return missing("name");
     }
-    let or = header.or.map_or("", field);
-    let alternatives = or.split(SEPARATOR).map(str::trim).filter(|name| !name.is_empty());
+    let fallback = header.fallback.map_or("", field);
+    let fallbacks = fallback.split(SEPARATOR).map(str::trim).filter(|name| !name.is_empty());
     Ok(Entry {
         line,
         profile: profile.to_owned(),
-        names: std::iter::once(name).chain(alternatives).map(str::to_owned).collect(),
+        names: std::iter::once(name).chain(fallbacks).map(str::to_owned).collect(),
     })
 }
 

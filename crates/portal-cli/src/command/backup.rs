@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use portal_model::outcome::ExitClass;
 use portal_store::sqlite;
 use serde::Serialize;
 
+use crate::exit::ExitClass;
 use crate::failure::Failure;
 use crate::printer::Printer;
 

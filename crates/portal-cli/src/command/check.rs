@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use portal_model::outcome::ExitClass;
 use serde::Serialize;
 
 use crate::batch::file;
+use crate::exit::ExitClass;
 use crate::failure::{ErrorReport, Failure};
 use crate::folders;
 use crate::invalid_name;

@@ -1,4 +1,4 @@
-//! `portal doctor`: what is right and what is not with a profile, without changing anything.
+//! `portal doctor`: checks profiles without changing anything.
 
 mod checks;
 
@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use portal_model::ApiVersion;
-use portal_model::outcome::ExitClass;
 use serde::Serialize;
 
 use self::checks::{Check, Status};
-use crate::exit;
+use crate::exit::{self, ExitClass};
 use crate::failure::Failure;
 use crate::folders;
+use crate::intent_log::{Found, IntentLog};
 use crate::printer::Printer;
 use crate::profile::{Profile, Profiles};
 use crate::wrap::wrap;
@@ -21,16 +21,16 @@ use crate::wrap::wrap;
 /// Check a profile, or all of them; nothing is changed
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Whether the token may create is found out with a create that has no name: the service refuses it in \
-any case, and says why.
+Whether the token can create is determined with a create request without a name, which the service \
+always rejects, with the reason.
 
 Example:
   portal doctor --profile acme")]
 pub(crate) struct Args {
-    /// The profile; without it, every one
+    /// The profile to check [default: all]
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,
-    /// Trust the certificates in this PEM file too
+    /// PEM file with additional root certificates to trust
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 }
@@ -45,25 +45,33 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         None => profiles.entries().keys().map(String::as_str).collect(),
     };
     if names.is_empty() {
-        return Err(Failure::usage("there is no profile to check")
-            .hint("`portal login --help` says how to make one"));
+        return Err(Failure::usage("no profile to check").hint("run `portal login` to create one"));
     }
     let found: Vec<(&str, Profile)> = names
         .into_iter()
         .map(|name| Ok((name, profiles.get(name)?)))
         .collect::<Result<_, Failure>>()?;
     let is_one = found.len() == 1;
+    // What earlier creates left is worth a look, and not worth failing for.
+    let left = match IntentLog::open() {
+        Ok(log) => log.all().await.unwrap_or_default(),
+        Err(failure) => {
+            printer.warning(&failure.report.message);
+            Found::default()
+        }
+    };
+    let entries = &left.entries[..];
     let mut checked = stream::iter(found)
         .map(|(name, profile)| async move {
             let target = profile.target(name, ApiVersion::default(), args.ca_file.clone());
-            (name, checks::run(&profile.hosts, &target).await)
+            (name, checks::run(&profile.hosts, &target, entries).await)
         })
         .buffered(AT_ONCE);
     let mut exits = Vec::new();
     while let Some((name, checks)) = checked.next().await {
         let checks = checks?;
         let is_well = checks.iter().all(|check| check.status == Status::Ok);
-        printer.text(if is_well { format!("{name}: all is well") } else { name.to_owned() });
+        printer.text(if is_well { format!("{name}: ok") } else { name.to_owned() });
         for check in &checks {
             // Of many profiles people want to see what is wrong.
             if is_one || printer.is_json() || check.status != Status::Ok {

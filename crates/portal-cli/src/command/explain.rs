@@ -1,21 +1,21 @@
-//! `portal explain [CODE]`: what a code of the service means, and what to do.
+//! `portal explain [CODE]`: what an error code of the service means, and what to do.
 
 use portal_model::ErrorCode;
 use portal_model::explain::{Explanation, Retry, explain, explain_oauth};
 use portal_model::oauth::OAuthError;
-use portal_model::outcome::ExitClass;
 use serde::Serialize;
 
+use crate::exit::ExitClass;
 use crate::failure::Failure;
 use crate::permission;
 use crate::printer::Printer;
 use crate::wrap::wrap;
 
-/// Say what a code of the service means and what to do
+/// Explain an error code of the service, and what to do
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  portal explain ALREADY_USED")]
 pub(crate) struct Args {
-    /// The code; without one, all of them are listed
+    /// The code; without it, all known ones are listed
     code: Option<String>,
 }
 
@@ -57,25 +57,35 @@ fn listed(entry: &Entry, printer: &Printer) {
 
 fn one(entry: &Entry, printer: &Printer) {
     let Entry { code, explanation } = entry;
-    let mut what_to_do = wrap(explanation.remedy, 4);
+    let mut what_to_do = wrap(&sentence(explanation.remedy), 4);
     if *code == ErrorCode::NoPermission.as_str() {
         what_to_do.push_str("\n\nOr ");
         what_to_do.push_str(&permission::note());
     }
     let again = match explanation.retry {
-        Retry::Useless => "The same call will fail again until that is done.",
+        Retry::Useless => "The same call fails again until that is done.",
         Retry::WithNewToken => "The same call can succeed with a new access token.",
         Retry::AfterWaiting => "The same call can succeed after waiting.",
-        Retry::AfterLooking => "Don't repeat the call before you looked what became of it.",
+        Retry::AfterVerifying => {
+            "Don't repeat the call before a list shows whether it was done; `portal create` and \
+             `portal rename` verify that themselves."
+        }
     };
     printer.result(
         format_args!(
-            "{code}\n{}\n\nWhat to do\n{what_to_do}\n\nAgain?\n{}",
+            "{code}\n{}\n\nWhat to do\n{what_to_do}\n\nRetry\n{}",
             wrap(explanation.meaning, 4),
             wrap(again, 4)
         ),
         &explained(entry),
     );
+}
+
+/// A hint as a sentence of its own.
+fn sentence(hint: &str) -> String {
+    let mut letters = hint.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).chain(['.']).collect()
 }
 
 fn explained(entry: &Entry) -> Explained {
@@ -88,7 +98,7 @@ fn explained(entry: &Entry) -> Explained {
             Retry::Useless => "useless",
             Retry::WithNewToken => "with_new_token",
             Retry::AfterWaiting => "after_waiting",
-            Retry::AfterLooking => "after_looking",
+            Retry::AfterVerifying => "after_verifying",
         },
     }
 }
@@ -100,7 +110,7 @@ fn find(text: &str) -> Result<Entry, Failure> {
     };
     let wanted = letters(text);
     known().find(|entry| letters(entry.code) == wanted).ok_or_else(|| {
-        Failure::usage(format!("{text:?} is no code that is known here"))
-            .hint("`portal explain` alone lists those that are")
+        Failure::usage(format!("unknown code {text:?}"))
+            .hint("run `portal explain` to list the known ones")
     })
 }

@@ -3,9 +3,9 @@
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
-use portal_model::outcome::ExitClass;
 
 use crate::args::Cli;
+use crate::exit::ExitClass;
 use crate::failure::Failure;
 use crate::printer::Printer;
 

@@ -1,10 +1,10 @@
 //! `portal get NAME`: one portal of an org.
 
 use portal_model::GetPortal;
-use portal_model::outcome::ExitClass;
 
 use crate::call_error;
 use crate::command::list::line;
+use crate::exit::ExitClass;
 use crate::failure::{ErrorReport, Failure};
 use crate::printer::Printer;
 use crate::target::{SECRETS, TargetArgs};
@@ -23,7 +23,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let org = args.target.open().await?;
     let portal = org.client.call(&GetPortal::new(args.name.clone())).await;
     let portal = portal.map_err(|error| {
-        call_error::failure(&error, &format!("look up the portal {}", args.name), None)
+        call_error::failure(&error, &format!("look up the portal {}", args.name))
     })?;
     let Some(portal) = portal else {
         let message = format!("there is no portal {} in {}", args.name, org.place);

@@ -1,9 +1,9 @@
 //! `portal list`: the portals of an org.
 
-use portal_model::outcome::ExitClass;
 use portal_model::{ListPortals, Portal};
 
 use crate::call_error;
+use crate::exit::ExitClass;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::target::{SECRETS, TargetArgs};
@@ -19,7 +19,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let org = args.target.open().await?;
     let portals = org.client.call(&ListPortals).await;
-    let portals = portals.map_err(|error| call_error::failure(&error, "list the portals", None))?;
+    let portals = portals.map_err(|error| call_error::failure(&error, "list the portals"))?;
     if portals.is_empty() && !printer.is_json() {
         printer.note(format_args!("There is no portal in {}.", org.place));
     }

@@ -6,10 +6,10 @@ use portal_http::client::ClientError;
 use portal_model::ApiVersion;
 use portal_model::flow::TokenError;
 use portal_model::oauth::RevokeToken;
-use portal_model::outcome::ExitClass;
 use serde_json::json;
 
 use crate::call_error;
+use crate::exit::ExitClass;
 use crate::failure::Failure;
 use crate::folders;
 use crate::printer::Printer;
@@ -34,9 +34,9 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let accounts = target.builder()?.build_accounts()?;
     let was_known = match accounts.revoke(&RevokeToken::new(profile.refresh_token)).await {
         Ok(()) => true,
-        Err(TokenError::Refused(_)) => false,
+        Err(TokenError::Rejected(_)) => false,
         Err(error) => {
-            let failure = call_error::failure(&ClientError::Token(error), "revoke the token", None);
+            let failure = call_error::failure(&ClientError::Token(error), "revoke the token");
             return Err(failure.hint("the profile is still there; running the same again is safe"));
         }
     };

@@ -1,14 +1,15 @@
-//! `portal profiles`: which profiles there are.
+//! `portal profiles`: lists the profiles.
 
-use portal_model::outcome::ExitClass;
 use serde::Serialize;
 
+use crate::exit::ExitClass;
 use crate::failure::Failure;
 use crate::folders;
+use crate::identity::OrgId;
 use crate::printer::Printer;
 use crate::profile::{Entry, Hosts, Profiles};
 
-/// List the profiles that `portal login` made
+/// List the profiles that `portal login` stored
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  portal profiles --output json")]
 pub(crate) struct Args {}
@@ -22,21 +23,24 @@ struct Listed<'a> {
     api_domain: Option<String>,
     accounts_url: &'a str,
     client_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org: Option<&'a OrgId>,
 }
 
 pub(crate) fn run(printer: &Printer) -> Result<ExitClass, Failure> {
     let profiles = Profiles::load(&folders::config()?)?;
     let entries = profiles.entries();
     if entries.is_empty() {
-        printer.hint("there is no profile yet; `portal login --help` says how to make one");
+        printer.hint("run `portal login` to create a profile");
     }
     let width = |cells: &mut dyn Iterator<Item = usize>| cells.max().unwrap_or_default();
     let names = width(&mut entries.keys().map(String::len));
     let hosts = width(&mut entries.values().map(|entry| entry.hosts.to_string().len()));
     for (name, entry) in entries {
-        let Entry { hosts: place, client_id } = entry;
+        let Entry { hosts: place, client_id, org } = entry;
+        let org = org.as_ref().map(|org| format!("  {org}")).unwrap_or_default();
         printer.result(
-            format_args!("{name:names$}  {place:hosts$}  {client_id}"),
+            format_args!("{name:names$}  {place:hosts$}  {client_id}{org}"),
             &listed(name, entry),
         );
     }
@@ -54,5 +58,6 @@ fn listed<'a>(profile: &'a str, entry: &'a Entry) -> Listed<'a> {
         api_domain: entry.hosts.api_domain().url(),
         accounts_url: entry.hosts.accounts_url(),
         client_id: &entry.client_id,
+        org: entry.org.as_ref(),
     }
 }

@@ -4,6 +4,8 @@
 //! [profile.acme]
 //! data_center = "eu"          # or api_domain and accounts_url
 //! client_id = "1000.ABC"
+//! org_id = "7000000001"       # for display; not there if the token cannot read it
+//! org_name = "Acme Inc."
 //! ```
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
 use super::{Entry, Hosts, file};
+use crate::identity::OrgId;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +32,8 @@ struct RawEntry {
     api_domain: Option<String>,
     accounts_url: Option<String>,
     client_id: String,
+    org_id: Option<String>,
+    org_name: Option<String>,
 }
 
 pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Entry>> {
@@ -49,16 +54,14 @@ impl RawEntry {
             }
             _ => bail!("expected either data_center, or both api_domain and accounts_url"),
         };
-        Ok(Entry { hosts, client_id: self.client_id })
+        let name = self.org_name;
+        let org = self.org_id.map(|id| OrgId { id, name });
+        Ok(Entry { hosts, client_id: self.client_id, org })
     }
 }
 
-pub(super) fn insert(
-    path: &Path,
-    name: &str,
-    hosts: &Hosts,
-    client_id: &str,
-) -> anyhow::Result<()> {
+pub(super) fn insert(path: &Path, name: &str, profile: &Entry) -> anyhow::Result<()> {
+    let Entry { hosts, client_id, org } = profile;
     edit(path, |profiles| {
         let entry = profiles.entry(name).or_insert_with(|| Item::Table(Table::new()));
         let entry = entry.as_table_like_mut().context("a profile is no table")?;
@@ -70,6 +73,9 @@ pub(super) fn insert(
         set(entry, "api_domain", urls.map(|(api_domain, _)| api_domain.as_str()));
         set(entry, "accounts_url", urls.map(|(_, accounts_url)| accounts_url.as_str()));
         set(entry, "client_id", Some(client_id));
+        let org = org.as_ref();
+        set(entry, "org_id", org.map(|org| org.id.as_str()));
+        set(entry, "org_name", org.and_then(|org| org.name.as_deref()));
         Ok(())
     })
 }

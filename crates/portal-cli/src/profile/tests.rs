@@ -10,6 +10,7 @@ fn profile(hosts: Hosts) -> Profile {
         client_id: "1000.ABC".to_owned(),
         client_secret: Secret::new("hush-client".to_owned()),
         refresh_token: Secret::new("hush-token".to_owned()),
+        org: Some(OrgId { id: "7000".to_owned(), name: Some("Acme Inc.".to_owned()) }),
     }
 }
 
@@ -53,7 +54,9 @@ fn comments_and_order_of_the_config_survive_a_change() {
     store(home.path(), "acme", &in_europe()).unwrap();
     store(home.path(), "beta", &elsewhere()).unwrap();
     remove(home.path(), "beta").unwrap();
-    let expected = written.replace("\"in\"", "\"eu\"").replace("\"2\"", "\"1000.ABC\"");
+    let expected = written
+        .replace("\"in\"", "\"eu\"")
+        .replace("\"2\"\n", "\"1000.ABC\"\norg_id = \"7000\"\norg_name = \"Acme Inc.\"\n");
     assert_eq!(fs::read_to_string(&path).unwrap(), expected);
 }
 

@@ -1,121 +1,219 @@
-//! Why there is no new portal, and what to do about it.
+//! Why something was not created or renamed, and what to do about it.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use portal_model::explain::{explain, explain_oauth};
 use portal_model::oauth::OAuthError;
-use portal_model::outcome::{AuthFailure, NotCreated, Owner, Unsettled};
-use portal_model::{ApiError, ErrorCode, Outcome};
+use portal_model::outcome::{AuthFailure, Doubt, NotDone, Owner, Unverified};
+use portal_model::{ApiError, ErrorCode, Outcome, PortalName, RenameOutcome};
 use serde_json::json;
 
 use crate::failure::ErrorReport;
 use crate::permission;
 use crate::report::Asked;
 
-/// The error of an outcome without a portal of that name.
-pub(super) fn of(outcome: &Outcome, asked: &Asked) -> Option<ErrorReport> {
+const LIST: &str = "run `portal list` to see the org's portals";
+const READ: &str = "ZohoCRM.settings.clientportal.READ";
+
+/// The error of a create without a portal as requested.
+pub(super) fn of_create(outcome: &Outcome, asked: &Asked) -> Option<ErrorReport> {
     let name = outcome.name();
+    let wish = Wish {
+        name,
+        recover: name,
+        done: "created",
+        purpose: &format!("create the portal {name}"),
+    };
     Some(match outcome {
         Outcome::Created { .. } | Outcome::Present { .. } => return None,
-        Outcome::OrgHasPortal { portal, .. } => ErrorReport::new(
-            "org_has_portal",
-            format!("{name} was not created: the org has the portal {} already", portal.name),
-        )
-        .details(json!({ "portal": portal }))
-        .hint(format!(
-            "use {old}, or `portal rename {old} {name}`; where the org may have several, \
-             `--allow-another` creates it beside {old}",
-            old = portal.name
-        )),
-        Outcome::NameTaken { owner: Owner::AnotherOrg, .. } => ErrorReport::new(
-            "name_taken",
-            format!("{name} was not created: another organization has a portal of that name"),
-        )
-        .hint("take another name; `--or NAME` gives one to try when the first is taken"),
-        Outcome::NameTaken { owner: Owner::Undetermined, .. } => ErrorReport::new(
-            "name_taken",
-            format!(
-                "{name} was not created: the name is taken, and the token may not look whether by \
-                 this org"
-            ),
-        )
-        .hint("a token with the scope ZohoCRM.settings.clientportal.READ tells whose it is"),
-        Outcome::Rejected { error, .. } => refused(name, error),
-        Outcome::NotCreated { reason: NotCreated::Exhausted, .. } if asked.settled => {
-            ErrorReport::new("settled", format!("{name} was not created: it is not there"))
-                .hint(format!("`portal create {name}` can be run again"))
-        }
-        Outcome::NotCreated { reason, .. } => not_created(name, reason),
-        Outcome::Unknown { doubt, unsettled, .. } => ErrorReport::new(
-            "in_doubt",
-            format!("it is not known whether {name} was created: {doubt}; {unsettled}"),
-        )
-        .hint(settle(name, unsettled)),
+        Outcome::OrgHasPortal { portal, .. } => wish
+            .not("org_has_portal", format_args!("the org has the portal {}", portal.name))
+            .details(json!({ "portal": portal }))
+            .hint(format!(
+                "use {old}, run `portal rename {old} {name}`, or pass `--allow-another` if the org \
+                 may have several",
+                old = portal.name
+            )),
+        Outcome::NameTaken { owner, .. } => wish.taken(owner).hint(match owner {
+            Owner::Undetermined(why) => whose(why, name),
+            _ => "choose another name, or pass `--fallback NAME` to try one if the first is taken"
+                .to_owned(),
+        }),
+        Outcome::Rejected { error, .. } => wish.rejected(error),
+        Outcome::NotCreated { reason: NotDone::Absent, .. } if asked.recovered => wish
+            .not("absent", "the org's list does not show it")
+            .hint(format!("run `portal create {name}` if it is still wanted")),
+        Outcome::NotCreated { reason, .. } => wish.not_done(reason),
+        Outcome::Unknown { doubt, why, .. } => wish.in_doubt(doubt, why),
         _ => ErrorReport::new("failed", format!("{name}: {}", outcome.kind())),
     })
 }
 
-fn settle(name: &str, unsettled: &Unsettled) -> String {
-    match unsettled {
-        Unsettled::LookUpRefused(error) if error.is_scope_mismatch() => format!(
-            "look at the org's portals in Zoho CRM; or with a token that has the scope \
-             ZohoCRM.settings.clientportal.READ, `portal create --resume {name}` settles it"
-        ),
-        _ => format!("`portal create --resume {name}` looks again and settles it"),
+/// The error of a rename without the new name.
+pub(super) fn of_rename(
+    outcome: &RenameOutcome,
+    old: &str,
+    new: &PortalName,
+    asked: &Asked,
+) -> Option<ErrorReport> {
+    let purpose = format!("rename the portal {old} to {new}");
+    let wish = Wish { name: old, recover: new.as_str(), done: "renamed", purpose: &purpose };
+    Some(match outcome {
+        RenameOutcome::Renamed { .. } | RenameOutcome::Unchanged { .. } => return None,
+        RenameOutcome::NotFound { .. } => {
+            wish.not("not_found", "the org has no portal of that name").hint(LIST)
+        }
+        RenameOutcome::NameTaken { owner, .. } => wish.taken(owner).hint("choose another name"),
+        // The service's code for a missing portal of the old name, too.
+        RenameOutcome::Rejected { error, .. } if error.code == ErrorCode::InvalidData => {
+            wish.rejected(error).hint(LIST)
+        }
+        RenameOutcome::Rejected { error, .. } => wish.rejected(error),
+        RenameOutcome::NotRenamed { reason: NotDone::Absent, .. } if asked.recovered => wish
+            .not("absent", "it still has the old name")
+            .hint(format!("run `portal rename {old} {new}` if it is still wanted")),
+        RenameOutcome::NotRenamed { reason, .. } => wish.not_done(reason),
+        RenameOutcome::Unknown { doubt, why, .. } => wish.in_doubt(doubt, why),
+        _ => ErrorReport::new("failed", format!("{old} was not renamed")),
+    })
+}
+
+/// What was to be done.
+struct Wish<'a> {
+    name: &'a str,
+    /// The name under which the intent log has it.
+    recover: &'a str,
+    done: &'static str,
+    purpose: &'a str,
+}
+
+impl Wish<'_> {
+    /// `NAME was not created: why`
+    fn not(&self, kind: &'static str, why: impl Display) -> ErrorReport {
+        ErrorReport::new(kind, self.message(why))
+    }
+
+    fn message(&self, why: impl Display) -> String {
+        format!("{} was not {}: {why}", self.name, self.done)
+    }
+
+    fn taken(&self, owner: &Owner) -> ErrorReport {
+        match owner {
+            Owner::ThisOrg => self.not("name_taken", "another portal of this org has the name"),
+            Owner::AnotherOrg => self.not("name_taken", "the name belongs to another organization"),
+            Owner::Undetermined(why) => {
+                // It may be this org, by a copy of this very request: nothing is denied.
+                let (name, why) = (self.recover, Why(why));
+                let message = format!("the name {name} is taken; by which org is not known: {why}");
+                ErrorReport::new("name_taken", message)
+            }
+            _ => self.not("name_taken", "the name is taken"),
+        }
+    }
+
+    fn rejected(&self, error: &ApiError) -> ErrorReport {
+        let (message, hint) = if error.code == ErrorCode::NoPermission {
+            let (missing, note) = permission::missing(error, self.purpose);
+            (self.message(missing), note)
+        } else {
+            (self.message(error), explain(&error.code).remedy.to_owned())
+        };
+        ErrorReport::rejected(message, error).hint(hint)
+    }
+
+    fn not_done(&self, reason: &NotDone) -> ErrorReport {
+        let report = |kind| self.not(kind, reason);
+        match reason {
+            NotDone::Unreachable(_) => report("unreachable")
+                .hint("check the network and the API host, then run the same command again"),
+            NotDone::RateLimited { retry_after } => {
+                report("rate_limited").hint(later(*retry_after))
+            }
+            NotDone::Auth(failure) => auth(self.message(reason), failure),
+            NotDone::Absent => report("absent").hint("run the same command again"),
+            NotDone::Exhausted | NotDone::Deadline => report("exhausted")
+                .hint("run the same command again; `--deadline` gives it more time"),
+            NotDone::NotRecorded(_) => report("not_recorded").hint(
+                "make the state directory writable or set PORTAL_STATE_DIR, then run the same \
+                 command again",
+            ),
+            NotDone::Stopped => report("stopped"),
+            _ => report("failed"),
+        }
+    }
+
+    fn in_doubt(&self, doubt: &Doubt, why: &Unverified) -> ErrorReport {
+        let Self { name, recover, done, .. } = self;
+        let message = format!("it is not known whether {name} was {done}: {doubt}; {}", Why(why));
+        ErrorReport::new("in_doubt", message).hint(match why {
+            Unverified::ListRejected(error) if error.is_scope_mismatch() => format!(
+                "run `portal recover {recover}` with a token that has the scope {READ}, or check \
+                 the org's portals in Zoho CRM"
+            ),
+            Unverified::MayBeRenamed(other) => format!(
+                "check in Zoho CRM whether {other} is the portal, then run `portal recover \
+                 --discard {recover}`"
+            ),
+            _ => format!("run `portal recover {recover}` to determine the outcome"),
+        })
     }
 }
 
-fn refused(name: &str, error: &ApiError) -> ErrorReport {
-    let (message, hint) = if error.code == ErrorCode::NoPermission {
-        let (missing, note) = permission::missing(error, &format!("create the portal {name}"));
-        (format!("{name} was not created: {missing}"), note)
-    } else {
-        (format!("{name} was not created: {error}"), explain(&error.code).remedy.to_owned())
-    };
-    ErrorReport { hint: Some(hint), ..ErrorReport::refused(message, error) }
+/// Why something could not be verified; a missing scope in words, without the response.
+struct Why<'a>(&'a Unverified);
+
+impl Display for Why<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Unverified::ListRejected(error) if error.is_scope_mismatch() => {
+                f.write_str("the token is not allowed to list the org's portals")
+            }
+            why => why.fmt(f),
+        }
+    }
 }
 
-fn not_created(name: &str, reason: &NotCreated) -> ErrorReport {
-    let message = format!("{name} was not created: {reason}");
-    match reason {
-        NotCreated::Unreachable(_) => ErrorReport::new("unreachable", message)
-            .hint("check the network and the API host; running the same again is safe"),
-        NotCreated::Throttled { retry_after } => {
-            ErrorReport::new("throttled", message).hint(later(*retry_after))
+/// How to learn whose a name is.
+fn whose(why: &Unverified, name: &str) -> String {
+    match why {
+        Unverified::ListRejected(error) if error.is_scope_mismatch() => {
+            format!("use a token with the scope {READ} to learn whose it is")
         }
-        NotCreated::Auth(failure) => auth(message, failure),
-        NotCreated::Exhausted => ErrorReport::new("exhausted", message)
-            .hint("running the same again is safe; `--deadline` gives it more time"),
-        NotCreated::NotStarted(_) => ErrorReport::new("not_started", message).hint(
-            "make room or set the rights of the state folder; running the same again is safe",
-        ),
-        NotCreated::Stopped => ErrorReport::new("stopped", message),
-        _ => ErrorReport::new("failed", message),
+        Unverified::EarlierAttempt => {
+            format!("run `portal list` later to see whether this org has {name}")
+        }
+        _ => format!("run `portal list` to see whether this org has {name}"),
     }
 }
 
 fn later(retry_after: Option<Duration>) -> String {
     match retry_after {
-        Some(time) => format!("run the same again in {} s; that is safe", time.as_secs().max(1)),
-        None => "run the same again in some minutes; that is safe".to_owned(),
+        Some(time) => format!("run the same command again in {} s", time.as_secs().max(1)),
+        None => "run the same command again in a few minutes".to_owned(),
     }
 }
 
 fn auth(message: String, failure: &AuthFailure) -> ErrorReport {
     match failure {
-        AuthFailure::Refused(error) => ErrorReport {
+        AuthFailure::Rejected(error) => ErrorReport {
             code: Some(error.error.clone()),
             ..ErrorReport::new("auth", message).hint(renew(error))
         },
         AuthFailure::TokenRejected(error) => {
-            let refused = ErrorReport::refused(message, error);
-            ErrorReport { kind: "auth".into(), ..refused }.hint(explain(&error.code).remedy)
+            let rejected = ErrorReport::rejected(message, error);
+            ErrorReport { kind: "auth".into(), ..rejected }.hint(explain(&error.code).remedy)
         }
         _ => ErrorReport::new("auth", message),
     }
 }
 
-/// What to do about a refusal of the accounts server.
+/// What to do about a rejection by the accounts server.
 pub(crate) fn renew(error: &OAuthError) -> &'static str {
-    explain_oauth(&error.error).remedy
+    match error.error.as_str() {
+        OAuthError::INVALID_CODE => {
+            "create a new code in Zoho's API console, then run `portal login`"
+        }
+        other => explain_oauth(other).remedy,
+    }
 }

@@ -3,10 +3,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use portal_model::endpoint::UnreadableReason;
-use portal_model::flow::{Intent, NoAnswer};
+use portal_model::flow::{CreateIntent, NoResponse, RenameIntent};
 use portal_model::oauth::OAuthError;
-use portal_model::outcome::{AuthFailure, Doubt, NotCreated, Unsettled};
-use portal_model::{ApiError, ErrorCode, Outcome, Portal, PortalName, Response, Unreadable};
+use portal_model::outcome::{AuthFailure, Doubt, Unverified};
+use portal_model::{ApiError, ErrorCode, Portal, Response, Unreadable};
 
 use super::*;
 
@@ -14,68 +14,106 @@ fn name() -> PortalName {
     PortalName::parse("AcmeClients").unwrap()
 }
 
-/// A create in doubt, as its intent is written down.
-fn intent() -> Intent {
-    serde_json::from_str(r#"{"name":"AcmeClients","posts":1}"#).unwrap()
+fn present(origin: Origin) -> Outcome {
+    let portal = Portal::new("AcmeClients");
+    Outcome::Present { portal, origin, taken: Vec::new() }
 }
 
-/// Every outcome that there is, with every cause that is said in its own way.
-fn every_outcome() -> Vec<Outcome> {
-    let mut outcomes = vec![
-        Outcome::Created { name: name() },
-        Outcome::Present { portal: Portal::new("acmeclients"), origin: Origin::Preexisting },
-        Outcome::Present { portal: Portal::new("AcmeClients"), origin: Origin::Appeared },
-        Outcome::OrgHasPortal { name: name(), portal: Portal::new("AcmeOld") },
-        Outcome::NameTaken { name: name(), owner: Owner::AnotherOrg },
-        Outcome::NameTaken { name: name(), owner: Owner::Undetermined },
-    ];
-    let refusals = [
+/// Every reason, as far as each has words of its own.
+fn every_reason() -> Vec<NotDone> {
+    vec![
+        NotDone::Unreachable("no connection: connection refused".to_owned()),
+        NotDone::RateLimited { retry_after: Some(Duration::from_secs(7)) },
+        NotDone::RateLimited { retry_after: None },
+        NotDone::Auth(AuthFailure::Rejected(OAuthError::new("invalid_client"))),
+        NotDone::Auth(AuthFailure::Rejected(OAuthError::new("invalid_code"))),
+        NotDone::Auth(AuthFailure::TokenRejected(ApiError::invalid_token())),
+        NotDone::Auth(AuthFailure::Unavailable("the token cache is full".to_owned())),
+        NotDone::Exhausted,
+        NotDone::Deadline,
+        NotDone::Absent,
+        NotDone::NotRecorded("the disk is full".to_owned()),
+        NotDone::Stopped,
+    ]
+}
+
+fn every_rejection() -> Vec<ApiError> {
+    vec![
         ApiError::no_permission(["Crm_Implied_Manage_ClientPortal_Users"]),
         ApiError::no_permission([""; 0]),
         ApiError::scope_mismatch(),
         ApiError::limit_reached(1),
         ApiError::not_in_sandbox(),
         ApiError::new(400, ErrorCode::from("SOMETHING_NEW"), "who knows"),
-    ];
-    outcomes.extend(refusals.map(|error| Outcome::Rejected { name: name(), error }));
-    let reasons = [
-        NotCreated::Unreachable("no connection: connection refused".to_owned()),
-        NotCreated::Throttled { retry_after: Some(Duration::from_secs(7)) },
-        NotCreated::Throttled { retry_after: None },
-        NotCreated::Auth(AuthFailure::Refused(OAuthError::new("invalid_client"))),
-        NotCreated::Auth(AuthFailure::Refused(OAuthError::new("invalid_client_secret"))),
-        NotCreated::Auth(AuthFailure::Refused(OAuthError::new("invalid_code"))),
-        NotCreated::Auth(AuthFailure::Refused(OAuthError::throttled())),
-        NotCreated::Auth(AuthFailure::TokenRejected(ApiError::invalid_token())),
-        NotCreated::Auth(AuthFailure::Unavailable("the token cache is full".to_owned())),
-        NotCreated::Exhausted,
-        NotCreated::NotStarted("the disk is full".to_owned()),
-        NotCreated::Stopped,
-    ];
-    outcomes.extend(reasons.map(|reason| Outcome::NotCreated { name: name(), reason }));
+    ]
+}
+
+fn every_doubt() -> Vec<(Doubt, Unverified)> {
     let page = Response::new(502, "<html>Bad Gateway");
-    let doubts = [
-        (Doubt::UnderWay, Unsettled::Stopped),
-        (Doubt::NoAnswer(NoAnswer::TimedOut), Unsettled::Deadline),
+    vec![
+        (Doubt::InProgress, Unverified::Stopped),
+        (Doubt::NoResponse(NoResponse::TimedOut), Unverified::Deadline),
         (
             Doubt::ServerError(ApiError::internal_error()),
-            Unsettled::LookUpRefused(ApiError::scope_mismatch()),
+            Unverified::ListRejected(ApiError::scope_mismatch()),
         ),
         (
             Doubt::Unreadable(Unreadable::new(&page, UnreadableReason::NotJson)),
-            Unsettled::Auth(AuthFailure::TokenRejected(ApiError::invalid_token())),
+            Unverified::Auth(AuthFailure::TokenRejected(ApiError::invalid_token())),
         ),
-        (Doubt::Resumed, Unsettled::Deadline),
+        (Doubt::Earlier, Unverified::MayBeRenamed("AcmeOther".to_owned())),
+    ]
+}
+
+/// Every outcome of a create, with every cause that has words of its own.
+fn every_outcome() -> Vec<Outcome> {
+    let taken = vec![PortalName::parse("AcmePortal").unwrap()];
+    let portal = Portal::new("AcmeOld");
+    let mut outcomes = vec![
+        Outcome::Created { name: name(), taken: Vec::new() },
+        Outcome::Created { name: name(), taken },
+        present(Origin::Preexisting),
+        present(Origin::Appeared),
+        present(Origin::Undetermined),
+        Outcome::OrgHasPortal { name: name(), portal },
     ];
-    outcomes.extend(doubts.map(|(doubt, unsettled)| Outcome::Unknown {
-        intent: intent(),
-        doubt,
-        unsettled,
-    }));
+    let owners = [
+        Owner::AnotherOrg,
+        Owner::Undetermined(Unverified::ListRejected(ApiError::scope_mismatch())),
+        Owner::Undetermined(Unverified::ListRejected(ApiError::no_permission([""; 0]))),
+        Owner::Undetermined(Unverified::Deadline),
+        Owner::Undetermined(Unverified::AtOnce),
+        Owner::Undetermined(Unverified::EarlierAttempt),
+        Owner::Undetermined(Unverified::Stopped),
+    ];
+    outcomes.extend(owners.map(|owner| Outcome::NameTaken { name: name(), owner }));
+    let rejected = |error| Outcome::Rejected { name: name(), error };
+    outcomes.extend(every_rejection().into_iter().map(rejected));
+    let not_created = |reason| Outcome::NotCreated { name: name(), reason };
+    outcomes.extend(every_reason().into_iter().map(not_created));
+    let unknown = |(doubt, why)| Outcome::Unknown { intent: CreateIntent::new(name()), doubt, why };
+    outcomes.extend(every_doubt().into_iter().map(unknown));
     outcomes
 }
 
-fn show(report: &Report) -> String {
+/// Those of a rename that differ.
+fn rename_outcomes() -> Vec<RenameOutcome> {
+    let (old, new) = ("AcmeOld".to_owned(), name());
+    let intent = RenameIntent::new(old.as_str(), name());
+    let (doubt, why) = (Doubt::NoResponse(NoResponse::TimedOut), Unverified::Gone);
+    vec![
+        RenameOutcome::Renamed { old: old.clone(), new: new.clone() },
+        RenameOutcome::Unchanged { portal: Portal::new("AcmeClients") },
+        RenameOutcome::NotFound { old },
+        RenameOutcome::NameTaken { new: new.clone(), owner: Owner::ThisOrg },
+        RenameOutcome::NameTaken { new: new.clone(), owner: Owner::AnotherOrg },
+        RenameOutcome::Rejected { new: new.clone(), error: ApiError::no_permission([""; 0]) },
+        RenameOutcome::NotRenamed { new, reason: NotDone::Exhausted },
+        RenameOutcome::Unknown { intent, doubt, why },
+    ]
+}
+
+fn show<K: Serialize>(report: &Report<K>) -> String {
     let mut shown = String::new();
     if let Some(error) = &report.error {
         writeln!(shown, "error: {}", error.message).unwrap();
@@ -91,10 +129,18 @@ fn show(report: &Report) -> String {
 }
 
 #[test]
-fn the_text_the_json_and_the_exit_status_of_every_outcome_are_these() {
-    let asked = Asked { profile: Some("acme".to_owned()), ..Asked::default() };
-    let text: String =
-        every_outcome().iter().map(|outcome| show(&Report::new(outcome, &asked))).collect();
+fn every_outcome_has_its_text_json_and_exit_status() {
+    let asked = Asked {
+        profile: Some("acme".to_owned()),
+        verified_after: Some(Duration::from_secs(70)),
+        ..Asked::default()
+    };
+    let creates = every_outcome();
+    let creates = creates.iter().map(|outcome| show(&Report::new(outcome, &asked)));
+    let renames = rename_outcomes();
+    let renames =
+        renames.iter().map(|outcome| show(&Report::renamed(outcome, "AcmeOld", &name(), &asked)));
+    let text: String = creates.chain(renames).collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/outcomes.txt");
     if std::env::var_os("BLESS").is_some() {
         return std::fs::write(path, text).unwrap();
@@ -103,35 +149,79 @@ fn the_text_the_json_and_the_exit_status_of_every_outcome_are_these() {
 }
 
 #[test]
-fn an_alternative_says_which_name_was_taken() {
+fn fallback_names_what_was_taken_and_only_that() {
     let asked = Asked { requested: Some("AcmePortal".to_owned()), ..Asked::default() };
-    let report = Report::new(&Outcome::Created { name: name() }, &asked);
-    assert!(report.text.ends_with("The name AcmePortal belongs to another organization."));
+    // The org has the second name: the first one was never sent.
+    let report = Report::new(&present(Origin::Preexisting), &asked);
+    assert!(!report.text.contains("AcmePortal"), "{}", report.text);
+    let taken = vec![PortalName::parse("AcmePortal").unwrap()];
+    let report = Report::new(&Outcome::Created { name: name(), taken }, &asked);
+    assert!(report.text.ends_with("; AcmePortal belongs to another organization"));
     let json = serde_json::to_value(&report).unwrap();
-    assert_eq!(json["requested"], "AcmePortal");
-    assert_eq!(json["profile"], serde_json::Value::Null);
+    assert_eq!(json["taken"], serde_json::json!(["AcmePortal"]));
 }
 
 #[test]
-fn a_settled_create_that_is_not_there_can_be_run_again() {
-    let gone = Outcome::NotCreated { name: name(), reason: NotCreated::Exhausted };
-    let asked = Asked { settled: true, ..Asked::default() };
-    let error = Report::new(&gone, &asked).error.unwrap();
-    assert_eq!(error.message, "AcmeClients was not created: it is not there");
-    assert_eq!(error.hint.unwrap(), "`portal create AcmeClients` can be run again");
+fn existing_portal_in_another_case_is_not_taken_by_others() {
+    let portal = Portal::new("SecondName");
+    let outcome = Outcome::Present { portal, origin: Origin::Preexisting, taken: Vec::new() };
+    // The org has SecondName, and secondname was asked for first.
+    let asked = Asked { requested: Some("secondname".to_owned()), ..Asked::default() };
+    let report = Report::new(&outcome, &asked);
+    assert_eq!(report.text, "SecondName already exists in the org");
 }
 
 #[test]
-fn with_ensure_a_portal_that_was_there_is_a_success() {
-    let there =
-        Outcome::Present { portal: Portal::new("AcmeClients"), origin: Origin::Preexisting };
+fn undetermined_owner_says_why_truthfully() {
+    let message = |why| {
+        let outcome = Outcome::NameTaken { name: name(), owner: Owner::Undetermined(why) };
+        Report::new(&outcome, &Asked::default()).error.unwrap().message
+    };
+    let not_allowed = message(Unverified::ListRejected(ApiError::scope_mismatch()));
+    assert!(not_allowed.contains("the token is not allowed to list"), "{not_allowed}");
+    // A list that fails proves nothing about the token's scopes.
+    for why in [Unverified::Deadline, Unverified::AtOnce, Unverified::EarlierAttempt] {
+        let (expected, message) = (why.to_string(), message(why));
+        assert!(message.ends_with(&expected), "{message}");
+        assert!(!message.contains("allowed") && !message.contains("token"), "{message}");
+    }
+}
+
+#[test]
+fn withheld_create_is_unknown_only_while_it_is_in_progress() {
+    let outcome = |exit| {
+        let failure = Failure::new(exit, ErrorReport::new("why", "why"));
+        Report::withheld("AcmeClients", failure, &Asked::default()).outcome
+    };
+    assert_eq!(outcome(ExitClass::Unknown), OutcomeKind::Unknown);
+    assert_eq!(outcome(ExitClass::Unavailable), OutcomeKind::NotCreated);
+}
+
+#[test]
+fn recovered_absence_can_be_created_again() {
+    let absent = Outcome::NotCreated { name: name(), reason: NotDone::Absent };
+    let asked = Asked {
+        recovered: true,
+        verified_after: Some(Duration::from_secs(70)),
+        ..Asked::default()
+    };
+    let report = Report::new(&absent, &asked);
+    assert_eq!(serde_json::to_value(&report).unwrap()["verified_after"], 70);
+    let error = report.error.unwrap();
+    assert_eq!(error.message, "AcmeClients was not created: the org's list does not show it");
+}
+
+#[test]
+fn existing_portal_is_success_with_ensure_only() {
     let ensure = Asked { ensure: true, ..Asked::default() };
-    assert_eq!(Report::new(&there, &ensure).exit, ExitClass::Success);
-    assert_eq!(Report::new(&there, &Asked::default()).exit, ExitClass::Exists);
+    for origin in [Origin::Preexisting, Origin::Undetermined] {
+        assert_eq!(Report::new(&present(origin), &ensure).exit, ExitClass::Success);
+        assert_eq!(Report::new(&present(origin), &Asked::default()).exit, ExitClass::Exists);
+    }
 }
 
 #[test]
-fn an_invalid_name_lists_its_broken_rules_for_machines() {
+fn invalid_name_lists_its_broken_rules_in_json() {
     let invalid = PortalName::parse("a b").unwrap_err();
     let report = Report::invalid("a b", &invalid, &Asked::default());
     let json = serde_json::to_value(&report).unwrap();

@@ -1,12 +1,12 @@
-//! `create --from`: what a batch does, says, and does not do again.
+//! `create --from`: what a batch does, prints, and does not do again.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::orgs::{self, Org, Orgs};
-use crate::support::{Home, Ran, Served, golden};
+use crate::support::{Home, Ran, Served, golden, until};
 
 const CREATE: [&str; 3] = ["create", "--from", "portals.csv"];
 
@@ -20,6 +20,13 @@ fn start(count: usize, arguments: &[&str]) -> Orgs {
     let orgs = Orgs::start(Org::many(count), arguments);
     orgs.write("portals.csv", csv(&orgs.seeded));
     orgs
+}
+
+/// The whole lines of a journal.
+fn lines(orgs: &Orgs, journal: &str) -> Vec<Value> {
+    let text = orgs.read(journal);
+    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    whole.map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
 fn outcomes(ran: &Ran) -> Vec<String> {
@@ -40,12 +47,12 @@ fn start_and_read(orgs: &Orgs, rows: usize) -> (Child, BufReader<std::process::C
 }
 
 #[test]
-fn every_org_gets_its_portal_and_the_same_command_again_sends_nothing() {
+fn every_org_gets_its_portal_once() {
     let orgs = start(5, &[]);
     let ran = orgs.run(&CREATE);
     assert_eq!(ran.status, 0, "{ran:?}");
     golden("batch", &ran.stdout);
-    assert!(ran.stderr.starts_with("5 portals in 5 orgs, 1 data center; this can't be undone.\n"));
+    assert!(ran.stderr.starts_with("5 portals in 5 orgs, 1 data center; this cannot be undone\n"));
     assert!(ran.stderr.contains("portals.journal.jsonl"), "{ran:?}");
     assert!(ran.stderr.contains("[5/5] created: org"), "{ran:?}");
     for org in &orgs.seeded {
@@ -64,11 +71,11 @@ fn every_org_gets_its_portal_and_the_same_command_again_sends_nothing() {
 }
 
 #[test]
-fn everything_wrong_with_a_file_is_said_at_once_and_nothing_is_begun() {
+fn every_mistake_of_file_is_named_and_nothing_sent() {
     let home = Home::new();
     let orgs = [Org::new("acme"), Org::new("beta")];
     orgs::write_profiles(&home, "http://127.0.0.1:1", &orgs);
-    let file = b"profile,name,or\nacme,Acme Portal,x\nacmee,AcmePortal,\nacme,acmeportal,\n\
+    let file = b"profile,name,fallback\nacme,Acme Portal,x\nacmee,AcmePortal,\nacme,acmeportal,\n\
                  beta,,\n\nbeta,B\xe9taPortal,\n\"beta\",BetaPortal,Beta2025|beta2025\n";
     std::fs::write(home.path().join("portals.csv"), file).unwrap();
     let ran = home.run(&CREATE);
@@ -85,7 +92,7 @@ fn everything_wrong_with_a_file_is_said_at_once_and_nothing_is_begun() {
 }
 
 #[test]
-fn a_journal_of_another_file_is_refused_with_both_names() {
+fn journal_of_another_file_is_refused() {
     let orgs = start(2, &[]);
     assert_eq!(orgs.run(&CREATE).status, 0);
     orgs.write("others.csv", csv(&orgs.seeded[..1]));
@@ -100,7 +107,7 @@ fn a_journal_of_another_file_is_refused_with_both_names() {
 }
 
 #[test]
-fn where_nobody_can_be_asked_a_batch_needs_a_yes() {
+fn batch_without_terminal_requires_yes() {
     let home = Home::new();
     let config = home.path().join(".config/portal");
     orgs::write_profiles(&home, "http://127.0.0.1:1", &[Org::new("acme"), Org::new("beta")]);
@@ -111,16 +118,16 @@ fn where_nobody_can_be_asked_a_batch_needs_a_yes() {
         .unwrap();
     let ran = home.run(&CREATE);
     assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{ran:?}");
-    assert!(ran.stderr.contains("hint: `--yes`"), "{ran:?}");
+    assert!(ran.stderr.contains("pass `--yes`"), "{ran:?}");
     let dry = home.run(&[&CREATE[..], &["--dry-run"]].concat());
     assert_eq!(
         (dry.status, dry.stdout.as_str()),
-        (0, "2 portals in 2 orgs, 2 data centers; this can't be undone.\n")
+        (0, "2 portals in 2 orgs, 2 data centers; this cannot be undone\n")
     );
 }
 
 #[test]
-fn a_refused_row_is_tried_again_only_on_request_and_one_that_reached_nobody_at_once() {
+fn rejected_row_is_retried_only_on_request() {
     let mut seeded = Org::many(3);
     seeded[1].permissions = &[];
     let orgs = Orgs::start(seeded, &[]);
@@ -131,7 +138,8 @@ fn a_refused_row_is_tried_again_only_on_request_and_one_that_reached_nobody_at_o
     let (others, last) = good.split_at(good.find("[profile.org002]").unwrap());
     let gone = format!("{others}{}", last.replace(orgs.served.url(), "http://127.0.0.1:1"));
     std::fs::write(&config, gone).unwrap();
-    let json = ["--output", "json", "--timeout", "1s", "--settle", "50ms", "--deadline", "6s"];
+    let json =
+        ["--output", "json", "--timeout", "1s", "--processing-time", "50ms", "--deadline", "6s"];
     let run = |more: &[&str]| orgs.run(&[&CREATE[..], &json, more].concat());
     let first = run(&[]);
     assert_eq!(outcomes(&first), ["created", "rejected", "not_created"]);
@@ -147,17 +155,17 @@ fn a_refused_row_is_tried_again_only_on_request_and_one_that_reached_nobody_at_o
 }
 
 #[test]
-fn a_portal_that_is_there_is_a_success_only_with_ensure() {
+fn existing_portal_is_success_only_with_ensure() {
     let orgs = start(1, &[]);
     assert_eq!(orgs.run(&["create", "ORG000portal", "--profile", "org000"]).status, 0);
     let ran = orgs.run(&CREATE);
     assert_eq!(ran.status, 4);
-    assert!(ran.stdout.contains("With --ensure"), "{ran:?}");
+    assert!(ran.stdout.contains("Pass --ensure"), "{ran:?}");
     assert_eq!(orgs.run(&[&CREATE[..], &["--ensure"]].concat()).status, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn several_portals_for_one_org_are_made_where_that_is_allowed_and_begin_with_one_list() {
+async fn one_org_gets_several_portals_if_allowed() {
     let org = [Org { portal_limit: false, ..Org::new("acme") }];
     let (server, calls) = orgs::counting_server(&org).await;
     let home = Home::new();
@@ -174,23 +182,23 @@ async fn several_portals_for_one_org_are_made_where_that_is_allowed_and_begin_wi
     let count = |method: &str| {
         calls.iter().filter(|((of, _), _)| of == method).map(|(_, count)| count).sum::<usize>()
     };
-    assert_eq!((count("GET"), count("POST")), (1, 13), "a list, a token, and 12 creates");
+    assert_eq!((count("GET"), count("POST")), (13, 13), "the org, 12 lists, a token, 12 creates");
 }
 
 #[test]
-fn two_processes_can_not_work_on_one_journal() {
+fn second_process_on_one_journal_is_refused() {
     let orgs = start(20, &["--fault", "POST request:delay=200ms"]);
     let (process, mut stderr) = start_and_read(&orgs, 1);
     let second = orgs.run(&CREATE);
     assert_eq!(second.status, 2, "{second:?}");
-    assert!(second.stderr.contains("another `portal create` is at work with"), "{second:?}");
+    assert!(second.stderr.contains("is in use by another `portal create`"), "{second:?}");
     std::io::copy(&mut stderr, &mut std::io::sink()).unwrap();
     assert_eq!(process.wait_with_output().unwrap().status.code(), Some(0));
 }
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_finishes_what_is_in_flight_and_the_same_command_goes_on() {
+fn ctrl_c_finishes_rows_in_flight_and_rerun_continues() {
     use std::io::Read as _;
 
     let orgs = start(40, &["--fault", "POST request:delay=200ms"]);
@@ -201,7 +209,7 @@ fn ctrl_c_finishes_what_is_in_flight_and_the_same_command_goes_on() {
     stderr.read_to_string(&mut said).unwrap();
     let ran = Ran::from(process.wait_with_output().unwrap());
     assert_eq!(ran.status, 1, "{ran:?}");
-    assert!(said.contains("Stopping: "), "{said}");
+    assert!(said.contains("stopping: "), "{said}");
     assert!(ran.stdout.contains("Not created, safe to try again: "), "{ran:?}");
     assert!(ran.stdout.contains("→ run the same command again"), "{ran:?}");
     assert!(!ran.stdout.contains("In doubt"), "{ran:?}");
@@ -209,13 +217,46 @@ fn ctrl_c_finishes_what_is_in_flight_and_the_same_command_goes_on() {
     let again = orgs.run(&CREATE);
     assert_eq!(again.status, 0, "{again:?}");
     assert!(again.stdout.starts_with("Created: 40\n"), "{again:?}");
-    assert!(again.stderr.starts_with("Over already: "), "{again:?}");
+    assert!(again.stderr.starts_with("done already: "), "{again:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn second_ctrl_c_leaves_rows_in_doubt() {
+    use std::io::Read as _;
+
+    let orgs = start(3, &["--fault", "POST committed:delay=60s"]);
+    let has_portals = || {
+        let listed = |org: &Org| !orgs.run(&["list", "--profile", &org.name]).stdout.is_empty();
+        orgs.seeded.iter().all(listed)
+    };
+    let mut command = orgs.home.command(&[&CREATE[..], &["--output", "json"]].concat());
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(process.stderr.take().unwrap());
+    until(has_portals);
+    let interrupt = |process: &Child| {
+        let id = process.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    };
+    interrupt(&process);
+    let mut line = String::new();
+    while !line.starts_with("stopping: ") {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before");
+    }
+    interrupt(&process);
+    stderr.read_to_string(&mut line).unwrap();
+    let ran = Ran::from(process.wait_with_output().unwrap());
+    assert_eq!((ran.status, outcomes(&ran)), (5, vec!["unknown".to_owned(); 3]), "{ran:?}");
+    assert_eq!(orgs.home.unfinished().len(), 3);
+    let again = orgs.run(&[&CREATE[..], &["--output", "json"]].concat());
+    assert_eq!((again.status, outcomes(&again)), (0, vec!["present".to_owned(); 3]), "{again:?}");
 }
 
 /// `ulimit -f` makes a file full where a full disk would.
 #[cfg(unix)]
 #[test]
-fn a_full_disk_under_the_journal_stops_before_a_send_and_loses_nothing() {
+fn full_disk_under_journal_stops_before_next_attempt() {
     let orgs = start(40, &[]);
     let script = format!(
         "trap '' XFSZ; ulimit -f 2; exec {} create --from portals.csv --output json",
@@ -223,27 +264,30 @@ fn a_full_disk_under_the_journal_stops_before_a_send_and_loses_nothing() {
     );
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", &script]).env_clear().env("HOME", orgs.home.path());
+    shell.env("PORTAL_PROCESSING_TIME", "50ms").env("PORTAL_LIST_LAG", "0s");
     let full = Ran::from(shell.current_dir(orgs.home.path()).output().unwrap());
     assert_eq!(full.status, 1, "{full:?}");
-    assert!(full.stderr.contains("the journal can't be written: "), "{full:?}");
-    assert!(full.stderr.contains("hint: make room"), "{full:?}");
+    assert!(full.stderr.contains("cannot write the journal: "), "{full:?}");
+    assert!(full.stderr.contains("hint: free some space"), "{full:?}");
     let listed = |orgs: &Orgs| {
         let listed = |org: &Org| orgs.run(&["list", "--profile", &org.name]).stdout.lines().count();
         orgs.seeded.iter().map(listed).collect::<Vec<_>>()
     };
-    let journal = orgs.read("portals.journal.jsonl");
+    let journal = lines(&orgs, "portals.journal.jsonl");
     for (org, portals) in orgs.seeded.iter().zip(listed(&orgs)) {
-        let row = format!("\"profile\":\"{}\",\"sending\"", org.name);
-        assert!(portals == 0 || journal.contains(&row), "{} was sent unwritten", org.name);
+        let is_written = journal
+            .iter()
+            .any(|line| line["profile"] == json!(org.name) && line["attempt"].is_object());
+        assert!(portals == 0 || is_written, "{} was sent unwritten", org.name);
     }
 
-    let again = orgs.run(&[&CREATE[..], &["--settle", "50ms"]].concat());
+    let again = orgs.run(&[&CREATE[..], &["--processing-time", "50ms"]].concat());
     assert_eq!(again.status, 0, "{again:?}");
     assert_eq!(listed(&orgs), [1; 40]);
 }
 
 #[test]
-fn the_table_of_fifty_orgs_tells_each_its_truth_and_its_next_step() {
+fn table_of_fifty_orgs_has_outcome_and_next_step() {
     let mut seeded = Org::many(50);
     seeded.extend(["rival1", "rival2", "rival3"].map(Org::new));
     seeded[7].permissions = &["manage_portal"];
@@ -258,7 +302,7 @@ fn the_table_of_fifty_orgs_tells_each_its_truth_and_its_next_step() {
     let other = Home::new();
     std::fs::write(other.path().join("seed.toml"), orgs::seed(&orgs.seeded)).unwrap();
     let throttling =
-        Served::start(&other, &["--seed", "seed.toml", "--fault", "POST request:429=600"]);
+        Served::start(&other, &["--seed", "seed.toml", "--fault", "POST request:429=6000"]);
     let config = orgs.config().join("config.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     let at = text.find("[profile.org013]").unwrap();
@@ -266,7 +310,7 @@ fn the_table_of_fifty_orgs_tells_each_its_truth_and_its_next_step() {
     let after = after.replacen(orgs.served.url(), throttling.url(), 2);
     std::fs::write(&config, format!("{before}{after}")).unwrap();
     let rows = csv(&orgs.seeded[..50])
-        .replace("profile,name\n", "profile,name,or\n")
+        .replace("profile,name\n", "profile,name,fallback\n")
         .replace("org020Portal", "TakenOne,FreeOne")
         .replace("org021Portal", "takentwo,TakenThree");
     orgs.write("portals.csv", rows);
@@ -284,11 +328,12 @@ fn the_table_of_fifty_orgs_tells_each_its_truth_and_its_next_step() {
         *row("org020"),
         json!({
             "name": "FreeOne", "profile": "org020", "outcome": "created", "requested": "TakenOne",
+            "taken": ["TakenOne"],
         })
     );
     assert_eq!(row("org021")["owner"], json!("another_org"));
     assert_eq!(row("org008")["error"]["code"], json!("NO_PERMISSION"));
-    assert_eq!(row("org013")["error"]["kind"], json!("throttled"));
+    assert_eq!(row("org013")["error"]["kind"], json!("rate_limited"));
     let created = rows.iter().filter(|row| row["outcome"] == "created").count();
     assert_eq!(created, 45);
 }

@@ -45,7 +45,7 @@ async fn portals(server: &LocalServer, orgs: &[Org]) -> Vec<usize> {
 }
 
 fn create(home: &Home) -> std::process::Command {
-    home.command(&["create", "--from", "portals.csv", "--settle", "50ms"])
+    home.command(&["create", "--from", "portals.csv", "--processing-time", "50ms"])
 }
 
 /// Runs the batch, and kills it once so many rows are over.
@@ -71,7 +71,7 @@ fn results(home: &Home) -> BTreeMap<u64, String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifteen_hundred_rows_that_are_killed_ten_times_are_fifteen_hundred_portals() {
+async fn batch_killed_ten_times_creates_each_portal_once() {
     let orgs = Org::many(ROWS);
     let (server, calls) = orgs::counting_server(&orgs).await;
     let home = Home::new();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::orgs::{Org, Orgs};
-use crate::support::golden;
+use crate::support::{golden, until};
 
 /// An org for each thing that can be wrong with one.
 fn ailing() -> Vec<Org> {
@@ -43,18 +43,18 @@ fn it_changes_nothing_and_sees_a_portal_that_is_there() {
 }
 
 #[test]
-fn without_a_name_every_profile_is_checked_and_differing_ones_give_1() {
+fn every_profile_is_checked_and_differing_ones_give_1() {
     let orgs = Orgs::start(ailing(), &[]);
     let ran = orgs.run(&["doctor"]);
     assert_eq!(ran.status, 1);
     let names: Vec<_> = ran.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
-    let expected = ["good: all is well", "no-create", "no-permission", "no-read", "sandbox"];
+    let expected = ["good: ok", "no-create", "no-permission", "no-read", "sandbox"];
     assert_eq!(names, expected);
     assert!(!ran.stdout.contains("  ok "), "{ran:?}");
 }
 
 #[test]
-fn a_revoked_token_and_a_server_that_is_gone_are_told_apart() {
+fn revoked_token_differs_from_unreachable_server() {
     let orgs = Orgs::start(vec![Org::new("acme")], &[]);
     // A profile as before, with a token that is not valid any more.
     let credentials = orgs.config().join("credentials.toml");
@@ -69,11 +69,12 @@ fn a_revoked_token_and_a_server_that_is_gone_are_told_apart() {
     assert_eq!(ran.status, 6, "{ran:?}");
     let checks = ran.json();
     assert_eq!((&checks[0]["check"], &checks[0]["status"]), (&json!("token"), &json!("failed")));
-    assert_eq!((&checks[1]["check"], &checks[1]["status"]), (&json!("clock"), &json!("unknown")));
+    let clock = checks.last().unwrap();
+    assert_eq!((&clock["check"], &clock["status"]), (&json!("clock"), &json!("unknown")));
 }
 
 #[test]
-fn another_api_than_the_profile_names_is_worth_a_warning() {
+fn api_other_than_the_profile_names_is_a_warning() {
     let orgs = Orgs::start(vec![Org::new("acme")], &["--public-url", "https://www.zohoapis.in"]);
     let ran = orgs.run(&["doctor"]);
     assert_eq!(ran.status, 0, "{ran:?}");
@@ -81,9 +82,25 @@ fn another_api_than_the_profile_names_is_worth_a_warning() {
 }
 
 #[test]
-fn without_a_profile_it_says_how_to_make_one() {
+fn no_profile_hints_at_login() {
     let orgs = Orgs::start(vec![], &[]);
     let ran = orgs.run(&["doctor"]);
     assert_eq!(ran.status, 2);
-    assert!(ran.stderr.contains("portal login --help"), "{ran:?}");
+    assert!(ran.stderr.contains("`portal login`"), "{ran:?}");
+}
+
+#[test]
+fn unfinished_create_is_a_warning() {
+    let org = Org { portal_limit: false, ..Org::new("acme") };
+    // The second create hangs, and not the request of the doctor.
+    let orgs = Orgs::start(vec![org], &["--fault", "POST committed:delay=60s:1/2"]);
+    assert_eq!(orgs.run(&["create", "AcmeOther", "--profile", "acme"]).status, 0);
+    let create = ["create", "AcmePortal", "--allow-another", "--profile", "acme"];
+    let mut create = orgs.home.command(&create).spawn().unwrap();
+    until(|| orgs.run(&["list", "--profile", "acme"]).stdout.contains("AcmePortal"));
+    create.kill().unwrap();
+    create.wait().unwrap();
+    let ran = orgs.run(&["doctor", "--profile", "acme"]);
+    assert!(ran.stdout.contains("unfinished: AcmePortal"), "{ran:?}");
+    assert!(ran.stdout.contains("`portal recover`"), "{ran:?}");
 }

@@ -1,133 +1,521 @@
-//! Creates whose answer is lost, and what is left of them.
+//! Creates whose response is lost or whose process ends, and `portal recover`.
 
-#[cfg(unix)]
+use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::support::{Home, Ran, Served};
+use serde_json::json;
+
+use crate::gateway::Gateway;
+use crate::orgs::{self, Org, Orgs};
+use crate::support::{Home, Ran, Served, until};
 
 const NAME: &str = "PortalsAPItest100";
+const JSON: [&str; 2] = ["--output", "json"];
 
-/// The files of creates in doubt.
-fn pending(home: &Home) -> Vec<std::path::PathBuf> {
-    let folder = home.path().join(".local/state/portal/pending");
-    let files = std::fs::read_dir(folder).into_iter().flatten();
-    files.map(|file| file.unwrap().path()).collect()
+/// Starts a command that is killed once `is_so`.
+fn killed(mut command: Command, is_so: impl FnMut() -> bool) {
+    let mut process = command.spawn().unwrap();
+    until(is_so);
+    process.kill().unwrap();
+    process.wait().unwrap();
 }
 
-/// Starts a command, to hear in the end what it said.
-#[cfg(unix)]
+/// Starts a command whose output is read in the end.
 fn heard(mut command: Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
+fn portals(server: &Served, home: &Home) -> usize {
+    server.run(home, &["list"]).stdout.lines().count()
+}
+
 #[test]
-fn a_lost_answer_is_found_out() {
+fn lost_response_is_verified() {
     let home = Home::new();
     let server =
         Served::start(&home, &["--fault", "POST committed:drop", "--fault", "GET request:500:1/2"]);
-    let ran = server.run(&home, &["create", NAME]);
-    assert_eq!(ran.status, 0, "{ran:?}");
-    assert!(ran.stdout.contains("its answer was lost, but it is there"), "{ran:?}");
+    let ran = server.run(&home, &["--output", "json", "create", NAME]);
+    assert_eq!((ran.status, &ran.json()[0]["origin"]), (0, &json!("appeared")), "{ran:?}");
 }
 
 #[test]
-fn what_it_waits_for_shows_when_it_takes_longer_than_a_second() {
+fn wait_for_proof_shows_when_it_takes_longer_than_a_second() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:drop"]);
-    // So long a deadline that a slow machine can't miss it: the POSTs are spent long before.
-    let patience = ["--settle", "1200ms"];
-    let ran = server.run(&home, &[&["create", NAME], &patience[..]].concat());
+    let mut command = server.command(&home, &["create", NAME]);
+    let ran = command.env("PORTAL_PROCESSING_TIME", "2s").output();
+    let ran = Ran::from(ran.unwrap());
     assert_eq!(ran.status, 6, "{ran:?}");
-    assert!(ran.stderr.contains("; looking whether the portal is there, settling 1s 200ms\n"));
-    assert_eq!(pending(&home).len(), 0);
+    assert!(ran.stderr.contains("; verifying (certain in "), "{ran:?}");
+    assert_eq!(home.unfinished().len(), 0);
 }
 
 #[test]
-fn a_create_killed_in_doubt_is_settled_by_resume() {
+fn recover_finds_late_effect_of_killed_create() {
     let home = Home::new();
-    let server = Served::start(&home, &["--fault", "POST committed:delay=60s"]);
-    let mut create = server.command(&home, &["create", NAME]).spawn().unwrap();
-    // It is in doubt as soon as the server has the portal.
-    until(|| server.run(&home, &["list"]).stdout.contains(NAME));
-    create.kill().unwrap();
-    create.wait().unwrap();
-    assert_eq!(pending(&home).len(), 1);
-
-    let ran = server.run(&home, &["--output", "json", "create", "--resume", NAME]);
-    assert_eq!(ran.status, 0, "{ran:?}");
-    assert_eq!(ran.json()[0]["origin"], "appeared");
-    assert_eq!(pending(&home).len(), 0);
-    let ran = server.run(&home, &["create", "--resume"]);
-    assert_eq!((ran.status, ran.stderr.as_str()), (0, "No create is in doubt.\n"));
+    let server = Served::start(&home, &[]);
+    let gateway = Gateway::start(&server);
+    killed(gateway.command(&server, &home, &["create", NAME]), || {
+        gateway.until_creates(1);
+        true
+    });
+    assert_eq!(home.unfinished()[0]["state"], "in_doubt");
+    // The backend takes its time: the first list of the recovery does not show the portal yet.
+    gateway.open_after_lists(2);
+    let mut command = gateway.command(&server, &home, &["--output", "json", "recover", NAME]);
+    let ran = Ran::from(command.env("PORTAL_PROCESSING_TIME", "60s").output().unwrap());
+    assert_eq!((ran.status, &ran.json()[0]["origin"]), (0, &json!("appeared")), "{ran:?}");
+    assert_eq!(home.unfinished().len(), 0);
+    let ran = server.run(&home, &["recover"]);
+    assert_eq!(
+        (ran.status, ran.stderr.as_str()),
+        (0, "no create or rename is unfinished\n"),
+        "{ran:?}"
+    );
 }
 
 #[test]
-fn what_is_settled_as_absent_can_be_run_again_whatever_else_the_org_has() {
+fn recover_proves_absence_only_after_processing_time() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s:1/2"]);
     assert_eq!(server.run(&home, &["create", "AcmeOther"]).status, 0);
-    let create = ["create", "--allow-another", NAME];
-    let mut create = server.command(&home, &create).spawn().unwrap();
-    until(|| pending(&home).iter().any(|file| file.metadata().unwrap().len() > 0));
-    create.kill().unwrap();
-    create.wait().unwrap();
-    let ran = server.run(&home, &["create", "--resume", NAME, "--settle", "100ms"]);
-    assert_eq!(ran.status, 6, "{ran:?}");
-    assert!(ran.stderr.contains("PortalsAPItest100 was not created: it is not there"), "{ran:?}");
-    assert_eq!(pending(&home).len(), 0);
+    let create = server.command(&home, &["create", "--allow-another", NAME]);
+    killed(create, || home.intents().len() == 2);
+    let started = Instant::now();
+    let mut command = server.command(&home, &["--output", "json", "recover", NAME]);
+    let ran = Ran::from(command.env("PORTAL_PROCESSING_TIME", "2s").output().unwrap());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (6, &json!("not_created")), "{ran:?}");
+    assert!(started.elapsed() >= Duration::from_secs(2), "{:?}", started.elapsed());
+    assert_eq!(ran.json()[0]["verified_after"], 2, "{ran:?}");
+    assert_eq!(home.unfinished().len(), 0);
 }
 
 #[test]
-fn a_create_in_doubt_elsewhere_is_left_until_the_environment_leads_there() {
+fn second_name_waits_for_the_first_in_doubt() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "POST committed:delay=60s"]);
+    killed(server.command(&home, &["create", "FirstName"]), || portals(&server, &home) == 1);
+    let ran = server.run(&home, &[&JSON[..], &["create", "SecondName"]].concat());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (4, &json!("org_has_portal")), "{ran:?}");
+    assert!(ran.stderr.contains("FirstName is in doubt in this org"), "{ran:?}");
+    assert_eq!(portals(&server, &home), 1);
+    // Its own outcome is still told to whoever asks for it.
+    let ran = server.run(&home, &[&JSON[..], &["create", "FirstName"]].concat());
+    assert_eq!((ran.status, &ran.json()[0]["origin"]), (0, &json!("appeared")), "{ran:?}");
+}
+
+#[test]
+fn second_name_is_withheld_if_the_first_stays_in_doubt() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let gateway = Gateway::start(&server);
+    killed(gateway.command(&server, &home, &["create", "FirstName"]), || {
+        gateway.until_creates(1);
+        true
+    });
+    gateway.break_lists();
+    let short = ["--timeout", "300ms", "--deadline", "2s"];
+    let create = [&JSON[..], &["create", "SecondName"], &short].concat();
+    let ran = gateway.run(&server, &home, &create);
+    let error = &ran.json()[0]["error"];
+    assert_eq!((ran.status, &error["kind"]), (6, &json!("org_in_doubt")), "{ran:?}");
+    assert!(error["hint"].as_str().unwrap().contains("`portal recover FirstName`"), "{ran:?}");
+    assert_eq!(home.unfinished().len(), 1);
+}
+
+#[test]
+fn two_names_at_once_are_one_portal() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let names = ["FirstName", "SecondName", "ThirdName"];
+    let create = |name| heard(server.command(&home, &[&JSON[..], &["create", name]].concat()));
+    let processes: Vec<_> = names.into_iter().map(create).collect();
+    let mut exits: Vec<i32> = processes
+        .into_iter()
+        .map(|process| Ran::from(process.wait_with_output().unwrap()).status)
+        .collect();
+    exits.sort_unstable();
+    assert_eq!((exits, portals(&server, &home)), (vec![0, 4, 4], 1));
+}
+
+#[test]
+fn own_portal_that_the_list_does_not_show_yet_is_present() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let gateway = Gateway::start(&server);
+    gateway.open();
+    gateway.keep_first_list();
+    let create = |name| {
+        let mut command = gateway.command(&server, &home, &[&JSON[..], &["create", name]].concat());
+        let ran = Ran::from(command.env("PORTAL_LIST_LAG", "60s").output().unwrap());
+        (ran.status, ran.json().remove(0)["outcome"].take())
+    };
+    assert_eq!(create(NAME), (0, json!("created")));
+    assert_eq!(create(NAME), (4, json!("present")));
+    assert_eq!(create("AcmeOther"), (4, json!("org_has_portal")));
+    assert_eq!(gateway.creates(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn stopped_creator_is_in_progress_for_everybody_else() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
     let mut create = server.command(&home, &["create", NAME]).spawn().unwrap();
-    until(|| pending(&home).iter().any(|file| file.metadata().unwrap().len() > 0));
+    until(|| home.intents().len() == 1);
+    signal("-STOP", create.id());
+    assert_eq!(home.unfinished()[0]["state"], "in_progress");
+    let ran = server.run(&home, &[&JSON[..], &["recover"]].concat());
+    assert_eq!(
+        (ran.status, &ran.json()[0]["error"]["kind"]),
+        (5, &json!("in_progress")),
+        "{ran:?}"
+    );
+    let short = ["--timeout", "300ms", "--deadline", "1500ms"];
+    let ran = server.run(&home, &[&JSON[..], &["create", NAME], &short].concat());
+    assert_eq!(
+        (ran.status, &ran.json()[0]["error"]["kind"]),
+        (5, &json!("in_progress")),
+        "{ran:?}"
+    );
+    assert!(ran.stderr.contains("waiting for another create in this org"), "{ran:?}");
+    let ran = server.run(&home, &[&JSON[..], &["create", "AcmeOther"], &short].concat());
+    assert_eq!((ran.status, &ran.json()[0]["error"]["kind"]), (6, &json!("org_busy")), "{ran:?}");
+    signal("-CONT", create.id());
     create.kill().unwrap();
     create.wait().unwrap();
-    let ran = Home::run(&home, &["create", "--resume"]);
-    assert_eq!((ran.status, pending(&home).len()), (2, 1), "{ran:?}");
-    // One client can have the refresh tokens of many orgs.
-    let mut command = server.command(&home, &["create", "--resume"]);
-    let ran = Ran::from(command.env("PORTAL_REFRESH_TOKEN", "1000.another.org").output().unwrap());
-    assert_eq!((ran.status, pending(&home).len()), (2, 1), "{ran:?}");
 }
 
-#[cfg(unix)]
 #[test]
-fn ctrl_c_in_doubt_exits_with_5_and_says_how_to_settle_it() {
+fn recovery_in_another_org_is_refused_and_keeps_the_intent() {
+    let orgs = Orgs::start(
+        vec![Org::new("acme"), Org::new("beta")],
+        &["--fault", "POST committed:delay=60s"],
+    );
+    let home = &orgs.home;
+    let run = |token: &str, arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        command.env("PORTAL_API_DOMAIN", orgs.served.url()).env("PORTAL_ACCESS_TOKEN", token);
+        command
+    };
+    let (acme, beta) = (orgs.access_token("acme"), orgs.access_token("beta"));
+    killed(run(&acme, &["create", NAME]), || {
+        home.run(&["list", "--profile", "acme"]).stdout.contains(NAME)
+    });
+    let recover = [&JSON[..], &["recover", NAME]].concat();
+    let ran = Ran::from(run(&beta, &recover).output().unwrap());
+    assert_eq!((ran.status, home.unfinished().len()), (2, 1), "{ran:?}");
+    assert!(ran.stderr.contains("was begun in"), "{ran:?}");
+    // The same wish does not go to the other org either.
+    let ran = Ran::from(run(&beta, &[&JSON[..], &["create", NAME]].concat()).output().unwrap());
+    assert_eq!(
+        (ran.status, &ran.json()[0]["error"]["kind"]),
+        (6, &json!("another_org")),
+        "{ran:?}"
+    );
+    assert_eq!(home.run(&["list", "--profile", "beta"]).stdout, "");
+
+    let fresh = orgs.access_token("acme");
+    let same = [&recover[..], &["--same-org"]].concat();
+    let ran = Ran::from(run(&fresh, &same).output().unwrap());
+    assert_eq!((ran.status, &ran.json()[0]["origin"]), (0, &json!("appeared")), "{ran:?}");
+}
+
+#[test]
+fn intent_of_version_0_1_is_recovered_where_it_was_begun() {
+    let home = Home::new();
+    let pending = home.path().join(".local/state/portal/pending");
+    fs::create_dir_all(&pending).unwrap();
+    let line = r#"{"place":"local","intent":{"name":"AcmePortal","posts":1}}"#;
+    fs::write(pending.join("AcmePortal.x.json"), format!("{line}\n{}", &line[..20])).unwrap();
+    let ran = home.run(&[&JSON[..], &["recover"]].concat());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (6, &json!("not_created")), "{ran:?}");
+    assert_eq!(fs::read_dir(pending).unwrap().count(), 0);
+    assert_eq!(home.unfinished().len(), 0);
+}
+
+#[test]
+fn torn_line_of_killed_create_does_not_hide_it() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "POST committed:delay=60s"]);
+    killed(server.command(&home, &["create", NAME]), || portals(&server, &home) == 1);
+    let path = home.intents().remove(0);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text + r#"{"ended":{"at":{"ti"#).unwrap();
+    let ran = server.run(&home, &[&JSON[..], &["recover"]].concat());
+    assert_eq!((ran.status, &ran.json()[0]["origin"]), (0, &json!("appeared")), "{ran:?}");
+}
+
+#[test]
+fn damaged_intent_of_killed_create_blocks_its_org() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let gateway = Gateway::start(&server);
+    killed(gateway.command(&server, &home, &["create", NAME]), || {
+        gateway.until_creates(1);
+        true
+    });
+    let path = home.intents().remove(0);
+    let text = fs::read_to_string(&path).unwrap();
+    let line_break = text.len() - 1;
+    let torn = [String::new(), text[..line_break / 2].to_owned(), text[..line_break].to_owned()];
+    let changed = [text.replace(NAME, "AcmeOther"), text.replace("\"check\"", "\"x\"")];
+    for damaged in torn.into_iter().chain(changed) {
+        fs::write(&path, &damaged).unwrap();
+        let ran = gateway.run(&server, &home, &["recover"]);
+        assert_eq!(ran.status, 5, "{damaged}: {ran:?}");
+        assert!(ran.stderr.contains(path.to_str().unwrap()), "{ran:?}");
+        let create = [&JSON[..], &["create", "SecondName"]].concat();
+        let ran = gateway.run(&server, &home, &create);
+        let kind = &ran.json()[0]["error"]["kind"];
+        assert_eq!((ran.status, kind), (6, &json!("unreadable_intent")), "{damaged}: {ran:?}");
+    }
+    assert_eq!(gateway.creates(), 1);
+}
+
+#[test]
+fn unreadable_intent_is_named_and_blocks_its_org_only() {
+    let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
+    let home = &orgs.home;
+    assert_eq!(home.run(&["create", NAME, "--profile", "acme"]).status, 0);
+    let path = home.intents().remove(0);
+    fs::write(&path, "nonsense\n").unwrap();
+    let ran = home.run(&["create", "AcmeOther", "--profile", "acme"]);
+    assert_eq!(ran.status, 6, "{ran:?}");
+    assert!(ran.stderr.contains(path.to_str().unwrap()), "{ran:?}");
+    assert_eq!(home.run(&["create", "AcmeOther", "--profile", "beta"]).status, 0);
+    let ran = home.run(&["recover"]);
+    assert_eq!(ran.status, 5, "{ran:?}");
+    assert!(ran.stderr.contains(path.to_str().unwrap()), "{ran:?}");
+}
+
+#[test]
+fn effect_later_than_every_limit_is_reported_by_the_next_create() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let gateway = Gateway::start(&server);
+    let short = ["--timeout", "300ms", "--deadline", "3s"];
+    let ran = gateway.run(&server, &home, &[&["create", NAME], &short[..]].concat());
+    assert_eq!(ran.status, 6, "{ran:?}");
+    gateway.open();
+    until(|| portals(&server, &home) == 1);
+    let ran = gateway.run(&server, &home, &["create", "AcmeOther"]);
+    assert_eq!(ran.status, 4, "{ran:?}");
+    assert!(ran.stderr.contains(&format!("warning: {NAME} exists now although")), "{ran:?}");
+    let ran = gateway.run(&server, &home, &["create", "AcmeOther"]);
+    assert!(!ran.stderr.contains("exists now although"), "{ran:?}");
+}
+
+#[test]
+fn discarded_intent_is_unfinished_no_more() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
-    let create = heard(server.command(&home, &["create", NAME]));
-    until(|| pending(&home).iter().any(|file| file.metadata().unwrap().len() > 0));
-    interrupt(create.id());
-    let ran = Ran::from(create.wait_with_output().unwrap());
-    assert_eq!(ran.status, 5, "{ran:?}");
-    assert!(ran.stderr.contains("`portal create --resume PortalsAPItest100`"), "{ran:?}");
-    assert_eq!(pending(&home).len(), 1);
+    killed(server.command(&home, &["create", NAME]), || home.intents().len() == 1);
+    let ran = home.run(&["recover", "--discard", NAME]);
+    assert_eq!((ran.status, home.unfinished().len()), (2, 1), "{ran:?}");
+    assert!(ran.stderr.contains("stays unknown"), "{ran:?}");
+    let ran = home.run(&["recover", "--discard", NAME, "--yes"]);
+    assert_eq!((ran.status, home.unfinished().len()), (0, 0), "{ran:?}");
+    assert_eq!(home.intents().len(), 1, "a receipt stays");
+}
+
+#[test]
+fn discarded_intent_withholds_creates_of_its_org_while_its_effect_may_come() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let gateway = Gateway::start(&server);
+    killed(gateway.command(&server, &home, &["create", "FirstName"]), || {
+        gateway.until_creates(1);
+        true
+    });
+    let ran = gateway.run(&server, &home, &["recover", "--discard", "FirstName", "--yes"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let create = |processing: &str, extra: &[&str]| {
+        let arguments = [&JSON[..], &["create", "SecondName"], extra].concat();
+        let mut command = gateway.command(&server, &home, &arguments);
+        command.env("PORTAL_PROCESSING_TIME", processing);
+        heard(command)
+    };
+    let ran = create("60s", &["--timeout", "1s", "--deadline", "70s"]).wait_with_output();
+    let ran = Ran::from(ran.unwrap());
+    let error = &ran.json()[0]["error"];
+    assert_eq!((ran.status, &error["kind"]), (6, &json!("org_in_doubt")), "{ran:?}");
+    assert!((1..=60).contains(&error["details"]["safe_after"].as_u64().unwrap()), "{ran:?}");
+
+    let mut waiting = create("10s", &[]);
+    let mut stderr = BufReader::new(waiting.stderr.take().unwrap()).lines();
+    let line = stderr.find(|line| line.as_ref().unwrap().contains("was discarded"));
+    assert!(line.is_some());
+    gateway.open();
+    let ran = Ran::from(waiting.wait_with_output().unwrap());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (4, &json!("org_has_portal")), "{ran:?}");
+    assert_eq!((gateway.creates(), portals(&server, &home)), (1, 1));
+}
+
+#[test]
+fn list_shows_what_is_unfinished_and_sends_nothing() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
+    killed(server.command(&home, &["create", NAME]), || home.intents().len() == 1);
+    let calls = server.calls("/crm/v7/settings/portals");
+    let listed = home.unfinished().remove(0);
+    assert_eq!((&listed["name"], &listed["effect"]), (&json!(NAME), &json!("create")));
+    assert!(listed["age_seconds"].as_u64().unwrap() < 60 && listed["org"].is_string());
+    let ran = home.run(&["recover", "--list"]);
+    assert!(ran.stdout.contains("create, in doubt, begun "), "{ran:?}");
+    assert_eq!((ran.status, server.calls("/crm/v7/settings/portals")), (0, calls));
+}
+
+#[test]
+fn former_name_of_recover_hints_at_it() {
+    let ran = Home::new().run(&["create", "--resume", NAME]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.stderr.contains(&format!("run `portal recover {NAME}`")), "{ran:?}");
+}
+
+#[test]
+fn unwritable_state_directory_sends_nothing_and_says_what_to_set() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    fs::write(home.path().join("file"), "").unwrap();
+    let mut command = server.command(&home, &["create", NAME]);
+    let ran = Ran::from(command.env("PORTAL_STATE_DIR", "file").output().unwrap());
+    assert_ne!(ran.status, 0);
+    assert!(ran.stderr.contains("PORTAL_STATE_DIR"), "{ran:?}");
+    assert_eq!(server.calls("/crm/v7/settings/portals"), 0);
+    let directory = home.path().join("elsewhere");
+    let mut command = server.command(&home, &["create", NAME]);
+    let ran = Ran::from(command.env("PORTAL_STATE_DIR", &directory).output().unwrap());
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!((home.intents().len(), directory.join("intents").exists()), (0, true));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn outcome_that_stdout_did_not_take_is_told_by_the_next_run() {
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let create = [&JSON[..], &["create", NAME]].concat();
+    let mut command = server.command(&home, &create);
+    let ran = Ran::from(command.stdout(full()).output().unwrap());
+    assert_eq!(ran.status, 74, "{ran:?}");
+    assert_eq!(home.unfinished()[0]["state"], "not_reported");
+    let ran = server.run(&home, &create);
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (0, &json!("created")), "{ran:?}");
+    let ran = server.run(&home, &create);
+    assert_eq!((ran.status, &ran.json()[0]["origin"]), (4, &json!("preexisting")), "{ran:?}");
+
+    let home = Home::new();
+    let mut command = server.command(&home, &["create", "--allow-another", "AcmeOther"]);
+    assert_eq!(Ran::from(command.stdout(full()).output().unwrap()).status, 74);
+    let ran = home.run(&[&JSON[..], &["recover"]].concat());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (0, &json!("created")), "{ran:?}");
+}
+
+#[test]
+fn killed_fallback_is_found_by_the_same_command() {
+    let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
+    let home = &orgs.home;
+    assert_eq!(home.run(&["create", "FirstName", "--profile", "beta"]).status, 0);
+    let gateway = Gateway::start(&orgs.served);
+    gateway.pass(1);
+    orgs::write_profiles(home, gateway.url(), &orgs.seeded);
+    let create = ["create", "FirstName", "--fallback", "SecondName", "--profile", "acme"];
+    let create = [&JSON[..], &create].concat();
+    killed(home.command(&create), || {
+        gateway.until_creates(2);
+        true
+    });
+    gateway.open_after_lists(1);
+    let ran = home.run(&create);
+    let json = &ran.json()[0];
+    assert_eq!((ran.status, &json["origin"]), (0, &json!("appeared")), "{ran:?}");
+    assert_eq!(json["name"], "SecondName", "{ran:?}");
+    assert_eq!(home.run(&["list", "--profile", "acme"]).stdout.lines().count(), 1);
 }
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_ends_the_settling_of_all_that_is_in_doubt() {
+fn ctrl_c_in_doubt_exits_with_5_and_names_recover() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let gateway = Gateway::start(&server);
+    let create = heard(gateway.command(&server, &home, &["create", NAME]));
+    gateway.until_creates(1);
+    signal("-INT", create.id());
+    let ran = Ran::from(create.wait_with_output().unwrap());
+    assert_eq!(ran.status, 5, "{ran:?}");
+    assert!(ran.stderr.contains("`portal recover PortalsAPItest100`"), "{ran:?}");
+    assert_eq!(home.unfinished()[0]["state"], "in_doubt");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_before_takeover_leaves_earlier_attempt_in_doubt() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
+    killed(server.command(&home, &["create", NAME]), || home.intents().len() == 1);
+    // Another create keeps the org busy.
+    let mut other = server.command(&home, &["create", "AcmeOther", "--allow-another"]);
+    let mut other = other.stderr(Stdio::null()).spawn().unwrap();
+    until(|| home.intents().len() == 2);
+    let mut create = heard(server.command(&home, &[&JSON[..], &["create", NAME]].concat()));
+    let mut stderr = BufReader::new(create.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("waiting for another create") {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before");
+    }
+    signal("-INT", create.id());
+    let ran = Ran::from(create.wait_with_output().unwrap());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_the_recovery_of_everything() {
     const PATH: &str = "/crm/v7/settings/portals";
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
     for (index, name) in ["AcmeFirst", "AcmeSecond"].into_iter().enumerate() {
-        let mut create = server.command(&home, &["create", name]).spawn().unwrap();
-        let is_written = |file: &std::path::PathBuf| file.metadata().unwrap().len() > 0;
-        until(|| pending(&home).iter().filter(|file| is_written(file)).count() > index);
-        create.kill().unwrap();
-        create.wait().unwrap();
+        let create = server.command(&home, &["create", "--allow-another", name]);
+        killed(create, || home.intents().len() > index);
     }
     let before = server.calls(PATH);
-    let resume = heard(server.command(&home, &["--output", "json", "create", "--resume"]));
-    // It has looked, and settles the first one.
+    let mut recover = server.command(&home, &[&JSON[..], &["recover"]].concat());
+    recover.env("PORTAL_PROCESSING_TIME", "60s");
+    let recover = heard(recover);
+    // It has listed, and waits to verify the first one.
     until(|| server.calls(PATH) > before);
-    interrupt(resume.id());
-    let ran = Ran::from(resume.wait_with_output().unwrap());
+    signal("-INT", recover.id());
+    let ran = Ran::from(recover.wait_with_output().unwrap());
     assert_eq!((ran.status, ran.json().len()), (5, 1), "{ran:?}");
-    assert_eq!(pending(&home).len(), 2);
+    assert_eq!(home.unfinished().len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_before_anything_is_sent_keeps_an_earlier_doubt() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let gateway = Gateway::start(&server);
+    killed(gateway.command(&server, &home, &["create", NAME]), || {
+        gateway.until_creates(1);
+        true
+    });
+    fs::remove_dir_all(home.path().join(".cache/portal/orgs")).unwrap();
+    gateway.hang_org();
+    let create = heard(gateway.command(&server, &home, &["create", NAME]));
+    until(|| gateway.asked_for_org());
+    signal("-INT", create.id());
+    let ran = Ran::from(create.wait_with_output().unwrap());
+    assert_eq!(ran.status, 5, "{ran:?}");
+    assert_eq!(home.unfinished()[0]["state"], "in_doubt");
 }
 
 #[cfg(unix)]
@@ -136,23 +524,16 @@ fn ctrl_c_with_nothing_in_doubt_exits_with_130() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "GET request:delay=60s"]);
     let create = heard(server.command(&home, &["create", NAME]));
-    // With its token kept it is on its way to look.
+    // With its token cached it is about to list.
     until(|| home.path().join(".cache/portal/tokens").exists());
-    interrupt(create.id());
+    signal("-INT", create.id());
     let ran = Ran::from(create.wait_with_output().unwrap());
     assert_eq!(ran.status, 130, "{ran:?}");
-    assert_eq!(pending(&home).len(), 0);
-}
-
-/// Asks again until it is so; the harness ends a test that waits for ever.
-fn until(mut is_so: impl FnMut() -> bool) {
-    while !is_so() {
-        std::thread::yield_now();
-    }
+    assert_eq!(home.intents().len(), 0);
 }
 
 #[cfg(unix)]
-fn interrupt(process: u32) {
-    let killed = Command::new("kill").args(["-INT", &process.to_string()]).status();
+fn signal(which: &str, process: u32) {
+    let killed = Command::new("kill").args([which, &process.to_string()]).status();
     assert!(killed.unwrap().success());
 }

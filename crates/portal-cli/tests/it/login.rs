@@ -1,9 +1,9 @@
-//! `login` and `logout`: what is kept, and what is not.
+//! `login` and `logout`: what is stored, and what is not.
 
 use serde_json::json;
 
 use crate::orgs::{Org, Orgs};
-use crate::support::{Ran, golden};
+use crate::support::{Ran, golden, until};
 
 fn without_profile(name: &str) -> Org {
     Org { has_profile: false, ..Org::new(name) }
@@ -16,18 +16,29 @@ fn login(orgs: &Orgs, org: &Org, more: &[&str], stdin: &str) -> Ran {
     orgs.run_with(&[&["login", "--profile", &org.name], &hosts[..], more].concat(), stdin)
 }
 
+/// The id of an org differs from one service to the next.
+fn without_id(text: &str) -> String {
+    match (text.find(" ("), text.find(')')) {
+        (Some(from), Some(to)) => format!("{} (ORG{}", &text[..from], &text[to..]),
+        _ => text.to_owned(),
+    }
+}
+
 fn says_no_secret(ran: &Ran) {
     assert!(!ran.stdout.contains("hush") && !ran.stderr.contains("hush"), "{ran:?}");
 }
 
 #[test]
-fn a_code_becomes_a_profile_and_is_good_once() {
+fn code_becomes_profile_once() {
     let org = without_profile("acme");
     let orgs = Orgs::start(vec![org.clone()], &[]);
     let stdin = format!("{}\n{}\n", org.client_secret(), org.code());
     let ran = login(&orgs, &org, &[], &stdin);
     assert_eq!(ran.status, 0, "{ran:?}");
-    assert_eq!(ran.stdout, "The profile acme is kept. Its org has no portal yet.\n");
+    assert_eq!(
+        without_id(&ran.stdout),
+        "profile acme stored for org acme (ORG); the org has no portal yet\n"
+    );
     golden("login-how-to", &orgs.without_port(&ran.stderr));
     says_no_secret(&ran);
     assert_eq!(orgs.run(&["create", "AcmePortal", "--profile", "acme"]).status, 0);
@@ -35,38 +46,49 @@ fn a_code_becomes_a_profile_and_is_good_once() {
     let kept = std::fs::read(orgs.config().join("credentials.toml")).unwrap();
     let again = login(&orgs, &org, &["--code"], &stdin);
     assert_eq!(again.status, 3, "{again:?}");
-    assert!(again.stderr.contains("hint: a code is good once"), "{again:?}");
+    assert!(again.stderr.contains("a code is valid once"), "{again:?}");
     assert_eq!(std::fs::read(orgs.config().join("credentials.toml")).unwrap(), kept);
 }
 
 #[test]
-fn a_refresh_token_becomes_a_profile_too() {
+fn refresh_token_becomes_profile() {
     let org = without_profile("acme");
     let orgs = Orgs::start(vec![org.clone()], &[]);
     // As a spreadsheet or a password manager on Windows would pipe it.
     let stdin = format!("{}\r\n{}", org.client_secret(), org.refresh_token());
     let ran = login(&orgs, &org, &["--refresh-token", "--output", "json"], &stdin);
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
-    assert_eq!(ran.json(), [json!({"profile": "acme", "outcome": "logged_in", "portals": []})]);
+    let mut logged_in = ran.json().remove(0);
+    assert_eq!(logged_in["org"].take()["name"], "acme");
+    assert_eq!(
+        logged_in,
+        json!({"profile": "acme", "outcome": "logged_in", "portals": [], "org": null})
+    );
     let profiles = orgs.run(&["profiles", "--output", "json"]).json();
     assert_eq!(profiles[0]["client_id"], json!(org.client_id()));
     let again = login(&orgs, &org, &["--refresh-token"], &stdin);
-    assert_eq!(again.stdout, "The profile acme is replaced. Its org has no portal yet.\n");
+    assert_eq!(
+        without_id(&again.stdout),
+        "profile acme replaced for org acme (ORG); the org has no portal yet\n"
+    );
 }
 
 #[test]
-fn a_token_that_may_not_look_is_kept_with_a_warning() {
+fn token_without_read_is_stored_with_warning() {
     let scopes = &["ZohoCRM.settings.clientportal.CREATE"];
     let org = Org { scopes, ..without_profile("acme") };
     let orgs = Orgs::start(vec![org.clone()], &[]);
     let stdin = format!("{}\n{}\n", org.client_secret(), org.refresh_token());
     let ran = login(&orgs, &org, &["--refresh-token"], &stdin);
-    assert_eq!((ran.status, ran.stdout.as_str()), (0, "The profile acme is kept.\n"));
+    assert_eq!(
+        (ran.status, without_id(&ran.stdout).as_str()),
+        (0, "profile acme stored for org acme (ORG)\n")
+    );
     golden("login-without-read", &ran.stderr);
 }
 
 #[test]
-fn what_does_not_work_is_not_kept() {
+fn failing_credentials_are_not_stored() {
     let org = without_profile("acme");
     let sandbox = Org { environment: "sandbox", ..without_profile("trial") };
     let orgs = Orgs::start(vec![org.clone(), sandbox.clone()], &[]);
@@ -74,8 +96,8 @@ fn what_does_not_work_is_not_kept() {
     for (org, stdin, status, expected) in [
         (&org, "hush-wrong\n1000.hush\n".to_owned(), 3, "the client"),
         (&org, format!("{}\n1000.hush\n", org.client_secret()), 3, "the refresh token"),
-        (&org, org.client_secret(), 2, "the refresh token is missing"),
-        (&org, String::new(), 2, "the client secret is missing"),
+        (&org, org.client_secret(), 2, "missing refresh token"),
+        (&org, String::new(), 2, "missing client secret"),
         (&sandbox, good.replace("acme", "trial"), 1, "sandbox"),
     ] {
         let ran = login(&orgs, org, &["--refresh-token"], &stdin);
@@ -87,11 +109,11 @@ fn what_does_not_work_is_not_kept() {
 }
 
 #[test]
-fn wrong_arguments_are_said_before_a_secret_is_read() {
+fn invalid_arguments_fail_before_secrets_are_read() {
     let orgs = Orgs::start(vec![], &[]);
     for (arguments, expected) in [
         (&["--profile", "a b", "--data-center", "eu"][..], "can't be the name of a profile"),
-        (&["--profile", "a", "--data-center", "uk"], "is no data center"),
+        (&["--profile", "a", "--data-center", "uk"], "data center"),
         (&["--profile", "a"], "--data-center"),
         (&["--profile", "a", "--api-domain", "http://zoho.com"], "--accounts-url"),
         (
@@ -106,7 +128,7 @@ fn wrong_arguments_are_said_before_a_secret_is_read() {
 }
 
 #[test]
-fn a_logout_revokes_the_token_and_removes_the_profile() {
+fn logout_revokes_token_and_removes_profile() {
     let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
     let ran = orgs.run(&["logout", "--profile", "acme"]);
     assert_eq!(
@@ -125,7 +147,7 @@ fn a_logout_revokes_the_token_and_removes_the_profile() {
 }
 
 #[test]
-fn a_logout_that_reaches_nobody_keeps_the_profile() {
+fn unreachable_logout_keeps_profile() {
     let orgs = Orgs::start(vec![Org::new("acme")], &[]);
     let Orgs { home, served, .. } = orgs;
     served.kill();
@@ -137,7 +159,7 @@ fn a_logout_that_reaches_nobody_keeps_the_profile() {
 
 #[cfg(unix)]
 #[test]
-fn a_code_is_not_used_up_where_it_could_not_be_kept() {
+fn code_is_not_used_up_if_it_cannot_be_stored() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let org = without_profile("acme");
@@ -153,4 +175,49 @@ fn a_code_is_not_used_up_where_it_could_not_be_kept() {
     assert!(refused.stderr.contains("chmod 600"), "{refused:?}");
     set_mode(0o600);
     assert_eq!(login(&orgs, &org, &[], &stdin).status, 0);
+}
+
+#[test]
+fn login_to_another_org_warns_and_keeps_its_intents() {
+    let scopes = &[
+        "ZohoCRM.settings.clientportal.CREATE",
+        "ZohoCRM.settings.clientportal.READ",
+        "ZohoCRM.org.READ",
+    ];
+    let [acme, beta] = ["acme", "beta"].map(|name| Org { scopes, ..without_profile(name) });
+    let orgs =
+        Orgs::start(vec![acme.clone(), beta.clone()], &["--fault", "POST committed:delay=60s"]);
+    let home = &orgs.home;
+    let as_main = |org: &Org| {
+        let url = orgs.served.url();
+        let id = org.client_id();
+        let login = ["login", "--profile", "main", "--refresh-token", "--client-id", &id];
+        let hosts = ["--api-domain", url, "--accounts-url", url];
+        let stdin = format!("{}\n{}\n", org.client_secret(), org.refresh_token());
+        orgs.run_with(&[&login[..], &hosts].concat(), &stdin)
+    };
+    let ran = as_main(&acme);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.stdout.starts_with("profile main stored for org acme ("), "{ran:?}");
+    assert!(home.run(&["profiles"]).stdout.contains("acme ("));
+    let create = ["create", "AcmePortal", "--profile", "main"];
+    let mut process = home.command(&create).spawn().unwrap();
+    until(|| home.run(&["list", "--profile", "main"]).stdout.contains("AcmePortal"));
+    process.kill().unwrap();
+    process.wait().unwrap();
+
+    let ran = as_main(&beta);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.stderr.contains("the profile main was for org acme ("), "{ran:?}");
+    assert!(ran.stderr.contains("AcmePortal is in doubt from an earlier login"), "{ran:?}");
+    for command in [&create[..], &["recover", "AcmePortal"]] {
+        let ran = home.run(command);
+        assert!([2, 6].contains(&ran.status), "{ran:?}");
+        assert!(ran.stderr.contains("org acme (") && ran.stderr.contains("org beta ("), "{ran:?}");
+    }
+    assert_eq!(home.run(&["list", "--profile", "main"]).stdout, "");
+    // The same org again, whatever the token.
+    assert_eq!(as_main(&acme).status, 0);
+    let ran = home.run(&["--output", "json", "recover", "AcmePortal"]);
+    assert_eq!((ran.status, &ran.json()[0]["origin"]), (0, &json!("appeared")), "{ran:?}");
 }

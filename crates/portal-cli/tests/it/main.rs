@@ -10,13 +10,18 @@
 mod batch;
 mod crash;
 mod create;
+#[cfg(unix)]
+mod database;
 mod doctor;
 mod doubt;
+mod doubtful_batch;
+mod gateway;
 mod generate;
 mod help;
 mod login;
 mod offline;
 mod orgs;
 mod profiles;
+mod rename;
 mod serve;
 mod support;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Home, Ran, golden};
 
 #[test]
-fn every_broken_rule_is_said_at_once_and_exits_with_2() {
+fn every_broken_rule_is_named_and_exits_2() {
     let ran =
         Home::new().run(&["check", "PortalsAPItest100", "my portal!", "aß", "portalsapitest100"]);
     assert_eq!(ran.status, 2);
@@ -16,7 +16,7 @@ fn every_broken_rule_is_said_at_once_and_exits_with_2() {
 }
 
 #[test]
-fn check_gives_machines_one_object_a_name() {
+fn check_prints_one_json_object_per_name() {
     let ran = Home::new().run(&["--output", "json", "check", "PortalsAPItest100", "a-b"]);
     assert_eq!(ran.status, 2);
     golden("check-json", &ran.stdout);
@@ -24,14 +24,14 @@ fn check_gives_machines_one_object_a_name() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_said_with_its_name() {
+fn missing_file_is_named() {
     let ran = Home::new().run(&["check", "--from", "absent.txt"]);
     assert_eq!(ran.status, 2);
-    assert!(ran.stderr.starts_with("error: absent.txt can't be read: "), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("error: cannot read absent.txt: "), "{}", ran.stderr);
 }
 
 #[test]
-fn explain_finds_a_code_however_it_is_typed() {
+fn explain_finds_code_in_any_spelling() {
     let home = Home::new();
     let ran = home.run(&["explain", "no-permission"]);
     assert_eq!(ran.status, 0);
@@ -44,7 +44,7 @@ fn explain_finds_a_code_however_it_is_typed() {
 }
 
 #[test]
-fn explain_alone_lists_every_code() {
+fn explain_without_code_lists_all() {
     let home = Home::new();
     golden("explain", &home.run(&["explain"]).stdout);
     let listed = home.run(&["explain", "--output", "json"]).json();
@@ -55,7 +55,7 @@ fn explain_alone_lists_every_code() {
 }
 
 #[test]
-fn machines_get_an_object_for_a_command_line_that_is_not_understood() {
+fn invalid_command_line_prints_json_object() {
     let ran = Home::new().run(&["list", "--bogus", "--output", "json"]);
     assert_eq!(ran.status, 2);
     let message = "unexpected argument '--bogus' found";
@@ -64,18 +64,44 @@ fn machines_get_an_object_for_a_command_line_that_is_not_understood() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_error() {
+fn closed_pipe_exits_74_without_message() {
     let home = Home::new();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let output = home.command(&["explain"]).stdout(writer).stderr(Stdio::piped()).output().unwrap();
     let ran = Ran::from(output);
-    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    assert_eq!((ran.status, ran.stderr.as_str()), (74, ""));
+}
+
+/// Nobody read the outcome, so the next run reports it.
+#[cfg(target_os = "linux")]
+#[test]
+fn outcome_that_stdout_does_not_take_is_reported_again() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into();
+    let closed = || std::io::pipe().unwrap().1.into();
+    let streams: [fn() -> Stdio; 2] = [full, closed];
+    for stream in streams {
+        let home = Home::new();
+        let create = ["--output", "json", "create", "--local", "AcmePortal"];
+        let output = home.command(&create).stdout(stream()).stderr(Stdio::piped()).output();
+        let ran = Ran::from(output.unwrap());
+        assert_eq!(ran.status, 74, "{ran:?}");
+        assert_eq!(home.unfinished()[0]["state"], "not_reported");
+        let again = home.run(&create);
+        assert_eq!(
+            (again.status, &again.json()[0]["outcome"]),
+            (0, &json!("created")),
+            "{again:?}"
+        );
+        assert_eq!(home.unfinished().len(), 0);
+        let third = home.run(&create);
+        assert_eq!((third.status, &third.json()[0]["origin"]), (4, &json!("preexisting")));
+    }
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_unwritable_result_is_said_on_stderr_and_is_no_success() {
+fn result_that_stdout_does_not_take_goes_to_stderr_and_exits_74() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = Home::new()
         .command(&["check", "PortalsAPItest100"])
@@ -84,7 +110,7 @@ fn an_unwritable_result_is_said_on_stderr_and_is_no_success() {
         .output()
         .unwrap();
     let ran = Ran::from(output);
-    assert_eq!(ran.status, 1);
+    assert_eq!(ran.status, 74);
     assert!(ran.stderr.contains("PortalsAPItest100 is possible"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("warning: stdout can't be written"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("warning: cannot write to stdout"), "{}", ran.stderr);
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
-use portal_http::server::{CallLog, LocalServer};
+use portal_http::server::{AccessLogEntry, LocalServer};
 
 use crate::support::{Home, Ran, Served};
 
@@ -86,8 +86,8 @@ pub(crate) fn seed(orgs: &[Org]) -> String {
 
 /// Writes the two files that `portal login` would, for the server at `url`.
 pub(crate) fn write_profiles(home: &Home, url: &str, orgs: &[Org]) {
-    let folder = home.path().join(".config/portal");
-    fs::create_dir_all(&folder).unwrap();
+    let directory = home.path().join(".config/portal");
+    fs::create_dir_all(&directory).unwrap();
     let (mut config, mut credentials) = (String::new(), String::new());
     for org in orgs.iter().filter(|org| org.has_profile) {
         let (name, id) = (&org.name, org.client_id());
@@ -102,11 +102,11 @@ pub(crate) fn write_profiles(home: &Home, url: &str, orgs: &[Org]) {
             "[{name}]\nclient_secret = \"{secret}\"\nrefresh_token = \"{token}\""
         );
     }
-    fs::write(folder.join("config.toml"), config).unwrap();
+    fs::write(directory.join("config.toml"), config).unwrap();
     // Nobody else can read what `tempfile` makes.
-    let mut file = tempfile::NamedTempFile::new_in(&folder).unwrap();
+    let mut file = tempfile::NamedTempFile::new_in(&directory).unwrap();
     file.write_all(credentials.as_bytes()).unwrap();
-    file.persist(folder.join("credentials.toml")).unwrap();
+    file.persist(directory.join("credentials.toml")).unwrap();
 }
 
 /// How many calls had which method and status.
@@ -116,12 +116,12 @@ pub(crate) type Calls = Arc<Mutex<BTreeMap<(String, Option<u16>), usize>>>;
 pub(crate) async fn counting_server(orgs: &[Org]) -> (LocalServer, Calls) {
     let calls = Calls::default();
     let counted = calls.clone();
-    let count = move |call: &CallLog| {
+    let count = move |call: &AccessLogEntry| {
         let kind = (call.method.to_string(), call.status);
         *counted.lock().unwrap().entry(kind).or_default() += 1;
     };
     let builder = LocalServer::builder().seed(seed(orgs).parse().unwrap());
-    (builder.on_call(count).start().await.unwrap(), calls)
+    (builder.on_request(count).start().await.unwrap(), calls)
 }
 
 /// A server with many orgs, and a home whose profiles lead to them.
@@ -138,6 +138,30 @@ impl Orgs {
         let served = Served::start(&home, &[&["--seed", "seed.toml"], arguments].concat());
         write_profiles(&home, served.url(), &seeded);
         Self { home, served, seeded }
+    }
+
+    /// A new access token of the org `name`.
+    pub(crate) fn access_token(&self, name: &str) -> String {
+        let org = self.seeded.iter().find(|org| org.name == name).unwrap();
+        let host = self.served.url().trim_start_matches("http://");
+        let form = format!(
+            "grant_type=refresh_token&client_id={}&client_secret={}&refresh_token={}",
+            org.client_id(),
+            org.client_secret(),
+            org.refresh_token()
+        );
+        let mut server = std::net::TcpStream::connect(host).unwrap();
+        let request = format!(
+            "POST /oauth/v2/token HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+            form.len()
+        );
+        server.write_all(request.as_bytes()).unwrap();
+        let mut response = String::new();
+        server.read_to_string(&mut response).unwrap();
+        let body = response.split_once("\r\n\r\n").unwrap().1;
+        let json: serde_json::Value = serde_json::from_str(body).expect(&response);
+        json["access_token"].as_str().expect(&response).to_owned()
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -166,7 +190,7 @@ impl Orgs {
         Ran::from(process.wait_with_output().unwrap())
     }
 
-    /// What a text says whichever port the server has.
+    /// `text` without the server's port.
     pub(crate) fn without_port(&self, text: &str) -> String {
         text.replace(self.served.url(), "http://127.0.0.1:PORT")
     }

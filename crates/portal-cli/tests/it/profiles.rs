@@ -5,27 +5,28 @@ use serde_json::json;
 use crate::support::Home;
 
 #[test]
-fn without_a_profile_it_says_how_to_make_one() {
+fn no_profile_hints_at_login() {
     let ran = Home::new().run(&["profiles"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (0, ""));
     assert!(ran.stderr.contains("portal login"), "{}", ran.stderr);
 }
 
 #[test]
-fn profiles_are_listed_by_name_with_where_their_orgs_are() {
+fn profiles_are_listed_with_hosts_and_org() {
     let home = Home::new();
     let folder = home.path().join(".config/portal");
     std::fs::create_dir_all(&folder).unwrap();
     let config = "[profile.zeta]\ndata_center = \"eu\"\nclient_id = \"1000.Z\"\n\
                   [profile.acme]\napi_domain = \"http://127.0.0.1:8780\"\n\
-                  accounts_url = \"http://127.0.0.1:8781\"\nclient_id = \"1000.A\"\n";
+                  accounts_url = \"http://127.0.0.1:8781\"\nclient_id = \"1000.A\"\n\
+                  org_id = \"7000\"\norg_name = \"Acme Inc.\"\n";
     std::fs::write(folder.join("config.toml"), config).unwrap();
     let ran = home.run(&["profiles"]);
     assert_eq!(
         (ran.status, ran.stdout.as_str()),
         (
             0,
-            "acme  http://127.0.0.1:8780  1000.A\n\
+            "acme  http://127.0.0.1:8780  1000.A  Acme Inc. (7000)\n\
              zeta  eu                     1000.Z\n"
         )
     );
@@ -35,6 +36,7 @@ fn profiles_are_listed_by_name_with_where_their_orgs_are() {
             json!({
                 "profile": "acme", "api_domain": "http://127.0.0.1:8780",
                 "accounts_url": "http://127.0.0.1:8781", "client_id": "1000.A",
+                "org": {"id": "7000", "name": "Acme Inc."},
             }),
             json!({
                 "profile": "zeta", "data_center": "eu", "api_domain": "https://www.zohoapis.eu",
@@ -45,7 +47,7 @@ fn profiles_are_listed_by_name_with_where_their_orgs_are() {
 }
 
 #[test]
-fn a_wrong_config_is_said_with_its_line() {
+fn invalid_config_is_reported_with_line() {
     let home = Home::new();
     let folder = home.path().join(".config/portal");
     std::fs::create_dir_all(&folder).unwrap();

@@ -24,11 +24,26 @@ impl Home {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portal"));
         command.args(arguments).env_clear().env("HOME", self.path()).current_dir(self.path());
+        // The test servers take effect at once: proof of absence need not take a minute.
+        command.env("PORTAL_PROCESSING_TIME", "300ms").env("PORTAL_LIST_LAG", "0s");
         command
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Ran::from(self.command(arguments).output().unwrap())
+    }
+
+    /// The intent log's files.
+    pub(crate) fn intents(&self) -> Vec<PathBuf> {
+        let directory = self.path().join(".local/state/portal/intents");
+        let files = std::fs::read_dir(directory).into_iter().flatten();
+        let files = files.map(|file| file.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).collect()
+    }
+
+    /// What is unfinished, as `portal recover --list` has it.
+    pub(crate) fn unfinished(&self) -> Vec<Value> {
+        self.run(&["--output", "json", "recover", "--list"]).json()
     }
 }
 
@@ -68,10 +83,29 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(home: &Home, arguments: &[&str]) -> Self {
-        let mut process = home
-            .command(&["serve", "--listen", "127.0.0.1:0", "--output", "json"])
+        Self::listen(home, "127.0.0.1:0", arguments)
+    }
+
+    pub(crate) fn listen(home: &Home, address: &str, arguments: &[&str]) -> Self {
+        Self::spawn(home, Command::new(env!("CARGO_BIN_EXE_portal")), address, arguments)
+    }
+
+    /// `command` runs `portal` with the arguments that are added to it.
+    pub(crate) fn spawn(
+        home: &Home,
+        mut command: Command,
+        address: &str,
+        arguments: &[&str],
+    ) -> Self {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut process = command
+            .args(["serve", "--listen", address, "--output", "json"])
             .args(arguments)
             .args(["--log", "json"])
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", home.path())
+            .current_dir(home.path())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(home.path().join("calls")).unwrap())
             .spawn()
@@ -80,6 +114,17 @@ impl Served {
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let calls = home.path().join("calls");
         Self { process, calls, listening: serde_json::from_str(&line).expect("it listens") }
+    }
+
+    /// What it has written to stderr.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.calls).unwrap()
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -139,6 +184,15 @@ impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// Asks again until it is so; a test that waits for a minute fails.
+pub(crate) fn until(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it took a minute");
+        std::thread::yield_now();
     }
 }
 

@@ -3,47 +3,47 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portal_model::Request;
 use portal_model::flow::TokenError;
-use portal_model::oauth::{AccessToken, RevokeToken, TokenRequest, TokenResponseError};
+use portal_model::oauth::{AccessToken, RevokeToken, TokenRequest};
+use portal_model::{Request, Response};
 
 use super::base_url::BaseUrl;
 use super::exchange::exchange;
-use super::transport::{AnyTransport, Bounds, TransportError};
+use super::transport::{AnyTransport, Bounds};
 
-/// An accounts server. A [`Client`](super::Client) asks it by itself; this is for those who
-/// exchange a code for a refresh token, or revoke one.
+/// An accounts server. A [`Client`](super::Client) uses it by itself; this is for exchanging a code
+/// for a refresh token, and for revoking one.
 #[derive(Clone)]
 pub struct Accounts {
     pub(super) transport: Arc<dyn AnyTransport>,
     pub(super) url: BaseUrl,
-    pub(super) time_limit: Duration,
+    pub(super) timeout: Duration,
 }
 
 impl Accounts {
-    /// Asks for a token.
+    /// Requests a token.
     ///
     /// # Errors
-    /// [`TokenError::Refused`] in the server's own words, [`TokenError::Unreachable`] and
-    /// [`TokenError::Unreadable`] where there are none.
+    /// [`TokenError::Rejected`] with the server's error; [`TokenError::NotSent`],
+    /// [`TokenError::NoResponse`] and [`TokenError::Unreadable`] if there is none.
     ///
     /// # Cancel safety
     /// A code counts as used once it has been sent. Dropped, a token may have been granted.
     pub async fn token(&self, request: &TokenRequest) -> Result<AccessToken, TokenError> {
-        let answer = self.ask(&request.request()).await?;
-        AccessToken::decode(&answer).map_err(refused)
+        let response = self.send(request.request()).await?;
+        Ok(AccessToken::decode(&response)?)
     }
 
     /// Revokes a refresh token, and all the access tokens that came from it.
     ///
     /// # Errors
-    /// [`TokenError::Refused`] where the token is not known; else as [`token`](Self::token).
+    /// [`TokenError::Rejected`] if the token is unknown; else as [`token`](Self::token).
     ///
     /// # Cancel safety
     /// Dropped, the token may have been revoked or not; to revoke it again does no harm.
     pub async fn revoke(&self, request: &RevokeToken) -> Result<(), TokenError> {
-        let answer = self.ask(&request.request()).await?;
-        RevokeToken::decode(&answer).map_err(refused)
+        let response = self.send(request.request()).await?;
+        Ok(RevokeToken::decode(&response)?)
     }
 
     /// Its base URL.
@@ -51,26 +51,14 @@ impl Accounts {
         &self.url
     }
 
-    async fn ask(&self, request: &Request) -> Result<portal_model::Response, TokenError> {
-        let bounds = Bounds::new(self.time_limit);
-        let answer = exchange(self.transport.as_ref(), &self.url, request, bounds).await;
-        answer.map_err(|error| match error {
-            TransportError::NotSent(why) => TokenError::Unreachable(why.to_string()),
-            TransportError::NoAnswer(why) => TokenError::Unreachable(why.to_string()),
-        })
+    async fn send(&self, request: Request) -> Result<Response, TokenError> {
+        let bounds = Bounds::new(self.timeout);
+        Ok(exchange(self.transport.as_ref(), &self.url, request, bounds).await?)
     }
 }
 
 impl std::fmt::Debug for Accounts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Accounts").field("url", &self.url).finish_non_exhaustive()
-    }
-}
-
-fn refused(error: TokenResponseError) -> TokenError {
-    match error {
-        TokenResponseError::Refused(error) => TokenError::Refused(error),
-        TokenResponseError::Unreadable(answer) => TokenError::Unreadable(answer),
-        other => TokenError::Unreachable(other.to_string()),
     }
 }

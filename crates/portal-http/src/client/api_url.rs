@@ -1,4 +1,4 @@
-//! Which API host a client talks to, and what a token's answer changes about it: [`ApiUrl`].
+//! Which API host a client sends to, and how the response with a token changes it: [`ApiUrl`].
 
 use std::sync::{PoisonError, RwLock};
 
@@ -7,10 +7,10 @@ use portal_model::flow::TokenError;
 
 use super::base_url::{BaseUrl, InvalidBaseUrl};
 
-/// The base URL of the API, as it is known so far.
+/// The base URL of the API, as far as it is known.
 #[derive(Debug)]
 pub(super) struct ApiUrl {
-    told: ApiDomain,
+    configured: ApiDomain,
     known: RwLock<Known>,
 }
 
@@ -21,9 +21,9 @@ struct Known {
 }
 
 impl ApiUrl {
-    pub(super) fn new(told: ApiDomain) -> Result<Self, InvalidBaseUrl> {
-        let url = told.url().map(|url| url.parse()).transpose()?;
-        Ok(Self { told, known: RwLock::new(Known { url, mismatch: None }) })
+    pub(super) fn new(configured: ApiDomain) -> Result<Self, InvalidBaseUrl> {
+        let url = configured.url().map(|url| url.parse()).transpose()?;
+        Ok(Self { configured, known: RwLock::new(Known { url, mismatch: None }) })
     }
 
     pub(super) fn get(&self) -> Option<BaseUrl> {
@@ -36,31 +36,32 @@ impl ApiUrl {
 
     /// Takes in the `api_domain` that came with a token.
     pub(super) fn learn(&self, api_domain: Option<&str>) -> Result<(), TokenError> {
-        let change = api_domain.map_or(ApiDomainChange::Keep, |url| self.told.after(url));
+        let change = api_domain.map_or(ApiDomainChange::Keep, |url| self.configured.after(url));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         match change {
             ApiDomainChange::Keep => {}
             ApiDomainChange::Use(url) => {
                 let url: BaseUrl = url.parse().map_err(|why| {
-                    TokenError::Local(format!("the accounts server named a wrong API URL: {why}"))
+                    TokenError::Local(format!(
+                        "the accounts server named an invalid API URL: {why}"
+                    ))
                 })?;
                 if known.url.as_ref() != Some(&url) {
-                    tracing::info!(%url, "the API of this account is here");
+                    tracing::info!(%url, "the accounts server named the API");
                     known.url = Some(url);
                 }
             }
             ApiDomainChange::Mismatch(url) => {
                 if known.mismatch.as_ref() != Some(&url) {
                     let used = known.url.as_ref().map(BaseUrl::as_str);
-                    tracing::warn!(used, answered = url, "the accounts server names another API");
+                    tracing::warn!(used, named = url, "the accounts server names another API");
                     known.mismatch = Some(url);
                 }
             }
         }
         if known.url.is_none() {
             return Err(TokenError::Local(
-                "the accounts server did not say where the API is: give its URL or a data center"
-                    .to_owned(),
+                "the accounts server did not name the API: set its URL or a data center".to_owned(),
             ));
         }
         Ok(())

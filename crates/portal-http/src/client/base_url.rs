@@ -12,19 +12,14 @@ use http::uri::Scheme;
 pub struct BaseUrl(String);
 
 impl BaseUrl {
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it leads to this machine, by its name or by a loopback address.
+    /// Whether the host is this machine: `localhost` or a loopback address.
     pub fn is_this_machine(&self) -> bool {
         self.0.parse().is_ok_and(|uri| is_this_machine(&uri))
-    }
-
-    /// The whole URL of `path`, which begins with a slash.
-    pub(crate) fn join(&self, path: &str) -> Result<Uri, http::uri::InvalidUri> {
-        format!("{}{path}", self.0).parse()
     }
 }
 
@@ -72,26 +67,26 @@ pub(crate) fn is_this_machine(uri: &Uri) -> bool {
     })
 }
 
-/// Why a text is no [`BaseUrl`].
+/// Why a text is not a [`BaseUrl`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidBaseUrl {
-    /// It is not absolute, or no URL at all. The text is not repeated: it could be a secret.
-    #[error("it is no absolute URL, expected one such as https://www.zohoapis.com")]
+    /// It is not an absolute URL. The text is not repeated: it could be a secret.
+    #[error("not an absolute URL: expected one such as https://www.zohoapis.com")]
     NoUrl,
     /// The scheme is another one.
-    #[error("its scheme is \"{0}\", expected https")]
+    #[error("unsupported scheme \"{0}\": expected https")]
     Scheme(String),
     /// A token would travel in the clear.
     #[error(
-        "http://{0} would carry secrets in the clear, use https (http is for this machine only)"
+        "http://{0} would carry secrets in the clear: use https (http is for this machine only)"
     )]
     PlainHttp(String),
     /// A user name or password in a URL ends up in logs.
-    #[error("it holds a user name, remove everything up to the @")]
+    #[error("unexpected user name: remove everything up to the @")]
     HasUser,
-    /// A path can't be appended to it.
-    #[error("it goes on after the path, remove the query or fragment of {0}")]
+    /// A path cannot be appended to it.
+    #[error("unexpected query or fragment: remove it from {0}")]
     HasQuery(String),
 }
 
@@ -121,7 +116,7 @@ mod tests {
     #[test]
     fn a_base_may_have_a_path_but_nothing_after_it() {
         let base: BaseUrl = "https://gateway.example/zoho/".parse().unwrap();
-        assert_eq!(base.join("/crm/v7/org").unwrap(), "https://gateway.example/zoho/crm/v7/org");
+        assert_eq!(base.as_str(), "https://gateway.example/zoho");
         for wrong in
             ["", "www.zohoapis.com", "/crm", "https://", "ftp://a.example", "https://a?b=c"]
         {

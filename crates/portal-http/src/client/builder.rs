@@ -1,19 +1,18 @@
-//! How a client is made: [`ClientBuilder`].
+//! Configures a client: [`ClientBuilder`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use portal_model::datacenter::ApiDomain;
 use portal_model::flow::{DeadlineTooShort, Policy};
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_model::{ApiVersion, DataCenter, Environment};
-use tokio::sync::Semaphore;
 
 use super::accounts::Accounts;
 use super::api_url::ApiUrl;
 use super::base_url::{BaseUrl, InvalidBaseUrl};
 use super::credential::Credential;
 use super::http_transport::HttpTransport;
+use super::slots::Slots;
 use super::token::{Refreshed, Tokens};
 use super::token_cache::{AnyTokenCache, CacheKey, NoCache, TokenCache};
 use super::transport::{AnyTransport, Transport};
@@ -24,7 +23,6 @@ use super::{Client, Inner};
 pub struct ClientBuilder {
     api: ApiDomain,
     accounts_url: Option<String>,
-    accounts_timeout: Duration,
     version: ApiVersion,
     policy: Policy,
     concurrency: usize,
@@ -37,7 +35,6 @@ impl Default for ClientBuilder {
         Self {
             api: ApiDomain::Unset,
             accounts_url: None,
-            accounts_timeout: Duration::from_secs(30),
             version: ApiVersion::default(),
             policy: Policy::default(),
             concurrency: Self::CONCURRENCY,
@@ -48,20 +45,20 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// How many calls run at once by default: 5, what the service allows to every edition (its
-    /// documentation). More are answered with 429.
+    /// Default limit of concurrent requests: 5, what the service allows every edition (its
+    /// documentation). It rejects more with 429.
     pub const CONCURRENCY: usize = 5;
 
-    /// Where the org lives: sets the API's and the accounts server's URL. An answer of the
-    /// accounts server may correct a production host to that of another data center.
+    /// Where the org lives: sets the URLs of the API and of the accounts server. The accounts
+    /// server may correct a production host to that of another data center.
     pub fn data_center(mut self, data_center: DataCenter, environment: Environment) -> Self {
         self.api = ApiDomain::DataCenter(data_center, environment);
         self.accounts_url = Some(data_center.accounts_url().to_owned());
         self
     }
 
-    /// The base URL of the API, which then stays. Without it and without a data center, the
-    /// accounts server's answer says where the API is.
+    /// The base URL of the API, which nothing changes later. Without it and without a data center,
+    /// the accounts server names the API in its response.
     pub fn api_url(mut self, url: impl Into<String>) -> Self {
         self.api = ApiDomain::Given(url.into());
         self
@@ -73,45 +70,40 @@ impl ClientBuilder {
         self
     }
 
-    /// Longest time for a call to the accounts server. Default 30 s.
-    pub fn accounts_timeout(mut self, time: Duration) -> Self {
-        self.accounts_timeout = time;
-        self
-    }
-
     /// The version of the API. Default v7.
     pub fn version(mut self, version: ApiVersion) -> Self {
         self.version = version;
         self
     }
 
-    /// How patient a create is; its `attempt_timeout` holds for every call.
+    /// How long a create or rename tries, and what it may do. Its timeouts hold for every call:
+    /// `attempt_timeout` for those that change something, `read_timeout` for the others.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Most calls at once, at least one: what the org's edition allows. Default
+    /// Limit of concurrent requests, at least one: what the org's edition allows. Default
     /// [`CONCURRENCY`](Self::CONCURRENCY).
     pub fn concurrency(mut self, calls: usize) -> Self {
-        self.concurrency = calls.clamp(1, Semaphore::MAX_PERMITS);
+        self.concurrency = calls.max(1);
         self
     }
 
-    /// What carries the requests. Default: [`HttpTransport::new`]. Clients with clones of one
+    /// The transport of the requests. Default: [`HttpTransport::new`]. Clients with clones of one
     /// transport share its connections.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
     }
 
-    /// Where access tokens are kept for other processes. Default: nowhere.
+    /// Where access tokens are stored for other processes. Default: nowhere.
     pub fn token_cache(mut self, cache: impl TokenCache) -> Self {
         self.cache = Box::new(cache);
         self
     }
 
-    /// Makes the client.
+    /// Builds the client.
     ///
     /// # Errors
     /// [`BuildError`], before anything is sent.
@@ -140,14 +132,15 @@ impl ClientBuilder {
             api_url,
             version: self.version,
             policy: self.policy,
-            slots: Semaphore::new(self.concurrency),
+            slots: Arc::new(Slots::new(self.concurrency)),
+            turns: Arc::default(),
         })))
     }
 
-    /// The accounts server alone.
+    /// Builds the accounts server alone.
     ///
     /// # Errors
-    /// [`BuildError`] where its URL is missing or wrong.
+    /// [`BuildError`] if its URL is missing or invalid.
     pub fn build_accounts(self) -> Result<Accounts, BuildError> {
         let transport = self.shared_transport();
         self.accounts(transport)
@@ -156,7 +149,7 @@ impl ClientBuilder {
     fn accounts(&self, transport: Arc<dyn AnyTransport>) -> Result<Accounts, BuildError> {
         let url = self.accounts_url.as_ref().ok_or(BuildError::NoAccountsUrl)?;
         let url: BaseUrl = url.parse().map_err(BuildError::AccountsUrl)?;
-        Ok(Accounts { transport, url, time_limit: self.accounts_timeout })
+        Ok(Accounts { transport, url, timeout: self.policy.read_timeout })
     }
 
     fn shared_transport(&self) -> Arc<dyn AnyTransport> {
@@ -164,23 +157,23 @@ impl ClientBuilder {
     }
 }
 
-/// Why a client can't be made.
+/// Why a client cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// An access token does not say where it is valid.
-    #[error("an access token alone does not say where the API is: give its URL or a data center")]
+    /// An access token needs the URL of its API.
+    #[error("missing API URL: an access token needs it or a data center")]
     NoApiUrl,
-    /// A refresh token does not say who refreshes it.
-    #[error("no accounts server: give its URL or a data center")]
+    /// A refresh token needs an accounts server.
+    #[error("missing accounts server: set its URL or a data center")]
     NoAccountsUrl,
-    /// The API's URL can't be used.
-    #[error("the API's URL can't be used: {0}")]
+    /// The URL of the API is invalid.
+    #[error("invalid API URL: {0}")]
     ApiUrl(InvalidBaseUrl),
-    /// The accounts server's URL can't be used.
-    #[error("the accounts server's URL can't be used: {0}")]
+    /// The URL of the accounts server is invalid.
+    #[error("invalid accounts server URL: {0}")]
     AccountsUrl(InvalidBaseUrl),
-    /// A create could never send anything.
+    /// The deadline leaves no time for an attempt.
     #[error(transparent)]
     Policy(#[from] DeadlineTooShort),
 }

@@ -1,4 +1,4 @@
-//! Checks for a [`Transport`] or [`TokenCache`] of one's own, to be called from its tests.
+//! Checks for your own [`Transport`], [`TokenCache`] or driver, to be called from its tests.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -12,6 +12,8 @@
 //! # }
 //! ```
 
+mod driver;
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -19,32 +21,41 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use portal_model::flow::NoAnswer;
+use portal_model::flow::{NoResponse, TransportError};
 use portal_model::oauth::AccessToken;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+pub use self::driver::{DriverRun, TestIntents, driver};
 use super::base_url::BaseUrl;
 use super::token_cache::{CacheKey, CachedToken, TokenCache};
-use super::transport::{Bounds, Transport, TransportError};
+use super::transport::{Bounds, Transport};
 
-/// A promise of the trait that is not kept.
+/// A requirement that is not met.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
-    /// It does otherwise.
+    /// An implementation violates its trait.
     #[error("{0}")]
     Broken(&'static str),
-    /// It fails where it must not.
+    /// A driver neglects a duty.
+    #[error("a driver must {duty}; found {found}")]
+    Driver {
+        /// What it must do.
+        duty: &'static str,
+        /// The outcome, and what the server and the sink saw.
+        found: String,
+    },
+    /// An operation failed that must not fail.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// How long something that must not happen is given to happen.
+/// How long the checks wait for what must not happen.
 const MOMENT: Duration = Duration::from_millis(50);
-/// How long something that must happen is given to happen.
+/// How long the checks wait for what must happen.
 const AGES: Duration = Duration::from_secs(10);
 
 /// Checks `one` and `other`, which share a storage as two processes do, and which is empty.
@@ -93,7 +104,7 @@ pub async fn transport(transport: &impl Transport) -> Result<(), Violation> {
     check(whole, "an answer does not arrive as it was sent")?;
     check(answering.requests() == 1, "a request does not arrive as it was sent, once")?;
     let answer = transport.send(answering.request()?, Bounds { body: 3, ..ages }).await;
-    check(lost(answer) == Some(NoAnswer::TooLarge { limit: 3 }), "a body has no bound")?;
+    check(lost(answer) == Some(NoResponse::TooLarge { limit: 3 }), "a body has no bound")?;
 
     let cutting = Server::start(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut").await?;
     for sent in 1..=2 {
@@ -112,7 +123,7 @@ pub async fn transport(transport: &impl Transport) -> Result<(), Violation> {
     check(answer.is_err(), "a server that is gone answers")
 }
 
-/// A server on this machine that ends each connection after one answer; without one it stays
+/// A server on this machine that closes each connection after one response; without one it stays
 /// silent. Dropped, it is gone.
 struct Server {
     address: SocketAddr,
@@ -170,9 +181,9 @@ async fn serve(mut stream: TcpStream, answer: &[u8], requests: Arc<AtomicUsize>)
     stream.write_all(answer).await
 }
 
-fn lost(answer: Result<http::Response<Bytes>, TransportError>) -> Option<NoAnswer> {
+fn lost(answer: Result<http::Response<Bytes>, TransportError>) -> Option<NoResponse> {
     match answer {
-        Err(TransportError::NoAnswer(why)) => Some(why),
+        Err(TransportError::NoResponse(why)) => Some(why),
         _ => None,
     }
 }

@@ -1,11 +1,11 @@
-//! What entitles a client to its calls: [`Credential`].
+//! What authenticates a client: [`Credential`].
 
 use portal_model::Secret;
 
-/// What entitles a client to its calls. `Debug` shows no secret.
+/// What authenticates a client. `Debug` shows no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
-    /// A refresh token of a registered client: access tokens are got as they are needed.
+    /// A refresh token of a registered client, with which access tokens are requested as needed.
     RefreshToken {
         /// The registered client.
         client_id: String,
@@ -14,7 +14,7 @@ pub enum Credential {
         /// The token, which does not expire.
         refresh_token: Secret<String>,
     },
-    /// An access token, which ends after an hour and can't be renewed.
+    /// An access token, which expires after an hour and cannot be renewed.
     AccessToken(Secret<String>),
 }
 

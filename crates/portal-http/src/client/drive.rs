@@ -1,141 +1,143 @@
-//! Performs the steps of a [`CreateFlow`] in a task of its own: [`Creating`].
+//! Performs the steps of a [`Flow`] in a task of its own: [`Running`].
 
 use std::future::{Future, pending};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use portal_model::flow::{Activity, Intent, Jitter, NoAnswer, NotSent, Report, Step, TokenError};
-use portal_model::outcome::{NotCreated, Outcome};
-use portal_model::{CreateFlow, Response};
-use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, sleep, timeout};
+use portal_model::Outcome;
+use portal_model::flow::{
+    Activity, Effect, Event, Flow, Intent, Jitter, NoResponse, Step, TokenError,
+};
+use tokio::sync::{OwnedMutexGuard, oneshot, watch};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::Instrument as _;
 
 use super::Client;
-use super::baseline::Baseline;
+use super::slots::{Slot, Urgency};
 use super::token::Token;
-use super::transport::TransportError;
+use super::transport::{Bounds, after};
 
-/// Keeps the intent of a create while it is under way or in doubt, so that whoever comes after a
-/// crash can settle it with [`Client::resume`].
+/// Stores the intent of a call while it is under way or in doubt, so that a later process can
+/// recover it after a crash: see [`Client::recover_flow`].
 ///
-/// `()` keeps nothing.
+/// `()` stores nothing.
 ///
 /// # Cancel safety
 /// The futures run to their end, unless the runtime shuts down: a half-written intent must then
-/// read as the one before or as the new one.
-pub trait IntentSink: Send + 'static {
-    /// Keeps `intent` in place of the one before, durably: the POST is sent after that, and not at
-    /// all if it fails.
+/// read as the one before or as the new one. Blocking I/O belongs into `spawn_blocking`, since the
+/// flow's task shares its thread with others.
+pub trait IntentSink<O = Outcome>: Send + 'static {
+    /// Writes `intent` durably in place of the one before. The attempt is made after that, or not
+    /// at all if it fails.
     fn record(&mut self, intent: &Intent) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Forgets the intent: it is certain what came of it. If that fails, a resume finds out again.
-    fn clear(&mut self) -> impl Future<Output = io::Result<()>> + Send;
+    /// The call has ended; called once, before the outcome is delivered, if an intent was recorded
+    /// or the call began from one. After a certain outcome the intent may be removed. After an
+    /// unknown one it must stay, and the last attempt ended no later than now.
+    fn end(&mut self, outcome: &O) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-impl IntentSink for () {
+impl<O: Sync> IntentSink<O> for () {
     async fn record(&mut self, _: &Intent) -> io::Result<()> {
         Ok(())
     }
 
-    async fn clear(&mut self) -> io::Result<()> {
+    async fn end(&mut self, _: &O) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// A create that is being performed; a future of its outcome.
+/// A safe call that is being performed; a future of its outcome.
 ///
 /// # Cancel safety
-/// The create runs in a task of its own: dropped, it goes on to its end, so that a caller who hangs
-/// up leaves no doubt behind. [`stop`](Self::stop) ends it.
+/// The call runs in a task of its own. Dropping this does not stop it, so that a caller who hangs up
+/// leaves nothing in doubt; [`stop`](Self::stop) does.
 #[derive(Debug)]
 #[must_use = "its outcome says whether the portal exists"]
-pub struct Creating {
-    outcome: oneshot::Receiver<Outcome>,
+pub struct Running<O = Outcome> {
+    outcome: oneshot::Receiver<O>,
     activity: watch::Receiver<Activity>,
     stop: watch::Sender<bool>,
 }
 
-impl Creating {
-    /// What it is doing, now and with each change.
+impl<O> Running<O> {
+    /// What the call is doing, now and with each change.
     pub fn activity(&self) -> watch::Receiver<Activity> {
         self.activity.clone()
     }
 
-    /// Ends it, as for Ctrl-C. The outcome is an honest one, soon: in doubt where a POST is under
-    /// way or was before.
+    /// Stops the call, as for Ctrl-C. The outcome follows soon: unknown if a request is under way or
+    /// an earlier attempt is in doubt.
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }
 }
 
-impl Future for Creating {
-    type Output = Outcome;
+impl<O> Future for Running<O> {
+    type Output = O;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O> {
         match Pin::new(&mut self.outcome).poll(context) {
             Poll::Ready(Ok(outcome)) => Poll::Ready(outcome),
-            // `Task` sends an outcome whatever happens, so this one was polled after its end.
+            // `Task` sends an outcome in any case, so this one was polled after its end.
             Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
         }
     }
 }
 
-/// Starts to perform `flow`, which begins with `baseline` where there is one.
-pub(super) fn start(
+/// Starts to perform `flow`.
+pub(super) fn start<E: Effect>(
     client: Client,
-    flow: CreateFlow,
-    intents: impl IntentSink,
-    baseline: Option<Baseline>,
-) -> Creating {
+    flow: Flow<E>,
+    intents: impl IntentSink<E::Outcome>,
+) -> Running<E::Outcome> {
     let (outcome, outcome_receiver) = oneshot::channel();
     let (activity, activity_receiver) = watch::channel(flow.activity());
     let (stop, stop_receiver) = watch::channel(false);
-    let recorded = flow.intent().is_some();
     let task = Task {
         client,
+        has_intent: flow.intent().is_some(),
         end: End { flow, outcome: Some(outcome) },
         intents,
-        baseline,
-        recorded,
         activity,
         stop: stop_receiver,
         started: Instant::now(),
     };
-    tokio::spawn(task.run().instrument(tracing::info_span!("create")));
-    Creating { outcome: outcome_receiver, activity: activity_receiver, stop }
+    tokio::spawn(task.run().instrument(tracing::info_span!("flow")));
+    Running { outcome: outcome_receiver, activity: activity_receiver, stop }
 }
 
-struct Task<S> {
+struct Task<E: Effect, S> {
     client: Client,
-    end: End,
+    end: End<E>,
     intents: S,
-    baseline: Option<Baseline>,
     /// Whether the sink holds an intent.
-    recorded: bool,
+    has_intent: bool,
     activity: watch::Sender<Activity>,
     stop: watch::Receiver<bool>,
     started: Instant,
 }
 
-/// The flow, whose honest outcome is delivered whatever ends the task: a panic and a runtime that
+/// The flow, whose true outcome is delivered whatever ends the task: a panic and a runtime that
 /// shuts down too.
-struct End {
-    flow: CreateFlow,
-    outcome: Option<oneshot::Sender<Outcome>>,
+struct End<E: Effect> {
+    flow: Flow<E>,
+    outcome: Option<oneshot::Sender<E::Outcome>>,
 }
 
-impl End {
-    fn deliver(&mut self, outcome: Outcome) {
+impl<E: Effect> End<E> {
+    fn deliver(&mut self, outcome: E::Outcome) {
         if let Some(sender) = self.outcome.take() {
-            // Where nobody waits for it, nobody misses it.
+            // The caller may have hung up.
             let _ = sender.send(outcome);
         }
     }
 }
 
-impl Drop for End {
+impl<E: Effect> Drop for End<E> {
     fn drop(&mut self) {
         if self.outcome.is_some() {
             let outcome = self.flow.clone().abandon();
@@ -144,80 +146,127 @@ impl Drop for End {
     }
 }
 
-impl<S: IntentSink> Task<S> {
+impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
     async fn run(mut self) {
         let outcome = self.perform().await;
-        tracing::info!(name = outcome.name(), outcome = outcome.kind(), "over");
-        if outcome.is_certain() {
-            self.clear().await;
+        tracing::info!(?outcome, "ended");
+        if self.has_intent
+            && let Err(error) = self.intents.end(&outcome).await
+        {
+            // Recovery will find out again.
+            tracing::warn!(%error, "cannot update the intent");
         }
         self.end.deliver(outcome);
     }
 
     /// Step by step to the outcome.
-    async fn perform(&mut self) -> Outcome {
-        let client = self.client.clone();
+    async fn perform(&mut self) -> E::Outcome {
         let mut stopping = self.stop.clone();
+        let Some(_turn) = unless_stopped(&mut stopping, self.turn()).await else {
+            return self.abandoned();
+        };
         let mut token: Option<Token> = None;
+        let mut slot: Option<Slot> = None;
+        let mut has_begun = false;
         loop {
-            // Taken before the step, so that no request spends its time in a queue.
-            let Some(slot) = unless_stopped(&mut stopping, client.slot()).await else {
+            // Rule 13: once stopped, no request leaves.
+            if *stopping.borrow() {
                 return self.abandoned();
-            };
-            let now = self.started.elapsed();
-            let step = self.end.flow.step(now);
-            let limit = self.end.flow.time_limit(now);
+            }
+            // A slot is taken before the step, so that no timeout runs while it waits, and kept
+            // from the baseline to the end of the attempt: a flow that had to queue in between
+            // would find its deadline spent. Getting a token needs none.
+            if slot.is_none() && token.is_some() {
+                let acquired = self.client.slots().acquire(self.urgency(has_begun));
+                let in_time = timeout_at(self.deadline(), acquired);
+                match unless_stopped(&mut stopping, in_time).await {
+                    // Without one the deadline has passed: the flow ends by itself (rule 13).
+                    Some(acquired) => slot = acquired.ok(),
+                    None => return self.abandoned(),
+                }
+                has_begun = true;
+            }
+            let step = self.end.flow.step(self.started.elapsed());
             self.show_activity();
-            let report = match step {
+            let event = match step {
                 Step::Done(outcome) => return *outcome,
-                Step::Wait(time) => {
-                    drop(slot);
-                    match unless_stopped(&mut stopping, sleep(time)).await {
+                Step::WaitUntil(time) => {
+                    slot = None;
+                    let wait = sleep_until(after(self.started, time));
+                    match unless_stopped(&mut stopping, wait).await {
                         Some(()) => continue,
-                        None => None,
+                        None => return self.abandoned(),
                     }
                 }
-                Step::Authenticate { rejected } => {
-                    drop(slot);
-                    let work = timeout(limit, client.tokens().get(rejected));
+                Step::Authenticate { rejected, timeout: limit } => {
+                    slot = None;
+                    let work = timeout(limit, self.client.tokens().get(rejected));
                     let got = unless_stopped(&mut stopping, work).await;
-                    got.map(|got| match got.unwrap_or_else(|_| Err(too_late())) {
-                        Ok(got) => Report::Token(token.insert(got).id),
-                        Err(error) => Report::NoToken(error),
+                    let late = |_| Err(TokenError::NoResponse(NoResponse::TimedOut));
+                    got.map(|got| match got.unwrap_or_else(late) {
+                        Ok(got) => Event::Token(token.insert(got).id),
+                        Err(error) => Event::NoToken(error),
                     })
                 }
-                Step::LookUp(request) => {
-                    let look = client.exchange(request, token.as_ref(), limit);
-                    let work = async {
-                        match (&self.baseline, self.end.flow.activity()) {
-                            (Some(shared), Activity::LookingFirst) => {
-                                let list = timeout(limit, shared.get_or(look)).await;
-                                list.unwrap_or_else(|_| Err(NoAnswer::TimedOut.into()))
-                            }
-                            _ => look.await,
-                        }
-                    };
-                    unless_stopped(&mut stopping, work).await.map(report)
+                Step::List { request, timeout } => {
+                    let bounds = Bounds::new(timeout);
+                    let work = self.client.exchange(request, token.as_ref(), bounds);
+                    unless_stopped(&mut stopping, work).await.map(Event::from)
                 }
-                Step::Send(request) => {
-                    if let Err(error) = self.record().await {
-                        return self.not_sent(&format!("the intent can't be recorded: {error}"));
-                    }
-                    if *stopping.borrow() {
-                        return self.not_sent("stopped");
-                    }
-                    let work = client.exchange(request, token.as_ref(), limit);
-                    unless_stopped(&mut stopping, work).await.map(report)
+                Step::Record(intent) => {
+                    let event = self.record(&intent).await;
+                    // Rule 2: the write may have taken long, so a stop of the meantime must be seen
+                    // before the flow hands out the attempt, which then counts as under way.
+                    yield_now().await;
+                    Some(event)
+                }
+                Step::Send { request, timeout } => {
+                    let bounds = Bounds::new(timeout).over_new_connection();
+                    let work = self.client.exchange(request, token.as_ref(), bounds);
+                    unless_stopped(&mut stopping, work).await.map(Event::from)
                 }
             };
-            let Some(report) = report else { return self.abandoned() };
-            if let Err(error) = self.end.flow.report(self.started.elapsed(), jitter(), report) {
-                tracing::error!(%error, "the create stops");
+            let Some(event) = event else { return self.abandoned() };
+            let now = self.started.elapsed();
+            if let Err(error) = self.end.flow.handle(now, jitter(), event) {
+                // A bug here. The same step again could be a second attempt, so the flow ends.
+                tracing::error!(%error);
+                debug_assert!(false, "{error}");
                 return self.abandoned();
             }
-            if self.end.flow.intent().is_none() {
-                self.clear().await;
-            }
+        }
+    }
+
+    fn urgency(&self, has_begun: bool) -> Urgency {
+        match (self.end.flow.intent(), has_begun) {
+            (Some(_), _) => Urgency::InDoubt,
+            (None, true) => Urgency::Begun,
+            (None, false) => Urgency::New,
+        }
+    }
+
+    /// Rule 11 within one client: unless several portals are allowed, its creates run one after
+    /// another. The wait counts towards the deadline.
+    async fn turn(&mut self) -> Option<OwnedMutexGuard<()>> {
+        self.end.flow.start(Duration::ZERO);
+        if !self.end.flow.is_exclusive() {
+            return None;
+        }
+        let turn = self.client.turns().lock_owned();
+        // Past the deadline the flow ends by itself, with nothing sent.
+        timeout_at(self.deadline(), turn).await.ok()
+    }
+
+    fn deadline(&self) -> Instant {
+        after(self.started, self.end.flow.deadline())
+    }
+
+    async fn record(&mut self, intent: &Intent) -> Event {
+        // Even if writing fails, it may be there.
+        self.has_intent = true;
+        match self.intents.record(intent).await {
+            Ok(()) => Event::Recorded,
+            Err(error) => Event::NotRecorded(error.to_string()),
         }
     }
 
@@ -233,50 +282,19 @@ impl<S: IntentSink> Task<S> {
         });
     }
 
-    async fn record(&mut self) -> io::Result<()> {
-        if let Some(intent) = self.end.flow.intent() {
-            // Even where it fails it may be there.
-            self.recorded = true;
-            self.intents.record(&intent).await?;
-        }
-        Ok(())
-    }
-
-    async fn clear(&mut self) {
-        if self.recorded {
-            match self.intents.clear().await {
-                Ok(()) => self.recorded = false,
-                Err(error) => tracing::warn!(%error, "the intent of a settled create is left"),
-            }
-        }
-    }
-
-    fn abandoned(&self) -> Outcome {
+    fn abandoned(&self) -> E::Outcome {
         self.end.flow.clone().abandon()
-    }
-
-    /// The outcome where a POST was handed out but not begun.
-    fn not_sent(&mut self, why: &str) -> Outcome {
-        let report = Report::NotSent(NotSent::NotStarted(why.to_owned()));
-        let fits = self.end.flow.report(self.started.elapsed(), Jitter::NONE, report);
-        debug_assert_eq!(fits, Ok(()));
-        match self.abandoned() {
-            Outcome::NotCreated { name, reason: NotCreated::Stopped } if !*self.stop.borrow() => {
-                Outcome::NotCreated { name, reason: NotCreated::NotStarted(why.to_owned()) }
-            }
-            outcome => outcome,
-        }
     }
 }
 
-/// What `work` gives, unless it is stopped first.
+/// The output of `work`, unless the call is stopped first.
 async fn unless_stopped<T>(
     stop: &mut watch::Receiver<bool>,
     work: impl Future<Output = T>,
 ) -> Option<T> {
     let stopped = async {
         if stop.wait_for(|stop| *stop).await.is_err() {
-            // The caller is gone and can't stop it any more.
+            // The caller has gone and can't stop it any more.
             pending::<()>().await;
         }
     };
@@ -287,19 +305,7 @@ async fn unless_stopped<T>(
     }
 }
 
-fn report(answer: Result<Response, TransportError>) -> Report {
-    match answer {
-        Ok(answer) => Report::Answer(answer),
-        Err(TransportError::NotSent(why)) => Report::NotSent(why),
-        Err(TransportError::NoAnswer(why)) => Report::NoAnswer(why),
-    }
-}
-
-fn too_late() -> TokenError {
-    TokenError::Unreachable("no answer within the time-out".to_owned())
-}
-
-/// Without a random source it waits as long as it may.
+/// Without a random source the backoff is the longest one.
 fn jitter() -> Jitter {
     getrandom::u32().map_or(Jitter::FULL, Jitter::from_bits)
 }

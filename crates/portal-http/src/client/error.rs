@@ -1,9 +1,7 @@
 //! How a call fails: [`ClientError`].
 
-use portal_model::flow::{NoAnswer, NotSent, TokenError};
+use portal_model::flow::{NoResponse, NotSent, TokenError, TransportError};
 use portal_model::{ApiError, ResponseError, Unreadable};
-
-use super::transport::TransportError;
 
 /// Why [`Client::call`](super::Client::call) has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,27 +11,27 @@ pub enum ClientError {
     #[error("no access token: {0}")]
     Token(TokenError),
     /// The request certainly did not arrive.
-    #[error("the request was not sent: {0}")]
+    #[error("request not sent: {0}")]
     NotSent(NotSent),
-    /// The request may have arrived, and no whole answer came.
-    #[error("the answer was lost: {0}")]
-    NoAnswer(NoAnswer),
-    /// The service refused, in its own words.
+    /// The request may have arrived, and no complete response came.
+    #[error("response lost: {0}")]
+    NoResponse(NoResponse),
+    /// The service rejected the request.
     #[error(transparent)]
     Api(ApiError),
-    /// What came is not the service's answer.
+    /// The response is not the service's.
     #[error(transparent)]
     Unreadable(Unreadable),
 }
 
 impl ClientError {
-    /// Whether the request may have reached the service. Only where it did not is it safe to send
-    /// a create again without looking: that is what [`Client::create`](super::Client::create) does.
+    /// Whether the request may have reached the service. If so, a create must not be sent again
+    /// without a list: [`Client::create`](super::Client::create) does that.
     pub const fn may_have_been_sent(&self) -> bool {
         !matches!(self, Self::Token(_) | Self::NotSent(_))
     }
 
-    /// The service's own words, where it has said something.
+    /// The service's error, if it sent one.
     pub const fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(error) => Some(error),
@@ -52,7 +50,7 @@ impl From<TransportError> for ClientError {
     fn from(error: TransportError) -> Self {
         match error {
             TransportError::NotSent(why) => Self::NotSent(why),
-            TransportError::NoAnswer(why) => Self::NoAnswer(why),
+            TransportError::NoResponse(why) => Self::NoResponse(why),
         }
     }
 }
@@ -61,9 +59,9 @@ impl From<ResponseError> for ClientError {
     fn from(error: ResponseError) -> Self {
         match error {
             ResponseError::Api(error) => Self::Api(error),
-            ResponseError::Unreadable(answer) => Self::Unreadable(answer),
+            ResponseError::Unreadable(why) => Self::Unreadable(why),
             // `ResponseError` is non-exhaustive; a new kind would be added here with it.
-            other => Self::NoAnswer(NoAnswer::Broken(other.to_string())),
+            other => Self::NoResponse(NoResponse::Broken(other.to_string())),
         }
     }
 }

@@ -4,6 +4,7 @@ mod connect;
 mod proxy;
 mod tls;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,22 +17,25 @@ use http_body_util::Full;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use portal_model::flow::{NoAnswer, NotSent};
+use portal_model::flow::{NoResponse, NotSent, TransportError};
 use tokio::time::{Instant, timeout_at};
 
 use self::connect::{Connector, TookTooLong};
 pub use self::proxy::{InvalidProxy, Proxy};
 use self::tls::Tls;
 pub use self::tls::TlsError;
-use super::transport::{Bounds, Transport, TransportError, read, text};
+use super::base_url::is_this_machine;
+use super::transport::{Bounds, Transport, after, read, text};
 
 /// HTTP/1.1 over pooled connections, with TLS by rustls.
 ///
-/// Cloning is cheap, and clones share their connections. It trusts what the platform trusts, and
-/// [`ca_file`](HttpTransportBuilder::ca_file) beside that.
+/// Cloning is cheap, and clones share their connections. It trusts the certificates of the platform
+/// and those of [`ca_file`](HttpTransportBuilder::ca_file).
 #[derive(Clone, Debug)]
 pub struct HttpTransport {
-    client: Client<Connector, Full<Bytes>>,
+    pooled: Client<Connector, Full<Bytes>>,
+    /// Opens a connection for each request.
+    unpooled: Client<Connector, Full<Bytes>>,
     proxy: Arc<Proxy>,
 }
 
@@ -49,13 +53,13 @@ impl HttpTransport {
     fn assemble(builder: &HttpTransportBuilder, tls: Tls) -> Self {
         let proxy = Arc::new(builder.proxy.clone());
         let connector = Connector::new(proxy.clone(), tls, builder.connect_timeout);
-        let client = Client::builder(TokioExecutor::new())
-            // A request that was handed to a connection is never handed to another one.
-            .retry_canceled_requests(false)
-            .pool_idle_timeout(builder.idle_timeout)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Self { client, proxy }
+        let mut client = Client::builder(TokioExecutor::new());
+        // A request that was handed to a connection is never handed to another one.
+        client.retry_canceled_requests(false);
+        client.pool_idle_timeout(builder.idle_timeout).pool_timer(TokioTimer::new());
+        let pooled = client.build(connector.clone());
+        let unpooled = client.pool_max_idle_per_host(0).build(connector);
+        Self { pooled, unpooled, proxy }
     }
 }
 
@@ -80,38 +84,69 @@ impl Transport for HttpTransport {
         {
             request.headers_mut().insert(PROXY_AUTHORIZATION, credentials);
         }
+        let is_local = is_this_machine(request.uri());
+        let client = if bounds.new_connection { &self.unpooled } else { &self.pooled };
         let connection = capture_connection(&mut request);
-        let end = Instant::now() + bounds.time;
-        let response = match timeout_at(end, self.client.request(request)).await {
+        let end = after(Instant::now(), bounds.time);
+        let response = match timeout_at(end, client.request(request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(classify(&error)),
+            Ok(Err(error)) => return Err(classify(&error, is_local)),
             Err(_) if connection.connection_metadata().is_none() => {
                 return Err(NotSent::ConnectTimedOut.into());
             }
-            Err(_) => return Err(NoAnswer::TimedOut.into()),
+            Err(_) => return Err(NoResponse::TimedOut.into()),
         };
         let response = timeout_at(end, read(response, bounds.body)).await;
-        Ok(response.map_err(|_| NoAnswer::TimedOut)??)
+        Ok(response.map_err(|_| NoResponse::TimedOut)??)
     }
 }
 
-/// A request has certainly not arrived where there was no connection, or where the connection was
-/// gone before the request was taken off its queue. The latter hyper calls cancelled.
-fn classify(error: &Error) -> TransportError {
+/// A request has certainly not arrived if there was no connection, or if the connection closed before
+/// the request was taken off its queue, which hyper calls canceled.
+fn classify(error: &Error, is_local: bool) -> TransportError {
     let source = std::error::Error::source(error);
     if error.is_connect() {
-        return match find::<TookTooLong>(error) {
-            Some(_) => NotSent::ConnectTimedOut.into(),
-            None => NotSent::Connect(source.map_or_else(String::new, text)).into(),
+        if find::<TookTooLong>(error).is_some() {
+            return NotSent::ConnectTimedOut.into();
+        }
+        let why = source.map_or_else(String::new, text);
+        return if is_permanent(error, &why, is_local) {
+            NotSent::Permanent(why).into()
+        } else {
+            NotSent::Connect(why).into()
         };
     }
     match find::<hyper::Error>(error) {
-        Some(cancelled) if cancelled.is_canceled() => {
+        Some(canceled) if canceled.is_canceled() => {
             NotSent::NotStarted("the connection closed before the request was written".to_owned())
                 .into()
         }
-        _ => NoAnswer::Broken(source.map_or_else(|| error.to_string(), text)).into(),
+        _ => NoResponse::Broken(source.map_or_else(|| error.to_string(), text)).into(),
     }
+}
+
+/// Whether another try would fail like this one: an invalid certificate, an unknown host, or a port
+/// of this machine that nothing listens on. Other servers refuse connections while they restart.
+fn is_permanent(error: &Error, why: &str, is_local: bool) -> bool {
+    // `std` has no kind for what the resolver of the platform reports: glibc, musl, macOS, Windows.
+    const UNKNOWN_HOST: [&str; 4] = [
+        "Name or service not known",
+        "Name does not resolve",
+        "nodename nor servname provided",
+        "No such host is known",
+    ];
+    let io = find::<io::Error>(error);
+    let is_refused = io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused);
+    let tls = io.and_then(innermost).and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+        || is_local && is_refused
+        || UNKNOWN_HOST.iter().any(|text| why.contains(text))
+}
+
+/// The error inside of nested `io::Error`s, as the layers of TLS make them; `source` skips it.
+fn innermost(error: &io::Error) -> Option<&(dyn std::error::Error + 'static)> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref::<io::Error>().map_or(Some(inner), innermost)
 }
 
 fn find<'a, E: std::error::Error + 'static>(
@@ -150,14 +185,13 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// Certificates to trust, beside those of the platform: a PEM file.
+    /// Certificates to trust in addition to those of the platform: a PEM file.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
         self
     }
 
-    /// The certificate to show to a server that asks for one, with its chain, and its private key:
-    /// two PEM files, or twice the same.
+    /// The client certificate with its chain, and its private key: two PEM files, or twice the same.
     pub fn client_certificate(
         mut self,
         certificate: impl Into<PathBuf>,
@@ -167,23 +201,23 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// Longest time until a connection stands, the proxy's and the TLS handshake included. Default
-    /// 10 s. What it ends has certainly not been sent.
+    /// Timeout of connecting, to the proxy and the TLS handshake included. Default 10 s. After it
+    /// the request has certainly not been sent.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.connect_timeout = time;
         self
     }
 
-    /// How long a connection is kept without use. Default 30 s.
+    /// How long an idle connection is kept. Default 30 s.
     pub fn idle_timeout(mut self, time: Duration) -> Self {
         self.idle_timeout = time;
         self
     }
 
-    /// Reads the files and makes the transport.
+    /// Reads the files and builds the transport.
     ///
     /// # Errors
-    /// [`TlsError`] where a file can't be read or holds no certificate or key.
+    /// [`TlsError`] if a file cannot be read or has no certificate or key.
     pub fn build(self) -> Result<HttpTransport, TlsError> {
         let tls = Tls::read(self.ca_file.as_deref(), self.client_certificate.as_ref())?;
         Ok(HttpTransport::assemble(&self, tls))

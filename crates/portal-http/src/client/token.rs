@@ -1,4 +1,4 @@
-//! The access token of a client: one refresh in flight, whoever asks.
+//! The access token of a client: one refresh in flight at most.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -24,16 +24,16 @@ pub(super) struct Token {
 /// Where a client's tokens come from.
 #[derive(Clone)]
 pub(super) enum Tokens {
-    /// There is one, and never another.
+    /// One that cannot be renewed.
     Fixed(Secret<String>),
     Refreshed(Arc<Refreshed>),
 }
 
 impl Tokens {
-    /// The token to use now; where `rejected` is the one at hand, a new one.
+    /// The current token, or a new one if the current one is `rejected`.
     ///
     /// # Cancel safety
-    /// Dropped, a refresh goes on for whoever asks next.
+    /// Dropped, a refresh continues for the next caller.
     pub(super) async fn get(&self, rejected: Option<TokenId>) -> Result<Token, TokenError> {
         match (self, rejected) {
             (Self::Fixed(secret), None) => Ok(Token { id: TokenId(0), secret: secret.clone() }),
@@ -56,12 +56,12 @@ pub(super) struct Refreshed {
 #[derive(Default)]
 struct State {
     held: Option<Held>,
-    /// How many tokens there were: the id of the last one.
+    /// The id of the last token.
     count: u64,
     refresh: Option<Refresh>,
-    /// The credential is wrong, and stays so.
-    refused: Option<OAuthError>,
-    /// When a refresh that nobody waits for failed last.
+    /// The credentials are wrong; asking again does not help.
+    rejected: Option<OAuthError>,
+    /// When a refresh last failed.
     failed: Option<Instant>,
 }
 
@@ -103,25 +103,26 @@ impl Refreshed {
                 Some((TokenState::Fresh, token)) => return Ok(token),
                 Some((TokenState::Due, token)) => {
                     let paused = state.failed.is_some_and(|failed| failed.elapsed() < PAUSE);
-                    if state.refused.is_none() && !paused {
+                    if state.rejected.is_none() && !paused {
                         self.refresh(&mut state);
                     }
                     return Ok(token);
                 }
                 Some((TokenState::Dead, _)) | None => {}
             }
-            if let Some(error) = &state.refused {
-                return Err(TokenError::Refused(error.clone()));
+            if let Some(error) = &state.rejected {
+                return Err(TokenError::Rejected(error.clone()));
             }
             self.refresh(&mut state)
         };
         let result = refresh.wait_for(Option::is_some).await.map(|result| result.clone());
-        result.ok().flatten().unwrap_or_else(|| {
-            Err(TokenError::Local("the refresh was stopped before its end".to_owned()))
-        })
+        result
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| Err(TokenError::Local("the token refresh was aborted".to_owned())))
     }
 
-    /// The refresh in flight, which is started if there is none.
+    /// The refresh in flight; starts one if there is none.
     fn refresh(self: &Arc<Self>, state: &mut State) -> Refresh {
         if let Some(refresh) = &state.refresh
             && refresh.has_changed().is_ok()
@@ -139,12 +140,12 @@ impl Refreshed {
             let result = match result {
                 Ok(token) => Ok(state.hold(&token)),
                 Err(error) => {
-                    tracing::warn!(%error, "no new access token");
+                    tracing::warn!(%error, "cannot refresh the access token");
                     state.failed = Some(Instant::now());
-                    if let TokenError::Refused(error) = &error
+                    if let TokenError::Rejected(error) = &error
                         && error.is_wrong_credential()
                     {
-                        state.refused = Some(error.clone());
+                        state.rejected = Some(error.clone());
                     }
                     Err(error)
                 }
@@ -166,7 +167,7 @@ impl Refreshed {
             return Ok(found);
         }
         let _lock = self.cache.lock_boxed(&self.key).await.map_err(locked)?;
-        // Somebody else may have asked while this one waited.
+        // Another process may have refreshed it meanwhile.
         if let Some(found) = self.cached().await?.filter(is_new)
             && found.state(SystemTime::now()) == TokenState::Fresh
         {
@@ -177,7 +178,7 @@ impl Refreshed {
         let granted = CachedToken::new(&granted, SystemTime::now());
         self.api_url.learn(granted.api_domain.as_deref())?;
         if let Err(error) = self.cache.store_boxed(&self.key, &granted).await {
-            tracing::warn!(%error, "the new access token can't be kept for other processes");
+            tracing::warn!(%error, "cannot store the access token for other processes");
         }
         Ok(granted)
     }
@@ -206,5 +207,5 @@ impl State {
 }
 
 fn cache_failed(error: &std::io::Error) -> TokenError {
-    TokenError::Local(format!("the token cache can't be used: {error}"))
+    TokenError::Local(format!("cannot use the token cache: {error}"))
 }

@@ -15,23 +15,23 @@ use sha2::{Digest, Sha256};
 pub use self::file::FileTokenCache;
 use super::base_url::BaseUrl;
 
-/// Where processes share access tokens. The service grants ten in ten minutes to a refresh token,
-/// then locks it out; so of all who share a cache one asks, and the others read what it was given.
+/// Where processes share access tokens. The service grants a refresh token ten of them in ten minutes,
+/// then locks it out; so one of the processes that share a cache requests a token for all of them.
 ///
-/// A client loads; where there is nothing of use it locks, loads again, asks, stores, and unlocks.
+/// A client loads; without a valid token it locks, loads again, requests one, stores it, and unlocks.
 /// [`conformance::token_cache`](super::conformance::token_cache) checks an implementation.
 ///
 /// # Cancel safety
 /// Any future may be dropped: a `lock` must then not stay locked, and a `store` must leave the old
 /// token or the new one.
 pub trait TokenCache: Send + Sync + 'static {
-    /// Is unlocked by being dropped, and by the end of the process in any case.
+    /// Unlocks when it is dropped, and when the process ends.
     type Lock: Send;
 
-    /// The last token that was stored under `key`. What can't be understood is nothing.
+    /// The last token stored under `key`. An unreadable entry counts as absent.
     fn load(&self, key: &CacheKey) -> impl Future<Output = io::Result<Option<CachedToken>>> + Send;
 
-    /// Waits until nobody else holds the lock of `key`.
+    /// Acquires the lock of `key`.
     fn lock(&self, key: &CacheKey) -> impl Future<Output = io::Result<Self::Lock>> + Send;
 
     /// Replaces the token of `key`, whose lock is held.
@@ -42,9 +42,9 @@ pub trait TokenCache: Send + Sync + 'static {
     ) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-/// Tells credentials apart without showing them: a hash of the accounts server, the client, its
-/// secret and the refresh token, as 64 hexadecimal digits. With another secret there is another
-/// key, so that a wrong one is found out at once and not when the token ends.
+/// Tells credentials apart without revealing them: a hash of the accounts server, the client, its
+/// secret and the refresh token, as 64 hexadecimal digits. Another secret gives another key, so a
+/// wrong one is rejected at once and not when the cached token expires.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CacheKey(String);
 
@@ -70,24 +70,24 @@ impl CacheKey {
         Self(hash.finalize().iter().flat_map(hex).collect())
     }
 
-    /// Its digits, fit for the name of a file.
+    /// The digits, fit for a file name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// An access token with what must be known to use it later.
+/// An access token with what a later use needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CachedToken {
     /// The token.
     pub access_token: Secret<String>,
-    /// Where the answer said that the API is.
+    /// The API that the accounts server named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_domain: Option<String>,
-    /// When it ends, in seconds since the beginning of 1970.
+    /// When it expires, in seconds since 1970-01-01.
     pub expires_at: u64,
-    /// For how long it was granted, in seconds.
+    /// Its lifetime, in seconds.
     pub lifetime: u64,
 }
 
@@ -103,7 +103,7 @@ impl CachedToken {
         }
     }
 
-    /// For how long it was granted.
+    /// Its lifetime.
     pub fn expires_in(&self) -> Duration {
         Duration::from_secs(self.lifetime)
     }
@@ -116,7 +116,7 @@ impl CachedToken {
 }
 
 impl CachedToken {
-    /// Whether it is of use at `now`.
+    /// Whether it is valid at `now`.
     pub(super) fn state(&self, now: SystemTime) -> TokenState {
         TokenState::at(self.age(now), self.expires_in())
     }
@@ -126,7 +126,7 @@ fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// Keeps nothing: each client asks for itself.
+/// Stores nothing: each client requests its own token.
 pub(super) struct NoCache;
 
 impl TokenCache for NoCache {
@@ -147,7 +147,7 @@ impl TokenCache for NoCache {
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
 
-/// A [`TokenCache`] whose type doesn't show.
+/// A [`TokenCache`] without its type.
 pub(super) trait AnyTokenCache: Send + Sync {
     fn load_boxed<'a>(&'a self, key: &'a CacheKey) -> Boxed<'a, Option<CachedToken>>;
     fn lock_boxed<'a>(&'a self, key: &'a CacheKey) -> Boxed<'a, Box<dyn Send + 'a>>;

@@ -1,4 +1,4 @@
-//! What carries a request to the service and its answer back: [`Transport`].
+//! What carries a request to the service and its response back: [`Transport`].
 
 use std::error::Error;
 use std::future::{Future, poll_fn};
@@ -8,26 +8,26 @@ use std::time::Duration;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
-use portal_model::flow::{NoAnswer, NotSent};
+use portal_model::flow::{NoResponse, TransportError};
+use tokio::time::Instant;
 use tower_service::Service;
 
-/// Sends a request once, and waits for its answer.
+/// Sends a request once, and waits for its response.
 ///
 /// [`HttpTransport`](super::HttpTransport) is the one over sockets. Any tower service from
-/// `http::Request<Full<Bytes>>` to an `http::Response` is one too, be it a stack of one's own or
-/// the server in memory; since it does not say when a request leaves, everything that goes wrong in
-/// it counts as a lost answer. [`conformance::transport`](super::conformance::transport) checks an
+/// `http::Request<Full<Bytes>>` to an `http::Response` is one too, such as a stack of middleware or
+/// the server in memory. A service does not report when a request leaves, so every failure in it
+/// counts as a lost response. [`conformance::transport`](super::conformance::transport) checks an
 /// implementation.
 ///
 /// # Cancel safety
-/// The future may be dropped at any moment, and what it was sending may then arrive or not. A
-/// transport must not send a request after that, and never one request twice: the caller alone
-/// decides whether it is sent again.
+/// The future may be dropped at any moment; its request may or may not arrive then. A transport must
+/// not send a request after that, and never sends one twice: only the caller decides to repeat it.
 pub trait Transport: Send + Sync + 'static {
-    /// Sends `request`, whose URL is absolute, and reads its whole answer within `bounds`.
+    /// Sends `request`, whose URL is absolute, and reads the complete response within `bounds`.
     ///
     /// # Errors
-    /// [`TransportError::NotSent`] only where no byte of the request can have arrived.
+    /// [`TransportError::NotSent`] only if no byte of the request can have arrived.
     fn send(
         &self,
         request: http::Request<Bytes>,
@@ -39,32 +39,29 @@ pub trait Transport: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bounds {
-    /// Time from connecting to the last byte of the answer.
+    /// Time from connecting to the last byte of the response.
     pub time: Duration,
-    /// Bytes in the body of the answer.
+    /// Bytes in the body of the response.
     pub body: usize,
+    /// Whether to open a connection for this request. Set for a request that cannot be undone: on a
+    /// connection that was used before, a stray response could be taken for its own, and it could
+    /// be closed by the peer at that very moment.
+    pub new_connection: bool,
 }
 
 impl Bounds {
-    /// Most bytes that are read of an answer, which a long list may have: 64 MiB.
+    /// Longest body of a response, which a long list may have: 64 MiB.
     pub const BODY: usize = 64 << 20;
 
     /// This time, and [`BODY`](Self::BODY).
     pub const fn new(time: Duration) -> Self {
-        Self { time, body: Self::BODY }
+        Self { time, body: Self::BODY, new_connection: false }
     }
-}
 
-/// Why there is no whole answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TransportError {
-    /// The request certainly did not arrive.
-    #[error(transparent)]
-    NotSent(#[from] NotSent),
-    /// The request may have arrived.
-    #[error("the answer was lost: {0}")]
-    NoAnswer(#[from] NoAnswer),
+    /// The same, over a connection of its own.
+    pub(super) const fn over_new_connection(self) -> Self {
+        Self { new_connection: true, ..self }
+    }
 }
 
 impl<S, B> Transport for S
@@ -83,14 +80,14 @@ where
         bounds: Bounds,
     ) -> Result<http::Response<Bytes>, TransportError> {
         let mut service = self.clone();
-        let answer = async move {
+        let response = async move {
             poll_fn(|context| service.poll_ready(context)).await.map_err(broken)?;
             let response = service.call(request.map(Full::new)).await.map_err(broken)?;
             read(response, bounds.body).await
         };
-        tokio::time::timeout(bounds.time, answer)
+        tokio::time::timeout(bounds.time, response)
             .await
-            .map_err(|_| NoAnswer::TimedOut)?
+            .map_err(|_| NoResponse::TimedOut)?
             .map_err(Into::into)
     }
 }
@@ -99,29 +96,35 @@ where
 pub(super) async fn read<B>(
     response: http::Response<B>,
     limit: usize,
-) -> Result<http::Response<Bytes>, NoAnswer>
+) -> Result<http::Response<Bytes>, NoResponse>
 where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let (head, body) = response.into_parts();
     if body.size_hint().lower() > limit as u64 {
-        return Err(NoAnswer::TooLarge { limit });
+        return Err(NoResponse::TooLarge { limit });
     }
     let mut body = std::pin::pin!(body);
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
         if whole.len() + data.remaining() > limit {
-            return Err(NoAnswer::TooLarge { limit });
+            return Err(NoResponse::TooLarge { limit });
         }
         whole.put(data);
     }
     Ok(http::Response::from_parts(head, whole.freeze()))
 }
 
-fn broken(error: impl Into<Box<dyn Error + Send + Sync>>) -> NoAnswer {
-    NoAnswer::Broken(text(error.into().as_ref()))
+fn broken(error: impl Into<Box<dyn Error + Send + Sync>>) -> NoResponse {
+    NoResponse::Broken(text(error.into().as_ref()))
+}
+
+/// The moment `time` after `start`. A time without end, which no `Instant` holds, is thirty years.
+pub(super) fn after(start: Instant, time: Duration) -> Instant {
+    const THIRTY_YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    start.checked_add(time).unwrap_or_else(|| start + THIRTY_YEARS)
 }
 
 /// An error with all of its sources, in one line.
@@ -138,7 +141,7 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// A [`Transport`] whose type doesn't show.
+/// A [`Transport`] without its type.
 pub(super) trait AnyTransport: Send + Sync {
     fn send_boxed(&self, request: http::Request<Bytes>, bounds: Bounds) -> Sending<'_>;
 }

@@ -1,4 +1,4 @@
-//! [`Server`]: the accept loop, its limits, and an end that cuts nobody off.
+//! [`Server`]: the accept loop and graceful shutdown.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,51 +6,21 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::GracefulShutdown;
 use portal_store::Registry;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout_at};
 
+use super::connection::{ConnectionConfig, serve_connection};
+use super::connections::{Admission, Connections, Phase};
+use super::host::HostPolicy;
+use super::limits::ServerLimits;
+use super::log_limit::LogLimit;
 use super::service::PortalService;
-use super::silence::{TimedBody, TimedStream};
 
-/// What a [`Server`] puts up with.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct ServerLimits {
-    /// Connections at the same time; more wait until one ends. 1024.
-    pub connections: usize,
-    /// How long the head of a request may take, the wait for it on an idle connection included.
-    /// 30 seconds.
-    pub head_time: Duration,
-    /// The longest head, in bytes. 16 KiB.
-    pub head_size: usize,
-    /// How long the body of a request may take, from the end of its head. 30 seconds.
-    pub body_time: Duration,
-    /// How long a peer may take no part of its answer. 30 seconds.
-    pub silence: Duration,
-    /// How long calls may go on after the end was asked for. 10 seconds.
-    pub drain: Duration,
-}
-
-impl Default for ServerLimits {
-    fn default() -> Self {
-        Self {
-            connections: 1024,
-            head_time: Duration::from_secs(30),
-            head_size: 16 * 1024,
-            body_time: Duration::from_secs(30),
-            silence: Duration::from_secs(30),
-            drain: Duration::from_secs(10),
-        }
-    }
-}
+/// How often a connection that waits for room, a scarcity and a shutdown are looked at again.
+const TICK: Duration = Duration::from_millis(10);
 
 /// Serves a [`PortalService`] over plain HTTP/1.1.
 #[derive(Debug)]
@@ -58,17 +28,23 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     limits: ServerLimits,
+    allowed_hosts: Vec<String>,
 }
 
 impl Server {
-    /// Listens on `address`; port 0 takes any free one.
+    /// Binds to `address`; port 0 selects a free port.
     ///
     /// # Errors
-    /// [`BindError`], also where the port is in use.
+    /// [`BindError`] if the address is in use or cannot be bound.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let bound = async {
             let listener = TcpListener::bind(address).await?;
-            Ok(Self { address: listener.local_addr()?, listener, limits: ServerLimits::default() })
+            Ok(Self {
+                address: listener.local_addr()?,
+                listener,
+                limits: ServerLimits::default(),
+                allowed_hosts: Vec::new(),
+            })
         };
         bound.await.map_err(|source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse { address },
@@ -76,119 +52,194 @@ impl Server {
         })
     }
 
-    /// The same server with other limits.
+    /// Replaces the limits.
     #[must_use]
     pub fn with_limits(mut self, limits: ServerLimits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Where it listens.
+    /// Serves requests to the host `name` too.
+    ///
+    /// A server on a loopback address refuses requests to any host but loopback names, such as
+    /// `localhost`, and the host of [`public_url`](super::PortalServiceBuilder::public_url): a web
+    /// page could otherwise reach it under a name of its own (DNS rebinding).
+    #[must_use]
+    pub fn allow_host(mut self, name: impl Into<String>) -> Self {
+        self.allowed_hosts.push(name.into());
+        self
+    }
+
+    /// The address of the listener.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its base URL, such as `http://127.0.0.1:8780`.
+    /// The base URL, such as `http://127.0.0.1:8780`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Serves until `end` is ready, then takes no more connections and lets the calls that have
-    /// begun finish, for as long as [`ServerLimits::drain`] allows.
+    /// Serves until `shutdown` is ready, then accepts no more connections and waits for open
+    /// requests to complete, up to [`ServerLimits::shutdown_timeout`]. Connections without a
+    /// complete request do not delay it: see [`ServerLimits::shutdown_body_timeout`].
     ///
     /// # Cancel safety
-    /// Dropping the future closes every connection at once.
+    /// Dropping the future closes every connection at once: to end a shutdown early, select on a
+    /// second signal.
     pub async fn serve<R: Registry>(
         self,
         service: PortalService<R>,
-        end: impl Future<Output = ()>,
+        shutdown: impl Future<Output = ()>,
     ) {
-        let Self { listener, limits, .. } = self;
-        let permits = Arc::new(Semaphore::new(limits.connections));
+        let Self { listener, address, limits, allowed_hosts } = self;
+        let hosts = HostPolicy::new(address.ip(), &allowed_hosts, service.public_url());
+        let config = Arc::new(ConnectionConfig { service, hosts, limits });
+        let max_connections = limits.effective_max_connections();
+        if max_connections < limits.max_connections {
+            tracing::warn!(max_connections, "the limit on open files bounds the connections");
+        }
+        let table = Connections::new(max_connections, limits.max_connections_per_peer);
         let graceful = GracefulShutdown::new();
-        let mut connections = JoinSet::new();
-        let mut end = pin!(end);
+        let mut tasks = JoinSet::new();
+        let mut ids = 0..;
+        // Accepted, but there is no room for it yet.
+        let mut accepted: Option<(TcpStream, SocketAddr)> = None;
+        let mut tick = ticks();
+        let mut shutdown = pin!(shutdown);
         loop {
-            let accepted = async {
-                let permit = Arc::clone(&permits).acquire_owned().await;
-                (permit, listener.accept().await)
-            };
+            let is_scarce = table.are_scarce();
             tokio::select! {
+                // In this order: a flood of new connections must not keep ended ones from being
+                // counted, nor the server from shutting down.
                 biased;
-                () = &mut end => break,
-                Some(_) = connections.join_next() => {}
-                (permit, accepted) = accepted => match accepted {
-                    Ok((stream, _)) => {
-                        let connection = connection(stream, service.clone(), limits, graceful.watcher());
-                        connections.spawn(async move {
-                            connection.await;
-                            drop(permit);
-                        });
+                () = &mut shutdown => break,
+                Some(_) = tasks.join_next() => {}
+                _ = tick.tick(), if is_scarce || accepted.is_some() => {
+                    if is_scarce {
+                        close_slow(&table, limits.scarce_timeout);
                     }
-                    Err(error) => after_failed_accept(&error).await,
+                }
+                // Accepting comes before making room. No connection is closed for nothing, and the
+                // descriptor for one more is reserved.
+                result = listener.accept(), if accepted.is_none() => match result {
+                    Ok(connection) => accepted = Some(connection),
+                    Err(error) => after_failed_accept(&error, &table).await,
                 },
             }
+            let Some((stream, peer)) = accepted.take() else { continue };
+            match table.admit(peer.ip()) {
+                Admission::Open => {
+                    let registration = table.register(ids.next().unwrap_or_default(), peer.ip());
+                    let config = Arc::clone(&config);
+                    tasks.spawn(serve_connection(stream, config, registration, graceful.watcher()));
+                }
+                Admission::Wait => {
+                    warn_at_limit(table.len());
+                    accepted = Some((stream, peer));
+                }
+                Admission::Refuse => warn_at_share(peer),
+            }
         }
-        drop(listener);
-        if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
-            tracing::warn!(open = connections.len(), "connections were cut off after the drain");
+        drop((listener, accepted));
+        drain(&table, graceful, &limits).await;
+    }
+}
+
+fn ticks() -> Interval {
+    let mut ticks = interval(TICK);
+    // It is polled only at times, and must not make up for the ticks between.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Closes connections that have kept the server waiting for longer than it can afford now.
+fn close_slow(table: &Connections, timeout: Duration) {
+    static LIMIT: LogLimit = LogLimit::new();
+    let closed = table.close_waiting(&[Phase::Head, Phase::Body, Phase::Write], timeout);
+    if closed > 0
+        && let Some(suppressed) = LIMIT.pass()
+    {
+        tracing::warn!(closed, suppressed, "connections are scarce: closing slow ones");
+    }
+}
+
+/// Waits until all connections are closed, or closes those that take too long.
+async fn drain(table: &Connections, graceful: GracefulShutdown, limits: &ServerLimits) {
+    let started = Instant::now();
+    let mut tick = ticks();
+    let mut closed = pin!(timeout_at(started + limits.shutdown_timeout, graceful.shutdown()));
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut closed => {
+                if result.is_err() {
+                    let open = table.len();
+                    tracing::warn!(open, "shutdown timed out: closing connections with open requests");
+                }
+                return;
+            }
+            _ = tick.tick() => {
+                // Nothing is lost with them: no request of theirs has been received.
+                table.close_waiting(&[Phase::Head], Duration::ZERO);
+                if started.elapsed() >= limits.shutdown_body_timeout {
+                    table.close_waiting(&[Phase::Body], limits.shutdown_body_timeout);
+                }
+            }
         }
     }
 }
 
-async fn connection<R: Registry>(
-    stream: TcpStream,
-    service: PortalService<R>,
-    limits: ServerLimits,
-    watcher: Watcher,
-) {
-    // An answer is one small write: waiting for more to send only delays it.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "no TCP_NODELAY");
-    }
-    let service = service_fn(move |request: Request<Incoming>| {
-        service.call(request.map(|body| TimedBody::new(body, limits.body_time)))
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time)
-        .max_header_size(limits.head_size)
-        .title_case_headers(true)
-        .serve_connection(TokioIo::new(TimedStream::new(stream, limits.silence)), service);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended");
-    }
-}
-
-/// A connection that was gone before it was accepted is none of our business; without files or
-/// memory to accept one, trying again at once only burns time.
-async fn after_failed_accept(error: &io::Error) {
+/// Connections reset before `accept` are not our error. Without file descriptors or memory,
+/// retrying at once would only spin; closing a connection frees both.
+async fn after_failed_accept(error: &io::Error, table: &Connections) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    static LIMIT: LogLimit = LogLimit::new();
 
-    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        tracing::warn!(%error, "no connection can be accepted at the moment");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        return;
+    }
+    table.make_room();
+    if let Some(suppressed) = LIMIT.pass() {
+        let open = table.len();
+        tracing::error!(%error, open, suppressed, "failed to accept a connection");
+    }
+    sleep(TICK).await;
+}
+
+fn warn_at_limit(open: usize) {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(suppressed) = LIMIT.pass() {
+        tracing::warn!(open, suppressed, "connection limit reached: closing idle connections");
     }
 }
 
-/// Why a [`Server`] can't listen.
+fn warn_at_share(peer: SocketAddr) {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(suppressed) = LIMIT.pass() {
+        let peer = peer.ip();
+        tracing::warn!(%peer, suppressed, "connection limit of a peer reached: refusing connections");
+    }
+}
+
+/// Why a [`Server`] cannot listen.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
-    /// Something listens there already.
+    /// Another process listens on the address.
     #[error(
-        "{address} is in use: stop what listens there, or take another port (0 is any free one)"
+        "{address} is in use: stop the process that listens there or choose another port (0 selects a free one)"
     )]
     InUse {
-        /// Where to listen.
+        /// The address.
         address: SocketAddr,
     },
     /// Anything else.
-    #[error("can't listen on {address}")]
+    #[error("failed to listen on {address}")]
     Other {
-        /// Where to listen.
+        /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }

@@ -1,125 +1,168 @@
-//! Bodies: [`AnswerBody`] on the way out, which can break off on purpose, and reading one on the
-//! way in.
+//! Bodies: [`ResponseBody`], which a fault can abort, and the bounded receipt of a request's body.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
 
-/// The longest body of a request that is read: 64 KiB.
+/// Longest request body that is accepted: 64 KiB.
 pub const BODY_LIMIT: usize = 64 * 1024;
 
-/// How much of a body that is too long is read and thrown away, so that its client gets to read
-/// the answer instead of a reset connection: 1 MiB.
-const DISCARD_LIMIT: usize = 1024 * 1024;
+/// How much of a body that is too large is read and discarded: 1 MiB. Closing a connection with
+/// unread data resets it, and a reset can destroy the response before the client reads it.
+pub(super) const DISCARD_LIMIT: usize = 1024 * 1024;
 
-/// The body of a request, as far as it came.
+/// How long the body of a rejected request is read and discarded.
+pub(super) const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The body of a request, as far as it was received.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Received {
-    Whole(Bytes),
-    TooLong,
-    /// The client broke off.
-    Partial,
+pub(super) enum ReceivedBody {
+    Complete(Bytes),
+    TooLarge,
+    /// The client stopped, or took too long.
+    Incomplete,
 }
 
-/// Reads a body to its end.
-pub(super) async fn receive<B: Body>(body: B) -> Received {
+/// Receives a body to its end.
+pub(super) async fn receive<B: Body>(headers: &HeaderMap, body: B) -> ReceivedBody {
+    let limit = if expects_continue(headers) { BODY_LIMIT } else { DISCARD_LIMIT };
+    if body.size_hint().lower() > limit as u64 {
+        return ReceivedBody::TooLarge;
+    }
     let mut body = std::pin::pin!(body);
-    let mut whole = Vec::new();
+    let mut complete = Vec::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return Received::Partial };
+        let Ok(frame) = frame else { return ReceivedBody::Incomplete };
         let Ok(mut data) = frame.into_data() else { continue };
         length += data.remaining();
         if length > DISCARD_LIMIT {
-            return Received::TooLong;
+            return ReceivedBody::TooLarge;
         }
         while length <= BODY_LIMIT && data.has_remaining() {
             let chunk = data.chunk();
-            whole.extend_from_slice(chunk);
+            complete.extend_from_slice(chunk);
             data.advance(chunk.len());
         }
     }
-    if length > BODY_LIMIT { Received::TooLong } else { Received::Whole(whole.into()) }
+    if length > BODY_LIMIT {
+        ReceivedBody::TooLarge
+    } else {
+        ReceivedBody::Complete(complete.into())
+    }
 }
 
-/// The body of an answer of [`PortalService`](super::PortalService).
+/// Whether the client waits for `100 Continue` before it sends the body. hyper sends that when the
+/// body is first polled.
+fn expects_continue(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Reads and discards the body of a rejected request, within limits, so that the client gets to
+/// read the response: see [`DISCARD_LIMIT`].
+pub(super) async fn discard<B: Body>(headers: &HeaderMap, body: B) {
+    if body.is_end_stream()
+        || expects_continue(headers)
+        || body.size_hint().lower() > DISCARD_LIMIT as u64
+    {
+        return;
+    }
+    let mut body = std::pin::pin!(body);
+    let mut length = 0;
+    let discarded = tokio::time::timeout(DISCARD_TIMEOUT, async {
+        while let Some(Ok(frame)) = body.frame().await {
+            length += frame.data_ref().map_or(0, Buf::remaining);
+            if length > DISCARD_LIMIT {
+                break;
+            }
+        }
+    });
+    // Whether the body ended in time changes nothing: hyper closes the connection if it did not.
+    let _ = discarded.await;
+}
+
+/// The body of a response of [`PortalService`](super::PortalService).
 #[derive(Debug)]
-pub struct AnswerBody {
-    left: Option<Bytes>,
+pub struct ResponseBody {
+    remaining: Option<Bytes>,
     fault: Option<Fault>,
 }
 
-/// What a fault makes of a body.
+/// What a fault does to a body.
 #[derive(Debug)]
 enum Fault {
-    /// Bytes that are promised and never come.
+    /// Bytes that are announced and never sent.
     Missing(u64),
-    /// The whole answer is held back.
+    /// Nothing of the response is sent.
     Withheld,
 }
 
-impl AnswerBody {
-    pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self { left: Some(bytes.into()).filter(|bytes| !bytes.is_empty()), fault: None }
+impl ResponseBody {
+    pub(super) fn complete(bytes: impl Into<Bytes>) -> Self {
+        Self { remaining: Some(bytes.into()).filter(|bytes| !bytes.is_empty()), fault: None }
     }
 
-    /// Sends the first half of `bytes` and promises all of them.
+    /// Sends the first half of `bytes` and announces all of them.
     pub(super) fn cut(mut bytes: Bytes) -> Self {
         let missing = bytes.split_off(bytes.len() / 2).len();
-        Self { fault: Some(Fault::Missing(missing as u64)), ..Self::whole(bytes) }
+        Self { fault: Some(Fault::Missing(missing as u64)), ..Self::complete(bytes) }
     }
 
-    /// Breaks the connection before the head of the answer leaves it: hyper sends no head until
-    /// the first poll of the body has succeeded or has nothing to give yet.
+    /// Aborts the connection before the head of the response is sent: hyper writes no head before
+    /// the first poll of the body is ready or pending.
     pub(super) fn withheld() -> Self {
-        Self { left: None, fault: Some(Fault::Withheld) }
+        Self { remaining: None, fault: Some(Fault::Withheld) }
     }
 }
 
-impl Body for AnswerBody {
+impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = BrokenOff;
+    type Error = InjectedAbort;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        if let Some(bytes) = self.left.take() {
+    ) -> Poll<Option<Result<Frame<Bytes>, InjectedAbort>>> {
+        if let Some(bytes) = self.remaining.take() {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
         match self.fault {
             None => Poll::Ready(None),
-            // Nothing to give yet: what was given is flushed before the end comes.
+            // Pending once, so that hyper flushes what it has before it sees the error.
             Some(Fault::Missing(_)) => {
                 self.fault = Some(Fault::Withheld);
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-            Some(Fault::Withheld) => Poll::Ready(Some(Err(BrokenOff))),
+            Some(Fault::Withheld) => Poll::Ready(Some(Err(InjectedAbort))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left.is_none() && self.fault.is_none()
+        self.remaining.is_none() && self.fault.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let left = self.left.as_ref().map_or(0, Bytes::len) as u64;
+        let remaining = self.remaining.as_ref().map_or(0, Bytes::len) as u64;
         match self.fault {
-            None => SizeHint::with_exact(left),
-            Some(Fault::Missing(missing)) => SizeHint::with_exact(left + missing),
+            None => SizeHint::with_exact(remaining),
+            Some(Fault::Missing(missing)) => SizeHint::with_exact(remaining + missing),
             Some(Fault::Withheld) => SizeHint::default(),
         }
     }
 }
 
-/// The end of an answer that a [`FaultSpec`](super::FaultSpec) broke off.
+/// The error of a response body that a [`FaultSpec`](super::FaultSpec) aborts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the answer is broken off on purpose")]
-pub struct BrokenOff;
+#[error("response aborted by an injected fault")]
+pub struct InjectedAbort;
 
 #[cfg(test)]
 mod tests {
@@ -128,27 +171,48 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_body_is_read_up_to_its_limit_and_no_further() {
-        let of = |length: usize| receive(Full::new(Bytes::from(vec![b'x'; length])));
-        assert_eq!(of(0).await, Received::Whole(Bytes::new()));
-        assert_eq!(of(BODY_LIMIT).await, Received::Whole(vec![b'x'; BODY_LIMIT].into()));
-        assert_eq!(of(BODY_LIMIT + 1).await, Received::TooLong);
-        assert_eq!(of(DISCARD_LIMIT + 1).await, Received::TooLong);
+    async fn receive_reads_up_to_limit() {
+        let headers = HeaderMap::new();
+        let of = |length: usize| receive(&headers, Full::new(Bytes::from(vec![b'x'; length])));
+        assert_eq!(of(0).await, ReceivedBody::Complete(Bytes::new()));
+        assert_eq!(of(BODY_LIMIT).await, ReceivedBody::Complete(vec![b'x'; BODY_LIMIT].into()));
+        assert_eq!(of(BODY_LIMIT + 1).await, ReceivedBody::TooLarge);
+        assert_eq!(of(DISCARD_LIMIT + 1).await, ReceivedBody::TooLarge);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn discard_stops_after_timeout() {
+        let body = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, ()>>());
+        let started = tokio::time::Instant::now();
+        discard(&HeaderMap::new(), body).await;
+        assert_eq!(started.elapsed(), DISCARD_TIMEOUT);
     }
 
     #[tokio::test]
-    async fn a_body_that_breaks_off_is_not_taken_for_a_whole_one() {
-        let frames = [Ok(Frame::data(Bytes::from_static(b"{}"))), Err(BrokenOff)];
+    async fn discard_stops_at_limit() {
+        let frame = || Ok::<_, ()>(Frame::data(Bytes::from_static(&[b'x'; 1024])));
+        let (read, endless) = (std::cell::Cell::new(0), futures_util::stream::iter(0..));
+        let body = futures_util::StreamExt::map(endless, |chunk| {
+            read.set(chunk + 1);
+            frame()
+        });
+        discard(&HeaderMap::new(), StreamBody::new(body)).await;
+        assert_eq!(read.get(), DISCARD_LIMIT / 1024 + 1);
+    }
+
+    #[tokio::test]
+    async fn receive_aborted_body_is_incomplete() {
+        let frames = [Ok(Frame::data(Bytes::from_static(b"{}"))), Err(InjectedAbort)];
         let body = StreamBody::new(futures_util::stream::iter(frames));
-        assert_eq!(receive(body).await, Received::Partial);
+        assert_eq!(receive(&HeaderMap::new(), body).await, ReceivedBody::Incomplete);
     }
 
     #[tokio::test]
-    async fn a_cut_body_promises_all_of_it_and_ends_in_an_error() {
-        let mut body = AnswerBody::cut(Bytes::from_static(b"0123456789"));
+    async fn cut_body_announces_all_and_ends_in_error() {
+        let mut body = ResponseBody::cut(Bytes::from_static(b"0123456789"));
         assert_eq!(body.size_hint().exact(), Some(10));
         let sent = body.frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(sent, "01234");
-        assert_eq!(body.frame().await.unwrap().unwrap_err(), BrokenOff);
+        assert_eq!(body.frame().await.unwrap().unwrap_err(), InjectedAbort);
     }
 }

@@ -1,6 +1,6 @@
-//! Faults on purpose: what a server does wrong, so that people see how their own code takes it.
+//! Deliberate faults of a server, to test how a client copes with them: [`FaultSpec`].
 
-mod strike;
+mod injector;
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use http::Method;
 
-pub(super) use self::strike::Faults;
+pub(super) use self::injector::FaultInjector;
 
 /// One fault: `[METHOD ]POINT:ACTION[:N/M]`.
 ///
 /// | part | values |
 /// |---|---|
-/// | METHOD | `GET`, `POST`, `PUT`: calls under `/crm` with that method; `TOKEN`: calls of the token endpoint; absent: both kinds |
-/// | POINT | `request`: before anything is done; `committed`: after the call has done its work, for a create or a rename after it is durable, and before the answer. A refused call never gets there |
-/// | ACTION | `drop`: close the connection without an answer; `delay=DURATION`: wait; `429` or `429=SECONDS`: throttle; `500`; `html`: a gateway's page; `cut`: promise more body than is sent, then close; `expire`: the access token stops being valid |
-/// | N/M | of every M calls that match, N are hit, evenly spread and always the same ones; absent: all |
+/// | METHOD | `GET`, `POST`, `PUT`: requests under `/crm` with that method; `TOKEN`: requests to the token endpoint; absent: both kinds |
+/// | POINT | `request`: before the request has any effect; `committed`: after it took effect, for a create or a rename after it is durable, and before the response. A refused request never gets there |
+/// | ACTION | `drop`: close the connection without a response; `delay=DURATION`: wait; `429` or `429=SECONDS`: rate limit, with `Retry-After`; `500`; `html`: the error page of a gateway; `cut`: announce more body than is sent, then close; `expire`: invalidate the access token |
+/// | N/M | inject into N of every M matching requests, evenly spread and always the same ones; absent: all |
 ///
-/// Where several faults hit one call, their delays add up and the first of the others decides.
-/// `committed:429` is a lie that the service itself does not tell: a 429 says that nothing was done.
+/// If several faults match one request, their delays add up and the first other action decides.
+/// The service itself never sends `committed:429`: a 429 means that the request had no effect.
 ///
 /// ```
 /// use portal_http::server::FaultSpec;
@@ -31,22 +31,22 @@ pub(super) use self::strike::Faults;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultSpec {
-    calls: Calls,
+    matches: Matches,
     point: Point,
     action: Action,
-    /// How many of how many.
+    /// N of every M.
     share: (u32, u32),
 }
 
-/// The calls that a fault matches.
+/// The requests that a fault matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Calls {
+enum Matches {
     All,
     Crm(Method),
     Token,
 }
 
-/// Where in a call a fault strikes.
+/// When in a request a fault is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Point {
     Request,
@@ -57,14 +57,14 @@ pub(super) enum Point {
 enum Action {
     Delay(Duration),
     Expire,
-    End(Ending),
+    Respond(FaultResponse),
 }
 
-/// What a fault puts in the place of the answer.
+/// What a fault sends in place of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum FaultResponse {
     Drop,
-    Throttle(Option<u64>),
+    RateLimit(Option<u64>),
     Fail,
     Html,
     Cut,
@@ -78,13 +78,13 @@ impl FromStr for FaultSpec {
     }
 }
 
-/// Reads a whole specification; an error is the part that is wrong.
+/// Parses a specification; the error is the invalid part.
 fn parse(text: &str) -> Result<FaultSpec, String> {
-    let (calls, rest) = match text.split_once(' ') {
-        None => (Calls::All, text),
-        Some(("TOKEN", rest)) => (Calls::Token, rest),
+    let (matches, rest) = match text.split_once(' ') {
+        None => (Matches::All, text),
+        Some(("TOKEN", rest)) => (Matches::Token, rest),
         Some((method @ ("GET" | "POST" | "PUT"), rest)) => {
-            (Calls::Crm(method.parse().map_err(|_| method.to_owned())?), rest)
+            (Matches::Crm(method.parse().map_err(|_| method.to_owned())?), rest)
         }
         Some((unknown, _)) => return Err(unknown.to_owned()),
     };
@@ -99,7 +99,7 @@ fn parse(text: &str) -> Result<FaultSpec, String> {
         None => (1, 1),
         Some(share) => parse_share(share).ok_or(share)?,
     };
-    Ok(FaultSpec { calls, point, action: parse_action(action).ok_or(action)?, share })
+    Ok(FaultSpec { matches, point, action: parse_action(action).ok_or(action)?, share })
 }
 
 fn parse_action(text: &str) -> Option<Action> {
@@ -110,17 +110,19 @@ fn parse_action(text: &str) -> Option<Action> {
     Some(match (word, argument) {
         ("delay", Some(duration)) => Action::Delay(parse_duration(duration)?),
         ("expire", None) => Action::Expire,
-        ("drop", None) => Action::End(Ending::Drop),
-        ("429", None) => Action::End(Ending::Throttle(None)),
-        ("429", Some(seconds)) => Action::End(Ending::Throttle(Some(seconds.parse().ok()?))),
-        ("500", None) => Action::End(Ending::Fail),
-        ("html", None) => Action::End(Ending::Html),
-        ("cut", None) => Action::End(Ending::Cut),
+        ("drop", None) => Action::Respond(FaultResponse::Drop),
+        ("429", None) => Action::Respond(FaultResponse::RateLimit(None)),
+        ("429", Some(seconds)) => {
+            Action::Respond(FaultResponse::RateLimit(Some(seconds.parse().ok()?)))
+        }
+        ("500", None) => Action::Respond(FaultResponse::Fail),
+        ("html", None) => Action::Respond(FaultResponse::Html),
+        ("cut", None) => Action::Respond(FaultResponse::Cut),
         _ => return None,
     })
 }
 
-/// A whole number of `ms`, `s` or `m`.
+/// An integer with a unit: `ms`, `s` or `m`.
 fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(digits)?;
@@ -141,10 +143,10 @@ fn parse_share(text: &str) -> Option<(u32, u32)> {
 
 impl fmt::Display for FaultSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.calls {
-            Calls::All => {}
-            Calls::Crm(method) => write!(f, "{method} ")?,
-            Calls::Token => f.write_str("TOKEN ")?,
+        match &self.matches {
+            Matches::All => {}
+            Matches::Crm(method) => write!(f, "{method} ")?,
+            Matches::Token => f.write_str("TOKEN ")?,
         }
         f.write_str(match self.point {
             Point::Request => "request:",
@@ -156,12 +158,12 @@ impl fmt::Display for FaultSpec {
             }
             Action::Delay(duration) => write!(f, "delay={}ms", duration.as_millis()),
             Action::Expire => f.write_str("expire"),
-            Action::End(Ending::Drop) => f.write_str("drop"),
-            Action::End(Ending::Throttle(None)) => f.write_str("429"),
-            Action::End(Ending::Throttle(Some(seconds))) => write!(f, "429={seconds}"),
-            Action::End(Ending::Fail) => f.write_str("500"),
-            Action::End(Ending::Html) => f.write_str("html"),
-            Action::End(Ending::Cut) => f.write_str("cut"),
+            Action::Respond(FaultResponse::Drop) => f.write_str("drop"),
+            Action::Respond(FaultResponse::RateLimit(None)) => f.write_str("429"),
+            Action::Respond(FaultResponse::RateLimit(Some(seconds))) => write!(f, "429={seconds}"),
+            Action::Respond(FaultResponse::Fail) => f.write_str("500"),
+            Action::Respond(FaultResponse::Html) => f.write_str("html"),
+            Action::Respond(FaultResponse::Cut) => f.write_str("cut"),
         }?;
         match self.share {
             (1, 1) => Ok(()),
@@ -170,13 +172,13 @@ impl fmt::Display for FaultSpec {
     }
 }
 
-/// A text that is no [`FaultSpec`].
+/// The text is not a valid [`FaultSpec`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is no fault, since {wrong:?} is not understood: write [METHOD ]POINT:ACTION[:N/M] \
-     with METHOD one of GET, POST, PUT, TOKEN; POINT one of request, committed; ACTION one of \
-     drop, delay=300ms (or s, m), 429, 429=SECONDS, 500, html, cut, expire; and N of every M \
-     calls, such as 1/2"
+    "invalid fault {text:?}: unexpected {wrong:?}, expected [METHOD ]POINT:ACTION[:N/M] with \
+     METHOD one of GET, POST, PUT, TOKEN; POINT one of request, committed; ACTION one of drop, \
+     delay=300ms (or s, m), 429, 429=SECONDS, 500, html, cut, expire; and N of every M requests, \
+     such as 1/2"
 )]
 pub struct InvalidFaultSpec {
     text: String,
@@ -190,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_specification_survives_its_text() {
+    fn specification_round_trips() {
         for text in [
             "request:drop",
             "committed:delay=300ms",
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_specification_gets_one_sentence_with_the_grammar() {
+    fn invalid_specification_shows_grammar() {
         for (text, wrong) in [
             ("", ""),
             ("drop", "drop"),
@@ -236,7 +238,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_without_panic(text in any::<String>()) {
+        fn parse_never_panics(text in any::<String>()) {
             let _ = text.parse::<FaultSpec>();
         }
     }

@@ -1,194 +1,207 @@
-//! The limits of the service on calls, for whoever wants to meet them: concurrency and credits.
+//! [`ServerLimits`]: connection limits and timeouts, and the file descriptors they depend on.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
 use std::time::Duration;
 
-use portal_model::Timestamp;
-use portal_store::OrgId;
-
-/// What an org may do.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Allowance {
-    /// Calls at the same time, per org and client.
-    concurrent: usize,
-    /// Calls in 24 hours, per org.
-    credits: u64,
+/// Connection limits and timeouts of a [`Server`](super::Server).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerLimits {
+    /// Concurrent connections. Once they are all in use, the connection that has waited longest
+    /// for a complete head is closed for each new one. Default: 1024, or fewer if the process may
+    /// not open that many files: see [`raise_nofile_limit`].
+    pub max_connections: usize,
+    /// Concurrent connections of one address (IPv6: of one /64 network). Loopback addresses are
+    /// exempt. `None`, for a server behind a proxy, removes the limit. Default: 256.
+    pub max_connections_per_peer: Option<usize>,
+    /// Time to receive the head of a request, including the wait for it on an idle connection.
+    /// Default: 30 s.
+    pub header_read_timeout: Duration,
+    /// Largest head of a request, in bytes. Default: 16 KiB.
+    pub max_header_size: usize,
+    /// Time to receive the body of a request, from the end of its head. Default: 30 s.
+    pub body_timeout: Duration,
+    /// Time in which a peer must accept some part of its response. Default: 30 s.
+    pub write_timeout: Duration,
+    /// Replaces the three timeouts above, if it is shorter, while more than three quarters of the
+    /// connections are in use. Default: 5 s.
+    pub scarce_timeout: Duration,
+    /// Time for open requests to complete after shutdown has begun. Default: 10 s.
+    pub shutdown_timeout: Duration,
+    /// Time to receive the rest of a request's body after shutdown has begun. A connection without
+    /// a complete head is closed at once. Default: 2 s.
+    pub shutdown_body_timeout: Duration,
 }
 
-impl Allowance {
-    /// The Enterprise edition: 20 calls at the same time (documentation) and 50,000 credits, what
-    /// it has before any are added per user (ours).
-    pub(super) const ENTERPRISE: Self = Self { concurrent: 20, credits: 50_000 };
-}
-
-/// Counts the calls of every org.
-#[derive(Debug)]
-pub(super) struct Limits {
-    allowance: Allowance,
-    orgs: Mutex<HashMap<OrgId, Usage>>,
-}
-
-#[derive(Debug, Default)]
-struct Usage {
-    running: HashMap<String, usize>,
-    /// Calls by the hour that they fell into, oldest first.
-    by_hour: VecDeque<(i64, u64)>,
-}
-
-/// The right to one call, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Admission {
-    limits: Arc<Limits>,
-    org: OrgId,
-    client_id: String,
-    /// Shown once half of the credits are used.
-    pub(super) credits_remaining: Option<u64>,
-}
-
-/// There is no room for the call now.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Throttled {
-    /// When to try again, from now.
-    pub(super) retry_after: Duration,
-}
-
-const HOUR: i64 = 3600;
-
-impl Limits {
-    pub(super) fn new(allowance: Allowance) -> Arc<Self> {
-        Arc::new(Self { allowance, orgs: Mutex::default() })
-    }
-
-    /// Counts a call of `client_id` in `org`, unless it is one too many. A refused call costs no
-    /// credit.
-    pub(super) fn admit(
-        self: &Arc<Self>,
-        org: OrgId,
-        client_id: &str,
-        now: Timestamp,
-    ) -> Result<Admission, Throttled> {
-        let Allowance { concurrent, credits } = self.allowance;
-        let mut orgs = self.orgs();
-        let usage = orgs.entry(org).or_default();
-        let used = usage.used_at(now);
-        if used >= credits {
-            let free_at = usage.by_hour.front().map_or(0, |(hour, _)| (hour + 25) * HOUR);
-            let seconds = u64::try_from(free_at - now.unix_seconds()).unwrap_or_default();
-            return Err(Throttled { retry_after: Duration::from_secs(seconds.max(1)) });
-        }
-        let running = usage.running.entry(client_id.to_owned()).or_default();
-        if *running >= concurrent {
-            return Err(Throttled { retry_after: Duration::from_secs(1) });
-        }
-        *running += 1;
-        usage.count(now);
-        let left = credits - used - 1;
-        Ok(Admission {
-            limits: Arc::clone(self),
-            org,
-            client_id: client_id.to_owned(),
-            credits_remaining: (left <= credits / 2).then_some(left),
-        })
-    }
-
-    fn orgs(&self) -> MutexGuard<'_, HashMap<OrgId, Usage>> {
-        // Every change under the lock is whole, so a panic elsewhere leaves nothing half done.
-        self.orgs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Usage {
-    /// The calls of the last 24 hours; whole hours are dropped, so a call counts for up to 25.
-    fn used_at(&mut self, now: Timestamp) -> u64 {
-        let oldest = now.unix_seconds().div_euclid(HOUR) - 24;
-        while self.by_hour.front().is_some_and(|(hour, _)| *hour < oldest) {
-            self.by_hour.pop_front();
-        }
-        self.by_hour.iter().map(|(_, calls)| calls).sum()
-    }
-
-    fn count(&mut self, now: Timestamp) {
-        let hour = now.unix_seconds().div_euclid(HOUR);
-        match self.by_hour.back_mut() {
-            Some((last, calls)) if *last >= hour => *calls += 1,
-            _ => self.by_hour.push_back((hour, 1)),
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 1024,
+            max_connections_per_peer: Some(256),
+            header_read_timeout: Duration::from_secs(30),
+            max_header_size: 16 * 1024,
+            body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            scarce_timeout: Duration::from_secs(5),
+            shutdown_timeout: Duration::from_secs(10),
+            shutdown_body_timeout: Duration::from_secs(2),
         }
     }
 }
 
-impl Drop for Admission {
-    fn drop(&mut self) {
-        let mut orgs = self.limits.orgs();
-        let running = orgs.get_mut(&self.org).map(|usage| &mut usage.running);
-        if let Some(running) = running
-            && let Some(count) = running.get_mut(&self.client_id)
-        {
-            *count -= 1;
-            if *count == 0 {
-                running.remove(&self.client_id);
-            }
+impl ServerLimits {
+    /// [`max_connections`](Self::max_connections), if the process may open that many files.
+    pub(super) fn effective_max_connections(&self) -> usize {
+        let available = nofile_limit().map_or(usize::MAX, available_for_connections);
+        self.max_connections.min(available).max(1)
+    }
+}
+
+/// File descriptors that connections leave to the rest of the process: its database, its log, and
+/// the connections that are accepted before another one is closed.
+const RESERVED_FILES: u64 = 64;
+
+fn available_for_connections(files: u64) -> usize {
+    let available = files.saturating_sub(RESERVED_FILES).max(files / 2).max(1);
+    usize::try_from(available).unwrap_or(usize::MAX)
+}
+
+#[cfg(unix)]
+fn nofile_limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+#[cfg(not(unix))]
+fn nofile_limit() -> Option<u64> {
+    None
+}
+
+/// Raises the soft limit on open files of this process to its hard limit. The usual soft limit,
+/// 1024 or 256, is less than a server needs for [`ServerLimits::max_connections`].
+///
+/// Call it once when a server process starts. It has no effect on Windows.
+///
+/// # Errors
+/// The error of the system; the limit is unchanged.
+pub fn raise_nofile_limit() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        /// What macOS accepts at most, whatever hard limit it reports.
+        const OPEN_MAX: u64 = 10_240;
+
+        let mut limit = getrlimit(Resource::Nofile);
+        let target = match limit.maximum {
+            hard if cfg!(not(target_vendor = "apple")) => hard,
+            hard => Some(hard.map_or(OPEN_MAX, |hard| hard.min(OPEN_MAX))),
+        };
+        let is_raise = match (limit.current, target) {
+            (Some(soft), Some(target)) => target > soft,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if is_raise {
+            limit.current = target;
+            setrlimit(Resource::Nofile, limit)?;
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use portal_store::Registry as _;
-
+    use super::super::{body, connections, log_limit, service};
     use super::*;
-    use crate::server::LocalServer;
 
-    const NOON: i64 = 1_764_504_000;
-
-    async fn any_org() -> OrgId {
-        let server = LocalServer::start().await.unwrap();
-        let token = server.access_token().await.unwrap();
-        let now = crate::server::service::system_time();
-        server.registry().principal(token.expose(), now).await.unwrap().unwrap().org.id
+    #[test]
+    fn connections_leave_files_to_the_process() {
+        assert_eq!(available_for_connections(1024), 960);
+        assert_eq!(available_for_connections(256), 192);
+        assert_eq!(available_for_connections(64), 32);
+        assert_eq!(available_for_connections(0), 1);
     }
 
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_unix_seconds(NOON + seconds).unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_client_has_its_own_share_of_concurrency_and_a_call_that_ends_makes_room() {
-        let limits = Limits::new(Allowance { concurrent: 2, credits: 100 });
-        let org = any_org().await;
-        let first = limits.admit(org, "one", at(0)).unwrap();
-        let _second = limits.admit(org, "one", at(0)).unwrap();
-        let _other = limits.admit(org, "other", at(0)).unwrap();
-        let refused = limits.admit(org, "one", at(0)).unwrap_err();
-        assert_eq!(refused.retry_after, Duration::from_secs(1));
-        drop(first);
-        assert!(limits.admit(org, "one", at(0)).is_ok());
-    }
-
-    #[tokio::test]
-    async fn the_enterprise_edition_has_20_calls_at_once_and_50_000_a_day() {
-        let limits = Limits::new(Allowance::ENTERPRISE);
-        let org = any_org().await;
-        let running: Vec<_> = (0..20).map(|_| limits.admit(org, "one", at(0)).unwrap()).collect();
-        assert!(limits.admit(org, "one", at(0)).is_err());
-        drop(running);
-        for _ in 20..50_000 {
-            limits.admit(org, "one", at(0)).unwrap();
+    /// As the documentation writes it.
+    fn written(value: Duration) -> String {
+        match value.subsec_millis() {
+            0 => format!("{} s", value.as_secs()),
+            _ => format!("{} ms", value.as_millis()),
         }
-        assert!(limits.admit(org, "one", at(0)).is_err());
     }
 
-    #[tokio::test]
-    async fn credits_show_once_half_are_used_and_come_back_after_a_day() {
-        let limits = Limits::new(Allowance { concurrent: 1, credits: 4 });
-        let org = any_org().await;
-        let shown: Vec<_> = (0..4)
-            .map(|minute| limits.admit(org, "one", at(minute * 60)).unwrap().credits_remaining)
-            .collect();
-        assert_eq!(shown, [None, Some(2), Some(1), Some(0)]);
-        let refused = limits.admit(org, "one", at(600)).unwrap_err();
-        let free_at = 600 + i64::try_from(refused.retry_after.as_secs()).unwrap();
-        assert!(limits.admit(org, "one", at(free_at - 1)).is_err());
-        assert!(limits.admit(org, "one", at(free_at)).is_ok());
+    fn written_bytes(bytes: usize) -> String {
+        if bytes >= 1024 * 1024 {
+            format!("{} MiB", bytes / 1024 / 1024)
+        } else {
+            format!("{} KiB", bytes / 1024)
+        }
+    }
+
+    /// Name and default of every field.
+    fn fields() -> Vec<(&'static str, String)> {
+        // In full, so that a new field does not compile until it is documented.
+        let ServerLimits {
+            max_connections,
+            max_connections_per_peer,
+            header_read_timeout,
+            max_header_size,
+            body_timeout,
+            write_timeout,
+            scarce_timeout,
+            shutdown_timeout,
+            shutdown_body_timeout,
+        } = ServerLimits::default();
+        vec![
+            ("max_connections", max_connections.to_string()),
+            ("max_connections_per_peer", max_connections_per_peer.unwrap().to_string()),
+            ("header_read_timeout", written(header_read_timeout)),
+            ("max_header_size", written_bytes(max_header_size)),
+            ("body_timeout", written(body_timeout)),
+            ("write_timeout", written(write_timeout)),
+            ("scarce_timeout", written(scarce_timeout)),
+            ("shutdown_timeout", written(shutdown_timeout)),
+            ("shutdown_body_timeout", written(shutdown_body_timeout)),
+        ]
+    }
+
+    #[test]
+    fn readme_lists_every_limit_with_its_default() {
+        let mut limits = fields();
+        limits.extend([
+            ("max_in_flight", service::DEFAULT_MAX_IN_FLIGHT.to_string()),
+            ("BODY_LIMIT", written_bytes(body::BODY_LIMIT)),
+            ("DISCARD_LIMIT", written_bytes(body::DISCARD_LIMIT)),
+            ("DISCARD_TIMEOUT", written(body::DISCARD_TIMEOUT)),
+            ("HEAD_GRACE", written(connections::HEAD_GRACE)),
+            ("BODY_GRACE", written(connections::BODY_GRACE)),
+            ("RESERVED_FILES", RESERVED_FILES.to_string()),
+            ("LOG_INTERVAL", written(log_limit::LOG_INTERVAL)),
+        ]);
+        let readme = include_str!("../../README.md").lines();
+        let table =
+            readme.skip_while(|line| *line != "| limit | default | flag | meaning |").skip(2);
+        let rows = table.take_while(|line| line.starts_with('|')).map(|row| {
+            let mut cells = row.split('|').map(|cell| cell.trim().trim_matches('`'));
+            (cells.nth(1).unwrap(), cells.next().unwrap().to_owned())
+        });
+        assert_eq!(rows.collect::<Vec<_>>(), limits);
+    }
+
+    #[test]
+    fn rustdoc_of_every_limit_states_its_default() {
+        let source = include_str!("limits.rs");
+        for (name, default) in fields() {
+            let docs = source.split(&format!("    pub {name}: ")).next().unwrap();
+            let documented = docs.rsplit("Default: ").next().unwrap();
+            assert!(documented.starts_with(&default), "{name}: {documented}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn raised_soft_limit_is_not_below_before() {
+        let before = nofile_limit();
+        raise_nofile_limit().unwrap();
+        assert!(nofile_limit().is_none_or(|now| before.is_some_and(|before| now >= before)));
     }
 }

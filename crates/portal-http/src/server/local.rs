@@ -1,4 +1,4 @@
-//! [`LocalServer`]: a server for a test, in one line.
+//! [`LocalServer`]: a server for a test.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -14,20 +14,21 @@ use portal_store::{
 use tokio::task::JoinHandle;
 
 use super::accept::{BindError, Server};
+use super::access_log::AccessLogEntry;
 use super::fault::FaultSpec;
-use super::log::CallLog;
-use super::service::{PortalService, PortalServiceBuilder, system_time};
+use super::service::{PortalService, PortalServiceBuilder};
+use super::state::system_time;
 
 const CLIENT_ID: &str = "1000.LOCALCLIENT";
 const CLIENT_SECRET: &str = "local-client-secret";
 const REFRESH_TOKEN: &str = "1000.local.refresh";
-/// What the server's own access tokens come from, so that they don't count against the limits of
-/// the refresh token that it tells.
+/// Grants the server's own access tokens, so that they don't count against the quota of the
+/// refresh token it publishes.
 const OWN_REFRESH_TOKEN: &str = "1000.local.own";
 
-/// A server on a free port of 127.0.0.1, for a test. It ends when it is dropped.
+/// A server on a free port of 127.0.0.1, for a test. Dropping it stops it.
 ///
-/// It has one org, without a limit of portals, whose credentials it tells, and those of the
+/// It has one org without a portal limit, whose credentials it returns, and the orgs of the
 /// [seed](LocalServerBuilder::seed).
 ///
 /// ```
@@ -51,15 +52,15 @@ pub struct LocalServer<R = MemoryRegistry> {
 }
 
 impl LocalServer {
-    /// A server that keeps everything in memory.
+    /// Starts a server with all data in memory.
     ///
     /// # Errors
-    /// [`StartError`], where there is no free port.
+    /// [`StartError`] if no port is free.
     pub async fn start() -> Result<Self, StartError> {
         Self::builder().start().await
     }
 
-    /// A server to be adjusted.
+    /// Configures a server.
     pub fn builder() -> LocalServerBuilder {
         let ahead = Arc::new(AtomicI64::new(0));
         let clock = Arc::clone(&ahead);
@@ -73,7 +74,7 @@ impl LocalServer {
 }
 
 impl<R: Registry> LocalServer<R> {
-    /// Its base URL, for calls of the API and of OAuth alike.
+    /// The base URL, of the API and of the accounts server alike.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -88,34 +89,34 @@ impl<R: Registry> LocalServer<R> {
         Secret::new(CLIENT_SECRET.to_owned())
     }
 
-    /// The refresh token of its org, good for every operation on portals.
+    /// The refresh token of its org, with the scope of every operation on portals.
     pub fn refresh_token(&self) -> Secret<String> {
         Secret::new(REFRESH_TOKEN.to_owned())
     }
 
-    /// A new access token of its org, without a call.
+    /// Issues an access token of its org, without a request.
     ///
     /// # Errors
-    /// [`RegistryError`], where the registry fails.
+    /// [`RegistryError`] if the registry fails.
     pub async fn access_token(&self) -> Result<Secret<String>, RegistryError> {
         access_token(&self.registry, self.now()).await
     }
 
-    /// The portals of its org, in the order of their creation: what a test compares with what its
-    /// client believes.
+    /// The portals of its org in order of creation, to compare with what the client under test
+    /// reports.
     ///
     /// # Errors
-    /// [`RegistryError`], where the registry fails.
+    /// [`RegistryError`] if the registry fails.
     pub async fn portals(&self) -> Result<Vec<Portal>, RegistryError> {
         self.registry.portals(self.org).await
     }
 
-    /// What it keeps everything in.
+    /// The registry that holds its data.
     pub fn registry(&self) -> &R {
         &self.registry
     }
 
-    /// Moves its clock ahead, so that a test sees a token expire without waiting for it.
+    /// Moves its clock forward, to test expiry without waiting.
     pub fn advance(&self, by: Duration) {
         self.ahead.fetch_add(i64::try_from(by.as_secs()).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
@@ -137,7 +138,7 @@ impl<R> Drop for LocalServer<R> {
     }
 }
 
-/// Adjusts a [`LocalServer`].
+/// Configures a [`LocalServer`].
 #[derive(Debug)]
 pub struct LocalServerBuilder<R = MemoryRegistry> {
     seed: Seed,
@@ -153,38 +154,41 @@ impl<R: Registry> LocalServerBuilder<R> {
         self
     }
 
-    /// Keeps everything in `registry`, where it would be in memory.
+    /// Keeps the data in `registry` instead of in memory.
     #[must_use]
     pub fn registry<S: Registry>(self, registry: S) -> LocalServerBuilder<S> {
         let Self { seed, service, ahead } = self;
-        LocalServerBuilder { seed, service: service.over(registry), ahead }
+        LocalServerBuilder { seed, service: service.with_registry(registry), ahead }
     }
 
-    /// Adds orgs beside its own.
+    /// Adds orgs to its own.
     #[must_use]
     pub fn seed(mut self, seed: Seed) -> Self {
         self.seed.orgs.extend(seed.orgs);
         self
     }
 
-    /// Enforces the limits of the service: see [`PortalServiceBuilder::enforce_limits`].
+    /// Enforces the quotas of the service: see [`PortalServiceBuilder::enforce_limits`].
     #[must_use]
     pub fn enforce_limits(mut self) -> Self {
         self.service = self.service.enforce_limits();
         self
     }
 
-    /// What is told of every call.
+    /// Registers a callback invoked for every request: see [`PortalServiceBuilder::on_request`].
     #[must_use]
-    pub fn on_call(mut self, on_call: impl Fn(&CallLog) + Send + Sync + 'static) -> Self {
-        self.service = self.service.on_call(on_call);
+    pub fn on_request(
+        mut self,
+        on_request: impl Fn(&AccessLogEntry) + Send + Sync + 'static,
+    ) -> Self {
+        self.service = self.service.on_request(on_request);
         self
     }
 
-    /// Starts it.
+    /// Starts the server.
     ///
     /// # Errors
-    /// [`StartError`], where there is no free port or the registry fails.
+    /// [`StartError`] if no port is free or the registry fails.
     pub async fn start(self) -> Result<LocalServer<R>, StartError> {
         let Self { mut seed, service, ahead } = self;
         let registry = service.registry.clone();
@@ -192,7 +196,7 @@ impl<R: Registry> LocalServerBuilder<R> {
         let now = time_ahead(&ahead);
         registry.apply_seed(&seed, now).await?;
         let token = access_token(&registry, now).await?;
-        let org = registry.principal(token.expose(), now).await?.ok_or_else(not_there)?.org.id;
+        let org = registry.principal(token.expose(), now).await?.ok_or_else(revoked)?.org.id;
         let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = server.url();
         let task = tokio::spawn(server.serve(service.build(), std::future::pending()));
@@ -207,10 +211,10 @@ async fn access_token<R: Registry>(
     let grant = Grant::RefreshToken(Secret::new(OWN_REFRESH_TOKEN.to_owned()));
     let request = TokenRequest::new(CLIENT_ID, CLIENT_SECRET.to_owned(), grant);
     let granted = registry.grant(&request, TokenRules::LifetimesOnly, now).await?;
-    granted.map(|token| token.access_token).map_err(|_| not_there())
+    granted.map(|token| token.access_token).map_err(|_| revoked())
 }
 
-fn not_there() -> RegistryError {
+fn revoked() -> RegistryError {
     RegistryError::NotApplied("the credentials of the local org were revoked".to_owned())
 }
 
@@ -234,14 +238,14 @@ fn own_org() -> SeedOrg {
     }
 }
 
-/// Why a [`LocalServer`] does not start.
+/// Why a [`LocalServer`] fails to start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// It can't listen.
+    /// It cannot listen.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// Its registry fails.
+    /// Its registry failed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
 }

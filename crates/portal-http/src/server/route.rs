@@ -1,9 +1,9 @@
-//! From a path and a method to one operation, with the service's answers to the others.
+//! [`Route`]: the operation that a method and a path name.
 
 use http::Method;
 use portal_model::{ApiError, ApiVersion, GetPortal, oauth};
 
-/// What a request asks for.
+/// The target of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// Under `/crm/{version}`.
@@ -14,7 +14,7 @@ pub(super) enum Route {
     Revoke,
 }
 
-/// An operation of the API; a name is decoded.
+/// An operation of the API; names are percent-decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     List,
@@ -26,7 +26,7 @@ pub(super) enum Operation {
 }
 
 impl Route {
-    /// Checks path, version and method, in this order.
+    /// Checks path, version and method, in this order, as the service does.
     pub(super) fn of(method: &Method, path: &str) -> Result<Self, ApiError> {
         let accounts = |route| match *method {
             Method::POST => Ok(route),
@@ -74,7 +74,8 @@ impl Route {
             .ok_or_else(ApiError::invalid_request_method)
     }
 
-    /// Whether it changes what is kept: it runs on when its client hangs up.
+    /// Whether a request of this method can have an effect: such a request completes even if its
+    /// client disconnects.
     pub(super) fn is_change(method: &Method) -> bool {
         matches!(*method, Method::POST | Method::PUT)
     }
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_in_the_path_is_decoded() {
+    fn path_name_is_decoded() {
         assert_eq!(
             get("/crm/v7/settings/portals/a%20b%2Fc"),
             Ok(Route::Crm(ApiVersion::V7, Operation::Get("a b/c".to_owned())))
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_looks_like_a_version_is_one() {
+    fn version_segment_is_validated() {
         for version in ["v3", "v9", "v2.1", "v7.0", "v07", "v18446744073709551616"] {
             assert_eq!(get(&format!("/crm/{version}/org")), Err(ErrorCode::ApiNotSupported));
         }
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_is_checked_before_the_version_and_the_version_before_the_method() {
+    fn checks_path_then_version_then_method() {
         let code = |path| Route::of(&Method::DELETE, path).unwrap_err().code;
         assert_eq!(code("/crm/v9/nothing"), ErrorCode::InvalidUrlPattern);
         assert_eq!(code("/crm/v9/settings/portals"), ErrorCode::ApiNotSupported);
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_beside_the_known_ones_are_unknown() {
+    fn unknown_paths_are_invalid() {
         for path in [
             "",
             "*",

@@ -1,4 +1,4 @@
-//! [`PortalService`]: the API as a service, and what of it can be adjusted.
+//! [`PortalService`]: the API as a service, and its builder.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -6,121 +6,169 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::SystemTime;
 
 use http::Request;
 use hyper::body::Body;
 use portal_model::{ApiError, Timestamp};
 use portal_store::{Registry, TokenRules};
+use tokio::sync::Semaphore;
 
-use super::body::{AnswerBody, receive};
-use super::call::Call;
-use super::fault::{FaultSpec, Faults};
-use super::limits::{Allowance, Limits};
-use super::log::CallLog;
+use super::access_log::AccessLogEntry;
+use super::authorize::access;
+use super::body::{ReceivedBody, ResponseBody, discard, receive};
+use super::dispatch::{dispatch, overloaded, rejected};
+use super::fault::FaultSpec;
+use super::quota::{Allowance, Quotas};
+use super::request::ServerRequest;
 use super::route::Route;
+use super::state::{Clock, OnRequest, ServiceState, system_time};
 
-/// The API as a service of hyper and of tower: it can be served alone, or mounted beside the
-/// routes of an application.
+/// Default of [`PortalServiceBuilder::max_in_flight`].
+pub(super) const DEFAULT_MAX_IN_FLIGHT: usize = 2048;
+
+/// The API as a hyper and tower service: serve it alone, or mount it beside the routes of an
+/// application.
 ///
-/// A clone is a handle to the same service. It is generic over the body of a request, so any
-/// framework's will do.
+/// A clone is a handle to the same service. The service is generic over the request body, so it
+/// works with any framework's.
 ///
 /// # Cancel safety
-/// A call that may change something goes its way once its request has arrived, whether its client
-/// waits for the answer or not; it needs a tokio runtime for that.
+/// A request that can have an effect completes once it has been received, even if its client
+/// disconnects. The service spawns it, which requires a tokio runtime with timers enabled.
 pub struct PortalService<R> {
-    inner: Arc<Inner<R>>,
+    state: Arc<ServiceState<R>>,
 }
-
-pub(super) struct Inner<R> {
-    pub(super) registry: R,
-    pub(super) public_url: Option<String>,
-    pub(super) token_rules: TokenRules,
-    pub(super) limits: Option<Arc<Limits>>,
-    pub(super) faults: Faults,
-    pub(super) on_call: Option<OnCall>,
-    pub(super) clock: Clock,
-}
-
-type OnCall = Box<dyn Fn(&CallLog) + Send + Sync>;
-type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 impl<R: Registry> PortalService<R> {
-    /// The service over `registry`, without limits and faults.
+    /// A service over `registry`, without quotas and faults.
     pub fn new(registry: R) -> Self {
         Self::builder(registry).build()
     }
 
-    /// The service over `registry`, to be adjusted.
+    /// Builds a service over `registry`.
     pub fn builder(registry: R) -> PortalServiceBuilder<R> {
         PortalServiceBuilder {
             registry,
             public_url: None,
             enforce_limits: false,
+            max_in_flight: DEFAULT_MAX_IN_FLIGHT,
             faults: Vec::new(),
-            on_call: None,
+            on_request: None,
             clock: Box::new(system_time),
         }
     }
 
-    fn answer<B>(&self, request: Request<B>) -> AnswerFuture
+    fn respond<B>(&self, request: Request<B>) -> ResponseFuture
     where
         B: Body<Data: Send> + Send + 'static,
     {
-        let inner = Arc::clone(&self.inner);
+        let state = Arc::clone(&self.state);
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            let call = Call {
-                method: head.method,
-                uri: head.uri,
-                headers: head.headers,
-                body: receive(body).await,
+            // The limit on connections does not bound requests: those whose client disconnected
+            // continue without a connection.
+            let Ok(permit) = Arc::clone(&state.in_flight).try_acquire_owned() else {
+                discard(&head.headers, body).await;
+                return Ok(rejected(&state, &head, overloaded(&head)).into_http());
             };
-            let reply = if Route::is_change(&call.method) {
-                tokio::spawn(async move { inner.logged(&call).await })
-                    .await
-                    .unwrap_or_else(|_| ApiError::internal_error().into())
+            // Authentication comes before the body, so that an unknown caller costs no memory.
+            let access = access(&state, &head).await;
+            let body = if access.is_ok() {
+                receive(&head.headers, body).await
             } else {
-                inner.logged(&call).await
+                discard(&head.headers, body).await;
+                ReceivedBody::Incomplete
             };
-            Ok(reply.into_http())
+            let request = ServerRequest { head, body };
+            let response = if Route::is_change(&request.head.method) {
+                // Spawned, because hyper drops this future when the client disconnects: a create
+                // must not stop half way, and its client may learn of it later.
+                tokio::spawn(async move {
+                    let response = dispatch(&state, &request, access).await;
+                    drop(permit);
+                    response
+                })
+                .await
+                .unwrap_or_else(|_| ApiError::internal_error().into())
+            } else {
+                dispatch(&state, &request, access).await
+            };
+            Ok(response.into_http())
         })
     }
 }
 
-/// Adjusts a [`PortalService`].
+/// What [`Server`](super::Server) needs beside the service's interface.
+impl<R: Registry> PortalService<R> {
+    pub(super) fn public_url(&self) -> Option<&str> {
+        self.state.public_url.as_deref()
+    }
+
+    /// Responds with `error`, whatever the request is.
+    pub(super) fn reject<B>(&self, request: Request<B>, error: ApiError) -> ResponseFuture
+    where
+        B: Body<Data: Send> + Send + 'static,
+    {
+        let state = Arc::clone(&self.state);
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            discard(&head.headers, body).await;
+            Ok(rejected(&state, &head, error.into()).into_http())
+        })
+    }
+}
+
+/// Configures a [`PortalService`].
 pub struct PortalServiceBuilder<R> {
     pub(super) registry: R,
     public_url: Option<String>,
     enforce_limits: bool,
+    max_in_flight: usize,
     faults: Vec<FaultSpec>,
-    on_call: Option<OnCall>,
+    on_request: Option<OnRequest>,
     clock: Clock,
 }
 
 impl<R: Registry> PortalServiceBuilder<R> {
-    /// The same over another registry.
-    pub(super) fn over<S>(self, registry: S) -> PortalServiceBuilder<S> {
-        let Self { registry: _, public_url, enforce_limits, faults, on_call, clock } = self;
-        PortalServiceBuilder { registry, public_url, enforce_limits, faults, on_call, clock }
+    /// Replaces the registry.
+    pub(super) fn with_registry<S>(self, registry: S) -> PortalServiceBuilder<S> {
+        let Self { registry: _, public_url, enforce_limits, max_in_flight, .. } = self;
+        let Self { faults, on_request, clock, .. } = self;
+        PortalServiceBuilder {
+            registry,
+            public_url,
+            enforce_limits,
+            max_in_flight,
+            faults,
+            on_request,
+            clock,
+        }
     }
 
-    /// The base URL that clients reach the service by, where it is not the scheme and `Host` of
-    /// their requests: behind a proxy that speaks TLS, or mounted under a path. It is what token
-    /// answers say under `api_domain`.
+    /// Sets the base URL of the service as clients see it, which token responses name as
+    /// `api_domain`. The default is the scheme and `Host` of each request, which is wrong behind a
+    /// TLS proxy and under a path.
     #[must_use]
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_url = Some(url.into().trim_end_matches('/').to_owned());
         self
     }
 
-    /// Enforces the limits of the service, as its Enterprise edition has them: 10 access tokens
-    /// per refresh token in 10 minutes and 15 alive, 20 calls at the same time per org and client,
-    /// and 50,000 calls per org in 24 hours.
+    /// Enforces the quotas of the service's Enterprise edition: 10 access tokens per refresh token
+    /// in 10 minutes and 15 valid ones, 20 concurrent requests per org and client, and 50,000
+    /// requests per org in 24 hours.
     #[must_use]
     pub fn enforce_limits(mut self) -> Self {
         self.enforce_limits = true;
+        self
+    }
+
+    /// Bounds the requests in flight, those included whose client has disconnected. More are
+    /// refused with 429 before they are authenticated. Default: 2048, twice
+    /// [`ServerLimits::max_connections`](super::ServerLimits::max_connections).
+    #[must_use]
+    pub fn max_in_flight(mut self, max_in_flight: usize) -> Self {
+        self.max_in_flight = max_in_flight;
         self
     }
 
@@ -131,24 +179,28 @@ impl<R: Registry> PortalServiceBuilder<R> {
         self
     }
 
-    /// What is told of every call. It is called before the answer is sent and should be quick.
+    /// Registers a callback invoked for every request, before its response is sent. It runs on the
+    /// request's task: do not block in it.
     #[must_use]
-    pub fn on_call(mut self, on_call: impl Fn(&CallLog) + Send + Sync + 'static) -> Self {
-        self.on_call = Some(Box::new(on_call));
+    pub fn on_request(
+        mut self,
+        on_request: impl Fn(&AccessLogEntry) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_request = Some(Box::new(on_request));
         self
     }
 
-    /// The time to go by, where it is not the system's: for tests of what expires.
+    /// Replaces the system's clock, to test expiry.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Box::new(clock);
         self
     }
 
-    /// The service.
+    /// Builds the service.
     pub fn build(self) -> PortalService<R> {
         PortalService {
-            inner: Arc::new(Inner {
+            state: Arc::new(ServiceState {
                 registry: self.registry,
                 public_url: self.public_url,
                 token_rules: if self.enforce_limits {
@@ -156,40 +208,30 @@ impl<R: Registry> PortalServiceBuilder<R> {
                 } else {
                     TokenRules::LifetimesOnly
                 },
-                limits: self.enforce_limits.then(|| Limits::new(Allowance::ENTERPRISE)),
+                quotas: self.enforce_limits.then(|| Quotas::new(Allowance::ENTERPRISE)),
+                in_flight: Arc::new(Semaphore::new(self.max_in_flight)),
                 faults: self.faults.into_iter().collect(),
-                on_call: self.on_call,
+                on_request: self.on_request,
                 clock: self.clock,
             }),
         }
     }
 }
 
-/// The time of the system, to the second.
-pub(super) fn system_time() -> Timestamp {
-    let seconds = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_secs()).ok())
-        .unwrap_or_default();
-    #[expect(clippy::expect_used, reason = "a clock past the year 9999 serves nobody")]
-    Timestamp::from_unix_seconds(seconds).expect("the system's clock stands before the year 10000")
-}
-
-type AnswerFuture =
-    Pin<Box<dyn Future<Output = Result<http::Response<AnswerBody>, Infallible>> + Send>>;
+pub(super) type ResponseFuture =
+    Pin<Box<dyn Future<Output = Result<http::Response<ResponseBody>, Infallible>> + Send>>;
 
 impl<R, B> hyper::service::Service<Request<B>> for PortalService<R>
 where
     R: Registry,
     B: Body<Data: Send> + Send + 'static,
 {
-    type Response = http::Response<AnswerBody>;
+    type Response = http::Response<ResponseBody>;
     type Error = Infallible;
-    type Future = AnswerFuture;
+    type Future = ResponseFuture;
 
-    fn call(&self, request: Request<B>) -> AnswerFuture {
-        self.answer(request)
+    fn call(&self, request: Request<B>) -> ResponseFuture {
+        self.respond(request)
     }
 }
 
@@ -198,22 +240,22 @@ where
     R: Registry,
     B: Body<Data: Send> + Send + 'static,
 {
-    type Response = http::Response<AnswerBody>;
+    type Response = http::Response<ResponseBody>;
     type Error = Infallible;
-    type Future = AnswerFuture;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> AnswerFuture {
-        self.answer(request)
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        self.respond(request)
     }
 }
 
 impl<R> Clone for PortalService<R> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self { state: Arc::clone(&self.state) }
     }
 }
 
@@ -225,6 +267,6 @@ impl<R> fmt::Debug for PortalServiceBuilder<R> {
 
 impl<R> fmt::Debug for PortalService<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PortalService").field("faults", &self.inner.faults).finish_non_exhaustive()
+        f.debug_struct("PortalService").field("faults", &self.state.faults).finish_non_exhaustive()
     }
 }

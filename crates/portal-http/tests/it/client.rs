@@ -5,9 +5,14 @@ mod cache;
 #[cfg(feature = "server")]
 mod chaos;
 mod drive;
+mod driver;
+#[cfg(feature = "server")]
+mod gateway;
 #[cfg(feature = "server")]
 mod memory;
 mod peer;
+mod queue;
+mod retry;
 mod script;
 #[cfg(feature = "server")]
 mod table;

@@ -15,6 +15,8 @@ mod cases;
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "server")]
+mod drivers;
+#[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
 mod wire;

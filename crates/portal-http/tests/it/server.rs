@@ -1,11 +1,13 @@
-//! The server over real sockets, spoken to in bytes.
+//! The server over real sockets, with requests written as bytes.
 
 mod any_request;
 mod axum;
 mod connections;
 mod create;
 mod faults;
+mod host;
 mod local;
+mod modules;
 mod oauth;
 mod table;
 

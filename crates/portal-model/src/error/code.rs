@@ -49,7 +49,7 @@ macro_rules! codes {
 codes! {
     /// A mandatory field is missing. Documented for create.
     MandatoryNotFound = "MANDATORY_NOT_FOUND",
-    /// A value of the wrong kind or length, or a body that is no JSON. Documented for create.
+    /// A value of the wrong kind or length, or a body that is not JSON. Documented for create.
     InvalidData = "INVALID_DATA",
     /// A character that is not alphanumeric. Documented for create.
     PatternNotMatched = "PATTERN_NOT_MATCHED",
@@ -85,7 +85,7 @@ codes! {
     InvalidRequestMethod = "INVALID_REQUEST_METHOD",
     /// The request is malformed.
     BadRequest = "BAD_REQUEST",
-    /// The body is no JSON.
+    /// The body is not JSON.
     JsonParseError = "JSON_PARSE_ERROR",
     /// The body or a parameter could not be read.
     UnableToParseDataType = "UNABLE_TO_PARSE_DATA_TYPE",

@@ -1,100 +1,151 @@
-//! How patient a create is: [`Policy`].
+//! How long a flow tries, and what it may do: [`Policy`].
 
 use std::time::Duration;
 
-/// How long a create tries, and what it may do. The defaults suit a person at a terminal and a
-/// job in the night.
+/// How long a flow tries, and what it may do. The defaults suit a person at a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Longest time for one request, from connecting to the last byte of its answer. The driver
-    /// keeps it. Default 30 s.
+    /// Timeout of the irreversible request, from connecting to the last byte of the response. A
+    /// slow success is worth more than a doubt, so this is long. Default 60 s.
     pub attempt_timeout: Duration,
-    /// Longest time for the whole create. Default 120 s.
+    /// Timeout of a list, and of getting a token. Default 10 s.
+    pub read_timeout: Duration,
+    /// Time for the whole flow. Default 300 s.
     pub deadline: Duration,
-    /// How long after a lost answer the service may still apply the request, or not yet show what
-    /// it applied: only a look-up later than this proves an absence. Default 10 s.
-    pub settle: Duration,
-    /// The back-off of the first retry, which doubles with each. Default 200 ms.
+    /// How long an attempt may still take effect after it ended without a response of the service.
+    /// Default 60 s.
+    pub processing_time: Duration,
+    /// How long a list may lag behind an effect. Default 10 s.
+    pub list_lag: Duration,
+    /// The backoff of the first retry, which doubles with each. Default 1 s.
     pub backoff_base: Duration,
-    /// Longest back-off. Default 10 s.
+    /// Longest backoff. Default 10 s.
     pub backoff_max: Duration,
-    /// Most POSTs per name. Default 5.
-    pub max_posts: u32,
-    /// Create even where the org has a portal of another name. Default no.
+    /// Most attempts per name that may have been sent. Default 3: one, and two repeats.
+    pub max_attempts: u32,
+    /// Create even if the org has a portal of another name. Default no.
     pub allow_another: bool,
+    /// How to find out whose a taken name is. Default [`NameTaken::Verify`].
+    pub name_taken: NameTaken,
+    /// How often a request is tried while nothing is in doubt: 5 times.
+    pub(super) max_tries: u32,
+    /// How long it is tried: 20 s.
+    pub(super) try_time: Duration,
+}
+
+/// How to find out whose a taken name is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NameTaken {
+    /// List at once, and again one list lag after the response: a portal of this org that is
+    /// younger than that may be missing from the first list.
+    #[default]
+    Verify,
+    /// List once. A name that the list does not show is reported as taken with an undetermined
+    /// owner. For sign-up forms, which ask for another name in any case.
+    AtOnce,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            attempt_timeout: Duration::from_secs(30),
-            deadline: Duration::from_secs(120),
-            settle: Duration::from_secs(10),
-            backoff_base: Duration::from_millis(200),
+            attempt_timeout: Duration::from_secs(60),
+            read_timeout: Duration::from_secs(10),
+            deadline: Duration::from_secs(300),
+            processing_time: Duration::from_secs(60),
+            list_lag: Duration::from_secs(10),
+            backoff_base: Duration::from_secs(1),
             backoff_max: Duration::from_secs(10),
-            max_posts: 5,
+            max_attempts: 3,
             allow_another: false,
+            name_taken: NameTaken::Verify,
+            max_tries: 5,
+            try_time: Duration::from_secs(20),
         }
     }
 }
 
 impl Policy {
-    /// The time that must be left for a POST: an attempt, `settle`, and a look-up. So a POST whose
-    /// answer is lost can still be cleared up before the deadline.
-    pub fn time_for_a_post(&self) -> Duration {
-        self.attempt_timeout.saturating_mul(2).saturating_add(self.settle)
+    /// The defaults for unattended runs over many orgs: a deadline of 15 minutes.
+    pub fn batch() -> Self {
+        Self { deadline: Duration::from_secs(15 * 60), ..Self::default() }
     }
 
-    /// Checks that a POST can be sent however long the first look takes.
-    ///
-    /// # Errors
-    /// [`DeadlineTooShort`] where the deadline does not cover a look-up and
-    /// [`Self::time_for_a_post`].
-    pub fn check(&self) -> Result<(), DeadlineTooShort> {
-        if self.deadline >= self.time_for_a_post().saturating_add(self.attempt_timeout) {
-            Ok(())
-        } else {
-            Err(DeadlineTooShort {
-                deadline: self.deadline,
-                attempt_timeout: self.attempt_timeout,
-                settle: self.settle,
-            })
+    /// The defaults for a server on this machine that is known to finish a request within a second
+    /// of its end and to list what it did at once. Never for the live service.
+    pub fn rehearsal() -> Self {
+        Self {
+            processing_time: Duration::from_secs(1),
+            list_lag: Duration::ZERO,
+            ..Self::default()
         }
     }
 
-    /// The back-off before retry number `retry`, counted from 0, with full jitter.
+    /// The time that must be left for an attempt: the attempt, the processing time and list lag
+    /// after it, and a list. An attempt whose response is lost can still be verified before the
+    /// deadline.
+    pub fn time_for_an_attempt(&self) -> Duration {
+        self.attempt_timeout.saturating_add(self.time_to_verify())
+    }
+
+    /// The time that proof of absence takes after an attempt without a response, with its list.
+    fn time_to_verify(&self) -> Duration {
+        self.absence_after(false).saturating_add(self.read_timeout)
+    }
+
+    /// How long after the end of an attempt a list must begin to prove absence (rule 5). A service
+    /// that has finished needs no more processing time.
+    pub(super) fn absence_after(&self, has_finished: bool) -> Duration {
+        let processing = if has_finished { Duration::ZERO } else { self.processing_time };
+        processing.saturating_add(self.list_lag)
+    }
+
+    /// Checks that an attempt fits the deadline, after a first list that takes as long as it may.
+    ///
+    /// # Errors
+    /// [`DeadlineTooShort`].
+    pub fn check(&self) -> Result<(), DeadlineTooShort> {
+        let needed = self.time_for_an_attempt().saturating_add(self.read_timeout);
+        if self.deadline >= needed {
+            Ok(())
+        } else {
+            Err(DeadlineTooShort { deadline: self.deadline, needed })
+        }
+    }
+
+    /// The backoff before retry number `retry`, counted from 0: between half of it and all of it,
+    /// so that many clients spread out and none retries at once.
     pub(super) fn backoff(&self, retry: u32, jitter: Jitter) -> Duration {
         let doubled =
             self.backoff_base.saturating_mul(1_u32.checked_shl(retry).unwrap_or(u32::MAX));
-        jitter.of(doubled.min(self.backoff_max))
+        let whole = doubled.min(self.backoff_max);
+        whole / 2 + jitter.of(whole / 2)
     }
 }
 
-/// A deadline that leaves no time for a POST.
+/// A deadline that leaves no time for an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a deadline of {deadline:?} is too short: a look-up, an attempt and another look-up \
-     ({attempt_timeout:?} each), and settling ({settle:?}) must fit into it"
+    "deadline of {deadline:?} too short: a list, an attempt, the processing time, the list lag \
+     and another list take up to {needed:?}"
 )]
 #[non_exhaustive]
 pub struct DeadlineTooShort {
     /// The deadline.
     pub deadline: Duration,
-    /// Longest time for one request.
-    pub attempt_timeout: Duration,
-    /// What a doubt needs to settle.
-    pub settle: Duration,
+    /// The shortest possible one.
+    pub needed: Duration,
 }
 
-/// The random part of a back-off, drawn by the caller: a fraction between none and all of it.
+/// The random part of a backoff, drawn by the caller: a fraction between none and all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Jitter(u32);
 
 impl Jitter {
-    /// No wait at all.
+    /// The shortest backoff.
     pub const NONE: Self = Self(0);
-    /// The whole wait.
+    /// The longest backoff.
     pub const FULL: Self = Self(u32::MAX);
 
     /// From 32 random bits.
@@ -102,7 +153,7 @@ impl Jitter {
         Self(bits)
     }
 
-    fn of(self, whole: Duration) -> Duration {
+    pub(super) fn of(self, whole: Duration) -> Duration {
         let nanos = whole.as_nanos().saturating_mul(u128::from(self.0)) / u128::from(u32::MAX);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
@@ -113,28 +164,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_backoff_doubles_up_to_its_bound() {
+    fn backoff_doubles_up_to_its_bound_and_is_never_zero() {
         let policy = Policy::default();
-        let full = |retry| policy.backoff(retry, Jitter::FULL).as_millis();
+        let millis = |retry, jitter| policy.backoff(retry, jitter).as_millis();
+        let full = |retry| millis(retry, Jitter::FULL);
         assert_eq!(
-            [full(0), full(1), full(5), full(6), full(99)],
-            [200, 400, 6400, 10_000, 10_000]
+            [full(0), full(1), full(3), full(4), full(99)],
+            [1000, 2000, 8000, 10_000, 10_000]
         );
-        assert_eq!(policy.backoff(3, Jitter::NONE), Duration::ZERO);
-        let half = policy.backoff(0, Jitter::from_bits(u32::MAX / 2)).as_millis();
-        assert!((99..=100).contains(&half), "{half}");
+        assert_eq!(millis(0, Jitter::NONE), 500);
+        assert_eq!(millis(99, Jitter::NONE), 5000);
+        assert_eq!(millis(0, Jitter::from_bits(u32::MAX / 2)), 749);
     }
 
     #[test]
-    fn the_default_deadline_covers_a_post_and_a_short_one_says_what_it_lacks() {
-        assert_eq!(Policy::default().check(), Ok(()));
-        let just = Policy { deadline: Duration::from_secs(100), ..Policy::default() };
+    fn presets_leave_time_for_an_attempt() {
+        for policy in [Policy::default(), Policy::batch(), Policy::rehearsal()] {
+            assert_eq!(policy.check(), Ok(()));
+        }
+        assert_eq!(Policy::batch().deadline, Duration::from_secs(900));
+        let rehearsal = Policy::rehearsal();
+        let delays = [rehearsal.processing_time, rehearsal.list_lag];
+        assert_eq!(delays, [Duration::from_secs(1), Duration::ZERO]);
+        let just = Policy { deadline: Duration::from_secs(150), ..Policy::default() };
         assert_eq!(just.check(), Ok(()));
-        let hasty = Policy { deadline: Duration::from_secs(20), ..Policy::default() };
+        let short = Policy { deadline: Duration::from_secs(149), ..Policy::default() };
         assert_eq!(
-            hasty.check().unwrap_err().to_string(),
-            "a deadline of 20s is too short: a look-up, an attempt and another look-up (30s each), \
-             and settling (10s) must fit into it"
+            short.check().unwrap_err().to_string(),
+            "deadline of 149s too short: a list, an attempt, the processing time, the list lag \
+             and another list take up to 150s"
         );
     }
 }

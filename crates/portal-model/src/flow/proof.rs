@@ -1,137 +1,260 @@
-//! The proof that a create never lies, by exhaustion.
+//! The exhaustive test: a flow never says what is not so, whatever anybody does.
 //!
-//! [`machine`] is the flow as drivers meet it, [`server`] the service with everybody else who uses
-//! it, [`state`] the product of both with what a witness remembers; [`search`] visits every state
-//! of the product that can be reached, and [`truth`] says what must hold there. A unit of time is
-//! a second. States that differ only in words, or in which token or name is which, are one.
+//! # The map
+//! [`machine`] is a flow by itself, as drivers meet it: each state once, up to what [`canonical`]
+//! leaves out. [`service`] is the service with everybody else who uses it; [`replies`] are the
+//! literal bytes that it and what lies between send. [`witness`] remembers what the rules speak of.
+//! [`state`] is the product of the three, [`search`] visits every state of it that can be reached,
+//! and [`invariants`] says what must hold there, in terms of the service's state. [`wish`] ties an
+//! effect to it. [`sabotage`] breaks each rule from outside, and each must be found;
+//! [`schedules`] walks at random through products that are too large. A unit of time is a second.
 //!
-//! The model believes what the policy says: within `settle` of an attempt's end its POST is applied
-//! or never, and lists show it; and within as much time lists show what others created. So one
-//! caveat stands: a taken name *without* any doubt is looked up once, at once, and a portal that a
-//! colleague created less than `settle` before may be missing from that list. Where another name
-//! would be tried because of it, it is looked up again.
+//! # What the world does
+//! - Any event comes after any time up to its timeout, with the shortest and the longest backoff.
+//! - An attempt takes effect before, with or up to the processing time after its connection ended,
+//!   or never; also when the process is killed meanwhile. Lists show an effect at once or up to the
+//!   list lag later, each list anew, and stale or partial lists show any earlier state.
+//! - Effects hide behind no response, errors of any kind, 2xx, 408, 409, 429, 5xx, pages of gateways
+//!   and unknown codes; never behind a certain rejection or a rejected token.
+//! - A gateway repeats a request, so that `ALREADY_USED`, `LIMIT_REACHED` and a rename's
+//!   `INVALID_DATA` are responses to our own second copy.
+//! - Colleagues create and rename portals, other orgs take names, this machine created another
+//!   portal just before.
+//! - Processes are killed at any moment, in a write too; others recover or take over, at any time
+//!   later, with another scope, knowing when the last attempt ended or not. Outcomes that are
+//!   unknown are recovered. A flow is stopped in every state, and between a record and the step
+//!   after it.
+//! - The service is as fast as the policy says, or faster; writing an intent takes longer than the
+//!   deadline; the service asks to wait not at all, for a while, and beyond the deadline.
+//!
+//! # What it leaves out
+//! - A service that is slower than the policy says, or lies: see the README. [`sabotage`] shows what
+//!   comes of it.
+//! - Copies of an attempt that are processed after the service's own response to another copy, other
+//!   than one that says nothing of what was done.
+//! - More than one rename of a portal by others during a create. Others who rename a new portal
+//!   before any list shows it can make a repeat create a second one; the test allows that, and no
+//!   attempt after a list that shows the renamed one.
+//! - Others who give a portal its old name back, or who, where records have no ids, rename the
+//!   portal and give the new name to another one, during a rename.
+//! - Other orgs that rename their portals, and portals that are deleted: the service has no such
+//!   call.
+//! - Renames in letters of another case only, and three names or more: unit tests have them.
+//! - Two flows of this machine at once. Rule 11 excludes them; [`sabotage`] shows why.
+//! - The clock of the driver, but for one that stands still during a write.
+//!
+//! # The quotient
+//! Flows that [`canonical`] takes for one are compared in everything that can happen to them next, once
+//! in some hundred merges. Attempts of which no response tells anything, and that can't take effect
+//! any more, are forgotten.
+//!
+//! # Numbers
+//! Each shape is a closure of its own; the larger products of the long form are bounded by two
+//! attempts and a deadline that is just enough for them.
+//!
+//! | | states | transitions | states of the flows alone | on two cores |
+//! |---|---|---|---|---|
+//! | short, in the gate | 1.4 million | 8.9 million | 45 thousand | 16 s, debug |
+//! | long | 11.2 million | 91 million | 162 thousand | 1 min, release |
+//!
+//! The long form adds 10 million steps of random schedules:
+//! `cargo test --release -p portal-model --lib proof -- --ignored --nocapture`.
 
+mod canonical;
+mod invariants;
 mod machine;
-mod memory;
 mod replies;
+mod sabotage;
 mod schedules;
 mod search;
-mod server;
+mod service;
 mod state;
-mod truth;
+mod wish;
+mod witness;
 
 use std::sync::Mutex;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::Policy;
-use super::mutation::Mutation;
+use super::{Create, Policy, Rename};
 use machine::Machine;
-use search::{Coverage, Violation, explore};
-use state::World;
+use sabotage::Flaw;
+use search::{Coverage, explore};
+use state::{Alphabet, Driver, World};
+use wish::Wish;
 
-/// Attempt time-out, settle, deadline, most POSTs, names: an attempt that is shorter than settling
-/// and one that is longer, more time, and a second name.
-const SHAPES: [(u64, u64, u64, u32, usize); 4] =
-    [(1, 2, 9, 2, 2), (1, 2, 10, 3, 1), (2, 1, 8, 2, 1), (1, 2, 8, 2, 1)];
+/// A create by one process, undisturbed by others.
+const CREATE: World = World {
+    title: "",
+    is_rename: false,
+    names: 1,
+    allow_another: false,
+    limited: false,
+    processing: 2,
+    lag: 1,
+    colleagues: 0,
+    others: 0,
+    renames: 0,
+    renames_to: 0,
+    before: 0,
+    receipt: false,
+    may_list: true,
+    may_list_later: true,
+    kills: false,
+    bare: false,
+    slow_record: 0,
+    alphabet: Alphabet::Calm,
+    compare_every: 500,
+    flaw: Flaw::None,
+    driver: Driver::Honest,
+};
 
-fn worlds() -> Vec<(Policy, World)> {
-    let mut worlds = Vec::new();
-    for (attempt_timeout, settle, deadline, max_posts, candidates) in SHAPES {
-        for (may_list, allow_another) in [(true, false), (true, true), (false, false)] {
-            for limited in [true, false] {
-                let policy = Policy {
-                    attempt_timeout: Duration::from_secs(attempt_timeout),
-                    deadline: Duration::from_secs(deadline),
-                    settle: Duration::from_secs(settle),
-                    backoff_base: Duration::from_secs(1),
-                    backoff_max: Duration::from_secs(1),
-                    max_posts,
-                    allow_another,
-                };
-                worlds.push((policy, World { candidates, allow_another, may_list, limited }));
-            }
-        }
+/// A rename by one process, undisturbed by others.
+const RENAME: World = World { is_rename: true, names: 2, before: 0b001, ..CREATE };
+
+fn policy(world: &World, deadline: u64) -> Policy {
+    let seconds = Duration::from_secs;
+    Policy {
+        attempt_timeout: seconds(1),
+        read_timeout: seconds(1),
+        deadline: seconds(deadline),
+        processing_time: seconds(2),
+        list_lag: seconds(1),
+        backoff_base: seconds(2),
+        backoff_max: seconds(2),
+        max_attempts: 2,
+        allow_another: world.allow_another,
+        max_tries: 2,
+        try_time: seconds(4),
+        ..Policy::default()
     }
-    worlds
 }
 
-#[test]
-fn no_schedule_makes_the_flow_lie() {
-    let left = Mutex::new(worlds());
+/// The deadlines: just enough for one attempt after a first list, and enough for more.
+const SHORT: u64 = 6;
+const LONG: u64 = 9;
+
+/// A world with a policy.
+type Shape = (World, Policy);
+
+/// Small worlds, each with a few of the things that can happen.
+fn creates(deadline: u64) -> Vec<Shape> {
+    let faults = World { alphabet: Alphabet::Brief, ..CREATE };
+    let killed = World { kills: true, ..CREATE };
+    let others = World { colleagues: 0b101, others: 0b01, before: 0b101, ..CREATE };
+    let rivals = World { colleagues: 0b001, others: 0b01, before: 0b101, ..CREATE };
+    let alone = World { title: "create, one name", others: 0b01, before: 0b001, ..CREATE };
+    let renamed =
+        World { renames: 1, renames_to: 0b1000, colleagues: 0b001, before: 0b100, ..CREATE };
+    let fallback = World { names: 2, others: 0b11, before: 0b011, colleagues: 0b011, ..CREATE };
+    let receipt = World { receipt: true, allow_another: true, others: 0b01, ..CREATE };
+    let worlds = [
+        World { title: "every event", alphabet: Alphabet::Whole, ..CREATE },
+        World { title: "faults and kills", kills: true, ..faults },
+        World { title: "colleagues", ..others },
+        World { title: "colleagues and kills", before: 0b100, colleagues: 0b100, ..killed },
+        World { title: "another portal allowed", allow_another: true, ..rivals },
+        World { title: "one portal per org", limited: true, ..others },
+        World { title: "one portal per org and kills", limited: true, colleagues: 0b100, ..killed },
+        World { title: "CREATE first, READ later", may_list: false, before: 0b001, ..killed },
+        World { title: "READ first, CREATE later", may_list_later: false, ..killed },
+        World { title: "fallback", ..fallback },
+        World { title: "renamed", ..renamed },
+        World { title: "renamed and kills", colleagues: 0, before: 0, kills: true, ..renamed },
+        World { title: "receipt", allow_another: false, ..receipt },
+        World { title: "receipt, another portal allowed", ..receipt },
+        World { title: "bare records", bare: true, ..rivals },
+        World { title: "faster than the policy", processing: 1, lag: 0, ..rivals },
+        World { title: "slow disk", slow_record: 4, ..alone },
+    ];
+    let mut shapes: Vec<_> =
+        worlds.into_iter().map(|world| (world, policy(&world, deadline))).collect();
+    let at_once = World { title: "at once", ..rivals };
+    let name_taken = super::NameTaken::AtOnce;
+    shapes.push((at_once, Policy { name_taken, ..policy(&at_once, deadline) }));
+    shapes
+}
+
+fn renames(deadline: u64) -> Vec<Shape> {
+    let killed = World { kills: true, ..RENAME };
+    let renamed = World { renames: 1, renames_to: 0b1000, ..RENAME };
+    let worlds = [
+        World { title: "rename, every event", alphabet: Alphabet::Whole, ..RENAME },
+        World { title: "rename, faults and kills", alphabet: Alphabet::Brief, ..killed },
+        World { title: "rename, taken", colleagues: 0b010, others: 0b010, before: 0b011, ..killed },
+        World { title: "rename, renamed", kills: true, ..renamed },
+        World { title: "rename, renamed and replaced", colleagues: 0b001, ..renamed },
+        World { title: "rename, swapped", renames_to: 0b1011, before: 0b101, ..renamed },
+        World { title: "rename, bare records", bare: true, ..renamed },
+        World { title: "rename, UPDATE first, READ later", may_list: false, ..killed },
+        World { title: "rename, slow disk", slow_record: 4, ..RENAME },
+    ];
+    worlds.into_iter().map(|world| (world, policy(&world, deadline))).collect()
+}
+
+/// On two threads, since that is what a small machine has.
+fn explored<E: Wish>(shapes: Vec<Shape>) -> Coverage {
     let total = Mutex::new(Coverage::default());
+    let left = Mutex::new(shapes.into_iter());
     let work = || {
-        while let Some((policy, world)) = { left.lock().unwrap().pop() } {
-            match explore(&mut Machine::new(policy.clone()), world) {
-                Ok(coverage) => total.lock().unwrap().add(&coverage),
-                Err(violation) => panic!("{policy:?}\n{world:?}\n{violation}"),
+        while let Some((world, policy)) = { left.lock().unwrap().next() } {
+            let began = Instant::now();
+            let mut machine = Machine::<E>::new(policy.clone(), policy.clone(), world);
+            match explore(&mut machine) {
+                Ok(coverage) => {
+                    println!("{}: {coverage} in {:.1?}", world.title, began.elapsed());
+                    total.lock().unwrap().add(&coverage);
+                }
+                Err(found) => panic!("{world:?}\n{policy:?}\n{found}"),
             }
         }
     };
     thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(work);
-        }
+        scope.spawn(work);
+        scope.spawn(work);
     });
     let total = total.into_inner().unwrap();
-    println!("{total}");
-    assert!(total.states > 2_000_000, "it does not cover what it did: {total}");
-    assert_eq!(total.outcomes.len(), 7, "not every outcome can be reached: {total}");
-}
-
-/// What the proof says of a flow that breaks a rule.
-fn found_in(mutation: Mutation) -> String {
-    mutation.during(|| {
-        worlds()
-            .into_iter()
-            .rev()
-            .find_map(|(policy, world)| explore(&mut Machine::new(policy), world).err())
-            .map_or_else(|| "nothing".to_owned(), |Violation { lie, .. }| lie)
-    })
+    println!("in all: {total}");
+    total
 }
 
 #[test]
-fn a_flow_that_does_not_look_first_is_caught() {
-    assert_eq!(found_in(Mutation::NoBaseline), "a POST although the org had a portal already");
+fn no_world_makes_create_untrue() {
+    let total = explored::<Create>(creates(SHORT));
+    assert!(total.states > 900_000, "less is covered: {total}");
+    assert_eq!(total.outcomes.len(), 10, "not every outcome is reached: {total}");
 }
 
 #[test]
-fn a_flow_that_compares_names_letter_by_letter_is_caught() {
-    assert_eq!(found_in(Mutation::ExactNames), "nothing was created, it says, but it was");
+fn no_world_makes_rename_untrue() {
+    let total = explored::<Rename>(renames(SHORT));
+    assert!(total.states > 400_000, "less is covered: {total}");
+    assert_eq!(total.outcomes.len(), 7, "not every outcome is reached: {total}");
 }
 
 #[test]
-fn a_flow_that_forgets_its_doubt_is_caught() {
-    assert_eq!(
-        found_in(Mutation::DoubtForgotten),
-        "nothing was created, it says, but it may be yet"
-    );
+#[ignore = "minutes; run by .ci/run: cargo test --release -p portal-model --lib proof -- --ignored --nocapture"]
+fn no_wide_world_makes_create_untrue() {
+    let crowd = World { colleagues: 0b101, others: 0b01, before: 0b101, kills: true, ..CREATE };
+    let crowds = [
+        World { title: "crowd", ..crowd },
+        World { title: "crowd, another portal allowed", allow_another: true, ..crowd },
+        World { title: "crowd, CREATE first", may_list: false, before: 0b001, ..crowd },
+        World { title: "crowd, renamed", renames: 1, renames_to: 0b1000, others: 0, ..crowd },
+        World { title: "crowd, fallback", names: 2, others: 0b11, colleagues: 0b011, ..crowd },
+        World { title: "crowd, faults", alphabet: Alphabet::Brief, colleagues: 0b001, ..crowd },
+        World { title: "kills, every event", alphabet: Alphabet::Whole, kills: true, ..CREATE },
+    ];
+    let mut shapes: Vec<_> =
+        crowds.into_iter().map(|world| (world, policy(&world, SHORT + 1))).collect();
+    shapes.extend(creates(LONG));
+    let total = explored::<Create>(shapes);
+    assert!(total.states > 9_000_000, "less is covered: {total}");
 }
 
 #[test]
-fn a_flow_that_takes_absence_now_for_absence_is_caught() {
-    assert_eq!(
-        found_in(Mutation::NothingSettles),
-        "nothing was created, it says, but it may be yet"
-    );
-}
-
-#[test]
-fn a_flow_that_sends_too_late_to_settle_is_caught() {
-    assert_eq!(found_in(Mutation::NoTimeKept), "a POST without time to settle it");
-}
-
-#[test]
-fn a_flow_that_asks_for_token_after_token_is_caught() {
-    assert_eq!(found_in(Mutation::EveryTokenReplaced), "a second authentication for one request");
-}
-
-#[test]
-fn a_flow_that_does_not_wait_as_it_is_asked_to_is_caught() {
-    assert_eq!(found_in(Mutation::Impatient), "not as patient as the service asked for");
-}
-
-#[test]
-fn a_flow_whose_intent_comes_after_the_post_is_caught() {
-    assert_eq!(found_in(Mutation::IntentTooLate), "a POST without its intent");
+#[ignore = "minutes; run by .ci/run: cargo test --release -p portal-model --lib proof -- --ignored --nocapture"]
+fn no_wide_world_makes_rename_untrue() {
+    let total = explored::<Rename>(renames(LONG));
+    assert!(total.states > 1_000_000, "less is covered: {total}");
 }

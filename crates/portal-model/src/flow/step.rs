@@ -1,46 +1,74 @@
-//! What a [`CreateFlow`](super::CreateFlow) and its driver say to each other.
+//! What a [`Flow`](super::Flow) and its driver exchange: steps in one direction, events in the
+//! other.
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::endpoint::{Request, Response, Unreadable};
-use crate::name::PortalName;
-use crate::oauth::OAuthError;
-use crate::outcome::Outcome;
+use crate::oauth::{OAuthError, TokenResponseError};
+use crate::outcome::{Doubt, Outcome};
 
-/// What to do next. Perform it once, then report, or ask again after a [`Wait`](Self::Wait).
+use super::intent::Intent;
+
+/// What to do next. Perform it once, then report the [`Event`]; after a
+/// [`WaitUntil`](Self::WaitUntil), ask for the next step.
+///
+/// Everything the driver must honor is in the step. Times are durations on the clock whose
+/// readings the driver passes to the flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Get an access token; report [`Report::Token`] or [`Report::NoToken`].
+pub enum Step<O = Outcome> {
+    /// Get an access token, then report [`Event::Token`] or [`Event::NoToken`].
     Authenticate {
-        /// The token that the service refused: where the caller has a newer one by now, that one
-        /// is the answer, and twenty flows with one dead token cause one refresh.
+        /// The token that the service rejected. If the caller has a newer one by now, report that
+        /// one: twenty flows with one expired token cause one refresh.
         rejected: Option<TokenId>,
+        /// Give up after this long.
+        timeout: Duration,
     },
-    /// Write the [`intent`](super::CreateFlow::intent) down, then send the POST.
-    Send(Request),
-    /// Send a request that changes nothing.
-    LookUp(Request),
-    /// Do nothing for so long, then ask again.
-    Wait(Duration),
-    /// It is over.
-    Done(Box<Outcome>),
+    /// Send a read-only request, then report [`Event::Response`], [`Event::NotSent`] or
+    /// [`Event::NoResponse`].
+    List {
+        /// The request, without its token.
+        request: Request,
+        /// Give up after this long.
+        timeout: Duration,
+    },
+    /// Write the intent to durable storage, then report [`Event::Recorded`] or
+    /// [`Event::NotRecorded`].
+    ///
+    /// This is a step of its own because it can take long: the flow decides *afterwards*, at the
+    /// time of the event, whether the attempt still fits the deadline.
+    Record(Intent),
+    /// Send the irreversible request, exactly once, then report [`Event::Response`],
+    /// [`Event::NotSent`] or [`Event::NoResponse`].
+    Send {
+        /// The request, without its token.
+        request: Request,
+        /// Give up after this long.
+        timeout: Duration,
+    },
+    /// Do nothing until this time, then ask for the next step.
+    WaitUntil(Duration),
+    /// The flow has ended.
+    Done(Box<O>),
 }
 
-/// What happened: facts only, it is the flow that judges them.
+/// What happened. An event states facts; only the flow classifies them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Report {
-    /// This token is to be used from now on.
+pub enum Event {
+    /// This access token is used from now on.
     Token(TokenId),
-    /// There is none.
+    /// There is no access token.
     NoToken(TokenError),
-    /// An answer came, whole: any answer.
-    Answer(Response),
-    /// No byte of the request left: it certainly did not arrive.
+    /// The intent is durable.
+    Recorded,
+    /// The intent could not be written; the text is the storage's own.
+    NotRecorded(String),
+    /// A complete response arrived: any response.
+    Response(Response),
+    /// No byte of the request left this machine.
     NotSent(NotSent),
-    /// The request may have arrived, and no whole answer came.
-    NoAnswer(NoAnswer),
+    /// The request may have arrived, and no complete response came back.
+    NoResponse(NoResponse),
 }
 
 /// Tells the caller's access tokens apart; a new token has a new id.
@@ -51,19 +79,22 @@ pub struct TokenId(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// The accounts server refused. Asking again would not help.
+    /// The accounts server rejected the credentials. Retrying does not help.
     #[error(transparent)]
-    Refused(OAuthError),
-    /// The accounts server was not reached, or gave no whole answer. Worth another try.
-    #[error("the accounts server could not be reached: {0}")]
-    Unreachable(String),
-    /// Something else answered. Worth another try.
-    #[error("the accounts server gave no token: {0}")]
+    Rejected(OAuthError),
+    /// The accounts server was not reached.
+    #[error("cannot reach the accounts server: {0}")]
+    NotSent(NotSent),
+    /// The accounts server sent no complete response.
+    #[error("no response from the accounts server: {0}")]
+    NoResponse(NoResponse),
+    /// The response is not one of an accounts server.
+    #[error("invalid response from the accounts server: {0}")]
     Unreadable(Unreadable),
-    /// The token that was refused is the only one there is.
-    #[error("the access token can't be renewed")]
+    /// The rejected token is the only one there is.
+    #[error("the access token cannot be renewed")]
     NotRenewable,
-    /// It went wrong on this side, such as a token cache that can't be written.
+    /// A local failure, such as a token cache that cannot be read.
     #[error("{0}")]
     Local(String),
 }
@@ -72,13 +103,17 @@ pub enum TokenError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotSent {
-    /// There was no connection: the text is the transport's own.
+    /// No connection; the text is the transport's own.
     #[error("no connection: {0}")]
     Connect(String),
-    /// There was no connection in time.
-    #[error("no connection within the time-out")]
+    /// No connection, and trying again does not help: an unknown host, an invalid certificate,
+    /// a port on this machine that nothing listens on.
+    #[error("no connection: {0}")]
+    Permanent(String),
+    /// No connection within the timeout.
+    #[error("no connection within the timeout")]
     ConnectTimedOut,
-    /// This side did not start it.
+    /// The request was not started.
     #[error("not started: {0}")]
     NotStarted(String),
 }
@@ -86,83 +121,123 @@ pub enum NotSent {
 /// Why it is not known what became of a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum NoAnswer {
-    /// No whole answer came in time.
-    #[error("no answer within the time-out")]
+pub enum NoResponse {
+    /// No complete response within the timeout.
+    #[error("no response within the timeout")]
     TimedOut,
-    /// The connection broke: the text is the transport's own.
-    #[error("the connection broke: {0}")]
+    /// The connection broke; the text is the transport's own.
+    #[error("connection lost: {0}")]
     Broken(String),
-    /// The answer was longer than the transport takes.
-    #[error("the answer has more than {limit} bytes")]
+    /// The response is longer than the transport accepts.
+    #[error("response of more than {limit} bytes")]
     TooLarge {
         /// In bytes.
         limit: usize,
     },
 }
 
-/// What settles a create in doubt later, by any process: see
-/// [`CreateFlow::resume`](super::CreateFlow::resume).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Intent {
-    /// The name whose POST is, or was, under way.
-    pub name: PortalName,
-    /// The name that was wanted first, where `name` is an alternative to it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requested: Option<PortalName>,
-    /// How many POSTs of `name` were handed out.
-    pub posts: u32,
+/// Why a request has no complete response. A transport that cannot tell reports
+/// [`NoResponse`](Self::NoResponse): a request that may have arrived is never called not sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// The request certainly did not arrive.
+    #[error(transparent)]
+    NotSent(#[from] NotSent),
+    /// The request may have arrived.
+    #[error("response lost: {0}")]
+    NoResponse(#[from] NoResponse),
 }
 
-/// What a flow is doing, for people who wait.
+/// What a flow is doing, for progress displays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Activity {
     /// Getting an access token.
     Authenticating,
-    /// Looking which portals the org has, before anything is sent.
-    LookingFirst,
-    /// The POST is under way, for the so-many-th time.
+    /// Listing the org's portals before the first attempt.
+    ListingFirst,
+    /// Writing the intent down.
+    Recording,
+    /// The irreversible request is under way.
     Sending {
-        /// Counted from 1.
+        /// Which attempt this is, counted from 1.
         attempt: u32,
     },
-    /// Looking whether the portal is there.
-    LookingUp,
-    /// In doubt, and waiting until a look-up can count.
-    Settling {
-        /// What put it in doubt, in words.
-        cause: String,
+    /// Listing the org's portals to determine the outcome.
+    Verifying,
+    /// In doubt, and waiting for the next list.
+    WaitingToVerify {
+        /// What put the effect in doubt.
+        doubt: Doubt,
+        /// When the outcome is certain at the latest, provided the service responds.
+        until: Duration,
     },
-    /// Waiting to try again.
+    /// Waiting before another try.
     BackingOff {
-        /// What went wrong, in words.
+        /// What went wrong.
         cause: String,
+        /// When the next try begins.
+        until: Duration,
     },
-    /// It is over.
+    /// The flow has ended.
     Done,
 }
 
-/// A report that does not fit the step: the driver has a fault. The flow stays as it was.
+/// An event that does not fit the step: a bug in the driver. The flow is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the report {report} does not fit the step: expected {expected}")]
+#[error("unexpected event {event}: expected {expected}")]
 #[non_exhaustive]
-pub struct UnexpectedReport {
-    /// What was reported.
-    pub report: &'static str,
-    /// What would have fitted.
+pub struct UnexpectedEvent {
+    /// The event.
+    pub event: &'static str,
+    /// What the step asked for.
     pub expected: &'static str,
 }
 
-impl Report {
+impl From<Result<Response, TransportError>> for Event {
+    fn from(result: Result<Response, TransportError>) -> Self {
+        match result {
+            Ok(response) => Self::Response(response),
+            Err(TransportError::NotSent(why)) => Self::NotSent(why),
+            Err(TransportError::NoResponse(why)) => Self::NoResponse(why),
+        }
+    }
+}
+
+impl From<Result<TokenId, TokenError>> for Event {
+    fn from(result: Result<TokenId, TokenError>) -> Self {
+        result.map_or_else(Self::NoToken, Self::Token)
+    }
+}
+
+impl From<TransportError> for TokenError {
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::NotSent(why) => Self::NotSent(why),
+            TransportError::NoResponse(why) => Self::NoResponse(why),
+        }
+    }
+}
+
+impl From<TokenResponseError> for TokenError {
+    fn from(error: TokenResponseError) -> Self {
+        match error {
+            TokenResponseError::Refused(error) => Self::Rejected(error),
+            TokenResponseError::Unreadable(why) => Self::Unreadable(why),
+        }
+    }
+}
+
+impl Event {
     pub(super) const fn kind(&self) -> &'static str {
         match self {
             Self::Token(_) => "Token",
             Self::NoToken(_) => "NoToken",
-            Self::Answer(_) => "Answer",
+            Self::Recorded => "Recorded",
+            Self::NotRecorded(_) => "NotRecorded",
+            Self::Response(_) => "Response",
             Self::NotSent(_) => "NotSent",
-            Self::NoAnswer(_) => "NoAnswer",
+            Self::NoResponse(_) => "NoResponse",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the accounts server gives: [`AccessToken`], or why there is none.
+//! The accounts server's response: [`AccessToken`], or why there is none.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use super::OAuthError;
 use crate::endpoint::{Response, Unreadable, UnreadableReason};
 use crate::secret::Secret;
 
-/// An access token, as it was granted.
+/// A granted access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccessToken {
-    /// What goes into the `Authorization` header.
+    /// The token for the `Authorization` header.
     pub access_token: Secret<String>,
-    /// With the grant of a code only.
+    /// Only in response to a code.
     pub refresh_token: Option<Secret<String>>,
-    /// Where the account's org lives; see [`ApiDomain`](crate::datacenter::ApiDomain) for what a
-    /// client may make of it.
+    /// The API host of the account's org; see [`ApiDomain`](crate::datacenter::ApiDomain) for what a
+    /// client does with it.
     pub api_domain: Option<String>,
     /// How long it is valid from now: one hour at the real service, in whole seconds.
     pub expires_in: Duration,
 }
 
-/// How long an access token lives where the answer does not say: one hour (documentation).
+/// Lifetime of an access token if the response has none: one hour (documentation).
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
 
 impl AccessToken {
@@ -38,10 +38,11 @@ impl AccessToken {
         }
     }
 
-    /// Reads the answer to a [`TokenRequest`](super::TokenRequest). The HTTP status says nothing and is not looked at.
+    /// Reads the response to a [`TokenRequest`](super::TokenRequest). The HTTP status is ignored:
+    /// errors come under 200 too.
     ///
     /// # Errors
-    /// [`TokenResponseError::Refused`] with the service's own word for it, or
+    /// [`TokenResponseError::Refused`] with the accounts server's error, or
     /// [`TokenResponseError::Unreadable`].
     pub fn decode(response: &Response) -> Result<Self, TokenResponseError> {
         let unreadable =
@@ -66,7 +67,7 @@ impl AccessToken {
         })
     }
 
-    /// The server's side: the answer that hands it out.
+    /// The server's side: the response with this token.
     pub fn answer(&self) -> Response {
         let body = Granted {
             access_token: &self.access_token,
@@ -90,8 +91,8 @@ struct Granted<'a> {
     expires_in: u64,
 }
 
-/// `expires_in` is seconds; where `expires_in_sec` stands beside it, that is seconds and
-/// `expires_in` is milliseconds.
+/// `expires_in` is seconds; if `expires_in_sec` is there too, that is seconds and `expires_in` is
+/// milliseconds.
 fn lifetime(answer: &Map<String, Value>) -> Duration {
     let number = |key: &str| match answer.get(key)? {
         Value::String(text) => text.parse().ok(),
@@ -102,15 +103,14 @@ fn lifetime(answer: &Map<String, Value>) -> Duration {
         .map_or(DEFAULT_LIFETIME, Duration::from_secs)
 }
 
-/// Why there is no access token in an answer.
+/// Why a response has no access token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenResponseError {
-    /// The accounts server refused, in its own words.
+    /// The accounts server rejected the request.
     #[error(transparent)]
     Refused(OAuthError),
-    /// What came is not an answer of the accounts server. None of its body is kept: it may hold a
-    /// token.
+    /// Not a response of an accounts server. None of its body is kept, since it may hold a token.
     #[error(transparent)]
     Unreadable(Unreadable),
 }

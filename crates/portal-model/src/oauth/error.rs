@@ -1,4 +1,4 @@
-//! A refusal of the accounts server: [`OAuthError`].
+//! A rejection by the accounts server: [`OAuthError`].
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use serde_json::Map;
 
 use crate::endpoint::Response;
 
-/// A refusal of the accounts server, in its own words.
+/// A rejection by the accounts server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OAuthError {
-    /// What a program decides by.
+    /// What programs match on.
     pub error: String,
-    /// For people; comes with few errors.
+    /// For people; few errors have one.
     pub description: Option<String>,
 }
 
@@ -52,12 +52,12 @@ impl OAuthError {
         }
     }
 
-    /// Too many tokens were asked for: asking again later helps.
+    /// Too many tokens were requested; trying again later helps.
     pub fn is_throttled(&self) -> bool {
         self.error.eq_ignore_ascii_case(Self::ACCESS_DENIED)
     }
 
-    /// The credential itself is refused, now and later: asking again would not help.
+    /// The credentials are rejected; trying again does not help.
     pub fn is_wrong_credential(&self) -> bool {
         matches!(
             self.error.as_str(),
@@ -69,8 +69,8 @@ impl OAuthError {
         )
     }
 
-    /// Which part of a credential the service refuses, in words.
-    pub fn refused_part(&self) -> &'static str {
+    /// Which part of the credentials is rejected, for messages.
+    pub fn rejected_part(&self) -> &'static str {
         match self.error.as_str() {
             Self::INVALID_CLIENT | "invalid_client_id" => "the client id",
             Self::INVALID_CLIENT_SECRET => "the client secret",
@@ -79,7 +79,7 @@ impl OAuthError {
         }
     }
 
-    /// The server's side: the answer that says it, under HTTP 200 as the real one.
+    /// The server's side: the response with this error, under HTTP 200 as on the real service.
     pub fn answer(&self) -> Response {
         let mut body = Map::new();
         body.insert("error".to_owned(), self.error.clone().into());
@@ -93,7 +93,7 @@ impl OAuthError {
 
 impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the accounts server refused {}: {}", self.refused_part(), self.error)?;
+        write!(f, "the accounts server rejected {}: {}", self.rejected_part(), self.error)?;
         match &self.description {
             Some(description) => write!(f, " ({description})"),
             None => Ok(()),

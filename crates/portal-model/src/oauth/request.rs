@@ -1,4 +1,4 @@
-//! Asking for a token: [`TokenRequest`].
+//! Requesting a token: [`TokenRequest`].
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use crate::endpoint::{Method, Request};
 use crate::percent;
 use crate::secret::Secret;
 
-/// Ask for an access token.
+/// Request an access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenRequest {
@@ -15,19 +15,19 @@ pub struct TokenRequest {
     pub client_id: String,
     /// Its secret.
     pub client_secret: Secret<String>,
-    /// What entitles to a token.
+    /// What the token is requested with.
     pub grant: Grant,
 }
 
-/// What entitles to an access token.
+/// What an access token is requested with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grant {
-    /// A code from the console of a self client: valid once, for three minutes. Its answer carries
-    /// a refresh token.
+    /// A code from the console of a self client: valid once, for three minutes. Its
+    /// response carries a refresh token.
     AuthorizationCode {
         /// The code.
         code: Secret<String>,
-        /// Must be the one that the code was made for, where it was made for one.
+        /// The one that the code was made for, if any.
         redirect_uri: Option<String>,
     },
     /// A refresh token, which does not expire.
@@ -66,10 +66,10 @@ impl TokenRequest {
             .with_body("application/x-www-form-urlencoded", form.0.into_bytes())
     }
 
-    /// The server's side: reads the parameters, wherever they stood. The first of a name counts.
+    /// The server's side: reads the parameters, of a query or a body. The first of a name counts.
     ///
     /// # Errors
-    /// What the service answers when a parameter is missing.
+    /// The service's error if a parameter is missing.
     pub fn parse(
         parameters: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, OAuthError> {

@@ -1,4 +1,4 @@
-//! Taking a token back: [`RevokeToken`].
+//! Revoking a token: [`RevokeToken`].
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use crate::secret::Secret;
 
 /// Revoke a refresh token, and with it every access token that came from it.
 ///
-/// The service takes the token in the URL: the one place where a secret stands in one.
+/// The service takes the token in the URL: the only URL with a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RevokeToken {
@@ -29,10 +29,10 @@ impl RevokeToken {
         Request::new(Method::Post, format!("{REVOKE_PATH}?token={token}"))
     }
 
-    /// Reads the answer.
+    /// Reads the response.
     ///
     /// # Errors
-    /// [`TokenResponseError::Refused`] where the token is not known, or
+    /// [`TokenResponseError::Refused`] if the token is unknown, or
     /// [`TokenResponseError::Unreadable`].
     pub fn decode(response: &Response) -> Result<(), TokenResponseError> {
         let unreadable =
@@ -47,7 +47,7 @@ impl RevokeToken {
         }
     }
 
-    /// The server's side: the answer to a revocation; a token that is not known gets 400.
+    /// The server's side: the response to a revocation; 400 for an unknown token.
     pub fn answer(was_known: bool) -> Response {
         if was_known {
             Response::new(200, br#"{"status":"success"}"#)

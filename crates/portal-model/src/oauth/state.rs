@@ -1,4 +1,4 @@
-//! When a token has to be replaced: [`TokenState`].
+//! When to renew a token: [`TokenState`].
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use std::time::Duration;
 pub enum TokenState {
     /// Use it.
     Fresh,
-    /// Use it, and get a new one meanwhile: it ends soon.
+    /// Use it, and get a new one meanwhile: it expires soon.
     Due,
-    /// Don't use it: it has ended, or ends before a request with it would arrive.
+    /// Don't use it: it has expired, or would before a request with it arrives.
     Dead,
 }
 
 impl TokenState {
-    /// A token is due in the last tenth of its life, at most this long before its end: 5 minutes.
+    /// A token is due in the last tenth of its lifetime, at most this long before its end: 5 minutes.
     pub const DUE_BEFORE_END: Duration = Duration::from_secs(300);
-    /// A token is dead in the last fiftieth of its life, at most this long before its end: 30
-    /// seconds, for the way of a request and for clocks that disagree.
+    /// A token is dead in the last fiftieth of its lifetime, at most this long before its end: 30
+    /// seconds, for latency and clock skew.
     pub const SKEW: Duration = Duration::from_secs(30);
 
-    /// The state of a token that was granted for `expires_in`, `age` after its answer came.
+    /// The state of a token that was granted for `expires_in`, `age` after its response came.
     ///
     /// ```
     /// use std::time::Duration;

@@ -13,12 +13,12 @@ use portal_model::{
 };
 use serde_json::{Value, json};
 
-fn folder() -> PathBuf {
+fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
 fn body(name: &str) -> Vec<u8> {
-    fs::read(folder().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    fs::read(directory().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn json_of(bytes: &[u8]) -> Value {
@@ -29,8 +29,8 @@ fn create(name: &str) -> CreatePortal {
     CreatePortal::new(PortalName::parse(name).unwrap())
 }
 
-/// What a server says where the fixture shows a refusal of a create, and under which status.
-fn refusals() -> Vec<(&'static str, Refusal)> {
+/// What a server says where the fixture shows a rejection of a create, and under which status.
+fn rejections() -> Vec<(&'static str, Refusal)> {
     let call = Refusal::Call;
     let of_body =
         |body: Value| CreatePortal::parse(&serde_json::to_vec(&body).unwrap()).unwrap_err();
@@ -64,30 +64,30 @@ fn refusals() -> Vec<(&'static str, Refusal)> {
 }
 
 #[test]
-fn a_server_refuses_exactly_as_the_service_does_and_a_client_reads_it_back() {
-    for (fixture, refusal) in refusals() {
-        let answer = refusal.response();
-        assert_eq!(json_of(&answer.body), json_of(&body(fixture)), "{fixture}");
+fn rejection_is_the_fixture_and_decodes_to_itself() {
+    for (fixture, rejection) in rejections() {
+        let response = rejection.response();
+        assert_eq!(json_of(&response.body), json_of(&body(fixture)), "{fixture}");
         let status = fixture.split('.').find_map(|part| part.parse().ok());
-        assert_eq!(Some(answer.status), status, "{fixture}");
-        let expected = Err(ResponseError::Api(refusal.error().clone()));
-        let recorded = Response::new(answer.status, body(fixture));
+        assert_eq!(Some(response.status), status, "{fixture}");
+        let expected = Err(ResponseError::Api(rejection.error().clone()));
+        let recorded = Response::new(response.status, body(fixture));
         assert_eq!(create("PortalsAPItest100").decode(&recorded), expected, "{fixture}");
         let listed = ListPortals.decode(&recorded).map(|_| String::new());
         assert_eq!(listed, expected, "{fixture}");
     }
 }
 
-/// Refusals that this project's server words otherwise, or not at all.
-const READ_ONLY_REFUSALS: [(&str, ErrorCode); 3] = [
+/// Rejections that this project's server words differently, or never sends.
+const READ_ONLY_REJECTIONS: [(&str, ErrorCode); 3] = [
     ("common.400.unable_to_parse.json", ErrorCode::UnableToParseDataType),
     ("common.429.too_many_requests.spec.json", ErrorCode::TooManyRequests),
     ("create.403.no_permission.empty.spec.json", ErrorCode::NoPermission),
 ];
 
 #[test]
-fn a_refusal_in_other_words_is_read_with_all_its_details() {
-    for (fixture, code) in READ_ONLY_REFUSALS {
+fn rejection_in_other_words_keeps_its_details() {
+    for (fixture, code) in READ_ONLY_REJECTIONS {
         let recorded = Response::new(400, body(fixture));
         let Err(ResponseError::Api(error)) = create("PortalsAPItest100").decode(&recorded) else {
             panic!("{fixture}");
@@ -98,7 +98,7 @@ fn a_refusal_in_other_words_is_read_with_all_its_details() {
 }
 
 #[test]
-fn the_documented_request_is_what_a_client_sends_and_a_server_reads() {
+fn request_is_the_documented_one() {
     let recorded = body("create.request.v7.json");
     let request = create("PortalsAPItest100").request(ApiVersion::V7);
     assert_eq!(json_of(&request.body), json_of(&recorded));
@@ -106,33 +106,34 @@ fn the_documented_request_is_what_a_client_sends_and_a_server_reads() {
 }
 
 #[test]
-fn each_version_says_success_in_its_own_words() {
+fn success_is_the_fixture_of_its_version() {
     let (v7, v8) = (ApiVersion::V7, ApiVersion::V8);
-    for (fixture, answer) in [
+    for (fixture, response) in [
         ("create.200.success.doc.json", CreatePortal::answer(v7, "PortalsAPItest100")),
         ("create.200.success.spec.json", CreatePortal::answer(v8, "examplePortal")),
         ("update.200.doc.json", RenamePortal::answer(v7, "PortalsAPItest200")),
         ("update.200.spec.json", RenamePortal::answer(v8, "examplePortal")),
     ] {
-        assert_eq!(answer.status, 200, "{fixture}");
-        assert_eq!(json_of(&answer.body), json_of(&body(fixture)), "{fixture}");
-        let name = json_of(&answer.body)["portals"][0]["details"]["name"].clone();
+        assert_eq!(response.status, 200, "{fixture}");
+        assert_eq!(json_of(&response.body), json_of(&body(fixture)), "{fixture}");
+        let name = json_of(&response.body)["portals"][0]["details"]["name"].clone();
         let name = name.as_str().unwrap();
-        assert_eq!(create(name).decode(&answer).as_deref(), Ok(name), "{fixture}");
+        assert_eq!(create(name).decode(&response).as_deref(), Ok(name), "{fixture}");
     }
 }
 
 #[test]
-fn a_success_that_names_another_portal_is_none() {
-    let answer = Response::new(200, body("create.200.success.doc.json"));
-    let Err(ResponseError::Unreadable(unreadable)) = create("SomethingElse").decode(&answer) else {
-        panic!("taken for a success");
+fn success_naming_another_portal_is_unreadable() {
+    let response = Response::new(200, body("create.200.success.doc.json"));
+    let Err(ResponseError::Unreadable(unreadable)) = create("SomethingElse").decode(&response)
+    else {
+        panic!("a success");
     };
     assert_eq!(unreadable.why, UnreadableReason::Contradiction);
 }
 
 #[test]
-fn the_recorded_lists_are_read_and_written_back_whole() {
+fn recorded_lists_round_trip() {
     for (fixture, name) in [
         ("get_portals.200.doc.json", "MyFirstCompany"),
         ("get_portals.200.spec.json", "portalname"),
@@ -159,7 +160,7 @@ fn the_recorded_lists_are_read_and_written_back_whole() {
 }
 
 #[test]
-fn the_recorded_token_answers_are_read() {
+fn recorded_token_responses_decode() {
     let decode = |fixture| AccessToken::decode(&Response::new(200, body(fixture)));
     let granted = decode("oauth.200.grant.live.json").unwrap();
     assert!(granted.refresh_token.is_some());
@@ -181,7 +182,7 @@ fn the_recorded_token_answers_are_read() {
 #[test]
 fn every_fixture_is_used() {
     let source = include_str!("fixtures.rs");
-    let names: BTreeSet<String> = fs::read_dir(folder())
+    let names: BTreeSet<String> = fs::read_dir(directory())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "json"))

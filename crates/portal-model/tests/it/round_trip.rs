@@ -1,4 +1,4 @@
-//! What one side writes, the other reads; and what nobody wrote is never taken for a success.
+//! What one side writes, the other reads; anything else is never a success.
 
 use portal_model::{
     ApiError, ApiVersion, CreatePortal, Details, Endpoint, ErrorCode, GetPortal, ListPortals,
@@ -37,7 +37,7 @@ fn any_error() -> impl Strategy<Value = ApiError> {
         "[A-Z_]{1,20}",
         any::<String>(),
     ]
-    .prop_filter("SUCCESS is no error", |code| code != "SUCCESS");
+    .prop_filter("SUCCESS is not an error", |code| code != "SUCCESS");
     (100..600_u16, code, any::<String>(), any_json()).prop_map(
         |(status, code, message, details)| {
             let mut error = ApiError::new(status, ErrorCode::from(code), message);
@@ -60,7 +60,7 @@ fn any_portal() -> impl Strategy<Value = Portal> {
     )
 }
 
-/// Bodies near to real ones: cut, doubled, with a part exchanged.
+/// Bodies near to real ones: cut, doubled, with one byte replaced.
 fn any_body() -> impl Strategy<Value = Vec<u8>> {
     let real = prop_oneof![
         Just(CreatePortal::answer(ApiVersion::V7, "PortalsAPItest100").body),
@@ -87,7 +87,7 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn a_create_arrives_as_it_was_sent(name in any_name(), version in any_version()) {
+    fn create_request_round_trips(name in any_name(), version in any_version()) {
         let sent = CreatePortal::new(name);
         let request = sent.request(version);
         prop_assert_eq!(&request.path, &format!("/crm/{version}/settings/portals"));
@@ -95,7 +95,7 @@ proptest! {
     }
 
     #[test]
-    fn a_rename_arrives_as_it_was_sent(
+    fn rename_request_round_trips(
         old in any::<String>(), new in any_name(), version in any_version(),
     ) {
         let sent = RenamePortal::new(old, new);
@@ -107,7 +107,7 @@ proptest! {
     }
 
     #[test]
-    fn a_success_arrives_as_it_was_answered(name in any_name(), version in any_version()) {
+    fn success_round_trips(name in any_name(), version in any_version()) {
         let create = CreatePortal::new(name.clone());
         prop_assert_eq!(
             create.decode(&CreatePortal::answer(version, name.as_str())).unwrap(), name.as_str());
@@ -117,37 +117,37 @@ proptest! {
     }
 
     #[test]
-    fn portals_arrive_as_they_were_answered(portals in prop::collection::vec(any_portal(), 0..4)) {
-        let answer = ListPortals::answer(&portals);
-        prop_assert_eq!(answer.status, if portals.is_empty() { 204 } else { 200 });
-        prop_assert_eq!(ListPortals.decode(&answer), Ok(portals.clone()));
+    fn portals_round_trip(portals in prop::collection::vec(any_portal(), 0..4)) {
+        let response = ListPortals::answer(&portals);
+        prop_assert_eq!(response.status, if portals.is_empty() { 204 } else { 200 });
+        prop_assert_eq!(ListPortals.decode(&response), Ok(portals.clone()));
         let one = portals.first();
         let name = one.map_or_else(String::new, |portal| portal.name.to_lowercase());
         prop_assert_eq!(GetPortal::new(name).decode(&GetPortal::answer(one)), Ok(one.cloned()));
     }
 
     #[test]
-    fn a_refusal_arrives_as_it_was_answered(error in any_error(), wrapped: bool) {
-        let refusal = if wrapped { Refusal::Item(error) } else { Refusal::Call(error) };
-        let answer = refusal.response();
-        let expected = ResponseError::Api(refusal.error().clone());
+    fn rejection_round_trips(error in any_error(), wrapped: bool) {
+        let rejection = if wrapped { Refusal::Item(error) } else { Refusal::Call(error) };
+        let response = rejection.response();
+        let expected = ResponseError::Api(rejection.error().clone());
         let create = CreatePortal::new(PortalName::parse("PortalsAPItest100").unwrap());
-        prop_assert_eq!(create.decode(&answer).unwrap_err(), expected.clone());
-        if answer.status != 204 {
-            prop_assert_eq!(ListPortals.decode(&answer).unwrap_err(), expected);
+        prop_assert_eq!(create.decode(&response).unwrap_err(), expected.clone());
+        if response.status != 204 {
+            prop_assert_eq!(ListPortals.decode(&response).unwrap_err(), expected);
         }
     }
 
     #[test]
-    fn whatever_is_answered_is_no_success_without_its_envelope(
+    fn body_without_envelope_is_not_a_success(
         status in 100..600_u16, body in any_body(),
     ) {
-        let answer = Response::new(status, body);
+        let response = Response::new(status, body);
         let create = CreatePortal::new(PortalName::parse("PortalsAPItest100").unwrap());
-        let created = create.decode(&answer);
-        let _ = GetPortal::new("PortalsAPItest100").decode(&answer);
-        let listed = ListPortals.decode(&answer);
-        let json = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+        let created = create.decode(&response);
+        let _ = GetPortal::new("PortalsAPItest100").decode(&response);
+        let listed = ListPortals.decode(&response);
+        let json = serde_json::from_slice::<Value>(&response.body).unwrap_or_default();
         if created.is_ok() {
             prop_assert!((200..300).contains(&status));
             let result = if json["portals"].is_null() { &json } else { &json["portals"][0] };
@@ -162,13 +162,13 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_asked_for_is_a_name_or_a_refusal(body in any_body()) {
+    fn any_body_is_a_create_or_a_rejection(body in any_body()) {
         match CreatePortal::parse(&body) {
             Ok(create) => {
                 let json: Value = serde_json::from_slice(&body).unwrap();
                 prop_assert_eq!(json["portals"][0]["name"].as_str(), Some(create.name.as_str()));
             }
-            Err(refusal) => prop_assert_eq!(refusal.error().http_status, 400),
+            Err(rejection) => prop_assert_eq!(rejection.error().http_status, 400),
         }
     }
 }

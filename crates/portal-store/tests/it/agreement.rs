@@ -1,4 +1,4 @@
-//! The engine in memory as the oracle of the one on the disk.
+//! The engine in memory as the oracle of those on the disk and in PostgreSQL.
 
 use portal_model::Portal;
 use portal_model::oauth::{Grant, OAuthError, TokenRequest};
@@ -151,5 +151,62 @@ proptest! {
             }
             Ok(())
         })?;
+    }
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres {
+    use std::collections::HashMap;
+
+    use portal_store::PostgresRegistry;
+    use portal_testdb::Database;
+
+    use super::*;
+
+    /// The numbers of portals in the order in which they were seen: those of PostgreSQL have gaps.
+    #[derive(Default)]
+    struct Numbers(HashMap<String, usize>);
+
+    impl Numbers {
+        fn replace(&mut self, seen: Seen) -> Seen {
+            let mut replace = |mut portal: Portal| {
+                let next = self.0.len();
+                portal.zaid = portal.zaid.map(|it| self.0.entry(it).or_insert(next).to_string());
+                portal
+            };
+            match seen {
+                Seen::Renamed(renamed) => Seen::Renamed(renamed.map(replace)),
+                Seen::Portals(portals) => {
+                    Seen::Portals(portals.into_iter().map(&mut replace).collect())
+                }
+                other => other,
+            }
+        }
+    }
+
+    proptest! {
+        // Each makes a database.
+        #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+        #[test]
+        fn postgres_gives_the_same_answers(steps in prop::collection::vec(any_step(), 1..160)) {
+            let database = Database::create();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let mut oracle = Run::new(MemoryRegistry::new()).await;
+                let opened = PostgresRegistry::open(&database.url()).await.unwrap();
+                let mut tried = Run::new(opened).await;
+                let (mut expected, mut found) = (Numbers::default(), Numbers::default());
+                for step in &steps {
+                    prop_assert_eq!(
+                        expected.replace(oracle.step(step).await),
+                        found.replace(tried.step(step).await),
+                        "{:?}",
+                        step
+                    );
+                }
+                Ok(())
+            })?;
+        }
     }
 }

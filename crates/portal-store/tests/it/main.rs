@@ -1,4 +1,4 @@
-//! What an engine does over a real data directory, and between real processes.
+//! What an engine does over a real data directory or database, and between real processes.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,6 +17,8 @@ mod backup;
 mod formats;
 mod mishaps;
 mod open;
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod power_loss;
 mod processes;

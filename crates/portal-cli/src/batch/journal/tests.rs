@@ -1,104 +1,259 @@
 use portal_model::PortalName;
+use portal_model::flow::CreateIntent;
 use tempfile::TempDir;
 
 use super::*;
+use crate::identity::tests::of_token;
 
 struct Fixture {
-    folder: TempDir,
+    directory: TempDir,
     rows: Vec<Row>,
 }
 
 impl Fixture {
     fn new() -> Self {
-        let row = |profile: &str, name| Row {
+        let name = |name: &str| PortalName::parse(name).unwrap();
+        let row = |profile: &str, own, fallbacks| Row {
             profile: profile.to_owned(),
-            name: PortalName::parse(name).unwrap(),
-            or: Vec::new(),
+            name: name(own),
+            fallbacks,
         };
-        let rows = vec![row("acme", "AcmePortal"), row("beta", "BetaPortal"), row("c", "CPortal")];
-        Self { folder: TempDir::new().unwrap(), rows }
+        let rows = vec![
+            row("acme", "AcmePortal", vec![name("AcmePortal25")]),
+            row("beta", "BetaPortal", Vec::new()),
+            row("c", "CPortal", Vec::new()),
+        ];
+        Self { directory: TempDir::new().unwrap(), rows }
     }
 
     fn path(&self) -> std::path::PathBuf {
-        self.folder.path().join("portals.journal.jsonl")
+        self.directory.path().join("portals.journal.jsonl")
     }
 
     fn open(&self) -> anyhow::Result<Journal> {
-        Journal::open(&self.path(), "portals.csv", &self.rows)
+        Journal::open(&self.path(), false, "portals.csv", &self.rows)
+    }
+
+    fn states(&self) -> Vec<State> {
+        self.open().unwrap().states().to_vec()
+    }
+
+    fn writer(&self) -> Writer {
+        self.open().unwrap().into_writer().unwrap()
     }
 
     fn refusal(&self, csv: &str, rows: &[Row]) -> String {
-        format!("{:#}", Journal::open(&self.path(), csv, rows).unwrap_err())
+        format!("{:#}", Journal::open(&self.path(), false, csv, rows).unwrap_err())
     }
 
     fn text(&self) -> String {
         std::fs::read_to_string(self.path()).unwrap()
     }
+
+    fn write(&self, text: impl AsRef<[u8]>) {
+        std::fs::write(self.path(), text).unwrap();
+    }
+
+    /// The first line of a journal of version 0.1.
+    fn old_header(&self) -> String {
+        let sha256 = fingerprint(&self.rows);
+        format!(r#"{{"journal":1,"csv":"portals.csv","rows":3,"sha256":"{sha256}"}}"#) + "\n"
+    }
 }
 
-fn result(outcome: &str) -> RowResult {
-    let json = serde_json::json!({ "exit": 0, "name": "AcmePortal", "profile": "acme", "outcome": outcome });
+fn about(row: usize, profile: &str) -> About {
+    About { row, profile: profile.to_owned(), org: Some(of_token(profile)) }
+}
+
+fn result(name: &str, outcome: &str) -> RowResult {
+    let json =
+        serde_json::json!({ "exit": 0, "name": name, "profile": "acme", "outcome": outcome });
     serde_json::from_value(json).unwrap()
 }
 
-fn intent(name: &str) -> Intent {
-    serde_json::from_value(serde_json::json!({ "name": name, "posts": 1 })).unwrap()
+fn intent(name: &str) -> CreateIntent {
+    let mut intent = CreateIntent::new(PortalName::parse(name).unwrap());
+    intent.attempts = 1;
+    intent
+}
+
+fn in_doubt(row: usize, profile: &str, name: &str) -> State {
+    let (profile, org) = (profile.to_owned(), Some(of_token(profile)));
+    State::InDoubt(Box::new(InDoubt { row, profile, intent: intent(name), org }))
 }
 
 #[tokio::test]
-async fn a_journal_knows_what_was_over_what_was_in_doubt_and_what_was_not_begun() {
+async fn journal_knows_rows_done_in_doubt_and_not_begun() {
     let fixture = Fixture::new();
-    let writer = fixture.open().unwrap().into_writer().unwrap();
-    writer.sending(0, "acme", intent("AcmePortal")).await.unwrap();
-    writer.sending(1, "beta", intent("BetaPortal")).await.unwrap();
-    writer.result(0, "acme", result("created")).await.unwrap();
+    let writer = fixture.writer();
+    writer.attempt(about(1, "acme"), intent("AcmePortal").into()).await.unwrap();
+    writer.attempt(about(2, "beta"), intent("BetaPortal").into()).await.unwrap();
+    writer.result(about(1, "acme"), result("acmeportal", "created")).await.unwrap();
     drop(writer);
     let states = [
-        State::Over(Box::new(result("created"))),
-        State::InDoubt(intent("BetaPortal")),
+        State::Done(Box::new(result("acmeportal", "created"))),
+        in_doubt(2, "beta", "BetaPortal"),
         State::Open,
     ];
-    assert_eq!(fixture.open().unwrap().states(), states);
+    assert_eq!(fixture.states(), states);
 
-    let writer = fixture.open().unwrap().into_writer().unwrap();
-    writer.result(1, "beta", result("unknown")).await.unwrap();
+    let writer = fixture.writer();
+    writer.result(about(2, "beta"), result("BetaPortal", "unknown")).await.unwrap();
     drop(writer);
-    assert_eq!(fixture.open().unwrap().states(), states, "an unknown result keeps its intent");
+    assert_eq!(fixture.states(), states, "an unknown result keeps its intent");
 }
 
 #[tokio::test]
-async fn a_line_that_a_crash_cut_short_counts_for_nothing_and_is_not_written_on() {
+async fn torn_line_counts_for_nothing_and_is_cut_off() {
     let fixture = Fixture::new();
-    let writer = fixture.open().unwrap().into_writer().unwrap();
-    writer.sending(0, "acme", intent("AcmePortal")).await.unwrap();
+    let writer = fixture.writer();
+    writer.attempt(about(1, "acme"), intent("AcmePortal").into()).await.unwrap();
     drop(writer);
     let whole = fixture.text();
     let header = whole.lines().next().unwrap().len() + 1;
     for cut in 0..whole.len() {
-        std::fs::write(fixture.path(), &whole[..cut]).unwrap();
-        assert_eq!(fixture.open().unwrap().states()[0], State::Open, "cut at {cut}");
+        fixture.write(&whole[..cut]);
+        assert_eq!(fixture.states()[0], State::Open, "cut at {cut}");
         assert_eq!(fixture.text(), whole[..header], "cut at {cut}");
     }
 }
 
+#[tokio::test]
+async fn altered_byte_of_any_line_is_refused_and_line_named() {
+    let fixture = Fixture::new();
+    let writer = fixture.writer();
+    writer.attempt(about(1, "acme"), intent("AcmePortal").into()).await.unwrap();
+    writer.result(about(1, "acme"), result("AcmePortal", "created")).await.unwrap();
+    drop(writer);
+    let whole = fixture.text().into_bytes();
+    let mut line = 1;
+    for at in 0..whole.len() {
+        if whole[at] == b'\n' {
+            line += 1;
+            continue;
+        }
+        let mut altered = whole.clone();
+        altered[at] ^= 1;
+        // A line break would tear the line, which is another matter.
+        if altered[at] == b'\n' {
+            continue;
+        }
+        fixture.write(&altered);
+        let refusal = fixture.refusal("portals.csv", &fixture.rows);
+        let name = if line == 1 { "its first line".to_owned() } else { format!("its line {line}") };
+        assert!(refusal.contains(&name), "byte {at}: {refusal}");
+        assert_eq!(std::fs::read(fixture.path()).unwrap(), altered, "it is not touched");
+    }
+}
+
 #[test]
-fn a_journal_of_other_rows_is_refused_with_both_names_and_not_touched() {
+fn line_about_another_row_is_refused_even_with_checksum() {
+    let fixture = Fixture::new();
+    drop(fixture.open().unwrap());
+    let line = |row, profile: &str, name: &str, intended: &str| {
+        let event = Event::Attempt(intent(intended).into());
+        let (profile, name) = (profile.to_owned(), Some(name.to_owned()));
+        encode(&Line { row, profile, org: None, name, event }).unwrap()
+    };
+    let header = fixture.text();
+    for (line, expected) in [
+        (
+            line(4, "d", "DPortal", "DPortal"),
+            "its line 2 is about row 4, which portals.csv has not",
+        ),
+        (line(0, "d", "DPortal", "DPortal"), "its line 2 is about row 0"),
+        (line(2, "acme", "AcmePortal", "AcmePortal"), "about the profile acme, but row 2 has beta"),
+        (
+            line(2, "beta", "CPortal", "CPortal"),
+            "about the portal CPortal, but row 2 has BetaPortal",
+        ),
+        (line(2, "beta", "CPortal", "BetaPortal"), "about the portal CPortal"),
+    ] {
+        fixture.write([header.as_bytes(), &line].concat());
+        let refusal = fixture.refusal("portals.csv", &fixture.rows);
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+    fixture.write([header.as_bytes(), &line(1, "acme", "acmeportal25", "AcmePortal25")].concat());
+    assert!(matches!(fixture.states()[0], State::InDoubt(_)), "a fallback is the row's own");
+}
+
+#[tokio::test]
+async fn journal_of_version_0_1_is_continued_with_checksums() {
+    let fixture = Fixture::new();
+    let old = fixture.old_header()
+        + r#"{"row":1,"profile":"acme","sending":{"name":"AcmePortal","posts":1}}"#
+        + "\n"
+        + r#"{"row":2,"profile":"beta","sending":{"name":"BetaPortal","posts":2}}"#
+        + "\n"
+        + r#"{"row":1,"profile":"acme","result":{"exit":4,"name":"AcmePortal","profile":"acme","outcome":"name_taken","owner":"another_org","error":{"kind":"name_taken","message":"m"}}}"#
+        + "\n";
+    fixture.write(&old);
+    let states = fixture.states();
+    assert!(matches!(&states[0], State::Done(result) if result.exit(false) as u8 == 4));
+    let State::InDoubt(doubt) = &states[1] else { panic!("{states:?}") };
+    assert_eq!((doubt.intent.attempts, &doubt.org, doubt.row), (2, &None, 2));
+
+    let writer = fixture.writer();
+    writer.result(about(2, "beta"), result("BetaPortal", "created")).await.unwrap();
+    drop(writer);
+    assert!(fixture.text().starts_with(&old), "lines are only appended");
+    assert!(matches!(&fixture.states()[1], State::Done(_)));
+    // From there on a line without a checksum was not written by this command.
+    let later = fixture.text() + old.lines().nth(2).unwrap() + "\n";
+    fixture.write(later);
+    let refusal = fixture.refusal("portals.csv", &fixture.rows);
+    assert!(refusal.contains("its line 6 is damaged or was changed"), "{refusal}");
+    assert!(refusal.contains("portal recover --list"), "{refusal}");
+}
+
+#[test]
+fn torn_header_of_either_version_is_begun_anew() {
+    let fixture = Fixture::new();
+    for text in ["{", "{\"journal\":1,\"csv\"", "{\"journal\":2,\"csv\""] {
+        fixture.write(text);
+        assert_eq!(fixture.states(), vec![State::Open; 3]);
+        assert!(fixture.text().starts_with("{\"journal\":2,"), "{}", fixture.text());
+    }
+}
+
+#[test]
+fn journal_of_other_rows_is_refused_and_not_touched() {
     let fixture = Fixture::new();
     drop(fixture.open().unwrap());
     let before = fixture.text();
     let other = fixture.refusal("others.csv", &fixture.rows[..2]);
     assert!(other.contains("portals.csv") && other.contains("others.csv"), "{other}");
     let changed = fixture.refusal("portals.csv", &fixture.rows[..2]);
-    assert!(changed.contains("portals.csv as it was before (3 rows, now 2)"), "{changed}");
+    assert!(changed.contains("portals.csv before it was changed (3 rows, now 2)"), "{changed}");
     assert_eq!(fixture.text(), before);
-    assert!(Journal::open(&fixture.path(), "moved.csv", &fixture.rows).is_ok());
+    assert!(Journal::open(&fixture.path(), false, "moved.csv", &fixture.rows).is_ok());
+}
+
+#[tokio::test]
+async fn journal_of_other_rows_names_its_doubts_first() {
+    let fixture = Fixture::new();
+    let writer = fixture.writer();
+    writer.attempt(about(1, "acme"), intent("AcmePortal").into()).await.unwrap();
+    writer.attempt(about(2, "beta"), intent("BetaPortal").into()).await.unwrap();
+    writer.result(about(2, "beta"), result("BetaPortal", "created")).await.unwrap();
+    drop(writer);
+    let changed = fixture.refusal("portals.csv", &fixture.rows[..2]);
+    let named = changed.find("row 1 (acme AcmePortal) is in doubt").unwrap();
+    assert!(named < changed.find("--journal").unwrap(), "{changed}");
+    assert!(!changed.contains("beta"), "{changed}");
+    let doubts = super::in_doubt(&fixture.path()).unwrap();
+    assert_eq!(
+        doubts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["row 1 (acme AcmePortal)"]
+    );
+    assert_eq!(super::in_doubt(&fixture.directory.path().join("none")).unwrap(), []);
 }
 
 #[test]
-fn a_file_that_is_no_journal_is_refused_and_not_touched() {
+fn file_that_is_not_a_journal_is_refused_and_not_touched() {
     let fixture = Fixture::new();
-    for text in ["profile,name\nacme,AcmePortal\n", "notes", "{\"journal\":2}\n", "\n"] {
-        std::fs::write(fixture.path(), text).unwrap();
+    for text in ["profile,name\nacme,AcmePortal\n", "notes", "{\"journal\":3}\n", "\n"] {
+        fixture.write(text);
         let refusal = fixture.refusal("portals.csv", &fixture.rows);
         assert!(refusal.contains("journal"), "{refusal}");
         assert_eq!(fixture.text(), text);
@@ -106,25 +261,7 @@ fn a_file_that_is_no_journal_is_refused_and_not_touched() {
 }
 
 #[test]
-fn a_line_that_can_not_be_read_is_named() {
-    let fixture = Fixture::new();
-    drop(fixture.open().unwrap());
-    for (line, expected) in [
-        ("{}\n", "its line 2 can't be read"),
-        (
-            "{\"row\":4,\"profile\":\"d\",\"sending\":{\"name\":\"DPortal\",\"posts\":1}}\n",
-            "its line 2 is about row 4, which portals.csv has not",
-        ),
-    ] {
-        let header = fixture.text().lines().next().unwrap().to_owned() + "\n";
-        std::fs::write(fixture.path(), header + line).unwrap();
-        let refusal = fixture.refusal("portals.csv", &fixture.rows);
-        assert!(refusal.contains(expected), "{refusal}");
-    }
-}
-
-#[test]
-fn two_processes_can_not_write_one_journal() {
+fn second_process_on_one_journal_is_refused() {
     let fixture = Fixture::new();
     let first = fixture.open().unwrap();
     assert!(fixture.refusal("portals.csv", &fixture.rows).contains("another `portal create`"));
@@ -133,10 +270,11 @@ fn two_processes_can_not_write_one_journal() {
 }
 
 #[test]
-fn a_row_that_nothing_more_is_done_for_stays_in_doubt_where_it_was() {
+fn row_that_is_not_continued_stays_as_it_was() {
     let fixture = Fixture::new();
     let verdict = |state: State| state.so_far(&fixture.rows[0]).verdict();
     assert_eq!(verdict(State::Open), Verdict::NotCreated);
-    assert_eq!(verdict(State::InDoubt(intent("AcmePortal"))), Verdict::InDoubt);
-    assert_eq!(verdict(State::Over(Box::new(result("created")))), Verdict::Done);
+    assert_eq!(verdict(in_doubt(1, "acme", "AcmePortal")), Verdict::InDoubt);
+    let done = State::Done(Box::new(result("AcmePortal", "created")));
+    assert_eq!(verdict(done), Verdict::Done);
 }

@@ -8,8 +8,10 @@ use std::thread::{self, JoinHandle};
 use portal_model::flow::Intent;
 use tokio::sync::oneshot;
 
-use super::{Event, Line, to_line};
+use super::line::{Event, Line};
 use crate::batch::result::RowResult;
+use crate::checked_line::encode;
+use crate::identity::Identity;
 
 /// Appends to a journal. Every call waits until its line is on the disk; what arrives during a
 /// flush shares the next one.
@@ -17,6 +19,15 @@ use crate::batch::result::RowResult;
 pub(crate) struct Writer {
     lines: Option<mpsc::Sender<Append>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What a line is about.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    /// Counted from 1.
+    pub(crate) row: usize,
+    pub(crate) profile: String,
+    pub(crate) org: Option<Identity>,
 }
 
 struct Append {
@@ -32,30 +43,22 @@ impl Writer {
         Ok(Self { lines: Some(lines), thread: Some(thread) })
     }
 
-    /// Says that the create of a row is about to be sent.
-    pub(crate) async fn sending(
-        &self,
-        row: usize,
-        profile: &str,
-        intent: Intent,
-    ) -> io::Result<()> {
-        self.append(row, profile, Event::Sending(intent)).await
+    /// Records that an attempt is about to be made.
+    pub(crate) async fn attempt(&self, about: About, intent: Intent) -> io::Result<()> {
+        let name = intent.name().to_string();
+        self.append(about, name, Event::Attempt(intent)).await
     }
 
-    /// Says how a row ended.
-    pub(crate) async fn result(
-        &self,
-        row: usize,
-        profile: &str,
-        result: RowResult,
-    ) -> io::Result<()> {
-        self.append(row, profile, Event::Result(Box::new(result))).await
+    /// Records how a row ended.
+    pub(crate) async fn result(&self, about: About, result: RowResult) -> io::Result<()> {
+        let name = result.report.name.clone();
+        self.append(about, name, Event::Result(Box::new(result))).await
     }
 
-    async fn append(&self, row: usize, profile: &str, event: Event) -> io::Result<()> {
+    async fn append(&self, about: About, name: String, event: Event) -> io::Result<()> {
         let stopped = || io::Error::other("the journal's writer has stopped");
-        let line = Line { row: row + 1, profile: profile.to_owned(), event };
-        let line = to_line(&line)?;
+        let About { row, profile, org } = about;
+        let line = encode(&Line { row, profile, org, name: Some(name), event })?;
         let (done, is_done) = oneshot::channel();
         let lines = self.lines.as_ref().ok_or_else(stopped)?;
         lines.send(Append { line, done }).map_err(|_| stopped())?;
@@ -74,7 +77,7 @@ impl Drop for Writer {
 }
 
 /// Writes until nobody is left who could append. After a failure nothing more is written: what
-/// follows a half line could not be read.
+/// follows a torn line could not be read.
 fn write(mut file: File, queue: &mpsc::Receiver<Append>) {
     let mut failed: Option<io::Error> = None;
     while let Ok(first) = queue.recv() {
@@ -87,12 +90,11 @@ fn write(mut file: File, queue: &mpsc::Receiver<Append>) {
         for append in appends {
             let written = match &failed {
                 None => Ok(()),
-                Some(error) => Err(io::Error::new(
-                    error.kind(),
-                    format!("the journal can't be written: {error}"),
-                )),
+                Some(error) => {
+                    Err(io::Error::new(error.kind(), format!("cannot write the journal: {error}")))
+                }
             };
-            // Who has gone needs no answer.
+            // A caller that is gone needs no reply.
             let _ = append.done.send(written);
         }
     }

@@ -15,57 +15,58 @@ fn row(line: usize, profile: &str, names: &[&str]) -> (usize, String, Vec<String
 }
 
 #[test]
-fn what_a_spreadsheet_adds_does_not_matter() {
+fn additions_of_spreadsheets_do_not_matter() {
     let expected = [row(2, "acme", &["AcmePortal"]), row(4, "beta", &["BetaPortal", "Beta2025"])];
     for file in [
-        "profile,name,or\nacme,AcmePortal,\n\nbeta,BetaPortal,Beta2025\n",
+        "profile,name,fallback\nacme,AcmePortal,\n\nbeta,BetaPortal,Beta2025\n",
         "\u{feff}profile,name,or\r\nacme,AcmePortal,\r\n\r\nbeta,BetaPortal,Beta2025",
         "\"profile\",\"name\",\"or\"\n\"acme\",\"AcmePortal\",\"\"\n,,\nbeta,\"BetaPortal \",| Beta2025 |\n",
         "profile; name; or\nacme ;AcmePortal;\n;;\nbeta;BetaPortal;Beta2025\n",
         "Profile\tName\tOr\nacme\tAcmePortal\n\t\t\nbeta\tBetaPortal\tBeta2025\n",
-        "name,or,profile,\nAcmePortal,,acme,\n   \nBetaPortal,Beta2025,beta,,,\n",
+        "name,fallback,profile,\nAcmePortal,,acme,\n   \nBetaPortal,Beta2025,beta,,,\n",
     ] {
         assert_eq!(entries(file), expected, "{file:?}");
     }
 }
 
 #[test]
-fn the_line_is_right_after_blank_lines_and_quotes() {
+fn line_is_right_after_blank_lines_and_quotes() {
     let file = "\n\nprofile,name\n\r\n\r\na,NameOne\n\n\n\"b\",\"NameTwo\"\nc,NameThree";
     let lines: Vec<_> = entries(file).into_iter().map(|(line, ..)| line).collect();
     assert_eq!(lines, [6, 9, 10]);
 }
 
 #[test]
-fn every_wrong_line_is_named_and_the_others_are_read() {
+fn wrong_lines_are_named_and_others_are_read() {
     let file = b"profile,name,or\n,NoProfile,\nacme,AcmePortal,\nacme,,\nb\xe9ta,BetaPortal,\n\
                  a,b,c,d\n\"open,OpenPortal,\nlast,LastPortal,\n";
     assert_eq!(
         problems(file),
         [
-            "line 2: the profile is missing",
-            "line 4: the name is missing",
-            "line 5: field 1 has the byte 0xe9, which is no UTF-8: save the file again as \
+            "line 2: missing profile",
+            "line 4: missing name",
+            "line 5: field 1 has the byte 0xe9, which is not UTF-8: save the file again as \
              \"CSV UTF-8\"",
-            "line 6: 4 fields, but the header has 3 columns; alternatives go into the column or, \
-             separated by |",
-            "line 7: field 1 goes on over the end of the line: is a quote not closed?",
+            "line 6: 4 fields, but the header has 3 columns; fallback names go into the column \
+             fallback, separated by |",
+            "line 7: field 1 does not end with the line: close its quote",
         ]
     );
     assert_eq!(read(file).0.len(), 1);
 }
 
 #[test]
-fn without_a_header_that_fits_nothing_else_is_complained_about() {
+fn wrong_header_is_the_only_problem() {
     for (file, expected) in [
         ("", "line 1: the file is empty"),
         ("\n\r\n", "line 1: the file is empty"),
-        ("acme,AcmePortal\nbeta,BetaPortal\n", "line 1: found the column \"acme\""),
-        ("\nname,or\nAcmePortal,\n", "line 2: the column profile is missing"),
-        ("profile,or\nacme,\n", "line 1: the column name is missing"),
-        ("profile,name,nmae\n", "line 1: found the column \"nmae\""),
-        ("profile,name,NAME\n", "line 1: the column name stands there twice"),
-        ("profile,name\n\n", "line 1: there is nothing below the header"),
+        ("acme,AcmePortal\nbeta,BetaPortal\n", "line 1: unknown column \"acme\""),
+        ("\nname,or\nAcmePortal,\n", "line 2: missing column profile"),
+        ("profile,or\nacme,\n", "line 1: missing column name"),
+        ("profile,name,or,fallback\n", "line 1: unknown column \"or\""),
+        ("profile,name,nmae\n", "line 1: unknown column \"nmae\""),
+        ("profile,name,NAME\n", "line 1: duplicate column name"),
+        ("profile,name\n\n", "line 1: no rows below the header"),
     ] {
         let found = problems(file);
         assert_eq!(found.len(), 1, "{file:?}: {found:?}");
@@ -82,7 +83,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn any_bytes_below_a_header_are_read_or_explained(bytes: Vec<u8>) {
+    fn any_bytes_below_header_are_read_or_explained(bytes: Vec<u8>) {
         let mut file = b"profile,name,or\n".to_vec();
         file.extend(bytes);
         let (entries, problems) = read(&file);

@@ -7,21 +7,22 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portal_http::client::{Baseline, FileTokenCache};
+use portal_http::client::FileTokenCache;
 use portal_model::flow::Policy;
-use portal_model::outcome::ExitClass;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
 use self::progress::Progress;
 use crate::batch::board::Board;
+use crate::batch::doubt;
 use crate::batch::file;
 use crate::batch::journal::{Journal, State};
 use crate::batch::plan::Row;
 use crate::batch::result::{RowResult, Verdict};
 use crate::batch::run::{Batch, Org, Stop, Task};
-use crate::exit;
+use crate::exit::{self, ExitClass};
 use crate::failure::{ErrorReport, Failure};
 use crate::folders;
+use crate::intent_log::{self, Entry, IntentLog, Taken};
 use crate::printer::Printer;
 use crate::profile::Profiles;
 use crate::signal;
@@ -31,69 +32,87 @@ use crate::target::Target;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Many orgs")]
 pub(crate) struct BatchArgs {
-    /// Create a portal in each org of a CSV with the columns profile,name,or
+    /// Create a portal in each org of a CSV with the columns profile,name,fallback; the default
+    /// deadline of a portal is 15 minutes then
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["name", "alternatives", "resume", "local", "profile", "data_center",
+        conflicts_with_all = ["name", "fallbacks", "resume", "local", "profile", "data_center",
             "api_domain", "accounts_url", "client_id"]
     )]
     pub(super) from: Option<PathBuf>,
-    /// Where to keep what happened [default: beside FILE]
+    /// Journal of the batch [default: beside FILE]
     #[arg(long, value_name = "FILE", requires = "from")]
     journal: Option<PathBuf>,
-    /// Try rows again that were refused
+    /// Try rejected rows again
     #[arg(long, requires = "from")]
     retry: bool,
+    /// Recover rows in doubt even if the credentials of their profile changed since: you know that
+    /// they lead to the same org
+    #[arg(long, requires = "from")]
+    same_org: bool,
 }
 
 pub(super) async fn run(
     path: &Path,
     args: &super::Args,
-    policy: &Policy,
     printer: &Printer,
 ) -> Result<ExitClass, Failure> {
+    let mut policy = args.policy.policy(Policy::batch())?;
+    policy.allow_another = args.allow_another;
     let profiles = Profiles::load(&folders::config()?)?;
     let rows = file::read(path, args.allow_another, &profiles, printer)?;
-    let journal_path =
-        args.batch.journal.clone().unwrap_or_else(|| path.with_extension("journal.jsonl"));
     if args.dry_run {
         let all = (0..rows.len()).map(|row| (row, Task::Create)).collect();
         let targets = targets(&rows, all, &profiles, args)?;
         printer.text(summary(&targets));
         return Ok(ExitClass::Success);
     }
+    let default_path = path.with_extension("journal.jsonl");
+    let named = args.batch.journal.as_deref();
+    let shown = named.unwrap_or(&default_path);
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    let journal = Journal::open(&journal_path, &name, &rows)
+    let journal = Journal::open(shown, named.is_some(), &name, &rows)
         .map_err(|error| Failure::usage(format!("{error:#}")))?;
-    // How each row stands; those that are begun are replaced as they end.
-    let states = journal.states().iter().zip(&rows);
-    let mut results: Vec<RowResult> = states.map(|(state, row)| state.so_far(row)).collect();
-    let targets = targets(&rows, tasks(journal.states(), args.batch.retry), &profiles, args)?;
+    // The result of each row so far; those that are begun are replaced as they end.
+    let states = journal.states().to_vec();
+    let mut results: Vec<RowResult> =
+        states.iter().zip(&rows).map(|(state, row)| state.so_far(row)).collect();
+    let targets = targets(&rows, tasks(&states, args.batch.retry), &profiles, args)?;
     if !targets.is_empty() {
         let in_all = rows.len();
         let open: usize = targets.iter().map(|(_, tasks)| tasks.len()).sum();
         if open < in_all {
-            printer.note(format_args!("Over already: {} of {in_all} rows.", in_all - open));
+            printer.note(format_args!("done already: {} of {in_all} rows", in_all - open));
         }
         let is_rehearsal = targets.iter().all(|(target, _)| target.is_this_machine());
-        let question = format!("{} Go on?", summary(&targets));
+        let question = format!("{}. Continue?", summary(&targets));
         if args.yes || is_rehearsal {
             printer.note(summary(&targets));
         } else if !super::confirm(&question)? {
             return Err(Failure::new(
                 ExitClass::Stopped,
-                ErrorReport::new("stopped", "stopped; nothing was sent"),
+                ErrorReport::new("stopped", "declined; nothing was sent"),
             ));
         }
-        printer.note(format_args!("What happens is kept in {}.", journal_path.display()));
+        printer.note(format_args!("journal: {}", shown.display()));
+        let log = IntentLog::open()?;
+        let journal_path = std::path::absolute(shown)?;
+        let default_path = std::path::absolute(&default_path)?;
+        if default_path != journal_path {
+            doubt::adopt_all(&log, &default_path, &rows).await?;
+        }
+        deliver_again(&log, &journal_path, &states).await?;
         let mut batch = Running {
             rows: &rows,
             results: &mut results,
-            progress: Progress::new(open, policy, printer),
+            log: &log,
+            journal_path,
+            same_org: args.batch.same_org,
+            progress: Progress::new(open, printer),
             printer,
         };
-        batch.run(orgs(targets, policy)?, journal).await?;
+        batch.run(orgs(targets, &policy)?, journal).await?;
     }
     for result in &results {
         printer.json(&result.report);
@@ -102,15 +121,34 @@ pub(super) async fn run(
     Ok(exit::combined(results.iter().map(|result| result.exit(args.ensure))))
 }
 
+/// A crash between the journal and the intent log leaves outcomes that the log takes for
+/// unreported: the journal has them.
+async fn deliver_again(log: &IntentLog, journal: &Path, states: &[State]) -> Result<(), Failure> {
+    let is_reported = |entry: &Entry| {
+        let row = entry.history.whose.batch_row.as_ref().filter(|row| row.journal == journal);
+        let index = row.and_then(|row| row.row.checked_sub(1));
+        matches!(index.and_then(|index| states.get(index)), Some(State::Done(_)))
+    };
+    for entry in log.all().await?.entries {
+        if entry.state() == intent_log::State::Undelivered
+            && is_reported(&entry)
+            && let Taken::Held(_, intent) = log.take(&entry).await?
+        {
+            intent.delivered().await?;
+        }
+    }
+    Ok(())
+}
+
 /// What is still to be done.
 fn tasks(states: &[State], retry: bool) -> Vec<(usize, Task)> {
     let task = |state: &State| match state {
         State::Open => Some(Task::Create),
-        State::InDoubt(intent) => Some(Task::Settle(intent.clone())),
-        State::Over(result) => match result.verdict() {
+        State::InDoubt(doubt) => Some(Task::Recover(doubt.clone())),
+        State::Done(result) => match result.verdict() {
             Verdict::NotCreated => Some(Task::Create),
-            Verdict::Refused if retry => Some(Task::Create),
-            _ => None,
+            Verdict::Rejected if retry => Some(Task::Create),
+            Verdict::Rejected | Verdict::Done | Verdict::InDoubt => None,
         },
     };
     let tasks = states.iter().enumerate();
@@ -143,20 +181,22 @@ fn targets(
     Ok(targets)
 }
 
-/// `12 portals in 12 orgs, 3 data centers; this can't be undone.`
+/// `12 portals in 12 orgs, 3 data centers; this cannot be undone`
 fn summary(targets: &[(Target, Tasks)]) -> String {
     let count =
         |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let tasks = || targets.iter().flat_map(|(_, tasks)| tasks);
-    let in_doubt = tasks().filter(|(_, task)| matches!(task, Task::Settle(_))).count();
+    let in_doubt = tasks().filter(|(_, task)| matches!(task, Task::Recover(_))).count();
     let servers: HashSet<_> = targets.iter().map(|(target, _)| &target.accounts).collect();
     let first = match in_doubt {
         0 => String::new(),
-        1 => " One of them is in doubt and is settled first.".to_owned(),
-        several => format!(" {several} of them are in doubt and are settled first."),
+        1 => "; one of them is in doubt, and its outcome is determined first".to_owned(),
+        several => {
+            format!("; {several} of them are in doubt, and their outcome is determined first")
+        }
     };
     format!(
-        "{} in {}, {}; this can't be undone.{first}",
+        "{} in {}, {}; this cannot be undone{first}",
         count(tasks().count(), "portal"),
         count(targets.len(), "org"),
         count(servers.len(), "data center"),
@@ -177,7 +217,7 @@ fn orgs(targets: Vec<(Target, Tasks)>, policy: &Policy) -> Result<Vec<(Org, Task
                 .token_cache(FileTokenCache::new(&cache))
                 .build(target.credential.clone())
                 .map_err(|error| Failure::usage(format!("{}: {error}", target.place)))?;
-            Ok((Org { client, baseline: Baseline::new() }, tasks))
+            Ok((Org { target, client, identity: OnceCell::new() }, tasks))
         })
         .collect()
 }
@@ -186,6 +226,9 @@ fn orgs(targets: Vec<(Target, Tasks)>, policy: &Policy) -> Result<Vec<(Org, Task
 struct Running<'a> {
     rows: &'a [Row],
     results: &'a mut [RowResult],
+    log: &'a IntentLog,
+    journal_path: PathBuf,
+    same_org: bool,
     progress: Progress<'a>,
     printer: &'a Printer,
 }
@@ -195,7 +238,18 @@ impl Running<'_> {
         let board = Board::default();
         let (stop, _) = watch::channel(Stop::No);
         let journal = Arc::new(journal.into_writer()?);
-        let batch = Batch { rows: self.rows, journal, stop: stop.clone(), board: &board };
+        let (stop_now, stopped_now) = watch::channel(false);
+        let batch = Batch {
+            rows: self.rows,
+            log: self.log,
+            journal,
+            journal_path: self.journal_path.clone(),
+            stop: stop.clone(),
+            stop_now: stopped_now,
+            same_org: self.same_org,
+            board: &board,
+            printer: self.printer,
+        };
         let (over, mut ended) = tokio::sync::mpsc::unbounded_channel();
         let mut work = std::pin::pin!(batch.run(orgs, |row, result| {
             // The receiver lives as long as the work.
@@ -208,8 +262,13 @@ impl Running<'_> {
                 Some((row, result)) = ended.recv() => self.take(row, result),
                 unwritable = &mut work => break unwritable,
                 () = &mut interrupted => {
+                    // Rule 13: what is in doubt is in the journal and in the intent log.
+                    if *stop.borrow() == Stop::Now {
+                        std::process::exit(ExitClass::Stopped as i32);
+                    }
                     let next = self.interrupt(*stop.borrow(), board.len());
                     stop.send_replace(next);
+                    stop_now.send_replace(next == Stop::Now);
                     interrupted = Box::pin(signal::interrupted());
                 }
                 () = self.progress.tick(&board) => {}
@@ -222,7 +281,7 @@ impl Running<'_> {
         if let Some(error) = unwritable {
             let message = format!("{error}; nothing was sent after that");
             let report = ErrorReport::new("journal", message);
-            let hint = "make room and run the same command again: nothing is lost";
+            let hint = "free some space, then run the same command again; nothing is lost";
             self.printer.error(&report.hint(hint));
         }
         Ok(())
@@ -235,17 +294,16 @@ impl Running<'_> {
         }
     }
 
-    /// What Ctrl-C means for the first time, and for the second.
+    /// What the first Ctrl-C means, and what the second one.
     fn interrupt(&self, stop: Stop, in_flight: usize) -> Stop {
         match stop {
             Stop::No => {
                 self.printer.note(format_args!(
-                    "Stopping: {in_flight} in flight go on to their end; Ctrl-C once more ends \
-                     them now."
+                    "stopping: waiting for {in_flight} in flight; press Ctrl-C again to end them now"
                 ));
                 Stop::BeforeTheNext
             }
-            _ => Stop::Now,
+            Stop::BeforeTheNext | Stop::Now => Stop::Now,
         }
     }
 }

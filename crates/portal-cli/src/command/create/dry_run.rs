@@ -4,18 +4,18 @@ use std::fmt::Write as _;
 
 use portal_http::client::Credential;
 use portal_model::oauth::{Grant, TokenRequest};
-use portal_model::outcome::ExitClass;
 use portal_model::{
     ApiVersion, CreatePortal, Endpoint as _, ListPortals, PortalName, Request, Secret,
 };
 use serde::Serialize;
 
+use crate::exit::ExitClass;
 use crate::printer::Printer;
 use crate::target::{Destination, TargetArgs};
 
 /// What stands for every secret.
 const REDACTED: &str = "REDACTED";
-/// What stands for the URL of a server that is not there yet.
+/// What stands for the URL of a server that is not running yet.
 const LOCAL: &str = "http://127.0.0.1:PORT";
 
 /// The object of `--output json`.
@@ -39,12 +39,13 @@ struct Shown {
 }
 
 pub(super) fn run(
-    (name, alternatives): &(PortalName, Vec<PortalName>),
+    name: &PortalName,
+    fallbacks: &[PortalName],
     destination: &Destination,
     target: &TargetArgs,
     printer: &Printer,
 ) -> ExitClass {
-    let requests = requests(name, alternatives, destination, target.api_version);
+    let requests = requests(name, fallbacks, destination, target.api_version);
     let profile = destination.place().profile();
     let text: String = requests.iter().map(Shown::text).collect();
     printer.result(text.trim_end(), &DryRun { name, profile, outcome: "dry_run", requests });
@@ -53,7 +54,7 @@ pub(super) fn run(
 
 fn requests(
     name: &PortalName,
-    alternatives: &[PortalName],
+    fallbacks: &[PortalName],
     destination: &Destination,
     version: ApiVersion,
 ) -> Vec<Shown> {
@@ -71,14 +72,10 @@ fn requests(
     };
     let token = client_id.map(|client_id| {
         let request = TokenRequest::new(client_id, secret(), Grant::RefreshToken(secret()));
-        Shown::new(
-            "An access token, unless one is kept that is valid:",
-            &accounts,
-            request.request(),
-        )
+        Shown::new("An access token, unless a valid one is cached:", &accounts, request.request())
     });
-    let look = Shown::new(
-        "A look which portals the org has; where it has this one, the end:",
+    let list = Shown::new(
+        "The org's portals; if this one is among them, nothing else is sent:",
         &api,
         ListPortals.request(version).authorized(&secret()),
     );
@@ -86,10 +83,10 @@ fn requests(
         let request = CreatePortal::new(name.clone()).request(version);
         Shown::new(why, &api, request.authorized(&secret()))
     };
-    let others = alternatives
+    let others = fallbacks
         .iter()
-        .map(|name| create("Where another organization has the name before:", name));
-    token.into_iter().chain([look, create("The create:", name)]).chain(others).collect()
+        .map(|name| create("If the name before belongs to another organization:", name));
+    token.into_iter().chain([list, create("The create:", name)]).chain(others).collect()
 }
 
 impl Shown {

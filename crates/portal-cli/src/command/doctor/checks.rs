@@ -6,7 +6,6 @@ use bytes::Bytes;
 use portal_http::client::{Bounds, Client, ClientError, HttpTransport, Transport};
 use portal_model::datacenter::ApiDomain;
 use portal_model::explain::explain;
-use portal_model::outcome::ExitClass;
 use portal_model::{
     ApiError, ApiVersion, CreatePortal, Endpoint, ErrorCode, ListPortals, Method, Portal,
     PortalName, Request, Response, ResponseError, Scope,
@@ -14,7 +13,11 @@ use portal_model::{
 use serde::Serialize;
 
 use crate::call_error;
+use crate::exit::ExitClass;
 use crate::failure::Failure;
+use crate::identity::Identity;
+use crate::intent_log::{Entry, State};
+use crate::late;
 use crate::permission;
 use crate::profile::Hosts;
 use crate::target::Target;
@@ -70,7 +73,12 @@ impl Check {
 }
 
 /// Checks everything that can be checked; what hangs on something else that failed is left out.
-pub(super) async fn run(hosts: &Hosts, target: &Target) -> Result<Vec<Check>, Failure> {
+/// `entries` are those of the whole intent log.
+pub(super) async fn run(
+    hosts: &Hosts,
+    target: &Target,
+    entries: &[Entry],
+) -> Result<Vec<Check>, Failure> {
     // No token cache: a token that was kept says nothing about the refresh token.
     let client = target.builder()?.build(target.credential.clone())?;
     let transport = target.transport()?;
@@ -78,13 +86,22 @@ pub(super) async fn run(hosts: &Hosts, target: &Target) -> Result<Vec<Check>, Fa
     match client.authenticate().await {
         Ok(()) => checks.push(Check::ok("token", "the accounts server gives an access token")),
         Err(error) => {
-            let failure = call_error::failure(&ClientError::Token(error), "get a token", None);
+            let failure = call_error::failure(&ClientError::Token(error), "get a token");
             checks.push(Check::failed("token", failure));
         }
     }
     let has_token = checks.iter().all(|check| check.status == Status::Ok);
-    if has_token {
+    // Without a token only where a create was begun tells its org.
+    let identity = if has_token { Some(target.identify(&client).await) } else { None };
+    let is_own = |entry: &&Entry| match &identity {
+        Some(identity) => entry.is_in(identity, &target.place),
+        None => entry.history.whose.place == target.place,
+    };
+    let own: Vec<Entry> = entries.iter().filter(is_own).cloned().collect();
+    checks.push(intents(&own));
+    if let Some(identity) = &identity {
         checks.push(data_center(hosts, &client));
+        checks.push(org(identity));
         match client.call(&ListPortals).await {
             Err(ClientError::Api(error)) if error.code == ErrorCode::ApiNotSupported => {
                 checks.push(no_portals(&error));
@@ -92,13 +109,47 @@ pub(super) async fn run(hosts: &Hosts, target: &Target) -> Result<Vec<Check>, Fa
             portals => {
                 checks.push(read(&portals));
                 checks.push(create(client.call(&NamelessCreate).await));
-                checks.extend(portals.ok().map(|portals| portal(&portals)));
+                if let Ok(portals) = &portals {
+                    checks.push(portal(portals));
+                    let late = late::appeared(&own, portals).into_iter();
+                    checks
+                        .extend(late.map(|entry| Check::warning("late", late::text(entry), LATE)));
+                }
             }
         }
     }
     let url = client.api_url().map(|url| url.to_string()).or(hosts.api_domain().url());
     checks.push(clock(&transport, &url.unwrap_or_default()).await);
     Ok(checks)
+}
+
+const LATE: &str = "if the org has a portal too many, ask the support of Zoho";
+
+/// What earlier creates and renames left in this org.
+fn intents(own: &[Entry]) -> Check {
+    let unfinished = own.iter().filter(|entry| entry.state() != State::Receipt);
+    let names: Vec<&str> = unfinished.map(Entry::name).collect();
+    match names.as_slice() {
+        [] => Check::ok("intents", "no create or rename is unfinished"),
+        names => Check::warning(
+            "intents",
+            format!("unfinished: {}", names.join(", ")),
+            "run `portal recover`",
+        ),
+    }
+}
+
+fn org(identity: &Identity) -> Check {
+    match identity.org() {
+        Some(org) => Check::ok("org", format!("the token is for org {org}")),
+        None => Check::ok(
+            "org",
+            format!(
+                "the token lacks the scope {}, so its credential stands for the org",
+                Scope::ORG_READ
+            ),
+        ),
+    }
 }
 
 fn data_center(hosts: &Hosts, client: &Client) -> Check {
@@ -127,12 +178,12 @@ fn read(portals: &Result<Vec<Portal>, ClientError>) -> Check {
         Err(ClientError::Api(error)) if error.is_scope_mismatch() => Check::warning(
             "read",
             format!(
-                "the token lacks the scope {}: a create that loses its answer can't be cleared up",
+                "the token lacks the scope {}: a create whose response is lost cannot be verified",
                 Scope::PORTAL_READ
             ),
             "make a new code with both scopes, and log in again",
         ),
-        Err(error) => Check::failed("read", call_error::failure(error, "list the portals", None)),
+        Err(error) => Check::failed("read", call_error::failure(error, "list the portals")),
     }
 }
 
@@ -157,12 +208,11 @@ impl Endpoint for NamelessCreate {
     }
 }
 
-fn create(answer: Result<(), ClientError>) -> Check {
-    let error = match answer {
+fn create(result: Result<(), ClientError>) -> Check {
+    let error = match result {
         Err(ClientError::Api(error)) => error,
         Err(error) => {
-            let failure =
-                call_error::failure(&error, "find out whether the token may create", None);
+            let failure = call_error::failure(&error, "find out whether the token may create");
             return Check::failed("create", failure);
         }
         Ok(()) => return Check::unknown("create", "the service took a create without a name"),
@@ -179,7 +229,7 @@ fn create(answer: Result<(), ClientError>) -> Check {
             Check::failed("create", Failure::forbidden(missing).hint(note))
         }
         ErrorCode::ApiNotSupported => no_portals(&error),
-        _ => Check::unknown("create", format!("it can't be told from the answer: {error}")),
+        _ => Check::unknown("create", format!("the response does not show it: {error}")),
     }
 }
 
@@ -209,13 +259,13 @@ async fn clock(transport: &HttpTransport, url: &str) -> Check {
         Ok(request) => request,
         Err(error) => return unknown(error.to_string()),
     };
-    let answer = match transport.send(request, Bounds::new(Duration::from_secs(30))).await {
-        Ok(answer) => answer,
+    let response = match transport.send(request, Bounds::new(Duration::from_secs(30))).await {
+        Ok(response) => response,
         Err(error) => return unknown(error.to_string()),
     };
-    let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
+    let date = response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
     let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
-        return unknown("its answer has no date".to_owned());
+        return unknown("the response has no date".to_owned());
     };
     judge_clocks(SystemTime::now(), date)
 }
@@ -225,7 +275,7 @@ fn judge_clocks(here: SystemTime, there: SystemTime) -> Check {
         Ok(apart) => (apart, "ahead of"),
         Err(error) => (error.duration(), "behind"),
     };
-    // An answer's date has whole seconds.
+    // The date of a response has whole seconds.
     let seconds = Duration::from_secs(apart.as_secs());
     let text = humantime::format_duration(seconds);
     if apart > CLOCK_TOLERANCE {

@@ -1,14 +1,14 @@
 //! A call of the server as a line of its log.
 
 use anstyle::{AnsiColor, Style};
-use portal_http::server::CallLog;
+use portal_http::server::AccessLogEntry;
 use serde_json::json;
 
 use crate::printer::printable;
 
 /// `POST /crm/v7/settings/portals  400 ALREADY_USED  2 ms  Acme`
-pub(super) fn text(call: &CallLog) -> String {
-    let status = call.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+pub(super) fn text(call: &AccessLogEntry) -> String {
+    let status = call.status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
     let style = style(call);
     let mut line = format!(
         "{:4} {}  {style}{status}{}{style:#}  {} ms",
@@ -24,7 +24,7 @@ pub(super) fn text(call: &CallLog) -> String {
     line
 }
 
-fn style(call: &CallLog) -> Style {
+fn style(call: &AccessLogEntry) -> Style {
     match call.status {
         // The accounts server refuses under 200.
         Some(200..300) if call.code.is_none() => AnsiColor::Green.on_default(),
@@ -33,7 +33,7 @@ fn style(call: &CallLog) -> Style {
     }
 }
 
-pub(super) fn json(call: &CallLog) -> String {
+pub(super) fn json(call: &AccessLogEntry) -> String {
     json!({
         "method": call.method.as_str(),
         "path": call.path,

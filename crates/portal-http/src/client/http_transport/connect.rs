@@ -24,21 +24,21 @@ use super::tls::Tls;
 type BoxError = Box<dyn Error + Send + Sync>;
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
-/// Connects, TLS included, within `time_limit`.
+/// Connects, TLS included, within `timeout`.
 #[derive(Clone)]
 pub(super) struct Connector {
     route: MaybeTls<Route>,
-    time_limit: Duration,
+    timeout: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(proxy: Arc<Proxy>, tls: Tls, time_limit: Duration) -> Self {
+    pub(super) fn new(proxy: Arc<Proxy>, tls: Tls, timeout: Duration) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         let tls = Arc::new(tls);
         let tcp = MaybeTls { inner: tcp, tls: tls.clone() };
-        Self { route: MaybeTls { inner: Route { tcp, proxy }, tls }, time_limit }
+        Self { route: MaybeTls { inner: Route { tcp, proxy }, tls }, timeout }
     }
 }
 
@@ -53,16 +53,16 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, destination: Uri) -> Self::Future {
         let connecting = self.route.call(destination);
-        let time_limit = self.time_limit;
+        let timeout = self.timeout;
         Box::pin(async move {
-            tokio::time::timeout(time_limit, connecting).await.map_err(|_| TookTooLong)?
+            tokio::time::timeout(timeout, connecting).await.map_err(|_| TookTooLong)?
         })
     }
 }
 
 /// There was no connection in time.
 #[derive(Debug, thiserror::Error)]
-#[error("no connection within the time-out")]
+#[error("no connection within the timeout")]
 pub(super) struct TookTooLong;
 
 /// The way to a host, without the TLS to it.
@@ -92,7 +92,7 @@ impl Service<Uri> for Route {
         Box::pin(async move {
             if !matches!(proxy.uri().scheme_str(), Some("http" | "https")) {
                 let scheme = proxy.uri().scheme_str().unwrap_or_default();
-                return Err(format!("a {scheme} proxy is not supported, use an http one").into());
+                return Err(format!("unsupported proxy scheme {scheme}: use an http proxy").into());
             }
             if destination.scheme() != Some(&Scheme::HTTPS) {
                 return Ok(Wire { stream: tcp.call(proxy.uri().clone()).await?, forwards: true });
@@ -106,7 +106,7 @@ impl Service<Uri> for Route {
     }
 }
 
-/// TLS on top of another connection, where the URL asks for it.
+/// TLS on top of another connection, if the URL asks for it.
 #[derive(Clone)]
 struct MaybeTls<C> {
     inner: C,

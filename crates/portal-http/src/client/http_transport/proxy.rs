@@ -21,8 +21,8 @@ impl Proxy {
         Self(None)
     }
 
-    /// As `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say, in upper or lower case, the
-    /// way curl reads them.
+    /// From `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or lower case, as curl
+    /// reads them.
     pub fn from_env() -> Self {
         Self(Some(Arc::new(Matcher::from_env())))
     }
@@ -31,7 +31,7 @@ impl Proxy {
     /// those to the hosts of `except`: names with their subdomains, addresses, networks.
     ///
     /// # Errors
-    /// [`InvalidProxy`] where `url` is not the URL of an HTTP proxy.
+    /// [`InvalidProxy`] if `url` is not the URL of an HTTP proxy.
     pub fn new<'a>(
         url: &str,
         except: impl IntoIterator<Item = &'a str>,
@@ -51,7 +51,7 @@ impl Proxy {
         (destination.scheme_str() == Some("https") || stays_here).then_some(proxy)
     }
 
-    /// What the proxy on the way to `destination` wants to see.
+    /// The credentials for the proxy on the way to `destination`.
     pub(super) fn credentials_for(&self, destination: &Uri) -> Option<HeaderValue> {
         self.on_the_way_to(destination)?.basic_auth().cloned()
     }
@@ -66,7 +66,7 @@ impl fmt::Debug for Proxy {
 
 /// A text that is not the URL of an HTTP proxy. It is not repeated: it may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the URL of an HTTP proxy, expected one such as http://proxy.example:3128")]
+#[error("not the URL of an HTTP proxy: expected one such as http://proxy.example:3128")]
 pub struct InvalidProxy;
 
 #[cfg(test)]

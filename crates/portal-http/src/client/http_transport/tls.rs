@@ -9,8 +9,8 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::Verifier;
 
-/// What was read from files, and the configuration that is made of it with the first connection:
-/// whoever speaks plain http to this machine needs no certificates on it.
+/// What was read from files, and the configuration that the first connection builds from it: plain
+/// http to this machine needs no certificates on it.
 #[derive(Debug, Default)]
 pub(super) struct Tls {
     roots: Vec<CertificateDer<'static>>,
@@ -84,7 +84,7 @@ fn certificates(path: impl AsRef<Path>) -> Result<Vec<CertificateDer<'static>>, 
     Ok(found)
 }
 
-/// A file with certificates or a key that is of no use.
+/// A file whose certificates or key cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {why}", path.display())]
 #[non_exhaustive]

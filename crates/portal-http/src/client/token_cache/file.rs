@@ -1,4 +1,4 @@
-//! A token cache in a folder: [`FileTokenCache`].
+//! A token cache in a directory: [`FileTokenCache`].
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -9,25 +9,25 @@ use tokio::time::{Instant, sleep};
 
 use super::{CacheKey, CachedToken, TokenCache};
 
-/// A folder with two files per credential: the token, which only its owner can read and which is
-/// replaced as a whole, and a lock. A file that can't be understood counts as empty.
+/// A directory with two files per credential: the token, which only its owner can read and which is
+/// replaced atomically, and a lock. An unreadable file counts as empty.
 #[derive(Clone, Debug)]
 pub struct FileTokenCache {
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl FileTokenCache {
-    /// In `folder`, which is made when it is needed.
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+    /// In `directory`, which is created when it is needed.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into() }
     }
 
     fn path(&self, key: &CacheKey, extension: &str) -> PathBuf {
-        self.folder.join(format!("{}.{extension}", key.as_str()))
+        self.directory.join(format!("{}.{extension}", key.as_str()))
     }
 
     fn open_lock(&self, key: &CacheKey) -> io::Result<File> {
-        make_folder(&self.folder)?;
+        make_directory(&self.directory)?;
         private(OpenOptions::new().write(true).create(true).truncate(false))
             .open(self.path(key, "lock"))
     }
@@ -41,9 +41,9 @@ impl FileTokenCache {
         fs::rename(&new, self.path(key, "json"))
     }
 
-    /// The same error with the folder that it is about.
+    /// The same error with the directory in its message.
     fn named(&self, error: &io::Error) -> io::Error {
-        io::Error::new(error.kind(), format!("{}: {error}", self.folder.display()))
+        io::Error::new(error.kind(), format!("{}: {error}", self.directory.display()))
     }
 }
 
@@ -59,12 +59,12 @@ impl TokenCache for FileTokenCache {
     }
 
     async fn lock(&self, key: &CacheKey) -> io::Result<File> {
-        /// Longer than a holder needs to ask for a token.
+        /// Longer than a holder needs to request a token.
         const PATIENCE: Duration = Duration::from_secs(60);
         const BETWEEN_TRIES: Duration = Duration::from_millis(10);
         let file = self.open_lock(key).map_err(|error| self.named(&error))?;
         let end = Instant::now() + PATIENCE;
-        // A blocking lock would keep a thread, and with it the end of the process, waiting.
+        // A blocking lock would keep a thread waiting, and with it the exit of the process.
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -84,24 +84,24 @@ impl TokenCache for FileTokenCache {
 }
 
 #[cfg(unix)]
-fn make_folder(path: &Path) -> io::Result<()> {
+fn make_directory(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 #[cfg(not(unix))]
-fn make_folder(path: &Path) -> io::Result<()> {
+fn make_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).create(path)
 }
 
-/// Makes files that only their owner can read.
+/// Creates files that only their owner can read.
 #[cfg(unix)]
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt as _;
     options.mode(0o600)
 }
 
-/// On Windows a file has the rights of the folder, which is in the user's profile.
+/// On Windows a file inherits the rights of its directory, which is in the user's profile.
 #[cfg(not(unix))]
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options

@@ -93,7 +93,7 @@ async fn a_cache_that_cant_be_used_is_named_before_anything_is_sent() {
     let service = Scripted::granting(|_| none());
     let error = another(&service, &folder).call(&ListPortals).await.unwrap_err().to_string();
     let path = folder.path().join("tokens");
-    let expected = format!("the token cache can't be used: {}: ", path.display());
+    let expected = format!("cannot use the token cache: {}: ", path.display());
     assert!(error.contains(&expected), "{error}");
     assert_eq!(service.seen(), [""; 0]);
 }

@@ -4,10 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use portal_http::client::{Bounds, Client, ClientBuilder, Credential, Transport, TransportError};
-use portal_model::flow::{NoAnswer, Policy};
+use portal_http::client::{
+    Bounds, Client, ClientBuilder, Credential, Running, Transport, TransportError,
+};
+use portal_model::flow::{Activity, NoResponse, Policy};
 use portal_model::oauth::AccessToken;
-use portal_model::{ApiError, ApiVersion, CreatePortal, PortalName, Refusal, Response};
+use portal_model::outcome::NotDone;
+use portal_model::{ApiError, ApiVersion, CreatePortal, Outcome, PortalName, Refusal, Response};
 
 pub(crate) const NAME: &str = "PortalsAPItest100";
 
@@ -41,12 +44,26 @@ pub(crate) struct Scripted {
     hosts: Arc<Mutex<Vec<String>>>,
     /// How many calls run now, and ran at most.
     running: Arc<Mutex<(usize, usize)>>,
+    /// How long a request takes; as long as on any network, so that others come meanwhile.
+    latency: Duration,
 }
 
 impl Scripted {
     pub(crate) fn new(script: impl FnMut(&Call) -> Act + Send + 'static) -> Self {
         let script = Arc::new(Mutex::new(Box::new(script) as Box<Script>));
-        Self { script, seen: Arc::default(), hosts: Arc::default(), running: Arc::default() }
+        let latency = Duration::from_millis(1);
+        Self {
+            script,
+            seen: Arc::default(),
+            hosts: Arc::default(),
+            running: Arc::default(),
+            latency,
+        }
+    }
+
+    /// The same service with another latency.
+    pub(crate) fn slow(&self, latency: Duration) -> Self {
+        Self { latency, ..self.clone() }
     }
 
     /// Grants tokens `t1`, `t2`, … and leaves the calls of the API to `script`.
@@ -113,8 +130,7 @@ impl Transport for Scripted {
             running.0 += 1;
             running.1 = running.1.max(running.0);
         }
-        // As long as any network takes: others come meanwhile.
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(self.latency).await;
         self.running.lock().unwrap().0 -= 1;
         let act = (self.script.lock().unwrap())(&Call { what, token });
         match act {
@@ -124,12 +140,15 @@ impl Transport for Scripted {
                 if let Some(time) = answer.retry_after {
                     response.headers_mut().insert("retry-after", time.as_secs().into());
                 }
+                if answer.is_from_cache {
+                    response.headers_mut().insert("age", 60.into());
+                }
                 Ok(response)
             }
             Act::Fail(error) => Err(error),
             Act::Hang => {
                 tokio::time::sleep(bounds.time).await;
-                Err(NoAnswer::TimedOut.into())
+                Err(NoResponse::TimedOut.into())
             }
         }
     }
@@ -155,8 +174,29 @@ pub(crate) fn refused(error: ApiError) -> Act {
     Act::Say(Refusal::Call(error).response())
 }
 
+/// A policy for a service that finishes at once.
 pub(crate) fn quick() -> Policy {
     let mut policy = Policy::default();
-    policy.settle = Duration::from_secs(1);
+    policy.processing_time = Duration::from_secs(1);
+    policy.list_lag = Duration::ZERO;
     policy
+}
+
+/// A service that lists no portals, and takes every other request without a response.
+pub(crate) fn never_responds(what: &str) -> Act {
+    if what == LIST { none() } else { Act::Hang }
+}
+
+/// Waits until an attempt is under way.
+pub(crate) async fn sending(running: &Running) {
+    let mut activity = running.activity();
+    activity.wait_for(|activity| matches!(activity, Activity::Sending { .. })).await.unwrap();
+}
+
+/// Why nothing was created.
+pub(crate) fn reason(outcome: Outcome) -> NotDone {
+    match outcome {
+        Outcome::NotCreated { reason, .. } => reason,
+        other => panic!("{other:?}"),
+    }
 }

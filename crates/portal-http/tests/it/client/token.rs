@@ -5,7 +5,7 @@ use std::time::Duration;
 use portal_http::client::{ClientError, Credential};
 use portal_model::flow::TokenError;
 use portal_model::oauth::{AccessToken, OAuthError};
-use portal_model::outcome::{AuthFailure, NotCreated, Outcome};
+use portal_model::outcome::{AuthFailure, NotDone, Outcome};
 use portal_model::{ApiError, ListPortals, PortalName};
 use tokio::task::JoinSet;
 use tokio::time::{advance, sleep};
@@ -56,7 +56,7 @@ async fn a_fixed_token_that_is_refused_is_not_replaced() {
     let client = service.builder().build(Credential::access_token("t1".to_owned())).unwrap();
     let error = client.call(&ListPortals).await.unwrap_err();
     assert_eq!(error.api(), Some(&ApiError::invalid_token()));
-    let Outcome::NotCreated { reason: NotCreated::Auth(AuthFailure::TokenRejected(error)), .. } =
+    let Outcome::NotCreated { reason: NotDone::Auth(AuthFailure::TokenRejected(error)), .. } =
         client.create(name()).await
     else {
         panic!()
@@ -74,7 +74,7 @@ async fn a_wrong_credential_is_tried_once_and_says_which_part_is_refused() {
         creates.spawn(client.create(PortalName::parse(&format!("Portal{number}")).unwrap()));
     }
     while let Some(outcome) = creates.join_next().await {
-        let Outcome::NotCreated { reason: NotCreated::Auth(failure), .. } = outcome.unwrap() else {
+        let Outcome::NotCreated { reason: NotDone::Auth(failure), .. } = outcome.unwrap() else {
             panic!()
         };
         assert!(failure.to_string().contains("client id"), "{failure}");
@@ -95,7 +95,7 @@ async fn a_throttled_accounts_server_is_asked_again_by_the_next_call() {
     });
     let client = service.client();
     let error = client.call(&ListPortals).await.unwrap_err();
-    assert_eq!(error, ClientError::Token(TokenError::Refused(OAuthError::throttled())));
+    assert_eq!(error, ClientError::Token(TokenError::Rejected(OAuthError::throttled())));
     assert!(!error.may_have_been_sent());
     assert!(client.call(&ListPortals).await.is_ok());
 }

@@ -1,4 +1,4 @@
-//! Whatever comes, the server answers in its own words and goes on serving.
+//! Any request gets a well-formed response of the documented kind, and the server keeps serving.
 
 use portal_http::server::{BODY_LIMIT, LocalServer};
 use proptest::prelude::*;
@@ -46,19 +46,19 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn is_the_services(answer: &Answer, method: &str) -> bool {
-    if method == "HEAD" || answer.status == 204 {
-        return answer.body.is_empty();
+fn is_the_services(response: &Answer, method: &str) -> bool {
+    if method == "HEAD" || response.status == 204 {
+        return response.body.is_empty();
     }
-    let Some(Value::Object(body)) = answer.json() else { return false };
-    answer.promised() == Some(answer.body.len())
+    let Some(Value::Object(body)) = response.json() else { return false };
+    response.promised() == Some(response.body.len())
         && ["code", "portals", "users", "org", "error", "status", "access_token"]
             .iter()
             .any(|key| body.contains_key(*key))
 }
 
 #[test]
-fn any_request_gets_a_well_formed_answer_and_the_server_goes_on() {
+fn any_request_gets_well_formed_response() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(LocalServer::start()).unwrap();
     let token = runtime.block_on(token_of(&server));
@@ -78,10 +78,10 @@ fn any_request_gets_a_well_formed_answer_and_the_server_goes_on() {
             for (name, value) in headers {
                 wire = wire.header(&name, &value);
             }
-            let answer = runtime.block_on(wire.send(server.url()));
-            prop_assert!(answer.is_some(), "no answer");
-            let answer = answer.unwrap();
-            prop_assert!(is_the_services(&answer, &method), "{answer:?}");
+            let response = runtime.block_on(wire.send(server.url()));
+            prop_assert!(response.is_some(), "no response");
+            let response = response.unwrap();
+            prop_assert!(is_the_services(&response, &method), "{response:?}");
             Ok(())
         })
         .unwrap();

@@ -1,4 +1,4 @@
-//! The API inside an application of axum.
+//! The API mounted in an axum application.
 
 #[path = "../../../examples/axum.rs"]
 #[allow(dead_code, reason = "its main is for people")]
@@ -11,7 +11,7 @@ use super::{create, names, token_of};
 use crate::wire::Wire;
 
 #[tokio::test]
-async fn the_api_is_served_beside_the_routes_of_an_application() {
+async fn service_mounts_beside_axum_routes() {
     let local = LocalServer::start().await.unwrap();
     let portals = PortalService::builder(local.registry().clone())
         .fault("POST committed:drop:1/2".parse().unwrap())
@@ -27,7 +27,7 @@ async fn the_api_is_served_beside_the_routes_of_an_application() {
     let created = create(&token, "AcmePortal").send(&url).await.unwrap();
     assert_eq!(created.status, 200);
     assert_eq!(created.header("content-type"), Some("application/json;charset=UTF-8"));
-    // Faults work there too: this answer is lost, the portal is kept.
+    // Faults work there too: this response is lost, the portal is kept.
     assert!(create(&token, "AcmeSecond").send(&url).await.is_none());
     assert_eq!(names(&local).await, ["AcmePortal", "AcmeSecond"]);
     serving.abort();

@@ -1,9 +1,12 @@
-//! The accept loop: how many, how long, how large, and how it ends.
+//! The accept loop: limits, timeouts and shutdown.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use portal_http::server::{LocalServer, PortalService, Server, ServerLimits};
+use portal_http::server::{
+    BODY_LIMIT, LocalServer, PortalService, PortalServiceBuilder, Server, ServerLimits,
+};
+use portal_store::MemoryRegistry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -11,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use super::{create, list, names, token_of};
-use crate::wire::{Answer, exchange};
+use crate::wire::{Answer, Wire, exchange};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -25,11 +28,19 @@ struct Limited {
 
 impl Limited {
     async fn start(adjust: impl FnOnce(&mut ServerLimits), fault: Option<&str>) -> Self {
+        Self::start_service(adjust, |service| match fault {
+            Some(fault) => service.fault(fault.parse().unwrap()),
+            None => service,
+        })
+        .await
+    }
+
+    async fn start_service(
+        adjust: impl FnOnce(&mut ServerLimits),
+        build: impl FnOnce(PortalServiceBuilder<MemoryRegistry>) -> PortalServiceBuilder<MemoryRegistry>,
+    ) -> Self {
         let local = LocalServer::start().await.unwrap();
-        let mut service = PortalService::builder(local.registry().clone());
-        if let Some(fault) = fault {
-            service = service.fault(fault.parse().unwrap());
-        }
+        let service = build(PortalService::builder(local.registry().clone()));
         let mut limits = ServerLimits::default();
         adjust(&mut limits);
         let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
@@ -48,9 +59,19 @@ impl Limited {
         format!("http://{}", self.host)
     }
 
-    fn ask_to_end(&mut self) {
+    fn shut_down(&mut self) {
         self.end.take().unwrap().send(()).unwrap();
     }
+}
+
+/// Waits until a create has taken effect, whose response may be delayed.
+async fn wait_for_portal(server: &LocalServer) {
+    let created = async {
+        while names(server).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, created).await.expect("a portal is created");
 }
 
 async fn rest(mut stream: TcpStream) -> Vec<u8> {
@@ -62,20 +83,83 @@ async fn rest(mut stream: TcpStream) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_connection_beyond_the_limit_is_served_once_another_one_ends() {
-    let server = Limited::start(|limits| limits.connections = 1, None).await;
+async fn new_connection_displaces_idle_one() {
+    let server = Limited::start(|limits| limits.max_connections = 1, None).await;
     let token = token_of(&server.local).await;
-    let first = server.connect().await;
-    let url = server.url();
-    let mut second = tokio::spawn(async move { list(&token).send(&url).await });
-    assert!(timeout(Duration::from_millis(100), &mut second).await.is_err());
-    drop(first);
-    assert_eq!(timeout(LONG, second).await.unwrap().unwrap().unwrap().status, 204);
+    let mut half = server.connect().await;
+    half.write_all(b"GET /crm/v7/org HTTP/1.1\r\nHost: loc").await.unwrap();
+    let response = timeout(LONG, list(&token).send(&server.url())).await.unwrap().unwrap();
+    assert_eq!(response.status, 204);
+    assert_eq!(rest(half).await, b"");
 }
 
 #[tokio::test]
-async fn a_head_that_never_ends_and_an_idle_connection_are_closed() {
-    let server = Limited::start(|limits| limits.head_time = Duration::from_millis(50), None).await;
+async fn new_connection_waits_for_open_request() {
+    let limit = |limits: &mut ServerLimits| limits.max_connections = 1;
+    let server = Limited::start(limit, Some("POST committed:delay=200ms")).await;
+    let token = token_of(&server.local).await;
+    let mut first = server.connect().await;
+    first.write_all(&create(&token, "AcmePortal").bytes(&server.host)).await.unwrap();
+    wait_for_portal(&server.local).await;
+    let (second, url) = (list(&token), server.url());
+    let (first, second) = tokio::join!(rest(first), timeout(LONG, second.send(&url)));
+    assert_eq!(Answer::read(&first).status, 200);
+    assert_eq!(second.unwrap().unwrap().status, 200);
+}
+
+/// The attack: more half heads than connections, each renewed as soon as it is closed.
+#[tokio::test]
+async fn half_heads_beyond_the_limit_do_not_stall_others() {
+    let server = Limited::start(|limits| limits.max_connections = 32, None).await;
+    let token = token_of(&server.local).await;
+    let mut attackers = JoinSet::new();
+    for _ in 0..64 {
+        let host = server.host.clone();
+        attackers.spawn(async move {
+            loop {
+                let mut half = TcpStream::connect(&host).await.unwrap();
+                let _ = half.write_all(b"GET / HTTP/1.1\r\nHost").await;
+                let _ = half.read(&mut [0]).await;
+            }
+        });
+    }
+    let mut successes = 0;
+    let others = async {
+        while successes < 20 {
+            // Closed without a response if this machine takes too long to send the head.
+            if let Some(response) = list(&token).send(&server.url()).await {
+                assert_eq!(response.status, 204);
+                successes += 1;
+            }
+        }
+    };
+    timeout(LONG, others).await.expect("others are served");
+}
+
+#[tokio::test]
+async fn scarce_connections_have_a_shorter_timeout() {
+    let limits = |limits: &mut ServerLimits| {
+        limits.max_connections = 4;
+        limits.scarce_timeout = Duration::from_millis(50);
+    };
+    let server = Limited::start(limits, None).await;
+    let mut halves = Vec::new();
+    for _ in 0..4 {
+        let mut half = server.connect().await;
+        let head = "POST /oauth/v2/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n";
+        half.write_all(head.as_bytes()).await.unwrap();
+        halves.push(half);
+    }
+    // At least one is closed: then they are scarce no more.
+    let ends = halves.iter_mut().map(|half| Box::pin(async { half.read(&mut [0]).await }));
+    let (first, ..) = timeout(LONG, futures_util::future::select_all(ends)).await.unwrap();
+    assert_eq!(first.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn half_head_and_idle_connection_time_out() {
+    let server =
+        Limited::start(|limits| limits.header_read_timeout = Duration::from_millis(50), None).await;
     let mut half = server.connect().await;
     half.write_all(b"POST /crm/v7/settings/portals HTTP/1.1\r\nHost").await.unwrap();
     rest(half).await;
@@ -83,39 +167,106 @@ async fn a_head_that_never_ends_and_an_idle_connection_are_closed() {
 }
 
 #[tokio::test]
-async fn a_body_that_stops_half_way_is_answered_and_creates_nothing() {
-    let server = Limited::start(|limits| limits.body_time = Duration::from_millis(50), None).await;
+async fn half_body_gets_400_and_creates_nothing() {
+    let server =
+        Limited::start(|limits| limits.body_timeout = Duration::from_millis(50), None).await;
     let token = token_of(&server.local).await;
     let request = create(&token, "AcmePortal").bytes(&server.host);
     let mut stream = server.connect().await;
     stream.write_all(&request[..request.len() - 5]).await.unwrap();
-    let answer = Answer::read(&rest(stream).await);
-    assert_eq!((answer.status, answer.json().unwrap()["message"].as_str()), (400, Some("body")));
+    let response = Answer::read(&rest(stream).await);
+    assert_eq!(
+        (response.status, response.json().unwrap()["message"].as_str()),
+        (400, Some("body"))
+    );
     assert!(names(&server.local).await.is_empty());
 }
 
-#[tokio::test]
-async fn a_head_that_is_too_large_is_refused() {
-    let server = Limited::start(|limits| limits.head_size = 8 * 1024, None).await;
-    let header = format!("X-Long: {}", "x".repeat(9 * 1024));
-    let request = format!("GET /crm/v7/org HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n");
-    let answer = Answer::read(&exchange(&server.host, request.as_bytes()).await);
-    assert_eq!(answer.status, 431);
+/// The head of a create with a body of `length` bytes that the client sends after `100 Continue`.
+fn head_of_create(token: &str, host: &str, length: usize) -> String {
+    format!(
+        "POST /crm/v7/settings/portals HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+         Authorization: Zoho-oauthtoken {token}\r\nContent-Length: {length}\r\n\
+         Expect: 100-continue\r\n\r\n"
+    )
 }
 
 #[tokio::test]
-async fn a_call_that_has_begun_is_answered_before_the_end() {
+async fn unknown_token_is_refused_before_the_body() {
+    let server = Limited::start(|_| {}, None).await;
+    let mut stream = server.connect().await;
+    let head = head_of_create("1000.unknown", &server.host, 60_000);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(Answer::read(&rest(stream).await).status, 401);
+}
+
+#[tokio::test]
+async fn announced_length_is_refused_before_the_body() {
+    let server = Limited::start(|_| {}, None).await;
+    let token = token_of(&server.local).await;
+    let mut stream = server.connect().await;
+    let head = head_of_create(&token, &server.host, BODY_LIMIT + 1);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    assert_eq!(Answer::read(&rest(stream).await).status, 413);
+}
+
+#[tokio::test]
+async fn known_token_gets_100_continue() {
+    let server = Limited::start(|_| {}, None).await;
+    let token = token_of(&server.local).await;
+    let body = r#"{"portals":[{"name":"AcmePortal"}]}"#;
+    let mut stream = server.connect().await;
+    let head = head_of_create(&token, &server.host, body.len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut interim = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    timeout(LONG, stream.read_exact(&mut interim)).await.unwrap().unwrap();
+    assert!(interim.starts_with(b"HTTP/1.1 100"), "{interim:?}");
+    stream.write_all(body.as_bytes()).await.unwrap();
+    assert_eq!(Answer::read(&rest(stream).await).status, 200);
+    assert_eq!(names(&server.local).await, ["AcmePortal"]);
+}
+
+#[tokio::test]
+async fn requests_beyond_max_in_flight_get_429() {
+    let server = Limited::start_service(
+        |_| {},
+        |service| service.max_in_flight(1).fault("POST committed:delay=10m".parse().unwrap()),
+    )
+    .await;
+    let token = token_of(&server.local).await;
+    // Its client disconnects; the request continues and counts.
+    let mut stream = server.connect().await;
+    stream.write_all(&create(&token, "AcmePortal").bytes(&server.host)).await.unwrap();
+    wait_for_portal(&server.local).await;
+    drop(stream);
+    let refused = list(&token).send(&server.url()).await.unwrap();
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+    assert_eq!(refused.json().unwrap()["code"], "TOO_MANY_REQUESTS");
+    let refused = Wire::new("POST", "/oauth/v2/token").send(&server.url()).await.unwrap();
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(refused.json().unwrap()["error"], "Access Denied");
+}
+
+#[tokio::test]
+async fn large_head_gets_431() {
+    let server = Limited::start(|limits| limits.max_header_size = 8 * 1024, None).await;
+    let header = format!("X-Long: {}", "x".repeat(9 * 1024));
+    let request = format!("GET /crm/v7/org HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n");
+    let response = Answer::read(&exchange(&server.host, request.as_bytes()).await);
+    assert_eq!(response.status, 431);
+}
+
+#[tokio::test]
+async fn open_request_completes_before_shutdown() {
     let mut server = Limited::start(|_| {}, Some("POST committed:delay=200ms")).await;
     let token = token_of(&server.local).await;
     let request = create(&token, "AcmePortal").bytes(&server.host);
     let mut stream = server.connect().await;
     stream.write_all(&request).await.unwrap();
     // The portal is there, so the call has begun.
-    while names(&server.local).await.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    wait_for_portal(&server.local).await;
     let idle = server.connect().await;
-    server.ask_to_end();
+    server.shut_down();
     assert_eq!(Answer::read(&rest(stream).await).status, 200);
     timeout(LONG, server.serving).await.expect("it ends").unwrap();
     rest(idle).await;
@@ -123,24 +274,55 @@ async fn a_call_that_has_begun_is_answered_before_the_end() {
 }
 
 #[tokio::test]
-async fn the_end_does_not_wait_for_ever() {
-    let drain = Duration::from_millis(50);
+async fn half_requests_do_not_delay_shutdown() {
+    let body_timeout = Duration::from_millis(100);
     let mut server =
-        Limited::start(|limits| limits.drain = drain, Some("POST committed:delay=10m")).await;
+        Limited::start(|limits| limits.shutdown_body_timeout = body_timeout, None).await;
+    let token = token_of(&server.local).await;
+    let mut half_head = server.connect().await;
+    half_head.write_all(b"GET /crm/v7/org HTTP/1.1\r\nHost: loc").await.unwrap();
+    let mut half_body = server.connect().await;
+    let head = head_of_create(&token, &server.host, 60);
+    half_body.write_all(head.as_bytes()).await.unwrap();
+    // The server waits for the body.
+    let mut interim = [0; 25];
+    timeout(LONG, half_body.read_exact(&mut interim)).await.unwrap().unwrap();
+    server.shut_down();
+    let started = Instant::now();
+    timeout(LONG, server.serving).await.expect("it ends").unwrap();
+    let limit = ServerLimits::default().shutdown_timeout;
+    assert!(started.elapsed() < limit / 2, "{:?}", started.elapsed());
+    assert_eq!((rest(half_head).await, rest(half_body).await), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn half_closed_connection_gets_its_response() {
+    let server = Limited::start(|_| {}, Some("GET request:delay=50ms")).await;
+    let token = token_of(&server.local).await;
+    let mut stream = server.connect().await;
+    stream.write_all(&list(&token).bytes(&server.host)).await.unwrap();
+    stream.shutdown().await.unwrap();
+    assert_eq!(Answer::read(&rest(stream).await).status, 204);
+}
+
+#[tokio::test]
+async fn shutdown_ends_after_timeout() {
+    let limit = Duration::from_millis(50);
+    let mut server =
+        Limited::start(|limits| limits.shutdown_timeout = limit, Some("POST committed:delay=10m"))
+            .await;
     let token = token_of(&server.local).await;
     let mut stream = server.connect().await;
     let request = create(&token, "AcmePortal").bytes(&server.host);
     stream.write_all(&request).await.unwrap();
-    while names(&server.local).await.is_empty() {
-        tokio::task::yield_now().await;
-    }
-    server.ask_to_end();
+    wait_for_portal(&server.local).await;
+    server.shut_down();
     timeout(LONG, server.serving).await.expect("it ends").unwrap();
     assert_eq!(rest(stream).await, b"");
 }
 
 #[tokio::test]
-async fn many_calls_go_over_one_connection() {
+async fn connection_serves_many_requests() {
     let server = Limited::start(|_| {}, None).await;
     let token = token_of(&server.local).await;
     let mut request = String::from_utf8(list(&token).bytes(&server.host)).unwrap();
@@ -153,20 +335,20 @@ async fn many_calls_go_over_one_connection() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_said_in_one_sentence() {
+async fn bind_names_address_in_use() {
     let server = LocalServer::start().await.unwrap();
     let address: SocketAddr = server.url().strip_prefix("http://").unwrap().parse().unwrap();
     let error = Server::bind(address).await.unwrap_err().to_string();
     assert_eq!(
         error,
         format!(
-            "{address} is in use: stop what listens there, or take another port (0 is any free one)"
+            "{address} is in use: stop the process that listens there or choose another port (0 selects a free one)"
         )
     );
 }
 
 #[tokio::test]
-async fn with_limits_the_21st_call_at_the_same_time_is_throttled() {
+async fn quota_limits_21st_concurrent_request() {
     let server = LocalServer::builder()
         .enforce_limits()
         .fault("GET committed:delay=10m".parse().unwrap())

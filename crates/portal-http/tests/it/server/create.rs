@@ -1,4 +1,4 @@
-//! Creates that race, and creates whose client has gone.
+//! Concurrent creates, creates of disconnected clients, and the access log.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::{create, names, token_of};
+use crate::wire::{Answer, exchange};
 
 /// `AcmePortal` with the letters that `bits` says in upper case.
 fn spelled(bits: usize) -> String {
@@ -17,28 +18,28 @@ fn spelled(bits: usize) -> String {
 }
 
 #[tokio::test]
-async fn of_64_concurrent_creates_of_one_name_in_different_letters_exactly_one_succeeds() {
+async fn one_of_64_concurrent_creates_of_a_name_succeeds() {
     let server = LocalServer::start().await.unwrap();
     let token = token_of(&server).await;
-    let mut answers = JoinSet::new();
+    let mut responses = JoinSet::new();
     for bits in 0..64 {
         let (create, url) = (create(&token, &spelled(bits)), server.url().to_owned());
-        answers.spawn(async move { create.send(&url).await.unwrap() });
+        responses.spawn(async move { create.send(&url).await.unwrap() });
     }
-    let answers = answers.join_all().await;
-    let created = answers.iter().filter(|answer| answer.status == 200).count();
-    let code = |answer: &crate::wire::Answer| answer.json().unwrap()["portals"][0]["code"].clone();
-    let used = answers.iter().filter(|answer| code(answer) == "ALREADY_USED").count();
+    let responses = responses.join_all().await;
+    let created = responses.iter().filter(|response| response.status == 200).count();
+    let code = |response: &Answer| response.json().unwrap()["portals"][0]["code"].clone();
+    let used = responses.iter().filter(|response| code(response) == "ALREADY_USED").count();
     assert_eq!((created, used), (1, 63));
     assert_eq!(names(&server).await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_create_runs_on_when_its_client_hangs_up() {
+async fn create_completes_after_client_disconnects() {
     let (called, mut calls) = mpsc::unbounded_channel();
     let server = LocalServer::builder()
         .fault("POST request:delay=100ms".parse().unwrap())
-        .on_call(move |call| called.send(call.clone()).unwrap())
+        .on_request(move |call| called.send(call.clone()).unwrap())
         .start()
         .await
         .unwrap();
@@ -53,10 +54,10 @@ async fn a_create_runs_on_when_its_client_hangs_up() {
 }
 
 #[tokio::test]
-async fn a_line_of_the_log_says_what_happened_and_tells_no_secret() {
+async fn access_log_has_no_secret() {
     let (called, mut calls) = mpsc::unbounded_channel();
     let server = LocalServer::builder()
-        .on_call(move |call| called.send(call.clone()).unwrap())
+        .on_request(move |call| called.send(call.clone()).unwrap())
         .start()
         .await
         .unwrap();
@@ -86,4 +87,21 @@ async fn a_line_of_the_log_says_what_happened_and_tells_no_secret() {
             line("/oauth/v2/token", None, 200, Some("unsupported_grant_type")),
         ]
     );
+}
+
+#[tokio::test]
+async fn encoded_body_is_refused_and_creates_nothing() {
+    let server = LocalServer::start().await.unwrap();
+    let token = token_of(&server).await;
+    let gzip = create(&token, "AcmePortal").header("Content-Encoding", "gzip");
+    assert_eq!(gzip.send(server.url()).await.unwrap().status, 415);
+    let host = server.url().strip_prefix("http://").unwrap();
+    let head = format!(
+        "POST /crm/v7/settings/portals HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+         Authorization: Zoho-oauthtoken {token}\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+    );
+    let body = "23\r\n{\"portals\":[{\"name\":\"AcmePortal\"}]}\r\n0\r\n\r\n";
+    let response = exchange(host, format!("{head}{body}").as_bytes()).await;
+    assert_eq!(Answer::read(&response).status, 501);
+    assert!(names(&server).await.is_empty());
 }

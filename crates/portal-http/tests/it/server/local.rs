@@ -1,4 +1,4 @@
-//! The server that a test starts in one line.
+//! `LocalServer`.
 
 use portal_http::server::LocalServer;
 use portal_store::MemoryRegistry;
@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use super::{create, list, names, token_of};
 
 #[tokio::test]
-async fn two_servers_over_one_registry_share_what_it_keeps() {
+async fn servers_over_one_registry_share_data() {
     let registry = MemoryRegistry::new();
     let start = || LocalServer::builder().registry(registry.clone()).start();
     let (one, other) = (start().await.unwrap(), start().await.unwrap());
@@ -18,14 +18,14 @@ async fn two_servers_over_one_registry_share_what_it_keeps() {
 }
 
 #[tokio::test]
-async fn what_was_adjusted_stays_when_the_registry_is_exchanged() {
+async fn registry_keeps_earlier_settings() {
     let builder = LocalServer::builder().fault("request:drop".parse().unwrap());
     let server = builder.registry(MemoryRegistry::new()).start().await.unwrap();
     assert!(list(&token_of(&server).await).send(server.url()).await.is_none());
 }
 
 #[tokio::test]
-async fn a_server_that_is_dropped_listens_no_more() {
+async fn dropped_server_stops_listening() {
     let server = LocalServer::start().await.unwrap();
     let host = server.url().strip_prefix("http://").unwrap().to_owned();
     let mut idle = TcpStream::connect(&host).await.unwrap();

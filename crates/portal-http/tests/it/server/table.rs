@@ -1,4 +1,4 @@
-//! The server answers every row of the table, over a socket.
+//! The server sends every row of the table of documented responses.
 
 use std::collections::HashMap;
 
@@ -16,8 +16,8 @@ pub(crate) async fn access_token(server: &LocalServer, refresh_token: &str) -> S
     let grant = Grant::RefreshToken(Secret::new(refresh_token.to_owned()));
     let request = TokenRequest::new(CLIENT, CLIENT.to_owned(), grant).request();
     let wire = Wire::new("POST", &request.path).body(&request.body);
-    let answer = wire.send(server.url()).await.unwrap().json().unwrap();
-    answer["access_token"].as_str().expect("an access token").to_owned()
+    let response = wire.send(server.url()).await.unwrap().json().unwrap();
+    response["access_token"].as_str().expect("an access token").to_owned()
 }
 
 /// A server with the orgs and the portals of the table.
@@ -34,8 +34,8 @@ async fn server_of_the_table() -> (LocalServer, HashMap<&'static str, String>) {
         }
     }
     for (refresh_token, name) in portals() {
-        let answer = create(&tokens[refresh_token], name).send(server.url()).await.unwrap();
-        assert_eq!(answer.status, 200, "{name}");
+        let response = create(&tokens[refresh_token], name).send(server.url()).await.unwrap();
+        assert_eq!(response.status, 200, "{name}");
     }
     (server, tokens)
 }
@@ -48,17 +48,17 @@ async fn check(server: &LocalServer, tokens: &HashMap<&str, String>, case: &Case
         Who::Nobody => wire,
     };
     let row = format!("{}: {} {}", case.name, case.method, case.target);
-    let answer = wire.send(server.url()).await.expect(&row);
-    assert_eq!((answer.status, answer.json()), (case.status, case.json.clone()), "{row}");
-    assert_eq!(answer.header("cache-control"), Some("no-store"), "{row}");
-    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{row}");
-    assert!(answer.header("date").is_some(), "{row}");
+    let response = wire.send(server.url()).await.expect(&row);
+    assert_eq!((response.status, response.json()), (case.status, case.json.clone()), "{row}");
+    assert_eq!(response.header("cache-control"), Some("no-store"), "{row}");
+    assert_eq!(response.header("x-content-type-options"), Some("nosniff"), "{row}");
+    assert!(response.header("date").is_some(), "{row}");
     let authenticated = matches!(case.who, Who::Bearer(_));
-    assert_eq!(answer.header("x-accesstoken-reset").is_some(), authenticated, "{row}");
+    assert_eq!(response.header("x-accesstoken-reset").is_some(), authenticated, "{row}");
     if case.json.is_some() {
-        let content_type = answer.header("content-type");
+        let content_type = response.header("content-type");
         assert_eq!(content_type, Some("application/json;charset=UTF-8"), "{row}");
-        assert_eq!(answer.promised(), Some(answer.body.len()), "{row}");
+        assert_eq!(response.promised(), Some(response.body.len()), "{row}");
     }
 }
 
@@ -70,33 +70,33 @@ async fn the_table_holds_for(version: ApiVersion) {
 }
 
 #[tokio::test]
-async fn every_row_is_answered_as_documented_under_v4() {
+async fn table_holds_under_v4() {
     the_table_holds_for(ApiVersion::V4).await;
 }
 
 #[tokio::test]
-async fn every_row_is_answered_as_documented_under_v7() {
+async fn table_holds_under_v7() {
     the_table_holds_for(ApiVersion::V7).await;
 }
 
 #[tokio::test]
-async fn every_row_is_answered_as_documented_under_v8() {
+async fn table_holds_under_v8() {
     the_table_holds_for(ApiVersion::V8).await;
 }
 
 #[tokio::test]
-async fn the_documented_curl_command_gets_the_documented_answer() {
+async fn documented_curl_gets_documented_response() {
     let server = LocalServer::start().await.unwrap();
-    let answer = Wire::new("POST", "/crm/v7/settings/portals")
+    let response = Wire::new("POST", "/crm/v7/settings/portals")
         .token(server.access_token().await.unwrap().expose())
         .header("Content-Type", "application/x-www-form-urlencoded")
         .body(r#"{"portals":[{"name":"PortalsAPItest100"}]}"#)
         .send(server.url())
         .await
         .unwrap();
-    assert_eq!(answer.status, 200);
+    assert_eq!(response.status, 200);
     assert_eq!(
-        answer.json().unwrap(),
+        response.json().unwrap(),
         json!({"portals": [{
             "code": "SUCCESS",
             "details": {"name": "PortalsAPItest100"},
@@ -108,13 +108,13 @@ async fn the_documented_curl_command_gets_the_documented_answer() {
 }
 
 #[tokio::test]
-async fn a_list_is_in_the_order_of_creation_and_a_name_is_found_in_other_letters() {
+async fn list_is_in_creation_order_and_get_ignores_case() {
     let (server, tokens) = server_of_the_table().await;
     let get = async |target: &str| {
         let wire = Wire::new("GET", target).token(&tokens["acme.read"]);
-        let answer = wire.send(server.url()).await.unwrap();
-        assert_eq!(answer.status, 200);
-        answer.json().unwrap()["portals"].clone()
+        let response = wire.send(server.url()).await.unwrap();
+        assert_eq!(response.status, 200);
+        response.json().unwrap()["portals"].clone()
     };
     let list = get("/crm/v7/settings/portals").await;
     let one = get("/crm/v8/settings/portals/aCMEsECOND").await;
@@ -136,7 +136,7 @@ async fn a_list_is_in_the_order_of_creation_and_a_name_is_found_in_other_letters
 }
 
 #[tokio::test]
-async fn a_rename_frees_the_old_name_at_once() {
+async fn rename_frees_old_name() {
     let (server, tokens) = server_of_the_table().await;
     let renamed = Wire::new("PUT", "/crm/v7/settings/portals/acmeportal")
         .token(&tokens["acme.all"])
@@ -156,7 +156,7 @@ async fn a_rename_frees_the_old_name_at_once() {
 }
 
 #[tokio::test]
-async fn users_and_org_answer_any_valid_token_in_a_sandbox_org_too() {
+async fn users_and_org_need_any_valid_token() {
     let (server, tokens) = server_of_the_table().await;
     for token in ["acme.users", "acme.create", "sandbox.all"] {
         for target in ["/crm/v7/users?type=CurrentUser", "/crm/v8/users?type=CurrentUser&"] {

@@ -1,283 +1,381 @@
-//! The flow by itself: every state in which a driver can meet it, and what each report makes of
-//! it. Each is computed once, however many services and histories it meets.
+//! The flow by itself: every state in which a driver can meet it, and what each event makes of it.
+//! Each is computed once, however many services and histories it meets.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::create::CreatePortal;
-use crate::endpoint::ApiVersion;
-use crate::error::{ApiError, ErrorCode};
-use crate::flow::{
-    Absent, CreateFlow, Intent, Jitter, Phase, Policy, Report, Step, TokenId, UnderWay,
-};
-use crate::name::PortalName;
-use crate::outcome::{Doubt, NotCreated, Outcome, Unsettled};
+use crate::flow::{Baseline, Event, Flow, Intent, Jitter, Policy, Step, TokenId};
 
-use super::replies::{self, Said};
-use super::server::{SPELLED, Server};
-use super::truth;
+use super::canonical::Key;
+use super::invariants::{self, Violation, ensure};
+use super::replies::{self, Meaning, Reply};
+use super::search::Mix;
+use super::service::{Deed, View};
+use super::state::{Driver, World};
+use super::wish::{Verdict, Wish};
 
-/// What an invariant that does not hold says.
-pub(super) type Lie = String;
+type Map<K, V> = HashMap<K, V, std::hash::BuildHasherDefault<Mix>>;
 
-pub(super) struct Machine {
+pub(super) struct Machine<E: Wish> {
+    /// What is promised, which is what the flows are given unless it is broken on purpose.
     pub(super) policy: Policy,
-    nodes: Vec<Node>,
-    ids: HashMap<String, usize>,
+    given: Policy,
+    pub(super) world: World,
+    nodes: Vec<Node<E>>,
+    ids: Map<Key, u32>,
     /// From the node with the same number.
-    exits: Vec<Option<Rc<Exits>>>,
-}
-
-/// Everything that a driver can do at a node.
-pub(super) struct Exits {
-    pub(super) moves: Vec<Move>,
-    /// The flow of another process, which resumes the intent.
-    pub(super) resumed: Option<usize>,
+    exits: Vec<Option<Rc<Vec<Move>>>>,
+    lists: Map<(u32, u8, Draw, View, bool), u32>,
+    starts: Map<(u8, bool, u8), u32>,
+    pub(super) intents: Vec<Intent>,
+    pub(super) effects: Vec<E>,
+    pub(super) baselines: Vec<Baseline>,
+    pub(super) facts: Vec<E::Fact>,
+    replies: [Vec<Reply>; 5],
+    /// How often a flow was merged into one that is alike, and how many of these were compared.
+    pub(super) merged: usize,
+    pub(super) compared: usize,
 }
 
 /// A flow that has just been asked for its step.
-pub(super) struct Node {
-    pub(super) flow: CreateFlow,
+pub(super) struct Node<E: Wish> {
+    pub(super) flow: Flow<E>,
     /// Since its start, in units, which are seconds.
-    pub(super) now: u16,
+    pub(super) now: u8,
     pub(super) doing: Doing,
-    pub(super) intent: Option<Intent>,
-    pub(super) abandoned: Outcome,
+    /// Numbers of intents count from 1; 0 is none.
+    pub(super) intent: u8,
+    pub(super) abandoned: Verdict,
+    pub(super) verdict: Option<Verdict>,
 }
 
 /// The flow's step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doing {
-    Authenticate { renew: bool, limit: u16 },
-    Post { name: usize, limit: u16 },
-    LookUp { limit: u16 },
-    Wait { time: u16 },
+    Authenticate { renew: bool, limit: u8 },
+    List { limit: u8 },
+    Record,
+    Send { deed: Deed, limit: u8 },
+    Wait { time: u8 },
     Done,
 }
 
 /// What a driver does after `elapsed` units, and the node that it leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Move {
-    pub(super) elapsed: u16,
+    pub(super) elapsed: u8,
     pub(super) draw: Draw,
-    pub(super) said: Said,
+    pub(super) meaning: Meaning,
     pub(super) label: &'static str,
-    pub(super) to: usize,
+    pub(super) to: u32,
 }
 
-/// Of the back-off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Of the backoff.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Draw {
     None,
     Full,
 }
 
-impl Machine {
-    pub(super) fn new(policy: Policy) -> Self {
-        assert_eq!(policy.backoff_base, policy.backoff_max, "a node does not count retries");
-        Self { policy, nodes: Vec::new(), ids: HashMap::new(), exits: Vec::new() }
+impl Draw {
+    pub(super) const fn jitter(self) -> Jitter {
+        match self {
+            Self::None => Jitter::NONE,
+            Self::Full => Jitter::FULL,
+        }
+    }
+}
+
+impl<E: Wish> Machine<E> {
+    pub(super) fn new(policy: Policy, given: Policy, world: World) -> Self {
+        let filtered = |replies: Vec<Reply>| world.alphabet.of(replies);
+        let replies = [
+            filtered(replies::to_authenticate()),
+            replies::to_record(),
+            filtered(replies::to_list()),
+            filtered(replies::to_attempt(0)),
+            filtered(replies::to_attempt(1)),
+        ];
+        Self {
+            policy,
+            given,
+            world,
+            nodes: Vec::new(),
+            ids: Map::default(),
+            exits: Vec::new(),
+            lists: Map::default(),
+            starts: Map::default(),
+            intents: Vec::new(),
+            effects: Vec::new(),
+            baselines: Vec::new(),
+            facts: Vec::new(),
+            replies,
+            merged: 0,
+            compared: 0,
+        }
     }
 
-    pub(super) fn node(&self, id: usize) -> &Node {
-        &self.nodes[id]
+    pub(super) fn node(&self, id: u32) -> &Node<E> {
+        &self.nodes[id as usize]
     }
 
-    /// Also says how many nodes there are.
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    pub(super) fn start(&mut self, candidates: usize) -> Result<usize, Lie> {
-        let flow = CreateFlow::new(name(0), self.policy.clone(), ApiVersion::V7);
-        self.ask(flow.or((1..candidates).map(name)), 0)
+    pub(super) fn start(&mut self) -> Result<u32, Violation> {
+        let flow = E::begin(&self.world, &self.given);
+        self.ask(flow, 0)
     }
 
-    pub(super) fn exits(&mut self, id: usize) -> Result<Rc<Exits>, Lie> {
-        if let Some(Some(exits)) = self.exits.get(id) {
+    /// The flow of another process, `since_end` after the end of the last attempt.
+    pub(super) fn resume(
+        &mut self,
+        intent: u8,
+        sends: bool,
+        since_end: u8,
+    ) -> Result<u32, Violation> {
+        if let Some(&id) = self.starts.get(&(intent, sends, since_end)) {
+            return Ok(id);
+        }
+        let driver = self.world.driver;
+        let mut stored = self.intents[usize::from(intent) - 1].clone();
+        if let (Driver::ForgetsAttempts, Intent::Create(create)) = (driver, &mut stored) {
+            create.attempts = 0;
+        }
+        let flow = E::resumed(
+            &stored,
+            sends || driver == Driver::RecoverySends,
+            at(if driver == Driver::EndLongAgo { 99 } else { since_end }),
+            &self.world,
+            &self.given,
+        );
+        let id = self.ask(flow, 0)?;
+        self.starts.insert((intent, sends, since_end), id);
+        Ok(id)
+    }
+
+    pub(super) fn number_of(&mut self, intent: Option<Intent>) -> u8 {
+        let Some(intent) = intent else { return 0 };
+        let number = number(&mut self.intents, &intent) + 1;
+        u8::try_from(number).unwrap()
+    }
+
+    /// Whether the intent with that number has a list from before the first attempt.
+    pub(super) fn has_baseline(&self, intent: u8) -> bool {
+        match &self.intents[usize::from(intent) - 1] {
+            Intent::Create(intent) => intent.baseline.is_some(),
+            Intent::Rename(intent) => intent.baseline.is_some(),
+        }
+    }
+
+    /// Everything but lists that can happen at a node.
+    pub(super) fn exits(&mut self, id: u32) -> Result<Rc<Vec<Move>>, Violation> {
+        if let Some(Some(exits)) = self.exits.get(id as usize) {
             return Ok(Rc::clone(exits));
         }
-        let moves = self.find_moves(id)?;
-        let resumed = match self.nodes[id].intent.clone() {
-            Some(intent) => {
-                let flow = CreateFlow::resume(intent, self.policy.clone(), ApiVersion::V7);
-                Some(self.ask(flow, 0)?)
-            }
-            None => None,
-        };
-        let exits = Rc::new(Exits { moves, resumed });
+        let node = self.node(id);
+        let flow = node.flow.clone();
+        let moves = Rc::new(self.moves(&flow, node.now, node.doing)?);
         self.exits.resize(self.nodes.len(), None);
-        self.exits[id] = Some(Rc::clone(&exits));
-        Ok(exits)
+        self.exits[id as usize] = Some(Rc::clone(&moves));
+        Ok(moves)
     }
 
-    /// Those that differ in when they are, what they say, or where they lead.
-    fn find_moves(&mut self, id: usize) -> Result<Vec<Move>, Lie> {
-        let Node { flow, now, doing, .. } = &self.nodes[id];
-        let (flow, now) = (flow.clone(), *now);
-        let (elapsed, inputs) = match *doing {
-            Doing::Done => return Ok(Vec::new()),
-            Doing::Authenticate { limit, .. } => {
-                let token = (Said::Token, "a token", Report::Token(IN_USE));
-                (0..=limit, replies::without_a_token().into_iter().chain([token]).collect())
-            }
-            Doing::LookUp { limit } => {
-                let lists = (0..8).map(|shown| {
-                    (Said::List(shown), "a list", Report::Answer(Server::list(shown)))
-                });
-                (0..=limit, replies::to_any_request().into_iter().chain(lists).collect())
-            }
-            Doing::Post { name, limit } => {
-                let replies = replies::to_any_request().into_iter();
-                (0..=limit, replies.chain(replies::to_a_post(name)).collect())
-            }
-            // A driver may oversleep.
-            Doing::Wait { time } => (time..=time + 1, Vec::new()),
-        };
+    /// Those that differ in when they are, what they mean, or where they lead.
+    fn moves(&mut self, flow: &Flow<E>, now: u8, doing: Doing) -> Result<Vec<Move>, Violation> {
         let mut moves: Vec<Move> = Vec::new();
+        let (times, replies) = match doing {
+            Doing::Done => return Ok(moves),
+            // A driver may oversleep.
+            Doing::Wait { time } => (time..=time + 1, 5),
+            Doing::Authenticate { limit, .. } => (0..=limit, 0),
+            Doing::Record => (0..=self.world.slow_record, 1),
+            Doing::List { limit } => (0..=limit, 2),
+            Doing::Send { deed, limit } => {
+                (0..=limit, if deed == (Deed::Create { name: 0 }) { 3 } else { 4 })
+            }
+        };
         let mut add = |found: Move| {
             let alike = |known: &Move| {
-                (known.elapsed, known.said, known.to) == (found.elapsed, found.said, found.to)
+                (known.elapsed, known.meaning, known.to) == (found.elapsed, found.meaning, found.to)
             };
             if !moves.iter().any(alike) {
                 moves.push(found);
             }
         };
-        for elapsed in elapsed {
-            let now = now + elapsed;
-            if inputs.is_empty() {
-                let to = self.ask(flow.clone(), now)?;
-                add(Move { elapsed, draw: Draw::Full, said: Said::Woken, label: "", to });
+        for elapsed in times {
+            if replies == 5 {
+                let to = self.ask(flow.clone(), now + elapsed)?;
+                let meaning = Meaning::Woken;
+                add(Move { elapsed, draw: Draw::Full, meaning, label: "", to });
+                continue;
             }
-            for (said, label, report) in &inputs {
-                for (draw, jitter) in [(Draw::Full, Jitter::FULL), (Draw::None, Jitter::NONE)] {
-                    let mut flow = flow.clone();
-                    flow.report(at(now), jitter, report.clone())
-                        .map_err(|unexpected| unexpected.to_string())?;
-                    let to = self.ask(flow, now)?;
-                    add(Move { elapsed, draw, said: *said, label, to });
+            for index in 0..self.replies[replies].len() {
+                let (meaning, label, mut event) = self.replies[replies][index].clone();
+                let driver = self.world.driver;
+                if let (Driver::DropsRetryAfter, Event::Response(response)) = (driver, &mut event) {
+                    response.retry_after = None;
+                }
+                let stops = driver == Driver::StopsClock && doing == Doing::Record;
+                let passed = if stops { 0 } else { elapsed };
+                for draw in [Draw::Full, Draw::None] {
+                    let to = self.after(flow, now + passed, draw, event.clone())?;
+                    add(Move { elapsed, draw, meaning, label, to });
                 }
             }
         }
         Ok(moves)
     }
 
-    fn ask(&mut self, mut flow: CreateFlow, now: u16) -> Result<usize, Lie> {
+    fn after(
+        &mut self,
+        flow: &Flow<E>,
+        now: u8,
+        draw: Draw,
+        event: Event,
+    ) -> Result<u32, Violation> {
+        let mut flow = flow.clone();
+        let is_recorded = event == Event::Recorded;
+        flow.handle(at(now), draw.jitter(), event).map_err(|unexpected| unexpected.to_string())?;
+        if is_recorded {
+            // Rule 2: stopping between the record and the step after it.
+            let stopped = E::verdict(&flow.clone().abandon());
+            let was_in_doubt = flow.doubt.is_some();
+            invariants::stopped_before_sending(stopped, was_in_doubt)?;
+        }
+        self.ask(flow, now)
+    }
+
+    /// Where a list leads.
+    pub(super) fn after_list(
+        &mut self,
+        id: u32,
+        elapsed: u8,
+        draw: Draw,
+        view: View,
+        is_complete: bool,
+    ) -> Result<u32, Violation> {
+        if let Some(&to) = self.lists.get(&(id, elapsed, draw, view, is_complete)) {
+            return Ok(to);
+        }
+        let node = self.node(id);
+        let (flow, now) = (node.flow.clone(), node.now + elapsed);
+        let to = self.after(&flow, now, draw, replies::list(view, is_complete, self.world.bare))?;
+        self.lists.insert((id, elapsed, draw, view, is_complete), to);
+        Ok(to)
+    }
+
+    fn ask(&mut self, mut flow: Flow<E>, now: u8) -> Result<u32, Violation> {
         let mut step = flow.step(at(now));
-        let longest = self.policy.deadline;
-        truth::ensure(at(now) <= longest, "it goes on past the deadline")?;
-        if let Step::Authenticate { rejected: Some(id) } = step
-            && let Some((rejected, _)) = &mut flow.token.rejected
+        if let Some((id, _)) = &mut flow.token.rejected
+            && matches!(step, Step::Authenticate { .. })
         {
-            truth::ensure(id == IN_USE || id == REFUSED, "a token refused that is not known")?;
-            *rejected = REFUSED;
+            ensure(*id == IN_USE || *id == REJECTED, "an unknown token is named as rejected")?;
+            *id = REJECTED;
             step = flow.step(at(now));
         }
-        let key = canonical(&flow, now);
+        let key = Key::of(&flow, now, self);
         if let Some(&id) = self.ids.get(&key) {
+            self.merged += 1;
+            if self.merged.is_multiple_of(self.world.compare_every) {
+                self.compare(&flow, now, id)?;
+            }
             return Ok(id);
         }
-        let limit = units(flow.time_limit(at(now)));
         let doing = match &step {
-            Step::Authenticate { rejected } => {
-                Doing::Authenticate { renew: rejected.is_some(), limit }
+            Step::Authenticate { rejected, timeout } => {
+                Doing::Authenticate { renew: rejected.is_some(), limit: units(*timeout) }
             }
-            Step::Send(request) => {
-                let sent = CreatePortal::parse(&request.body).map_err(|e| format!("{e:?}"))?;
-                Doing::Post { name: index(sent.name.as_str()), limit }
+            Step::List { timeout, .. } => Doing::List { limit: units(*timeout) },
+            Step::Record(_) => Doing::Record,
+            Step::Send { timeout, .. } => {
+                Doing::Send { deed: flow.effect.deed(), limit: units(*timeout) }
             }
-            Step::LookUp(_) => Doing::LookUp { limit },
-            Step::Wait(time) => Doing::Wait { time: units(*time) },
+            Step::WaitUntil(time) => Doing::Wait { time: units(time.saturating_sub(at(now))) },
             Step::Done(_) => Doing::Done,
         };
-        let intent = flow.intent();
-        let node = Node { now, doing, intent, abandoned: flow.clone().abandon(), flow };
-        truth::inspect(&node, &self.policy, &step)?;
-        self.nodes.push(node);
-        self.ids.insert(key, self.nodes.len() - 1);
-        Ok(self.nodes.len() - 1)
-    }
-}
-
-/// Up to symmetry there are no more tokens: a new one is called as the refused one was before.
-const REFUSED: TokenId = TokenId(0);
-const IN_USE: TokenId = TokenId(1);
-
-/// The same for flows that differ in nothing that decides anything later: in the words of errors,
-/// in what a token was refused for before the one in use, in how long ago an attempt settled, in
-/// the number of retries where each backs off alike, and in the time once all is over.
-fn canonical(flow: &CreateFlow, now: u16) -> String {
-    let mut flow = flow.clone();
-    if let Phase::Over(outcome) = &flow.phase {
-        return match outcome.as_ref() {
-            Outcome::Rejected { name, .. } => format!("rejected {name:?}"),
-            Outcome::NotCreated { name, .. } => format!("not created {name:?}"),
-            Outcome::Unknown { intent: Intent { name, requested, .. }, unsettled, .. } => {
-                format!("{name:?} {requested:?} {}", *unsettled == Unsettled::Deadline)
-            }
-            certain => format!("{certain:?}"),
+        let verdict = match &step {
+            Step::Done(outcome) => Some(E::verdict(outcome)),
+            _ => None,
         };
+        let intent = self.number_of(flow.intent());
+        let abandoned = E::verdict(&flow.clone().abandon());
+        let node = Node { flow, now, doing, intent, abandoned, verdict };
+        invariants::inspect(&node, self, &step)?;
+        let id = u32::try_from(self.nodes.len()).unwrap();
+        self.nodes.push(node);
+        self.ids.insert(key, id);
+        Ok(id)
     }
-    flow.retries = 0;
-    let began = match flow.under_way {
-        Some(UnderWay::LookUp { began }) => began,
-        _ => at(now),
-    };
-    let may_have_to_settle = flow.doubt.is_some()
-        || flow.candidates.len() > 1 && matches!(flow.phase, Phase::LookUp(Absent::Refused(_)));
-    flow.last_attempt_ended =
-        if may_have_to_settle { flow.settled_at().max(began) } else { Duration::ZERO };
-    flow.doubt = flow.doubt.map(|_| Doubt::UnderWay);
-    flow.setback = match flow.setback {
-        Some(NotCreated::Throttled { retry_after: Some(_) }) if flow.wake_at > Some(at(now)) => {
-            Some(NotCreated::Throttled { retry_after: Some(Duration::ZERO) })
+
+    /// Rule 13: no flow goes round in circles, however short a backoff is drawn and however fast
+    /// everybody responds. Later nodes lie later in time or in a fixed order.
+    pub(super) fn ends(&self) -> Result<(), Violation> {
+        let mut edges: Vec<Vec<u32>> = vec![Vec::new(); self.nodes.len()];
+        for (from, exits) in self.exits.iter().enumerate() {
+            let exits = exits.iter().flat_map(|exits| exits.iter());
+            edges[from].extend(exits.map(|found| found.to));
         }
-        _ => None,
-    };
-    if let (None, Some((_, error))) = (flow.token.current, &mut flow.token.rejected) {
-        *error = unsaid();
-    } else {
-        flow.token.rejected = None;
-    }
-    if let Phase::LookUp(absent) = &mut flow.phase {
-        match absent {
-            Absent::Refused(error) => {
-                let decides =
-                    matches!(error.code, ErrorCode::AlreadyUsed | ErrorCode::LimitReached);
-                *error = ApiError { code: error.code.clone(), ..unsaid() };
-                if !decides {
-                    *error = unsaid();
+        for ((from, ..), to) in &self.lists {
+            edges[*from as usize].push(*to);
+        }
+        let mut entries = vec![0_u32; edges.len()];
+        for to in edges.iter().flatten() {
+            entries[*to as usize] += 1;
+        }
+        let mut first: Vec<usize> = (0..edges.len()).filter(|id| entries[*id] == 0).collect();
+        let mut ordered = 0;
+        while let Some(id) = first.pop() {
+            ordered += 1;
+            for to in &edges[id] {
+                let to = *to as usize;
+                entries[to] -= 1;
+                if entries[to] == 0 {
+                    first.push(to);
                 }
             }
-            Absent::TokenRejected(error) => *error = unsaid(),
-            Absent::SendAgain | Absent::Report => {}
         }
-        if *absent != Absent::SendAgain {
-            flow.posts = 0;
-        }
+        ensure(ordered == edges.len(), "it goes round in circles")
     }
-    format!("{now} {flow:?}")
+
+    /// The quotient is sound if flows that are merged stay alike, whatever happens.
+    fn compare(&mut self, flow: &Flow<E>, now: u8, id: u32) -> Result<(), Violation> {
+        self.compared += 1;
+        let doing = self.node(id).doing;
+        let (one, other) = (self.moves(flow, now, doing)?, self.exits(id)?);
+        ensure(one == *other, "merged flows that differ in what they do next")?;
+        if let Doing::List { limit } = doing {
+            let view = View::default();
+            for is_complete in [true, false] {
+                let event = replies::list(view, is_complete, self.world.bare);
+                let one = self.after(flow, now + limit, Draw::Full, event)?;
+                let other = self.after_list(id, limit, Draw::Full, view, is_complete)?;
+                ensure(one == other, "merged flows that differ in what they read from a list")?;
+            }
+        }
+        Ok(())
+    }
 }
 
-fn unsaid() -> ApiError {
-    ApiError::new(0, "".into(), "")
+/// Up to symmetry there are no more tokens: a new one is named as the rejected one was before.
+pub(super) const REJECTED: TokenId = TokenId(0);
+pub(super) const IN_USE: TokenId = TokenId(1);
+
+/// The place of `value` in `all`, where it is put if it is new.
+pub(super) fn number<T: PartialEq + Clone>(all: &mut Vec<T>, value: &T) -> usize {
+    all.iter().position(|known| known == value).unwrap_or_else(|| {
+        all.push(value.clone());
+        all.len() - 1
+    })
 }
 
-pub(super) fn at(units: u16) -> Duration {
+pub(super) fn at(units: u8) -> Duration {
     Duration::from_secs(units.into())
 }
 
-pub(super) fn units(time: Duration) -> u16 {
-    u16::try_from(time.as_secs()).unwrap_or(u16::MAX)
-}
-
-/// The name with that index, in other letters than the service spells it.
-pub(super) fn name(index: usize) -> PortalName {
-    let spelled = SPELLED[index];
-    PortalName::parse(&(spelled[..1].to_owned() + &spelled[1..].to_lowercase())).unwrap()
-}
-
-/// The index of a name in any letters.
-pub(super) fn index(name: &str) -> usize {
-    SPELLED.iter().position(|spelled| spelled.eq_ignore_ascii_case(name)).unwrap()
+pub(super) fn units(time: Duration) -> u8 {
+    assert_eq!(time.subsec_nanos(), 0, "times are whole units");
+    u8::try_from(time.as_secs()).unwrap_or(u8::MAX)
 }

@@ -1,12 +1,14 @@
-//! Depth first through all states, each once.
+//! Breadth first through all states, each once: what is found, is found by the shortest way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::machine::{Lie, Machine};
-use super::state::{Event, State, World};
-use crate::flow::Phase;
+use super::invariants::Violation;
+use super::machine::{Doing, Machine};
+use super::state::{State, Step};
+use super::wish::Wish;
+use super::witness::Process;
 
 /// What was covered.
 #[derive(Debug, Default)]
@@ -15,41 +17,40 @@ pub(super) struct Coverage {
     pub(super) transitions: usize,
     /// States of the flow by itself.
     pub(super) flows: usize,
-    /// How many transitions ended with which outcome.
+    /// Merges of flows that were checked.
+    pub(super) compared: usize,
+    /// How many states are outcomes of which kind.
     pub(super) outcomes: BTreeMap<&'static str, usize>,
 }
 
 /// An invariant that does not hold, and how it came to that.
-pub(super) struct Violation {
-    pub(super) lie: String,
-    pub(super) events: Vec<Event>,
+pub(super) struct Found {
+    pub(super) violation: Violation,
+    pub(super) trace: Vec<(Step, Option<State>)>,
 }
 
-impl fmt::Display for Violation {
+impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.lie)?;
-        self.events.iter().try_for_each(|event| writeln!(f, "  {event:?}"))
+        writeln!(f, "{}", self.violation)?;
+        for (step, state) in &self.trace {
+            writeln!(f, "  {step:?}")?;
+            if let Some(state) = state {
+                writeln!(f, "      {:?} {:?}", state.service.slots, state.service.pending)?;
+            }
+        }
+        Ok(())
     }
 }
 
-/// A state whose successors are being explored.
-struct Frame {
-    event: Event,
-    state: State,
-    successors: Vec<(Event, Result<State, Lie>)>,
-}
-
-/// The states that were met, and whether each is on the path at hand.
-type Visited = HashMap<State, bool, BuildHasherDefault<Mix>>;
-
 /// A hash for a few small numbers that nobody chose to collide.
 #[derive(Default)]
-struct Mix(u64);
+pub(super) struct Mix(u64);
 
 impl Hasher for Mix {
     fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u8(byte);
+        for chunk in bytes.chunks(8) {
+            let number = chunk.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+            self.write_u64(number);
         }
     }
 
@@ -57,7 +58,7 @@ impl Hasher for Mix {
         self.write_u64(number.into());
     }
 
-    fn write_u16(&mut self, number: u16) {
+    fn write_u32(&mut self, number: u32) {
         self.write_u64(number.into());
     }
 
@@ -79,67 +80,55 @@ impl Hasher for Mix {
 }
 
 /// Visits every state that can be reached, or stops at the first in which something is wrong.
-pub(super) fn explore(machine: &mut Machine, world: World) -> Result<Coverage, Violation> {
+pub(super) fn explore<E: Wish>(machine: &mut Machine<E>) -> Result<Coverage, Box<Found>> {
     let mut coverage = Coverage::default();
-    let mut visited = Visited::default();
-    for start in world.starts(machine) {
-        explore_from(machine, world, start, &mut visited, &mut coverage)?;
+    let mut visited: HashMap<State, u32, BuildHasherDefault<Mix>> = HashMap::default();
+    // With the step that led there, and from where.
+    let mut states: Vec<(State, u32, Step)> = Vec::new();
+    let mut open: VecDeque<u32> = VecDeque::new();
+    let world = machine.world;
+    let starts = world
+        .starts(machine)
+        .map_err(|violation| Found { violation, trace: vec![(Step::Start, None)] })?;
+    let mut found: Vec<(Step, State)> = starts.into_iter().map(|it| (Step::Start, it)).collect();
+    let mut from = u32::MAX;
+    loop {
+        for (step, state) in found.drain(..) {
+            let next = u32::try_from(states.len()).unwrap();
+            visited.entry(state).or_insert_with(|| {
+                states.push((state, from, step));
+                open.push_back(next);
+                next
+            });
+        }
+        let Some(current) = open.pop_front() else { break };
+        from = current;
+        let state = states[current as usize].0;
+        if let Err((step, violation)) = state.successors(machine, &mut found) {
+            let mut trace = vec![(step, None)];
+            let mut at = current;
+            while let Some((state, before, step)) = states.get(at as usize) {
+                trace.push((*step, Some(*state)));
+                at = *before;
+            }
+            trace.reverse();
+            return Err(Box::new(Found { violation, trace }));
+        }
+        coverage.transitions += found.len();
+        coverage.count(machine, state);
     }
+    machine.ends().map_err(|violation| Found { violation, trace: Vec::new() })?;
+    coverage.states = states.len();
     coverage.flows = machine.len();
+    coverage.compared = machine.compared;
     Ok(coverage)
-}
-
-fn explore_from(
-    machine: &mut Machine,
-    world: World,
-    start: Result<State, Lie>,
-    visited: &mut Visited,
-    coverage: &mut Coverage,
-) -> Result<(), Violation> {
-    let mut path: Vec<Frame> = Vec::new();
-    let mut next = Some((Event::Start, start));
-    while let Some((event, state)) = next.take() {
-        let violation = |lie| Violation {
-            lie,
-            events: path.iter().map(|frame| frame.event).chain([event]).collect(),
-        };
-        let state = state.map_err(violation)?;
-        let on_path = visited.get(&state).copied();
-        if coverage.ends(machine, state) {
-            // Nothing follows.
-        } else if on_path.is_none() {
-            let mut successors = Vec::new();
-            state
-                .successors(machine, world, &mut |event, next| successors.push((event, next)))
-                .map_err(violation)?;
-            coverage.states += 1;
-            coverage.transitions += successors.len();
-            visited.insert(state, true);
-            path.push(Frame { event, state, successors });
-        } else if on_path == Some(true) {
-            let circle = path.iter().rev().take_while(|frame| frame.state != state);
-            if !circle.map(|frame| frame.event).chain([event]).any(Event::is_unfair) {
-                return Err(violation("it goes round in circles".to_owned()));
-            }
-        }
-        while next.is_none()
-            && let Some(frame) = path.last_mut()
-        {
-            next = frame.successors.pop();
-            if next.is_none() {
-                visited.insert(frame.state, false);
-                path.pop();
-            }
-        }
-    }
-    Ok(())
 }
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { states, transitions, flows, outcomes } = self;
+        let Self { states, transitions, flows, compared, outcomes } = self;
         write!(f, "{states} states, {transitions} transitions, {flows} states of the flow alone")?;
-        write!(f, "; transitions into outcomes: {outcomes:?}")
+        write!(f, ", {compared} merges compared; outcomes: {outcomes:?}")
     }
 }
 
@@ -148,14 +137,19 @@ impl Coverage {
         self.states += other.states;
         self.transitions += other.transitions;
         self.flows += other.flows;
+        self.compared += other.compared;
         for (kind, count) in &other.outcomes {
             *self.outcomes.entry(kind).or_default() += count;
         }
     }
 
-    fn ends(&mut self, machine: &Machine, state: State) -> bool {
-        let Phase::Over(outcome) = &machine.node(state.node).flow.phase else { return false };
-        *self.outcomes.entry(outcome.kind()).or_default() += 1;
-        true
+    fn count<E: Wish>(&mut self, machine: &Machine<E>, state: State) {
+        if state.witness.process == Process::Dead {
+            return;
+        }
+        let node = machine.node(state.node);
+        if let (Doing::Done, Some(verdict)) = (node.doing, node.verdict) {
+            *self.outcomes.entry(verdict.end.kind()).or_default() += 1;
+        }
     }
 }

@@ -1,10 +1,9 @@
-//! What a batch is doing, on stderr: a bar on a terminal, else a line for each row that ends.
+//! The progress of a batch, on stderr: a bar on a terminal, else a line for each row that ends.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use portal_model::flow::Policy;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::activity;
@@ -14,18 +13,17 @@ use crate::printer::Printer;
 
 /// Shows how far a batch is.
 pub(super) struct Progress<'a> {
-    /// Absent where stderr is no terminal.
+    /// Absent if stderr is not a terminal.
     bar: Option<ProgressBar>,
     rows: usize,
     over: usize,
     failed: usize,
-    settle: Duration,
     ticks: Interval,
     printer: &'a Printer,
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(rows: usize, policy: &Policy, printer: &'a Printer) -> Self {
+    pub(super) fn new(rows: usize, printer: &'a Printer) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{bar:16} {pos}/{len}  {wide_msg}");
             printer
@@ -34,7 +32,7 @@ impl<'a> Progress<'a> {
         });
         let mut ticks = interval(Duration::from_millis(100));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        Self { bar, rows, over: 0, failed: 0, settle: policy.settle, ticks, printer }
+        Self { bar, rows, over: 0, failed: 0, ticks, printer }
     }
 
     /// A row has ended.
@@ -48,11 +46,11 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Waits for a moment, then shows what is in flight.
+    /// Waits a moment, then shows what is in flight.
     pub(super) async fn tick(&mut self, board: &Board) {
         self.ticks.tick().await;
         if let Some(bar) = &self.bar {
-            bar.set_message(message(self.failed, board, self.settle));
+            bar.set_message(message(self.failed, board));
         }
     }
 
@@ -70,12 +68,12 @@ fn line(over: usize, rows: usize, result: &RowResult) -> String {
     format!("[{over}/{rows}] {}: {profile} {}", report.outcome, report.name)
 }
 
-/// `2 failed, 16 waiting; acme: settling 10s: the answer was lost`
-fn message(failed: usize, board: &Board, settle: Duration) -> String {
+/// `2 failed, 16 waiting; acme: response lost; verifying`
+fn message(failed: usize, board: &Board) -> String {
     let counts = format!("{failed} failed, {} waiting", board.len());
     let slowest = board
         .slowest()
-        .and_then(|slowest| Some((slowest.profile, activity::text(&slowest.activity, settle)?)));
+        .and_then(|slowest| Some((slowest.profile, activity::text(&slowest.activity)?)));
     match slowest {
         Some((profile, text)) => format!("{counts}; {profile}: {text}"),
         None => counts,

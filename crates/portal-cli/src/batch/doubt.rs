@@ -1,0 +1,161 @@
+//! Rows that a journal has in doubt, and their entries in the intent log.
+//!
+//! Creates are recovered from the intent log (rule 11). It has a row's intent unless the journal comes
+//! from version 0.1 or from another machine: then the intent is recorded first, and an attempt counts
+//! as ended only now.
+
+use std::path::Path;
+
+use portal_http::client::{Client, IntentSink};
+use portal_model::flow::{Activity, Intent};
+use portal_model::{Outcome, PortalName};
+use tokio::sync::watch;
+
+use super::journal::{self, InDoubt};
+use super::plan::Row;
+use crate::exit::ExitClass;
+use crate::failure::{ErrorReport, Failure};
+use crate::intent_log::{BatchRow, Entry, Found, IntentLog, State, Taken, Whose};
+use crate::recovery::{self, Recovered};
+use crate::safe_create::Finished;
+use crate::target::Place;
+
+/// The result of [`adopt`].
+pub(crate) enum Adopted {
+    /// A create of the row takes it over.
+    InLog,
+    /// It has ended.
+    Finished(Box<Finished>),
+}
+
+/// Makes sure that the log has a row in doubt.
+///
+/// # Errors
+/// If its profile leads to another org by now: absence there would prove nothing (rule 10), and a
+/// create there would make a second portal of one row.
+pub(crate) async fn adopt(
+    log: &IntentLog,
+    doubt: &InDoubt,
+    whose: Whose,
+) -> Result<Adopted, Failure> {
+    let elsewhere = doubt.org.as_ref().zip(whose.identity.as_ref());
+    if let Some((begun, now)) = elsewhere.filter(|(begun, now)| !begun.is_same_org(now)) {
+        let name = &doubt.intent.name;
+        let message = format!(
+            "{name} was begun in {begun}, and the profile {} leads to {now} now; nothing was sent",
+            doubt.profile
+        );
+        return Err(Failure::new(ExitClass::Unknown, ErrorReport::new("another_org", message))
+            .hint(
+                "log in to the first org again, or pass `--same-org` if it is the same one; then \
+                 run the same command again",
+            ));
+    }
+    let found = about(log, doubt, &whose).await?;
+    if !is_known(&found, doubt, &whose) {
+        record(log, doubt, whose).await?;
+    }
+    Ok(Adopted::InLog)
+}
+
+/// The same for a profile that leads to the same org by the user's word: what was begun under
+/// another identity is recovered under this one.
+pub(crate) async fn adopt_as(
+    log: &IntentLog,
+    doubt: &InDoubt,
+    whose: Whose,
+    client: &Client,
+    stop: &mut watch::Receiver<bool>,
+    show: &mut impl FnMut(watch::Receiver<Activity>),
+) -> Result<Adopted, Failure> {
+    let found = about(log, doubt, &whose).await?;
+    let is_here = |entry: &Entry| is_in(entry, &whose);
+    let elsewhere = found.entries.iter().find(|entry| {
+        matches!(entry.state(), State::InDoubt | State::Undelivered)
+            && entry.history.whose.batch_row == whose.batch_row
+            && !is_here(entry)
+    });
+    if let Some(entry) = elsewhere
+        && let Taken::Held(entry, intent) = log.take(entry).await?
+        && let Recovered::Create(outcome) =
+            recovery::recover(client, &entry, intent.clone(), stop, show).await
+    {
+        if !matches!(outcome, Outcome::NotCreated { .. }) || *stop.borrow() {
+            return Ok(Adopted::Finished(Box::new(Finished { outcome, intent })));
+        }
+        // It did not happen, so the row is created now; nobody waits for this outcome.
+        intent.delivered().await?;
+        return Ok(Adopted::InLog);
+    }
+    let doubt = InDoubt { org: None, ..doubt.clone() };
+    if !is_known(&found, &doubt, &whose) {
+        record(log, &doubt, whose).await?;
+    }
+    Ok(Adopted::InLog)
+}
+
+/// Makes sure that the log has what the journal at `path`, if it exists, has in doubt in the orgs of
+/// `rows`: creates of a new journal determine that first.
+pub(crate) async fn adopt_all(log: &IntentLog, path: &Path, rows: &[Row]) -> Result<(), Failure> {
+    let doubts = journal::in_doubt(path).map_err(|error| {
+        Failure::usage(format!("cannot tell what is in doubt in another journal: {error:#}")).hint(
+            "restore it from a copy, or move it away once `portal list` has shown its portals",
+        )
+    })?;
+    for doubt in doubts {
+        if !rows.iter().any(|row| row.profile == doubt.profile) {
+            continue;
+        }
+        let whose = Whose {
+            identity: doubt.org.clone(),
+            place: Place::Profile(doubt.profile.clone()),
+            batch_row: Some(BatchRow { journal: path.to_owned(), row: doubt.row }),
+        };
+        let found = about(log, &doubt, &whose).await?;
+        if !is_known(&found, &doubt, &whose) {
+            record(log, &doubt, whose).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn about(log: &IntentLog, doubt: &InDoubt, whose: &Whose) -> Result<Found, Failure> {
+    let names: Vec<String> = std::iter::once(&doubt.intent.name)
+        .chain(&doubt.intent.taken)
+        .map(PortalName::to_string)
+        .collect();
+    Ok(match &whose.identity {
+        Some(identity) => log.about(identity, &names).await?,
+        None => log.all().await?,
+    })
+}
+
+fn is_in(entry: &Entry, whose: &Whose) -> bool {
+    match &whose.identity {
+        Some(identity) => entry.is_in(identity, &whose.place),
+        None => entry.history.whose.place == whose.place,
+    }
+}
+
+/// Whether the log has the create or its end. A receipt of an existing portal does not count: only
+/// the intent proves that this row created it.
+fn is_known(found: &Found, doubt: &InDoubt, whose: &Whose) -> bool {
+    found.entries.iter().any(|entry| {
+        let is_same = entry.is_create() && entry.has_name(doubt.intent.name.as_str());
+        is_same
+            && match entry.state() {
+                State::InProgress | State::InDoubt | State::Undelivered => is_in(entry, whose),
+                State::Receipt => {
+                    let is_done = entry.history.end.as_ref().is_some_and(|e| e.ending.is_done());
+                    entry.history.whose.batch_row == whose.batch_row && !is_done
+                }
+            }
+    })
+}
+
+/// Records the intent, and lets go of it at once: a create of the row takes it over.
+async fn record(log: &IntentLog, doubt: &InDoubt, whose: Whose) -> Result<(), Failure> {
+    let mut intent = log.begin(whose);
+    IntentSink::<Outcome>::record(&mut intent, &Intent::Create(doubt.intent.clone())).await?;
+    Ok(())
+}

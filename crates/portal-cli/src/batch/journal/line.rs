@@ -1,0 +1,92 @@
+//! The lines of a journal: JSON objects, each with a checksum of itself.
+
+use anyhow::{bail, ensure};
+use portal_model::flow::{CreateIntent, Intent};
+use serde::{Deserialize, Serialize};
+
+use crate::batch::plan::Row;
+use crate::batch::result::RowResult;
+use crate::identity::Identity;
+
+/// The version of the format that is written. Version 1 had no checksums, and named neither org nor
+/// portal beside the event; it is read, and continued with lines of this version.
+pub(super) const FORMAT: u32 = 2;
+
+/// The rows that a journal is about: its first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Header {
+    /// The version of the format.
+    pub(super) journal: u32,
+    /// The file that the rows come from.
+    pub(super) csv: String,
+    pub(super) rows: usize,
+    /// Of the rows as they are understood, not of the bytes of the file.
+    pub(super) sha256: String,
+}
+
+/// Every other line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Line {
+    /// Counted from 1, without the header and blank lines of the file.
+    pub(super) row: usize,
+    pub(super) profile: String,
+    /// The org that the profile led to, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) org: Option<Identity>,
+    /// The portal that the event is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
+    #[serde(flatten)]
+    pub(super) event: Event,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Event {
+    /// An attempt is about to be made.
+    #[serde(alias = "sending")]
+    Attempt(Intent),
+    /// The row has ended.
+    Result(Box<RowResult>),
+}
+
+impl Line {
+    /// Checks that it can be about `row`, which has its number.
+    pub(super) fn check(&self, row: &Row) -> anyhow::Result<()> {
+        ensure!(
+            self.profile == row.profile,
+            "it is about the profile {}, but row {} has {}",
+            self.profile,
+            self.row,
+            row.profile
+        );
+        let own = self.event.name();
+        let other = self.name.as_deref().filter(|name| !name.eq_ignore_ascii_case(own));
+        for name in std::iter::once(own).chain(other) {
+            ensure!(
+                row.has_name(name),
+                "it is about the portal {name}, but row {} has {}",
+                self.row,
+                row.name
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Event {
+    fn name(&self) -> &str {
+        match self {
+            Self::Attempt(intent) => intent.name().as_str(),
+            Self::Result(result) => &result.report.name,
+        }
+    }
+
+    /// What an attempt was to create.
+    pub(super) fn into_create(intent: Intent) -> anyhow::Result<CreateIntent> {
+        match intent {
+            Intent::Create(create) => Ok(create),
+            other => bail!("it is not about a create: {}", other.name()),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `serve --database-url`: servers that share a PostgreSQL database.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use portal_testdb::{Cluster, Database};
+
+use crate::support::{Home, Ran, Served};
+
+const NAME: &str = "PortalsAPItest100";
+
+const SEED: &str = r#"
+[[org]]
+name = "Acme"
+[[org.user]]
+name = "Acme Admin"
+email = "admin@acme.example"
+permissions = ["manage_portal", "manage_portal_users"]
+[[org.user.credential]]
+client_id = "1000.ACME"
+client_secret = "acme-secret"
+refresh_token = "1000.acme.all"
+scopes = ["ZohoCRM.settings.clientportal.ALL"]
+"#;
+
+fn home() -> Home {
+    let home = Home::new();
+    std::fs::write(home.path().join("seed.toml"), SEED).unwrap();
+    home
+}
+
+/// `portal` on a server with [`SEED`].
+fn run(server: &Served, home: &Home, arguments: &[&str]) -> Ran {
+    let output = home
+        .command(arguments)
+        .env("PORTAL_API_DOMAIN", server.url())
+        .env("PORTAL_ACCOUNTS_URL", server.url())
+        .env("PORTAL_CLIENT_ID", "1000.ACME")
+        .env("PORTAL_CLIENT_SECRET", "acme-secret")
+        .env("PORTAL_REFRESH_TOKEN", "1000.acme.all")
+        .output();
+    Ran::from(output.unwrap())
+}
+
+#[test]
+fn portal_in_database_is_there_on_every_server_and_after_restart() {
+    let (home, database) = (home(), Database::create());
+    let url = database.url();
+    let arguments = ["--database-url", &url, "--seed", "seed.toml"];
+    let servers = [Served::start(&home, &arguments), Served::start(&home, &arguments)];
+    assert_eq!(run(&servers[0], &home, &["create", NAME]).status, 0);
+    assert!(run(&servers[1], &home, &["list"]).stdout.starts_with(NAME));
+    for server in servers {
+        server.kill();
+    }
+    // The database has the orgs.
+    let server = Served::start(&home, &["--database-url", &url]);
+    assert_eq!(server.listening.as_object().unwrap().len(), 2, "no secrets are told");
+    assert!(run(&server, &home, &["list"]).stdout.starts_with(NAME));
+}
+
+#[test]
+fn database_without_orgs_is_one_sentence_that_names_the_seed() {
+    let (home, database) = (home(), Database::create());
+    let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--database-url", &database.url()]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
+    assert_eq!(
+        ran.stderr,
+        "error: the database has no org yet\n\
+         hint: pass `--seed FILE` with orgs, users and credentials\n"
+    );
+}
+
+#[test]
+fn database_that_cannot_be_reached_is_one_sentence_without_password() {
+    let home = home();
+    for (url, expected) in [
+        ("postgres://me:hush@127.0.0.1:1/portals", "error: 127.0.0.1:1/portals: "),
+        ("mysql://me:hush@127.0.0.1:1/portals", "error: the URL of the database is of no use: "),
+    ] {
+        let serve = ["serve", "--listen", "127.0.0.1:0"];
+        let ran = Ran::from(home.command(&serve).env("PORTAL_DATABASE_URL", url).output().unwrap());
+        assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
+        assert!(ran.stderr.starts_with(expected), "{}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+        assert!(!ran.stderr.contains("hush"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn database_and_data_folder_exclude_each_other_without_password() {
+    let url = "postgres://me:hush@127.0.0.1:1/portals";
+    let ran = Home::new().run(&["serve", "--data", "kept", "--database-url", url]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.stderr.contains("cannot be used with"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("hush"), "{}", ran.stderr);
+    let help = Ran::from(
+        Home::new().command(&["serve", "--help"]).env("PORTAL_DATABASE_URL", url).output().unwrap(),
+    );
+    assert!(!help.stdout.contains("hush"), "{}", help.stdout);
+}
+
+#[test]
+fn calls_without_database_get_500_in_time_and_go_on_with_it() {
+    let (home, cluster) = (home(), Cluster::start());
+    let url = cluster.url("postgres");
+    let server = Served::start(&home, &["--database-url", &url, "--seed", "seed.toml"]);
+    assert_eq!(run(&server, &home, &["create", NAME]).status, 0);
+    cluster.kill();
+    let started = Instant::now();
+    let answer = list(&server);
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    assert!(answer.contains("INTERNAL_ERROR"), "{answer}");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    cluster.start_again();
+    assert!(run(&server, &home, &["list"]).stdout.starts_with(NAME));
+}
+
+/// What a list with an unknown token gets.
+fn list(server: &Served) -> String {
+    let address = server.url().trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = "Authorization: Zoho-oauthtoken 1000.unknown\r\nConnection: close";
+    write!(stream, "GET /crm/v7/settings/portals HTTP/1.1\r\nHost: {address}\r\n{head}\r\n\r\n")
+        .unwrap();
+    std::io::read_to_string(stream).unwrap()
+}

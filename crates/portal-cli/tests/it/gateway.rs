@@ -1,0 +1,205 @@
+//! A gateway before the API that keeps a create back, and passes it on even if the client is gone.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+
+use crate::support::{Home, Ran, Served, until};
+
+/// What it has seen and may do.
+#[derive(Default)]
+struct State {
+    /// Creates that arrived.
+    creates: usize,
+    /// Lists that were passed on.
+    lists: usize,
+    /// How many creates are passed on at once.
+    passes: usize,
+    /// Whether every create is passed on.
+    is_open: bool,
+    answers: Answers,
+    first_list: Option<Vec<u8>>,
+    /// Whether the org's id is hidden.
+    hides_org: bool,
+    /// Set if requests for the org's id are kept back; then whether there was one.
+    hung_org: Option<bool>,
+    /// Opens by itself once so many lists were passed on.
+    opens_after: Option<usize>,
+}
+
+/// How lists are answered.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Answers {
+    #[default]
+    Fresh,
+    /// With a failure of the gateway.
+    Broken,
+    /// Each with the first one.
+    Stale,
+}
+
+/// Listens until the process ends.
+pub(crate) struct Gateway {
+    url: String,
+    state: Arc<(Mutex<State>, Condvar)>,
+}
+
+impl Gateway {
+    /// A gateway before `server` that keeps every create back until it is opened.
+    pub(crate) fn start(server: &Served) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::<(Mutex<State>, Condvar)>::default();
+        let upstream = server.url().trim_start_matches("http://").to_owned();
+        let shared = state.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (upstream, shared) = (upstream.clone(), shared.clone());
+                std::thread::spawn(move || pass_on(client, &upstream, &shared));
+            }
+        });
+        Self { url, state }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Passes on the first `creates` at once.
+    pub(crate) fn pass(&self, creates: usize) {
+        self.state.0.lock().unwrap().passes = creates;
+    }
+
+    /// Answers every list with a failure from now on.
+    pub(crate) fn break_lists(&self) {
+        self.state.0.lock().unwrap().answers = Answers::Broken;
+    }
+
+    /// Answers every list with the first one.
+    pub(crate) fn keep_first_list(&self) {
+        self.state.0.lock().unwrap().answers = Answers::Stale;
+    }
+
+    /// Keeps back requests for the org's id.
+    pub(crate) fn hang_org(&self) {
+        self.state.0.lock().unwrap().hung_org = Some(false);
+    }
+
+    /// Whether such a request was kept back.
+    pub(crate) fn asked_for_org(&self) -> bool {
+        self.state.0.lock().unwrap().hung_org == Some(true)
+    }
+
+    /// Hides the org's id from now on, as from a token without that scope.
+    pub(crate) fn hide_org(&self) {
+        self.state.0.lock().unwrap().hides_org = true;
+    }
+
+    /// How many creates arrived.
+    pub(crate) fn creates(&self) -> usize {
+        self.state.0.lock().unwrap().creates
+    }
+
+    /// Passes on what was kept back and what comes.
+    pub(crate) fn open(&self) {
+        self.state.0.lock().unwrap().is_open = true;
+        self.state.1.notify_all();
+    }
+
+    /// Opens once so many more lists were passed on.
+    pub(crate) fn open_after_lists(&self, lists: usize) {
+        let mut state = self.state.0.lock().unwrap();
+        state.opens_after = Some(state.lists + lists);
+    }
+
+    /// Waits until so many creates arrived.
+    pub(crate) fn until_creates(&self, creates: usize) {
+        until(|| self.creates() >= creates);
+    }
+
+    /// `portal` on the org of `server`, through this gateway.
+    pub(crate) fn command(
+        &self,
+        server: &Served,
+        home: &Home,
+        arguments: &[&str],
+    ) -> std::process::Command {
+        let mut command = server.command(home, arguments);
+        command.env("PORTAL_API_DOMAIN", &self.url);
+        command
+    }
+
+    pub(crate) fn run(&self, server: &Served, home: &Home, arguments: &[&str]) -> Ran {
+        Ran::from(self.command(server, home, arguments).output().unwrap())
+    }
+}
+
+/// One request and its response.
+fn pass_on(mut client: TcpStream, upstream: &str, shared: &(Mutex<State>, Condvar)) {
+    let Some((head, body)) = read_request(&mut client) else { return };
+    let is_portals = head.contains("/settings/portals");
+    if is_portals && head.starts_with("POST") {
+        let mut state = shared.0.lock().unwrap();
+        state.creates += 1;
+        let number = state.creates;
+        drop(shared.1.wait_while(state, |state| number > state.passes && !state.is_open).unwrap());
+    }
+    if is_portals && head.starts_with("GET") && shared.0.lock().unwrap().answers == Answers::Broken
+    {
+        let response = "HTTP/1.1 502 Bad Gateway\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        let _ = client.write_all(response.as_bytes());
+        return;
+    }
+    if head.contains("/org HTTP/") {
+        let mut state = shared.0.lock().unwrap();
+        if let Some(asked) = &mut state.hung_org {
+            *asked = true;
+            drop(shared.1.wait_while(state, |state| !state.is_open).unwrap());
+        }
+    }
+    if head.contains("/org HTTP/") && shared.0.lock().unwrap().hides_org {
+        let response = "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-type: \
+            application/json\r\ncontent-length: 75\r\n\r\n\
+            {\"code\":\"INVALID_URL_PATTERN\",\"details\":{},\"message\":\"no\",\"status\":\"error\"}";
+        let _ = client.write_all(response.as_bytes());
+        return;
+    }
+    let mut server = TcpStream::connect(upstream).unwrap();
+    // Without keep-alive the response ends with the connection.
+    let request = head.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+    server.write_all(request.as_bytes()).unwrap();
+    server.write_all(&body).unwrap();
+    let mut response = Vec::new();
+    server.read_to_end(&mut response).unwrap();
+    if is_portals && head.starts_with("GET") {
+        let mut state = shared.0.lock().unwrap();
+        state.lists += 1;
+        let first = state.first_list.get_or_insert_with(|| response.clone()).clone();
+        if state.answers == Answers::Stale {
+            response = first;
+        }
+        if state.opens_after.is_some_and(|lists| state.lists >= lists) {
+            state.is_open = true;
+            shared.1.notify_all();
+        }
+    }
+    // The client may be gone.
+    let _ = client.write_all(&response);
+}
+
+/// The head with its empty line, and the body.
+fn read_request(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let length = head.lines().find_map(|line| {
+        line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok()
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    client.read_exact(&mut body).ok()?;
+    Some((head, body))
+}

@@ -1,0 +1,162 @@
+//! `rename`: its confirmation, its waits and its outcomes.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::{Home, Ran, Served, until};
+
+const OLD: &str = "AcmeOld";
+const NEW: &str = "AcmeNew";
+const RENAME: [&str; 5] = ["--output", "json", "rename", OLD, NEW];
+
+/// A server with the portal, whose create is too old to take effect again.
+fn start(arguments: &[&str]) -> (Home, Served) {
+    let home = Home::new();
+    let server = Served::start(&home, arguments);
+    assert_eq!(server.run(&home, &["create", OLD]).status, 0);
+    (home, server)
+}
+
+fn names(server: &Served, home: &Home) -> Vec<String> {
+    let listed = server.run(home, &["list", "--output", "json"]).json();
+    listed.iter().map(|portal| portal["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn rename_warns_and_reports_old_and_new_name() {
+    let (home, server) = start(&[]);
+    let ran = server.run(&home, &RENAME);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let expected = json!({ "name": NEW, "old_name": OLD, "profile": null, "outcome": "renamed" });
+    assert_eq!(ran.json(), [expected]);
+    assert!(ran.stderr.contains("warning: customers' links to AcmeOld change"), "{ran:?}");
+    assert!(ran.stderr.contains("any organization can take the name AcmeOld"), "{ran:?}");
+    assert_eq!(names(&server, &home), [NEW]);
+    let again = server.run(&home, &RENAME);
+    assert_eq!((again.status, &again.json()[0]["outcome"]), (1, &json!("not_found")), "{again:?}");
+    let same = server.run(&home, &["--output", "json", "rename", NEW, NEW]);
+    assert_eq!((same.status, &same.json()[0]["outcome"]), (0, &json!("unchanged")), "{same:?}");
+}
+
+#[test]
+fn rename_elsewhere_requires_yes_without_terminal() {
+    let home = Home::new();
+    let rename = |arguments: &[&str]| {
+        let mut command = home.command(&[&["rename", OLD, NEW], arguments].concat());
+        command.env("PORTAL_API_DOMAIN", "https://portal.invalid");
+        Ran::from(command.env("PORTAL_ACCESS_TOKEN", "1000.hush").output().unwrap())
+    };
+    let ran = rename(&[]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{ran:?}");
+    assert!(ran.stderr.contains("hint: pass `--yes` to confirm"), "{ran:?}");
+    let ran = rename(&["--yes"]);
+    assert_eq!(ran.status, 6, "{ran:?}");
+}
+
+#[test]
+fn rename_to_name_in_use_reports_owner() {
+    let (home, server) = start(&[]);
+    let ran = server.run(&home, &["create", NEW, "--allow-another"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let ran = server.run(&home, &RENAME);
+    let row = &ran.json()[0];
+    assert_eq!((ran.status, &row["outcome"]), (4, &json!("name_taken")), "{ran:?}");
+    assert_eq!(row["owner"], json!("this_org"));
+    assert_eq!(names(&server, &home).len(), 2);
+}
+
+#[test]
+fn lost_response_to_rename_is_verified() {
+    let (home, server) = start(&["--fault", "PUT committed:drop"]);
+    let ran = server.run(&home, &RENAME);
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (0, &json!("renamed")), "{ran:?}");
+    assert_eq!((names(&server, &home), home.unfinished().len()), (vec![NEW.to_owned()], 0));
+}
+
+#[test]
+fn killed_rename_is_recovered() {
+    for command in [&["--output", "json", "recover", NEW][..], &RENAME] {
+        let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
+        let mut process = server.command(&home, &RENAME).spawn().unwrap();
+        until(|| names(&server, &home) == [NEW]);
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let listed = home.unfinished().remove(0);
+        assert_eq!((&listed["effect"], &listed["old_name"]), (&json!("rename"), &json!(OLD)));
+        // The same command again reports the outcome of the first, and renames nothing.
+        let ran = server.run(&home, command);
+        assert_eq!((ran.status, &ran.json()[0]["outcome"]), (0, &json!("renamed")), "{ran:?}");
+        assert_eq!(ran.json()[0]["old_name"], json!(OLD));
+        assert_eq!(home.unfinished().len(), 0);
+    }
+}
+
+#[test]
+fn killed_rename_that_did_not_happen_is_done_again() {
+    // The second one is lost.
+    let (home, server) = start(&["--fault", "PUT request:delay=60s:1/2"]);
+    assert_eq!(server.run(&home, &["rename", OLD, "AcmeMiddle"]).status, 0);
+    let rename = ["--output", "json", "rename", "AcmeMiddle", NEW];
+    let mut command = server.command(&home, &rename);
+    let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(process.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("waiting for the response") {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before");
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let ran = server.run(&home, &rename);
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (0, &json!("renamed")), "{ran:?}");
+    assert!(ran.stderr.contains("in doubt from an earlier run"), "{ran:?}");
+    assert_eq!((names(&server, &home), home.unfinished().len()), (vec![NEW.to_owned()], 0));
+}
+
+#[test]
+fn rename_waits_until_earlier_create_cannot_take_effect() {
+    let (home, server) = start(&[]);
+    let started = Instant::now();
+    let mut command = server.command(&home, &RENAME);
+    let ran = Ran::from(command.env("PORTAL_PROCESSING_TIME", "3s").output().unwrap());
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(
+        ran.stderr.contains("waiting until an earlier request in this org has ended"),
+        "{ran:?}"
+    );
+    // The create ended a moment before this began.
+    assert!(started.elapsed() >= Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[test]
+fn rename_of_portal_in_doubt_determines_its_create_first() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "POST committed:delay=60s"]);
+    let mut process = server.command(&home, &["create", OLD]).spawn().unwrap();
+    until(|| names(&server, &home) == [OLD]);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let ran = server.run(&home, &RENAME);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.stderr.contains("AcmeOld is in doubt in this org"), "{ran:?}");
+    assert_eq!(names(&server, &home), [NEW]);
+    // The outcome of its create is not reported yet.
+    assert_eq!(home.unfinished()[0]["state"], "not_reported");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_during_rename_exits_with_5_and_names_recover() {
+    let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
+    let mut command = server.command(&home, &RENAME);
+    let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until(|| names(&server, &home) == [NEW]);
+    let id = process.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let ran = Ran::from(process.wait_with_output().unwrap());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
+    assert!(ran.stderr.contains("`portal recover AcmeNew`"), "{ran:?}");
+}

@@ -1,0 +1,83 @@
+//! One connection: hyper over a stream with timeouts, and the phases that the accept loop sees.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+
+use http::Request;
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::Watcher;
+use portal_store::Registry;
+use tokio::net::TcpStream;
+
+use super::body::ResponseBody;
+use super::connections::{Connection, Phase, Registration};
+use super::host::HostPolicy;
+use super::limits::ServerLimits;
+use super::service::PortalService;
+use super::timeout::{TimeoutBody, TimeoutStream};
+
+/// What all connections of a server have in common.
+pub(super) struct ConnectionConfig<R> {
+    pub(super) service: PortalService<R>,
+    pub(super) hosts: HostPolicy,
+    pub(super) limits: ServerLimits,
+}
+
+/// Serves the requests of one connection until either side closes it.
+pub(super) async fn serve_connection<R: Registry>(
+    stream: TcpStream,
+    config: Arc<ConnectionConfig<R>>,
+    registration: Registration,
+    watcher: Watcher,
+) {
+    // A response is one small write: waiting to coalesce it only delays it.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "failed to set TCP_NODELAY");
+    }
+    let limits = config.limits;
+    let state = &registration.connection;
+    let stream = TimeoutStream::new(stream, limits.write_timeout, Arc::clone(state));
+    let service = service_fn(|request| respond(&config, Arc::clone(state), request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_read_timeout)
+        .max_header_size(limits.max_header_size)
+        // A client that has sent all of its requests can close its side and wait for responses.
+        .half_close(true)
+        .title_case_headers(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(watcher.watch(connection));
+    tokio::select! {
+        // The connection first: what has arrived by now is served rather than closed.
+        biased;
+        result = &mut connection => {
+            if let Err(error) = result {
+                tracing::debug!(%error, "connection failed");
+            }
+        }
+        () = state.closed() => tracing::debug!("connection closed to make room"),
+    }
+}
+
+async fn respond<R: Registry>(
+    config: &ConnectionConfig<R>,
+    state: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Result<http::Response<ResponseBody>, Infallible> {
+    let (head, body) = request.into_parts();
+    state.enter(if body.is_end_stream() { Phase::Service } else { Phase::Body });
+    let checked = config.hosts.check(&head);
+    let body = TimeoutBody::new(body, config.limits.body_timeout, Arc::clone(&state));
+    let request = Request::from_parts(head, body);
+    let response = match checked {
+        Ok(()) => config.service.call(request),
+        Err(error) => config.service.reject(request, error),
+    }
+    .await;
+    state.enter(Phase::Write);
+    response
+}

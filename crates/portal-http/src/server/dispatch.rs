@@ -1,0 +1,131 @@
+//! A received request: faults before the operation, the operation, faults after it, and the
+//! access log.
+
+use std::time::{Duration, Instant};
+
+use http::request::Parts;
+use portal_model::oauth::{AccessToken, TOKEN_PATH};
+use portal_model::{ApiVersion, Response};
+use portal_store::{Principal, Registry};
+
+use super::access_log::AccessLogEntry;
+use super::authorize::{Access, access, admit, authorize};
+use super::fault::Point;
+use super::log_limit::LogLimit;
+use super::request::{ServerRequest, bearer};
+use super::response::{RequestError, ServerResponse};
+use super::route::Operation;
+use super::state::ServiceState;
+use super::{handlers, oauth};
+
+/// Responds to `request` and reports it to the access log.
+pub(super) async fn dispatch<R: Registry>(
+    state: &ServiceState<R>,
+    request: &ServerRequest,
+    access: Result<Access, RequestError>,
+) -> ServerResponse {
+    let started = Instant::now();
+    let response = with_faults(state, request, access).await.into();
+    log(state, &request.head, &response, started.elapsed());
+    response
+}
+
+/// The response to a request beyond the bound on requests in flight.
+pub(super) fn overloaded(head: &Parts) -> ServerResponse {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(suppressed) = LIMIT.pass() {
+        tracing::warn!(suppressed, "too many requests in flight: responding with 429");
+    }
+    let is_token_request = head.uri.path() == TOKEN_PATH;
+    ServerResponse::rate_limited(is_token_request, Some(Duration::from_secs(1)))
+}
+
+/// Reports a request that was rejected by its head alone.
+pub(super) fn rejected<R>(
+    state: &ServiceState<R>,
+    head: &Parts,
+    response: ServerResponse,
+) -> ServerResponse {
+    log(state, head, &response, Duration::ZERO);
+    response
+}
+
+fn log<R>(state: &ServiceState<R>, head: &Parts, response: &ServerResponse, elapsed: Duration) {
+    let Some(on_request) = &state.on_request else { return };
+    on_request(&AccessLogEntry {
+        method: head.method.clone(),
+        path: head.uri.path().to_owned(),
+        org: response.org.clone(),
+        status: response.status(),
+        code: response.code.clone(),
+        elapsed,
+    });
+}
+
+async fn with_faults<R: Registry>(
+    state: &ServiceState<R>,
+    request: &ServerRequest,
+    mut allowed: Result<Access, RequestError>,
+) -> Result<ServerResponse, RequestError> {
+    let (method, path) = (&request.head.method, request.path());
+    let token = bearer(&request.head.headers);
+    let is_token_request = path == TOKEN_PATH;
+    let injected = state.faults.check(Point::Request, method, path);
+    if let Some(token) = token.filter(|_| injected.expire) {
+        state.registry.end_access_token(token).await?;
+        // The token was checked before the body was read and the fault injected.
+        if allowed.is_ok() {
+            allowed = access(state, &request.head).await;
+        }
+    }
+    injected.wait().await;
+    if let Some(fault) = injected.response {
+        let nothing_done = ServerResponse::from(Response::new(204, ""));
+        return Ok(nothing_done.with_fault(fault, is_token_request));
+    }
+    let response = match allowed? {
+        Access::Crm { version, operation, principal } => {
+            crm(state, request, version, &operation, &principal).await
+        }
+        Access::Token => oauth::token(state, request).await.into(),
+        Access::Revoke => oauth::revoke(state, request).await.into(),
+    };
+    // Faults at `committed` are for requests that took effect; a failed one did nothing.
+    if !response.is_success() {
+        return Ok(response);
+    }
+    let injected = state.faults.check(Point::Committed, method, path);
+    if injected.expire {
+        if let Ok(granted) = AccessToken::decode(&response.response) {
+            state.registry.end_access_token(granted.access_token.expose()).await?;
+        } else if let Some(token) = token {
+            state.registry.end_access_token(token).await?;
+        }
+    }
+    injected.wait().await;
+    Ok(match injected.response {
+        Some(fault) => response.with_fault(fault, is_token_request),
+        None => response,
+    })
+}
+
+async fn crm<R: Registry>(
+    state: &ServiceState<R>,
+    request: &ServerRequest,
+    version: ApiVersion,
+    operation: &Operation,
+    principal: &Principal,
+) -> ServerResponse {
+    // Before authorization: a request without scope or permission costs as much as any other.
+    let admission = match admit(state, principal) {
+        Ok(admission) => admission,
+        Err(limited) => {
+            return ServerResponse::from(RequestError::from(limited)).for_principal(principal);
+        }
+    };
+    let result = match authorize(principal, operation) {
+        Ok(()) => handlers::perform(state, request, version, operation, principal).await,
+        Err(error) => Err(error.into()),
+    };
+    ServerResponse::from(result).for_principal(principal).with_admission(admission)
+}

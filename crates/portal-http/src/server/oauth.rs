@@ -1,0 +1,108 @@
+//! `POST /oauth/v2/token` and `POST /oauth/v2/token/revoke`.
+
+use bytes::Bytes;
+use http::{header, uri::Scheme};
+use portal_model::oauth::{RevokeToken, TokenRequest};
+use portal_model::{ApiError, DataCenter, Environment, Response};
+use portal_store::Registry;
+
+use super::host;
+use super::request::ServerRequest;
+use super::response::RequestError;
+use super::state::ServiceState;
+
+/// Grants an access token.
+pub(super) async fn token<R: Registry>(
+    state: &ServiceState<R>,
+    request: &ServerRequest,
+) -> Result<Response, RequestError> {
+    let grant = TokenRequest::parse(parameters(request).await?)?;
+    let mut token = state.registry.grant(&grant, state.token_rules, state.now()).await??;
+    token.api_domain = state.public_url.clone().or_else(|| base_url(request));
+    Ok(token.answer())
+}
+
+/// Revokes a token of either kind.
+pub(super) async fn revoke<R: Registry>(
+    state: &ServiceState<R>,
+    request: &ServerRequest,
+) -> Result<Response, RequestError> {
+    let mut parameters = parameters(request).await?.into_iter();
+    let token = parameters.find(|(name, _)| name == "token").map(|(_, value)| value);
+    let was_known = match token {
+        Some(token) => state.registry.revoke(&token, state.now()).await?,
+        None => false,
+    };
+    Ok(RevokeToken::answer(was_known))
+}
+
+/// The parameters of the query, and of a body that is a form of either kind. The service accepts
+/// both, and a form without its content type.
+async fn parameters(request: &ServerRequest) -> Result<Vec<(String, String)>, ApiError> {
+    let mut parameters: Vec<_> =
+        TokenRequest::parameters(request.head.uri.query().unwrap_or_default()).collect();
+    let body = request.complete_body()?;
+    let content_type =
+        request.head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    match content_type.and_then(|content_type| multer::parse_boundary(content_type).ok()) {
+        Some(boundary) => parameters.extend(multipart(body, boundary).await),
+        None => parameters.extend(TokenRequest::parameters(&String::from_utf8_lossy(body))),
+    }
+    Ok(parameters)
+}
+
+/// The fields of a multipart body, up to the first invalid one.
+async fn multipart(body: &[u8], boundary: String) -> Vec<(String, String)> {
+    let body = Bytes::copy_from_slice(body);
+    let stream = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(body)]);
+    let mut multipart = multer::Multipart::new(stream, boundary);
+    let mut fields = Vec::new();
+    while let Ok(Some(field)) = multipart.next_field().await {
+        let Some(name) = field.name().map(ToOwned::to_owned) else { continue };
+        let Ok(value) = field.text().await else { break };
+        fields.push((name, value));
+    }
+    fields
+}
+
+/// Scheme and host as the client sent them. `None` without a valid host, and for one of Zoho's: a
+/// client would send its token there.
+fn base_url(request: &ServerRequest) -> Option<String> {
+    let scheme = request.head.uri.scheme().unwrap_or(&Scheme::HTTP);
+    let host = host::authority(&request.head).ok()??;
+    (!is_zoho(host)).then(|| format!("{scheme}://{host}"))
+}
+
+fn is_zoho(authority: &str) -> bool {
+    let host = host::name_of(authority);
+    DataCenter::ALL.into_iter().any(|data_center| {
+        let api = data_center.api_url(Environment::Production);
+        [api.as_str(), data_center.accounts_url()]
+            .into_iter()
+            .filter_map(|url| url.split_once('.').map(|(_, domain)| domain))
+            .any(|domain| {
+                host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zoho_host_is_recognized_in_any_spelling() {
+        for host in [
+            "www.zohoapis.com",
+            "WWW.ZohoAPIs.eu:443",
+            "zohoapis.in",
+            "zohoapis.in.:80",
+            "accounts.zoho.sa",
+        ] {
+            assert!(is_zoho(host), "{host}");
+        }
+        for host in ["127.0.0.1:8780", "localhost", "crm.acme.example", "myzohoapis.com"] {
+            assert!(!is_zoho(host), "{host}");
+        }
+    }
+}

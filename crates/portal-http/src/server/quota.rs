@@ -1,0 +1,194 @@
+//! The documented quotas of the service, enforced on request: concurrent calls and credits.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use portal_model::Timestamp;
+use portal_store::OrgId;
+
+/// The quota of an org.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    /// Concurrent requests, per org and client.
+    concurrent: usize,
+    /// Requests in 24 hours, per org.
+    credits: u64,
+}
+
+impl Allowance {
+    /// The Enterprise edition: 20 concurrent requests (documented) and 50,000 credits, the base
+    /// without the credits added per user (our choice).
+    pub(super) const ENTERPRISE: Self = Self { concurrent: 20, credits: 50_000 };
+}
+
+/// Counts the requests of every org.
+#[derive(Debug)]
+pub(super) struct Quotas {
+    allowance: Allowance,
+    orgs: Mutex<HashMap<OrgId, Usage>>,
+}
+
+#[derive(Debug, Default)]
+struct Usage {
+    running: HashMap<String, usize>,
+    /// Requests by hour, oldest first.
+    by_hour: VecDeque<(i64, u64)>,
+}
+
+/// Permission for one request, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Admission {
+    quotas: Arc<Quotas>,
+    org: OrgId,
+    client_id: String,
+    /// Present once half of the credits are used.
+    pub(super) credits_remaining: Option<u64>,
+}
+
+/// The quota is exhausted for now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct RateLimited {
+    /// How long to wait.
+    pub(super) retry_after: Duration,
+}
+
+const HOUR: i64 = 3600;
+
+impl Quotas {
+    pub(super) fn new(allowance: Allowance) -> Arc<Self> {
+        Arc::new(Self { allowance, orgs: Mutex::default() })
+    }
+
+    /// Counts a request of `client_id` in `org`, unless it exceeds the quota. A refused request
+    /// costs no credit.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        org: OrgId,
+        client_id: &str,
+        now: Timestamp,
+    ) -> Result<Admission, RateLimited> {
+        let Allowance { concurrent, credits } = self.allowance;
+        let mut orgs = self.orgs();
+        let usage = orgs.entry(org).or_default();
+        let used = usage.used_at(now);
+        if used >= credits {
+            let free_at = usage.by_hour.front().map_or(0, |(hour, _)| (hour + 25) * HOUR);
+            let seconds = u64::try_from(free_at - now.unix_seconds()).unwrap_or_default();
+            return Err(RateLimited { retry_after: Duration::from_secs(seconds.max(1)) });
+        }
+        let running = usage.running.entry(client_id.to_owned()).or_default();
+        if *running >= concurrent {
+            return Err(RateLimited { retry_after: Duration::from_secs(1) });
+        }
+        *running += 1;
+        usage.count(now);
+        let left = credits - used - 1;
+        Ok(Admission {
+            quotas: Arc::clone(self),
+            org,
+            client_id: client_id.to_owned(),
+            credits_remaining: (left <= credits / 2).then_some(left),
+        })
+    }
+
+    fn orgs(&self) -> MutexGuard<'_, HashMap<OrgId, Usage>> {
+        // No code under the lock can panic between two changes, so the map is consistent.
+        self.orgs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Usage {
+    /// The requests of the last 24 hours. Only full hours expire, so one counts for up to 25.
+    fn used_at(&mut self, now: Timestamp) -> u64 {
+        let oldest = now.unix_seconds().div_euclid(HOUR) - 24;
+        while self.by_hour.front().is_some_and(|(hour, _)| *hour < oldest) {
+            self.by_hour.pop_front();
+        }
+        self.by_hour.iter().map(|(_, requests)| requests).sum()
+    }
+
+    fn count(&mut self, now: Timestamp) {
+        let hour = now.unix_seconds().div_euclid(HOUR);
+        match self.by_hour.back_mut() {
+            Some((last, requests)) if *last >= hour => *requests += 1,
+            _ => self.by_hour.push_back((hour, 1)),
+        }
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let mut orgs = self.quotas.orgs();
+        let running = orgs.get_mut(&self.org).map(|usage| &mut usage.running);
+        if let Some(running) = running
+            && let Some(count) = running.get_mut(&self.client_id)
+        {
+            *count -= 1;
+            if *count == 0 {
+                running.remove(&self.client_id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portal_store::Registry as _;
+
+    use super::*;
+    use crate::server::LocalServer;
+
+    const NOON: i64 = 1_764_504_000;
+
+    async fn any_org() -> OrgId {
+        let server = LocalServer::start().await.unwrap();
+        let token = server.access_token().await.unwrap();
+        let now = crate::server::state::system_time();
+        server.registry().principal(token.expose(), now).await.unwrap().unwrap().org.id
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(NOON + seconds).unwrap()
+    }
+
+    #[tokio::test]
+    async fn concurrency_is_per_client_and_ends_with_request() {
+        let quotas = Quotas::new(Allowance { concurrent: 2, credits: 100 });
+        let org = any_org().await;
+        let first = quotas.admit(org, "one", at(0)).unwrap();
+        let _second = quotas.admit(org, "one", at(0)).unwrap();
+        let _other = quotas.admit(org, "other", at(0)).unwrap();
+        let refused = quotas.admit(org, "one", at(0)).unwrap_err();
+        assert_eq!(refused.retry_after, Duration::from_secs(1));
+        drop(first);
+        assert!(quotas.admit(org, "one", at(0)).is_ok());
+    }
+
+    #[tokio::test]
+    async fn enterprise_allows_20_concurrent_and_50_000_daily() {
+        let quotas = Quotas::new(Allowance::ENTERPRISE);
+        let org = any_org().await;
+        let running: Vec<_> = (0..20).map(|_| quotas.admit(org, "one", at(0)).unwrap()).collect();
+        assert!(quotas.admit(org, "one", at(0)).is_err());
+        drop(running);
+        for _ in 20..50_000 {
+            quotas.admit(org, "one", at(0)).unwrap();
+        }
+        assert!(quotas.admit(org, "one", at(0)).is_err());
+    }
+
+    #[tokio::test]
+    async fn credits_show_below_half_and_return_after_a_day() {
+        let quotas = Quotas::new(Allowance { concurrent: 1, credits: 4 });
+        let org = any_org().await;
+        let shown: Vec<_> = (0..4)
+            .map(|minute| quotas.admit(org, "one", at(minute * 60)).unwrap().credits_remaining)
+            .collect();
+        assert_eq!(shown, [None, Some(2), Some(1), Some(0)]);
+        let refused = quotas.admit(org, "one", at(600)).unwrap_err();
+        let free_at = 600 + i64::try_from(refused.retry_after.as_secs()).unwrap();
+        assert!(quotas.admit(org, "one", at(free_at - 1)).is_err());
+        assert!(quotas.admit(org, "one", at(free_at)).is_ok());
+    }
+}

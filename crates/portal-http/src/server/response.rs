@@ -1,0 +1,233 @@
+//! [`ServerResponse`]: the response to one request, and how it is sent; [`RequestError`]: why a
+//! request fails.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use portal_model::oauth::OAuthError;
+use portal_model::{ApiError, Refusal, Response, Timestamp};
+use portal_store::{Principal, RegistryError};
+
+use super::body::ResponseBody;
+use super::fault::FaultResponse;
+use super::log_limit::LogLimit;
+use super::quota::{Admission, RateLimited};
+
+const RESET: HeaderName = HeaderName::from_static("x-accesstoken-reset");
+const CREDITS: HeaderName = HeaderName::from_static("x-api-credits-remaining");
+
+/// Why a request fails.
+#[derive(Debug)]
+pub(super) enum RequestError {
+    Api(Refusal),
+    Accounts(OAuthError),
+    RateLimited(RateLimited),
+    Registry(RegistryError),
+}
+
+impl From<Refusal> for RequestError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Api(refusal)
+    }
+}
+
+impl From<ApiError> for RequestError {
+    fn from(error: ApiError) -> Self {
+        Self::Api(Refusal::Call(error))
+    }
+}
+
+impl From<OAuthError> for RequestError {
+    fn from(error: OAuthError) -> Self {
+        Self::Accounts(error)
+    }
+}
+
+impl From<RateLimited> for RequestError {
+    fn from(limited: RateLimited) -> Self {
+        Self::RateLimited(limited)
+    }
+}
+
+impl From<RegistryError> for RequestError {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::Overloaded => {
+                Self::RateLimited(RateLimited { retry_after: Duration::from_secs(1) })
+            }
+            error => Self::Registry(error),
+        }
+    }
+}
+
+/// The response to one request, with what the access log and the headers need to know about it.
+#[derive(Debug)]
+pub(super) struct ServerResponse {
+    pub(super) response: Response,
+    /// The error code; `None` for a success.
+    pub(super) code: Option<String>,
+    /// The name of the org, if the request had a valid access token.
+    pub(super) org: Option<String>,
+    expires_at: Option<Timestamp>,
+    /// Held until the response is handed to the connection: until then the request counts as
+    /// concurrent.
+    admission: Option<Admission>,
+    form: Form,
+}
+
+/// How much of a response is sent, and as what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Json,
+    Html,
+    Cut,
+    Withheld,
+}
+
+impl From<Response> for ServerResponse {
+    fn from(response: Response) -> Self {
+        Self {
+            response,
+            code: None,
+            org: None,
+            expires_at: None,
+            admission: None,
+            form: Form::Json,
+        }
+    }
+}
+
+impl From<RequestError> for ServerResponse {
+    fn from(error: RequestError) -> Self {
+        let (response, code) = match error {
+            RequestError::Api(refusal) => {
+                (refusal.response(), refusal.error().code.as_str().to_owned())
+            }
+            RequestError::Accounts(error) => (error.answer(), error.error),
+            RequestError::RateLimited(RateLimited { retry_after }) => {
+                return Self::rate_limited(false, Some(retry_after));
+            }
+            RequestError::Registry(error) => {
+                static LIMIT: LogLimit = LogLimit::new();
+                if let Some(suppressed) = LIMIT.pass() {
+                    tracing::error!(%error, suppressed, "the registry failed: responding with 500");
+                }
+                return ApiError::internal_error().into();
+            }
+        };
+        Self { code: Some(code), ..response.into() }
+    }
+}
+
+impl From<ApiError> for ServerResponse {
+    fn from(error: ApiError) -> Self {
+        RequestError::from(error).into()
+    }
+}
+
+impl<T: Into<Self>> From<Result<T, RequestError>> for ServerResponse {
+    fn from(result: Result<T, RequestError>) -> Self {
+        result.map_or_else(Self::from, Into::into)
+    }
+}
+
+impl ServerResponse {
+    /// 429 of the API, or what the accounts server sends instead.
+    pub(super) fn rate_limited(is_token_request: bool, retry_after: Option<Duration>) -> Self {
+        let mut limited: Self = if is_token_request {
+            RequestError::from(OAuthError::throttled()).into()
+        } else {
+            ApiError::too_many_requests().into()
+        };
+        limited.response.retry_after = retry_after;
+        limited
+    }
+
+    /// Names the org and the token's expiry of an authenticated request.
+    pub(super) fn for_principal(mut self, principal: &Principal) -> Self {
+        self.org = Some(principal.org.name.clone());
+        self.expires_at = Some(principal.expires_at);
+        self
+    }
+
+    pub(super) fn with_admission(mut self, admission: Option<Admission>) -> Self {
+        self.admission = admission;
+        self
+    }
+
+    /// Whether the operation took effect.
+    pub(super) fn is_success(&self) -> bool {
+        self.code.is_none()
+    }
+
+    /// The status, if a response is sent at all.
+    pub(super) fn status(&self) -> Option<u16> {
+        (self.form != Form::Withheld).then_some(self.response.status)
+    }
+
+    /// Replaces this response by what `fault` makes of it.
+    pub(super) fn with_fault(self, fault: FaultResponse, is_token_request: bool) -> Self {
+        let response = match fault {
+            // A status that allows a body, since it is the body that aborts the connection.
+            FaultResponse::Drop => {
+                return Self { form: Form::Withheld, response: Response::new(200, ""), ..self };
+            }
+            FaultResponse::Cut => return self.cut(),
+            FaultResponse::Fail => ApiError::internal_error().into(),
+            FaultResponse::Html => {
+                let page = "<html><head><title>502 Bad Gateway</title></head>\
+                    <body><center><h1>502 Bad Gateway</h1></center></body></html>\n";
+                Self { form: Form::Html, ..Response::new(502, page).into() }
+            }
+            FaultResponse::RateLimit(seconds) => {
+                Self::rate_limited(is_token_request, seconds.map(Duration::from_secs))
+            }
+        };
+        Self { org: self.org, expires_at: self.expires_at, admission: self.admission, ..response }
+    }
+
+    /// A 200 that ends too early, also if the complete response has no body.
+    fn cut(mut self) -> Self {
+        if self.response.body.is_empty() {
+            self.response = Response::new(200, br#"{"portals":[]}"#);
+        }
+        Self { form: Form::Cut, ..self }
+    }
+
+    /// The response as it is sent.
+    pub(super) fn into_http(self) -> http::Response<ResponseBody> {
+        let Response { status, retry_after, body, .. } = self.response;
+        let has_body = !body.is_empty();
+        let body = Bytes::from(body);
+        let mut response = http::Response::new(match self.form {
+            Form::Json | Form::Html => ResponseBody::complete(body),
+            Form::Cut => ResponseBody::cut(body),
+            Form::Withheld => ResponseBody::withheld(),
+        });
+        *response.status_mut() =
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        if has_body {
+            let content_type = match self.form {
+                Form::Html => "text/html",
+                Form::Json | Form::Cut | Form::Withheld => "application/json;charset=UTF-8",
+            };
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(time) = self.expires_at
+            && let Ok(time) = HeaderValue::from_str(&time.to_string())
+        {
+            headers.insert(RESET, time);
+        }
+        if let Some(credits) = self.admission.and_then(|admission| admission.credits_remaining) {
+            headers.insert(CREDITS, credits.into());
+        }
+        if let Some(wait) = retry_after {
+            headers.insert(header::RETRY_AFTER, wait.as_secs().into());
+        }
+        response
+    }
+}

@@ -1,0 +1,111 @@
+//! A gateway between a client and the server, with the habits that a safe create has to survive.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use portal_http::client::{Bounds, HttpTransport, Transport, TransportError};
+use portal_model::flow::NoResponse;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+type Exchange = Result<Response<Bytes>, TransportError>;
+
+/// Passes requests on to one org. Some lists show an earlier state. Some attempts are repeated, of
+/// which either response is delivered; of some it gives up at once, and they take effect later.
+#[derive(Clone)]
+pub(crate) struct Gateway {
+    inner: HttpTransport,
+    /// How much earlier a list may be.
+    lag: Duration,
+    /// How much later than its response an attempt may arrive.
+    delay: Duration,
+    org: Arc<Org>,
+    /// Held by each request that is under way, so that a test can wait for the last one.
+    under_way: mpsc::Sender<()>,
+}
+
+#[derive(Default)]
+struct Org {
+    requests: AtomicUsize,
+    /// A list from just before an attempt, and when it was requested.
+    earlier: Mutex<Option<(Instant, Response<Bytes>)>>,
+}
+
+impl Gateway {
+    pub(crate) fn new(
+        inner: HttpTransport,
+        lag: Duration,
+        delay: Duration,
+        under_way: mpsc::Sender<()>,
+    ) -> Self {
+        Self { inner, lag, delay, org: Arc::default(), under_way }
+    }
+
+    async fn list(&self, number: usize, request: Request<Bytes>, bounds: Bounds) -> Exchange {
+        let earlier = self.org.earlier.lock().unwrap().clone();
+        match earlier {
+            Some((at, list)) if number.is_multiple_of(2) && at.elapsed() < self.lag => Ok(list),
+            _ => self.inner.send(request, bounds).await,
+        }
+    }
+
+    /// Remembers what the org's list shows before `attempt`.
+    async fn remember(&self, attempt: &Request<Bytes>, bounds: Bounds) {
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = attempt.uri().clone();
+        let authorization = attempt.headers()["authorization"].clone();
+        request.headers_mut().insert("authorization", authorization);
+        let at = Instant::now();
+        if let Ok(list) = self.inner.send(request, bounds).await
+            && matches!(list.status().as_u16(), 200 | 204)
+        {
+            *self.org.earlier.lock().unwrap() = Some((at, list));
+        }
+    }
+
+    async fn attempt(self, number: usize, request: Request<Bytes>, bounds: Bounds) -> Exchange {
+        let again = request.clone();
+        let first = self.inner.send(request, bounds).await;
+        let is_failure = first.as_ref().map_or(true, |first| first.status().is_server_error());
+        match number % 11 {
+            3 => self.inner.send(again, bounds).await,
+            5 if is_failure => self.inner.send(again, bounds).await,
+            7 => self.inner.send(again, bounds).await.and(first),
+            _ => first,
+        }
+    }
+}
+
+impl Transport for Gateway {
+    async fn send(&self, request: Request<Bytes>, bounds: Bounds) -> Exchange {
+        let is_of_portals = request.uri().path().ends_with("/settings/portals");
+        let number = self.org.requests.fetch_add(1, Ordering::Relaxed);
+        match *request.method() {
+            Method::GET if is_of_portals => self.list(number, request, bounds).await,
+            Method::POST if is_of_portals => {
+                let (gateway, under_way) = (self.clone(), self.under_way.clone());
+                // It goes on when the client hangs up.
+                let attempt = tokio::spawn(async move {
+                    let _under_way = under_way;
+                    gateway.remember(&request, bounds).await;
+                    if number % 11 == 9 {
+                        sleep(gateway.delay).await;
+                    }
+                    gateway.attempt(number, request, bounds).await
+                });
+                if number % 11 == 9 {
+                    let mut response = Response::new(Bytes::from("<html>Gateway Timeout</html>"));
+                    *response.status_mut() = http::StatusCode::GATEWAY_TIMEOUT;
+                    return Ok(response);
+                }
+                let response = timeout(bounds.time, attempt).await;
+                response.map_err(|_| NoResponse::TimedOut)?.unwrap()
+            }
+            _ => self.inner.send(request, bounds).await,
+        }
+    }
+}

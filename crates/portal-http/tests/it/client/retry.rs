@@ -1,0 +1,113 @@
+//! When a create tries again, how long it waits, and when it gives up. On paused time.
+
+use std::time::Duration;
+
+use portal_model::Response;
+use portal_model::flow::{NoResponse, NotSent, Policy};
+use portal_model::outcome::{NotDone, Outcome, Unverified};
+use tokio::time::Instant;
+
+use super::script::{Act, CREATE, LIST, Scripted, created, credential, name, none, reason};
+
+fn with_header(status: u16, name: &'static str, value: &'static str) -> Act {
+    Act::Say(Response::new(status, "").with_headers(|header| (header == name).then_some(value)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn rate_limited_create_waits_as_long_as_asked() {
+    let mut limits = 2;
+    let service = Scripted::granting(move |call| match call.what.as_str() {
+        LIST => none(),
+        _ if limits == 0 => created(),
+        _ => {
+            limits -= 1;
+            with_header(429, "retry-after", "7")
+        }
+    });
+    let began = Instant::now();
+    let outcome = service.client().create(name()).await;
+    assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
+    let seconds = began.elapsed().as_secs();
+    assert!((14..=16).contains(&seconds), "{seconds} s: twice 7 s and the jitter");
+}
+
+#[tokio::test(start_paused = true)]
+async fn transient_502_is_created_within_two_seconds() {
+    let mut is_first = true;
+    let service = Scripted::granting(move |call| match call.what.as_str() {
+        CREATE if std::mem::take(&mut is_first) => Act::Say(Response::new(502, "<html>")),
+        CREATE => created(),
+        _ => none(),
+    });
+    let began = Instant::now();
+    let outcome = service.client().create(name()).await;
+    assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn unreachable_service_ends_within_20_seconds() {
+    for failure in [
+        || Act::Fail(NotSent::ConnectTimedOut.into()),
+        || Act::Say(Response::new(503, "<html>maintenance")),
+        || Act::Hang,
+    ] {
+        let service = Scripted::granting(move |_| failure());
+        let began = Instant::now();
+        let outcome = service.client().create(name()).await;
+        assert!(matches!(reason(outcome), NotDone::Unreachable(_)));
+        assert!(began.elapsed() <= Duration::from_secs(21), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rate_limit_without_wait_backs_off_all_the_same() {
+    let service = Scripted::granting(|_| with_header(429, "retry-after", "0"));
+    let began = Instant::now();
+    let outcome = service.client().create(name()).await;
+    assert!(matches!(reason(outcome), NotDone::RateLimited { .. }));
+    // The backoff grows to between 5 s and 10 s.
+    let most = 6 + began.elapsed().as_secs() / 5;
+    assert!(service.count(LIST) as u64 <= most, "{} lists", service.count(LIST));
+}
+
+#[tokio::test(start_paused = true)]
+async fn unavailable_service_is_asked_again_when_it_says() {
+    let mut is_first = true;
+    let service = Scripted::granting(move |call| match call.what.as_str() {
+        LIST if std::mem::take(&mut is_first) => with_header(503, "retry-after", "7"),
+        LIST => none(),
+        _ => created(),
+    });
+    let began = Instant::now();
+    let outcome = service.client().create(name()).await;
+    assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
+    let seconds = began.elapsed().as_secs();
+    assert!((7..=8).contains(&seconds), "{seconds} s: 7 s and the jitter");
+}
+
+#[tokio::test(start_paused = true)]
+async fn baseline_from_cache_sends_nothing() {
+    let service = Scripted::granting(|_| with_header(204, "age", "60"));
+    let outcome = service.client().create(name()).await;
+    assert!(matches!(reason(outcome), NotDone::Unreachable(_)));
+    assert_eq!((service.count(LIST), service.count(CREATE)), (5, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn list_from_cache_is_no_proof_of_absence() {
+    let mut is_sent = false;
+    let service = Scripted::granting(move |call| match call.what.as_str() {
+        CREATE => {
+            is_sent = true;
+            Act::Fail(NoResponse::Broken("reset".to_owned()).into())
+        }
+        _ if is_sent => with_header(204, "age", "60"),
+        _ => none(),
+    });
+    let mut policy = Policy::default();
+    policy.max_attempts = 1;
+    let client = service.builder().policy(policy).build(credential()).unwrap();
+    let outcome = client.create(name()).await;
+    let Outcome::Unknown { why: Unverified::Deadline, .. } = outcome else { panic!("{outcome:?}") };
+}

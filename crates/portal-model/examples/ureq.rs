@@ -1,0 +1,182 @@
+//! A safe create without async: a driver of flows over ureq.
+//!
+//! ```text
+//! cargo run -p portal-model --features http --example ureq -- \
+//!     http://127.0.0.1:8780 ACCESS_TOKEN PortalsAPItest100 intent.json
+//! ```
+//!
+//! For https give ureq its default feature `rustls`. `portal serve` is a server to try it on.
+
+#[path = "support/intent_file.rs"]
+mod intent_file;
+
+use std::error::Error;
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portal_model::flow::{
+    CreateFlow, Effect, Event, Flow, Intent, Jitter, NoResponse, NotSent, Policy, Step, TokenError,
+    TokenId, TransportError,
+};
+use portal_model::{ApiVersion, Outcome, PortalName, Request, Response, Secret};
+
+use intent_file::IntentFile;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Longest response; a list of 200 portals has about 100 KB.
+const BODY_LIMIT: usize = 1 << 20;
+
+fn main() -> Result<(), BoxError> {
+    let [base_url, token, name, path] = std::env::args()
+        .skip(1)
+        .collect::<Vec<_>>()
+        .try_into()
+        .map_err(|_| "expected four arguments: BASE_URL ACCESS_TOKEN NAME INTENT_FILE")?;
+    let driver = Driver::new(base_url, Secret::new(token));
+    let name = PortalName::parse(&name)?;
+    let print = |outcome: &Outcome| writeln!(io::stdout(), "{outcome:?}");
+    create(&driver, name, Policy::default(), path.as_ref(), print)
+}
+
+/// Creates a portal, or completes the create that an earlier process left in doubt.
+pub(crate) fn create(
+    driver: &Driver,
+    name: PortalName,
+    policy: Policy,
+    path: &Path,
+    deliver: impl FnOnce(&Outcome) -> io::Result<()>,
+) -> Result<(), BoxError> {
+    let intents = IntentFile::open(path)?;
+    let flow = match intents.read()? {
+        None => CreateFlow::new(name, policy, ApiVersion::V7),
+        // Its process has ended, since this one has the lock. When is not known: zero (rule 9).
+        Some(Intent::Create(intent)) if intent.name.is_same_as(name.as_str()) => {
+            CreateFlow::take_over(intent, Duration::ZERO, policy, ApiVersion::V7)
+        }
+        Some(other) => return Err(format!("{} is in doubt: recover it first", other.name()).into()),
+    };
+    let outcome = driver.perform(flow, |intent| intents.record(intent));
+    deliver(&outcome)?;
+    // Rule 11: an intent ends after its outcome was delivered. An unknown outcome keeps it.
+    if outcome.is_certain() {
+        intents.remove()?;
+    }
+    Ok(())
+}
+
+/// Performs flows, one at a time, with an access token that it cannot renew.
+pub(crate) struct Driver {
+    agent: ureq::Agent,
+    base_url: String,
+    token: Secret<String>,
+}
+
+impl Driver {
+    pub(crate) fn new(base_url: String, token: Secret<String>) -> Self {
+        let config = ureq::Agent::config_builder()
+            // Every response is for the flow to classify, redirects and errors included.
+            .http_status_as_error(false)
+            .max_redirects(0)
+            // A new connection for each request: a pooled one may be gone by the time it is used,
+            // which looks like a lost response. ureq itself never sends a request twice.
+            .max_idle_connections(0)
+            // The default is the proxy of the environment.
+            .proxy(None);
+        Self { agent: config.build().into(), base_url, token }
+    }
+
+    /// Performs `flow` to its outcome; `record` writes its intents durably.
+    pub(crate) fn perform<E: Effect>(
+        &self,
+        mut flow: Flow<E>,
+        mut record: impl FnMut(&Intent) -> io::Result<()>,
+    ) -> E::Outcome {
+        let start = Instant::now();
+        loop {
+            let event = match flow.step(start.elapsed()) {
+                Step::Authenticate { rejected: None, .. } => Event::Token(TokenId(0)),
+                Step::Authenticate { rejected: Some(_), .. } => {
+                    Event::NoToken(TokenError::NotRenewable)
+                }
+                Step::Record(intent) => match record(&intent) {
+                    Ok(()) => Event::Recorded,
+                    Err(error) => Event::NotRecorded(error.to_string()),
+                },
+                Step::List { request, timeout } | Step::Send { request, timeout } => {
+                    self.exchange(request, timeout).into()
+                }
+                Step::WaitUntil(time) => {
+                    thread::sleep(time.saturating_sub(start.elapsed()));
+                    continue;
+                }
+                Step::Done(outcome) => return *outcome,
+            };
+            if flow.handle(start.elapsed(), jitter(), event).is_err() {
+                // A bug in this loop. The same step again could be a second attempt.
+                return flow.abandon();
+            }
+        }
+    }
+
+    /// Sends a request once and reads the whole response.
+    fn exchange(&self, request: Request, timeout: Duration) -> Result<Response, TransportError> {
+        let request = request
+            .authorized(&self.token)
+            .into_http(&self.base_url)
+            .map_err(|error| NotSent::Permanent(error.to_string()))?;
+        let response = if request.body().is_empty() {
+            self.send(request.map(drop), timeout)
+        } else {
+            self.send(request, timeout)
+        };
+        response.map_err(classify)
+    }
+
+    fn send(
+        &self,
+        request: http::Request<impl ureq::AsSendBody>,
+        timeout: Duration,
+    ) -> Result<Response, ureq::Error> {
+        let request = self
+            .agent
+            .configure_request(request)
+            .timeout_global(Some(timeout))
+            // Shorter than the timeout of the whole, so that it can be told apart.
+            .timeout_resolve(Some(timeout / 4))
+            .timeout_connect(Some(timeout / 4))
+            .build();
+        let (head, mut body) = self.agent.run(request)?.into_parts();
+        let body = body.with_config().limit(BODY_LIMIT as u64).read_to_vec()?;
+        Ok(http::Response::from_parts(head, body).into())
+    }
+}
+
+/// Only what ureq reports before it has a connection is `NotSent`; all else may have arrived.
+fn classify(error: ureq::Error) -> TransportError {
+    match error {
+        ureq::Error::HostNotFound | ureq::Error::BadUri(_) => {
+            NotSent::Permanent(error.to_string()).into()
+        }
+        ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
+            NotSent::ConnectTimedOut.into()
+        }
+        // Only connecting is refused; a connection that stands is reset.
+        ureq::Error::Io(ref io) if io.kind() == io::ErrorKind::ConnectionRefused => {
+            NotSent::Connect(error.to_string()).into()
+        }
+        ureq::Error::ConnectProxyFailed(_) => NotSent::Connect(error.to_string()).into(),
+        ureq::Error::Timeout(_) => NoResponse::TimedOut.into(),
+        ureq::Error::BodyExceedsLimit(_) => NoResponse::TooLarge { limit: BODY_LIMIT }.into(),
+        other => NoResponse::Broken(other.to_string()).into(),
+    }
+}
+
+/// 32 bits that differ from process to process and from call to call.
+fn jitter() -> Jitter {
+    let bits = RandomState::new().hash_one(0).to_le_bytes();
+    Jitter::from_bits(u32::from_le_bytes([bits[0], bits[1], bits[2], bits[3]]))
+}

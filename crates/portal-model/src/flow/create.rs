@@ -1,0 +1,262 @@
+//! Creating a portal, safely: the effect [`Create`] and its flow, [`CreateFlow`].
+
+use std::time::Duration;
+
+use crate::create::CreatePortal;
+use crate::endpoint::{ApiVersion, Endpoint as _, Request, Response};
+use crate::error::ErrorCode;
+use crate::name::PortalName;
+use crate::outcome::{NotDone, Origin, Outcome, Owner, Unverified};
+use crate::portal::Portal;
+
+use super::Flow;
+use super::effect::{Effect, End, Finding, Listing, Receipt, Repeat, Reply, Unusable, sealed};
+use super::intent::{Baseline, CreateIntent, Intent};
+use super::policy::Policy;
+use super::responses;
+
+/// The creation of one portal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Create {
+    name: PortalName,
+    fallbacks: Vec<PortalName>,
+    /// Names that were tried before and belong to another org.
+    taken: Vec<PortalName>,
+    receipts: Vec<Receipt>,
+}
+
+/// A create, from the first list to its [`Outcome`]. See the [module](super) for its rules.
+///
+/// ```
+/// use std::time::Duration;
+/// use portal_model::flow::{CreateFlow, Event, Jitter, Policy, Step, TokenId};
+/// use portal_model::{ApiVersion, CreatePortal, Outcome, PortalName, Response};
+///
+/// let name = PortalName::parse("PortalsAPItest100")?;
+/// let mut flow = CreateFlow::new(name, Policy::default(), ApiVersion::V7);
+/// let outcome = loop {
+///     let now = Duration::ZERO; // since the driver's start
+///     let event = match flow.step(now) {
+///         Step::Authenticate { .. } => Event::Token(TokenId(1)),
+///         Step::List { .. } => Event::Response(Response::new(204, "")),
+///         Step::Record(_intent) => Event::Recorded, // … once it is on the disk
+///         Step::Send { .. } => {
+///             Event::Response(CreatePortal::answer(ApiVersion::V7, "PortalsAPItest100"))
+///         }
+///         Step::WaitUntil(_time) => continue, // … after sleeping until then
+///         Step::Done(outcome) => break outcome,
+///     };
+///     flow.handle(now, Jitter::FULL, event)?;
+/// };
+/// assert!(matches!(*outcome, Outcome::Created { .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type CreateFlow = Flow<Create>;
+
+impl CreateFlow {
+    /// A create of `name`.
+    pub fn new(name: PortalName, policy: Policy, version: ApiVersion) -> Self {
+        let effect =
+            Create { name, fallbacks: Vec::new(), taken: Vec::new(), receipts: Vec::new() };
+        Self::begin(effect, policy, version)
+    }
+
+    /// Names to try in turn, each after the one before is proved to belong to another org.
+    #[must_use]
+    pub fn with_fallbacks(mut self, names: impl IntoIterator<Item = PortalName>) -> Self {
+        self.effect.fallbacks.extend(names);
+        self
+    }
+
+    /// Portals that this machine created in the org a short while ago; see [`Receipt`].
+    #[must_use]
+    pub fn with_receipts(mut self, receipts: impl IntoIterator<Item = Receipt>) -> Self {
+        self.effect.receipts.extend(receipts);
+        self
+    }
+
+    /// Determines the outcome of a create that an earlier process left in doubt, and never sends
+    /// anything but lists. [`NotDone::Absent`] says that it did not happen.
+    ///
+    /// `since_end` is how long ago the last attempt ended, at least: zero if that is not known.
+    pub fn recover(
+        intent: CreateIntent,
+        since_end: Duration,
+        policy: Policy,
+        version: ApiVersion,
+    ) -> Self {
+        let flow = Self::take_over(intent, since_end, policy, version);
+        flow.without_attempts(NotDone::Absent)
+    }
+
+    /// Continues a create that an earlier process left in doubt: its attempts count.
+    pub fn take_over(
+        intent: CreateIntent,
+        since_end: Duration,
+        policy: Policy,
+        version: ApiVersion,
+    ) -> Self {
+        let effect = Create {
+            name: intent.name,
+            fallbacks: Vec::new(),
+            taken: intent.taken,
+            receipts: Vec::new(),
+        };
+        Self::continue_from(effect, intent.attempts, intent.baseline, since_end, policy, version)
+    }
+}
+
+impl Create {
+    fn endpoint(&self) -> CreatePortal {
+        CreatePortal::new(self.name.clone())
+    }
+
+    fn has_receipt(&self, portal: &Portal) -> bool {
+        self.receipts.iter().any(|receipt| receipt.name.eq_ignore_ascii_case(&portal.name))
+    }
+
+    /// Portals that exist although the list may not show them yet.
+    fn unlisted(&self, policy: &Policy) -> impl Iterator<Item = Portal> {
+        let visible_after = policy.processing_time.saturating_add(policy.list_lag);
+        let young = self.receipts.iter().filter(move |receipt| receipt.age < visible_after);
+        young.map(|receipt| Portal::new(receipt.name.as_str()))
+    }
+
+    fn create_intent(&self, attempts: u32, baseline: Option<&Baseline>) -> CreateIntent {
+        CreateIntent {
+            name: self.name.clone(),
+            taken: self.taken.clone(),
+            attempts,
+            baseline: baseline.cloned(),
+        }
+    }
+}
+
+impl sealed::Sealed for Create {}
+
+impl Effect for Create {
+    /// The portal that is there, or the other portal that the org has.
+    type Fact = Portal;
+    type Outcome = Outcome;
+
+    // A name is unique over all of Zoho, so of several copies one takes effect at most.
+    const REPEAT: Repeat = Repeat::InDoubt;
+
+    fn is_exclusive(&self, policy: &Policy) -> bool {
+        !policy.allow_another
+    }
+
+    fn request(&self, version: ApiVersion) -> Request {
+        self.endpoint().request(version)
+    }
+
+    fn list(&self, version: ApiVersion) -> Request {
+        responses::list_request(version)
+    }
+
+    fn evidence(&self, response: &Response) -> Result<Listing, Unusable> {
+        responses::read_list(response)
+    }
+
+    fn classify(&self, response: &Response) -> Reply {
+        let suspects = [ErrorCode::AlreadyUsed, ErrorCode::LimitReached];
+        responses::classify(&self.endpoint(), response, &suspects)
+    }
+
+    fn compare(
+        &self,
+        policy: &Policy,
+        before: Option<&Baseline>,
+        now: &Listing,
+        attempted: bool,
+    ) -> Finding<Portal> {
+        let now = &now.portals;
+        // Before the first attempt any of the names fulfils the wish, the earliest first, and what
+        // this machine just created counts. Afterwards only what was sent does.
+        let fallbacks = if attempted { &[][..] } else { &self.fallbacks };
+        let unlisted = self.unlisted(policy).filter(|_| !attempted);
+        let portals: Vec<Portal> = now.iter().cloned().chain(unlisted).collect();
+        let named = |name: &PortalName| portals.iter().find(|portal| name.is_same_as(&portal.name));
+        if let Some(portal) = std::iter::once(&self.name).chain(fallbacks).find_map(named) {
+            return Finding::There(portal.clone());
+        }
+        // Rule 7: with no baseline, every portal that was ever renamed may be the one.
+        let is_new = |portal: &Portal| before.is_none_or(|before| !before.contains(portal));
+        let renamed = now
+            .iter()
+            .find(|portal| is_new(portal) && may_be_renamed(portal) && !self.has_receipt(portal));
+        match (renamed.filter(|_| attempted), portals.first()) {
+            (Some(portal), _) => Finding::Ambiguous(Unverified::MayBeRenamed(portal.name.clone())),
+            (None, Some(portal)) if !policy.allow_another => Finding::Blocked(portal.clone()),
+            (None, _) => Finding::Absent,
+        }
+    }
+
+    fn intent(&self, attempts: u32, baseline: Option<&Baseline>) -> Intent {
+        self.create_intent(attempts, baseline).into()
+    }
+
+    fn outcome(&self, end: End<Portal>) -> Outcome {
+        let (name, taken) = (self.name.clone(), self.taken.clone());
+        match end {
+            End::Done => Outcome::Created { name, taken },
+            End::There { fact: portal, before } => {
+                let origin = match before {
+                    Some(true) => Origin::Preexisting,
+                    Some(false) => Origin::Appeared,
+                    None => Origin::Undetermined,
+                };
+                Outcome::Present { portal, origin, taken }
+            }
+            // Without a fallback, that the name is taken is what the caller needs to know.
+            End::Blocked { rejection: Some(error), .. }
+                if responses::is_name_taken(&error) && self.fallbacks.is_empty() =>
+            {
+                Outcome::NameTaken { name, owner: Owner::AnotherOrg }
+            }
+            End::Blocked { rejection: Some(error), .. }
+                if !responses::is_name_taken(&error) && error.code != ErrorCode::LimitReached =>
+            {
+                Outcome::Rejected { name, error }
+            }
+            End::Blocked { fact: portal, .. } => Outcome::OrgHasPortal { name, portal },
+            End::Rejected(error) if responses::is_name_taken(&error) => {
+                Outcome::NameTaken { name, owner: Owner::AnotherOrg }
+            }
+            End::Rejected(error) => Outcome::Rejected { name, error },
+            End::NotDone(reason) => Outcome::NotCreated { name, reason },
+            End::Unknown { why, suspect: Some(error), .. } if responses::is_name_taken(&error) => {
+                Outcome::NameTaken { name, owner: Owner::Undetermined(why) }
+            }
+            End::Unknown { intent: Intent::Create(intent), doubt, why, .. } => {
+                Outcome::Unknown { intent, doubt, why }
+            }
+            // The kernel ends with the intent that `intent` gave it.
+            End::Unknown { doubt, why, .. } => {
+                Outcome::Unknown { intent: self.create_intent(1, None), doubt, why }
+            }
+        }
+    }
+
+    fn unresolved(&self, outcome: &Outcome) -> Option<Intent> {
+        let Outcome::Unknown { intent, .. } = outcome else { return None };
+        Some(intent.clone().into())
+    }
+
+    fn fallback(&self, outcome: &Outcome) -> Option<Self> {
+        let Outcome::NameTaken { owner: Owner::AnotherOrg, .. } = outcome else { return None };
+        let (name, fallbacks) = self.fallbacks.split_first()?;
+        let mut next = self.clone();
+        next.taken.push(std::mem::replace(&mut next.name, name.clone()));
+        next.fallbacks = fallbacks.to_vec();
+        Some(next)
+    }
+}
+
+/// Whether somebody may have renamed the portal since it was created.
+fn may_be_renamed(portal: &Portal) -> bool {
+    match (&portal.created_time, &portal.modified_time) {
+        (Some(created), Some(modified)) => created != modified,
+        _ => true,
+    }
+}

@@ -1,0 +1,208 @@
+//! What determines the outcome of an attempt later, in any process: [`Intent`].
+//!
+//! An intent is written down before an attempt and holds what recovery needs: what was to be done,
+//! how often it may have been sent, and which portals the org had before. It holds no time, since
+//! this crate has no clock: whoever stores intents stores the times too.
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::PortalName;
+use crate::portal::Portal;
+
+/// An effect that may have been attempted. The JSON form is versioned by its tag, `effect`; the
+/// form without a tag, of version 0.1, reads as a create without a baseline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+#[non_exhaustive]
+pub enum Intent {
+    /// A portal is being created.
+    Create(CreateIntent),
+    /// A portal is being renamed.
+    Rename(RenameIntent),
+}
+
+/// A create that may have been attempted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CreateIntent {
+    /// The name of the portal.
+    pub name: PortalName,
+    /// Names that were tried before and are proved to belong to another org.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<PortalName>,
+    /// How many attempts may have been sent.
+    pub attempts: u32,
+    /// The portals that the org had before the first attempt; `None` if they were not listed.
+    pub baseline: Option<Baseline>,
+}
+
+/// A rename that may have been attempted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RenameIntent {
+    /// The name before.
+    pub old: String,
+    /// The name after.
+    pub new: PortalName,
+    /// How many attempts may have been sent.
+    pub attempts: u32,
+    /// The portals that the org had before the first attempt; `None` if they were not listed.
+    pub baseline: Option<Baseline>,
+}
+
+/// The portals that an org had at some moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Baseline(pub Vec<KnownPortal>);
+
+/// A portal, as far as telling it apart from others needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownPortal {
+    /// The service's id (`zaid`), which survives a rename. Not every response has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl CreateIntent {
+    /// An intent to create `name`, before any attempt and without a baseline.
+    pub fn new(name: PortalName) -> Self {
+        Self { name, taken: Vec::new(), attempts: 0, baseline: None }
+    }
+}
+
+impl RenameIntent {
+    /// An intent to rename `old`, before any attempt and without a baseline.
+    pub fn new(old: impl Into<String>, new: PortalName) -> Self {
+        Self { old: old.into(), new, attempts: 0, baseline: None }
+    }
+}
+
+impl Intent {
+    /// The name that the portal is to have.
+    pub fn name(&self) -> &PortalName {
+        match self {
+            Self::Create(create) => &create.name,
+            Self::Rename(rename) => &rename.new,
+        }
+    }
+}
+
+impl From<CreateIntent> for Intent {
+    fn from(intent: CreateIntent) -> Self {
+        Self::Create(intent)
+    }
+}
+
+impl From<RenameIntent> for Intent {
+    fn from(intent: RenameIntent) -> Self {
+        Self::Rename(intent)
+    }
+}
+
+impl Baseline {
+    /// The portals of a list.
+    pub fn of(portals: &[Portal]) -> Self {
+        Self(portals.iter().map(KnownPortal::of).collect())
+    }
+
+    /// Whether `portal` was there: the same id, or the same name where either lacks an id.
+    pub fn contains(&self, portal: &Portal) -> bool {
+        self.0.iter().any(|known| known.is_same_as(portal))
+    }
+}
+
+impl KnownPortal {
+    fn of(portal: &Portal) -> Self {
+        Self { id: portal.zaid.clone(), name: portal.name.clone() }
+    }
+
+    /// Whether `portal` is this one: by id, or by name where either lacks an id.
+    pub(super) fn is_same_as(&self, portal: &Portal) -> bool {
+        match (&self.id, &portal.zaid) {
+            (Some(one), Some(other)) => one == other,
+            _ => self.name.eq_ignore_ascii_case(&portal.name),
+        }
+    }
+}
+
+/// The JSON forms of an [`Intent`].
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Tagged(Tagged),
+    /// Version 0.1: creates only, one alternative name, no baseline.
+    Untagged {
+        name: PortalName,
+        #[serde(default)]
+        requested: Option<PortalName>,
+        posts: u32,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+enum Tagged {
+    Create(CreateIntent),
+    Rename(RenameIntent),
+}
+
+impl From<Stored> for Intent {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::Tagged(Tagged::Create(create)) => Self::Create(create),
+            Stored::Tagged(Tagged::Rename(rename)) => Self::Rename(rename),
+            Stored::Untagged { name, requested, posts } => Self::Create(CreateIntent {
+                taken: requested.into_iter().collect(),
+                attempts: posts,
+                ..CreateIntent::new(name)
+            }),
+        }
+    }
+}
+
+impl From<Intent> for Stored {
+    fn from(intent: Intent) -> Self {
+        Self::Tagged(match intent {
+            Intent::Create(create) => Tagged::Create(create),
+            Intent::Rename(rename) => Tagged::Rename(rename),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intent_of_version_0_1_reads_as_create_without_baseline() {
+        let text = r#"{"name":"SecondName","requested":"FirstName","posts":2}"#;
+        let Intent::Create(create) = serde_json::from_str(text).unwrap() else { panic!() };
+        assert_eq!(create.name.as_str(), "SecondName");
+        assert_eq!(create.taken[0].as_str(), "FirstName");
+        assert_eq!((create.attempts, create.baseline), (2, None));
+    }
+
+    #[test]
+    fn intent_round_trips_through_json() {
+        let portal = KnownPortal { id: Some("10".to_owned()), name: "AcmeOther".to_owned() };
+        let name = PortalName::parse("AcmePortal").unwrap();
+        let create = CreateIntent {
+            attempts: 1,
+            baseline: Some(Baseline(vec![portal.clone()])),
+            ..CreateIntent::new(name.clone())
+        };
+        let rename = RenameIntent {
+            attempts: 1,
+            baseline: Some(Baseline(vec![portal])),
+            ..RenameIntent::new("AcmeOther", name)
+        };
+        for intent in [Intent::from(create), Intent::from(rename)] {
+            let json = serde_json::to_string(&intent).unwrap();
+            assert_eq!(serde_json::from_str::<Intent>(&json).unwrap(), intent, "{json}");
+        }
+        let json = r#"{"effect":"create","name":"AcmePortal","attempts":0,"baseline":null}"#;
+        assert!(serde_json::from_str::<Intent>(json).is_ok());
+    }
+}

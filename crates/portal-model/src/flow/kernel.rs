@@ -1,0 +1,547 @@
+//! What every safe call has in common: [`Flow`], generic over its [`Effect`]: its state, what comes
+//! next, and the moves between. `events` has what an event means.
+
+mod events;
+
+use std::time::Duration;
+
+use crate::endpoint::ApiVersion;
+use crate::error::ApiError;
+use crate::outcome::{Doubt, NotDone, Unverified};
+
+use super::effect::{Effect, End};
+use super::intent::{Baseline, Intent};
+use super::policy::{Jitter, Policy};
+use super::step::{Activity, Event, Step, TokenId, UnexpectedEvent};
+
+/// One safe call, from the first list to its outcome. See the [module](super) for its rules.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flow<E: Effect> {
+    pub(super) effect: E,
+    pub(super) policy: Policy,
+    pub(super) version: ApiVersion,
+    /// When the first step was asked for.
+    pub(super) started: Option<Duration>,
+    /// How long before the start an earlier process's last attempt ended.
+    pub(super) since_end: Duration,
+    pub(super) phase: Phase<E::Outcome>,
+    /// What was handed out and is not reported yet.
+    pub(super) under_way: Option<UnderWay>,
+    /// Nothing is handed out before this time.
+    pub(super) wake_at: Option<Duration>,
+    pub(super) token: Token,
+    pub(super) tries: Tries,
+    /// What went wrong last, and how the flow ends if nothing helps.
+    pub(super) setback: Option<NotDone>,
+    /// How many attempts may have been sent.
+    pub(super) attempts: u32,
+    /// The portals before the first attempt, once they were listed.
+    pub(super) baseline: Option<Baseline>,
+    /// Set while an attempt may have taken effect.
+    pub(super) doubt: Option<Doubt>,
+    /// A complete list that began at this time or later proves absence.
+    pub(super) absent_from: Duration,
+    /// How many lists in a row proved nothing.
+    pub(super) polls: u32,
+    /// Something that a list showed and that may be the effect, changed by somebody else.
+    pub(super) ambiguity: Option<Unverified>,
+    /// Something that a list showed since the attempt and that forbids another one.
+    pub(super) blocked: Option<E::Fact>,
+    /// Set once the service said that this token may not list.
+    pub(super) list_rejected: Option<ApiError>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Phase<O> {
+    /// The list before the first attempt.
+    Baseline,
+    /// An attempt comes next; `recorded` once its intent is durable.
+    Attempt { recorded: bool },
+    /// A list comes next.
+    Verify(IfAbsent),
+    /// The flow has ended; an intent is left if the outcome is unknown.
+    Ended(Box<O>, Option<Intent>),
+}
+
+/// What follows once a list proves that no attempt took effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum IfAbsent {
+    /// Another attempt, as far as the policy allows.
+    Repeat,
+    /// The flow ends.
+    NotDone(NotDone),
+    /// The last attempt was rejected, and that is how the flow ends.
+    Rejected(ApiError),
+    /// The same, by a rejection that an earlier copy of the attempt may have caused; `earlier` if
+    /// another attempt was in doubt before.
+    Suspect { error: ApiError, earlier: bool },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UnderWay {
+    Token,
+    List { began: Duration },
+    Record,
+    Send,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Token {
+    pub(super) current: Option<TokenId>,
+    /// The last one that the service rejected, with its error.
+    pub(super) rejected: Option<(TokenId, ApiError)>,
+    /// Whether the request at hand was repeated with a new token already.
+    pub(super) replaced: bool,
+}
+
+/// Failures in a row of one kind of request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tries {
+    /// Every one, rate limits included: the backoff grows with them.
+    pub(super) backoffs: u32,
+    /// Without rate limits, which say when to try again.
+    pub(super) failures: u32,
+    /// When the first of the failed tries began.
+    pub(super) began: Option<Duration>,
+}
+
+impl<E: Effect> Flow<E> {
+    pub(super) fn begin(effect: E, policy: Policy, version: ApiVersion) -> Self {
+        Self {
+            effect,
+            policy,
+            version,
+            started: None,
+            since_end: Duration::ZERO,
+            phase: Phase::Baseline,
+            under_way: None,
+            wake_at: None,
+            token: Token::default(),
+            tries: Tries::default(),
+            setback: None,
+            attempts: 0,
+            baseline: None,
+            doubt: None,
+            absent_from: Duration::ZERO,
+            polls: 0,
+            ambiguity: None,
+            blocked: None,
+            list_rejected: None,
+        }
+    }
+
+    /// Continues an effect of which `attempts` are in doubt.
+    pub(super) fn continue_from(
+        effect: E,
+        attempts: u32,
+        baseline: Option<Baseline>,
+        since_end: Duration,
+        policy: Policy,
+        version: ApiVersion,
+    ) -> Self {
+        Self {
+            since_end,
+            attempts,
+            baseline,
+            doubt: Some(Doubt::Earlier),
+            phase: Phase::Verify(IfAbsent::Repeat),
+            ..Self::begin(effect, policy, version)
+        }
+    }
+
+    /// Ends with `reason`, rather than sends, once absence is proved (rule 9).
+    pub(super) fn without_attempts(self, reason: NotDone) -> Self {
+        Self { phase: Phase::Verify(IfAbsent::NotDone(reason)), ..self }
+    }
+
+    /// Starts the clock of the deadline. The first [`step`](Self::step) does so otherwise; a driver
+    /// that has to wait before it calls this first.
+    pub fn start(&mut self, now: Duration) {
+        if self.started.is_none() {
+            self.started = Some(now);
+            if self.doubt.is_some() {
+                // Rule 9: an earlier process's attempt ended `since_end` ago at the latest.
+                let remaining = self.policy.absence_after(false).saturating_sub(self.since_end);
+                self.absent_from = now.saturating_add(remaining);
+            }
+        }
+    }
+
+    /// When the flow ends at the latest; from then on [`step`](Self::step) gives no more requests.
+    pub fn deadline(&self) -> Duration {
+        self.started.unwrap_or_default().saturating_add(self.policy.deadline)
+    }
+
+    /// Whether no other such flow may run in the org at the same time: a create, unless the policy
+    /// allows several portals. Recovery, which never sends, need not wait for its turn.
+    pub fn is_exclusive(&self) -> bool {
+        let never_sends = matches!(self.phase, Phase::Verify(IfAbsent::NotDone(_)));
+        self.effect.is_exclusive(&self.policy) && !never_sends
+    }
+
+    /// What to do next. Asked again before the event, it gives the same step, with the timeout
+    /// that is left.
+    pub fn step(&mut self, now: Duration) -> Step<E::Outcome> {
+        self.start(now);
+        if self.under_way.is_none() {
+            self.proceed(now);
+        }
+        self.current_step(now)
+    }
+
+    /// Takes in what came of the last step.
+    ///
+    /// # Errors
+    /// [`UnexpectedEvent`] if the event does not fit the step; nothing changes.
+    pub fn handle(
+        &mut self,
+        now: Duration,
+        jitter: Jitter,
+        event: Event,
+    ) -> Result<(), UnexpectedEvent> {
+        match (self.under_way, event) {
+            (Some(UnderWay::Token), Event::Token(id)) => {
+                self.under_way = None;
+                self.tries = Tries::default();
+                self.token.current = Some(id);
+            }
+            (Some(UnderWay::Token), Event::NoToken(error)) => self.on_no_token(now, jitter, error),
+            (Some(UnderWay::List { began }), Event::Response(response)) => {
+                self.on_list(now, jitter, began, &response);
+            }
+            (Some(UnderWay::Record), Event::Recorded) => {
+                self.under_way = None;
+                self.phase = Phase::Attempt { recorded: true };
+            }
+            (Some(UnderWay::Record), Event::NotRecorded(why)) => {
+                self.attempts -= 1;
+                self.end_attempts(NotDone::NotRecorded(why));
+            }
+            (Some(UnderWay::Send), Event::Response(response)) => {
+                self.on_attempt(now, jitter, &response);
+            }
+            (Some(UnderWay::Send), Event::NoResponse(why)) => {
+                self.on_lost_attempt(now, jitter, Doubt::NoResponse(why));
+            }
+            (Some(UnderWay::Send), Event::NotSent(why)) => {
+                self.attempts -= 1;
+                self.on_not_sent(now, jitter, &why);
+            }
+            (Some(UnderWay::List { .. }), Event::NotSent(why)) => {
+                self.on_not_sent(now, jitter, &why);
+            }
+            (Some(UnderWay::List { .. }), Event::NoResponse(why)) => {
+                self.retry(now, jitter, NotDone::Unreachable(why.to_string()), None);
+            }
+            (under_way, event) => {
+                return Err(UnexpectedEvent {
+                    event: event.kind(),
+                    expected: match under_way {
+                        None => "none, since nothing is under way",
+                        Some(UnderWay::Token) => "Token or NoToken",
+                        Some(UnderWay::Record) => "Recorded or NotRecorded",
+                        Some(UnderWay::List { .. } | UnderWay::Send) => {
+                            "Response, NotSent or NoResponse"
+                        }
+                    },
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What must be durable now: `Some` from [`Step::Record`] until it is certain what came of the
+    /// attempts.
+    pub fn intent(&self) -> Option<Intent> {
+        let may_be_sent = matches!(self.under_way, Some(UnderWay::Record | UnderWay::Send))
+            || self.phase == Phase::Attempt { recorded: true };
+        match &self.phase {
+            Phase::Ended(_, left) => left.clone(),
+            _ if may_be_sent || self.doubt.is_some() => Some(self.current_intent()),
+            _ => None,
+        }
+    }
+
+    /// The outcome of stopping now. It is true at any moment: unknown while a request is under way
+    /// or an earlier one is in doubt.
+    #[must_use]
+    pub fn abandon(mut self) -> E::Outcome {
+        match self.under_way {
+            Some(UnderWay::Send) => {
+                self.doubt.get_or_insert(Doubt::InProgress);
+            }
+            Some(UnderWay::Record) => self.attempts -= 1,
+            _ if self.phase == Phase::Attempt { recorded: true } => self.attempts -= 1,
+            _ => {}
+        }
+        match self.phase {
+            Phase::Ended(outcome, _) => *outcome,
+            _ => self.effect.outcome(self.unknown_or(Unverified::Stopped, NotDone::Stopped)),
+        }
+    }
+
+    /// What the flow is doing, for progress displays.
+    pub fn activity(&self) -> Activity {
+        let until = self.wake_at.unwrap_or_default();
+        match (&self.phase, self.under_way) {
+            (Phase::Ended(..), _) => Activity::Done,
+            (_, Some(UnderWay::Token)) => Activity::Authenticating,
+            (_, Some(UnderWay::Record)) => Activity::Recording,
+            (_, Some(UnderWay::Send)) => Activity::Sending { attempt: self.attempts },
+            (Phase::Baseline, Some(UnderWay::List { .. })) => Activity::ListingFirst,
+            (_, Some(UnderWay::List { .. })) => Activity::Verifying,
+            (_, None) => match (&self.setback, &self.doubt) {
+                (Some(setback), _) => Activity::BackingOff { cause: setback.to_string(), until },
+                (None, Some(doubt)) if matches!(self.phase, Phase::Verify(_)) => {
+                    let until = self.absent_from.max(until);
+                    Activity::WaitingToVerify { doubt: doubt.clone(), until }
+                }
+                (None, doubt) => {
+                    let cause = doubt.as_ref().map_or_else(String::new, ToString::to_string);
+                    Activity::BackingOff { cause, until }
+                }
+            },
+        }
+    }
+}
+
+/// What comes next.
+impl<E: Effect> Flow<E> {
+    /// Puts the next thing under way, unless it is too early or the flow has ended.
+    fn proceed(&mut self, now: Duration) {
+        let due = self.wake_at.map_or(now, |wake_at| wake_at.max(now));
+        match self.phase {
+            Phase::Ended(..) => return,
+            // Rule 2: the time is checked again once the intent is written, which may take long.
+            Phase::Baseline | Phase::Attempt { .. } => {
+                if let Err(reason) = self.check_attempt(due) {
+                    return self.stop_attempting(now, reason);
+                }
+            }
+            Phase::Verify(_) if due >= self.deadline() => return self.end_at_deadline(),
+            Phase::Verify(_) => {}
+        }
+        if now < due {
+            return;
+        }
+        if self.is_past_tries(now) {
+            return self.end_at_deadline();
+        }
+        self.wake_at = None;
+        let next = match (self.token.current, &self.phase) {
+            (_, Phase::Attempt { recorded: true }) => {
+                self.phase = Phase::Attempt { recorded: false };
+                UnderWay::Send
+            }
+            (None, _) => UnderWay::Token,
+            (Some(_), Phase::Attempt { recorded: false }) => {
+                self.attempts += 1;
+                UnderWay::Record
+            }
+            (Some(_), _) => UnderWay::List { began: now },
+        };
+        if next != UnderWay::Send {
+            self.tries.began.get_or_insert(now);
+        }
+        self.under_way = Some(next);
+    }
+
+    fn current_step(&self, now: Duration) -> Step<E::Outcome> {
+        match (&self.phase, self.under_way) {
+            (Phase::Ended(outcome, _), _) => Step::Done(outcome.clone()),
+            (_, None) => Step::WaitUntil(self.wake_at.unwrap_or(now)),
+            (_, Some(UnderWay::Token)) => Step::Authenticate {
+                rejected: self.token.rejected.as_ref().map(|(id, _)| *id),
+                timeout: self.read_timeout(now),
+            },
+            (_, Some(UnderWay::List { .. })) => Step::List {
+                request: self.effect.list(self.version),
+                timeout: self.read_timeout(now),
+            },
+            (_, Some(UnderWay::Record)) => Step::Record(self.current_intent()),
+            // There was time for all of it when it was handed out.
+            (_, Some(UnderWay::Send)) => Step::Send {
+                request: self.effect.request(self.version),
+                timeout: self.policy.attempt_timeout,
+            },
+        }
+    }
+
+    /// Whether an attempt may begin at `at`, or why not.
+    fn check_attempt(&self, at: Duration) -> Result<(), NotDone> {
+        let counted = u32::from(self.phase == Phase::Attempt { recorded: true });
+        if self.attempts - counted >= self.policy.max_attempts {
+            return Err(NotDone::Exhausted);
+        }
+        let verified = at.saturating_add(self.policy.time_for_an_attempt());
+        if verified <= self.deadline() { Ok(()) } else { Err(NotDone::Deadline) }
+    }
+
+    /// An attempt would be next, but the policy allows no more.
+    fn stop_attempting(&mut self, now: Duration, reason: NotDone) {
+        if self.phase == (Phase::Attempt { recorded: true }) {
+            self.attempts -= 1;
+        }
+        let asked = match self.setback {
+            Some(NotDone::RateLimited { .. }) => self.wake_at,
+            // The list needs the token that was not to be had just now.
+            Some(_) if self.token.current.is_none() => self.wake_at,
+            _ => None,
+        };
+        let reason = self.setback.take().unwrap_or(reason);
+        self.end_attempts(reason);
+        if matches!(self.phase, Phase::Verify(_)) {
+            // Rule 12: a service that asks to wait beyond the deadline is asked for a list anyway.
+            self.wake_at = asked.filter(|at| *at <= self.last_list());
+            self.proceed(now);
+        }
+    }
+
+    /// No attempt follows: the flow ends with `reason` once nothing is in doubt.
+    fn end_attempts(&mut self, reason: NotDone) {
+        if self.doubt.is_some() {
+            self.verify(IfAbsent::NotDone(reason));
+        } else {
+            self.finish(End::NotDone(reason));
+        }
+    }
+
+    fn end_at_deadline(&mut self) {
+        let reason = self.setback.clone().unwrap_or(NotDone::Deadline);
+        let end = self.unknown_or(Unverified::Deadline, reason);
+        self.finish(end);
+    }
+
+    /// The latest time at which a list begins with all of its timeout left.
+    fn last_list(&self) -> Duration {
+        self.deadline().saturating_sub(self.policy.read_timeout)
+    }
+
+    /// Whether the time for the tries of rule 13 is spent.
+    fn is_past_tries(&self, now: Duration) -> bool {
+        let until = self.tries.began.map(|began| began.saturating_add(self.policy.try_time));
+        self.doubt.is_none() && self.tries.failures > 0 && until.is_some_and(|until| now >= until)
+    }
+
+    fn read_timeout(&self, now: Duration) -> Duration {
+        let deadline = self.deadline();
+        let until = match (&self.doubt, self.tries.began) {
+            (None, Some(began)) if self.tries.failures > 0 => {
+                deadline.min(began.saturating_add(self.policy.try_time))
+            }
+            // A list that can't prove absence yet leaves the time for the one that can.
+            (Some(_), _) if now < self.absent_from && self.absent_from <= self.last_list() => {
+                self.last_list()
+            }
+            _ => deadline,
+        };
+        self.policy.read_timeout.min(until.saturating_sub(now))
+    }
+}
+
+/// Moves.
+impl<E: Effect> Flow<E> {
+    /// The request at hand has ended.
+    fn end_request(&mut self) {
+        self.under_way = None;
+        self.token.replaced = false;
+        self.tries = Tries::default();
+    }
+
+    fn start_attempt(&mut self) {
+        self.setback = None;
+        self.phase = Phase::Attempt { recorded: false };
+    }
+
+    /// Another attempt, with a backoff that grows with their number.
+    fn repeat_later(&mut self, now: Duration, jitter: Jitter) {
+        let backoff = self.policy.backoff(self.attempts.saturating_sub(1), jitter);
+        self.start_attempt();
+        self.wake_at = Some(now.saturating_add(backoff));
+    }
+
+    /// Lists come next, the first at once.
+    fn verify(&mut self, if_absent: IfAbsent) {
+        self.end_request();
+        self.wake_at = None;
+        self.polls = 0;
+        self.phase = Phase::Verify(if_absent);
+        if let Some(error) = self.list_rejected.clone() {
+            self.finish(self.unknown(Unverified::ListRejected(error)));
+        }
+    }
+
+    /// The request at hand failed: the same again, later. `asked` is the time that the service
+    /// asks to wait.
+    fn retry(&mut self, now: Duration, jitter: Jitter, setback: NotDone, asked: Option<Duration>) {
+        // Getting a token is a part of the request that needs it.
+        if self.under_way.take() != Some(UnderWay::Token) {
+            self.token.replaced = false;
+        }
+        let backoff = self.policy.backoff(self.tries.backoffs, jitter);
+        // Rule 12: at least the backoff, and many clients don't come back at the same moment.
+        let asked = asked.map(|time| time.saturating_add(jitter.of(self.policy.backoff_base)));
+        let wake_at = now.saturating_add(asked.map_or(backoff, |asked| asked.max(backoff)));
+        self.tries.backoffs += 1;
+        let is_rate_limited = matches!(setback, NotDone::RateLimited { .. });
+        self.setback = Some(setback);
+        self.wake_at = Some(match self.phase {
+            Phase::Verify(_) => self.no_later_than_last_list(now, wake_at),
+            _ => wake_at,
+        });
+        if is_rate_limited {
+            self.tries = Tries { backoffs: self.tries.backoffs, ..Tries::default() };
+            return;
+        }
+        self.tries.failures += 1;
+        let is_spent = self.tries.failures >= self.policy.max_tries || self.is_past_tries(wake_at);
+        if is_spent && self.doubt.is_none() {
+            self.end_at_deadline();
+        }
+    }
+
+    /// A wait that would leave no time for a list ends while there is some.
+    fn no_later_than_last_list(&self, now: Duration, wake_at: Duration) -> Duration {
+        if now < self.last_list() { wake_at.min(self.last_list()) } else { wake_at }
+    }
+
+    fn unknown_or(&self, why: Unverified, reason: NotDone) -> End<E::Fact> {
+        if self.doubt.is_some() { self.unknown(why) } else { End::NotDone(reason) }
+    }
+
+    fn unknown(&self, why: Unverified) -> End<E::Fact> {
+        let suspect = match &self.phase {
+            Phase::Verify(IfAbsent::Suspect { error, earlier: false }) => Some(error.clone()),
+            _ => None,
+        };
+        // The reason that no wait would change comes first.
+        let rejected = self.list_rejected.clone().map(Unverified::ListRejected);
+        End::Unknown {
+            intent: self.current_intent(),
+            doubt: self.doubt.clone().unwrap_or(Doubt::InProgress),
+            why: self.ambiguity.clone().or(rejected).unwrap_or(why),
+            suspect,
+        }
+    }
+
+    fn current_intent(&self) -> Intent {
+        self.effect.intent(self.attempts, self.baseline.as_ref())
+    }
+
+    fn finish(&mut self, end: End<E::Fact>) {
+        self.end_request();
+        self.wake_at = None;
+        self.setback = None;
+        let outcome = self.effect.outcome(end);
+        if let Some(next) = self.effect.fallback(&outcome) {
+            // Rule 8: the list that led here proves that no attempt of the name before took effect.
+            self.effect = next;
+            self.attempts = 0;
+            self.doubt = None;
+            self.start_attempt();
+        } else {
+            let left = self.effect.unresolved(&outcome);
+            self.phase = Phase::Ended(Box::new(outcome), left);
+        }
+    }
+}

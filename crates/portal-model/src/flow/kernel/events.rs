@@ -1,0 +1,301 @@
+//! What an event means: how a [`Flow`] takes in responses, failures and tokens.
+
+use std::time::Duration;
+
+use crate::endpoint::Response;
+use crate::error::ApiError;
+use crate::outcome::{AuthFailure, Doubt, NotDone, Unverified};
+
+use super::{Flow, IfAbsent, Phase};
+use crate::flow::effect::{Effect, End, Finding, Listing, Repeat, Reply, Unusable};
+use crate::flow::intent::Baseline;
+use crate::flow::policy::{Jitter, NameTaken};
+use crate::flow::step::{NotSent, TokenError};
+
+impl<E: Effect> Flow<E> {
+    pub(super) fn on_no_token(&mut self, now: Duration, jitter: Jitter, error: TokenError) {
+        let failure = match error {
+            TokenError::NotSent(why) => return self.on_not_sent(now, jitter, &why),
+            TokenError::NoResponse(_) | TokenError::Unreadable(_) => {
+                return self.retry(now, jitter, NotDone::Unreachable(error.to_string()), None);
+            }
+            TokenError::Rejected(error) => AuthFailure::Rejected(error),
+            TokenError::NotRenewable => match self.token.rejected.take() {
+                Some((_, error)) => AuthFailure::TokenRejected(error),
+                None => AuthFailure::Unavailable(TokenError::NotRenewable.to_string()),
+            },
+            TokenError::Local(why) => AuthFailure::Unavailable(why),
+        };
+        self.fail_to_authenticate(failure);
+    }
+
+    pub(super) fn on_not_sent(&mut self, now: Duration, jitter: Jitter, why: &NotSent) {
+        let setback = NotDone::Unreachable(why.to_string());
+        if matches!(why, NotSent::Permanent(_)) && self.doubt.is_none() {
+            self.finish(End::NotDone(setback));
+        } else {
+            self.retry(now, jitter, setback, None);
+        }
+    }
+
+    /// The service rejected the token of the request at hand.
+    fn on_token_rejected(&mut self, error: ApiError) {
+        if self.token.replaced {
+            return self.fail_to_authenticate(AuthFailure::TokenRejected(error));
+        }
+        self.under_way = None;
+        if self.tries.failures == 0 {
+            // A slow response is no failed try: the new token has its own time.
+            self.tries.began = None;
+        }
+        if let Some(id) = self.token.current.take() {
+            self.token.rejected = Some((id, error));
+        }
+        self.token.replaced = true;
+    }
+
+    fn fail_to_authenticate(&mut self, failure: AuthFailure) {
+        let end = self.unknown_or(Unverified::Auth(failure.clone()), NotDone::Auth(failure));
+        self.finish(end);
+    }
+
+    pub(super) fn on_attempt(&mut self, now: Duration, jitter: Jitter, response: &Response) {
+        match self.effect.classify(response) {
+            Reply::Done => self.finish(End::Done),
+            Reply::Rejected(error) if self.doubt.is_none() => self.finish(End::Rejected(error)),
+            Reply::Rejected(error) => self.verify(IfAbsent::Rejected(error)),
+            Reply::Suspect(error) => {
+                let earlier = self.doubt.is_some();
+                self.put_in_doubt(now, Doubt::Rejected(error.clone()), true);
+                self.verify(IfAbsent::Suspect { error, earlier });
+            }
+            Reply::Finished(error) => {
+                self.put_in_doubt(now, Doubt::Rejected(error.clone()), true);
+                self.verify(IfAbsent::Rejected(error));
+            }
+            Reply::RateLimited { by_service } => {
+                self.put_in_doubt(now, Doubt::RateLimited, by_service);
+                self.on_rate_limited_attempt(now, jitter, response.retry_after);
+            }
+            Reply::TokenRejected(error) => {
+                self.attempts -= 1;
+                if self.token.replaced && self.doubt.is_some() {
+                    self.verify(IfAbsent::NotDone(NotDone::Auth(AuthFailure::TokenRejected(
+                        error,
+                    ))));
+                } else {
+                    self.on_token_rejected(error);
+                }
+            }
+            Reply::Ambiguous(doubt) => {
+                self.on_lost_attempt(now, jitter, doubt);
+                if let Some(asked) = response.retry_after {
+                    self.wait_as_asked(now, jitter, asked);
+                }
+            }
+        }
+    }
+
+    /// Rule 12: a service that fails may ask to wait, too. The last list comes in any case.
+    fn wait_as_asked(&mut self, now: Duration, jitter: Jitter, asked: Duration) {
+        let asked = asked.saturating_add(jitter.of(self.policy.backoff_base));
+        let wake_at = now.saturating_add(asked).max(self.wake_at.unwrap_or(now));
+        self.wake_at = Some(match self.phase {
+            Phase::Verify(_) => self.no_later_than_last_list(now, wake_at),
+            _ => wake_at,
+        });
+    }
+
+    /// The service limits the rate of attempts.
+    fn on_rate_limited_attempt(
+        &mut self,
+        now: Duration,
+        jitter: Jitter,
+        retry_after: Option<Duration>,
+    ) {
+        self.retry(now, jitter, NotDone::RateLimited { retry_after }, retry_after);
+        // Rule 12: where no attempt fits after the wait, the flow stops sending and verifies at once.
+        let fits = self.check_attempt(self.wake_at.unwrap_or(now)).is_ok();
+        if E::REPEAT == Repeat::AfterProvedAbsence && fits {
+            self.phase = Phase::Verify(IfAbsent::Repeat);
+        }
+    }
+
+    /// An attempt ended without a response that says what the service did.
+    pub(super) fn on_lost_attempt(&mut self, now: Duration, jitter: Jitter, doubt: Doubt) {
+        self.put_in_doubt(now, doubt, false);
+        if self.list_rejected.is_some() && E::REPEAT == Repeat::InDoubt {
+            self.end_request();
+            self.repeat_later(now, jitter);
+        } else {
+            self.verify(IfAbsent::Repeat);
+        }
+    }
+
+    fn put_in_doubt(&mut self, now: Duration, doubt: Doubt, has_finished: bool) {
+        // Rule 5; an earlier attempt may need longer.
+        let absent_from = now.saturating_add(self.policy.absence_after(has_finished));
+        self.absent_from = self.absent_from.max(absent_from);
+        self.setback = None;
+        // What put it in doubt first is what recovery and the caller need to know.
+        if !has_finished || self.doubt.is_none() {
+            self.doubt = Some(doubt);
+        }
+    }
+
+    pub(super) fn on_list(
+        &mut self,
+        now: Duration,
+        jitter: Jitter,
+        began: Duration,
+        response: &Response,
+    ) {
+        let retry_after = response.retry_after;
+        match self.effect.evidence(response) {
+            Ok(listing) => self.on_listing(now, jitter, began, &listing),
+            Err(Unusable::RateLimited) => {
+                self.retry(now, jitter, NotDone::RateLimited { retry_after }, retry_after);
+            }
+            Err(Unusable::Failed(why)) => {
+                self.retry(now, jitter, NotDone::Unreachable(why), retry_after);
+            }
+            Err(Unusable::TokenRejected(error)) => self.on_token_rejected(error),
+            // Rule 1: what a token without the scope can't see is left unverified.
+            Err(Unusable::ScopeMissing(error)) if self.phase == Phase::Baseline => {
+                self.list_rejected = Some(error);
+                self.end_request();
+                self.start_attempt();
+            }
+            Err(Unusable::ScopeMissing(error) | Unusable::Rejected(error)) => {
+                let end = match self.doubt {
+                    Some(_) => self.unknown(Unverified::ListRejected(error)),
+                    None => End::Rejected(error),
+                };
+                self.finish(end);
+            }
+        }
+    }
+
+    fn on_listing(&mut self, now: Duration, jitter: Jitter, began: Duration, listing: &Listing) {
+        let attempted = self.phase != Phase::Baseline;
+        let before = self.baseline.as_ref();
+        let finding = self.effect.compare(&self.policy, before, listing, attempted);
+        if let Finding::There(fact) = finding {
+            // Rule 6. Before the first attempt the list is the baseline itself.
+            let before = if attempted { self.baseline.as_ref().map(|_| false) } else { Some(true) };
+            return self.finish(End::There { fact, before });
+        }
+        if attempted {
+            self.on_absence(now, jitter, began, listing, finding);
+        } else if !listing.is_complete {
+            let why = "incomplete list: it comes from a cache or has more pages".to_owned();
+            self.retry(now, jitter, NotDone::Unreachable(why), None);
+        } else if let Finding::Blocked(fact) = finding {
+            self.finish(End::Blocked { fact, rejection: None });
+        } else {
+            self.baseline = Some(Baseline::of(&listing.portals));
+            self.end_request();
+            self.start_attempt();
+        }
+    }
+
+    /// The effect is not in a list after an attempt.
+    fn on_absence(
+        &mut self,
+        now: Duration,
+        jitter: Jitter,
+        began: Duration,
+        listing: &Listing,
+        finding: Finding<E::Fact>,
+    ) {
+        let Phase::Verify(if_absent) = self.phase.clone() else { return };
+        self.end_request();
+        self.setback = None;
+        let proves_absence = listing.is_complete && began >= self.absent_from;
+        match finding {
+            // Rule 5: that something is gone is absence, too.
+            Finding::Ambiguous(Unverified::Gone) if !proves_absence => {}
+            Finding::Ambiguous(ambiguity) => self.ambiguity = Some(ambiguity),
+            Finding::Blocked(fact) => self.blocked = Some(fact),
+            // A name can be given away again. A portal stays, even if a stale list misses it.
+            Finding::Absent if E::REPEAT == Repeat::AfterProvedAbsence => self.blocked = None,
+            Finding::Absent | Finding::There(_) => {}
+        }
+        if !proves_absence {
+            return self.stay_in_doubt(now, jitter, began, &if_absent, listing.is_complete);
+        }
+        if let Some(ambiguity) = self.ambiguity.clone() {
+            return self.finish(self.unknown(ambiguity));
+        }
+        // No attempt so far took effect, so what is there now is the new baseline.
+        self.baseline = Some(Baseline::of(&listing.portals));
+        let end = match (if_absent, self.blocked.clone()) {
+            // Rule 4: the service says "taken", by an attempt that the list should show.
+            (IfAbsent::Suspect { error, earlier: true }, _) if error.is_already_used() => {
+                End::Unknown {
+                    intent: self.current_intent(),
+                    doubt: self.doubt.clone().unwrap_or(Doubt::Earlier),
+                    why: Unverified::EarlierAttempt,
+                    suspect: Some(error),
+                }
+            }
+            (IfAbsent::NotDone(reason), _) => End::NotDone(reason),
+            (IfAbsent::Repeat, Some(fact)) => End::Blocked { fact, rejection: None },
+            (IfAbsent::Rejected(error) | IfAbsent::Suspect { error, .. }, Some(fact)) => {
+                End::Blocked { fact, rejection: Some(error) }
+            }
+            (IfAbsent::Rejected(error) | IfAbsent::Suspect { error, .. }, None) => {
+                End::Rejected(error)
+            }
+            (IfAbsent::Repeat, None) => {
+                if self.doubt.take() == Some(Doubt::Earlier) {
+                    // An earlier process's attempts limited repeats in doubt only.
+                    self.attempts = 0;
+                }
+                return self.repeat_later(now, jitter);
+            }
+        };
+        self.finish(end);
+    }
+
+    /// The effect is not in a list that proves nothing yet.
+    fn stay_in_doubt(
+        &mut self,
+        now: Duration,
+        jitter: Jitter,
+        began: Duration,
+        if_absent: &IfAbsent,
+        is_complete: bool,
+    ) {
+        // Rule 1 holds for repeats, too: a stale list does not clear the way.
+        let may_repeat = E::REPEAT == Repeat::InDoubt
+            && is_complete
+            && self.blocked.is_none()
+            && self.ambiguity.is_none()
+            && self.check_attempt(now).is_ok();
+        match if_absent {
+            // Rule 8: at most one of several copies can take effect.
+            IfAbsent::Repeat if may_repeat => return self.repeat_later(now, jitter),
+            IfAbsent::Suspect { error, earlier: false } if self.ends_at_once(error) => {
+                return self.finish(self.unknown(Unverified::AtOnce));
+            }
+            _ => {}
+        }
+        let poll = now.saturating_add(self.policy.backoff(self.polls, jitter));
+        self.polls += 1;
+        // The first list that counts comes at once if there may be time for no other.
+        let is_pressing = self.absent_from > now || poll > self.last_list();
+        let counts_from = (began < self.absent_from && is_pressing).then_some(self.absent_from);
+        let wake_at = counts_from.unwrap_or(poll).min(poll).max(now);
+        self.wake_at = Some(self.no_later_than_last_list(now, wake_at));
+    }
+
+    /// Rule 4: whether the caller does not want to wait for proof of whose a taken name is. A
+    /// fallback needs that proof.
+    fn ends_at_once(&self, error: &ApiError) -> bool {
+        let taken = || self.effect.outcome(End::Rejected(error.clone()));
+        self.policy.name_taken == NameTaken::AtOnce
+            && error.is_already_used()
+            && self.effect.fallback(&taken()).is_none()
+    }
+}

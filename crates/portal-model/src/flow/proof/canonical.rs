@@ -1,0 +1,117 @@
+//! What of a flow decides anything later. Flows that differ in nothing else are one: in the words
+//! of errors, in which token is which, in how long ago absence could be proved, in how many backoffs
+//! there were where all are alike, and in the time once the flow has ended.
+//!
+//! [`Machine`] compares some of those that are merged with the one that stands for them.
+
+use crate::flow::Flow;
+use crate::flow::kernel::{IfAbsent, Phase, UnderWay};
+use crate::outcome::{Doubt, NotDone};
+
+use super::machine::{Machine, at, number, units};
+use super::replies::Code;
+use super::wish::{Reason, Verdict, Why, Wish};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    Ended(Verdict, u8),
+    Running(Running),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "they are facts, each by itself")]
+pub(super) struct Running {
+    now: u8,
+    effect: u8,
+    phase: PhaseKey,
+    under_way: u8,
+    began: u8,
+    wake_at: Option<u8>,
+    has_token: bool,
+    has_rejected_token: bool,
+    token_replaced: bool,
+    failures: u8,
+    /// Zero where all backoffs are alike.
+    backoffs: (u8, u8),
+    tries_began: Option<u8>,
+    setback: Option<Reason>,
+    attempts: u8,
+    baseline: Option<u8>,
+    /// Whether an earlier process left it.
+    doubt: Option<bool>,
+    absent_from: u8,
+    ambiguity: Option<Why>,
+    blocked: Option<u8>,
+    list_rejected: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum PhaseKey {
+    Baseline,
+    Attempt { recorded: bool },
+    Repeat,
+    NotDone(Reason),
+    Rejected(Code),
+    Suspect(Code, bool),
+}
+
+impl Key {
+    pub(super) fn of<E: Wish>(flow: &Flow<E>, now: u8, machine: &mut Machine<E>) -> Self {
+        let code = |error: &crate::error::ApiError| Code::of(error.code.as_str());
+        let phase = match &flow.phase {
+            Phase::Ended(outcome, left) => {
+                return Self::Ended(E::verdict(outcome), machine.number_of(left.clone()));
+            }
+            Phase::Baseline => PhaseKey::Baseline,
+            Phase::Attempt { recorded } => PhaseKey::Attempt { recorded: *recorded },
+            Phase::Verify(IfAbsent::Repeat) => PhaseKey::Repeat,
+            Phase::Verify(IfAbsent::NotDone(reason)) => PhaseKey::NotDone(Reason::of(reason)),
+            Phase::Verify(IfAbsent::Rejected(error)) => PhaseKey::Rejected(code(error)),
+            Phase::Verify(IfAbsent::Suspect { error, earlier }) => {
+                PhaseKey::Suspect(code(error), *earlier)
+            }
+        };
+        let (under_way, began) = match flow.under_way {
+            None => (0, now),
+            Some(UnderWay::Token) => (1, now),
+            Some(UnderWay::List { began }) => (2, units(began)),
+            Some(UnderWay::Record) => (3, now),
+            Some(UnderWay::Send) => (4, now),
+        };
+        let in_doubt = flow.doubt.is_some();
+        let effect = number(&mut machine.effects, &flow.effect);
+        let baseline = flow.baseline.as_ref().map(|it| number(&mut machine.baselines, it));
+        let byte = |number: usize| u8::try_from(number).unwrap();
+        let has_token = flow.token.current.is_some();
+        Self::Running(Running {
+            now,
+            effect: byte(effect),
+            phase,
+            under_way,
+            began,
+            wake_at: flow.wake_at.map(units),
+            has_token,
+            has_rejected_token: !has_token && flow.token.rejected.is_some(),
+            token_replaced: flow.token.replaced,
+            // While in doubt, tries are not counted.
+            failures: if in_doubt { 0 } else { byte(flow.tries.failures as usize) },
+            backoffs: if flow.policy.backoff_base == flow.policy.backoff_max {
+                (0, 0)
+            } else {
+                (byte(flow.tries.backoffs as usize), byte(flow.polls as usize))
+            },
+            tries_began: flow.tries.began.filter(|_| !in_doubt).map(units),
+            setback: flow.setback.as_ref().map(|setback| match setback {
+                NotDone::RateLimited { .. } => Reason::RateLimited,
+                other => Reason::of(other),
+            }),
+            attempts: byte(flow.attempts as usize),
+            baseline: baseline.map(byte),
+            doubt: flow.doubt.as_ref().map(|doubt| *doubt == Doubt::Earlier),
+            absent_from: if in_doubt { units(flow.absent_from.max(at(began))) } else { 0 },
+            ambiguity: flow.ambiguity.as_ref().map(Why::of),
+            blocked: flow.blocked.as_ref().map(|fact| byte(number(&mut machine.facts, fact))),
+            list_rejected: flow.list_rejected.is_some(),
+        })
+    }
+}

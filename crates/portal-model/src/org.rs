@@ -1,0 +1,118 @@
+//! `GET /crm/{version}/org`
+//!
+//! Reads the org of the token: the one way to learn which org a token acts on.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::endpoint::{
+    ApiVersion, Endpoint, Method, Request, Response, ResponseError, Unreadable, UnreadableReason,
+};
+use crate::envelope;
+use crate::scope::Scope;
+
+/// Read the org of the token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GetOrg;
+
+/// An org, as far as telling it apart from others needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Org {
+    /// The service's id of the org, which no other org has.
+    pub id: String,
+    /// The name of the company.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub company_name: Option<String>,
+}
+
+impl Org {
+    /// An org without a name.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), company_name: None }
+    }
+}
+
+impl Endpoint for GetOrg {
+    type Output = Org;
+    const SCOPES: &'static [Scope] = &[Scope::ORG_READ];
+
+    fn request(&self, version: ApiVersion) -> Request {
+        Request::new(Method::Get, format!("/crm/{version}/org"))
+    }
+
+    fn decode(&self, response: &Response) -> Result<Org, ResponseError> {
+        let mut body = envelope::read_object(response)?;
+        if let Some(error) = envelope::refusal_in(&body, response.status) {
+            return Err(ResponseError::Api(error));
+        }
+        // A token belongs to one org. Of several, none is certain to be it.
+        let org = match body.remove("org") {
+            Some(Value::Array(orgs)) if response.status == 200 => {
+                <[Value; 1]>::try_from(orgs).ok().and_then(|[org]| Org::deserialize(org).ok())
+            }
+            _ => None,
+        };
+        // An id that is empty would make strangers the same org.
+        org.filter(|org| !org.id.is_empty()).ok_or_else(|| {
+            ResponseError::Unreadable(Unreadable::new(response, UnreadableReason::NoEnvelope))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorCode;
+
+    fn decode(status: u16, body: &str) -> Result<Org, ResponseError> {
+        GetOrg.decode(&Response::new(status, body))
+    }
+
+    #[test]
+    fn request_is_get_of_org_in_version() {
+        let request = GetOrg.request(ApiVersion::V8);
+        assert_eq!((request.method, request.path.as_str()), (Method::Get, "/crm/v8/org"));
+        assert!(request.body.is_empty());
+    }
+
+    #[test]
+    fn response_with_one_org_is_its_id_and_name() {
+        let body = r#"{"org":[{"country":"US","company_name":"Acme","zgid":"671442434",
+            "id":"4150868000000225013","currency_locale":null}]}"#;
+        let mut acme = Org::new("4150868000000225013");
+        acme.company_name = Some("Acme".to_owned());
+        assert_eq!(decode(200, body), Ok(acme));
+        for body in [r#"{"org":[{"id":"7"}]}"#, r#"{"org":[{"id":"7","company_name":null}]}"#] {
+            assert_eq!(decode(200, body), Ok(Org::new("7")));
+        }
+    }
+
+    #[test]
+    fn response_without_exactly_one_id_is_unreadable() {
+        for (status, body) in [
+            (204, ""),
+            (200, ""),
+            (200, "<html>"),
+            (200, r#"{"org":[]}"#),
+            (200, r#"{"org":[{"id":""}]}"#),
+            (200, r#"{"org":[{"id":7}]}"#),
+            (200, r#"{"org":[{"company_name":"Acme"}]}"#),
+            (200, r#"{"org":[{"id":"7"},{"id":"8"}]}"#),
+            (200, r#"{"org":{"id":"7"}}"#),
+            (201, r#"{"org":[{"id":"7"}]}"#),
+            (502, r#"{"org":[{"id":"7"}]}"#),
+        ] {
+            let result = decode(status, body);
+            assert!(matches!(result, Err(ResponseError::Unreadable(_))), "{body}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn rejection_keeps_its_code() {
+        let body = r#"{"code":"OAUTH_SCOPE_MISMATCH","details":{},
+            "message":"invalid oauth scope to access this URL","status":"error"}"#;
+        let Err(ResponseError::Api(error)) = decode(401, body) else { panic!() };
+        assert_eq!((error.http_status, error.code), (401, ErrorCode::OauthScopeMismatch));
+    }
+}

@@ -1,0 +1,172 @@
+//! Statements about clients, codes and tokens.
+
+use portal_model::oauth::OAuthError;
+use portal_model::{Environment, Scope, Timestamp};
+use tokio_postgres::Row;
+
+use super::failure::Failure;
+use super::pool::Pool;
+use super::portals::{get, may_be_kept};
+use crate::error::RegistryError;
+use crate::org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
+use crate::token::{
+    ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, Hashed,
+    INVALID_CLIENT_SECRET, TokenRules, WINDOW_SECONDS,
+};
+
+pub(super) const CLIENT_SECRET: &str = "SELECT secret_hash FROM clients WHERE id = $1";
+
+pub(super) const GRANT: &str =
+    "SELECT grant_access_token($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+
+/// A token that is issued meanwhile isn't seen here, and is ended by [`PRINCIPAL`].
+pub(super) const REVOKE: &str = "
+    WITH revoked AS (
+        UPDATE refresh_tokens SET revoked_at = $2 WHERE hash = $1 AND revoked_at IS NULL
+        RETURNING hash),
+    ended AS (
+        DELETE FROM access_tokens WHERE refresh_hash IN (SELECT hash FROM revoked))
+    SELECT FROM revoked";
+
+pub(super) const END: &str = "
+    UPDATE access_tokens SET expires_at = NULL WHERE hash = $1 AND expires_at IS NOT NULL
+    RETURNING id";
+
+pub(super) const PRINCIPAL: &str = "
+    SELECT orgs.id, orgs.name, environment, portal_limit,
+           users.id, users.name, email, manage_portal, manage_portal_users,
+           scopes, expires_at, client_id
+    FROM access_tokens
+    JOIN refresh_tokens ON refresh_tokens.hash = refresh_hash
+    JOIN users ON users.id = user_id
+    JOIN orgs ON orgs.id = org_id
+    WHERE access_tokens.hash = $1 AND expires_at > $2 AND revoked_at IS NULL";
+
+/// A token request, its secrets hashed, and the hash of the access token to come.
+pub(super) struct HashedRequest {
+    pub(super) client_id: String,
+    pub(super) client_secret: Hashed,
+    /// The one given, or the one to come where a code was given.
+    pub(super) refresh_token: Hashed,
+    pub(super) code: Option<Hashed>,
+    pub(super) access_token: Hashed,
+}
+
+pub(super) async fn grant(
+    pool: &Pool,
+    request: &HashedRequest,
+    rules: TokenRules,
+    now: i64,
+) -> Result<Result<(), OAuthError>, RegistryError> {
+    if let Err(error) = check_client(pool, request).await? {
+        return Ok(Err(error));
+    }
+    let code = request.code.map(|code| code.0);
+    let rows = pool
+        .change(
+            |it| &it.grant,
+            &[
+                &request.client_id,
+                &request.refresh_token.0.as_slice(),
+                &code.as_ref().map(<[u8; 32]>::as_slice),
+                &request.access_token.0.as_slice(),
+                &now,
+                &CODE_SECONDS,
+                &ACCESS_TOKEN_SECONDS,
+                &WINDOW_SECONDS,
+                &(rules == TokenRules::AsTheService),
+                &i64::from(GRANTS_PER_WINDOW),
+                &i64::from(ALIVE_PER_REFRESH_TOKEN),
+            ],
+        )
+        .await?;
+    let outcome = rows.first().map(|row| get::<&str>(row, 0)).transpose()?;
+    match outcome {
+        Some("granted") => Ok(Ok(())),
+        Some("invalid") => Ok(Err(OAuthError::new(OAuthError::INVALID_CODE))),
+        Some("throttled") => Ok(Err(OAuthError::throttled())),
+        other => {
+            Err(RegistryError::Unknown(format!("expected the outcome of a grant, found {other:?}")))
+        }
+    }
+}
+
+/// Compares on this side: the database's comparison takes a time that tells of the secret's hash.
+async fn check_client(
+    pool: &Pool,
+    request: &HashedRequest,
+) -> Result<Result<(), OAuthError>, RegistryError> {
+    if !may_be_kept(&request.client_id) {
+        return Ok(Err(OAuthError::new(OAuthError::INVALID_CLIENT)));
+    }
+    let rows = pool
+        .read(|it| &it.client_secret, &[&request.client_id])
+        .await
+        .map_err(Failure::of_a_read)?;
+    let Some(row) = rows.first() else {
+        return Ok(Err(OAuthError::new(OAuthError::INVALID_CLIENT)));
+    };
+    let is_good = <[u8; 32]>::try_from(get::<&[u8]>(row, 0)?)
+        .is_ok_and(|kept| Hashed(kept).matches(request.client_secret));
+    Ok(if is_good { Ok(()) } else { Err(OAuthError::new(INVALID_CLIENT_SECRET)) })
+}
+
+pub(super) async fn revoke(
+    pool: &Pool,
+    refresh_token: Hashed,
+    now: i64,
+) -> Result<bool, RegistryError> {
+    let revoked = pool.change(|it| &it.revoke, &[&refresh_token.0.as_slice(), &now]).await?;
+    Ok(!revoked.is_empty())
+}
+
+pub(super) async fn end(pool: &Pool, access_token: Hashed) -> Result<bool, RegistryError> {
+    let ended = pool.change(|it| &it.end, &[&access_token.0.as_slice()]).await?;
+    Ok(!ended.is_empty())
+}
+
+pub(super) async fn principal(
+    pool: &Pool,
+    access_token: Hashed,
+    now: i64,
+) -> Result<Option<Principal>, RegistryError> {
+    let rows = pool
+        .read(|it| &it.principal, &[&access_token.0.as_slice(), &now])
+        .await
+        .map_err(Failure::of_a_read)?;
+    rows.first().map(read_principal).transpose()
+}
+
+fn read_principal(row: &Row) -> Result<Principal, RegistryError> {
+    let org = Org {
+        id: OrgId(get(row, 0)?),
+        name: get(row, 1)?,
+        environment: match get(row, 2)? {
+            "sandbox" => Environment::Sandbox,
+            "developer" => Environment::Developer,
+            _ => Environment::Production,
+        },
+        portal_limit: match get::<Option<i64>>(row, 3)? {
+            None => PortalLimit::Unlimited,
+            Some(_) => PortalLimit::One,
+        },
+    };
+    let allowed = [get::<bool>(row, 7)?, get(row, 8)?];
+    let permissions = Permission::ALL.into_iter().zip(allowed);
+    let user = User {
+        id: UserId(get(row, 4)?),
+        name: get(row, 5)?,
+        email: get(row, 6)?,
+        permissions: permissions.filter(|(_, allowed)| *allowed).map(|(it, _)| it).collect(),
+    };
+    let scopes = get::<&str>(row, 9)?.split(',').filter(|scope| !scope.is_empty());
+    let expires_at = Timestamp::from_unix_seconds(get(row, 10)?);
+    Ok(Principal {
+        org,
+        user,
+        scopes: scopes.map(Scope::new).collect(),
+        expires_at: expires_at
+            .ok_or_else(|| RegistryError::NotApplied("the token's end is no time".to_owned()))?,
+        client_id: get(row, 11)?,
+    })
+}

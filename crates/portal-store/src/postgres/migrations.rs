@@ -1,0 +1,98 @@
+//! How the schema is made and brought up to date.
+
+use tokio_postgres::{Client, Transaction};
+
+use super::failure::Failure;
+use super::url::Target;
+use crate::error::RegistryError;
+
+/// The version that a database has after every migration; an empty one has 0.
+const VERSION: i32 = 1;
+
+/// Each leads to the next version.
+const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/postgres/0001_registry.sql")];
+
+/// What processes take turns for: "port" in ASCII, and a number below.
+const LOCKS: i32 = 0x706f_7274;
+const MIGRATION: i32 = 1;
+const SEED: i32 = 2;
+
+/// Makes what is missing. Any number of processes may do so at once: one does, the others wait.
+/// A database that is up to date is only read, by a role that may do nothing else.
+pub(super) async fn apply(client: &mut Client, target: &Target) -> Result<(), RegistryError> {
+    let found = version(client).await.map_err(|error| failed(&error))?;
+    if found == VERSION {
+        return Ok(());
+    }
+    if found > VERSION {
+        return Err(RegistryError::NotApplied(format!(
+            "{target} was written by a newer version of this program: it has format {found}, \
+             this one knows {VERSION}; use the newer version, or give another database"
+        )));
+    }
+    migrate(client).await.map_err(|error| failed(&error))
+}
+
+fn failed(error: &tokio_postgres::Error) -> RegistryError {
+    match Failure::of(error).into() {
+        RegistryError::NotApplied(why) => {
+            RegistryError::NotApplied(format!("the schema `portal` can't be made: {why}"))
+        }
+        unknown => unknown,
+    }
+}
+
+async fn version(client: &Client) -> Result<i32, tokio_postgres::Error> {
+    let row = client.query_one("SELECT to_regclass('portal.format') IS NOT NULL", &[]).await?;
+    if !row.try_get::<_, bool>(0)? {
+        return Ok(0);
+    }
+    client.query_one("SELECT version FROM portal.format", &[]).await?.try_get(0)
+}
+
+async fn migrate(client: &mut Client) -> Result<(), tokio_postgres::Error> {
+    let transaction = client.transaction().await?;
+    lock(&transaction, MIGRATION).await?;
+    // Another process may have been faster. Its schema may be there without its tables, too: made
+    // by an administrator, for a role that may not make one.
+    transaction
+        .batch_execute(
+            "DO $$ BEGIN
+                 IF to_regnamespace('portal') IS NULL THEN CREATE SCHEMA portal; END IF;
+             END $$;
+             CREATE TABLE IF NOT EXISTS portal.format (version integer NOT NULL);
+             INSERT INTO portal.format SELECT 0 WHERE NOT EXISTS (SELECT FROM portal.format)",
+        )
+        .await?;
+    let row = transaction.query_one("SELECT version FROM portal.format", &[]).await?;
+    let found: i32 = row.try_get(0)?;
+    for (migration, leads_to) in MIGRATIONS.iter().zip(1..).filter(|(_, to)| *to > found) {
+        transaction.batch_execute(migration).await?;
+        transaction.execute("UPDATE portal.format SET version = $1", &[&leads_to]).await?;
+    }
+    transaction.commit().await
+}
+
+/// Waits for a turn that ends with the transaction.
+pub(super) async fn lock(
+    transaction: &Transaction<'_>,
+    what: i32,
+) -> Result<(), tokio_postgres::Error> {
+    transaction.batch_execute("SET LOCAL lock_timeout = '60s'").await?;
+    transaction.execute("SELECT pg_advisory_xact_lock($1, $2)", &[&LOCKS, &what]).await.map(drop)
+}
+
+/// Waits until no other process adds a seed.
+pub(super) async fn lock_seeds(transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+    lock(transaction, SEED).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_migration_leads_to_next_version() {
+        assert_eq!(i32::try_from(MIGRATIONS.len()), Ok(VERSION));
+    }
+}

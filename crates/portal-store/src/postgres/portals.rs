@@ -1,0 +1,180 @@
+//! Statements about portals.
+
+use portal_model::{Portal, PortalName, Timestamp, UserRef};
+use tokio_postgres::Row;
+
+use super::failure::Failure;
+use super::pool::Pool;
+use crate::error::RegistryError;
+use crate::org::{OrgId, UserId};
+use crate::registry::{CreateConflict, RenameConflict, name_key};
+
+/// The unique indexes decide; there is no look before. The conflict is waited for where another
+/// transaction that may come to nothing holds the name.
+pub(super) const CREATE: &str = "
+    INSERT INTO portals (org_id, limit_slot, name, name_key,
+                         created_at, created_by, modified_at, modified_by)
+    VALUES ($1, (SELECT portal_limit FROM orgs WHERE id = $1), $2, $3, $4, $5, $4, $5)
+    ON CONFLICT DO NOTHING
+    RETURNING id";
+
+/// A statement of its own, because one sees what was committed before it began, and the portal
+/// that was in the way of a create may have come while that ran.
+pub(super) const ORG_IS_FULL: &str =
+    "SELECT EXISTS (SELECT FROM portals WHERE org_id = $1 AND limit_slot IS NOT NULL)";
+
+/// Ends every statement that reads portals: `portals` here is a table or what was changed.
+macro_rules! select {
+    ($from:literal) => {
+        concat!(
+            "SELECT portals.id, portals.name, created_at, creator.id, creator.name,
+                    modified_at, modifier.id, modifier.name
+             FROM ",
+            $from
+        )
+    };
+}
+
+pub(super) const RENAME: &str = concat!(
+    "WITH renamed AS (
+         UPDATE portals SET name = $3, name_key = $4, modified_at = $5, modified_by = $6
+         WHERE org_id = $1 AND name_key = $2
+         RETURNING id, name, created_at, created_by, modified_at, modified_by)",
+    select!(
+        "renamed AS portals
+         LEFT JOIN users AS creator ON creator.id = created_by
+         LEFT JOIN users AS modifier ON modifier.id = modified_by"
+    )
+);
+
+pub(super) const GET: &str = select!(
+    "portals
+     JOIN users AS creator ON creator.id = created_by
+     JOIN users AS modifier ON modifier.id = modified_by
+     WHERE portals.org_id = $1 AND name_key = $2"
+);
+
+pub(super) const LIST: &str = select!(
+    "portals
+     JOIN users AS creator ON creator.id = created_by
+     JOIN users AS modifier ON modifier.id = modified_by
+     WHERE portals.org_id = $1 ORDER BY portals.id"
+);
+
+/// How often a rename that the server broke off for a deadlock is tried again.
+const DEADLOCKS: usize = 5;
+
+pub(super) async fn create(
+    pool: &Pool,
+    org: OrgId,
+    user: UserId,
+    name: &PortalName,
+    now: i64,
+) -> Result<Result<(), CreateConflict>, RegistryError> {
+    let key = name_key(name.as_str());
+    let created = pool
+        .change(|it| &it.create_portal, &[&org.0, &name.as_str(), &key, &now, &user.0])
+        .await
+        .map_err(|failure| unknown_actor(failure, org, user))?;
+    if created.is_empty() {
+        return why_not_created(pool, org).await.map(Err);
+    }
+    Ok(Ok(()))
+}
+
+/// The engine doesn't say which index it was, and looks at either first when both are in the way.
+async fn why_not_created(pool: &Pool, org: OrgId) -> Result<CreateConflict, RegistryError> {
+    let rows = pool.read(|it| &it.org_is_full, &[&org.0]).await.map_err(Failure::of_a_read)?;
+    let is_full = rows.first().map(|row| get(row, 0)).transpose()?.unwrap_or(false);
+    Ok(if is_full { CreateConflict::LimitReached } else { CreateConflict::NameTaken })
+}
+
+pub(super) async fn rename(
+    pool: &Pool,
+    org: OrgId,
+    user: UserId,
+    old: &str,
+    new: &PortalName,
+    now: i64,
+) -> Result<Result<Portal, RenameConflict>, RegistryError> {
+    if !may_be_kept(old) {
+        return Ok(Err(RenameConflict::NotFound));
+    }
+    let (old, key) = (name_key(old), name_key(new.as_str()));
+    let mut deadlocks = 0;
+    let renamed = loop {
+        let renamed = pool
+            .change(|it| &it.rename_portal, &[&org.0, &old, &new.as_str(), &key, &now, &user.0])
+            .await;
+        match renamed {
+            Ok(rows) => break rows,
+            Err(failure) if failure.breaks("portals_by_name") => {
+                return Ok(Err(RenameConflict::NameTaken));
+            }
+            // Two portals that take each other's names; one of both was rolled back.
+            Err(failure) if failure.is_deadlock() && deadlocks < DEADLOCKS => deadlocks += 1,
+            Err(failure) => return Err(unknown_actor(failure, org, user)),
+        }
+    };
+    match renamed.first() {
+        Some(row) => portal(row).map(Ok),
+        None => Ok(Err(RenameConflict::NotFound)),
+    }
+}
+
+/// An org or user that isn't there is said in the words of every engine.
+fn unknown_actor(failure: Failure, org: OrgId, user: UserId) -> RegistryError {
+    let what = if failure.breaks("portals_org") {
+        format!("org {org}")
+    } else if failure.breaks("portals_creator") || failure.breaks("portals_modifier") {
+        format!("user {user}")
+    } else {
+        return failure.into();
+    };
+    RegistryError::NotApplied(format!("there is no {what}"))
+}
+
+pub(super) async fn get_portal(
+    pool: &Pool,
+    org: OrgId,
+    name: &str,
+) -> Result<Option<Portal>, RegistryError> {
+    if !may_be_kept(name) {
+        return Ok(None);
+    }
+    let rows =
+        pool.read(|it| &it.portal, &[&org.0, &name_key(name)]).await.map_err(Failure::of_a_read)?;
+    rows.first().map(portal).transpose()
+}
+
+pub(super) async fn list(pool: &Pool, org: OrgId) -> Result<Vec<Portal>, RegistryError> {
+    let rows = pool.read(|it| &it.portals, &[&org.0]).await.map_err(Failure::of_a_read)?;
+    rows.iter().map(portal).collect()
+}
+
+/// PostgreSQL has no text with a NUL in it, and refuses to compare with one.
+pub(super) fn may_be_kept(text: &str) -> bool {
+    !text.contains('\0')
+}
+
+fn portal(row: &Row) -> Result<Portal, RegistryError> {
+    let user = |id: usize| -> Result<UserRef, RegistryError> {
+        Ok(UserRef::new(get::<String>(row, id + 1)?, UserId(get(row, id)?).to_string()))
+    };
+    let mut portal = Portal::new(get::<String>(row, 1)?);
+    portal.zaid = Some(get::<i64>(row, 0)?.to_string());
+    portal.active = Some(true);
+    portal.created_time = Timestamp::from_unix_seconds(get(row, 2)?);
+    portal.created_by = Some(user(3)?);
+    portal.modified_time = Timestamp::from_unix_seconds(get(row, 5)?);
+    portal.modified_by = Some(user(6)?);
+    Ok(portal)
+}
+
+/// A column of a row that the server gave; of a change, that was made.
+pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
+    row: &'a Row,
+    column: usize,
+) -> Result<T, RegistryError> {
+    row.try_get(column).map_err(|error| RegistryError::Unknown(super::failure::describe(&error)))
+}

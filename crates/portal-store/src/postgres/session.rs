@@ -1,0 +1,206 @@
+//! [`Session`]: one connection, its settings verified, its statements prepared.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row, Statement};
+
+use super::failure::{Failure, describe};
+use super::url::Target;
+
+/// How long everything that makes a connection may take, over all hosts of a URL. No call waits as
+/// long.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the server has to answer a statement. What waits for a lock is broken off before.
+pub(super) const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+
+/// What a statement takes.
+pub(super) type Parameters<'a> = [&'a (dyn ToSql + Sync)];
+
+/// The client of a new connection, and what ends the connection at once.
+pub(super) struct Connected {
+    pub(super) client: Client,
+    driver: AbortHandle,
+}
+
+/// A connection that statements share: each is sent at once and answered in turn.
+pub(super) struct Session {
+    connected: Connected,
+    pub(super) statements: Statements,
+    in_flight: AtomicUsize,
+    /// No further statement goes here.
+    is_retired: AtomicBool,
+}
+
+/// The statements of this crate, one field each.
+macro_rules! statements {
+    ($($name:ident = $sql:expr;)*) => {
+        pub(super) struct Statements {
+            $(pub(super) $name: Statement,)*
+        }
+
+        impl Statements {
+            async fn prepare(client: &Client) -> Result<Self, tokio_postgres::Error> {
+                // All of them in one round trip.
+                let ($($name,)*) = tokio::try_join!($(client.prepare($sql)),*)?;
+                Ok(Self { $($name),* })
+            }
+        }
+    };
+}
+
+statements! {
+    has_orgs = "SELECT EXISTS (SELECT FROM orgs)";
+    create_portal = super::portals::CREATE;
+    org_is_full = super::portals::ORG_IS_FULL;
+    rename_portal = super::portals::RENAME;
+    portal = super::portals::GET;
+    portals = super::portals::LIST;
+    client_secret = super::credentials::CLIENT_SECRET;
+    grant = super::credentials::GRANT;
+    revoke = super::credentials::REVOKE;
+    end = super::credentials::END;
+    principal = super::credentials::PRINCIPAL;
+}
+
+impl Connected {
+    /// # Errors
+    /// One clause.
+    pub(super) async fn to(target: &Target) -> Result<Self, String> {
+        let connected = async {
+            let failed = |error| format!("{target}: {}", describe(&error));
+            let (client, connection) =
+                target.config.connect(target.tls.clone()).await.map_err(failed)?;
+            let driver = tokio::spawn(connection).abort_handle();
+            let connected = Self { client, driver };
+            connected.settle().await.map_err(failed)?.map_err(|why| format!("{target}: {why}"))?;
+            Ok(connected)
+        };
+        timeout(READY_WITHIN, connected).await.unwrap_or_else(|_| {
+            Err(format!("{target}: no connection within {} seconds", READY_WITHIN.as_secs()))
+        })
+    }
+
+    /// Sets what the guarantees rest on, whatever the defaults of the database and the role are,
+    /// and looks whether it is so.
+    async fn settle(&self) -> Result<Result<(), String>, tokio_postgres::Error> {
+        // - Stronger than `on` is left as it is.
+        // - `read committed`: a statement that waited for another one's change sees it.
+        // - A statement that is broken off by the server while it waits for a standby would be
+        //   acknowledged; so that limit is on this side. Breaking off the wait for a lock is safe.
+        let row = self
+            .client
+            .query_one(
+                "SELECT set_config('synchronous_commit',
+                                   CASE current_setting('synchronous_commit')
+                                       WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,
+                                   false),
+                        current_setting('fsync'),
+                        current_setting('server_encoding'),
+                        set_config('search_path', 'portal', false),
+                        set_config('default_transaction_isolation', 'read committed', false),
+                        set_config('statement_timeout', '0', false),
+                        set_config('lock_timeout', '3s', false),
+                        set_config('idle_in_transaction_session_timeout', '10s', false)",
+                &[],
+            )
+            .await?;
+        let setting = |index: usize| row.try_get::<_, String>(index);
+        let wrong = match (setting(0)?.as_str(), setting(1)?.as_str(), setting(2)?.as_str()) {
+            ("on" | "remote_apply", "on", "UTF8") => return Ok(Ok(())),
+            (commit @ ("off" | "local" | "remote_write"), ..) => {
+                format!("expected synchronous_commit on, found {commit}")
+            }
+            (_, "off", _) => "expected fsync on, found off, with which a power cut loses changes \
+                              that were acknowledged"
+                .to_owned(),
+            (_, _, encoding) => format!("expected a database in UTF8, found {encoding}"),
+        };
+        Ok(Err(wrong))
+    }
+
+    /// # Errors
+    /// One clause.
+    pub(super) async fn prepare(self) -> Result<Session, String> {
+        let prepared = timeout(READY_WITHIN, Statements::prepare(&self.client)).await;
+        let statements = prepared
+            .map_err(|_| format!("no answer within {} seconds", READY_WITHIN.as_secs()))?
+            .map_err(|error| describe(&error))?;
+        Ok(Session {
+            connected: self,
+            statements,
+            in_flight: AtomicUsize::new(0),
+            is_retired: AtomicBool::new(false),
+        })
+    }
+}
+
+impl Session {
+    /// Whether statements may be sent over it.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.is_retired.load(Ordering::Relaxed) && !self.connected.client.is_closed()
+    }
+
+    /// How many statements wait for their answer here.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Sends a statement and waits for its end: the answer is complete only after the commit.
+    pub(super) async fn run(
+        &self,
+        statement: &Statement,
+        parameters: &Parameters<'_>,
+    ) -> Result<Vec<Row>, Failure> {
+        let answered = self.connected.client.query(statement, parameters);
+        match timeout(ANSWERED_WITHIN, answered).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => {
+                let failure = Failure::of(&error);
+                if failure.ends_the_session() {
+                    self.is_retired.store(true, Ordering::Relaxed);
+                }
+                Err(failure)
+            }
+            Err(_) => {
+                // What else waits here gets no answer either.
+                self.is_retired.store(true, Ordering::Relaxed);
+                self.connected.driver.abort();
+                Err(Failure::Lost(format!(
+                    "no answer of the database within {} seconds",
+                    ANSWERED_WITHIN.as_secs()
+                )))
+            }
+        }
+    }
+}
+
+/// A session, counted as in use until this is dropped.
+pub(super) struct Lease(Arc<Session>);
+
+impl Lease {
+    pub(super) fn of(session: &Arc<Session>) -> Self {
+        session.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(session))
+    }
+}
+
+impl Deref for Lease {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.0
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,242 @@
+//! Where the database is, by its URL: [`Target`].
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+
+use super::tls::MakeTls;
+use crate::error::RegistryError;
+
+/// How long one attempt to reach a host takes at most, and how long the system goes on sending
+/// what the other side doesn't acknowledge: a statement that is in doubt is not delivered minutes
+/// later.
+const UNREACHABLE_AFTER: Duration = Duration::from_secs(3);
+const UNACKNOWLEDGED_AFTER: Duration = Duration::from_secs(10);
+
+/// A peer that is gone without a word is noticed after about a minute of silence.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
+
+/// Everything that it takes to connect.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) config: tokio_postgres::Config,
+    pub(super) tls: MakeTls,
+}
+
+/// Whose certificates are good.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    Anyone,
+    System,
+    File(PathBuf),
+}
+
+impl Target {
+    /// # Errors
+    /// [`RegistryError::NotApplied`] with what is wrong; never with a part of the URL that may
+    /// hold the password.
+    pub(super) fn parse(url: &str) -> Result<Self, RegistryError> {
+        let (config, trust) = parse(url).map_err(|why| {
+            RegistryError::NotApplied(format!("the URL of the database is of no use: {why}"))
+        })?;
+        let tls = MakeTls::new(&trust).map_err(RegistryError::NotApplied)?;
+        Ok(Self { config, tls })
+    }
+}
+
+impl fmt::Display for Target {
+    /// The hosts and the name of the database.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ports = self.config.get_ports();
+        for (index, host) in self.config.get_hosts().iter().enumerate() {
+            let port = ports.get(index).or(ports.first()).copied().unwrap_or(5432);
+            let comma = if index == 0 { "" } else { "," };
+            match host {
+                Host::Tcp(host) => write!(f, "{comma}{host}:{port}")?,
+                #[cfg(unix)]
+                Host::Unix(path) => write!(f, "{comma}{}", path.display())?,
+            }
+        }
+        write!(f, "/{}", self.config.get_dbname().unwrap_or_default())
+    }
+}
+
+fn parse(url: &str) -> Result<(tokio_postgres::Config, Trust), String> {
+    const EXAMPLE: &str = "postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full";
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(format!("expected one such as {EXAMPLE}"));
+    }
+    let (base, parameters) = url.split_once('?').unwrap_or((url, ""));
+    let mut kept = Vec::new();
+    let (mut mode, mut roots) = (None, None);
+    for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+        match parameter.split_once('=') {
+            Some(("sslmode", value)) => mode = Some(value),
+            Some(("sslrootcert", value)) => roots = Some(decode(value)?),
+            // Ours, and not the driver's, whose messages quote what they don't know.
+            Some((
+                "host"
+                | "hostaddr"
+                | "port"
+                | "user"
+                | "password"
+                | "dbname"
+                | "options"
+                | "application_name"
+                | "sslnegotiation"
+                | "connect_timeout"
+                | "keepalives"
+                | "keepalives_idle"
+                | "keepalives_interval"
+                | "keepalives_retries"
+                | "tcp_user_timeout"
+                | "target_session_attrs"
+                | "load_balance_hosts",
+                _,
+            )) => kept.push(parameter),
+            Some((name, _)) => return Err(format!("it has no parameter {name:?}")),
+            None => return Err("expected parameters of the form NAME=VALUE".to_owned()),
+        }
+    }
+    let mut config: tokio_postgres::Config = format!("{base}?{}", kept.join("&"))
+        .parse()
+        .map_err(|error| super::failure::describe(&error))?;
+    let trust = match (mode, roots) {
+        (None | Some("prefer" | "require" | "disable"), Some(_)) => {
+            return Err("sslrootcert needs sslmode=verify-full".to_owned());
+        }
+        (None | Some("prefer" | "require" | "disable"), None) => Trust::Anyone,
+        (Some("verify-full"), None) => Trust::System,
+        (Some("verify-full"), Some(roots)) if roots == "system" => Trust::System,
+        (Some("verify-full"), Some(roots)) => Trust::File(roots.into()),
+        (Some(other), _) => {
+            return Err(format!(
+                "expected sslmode disable, prefer, require or verify-full, found {other:?}"
+            ));
+        }
+    };
+    let is_local = config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
+    config.ssl_mode(match mode {
+        // PostgreSQL has no TLS over the sockets of the file system.
+        _ if is_local && config.get_hostaddrs().is_empty() => SslMode::Disable,
+        Some("disable") => SslMode::Disable,
+        Some("require" | "verify-full") => SslMode::Require,
+        _ => SslMode::Prefer,
+    });
+    complete(&mut config)?;
+    Ok((config, trust))
+}
+
+/// Fills in what the URL doesn't say.
+fn complete(config: &mut tokio_postgres::Config) -> Result<(), String> {
+    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        return Err("expected a host".to_owned());
+    }
+    if config.get_user().is_none() {
+        return Err("expected a user".to_owned());
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("portal");
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(UNREACHABLE_AFTER);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(UNACKNOWLEDGED_AFTER);
+    }
+    if config.get_keepalives_interval().is_none() && config.get_keepalives_retries().is_none() {
+        config
+            .keepalives_idle(KEEPALIVE_AFTER)
+            .keepalives_interval(UNACKNOWLEDGED_AFTER)
+            .keepalives_retries(3);
+    }
+    // Of several hosts the one that can be written to.
+    if config.get_target_session_attrs() == TargetSessionAttrs::Any {
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
+    Ok(())
+}
+
+/// A value of a parameter; its bytes after `%` are hexadecimal.
+fn decode(value: &str) -> Result<String, String> {
+    let wrong = || "expected two hexadecimal digits after each % in sslrootcert".to_owned();
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
+        let (Some(high), Some(low)) = (digit(), digit()) else { return Err(wrong()) };
+        bytes.push(u8::try_from(high * 16 + low).map_err(|_| wrong())?);
+    }
+    String::from_utf8(bytes).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(parameters: &str) -> (SslMode, Trust) {
+        let (config, trust) = parse(&format!("postgres://me:hush@db/portals{parameters}")).unwrap();
+        (config.get_ssl_mode(), trust)
+    }
+
+    #[test]
+    fn sslmode_decides_on_tls_and_trust() {
+        for (parameters, expected) in [
+            ("", (SslMode::Prefer, Trust::Anyone)),
+            ("?sslmode=prefer", (SslMode::Prefer, Trust::Anyone)),
+            ("?sslmode=disable", (SslMode::Disable, Trust::Anyone)),
+            ("?sslmode=require", (SslMode::Require, Trust::Anyone)),
+            ("?sslmode=verify-full", (SslMode::Require, Trust::System)),
+            ("?sslmode=verify-full&sslrootcert=system", (SslMode::Require, Trust::System)),
+            (
+                "?sslrootcert=%2Fetc%2Fdb.pem&sslmode=verify-full&connect_timeout=1",
+                (SslMode::Require, Trust::File("/etc/db.pem".into())),
+            ),
+        ] {
+            assert_eq!(parsed(parameters), expected, "{parameters}");
+        }
+    }
+
+    #[test]
+    fn wrong_url_is_one_clause_without_password() {
+        for (url, expected) in [
+            ("host=db password=hush", "expected one such as postgres://USER"),
+            ("mysql://me:hush@db/portals", "expected one such as postgres://USER"),
+            ("postgres://db/portals", "expected a user"),
+            ("postgres://me:hush@/portals", "expected a host"),
+            ("postgres://me:hush@db:port/portals", "invalid value for option `port`"),
+            ("postgres://me:hush@db/portals?sslmode=verify-ca", "found \"verify-ca\""),
+            ("postgres://me:hush@db/portals?sslrootcert=x", "needs sslmode=verify-full"),
+            ("postgres://me:hush@db/portals?pool=3", "it has no parameter \"pool\""),
+            ("postgres://me:hush@db/portals?pool", "expected parameters of the form NAME=VALUE"),
+        ] {
+            let error = match Target::parse(url) {
+                Err(error) => error.to_string(),
+                Ok(_) => panic!("{url}"),
+            };
+            assert!(error.starts_with("the URL of the database is of no use: "), "{error}");
+            assert!(error.contains(expected), "{url}: {error}");
+            assert!(!error.contains("hush"), "{error}");
+        }
+    }
+
+    #[test]
+    fn target_shows_hosts_and_database_only() {
+        let url = "postgres://me:hush@db1,db2:6543/portals?sslmode=disable";
+        assert_eq!(Target::parse(url).unwrap().to_string(), "db1:5432,db2:6543/portals");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn unix_socket_needs_no_tls() {
+        let (config, _) =
+            parse("postgres://me@%2Frun%2Fpostgresql/portals?sslmode=require").unwrap();
+        assert_eq!(config.get_ssl_mode(), SslMode::Disable);
+    }
+}

@@ -1,0 +1,152 @@
+//! The principals of the access tokens of the current second.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::OnceCell;
+
+use crate::error::RegistryError;
+use crate::org::Principal;
+use crate::token::Hashed;
+
+/// A cache that is emptied when the second changes, so that a revocation by another process is
+/// never missed for longer; one by this process empties it at once.
+#[derive(Default)]
+pub(crate) struct Principals(Mutex<Found>);
+
+#[derive(Default)]
+struct Found {
+    second: i64,
+    /// Filled by the first query for a token; others wait for it.
+    principals: HashMap<Hashed, Arc<OnceCell<Option<Principal>>>>,
+}
+
+impl Principals {
+    /// The principal of a token, by `query` unless it is known or another call is querying it: all
+    /// requests in flight miss the cache together when the second changes.
+    ///
+    /// # Cancel safety
+    /// If the call that queries is dropped, the next one queries.
+    pub(crate) async fn find<Q>(
+        &self,
+        access_token: Hashed,
+        now: i64,
+        query: impl FnOnce() -> Q,
+    ) -> Result<Option<Principal>, RegistryError>
+    where
+        Q: Future<Output = Result<Option<Principal>, RegistryError>>,
+    {
+        let principal = {
+            let mut found = self.lock();
+            if found.second != now {
+                found.second = now;
+                found.principals.clear();
+            }
+            Arc::clone(found.principals.entry(access_token).or_default())
+        };
+        let result = principal.get_or_try_init(query).await.cloned();
+        if !matches!(result, Ok(Some(_))) {
+            // An unknown token may be granted at any moment, and there is no end of them.
+            let mut found = self.lock();
+            if found.principals.get(&access_token).is_some_and(|it| Arc::ptr_eq(it, &principal)) {
+                found.principals.remove(&access_token);
+            }
+        }
+        result
+    }
+
+    /// Queries from now on find what is true now; a query under way still answers those who wait
+    /// for it, who asked before.
+    pub(crate) fn forget(&self) {
+        self.lock().principals.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Found> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::conformance::seeded;
+    use crate::memory::MemoryRegistry;
+
+    async fn principal() -> Principal {
+        let registry = MemoryRegistry::new();
+        seeded(|| registry.clone()).await.1[0].clone()
+    }
+
+    /// Spawns a query that ends when told to.
+    fn find_slowly(
+        principals: &Arc<Principals>,
+        found: Option<Principal>,
+        queries: &Arc<AtomicUsize>,
+    ) -> (tokio::task::JoinHandle<Result<Option<Principal>, RegistryError>>, oneshot::Sender<()>)
+    {
+        let (principals, queries) = (Arc::clone(principals), Arc::clone(queries));
+        let (release, released) = oneshot::channel();
+        let query = move || async move {
+            queries.fetch_add(1, Ordering::Relaxed);
+            released.await.unwrap();
+            Ok(found)
+        };
+        let find = async move { principals.find(Hashed::of("token"), 5, query).await };
+        (tokio::spawn(find), release)
+    }
+
+    async fn find(principals: &Principals, found: Option<Principal>) -> Option<Principal> {
+        principals.find(Hashed::of("token"), 5, async || Ok(found)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn concurrent_misses_of_one_token_query_once() {
+        let (principals, queries) = (Arc::default(), Arc::default());
+        let known = Some(principal().await);
+        let (first, release) = find_slowly(&principals, known.clone(), &queries);
+        tokio::task::yield_now().await;
+        let others: Vec<_> = (0..64).map(|_| find_slowly(&principals, None, &queries)).collect();
+        tokio::task::yield_now().await;
+        release.send(()).unwrap();
+        assert_eq!(first.await.unwrap(), Ok(known.clone()));
+        for (other, _release) in others {
+            assert_eq!(other.await.unwrap(), Ok(known.clone()));
+        }
+        assert_eq!(queries.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn query_begun_before_a_revocation_is_not_kept_after_it() {
+        let (principals, queries) = (Arc::default(), Arc::default());
+        let known = Some(principal().await);
+        let (before, release) = find_slowly(&principals, known.clone(), &queries);
+        tokio::task::yield_now().await;
+        principals.forget();
+        release.send(()).unwrap();
+        assert_eq!(before.await.unwrap(), Ok(known.clone()));
+        assert_eq!(find(&principals, None).await, None);
+        assert_eq!(find(&principals, known.clone()).await, known, "an unknown token is not kept");
+        assert_eq!(find(&principals, None).await, known, "a known one is");
+        principals.find(Hashed::of("token"), 6, async || Ok(None)).await.unwrap();
+        assert_eq!(find(&principals, None).await, None, "for a second");
+    }
+
+    #[tokio::test]
+    async fn query_that_is_dropped_is_taken_over() {
+        let (principals, queries) = (Arc::default(), Arc::default());
+        let known = Some(principal().await);
+        let (dropped, _release) = find_slowly(&principals, None, &queries);
+        tokio::task::yield_now().await;
+        let (next, release) = find_slowly(&principals, known.clone(), &queries);
+        tokio::task::yield_now().await;
+        dropped.abort();
+        release.send(()).unwrap();
+        assert_eq!(next.await.unwrap(), Ok(known));
+        assert!(principals.lock().principals.len() == 1);
+    }
+}

@@ -1,0 +1,120 @@
+//! A connection that is lost leaves a change in doubt; a database that is away leaves none.
+
+use std::time::{Duration, Instant};
+
+use portal_store::{PostgresRegistry, Principal, Registry as _, RegistryError, TokenRules};
+use portal_testdb::{Cluster, Database};
+
+use super::proxy::{Loss, Proxy};
+use super::{open, seeded};
+use crate::{act, at, name, refresh, seed};
+
+/// A registry behind a proxy, and who acts.
+async fn behind_proxy(database: &Database) -> (PostgresRegistry, Proxy, Principal) {
+    let direct = seeded(database).await;
+    let proxy = Proxy::before(&database.url()).await;
+    let registry = open(&proxy.url).await;
+    (registry, proxy, act(&direct, "acme").await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn create_cut_before_or_after_commit_is_unknown() {
+    let database = Database::create();
+    let (registry, proxy, acme) = behind_proxy(&database).await;
+    for (loss, text, is_kept) in
+        [(Loss::Request, "LostRequest", false), (Loss::Answer, "LostAnswer", true)]
+    {
+        proxy.lose(loss);
+        let created = registry.create_portal(acme.org.id, acme.user.id, &name(text), at(1)).await;
+        assert!(matches!(created, Err(RegistryError::Unknown(_))), "{loss:?}: {created:?}");
+        proxy.lose(Loss::None);
+        let found = registry.portal(acme.org.id, text).await.unwrap();
+        assert_eq!(found.is_some(), is_kept, "{loss:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_changes_cut_after_commit_are_unknown() {
+    let database = Database::create();
+    let (registry, proxy, acme) = behind_proxy(&database).await;
+    let (old, new) = ("OldName", name("NewName"));
+    registry.create_portal(acme.org.id, acme.user.id, &name(old), at(1)).await.unwrap().unwrap();
+    proxy.lose(Loss::Answer);
+    let renamed = registry.rename_portal(acme.org.id, acme.user.id, old, &new, at(1)).await;
+    assert!(matches!(renamed, Err(RegistryError::Unknown(_))), "{renamed:?}");
+    proxy.lose(Loss::None);
+    assert!(registry.portal(acme.org.id, "NewName").await.unwrap().is_some());
+
+    proxy.lose(Loss::Answer);
+    let revoked = registry.revoke("acme.token", at(1)).await;
+    assert!(matches!(revoked, Err(RegistryError::Unknown(_))), "{revoked:?}");
+    proxy.lose(Loss::None);
+    let rules = TokenRules::LifetimesOnly;
+    assert!(registry.grant(&refresh("acme"), rules, at(1)).await.unwrap().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn read_whose_answer_is_lost_is_asked_again() {
+    let database = Database::create();
+    let (registry, proxy, acme) = behind_proxy(&database).await;
+    proxy.lose(Loss::Answer);
+    let registry = &registry;
+    let reads = async { registry.portals(acme.org.id).await };
+    let restore = async {
+        // The first connection is lost by then, or will be.
+        tokio::task::yield_now().await;
+        proxy.lose(Loss::None);
+    };
+    let (found, ()) = tokio::join!(reads, restore);
+    assert_eq!(found, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn create_without_answer_ends_as_unknown() {
+    let database = Database::create();
+    let (registry, proxy, acme) = behind_proxy(&database).await;
+    proxy.lose(Loss::Silence);
+    // Time runs to the next deadline once nothing else happens.
+    tokio::time::pause();
+    let started = tokio::time::Instant::now();
+    let created =
+        registry.create_portal(acme.org.id, acme.user.id, &name("SilentName"), at(1)).await;
+    assert_eq!(
+        created,
+        Err(RegistryError::Unknown("no answer of the database within 10 seconds".to_owned()))
+    );
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn call_without_database_fails_in_time_and_is_not_applied() {
+    let cluster = Cluster::start();
+    let url = cluster.url("postgres");
+    let registry = open(&url).await;
+    registry.apply_seed(&seed(), at(0)).await.unwrap();
+    let acme = act(&registry, "acme").await;
+    cluster.kill();
+    // The connection may not know it yet.
+    while !matches!(registry.portals(acme.org.id).await, Err(RegistryError::NotApplied(_))) {}
+
+    let started = Instant::now();
+    let (lost, kept) = (name("NoPortal"), name("APortal"));
+    match registry.create_portal(acme.org.id, acme.user.id, &lost, at(1)).await {
+        Err(RegistryError::NotApplied(why)) => {
+            assert!(why.starts_with("the database is away: "), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let listed = registry.portals(acme.org.id).await;
+    assert!(matches!(listed, Err(RegistryError::NotApplied(_))), "{listed:?}");
+    let seeded = registry.apply_seed(&seed(), at(0)).await;
+    assert!(matches!(seeded, Err(RegistryError::NotApplied(_))), "{seeded:?}");
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    let refused = PostgresRegistry::open(&url).await.unwrap_err().to_string();
+    assert!(refused.contains("error connecting to server"), "{refused}");
+
+    cluster.start_again();
+    assert_eq!(registry.portals(acme.org.id).await, Ok(Vec::new()));
+    let created = registry.create_portal(acme.org.id, acme.user.id, &kept, at(1)).await;
+    created.unwrap().unwrap();
+}

@@ -1,0 +1,115 @@
+//! Three processes on one database that create the same names, and are killed.
+//!
+//! A child is this binary again, told by its environment to run [`child`] alone.
+
+use std::collections::HashSet;
+use std::env;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use portal_store::{PostgresRegistry, Registry as _, RegistryError};
+use portal_testdb::Database;
+
+use super::open;
+use crate::{act, at, name, seed};
+
+const URL: &str = "PORTAL_STORE_TEST_URL";
+const ROUND: &str = "PORTAL_STORE_TEST_ROUND";
+
+const ROUNDS: usize = 4;
+const CHILDREN: usize = 3;
+/// Before a kill.
+const CREATES: usize = 100;
+
+fn spawn(url: &str, round: usize) -> Child {
+    Command::new(env::current_exe().unwrap())
+        .args(["postgres::processes::child", "--exact", "--nocapture"])
+        .env(URL, url)
+        .env(ROUND, round.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Creates portals from eight tasks at once, names that other children create too, and says each
+/// one's name after its answer.
+#[test]
+fn child() {
+    let (Ok(url), Ok(round)) = (env::var(URL), env::var(ROUND)) else { return };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let registry = PostgresRegistry::open(&url).await.unwrap();
+        registry.apply_seed(&seed(), at(0)).await.unwrap();
+        let acme = act(&registry, "acme").await;
+        let tasks: Vec<_> = (0..8)
+            .map(|task| {
+                let (registry, acme, round) = (registry.clone(), acme.clone(), round.clone());
+                tokio::spawn(async move {
+                    for number in (task..).step_by(8) {
+                        let name = name(&format!("Round{round}x{number}"));
+                        let (org, user) = (acme.org.id, acme.user.id);
+                        match registry.create_portal(org, user, &name, at(1)).await {
+                            Ok(Ok(())) => writeln!(std::io::stdout(), "created {name}").unwrap(),
+                            Ok(Err(_)) | Err(RegistryError::NotApplied(_)) => {}
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_killed_while_they_create_lose_and_double_nothing() {
+    let database = Database::create();
+    let mut answered = Vec::new();
+    for round in 0..ROUNDS {
+        let (said, names) = mpsc::channel();
+        let mut children: Vec<_> = (0..CHILDREN).map(|_| spawn(&database.url(), round)).collect();
+        let readers: Vec<_> = children
+            .iter_mut()
+            .map(|child| {
+                let (said, lines) = (said.clone(), BufReader::new(child.stdout.take().unwrap()));
+                thread::spawn(move || {
+                    for line in lines.lines() {
+                        if let Some((_, name)) = line.unwrap().split_once("created ") {
+                            said.send(name.to_owned()).unwrap();
+                        }
+                    }
+                })
+            })
+            .collect();
+        drop(said);
+        for _ in 0..CREATES {
+            answered.push(names.recv_timeout(Duration::from_secs(120)).unwrap());
+        }
+        for child in &mut children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        // What they had said before they died counts as well.
+        answered.extend(names);
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    }
+    let distinct: HashSet<_> = answered.iter().collect();
+    assert_eq!(distinct.len(), answered.len(), "a name was given twice");
+
+    let registry = open(&database.url()).await;
+    let acme = act(&registry, "acme").await;
+    let kept = registry.portals(acme.org.id).await.unwrap();
+    let kept: HashSet<_> = kept.iter().map(|portal| &portal.name).collect();
+    let lost: Vec<_> = distinct.difference(&kept).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+    // Nothing of the dead is in the way.
+    registry.apply_seed(&seed(), at(2)).await.unwrap();
+    let free = name("FreeName");
+    registry.create_portal(acme.org.id, acme.user.id, &free, at(2)).await.unwrap().unwrap();
+}

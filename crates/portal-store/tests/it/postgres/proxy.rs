@@ -1,0 +1,114 @@
+//! [`Proxy`]: between a registry and its database, to lose what a network loses.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::task::AbortHandle;
+use tokio_postgres::config::Host;
+
+/// What happens to what the registry sends next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    None,
+    /// The connection is cut before the database gets it.
+    Request,
+    /// The database gets it and answers; then the connection is cut.
+    Answer,
+    /// Nobody gets anything any more, and nobody is told.
+    Silence,
+}
+
+const LOSSES: [Loss; 4] = [Loss::None, Loss::Request, Loss::Answer, Loss::Silence];
+
+pub(crate) struct Proxy {
+    pub(crate) url: String,
+    next: Arc<AtomicU8>,
+    accepting: AbortHandle,
+}
+
+impl Proxy {
+    /// Stands before the database at `url`.
+    pub(crate) async fn before(url: &str) -> Self {
+        let config: tokio_postgres::Config = url.parse().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!(
+            "postgres://{}@{}/{}",
+            config.get_user().unwrap(),
+            listener.local_addr().unwrap(),
+            config.get_dbname().unwrap()
+        );
+        let next = Arc::new(AtomicU8::new(0));
+        let losses = Arc::clone(&next);
+        let accepting = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (losses, config) = (Arc::clone(&losses), config.clone());
+                tokio::spawn(async move {
+                    let port = config.get_ports()[0];
+                    // Either end may go at any time.
+                    let _ = match &config.get_hosts()[0] {
+                        Host::Tcp(host) => {
+                            let server = TcpStream::connect((host.as_str(), port)).await.unwrap();
+                            relay(client, server, &losses).await
+                        }
+                        Host::Unix(folder) => {
+                            let socket = folder.join(format!(".s.PGSQL.{port}"));
+                            relay(client, UnixStream::connect(socket).await.unwrap(), &losses).await
+                        }
+                    };
+                });
+            }
+        });
+        Self { url, next, accepting: accepting.abort_handle() }
+    }
+
+    /// Decides about the connections from now on.
+    pub(crate) fn lose(&self, loss: Loss) {
+        let index = LOSSES.iter().position(|it| *it == loss).unwrap();
+        self.next.store(u8::try_from(index).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn relay(
+    mut client: TcpStream,
+    mut server: impl AsyncRead + AsyncWrite + Unpin,
+    losses: &AtomicU8,
+) -> io::Result<()> {
+    let (mut sent, mut answered) = (vec![0; 8192], vec![0; 8192]);
+    loop {
+        tokio::select! {
+            length = client.read(&mut sent) => {
+                let length = length?;
+                if length == 0 {
+                    return Ok(());
+                }
+                match LOSSES[usize::from(losses.load(Ordering::SeqCst))] {
+                    Loss::None => server.write_all(&sent[..length]).await?,
+                    Loss::Request => return Ok(()),
+                    Loss::Answer => {
+                        server.write_all(&sent[..length]).await?;
+                        // The answer says that the database is done; it ends here.
+                        server.read_u8().await?;
+                        return Ok(());
+                    }
+                    Loss::Silence => std::future::pending().await,
+                }
+            }
+            length = server.read(&mut answered) => {
+                let length = length?;
+                if length == 0 {
+                    return Ok(());
+                }
+                client.write_all(&answered[..length]).await?;
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! PostgreSQL killed and restarted under load: what three registries were told is true.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use portal_store::{PostgresRegistry, Principal, Registry as _, RegistryError};
+use portal_testdb::Cluster;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::open;
+use crate::{act, at, name, seed};
+
+const KILLS: usize = 3;
+const TASKS: usize = 24;
+/// Between two kills.
+const CREATES: usize = 200;
+
+/// What a task was told, by name.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Created,
+    NotApplied,
+    Unknown,
+}
+
+/// Creates portals, each name once, until it is over.
+async fn load(
+    registry: PostgresRegistry,
+    by: Principal,
+    task: usize,
+    created: watch::Sender<usize>,
+    is_over: Arc<AtomicBool>,
+) -> Vec<(String, Told)> {
+    let mut told = Vec::new();
+    for number in 0.. {
+        if is_over.load(Ordering::SeqCst) {
+            break;
+        }
+        let text = format!("Task{task}x{number}");
+        let result = registry.create_portal(by.org.id, by.user.id, &name(&text), at(1)).await;
+        let outcome = match result {
+            Ok(result) => {
+                result.unwrap();
+                created.send_modify(|created| *created += 1);
+                Told::Created
+            }
+            Err(RegistryError::NotApplied(_)) => Told::NotApplied,
+            Err(RegistryError::Unknown(_)) => Told::Unknown,
+            Err(other) => panic!("{other}"),
+        };
+        told.push((text, outcome));
+    }
+    told
+}
+
+/// Waits until so many creates more were acknowledged.
+async fn until(created: &watch::Sender<usize>, more: usize) {
+    let mut created = created.subscribe();
+    let wanted = *created.borrow_and_update() + more;
+    let reached = created.wait_for(|created| *created >= wanted);
+    let reached = timeout(Duration::from_secs(120), reached).await;
+    reached.expect("the load goes on after a restart").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn database_killed_under_load_keeps_what_was_acknowledged() {
+    let cluster = Cluster::start();
+    let url = cluster.url("postgres");
+    let registries = [open(&url).await, open(&url).await, open(&url).await];
+    registries[0].apply_seed(&seed(), at(0)).await.unwrap();
+    let acme = act(&registries[0], "acme").await;
+    let created = watch::Sender::new(0);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|task| {
+            let registry = registries[task % 3].clone();
+            tokio::spawn(load(registry, acme.clone(), task, created.clone(), Arc::clone(&is_over)))
+        })
+        .collect();
+    let cluster = Arc::new(cluster);
+    for _ in 0..KILLS {
+        until(&created, CREATES).await;
+        let cluster = Arc::clone(&cluster);
+        tokio::task::spawn_blocking(move || {
+            cluster.kill();
+            cluster.start_again();
+        })
+        .await
+        .unwrap();
+    }
+    until(&created, CREATES).await;
+    is_over.store(true, Ordering::SeqCst);
+    let mut told = Vec::new();
+    for task in tasks {
+        told.extend(task.await.unwrap());
+    }
+
+    let mut kept: HashMap<String, usize> = HashMap::new();
+    for portal in registries[1].portals(acme.org.id).await.unwrap() {
+        *kept.entry(portal.name).or_default() += 1;
+    }
+    let unknown = told.iter().filter(|(_, told)| *told == Told::Unknown).count();
+    for (name, told) in &told {
+        match (told, kept.remove(name)) {
+            (Told::Created, Some(1))
+            | (Told::NotApplied, None)
+            | (Told::Unknown, None | Some(1)) => {}
+            (told, kept) => panic!("{name}: told {told:?}, kept {kept:?}"),
+        }
+    }
+    assert_eq!(kept, HashMap::new(), "nobody asked for these");
+    assert!(unknown > 0, "no kill hit a create");
+}
