@@ -1,10 +1,10 @@
-//! Many portals from one file: one in each of many orgs.
+//! One portal in each of many orgs: CSV in, journal out.
 
-pub(crate) mod board;
+pub(crate) mod csv;
 pub(crate) mod doubt;
 pub(crate) mod file;
+pub(crate) mod in_flight;
 pub(crate) mod journal;
 pub(crate) mod plan;
 pub(crate) mod result;
 pub(crate) mod run;
-pub(crate) mod sheet;

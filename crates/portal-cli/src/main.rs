@@ -1,46 +1,41 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Rooms
+//!
+//! Each imports from those below it only, and no two modules import each other.
+//!
+//! | room | what |
+//! |---|---|
+//! | `cli` | the top level of the command line, and which command runs |
+//! | `commands` | one file per command: its arguments and its `run` |
+//! | `batch` | one portal in each of many orgs: CSV in, journal out |
+//! | `safe` | the intent log, the lock of an org, and recovery around one create or rename |
+//! | `org` | which org, with which credentials, over which client; profiles, the local server |
+//! | `terminal` | the only room that writes to stdout and stderr or reads a reply |
+//! | `report` | what outcomes and errors say: data and words, no I/O |
+//! | `sys` | directories, signals, lines with checksums |
 
-mod activity;
-mod args;
 mod batch;
-mod call_error;
-mod checked_line;
-mod command;
-mod data_folder;
-mod default_org;
-mod exit;
-mod failure;
-mod folders;
-mod identity;
-mod intent_log;
-mod invalid_name;
-mod late;
-mod local;
-mod log;
-mod permission;
-mod policy_args;
-mod printer;
-mod profile;
-mod prompt;
-mod recovery;
+mod cli;
+mod commands;
+mod org;
 mod report;
-mod safe_create;
-mod signal;
-mod target;
-mod usage;
-mod wrap;
+mod safe;
+mod sys;
+mod terminal;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::Cli;
-use crate::printer::Printer;
+use crate::cli::{Cli, print_usage};
+use crate::terminal::log;
+use crate::terminal::printer::Printer;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(usage) => return ExitCode::from(usage::print(&usage) as u8),
+        Err(usage) => return ExitCode::from(print_usage(&usage) as u8),
     };
     let printer = Printer::new(cli.output);
     log::start(&printer);

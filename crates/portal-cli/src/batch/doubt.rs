@@ -13,12 +13,12 @@ use tokio::sync::watch;
 
 use super::journal::{self, InDoubt};
 use super::plan::Row;
-use crate::exit::ExitClass;
-use crate::failure::{ErrorReport, Failure};
-use crate::intent_log::{BatchRow, Entry, Found, IntentLog, State, Taken, Whose};
-use crate::recovery::{self, Recovered};
-use crate::safe_create::Finished;
-use crate::target::Place;
+use crate::org::place::Place;
+use crate::report::exit::ExitClass;
+use crate::report::failure::{ErrorReport, Failure};
+use crate::safe::create::Finished;
+use crate::safe::intent_log::{BatchRow, Entry, Found, IntentLog, State, Taken, Whose};
+use crate::safe::recovery::{self, Recovered};
 
 /// The result of [`adopt`].
 pub(crate) enum Adopted {

@@ -5,13 +5,13 @@ use std::path::Path;
 use portal_model::ApiVersion;
 use serde_json::json;
 
+use super::csv::{self, Problem};
 use super::plan::{self, Row};
-use super::sheet::{self, Problem};
-use crate::exit::ExitClass;
-use crate::failure::{ErrorReport, Failure};
-use crate::identity::Identity;
-use crate::printer::Printer;
-use crate::profile::Profiles;
+use crate::org::identity::Identity;
+use crate::org::profile::Profiles;
+use crate::report::exit::ExitClass;
+use crate::report::failure::{ErrorReport, Failure};
+use crate::terminal::printer::Printer;
 
 /// The rows of a file in which nothing is wrong.
 pub(crate) fn read(
@@ -22,7 +22,7 @@ pub(crate) fn read(
 ) -> Result<Vec<Row>, Failure> {
     let bytes = std::fs::read(path)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    let (entries, mut problems) = sheet::read(&bytes);
+    let (entries, mut problems) = csv::read(&bytes);
     let checked = plan::check(&entries, allow_another);
     problems.extend(plan::check_profiles(&entries, |name| profiles.entries().contains_key(name)));
     if !allow_another {

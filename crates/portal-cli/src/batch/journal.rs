@@ -22,8 +22,8 @@ use self::line::{Event, FORMAT, Header, Line};
 pub(crate) use self::writer::{About, Writer};
 use super::plan::{Row, fingerprint};
 use super::result::{RowResult, Verdict};
-use crate::checked_line::{decode, encode};
-use crate::identity::Identity;
+use crate::org::identity::Identity;
+use crate::sys::checked_line::{decode, encode};
 
 /// The state of a row by its journal.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use portal_model::PortalName;
 use sha2::{Digest as _, Sha256};
 
-use super::sheet::{Entry, Problem};
-use crate::identity::Identity;
+use super::csv::{Entry, Problem};
+use crate::org::identity::Identity;
 
 /// One portal to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,10 +141,10 @@ pub(crate) fn fingerprint(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::sheet;
+    use crate::batch::csv;
 
     fn entries(file: &str) -> Vec<Entry> {
-        let (entries, problems) = sheet::read(file.as_bytes());
+        let (entries, problems) = csv::read(file.as_bytes());
         assert_eq!(problems, []);
         entries
     }
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn two_profiles_of_one_org_are_one_org() {
-        use crate::identity::tests::{of_token, org};
+        use crate::org::identity::tests::{of_token, org};
 
         let entries = entries("profile,name\na,NameOne\nb,NameTwo\nc,NameThree\nd,NameFour\n");
         let identity = |profile: &str| match profile {

@@ -7,9 +7,10 @@ use portal_model::outcome::OutcomeKind;
 use serde::{Deserialize, Serialize};
 
 use super::plan::Row;
-use crate::exit::ExitClass;
-use crate::failure::{ErrorReport, Failure};
-use crate::report::{Asked, Report};
+use crate::report::asked::Asked;
+use crate::report::exit::ExitClass;
+use crate::report::failure::{ErrorReport, Failure};
+use crate::report::outcome::Report;
 
 /// How a row ended, as a journal keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

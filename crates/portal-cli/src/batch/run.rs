@@ -11,19 +11,20 @@ use portal_model::flow::Intent;
 use portal_model::outcome::NotDone;
 use tokio::sync::{OnceCell, watch};
 
-use super::board::Board;
 use super::doubt::{self, Adopted};
+use super::in_flight::InFlight;
 use super::journal::{About, InDoubt, Writer};
 use super::plan::Row;
 use super::result::RowResult;
-use crate::failure::Failure;
-use crate::identity::Identity;
-use crate::intent_log::{BatchRow, IntentLog, Whose};
-use crate::printer::Printer;
-use crate::recovery::verified_after;
-use crate::safe_create::{Finished, SafeCreate};
-use crate::signal::raised;
-use crate::target::Target;
+use crate::org::identity::Identity;
+use crate::org::target::Target;
+use crate::report::failure::Failure;
+use crate::safe::create::{Finished, SafeCreate};
+use crate::safe::intent_log::{BatchRow, IntentLog, Whose};
+use crate::safe::recovery::verified_after;
+use crate::safe::unidentified::unidentified;
+use crate::sys::signal::raised;
+use crate::terminal::printer::Printer;
 
 /// How many profiles are at work at once.
 const AT_ONCE: usize = 16;
@@ -34,7 +35,7 @@ pub(crate) struct Org {
     pub(crate) target: Target,
     pub(crate) client: Client,
     /// Asked for by the first of its rows.
-    pub(crate) identity: OnceCell<Identity>,
+    pub(crate) identity: OnceCell<Result<Identity, Failure>>,
 }
 
 /// What is to be done for one row.
@@ -67,7 +68,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) stop_now: watch::Receiver<bool>,
     /// Whether rows in doubt are recovered even if the identity of their org differs now.
     pub(crate) same_org: bool,
-    pub(crate) board: &'a Board,
+    pub(crate) in_flight: &'a InFlight,
     pub(crate) printer: &'a Printer,
 }
 
@@ -126,7 +127,8 @@ impl Batch<'_> {
             }
             Err(failure) => (RowResult::withheld(failure, row, in_doubt.is_some()), None),
         };
-        let about = about(index, row, org.identity.get());
+        let identity = org.identity.get().and_then(|identity| identity.as_ref().ok());
+        let about = about(index, row, identity);
         let written = self.journal.result(about, result.clone()).await;
         // In this order: what the journal does not have is reported by the next run.
         if written.is_ok()
@@ -148,19 +150,23 @@ impl Batch<'_> {
         let mut stop = self.stop_now.clone();
         let known;
         let asked = org.identity.get_or_init(|| org.target.identify(&org.client));
-        let identity = tokio::select! {
-            identity = asked => identity,
+        let identified = tokio::select! {
+            identified = asked => identified.as_ref(),
             // An earlier attempt may be in doubt: that is looked up, and nothing is sent.
             () = raised(&mut stop) => {
                 known = org.target.declared_identity();
-                &known
+                Ok(&known)
             }
+        };
+        let identity = match identified {
+            Ok(identity) => identity,
+            Err(failure) => return Err(self.unidentified(row, org, failure.clone()).await),
         };
         let mut shown = None;
         let mut show = |activity| {
-            // The one before leaves the board first: both have the row's place.
+            // The one before is dropped first: both have the row's place.
             drop(shown.take());
-            shown = Some(self.board.show(index, &row.profile, activity));
+            shown = Some(self.in_flight.show(index, &row.profile, activity));
         };
         if let Some(in_doubt) = in_doubt.filter(|_| !*stop.borrow()) {
             let whose = Whose {
@@ -189,6 +195,13 @@ impl Batch<'_> {
         let journal = self.journal.clone();
         let sink = JournalSink { journal, about: about(index, row, Some(identity)) };
         create.run(row.name.clone(), row.fallbacks.clone(), sink, stop, show).await
+    }
+
+    async fn unidentified(&self, row: &Row, org: &Org, failure: Failure) -> Failure {
+        let names: Vec<_> =
+            std::iter::once(&row.name).chain(&row.fallbacks).map(ToString::to_string).collect();
+        let (known, place) = (org.target.declared_identity(), &org.target.place);
+        unidentified(self.log, &known, place, &names, "created", failure).await
     }
 
     fn batch_row(&self, index: usize) -> BatchRow {

@@ -9,9 +9,9 @@ use portal_model::outcome::{AuthFailure, Doubt, NotDone, Owner, Unverified};
 use portal_model::{ApiError, ErrorCode, Outcome, PortalName, RenameOutcome};
 use serde_json::json;
 
-use crate::failure::ErrorReport;
-use crate::permission;
-use crate::report::Asked;
+use crate::report::asked::Asked;
+use crate::report::failure::ErrorReport;
+use crate::report::permission;
 
 const LIST: &str = "run `portal list` to see the org's portals";
 const READ: &str = "ZohoCRM.settings.clientportal.READ";

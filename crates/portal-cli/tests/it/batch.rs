@@ -1,4 +1,4 @@
-//! `create --from`: what a batch does, prints, and does not do again.
+//! `portal batch`: what a batch does, prints, and does not do again.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::orgs::{self, Org, Orgs};
 use crate::support::{Home, Ran, Served, golden, until};
 
-const CREATE: [&str; 3] = ["create", "--from", "portals.csv"];
+const CREATE: [&str; 2] = ["batch", "portals.csv"];
 
 /// A row for each org, its name made from that of the org.
 fn csv(orgs: &[Org]) -> String {
@@ -97,7 +97,7 @@ fn journal_of_another_file_is_refused() {
     assert_eq!(orgs.run(&CREATE).status, 0);
     orgs.write("others.csv", csv(&orgs.seeded[..1]));
     let journal = ["--journal", "portals.journal.jsonl"];
-    let ran = orgs.run(&[&["create", "--from", "others.csv"], &journal[..]].concat());
+    let ran = orgs.run(&[&["batch", "others.csv"], &journal[..]].concat());
     assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
     golden("batch-other-journal", &ran.stderr);
     orgs.write("portals.csv", csv(&orgs.seeded[..1]));
@@ -259,7 +259,7 @@ fn second_ctrl_c_leaves_rows_in_doubt() {
 fn full_disk_under_journal_stops_before_next_attempt() {
     let orgs = start(40, &[]);
     let script = format!(
-        "trap '' XFSZ; ulimit -f 2; exec {} create --from portals.csv --output json",
+        "trap '' XFSZ; ulimit -f 2; exec {} batch portals.csv --output json",
         env!("CARGO_BIN_EXE_portal")
     );
     let mut shell = std::process::Command::new("sh");

@@ -45,7 +45,7 @@ async fn portals(server: &LocalServer, orgs: &[Org]) -> Vec<usize> {
 }
 
 fn create(home: &Home) -> std::process::Command {
-    home.command(&["create", "--from", "portals.csv", "--processing-time", "50ms"])
+    home.command(&["batch", "portals.csv", "--processing-time", "50ms"])
 }
 
 /// Runs the batch, and kills it once so many rows are over.

@@ -206,7 +206,7 @@ fn recovery_in_another_org_is_refused_and_keeps_the_intent() {
     });
     let recover = [&JSON[..], &["recover", NAME]].concat();
     let ran = Ran::from(run(&beta, &recover).output().unwrap());
-    assert_eq!((ran.status, home.unfinished().len()), (2, 1), "{ran:?}");
+    assert_eq!((ran.status, home.unfinished().len()), (5, 1), "{ran:?}");
     assert!(ran.stderr.contains("was begun in"), "{ran:?}");
     // The same wish does not go to the other org either.
     let ran = Ran::from(run(&beta, &[&JSON[..], &["create", NAME]].concat()).output().unwrap());

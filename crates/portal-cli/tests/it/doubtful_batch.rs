@@ -9,7 +9,7 @@ use crate::gateway::Gateway;
 use crate::orgs::{Org, Orgs};
 use crate::support::{Home, Ran, until};
 
-const CREATE: [&str; 5] = ["create", "--from", "portals.csv", "--output", "json"];
+const CREATE: [&str; 4] = ["batch", "portals.csv", "--output", "json"];
 const JOURNAL: &str = "portals.journal.jsonl";
 /// Every create takes effect, and nobody gets a response to it.
 const LOST: [&str; 2] = ["--fault", "POST committed:delay=60s"];
@@ -42,15 +42,6 @@ fn in_doubt() -> Orgs {
     orgs.write("portals.csv", "profile,name\nacme,FirstName\n");
     kill_in_doubt(&orgs, "acme");
     orgs
-}
-
-/// Leads the API calls of the first profile through the gateway.
-fn lead_through(gateway: &Gateway, orgs: &Orgs) {
-    let config = orgs.config().join("config.toml");
-    let text = fs::read_to_string(&config).unwrap();
-    let api = |url| format!("api_domain = \"{url}\"");
-    let text = text.replacen(&api(orgs.served.url()), &api(gateway.url()), 1);
-    fs::write(&config, text).unwrap();
 }
 
 /// Gives the profile a new refresh token of the first org.
@@ -236,13 +227,13 @@ fn same_org_flag_recovers_row_of_new_credential() {
         let gateway = Gateway::start(&orgs.served);
         gateway.open();
         gateway.hide_org();
-        lead_through(&gateway, &orgs);
+        gateway.lead(&orgs);
         kill_in_doubt(&orgs, "acme");
         if forgets {
             forget(&orgs.home);
         }
         log_in_again(&orgs, "acme");
-        lead_through(&gateway, &orgs);
+        gateway.lead(&orgs);
         let ran = orgs.run(&CREATE);
         assert_eq!((ran.status, &row(&ran)["outcome"]), (5, &json!("unknown")), "{ran:?}");
         let hint = row(&ran)["error"]["hint"].as_str().unwrap().to_owned();
@@ -299,7 +290,7 @@ fn existing_fallback_is_not_called_taken() {
     for csv in ["FirstName,SecondName", "secondname,ThirdName"] {
         orgs.write("portals.csv", format!("profile,name,fallback\nacme,{csv}\n"));
         let journal = format!("{csv}.jsonl");
-        let ran = orgs.run(&["create", "--from", "portals.csv", "--journal", &journal]);
+        let ran = orgs.run(&["batch", "portals.csv", "--journal", &journal]);
         let table = "Already existing: 1\n  acme  SecondName\n\
                      Pass --ensure to count an existing portal as success.\n";
         assert_eq!((ran.status, ran.stdout.as_str()), (4, table), "{ran:?}");
@@ -311,7 +302,7 @@ fn list_that_fails_is_not_called_forbidden() {
     let orgs = Orgs::start(vec![Org::new("acme"), Org::new("rival")], &[]);
     assert_eq!(orgs.run(&["create", "TakenName", "--profile", "rival"]).status, 0);
     let gateway = Gateway::start(&orgs.served);
-    lead_through(&gateway, &orgs);
+    gateway.lead(&orgs);
     let short = ["--timeout", "1s", "--deadline", "5s"];
     let create = ["--output", "json", "create", "TakenName", "--profile", "acme"];
     let mut command = orgs.home.command(&[&create[..], &short].concat());

@@ -1,9 +1,11 @@
 //! A gateway before the API that keeps a create back, and passes it on even if the client is gone.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 
+use crate::orgs::Orgs;
 use crate::support::{Home, Ran, Served, until};
 
 /// What it has seen and may do.
@@ -19,10 +21,9 @@ struct State {
     is_open: bool,
     answers: Answers,
     first_list: Option<Vec<u8>>,
-    /// Whether the org's id is hidden.
-    hides_org: bool,
-    /// Set if requests for the org's id are kept back; then whether there was one.
-    hung_org: Option<bool>,
+    org: OrgRequests,
+    /// Whether a request for the org's id was kept back.
+    kept_org_back: bool,
     /// Opens by itself once so many lists were passed on.
     opens_after: Option<usize>,
 }
@@ -36,6 +37,19 @@ enum Answers {
     Broken,
     /// Each with the first one.
     Stale,
+}
+
+/// What happens to requests for the org's id.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum OrgRequests {
+    #[default]
+    Pass,
+    /// Answered as for a token without that scope.
+    Hidden,
+    /// Kept back until the gateway is opened.
+    Hang,
+    /// Answered with a failure of the gateway.
+    Fail,
 }
 
 /// Listens until the process ends.
@@ -82,17 +96,36 @@ impl Gateway {
 
     /// Keeps back requests for the org's id.
     pub(crate) fn hang_org(&self) {
-        self.state.0.lock().unwrap().hung_org = Some(false);
+        self.state.0.lock().unwrap().org = OrgRequests::Hang;
     }
 
     /// Whether such a request was kept back.
     pub(crate) fn asked_for_org(&self) -> bool {
-        self.state.0.lock().unwrap().hung_org == Some(true)
+        self.state.0.lock().unwrap().kept_org_back
     }
 
     /// Hides the org's id from now on, as from a token without that scope.
     pub(crate) fn hide_org(&self) {
-        self.state.0.lock().unwrap().hides_org = true;
+        self.state.0.lock().unwrap().org = OrgRequests::Hidden;
+    }
+
+    /// Fails every request for the org's id from now on.
+    pub(crate) fn fail_org(&self) {
+        self.state.0.lock().unwrap().org = OrgRequests::Fail;
+    }
+
+    /// Passes requests for the org's id on again.
+    pub(crate) fn pass_org(&self) {
+        self.state.0.lock().unwrap().org = OrgRequests::Pass;
+    }
+
+    /// Leads the API calls of the first profile through this gateway.
+    pub(crate) fn lead(&self, orgs: &Orgs) {
+        let config = orgs.config().join("config.toml");
+        let text = fs::read_to_string(&config).unwrap();
+        let api = |url| format!("api_domain = \"{url}\"");
+        let text = text.replacen(&api(orgs.served.url()), &api(self.url()), 1);
+        fs::write(&config, text).unwrap();
     }
 
     /// How many creates arrived.
@@ -151,18 +184,11 @@ fn pass_on(mut client: TcpStream, upstream: &str, shared: &(Mutex<State>, Condva
         return;
     }
     if head.contains("/org HTTP/") {
-        let mut state = shared.0.lock().unwrap();
-        if let Some(asked) = &mut state.hung_org {
-            *asked = true;
-            drop(shared.1.wait_while(state, |state| !state.is_open).unwrap());
+        let org = shared.0.lock().unwrap().org;
+        if let Some(response) = org_response(org, shared) {
+            let _ = client.write_all(response.as_bytes());
+            return;
         }
-    }
-    if head.contains("/org HTTP/") && shared.0.lock().unwrap().hides_org {
-        let response = "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-type: \
-            application/json\r\ncontent-length: 75\r\n\r\n\
-            {\"code\":\"INVALID_URL_PATTERN\",\"details\":{},\"message\":\"no\",\"status\":\"error\"}";
-        let _ = client.write_all(response.as_bytes());
-        return;
     }
     let mut server = TcpStream::connect(upstream).unwrap();
     // Without keep-alive the response ends with the connection.
@@ -185,6 +211,27 @@ fn pass_on(mut client: TcpStream, upstream: &str, shared: &(Mutex<State>, Condva
     }
     // The client may be gone.
     let _ = client.write_all(&response);
+}
+
+/// The gateway's own response to a request for the org's id.
+fn org_response(org: OrgRequests, shared: &(Mutex<State>, Condvar)) -> Option<&'static str> {
+    match org {
+        OrgRequests::Pass => None,
+        OrgRequests::Hang => {
+            let mut state = shared.0.lock().unwrap();
+            state.kept_org_back = true;
+            drop(shared.1.wait_while(state, |state| !state.is_open).unwrap());
+            None
+        }
+        OrgRequests::Fail => {
+            Some("HTTP/1.1 502 Bad Gateway\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        }
+        OrgRequests::Hidden => Some(
+            "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-type: \
+            application/json\r\ncontent-length: 75\r\n\r\n\
+            {\"code\":\"INVALID_URL_PATTERN\",\"details\":{},\"message\":\"no\",\"status\":\"error\"}",
+        ),
+    }
 }
 
 /// The head with its empty line, and the body.

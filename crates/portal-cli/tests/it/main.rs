@@ -25,3 +25,4 @@ mod profiles;
 mod rename;
 mod serve;
 mod support;
+mod unidentified;

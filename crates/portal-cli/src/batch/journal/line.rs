@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::plan::Row;
 use crate::batch::result::RowResult;
-use crate::identity::Identity;
+use crate::org::identity::Identity;
 
 /// The version of the format that is written. Version 1 had no checksums, and named neither org nor
 /// portal beside the event; it is read, and continued with lines of this version.

@@ -3,7 +3,7 @@ use portal_model::flow::CreateIntent;
 use tempfile::TempDir;
 
 use super::*;
-use crate::identity::tests::of_token;
+use crate::org::identity::tests::of_token;
 
 struct Fixture {
     directory: TempDir,

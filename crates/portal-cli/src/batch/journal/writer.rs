@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 
 use super::line::{Event, Line};
 use crate::batch::result::RowResult;
-use crate::checked_line::encode;
-use crate::identity::Identity;
+use crate::org::identity::Identity;
+use crate::sys::checked_line::encode;
 
 /// Appends to a journal. Every call waits until its line is on the disk; what arrives during a
 /// flush shares the next one.

@@ -1,0 +1,87 @@
+//! The rows in flight and what each is doing: [`InFlight`].
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use portal_model::flow::Activity;
+use tokio::sync::watch;
+
+/// The rows in flight.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight(Mutex<BTreeMap<usize, Waiting>>);
+
+#[derive(Debug)]
+struct Waiting {
+    profile: String,
+    since: Instant,
+    activity: watch::Receiver<Activity>,
+}
+
+/// The row that has been in flight for the longest time.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Slowest {
+    pub(crate) profile: String,
+    pub(crate) activity: Activity,
+}
+
+impl InFlight {
+    /// Shows a row until the return value is dropped.
+    pub(crate) fn show(
+        &self,
+        row: usize,
+        profile: &str,
+        activity: watch::Receiver<Activity>,
+    ) -> Shown<'_> {
+        let waiting = Waiting { profile: profile.to_owned(), since: Instant::now(), activity };
+        self.lock().insert(row, waiting);
+        Shown { in_flight: self, row }
+    }
+
+    /// How many rows are in flight.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub(crate) fn slowest(&self) -> Option<Slowest> {
+        let in_flight = self.lock();
+        let slowest = in_flight.values().min_by_key(|waiting| waiting.since)?;
+        let activity = slowest.activity.borrow().clone();
+        Some(Slowest { profile: slowest.profile.clone(), activity })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A row is in flight until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Shown<'a> {
+    in_flight: &'a InFlight,
+    row: usize,
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        self.in_flight.lock().remove(&self.row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slowest_row_is_in_flight_for_longest_time() {
+        let in_flight = InFlight::default();
+        let (_sender, activity) = watch::channel(Activity::ListingFirst);
+        assert_eq!(in_flight.slowest(), None);
+        let first = in_flight.show(7, "acme", activity.clone());
+        let _second = in_flight.show(3, "beta", activity);
+        assert_eq!(in_flight.len(), 2);
+        assert_eq!(in_flight.slowest().unwrap().profile, "acme");
+        drop(first);
+        assert_eq!(in_flight.slowest().unwrap().profile, "beta");
+    }
+}

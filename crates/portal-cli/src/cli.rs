@@ -1,0 +1,139 @@
+//! The top level of the command line, and which code runs a command. The arguments of a command
+//! are beside its code, in [`crate::commands`].
+
+mod usage;
+
+use std::future::Future;
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, Parser, Subcommand};
+use tokio::runtime::Builder;
+
+pub(crate) use self::usage::print as print_usage;
+use crate::commands::{
+    backup, batch, check, create, doctor, explain, generate, get, list, login, logout, profiles,
+    recover, rename, serve,
+};
+use crate::report::exit::ExitClass;
+use crate::report::failure::Failure;
+use crate::terminal::printer::{Output, Printer};
+
+/// The top level of `portal --help`: it fits a screen, with the most common tasks first.
+const HELP: &str = "\
+{about}
+
+  portal create --local MyPortal          rehearse on this machine, no account
+  portal create --profile acme MyPortal   create it in the org of a profile
+
+Usage: {usage}
+Commands:
+{subcommands}
+
+Options: --output text|json, --version, --help (also for each command)
+";
+
+/// Create Zoho CRM customer portals safely. A portal can never be deleted.
+#[derive(Debug, Parser)]
+#[command(
+    name = "portal",
+    version,
+    help_template = HELP,
+    override_usage = "portal COMMAND …",
+    disable_help_subcommand = true,
+    max_term_width = 80,
+    subcommand_help_heading = "Commands"
+)]
+pub(crate) struct Cli {
+    /// Print results as text, or as one JSON object per line
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        display_order = 99
+    )]
+    pub(crate) output: Output,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Create(Box<create::Args>),
+    Batch(Box<batch::Args>),
+    Recover(recover::Args),
+    Check(check::Args),
+    List(list::Args),
+    Get(get::Args),
+    Rename(rename::Args),
+    Login(login::Args),
+    Logout(logout::Args),
+    Profiles(profiles::Args),
+    Doctor(doctor::Args),
+    Explain(explain::Args),
+    Serve(serve::Args),
+    // Not in the list, which fills a screen; the help of `serve` names it.
+    #[command(hide = true)]
+    Backup(backup::Args),
+    Completions(generate::CompletionsArgs),
+    Man(generate::ManArgs),
+}
+
+impl Command {
+    pub(crate) fn run(self, printer: &Printer) -> Result<ExitClass, Failure> {
+        match self {
+            Self::Create(args) => alone(create::run(&args, printer)),
+            Self::Batch(args) => alone(batch::run(&args, printer)),
+            Self::Recover(args) => alone(recover::run(&args, printer)),
+            Self::Check(args) => check::run(&args, printer),
+            Self::List(args) => alone(list::run(&args, printer)),
+            Self::Get(args) => alone(get::run(&args, printer)),
+            Self::Rename(args) => alone(rename::run(&args, printer)),
+            Self::Login(args) => alone(login::run(&args, printer)),
+            Self::Logout(args) => alone(logout::run(&args, printer)),
+            Self::Doctor(args) => alone(doctor::run(&args, printer)),
+            Self::Profiles(_) => profiles::run(printer),
+            Self::Explain(args) => explain::run(&args, printer),
+            Self::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(&args, printer)),
+            Self::Backup(args) => backup::run(&args, printer),
+            Self::Completions(args) => generate::completions(&args, &mut Cli::command(), printer),
+            Self::Man(args) => generate::man(&args, Cli::command(), printer),
+        }
+    }
+}
+
+/// Runs a command that does one thing at a time: without worker threads it starts sooner.
+fn alone<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    block_on(Builder::new_current_thread(), command)
+}
+
+fn block_on<T>(
+    mut runtime: Builder,
+    command: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    runtime.enable_all().build().context("cannot start the runtime")?.block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_line_definition_is_valid() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn secrets_are_never_arguments() {
+        fn flags(command: &clap::Command) -> Vec<String> {
+            let own = command.get_arguments().map(|argument| argument.get_id().to_string());
+            own.chain(command.get_subcommands().flat_map(flags)).collect()
+        }
+        for flag in flags(&Cli::command()) {
+            assert!(!flag.contains("secret") && !flag.contains("access_token"), "{flag}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The commands, one per file: its arguments and its `run`.
+
+pub(crate) mod backup;
+pub(crate) mod batch;
+pub(crate) mod check;
+pub(crate) mod create;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod generate;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod login;
+pub(crate) mod logout;
+mod policy_args;
+pub(crate) mod profiles;
+pub(crate) mod recover;
+pub(crate) mod rename;
+pub(crate) mod serve;

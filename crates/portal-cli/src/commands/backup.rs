@@ -1,0 +1,41 @@
+//! `portal backup FILE`: a copy of the data directory of a server, which may be running.
+
+use std::path::{Path, PathBuf};
+
+use portal_store::sqlite;
+use serde::Serialize;
+
+use crate::report::exit::ExitClass;
+use crate::report::failure::Failure;
+use crate::terminal::printer::Printer;
+
+/// Copy the data of a server, running or not, to a new file
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The copy is consistent and has every portal that was acknowledged before. To restore it, copy it \
+to the file `registry.sqlite` of a new directory, and serve that with `--data`.
+
+Example:
+  portal backup --data ./portals portals-2026-11-25.sqlite")]
+pub(crate) struct Args {
+    /// The data directory, as `portal serve --data` has it
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The file to create
+    file: PathBuf,
+}
+
+#[derive(Serialize)]
+struct BackedUp<'a> {
+    event: &'static str,
+    file: &'a Path,
+}
+
+pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    sqlite::backup(&args.data, &args.file)?;
+    printer.result(
+        format_args!("Backed up {} to {}", args.data.display(), args.file.display()),
+        &BackedUp { event: "backed_up", file: &args.file },
+    );
+    Ok(ExitClass::Success)
+}

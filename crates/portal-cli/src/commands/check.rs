@@ -1,0 +1,99 @@
+//! `portal check NAME…`: the name rules, and `--from FILE`: all of a batch that can be checked
+//! without sending anything.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::batch::file;
+use crate::org::profile::Profiles;
+use crate::report::exit::ExitClass;
+use crate::report::failure::{ErrorReport, Failure};
+use crate::report::invalid_name;
+use crate::sys::directories;
+use crate::terminal::name_argument;
+use crate::terminal::printer::Printer;
+
+/// Check names against the rules; nothing is sent
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A name is 6 to 30 of the letters A-Z, a-z and the digits 0-9. Whether it is free only a create \
+tells: names are unique over all of Zoho.
+
+Example:
+  portal check PortalsAPItest100 AcmeCustomers")]
+pub(crate) struct Args {
+    /// The names
+    #[arg(required_unless_present = "from", value_name = "NAME")]
+    names: Vec<String>,
+    /// Find everything that `portal batch FILE` would refuse to begin with
+    #[arg(long, value_name = "FILE", conflicts_with = "names")]
+    from: Option<PathBuf>,
+    /// Let a file have several portals for one profile
+    #[arg(long, requires = "from")]
+    allow_another: bool,
+}
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<&'a str>,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorReport>,
+}
+
+pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    if let Some(path) = &args.from {
+        return check_file(path, args.allow_another, printer);
+    }
+    let mut seen = HashMap::new();
+    let mut all_valid = true;
+    for name in &args.names {
+        let error = match name_argument::parse(name, printer) {
+            Err(invalid) => Some(invalid_name::report(&invalid)),
+            Ok(_) => seen.insert(name.to_ascii_lowercase(), name).map(|first| {
+                let error = ErrorReport::new("duplicate_name", duplicate(name, first));
+                printer.error(&error);
+                error
+            }),
+        };
+        match error {
+            None => printer.result(
+                format_args!("{name} is possible"),
+                &Checked { name, profile: None, outcome: "valid", error: None },
+            ),
+            Some(error) => {
+                all_valid = false;
+                let (profile, error) = (None, Some(error));
+                printer.json(&Checked { name, profile, outcome: "invalid", error });
+            }
+        }
+    }
+    Ok(if all_valid { ExitClass::Success } else { ExitClass::Invalid })
+}
+
+fn duplicate(name: &str, first: &str) -> String {
+    if name == first {
+        format!("{name} stands there twice")
+    } else {
+        format!("{name} is the same name as {first}; the case of letters doesn't count")
+    }
+}
+
+fn check_file(path: &Path, allow_another: bool, printer: &Printer) -> Result<ExitClass, Failure> {
+    let profiles = Profiles::load(&directories::config()?)?;
+    let rows = file::read(path, allow_another, &profiles, printer)?;
+    for row in &rows {
+        let (name, profile) = (row.name.as_str(), Some(row.profile.as_str()));
+        printer.json(&Checked { name, profile, outcome: "valid", error: None });
+    }
+    printer.text(format_args!(
+        "Nothing is wrong with the {} rows of {}.",
+        rows.len(),
+        path.display()
+    ));
+    Ok(ExitClass::Success)
+}

@@ -1,0 +1,182 @@
+//! `portal create NAME`: creates one portal, safely.
+
+mod dry_run;
+
+use portal_http::client::Client;
+use portal_model::outcome::NotDone;
+use portal_model::{InvalidPortalName, Outcome, PortalName};
+
+use crate::commands::policy_args::PolicyArgs;
+use crate::org::destination::Org;
+use crate::org::place::Place;
+use crate::org::target_args::{SECRETS, TargetArgs};
+use crate::report::asked::Asked;
+use crate::report::exit::ExitClass;
+use crate::report::failure::Failure;
+use crate::report::outcome::Report;
+use crate::safe::create::{SafeCreate, deliver};
+use crate::safe::intent_log::IntentLog;
+use crate::safe::unidentified::unidentified;
+use crate::sys::signal::{raised, stop_flag};
+use crate::terminal::name_argument;
+use crate::terminal::printer::Printer;
+use crate::terminal::progress::Progress;
+use crate::terminal::prompt;
+
+/// Create a portal
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(after_help = format!("{HELP}\n\n{SECRETS}\n\nExample:\n  portal create PortalsAPItest100 --profile acme"))]
+pub(crate) struct Args {
+    /// The name: 6 to 30 letters and digits, unique over all of Zoho
+    #[arg(required_unless_present_any = ["resume", "from"])]
+    name: Option<String>,
+    /// A name to try if the one before belongs to another organization; repeatable
+    #[arg(long = "fallback", alias = "or", value_name = "NAME")]
+    fallbacks: Vec<String>,
+    /// Succeed if the portal already exists
+    #[arg(long)]
+    ensure: bool,
+    /// Create the portal even if the org has another one
+    #[arg(long)]
+    allow_another: bool,
+    /// Print the requests, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Skip the confirmation prompt (required if stdin is not a terminal)
+    #[arg(short, long)]
+    yes: bool,
+    /// The former name of `portal recover`
+    #[arg(long, hide = true, num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "clap's form of an option whose value is optional")]
+    resume: Option<Option<String>>,
+    /// The former name of `portal batch`
+    #[arg(long, hide = true, value_name = "FILE")]
+    from: Option<String>,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+const HELP: &str = "\
+Lists the org's portals first, then sends one request. If the response is lost, lists again until \
+the outcome is certain. `portal recover` determines the outcome of a create that was interrupted.
+
+Exit status: 0 created, 1 rejected, 2 invalid name or usage, 3 no permission or no valid token, 4 \
+the portal or the name exists, 5 in doubt (see `portal recover`), 6 not created, try again, 74 \
+stdout not writable, 130 interrupted or declined.";
+
+pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    if let Some(name) = &args.resume {
+        let name = name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+        return Err(Failure::usage("`--resume` is a command of its own now")
+            .hint(format!("run `portal recover{name}`")));
+    }
+    if let Some(file) = &args.from {
+        return Err(Failure::usage("`--from` is a command of its own now")
+            .hint(format!("run `portal batch {file}`")));
+    }
+    // Without the two above clap requires it.
+    let name = args.name.as_deref().unwrap_or_default();
+    let destination = args.target.destination()?;
+    let place = destination.place().clone();
+    let mut policy = args.policy.policy(destination.default_policy())?;
+    policy.allow_another = args.allow_another;
+    let asked = Asked {
+        profile: place.profile().map(str::to_owned),
+        requested: (!args.fallbacks.is_empty()).then(|| name.to_owned()),
+        ensure: args.ensure,
+        verified_after: Some(policy.processing_time.saturating_add(policy.list_lag)),
+        ..Asked::default()
+    };
+    let (name, fallbacks) = match names(name, &args.fallbacks, printer) {
+        Ok(names) => names,
+        Err((name, invalid)) => return Ok(Report::invalid(name, &invalid, &asked).print(printer)),
+    };
+    if args.dry_run {
+        return Ok(dry_run::run(&name, &fallbacks, &destination, &args.target, printer));
+    }
+    if !args.yes
+        && !destination.is_this_machine()
+        && !prompt::confirm_create(&question(&name, &place))?
+    {
+        let reason = NotDone::Stopped;
+        let outcome = Outcome::NotCreated { name, reason };
+        return Ok(Report::new(&outcome, &asked).print(printer));
+    }
+    // Before anything is sent: without the log nothing is.
+    let log = IntentLog::open()?;
+    let org = destination.open(args.target.api_version, policy).await?;
+    create(&log, &org, name, fallbacks, &asked, printer).await
+}
+
+async fn create(
+    log: &IntentLog,
+    org: &Org,
+    name: PortalName,
+    fallbacks: Vec<PortalName>,
+    asked: &Asked,
+    printer: &Printer,
+) -> Result<ExitClass, Failure> {
+    let mut stop = stop_flag();
+    let identified = tokio::select! {
+        identified = org.identify() => identified,
+        // An earlier run of this create may be in doubt: that is looked up, nothing is sent.
+        () = raised(&mut stop) => Ok(org.known_identity()),
+    };
+    let identity = match identified {
+        Ok(identity) => identity,
+        Err(failure) => {
+            let names: Vec<_> =
+                std::iter::once(&name).chain(&fallbacks).map(ToString::to_string).collect();
+            let known = org.known_identity();
+            let failure = unidentified(log, &known, &org.place, &names, "created", failure).await;
+            return Ok(Report::withheld(name.as_str(), failure, asked).print(printer));
+        }
+    };
+    let create = SafeCreate {
+        log,
+        client: &org.client,
+        place: &org.place,
+        identity: &identity,
+        batch_row: None,
+        printer,
+    };
+    let progress = Progress::new(printer);
+    let requested = name.to_string();
+    let work = create.run(name, fallbacks, (), stop, |activity| progress.watch(activity));
+    let finished = match progress.during(work).await {
+        Ok(finished) => finished,
+        Err(failure) => return Ok(Report::withheld(&requested, failure, asked).print(printer)),
+    };
+    warn_of_another_api(&org.client, printer);
+    let exit = Report::new(&finished.outcome, asked).print(printer);
+    deliver(&finished.intent, printer).await;
+    Ok(exit)
+}
+
+/// The name and its fallbacks; every broken rule of each is reported.
+fn names<'a>(
+    name: &'a str,
+    fallbacks: &'a [String],
+    printer: &Printer,
+) -> Result<(PortalName, Vec<PortalName>), (&'a str, InvalidPortalName)> {
+    let parse = |name: &'a str| name_argument::parse(name, printer).map_err(|error| (name, error));
+    let name = parse(name);
+    let fallbacks: Vec<_> = fallbacks.iter().map(|name| parse(name)).collect();
+    Ok((name?, fallbacks.into_iter().collect::<Result<_, _>>()?))
+}
+
+fn question(name: &PortalName, place: &Place) -> String {
+    format!("Create the portal {name} in {place}? It can never be deleted.")
+}
+
+/// The account may live elsewhere than the user said.
+fn warn_of_another_api(client: &Client, printer: &Printer) {
+    if let (Some(named), Some(used)) = (client.api_domain_mismatch(), client.api_url()) {
+        printer.warning(format_args!(
+            "the accounts server names {named} as the API; {used} was used, as given"
+        ));
+    }
+}

@@ -1,0 +1,109 @@
+//! `portal doctor`: checks profiles without changing anything.
+
+mod checks;
+
+use std::path::PathBuf;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use portal_model::ApiVersion;
+use serde::Serialize;
+
+use self::checks::{Check, Status};
+use crate::org::profile::{Profile, Profiles};
+use crate::report::exit::{self, ExitClass};
+use crate::report::failure::Failure;
+use crate::report::wrap::wrap;
+use crate::safe::intent_log::{Found, IntentLog};
+use crate::sys::directories;
+use crate::terminal::printer::Printer;
+
+/// Check a profile, or all of them; nothing is changed
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Whether the token can create is determined with a create request without a name, which the service \
+always rejects, with the reason.
+
+Example:
+  portal doctor --profile acme")]
+pub(crate) struct Args {
+    /// The profile to check [default: all]
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// PEM file with additional root certificates to trust
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+/// How many profiles are checked at once.
+const AT_ONCE: usize = 8;
+
+pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    let profiles = Profiles::load(&directories::config()?)?;
+    let names: Vec<&str> = match &args.profile {
+        Some(name) => vec![name],
+        None => profiles.entries().keys().map(String::as_str).collect(),
+    };
+    if names.is_empty() {
+        return Err(Failure::usage("no profile to check").hint("run `portal login` to create one"));
+    }
+    let found: Vec<(&str, Profile)> = names
+        .into_iter()
+        .map(|name| Ok((name, profiles.get(name)?)))
+        .collect::<Result<_, Failure>>()?;
+    let is_one = found.len() == 1;
+    // What earlier creates left is worth a look, and not worth failing for.
+    let left = match IntentLog::open() {
+        Ok(log) => log.all().await.unwrap_or_default(),
+        Err(failure) => {
+            printer.warning(&failure.report.message);
+            Found::default()
+        }
+    };
+    let entries = &left.entries[..];
+    let mut checked = stream::iter(found)
+        .map(|(name, profile)| async move {
+            let target = profile.target(name, ApiVersion::default(), args.ca_file.clone());
+            (name, checks::run(&profile.hosts, &target, entries).await)
+        })
+        .buffered(AT_ONCE);
+    let mut exits = Vec::new();
+    while let Some((name, checks)) = checked.next().await {
+        let checks = checks?;
+        let is_well = checks.iter().all(|check| check.status == Status::Ok);
+        printer.text(if is_well { format!("{name}: ok") } else { name.to_owned() });
+        for check in &checks {
+            // Of many profiles people want to see what is wrong.
+            if is_one || printer.is_json() || check.status != Status::Ok {
+                say(name, check, printer);
+            }
+        }
+        exits.extend(checks.iter().map(|check| check.exit).filter(|e| *e != ExitClass::Success));
+    }
+    Ok(exit::combined(exits))
+}
+
+/// The object of `--output json`.
+#[derive(Serialize)]
+struct Said<'a> {
+    profile: &'a str,
+    #[serde(flatten)]
+    check: &'a Check,
+}
+
+fn say(profile: &str, check: &Check, printer: &Printer) {
+    const INDENT: usize = 19;
+    let mark = match check.status {
+        Status::Ok => "ok",
+        Status::Warning => "warning",
+        Status::Failed => "FAILED",
+        Status::Unknown => "?",
+    };
+    let message = wrap(&check.message, INDENT);
+    let mut text = format!("  {mark:<9}{:<8}{}", check.about, message.trim_start());
+    if let Some(hint) = &check.hint {
+        text.push('\n');
+        text.push_str(&wrap(&format!("→ {hint}"), INDENT));
+    }
+    printer.result(text, &Said { profile, check });
+}

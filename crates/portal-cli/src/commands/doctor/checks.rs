@@ -1,0 +1,323 @@
+//! What is checked of a profile, and how.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use portal_http::client::{Bounds, Client, ClientError, HttpTransport, Transport};
+use portal_model::datacenter::ApiDomain;
+use portal_model::explain::explain;
+use portal_model::{
+    ApiError, ApiVersion, CreatePortal, Endpoint, ErrorCode, ListPortals, Method, Portal,
+    PortalName, Request, Response, ResponseError, Scope,
+};
+use serde::Serialize;
+
+use crate::org::identity::Identity;
+use crate::org::profile::Hosts;
+use crate::org::target::Target;
+use crate::report::call_error;
+use crate::report::exit::ExitClass;
+use crate::report::failure::Failure;
+use crate::report::permission;
+use crate::safe::create::Begun;
+use crate::safe::intent_log::{Entry, State};
+use crate::safe::late;
+
+/// What was found out about one thing.
+#[derive(Debug, Serialize)]
+pub(super) struct Check {
+    /// What it is about, in one word.
+    #[serde(rename = "check")]
+    pub(super) about: &'static str,
+    pub(super) status: Status,
+    pub(super) message: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) hint: Option<String>,
+    #[serde(skip)]
+    pub(super) exit: ExitClass,
+}
+
+/// Whether something is as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Status {
+    /// It is.
+    Ok,
+    /// It works, but not as well as it could.
+    Warning,
+    /// It isn't.
+    Failed,
+    /// It could not be found out.
+    Unknown,
+}
+
+impl Check {
+    fn ok(about: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { about, status: Status::Ok, message, hint: None, exit: ExitClass::Success }
+    }
+
+    fn warning(about: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        let hint = Some(hint.into());
+        Self { status: Status::Warning, hint, ..Self::ok(about, message) }
+    }
+
+    fn unknown(about: &'static str, message: impl Into<String>) -> Self {
+        Self { status: Status::Unknown, ..Self::ok(about, message) }
+    }
+
+    fn failed(about: &'static str, failure: Failure) -> Self {
+        let (message, hint) = (failure.report.message, failure.report.hint);
+        Self { about, status: Status::Failed, message, hint, exit: failure.exit }
+    }
+}
+
+/// Checks everything that can be checked; what hangs on something else that failed is left out.
+/// `entries` are those of the whole intent log.
+pub(super) async fn run(
+    hosts: &Hosts,
+    target: &Target,
+    entries: &[Entry],
+) -> Result<Vec<Check>, Failure> {
+    // No token cache: a token that was kept says nothing about the refresh token.
+    let client = target.builder()?.build(target.credential.clone())?;
+    let transport = target.transport()?;
+    let mut checks = Vec::new();
+    match client.authenticate().await {
+        Ok(()) => checks.push(Check::ok("token", "the accounts server gives an access token")),
+        Err(error) => {
+            let failure = call_error::failure(&ClientError::Token(error), "get a token");
+            checks.push(Check::failed("token", failure));
+        }
+    }
+    let has_token = checks.iter().all(|check| check.status == Status::Ok);
+    // Without a token only where a create was begun tells its org.
+    let identity = if has_token { target.identify(&client).await.map(Some) } else { Ok(None) };
+    let identity = identity.unwrap_or_else(|failure| {
+        checks.push(Check::failed("org", failure));
+        None
+    });
+    let is_own = |entry: &&Entry| match &identity {
+        Some(identity) => entry.is_in(identity, &target.place),
+        None => entry.history.whose.place == target.place,
+    };
+    let own: Vec<Entry> = entries.iter().filter(is_own).cloned().collect();
+    // The profile may have led to another org when they were begun.
+    let elsewhere: Vec<&Entry> = entries
+        .iter()
+        .filter(|entry| !is_own(entry) && entry.history.whose.place == target.place)
+        .collect();
+    checks.push(intents(&own, &elsewhere));
+    if has_token {
+        checks.push(data_center(hosts, &client));
+        checks.extend(identity.as_ref().map(org));
+        match client.call(&ListPortals).await {
+            Err(ClientError::Api(error)) if error.code == ErrorCode::ApiNotSupported => {
+                checks.push(no_portals(&error));
+            }
+            portals => {
+                checks.push(read(&portals));
+                checks.push(create(client.call(&NamelessCreate).await));
+                if let Ok(portals) = &portals {
+                    checks.push(portal(portals));
+                    let late = late::appeared(&own, portals).into_iter();
+                    checks
+                        .extend(late.map(|entry| Check::warning("late", late::text(entry), LATE)));
+                }
+            }
+        }
+    }
+    let url = client.api_url().map(|url| url.to_string()).or(hosts.api_domain().url());
+    checks.push(clock(&transport, &url.unwrap_or_default()).await);
+    Ok(checks)
+}
+
+const LATE: &str = "if the org has a portal too many, ask the support of Zoho";
+
+/// What earlier creates and renames of this profile left, in its org and in one that it led to
+/// before.
+fn intents(own: &[Entry], elsewhere: &[&Entry]) -> Check {
+    let is_unfinished = |entry: &&Entry| entry.state() != State::Receipt;
+    let own = own.iter().filter(is_unfinished).map(|entry| entry.name().to_owned());
+    let elsewhere = elsewhere.iter().copied().filter(is_unfinished);
+    let elsewhere = elsewhere.map(|entry| format!("{} (begun in {})", entry.name(), Begun(entry)));
+    let names: Vec<String> = own.chain(elsewhere).collect();
+    match names.as_slice() {
+        [] => Check::ok("intents", "no create or rename is unfinished"),
+        names => Check::warning(
+            "intents",
+            format!("unfinished: {}", names.join(", ")),
+            "run `portal recover`",
+        ),
+    }
+}
+
+fn org(identity: &Identity) -> Check {
+    match identity.org() {
+        Some(org) => Check::ok("org", format!("the token is for org {org}")),
+        None => Check::ok(
+            "org",
+            format!(
+                "the token lacks the scope {}, so its credential stands for the org",
+                Scope::ORG_READ
+            ),
+        ),
+    }
+}
+
+fn data_center(hosts: &Hosts, client: &Client) -> Check {
+    let told = hosts.api_domain().url().unwrap_or_default();
+    let used = client.api_url().map_or_else(|| told.clone(), |url| url.to_string());
+    if let Some(answered) = client.api_domain_mismatch() {
+        return Check::warning(
+            "hosts",
+            format!("the accounts server says that the API is at {answered}, not at {told}"),
+            format!("if that is right, set api_domain = {answered:?} in config.toml"),
+        );
+    }
+    if matches!(hosts.api_domain(), ApiDomain::DataCenter(..)) && used != told {
+        return Check::warning(
+            "hosts",
+            format!("the org lives in another data center than {hosts}: its API is at {used}"),
+            "log in again with that data center",
+        );
+    }
+    Check::ok("hosts", format!("the API is at {used}, as the profile says"))
+}
+
+fn read(portals: &Result<Vec<Portal>, ClientError>) -> Check {
+    match portals {
+        Ok(_) => Check::ok("read", "the token may list the org's portals"),
+        Err(ClientError::Api(error)) if error.is_scope_mismatch() => Check::warning(
+            "read",
+            format!(
+                "the token lacks the scope {}: a create whose response is lost cannot be verified",
+                Scope::PORTAL_READ
+            ),
+            "make a new code with both scopes, and log in again",
+        ),
+        Err(error) => Check::failed("read", call_error::failure(error, "list the portals")),
+    }
+}
+
+/// A create without a name, which the service refuses whatever the token may do.
+struct NamelessCreate;
+
+impl Endpoint for NamelessCreate {
+    type Output = ();
+    const SCOPES: &'static [Scope] = CreatePortal::SCOPES;
+
+    fn request(&self, version: ApiVersion) -> Request {
+        Request::new(Method::Post, ListPortals.request(version).path)
+            .with_body("application/json", br#"{"portals":[{}]}"#.to_vec())
+    }
+
+    fn decode(&self, response: &Response) -> Result<(), ResponseError> {
+        // Any name does: what comes is a refusal.
+        match PortalName::parse("nameless").map(|name| CreatePortal::new(name).decode(response)) {
+            Ok(Err(refusal)) => Err(refusal),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn create(result: Result<(), ClientError>) -> Check {
+    let error = match result {
+        Err(ClientError::Api(error)) => error,
+        Err(error) => {
+            let failure = call_error::failure(&error, "find out whether the token may create");
+            return Check::failed("create", failure);
+        }
+        Ok(()) => return Check::unknown("create", "the service took a create without a name"),
+    };
+    match error.code {
+        ErrorCode::MandatoryNotFound => Check::ok("create", "the token may create a portal"),
+        ErrorCode::OauthScopeMismatch => Check::failed(
+            "create",
+            Failure::forbidden(format!("the token lacks the scope {}", Scope::PORTAL_CREATE))
+                .hint("make a new code with both scopes, and log in again"),
+        ),
+        ErrorCode::NoPermission => {
+            let (missing, note) = permission::missing(&error, "create a portal");
+            Check::failed("create", Failure::forbidden(missing).hint(note))
+        }
+        ErrorCode::ApiNotSupported => no_portals(&error),
+        _ => Check::unknown("create", format!("the response does not show it: {error}")),
+    }
+}
+
+/// Such as a sandbox.
+fn no_portals(error: &ApiError) -> Check {
+    let failure = anyhow::anyhow!("the org can have no portal: {error}");
+    Check::failed("org", Failure::from(failure).hint(explain(&error.code).remedy))
+}
+
+fn portal(portals: &[Portal]) -> Check {
+    match portals {
+        [] => Check::ok("portal", "the org has no portal yet"),
+        [portal, ..] => Check::warning(
+            "portal",
+            format!("the org has the portal {} already", portal.name),
+            "where it may have several, `portal create` takes --allow-another",
+        ),
+    }
+}
+
+/// How far the clocks may be apart.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
+async fn clock(transport: &HttpTransport, url: &str) -> Check {
+    let unknown = |why: String| Check::unknown("clock", format!("the service's clock: {why}"));
+    let request = match http::Request::get(format!("{url}/")).body(Bytes::new()) {
+        Ok(request) => request,
+        Err(error) => return unknown(error.to_string()),
+    };
+    let response = match transport.send(request, Bounds::new(Duration::from_secs(30))).await {
+        Ok(response) => response,
+        Err(error) => return unknown(error.to_string()),
+    };
+    let date = response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
+    let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
+        return unknown("the response has no date".to_owned());
+    };
+    judge_clocks(SystemTime::now(), date)
+}
+
+fn judge_clocks(here: SystemTime, there: SystemTime) -> Check {
+    let (apart, direction) = match here.duration_since(there) {
+        Ok(apart) => (apart, "ahead of"),
+        Err(error) => (error.duration(), "behind"),
+    };
+    // The date of a response has whole seconds.
+    let seconds = Duration::from_secs(apart.as_secs());
+    let text = humantime::format_duration(seconds);
+    if apart > CLOCK_TOLERANCE {
+        Check::warning(
+            "clock",
+            format!("this machine's clock is {text} {direction} the service's"),
+            "set the clock: a token may seem valid after its end",
+        )
+    } else {
+        Check::ok("clock", format!("within {CLOCK_TOLERANCE:?} of the service's"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_are_more_than_a_minute_apart_are_worth_a_warning() {
+        let there = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let ahead = judge_clocks(there + Duration::from_secs(95), there);
+        assert_eq!(ahead.status, Status::Warning);
+        assert_eq!(ahead.message, "this machine's clock is 1m 35s ahead of the service's");
+        let behind = judge_clocks(there - Duration::from_secs(3600), there);
+        assert_eq!(behind.message, "this machine's clock is 1h behind the service's");
+        for seconds in [0, 60] {
+            let near = judge_clocks(there + Duration::from_secs(seconds), there);
+            assert_eq!(near.status, Status::Ok, "{seconds}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `portal explain [CODE]`: what an error code of the service means, and what to do.
+
+use portal_model::ErrorCode;
+use portal_model::explain::{Explanation, Retry, explain, explain_oauth};
+use portal_model::oauth::OAuthError;
+use serde::Serialize;
+
+use crate::report::exit::ExitClass;
+use crate::report::failure::Failure;
+use crate::report::permission;
+use crate::report::wrap::wrap;
+use crate::terminal::printer::Printer;
+
+/// Explain an error code of the service, and what to do
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  portal explain ALREADY_USED")]
+pub(crate) struct Args {
+    /// The code; without it, all known ones are listed
+    code: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Explained {
+    code: &'static str,
+    meaning: &'static str,
+    remedy: &'static str,
+    retry: &'static str,
+}
+
+pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    match &args.code {
+        Some(text) => one(&find(text)?, printer),
+        None => known().for_each(|entry| listed(&entry, printer)),
+    }
+    Ok(ExitClass::Success)
+}
+
+/// A code of the API, or an error of the accounts server.
+struct Entry {
+    code: &'static str,
+    explanation: Explanation,
+}
+
+fn known() -> impl Iterator<Item = Entry> {
+    let codes = ErrorCode::KNOWN
+        .iter()
+        .map(|code| Entry { code: code.as_str(), explanation: explain(code) });
+    let errors =
+        OAuthError::KNOWN.iter().map(|code| Entry { code, explanation: explain_oauth(code) });
+    codes.chain(errors)
+}
+
+fn listed(entry: &Entry, printer: &Printer) {
+    let Entry { code, explanation } = entry;
+    printer.result(format_args!("{code}\n{}", wrap(explanation.meaning, 4)), &explained(entry));
+}
+
+fn one(entry: &Entry, printer: &Printer) {
+    let Entry { code, explanation } = entry;
+    let mut what_to_do = wrap(&sentence(explanation.remedy), 4);
+    if *code == ErrorCode::NoPermission.as_str() {
+        what_to_do.push_str("\n\nOr ");
+        what_to_do.push_str(&permission::note());
+    }
+    let again = match explanation.retry {
+        Retry::Useless => "The same call fails again until that is done.",
+        Retry::WithNewToken => "The same call can succeed with a new access token.",
+        Retry::AfterWaiting => "The same call can succeed after waiting.",
+        Retry::AfterVerifying => {
+            "Don't repeat the call before a list shows whether it was done; `portal create` and \
+             `portal rename` verify that themselves."
+        }
+    };
+    printer.result(
+        format_args!(
+            "{code}\n{}\n\nWhat to do\n{what_to_do}\n\nRetry\n{}",
+            wrap(explanation.meaning, 4),
+            wrap(again, 4)
+        ),
+        &explained(entry),
+    );
+}
+
+/// A hint as a sentence of its own.
+fn sentence(hint: &str) -> String {
+    let mut letters = hint.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).chain(['.']).collect()
+}
+
+fn explained(entry: &Entry) -> Explained {
+    let Explanation { meaning, remedy, retry, .. } = entry.explanation;
+    Explained {
+        code: entry.code,
+        meaning,
+        remedy,
+        retry: match retry {
+            Retry::Useless => "useless",
+            Retry::WithNewToken => "with_new_token",
+            Retry::AfterWaiting => "after_waiting",
+            Retry::AfterVerifying => "after_verifying",
+        },
+    }
+}
+
+/// Finds a code however it is typed: `already-used` is `ALREADY_USED`.
+fn find(text: &str) -> Result<Entry, Failure> {
+    let letters = |text: &str| -> String {
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let wanted = letters(text);
+    known().find(|entry| letters(entry.code) == wanted).ok_or_else(|| {
+        Failure::usage(format!("unknown code {text:?}"))
+            .hint("run `portal explain` to list the known ones")
+    })
+}

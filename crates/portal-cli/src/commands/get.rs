@@ -1,0 +1,37 @@
+//! `portal get NAME`: one portal of an org.
+
+use portal_model::GetPortal;
+
+use crate::org::target_args::{SECRETS, TargetArgs};
+use crate::report::call_error;
+use crate::report::exit::ExitClass;
+use crate::report::failure::{ErrorReport, Failure};
+use crate::report::portal::line;
+use crate::terminal::printer::Printer;
+
+/// Show one portal of an org
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("{SECRETS}\n\nExample:\n  portal get PortalsAPItest100 --profile acme"))]
+pub(crate) struct Args {
+    /// Its name; the case of letters doesn't count
+    name: String,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    let org = args.target.open().await?;
+    let portal = org.client.call(&GetPortal::new(args.name.clone())).await;
+    let portal = portal.map_err(|error| {
+        call_error::failure(&error, &format!("look up the portal {}", args.name))
+    })?;
+    let Some(portal) = portal else {
+        let message = format!("there is no portal {} in {}", args.name, org.place);
+        return Err(Failure::new(ExitClass::Rejected, ErrorReport::new("not_found", message))
+            .hint(
+                "`portal list` shows those that are there; the portals of other orgs never show",
+            ));
+    };
+    printer.result(line(&portal, 0), &portal);
+    Ok(ExitClass::Success)
+}

@@ -1,0 +1,32 @@
+//! `portal list`: the portals of an org.
+
+use portal_model::ListPortals;
+
+use crate::org::target_args::{SECRETS, TargetArgs};
+use crate::report::call_error;
+use crate::report::exit::ExitClass;
+use crate::report::failure::Failure;
+use crate::report::portal::line;
+use crate::terminal::printer::Printer;
+
+/// List the portals of an org
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("{SECRETS}\n\nExample:\n  portal list --profile acme"))]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    let org = args.target.open().await?;
+    let portals = org.client.call(&ListPortals).await;
+    let portals = portals.map_err(|error| call_error::failure(&error, "list the portals"))?;
+    if portals.is_empty() && !printer.is_json() {
+        printer.note(format_args!("There is no portal in {}.", org.place));
+    }
+    let width = portals.iter().map(|portal| portal.name.chars().count()).max().unwrap_or_default();
+    for portal in &portals {
+        printer.result(line(portal, width), portal);
+    }
+    Ok(ExitClass::Success)
+}

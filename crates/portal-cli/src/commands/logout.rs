@@ -1,0 +1,52 @@
+//! `portal logout`: revokes the refresh token of a profile and removes the profile.
+
+use std::path::PathBuf;
+
+use portal_http::client::ClientError;
+use portal_model::ApiVersion;
+use portal_model::flow::TokenError;
+use portal_model::oauth::RevokeToken;
+use serde_json::json;
+
+use crate::org::profile::{self, Profiles};
+use crate::report::call_error;
+use crate::report::exit::ExitClass;
+use crate::report::failure::Failure;
+use crate::sys::directories;
+use crate::terminal::printer::Printer;
+
+/// Revoke the refresh token of a profile, and remove the profile
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  portal logout --profile acme")]
+pub(crate) struct Args {
+    /// The profile
+    #[arg(long, value_name = "PROFILE")]
+    profile: String,
+    /// Trust the certificates in this PEM file too
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    let (folder, name) = (directories::config()?, &args.profile);
+    let profile = Profiles::load(&folder)?.get(name)?;
+    let target = profile.target(name, ApiVersion::default(), args.ca_file.clone());
+    let accounts = target.builder()?.build_accounts()?;
+    let was_known = match accounts.revoke(&RevokeToken::new(profile.refresh_token)).await {
+        Ok(()) => true,
+        Err(TokenError::Rejected(_)) => false,
+        Err(error) => {
+            let failure = call_error::failure(&ClientError::Token(error), "revoke the token");
+            return Err(failure.hint("the profile is still there; running the same again is safe"));
+        }
+    };
+    profile::remove(&folder, name)?;
+    let text = if was_known {
+        format!("The refresh token is revoked, and the profile {name} is removed.")
+    } else {
+        format!("The profile {name} is removed; its refresh token was not valid any more.")
+    };
+    printer
+        .result(text, &json!({ "profile": name, "outcome": "logged_out", "revoked": was_known }));
+    Ok(ExitClass::Success)
+}

@@ -1,0 +1,64 @@
+//! How long a create, a rename or a recovery tries: arguments that all of them share.
+
+use std::time::Duration;
+
+use portal_model::flow::Policy;
+
+use crate::report::failure::Failure;
+
+/// How long a create, a rename or a recovery tries.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Timing")]
+pub(crate) struct PolicyArgs {
+    /// Timeout of the irreversible request; at most 10s for lists and tokens [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// Time for the whole operation [default: 300s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    deadline: Option<Duration>,
+    /// How long an attempt may still take effect after its connection ended [default: 60s, with
+    /// --local 1s]
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "PORTAL_PROCESSING_TIME", hide_env_values = true)]
+    processing_time: Option<Duration>,
+    /// How long the list may lag behind an effect [default: 10s, with --local 0s]
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "PORTAL_LIST_LAG", hide_env_values = true)]
+    list_lag: Option<Duration>,
+}
+
+impl PolicyArgs {
+    /// `defaults` with what was given on the command line or in the environment.
+    pub(crate) fn policy(&self, defaults: Policy) -> Result<Policy, Failure> {
+        let mut policy = defaults;
+        policy.attempt_timeout = self.timeout.unwrap_or(policy.attempt_timeout);
+        policy.read_timeout = policy.read_timeout.min(policy.attempt_timeout);
+        policy.deadline = self.deadline.unwrap_or(policy.deadline);
+        policy.processing_time = self.processing_time.unwrap_or(policy.processing_time);
+        policy.list_lag = self.list_lag.unwrap_or(policy.list_lag);
+        policy.check().map_err(|error| {
+            Failure::usage(error.to_string()).hint("lengthen `--deadline`, or shorten `--timeout`")
+        })?;
+        Ok(policy)
+    }
+}
+
+/// Times that no clock overflows with.
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+    match humantime::parse_duration(text) {
+        Ok(time) if time <= LONGEST => Ok(time),
+        Ok(_) => Err("expected at most 7 days"),
+        Err(_) => Err("expected a time such as 300ms, 10s or 2m"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_beyond_a_week_is_refused() {
+        assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
+        assert_eq!(duration("9223372036854775807s"), Err("expected at most 7 days"));
+        assert!(duration("soon").is_err());
+    }
+}

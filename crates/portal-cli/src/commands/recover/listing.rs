@@ -1,0 +1,82 @@
+//! `--list`: what is unfinished, without sending anything.
+
+use std::path::Path;
+
+use portal_model::flow::Intent;
+use serde::Serialize;
+
+use crate::safe::create::Begun;
+use crate::safe::intent_log::{Entry, Moment, State};
+use crate::terminal::printer::Printer;
+
+/// The object of `--output json`.
+#[derive(Serialize)]
+struct Listed<'a> {
+    name: &'a str,
+    profile: Option<&'a str>,
+    effect: &'static str,
+    /// Of a rename.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_name: Option<&'a str>,
+    state: &'static str,
+    org: String,
+    begun: String,
+    age_seconds: u64,
+    /// Of a row of a batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    journal: Option<&'a Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row: Option<usize>,
+}
+
+/// Prints a line for each.
+pub(super) fn print(entries: &[&Entry], printer: &Printer) {
+    let listed: Vec<Listed<'_>> = entries.iter().map(|entry| Listed::new(entry)).collect();
+    let width = listed.iter().map(|listed| listed.name.len()).max().unwrap_or_default();
+    for listed in &listed {
+        let age = humantime::format_duration(std::time::Duration::from_secs(listed.age_seconds));
+        let age = age.to_string();
+        let effect = match listed.old_name {
+            Some(old) => format!("rename of {old}"),
+            None => listed.effect.to_owned(),
+        };
+        let state = listed.state.replace('_', " ");
+        printer.result(
+            format_args!(
+                "{:width$}  {effect}, {state}, begun {age} ago in {}",
+                listed.name, listed.org
+            ),
+            listed,
+        );
+    }
+}
+
+impl<'a> Listed<'a> {
+    fn new(entry: &'a Entry) -> Self {
+        let whose = &entry.history.whose;
+        let row = whose.batch_row.as_ref();
+        let (effect, old_name) = match &entry.history.intent {
+            Intent::Rename(rename) => ("rename", Some(rename.old.as_str())),
+            _ => ("create", None),
+        };
+        Self {
+            name: entry.name(),
+            profile: whose.place.profile(),
+            effect,
+            old_name,
+            state: match entry.state() {
+                State::InProgress => "in_progress",
+                State::InDoubt => "in_doubt",
+                State::Undelivered | State::Receipt => "not_reported",
+            },
+            org: match whose.place.profile() {
+                Some(profile) => format!("{} (profile {profile})", Begun(entry)),
+                None => Begun(entry).to_string(),
+            },
+            begun: humantime::format_rfc3339_seconds(entry.history.begun.time()).to_string(),
+            age_seconds: entry.history.begun.age(&Moment::now()).as_secs(),
+            journal: row.map(|row| row.journal.as_path()),
+            row: row.map(|row| row.row),
+        }
+    }
+}

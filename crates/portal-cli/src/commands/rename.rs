@@ -1,0 +1,291 @@
+//! `portal rename OLD NEW`: renames a portal, safely.
+
+use std::time::Duration;
+
+use portal_model::flow::{Activity, Intent, Policy};
+use portal_model::outcome::NotDone;
+use portal_model::{PortalName, RenameFlow, RenameOutcome};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use crate::commands::policy_args::PolicyArgs;
+use crate::org::destination::Org;
+use crate::org::identity::Identity;
+use crate::org::target_args::{SECRETS, TargetArgs};
+use crate::report::asked::Asked;
+use crate::report::exit::ExitClass;
+use crate::report::failure::{ErrorReport, Failure};
+use crate::report::outcome::Report;
+use crate::safe::create::deliver;
+use crate::safe::intent_log::{Entry, IntentLog, OpenIntent, OrgLock, State, Taken, Whose};
+use crate::safe::recovery::{self, Determined, Recovered};
+use crate::safe::unidentified::unidentified;
+use crate::sys::signal::{raised, stop_flag};
+use crate::terminal::name_argument;
+use crate::terminal::printer::Printer;
+use crate::terminal::progress::Progress;
+use crate::terminal::prompt;
+
+/// Rename a portal; customers' links change with its name
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("{HELP}\n\n{SECRETS}\n\nExample:\n  portal rename AcmeOld AcmeCustomers --profile acme"))]
+pub(crate) struct Args {
+    /// The current name
+    old: String,
+    /// The new name
+    new: String,
+    /// Skip the confirmation prompt (required if stdin is not a terminal)
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+const HELP: &str = "\
+Nobody is notified of the new name, and any organization can take the old one at once. Waits while \
+an earlier request for the portal may still take effect. If the response is lost, lists the org's \
+portals until the outcome is certain.
+
+Exit status: 0 renamed, 1 rejected or no such portal, 2 invalid name or usage, 3 no permission or \
+no valid token, 4 the new name is taken, 5 in doubt (see `portal recover`), 6 not renamed, try \
+again, 74 stdout not writable, 130 interrupted or declined.";
+
+pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    let destination = args.target.destination()?;
+    let place = destination.place().clone();
+    let policy = args.policy.policy(destination.default_policy())?;
+    let asked = Asked {
+        profile: place.profile().map(str::to_owned),
+        verified_after: Some(policy.processing_time.saturating_add(policy.list_lag)),
+        ..Asked::default()
+    };
+    let old = args.old.as_str();
+    let new = match name_argument::parse(&args.new, printer) {
+        Ok(new) => new,
+        Err(invalid) => return Ok(Report::invalid(&args.new, &invalid, &asked).print(printer)),
+    };
+    printer.warning(format_args!(
+        "customers' links to {old} change, nobody is notified, and any organization can take the \
+         name {old}"
+    ));
+    let question = format!("Rename {old} to {new} in {place}?");
+    if !args.yes && !destination.is_this_machine() && !confirm(&question)? {
+        let outcome = RenameOutcome::NotRenamed { new: new.clone(), reason: NotDone::Stopped };
+        return Ok(Report::renamed(&outcome, old, &new, &asked).print(printer));
+    }
+    // Before anything is sent: without the log nothing is.
+    let log = IntentLog::open()?;
+    let org = destination.open(args.target.api_version, policy).await?;
+    let rename = Rename { log: &log, org: &org, old, new: &new, printer };
+    let progress = Progress::new(printer);
+    let work = rename.run(stop_flag(), |activity| progress.watch(activity));
+    match progress.during(work).await {
+        Ok((outcome, intent)) => {
+            let exit = Report::renamed(&outcome, old, &new, &asked).print(printer);
+            deliver(&intent, printer).await;
+            Ok(exit)
+        }
+        Err(failure) => Ok(Report::not_begun(old, &new, failure, &asked).print(printer)),
+    }
+}
+
+fn confirm(question: &str) -> Result<bool, Failure> {
+    prompt::confirm(question, "customers' links change", "pass `--yes` to confirm")
+}
+
+/// A rename in an org of which the intent log may have entries.
+struct Rename<'a> {
+    log: &'a IntentLog,
+    org: &'a Org,
+    old: &'a str,
+    new: &'a PortalName,
+    printer: &'a Printer,
+}
+
+/// The result of [`Rename::clear`].
+enum Cleared {
+    /// The rename can begin while the org's lock is held.
+    Free(OrgLock),
+    /// An earlier run of this very rename has this outcome.
+    Ended(Box<RenameOutcome>, OpenIntent),
+    /// The user stopped.
+    Stopped,
+}
+
+impl Rename<'_> {
+    async fn run(
+        &self,
+        mut stop: watch::Receiver<bool>,
+        mut show: impl FnMut(watch::Receiver<Activity>),
+    ) -> Result<(RenameOutcome, OpenIntent), Failure> {
+        let deadline = Instant::now() + self.policy().deadline;
+        let begin = |identity: Option<&Identity>| {
+            let (identity, place) = (identity.cloned(), self.org.place.clone());
+            self.log.begin(Whose { identity, place, batch_row: None })
+        };
+        let stopped =
+            || RenameOutcome::NotRenamed { new: self.new.clone(), reason: NotDone::Stopped };
+        let identified = tokio::select! {
+            identified = self.org.identify() => identified,
+            () = raised(&mut stop) => return Ok((stopped(), begin(None))),
+        };
+        let identity = match identified {
+            Ok(identity) => identity,
+            Err(failure) => {
+                let (known, place) = (self.org.known_identity(), &self.org.place);
+                let names = [self.old.to_owned(), self.new.to_string()];
+                return Err(unidentified(self.log, &known, place, &names, "renamed", failure).await);
+            }
+        };
+        let _lock = match self.clear(&identity, deadline, &mut stop, &mut show).await? {
+            Cleared::Free(lock) => lock,
+            Cleared::Ended(outcome, intent) => return Ok((*outcome, intent)),
+            Cleared::Stopped => return Ok((stopped(), begin(None))),
+        };
+        let mut policy = self.policy().clone();
+        // Waiting counts.
+        policy.deadline = deadline.saturating_duration_since(Instant::now());
+        let client = &self.org.client;
+        let flow = RenameFlow::new(self.old, self.new.clone(), policy, client.version());
+        let intent = begin(Some(&identity));
+        let running = client.perform(flow, intent.clone());
+        let outcome = recovery::finish(running, &mut stop, &mut show).await;
+        Ok((outcome, intent))
+    }
+
+    fn policy(&self) -> &Policy {
+        self.org.client.policy()
+    }
+
+    /// Waits while an earlier attempt for the portal may still take effect: a late create would
+    /// take the name that the rename sets free (rule 11). Determines first what dead processes left
+    /// in doubt.
+    async fn clear(
+        &self,
+        identity: &Identity,
+        deadline: Instant,
+        stop: &mut watch::Receiver<bool>,
+        show: &mut impl FnMut(watch::Receiver<Activity>),
+    ) -> Result<Cleared, Failure> {
+        const POLL: Duration = Duration::from_millis(100);
+        let names = [self.old.to_owned(), self.new.to_string()];
+        let mut is_noted = false;
+        loop {
+            // Not held while this waits, since other creates of the org need not wait for that.
+            let lock = self.log.try_lock_org(identity)?;
+            let found = self.log.about(identity, &names).await?;
+            let entries = found.entries.iter().filter(|entry| {
+                entry.is_in(identity, &self.org.place)
+                    && names.iter().any(|name| entry.has_name(name))
+            });
+            let entries: Vec<&Entry> = entries.collect();
+            let unfinished = entries.iter().find(|entry| match entry.state() {
+                State::InDoubt => true,
+                State::Undelivered => self.is_same(entry),
+                State::InProgress | State::Receipt => false,
+            });
+            if let Some(entry) = unfinished {
+                if let Some(ended) = self.finish_earlier(entry, stop, show).await? {
+                    return Ok(ended);
+                }
+                continue;
+            }
+            let is_in_progress = entries.iter().any(|entry| entry.state() == State::InProgress);
+            let ages = entries.iter().filter(|entry| entry.has_name(self.old));
+            let remaining = ages
+                .map(|entry| self.policy().processing_time.saturating_sub(entry.attempt_age()))
+                .max()
+                .unwrap_or_default();
+            let waits_for_age = lock.is_some() && !is_in_progress;
+            if let Some(lock) = lock.filter(|_| waits_for_age && remaining.is_zero()) {
+                return Ok(Cleared::Free(lock));
+            }
+            let next = if waits_for_age { remaining } else { POLL };
+            if Instant::now() + next >= deadline {
+                return Err(self.too_late(is_in_progress));
+            }
+            if !std::mem::replace(&mut is_noted, true) {
+                self.printer.waiting("waiting until an earlier request in this org has ended");
+            }
+            tokio::select! {
+                () = sleep(next) => {}
+                () = raised(stop) => return Ok(Cleared::Stopped),
+            }
+        }
+    }
+
+    /// Whether `entry` is an earlier run of this very rename.
+    fn is_same(&self, entry: &Entry) -> bool {
+        match &entry.history.intent {
+            Intent::Rename(rename) => {
+                rename.old.eq_ignore_ascii_case(self.old) && rename.new == *self.new
+            }
+            _ => false,
+        }
+    }
+
+    /// Determines the outcome of what a dead process left; the result is how this rename ends
+    /// because of it, if it does.
+    async fn finish_earlier(
+        &self,
+        entry: &Entry,
+        stop: &mut watch::Receiver<bool>,
+        show: &mut impl FnMut(watch::Receiver<Activity>),
+    ) -> Result<Option<Cleared>, Failure> {
+        let client = &self.org.client;
+        if !self.is_same(entry) {
+            let determined =
+                recovery::determine(self.log, client, entry, self.printer, stop, show).await?;
+            return match determined {
+                _ if *stop.borrow() => Ok(Some(Cleared::Stopped)),
+                Determined::Certain => Ok(None),
+                Determined::Unknown => Err(self.in_doubt(entry.name())),
+            };
+        }
+        // If another process holds it now, the next pass over the log shows that.
+        let Taken::Held(entry, intent) = self.log.take(entry).await? else { return Ok(None) };
+        if !matches!(entry.state(), State::InDoubt | State::Undelivered) {
+            return Ok(None);
+        }
+        self.printer.note(format_args!(
+            "the rename is in doubt from an earlier run; determining its outcome first"
+        ));
+        match recovery::recover(client, &entry, intent.clone(), stop, show).await {
+            Recovered::Rename(RenameOutcome::NotRenamed { .. }) if !*stop.borrow() => {
+                // It did not happen, so it is done now; nobody waits for this outcome.
+                intent.delivered().await?;
+                Ok(None)
+            }
+            Recovered::Rename(outcome) => Ok(Some(Cleared::Ended(Box::new(outcome), intent))),
+            // `is_same` found a rename.
+            Recovered::Create(_) => Ok(None),
+        }
+    }
+
+    fn too_late(&self, is_in_progress: bool) -> Failure {
+        let name = self.old;
+        if is_in_progress {
+            let message = format!("{name} is in progress in another process; nothing was sent");
+            return Failure::new(ExitClass::Unknown, ErrorReport::new("in_progress", message))
+                .hint("wait for that process, then run the same command again");
+        }
+        let message = format!(
+            "{name} was not renamed, nothing was sent: an earlier request in this org did not end \
+             before the deadline"
+        );
+        Failure::new(ExitClass::Unavailable, ErrorReport::new("org_busy", message))
+            .hint("run the same command again later, or lengthen `--deadline`")
+    }
+
+    fn in_doubt(&self, name: &str) -> Failure {
+        let message = format!(
+            "{} was not renamed, nothing was sent: {name} is in doubt in this org, and its outcome \
+             could not be determined",
+            self.old
+        );
+        Failure::new(ExitClass::Unavailable, ErrorReport::new("org_in_doubt", message))
+            .hint(format!("run `portal recover {name}`, then the same command again"))
+    }
+}

@@ -1,0 +1,46 @@
+//! A call of the server as a line of its log.
+
+use anstyle::{AnsiColor, Style};
+use portal_http::server::AccessLogEntry;
+use serde_json::json;
+
+use crate::terminal::printer::printable;
+
+/// `POST /crm/v7/settings/portals  400 ALREADY_USED  2 ms  Acme`
+pub(super) fn text(call: &AccessLogEntry) -> String {
+    let status = call.status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
+    let style = style(call);
+    let mut line = format!(
+        "{:4} {}  {style}{status}{}{style:#}  {} ms",
+        call.method.as_str(),
+        printable(&call.path),
+        call.code.as_deref().map(|code| format!(" {code}")).unwrap_or_default(),
+        call.elapsed.as_millis(),
+    );
+    if let Some(org) = &call.org {
+        line.push_str("  ");
+        line.push_str(&printable(org));
+    }
+    line
+}
+
+fn style(call: &AccessLogEntry) -> Style {
+    match call.status {
+        // The accounts server refuses under 200.
+        Some(200..300) if call.code.is_none() => AnsiColor::Green.on_default(),
+        Some(200..500) => AnsiColor::Yellow.on_default(),
+        _ => AnsiColor::Red.on_default(),
+    }
+}
+
+pub(super) fn json(call: &AccessLogEntry) -> String {
+    json!({
+        "method": call.method.as_str(),
+        "path": call.path,
+        "org": call.org,
+        "status": call.status,
+        "code": call.code,
+        "ms": u64::try_from(call.elapsed.as_millis()).unwrap_or(u64::MAX),
+    })
+    .to_string()
+}

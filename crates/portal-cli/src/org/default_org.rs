@@ -1,0 +1,161 @@
+//! The org of a server that was given no seed: [`DefaultOrg`], its credentials kept in a file.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use portal_model::{Environment, Scope, Secret};
+use portal_store::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
+use portal_store::{Permission, PortalLimit};
+use serde::{Deserialize, Serialize};
+
+use crate::sys::directories;
+
+/// The credentials of the default org. It has one user, who may do everything, and no limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DefaultOrg {
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Secret<String>,
+    pub(crate) refresh_token: Secret<String>,
+}
+
+impl DefaultOrg {
+    const FILE: &str = "default-org.toml";
+
+    /// New credentials, in the form of the service's.
+    pub(crate) fn generate() -> anyhow::Result<Self> {
+        Ok(Self {
+            client_id: format!("1000.{}", random_hex::<16>()?.to_uppercase()),
+            client_secret: Secret::new(random_hex::<20>()?),
+            refresh_token: Secret::new(format!(
+                "1000.{}.{}",
+                random_hex::<16>()?,
+                random_hex::<16>()?
+            )),
+        })
+    }
+
+    /// Those that are kept in `folder`; the first process, of any number at once, makes them.
+    pub(crate) fn keep(folder: &Path) -> anyhow::Result<Self> {
+        directories::make_private(folder)?;
+        let path = folder.join(Self::FILE);
+        match fs::read_to_string(&path) {
+            Ok(text) => toml::from_str(&text).map_err(|error| broken(&path, &text, &error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Self::generate()?
+                    .write(folder, &path)
+                    .with_context(|| format!("{} can't be written", path.display()))?;
+                Self::keep(folder)
+            }
+            Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
+        }
+    }
+
+    /// Writes the file whole or not at all; one that another process wrote meanwhile stays.
+    fn write(&self, folder: &Path, path: &Path) -> anyhow::Result<()> {
+        let text = format!(
+            "# The credentials of the default org of the server on this folder.\n\
+             client_id = \"{}\"\nclient_secret = \"{}\"\nrefresh_token = \"{}\"\n",
+            self.client_id,
+            self.client_secret.expose(),
+            self.refresh_token.expose()
+        );
+        // Readable by this user only.
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        match file.persist_noclobber(path) {
+            Err(error) if error.error.kind() != ErrorKind::AlreadyExists => Err(error.error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What makes a registry know it.
+    pub(crate) fn seed(&self) -> Seed {
+        Seed {
+            orgs: vec![SeedOrg {
+                name: "Default org".to_owned(),
+                environment: Environment::Production,
+                portal_limit: PortalLimit::Unlimited,
+                users: vec![SeedUser {
+                    name: "Default user".to_owned(),
+                    email: "user@default.example".to_owned(),
+                    permissions: BTreeSet::from(Permission::ALL),
+                    credentials: vec![SeedCredential {
+                        client_id: self.client_id.clone(),
+                        client_secret: self.client_secret.clone(),
+                        grant: SeedGrant::RefreshToken(self.refresh_token.clone()),
+                        scopes: vec![
+                            Scope::PORTAL_ALL,
+                            Scope::new("ZohoCRM.users.READ"),
+                            Scope::new("ZohoCRM.org.READ"),
+                        ],
+                    }],
+                }],
+            }],
+        }
+    }
+}
+
+/// Where the file is broken. Its text is not quoted, nor the parser's: a secret may stand there.
+fn broken(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    anyhow!(
+        "{}, line {line}: expected the texts client_id, client_secret and refresh_token; move the \
+         file away, and new ones are made",
+        path.display()
+    )
+}
+
+/// `BYTES` random bytes in hexadecimal.
+fn random_hex<const BYTES: usize>() -> anyhow::Result<String> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    Ok(digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_processes_get_the_credentials_of_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("made/on/the/way");
+        let kept: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| DefaultOrg::keep(&folder).unwrap())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(kept.iter().all(|org| *org == kept[0]));
+        let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap()).collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+    }
+
+    #[test]
+    fn a_broken_file_is_one_sentence_without_its_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(DefaultOrg::FILE);
+        for text in ["client_id = \"1\"\nclient_secret = \"hush\" x", "\nclient_secret = 404404"] {
+            fs::write(&path, text).unwrap();
+            let message = format!("{:#}", DefaultOrg::keep(folder.path()).unwrap_err());
+            assert!(message.contains("default-org.toml, line 2: expected"), "{message}");
+            assert!(!message.contains("hush") && !message.contains("404404"), "{message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_them() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        DefaultOrg::keep(folder.path()).unwrap();
+        let file = fs::metadata(folder.path().join(DefaultOrg::FILE)).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    }
+}

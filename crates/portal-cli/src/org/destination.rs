@@ -1,0 +1,157 @@
+//! Where flags, environment and profiles lead: [`Destination`], and the [`Org`] with a client for it.
+
+use portal_http::client::{Client, HttpTransport, Proxy};
+use portal_model::ApiVersion;
+use portal_model::flow::Policy;
+
+use crate::org::environment::Variables;
+use crate::org::identity::Identity;
+use crate::org::local::Local;
+use crate::org::place::Place;
+use crate::org::profile::Profiles;
+use crate::org::target::Target;
+use crate::org::target_args::TargetArgs;
+use crate::report::failure::Failure;
+use crate::sys::directories;
+
+/// An org with a client for it.
+#[derive(Debug)]
+pub(crate) struct Org {
+    pub(crate) client: Client,
+    pub(crate) place: Place,
+    server: ServerOf,
+}
+
+/// Where the server of an [`Org`] runs.
+#[derive(Debug)]
+enum ServerOf {
+    /// In this process, until this is dropped.
+    Local(Local),
+    Remote(Box<Target>),
+}
+
+impl Org {
+    /// Which org it is (rule 10).
+    ///
+    /// # Errors
+    /// The service cannot be asked now.
+    pub(crate) async fn identify(&self) -> Result<Identity, Failure> {
+        match &self.server {
+            ServerOf::Local(local) => Ok(Identity::local(&local.credential())),
+            ServerOf::Remote(target) => target.identify(&self.client).await,
+        }
+    }
+
+    /// Which org it is, as far as that is known without asking the service.
+    pub(crate) fn known_identity(&self) -> Identity {
+        match &self.server {
+            ServerOf::Local(local) => Identity::local(&local.credential()),
+            ServerOf::Remote(target) => target.declared_identity(),
+        }
+    }
+}
+
+/// Where the arguments lead.
+#[derive(Clone, Debug)]
+pub(crate) enum Destination {
+    /// The server in this process.
+    Local,
+    /// Anywhere else.
+    Remote(Box<Target>),
+}
+
+impl TargetArgs {
+    /// The arguments that lead to `place` again.
+    pub(crate) fn again(&self, place: &Place) -> Self {
+        match place {
+            Place::Local => Self { local: true, ..self.common() },
+            Place::Profile(name) => Self { profile: Some(name.clone()), ..self.common() },
+            Place::Explicit { .. } => Self { local: false, profile: None, ..self.clone() },
+        }
+    }
+
+    /// Whether a flag says which org.
+    pub(crate) fn is_explicit(&self) -> bool {
+        self.local || self.profile.is_some()
+    }
+
+    /// A client for where they lead, with the default policy.
+    pub(crate) async fn open(&self) -> Result<Org, Failure> {
+        self.destination()?.open(self.api_version, Policy::default()).await
+    }
+
+    fn common(&self) -> Self {
+        Self { api_version: self.api_version, ca_file: self.ca_file.clone(), ..Self::default() }
+    }
+
+    /// Finds out where they lead; nothing is sent.
+    pub(crate) fn destination(&self) -> Result<Destination, Failure> {
+        if self.local {
+            return Ok(Destination::Local);
+        }
+        let variables = Variables::from_env();
+        let has_flags = self.api_domain.is_some()
+            || self.accounts_url.is_some()
+            || self.client_id.is_some()
+            || self.data_center.is_some();
+        let profile = self.profile.clone().or(variables.profile.clone().filter(|_| !has_flags));
+        let target = match profile {
+            Some(name) => self.profile(name)?,
+            None => variables.target(self)?,
+        };
+        Ok(Destination::Remote(Box::new(target)))
+    }
+
+    fn profile(&self, name: String) -> Result<Target, Failure> {
+        let profile = Profiles::load(&directories::config()?)?.get(&name)?;
+        Ok(profile.target(name, self.api_version, self.ca_file.clone()))
+    }
+}
+
+impl Destination {
+    pub(crate) fn place(&self) -> &Place {
+        match self {
+            Self::Local => &Place::Local,
+            Self::Remote(target) => &target.place,
+        }
+    }
+
+    /// Only the server of this process is known to be fast.
+    pub(crate) fn default_policy(&self) -> Policy {
+        match self {
+            Self::Local => Policy::rehearsal(),
+            Self::Remote(_) => Policy::default(),
+        }
+    }
+
+    /// Whether a create there is a rehearsal: the service itself is never on this machine.
+    pub(crate) fn is_this_machine(&self) -> bool {
+        match self {
+            Self::Local => true,
+            Self::Remote(target) => target.is_this_machine(),
+        }
+    }
+
+    /// A client for it.
+    pub(crate) async fn open(self, version: ApiVersion, policy: Policy) -> Result<Org, Failure> {
+        match self {
+            Self::Remote(target) => Ok(Org {
+                client: target.client(policy)?,
+                place: target.place.clone(),
+                server: ServerOf::Remote(target),
+            }),
+            Self::Local => {
+                let local = Local::start().await?;
+                let transport = HttpTransport::builder().proxy(Proxy::none()).build()?;
+                let client = Client::builder()
+                    .api_url(local.url())
+                    .accounts_url(local.url())
+                    .transport(transport)
+                    .version(version)
+                    .policy(policy)
+                    .build(local.credential())?;
+                Ok(Org { client, place: Place::Local, server: ServerOf::Local(local) })
+            }
+        }
+    }
+}

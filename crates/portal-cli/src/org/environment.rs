@@ -1,0 +1,195 @@
+//! The `PORTAL_` variables, and what they and the flags name together.
+
+use portal_http::client::{BaseUrl, CacheKey, Credential};
+use portal_model::datacenter::ApiDomain;
+use portal_model::{Environment, Secret};
+
+use crate::org::place::Place;
+use crate::org::target::Target;
+use crate::org::target_args::TargetArgs;
+use crate::report::failure::Failure;
+
+/// The variables of the environment. One that is empty is not set.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Variables {
+    pub(super) profile: Option<String>,
+    api_domain: Option<String>,
+    accounts_url: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<Secret<String>>,
+    refresh_token: Option<Secret<String>>,
+    access_token: Option<Secret<String>>,
+}
+
+impl Variables {
+    pub(super) fn from_env() -> Self {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let get = |name| lookup(name).filter(|value| !value.is_empty());
+        Self {
+            profile: get("PORTAL_PROFILE"),
+            api_domain: get("PORTAL_API_DOMAIN"),
+            accounts_url: get("PORTAL_ACCOUNTS_URL"),
+            client_id: get("PORTAL_CLIENT_ID"),
+            client_secret: get("PORTAL_CLIENT_SECRET").map(Secret::new),
+            refresh_token: get("PORTAL_REFRESH_TOKEN").map(Secret::new),
+            access_token: get("PORTAL_ACCESS_TOKEN").map(Secret::new),
+        }
+    }
+
+    /// What flags and variables name together; a flag counts more. A refresh token counts more
+    /// than an access token, since that ends after an hour.
+    pub(super) fn target(self, flags: &TargetArgs) -> Result<Target, Failure> {
+        let mut missing = Vec::new();
+        let data_center = flags.data_center;
+        // A data center given as a flag stands for both of its hosts.
+        let variable = |value: Option<String>| value.filter(|_| data_center.is_none());
+        let api = flags.api_domain.clone().or(variable(self.api_domain));
+        let accounts = flags
+            .accounts_url
+            .clone()
+            .or(variable(self.accounts_url))
+            .or(data_center.map(|data_center| data_center.accounts_url().to_owned()));
+        let client_id = flags.client_id.clone().or(self.client_id);
+        let place = Place::Explicit {
+            api: api.clone().or(data_center.map(|here| here.api_url(Environment::Production))),
+            accounts: accounts.clone(),
+            client_id: client_id.clone(),
+            credential: self.refresh_token.as_ref().and_then(|refresh_token| {
+                let accounts: BaseUrl = accounts.as_ref()?.parse().ok()?;
+                // The client's secret may be renewed meanwhile: it doesn't count.
+                let secret = Secret::new(String::new());
+                let key = CacheKey::new(&accounts, client_id.as_ref()?, &secret, refresh_token);
+                Some(key.as_str().chars().take(16).collect())
+            }),
+        };
+        let api = match (api, data_center) {
+            (Some(url), _) => ApiDomain::Given(url),
+            (None, Some(data_center)) => {
+                ApiDomain::DataCenter(data_center, Environment::Production)
+            }
+            (None, None) => ApiDomain::Unset,
+        };
+        let mut need = |what: &'static str, is_there: bool| {
+            if !is_there {
+                missing.push(what);
+            }
+        };
+        let credential = match (self.refresh_token, self.access_token) {
+            (Some(refresh_token), _) => {
+                need(ACCOUNTS, accounts.is_some());
+                need(CLIENT_ID, client_id.is_some());
+                need(CLIENT_SECRET, self.client_secret.is_some());
+                client_id.zip(self.client_secret).map(|(client_id, client_secret)| {
+                    Credential::refresh_token(client_id, client_secret, refresh_token)
+                })
+            }
+            (None, Some(access_token)) => {
+                need(API, api != ApiDomain::Unset);
+                Some(Credential::access_token(access_token))
+            }
+            (None, None) => {
+                need(ACCOUNTS, accounts.is_some());
+                need(CLIENT_ID, client_id.is_some());
+                need(CLIENT_SECRET, self.client_secret.is_some());
+                need(REFRESH_TOKEN, false);
+                None
+            }
+        };
+        match credential {
+            Some(credential) if missing.is_empty() => Ok(Target {
+                place,
+                api,
+                accounts,
+                credential,
+                version: flags.api_version,
+                ca_file: flags.ca_file.clone(),
+            }),
+            _ => Err(Failure::usage(format!(
+                "it is not said in which org; missing are\n  {}",
+                missing.join("\n  ")
+            ))
+            .hint("`--profile NAME` takes what `portal login` kept, `--local` rehearses here")),
+        }
+    }
+}
+
+const API: &str = "the API: --data-center, --api-domain or PORTAL_API_DOMAIN";
+const ACCOUNTS: &str = "the accounts server: --data-center, --accounts-url or PORTAL_ACCOUNTS_URL";
+const CLIENT_ID: &str = "the client id: --client-id or PORTAL_CLIENT_ID";
+const CLIENT_SECRET: &str = "the client secret: PORTAL_CLIENT_SECRET";
+const REFRESH_TOKEN: &str =
+    "the refresh token: PORTAL_REFRESH_TOKEN (or, alone, PORTAL_ACCESS_TOKEN)";
+
+#[cfg(test)]
+mod tests {
+    use portal_model::DataCenter;
+
+    use super::*;
+
+    fn target(flags: &TargetArgs, variables: &[(&str, &str)]) -> Result<Target, Failure> {
+        let lookup = |name: &str| {
+            let found = variables.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Variables::from_lookup(lookup).target(flags)
+    }
+
+    const CREDENTIALS: [(&str, &str); 3] = [
+        ("PORTAL_CLIENT_ID", "1000.ID"),
+        ("PORTAL_CLIENT_SECRET", "hush"),
+        ("PORTAL_REFRESH_TOKEN", "1000.a.b"),
+    ];
+
+    #[test]
+    fn everything_that_is_missing_is_said_at_once() {
+        let none = target(&TargetArgs::default(), &[("PORTAL_CLIENT_SECRET", "")]).unwrap_err();
+        let message = none.report.message;
+        for part in [ACCOUNTS, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN] {
+            assert!(message.contains(part), "{message}");
+        }
+        let token = [("PORTAL_ACCESS_TOKEN", "1000.c.d")];
+        let message = target(&TargetArgs::default(), &token).unwrap_err().report.message;
+        assert!(message.contains(API) && !message.contains(ACCOUNTS), "{message}");
+    }
+
+    #[test]
+    fn a_data_center_stands_for_both_hosts_and_counts_more_than_variables() {
+        let flags = TargetArgs { data_center: Some(DataCenter::Eu), ..TargetArgs::default() };
+        let mut variables = CREDENTIALS.to_vec();
+        variables.push(("PORTAL_API_DOMAIN", "https://www.zohoapis.com"));
+        variables.push(("PORTAL_ACCOUNTS_URL", "https://accounts.zoho.com"));
+        let target = target(&flags, &variables).unwrap();
+        assert_eq!(target.api.url().unwrap(), "https://www.zohoapis.eu");
+        assert_eq!(target.accounts.unwrap(), "https://accounts.zoho.eu");
+    }
+
+    #[test]
+    fn the_places_of_two_refresh_tokens_of_one_client_differ_and_tell_no_secret() {
+        let flags = TargetArgs { data_center: Some(DataCenter::Eu), ..TargetArgs::default() };
+        let place = |refresh_token| {
+            let mut variables = CREDENTIALS.to_vec();
+            variables[2].1 = refresh_token;
+            target(&flags, &variables).unwrap().place
+        };
+        assert_eq!(place("1000.a.b"), place("1000.a.b"));
+        assert_ne!(place("1000.a.b"), place("1000.c.d"));
+        assert!(!serde_json::to_string(&place("1000.a.b")).unwrap().contains("1000.a.b"));
+    }
+
+    #[test]
+    fn a_flag_counts_more_than_its_variable_and_no_secret_shows() {
+        let flags = TargetArgs {
+            api_domain: Some("https://flag.example".to_owned()),
+            accounts_url: Some("https://accounts.example".to_owned()),
+            ..TargetArgs::default()
+        };
+        let mut variables = CREDENTIALS.to_vec();
+        variables.push(("PORTAL_API_DOMAIN", "https://variable.example"));
+        let target = target(&flags, &variables).unwrap();
+        assert_eq!(target.api, ApiDomain::Given("https://flag.example".to_owned()));
+        assert!(!format!("{target:?}").contains("hush"));
+    }
+}

@@ -1,0 +1,56 @@
+//! Which org a credential belongs to, as the service said: asked once per credential.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::org::identity::Identity;
+use crate::sys::directories;
+
+/// A file beside the token cache for each credential, named by its fingerprint. Without the
+/// directory the service is asked each time.
+#[derive(Debug)]
+pub(crate) struct IdentityCache {
+    directory: Option<PathBuf>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Cached {
+    /// The identity before the service was asked: another API host makes it another one.
+    declared: Identity,
+    identity: Identity,
+}
+
+impl IdentityCache {
+    pub(crate) fn new() -> Self {
+        Self { directory: directories::cache().ok().map(|cache| cache.join("orgs")) }
+    }
+
+    pub(crate) fn load(&self, declared: &Identity) -> Option<Identity> {
+        let text = fs::read(self.path(declared)?).ok()?;
+        let cached: Cached = serde_json::from_slice(&text).ok()?;
+        (cached.declared == *declared).then_some(cached.identity)
+    }
+
+    /// Keeps an identity. A failure costs another request the next time.
+    pub(crate) fn store(&self, declared: &Identity, identity: &Identity) {
+        let cached = Cached { declared: declared.clone(), identity: identity.clone() };
+        let write = || {
+            let (directory, path) = (self.directory.as_ref()?, self.path(declared)?);
+            directories::make_private(directory).ok()?;
+            let mut file = tempfile::NamedTempFile::new_in(directory).ok()?;
+            file.write_all(&serde_json::to_vec(&cached).ok()?).ok()?;
+            file.persist(path).ok()
+        };
+        if write().is_none() {
+            tracing::debug!("the identity of the org is not cached");
+        }
+    }
+
+    fn path(&self, declared: &Identity) -> Option<PathBuf> {
+        let name = format!("{}.json", declared.fingerprint());
+        self.directory.as_ref().map(|directory| directory.join(name))
+    }
+}

@@ -1,0 +1,84 @@
+//! An org outside this process: [`Target`].
+
+use std::path::PathBuf;
+
+use portal_http::client::{
+    BaseUrl, Client, ClientBuilder, Credential, FileTokenCache, HttpTransport,
+};
+use portal_model::ApiVersion;
+use portal_model::datacenter::ApiDomain;
+use portal_model::flow::Policy;
+
+use crate::org::identity::Identity;
+use crate::org::place::Place;
+use crate::report::failure::Failure;
+use crate::sys::directories;
+
+/// An org outside this process: its servers and credentials.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) place: Place,
+    pub(crate) api: ApiDomain,
+    pub(crate) accounts: Option<String>,
+    pub(crate) credential: Credential,
+    pub(crate) version: ApiVersion,
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+impl Target {
+    /// Which org its credential belongs to, as far as that is known without asking the service.
+    pub(crate) fn declared_identity(&self) -> Identity {
+        self.identity_at(self.api.url().as_deref())
+    }
+
+    /// The same at the API `api_url`.
+    pub(crate) fn identity_at(&self, api_url: Option<&str>) -> Identity {
+        Identity::new(api_url, self.accounts.as_deref(), &self.credential)
+    }
+
+    /// Whether a create there is a rehearsal: the service itself is never on this machine.
+    pub(crate) fn is_this_machine(&self) -> bool {
+        match &self.api {
+            ApiDomain::Given(url) => url.parse::<BaseUrl>().is_ok_and(|url| url.is_this_machine()),
+            ApiDomain::Unset | ApiDomain::DataCenter(..) => false,
+        }
+    }
+
+    pub(crate) fn client(&self, policy: Policy) -> Result<Client, Failure> {
+        self.builder()?
+            .policy(policy)
+            .token_cache(FileTokenCache::new(directories::cache()?.join("tokens")))
+            .build(self.credential.clone())
+            .map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    /// What its client is made of, but for the policy and the token cache.
+    pub(crate) fn builder(&self) -> Result<ClientBuilder, Failure> {
+        Ok(self.builder_over(self.transport()?))
+    }
+
+    /// What its requests go over, by itself or together with others.
+    pub(crate) fn transport(&self) -> Result<HttpTransport, Failure> {
+        let transport = HttpTransport::builder();
+        let transport = match &self.ca_file {
+            Some(path) => transport.ca_file(path),
+            None => transport,
+        };
+        Ok(transport.build()?)
+    }
+
+    pub(crate) fn builder_over(&self, transport: HttpTransport) -> ClientBuilder {
+        let builder = Client::builder().version(self.version).transport(transport);
+        let builder = match &self.api {
+            ApiDomain::Unset => builder,
+            ApiDomain::DataCenter(data_center, environment) => {
+                builder.data_center(*data_center, *environment)
+            }
+            ApiDomain::Given(url) => builder.api_url(url),
+        };
+        match &self.accounts {
+            Some(url) => builder.accounts_url(url),
+            None => builder,
+        }
+    }
+}

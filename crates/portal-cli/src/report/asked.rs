@@ -1,0 +1,27 @@
+//! What was asked for, as far as a report depends on it: [`Asked`].
+
+use std::time::Duration;
+
+use portal_model::outcome::NotDone;
+
+/// What was asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) profile: Option<String>,
+    /// The name that was wanted first, if there were fallbacks.
+    pub(crate) requested: Option<String>,
+    /// An existing portal is a success.
+    pub(crate) ensure: bool,
+    /// Nothing was to be done but to determine an earlier outcome.
+    pub(crate) recovered: bool,
+    /// How long after an attempt absence counts.
+    pub(crate) verified_after: Option<Duration>,
+}
+
+impl Asked {
+    /// The time that an outcome without effect rests on, if a list has proved it.
+    pub(crate) fn verified_after(&self, reason: &NotDone) -> Option<u64> {
+        let is_proved = matches!(reason, NotDone::Absent | NotDone::Exhausted);
+        self.verified_after.filter(|_| is_proved).map(|time| time.as_secs())
+    }
+}

@@ -1,0 +1,104 @@
+//! What is wrong with a name, shown under the name itself.
+
+use portal_model::name::{MAX_LEN, MIN_LEN};
+use portal_model::{BrokenRule, InvalidPortalName};
+use serde_json::{Value, json};
+use unicode_width::UnicodeWidthChar as _;
+
+use crate::report::failure::ErrorReport;
+
+/// The broken rules for machines.
+pub(crate) fn report(invalid: &InvalidPortalName) -> ErrorReport {
+    let broken_rules: Vec<_> = invalid.broken_rules().iter().map(rule).collect();
+    ErrorReport::new("invalid_name", invalid.to_string())
+        .details(json!({ "broken_rules": broken_rules }))
+        .hint(format!(
+            "a name is {MIN_LEN} to {MAX_LEN} of the letters A-Z, a-z and the digits 0-9"
+        ))
+}
+
+fn rule(rule: &BrokenRule) -> Value {
+    match rule {
+        BrokenRule::TooShort { length } => json!({ "rule": "too_short", "length": length }),
+        BrokenRule::TooLong { length } => json!({ "rule": "too_long", "length": length }),
+        BrokenRule::NotAlphanumeric { position, character } => {
+            json!({ "rule": "not_alphanumeric", "position": position, "character": character })
+        }
+        other => json!({ "rule": other.to_string() }),
+    }
+}
+
+/// The name, a caret under each character that is not allowed, and every broken rule.
+pub(crate) fn show(name: &str, invalid: &InvalidPortalName) -> String {
+    /// A longer name is cut: that it is too long is said anyway.
+    const COLUMNS: usize = 70;
+    let mut shown = String::from("\"");
+    let mut carets = String::from(" ");
+    for character in name.chars() {
+        let (cell, width) = cell(character);
+        if carets.len() + width > COLUMNS {
+            shown.push('…');
+            break;
+        }
+        shown.push_str(&cell);
+        let mark = if character.is_ascii_alphanumeric() { " " } else { "^" };
+        carets.push_str(&mark.repeat(width));
+    }
+    let mut lines =
+        vec!["this can't be the name of a portal:".to_owned(), format!("    {shown}\"")];
+    if carets.contains('^') {
+        lines.push(format!("    {}", carets.trim_end()));
+    }
+    lines.extend(invalid.broken_rules().iter().map(|rule| format!("  {rule:#}")));
+    lines.join("\n")
+}
+
+/// A character as a terminal can show it, and its width in columns. What has no width, or would
+/// move the cursor, is escaped.
+fn cell(character: char) -> (String, usize) {
+    if let Some(width @ 1..) = character.width() {
+        return (character.to_string(), width);
+    }
+    let escaped = character.escape_default().to_string();
+    let width = escaped.len();
+    (escaped, width)
+}
+
+#[cfg(test)]
+mod tests {
+    use portal_model::PortalName;
+
+    use super::*;
+
+    fn shown(name: &str) -> String {
+        show(name, &PortalName::parse(name).unwrap_err())
+    }
+
+    #[test]
+    fn a_caret_stands_under_each_character_that_is_not_allowed() {
+        assert_eq!(
+            shown("my portal!"),
+            "this can't be the name of a portal:\n    \
+             \"my portal!\"\n    \
+             \u{20}  ^      ^\n  \
+             character 3 is a space (U+0020)\n  \
+             character 10 is '!' (U+0021)"
+        );
+    }
+
+    #[test]
+    fn a_wide_character_gets_two_carets_and_an_invisible_one_is_escaped() {
+        let text = shown("ポrtal\u{202e}9\t");
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[1], r#"    "ポrtal\u{202e}9\t""#);
+        assert_eq!(lines[2], "     ^^    ^^^^^^^^ ^^");
+        assert!(!text.contains('\u{202e}') && !text.contains('\t'));
+    }
+
+    #[test]
+    fn a_name_that_is_only_short_has_no_carets_and_an_endless_one_is_cut() {
+        assert_eq!(shown("abc").lines().count(), 3);
+        let endless = shown(&"a".repeat(5000));
+        assert!(endless.lines().all(|line| line.chars().count() <= 80), "{endless}");
+    }
+}

@@ -1,0 +1,231 @@
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use portal_model::endpoint::UnreadableReason;
+use portal_model::flow::{CreateIntent, NoResponse, RenameIntent};
+use portal_model::oauth::OAuthError;
+use portal_model::outcome::{AuthFailure, Doubt, NotDone, Unverified};
+use portal_model::{ApiError, ErrorCode, Portal, Response, Unreadable};
+
+use super::*;
+
+fn name() -> PortalName {
+    PortalName::parse("AcmeClients").unwrap()
+}
+
+fn present(origin: Origin) -> Outcome {
+    let portal = Portal::new("AcmeClients");
+    Outcome::Present { portal, origin, taken: Vec::new() }
+}
+
+/// Every reason, as far as each has words of its own.
+fn every_reason() -> Vec<NotDone> {
+    vec![
+        NotDone::Unreachable("no connection: connection refused".to_owned()),
+        NotDone::RateLimited { retry_after: Some(Duration::from_secs(7)) },
+        NotDone::RateLimited { retry_after: None },
+        NotDone::Auth(AuthFailure::Rejected(OAuthError::new("invalid_client"))),
+        NotDone::Auth(AuthFailure::Rejected(OAuthError::new("invalid_code"))),
+        NotDone::Auth(AuthFailure::TokenRejected(ApiError::invalid_token())),
+        NotDone::Auth(AuthFailure::Unavailable("the token cache is full".to_owned())),
+        NotDone::Exhausted,
+        NotDone::Deadline,
+        NotDone::Absent,
+        NotDone::NotRecorded("the disk is full".to_owned()),
+        NotDone::Stopped,
+    ]
+}
+
+fn every_rejection() -> Vec<ApiError> {
+    vec![
+        ApiError::no_permission(["Crm_Implied_Manage_ClientPortal_Users"]),
+        ApiError::no_permission([""; 0]),
+        ApiError::scope_mismatch(),
+        ApiError::limit_reached(1),
+        ApiError::not_in_sandbox(),
+        ApiError::new(400, ErrorCode::from("SOMETHING_NEW"), "who knows"),
+    ]
+}
+
+fn every_doubt() -> Vec<(Doubt, Unverified)> {
+    let page = Response::new(502, "<html>Bad Gateway");
+    vec![
+        (Doubt::InProgress, Unverified::Stopped),
+        (Doubt::NoResponse(NoResponse::TimedOut), Unverified::Deadline),
+        (
+            Doubt::ServerError(ApiError::internal_error()),
+            Unverified::ListRejected(ApiError::scope_mismatch()),
+        ),
+        (
+            Doubt::Unreadable(Unreadable::new(&page, UnreadableReason::NotJson)),
+            Unverified::Auth(AuthFailure::TokenRejected(ApiError::invalid_token())),
+        ),
+        (Doubt::Earlier, Unverified::MayBeRenamed("AcmeOther".to_owned())),
+    ]
+}
+
+/// Every outcome of a create, with every cause that has words of its own.
+fn every_outcome() -> Vec<Outcome> {
+    let taken = vec![PortalName::parse("AcmePortal").unwrap()];
+    let portal = Portal::new("AcmeOld");
+    let mut outcomes = vec![
+        Outcome::Created { name: name(), taken: Vec::new() },
+        Outcome::Created { name: name(), taken },
+        present(Origin::Preexisting),
+        present(Origin::Appeared),
+        present(Origin::Undetermined),
+        Outcome::OrgHasPortal { name: name(), portal },
+    ];
+    let owners = [
+        Owner::AnotherOrg,
+        Owner::Undetermined(Unverified::ListRejected(ApiError::scope_mismatch())),
+        Owner::Undetermined(Unverified::ListRejected(ApiError::no_permission([""; 0]))),
+        Owner::Undetermined(Unverified::Deadline),
+        Owner::Undetermined(Unverified::AtOnce),
+        Owner::Undetermined(Unverified::EarlierAttempt),
+        Owner::Undetermined(Unverified::Stopped),
+    ];
+    outcomes.extend(owners.map(|owner| Outcome::NameTaken { name: name(), owner }));
+    let rejected = |error| Outcome::Rejected { name: name(), error };
+    outcomes.extend(every_rejection().into_iter().map(rejected));
+    let not_created = |reason| Outcome::NotCreated { name: name(), reason };
+    outcomes.extend(every_reason().into_iter().map(not_created));
+    let unknown = |(doubt, why)| Outcome::Unknown { intent: CreateIntent::new(name()), doubt, why };
+    outcomes.extend(every_doubt().into_iter().map(unknown));
+    outcomes
+}
+
+/// Those of a rename that differ.
+fn rename_outcomes() -> Vec<RenameOutcome> {
+    let (old, new) = ("AcmeOld".to_owned(), name());
+    let intent = RenameIntent::new(old.as_str(), name());
+    let (doubt, why) = (Doubt::NoResponse(NoResponse::TimedOut), Unverified::Gone);
+    vec![
+        RenameOutcome::Renamed { old: old.clone(), new: new.clone() },
+        RenameOutcome::Unchanged { portal: Portal::new("AcmeClients") },
+        RenameOutcome::NotFound { old },
+        RenameOutcome::NameTaken { new: new.clone(), owner: Owner::ThisOrg },
+        RenameOutcome::NameTaken { new: new.clone(), owner: Owner::AnotherOrg },
+        RenameOutcome::Rejected { new: new.clone(), error: ApiError::no_permission([""; 0]) },
+        RenameOutcome::NotRenamed { new, reason: NotDone::Exhausted },
+        RenameOutcome::Unknown { intent, doubt, why },
+    ]
+}
+
+fn show<K: Serialize>(report: &Report<K>) -> String {
+    let mut shown = String::new();
+    if let Some(error) = &report.error {
+        writeln!(shown, "error: {}", error.message).unwrap();
+        if let Some(hint) = &error.hint {
+            writeln!(shown, "hint: {hint}").unwrap();
+        }
+    } else {
+        writeln!(shown, "{}", report.text).unwrap();
+    }
+    let json = serde_json::to_string(report).unwrap();
+    writeln!(shown, "{json}\nexit status {}\n", report.exit as u8).unwrap();
+    shown
+}
+
+#[test]
+fn every_outcome_has_its_text_json_and_exit_status() {
+    let asked = Asked {
+        profile: Some("acme".to_owned()),
+        verified_after: Some(Duration::from_secs(70)),
+        ..Asked::default()
+    };
+    let creates = every_outcome();
+    let creates = creates.iter().map(|outcome| show(&Report::new(outcome, &asked)));
+    let renames = rename_outcomes();
+    let renames =
+        renames.iter().map(|outcome| show(&Report::renamed(outcome, "AcmeOld", &name(), &asked)));
+    let text: String = creates.chain(renames).collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/outcomes.txt");
+    if std::env::var_os("BLESS").is_some() {
+        return std::fs::write(path, text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n"));
+}
+
+#[test]
+fn fallback_names_what_was_taken_and_only_that() {
+    let asked = Asked { requested: Some("AcmePortal".to_owned()), ..Asked::default() };
+    // The org has the second name: the first one was never sent.
+    let report = Report::new(&present(Origin::Preexisting), &asked);
+    assert!(!report.text.contains("AcmePortal"), "{}", report.text);
+    let taken = vec![PortalName::parse("AcmePortal").unwrap()];
+    let report = Report::new(&Outcome::Created { name: name(), taken }, &asked);
+    assert!(report.text.ends_with("; AcmePortal belongs to another organization"));
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["taken"], serde_json::json!(["AcmePortal"]));
+}
+
+#[test]
+fn existing_portal_in_another_case_is_not_taken_by_others() {
+    let portal = Portal::new("SecondName");
+    let outcome = Outcome::Present { portal, origin: Origin::Preexisting, taken: Vec::new() };
+    // The org has SecondName, and secondname was asked for first.
+    let asked = Asked { requested: Some("secondname".to_owned()), ..Asked::default() };
+    let report = Report::new(&outcome, &asked);
+    assert_eq!(report.text, "SecondName already exists in the org");
+}
+
+#[test]
+fn undetermined_owner_says_why_truthfully() {
+    let message = |why| {
+        let outcome = Outcome::NameTaken { name: name(), owner: Owner::Undetermined(why) };
+        Report::new(&outcome, &Asked::default()).error.unwrap().message
+    };
+    let not_allowed = message(Unverified::ListRejected(ApiError::scope_mismatch()));
+    assert!(not_allowed.contains("the token is not allowed to list"), "{not_allowed}");
+    // A list that fails proves nothing about the token's scopes.
+    for why in [Unverified::Deadline, Unverified::AtOnce, Unverified::EarlierAttempt] {
+        let (expected, message) = (why.to_string(), message(why));
+        assert!(message.ends_with(&expected), "{message}");
+        assert!(!message.contains("allowed") && !message.contains("token"), "{message}");
+    }
+}
+
+#[test]
+fn withheld_create_is_unknown_only_while_it_is_in_progress() {
+    let outcome = |exit| {
+        let failure = Failure::new(exit, ErrorReport::new("why", "why"));
+        Report::withheld("AcmeClients", failure, &Asked::default()).outcome
+    };
+    assert_eq!(outcome(ExitClass::Unknown), OutcomeKind::Unknown);
+    assert_eq!(outcome(ExitClass::Unavailable), OutcomeKind::NotCreated);
+}
+
+#[test]
+fn recovered_absence_can_be_created_again() {
+    let absent = Outcome::NotCreated { name: name(), reason: NotDone::Absent };
+    let asked = Asked {
+        recovered: true,
+        verified_after: Some(Duration::from_secs(70)),
+        ..Asked::default()
+    };
+    let report = Report::new(&absent, &asked);
+    assert_eq!(serde_json::to_value(&report).unwrap()["verified_after"], 70);
+    let error = report.error.unwrap();
+    assert_eq!(error.message, "AcmeClients was not created: the org's list does not show it");
+}
+
+#[test]
+fn existing_portal_is_success_with_ensure_only() {
+    let ensure = Asked { ensure: true, ..Asked::default() };
+    for origin in [Origin::Preexisting, Origin::Undetermined] {
+        assert_eq!(Report::new(&present(origin), &ensure).exit, ExitClass::Success);
+        assert_eq!(Report::new(&present(origin), &Asked::default()).exit, ExitClass::Exists);
+    }
+}
+
+#[test]
+fn invalid_name_lists_its_broken_rules_in_json() {
+    let invalid = PortalName::parse("a b").unwrap_err();
+    let report = Report::invalid("a b", &invalid, &Asked::default());
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["outcome"], "invalid");
+    assert_eq!(json["error"]["details"]["broken_rules"][1]["position"], 1);
+    assert_eq!(report.exit, ExitClass::Invalid);
+}

@@ -1,0 +1,65 @@
+//! Permissions for managing portals, in the words of administrators.
+
+use portal_model::ApiError;
+
+use crate::report::wrap::wrap;
+
+/// The meaning of a `NO_PERMISSION`: which permission is missing, and a note ready to send to the
+/// administrator. `purpose` ends the sentence "I need … to".
+pub(crate) fn missing(error: &ApiError, purpose: &str) -> (String, String) {
+    let names: Vec<&str> = error.details.permissions().collect();
+    let (missing, wanted) = match names.as_slice() {
+        [] => (
+            "the service does not say which permission is missing".to_owned(),
+            "the permissions \"Manage Portal\" and \"Manage Portal Users\"".to_owned(),
+        ),
+        [one] => {
+            let one = described(one);
+            (format!("the permission {one} is missing"), format!("the permission {one}"))
+        }
+        several => {
+            let all = several.iter().map(|name| described(name)).collect::<Vec<_>>().join(" and ");
+            (format!("the permissions {all} are missing"), format!("the permissions {all}"))
+        }
+    };
+    let letter = format!(
+        "Please add {wanted} to the profile of my user in Zoho CRM. I need it to {purpose} \
+         through the API."
+    );
+    (missing, format!("send this to an administrator of the org:\n{}", wrap(&letter, 4)))
+}
+
+/// The note if both permissions are missing, or it is not known which.
+pub(crate) fn note() -> String {
+    let both = ["Crm_Implied_Manage_ClientPortal", "Crm_Implied_Manage_ClientPortal_Users"];
+    missing(&ApiError::no_permission(both), "create portals").1
+}
+
+/// A permission by the name that administrators see, and the service's own.
+fn described(api_name: &str) -> String {
+    match api_name {
+        "Crm_Implied_Manage_ClientPortal" => format!("\"Manage Portal\" ({api_name})"),
+        "Crm_Implied_Manage_ClientPortal_Users" => format!("\"Manage Portal Users\" ({api_name})"),
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_permissions_have_the_names_that_administrators_see() {
+        let missing = |permissions: &[&str]| {
+            let permissions = permissions.iter().copied();
+            missing(&ApiError::no_permission(permissions), "create a portal").0
+        };
+        let (first, second) =
+            ("Crm_Implied_Manage_ClientPortal", "Crm_Implied_Manage_ClientPortal_Users");
+        assert!(missing(&[first]).starts_with("the permission \"Manage Portal\" (Crm"));
+        assert!(missing(&[second]).contains("\"Manage Portal Users\""));
+        let both = missing(&[first, second]);
+        assert!(both.contains("\"Manage Portal\" (") && both.ends_with("are missing"), "{both}");
+        assert!(missing(&[]).contains("does not say"));
+    }
+}

@@ -1,0 +1,462 @@
+//! Everything around one create that the intent log asks for (rule 11): [`SafeCreate`].
+
+mod wish;
+mod withheld;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use portal_http::client::{Client, IntentSink};
+use portal_model::flow::{Activity, CreateFlow, CreateIntent, Intent, Policy, Receipt};
+use portal_model::outcome::{Doubt, NotDone, Unverified};
+use portal_model::{Outcome, PortalName};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use self::wish::Wish;
+use self::withheld::{discarded, in_progress, org_busy, withheld};
+use crate::org::identity::Identity;
+use crate::org::place::Place;
+use crate::report::failure::Failure;
+use crate::safe::intent_log::{
+    BatchRow, Entry, Found, IntentLog, OpenIntent, OrgLock, State, Taken, Whose, receipts,
+};
+use crate::safe::late;
+use crate::safe::recovery::{self, Determined, Recovered};
+use crate::sys::signal::raised;
+use crate::terminal::printer::Printer;
+
+/// One create in one org of which this machine may know something: a single one, or a row of a
+/// batch.
+#[derive(Debug)]
+pub(crate) struct SafeCreate<'a> {
+    pub(crate) log: &'a IntentLog,
+    pub(crate) client: &'a Client,
+    pub(crate) place: &'a Place,
+    pub(crate) identity: &'a Identity,
+    pub(crate) batch_row: Option<BatchRow>,
+    /// For notes about other creates.
+    pub(crate) printer: &'a Printer,
+}
+
+/// How it ended. Once the outcome is printed or journaled, call [`OpenIntent::delivered`].
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) outcome: Outcome,
+    pub(crate) intent: OpenIntent,
+}
+
+/// What may go ahead.
+struct Clear {
+    /// Of this org, each with a certain outcome except what is taken over.
+    entries: Vec<Entry>,
+    /// An earlier process's create of the same name, which goes on here.
+    earlier: Option<(Box<Entry>, OpenIntent)>,
+}
+
+/// How often a lock or a file is looked at that another process holds.
+const POLL: Duration = Duration::from_millis(50);
+
+impl SafeCreate<'_> {
+    /// Takes the org's lock, determines what dead processes left in doubt in the org, takes over
+    /// what one left of the same name, then creates. `also` is a second sink, such as a journal's;
+    /// `show` gets what each part is doing.
+    ///
+    /// # Errors
+    /// Nothing was sent, since another create of the org is in progress or in doubt, or the log
+    /// cannot be read.
+    pub(crate) async fn run(
+        &self,
+        name: PortalName,
+        fallbacks: Vec<PortalName>,
+        also: impl IntentSink + Clone,
+        mut stop: watch::Receiver<bool>,
+        mut show: impl FnMut(watch::Receiver<Activity>),
+    ) -> Result<Finished, Failure> {
+        let deadline = Instant::now() + self.policy().deadline;
+        let wish = Wish { name, fallbacks };
+        let _lock = if self.policy().allow_another {
+            None
+        } else {
+            match self.lock_org(&wish, deadline, &mut stop).await? {
+                Some(lock) => Some(lock),
+                None => return self.stopped(&wish).await,
+            }
+        };
+        let Some(clear) = self.clear(&wish, deadline, &mut stop, &mut show).await? else {
+            return self.stopped(&wish).await;
+        };
+        let is_stopped = tokio::select! {
+            () = late::warn(self.log, self.client, &clear.entries, self.printer) => false,
+            () = raised(&mut stop) => true,
+        };
+        if is_stopped {
+            // Lets go of the file of an earlier run.
+            drop(clear);
+            return self.stopped(&wish).await;
+        }
+        if let Some((entry, intent)) = &clear.earlier
+            && let Some(Recovered::Create(outcome)) = Recovered::recorded(entry)
+        {
+            return Ok(Finished { outcome, intent: intent.clone() });
+        }
+        let receipts = receipts(&clear.entries);
+        let (flow, intent) = match clear.earlier {
+            Some((entry, intent)) => {
+                self.printer.note(format_args!(
+                    "{} is in doubt from an earlier run; determining its outcome first",
+                    entry.name()
+                ));
+                let since_end = entry.since_end();
+                let earlier = match entry.history.intent {
+                    Intent::Create(earlier) => earlier,
+                    // `Wish::is_of` found it.
+                    _ => CreateIntent::new(wish.name.clone()),
+                };
+                (self.take_over(earlier, since_end, &wish, deadline, receipts), intent)
+            }
+            None => (self.begin(&wish, deadline, receipts), self.new_intent()),
+        };
+        let running = self.client.perform(flow, Both(intent.clone(), also));
+        let outcome = recovery::finish(running, &mut stop, &mut show).await;
+        Ok(Finished { outcome, intent })
+    }
+
+    /// The outcome if the user stops before anything was sent: what an earlier run left of the same
+    /// create is as it was.
+    async fn stopped(&self, wish: &Wish) -> Result<Finished, Failure> {
+        let found = self.find(wish).await?;
+        let mut earlier = self.own(&found).filter(|entry| wish.is_of(entry));
+        let unfinished =
+            earlier.find(|entry| matches!(entry.state(), State::InDoubt | State::Undelivered));
+        if let Some(entry) = unfinished {
+            if let Some(Recovered::Create(outcome)) = Recovered::recorded(entry)
+                && let Taken::Held(_, intent) = self.log.take(entry).await?
+            {
+                return Ok(Finished { outcome, intent });
+            }
+            if let Intent::Create(intent) = entry.history.intent.clone() {
+                let (doubt, why) = (Doubt::Earlier, Unverified::Stopped);
+                let outcome = Outcome::Unknown { intent, doubt, why };
+                return Ok(Finished { outcome, intent: self.new_intent() });
+            }
+        }
+        let outcome = Outcome::NotCreated { name: wish.name.clone(), reason: NotDone::Stopped };
+        Ok(Finished { outcome, intent: self.new_intent() })
+    }
+
+    fn policy(&self) -> &Policy {
+        self.client.policy()
+    }
+
+    fn new_intent(&self) -> OpenIntent {
+        self.log.begin(Whose {
+            identity: Some(self.identity.clone()),
+            place: self.place.clone(),
+            batch_row: self.batch_row.clone(),
+        })
+    }
+
+    /// The policy with the time that is left: waiting for the org counts.
+    fn policy_until(&self, deadline: Instant) -> Policy {
+        let mut policy = self.policy().clone();
+        policy.deadline = deadline.saturating_duration_since(Instant::now());
+        policy
+    }
+
+    fn begin(&self, wish: &Wish, deadline: Instant, receipts: Vec<Receipt>) -> CreateFlow {
+        let policy = self.policy_until(deadline);
+        CreateFlow::new(wish.name.clone(), policy, self.client.version())
+            .with_fallbacks(wish.fallbacks.iter().cloned())
+            .with_receipts(receipts)
+    }
+
+    fn take_over(
+        &self,
+        earlier: CreateIntent,
+        since_end: Duration,
+        wish: &Wish,
+        deadline: Instant,
+        receipts: Vec<Receipt>,
+    ) -> CreateFlow {
+        // Those up to the one in doubt were tried.
+        let tried = wish.fallbacks.iter().position(|name| name.is_same_as(earlier.name.as_str()));
+        let rest = wish.fallbacks.iter().skip(tried.map_or(0, |position| position + 1)).cloned();
+        let policy = self.policy_until(deadline);
+        CreateFlow::take_over(earlier, since_end, policy, self.client.version())
+            .with_fallbacks(rest)
+            .with_receipts(receipts)
+    }
+
+    /// Waits for the org's lock; `None` if the flag is raised first.
+    async fn lock_org(
+        &self,
+        wish: &Wish,
+        deadline: Instant,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Option<OrgLock>, Failure> {
+        let mut is_noted = false;
+        loop {
+            if let Some(lock) = self.log.try_lock_org(self.identity)? {
+                return Ok(Some(lock));
+            }
+            if !self.wait(&mut is_noted, wish, deadline, stop).await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Waits a moment for another create of the org; `false` if the flag is raised.
+    async fn wait(
+        &self,
+        is_noted: &mut bool,
+        wish: &Wish,
+        deadline: Instant,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<bool, Failure> {
+        if !std::mem::replace(is_noted, true) {
+            self.printer.waiting("waiting for another create in this org");
+        }
+        if Instant::now() + POLL >= deadline {
+            let found = self.find(wish).await?;
+            let mut own = self.own(&found);
+            let is_same = |entry: &Entry| entry.state() == State::InProgress && wish.is_of(entry);
+            return Err(if own.any(is_same) { in_progress(wish) } else { org_busy(wish) });
+        }
+        tokio::select! {
+            () = sleep(POLL) => Ok(true),
+            () = raised(stop) => Ok(false),
+        }
+    }
+
+    async fn find(&self, wish: &Wish) -> Result<Found, Failure> {
+        let names: Vec<String> = wish.names().map(ToString::to_string).collect();
+        Ok(self.log.about(self.identity, &names).await?)
+    }
+
+    fn own<'f>(&self, found: &'f Found) -> impl Iterator<Item = &'f Entry> {
+        let entries = found.entries.iter();
+        entries.filter(|entry| entry.is_in(self.identity, self.place))
+    }
+
+    /// Determines the outcome of what stands in the way; `None` if the flag is raised first.
+    async fn clear(
+        &self,
+        wish: &Wish,
+        deadline: Instant,
+        stop: &mut watch::Receiver<bool>,
+        show: &mut impl FnMut(watch::Receiver<Activity>),
+    ) -> Result<Option<Clear>, Failure> {
+        let mut is_noted = false;
+        let mut waited_out: Vec<PathBuf> = Vec::new();
+        loop {
+            if *stop.borrow() {
+                return Ok(None);
+            }
+            let found = self.find(wish).await?;
+            self.check(&found, wish)?;
+            let own: Vec<&Entry> = self.own(&found).collect();
+            if own.iter().any(|entry| self.is_in_the_way(entry, wish)) {
+                if !self.wait(&mut is_noted, wish, deadline, stop).await? {
+                    return Ok(None);
+                }
+                continue;
+            }
+            let earlier = own.iter().find(|entry| {
+                matches!(entry.state(), State::InDoubt | State::Undelivered) && wish.is_of(entry)
+            });
+            let other = own.iter().find(|entry| {
+                let is_earlier = earlier.is_some_and(|earlier| earlier.path() == entry.path());
+                entry.state() == State::InDoubt && !is_earlier && self.counts(entry, wish)
+            });
+            if let Some(other) = other {
+                self.determine(other, wish, stop, show).await?;
+                continue;
+            }
+            let discarded = own.iter().filter(|entry| {
+                !waited_out.iter().any(|path| path == entry.path())
+                    && !self.until_safe(entry).is_zero()
+            });
+            let discarded: Vec<&Entry> = discarded.copied().collect();
+            if let Some(last) = discarded.iter().max_by_key(|entry| self.until_safe(entry)) {
+                if !self.wait_out(last, wish, deadline, stop).await? {
+                    return Ok(None);
+                }
+                // Without a clock of the boot an age across processes says too little: what this
+                // process waited counts instead.
+                waited_out.extend(discarded.iter().map(|entry| entry.path().to_owned()));
+                continue;
+            }
+            let earlier = match earlier {
+                None => None,
+                Some(entry) => match self.log.take(entry).await? {
+                    Taken::Held(entry, intent) => Some((entry, intent)),
+                    Taken::InProgress => return Err(in_progress(wish)),
+                    Taken::Gone => continue,
+                },
+            };
+            let entries = own.into_iter().cloned().collect();
+            return Ok(Some(Clear { entries, earlier }));
+        }
+    }
+
+    /// Whether an entry of this org matters: with `--allow-another` only one of the same name.
+    fn counts(&self, entry: &Entry, wish: &Wish) -> bool {
+        let is_same = || wish.names().any(|name| name.is_same_as(entry.name()));
+        !self.policy().allow_another || wish.is_of(entry) || is_same()
+    }
+
+    /// How long the effect of a create that the user gave up may still come, or be missing from a
+    /// list: until then it is as good as in doubt (rule 11).
+    fn until_safe(&self, entry: &Entry) -> Duration {
+        if self.policy().allow_another || !entry.is_discarded_create() {
+            return Duration::ZERO;
+        }
+        recovery::verified_after(self.client).saturating_sub(entry.since_end())
+    }
+
+    /// Waits until the effect of a create that the user gave up shows in a list, if it comes at
+    /// all; `false` if the flag is raised first.
+    async fn wait_out(
+        &self,
+        entry: &Entry,
+        wish: &Wish,
+        deadline: Instant,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<bool, Failure> {
+        let (name, left) = (entry.name(), self.until_safe(entry));
+        let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        let needed = left.saturating_add(self.policy().time_for_an_attempt());
+        if deadline.saturating_duration_since(Instant::now()) < needed {
+            return Err(discarded(wish, name, seconds));
+        }
+        self.printer.waiting(format_args!(
+            "waiting {seconds} s: the outcome of {name} was discarded, and its portal may still \
+             appear"
+        ));
+        tokio::select! {
+            () = sleep(left) => Ok(true),
+            () = raised(stop) => Ok(false),
+        }
+    }
+
+    /// Whether a create is in progress whose portal would count.
+    fn is_in_the_way(&self, entry: &Entry, wish: &Wish) -> bool {
+        entry.state() == State::InProgress
+            && entry.is_create()
+            && !wish.is_of(entry)
+            && self.counts(entry, wish)
+    }
+
+    /// What waiting does not change.
+    fn check(&self, found: &Found, wish: &Wish) -> Result<(), Failure> {
+        let is_about = |portal: &str| wish.names().any(|name| name.is_same_as(portal));
+        let mut unreadable = found.unreadable.iter().filter(|file| {
+            file.may_concern(self.identity)
+                && (!self.policy().allow_another || file.portal().is_none_or(is_about))
+        });
+        if let Some(file) = unreadable.next() {
+            return Err(withheld(
+                wish,
+                "unreadable_intent",
+                &format!("cannot read {}: {:#}", file.path.display(), file.error),
+                format!(
+                    "check in Zoho CRM whether {} exists, then remove the file",
+                    file.portal().unwrap_or("the portal that the file names")
+                ),
+            ));
+        }
+        let of_name = || found.entries.iter().filter(|entry| wish.is_of(entry));
+        let mut own = of_name().filter(|entry| entry.is_in(self.identity, self.place));
+        if own.any(|entry| entry.state() == State::InProgress) {
+            return Err(in_progress(wish));
+        }
+        // One wish must not become two portals because a profile leads to another org now.
+        let mut elsewhere = of_name().filter(|entry| {
+            entry.history.whose.place == *self.place
+                && !entry.is_in(self.identity, self.place)
+                && matches!(entry.state(), State::InDoubt | State::InProgress)
+        });
+        match elsewhere.next() {
+            None => Ok(()),
+            Some(entry) => Err(withheld(
+                wish,
+                "another_org",
+                &format!(
+                    "{} is in doubt in another org: {}; now this is {}",
+                    entry.name(),
+                    Begun(entry),
+                    self.identity
+                ),
+                format!(
+                    "use the credentials of that org and run `portal recover {name}`; if it is \
+                     the same org, `portal recover {name} --same-org`",
+                    name = entry.name()
+                ),
+            )),
+        }
+    }
+
+    /// Determines what became of another intent of this org.
+    async fn determine(
+        &self,
+        entry: &Entry,
+        wish: &Wish,
+        stop: &mut watch::Receiver<bool>,
+        show: &mut impl FnMut(watch::Receiver<Activity>),
+    ) -> Result<(), Failure> {
+        let name = entry.name();
+        let work = recovery::determine(self.log, self.client, entry, self.printer, stop, show);
+        if work.await? == Determined::Certain || *stop.borrow() {
+            return Ok(());
+        }
+        Err(withheld(
+            wish,
+            "org_in_doubt",
+            &format!("{name} is in doubt in this org, and its outcome could not be determined"),
+            format!(
+                "run `portal recover {name}`, or pass `--allow-another` to create a second one"
+            ),
+        ))
+    }
+}
+
+/// Two sinks as one; the first is asked first.
+#[derive(Clone, Debug)]
+struct Both<A, B>(A, B);
+
+impl<A: IntentSink, B: IntentSink> IntentSink for Both<A, B> {
+    async fn record(&mut self, intent: &Intent) -> io::Result<()> {
+        self.0.record(intent).await?;
+        self.1.record(intent).await
+    }
+
+    async fn end(&mut self, outcome: &Outcome) -> io::Result<()> {
+        let first = self.0.end(outcome).await;
+        self.1.end(outcome).await?;
+        first
+    }
+}
+
+/// `org Acme (7000) at www.zohoapis.eu`, or where it was begun if its org is not known.
+pub(crate) struct Begun<'a>(pub(crate) &'a Entry);
+
+impl std::fmt::Display for Begun<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0.history.whose.identity {
+            Some(identity) => identity.fmt(f),
+            None => self.0.history.whose.place.fmt(f),
+        }
+    }
+}
+
+/// Notes that the outcome was printed. If stdout did not take it, the next run or `portal recover`
+/// reports it.
+pub(crate) async fn deliver(intent: &OpenIntent, printer: &Printer) {
+    if printer.is_delivered()
+        && let Err(error) = intent.delivered().await
+    {
+        tracing::warn!(%error, "the intent log was not updated");
+    }
+}

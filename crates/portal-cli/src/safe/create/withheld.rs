@@ -1,0 +1,49 @@
+//! Why a create was not even begun.
+
+use serde_json::json;
+
+use super::wish::Wish;
+use crate::report::exit::ExitClass;
+use crate::report::failure::{ErrorReport, Failure};
+
+/// Another process is at it.
+pub(super) fn in_progress(wish: &Wish) -> Failure {
+    let name = &wish.name;
+    let message = format!("{name} is in progress in another process; nothing was sent");
+    Failure::new(ExitClass::Unknown, ErrorReport::new("in_progress", message))
+        .hint(format!("wait for that process, then run `portal recover {name}`"))
+}
+
+/// Another create of the org did not end in time.
+pub(super) fn org_busy(wish: &Wish) -> Failure {
+    withheld(
+        wish,
+        "org_busy",
+        "another create in this org did not end before the deadline",
+        "wait for it and run the same command again, or lengthen `--deadline`".to_owned(),
+    )
+}
+
+/// The effect of the create of `name`, which the user gave up, may come for so many `seconds`.
+pub(super) fn discarded(wish: &Wish, name: &str, seconds: u64) -> Failure {
+    let mut failure = withheld(
+        wish,
+        "org_in_doubt",
+        &format!(
+            "the outcome of {name} was discarded, and its portal may still appear in this org for \
+             {seconds} s"
+        ),
+        format!(
+            "run the same command again in {seconds} s, lengthen `--deadline`, or pass \
+             `--allow-another` to create a second one"
+        ),
+    );
+    failure.report.details = Some(json!({ "safe_after": seconds }));
+    failure
+}
+
+/// Nothing was sent, on purpose.
+pub(super) fn withheld(wish: &Wish, kind: &'static str, why: &str, hint: String) -> Failure {
+    let message = format!("{} was not created, nothing was sent: {why}", wish.name);
+    Failure::new(ExitClass::Unavailable, ErrorReport::new(kind, message)).hint(hint)
+}

@@ -1,0 +1,413 @@
+//! What this machine may have done and does not know yet, and what it did a short while ago
+//! (rule 11): [`IntentLog`].
+//!
+//! The directory `intents` has one file for each create or rename that made an attempt, single or
+//! of a batch. Its process holds it locked: a free lock proves that the process is dead. The lines
+//! of a file add up to its [`History`]; once the outcome was delivered it is a receipt, which is
+//! kept for 24 hours.
+
+mod file_name;
+mod line;
+mod moment;
+mod old;
+mod open_intent;
+mod org_lock;
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use portal_model::flow::{Intent, Receipt};
+
+use self::file_name::FileName;
+pub(crate) use self::line::{BatchRow, End, Ending, History, Whose};
+pub(crate) use self::moment::Moment;
+use self::open_intent::LogFile;
+pub(crate) use self::open_intent::OpenIntent;
+pub(crate) use self::org_lock::OrgLock;
+use crate::org::identity::Identity;
+use crate::report::failure::Failure;
+use crate::sys::directories;
+
+/// The log of this user on this machine.
+#[derive(Clone, Debug)]
+pub(crate) struct IntentLog {
+    directory: PathBuf,
+    locks: PathBuf,
+    /// Where version 0.1 kept its intents.
+    old: PathBuf,
+}
+
+/// How long a receipt is kept.
+const RECEIPT_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A create or rename in the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    path: PathBuf,
+    pub(crate) history: History,
+    /// Whether a process holds it.
+    is_held: bool,
+}
+
+/// What is known of an [`Entry`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Another process is at work on it.
+    InProgress,
+    /// Its process is dead and left an attempt in doubt.
+    InDoubt,
+    /// It took effect, and nobody was told.
+    Undelivered,
+    /// The outcome is certain, and was delivered or changed nothing.
+    Receipt,
+}
+
+/// A file that cannot be understood.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) path: PathBuf,
+    pub(crate) error: anyhow::Error,
+    /// `None` if the name of the file says nothing either.
+    name: Option<FileName>,
+}
+
+/// A selection of the log.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The oldest first.
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) unreadable: Vec<Unreadable>,
+}
+
+/// What came of taking an entry over.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// It is ours now, as it stands.
+    Held(Box<Entry>, OpenIntent),
+    /// Another process holds it.
+    InProgress,
+    /// Another process settled it meanwhile and its receipt is gone too.
+    Gone,
+}
+
+impl IntentLog {
+    /// The log in the state directory, which must be writable: without it nothing is sent.
+    pub(crate) fn open() -> Result<Self, Failure> {
+        let state = directories::state()?;
+        Self::at(&state).map_err(|error| {
+            Failure::from(
+                error.context(format!("cannot write the intent log in {}", state.display())),
+            )
+            .hint("set PORTAL_STATE_DIR to a directory that is writable and survives a restart")
+        })
+    }
+
+    /// The log in the state directory `state`.
+    pub(crate) fn at(state: &Path) -> anyhow::Result<Self> {
+        let log = Self {
+            directory: state.join("intents"),
+            locks: state.join("org-locks"),
+            old: state.join("pending"),
+        };
+        directories::make_private(&log.directory)?;
+        directories::make_private(&log.locks)?;
+        // Found out before anything is sent, rather than at the first attempt.
+        tempfile::tempfile_in(&log.directory)?;
+        log.prune()?;
+        Ok(log)
+    }
+
+    /// A new create or rename; it is in the log from its first attempt on.
+    pub(crate) fn begin(&self, whose: Whose) -> OpenIntent {
+        OpenIntent::new(&self.directory, whose)
+    }
+
+    /// Takes the lock of an org, or gives `None` if another create holds it.
+    pub(crate) fn try_lock_org(&self, identity: &Identity) -> io::Result<Option<OrgLock>> {
+        OrgLock::try_new(&self.locks, identity)
+    }
+
+    /// Everything.
+    pub(crate) async fn all(&self) -> io::Result<Found> {
+        self.find(|_| true).await
+    }
+
+    /// What may concern the org of `identity` or one of `names`.
+    pub(crate) async fn about(&self, identity: &Identity, names: &[String]) -> io::Result<Found> {
+        let (identity, names) = (identity.clone(), names.to_vec());
+        self.find(move |file| {
+            file.may_concern(&identity) || names.iter().any(|name| file.is_about(name))
+        })
+        .await
+    }
+
+    async fn find(
+        &self,
+        is_wanted: impl Fn(&FileName) -> bool + Send + 'static,
+    ) -> io::Result<Found> {
+        let log = self.clone();
+        let find = move || log.find_blocking(is_wanted);
+        tokio::task::spawn_blocking(find).await.map_err(io::Error::other)?
+    }
+
+    fn find_blocking(&self, is_wanted: impl Fn(&FileName) -> bool) -> io::Result<Found> {
+        let mut found = Found::default();
+        let old = old::move_all(&self.old, &self.directory)?;
+        found.unreadable.extend(old.into_iter().map(|(path, error)| Unreadable {
+            path,
+            error,
+            name: None,
+        }));
+        for (name, path) in self.files()? {
+            if is_wanted(&name) {
+                match read(&path, &name) {
+                    Ok(entry) => found.entries.extend(entry),
+                    Err(error) => {
+                        found.unreadable.push(Unreadable { path, error, name: Some(name) });
+                    }
+                }
+            }
+        }
+        found.entries.sort_by_key(|entry| entry.history.begun.time());
+        Ok(found)
+    }
+
+    fn files(&self) -> io::Result<Vec<(FileName, PathBuf)>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let path = entry?.path();
+            // Others are not complete yet, or not ours.
+            files.extend(file_name(&path).map(|name| (name, path)));
+        }
+        Ok(files)
+    }
+
+    /// Takes over an entry whose process is dead. Where the end of its last attempt is not on
+    /// record, this moment is written down: the process was dead by now (rule 9).
+    pub(crate) async fn take(&self, entry: &Entry) -> io::Result<Taken> {
+        let (log, path) = (self.clone(), entry.path.clone());
+        let take = move || log.take_blocking(&path);
+        tokio::task::spawn_blocking(take).await.map_err(io::Error::other)?
+    }
+
+    fn take_blocking(&self, path: &Path) -> io::Result<Taken> {
+        let Some((mut file, bytes)) = lock_patiently(path)? else { return Ok(Taken::InProgress) };
+        let Some(name) = file_name(path).filter(|_| path.exists()) else { return Ok(Taken::Gone) };
+        // As it was when it was found, or changed since then by another process.
+        let mut history = History::parse(&bytes, &name).map_err(io::Error::other)?;
+        if history.last_attempt_ended().is_none() {
+            let now = Moment::now();
+            file.append(&line::Line::LockHeldSince(now.clone()))?;
+            history.lock_held_since = Some(now);
+        }
+        let intent = OpenIntent::recovering(&self.directory, history.whose.clone(), file);
+        if let Some(End { ending, .. }) = &history.end
+            && ending.is_certain()
+        {
+            intent.set_ending(ending.clone());
+        }
+        let entry = Entry { path: path.to_owned(), history, is_held: false };
+        Ok(Taken::Held(Box::new(entry), intent))
+    }
+
+    /// Gives an entry up: what became of it stays unknown. `false` if a process holds it.
+    pub(crate) async fn discard(&self, entry: &Entry) -> io::Result<bool> {
+        match self.take(entry).await? {
+            Taken::Held(_, intent) => intent.discard().await.map(|()| true),
+            Taken::InProgress => Ok(false),
+            Taken::Gone => Ok(true),
+        }
+    }
+
+    /// Notes that a list shows the portal of a receipt that says it was not created.
+    pub(crate) async fn appeared(&self, entry: &Entry) -> io::Result<()> {
+        let path = entry.path.clone();
+        let note = move || match lock_patiently(&path)? {
+            Some((mut file, _)) => file.append(&line::Line::Appeared(Moment::now())),
+            None => Ok(()),
+        };
+        tokio::task::spawn_blocking(note).await.map_err(io::Error::other)?
+    }
+
+    /// Removes receipts that are too old, and files that were never completed.
+    fn prune(&self) -> anyhow::Result<()> {
+        let is_old = |path: &Path| {
+            let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+            let age = modified.map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
+            age.is_ok_and(|age| age > RECEIPT_LIFETIME)
+        };
+        let entries = fs::read_dir(&self.directory)
+            .with_context(|| format!("cannot read {}", self.directory.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            if !is_old(&path) {
+                continue;
+            }
+            let is_new =
+                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".new"));
+            let is_spent = || {
+                let entry = file_name(&path).and_then(|name| read(&path, &name).ok().flatten());
+                entry.is_some_and(|entry| entry.state() == State::Receipt)
+            };
+            if is_new || is_spent() {
+                // If it fails it is removed another time.
+                let _ = fs::remove_file(&path);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    pub(crate) fn state(&self) -> State {
+        match self.history.end.as_ref().map(|end| &end.ending).filter(|ending| ending.is_certain())
+        {
+            // What changed nothing can be done again: nobody needs to be told first.
+            Some(ending) if ending.is_done() && !self.history.is_delivered && !self.is_held => {
+                State::Undelivered
+            }
+            // If a process holds it, that process is about to deliver it.
+            Some(_) => State::Receipt,
+            None if self.is_held => State::InProgress,
+            None => State::InDoubt,
+        }
+    }
+
+    /// The name that the portal has in the end, or should have.
+    pub(crate) fn name(&self) -> &str {
+        self.history.intent.name().as_str()
+    }
+
+    pub(crate) fn is_create(&self) -> bool {
+        matches!(self.history.intent, Intent::Create(_))
+    }
+
+    /// The file that keeps it.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How long ago the last attempt ended, at least.
+    pub(crate) fn since_end(&self) -> Duration {
+        let end = self.history.last_attempt_ended();
+        end.map(|end| end.certain_age(&Moment::now())).unwrap_or_default()
+    }
+
+    /// How long ago its last attempt ended, or its first one began, as far as the clocks are right.
+    pub(crate) fn attempt_age(&self) -> Duration {
+        let last = self.history.last_attempt_ended().unwrap_or(&self.history.begun);
+        last.age(&Moment::now())
+    }
+
+    /// Whether it is about the portal `name`, by any name that it had or may have.
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        let old = match &self.history.intent {
+            Intent::Rename(rename) => Some(rename.old.as_str()),
+            _ => None,
+        };
+        std::iter::once(self.name()).chain(old).any(|known| known.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether it was begun in the org of `identity`.
+    pub(crate) fn is_in(&self, identity: &Identity, place: &crate::org::place::Place) -> bool {
+        match &self.history.whose.identity {
+            Some(own) => own.is_same_org(identity),
+            // Version 0.1.
+            None => self.history.whose.place == *place,
+        }
+    }
+
+    /// The portal that it proves to exist, whether or not a list shows it yet.
+    fn receipt(&self) -> Option<Receipt> {
+        let end = self.history.end.as_ref()?;
+        let name = match &end.ending {
+            Ending::Created { name } | Ending::Present { name, .. } => name.clone(),
+            Ending::Renamed => self.name().to_owned(),
+            _ => return None,
+        };
+        Some(Receipt { name, age: end.at.age(&Moment::now()) })
+    }
+
+    /// Whether the user gave its outcome up: its effect may still come, unseen by a list (rule 11).
+    pub(crate) fn is_discarded_create(&self) -> bool {
+        let ending = self.history.end.as_ref().map(|end| &end.ending);
+        self.is_create() && ending == Some(&Ending::Discarded)
+    }
+
+    /// Whether it was reported as not done although an attempt had been in doubt: its effect may
+    /// appear late.
+    pub(crate) fn may_appear_late(&self) -> bool {
+        self.state() == State::Receipt
+            && self.is_create()
+            && self.history.end.as_ref().is_some_and(|end| end.after_doubt && !end.ending.is_done())
+    }
+}
+
+/// The portals that `entries` of one org prove to exist, whatever a list shows. A name that was
+/// given up by a later rename does not count.
+pub(crate) fn receipts(entries: &[Entry]) -> Vec<Receipt> {
+    let mut receipts: Vec<Receipt> = Vec::new();
+    for entry in entries {
+        let Some(receipt) = entry.receipt() else { continue };
+        if let Intent::Rename(rename) = &entry.history.intent {
+            receipts.retain(|earlier| !earlier.name.eq_ignore_ascii_case(&rename.old));
+        }
+        receipts.push(receipt);
+    }
+    receipts
+}
+
+impl Unreadable {
+    /// Whether it may concern the org of `identity`.
+    pub(crate) fn may_concern(&self, identity: &Identity) -> bool {
+        self.name.as_ref().is_none_or(|name| name.may_concern(identity))
+    }
+
+    /// The portal that it may be about.
+    pub(crate) fn portal(&self) -> Option<&str> {
+        self.name.as_ref().map(|name| name.portal.as_str())
+    }
+}
+
+/// The name of one of the log's files.
+fn file_name(path: &Path) -> Option<FileName> {
+    path.file_name()?.to_str()?.parse().ok()
+}
+
+/// Reads a file; `None` if it is gone.
+fn read(path: &Path, name: &FileName) -> anyhow::Result<Option<Entry>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    // A shared lock, so that two readers don't take each other for a process at work.
+    let is_held = match file.try_lock_shared() {
+        Ok(()) => false,
+        Err(TryLockError::WouldBlock) => true,
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let history = History::parse(&bytes, name)?;
+    Ok(Some(Entry { path: path.to_owned(), history, is_held }))
+}
+
+/// Locks a file, past other processes that only read it.
+fn lock_patiently(path: &Path) -> io::Result<Option<(LogFile, Vec<u8>)>> {
+    const TRIES: u32 = 20;
+    const BETWEEN: Duration = Duration::from_millis(5);
+    for _ in 1..TRIES {
+        if let Some(locked) = LogFile::lock(path)? {
+            return Ok(Some(locked));
+        }
+        std::thread::sleep(BETWEEN);
+    }
+    LogFile::lock(path)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! The file of one create or rename while its process holds it: [`OpenIntent`].
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use portal_http::client::IntentSink;
+use portal_model::flow::Intent;
+use portal_model::{Outcome, RenameOutcome};
+
+use super::file_name::FileName;
+use super::line::{Attempt, End, Ending, Line, Whose, whole_lines};
+use super::moment::Moment;
+use crate::sys::checked_line::encode;
+
+/// One create or rename in the intent log: a file that this process holds locked from the first
+/// attempt until the outcome is delivered. Until the first attempt there is no file.
+///
+/// Writes happen on a thread of their own, so that a slow disk does not keep Ctrl-C waiting.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenIntent(Arc<Mutex<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    directory: PathBuf,
+    whose: Whose,
+    file: Option<LogFile>,
+    /// Attempts that this process recorded.
+    attempts: u32,
+    /// Whether an earlier process's attempt was in doubt.
+    is_recovery: bool,
+    /// How the flow ended, if it ended for certain.
+    ending: Option<Ending>,
+}
+
+/// A locked file that lines are appended to.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    file: File,
+    /// The length of its whole lines.
+    len: u64,
+}
+
+impl OpenIntent {
+    /// For a new create or rename; nothing is written yet.
+    pub(super) fn new(directory: &Path, whose: Whose) -> Self {
+        Self::with(directory, whose, None)
+    }
+
+    /// For one that an earlier process left, in its file.
+    pub(super) fn recovering(directory: &Path, whose: Whose, file: LogFile) -> Self {
+        Self::with(directory, whose, Some(file))
+    }
+
+    fn with(directory: &Path, whose: Whose, file: Option<LogFile>) -> Self {
+        Self(Arc::new(Mutex::new(Inner {
+            directory: directory.to_owned(),
+            whose,
+            is_recovery: file.is_some(),
+            file,
+            attempts: 0,
+            ending: None,
+        })))
+    }
+
+    /// The outcome was printed or journaled: a certain one becomes a receipt. Lets go of the file
+    /// in any case.
+    pub(crate) async fn delivered(&self) -> io::Result<()> {
+        self.blocking(Inner::delivered).await
+    }
+
+    /// The user gives up determining the outcome.
+    pub(super) async fn discard(&self) -> io::Result<()> {
+        self.blocking(|inner| {
+            inner.append(&Line::Discarded(Moment::now()))?;
+            inner.file = None;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Sets what [`delivered`](Self::delivered) delivers, for an outcome that was recorded earlier.
+    pub(super) fn set_ending(&self, ending: Ending) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).ending = Some(ending);
+    }
+
+    pub(super) async fn note_end(&self, ending: Ending) -> io::Result<()> {
+        self.blocking(move |inner| inner.end(ending)).await
+    }
+
+    async fn blocking(
+        &self,
+        work: impl FnOnce(&mut Inner) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
+        let inner = self.0.clone();
+        let work = move || work(&mut inner.lock().unwrap_or_else(PoisonError::into_inner));
+        tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+    }
+}
+
+impl IntentSink for OpenIntent {
+    async fn record(&mut self, intent: &Intent) -> io::Result<()> {
+        let intent = intent.clone();
+        self.blocking(move |inner| inner.record(intent)).await
+    }
+
+    async fn end(&mut self, outcome: &Outcome) -> io::Result<()> {
+        self.note_end(outcome.into()).await
+    }
+}
+
+impl IntentSink<RenameOutcome> for OpenIntent {
+    async fn record(&mut self, intent: &Intent) -> io::Result<()> {
+        let intent = intent.clone();
+        self.blocking(move |inner| inner.record(intent)).await
+    }
+
+    async fn end(&mut self, outcome: &RenameOutcome) -> io::Result<()> {
+        self.note_end(outcome.into()).await
+    }
+}
+
+impl Inner {
+    fn record(&mut self, intent: Intent) -> io::Result<()> {
+        let name = intent.name().clone();
+        let attempt = Attempt { whose: self.whose.clone(), intent, at: Moment::now() };
+        let line = Line::Intent(Box::new(attempt));
+        if let Some(file) = &mut self.file {
+            file.append(&line)?;
+        } else {
+            let name = FileName::new(name.as_str(), self.whose.identity.as_ref());
+            self.file = Some(LogFile::create(&self.directory, &name, &line)?);
+        }
+        self.attempts += 1;
+        Ok(())
+    }
+
+    fn end(&mut self, ending: Ending) -> io::Result<()> {
+        // A recovery that could not determine the outcome made no attempt: the end that is on
+        // record, or the moment at which the lock was held, stays the one to wait from (rule 9).
+        if !ending.is_certain() && self.attempts == 0 {
+            return Ok(());
+        }
+        let after_doubt = self.is_recovery || self.attempts > 1 || ending.follows_doubt();
+        self.append(&Line::Ended(End { at: Moment::now(), ending: ending.clone(), after_doubt }))?;
+        self.ending = Some(ending).filter(Ending::is_certain);
+        Ok(())
+    }
+
+    fn delivered(&mut self) -> io::Result<()> {
+        // If this line is lost in a crash, the outcome is reported twice, which does no harm: it
+        // need not be durable at once.
+        if self.ending.is_some()
+            && let Some(file) = &mut self.file
+        {
+            file.append_unsynced(&Line::Delivered(Moment::now()))?;
+        }
+        self.file = None;
+        Ok(())
+    }
+
+    fn append(&mut self, line: &Line) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), |file| file.append(line))
+    }
+}
+
+impl LogFile {
+    /// Makes a file with its first line, both durable.
+    pub(super) fn create(directory: &Path, name: &FileName, line: &Line) -> io::Result<Self> {
+        // The name is given once the line is there and the lock is held: nobody sees the file
+        // without either.
+        let mut new = tempfile::Builder::new().prefix(".new").tempfile_in(directory)?;
+        new.as_file().lock()?;
+        let line = encode(line)?;
+        new.write_all(&line)?;
+        new.as_file().sync_all()?;
+        let path = directory.join(name.to_string());
+        let file = new.persist_noclobber(path).map_err(|error| error.error)?;
+        sync_directory(directory)?;
+        Ok(Self { file, len: line.len() as u64 })
+    }
+
+    /// Locks a file and reads it; `None` if another process holds it.
+    pub(super) fn lock(path: &Path) -> io::Result<Option<(Self, Vec<u8>)>> {
+        let mut file = File::options().read(true).write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let len = whole_lines(&bytes).map(|line| line.len() as u64 + 1).sum();
+        Ok(Some((Self { file, len }, bytes)))
+    }
+
+    /// Appends a line durably.
+    pub(super) fn append(&mut self, line: &Line) -> io::Result<()> {
+        self.write(line, File::sync_data)
+    }
+
+    fn append_unsynced(&mut self, line: &Line) -> io::Result<()> {
+        self.write(line, |_| Ok(()))
+    }
+
+    fn write(&mut self, line: &Line, sync: fn(&File) -> io::Result<()>) -> io::Result<()> {
+        let line = encode(line)?;
+        // What a write that failed left of a line goes away first.
+        self.file.set_len(self.len)?;
+        self.file.seek(SeekFrom::Start(self.len))?;
+        self.file.write_all(&line)?;
+        sync(&self.file)?;
+        self.len += line.len() as u64;
+        Ok(())
+    }
+}
+
+/// Makes the name of a new file as durable as its content.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+}

@@ -1,0 +1,146 @@
+//! Determines what became of an intent of a dead process, without sending anything but lists
+//! (rule 9).
+
+use std::io;
+use std::time::Duration;
+
+use portal_http::client::{Client, Running};
+use portal_model::flow::{Activity, Intent};
+use portal_model::outcome::{NotDone, Origin};
+use portal_model::{Outcome, Portal, RenameOutcome};
+use tokio::sync::watch;
+
+use crate::safe::intent_log::{Ending, Entry, IntentLog, OpenIntent, State, Taken};
+use crate::sys::signal::raised;
+use crate::terminal::printer::Printer;
+
+/// What became of an intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Recovered {
+    Create(Outcome),
+    Rename(RenameOutcome),
+}
+
+impl Recovered {
+    pub(crate) fn is_certain(&self) -> bool {
+        match self {
+            Self::Create(outcome) => outcome.is_certain(),
+            Self::Rename(outcome) => outcome.is_certain(),
+        }
+    }
+
+    /// The outcome that is on record of an entry that took effect and was not delivered.
+    pub(crate) fn recorded(entry: &Entry) -> Option<Self> {
+        let end = entry.history.end.as_ref().filter(|_| entry.state() == State::Undelivered)?;
+        match (&entry.history.intent, &end.ending) {
+            (Intent::Create(intent), Ending::Created { .. }) => {
+                let (name, taken) = (intent.name.clone(), intent.taken.clone());
+                Some(Self::Create(Outcome::Created { name, taken }))
+            }
+            (Intent::Create(intent), Ending::Present { name, origin }) => {
+                // A list that came before the first attempt belongs to a create that made none.
+                let origin = match origin {
+                    Origin::Preexisting => Origin::Undetermined,
+                    origin => *origin,
+                };
+                let (portal, taken) = (Portal::new(name.as_str()), intent.taken.clone());
+                Some(Self::Create(Outcome::Present { portal, origin, taken }))
+            }
+            (Intent::Rename(intent), Ending::Renamed) => {
+                let (old, new) = (intent.old.clone(), intent.new.clone());
+                Some(Self::Rename(RenameOutcome::Renamed { old, new }))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Determines the outcome of `entry`, whose file `intent` holds.
+pub(crate) async fn recover(
+    client: &Client,
+    entry: &Entry,
+    intent: OpenIntent,
+    stop: &mut watch::Receiver<bool>,
+    show: &mut impl FnMut(watch::Receiver<Activity>),
+) -> Recovered {
+    if let Some(recorded) = Recovered::recorded(entry) {
+        return recorded;
+    }
+    let since_end = entry.since_end();
+    match entry.history.intent.clone() {
+        Intent::Rename(rename) => {
+            let flow = client.recover_rename_flow(rename, since_end);
+            Recovered::Rename(finish(client.perform(flow, intent), stop, show).await)
+        }
+        Intent::Create(create) => {
+            let flow = client.recover_flow(create, since_end);
+            Recovered::Create(finish(client.perform(flow, intent), stop, show).await)
+        }
+        // No other effect exists in this version.
+        other => {
+            let reason = NotDone::NotRecorded("unknown effect".to_owned());
+            Recovered::Create(Outcome::NotCreated { name: other.name().clone(), reason })
+        }
+    }
+}
+
+/// What [`determine`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Determined {
+    /// The outcome is certain now, or another process is at it.
+    Certain,
+    Unknown,
+}
+
+/// Determines the outcome of an intent in doubt that stands in the way of another one, with notes.
+pub(crate) async fn determine(
+    log: &IntentLog,
+    client: &Client,
+    entry: &Entry,
+    printer: &Printer,
+    stop: &mut watch::Receiver<bool>,
+    show: &mut impl FnMut(watch::Receiver<Activity>),
+) -> io::Result<Determined> {
+    let (entry, intent) = match log.take(entry).await? {
+        Taken::Held(entry, intent) if entry.state() == State::InDoubt => (entry, intent),
+        Taken::Held(..) | Taken::InProgress | Taken::Gone => return Ok(Determined::Certain),
+    };
+    let name = entry.name();
+    printer.note(format_args!("{name} is in doubt in this org; determining its outcome first"));
+    let recovered = recover(client, &entry, intent, stop, show).await;
+    if !recovered.is_certain() {
+        return Ok(Determined::Unknown);
+    }
+    printer.note(format_args!("{name}: {}", in_a_word(&recovered)));
+    Ok(Determined::Certain)
+}
+
+fn in_a_word(recovered: &Recovered) -> String {
+    match recovered {
+        Recovered::Create(Outcome::Present { .. }) => "the portal exists".to_owned(),
+        Recovered::Create(outcome) => outcome.kind().as_str().replace('_', " "),
+        Recovered::Rename(RenameOutcome::Renamed { .. }) => "renamed".to_owned(),
+        Recovered::Rename(_) => "not renamed".to_owned(),
+    }
+}
+
+/// Waits for the outcome. A raised flag asks for a true one, soon.
+pub(crate) async fn finish<O>(
+    mut running: Running<O>,
+    stop: &mut watch::Receiver<bool>,
+    show: &mut impl FnMut(watch::Receiver<Activity>),
+) -> O {
+    show(running.activity());
+    tokio::select! {
+        biased;
+        outcome = &mut running => return outcome,
+        () = raised(stop) => running.stop(),
+    }
+    running.await
+}
+
+/// How long an outcome was verified by waiting, if that is what it rests on.
+pub(crate) fn verified_after(client: &Client) -> Duration {
+    let policy = client.policy();
+    policy.processing_time.saturating_add(policy.list_lag)
+}

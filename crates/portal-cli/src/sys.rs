@@ -1,0 +1,5 @@
+//! What belongs to the machine: directories, signals, lines with checksums.
+
+pub(crate) mod checked_line;
+pub(crate) mod directories;
+pub(crate) mod signal;

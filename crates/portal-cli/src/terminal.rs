@@ -1,0 +1,8 @@
+//! The only room that writes to stdout and stderr, or reads a reply.
+
+pub(crate) mod log;
+pub(crate) mod name_argument;
+pub(crate) mod printer;
+pub(crate) mod progress;
+pub(crate) mod prompt;
+pub(crate) mod results;

@@ -1,0 +1,175 @@
+//! All output of the command: [`Printer`] owns stdout and stderr.
+//!
+//! Results go to stdout, as text or as one JSON object per line. Errors, hints, warnings and
+//! progress go to stderr.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
+use indicatif::{MultiProgress, ProgressBar};
+use serde::Serialize;
+
+use crate::report::exit::ExitClass;
+use crate::report::failure::ErrorReport;
+use crate::report::wrap::fit;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+/// The format of results on stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    #[default]
+    Text,
+    Json,
+}
+
+/// The only way to stdout and stderr. Colors are left out if the stream is not a terminal.
+#[derive(Clone, Debug)]
+pub(crate) struct Printer {
+    output: Output,
+    /// Why stdout takes no more results.
+    stdout_failed: Arc<Mutex<Option<io::Error>>>,
+    /// The progress bars on stderr, which step aside for a line.
+    bars: MultiProgress,
+}
+
+impl Printer {
+    pub(crate) fn new(output: Output) -> Self {
+        Self { output, stdout_failed: Arc::default(), bars: MultiProgress::new() }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.output == Output::Json
+    }
+
+    /// A result: `text` for people, `json` for machines.
+    pub(crate) fn result(&self, text: impl Display, json: &impl Serialize) {
+        self.text(text);
+        self.json(json);
+    }
+
+    /// A line of a result, for people only.
+    pub(crate) fn text(&self, text: impl Display) {
+        if !self.is_json() {
+            self.write(&format!("{}\n", printable(&text.to_string())));
+        }
+    }
+
+    /// A line of a result, for machines only.
+    pub(crate) fn json(&self, json: &impl Serialize) {
+        if self.is_json() {
+            match serde_json::to_string(json) {
+                Ok(line) => self.write(&(line + "\n")),
+                Err(error) => self.warning(format_args!("cannot print a result as JSON: {error}")),
+            }
+        }
+    }
+
+    /// Text that is the result in either format, such as a script.
+    pub(crate) fn write(&self, text: &str) {
+        let mut failed = self.stdout_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.is_none() {
+            *failed = self.bars.suspend(|| {
+                let mut stdout = anstream::stdout().lock();
+                stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).err()
+            });
+        }
+        // What stdout does not take must not get lost, unless a reader closed the pipe on purpose.
+        if failed.as_ref().is_some_and(|error| !is_closed(error)) {
+            self.stderr(text.trim_end());
+        }
+    }
+
+    /// `error: …`, and its hint if it has one.
+    pub(crate) fn error(&self, report: &ErrorReport) {
+        self.labelled("error:", ERROR, &report.message);
+        if let Some(hint) = &report.hint {
+            self.hint(hint);
+        }
+    }
+
+    pub(crate) fn warning(&self, text: impl Display) {
+        self.labelled("warning:", WARNING, text);
+    }
+
+    pub(crate) fn hint(&self, text: impl Display) {
+        self.labelled("hint:", HINT, text);
+    }
+
+    /// A line on stderr without a label.
+    pub(crate) fn note(&self, text: impl Display) {
+        self.stderr(text);
+    }
+
+    /// What the command is waiting for.
+    pub(crate) fn waiting(&self, text: impl Display) {
+        self.stderr(readable(text));
+    }
+
+    fn labelled(&self, label: &str, style: Style, text: impl Display) {
+        let line = readable(format_args!("{label} {text}"));
+        let text = line.strip_prefix(label).unwrap_or(&line);
+        self.stderr(format_args!("{style}{label}{style:#}{text}"));
+    }
+
+    fn stderr(&self, line: impl Display) {
+        // One write, so that the lines of two processes don't mix. If stderr fails there is no
+        // place left to report it.
+        let line = format!("{line}\n");
+        let _ = self.bars.suspend(|| anstream::stderr().lock().write_all(line.as_bytes()));
+    }
+
+    /// A bar on stderr that steps aside for a line.
+    pub(crate) fn bar(&self, length: u64) -> ProgressBar {
+        self.bars.add(ProgressBar::new(length))
+    }
+
+    /// Whether stdout took every result so far. A closed pipe did not: nobody read the outcome, and
+    /// the next run reports it again.
+    pub(crate) fn is_delivered(&self) -> bool {
+        self.stdout_failed.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// The exit status in the end: another one if a result could not be written. Who closed a pipe
+    /// on purpose, such as `head`, gets no message.
+    pub(crate) fn finish(&self, exit: ExitClass) -> ExitClass {
+        let failed = self.stdout_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(error) = failed.as_ref() else { return exit };
+        if !is_closed(error) {
+            self.warning(format_args!("cannot write to stdout: {error}"));
+        }
+        ExitClass::Io
+    }
+}
+
+/// Long lines are wrapped on a terminal, and stay whole in a file, where they are searched.
+fn readable(text: impl Display) -> String {
+    let text = printable(&text.to_string());
+    if io::stderr().is_terminal() { fit(&text) } else { text }
+}
+
+/// Text that may come from a service, without what could take over a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let visible =
+        |c: char| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(visible).collect()
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn response_cannot_take_over_the_terminal() {
+        assert_eq!(printable("a\u{1b}]0;owned\u{7}\nb"), "a\u{fffd}]0;owned\u{fffd}\nb");
+    }
+}
