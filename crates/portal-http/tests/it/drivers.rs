@@ -163,7 +163,7 @@ fn no_portals(_: &str, mut stream: TcpStream) {
 
 /// Redirects an attempt to where it would succeed.
 fn redirect(request: &str, mut stream: TcpStream) {
-    let body = CreatePortal::answer(ApiVersion::V7, NAME).body;
+    let body = CreatePortal::response(ApiVersion::V7, NAME).body;
     let (head, body) = if request.contains("/elsewhere") {
         (format!("200 OK\r\ncontent-length: {}", body.len()), body)
     } else {

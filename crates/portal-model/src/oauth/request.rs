@@ -1,11 +1,16 @@
-//! Requesting a token: [`TokenRequest`].
+//! What a client sends to the accounts server: [`TokenRequest`] and [`RevokeToken`].
 
 use serde_json::{Map, Value};
 
-use super::{OAuthError, TOKEN_PATH};
-use crate::endpoint::{Method, Request};
+use super::error::{OAuthError, TokenResponseError};
+use crate::endpoint::{Method, Request, Response, Unreadable, UnreadableReason};
 use crate::percent;
 use crate::secret::Secret;
+
+/// The path of [`TokenRequest`].
+pub const TOKEN_PATH: &str = "/oauth/v2/token";
+/// The path of [`RevokeToken`].
+pub const REVOKE_PATH: &str = "/oauth/v2/token/revoke";
 
 /// Request an access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +122,56 @@ impl Form {
     }
 }
 
+/// Revoke a refresh token, and with it every access token that came from it.
+///
+/// The service takes the token in the URL: the only URL with a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RevokeToken {
+    /// The refresh token.
+    pub refresh_token: Secret<String>,
+}
+
+impl RevokeToken {
+    /// A revocation of `refresh_token`.
+    pub fn new(refresh_token: impl Into<Secret<String>>) -> Self {
+        Self { refresh_token: refresh_token.into() }
+    }
+
+    /// The request. Its path carries the token: log it without its query.
+    pub fn request(&self) -> Request {
+        let token = percent::encode(self.refresh_token.expose());
+        Request::new(Method::Post, format!("{REVOKE_PATH}?token={token}"))
+    }
+
+    /// Reads the response.
+    ///
+    /// # Errors
+    /// [`TokenResponseError::Rejected`] if the token is unknown, or
+    /// [`TokenResponseError::Unreadable`].
+    pub fn decode(response: &Response) -> Result<(), TokenResponseError> {
+        let unreadable =
+            |why| TokenResponseError::Unreadable(Unreadable::without_excerpt(response, why));
+        let body: Map<String, Value> = serde_json::from_slice(&response.body)
+            .map_err(|_| unreadable(UnreadableReason::NotJson))?;
+        let text = |key: &str| body.get(key).and_then(Value::as_str);
+        match (text("status"), text("error")) {
+            (Some("success"), None) => Ok(()),
+            (_, Some(error)) => Err(TokenResponseError::Rejected(OAuthError::new(error))),
+            _ => Err(unreadable(UnreadableReason::NoEnvelope)),
+        }
+    }
+
+    /// The server's side: the response to a revocation; 400 for an unknown token.
+    pub fn response(was_known: bool) -> Response {
+        if was_known {
+            Response::new(200, br#"{"status":"success"}"#)
+        } else {
+            Response::new(400, br#"{"error":"invalid_token"}"#)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -135,12 +190,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_token_request_arrives_as_it_was_sent(
+        fn token_request_survives_its_text(
             id in "[^\0]{1,40}", secret in "[^\0]{1,40}", grant in any_grant(),
         ) {
             let sent = TokenRequest::new(id, secret, grant);
             let body = String::from_utf8(sent.request().body).unwrap();
             prop_assert_eq!(TokenRequest::parse(TokenRequest::parameters(&body)), Ok(sent));
         }
+    }
+
+    #[test]
+    fn revocation_of_unknown_token_is_rejected() {
+        assert_eq!(RevokeToken::decode(&RevokeToken::response(true)), Ok(()));
+        let unknown = RevokeToken::decode(&RevokeToken::response(false));
+        assert!(matches!(unknown, Err(TokenResponseError::Rejected(_))));
+        let path = RevokeToken::new("1000.a b".to_owned()).request().path;
+        assert_eq!(path, "/oauth/v2/token/revoke?token=1000.a%20b");
     }
 }

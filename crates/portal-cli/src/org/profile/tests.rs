@@ -68,7 +68,10 @@ fn a_wrong_config_is_named_with_its_line() {
         ("[profile.a]\nclient_id = 1\n", "config.toml, line 2: invalid type"),
         ("[profile.a\n", "config.toml, line 1: "),
         ("[profile.a]\nclient_id = \"1\"\n", "profile a: expected either data_center, or both"),
-        ("[profile.a]\nclient_id = \"1\"\ndata_center = \"uk\"\n", "is no data center, expected"),
+        (
+            "[profile.a]\nclient_id = \"1\"\ndata_center = \"uk\"\n",
+            "unknown data center \"uk\": expected",
+        ),
     ] {
         fs::write(config_path(home.path()), text).unwrap();
         let refusal = failure(Profiles::load(home.path()));
