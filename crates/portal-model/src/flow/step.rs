@@ -126,7 +126,7 @@ pub enum NoResponse {
     #[error("no response within the timeout")]
     TimedOut,
     /// The connection broke; the text is the transport's own.
-    #[error("connection lost: {0}")]
+    #[error("{0}")]
     Broken(String),
     /// The response is longer than the transport accepts.
     #[error("response of more than {limit} bytes")]
