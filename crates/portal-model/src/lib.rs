@@ -13,7 +13,6 @@ pub mod name;
 pub mod oauth;
 pub mod org;
 pub mod outcome;
-mod percent;
 pub mod portal;
 pub mod read;
 pub mod rename;

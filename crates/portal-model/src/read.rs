@@ -3,13 +3,14 @@
 //! Both read portals of the token's org: all of them, or the one of a name. After `ALREADY_USED`, 200 to
 //! the second means that this org has the name and 204 that another org does.
 
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::endpoint::{
-    ApiVersion, Endpoint, Method, Request, Response, ResponseError, Unreadable, UnreadableReason,
+    ApiVersion, Endpoint, Method, Request, Response, ResponseError, UNRESERVED, Unreadable,
+    UnreadableReason,
 };
 use crate::envelope::{self, Portals};
-use crate::percent;
 use crate::portal::Portal;
 use crate::scope::Scope;
 
@@ -58,7 +59,7 @@ impl GetPortal {
 
     /// The server's side: the name in the last segment of a path.
     pub fn parse(segment: &str) -> Self {
-        Self::new(percent::decode(segment))
+        Self::new(percent_decode_str(segment).decode_utf8_lossy())
     }
 
     /// The server's side: 200 with the portal, 204 if the org has none of that name.
@@ -97,7 +98,7 @@ pub(crate) fn portals_path(version: ApiVersion) -> String {
 
 /// `/crm/{version}/settings/portals/{name}`
 pub(crate) fn portal_path(version: ApiVersion, name: &str) -> String {
-    format!("{}/{}", portals_path(version), percent::encode(name))
+    format!("{}/{}", portals_path(version), utf8_percent_encode(name, UNRESERVED))
 }
 
 /// Reads the response to a list or a get: 204 is an empty list, and a record without a name makes

@@ -102,11 +102,11 @@ pub(crate) fn client_id(org: &str) -> String {
     format!("1000.{org}")
 }
 
-pub(crate) fn client_secret(org: &str) -> Secret<String> {
+pub(crate) fn client_secret(org: &str) -> Secret {
     Secret::new(format!("secret of {org}"))
 }
 
-pub(crate) fn refresh_token(org: &str) -> Secret<String> {
+pub(crate) fn refresh_token(org: &str) -> Secret {
     Secret::new(format!("1000.{org}.all"))
 }
 
@@ -169,5 +169,5 @@ pub(crate) async fn access_token<R: Registry>(
     second: i64,
 ) -> Result<String, OAuthError> {
     let granted = registry.grant(request, TokenRules::LifetimesOnly, at(second)).await.unwrap();
-    granted.map(|granted| granted.access_token.into_exposed())
+    granted.map(|granted| granted.access_token.expose().to_owned())
 }

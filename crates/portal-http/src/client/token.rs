@@ -18,14 +18,14 @@ use super::token_cache::{AnyTokenCache, CacheKey, CachedToken};
 #[derive(Clone, Debug)]
 pub(super) struct Token {
     pub(super) id: TokenId,
-    pub(super) secret: Secret<String>,
+    pub(super) secret: Secret,
 }
 
 /// Where a client's tokens come from.
 #[derive(Clone)]
 pub(super) enum Tokens {
     /// One that cannot be renewed.
-    Fixed(Secret<String>),
+    Fixed(Secret),
     Refreshed(Arc<Refreshed>),
 }
 
@@ -157,7 +157,7 @@ impl Refreshed {
     }
 
     /// A token other than `old`: one that another process left in the cache, or a new one.
-    async fn renew(&self, old: Option<&Secret<String>>) -> Result<CachedToken, TokenError> {
+    async fn renew(&self, old: Option<&Secret>) -> Result<CachedToken, TokenError> {
         let locked = |error| cache_failed(&error);
         let is_new = |found: &CachedToken| Some(&found.access_token) != old;
         if let Some(found) = self.cached().await?.filter(is_new)

@@ -1,10 +1,10 @@
 //! What a client sends to the accounts server: [`TokenRequest`] and [`RevokeToken`].
 
+use percent_encoding::utf8_percent_encode;
 use serde_json::{Map, Value};
 
 use super::error::{OAuthError, TokenResponseError};
-use crate::endpoint::{Method, Request, Response, Unreadable, UnreadableReason};
-use crate::percent;
+use crate::endpoint::{Method, Request, Response, UNRESERVED, Unreadable, UnreadableReason};
 use crate::secret::Secret;
 
 /// The path of [`TokenRequest`].
@@ -19,7 +19,7 @@ pub struct TokenRequest {
     /// The registered client.
     pub client_id: String,
     /// Its secret.
-    pub client_secret: Secret<String>,
+    pub client_secret: Secret,
     /// What the token is requested with.
     pub grant: Grant,
 }
@@ -31,19 +31,19 @@ pub enum Grant {
     /// response carries a refresh token.
     AuthorizationCode {
         /// The code.
-        code: Secret<String>,
+        code: Secret,
         /// The one that the code was made for, if any.
         redirect_uri: Option<String>,
     },
     /// A refresh token, which does not expire.
-    RefreshToken(Secret<String>),
+    RefreshToken(Secret),
 }
 
 impl TokenRequest {
     /// A request of `client_id`.
     pub fn new(
         client_id: impl Into<String>,
-        client_secret: impl Into<Secret<String>>,
+        client_secret: impl Into<Secret>,
         grant: Grant,
     ) -> Self {
         Self { client_id: client_id.into(), client_secret: client_secret.into(), grant }
@@ -51,24 +51,25 @@ impl TokenRequest {
 
     /// The request, its parameters as an urlencoded form in the body.
     pub fn request(&self) -> Request {
-        let mut form = Form::default();
+        // Long enough for all of it: a buffer that grows leaves copies of the secrets behind.
+        let mut form = form_urlencoded::Serializer::new(String::with_capacity(1024));
         match &self.grant {
             Grant::AuthorizationCode { code, redirect_uri } => {
-                form.push("grant_type", "authorization_code");
-                form.push("code", code.expose());
+                form.append_pair("grant_type", "authorization_code");
+                form.append_pair("code", code.expose());
                 if let Some(redirect_uri) = redirect_uri {
-                    form.push("redirect_uri", redirect_uri);
+                    form.append_pair("redirect_uri", redirect_uri);
                 }
             }
             Grant::RefreshToken(refresh_token) => {
-                form.push("grant_type", "refresh_token");
-                form.push("refresh_token", refresh_token.expose());
+                form.append_pair("grant_type", "refresh_token");
+                form.append_pair("refresh_token", refresh_token.expose());
             }
         }
-        form.push("client_id", &self.client_id);
-        form.push("client_secret", self.client_secret.expose());
+        form.append_pair("client_id", &self.client_id);
+        form.append_pair("client_secret", self.client_secret.expose());
         Request::new(Method::Post, TOKEN_PATH)
-            .with_body("application/x-www-form-urlencoded", form.0.into_bytes())
+            .with_body("application/x-www-form-urlencoded", form.finish().into_bytes())
     }
 
     /// The server's side: reads the parameters, of a query or a body. The first of a name counts.
@@ -103,22 +104,7 @@ impl TokenRequest {
 
     /// Reads the pairs of a query or an urlencoded body, for [`parse`](Self::parse).
     pub fn parameters(form: &str) -> impl Iterator<Item = (String, String)> {
-        percent::decode_pairs(form)
-    }
-}
-
-/// Pairs of an urlencoded form.
-#[derive(Default)]
-struct Form(String);
-
-impl Form {
-    fn push(&mut self, name: &str, value: &str) {
-        if !self.0.is_empty() {
-            self.0.push('&');
-        }
-        self.0.push_str(name);
-        self.0.push('=');
-        self.0.push_str(&percent::encode(value));
+        form_urlencoded::parse(form.as_bytes()).into_owned()
     }
 }
 
@@ -129,18 +115,18 @@ impl Form {
 #[non_exhaustive]
 pub struct RevokeToken {
     /// The refresh token.
-    pub refresh_token: Secret<String>,
+    pub refresh_token: Secret,
 }
 
 impl RevokeToken {
     /// A revocation of `refresh_token`.
-    pub fn new(refresh_token: impl Into<Secret<String>>) -> Self {
+    pub fn new(refresh_token: impl Into<Secret>) -> Self {
         Self { refresh_token: refresh_token.into() }
     }
 
     /// The request. Its path carries the token: log it without its query.
     pub fn request(&self) -> Request {
-        let token = percent::encode(self.refresh_token.expose());
+        let token = utf8_percent_encode(self.refresh_token.expose(), UNRESERVED);
         Request::new(Method::Post, format!("{REVOKE_PATH}?token={token}"))
     }
 

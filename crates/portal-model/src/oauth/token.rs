@@ -14,9 +14,9 @@ use crate::secret::Secret;
 #[non_exhaustive]
 pub struct AccessToken {
     /// The token for the `Authorization` header.
-    pub access_token: Secret<String>,
+    pub access_token: Secret,
     /// Only in response to a code.
-    pub refresh_token: Option<Secret<String>>,
+    pub refresh_token: Option<Secret>,
     /// The API host of the account's org; see [`ApiDomain`](crate::datacenter::ApiDomain) for what a
     /// client does with it.
     pub api_domain: Option<String>,
@@ -29,7 +29,7 @@ pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
 
 impl AccessToken {
     /// A token that is valid for [`DEFAULT_LIFETIME`].
-    pub fn new(access_token: impl Into<Secret<String>>) -> Self {
+    pub fn new(access_token: impl Into<Secret>) -> Self {
         Self {
             access_token: access_token.into(),
             refresh_token: None,
@@ -47,9 +47,14 @@ impl AccessToken {
     pub fn decode(response: &Response) -> Result<Self, TokenResponseError> {
         let unreadable =
             |why| TokenResponseError::Unreadable(Unreadable::without_excerpt(response, why));
-        let body: Map<String, Value> = serde_json::from_slice(&response.body)
+        let mut body: Map<String, Value> = serde_json::from_slice(&response.body)
             .map_err(|_| unreadable(UnreadableReason::NotJson))?;
-        let text = |key: &str| body.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
+        let expires_in = lifetime(&body);
+        // Taken out, not copied: what is dropped with the rest of the body is not zeroed.
+        let mut text = |key: &str| match body.remove(key) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
         let Some(access_token) = text("access_token").filter(|token| !token.is_empty()) else {
             return Err(match text("error") {
                 Some(error) => TokenResponseError::Rejected(OAuthError {
@@ -63,15 +68,15 @@ impl AccessToken {
             access_token: access_token.into(),
             refresh_token: text("refresh_token").map(Secret::new),
             api_domain: text("api_domain"),
-            expires_in: lifetime(&body),
+            expires_in,
         })
     }
 
     /// The server's side: the response with this token.
     pub fn response(&self) -> Response {
         let body = Granted {
-            access_token: &self.access_token,
-            refresh_token: self.refresh_token.as_ref(),
+            access_token: self.access_token.expose(),
+            refresh_token: self.refresh_token.as_ref().map(Secret::expose),
             api_domain: self.api_domain.as_deref(),
             token_type: "Bearer",
             expires_in: self.expires_in.as_secs(),
@@ -82,9 +87,9 @@ impl AccessToken {
 
 #[derive(Serialize)]
 struct Granted<'a> {
-    access_token: &'a Secret<String>,
+    access_token: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<&'a Secret<String>>,
+    refresh_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     api_domain: Option<&'a str>,
     token_type: &'static str,

@@ -31,7 +31,7 @@ async fn alive<R: Registry>(registry: &R, access_tokens: &[String], second: i64)
 /// An access token under the service's limits.
 async fn limited<R: Registry>(registry: &R, second: i64) -> Result<String, OAuthError> {
     let granted = registry.grant(&refresh("acme"), TokenRules::AsTheService, at(second)).await;
-    granted.unwrap().map(|granted| granted.access_token.into_exposed())
+    granted.unwrap().map(|granted| granted.access_token.expose().to_owned())
 }
 
 pub(crate) async fn a_token_leads_to_user_org_and_scopes<R: Registry>(open: impl Fn() -> R) {

@@ -131,7 +131,7 @@ impl<R: Registry> Run<R> {
     async fn grant(&mut self, request: &TokenRequest, rules: TokenRules) -> Seen {
         let granted = self.registry.grant(request, rules, at(self.second)).await.unwrap();
         Seen::Granted(granted.map(|granted| {
-            self.tokens.push(granted.access_token.into_exposed());
+            self.tokens.push(granted.access_token.expose().to_owned());
         }))
     }
 }

@@ -8,8 +8,8 @@ fn profile(hosts: Hosts) -> Profile {
     Profile {
         hosts,
         client_id: "1000.ABC".to_owned(),
-        client_secret: Secret::new("hush-client".to_owned()),
-        refresh_token: Secret::new("hush-token".to_owned()),
+        client_secret: Secret::new("hush-client"),
+        refresh_token: Secret::new("hush-token"),
         org: Some(OrgId { id: "7000".to_owned(), name: Some("Acme Inc.".to_owned()) }),
     }
 }

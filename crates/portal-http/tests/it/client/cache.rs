@@ -74,8 +74,8 @@ async fn a_cache_file_that_is_no_token_counts_as_empty() {
         let key = CacheKey::new(
             &"https://accounts.zoho.com".parse::<BaseUrl>().unwrap(),
             "1000.ID",
-            &Secret::new("hush-secret".to_owned()),
-            &Secret::new("hush-refresh".to_owned()),
+            &Secret::new("hush-secret"),
+            &Secret::new("hush-refresh"),
         );
         let path = folder.path().join("tokens").join(format!("{}.json", key.as_str()));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
