@@ -36,10 +36,25 @@
 //!     jitter. After a 429 to an attempt, absence needs a list too.
 //! 13. **It ends** by [`Policy::deadline`]. With nothing in doubt, a request that fails is tried
 //!     five times within 20 s.
+//!
+//! # Order of the modules
+//!
+//! Imports point down this list only.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `tests` | a unit test of each rule |
+//! | `proof` | the exhaustive test |
+//! | `create`, `rename` | the effects |
+//! | `kernel::events` | what an event means |
+//! | `kernel` | [`Flow`]: its state, its steps and the moves between them |
+//! | `responses` | which rejections are certain |
+//! | `step` | what a flow and its driver exchange |
+//! | `effect` | [`Effect`]: what the kernel needs of one |
+//! | `policy` | times and limits |
 
 mod create;
 mod effect;
-mod intent;
 mod kernel;
 mod policy;
 #[cfg(test)]
@@ -52,11 +67,10 @@ mod tests;
 
 pub use create::{Create, CreateFlow};
 pub use effect::{Effect, End, Finding, Listing, Receipt, Repeat, Reply, Unusable};
-pub use intent::{Baseline, CreateIntent, Intent, KnownPortal, RenameIntent};
 pub use kernel::Flow;
 pub use policy::{DeadlineTooShort, Jitter, NameTaken, Policy};
 pub use rename::{Rename, RenameFact, RenameFlow};
-pub use step::{
-    Activity, Event, NoResponse, NotSent, Step, TokenError, TokenId, TransportError,
-    UnexpectedEvent,
-};
+pub use step::{Activity, Event, Step, TokenError, TokenId, UnexpectedEvent};
+
+pub use crate::intent::{Baseline, CreateIntent, Intent, KnownPortal, RenameIntent};
+pub use crate::transport::{NoResponse, NotSent, TransportError};

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Unreadable;
 use crate::error::ApiError;
-use crate::flow::{CreateIntent, NoResponse, RenameIntent};
+use crate::intent::{CreateIntent, RenameIntent};
 use crate::name::PortalName;
 use crate::oauth::OAuthError;
 use crate::portal::Portal;
+use crate::transport::NoResponse;
 
 /// How a create ended. Every variant except [`Unknown`](Self::Unknown) is certain, within what the
 /// [crate](crate#what-this-rests-on) assumes of the service.
@@ -205,7 +206,7 @@ pub enum NotDone {
     /// The service limited the rate of requests until the end.
     #[error("rate limited by the service{}", After(*retry_after))]
     RateLimited {
-        /// The time that the service asked to wait.
+        /// The wait that the service requests.
         retry_after: Option<Duration>,
     },
     /// There is no access token that the service accepts.
@@ -233,8 +234,8 @@ struct After(Option<Duration>);
 
 impl fmt::Display for After {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let asked = self.0.filter(|time| !time.is_zero());
-        asked.map_or(Ok(()), |time| write!(f, "; it asks to wait {time:?}"))
+        let requested = self.0.filter(|time| !time.is_zero());
+        requested.map_or(Ok(()), |time| write!(f, "; it asks to wait {time:?}"))
     }
 }
 

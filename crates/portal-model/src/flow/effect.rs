@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::endpoint::{ApiVersion, Request, Response};
 use crate::error::ApiError;
+use crate::intent::{Baseline, Intent};
 use crate::outcome::{Doubt, NotDone, Unverified};
 use crate::portal::Portal;
 
-use super::intent::{Baseline, Intent};
 use super::policy::Policy;
 
 /// One irreversible call that has no idempotency key, with the list that verifies it.

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::endpoint::{ApiVersion, Endpoint as _, Request, Response};
+use crate::intent::{Baseline, Intent, KnownPortal, RenameIntent};
 use crate::name::PortalName;
 use crate::outcome::{NotDone, Owner, RenameOutcome, Unverified};
 use crate::portal::Portal;
 use crate::rename::RenamePortal;
 
-use super::Flow;
 use super::effect::{Effect, End, Finding, Listing, Repeat, Reply, Unusable, sealed};
-use super::intent::{Baseline, Intent, KnownPortal, RenameIntent};
+use super::kernel::Flow;
 use super::policy::Policy;
 use super::responses;
 

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use crate::endpoint::{Request, Response, Unreadable};
+use crate::intent::Intent;
 use crate::oauth::{OAuthError, TokenResponseError};
 use crate::outcome::{Doubt, Outcome};
-
-use super::intent::Intent;
+use crate::transport::{NoResponse, NotSent, TransportError};
 
 /// What to do next. Perform it once, then report the [`Event`]; after a
 /// [`WaitUntil`](Self::WaitUntil), ask for the next step.
@@ -99,55 +99,6 @@ pub enum TokenError {
     Local(String),
 }
 
-/// Why a request certainly did not arrive.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotSent {
-    /// No connection; the text is the transport's own.
-    #[error("no connection: {0}")]
-    Connect(String),
-    /// No connection, and trying again does not help: an unknown host, an invalid certificate,
-    /// a port on this machine that nothing listens on.
-    #[error("no connection: {0}")]
-    Permanent(String),
-    /// No connection within the timeout.
-    #[error("no connection within the timeout")]
-    ConnectTimedOut,
-    /// The request was not started.
-    #[error("not started: {0}")]
-    NotStarted(String),
-}
-
-/// Why it is not known what became of a request.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NoResponse {
-    /// No complete response within the timeout.
-    #[error("no response within the timeout")]
-    TimedOut,
-    /// The connection broke; the text is the transport's own.
-    #[error("{0}")]
-    Broken(String),
-    /// The response is longer than the transport accepts.
-    #[error("response of more than {limit} bytes")]
-    TooLarge {
-        /// In bytes.
-        limit: usize,
-    },
-}
-
-/// Why a request has no complete response. A transport that cannot tell reports
-/// [`NoResponse`](Self::NoResponse): a request that may have arrived is never called not sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TransportError {
-    /// The request certainly did not arrive.
-    #[error(transparent)]
-    NotSent(#[from] NotSent),
-    /// The request may have arrived.
-    #[error("response lost: {0}")]
-    NoResponse(#[from] NoResponse),
-}
-
 /// What a flow is doing, for progress displays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -190,7 +141,7 @@ pub enum Activity {
 pub struct UnexpectedEvent {
     /// The event.
     pub event: &'static str,
-    /// What the step asked for.
+    /// What fits the step.
     pub expected: &'static str,
 }
 

@@ -58,7 +58,7 @@ where
 
     #[track_caller]
     fn token(mut self) -> Self {
-        self.asks_for_token();
+        self.needs_token();
         self.tokens += 1;
         let id = TokenId(self.tokens);
         self.handle(Event::Token(id))
@@ -66,13 +66,13 @@ where
 
     #[track_caller]
     fn no_token(mut self, error: TokenError) -> Self {
-        self.asks_for_token();
+        self.needs_token();
         self.handle(Event::NoToken(error))
     }
 
     /// The token that the step wants replaced.
     #[track_caller]
-    fn asks_for_token(&mut self) -> Option<TokenId> {
+    fn needs_token(&mut self) -> Option<TokenId> {
         match self.flow.step(self.now) {
             Step::Authenticate { rejected, .. } => rejected,
             step => panic!("{step:?} instead of Authenticate"),
@@ -899,7 +899,7 @@ fn transient_502_then_success_is_created_within_two_seconds() {
 #[test]
 fn rejected_token_is_named_and_replaced_once_per_request() {
     let mut script = create().token().list(invalid_token());
-    assert_eq!(script.asks_for_token(), Some(TokenId(1)));
+    assert_eq!(script.needs_token(), Some(TokenId(1)));
     let script = script.token().shows(&[]).attempt(invalid_token());
     assert_eq!(script.flow.intent(), None, "it did nothing");
     let script = script.token().attempt(invalid_token());
@@ -919,7 +919,7 @@ fn attempt_with_rejected_token_does_not_count() {
 fn token_rejected_after_long_attempt_is_replaced_in_full_time() {
     let mut script = create().ready().lasting(25).sends().lasting(30).handle(invalid_token());
     assert_eq!(script.timeout(), 10);
-    assert_eq!(script.asks_for_token(), Some(TokenId(1)));
+    assert_eq!(script.needs_token(), Some(TokenId(1)));
 }
 
 #[test]
