@@ -222,7 +222,7 @@ impl From<TransportError> for TokenError {
 impl From<TokenResponseError> for TokenError {
     fn from(error: TokenResponseError) -> Self {
         match error {
-            TokenResponseError::Refused(error) => Self::Rejected(error),
+            TokenResponseError::Rejected(error) => Self::Rejected(error),
             TokenResponseError::Unreadable(why) => Self::Unreadable(why),
         }
     }
