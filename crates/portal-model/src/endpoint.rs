@@ -349,6 +349,9 @@ pub enum UnreadableReason {
     /// JSON without an envelope that the service uses.
     #[error("unexpected JSON")]
     NoEnvelope,
+    /// A record of a list has no name.
+    #[error("portal record without a name")]
+    NoName,
     /// A success that names another portal, or that comes with an error status.
     #[error("contradicts itself or the request")]
     Contradiction,

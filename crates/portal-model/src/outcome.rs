@@ -92,7 +92,7 @@ pub enum RenameOutcome {
     },
     /// The org has no portal of the old name; nothing was sent.
     NotFound {
-        /// The name that was looked for.
+        /// The requested name.
         old: String,
     },
     /// Another portal has the new name; nothing was renamed.
@@ -170,7 +170,7 @@ pub enum RenameOutcomeKind {
     Unknown,
 }
 
-/// How it is known that a portal exists, and what that says about who created it.
+/// How it is known that a portal exists, and so who may have created it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
@@ -229,13 +229,13 @@ pub enum NotDone {
     Stopped,
 }
 
-/// `; it asks to wait 7s`
+/// `; retry after 7s`
 struct After(Option<Duration>);
 
 impl fmt::Display for After {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let requested = self.0.filter(|time| !time.is_zero());
-        requested.map_or(Ok(()), |time| write!(f, "; it asks to wait {time:?}"))
+        requested.map_or(Ok(()), |time| write!(f, "; retry after {time:?}"))
     }
 }
 
@@ -243,7 +243,8 @@ impl fmt::Display for After {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthFailure {
-    /// The accounts server rejected the credentials.
+    /// The accounts server rejected the request for a token: the credentials are wrong, or too many
+    /// tokens were requested.
     #[error(transparent)]
     Rejected(OAuthError),
     /// The service rejected the token, and a new one too or there is no new one.
@@ -264,7 +265,7 @@ pub enum Doubt {
     /// No complete response came back.
     #[error("response lost: {0}")]
     NoResponse(NoResponse),
-    /// The service failed, which says nothing about what it did.
+    /// The service failed, which does not show what it did.
     #[error("the service failed: {0}")]
     ServerError(ApiError),
     /// The response is not the service's, or contradicts itself.
@@ -308,8 +309,8 @@ pub enum Unverified {
     /// org's list does not show it.
     #[error("an earlier attempt is in doubt and the org's list does not show the name")]
     EarlierAttempt,
-    /// The policy asks for the first list only.
-    #[error("not verified, as the policy asks")]
+    /// The policy is to end after the first list.
+    #[error("not verified, as requested")]
     AtOnce,
     /// The caller stopped the flow.
     #[error("stopped before the outcome could be verified")]

@@ -79,7 +79,8 @@ pub struct TokenId(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// The accounts server rejected the credentials. Retrying does not help.
+    /// The accounts server rejected the request: the credentials are wrong, or too many tokens were
+    /// requested. Trying again soon does not help.
     #[error(transparent)]
     Rejected(OAuthError),
     /// The accounts server was not reached.

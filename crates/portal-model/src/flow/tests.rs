@@ -1083,7 +1083,7 @@ fn activity_says_what_a_wait_is_for_and_how_long() {
     let mut script = create().token().list(retry_after(429, "7"));
     script.flow.step(script.now);
     let Activity::BackingOff { cause, until } = script.flow.activity() else { panic!() };
-    assert_eq!(cause, "rate limited by the service; it asks to wait 7s");
+    assert_eq!(cause, "rate limited by the service; retry after 7s");
     assert_eq!(until, script.now + Duration::from_secs(8));
 }
 
