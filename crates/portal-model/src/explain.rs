@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_known_code_has_its_own_sentence_and_hint() {
+    fn known_codes_have_own_meaning_and_remedy() {
         let codes = ErrorCode::KNOWN.iter().map(|code| (code.as_str(), explain(code)));
         let errors = OAuthError::KNOWN.iter().map(|error| (*error, explain_oauth(error)));
         let general = [explain(&ErrorCode::from("SOMETHING_NEW")), explain_oauth("something_new")];

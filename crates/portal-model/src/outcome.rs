@@ -417,7 +417,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outcome_kind_is_the_same_word_in_json_and_display() {
+    fn outcome_kind_is_same_word_in_json_and_display() {
         for kind in OutcomeKind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
             assert_eq!(kind.to_string(), kind.as_str());

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn response_about_another_portal_is_contradiction() {
+    fn response_about_other_portal_is_contradiction() {
         for body in [
             r#"{"portals":[{"name":"Another"}]}"#,
             r#"{"portals":[{"name":"AcmePortal"},{"name":"Another"}]}"#,

@@ -87,7 +87,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_point_in_time_survives_its_text(seconds in any::<i64>()) {
+        fn time_survives_its_text(seconds in any::<i64>()) {
             if let Some(timestamp) = Timestamp::from_unix_seconds(seconds) {
                 prop_assert_eq!(timestamp.unix_seconds(), seconds);
                 prop_assert_eq!(timestamp.to_string().parse(), Ok(timestamp));

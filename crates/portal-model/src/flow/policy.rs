@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn backoff_doubles_up_to_its_bound_and_is_never_zero() {
+    fn backoff_doubles_up_to_bound_and_is_never_zero() {
         let policy = Policy::default();
         let millis = |retry, jitter| policy.backoff(retry, jitter).as_millis();
         let full = |retry| millis(retry, Jitter::FULL);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn presets_leave_time_for_an_attempt() {
+    fn presets_leave_time_for_attempt() {
         for policy in [Policy::default(), Policy::batch(), Policy::rehearsal()] {
             assert_eq!(policy.check(), Ok(()));
         }

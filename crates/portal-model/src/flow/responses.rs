@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn list_from_cache_or_with_more_pages_is_incomplete() {
+    fn cached_or_paged_list_is_incomplete() {
         let page = Response::new(200, r#"{"portals":[],"info":{"more_records":true}}"#);
         assert!(!read_list(&page).unwrap().is_complete);
         let whole = Response::new(200, r#"{"portals":[],"info":{"more_records":false}}"#);

@@ -1,6 +1,7 @@
 //! What a [`Flow`](super::Flow) and its driver exchange: steps in one direction, events in the
 //! other.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use crate::endpoint::{Request, Response, Unreadable};
@@ -144,6 +145,13 @@ pub struct UnexpectedEvent {
     pub event: &'static str,
     /// What fits the step.
     pub expected: &'static str,
+}
+
+impl Event {
+    /// What came of writing an intent.
+    pub fn recorded(result: Result<(), impl Display>) -> Self {
+        result.map_or_else(|error| Self::NotRecorded(error.to_string()), |()| Self::Recorded)
+    }
 }
 
 impl From<Result<Response, TransportError>> for Event {

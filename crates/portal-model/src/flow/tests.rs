@@ -270,7 +270,7 @@ fn invalid_token() -> Event {
 // Rule 1: baseline.
 
 #[test]
-fn absent_name_is_created_by_list_and_one_attempt() {
+fn absent_name_is_created_by_one_attempt() {
     let outcome = create().ready().attempt(success("Acme2026")).ends();
     assert!(matches!(outcome, Outcome::Created { taken, .. } if taken.is_empty()));
 }
@@ -284,7 +284,7 @@ fn listed_name_is_preexisting_whatever_its_case() {
 }
 
 #[test]
-fn listed_fallback_is_preexisting_and_no_name_is_called_taken() {
+fn listed_fallback_is_preexisting_and_none_taken() {
     let mut script = create();
     script.flow = script.flow.with_fallbacks([name("SecondName")]);
     let outcome = script.token().shows(&["SecondName"]).ends();
@@ -301,7 +301,7 @@ fn another_portal_ends_create_unless_allowed() {
 }
 
 #[test]
-fn incomplete_baseline_is_asked_for_again_and_ends_with_nothing_sent() {
+fn incomplete_baseline_is_repeated_then_ends() {
     let more = Response::new(200, r#"{"portals":[],"info":{"more_records":true}}"#);
     let aged = Response::new(204, "").with_headers(|name| (name == "age").then_some("30"));
     for page in [more, aged] {
@@ -336,13 +336,13 @@ fn create_only_token_reports_undetermined_owner() {
 }
 
 #[test]
-fn rejected_baseline_is_the_outcome() {
+fn rejected_baseline_is_outcome() {
     let outcome = create().token().list(response(403, "NO_PERMISSION")).ends();
     assert_eq!(rejection(outcome), ErrorCode::NoPermission);
 }
 
 #[test]
-fn young_receipt_counts_as_portal_of_the_org() {
+fn young_receipt_counts_as_portal_of_org() {
     let receipt =
         |name: &str, age| Receipt { name: name.to_owned(), age: Duration::from_secs(age) };
     let with = |receipt| {
@@ -375,7 +375,7 @@ fn intent_is_kept_from_record_until_certain() {
 }
 
 #[test]
-fn attempt_that_no_longer_fits_after_the_write_is_not_made() {
+fn attempt_too_late_after_write_is_not_made() {
     // 140 s: the attempt, the processing time, the list lag and a list.
     let script = create().ready().lasting(160).record();
     assert!(matches!(script.sends_without_record().timeout(), 60));
@@ -414,7 +414,7 @@ fn unwritable_second_intent_leaves_verification() {
 }
 
 #[test]
-fn stop_between_write_and_attempt_leaves_nothing_in_doubt() {
+fn stop_before_attempt_leaves_no_doubt() {
     let script = create().ready().record();
     assert_eq!(reason(script.flow.abandon()), NotDone::Stopped);
 }
@@ -453,7 +453,7 @@ fn unknown_outcome_leaves_its_intent() {
 }
 
 #[test]
-fn flow_that_has_ended_is_abandoned_with_its_outcome() {
+fn ended_flow_is_abandoned_with_its_outcome() {
     let outcome = create().ready().attempt(success("Acme2026")).flow.abandon();
     assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
 }
@@ -461,7 +461,7 @@ fn flow_that_has_ended_is_abandoned_with_its_outcome() {
 // Rule 3: certain rejections.
 
 #[test]
-fn documented_rejection_is_the_outcome() {
+fn documented_rejection_is_outcome() {
     for (status, code) in
         [(400, "PATTERN_NOT_MATCHED"), (403, "NO_PERMISSION"), (401, "OAUTH_SCOPE_MISMATCH")]
     {
@@ -471,7 +471,7 @@ fn documented_rejection_is_the_outcome() {
 }
 
 #[test]
-fn response_that_says_nothing_leaves_attempt_in_doubt() {
+fn ambiguous_response_leaves_attempt_in_doubt() {
     for event in [
         lost(),
         html(502),
@@ -493,7 +493,7 @@ fn response_that_says_nothing_leaves_attempt_in_doubt() {
 }
 
 #[test]
-fn undocumented_rejection_is_verified_and_not_repeated() {
+fn undocumented_rejection_is_only_verified() {
     let script = create().ready().attempt(response(400, "NOT_ALLOWED"));
     assert_eq!(origin(&script.shows(&["Acme2026"]).ends()), Origin::Appeared);
     let script = create().ready().attempt(response(400, "NOT_ALLOWED")).shows_until_proved(&[]);
@@ -505,7 +505,7 @@ fn undocumented_rejection_is_verified_and_not_repeated() {
 // Rule 4: rejections that an earlier copy may have caused.
 
 #[test]
-fn taken_name_that_appears_in_the_list_is_not_another_orgs() {
+fn taken_name_in_list_is_not_another_orgs() {
     let script = create().ready().attempt(response(400, "ALREADY_USED"));
     assert_eq!(origin(&script.shows(&["Acme2026"]).ends()), Origin::Appeared);
     let script = create().ready().attempt(response(400, "ALREADY_USED")).shows(&[]).waits(1000);
@@ -520,7 +520,7 @@ fn taken_name_is_another_orgs_one_list_lag_later() {
 }
 
 #[test]
-fn taken_name_with_earlier_attempt_in_doubt_is_never_another_orgs() {
+fn taken_name_in_doubt_is_never_another_orgs() {
     let mut script = create();
     script.flow = script.flow.with_fallbacks([name("SecondName")]);
     let script = script.ready().attempt(lost()).shows(&[]).waits(1000);
@@ -530,7 +530,7 @@ fn taken_name_with_earlier_attempt_in_doubt_is_never_another_orgs() {
 }
 
 #[test]
-fn taken_name_is_told_before_another_portal_of_the_org() {
+fn taken_name_precedes_other_portal_of_org() {
     let script = create().ready().attempt(response(400, "ALREADY_USED"));
     let outcome = script.shows_until_proved(&["AcmeOther"]).ends();
     assert_eq!(owner(outcome), Owner::AnotherOrg);
@@ -550,7 +550,7 @@ fn name_taken_at_once_ends_after_first_list() {
 }
 
 #[test]
-fn failing_verification_is_not_called_missing_permission() {
+fn failing_verification_is_unknown() {
     let mut script = create().ready().attempt(response(400, "ALREADY_USED"));
     while let Step::List { .. } = script.flow.step(script.now) {
         script = script.handle(html(500));
@@ -570,7 +570,7 @@ fn reached_limit_without_list_is_unknown() {
 }
 
 #[test]
-fn reached_limit_needs_second_list_and_names_the_other_portal() {
+fn reached_limit_names_portal_of_second_list() {
     let limit = || response(400, "LIMIT_REACHED");
     let outcome = create().ready().attempt(limit()).shows_until_proved(&["AcmeOther"]).ends();
     assert!(matches!(outcome, Outcome::OrgHasPortal { portal, .. } if portal.name == "AcmeOther"));
@@ -581,7 +581,7 @@ fn reached_limit_needs_second_list_and_names_the_other_portal() {
 }
 
 #[test]
-fn rejection_after_lost_response_leaves_the_first_doubt() {
+fn rejection_after_lost_response_is_in_doubt() {
     let script = create().ready().attempt(lost()).shows(&[]).waits(1000);
     let script = script.attempt(response(400, "ALREADY_USED"));
     let Outcome::Unknown { doubt, .. } = script.flow.abandon() else { panic!() };
@@ -589,7 +589,7 @@ fn rejection_after_lost_response_leaves_the_first_doubt() {
 }
 
 #[test]
-fn reached_limit_with_earlier_attempt_in_doubt_is_rejected_once_absent() {
+fn reached_limit_in_doubt_is_rejected_if_absent() {
     let script = create().ready().attempt(lost()).shows(&[]).waits(1000);
     let script = script.attempt(response(400, "LIMIT_REACHED")).shows_until_proved(&[]);
     assert_eq!(script.elapsed(), Duration::from_secs(70));
@@ -599,7 +599,7 @@ fn reached_limit_with_earlier_attempt_in_doubt_is_rejected_once_absent() {
 // Rule 5: absence counts late.
 
 #[test]
-fn absence_counts_one_processing_time_and_list_lag_after_the_attempt() {
+fn absence_counts_after_processing_time_and_lag() {
     let policy = Policy { max_attempts: 1, ..Policy::default() };
     let script = create_with(policy).ready().sends().lasting(5).handle(html(504));
     let script = script.shows_until_proved(&[]);
@@ -629,7 +629,7 @@ fn list_from_cache_proves_no_absence() {
 }
 
 #[test]
-fn early_list_leaves_time_for_the_one_that_counts() {
+fn early_list_leaves_time_for_one_that_counts() {
     let policy = Policy { max_attempts: 1, ..Policy::default() };
     let mut script = create_with(policy).ready().lasting(160).sends().lasting(60).handle(lost());
     script = script.lasting(65);
@@ -637,7 +637,7 @@ fn early_list_leaves_time_for_the_one_that_counts() {
 }
 
 #[test]
-fn failing_verification_ends_with_a_list_at_the_deadline() {
+fn failing_verification_lists_until_deadline() {
     let policy =
         Policy { max_attempts: 1, deadline: Duration::from_secs(150), ..Policy::default() };
     let mut script = create_with(policy).ready().attempt(lost());
@@ -656,7 +656,7 @@ fn failing_verification_ends_with_a_list_at_the_deadline() {
 // Rule 6: origins.
 
 #[test]
-fn recovery_without_baseline_reports_undetermined_origin() {
+fn recovery_without_baseline_has_no_origin() {
     let intent = CreateIntent { attempts: 1, ..CreateIntent::new(name("Acme2026")) };
     let recover = |intent| {
         let flow = CreateFlow::recover(intent, Duration::ZERO, Policy::default(), ApiVersion::V7);
@@ -670,7 +670,7 @@ fn recovery_without_baseline_reports_undetermined_origin() {
 // Rule 7: portals can be renamed.
 
 #[test]
-fn new_portal_that_was_renamed_may_be_the_one() {
+fn new_renamed_portal_leaves_create_unknown() {
     let script = create_with(allow_another()).token().shows_portals(&[("1", "AcmeOld", true)]);
     let mut script = script.attempt(lost());
     script = script.shows_portals(&[("1", "AcmeOld", true), ("2", "AcmeRenamed", true)]);
@@ -680,7 +680,7 @@ fn new_portal_that_was_renamed_may_be_the_one() {
 }
 
 #[test]
-fn portal_with_receipt_is_not_the_one_renamed() {
+fn renamed_portal_with_receipt_is_another() {
     let mut script = create_with(allow_another());
     let age = Duration::from_secs(3600);
     script.flow = script.flow.with_receipts([Receipt { name: "AcmeOther".to_owned(), age }]);
@@ -689,7 +689,7 @@ fn portal_with_receipt_is_not_the_one_renamed() {
 }
 
 #[test]
-fn new_portal_of_a_colleague_that_was_never_renamed_is_another() {
+fn new_portal_never_renamed_is_another() {
     let script = create().ready().attempt(lost()).shows_until_proved(&["AcmeOther"]);
     assert!(matches!(script.ends(), Outcome::OrgHasPortal { .. }));
 }
@@ -706,7 +706,7 @@ fn create_is_repeated_in_doubt_at_most_twice() {
 }
 
 #[test]
-fn create_is_not_repeated_while_another_portal_is_there() {
+fn create_is_not_repeated_beside_another_portal() {
     let mut script = create().ready().attempt(lost()).shows(&["AcmeOther"]);
     assert!(matches!(script.flow.step(script.now), Step::WaitUntil(_)));
     script = script.shows_until_proved(&["AcmeOther"]);
@@ -725,7 +725,7 @@ fn fallback_is_tried_after_name_is_proved_taken() {
 }
 
 #[test]
-fn rejection_in_doubt_is_the_outcome_once_absence_is_proved() {
+fn rejection_in_doubt_is_outcome_once_absent() {
     let script = create().ready().attempt(lost()).shows(&[]).waits(1000);
     let script = script.attempt(response(403, "NO_PERMISSION"));
     let outcome = script.shows_until_proved(&["AcmeOther"]).ends();
@@ -733,7 +733,7 @@ fn rejection_in_doubt_is_the_outcome_once_absence_is_proved() {
 }
 
 #[test]
-fn taken_over_create_counts_attempts_until_absence_is_proved() {
+fn taken_over_create_counts_earlier_attempts() {
     let intent = CreateIntent {
         attempts: 3,
         baseline: Some(Baseline::default()),
@@ -751,7 +751,7 @@ fn taken_over_create_counts_attempts_until_absence_is_proved() {
 // Rule 9: recovery.
 
 #[test]
-fn recovery_never_sends_and_polls_until_absence_counts() {
+fn recovery_polls_until_absence_and_never_sends() {
     let intent = CreateIntent { attempts: 1, ..CreateIntent::new(name("Acme2026")) };
     let recover = |since_end| {
         let since_end = Duration::from_secs(since_end);
@@ -776,7 +776,7 @@ fn abandoned_attempt_is_unknown() {
 // Rule 11: one create at a time.
 
 #[test]
-fn create_is_exclusive_unless_it_may_add_a_portal_or_never_sends() {
+fn create_is_exclusive_unless_it_may_add() {
     let intent = || CreateIntent { attempts: 1, ..CreateIntent::new(name("Acme2026")) };
     let (policy, version) = (Policy::default, ApiVersion::V7);
     let zero = Duration::ZERO;
@@ -790,7 +790,7 @@ fn create_is_exclusive_unless_it_may_add_a_portal_or_never_sends() {
 // Rule 12: rate limits.
 
 #[test]
-fn retry_after_is_obeyed_but_never_below_the_backoff() {
+fn retry_after_is_obeyed_but_not_below_backoff() {
     let script = create().token().list(retry_after(429, "7"));
     // Jitter on top: as much as the first backoff.
     let script = script.waits(8000).list(retry_after(429, "0")).waits(2000);
@@ -821,14 +821,14 @@ fn rate_limited_attempt_is_in_doubt_until_listed() {
 }
 
 #[test]
-fn list_after_last_rate_limited_attempt_waits_as_asked() {
+fn list_after_rate_limited_attempt_waits() {
     let policy = Policy { max_attempts: 1, ..Policy::default() };
     let script = create_with(policy).ready().attempt(retry_after(429, "7"));
     assert_eq!(origin(&script.waits(8000).shows(&["Acme2026"]).ends()), Origin::Appeared);
 }
 
 #[test]
-fn retry_after_beyond_deadline_ends_sending_but_not_verification() {
+fn retry_after_beyond_deadline_is_still_verified() {
     let script = create().token().list(retry_after(429, "3600"));
     assert!(matches!(reason(script.ends()), NotDone::RateLimited { .. }));
     let script = create().ready().attempt(retry_after(429, "3600")).shows_until_proved(&[]);
@@ -839,7 +839,7 @@ fn retry_after_beyond_deadline_ends_sending_but_not_verification() {
 // Rule 13: it ends.
 
 #[test]
-fn failing_requests_with_nothing_in_doubt_end_within_20_seconds() {
+fn failing_requests_end_within_20_seconds() {
     for failure in [html(502), not_sent(), retry_after(503, "0")] {
         let mut script = create().token();
         for wait in [1000, 2000, 4000, 8000] {
@@ -887,7 +887,7 @@ fn attempt_that_was_not_sent_leaves_no_doubt() {
 }
 
 #[test]
-fn transient_502_then_success_is_created_within_two_seconds() {
+fn transient_502_is_created_within_two_seconds() {
     let script = create().token().list(html(502)).waits(1000).shows(&[]);
     assert!(matches!(script.attempt(success("Acme2026")).ends(), Outcome::Created { .. }));
     let script = create().ready().attempt(html(502)).shows(&[]).waits(1000);
@@ -897,7 +897,7 @@ fn transient_502_then_success_is_created_within_two_seconds() {
 // Tokens.
 
 #[test]
-fn rejected_token_is_named_and_replaced_once_per_request() {
+fn rejected_token_is_replaced_once_per_request() {
     let mut script = create().token().list(invalid_token());
     assert_eq!(script.needs_token(), Some(TokenId(1)));
     let script = script.token().shows(&[]).attempt(invalid_token());
@@ -916,14 +916,14 @@ fn attempt_with_rejected_token_does_not_count() {
 }
 
 #[test]
-fn token_rejected_after_long_attempt_is_replaced_in_full_time() {
+fn token_rejected_late_is_replaced_in_full_time() {
     let mut script = create().ready().lasting(25).sends().lasting(30).handle(invalid_token());
     assert_eq!(script.timeout(), 10);
     assert_eq!(script.needs_token(), Some(TokenId(1)));
 }
 
 #[test]
-fn accounts_server_that_fails_buys_no_second_replacement() {
+fn failing_accounts_server_gives_no_second_token() {
     let script = create().token().list(invalid_token());
     let script = script.no_token(TokenError::NoResponse(NoResponse::TimedOut)).waits(1000);
     let outcome = script.token().list(invalid_token()).ends();
@@ -931,7 +931,7 @@ fn accounts_server_that_fails_buys_no_second_replacement() {
 }
 
 #[test]
-fn token_rejected_twice_in_doubt_ends_after_verification() {
+fn token_rejected_twice_in_doubt_is_verified() {
     let script = create().ready().attempt(lost()).shows(&[]).waits(1000);
     let script = script.attempt(invalid_token()).token().attempt(invalid_token());
     let outcome = script.shows_until_proved(&[]).ends();
@@ -965,7 +965,7 @@ fn rename_lists_before_and_sends_once() {
 }
 
 #[test]
-fn rename_that_is_not_needed_or_not_possible_sends_nothing() {
+fn needless_or_impossible_rename_sends_nothing() {
     let listed = |portals: &[(&str, &str, bool)]| rename().token().shows_portals(portals).ends();
     assert!(matches!(listed(&[("1", "AcmeNew", false)]), RenameOutcome::NotFound { .. }));
     assert!(matches!(listed(&[]), RenameOutcome::NotFound { .. }));
@@ -979,7 +979,7 @@ fn rename_that_is_not_needed_or_not_possible_sends_nothing() {
 }
 
 #[test]
-fn lost_rename_is_verified_by_the_id() {
+fn lost_rename_is_verified_by_id() {
     let attempted = || {
         rename()
             .token()
@@ -1033,7 +1033,7 @@ fn portal_under_third_name_leaves_rename_unknown() {
 }
 
 #[test]
-fn rejection_by_repeated_copy_of_rename_is_verified() {
+fn rejection_by_copy_of_rename_is_verified() {
     for code in ["INVALID_DATA", "ALREADY_USED"] {
         let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]);
         let outcome = script.attempt(renamed(code)).shows_portals(&[("1", "AcmeNew", true)]).ends();
@@ -1042,7 +1042,7 @@ fn rejection_by_repeated_copy_of_rename_is_verified() {
 }
 
 #[test]
-fn rename_told_to_wait_beyond_deadline_is_verified_at_once() {
+fn rename_limited_beyond_deadline_is_verified() {
     let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]);
     let script = script.attempt(retry_after(429, "3600"));
     let outcome = script.shows_portals(&[("1", "AcmeNew", true)]).ends();
@@ -1065,7 +1065,7 @@ fn rename_told_to_wait_beyond_deadline_is_verified_at_once() {
 // What drivers see.
 
 #[test]
-fn activity_says_what_a_wait_is_for_and_how_long() {
+fn activity_reports_reason_and_end_of_wait() {
     let script = create().ready().attempt(lost()).shows(&["AcmeOther"]);
     let mut flow = script.flow;
     flow.step(script.now);
@@ -1088,7 +1088,7 @@ fn activity_says_what_a_wait_is_for_and_how_long() {
 }
 
 #[test]
-fn event_that_does_not_fit_is_refused_and_changes_nothing() {
+fn unexpected_event_changes_nothing() {
     let mut script = create();
     script.flow.step(script.now);
     let before = script.flow.clone();

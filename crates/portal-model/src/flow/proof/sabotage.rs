@@ -400,7 +400,7 @@ fn rule_10_recovery_in_another_org_is_caught() {
 }
 
 #[test]
-fn rule_11_two_creates_of_this_machine_are_caught() {
+fn rule_11_two_creates_of_machine_are_caught() {
     let second = "a second portal of this machine in the org";
     assert_eq!(found_under(Driver::NoLock, CREATE), second);
     assert_eq!(found_under(Driver::NoReceipts, World { receipt: true, ..CREATE }), second);
