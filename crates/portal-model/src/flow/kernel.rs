@@ -367,9 +367,7 @@ impl<E: Effect> Flow<E> {
     fn read_timeout(&self, now: Duration) -> Duration {
         let deadline = self.deadline();
         let until = match (&self.doubt, self.tries.began) {
-            (None, Some(began)) if self.tries.failures > 0 => {
-                deadline.min(began.saturating_add(self.policy.try_time))
-            }
+            (None, Some(began)) => deadline.min(began.saturating_add(self.policy.try_time)),
             // A list that can't prove absence yet leaves the time for the one that can.
             (Some(_), _) if now < self.absent_from && self.absent_from <= self.last_list() => {
                 self.last_list()

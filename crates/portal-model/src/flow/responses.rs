@@ -157,6 +157,18 @@ mod tests {
     }
 
     #[test]
+    fn error_of_list_is_rejection_from_400_on() {
+        let list = |status| {
+            let body = r#"{"code":"NEW_CODE","details":{},"message":"","status":"error"}"#;
+            read_list(&Response::new(status, body)).unwrap_err()
+        };
+        assert!(matches!(list(400), Unusable::Rejected(_)));
+        for status in [200, 302, 399] {
+            assert!(matches!(list(status), Unusable::Failed(_)), "{status}");
+        }
+    }
+
+    #[test]
     fn cached_or_paged_list_is_incomplete() {
         let page = Response::new(200, r#"{"portals":[],"info":{"more_records":true}}"#);
         assert!(!read_list(&page).unwrap().is_complete);
