@@ -69,7 +69,7 @@ impl ApiError {
             || matches!(self.code, ErrorCode::InternalError | ErrorCode::InternalServerError)
     }
 
-    /// Refused because of who asks rather than what is asked for.
+    /// The user or the token lacks a permission, whatever the request.
     pub fn is_forbidden(&self) -> bool {
         matches!(self.code, ErrorCode::NoPermission | ErrorCode::OauthScopeMismatch)
     }

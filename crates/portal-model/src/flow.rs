@@ -2,13 +2,13 @@
 //!
 //! Neither call can be undone or rehearsed, and there is no idempotency key; after a lost response
 //! only the list of the org's portals shows what happened. A [`Flow`] is a state machine without
-//! clock, random source or I/O: a driver asks for the next [`Step`], performs it once, and reports
+//! clock, random source or I/O: a driver takes the next [`Step`], performs it once, and reports
 //! the [`Event`]. Everything the driver must honor is in the step; it reports facts, and only the
 //! flow classifies them. Times are durations on one monotonic clock of the driver's.
 //!
 //! # Rules
 //! 1. **Baseline.** One list before the first attempt shows which portals the org has. One that
-//!    failed, came from a cache or has more pages is asked for again; then the flow ends with
+//!    failed, came from a cache or has more pages is repeated; then the flow ends with
 //!    nothing sent. Only a token that may not list creates without one, unverified.
 //! 2. **Intent before attempt.** [`Step::Record`] comes before [`Step::Send`]. The write may take
 //!    long, so the time is checked again after it; the driver checks for cancellation.
@@ -32,7 +32,7 @@
 //!    moment.
 //! 10. **One org, one identity**, and 11., **one intent log per machine**, are duties of the driver;
 //!     [`Receipt`] is how the log's knowledge reaches a flow.
-//! 12. **Rate limits**: the flow waits as long as the service asks, at least the backoff, with
+//! 12. **Rate limits**: the flow waits as long as `Retry-After` requests, at least the backoff, with
 //!     jitter. After a 429 to an attempt, absence needs a list too.
 //! 13. **It ends** by [`Policy::deadline`]. With nothing in doubt, a request that fails is tried
 //!     five times within 20 s.

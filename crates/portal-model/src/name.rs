@@ -2,7 +2,7 @@
 //!
 //! | rule | source |
 //! |---|---|
-//! | ASCII letters and digits only; a leading digit is allowed | the documentation says "alphanumeric"; ASCII is ours |
+//! | ASCII letters and digits only; a leading digit is allowed | documented as "alphanumeric"; ASCII is ours |
 //! | 6 to 30 characters | Zoho's OpenAPI file, and the metadata of the official SDKs |
 //! | uniqueness ignores case, the case given is kept | ours: the name becomes a host name |
 
@@ -217,7 +217,7 @@ mod tests {
 
     use super::*;
 
-    /// The rules said once more, in another way: a scan over a table of allowed characters.
+    /// The rules once more, written differently: a scan over a table of allowed characters.
     fn oracle(name: &str) -> Vec<BrokenRule> {
         const ALLOWED: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         let mut broken = Vec::new();

@@ -76,7 +76,7 @@ impl From<Timestamp> for String {
 
 /// A text that is not a point in time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no time, expected one such as 2021-11-25T16:13:33+05:30")]
+#[error("invalid time {0:?}: expected one such as 2021-11-25T16:13:33+05:30")]
 pub struct InvalidTimestamp(String);
 
 #[cfg(test)]

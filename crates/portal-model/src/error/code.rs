@@ -89,7 +89,7 @@ codes! {
     JsonParseError = "JSON_PARSE_ERROR",
     /// The body or a parameter could not be read.
     UnableToParseDataType = "UNABLE_TO_PARSE_DATA_TYPE",
-    /// Nothing changed since the time that was asked about.
+    /// Nothing changed since the time in the request.
     NotModified = "Not Modified",
     /// More calls than allowed.
     TooManyRequests = "TOO_MANY_REQUESTS",

@@ -76,7 +76,7 @@ impl CreateFlow {
     }
 
     /// Determines the outcome of a create that an earlier process left in doubt, and never sends
-    /// anything but lists. [`NotDone::Absent`] says that it did not happen.
+    /// anything but lists. [`NotDone::Absent`] means that it did not happen.
     ///
     /// `since_end` is how long ago the last attempt ended, at least: zero if that is not known.
     pub fn recover(

@@ -43,7 +43,7 @@ pub enum NameTaken {
     #[default]
     Verify,
     /// List once. A name that the list does not show is reported as taken with an undetermined
-    /// owner. For sign-up forms, which ask for another name in any case.
+    /// owner. For sign-up forms, where the user chooses another name in any case.
     AtOnce,
 }
 

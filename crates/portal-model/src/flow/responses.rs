@@ -24,7 +24,7 @@ const CERTAIN: [(u16, ErrorCode); 9] = [
     (400, ErrorCode::InvalidRequestMethod),
 ];
 
-/// Statuses under 500 that say nothing about what happened, whatever the body: timeouts, conflicts
+/// Statuses under 500 that do not show what happened, whatever the body: timeouts, conflicts
 /// and closed connections, which gateways report too.
 const AMBIGUOUS: [u16; 4] = [408, 409, 425, 499];
 
@@ -67,7 +67,7 @@ fn is_certain(error: &ApiError) -> bool {
     CERTAIN.iter().any(|(status, code)| *status == error.http_status && *code == error.code)
 }
 
-/// Whether the service says that the name is taken: the documented code under its documented status
+/// Whether a rejection means that the name is taken: the documented code under its documented status
 /// (rule 3). Under another one it proves nothing of whose the name is.
 pub(super) fn is_name_taken(error: &ApiError) -> bool {
     error.is_already_used() && error.http_status == 400

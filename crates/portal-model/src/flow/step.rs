@@ -11,7 +11,7 @@ use crate::outcome::{Doubt, Outcome};
 use crate::transport::{NoResponse, NotSent, TransportError};
 
 /// What to do next. Perform it once, then report the [`Event`]; after a
-/// [`WaitUntil`](Self::WaitUntil), ask for the next step.
+/// [`WaitUntil`](Self::WaitUntil), call [`Flow::step`](super::Flow::step) again.
 ///
 /// Everything the driver must honor is in the step. Times are durations on the clock whose
 /// readings the driver passes to the flow.
@@ -47,7 +47,7 @@ pub enum Step<O = Outcome> {
         /// Give up after this long.
         timeout: Duration,
     },
-    /// Do nothing until this time, then ask for the next step.
+    /// Do nothing until this time, then call [`Flow::step`](super::Flow::step) again.
     WaitUntil(Duration),
     /// The flow has ended.
     Done(Box<O>),
@@ -72,7 +72,7 @@ pub enum Event {
     NoResponse(NoResponse),
 }
 
-/// Tells the caller's access tokens apart; a new token has a new id.
+/// Identifies one of the caller's access tokens; a new token has a new id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenId(pub u64);
 

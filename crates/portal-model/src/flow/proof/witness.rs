@@ -1,5 +1,5 @@
-//! What a witness remembers who knows the rules and sees the requests and responses, but not into
-//! the flow. Each fact is there because a rule speaks of it.
+//! What a [`Witness`] remembers, who sees the requests and responses but not the flow. Each fact is
+//! there because a rule depends on it.
 
 use super::node::Doing;
 use super::replies::{Code, Meaning};

@@ -88,7 +88,7 @@ fn permanent_failure_to_connect_ends_at_once() {
         );
     }
     let mut script = create().ready().attempt(lost()).list(Event::NotSent(permanent()));
-    assert!(matches!(script.flow.step(script.now), Step::WaitUntil(_)), "in doubt it goes on");
+    assert!(matches!(script.flow.step(script.now), Step::WaitUntil(_)), "in doubt it continues");
 }
 
 #[test]
