@@ -68,6 +68,9 @@ impl GetPortal {
     }
 }
 
+/// Fields by which a record without a name is a portal's.
+const DETAILS: [&str; 4] = ["admin_zuid", "login_url", "saml_configuration", "zaid"];
+
 impl Endpoint for GetPortal {
     /// `None` if the org has no portal of that name.
     type Output = Option<Portal>;
@@ -79,8 +82,10 @@ impl Endpoint for GetPortal {
 
     fn decode(&self, response: &Response) -> Result<Option<Portal>, ResponseError> {
         let (mut records, _) = records(response)?;
-        // A record of the latest edition of the API has no name here: it is that of the request.
-        if let [Value::Object(record)] = records.as_mut_slice() {
+        // In the latest edition of the API the details have no name: it is that of the request.
+        if let [Value::Object(record)] = records.as_mut_slice()
+            && DETAILS.iter().any(|field| record.contains_key(*field))
+        {
             record.entry("name").or_insert_with(|| Value::String(self.name.clone()));
         }
         let mut portals = portals(response, records)?.into_iter();
@@ -166,6 +171,18 @@ mod tests {
     }
 
     #[test]
+    fn record_of_nothing_known_is_unreadable() {
+        for record in [
+            "{}",
+            r#"{"code":"SUCCESS","details":{},"message":"","status":"success"}"#,
+            r#"{"name":null,"zaid":"1"}"#,
+        ] {
+            let error = got(&format!(r#"{{"portals":[{record}]}}"#)).unwrap_err().to_string();
+            assert!(error.contains("without a name"), "{error}");
+        }
+    }
+
+    #[test]
     fn list_with_nameless_record_is_unreadable() {
         let list = |body| ListPortals.decode(&Response::new(200, body)).unwrap_err().to_string();
         assert_eq!(
@@ -184,7 +201,6 @@ mod tests {
         ] {
             assert!(got(body).unwrap_err().to_string().contains("contradicts"), "{body}");
         }
-        assert!(got(r#"{"portals":[{"name":null}]}"#).is_err());
         assert_eq!(got(r#"{"portals":[]}"#), Ok(None));
         assert_eq!(
             got(r#"{"portals":[{"name":"acmeportal"}]}"#).unwrap().unwrap().name,

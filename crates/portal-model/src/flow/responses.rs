@@ -163,6 +163,7 @@ mod tests {
             read_list(&Response::new(status, body)).unwrap_err()
         };
         assert!(matches!(list(400), Unusable::Rejected(_)));
+        assert_eq!(read_list(&Response::new(429, "<html>")), Err(Unusable::RateLimited));
         for status in [200, 302, 399] {
             assert!(matches!(list(status), Unusable::Failed(_)), "{status}");
         }

@@ -35,6 +35,20 @@ where
     }
 }
 
+impl Script<Rename> {
+    /// Lists of `portals` and waits, until something else is due.
+    #[track_caller]
+    fn lists_until_step(mut self, portals: &[(&str, &str, bool)]) -> Self {
+        loop {
+            self = match self.flow.step(self.now) {
+                Step::WaitUntil(time) => Self { now: time, ..self },
+                Step::List { .. } => self.shows_portals(portals),
+                _ => return self,
+            };
+        }
+    }
+}
+
 /// One attempt that ends without a response after `seconds`.
 fn lost_after(seconds: u64) -> Script<Create> {
     let policy = Policy { max_attempts: 1, ..Policy::default() };
@@ -71,27 +85,31 @@ fn slow_list_at_deadline_is_repeated_at_once() {
 
 #[test]
 fn stale_list_without_portal_does_not_end_rename() {
-    let mut script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
-    script = script.shows_portals(&[]);
-    while !matches!(script.flow.step(script.now), Step::Record(_)) {
-        script = match script.flow.step(script.now) {
-            Step::WaitUntil(time) => Script { now: time, ..script },
-            _ => script.shows_portals(&[("1", "AcmeOld", false)]),
-        };
-    }
+    let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
+    let script = script.shows_portals(&[]);
+    let script = script.lists_until_step(&[("1", "AcmeOld", false)]);
     assert_eq!(script.elapsed(), Duration::from_secs(71));
+    script.sends();
+}
+
+#[test]
+fn new_name_that_was_in_use_for_a_while_is_free() {
+    let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
+    let script = script.shows_portals(&[("1", "AcmeOld", false), ("2", "AcmeNew", true)]);
+    script.lists_until_step(&[("1", "AcmeOld", false)]).sends();
+}
+
+#[test]
+fn portal_that_one_list_showed_stays() {
+    let script = create().ready().attempt(lost()).shows(&["AcmeOther"]);
+    let outcome = script.shows_until_proved(&[]).ends();
+    assert!(matches!(outcome, Outcome::OrgHasPortal { portal, .. } if portal.name == "AcmeOther"));
 }
 
 #[test]
 fn another_portal_of_new_name_is_not_the_renamed_one() {
-    let mut script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
-    let outcome = loop {
-        script = match script.flow.step(script.now) {
-            Step::WaitUntil(time) => Script { now: time, ..script },
-            Step::Done(outcome) => break *outcome,
-            _ => script.shows_portals(&[("2", "AcmeNew", true)]),
-        };
-    };
+    let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
+    let outcome = script.lists_until_step(&[("2", "AcmeNew", true)]).ends();
     let RenameOutcome::Unknown { why, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(why, Unverified::Gone);
 }
@@ -105,6 +123,11 @@ fn rename_without_ids_is_verified_by_names() {
     let script = attempted(to_new(), r#"{"name":"AcmeOld"}"#);
     let outcome = script.shows_portals(&[("1", "AcmeNew", true)]).ends();
     assert!(matches!(outcome, RenameOutcome::Renamed { .. }), "{outcome:?}");
+    // A list that may miss the old name proves nothing.
+    let page = r#"{"portals":[{"name":"AcmeNew"}],"info":{"more_records":true}}"#;
+    let script = attempted(to_new(), r#"{"name":"AcmeOld"}"#);
+    let script = script.list(Event::Response(Response::new(200, page)));
+    assert!(script.flow.intent().is_some());
     // Somebody renamed another portal.
     let script = attempted(to_new(), r#"{"name":"AcmeOld"}"#);
     let script = script.list(records(&[r#"{"name":"AcmeNew"}"#, r#"{"name":"AcmeOld"}"#]));
@@ -139,4 +162,25 @@ fn list_that_proves_absence_is_the_new_baseline() {
     let script = script(flow).token().shows_until_proved(&["AcmeOther"]).waits(1000);
     let script = script.attempt(lost()).shows(&["AcmeOther", "Acme2026"]);
     assert_eq!(origin(&script.ends()), Origin::Appeared);
+}
+
+#[test]
+fn rejected_rename_has_the_outcome_of_its_code() {
+    let ends = |code, status, portals: &[(&str, &str, bool)]| {
+        let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]);
+        script.attempt(response(status, code)).lists_until_step(portals).ends()
+    };
+    let (old, new) = (("1", "AcmeOld", false), ("2", "AcmeNew", true));
+    let outcome = ends("NO_PERMISSION", 403, &[]);
+    assert!(matches!(outcome, RenameOutcome::Rejected { .. }), "{outcome:?}");
+    let outcome = ends("INVALID_DATA", 400, &[old]);
+    assert!(matches!(outcome, RenameOutcome::Rejected { .. }), "{outcome:?}");
+    let outcome = ends("ALREADY_USED", 400, &[old]);
+    let RenameOutcome::NameTaken { owner, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(owner, Owner::AnotherOrg);
+    let outcome = ends("ALREADY_USED", 400, &[old, new]);
+    let RenameOutcome::NameTaken { owner, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(owner, Owner::ThisOrg);
+    let outcome = ends("INVALID_DATA", 400, &[old, new]);
+    assert!(matches!(outcome, RenameOutcome::Rejected { .. }), "{outcome:?}");
 }
