@@ -88,7 +88,7 @@ impl Driver {
             // A new connection for each request: a pooled one may be gone by the time it is used,
             // which looks like a lost response, or makes the pool send the request once more.
             .pool_max_idle_per_host(0)
-            // Shorter than the timeouts of the flow, so that it can be told apart.
+            // Shorter than the timeouts of the flow, so that it can be distinguished.
             .connect_timeout(Duration::from_secs(5))
             // The default is the proxy of the environment.
             .no_proxy()

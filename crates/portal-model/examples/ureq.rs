@@ -129,7 +129,7 @@ impl Driver {
             .agent
             .configure_request(request)
             .timeout_global(Some(timeout))
-            // Shorter than the timeout of the whole, so that it can be told apart.
+            // Shorter than the timeout of the whole, so that it can be distinguished.
             .timeout_resolve(Some(timeout / 4))
             .timeout_connect(Some(timeout / 4))
             .build();

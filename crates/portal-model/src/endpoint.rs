@@ -215,7 +215,7 @@ pub struct Response {
     pub status: u16,
     /// The `Retry-After` header, as a time from now.
     pub retry_after: Option<Duration>,
-    /// Whether an `Age` header says that a cache kept the response: it shows an earlier state.
+    /// Whether an `Age` header marks the response as a cache's: it shows an earlier state.
     pub is_from_cache: bool,
     /// The complete body.
     pub body: Vec<u8>,

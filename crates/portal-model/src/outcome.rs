@@ -247,7 +247,7 @@ pub enum AuthFailure {
     /// tokens were requested.
     #[error(transparent)]
     Rejected(OAuthError),
-    /// The service rejected the token, and a new one too or there is no new one.
+    /// The service rejected the token, and the new one too if there was one.
     #[error("access token rejected: {0}")]
     TokenRejected(ApiError),
     /// The token could not be obtained for a local reason.

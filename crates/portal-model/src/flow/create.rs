@@ -208,7 +208,7 @@ impl Effect for Create {
                 };
                 Outcome::Present { portal, origin, taken }
             }
-            // Without a fallback, that the name is taken is what the caller needs to know.
+            // Without a fallback, the taken name matters more to the caller than the other portal.
             End::Blocked { rejection: Some(error), .. }
                 if responses::is_name_taken(&error) && self.fallbacks.is_empty() =>
             {

@@ -1,6 +1,6 @@
 //! What a flow makes safe: an [`Effect`], and what the kernel learns from it.
 //!
-//! The kernel knows nothing of portals. An effect supplies the irreversible request, the list that
+//! The kernel is independent of portals. An effect supplies the irreversible request, the list that
 //! shows whether it happened, and the meaning of both responses.
 
 use std::fmt::Debug;
@@ -18,7 +18,7 @@ use super::policy::Policy;
 ///
 /// The trait is sealed: its rules are checked exhaustively for the effects of this crate.
 pub trait Effect: Clone + Debug + PartialEq + Send + Sync + sealed::Sealed + 'static {
-    /// What a list shows once the effect has happened, or what stands in its way.
+    /// What a list shows once the effect has happened, or what prevents it.
     type Fact: Clone + Debug + PartialEq + Send + Sync + 'static;
     /// How the flow ends.
     type Outcome: Clone + Debug + PartialEq + Send + Sync + 'static;

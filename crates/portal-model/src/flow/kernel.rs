@@ -90,7 +90,7 @@ pub(super) struct Token {
     pub(super) current: Option<TokenId>,
     /// The last one that the service rejected, with its error.
     pub(super) rejected: Option<(TokenId, ApiError)>,
-    /// Whether the request at hand was repeated with a new token already.
+    /// Whether the current request was already repeated with a new token.
     pub(super) replaced: bool,
 }
 
@@ -189,8 +189,8 @@ impl<E: Effect> Flow<E> {
         self.current_step(now)
     }
 
-    /// What must be durable now: `Some` from [`Step::Record`] until it is certain what came of the
-    /// attempts.
+    /// What must be durable now: `Some` from [`Step::Record`] until the effect of the attempts is
+    /// certain.
     pub fn intent(&self) -> Option<Intent> {
         let may_be_sent = matches!(self.in_flight, Some(InFlight::Record | InFlight::Send))
             || self.phase == Phase::Attempt { recorded: true };
@@ -332,7 +332,7 @@ impl<E: Effect> Flow<E> {
         let reason = self.last_failure.take().unwrap_or(reason);
         self.end_attempts(reason);
         if matches!(self.phase, Phase::Verify(_)) {
-            // Rule 12: a list comes even if the service wants a wait beyond the deadline.
+            // Rule 12: a list comes even if `Retry-After` is beyond the deadline.
             self.wake_at = requested.filter(|at| *at <= self.last_list());
             self.proceed(now);
         }
@@ -380,7 +380,7 @@ impl<E: Effect> Flow<E> {
 
 /// Moves.
 impl<E: Effect> Flow<E> {
-    /// The request at hand has ended.
+    /// The current request has ended.
     fn end_request(&mut self) {
         self.in_flight = None;
         self.token.replaced = false;
@@ -410,7 +410,7 @@ impl<E: Effect> Flow<E> {
         }
     }
 
-    /// The request at hand failed: the same again, later. `requested` is the wait that the
+    /// The current request failed: the same again, later. `requested` is the wait that the
     /// service requests.
     fn retry(
         &mut self,

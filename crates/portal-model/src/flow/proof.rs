@@ -42,14 +42,14 @@
 //!   later, with another scope, knowing when the last attempt ended or not. Outcomes that are
 //!   unknown are recovered. A flow is stopped in every state, and between a record and the step
 //!   after it.
-//! - The service is as fast as the policy says, or faster; writing an intent takes longer than the
-//!   deadline; the service asks to wait not at all, for a while, and beyond the deadline.
+//! - The service is as fast as the policy assumes, or faster; writing an intent takes longer than the
+//!   deadline; `Retry-After` is zero, short, or beyond the deadline.
 //!
 //! # What it leaves out
-//! - A service that is slower than the policy says, or lies: see the README. [`sabotage`] shows what
+//! - A service that is slower than the policy assumes, or responds falsely: see the README. [`sabotage`] shows what
 //!   follows.
 //! - Copies of an attempt that are processed after the service's own response to another copy, other
-//!   than one that says nothing of what was done.
+//!   than one that does not show what was done.
 //! - More than one rename of a portal by others during a create. Others who rename a new portal
 //!   before any list shows it can make a repeat create a second one; the test allows that, and no
 //!   attempt after a list that shows the renamed one.
@@ -59,11 +59,11 @@
 //!   call.
 //! - Renames in letters of another case only, and three names or more: unit tests have them.
 //! - Two flows of this machine at once. Rule 11 excludes them; [`sabotage`] shows why.
-//! - The clock of the driver, but for one that stands still during a write.
+//! - The clock of the driver, but for one that stops during a write.
 //!
 //! # The quotient
 //! Flows that [`canonical`] takes for one are compared in everything that can happen to them next, once
-//! in some hundred merges. Attempts of which no response tells anything, and that can't take effect
+//! in some hundred merges. Attempts of which no response shows anything, and that can't take effect
 //! any more, are forgotten.
 //!
 //! # Numbers

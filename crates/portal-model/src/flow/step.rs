@@ -148,7 +148,7 @@ pub struct UnexpectedEvent {
 }
 
 impl Event {
-    /// What came of writing an intent.
+    /// The event of a write: [`Recorded`](Self::Recorded) or [`NotRecorded`](Self::NotRecorded).
     pub fn recorded(result: Result<(), impl Display>) -> Self {
         result.map_or_else(|error| Self::NotRecorded(error.to_string()), |()| Self::Recorded)
     }

@@ -76,7 +76,7 @@ where
         self.handle(Event::NoToken(error))
     }
 
-    /// The token that the step wants replaced.
+    /// The rejected token that the step names.
     #[track_caller]
     fn needs_token(&mut self) -> Option<TokenId> {
         match self.flow.step(self.now) {
@@ -126,7 +126,7 @@ where
         self.sends().handle(event)
     }
 
-    /// The step at hand takes this long.
+    /// The current step takes this long.
     fn lasting(mut self, seconds: u64) -> Self {
         self.flow.step(self.now);
         self.now += Duration::from_secs(seconds);
@@ -142,7 +142,7 @@ where
         self
     }
 
-    /// Lists that show `names`, at the times at which the flow asks for them, until a list may
+    /// Lists that show `names`, at the times of their steps, until a list may
     /// prove absence, that one included.
     #[track_caller]
     fn shows_until_proved(mut self, names: &[&str]) -> Self {

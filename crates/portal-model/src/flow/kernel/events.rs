@@ -100,14 +100,14 @@ impl<E: Effect> Flow<E> {
         }
     }
 
-    /// The service rejected the token of the request at hand.
+    /// The service rejected the token of the current request.
     fn on_token_rejected(&mut self, error: ApiError) {
         if self.token.replaced {
             return self.fail_to_authenticate(AuthFailure::TokenRejected(error));
         }
         self.in_flight = None;
         if self.tries.failures == 0 {
-            // A slow response is no failed try: the new token has its own time.
+            // A slow response is not a failed try: the new token has its own time.
             self.tries.began = None;
         }
         if let Some(id) = self.token.current.take() {
@@ -199,7 +199,7 @@ impl<E: Effect> Flow<E> {
         let absent_from = now.saturating_add(self.policy.absence_after(has_finished));
         self.absent_from = self.absent_from.max(absent_from);
         self.last_failure = None;
-        // What put it in doubt first is what recovery and the caller need to know.
+        // The first doubt is the one that matters to recovery and to the caller.
         if !has_finished || self.doubt.is_none() {
             self.doubt = Some(doubt);
         }

@@ -2,7 +2,7 @@
 //! of errors, in which token is which, in how long ago absence could be proved, in how many backoffs
 //! there were where all are alike, and in the time once the flow has ended.
 //!
-//! The machine compares some of those that are merged with the one that stands for them.
+//! The machine compares some of those that are merged with their representative.
 
 use crate::flow::kernel::{Flow, IfAbsent, InFlight, Phase};
 use crate::intent::{Baseline, Intent};

@@ -18,7 +18,7 @@ pub(super) fn inspect<E: Subject>(
     step: &Step<E::Outcome>,
 ) -> Result<(), Violation> {
     let deadline = units(policy.deadline);
-    ensure(node.doing == Doing::Done || node.now <= deadline, "it goes on past the deadline")?;
+    ensure(node.doing == Doing::Done || node.now <= deadline, "it continues past the deadline")?;
     match node.doing {
         Doing::Wait { time } => {
             ensure(time > 0 && node.now + time < deadline, "a wait of no use")?;

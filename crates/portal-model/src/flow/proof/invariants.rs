@@ -14,7 +14,7 @@ use super::witness::{Last, Process};
 use super::world::World;
 use super::world::{Violation, ensure};
 
-/// What must hold of the service, whatever the flow knows.
+/// What must hold of the service, whatever the flow does.
 pub(super) fn of_service(service: &Service, world: &World) -> Result<(), Violation> {
     let made = service.made_by(Maker::Us).count();
     // Whoever renames a portal before any list shows it frees its name for the next copy.
@@ -107,7 +107,7 @@ fn is_done(service: &Service) -> bool {
         || service.slots.iter().any(|slot| slot.current().is_some_and(Version::is_ours))
 }
 
-/// Holds an outcome against what the service and the witness know.
+/// Compares an outcome with the service and the witness.
 pub(super) fn check_outcome<E: Subject>(
     summary: Summary,
     state: &State,
@@ -118,7 +118,7 @@ pub(super) fn check_outcome<E: Subject>(
     let State { service, witness, .. } = state;
     let world = &machine.world;
     let in_doubt = was_in_doubt || witness.doubt.is_some();
-    ensure(taken & !service.foreign == 0, "a name is said to be another org's, and is not")?;
+    ensure(taken & !service.foreign == 0, "claims a name of another org, but it is not")?;
     match end {
         Ending::Created => {
             let made = service
@@ -186,7 +186,7 @@ pub(super) fn check_outcome<E: Subject>(
     ensure(!may_be_done(service, world), "claims nothing was done, but it may be yet")
 }
 
-/// Why an outcome is not certain must be so, and no later list could have settled it.
+/// Why an outcome is not certain must be so, and no later list could have resolved it.
 fn avoidable<E: Subject>(why: Why, state: &State, machine: &Machine<E>) -> Result<(), Violation> {
     let witness = &state.witness;
     let holds = match why {
@@ -195,7 +195,7 @@ fn avoidable<E: Subject>(why: Why, state: &State, machine: &Machine<E>) -> Resul
         Why::Auth => matches!(witness.last, Last::NoToken | Last::TokenRejected),
         // Without times, every new portal may have been renamed.
         Why::Renamed => state.service.renames < machine.world.renames || machine.world.bare,
-        // Without a list from before, nobody knows that the portal ever was there.
+        // Without a baseline, the portal may never have been there.
         Why::Gone => {
             machine.world.is_rename
                 && (state.service.renames < machine.world.renames

@@ -11,7 +11,7 @@ use crate::transport::{NoResponse, NotSent};
 use super::service::View;
 use super::world::Alphabet;
 
-/// What an event says about the step that it ends, whatever the flow makes of it.
+/// What an event means for the step that it ends, whatever the flow makes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Meaning {
     /// No event: a wait is over.
@@ -52,7 +52,7 @@ pub(super) enum Meaning {
     },
 }
 
-/// Codes of rejections that tell the caller why.
+/// Codes of rejections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Code {
     AlreadyUsed,
@@ -143,7 +143,7 @@ pub(super) fn to_record() -> Vec<Reply> {
     ]
 }
 
-/// Replies that say nothing of the service's state, to a list or an attempt.
+/// Replies to a list or an attempt that show nothing of the service's state.
 fn to_any_request() -> Vec<Reply> {
     use Meaning::{NeverSent, Nothing, Rejected, TokenRejected};
     let limited = |by_service, retry_after| Meaning::RateLimited { by_service, retry_after };

@@ -6,8 +6,8 @@ use std::hash::{Hash, Hasher};
 
 use super::world::{Driver, World};
 
-/// The names that a create asks for, one that nobody asks for, and one that only a rename gives,
-/// as the service spells them. A rename asks for the first to become the second.
+/// The names of a create and its fallback, one of neither, and one that only a rename gives, as the
+/// service spells them. A rename is from the first to the second.
 pub(super) const SPELLED: [&str; 4] = ["FIRST1", "SECOND2", "ANOTHER3", "RENAMED4"];
 pub(super) const RENAMED: u8 = 3;
 

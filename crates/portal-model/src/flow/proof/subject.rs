@@ -65,7 +65,7 @@ pub(super) trait Subject: Effect {
 pub(super) struct Summary {
     /// The name that was tried last, or is there.
     pub(super) name: u8,
-    /// The names that are said to be another org's, one bit each.
+    /// The names that are claimed to be another org's, one bit each.
     pub(super) taken: u8,
     pub(super) end: Ending,
 }
@@ -242,7 +242,7 @@ impl Subject for Create {
     }
 }
 
-/// What this machine's log knows of a portal that it created before, as young as it can be.
+/// The receipt of a portal that this machine created before, as young as it can be.
 fn receipts(world: &World) -> Option<Receipt> {
     let age = Duration::ZERO;
     (world.receipt && world.driver != Driver::NoReceipts)

@@ -34,7 +34,7 @@ impl State {
         let node = machine.node(self.node);
         let (doing, intent) = (node.doing, node.intent);
         if doing == Doing::Done {
-            // Whoever was told that it is unknown has the intent.
+            // The caller of an unknown outcome has the intent.
             if world.kills && intent != 0 {
                 let witness = Witness { disk: intent, ..self.witness };
                 let witness = witness.died(machine.tables.has_baseline(intent));

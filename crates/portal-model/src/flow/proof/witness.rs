@@ -14,7 +14,7 @@ pub(super) struct Witness {
     pub(super) may_list: bool,
     /// The number of the intent that is durable; 0 is none.
     pub(super) disk: u8,
-    /// The name of the last attempt, and how many were sent that no list has settled.
+    /// The name of the last attempt, and how many were sent that no list has verified.
     pub(super) name: u8,
     pub(super) attempts: u8,
     /// Whether there ever was an attempt.
@@ -32,7 +32,7 @@ pub(super) struct Witness {
     pub(super) absent_seen: bool,
     /// A list of this process showed a portal of this create under another name.
     pub(super) renamed_shown: bool,
-    /// How often the token of the request at hand was rejected, and whether that is an attempt.
+    /// How often the token of the current request was rejected, and whether that is an attempt.
     pub(super) token_rejected: u8,
     pub(super) sending: bool,
     pub(super) had_token: bool,
@@ -48,7 +48,7 @@ pub(super) struct Witness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Process {
     First,
-    /// It goes on where another one was killed.
+    /// It continues where another one was killed.
     Later,
     /// It only determines the outcome.
     Recovering,
@@ -93,7 +93,7 @@ impl Witness {
         }
     }
 
-    /// A number that tells most of them apart.
+    /// A number that differs for most of them.
     pub(super) fn digest(&self) -> u64 {
         let flags = [
             self.may_list,
@@ -125,7 +125,7 @@ impl Witness {
         Self { disk, name, attempts, sent, absent_seen, ..new }
     }
 
-    /// Takes note of what came of a step. `finished` and `lost` are the times after which absence
+    /// Takes note of the event that ends a step. `finished` and `lost` are the times after which absence
     /// counts.
     pub(super) fn note(&mut self, doing: Doing, meaning: Meaning, finished: u8, lost: u8) {
         let sending = matches!(doing, Doing::Send { .. });

@@ -16,7 +16,7 @@ pub(super) struct World {
     /// An org may have one portal only.
     pub(super) limited: bool,
     /// How long an attempt may take effect after its connection ended, and how long a list may lag
-    /// behind it. Not more than the policy says.
+    /// behind it. Not more than the policy assumes.
     pub(super) processing: u8,
     pub(super) lag: u8,
     /// The names that a colleague may create and that another org may take, one bit each.
@@ -27,7 +27,7 @@ pub(super) struct World {
     pub(super) renames_to: u8,
     /// The names that the org may have before.
     pub(super) before: u8,
-    /// This machine created the third name in the org just before, and its log says so.
+    /// This machine created the third name in the org just before, and its log has a receipt.
     pub(super) receipt: bool,
     /// The first process has the scope READ, and so may later ones.
     pub(super) may_list: bool,
@@ -56,7 +56,7 @@ pub(super) enum Driver {
     ForgetsAttempts,
     /// It reports the time at which the record began.
     StopsClock,
-    /// It lets a flow that goes on do the work of recovery.
+    /// It lets a flow that may send do the work of recovery.
     RecoverySends,
     /// It takes the end of the last attempt for long ago.
     EndLongAgo,
@@ -64,7 +64,7 @@ pub(super) enum Driver {
     RecoversElsewhere,
     /// It lets other creates of this machine run at the same time.
     NoLock,
-    /// It does not know what this machine created before.
+    /// It has no receipts of what this machine created before.
     NoReceipts,
     /// It does not pass `Retry-After` on.
     DropsRetryAfter,
@@ -108,7 +108,7 @@ pub(super) enum Flaw {
     NobodyRenames,
     /// Letters in another case are another name.
     ExactNames,
-    /// A fallback is tried when nobody knows whose the name is.
+    /// A fallback is tried while the owner of the name is undetermined.
     HastyFallback,
 }
 
@@ -162,7 +162,7 @@ pub(super) fn policy(world: &World, deadline: u64) -> Policy {
 /// A world with a policy.
 pub(super) type Shape = (World, Policy);
 
-/// What an invariant that does not hold says.
+/// The text of an invariant that does not hold.
 pub(super) type Violation = String;
 
 pub(super) fn ensure(holds: bool, violation: &str) -> Result<(), Violation> {
