@@ -72,8 +72,8 @@
 //!
 //! | | states | transitions | states of the flows alone | on two cores |
 //! |---|---|---|---|---|
-//! | short, in the gate | 1.4 million | 8.9 million | 45 thousand | 16 s, debug |
-//! | long | 11.2 million | 91 million | 162 thousand | 1 min, release |
+//! | short, in the gate | 1.4 million | 8.9 million | 47 thousand | 16 s, debug |
+//! | long | 11.7 million | 94 million | 170 thousand | 1 min, release |
 //!
 //! The long form adds 10 million steps of random schedules:
 //! `cargo test --release -p portal-model --lib proof -- --ignored --nocapture`.

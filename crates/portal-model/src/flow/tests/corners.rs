@@ -109,9 +109,11 @@ fn portal_that_one_list_showed_stays() {
 #[test]
 fn another_portal_of_new_name_is_not_the_renamed_one() {
     let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
-    let outcome = script.lists_until_step(&[("2", "AcmeNew", true)]).ends();
-    let RenameOutcome::Unknown { why, .. } = outcome else { panic!("{outcome:?}") };
-    assert_eq!(why, Unverified::Gone);
+    let script = script.lists_until_step(&[("2", "AcmeNew", true)]);
+    let Some(Intent::Rename(left)) = script.flow.intent() else { panic!("no intent is left") };
+    let outcome = script.ends();
+    let RenameOutcome::Unknown { intent, why, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!((why, intent), (Unverified::Gone, left));
 }
 
 #[test]
