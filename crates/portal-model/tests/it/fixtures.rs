@@ -64,7 +64,7 @@ fn rejections() -> Vec<(&'static str, Refusal)> {
 }
 
 #[test]
-fn rejection_is_the_fixture_and_decodes_to_itself() {
+fn rejection_equals_fixture_and_round_trips() {
     for (fixture, rejection) in rejections() {
         let response = rejection.response();
         assert_eq!(json_of(&response.body), json_of(&body(fixture)), "{fixture}");
@@ -98,7 +98,7 @@ fn rejection_in_other_words_keeps_its_details() {
 }
 
 #[test]
-fn request_is_the_documented_one() {
+fn request_equals_fixture() {
     let recorded = body("create.request.v7.json");
     let request = create("PortalsAPItest100").request(ApiVersion::V7);
     assert_eq!(json_of(&request.body), json_of(&recorded));
@@ -106,7 +106,7 @@ fn request_is_the_documented_one() {
 }
 
 #[test]
-fn success_is_the_fixture_of_its_version() {
+fn success_equals_fixture_of_version() {
     let (v7, v8) = (ApiVersion::V7, ApiVersion::V8);
     for (fixture, response) in [
         ("create.200.success.doc.json", CreatePortal::response(v7, "PortalsAPItest100")),
