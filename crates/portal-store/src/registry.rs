@@ -24,6 +24,9 @@ use crate::token::TokenRules;
 /// A change is made from the first poll on: dropping the future afterwards drops the result, not the
 /// change.
 ///
+/// The trait is sealed: it gains a method with every operation of the API, and whether an engine
+/// keeps these guarantees only its crash tests show, which are part of this crate.
+///
 /// # Errors
 /// Every method: [`RegistryError`] if the engine fails. What the service would refuse is the inner
 /// result.

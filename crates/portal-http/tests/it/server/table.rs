@@ -1,4 +1,4 @@
-//! The server sends every row of the table of documented responses.
+//! Every case of the table of documented responses.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use portal_model::{ApiVersion, Secret};
 use serde_json::json;
 
 use super::create;
-use crate::cases::{CLIENT, Case, Who, cases, portals, seed};
+use crate::cases::{CLIENT, Caller, Case, cases, portals, seed};
 use crate::wire::Wire;
 
-/// An access token, by way of the token endpoint.
+/// An access token from the token endpoint.
 pub(crate) async fn access_token(server: &LocalServer, refresh_token: &str) -> String {
     let grant = Grant::RefreshToken(Secret::new(refresh_token.to_owned()));
     let request = TokenRequest::new(CLIENT, CLIENT.to_owned(), grant).request();
@@ -20,13 +20,13 @@ pub(crate) async fn access_token(server: &LocalServer, refresh_token: &str) -> S
     response["access_token"].as_str().expect("an access token").to_owned()
 }
 
-/// A server with the orgs and the portals of the table.
-async fn server_of_the_table() -> (LocalServer, HashMap<&'static str, String>) {
+/// A server with the orgs and portals of the table, and an access token for each refresh token.
+async fn server_with_cases() -> (LocalServer, HashMap<&'static str, String>) {
     let server = LocalServer::builder().seed(seed()).start().await.unwrap();
     let mut tokens = HashMap::new();
-    let bearers = cases(ApiVersion::V7).into_iter().filter_map(|case| match case.who {
-        Who::Bearer(refresh_token) => Some(refresh_token),
-        Who::Header(_) | Who::Nobody => None,
+    let bearers = cases(ApiVersion::V7).into_iter().filter_map(|case| match case.caller {
+        Caller::Token(refresh_token) => Some(refresh_token),
+        Caller::Header(_) | Caller::Anonymous => None,
     });
     for refresh_token in bearers.chain(portals().map(|(refresh_token, _)| refresh_token)) {
         if !tokens.contains_key(refresh_token) {
@@ -42,10 +42,10 @@ async fn server_of_the_table() -> (LocalServer, HashMap<&'static str, String>) {
 
 async fn check(server: &LocalServer, tokens: &HashMap<&str, String>, case: &Case) {
     let wire = Wire::new(case.method, &case.target).body(&case.body);
-    let wire = match case.who {
-        Who::Bearer(refresh_token) => wire.token(&tokens[refresh_token]),
-        Who::Header(value) => wire.header("Authorization", value),
-        Who::Nobody => wire,
+    let wire = match case.caller {
+        Caller::Token(refresh_token) => wire.token(&tokens[refresh_token]),
+        Caller::Header(value) => wire.header("Authorization", value),
+        Caller::Anonymous => wire,
     };
     let row = format!("{}: {} {}", case.name, case.method, case.target);
     let response = wire.send(server.url()).await.expect(&row);
@@ -53,35 +53,35 @@ async fn check(server: &LocalServer, tokens: &HashMap<&str, String>, case: &Case
     assert_eq!(response.header("cache-control"), Some("no-store"), "{row}");
     assert_eq!(response.header("x-content-type-options"), Some("nosniff"), "{row}");
     assert!(response.header("date").is_some(), "{row}");
-    let authenticated = matches!(case.who, Who::Bearer(_));
+    let authenticated = matches!(case.caller, Caller::Token(_));
     assert_eq!(response.header("x-accesstoken-reset").is_some(), authenticated, "{row}");
     if case.json.is_some() {
         let content_type = response.header("content-type");
         assert_eq!(content_type, Some("application/json;charset=UTF-8"), "{row}");
-        assert_eq!(response.promised(), Some(response.body.len()), "{row}");
+        assert_eq!(response.content_length(), Some(response.body.len()), "{row}");
     }
 }
 
-async fn the_table_holds_for(version: ApiVersion) {
-    let (server, tokens) = server_of_the_table().await;
+async fn check_cases_of(version: ApiVersion) {
+    let (server, tokens) = server_with_cases().await;
     for case in cases(version) {
         check(&server, &tokens, &case).await;
     }
 }
 
 #[tokio::test]
-async fn table_holds_under_v4() {
-    the_table_holds_for(ApiVersion::V4).await;
+async fn cases_hold_under_v4() {
+    check_cases_of(ApiVersion::V4).await;
 }
 
 #[tokio::test]
-async fn table_holds_under_v7() {
-    the_table_holds_for(ApiVersion::V7).await;
+async fn cases_hold_under_v7() {
+    check_cases_of(ApiVersion::V7).await;
 }
 
 #[tokio::test]
-async fn table_holds_under_v8() {
-    the_table_holds_for(ApiVersion::V8).await;
+async fn cases_hold_under_v8() {
+    check_cases_of(ApiVersion::V8).await;
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn documented_curl_gets_documented_response() {
 
 #[tokio::test]
 async fn list_is_in_creation_order_and_get_ignores_case() {
-    let (server, tokens) = server_of_the_table().await;
+    let (server, tokens) = server_with_cases().await;
     let get = async |target: &str| {
         let wire = Wire::new("GET", target).token(&tokens["acme.read"]);
         let response = wire.send(server.url()).await.unwrap();
@@ -137,7 +137,7 @@ async fn list_is_in_creation_order_and_get_ignores_case() {
 
 #[tokio::test]
 async fn rename_frees_old_name() {
-    let (server, tokens) = server_of_the_table().await;
+    let (server, tokens) = server_with_cases().await;
     let renamed = Wire::new("PUT", "/crm/v7/settings/portals/acmeportal")
         .token(&tokens["acme.all"])
         .body(r#"{"portals":[{"name":"AcmeRenamed"}]}"#)
@@ -157,7 +157,7 @@ async fn rename_frees_old_name() {
 
 #[tokio::test]
 async fn users_and_org_need_any_valid_token() {
-    let (server, tokens) = server_of_the_table().await;
+    let (server, tokens) = server_with_cases().await;
     for token in ["acme.users", "acme.create", "sandbox.all"] {
         for target in ["/crm/v7/users?type=CurrentUser", "/crm/v8/users?type=CurrentUser&"] {
             let wire = Wire::new("GET", target).token(&tokens[token]);
