@@ -21,13 +21,13 @@ pub struct ServerProcess {
     /// Its base URL.
     pub url: String,
     /// What entitles to its calls for an hour.
-    pub access_token: Secret<String>,
+    pub access_token: Secret,
     /// The client of its org.
     pub client_id: String,
     /// The secret of that client.
-    pub client_secret: Secret<String>,
+    pub client_secret: Secret,
     /// What entitles to more access tokens.
-    pub refresh_token: Secret<String>,
+    pub refresh_token: Secret,
 }
 
 impl ServerProcess {

@@ -18,7 +18,7 @@ fn main() {
 }
 
 fn responses() -> (Response, Response) {
-    (ListPortals::answer(&[]), CreatePortal::answer(ApiVersion::V7, NAME))
+    (ListPortals::response(&[]), CreatePortal::response(ApiVersion::V7, NAME))
 }
 
 #[divan::bench]

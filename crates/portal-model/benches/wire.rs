@@ -38,9 +38,9 @@ fn parse_request(bencher: Bencher<'_, '_>) {
 fn decode_create_response(bencher: Bencher<'_, '_>, response: &str) {
     let create = create();
     let response = match response {
-        "success" => CreatePortal::answer(ApiVersion::V7, NAME),
+        "success" => CreatePortal::response(ApiVersion::V7, NAME),
         "wrapped rejection" => Refusal::Item(ApiError::already_used()).response(),
-        "bare rejection" => Refusal::Call(ApiError::invalid_token()).response(),
+        "bare rejection" => Refusal::Request(ApiError::invalid_token()).response(),
         _ => Response::new(502, "<html><body>502 Bad Gateway</body></html>"),
     };
     bencher.bench(|| create.decode(black_box(&response)));
@@ -49,6 +49,6 @@ fn decode_create_response(bencher: Bencher<'_, '_>, response: &str) {
 #[divan::bench(args = [0, 1, 100])]
 fn decode_list(bencher: Bencher<'_, '_>, portals: usize) {
     let portals: Vec<_> = (0..portals).map(|n| Portal::new(format!("{NAME}{n}"))).collect();
-    let response = ListPortals::answer(&portals);
+    let response = ListPortals::response(&portals);
     bencher.bench(|| ListPortals.decode(black_box(&response)));
 }

@@ -76,11 +76,11 @@ pub(crate) async fn create(
 pub(crate) struct Driver {
     client: reqwest::Client,
     base_url: String,
-    token: Secret<String>,
+    token: Secret,
 }
 
 impl Driver {
-    pub(crate) fn new(base_url: String, token: Secret<String>) -> reqwest::Result<Self> {
+    pub(crate) fn new(base_url: String, token: Secret) -> reqwest::Result<Self> {
         let client = reqwest::Client::builder()
             // Every response is for the flow to classify, redirects included.
             .redirect(reqwest::redirect::Policy::none())

@@ -72,11 +72,11 @@ pub(crate) fn create(
 pub(crate) struct Driver {
     agent: ureq::Agent,
     base_url: String,
-    token: Secret<String>,
+    token: Secret,
 }
 
 impl Driver {
-    pub(crate) fn new(base_url: String, token: Secret<String>) -> Self {
+    pub(crate) fn new(base_url: String, token: Secret) -> Self {
         let config = ureq::Agent::config_builder()
             // Every response is for the flow to classify, redirects and errors included.
             .http_status_as_error(false)

@@ -5,8 +5,8 @@
 
 use crate::endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError};
 use crate::envelope::{self, Refusal};
-use crate::list::portals_path;
 use crate::name::PortalName;
+use crate::read::portals_path;
 use crate::scope::Scope;
 
 /// Create a portal.
@@ -33,7 +33,7 @@ impl CreatePortal {
     }
 
     /// The server's side: the response that `name` was created.
-    pub fn answer(version: ApiVersion, name: &str) -> Response {
+    pub fn response(version: ApiVersion, name: &str) -> Response {
         envelope::success(
             name,
             match version {

@@ -120,8 +120,8 @@ impl FromStr for DataCenter {
 /// An unknown short name of a data center.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "\"{0}\" is no data center, expected one of us, eu, in, au, jp, cn, ca, sa; \
-     for any other give the API's and the accounts server's URL"
+    "unknown data center \"{0}\": expected one of us, eu, in, au, jp, cn, ca, sa; \
+     for another one, give the API's and the accounts server's URL"
 )]
 pub struct UnknownDataCenter(String);
 
@@ -161,24 +161,24 @@ impl ApiDomain {
         }
     }
 
-    /// What to do about `answered`, the `api_domain` of a token response.
-    pub fn after(&self, answered: &str) -> ApiDomainChange {
-        let answered = answered.trim_end_matches('/');
+    /// What to do about `received`, the `api_domain` of a token response.
+    pub fn after(&self, received: &str) -> ApiDomainChange {
+        let received = received.trim_end_matches('/');
         match self {
-            Self::Unset => ApiDomainChange::Use(answered.to_owned()),
+            Self::Unset => ApiDomainChange::Use(received.to_owned()),
             Self::DataCenter(here, Environment::Production) => {
-                match DataCenter::of_production_url(answered) {
+                match DataCenter::of_production_url(received) {
                     Some(there) if there == *here => ApiDomainChange::Keep,
                     Some(there) => ApiDomainChange::Use(there.api_url(Environment::Production)),
-                    None => ApiDomainChange::Mismatch(answered.to_owned()),
+                    None => ApiDomainChange::Mismatch(received.to_owned()),
                 }
             }
             // The response names the production host of the same data center here.
-            Self::DataCenter(here, _) if DataCenter::of_production_url(answered) == Some(*here) => {
+            Self::DataCenter(here, _) if DataCenter::of_production_url(received) == Some(*here) => {
                 ApiDomainChange::Keep
             }
-            Self::Given(url) if url.trim_end_matches('/') == answered => ApiDomainChange::Keep,
-            Self::DataCenter(..) | Self::Given(_) => ApiDomainChange::Mismatch(answered.to_owned()),
+            Self::Given(url) if url.trim_end_matches('/') == received => ApiDomainChange::Keep,
+            Self::DataCenter(..) | Self::Given(_) => ApiDomainChange::Mismatch(received.to_owned()),
         }
     }
 }

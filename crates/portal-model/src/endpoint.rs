@@ -5,8 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
 use crate::error::ApiError;
 use crate::scope::Scope;
@@ -19,7 +18,7 @@ use crate::secret::Secret;
 /// use portal_model::{ApiVersion, CreatePortal, Endpoint, Method, PortalName, Response, Secret};
 ///
 /// let create = CreatePortal::new(PortalName::parse("PortalsAPItest100")?);
-/// let token = Secret::new("1000.abc.def".to_owned());
+/// let token = Secret::new("1000.abc.def");
 /// let request = create.request(ApiVersion::V7).authorized(&token);
 /// assert_eq!(request.method, Method::Post);
 /// assert_eq!(request.path, "/crm/v7/settings/portals");
@@ -167,7 +166,7 @@ impl Request {
 
     /// The same request with its access token: `Authorization: Zoho-oauthtoken …`.
     #[must_use]
-    pub fn authorized(mut self, access_token: &Secret<String>) -> Self {
+    pub fn authorized(mut self, access_token: &Secret) -> Self {
         self.headers
             .push(("authorization", format!("{AUTHORIZATION_SCHEME} {}", access_token.expose())));
         self
@@ -186,6 +185,11 @@ impl Request {
     }
 }
 
+/// What is percent-encoded in a path segment and in a query: everything but the unreserved characters
+/// of RFC 3986.
+pub(crate) const UNRESERVED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// The scheme of the `Authorization` header.
 pub const AUTHORIZATION_SCHEME: &str = "Zoho-oauthtoken";
 
@@ -202,7 +206,9 @@ impl fmt::Debug for Request {
 }
 
 /// A response as any transport can produce it, and as a server sends it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+///
+/// `Debug` shows no body, since it may carry a token.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Response {
     /// The HTTP status.
@@ -250,9 +256,20 @@ fn parse_retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let until = OffsetDateTime::parse(value, &Rfc2822).ok()?;
-    let now = OffsetDateTime::parse(date?.trim(), &Rfc2822).ok()?;
-    Some((until - now).try_into().unwrap_or(Duration::ZERO))
+    let until = httpdate::parse_http_date(value).ok()?;
+    let now = httpdate::parse_http_date(date?.trim()).ok()?;
+    Some(until.duration_since(now).unwrap_or_default())
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("retry_after", &self.retry_after)
+            .field("is_from_cache", &self.is_from_cache)
+            .field("body_len", &self.body.len())
+            .finish()
+    }
 }
 
 /// Why a response is not a success.
@@ -342,13 +359,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_of_a_request_shows_no_secret() {
+    fn debug_shows_no_secret() {
         let request = Request::new(Method::Post, "/oauth/v2/token/revoke?token=hush")
             .with_body("text/plain", b"hush".to_vec())
-            .authorized(&Secret::new("hush".to_owned()));
+            .authorized(&Secret::new("hush"));
         let shown = format!("{request:?}");
         assert!(!shown.contains("hush"), "{shown}");
         assert!(shown.contains("authorization"), "{shown}");
+        let response = Response::new(200, r#"{"access_token":"hush"}"#);
+        assert!(!format!("{response:?}").contains("hush"));
     }
 
     #[test]
@@ -364,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_seconds_or_a_date_relative_to_the_answers_own() {
+    fn retry_after_is_seconds_or_date() {
         let after = |value: Option<&'static str>, date: Option<&'static str>| {
             let header = |name| match name {
                 "retry-after" => value,

@@ -1,6 +1,6 @@
 //! The two envelopes of a response, and the one of a request.
 //!
-//! The result of one item is inside `{"portals":[…]}` (wrapped); a result about the whole call is
+//! The result of one item is inside `{"portals":[…]}` (wrapped); a result about the whole request is
 //! at the top level (bare). Reading accepts both under any status, since sources disagree; writing
 //! is exact.
 
@@ -14,8 +14,8 @@ use crate::name::PortalName;
 /// A rejection on the server's side, with its envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// About the whole call: bare.
-    Call(ApiError),
+    /// About the whole request: bare.
+    Request(ApiError),
     /// About the one portal in it: wrapped.
     Item(ApiError),
 }
@@ -24,7 +24,7 @@ impl Refusal {
     /// The error without its envelope.
     pub fn error(&self) -> &ApiError {
         match self {
-            Self::Call(error) | Self::Item(error) => error,
+            Self::Request(error) | Self::Item(error) => error,
         }
     }
 
@@ -32,7 +32,7 @@ impl Refusal {
     pub fn response(&self) -> Response {
         let error = Failure::from(self.error());
         let body = match self {
-            Self::Call(_) => to_json(&error),
+            Self::Request(_) => to_json(&error),
             Self::Item(_) => to_json(&Portals { portals: [error] }),
         };
         Response::new(self.error().http_status, body)
@@ -103,7 +103,7 @@ pub(crate) fn encode_name(name: &PortalName) -> Vec<u8> {
 pub(crate) fn parse_name(body: &[u8]) -> Result<PortalName, Refusal> {
     let portals = || ApiError::invalid_data("portals", "$.portals");
     let Ok(Value::Object(mut body)) = serde_json::from_slice(body) else {
-        return Err(Refusal::Call(ApiError::invalid_body()));
+        return Err(Refusal::Request(ApiError::invalid_body()));
     };
     let item = match body.remove("portals") {
         None => Err(ApiError::mandatory_not_found("portals", "$.portals")),
@@ -114,7 +114,7 @@ pub(crate) fn parse_name(body: &[u8]) -> Result<PortalName, Refusal> {
         },
         Some(_) => Err(portals().with("expected_data_type", "jsonarray")),
     };
-    parse_item(item.map_err(Refusal::Call)?).map_err(Refusal::Item)
+    parse_item(item.map_err(Refusal::Request)?).map_err(Refusal::Item)
 }
 
 fn parse_item(item: Value) -> Result<PortalName, ApiError> {

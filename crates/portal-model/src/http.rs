@@ -4,7 +4,7 @@
 //! ```
 //! use portal_model::{ApiVersion, Endpoint as _, ListPortals, Response, Secret};
 //!
-//! let token = Secret::new("1000.abc.def".to_owned());
+//! let token = Secret::new("1000.abc.def");
 //! let request = ListPortals.request(ApiVersion::V7).authorized(&token);
 //! let request = request.into_http("https://www.zohoapis.com")?;
 //! assert_eq!(request.uri(), "https://www.zohoapis.com/crm/v7/settings/portals");
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn request_keeps_method_path_headers_and_body() {
         let create = CreatePortal::new(PortalName::parse("AcmePortal").unwrap());
-        let token = Secret::new("1000.abc".to_owned());
+        let token = Secret::new("1000.abc");
         let request = create.request(ApiVersion::V8).authorized(&token);
         let request = request.into_http("http://127.0.0.1:8780/zoho/").unwrap();
         assert_eq!(request.method(), HttpMethod::POST);
@@ -85,7 +85,7 @@ mod tests {
     fn invalid_base_url_or_token_is_an_error() {
         let request = || Request::new(Method::Get, "/crm/v7/org");
         assert!(request().into_http("no url").is_err());
-        let token = Secret::new("two\nlines".to_owned());
+        let token = Secret::new("two\nlines");
         assert!(request().authorized(&token).into_http("http://localhost").is_err());
     }
 

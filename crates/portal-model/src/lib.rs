@@ -7,16 +7,14 @@ pub mod envelope;
 pub mod error;
 pub mod explain;
 pub mod flow;
-pub mod get;
 #[cfg(feature = "http")]
 pub mod http;
-pub mod list;
 pub mod name;
 pub mod oauth;
 pub mod org;
 pub mod outcome;
-mod percent;
 pub mod portal;
+pub mod read;
 pub mod rename;
 pub mod scope;
 pub mod secret;
@@ -28,8 +26,8 @@ pub use endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseErro
 pub use envelope::Refusal;
 pub use error::{ApiError, Details, ErrorCode};
 pub use flow::{CreateFlow, RenameFlow};
-pub use get::GetPortal;
-pub use list::ListPortals;
+pub use read::{GetPortal, ListPortals};
+
 pub use name::{BrokenRule, InvalidPortalName, PortalName};
 pub use org::{GetOrg, Org};
 pub use outcome::{Outcome, RenameOutcome};

@@ -220,11 +220,11 @@ pub enum NotDone {
     /// A list proves that an earlier attempt did not take effect.
     #[error("an earlier attempt did not take effect")]
     Absent,
-    /// The intent could not be written down, so nothing was sent.
+    /// The intent could not be written down, so the attempt was not made.
     #[error("cannot record the intent: {0}")]
     NotRecorded(String),
     /// The caller stopped the flow with nothing in doubt.
-    #[error("stopped before anything was sent")]
+    #[error("stopped with nothing in doubt")]
     Stopped,
 }
 

@@ -4,8 +4,8 @@
 
 use crate::endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError};
 use crate::envelope::{self, Refusal};
-use crate::get::portal_path;
 use crate::name::PortalName;
+use crate::read::portal_path;
 use crate::scope::Scope;
 
 /// Rename a portal.
@@ -34,7 +34,7 @@ impl RenamePortal {
     }
 
     /// The server's side: the response that the portal is now named `name`.
-    pub fn answer(version: ApiVersion, name: &str) -> Response {
+    pub fn response(version: ApiVersion, name: &str) -> Response {
         envelope::success(
             name,
             match version {

@@ -2,50 +2,82 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serializer};
 
-/// A value that `Debug` shows as `[redacted]`. It has no `Display`: formatting it by mistake would
-/// send the word instead of the value.
+/// A text that `Debug` shows as `[redacted]`, and that is zeroed when it is dropped.
 ///
-/// Only [`expose`](Self::expose) reads it, so that every use of the value can be found by that
-/// word. Serializing writes the value: a token response must carry its token.
+/// It has no `Display`, so that formatting it by mistake does not compile, and no `Serialize`: a field
+/// that has to be written names [`serialize_exposed`]. Only [`expose`](Self::expose) reads it, so
+/// that a search for that word finds every use of the value.
+///
+/// What is derived from it, such as a [`Request`](crate::Request) with a token, is not zeroed.
 ///
 /// ```
 /// use portal_model::Secret;
 ///
-/// let token = Secret::new("1000.abc.def".to_owned());
+/// let token = Secret::new("1000.abc.def");
 /// assert_eq!(format!("{token:?}"), "[redacted]");
 /// assert_eq!(token.expose(), "1000.abc.def");
 /// ```
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret<T>(T);
+///
+/// ```compile_fail,E0277
+/// # let token = portal_model::Secret::new("1000.abc.def");
+/// format!("Zoho-oauthtoken {token}");
+/// ```
+///
+/// ```compile_fail,E0277
+/// # let token = portal_model::Secret::new("1000.abc.def");
+/// serde_json::to_string(&token);
+/// ```
+#[derive(Clone, Deserialize)]
+#[serde(from = "String")]
+pub struct Secret(SecretString);
 
-impl<T> Secret<T> {
-    /// Wraps `value`.
-    pub const fn new(value: T) -> Self {
-        Self(value)
+impl Secret {
+    /// Wraps `value`. An owned `String` is taken over, not copied, if it has no spare capacity.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(SecretString::from(value.into()))
     }
 
     /// The value.
-    pub const fn expose(&self) -> &T {
-        &self.0
-    }
-
-    /// Consumes it and returns the value.
-    pub fn into_exposed(self) -> T {
-        self.0
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
     }
 }
 
-impl<T> From<T> for Secret<T> {
-    fn from(value: T) -> Self {
-        Self(value)
+impl From<String> for Secret {
+    fn from(value: String) -> Self {
+        Self::new(value)
     }
 }
 
-impl<T> fmt::Debug for Secret<T> {
+impl From<&str> for Secret {
+    fn from(value: &str) -> Self {
+        Self::new(value)
+    }
+}
+
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
+}
+
+/// Not in constant time: for tests and configuration. A server compares hashes.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Secret {}
+
+/// Writes the value itself, for `#[serde(serialize_with = "…")]` on a field of a file or of a
+/// response that must hold it.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn serialize_exposed<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
 }

@@ -15,11 +15,11 @@ pub(crate) mod portals;
 pub(crate) mod seeds;
 pub(crate) mod tokens;
 
-/// Runs the suite: `suite!(|folder| open)`, where `open()` gives a handle to the registry in
-/// `folder`.
+/// Runs the suite: `suite!(|dir| open)`, where `open()` gives a handle to the registry in
+/// `dir`.
 macro_rules! suite {
-    (|$folder:ident| $open:expr) => {
-        $crate::conformance::suite! { @tests |$folder| $open;
+    (|$dir:ident| $open:expr) => {
+        $crate::conformance::suite! { @tests |$dir| $open;
             portals: a_portal_is_found_by_its_name_in_any_case,
             portals: a_portal_says_who_made_it_and_when,
             portals: an_org_sees_its_own_portals_only,
@@ -49,12 +49,12 @@ macro_rules! suite {
             tokens: without_the_limits_nothing_is_denied_and_nothing_ends,
         }
     };
-    (@tests |$folder:ident| $open:expr; $($topic:ident: $name:ident,)*) => {
+    (@tests |$dir:ident| $open:expr; $($topic:ident: $name:ident,)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $name() {
                 let kept = tempfile::tempdir().unwrap();
-                let $folder = kept.path().to_owned();
+                let $dir = kept.path().to_owned();
                 // Lent: what it opens may live only as long.
                 let open = $open;
                 $crate::conformance::$topic::$name(&open).await;
@@ -102,11 +102,11 @@ pub(crate) fn client_id(org: &str) -> String {
     format!("1000.{org}")
 }
 
-pub(crate) fn client_secret(org: &str) -> Secret<String> {
+pub(crate) fn client_secret(org: &str) -> Secret {
     Secret::new(format!("secret of {org}"))
 }
 
-pub(crate) fn refresh_token(org: &str) -> Secret<String> {
+pub(crate) fn refresh_token(org: &str) -> Secret {
     Secret::new(format!("1000.{org}.all"))
 }
 
@@ -169,5 +169,5 @@ pub(crate) async fn access_token<R: Registry>(
     second: i64,
 ) -> Result<String, OAuthError> {
     let granted = registry.grant(request, TokenRules::LifetimesOnly, at(second)).await.unwrap();
-    granted.map(|granted| granted.access_token.into_exposed())
+    granted.map(|granted| granted.access_token.expose().to_owned())
 }

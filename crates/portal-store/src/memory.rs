@@ -275,7 +275,7 @@ fn whole_seconds(time: Timestamp) -> Timestamp {
 mod tests {
     use super::MemoryRegistry;
 
-    crate::conformance::suite!(|_folder| {
+    crate::conformance::suite!(|_dir| {
         let registry = MemoryRegistry::new();
         move || registry.clone()
     });

@@ -56,8 +56,8 @@ impl Principals {
         result
     }
 
-    /// Queries from now on find what is true now; a query under way still answers those who wait
-    /// for it, who asked before.
+    /// Queries from now on find what is true now; a query under way still responds to those
+    /// who waited for it before.
     pub(crate) fn forget(&self) {
         self.lock().principals.clear();
     }

@@ -76,7 +76,7 @@ pub struct SeedCredential {
     /// The client. It may have several credentials, with one and the same secret.
     pub client_id: String,
     /// Its secret.
-    pub client_secret: Secret<String>,
+    pub client_secret: Secret,
     /// The secret that it exchanges for access tokens.
     pub grant: SeedGrant,
     /// The scopes of its access tokens.
@@ -87,7 +87,7 @@ pub struct SeedCredential {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SeedGrant {
     /// Any number of times, until it is revoked.
-    RefreshToken(Secret<String>),
+    RefreshToken(Secret),
     /// Once, within three minutes of the first time that the seed is applied.
-    Code(Secret<String>),
+    Code(Secret),
 }

@@ -32,7 +32,7 @@ pub enum TokenRules {
 ///
 /// # Errors
 /// [`RegistryError::NotApplied`] if the system provides no random numbers.
-pub fn generate() -> Result<Secret<String>, RegistryError> {
+pub fn generate() -> Result<Secret, RegistryError> {
     let mut halves = [[0; 16]; 2];
     for half in &mut halves {
         getrandom::fill(half).map_err(|error| {
@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn tokens_have_the_form_of_the_service_and_differ() {
-        let tokens = [generate().unwrap(), generate().unwrap()].map(Secret::into_exposed);
+        let tokens =
+            [generate().unwrap(), generate().unwrap()].map(|token| token.expose().to_owned());
         assert_ne!(tokens[0], tokens[1]);
         for token in tokens {
             let parts: Vec<&str> = token.split('.').collect();

@@ -13,7 +13,7 @@ use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use portal_model::Outcome;
 use portal_model::flow::CreateIntent;
 use portal_model::outcome::{Doubt, NotDone, Unverified};
@@ -196,10 +196,13 @@ fn lines(text: &[u8]) -> anyhow::Result<Option<(Header, Vec<(usize, Line)>)>> {
     ensure!(is_checked || !needs_checksum, "its first line has no checksum: {damaged}");
     let mut read = Vec::new();
     for (line, number) in lines.filter(|(line, _)| !line.is_empty()) {
-        let wrong = || format!("its line {number} is damaged or was changed: {damaged}");
-        let (line, is_checked) = decode::<Line>(line).with_context(wrong)?;
+        let wrong = |why: &dyn std::fmt::Display| {
+            anyhow!("its line {number} is damaged or was changed ({why}): {damaged}")
+        };
+        let (line, is_checked) =
+            decode::<Line>(line).map_err(|error| wrong(&format_args!("{error:#}")))?;
         if needs_checksum && !is_checked {
-            return Err(anyhow::anyhow!("it has no checksum").context(wrong()));
+            return Err(wrong(&"it has no checksum"));
         }
         needs_checksum = is_checked;
         read.push((number, line));
@@ -277,10 +280,12 @@ fn other_rows(found: &Header, wanted: &Header, in_doubt: &[InDoubt]) -> String {
         "undo the change and run the same command to determine the outcome, or begin a new journal \
          with `--journal FILE`, which does so first"
     };
-    format!(
-        "{doubt}it belongs to {} before it was changed ({} rows, now {}): {next}",
-        found.csv, found.rows, wanted.rows
-    )
+    let change = if found.rows == wanted.rows {
+        "other rows".to_owned()
+    } else {
+        format!("{} rows, now {}", found.rows, wanted.rows)
+    };
+    format!("{doubt}it belongs to {} before it was changed ({change}): {next}", found.csv)
 }
 
 #[cfg(test)]

@@ -168,12 +168,7 @@ impl Args {
         }
     }
 
-    fn profile(
-        &self,
-        hosts: &Hosts,
-        client_secret: Secret<String>,
-        refresh_token: Secret<String>,
-    ) -> Profile {
+    fn profile(&self, hosts: &Hosts, client_secret: Secret, refresh_token: Secret) -> Profile {
         let (hosts, client_id) = (hosts.clone(), self.client_id.clone());
         Profile { hosts, client_id, client_secret, refresh_token, org: None }
     }
@@ -208,9 +203,9 @@ fn how_to_get_a_code(hosts: &Hosts) -> String {
 }
 
 /// The client secret and the second secret, from a prompt without echo, or one per line.
-fn read_secrets(second: &str) -> Result<(Secret<String>, Secret<String>), Failure> {
+fn read_secrets(second: &str) -> Result<(Secret, Secret), Failure> {
     let stdin = std::io::stdin();
-    let read = |what: &str| -> Result<Secret<String>, Failure> {
+    let read = |what: &str| -> Result<Secret, Failure> {
         let text = if stdin.is_terminal() {
             rpassword::prompt_password(format!("The {what} (not echoed): "))?
         } else {
@@ -231,9 +226,9 @@ fn read_secrets(second: &str) -> Result<(Secret<String>, Secret<String>), Failur
 async fn exchange(
     accounts: &Accounts,
     client_id: &str,
-    client_secret: &Secret<String>,
-    code: Secret<String>,
-) -> Result<Secret<String>, Failure> {
+    client_secret: &Secret,
+    code: Secret,
+) -> Result<Secret, Failure> {
     let grant = Grant::AuthorizationCode { code, redirect_uri: None };
     let request = TokenRequest::new(client_id, client_secret.clone(), grant);
     let granted = accounts.token(&request).await.map_err(|error| match &error {

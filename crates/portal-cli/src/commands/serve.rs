@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// Keep portals, orgs and credentials in this PostgreSQL database, which servers may share
     #[arg(long, value_name = "URL", env = "PORTAL_DATABASE_URL", hide_env_values = true)]
     #[arg(conflicts_with = "data")]
-    database_url: Option<Secret<String>>,
+    database_url: Option<Secret>,
     /// Serve what is left if the data directory has lost portals that were acknowledged
     #[arg(long, requires = "data")]
     accept_loss: bool,
@@ -152,10 +152,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 }
 
 /// Opens the registry in the database at `url`, and adds `seed` to it.
-async fn open_database(
-    url: &Secret<String>,
-    seed: Option<&Seed>,
-) -> Result<PostgresRegistry, Failure> {
+async fn open_database(url: &Secret, seed: Option<&Seed>) -> Result<PostgresRegistry, Failure> {
     let registry = PostgresRegistry::open(url.expose()).await?;
     match seed {
         Some(seed) => registry

@@ -17,8 +17,10 @@ use crate::sys::directories;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DefaultOrg {
     pub(crate) client_id: String,
-    pub(crate) client_secret: Secret<String>,
-    pub(crate) refresh_token: Secret<String>,
+    #[serde(serialize_with = "portal_http::model::secret::serialize_exposed")]
+    pub(crate) client_secret: Secret,
+    #[serde(serialize_with = "portal_http::model::secret::serialize_exposed")]
+    pub(crate) refresh_token: Secret,
 }
 
 impl DefaultOrg {

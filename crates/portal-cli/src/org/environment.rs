@@ -16,9 +16,9 @@ pub(super) struct Variables {
     api_domain: Option<String>,
     accounts_url: Option<String>,
     client_id: Option<String>,
-    client_secret: Option<Secret<String>>,
-    refresh_token: Option<Secret<String>>,
-    access_token: Option<Secret<String>>,
+    client_secret: Option<Secret>,
+    refresh_token: Option<Secret>,
+    access_token: Option<Secret>,
 }
 
 impl Variables {

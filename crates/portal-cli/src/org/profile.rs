@@ -28,8 +28,8 @@ pub(crate) struct Profile {
     pub(crate) hosts: Hosts,
     /// The registered client.
     pub(crate) client_id: String,
-    pub(crate) client_secret: Secret<String>,
-    pub(crate) refresh_token: Secret<String>,
+    pub(crate) client_secret: Secret,
+    pub(crate) refresh_token: Secret,
     /// The org, as the service named it at login. For display: which org it is now, the service
     /// says.
     pub(crate) org: Option<OrgId>,

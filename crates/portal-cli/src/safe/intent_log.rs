@@ -99,7 +99,7 @@ impl IntentLog {
         let state = directories::state()?;
         Self::at(&state).map_err(|error| {
             Failure::from(
-                error.context(format!("cannot write the intent log in {}", state.display())),
+                error.context(format!("cannot use the intent log in {}", state.display())),
             )
             .hint("set PORTAL_STATE_DIR to a directory that is writable and survives a restart")
         })

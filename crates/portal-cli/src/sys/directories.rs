@@ -19,7 +19,14 @@ pub(crate) fn data() -> anyhow::Result<PathBuf> {
 /// The intent log. `PORTAL_STATE_DIR` names it where the home directory is not writable.
 pub(crate) fn state() -> anyhow::Result<PathBuf> {
     if let Some(directory) = std::env::var_os("PORTAL_STATE_DIR").filter(|path| !path.is_empty()) {
-        return Ok(directory.into());
+        let directory = PathBuf::from(directory);
+        // From another directory a relative one would lead to another log, and miss what is in doubt.
+        anyhow::ensure!(
+            directory.is_absolute(),
+            "PORTAL_STATE_DIR is {}, expected an absolute path",
+            directory.display()
+        );
+        return Ok(directory);
     }
     let strategy = strategy()?;
     Ok(strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("portal"))

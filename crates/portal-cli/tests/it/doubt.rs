@@ -271,6 +271,9 @@ fn damaged_intent_of_killed_create_blocks_its_org() {
         let ran = gateway.run(&server, &home, &create);
         let kind = &ran.json()[0]["error"]["kind"];
         assert_eq!((ran.status, kind), (6, &json!("unreadable_intent")), "{damaged}: {ran:?}");
+        let ran = home.run(&["recover", "--discard", NAME, "--yes"]);
+        assert_eq!((ran.status, ran.stdout.as_str()), (5, ""), "{damaged}: {ran:?}");
+        assert_eq!(home.run(&["recover", "--discard", "AcmeElse", "--yes"]).status, 0);
     }
     assert_eq!(gateway.creates(), 1);
 }
@@ -306,6 +309,24 @@ fn effect_later_than_every_limit_is_reported_by_the_next_create() {
     assert!(ran.stderr.contains(&format!("warning: {NAME} exists now although")), "{ran:?}");
     let ran = gateway.run(&server, &home, &["create", "AcmeOther"]);
     assert!(!ran.stderr.contains("exists now although"), "{ran:?}");
+}
+
+#[test]
+fn effect_later_than_every_limit_is_an_object_of_recover() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let gateway = Gateway::start(&server);
+    let short = ["--timeout", "300ms", "--deadline", "3s"];
+    let ran = gateway.run(&server, &home, &[&["create", NAME], &short[..]].concat());
+    assert_eq!(ran.status, 6, "{ran:?}");
+    gateway.open();
+    until(|| portals(&server, &home) == 1);
+    let recover = [&JSON[..], &["recover"]].concat();
+    let ran = gateway.run(&server, &home, &recover);
+    let object = ran.json().remove(0);
+    assert_eq!((ran.status, &object["outcome"]), (0, &json!("appeared_late")), "{ran:?}");
+    assert_eq!(object["name"], NAME);
+    assert_eq!(gateway.run(&server, &home, &recover).stdout, "");
 }
 
 #[test]
@@ -380,10 +401,13 @@ fn unwritable_state_directory_sends_nothing_and_says_what_to_set() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     fs::write(home.path().join("file"), "").unwrap();
-    let mut command = server.command(&home, &["create", NAME]);
-    let ran = Ran::from(command.env("PORTAL_STATE_DIR", "file").output().unwrap());
-    assert_ne!(ran.status, 0);
-    assert!(ran.stderr.contains("PORTAL_STATE_DIR"), "{ran:?}");
+    // From another directory a relative path would lead to another log.
+    for unusable in [home.path().join("file"), "relative".into()] {
+        let mut command = server.command(&home, &["create", NAME]);
+        let ran = Ran::from(command.env("PORTAL_STATE_DIR", &unusable).output().unwrap());
+        assert_eq!(ran.status, 1);
+        assert!(ran.stderr.contains("PORTAL_STATE_DIR"), "{ran:?}");
+    }
     assert_eq!(server.calls("/crm/v7/settings/portals"), 0);
     let directory = home.path().join("elsewhere");
     let mut command = server.command(&home, &["create", NAME]);

@@ -215,6 +215,13 @@ fn login_to_another_org_warns_and_keeps_its_intents() {
         assert!([5, 6].contains(&ran.status), "{ran:?}");
         assert!(ran.stderr.contains("org acme (") && ran.stderr.contains("org beta ("), "{ran:?}");
     }
+    let ran = home.run(&["--output", "json", "recover", "AcmePortal"]);
+    let object = ran.json().remove(0);
+    assert_eq!((&object["name"], &object["outcome"]), (&json!("AcmePortal"), &json!("unknown")));
+    assert_eq!(object["error"]["kind"], "another_org");
+    let doctor = home.run(&["doctor", "--profile", "main"]);
+    let unfinished = doctor.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(unfinished.contains("unfinished: AcmePortal (begun in org acme ("), "{doctor:?}");
     assert_eq!(home.run(&["list", "--profile", "main"]).stdout, "");
     // The same org again, whatever the token.
     assert_eq!(as_main(&acme).status, 0);

@@ -22,6 +22,8 @@ mod login;
 mod offline;
 mod orgs;
 mod profiles;
+#[cfg(unix)]
+mod readme;
 mod rename;
 mod serve;
 mod support;

@@ -10,20 +10,20 @@ pub enum Credential {
         /// The registered client.
         client_id: String,
         /// Its secret.
-        client_secret: Secret<String>,
+        client_secret: Secret,
         /// The token, which does not expire.
-        refresh_token: Secret<String>,
+        refresh_token: Secret,
     },
     /// An access token, which expires after an hour and cannot be renewed.
-    AccessToken(Secret<String>),
+    AccessToken(Secret),
 }
 
 impl Credential {
     /// A refresh token of a registered client.
     pub fn refresh_token(
         client_id: impl Into<String>,
-        client_secret: impl Into<Secret<String>>,
-        refresh_token: impl Into<Secret<String>>,
+        client_secret: impl Into<Secret>,
+        refresh_token: impl Into<Secret>,
     ) -> Self {
         Self::RefreshToken {
             client_id: client_id.into(),
@@ -33,7 +33,7 @@ impl Credential {
     }
 
     /// An access token.
-    pub fn access_token(token: impl Into<Secret<String>>) -> Self {
+    pub fn access_token(token: impl Into<Secret>) -> Self {
         Self::AccessToken(token.into())
     }
 }

@@ -18,14 +18,14 @@ use super::token_cache::{AnyTokenCache, CacheKey, CachedToken};
 #[derive(Clone, Debug)]
 pub(super) struct Token {
     pub(super) id: TokenId,
-    pub(super) secret: Secret<String>,
+    pub(super) secret: Secret,
 }
 
 /// Where a client's tokens come from.
 #[derive(Clone)]
 pub(super) enum Tokens {
     /// One that cannot be renewed.
-    Fixed(Secret<String>),
+    Fixed(Secret),
     Refreshed(Arc<Refreshed>),
 }
 
@@ -100,15 +100,15 @@ impl Refreshed {
             let mut state = self.lock();
             let held = state.held.as_ref().filter(|held| Some(held.token.id) != rejected);
             match held.map(|held| (held.state(), held.token.clone())) {
-                Some((TokenState::Fresh, token)) => return Ok(token),
-                Some((TokenState::Due, token)) => {
+                Some((TokenState::Valid, token)) => return Ok(token),
+                Some((TokenState::RefreshSoon, token)) => {
                     let paused = state.failed.is_some_and(|failed| failed.elapsed() < PAUSE);
                     if state.rejected.is_none() && !paused {
                         self.refresh(&mut state);
                     }
                     return Ok(token);
                 }
-                Some((TokenState::Dead, _)) | None => {}
+                Some((TokenState::Expired, _)) | None => {}
             }
             if let Some(error) = &state.rejected {
                 return Err(TokenError::Rejected(error.clone()));
@@ -157,11 +157,11 @@ impl Refreshed {
     }
 
     /// A token other than `old`: one that another process left in the cache, or a new one.
-    async fn renew(&self, old: Option<&Secret<String>>) -> Result<CachedToken, TokenError> {
+    async fn renew(&self, old: Option<&Secret>) -> Result<CachedToken, TokenError> {
         let locked = |error| cache_failed(&error);
         let is_new = |found: &CachedToken| Some(&found.access_token) != old;
         if let Some(found) = self.cached().await?.filter(is_new)
-            && found.state(SystemTime::now()) != TokenState::Dead
+            && found.state(SystemTime::now()) != TokenState::Expired
         {
             self.api_url.learn(found.api_domain.as_deref())?;
             return Ok(found);
@@ -169,7 +169,7 @@ impl Refreshed {
         let _lock = self.cache.lock_boxed(&self.key).await.map_err(locked)?;
         // Another process may have refreshed it meanwhile.
         if let Some(found) = self.cached().await?.filter(is_new)
-            && found.state(SystemTime::now()) == TokenState::Fresh
+            && found.state(SystemTime::now()) == TokenState::Valid
         {
             self.api_url.learn(found.api_domain.as_deref())?;
             return Ok(found);

@@ -53,8 +53,8 @@ impl CacheKey {
     pub fn new(
         accounts_url: &BaseUrl,
         client_id: &str,
-        client_secret: &Secret<String>,
-        refresh_token: &Secret<String>,
+        client_secret: &Secret,
+        refresh_token: &Secret,
     ) -> Self {
         let mut hash = Sha256::new();
         let parts =
@@ -81,7 +81,8 @@ impl CacheKey {
 #[non_exhaustive]
 pub struct CachedToken {
     /// The token.
-    pub access_token: Secret<String>,
+    #[serde(serialize_with = "portal_model::secret::serialize_exposed")]
+    pub access_token: Secret,
     /// The API that the accounts server named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_domain: Option<String>,

@@ -24,9 +24,9 @@ pub(super) async fn perform<R: Registry>(
 ) -> Result<Response, RequestError> {
     let org = principal.org.id;
     match operation {
-        Operation::List => Ok(ListPortals::answer(&state.registry.portals(org).await?)),
+        Operation::List => Ok(ListPortals::response(&state.registry.portals(org).await?)),
         Operation::Get(name) => {
-            Ok(GetPortal::answer(state.registry.portal(org, name).await?.as_ref()))
+            Ok(GetPortal::response(state.registry.portal(org, name).await?.as_ref()))
         }
         Operation::Create => create(state, request, version, principal).await,
         Operation::Rename(old) => rename(state, request, version, old, principal).await,
@@ -44,7 +44,7 @@ async fn create<R: Registry>(
     let CreatePortal { name, .. } = CreatePortal::parse(request.complete_body()?)?;
     let (org, user) = (principal.org.id, principal.user.id);
     match state.registry.create_portal(org, user, &name, state.now()).await? {
-        Ok(()) => Ok(CreatePortal::answer(version, name.as_str())),
+        Ok(()) => Ok(CreatePortal::response(version, name.as_str())),
         Err(CreateConflict::LimitReached) => Err(ApiError::limit_reached(1).into()),
         // About the item, while the limit is about the org: the envelopes differ.
         Err(CreateConflict::NameTaken) => Err(Refusal::Item(ApiError::already_used()).into()),
@@ -61,7 +61,7 @@ async fn rename<R: Registry>(
     let RenamePortal { new, .. } = RenamePortal::parse(old, request.complete_body()?)?;
     let (org, user) = (principal.org.id, principal.user.id);
     match state.registry.rename_portal(org, user, old, &new, state.now()).await? {
-        Ok(portal) => Ok(RenamePortal::answer(version, &portal.name)),
+        Ok(portal) => Ok(RenamePortal::response(version, &portal.name)),
         Err(RenameConflict::NotFound) => Err(ApiError::no_such_portal().into()),
         Err(RenameConflict::NameTaken) => Err(Refusal::Item(ApiError::already_used()).into()),
     }

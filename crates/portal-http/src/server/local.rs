@@ -85,12 +85,12 @@ impl<R: Registry> LocalServer<R> {
     }
 
     /// The client secret of its org.
-    pub fn client_secret(&self) -> Secret<String> {
+    pub fn client_secret(&self) -> Secret {
         Secret::new(CLIENT_SECRET.to_owned())
     }
 
     /// The refresh token of its org, with the scope of every operation on portals.
-    pub fn refresh_token(&self) -> Secret<String> {
+    pub fn refresh_token(&self) -> Secret {
         Secret::new(REFRESH_TOKEN.to_owned())
     }
 
@@ -98,7 +98,7 @@ impl<R: Registry> LocalServer<R> {
     ///
     /// # Errors
     /// [`RegistryError`] if the registry fails.
-    pub async fn access_token(&self) -> Result<Secret<String>, RegistryError> {
+    pub async fn access_token(&self) -> Result<Secret, RegistryError> {
         access_token(&self.registry, self.now()).await
     }
 
@@ -204,10 +204,7 @@ impl<R: Registry> LocalServerBuilder<R> {
     }
 }
 
-async fn access_token<R: Registry>(
-    registry: &R,
-    now: Timestamp,
-) -> Result<Secret<String>, RegistryError> {
+async fn access_token<R: Registry>(registry: &R, now: Timestamp) -> Result<Secret, RegistryError> {
     let grant = Grant::RefreshToken(Secret::new(OWN_REFRESH_TOKEN.to_owned()));
     let request = TokenRequest::new(CLIENT_ID, CLIENT_SECRET.to_owned(), grant);
     let granted = registry.grant(&request, TokenRules::LifetimesOnly, now).await?;

@@ -19,7 +19,7 @@ pub(super) async fn token<R: Registry>(
     let grant = TokenRequest::parse(parameters(request).await?)?;
     let mut token = state.registry.grant(&grant, state.token_rules, state.now()).await??;
     token.api_domain = state.public_url.clone().or_else(|| base_url(request));
-    Ok(token.answer())
+    Ok(token.response())
 }
 
 /// Revokes a token of either kind.
@@ -33,7 +33,7 @@ pub(super) async fn revoke<R: Registry>(
         Some(token) => state.registry.revoke(&token, state.now()).await?,
         None => false,
     };
-    Ok(RevokeToken::answer(was_known))
+    Ok(RevokeToken::response(was_known))
 }
 
 /// The parameters of the query, and of a body that is a form of either kind. The service accepts

@@ -34,7 +34,7 @@ impl From<Refusal> for RequestError {
 
 impl From<ApiError> for RequestError {
     fn from(error: ApiError) -> Self {
-        Self::Api(Refusal::Call(error))
+        Self::Api(Refusal::Request(error))
     }
 }
 
@@ -104,7 +104,7 @@ impl From<RequestError> for ServerResponse {
             RequestError::Api(refusal) => {
                 (refusal.response(), refusal.error().code.as_str().to_owned())
             }
-            RequestError::Accounts(error) => (error.answer(), error.error),
+            RequestError::Accounts(error) => (error.response(), error.error),
             RequestError::RateLimited(RateLimited { retry_after }) => {
                 return Self::rate_limited(false, Some(retry_after));
             }
@@ -136,7 +136,7 @@ impl ServerResponse {
     /// 429 of the API, or what the accounts server sends instead.
     pub(super) fn rate_limited(is_token_request: bool, retry_after: Option<Duration>) -> Self {
         let mut limited: Self = if is_token_request {
-            RequestError::from(OAuthError::throttled()).into()
+            RequestError::from(OAuthError::rate_limited()).into()
         } else {
             ApiError::too_many_requests().into()
         };

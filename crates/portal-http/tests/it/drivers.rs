@@ -61,12 +61,7 @@ impl Run {
         Some(serde_json::from_slice(&json).unwrap())
     }
 
-    async fn create(
-        &self,
-        url: &str,
-        token: Secret<String>,
-        portal: &str,
-    ) -> Result<Outcome, String> {
+    async fn create(&self, url: &str, token: Secret, portal: &str) -> Result<Outcome, String> {
         let (url, path, policy) = (url.to_owned(), self.intent_file(), self.policy.clone());
         let portal = name(portal);
         let (sender, delivered) = mpsc::channel();
@@ -103,8 +98,8 @@ fn is_unreachable(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::NotCreated { reason: NotDone::Unreachable(_), .. })
 }
 
-fn token() -> Secret<String> {
-    Secret::new("1000.token".to_owned())
+fn token() -> Secret {
+    Secret::new("1000.token")
 }
 
 async fn server(faults: &[&str]) -> LocalServer {
@@ -163,7 +158,7 @@ fn no_portals(_: &str, mut stream: TcpStream) {
 
 /// Redirects an attempt to where it would succeed.
 fn redirect(request: &str, mut stream: TcpStream) {
-    let body = CreatePortal::answer(ApiVersion::V7, NAME).body;
+    let body = CreatePortal::response(ApiVersion::V7, NAME).body;
     let (head, body) = if request.contains("/elsewhere") {
         (format!("200 OK\r\ncontent-length: {}", body.len()), body)
     } else {
@@ -192,7 +187,7 @@ fn drivers_conform() {
     use portal_http::client::conformance::{self, DriverRun};
 
     // The token that the test rejects once.
-    let token = || Secret::new("t1".to_owned());
+    let token = || Secret::new("t1");
     conformance::driver(|DriverRun { base_url, flow, intents, .. }| {
         let driver = with_ureq::Driver::new(base_url, token());
         driver.perform(flow, |intent| intents.record(intent))

@@ -29,7 +29,7 @@ fn list(token: &str) -> Wire {
 }
 
 async fn token_of(server: &LocalServer) -> String {
-    server.access_token().await.unwrap().into_exposed()
+    server.access_token().await.unwrap().expose().to_owned()
 }
 
 async fn names(server: &LocalServer) -> Vec<String> {

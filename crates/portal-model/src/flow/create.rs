@@ -41,7 +41,7 @@ pub struct Create {
 ///         Step::List { .. } => Event::Response(Response::new(204, "")),
 ///         Step::Record(_intent) => Event::Recorded, // … once it is on the disk
 ///         Step::Send { .. } => {
-///             Event::Response(CreatePortal::answer(ApiVersion::V7, "PortalsAPItest100"))
+///             Event::Response(CreatePortal::response(ApiVersion::V7, "PortalsAPItest100"))
 ///         }
 ///         Step::WaitUntil(_time) => continue, // … after sleeping until then
 ///         Step::Done(outcome) => break outcome,

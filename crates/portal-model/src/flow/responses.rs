@@ -2,8 +2,8 @@
 
 use crate::endpoint::{ApiVersion, Endpoint, Request, Response, ResponseError};
 use crate::error::{ApiError, ErrorCode};
-use crate::list::{self, ListPortals};
 use crate::outcome::Doubt;
+use crate::read::{self, ListPortals};
 
 use super::effect::{Listing, Reply, Unusable};
 
@@ -79,7 +79,7 @@ pub(super) fn list_request(version: ApiVersion) -> Request {
 }
 
 pub(super) fn read_list(response: &Response) -> Result<Listing, Unusable> {
-    match list::decode_page(response) {
+    match read::decode_page(response) {
         Ok((portals, more)) => {
             Ok(Listing { portals, is_complete: !more && !response.is_from_cache })
         }

@@ -126,7 +126,7 @@ pub enum NoResponse {
     #[error("no response within the timeout")]
     TimedOut,
     /// The connection broke; the text is the transport's own.
-    #[error("connection lost: {0}")]
+    #[error("{0}")]
     Broken(String),
     /// The response is longer than the transport accepts.
     #[error("response of more than {limit} bytes")]
@@ -222,7 +222,7 @@ impl From<TransportError> for TokenError {
 impl From<TokenResponseError> for TokenError {
     fn from(error: TokenResponseError) -> Self {
         match error {
-            TokenResponseError::Refused(error) => Self::Rejected(error),
+            TokenResponseError::Rejected(error) => Self::Rejected(error),
             TokenResponseError::Unreadable(why) => Self::Unreadable(why),
         }
     }

@@ -1,10 +1,11 @@
-//! A rejection by the accounts server: [`OAuthError`].
+//! Why there is no token: [`OAuthError`], a rejection by the accounts server, or an unreadable
+//! response.
 
 use std::fmt;
 
 use serde_json::Map;
 
-use crate::endpoint::Response;
+use crate::endpoint::{Response, Unreadable};
 
 /// A rejection by the accounts server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl OAuthError {
     }
 
     /// Ten tokens in ten minutes lock an account out for a while.
-    pub fn throttled() -> Self {
+    pub fn rate_limited() -> Self {
         Self {
             error: Self::ACCESS_DENIED.to_owned(),
             description: Some(
@@ -53,7 +54,7 @@ impl OAuthError {
     }
 
     /// Too many tokens were requested; trying again later helps.
-    pub fn is_throttled(&self) -> bool {
+    pub fn is_rate_limited(&self) -> bool {
         self.error.eq_ignore_ascii_case(Self::ACCESS_DENIED)
     }
 
@@ -80,13 +81,13 @@ impl OAuthError {
     }
 
     /// The server's side: the response with this error, under HTTP 200 as on the real service.
-    pub fn answer(&self) -> Response {
+    pub fn response(&self) -> Response {
         let mut body = Map::new();
         body.insert("error".to_owned(), self.error.clone().into());
         if let Some(description) = &self.description {
             body.insert("error_description".to_owned(), description.clone().into());
         }
-        let status = if self.is_throttled() { 400 } else { 200 };
+        let status = if self.is_rate_limited() { 400 } else { 200 };
         Response::new(status, crate::envelope::to_json(&body))
     }
 }
@@ -102,3 +103,15 @@ impl fmt::Display for OAuthError {
 }
 
 impl std::error::Error for OAuthError {}
+
+/// Why a response has no access token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenResponseError {
+    /// The accounts server rejected the request.
+    #[error(transparent)]
+    Rejected(OAuthError),
+    /// Not a response of an accounts server. None of its body is kept, since it may hold a token.
+    #[error(transparent)]
+    Unreadable(Unreadable),
+}

@@ -1,11 +1,16 @@
-//! Requesting a token: [`TokenRequest`].
+//! What a client sends to the accounts server: [`TokenRequest`] and [`RevokeToken`].
 
+use percent_encoding::utf8_percent_encode;
 use serde_json::{Map, Value};
 
-use super::{OAuthError, TOKEN_PATH};
-use crate::endpoint::{Method, Request};
-use crate::percent;
+use super::error::{OAuthError, TokenResponseError};
+use crate::endpoint::{Method, Request, Response, UNRESERVED, Unreadable, UnreadableReason};
 use crate::secret::Secret;
+
+/// The path of [`TokenRequest`].
+pub const TOKEN_PATH: &str = "/oauth/v2/token";
+/// The path of [`RevokeToken`].
+pub const REVOKE_PATH: &str = "/oauth/v2/token/revoke";
 
 /// Request an access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +19,7 @@ pub struct TokenRequest {
     /// The registered client.
     pub client_id: String,
     /// Its secret.
-    pub client_secret: Secret<String>,
+    pub client_secret: Secret,
     /// What the token is requested with.
     pub grant: Grant,
 }
@@ -26,19 +31,19 @@ pub enum Grant {
     /// response carries a refresh token.
     AuthorizationCode {
         /// The code.
-        code: Secret<String>,
+        code: Secret,
         /// The one that the code was made for, if any.
         redirect_uri: Option<String>,
     },
     /// A refresh token, which does not expire.
-    RefreshToken(Secret<String>),
+    RefreshToken(Secret),
 }
 
 impl TokenRequest {
     /// A request of `client_id`.
     pub fn new(
         client_id: impl Into<String>,
-        client_secret: impl Into<Secret<String>>,
+        client_secret: impl Into<Secret>,
         grant: Grant,
     ) -> Self {
         Self { client_id: client_id.into(), client_secret: client_secret.into(), grant }
@@ -46,24 +51,25 @@ impl TokenRequest {
 
     /// The request, its parameters as an urlencoded form in the body.
     pub fn request(&self) -> Request {
-        let mut form = Form::default();
+        // Long enough for all of it: a buffer that grows leaves copies of the secrets behind.
+        let mut form = form_urlencoded::Serializer::new(String::with_capacity(1024));
         match &self.grant {
             Grant::AuthorizationCode { code, redirect_uri } => {
-                form.push("grant_type", "authorization_code");
-                form.push("code", code.expose());
+                form.append_pair("grant_type", "authorization_code");
+                form.append_pair("code", code.expose());
                 if let Some(redirect_uri) = redirect_uri {
-                    form.push("redirect_uri", redirect_uri);
+                    form.append_pair("redirect_uri", redirect_uri);
                 }
             }
             Grant::RefreshToken(refresh_token) => {
-                form.push("grant_type", "refresh_token");
-                form.push("refresh_token", refresh_token.expose());
+                form.append_pair("grant_type", "refresh_token");
+                form.append_pair("refresh_token", refresh_token.expose());
             }
         }
-        form.push("client_id", &self.client_id);
-        form.push("client_secret", self.client_secret.expose());
+        form.append_pair("client_id", &self.client_id);
+        form.append_pair("client_secret", self.client_secret.expose());
         Request::new(Method::Post, TOKEN_PATH)
-            .with_body("application/x-www-form-urlencoded", form.0.into_bytes())
+            .with_body("application/x-www-form-urlencoded", form.finish().into_bytes())
     }
 
     /// The server's side: reads the parameters, of a query or a body. The first of a name counts.
@@ -98,22 +104,57 @@ impl TokenRequest {
 
     /// Reads the pairs of a query or an urlencoded body, for [`parse`](Self::parse).
     pub fn parameters(form: &str) -> impl Iterator<Item = (String, String)> {
-        percent::decode_pairs(form)
+        form_urlencoded::parse(form.as_bytes()).into_owned()
     }
 }
 
-/// Pairs of an urlencoded form.
-#[derive(Default)]
-struct Form(String);
+/// Revoke a refresh token, and with it every access token that came from it.
+///
+/// The service takes the token in the URL: the only URL with a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RevokeToken {
+    /// The refresh token.
+    pub refresh_token: Secret,
+}
 
-impl Form {
-    fn push(&mut self, name: &str, value: &str) {
-        if !self.0.is_empty() {
-            self.0.push('&');
+impl RevokeToken {
+    /// A revocation of `refresh_token`.
+    pub fn new(refresh_token: impl Into<Secret>) -> Self {
+        Self { refresh_token: refresh_token.into() }
+    }
+
+    /// The request. Its path carries the token: log it without its query.
+    pub fn request(&self) -> Request {
+        let token = utf8_percent_encode(self.refresh_token.expose(), UNRESERVED);
+        Request::new(Method::Post, format!("{REVOKE_PATH}?token={token}"))
+    }
+
+    /// Reads the response.
+    ///
+    /// # Errors
+    /// [`TokenResponseError::Rejected`] if the token is unknown, or
+    /// [`TokenResponseError::Unreadable`].
+    pub fn decode(response: &Response) -> Result<(), TokenResponseError> {
+        let unreadable =
+            |why| TokenResponseError::Unreadable(Unreadable::without_excerpt(response, why));
+        let body: Map<String, Value> = serde_json::from_slice(&response.body)
+            .map_err(|_| unreadable(UnreadableReason::NotJson))?;
+        let text = |key: &str| body.get(key).and_then(Value::as_str);
+        match (text("status"), text("error")) {
+            (Some("success"), None) => Ok(()),
+            (_, Some(error)) => Err(TokenResponseError::Rejected(OAuthError::new(error))),
+            _ => Err(unreadable(UnreadableReason::NoEnvelope)),
         }
-        self.0.push_str(name);
-        self.0.push('=');
-        self.0.push_str(&percent::encode(value));
+    }
+
+    /// The server's side: the response to a revocation; 400 for an unknown token.
+    pub fn response(was_known: bool) -> Response {
+        if was_known {
+            Response::new(200, br#"{"status":"success"}"#)
+        } else {
+            Response::new(400, br#"{"error":"invalid_token"}"#)
+        }
     }
 }
 
@@ -135,12 +176,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_token_request_arrives_as_it_was_sent(
+        fn token_request_survives_its_text(
             id in "[^\0]{1,40}", secret in "[^\0]{1,40}", grant in any_grant(),
         ) {
             let sent = TokenRequest::new(id, secret, grant);
             let body = String::from_utf8(sent.request().body).unwrap();
             prop_assert_eq!(TokenRequest::parse(TokenRequest::parameters(&body)), Ok(sent));
         }
+    }
+
+    #[test]
+    fn revocation_of_unknown_token_is_rejected() {
+        assert_eq!(RevokeToken::decode(&RevokeToken::response(true)), Ok(()));
+        let unknown = RevokeToken::decode(&RevokeToken::response(false));
+        assert!(matches!(unknown, Err(TokenResponseError::Rejected(_))));
+        let path = RevokeToken::new("1000.a b".to_owned()).request().path;
+        assert_eq!(path, "/oauth/v2/token/revoke?token=1000.a%20b");
     }
 }

@@ -31,7 +31,7 @@ fn create(name: &str) -> CreatePortal {
 
 /// What a server says where the fixture shows a rejection of a create, and under which status.
 fn rejections() -> Vec<(&'static str, Refusal)> {
-    let call = Refusal::Call;
+    let call = Refusal::Request;
     let of_body =
         |body: Value| CreatePortal::parse(&serde_json::to_vec(&body).unwrap()).unwrap_err();
     let of_name = |name: &str| of_body(json!({"portals": [{"name": name}]}));
@@ -109,10 +109,10 @@ fn request_is_the_documented_one() {
 fn success_is_the_fixture_of_its_version() {
     let (v7, v8) = (ApiVersion::V7, ApiVersion::V8);
     for (fixture, response) in [
-        ("create.200.success.doc.json", CreatePortal::answer(v7, "PortalsAPItest100")),
-        ("create.200.success.spec.json", CreatePortal::answer(v8, "examplePortal")),
-        ("update.200.doc.json", RenamePortal::answer(v7, "PortalsAPItest200")),
-        ("update.200.spec.json", RenamePortal::answer(v8, "examplePortal")),
+        ("create.200.success.doc.json", CreatePortal::response(v7, "PortalsAPItest100")),
+        ("create.200.success.spec.json", CreatePortal::response(v8, "examplePortal")),
+        ("update.200.doc.json", RenamePortal::response(v7, "PortalsAPItest200")),
+        ("update.200.spec.json", RenamePortal::response(v8, "examplePortal")),
     ] {
         assert_eq!(response.status, 200, "{fixture}");
         assert_eq!(json_of(&response.body), json_of(&body(fixture)), "{fixture}");
@@ -147,7 +147,7 @@ fn recorded_lists_round_trip() {
         assert_eq!(portal.active, Some(true), "{fixture}");
         assert!(portal.created_time.is_some() && portal.created_by.is_some(), "{fixture}");
         let (mut written, mut recorded) =
-            (json_of(&ListPortals::answer(&portals).body), json_of(&body(fixture)));
+            (json_of(&ListPortals::response(&portals).body), json_of(&body(fixture)));
         // `Z` and `+00:00` are the same offset.
         for value in [&mut written, &mut recorded] {
             for key in ["created_time", "modified_time"] {
@@ -171,10 +171,10 @@ fn recorded_token_responses_decode() {
     for (fixture, expected) in [
         ("oauth.200.error.invalid_client.live.json", OAuthError::new(OAuthError::INVALID_CLIENT)),
         ("oauth.200.error.invalid_code.live.json", OAuthError::new(OAuthError::INVALID_CODE)),
-        ("oauth.400.error.access_denied.live.json", OAuthError::throttled()),
+        ("oauth.400.error.access_denied.live.json", OAuthError::rate_limited()),
     ] {
-        assert_eq!(json_of(&expected.answer().body), json_of(&body(fixture)), "{fixture}");
-        assert_eq!(decode(fixture), Err(TokenResponseError::Refused(expected)), "{fixture}");
+        assert_eq!(json_of(&expected.response().body), json_of(&body(fixture)), "{fixture}");
+        assert_eq!(decode(fixture), Err(TokenResponseError::Rejected(expected)), "{fixture}");
     }
     assert_eq!(RevokeToken::decode(&Response::new(200, body("oauth.revoke.200.json"))), Ok(()));
 }

@@ -63,10 +63,10 @@ fn any_portal() -> impl Strategy<Value = Portal> {
 /// Bodies near to real ones: cut, doubled, with one byte replaced.
 fn any_body() -> impl Strategy<Value = Vec<u8>> {
     let real = prop_oneof![
-        Just(CreatePortal::answer(ApiVersion::V7, "PortalsAPItest100").body),
-        Just(ListPortals::answer(&[Portal::new("PortalsAPItest100")]).body),
+        Just(CreatePortal::response(ApiVersion::V7, "PortalsAPItest100").body),
+        Just(ListPortals::response(&[Portal::new("PortalsAPItest100")]).body),
         Just(Refusal::Item(ApiError::already_used()).response().body),
-        Just(Refusal::Call(ApiError::invalid_token()).response().body),
+        Just(Refusal::Request(ApiError::invalid_token()).response().body),
     ];
     prop_oneof![
         any::<Vec<u8>>(),
@@ -110,25 +110,25 @@ proptest! {
     fn success_round_trips(name in any_name(), version in any_version()) {
         let create = CreatePortal::new(name.clone());
         prop_assert_eq!(
-            create.decode(&CreatePortal::answer(version, name.as_str())).unwrap(), name.as_str());
+            create.decode(&CreatePortal::response(version, name.as_str())).unwrap(), name.as_str());
         let rename = RenamePortal::new("old", name.clone());
         prop_assert_eq!(
-            rename.decode(&RenamePortal::answer(version, name.as_str())).unwrap(), name.as_str());
+            rename.decode(&RenamePortal::response(version, name.as_str())).unwrap(), name.as_str());
     }
 
     #[test]
     fn portals_round_trip(portals in prop::collection::vec(any_portal(), 0..4)) {
-        let response = ListPortals::answer(&portals);
+        let response = ListPortals::response(&portals);
         prop_assert_eq!(response.status, if portals.is_empty() { 204 } else { 200 });
         prop_assert_eq!(ListPortals.decode(&response), Ok(portals.clone()));
         let one = portals.first();
         let name = one.map_or_else(String::new, |portal| portal.name.to_lowercase());
-        prop_assert_eq!(GetPortal::new(name).decode(&GetPortal::answer(one)), Ok(one.cloned()));
+        prop_assert_eq!(GetPortal::new(name).decode(&GetPortal::response(one)), Ok(one.cloned()));
     }
 
     #[test]
     fn rejection_round_trips(error in any_error(), wrapped: bool) {
-        let rejection = if wrapped { Refusal::Item(error) } else { Refusal::Call(error) };
+        let rejection = if wrapped { Refusal::Item(error) } else { Refusal::Request(error) };
         let response = rejection.response();
         let expected = ResponseError::Api(rejection.error().clone());
         let create = CreatePortal::new(PortalName::parse("PortalsAPItest100").unwrap());

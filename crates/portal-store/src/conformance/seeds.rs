@@ -57,7 +57,7 @@ pub(crate) async fn what_exists_stays_as_it_is<R: Registry>(open: impl Fn() -> R
     admin.credentials[0].scopes = vec![Scope::PORTAL_READ];
     let mut newcomer = admin.clone();
     newcomer.email = "newcomer@acme.example".to_owned();
-    let new_token = Secret::new("1000.newcomer".to_owned());
+    let new_token = Secret::new("1000.newcomer");
     newcomer.credentials = vec![credential("acme", SeedGrant::RefreshToken(new_token.clone()))];
     changed.orgs[0].users.push(newcomer);
     registry.apply_seed(&changed, at(1)).await.unwrap();

@@ -31,7 +31,7 @@ async fn alive<R: Registry>(registry: &R, access_tokens: &[String], second: i64)
 /// An access token under the service's limits.
 async fn limited<R: Registry>(registry: &R, second: i64) -> Result<String, OAuthError> {
     let granted = registry.grant(&refresh("acme"), TokenRules::AsTheService, at(second)).await;
-    granted.unwrap().map(|granted| granted.access_token.into_exposed())
+    granted.unwrap().map(|granted| granted.access_token.expose().to_owned())
 }
 
 pub(crate) async fn a_token_leads_to_user_org_and_scopes<R: Registry>(open: impl Fn() -> R) {
@@ -171,11 +171,11 @@ pub(crate) async fn the_eleventh_token_in_ten_minutes_is_denied<R: Registry>(ope
         // A token that was ended counts all the same.
         registry.end_access_token(&token).await.unwrap();
     }
-    assert_eq!(limited(&registry, 10).await, Err(OAuthError::throttled()));
-    assert_eq!(limited(&registry, 599).await, Err(OAuthError::throttled()));
+    assert_eq!(limited(&registry, 10).await, Err(OAuthError::rate_limited()));
+    assert_eq!(limited(&registry, 599).await, Err(OAuthError::rate_limited()));
     // The first has left the window; those denied never were in it.
     limited(&registry, 600).await.unwrap();
-    assert_eq!(limited(&registry, 600).await, Err(OAuthError::throttled()));
+    assert_eq!(limited(&registry, 600).await, Err(OAuthError::rate_limited()));
     access_token(&registry, &refresh("acme"), 600).await.unwrap();
 }
 

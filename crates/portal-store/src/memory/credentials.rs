@@ -179,7 +179,7 @@ impl RefreshToken {
         if rules == TokenRules::AsTheService {
             let recent = |issued: &&Issued| issued.at > now.saturating_sub(WINDOW_SECONDS);
             if self.issued.iter().filter(recent).count() >= GRANTS_PER_WINDOW as usize {
-                return Err(OAuthError::throttled());
+                return Err(OAuthError::rate_limited());
             }
             let alive = self.issued.iter_mut().filter(|issued| now < issued.expires_at);
             for issued in alive.rev().skip(ALIVE_PER_REFRESH_TOKEN as usize - 1) {

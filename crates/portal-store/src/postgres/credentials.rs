@@ -84,7 +84,7 @@ pub(super) async fn grant(
     match outcome {
         Some("granted") => Ok(Ok(())),
         Some("invalid") => Ok(Err(OAuthError::new(OAuthError::INVALID_CODE))),
-        Some("throttled") => Ok(Err(OAuthError::throttled())),
+        Some("throttled") => Ok(Err(OAuthError::rate_limited())),
         other => {
             Err(RegistryError::Unknown(format!("expected the outcome of a grant, found {other:?}")))
         }

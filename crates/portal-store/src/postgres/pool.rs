@@ -20,7 +20,7 @@ const MOST: usize = 16;
 const MOST_IN_FLIGHT: usize = 64 * MOST;
 
 /// How long a call waits for its turn, and for a connection while there is none.
-const PATIENCE: Duration = Duration::from_secs(3);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Between two attempts to reconnect: twice as long each time, less a random part.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
@@ -68,7 +68,7 @@ impl Pool {
         statement: impl Fn(&Statements) -> &Statement,
         parameters: &Parameters<'_>,
     ) -> Result<Vec<Row>, Failure> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ACQUIRE_TIMEOUT;
         let _turn = self.turn(deadline).await?;
         let session = self.session(deadline).await?;
         session.run(statement(&session.statements), parameters).await
@@ -80,7 +80,7 @@ impl Pool {
         statement: impl Fn(&Statements) -> &Statement,
         parameters: &Parameters<'_>,
     ) -> Result<Vec<Row>, Failure> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ACQUIRE_TIMEOUT;
         let _turn = self.turn(deadline).await?;
         loop {
             let session = self.session(deadline).await?;
@@ -104,7 +104,7 @@ impl Pool {
     async fn session(&self, deadline: Instant) -> Result<Lease, Failure> {
         let mut opened = std::pin::pin!(self.0.opened.notified());
         loop {
-            // Before the look, so that what is opened after it isn't missed.
+            // Before the check, so that what is opened after it isn't missed.
             opened.as_mut().enable();
             if let Some(session) = self.least_busy() {
                 return Ok(session);

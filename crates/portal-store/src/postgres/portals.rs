@@ -9,7 +9,7 @@ use crate::error::RegistryError;
 use crate::org::{OrgId, UserId};
 use crate::registry::{CreateConflict, RenameConflict, name_key};
 
-/// The unique indexes decide; there is no look before. The conflict is waited for where another
+/// The unique indexes decide; nothing is checked before. The conflict is waited for where another
 /// transaction that may come to nothing holds the name.
 pub(super) const CREATE: &str = "
     INSERT INTO portals (org_id, limit_slot, name, name_key,

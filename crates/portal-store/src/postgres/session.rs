@@ -15,10 +15,10 @@ use super::url::Target;
 
 /// How long everything that makes a connection may take, over all hosts of a URL. No call waits as
 /// long.
-const READY_WITHIN: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the server has to answer a statement. What waits for a lock is broken off before.
-pub(super) const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+/// Response timeout of a statement. One that waits for a lock is canceled before.
+pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a statement takes.
 pub(super) type Parameters<'a> = [&'a (dyn ToSql + Sync)];
@@ -29,7 +29,7 @@ pub(super) struct Connected {
     driver: AbortHandle,
 }
 
-/// A connection that statements share: each is sent at once and answered in turn.
+/// A connection that statements share: each is sent at once, and responses come in turn.
 pub(super) struct Session {
     connected: Connected,
     pub(super) statements: Statements,
@@ -79,17 +79,21 @@ impl Connected {
                 target.config.connect(target.tls.clone()).await.map_err(failed)?;
             let driver = tokio::spawn(connection).abort_handle();
             let connected = Self { client, driver };
-            connected.settle().await.map_err(failed)?.map_err(|why| format!("{target}: {why}"))?;
+            connected
+                .configure()
+                .await
+                .map_err(failed)?
+                .map_err(|why| format!("{target}: {why}"))?;
             Ok(connected)
         };
-        timeout(READY_WITHIN, connected).await.unwrap_or_else(|_| {
-            Err(format!("{target}: no connection within {} seconds", READY_WITHIN.as_secs()))
+        timeout(CONNECT_TIMEOUT, connected).await.unwrap_or_else(|_| {
+            Err(format!("{target}: no connection within {} seconds", CONNECT_TIMEOUT.as_secs()))
         })
     }
 
     /// Sets what the guarantees rest on, whatever the defaults of the database and the role are,
-    /// and looks whether it is so.
-    async fn settle(&self) -> Result<Result<(), String>, tokio_postgres::Error> {
+    /// and verifies it.
+    async fn configure(&self) -> Result<Result<(), String>, tokio_postgres::Error> {
         // - Stronger than `on` is left as it is.
         // - `read committed`: a statement that waited for another one's change sees it.
         // - A statement that is broken off by the server while it waits for a standby would be
@@ -128,9 +132,9 @@ impl Connected {
     /// # Errors
     /// One clause.
     pub(super) async fn prepare(self) -> Result<Session, String> {
-        let prepared = timeout(READY_WITHIN, Statements::prepare(&self.client)).await;
+        let prepared = timeout(CONNECT_TIMEOUT, Statements::prepare(&self.client)).await;
         let statements = prepared
-            .map_err(|_| format!("no answer within {} seconds", READY_WITHIN.as_secs()))?
+            .map_err(|_| format!("no response within {} seconds", CONNECT_TIMEOUT.as_secs()))?
             .map_err(|error| describe(&error))?;
         Ok(Session {
             connected: self,
@@ -147,19 +151,19 @@ impl Session {
         !self.is_retired.load(Ordering::Relaxed) && !self.connected.client.is_closed()
     }
 
-    /// How many statements wait for their answer here.
+    /// How many statements wait for their response here.
     pub(super) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Sends a statement and waits for its end: the answer is complete only after the commit.
+    /// Sends a statement and waits for its end: the response is complete only after the commit.
     pub(super) async fn run(
         &self,
         statement: &Statement,
         parameters: &Parameters<'_>,
     ) -> Result<Vec<Row>, Failure> {
-        let answered = self.connected.client.query(statement, parameters);
-        match timeout(ANSWERED_WITHIN, answered).await {
+        let response = self.connected.client.query(statement, parameters);
+        match timeout(RESPONSE_TIMEOUT, response).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
                 let failure = Failure::of(&error);
@@ -169,12 +173,12 @@ impl Session {
                 Err(failure)
             }
             Err(_) => {
-                // What else waits here gets no answer either.
+                // Other statements that wait here get no response either.
                 self.is_retired.store(true, Ordering::Relaxed);
                 self.connected.driver.abort();
                 Err(Failure::Lost(format!(
-                    "no answer of the database within {} seconds",
-                    ANSWERED_WITHIN.as_secs()
+                    "no response of the database within {} seconds",
+                    RESPONSE_TIMEOUT.as_secs()
                 )))
             }
         }

@@ -1,4 +1,4 @@
-//! The suite of every engine, and what only a look inside tells.
+//! The suite of every engine, and what only its internals show.
 
 use portal_testdb::Database;
 use tokio::runtime::Handle;
@@ -14,7 +14,7 @@ fn open(database: &Database) -> PostgresRegistry {
     block_in_place(|| Handle::current().block_on(open)).unwrap()
 }
 
-crate::conformance::suite!(|_folder| {
+crate::conformance::suite!(|_dir| {
     let database = Database::create();
     move || open(&database)
 });

@@ -15,7 +15,7 @@ use crate::error::RegistryError;
 const UNREACHABLE_AFTER: Duration = Duration::from_secs(3);
 const UNACKNOWLEDGED_AFTER: Duration = Duration::from_secs(10);
 
-/// A peer that is gone without a word is noticed after about a minute of silence.
+/// A peer that is gone without notice is detected after about a minute.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 
 /// Everything that it takes to connect.

@@ -46,7 +46,7 @@ pub(super) fn grant(
     }
     if rules == TokenRules::AsTheService {
         if issued_in_window(connection, refresh_token, now)? >= GRANTS_PER_WINDOW {
-            return Ok(Err(OAuthError::throttled()));
+            return Ok(Err(OAuthError::rate_limited()));
         }
         end_oldest(connection, refresh_token, now)?;
     }

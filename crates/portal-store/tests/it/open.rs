@@ -63,7 +63,7 @@ async fn files_hold_no_secret() {
     registry.apply_seed(&seed(), at(0)).await.unwrap();
     let rules = portal_store::TokenRules::LifetimesOnly;
     let granted = registry.grant(&crate::refresh("acme"), rules, at(0)).await.unwrap().unwrap();
-    let secrets = ["hush", "acme.token", "acme.code", granted.access_token.expose().as_str()];
+    let secrets = ["hush", "acme.token", "acme.code", granted.access_token.expose()];
     for file in fs::read_dir(kept.path()).unwrap() {
         let bytes = fs::read(file.unwrap().path()).unwrap();
         for secret in secrets {

@@ -26,7 +26,7 @@ async fn create(
 
 async fn token(registry: &SqliteRegistry, request: &TokenRequest) -> Result<String, OAuthError> {
     let granted = registry.grant(request, TokenRules::LifetimesOnly, at(2)).await.unwrap();
-    granted.map(|granted| granted.access_token.into_exposed())
+    granted.map(|granted| granted.access_token.expose().to_owned())
 }
 
 fn exchange(code: &str) -> TokenRequest {
@@ -73,7 +73,7 @@ async fn every_difference_is_listed_and_nothing_is_changed() {
     admin.credentials[1].scopes = vec![Scope::PORTAL_READ];
     for org in &mut changed.orgs {
         for credential in org.users.iter_mut().flat_map(|user| &mut user.credentials) {
-            credential.client_secret = Secret::new("rotated".to_owned());
+            credential.client_secret = Secret::new("rotated");
         }
     }
     changed.orgs[1].users[0].email = "other@limited.example".to_owned();
@@ -130,7 +130,7 @@ async fn seed_that_replaces_is_what_is_served() {
     assert_eq!(old, SeedGrant::RefreshToken("acme.token".to_owned().into()));
     admin.credentials.truncate(1);
     for user in changed.orgs.iter_mut().flat_map(|org| &mut org.users) {
-        user.credentials[0].client_secret = Secret::new("rotated".to_owned());
+        user.credentials[0].client_secret = Secret::new("rotated");
     }
     registry.replace_seed(&changed, at(3)).await.unwrap();
     assert_eq!(differences(&registry, &changed).await, [""; 0]);

@@ -13,8 +13,8 @@ use super::file;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Secrets {
-    pub(super) client_secret: Secret<String>,
-    pub(super) refresh_token: Secret<String>,
+    pub(super) client_secret: Secret,
+    pub(super) refresh_token: Secret,
 }
 
 pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Secrets>> {

@@ -8,8 +8,8 @@ fn profile(hosts: Hosts) -> Profile {
     Profile {
         hosts,
         client_id: "1000.ABC".to_owned(),
-        client_secret: Secret::new("hush-client".to_owned()),
-        refresh_token: Secret::new("hush-token".to_owned()),
+        client_secret: Secret::new("hush-client"),
+        refresh_token: Secret::new("hush-token"),
         org: Some(OrgId { id: "7000".to_owned(), name: Some("Acme Inc.".to_owned()) }),
     }
 }
@@ -68,7 +68,10 @@ fn a_wrong_config_is_named_with_its_line() {
         ("[profile.a]\nclient_id = 1\n", "config.toml, line 2: invalid type"),
         ("[profile.a\n", "config.toml, line 1: "),
         ("[profile.a]\nclient_id = \"1\"\n", "profile a: expected either data_center, or both"),
-        ("[profile.a]\nclient_id = \"1\"\ndata_center = \"uk\"\n", "is no data center, expected"),
+        (
+            "[profile.a]\nclient_id = \"1\"\ndata_center = \"uk\"\n",
+            "unknown data center \"uk\": expected",
+        ),
     ] {
         fs::write(config_path(home.path()), text).unwrap();
         let refusal = failure(Profiles::load(home.path()));

@@ -15,7 +15,7 @@ use super::script::{Act, Scripted, TOKEN, credential, name, none};
 fn naming(api_domain: &str) -> Scripted {
     let mut token = AccessToken::new("t1".to_owned());
     token.api_domain = Some(api_domain.to_owned());
-    Scripted::new(move |call| if call.what == TOKEN { Act::Say(token.answer()) } else { none() })
+    Scripted::new(move |call| if call.what == TOKEN { Act::Say(token.response()) } else { none() })
 }
 
 fn url(client: &Client) -> String {

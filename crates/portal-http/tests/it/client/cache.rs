@@ -74,8 +74,8 @@ async fn a_cache_file_that_is_no_token_counts_as_empty() {
         let key = CacheKey::new(
             &"https://accounts.zoho.com".parse::<BaseUrl>().unwrap(),
             "1000.ID",
-            &Secret::new("hush-secret".to_owned()),
-            &Secret::new("hush-refresh".to_owned()),
+            &Secret::new("hush-secret"),
+            &Secret::new("hush-refresh"),
         );
         let path = folder.path().join("tokens").join(format!("{}.json", key.as_str()));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -120,7 +120,7 @@ async fn service() -> Peer {
     Peer::start(|mut connection| async move {
         while let Some(head) = connection.request().await {
             if head.starts_with("POST /oauth") {
-                let token = AccessToken::new("t1".to_owned()).answer().body;
+                let token = AccessToken::new("t1".to_owned()).response().body;
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", token.len());
                 connection.write(&[head.as_bytes(), &token].concat()).await;
             } else {

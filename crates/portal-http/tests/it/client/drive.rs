@@ -229,7 +229,7 @@ async fn lost_response_is_verified_until_absence_counts() {
     let waiting = |activity: &Activity| matches!(activity, Activity::WaitingToVerify { .. });
     let shown = activity.wait_for(waiting).await.unwrap().clone();
     let Activity::WaitingToVerify { doubt, until } = shown else { unreachable!() };
-    assert_eq!(doubt.to_string(), "response lost: connection lost: reset");
+    assert_eq!(doubt.to_string(), "response lost: reset");
     let began = Instant::now();
     assert_eq!(reason(running.await), NotDone::Exhausted);
     assert_eq!(began.elapsed().as_secs(), 70);

@@ -72,7 +72,7 @@ impl Scripted {
         Self::new(move |call| {
             if call.what == "POST /oauth/v2/token" {
                 count += 1;
-                return Act::Say(AccessToken::new(format!("t{count}")).answer());
+                return Act::Say(AccessToken::new(format!("t{count}")).response());
             }
             script(call)
         })
@@ -167,11 +167,11 @@ pub(crate) fn ours() -> Act {
 }
 
 pub(crate) fn created() -> Act {
-    Act::Say(CreatePortal::answer(ApiVersion::V7, NAME))
+    Act::Say(CreatePortal::response(ApiVersion::V7, NAME))
 }
 
 pub(crate) fn refused(error: ApiError) -> Act {
-    Act::Say(Refusal::Call(error).response())
+    Act::Say(Refusal::Request(error).response())
 }
 
 /// A policy for a service that finishes at once.

@@ -55,7 +55,7 @@ async fn service(wants_client_certificate: bool) -> Peer {
             let Some(mut connection) = layered else { return };
             while let Some(head) = connection.request().await {
                 if head.starts_with("POST /oauth") {
-                    let token = AccessToken::new("t1".to_owned()).answer().body;
+                    let token = AccessToken::new("t1".to_owned()).response().body;
                     let head =
                         format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", token.len());
                     connection.write(&[head.as_bytes(), &token].concat()).await;

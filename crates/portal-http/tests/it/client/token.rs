@@ -67,7 +67,8 @@ async fn a_fixed_token_that_is_refused_is_not_replaced() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_credential_is_tried_once_and_says_which_part_is_refused() {
-    let service = Scripted::new(|_| Act::Say(OAuthError::new(OAuthError::INVALID_CLIENT).answer()));
+    let service =
+        Scripted::new(|_| Act::Say(OAuthError::new(OAuthError::INVALID_CLIENT).response()));
     let client = service.client();
     let mut creates = JoinSet::new();
     for number in 0..20 {
@@ -88,14 +89,14 @@ async fn a_throttled_accounts_server_is_asked_again_by_the_next_call() {
     let service = Scripted::new(move |call| {
         calls += 1;
         match (call.what.as_str(), calls) {
-            (TOKEN, 1) => Act::Say(OAuthError::throttled().answer()),
-            (TOKEN, _) => Act::Say(AccessToken::new("t1".to_owned()).answer()),
+            (TOKEN, 1) => Act::Say(OAuthError::rate_limited().response()),
+            (TOKEN, _) => Act::Say(AccessToken::new("t1".to_owned()).response()),
             _ => none(),
         }
     });
     let client = service.client();
     let error = client.call(&ListPortals).await.unwrap_err();
-    assert_eq!(error, ClientError::Token(TokenError::Rejected(OAuthError::throttled())));
+    assert_eq!(error, ClientError::Token(TokenError::Rejected(OAuthError::rate_limited())));
     assert!(!error.may_have_been_sent());
     assert!(client.call(&ListPortals).await.is_ok());
 }

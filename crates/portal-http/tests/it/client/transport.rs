@@ -191,7 +191,7 @@ async fn attempt_of_flow_has_its_own_connection() {
         if first.starts_with("GET") {
             connection.write(LISTED).await;
             connection.request().await;
-            let body = CreatePortal::answer(ApiVersion::V7, NAME).body;
+            let body = CreatePortal::response(ApiVersion::V7, NAME).body;
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
             connection.write(&[head.as_bytes(), &body].concat()).await;
         }
@@ -214,7 +214,7 @@ async fn create_without_time_limit_ends() {
         if head.starts_with("GET") {
             connection.write(LISTED).await;
         } else {
-            let body = CreatePortal::answer(ApiVersion::V7, NAME).body;
+            let body = CreatePortal::response(ApiVersion::V7, NAME).body;
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
             connection.write(&[head.as_bytes(), &body].concat()).await;
         }

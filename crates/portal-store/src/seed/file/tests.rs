@@ -43,7 +43,7 @@ fn a_seed_file_says_who_there_is() {
     assert_eq!(admin.permissions, Permission::ALL.into());
     let [refresh, code] = admin.credentials.as_slice() else { panic!("{seed:?}") };
     assert_eq!(refresh.client_id, "1000.ACME");
-    assert_eq!(refresh.client_secret, Secret::new("hush".to_owned()));
+    assert_eq!(refresh.client_secret, Secret::new("hush"));
     assert_eq!(refresh.grant, SeedGrant::RefreshToken("1000.acme.all".to_owned().into()));
     assert_eq!(refresh.scopes, [Scope::PORTAL_ALL]);
     assert_eq!(code.grant, SeedGrant::Code("1000.acme.code".to_owned().into()));

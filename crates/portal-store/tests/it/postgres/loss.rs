@@ -22,7 +22,7 @@ async fn create_cut_before_or_after_commit_is_unknown() {
     let database = Database::create();
     let (registry, proxy, acme) = behind_proxy(&database).await;
     for (loss, text, is_kept) in
-        [(Loss::Request, "LostRequest", false), (Loss::Answer, "LostAnswer", true)]
+        [(Loss::Request, "LostRequest", false), (Loss::Response, "LostResponse", true)]
     {
         proxy.lose(loss);
         let created = registry.create_portal(acme.org.id, acme.user.id, &name(text), at(1)).await;
@@ -39,13 +39,13 @@ async fn other_changes_cut_after_commit_are_unknown() {
     let (registry, proxy, acme) = behind_proxy(&database).await;
     let (old, new) = ("OldName", name("NewName"));
     registry.create_portal(acme.org.id, acme.user.id, &name(old), at(1)).await.unwrap().unwrap();
-    proxy.lose(Loss::Answer);
+    proxy.lose(Loss::Response);
     let renamed = registry.rename_portal(acme.org.id, acme.user.id, old, &new, at(1)).await;
     assert!(matches!(renamed, Err(RegistryError::Unknown(_))), "{renamed:?}");
     proxy.lose(Loss::None);
     assert!(registry.portal(acme.org.id, "NewName").await.unwrap().is_some());
 
-    proxy.lose(Loss::Answer);
+    proxy.lose(Loss::Response);
     let revoked = registry.revoke("acme.token", at(1)).await;
     assert!(matches!(revoked, Err(RegistryError::Unknown(_))), "{revoked:?}");
     proxy.lose(Loss::None);
@@ -54,10 +54,10 @@ async fn other_changes_cut_after_commit_are_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn read_whose_answer_is_lost_is_asked_again() {
+async fn read_without_response_is_repeated() {
     let database = Database::create();
     let (registry, proxy, acme) = behind_proxy(&database).await;
-    proxy.lose(Loss::Answer);
+    proxy.lose(Loss::Response);
     let registry = &registry;
     let reads = async { registry.portals(acme.org.id).await };
     let restore = async {
@@ -70,10 +70,10 @@ async fn read_whose_answer_is_lost_is_asked_again() {
 }
 
 #[tokio::test]
-async fn create_without_answer_ends_as_unknown() {
+async fn create_without_response_is_unknown() {
     let database = Database::create();
     let (registry, proxy, acme) = behind_proxy(&database).await;
-    proxy.lose(Loss::Silence);
+    proxy.lose(Loss::Everything);
     // Time runs to the next deadline once nothing else happens.
     tokio::time::pause();
     let started = tokio::time::Instant::now();
@@ -81,7 +81,7 @@ async fn create_without_answer_ends_as_unknown() {
         registry.create_portal(acme.org.id, acme.user.id, &name("SilentName"), at(1)).await;
     assert_eq!(
         created,
-        Err(RegistryError::Unknown("no answer of the database within 10 seconds".to_owned()))
+        Err(RegistryError::Unknown("no response of the database within 10 seconds".to_owned()))
     );
     assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
 }

@@ -35,7 +35,7 @@ fn spawn(url: &str, round: usize) -> Child {
 }
 
 /// Creates portals from eight tasks at once, names that other children create too, and says each
-/// one's name after its answer.
+/// one's name after its response.
 #[test]
 fn child() {
     let (Ok(url), Ok(round)) = (env::var(URL), env::var(ROUND)) else { return };
@@ -68,7 +68,7 @@ fn child() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn processes_killed_while_they_create_lose_and_double_nothing() {
     let database = Database::create();
-    let mut answered = Vec::new();
+    let mut acknowledged = Vec::new();
     for round in 0..ROUNDS {
         let (said, names) = mpsc::channel();
         let mut children: Vec<_> = (0..CHILDREN).map(|_| spawn(&database.url(), round)).collect();
@@ -87,20 +87,20 @@ async fn processes_killed_while_they_create_lose_and_double_nothing() {
             .collect();
         drop(said);
         for _ in 0..CREATES {
-            answered.push(names.recv_timeout(Duration::from_secs(120)).unwrap());
+            acknowledged.push(names.recv_timeout(Duration::from_secs(120)).unwrap());
         }
         for child in &mut children {
             child.kill().unwrap();
             child.wait().unwrap();
         }
         // What they had said before they died counts as well.
-        answered.extend(names);
+        acknowledged.extend(names);
         for reader in readers {
             reader.join().unwrap();
         }
     }
-    let distinct: HashSet<_> = answered.iter().collect();
-    assert_eq!(distinct.len(), answered.len(), "a name was given twice");
+    let distinct: HashSet<_> = acknowledged.iter().collect();
+    assert_eq!(distinct.len(), acknowledged.len(), "a name was given twice");
 
     let registry = open(&database.url()).await;
     let acme = act(&registry, "acme").await;

@@ -15,13 +15,13 @@ pub(crate) enum Loss {
     None,
     /// The connection is cut before the database gets it.
     Request,
-    /// The database gets it and answers; then the connection is cut.
-    Answer,
-    /// Nobody gets anything any more, and nobody is told.
-    Silence,
+    /// The database gets it and responds; then the connection is cut.
+    Response,
+    /// Both directions stop, and no end is reported.
+    Everything,
 }
 
-const LOSSES: [Loss; 4] = [Loss::None, Loss::Request, Loss::Answer, Loss::Silence];
+const LOSSES: [Loss; 4] = [Loss::None, Loss::Request, Loss::Response, Loss::Everything];
 
 pub(crate) struct Proxy {
     pub(crate) url: String,
@@ -53,8 +53,8 @@ impl Proxy {
                             let server = TcpStream::connect((host.as_str(), port)).await.unwrap();
                             relay(client, server, &losses).await
                         }
-                        Host::Unix(folder) => {
-                            let socket = folder.join(format!(".s.PGSQL.{port}"));
+                        Host::Unix(dir) => {
+                            let socket = dir.join(format!(".s.PGSQL.{port}"));
                             relay(client, UnixStream::connect(socket).await.unwrap(), &losses).await
                         }
                     };
@@ -82,7 +82,7 @@ async fn relay(
     mut server: impl AsyncRead + AsyncWrite + Unpin,
     losses: &AtomicU8,
 ) -> io::Result<()> {
-    let (mut sent, mut answered) = (vec![0; 8192], vec![0; 8192]);
+    let (mut sent, mut received) = (vec![0; 8192], vec![0; 8192]);
     loop {
         tokio::select! {
             length = client.read(&mut sent) => {
@@ -93,21 +93,21 @@ async fn relay(
                 match LOSSES[usize::from(losses.load(Ordering::SeqCst))] {
                     Loss::None => server.write_all(&sent[..length]).await?,
                     Loss::Request => return Ok(()),
-                    Loss::Answer => {
+                    Loss::Response => {
                         server.write_all(&sent[..length]).await?;
-                        // The answer says that the database is done; it ends here.
+                        // The response shows that the database is done; it ends here.
                         server.read_u8().await?;
                         return Ok(());
                     }
-                    Loss::Silence => std::future::pending().await,
+                    Loss::Everything => std::future::pending().await,
                 }
             }
-            length = server.read(&mut answered) => {
+            length = server.read(&mut received) => {
                 let length = length?;
                 if length == 0 {
                     return Ok(());
                 }
-                client.write_all(&answered[..length]).await?;
+                client.write_all(&received[..length]).await?;
             }
         }
     }

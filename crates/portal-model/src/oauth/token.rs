@@ -1,11 +1,11 @@
-//! The accounts server's response: [`AccessToken`], or why there is none.
+//! A granted token: [`AccessToken`], and when to renew it: [`TokenState`].
 
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::OAuthError;
+use super::error::{OAuthError, TokenResponseError};
 use crate::endpoint::{Response, Unreadable, UnreadableReason};
 use crate::secret::Secret;
 
@@ -14,9 +14,9 @@ use crate::secret::Secret;
 #[non_exhaustive]
 pub struct AccessToken {
     /// The token for the `Authorization` header.
-    pub access_token: Secret<String>,
+    pub access_token: Secret,
     /// Only in response to a code.
-    pub refresh_token: Option<Secret<String>>,
+    pub refresh_token: Option<Secret>,
     /// The API host of the account's org; see [`ApiDomain`](crate::datacenter::ApiDomain) for what a
     /// client does with it.
     pub api_domain: Option<String>,
@@ -29,7 +29,7 @@ pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
 
 impl AccessToken {
     /// A token that is valid for [`DEFAULT_LIFETIME`].
-    pub fn new(access_token: impl Into<Secret<String>>) -> Self {
+    pub fn new(access_token: impl Into<Secret>) -> Self {
         Self {
             access_token: access_token.into(),
             refresh_token: None,
@@ -42,17 +42,22 @@ impl AccessToken {
     /// errors come under 200 too.
     ///
     /// # Errors
-    /// [`TokenResponseError::Refused`] with the accounts server's error, or
+    /// [`TokenResponseError::Rejected`] with the accounts server's error, or
     /// [`TokenResponseError::Unreadable`].
     pub fn decode(response: &Response) -> Result<Self, TokenResponseError> {
         let unreadable =
             |why| TokenResponseError::Unreadable(Unreadable::without_excerpt(response, why));
-        let answer: Map<String, Value> = serde_json::from_slice(&response.body)
+        let mut body: Map<String, Value> = serde_json::from_slice(&response.body)
             .map_err(|_| unreadable(UnreadableReason::NotJson))?;
-        let text = |key: &str| answer.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
+        let expires_in = lifetime(&body);
+        // Taken out, not copied: what is dropped with the rest of the body is not zeroed.
+        let mut text = |key: &str| match body.remove(key) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
         let Some(access_token) = text("access_token").filter(|token| !token.is_empty()) else {
             return Err(match text("error") {
-                Some(error) => TokenResponseError::Refused(OAuthError {
+                Some(error) => TokenResponseError::Rejected(OAuthError {
                     error,
                     description: text("error_description"),
                 }),
@@ -63,15 +68,15 @@ impl AccessToken {
             access_token: access_token.into(),
             refresh_token: text("refresh_token").map(Secret::new),
             api_domain: text("api_domain"),
-            expires_in: lifetime(&answer),
+            expires_in,
         })
     }
 
     /// The server's side: the response with this token.
-    pub fn answer(&self) -> Response {
+    pub fn response(&self) -> Response {
         let body = Granted {
-            access_token: &self.access_token,
-            refresh_token: self.refresh_token.as_ref(),
+            access_token: self.access_token.expose(),
+            refresh_token: self.refresh_token.as_ref().map(Secret::expose),
             api_domain: self.api_domain.as_deref(),
             token_type: "Bearer",
             expires_in: self.expires_in.as_secs(),
@@ -82,9 +87,9 @@ impl AccessToken {
 
 #[derive(Serialize)]
 struct Granted<'a> {
-    access_token: &'a Secret<String>,
+    access_token: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<&'a Secret<String>>,
+    refresh_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     api_domain: Option<&'a str>,
     token_type: &'static str,
@@ -93,8 +98,8 @@ struct Granted<'a> {
 
 /// `expires_in` is seconds; if `expires_in_sec` is there too, that is seconds and `expires_in` is
 /// milliseconds.
-fn lifetime(answer: &Map<String, Value>) -> Duration {
-    let number = |key: &str| match answer.get(key)? {
+fn lifetime(body: &Map<String, Value>) -> Duration {
+    let number = |key: &str| match body.get(key)? {
         Value::String(text) => text.parse().ok(),
         value => value.as_u64(),
     };
@@ -103,16 +108,44 @@ fn lifetime(answer: &Map<String, Value>) -> Duration {
         .map_or(DEFAULT_LIFETIME, Duration::from_secs)
 }
 
-/// Why a response has no access token.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TokenResponseError {
-    /// The accounts server rejected the request.
-    #[error(transparent)]
-    Refused(OAuthError),
-    /// Not a response of an accounts server. None of its body is kept, since it may hold a token.
-    #[error(transparent)]
-    Unreadable(Unreadable),
+/// What to do with an access token of a certain age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    /// Use it.
+    Valid,
+    /// Use it, and get a new one meanwhile: it expires soon.
+    RefreshSoon,
+    /// Don't use it: it has expired, or would before a request with it arrives.
+    Expired,
+}
+
+impl TokenState {
+    /// A token is to be refreshed in the last tenth of its lifetime, at most this long before its end: 5 minutes.
+    pub const REFRESH_BEFORE_END: Duration = Duration::from_secs(300);
+    /// A token counts as expired in the last fiftieth of its lifetime, at most this long before its end: 30
+    /// seconds, for latency and clock skew.
+    pub const EXPIRY_LEEWAY: Duration = Duration::from_secs(30);
+
+    /// The state of a token that was granted for `expires_in`, `age` after its response came.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portal_model::oauth::TokenState;
+    ///
+    /// let at = |minutes| TokenState::at(Duration::from_mins(minutes), Duration::from_hours(1));
+    /// assert_eq!([at(0), at(54), at(56), at(60)],
+    ///     [TokenState::Valid, TokenState::Valid, TokenState::RefreshSoon, TokenState::Expired]);
+    /// ```
+    pub fn at(age: Duration, expires_in: Duration) -> Self {
+        let left = expires_in.saturating_sub(age);
+        if left <= Self::EXPIRY_LEEWAY.min(expires_in / 50) {
+            Self::Expired
+        } else if left <= Self::REFRESH_BEFORE_END.min(expires_in / 10) {
+            Self::RefreshSoon
+        } else {
+            Self::Valid
+        }
+    }
 }
 
 #[cfg(test)]
@@ -123,34 +156,47 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_token_arrives_as_it_was_answered(
+        fn token_response_survives_its_text(
             token in ".+", refresh in any::<Option<String>>(), domain in any::<Option<String>>(),
             seconds in any::<u64>(),
         ) {
-            let mut answered = AccessToken::new(token);
-            answered.refresh_token = refresh.map(Secret::new);
-            answered.api_domain = domain;
-            answered.expires_in = Duration::from_secs(seconds);
-            prop_assert_eq!(AccessToken::decode(&answered.answer()), Ok(answered));
+            let mut sent = AccessToken::new(token);
+            sent.refresh_token = refresh.map(Secret::new);
+            sent.api_domain = domain;
+            sent.expires_in = Duration::from_secs(seconds);
+            prop_assert_eq!(AccessToken::decode(&sent.response()), Ok(sent));
         }
 
         #[test]
-        fn an_answer_is_a_token_only_with_an_access_token(status: u16, body: Vec<u8>) {
+        fn token_state_only_ages(lifetime in 0..10_000_u64, a in 0..10_000_u64, b in 0..10_000_u64) {
+            let rank = |age| match TokenState::at(
+                Duration::from_secs(age), Duration::from_secs(lifetime),
+            ) {
+                TokenState::Valid => 0,
+                TokenState::RefreshSoon => 1,
+                TokenState::Expired => 2,
+            };
+            prop_assert!(rank(a.min(b)) <= rank(a.max(b)));
+            prop_assert_eq!(rank(lifetime), 2);
+        }
+
+        #[test]
+        fn response_without_access_token_is_error(status: u16, body: Vec<u8>) {
             prop_assert!(AccessToken::decode(&Response::new(status, body)).is_err());
         }
 
         #[test]
-        fn an_oauth_error_arrives_as_it_was_answered(error in ".*", description: Option<String>) {
+        fn oauth_error_survives_its_text(error in ".*", description: Option<String>) {
             let sent = OAuthError { error, description };
             prop_assert_eq!(
-                AccessToken::decode(&sent.answer()),
-                Err(TokenResponseError::Refused(sent)),
+                AccessToken::decode(&sent.response()),
+                Err(TokenResponseError::Rejected(sent)),
             );
         }
     }
 
     #[test]
-    fn milliseconds_are_told_from_seconds_by_the_field_beside_them() {
+    fn lifetime_in_milliseconds_is_recognized() {
         let lifetime = |body: &str| {
             AccessToken::decode(&Response::new(200, body)).unwrap().expires_in.as_secs()
         };
@@ -162,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn no_token_reaches_an_error() {
+    fn error_of_cut_token_response_shows_no_token() {
         let cut = Response::new(200, r#"{"access_token":"1000.hush.hush","refresh_tok"#);
         let error = AccessToken::decode(&cut).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hush"));
