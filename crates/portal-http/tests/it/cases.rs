@@ -173,6 +173,22 @@ fn rename_cases(version: ApiVersion) -> Vec<Case> {
         &["acme.read", "acme.create"],
     ));
     cases.extend(permission_cases("PUT", &target("AcmePortal"), "NeverMade"));
+    let saml = |name, body: Value| {
+        let details = json!({
+            "api_name": "saml_configuration", "json_path": "$.portals[0].saml_configuration",
+        });
+        let message = "saml configuration is not supported by this server";
+        let json = wrapped(refused("NOT_ALLOWED", message, details));
+        case(name, acme, "AcmePortal", body.to_string().into_bytes(), 400, json)
+    };
+    cases.extend([
+        saml("saml is refused", json!({"portals": [{"saml_configuration": {"active": true}}]})),
+        saml("saml is not switched off", json!({"portals": [{"saml_configuration": null}]})),
+        saml(
+            "saml beside a name is refused",
+            json!({"portals": [{"name": "NeverMade", "saml_configuration": {}}]}),
+        ),
+    ]);
     cases
 }
 
@@ -196,6 +212,21 @@ fn read_cases(version: ApiVersion) -> Vec<Case> {
     let one = format!("{list}/AcmePortal");
     cases.extend(authorization_cases("GET", &list, &[], &["acme.create", "acme.update"]));
     cases.extend(authorization_cases("GET", &one, &[], &["acme.create", "acme.users"]));
+    for (name, target, caller) in [
+        ("a list without a permission", &list, "acme.no-permission"),
+        ("a list with the other permission", &list, "acme.users-only"),
+        ("a get without a permission", &one, "acme.no-permission"),
+    ] {
+        cases.push(Case {
+            status: 403,
+            json: Some(refused(
+                "NO_PERMISSION",
+                "Permission is invalid.",
+                json!({"permissions": ["Crm_Implied_Manage_ClientPortal"]}),
+            )),
+            ..none(name, Caller::Token(caller), target.strip_prefix(&list).unwrap_or_default())
+        });
+    }
     cases
 }
 
@@ -226,9 +257,10 @@ fn authorization_cases(
     );
     let mut cases = vec![
         case("no token", Caller::Anonymous, 401, anonymous()),
-        case("another scheme", Caller::Header("Bearer 1000.a.b"), 401, anonymous()),
+        case("another scheme", Caller::Header("Basic MTAwMC5hLmI="), 401, anonymous()),
         case("a scheme without a token", Caller::Header("Zoho-oauthtoken"), 401, anonymous()),
-        case("an unknown token", Caller::Header("Zoho-oauthtoken 1000.a.b"), 401, unknown),
+        case("an unknown token", Caller::Header("Zoho-oauthtoken 1000.a.b"), 401, unknown.clone()),
+        case("an unknown bearer token", Caller::Header("Bearer 1000.a.b"), 401, unknown),
         case("a sandbox org", Caller::Token("sandbox.all"), 400, sandbox.clone()),
         case(
             "the environment comes before a permission",
