@@ -17,6 +17,8 @@ mod client;
 #[cfg(feature = "server")]
 mod drivers;
 #[cfg(feature = "server")]
+mod seeds;
+#[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
 mod wire;

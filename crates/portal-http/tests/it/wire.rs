@@ -1,10 +1,10 @@
-//! HTTP as bytes on a socket, so that nothing between a test and the server tidies up.
+//! HTTP as bytes on a socket, so that no client library corrects what a test sends.
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A request, one connection for itself.
+/// A request on a connection of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     method: String,
@@ -45,33 +45,33 @@ impl Wire {
         [head.as_bytes(), &self.body].concat()
     }
 
-    /// Sends it and reads until the server closes; `None` where it closes without a word.
-    pub(crate) async fn send(&self, url: &str) -> Option<Answer> {
+    /// Sends the request; `None` if the server closes the connection without a response.
+    pub(crate) async fn send(&self, url: &str) -> Option<WireResponse> {
         let host = url.strip_prefix("http://").unwrap();
         let received = exchange(host, &self.bytes(host)).await;
-        (!received.is_empty()).then(|| Answer::read(&received))
+        (!received.is_empty()).then(|| WireResponse::read(&received))
     }
 }
 
-/// What comes back for `bytes` until the connection ends.
+/// Sends `bytes` and returns everything received until the connection ends.
 pub(crate) async fn exchange(host: &str, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(host).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut received = Vec::new();
-    // A connection that is reset has ended too: what came before counts.
+    // A reset ends the connection too: what was received before it counts.
     let _ = stream.read_to_end(&mut received).await;
     received
 }
 
-/// The answer to a request.
+/// The response to a request.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct WireResponse {
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl WireResponse {
     pub(crate) fn read(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head");
         let head = std::str::from_utf8(&bytes[..end]).unwrap();
@@ -90,7 +90,7 @@ impl Answer {
         value
     }
 
-    /// The body as JSON; nothing where there is none.
+    /// The body as JSON; `None` without a body.
     pub(crate) fn json(&self) -> Option<Value> {
         if self.body.is_empty() {
             return None;
@@ -98,8 +98,8 @@ impl Answer {
         Some(serde_json::from_slice(&self.body).expect("a body is JSON"))
     }
 
-    /// How much body the head promises.
-    pub(crate) fn promised(&self) -> Option<usize> {
+    /// The length of the body according to the head.
+    pub(crate) fn content_length(&self) -> Option<usize> {
         self.header("content-length").map(|length| length.parse().unwrap())
     }
 }

@@ -42,6 +42,10 @@ pub(super) const PRINCIPAL: &str = "
     JOIN orgs ON orgs.id = org_id
     WHERE access_tokens.hash = $1 AND expires_at > $2 AND revoked_at IS NULL";
 
+pub(super) const USERS: &str = "
+    SELECT id, name, email, manage_portal, manage_portal_users
+    FROM users WHERE org_id = $1 ORDER BY id";
+
 /// A token request, its secrets hashed, and the hash of the access token to come.
 pub(super) struct HashedRequest {
     pub(super) client_id: String,
@@ -137,6 +141,23 @@ pub(super) async fn principal(
     rows.first().map(read_principal).transpose()
 }
 
+pub(super) async fn users(pool: &Pool, org: OrgId) -> Result<Vec<User>, RegistryError> {
+    let rows = pool.read(|it| &it.users, &[&org.0]).await.map_err(Failure::of_a_read)?;
+    rows.iter().map(|row| read_user(row, 0)).collect()
+}
+
+/// The user in the five columns from `first` on.
+fn read_user(row: &Row, first: usize) -> Result<User, RegistryError> {
+    let allowed = [get::<bool>(row, first + 3)?, get(row, first + 4)?];
+    let permissions = Permission::ALL.into_iter().zip(allowed);
+    Ok(User {
+        id: UserId(get(row, first)?),
+        name: get(row, first + 1)?,
+        email: get(row, first + 2)?,
+        permissions: permissions.filter(|(_, allowed)| *allowed).map(|(it, _)| it).collect(),
+    })
+}
+
 fn read_principal(row: &Row) -> Result<Principal, RegistryError> {
     let org = Org {
         id: OrgId(get(row, 0)?),
@@ -151,14 +172,7 @@ fn read_principal(row: &Row) -> Result<Principal, RegistryError> {
             Some(_) => PortalLimit::One,
         },
     };
-    let allowed = [get::<bool>(row, 7)?, get(row, 8)?];
-    let permissions = Permission::ALL.into_iter().zip(allowed);
-    let user = User {
-        id: UserId(get(row, 4)?),
-        name: get(row, 5)?,
-        email: get(row, 6)?,
-        permissions: permissions.filter(|(_, allowed)| *allowed).map(|(it, _)| it).collect(),
-    };
+    let user = read_user(row, 4)?;
     let scopes = get::<&str>(row, 9)?.split(',').filter(|scope| !scope.is_empty());
     let expires_at = Timestamp::from_unix_seconds(get(row, 10)?);
     Ok(Principal {

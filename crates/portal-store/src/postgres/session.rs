@@ -67,6 +67,7 @@ statements! {
     revoke = super::credentials::REVOKE;
     end = super::credentials::END;
     principal = super::credentials::PRINCIPAL;
+    users = super::credentials::USERS;
 }
 
 impl Connected {

@@ -207,6 +207,28 @@ pub(super) fn principal(
         .optional()
 }
 
+pub(super) fn users(connection: &Connection, org: OrgId) -> rusqlite::Result<Vec<User>> {
+    connection
+        .prepare_cached(
+            "SELECT id, name, email, manage_portal, manage_portal_users
+             FROM users WHERE org_id = ? ORDER BY id",
+        )?
+        .query_map([org.0], |row| read_user(row, 0))?
+        .collect()
+}
+
+/// The user in the five columns from `first` on.
+fn read_user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
+    let allowed = [row.get::<_, bool>(first + 3)?, row.get(first + 4)?];
+    let permissions = Permission::ALL.into_iter().zip(allowed);
+    Ok(User {
+        id: UserId(row.get(first)?),
+        name: row.get(first + 1)?,
+        email: row.get(first + 2)?,
+        permissions: permissions.filter(|(_, allowed)| *allowed).map(|(it, _)| it).collect(),
+    })
+}
+
 fn read_principal(row: &Row<'_>) -> rusqlite::Result<Principal> {
     let org = Org {
         id: OrgId(row.get(0)?),
@@ -221,14 +243,7 @@ fn read_principal(row: &Row<'_>) -> rusqlite::Result<Principal> {
             Some(_) => PortalLimit::One,
         },
     };
-    let allowed = [row.get::<_, bool>(7)?, row.get(8)?];
-    let permissions = Permission::ALL.into_iter().zip(allowed);
-    let user = User {
-        id: UserId(row.get(4)?),
-        name: row.get(5)?,
-        email: row.get(6)?,
-        permissions: permissions.filter(|(_, allowed)| *allowed).map(|(it, _)| it).collect(),
-    };
+    let user = read_user(row, 4)?;
     let ends = row.get(10)?;
     Ok(Principal {
         org,
