@@ -164,6 +164,8 @@ mod tests {
         };
         assert!(matches!(list(400), Unusable::Rejected(_)));
         assert_eq!(read_list(&Response::new(429, "<html>")), Err(Unusable::RateLimited));
+        let limited = r#"{"code":"TOO_MANY_REQUESTS","details":{},"message":"","status":"error"}"#;
+        assert_eq!(read_list(&Response::new(400, limited)), Err(Unusable::RateLimited));
         for status in [200, 302, 399] {
             assert!(matches!(list(status), Unusable::Failed(_)), "{status}");
         }

@@ -77,6 +77,21 @@ fn incomplete_list_at_deadline_is_not_repeated_at_once() {
 }
 
 #[test]
+fn list_ending_as_absence_counts_waits_for_poll() {
+    let policy = Policy { max_attempts: 1, ..Policy::default() };
+    let script = create_with(policy).ready().attempt(lost()).polls_until(65);
+    script.lasting(5).shows(&[]).waits(10_000);
+    // The next poll is the last list.
+    lost_after(209).polls_until(274).lasting(6).shows(&[]).waits(10_000);
+}
+
+#[test]
+fn incomplete_list_does_not_clear_the_way() {
+    let mut script = create().ready().attempt(lost()).list(cached_list()).waits(1000);
+    assert!(matches!(script.flow.step(script.now), Step::List { .. }));
+}
+
+#[test]
 fn slow_list_at_deadline_is_repeated_at_once() {
     // Absence counts from 281 s on, and this list began before.
     let script = lost_after(211).polls_until(276).lasting(10).shows(&[]);
@@ -155,6 +170,31 @@ fn backoff_of_token_outlasts_last_attempt() {
     script = script.no_token(unreachable()).waits(1000).no_token(unreachable()).waits(2000);
     assert_eq!(script.needs_token(), Some(TokenId(1)));
     assert_eq!(origin(&script.token().shows(&["Acme2026"]).ends()), Origin::Appeared);
+}
+
+#[test]
+fn backoff_of_attempt_ends_with_last_attempt() {
+    let script = create().ready().attempt(lost()).shows(&[]).waits(1000).lasting(157);
+    let script = script.attempt(not_sent()).waits(1000).attempt(not_sent());
+    // Another attempt could not be verified, and a list needs no backoff.
+    assert_eq!(origin(&script.shows(&["Acme2026"]).ends()), Origin::Appeared);
+}
+
+#[test]
+fn rename_is_not_repeated_before_a_list() {
+    let attempted =
+        |event| rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(event);
+    let mut script = attempted(retry_after(429, "1")).waits(2000);
+    assert!(matches!(script.flow.step(script.now), Step::List { .. }));
+    let outcome = rename().token().list(scope_mismatch()).attempt(lost()).ends();
+    let RenameOutcome::Unknown { why, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(matches!(why, Unverified::ListRejected(_)), "{why:?}");
+}
+
+#[test]
+fn taken_under_undocumented_status_is_rejected() {
+    let script = create().ready().attempt(response(403, "ALREADY_USED")).shows_until_proved(&[]);
+    assert_eq!(rejection(script.ends()), ErrorCode::AlreadyUsed);
 }
 
 #[test]
