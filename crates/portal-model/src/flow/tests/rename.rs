@@ -110,3 +110,13 @@ fn rename_limited_beyond_deadline_is_verified() {
     let RenameOutcome::NotRenamed { reason, .. } = outcome else { panic!("{outcome:?}") };
     assert!(matches!(reason, NotDone::RateLimited { .. }), "{reason:?}");
 }
+
+#[test]
+fn intent_of_rename_has_attempts_and_baseline() {
+    let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).sends();
+    let Some(Intent::Rename(intent)) = script.flow.intent() else { panic!() };
+    let id = Some("1".to_owned());
+    let known = KnownPortal { id, name: "AcmeOld".to_owned() };
+    assert_eq!((intent.attempts, intent.baseline), (1, Some(Baseline(vec![known]))));
+    assert_eq!((intent.old.as_str(), intent.new.as_str()), ("AcmeOld", "AcmeNew"));
+}
