@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::create;
 use crate::cases::{CLIENT, Caller, Case, cases, portals, seed};
-use crate::wire::Wire;
+use crate::wire::{Wire, WireResponse};
 
 /// An access token from the token endpoint.
 pub(crate) async fn access_token(server: &LocalServer, refresh_token: &str) -> String {
@@ -22,7 +22,7 @@ pub(crate) async fn access_token(server: &LocalServer, refresh_token: &str) -> S
 }
 
 /// A server with the orgs and portals of the table, and an access token for each refresh token.
-async fn server_with_cases() -> (LocalServer, HashMap<&'static str, String>) {
+pub(crate) async fn server_with_cases() -> (LocalServer, HashMap<&'static str, String>) {
     let server = LocalServer::builder().seed(seed()).start().await.unwrap();
     let mut tokens = HashMap::new();
     let bearers = cases(ApiVersion::V7).into_iter().filter_map(|case| match case.caller {
@@ -42,7 +42,12 @@ async fn server_with_cases() -> (LocalServer, HashMap<&'static str, String>) {
     (server, tokens)
 }
 
-async fn check(server: &LocalServer, tokens: &HashMap<&str, String>, case: &Case) {
+/// Sends the request of a case and compares the response.
+pub(crate) async fn check(
+    server: &LocalServer,
+    tokens: &HashMap<&str, String>,
+    case: &Case,
+) -> WireResponse {
     let wire = Wire::new(case.method, &case.target).body(&case.body);
     let wire = match case.caller {
         Caller::Token(refresh_token) => wire.token(&tokens[refresh_token]),
@@ -62,6 +67,7 @@ async fn check(server: &LocalServer, tokens: &HashMap<&str, String>, case: &Case
         assert_eq!(content_type, Some("application/json;charset=UTF-8"), "{row}");
         assert_eq!(response.content_length(), Some(response.body.len()), "{row}");
     }
+    response
 }
 
 async fn check_cases_of(version: ApiVersion) {
