@@ -140,6 +140,10 @@ fn rename_without_ids_is_verified_by_names() {
     let script = attempted(to_new(), r#"{"name":"AcmeOld"}"#);
     let outcome = script.shows_portals(&[("1", "AcmeNew", true)]).ends();
     assert!(matches!(outcome, RenameOutcome::Renamed { .. }), "{outcome:?}");
+    // Before with an id, afterwards without one.
+    let script = attempted(to_new(), r#"{"name":"AcmeOld","zaid":"1"}"#);
+    let outcome = script.list(records(&[r#"{"name":"AcmeNew"}"#])).ends();
+    assert!(matches!(outcome, RenameOutcome::Renamed { .. }), "{outcome:?}");
     // A list that may miss the old name proves nothing.
     let page = r#"{"portals":[{"name":"AcmeNew"}],"info":{"more_records":true}}"#;
     let script = attempted(to_new(), r#"{"name":"AcmeOld"}"#);
