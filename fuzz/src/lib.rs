@@ -73,9 +73,9 @@ pub fn response(data: &[u8]) {
         CreatePortal::new(name.clone()).decode(&response).is_ok(),
         RenamePortal::new("AcmePortal", name).decode(&response).is_ok(),
         GetOrg.decode(&response).is_ok(),
-        AccessToken::decode(&response).is_ok(),
-        RevokeToken::decode(&response).is_ok(),
     ];
+    // The accounts server's errors come under 200 too: their status means nothing.
+    let _ = (AccessToken::decode(&response), RevokeToken::decode(&response));
     assert!((200..300).contains(&status) || !results.contains(&true), "{status}");
     if let Ok(portals) = ListPortals.decode(&response) {
         let again = ListPortals::response(&portals);
