@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
 use portal_store::Registry;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout_at};
 
@@ -38,7 +38,7 @@ impl Server {
     /// [`BindError`] if the address is in use or cannot be bound.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let bound = async {
-            let listener = TcpListener::bind(address).await?;
+            let listener = listen(address)?;
             Ok(Self {
                 address: listener.local_addr()?,
                 listener,
@@ -99,7 +99,10 @@ impl Server {
         if max_connections < limits.max_connections {
             tracing::warn!(max_connections, "the limit on open files bounds the connections");
         }
-        let table = Connections::new(max_connections, limits.max_connections_per_peer);
+        // No peer takes more than half, however few connections the limit on open files leaves.
+        let share =
+            limits.max_connections_per_peer.map(|share| share.min(max_connections.div_ceil(2)));
+        let table = Connections::new(max_connections, share);
         let graceful = GracefulShutdown::new();
         let mut tasks = JoinSet::new();
         let mut ids = 0..;
@@ -144,6 +147,23 @@ impl Server {
         drop((listener, accepted));
         drain(&table, graceful, &limits).await;
     }
+}
+
+/// Connections that the kernel completes before they are accepted. With the 128 of
+/// `TcpListener::bind`, a burst overflows it: the kernel then drops what a client sends to connect,
+/// and the client tries again after a second, then two, then four. Linux lowers it to `somaxconn`.
+pub(super) const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // As `TcpListener::bind` does: on Windows it would allow two servers on one port.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn ticks() -> Interval {

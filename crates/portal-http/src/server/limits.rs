@@ -11,8 +11,8 @@ pub struct ServerLimits {
     /// for a complete head is closed for each new one. Default: 1024, or fewer if the process may
     /// not open that many files: see [`raise_nofile_limit`].
     pub max_connections: usize,
-    /// Concurrent connections of one address (IPv6: of one /64 network). Loopback addresses are
-    /// exempt. `None`, for a server behind a proxy, removes the limit. Default: 256.
+    /// Concurrent connections of one address (IPv6: of one /64 network), at most half of all. Loopback
+    /// addresses are exempt. `None`, for a server behind a proxy, removes the limit. Default: 256.
     pub max_connections_per_peer: Option<usize>,
     /// Time to receive the head of a request, including the wait for it on an idle connection.
     /// Default: 30 s.
@@ -110,7 +110,7 @@ pub fn raise_nofile_limit() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{body, connections, log_limit, service};
+    use super::super::{accept, body, connections, log_limit, service};
     use super::*;
 
     #[test]
@@ -168,6 +168,7 @@ mod tests {
     fn readme_lists_every_limit_with_its_default() {
         let mut limits = fields();
         limits.extend([
+            ("BACKLOG", accept::BACKLOG.to_string()),
             ("max_in_flight", service::DEFAULT_MAX_IN_FLIGHT.to_string()),
             ("BODY_LIMIT", written_bytes(body::BODY_LIMIT)),
             ("DISCARD_LIMIT", written_bytes(body::DISCARD_LIMIT)),

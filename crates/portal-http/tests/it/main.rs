@@ -17,6 +17,8 @@ mod client;
 #[cfg(feature = "server")]
 mod drivers;
 #[cfg(feature = "server")]
+mod fuzz;
+#[cfg(feature = "server")]
 mod schema;
 #[cfg(feature = "server")]
 mod seeds;

@@ -108,6 +108,18 @@ async fn new_connection_waits_for_open_request() {
     assert_eq!(second.unwrap().unwrap().status, 200);
 }
 
+#[tokio::test]
+async fn burst_of_connections_is_queued() {
+    // Bound, but not serving: the kernel completes the connections, as many as the backlog holds.
+    let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let mut connecting = JoinSet::new();
+    for _ in 0..200 {
+        connecting.spawn(TcpStream::connect(server.address()));
+    }
+    let connected = timeout(LONG, connecting.join_all()).await.expect("no connection is dropped");
+    assert!(connected.iter().all(Result::is_ok));
+}
+
 /// The attack: more half heads than connections, each renewed as soon as it is closed.
 #[tokio::test]
 async fn half_heads_beyond_the_limit_do_not_stall_others() {
