@@ -76,10 +76,10 @@ impl Client {
     /// [`create`](Self::create).
     pub async fn call<E: Endpoint + Sync>(&self, endpoint: &E) -> Result<E::Output, ClientError> {
         let request = endpoint.request(self.0.version);
-        let bounds = Bounds::new(match request.method {
-            Method::Get => self.0.policy.read_timeout,
-            Method::Post | Method::Put => self.0.policy.attempt_timeout,
-        });
+        let bounds = match request.method {
+            Method::Get => Bounds::of_list(self.0.policy.read_timeout),
+            Method::Post | Method::Put => Bounds::new(self.0.policy.attempt_timeout),
+        };
         let token = self.0.tokens.get(None).await?;
         let slot = self.0.slots.acquire(Urgency::New).await;
         let response = self.exchange(request.clone(), Some(&token), bounds).await?;

@@ -209,7 +209,7 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
                     })
                 }
                 Step::List { request, timeout } => {
-                    let bounds = Bounds::new(timeout);
+                    let bounds = Bounds::of_list(timeout);
                     let work = self.client.exchange(request, token.as_ref(), bounds);
                     unless_stopped(&mut stopping, work).await.map(Event::from)
                 }
