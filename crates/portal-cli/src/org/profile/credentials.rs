@@ -19,7 +19,11 @@ pub(super) struct Secrets {
 
 pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Secrets>> {
     refuse_if_others_can_read(path)?;
-    file::parse(path, &file::read(path)?)
+    // The parser's own words quote keys and values, and any of them may be a secret.
+    let explain = |_: &toml::de::Error| {
+        "expected tables such as [acme], each with client_secret and refresh_token only".to_owned()
+    };
+    file::parse(path, &file::read(path)?, explain)
 }
 
 pub(super) fn insert(path: &Path, name: &str, secrets: &Secrets) -> anyhow::Result<()> {
