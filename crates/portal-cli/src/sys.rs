@@ -3,4 +3,5 @@
 pub(crate) mod checked_line;
 pub(crate) mod core_dump;
 pub(crate) mod directories;
+pub(crate) mod private_file;
 pub(crate) mod signal;
