@@ -139,7 +139,7 @@ impl Client {
     /// [`TokenError`] if the accounts server rejects the credentials or cannot be asked.
     ///
     /// # Cancel safety
-    /// Dropped, a refresh goes on for whoever asks next.
+    /// Dropped, a refresh continues for the next caller.
     pub async fn authenticate(&self) -> Result<(), TokenError> {
         self.0.tokens.get(None).await.map(drop)
     }
