@@ -83,6 +83,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it serves others, and an operator reads what it logs.
+    pub(crate) const fn is_server(&self) -> bool {
+        matches!(self, Self::Serve(_))
+    }
+
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitClass, Failure> {
         match self {
             Self::Create(args) => alone(create::run(&args, printer)),

@@ -29,16 +29,18 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::cli::{Cli, print_usage};
+use crate::sys::core_dump;
 use crate::terminal::log;
 use crate::terminal::printer::Printer;
 
 fn main() -> ExitCode {
+    core_dump::disable();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => return ExitCode::from(print_usage(&usage) as u8),
     };
     let printer = Printer::new(cli.output);
-    log::start(&printer);
+    log::start(&printer, cli.command.is_server());
     let exit = cli.command.run(&printer).unwrap_or_else(|failure| failure.print(&printer));
     ExitCode::from(printer.finish(exit) as u8)
 }

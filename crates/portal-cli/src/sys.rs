@@ -1,5 +1,7 @@
 //! What belongs to the machine: directories, signals, lines with checksums.
 
 pub(crate) mod checked_line;
+pub(crate) mod core_dump;
 pub(crate) mod directories;
+pub(crate) mod private_file;
 pub(crate) mod signal;

@@ -1,231 +1,51 @@
 //! The client: [`Client::create`] creates a portal safely, [`Client::call`] makes any single call.
+//!
+//! # Order of the modules
+//!
+//! Imports point down this list only.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `conformance` | checks of a transport, a token cache and a driver |
+//! | `builder` | [`ClientBuilder`] |
+//! | `handle` | [`Client`] |
+//! | `drive` | performs the steps of a flow: [`Running`] |
+//! | `core` | what a client, its clones and its flows share |
+//! | `token` | the access token: one refresh in flight at most |
+//! | `accounts` | [`Accounts`] |
+//! | `exchange` | one request and its response |
+//! | `http_transport` | the transport over sockets: proxies, TLS |
+//! | `transport` | [`Transport`], and the bounds of a response |
+//! | `token_cache`, `api_url` | tokens for other processes; the API that the accounts server named |
+//! | `base_url`, `credential`, `error`, `slots` | leaves |
 
 mod accounts;
 mod api_url;
 mod base_url;
 mod builder;
 pub mod conformance;
+mod core;
 mod credential;
 mod drive;
 mod error;
 mod exchange;
+mod handle;
 mod http_transport;
 mod slots;
 mod token;
 mod token_cache;
 mod transport;
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
-
-use portal_model::flow::{CreateIntent, Effect, Flow, NotSent, Policy, RenameIntent, TokenError};
-use portal_model::{
-    ApiVersion, CreateFlow, Endpoint, Method, PortalName, RenameFlow, RenameOutcome, Request,
-    Response,
-};
-use tokio::sync::Mutex;
-
 pub use self::accounts::Accounts;
-use self::api_url::ApiUrl;
 pub use self::base_url::{BaseUrl, InvalidBaseUrl};
 pub use self::builder::{BuildError, ClientBuilder};
 pub use self::credential::Credential;
 pub use self::drive::{IntentSink, Running};
 pub use self::error::ClientError;
-use self::exchange::exchange;
+pub use self::handle::Client;
 pub use self::http_transport::{
     HttpTransport, HttpTransportBuilder, InvalidProxy, Proxy, TlsError,
 };
-use self::slots::{Slots, Urgency};
-use self::token::{Token, Tokens};
 pub use self::token_cache::{CacheKey, CachedToken, FileTokenCache, TokenCache};
-use self::transport::AnyTransport;
 pub use self::transport::{Bounds, Transport};
 pub use portal_model::flow::TransportError;
-
-/// A client of one org: a credential, and where the org lives. Cloning is cheap, and clones share
-/// their token, their connections and their limit of concurrent calls.
-#[derive(Clone)]
-pub struct Client(Arc<Inner>);
-
-struct Inner {
-    transport: Arc<dyn AnyTransport>,
-    tokens: Tokens,
-    api_url: Arc<ApiUrl>,
-    version: ApiVersion,
-    policy: Policy,
-    slots: Arc<Slots>,
-    /// Held by the one create at work, unless the policy allows several portals.
-    turns: Arc<Mutex<()>>,
-}
-
-impl Client {
-    /// Starts with the defaults; a data center or URLs are required.
-    pub fn builder() -> ClientBuilder {
-        ClientBuilder::default()
-    }
-
-    /// Makes one call. A rejected token is replaced once; nothing else is repeated.
-    ///
-    /// # Errors
-    /// [`ClientError`], which says whether the request may have been sent.
-    ///
-    /// # Cancel safety
-    /// Dropped, the request may or may not have been sent. For a create, use
-    /// [`create`](Self::create).
-    pub async fn call<E: Endpoint + Sync>(&self, endpoint: &E) -> Result<E::Output, ClientError> {
-        let request = endpoint.request(self.0.version);
-        let bounds = Bounds::new(match request.method {
-            Method::Get => self.0.policy.read_timeout,
-            Method::Post | Method::Put => self.0.policy.attempt_timeout,
-        });
-        let token = self.0.tokens.get(None).await?;
-        let slot = self.0.slots.acquire(Urgency::New).await;
-        let response = self.exchange(request.clone(), Some(&token), bounds).await?;
-        let error = match endpoint.decode(&response) {
-            Ok(output) => return Ok(output),
-            Err(error) => error,
-        };
-        if !error.api().is_some_and(portal_model::ApiError::is_token_rejected) {
-            return Err(error.into());
-        }
-        // Getting a token, which may take long, keeps no other request waiting.
-        drop(slot);
-        let token = match self.0.tokens.get(Some(token.id)).await {
-            Ok(token) => token,
-            Err(TokenError::NotRenewable) => return Err(error.into()),
-            Err(error) => return Err(error.into()),
-        };
-        let _slot = self.0.slots.acquire(Urgency::Begun).await;
-        let response = self.exchange(request, Some(&token), bounds).await?;
-        Ok(endpoint.decode(&response)?)
-    }
-
-    /// Creates a portal: lists the org's portals, sends the request, and determines the outcome if
-    /// the response is lost.
-    ///
-    /// It begins at once, in a task of its own. Unless [`Policy::allow_another`] is set, the creates
-    /// of one client and its clones run one after another, so that two of them cannot both find the
-    /// org empty. Other processes and other clients are not kept apart: that is the caller's duty,
-    /// as the intent log of the command `portal` does it.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub fn create(&self, name: PortalName) -> Running {
-        self.perform(self.create_flow(name), ())
-    }
-
-    /// Renames a portal: finds it in a list, sends the request, and determines the outcome if the
-    /// response is lost.
-    ///
-    /// Customers' links change with the name, and the old name is free for anyone at once.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub fn rename(&self, old: impl Into<String>, new: PortalName) -> Running<RenameOutcome> {
-        self.perform(self.rename_flow(old, new), ())
-    }
-
-    /// Performs `flow`, such as [`create_flow`](Self::create_flow) with fallbacks, and stores its
-    /// intent in `intents` from before each attempt until its outcome is certain.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub fn perform<E: Effect>(
-        &self,
-        flow: Flow<E>,
-        intents: impl IntentSink<E::Outcome>,
-    ) -> Running<E::Outcome> {
-        drive::start(self.clone(), flow, intents)
-    }
-
-    /// A create of `name` with this client's policy and version, not yet begun.
-    pub fn create_flow(&self, name: PortalName) -> CreateFlow {
-        CreateFlow::new(name, self.0.policy.clone(), self.0.version)
-    }
-
-    /// A rename of the portal `old` with this client's policy and version, not yet begun.
-    pub fn rename_flow(&self, old: impl Into<String>, new: PortalName) -> RenameFlow {
-        RenameFlow::new(old, new, self.0.policy.clone(), self.0.version)
-    }
-
-    /// Determines the outcome of a create that an earlier process left in doubt: see
-    /// [`CreateFlow::recover`].
-    pub fn recover_flow(&self, intent: CreateIntent, since_end: Duration) -> CreateFlow {
-        CreateFlow::recover(intent, since_end, self.0.policy.clone(), self.0.version)
-    }
-
-    /// Continues a create that an earlier process left in doubt: see [`CreateFlow::take_over`].
-    pub fn take_over_flow(&self, intent: CreateIntent, since_end: Duration) -> CreateFlow {
-        CreateFlow::take_over(intent, since_end, self.0.policy.clone(), self.0.version)
-    }
-
-    /// Determines the outcome of a rename that an earlier process left in doubt: see
-    /// [`RenameFlow::recover`].
-    pub fn recover_rename_flow(&self, intent: RenameIntent, since_end: Duration) -> RenameFlow {
-        RenameFlow::recover(intent, since_end, self.0.policy.clone(), self.0.version)
-    }
-
-    /// How long this client's flows try, and what they may do.
-    pub fn policy(&self) -> &Policy {
-        &self.0.policy
-    }
-
-    /// The version of the API that this client's requests name.
-    pub fn version(&self) -> ApiVersion {
-        self.0.version
-    }
-
-    /// Gets an access token, unless there is one.
-    ///
-    /// # Errors
-    /// [`TokenError`] if the accounts server rejects the credentials or cannot be asked.
-    ///
-    /// # Cancel safety
-    /// Dropped, a refresh goes on for whoever asks next.
-    pub async fn authenticate(&self) -> Result<(), TokenError> {
-        self.0.tokens.get(None).await.map(drop)
-    }
-
-    /// The API's base URL; `None` until the accounts server has named it.
-    pub fn api_url(&self) -> Option<BaseUrl> {
-        self.0.api_url.get()
-    }
-
-    /// The API that the accounts server named, if it is not the one in use: the org may live there.
-    pub fn api_domain_mismatch(&self) -> Option<String> {
-        self.0.api_url.mismatch()
-    }
-
-    fn tokens(&self) -> &Tokens {
-        &self.0.tokens
-    }
-
-    fn slots(&self) -> &Arc<Slots> {
-        &self.0.slots
-    }
-
-    fn turns(&self) -> Arc<Mutex<()>> {
-        self.0.turns.clone()
-    }
-
-    async fn exchange(
-        &self,
-        request: Request,
-        token: Option<&Token>,
-        bounds: Bounds,
-    ) -> Result<Response, TransportError> {
-        let (Some(url), Some(token)) = (self.0.api_url.get(), token) else {
-            return Err(NotSent::NotStarted("the API's URL is not known".to_owned()).into());
-        };
-        let request = request.authorized(&token.secret);
-        exchange(self.0.transport.as_ref(), &url, request, bounds).await
-    }
-}
-
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("api_url", &self.api_url()).finish_non_exhaustive()
-    }
-}

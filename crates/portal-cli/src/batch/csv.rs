@@ -1,5 +1,6 @@
 //! The file of a batch: CSV with the columns `profile`, `name` and, optionally, `fallback`.
 
+use std::collections::BinaryHeap;
 use std::fmt;
 
 use csv::{ByteRecord, ReaderBuilder};
@@ -25,7 +26,7 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(line: usize, message: impl Into<String>) -> Self {
+    fn new(line: usize, message: impl Into<String>) -> Self {
         Self { line, message: message.into() }
     }
 }
@@ -36,16 +37,53 @@ impl fmt::Display for Problem {
     }
 }
 
+/// The mistakes of a file: how many there are, and the first of them. A file may have a million.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    /// The last of those that are kept is on top.
+    first: BinaryHeap<Problem>,
+    count: usize,
+}
+
+impl Problems {
+    /// How many are kept.
+    pub(crate) const SHOWN: usize = 100;
+
+    pub(crate) fn add(&mut self, line: usize, message: impl Into<String>) {
+        self.count += 1;
+        self.first.push(Problem::new(line, message));
+        if self.first.len() > Self::SHOWN {
+            self.first.pop();
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether more are only counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.count >= Self::SHOWN
+    }
+
+    /// The first of them, by their lines.
+    pub(crate) fn into_first(self) -> Vec<Problem> {
+        self.first.into_sorted_vec()
+    }
+}
+
 /// What separates names within the column `fallback`.
 const SEPARATOR: char = '|';
 
 const UTF16: &str = "the file is UTF-16, expected UTF-8: save it again as \"CSV UTF-8\"";
 
-/// Reads every line, past mistakes. Blank lines, a byte-order mark, CRLF, quotes and spaces around a
+/// Reads every line, past mistakes, and hands each to `take`. Blank lines, a byte-order mark, CRLF, quotes and spaces around a
 /// field don't matter; the header gives the order of the columns.
-pub(crate) fn read(bytes: &[u8]) -> (Vec<Entry>, Vec<Problem>) {
+pub(crate) fn read(bytes: &[u8], mut take: impl FnMut(Entry, &mut Problems)) -> Problems {
+    let mut problems = Problems::default();
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return (Vec::new(), vec![Problem::new(1, UTF16)]);
+        problems.add(1, UTF16);
+        return problems;
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut csv = ReaderBuilder::new()
@@ -54,31 +92,33 @@ pub(crate) fn read(bytes: &[u8]) -> (Vec<Entry>, Vec<Problem>) {
         .delimiter(delimiter(bytes))
         .from_reader(bytes);
     let lines = Lines::of(bytes);
-    let (mut entries, mut problems) = (Vec::new(), Vec::new());
-    let mut header = None;
+    let (mut header, mut is_empty) = (None, true);
     let mut record = ByteRecord::new();
     // A slice has no I/O errors, and a flexible reader over bytes no other ones.
     while let Ok(true) = csv.read_byte_record(&mut record) {
         let line = lines.of_record(&record);
         let read = fields(&record).and_then(|fields| match &header {
             _ if fields.iter().all(String::is_empty) => Ok(()),
-            Some(header) => entry(line, header, &fields).map(|entry| entries.push(entry)),
+            Some(header) => {
+                is_empty = false;
+                entry(line, header, &fields).map(|entry| take(entry, &mut problems))
+            }
             None => Header::parse(&fields).map(|parsed| header = Some(parsed)),
         });
         if let Err(message) = read {
-            problems.push(Problem::new(line, message));
+            problems.add(line, message);
             if header.is_none() {
                 // Without a header no other line means anything.
-                return (entries, problems);
+                return problems;
             }
         }
     }
     if header.is_none() {
-        problems.push(Problem::new(1, format!("the file is empty, expected {EXPECTED_HEADER}")));
-    } else if entries.is_empty() && problems.is_empty() {
-        problems.push(Problem::new(1, "no rows below the header"));
+        problems.add(1, format!("the file is empty, expected {EXPECTED_HEADER}"));
+    } else if is_empty && problems.count() == 0 {
+        problems.add(1, "no rows below the header");
     }
-    (entries, problems)
+    problems
 }
 
 /// Spreadsheets separate fields by the list separator of the language: semicolons, or tabs.

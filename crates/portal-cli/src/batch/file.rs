@@ -5,12 +5,13 @@ use std::path::Path;
 use portal_model::ApiVersion;
 use serde_json::json;
 
-use super::csv::{self, Problem};
+use super::csv::{self, Problems};
 use super::plan::{self, Row};
 use crate::org::identity::Identity;
 use crate::org::profile::Profiles;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
+use crate::terminal::neutral::cut;
 use crate::terminal::printer::Printer;
 
 /// The rows of a file in which nothing is wrong.
@@ -22,19 +23,15 @@ pub(crate) fn read(
 ) -> Result<Vec<Row>, Failure> {
     let bytes = std::fs::read(path)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    let (entries, mut problems) = csv::read(&bytes);
-    let checked = plan::check(&entries, allow_another);
-    problems.extend(plan::check_profiles(&entries, |name| profiles.entries().contains_key(name)));
-    if !allow_another {
-        problems.extend(plan::check_orgs(&entries, |name| identity(profiles, name)));
-    }
-    match checked {
-        Ok(rows) if problems.is_empty() => Ok(rows),
-        checked => {
-            problems.extend(checked.err().unwrap_or_default());
-            problems.sort();
-            Err(refuse(path, &problems, printer))
-        }
+    let mut checker = plan::Checker::new(
+        allow_another,
+        |name| profiles.entries().contains_key(name),
+        |name| identity(profiles, name),
+    );
+    let problems = csv::read(&bytes, |entry, problems| checker.add(entry, problems));
+    match problems.count() {
+        0 => Ok(checker.into_rows()),
+        _ => Err(refuse(path, problems, printer)),
     }
 }
 
@@ -46,20 +43,28 @@ fn identity(profiles: &Profiles, name: &str) -> Option<Identity> {
     Some(target.declared_identity().with_org(profile.org))
 }
 
-fn refuse(path: &Path, problems: &[Problem], printer: &Printer) -> Failure {
+fn refuse(path: &Path, problems: Problems, printer: &Printer) -> Failure {
     let shown = path.display();
-    for problem in problems {
-        printer.note(format_args!("{shown}, {problem}"));
+    let count = problems.count();
+    let first = problems.into_first();
+    for problem in &first {
+        printer.note(cut(&format!("{shown}, {problem}")));
     }
-    let count = match problems.len() {
-        1 => "1 mistake".to_owned(),
-        several => format!("{several} mistakes"),
-    };
-    let details: Vec<_> = problems
+    let more = count - first.len();
+    if more > 0 {
+        printer.note(format_args!("… and {more} more"));
+    }
+    let counted = if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") };
+    let details: Vec<_> = first
         .iter()
         .map(|problem| json!({ "line": problem.line, "message": problem.message }))
         .collect();
-    let report = ErrorReport::new("invalid_file", format!("{shown} has {count}; nothing was sent"))
-        .details(json!({ "problems": details }));
+    let details = if more > 0 {
+        json!({ "problems": details, "more": more })
+    } else {
+        json!({ "problems": details })
+    };
+    let message = format!("{shown} has {counted}; nothing was sent");
+    let report = ErrorReport::new("invalid_file", message).details(details);
     Failure::new(ExitClass::Invalid, report)
 }

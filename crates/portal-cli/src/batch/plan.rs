@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use portal_model::PortalName;
 use sha2::{Digest as _, Sha256};
 
-use super::csv::{Entry, Problem};
+use super::csv::{Entry, Problems};
 use crate::org::identity::Identity;
 
 /// One portal to create.
@@ -26,89 +26,118 @@ impl Row {
     }
 }
 
-/// Checks the names, that none occurs twice, and, without `allow_another`, that no profile does.
-/// Returns the rows, or everything that is wrong.
-pub(crate) fn check(entries: &[Entry], allow_another: bool) -> Result<Vec<Row>, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut rows = Vec::new();
-    let mut names: HashMap<String, usize> = HashMap::new();
-    let mut profiles: HashMap<&str, usize> = HashMap::new();
-    for entry in entries {
-        let line = entry.line;
+/// Checks entry after entry: the names and the profile; that no name occurs twice; and, unless an org
+/// may have several portals, that neither a profile nor an org does.
+///
+/// What it knows of earlier entries stops growing when so many mistakes were found that no more are
+/// shown.
+pub(crate) struct Checker<P, I> {
+    allow_another: bool,
+    has_profile: P,
+    identity: I,
+    rows: Vec<Row>,
+    /// The lines of the names, in lower case, and of the profiles.
+    names: HashMap<String, usize>,
+    profiles: HashMap<String, usize>,
+    /// By the tags of the org: the profile that leads to it, and its line.
+    orgs: HashMap<String, (String, usize, Identity)>,
+}
+
+impl<P: Fn(&str) -> bool, I: Fn(&str) -> Option<Identity>> Checker<P, I> {
+    /// `has_profile` knows the profiles, and `identity` their orgs as far as that is possible
+    /// without asking the service (rule 10).
+    pub(crate) fn new(allow_another: bool, has_profile: P, identity: I) -> Self {
+        Self {
+            allow_another,
+            has_profile,
+            identity,
+            rows: Vec::new(),
+            names: HashMap::new(),
+            profiles: HashMap::new(),
+            orgs: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, entry: Entry, problems: &mut Problems) {
+        let Entry { line, profile, names } = entry;
         let mut parsed = Vec::new();
-        for name in &entry.names {
+        for name in &names {
             match PortalName::parse(name) {
                 Ok(name) => parsed.push(name),
-                Err(invalid) => {
-                    problems.push(Problem::new(line, format!("{}: {invalid}", Quoted(name))));
-                }
+                Err(invalid) => problems.add(line, format!("{}: {invalid}", Quoted(name))),
             }
-            if let Some(first) = names.insert(name.to_ascii_lowercase(), line) {
-                problems.push(Problem::new(line, duplicate(name, first, line)));
+            if let Some(first) = seen(&mut self.names, name.to_ascii_lowercase(), line, problems) {
+                problems.add(line, duplicate(name, first, line));
             }
         }
-        if let Some(first) = profiles.insert(&entry.profile, line)
-            && !allow_another
-        {
-            problems.push(Problem::new(
-                line,
-                format!(
-                    "the profile {} already has a portal in line {first}; pass `--allow-another` \
-                     if its org may have several",
-                    entry.profile
-                ),
-            ));
+        if !(self.has_profile)(&profile) {
+            problems.add(line, format!("unknown profile {}", Quoted(&profile)));
+        }
+        if !self.allow_another {
+            if let Some(first) = seen(&mut self.profiles, profile.clone(), line, problems) {
+                problems.add(
+                    line,
+                    format!(
+                        "the profile {profile} already has a portal in line {first}; pass \
+                         `--allow-another` if its org may have several"
+                    ),
+                );
+            }
+            self.check_org(&profile, line, problems);
         }
         let mut parsed = parsed.into_iter();
-        if let Some(name) = parsed.next() {
-            rows.push(Row { profile: entry.profile.clone(), name, fallbacks: parsed.collect() });
+        // With a mistake there will be no rows.
+        if problems.count() == 0
+            && let Some(name) = parsed.next()
+        {
+            self.rows.push(Row { profile, name, fallbacks: parsed.collect() });
         }
     }
-    if problems.is_empty() { Ok(rows) } else { Err(problems) }
-}
 
-/// Names every line with a profile that `exists` does not know.
-pub(crate) fn check_profiles(entries: &[Entry], exists: impl Fn(&str) -> bool) -> Vec<Problem> {
-    let unknown = entries.iter().filter(|entry| !exists(&entry.profile));
-    unknown
-        .map(|entry| {
-            let profile = Quoted(&entry.profile);
-            Problem::new(entry.line, format!("unknown profile {profile}"))
-        })
-        .collect()
-}
-
-/// Names every line whose profile leads to the org of an earlier line's other profile, as far as
-/// `identity` can tell without asking the service (rule 10).
-pub(crate) fn check_orgs(
-    entries: &[Entry],
-    identity: impl Fn(&str) -> Option<Identity>,
-) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut seen: HashMap<String, (&Entry, Identity)> = HashMap::new();
-    for entry in entries {
-        let Some(identity) = identity(&entry.profile) else { continue };
+    /// Names a line whose profile leads to the org of an earlier line's other profile.
+    fn check_org(&mut self, profile: &str, line: usize, problems: &mut Problems) {
+        let Some(identity) = (self.identity)(profile) else { return };
         // Identities of one org have a tag in common.
         let earlier = identity.tags().into_iter().find_map(|tag| {
-            seen.get(&tag).filter(|(earlier, known)| {
-                earlier.profile != entry.profile && known.is_same_org(&identity)
-            })
+            self.orgs
+                .get(&tag)
+                .filter(|(earlier, _, known)| earlier != profile && known.is_same_org(&identity))
         });
-        if let Some((earlier, _)) = earlier {
-            problems.push(Problem::new(
-                entry.line,
+        if let Some((earlier, first, _)) = earlier {
+            problems.add(
+                line,
                 format!(
-                    "the profiles {} and {} (line {}) lead to one org; pass `--allow-another` if \
-                     it may have several portals",
-                    entry.profile, earlier.profile, earlier.line
+                    "the profiles {profile} and {earlier} (line {first}) lead to one org; pass \
+                     `--allow-another` if it may have several portals",
                 ),
-            ));
+            );
         }
-        for tag in identity.tags() {
-            seen.entry(tag).or_insert_with(|| (entry, identity.clone()));
+        if !problems.is_full() {
+            for tag in identity.tags() {
+                let entry = || (profile.to_owned(), line, identity.clone());
+                self.orgs.entry(tag).or_insert_with(entry);
+            }
         }
     }
-    problems
+
+    /// The rows, if no mistake was found.
+    pub(crate) fn into_rows(self) -> Vec<Row> {
+        self.rows
+    }
+}
+
+/// The last line with `key`, and remembers this one.
+fn seen(
+    lines: &mut HashMap<String, usize>,
+    key: String,
+    line: usize,
+    problems: &Problems,
+) -> Option<usize> {
+    match lines.get_mut(&key) {
+        Some(last) => Some(std::mem::replace(last, line)),
+        None if problems.is_full() => None,
+        None => lines.insert(key, line),
+    }
 }
 
 fn duplicate(name: &str, first: usize, line: usize) -> String {
@@ -143,15 +172,27 @@ mod tests {
     use super::*;
     use crate::batch::csv;
 
-    fn entries(file: &str) -> Vec<Entry> {
-        let (entries, problems) = csv::read(file.as_bytes());
-        assert_eq!(problems, []);
-        entries
+    /// The rows of a file, and what is wrong with it.
+    fn check(
+        file: &str,
+        allow_another: bool,
+        has_profile: impl Fn(&str) -> bool,
+        identity: impl Fn(&str) -> Option<Identity>,
+    ) -> (Vec<Row>, Vec<String>) {
+        let mut checker = Checker::new(allow_another, has_profile, identity);
+        let problems = csv::read(file.as_bytes(), |entry, problems| checker.add(entry, problems));
+        let problems = problems.into_first();
+        (checker.into_rows(), problems.iter().map(ToString::to_string).collect())
+    }
+
+    fn rows(file: &str) -> Vec<Row> {
+        let (rows, problems) = check(file, true, |_| true, |_| None);
+        assert_eq!(problems, [""; 0]);
+        rows
     }
 
     fn problems(file: &str, allow_another: bool) -> Vec<String> {
-        let problems = check(&entries(file), allow_another).unwrap_err();
-        problems.iter().map(ToString::to_string).collect()
+        check(file, allow_another, |_| true, |_| None).1
     }
 
     #[test]
@@ -178,40 +219,37 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("line 3: the profile acme already has a portal"), "{found:?}");
         assert!(found[0].contains("line 2") && found[0].contains("--allow-another"), "{found:?}");
-        assert_eq!(check(&entries(file), true).unwrap().len(), 2);
+        assert_eq!(rows(file).len(), 2);
     }
 
     #[test]
     fn every_unknown_profile_is_named() {
-        let entries = entries("profile,name\nacme,NameOne\namce,NameTwo\nx,NameThree\n");
-        let found = check_profiles(&entries, |profile| profile == "acme");
-        let lines: Vec<_> = found.iter().map(|problem| problem.line).collect();
-        assert_eq!(lines, [3, 4]);
-        assert_eq!(found[0].to_string(), "line 3: unknown profile \"amce\"");
+        let file = "profile,name\nacme,NameOne\namce,NameTwo\nx,NameThree\n";
+        let (_, found) = check(file, false, |profile| profile == "acme", |_| None);
+        assert_eq!(found, ["line 3: unknown profile \"amce\"", "line 4: unknown profile \"x\""]);
     }
 
     #[test]
     fn two_profiles_of_one_org_are_one_org() {
         use crate::org::identity::tests::{of_token, org};
 
-        let entries = entries("profile,name\na,NameOne\nb,NameTwo\nc,NameThree\nd,NameFour\n");
+        let file = "profile,name\na,NameOne\nb,NameTwo\nc,NameThree\nd,NameFour\n";
         let identity = |profile: &str| match profile {
             // One credential, and one id with two credentials.
             "a" | "c" => Some(of_token("1000.a")),
             "b" => Some(of_token("1000.b").with_org(Some(org("7000")))),
             _ => Some(of_token("1000.d").with_org(Some(org("7000")))),
         };
-        let found: Vec<_> =
-            check_orgs(&entries, identity).iter().map(ToString::to_string).collect();
+        let (_, found) = check(file, false, |_| true, identity);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].starts_with("line 4: the profiles c and a (line 2)"), "{found:?}");
         assert!(found[1].starts_with("line 5: the profiles d and b (line 3)"), "{found:?}");
-        assert_eq!(check_orgs(&entries, |_| None), []);
+        assert_eq!(problems(file, false), [""; 0]);
     }
 
     #[test]
     fn fingerprint_depends_on_rows_only() {
-        let of = |file| fingerprint(&check(&entries(file), true).unwrap());
+        let of = |file| fingerprint(&rows(file));
         let one = of("profile,name,or\nacme,NameOne,NameTwo|NameThree\n");
         assert_eq!(one.len(), 64);
         assert_eq!(one, of("\u{feff}or;name;profile\r\n\r\nNameTwo | NameThree;NameOne;acme\r\n"));
@@ -222,5 +260,16 @@ mod tests {
         ] {
             assert_ne!(one, of(other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn checker_stops_growing_when_it_shows_no_more() {
+        let mut checker = Checker::new(false, |_| true, |_| None);
+        let lines = (0..100_000).map(|line| format!("p{line},not a name {line}\n"));
+        let file = format!("profile,name\n{}", lines.collect::<String>());
+        let problems = csv::read(file.as_bytes(), |entry, problems| checker.add(entry, problems));
+        assert_eq!(problems.count(), 100_000);
+        assert!(checker.names.len() <= Problems::SHOWN && checker.profiles.len() < 200);
+        assert!(checker.rows.is_empty());
     }
 }

@@ -16,6 +16,7 @@ use crate::report::failure::Failure;
 use crate::report::wrap::wrap;
 use crate::safe::intent_log::{Found, IntentLog};
 use crate::sys::directories;
+use crate::terminal::neutral::cut;
 use crate::terminal::printer::Printer;
 
 /// Check a profile, or all of them; nothing is changed
@@ -99,7 +100,7 @@ fn say(profile: &str, check: &Check, printer: &Printer) {
         Status::Failed => "FAILED",
         Status::Unknown => "?",
     };
-    let message = wrap(&check.message, INDENT);
+    let message = wrap(&cut(&check.message), INDENT);
     let mut text = format!("  {mark:<9}{:<8}{}", check.about, message.trim_start());
     if let Some(hint) = &check.hint {
         text.push('\n');

@@ -6,7 +6,7 @@ use crate::org::target_args::{SECRETS, TargetArgs};
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
-use crate::report::portal::line;
+use crate::report::portal::{line, width};
 use crate::terminal::printer::Printer;
 
 /// List the portals of an org
@@ -24,9 +24,9 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     if portals.is_empty() && !printer.is_json() {
         printer.note(format_args!("There is no portal in {}.", org.place));
     }
-    let width = portals.iter().map(|portal| portal.name.chars().count()).max().unwrap_or_default();
+    let columns = portals.iter().map(width).max().unwrap_or_default();
     for portal in &portals {
-        printer.result(line(portal, width), portal);
+        printer.result(line(portal, columns), portal);
     }
     Ok(ExitClass::Success)
 }

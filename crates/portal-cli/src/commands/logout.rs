@@ -11,9 +11,10 @@ use serde_json::json;
 use crate::org::profile::{self, Profiles};
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ErrorReport, Failure};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
+use crate::terminal::prompt::confirm;
 
 /// Revoke the refresh token of a profile, and remove the profile
 #[derive(Debug, clap::Args)]
@@ -22,6 +23,9 @@ pub(crate) struct Args {
     /// The profile
     #[arg(long, value_name = "PROFILE")]
     profile: String,
+    /// Skip the confirmation prompt if other profiles have the same refresh token
+    #[arg(long, short)]
+    yes: bool,
     /// Trust the certificates in this PEM file too
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -29,7 +33,15 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let (folder, name) = (directories::config()?, &args.profile);
-    let profile = Profiles::load(&folder)?.get(name)?;
+    let profiles = Profiles::load(&folder)?;
+    let profile = profiles.get(name)?;
+    let sharing = profiles.sharing_token(name)?;
+    if !sharing.is_empty() && !args.yes && !confirm_revocation(name, &sharing)? {
+        return Err(Failure::new(
+            ExitClass::Stopped,
+            ErrorReport::new("stopped", "not confirmed; the profile is still there"),
+        ));
+    }
     let target = profile.target(name, ApiVersion::default(), args.ca_file.clone());
     let accounts = target.builder()?.build_accounts()?;
     let was_known = match accounts.revoke(&RevokeToken::new(profile.refresh_token)).await {
@@ -48,5 +60,25 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     };
     printer
         .result(text, &json!({ "profile": name, "outcome": "logged_out", "revoked": was_known }));
+    if !sharing.is_empty() {
+        printer.warning(format_args!(
+            "the profiles with the same refresh token no longer work: {}",
+            sharing.join(", ")
+        ));
+        printer.hint("run `portal login` again for each that is still needed");
+    }
     Ok(ExitClass::Success)
+}
+
+/// Asks, since other profiles lose their token too.
+fn confirm_revocation(name: &str, sharing: &[&str]) -> Result<bool, Failure> {
+    let sharing = sharing.join(", ");
+    confirm(
+        &format!(
+            "The refresh token of {name} is also that of {sharing}; revoking it ends their access \
+             too. Revoke it?"
+        ),
+        &format!("revoking the refresh token of {name} also ends the access of {sharing}"),
+        "pass `--yes` to confirm",
+    )
 }

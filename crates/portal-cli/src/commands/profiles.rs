@@ -33,7 +33,8 @@ pub(crate) fn run(printer: &Printer) -> Result<ExitClass, Failure> {
     if entries.is_empty() {
         printer.hint("run `portal login` to create a profile");
     }
-    let width = |cells: &mut dyn Iterator<Item = usize>| cells.max().unwrap_or_default();
+    // Formatting panics beyond 65,535 columns, and a file may have anything.
+    let width = |cells: &mut dyn Iterator<Item = usize>| cells.max().unwrap_or_default().min(80);
     let names = width(&mut entries.keys().map(String::len));
     let hosts = width(&mut entries.values().map(|entry| entry.hosts.to_string().len()));
     for (name, entry) in entries {

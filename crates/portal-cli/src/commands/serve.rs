@@ -19,7 +19,6 @@ use crate::org::data_directory;
 use crate::org::default_org::DefaultOrg;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
-use crate::terminal::log;
 use crate::terminal::printer::Printer;
 
 /// Serve the API on this machine, to rehearse on
@@ -122,7 +121,6 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         let hint = "listen on 127.0.0.1, or pass `--behind-proxy` if a proxy terminates TLS";
         return Err(Failure::usage(message).hint(hint));
     }
-    log::start_warnings();
     if let Err(error) = raise_nofile_limit() {
         printer.warning(format_args!("the limit on open files was not raised: {error}"));
     }
@@ -219,7 +217,7 @@ async fn serve<R: Registry>(
     if let Some(format) = log {
         let printer = printer.clone();
         service = service.on_request(move |call| {
-            printer.note(match format {
+            printer.styled(match format {
                 LogFormat::Text => call_line::text(call),
                 LogFormat::Json => call_line::json(call),
             });

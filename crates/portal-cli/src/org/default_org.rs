@@ -12,6 +12,7 @@ use portal_store::{Permission, PortalLimit};
 use serde::{Deserialize, Serialize};
 
 use crate::sys::directories;
+use crate::sys::private_file::refuse_if_others_can_read;
 
 /// The credentials of the default org. It has one user, who may do everything, and no limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,7 @@ impl DefaultOrg {
     pub(crate) fn keep(folder: &Path) -> anyhow::Result<Self> {
         directories::make_private(folder)?;
         let path = folder.join(Self::FILE);
+        refuse_if_others_can_read(&path)?;
         match fs::read_to_string(&path) {
             Ok(text) => toml::from_str(&text).map_err(|error| broken(&path, &text, &error)),
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -142,6 +144,8 @@ mod tests {
     fn a_broken_file_is_one_sentence_without_its_secrets() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(DefaultOrg::FILE);
+        // Its mode stays.
+        DefaultOrg::keep(folder.path()).unwrap();
         for text in ["client_id = \"1\"\nclient_secret = \"hush\" x", "\nclient_secret = 404404"] {
             fs::write(&path, text).unwrap();
             let message = format!("{:#}", DefaultOrg::keep(folder.path()).unwrap_err());
@@ -157,7 +161,10 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         DefaultOrg::keep(folder.path()).unwrap();
-        let file = fs::metadata(folder.path().join(DefaultOrg::FILE)).unwrap();
-        assert_eq!(file.permissions().mode() & 0o777, 0o600);
+        let path = folder.path().join(DefaultOrg::FILE);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let message = DefaultOrg::keep(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("chmod 600"), "{message}");
     }
 }

@@ -150,6 +150,21 @@ impl Profiles {
         })
     }
 
+    /// The other profiles with the refresh token of the profile `name`, at the same accounts server.
+    pub(crate) fn sharing_token(&self, name: &str) -> Result<Vec<&str>, Failure> {
+        let profile = self.get(name)?;
+        let secrets = self.secrets()?;
+        let is_shared = |(other, entry): &(&String, &Entry)| {
+            *other != name
+                && entry.hosts.accounts_url() == profile.hosts.accounts_url()
+                && secrets
+                    .get(*other)
+                    .is_some_and(|secrets| secrets.refresh_token == profile.refresh_token)
+        };
+        let shared = self.entries.iter().filter(is_shared);
+        Ok(shared.map(|(other, _)| other.as_str()).collect())
+    }
+
     /// Checks that the file of the secrets is fit to be used.
     pub(crate) fn check_secrets(&self) -> anyhow::Result<()> {
         self.secrets().map(drop)
@@ -211,13 +226,15 @@ pub(crate) fn credentials_path(folder: &Path) -> PathBuf {
 fn lock(folder: &Path) -> anyhow::Result<File> {
     directories::make_private(folder)?;
     let path = folder.join("profiles.lock");
-    OpenOptions::new()
+    let lock = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .open(&path)
         .and_then(|file| file.lock().map(|()| file))
-        .with_context(|| format!("{} can't be locked", path.display()))
+        .with_context(|| format!("{} can't be locked", path.display()))?;
+    file::remove_strays(folder).with_context(|| format!("cannot clean up {}", folder.display()))?;
+    Ok(lock)
 }
 
 /// `there are acme, beta`

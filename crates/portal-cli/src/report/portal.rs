@@ -2,6 +2,22 @@
 
 use portal_model::Portal;
 
+/// Columns of a name at most. Those that the service allows have fewer.
+const WIDEST: usize = 64;
+
+/// A name as it fits into a table.
+pub(crate) fn cell(name: &str) -> String {
+    if name.chars().count() <= WIDEST {
+        return name.to_owned();
+    }
+    name.chars().take(WIDEST - 1).chain(['…']).collect()
+}
+
+/// Columns of a portal's name in a table.
+pub(crate) fn width(portal: &Portal) -> usize {
+    portal.name.chars().take(WIDEST).count()
+}
+
 /// `PortalsAPItest100  active    created 2021-11-25T16:13:33+05:30 by Patricia Boyle`
 pub(crate) fn line(portal: &Portal, width: usize) -> String {
     let active = match portal.active {
@@ -10,7 +26,7 @@ pub(crate) fn line(portal: &Portal, width: usize) -> String {
         None => "",
     };
     let created = portal.created_time.map(|time| format!("  created {time}")).unwrap_or_default();
-    let by = portal.created_by.as_ref().map(|user| format!(" by {}", user.name));
-    let name = &portal.name;
+    let by = portal.created_by.as_ref().map(|user| format!(" by {}", cell(&user.name)));
+    let name = cell(&portal.name);
     format!("{name:width$}  {active:8}{created}{}", by.unwrap_or_default()).trim_end().to_owned()
 }

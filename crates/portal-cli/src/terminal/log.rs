@@ -1,32 +1,115 @@
-//! What the layers below have to say, for whoever looks for a fault.
+//! Where the tracing events of the libraries go.
 
-use tracing::Level;
+use std::fmt::{self, Write as _};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::terminal::neutral::printable_line;
 use crate::terminal::printer::Printer;
 
-/// Writes to stderr what `PORTAL_LOG` asks for, such as `debug` or `portal_http=debug`. No secret
-/// is ever logged.
-pub(crate) fn start(printer: &Printer) {
-    let Ok(filter) = std::env::var("PORTAL_LOG") else { return };
-    match filter.parse::<Targets>() {
-        Ok(filter) => install(filter),
-        Err(error) => printer.warning(format_args!("PORTAL_LOG is not understood: {error}")),
-    }
-}
+/// The only warnings that a command shows without `PORTAL_LOG`: what else goes wrong is in its
+/// result.
+const TOKEN_CACHE: &str = "portal_http::client::token_cache";
 
-/// Writes warnings and errors of this project to stderr, unless `PORTAL_LOG` decides otherwise:
-/// an operator must see what a server cannot report in its responses.
-pub(crate) fn start_warnings() {
-    if std::env::var_os("PORTAL_LOG").is_none() {
-        let targets = ["portal_http", "portal_store"].map(|target| (target, Level::WARN));
-        install(Targets::new().with_targets(targets));
+/// Writes to stderr what `PORTAL_LOG` asks for, such as `debug` or `portal_http=debug`; without it,
+/// what everybody must see. No secret is ever logged.
+pub(crate) fn start(printer: &Printer, is_server: bool) {
+    match std::env::var("PORTAL_LOG") {
+        Ok(filter) => match filter.parse::<Targets>() {
+            Ok(filter) => install(filter),
+            Err(error) => printer.warning(format_args!("PORTAL_LOG is not understood: {error}")),
+        },
+        // An operator must see what a server cannot report in its responses.
+        Err(_) if is_server => {
+            let targets = ["portal_http", "portal_store"].map(|target| (target, Level::WARN));
+            install(Targets::new().with_targets(targets));
+        }
+        Err(_) => {
+            let warnings = Warnings { printer: printer.clone(), is_shown: AtomicBool::new(false) };
+            let filter = Targets::new().with_target(TOKEN_CACHE, Level::WARN);
+            tracing_subscriber::registry().with(warnings).with(filter).init();
+        }
     }
 }
 
 fn install(filter: Targets) {
-    let lines = tracing_subscriber::fmt::layer().with_writer(anstream::stderr);
+    // No colors: the escape sequences of a service must not pass, and nobody tells them apart.
+    let lines =
+        tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| Lines(io::stderr()));
     tracing_subscriber::registry().with(lines).with(filter).init();
+}
+
+/// Writes each event as one harmless line.
+struct Lines<W>(W);
+
+impl<W: io::Write> io::Write for Lines<W> {
+    /// The layer writes an event at once, with a line break at its end.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = printable_line(text.strip_suffix('\n').unwrap_or(&text));
+        self.0.write_all(format!("{line}\n").as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Shows the first event like every other warning of the command. A batch would repeat it for each
+/// org.
+struct Warnings {
+    printer: Printer,
+    is_shown: AtomicBool,
+}
+
+impl<S: Subscriber> Layer<S> for Warnings {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if !self.is_shown.swap(true, Ordering::Relaxed) {
+            let mut text = Text::default();
+            event.record(&mut text);
+            self.printer.warning(format_args!("{}{}", text.message, text.fields));
+        }
+    }
+}
+
+/// `message: field`
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing to a `String` cannot fail.
+        let _ = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            _ => write!(self.fields, ": {value:?}"),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn event_is_one_harmless_line() {
+        let mut lines = Lines(Vec::new());
+        lines.write_all(b"WARN error=\x1b[31mred\nWARN forged \xc2\x9b \xff\n").unwrap();
+        assert_eq!(
+            String::from_utf8(lines.0).unwrap(),
+            "WARN error=\u{fffd}[31mred\u{fffd}WARN forged \u{fffd} \u{fffd}\n"
+        );
+    }
 }

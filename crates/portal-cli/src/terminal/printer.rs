@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::report::exit::ExitClass;
 use crate::report::failure::ErrorReport;
 use crate::report::wrap::fit;
+use crate::terminal::neutral::{cut, escaped, printable};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -63,7 +64,7 @@ impl Printer {
     /// A line of a result, for machines only.
     pub(crate) fn json(&self, json: &impl Serialize) {
         if self.is_json() {
-            match serde_json::to_string(json) {
+            match json_line(json) {
                 Ok(line) => self.write(&(line + "\n")),
                 Err(error) => self.warning(format_args!("cannot print a result as JSON: {error}")),
             }
@@ -75,7 +76,8 @@ impl Printer {
         let mut failed = self.stdout_failed.lock().unwrap_or_else(PoisonError::into_inner);
         if failed.is_none() {
             *failed = self.bars.suspend(|| {
-                let mut stdout = anstream::stdout().lock();
+                // Not by `anstream`, which takes DEL out of JSON: nothing here is styled.
+                let mut stdout = io::stdout().lock();
                 stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).err()
             });
         }
@@ -103,6 +105,11 @@ impl Printer {
 
     /// A line on stderr without a label.
     pub(crate) fn note(&self, text: impl Display) {
+        self.stderr(printable(&text.to_string()));
+    }
+
+    /// A line on stderr with colors, whose texts are [`printable`] already.
+    pub(crate) fn styled(&self, text: impl Display) {
         self.stderr(text);
     }
 
@@ -112,6 +119,8 @@ impl Printer {
     }
 
     fn labelled(&self, label: &str, style: Style, text: impl Display) {
+        // Only a label begins at the margin, so that no text can forge a line of its own.
+        let text = cut(&text.to_string()).replace('\n', "\n  ").replace("\n    ", "\n  ");
         let line = readable(format_args!("{label} {text}"));
         let text = line.strip_prefix(label).unwrap_or(&line);
         self.stderr(format_args!("{style}{label}{style:#}{text}"));
@@ -147,29 +156,17 @@ impl Printer {
     }
 }
 
+/// A JSON object in one line, harmless for a terminal.
+pub(crate) fn json_line(json: &impl Serialize) -> serde_json::Result<String> {
+    Ok(escaped(&serde_json::to_string(json)?))
+}
+
 /// Long lines are wrapped on a terminal, and stay whole in a file, where they are searched.
 fn readable(text: impl Display) -> String {
     let text = printable(&text.to_string());
     if io::stderr().is_terminal() { fit(&text) } else { text }
 }
 
-/// Text that may come from a service, without what could take over a terminal.
-pub(crate) fn printable(text: &str) -> String {
-    let visible =
-        |c: char| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
-    text.chars().map(visible).collect()
-}
-
 fn is_closed(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn response_cannot_take_over_the_terminal() {
-        assert_eq!(printable("a\u{1b}]0;owned\u{7}\nb"), "a\u{fffd}]0;owned\u{fffd}\nb");
-    }
 }

@@ -147,6 +147,28 @@ fn logout_revokes_token_and_removes_profile() {
 }
 
 #[test]
+fn logout_asks_before_others_lose_their_token() {
+    let orgs = Orgs::start(vec![Org::new("acme")], &[]);
+    let org = &orgs.seeded[0];
+    let stdin = format!("{}\n{}\n", org.client_secret(), org.refresh_token());
+    let twin = Org { name: "twin".to_owned(), ..org.clone() };
+    let url = orgs.served.url();
+    let id = org.client_id();
+    let hosts = ["--api-domain", url, "--accounts-url", url, "--client-id", &id];
+    let login = [&["login", "--profile", &twin.name, "--refresh-token"][..], &hosts].concat();
+    assert_eq!(orgs.run_with(&login, &stdin).status, 0);
+
+    let ran = orgs.run(&["logout", "--profile", "acme"]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.stderr.contains("also ends the access of twin"), "{ran:?}");
+    assert!(ran.stderr.contains("`--yes`"), "{ran:?}");
+    assert_eq!(orgs.run(&["list", "--profile", "twin"]).status, 0);
+    let ran = orgs.run(&["logout", "--profile", "acme", "--yes"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.stderr.contains("no longer work: twin"), "{ran:?}");
+}
+
+#[test]
 fn unreachable_logout_keeps_profile() {
     let orgs = Orgs::start(vec![Org::new("acme")], &[]);
     let Orgs { home, served, .. } = orgs;

@@ -18,6 +18,7 @@ mod doubtful_batch;
 mod gateway;
 mod generate;
 mod help;
+mod hostile;
 mod login;
 mod offline;
 mod orgs;

@@ -10,13 +10,14 @@ use portal_model::{ApiVersion, DataCenter, Environment};
 use super::accounts::Accounts;
 use super::api_url::ApiUrl;
 use super::base_url::{BaseUrl, InvalidBaseUrl};
+use super::core::Core;
 use super::credential::Credential;
+use super::handle::Client;
 use super::http_transport::HttpTransport;
 use super::slots::Slots;
 use super::token::{Refreshed, Tokens};
 use super::token_cache::{AnyTokenCache, CacheKey, NoCache, TokenCache};
 use super::transport::{AnyTransport, Transport};
-use super::{Client, Inner};
 
 /// Options of a [`Client`].
 #[must_use]
@@ -126,7 +127,7 @@ impl ClientBuilder {
                 Tokens::Refreshed(Arc::new(Refreshed::new(accounts, request, cache, key, api_url)))
             }
         };
-        Ok(Client(Arc::new(Inner {
+        Ok(Client(Arc::new(Core {
             transport,
             tokens,
             api_url,
@@ -154,6 +155,13 @@ impl ClientBuilder {
 
     fn shared_transport(&self) -> Arc<dyn AnyTransport> {
         self.transport.clone().unwrap_or_else(|| Arc::new(HttpTransport::new()))
+    }
+}
+
+impl Client {
+    /// Starts with the defaults; a data center or URLs are required.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
     }
 }
 

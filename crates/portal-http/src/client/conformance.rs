@@ -5,8 +5,8 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use portal_http::client::{FileTokenCache, conformance};
 //!
-//! let folder = tempfile::tempdir()?;
-//! let cache = || FileTokenCache::new(folder.path());
+//! let directory = tempfile::tempdir()?;
+//! let cache = || FileTokenCache::new(directory.path());
 //! conformance::token_cache(&cache(), &cache()).await?;
 //! # Ok(())
 //! # }
@@ -91,36 +91,39 @@ pub async fn token_cache<C: TokenCache>(one: &C, other: &C) -> Result<(), Violat
 /// The first [`Violation`].
 pub async fn transport(transport: &impl Transport) -> Result<(), Violation> {
     let ages = Bounds::new(AGES);
-    let answering = Server::start(
+    let responding = Server::start(
         b"HTTP/1.1 400 Bad Request\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nbody",
     )
     .await?;
-    let answer = transport.send(answering.request()?, ages).await;
-    let whole = answer.is_ok_and(|answer| {
-        answer.status() == 400
-            && answer.headers().get("retry-after").is_some_and(|value| value == "7")
-            && answer.body() == "body"
+    let response = transport.send(responding.request()?, ages).await;
+    let whole = response.is_ok_and(|response| {
+        response.status() == 400
+            && response.headers().get("retry-after").is_some_and(|value| value == "7")
+            && response.body() == "body"
     });
-    check(whole, "an answer does not arrive as it was sent")?;
-    check(answering.requests() == 1, "a request does not arrive as it was sent, once")?;
-    let answer = transport.send(answering.request()?, Bounds { body: 3, ..ages }).await;
-    check(lost(answer) == Some(NoResponse::TooLarge { limit: 3 }), "a body has no bound")?;
+    check(whole, "a response does not arrive as it was sent")?;
+    check(responding.requests() == 1, "a request does not arrive as it was sent, once")?;
+    let response = transport.send(responding.request()?, Bounds { body: 3, ..ages }).await;
+    check(lost(response) == Some(NoResponse::TooLarge { limit: 3 }), "a body has no bound")?;
 
     let cutting = Server::start(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut").await?;
     for sent in 1..=2 {
-        let answer = transport.send(cutting.request()?, ages).await;
-        check(lost(answer).is_some(), "a cut answer does not count as lost")?;
+        let response = transport.send(cutting.request()?, ages).await;
+        check(lost(response).is_some(), "a cut response does not count as lost")?;
         check(cutting.requests() == sent, "a request is sent again")?;
     }
 
     let silent = Server::start(b"").await?;
-    let answer = timeout(AGES, transport.send(silent.request()?, Bounds::new(MOMENT))).await;
-    check(answer.is_ok_and(|answer| answer.is_err()), "silence does not end in time")?;
+    let response = timeout(AGES, transport.send(silent.request()?, Bounds::new(MOMENT))).await;
+    check(
+        response.is_ok_and(|response| response.is_err()),
+        "a missing response does not end in time",
+    )?;
 
     let address = silent.address;
     drop(silent);
-    let answer = transport.send(request(address)?, ages).await;
-    check(answer.is_err(), "a server that is gone answers")
+    let response = transport.send(request(address)?, ages).await;
+    check(response.is_err(), "a server that is gone responds")
 }
 
 /// A server on this machine that closes each connection after one response; without one it stays
@@ -134,7 +137,7 @@ struct Server {
 const BODY: &[u8] = b"a body of the conformance test";
 
 impl Server {
-    async fn start(answer: &'static [u8]) -> io::Result<Self> {
+    async fn start(response: &'static [u8]) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let requests = Arc::new(AtomicUsize::new(0));
@@ -143,7 +146,7 @@ impl Server {
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, answer, count.clone()));
+                connections.spawn(serve(stream, response, count.clone()));
             }
         });
         Ok(Self { address, requests, _tasks: tasks })
@@ -164,7 +167,11 @@ fn request(address: SocketAddr) -> Result<http::Request<Bytes>, Violation> {
         .map_err(|_| Violation::Broken("no request"))
 }
 
-async fn serve(mut stream: TcpStream, answer: &[u8], requests: Arc<AtomicUsize>) -> io::Result<()> {
+async fn serve(
+    mut stream: TcpStream,
+    response: &[u8],
+    requests: Arc<AtomicUsize>,
+) -> io::Result<()> {
     let mut received = Vec::new();
     while !received.ends_with(BODY) {
         if stream.read_buf(&mut received).await? == 0 {
@@ -174,15 +181,15 @@ async fn serve(mut stream: TcpStream, answer: &[u8], requests: Arc<AtomicUsize>)
     if received.starts_with(b"POST /conformance HTTP/1.1\r\n") {
         requests.fetch_add(1, Ordering::SeqCst);
     }
-    if answer.is_empty() {
+    if response.is_empty() {
         // Until the client closes it.
         stream.read_buf(&mut received).await?;
     }
-    stream.write_all(answer).await
+    stream.write_all(response).await
 }
 
-fn lost(answer: Result<http::Response<Bytes>, TransportError>) -> Option<NoResponse> {
-    match answer {
+fn lost(response: Result<http::Response<Bytes>, TransportError>) -> Option<NoResponse> {
+    match response {
         Err(TransportError::NoResponse(why)) => Some(why),
         _ => None,
     }

@@ -3,6 +3,7 @@
 use std::future::{Future, pending};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,13 +16,13 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::Instrument as _;
 
-use super::Client;
+use super::core::Core;
 use super::slots::{Slot, Urgency};
 use super::token::Token;
 use super::transport::{Bounds, after};
 
 /// Stores the intent of a call while it is under way or in doubt, so that a later process can
-/// recover it after a crash: see [`Client::recover_flow`].
+/// recover it after a crash: see [`Client::recover_flow`](super::Client::recover_flow).
 ///
 /// `()` stores nothing.
 ///
@@ -90,7 +91,7 @@ impl<O> Future for Running<O> {
 
 /// Starts to perform `flow`.
 pub(super) fn start<E: Effect>(
-    client: Client,
+    core: Arc<Core>,
     flow: Flow<E>,
     intents: impl IntentSink<E::Outcome>,
 ) -> Running<E::Outcome> {
@@ -98,7 +99,7 @@ pub(super) fn start<E: Effect>(
     let (activity, activity_receiver) = watch::channel(flow.activity());
     let (stop, stop_receiver) = watch::channel(false);
     let task = Task {
-        client,
+        core,
         has_intent: flow.intent().is_some(),
         end: End { flow, outcome: Some(outcome) },
         intents,
@@ -111,7 +112,7 @@ pub(super) fn start<E: Effect>(
 }
 
 struct Task<E: Effect, S> {
-    client: Client,
+    core: Arc<Core>,
     end: End<E>,
     intents: S,
     /// Whether the sink holds an intent.
@@ -177,7 +178,7 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
             // from the baseline to the end of the attempt: a flow that had to queue in between
             // would find its deadline spent. Getting a token needs none.
             if slot.is_none() && token.is_some() {
-                let acquired = self.client.slots().acquire(self.urgency(has_begun));
+                let acquired = self.core.slots.acquire(self.urgency(has_begun));
                 let in_time = timeout_at(self.deadline(), acquired);
                 match unless_stopped(&mut stopping, in_time).await {
                     // Without one the deadline has passed: the flow ends by itself (rule 13).
@@ -200,7 +201,7 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
                 }
                 Step::Authenticate { rejected, timeout: limit } => {
                     slot = None;
-                    let work = timeout(limit, self.client.tokens().get(rejected));
+                    let work = timeout(limit, self.core.tokens.get(rejected));
                     let got = unless_stopped(&mut stopping, work).await;
                     let late = |_| Err(TokenError::NoResponse(NoResponse::TimedOut));
                     got.map(|got| match got.unwrap_or_else(late) {
@@ -209,8 +210,8 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
                     })
                 }
                 Step::List { request, timeout } => {
-                    let bounds = Bounds::new(timeout);
-                    let work = self.client.exchange(request, token.as_ref(), bounds);
+                    let bounds = Bounds::of_list(timeout);
+                    let work = self.core.exchange(request, token.as_ref(), bounds);
                     unless_stopped(&mut stopping, work).await.map(Event::from)
                 }
                 Step::Record(intent) => {
@@ -222,7 +223,7 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
                 }
                 Step::Send { request, timeout } => {
                     let bounds = Bounds::new(timeout).over_new_connection();
-                    let work = self.client.exchange(request, token.as_ref(), bounds);
+                    let work = self.core.exchange(request, token.as_ref(), bounds);
                     unless_stopped(&mut stopping, work).await.map(Event::from)
                 }
             };
@@ -252,7 +253,7 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
         if !self.end.flow.is_exclusive() {
             return None;
         }
-        let turn = self.client.turns().lock_owned();
+        let turn = self.core.turns.clone().lock_owned();
         // Past the deadline the flow ends by itself, with nothing sent.
         timeout_at(self.deadline(), turn).await.ok()
     }

@@ -27,6 +27,9 @@ pub use self::tls::TlsError;
 use super::base_url::is_this_machine;
 use super::transport::{Bounds, Transport, after, read, text};
 
+/// Longest head of a response, in bytes. hyper's own limit is six times that.
+const LONGEST_HEAD: usize = 64 << 10;
+
 /// HTTP/1.1 over pooled connections, with TLS by rustls.
 ///
 /// Cloning is cheap, and clones share their connections. It trusts the certificates of the platform
@@ -56,6 +59,7 @@ impl HttpTransport {
         let mut client = Client::builder(TokioExecutor::new());
         // A request that was handed to a connection is never handed to another one.
         client.retry_canceled_requests(false);
+        client.http1_max_buf_size(LONGEST_HEAD);
         client.pool_idle_timeout(builder.idle_timeout).pool_timer(TokioTimer::new());
         let pooled = client.build(connector.clone());
         let unpooled = client.pool_max_idle_per_host(0).build(connector);
@@ -96,7 +100,7 @@ impl Transport for HttpTransport {
             }
             Err(_) => return Err(NoResponse::TimedOut.into()),
         };
-        let response = timeout_at(end, read(response, bounds.body)).await;
+        let response = timeout_at(end, read(response, bounds)).await;
         Ok(response.map_err(|_| NoResponse::TimedOut)??)
     }
 }

@@ -27,7 +27,7 @@ pub(super) enum Urgency {
     New,
 }
 
-/// The right to run one request at a time; dropped, it goes to whoever waits.
+/// The right to run one request at a time; dropped, it goes to the next in the queue.
 #[derive(Debug)]
 pub(super) struct Slot(Option<Arc<Slots>>);
 

@@ -1,5 +1,6 @@
 //! The access token of a client: one refresh in flight at most.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +13,7 @@ use tracing::Instrument as _;
 
 use super::accounts::Accounts;
 use super::api_url::ApiUrl;
-use super::token_cache::{AnyTokenCache, CacheKey, CachedToken};
+use super::token_cache::{self, AnyTokenCache, CacheKey, CachedToken};
 
 /// An access token at hand.
 #[derive(Clone, Debug)]
@@ -80,6 +81,13 @@ impl Held {
     fn state(&self) -> TokenState {
         TokenState::at(self.age + self.since.elapsed(), self.expires_in)
     }
+}
+
+/// What the token cache has for a client that needs a token.
+enum Shared<'a> {
+    Found(CachedToken),
+    /// Nothing of use. While the lock is held, no other process requests a token.
+    Locked(Box<dyn Send + 'a>),
 }
 
 impl Refreshed {
@@ -158,33 +166,48 @@ impl Refreshed {
 
     /// A token other than `old`: one that another process left in the cache, or a new one.
     async fn renew(&self, old: Option<&Secret>) -> Result<CachedToken, TokenError> {
-        let locked = |error| cache_failed(&error);
-        let is_new = |found: &CachedToken| Some(&found.access_token) != old;
-        if let Some(found) = self.cached().await?.filter(is_new)
-            && found.state(SystemTime::now()) != TokenState::Expired
-        {
-            self.api_url.learn(found.api_domain.as_deref())?;
-            return Ok(found);
-        }
-        let _lock = self.cache.lock_boxed(&self.key).await.map_err(locked)?;
-        // Another process may have refreshed it meanwhile.
-        if let Some(found) = self.cached().await?.filter(is_new)
-            && found.state(SystemTime::now()) == TokenState::Valid
-        {
-            self.api_url.learn(found.api_domain.as_deref())?;
-            return Ok(found);
-        }
+        let lock = match self.shared(old).await {
+            Ok(Shared::Found(found)) => {
+                self.api_url.learn(found.api_domain.as_deref())?;
+                return Ok(found);
+            }
+            Ok(Shared::Locked(lock)) => Some(lock),
+            // Everyone who waits for the lock would request a token, and the service grants ten.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return Err(TokenError::Local(format!("cannot use the token cache: {error}")));
+            }
+            Err(error) => {
+                token_cache::warn_unusable(&error);
+                None
+            }
+        };
         let granted = self.accounts.token(&self.request).await?;
         let granted = CachedToken::new(&granted, SystemTime::now());
         self.api_url.learn(granted.api_domain.as_deref())?;
-        if let Err(error) = self.cache.store_boxed(&self.key, &granted).await {
-            tracing::warn!(%error, "cannot store the access token for other processes");
+        if lock.is_some()
+            && let Err(error) = self.cache.store_boxed(&self.key, &granted).await
+        {
+            token_cache::warn_unusable(&error);
         }
         Ok(granted)
     }
 
-    async fn cached(&self) -> Result<Option<CachedToken>, TokenError> {
-        self.cache.load_boxed(&self.key).await.map_err(|error| cache_failed(&error))
+    /// A token other than `old` from the cache, or the right to replace the one there.
+    async fn shared(&self, old: Option<&Secret>) -> io::Result<Shared<'_>> {
+        let is_new = |found: &CachedToken| Some(&found.access_token) != old;
+        if let Some(found) = self.cache.load_boxed(&self.key).await?.filter(is_new)
+            && found.state(SystemTime::now()) != TokenState::Expired
+        {
+            return Ok(Shared::Found(found));
+        }
+        let lock = self.cache.lock_boxed(&self.key).await?;
+        // Another process may have refreshed it meanwhile.
+        if let Some(found) = self.cache.load_boxed(&self.key).await?.filter(is_new)
+            && found.state(SystemTime::now()) == TokenState::Valid
+        {
+            return Ok(Shared::Found(found));
+        }
+        Ok(Shared::Locked(lock))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -204,8 +227,4 @@ impl State {
         });
         token
     }
-}
-
-fn cache_failed(error: &std::io::Error) -> TokenError {
-    TokenError::Local(format!("cannot use the token cache: {error}"))
 }

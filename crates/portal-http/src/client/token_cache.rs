@@ -19,6 +19,8 @@ use super::base_url::BaseUrl;
 /// then locks it out; so one of the processes that share a cache requests a token for all of them.
 ///
 /// A client loads; without a valid token it locks, loads again, requests one, stores it, and unlocks.
+/// If the cache fails, the client logs a warning and requests a token for itself alone; a lock that
+/// fails with [`io::ErrorKind::TimedOut`] is an error, since others are requesting one already.
 /// [`conformance::token_cache`](super::conformance::token_cache) checks an implementation.
 ///
 /// # Cancel safety
@@ -125,6 +127,11 @@ impl CachedToken {
 
 fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Logs that processes do not share a token, and why.
+pub(super) fn warn_unusable(error: &io::Error) {
+    tracing::warn!(%error, "cannot use the token cache; going on without it");
 }
 
 /// Stores nothing: each client requests its own token.

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use http::StatusCode;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
 use portal_model::flow::{NoResponse, TransportError};
@@ -41,7 +42,8 @@ pub trait Transport: Send + Sync + 'static {
 pub struct Bounds {
     /// Time from connecting to the last byte of the response.
     pub time: Duration,
-    /// Bytes in the body of the response.
+    /// Bytes in the body of the response. A response that is not a success may have
+    /// [`BODY`](Self::BODY) at most.
     pub body: usize,
     /// Whether to open a connection for this request. Set for a request that cannot be undone: on a
     /// connection that was used before, a stray response could be taken for its own, and it could
@@ -50,12 +52,25 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Longest body of a response, which a long list may have: 64 MiB.
-    pub const BODY: usize = 64 << 20;
+    /// Longest body of a response: 64 KiB, for tokens, created portals and errors.
+    pub const BODY: usize = 64 << 10;
+
+    /// Longest body of a list: 4 MiB, which is more than ten thousand portals.
+    pub const LIST: usize = 4 << 20;
 
     /// This time, and [`BODY`](Self::BODY).
     pub const fn new(time: Duration) -> Self {
         Self { time, body: Self::BODY, new_connection: false }
+    }
+
+    /// This time, and [`LIST`](Self::LIST).
+    pub const fn of_list(time: Duration) -> Self {
+        Self { body: Self::LIST, ..Self::new(time) }
+    }
+
+    /// Bytes in the body of a response with this status.
+    fn body_of(&self, status: StatusCode) -> usize {
+        if status.is_success() { self.body } else { self.body.min(Self::BODY) }
     }
 
     /// The same, over a connection of its own.
@@ -83,7 +98,7 @@ where
         let response = async move {
             poll_fn(|context| service.poll_ready(context)).await.map_err(broken)?;
             let response = service.call(request.map(Full::new)).await.map_err(broken)?;
-            read(response, bounds.body).await
+            read(response, bounds).await
         };
         tokio::time::timeout(bounds.time, response)
             .await
@@ -92,16 +107,17 @@ where
     }
 }
 
-/// Reads the body of `response`, at most `limit` bytes.
+/// Reads the body of `response` within `bounds`.
 pub(super) async fn read<B>(
     response: http::Response<B>,
-    limit: usize,
+    bounds: Bounds,
 ) -> Result<http::Response<Bytes>, NoResponse>
 where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let (head, body) = response.into_parts();
+    let limit = bounds.body_of(head.status);
     if body.size_hint().lower() > limit as u64 {
         return Err(NoResponse::TooLarge { limit });
     }

@@ -8,6 +8,7 @@ mod drive;
 mod driver;
 #[cfg(feature = "server")]
 mod gateway;
+mod hostile;
 #[cfg(feature = "server")]
 mod memory;
 mod peer;

@@ -8,7 +8,6 @@ mod documented;
 mod faults;
 mod host;
 mod local;
-mod modules;
 mod oauth;
 mod table;
 

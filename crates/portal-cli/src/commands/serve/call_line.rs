@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 use portal_http::server::AccessLogEntry;
 use serde_json::json;
 
-use crate::terminal::printer::printable;
+use crate::terminal::neutral::{escaped, printable_line};
 
 /// `POST /crm/v7/settings/portals  400 ALREADY_USED  2 ms  Acme`
 pub(super) fn text(call: &AccessLogEntry) -> String {
@@ -13,13 +13,13 @@ pub(super) fn text(call: &AccessLogEntry) -> String {
     let mut line = format!(
         "{:4} {}  {style}{status}{}{style:#}  {} ms",
         call.method.as_str(),
-        printable(&call.path),
+        printable_line(&call.path),
         call.code.as_deref().map(|code| format!(" {code}")).unwrap_or_default(),
         call.elapsed.as_millis(),
     );
     if let Some(org) = &call.org {
         line.push_str("  ");
-        line.push_str(&printable(org));
+        line.push_str(&printable_line(org));
     }
     line
 }
@@ -34,13 +34,13 @@ fn style(call: &AccessLogEntry) -> Style {
 }
 
 pub(super) fn json(call: &AccessLogEntry) -> String {
-    json!({
+    let line = json!({
         "method": call.method.as_str(),
         "path": call.path,
         "org": call.org,
         "status": call.status,
         "code": call.code,
         "ms": u64::try_from(call.elapsed.as_millis()).unwrap_or(u64::MAX),
-    })
-    .to_string()
+    });
+    escaped(&line.to_string())
 }

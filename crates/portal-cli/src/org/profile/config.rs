@@ -37,7 +37,8 @@ struct RawEntry {
 }
 
 pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Entry>> {
-    let config: Config = file::parse(path, &file::read(path)?)?;
+    let explain = |error: &toml::de::Error| error.message().to_owned();
+    let config: Config = file::parse(path, &file::read(path)?, explain)?;
     let entry = |(name, raw): (String, RawEntry)| {
         let entry = raw.check().with_context(|| format!("{}, profile {name}", path.display()))?;
         Ok((name, entry))

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::file;
+use crate::sys::private_file::refuse_if_others_can_read;
 
 /// The secrets of a profile.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,7 +20,11 @@ pub(super) struct Secrets {
 
 pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Secrets>> {
     refuse_if_others_can_read(path)?;
-    file::parse(path, &file::read(path)?)
+    // The parser's own words quote keys and values, and any of them may be a secret.
+    let explain = |_: &toml::de::Error| {
+        "expected tables such as [acme], each with client_secret and refresh_token only".to_owned()
+    };
+    file::parse(path, &file::read(path)?, explain)
 }
 
 pub(super) fn insert(path: &Path, name: &str, secrets: &Secrets) -> anyhow::Result<()> {
@@ -46,26 +51,4 @@ fn write(path: &Path, all: &BTreeMap<String, Secrets>) -> anyhow::Result<()> {
         document.insert(name, Item::Table(table));
     }
     file::replace(path, &format!("{NOTE}{document}"))
-}
-
-#[cfg(unix)]
-fn refuse_if_others_can_read(path: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
-    let mode = metadata.permissions().mode() & 0o777;
-    let others = mode & 0o077;
-    anyhow::ensure!(
-        others == 0,
-        "others can read {path} (mode {mode:04o}): run `chmod 600 {path}`, and make new secrets \
-         if somebody may have read them",
-        path = path.display()
-    );
-    Ok(())
-}
-
-/// A user's own folder is closed to others there.
-#[cfg(not(unix))]
-fn refuse_if_others_can_read(_: &Path) -> anyhow::Result<()> {
-    Ok(())
 }

@@ -1,7 +1,7 @@
-//! Small TOML files that must never be half written, nor show a secret in an error.
+//! Small TOML files that must never be half written.
 
-use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
@@ -15,25 +15,61 @@ pub(super) fn read(path: &Path) -> anyhow::Result<String> {
     }
 }
 
-/// Reads TOML. An error names the place but does not quote it: a secret may stand there.
-pub(super) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> anyhow::Result<T> {
+/// Reads TOML. An error names the line, and why as `explain` has it.
+pub(super) fn parse<T: DeserializeOwned>(
+    path: &Path,
+    text: &str,
+    explain: impl FnOnce(&toml::de::Error) -> String,
+) -> anyhow::Result<T> {
     toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
-        anyhow!("{}, line {line}: {}", path.display(), error.message())
+        anyhow!("{}, line {line}: {}", path.display(), explain(&error))
     })
 }
 
-/// Replaces a file as a whole, readable for its owner only. A link stays a link.
+/// Replaces a file as a whole, readable for its owner only. A link stays a link. The lock of the
+/// profiles is held.
 pub(super) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // Under one name, a process that is killed leaves one copy at most, and the next one replaces it.
+    let new = path.with_added_extension("new");
     let write = || {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        // Made with the mode 0600 on Unix.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        remove(&new)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&new)?;
         file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(&path).map_err(|error| error.error).map(drop)
+        file.sync_all()?;
+        fs::rename(&new, &path)
     };
-    write().with_context(|| format!("{} can't be written", path.display()))
+    write()
+        .inspect_err(|_| drop(remove(&new)))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Removes what processes that were killed have left, secrets included: version 0.1 wrote under the
+/// names of `tempfile`, such as `.tmpA1b2C3`. The lock of the profiles is held.
+pub(super) fn remove_strays(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(".tmp"));
+        let is_stray = random.is_some_and(|random| {
+            random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        });
+        if is_stray && entry.file_type()?.is_file() {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
 }

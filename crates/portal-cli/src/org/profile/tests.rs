@@ -84,10 +84,23 @@ fn an_error_in_the_credentials_shows_no_secret() {
     let home = TempDir::new().unwrap();
     store(home.path(), "acme", &in_europe()).unwrap();
     let path = credentials_path(home.path());
-    let broken = fs::read_to_string(&path).unwrap().replace("\"hush-token\"", "\"hush-token");
-    fs::write(&path, broken).unwrap();
-    let refusal = failure(Profiles::load(home.path()).unwrap().get("acme"));
-    assert!(refusal.contains("credentials.toml, line ") && !refusal.contains("hush"), "{refusal}");
+    let good = fs::read_to_string(&path).unwrap();
+    for broken in [
+        good.replace("\"hush-token\"", "\"hush-token"),
+        good.replace("refresh_token", "hush_key"),
+        good.replace("refresh_token", "hush_key = 1\nrefresh_token"),
+        good.replace("\"hush-token\"", "[\"hush-token\"]"),
+        format!("refresh_token = \"hush-token\"\n{good}"),
+        format!("{good}\n[acme]\nclient_secret = \"hush\"\n"),
+        format!("hush{good}"),
+    ] {
+        fs::write(&path, &broken).unwrap();
+        let refusal = failure(Profiles::load(home.path()).unwrap().get("acme"));
+        assert!(
+            refusal.contains("credentials.toml, line ") && !refusal.contains("hush"),
+            "{refusal}"
+        );
+    }
 }
 
 #[cfg(unix)]
@@ -126,4 +139,40 @@ fn a_name_that_a_shell_or_a_table_would_misread_is_no_profile() {
     for name in ["", "acme eu", "a,b", "a/b", "ä", &"a".repeat(65)] {
         assert!(check_name(name).is_err(), "{name:?}");
     }
+}
+
+#[test]
+fn stray_copies_are_removed_by_next_change() {
+    let home = TempDir::new().unwrap();
+    let left = ["credentials.toml.new", "config.toml.new", ".tmpA1b2C3"]
+        .map(|name| home.path().join(name));
+    for path in &left {
+        fs::write(path, "refresh_token = \"hush\"").unwrap();
+    }
+    let foreign = [".tmp-notes", ".tmpA1b2C34"].map(|name| home.path().join(name));
+    for path in &foreign {
+        fs::write(path, "").unwrap();
+    }
+    store(home.path(), "acme", &in_europe()).unwrap();
+    assert!(left.iter().all(|path| !path.exists()));
+    assert!(foreign.iter().all(|path| path.exists()));
+    assert_eq!(
+        fs::read_dir(home.path()).unwrap().count(),
+        5,
+        "two files, their lock, two foreign ones"
+    );
+}
+
+#[test]
+fn profiles_sharing_a_token_are_found() {
+    let home = TempDir::new().unwrap();
+    let other = Profile { refresh_token: Secret::new("hush-other"), ..in_europe() };
+    for (name, profile) in
+        [("acme", in_europe()), ("beta", in_europe()), ("other", other), ("zeta", elsewhere())]
+    {
+        store(home.path(), name, &profile).unwrap();
+    }
+    let profiles = Profiles::load(home.path()).unwrap();
+    assert_eq!(profiles.sharing_token("acme").unwrap(), ["beta"]);
+    assert_eq!(profiles.sharing_token("other").unwrap(), [""; 0]);
 }

@@ -1,7 +1,7 @@
 //! A token cache in a directory: [`FileTokenCache`].
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep};
 use super::{CacheKey, CachedToken, TokenCache};
 
 /// A directory with two files per credential: the token, which only its owner can read and which is
-/// replaced atomically, and a lock. An unreadable file counts as empty.
+/// replaced atomically, and a lock. An unreadable file counts as empty, and so does one that others
+/// can read.
 #[derive(Clone, Debug)]
 pub struct FileTokenCache {
     directory: PathBuf,
@@ -33,10 +34,14 @@ impl FileTokenCache {
     }
 
     fn replace(&self, key: &CacheKey, token: &CachedToken) -> io::Result<()> {
-        // The lock is held, so nobody else writes this file.
+        // The lock is held, so nobody else writes this file. One that a killed process left may have
+        // another mode.
         let new = self.path(key, "new");
-        let mut file =
-            private(OpenOptions::new().write(true).create(true).truncate(true)).open(&new)?;
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&new)?;
         file.write_all(&serde_json::to_vec(token)?)?;
         fs::rename(&new, self.path(key, "json"))
     }
@@ -51,19 +56,30 @@ impl TokenCache for FileTokenCache {
     type Lock = File;
 
     async fn load(&self, key: &CacheKey) -> io::Result<Option<CachedToken>> {
-        match fs::read(self.path(key, "json")) {
-            Ok(text) => Ok(serde_json::from_slice(&text).ok()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.named(&error)),
-        }
+        let path = self.path(key, "json");
+        let read = || {
+            let mut file = File::open(&path)?;
+            if is_open_to_others(&file)? {
+                let path = path.display();
+                tracing::warn!(%path, "ignoring a cached token that others can read");
+                return Ok(None);
+            }
+            let mut text = Vec::new();
+            file.read_to_end(&mut text)?;
+            Ok(serde_json::from_slice(&text).ok())
+        };
+        read().or_else(|error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(None),
+            _ => Err(self.named(&error)),
+        })
     }
 
     async fn lock(&self, key: &CacheKey) -> io::Result<File> {
         /// Longer than a holder needs to request a token.
-        const PATIENCE: Duration = Duration::from_secs(60);
+        const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
         const BETWEEN_TRIES: Duration = Duration::from_millis(10);
         let file = self.open_lock(key).map_err(|error| self.named(&error))?;
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + LOCK_TIMEOUT;
         // A blocking lock would keep a thread waiting, and with it the exit of the process.
         loop {
             match file.try_lock() {
@@ -81,6 +97,18 @@ impl TokenCache for FileTokenCache {
     async fn store(&self, key: &CacheKey, token: &CachedToken) -> io::Result<()> {
         self.replace(key, token).map_err(|error| self.named(&error))
     }
+}
+
+/// Whether somebody else may have read the token, or written it.
+#[cfg(unix)]
+fn is_open_to_others(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_: &File) -> io::Result<bool> {
+    Ok(false)
 }
 
 #[cfg(unix)]

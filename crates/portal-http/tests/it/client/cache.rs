@@ -1,6 +1,8 @@
 //! Tokens that processes share.
 
 use std::fs;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use portal_http::client::{BaseUrl, CacheKey, Client, FileTokenCache, conformance};
@@ -87,15 +89,30 @@ async fn a_cache_file_that_is_no_token_counts_as_empty() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cache_that_cant_be_used_is_named_before_anything_is_sent() {
+async fn unusable_cache_is_gone_without() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("tokens"), "a file in its place").unwrap();
     let service = Scripted::granting(|_| none());
-    let error = another(&service, &folder).call(&ListPortals).await.unwrap_err().to_string();
-    let path = folder.path().join("tokens");
-    let expected = format!("cannot use the token cache: {}: ", path.display());
-    assert!(error.contains(&expected), "{error}");
-    assert_eq!(service.seen(), [""; 0]);
+    for _ in 0..2 {
+        another(&service, &folder).call(&ListPortals).await.unwrap();
+    }
+    assert_eq!(service.count(TOKEN), 2);
+}
+
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn cached_token_open_to_others_is_replaced() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = TempDir::new().unwrap();
+    let service = Scripted::granting(|_| none());
+    another(&service, &folder).authenticate().await.unwrap();
+    let files = fs::read_dir(folder.path().join("tokens")).unwrap();
+    let is_token = |path: &PathBuf| path.extension().is_some_and(|end| end == "json");
+    let token = files.map(|file| file.unwrap().path()).find(is_token).unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o640)).unwrap();
+    another(&service, &folder).authenticate().await.unwrap();
+    assert_eq!(service.count(TOKEN), 2);
+    assert_eq!(fs::metadata(&token).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[cfg(unix)]

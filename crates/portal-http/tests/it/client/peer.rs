@@ -45,6 +45,11 @@ impl Peer {
         self.heads.lock().unwrap().clone()
     }
 
+    /// Forgets the heads, of which a long test has many.
+    pub(crate) fn forget(&self) {
+        self.heads.lock().unwrap().clear();
+    }
+
     pub(crate) fn posts(&self) -> usize {
         self.heads().iter().filter(|head| head.starts_with("POST")).count()
     }
@@ -91,6 +96,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
         // The client may be gone.
         let _ = self.stream.write_all(bytes).await;
+    }
+
+    /// Whether the client took it.
+    pub(crate) async fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).await.is_ok()
     }
 
     /// The same connection in another layer; nothing if that is refused.

@@ -144,7 +144,7 @@ async fn an_answer_without_end_is_read_no_further_than_its_bound() {
     })
     .await;
     let error = ready(boastful.client()).call(&ListPortals).await.unwrap_err();
-    assert_eq!(error, ClientError::NoResponse(NoResponse::TooLarge { limit: 64 << 20 }));
+    assert_eq!(error, ClientError::NoResponse(NoResponse::TooLarge { limit: 4 << 20 }));
 }
 
 #[tokio::test]

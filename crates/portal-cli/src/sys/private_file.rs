@@ -1,0 +1,26 @@
+//! Files that only their owner can read.
+
+use std::path::Path;
+
+/// Refuses a file with secrets that somebody else may have read.
+#[cfg(unix)]
+pub(crate) fn refuse_if_others_can_read(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
+    let mode = metadata.permissions().mode() & 0o777;
+    let others = mode & 0o077;
+    anyhow::ensure!(
+        others == 0,
+        "others can read {path} (mode {mode:04o}): run `chmod 600 {path}`, and make new secrets \
+         if somebody may have read them",
+        path = path.display()
+    );
+    Ok(())
+}
+
+/// A user's own directory is closed to others there.
+#[cfg(not(unix))]
+pub(crate) fn refuse_if_others_can_read(_: &Path) -> anyhow::Result<()> {
+    Ok(())
+}
