@@ -23,9 +23,14 @@ pub(super) const GRANT: &str =
 pub(super) const REVOKE: &str = "
     WITH revoked AS (
         UPDATE refresh_tokens SET revoked_at = $2 WHERE hash = $1 AND revoked_at IS NULL
-        RETURNING hash),
+        RETURNING hash, client_id, user_id, scopes),
     ended AS (
-        DELETE FROM access_tokens WHERE refresh_hash IN (SELECT hash FROM revoked))
+        DELETE FROM access_tokens WHERE refresh_hash IN (SELECT hash FROM revoked)),
+    noted AS (
+        INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
+        SELECT $2, (SELECT coalesce(max(id), 0) FROM portals), email, 'credential_revoked',
+               orgs.name, client_id || ' ' || left(encode(hash, 'hex'), 12), scopes
+        FROM revoked JOIN users ON users.id = user_id JOIN orgs ON orgs.id = org_id)
     SELECT FROM revoked";
 
 pub(super) const END: &str = "
@@ -138,7 +143,20 @@ pub(super) async fn principal(
 }
 
 fn read_principal(row: &Row) -> Result<Principal, RegistryError> {
-    let org = Org {
+    let expires_at = Timestamp::from_unix_seconds(get(row, 10)?);
+    Ok(Principal {
+        org: read_org(row)?,
+        user: read_user(row, 4)?,
+        scopes: read_scopes(row, 9)?,
+        expires_at: expires_at
+            .ok_or_else(|| RegistryError::NotApplied("the token's end is no time".to_owned()))?,
+        client_id: get(row, 11)?,
+    })
+}
+
+/// From the first four columns of a row.
+pub(super) fn read_org(row: &Row) -> Result<Org, RegistryError> {
+    Ok(Org {
         id: OrgId(get(row, 0)?),
         name: get(row, 1)?,
         environment: match get(row, 2)? {
@@ -150,23 +168,22 @@ fn read_principal(row: &Row) -> Result<Principal, RegistryError> {
             None => PortalLimit::Unlimited,
             Some(_) => PortalLimit::One,
         },
-    };
-    let allowed = [get::<bool>(row, 7)?, get(row, 8)?];
-    let permissions = Permission::ALL.into_iter().zip(allowed);
-    let user = User {
-        id: UserId(get(row, 4)?),
-        name: get(row, 5)?,
-        email: get(row, 6)?,
-        permissions: permissions.filter(|(_, allowed)| *allowed).map(|(it, _)| it).collect(),
-    };
-    let scopes = get::<&str>(row, 9)?.split(',').filter(|scope| !scope.is_empty());
-    let expires_at = Timestamp::from_unix_seconds(get(row, 10)?);
-    Ok(Principal {
-        org,
-        user,
-        scopes: scopes.map(Scope::new).collect(),
-        expires_at: expires_at
-            .ok_or_else(|| RegistryError::NotApplied("the token's end is no time".to_owned()))?,
-        client_id: get(row, 11)?,
     })
+}
+
+/// From five columns of a row.
+pub(super) fn read_user(row: &Row, first: usize) -> Result<User, RegistryError> {
+    let allowed = [get::<bool>(row, first + 3)?, get(row, first + 4)?];
+    let permissions = Permission::ALL.into_iter().zip(allowed);
+    Ok(User {
+        id: UserId(get(row, first)?),
+        name: get(row, first + 1)?,
+        email: get(row, first + 2)?,
+        permissions: permissions.filter(|(_, allowed)| *allowed).map(|(it, _)| it).collect(),
+    })
+}
+
+pub(super) fn read_scopes(row: &Row, column: usize) -> Result<Vec<Scope>, RegistryError> {
+    let scopes = get::<&str>(row, column)?.split(',').filter(|scope| !scope.is_empty());
+    Ok(scopes.map(Scope::new).collect())
 }

@@ -35,11 +35,20 @@ macro_rules! select {
     };
 }
 
+/// The row lock of `old` comes first, so that the audit has the name that the portal really had.
 pub(super) const RENAME: &str = concat!(
-    "WITH renamed AS (
+    "WITH old AS (
+         SELECT id, name FROM portals WHERE org_id = $1 AND name_key = $2 FOR NO KEY UPDATE),
+     renamed AS (
          UPDATE portals SET name = $3, name_key = $4, modified_at = $5, modified_by = $6
-         WHERE org_id = $1 AND name_key = $2
-         RETURNING id, name, created_at, created_by, modified_at, modified_by)",
+         FROM old WHERE portals.id = old.id
+         RETURNING portals.id, portals.name, created_at, created_by, modified_at, modified_by,
+                   old.name AS old_name),
+     noted AS (
+         INSERT INTO audit (at, after_portal, actor, action, org, subject, portal_id, detail)
+         SELECT $5, (SELECT max(id) FROM portals), email, 'portal_renamed', orgs.name,
+                renamed.name, renamed.id, old_name
+         FROM renamed JOIN users ON users.id = modified_by JOIN orgs ON orgs.id = $1) ",
     select!(
         "renamed AS portals
          LEFT JOIN users AS creator ON creator.id = created_by

@@ -67,6 +67,11 @@ statements! {
     revoke = super::credentials::REVOKE;
     end = super::credentials::END;
     principal = super::credentials::PRINCIPAL;
+    orgs = super::admin::ORGS;
+    org_id = super::admin::ORG_ID;
+    users = super::admin::USERS;
+    credentials = super::admin::CREDENTIALS;
+    audit = super::audit::LAST;
 }
 
 impl Connected {
@@ -132,7 +137,9 @@ impl Connected {
     /// # Errors
     /// One clause.
     pub(super) async fn prepare(self) -> Result<Session, String> {
-        let prepared = timeout(CONNECT_TIMEOUT, Statements::prepare(&self.client)).await;
+        // On the heap: it holds the state of every statement at once.
+        let prepare = Box::pin(Statements::prepare(&self.client));
+        let prepared = timeout(CONNECT_TIMEOUT, prepare).await;
         let statements = prepared
             .map_err(|_| format!("no response within {} seconds", CONNECT_TIMEOUT.as_secs()))?
             .map_err(|error| describe(&error))?;

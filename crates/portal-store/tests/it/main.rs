@@ -12,6 +12,7 @@ use portal_model::oauth::{Grant, TokenRequest};
 use portal_model::{PortalName, Timestamp};
 use portal_store::{Principal, Registry, Seed, TokenRules};
 
+mod administration;
 mod agreement;
 mod backup;
 mod formats;

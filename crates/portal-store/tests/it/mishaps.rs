@@ -94,7 +94,7 @@ fn registry_of_a_newer_version_is_refused_with_its_bytes_untouched() {
     assert!(
         why.ends_with(
             "registry.sqlite was written by a newer version of this program: it has format 9, \
-             this one knows 3; use the newer version, or another data directory"
+             this one knows 4; use the newer version, or another data directory"
         ),
         "{why}"
     );
