@@ -16,6 +16,7 @@ mod administration;
 mod agreement;
 mod backup;
 mod formats;
+mod history;
 mod mishaps;
 mod open;
 #[cfg(all(unix, feature = "postgres"))]
@@ -71,6 +72,11 @@ scopes = ["ZohoCRM.settings.clientportal.ALL"]
 "#;
 
 const ORGS: [&str; 3] = ["acme", "limited", "sandbox"];
+
+/// How much a test does: in the gate, or with `PORTAL_STORE_LONG`, which its children inherit.
+fn long(in_gate: usize, long: usize) -> usize {
+    if std::env::var_os("PORTAL_STORE_LONG").is_some() { long } else { in_gate }
+}
 
 fn seed() -> Seed {
     SEED.parse().unwrap()
