@@ -2,6 +2,7 @@
 
 use portal_model::Timestamp;
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 use crate::error::RegistryError;
 
 /// The actor of what a seed brought.
@@ -60,6 +61,7 @@ pub enum AuditAction {
 }
 
 impl AuditAction {
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     const ALL: [Self; 13] = [
         Self::PortalCreated,
         Self::PortalRenamed,

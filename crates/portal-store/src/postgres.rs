@@ -62,6 +62,7 @@ mod pool;
 mod portals;
 mod seeding;
 mod session;
+mod statements;
 mod tls;
 mod url;
 

@@ -30,6 +30,7 @@ mod backup;
 pub(crate) mod checkpoint;
 mod credentials;
 pub(crate) mod database;
+pub(crate) mod failure;
 pub(crate) mod files;
 pub(crate) mod format;
 mod portals;

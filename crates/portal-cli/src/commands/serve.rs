@@ -12,7 +12,6 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use portal_http::server::{FaultSpec, PortalService, Server, ServerLimits, raise_nofile_limit};
 use portal_model::Secret;
-use portal_store::sqlite::OpenOptions;
 use portal_store::{MemoryRegistry, PostgresRegistry, Registry, RegistryError, Seed};
 use serde::Serialize;
 
@@ -132,13 +131,14 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     match (&args.data, seed) {
         (Some(folder), Some(seed)) => {
-            let registry = OpenOptions::new().accept_loss(args.accept_loss).open(folder)?;
+            let registry = data_directory::open(folder, args.accept_loss, printer).await?;
             data_directory::seed(&registry, &seed, args.seed_replaces, folder.display()).await?;
             let failed = registry.failed();
             until_failure(serve(args, server, registry, None, printer), failed).await
         }
         (Some(folder), None) => {
-            let (registry, org) = data_directory::open_kept(folder, args.accept_loss).await?;
+            let registry = data_directory::open(folder, args.accept_loss, printer).await?;
+            let org = data_directory::default_unless_others(&registry, folder).await?;
             let failed = registry.failed();
             until_failure(serve(args, server, registry, org.as_ref(), printer), failed).await
         }

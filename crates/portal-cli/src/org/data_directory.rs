@@ -2,15 +2,16 @@
 
 use std::fmt::Display;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 use portal_model::Timestamp;
 use portal_store::sqlite::OpenOptions;
-use portal_store::{Administration, Registry as _, Seed, SqliteRegistry};
+use portal_store::{Administration, Registry as _, RegistryError, Seed, SqliteRegistry};
 
 use crate::org::default_org::DefaultOrg;
 use crate::report::failure::Failure;
+use crate::terminal::printer::Printer;
 
 /// Adds `seed` to a registry, where it either replaces what `kept` has or must not differ from it.
 pub(crate) async fn seed(
@@ -29,20 +30,43 @@ pub(crate) async fn seed(
     Ok(())
 }
 
-/// Opens the registry in `folder`, both made if they are missing, with the default org unless it
-/// has others.
-pub(crate) async fn open_kept(
+/// Between two attempts to open a registry on a full disk: a second.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Opens the registry in `folder`, both made if they are missing. On a full disk it waits for room,
+/// as a server that runs does.
+pub(crate) async fn open(
     folder: &Path,
     accept_loss: bool,
-) -> anyhow::Result<(SqliteRegistry, Option<DefaultOrg>)> {
-    let registry = OpenOptions::new().accept_loss(accept_loss).open(folder)?;
+    printer: &Printer,
+) -> anyhow::Result<SqliteRegistry> {
+    let mut is_told = false;
+    loop {
+        match OpenOptions::new().accept_loss(accept_loss).open(folder) {
+            Err(RegistryError::NoRoom(why)) => {
+                if !is_told {
+                    printer.warning(format_args!("{why}, and the server starts"));
+                }
+                is_told = true;
+                tokio::time::sleep(RETRY_INTERVAL).await;
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
+/// Adds the default org to a registry of `folder` unless it has others.
+pub(crate) async fn default_unless_others(
+    registry: &SqliteRegistry,
+    folder: &Path,
+) -> anyhow::Result<Option<DefaultOrg>> {
     let orgs = registry.orgs().await?;
     if !orgs.is_empty() && orgs.iter().all(|org| org.name != DefaultOrg::NAME) {
-        return Ok((registry, None));
+        return Ok(None);
     }
     let org = DefaultOrg::keep(folder)?;
-    add(&registry, &org.seed()).await?;
-    Ok((registry, Some(org)))
+    add(registry, &org.seed()).await?;
+    Ok(Some(org))
 }
 
 /// Opens the registry in `folder`, both made if they are missing, with the default org.

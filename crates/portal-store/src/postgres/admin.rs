@@ -4,9 +4,10 @@ use portal_model::Timestamp;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
-use super::credentials::{read_org, read_scopes, read_user};
+use super::credentials::{read_org, read_scopes, read_user, revoke_all, use_up_all};
 use super::failure::Failure;
 use super::portals::{get, may_be_kept};
+use super::statements::ORG_ID;
 use super::{PostgresRegistry, audit, migrations, seeding};
 use crate::admin::{
     AdminChange, AdminRefusal, Administration, Credential, operator_text, permission_columns,
@@ -21,20 +22,6 @@ use crate::seed::{
     portal_limit_number,
 };
 use crate::token::Hashed;
-
-pub(super) const ORGS: &str = "
-    SELECT id, name, environment, portal_limit FROM orgs WHERE removed_at IS NULL ORDER BY id";
-
-pub(super) const ORG_ID: &str = "SELECT id FROM orgs WHERE name = $1 AND removed_at IS NULL";
-
-pub(super) const USERS: &str = "
-    SELECT id, name, email, manage_portal, manage_portal_users FROM users
-    WHERE org_id = $1 AND removed_at IS NULL ORDER BY id";
-
-pub(super) const CREDENTIALS: &str = "
-    SELECT email, client_id, hash, scopes, revoked_at
-    FROM refresh_tokens JOIN users ON users.id = user_id
-    WHERE org_id = $1 ORDER BY users.id, client_id, hash";
 
 impl Administration for PostgresRegistry {
     async fn apply_seed_unless_different(
@@ -144,55 +131,6 @@ impl PostgresRegistry {
     }
 }
 
-/// Makes codes useless.
-pub(super) async fn use_up(
-    transaction: &Transaction<'_>,
-    codes: &[Hashed],
-    actor: &str,
-    now: i64,
-) -> Result<u64, tokio_postgres::Error> {
-    let codes: Vec<&[u8]> = codes.iter().map(|code| code.0.as_slice()).collect();
-    transaction
-        .execute(
-            "WITH used AS (
-                 UPDATE codes SET used_at = $2 WHERE hash = ANY($1) AND used_at IS NULL
-                 RETURNING client_id, user_id, scopes)
-             INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
-             SELECT $2, (SELECT coalesce(max(id), 0) FROM portals), $3, 'credential_revoked',
-                    orgs.name, client_id || ' code', scopes
-             FROM used JOIN users ON users.id = user_id JOIN orgs ON orgs.id = org_id",
-            &[&codes, &now, &actor],
-        )
-        .await
-}
-
-/// Revokes refresh tokens, with the access tokens that came from them.
-pub(super) async fn revoke(
-    transaction: &Transaction<'_>,
-    tokens: &[Hashed],
-    actor: &str,
-    now: i64,
-) -> Result<u64, tokio_postgres::Error> {
-    let tokens: Vec<&[u8]> = tokens.iter().map(|token| token.0.as_slice()).collect();
-    let revoked = transaction
-        .execute(
-            "WITH revoked AS (
-                 UPDATE refresh_tokens SET revoked_at = $2
-                 WHERE hash = ANY($1) AND revoked_at IS NULL
-                 RETURNING hash, client_id, user_id, scopes)
-             INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
-             SELECT $2, (SELECT coalesce(max(id), 0) FROM portals), $3, 'credential_revoked',
-                    orgs.name, client_id || ' ' || left(encode(hash, 'hex'), 12), scopes
-             FROM revoked JOIN users ON users.id = user_id JOIN orgs ON orgs.id = org_id",
-            &[&tokens, &now, &actor],
-        )
-        .await?;
-    transaction
-        .execute("DELETE FROM access_tokens WHERE refresh_hash = ANY($1)", &[&tokens])
-        .await?;
-    Ok(revoked)
-}
-
 /// Who makes a change, and where. A refusal is rolled back.
 struct Administrator<'a> {
     transaction: &'a Transaction<'a>,
@@ -232,7 +170,7 @@ impl Administrator<'_> {
                 if self.is_last_admin(user).await? {
                     return Ok(Err(last_admin(org, email)));
                 }
-                self.revoke_all("user_id = $1", &user.0).await?;
+                self.end_all("user_id = $1", &user.0).await?;
                 let remove = "UPDATE users SET removed_at = $1 WHERE id = $2";
                 self.transaction.execute(remove, &[&self.now, &user.0]).await?;
                 self.write(AuditAction::UserRemoved, Some(org), email, None).await
@@ -270,9 +208,9 @@ impl Administrator<'_> {
             }
             AdminChange::RevokeCredential { credential } => {
                 let fingerprint = credential.to_ascii_lowercase();
-                let of_client = self.revoke_all("client_id = $1", credential).await?;
+                let of_client = self.end_all("client_id = $1", credential).await?;
                 let of_token =
-                    self.revoke_all("left(encode(hash, 'hex'), 12) = $1", &fingerprint).await?;
+                    self.end_all("left(encode(hash, 'hex'), 12) = $1", &fingerprint).await?;
                 if of_client + of_token == 0 {
                     return Ok(Err(AdminRefusal::UnknownCredential(credential.clone())));
                 }
@@ -305,7 +243,7 @@ impl Administrator<'_> {
         let Some(org) = self.find_org(name).await? else {
             return Ok(Err(AdminRefusal::UnknownOrg(name.to_owned())));
         };
-        self.revoke_all("user_id IN (SELECT id FROM users WHERE org_id = $1)", &org.0).await?;
+        self.end_all("user_id IN (SELECT id FROM users WHERE org_id = $1)", &org.0).await?;
         for remove in [
             "UPDATE users SET removed_at = $1 WHERE org_id = $2 AND removed_at IS NULL",
             "UPDATE orgs SET removed_at = $1 WHERE id = $2",
@@ -407,7 +345,7 @@ impl Administrator<'_> {
     }
 
     /// Uses up the codes and revokes the refresh tokens of which `condition` holds; gives how many.
-    async fn revoke_all(
+    async fn end_all(
         &self,
         condition: &str,
         value: &(dyn ToSql + Sync),
@@ -419,9 +357,9 @@ impl Administrator<'_> {
         };
         // First: an exchange under way adds a refresh token, and is waited for here.
         let codes = hashes("codes", "used_at").await?;
-        let used = use_up(self.transaction, &codes, self.actor, self.now).await?;
+        let used = use_up_all(self.transaction, &codes, self.actor, self.now).await?;
         let tokens = hashes("refresh_tokens", "revoked_at").await?;
-        Ok(used + revoke(self.transaction, &tokens, self.actor, self.now).await?)
+        Ok(used + revoke_all(self.transaction, &tokens, self.actor, self.now).await?)
     }
 
     async fn write(

@@ -2,7 +2,7 @@
 
 use portal_model::oauth::OAuthError;
 use portal_model::{Environment, Scope, Timestamp};
-use tokio_postgres::Row;
+use tokio_postgres::{Row, Transaction};
 
 use super::failure::Failure;
 use super::pool::Pool;
@@ -13,39 +13,6 @@ use crate::token::{
     ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, Hashed,
     INVALID_CLIENT_SECRET, TokenRules, WINDOW_SECONDS,
 };
-
-pub(super) const CLIENT_SECRET: &str = "SELECT secret_hash FROM clients WHERE id = $1";
-
-pub(super) const GRANT: &str =
-    "SELECT grant_access_token($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-
-/// A token that is issued meanwhile isn't seen here, and is ended by [`PRINCIPAL`].
-pub(super) const REVOKE: &str = "
-    WITH revoked AS (
-        UPDATE refresh_tokens SET revoked_at = $2 WHERE hash = $1 AND revoked_at IS NULL
-        RETURNING hash, client_id, user_id, scopes),
-    ended AS (
-        DELETE FROM access_tokens WHERE refresh_hash IN (SELECT hash FROM revoked)),
-    noted AS (
-        INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
-        SELECT $2, (SELECT coalesce(max(id), 0) FROM portals), email, 'credential_revoked',
-               orgs.name, client_id || ' ' || left(encode(hash, 'hex'), 12), scopes
-        FROM revoked JOIN users ON users.id = user_id JOIN orgs ON orgs.id = org_id)
-    SELECT FROM revoked";
-
-pub(super) const END: &str = "
-    UPDATE access_tokens SET expires_at = NULL WHERE hash = $1 AND expires_at IS NOT NULL
-    RETURNING id";
-
-pub(super) const PRINCIPAL: &str = "
-    SELECT orgs.id, orgs.name, environment, portal_limit,
-           users.id, users.name, email, manage_portal, manage_portal_users,
-           scopes, expires_at, client_id
-    FROM access_tokens
-    JOIN refresh_tokens ON refresh_tokens.hash = refresh_hash
-    JOIN users ON users.id = user_id
-    JOIN orgs ON orgs.id = org_id
-    WHERE access_tokens.hash = $1 AND expires_at > $2 AND revoked_at IS NULL";
 
 /// A token request, its secrets hashed, and the hash of the access token to come.
 pub(super) struct HashedRequest {
@@ -123,6 +90,55 @@ pub(super) async fn revoke(
 ) -> Result<bool, RegistryError> {
     let revoked = pool.change(|it| &it.revoke, &[&refresh_token.0.as_slice(), &now]).await?;
     Ok(!revoked.is_empty())
+}
+
+/// Makes codes useless.
+pub(super) async fn use_up_all(
+    transaction: &Transaction<'_>,
+    codes: &[Hashed],
+    actor: &str,
+    now: i64,
+) -> Result<u64, tokio_postgres::Error> {
+    let codes: Vec<&[u8]> = codes.iter().map(|code| code.0.as_slice()).collect();
+    transaction
+        .execute(
+            "WITH used AS (
+                 UPDATE codes SET used_at = $2 WHERE hash = ANY($1) AND used_at IS NULL
+                 RETURNING client_id, user_id, scopes)
+             INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
+             SELECT $2, (SELECT coalesce(max(id), 0) FROM portals), $3, 'credential_revoked',
+                    orgs.name, client_id || ' code', scopes
+             FROM used JOIN users ON users.id = user_id JOIN orgs ON orgs.id = org_id",
+            &[&codes, &now, &actor],
+        )
+        .await
+}
+
+/// Revokes refresh tokens, with the access tokens that came from them.
+pub(super) async fn revoke_all(
+    transaction: &Transaction<'_>,
+    tokens: &[Hashed],
+    actor: &str,
+    now: i64,
+) -> Result<u64, tokio_postgres::Error> {
+    let tokens: Vec<&[u8]> = tokens.iter().map(|token| token.0.as_slice()).collect();
+    let revoked = transaction
+        .execute(
+            "WITH revoked AS (
+                 UPDATE refresh_tokens SET revoked_at = $2
+                 WHERE hash = ANY($1) AND revoked_at IS NULL
+                 RETURNING hash, client_id, user_id, scopes)
+             INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
+             SELECT $2, (SELECT coalesce(max(id), 0) FROM portals), $3, 'credential_revoked',
+                    orgs.name, client_id || ' ' || left(encode(hash, 'hex'), 12), scopes
+             FROM revoked JOIN users ON users.id = user_id JOIN orgs ON orgs.id = org_id",
+            &[&tokens, &now, &actor],
+        )
+        .await?;
+    transaction
+        .execute("DELETE FROM access_tokens WHERE refresh_hash = ANY($1)", &[&tokens])
+        .await?;
+    Ok(revoked)
 }
 
 pub(super) async fn end(pool: &Pool, access_token: Hashed) -> Result<bool, RegistryError> {

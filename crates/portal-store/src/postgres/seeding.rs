@@ -6,6 +6,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
 use super::audit;
+use super::credentials::{revoke_all, use_up_all};
 use crate::audit::{AuditAction, NewEntry, SEED};
 use crate::org::{OrgId, Permission, UserId};
 use crate::seed::comparison::{Kept, KeptGrant, KeptOrg, KeptToken, KeptUser, scopes_text};
@@ -137,9 +138,9 @@ pub(super) async fn replace(
     transaction.batch_execute("LOCK TABLE portals IN SHARE ROW EXCLUSIVE MODE").await?;
     // Before the refresh tokens: an exchange under way adds one.
     let superfluous = kept(transaction).await?.superfluous(seed);
-    super::admin::use_up(transaction, &superfluous.codes, SEED, now).await?;
+    use_up_all(transaction, &superfluous.codes, SEED, now).await?;
     let superfluous = kept(transaction).await?.superfluous(seed);
-    super::admin::revoke(transaction, &superfluous.refresh_tokens, SEED, now).await?;
+    revoke_all(transaction, &superfluous.refresh_tokens, SEED, now).await?;
     let columns = Columns::of(seed);
     add(transaction, &columns, now).await?;
     update(transaction, &columns).await?;

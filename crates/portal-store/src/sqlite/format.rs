@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::database::{is_busy, not_applied, retry_while_busy, wait_for_others};
+use super::failure::{is_busy, not_applied, retry_while_busy, wait_for_others};
 use super::state::History;
 use crate::error::RegistryError;
 

@@ -16,6 +16,8 @@ mod administration;
 mod agreement;
 mod backup;
 mod formats;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod full_disk;
 mod history;
 mod mishaps;
 mod open;
