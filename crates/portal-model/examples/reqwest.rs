@@ -11,7 +11,6 @@
 mod intent_file;
 
 use std::error::Error;
-use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -89,7 +88,7 @@ impl Driver {
             // A new connection for each request: a pooled one may be gone by the time it is used,
             // which looks like a lost response, or makes the pool send the request once more.
             .pool_max_idle_per_host(0)
-            // Shorter than the timeouts of the flow, so that it can be told apart.
+            // Shorter than the timeouts of the flow, so that it can be distinguished.
             .connect_timeout(Duration::from_secs(5))
             // The default is the proxy of the environment.
             .no_proxy()
@@ -110,17 +109,14 @@ impl Driver {
         let start = Instant::now();
         loop {
             let event = match flow.step(start.elapsed()) {
-                Step::Authenticate { rejected: None, .. } => Event::Token(TokenId(0)),
-                Step::Authenticate { rejected: Some(_), .. } => {
-                    Event::NoToken(TokenError::NotRenewable)
-                }
+                Step::Authenticate { rejected, .. } => match rejected {
+                    None => Event::Token(TokenId(0)),
+                    Some(_) => Event::NoToken(TokenError::NotRenewable),
+                },
                 Step::Record(intent) => {
                     let record = record.clone();
-                    match spawn_blocking(move || record(&intent)).await {
-                        Ok(Ok(())) => Event::Recorded,
-                        Ok(Err(error)) => Event::NotRecorded(error.to_string()),
-                        Err(panic) => Event::NotRecorded(panic.to_string()),
-                    }
+                    let recorded = spawn_blocking(move || record(&intent)).await;
+                    Event::recorded(recorded.unwrap_or_else(|panic| Err(panic.into())))
                 }
                 Step::List { request, timeout } | Step::Send { request, timeout } => {
                     self.exchange(request, timeout).await.into()
@@ -131,7 +127,10 @@ impl Driver {
                 }
                 Step::Done(outcome) => return *outcome,
             };
-            if flow.handle(start.elapsed(), jitter(), event).is_err() {
+            let now = start.elapsed();
+            // The fastest digits of the clock differ from process to process.
+            let jitter = Jitter::from_bits(now.subsec_nanos().rotate_left(16));
+            if flow.handle(now, jitter, event).is_err() {
                 // A bug in this loop. The same step again could be a second attempt.
                 return flow.abandon();
             }
@@ -178,7 +177,7 @@ fn classify(error: &reqwest::Error) -> TransportError {
     }
 }
 
-/// The texts of an error and its sources: reqwest's own does not say what happened.
+/// The texts of an error and its sources: reqwest's own does not have the cause.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -187,10 +186,4 @@ fn chain(error: &dyn Error) -> String {
         source = error.source();
     }
     text
-}
-
-/// 32 bits that differ from process to process and from call to call.
-fn jitter() -> Jitter {
-    let bits = RandomState::new().hash_one(0).to_le_bytes();
-    Jitter::from_bits(u32::from_le_bytes([bits[0], bits[1], bits[2], bits[3]]))
 }

@@ -11,7 +11,6 @@
 mod intent_file;
 
 use std::error::Error;
-use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::thread;
@@ -98,16 +97,13 @@ impl Driver {
         let start = Instant::now();
         loop {
             let event = match flow.step(start.elapsed()) {
-                Step::Authenticate { rejected: None, .. } => Event::Token(TokenId(0)),
-                Step::Authenticate { rejected: Some(_), .. } => {
-                    Event::NoToken(TokenError::NotRenewable)
-                }
-                Step::Record(intent) => match record(&intent) {
-                    Ok(()) => Event::Recorded,
-                    Err(error) => Event::NotRecorded(error.to_string()),
+                Step::Authenticate { rejected, .. } => match rejected {
+                    None => Event::Token(TokenId(0)),
+                    Some(_) => Event::NoToken(TokenError::NotRenewable),
                 },
+                Step::Record(intent) => Event::recorded(record(&intent)),
                 Step::List { request, timeout } | Step::Send { request, timeout } => {
-                    self.exchange(request, timeout).into()
+                    self.send(request, timeout).into()
                 }
                 Step::WaitUntil(time) => {
                     thread::sleep(time.saturating_sub(start.elapsed()));
@@ -115,7 +111,10 @@ impl Driver {
                 }
                 Step::Done(outcome) => return *outcome,
             };
-            if flow.handle(start.elapsed(), jitter(), event).is_err() {
+            let now = start.elapsed();
+            // The fastest digits of the clock differ from process to process.
+            let jitter = Jitter::from_bits(now.subsec_nanos().rotate_left(16));
+            if flow.handle(now, jitter, event).is_err() {
                 // A bug in this loop. The same step again could be a second attempt.
                 return flow.abandon();
             }
@@ -123,60 +122,37 @@ impl Driver {
     }
 
     /// Sends a request once and reads the whole response.
-    fn exchange(&self, request: Request, timeout: Duration) -> Result<Response, TransportError> {
-        let request = request
-            .authorized(&self.token)
-            .into_http(&self.base_url)
-            .map_err(|error| NotSent::Permanent(error.to_string()))?;
-        let response = if request.body().is_empty() {
-            self.send(request.map(drop), timeout)
-        } else {
-            self.send(request, timeout)
-        };
-        response.map_err(classify)
-    }
-
-    fn send(
-        &self,
-        request: http::Request<impl ureq::AsSendBody>,
-        timeout: Duration,
-    ) -> Result<Response, ureq::Error> {
+    fn send(&self, request: Request, timeout: Duration) -> Result<Response, TransportError> {
+        let request = request.authorized(&self.token).into_http(&self.base_url);
+        let request = request.map_err(|error| NotSent::Permanent(error.to_string()))?;
         let request = self
             .agent
             .configure_request(request)
             .timeout_global(Some(timeout))
-            // Shorter than the timeout of the whole, so that it can be told apart.
+            // Shorter than the timeout of the whole, so that it can be distinguished.
             .timeout_resolve(Some(timeout / 4))
             .timeout_connect(Some(timeout / 4))
             .build();
-        let (head, mut body) = self.agent.run(request)?.into_parts();
-        let body = body.with_config().limit(BODY_LIMIT as u64).read_to_vec()?;
+        let (head, mut body) = self.agent.run(request).map_err(classify)?.into_parts();
+        let body = body.with_config().limit(BODY_LIMIT as u64).read_to_vec().map_err(classify)?;
         Ok(http::Response::from_parts(head, body).into())
     }
 }
 
 /// Only what ureq reports before it has a connection is `NotSent`; all else may have arrived.
 fn classify(error: ureq::Error) -> TransportError {
+    use ureq::Timeout::{Connect, Resolve};
+    let text = error.to_string();
     match error {
-        ureq::Error::HostNotFound | ureq::Error::BadUri(_) => {
-            NotSent::Permanent(error.to_string()).into()
+        ureq::Error::BadUri(_) | ureq::Error::HostNotFound => NotSent::Permanent(text).into(),
+        ureq::Error::Timeout(Resolve | Connect) => NotSent::ConnectTimedOut.into(),
+        ureq::Error::ConnectProxyFailed(_) => NotSent::Connect(text).into(),
+        // Only connecting is refused; an established connection is reset.
+        ureq::Error::Io(io) if io.kind() == io::ErrorKind::ConnectionRefused => {
+            NotSent::Connect(text).into()
         }
-        ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
-            NotSent::ConnectTimedOut.into()
-        }
-        // Only connecting is refused; a connection that stands is reset.
-        ureq::Error::Io(ref io) if io.kind() == io::ErrorKind::ConnectionRefused => {
-            NotSent::Connect(error.to_string()).into()
-        }
-        ureq::Error::ConnectProxyFailed(_) => NotSent::Connect(error.to_string()).into(),
         ureq::Error::Timeout(_) => NoResponse::TimedOut.into(),
         ureq::Error::BodyExceedsLimit(_) => NoResponse::TooLarge { limit: BODY_LIMIT }.into(),
-        other => NoResponse::Broken(other.to_string()).into(),
+        _ => NoResponse::Broken(text).into(),
     }
-}
-
-/// 32 bits that differ from process to process and from call to call.
-fn jitter() -> Jitter {
-    let bits = RandomState::new().hash_one(0).to_le_bytes();
-    Jitter::from_bits(u32::from_le_bytes([bits[0], bits[1], bits[2], bits[3]]))
 }

@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_data_center_is_found_by_its_code() {
+    fn data_center_is_found_by_code() {
         for data_center in DataCenter::ALL {
             assert_eq!(data_center.code().to_uppercase().parse(), Ok(data_center));
         }
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn only_another_production_host_of_the_table_replaces_one() {
+    fn only_known_production_host_replaces_another() {
         let us = ApiDomain::DataCenter(DataCenter::Us, Environment::Production);
         assert_eq!(us.after("https://www.zohoapis.com/"), ApiDomainChange::Keep);
         let eu = "https://www.zohoapis.eu".to_owned();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sandbox_and_a_given_host_stay() {
+    fn sandbox_and_given_host_stay() {
         let sandbox = ApiDomain::DataCenter(DataCenter::In, Environment::Sandbox);
         assert_eq!(sandbox.after("https://www.zohoapis.in"), ApiDomainChange::Keep);
         let eu = "https://www.zohoapis.eu".to_owned();

@@ -215,7 +215,7 @@ pub struct Response {
     pub status: u16,
     /// The `Retry-After` header, as a time from now.
     pub retry_after: Option<Duration>,
-    /// Whether an `Age` header says that a cache kept the response: it shows an earlier state.
+    /// Whether an `Age` header marks the response as a cache's: it shows an earlier state.
     pub is_from_cache: bool,
     /// The complete body.
     pub body: Vec<u8>,
@@ -349,6 +349,9 @@ pub enum UnreadableReason {
     /// JSON without an envelope that the service uses.
     #[error("unexpected JSON")]
     NoEnvelope,
+    /// A record of a list has no name.
+    #[error("portal record without a name")]
+    NoName,
     /// A success that names another portal, or that comes with an error status.
     #[error("contradicts itself or the request")]
     Contradiction,
@@ -413,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_read_with_and_without_its_letter() {
+    fn version_is_read_with_and_without_letter() {
         assert_eq!("v8".parse(), Ok(ApiVersion::V8));
         assert_eq!("4".parse(), Ok(ApiVersion::V4));
         for wrong in ["", "v", "v3", "v9", "vv7", "v7.0", "seven"] {

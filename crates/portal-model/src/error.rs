@@ -69,7 +69,7 @@ impl ApiError {
             || matches!(self.code, ErrorCode::InternalError | ErrorCode::InternalServerError)
     }
 
-    /// Refused because of who asks rather than what is asked for.
+    /// The user or the token lacks a permission, whatever the request.
     pub fn is_forbidden(&self) -> bool {
         matches!(self.code, ErrorCode::NoPermission | ErrorCode::OauthScopeMismatch)
     }
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_length_is_complained_about_before_the_characters() {
+    fn wrong_length_precedes_wrong_characters() {
         let error = ApiError::from(&crate::PortalName::parse("a b").unwrap_err());
         assert_eq!(error.code, ErrorCode::InvalidData);
         assert_eq!(error.details.as_value()["minimum_length"], 6);

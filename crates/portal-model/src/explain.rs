@@ -7,28 +7,28 @@ use crate::oauth::OAuthError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// What the code says about the call: sentences.
+    /// What the code means for the request: sentences.
     pub meaning: &'static str,
     /// What to do: a clause that starts with a verb, as fits after `hint:`.
     pub remedy: &'static str,
-    /// Whether the same call can succeed later.
+    /// Whether the same request can succeed later.
     pub retry: Retry,
 }
 
-/// Whether the same call can succeed later.
+/// Whether the same request can succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Retry {
-    /// No: the call or the org has to change first.
+    /// No: the request or the org has to change first.
     Useless,
     /// Yes, with a new access token.
     WithNewToken,
     /// Yes, after waiting: nothing was done.
     AfterWaiting,
-    /// Only after a list shows whether it was done: the response does not say.
+    /// Only after a list shows whether it was done: the response does not show it.
     AfterVerifying,
 }
 
-/// Looks a code up; an unknown one has a general explanation.
+/// The explanation of a code; an unknown one has a general one.
 ///
 /// ```
 /// use portal_model::ErrorCode;
@@ -162,7 +162,7 @@ pub fn explain(code: &ErrorCode) -> Explanation {
     Explanation { meaning, remedy, retry }
 }
 
-/// Looks up the `error` of an accounts server; an unknown one has a general explanation.
+/// The explanation of an accounts server's `error`; an unknown one has a general one.
 ///
 /// ```
 /// use portal_model::explain::{Retry, explain_oauth};
@@ -172,7 +172,7 @@ pub fn explain(code: &ErrorCode) -> Explanation {
 pub fn explain_oauth(error: &str) -> Explanation {
     let (meaning, remedy, retry) = match error {
         OAuthError::INVALID_CLIENT | "invalid_client_id" => (
-            "The accounts server does not know the client id, or the client secret is wrong.",
+            "The client id is unknown to the accounts server, or the client secret is wrong.",
             "check the client id and the data center: a client exists in one data center only",
             Retry::Useless,
         ),
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_known_code_has_its_own_sentence_and_hint() {
+    fn known_codes_have_own_meaning_and_remedy() {
         let codes = ErrorCode::KNOWN.iter().map(|code| (code.as_str(), explain(code)));
         let errors = OAuthError::KNOWN.iter().map(|error| (*error, explain_oauth(error)));
         let general = [explain(&ErrorCode::from("SOMETHING_NEW")), explain_oauth("something_new")];

@@ -2,13 +2,13 @@
 //!
 //! Neither call can be undone or rehearsed, and there is no idempotency key; after a lost response
 //! only the list of the org's portals shows what happened. A [`Flow`] is a state machine without
-//! clock, random source or I/O: a driver asks for the next [`Step`], performs it once, and reports
+//! clock, random source or I/O: a driver takes the next [`Step`], performs it once, and reports
 //! the [`Event`]. Everything the driver must honor is in the step; it reports facts, and only the
 //! flow classifies them. Times are durations on one monotonic clock of the driver's.
 //!
 //! # Rules
 //! 1. **Baseline.** One list before the first attempt shows which portals the org has. One that
-//!    failed, came from a cache or has more pages is asked for again; then the flow ends with
+//!    failed, came from a cache or has more pages is repeated; then the flow ends with
 //!    nothing sent. Only a token that may not list creates without one, unverified.
 //! 2. **Intent before attempt.** [`Step::Record`] comes before [`Step::Send`]. The write may take
 //!    long, so the time is checked again after it; the driver checks for cancellation.
@@ -32,14 +32,29 @@
 //!    moment.
 //! 10. **One org, one identity**, and 11., **one intent log per machine**, are duties of the driver;
 //!     [`Receipt`] is how the log's knowledge reaches a flow.
-//! 12. **Rate limits**: the flow waits as long as the service asks, at least the backoff, with
+//! 12. **Rate limits**: the flow waits as long as `Retry-After` requests, at least the backoff, with
 //!     jitter. After a 429 to an attempt, absence needs a list too.
 //! 13. **It ends** by [`Policy::deadline`]. With nothing in doubt, a request that fails is tried
 //!     five times within 20 s.
+//!
+//! # Order of the modules
+//!
+//! Imports point down this list only.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `tests` | a unit test of each rule |
+//! | `proof` | the exhaustive test |
+//! | `create`, `rename` | the effects |
+//! | `kernel::events` | what an event means |
+//! | `kernel` | [`Flow`]: its state, its steps and the moves between them |
+//! | `responses` | which rejections are certain |
+//! | `step` | what a flow and its driver exchange |
+//! | `effect` | [`Effect`]: what the kernel needs of one |
+//! | `policy` | times and limits |
 
 mod create;
 mod effect;
-mod intent;
 mod kernel;
 mod policy;
 #[cfg(test)]
@@ -52,11 +67,10 @@ mod tests;
 
 pub use create::{Create, CreateFlow};
 pub use effect::{Effect, End, Finding, Listing, Receipt, Repeat, Reply, Unusable};
-pub use intent::{Baseline, CreateIntent, Intent, KnownPortal, RenameIntent};
 pub use kernel::Flow;
 pub use policy::{DeadlineTooShort, Jitter, NameTaken, Policy};
 pub use rename::{Rename, RenameFact, RenameFlow};
-pub use step::{
-    Activity, Event, NoResponse, NotSent, Step, TokenError, TokenId, TransportError,
-    UnexpectedEvent,
-};
+pub use step::{Activity, Event, Step, TokenError, TokenId, UnexpectedEvent};
+
+pub use crate::intent::{Baseline, CreateIntent, Intent, KnownPortal, RenameIntent};
+pub use crate::transport::{NoResponse, NotSent, TransportError};

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_base_url_or_token_is_an_error() {
+    fn invalid_base_url_or_token_is_error() {
         let request = || Request::new(Method::Get, "/crm/v7/org");
         assert!(request().into_http("no url").is_err());
         let token = Secret::new("two\nlines");

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod flow;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod intent;
 pub mod name;
 pub mod oauth;
 pub mod org;
@@ -19,6 +20,7 @@ pub mod rename;
 pub mod scope;
 pub mod secret;
 pub mod timestamp;
+pub mod transport;
 
 pub use create::CreatePortal;
 pub use datacenter::{DataCenter, Environment};

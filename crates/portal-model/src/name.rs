@@ -2,7 +2,7 @@
 //!
 //! | rule | source |
 //! |---|---|
-//! | ASCII letters and digits only; a leading digit is allowed | the documentation says "alphanumeric"; ASCII is ours |
+//! | ASCII letters and digits only; a leading digit is allowed | documented as "alphanumeric"; ASCII is ours |
 //! | 6 to 30 characters | Zoho's OpenAPI file, and the metadata of the official SDKs |
 //! | uniqueness ignores case, the case given is kept | ours: the name becomes a host name |
 
@@ -217,7 +217,7 @@ mod tests {
 
     use super::*;
 
-    /// The rules said once more, in another way: a scan over a table of allowed characters.
+    /// The rules once more, written differently: a scan over a table of allowed characters.
     fn oracle(name: &str) -> Vec<BrokenRule> {
         const ALLOWED: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         let mut broken = Vec::new();
@@ -261,7 +261,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_validator_agrees_with_the_oracle(name in any_name()) {
+        fn validator_agrees_with_oracle(name in any_name()) {
             let broken = oracle(&name);
             match PortalName::parse(&name) {
                 Ok(parsed) => {
@@ -273,7 +273,7 @@ mod tests {
         }
 
         #[test]
-        fn a_name_survives_json_and_an_invalid_one_does_not_enter_through_it(name in any_name()) {
+        fn name_survives_json_and_invalid_one_is_refused(name in any_name()) {
             let json = serde_json::to_string(&name).unwrap();
             match serde_json::from_str::<PortalName>(&json) {
                 Ok(parsed) => prop_assert_eq!(serde_json::to_string(&parsed).unwrap(), json),
@@ -282,7 +282,7 @@ mod tests {
         }
 
         #[test]
-        fn a_message_never_carries_a_control_character(name in any_name()) {
+        fn message_never_has_control_character(name in any_name()) {
             if let Err(error) = PortalName::parse(&name) {
                 prop_assert!(!error.to_string().contains(char::is_control));
             }
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_of_broken_rules_is_counted_not_spelled_out() {
+    fn many_broken_rules_are_counted() {
         let error = PortalName::parse("- - - -").unwrap_err();
         assert_eq!(error.broken_rules().len(), 7);
         assert!(error.to_string().ends_with("; and 3 more broken rules"), "{error}");
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_in_different_case_are_the_same_name() {
+    fn letters_in_other_case_are_same_name() {
         let name = PortalName::parse("AcmePortal").unwrap();
         assert!(name.is_same_as("acmeportaL"));
         assert!(!name.is_same_as("acmeportal1"));

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Unreadable;
 use crate::error::ApiError;
-use crate::flow::{CreateIntent, NoResponse, RenameIntent};
+use crate::intent::{CreateIntent, RenameIntent};
 use crate::name::PortalName;
 use crate::oauth::OAuthError;
 use crate::portal::Portal;
+use crate::transport::NoResponse;
 
 /// How a create ended. Every variant except [`Unknown`](Self::Unknown) is certain, within what the
 /// [crate](crate#what-this-rests-on) assumes of the service.
@@ -91,7 +92,7 @@ pub enum RenameOutcome {
     },
     /// The org has no portal of the old name; nothing was sent.
     NotFound {
-        /// The name that was looked for.
+        /// The requested name.
         old: String,
     },
     /// Another portal has the new name; nothing was renamed.
@@ -169,7 +170,7 @@ pub enum RenameOutcomeKind {
     Unknown,
 }
 
-/// How it is known that a portal exists, and what that says about who created it.
+/// How it is known that a portal exists, and so who may have created it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
@@ -205,7 +206,7 @@ pub enum NotDone {
     /// The service limited the rate of requests until the end.
     #[error("rate limited by the service{}", After(*retry_after))]
     RateLimited {
-        /// The time that the service asked to wait.
+        /// The wait that the service requests.
         retry_after: Option<Duration>,
     },
     /// There is no access token that the service accepts.
@@ -228,13 +229,13 @@ pub enum NotDone {
     Stopped,
 }
 
-/// `; it asks to wait 7s`
+/// `; retry after 7s`
 struct After(Option<Duration>);
 
 impl fmt::Display for After {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let asked = self.0.filter(|time| !time.is_zero());
-        asked.map_or(Ok(()), |time| write!(f, "; it asks to wait {time:?}"))
+        let requested = self.0.filter(|time| !time.is_zero());
+        requested.map_or(Ok(()), |time| write!(f, "; retry after {time:?}"))
     }
 }
 
@@ -242,10 +243,11 @@ impl fmt::Display for After {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthFailure {
-    /// The accounts server rejected the credentials.
+    /// The accounts server rejected the request for a token: the credentials are wrong, or too many
+    /// tokens were requested.
     #[error(transparent)]
     Rejected(OAuthError),
-    /// The service rejected the token, and a new one too or there is no new one.
+    /// The service rejected the token, and the new one too if there was one.
     #[error("access token rejected: {0}")]
     TokenRejected(ApiError),
     /// The token could not be obtained for a local reason.
@@ -263,7 +265,7 @@ pub enum Doubt {
     /// No complete response came back.
     #[error("response lost: {0}")]
     NoResponse(NoResponse),
-    /// The service failed, which says nothing about what it did.
+    /// The service failed, which does not show what it did.
     #[error("the service failed: {0}")]
     ServerError(ApiError),
     /// The response is not the service's, or contradicts itself.
@@ -307,8 +309,8 @@ pub enum Unverified {
     /// org's list does not show it.
     #[error("an earlier attempt is in doubt and the org's list does not show the name")]
     EarlierAttempt,
-    /// The policy asks for the first list only.
-    #[error("not verified, as the policy asks")]
+    /// The policy is to end after the first list.
+    #[error("not verified, as requested")]
     AtOnce,
     /// The caller stopped the flow.
     #[error("stopped before the outcome could be verified")]
@@ -415,7 +417,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outcome_kind_is_the_same_word_in_json_and_display() {
+    fn outcome_kind_is_same_word_in_json_and_display() {
         for kind in OutcomeKind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
             assert_eq!(kind.to_string(), kind.as_str());

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_odd_field_is_kept_and_hides_nothing_else() {
+    fn odd_field_is_kept_and_hides_nothing() {
         let record = json!({
             "name": "MyFirstCompany", "active": "yes", "zaid": 10, "login_url": "www.example.com",
             "created_time": "yesterday", "created_by": {"id": 7}, "modified_by": null,
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_a_name_is_no_portal() {
+    fn record_without_name_is_error() {
         for record in [json!({}), json!({"name": null}), json!({"name": 7}), json!([])] {
             assert!(serde_json::from_value::<Portal>(record).is_err());
         }
@@ -166,7 +166,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_portal_survives_json(portal in any_portal()) {
+        fn portal_survives_json(portal in any_portal()) {
             let json = serde_json::to_string(&portal).unwrap();
             prop_assert_eq!(serde_json::from_str::<Portal>(&json).unwrap(), portal);
         }

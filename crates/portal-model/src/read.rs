@@ -39,7 +39,7 @@ impl Endpoint for ListPortals {
     }
 
     fn decode(&self, response: &Response) -> Result<Vec<Portal>, ResponseError> {
-        decode_portals(response)
+        decode_page(response).map(|(portals, _)| portals)
     }
 }
 
@@ -68,6 +68,9 @@ impl GetPortal {
     }
 }
 
+/// Fields by which a record without a name is a portal's.
+const DETAILS: [&str; 4] = ["admin_zuid", "login_url", "saml_configuration", "zaid"];
+
 impl Endpoint for GetPortal {
     /// `None` if the org has no portal of that name.
     type Output = Option<Portal>;
@@ -78,15 +81,19 @@ impl Endpoint for GetPortal {
     }
 
     fn decode(&self, response: &Response) -> Result<Option<Portal>, ResponseError> {
-        let mut portals = decode_portals(response)?.into_iter();
-        let is_asked_for = |portal: &Portal| portal.name.to_lowercase() == self.name.to_lowercase();
+        let (mut records, _) = records(response)?;
+        // In the latest edition of the API the details have no name: it is that of the request.
+        if let [Value::Object(record)] = records.as_mut_slice()
+            && DETAILS.iter().any(|field| record.contains_key(*field))
+        {
+            record.entry("name").or_insert_with(|| Value::String(self.name.clone()));
+        }
+        let mut portals = portals(response, records)?.into_iter();
+        let is_requested = |portal: &Portal| portal.name.to_lowercase() == self.name.to_lowercase();
         match (portals.next(), portals.next()) {
             (None, _) => Ok(None),
-            (Some(portal), None) if is_asked_for(&portal) => Ok(Some(portal)),
-            _ => Err(ResponseError::Unreadable(Unreadable::new(
-                response,
-                UnreadableReason::Contradiction,
-            ))),
+            (Some(portal), None) if is_requested(&portal) => Ok(Some(portal)),
+            _ => Err(unreadable(response, UnreadableReason::Contradiction)),
         }
     }
 }
@@ -101,17 +108,17 @@ pub(crate) fn portal_path(version: ApiVersion, name: &str) -> String {
     format!("{}/{}", portals_path(version), utf8_percent_encode(name, UNRESERVED))
 }
 
-/// Reads the response to a list or a get: 204 is an empty list, and a record without a name makes
-/// the whole unreadable, since it could be the one that is looked for.
-pub(crate) fn decode_portals(response: &Response) -> Result<Vec<Portal>, ResponseError> {
-    decode_page(response).map(|(portals, _)| portals)
+/// The portals of a list, and whether the service has more.
+///
+/// A list is one response, never paged, as far as any source shows; `info.more_records` marks the
+/// service's other lists as incomplete.
+pub(crate) fn decode_page(response: &Response) -> Result<(Vec<Portal>, bool), ResponseError> {
+    let (records, has_more) = records(response)?;
+    portals(response, records).map(|portals| (portals, has_more))
 }
 
-/// The portals of a response, and whether the service says that there are more.
-///
-/// A list is one response, never paged, as far as any source says; `info.more_records` is how the
-/// service's other lists say otherwise.
-pub(crate) fn decode_page(response: &Response) -> Result<(Vec<Portal>, bool), ResponseError> {
+/// The records of a response, and whether the service has more. 204 has none.
+fn records(response: &Response) -> Result<(Vec<Value>, bool), ResponseError> {
     if response.status == 204 {
         return Ok((Vec::new(), false));
     }
@@ -119,19 +126,85 @@ pub(crate) fn decode_page(response: &Response) -> Result<(Vec<Portal>, bool), Re
     if let Some(error) = envelope::refusal_in(&body, response.status) {
         return Err(ResponseError::Api(error));
     }
-    let unreadable = |why| ResponseError::Unreadable(Unreadable::new(response, why));
-    if response.status != 200 {
-        return Err(unreadable(UnreadableReason::NoEnvelope));
+    let has_more = body.get("info").and_then(|info| info.get("more_records")?.as_bool());
+    match body.remove("portals") {
+        Some(Value::Array(records)) if response.status == 200 => {
+            Ok((records, has_more == Some(true)))
+        }
+        _ => Err(unreadable(response, UnreadableReason::NoEnvelope)),
     }
-    let more = body.get("info").and_then(|info| info.get("more_records")?.as_bool());
-    let portals = match body.remove("portals") {
-        Some(Value::Array(items)) => items
-            .into_iter()
-            .map(|item| {
-                serde_json::from_value(item).map_err(|_| unreadable(UnreadableReason::NoEnvelope))
-            })
-            .collect::<Result<_, _>>()?,
-        _ => return Err(unreadable(UnreadableReason::NoEnvelope)),
+}
+
+/// A record without a name makes the whole unreadable: its portal could be the one that matters.
+fn portals(response: &Response, records: Vec<Value>) -> Result<Vec<Portal>, ResponseError> {
+    let read = |record: Value| {
+        let why = match record {
+            Value::Object(_) => UnreadableReason::NoName,
+            _ => UnreadableReason::NoEnvelope,
+        };
+        serde_json::from_value(record).map_err(|_| unreadable(response, why))
     };
-    Ok((portals, more == Some(true)))
+    records.into_iter().map(read).collect()
+}
+
+fn unreadable(response: &Response, why: UnreadableReason) -> ResponseError {
+    ResponseError::Unreadable(Unreadable::new(response, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn got(body: &str) -> Result<Option<Portal>, ResponseError> {
+        GetPortal::new("AcmePortal").decode(&Response::new(200, body))
+    }
+
+    #[test]
+    fn details_without_name_have_that_of_request() {
+        let body = r#"{"portals":[{"admin_zuid":7,"login_url":"https://acme.example",
+            "saml_configuration":{"active":true,"login_url":"https://idp.example"}}]}"#;
+        let portal = got(body).unwrap().unwrap();
+        assert_eq!(portal.name, "AcmePortal");
+        assert_eq!(portal.other["login_url"], "https://acme.example");
+        assert_eq!(portal.other["saml_configuration"]["active"], true);
+        assert_eq!(portal.other["admin_zuid"], 7);
+    }
+
+    #[test]
+    fn record_of_nothing_known_is_unreadable() {
+        for record in [
+            "{}",
+            r#"{"code":"SUCCESS","details":{},"message":"","status":"success"}"#,
+            r#"{"name":null,"zaid":"1"}"#,
+        ] {
+            let error = got(&format!(r#"{{"portals":[{record}]}}"#)).unwrap_err().to_string();
+            assert!(error.contains("without a name"), "{error}");
+        }
+    }
+
+    #[test]
+    fn list_with_nameless_record_is_unreadable() {
+        let list = |body| ListPortals.decode(&Response::new(200, body)).unwrap_err().to_string();
+        assert_eq!(
+            list(r#"{"portals":[{"name":"AcmePortal"},{"zaid":"1"}]}"#),
+            "invalid response (HTTP 200): portal record without a name: \
+             {\"portals\":[{\"name\":\"AcmePortal\"},{\"zaid\":\"1\"}]}"
+        );
+        assert!(list(r#"{"portals":[null]}"#).contains("unexpected JSON"));
+    }
+
+    #[test]
+    fn response_about_other_portal_is_contradiction() {
+        for body in [
+            r#"{"portals":[{"name":"Another"}]}"#,
+            r#"{"portals":[{"name":"AcmePortal"},{"name":"Another"}]}"#,
+        ] {
+            assert!(got(body).unwrap_err().to_string().contains("contradicts"), "{body}");
+        }
+        assert_eq!(got(r#"{"portals":[]}"#), Ok(None));
+        assert_eq!(
+            got(r#"{"portals":[{"name":"acmeportal"}]}"#).unwrap().unwrap().name,
+            "acmeportal"
+        );
+    }
 }

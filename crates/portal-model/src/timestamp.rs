@@ -76,7 +76,7 @@ impl From<Timestamp> for String {
 
 /// A text that is not a point in time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no time, expected one such as 2021-11-25T16:13:33+05:30")]
+#[error("invalid time {0:?}: expected one such as 2021-11-25T16:13:33+05:30")]
 pub struct InvalidTimestamp(String);
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_point_in_time_survives_its_text(seconds in any::<i64>()) {
+        fn time_survives_its_text(seconds in any::<i64>()) {
             if let Some(timestamp) = Timestamp::from_unix_seconds(seconds) {
                 prop_assert_eq!(timestamp.unix_seconds(), seconds);
                 prop_assert_eq!(timestamp.to_string().parse(), Ok(timestamp));

@@ -52,13 +52,13 @@ pub trait Administration: sealed::Sealed + Send + Sync {
 
     /// The users of an org who are not removed, in the order of their numbers; `None` if there is
     /// no such org.
-    fn users(
+    fn users_of(
         &self,
         org: &str,
     ) -> impl Future<Output = Result<Option<Vec<User>>, RegistryError>> + Send;
 
     /// The refresh tokens of an org, by user and client; `None` if there is no such org.
-    fn credentials(
+    fn credentials_of(
         &self,
         org: &str,
     ) -> impl Future<Output = Result<Option<Vec<Credential>>, RegistryError>> + Send;

@@ -34,6 +34,7 @@ macro_rules! suite {
             portals: a_create_that_nobody_waits_for_is_kept,
             seeds: a_seed_applied_by_eight_at_once_is_applied_once,
             seeds: what_exists_stays_as_it_is,
+            seeds: users_of_an_org_are_in_seed_order,
             seeds: neither_a_used_code_nor_a_revoked_token_revives,
             seeds: a_code_is_as_old_as_the_first_application_of_its_seed,
             tokens: a_token_leads_to_user_org_and_scopes,

@@ -236,6 +236,12 @@ impl Registry for MemoryRegistry {
         Ok(self.lock().principal(access_token, now.unix_seconds()))
     }
 
+    async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError> {
+        let state = self.lock();
+        let of_org = state.users.iter().filter(|(owner, _)| *owner == org);
+        Ok(of_org.map(|(_, user)| user.clone()).collect())
+    }
+
     async fn create_portal(
         &self,
         org: OrgId,

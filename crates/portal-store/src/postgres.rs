@@ -42,7 +42,7 @@ use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
 
 use crate::error::RegistryError;
-use crate::org::{OrgId, Principal, UserId};
+use crate::org::{OrgId, Principal, User, UserId};
 use crate::principals::Principals;
 use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
 use crate::seed::Seed;
@@ -216,6 +216,10 @@ impl Registry for PostgresRegistry {
         let (access_token, now) = (Hashed::of(access_token), now.unix_seconds());
         let query = || credentials::principal(&self.0.pool, access_token, now);
         self.0.principals.find(access_token, now, query).await
+    }
+
+    async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError> {
+        credentials::users(&self.0.pool, org).await
     }
 
     async fn create_portal(

@@ -6,7 +6,7 @@ use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
 
 use crate::error::RegistryError;
-use crate::org::{OrgId, Principal, UserId};
+use crate::org::{OrgId, Principal, User, UserId};
 use crate::seed::Seed;
 use crate::token::TokenRules;
 
@@ -23,6 +23,9 @@ use crate::token::TokenRules;
 /// # Cancel safety
 /// A change is made from the first poll on: dropping the future afterwards drops the result, not the
 /// change.
+///
+/// The trait is sealed: it gains a method with every operation of the API, and whether an engine
+/// keeps these guarantees only its crash tests show, which are part of this crate.
 ///
 /// # Errors
 /// Every method: [`RegistryError`] if the engine fails. What the service would refuse is the inner
@@ -70,6 +73,9 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
         access_token: &str,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Principal>, RegistryError>> + Send;
+
+    /// The users of an org, in the order in which they were added.
+    fn users(&self, org: OrgId) -> impl Future<Output = Result<Vec<User>, RegistryError>> + Send;
 
     /// Creates a portal, active from now on, its creator `user`. An org or user that the registry
     /// does not have is an error of the caller: [`RegistryError::NotApplied`].

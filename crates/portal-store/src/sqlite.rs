@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::commit::Writer;
 use crate::error::RegistryError;
-use crate::org::{OrgId, Principal, UserId};
+use crate::org::{OrgId, Principal, User, UserId};
 use crate::principals::Principals;
 use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
 use crate::seed::Seed;
@@ -217,6 +217,10 @@ impl Registry for SqliteRegistry {
             self.0.readers.read(work)
         };
         self.0.principals.find(access_token, now, query).await
+    }
+
+    async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError> {
+        self.0.readers.read(move |connection| credentials::users(connection, org)).await
     }
 
     async fn create_portal(

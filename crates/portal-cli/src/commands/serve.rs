@@ -66,6 +66,9 @@ pub(crate) struct Args {
     /// Wait this long for open requests on shutdown
     #[arg(long, value_name = "DURATION", default_value_t = ServerLimits::default().shutdown_timeout.into())]
     shutdown_timeout: humantime::Duration,
+    /// Refuse `Authorization: Bearer`, accepted beside `Zoho-oauthtoken`
+    #[arg(long)]
+    refuse_bearer: bool,
     /// Enforce the service's limits on tokens, calls at once and calls a day
     #[arg(long)]
     enforce_limits: bool,
@@ -207,6 +210,9 @@ async fn serve<R: Registry>(
     let mut service = PortalService::builder(registry);
     if let Some(url) = &args.public_url {
         service = service.public_url(url);
+    }
+    if args.refuse_bearer {
+        service = service.refuse_bearer();
     }
     if args.enforce_limits {
         service = service.enforce_limits();

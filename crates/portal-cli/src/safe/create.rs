@@ -109,7 +109,7 @@ impl SafeCreate<'_> {
                     entry.name()
                 ));
                 let since_end = entry.since_end();
-                let earlier = match entry.history.intent {
+                let earlier = match entry.history.intent.clone() {
                     Intent::Create(earlier) => earlier,
                     // `Wish::is_of` found it.
                     _ => CreateIntent::new(wish.name.clone()),

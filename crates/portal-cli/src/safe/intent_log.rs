@@ -13,9 +13,11 @@ mod old;
 mod open_intent;
 mod org_lock;
 
+use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
@@ -38,16 +40,19 @@ pub(crate) struct IntentLog {
     locks: PathBuf,
     /// Where version 0.1 kept its intents.
     old: PathBuf,
+    /// Receipts that this process has read or delivered. They change no more, but for
+    /// [`appeared`](Self::appeared), and each create of a batch looks at those of its org.
+    receipts: Arc<Mutex<HashMap<Arc<Path>, Entry>>>,
 }
 
 /// How long a receipt is kept.
 const RECEIPT_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A create or rename in the log.
+/// A create or rename in the log. A clone is cheap.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    path: PathBuf,
-    pub(crate) history: History,
+    path: Arc<Path>,
+    pub(crate) history: Arc<History>,
     /// Whether a process holds it.
     is_held: bool,
 }
@@ -111,6 +116,7 @@ impl IntentLog {
             directory: state.join("intents"),
             locks: state.join("org-locks"),
             old: state.join("pending"),
+            receipts: Arc::default(),
         };
         directories::make_private(&log.directory)?;
         directories::make_private(&log.locks)?;
@@ -137,23 +143,23 @@ impl IntentLog {
 
     /// What may concern the org of `identity` or one of `names`.
     pub(crate) async fn about(&self, identity: &Identity, names: &[String]) -> io::Result<Found> {
-        let (identity, names) = (identity.clone(), names.to_vec());
+        let (tags, names) = (identity.tags(), names.to_vec());
         self.find(move |file| {
-            file.may_concern(&identity) || names.iter().any(|name| file.is_about(name))
+            file.may_concern(&tags) || names.iter().any(|name| file.is_about(name))
         })
         .await
     }
 
     async fn find(
         &self,
-        is_wanted: impl Fn(&FileName) -> bool + Send + 'static,
+        is_wanted: impl Fn(&FileName<&str>) -> bool + Send + 'static,
     ) -> io::Result<Found> {
         let log = self.clone();
         let find = move || log.find_blocking(is_wanted);
         tokio::task::spawn_blocking(find).await.map_err(io::Error::other)?
     }
 
-    fn find_blocking(&self, is_wanted: impl Fn(&FileName) -> bool) -> io::Result<Found> {
+    fn find_blocking(&self, is_wanted: impl Fn(&FileName<&str>) -> bool) -> io::Result<Found> {
         let mut found = Found::default();
         let old = old::move_all(&self.old, &self.directory)?;
         found.unreadable.extend(old.into_iter().map(|(path, error)| Unreadable {
@@ -161,28 +167,42 @@ impl IntentLog {
             error,
             name: None,
         }));
-        for (name, path) in self.files()? {
-            if is_wanted(&name) {
-                match read(&path, &name) {
-                    Ok(entry) => found.entries.extend(entry),
-                    Err(error) => {
-                        found.unreadable.push(Unreadable { path, error, name: Some(name) });
-                    }
-                }
+        for file in fs::read_dir(&self.directory)? {
+            let file = file?;
+            let name = file.file_name();
+            // Others are not complete yet, or not ours.
+            let name = name.to_str().and_then(FileName::parse).filter(&is_wanted);
+            let Some(name) = name else { continue };
+            match self.read(&file.path(), name) {
+                Ok(entry) => found.entries.extend(entry),
+                Err(unreadable) => found.unreadable.push(*unreadable),
             }
         }
         found.entries.sort_by_key(|entry| entry.history.begun.time());
         Ok(found)
     }
 
-    fn files(&self) -> io::Result<Vec<(FileName, PathBuf)>> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.directory)? {
-            let path = entry?.path();
-            // Others are not complete yet, or not ours.
-            files.extend(file_name(&path).map(|name| (name, path)));
+    /// Reads a file, unless it is a receipt that is known; `None` if it is gone.
+    fn read(&self, path: &Path, name: FileName<&str>) -> Result<Option<Entry>, Box<Unreadable>> {
+        if let Some(receipt) = self.receipts().get(path) {
+            return Ok(Some(receipt.clone()));
         }
-        Ok(files)
+        let name = name.into_owned();
+        let entry = match read(path, &name) {
+            Ok(entry) => entry,
+            Err(error) => {
+                let (path, name) = (path.to_owned(), Some(name));
+                return Err(Box::new(Unreadable { path, error, name }));
+            }
+        };
+        if let Some(entry) = entry.as_ref().filter(|entry| entry.is_final()) {
+            self.receipts().insert(entry.path.clone(), entry.clone());
+        }
+        Ok(entry)
+    }
+
+    fn receipts(&self) -> MutexGuard<'_, HashMap<Arc<Path>, Entry>> {
+        self.receipts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes over an entry whose process is dead. Where the end of its last attempt is not on
@@ -209,7 +229,7 @@ impl IntentLog {
         {
             intent.set_ending(ending.clone());
         }
-        let entry = Entry { path: path.to_owned(), history, is_held: false };
+        let entry = Entry { path: path.into(), history: Arc::new(history), is_held: false };
         Ok(Taken::Held(Box::new(entry), intent))
     }
 
@@ -225,6 +245,7 @@ impl IntentLog {
     /// Notes that a list shows the portal of a receipt that says it was not created.
     pub(crate) async fn appeared(&self, entry: &Entry) -> io::Result<()> {
         let path = entry.path.clone();
+        self.receipts().remove(&path);
         let note = move || match lock_patiently(&path)? {
             Some((mut file, _)) => file.append(&line::Line::Appeared(Moment::now())),
             None => Ok(()),
@@ -274,6 +295,11 @@ impl Entry {
             None if self.is_held => State::InProgress,
             None => State::InDoubt,
         }
+    }
+
+    /// Whether no process changes it any more.
+    fn is_final(&self) -> bool {
+        self.state() == State::Receipt && self.history.is_delivered && !self.is_held
     }
 
     /// The name that the portal has in the end, or should have.
@@ -363,7 +389,7 @@ pub(crate) fn receipts(entries: &[Entry]) -> Vec<Receipt> {
 impl Unreadable {
     /// Whether it may concern the org of `identity`.
     pub(crate) fn may_concern(&self, identity: &Identity) -> bool {
-        self.name.as_ref().is_none_or(|name| name.may_concern(identity))
+        self.name.as_ref().is_none_or(|name| name.may_concern(&identity.tags()))
     }
 
     /// The portal that it may be about.
@@ -374,7 +400,7 @@ impl Unreadable {
 
 /// The name of one of the log's files.
 fn file_name(path: &Path) -> Option<FileName> {
-    path.file_name()?.to_str()?.parse().ok()
+    path.file_name()?.to_str().and_then(FileName::parse).map(FileName::into_owned)
 }
 
 /// Reads a file; `None` if it is gone.
@@ -393,7 +419,7 @@ fn read(path: &Path, name: &FileName) -> anyhow::Result<Option<Entry>> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     let history = History::parse(&bytes, name)?;
-    Ok(Some(Entry { path: path.to_owned(), history, is_held }))
+    Ok(Some(Entry { path: path.into(), history: Arc::new(history), is_held }))
 }
 
 /// Locks a file, past other processes that only read it.

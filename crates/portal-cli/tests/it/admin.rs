@@ -218,6 +218,12 @@ fn mistakes_are_one_sentence_and_a_hint() {
         assert_eq!((ran.status, ran.stdout.as_str()), (status, ""), "{arguments:?}");
         assert_eq!(ran.stderr, expected);
     }
+    let hostile = home
+        .command(&["admin", "org", "add", "Forged", "--data", "kept"])
+        .env("USER", "grace\n2026-01-01T00:00:00Z  operator ada  org_removed")
+        .output();
+    assert!(hostile.unwrap().status.success());
+    assert_eq!(admin.succeed(&["log", "--limit", "1"]).lines().count(), 1);
     let elsewhere = Admin { home: &home, place: ["--data", "elsewhere"] }.run(&["org", "list"]);
     assert_eq!(elsewhere.status, 2);
     assert!(elsewhere.stderr.starts_with("error: elsewhere has no registry\nhint: "));

@@ -129,7 +129,8 @@ fn batch_without_terminal_requires_yes() {
 #[test]
 fn rejected_row_is_retried_only_on_request() {
     let mut seeded = Org::many(3);
-    seeded[1].permissions = &[];
+    // Enough to list, so that the attempt is what is rejected.
+    seeded[1].permissions = &["manage_portal"];
     let orgs = Orgs::start(seeded, &[]);
     orgs.write("portals.csv", csv(&orgs.seeded));
     let config = orgs.config().join("config.toml");

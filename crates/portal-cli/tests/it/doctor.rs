@@ -10,8 +10,14 @@ fn ailing() -> Vec<Org> {
     vec![
         Org::new("good"),
         Org { permissions: &["manage_portal_users"], ..Org::new("no-permission") },
-        Org { scopes: &["ZohoCRM.settings.clientportal.CREATE"], ..Org::new("no-read") },
-        Org { scopes: &["ZohoCRM.settings.clientportal.READ"], ..Org::new("no-create") },
+        Org {
+            scopes: &["ZohoCRM.settings.clientportal.CREATE", "ZohoCRM.org.READ"],
+            ..Org::new("no-read")
+        },
+        Org {
+            scopes: &["ZohoCRM.settings.clientportal.READ", "ZohoCRM.org.READ"],
+            ..Org::new("no-create")
+        },
         Org { environment: "sandbox", ..Org::new("sandbox") },
     ]
 }

@@ -14,13 +14,6 @@ const JOURNAL: &str = "portals.journal.jsonl";
 /// Every create takes effect, and nobody gets a response to it.
 const LOST: [&str; 2] = ["--fault", "POST committed:delay=60s"];
 
-/// Scopes that include reading the org's id.
-const WITH_ORG: &[&str] = &[
-    "ZohoCRM.settings.clientportal.CREATE",
-    "ZohoCRM.settings.clientportal.READ",
-    "ZohoCRM.org.READ",
-];
-
 fn portals(orgs: &Orgs, profile: &str) -> String {
     let listed = orgs.run(&["list", "--profile", profile]).stdout;
     let names: Vec<_> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
@@ -264,7 +257,7 @@ fn two_profiles_of_one_credential_are_one_org() {
 
 #[test]
 fn two_credentials_of_one_org_get_one_portal() {
-    let org = Org { portal_limit: false, scopes: WITH_ORG, ..Org::new("acme") };
+    let org = Org { portal_limit: false, ..Org::new("acme") };
     let orgs = Orgs::start(vec![org], &["--fault", "POST request:delay=300ms"]);
     log_in_again(&orgs, "twin");
     orgs.write("portals.csv", "profile,name\nacme,FirstName\ntwin,SecondName\n");

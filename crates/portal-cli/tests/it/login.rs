@@ -75,7 +75,7 @@ fn refresh_token_becomes_profile() {
 
 #[test]
 fn token_without_read_is_stored_with_warning() {
-    let scopes = &["ZohoCRM.settings.clientportal.CREATE"];
+    let scopes = &["ZohoCRM.settings.clientportal.CREATE", "ZohoCRM.org.READ"];
     let org = Org { scopes, ..without_profile("acme") };
     let orgs = Orgs::start(vec![org.clone()], &[]);
     let stdin = format!("{}\n{}\n", org.client_secret(), org.refresh_token());
@@ -179,12 +179,7 @@ fn code_is_not_used_up_if_it_cannot_be_stored() {
 
 #[test]
 fn login_to_another_org_warns_and_keeps_its_intents() {
-    let scopes = &[
-        "ZohoCRM.settings.clientportal.CREATE",
-        "ZohoCRM.settings.clientportal.READ",
-        "ZohoCRM.org.READ",
-    ];
-    let [acme, beta] = ["acme", "beta"].map(|name| Org { scopes, ..without_profile(name) });
+    let [acme, beta] = ["acme", "beta"].map(without_profile);
     let orgs =
         Orgs::start(vec![acme.clone(), beta.clone()], &["--fault", "POST committed:delay=60s"]);
     let home = &orgs.home;

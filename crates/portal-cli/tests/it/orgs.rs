@@ -32,7 +32,11 @@ impl Org {
             name: name.into(),
             environment: "production",
             permissions: &["manage_portal", "manage_portal_users"],
-            scopes: &["ZohoCRM.settings.clientportal.CREATE", "ZohoCRM.settings.clientportal.READ"],
+            scopes: &[
+                "ZohoCRM.settings.clientportal.CREATE",
+                "ZohoCRM.settings.clientportal.READ",
+                "ZohoCRM.org.READ",
+            ],
             portal_limit: true,
             has_profile: true,
         }

@@ -1,4 +1,4 @@
-//! The SDKs at exact versions in folders under `target/`, installed again only when a version changes.
+//! The clients at exact versions in folders under `target/`, installed again only when a version changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,24 +6,40 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 /// Runs the Python driver in a virtual environment of one SDK: all of them install the same package.
-pub(crate) fn python(version: u8) -> impl Fn() -> Command {
-    let folder = folder(&format!("python-{version}"));
-    let requirements = source(&format!("python/requirements-{version}.txt"));
+pub(crate) fn python_sdk(version: u8) -> impl Fn() -> Command {
+    python(&version.to_string(), "driver.py")
+}
+
+/// Runs a script in a virtual environment of its own.
+pub(crate) fn python(environment: &str, script: &str) -> impl Fn() -> Command + use<> {
+    let folder = folder(&format!("python-{environment}"));
+    let requirements = source(&format!("python/requirements-{environment}.txt"));
     once(&folder, &[&requirements], || {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
         run(Command::new(folder.join("bin/pip"))
             .args(["install", "--quiet", "--requirement"])
             .arg(&requirements));
     });
+    let script = source(&format!("python/{script}"));
     move || {
         let mut driver = Command::new(folder.join("bin/python"));
-        driver.arg(source("python/driver.py"));
+        driver.arg(&script);
         driver
     }
 }
 
-/// Runs the Node driver; it is copied beside the packages, because that is where Node looks for them.
-pub(crate) fn node(version: u8) -> impl Fn() -> Command {
+/// Runs the Node driver with one SDK.
+pub(crate) fn node_sdk(version: u8) -> impl Fn() -> Command {
+    let driver = node("driver.mjs");
+    move || {
+        let mut node = driver();
+        node.arg(format!("@zohocrm/nodejs-sdk-{version}.0"));
+        node
+    }
+}
+
+/// Runs a script; it is copied beside the packages, because that is where Node looks for them.
+pub(crate) fn node(script: &str) -> impl Fn() -> Command + use<> {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
         let folder = folder("node");
         let manifests = [source("node/package.json"), source("node/package-lock.json")];
@@ -36,13 +52,13 @@ pub(crate) fn node(version: u8) -> impl Fn() -> Command {
                 .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
                 .current_dir(&folder));
         });
-        copy(&source("node/driver.mjs"), &folder);
         folder
     });
-    let driver = FOLDER.join("driver.mjs");
+    copy(&source(&format!("node/{script}")), &FOLDER);
+    let script = FOLDER.join(script);
     move || {
         let mut node = Command::new("node");
-        node.arg(&driver).arg(format!("@zohocrm/nodejs-sdk-{version}.0"));
+        node.arg(&script);
         node
     }
 }

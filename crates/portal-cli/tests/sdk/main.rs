@@ -1,5 +1,5 @@
-//! The official SDKs for Python and Node, as published, against `portal serve`: what they are built to read is the
-//! judge of what the server writes.
+//! The official SDKs for Python and Node, and generic OAuth clients, as published, against `portal serve`: what they
+//! read and send is the judge of what the server writes and accepts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -15,25 +15,49 @@ use server::{Grant, Server};
 #[test]
 #[ignore = "needs PyPI; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
 fn python_sdk_7_gets_typed_answers_to_every_call() {
-    judge("Python7", "v7", install::python(7));
+    judge("Python7", "v7", install::python_sdk(7));
 }
 
 #[test]
 #[ignore = "needs PyPI; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
 fn python_sdk_8_gets_typed_answers_to_every_call() {
-    judge("Python8", "v8", install::python(8));
+    judge("Python8", "v8", install::python_sdk(8));
 }
 
 #[test]
 #[ignore = "needs npm; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
 fn node_sdk_7_gets_typed_answers_to_every_call() {
-    judge("Node7", "v7", install::node(7));
+    judge("Node7", "v7", install::node_sdk(7));
 }
 
 #[test]
 #[ignore = "needs npm; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
 fn node_sdk_8_gets_typed_answers_to_every_call() {
-    judge("Node8", "v8", install::node(8));
+    judge("Node8", "v8", install::node_sdk(8));
+}
+
+#[test]
+#[ignore = "needs PyPI; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
+fn authlib_lists_portals_with_its_own_header() {
+    list_with(install::python("authlib", "authlib_client.py"));
+}
+
+#[test]
+#[ignore = "needs npm; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
+fn simple_oauth2_lists_portals_with_its_own_header() {
+    list_with(install::node("simple_oauth2.mjs"));
+}
+
+/// Runs a generic OAuth client once per grant: it gets a token and lists the portals, of which there are none.
+fn list_with(client: impl Fn() -> Command) {
+    let server = Server::start();
+    for grant in [Grant::Code, Grant::RefreshToken] {
+        let output = client().envs(server.environment(grant)).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}\n{errors}", output.status);
+        let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(printed, json!({"token_type": "Bearer", "list": 204}));
+    }
 }
 
 /// Runs a driver twice against a server of its own: signed in with a grant code and the SDK's user look-up, and with

@@ -83,7 +83,7 @@ fn orgs() -> String {
             client_id = "{client_id}"
             client_secret = "sdk-secret"
             {grant}
-            scopes = ["ZohoCRM.settings.clientportal.ALL"]
+            scopes = ["ZohoCRM.settings.clientportal.ALL", "ZohoCRM.users.READ", "ZohoCRM.org.READ"]
             "#
         )
     };

@@ -3,12 +3,13 @@
 
 use http::{HeaderMap, request::Parts};
 use portal_model::{
-    ApiError, ApiVersion, CreatePortal, Endpoint, Environment, ListPortals, RenamePortal, Scope,
+    ApiError, ApiVersion, CreatePortal, Endpoint, Environment, GetOrg, ListPortals, RenamePortal,
+    Scope,
 };
 use portal_store::{Permission, Principal, Registry};
 
 use super::quota::{Admission, RateLimited};
-use super::request::{bearer, check_codings};
+use super::request::{access_token, check_codings};
 use super::response::RequestError;
 use super::route::{Operation, Route};
 use super::state::ServiceState;
@@ -43,7 +44,8 @@ async fn authenticate<R: Registry>(
     state: &ServiceState<R>,
     headers: &HeaderMap,
 ) -> Result<Principal, RequestError> {
-    let token = bearer(headers).ok_or_else(ApiError::authentication_failure)?;
+    let token =
+        access_token(headers, state.schemes).ok_or_else(ApiError::authentication_failure)?;
     let principal = state.registry.principal(token, state.now()).await?;
     Ok(principal.ok_or_else(ApiError::invalid_token)?)
 }
@@ -60,8 +62,9 @@ pub(super) fn admit<R>(
 /// Whether the token's scopes and the user's permissions cover the operation.
 pub(super) fn authorize(principal: &Principal, operation: &Operation) -> Result<(), ApiError> {
     let scopes: &[Scope] = match operation {
-        // The official SDKs request users and orgs with whatever scope the token has.
-        Operation::CurrentUser | Operation::Org => return Ok(()),
+        // The official SDKs request the current user with whatever scope the token has.
+        Operation::Users => return Ok(()),
+        Operation::Org => GetOrg::SCOPES,
         Operation::List | Operation::Get(_) => ListPortals::SCOPES,
         Operation::Create => CreatePortal::SCOPES,
         Operation::Rename(_) => RenamePortal::SCOPES,
@@ -69,14 +72,16 @@ pub(super) fn authorize(principal: &Principal, operation: &Operation) -> Result<
     if !Scope::any_covers(&principal.scopes, scopes) {
         return Err(ApiError::scope_mismatch());
     }
+    let required: &[Permission] = match operation {
+        // Works in a sandbox too.
+        Operation::Users | Operation::Org => return Ok(()),
+        Operation::List | Operation::Get(_) => &[Permission::ManagePortal],
+        Operation::Create | Operation::Rename(_) => &Permission::ALL,
+    };
     // Documented as unsupported in a sandbox, whoever asks: permissions come after it.
     if principal.org.environment == Environment::Sandbox {
         return Err(ApiError::not_in_sandbox());
     }
-    let required: &[Permission] = match operation {
-        Operation::Create | Operation::Rename(_) => &Permission::ALL,
-        _ => &[],
-    };
     let granted = &principal.user.permissions;
     let mut missing = required.iter().filter(|permission| !granted.contains(permission)).peekable();
     match missing.peek() {

@@ -12,7 +12,7 @@ use super::access_log::AccessLogEntry;
 use super::authorize::{Access, access, admit, authorize};
 use super::fault::Point;
 use super::log_limit::LogLimit;
-use super::request::{ServerRequest, bearer};
+use super::request::{ServerRequest, access_token};
 use super::response::{RequestError, ServerResponse};
 use super::route::Operation;
 use super::state::ServiceState;
@@ -68,7 +68,7 @@ async fn with_faults<R: Registry>(
     mut allowed: Result<Access, RequestError>,
 ) -> Result<ServerResponse, RequestError> {
     let (method, path) = (&request.head.method, request.path());
-    let token = bearer(&request.head.headers);
+    let token = access_token(&request.head.headers, state.schemes);
     let is_token_request = path == TOKEN_PATH;
     let injected = state.faults.check(Point::Request, method, path);
     if let Some(token) = token.filter(|_| injected.expire) {

@@ -16,7 +16,7 @@ pub(super) use self::injector::FaultInjector;
 /// |---|---|
 /// | METHOD | `GET`, `POST`, `PUT`: requests under `/crm` with that method; `TOKEN`: requests to the token endpoint; absent: both kinds |
 /// | POINT | `request`: before the request has any effect; `committed`: after it took effect, for a create or a rename after it is durable, and before the response. A refused request never gets there |
-/// | ACTION | `drop`: close the connection without a response; `delay=DURATION`: wait; `429` or `429=SECONDS`: rate limit, with `Retry-After`; `500`; `html`: the error page of a gateway; `cut`: announce more body than is sent, then close; `expire`: invalidate the access token |
+/// | ACTION | `drop`: close the connection without a response; `delay=DURATION`: wait, such as `300ms`, `10s` or `1m30s`; `429` or `429=SECONDS`: rate limit, with `Retry-After`; `500`; `html`: the error page of a gateway; `cut`: announce more body than is sent, then close; `expire`: invalidate the access token |
 /// | N/M | inject into N of every M matching requests, evenly spread and always the same ones; absent: all |
 ///
 /// If several faults match one request, their delays add up and the first other action decides.
@@ -108,7 +108,7 @@ fn parse_action(text: &str) -> Option<Action> {
         Some((word, argument)) => (word, Some(argument)),
     };
     Some(match (word, argument) {
-        ("delay", Some(duration)) => Action::Delay(parse_duration(duration)?),
+        ("delay", Some(duration)) => Action::Delay(humantime::parse_duration(duration).ok()?),
         ("expire", None) => Action::Expire,
         ("drop", None) => Action::Respond(FaultResponse::Drop),
         ("429", None) => Action::Respond(FaultResponse::RateLimit(None)),
@@ -118,19 +118,6 @@ fn parse_action(text: &str) -> Option<Action> {
         ("500", None) => Action::Respond(FaultResponse::Fail),
         ("html", None) => Action::Respond(FaultResponse::Html),
         ("cut", None) => Action::Respond(FaultResponse::Cut),
-        _ => return None,
-    })
-}
-
-/// An integer with a unit: `ms`, `s` or `m`.
-fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at_checked(digits)?;
-    let number: u32 = number.parse().ok()?;
-    Some(match unit {
-        "ms" => Duration::from_millis(number.into()),
-        "s" => Duration::from_secs(number.into()),
-        "m" => Duration::from_secs(u64::from(number) * 60),
         _ => return None,
     })
 }
@@ -153,10 +140,11 @@ impl fmt::Display for FaultSpec {
             Point::Committed => "committed:",
         })?;
         match self.action {
-            Action::Delay(duration) if duration.subsec_millis() == 0 => {
-                write!(f, "delay={}s", duration.as_secs())
+            // Without spaces: the first one ends the method.
+            Action::Delay(duration) => {
+                let text = humantime::format_duration(duration).to_string();
+                write!(f, "delay={}", text.replace(' ', ""))
             }
-            Action::Delay(duration) => write!(f, "delay={}ms", duration.as_millis()),
             Action::Expire => f.write_str("expire"),
             Action::Respond(FaultResponse::Drop) => f.write_str("drop"),
             Action::Respond(FaultResponse::RateLimit(None)) => f.write_str("429"),
@@ -177,7 +165,7 @@ impl fmt::Display for FaultSpec {
 #[error(
     "invalid fault {text:?}: unexpected {wrong:?}, expected [METHOD ]POINT:ACTION[:N/M] with \
      METHOD one of GET, POST, PUT, TOKEN; POINT one of request, committed; ACTION one of drop, \
-     delay=300ms (or s, m), 429, 429=SECONDS, 500, html, cut, expire; and N of every M requests, \
+     delay=300ms (or s, m, h), 429, 429=SECONDS, 500, html, cut, expire; and N of every M requests, \
      such as 1/2"
 )]
 pub struct InvalidFaultSpec {
@@ -204,6 +192,7 @@ mod tests {
             "request:html",
             "TOKEN committed:expire",
             "request:delay=10s",
+            "request:delay=1m30s:1/2",
         ] {
             assert_eq!(text.parse::<FaultSpec>().unwrap().to_string(), text);
         }
@@ -221,7 +210,7 @@ mod tests {
             ("post request:drop", "post"),
             ("request:delay", "delay"),
             ("request:delay=7", "delay=7"),
-            ("request:delay=1h", "delay=1h"),
+            ("request:delay=1x", "delay=1x"),
             ("request:429=soon", "429=soon"),
             ("request:drop:0/2", "0/2"),
             ("request:drop:3/2", "3/2"),

@@ -3,11 +3,11 @@
 
 use portal_model::oauth::TokenRequest;
 use portal_model::{
-    ApiError, ApiVersion, CreatePortal, ErrorCode, GetPortal, ListPortals, Refusal, RenamePortal,
-    Response,
+    ApiError, ApiVersion, CreatePortal, ErrorCode, GetPortal, ListPortals, Portal, Refusal,
+    RenamePortal, Response,
 };
-use portal_store::{CreateConflict, Permission, Principal, Registry, RenameConflict};
-use serde_json::json;
+use portal_store::{CreateConflict, Permission, Principal, Registry, RenameConflict, User};
+use serde_json::{Value, json};
 
 use super::request::ServerRequest;
 use super::response::RequestError;
@@ -24,14 +24,43 @@ pub(super) async fn perform<R: Registry>(
 ) -> Result<Response, RequestError> {
     let org = principal.org.id;
     match operation {
-        Operation::List => Ok(ListPortals::response(&state.registry.portals(org).await?)),
+        Operation::List => {
+            let mut portals = state.registry.portals(org).await?;
+            for portal in &mut portals {
+                add_login_url(version, portal);
+            }
+            Ok(ListPortals::response(&portals))
+        }
         Operation::Get(name) => {
-            Ok(GetPortal::response(state.registry.portal(org, name).await?.as_ref()))
+            let mut portal = state.registry.portal(org, name).await?;
+            if let Some(portal) = &mut portal {
+                add_login_url(version, portal);
+                add_saml_configuration(version, portal);
+            }
+            Ok(GetPortal::response(portal.as_ref()))
         }
         Operation::Create => create(state, request, version, principal).await,
         Operation::Rename(old) => rename(state, request, version, old, principal).await,
-        Operation::CurrentUser => current_user(request.head.uri.query(), principal),
+        Operation::Users => users(state, request.head.uri.query(), principal).await,
         Operation::Org => Ok(current_org(principal)),
+    }
+}
+
+/// The field of version 8 that says where customers log in. In a domain that is reserved for
+/// examples (RFC 2606): a link to the service's own would lead to a stranger's portal.
+fn add_login_url(version: ApiVersion, portal: &mut Portal) {
+    if version == ApiVersion::V8 {
+        let host = portal.name.to_ascii_lowercase();
+        let url = format!("https://{host}.zcrmportals.example");
+        portal.other.insert("login_url".to_owned(), url.into());
+    }
+}
+
+/// The field of version 8 that a single portal always has. Here it is never configured, since
+/// [`rename`] refuses it.
+fn add_saml_configuration(version: ApiVersion, portal: &mut Portal) {
+    if version == ApiVersion::V8 {
+        portal.other.insert("saml_configuration".to_owned(), Value::Null);
     }
 }
 
@@ -58,7 +87,9 @@ async fn rename<R: Registry>(
     old: &str,
     principal: &Principal,
 ) -> Result<Response, RequestError> {
-    let RenamePortal { new, .. } = RenamePortal::parse(old, request.complete_body()?)?;
+    let body = request.complete_body()?;
+    refuse_saml_configuration(body)?;
+    let RenamePortal { new, .. } = RenamePortal::parse(old, body)?;
     let (org, user) = (principal.org.id, principal.user.id);
     match state.registry.rename_portal(org, user, old, &new, state.now()).await? {
         Ok(portal) => Ok(RenamePortal::response(version, &portal.name)),
@@ -67,25 +98,98 @@ async fn rename<R: Registry>(
     }
 }
 
-/// `GET /crm/{version}/users?type=CurrentUser`; no other type is supported.
-fn current_user(query: Option<&str>, principal: &Principal) -> Result<Response, RequestError> {
-    let is_current_user = TokenRequest::parameters(query.unwrap_or_default())
-        .any(|(name, value)| name == "type" && value == "CurrentUser");
-    if !is_current_user {
-        return Err(ApiError::new(400, ErrorCode::InvalidData, "invalid data")
-            .with("param_name", "type")
-            .with("supported_values", vec!["CurrentUser"])
-            .into());
+/// Refuses a change of the SAML configuration, which nothing here would keep: a success would be a
+/// lie. The code is the documented one for a value that cannot be set.
+fn refuse_saml_configuration(body: &[u8]) -> Result<(), Refusal> {
+    let body: Option<Value> = serde_json::from_slice(body).ok();
+    let item = body.as_ref().and_then(|body| body.get("portals")?.as_array()?.first());
+    if item.and_then(|item| item.get("saml_configuration")).is_none() {
+        return Ok(());
     }
-    let user = &principal.user;
+    let problem = "saml configuration is not supported by this server";
+    Err(Refusal::Item(
+        ApiError::new(400, ErrorCode::NotAllowed, problem)
+            .with("api_name", "saml_configuration")
+            .with("json_path", "$.portals[0].saml_configuration"),
+    ))
+}
+
+/// The most users of one page, and the default (documentation).
+const USERS_PER_PAGE: usize = 200;
+
+/// Whether a type includes a user, for a caller.
+type UserFilter = fn(&User, &Principal) -> bool;
+
+/// Each value of `type`, and whether it includes a user. Every user here is active and confirmed.
+const USER_TYPES: [(&str, UserFilter); 10] = [
+    ("AllUsers", |_, _| true),
+    ("ActiveUsers", |_, _| true),
+    ("DeactiveUsers", |_, _| false),
+    ("ConfirmedUsers", |_, _| true),
+    ("NotConfirmedUsers", |_, _| false),
+    ("DeletedUsers", |_, _| false),
+    ("ActiveConfirmedUsers", |_, _| true),
+    ("AdminUsers", |user, _| is_admin(user)),
+    ("ActiveConfirmedAdmins", |user, _| is_admin(user)),
+    ("CurrentUser", |user, principal| user.id == principal.user.id),
+];
+
+fn is_admin(user: &User) -> bool {
+    user.permissions.len() == Permission::ALL.len()
+}
+
+/// `GET /crm/{version}/users?type=&page=&per_page=`
+async fn users<R: Registry>(
+    state: &ServiceState<R>,
+    query: Option<&str>,
+    principal: &Principal,
+) -> Result<Response, RequestError> {
+    let parameters: Vec<_> = TokenRequest::parameters(query.unwrap_or_default()).collect();
+    let parameter = |wanted: &str| {
+        let mut parameters = parameters.iter();
+        parameters.find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+    };
+    let invalid = |name: &str| {
+        ApiError::new(400, ErrorCode::InvalidData, "invalid data").with("param_name", name)
+    };
+    let kind = parameter("type").unwrap_or("AllUsers");
+    let (_, includes) = USER_TYPES.iter().find(|(name, _)| *name == kind).ok_or_else(|| {
+        invalid("type").with("supported_values", USER_TYPES.map(|(name, _)| name).to_vec())
+    })?;
+    let number = |name: &str, default: usize| match parameter(name) {
+        None => Ok(default),
+        Some(text) => text.parse().ok().filter(|number| *number > 0).ok_or_else(|| invalid(name)),
+    };
+    let page = number("page", 1)?;
+    let per_page = number("per_page", USERS_PER_PAGE)?.min(USERS_PER_PAGE);
+
+    let mut users = if kind == "CurrentUser" {
+        // The official SDKs send this one before anything else.
+        vec![principal.user.clone()]
+    } else {
+        state.registry.users(principal.org.id).await?
+    };
+    users.retain(|user| includes(user, principal));
+    let before = (page - 1).saturating_mul(per_page);
+    let more_records = users.len().saturating_sub(before) > per_page;
+    let shown: Vec<_> = users.iter().skip(before).take(per_page).map(user_json).collect();
+    if shown.is_empty() {
+        return Ok(Response::new(204, ""));
+    }
+    let info = json!({
+        "per_page": per_page, "count": shown.len(), "page": page, "more_records": more_records,
+    });
+    Ok(Response::new(200, json!({"users": shown, "info": info}).to_string()))
+}
+
+fn user_json(user: &User) -> Value {
     let (first_name, last_name) = match user.name.rsplit_once(' ') {
         Some((first, last)) => (Some(first), last),
         None => (None, user.name.as_str()),
     };
-    let profile =
-        if user.permissions.len() == Permission::ALL.len() { "Administrator" } else { "Standard" };
+    let profile = if is_admin(user) { "Administrator" } else { "Standard" };
     let id = user.id.to_string();
-    let body = json!({"users": [{
+    json!({
         "id": id,
         "zuid": id,
         "email": user.email,
@@ -95,8 +199,7 @@ fn current_user(query: Option<&str>, principal: &Principal) -> Result<Response, 
         "profile": {"name": profile, "id": id},
         "status": "active",
         "confirm": true,
-    }]});
-    Ok(Response::new(200, body.to_string()))
+    })
 }
 
 /// `GET /crm/{version}/org`

@@ -89,7 +89,7 @@ impl<R: Registry> LocalServer<R> {
         Secret::new(CLIENT_SECRET.to_owned())
     }
 
-    /// The refresh token of its org, with the scope of every operation on portals.
+    /// The refresh token of its org, with the scope of every operation.
     pub fn refresh_token(&self) -> Secret {
         Secret::new(REFRESH_TOKEN.to_owned())
     }
@@ -220,7 +220,7 @@ fn own_org() -> SeedOrg {
         client_id: CLIENT_ID.to_owned(),
         client_secret: Secret::new(CLIENT_SECRET.to_owned()),
         grant: SeedGrant::RefreshToken(Secret::new(refresh_token.to_owned())),
-        scopes: vec![Scope::PORTAL_ALL],
+        scopes: vec![Scope::PORTAL_ALL, Scope::ORG_READ],
     };
     SeedOrg {
         name: "Local".to_owned(),

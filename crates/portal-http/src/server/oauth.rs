@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{header, uri::Scheme};
 use portal_model::oauth::{RevokeToken, TokenRequest};
-use portal_model::{ApiError, DataCenter, Environment, Response};
+use portal_model::{ApiError, Response};
 use portal_store::Registry;
 
 use super::host;
@@ -73,17 +73,16 @@ fn base_url(request: &ServerRequest) -> Option<String> {
     (!is_zoho(host)).then(|| format!("{scheme}://{host}"))
 }
 
+/// Whether the host is in a domain of Zoho's, of a data center of today or another one.
 fn is_zoho(authority: &str) -> bool {
     let host = host::name_of(authority);
-    DataCenter::ALL.into_iter().any(|data_center| {
-        let api = data_center.api_url(Environment::Production);
-        [api.as_str(), data_center.accounts_url()]
-            .into_iter()
-            .filter_map(|url| url.split_once('.').map(|(_, domain)| domain))
-            .any(|domain| {
-                host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            })
-    })
+    let mut labels = host.rsplit('.').skip(1);
+    // Below the top level, or below such as `com.au`.
+    let owner = match labels.next() {
+        Some("com" | "co") => labels.next(),
+        label => label,
+    };
+    matches!(owner, Some("zoho" | "zohoapis" | "zohocloud"))
 }
 
 #[cfg(test)]
@@ -98,10 +97,23 @@ mod tests {
             "zohoapis.in",
             "zohoapis.in.:80",
             "accounts.zoho.sa",
+            "www.zohoapis.com.au",
+            "www.zohoapis.uk.",
+            "accounts.zoho.ae",
+            "zohoapis.com",
+            "crmsandbox.zohocloud.ca",
         ] {
             assert!(is_zoho(host), "{host}");
         }
-        for host in ["127.0.0.1:8780", "localhost", "crm.acme.example", "myzohoapis.com"] {
+        for host in [
+            "127.0.0.1:8780",
+            "[::1]:8780",
+            "localhost",
+            "zoho",
+            "com",
+            "zoho.acme.example",
+            "myzohoapis.com",
+        ] {
             assert!(!is_zoho(host), "{host}");
         }
     }

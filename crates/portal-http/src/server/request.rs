@@ -26,11 +26,21 @@ impl ServerRequest {
     }
 }
 
+/// Authorization schemes that are accepted. Zoho's OAuth documentation names both, the one of the
+/// CRM API only its own, and generic OAuth clients send `Bearer` only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Schemes {
+    ZohoAndBearer,
+    ZohoOnly,
+}
+
 /// The token of the `Authorization` header; its scheme is case-insensitive.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn access_token(headers: &HeaderMap, schemes: Schemes) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
-    (scheme.eq_ignore_ascii_case(AUTHORIZATION_SCHEME) && !token.is_empty()).then_some(token)
+    let is_accepted = scheme.eq_ignore_ascii_case(AUTHORIZATION_SCHEME)
+        || (schemes == Schemes::ZohoAndBearer && scheme.eq_ignore_ascii_case("Bearer"));
+    (is_accepted && !token.is_empty()).then_some(token)
 }
 
 /// Refuses codings other than chunked transfer: hyper removes that one and leaves the others, and a
@@ -57,17 +67,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bearer_accepts_own_scheme_only() {
-        let of = |value: &'static str| {
+    fn token_is_read_under_accepted_schemes_only() {
+        let of = |value: &'static str, schemes| {
             let value = HeaderValue::from_static(value);
             let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
-            bearer(&headers).map(ToOwned::to_owned)
+            access_token(&headers, schemes).map(ToOwned::to_owned)
         };
-        assert_eq!(of("Zoho-oauthtoken 1000.a.b").as_deref(), Some("1000.a.b"));
-        assert_eq!(of("zoho-OAUTHTOKEN  1000.a.b ").as_deref(), Some("1000.a.b"));
-        for none in ["", "Zoho-oauthtoken", "Zoho-oauthtoken ", "Bearer 1000.a.b", "1000.a.b"] {
-            assert_eq!(of(none), None, "{none}");
+        for schemes in [Schemes::ZohoAndBearer, Schemes::ZohoOnly] {
+            assert_eq!(of("Zoho-oauthtoken 1000.a.b", schemes).as_deref(), Some("1000.a.b"));
+            assert_eq!(of("zoho-OAUTHTOKEN  1000.a.b ", schemes).as_deref(), Some("1000.a.b"));
+            for none in ["", "Zoho-oauthtoken", "Zoho-oauthtoken ", "Basic YTpi", "1000.a.b"] {
+                assert_eq!(of(none, schemes), None, "{none}");
+            }
         }
+        assert_eq!(of("bearer 1000.a.b", Schemes::ZohoAndBearer).as_deref(), Some("1000.a.b"));
+        assert_eq!(of("Bearer 1000.a.b", Schemes::ZohoOnly), None);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(super) enum Operation {
     Create,
     Get(String),
     Rename(String),
-    CurrentUser,
+    Users,
     Org,
 }
 
@@ -51,7 +51,7 @@ impl Route {
                 Method::POST => Some(Operation::Create),
                 _ => None,
             },
-            "users" => (method == Method::GET).then_some(Operation::CurrentUser),
+            "users" => (method == Method::GET).then_some(Operation::Users),
             "org" => (method == Method::GET).then_some(Operation::Org),
             _ => {
                 let name = resource

@@ -19,7 +19,7 @@ use super::body::{ReceivedBody, ResponseBody, discard, receive};
 use super::dispatch::{dispatch, overloaded, rejected};
 use super::fault::FaultSpec;
 use super::quota::{Allowance, Quotas};
-use super::request::ServerRequest;
+use super::request::{Schemes, ServerRequest};
 use super::route::Route;
 use super::state::{Clock, OnRequest, ServiceState, system_time};
 
@@ -51,6 +51,7 @@ impl<R: Registry> PortalService<R> {
             registry,
             public_url: None,
             enforce_limits: false,
+            schemes: Schemes::ZohoAndBearer,
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
             faults: Vec::new(),
             on_request: None,
@@ -123,6 +124,7 @@ pub struct PortalServiceBuilder<R> {
     pub(super) registry: R,
     public_url: Option<String>,
     enforce_limits: bool,
+    schemes: Schemes,
     max_in_flight: usize,
     faults: Vec<FaultSpec>,
     on_request: Option<OnRequest>,
@@ -133,11 +135,12 @@ impl<R: Registry> PortalServiceBuilder<R> {
     /// Replaces the registry.
     pub(super) fn with_registry<S>(self, registry: S) -> PortalServiceBuilder<S> {
         let Self { registry: _, public_url, enforce_limits, max_in_flight, .. } = self;
-        let Self { faults, on_request, clock, .. } = self;
+        let Self { schemes, faults, on_request, clock, .. } = self;
         PortalServiceBuilder {
             registry,
             public_url,
             enforce_limits,
+            schemes,
             max_in_flight,
             faults,
             on_request,
@@ -160,6 +163,14 @@ impl<R: Registry> PortalServiceBuilder<R> {
     #[must_use]
     pub fn enforce_limits(mut self) -> Self {
         self.enforce_limits = true;
+        self
+    }
+
+    /// Refuses `Authorization: Bearer`, which is accepted beside `Zoho-oauthtoken` by default: Zoho's
+    /// OAuth documentation names both schemes, that of the CRM API only the latter.
+    #[must_use]
+    pub fn refuse_bearer(mut self) -> Self {
+        self.schemes = Schemes::ZohoOnly;
         self
     }
 
@@ -208,6 +219,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
                 } else {
                     TokenRules::LifetimesOnly
                 },
+                schemes: self.schemes,
                 quotas: self.enforce_limits.then(|| Quotas::new(Allowance::ENTERPRISE)),
                 in_flight: Arc::new(Semaphore::new(self.max_in_flight)),
                 faults: self.faults.into_iter().collect(),

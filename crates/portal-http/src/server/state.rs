@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use super::access_log::AccessLogEntry;
 use super::fault::FaultInjector;
 use super::quota::Quotas;
+use super::request::Schemes;
 
 pub(super) type OnRequest = Box<dyn Fn(&AccessLogEntry) + Send + Sync>;
 pub(super) type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
@@ -19,6 +20,7 @@ pub(super) struct ServiceState<R> {
     pub(super) registry: R,
     pub(super) public_url: Option<String>,
     pub(super) token_rules: TokenRules,
+    pub(super) schemes: Schemes,
     pub(super) quotas: Option<Arc<Quotas>>,
     /// One permit per request in flight.
     pub(super) in_flight: Arc<Semaphore>,

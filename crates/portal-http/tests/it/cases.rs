@@ -1,4 +1,4 @@
-//! The table of answers, in code: who asks, what for, and what comes.
+//! The table of documented responses: caller, request and response of each case.
 
 mod bodies;
 
@@ -11,36 +11,36 @@ use self::bodies::body_cases;
 /// The client of every credential of [`seed`]; the secret too.
 pub(crate) const CLIENT: &str = "1000.CASES";
 
-/// Who asks.
+/// Who sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Who {
-    /// With the access token that this refresh token of [`seed`] entitles to.
-    Bearer(&'static str),
+pub(crate) enum Caller {
+    /// With an access token of this refresh token of [`seed`].
+    Token(&'static str),
     /// With this `Authorization` header.
     Header(&'static str),
-    /// Without any.
-    Nobody,
+    /// Without an `Authorization` header.
+    Anonymous,
 }
 
-/// One row: a request and its answer.
+/// One case: a request and its response.
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
-    pub(crate) who: Who,
+    pub(crate) caller: Caller,
     pub(crate) method: &'static str,
     pub(crate) target: String,
     pub(crate) body: Vec<u8>,
     pub(crate) status: u16,
-    /// `None` for an answer without a body.
+    /// `None` for a response without a body.
     pub(crate) json: Option<Value>,
 }
 
-/// The orgs of the table. The portals that it takes for granted are in [`portals`].
+/// The orgs of the table. Their portals before the first case are in [`portals`].
 pub(crate) fn seed() -> Seed {
     include_str!("cases/orgs.toml").parse().unwrap()
 }
 
-/// Whose portals are there before the first row, by refresh token.
+/// The portals before the first case, each with the refresh token that creates it.
 pub(crate) fn portals() -> [(&'static str, &'static str); 4] {
     [
         ("acme.all", "AcmePortal"),
@@ -62,7 +62,7 @@ fn invalid(details: Value) -> Value {
     refused("INVALID_DATA", "invalid data", details)
 }
 
-/// The rows, for one version. Each stands alone: none depends on another one.
+/// The cases of one version. They are independent of one another.
 pub(crate) fn cases(version: ApiVersion) -> Vec<Case> {
     [create_cases(version), rename_cases(version), read_cases(version), call_cases(version)]
         .into_iter()
@@ -86,7 +86,7 @@ fn naming(name: &str) -> Vec<u8> {
 fn create_cases(version: ApiVersion) -> Vec<Case> {
     let case = |name, refresh_token, body, status, json| Case {
         name,
-        who: Who::Bearer(refresh_token),
+        caller: Caller::Token(refresh_token),
         method: "POST",
         target: portals_path(version),
         body,
@@ -129,9 +129,9 @@ fn create_cases(version: ApiVersion) -> Vec<Case> {
 
 fn rename_cases(version: ApiVersion) -> Vec<Case> {
     let target = |name: &str| format!("{}/{name}", portals_path(version));
-    let case = |name, who, old: &str, body, status, json| Case {
+    let case = |name, caller, old: &str, body, status, json| Case {
         name,
-        who,
+        caller,
         method: "PUT",
         target: target(old),
         body,
@@ -143,9 +143,9 @@ fn rename_cases(version: ApiVersion) -> Vec<Case> {
         _ => "Portal renamed successfully with given name.",
     };
     let renamed = |name, refresh_token, old, new| {
-        case(name, Who::Bearer(refresh_token), old, naming(new), 200, success(new, message))
+        case(name, Caller::Token(refresh_token), old, naming(new), 200, success(new, message))
     };
-    let acme = Who::Bearer("acme.all");
+    let acme = Caller::Token("acme.all");
     let unknown = |name, old, new| {
         let message = "No portal exists with the given portal name.";
         case(name, acme, old, naming(new), 400, refused("INVALID_DATA", message, json!({})))
@@ -173,13 +173,29 @@ fn rename_cases(version: ApiVersion) -> Vec<Case> {
         &["acme.read", "acme.create"],
     ));
     cases.extend(permission_cases("PUT", &target("AcmePortal"), "NeverMade"));
+    let saml = |name, body: Value| {
+        let details = json!({
+            "api_name": "saml_configuration", "json_path": "$.portals[0].saml_configuration",
+        });
+        let message = "saml configuration is not supported by this server";
+        let json = wrapped(refused("NOT_ALLOWED", message, details));
+        case(name, acme, "AcmePortal", body.to_string().into_bytes(), 400, json)
+    };
+    cases.extend([
+        saml("saml is refused", json!({"portals": [{"saml_configuration": {"active": true}}]})),
+        saml("saml is not switched off", json!({"portals": [{"saml_configuration": null}]})),
+        saml(
+            "saml beside a name is refused",
+            json!({"portals": [{"name": "NeverMade", "saml_configuration": {}}]}),
+        ),
+    ]);
     cases
 }
 
 fn read_cases(version: ApiVersion) -> Vec<Case> {
-    let none = |name, who, suffix: &str| Case {
+    let none = |name, caller, suffix: &str| Case {
         name,
-        who,
+        caller,
         method: "GET",
         target: format!("{}{suffix}", portals_path(version)),
         body: Vec::new(),
@@ -187,35 +203,50 @@ fn read_cases(version: ApiVersion) -> Vec<Case> {
         json: None,
     };
     let mut cases = vec![
-        none("a list of none", Who::Bearer("fresh.all"), ""),
-        none("a list of none in a developer org", Who::Bearer("developer.all"), ""),
-        none("a portal that is not there", Who::Bearer("acme.read"), "/NotThere"),
-        none("a portal of another org", Who::Bearer("acme.all"), "/RivalPortal"),
+        none("a list of none", Caller::Token("fresh.all"), ""),
+        none("a list of none in a developer org", Caller::Token("developer.all"), ""),
+        none("a portal that is not there", Caller::Token("acme.read"), "/NotThere"),
+        none("a portal of another org", Caller::Token("acme.all"), "/RivalPortal"),
     ];
     let list = portals_path(version);
     let one = format!("{list}/AcmePortal");
     cases.extend(authorization_cases("GET", &list, &[], &["acme.create", "acme.update"]));
     cases.extend(authorization_cases("GET", &one, &[], &["acme.create", "acme.users"]));
+    for (name, target, caller) in [
+        ("a list without a permission", &list, "acme.no-permission"),
+        ("a list with the other permission", &list, "acme.users-only"),
+        ("a get without a permission", &one, "acme.no-permission"),
+    ] {
+        cases.push(Case {
+            status: 403,
+            json: Some(refused(
+                "NO_PERMISSION",
+                "Permission is invalid.",
+                json!({"permissions": ["Crm_Implied_Manage_ClientPortal"]}),
+            )),
+            ..none(name, Caller::Token(caller), target.strip_prefix(&list).unwrap_or_default())
+        });
+    }
     cases
 }
 
-/// Token, scope and environment, which come before everything in a body.
+/// Token, scope and environment, which the server checks before the body.
 fn authorization_cases(
     method: &'static str,
     target: &str,
     body: &[u8],
     without_scope: &[&'static str],
 ) -> Vec<Case> {
-    let case = |name, who, status, json| Case {
+    let case = |name, caller, status, json| Case {
         name,
-        who,
+        caller,
         method,
         target: target.to_owned(),
         body: body.to_owned(),
         status,
         json: Some(json),
     };
-    let nobody = || refused("AUTHENTICATION_FAILURE", "Authentication failed", json!({}));
+    let anonymous = || refused("AUTHENTICATION_FAILURE", "Authentication failed", json!({}));
     let unknown = refused("INVALID_TOKEN", "invalid oauth token", json!({}));
     let scope =
         || refused("OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL", json!({}));
@@ -225,32 +256,38 @@ fn authorization_cases(
         json!({"unsupported_environment": "sandbox"}),
     );
     let mut cases = vec![
-        case("no token", Who::Nobody, 401, nobody()),
-        case("another scheme", Who::Header("Bearer 1000.a.b"), 401, nobody()),
-        case("a scheme without a token", Who::Header("Zoho-oauthtoken"), 401, nobody()),
-        case("an unknown token", Who::Header("Zoho-oauthtoken 1000.a.b"), 401, unknown),
-        case("a sandbox org", Who::Bearer("sandbox.all"), 400, sandbox.clone()),
+        case("no token", Caller::Anonymous, 401, anonymous()),
+        case("another scheme", Caller::Header("Basic MTAwMC5hLmI="), 401, anonymous()),
+        case("a scheme without a token", Caller::Header("Zoho-oauthtoken"), 401, anonymous()),
+        case("an unknown token", Caller::Header("Zoho-oauthtoken 1000.a.b"), 401, unknown.clone()),
+        case("an unknown bearer token", Caller::Header("Bearer 1000.a.b"), 401, unknown),
+        case("a sandbox org", Caller::Token("sandbox.all"), 400, sandbox.clone()),
         case(
             "the environment comes before a permission",
-            Who::Bearer("sandbox.no-permission"),
+            Caller::Token("sandbox.no-permission"),
             400,
             sandbox,
         ),
-        case("the scope comes before the environment", Who::Bearer("sandbox.users"), 401, scope()),
+        case(
+            "the scope comes before the environment",
+            Caller::Token("sandbox.users"),
+            401,
+            scope(),
+        ),
     ];
     cases.extend(
-        without_scope.iter().map(|token| case("another scope", Who::Bearer(token), 401, scope())),
+        without_scope.iter().map(|token| case("another scope", Caller::Token(token), 401, scope())),
     );
     cases
 }
 
-/// Permissions, which come before everything in a body too.
+/// Permissions, which the server checks before the body too.
 fn permission_cases(method: &'static str, target: &str, name: &str) -> Vec<Case> {
     const PORTALS: &str = "Crm_Implied_Manage_ClientPortal";
     const USERS: &str = "Crm_Implied_Manage_ClientPortal_Users";
     let case = |name, refresh_token, body: Vec<u8>, missing: &[&str]| Case {
         name,
-        who: Who::Bearer(refresh_token),
+        caller: Caller::Token(refresh_token),
         method,
         target: target.to_owned(),
         body,
@@ -269,11 +306,11 @@ fn permission_cases(method: &'static str, target: &str, name: &str) -> Vec<Case>
     ]
 }
 
-/// Path, version and method, which come before the token.
+/// Path, version and method, which the server checks before the token.
 fn call_cases(version: ApiVersion) -> Vec<Case> {
     let case = |name, method, target: String, status, json| Case {
         name,
-        who: Who::Nobody,
+        caller: Caller::Anonymous,
         method,
         target,
         body: Vec::new(),

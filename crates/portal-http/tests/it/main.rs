@@ -17,6 +17,10 @@ mod client;
 #[cfg(feature = "server")]
 mod drivers;
 #[cfg(feature = "server")]
+mod schema;
+#[cfg(feature = "server")]
+mod seeds;
+#[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
 mod wire;

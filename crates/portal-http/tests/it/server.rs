@@ -4,6 +4,7 @@ mod any_request;
 mod axum;
 mod connections;
 mod create;
+mod documented;
 mod faults;
 mod host;
 mod local;

@@ -89,7 +89,7 @@ codes! {
     JsonParseError = "JSON_PARSE_ERROR",
     /// The body or a parameter could not be read.
     UnableToParseDataType = "UNABLE_TO_PARSE_DATA_TYPE",
-    /// Nothing changed since the time that was asked about.
+    /// Nothing changed since the time in the request.
     NotModified = "Not Modified",
     /// More calls than allowed.
     TooManyRequests = "TOO_MANY_REQUESTS",
@@ -139,7 +139,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_code_keeps_its_text(text in any::<String>()) {
+        fn code_keeps_its_text(text in any::<String>()) {
             let code = ErrorCode::from(text.as_str());
             prop_assert_eq!(code.as_str(), &text);
             prop_assert_eq!(String::from(code), text);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_code_survives_its_text_and_json() {
+    fn known_code_survives_text_and_json() {
         for code in ErrorCode::KNOWN {
             assert_eq!(&ErrorCode::from(code.as_str()), code);
             let json = serde_json::to_string(code).unwrap();

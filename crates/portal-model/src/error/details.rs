@@ -1,4 +1,4 @@
-//! Where and why, as far as the service says: [`Details`].
+//! Where and why, as far as the service reports it: [`Details`].
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ impl Details {
         &self.0
     }
 
-    /// Whether nothing was said.
+    /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
         match &self.0 {
             Value::Null => true,
@@ -36,7 +36,7 @@ impl Details {
         self.0.get("api_name")?.as_str()
     }
 
-    /// Where in the body that field stands.
+    /// The path of that field in the body.
     pub fn json_path(&self) -> Option<&str> {
         self.0.get("json_path")?.as_str()
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::create::CreatePortal;
 use crate::endpoint::{ApiVersion, Endpoint as _, Request, Response};
 use crate::error::ErrorCode;
+use crate::intent::{Baseline, CreateIntent, Intent};
 use crate::name::PortalName;
 use crate::outcome::{NotDone, Origin, Outcome, Owner, Unverified};
 use crate::portal::Portal;
 
-use super::Flow;
 use super::effect::{Effect, End, Finding, Listing, Receipt, Repeat, Reply, Unusable, sealed};
-use super::intent::{Baseline, CreateIntent, Intent};
+use super::kernel::Flow;
 use super::policy::Policy;
 use super::responses;
 
@@ -76,7 +76,7 @@ impl CreateFlow {
     }
 
     /// Determines the outcome of a create that an earlier process left in doubt, and never sends
-    /// anything but lists. [`NotDone::Absent`] says that it did not happen.
+    /// anything but lists. [`NotDone::Absent`] means that it did not happen.
     ///
     /// `since_end` is how long ago the last attempt ended, at least: zero if that is not known.
     pub fn recover(
@@ -208,7 +208,7 @@ impl Effect for Create {
                 };
                 Outcome::Present { portal, origin, taken }
             }
-            // Without a fallback, that the name is taken is what the caller needs to know.
+            // Without a fallback, the taken name matters more to the caller than the other portal.
             End::Blocked { rejection: Some(error), .. }
                 if responses::is_name_taken(&error) && self.fallbacks.is_empty() =>
             {

@@ -1,6 +1,6 @@
-//! What a flow makes safe: an [`Effect`], and the words in which it answers the kernel's questions.
+//! What a flow makes safe: an [`Effect`], and what the kernel learns from it.
 //!
-//! The kernel knows nothing of portals. An effect supplies the irreversible request, the list that
+//! The kernel is independent of portals. An effect supplies the irreversible request, the list that
 //! shows whether it happened, and the meaning of both responses.
 
 use std::fmt::Debug;
@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use crate::endpoint::{ApiVersion, Request, Response};
 use crate::error::ApiError;
+use crate::intent::{Baseline, Intent};
 use crate::outcome::{Doubt, NotDone, Unverified};
 use crate::portal::Portal;
 
-use super::intent::{Baseline, Intent};
 use super::policy::Policy;
 
 /// One irreversible call that has no idempotency key, with the list that verifies it.
 ///
 /// The trait is sealed: its rules are checked exhaustively for the effects of this crate.
 pub trait Effect: Clone + Debug + PartialEq + Send + Sync + sealed::Sealed + 'static {
-    /// What a list shows once the effect has happened, or what stands in its way.
+    /// What a list shows once the effect has happened, or what prevents it.
     type Fact: Clone + Debug + PartialEq + Send + Sync + 'static;
     /// How the flow ends.
     type Outcome: Clone + Debug + PartialEq + Send + Sync + 'static;
@@ -121,7 +121,7 @@ pub enum Reply {
     /// An undocumented rejection by a service that has finished: nothing will happen any more,
     /// but something may have.
     Finished(ApiError),
-    /// Too many requests. A gateway may say so after the fact.
+    /// Too many requests. A gateway may respond so after the fact.
     RateLimited {
         /// Whether the response is in the service's own envelope, so that the service has
         /// finished.
@@ -129,11 +129,11 @@ pub enum Reply {
     },
     /// The access token was rejected, and nothing was done.
     TokenRejected(ApiError),
-    /// Nothing can be told from it.
+    /// It does not show what happened.
     Ambiguous(Doubt),
 }
 
-/// What a list says about the effect.
+/// What a list shows of the effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding<F> {
     /// The effect is there.

@@ -1,5 +1,5 @@
-//! What every safe call has in common: [`Flow`], generic over its [`Effect`]: its state, what comes
-//! next, and the moves between. `events` has what an event means.
+//! What every safe call has in common: [`Flow`], generic over its [`Effect`]. Here are its state, its
+//! steps, and the moves between them; `events` has what an event means.
 
 mod events;
 
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use crate::endpoint::ApiVersion;
 use crate::error::ApiError;
+use crate::intent::{Baseline, Intent};
 use crate::outcome::{Doubt, NotDone, Unverified};
 
 use super::effect::{Effect, End};
-use super::intent::{Baseline, Intent};
 use super::policy::{Jitter, Policy};
-use super::step::{Activity, Event, Step, TokenId, UnexpectedEvent};
+use super::step::{Activity, Step, TokenId};
 
 /// One safe call, from the first list to its outcome. See the [module](super) for its rules.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,19 +20,19 @@ pub struct Flow<E: Effect> {
     pub(super) effect: E,
     pub(super) policy: Policy,
     pub(super) version: ApiVersion,
-    /// When the first step was asked for.
+    /// When the first step was handed out, or the clock started before it.
     pub(super) started: Option<Duration>,
     /// How long before the start an earlier process's last attempt ended.
     pub(super) since_end: Duration,
     pub(super) phase: Phase<E::Outcome>,
     /// What was handed out and is not reported yet.
-    pub(super) under_way: Option<UnderWay>,
+    pub(super) in_flight: Option<InFlight>,
     /// Nothing is handed out before this time.
     pub(super) wake_at: Option<Duration>,
     pub(super) token: Token,
     pub(super) tries: Tries,
     /// What went wrong last, and how the flow ends if nothing helps.
-    pub(super) setback: Option<NotDone>,
+    pub(super) last_failure: Option<NotDone>,
     /// How many attempts may have been sent.
     pub(super) attempts: u32,
     /// The portals before the first attempt, once they were listed.
@@ -47,7 +47,7 @@ pub struct Flow<E: Effect> {
     pub(super) ambiguity: Option<Unverified>,
     /// Something that a list showed since the attempt and that forbids another one.
     pub(super) blocked: Option<E::Fact>,
-    /// Set once the service said that this token may not list.
+    /// Set once the service rejected a list because the token lacks the scope.
     pub(super) list_rejected: Option<ApiError>,
 }
 
@@ -78,7 +78,7 @@ pub(super) enum IfAbsent {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum UnderWay {
+pub(super) enum InFlight {
     Token,
     List { began: Duration },
     Record,
@@ -90,7 +90,7 @@ pub(super) struct Token {
     pub(super) current: Option<TokenId>,
     /// The last one that the service rejected, with its error.
     pub(super) rejected: Option<(TokenId, ApiError)>,
-    /// Whether the request at hand was repeated with a new token already.
+    /// Whether the current request was already repeated with a new token.
     pub(super) replaced: bool,
 }
 
@@ -99,7 +99,7 @@ pub(super) struct Token {
 pub(super) struct Tries {
     /// Every one, rate limits included: the backoff grows with them.
     pub(super) backoffs: u32,
-    /// Without rate limits, which say when to try again.
+    /// Without rate limits, whose responses name the time of the next try.
     pub(super) failures: u32,
     /// When the first of the failed tries began.
     pub(super) began: Option<Duration>,
@@ -114,11 +114,11 @@ impl<E: Effect> Flow<E> {
             started: None,
             since_end: Duration::ZERO,
             phase: Phase::Baseline,
-            under_way: None,
+            in_flight: None,
             wake_at: None,
             token: Token::default(),
             tries: Tries::default(),
-            setback: None,
+            last_failure: None,
             attempts: 0,
             baseline: None,
             doubt: None,
@@ -179,81 +179,20 @@ impl<E: Effect> Flow<E> {
         self.effect.is_exclusive(&self.policy) && !never_sends
     }
 
-    /// What to do next. Asked again before the event, it gives the same step, with the timeout
-    /// that is left.
+    /// What to do next. Called again before the event, it returns the same step, with the
+    /// remaining timeout.
     pub fn step(&mut self, now: Duration) -> Step<E::Outcome> {
         self.start(now);
-        if self.under_way.is_none() {
+        if self.in_flight.is_none() {
             self.proceed(now);
         }
         self.current_step(now)
     }
 
-    /// Takes in what came of the last step.
-    ///
-    /// # Errors
-    /// [`UnexpectedEvent`] if the event does not fit the step; nothing changes.
-    pub fn handle(
-        &mut self,
-        now: Duration,
-        jitter: Jitter,
-        event: Event,
-    ) -> Result<(), UnexpectedEvent> {
-        match (self.under_way, event) {
-            (Some(UnderWay::Token), Event::Token(id)) => {
-                self.under_way = None;
-                self.tries = Tries::default();
-                self.token.current = Some(id);
-            }
-            (Some(UnderWay::Token), Event::NoToken(error)) => self.on_no_token(now, jitter, error),
-            (Some(UnderWay::List { began }), Event::Response(response)) => {
-                self.on_list(now, jitter, began, &response);
-            }
-            (Some(UnderWay::Record), Event::Recorded) => {
-                self.under_way = None;
-                self.phase = Phase::Attempt { recorded: true };
-            }
-            (Some(UnderWay::Record), Event::NotRecorded(why)) => {
-                self.attempts -= 1;
-                self.end_attempts(NotDone::NotRecorded(why));
-            }
-            (Some(UnderWay::Send), Event::Response(response)) => {
-                self.on_attempt(now, jitter, &response);
-            }
-            (Some(UnderWay::Send), Event::NoResponse(why)) => {
-                self.on_lost_attempt(now, jitter, Doubt::NoResponse(why));
-            }
-            (Some(UnderWay::Send), Event::NotSent(why)) => {
-                self.attempts -= 1;
-                self.on_not_sent(now, jitter, &why);
-            }
-            (Some(UnderWay::List { .. }), Event::NotSent(why)) => {
-                self.on_not_sent(now, jitter, &why);
-            }
-            (Some(UnderWay::List { .. }), Event::NoResponse(why)) => {
-                self.retry(now, jitter, NotDone::Unreachable(why.to_string()), None);
-            }
-            (under_way, event) => {
-                return Err(UnexpectedEvent {
-                    event: event.kind(),
-                    expected: match under_way {
-                        None => "none, since nothing is under way",
-                        Some(UnderWay::Token) => "Token or NoToken",
-                        Some(UnderWay::Record) => "Recorded or NotRecorded",
-                        Some(UnderWay::List { .. } | UnderWay::Send) => {
-                            "Response, NotSent or NoResponse"
-                        }
-                    },
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// What must be durable now: `Some` from [`Step::Record`] until it is certain what came of the
-    /// attempts.
+    /// What must be durable now: `Some` from [`Step::Record`] until the effect of the attempts is
+    /// certain.
     pub fn intent(&self) -> Option<Intent> {
-        let may_be_sent = matches!(self.under_way, Some(UnderWay::Record | UnderWay::Send))
+        let may_be_sent = matches!(self.in_flight, Some(InFlight::Record | InFlight::Send))
             || self.phase == Phase::Attempt { recorded: true };
         match &self.phase {
             Phase::Ended(_, left) => left.clone(),
@@ -266,11 +205,11 @@ impl<E: Effect> Flow<E> {
     /// or an earlier one is in doubt.
     #[must_use]
     pub fn abandon(mut self) -> E::Outcome {
-        match self.under_way {
-            Some(UnderWay::Send) => {
+        match self.in_flight {
+            Some(InFlight::Send) => {
                 self.doubt.get_or_insert(Doubt::InProgress);
             }
-            Some(UnderWay::Record) => self.attempts -= 1,
+            Some(InFlight::Record) => self.attempts -= 1,
             _ if self.phase == Phase::Attempt { recorded: true } => self.attempts -= 1,
             _ => {}
         }
@@ -283,15 +222,17 @@ impl<E: Effect> Flow<E> {
     /// What the flow is doing, for progress displays.
     pub fn activity(&self) -> Activity {
         let until = self.wake_at.unwrap_or_default();
-        match (&self.phase, self.under_way) {
+        match (&self.phase, self.in_flight) {
             (Phase::Ended(..), _) => Activity::Done,
-            (_, Some(UnderWay::Token)) => Activity::Authenticating,
-            (_, Some(UnderWay::Record)) => Activity::Recording,
-            (_, Some(UnderWay::Send)) => Activity::Sending { attempt: self.attempts },
-            (Phase::Baseline, Some(UnderWay::List { .. })) => Activity::ListingFirst,
-            (_, Some(UnderWay::List { .. })) => Activity::Verifying,
-            (_, None) => match (&self.setback, &self.doubt) {
-                (Some(setback), _) => Activity::BackingOff { cause: setback.to_string(), until },
+            (_, Some(InFlight::Token)) => Activity::Authenticating,
+            (_, Some(InFlight::Record)) => Activity::Recording,
+            (_, Some(InFlight::Send)) => Activity::Sending { attempt: self.attempts },
+            (Phase::Baseline, Some(InFlight::List { .. })) => Activity::ListingFirst,
+            (_, Some(InFlight::List { .. })) => Activity::Verifying,
+            (_, None) => match (&self.last_failure, &self.doubt) {
+                (Some(last_failure), _) => {
+                    Activity::BackingOff { cause: last_failure.to_string(), until }
+                }
                 (None, Some(doubt)) if matches!(self.phase, Phase::Verify(_)) => {
                     let until = self.absent_from.max(until);
                     Activity::WaitingToVerify { doubt: doubt.clone(), until }
@@ -331,36 +272,36 @@ impl<E: Effect> Flow<E> {
         let next = match (self.token.current, &self.phase) {
             (_, Phase::Attempt { recorded: true }) => {
                 self.phase = Phase::Attempt { recorded: false };
-                UnderWay::Send
+                InFlight::Send
             }
-            (None, _) => UnderWay::Token,
+            (None, _) => InFlight::Token,
             (Some(_), Phase::Attempt { recorded: false }) => {
                 self.attempts += 1;
-                UnderWay::Record
+                InFlight::Record
             }
-            (Some(_), _) => UnderWay::List { began: now },
+            (Some(_), _) => InFlight::List { began: now },
         };
-        if next != UnderWay::Send {
+        if next != InFlight::Send {
             self.tries.began.get_or_insert(now);
         }
-        self.under_way = Some(next);
+        self.in_flight = Some(next);
     }
 
     fn current_step(&self, now: Duration) -> Step<E::Outcome> {
-        match (&self.phase, self.under_way) {
+        match (&self.phase, self.in_flight) {
             (Phase::Ended(outcome, _), _) => Step::Done(outcome.clone()),
             (_, None) => Step::WaitUntil(self.wake_at.unwrap_or(now)),
-            (_, Some(UnderWay::Token)) => Step::Authenticate {
+            (_, Some(InFlight::Token)) => Step::Authenticate {
                 rejected: self.token.rejected.as_ref().map(|(id, _)| *id),
                 timeout: self.read_timeout(now),
             },
-            (_, Some(UnderWay::List { .. })) => Step::List {
+            (_, Some(InFlight::List { .. })) => Step::List {
                 request: self.effect.list(self.version),
                 timeout: self.read_timeout(now),
             },
-            (_, Some(UnderWay::Record)) => Step::Record(self.current_intent()),
+            (_, Some(InFlight::Record)) => Step::Record(self.current_intent()),
             // There was time for all of it when it was handed out.
-            (_, Some(UnderWay::Send)) => Step::Send {
+            (_, Some(InFlight::Send)) => Step::Send {
                 request: self.effect.request(self.version),
                 timeout: self.policy.attempt_timeout,
             },
@@ -382,17 +323,17 @@ impl<E: Effect> Flow<E> {
         if self.phase == (Phase::Attempt { recorded: true }) {
             self.attempts -= 1;
         }
-        let asked = match self.setback {
+        let requested = match self.last_failure {
             Some(NotDone::RateLimited { .. }) => self.wake_at,
-            // The list needs the token that was not to be had just now.
+            // The list needs a token, and there was none just now.
             Some(_) if self.token.current.is_none() => self.wake_at,
             _ => None,
         };
-        let reason = self.setback.take().unwrap_or(reason);
+        let reason = self.last_failure.take().unwrap_or(reason);
         self.end_attempts(reason);
         if matches!(self.phase, Phase::Verify(_)) {
-            // Rule 12: a service that asks to wait beyond the deadline is asked for a list anyway.
-            self.wake_at = asked.filter(|at| *at <= self.last_list());
+            // Rule 12: a list comes even if `Retry-After` is beyond the deadline.
+            self.wake_at = requested.filter(|at| *at <= self.last_list());
             self.proceed(now);
         }
     }
@@ -407,7 +348,7 @@ impl<E: Effect> Flow<E> {
     }
 
     fn end_at_deadline(&mut self) {
-        let reason = self.setback.clone().unwrap_or(NotDone::Deadline);
+        let reason = self.last_failure.clone().unwrap_or(NotDone::Deadline);
         let end = self.unknown_or(Unverified::Deadline, reason);
         self.finish(end);
     }
@@ -426,9 +367,7 @@ impl<E: Effect> Flow<E> {
     fn read_timeout(&self, now: Duration) -> Duration {
         let deadline = self.deadline();
         let until = match (&self.doubt, self.tries.began) {
-            (None, Some(began)) if self.tries.failures > 0 => {
-                deadline.min(began.saturating_add(self.policy.try_time))
-            }
+            (None, Some(began)) => deadline.min(began.saturating_add(self.policy.try_time)),
             // A list that can't prove absence yet leaves the time for the one that can.
             (Some(_), _) if now < self.absent_from && self.absent_from <= self.last_list() => {
                 self.last_list()
@@ -441,15 +380,15 @@ impl<E: Effect> Flow<E> {
 
 /// Moves.
 impl<E: Effect> Flow<E> {
-    /// The request at hand has ended.
+    /// The current request has ended.
     fn end_request(&mut self) {
-        self.under_way = None;
+        self.in_flight = None;
         self.token.replaced = false;
         self.tries = Tries::default();
     }
 
     fn start_attempt(&mut self) {
-        self.setback = None;
+        self.last_failure = None;
         self.phase = Phase::Attempt { recorded: false };
     }
 
@@ -471,20 +410,28 @@ impl<E: Effect> Flow<E> {
         }
     }
 
-    /// The request at hand failed: the same again, later. `asked` is the time that the service
-    /// asks to wait.
-    fn retry(&mut self, now: Duration, jitter: Jitter, setback: NotDone, asked: Option<Duration>) {
+    /// The current request failed: the same again, later. `requested` is the wait that the
+    /// service requests.
+    fn retry(
+        &mut self,
+        now: Duration,
+        jitter: Jitter,
+        last_failure: NotDone,
+        requested: Option<Duration>,
+    ) {
         // Getting a token is a part of the request that needs it.
-        if self.under_way.take() != Some(UnderWay::Token) {
+        if self.in_flight.take() != Some(InFlight::Token) {
             self.token.replaced = false;
         }
         let backoff = self.policy.backoff(self.tries.backoffs, jitter);
         // Rule 12: at least the backoff, and many clients don't come back at the same moment.
-        let asked = asked.map(|time| time.saturating_add(jitter.of(self.policy.backoff_base)));
-        let wake_at = now.saturating_add(asked.map_or(backoff, |asked| asked.max(backoff)));
+        let requested =
+            requested.map(|time| time.saturating_add(jitter.of(self.policy.backoff_base)));
+        let wake_at =
+            now.saturating_add(requested.map_or(backoff, |requested| requested.max(backoff)));
         self.tries.backoffs += 1;
-        let is_rate_limited = matches!(setback, NotDone::RateLimited { .. });
-        self.setback = Some(setback);
+        let is_rate_limited = matches!(last_failure, NotDone::RateLimited { .. });
+        self.last_failure = Some(last_failure);
         self.wake_at = Some(match self.phase {
             Phase::Verify(_) => self.no_later_than_last_list(now, wake_at),
             _ => wake_at,
@@ -531,7 +478,7 @@ impl<E: Effect> Flow<E> {
     fn finish(&mut self, end: End<E::Fact>) {
         self.end_request();
         self.wake_at = None;
-        self.setback = None;
+        self.last_failure = None;
         let outcome = self.effect.outcome(end);
         if let Some(next) = self.effect.fallback(&outcome) {
             // Rule 8: the list that led here proves that no attempt of the name before took effect.

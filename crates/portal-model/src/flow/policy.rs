@@ -43,7 +43,7 @@ pub enum NameTaken {
     #[default]
     Verify,
     /// List once. A name that the list does not show is reported as taken with an undetermined
-    /// owner. For sign-up forms, which ask for another name in any case.
+    /// owner. For sign-up forms, where the user chooses another name in any case.
     AtOnce,
 }
 
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn backoff_doubles_up_to_its_bound_and_is_never_zero() {
+    fn backoff_doubles_up_to_bound_and_is_never_zero() {
         let policy = Policy::default();
         let millis = |retry, jitter| policy.backoff(retry, jitter).as_millis();
         let full = |retry| millis(retry, Jitter::FULL);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn presets_leave_time_for_an_attempt() {
+    fn presets_leave_time_for_attempt() {
         for policy in [Policy::default(), Policy::batch(), Policy::rehearsal()] {
             assert_eq!(policy.check(), Ok(()));
         }

@@ -1,13 +1,31 @@
-//! The exhaustive test: a flow never says what is not so, whatever anybody does.
+//! The exhaustive test: no outcome of a flow is untrue, whatever anybody does.
 //!
-//! # The map
-//! [`machine`] is a flow by itself, as drivers meet it: each state once, up to what [`canonical`]
-//! leaves out. [`service`] is the service with everybody else who uses it; [`replies`] are the
-//! literal bytes that it and what lies between send. [`witness`] remembers what the rules speak of.
-//! [`state`] is the product of the three, [`search`] visits every state of it that can be reached,
-//! and [`invariants`] says what must hold there, in terms of the service's state. [`wish`] ties an
-//! effect to it. [`sabotage`] breaks each rule from outside, and each must be found;
-//! [`schedules`] walks at random through products that are too large. A unit of time is a second.
+//! A state is the product of three: a flow as its driver meets it, the service with everybody else
+//! who uses it, and a witness of what the rules depend on. The search visits every state that can be
+//! reached. A unit of time is a second.
+//!
+//! # Order of the modules
+//!
+//! Imports point down this list only.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `sabotage` | each rule, broken from outside: each must be found |
+//! | `schedules` | random walks through products that are too large |
+//! | `search` | visits every state |
+//! | `transitions` | where a state can go |
+//! | `invariants` | what must hold of a state, in terms of the service |
+//! | `state` | the product |
+//! | `machine` | a flow by itself: each of its states once |
+//! | `inspect` | what must hold of a flow, whatever the service does |
+//! | `canonical` | which flows are one |
+//! | `witness` | what the rules depend on, of what happened |
+//! | `node` | a flow with its step, and what a driver can do |
+//! | `subject` | what the test needs of an effect |
+//! | `replies` | the literal bytes of the service and of gateways |
+//! | `service` | the service and everybody who uses it |
+//! | `world` | what an exploration is given, and what it finds |
+//! | `hash` | the hash of all tables |
 //!
 //! # What the world does
 //! - Any event comes after any time up to its timeout, with the shortest and the longest backoff.
@@ -24,14 +42,14 @@
 //!   later, with another scope, knowing when the last attempt ended or not. Outcomes that are
 //!   unknown are recovered. A flow is stopped in every state, and between a record and the step
 //!   after it.
-//! - The service is as fast as the policy says, or faster; writing an intent takes longer than the
-//!   deadline; the service asks to wait not at all, for a while, and beyond the deadline.
+//! - The service is as fast as the policy assumes, or faster; writing an intent takes longer than the
+//!   deadline; `Retry-After` is zero, short, or beyond the deadline.
 //!
 //! # What it leaves out
-//! - A service that is slower than the policy says, or lies: see the README. [`sabotage`] shows what
-//!   comes of it.
+//! - A service that is slower than the policy assumes, or responds falsely: see the README. [`sabotage`] shows what
+//!   follows.
 //! - Copies of an attempt that are processed after the service's own response to another copy, other
-//!   than one that says nothing of what was done.
+//!   than one that does not show what was done.
 //! - More than one rename of a portal by others during a create. Others who rename a new portal
 //!   before any list shows it can make a repeat create a second one; the test allows that, and no
 //!   attempt after a list that shows the renamed one.
@@ -41,11 +59,11 @@
 //!   call.
 //! - Renames in letters of another case only, and three names or more: unit tests have them.
 //! - Two flows of this machine at once. Rule 11 excludes them; [`sabotage`] shows why.
-//! - The clock of the driver, but for one that stands still during a write.
+//! - The clock of the driver, but for one that stops during a write.
 //!
 //! # The quotient
 //! Flows that [`canonical`] takes for one are compared in everything that can happen to them next, once
-//! in some hundred merges. Attempts of which no response tells anything, and that can't take effect
+//! in some hundred merges. Attempts of which no response shows anything, and that can't take effect
 //! any more, are forgotten.
 //!
 //! # Numbers
@@ -54,88 +72,44 @@
 //!
 //! | | states | transitions | states of the flows alone | on two cores |
 //! |---|---|---|---|---|
-//! | short, in the gate | 1.4 million | 8.9 million | 45 thousand | 16 s, debug |
-//! | long | 11.2 million | 91 million | 162 thousand | 1 min, release |
+//! | short, in the gate | 1.4 million | 8.9 million | 47 thousand | 16 s, debug |
+//! | long | 11.7 million | 94 million | 170 thousand | 1 min, release |
 //!
 //! The long form adds 10 million steps of random schedules:
 //! `cargo test --release -p portal-model --lib proof -- --ignored --nocapture`.
 
 mod canonical;
+mod hash;
+mod inspect;
 mod invariants;
 mod machine;
+mod node;
 mod replies;
 mod sabotage;
 mod schedules;
 mod search;
 mod service;
 mod state;
-mod wish;
+mod subject;
+mod transitions;
 mod witness;
+mod world;
 
 use std::sync::Mutex;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Create, Policy, Rename};
+use super::create::Create;
+use super::policy::{NameTaken, Policy};
+use super::rename::Rename;
 use machine::Machine;
-use sabotage::Flaw;
 use search::{Coverage, explore};
-use state::{Alphabet, Driver, World};
-use wish::Wish;
-
-/// A create by one process, undisturbed by others.
-const CREATE: World = World {
-    title: "",
-    is_rename: false,
-    names: 1,
-    allow_another: false,
-    limited: false,
-    processing: 2,
-    lag: 1,
-    colleagues: 0,
-    others: 0,
-    renames: 0,
-    renames_to: 0,
-    before: 0,
-    receipt: false,
-    may_list: true,
-    may_list_later: true,
-    kills: false,
-    bare: false,
-    slow_record: 0,
-    alphabet: Alphabet::Calm,
-    compare_every: 500,
-    flaw: Flaw::None,
-    driver: Driver::Honest,
-};
-
-/// A rename by one process, undisturbed by others.
-const RENAME: World = World { is_rename: true, names: 2, before: 0b001, ..CREATE };
-
-fn policy(world: &World, deadline: u64) -> Policy {
-    let seconds = Duration::from_secs;
-    Policy {
-        attempt_timeout: seconds(1),
-        read_timeout: seconds(1),
-        deadline: seconds(deadline),
-        processing_time: seconds(2),
-        list_lag: seconds(1),
-        backoff_base: seconds(2),
-        backoff_max: seconds(2),
-        max_attempts: 2,
-        allow_another: world.allow_another,
-        max_tries: 2,
-        try_time: seconds(4),
-        ..Policy::default()
-    }
-}
+use subject::Subject;
+use world::{Alphabet, CREATE, RENAME, Shape, World, policy};
 
 /// The deadlines: just enough for one attempt after a first list, and enough for more.
 const SHORT: u64 = 6;
 const LONG: u64 = 9;
-
-/// A world with a policy.
-type Shape = (World, Policy);
 
 /// Small worlds, each with a few of the things that can happen.
 fn creates(deadline: u64) -> Vec<Shape> {
@@ -170,7 +144,7 @@ fn creates(deadline: u64) -> Vec<Shape> {
     let mut shapes: Vec<_> =
         worlds.into_iter().map(|world| (world, policy(&world, deadline))).collect();
     let at_once = World { title: "at once", ..rivals };
-    let name_taken = super::NameTaken::AtOnce;
+    let name_taken = NameTaken::AtOnce;
     shapes.push((at_once, Policy { name_taken, ..policy(&at_once, deadline) }));
     shapes
 }
@@ -193,7 +167,7 @@ fn renames(deadline: u64) -> Vec<Shape> {
 }
 
 /// On two threads, since that is what a small machine has.
-fn explored<E: Wish>(shapes: Vec<Shape>) -> Coverage {
+fn explored<E: Subject>(shapes: Vec<Shape>) -> Coverage {
     let total = Mutex::new(Coverage::default());
     let left = Mutex::new(shapes.into_iter());
     let work = || {

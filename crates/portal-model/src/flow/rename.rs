@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::endpoint::{ApiVersion, Endpoint as _, Request, Response};
+use crate::intent::{Baseline, Intent, KnownPortal, RenameIntent};
 use crate::name::PortalName;
 use crate::outcome::{NotDone, Owner, RenameOutcome, Unverified};
 use crate::portal::Portal;
 use crate::rename::RenamePortal;
 
-use super::Flow;
 use super::effect::{Effect, End, Finding, Listing, Repeat, Reply, Unusable, sealed};
-use super::intent::{Baseline, Intent, KnownPortal, RenameIntent};
+use super::kernel::Flow;
 use super::policy::Policy;
 use super::responses;
 
@@ -50,7 +50,7 @@ impl RenameFlow {
     }
 
     /// Determines the outcome of a rename that an earlier process left in doubt, and never sends
-    /// anything but lists. [`NotDone::Absent`] says that it did not happen.
+    /// anything but lists. [`NotDone::Absent`] means that it did not happen.
     ///
     /// `since_end` is how long ago the last attempt ended, at least: zero if that is not known.
     pub fn recover(
@@ -165,8 +165,8 @@ impl Effect for Rename {
 
     fn classify(&self, response: &Response) -> Reply {
         use crate::error::ErrorCode::{AlreadyUsed, InvalidData};
-        // INVALID_DATA is how the service says that there is no portal of the old name: so it
-        // responds to the second copy of a request whose first copy took effect.
+        // The service rejects an unknown old name with INVALID_DATA, and so the second copy of a
+        // request whose first copy took effect.
         responses::classify(&self.endpoint(), response, &[AlreadyUsed, InvalidData])
     }
 

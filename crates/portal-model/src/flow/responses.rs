@@ -24,7 +24,7 @@ const CERTAIN: [(u16, ErrorCode); 9] = [
     (400, ErrorCode::InvalidRequestMethod),
 ];
 
-/// Statuses under 500 that say nothing about what happened, whatever the body: timeouts, conflicts
+/// Statuses under 500 that do not show what happened, whatever the body: timeouts, conflicts
 /// and closed connections, which gateways report too.
 const AMBIGUOUS: [u16; 4] = [408, 409, 425, 499];
 
@@ -67,7 +67,7 @@ fn is_certain(error: &ApiError) -> bool {
     CERTAIN.iter().any(|(status, code)| *status == error.http_status && *code == error.code)
 }
 
-/// Whether the service says that the name is taken: the documented code under its documented status
+/// Whether a rejection means that the name is taken: the documented code under its documented status
 /// (rule 3). Under another one it proves nothing of whose the name is.
 pub(super) fn is_name_taken(error: &ApiError) -> bool {
     error.is_already_used() && error.http_status == 400
@@ -157,7 +157,22 @@ mod tests {
     }
 
     #[test]
-    fn list_from_cache_or_with_more_pages_is_incomplete() {
+    fn error_of_list_is_rejection_from_400_on() {
+        let list = |status| {
+            let body = r#"{"code":"NEW_CODE","details":{},"message":"","status":"error"}"#;
+            read_list(&Response::new(status, body)).unwrap_err()
+        };
+        assert!(matches!(list(400), Unusable::Rejected(_)));
+        assert_eq!(read_list(&Response::new(429, "<html>")), Err(Unusable::RateLimited));
+        let limited = r#"{"code":"TOO_MANY_REQUESTS","details":{},"message":"","status":"error"}"#;
+        assert_eq!(read_list(&Response::new(400, limited)), Err(Unusable::RateLimited));
+        for status in [200, 302, 399] {
+            assert!(matches!(list(status), Unusable::Failed(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn cached_or_paged_list_is_incomplete() {
         let page = Response::new(200, r#"{"portals":[],"info":{"more_records":true}}"#);
         assert!(!read_list(&page).unwrap().is_complete);
         let whole = Response::new(200, r#"{"portals":[],"info":{"more_records":false}}"#);

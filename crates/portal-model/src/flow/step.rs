@@ -1,16 +1,17 @@
 //! What a [`Flow`](super::Flow) and its driver exchange: steps in one direction, events in the
 //! other.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use crate::endpoint::{Request, Response, Unreadable};
+use crate::intent::Intent;
 use crate::oauth::{OAuthError, TokenResponseError};
 use crate::outcome::{Doubt, Outcome};
-
-use super::intent::Intent;
+use crate::transport::{NoResponse, NotSent, TransportError};
 
 /// What to do next. Perform it once, then report the [`Event`]; after a
-/// [`WaitUntil`](Self::WaitUntil), ask for the next step.
+/// [`WaitUntil`](Self::WaitUntil), call [`Flow::step`](super::Flow::step) again.
 ///
 /// Everything the driver must honor is in the step. Times are durations on the clock whose
 /// readings the driver passes to the flow.
@@ -46,7 +47,7 @@ pub enum Step<O = Outcome> {
         /// Give up after this long.
         timeout: Duration,
     },
-    /// Do nothing until this time, then ask for the next step.
+    /// Do nothing until this time, then call [`Flow::step`](super::Flow::step) again.
     WaitUntil(Duration),
     /// The flow has ended.
     Done(Box<O>),
@@ -71,7 +72,7 @@ pub enum Event {
     NoResponse(NoResponse),
 }
 
-/// Tells the caller's access tokens apart; a new token has a new id.
+/// Identifies one of the caller's access tokens; a new token has a new id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenId(pub u64);
 
@@ -79,7 +80,8 @@ pub struct TokenId(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// The accounts server rejected the credentials. Retrying does not help.
+    /// The accounts server rejected the request: the credentials are wrong, or too many tokens were
+    /// requested. Trying again soon does not help.
     #[error(transparent)]
     Rejected(OAuthError),
     /// The accounts server was not reached.
@@ -97,55 +99,6 @@ pub enum TokenError {
     /// A local failure, such as a token cache that cannot be read.
     #[error("{0}")]
     Local(String),
-}
-
-/// Why a request certainly did not arrive.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotSent {
-    /// No connection; the text is the transport's own.
-    #[error("no connection: {0}")]
-    Connect(String),
-    /// No connection, and trying again does not help: an unknown host, an invalid certificate,
-    /// a port on this machine that nothing listens on.
-    #[error("no connection: {0}")]
-    Permanent(String),
-    /// No connection within the timeout.
-    #[error("no connection within the timeout")]
-    ConnectTimedOut,
-    /// The request was not started.
-    #[error("not started: {0}")]
-    NotStarted(String),
-}
-
-/// Why it is not known what became of a request.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NoResponse {
-    /// No complete response within the timeout.
-    #[error("no response within the timeout")]
-    TimedOut,
-    /// The connection broke; the text is the transport's own.
-    #[error("{0}")]
-    Broken(String),
-    /// The response is longer than the transport accepts.
-    #[error("response of more than {limit} bytes")]
-    TooLarge {
-        /// In bytes.
-        limit: usize,
-    },
-}
-
-/// Why a request has no complete response. A transport that cannot tell reports
-/// [`NoResponse`](Self::NoResponse): a request that may have arrived is never called not sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TransportError {
-    /// The request certainly did not arrive.
-    #[error(transparent)]
-    NotSent(#[from] NotSent),
-    /// The request may have arrived.
-    #[error("response lost: {0}")]
-    NoResponse(#[from] NoResponse),
 }
 
 /// What a flow is doing, for progress displays.
@@ -190,8 +143,15 @@ pub enum Activity {
 pub struct UnexpectedEvent {
     /// The event.
     pub event: &'static str,
-    /// What the step asked for.
+    /// What fits the step.
     pub expected: &'static str,
+}
+
+impl Event {
+    /// The event of a write: [`Recorded`](Self::Recorded) or [`NotRecorded`](Self::NotRecorded).
+    pub fn recorded(result: Result<(), impl Display>) -> Self {
+        result.map_or_else(|error| Self::NotRecorded(error.to_string()), |()| Self::Recorded)
+    }
 }
 
 impl From<Result<Response, TransportError>> for Event {

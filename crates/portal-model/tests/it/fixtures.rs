@@ -1,4 +1,4 @@
-//! Bodies of the service, each decoded into what it means. `tests/fixtures/README.md` says where
+//! Bodies of the service, each decoded into what it means. `tests/fixtures/README.md` lists where
 //! they come from.
 
 use std::collections::BTreeSet;
@@ -29,27 +29,30 @@ fn create(name: &str) -> CreatePortal {
     CreatePortal::new(PortalName::parse(name).unwrap())
 }
 
-/// What a server says where the fixture shows a rejection of a create, and under which status.
+/// The rejection of a create that a fixture shows, and its status.
 fn rejections() -> Vec<(&'static str, Refusal)> {
-    let call = Refusal::Request;
+    let request = Refusal::Request;
     let of_body =
         |body: Value| CreatePortal::parse(&serde_json::to_vec(&body).unwrap()).unwrap_err();
     let of_name = |name: &str| of_body(json!({"portals": [{"name": name}]}));
     vec![
         ("common.400.invalid_body.live.json", CreatePortal::parse(b"").unwrap_err()),
-        ("common.400.invalid_request_method.json", call(ApiError::invalid_request_method())),
-        ("common.401.authentication_failure.live.json", call(ApiError::authentication_failure())),
-        ("common.401.invalid_token.live.json", call(ApiError::invalid_token())),
-        ("common.401.oauth_scope_mismatch.json", call(ApiError::scope_mismatch())),
-        ("common.404.invalid_url_pattern.json", call(ApiError::invalid_url_pattern())),
-        ("common.500.internal_error.json", call(ApiError::internal_error())),
+        ("common.400.invalid_request_method.json", request(ApiError::invalid_request_method())),
+        (
+            "common.401.authentication_failure.live.json",
+            request(ApiError::authentication_failure()),
+        ),
+        ("common.401.invalid_token.live.json", request(ApiError::invalid_token())),
+        ("common.401.oauth_scope_mismatch.json", request(ApiError::scope_mismatch())),
+        ("common.404.invalid_url_pattern.json", request(ApiError::invalid_url_pattern())),
+        ("common.500.internal_error.json", request(ApiError::internal_error())),
         ("create.400.already_used.spec.json", Refusal::Item(ApiError::already_used())),
-        ("create.400.api_not_supported.sandbox.spec.json", call(ApiError::not_in_sandbox())),
+        ("create.400.api_not_supported.sandbox.spec.json", request(ApiError::not_in_sandbox())),
         ("create.400.invalid_data.min_length.spec.json", of_name("a b")),
         ("create.400.mandatory_not_found.spec.json", of_body(json!({"portals": [{}]}))),
         (
             "create.403.no_permission.permissions.spec.json",
-            call(ApiError::no_permission(["Crm_Implied_Manage_ClientPortal"])),
+            request(ApiError::no_permission(["Crm_Implied_Manage_ClientPortal"])),
         ),
         ("ours.create.400.invalid_data.max_length.json", of_name(&"x y".repeat(11))),
         ("ours.create.400.name_wrong_type.json", of_body(json!({"portals": [{"name": 7}]}))),
@@ -64,7 +67,7 @@ fn rejections() -> Vec<(&'static str, Refusal)> {
 }
 
 #[test]
-fn rejection_is_the_fixture_and_decodes_to_itself() {
+fn rejection_equals_fixture_and_round_trips() {
     for (fixture, rejection) in rejections() {
         let response = rejection.response();
         assert_eq!(json_of(&response.body), json_of(&body(fixture)), "{fixture}");
@@ -98,7 +101,7 @@ fn rejection_in_other_words_keeps_its_details() {
 }
 
 #[test]
-fn request_is_the_documented_one() {
+fn request_equals_fixture() {
     let recorded = body("create.request.v7.json");
     let request = create("PortalsAPItest100").request(ApiVersion::V7);
     assert_eq!(json_of(&request.body), json_of(&recorded));
@@ -106,7 +109,7 @@ fn request_is_the_documented_one() {
 }
 
 #[test]
-fn success_is_the_fixture_of_its_version() {
+fn success_equals_fixture_of_version() {
     let (v7, v8) = (ApiVersion::V7, ApiVersion::V8);
     for (fixture, response) in [
         ("create.200.success.doc.json", CreatePortal::response(v7, "PortalsAPItest100")),

@@ -139,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn body_without_envelope_is_not_a_success(
+    fn body_without_envelope_is_no_success(
         status in 100..600_u16, body in any_body(),
     ) {
         let response = Response::new(status, body);
@@ -162,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn any_body_is_a_create_or_a_rejection(body in any_body()) {
+    fn any_body_is_create_or_rejection(body in any_body()) {
         match CreatePortal::parse(&body) {
             Ok(create) => {
                 let json: Value = serde_json::from_slice(&body).unwrap();

@@ -7,7 +7,7 @@ use super::{
     access_token, at, client_secret, credential, exchange, org, refresh, request, seed,
     seed_with_code,
 };
-use crate::org::PortalLimit;
+use crate::org::{Permission, PortalLimit};
 use crate::registry::Registry;
 use crate::seed::SeedGrant;
 
@@ -71,6 +71,23 @@ pub(crate) async fn what_exists_stays_as_it_is<R: Registry>(open: impl Fn() -> R
     assert_eq!(newcomer.org, before.org);
     assert_eq!(newcomer.user.email, "newcomer@acme.example");
     assert_ne!(newcomer.user.id, before.user.id);
+}
+
+pub(crate) async fn users_of_an_org_are_in_seed_order<R: Registry>(open: impl Fn() -> R) {
+    let mut seed = seed();
+    let mut second = seed.orgs[0].users[0].clone();
+    second.email = "another@acme.example".to_owned();
+    second.permissions = [Permission::ManagePortal].into();
+    second.credentials.clear();
+    seed.orgs[0].users.push(second.clone());
+    let registry = open();
+    registry.apply_seed(&seed, at(0)).await.unwrap();
+    let token = access_token(&registry, &refresh("acme"), 0).await.unwrap();
+    let principal = registry.principal(&token, at(0)).await.unwrap().unwrap();
+    let users = open().users(principal.org.id).await.unwrap();
+    assert_eq!(users.len(), 2);
+    assert_eq!(users[0], principal.user);
+    assert_eq!((&users[1].email, &users[1].permissions), (&second.email, &second.permissions));
 }
 
 pub(crate) async fn neither_a_used_code_nor_a_revoked_token_revives<R: Registry>(

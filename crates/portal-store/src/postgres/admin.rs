@@ -91,13 +91,13 @@ impl Administration for PostgresRegistry {
         rows.iter().map(read_org).collect()
     }
 
-    async fn users(&self, org: &str) -> Result<Option<Vec<User>>, RegistryError> {
+    async fn users_of(&self, org: &str) -> Result<Option<Vec<User>>, RegistryError> {
         let Some(org) = self.org_id(org).await? else { return Ok(None) };
         let rows = self.0.pool.read(|it| &it.users, &[&org]).await.map_err(Failure::of_a_read)?;
         rows.iter().map(|row| read_user(row, 0)).collect::<Result<_, _>>().map(Some)
     }
 
-    async fn credentials(&self, org: &str) -> Result<Option<Vec<Credential>>, RegistryError> {
+    async fn credentials_of(&self, org: &str) -> Result<Option<Vec<Credential>>, RegistryError> {
         let Some(org) = self.org_id(org).await? else { return Ok(None) };
         let rows = self.0.pool.read(|it| &it.credentials, &[&org]).await;
         let read = |row| {

@@ -158,6 +158,11 @@ pub(super) async fn principal(
     rows.first().map(read_principal).transpose()
 }
 
+pub(super) async fn users(pool: &Pool, org: OrgId) -> Result<Vec<User>, RegistryError> {
+    let rows = pool.read(|it| &it.users, &[&org.0]).await.map_err(Failure::of_a_read)?;
+    rows.iter().map(|row| read_user(row, 0)).collect()
+}
+
 fn read_principal(row: &Row) -> Result<Principal, RegistryError> {
     let expires_at = Timestamp::from_unix_seconds(get(row, 10)?);
     Ok(Principal {

@@ -129,7 +129,8 @@ const PRINCIPAL: &str = "
     JOIN refresh_tokens ON refresh_tokens.hash = refresh_hash
     JOIN users ON users.id = user_id
     JOIN orgs ON orgs.id = org_id
-    WHERE access_tokens.hash = $1 AND expires_at > $2 AND revoked_at IS NULL";
+    WHERE access_tokens.hash = $1 AND expires_at > $2 AND revoked_at IS NULL
+          AND users.removed_at IS NULL";
 
 const ORGS: &str = "
     SELECT id, name, environment, portal_limit FROM orgs WHERE removed_at IS NULL ORDER BY id";

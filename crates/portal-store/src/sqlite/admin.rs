@@ -62,7 +62,7 @@ impl Administration for SqliteRegistry {
         self.0.readers.read(work).await
     }
 
-    async fn users(&self, org: &str) -> Result<Option<Vec<User>>, RegistryError> {
+    async fn users_of(&self, org: &str) -> Result<Option<Vec<User>>, RegistryError> {
         let org = org.to_owned();
         let work = move |connection: &Connection| {
             let Some(org) = find_org(connection, &org)? else { return Ok(None) };
@@ -78,7 +78,7 @@ impl Administration for SqliteRegistry {
         self.0.readers.read(work).await
     }
 
-    async fn credentials(&self, org: &str) -> Result<Option<Vec<Credential>>, RegistryError> {
+    async fn credentials_of(&self, org: &str) -> Result<Option<Vec<Credential>>, RegistryError> {
         let org = org.to_owned();
         let work = move |connection: &Connection| {
             let Some(org) = find_org(connection, &org)? else { return Ok(None) };

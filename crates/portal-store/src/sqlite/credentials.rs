@@ -223,10 +223,20 @@ pub(super) fn principal(
              JOIN refresh_tokens ON refresh_tokens.hash = refresh_hash
              JOIN users ON users.id = user_id
              JOIN orgs ON orgs.id = org_id
-             WHERE access_tokens.hash = ? AND expires_at > ?",
+             WHERE access_tokens.hash = ? AND expires_at > ? AND users.removed_at IS NULL",
         )?
         .query_row((access_token.0, now), read_principal)
         .optional()
+}
+
+pub(super) fn users(connection: &Connection, org: OrgId) -> rusqlite::Result<Vec<User>> {
+    connection
+        .prepare_cached(
+            "SELECT id, name, email, manage_portal, manage_portal_users
+             FROM users WHERE org_id = ? AND removed_at IS NULL ORDER BY id",
+        )?
+        .query_map([org.0], |row| read_user(row, 0))?
+        .collect()
 }
 
 fn read_principal(row: &Row<'_>) -> rusqlite::Result<Principal> {

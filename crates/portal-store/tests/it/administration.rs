@@ -89,7 +89,7 @@ async fn added_credential_works_until_it_is_revoked(registry: &impl Store) {
         .unwrap()
         .unwrap();
 
-    let listed = registry.credentials("Newcomer").await.unwrap().unwrap();
+    let listed = registry.credentials_of("Newcomer").await.unwrap().unwrap();
     let listed = listed.iter().find(|it| it.client_id == credential.client_id).unwrap().clone();
     assert_eq!(listed.revoked_at, None);
     make(registry, revoke(&listed.fingerprint)).await.unwrap();
@@ -98,7 +98,7 @@ async fn added_credential_works_until_it_is_revoked(registry: &impl Store) {
     token(registry, &request(&other)).await.unwrap();
     make(registry, revoke(&other.client_id)).await.unwrap();
     assert!(token(registry, &request(&other)).await.is_err());
-    let listed = registry.credentials("Newcomer").await.unwrap().unwrap();
+    let listed = registry.credentials_of("Newcomer").await.unwrap().unwrap();
     assert!(listed.iter().all(|it| it.revoked_at == Some(at(10))), "{listed:?}");
     let again = make(registry, revoke(&other.client_id)).await;
     assert_eq!(again, Err(AdminRefusal::UnknownCredential(other.client_id)));
@@ -139,13 +139,23 @@ async fn removed_user_and_org_have_no_access_until_restored(registry: &impl Stor
     let access_token = token(registry, &request(&second)).await.unwrap();
     make(registry, AdminChange::RemoveOrg { org: "acme".to_owned() }).await.unwrap();
     assert_eq!(principal(registry, &access_token).await, None);
-    assert_eq!(registry.users("acme").await, Ok(None));
+    assert_eq!(registry.users_of("acme").await, Ok(None));
     let limited = act(registry, "limited").await;
     let taken = registry.create_portal(limited.org.id, limited.user.id, &portal, at(2));
     assert!(taken.await.unwrap().is_err(), "its names stay taken");
 
+    // Nor by a credential that a seed adds.
+    let mut more = seed();
+    let grant = SeedGrant::RefreshToken("acme.another".to_owned().into());
+    more.orgs[0].users[0].credentials[0].grant = grant;
+    registry.apply_seed(&more, at(11)).await.unwrap();
+    let grant = Grant::RefreshToken("acme.another".to_owned().into());
+    let another = TokenRequest::new("1000.CLIENT", "hush".to_owned(), grant);
+    let access_token = token(registry, &another).await.unwrap();
+    assert_eq!(principal(registry, &access_token).await, None);
+
     make(registry, add_org("acme")).await.unwrap();
-    assert_eq!(registry.users("acme").await.unwrap().unwrap(), []);
+    assert_eq!(registry.users_of("acme").await.unwrap().unwrap(), []);
     make(registry, add_user("acme", "admin@acme.example")).await.unwrap();
     assert!(token(registry, &refresh("acme")).await.is_err(), "a revoked token does not revive");
     let restored = add_credential(registry, "acme", "admin@acme.example").await;
@@ -202,7 +212,7 @@ async fn refusals_name_their_reason_and_change_nothing(registry: &impl Store) {
     }
     assert_eq!(registry.audit_log(100).await.unwrap(), entries);
     token(registry, &refresh("acme")).await.unwrap();
-    assert_eq!(registry.credentials("nowhere").await, Ok(None));
+    assert_eq!(registry.credentials_of("nowhere").await, Ok(None));
 
     make(registry, add_org("gone")).await.unwrap();
     make(registry, AdminChange::RemoveOrg { org: "gone".to_owned() }).await.unwrap();
@@ -271,7 +281,7 @@ async fn removed_user_is_a_difference_that_a_seed_replaces(registry: &impl Store
     registry.replace_seed(&seed(), at(12)).await.unwrap();
     let differences = registry.apply_seed_unless_different(&seed(), at(13)).await.unwrap();
     assert_eq!(differences, Ok(()));
-    assert_eq!(registry.users("sandbox").await.unwrap().unwrap().len(), 1);
+    assert_eq!(registry.users_of("sandbox").await.unwrap().unwrap().len(), 1);
     assert!(token(registry, &refresh("acme")).await.is_err(), "a revoked token does not revive");
 }
 
@@ -287,6 +297,6 @@ async fn eight_adds_of_one_user_add_one(registry: &impl Store) {
         added += usize::from(add.await.unwrap().is_ok());
     }
     assert_eq!(added, 1);
-    let users = registry.users("acme").await.unwrap().unwrap();
+    let users = registry.users_of("acme").await.unwrap().unwrap();
     assert_eq!(users.len(), 2);
 }

@@ -69,7 +69,7 @@ pub(super) async fn users(
     registry: &impl Administration,
     printer: &Printer,
 ) -> Result<ExitClass, Failure> {
-    let users = registry.users(&args.org).await.map_err(failed)?;
+    let users = registry.users_of(&args.org).await.map_err(failed)?;
     let users = users.ok_or_else(|| unknown_org(&args.org))?;
     let emails = widest(users.iter().map(|user| user.email.as_str()));
     let names = widest(users.iter().map(|user| user.name.as_str()));
@@ -97,7 +97,7 @@ pub(super) async fn credentials(
     registry: &impl Administration,
     printer: &Printer,
 ) -> Result<ExitClass, Failure> {
-    let credentials = registry.credentials(&args.org).await.map_err(failed)?;
+    let credentials = registry.credentials_of(&args.org).await.map_err(failed)?;
     let credentials = credentials.ok_or_else(|| unknown_org(&args.org))?;
     let emails = widest(credentials.iter().map(|it| it.email.as_str()));
     let clients = widest(credentials.iter().map(|it| it.client_id.as_str()));
@@ -139,10 +139,11 @@ pub(super) async fn log(
             (_, Some(detail)) if !detail.is_empty() => format!(": {detail}"),
             _ => String::new(),
         };
+        let line =
+            format!("{at}  {actor:actors$}  {action:actions$}  {subject}{of_org}{detail_text}");
         printer.result(
-            format_args!(
-                "{at}  {actor:actors$}  {action:actions$}  {subject}{of_org}{detail_text}"
-            ),
+            // A name with a line break must not look like one more entry.
+            line.replace('\n', "\u{fffd}"),
             &json!({
                 "at": at.to_string(), "actor": actor, "action": action, "org": org,
                 "subject": subject, "detail": detail,

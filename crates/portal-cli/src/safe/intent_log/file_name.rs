@@ -1,7 +1,6 @@
 //! The names of the intent log's files: [`FileName`].
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::SystemTime;
 
 use anyhow::ensure;
@@ -11,12 +10,14 @@ use crate::org::identity::Identity;
 /// `20261125T093000Z-AcmePortal-1a2b3c4d-5e6f7a8b-9c0d1e2f.jsonl`: when the create or rename began,
 /// the name, short hashes of the identity by credential and by org id, and a random part. It sorts
 /// by time, and shows which org is concerned even if the content cannot be read.
+///
+/// `FileName<&str>` borrows from the name: each create looks at the names of all files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FileName {
-    time: String,
-    pub(super) portal: String,
-    tags: Vec<String>,
-    random: String,
+pub(super) struct FileName<S = String> {
+    time: S,
+    pub(super) portal: S,
+    tags: [S; 2],
+    random: S,
 }
 
 /// In place of a hash that is not known.
@@ -47,44 +48,56 @@ impl FileName {
         ensure!(self.tags == tags(identity), "it is about another org than its name says");
         Ok(())
     }
+}
 
-    /// Whether the file may concern the org of `identity`: surely not if no hash agrees.
-    pub(super) fn may_concern(&self, identity: &Identity) -> bool {
-        let known: Vec<_> = self.tags.iter().filter(|tag| *tag != UNKNOWN).collect();
-        known.is_empty() || identity.tags().iter().any(|tag| known.contains(&tag))
+impl<S: AsRef<str>> FileName<S> {
+    /// Whether the file may concern the org with these [tags](Identity::tags): surely not if none
+    /// agrees.
+    pub(super) fn may_concern(&self, tags: &[String]) -> bool {
+        let mut known =
+            self.tags.iter().map(AsRef::as_ref).filter(|tag| *tag != UNKNOWN).peekable();
+        known.peek().is_none() || known.any(|known| tags.iter().any(|tag| tag == known))
     }
 
     pub(super) fn is_about(&self, portal: &str) -> bool {
-        self.portal.eq_ignore_ascii_case(portal)
+        self.portal.as_ref().eq_ignore_ascii_case(portal)
+    }
+}
+
+impl<'a> FileName<&'a str> {
+    /// `None` if it is no name of the log's.
+    pub(super) fn parse(name: &'a str) -> Option<Self> {
+        let mut parts = name.strip_suffix(EXTENSION)?.split('-');
+        let name = Self {
+            time: parts.next()?,
+            portal: parts.next()?,
+            tags: [parts.next()?, parts.next()?],
+            random: parts.next()?,
+        };
+        parts.next().is_none().then_some(name)
+    }
+
+    pub(super) fn into_owned(self) -> FileName {
+        let Self { time, portal, tags, random } = self;
+        FileName {
+            time: time.to_owned(),
+            portal: portal.to_owned(),
+            tags: tags.map(str::to_owned),
+            random: random.to_owned(),
+        }
     }
 }
 
 /// As many as a file name has.
-fn tags(identity: Option<&Identity>) -> Vec<String> {
-    let mut tags = identity.map(Identity::tags).unwrap_or_default();
-    tags.resize(2, UNKNOWN.to_owned());
-    tags
+fn tags(identity: Option<&Identity>) -> [String; 2] {
+    let mut tags = identity.map(Identity::tags).unwrap_or_default().into_iter();
+    std::array::from_fn(|_| tags.next().unwrap_or_else(|| UNKNOWN.to_owned()))
 }
 
 impl fmt::Display for FileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { time, portal, tags, random } = self;
         write!(f, "{time}-{portal}-{}-{random}{EXTENSION}", tags.join("-"))
-    }
-}
-
-impl FromStr for FileName {
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Self, ()> {
-        let parts: Vec<&str> = name.strip_suffix(EXTENSION).ok_or(())?.split('-').collect();
-        let [time, portal, by_credential, by_id, random] = parts.as_slice() else { return Err(()) };
-        Ok(Self {
-            time: (*time).to_owned(),
-            portal: (*portal).to_owned(),
-            tags: vec![(*by_credential).to_owned(), (*by_id).to_owned()],
-            random: (*random).to_owned(),
-        })
     }
 }
 
@@ -110,12 +123,14 @@ mod tests {
         let known = identity.clone().with_org(Some(org("7000")));
         for whose in [Some(&identity), Some(&known), None] {
             let name = FileName::new("AcmePortal", whose);
-            assert_eq!(name.to_string().parse(), Ok(name.clone()));
-            assert!(name.may_concern(&known) && name.is_about("acmeportal"), "{name}");
-            assert_eq!(name.may_concern(&of_token("1000.b")), whose.is_none());
+            let text = name.to_string();
+            assert_eq!(FileName::parse(&text).unwrap().into_owned(), name);
+            assert!(name.may_concern(&known.tags()) && name.is_about("acmeportal"), "{name}");
+            assert_eq!(name.may_concern(&of_token("1000.b").tags()), whose.is_none());
         }
         let name = FileName::new("AcmePortal", Some(&known));
-        assert!(name.may_concern(&of_token("1000.b").with_org(Some(org("7000")))));
-        assert!("AcmePortal.x.json".parse::<FileName>().is_err());
+        assert!(name.may_concern(&of_token("1000.b").with_org(Some(org("7000"))).tags()));
+        assert_eq!(FileName::parse("AcmePortal.x.json"), None);
+        assert_eq!(FileName::parse("20261125T093000Z-Acme-a-b-c-d.jsonl"), None);
     }
 }

@@ -47,7 +47,9 @@ impl FaultInjector {
                 continue;
             }
             match spec.action {
-                Action::Delay(duration) => injected.delay += duration,
+                Action::Delay(duration) => {
+                    injected.delay = injected.delay.saturating_add(duration);
+                }
                 Action::Expire => injected.expire = true,
                 Action::Respond(response) => {
                     injected.response = injected.response.or(Some(response));

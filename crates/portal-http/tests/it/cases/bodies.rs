@@ -1,10 +1,10 @@
-//! What is wrong with a body, and what the service says to it.
+//! Invalid bodies, and the responses to them.
 
 use serde_json::{Value, json};
 
 use super::{invalid, refused, wrapped};
 
-/// What is wrong with a body, for a create and a rename alike.
+/// Invalid bodies of a create or a rename: name of the case, body, status, response.
 pub(crate) fn body_cases() -> Vec<(&'static str, Vec<u8>, u16, Value)> {
     let named = |name: Value| json!({"portals": [{"name": name}]}).to_string().into_bytes();
     let raw = |text: &str| text.as_bytes().to_vec();

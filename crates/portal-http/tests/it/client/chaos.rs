@@ -14,20 +14,18 @@ use std::time::Duration;
 
 use portal_http::client::{Client, Credential, IntentSink};
 use portal_http::server::LocalServer;
+use portal_model::PortalName;
 use portal_model::flow::{CreateIntent, Intent, Policy};
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_model::outcome::{Origin, Outcome, OutcomeKind, Owner};
-use portal_model::{Environment, PortalName, Scope};
-use portal_store::{
-    Permission, PortalLimit, Registry as _, Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser,
-    TokenRules,
-};
+use portal_store::{Registry as _, Seed, SeedGrant, TokenRules};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::gateway::Gateway;
 use super::peer::{client, plain};
+use crate::seeds;
 
 const ORGS: usize = 100;
 const TASKS: usize = 32;
@@ -157,23 +155,11 @@ fn refresh_token(org: usize) -> String {
 }
 
 fn seed() -> Seed {
-    let org = |org| SeedOrg {
-        name: format!("Org {org}"),
-        environment: Environment::Production,
-        portal_limit: PortalLimit::Unlimited,
-        users: vec![SeedUser {
-            name: "Admin".to_owned(),
-            email: "admin@chaos.example".to_owned(),
-            permissions: Permission::ALL.into(),
-            credentials: vec![SeedCredential {
-                client_id: CLIENT.to_owned(),
-                client_secret: CLIENT.to_owned().into(),
-                grant: SeedGrant::RefreshToken(refresh_token(org).into()),
-                scopes: vec![Scope::PORTAL_ALL],
-            }],
-        }],
-    };
-    Seed { orgs: (0..ORGS).map(org).collect() }
+    let grant = |org| SeedGrant::RefreshToken(refresh_token(org).into());
+    seeds::seed(
+        (0..ORGS)
+            .map(|org| seeds::org(&format!("Org {org}"), seeds::credential(CLIENT, grant(org)))),
+    )
 }
 
 async fn server() -> LocalServer {

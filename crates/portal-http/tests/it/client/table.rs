@@ -1,4 +1,4 @@
-//! The table of answers through [`Client::call`]: what is on the wire arrives as a typed value.
+//! The table of documented responses through [`Client::call`]: each arrives as a typed value.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use portal_model::{
 use serde_json::{Value, json};
 
 use super::peer::{client, plain};
-use crate::cases::{CLIENT, Case, Who, cases, portals, seed};
+use crate::cases::{CLIENT, Caller, Case, cases, portals, seed};
 
 /// The request of a row as it stands there, which no endpoint would send.
 struct Row<'a>(&'a Case);
@@ -31,7 +31,7 @@ impl Endpoint for Row<'_> {
         Request::new(method, self.0.target.as_str()).with_body("text/plain", self.0.body.clone())
     }
 
-    /// The answer as the endpoint of that method reads it.
+    /// Decodes the response as the endpoint of that method does.
     fn decode(&self, response: &Response) -> Result<Option<String>, ResponseError> {
         let name = serde_json::from_slice::<Value>(&self.0.body).ok();
         let name = name.and_then(|body| body["portals"][0]["name"].as_str().map(ToOwned::to_owned));
@@ -47,16 +47,16 @@ impl Endpoint for Row<'_> {
     }
 }
 
-/// A client for whoever asks in the row; nobody where no client could ask so.
-fn asking(server: &LocalServer, who: Who) -> Option<Client> {
-    let credential = match who {
-        Who::Bearer(token) => {
+/// A client that sends what the caller sends; `None` if no client could.
+fn client_of(server: &LocalServer, caller: Caller) -> Option<Client> {
+    let credential = match caller {
+        Caller::Token(token) => {
             Credential::refresh_token(CLIENT, CLIENT.to_owned(), token.to_owned())
         }
-        Who::Header(header) => {
+        Caller::Header(header) => {
             Credential::access_token(header.strip_prefix("Zoho-oauthtoken ")?.to_owned())
         }
-        Who::Nobody => Credential::access_token(String::new()),
+        Caller::Anonymous => Credential::access_token(String::new()),
     };
     Some(client(plain(), server.url()).build(credential).unwrap())
 }
@@ -66,13 +66,14 @@ async fn every_row_arrives_as_a_typed_value() {
     let server = LocalServer::builder().seed(seed()).start().await.unwrap();
     for (refresh_token, name) in portals() {
         let create = CreatePortal::new(PortalName::parse(name).unwrap());
-        asking(&server, Who::Bearer(refresh_token)).unwrap().call(&create).await.unwrap();
+        client_of(&server, Caller::Token(refresh_token)).unwrap().call(&create).await.unwrap();
     }
     let mut clients = HashMap::new();
     let mut tried = 0;
     for case in cases(ApiVersion::V7).iter().filter(|case| case.method != "DELETE") {
-        let key = format!("{:?}", case.who);
-        let Some(client) = clients.entry(key).or_insert_with(|| asking(&server, case.who)) else {
+        let key = format!("{:?}", case.caller);
+        let Some(client) = clients.entry(key).or_insert_with(|| client_of(&server, case.caller))
+        else {
             continue;
         };
         tried += 1;

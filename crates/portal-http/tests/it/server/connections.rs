@@ -11,10 +11,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 use super::{create, list, names, token_of};
-use crate::wire::{Answer, Wire, exchange};
+use crate::wire::{Wire, WireResponse, exchange};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -67,8 +67,9 @@ impl Limited {
 /// Waits until a create has taken effect, whose response may be delayed.
 async fn wait_for_portal(server: &LocalServer) {
     let created = async {
+        let mut poll = interval(Duration::from_millis(10));
         while names(server).await.is_empty() {
-            tokio::task::yield_now().await;
+            poll.tick().await;
         }
     };
     timeout(LONG, created).await.expect("a portal is created");
@@ -103,7 +104,7 @@ async fn new_connection_waits_for_open_request() {
     wait_for_portal(&server.local).await;
     let (second, url) = (list(&token), server.url());
     let (first, second) = tokio::join!(rest(first), timeout(LONG, second.send(&url)));
-    assert_eq!(Answer::read(&first).status, 200);
+    assert_eq!(WireResponse::read(&first).status, 200);
     assert_eq!(second.unwrap().unwrap().status, 200);
 }
 
@@ -174,7 +175,7 @@ async fn half_body_gets_400_and_creates_nothing() {
     let request = create(&token, "AcmePortal").bytes(&server.host);
     let mut stream = server.connect().await;
     stream.write_all(&request[..request.len() - 5]).await.unwrap();
-    let response = Answer::read(&rest(stream).await);
+    let response = WireResponse::read(&rest(stream).await);
     assert_eq!(
         (response.status, response.json().unwrap()["message"].as_str()),
         (400, Some("body"))
@@ -197,7 +198,7 @@ async fn unknown_token_is_refused_before_the_body() {
     let mut stream = server.connect().await;
     let head = head_of_create("1000.unknown", &server.host, 60_000);
     stream.write_all(head.as_bytes()).await.unwrap();
-    assert_eq!(Answer::read(&rest(stream).await).status, 401);
+    assert_eq!(WireResponse::read(&rest(stream).await).status, 401);
 }
 
 #[tokio::test]
@@ -207,7 +208,7 @@ async fn announced_length_is_refused_before_the_body() {
     let mut stream = server.connect().await;
     let head = head_of_create(&token, &server.host, BODY_LIMIT + 1);
     stream.write_all(head.as_bytes()).await.unwrap();
-    assert_eq!(Answer::read(&rest(stream).await).status, 413);
+    assert_eq!(WireResponse::read(&rest(stream).await).status, 413);
 }
 
 #[tokio::test]
@@ -222,7 +223,7 @@ async fn known_token_gets_100_continue() {
     timeout(LONG, stream.read_exact(&mut interim)).await.unwrap().unwrap();
     assert!(interim.starts_with(b"HTTP/1.1 100"), "{interim:?}");
     stream.write_all(body.as_bytes()).await.unwrap();
-    assert_eq!(Answer::read(&rest(stream).await).status, 200);
+    assert_eq!(WireResponse::read(&rest(stream).await).status, 200);
     assert_eq!(names(&server.local).await, ["AcmePortal"]);
 }
 
@@ -252,7 +253,7 @@ async fn large_head_gets_431() {
     let server = Limited::start(|limits| limits.max_header_size = 8 * 1024, None).await;
     let header = format!("X-Long: {}", "x".repeat(9 * 1024));
     let request = format!("GET /crm/v7/org HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n");
-    let response = Answer::read(&exchange(&server.host, request.as_bytes()).await);
+    let response = WireResponse::read(&exchange(&server.host, request.as_bytes()).await);
     assert_eq!(response.status, 431);
 }
 
@@ -267,7 +268,7 @@ async fn open_request_completes_before_shutdown() {
     wait_for_portal(&server.local).await;
     let idle = server.connect().await;
     server.shut_down();
-    assert_eq!(Answer::read(&rest(stream).await).status, 200);
+    assert_eq!(WireResponse::read(&rest(stream).await).status, 200);
     timeout(LONG, server.serving).await.expect("it ends").unwrap();
     rest(idle).await;
     assert!(TcpStream::connect(&server.host).await.is_err());
@@ -302,7 +303,7 @@ async fn half_closed_connection_gets_its_response() {
     let mut stream = server.connect().await;
     stream.write_all(&list(&token).bytes(&server.host)).await.unwrap();
     stream.shutdown().await.unwrap();
-    assert_eq!(Answer::read(&rest(stream).await).status, 204);
+    assert_eq!(WireResponse::read(&rest(stream).await).status, 204);
 }
 
 #[tokio::test]

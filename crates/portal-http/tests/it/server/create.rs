@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::{create, names, token_of};
-use crate::wire::{Answer, exchange};
+use crate::wire::{WireResponse, exchange};
 
 /// `AcmePortal` with the letters that `bits` says in upper case.
 fn spelled(bits: usize) -> String {
@@ -28,7 +28,7 @@ async fn one_of_64_concurrent_creates_of_a_name_succeeds() {
     }
     let responses = responses.join_all().await;
     let created = responses.iter().filter(|response| response.status == 200).count();
-    let code = |response: &Answer| response.json().unwrap()["portals"][0]["code"].clone();
+    let code = |response: &WireResponse| response.json().unwrap()["portals"][0]["code"].clone();
     let used = responses.iter().filter(|response| code(response) == "ALREADY_USED").count();
     assert_eq!((created, used), (1, 63));
     assert_eq!(names(&server).await.len(), 1);
@@ -102,6 +102,6 @@ async fn encoded_body_is_refused_and_creates_nothing() {
     );
     let body = "23\r\n{\"portals\":[{\"name\":\"AcmePortal\"}]}\r\n0\r\n\r\n";
     let response = exchange(host, format!("{head}{body}").as_bytes()).await;
-    assert_eq!(Answer::read(&response).status, 501);
+    assert_eq!(WireResponse::read(&response).status, 501);
     assert!(names(&server).await.is_empty());
 }

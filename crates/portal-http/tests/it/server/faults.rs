@@ -6,7 +6,7 @@ use portal_http::server::LocalServer;
 use portal_model::oauth::{Grant, TokenRequest};
 
 use super::{create, list, names, token_of};
-use crate::wire::{Answer, Wire};
+use crate::wire::{Wire, WireResponse};
 
 async fn server_with(fault: &str) -> (LocalServer, String) {
     let builder = LocalServer::builder().fault(fault.parse().unwrap());
@@ -16,29 +16,29 @@ async fn server_with(fault: &str) -> (LocalServer, String) {
 }
 
 /// What a create gets from a server with `fault`, and whether it was kept.
-async fn create_under(fault: &str) -> (Option<Answer>, bool) {
+async fn create_under(fault: &str) -> (Option<WireResponse>, bool) {
     let (server, token) = server_with(fault).await;
     let response = create(&token, "AcmePortal").send(server.url()).await;
     (response, names(&server).await == ["AcmePortal"])
 }
 
-fn code(response: &Answer) -> String {
+fn code(response: &WireResponse) -> String {
     response.json().unwrap()["code"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
 async fn committed_drop_loses_every_second_response() {
     let (server, token) = server_with("POST committed:drop:1/2").await;
-    let mut answered = Vec::new();
+    let mut responded = Vec::new();
     for number in 1..=10 {
         let name = format!("Portal{number}");
         let response = create(&token, &name).send(server.url()).await;
-        // Refused creates and reads are no creates: they are not counted.
+        // Refused creates and lists do not match the fault, so they are not counted.
         assert_eq!(create(&token, &name).send(server.url()).await.unwrap().status, 400);
         assert_eq!(list(&token).send(server.url()).await.unwrap().status, 200);
-        answered.push(response.is_some());
+        responded.push(response.is_some());
     }
-    assert_eq!(answered, [true, false].repeat(5));
+    assert_eq!(responded, [true, false].repeat(5));
     assert_eq!(names(&server).await.len(), 10);
 }
 
@@ -93,10 +93,10 @@ async fn committed_fault_follows_the_create() {
 }
 
 /// A 200 whose head announces more than is sent.
-fn assert_is_cut(response: &Answer) {
+fn assert_is_cut(response: &WireResponse) {
     assert_eq!(response.status, 200);
     assert!(!response.body.is_empty());
-    assert!(response.promised().unwrap() > response.body.len(), "{response:?}");
+    assert!(response.content_length().unwrap() > response.body.len(), "{response:?}");
 }
 
 #[tokio::test]

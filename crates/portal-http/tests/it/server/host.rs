@@ -4,15 +4,15 @@ use portal_http::server::LocalServer;
 use serde_json::Value;
 
 use super::token_of;
-use crate::wire::{Answer, Wire, exchange};
+use crate::wire::{Wire, WireResponse, exchange};
 
 /// The response to a request with these lines for a head, and a token.
-async fn send(server: &LocalServer, lines: &str) -> Answer {
+async fn send(server: &LocalServer, lines: &str) -> WireResponse {
     let token = token_of(server).await;
     let host = server.url().strip_prefix("http://").unwrap();
     let head =
         format!("{lines}\r\nAuthorization: Zoho-oauthtoken {token}\r\nConnection: close\r\n\r\n");
-    Answer::read(&exchange(host, head.as_bytes()).await)
+    WireResponse::read(&exchange(host, head.as_bytes()).await)
 }
 
 #[tokio::test]

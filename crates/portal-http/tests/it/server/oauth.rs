@@ -4,10 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use portal_http::server::{LocalServer, PortalService, Server};
+use portal_store::SeedGrant;
 use serde_json::{Value, json};
 
 use super::list;
-use crate::wire::{Answer, Wire};
+use crate::seeds::{credential, org, seed};
+use crate::wire::{Wire, WireResponse};
 
 const MULTIPART: &str = "multipart/form-data; boundary=XyZ";
 
@@ -36,22 +38,22 @@ fn multipart(parameters: &[(&str, &str)]) -> String {
     parameters.iter().map(field).collect::<String>() + "--XyZ--\r\n"
 }
 
-async fn ask(server: &LocalServer, parameters: &[(&str, &str)]) -> Answer {
+async fn request_token(server: &LocalServer, parameters: &[(&str, &str)]) -> WireResponse {
     let wire = Wire::new("POST", "/oauth/v2/token").body(urlencoded(parameters));
     wire.send(server.url()).await.unwrap()
 }
 
-async fn refresh(server: &LocalServer) -> Answer {
-    ask(server, &parameters(("state", ""))).await
+async fn refresh(server: &LocalServer) -> WireResponse {
+    request_token(server, &parameters(("state", ""))).await
 }
 
-async fn works(server: &LocalServer, granted: &Value) -> bool {
+async fn is_accepted(server: &LocalServer, granted: &Value) -> bool {
     let token = granted["access_token"].as_str().expect("an access token");
     list(token).send(server.url()).await.unwrap().status != 401
 }
 
 #[tokio::test]
-async fn parameters_are_taken_from_the_query_a_form_and_a_multipart_body() {
+async fn parameters_come_from_query_form_and_multipart() {
     let server = LocalServer::start().await.unwrap();
     let all = parameters(("state", ""));
     let query = format!("/oauth/v2/token?{}", urlencoded(&all));
@@ -67,7 +69,7 @@ async fn parameters_are_taken_from_the_query_a_form_and_a_multipart_body() {
         let response = wire.send(server.url()).await.unwrap();
         let granted = response.json().unwrap();
         assert_eq!(response.status, 200, "{place}");
-        assert!(works(&server, &granted).await, "{place}");
+        assert!(is_accepted(&server, &granted).await, "{place}");
         assert_eq!(granted["token_type"], "Bearer", "{place}");
         assert_eq!(granted["expires_in"], 3600, "{place}");
         assert_eq!(granted["api_domain"], server.url(), "{place}");
@@ -87,7 +89,7 @@ async fn token_error_has_http_200() {
         (("grant_type", "password"), "unsupported_grant_type"),
         (("grant_type", "authorization_code"), "invalid_code"),
     ] {
-        let response = ask(&server, &parameters(changed)).await;
+        let response = request_token(&server, &parameters(changed)).await;
         assert_eq!(response.status, 200, "{changed:?}");
         assert_eq!(response.json().unwrap(), json!({"error": error}), "{changed:?}");
     }
@@ -101,17 +103,17 @@ async fn api_domain_is_never_a_zoho_host() {
     let url = server.url();
     let service = PortalService::new(local.registry().clone());
     let serving = tokio::spawn(server.serve(service, std::future::pending()));
-    let ask = async |host| {
+    let request_token = async |host| {
         let wire = Wire::new("POST", "/oauth/v2/token").header("Host", host);
         let wire = wire.body(urlencoded(&parameters(("state", ""))));
         wire.send(&url).await.unwrap().json().unwrap()
     };
-    let granted = ask("crm.acme.example:8080").await;
+    let granted = request_token("crm.acme.example:8080").await;
     assert_eq!(granted["api_domain"], "http://crm.acme.example:8080");
     for host in ["www.zohoapis.com", "WWW.ZOHOAPIS.COM.:80"] {
-        let granted = ask(host).await;
+        let granted = request_token(host).await;
         assert_eq!(granted.get("api_domain"), None, "{host}");
-        assert!(works(&local, &granted).await);
+        assert!(is_accepted(&local, &granted).await);
     }
     serving.abort();
 }
@@ -133,45 +135,34 @@ async fn api_domain_is_public_url() {
 
 /// A server with an org whose user has a grant code.
 async fn server_with_code() -> LocalServer {
-    let seed = r#"
-        [[org]]
-        name = "Codes"
-        [[org.user]]
-        name = "Ada Admin"
-        email = "ada@codes.example"
-        permissions = []
-        [[org.user.credential]]
-        client_id = "1000.SELF"
-        client_secret = "self-secret"
-        grant_code = "1000.code"
-        scopes = ["ZohoCRM.settings.clientportal.READ"]
-    "#;
-    LocalServer::builder().seed(seed.parse().unwrap()).start().await.unwrap()
+    let grant = SeedGrant::Code("1000.code".to_owned().into());
+    let seed = seed([org("Codes", credential("1000.SELF", grant))]);
+    LocalServer::builder().seed(seed).start().await.unwrap()
 }
 
 const CODE: [(&str, &str); 4] = [
     ("grant_type", "authorization_code"),
     ("client_id", "1000.SELF"),
-    ("client_secret", "self-secret"),
+    ("client_secret", "1000.SELF"),
     ("code", "1000.code"),
 ];
 
 #[tokio::test]
 async fn code_works_once_and_grants_refresh_token() {
     let server = server_with_code().await;
-    let granted = ask(&server, &CODE).await.json().unwrap();
-    assert!(works(&server, &granted).await);
+    let granted = request_token(&server, &CODE).await.json().unwrap();
+    assert!(is_accepted(&server, &granted).await);
     let refresh_token = granted["refresh_token"].as_str().unwrap();
-    let again = ask(&server, &CODE).await.json().unwrap();
+    let again = request_token(&server, &CODE).await.json().unwrap();
     assert_eq!(again, json!({"error": "invalid_code"}));
     let refresh = [
         ("grant_type", "refresh_token"),
         ("client_id", "1000.SELF"),
-        ("client_secret", "self-secret"),
+        ("client_secret", "1000.SELF"),
         ("refresh_token", refresh_token),
     ];
-    let refreshed = ask(&server, &refresh).await.json().unwrap();
-    assert!(works(&server, &refreshed).await);
+    let refreshed = request_token(&server, &refresh).await.json().unwrap();
+    assert!(is_accepted(&server, &refreshed).await);
     assert_eq!(refreshed.get("refresh_token"), None);
 }
 
@@ -180,7 +171,7 @@ async fn code_expires_after_three_minutes() {
     for (age, is_good) in [(170, true), (181, false)] {
         let server = server_with_code().await;
         server.advance(Duration::from_secs(age));
-        let granted = ask(&server, &CODE).await.json().unwrap();
+        let granted = request_token(&server, &CODE).await.json().unwrap();
         assert_eq!(granted.get("access_token").is_some(), is_good, "after {age} s");
     }
 }
@@ -190,9 +181,9 @@ async fn access_token_expires_after_one_hour() {
     let server = LocalServer::start().await.unwrap();
     let granted = refresh(&server).await.json().unwrap();
     server.advance(Duration::from_secs(3590));
-    assert!(works(&server, &granted).await);
+    assert!(is_accepted(&server, &granted).await);
     server.advance(Duration::from_secs(11));
-    assert!(!works(&server, &granted).await);
+    assert!(!is_accepted(&server, &granted).await);
 }
 
 #[tokio::test]
@@ -202,7 +193,7 @@ async fn revoke_invalidates_access_tokens_once() {
     let revoke = Wire::new("POST", "/oauth/v2/token/revoke?token=1000.local.refresh");
     let response = revoke.send(server.url()).await.unwrap();
     assert_eq!((response.status, response.json().unwrap()), (200, json!({"status": "success"})));
-    assert!(!works(&server, &granted).await);
+    assert!(!is_accepted(&server, &granted).await);
     assert_eq!(refresh(&server).await.json().unwrap(), json!({"error": "invalid_code"}));
     assert_eq!(revoke.send(server.url()).await.unwrap().status, 400);
     let without = Wire::new("POST", "/oauth/v2/token/revoke");
@@ -223,9 +214,9 @@ async fn quota_limits_tokens_of_refresh_token() {
     for _ in 11..=15 {
         refresh(&server).await;
     }
-    assert!(works(&server, &first).await);
+    assert!(is_accepted(&server, &first).await);
     refresh(&server).await;
-    assert!(!works(&server, &first).await);
+    assert!(!is_accepted(&server, &first).await);
 }
 
 #[tokio::test]

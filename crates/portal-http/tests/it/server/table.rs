@@ -1,17 +1,18 @@
-//! The server sends every row of the table of documented responses.
+//! Every case of the table of documented responses.
 
 use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use portal_http::server::LocalServer;
+use portal_http::server::{LocalServer, PortalService, Server};
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_model::{ApiVersion, Secret};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::create;
-use crate::cases::{CLIENT, Case, Who, cases, portals, seed};
-use crate::wire::Wire;
+use crate::cases::{CLIENT, Caller, Case, cases, portals, seed};
+use crate::wire::{Wire, WireResponse};
 
-/// An access token, by way of the token endpoint.
+/// An access token from the token endpoint.
 pub(crate) async fn access_token(server: &LocalServer, refresh_token: &str) -> String {
     let grant = Grant::RefreshToken(Secret::new(refresh_token.to_owned()));
     let request = TokenRequest::new(CLIENT, CLIENT.to_owned(), grant).request();
@@ -20,15 +21,16 @@ pub(crate) async fn access_token(server: &LocalServer, refresh_token: &str) -> S
     response["access_token"].as_str().expect("an access token").to_owned()
 }
 
-/// A server with the orgs and the portals of the table.
-async fn server_of_the_table() -> (LocalServer, HashMap<&'static str, String>) {
+/// A server with the orgs and portals of the table, and an access token for each refresh token.
+pub(crate) async fn server_with_cases() -> (LocalServer, HashMap<&'static str, String>) {
     let server = LocalServer::builder().seed(seed()).start().await.unwrap();
     let mut tokens = HashMap::new();
-    let bearers = cases(ApiVersion::V7).into_iter().filter_map(|case| match case.who {
-        Who::Bearer(refresh_token) => Some(refresh_token),
-        Who::Header(_) | Who::Nobody => None,
+    let bearers = cases(ApiVersion::V7).into_iter().filter_map(|case| match case.caller {
+        Caller::Token(refresh_token) => Some(refresh_token),
+        Caller::Header(_) | Caller::Anonymous => None,
     });
-    for refresh_token in bearers.chain(portals().map(|(refresh_token, _)| refresh_token)) {
+    let others = portals().map(|(refresh_token, _)| refresh_token).into_iter().chain(["acme.org"]);
+    for refresh_token in bearers.chain(others) {
         if !tokens.contains_key(refresh_token) {
             tokens.insert(refresh_token, access_token(&server, refresh_token).await);
         }
@@ -40,12 +42,17 @@ async fn server_of_the_table() -> (LocalServer, HashMap<&'static str, String>) {
     (server, tokens)
 }
 
-async fn check(server: &LocalServer, tokens: &HashMap<&str, String>, case: &Case) {
+/// Sends the request of a case and compares the response.
+pub(crate) async fn check(
+    server: &LocalServer,
+    tokens: &HashMap<&str, String>,
+    case: &Case,
+) -> WireResponse {
     let wire = Wire::new(case.method, &case.target).body(&case.body);
-    let wire = match case.who {
-        Who::Bearer(refresh_token) => wire.token(&tokens[refresh_token]),
-        Who::Header(value) => wire.header("Authorization", value),
-        Who::Nobody => wire,
+    let wire = match case.caller {
+        Caller::Token(refresh_token) => wire.token(&tokens[refresh_token]),
+        Caller::Header(value) => wire.header("Authorization", value),
+        Caller::Anonymous => wire,
     };
     let row = format!("{}: {} {}", case.name, case.method, case.target);
     let response = wire.send(server.url()).await.expect(&row);
@@ -53,35 +60,36 @@ async fn check(server: &LocalServer, tokens: &HashMap<&str, String>, case: &Case
     assert_eq!(response.header("cache-control"), Some("no-store"), "{row}");
     assert_eq!(response.header("x-content-type-options"), Some("nosniff"), "{row}");
     assert!(response.header("date").is_some(), "{row}");
-    let authenticated = matches!(case.who, Who::Bearer(_));
+    let authenticated = matches!(case.caller, Caller::Token(_));
     assert_eq!(response.header("x-accesstoken-reset").is_some(), authenticated, "{row}");
     if case.json.is_some() {
         let content_type = response.header("content-type");
         assert_eq!(content_type, Some("application/json;charset=UTF-8"), "{row}");
-        assert_eq!(response.promised(), Some(response.body.len()), "{row}");
+        assert_eq!(response.content_length(), Some(response.body.len()), "{row}");
     }
+    response
 }
 
-async fn the_table_holds_for(version: ApiVersion) {
-    let (server, tokens) = server_of_the_table().await;
+async fn check_cases_of(version: ApiVersion) {
+    let (server, tokens) = server_with_cases().await;
     for case in cases(version) {
         check(&server, &tokens, &case).await;
     }
 }
 
 #[tokio::test]
-async fn table_holds_under_v4() {
-    the_table_holds_for(ApiVersion::V4).await;
+async fn cases_hold_under_v4() {
+    check_cases_of(ApiVersion::V4).await;
 }
 
 #[tokio::test]
-async fn table_holds_under_v7() {
-    the_table_holds_for(ApiVersion::V7).await;
+async fn cases_hold_under_v7() {
+    check_cases_of(ApiVersion::V7).await;
 }
 
 #[tokio::test]
-async fn table_holds_under_v8() {
-    the_table_holds_for(ApiVersion::V8).await;
+async fn cases_hold_under_v8() {
+    check_cases_of(ApiVersion::V8).await;
 }
 
 #[tokio::test]
@@ -109,7 +117,7 @@ async fn documented_curl_gets_documented_response() {
 
 #[tokio::test]
 async fn list_is_in_creation_order_and_get_ignores_case() {
-    let (server, tokens) = server_of_the_table().await;
+    let (server, tokens) = server_with_cases().await;
     let get = async |target: &str| {
         let wire = Wire::new("GET", target).token(&tokens["acme.read"]);
         let response = wire.send(server.url()).await.unwrap();
@@ -117,7 +125,7 @@ async fn list_is_in_creation_order_and_get_ignores_case() {
         response.json().unwrap()["portals"].clone()
     };
     let list = get("/crm/v7/settings/portals").await;
-    let one = get("/crm/v8/settings/portals/aCMEsECOND").await;
+    let one = get("/crm/v7/settings/portals/aCMEsECOND").await;
     assert_eq!(list[0]["name"], "AcmePortal");
     assert_eq!(one, json!([list[1]]));
     let portal = one[0].as_object().unwrap();
@@ -137,7 +145,7 @@ async fn list_is_in_creation_order_and_get_ignores_case() {
 
 #[tokio::test]
 async fn rename_frees_old_name() {
-    let (server, tokens) = server_of_the_table().await;
+    let (server, tokens) = server_with_cases().await;
     let renamed = Wire::new("PUT", "/crm/v7/settings/portals/acmeportal")
         .token(&tokens["acme.all"])
         .body(r#"{"portals":[{"name":"AcmeRenamed"}]}"#)
@@ -155,21 +163,104 @@ async fn rename_frees_old_name() {
     );
 }
 
+/// The response to a GET with the access token of this refresh token.
+async fn get(
+    server: &LocalServer,
+    tokens: &HashMap<&str, String>,
+    refresh_token: &str,
+    target: &str,
+) -> (u16, Value) {
+    let wire = Wire::new("GET", target).token(&tokens[refresh_token]);
+    let response = wire.send(server.url()).await.unwrap();
+    (response.status, response.json().unwrap_or_default())
+}
+
 #[tokio::test]
-async fn users_and_org_need_any_valid_token() {
-    let (server, tokens) = server_of_the_table().await;
+async fn current_user_needs_any_valid_token() {
+    let (server, tokens) = server_with_cases().await;
     for token in ["acme.users", "acme.create", "sandbox.all"] {
         for target in ["/crm/v7/users?type=CurrentUser", "/crm/v8/users?type=CurrentUser&"] {
-            let wire = Wire::new("GET", target).token(&tokens[token]);
-            let user = wire.send(server.url()).await.unwrap().json().unwrap()["users"][0].clone();
-            assert_eq!(user["full_name"], "Ada Admin");
+            let (status, body) = get(&server, &tokens, token, target).await;
+            let user = &body["users"][0];
+            assert_eq!((status, &user["full_name"]), (200, &"Ada Admin".into()));
             assert_eq!(user["email"], "ada.admin@cases.example");
             assert!(user["id"].is_string());
+            let info = json!({"per_page": 200, "count": 1, "page": 1, "more_records": false});
+            assert_eq!(body["info"], info);
         }
-        let wire = Wire::new("GET", "/crm/v7/org").token(&tokens[token]);
-        let org = wire.send(server.url()).await.unwrap().json().unwrap()["org"][0].clone();
-        assert!(org["id"].is_string() && org["zgid"].is_string());
-        let name = if token == "sandbox.all" { "Sandbox" } else { "Acme" };
-        assert_eq!(org["company_name"], name);
     }
+}
+
+#[tokio::test]
+async fn users_are_those_of_the_type() {
+    let (server, tokens) = server_with_cases().await;
+    let names = async |query: &str| {
+        let target = format!("/crm/v8/users{query}");
+        let (status, body) = get(&server, &tokens, "acme.users", &target).await;
+        let users = body["users"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let name = |user: &Value| user["first_name"].as_str().unwrap().to_owned();
+        (status, users.iter().map(name).collect::<Vec<_>>().join(" "), body["info"].clone())
+    };
+    for all in ["", "?", "?type=AllUsers", "?type=ActiveUsers", "?type=ActiveConfirmedUsers"] {
+        assert_eq!(names(all).await.1, "Ada Nora Pia Uma", "{all}");
+    }
+    for admins in ["?type=AdminUsers", "?type=ActiveConfirmedAdmins", "?type=CurrentUser"] {
+        assert_eq!(names(admins).await.1, "Ada", "{admins}");
+    }
+    for none in ["DeactiveUsers", "NotConfirmedUsers", "DeletedUsers"] {
+        assert_eq!(names(&format!("?type={none}")).await.0, 204, "{none}");
+    }
+    let (_, second, info) = names("?page=2&per_page=3").await;
+    assert_eq!(second, "Uma");
+    assert_eq!(info, json!({"per_page": 3, "count": 1, "page": 2, "more_records": false}));
+    assert_eq!(names("?per_page=3").await.2["more_records"], true);
+    assert_eq!(names("?page=3&per_page=3").await.0, 204);
+    assert_eq!(names(&format!("?page={}", u64::MAX)).await.0, 204);
+    for invalid in ["?type=currentuser", "?type=", "?page=0", "?per_page=x"] {
+        assert_eq!(names(invalid).await.0, 400, "{invalid}");
+    }
+}
+
+#[tokio::test]
+async fn org_needs_its_scope() {
+    let (server, tokens) = server_with_cases().await;
+    let (status, body) = get(&server, &tokens, "acme.org", "/crm/v7/org").await;
+    let org = &body["org"][0];
+    assert_eq!((status, &org["company_name"]), (200, &"Acme".into()));
+    assert!(org["id"].is_string() && org["zgid"].is_string());
+    for token in ["acme.all", "sandbox.all"] {
+        let (status, body) = get(&server, &tokens, token, "/crm/v7/org").await;
+        assert_eq!((status, &body["code"]), (401, &"OAUTH_SCOPE_MISMATCH".into()));
+    }
+}
+
+#[tokio::test]
+async fn single_portal_has_saml_configuration_in_v8() {
+    let (server, tokens) = server_with_cases().await;
+    let (_, one) = get(&server, &tokens, "acme.all", "/crm/v8/settings/portals/acmeportal").await;
+    let portal = one["portals"][0].as_object().unwrap();
+    assert_eq!(portal.get("saml_configuration"), Some(&Value::Null));
+    assert_eq!(portal["login_url"], "https://acmeportal.zcrmportals.example");
+    let (_, list) = get(&server, &tokens, "acme.all", "/crm/v8/settings/portals").await;
+    let portal = list["portals"][0].as_object().unwrap();
+    assert_eq!(portal.get("saml_configuration"), None);
+    assert_eq!(portal["login_url"], "https://acmeportal.zcrmportals.example");
+}
+
+#[tokio::test]
+async fn bearer_scheme_is_accepted_unless_refused() {
+    let (local, tokens) = server_with_cases().await;
+    let list = |url: &str| {
+        let wire = Wire::new("GET", "/crm/v7/settings/portals");
+        let wire = wire.header("Authorization", &format!("Bearer {}", tokens["acme.all"]));
+        let url = url.to_owned();
+        async move { wire.send(&url).await.unwrap().status }
+    };
+    assert_eq!(list(local.url()).await, 200);
+    let service = PortalService::builder(local.registry().clone()).refuse_bearer().build();
+    let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let url = server.url();
+    let serving = tokio::spawn(server.serve(service, std::future::pending()));
+    assert_eq!(list(&url).await, 401);
+    serving.abort();
 }

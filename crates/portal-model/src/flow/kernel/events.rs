@@ -6,14 +6,76 @@ use crate::endpoint::Response;
 use crate::error::ApiError;
 use crate::outcome::{AuthFailure, Doubt, NotDone, Unverified};
 
-use super::{Flow, IfAbsent, Phase};
+use super::{Flow, IfAbsent, InFlight, Phase, Tries};
 use crate::flow::effect::{Effect, End, Finding, Listing, Repeat, Reply, Unusable};
-use crate::flow::intent::Baseline;
 use crate::flow::policy::{Jitter, NameTaken};
-use crate::flow::step::{NotSent, TokenError};
+use crate::flow::step::{Event, TokenError, UnexpectedEvent};
+use crate::intent::Baseline;
+use crate::transport::NotSent;
 
 impl<E: Effect> Flow<E> {
-    pub(super) fn on_no_token(&mut self, now: Duration, jitter: Jitter, error: TokenError) {
+    /// Takes in what the last step led to.
+    ///
+    /// # Errors
+    /// [`UnexpectedEvent`] if the event does not fit the step; nothing changes.
+    pub fn handle(
+        &mut self,
+        now: Duration,
+        jitter: Jitter,
+        event: Event,
+    ) -> Result<(), UnexpectedEvent> {
+        match (self.in_flight, event) {
+            (Some(InFlight::Token), Event::Token(id)) => {
+                self.in_flight = None;
+                self.tries = Tries::default();
+                self.token.current = Some(id);
+            }
+            (Some(InFlight::Token), Event::NoToken(error)) => self.on_no_token(now, jitter, error),
+            (Some(InFlight::List { began }), Event::Response(response)) => {
+                self.on_list(now, jitter, began, &response);
+            }
+            (Some(InFlight::Record), Event::Recorded) => {
+                self.in_flight = None;
+                self.phase = Phase::Attempt { recorded: true };
+            }
+            (Some(InFlight::Record), Event::NotRecorded(why)) => {
+                self.attempts -= 1;
+                self.end_attempts(NotDone::NotRecorded(why));
+            }
+            (Some(InFlight::Send), Event::Response(response)) => {
+                self.on_attempt(now, jitter, &response);
+            }
+            (Some(InFlight::Send), Event::NoResponse(why)) => {
+                self.on_lost_attempt(now, jitter, Doubt::NoResponse(why));
+            }
+            (Some(InFlight::Send), Event::NotSent(why)) => {
+                self.attempts -= 1;
+                self.on_not_sent(now, jitter, &why);
+            }
+            (Some(InFlight::List { .. }), Event::NotSent(why)) => {
+                self.on_not_sent(now, jitter, &why);
+            }
+            (Some(InFlight::List { .. }), Event::NoResponse(why)) => {
+                self.retry(now, jitter, NotDone::Unreachable(why.to_string()), None);
+            }
+            (in_flight, event) => {
+                return Err(UnexpectedEvent {
+                    event: event.kind(),
+                    expected: match in_flight {
+                        None => "none, since nothing is under way",
+                        Some(InFlight::Token) => "Token or NoToken",
+                        Some(InFlight::Record) => "Recorded or NotRecorded",
+                        Some(InFlight::List { .. } | InFlight::Send) => {
+                            "Response, NotSent or NoResponse"
+                        }
+                    },
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn on_no_token(&mut self, now: Duration, jitter: Jitter, error: TokenError) {
         let failure = match error {
             TokenError::NotSent(why) => return self.on_not_sent(now, jitter, &why),
             TokenError::NoResponse(_) | TokenError::Unreadable(_) => {
@@ -29,23 +91,23 @@ impl<E: Effect> Flow<E> {
         self.fail_to_authenticate(failure);
     }
 
-    pub(super) fn on_not_sent(&mut self, now: Duration, jitter: Jitter, why: &NotSent) {
-        let setback = NotDone::Unreachable(why.to_string());
+    fn on_not_sent(&mut self, now: Duration, jitter: Jitter, why: &NotSent) {
+        let last_failure = NotDone::Unreachable(why.to_string());
         if matches!(why, NotSent::Permanent(_)) && self.doubt.is_none() {
-            self.finish(End::NotDone(setback));
+            self.finish(End::NotDone(last_failure));
         } else {
-            self.retry(now, jitter, setback, None);
+            self.retry(now, jitter, last_failure, None);
         }
     }
 
-    /// The service rejected the token of the request at hand.
+    /// The service rejected the token of the current request.
     fn on_token_rejected(&mut self, error: ApiError) {
         if self.token.replaced {
             return self.fail_to_authenticate(AuthFailure::TokenRejected(error));
         }
-        self.under_way = None;
+        self.in_flight = None;
         if self.tries.failures == 0 {
-            // A slow response is no failed try: the new token has its own time.
+            // A slow response is not a failed try: the new token has its own time.
             self.tries.began = None;
         }
         if let Some(id) = self.token.current.take() {
@@ -59,7 +121,7 @@ impl<E: Effect> Flow<E> {
         self.finish(end);
     }
 
-    pub(super) fn on_attempt(&mut self, now: Duration, jitter: Jitter, response: &Response) {
+    fn on_attempt(&mut self, now: Duration, jitter: Jitter, response: &Response) {
         match self.effect.classify(response) {
             Reply::Done => self.finish(End::Done),
             Reply::Rejected(error) if self.doubt.is_none() => self.finish(End::Rejected(error)),
@@ -89,17 +151,17 @@ impl<E: Effect> Flow<E> {
             }
             Reply::Ambiguous(doubt) => {
                 self.on_lost_attempt(now, jitter, doubt);
-                if let Some(asked) = response.retry_after {
-                    self.wait_as_asked(now, jitter, asked);
+                if let Some(requested) = response.retry_after {
+                    self.wait_as_requested(now, jitter, requested);
                 }
             }
         }
     }
 
-    /// Rule 12: a service that fails may ask to wait, too. The last list comes in any case.
-    fn wait_as_asked(&mut self, now: Duration, jitter: Jitter, asked: Duration) {
-        let asked = asked.saturating_add(jitter.of(self.policy.backoff_base));
-        let wake_at = now.saturating_add(asked).max(self.wake_at.unwrap_or(now));
+    /// Rule 12: a service that fails may request a wait, too. The last list comes in any case.
+    fn wait_as_requested(&mut self, now: Duration, jitter: Jitter, requested: Duration) {
+        let requested = requested.saturating_add(jitter.of(self.policy.backoff_base));
+        let wake_at = now.saturating_add(requested).max(self.wake_at.unwrap_or(now));
         self.wake_at = Some(match self.phase {
             Phase::Verify(_) => self.no_later_than_last_list(now, wake_at),
             _ => wake_at,
@@ -121,8 +183,8 @@ impl<E: Effect> Flow<E> {
         }
     }
 
-    /// An attempt ended without a response that says what the service did.
-    pub(super) fn on_lost_attempt(&mut self, now: Duration, jitter: Jitter, doubt: Doubt) {
+    /// An attempt ended without a response that shows what the service did.
+    fn on_lost_attempt(&mut self, now: Duration, jitter: Jitter, doubt: Doubt) {
         self.put_in_doubt(now, doubt, false);
         if self.list_rejected.is_some() && E::REPEAT == Repeat::InDoubt {
             self.end_request();
@@ -136,20 +198,14 @@ impl<E: Effect> Flow<E> {
         // Rule 5; an earlier attempt may need longer.
         let absent_from = now.saturating_add(self.policy.absence_after(has_finished));
         self.absent_from = self.absent_from.max(absent_from);
-        self.setback = None;
-        // What put it in doubt first is what recovery and the caller need to know.
+        self.last_failure = None;
+        // The first doubt is the one that matters to recovery and to the caller.
         if !has_finished || self.doubt.is_none() {
             self.doubt = Some(doubt);
         }
     }
 
-    pub(super) fn on_list(
-        &mut self,
-        now: Duration,
-        jitter: Jitter,
-        began: Duration,
-        response: &Response,
-    ) {
+    fn on_list(&mut self, now: Duration, jitter: Jitter, began: Duration, response: &Response) {
         let retry_after = response.retry_after;
         match self.effect.evidence(response) {
             Ok(listing) => self.on_listing(now, jitter, began, &listing),
@@ -210,7 +266,7 @@ impl<E: Effect> Flow<E> {
     ) {
         let Phase::Verify(if_absent) = self.phase.clone() else { return };
         self.end_request();
-        self.setback = None;
+        self.last_failure = None;
         let proves_absence = listing.is_complete && began >= self.absent_from;
         match finding {
             // Rule 5: that something is gone is absence, too.
@@ -230,7 +286,7 @@ impl<E: Effect> Flow<E> {
         // No attempt so far took effect, so what is there now is the new baseline.
         self.baseline = Some(Baseline::of(&listing.portals));
         let end = match (if_absent, self.blocked.clone()) {
-            // Rule 4: the service says "taken", by an attempt that the list should show.
+            // Rule 4: the name is taken, and if by our own attempt, the list should show it.
             (IfAbsent::Suspect { error, earlier: true }, _) if error.is_already_used() => {
                 End::Unknown {
                     intent: self.current_intent(),
@@ -290,7 +346,7 @@ impl<E: Effect> Flow<E> {
         self.wake_at = Some(self.no_later_than_last_list(now, wake_at));
     }
 
-    /// Rule 4: whether the caller does not want to wait for proof of whose a taken name is. A
+    /// Rule 4: whether the flow ends without proof of whose a taken name is, as the policy requests. A
     /// fallback needs that proof.
     fn ends_at_once(&self, error: &ApiError) -> bool {
         let taken = || self.effect.outcome(End::Rejected(error.clone()));

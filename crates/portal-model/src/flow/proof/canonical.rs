@@ -2,19 +2,61 @@
 //! of errors, in which token is which, in how long ago absence could be proved, in how many backoffs
 //! there were where all are alike, and in the time once the flow has ended.
 //!
-//! [`Machine`] compares some of those that are merged with the one that stands for them.
+//! The machine compares some of those that are merged with their representative.
 
-use crate::flow::Flow;
-use crate::flow::kernel::{IfAbsent, Phase, UnderWay};
+use crate::flow::kernel::{Flow, IfAbsent, InFlight, Phase};
+use crate::intent::{Baseline, Intent};
 use crate::outcome::{Doubt, NotDone};
 
-use super::machine::{Machine, at, number, units};
+use super::node::{at, units};
 use super::replies::Code;
-use super::wish::{Reason, Verdict, Why, Wish};
+use super::subject::{Reason, Subject, Summary, Why};
+
+/// What flows are made of, each once; its place in the table is its number.
+pub(super) struct Tables<E: Subject> {
+    intents: Vec<Intent>,
+    effects: Vec<E>,
+    baselines: Vec<Baseline>,
+    facts: Vec<E::Fact>,
+}
+
+impl<E: Subject> Tables<E> {
+    pub(super) const fn new() -> Self {
+        Self { intents: Vec::new(), effects: Vec::new(), baselines: Vec::new(), facts: Vec::new() }
+    }
+
+    /// The intent with that number.
+    pub(super) fn intent(&self, number: u8) -> &Intent {
+        &self.intents[usize::from(number) - 1]
+    }
+
+    /// Numbers of intents count from 1; 0 is none.
+    pub(super) fn number_of(&mut self, intent: Option<Intent>) -> u8 {
+        let Some(intent) = intent else { return 0 };
+        let number = number(&mut self.intents, &intent) + 1;
+        u8::try_from(number).unwrap()
+    }
+
+    /// Whether the intent with that number has a list from before the first attempt.
+    pub(super) fn has_baseline(&self, intent: u8) -> bool {
+        match self.intent(intent) {
+            Intent::Create(intent) => intent.baseline.is_some(),
+            Intent::Rename(intent) => intent.baseline.is_some(),
+        }
+    }
+}
+
+/// The place of `value` in `all`, where it is put if it is new.
+fn number<T: PartialEq + Clone>(all: &mut Vec<T>, value: &T) -> usize {
+    all.iter().position(|known| known == value).unwrap_or_else(|| {
+        all.push(value.clone());
+        all.len() - 1
+    })
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Key {
-    Ended(Verdict, u8),
+    Ended(Summary, u8),
     Running(Running),
 }
 
@@ -24,7 +66,7 @@ pub(super) struct Running {
     now: u8,
     effect: u8,
     phase: PhaseKey,
-    under_way: u8,
+    in_flight: u8,
     began: u8,
     wake_at: Option<u8>,
     has_token: bool,
@@ -34,7 +76,7 @@ pub(super) struct Running {
     /// Zero where all backoffs are alike.
     backoffs: (u8, u8),
     tries_began: Option<u8>,
-    setback: Option<Reason>,
+    last_failure: Option<Reason>,
     attempts: u8,
     baseline: Option<u8>,
     /// Whether an earlier process left it.
@@ -56,11 +98,11 @@ enum PhaseKey {
 }
 
 impl Key {
-    pub(super) fn of<E: Wish>(flow: &Flow<E>, now: u8, machine: &mut Machine<E>) -> Self {
+    pub(super) fn of<E: Subject>(flow: &Flow<E>, now: u8, tables: &mut Tables<E>) -> Self {
         let code = |error: &crate::error::ApiError| Code::of(error.code.as_str());
         let phase = match &flow.phase {
             Phase::Ended(outcome, left) => {
-                return Self::Ended(E::verdict(outcome), machine.number_of(left.clone()));
+                return Self::Ended(E::summary(outcome), tables.number_of(left.clone()));
             }
             Phase::Baseline => PhaseKey::Baseline,
             Phase::Attempt { recorded } => PhaseKey::Attempt { recorded: *recorded },
@@ -71,23 +113,23 @@ impl Key {
                 PhaseKey::Suspect(code(error), *earlier)
             }
         };
-        let (under_way, began) = match flow.under_way {
+        let (in_flight, began) = match flow.in_flight {
             None => (0, now),
-            Some(UnderWay::Token) => (1, now),
-            Some(UnderWay::List { began }) => (2, units(began)),
-            Some(UnderWay::Record) => (3, now),
-            Some(UnderWay::Send) => (4, now),
+            Some(InFlight::Token) => (1, now),
+            Some(InFlight::List { began }) => (2, units(began)),
+            Some(InFlight::Record) => (3, now),
+            Some(InFlight::Send) => (4, now),
         };
         let in_doubt = flow.doubt.is_some();
-        let effect = number(&mut machine.effects, &flow.effect);
-        let baseline = flow.baseline.as_ref().map(|it| number(&mut machine.baselines, it));
+        let effect = number(&mut tables.effects, &flow.effect);
+        let baseline = flow.baseline.as_ref().map(|it| number(&mut tables.baselines, it));
         let byte = |number: usize| u8::try_from(number).unwrap();
         let has_token = flow.token.current.is_some();
         Self::Running(Running {
             now,
             effect: byte(effect),
             phase,
-            under_way,
+            in_flight,
             began,
             wake_at: flow.wake_at.map(units),
             has_token,
@@ -101,7 +143,7 @@ impl Key {
                 (byte(flow.tries.backoffs as usize), byte(flow.polls as usize))
             },
             tries_began: flow.tries.began.filter(|_| !in_doubt).map(units),
-            setback: flow.setback.as_ref().map(|setback| match setback {
+            last_failure: flow.last_failure.as_ref().map(|last_failure| match last_failure {
                 NotDone::RateLimited { .. } => Reason::RateLimited,
                 other => Reason::of(other),
             }),
@@ -110,7 +152,7 @@ impl Key {
             doubt: flow.doubt.as_ref().map(|doubt| *doubt == Doubt::Earlier),
             absent_from: if in_doubt { units(flow.absent_from.max(at(began))) } else { 0 },
             ambiguity: flow.ambiguity.as_ref().map(Why::of),
-            blocked: flow.blocked.as_ref().map(|fact| byte(number(&mut machine.facts, fact))),
+            blocked: flow.blocked.as_ref().map(|fact| byte(number(&mut tables.facts, fact))),
             list_rejected: flow.list_rejected.is_some(),
         })
     }

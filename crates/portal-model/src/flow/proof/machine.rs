@@ -1,23 +1,24 @@
 //! The flow by itself: every state in which a driver can meet it, and what each event makes of it.
 //! Each is computed once, however many services and histories it meets.
 
-use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Duration;
 
-use crate::flow::{Baseline, Event, Flow, Intent, Jitter, Policy, Step, TokenId};
+use crate::flow::kernel::Flow;
+use crate::flow::policy::Policy;
+use crate::flow::step::{Event, Step, TokenId};
+use crate::intent::Intent;
 
-use super::canonical::Key;
-use super::invariants::{self, Violation, ensure};
-use super::replies::{self, Meaning, Reply};
-use super::search::Mix;
+use super::canonical::{Key, Tables};
+use super::hash::Map;
+use super::inspect;
+use super::node::{Doing, Draw, Move, Node, at, units};
+use super::replies::{self, IN_USE, Meaning, Reply};
 use super::service::{Deed, View};
-use super::state::{Driver, World};
-use super::wish::{Verdict, Wish};
+use super::subject::Subject;
+use super::world::{Driver, World};
+use super::world::{Violation, ensure};
 
-type Map<K, V> = HashMap<K, V, std::hash::BuildHasherDefault<Mix>>;
-
-pub(super) struct Machine<E: Wish> {
+pub(super) struct Machine<E: Subject> {
     /// What is promised, which is what the flows are given unless it is broken on purpose.
     pub(super) policy: Policy,
     given: Policy,
@@ -28,66 +29,14 @@ pub(super) struct Machine<E: Wish> {
     exits: Vec<Option<Rc<Vec<Move>>>>,
     lists: Map<(u32, u8, Draw, View, bool), u32>,
     starts: Map<(u8, bool, u8), u32>,
-    pub(super) intents: Vec<Intent>,
-    pub(super) effects: Vec<E>,
-    pub(super) baselines: Vec<Baseline>,
-    pub(super) facts: Vec<E::Fact>,
+    pub(super) tables: Tables<E>,
     replies: [Vec<Reply>; 5],
     /// How often a flow was merged into one that is alike, and how many of these were compared.
     pub(super) merged: usize,
     pub(super) compared: usize,
 }
 
-/// A flow that has just been asked for its step.
-pub(super) struct Node<E: Wish> {
-    pub(super) flow: Flow<E>,
-    /// Since its start, in units, which are seconds.
-    pub(super) now: u8,
-    pub(super) doing: Doing,
-    /// Numbers of intents count from 1; 0 is none.
-    pub(super) intent: u8,
-    pub(super) abandoned: Verdict,
-    pub(super) verdict: Option<Verdict>,
-}
-
-/// The flow's step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doing {
-    Authenticate { renew: bool, limit: u8 },
-    List { limit: u8 },
-    Record,
-    Send { deed: Deed, limit: u8 },
-    Wait { time: u8 },
-    Done,
-}
-
-/// What a driver does after `elapsed` units, and the node that it leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Move {
-    pub(super) elapsed: u8,
-    pub(super) draw: Draw,
-    pub(super) meaning: Meaning,
-    pub(super) label: &'static str,
-    pub(super) to: u32,
-}
-
-/// Of the backoff.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Draw {
-    None,
-    Full,
-}
-
-impl Draw {
-    pub(super) const fn jitter(self) -> Jitter {
-        match self {
-            Self::None => Jitter::NONE,
-            Self::Full => Jitter::FULL,
-        }
-    }
-}
-
-impl<E: Wish> Machine<E> {
+impl<E: Subject> Machine<E> {
     pub(super) fn new(policy: Policy, given: Policy, world: World) -> Self {
         let filtered = |replies: Vec<Reply>| world.alphabet.of(replies);
         let replies = [
@@ -106,10 +55,7 @@ impl<E: Wish> Machine<E> {
             exits: Vec::new(),
             lists: Map::default(),
             starts: Map::default(),
-            intents: Vec::new(),
-            effects: Vec::new(),
-            baselines: Vec::new(),
-            facts: Vec::new(),
+            tables: Tables::new(),
             replies,
             merged: 0,
             compared: 0,
@@ -126,7 +72,7 @@ impl<E: Wish> Machine<E> {
 
     pub(super) fn start(&mut self) -> Result<u32, Violation> {
         let flow = E::begin(&self.world, &self.given);
-        self.ask(flow, 0)
+        self.enter(flow, 0)
     }
 
     /// The flow of another process, `since_end` after the end of the last attempt.
@@ -140,7 +86,7 @@ impl<E: Wish> Machine<E> {
             return Ok(id);
         }
         let driver = self.world.driver;
-        let mut stored = self.intents[usize::from(intent) - 1].clone();
+        let mut stored = self.tables.intent(intent).clone();
         if let (Driver::ForgetsAttempts, Intent::Create(create)) = (driver, &mut stored) {
             create.attempts = 0;
         }
@@ -151,23 +97,9 @@ impl<E: Wish> Machine<E> {
             &self.world,
             &self.given,
         );
-        let id = self.ask(flow, 0)?;
+        let id = self.enter(flow, 0)?;
         self.starts.insert((intent, sends, since_end), id);
         Ok(id)
-    }
-
-    pub(super) fn number_of(&mut self, intent: Option<Intent>) -> u8 {
-        let Some(intent) = intent else { return 0 };
-        let number = number(&mut self.intents, &intent) + 1;
-        u8::try_from(number).unwrap()
-    }
-
-    /// Whether the intent with that number has a list from before the first attempt.
-    pub(super) fn has_baseline(&self, intent: u8) -> bool {
-        match &self.intents[usize::from(intent) - 1] {
-            Intent::Create(intent) => intent.baseline.is_some(),
-            Intent::Rename(intent) => intent.baseline.is_some(),
-        }
     }
 
     /// Everything but lists that can happen at a node.
@@ -207,7 +139,7 @@ impl<E: Wish> Machine<E> {
         };
         for elapsed in times {
             if replies == 5 {
-                let to = self.ask(flow.clone(), now + elapsed)?;
+                let to = self.enter(flow.clone(), now + elapsed)?;
                 let meaning = Meaning::Woken;
                 add(Move { elapsed, draw: Draw::Full, meaning, label: "", to });
                 continue;
@@ -241,11 +173,11 @@ impl<E: Wish> Machine<E> {
         flow.handle(at(now), draw.jitter(), event).map_err(|unexpected| unexpected.to_string())?;
         if is_recorded {
             // Rule 2: stopping between the record and the step after it.
-            let stopped = E::verdict(&flow.clone().abandon());
+            let stopped = E::summary(&flow.clone().abandon());
             let was_in_doubt = flow.doubt.is_some();
-            invariants::stopped_before_sending(stopped, was_in_doubt)?;
+            inspect::stopped_before_sending(stopped, was_in_doubt)?;
         }
-        self.ask(flow, now)
+        self.enter(flow, now)
     }
 
     /// Where a list leads.
@@ -267,7 +199,7 @@ impl<E: Wish> Machine<E> {
         Ok(to)
     }
 
-    fn ask(&mut self, mut flow: Flow<E>, now: u8) -> Result<u32, Violation> {
+    fn enter(&mut self, mut flow: Flow<E>, now: u8) -> Result<u32, Violation> {
         let mut step = flow.step(at(now));
         if let Some((id, _)) = &mut flow.token.rejected
             && matches!(step, Step::Authenticate { .. })
@@ -276,7 +208,7 @@ impl<E: Wish> Machine<E> {
             *id = REJECTED;
             step = flow.step(at(now));
         }
-        let key = Key::of(&flow, now, self);
+        let key = Key::of(&flow, now, &mut self.tables);
         if let Some(&id) = self.ids.get(&key) {
             self.merged += 1;
             if self.merged.is_multiple_of(self.world.compare_every) {
@@ -296,14 +228,14 @@ impl<E: Wish> Machine<E> {
             Step::WaitUntil(time) => Doing::Wait { time: units(time.saturating_sub(at(now))) },
             Step::Done(_) => Doing::Done,
         };
-        let verdict = match &step {
-            Step::Done(outcome) => Some(E::verdict(outcome)),
+        let summary = match &step {
+            Step::Done(outcome) => Some(E::summary(outcome)),
             _ => None,
         };
-        let intent = self.number_of(flow.intent());
-        let abandoned = E::verdict(&flow.clone().abandon());
-        let node = Node { flow, now, doing, intent, abandoned, verdict };
-        invariants::inspect(&node, self, &step)?;
+        let intent = self.tables.number_of(flow.intent());
+        let abandoned = E::summary(&flow.clone().abandon());
+        let node = Node { flow, now, doing, intent, abandoned, summary };
+        inspect::inspect(&node, &self.policy, &step)?;
         let id = u32::try_from(self.nodes.len()).unwrap();
         self.nodes.push(node);
         self.ids.insert(key, id);
@@ -360,22 +292,4 @@ impl<E: Wish> Machine<E> {
 }
 
 /// Up to symmetry there are no more tokens: a new one is named as the rejected one was before.
-pub(super) const REJECTED: TokenId = TokenId(0);
-pub(super) const IN_USE: TokenId = TokenId(1);
-
-/// The place of `value` in `all`, where it is put if it is new.
-pub(super) fn number<T: PartialEq + Clone>(all: &mut Vec<T>, value: &T) -> usize {
-    all.iter().position(|known| known == value).unwrap_or_else(|| {
-        all.push(value.clone());
-        all.len() - 1
-    })
-}
-
-pub(super) fn at(units: u8) -> Duration {
-    Duration::from_secs(units.into())
-}
-
-pub(super) fn units(time: Duration) -> u8 {
-    assert_eq!(time.subsec_nanos(), 0, "times are whole units");
-    u8::try_from(time.as_secs()).unwrap_or(u8::MAX)
-}
+const REJECTED: TokenId = TokenId(0);

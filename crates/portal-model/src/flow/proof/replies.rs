@@ -1,15 +1,17 @@
-//! Everything that can come of a step, sorted by what it says about the service.
+//! Everything that can come of a step, sorted by what it shows of the service.
 //!
 //! The bodies are literal bytes, not made by this crate's encoders: what the service sends is one
 //! thing, what this crate reads another.
 
 use crate::endpoint::{Response, Unreadable, UnreadableReason};
-use crate::flow::{Event, NoResponse, NotSent, TokenError};
+use crate::flow::step::{Event, TokenError, TokenId};
 use crate::oauth::OAuthError;
+use crate::transport::{NoResponse, NotSent};
 
 use super::service::View;
+use super::world::Alphabet;
 
-/// What an event says about the step that it ends, whatever the flow makes of it.
+/// What an event means for the step that it ends, whatever the flow makes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Meaning {
     /// No event: a wait is over.
@@ -28,10 +30,10 @@ pub(super) enum Meaning {
     Nothing,
     /// Nothing about what was done, but the service has finished.
     Finished(Code),
-    /// Too many requests, with the time to wait; the service has finished if it says so itself.
+    /// Too many requests, with the time to wait; the service has finished if the response is its own.
     RateLimited {
         by_service: bool,
-        asked: Option<u8>,
+        retry_after: Option<u8>,
     },
     /// Nothing about what was done, with the time to wait.
     Busy(u8),
@@ -50,7 +52,7 @@ pub(super) enum Meaning {
     },
 }
 
-/// Codes of rejections that tell the caller why.
+/// Codes of rejections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Code {
     AlreadyUsed,
@@ -78,6 +80,9 @@ impl Code {
         }
     }
 }
+
+/// The token of every process.
+pub(super) const IN_USE: TokenId = TokenId(1);
 
 /// A meaning, words for it, and the event.
 pub(super) type Reply = (Meaning, &'static str, Event);
@@ -119,7 +124,7 @@ pub(super) fn to_authenticate() -> Vec<Reply> {
     let refused = OAuthError::new(OAuthError::INVALID_CODE);
     let lost = TokenError::NoResponse(NoResponse::TimedOut);
     vec![
-        (Meaning::Token, "a token", Event::Token(super::machine::IN_USE)),
+        (Meaning::Token, "a token", Event::Token(IN_USE)),
         no_token(Meaning::NoTokenYet, "unreachable", TokenError::NotSent(connect)),
         no_token(Meaning::NoTokenYet, "no response", lost),
         no_token(Meaning::NoTokenYet, "HTML", TokenError::Unreadable(page)),
@@ -138,10 +143,10 @@ pub(super) fn to_record() -> Vec<Reply> {
     ]
 }
 
-/// Replies that say nothing of the service's state, to a list or an attempt.
+/// Replies to a list or an attempt that show nothing of the service's state.
 fn to_any_request() -> Vec<Reply> {
     use Meaning::{NeverSent, Nothing, Rejected, TokenRejected};
-    let limited = |by_service, asked| Meaning::RateLimited { by_service, asked };
+    let limited = |by_service, retry_after| Meaning::RateLimited { by_service, retry_after };
     let cut = &SUCCESS[..SUCCESS.len() / 2];
     let slow = |seconds| with_header(429, HTML, "retry-after", seconds);
     let busy = |seconds| with_header(429, TOO_MANY_REQUESTS, "retry-after", seconds);
@@ -233,5 +238,33 @@ pub(super) fn list(view: View, is_complete: bool, bare: bool) -> Event {
         (true, false) => response(200, &format!(r#"{{"portals":[{records}]}}"#)),
         (false, true) => response(200, r#"{"portals":[],"info":{"more_records":true}}"#),
         (false, false) => with_header(200, &format!(r#"{{"portals":[{records}]}}"#), "age", "3600"),
+    }
+}
+
+impl Alphabet {
+    pub(super) fn of(self, replies: Vec<Reply>) -> Vec<Reply> {
+        let mut kept: Vec<Reply> = Vec::new();
+        for reply in replies {
+            let is_new = kept.iter().all(|(meaning, ..)| *meaning != reply.0);
+            let is_calm = !matches!(
+                reply.0,
+                Meaning::NoToken
+                    | Meaning::NoTokenYet
+                    | Meaning::NotSent
+                    | Meaning::NeverSent
+                    | Meaning::TokenRejected
+                    | Meaning::Busy(_)
+                    | Meaning::RateLimited { retry_after: None | Some(0), .. }
+            );
+            let keeps = match self {
+                Self::Whole => true,
+                Self::Brief => is_new,
+                Self::Calm => is_new && is_calm,
+            };
+            if keeps {
+                kept.push(reply);
+            }
+        }
+        kept
     }
 }

@@ -7,50 +7,21 @@
 use std::time::Duration;
 
 use crate::endpoint::{ApiVersion, Request, Response};
+use crate::flow::create::Create;
 use crate::flow::effect::sealed::Sealed;
 use crate::flow::effect::{Effect, End, Finding, Listing, Repeat, Reply, Unusable};
-use crate::flow::rename::RenameFact;
-use crate::flow::{Baseline, Create, Flow, Intent, Policy, Rename};
+use crate::flow::kernel::Flow;
+use crate::flow::policy::Policy;
+use crate::flow::rename::{Rename, RenameFact};
+use crate::intent::{Baseline, Intent};
 use crate::outcome::{Outcome, Owner, RenameOutcome, Unverified};
 use crate::portal::Portal;
 
 use super::machine::Machine;
 use super::search::explore;
 use super::service::Deed;
-use super::state::{Driver, World};
-use super::wish::{Verdict, Wish};
-use super::{CREATE, RENAME, Shape, policy};
-
-/// What a broken effect gets wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flaw {
-    /// Nothing.
-    None,
-    /// What the org has before is not looked at.
-    NoBaseline,
-    /// Every list is complete.
-    IncompleteCounts,
-    /// The intent has no attempts, or no list from before.
-    IntentWithoutAttempts,
-    IntentWithoutBaseline,
-    /// Any code of the service's is certain, whatever the status.
-    AnyCodeIsCertain,
-    /// `ALREADY_USED` is certain. So is any other that an own copy may have caused.
-    UsedIsCertain,
-    FullIsCertain,
-    /// A rate limit is a rejection.
-    LimitedIsCertain,
-    /// A code that is not documented is a certain rejection.
-    UnknownCodeIsCertain,
-    /// What was not seen before appeared.
-    AlwaysAppeared,
-    /// Nobody ever renames a portal.
-    NobodyRenames,
-    /// Letters in another case are another name.
-    ExactNames,
-    /// A fallback is tried when nobody knows whose the name is.
-    HastyFallback,
-}
+use super::subject::{Subject, Summary};
+use super::world::{Alphabet, CREATE, Driver, Flaw, RENAME, Shape, World, policy};
 
 /// A create with a flaw.
 #[derive(Clone, Debug, PartialEq)]
@@ -159,7 +130,7 @@ impl Effect for FlawedCreate {
     }
 }
 
-impl Wish for FlawedCreate {
+impl Subject for FlawedCreate {
     type Real = Create;
 
     fn of(real: Create, world: &World) -> Self {
@@ -178,8 +149,8 @@ impl Wish for FlawedCreate {
         self.real.deed()
     }
 
-    fn verdict(outcome: &Outcome) -> Verdict {
-        Create::verdict(outcome)
+    fn summary(outcome: &Outcome) -> Summary {
+        Create::summary(outcome)
     }
 }
 
@@ -261,7 +232,7 @@ impl<const IN_DOUBT: bool> Effect for FlawedRename<IN_DOUBT> {
     }
 }
 
-impl<const IN_DOUBT: bool> Wish for FlawedRename<IN_DOUBT> {
+impl<const IN_DOUBT: bool> Subject for FlawedRename<IN_DOUBT> {
     type Real = Rename;
 
     fn of(real: Rename, world: &World) -> Self {
@@ -280,13 +251,13 @@ impl<const IN_DOUBT: bool> Wish for FlawedRename<IN_DOUBT> {
         Deed::Rename
     }
 
-    fn verdict(outcome: &RenameOutcome) -> Verdict {
-        Rename::verdict(outcome)
+    fn summary(outcome: &RenameOutcome) -> Summary {
+        Rename::summary(outcome)
     }
 }
 
 /// What is found in a world with a flow that has one policy and promises another.
-fn found_by<E: Wish>((world, promised): Shape, given: Policy) -> String {
+fn found_by<E: Subject>((world, promised): Shape, given: Policy) -> String {
     match explore(&mut Machine::<E>::new(promised, given, world)) {
         Ok(_) => "nothing".to_owned(),
         Err(found) => found.violation,
@@ -323,9 +294,9 @@ fn found_in_rename<const IN_DOUBT: bool>(flaw: Flaw, world: World) -> String {
 }
 
 const KILLED: World = World { kills: true, ..CREATE };
-const NOT_DONE: &str = "nothing was done, it says, but it was";
-const MAY_BE_DONE: &str = "nothing was done, it says, but it may be yet";
-const STOPPED: &str = "stopped with nothing done, it says, but it may be";
+const NOT_DONE: &str = "claims nothing was done, but it was";
+const MAY_BE_DONE: &str = "claims nothing was done, but it may be yet";
+const STOPPED: &str = "claims stopped with nothing done, but it may be";
 const NOT_CLEARED: &str = "an attempt although no list clears the way";
 
 #[test]
@@ -342,7 +313,7 @@ fn rule_1_without_baseline_is_caught() {
 }
 
 #[test]
-fn rule_2_intent_that_is_missing_or_wrong_is_caught() {
+fn rule_2_missing_or_wrong_intent_is_caught() {
     assert_eq!(
         found_under(Driver::RecordsNothing, CREATE),
         "an attempt whose intent is not durable"
@@ -360,16 +331,16 @@ fn rule_2_intent_that_is_missing_or_wrong_is_caught() {
 }
 
 #[test]
-fn rule_3_rejections_that_are_not_certain_are_caught() {
-    let world = World { alphabet: super::state::Alphabet::Whole, ..CREATE };
-    let by_that_error = "rejected, it says, but not by that error";
+fn rule_3_uncertain_rejections_are_caught() {
+    let world = World { alphabet: Alphabet::Whole, ..CREATE };
+    let by_that_error = "claims rejected, but not by that error";
     assert_eq!(found_with(Flaw::AnyCodeIsCertain, world), by_that_error);
     assert_eq!(found_with(Flaw::UnknownCodeIsCertain, CREATE), NOT_DONE);
 }
 
 #[test]
 fn rule_4_rejections_by_own_copy_are_caught() {
-    assert_eq!(found_with(Flaw::UsedIsCertain, CREATE), "another org's, it says, but it is not");
+    assert_eq!(found_with(Flaw::UsedIsCertain, CREATE), "claims another org's, but it is not");
     let limited = World { limited: true, ..CREATE };
     assert_eq!(found_with(Flaw::FullIsCertain, limited), NOT_DONE);
     let no_lag = found_given(|policy| policy.list_lag = Duration::ZERO, limited);
@@ -389,12 +360,12 @@ fn rule_6_origin_without_evidence_is_caught() {
     let world = World { may_list: false, ..KILLED };
     assert_eq!(
         found_with(Flaw::AlwaysAppeared, world),
-        "appeared, it says, but absence was not seen"
+        "claims appeared, but absence was not seen"
     );
 }
 
 #[test]
-fn rule_7_renamed_portal_that_is_overlooked_is_caught() {
+fn rule_7_missed_rename_is_caught() {
     let world = World { renames: 1, renames_to: 0b1000, ..CREATE };
     assert_eq!(found_with(Flaw::NobodyRenames, world), NOT_DONE);
     let renamed = World { renames: 1, renames_to: 0b1000, ..RENAME };
@@ -414,7 +385,7 @@ fn rule_8_harmful_repeats_are_caught() {
 }
 
 #[test]
-fn rule_9_recovery_that_sends_or_hurries_is_caught() {
+fn rule_9_recovery_that_sends_is_caught() {
     assert_eq!(found_under(Driver::RecoverySends, KILLED), "an attempt by a recovery");
     assert_eq!(found_under(Driver::EndLongAgo, KILLED), STOPPED);
     assert_eq!(
@@ -429,23 +400,23 @@ fn rule_10_recovery_in_another_org_is_caught() {
 }
 
 #[test]
-fn rule_11_two_creates_of_this_machine_are_caught() {
+fn rule_11_two_creates_of_machine_are_caught() {
     let second = "a second portal of this machine in the org";
     assert_eq!(found_under(Driver::NoLock, CREATE), second);
     assert_eq!(found_under(Driver::NoReceipts, World { receipt: true, ..CREATE }), second);
 }
 
 #[test]
-fn rule_12_impatience_and_rate_limits_as_rejections_are_caught() {
-    let impatient = "not as patient as the service asked for";
-    assert_eq!(found_under(Driver::DropsRetryAfter, CREATE), impatient);
+fn rule_12_early_tries_are_caught() {
+    let early = "a try sooner than the service and the backoff allow";
+    assert_eq!(found_under(Driver::DropsRetryAfter, CREATE), early);
     let brief = |policy: &mut Policy| {
         policy.backoff_base = Duration::ZERO;
         policy.backoff_max = Duration::ZERO;
     };
-    assert_eq!(found_given(brief, CREATE), impatient);
+    assert_eq!(found_given(brief, CREATE), early);
     let limited = found_with(Flaw::LimitedIsCertain, CREATE);
-    assert_eq!(limited, "rejected, it says, but not by that error");
+    assert_eq!(limited, "claims rejected, but not by that error");
 }
 
 #[test]

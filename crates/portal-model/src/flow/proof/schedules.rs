@@ -7,16 +7,18 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::machine::Machine;
-use super::state::{Alphabet, World};
-use super::wish::Wish;
-use super::{CREATE, RENAME, Shape, policy};
-use crate::flow::{Create, Policy, Rename};
+use super::subject::Subject;
+use super::transitions::starts;
+use super::world::{Alphabet, CREATE, RENAME, Shape, World, policy};
+use crate::flow::create::Create;
+use crate::flow::policy::Policy;
+use crate::flow::rename::Rename;
 
 fn wide(world: World) -> World {
     World { kills: true, slow_record: 2, alphabet: Alphabet::Whole, compare_every: 10_000, ..world }
 }
 
-fn patient(world: World) -> Shape {
+fn with_time(world: World) -> Shape {
     let seconds = Duration::from_secs;
     let policy = Policy {
         attempt_timeout: seconds(3),
@@ -32,7 +34,7 @@ fn patient(world: World) -> Shape {
 }
 
 fn create() -> Shape {
-    patient(wide(World {
+    with_time(wide(World {
         title: "create",
         names: 2,
         colleagues: 0b111,
@@ -51,7 +53,7 @@ fn create_by_scope() -> Shape {
 }
 
 fn rename() -> Shape {
-    patient(wide(World {
+    with_time(wide(World {
         title: "rename",
         colleagues: 0b010,
         others: 0b010,
@@ -63,9 +65,9 @@ fn rename() -> Shape {
 }
 
 /// Follows the choices, from the start of one flow to its end and on to the next.
-fn follow<E: Wish>((world, policy): Shape, choices: &[u32]) -> Result<(), String> {
+fn follow<E: Subject>((world, policy): Shape, choices: &[u32]) -> Result<(), String> {
     let mut machine = Machine::<E>::new(policy.clone(), policy, world);
-    let starts = world.starts(&mut machine)?;
+    let starts = starts(&mut machine)?;
     let mut next = Vec::new();
     let mut state = starts[0];
     for choice in choices {

@@ -1,14 +1,16 @@
 //! Breadth first through all states, each once: what is found, is found by the shortest way.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
 
-use super::invariants::Violation;
-use super::machine::{Doing, Machine};
+use super::hash::Map;
+use super::machine::Machine;
+use super::node::Doing;
 use super::state::{State, Step};
-use super::wish::Wish;
+use super::subject::Subject;
+use super::transitions::starts;
 use super::witness::Process;
+use super::world::Violation;
 
 /// What was covered.
 #[derive(Debug, Default)]
@@ -42,53 +44,14 @@ impl fmt::Display for Found {
     }
 }
 
-/// A hash for a few small numbers that nobody chose to collide.
-#[derive(Default)]
-pub(super) struct Mix(u64);
-
-impl Hasher for Mix {
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let number = chunk.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-            self.write_u64(number);
-        }
-    }
-
-    fn write_u8(&mut self, number: u8) {
-        self.write_u64(number.into());
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.write_u64(number.into());
-    }
-
-    fn write_isize(&mut self, number: isize) {
-        self.write_u64(number.unsigned_abs() as u64);
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.write_u64(number as u64);
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
-    }
-}
-
 /// Visits every state that can be reached, or stops at the first in which something is wrong.
-pub(super) fn explore<E: Wish>(machine: &mut Machine<E>) -> Result<Coverage, Box<Found>> {
+pub(super) fn explore<E: Subject>(machine: &mut Machine<E>) -> Result<Coverage, Box<Found>> {
     let mut coverage = Coverage::default();
-    let mut visited: HashMap<State, u32, BuildHasherDefault<Mix>> = HashMap::default();
+    let mut visited: Map<State, u32> = Map::default();
     // With the step that led there, and from where.
     let mut states: Vec<(State, u32, Step)> = Vec::new();
     let mut open: VecDeque<u32> = VecDeque::new();
-    let world = machine.world;
-    let starts = world
-        .starts(machine)
+    let starts = starts(machine)
         .map_err(|violation| Found { violation, trace: vec![(Step::Start, None)] })?;
     let mut found: Vec<(Step, State)> = starts.into_iter().map(|it| (Step::Start, it)).collect();
     let mut from = u32::MAX;
@@ -143,13 +106,13 @@ impl Coverage {
         }
     }
 
-    fn count<E: Wish>(&mut self, machine: &Machine<E>, state: State) {
+    fn count<E: Subject>(&mut self, machine: &Machine<E>, state: State) {
         if state.witness.process == Process::Dead {
             return;
         }
         let node = machine.node(state.node);
-        if let (Doing::Done, Some(verdict)) = (node.doing, node.verdict) {
-            *self.outcomes.entry(verdict.end.kind()).or_default() += 1;
+        if let (Doing::Done, Some(summary)) = (node.doing, node.summary) {
+            *self.outcomes.entry(summary.end.kind()).or_default() += 1;
         }
     }
 }

@@ -4,8 +4,10 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-/// The names that a create asks for, one that nobody asks for, and one that only a rename gives,
-/// as the service spells them. A rename asks for the first to become the second.
+use super::world::{Driver, World};
+
+/// The names of a create and its fallback, one of neither, and one that only a rename gives, as the
+/// service spells them. A rename is from the first to the second.
 pub(super) const SPELLED: [&str; 4] = ["FIRST1", "SECOND2", "ANOTHER3", "RENAMED4"];
 pub(super) const RENAMED: u8 = 3;
 
@@ -55,7 +57,7 @@ impl Version {
 pub(super) enum Maker {
     /// It was there when the flow began.
     Before,
-    /// This wish: the flow, or one that takes over from it.
+    /// This call: the flow, or one that takes over from it.
     Us,
     /// Another create of this machine, that ended before.
     Machine,
@@ -274,6 +276,44 @@ pub(super) enum Act {
 }
 
 impl Service {
+    /// Every service that the flow may find. A run after a certain outcome finds one of them too.
+    pub(super) fn all(world: &World) -> Vec<Self> {
+        let mut services = Vec::new();
+        for foreign in (0..4).filter(|foreign| foreign & !world.others == 0) {
+            services.push(Self::new(foreign, world.renames));
+        }
+        for name in 0..3 {
+            let with: Vec<_> = services
+                .iter()
+                .filter(|service| {
+                    world.before >> name & 1 != 0
+                        && !service.is_foreign(name)
+                        && (!world.limited || service.is_empty())
+                })
+                .flat_map(|service| {
+                    let young =
+                        (1..=world.lag).map(|lag| service.with(Maker::Colleague, name, lag));
+                    let young = young.filter(|_| world.colleagues >> name & 1 != 0);
+                    young.chain([service.with(Maker::Before, name, 0)])
+                })
+                .collect();
+            services.extend(with);
+        }
+        if world.is_rename {
+            services.retain(|service| service.has(0) || service.foreign == 0);
+        }
+        if world.receipt {
+            services.retain(|service| !service.shows(2));
+            services = services
+                .into_iter()
+                .flat_map(|service| {
+                    (0..=world.lag).map(move |lag| service.with(Maker::Machine, 2, lag))
+                })
+                .collect();
+        }
+        services
+    }
+
     pub(super) fn new(foreign: u8, renames: u8) -> Self {
         Self { slots: [Slot::EMPTY; SLOTS], foreign, pending: [0; 2], renames }
     }
@@ -339,7 +379,7 @@ impl Service {
     }
 
     fn renamed(mut self, slot: usize, to: u8, lag: u8, flags: u8) -> Self {
-        // What this wish did stays a part of it until somebody gives the portal its old name back.
+        // What this call did stays a part of it until somebody gives the portal its old name back.
         let ours = match self.slots[slot].current() {
             Some(before) if to != 0 => before.0 & Version::OURS,
             _ => 0,
@@ -404,7 +444,7 @@ impl Service {
     }
 
     /// Everything that others can do now.
-    pub(super) fn acts(&self, world: &super::state::World) -> Vec<(Act, Self)> {
+    pub(super) fn acts(&self, world: &World) -> Vec<(Act, Self)> {
         let mut acts = Vec::new();
         let deeds: &[Deed] = if world.is_rename {
             &[Deed::Rename]
@@ -433,7 +473,7 @@ impl Service {
             }
         }
         let free = !self.is_taken(2) && self.slots.iter().any(|slot| slot.maker.is_none());
-        if world.driver == super::state::Driver::NoLock && free {
+        if world.driver == Driver::NoLock && free {
             acts.push((Act::Machine, self.with(Maker::Machine, 2, world.lag)));
         }
         if self.renames > 0 {
@@ -452,7 +492,7 @@ impl Service {
     }
 
     /// An attempt that can never take effect any more can be forgotten, where names stay.
-    pub(super) fn without_the_hopeless(mut self, world: &super::state::World) -> Self {
+    pub(super) fn without_impossible(mut self, world: &World) -> Self {
         if self.renames == 0 && !world.is_rename {
             for name in 0..2 {
                 if !self.can(Deed::Create { name }, world.limited) {
@@ -461,5 +501,11 @@ impl Service {
             }
         }
         self
+    }
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self([Version::default(); SLOTS])
     }
 }

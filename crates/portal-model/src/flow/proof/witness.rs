@@ -1,10 +1,10 @@
-//! What a witness remembers who knows the rules and sees the requests and responses, but not into
-//! the flow. Each fact is there because a rule speaks of it.
+//! What a [`Witness`] remembers, who sees the requests and responses but not the flow. Each fact is
+//! there because a rule depends on it.
 
-use super::machine::Doing;
+use super::node::Doing;
 use super::replies::{Code, Meaning};
 use super::service::View;
-use super::state::World;
+use super::world::World;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are facts, each by itself")]
@@ -14,9 +14,9 @@ pub(super) struct Witness {
     pub(super) may_list: bool,
     /// The number of the intent that is durable; 0 is none.
     pub(super) disk: u8,
-    /// The name of the last attempt, and how many were sent that no list has settled.
+    /// The name of the last attempt, and how many were sent that no list has verified.
     pub(super) name: u8,
-    pub(super) posts: u8,
+    pub(super) attempts: u8,
     /// Whether there ever was an attempt.
     pub(super) sent: bool,
     /// An attempt may have taken effect or may yet; no list proves the opposite that begins within
@@ -30,9 +30,9 @@ pub(super) struct Witness {
     pub(super) cleared: bool,
     /// A list that counts did not show the name, with nothing in doubt.
     pub(super) absent_seen: bool,
-    /// A list of this process showed a portal of this wish under another name.
+    /// A list of this process showed a portal of this create under another name.
     pub(super) renamed_shown: bool,
-    /// How often the token of the request at hand was rejected, and whether that is an attempt.
+    /// How often the token of the current request was rejected, and whether that is an attempt.
     pub(super) token_rejected: u8,
     pub(super) sending: bool,
     pub(super) had_token: bool,
@@ -48,7 +48,7 @@ pub(super) struct Witness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Process {
     First,
-    /// It goes on where another one was killed.
+    /// It continues where another one was killed.
     Later,
     /// It only determines the outcome.
     Recovering,
@@ -75,7 +75,7 @@ impl Witness {
             may_list,
             disk: 0,
             name: 0,
-            posts: 0,
+            attempts: 0,
             sent: false,
             doubt: None,
             hindered: false,
@@ -93,7 +93,7 @@ impl Witness {
         }
     }
 
-    /// A number that tells most of them apart.
+    /// A number that differs for most of them.
     pub(super) fn digest(&self) -> u64 {
         let flags = [
             self.may_list,
@@ -110,7 +110,8 @@ impl Witness {
         let flags = flags.into_iter().fold(0, |bits, flag| bits << 1 | u64::from(flag));
         let doubt = self.doubt.map_or(0, |left| u64::from(left) + 1);
         let rejection = self.rejection.map_or(0, |code| code as u64 + 1);
-        let numbers = [self.process as u8, self.disk, self.name, self.posts, self.token_rejected];
+        let numbers =
+            [self.process as u8, self.disk, self.name, self.attempts, self.token_rejected];
         let numbers = numbers.into_iter().fold(0, |bits, number| bits << 8 | u64::from(number));
         (numbers << 10 | flags).rotate_left(12) ^ doubt << 8 ^ rejection << 4 ^ self.last as u64
     }
@@ -118,13 +119,13 @@ impl Witness {
     /// What remains of it when the process is killed: that absence was seen only if the intent on
     /// the disk has the list.
     pub(super) fn died(self, has_baseline: bool) -> Self {
-        let Self { disk, name, posts, sent, .. } = self;
+        let Self { disk, name, attempts, sent, .. } = self;
         let absent_seen = self.absent_seen && has_baseline;
         let new = Self::new(Process::Dead, false);
-        Self { disk, name, posts, sent, absent_seen, ..new }
+        Self { disk, name, attempts, sent, absent_seen, ..new }
     }
 
-    /// Takes note of what came of a step. `finished` and `lost` are the times after which absence
+    /// Takes note of the event that ends a step. `finished` and `lost` are the times after which absence
     /// counts.
     pub(super) fn note(&mut self, doing: Doing, meaning: Meaning, finished: u8, lost: u8) {
         let sending = matches!(doing, Doing::Send { .. });
@@ -157,7 +158,7 @@ impl Witness {
             | Meaning::Full
             | Meaning::Missing => finished,
             Meaning::NotSent | Meaning::NeverSent | Meaning::TokenRejected => {
-                self.posts -= 1;
+                self.attempts -= 1;
                 return;
             }
             _ => return,
@@ -196,7 +197,7 @@ impl Witness {
         };
     }
 
-    /// Takes note of a list that shows no effect of this wish, or one that does.
+    /// Takes note of a list that shows no effect of this call, or one that does.
     pub(super) fn read(&mut self, view: View, is_complete: bool, world: &World) {
         let forbids = |name: u8| {
             if world.is_rename {
@@ -214,7 +215,7 @@ impl Witness {
             self.absent_seen = true;
             if self.doubt.take().is_some() && self.process == Process::Later {
                 self.process = Process::First;
-                self.posts = 0;
+                self.attempts = 0;
             }
         }
     }
@@ -224,7 +225,7 @@ impl Witness {
         if self.sent { name == self.name } else { usize::from(name) < world.names }
     }
 
-    pub(super) fn asks_for(&mut self, sending: bool) {
+    pub(super) fn begins(&mut self, sending: bool) {
         if self.sending != sending {
             self.sending = sending;
             self.token_rejected = 0;

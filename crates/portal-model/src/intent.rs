@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn intent_of_version_0_1_reads_as_create_without_baseline() {
+    fn intent_of_version_0_1_has_no_baseline() {
         let text = r#"{"name":"SecondName","requested":"FirstName","posts":2}"#;
         let Intent::Create(create) = serde_json::from_str(text).unwrap() else { panic!() };
         assert_eq!(create.name.as_str(), "SecondName");

@@ -2,8 +2,12 @@
 
 use crate::endpoint::ApiVersion;
 use crate::error::ApiError;
-use crate::flow::effect::Effect;
-use crate::flow::{Create, CreateFlow, Flow, Intent, Policy, Receipt, Rename, RenameFlow};
+use crate::flow::create::{Create, CreateFlow};
+use crate::flow::effect::{Effect, Receipt};
+use crate::flow::kernel::Flow;
+use crate::flow::policy::Policy;
+use crate::flow::rename::{Rename, RenameFlow};
+use crate::intent::Intent;
 use crate::name::PortalName;
 use crate::outcome::{NotDone, Origin, Outcome, Owner, RenameOutcome, Unverified};
 
@@ -11,10 +15,10 @@ use std::time::Duration;
 
 use super::replies::Code;
 use super::service::{Deed, SPELLED};
-use super::state::{Driver, World};
+use super::world::{Driver, World};
 
 /// An effect whose flows are explored.
-pub(super) trait Wish: Effect {
+pub(super) trait Subject: Effect {
     /// The effect of this crate that it is, or that it breaks.
     type Real: Effect<Outcome = Self::Outcome, Fact = Self::Fact>;
 
@@ -22,7 +26,7 @@ pub(super) trait Wish: Effect {
     fn start(world: &World, policy: &Policy) -> Flow<Self::Real>;
     fn resume(intent: &Intent, world: &World, policy: &Policy) -> (Self::Real, u32);
     fn deed(&self) -> Deed;
-    fn verdict(outcome: &Self::Outcome) -> Verdict;
+    fn summary(outcome: &Self::Outcome) -> Summary;
 
     /// The flow of the first process.
     fn begin(world: &World, policy: &Policy) -> Flow<Self> {
@@ -30,7 +34,7 @@ pub(super) trait Wish: Effect {
         Flow::begin(Self::of(flow.effect, world), policy.clone(), ApiVersion::V7)
     }
 
-    /// The flow of a later process, which goes on, or only looks what came of it.
+    /// The flow of a later process, which continues, or only determines the outcome.
     fn resumed(
         intent: &Intent,
         sends: bool,
@@ -58,10 +62,10 @@ pub(super) trait Wish: Effect {
 
 /// How a flow ended, without words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Verdict {
+pub(super) struct Summary {
     /// The name that was tried last, or is there.
     pub(super) name: u8,
-    /// The names that are said to be another org's, one bit each.
+    /// The names that are claimed to be another org's, one bit each.
     pub(super) taken: u8,
     pub(super) end: Ending,
 }
@@ -193,7 +197,7 @@ fn owner(owner: &Owner) -> Whose {
 }
 
 /// A create of the first name, with the second as a fallback.
-impl Wish for Create {
+impl Subject for Create {
     type Real = Self;
 
     fn of(real: Self, _: &World) -> Self {
@@ -220,11 +224,11 @@ impl Wish for Create {
     fn deed(&self) -> Deed {
         let request = self.request(ApiVersion::V7);
         let body = String::from_utf8(request.body).unwrap();
-        let asked = (0..2).find(|index| body.contains(name(*index).as_str())).unwrap();
-        Deed::Create { name: u8::try_from(asked).unwrap() }
+        let requested = (0..2).find(|index| body.contains(name(*index).as_str())).unwrap();
+        Deed::Create { name: u8::try_from(requested).unwrap() }
     }
 
-    fn verdict(outcome: &Outcome) -> Verdict {
+    fn summary(outcome: &Outcome) -> Summary {
         let end = match outcome {
             Outcome::Created { .. } => Ending::Created,
             Outcome::Present { origin, .. } => Ending::Present(*origin),
@@ -234,11 +238,11 @@ impl Wish for Create {
             Outcome::NotCreated { reason, .. } => Ending::NotDone(Reason::of(reason)),
             Outcome::Unknown { why, .. } => Ending::Unknown(Why::of(why)),
         };
-        Verdict { name: index(outcome.name()), taken: mask(outcome.taken()), end }
+        Summary { name: index(outcome.name()), taken: mask(outcome.taken()), end }
     }
 }
 
-/// What this machine's log knows of a portal that it created before, as young as it can be.
+/// The receipt of a portal that this machine created before, as young as it can be.
 fn receipts(world: &World) -> Option<Receipt> {
     let age = Duration::ZERO;
     (world.receipt && world.driver != Driver::NoReceipts)
@@ -246,7 +250,7 @@ fn receipts(world: &World) -> Option<Receipt> {
 }
 
 /// A rename of the first name to the second.
-impl Wish for Rename {
+impl Subject for Rename {
     type Real = Self;
 
     fn of(real: Self, _: &World) -> Self {
@@ -268,7 +272,7 @@ impl Wish for Rename {
         Deed::Rename
     }
 
-    fn verdict(outcome: &RenameOutcome) -> Verdict {
+    fn summary(outcome: &RenameOutcome) -> Summary {
         let end = match outcome {
             RenameOutcome::Renamed { .. } => Ending::Renamed,
             RenameOutcome::Unchanged { .. } => Ending::Unchanged,
@@ -278,7 +282,7 @@ impl Wish for Rename {
             RenameOutcome::NotRenamed { reason, .. } => Ending::NotDone(Reason::of(reason)),
             RenameOutcome::Unknown { why, .. } => Ending::Unknown(Why::of(why)),
         };
-        Verdict { name: 1, taken: 0, end }
+        Summary { name: 1, taken: 0, end }
     }
 }
 

@@ -1,0 +1,255 @@
+//! When an attempt is made: rules 1, 2, 8 and 11.
+
+use super::*;
+
+// Rule 1: baseline.
+
+#[test]
+fn absent_name_is_created_by_one_attempt() {
+    let outcome = create().ready().attempt(success("Acme2026")).ends();
+    assert!(matches!(outcome, Outcome::Created { taken, .. } if taken.is_empty()));
+}
+
+#[test]
+fn listed_name_is_preexisting_whatever_its_case() {
+    let outcome = create().token().shows(&["ACME2026"]).ends();
+    assert_eq!(origin(&outcome), Origin::Preexisting);
+    assert_eq!(outcome.name(), "ACME2026");
+    assert!(outcome.taken().is_empty());
+}
+
+#[test]
+fn listed_fallback_is_preexisting_and_none_taken() {
+    let mut script = create();
+    script.flow = script.flow.with_fallbacks([name("SecondName")]);
+    let outcome = script.token().shows(&["SecondName"]).ends();
+    assert_eq!(origin(&outcome), Origin::Preexisting);
+    assert_eq!((outcome.name(), outcome.taken()), ("SecondName", &[][..]));
+}
+
+#[test]
+fn another_portal_ends_create_unless_allowed() {
+    let outcome = create().token().shows(&["AcmeOther"]).ends();
+    assert!(matches!(outcome, Outcome::OrgHasPortal { portal, .. } if portal.name == "AcmeOther"));
+    let outcome = create_with(allow_another()).token().shows(&["AcmeOther"]);
+    assert!(matches!(outcome.attempt(success("Acme2026")).ends(), Outcome::Created { .. }));
+}
+
+#[test]
+fn incomplete_baseline_is_repeated_then_ends() {
+    let more = Response::new(200, r#"{"portals":[],"info":{"more_records":true}}"#);
+    let aged = Response::new(204, "").with_headers(|name| (name == "age").then_some("30"));
+    for page in [more, aged] {
+        let page = Event::Response(page);
+        let mut script = create().token();
+        for wait in [1000, 2000, 4000, 8000] {
+            script = script.list(page.clone()).waits(wait);
+        }
+        let reason = reason(script.list(page).ends());
+        assert!(reason.to_string().contains("incomplete list"), "{reason}");
+    }
+}
+
+#[test]
+fn incomplete_baseline_still_shows_presence() {
+    let page = r#"{"portals":[{"name":"Acme2026"}],"info":{"more_records":true}}"#;
+    let outcome = create().token().list(Event::Response(Response::new(200, page))).ends();
+    assert_eq!(origin(&outcome), Origin::Preexisting);
+}
+
+#[test]
+fn create_only_token_reports_undetermined_owner() {
+    let scope = || response(401, "OAUTH_SCOPE_MISMATCH");
+    let outcome = create().token().list(scope()).attempt(success("Acme2026")).ends();
+    assert!(matches!(outcome, Outcome::Created { .. }));
+    let outcome = create().token().list(scope()).attempt(response(400, "ALREADY_USED")).ends();
+    let Owner::Undetermined(Unverified::ListRejected(error)) = owner(outcome) else { panic!() };
+    assert_eq!(error.code, ErrorCode::OauthScopeMismatch);
+    let script = create().token().list(scope()).attempt(lost()).waits(1000);
+    let script = script.attempt(lost()).waits(2000).attempt(lost());
+    assert!(matches!(unverified(&script.ends()), Unverified::ListRejected(_)));
+}
+
+#[test]
+fn rejected_baseline_is_outcome() {
+    let outcome = create().token().list(response(403, "NO_PERMISSION")).ends();
+    assert_eq!(rejection(outcome), ErrorCode::NoPermission);
+}
+
+#[test]
+fn young_receipt_counts_as_portal_of_org() {
+    let receipt =
+        |name: &str, age| Receipt { name: name.to_owned(), age: Duration::from_secs(age) };
+    let with = |receipt| {
+        let mut script = create();
+        script.flow = script.flow.with_receipts([receipt]);
+        script.token().shows(&[])
+    };
+    assert!(matches!(with(receipt("AcmeOther", 69)).ends(), Outcome::OrgHasPortal { .. }));
+    assert_eq!(origin(&with(receipt("ACME2026", 69)).ends()), Origin::Preexisting);
+    with(receipt("AcmeOther", 70)).sends();
+}
+
+// Rule 2: intent before attempt.
+
+#[test]
+fn intent_is_kept_from_record_until_certain() {
+    let mut script = create().token();
+    assert_eq!(script.flow.intent(), None);
+    script = script.shows_portals(&[]);
+    let Step::Record(Intent::Create(intent)) = script.flow.step(script.now) else { panic!() };
+    assert_eq!((intent.attempts, intent.baseline.clone()), (1, Some(Baseline::default())));
+    assert_eq!(script.flow.intent(), Some(intent.clone().into()));
+    script = script.handle(Event::Recorded);
+    assert_eq!(script.flow.intent(), Some(intent.clone().into()));
+    script.flow.step(script.now);
+    script = script.handle(lost());
+    assert_eq!(script.flow.intent(), Some(intent.into()));
+    script = script.shows(&["Acme2026"]);
+    assert_eq!(script.flow.intent(), None);
+}
+
+#[test]
+fn attempt_too_late_after_write_is_not_made() {
+    // 140 s: the attempt, the processing time, the list lag and a list.
+    let mut script = create().ready().lasting(160).record();
+    assert_eq!(script.timeout(), 60);
+    let mut script = create().ready().lasting(161).record();
+    assert_eq!(
+        script.flow.intent().map(|intent| intent.name().to_string()),
+        Some("Acme2026".into())
+    );
+    script.flow.step(script.now);
+    assert_eq!(script.flow.intent(), None);
+    assert_eq!(reason(script.ends()), NotDone::Deadline);
+}
+
+#[test]
+fn unwritable_intent_ends_with_nothing_sent() {
+    let mut script = create().ready();
+    assert!(matches!(script.flow.step(script.now), Step::Record(_)));
+    let outcome = script.handle(Event::NotRecorded("disk full".to_owned())).ends();
+    assert_eq!(reason(outcome), NotDone::NotRecorded("disk full".to_owned()));
+}
+
+#[test]
+fn unwritable_second_intent_leaves_verification() {
+    let mut script = create().ready().attempt(lost()).shows(&[]).waits(1000);
+    assert!(matches!(script.flow.step(script.now), Step::Record(_)));
+    let script = script.handle(Event::NotRecorded("disk full".to_owned()));
+    let outcome = script.shows(&["Acme2026"]).ends();
+    assert_eq!(origin(&outcome), Origin::Appeared);
+}
+
+#[test]
+fn stop_before_attempt_leaves_no_doubt() {
+    let script = create().ready().record();
+    assert_eq!(reason(script.flow.abandon()), NotDone::Stopped);
+}
+
+#[test]
+fn attempt_that_was_not_made_does_not_count() {
+    let in_doubt = || create().ready().attempt(lost()).shows(&[]).waits(1000);
+    let attempts = |outcome| match outcome {
+        Outcome::Unknown { intent, .. } => intent.attempts,
+        other => panic!("{other:?}"),
+    };
+    // Stopped before and after the intent of the second one is written.
+    let mut script = in_doubt();
+    script.flow.step(script.now);
+    assert_eq!(attempts(script.flow.abandon()), 1);
+    assert_eq!(attempts(in_doubt().record().flow.abandon()), 1);
+    // The intent cannot be written.
+    let mut script = in_doubt();
+    script.flow.step(script.now);
+    let script = script.handle(Event::NotRecorded("disk full".to_owned()));
+    assert_eq!(attempts(script.flow.abandon()), 1);
+    // The write takes too long.
+    let mut script = in_doubt().lasting(170).record();
+    assert!(matches!(script.flow.step(script.now), Step::List { .. }));
+    assert_eq!(attempts(script.flow.abandon()), 1);
+    // It was made.
+    assert_eq!(attempts(in_doubt().sends().flow.abandon()), 2);
+}
+
+#[test]
+fn unknown_outcome_leaves_its_intent() {
+    let mut script = create().ready().attempt(lost()).list(response(403, "NO_PERMISSION"));
+    let Step::Done(outcome) = script.flow.step(script.now) else { panic!() };
+    let Outcome::Unknown { intent, .. } = *outcome else { panic!("{outcome:?}") };
+    assert_eq!(script.flow.intent(), Some(intent.into()));
+}
+
+#[test]
+fn ended_flow_is_abandoned_with_its_outcome() {
+    let outcome = create().ready().attempt(success("Acme2026")).flow.abandon();
+    assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
+}
+
+// Rule 8: repeat only where harmless.
+
+#[test]
+fn create_is_repeated_in_doubt_at_most_twice() {
+    let script = create().ready().attempt(lost()).shows(&[]).waits(1000);
+    let script = script.attempt(html(502)).shows(&[]).waits(2000);
+    let script = script.attempt(lost()).shows_until_proved(&[]);
+    assert_eq!(script.elapsed(), Duration::from_secs(3 + 70));
+    assert_eq!(reason(script.ends()), NotDone::Exhausted);
+}
+
+#[test]
+fn create_is_not_repeated_beside_another_portal() {
+    let mut script = create().ready().attempt(lost()).shows(&["AcmeOther"]);
+    assert!(matches!(script.flow.step(script.now), Step::WaitUntil(_)));
+    script = script.shows_until_proved(&["AcmeOther"]);
+    assert!(matches!(script.ends(), Outcome::OrgHasPortal { .. }));
+}
+
+#[test]
+fn fallback_is_tried_after_name_is_proved_taken() {
+    let mut script = create();
+    script.flow = script.flow.with_fallbacks([name("SecondName")]);
+    let script = script.ready().attempt(response(400, "ALREADY_USED")).shows_until_proved(&[]);
+    let Outcome::Created { name, taken } = script.attempt(success("SecondName")).ends() else {
+        panic!()
+    };
+    assert_eq!((name.as_str(), taken[0].as_str()), ("SecondName", "Acme2026"));
+}
+
+#[test]
+fn rejection_in_doubt_is_outcome_once_absent() {
+    let script = create().ready().attempt(lost()).shows(&[]).waits(1000);
+    let script = script.attempt(response(403, "NO_PERMISSION"));
+    let outcome = script.shows_until_proved(&["AcmeOther"]).ends();
+    assert_eq!(rejection(outcome), ErrorCode::NoPermission);
+}
+
+#[test]
+fn taken_over_create_counts_earlier_attempts() {
+    let intent = CreateIntent {
+        attempts: 3,
+        baseline: Some(Baseline::default()),
+        ..CreateIntent::new(name("Acme2026"))
+    };
+    let flow = CreateFlow::take_over(intent, Duration::ZERO, Policy::default(), ApiVersion::V7);
+    let script = script(flow).token().shows_until_proved(&[]);
+    assert_eq!(script.elapsed(), Duration::from_secs(70));
+    assert!(matches!(
+        script.waits(1000).attempt(success("Acme2026")).ends(),
+        Outcome::Created { .. }
+    ));
+}
+
+// Rule 11: one create at a time.
+
+#[test]
+fn create_is_exclusive_unless_it_may_add() {
+    let intent = || CreateIntent { attempts: 1, ..CreateIntent::new(name("Acme2026")) };
+    let (policy, version) = (Policy::default, ApiVersion::V7);
+    let zero = Duration::ZERO;
+    assert!(create().flow.is_exclusive());
+    assert!(CreateFlow::take_over(intent(), zero, policy(), version).is_exclusive());
+    assert!(!create_with(allow_another()).flow.is_exclusive());
+    assert!(!CreateFlow::recover(intent(), zero, policy(), version).is_exclusive());
+    assert!(!rename().flow.is_exclusive());
+}

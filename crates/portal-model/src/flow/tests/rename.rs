@@ -1,0 +1,112 @@
+//! Renames.
+
+use super::*;
+
+fn renamed(code: &str) -> Event {
+    if code == "SUCCESS" { success("AcmeNew") } else { response(400, code) }
+}
+
+#[test]
+fn rename_lists_before_and_sends_once() {
+    let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]);
+    let outcome = script.attempt(renamed("SUCCESS")).ends();
+    assert!(matches!(outcome, RenameOutcome::Renamed { old, .. } if old == "AcmeOld"));
+}
+
+#[test]
+fn needless_or_impossible_rename_sends_nothing() {
+    let listed = |portals: &[(&str, &str, bool)]| rename().token().shows_portals(portals).ends();
+    assert!(matches!(listed(&[("1", "AcmeNew", false)]), RenameOutcome::NotFound { .. }));
+    assert!(matches!(listed(&[]), RenameOutcome::NotFound { .. }));
+    assert!(matches!(
+        listed(&[("1", "AcmeOld", false), ("2", "ACMENEW", false)]),
+        RenameOutcome::NameTaken { owner: Owner::ThisOrg, .. }
+    ));
+    let same = RenameFlow::new("acmenew", name("AcmeNew"), Policy::default(), ApiVersion::V7);
+    let outcome = script(same).token().shows_portals(&[("1", "AcmeNew", false)]).ends();
+    assert!(matches!(outcome, RenameOutcome::Unchanged { .. }));
+}
+
+#[test]
+fn lost_rename_is_verified_by_id() {
+    let attempted = || {
+        rename()
+            .token()
+            .shows_portals(&[("1", "AcmeOld", false), ("2", "AcmeOther", false)])
+            .attempt(lost())
+    };
+    let outcome = attempted().shows_portals(&[("1", "AcmeNew", true)]).ends();
+    assert!(matches!(outcome, RenameOutcome::Renamed { .. }));
+    // Somebody renamed the other portal to the new name: this one still has the old name.
+    let script = attempted().shows_portals(&[("1", "AcmeOld", false), ("2", "AcmeNew", true)]);
+    assert!(script.flow.intent().is_some());
+}
+
+#[test]
+fn rename_is_repeated_only_after_proved_absence() {
+    let mut script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
+    loop {
+        match script.flow.step(script.now) {
+            Step::WaitUntil(time) => script.now = time,
+            Step::List { .. } => script = script.shows_portals(&[("1", "AcmeOld", false)]),
+            Step::Record(_) => break,
+            step => panic!("{step:?}"),
+        }
+    }
+    assert!(script.elapsed() >= Duration::from_secs(70), "{:?}", script.elapsed());
+}
+
+#[test]
+fn case_only_rename_compares_exact_bytes() {
+    let flow = RenameFlow::new("Acmeold", name("AcmeOld"), Policy::default(), ApiVersion::V7);
+    let script = script(flow).token().shows_portals(&[("1", "Acmeold", false)]).attempt(lost());
+    let script = script.shows_portals(&[("1", "Acmeold", false)]);
+    assert!(script.flow.intent().is_some());
+    let outcome = script.waits(1000).shows_portals(&[("1", "AcmeOld", true)]).ends();
+    assert!(matches!(outcome, RenameOutcome::Renamed { .. }));
+}
+
+#[test]
+fn portal_under_third_name_leaves_rename_unknown() {
+    let mut script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
+    let outcome = loop {
+        match script.flow.step(script.now) {
+            Step::WaitUntil(time) => script.now = time,
+            Step::List { .. } => script = script.shows_portals(&[("1", "AcmeThird", true)]),
+            Step::Done(outcome) => break *outcome,
+            step => panic!("{step:?}"),
+        }
+    };
+    let RenameOutcome::Unknown { why, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(why, Unverified::RenamedElsewhere("AcmeThird".to_owned()));
+}
+
+#[test]
+fn rejection_by_copy_of_rename_is_verified() {
+    for code in ["INVALID_DATA", "ALREADY_USED"] {
+        let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]);
+        let outcome = script.attempt(renamed(code)).shows_portals(&[("1", "AcmeNew", true)]).ends();
+        assert!(matches!(outcome, RenameOutcome::Renamed { .. }), "{code}");
+    }
+}
+
+#[test]
+fn rename_limited_beyond_deadline_is_verified() {
+    let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]);
+    let script = script.attempt(retry_after(429, "3600"));
+    let outcome = script.shows_portals(&[("1", "AcmeNew", true)]).ends();
+    assert!(matches!(outcome, RenameOutcome::Renamed { .. }));
+    let mut script = rename().token().shows_portals(&[("1", "AcmeOld", false)]);
+    script = script.attempt(retry_after(429, "3600"));
+    let outcome = loop {
+        match script.flow.step(script.now) {
+            Step::WaitUntil(time) => script.now = time,
+            Step::List { .. } => script = script.shows_portals(&[("1", "AcmeOld", false)]),
+            Step::Done(outcome) => break *outcome,
+            step => panic!("{step:?}"),
+        }
+    };
+    assert_eq!(script.elapsed(), Duration::from_secs(10));
+    let RenameOutcome::NotRenamed { reason, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(matches!(reason, NotDone::RateLimited { .. }), "{reason:?}");
+}
