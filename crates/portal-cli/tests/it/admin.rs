@@ -109,10 +109,12 @@ fn changes_hold_on_running_servers(home: &Home, place: [&str; 2], servers: &[Ser
     assert_ne!(rotated["client_secret"], credential["client_secret"]);
     let mut with_new_secret = credential.clone();
     with_new_secret["client_secret"] = rotated["client_secret"].clone();
-    let list = || as_ada(&servers[0], home, &with_new_secret, &["list"]).output().unwrap();
-    assert_eq!(Ran::from(list()).status, 0);
+    admin.succeed(&[&set[..], &["manage_portal", "manage_portal_users"]].concat());
+    let list =
+        || Ran::from(as_ada(&servers[0], home, &with_new_secret, &["list"]).output().unwrap());
+    until_status(list, 0);
     admin.succeed(&["user", "remove", "Acme", ADA]);
-    until_status(|| Ran::from(list()), 3);
+    until_status(list, 3);
 
     let mut log = admin.json(&["log"]);
     log.retain(|it| !it["subject"].as_str().unwrap().starts_with("Another"));
@@ -129,6 +131,7 @@ fn changes_hold_on_running_servers(home: &Home, place: [&str; 2], servers: &[Ser
             "user_added",
             "permissions_set",
             "secret_rotated",
+            "permissions_set",
             "credential_revoked",
             "user_removed",
         ]
