@@ -133,7 +133,8 @@ pub(super) async fn log(
     for entry in &entries {
         let AuditEntry { at, actor, action, org, subject, detail, .. } = entry;
         let action = action.as_str();
-        let of_org = org.as_ref().map(|org| format!(" of {org}")).unwrap_or_default();
+        let of_org = org.as_ref().filter(|org| *org != subject);
+        let of_org = of_org.map(|org| format!(" of {org}")).unwrap_or_default();
         let detail_text = match (action, detail) {
             ("portal_renamed", Some(old)) => format!(", was {old}"),
             (_, Some(detail)) if !detail.is_empty() => format!(": {detail}"),
