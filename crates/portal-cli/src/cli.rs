@@ -11,8 +11,8 @@ use tokio::runtime::Builder;
 
 pub(crate) use self::usage::print as print_usage;
 use crate::commands::{
-    backup, batch, check, create, doctor, explain, generate, get, list, login, logout, profiles,
-    recover, rename, serve,
+    admin, backup, batch, check, create, doctor, explain, generate, get, list, login, logout,
+    profiles, recover, rename, serve,
 };
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -78,6 +78,8 @@ pub(crate) enum Command {
     // Not in the list, which fills a screen; the help of `serve` names it.
     #[command(hide = true)]
     Backup(backup::Args),
+    #[command(hide = true)]
+    Admin(admin::Args),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }
@@ -104,6 +106,7 @@ impl Command {
             Self::Explain(args) => explain::run(&args, printer),
             Self::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(&args, printer)),
             Self::Backup(args) => backup::run(&args, printer),
+            Self::Admin(args) => alone(admin::run(&args, printer)),
             Self::Completions(args) => generate::completions(&args, &mut Cli::command(), printer),
             Self::Man(args) => generate::man(&args, Cli::command(), printer),
         }

@@ -1,5 +1,6 @@
 //! The commands, one per file: its arguments and its `run`.
 
+pub(crate) mod admin;
 pub(crate) mod backup;
 pub(crate) mod batch;
 pub(crate) mod check;

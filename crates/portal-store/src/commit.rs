@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::error::RegistryError;
 use crate::sqlite::checkpoint::Checkpoints;
-use crate::sqlite::database::describe;
+use crate::sqlite::failure::{describe, not_applied};
 use crate::sqlite::files::Files;
 use crate::sqlite::format::count_commit;
 
@@ -186,12 +186,17 @@ fn commit(
     files: &Files,
     changes: &mut [Box<dyn Change>],
 ) -> Result<(), Failure> {
-    let not_applied = |error| RegistryError::NotApplied(describe(&error, files.path()));
+    let not_applied = |error: rusqlite::Error| not_applied(&error, files.path());
     files.expect_present().map_err(Failure::OfTransaction)?;
     let transaction =
         Transaction::begin(connection).map_err(not_applied).map_err(Failure::OfTransaction)?;
+    let before = connection.total_changes();
     for change in changes {
         change.apply(connection).map_err(not_applied).map_err(Failure::OfChange)?;
+    }
+    if connection.total_changes() == before {
+        // Refusals only: they wait for no disk, and hold when it is full.
+        return Ok(());
     }
     let commits = count_commit(connection).map_err(not_applied).map_err(Failure::OfTransaction)?;
     transaction.commit().map_err(|error| {

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod admin;
+pub mod audit;
 #[cfg(feature = "sqlite")]
 mod commit;
 #[cfg(test)]
@@ -17,6 +19,8 @@ pub mod seed;
 pub mod sqlite;
 pub mod token;
 
+pub use admin::{AdminChange, AdminRefusal, Administration, Credential};
+pub use audit::{AuditAction, AuditEntry};
 pub use error::RegistryError;
 pub use memory::MemoryRegistry;
 pub use org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};

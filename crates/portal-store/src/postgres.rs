@@ -53,6 +53,8 @@ use pool::Pool;
 use session::Connected;
 use url::Target;
 
+mod admin;
+mod audit;
 mod credentials;
 mod failure;
 mod migrations;
@@ -60,6 +62,7 @@ mod pool;
 mod portals;
 mod seeding;
 mod session;
+mod statements;
 mod tls;
 mod url;
 
@@ -118,6 +121,13 @@ impl PostgresRegistry {
     }
 }
 
+impl Inner {
+    /// A connection for a transaction, which shares it with nothing.
+    async fn connect(&self) -> Result<Connected, RegistryError> {
+        Connected::to(self.pool.target()).await.map_err(RegistryError::NotApplied)
+    }
+}
+
 impl fmt::Debug for PostgresRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresRegistry")
@@ -132,12 +142,13 @@ impl Registry for PostgresRegistry {
     async fn apply_seed(&self, seed: &Seed, now: Timestamp) -> Result<(), RegistryError> {
         let (seed, now) = (seed.clone(), now.unix_seconds());
         self.change(|inner| async move {
-            // Its own connection: a transaction shares none.
-            let target = inner.pool.target();
-            let mut connected = Connected::to(target).await.map_err(RegistryError::NotApplied)?;
-            seeding::apply(&mut connected.client, &seed, now)
-                .await
-                .map_err(|error| Failure::of(&error).into())
+            let mut connected = inner.connect().await?;
+            let apply = async {
+                let transaction = migrations::begin_alone(&mut connected.client).await?;
+                seeding::apply(&transaction, &seed, now).await?;
+                transaction.commit().await
+            };
+            apply.await.map_err(|error| Failure::of(&error).into())
         })
         .await
     }

@@ -6,6 +6,8 @@ use portal_model::{Environment, Scope, Secret};
 
 use crate::org::{Permission, PortalLimit};
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod comparison;
 mod difference;
 mod file;
 
@@ -90,4 +92,23 @@ pub enum SeedGrant {
     RefreshToken(Secret),
     /// Once, within three minutes of the first time that the seed is applied.
     Code(Secret),
+}
+
+/// As the engines keep it.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) fn environment_text(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Production => "production",
+        Environment::Sandbox => "sandbox",
+        Environment::Developer => "developer",
+    }
+}
+
+/// As the engines keep it.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) fn portal_limit_number(limit: PortalLimit) -> Option<i64> {
+    match limit {
+        PortalLimit::One => Some(1),
+        PortalLimit::Unlimited => None,
+    }
 }

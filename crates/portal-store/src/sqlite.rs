@@ -14,7 +14,7 @@ use crate::error::RegistryError;
 use crate::org::{OrgId, Principal, User, UserId};
 use crate::principals::Principals;
 use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
-use crate::seed::{Seed, SeedDifferences};
+use crate::seed::Seed;
 use crate::token::{self, Hashed, TokenRules};
 pub use backup::backup;
 use checkpoint::Checkpoints;
@@ -24,10 +24,13 @@ use files::Files;
 use readers::Readers;
 use state::Closing;
 
+mod admin;
+mod audit;
 mod backup;
 pub(crate) mod checkpoint;
 mod credentials;
 pub(crate) mod database;
+pub(crate) mod failure;
 pub(crate) mod files;
 pub(crate) mod format;
 mod portals;
@@ -117,36 +120,6 @@ impl SqliteRegistry {
         OpenOptions::new().open(directory)
     }
 
-    /// Adds what `seed` has and the registry has not, unless what it has already differs from the
-    /// seed. What came from a code, a revocation and the use of a code are no differences.
-    ///
-    /// # Errors
-    /// [`RegistryError`] if the engine fails. The inner error has the differences; nothing was
-    /// added then.
-    pub async fn apply_seed_unless_different(
-        &self,
-        seed: &Seed,
-        now: Timestamp,
-    ) -> Result<Result<(), SeedDifferences>, RegistryError> {
-        let (seed, now) = (seed.clone(), now.unix_seconds());
-        let work = move |connection: &_| reseeding::apply_unless_different(connection, &seed, now);
-        self.0.writer.commit(work).await
-    }
-
-    /// Makes orgs, users and credentials as `seed` has them, and revokes the refresh tokens of
-    /// orgs and users that it does not have, and those of an earlier seed. Portals stay. A revoked
-    /// token or used code does not revive.
-    ///
-    /// # Errors
-    /// [`RegistryError`] if the engine fails.
-    pub async fn replace_seed(&self, seed: &Seed, now: Timestamp) -> Result<(), RegistryError> {
-        let (seed, now) = (seed.clone(), now.unix_seconds());
-        let work = move |connection: &_| reseeding::replace(connection, &seed, now);
-        let result = self.0.writer.commit(work).await;
-        self.0.principals.forget();
-        result
-    }
-
     /// Waits until no change is possible any more, because a file was removed or replaced while it
     /// was open; that is noticed at the next change. A server should end then. The future does not
     /// keep the registry open.
@@ -219,7 +192,7 @@ impl Registry for SqliteRegistry {
 
     async fn revoke(&self, refresh_token: &str, now: Timestamp) -> Result<bool, RegistryError> {
         let (refresh_token, now) = (Hashed::of(refresh_token), now.unix_seconds());
-        let work = move |connection: &_| credentials::revoke(connection, refresh_token, now);
+        let work = move |connection: &_| credentials::revoke(connection, refresh_token, None, now);
         let result = self.0.writer.commit(work).await;
         self.0.principals.forget();
         result

@@ -33,14 +33,28 @@ pub enum TokenRules {
 /// # Errors
 /// [`RegistryError::NotApplied`] if the system provides no random numbers.
 pub fn generate() -> Result<Secret, RegistryError> {
-    let mut halves = [[0; 16]; 2];
-    for half in &mut halves {
-        getrandom::fill(half).map_err(|error| {
-            RegistryError::NotApplied(format!("the system provides no random numbers: {error}"))
-        })?;
-    }
-    let [first, second] = halves.map(u128::from_be_bytes);
-    Ok(Secret::new(format!("1000.{first:032x}.{second:032x}")))
+    Ok(Secret::new(format!("1000.{:032x}.{:032x}", random()?, random()?)))
+}
+
+/// A new client id in the form of the service.
+pub(crate) fn generate_client_id() -> Result<String, RegistryError> {
+    Ok(format!("1000.{:032X}", random()?))
+}
+
+/// A new client secret: 256 random bits.
+///
+/// # Errors
+/// [`RegistryError::NotApplied`] if the system provides no random numbers.
+pub fn generate_client_secret() -> Result<Secret, RegistryError> {
+    Ok(Secret::new(format!("{:032x}{:032x}", random()?, random()?)))
+}
+
+fn random() -> Result<u128, RegistryError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        RegistryError::NotApplied(format!("the system provides no random numbers: {error}"))
+    })?;
+    Ok(u128::from_be_bytes(bytes))
 }
 
 /// The error code for a client secret that does not belong to the client id.
@@ -56,6 +70,12 @@ pub(crate) struct Hashed(pub(crate) [u8; 32]);
 impl Hashed {
     pub(crate) fn of(secret: &str) -> Self {
         Self(Sha256::digest(secret.as_bytes()).into())
+    }
+
+    /// Twelve hexadecimal digits, by which people tell one token from another.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    pub(crate) fn fingerprint(self) -> String {
+        self.0[..6].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
     }
 
     /// Whether both are of one secret, in constant time.

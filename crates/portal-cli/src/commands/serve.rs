@@ -43,7 +43,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
     /// Change kept orgs, users and secrets to the seed's, and revoke credentials it lacks
-    #[arg(long, requires_all = ["data", "seed"])]
+    #[arg(long, requires = "seed")]
     seed_replaces: bool,
     /// The URL that clients reach it by, where it stands behind a proxy
     #[arg(long, value_name = "URL", value_parser = public_url)]
@@ -84,9 +84,9 @@ pub(crate) struct Args {
 }
 
 const HELP: &str = "\
-Without a seed file it has one org and tells its credentials when it starts; a database has the orgs of \
-every seed that was ever given with it. Without a data folder or a database everything is gone when it \
-ends; `portal backup` copies a data folder that is in use.
+Without a seed file, new data has one org, whose credentials are told at the start; a database has the \
+orgs of its seeds. `portal admin` changes orgs, users and credentials while it runs, and `portal backup` \
+copies a data directory in use. Without either, everything is gone when it ends.
 
 A fault has a METHOD (GET, POST or PUT for calls under /crm, TOKEN for the token endpoint; all without \
 one), a POINT (request: before anything is done; committed: done, but no response sent yet), an ACTION \
@@ -127,20 +127,21 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let seed = args.seed.as_deref().map(read_seed).transpose()?;
     let server = Server::bind(args.listen).await?;
     if let Some(url) = &args.database_url {
-        let registry = open_database(url, seed.as_ref()).await?;
+        let registry = open_database(args, url, seed.as_ref()).await?;
         return serve(args, server, registry, None, printer).await;
     }
     match (&args.data, seed) {
         (Some(folder), Some(seed)) => {
-            let registry =
-                data_directory::open(folder, &seed, args.seed_replaces, args.accept_loss).await?;
+            let registry = data_directory::open(folder, args.accept_loss, printer).await?;
+            data_directory::seed(&registry, &seed, args.seed_replaces, folder.display()).await?;
             let failed = registry.failed();
             until_failure(serve(args, server, registry, None, printer), failed).await
         }
         (Some(folder), None) => {
-            let (registry, org) = data_directory::open_default(folder, args.accept_loss).await?;
+            let registry = data_directory::open(folder, args.accept_loss, printer).await?;
+            let org = data_directory::default_unless_others(&registry, folder).await?;
             let failed = registry.failed();
-            until_failure(serve(args, server, registry, Some(&org), printer), failed).await
+            until_failure(serve(args, server, registry, org.as_ref(), printer), failed).await
         }
         (None, seed) => {
             let org = if seed.is_none() { Some(DefaultOrg::generate()?) } else { None };
@@ -153,17 +154,21 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 }
 
 /// Opens the registry in the database at `url`, and adds `seed` to it.
-async fn open_database(url: &Secret, seed: Option<&Seed>) -> Result<PostgresRegistry, Failure> {
+async fn open_database(
+    args: &Args,
+    url: &Secret,
+    seed: Option<&Seed>,
+) -> Result<PostgresRegistry, Failure> {
     let registry = PostgresRegistry::open(url.expose()).await?;
     match seed {
-        Some(seed) => registry
-            .apply_seed(seed, data_directory::now()?)
-            .await
-            .context("cannot store the orgs of the seed file")?,
+        Some(seed) => {
+            data_directory::seed(&registry, seed, args.seed_replaces, "the database").await?;
+        }
         // Servers that start at once would each announce the credentials of another org.
         None if registry.is_empty().await? => {
-            return Err(Failure::usage("the database has no org yet")
-                .hint("pass `--seed FILE` with orgs, users and credentials"));
+            return Err(Failure::usage("the database has no org yet").hint(
+                "pass `--seed FILE` with orgs, users and credentials, or use `portal admin`",
+            ));
         }
         None => {}
     }

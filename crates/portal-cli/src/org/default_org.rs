@@ -27,6 +27,9 @@ pub(crate) struct DefaultOrg {
 impl DefaultOrg {
     const FILE: &str = "default-org.toml";
 
+    /// The name of the org.
+    pub(crate) const NAME: &str = "Default org";
+
     /// New credentials, in the form of the service's.
     pub(crate) fn generate() -> anyhow::Result<Self> {
         Ok(Self {
@@ -80,7 +83,7 @@ impl DefaultOrg {
     pub(crate) fn seed(&self) -> Seed {
         Seed {
             orgs: vec![SeedOrg {
-                name: "Default org".to_owned(),
+                name: Self::NAME.to_owned(),
                 environment: Environment::Production,
                 portal_limit: PortalLimit::Unlimited,
                 users: vec![SeedUser {

@@ -23,7 +23,7 @@ pub(crate) struct Local {
 impl Local {
     pub(crate) async fn start() -> Result<Self, Failure> {
         let folder = directories::data()?.join("local");
-        let (registry, org) = data_directory::open_default(&folder, false).await?;
+        let (registry, org) = data_directory::open_default(&folder).await?;
         let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = server.url();
         let service = PortalService::new(registry);

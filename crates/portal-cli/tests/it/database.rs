@@ -68,7 +68,7 @@ fn database_without_orgs_is_one_sentence_that_names_the_seed() {
     assert_eq!(
         ran.stderr,
         "error: the database has no org yet\n\
-         hint: pass `--seed FILE` with orgs, users and credentials\n"
+         hint: pass `--seed FILE` with orgs, users and credentials, or use `portal admin`\n"
     );
 }
 

@@ -123,7 +123,7 @@ async fn batch_with_a_failing_change_applies_every_other_once() {
     running.await.unwrap();
     for (change, number) in changes.into_iter().zip(0..) {
         match (change.await, number % 5) {
-            (Err(RegistryError::NotApplied(why)), 3) => assert!(why.contains("full"), "{why}"),
+            (Err(RegistryError::NoRoom(why)), 3) => assert!(why.contains("full"), "{why}"),
             (result, _) => assert_eq!(result, Ok(1), "{number}"),
         }
     }
@@ -189,7 +189,7 @@ async fn full_disk_is_reported_and_nothing_is_kept() {
         connection.pragma_update(None, "max_page_count", 1)?;
         connection.execute("INSERT INTO changes (text) VALUES (zeroblob(1000000))", [])
     });
-    let RegistryError::NotApplied(why) = result.await.unwrap_err() else { panic!() };
+    let RegistryError::NoRoom(why) = result.await.unwrap_err() else { panic!() };
     assert!(why.starts_with("the disk is full under "), "{why}");
     assert_eq!(writer.commit(|connection| Ok(count(connection))).await, Ok(0));
 }

@@ -2,7 +2,7 @@
 
 use portal_model::oauth::OAuthError;
 use portal_model::{Environment, Scope, Timestamp};
-use tokio_postgres::Row;
+use tokio_postgres::{Row, Transaction};
 
 use super::failure::Failure;
 use super::pool::Pool;
@@ -13,38 +13,6 @@ use crate::token::{
     ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, Hashed,
     INVALID_CLIENT_SECRET, TokenRules, WINDOW_SECONDS,
 };
-
-pub(super) const CLIENT_SECRET: &str = "SELECT secret_hash FROM clients WHERE id = $1";
-
-pub(super) const GRANT: &str =
-    "SELECT grant_access_token($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-
-/// A token that is issued meanwhile isn't seen here, and is ended by [`PRINCIPAL`].
-pub(super) const REVOKE: &str = "
-    WITH revoked AS (
-        UPDATE refresh_tokens SET revoked_at = $2 WHERE hash = $1 AND revoked_at IS NULL
-        RETURNING hash),
-    ended AS (
-        DELETE FROM access_tokens WHERE refresh_hash IN (SELECT hash FROM revoked))
-    SELECT FROM revoked";
-
-pub(super) const END: &str = "
-    UPDATE access_tokens SET expires_at = NULL WHERE hash = $1 AND expires_at IS NOT NULL
-    RETURNING id";
-
-pub(super) const PRINCIPAL: &str = "
-    SELECT orgs.id, orgs.name, environment, portal_limit,
-           users.id, users.name, email, manage_portal, manage_portal_users,
-           scopes, expires_at, client_id
-    FROM access_tokens
-    JOIN refresh_tokens ON refresh_tokens.hash = refresh_hash
-    JOIN users ON users.id = user_id
-    JOIN orgs ON orgs.id = org_id
-    WHERE access_tokens.hash = $1 AND expires_at > $2 AND revoked_at IS NULL";
-
-pub(super) const USERS: &str = "
-    SELECT id, name, email, manage_portal, manage_portal_users
-    FROM users WHERE org_id = $1 ORDER BY id";
 
 /// A token request, its secrets hashed, and the hash of the access token to come.
 pub(super) struct HashedRequest {
@@ -124,6 +92,55 @@ pub(super) async fn revoke(
     Ok(!revoked.is_empty())
 }
 
+/// Makes codes useless.
+pub(super) async fn use_up_all(
+    transaction: &Transaction<'_>,
+    codes: &[Hashed],
+    actor: &str,
+    now: i64,
+) -> Result<u64, tokio_postgres::Error> {
+    let codes: Vec<&[u8]> = codes.iter().map(|code| code.0.as_slice()).collect();
+    transaction
+        .execute(
+            "WITH used AS (
+                 UPDATE codes SET used_at = $2 WHERE hash = ANY($1) AND used_at IS NULL
+                 RETURNING client_id, user_id, scopes)
+             INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
+             SELECT $2, (SELECT coalesce(max(id), 0) FROM portals), $3, 'credential_revoked',
+                    orgs.name, client_id || ' code', scopes
+             FROM used JOIN users ON users.id = user_id JOIN orgs ON orgs.id = org_id",
+            &[&codes, &now, &actor],
+        )
+        .await
+}
+
+/// Revokes refresh tokens, with the access tokens that came from them.
+pub(super) async fn revoke_all(
+    transaction: &Transaction<'_>,
+    tokens: &[Hashed],
+    actor: &str,
+    now: i64,
+) -> Result<u64, tokio_postgres::Error> {
+    let tokens: Vec<&[u8]> = tokens.iter().map(|token| token.0.as_slice()).collect();
+    let revoked = transaction
+        .execute(
+            "WITH revoked AS (
+                 UPDATE refresh_tokens SET revoked_at = $2
+                 WHERE hash = ANY($1) AND revoked_at IS NULL
+                 RETURNING hash, client_id, user_id, scopes)
+             INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
+             SELECT $2, (SELECT coalesce(max(id), 0) FROM portals), $3, 'credential_revoked',
+                    orgs.name, client_id || ' ' || left(encode(hash, 'hex'), 12), scopes
+             FROM revoked JOIN users ON users.id = user_id JOIN orgs ON orgs.id = org_id",
+            &[&tokens, &now, &actor],
+        )
+        .await?;
+    transaction
+        .execute("DELETE FROM access_tokens WHERE refresh_hash = ANY($1)", &[&tokens])
+        .await?;
+    Ok(revoked)
+}
+
 pub(super) async fn end(pool: &Pool, access_token: Hashed) -> Result<bool, RegistryError> {
     let ended = pool.change(|it| &it.end, &[&access_token.0.as_slice()]).await?;
     Ok(!ended.is_empty())
@@ -146,20 +163,21 @@ pub(super) async fn users(pool: &Pool, org: OrgId) -> Result<Vec<User>, Registry
     rows.iter().map(|row| read_user(row, 0)).collect()
 }
 
-/// The user in the five columns from `first` on.
-fn read_user(row: &Row, first: usize) -> Result<User, RegistryError> {
-    let allowed = [get::<bool>(row, first + 3)?, get(row, first + 4)?];
-    let permissions = Permission::ALL.into_iter().zip(allowed);
-    Ok(User {
-        id: UserId(get(row, first)?),
-        name: get(row, first + 1)?,
-        email: get(row, first + 2)?,
-        permissions: permissions.filter(|(_, allowed)| *allowed).map(|(it, _)| it).collect(),
+fn read_principal(row: &Row) -> Result<Principal, RegistryError> {
+    let expires_at = Timestamp::from_unix_seconds(get(row, 10)?);
+    Ok(Principal {
+        org: read_org(row)?,
+        user: read_user(row, 4)?,
+        scopes: read_scopes(row, 9)?,
+        expires_at: expires_at
+            .ok_or_else(|| RegistryError::NotApplied("the token's end is no time".to_owned()))?,
+        client_id: get(row, 11)?,
     })
 }
 
-fn read_principal(row: &Row) -> Result<Principal, RegistryError> {
-    let org = Org {
+/// From the first four columns of a row.
+pub(super) fn read_org(row: &Row) -> Result<Org, RegistryError> {
+    Ok(Org {
         id: OrgId(get(row, 0)?),
         name: get(row, 1)?,
         environment: match get(row, 2)? {
@@ -171,16 +189,22 @@ fn read_principal(row: &Row) -> Result<Principal, RegistryError> {
             None => PortalLimit::Unlimited,
             Some(_) => PortalLimit::One,
         },
-    };
-    let user = read_user(row, 4)?;
-    let scopes = get::<&str>(row, 9)?.split(',').filter(|scope| !scope.is_empty());
-    let expires_at = Timestamp::from_unix_seconds(get(row, 10)?);
-    Ok(Principal {
-        org,
-        user,
-        scopes: scopes.map(Scope::new).collect(),
-        expires_at: expires_at
-            .ok_or_else(|| RegistryError::NotApplied("the token's end is no time".to_owned()))?,
-        client_id: get(row, 11)?,
     })
+}
+
+/// From five columns of a row.
+pub(super) fn read_user(row: &Row, first: usize) -> Result<User, RegistryError> {
+    let allowed = [get::<bool>(row, first + 3)?, get(row, first + 4)?];
+    let permissions = Permission::ALL.into_iter().zip(allowed);
+    Ok(User {
+        id: UserId(get(row, first)?),
+        name: get(row, first + 1)?,
+        email: get(row, first + 2)?,
+        permissions: permissions.filter(|(_, allowed)| *allowed).map(|(it, _)| it).collect(),
+    })
+}
+
+pub(super) fn read_scopes(row: &Row, column: usize) -> Result<Vec<Scope>, RegistryError> {
+    let scopes = get::<&str>(row, column)?.split(',').filter(|scope| !scope.is_empty());
+    Ok(scopes.map(Scope::new).collect())
 }

@@ -7,15 +7,18 @@ use super::url::Target;
 use crate::error::RegistryError;
 
 /// The version that a database has after every migration; an empty one has 0.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// Each leads to the next version.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/postgres/0001_registry.sql")];
+const MIGRATIONS: [&str; VERSION as usize] = [
+    include_str!("../../migrations/postgres/0001_registry.sql"),
+    include_str!("../../migrations/postgres/0002_audit_and_removal.sql"),
+];
 
 /// What processes take turns for: "port" in ASCII, and a number below.
 const LOCKS: i32 = 0x706f_7274;
 const MIGRATION: i32 = 1;
-const SEED: i32 = 2;
+const PEOPLE: i32 = 2;
 
 /// Makes what is missing. Any number of processes may do so at once: one does, the others wait.
 /// A database that is up to date is only read, by a role that may do nothing else.
@@ -74,25 +77,16 @@ async fn migrate(client: &mut Client) -> Result<(), tokio_postgres::Error> {
 }
 
 /// Waits for a turn that ends with the transaction.
-pub(super) async fn lock(
-    transaction: &Transaction<'_>,
-    what: i32,
-) -> Result<(), tokio_postgres::Error> {
+async fn lock(transaction: &Transaction<'_>, what: i32) -> Result<(), tokio_postgres::Error> {
     transaction.batch_execute("SET LOCAL lock_timeout = '60s'").await?;
     transaction.execute("SELECT pg_advisory_xact_lock($1, $2)", &[&LOCKS, &what]).await.map(drop)
 }
 
-/// Waits until no other process adds a seed.
-pub(super) async fn lock_seeds(transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
-    lock(transaction, SEED).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_migration_leads_to_next_version() {
-        assert_eq!(i32::try_from(MIGRATIONS.len()), Ok(VERSION));
-    }
+/// Begins a change of orgs, users or credentials once no other process makes one.
+pub(super) async fn begin_alone(
+    client: &mut Client,
+) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    let transaction = client.transaction().await?;
+    lock(&transaction, PEOPLE).await?;
+    Ok(transaction)
 }

@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::{Row, Statement};
 
 use super::failure::Failure;
-use super::session::{Connected, Lease, Parameters, Session, Statements};
+use super::session::{Connected, Lease, Parameters, Session};
+use super::statements::Statements;
 use super::url::Target;
 
 /// Most connections of one registry. The server forces the log to the disk once for all

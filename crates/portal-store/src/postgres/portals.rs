@@ -9,58 +9,6 @@ use crate::error::RegistryError;
 use crate::org::{OrgId, UserId};
 use crate::registry::{CreateConflict, RenameConflict, name_key};
 
-/// The unique indexes decide; nothing is checked before. The conflict is waited for where another
-/// transaction that may come to nothing holds the name.
-pub(super) const CREATE: &str = "
-    INSERT INTO portals (org_id, limit_slot, name, name_key,
-                         created_at, created_by, modified_at, modified_by)
-    VALUES ($1, (SELECT portal_limit FROM orgs WHERE id = $1), $2, $3, $4, $5, $4, $5)
-    ON CONFLICT DO NOTHING
-    RETURNING id";
-
-/// A statement of its own, because one sees what was committed before it began, and the portal
-/// that was in the way of a create may have come while that ran.
-pub(super) const ORG_IS_FULL: &str =
-    "SELECT EXISTS (SELECT FROM portals WHERE org_id = $1 AND limit_slot IS NOT NULL)";
-
-/// Ends every statement that reads portals: `portals` here is a table or what was changed.
-macro_rules! select {
-    ($from:literal) => {
-        concat!(
-            "SELECT portals.id, portals.name, created_at, creator.id, creator.name,
-                    modified_at, modifier.id, modifier.name
-             FROM ",
-            $from
-        )
-    };
-}
-
-pub(super) const RENAME: &str = concat!(
-    "WITH renamed AS (
-         UPDATE portals SET name = $3, name_key = $4, modified_at = $5, modified_by = $6
-         WHERE org_id = $1 AND name_key = $2
-         RETURNING id, name, created_at, created_by, modified_at, modified_by)",
-    select!(
-        "renamed AS portals
-         LEFT JOIN users AS creator ON creator.id = created_by
-         LEFT JOIN users AS modifier ON modifier.id = modified_by"
-    )
-);
-
-pub(super) const GET: &str = select!(
-    "portals
-     JOIN users AS creator ON creator.id = created_by
-     JOIN users AS modifier ON modifier.id = modified_by
-     WHERE portals.org_id = $1 AND name_key = $2"
-);
-
-pub(super) const LIST: &str = select!(
-    "portals
-     JOIN users AS creator ON creator.id = created_by
-     JOIN users AS modifier ON modifier.id = modified_by
-     WHERE portals.org_id = $1 ORDER BY portals.id"
-);
-
 /// How often a rename that the server broke off for a deadlock is tried again.
 const DEADLOCKS: usize = 5;
 

@@ -1,24 +1,48 @@
-//! Statements that apply a seed: each adds what is missing and leaves what exists.
+//! Applying a seed, in a transaction of its own: adding what is missing, finding what differs, and
+//! making what is kept as the seed has it. Seeds take turns, for the sake of the numbers of orgs
+//! and users.
 
-use portal_model::{Environment, Scope};
-use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Transaction};
 
-use super::migrations::lock_seeds;
-use crate::org::{OrgId, Permission, PortalLimit, UserId};
-use crate::seed::{Seed, SeedGrant};
+use super::audit;
+use super::credentials::{revoke_all, use_up_all};
+use crate::audit::{AuditAction, NewEntry, SEED};
+use crate::org::{OrgId, Permission, UserId};
+use crate::seed::comparison::{Kept, KeptGrant, KeptOrg, KeptToken, KeptUser, scopes_text};
+use crate::seed::{Seed, SeedDifferences, SeedGrant, environment_text, portal_limit_number};
 use crate::token::Hashed;
 
-/// Adds all of it in one transaction. Seeds take turns, for the sake of the numbers of orgs and
-/// users; whether something exists the unique indexes decide.
+/// Adds what is missing, and one entry to the audit if that is anything. Whether something exists
+/// the unique indexes decide.
 pub(super) async fn apply(
-    client: &mut Client,
+    transaction: &Transaction<'_>,
     seed: &Seed,
     now: i64,
 ) -> Result<(), tokio_postgres::Error> {
-    let seed = Columns::of(seed);
-    let transaction = client.transaction().await?;
-    lock_seeds(&transaction).await?;
-    transaction
+    if add(transaction, &Columns::of(seed), now).await? > 0 {
+        write_audit(transaction, AuditAction::SeedApplied, now).await?;
+    }
+    Ok(())
+}
+
+async fn write_audit(
+    transaction: &Transaction<'_>,
+    action: AuditAction,
+    now: i64,
+) -> Result<(), tokio_postgres::Error> {
+    let entry = NewEntry { at: now, actor: SEED, action, org: None, subject: SEED, detail: None };
+    audit::write(transaction, &entry).await
+}
+
+/// Gives how many rows were added.
+pub(super) async fn add(
+    transaction: &Transaction<'_>,
+    seed: &Columns<'_>,
+    now: i64,
+) -> Result<u64, tokio_postgres::Error> {
+    let mut added = 0;
+    added += transaction
         .execute(
             "INSERT INTO orgs (id, name, environment, portal_limit)
              SELECT (SELECT coalesce(max(id), $1) FROM orgs) + row_number() OVER (ORDER BY place),
@@ -30,7 +54,7 @@ pub(super) async fn apply(
             &[&(OrgId::FIRST.0 - 1), &seed.orgs.name, &seed.orgs.environment, &seed.orgs.limit],
         )
         .await?;
-    transaction
+    added += transaction
         .execute(
             "INSERT INTO users (id, org_id, name, email, manage_portal, manage_portal_users)
              SELECT (SELECT coalesce(max(id), $1) FROM users) + row_number() OVER (ORDER BY place),
@@ -52,7 +76,7 @@ pub(super) async fn apply(
             ],
         )
         .await?;
-    transaction
+    added += transaction
         .execute(
             "INSERT INTO clients (id, secret_hash)
              SELECT * FROM unnest($1::text[], $2::bytea[])
@@ -61,20 +85,22 @@ pub(super) async fn apply(
         )
         .await?;
     let tokens = &seed.refresh_tokens;
-    transaction
+    added += transaction
         .execute(
-            "INSERT INTO refresh_tokens (hash, client_id, user_id, scopes)
-             SELECT hash, client, users.id, scopes
+            "INSERT INTO refresh_tokens (hash, client_id, user_id, scopes, is_seeded)
+             SELECT DISTINCT ON (hash) hash, client, users.id, scopes, true
              FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[])
-                  AS new (hash, client, org, user_email, scopes)
+                  WITH ORDINALITY AS new (hash, client, org, user_email, scopes, place)
              JOIN orgs ON orgs.name = org
              JOIN users ON org_id = orgs.id AND email = user_email
-             ON CONFLICT (hash) DO NOTHING",
+             ORDER BY hash, place
+             ON CONFLICT (hash) DO UPDATE SET is_seeded = true
+             WHERE NOT refresh_tokens.is_seeded",
             &[&tokens.hash, &tokens.client, &tokens.org, &tokens.email, &tokens.scopes],
         )
         .await?;
     let codes = &seed.codes;
-    transaction
+    added += transaction
         .execute(
             "INSERT INTO codes (hash, client_id, user_id, scopes, created_at)
              SELECT hash, client, users.id, scopes, $6
@@ -86,12 +112,176 @@ pub(super) async fn apply(
             &[&codes.hash, &codes.client, &codes.org, &codes.email, &codes.scopes, &now],
         )
         .await?;
-    transaction.commit().await
+    Ok(added)
+}
+
+/// Adds what is missing, unless anything that is kept differs.
+pub(super) async fn apply_unless_different(
+    transaction: &Transaction<'_>,
+    seed: &Seed,
+    now: i64,
+) -> Result<Result<(), SeedDifferences>, tokio_postgres::Error> {
+    match kept(transaction).await?.differences(seed) {
+        Some(differences) => Ok(Err(differences)),
+        None => apply(transaction, seed, now).await.map(Ok),
+    }
+}
+
+/// Makes orgs, users and credentials as the seed has them, and revokes what it does not have.
+/// Portals stay; so do revocations and the use of a code.
+pub(super) async fn replace(
+    transaction: &Transaction<'_>,
+    seed: &Seed,
+    now: i64,
+) -> Result<(), tokio_postgres::Error> {
+    // A create under way has read the limit of its org, or waits for the new one.
+    transaction.batch_execute("LOCK TABLE portals IN SHARE ROW EXCLUSIVE MODE").await?;
+    // Before the refresh tokens: an exchange under way adds one.
+    let superfluous = kept(transaction).await?.superfluous(seed);
+    use_up_all(transaction, &superfluous.codes, SEED, now).await?;
+    let superfluous = kept(transaction).await?.superfluous(seed);
+    revoke_all(transaction, &superfluous.refresh_tokens, SEED, now).await?;
+    let columns = Columns::of(seed);
+    add(transaction, &columns, now).await?;
+    update(transaction, &columns).await?;
+    write_audit(transaction, AuditAction::SeedReplaced, now).await
+}
+
+/// Orgs, users and credentials exist.
+async fn update(
+    transaction: &Transaction<'_>,
+    seed: &Columns<'_>,
+) -> Result<(), tokio_postgres::Error> {
+    // With a limit the first of an org's portals takes the slot, whatever others it has.
+    transaction
+        .execute(
+            "UPDATE portals
+             SET limit_slot = CASE
+                 WHEN portals.id = (SELECT min(id) FROM portals AS first WHERE first.org_id = orgs.id)
+                 THEN new.portal_limit END
+             FROM unnest($1::text[], $2::bigint[]) AS new (name, portal_limit)
+             JOIN orgs ON orgs.name = new.name
+             WHERE portals.org_id = orgs.id
+                   AND orgs.portal_limit IS DISTINCT FROM new.portal_limit",
+            &[&seed.orgs.name, &seed.orgs.limit],
+        )
+        .await?;
+    transaction
+        .execute(
+            "UPDATE orgs SET environment = new.environment, portal_limit = new.portal_limit,
+                             removed_at = NULL
+             FROM unnest($1::text[], $2::text[], $3::bigint[])
+                  AS new (name, environment, portal_limit)
+             WHERE orgs.name = new.name",
+            &[&seed.orgs.name, &seed.orgs.environment, &seed.orgs.limit],
+        )
+        .await?;
+    let users = &seed.users;
+    transaction
+        .execute(
+            "UPDATE users SET name = new.name, manage_portal = new.manage_portal,
+                              manage_portal_users = new.manage_portal_users, removed_at = NULL
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::boolean[])
+                  AS new (org, name, email, manage_portal, manage_portal_users)
+             JOIN orgs ON orgs.name = new.org
+             WHERE users.org_id = orgs.id AND users.email = new.email",
+            &[&users.org, &users.name, &users.email, &users.may_create, &users.may_invite],
+        )
+        .await?;
+    transaction
+        .execute(
+            "UPDATE clients SET secret_hash = new.secret_hash
+             FROM unnest($1::text[], $2::bytea[]) AS new (id, secret_hash)
+             WHERE clients.id = new.id",
+            &[&seed.clients.id, &seed.clients.secret_hash],
+        )
+        .await?;
+    for (table, grants) in [("refresh_tokens", &seed.refresh_tokens), ("codes", &seed.codes)] {
+        let statement = format!(
+            "UPDATE {table} SET client_id = client, user_id = users.id, scopes = new.scopes
+             FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[])
+                  AS new (hash, client, org, user_email, scopes)
+             JOIN orgs ON orgs.name = org
+             JOIN users ON org_id = orgs.id AND email = user_email
+             WHERE {table}.hash = new.hash"
+        );
+        let columns: [&(dyn ToSql + Sync); 5] =
+            [&grants.hash, &grants.client, &grants.org, &grants.email, &grants.scopes];
+        transaction.execute(&statement, &columns).await?;
+    }
+    Ok(())
+}
+
+async fn kept(transaction: &Transaction<'_>) -> Result<Kept, tokio_postgres::Error> {
+    let mut kept = Kept::default();
+    let query = async |sql: &str| transaction.query(sql, &[]).await;
+    let orgs = "SELECT name, environment, portal_limit, removed_at IS NOT NULL FROM orgs";
+    for row in query(orgs).await? {
+        let org = KeptOrg {
+            environment: row.try_get(1)?,
+            portal_limit: row.try_get(2)?,
+            is_removed: row.try_get(3)?,
+        };
+        kept.orgs.insert(row.try_get(0)?, org);
+    }
+    let users = "
+        SELECT orgs.name, email, users.name, manage_portal, manage_portal_users,
+               users.removed_at IS NOT NULL
+        FROM users JOIN orgs ON orgs.id = org_id";
+    for row in query(users).await? {
+        let user = KeptUser {
+            name: row.try_get(2)?,
+            permissions: [row.try_get(3)?, row.try_get(4)?],
+            is_removed: row.try_get(5)?,
+        };
+        kept.users.insert((row.try_get(0)?, row.try_get(1)?), user);
+    }
+    for row in query("SELECT id, secret_hash FROM clients").await? {
+        kept.clients.insert(row.try_get(0)?, hashed(&row, 1)?);
+    }
+    let tokens = "
+        SELECT client_id, orgs.name, email, scopes, revoked_at IS NOT NULL, hash, is_seeded
+        FROM refresh_tokens
+        JOIN users ON users.id = user_id
+        JOIN orgs ON orgs.id = org_id
+        ORDER BY orgs.id, users.id, client_id";
+    for row in query(tokens).await? {
+        kept.refresh_tokens.push(KeptToken {
+            hash: hashed(&row, 5)?,
+            grant: kept_grant(&row)?,
+            is_seeded: row.try_get(6)?,
+            is_revoked: row.try_get(4)?,
+        });
+    }
+    let codes = "
+        SELECT client_id, orgs.name, email, scopes, used_at IS NOT NULL, hash
+        FROM codes
+        JOIN users ON users.id = user_id
+        JOIN orgs ON orgs.id = org_id";
+    for row in query(codes).await? {
+        kept.codes.insert(hashed(&row, 5)?, kept_grant(&row)?);
+    }
+    Ok(kept)
+}
+
+fn kept_grant(row: &Row) -> Result<KeptGrant, tokio_postgres::Error> {
+    Ok(KeptGrant {
+        client_id: row.try_get(0)?,
+        org: row.try_get(1)?,
+        email: row.try_get(2)?,
+        scopes: row.try_get(3)?,
+        is_used: row.try_get(4)?,
+    })
+}
+
+/// A hash that is not 32 bytes long is that of nothing.
+pub(super) fn hashed(row: &Row, column: usize) -> Result<Hashed, tokio_postgres::Error> {
+    Ok(Hashed(row.try_get::<_, &[u8]>(column)?.try_into().unwrap_or_default()))
 }
 
 /// A seed by the columns of the tables, so that each table is one statement.
 #[derive(Default)]
-struct Columns<'a> {
+pub(super) struct Columns<'a> {
     orgs: Orgs<'a>,
     users: Users<'a>,
     clients: Clients<'a>,
@@ -132,20 +322,13 @@ struct Grants<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(seed: &'a Seed) -> Self {
+    pub(super) fn of(seed: &'a Seed) -> Self {
         let hash = |secret: &str| Hashed::of(secret).0.to_vec();
         let mut columns = Self::default();
         for org in &seed.orgs {
             columns.orgs.name.push(&org.name);
-            columns.orgs.environment.push(match org.environment {
-                Environment::Production => "production",
-                Environment::Sandbox => "sandbox",
-                Environment::Developer => "developer",
-            });
-            columns.orgs.limit.push(match org.portal_limit {
-                PortalLimit::One => Some(1),
-                PortalLimit::Unlimited => None,
-            });
+            columns.orgs.environment.push(environment_text(org.environment));
+            columns.orgs.limit.push(portal_limit_number(org.portal_limit));
             for user in &org.users {
                 let users = &mut columns.users;
                 users.org.push(&org.name);
@@ -165,8 +348,7 @@ impl<'a> Columns<'a> {
                     grants.client.push(&credential.client_id);
                     grants.org.push(&org.name);
                     grants.email.push(&user.email);
-                    let scopes: Vec<&str> = credential.scopes.iter().map(Scope::as_str).collect();
-                    grants.scopes.push(scopes.join(","));
+                    grants.scopes.push(scopes_text(credential));
                 }
             }
         }

@@ -11,6 +11,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
 use super::failure::{Failure, describe};
+use super::statements::Statements;
 use super::url::Target;
 
 /// How long everything that makes a connection may take, over all hosts of a URL. No call waits as
@@ -36,38 +37,6 @@ pub(super) struct Session {
     in_flight: AtomicUsize,
     /// No further statement goes here.
     is_retired: AtomicBool,
-}
-
-/// The statements of this crate, one field each.
-macro_rules! statements {
-    ($($name:ident = $sql:expr;)*) => {
-        pub(super) struct Statements {
-            $(pub(super) $name: Statement,)*
-        }
-
-        impl Statements {
-            async fn prepare(client: &Client) -> Result<Self, tokio_postgres::Error> {
-                // All of them in one round trip.
-                let ($($name,)*) = tokio::try_join!($(client.prepare($sql)),*)?;
-                Ok(Self { $($name),* })
-            }
-        }
-    };
-}
-
-statements! {
-    has_orgs = "SELECT EXISTS (SELECT FROM orgs)";
-    create_portal = super::portals::CREATE;
-    org_is_full = super::portals::ORG_IS_FULL;
-    rename_portal = super::portals::RENAME;
-    portal = super::portals::GET;
-    portals = super::portals::LIST;
-    client_secret = super::credentials::CLIENT_SECRET;
-    grant = super::credentials::GRANT;
-    revoke = super::credentials::REVOKE;
-    end = super::credentials::END;
-    principal = super::credentials::PRINCIPAL;
-    users = super::credentials::USERS;
 }
 
 impl Connected {
@@ -133,7 +102,9 @@ impl Connected {
     /// # Errors
     /// One clause.
     pub(super) async fn prepare(self) -> Result<Session, String> {
-        let prepared = timeout(CONNECT_TIMEOUT, Statements::prepare(&self.client)).await;
+        // On the heap: it holds the state of every statement at once.
+        let prepare = Box::pin(Statements::prepare(&self.client));
+        let prepared = timeout(CONNECT_TIMEOUT, prepare).await;
         let statements = prepared
             .map_err(|_| format!("no response within {} seconds", CONNECT_TIMEOUT.as_secs()))?
             .map_err(|error| describe(&error))?;

@@ -66,7 +66,7 @@ async fn database_of_newer_version_is_left_alone() {
     let error = PostgresRegistry::open(&database.url()).await.unwrap_err().to_string();
     assert!(
         error.ends_with(
-            "was written by a newer version of this program: it has format 9, this one knows 1; \
+            "was written by a newer version of this program: it has format 9, this one knows 2; \
              use the newer version, or give another database"
         ),
         "{error}"

@@ -1,6 +1,6 @@
 //! TLS to the database, by rustls: [`MakeTls`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,7 +17,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 
-use super::url::Trust;
+/// Whose certificates are good.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    Anyone,
+    System,
+    File(PathBuf),
+}
 
 /// Makes the TLS layer of a connection.
 #[derive(Clone)]

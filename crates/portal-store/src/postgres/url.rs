@@ -1,12 +1,11 @@
 //! Where the database is, by its URL: [`Target`].
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
-use super::tls::MakeTls;
+use super::tls::{MakeTls, Trust};
 use crate::error::RegistryError;
 
 /// How long one attempt to reach a host takes at most, and how long the system goes on sending
@@ -23,14 +22,6 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 pub(super) struct Target {
     pub(super) config: tokio_postgres::Config,
     pub(super) tls: MakeTls,
-}
-
-/// Whose certificates are good.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Trust {
-    Anyone,
-    System,
-    File(PathBuf),
 }
 
 impl Target {

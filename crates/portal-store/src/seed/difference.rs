@@ -10,7 +10,7 @@ pub struct SeedDifferences(Vec<SeedDifference>);
 
 impl SeedDifferences {
     /// `None` if there are none.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn new(differences: Vec<SeedDifference>) -> Option<Self> {
         (!differences.is_empty()).then_some(Self(differences))
     }
@@ -42,6 +42,18 @@ pub enum SeedDifference {
     Environment {
         /// The org.
         org: String,
+    },
+    /// An org that was removed.
+    OrgRemoved {
+        /// The org.
+        org: String,
+    },
+    /// A user who was removed.
+    UserRemoved {
+        /// The user's org.
+        org: String,
+        /// The user.
+        email: String,
     },
     /// The org's portal limit.
     PortalLimit {
@@ -103,6 +115,10 @@ impl fmt::Display for SeedDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Environment { org } => write!(f, "org {org:?} has another environment"),
+            Self::OrgRemoved { org } => write!(f, "org {org:?} was removed"),
+            Self::UserRemoved { org, email } => {
+                write!(f, "user {email} of org {org:?} was removed")
+            }
             Self::PortalLimit { org } => write!(f, "org {org:?} has another portal limit"),
             Self::UserName { org, email } => {
                 write!(f, "user {email} of org {org:?} has another name")

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::database::{self, cannot_write, not_applied, wait_for_others};
+use super::database::{self, cannot_write};
+use super::failure::{not_applied, wait_for_others};
 use super::format::{self, Found, Thoroughness};
 use crate::error::RegistryError;
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, MAIN_DB};
 
-use super::database;
+use super::failure::wait_for_others;
 use super::state::StateFile;
 use crate::error::RegistryError;
 
@@ -105,7 +105,7 @@ fn finish(writer: &mut Connection) {
     // is tried again after a later commit, and what can't be written then fails by itself.
     let _ = writer.busy_timeout(BRIEFLY);
     let _ = writer.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::RESTART);
-    let _ = database::wait_for_others(writer);
+    let _ = wait_for_others(writer);
 }
 
 #[cfg(test)]
@@ -115,6 +115,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::sqlite::database;
 
     const DEADLINE: Duration = Duration::from_secs(30);
 

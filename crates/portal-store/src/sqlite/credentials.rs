@@ -4,6 +4,8 @@ use portal_model::oauth::OAuthError;
 use portal_model::{Environment, Scope, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+use super::audit;
+use crate::audit::AuditAction;
 use crate::org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
 use crate::token::{
     ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, Hashed,
@@ -106,6 +108,7 @@ fn exchange(
                  SELECT ?, client_id, user_id, scopes FROM codes WHERE hash = ?",
             )?
             .execute((refresh_token.0, code.0))?;
+        audit::write_token(connection, refresh_token, AuditAction::CodeExchanged, None, now)?;
     }
     Ok(used == 1)
 }
@@ -162,9 +165,11 @@ fn issue(
         .map(drop)
 }
 
+/// Revokes a refresh token, on behalf of its user unless there is another `actor`.
 pub(super) fn revoke(
     connection: &Connection,
     refresh_token: Hashed,
+    actor: Option<&str>,
     now: i64,
 ) -> rusqlite::Result<bool> {
     let revoked = connection
@@ -175,7 +180,24 @@ pub(super) fn revoke(
     connection
         .prepare_cached("DELETE FROM access_tokens WHERE refresh_hash = ?")?
         .execute([refresh_token.0])?;
+    if revoked == 1 {
+        let action = AuditAction::CredentialRevoked;
+        audit::write_token(connection, refresh_token, action, actor, now)?;
+    }
     Ok(revoked == 1)
+}
+
+/// Makes an unused code useless.
+pub(super) fn use_up(
+    connection: &Connection,
+    code: Hashed,
+    actor: &str,
+    now: i64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE codes SET used_at = ? WHERE hash = ?")?
+        .execute((now, code.0))?;
+    audit::write_code(connection, code, actor, now)
 }
 
 pub(super) fn end(connection: &Connection, access_token: Hashed) -> rusqlite::Result<bool> {
@@ -201,7 +223,7 @@ pub(super) fn principal(
              JOIN refresh_tokens ON refresh_tokens.hash = refresh_hash
              JOIN users ON users.id = user_id
              JOIN orgs ON orgs.id = org_id
-             WHERE access_tokens.hash = ? AND expires_at > ?",
+             WHERE access_tokens.hash = ? AND expires_at > ? AND users.removed_at IS NULL",
         )?
         .query_row((access_token.0, now), read_principal)
         .optional()
@@ -211,26 +233,27 @@ pub(super) fn users(connection: &Connection, org: OrgId) -> rusqlite::Result<Vec
     connection
         .prepare_cached(
             "SELECT id, name, email, manage_portal, manage_portal_users
-             FROM users WHERE org_id = ? ORDER BY id",
+             FROM users WHERE org_id = ? AND removed_at IS NULL ORDER BY id",
         )?
         .query_map([org.0], |row| read_user(row, 0))?
         .collect()
 }
 
-/// The user in the five columns from `first` on.
-fn read_user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
-    let allowed = [row.get::<_, bool>(first + 3)?, row.get(first + 4)?];
-    let permissions = Permission::ALL.into_iter().zip(allowed);
-    Ok(User {
-        id: UserId(row.get(first)?),
-        name: row.get(first + 1)?,
-        email: row.get(first + 2)?,
-        permissions: permissions.filter(|(_, allowed)| *allowed).map(|(it, _)| it).collect(),
+fn read_principal(row: &Row<'_>) -> rusqlite::Result<Principal> {
+    let ends = row.get(10)?;
+    Ok(Principal {
+        org: read_org(row)?,
+        user: read_user(row, 4)?,
+        scopes: read_scopes(row, 9)?,
+        expires_at: Timestamp::from_unix_seconds(ends)
+            .ok_or(rusqlite::Error::IntegralValueOutOfRange(10, ends))?,
+        client_id: row.get(11)?,
     })
 }
 
-fn read_principal(row: &Row<'_>) -> rusqlite::Result<Principal> {
-    let org = Org {
+/// From the first four columns of a row.
+pub(super) fn read_org(row: &Row<'_>) -> rusqlite::Result<Org> {
+    Ok(Org {
         id: OrgId(row.get(0)?),
         name: row.get(1)?,
         environment: match row.get_ref(2)?.as_str()? {
@@ -242,21 +265,22 @@ fn read_principal(row: &Row<'_>) -> rusqlite::Result<Principal> {
             None => PortalLimit::Unlimited,
             Some(_) => PortalLimit::One,
         },
-    };
-    let user = read_user(row, 4)?;
-    let ends = row.get(10)?;
-    Ok(Principal {
-        org,
-        user,
-        scopes: row
-            .get_ref(9)?
-            .as_str()?
-            .split(',')
-            .filter(|scope| !scope.is_empty())
-            .map(Scope::new)
-            .collect(),
-        expires_at: Timestamp::from_unix_seconds(ends)
-            .ok_or(rusqlite::Error::IntegralValueOutOfRange(10, ends))?,
-        client_id: row.get(11)?,
     })
+}
+
+/// From five columns of a row.
+pub(super) fn read_user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
+    let allowed = [row.get::<_, bool>(first + 3)?, row.get(first + 4)?];
+    let permissions = Permission::ALL.into_iter().zip(allowed);
+    Ok(User {
+        id: UserId(row.get(first)?),
+        name: row.get(first + 1)?,
+        email: row.get(first + 2)?,
+        permissions: permissions.filter(|(_, allowed)| *allowed).map(|(it, _)| it).collect(),
+    })
+}
+
+pub(super) fn read_scopes(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Scope>> {
+    let scopes = row.get_ref(column)?.as_str()?.split(',');
+    Ok(scopes.filter(|scope| !scope.is_empty()).map(Scope::new).collect())
 }

@@ -1,16 +1,15 @@
-//! The file: how it is made, brought up to date and opened, and what its errors mean.
+//! The file: how it is made, brought up to date and opened.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::wal::CheckpointMode;
-use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
+use super::failure::{not_applied, retry_while_busy, wait_for_others};
 use super::files;
 use super::format::{self, Found, Thoroughness};
 use super::state::{self, History, State, StateFile};
@@ -18,13 +17,6 @@ use crate::error::RegistryError;
 
 /// The name of the database in the data directory; SQLite keeps two more files beside it.
 pub(crate) const FILE_NAME: &str = "registry.sqlite";
-
-/// How long one process waits for another that writes: 10 seconds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How often a process that waits tries again. SQLite's own way waits longer each time, up to a
-/// tenth of a second, and so leaves out one of several processes that write all the time.
-const RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
 /// A registry that is open.
 pub(crate) struct Opened {
@@ -44,6 +36,9 @@ pub(crate) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, Regist
     // Another program's database gets no files of ours beside it.
     format::inspect(&path)?;
     let directory_error = |error: io::Error| {
+        if error.kind() == io::ErrorKind::StorageFull {
+            return RegistryError::no_room(&path);
+        }
         RegistryError::NotApplied(format!(
             "the data directory {} can't be written: {error}; use one that can be",
             directory.display()
@@ -137,7 +132,7 @@ pub(crate) fn open_for_checkpoints(path: &Path) -> Result<Connection, RegistryEr
         connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
         Ok(connection)
     };
-    open().map_err(|error| RegistryError::NotApplied(describe(&error, path)))
+    open().map_err(|error| not_applied(&error, path))
 }
 
 /// Opens one more connection to a file that is up to date.
@@ -174,33 +169,6 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Makes a connection wait while another one, of any process, has the lock.
-pub(crate) fn wait_for_others(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.busy_handler(Some(|attempts: i32| {
-        thread::sleep(RETRY_INTERVAL);
-        RETRY_INTERVAL * attempts.unsigned_abs() < BUSY_TIMEOUT
-    }))
-}
-
-/// Tries again while another process is in the way.
-pub(super) fn retry_while_busy<T>(
-    mut attempt: impl FnMut() -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    let started = Instant::now();
-    loop {
-        match attempt() {
-            Err(error) if is_busy(&error) && started.elapsed() < BUSY_TIMEOUT => {
-                thread::sleep(RETRY_INTERVAL);
-            }
-            result => return result,
-        }
-    }
-}
-
-pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
-}
-
 /// Makes a directory for its owner only.
 fn make_private(directory: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
@@ -232,38 +200,7 @@ pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
 }
 
 pub(super) fn cannot_write(path: &Path, error: &io::Error) -> RegistryError {
-    RegistryError::NotApplied(format!("{} can't be written: {error}", path.display()))
-}
-
-/// An error of the engine before anything was changed.
-pub(super) fn not_applied(error: &rusqlite::Error, path: &Path) -> RegistryError {
-    RegistryError::NotApplied(describe(error, path))
-}
-
-/// What an error of SQLite means for the people who run the server: one sentence.
-pub(crate) fn describe(error: &rusqlite::Error, path: &Path) -> String {
-    let path = path.display();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
-            "{path} is locked: another process has been writing to it for {} seconds; let that \
-             one finish, and try again",
-            BUSY_TIMEOUT.as_secs()
-        ),
-        Some(ErrorCode::NotADatabase) => format!(
-            "{path} is not a registry but some other file; move it away, or use another data \
-             directory"
-        ),
-        Some(ErrorCode::DatabaseCorrupt) => {
-            format!("{path} is damaged: {error}; restore a backup")
-        }
-        Some(ErrorCode::DiskFull) => {
-            format!("the disk is full under {path}; make room, and try again")
-        }
-        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
-            format!("{path} can't be written: {error}; check who owns it and its directory")
-        }
-        _ => format!("{path} failed: {error}"),
-    }
+    RegistryError::of_file(path, "written", error)
 }
 
 #[cfg(test)]
@@ -290,16 +227,5 @@ mod tests {
             let is_stable = connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG);
             assert_eq!(is_stable, Ok(true));
         }
-    }
-
-    #[test]
-    fn locked_file_is_one_sentence() {
-        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-        let error = rusqlite::Error::SqliteFailure(busy, None);
-        assert_eq!(
-            describe(&error, Path::new("data/registry.sqlite")),
-            "data/registry.sqlite is locked: another process has been writing to it for 10 \
-             seconds; let that one finish, and try again"
-        );
     }
 }

@@ -6,18 +6,19 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::database::{is_busy, not_applied, retry_while_busy, wait_for_others};
+use super::failure::{is_busy, not_applied, retry_while_busy, wait_for_others};
 use super::state::History;
 use crate::error::RegistryError;
 
 /// The version that a file has after every migration; a new one has 0.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 /// Each leads to the next version.
 const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("../../migrations/sqlite/0001_registry.sql"),
     include_str!("../../migrations/sqlite/0002_portals_without_look_ups.sql"),
     include_str!("../../migrations/sqlite/0003_history_and_seeded_tokens.sql"),
+    include_str!("../../migrations/sqlite/0004_audit_and_removal.sql"),
 ];
 
 /// "Port", in every file from version 3 on.

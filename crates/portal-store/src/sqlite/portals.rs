@@ -3,6 +3,7 @@
 use portal_model::{Portal, PortalName, Timestamp, UserRef};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+use super::audit;
 use crate::org::{FIRST_ZAID, OrgId, UserId};
 use crate::registry::{CreateConflict, RenameConflict, name_key};
 
@@ -51,30 +52,31 @@ pub(super) fn rename(
     new: &PortalName,
     now: i64,
 ) -> rusqlite::Result<Result<Portal, RenameConflict>> {
-    let id: Option<i64> = connection
-        .prepare_cached(
-            "UPDATE OR IGNORE portals
-             SET name = :new, name_key = :new_key, modified_at = :now, modified_by = :user
-             WHERE org_id = :org AND name_key = :old_key
-                   AND EXISTS (SELECT 1 FROM users WHERE id = :user)
-             RETURNING id",
-        )?
-        .query_row(
-            named_params! {
-                ":new": new.as_str(), ":new_key": name_key(new.as_str()), ":now": now,
-                ":user": user.0, ":org": org.0, ":old_key": name_key(old),
-            },
-            |row| row.get(0),
-        )
+    let found: Option<(i64, String)> = connection
+        .prepare_cached("SELECT id, name FROM portals WHERE org_id = ? AND name_key = ?")?
+        .query_row((org.0, name_key(old)), |row| row.try_into())
         .optional()?;
-    if let Some(id) = id {
-        return by_id(connection, id).map(Ok);
+    if let Some((id, old)) = &found {
+        let renamed = connection
+            .prepare_cached(
+                "UPDATE OR IGNORE portals
+                 SET name = :new, name_key = :new_key, modified_at = :now, modified_by = :user
+                 WHERE id = :id AND EXISTS (SELECT 1 FROM users WHERE id = :user)",
+            )?
+            .execute(named_params! {
+                ":new": new.as_str(), ":new_key": name_key(new.as_str()), ":now": now,
+                ":user": user.0, ":id": id,
+            })?;
+        if renamed == 1 {
+            audit::write_rename(connection, *id, old, user, now)?;
+            return by_id(connection, *id).map(Ok);
+        }
     }
     // A rename on behalf of nobody is the caller's mistake, whatever else is in its way.
     connection
         .prepare_cached("SELECT 1 FROM orgs, users WHERE orgs.id = ? AND users.id = ?")?
         .query_row((org.0, user.0), |_| Ok(()))?;
-    Ok(Err(match get(connection, org, old)? {
+    Ok(Err(match found {
         None => RenameConflict::NotFound,
         Some(_) => RenameConflict::NameTaken,
     }))

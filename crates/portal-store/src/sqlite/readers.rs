@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::database::{not_applied, open_for_reading};
+use super::database::open_for_reading;
+use super::failure::not_applied;
 use crate::error::RegistryError;
 
 /// How many reads run at once.

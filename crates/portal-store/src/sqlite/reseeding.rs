@@ -1,15 +1,16 @@
-//! Applying a seed to a registry that has been seeded before: finding where they differ, and
-//! making the registry as the seed has it.
+//! Applying a seed to a registry that has been seeded before: reading what is kept, and making it
+//! as the seed has it.
 
-use std::collections::{HashMap, HashSet};
+use rusqlite::{Connection, named_params};
 
-use rusqlite::{Connection, OptionalExtension, named_params};
-
-use super::credentials::revoke;
-use super::seeding::{
-    self, environment_text, manage_portal, manage_portal_users, portal_limit_number, scopes_text,
+use super::credentials::{revoke, use_up};
+use super::seeding::{self, manage_portal, manage_portal_users};
+use crate::audit::{AuditAction, SEED};
+use crate::seed::comparison::{Kept, KeptGrant, KeptOrg, KeptToken, KeptUser, scopes_text};
+use crate::seed::{
+    Seed, SeedCredential, SeedDifferences, SeedGrant, SeedOrg, environment_text,
+    portal_limit_number,
 };
-use crate::seed::{Seed, SeedCredential, SeedDifference, SeedDifferences, SeedGrant, SeedOrg};
 use crate::token::Hashed;
 
 /// Adds what is missing, unless anything that is kept differs.
@@ -18,15 +19,7 @@ pub(super) fn apply_unless_different(
     seed: &Seed,
     now: i64,
 ) -> rusqlite::Result<Result<(), SeedDifferences>> {
-    let mut differences = Vec::new();
-    for org in &seed.orgs {
-        compare_org(connection, org, &mut differences)?;
-    }
-    differences.extend(superfluous(connection, seed)?.into_iter().map(|it| it.difference));
-    // A client may have many credentials, and an org many users.
-    let mut listed = HashSet::new();
-    differences.retain(|it| listed.insert(it.clone()));
-    match SeedDifferences::new(differences) {
+    match kept(connection)?.differences(seed) {
         Some(differences) => Ok(Err(differences)),
         None => seeding::apply(connection, seed, now).map(Ok),
     }
@@ -35,174 +28,94 @@ pub(super) fn apply_unless_different(
 /// Makes orgs, users and credentials as the seed has them, and revokes what it does not have.
 /// Portals stay; so do revocations and the use of a code.
 pub(super) fn replace(connection: &Connection, seed: &Seed, now: i64) -> rusqlite::Result<()> {
-    for superfluous in superfluous(connection, seed)? {
-        revoke(connection, superfluous.refresh_token, now)?;
+    let superfluous = kept(connection)?.superfluous(seed);
+    for refresh_token in superfluous.refresh_tokens {
+        revoke(connection, refresh_token, Some(SEED), now)?;
     }
-    use_up_codes(connection, seed, now)?;
-    seeding::apply(connection, seed, now)?;
+    for code in superfluous.codes {
+        use_up(connection, code, SEED, now)?;
+    }
+    seeding::add(connection, seed, now)?;
     for org in &seed.orgs {
         replace_org(connection, org)?;
     }
-    Ok(())
+    seeding::write_audit(connection, AuditAction::SeedReplaced, now)
 }
 
-fn compare_org(
-    connection: &Connection,
-    org: &SeedOrg,
-    differences: &mut Vec<SeedDifference>,
-) -> rusqlite::Result<()> {
-    let kept: Option<(i64, String, Option<i64>)> = connection
-        .prepare_cached("SELECT id, environment, portal_limit FROM orgs WHERE name = ?")?
-        .query_row([&org.name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
-    let name = || org.name.clone();
-    let org_id = kept.as_ref().map(|(id, ..)| *id);
-    if let Some((_, environment, portal_limit)) = kept {
-        if environment != environment_text(org.environment) {
-            differences.push(SeedDifference::Environment { org: name() });
+fn kept(connection: &Connection) -> rusqlite::Result<Kept> {
+    let mut kept = Kept::default();
+    let read = |sql: &str, take: &mut dyn FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<()>| {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            take(row)?;
         }
-        if portal_limit != portal_limit_number(org.portal_limit) {
-            differences.push(SeedDifference::PortalLimit { org: name() });
-        }
-    }
-    for user in &org.users {
-        let kept: Option<(i64, String, bool, bool)> = connection
-            .prepare_cached(
-                "SELECT id, name, manage_portal, manage_portal_users FROM users
-                 WHERE org_id = ? AND email = ?",
-            )?
-            .query_row((org_id, &user.email), |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            })
-            .optional()?;
-        let email = || user.email.clone();
-        let user_id = kept.as_ref().map(|(id, ..)| *id);
-        if let Some((_, user_name, first, second)) = kept {
-            if user_name != user.name {
-                differences.push(SeedDifference::UserName { org: name(), email: email() });
-            }
-            if (first, second) != (manage_portal(user), manage_portal_users(user)) {
-                differences.push(SeedDifference::Permissions { org: name(), email: email() });
-            }
-        }
-        for credential in &user.credentials {
-            let client_id = || credential.client_id.clone();
-            if has_another_secret(connection, credential)? {
-                differences.push(SeedDifference::ClientSecret { client_id: client_id() });
-            }
-            if is_kept_otherwise(connection, credential, user_id)? {
-                differences.push(SeedDifference::Credential {
-                    org: name(),
-                    email: email(),
-                    client_id: client_id(),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-fn has_another_secret(
-    connection: &Connection,
-    credential: &SeedCredential,
-) -> rusqlite::Result<bool> {
-    let kept: Option<Hashed> = connection
-        .prepare_cached("SELECT secret_hash FROM clients WHERE id = ?")?
-        .query_row([&credential.client_id], |row| row.get(0).map(Hashed))
-        .optional()?;
-    let secret = Hashed::of(credential.client_secret.expose());
-    Ok(kept.is_some_and(|kept| !kept.matches(secret)))
-}
-
-/// Whether its refresh token or code is that of another client or user, or has other scopes.
-fn is_kept_otherwise(
-    connection: &Connection,
-    credential: &SeedCredential,
-    user_id: Option<i64>,
-) -> rusqlite::Result<bool> {
-    let kept: Option<(String, i64, String)> = match &credential.grant {
-        SeedGrant::RefreshToken(token) => connection
-            .prepare_cached("SELECT client_id, user_id, scopes FROM refresh_tokens WHERE hash = ?")?
-            .query_row([Hashed::of(token.expose()).0], |row| row.try_into()),
-        SeedGrant::Code(code) => connection
-            .prepare_cached("SELECT client_id, user_id, scopes FROM codes WHERE hash = ?")?
-            .query_row([Hashed::of(code.expose()).0], |row| row.try_into()),
-    }
-    .optional()?;
-    Ok(kept.is_some_and(|(client_id, user, scopes)| {
-        client_id != credential.client_id
-            || Some(user) != user_id
-            || scopes != scopes_text(credential)
-    }))
-}
-
-/// A refresh token that works and should not.
-struct Superfluous {
-    refresh_token: Hashed,
-    difference: SeedDifference,
-}
-
-fn superfluous(connection: &Connection, seed: &Seed) -> rusqlite::Result<Vec<Superfluous>> {
-    let mut users: HashMap<&str, HashSet<&str>> = HashMap::new();
-    let mut tokens = HashSet::new();
-    for org in &seed.orgs {
-        let emails = users.entry(&org.name).or_default();
-        for user in &org.users {
-            emails.insert(&user.email);
-            for credential in &user.credentials {
-                if let SeedGrant::RefreshToken(token) = &credential.grant {
-                    tokens.insert(Hashed::of(token.expose()));
-                }
-            }
-        }
-    }
-    let mut found = Vec::new();
-    let mut statement = connection.prepare_cached(
-        "SELECT hash, orgs.name, email, client_id, is_seeded
+        Ok::<_, rusqlite::Error>(())
+    };
+    read("SELECT name, environment, portal_limit, removed_at NOTNULL FROM orgs", &mut |row| {
+        let org = KeptOrg {
+            environment: row.get(1)?,
+            portal_limit: row.get(2)?,
+            is_removed: row.get(3)?,
+        };
+        kept.orgs.insert(row.get(0)?, org);
+        Ok(())
+    })?;
+    read(
+        "SELECT orgs.name, email, users.name, manage_portal, manage_portal_users,
+                users.removed_at NOTNULL
+         FROM users JOIN orgs ON orgs.id = org_id",
+        &mut |row| {
+            let user = KeptUser {
+                name: row.get(2)?,
+                permissions: [row.get(3)?, row.get(4)?],
+                is_removed: row.get(5)?,
+            };
+            kept.users.insert((row.get(0)?, row.get(1)?), user);
+            Ok(())
+        },
+    )?;
+    read("SELECT id, secret_hash FROM clients", &mut |row| {
+        kept.clients.insert(row.get(0)?, Hashed(row.get(1)?));
+        Ok(())
+    })?;
+    read(
+        "SELECT client_id, orgs.name, email, scopes, revoked_at NOTNULL, hash, is_seeded
          FROM refresh_tokens
          JOIN users ON users.id = user_id
          JOIN orgs ON orgs.id = org_id
-         WHERE revoked_at IS NULL ORDER BY orgs.id, users.id, client_id",
+         ORDER BY orgs.id, users.id, client_id",
+        &mut |row| {
+            kept.refresh_tokens.push(KeptToken {
+                hash: Hashed(row.get(5)?),
+                grant: kept_grant(row)?,
+                is_seeded: row.get(6)?,
+                is_revoked: row.get(4)?,
+            });
+            Ok(())
+        },
     )?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let refresh_token = Hashed(row.get(0)?);
-        let (org, email): (String, String) = (row.get(1)?, row.get(2)?);
-        let difference = match users.get(org.as_str()) {
-            None => SeedDifference::OrgNotInSeed { org },
-            Some(emails) if !emails.contains(email.as_str()) => {
-                SeedDifference::UserNotInSeed { org, email }
-            }
-            // What came from a code is in no seed.
-            Some(_) if row.get(4)? && !tokens.contains(&refresh_token) => {
-                SeedDifference::RefreshTokenNotInSeed { org, email, client_id: row.get(3)? }
-            }
-            Some(_) => continue,
-        };
-        found.push(Superfluous { refresh_token, difference });
-    }
-    Ok(found)
+    read(
+        "SELECT client_id, orgs.name, email, scopes, used_at NOTNULL, hash
+         FROM codes
+         JOIN users ON users.id = user_id
+         JOIN orgs ON orgs.id = org_id",
+        &mut |row| {
+            kept.codes.insert(Hashed(row.get(5)?), kept_grant(row)?);
+            Ok(())
+        },
+    )?;
+    Ok(kept)
 }
 
-/// Makes every code useless that the seed does not have.
-fn use_up_codes(connection: &Connection, seed: &Seed, now: i64) -> rusqlite::Result<()> {
-    let credentials = seed.orgs.iter().flat_map(|org| &org.users).flat_map(|it| &it.credentials);
-    let codes: HashSet<_> = credentials
-        .filter_map(|credential| match &credential.grant {
-            SeedGrant::Code(code) => Some(Hashed::of(code.expose())),
-            SeedGrant::RefreshToken(_) => None,
-        })
-        .collect();
-    let unused: Vec<Hashed> = connection
-        .prepare_cached("SELECT hash FROM codes WHERE used_at IS NULL")?
-        .query_map([], |row| row.get(0).map(Hashed))?
-        .collect::<rusqlite::Result<_>>()?;
-    for code in unused.into_iter().filter(|code| !codes.contains(code)) {
-        connection
-            .prepare_cached("UPDATE codes SET used_at = ? WHERE hash = ?")?
-            .execute((now, code.0))?;
-    }
-    Ok(())
+fn kept_grant(row: &rusqlite::Row<'_>) -> rusqlite::Result<KeptGrant> {
+    Ok(KeptGrant {
+        client_id: row.get(0)?,
+        org: row.get(1)?,
+        email: row.get(2)?,
+        scopes: row.get(3)?,
+        is_used: row.get(4)?,
+    })
 }
 
 /// The org, its users and their credentials exist.
@@ -212,7 +125,9 @@ fn replace_org(connection: &Connection, org: &SeedOrg) -> rusqlite::Result<()> {
         .query_row([&org.name], |row| row.try_into())?;
     let portal_limit = portal_limit_number(org.portal_limit);
     connection
-        .prepare_cached("UPDATE orgs SET environment = ?, portal_limit = ? WHERE id = ?")?
+        .prepare_cached(
+            "UPDATE orgs SET environment = ?, portal_limit = ?, removed_at = NULL WHERE id = ?",
+        )?
         .execute((environment_text(org.environment), portal_limit, org_id))?;
     if portal_limit != old_limit {
         // With a limit the first of its portals takes the slot, whatever others it has.
@@ -227,7 +142,8 @@ fn replace_org(connection: &Connection, org: &SeedOrg) -> rusqlite::Result<()> {
     for user in &org.users {
         let user_id: i64 = connection
             .prepare_cached(
-                "UPDATE users SET name = ?, manage_portal = ?, manage_portal_users = ?
+                "UPDATE users SET name = ?, manage_portal = ?, manage_portal_users = ?,
+                                  removed_at = NULL
                  WHERE org_id = ? AND email = ? RETURNING id",
             )?
             .query_row(

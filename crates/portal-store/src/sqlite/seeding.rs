@@ -1,13 +1,36 @@
 //! Statements that apply a seed: each adds what is missing and leaves what exists.
 
-use portal_model::{Environment, Scope};
 use rusqlite::{Connection, named_params};
 
-use crate::org::{OrgId, Permission, PortalLimit, UserId};
-use crate::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
+use super::audit;
+use crate::audit::{AuditAction, NewEntry, SEED};
+use crate::org::{OrgId, Permission, UserId};
+use crate::seed::comparison::scopes_text;
+use crate::seed::{
+    Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser, environment_text, portal_limit_number,
+};
 use crate::token::Hashed;
 
+/// Adds what is missing, and one entry to the audit if that is anything.
 pub(super) fn apply(connection: &Connection, seed: &Seed, now: i64) -> rusqlite::Result<()> {
+    let before = connection.total_changes();
+    add(connection, seed, now)?;
+    if connection.total_changes() != before {
+        write_audit(connection, AuditAction::SeedApplied, now)?;
+    }
+    Ok(())
+}
+
+pub(super) fn write_audit(
+    connection: &Connection,
+    action: AuditAction,
+    now: i64,
+) -> rusqlite::Result<()> {
+    let entry = NewEntry { at: now, actor: SEED, action, org: None, subject: SEED, detail: None };
+    audit::write(connection, &entry)
+}
+
+pub(super) fn add(connection: &Connection, seed: &Seed, now: i64) -> rusqlite::Result<()> {
     for org in &seed.orgs {
         let org_id = add_org(connection, org)?;
         for user in &org.users {
@@ -20,7 +43,7 @@ pub(super) fn apply(connection: &Connection, seed: &Seed, now: i64) -> rusqlite:
     Ok(())
 }
 
-fn add_org(connection: &Connection, org: &SeedOrg) -> rusqlite::Result<OrgId> {
+pub(super) fn add_org(connection: &Connection, org: &SeedOrg) -> rusqlite::Result<OrgId> {
     connection
         .prepare_cached(
             "INSERT INTO orgs (id, name, environment, portal_limit)
@@ -38,7 +61,11 @@ fn add_org(connection: &Connection, org: &SeedOrg) -> rusqlite::Result<OrgId> {
         .query_row([&org.name], |row| row.get(0).map(OrgId))
 }
 
-fn add_user(connection: &Connection, org: OrgId, user: &SeedUser) -> rusqlite::Result<UserId> {
+pub(super) fn add_user(
+    connection: &Connection,
+    org: OrgId,
+    user: &SeedUser,
+) -> rusqlite::Result<UserId> {
     connection
         .prepare_cached(
             "INSERT INTO users (id, org_id, name, email, manage_portal, manage_portal_users)
@@ -56,7 +83,7 @@ fn add_user(connection: &Connection, org: OrgId, user: &SeedUser) -> rusqlite::R
         .query_row((org.0, &user.email), |row| row.get(0).map(UserId))
 }
 
-fn add_credential(
+pub(super) fn add_credential(
     connection: &Connection,
     user: UserId,
     credential: &SeedCredential,
@@ -72,7 +99,8 @@ fn add_credential(
         SeedGrant::RefreshToken(refresh_token) => connection
             .prepare_cached(
                 "INSERT INTO refresh_tokens (hash, client_id, user_id, scopes, is_seeded)
-                 VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET is_seeded = 1",
+                 VALUES (?, ?, ?, ?, 1)
+                 ON CONFLICT DO UPDATE SET is_seeded = 1 WHERE is_seeded = 0",
             )?
             .execute((Hashed::of(refresh_token.expose()).0, &credential.client_id, user.0, scopes)),
         SeedGrant::Code(code) => connection
@@ -85,29 +113,10 @@ fn add_credential(
     .map(drop)
 }
 
-pub(super) fn environment_text(environment: Environment) -> &'static str {
-    match environment {
-        Environment::Production => "production",
-        Environment::Sandbox => "sandbox",
-        Environment::Developer => "developer",
-    }
-}
-
-pub(super) fn portal_limit_number(limit: PortalLimit) -> Option<i64> {
-    match limit {
-        PortalLimit::One => Some(1),
-        PortalLimit::Unlimited => None,
-    }
-}
-
 pub(super) fn manage_portal(user: &SeedUser) -> bool {
     user.permissions.contains(&Permission::ManagePortal)
 }
 
 pub(super) fn manage_portal_users(user: &SeedUser) -> bool {
     user.permissions.contains(&Permission::ManagePortalUsers)
-}
-
-pub(super) fn scopes_text(credential: &SeedCredential) -> String {
-    credential.scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(",")
 }

@@ -127,7 +127,7 @@ impl StateFile {
     }
 
     pub(super) fn failed(&self, what: &str, error: &io::Error) -> RegistryError {
-        RegistryError::NotApplied(format!("{} can't be {what}: {error}", self.path.display()))
+        RegistryError::of_file(&self.path, what, error)
     }
 
     /// Whether this is the only process left; it is exclusive then.

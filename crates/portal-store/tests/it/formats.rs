@@ -1,6 +1,7 @@
-//! Files of every past format, each written by the program of its time, migrate when opened.
+//! Files of every format migrate when opened.
 //!
-//! `registry-1.sqlite` has the orgs of [`SEED`](crate::SEED), `AcmePortal` and `NewName` (which was
+//! `registry-1.sqlite` was written by the program of its time, and each of the others is the one
+//! before, migrated. They have the orgs of [`SEED`](crate::SEED), `AcmePortal` and `NewName` (which was
 //! `OldName`) of acme, `LimitedPortal` of limited, a used code, and a revoked token of sandbox.
 
 use std::fs;
@@ -9,7 +10,25 @@ use portal_store::{CreateConflict, Registry, SqliteRegistry, TokenRules};
 
 use crate::{act, at, name, refresh, seed};
 
-const FORMATS: [&[u8]; 1] = [include_bytes!("formats/registry-1.sqlite")];
+const FORMATS: [&[u8]; 4] = [
+    include_bytes!("formats/registry-1.sqlite"),
+    include_bytes!("formats/registry-2.sqlite"),
+    include_bytes!("formats/registry-3.sqlite"),
+    include_bytes!("formats/registry-4.sqlite"),
+];
+
+/// The last of them is the format of today: a new one adds a file.
+#[test]
+fn every_format_has_its_file() {
+    let version = |file: &[u8]| u32::from_be_bytes(file[60..64].try_into().unwrap());
+    for (file, format) in FORMATS.iter().zip(1..) {
+        assert_eq!(version(file), format);
+    }
+    let kept = tempfile::tempdir().unwrap();
+    drop(SqliteRegistry::open(kept.path()).unwrap());
+    let today = fs::read(kept.path().join("registry.sqlite")).unwrap();
+    assert_eq!(version(&today), u32::try_from(FORMATS.len()).unwrap());
+}
 
 #[tokio::test]
 async fn registry_of_every_past_format_keeps_its_content() {
@@ -50,5 +69,41 @@ async fn migrated_registry_keeps_names_and_limits_unique() {
         }
         let portals = registry.portals(acme.org.id).await.unwrap();
         assert_eq!(portals[2].zaid.as_deref(), Some("10000004"));
+    }
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres {
+    use portal_store::Administration as _;
+    use portal_testdb::Database;
+
+    use super::*;
+
+    const FIRST: &str = include_str!("../../migrations/postgres/0001_registry.sql");
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn database_of_first_format_keeps_its_content() {
+        let database = Database::create();
+        database.execute("CREATE SCHEMA portal; CREATE TABLE portal.format (version integer)");
+        database.execute(&format!("SET search_path = portal; {FIRST}"));
+        database.execute(
+            "SET search_path = portal;
+             INSERT INTO format VALUES (1);
+             INSERT INTO orgs VALUES (7, 'acme', 'production', NULL);
+             INSERT INTO users VALUES (8, 7, 'Acme Admin', 'admin@acme.example', true, true);
+             INSERT INTO clients VALUES ('1000.CLIENT', sha256('hush'));
+             INSERT INTO refresh_tokens VALUES (sha256('acme.token'), '1000.CLIENT', 8, 'A');
+             INSERT INTO portals (org_id, name, name_key, created_at, created_by,
+                                  modified_at, modified_by)
+             VALUES (7, 'AcmePortal', 'acmeportal', 1790000001, 8, 1790000001, 8)",
+        );
+        for _ in 0..2 {
+            let registry = crate::postgres::open(&database.url()).await;
+            let acme = act(&registry, "acme").await;
+            assert_eq!(registry.portals(acme.org.id).await.unwrap()[0].name, "AcmePortal");
+            let entries = registry.audit_log(10).await.unwrap();
+            assert_eq!(entries[0].subject, "AcmePortal");
+            assert_eq!(entries[0].at, at(1));
+        }
     }
 }

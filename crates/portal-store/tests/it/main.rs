@@ -12,9 +12,13 @@ use portal_model::oauth::{Grant, TokenRequest};
 use portal_model::{PortalName, Timestamp};
 use portal_store::{Principal, Registry, Seed, TokenRules};
 
+mod administration;
 mod agreement;
 mod backup;
 mod formats;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod full_disk;
+mod history;
 mod mishaps;
 mod open;
 #[cfg(all(unix, feature = "postgres"))]
@@ -70,6 +74,11 @@ scopes = ["ZohoCRM.settings.clientportal.ALL"]
 "#;
 
 const ORGS: [&str; 3] = ["acme", "limited", "sandbox"];
+
+/// How much a test does: in the gate, or with `PORTAL_STORE_LONG`, which its children inherit.
+fn long(in_gate: usize, long: usize) -> usize {
+    if std::env::var_os("PORTAL_STORE_LONG").is_some() { long } else { in_gate }
+}
 
 fn seed() -> Seed {
     SEED.parse().unwrap()

@@ -1,6 +1,7 @@
 //! What happens to files, and what is said about it: nothing is lost or given twice in silence.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -94,7 +95,7 @@ fn registry_of_a_newer_version_is_refused_with_its_bytes_untouched() {
     assert!(
         why.ends_with(
             "registry.sqlite was written by a newer version of this program: it has format 9, \
-             this one knows 3; use the newer version, or another data directory"
+             this one knows 4; use the newer version, or another data directory"
         ),
         "{why}"
     );
@@ -162,7 +163,7 @@ async fn older_copy_and_another_registry_are_noticed() {
     drop(registry);
     fs::write(directory.path().join(DATABASE), older).unwrap();
     let why = refusal(directory.path());
-    assert!(why.contains("has lost 3 of "), "{why}");
+    assert!(why.contains("has lost 2 of "), "{why}");
 
     let another = tempfile::tempdir().unwrap();
     drop(seeded(another.path()).await);
@@ -320,4 +321,22 @@ async fn running_registry_notices_that_its_files_are_gone() {
         let error = tokio::time::timeout(Duration::from_secs(20), failed).await.unwrap().unwrap();
         assert!(matches!(error, RegistryError::NotApplied(_)), "{mishap}: {error}");
     }
+}
+
+#[tokio::test]
+async fn file_overwritten_while_open_is_noticed_at_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let (registry, acme) = seeded(directory.path()).await;
+    create(&registry, &acme, "BeforeIt").await;
+    let path = directory.path().join(DATABASE);
+    let length = fs::metadata(&path).unwrap().len();
+    // In place: device and inode stay the same.
+    let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all(&vec![b'x'; usize::try_from(length).unwrap()]).unwrap();
+    // What is in the log or in memory still works; that is why nothing else is promised.
+    let _ = registry.create_portal(acme.org.id, acme.user.id, &name("AfterIt"), at(2)).await;
+    drop(registry);
+    let why = refusal(directory.path());
+    assert!(why.contains(" is damaged: ") || why.contains(" is not a registry "), "{why}");
+    assert_eq!(why.lines().count(), 1);
 }

@@ -13,7 +13,7 @@ mod restart;
 mod tls;
 mod waiting;
 
-async fn open(url: &str) -> PostgresRegistry {
+pub(crate) async fn open(url: &str) -> PostgresRegistry {
     PostgresRegistry::open(url).await.unwrap()
 }
 

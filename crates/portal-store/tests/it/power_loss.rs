@@ -13,7 +13,7 @@ use std::process::Command;
 
 use portal_store::{CreateConflict, Registry, RegistryError, SqliteRegistry};
 
-use crate::{act, at, name, seed};
+use crate::{act, at, long, name, seed};
 use disk::{Disk, Operation};
 
 mod disk;
@@ -26,9 +26,8 @@ const SESSIONS: [usize; 3] = [20, 1000, 20];
 
 const CUTS: usize = 200;
 
-/// How many calls fail in turn: all of a first start, and those of some creates.
+/// How many calls of a start fail in turn: all of them.
 const CALLS_OF_A_START: usize = 80;
-const CALLS_OF_CREATES: usize = 24;
 
 /// Creates portals in a data directory under the root, in several sessions, and writes each name
 /// to a file once it is acknowledged.
@@ -171,30 +170,42 @@ fn failing_child() {
         let registry = SqliteRegistry::open(&directory).unwrap();
         registry.apply_seed(&seed(), at(0)).await.unwrap();
         let acme = act(&registry, "acme").await;
-        let (mut kept, mut refused, mut failed) = (HashSet::new(), HashSet::new(), 0);
-        for call in 1..=CALLS_OF_CREATES {
+        let (mut all_kept, mut failed, mut in_doubt) = (HashSet::new(), 0, 0);
+        let calls = long(24, 500);
+        for call in 1..=calls {
             for errno in ERRORS {
                 fail(call, errno);
                 // One create makes some ten calls.
+                let (mut kept, mut refused) = (Vec::new(), Vec::new());
                 for number in 0..call / 8 + 2 {
                     let text = format!("Error{errno}x{call}x{number}");
                     let (org, user, name) = (acme.org.id, acme.user.id, name(&text));
                     match registry.create_portal(org, user, &name, at(1)).await {
-                        Ok(created) => assert!(created.is_ok() && kept.insert(text)),
-                        Err(RegistryError::NotApplied(_)) => assert!(refused.insert(text)),
-                        Err(_) => failed += 1,
+                        Ok(created) => {
+                            created.unwrap();
+                            kept.push(text);
+                        }
+                        Err(RegistryError::NotApplied(_)) => refused.push(text),
+                        Err(_) => in_doubt += 1,
                     }
                 }
                 fail(0, 0);
                 for registry in [&registry, &SqliteRegistry::open(&directory).unwrap()] {
-                    let found = registry.portals(acme.org.id).await.unwrap();
-                    let found: HashSet<_> = found.into_iter().map(|portal| portal.name).collect();
-                    assert!(found.is_superset(&kept), "call {call} failed with {errno}");
-                    assert!(found.is_disjoint(&refused), "call {call} failed with {errno}");
+                    for (names, is_there) in [(&kept, true), (&refused, false)] {
+                        for text in names {
+                            let found = registry.portal(acme.org.id, text).await.unwrap();
+                            assert_eq!(found.is_some(), is_there, "{text}");
+                        }
+                    }
                 }
+                all_kept.extend(kept);
+                failed += refused.len();
             }
         }
-        assert!(failed + refused.len() > CALLS_OF_CREATES, "{failed} {}", refused.len());
+        let found = registry.portals(acme.org.id).await.unwrap();
+        let found: HashSet<_> = found.into_iter().map(|portal| portal.name).collect();
+        assert!(found.is_superset(&all_kept));
+        assert!(failed + in_doubt > calls, "{failed} {in_doubt}");
     });
 }
 

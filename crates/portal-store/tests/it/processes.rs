@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use portal_store::{Registry, SqliteRegistry};
 
-use crate::{act, at, name, seed};
+use crate::{act, at, long, name, seed};
 
 const DIRECTORY: &str = "PORTAL_STORE_TEST_DIRECTORY";
 const PREFIX: &str = "PORTAL_STORE_TEST_PREFIX";
@@ -69,7 +69,8 @@ fn child() {
 async fn acknowledged_create_survives_a_kill() {
     let kept = tempfile::tempdir().unwrap();
     let mut acknowledged = Vec::new();
-    for round in 0..6 {
+    let rounds = long(6, 20);
+    for round in 0..rounds {
         let mut child = spawn(kept.path(), &format!("Round{round}x"), usize::MAX);
         let mut names = created(&mut child);
         acknowledged.extend(names.by_ref().take(3 + 7 * round));
@@ -78,7 +79,8 @@ async fn acknowledged_create_survives_a_kill() {
         acknowledged.extend(names);
         child.wait().unwrap();
     }
-    assert!(acknowledged.len() >= 3 * 6 + 7 * 15);
+    assert!(acknowledged.len() >= 3 * rounds + 7 * (rounds * (rounds - 1) / 2));
+    eprintln!("{} creates acknowledged over {rounds} kills", acknowledged.len());
 
     let registry = SqliteRegistry::open(kept.path()).unwrap();
     let acme = act(&registry, "acme").await;

@@ -3,28 +3,24 @@
 use portal_model::oauth::{Grant, OAuthError, TokenRequest};
 use portal_model::{Environment, Scope, Secret};
 use portal_store::{
-    CreateConflict, Permission, PortalLimit, Principal, Registry, Seed, SeedGrant, SqliteRegistry,
+    Administration, CreateConflict, Permission, PortalLimit, Principal, Registry, Seed, SeedGrant,
     TokenRules,
 };
 
 use crate::{act, at, name, refresh, seed};
 
-async fn differences(registry: &SqliteRegistry, seed: &Seed) -> Vec<String> {
+async fn differences(registry: &impl Store, seed: &Seed) -> Vec<String> {
     match registry.apply_seed_unless_different(seed, at(1)).await.unwrap() {
         Ok(()) => Vec::new(),
         Err(differences) => differences.iter().map(ToString::to_string).collect(),
     }
 }
 
-async fn create(
-    registry: &SqliteRegistry,
-    by: &Principal,
-    text: &str,
-) -> Result<(), CreateConflict> {
+async fn create(registry: &impl Store, by: &Principal, text: &str) -> Result<(), CreateConflict> {
     registry.create_portal(by.org.id, by.user.id, &name(text), at(3)).await.unwrap()
 }
 
-async fn token(registry: &SqliteRegistry, request: &TokenRequest) -> Result<String, OAuthError> {
+async fn token(registry: &impl Store, request: &TokenRequest) -> Result<String, OAuthError> {
     let granted = registry.grant(request, TokenRules::LifetimesOnly, at(2)).await.unwrap();
     granted.map(|granted| granted.access_token.expose().to_owned())
 }
@@ -34,40 +30,74 @@ fn exchange(code: &str) -> TokenRequest {
     TokenRequest::new("1000.CLIENT", "hush".to_owned(), grant)
 }
 
-async fn seeded(directory: &tempfile::TempDir) -> SqliteRegistry {
-    let registry = SqliteRegistry::open(directory.path()).unwrap();
-    assert_eq!(differences(&registry, &seed()).await, [""; 0]);
-    registry
+/// An engine that people administer.
+pub(crate) trait Store: Registry + Administration {}
+
+impl<T: Registry + Administration> Store for T {}
+
+/// Runs each test on each engine.
+macro_rules! on_each_engine {
+    ($($name:ident,)*) => {
+        mod sqlite {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    let directory = tempfile::tempdir().unwrap();
+                    let registry = portal_store::SqliteRegistry::open(directory.path()).unwrap();
+                    super::$name(&registry).await;
+                }
+            )*
+        }
+
+        #[cfg(all(unix, feature = "postgres"))]
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let database = portal_testdb::Database::create();
+                    let registry = crate::postgres::open(&database.url()).await;
+                    super::$name(&registry).await;
+                }
+            )*
+        }
+    };
+}
+pub(crate) use on_each_engine;
+
+on_each_engine! {
+    same_seed_is_no_difference_whatever_happened_since,
+    every_difference_is_listed_and_nothing_is_changed,
+    seed_that_replaces_is_what_is_served,
 }
 
-#[tokio::test]
-async fn same_seed_is_no_difference_whatever_happened_since() {
-    let directory = tempfile::tempdir().unwrap();
-    let registry = seeded(&directory).await;
-    token(&registry, &exchange("acme.code")).await.unwrap();
+async fn apply_first(registry: &impl Store) {
+    assert_eq!(differences(registry, &seed()).await, [""; 0]);
+}
+
+async fn same_seed_is_no_difference_whatever_happened_since(registry: &impl Store) {
+    apply_first(registry).await;
+    token(registry, &exchange("acme.code")).await.unwrap();
     registry.revoke("limited.token", at(1)).await.unwrap();
-    assert_eq!(differences(&registry, &seed()).await, [""; 0]);
-    assert!(token(&registry, &refresh("limited")).await.is_err(), "it does not revive");
+    assert_eq!(differences(registry, &seed()).await, [""; 0]);
+    assert!(token(registry, &refresh("limited")).await.is_err(), "it does not revive");
 
     let mut more = seed();
     let mut newcomer = more.orgs[2].clone();
-    newcomer.name = "newcomer".to_owned();
+    "newcomer".clone_into(&mut newcomer.name);
     newcomer.users[0].credentials[0].grant =
         SeedGrant::RefreshToken("newcomer.token".to_owned().into());
     more.orgs.push(newcomer);
-    assert_eq!(differences(&registry, &more).await, [""; 0]);
-    token(&registry, &refresh("newcomer")).await.unwrap();
+    assert_eq!(differences(registry, &more).await, [""; 0]);
+    token(registry, &refresh("newcomer")).await.unwrap();
 }
 
-#[tokio::test]
-async fn every_difference_is_listed_and_nothing_is_changed() {
-    let directory = tempfile::tempdir().unwrap();
-    let registry = seeded(&directory).await;
+async fn every_difference_is_listed_and_nothing_is_changed(registry: &impl Store) {
+    apply_first(registry).await;
     let mut changed = seed();
     changed.orgs[0].environment = Environment::Developer;
     changed.orgs[1].portal_limit = PortalLimit::Unlimited;
     let admin = &mut changed.orgs[0].users[0];
-    admin.name = "Someone Else".to_owned();
+    "Someone Else".clone_into(&mut admin.name);
     admin.permissions.clear();
     admin.credentials[0].grant = SeedGrant::RefreshToken("acme.rotated".to_owned().into());
     admin.credentials[1].scopes = vec![Scope::PORTAL_READ];
@@ -76,11 +106,11 @@ async fn every_difference_is_listed_and_nothing_is_changed() {
             credential.client_secret = Secret::new("rotated");
         }
     }
-    changed.orgs[1].users[0].email = "other@limited.example".to_owned();
+    "other@limited.example".clone_into(&mut changed.orgs[1].users[0].email);
     let third = changed.orgs.pop().unwrap();
     let acme = "of org \"acme\"";
     assert_eq!(
-        differences(&registry, &changed).await,
+        differences(registry, &changed).await,
         [
             "org \"acme\" has another environment".to_owned(),
             format!("user admin@acme.example {acme} has another name"),
@@ -103,20 +133,18 @@ async fn every_difference_is_listed_and_nothing_is_changed() {
         ]
     );
     for org in ["acme", "limited", "sandbox"] {
-        token(&registry, &refresh(org)).await.unwrap();
+        token(registry, &refresh(org)).await.unwrap();
     }
-    assert_eq!(differences(&registry, &seed()).await, [""; 0]);
+    assert_eq!(differences(registry, &seed()).await, [""; 0]);
 }
 
-#[tokio::test]
-async fn seed_that_replaces_is_what_is_served() {
-    let directory = tempfile::tempdir().unwrap();
-    let registry = seeded(&directory).await;
-    let acme = act(&registry, "acme").await;
+async fn seed_that_replaces_is_what_is_served(registry: &impl Store) {
+    apply_first(registry).await;
+    let acme = act(registry, "acme").await;
     for text in ["AcmePortal", "AcmePortal2"] {
-        create(&registry, &acme, text).await.unwrap();
+        create(registry, &acme, text).await.unwrap();
     }
-    let before = token(&registry, &refresh("sandbox")).await.unwrap();
+    let before = token(registry, &refresh("sandbox")).await.unwrap();
     assert!(registry.principal(&before, at(2)).await.unwrap().is_some());
 
     let mut changed = seed();
@@ -133,7 +161,7 @@ async fn seed_that_replaces_is_what_is_served() {
         user.credentials[0].client_secret = Secret::new("rotated");
     }
     registry.replace_seed(&changed, at(3)).await.unwrap();
-    assert_eq!(differences(&registry, &changed).await, [""; 0]);
+    assert_eq!(differences(registry, &changed).await, [""; 0]);
 
     // What is not in the seed does not work any more.
     assert_eq!(registry.principal(&before, at(3)).await, Ok(None));
@@ -141,30 +169,30 @@ async fn seed_that_replaces_is_what_is_served() {
         TokenRequest::new("1000.CLIENT", secret.to_owned(), request.grant)
     };
     for request in [refresh("sandbox"), refresh("acme"), exchange("acme.code")] {
-        let refused = token(&registry, &with_secret(request, "rotated")).await.unwrap_err();
+        let refused = token(registry, &with_secret(request, "rotated")).await.unwrap_err();
         assert_eq!(refused.error, OAuthError::INVALID_CODE);
     }
-    let refused = token(&registry, &refresh("limited")).await.unwrap_err();
+    let refused = token(registry, &refresh("limited")).await.unwrap_err();
     assert_eq!(refused.error, "invalid_client_secret");
 
     // What is in the seed does, and the portals are there.
     let rotated = Grant::RefreshToken("acme.rotated".to_owned().into());
     let request = TokenRequest::new("1000.CLIENT", "rotated".to_owned(), rotated);
-    let access_token = token(&registry, &request).await.unwrap();
+    let access_token = token(registry, &request).await.unwrap();
     let acme = registry.principal(&access_token, at(3)).await.unwrap().unwrap();
     assert_eq!(acme.user.permissions, [Permission::ManagePortal].into());
     assert_eq!(registry.portals(acme.org.id).await.unwrap().len(), 2);
-    let third = create(&registry, &acme, "AcmePortal3").await;
+    let third = create(registry, &acme, "AcmePortal3").await;
     assert_eq!(third, Err(CreateConflict::LimitReached));
-    let access_token = token(&registry, &with_secret(refresh("limited"), "rotated")).await.unwrap();
+    let access_token = token(registry, &with_secret(refresh("limited"), "rotated")).await.unwrap();
     let limited = registry.principal(&access_token, at(3)).await.unwrap().unwrap();
     for text in ["FirstName", "SecondName"] {
-        assert_eq!(create(&registry, &limited, text).await, Ok(()));
+        assert_eq!(create(registry, &limited, text).await, Ok(()));
     }
 
     // And back again.
     registry.replace_seed(&seed(), at(4)).await.unwrap();
-    let refused = token(&registry, &refresh("sandbox")).await.unwrap_err();
+    let refused = token(registry, &refresh("sandbox")).await.unwrap_err();
     assert_eq!(refused.error, OAuthError::INVALID_CODE, "a revoked token does not revive");
-    assert_eq!(create(&registry, &acme, "AcmePortal3").await, Ok(()));
+    assert_eq!(create(registry, &acme, "AcmePortal3").await, Ok(()));
 }

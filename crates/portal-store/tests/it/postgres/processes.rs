@@ -14,12 +14,11 @@ use portal_store::{PostgresRegistry, Registry as _, RegistryError};
 use portal_testdb::Database;
 
 use super::open;
-use crate::{act, at, name, seed};
+use crate::{act, at, long, name, seed};
 
 const URL: &str = "PORTAL_STORE_TEST_URL";
 const ROUND: &str = "PORTAL_STORE_TEST_ROUND";
 
-const ROUNDS: usize = 4;
 const CHILDREN: usize = 3;
 /// Before a kill.
 const CREATES: usize = 100;
@@ -69,7 +68,7 @@ fn child() {
 async fn processes_killed_while_they_create_lose_and_double_nothing() {
     let database = Database::create();
     let mut acknowledged = Vec::new();
-    for round in 0..ROUNDS {
+    for round in 0..long(4, 20) {
         let (said, names) = mpsc::channel();
         let mut children: Vec<_> = (0..CHILDREN).map(|_| spawn(&database.url(), round)).collect();
         let readers: Vec<_> = children
@@ -101,6 +100,7 @@ async fn processes_killed_while_they_create_lose_and_double_nothing() {
     }
     let distinct: HashSet<_> = acknowledged.iter().collect();
     assert_eq!(distinct.len(), acknowledged.len(), "a name was given twice");
+    eprintln!("{} creates acknowledged by processes that were killed", acknowledged.len());
 
     let registry = open(&database.url()).await;
     let acme = act(&registry, "acme").await;

@@ -1,0 +1,89 @@
+-- Who changed what, and when. The creates are in `portals` already, with their user and time: the
+-- log puts both together, so that a create writes no second row.
+CREATE TABLE audit (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- in the order of the changes
+    at           bigint NOT NULL,
+    after_portal bigint NOT NULL, -- the last portal created before: its place among the creates
+    actor        text NOT NULL,   -- a user's e-mail address, an operator, or a seed
+    action       text NOT NULL,
+    org          text,            -- its name; NULL: of no single org
+    subject      text NOT NULL,   -- what was changed, as people know it
+    portal_id    bigint,          -- of a renamed portal
+    detail       text             -- its old name; the new permissions, the scopes
+);
+
+CREATE INDEX audit_by_portal ON audit (portal_id) WHERE portal_id IS NOT NULL;
+
+-- A removed org or user keeps its number and what it created; it has no credential that works.
+ALTER TABLE orgs ADD COLUMN removed_at bigint;
+ALTER TABLE users ADD COLUMN removed_at bigint;
+
+-- Whether a seed gave the token, not the exchange of a code: of the former, those that a later seed
+-- does not have are revoked when it replaces what is kept.
+ALTER TABLE refresh_tokens ADD COLUMN is_seeded boolean NOT NULL DEFAULT false;
+
+-- As before, and the exchange of a code is in the audit. Issues an access token: 'granted', 'invalid' or 'throttled'. A function, because the limits
+-- count what the row lock on the refresh token has let through, and each statement of a function
+-- sees what was committed before it began; one statement alone sees what was committed before it
+-- waited for the lock.
+CREATE OR REPLACE FUNCTION grant_access_token(
+    of_client      text,
+    parent         bytea, -- the refresh token, new where a code is exchanged
+    given_code     bytea, -- NULL: the refresh token was given
+    new_token      bytea,
+    at_second      bigint,
+    code_seconds   bigint,
+    token_seconds  bigint,
+    window_seconds bigint,
+    with_limits    boolean,
+    most_in_window bigint,
+    most_alive     bigint
+) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF given_code IS NULL THEN
+        PERFORM FROM refresh_tokens
+        WHERE hash = parent AND client_id = of_client AND revoked_at IS NULL
+        FOR NO KEY UPDATE;
+        IF NOT FOUND THEN
+            RETURN 'invalid';
+        END IF;
+    ELSE
+        UPDATE codes SET used_at = at_second
+        WHERE hash = given_code AND client_id = of_client AND used_at IS NULL
+              AND created_at > at_second - code_seconds;
+        IF NOT FOUND THEN
+            RETURN 'invalid';
+        END IF;
+        INSERT INTO refresh_tokens (hash, client_id, user_id, scopes)
+        SELECT parent, client_id, user_id, scopes FROM codes WHERE hash = given_code;
+        INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
+        SELECT at_second, (SELECT coalesce(max(id), 0) FROM portals), email, 'code_exchanged',
+               orgs.name, client_id || ' ' || left(encode(parent, 'hex'), 12), scopes
+        FROM codes JOIN users ON users.id = user_id JOIN orgs ON orgs.id = org_id
+        WHERE hash = given_code;
+    END IF;
+
+    IF with_limits THEN
+        IF (SELECT count(*) FROM access_tokens
+            WHERE refresh_hash = parent AND issued_at > at_second - window_seconds)
+           >= most_in_window
+        THEN
+            RETURN 'throttled';
+        END IF;
+        -- Makes room for one more among those alive.
+        UPDATE access_tokens SET expires_at = NULL
+        WHERE id IN (SELECT id FROM access_tokens
+                     WHERE refresh_hash = parent AND expires_at > at_second
+                     ORDER BY id DESC OFFSET most_alive - 1);
+    END IF;
+
+    -- What neither is alive nor counts for a limit is forgotten.
+    DELETE FROM access_tokens
+    WHERE refresh_hash = parent AND issued_at <= at_second - window_seconds
+          AND (expires_at IS NULL OR expires_at <= at_second);
+    INSERT INTO access_tokens (hash, refresh_hash, issued_at, expires_at)
+    VALUES (new_token, parent, at_second, at_second + token_seconds);
+    RETURN 'granted';
+END
+$$;

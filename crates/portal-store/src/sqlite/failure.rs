@@ -1,0 +1,102 @@
+//! What an error of SQLite means, and waiting where another process is in the way.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode};
+
+use crate::error::RegistryError;
+
+/// How long one process waits for another that writes: 10 seconds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a process that waits tries again. SQLite's own way waits longer each time, up to a
+/// tenth of a second, and so leaves out one of several processes that write all the time.
+const RETRY_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Makes a connection wait while another one, of any process, has the lock.
+pub(crate) fn wait_for_others(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_handler(Some(|attempts: i32| {
+        thread::sleep(RETRY_INTERVAL);
+        RETRY_INTERVAL * attempts.unsigned_abs() < BUSY_TIMEOUT
+    }))
+}
+
+/// Tries again while another process is in the way.
+pub(super) fn retry_while_busy<T>(
+    mut attempt: impl FnMut() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let started = Instant::now();
+    loop {
+        match attempt() {
+            Err(error) if is_busy(&error) && started.elapsed() < BUSY_TIMEOUT => {
+                thread::sleep(RETRY_INTERVAL);
+            }
+            result => return result,
+        }
+    }
+}
+
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// An error of the engine before anything was changed.
+pub(crate) fn not_applied(error: &rusqlite::Error, path: &Path) -> RegistryError {
+    if is_full(error) {
+        RegistryError::no_room(path)
+    } else {
+        RegistryError::NotApplied(describe(error, path))
+    }
+}
+
+fn is_full(error: &rusqlite::Error) -> bool {
+    // The log's index in shared memory, which is a file too, has an error of its own.
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || error
+            .sqlite_error()
+            .is_some_and(|it| it.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+}
+
+/// What an error of SQLite means for the people who run the server: one sentence.
+pub(crate) fn describe(error: &rusqlite::Error, path: &Path) -> String {
+    if is_full(error) {
+        return RegistryError::no_room(path).to_string();
+    }
+    let path = path.display();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
+            "{path} is locked: another process has been writing to it for {} seconds; let that \
+             one finish, and try again",
+            BUSY_TIMEOUT.as_secs()
+        ),
+        Some(ErrorCode::NotADatabase) => format!(
+            "{path} is not a registry but some other file; move it away, or use another data \
+             directory"
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            format!("{path} is damaged: {error}; restore a backup")
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            format!("{path} can't be written: {error}; check who owns it and its directory")
+        }
+        _ => format!("{path} failed: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locked_file_is_one_sentence() {
+        let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        let error = rusqlite::Error::SqliteFailure(busy, None);
+        assert_eq!(
+            describe(&error, Path::new("data/registry.sqlite")),
+            "data/registry.sqlite is locked: another process has been writing to it for 10 \
+             seconds; let that one finish, and try again"
+        );
+    }
+}
