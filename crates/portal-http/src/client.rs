@@ -16,6 +16,7 @@
 //! | `exchange` | one request and its response |
 //! | `http_transport` | the transport over sockets: proxies, TLS |
 //! | `transport` | [`Transport`], and the bounds of a response |
+//! | `file_token_cache` | tokens in a directory: [`FileTokenCache`] |
 //! | `token_cache`, `api_url` | tokens for other processes; the API that the accounts server named |
 //! | `base_url`, `credential`, `error`, `slots` | leaves |
 
@@ -29,6 +30,7 @@ mod credential;
 mod drive;
 mod error;
 mod exchange;
+mod file_token_cache;
 mod handle;
 mod http_transport;
 mod slots;
@@ -42,10 +44,11 @@ pub use self::builder::{BuildError, ClientBuilder};
 pub use self::credential::Credential;
 pub use self::drive::{IntentSink, Running};
 pub use self::error::ClientError;
+pub use self::file_token_cache::FileTokenCache;
 pub use self::handle::Client;
 pub use self::http_transport::{
     HttpTransport, HttpTransportBuilder, InvalidProxy, Proxy, TlsError,
 };
-pub use self::token_cache::{CacheKey, CachedToken, FileTokenCache, TokenCache};
+pub use self::token_cache::{CacheKey, CachedToken, TokenCache};
 pub use self::transport::{Bounds, Transport};
 pub use portal_model::flow::TransportError;

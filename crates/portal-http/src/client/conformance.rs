@@ -13,6 +13,7 @@
 //! ```
 
 mod driver;
+mod violation;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -29,32 +30,12 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 pub use self::driver::{DriverRun, TestIntents, driver};
+use self::violation::MOMENT;
+pub use self::violation::Violation;
 use super::base_url::BaseUrl;
 use super::token_cache::{CacheKey, CachedToken, TokenCache};
 use super::transport::{Bounds, Transport};
 
-/// A requirement that is not met.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Violation {
-    /// An implementation violates its trait.
-    #[error("{0}")]
-    Broken(&'static str),
-    /// A driver neglects a duty.
-    #[error("a driver must {duty}; found {found}")]
-    Driver {
-        /// What it must do.
-        duty: &'static str,
-        /// The outcome, and what the server and the sink saw.
-        found: String,
-    },
-    /// An operation failed that must not fail.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-/// How long the checks wait for what must not happen.
-const MOMENT: Duration = Duration::from_millis(50);
 /// How long the checks wait for what must happen.
 const AGES: Duration = Duration::from_secs(10);
 

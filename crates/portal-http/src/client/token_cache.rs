@@ -1,7 +1,5 @@
 //! Access tokens that outlive a process: [`TokenCache`].
 
-mod file;
-
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -12,7 +10,6 @@ use portal_model::oauth::{AccessToken, TokenState};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use self::file::FileTokenCache;
 use super::base_url::BaseUrl;
 
 /// Where processes share access tokens. The service grants a refresh token ten of them in ten minutes,

@@ -16,7 +16,6 @@ mod cases;
 mod client;
 #[cfg(feature = "server")]
 mod drivers;
-mod modules;
 #[cfg(feature = "server")]
 mod fuzz;
 #[cfg(feature = "server")]

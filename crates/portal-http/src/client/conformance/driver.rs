@@ -14,7 +14,7 @@ use portal_model::{ApiVersion, CreateFlow, ErrorCode, Outcome, PortalName};
 
 use self::server::{Act, Server};
 use super::super::drive::IntentSink;
-use super::{MOMENT, Violation};
+use super::violation::{MOMENT, Violation};
 
 /// One run of a driver under test.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{CacheKey, CachedToken, TokenCache};
+use super::token_cache::{CacheKey, CachedToken, TokenCache};
 
 /// A directory with two files per credential: the token, which only its owner can read and which is
 /// replaced atomically, and a lock. An unreadable file counts as empty, and so does one that others
