@@ -19,6 +19,7 @@
 //! | `state` | what all requests share: registry, settings, clock |
 //! | `response` | responses and errors, and how they are sent |
 //! | `request` | a received request |
+//! | `fault_injector` | which requests get which faults |
 //! | `limits`, `log_limit`, `host`, `route`, `body`, `quota`, `fault`, `access_log` | leaves |
 
 mod accept;
@@ -29,6 +30,7 @@ mod connection;
 mod connections;
 mod dispatch;
 mod fault;
+mod fault_injector;
 mod handlers;
 mod host;
 mod limits;

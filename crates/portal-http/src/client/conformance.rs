@@ -14,12 +14,13 @@
 
 mod driver;
 mod violation;
+mod waits;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use portal_model::flow::{NoResponse, TransportError};
@@ -30,14 +31,11 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 pub use self::driver::{DriverRun, TestIntents, driver};
-use self::violation::MOMENT;
 pub use self::violation::Violation;
+use self::waits::{AGES, MOMENT};
 use super::base_url::BaseUrl;
 use super::token_cache::{CacheKey, CachedToken, TokenCache};
 use super::transport::{Bounds, Transport};
-
-/// How long the checks wait for what must happen.
-const AGES: Duration = Duration::from_secs(10);
 
 /// Checks `one` and `other`, which share a storage as two processes do, and which is empty.
 ///

@@ -1,14 +1,10 @@
 //! Deliberate faults of a server, to test how a client copes with them: [`FaultSpec`].
 
-mod injector;
-
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use http::Method;
-
-pub(super) use self::injector::FaultInjector;
 
 /// One fault: `[METHOD ]POINT:ACTION[:N/M]`.
 ///
@@ -31,16 +27,16 @@ pub(super) use self::injector::FaultInjector;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultSpec {
-    matches: Matches,
-    point: Point,
-    action: Action,
+    pub(super) matches: Matches,
+    pub(super) point: Point,
+    pub(super) action: Action,
     /// N of every M.
-    share: (u32, u32),
+    pub(super) share: (u32, u32),
 }
 
 /// The requests that a fault matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Matches {
+pub(super) enum Matches {
     All,
     Crm(Method),
     Token,
@@ -54,7 +50,7 @@ pub(super) enum Point {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
+pub(super) enum Action {
     Delay(Duration),
     Expire,
     Respond(FaultResponse),

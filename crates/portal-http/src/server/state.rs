@@ -8,7 +8,7 @@ use portal_store::TokenRules;
 use tokio::sync::Semaphore;
 
 use super::access_log::AccessLogEntry;
-use super::fault::FaultInjector;
+use super::fault_injector::FaultInjector;
 use super::quota::Quotas;
 use super::request::Schemes;
 

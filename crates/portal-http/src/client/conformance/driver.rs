@@ -1,10 +1,10 @@
 //! What the driver of a flow owes it, checked from outside: by the requests that a server sees, the
 //! intents that a sink records, and the outcome.
 
+mod seen;
 mod server;
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,11 @@ use portal_model::flow::{Intent, Policy};
 use portal_model::outcome::{AuthFailure, Doubt, NotDone};
 use portal_model::{ApiVersion, CreateFlow, ErrorCode, Outcome, PortalName};
 
+use self::seen::{Entry, Seen, is_attempt, is_list};
 use self::server::{Act, Server};
 use super::super::drive::IntentSink;
-use super::violation::{MOMENT, Violation};
+use super::violation::Violation;
+use super::waits::{LONG, MOMENT};
 
 /// One run of a driver under test.
 #[derive(Debug)]
@@ -66,40 +68,6 @@ impl IntentSink for TestIntents {
     }
 }
 
-/// What a server and a sink saw, in order.
-#[derive(Clone, Debug, Default)]
-struct Seen(Arc<Mutex<Vec<(Instant, Entry)>>>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Entry {
-    Recorded { attempts: u32 },
-    List { token: String },
-    Attempt,
-}
-
-impl Seen {
-    fn note(&self, entry: Entry) {
-        self.lock().push((Instant::now(), entry));
-    }
-
-    fn entries(&self) -> Vec<Entry> {
-        self.lock().iter().map(|(_, entry)| entry.clone()).collect()
-    }
-
-    fn times(&self, is_wanted: impl Fn(&Entry) -> bool) -> Vec<Instant> {
-        let wanted = |(time, entry): &(Instant, Entry)| is_wanted(entry).then_some(*time);
-        self.lock().iter().filter_map(wanted).collect()
-    }
-
-    fn count(&self, is_wanted: impl Fn(&Entry) -> bool) -> usize {
-        self.times(is_wanted).len()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<(Instant, Entry)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// One duty, and a world that shows whether a driver fulfills it.
 struct Duty {
     /// After "a driver must".
@@ -114,8 +82,6 @@ struct Duty {
     is_fulfilled: fn(&Outcome, &Seen) -> bool,
 }
 
-/// Far longer than anything takes on a busy machine.
-const LONG: Duration = Duration::from_secs(5);
 /// The shortest backoff between two tries.
 const BACKOFF: Duration = Duration::from_millis(250);
 
@@ -310,14 +276,6 @@ fn policy(duty: &Duty) -> Policy {
     policy.backoff_base = BACKOFF * 2;
     policy.max_attempts = duty.attempts;
     policy
-}
-
-const fn is_attempt(entry: &Entry) -> bool {
-    matches!(entry, Entry::Attempt)
-}
-
-const fn is_list(entry: &Entry) -> bool {
-    matches!(entry, Entry::List { .. })
 }
 
 /// Whether there are two such entries, at least `time` apart.

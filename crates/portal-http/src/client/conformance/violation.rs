@@ -1,7 +1,6 @@
 //! What a conformance check finds: [`Violation`].
 
 use std::io;
-use std::time::Duration;
 
 /// A requirement that is not met.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +21,3 @@ pub enum Violation {
     #[error(transparent)]
     Io(#[from] io::Error),
 }
-
-/// How long the checks wait for what must not happen.
-pub(super) const MOMENT: Duration = Duration::from_millis(50);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use super::super::AGES;
-use super::{Entry, LONG, Seen, is_attempt, is_list};
+use super::super::waits::{AGES, LONG};
+use super::seen::{Entry, Seen, is_attempt, is_list};
 
 /// What the server does with a request.
 #[derive(Clone, Copy)]

@@ -6,11 +6,11 @@ use std::time::Duration;
 use http::Method;
 use portal_model::oauth::TOKEN_PATH;
 
-use super::{Action, FaultResponse, FaultSpec, Matches, Point};
+use super::fault::{Action, FaultResponse, FaultSpec, Matches, Point};
 
 /// The faults of a server, each with the number of requests that it has matched.
 #[derive(Debug, Default)]
-pub(in crate::server) struct FaultInjector(Vec<(FaultSpec, AtomicU64)>);
+pub(super) struct FaultInjector(Vec<(FaultSpec, AtomicU64)>);
 
 impl FromIterator<FaultSpec> for FaultInjector {
     fn from_iter<I: IntoIterator<Item = FaultSpec>>(specs: I) -> Self {
@@ -20,14 +20,14 @@ impl FromIterator<FaultSpec> for FaultInjector {
 
 /// The faults injected at one point of a request, combined.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::server) struct Injected {
+pub(super) struct Injected {
     delay: Duration,
-    pub(in crate::server) expire: bool,
-    pub(in crate::server) response: Option<FaultResponse>,
+    pub(super) expire: bool,
+    pub(super) response: Option<FaultResponse>,
 }
 
 impl Injected {
-    pub(in crate::server) async fn wait(&self) {
+    pub(super) async fn wait(&self) {
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
@@ -36,7 +36,7 @@ impl Injected {
 
 impl FaultInjector {
     /// Counts a request that has reached `point` and combines the faults to inject.
-    pub(in crate::server) fn check(&self, point: Point, method: &Method, path: &str) -> Injected {
+    pub(super) fn check(&self, point: Point, method: &Method, path: &str) -> Injected {
         let mut injected = Injected::default();
         for (spec, seen) in &self.0 {
             if spec.point != point || !spec.matches.include(method, path) {
