@@ -1,8 +1,11 @@
 //! The transport over sockets: [`HttpTransport`].
 
+mod boxed;
 mod connect;
 mod proxy;
+#[cfg_attr(not(feature = "tls"), path = "http_transport/without_tls.rs")]
 mod tls;
+mod tls_error;
 
 use std::io;
 use std::path::PathBuf;
@@ -23,7 +26,7 @@ use tokio::time::{Instant, timeout_at};
 use self::connect::{Connector, TookTooLong};
 pub use self::proxy::{InvalidProxy, Proxy};
 use self::tls::Tls;
-pub use self::tls::TlsError;
+pub use self::tls_error::TlsError;
 use super::base_url::is_this_machine;
 use super::transport::{Bounds, Transport, after, read, text};
 
@@ -141,8 +144,7 @@ fn is_permanent(error: &Error, why: &str, is_local: bool) -> bool {
     ];
     let io = find::<io::Error>(error);
     let is_refused = io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused);
-    let tls = io.and_then(innermost).and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+    chain(error).chain(io.and_then(innermost)).any(tls::is_permanent)
         || is_local && is_refused
         || UNKNOWN_HOST.iter().any(|text| why.contains(text))
 }
@@ -156,8 +158,13 @@ fn innermost(error: &io::Error) -> Option<&(dyn std::error::Error + 'static)> {
 fn find<'a, E: std::error::Error + 'static>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> Option<&'a E> {
+    chain(error).find_map(|error| error.downcast_ref::<E>())
+}
+
+fn chain<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error), |error| error.source())
-        .find_map(|error| error.downcast_ref::<E>())
 }
 
 /// Options of an [`HttpTransport`].

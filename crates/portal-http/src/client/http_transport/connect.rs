@@ -1,7 +1,5 @@
 //! From a URL to a connection: directly or through a proxy, then TLS, all in bounded time.
 
-use std::error::Error;
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,18 +9,15 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Scheme;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::boxed::{BoxError, Connecting};
 use super::proxy::Proxy;
-use super::tls::Tls;
-
-type BoxError = Box<dyn Error + Send + Sync>;
-type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
+use super::tls::{MaybeHttpsStream, MaybeTls, Tls, plain};
 
 /// Connects, TLS included, within `timeout`.
 #[derive(Clone)]
@@ -37,8 +32,8 @@ impl Connector {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         let tls = Arc::new(tls);
-        let tcp = MaybeTls { inner: tcp, tls: tls.clone() };
-        Self { route: MaybeTls { inner: Route { tcp, proxy }, tls }, timeout }
+        let tcp = MaybeTls::new(tcp, &tls);
+        Self { route: MaybeTls::new(Route { tcp, proxy }, &tls), timeout }
     }
 }
 
@@ -85,7 +80,7 @@ impl Service<Uri> for Route {
         let mut tcp = self.tcp.clone();
         let Some(proxy) = self.proxy.on_the_way_to(&destination) else {
             return Box::pin(async move {
-                let stream = MaybeHttpsStream::Http(tcp.inner.call(destination).await?);
+                let stream = plain(tcp.inner.call(destination).await?);
                 Ok(Wire { stream, forwards: false })
             });
         };
@@ -103,42 +98,6 @@ impl Service<Uri> for Route {
             }
             Ok(Wire { stream: tunnel.call(destination).await?, forwards: false })
         })
-    }
-}
-
-/// TLS on top of another connection, if the URL asks for it.
-#[derive(Clone)]
-struct MaybeTls<C> {
-    inner: C,
-    tls: Arc<Tls>,
-}
-
-impl<C> Service<Uri> for MaybeTls<C>
-where
-    C: Service<Uri> + Clone,
-    C::Response: Connection + Read + Write + Send + Unpin + 'static,
-    C::Future: Send + 'static,
-    C::Error: Into<BoxError>,
-{
-    type Response = MaybeHttpsStream<C::Response>;
-    type Error = BoxError;
-    type Future = Connecting<Self::Response>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, destination: Uri) -> Self::Future {
-        if destination.scheme() != Some(&Scheme::HTTPS) {
-            let connecting = self.inner.call(destination);
-            return Box::pin(async move {
-                Ok(MaybeHttpsStream::Http(connecting.await.map_err(Into::into)?))
-            });
-        }
-        match self.tls.config() {
-            Ok(config) => HttpsConnector::from((self.inner.clone(), config)).call(destination),
-            Err(error) => Box::pin(async move { Err(error.into()) }),
-        }
     }
 }
 

@@ -1,13 +1,25 @@
 //! What TLS trusts and shows: [`Tls`].
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
+use http::Uri;
+use http::uri::Scheme;
+use hyper::rt::{Read, Write};
+use hyper_rustls::HttpsConnector;
+pub(super) use hyper_rustls::MaybeHttpsStream;
+use hyper_util::client::legacy::connect::Connection;
 use rustls::ClientConfig;
 use rustls::crypto::ring;
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::Verifier;
+use tower_service::Service;
+
+use super::boxed::{BoxError, Connecting};
+use super::tls_error::TlsError;
 
 /// What was read from files, and the configuration that the first connection builds from it: plain
 /// http to this machine needs no certificates on it.
@@ -33,7 +45,7 @@ impl Tls {
             Ok(Identity {
                 chain: certificates(chain)?,
                 key: PrivateKeyDer::from_pem_file(key)
-                    .map_err(|error| TlsError::new(key, "a private key", &error))?,
+                    .map_err(|error| unusable(key, "a private key", &error))?,
             })
         });
         let tls = Self {
@@ -71,41 +83,80 @@ impl Tls {
     }
 }
 
+/// TLS on top of another connection, if the URL asks for it.
+#[derive(Clone)]
+pub(super) struct MaybeTls<C> {
+    pub(super) inner: C,
+    tls: Arc<Tls>,
+}
+
+impl<C> MaybeTls<C> {
+    pub(super) fn new(inner: C, tls: &Arc<Tls>) -> Self {
+        Self { inner, tls: tls.clone() }
+    }
+}
+
+impl<C> Service<Uri> for MaybeTls<C>
+where
+    C: Service<Uri> + Clone,
+    C::Response: Connection + Read + Write + Send + Unpin + 'static,
+    C::Future: Send + 'static,
+    C::Error: Into<BoxError>,
+{
+    type Response = MaybeHttpsStream<C::Response>;
+    type Error = BoxError;
+    type Future = Connecting<Self::Response>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, destination: Uri) -> Self::Future {
+        if destination.scheme() != Some(&Scheme::HTTPS) {
+            let connecting = self.inner.call(destination);
+            return Box::pin(async move {
+                Ok(MaybeHttpsStream::Http(connecting.await.map_err(Into::into)?))
+            });
+        }
+        match self.tls.config() {
+            Ok(config) => HttpsConnector::from((self.inner.clone(), config)).call(destination),
+            Err(error) => Box::pin(async move { Err(error.into()) }),
+        }
+    }
+}
+
+/// A connection without TLS.
+pub(super) fn plain<S>(stream: S) -> MaybeHttpsStream<S> {
+    MaybeHttpsStream::Http(stream)
+}
+
+/// Whether another try would fail like this one.
+pub(super) fn is_permanent(error: &(dyn Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
+}
+
 fn certificates(path: impl AsRef<Path>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let path = path.as_ref();
-    let wrong = |error| TlsError::new(path, "certificates", &error);
+    let wrong = |error| unusable(path, "certificates", &error);
     let found: Vec<_> = CertificateDer::pem_file_iter(path)
         .map_err(wrong)?
         .collect::<Result<_, _>>()
         .map_err(wrong)?;
     if found.is_empty() {
-        return Err(wrong(rustls_pki_types::pem::Error::NoItemsFound));
+        return Err(wrong(pem::Error::NoItemsFound));
     }
     Ok(found)
 }
 
-/// A file whose certificates or key cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {why}", path.display())]
-#[non_exhaustive]
-pub struct TlsError {
-    /// The file.
-    pub path: PathBuf,
-    /// What was expected of it and what is wrong with it.
-    pub why: String,
-}
-
-impl TlsError {
-    fn new(path: &Path, expected: &str, error: &rustls_pki_types::pem::Error) -> Self {
-        let why = match error {
-            rustls_pki_types::pem::Error::Io(error) => error.to_string(),
-            rustls_pki_types::pem::Error::NoItemsFound => {
-                format!("expected {expected} in PEM form, found none")
-            }
-            error => format!("expected {expected} in PEM form: {error}"),
-        };
-        Self { path: path.to_owned(), why }
-    }
+fn unusable(path: &Path, expected: &str, error: &pem::Error) -> TlsError {
+    let why = match error {
+        pem::Error::Io(error) => error.to_string(),
+        pem::Error::NoItemsFound => {
+            format!("expected {expected} in PEM form, found none")
+        }
+        error => format!("expected {expected} in PEM form: {error}"),
+    };
+    TlsError { path: path.to_owned(), why }
 }
 
 #[cfg(test)]
