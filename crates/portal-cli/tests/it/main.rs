@@ -20,6 +20,8 @@ mod gateway;
 mod generate;
 mod help;
 mod hostile;
+#[cfg(unix)]
+mod killed_servers;
 mod login;
 mod offline;
 mod orgs;
