@@ -6,8 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 use portal_model::Timestamp;
+use portal_model::oauth::{Grant, TokenRequest};
 use portal_store::sqlite::OpenOptions;
-use portal_store::{Administration, Registry as _, RegistryError, Seed, SqliteRegistry};
+use portal_store::{
+    Administration, Registry as _, RegistryError, Seed, SqliteRegistry, TokenRules,
+};
 
 use crate::org::default_org::DefaultOrg;
 use crate::report::failure::Failure;
@@ -55,7 +58,8 @@ pub(crate) async fn open(
     }
 }
 
-/// Adds the default org to a registry of `folder` unless it has others.
+/// Adds the default org to a registry of `folder` unless it has others. Its credentials are returned
+/// as long as they work: `portal admin` can rotate and revoke them.
 pub(crate) async fn default_unless_others(
     registry: &SqliteRegistry,
     folder: &Path,
@@ -66,7 +70,18 @@ pub(crate) async fn default_unless_others(
     }
     let org = DefaultOrg::keep(folder)?;
     add(registry, &org.seed()).await?;
-    Ok(Some(org))
+    Ok(if is_accepted(registry, &org).await? { Some(org) } else { None })
+}
+
+async fn is_accepted(registry: &SqliteRegistry, org: &DefaultOrg) -> anyhow::Result<bool> {
+    let grant = Grant::RefreshToken(org.refresh_token.clone());
+    let request = TokenRequest::new(&org.client_id, org.client_secret.clone(), grant);
+    // Without the limits, so that no start uses up what clients may request.
+    let Ok(token) = registry.grant(&request, TokenRules::LifetimesOnly, now()?).await? else {
+        return Ok(false);
+    };
+    registry.end_access_token(token.access_token.expose()).await?;
+    Ok(true)
 }
 
 /// Opens the registry in `folder`, both made if they are missing, with the default org.

@@ -188,6 +188,19 @@ fn directory_with_other_orgs_gets_no_default_org() {
 }
 
 #[test]
+fn rotated_credentials_of_default_org_are_not_shown() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--data", "kept"]);
+    let client = server.listening["client_id"].as_str().unwrap().to_owned();
+    let admin = Admin { home: &home, place: ["--data", "kept"] };
+    server.kill();
+    let shown = |server: Served| server.listening.get("client_secret").is_some();
+    assert!(shown(Served::start(&home, &["--data", "kept"])));
+    admin.succeed(&["credential", "rotate", &client]);
+    assert!(!shown(Served::start(&home, &["--data", "kept"])));
+}
+
+#[test]
 fn mistakes_are_one_sentence_and_a_hint() {
     let home = Home::new();
     Served::start(&home, &["--data", "kept"]).kill();
