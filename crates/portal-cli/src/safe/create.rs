@@ -1,4 +1,4 @@
-//! Everything around one create that the intent log asks for (rule 11): [`SafeCreate`].
+//! One create with the duties of the intent log around it (rule 11): [`SafeCreate`].
 
 mod wish;
 mod withheld;
@@ -27,8 +27,7 @@ use crate::safe::recovery::{self, Determined, Recovered};
 use crate::sys::signal::raised;
 use crate::terminal::printer::Printer;
 
-/// One create in one org of which this machine may know something: a single one, or a row of a
-/// batch.
+/// One create in one org: a single one, or a row of a batch.
 #[derive(Debug)]
 pub(crate) struct SafeCreate<'a> {
     pub(crate) log: &'a IntentLog,
@@ -36,36 +35,36 @@ pub(crate) struct SafeCreate<'a> {
     pub(crate) place: &'a Place,
     pub(crate) identity: &'a Identity,
     pub(crate) batch_row: Option<BatchRow>,
-    /// For notes about other creates.
+    /// Prints notes about other creates.
     pub(crate) printer: &'a Printer,
 }
 
-/// How it ended. Once the outcome is printed or journaled, call [`OpenIntent::delivered`].
+/// The end of a create. Call [`OpenIntent::delivered`] once the outcome is printed or journaled.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) outcome: Outcome,
     pub(crate) intent: OpenIntent,
 }
 
-/// What may go ahead.
+/// A create that can proceed.
 struct Clear {
-    /// Of this org, each with a certain outcome except what is taken over.
+    /// The entries of this org, each with a certain outcome except the one taken over.
     entries: Vec<Entry>,
-    /// An earlier process's create of the same name, which goes on here.
+    /// The create of an earlier process with the same name, which continues here.
     earlier: Option<(Box<Entry>, OpenIntent)>,
 }
 
-/// How often a lock or a file is looked at that another process holds.
+/// How often to retry a lock that another process holds.
 const POLL: Duration = Duration::from_millis(50);
 
 impl SafeCreate<'_> {
-    /// Takes the org's lock, determines what dead processes left in doubt in the org, takes over
-    /// what one left of the same name, then creates. `also` is a second sink, such as a journal's;
-    /// `show` gets what each part is doing.
+    /// Locks the org, determines the outcomes that dead processes left in doubt there, takes over an
+    /// unfinished create of the same name, then creates. `also` is a second intent sink, such as a
+    /// journal; `show` is called with the progress of each part.
     ///
     /// # Errors
-    /// Nothing was sent, since another create of the org is in progress or in doubt, or the log
-    /// cannot be read.
+    /// Fails with nothing sent if another create of the org is in progress or in doubt, or if the
+    /// log cannot be read.
     pub(crate) async fn run(
         &self,
         name: PortalName,
@@ -92,7 +91,7 @@ impl SafeCreate<'_> {
             () = raised(&mut stop) => true,
         };
         if is_stopped {
-            // Lets go of the file of an earlier run.
+            // Release the file of the earlier run.
             drop(clear);
             return self.stopped(&wish).await;
         }
@@ -123,8 +122,8 @@ impl SafeCreate<'_> {
         Ok(Finished { outcome, intent })
     }
 
-    /// The outcome if the user stops before anything was sent: what an earlier run left of the same
-    /// create is as it was.
+    /// The outcome if the user stops before anything is sent: an unfinished create of an earlier run
+    /// is unchanged.
     async fn stopped(&self, wish: &Wish) -> Result<Finished, Failure> {
         let found = self.find(wish).await?;
         let mut earlier = self.own(&found).filter(|entry| wish.is_of(entry));
@@ -158,7 +157,7 @@ impl SafeCreate<'_> {
         })
     }
 
-    /// The policy with the time that is left: waiting for the org counts.
+    /// The policy with the remaining time: waiting for the org counts.
     fn policy_until(&self, deadline: Instant) -> Policy {
         let mut policy = self.policy().clone();
         policy.deadline = deadline.saturating_duration_since(Instant::now());
@@ -180,7 +179,7 @@ impl SafeCreate<'_> {
         deadline: Instant,
         receipts: Vec<Receipt>,
     ) -> CreateFlow {
-        // Those up to the one in doubt were tried.
+        // The names up to the one in doubt were tried.
         let tried = wish.fallbacks.iter().position(|name| name.is_same_as(earlier.name.as_str()));
         let rest = wish.fallbacks.iter().skip(tried.map_or(0, |position| position + 1)).cloned();
         let policy = self.policy_until(deadline);
@@ -189,7 +188,7 @@ impl SafeCreate<'_> {
             .with_receipts(receipts)
     }
 
-    /// Waits for the org's lock; `None` if the flag is raised first.
+    /// Waits for the org's lock. Returns `None` if the flag is raised first.
     async fn lock_org(
         &self,
         wish: &Wish,
@@ -207,7 +206,7 @@ impl SafeCreate<'_> {
         }
     }
 
-    /// Waits a moment for another create of the org; `false` if the flag is raised.
+    /// Waits a moment for another create of the org. Returns `false` if the flag is raised.
     async fn wait(
         &self,
         is_noted: &mut bool,
@@ -240,7 +239,7 @@ impl SafeCreate<'_> {
         entries.filter(|entry| entry.is_in(self.identity, self.place))
     }
 
-    /// Determines the outcome of what stands in the way; `None` if the flag is raised first.
+    /// Determines the outcomes that block this create. Returns `None` if the flag is raised first.
     async fn clear(
         &self,
         wish: &Wish,
@@ -283,8 +282,8 @@ impl SafeCreate<'_> {
                 if !self.wait_out(last, wish, deadline, stop).await? {
                     return Ok(None);
                 }
-                // Without a clock of the boot an age across processes says too little: what this
-                // process waited counts instead.
+                // Without a boot clock, an age across processes is unreliable: count what this
+                // process has waited.
                 waited_out.extend(discarded.iter().map(|entry| entry.path().to_owned()));
                 continue;
             }
@@ -301,14 +300,14 @@ impl SafeCreate<'_> {
         }
     }
 
-    /// Whether an entry of this org matters: with `--allow-another` only one of the same name.
+    /// Whether an entry of this org matters: with `--allow-another`, only one of the same name does.
     fn counts(&self, entry: &Entry, wish: &Wish) -> bool {
         let is_same = || wish.names().any(|name| name.is_same_as(entry.name()));
         !self.policy().allow_another || wish.is_of(entry) || is_same()
     }
 
-    /// How long the effect of a create that the user gave up may still come, or be missing from a
-    /// list: until then it is as good as in doubt (rule 11).
+    /// How long the effect of a discarded create may still appear: until then it counts as in doubt
+    /// (rule 11).
     fn until_safe(&self, entry: &Entry) -> Duration {
         if self.policy().allow_another || !entry.is_discarded_create() {
             return Duration::ZERO;
@@ -316,8 +315,8 @@ impl SafeCreate<'_> {
         recovery::verified_after(self.client).saturating_sub(entry.since_end())
     }
 
-    /// Waits until the effect of a create that the user gave up shows in a list, if it comes at
-    /// all; `false` if the flag is raised first.
+    /// Waits until a list would show the effect of every discarded create. Returns `false` if the flag
+    /// is raised first.
     async fn wait_out(
         &self,
         entry: &Entry,
@@ -341,7 +340,7 @@ impl SafeCreate<'_> {
         }
     }
 
-    /// Whether a create is in progress whose portal would count.
+    /// Whether a create that matters is in progress.
     fn is_in_the_way(&self, entry: &Entry, wish: &Wish) -> bool {
         entry.state() == State::InProgress
             && entry.is_create()
@@ -349,7 +348,7 @@ impl SafeCreate<'_> {
             && self.counts(entry, wish)
     }
 
-    /// What waiting does not change.
+    /// Fails for obstacles that waiting does not remove.
     fn check(&self, found: &Found, wish: &Wish) -> Result<(), Failure> {
         let is_about = |portal: &str| wish.names().any(|name| name.is_same_as(portal));
         let mut unreadable = found.unreadable.iter().filter(|file| {
@@ -372,7 +371,7 @@ impl SafeCreate<'_> {
         if own.any(|entry| entry.state() == State::InProgress) {
             return Err(in_progress(wish));
         }
-        // One wish must not become two portals because a profile leads to another org now.
+        // One request must not become two portals because a profile now leads to another org.
         let mut elsewhere = of_name().filter(|entry| {
             entry.history.whose.place == *self.place
                 && !entry.is_in(self.identity, self.place)
@@ -398,7 +397,7 @@ impl SafeCreate<'_> {
         }
     }
 
-    /// Determines what became of another intent of this org.
+    /// Determines the outcome of another intent of this org.
     async fn determine(
         &self,
         entry: &Entry,
@@ -422,7 +421,7 @@ impl SafeCreate<'_> {
     }
 }
 
-/// Two sinks as one; the first is asked first.
+/// Two sinks as one, called in order.
 #[derive(Clone, Debug)]
 struct Both<A, B>(A, B);
 
@@ -439,7 +438,8 @@ impl<A: IntentSink, B: IntentSink> IntentSink for Both<A, B> {
     }
 }
 
-/// `org Acme (7000) at www.zohoapis.eu`, or where it was begun if its org is not known.
+/// Formats the org of an entry: `org Acme (7000) at www.zohoapis.eu`, or its place if the org is
+/// unknown.
 pub(crate) struct Begun<'a>(pub(crate) &'a Entry);
 
 impl std::fmt::Display for Begun<'_> {
@@ -451,8 +451,8 @@ impl std::fmt::Display for Begun<'_> {
     }
 }
 
-/// Notes that the outcome was printed. If stdout did not take it, the next run or `portal recover`
-/// reports it.
+/// Records that the outcome was printed. If writing to stdout failed, the next run or `portal
+/// recover` reports it.
 pub(crate) async fn deliver(intent: &OpenIntent, printer: &Printer) {
     if printer.is_delivered()
         && let Err(error) = intent.delivered().await

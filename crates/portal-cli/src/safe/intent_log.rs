@@ -1,10 +1,9 @@
-//! What this machine may have done and does not know yet, and what it did a short while ago
-//! (rule 11): [`IntentLog`].
+//! The durable record of every create and rename of this machine (rule 11): [`IntentLog`].
 //!
-//! The directory `intents` has one file for each create or rename that made an attempt, single or
-//! of a batch. Its process holds it locked: a free lock proves that the process is dead. The lines
-//! of a file add up to its [`History`]; once the outcome was delivered it is a receipt, which is
-//! kept for 24 hours.
+//! The directory `intents` has one file for each create or rename that made an attempt, batch rows
+//! included. The process that makes the attempts holds a lock on the file: a free lock proves that
+//! this process is dead. The lines of a file add up to its [`History`]. Once the outcome has been
+//! delivered, the file is a receipt, which is kept for 24 hours.
 
 mod file_name;
 mod line;
@@ -38,10 +37,10 @@ use crate::sys::directories;
 pub(crate) struct IntentLog {
     directory: PathBuf,
     locks: PathBuf,
-    /// Where version 0.1 kept its intents.
+    /// The directory in which version 0.1 stored its intents.
     old: PathBuf,
-    /// Receipts that this process has read or delivered. They change no more, but for
-    /// [`appeared`](Self::appeared), and each create of a batch looks at those of its org.
+    /// Receipts that this process has read or delivered, since each create of a batch needs those of
+    /// its org. Only [`appeared`](Self::appeared) changes them.
     receipts: Arc<Mutex<HashMap<Arc<Path>, Entry>>>,
 }
 
@@ -53,29 +52,29 @@ const RECEIPT_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct Entry {
     path: Arc<Path>,
     pub(crate) history: Arc<History>,
-    /// Whether a process holds it.
+    /// Whether a process holds its lock.
     is_held: bool,
 }
 
-/// What is known of an [`Entry`].
+/// The state of an [`Entry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Another process is at work on it.
+    /// Another process is working on it.
     InProgress,
     /// Its process is dead and left an attempt in doubt.
     InDoubt,
-    /// It took effect, and nobody was told.
+    /// It took effect, and the outcome was not delivered.
     Undelivered,
-    /// The outcome is certain, and was delivered or changed nothing.
+    /// The outcome is certain, and either delivered or without effect.
     Receipt,
 }
 
-/// A file that cannot be understood.
+/// A file that cannot be parsed.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
     pub(crate) path: PathBuf,
     pub(crate) error: anyhow::Error,
-    /// `None` if the name of the file says nothing either.
+    /// `None` if the file name is invalid too.
     name: Option<FileName>,
 }
 
@@ -87,19 +86,19 @@ pub(crate) struct Found {
     pub(crate) unreadable: Vec<Unreadable>,
 }
 
-/// What came of taking an entry over.
+/// The result of taking over an entry.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    /// It is ours now, as it stands.
+    /// This process holds the entry now, in this state.
     Held(Box<Entry>, OpenIntent),
     /// Another process holds it.
     InProgress,
-    /// Another process settled it meanwhile and its receipt is gone too.
+    /// Another process has determined its outcome, and its receipt has expired.
     Gone,
 }
 
 impl IntentLog {
-    /// The log in the state directory, which must be writable: without it nothing is sent.
+    /// Opens the log in the state directory, which must be writable: nothing is sent without it.
     pub(crate) fn open() -> Result<Self, Failure> {
         let state = directories::state()?;
         Self::at(&state).map_err(|error| {
@@ -110,7 +109,7 @@ impl IntentLog {
         })
     }
 
-    /// The log in the state directory `state`.
+    /// Opens the log in the state directory `state`.
     pub(crate) fn at(state: &Path) -> anyhow::Result<Self> {
         let log = Self {
             directory: state.join("intents"),
@@ -120,28 +119,28 @@ impl IntentLog {
         };
         directories::make_private(&log.directory)?;
         directories::make_private(&log.locks)?;
-        // Found out before anything is sent, rather than at the first attempt.
+        // Fail before anything is sent rather than at the first attempt.
         tempfile::tempfile_in(&log.directory)?;
         log.prune()?;
         Ok(log)
     }
 
-    /// A new create or rename; it is in the log from its first attempt on.
+    /// Begins a create or rename, which enters the log with its first attempt.
     pub(crate) fn begin(&self, whose: Whose) -> OpenIntent {
         OpenIntent::new(&self.directory, whose)
     }
 
-    /// Takes the lock of an org, or gives `None` if another create holds it.
+    /// Tries to lock an org. Returns `None` if another create holds the lock.
     pub(crate) fn try_lock_org(&self, identity: &Identity) -> io::Result<Option<OrgLock>> {
         OrgLock::try_new(&self.locks, identity)
     }
 
-    /// Everything.
+    /// Returns every entry.
     pub(crate) async fn all(&self) -> io::Result<Found> {
         self.find(|_| true).await
     }
 
-    /// What may concern the org of `identity` or one of `names`.
+    /// Returns the entries that may concern the org of `identity` or one of `names`.
     pub(crate) async fn about(&self, identity: &Identity, names: &[String]) -> io::Result<Found> {
         let (tags, names) = (identity.tags(), names.to_vec());
         self.find(move |file| {
@@ -170,7 +169,7 @@ impl IntentLog {
         for file in fs::read_dir(&self.directory)? {
             let file = file?;
             let name = file.file_name();
-            // Others are not complete yet, or not ours.
+            // Other files are incomplete or not part of the log.
             let name = name.to_str().and_then(FileName::parse).filter(&is_wanted);
             let Some(name) = name else { continue };
             match self.read(&file.path(), name) {
@@ -182,7 +181,7 @@ impl IntentLog {
         Ok(found)
     }
 
-    /// Reads a file, unless it is a receipt that is known; `None` if it is gone.
+    /// Reads a file, unless it is a cached receipt. Returns `None` if it no longer exists.
     fn read(&self, path: &Path, name: FileName<&str>) -> Result<Option<Entry>, Box<Unreadable>> {
         if let Some(receipt) = self.receipts().get(path) {
             return Ok(Some(receipt.clone()));
@@ -205,8 +204,8 @@ impl IntentLog {
         self.receipts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over an entry whose process is dead. Where the end of its last attempt is not on
-    /// record, this moment is written down: the process was dead by now (rule 9).
+    /// Takes over an entry whose process is dead. If the end of its last attempt is not recorded,
+    /// records this moment, by which the process was dead (rule 9).
     pub(crate) async fn take(&self, entry: &Entry) -> io::Result<Taken> {
         let (log, path) = (self.clone(), entry.path.clone());
         let take = move || log.take_blocking(&path);
@@ -216,7 +215,7 @@ impl IntentLog {
     fn take_blocking(&self, path: &Path) -> io::Result<Taken> {
         let Some((mut file, bytes)) = lock_patiently(path)? else { return Ok(Taken::InProgress) };
         let Some(name) = file_name(path).filter(|_| path.exists()) else { return Ok(Taken::Gone) };
-        // As it was when it was found, or changed since then by another process.
+        // Another process may have changed it since it was listed.
         let mut history = History::parse(&bytes, &name).map_err(io::Error::other)?;
         if history.last_attempt_ended().is_none() {
             let now = Moment::now();
@@ -233,7 +232,7 @@ impl IntentLog {
         Ok(Taken::Held(Box::new(entry), intent))
     }
 
-    /// Gives an entry up: what became of it stays unknown. `false` if a process holds it.
+    /// Discards an entry, whose outcome stays unknown. Returns `false` if a process holds it.
     pub(crate) async fn discard(&self, entry: &Entry) -> io::Result<bool> {
         match self.take(entry).await? {
             Taken::Held(_, intent) => intent.discard().await.map(|()| true),
@@ -242,7 +241,7 @@ impl IntentLog {
         }
     }
 
-    /// Notes that a list shows the portal of a receipt that says it was not created.
+    /// Records that a list shows the portal of a receipt whose outcome is "not created".
     pub(crate) async fn appeared(&self, entry: &Entry) -> io::Result<()> {
         let path = entry.path.clone();
         self.receipts().remove(&path);
@@ -253,7 +252,7 @@ impl IntentLog {
         tokio::task::spawn_blocking(note).await.map_err(io::Error::other)?
     }
 
-    /// Removes receipts that are too old, and files that were never completed.
+    /// Removes expired receipts, and files that were never completed.
     fn prune(&self) -> anyhow::Result<()> {
         let is_old = |path: &Path| {
             let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
@@ -274,7 +273,7 @@ impl IntentLog {
                 entry.is_some_and(|entry| entry.state() == State::Receipt)
             };
             if is_new || is_spent() {
-                // If it fails it is removed another time.
+                // If this fails, the next process removes it.
                 let _ = fs::remove_file(&path);
             }
         }
@@ -286,23 +285,23 @@ impl Entry {
     pub(crate) fn state(&self) -> State {
         match self.history.end.as_ref().map(|end| &end.ending).filter(|ending| ending.is_certain())
         {
-            // What changed nothing can be done again: nobody needs to be told first.
+            // Without effect, it can be repeated whether or not the outcome was delivered.
             Some(ending) if ending.is_done() && !self.history.is_delivered && !self.is_held => {
                 State::Undelivered
             }
-            // If a process holds it, that process is about to deliver it.
+            // A process that holds it is about to deliver the outcome.
             Some(_) => State::Receipt,
             None if self.is_held => State::InProgress,
             None => State::InDoubt,
         }
     }
 
-    /// Whether no process changes it any more.
+    /// Whether it is final: no process changes it.
     fn is_final(&self) -> bool {
         self.state() == State::Receipt && self.history.is_delivered && !self.is_held
     }
 
-    /// The name that the portal has in the end, or should have.
+    /// The final name of the portal, or the requested one.
     pub(crate) fn name(&self) -> &str {
         self.history.intent.name().as_str()
     }
@@ -311,24 +310,24 @@ impl Entry {
         matches!(self.history.intent, Intent::Create(_))
     }
 
-    /// The file that keeps it.
+    /// The path of its file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How long ago the last attempt ended, at least.
+    /// The least time since its last attempt ended.
     pub(crate) fn since_end(&self) -> Duration {
         let end = self.history.last_attempt_ended();
         end.map(|end| end.certain_age(&Moment::now())).unwrap_or_default()
     }
 
-    /// How long ago its last attempt ended, or its first one began, as far as the clocks are right.
+    /// The time since its last attempt ended, or its first one began, by the wall clock.
     pub(crate) fn attempt_age(&self) -> Duration {
         let last = self.history.last_attempt_ended().unwrap_or(&self.history.begun);
         last.age(&Moment::now())
     }
 
-    /// Whether it is about the portal `name`, by any name that it had or may have.
+    /// Whether it concerns the portal `name`, including earlier and fallback names.
     pub(crate) fn has_name(&self, name: &str) -> bool {
         let old = match &self.history.intent {
             Intent::Rename(rename) => Some(rename.old.as_str()),
@@ -346,7 +345,7 @@ impl Entry {
         }
     }
 
-    /// The portal that it proves to exist, whether or not a list shows it yet.
+    /// The portal that it proves to exist, even if no list shows it yet.
     fn receipt(&self) -> Option<Receipt> {
         let end = self.history.end.as_ref()?;
         let name = match &end.ending {
@@ -357,14 +356,13 @@ impl Entry {
         Some(Receipt { name, age: end.at.age(&Moment::now()) })
     }
 
-    /// Whether the user gave its outcome up: its effect may still come, unseen by a list (rule 11).
+    /// Whether the user discarded its outcome: its effect may still appear (rule 11).
     pub(crate) fn is_discarded_create(&self) -> bool {
         let ending = self.history.end.as_ref().map(|end| &end.ending);
         self.is_create() && ending == Some(&Ending::Discarded)
     }
 
-    /// Whether it was reported as not done although an attempt had been in doubt: its effect may
-    /// appear late.
+    /// Whether it was reported as not done after an attempt in doubt: its effect may appear late.
     pub(crate) fn may_appear_late(&self) -> bool {
         self.state() == State::Receipt
             && self.is_create()
@@ -372,8 +370,8 @@ impl Entry {
     }
 }
 
-/// The portals that `entries` of one org prove to exist, whatever a list shows. A name that was
-/// given up by a later rename does not count.
+/// Returns the portals that the `entries` of one org prove to exist, whatever a list shows. A name
+/// that a later rename released does not count.
 pub(crate) fn receipts(entries: &[Entry]) -> Vec<Receipt> {
     let mut receipts: Vec<Receipt> = Vec::new();
     for entry in entries {
@@ -392,25 +390,25 @@ impl Unreadable {
         self.name.as_ref().is_none_or(|name| name.may_concern(&identity.tags()))
     }
 
-    /// The portal that it may be about.
+    /// The portal that it may concern.
     pub(crate) fn portal(&self) -> Option<&str> {
         self.name.as_ref().map(|name| name.portal.as_str())
     }
 }
 
-/// The name of one of the log's files.
+/// Parses the name of a file of the log.
 fn file_name(path: &Path) -> Option<FileName> {
     path.file_name()?.to_str().and_then(FileName::parse).map(FileName::into_owned)
 }
 
-/// Reads a file; `None` if it is gone.
+/// Reads a file. Returns `None` if it no longer exists.
 fn read(path: &Path, name: &FileName) -> anyhow::Result<Option<Entry>> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    // A shared lock, so that two readers don't take each other for a process at work.
+    // A shared lock: two readers must not mistake each other for a process that holds the entry.
     let is_held = match file.try_lock_shared() {
         Ok(()) => false,
         Err(TryLockError::WouldBlock) => true,
@@ -422,7 +420,7 @@ fn read(path: &Path, name: &FileName) -> anyhow::Result<Option<Entry>> {
     Ok(Some(Entry { path: path.into(), history: Arc::new(history), is_held }))
 }
 
-/// Locks a file, past other processes that only read it.
+/// Locks a file, waiting for processes that only read it.
 fn lock_patiently(path: &Path) -> io::Result<Option<(LogFile, Vec<u8>)>> {
     const TRIES: u32 = 20;
     const BETWEEN: Duration = Duration::from_millis(5);

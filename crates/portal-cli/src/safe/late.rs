@@ -1,4 +1,4 @@
-//! Portals that appeared after they had been reported as not created (rule 11).
+//! Portals that appeared after being reported as not created (rule 11).
 
 use portal_http::client::Client;
 use portal_model::{ListPortals, Portal};
@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::safe::intent_log::{Entry, IntentLog, State};
 use crate::terminal::printer::Printer;
 
-/// Of `entries` of one org, those that were reported as not created, after a doubt, and that
-/// `portals` shows. A later create of the same name explains the portal.
+/// Returns the `entries` of one org that were reported as not created after a doubt, but whose
+/// portal is in `portals`. A later create of the same name explains the portal.
 pub(crate) fn appeared<'a>(entries: &'a [Entry], portals: &[Portal]) -> Vec<&'a Entry> {
     let explains = |entry: &Entry| {
         let end = entry.history.end.as_ref();
@@ -26,7 +26,7 @@ pub(crate) fn appeared<'a>(entries: &'a [Entry], portals: &[Portal]) -> Vec<&'a 
     late.filter(|entry| is_there(entry) && !is_explained(entry)).collect()
 }
 
-/// The sentence about one.
+/// The message about an entry.
 pub(crate) fn text(entry: &Entry) -> String {
     format!(
         "{} exists now although an earlier create of it was reported as not created or given up \
@@ -36,7 +36,7 @@ pub(crate) fn text(entry: &Entry) -> String {
     )
 }
 
-/// The object of `--output json`.
+/// The JSON object of `--output json`.
 #[derive(Serialize)]
 pub(crate) struct Appeared<'a> {
     name: &'a str,
@@ -60,8 +60,8 @@ fn begun(entry: &Entry) -> String {
     humantime::format_rfc3339_seconds(entry.history.begun.time()).to_string()
 }
 
-/// Lists the org's portals if one of `entries` may have appeared late; those that did. A list that
-/// fails is left to the next time.
+/// Lists the org's portals if one of `entries` may have appeared late, and returns those that did.
+/// If the list fails, the next run tries again.
 pub(crate) async fn list_appeared<'a>(client: &Client, entries: &'a [Entry]) -> Vec<&'a Entry> {
     if !entries.iter().any(Entry::may_appear_late) {
         return Vec::new();
@@ -72,7 +72,7 @@ pub(crate) async fn list_appeared<'a>(client: &Client, entries: &'a [Entry]) -> 
     }
 }
 
-/// Warns of those among `entries` that appeared late.
+/// Prints a warning for each of `entries` that appeared late.
 pub(crate) async fn warn(log: &IntentLog, client: &Client, entries: &[Entry], printer: &Printer) {
     for entry in list_appeared(client, entries).await {
         printer.warning(text(entry));
@@ -80,8 +80,8 @@ pub(crate) async fn warn(log: &IntentLog, client: &Client, entries: &[Entry], pr
     }
 }
 
-/// Notes that the user was told: it counts as a receipt of the portal from now on, and is not
-/// mentioned again.
+/// Records that the user was informed: the entry becomes a receipt of the portal and is not reported
+/// again.
 pub(crate) async fn note(log: &IntentLog, entry: &Entry) {
     if let Err(error) = log.appeared(entry).await {
         tracing::warn!(%error, "the intent log was not updated");

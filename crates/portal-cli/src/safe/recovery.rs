@@ -1,5 +1,4 @@
-//! Determines what became of an intent of a dead process, without sending anything but lists
-//! (rule 9).
+//! Determines the outcome of a dead process's intent by lists alone (rule 9).
 
 use std::io;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::safe::intent_log::{Ending, Entry, IntentLog, OpenIntent, State, Taken
 use crate::sys::signal::raised;
 use crate::terminal::printer::Printer;
 
-/// What became of an intent.
+/// The outcome of an intent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Recovered {
     Create(Outcome),
@@ -29,7 +28,7 @@ impl Recovered {
         }
     }
 
-    /// The outcome that is on record of an entry that took effect and was not delivered.
+    /// The recorded outcome of an entry that took effect and was not delivered.
     pub(crate) fn recorded(entry: &Entry) -> Option<Self> {
         let end = entry.history.end.as_ref().filter(|_| entry.state() == State::Undelivered)?;
         match (&entry.history.intent, &end.ending) {
@@ -38,7 +37,7 @@ impl Recovered {
                 Some(Self::Create(Outcome::Created { name, taken }))
             }
             (Intent::Create(intent), Ending::Present { name, origin }) => {
-                // A list that came before the first attempt belongs to a create that made none.
+                // A baseline without an attempt belongs to a create that made none.
                 let origin = match origin {
                     Origin::Preexisting => Origin::Undetermined,
                     origin => *origin,
@@ -76,7 +75,7 @@ pub(crate) async fn recover(
             let flow = client.recover_flow(create, since_end);
             Recovered::Create(finish(client.perform(flow, intent), stop, show).await)
         }
-        // No other effect exists in this version.
+        // This version has no other effect.
         other => {
             let reason = NotDone::NotRecorded("unknown effect".to_owned());
             Recovered::Create(Outcome::NotCreated { name: other.name().clone(), reason })
@@ -84,15 +83,15 @@ pub(crate) async fn recover(
     }
 }
 
-/// What [`determine`] found.
+/// The result of [`determine`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Determined {
-    /// The outcome is certain now, or another process is at it.
+    /// The outcome is certain, or another process is determining it.
     Certain,
     Unknown,
 }
 
-/// Determines the outcome of an intent in doubt that stands in the way of another one, with notes.
+/// Determines the outcome of an intent in doubt that blocks another one, and prints notes.
 pub(crate) async fn determine(
     log: &IntentLog,
     client: &Client,
@@ -124,7 +123,7 @@ fn in_a_word(recovered: &Recovered) -> String {
     }
 }
 
-/// Waits for the outcome. A raised flag asks for a true one, soon.
+/// Waits for the outcome. A raised flag stops the flow, which then ends soon.
 pub(crate) async fn finish<O>(
     mut running: Running<O>,
     stop: &mut watch::Receiver<bool>,
@@ -139,7 +138,7 @@ pub(crate) async fn finish<O>(
     running.await
 }
 
-/// How long an outcome was verified by waiting, if that is what it rests on.
+/// How long the flow waited to verify the outcome, if it rests on that.
 pub(crate) fn verified_after(client: &Client) -> Duration {
     let policy = client.policy();
     policy.processing_time.saturating_add(policy.list_lag)

@@ -1,4 +1,4 @@
-//! Nothing is sent if it cannot be determined which org this is (rule 10).
+//! The failure of a command whose org cannot be determined: nothing is sent (rule 10).
 
 use crate::org::identity::Identity;
 use crate::org::place::Place;
@@ -6,11 +6,11 @@ use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
 use crate::safe::intent_log::{IntentLog, State};
 
-/// The failure of an effect on the portals `names`, the first of which is wanted, in a place whose
-/// org could not be determined because of `failure`. `known` is what is known of the org without
-/// asking the service; `done` is `created` or `renamed`.
+/// Returns the failure of a create or rename of `names`, the requested name first, whose org could
+/// not be determined because of `failure`. `known` is the cached identity of the org; `done` is
+/// `created` or `renamed`.
 ///
-/// If an earlier run left one of the portals in doubt there, it is in doubt still.
+/// A portal that an earlier run left in doubt there is still in doubt.
 pub(crate) async fn unidentified(
     log: &IntentLog,
     known: &Identity,

@@ -1,15 +1,15 @@
-//! Lines of the files that a later process relies on: JSON objects, each with a checksum of itself.
+//! Lines of JSON with a checksum, for files that a later process relies on.
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-/// Around the checksum at the end of a line.
+/// The text before the checksum, at the end of a line.
 const BEFORE: &str = r#","check":""#;
 const AFTER: &str = r#""}"#;
 
-/// `value` as a line, with its checksum as the last field and a line break.
+/// Encodes `value` as one line, with its checksum as the last field.
 pub(crate) fn encode(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let text = serde_json::to_string(value)?;
     let check = checksum(&text);
@@ -17,25 +17,25 @@ pub(crate) fn encode(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     Ok(format!("{open}{BEFORE}{check}{AFTER}\n").into_bytes())
 }
 
-/// Reads a line; the flag tells whether it has a checksum.
+/// Decodes a line and returns whether it has a checksum.
 ///
 /// # Errors
-/// A line that cannot be understood, or does not match its checksum.
+/// Fails if the line is invalid or does not match its checksum.
 pub(crate) fn decode<T: DeserializeOwned>(line: &[u8]) -> anyhow::Result<(T, bool)> {
-    let text = str::from_utf8(line).context("it is not UTF-8")?;
+    let text = str::from_utf8(line).context("not UTF-8")?;
     let checked = text.strip_suffix(AFTER).and_then(|text| text.rsplit_once(BEFORE));
     let (text, has_checksum) = match checked {
         Some((open, check)) => {
             let text = format!("{open}}}");
-            ensure!(checksum(&text) == check, "it does not match its checksum");
+            ensure!(checksum(&text) == check, "checksum mismatch");
             (text, true)
         }
         None => (text.to_owned(), false),
     };
-    Ok((serde_json::from_str(&text).context("it is not understood")?, has_checksum))
+    Ok((serde_json::from_str(&text).context("invalid line")?, has_checksum))
 }
 
-/// The first 8 hexadecimal digits of the SHA-256.
+/// Returns the first 8 hexadecimal digits of the SHA-256 of `text`.
 fn checksum(text: &str) -> String {
     let hash = Sha256::digest(text);
     hash.iter().take(4).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))

@@ -1,12 +1,13 @@
-//! Core dumps, which would have the secrets of a process in a file.
+//! Core dumps, which would write the secrets in memory to a file.
 
-/// Turns them off for this process and what it starts. Where that fails, they are as before.
+/// Disables core dumps for this process and its children. Failure is ignored: it leaves the
+/// system's default.
 #[cfg(unix)]
 pub(crate) fn disable() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
-/// Windows writes none unless its registry says so.
+/// Windows writes none unless its registry enables them.
 #[cfg(not(unix))]
 pub(crate) const fn disable() {}

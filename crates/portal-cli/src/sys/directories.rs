@@ -1,4 +1,4 @@
-//! The directories of this user: configuration, data, state and cache.
+//! The user's directories: configuration, data, state and cache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,21 +6,23 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
 
-/// `config.toml` and `credentials.toml`.
+/// Returns the directory of `config.toml` and `credentials.toml`.
 pub(crate) fn config() -> anyhow::Result<PathBuf> {
     Ok(strategy()?.config_dir().join("portal"))
 }
 
-/// The data of the server of `--local`.
+/// Returns the directory of the data of `--local`.
 pub(crate) fn data() -> anyhow::Result<PathBuf> {
     Ok(strategy()?.data_dir().join("portal"))
 }
 
-/// The intent log. `PORTAL_STATE_DIR` names it where the home directory is not writable.
+/// Returns the directory of the intent log. `PORTAL_STATE_DIR` sets it, for machines whose home
+/// directory is not writable.
 pub(crate) fn state() -> anyhow::Result<PathBuf> {
     if let Some(directory) = std::env::var_os("PORTAL_STATE_DIR").filter(|path| !path.is_empty()) {
         let directory = PathBuf::from(directory);
-        // From another directory a relative one would lead to another log, and miss what is in doubt.
+        // From another working directory, a relative path would name another log and miss what is in
+        // doubt.
         anyhow::ensure!(
             directory.is_absolute(),
             "PORTAL_STATE_DIR is {}, expected an absolute path",
@@ -32,7 +34,7 @@ pub(crate) fn state() -> anyhow::Result<PathBuf> {
     Ok(strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("portal"))
 }
 
-/// Access tokens.
+/// Returns the directory of cached access tokens.
 pub(crate) fn cache() -> anyhow::Result<PathBuf> {
     Ok(strategy()?.cache_dir().join("portal"))
 }
@@ -41,7 +43,7 @@ fn strategy() -> anyhow::Result<impl etcetera::BaseStrategy> {
     etcetera::choose_base_strategy().context("no home directory: set HOME")
 }
 
-/// Creates a directory that is closed to other users; an existing one keeps its mode.
+/// Creates a directory that only its owner can access; an existing one keeps its mode.
 pub(crate) fn make_private(folder: &Path) -> anyhow::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Refuses a file with secrets that somebody else may have read.
+/// Fails if users other than its owner can read a file with secrets.
 #[cfg(unix)]
 pub(crate) fn refuse_if_others_can_read(path: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;

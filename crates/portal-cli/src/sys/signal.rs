@@ -1,14 +1,14 @@
-//! Ctrl-C, and what else asks a process to end.
+//! Ctrl-C and SIGTERM.
 
 use tokio::sync::watch;
 
-/// Ready at Ctrl-C, or at SIGTERM.
+/// Completes on Ctrl-C or SIGTERM.
 pub(crate) async fn interrupted() {
     Signals::new().next().await;
 }
 
-/// A flag that the first Ctrl-C or SIGTERM raises. The second one ends the process at once: what
-/// is in doubt is in the intent log.
+/// Returns a flag that the first Ctrl-C or SIGTERM raises. The second one ends the process at once:
+/// the intent log has what is in doubt.
 pub(crate) fn stop_flag() -> watch::Receiver<bool> {
     let (stop, flag) = watch::channel(false);
     tokio::spawn(async move {
@@ -21,14 +21,14 @@ pub(crate) fn stop_flag() -> watch::Receiver<bool> {
     flag
 }
 
-/// Waits until the flag is raised; for ever if nobody can raise it any more.
+/// Waits until the flag is raised; forever if its sender is gone.
 pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
     if flag.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-/// Both signals, from now on.
+/// Listens for both signals.
 struct Signals {
     #[cfg(unix)]
     terminate: Option<tokio::signal::unix::Signal>,
@@ -57,7 +57,7 @@ impl Signals {
         tokio::select! {
             Ok(()) = tokio::signal::ctrl_c() => {}
             Some(()) = terminated => {}
-            // Without a handler a signal ends the process by itself.
+            // Without a handler, the signal itself ends the process.
             else => std::future::pending().await,
         }
     }

@@ -1,11 +1,11 @@
-//! What the user asked for: [`Wish`].
+//! The names that the user asked for: [`Wish`].
 
 use portal_model::PortalName;
 use portal_model::flow::Intent;
 
 use crate::safe::intent_log::Entry;
 
-/// What the user asked for.
+/// The names that the user asked for.
 pub(super) struct Wish {
     pub(super) name: PortalName,
     pub(super) fallbacks: Vec<PortalName>,
@@ -16,8 +16,8 @@ impl Wish {
         std::iter::once(&self.name).chain(&self.fallbacks)
     }
 
-    /// Whether `entry` is an earlier run of this very create: of the same name, or of a fallback
-    /// once that name was taken.
+    /// Whether `entry` is an earlier run of this create: of the same name, or of a fallback name once
+    /// the first was taken.
     pub(super) fn is_of(&self, entry: &Entry) -> bool {
         let Intent::Create(intent) = &entry.history.intent else { return false };
         std::iter::once(&intent.name)

@@ -1,4 +1,4 @@
-//! Why a create was not even begun.
+//! Failures of a create before anything is sent.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::wish::Wish;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
 
-/// Another process is at it.
+/// Another process is creating this portal.
 pub(super) fn in_progress(wish: &Wish) -> Failure {
     let name = &wish.name;
     let message = format!("{name} is in progress in another process; nothing was sent");
@@ -14,7 +14,7 @@ pub(super) fn in_progress(wish: &Wish) -> Failure {
         .hint(format!("wait for that process, then run `portal recover {name}`"))
 }
 
-/// Another create of the org did not end in time.
+/// Another create in the org did not end in time.
 pub(super) fn org_busy(wish: &Wish) -> Failure {
     withheld(
         wish,
@@ -24,7 +24,7 @@ pub(super) fn org_busy(wish: &Wish) -> Failure {
     )
 }
 
-/// The effect of the create of `name`, which the user gave up, may come for so many `seconds`.
+/// The effect of the discarded create of `name` may still appear for `seconds`.
 pub(super) fn discarded(wish: &Wish, name: &str, seconds: u64) -> Failure {
     let mut failure = withheld(
         wish,
@@ -42,7 +42,7 @@ pub(super) fn discarded(wish: &Wish, name: &str, seconds: u64) -> Failure {
     failure
 }
 
-/// Nothing was sent, on purpose.
+/// The create was withheld for the reason `why`.
 pub(super) fn withheld(wish: &Wish, kind: &'static str, why: &str, hint: String) -> Failure {
     let message = format!("{} was not created, nothing was sent: {why}", wish.name);
     Failure::new(ExitClass::Unavailable, ErrorReport::new(kind, message)).hint(hint)

@@ -1,4 +1,4 @@
-//! The names of the intent log's files: [`FileName`].
+//! File names of the intent log: [`FileName`].
 
 use std::fmt;
 use std::time::SystemTime;
@@ -7,11 +7,11 @@ use anyhow::ensure;
 
 use crate::org::identity::Identity;
 
-/// `20261125T093000Z-AcmePortal-1a2b3c4d-5e6f7a8b-9c0d1e2f.jsonl`: when the create or rename began,
-/// the name, short hashes of the identity by credential and by org id, and a random part. It sorts
-/// by time, and shows which org is concerned even if the content cannot be read.
+/// `20261125T093000Z-AcmePortal-1a2b3c4d-5e6f7a8b-9c0d1e2f.jsonl`: the start time, the portal's name,
+/// short hashes of the identity by credential and by org id, and a random part. File names sort by
+/// time, and show the org even if the content cannot be read.
 ///
-/// `FileName<&str>` borrows from the name: each create looks at the names of all files.
+/// `FileName<&str>` borrows, since each create parses the names of all files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FileName<S = String> {
     time: S,
@@ -20,7 +20,7 @@ pub(super) struct FileName<S = String> {
     random: S,
 }
 
-/// In place of a hash that is not known.
+/// Stands for an unknown hash.
 const UNKNOWN: &str = "unknown";
 const EXTENSION: &str = ".jsonl";
 
@@ -28,7 +28,7 @@ impl FileName {
     pub(super) fn new(portal: &str, identity: Option<&Identity>) -> Self {
         let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let mut bytes = [0; 4];
-        // Without randomness two files of one second have one name, and the second fails.
+        // Without randomness, the second of two files of one second would fail.
         let _ = getrandom::fill(&mut bytes);
         Self {
             time: time.replace(['-', ':'], ""),
@@ -38,21 +38,20 @@ impl FileName {
         }
     }
 
-    /// Checks that a file of this name can be about `portal` in the org of `identity`.
+    /// Checks that this name fits a file about `portal` in the org of `identity`.
     pub(super) fn check(&self, portal: &str, identity: Option<&Identity>) -> anyhow::Result<()> {
         ensure!(
             self.portal == portal,
-            "it is about the portal {portal}, but its name says {}",
+            "expected the portal {} by the file name, found {portal}",
             self.portal
         );
-        ensure!(self.tags == tags(identity), "it is about another org than its name says");
+        ensure!(self.tags == tags(identity), "the org differs from the one in the file name");
         Ok(())
     }
 }
 
 impl<S: AsRef<str>> FileName<S> {
-    /// Whether the file may concern the org with these [tags](Identity::tags): surely not if none
-    /// agrees.
+    /// Whether the file may concern the org with these [tags](Identity::tags).
     pub(super) fn may_concern(&self, tags: &[String]) -> bool {
         let mut known =
             self.tags.iter().map(AsRef::as_ref).filter(|tag| *tag != UNKNOWN).peekable();
@@ -65,7 +64,7 @@ impl<S: AsRef<str>> FileName<S> {
 }
 
 impl<'a> FileName<&'a str> {
-    /// `None` if it is no name of the log's.
+    /// Parses a file name. Returns `None` if it is not one of the log's.
     pub(super) fn parse(name: &'a str) -> Option<Self> {
         let mut parts = name.strip_suffix(EXTENSION)?.split('-');
         let name = Self {
@@ -88,7 +87,7 @@ impl<'a> FileName<&'a str> {
     }
 }
 
-/// As many as a file name has.
+/// Returns as many tags as a file name has.
 fn tags(identity: Option<&Identity>) -> [String; 2] {
     let mut tags = identity.map(Identity::tags).unwrap_or_default().into_iter();
     std::array::from_fn(|_| tags.next().unwrap_or_else(|| UNKNOWN.to_owned()))

@@ -1,4 +1,4 @@
-//! The lines of a file of the intent log, and the state that they add up to: [`History`].
+//! Lines of a file of the intent log, and the state they add up to: [`History`].
 
 use std::path::PathBuf;
 
@@ -14,25 +14,25 @@ use crate::org::identity::Identity;
 use crate::org::place::Place;
 use crate::sys::checked_line::decode;
 
-/// A line of a file, in JSON with a checksum.
+/// One line of a file: JSON with a checksum.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Line {
     /// Written before each attempt.
     Intent(Box<Attempt>),
-    /// When a recovery first held the lock: the process that wrote the lines before was dead.
+    /// A recovery first held the lock at this moment: the process before it was dead.
     LockHeldSince(Moment),
-    /// The flow ended; its last attempt ended no later.
+    /// The flow ended, and so had its last attempt.
     Ended(End),
     /// The outcome was printed or journaled.
     Delivered(Moment),
-    /// A list shows what had been reported as not done.
+    /// A list shows an effect that had been reported as not done.
     Appeared(Moment),
-    /// The user gave up determining the outcome.
+    /// The user discarded the outcome.
     Discarded(Moment),
 }
 
-/// What is known before an attempt.
+/// The intent of an attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Attempt {
     #[serde(flatten)]
@@ -41,14 +41,14 @@ pub(super) struct Attempt {
     pub(super) at: Moment,
 }
 
-/// Where an intent belongs.
+/// The org, place and batch row of an intent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Whose {
-    /// Version 0.1 noted none.
+    /// `None` if version 0.1 recorded it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) identity: Option<Identity>,
     pub(crate) place: Place,
-    /// The row of a batch that it is for.
+    /// The batch row, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) batch_row: Option<BatchRow>,
 }
@@ -66,12 +66,12 @@ pub(crate) struct End {
     pub(crate) at: Moment,
     #[serde(flatten)]
     pub(crate) ending: Ending,
-    /// Set if an attempt was in doubt before, so that its effect may still appear.
+    /// Whether an earlier attempt was in doubt, so that its effect may still appear.
     #[serde(default)]
     pub(crate) after_doubt: bool,
 }
 
-/// An outcome, as far as a later process needs it.
+/// The part of an outcome that a later process needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub(crate) enum Ending {
@@ -84,11 +84,11 @@ pub(crate) enum Ending {
         origin: Origin,
     },
     Renamed,
-    /// The rest of a create's outcomes.
+    /// The other outcomes of a create.
     NotCreated {
         kind: OutcomeKind,
     },
-    /// The rest of a rename's outcomes.
+    /// The other outcomes of a rename.
     NotRenamed,
     Discarded,
 }
@@ -99,12 +99,12 @@ impl Ending {
         *self != Self::Unknown
     }
 
-    /// Whether it leaves a portal of the requested name.
+    /// Whether the org has a portal of the requested name.
     pub(crate) fn is_done(&self) -> bool {
         matches!(self, Self::Created { .. } | Self::Present { .. } | Self::Renamed)
     }
 
-    /// Whether only a list can have told it, since the service did not.
+    /// Whether it was determined by a list rather than a response.
     pub(super) fn follows_doubt(&self) -> bool {
         let by_list = |kind| matches!(kind, OutcomeKind::NotCreated | OutcomeKind::OrgHasPortal);
         match self {
@@ -138,35 +138,35 @@ impl From<&RenameOutcome> for Ending {
     }
 }
 
-/// What the whole lines of a file say.
+/// The state after all complete lines of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct History {
     pub(crate) whose: Whose,
-    /// The last one counts.
+    /// The latest one.
     pub(crate) intent: Intent,
-    /// When the first attempt began.
+    /// The start of the first attempt.
     pub(crate) begun: Moment,
-    /// After the last attempt.
+    /// How the flow ended, after its last attempt.
     pub(super) lock_held_since: Option<Moment>,
     pub(crate) end: Option<End>,
     pub(crate) is_delivered: bool,
 }
 
 impl History {
-    /// Reads the whole lines of the file `name`: the last one may be torn.
+    /// Parses the complete lines of the file `name`: the last one may be torn.
     ///
     /// # Errors
-    /// A whole line that cannot be understood, has no checksum or does not match it, or is of
-    /// another portal or org than the name says; no whole line. The first line is there before the
-    /// file gets its name: without it the file is damaged, and an attempt may be in doubt (rule 11).
+    /// Fails if a complete line is invalid, lacks its checksum or does not match it, or belongs to
+    /// another portal or org than the file name. Also fails without a complete line: a file gets its
+    /// name after its first line, so it is damaged, and an attempt may be in doubt (rule 11).
     pub(super) fn parse(bytes: &[u8], name: &FileName) -> anyhow::Result<Self> {
         let mut history: Option<Self> = None;
         for (index, line) in whole_lines(bytes).enumerate() {
             let place = || format!("line {}", index + 1);
             let (line, has_checksum) = decode(line).with_context(place)?;
-            ensure!(has_checksum, "line {}: it has no checksum", index + 1);
+            ensure!(has_checksum, "line {}: no checksum", index + 1);
             if let Line::Intent(attempt) = &line {
-                // Later attempts may be at a fallback; the file is named after the first.
+                // Later attempts may use a fallback name; the file is named after the first.
                 let first = history
                     .as_ref()
                     .map_or(attempt.intent.name().as_str(), |_| name.portal.as_str());
@@ -186,7 +186,7 @@ impl History {
                     whose,
                     intent,
                     begun,
-                    // An attempt may follow whose end is not known yet.
+                    // The end of this attempt is not known yet.
                     lock_held_since: None,
                     end: None,
                     is_delivered: false,
@@ -205,7 +205,7 @@ impl History {
 
     fn add(&mut self, line: Line) {
         match line {
-            // An earlier moment proves more.
+            // The earliest moment proves most.
             Line::LockHeldSince(at) => drop(self.lock_held_since.get_or_insert(at)),
             Line::Ended(end) => self.end = Some(end),
             Line::Delivered(_) => self.is_delivered = true,
@@ -216,7 +216,7 @@ impl History {
                 }
             }
             Line::Discarded(at) => {
-                // The attempt ended no later than was known before.
+                // The bound that was known before still holds.
                 let at = self.last_attempt_ended().cloned().unwrap_or(at);
                 self.end = Some(End { at, ending: Ending::Discarded, after_doubt: true });
                 self.is_delivered = true;
@@ -225,13 +225,13 @@ impl History {
         }
     }
 
-    /// When the last attempt had ended at the latest, if that is known.
+    /// The time by which the last attempt had ended, if known.
     pub(crate) fn last_attempt_ended(&self) -> Option<&Moment> {
         self.end.as_ref().map(|end| &end.at).or(self.lock_held_since.as_ref())
     }
 }
 
-/// The lines that end with a line break. Bytes, since a torn line may end within a character.
+/// Returns the lines that end with a line break. Bytes, since a torn line can end within a character.
 pub(super) fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"))
 }

@@ -1,11 +1,11 @@
-//! A moment from which another process can measure: [`Moment`].
+//! A point in time that another process can measure from: [`Moment`].
 
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// A moment by the wall clock, for display, and by the clock of this boot, which no change of the
-/// wall clock moves.
+/// A point in time by the wall clock, for display, and by the clock of this boot, which is immune to
+/// changes of the wall clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Moment {
     #[serde(with = "rfc3339")]
@@ -16,22 +16,22 @@ pub(crate) struct Moment {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Boot {
-    /// Another one after each start of the machine.
+    /// Differs after each boot.
     id: String,
-    /// Since then, suspended time included.
+    /// Time since boot, suspended time included.
     millis: u64,
 }
 
-/// Far beyond every processing time: a difference of the wall clock that is longer counts.
+/// Far beyond every processing time: only longer differences of the wall clock count.
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// 2026-01-01. A moment before it was noted while the wall clock was not set yet.
+/// 2026-01-01. An earlier time comes from a wall clock that was not set yet.
 const PLAUSIBLE_FROM: Duration = Duration::from_secs(1_767_225_600);
 
 impl Moment {
     pub(crate) fn now() -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        // Whole milliseconds, as they are written.
+        // Whole milliseconds, the precision of the file.
         let millis = u64::try_from(since.as_millis()).unwrap_or_default();
         let time = SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
         Self { time, boot: Boot::now() }
@@ -42,9 +42,9 @@ impl Moment {
         self.time
     }
 
-    /// How long ago it was at `now`, at least (rule 9). Between two boots, or without a clock of
-    /// the boot, a wall clock that was set forward must not shorten a wait: hours of difference
-    /// count, less does not.
+    /// The least time from this moment to `now` (rule 9). Between two boots, or without a boot
+    /// clock, only hours of difference of the wall clock count: a clock that was set forward must
+    /// not shorten a wait.
     pub(crate) fn certain_age(&self, now: &Self) -> Duration {
         if let Some(age) = self.age_in_boot(now) {
             return age;
@@ -53,14 +53,14 @@ impl Moment {
         Some(self.wall_age(now)).filter(|age| is_plausible && *age >= FAR).unwrap_or_default()
     }
 
-    /// How long ago it was at `now`, as far as the clocks are right.
+    /// The time from this moment to `now`, if the clocks are right.
     pub(crate) fn age(&self, now: &Self) -> Duration {
         self.age_in_boot(now).unwrap_or_else(|| self.wall_age(now))
     }
 
     fn age_in_boot(&self, now: &Self) -> Option<Duration> {
         let (then, now) = (self.boot.as_ref()?, now.boot.as_ref()?);
-        // Containers can share the id and not the clock: what is ahead is of another clock.
+        // Containers can share the boot id but not the clock: a time in the future is another clock's.
         let millis = now.millis.checked_sub(then.millis)?;
         (then.id == now.id).then(|| Duration::from_millis(millis))
     }
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(age((0, None), (3600, None)), 0);
         assert_eq!(age((500, None), (0, None)), 0);
         assert_eq!(age((0, Some(("a", 10))), (90_000, Some(("b", 5)))), 90_000);
-        // Another container's clock under the same id.
+        // Another container's clock under the same boot id.
         assert_eq!(age((0, Some(("a", 20))), (3600, Some(("a", 10)))), 0);
     }
 

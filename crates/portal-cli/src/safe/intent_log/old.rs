@@ -1,4 +1,4 @@
-//! Intents of version 0.1, in the directory `pending`: they move into the intent log.
+//! Moves intents of version 0.1 from the directory `pending` into the intent log.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
@@ -13,14 +13,14 @@ use super::moment::Moment;
 use super::open_intent::LogFile;
 use crate::org::place::Place;
 
-/// A line of such a file. It names no org, only where it was begun.
+/// A line of such a file. It does not name the org, only the place.
 #[derive(Deserialize)]
 struct OldLine {
     place: Place,
     intent: Intent,
 }
 
-/// Moves every intent whose process is dead. Returns the files that could not be understood.
+/// Moves every intent whose process is dead. Returns the files that cannot be parsed.
 pub(super) fn move_all(from: &Path, to: &Path) -> io::Result<Vec<(PathBuf, anyhow::Error)>> {
     let entries = match fs::read_dir(from) {
         Ok(entries) => entries,
@@ -40,7 +40,7 @@ pub(super) fn move_all(from: &Path, to: &Path) -> io::Result<Vec<(PathBuf, anyho
 fn move_one(path: &Path, to: &Path) -> anyhow::Result<()> {
     let file = match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => file,
-        // Another process moved it.
+        // Another process has moved it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error.into()),
     };
@@ -53,11 +53,11 @@ fn move_one(path: &Path, to: &Path) -> anyhow::Result<()> {
         let OldLine { place, intent } = serde_json::from_slice(&line)?;
         let name = FileName::new(intent.name().as_str(), None);
         let whose = Whose { identity: None, place, batch_row: None };
-        // When it was sent is not known: from now on counts.
+        // The time of the attempt is unknown: count from now.
         let line = Line::Intent(Box::new(Attempt { whose, intent, at: Moment::now() }));
         LogFile::create(to, &name, &line)?;
     }
-    // Without a whole line nothing was sent.
+    // Without a complete line, nothing was sent.
     fs::remove_file(path)?;
     Ok(())
 }

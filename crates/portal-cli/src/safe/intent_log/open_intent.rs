@@ -1,4 +1,4 @@
-//! The file of one create or rename while its process holds it: [`OpenIntent`].
+//! The file of one create or rename, held by this process: [`OpenIntent`].
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -14,10 +14,10 @@ use super::line::{Attempt, End, Ending, Line, Whose, whole_lines};
 use super::moment::Moment;
 use crate::sys::checked_line::encode;
 
-/// One create or rename in the intent log: a file that this process holds locked from the first
-/// attempt until the outcome is delivered. Until the first attempt there is no file.
+/// One create or rename in the intent log: a file that this process locks from the first attempt
+/// until the outcome is delivered. Before the first attempt there is no file.
 ///
-/// Writes happen on a thread of their own, so that a slow disk does not keep Ctrl-C waiting.
+/// Writes run on a separate thread, so that a slow disk does not delay Ctrl-C.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenIntent(Arc<Mutex<Inner>>);
 
@@ -26,29 +26,29 @@ struct Inner {
     directory: PathBuf,
     whose: Whose,
     file: Option<LogFile>,
-    /// Attempts that this process recorded.
+    /// Attempts recorded by this process.
     attempts: u32,
-    /// Whether an earlier process's attempt was in doubt.
+    /// Whether an attempt of an earlier process was in doubt.
     is_recovery: bool,
-    /// How the flow ended, if it ended for certain.
+    /// How the flow ended, if the outcome is certain.
     ending: Option<Ending>,
 }
 
-/// A locked file that lines are appended to.
+/// A locked, append-only file.
 #[derive(Debug)]
 pub(super) struct LogFile {
     file: File,
-    /// The length of its whole lines.
+    /// The length of its complete lines.
     len: u64,
 }
 
 impl OpenIntent {
-    /// For a new create or rename; nothing is written yet.
+    /// A new create or rename; nothing is written yet.
     pub(super) fn new(directory: &Path, whose: Whose) -> Self {
         Self::with(directory, whose, None)
     }
 
-    /// For one that an earlier process left, in its file.
+    /// A create or rename of an earlier process, in its file.
     pub(super) fn recovering(directory: &Path, whose: Whose, file: LogFile) -> Self {
         Self::with(directory, whose, Some(file))
     }
@@ -64,13 +64,13 @@ impl OpenIntent {
         })))
     }
 
-    /// The outcome was printed or journaled: a certain one becomes a receipt. Lets go of the file
-    /// in any case.
+    /// Records that the outcome was printed or journaled: a certain one becomes a receipt. Releases
+    /// the file in any case.
     pub(crate) async fn delivered(&self) -> io::Result<()> {
         self.blocking(Inner::delivered).await
     }
 
-    /// The user gives up determining the outcome.
+    /// Records that the user discards the outcome.
     pub(super) async fn discard(&self) -> io::Result<()> {
         self.blocking(|inner| {
             inner.append(&Line::Discarded(Moment::now()))?;
@@ -80,7 +80,7 @@ impl OpenIntent {
         .await
     }
 
-    /// Sets what [`delivered`](Self::delivered) delivers, for an outcome that was recorded earlier.
+    /// Sets the outcome that [`delivered`](Self::delivered) records, for one from an earlier process.
     pub(super) fn set_ending(&self, ending: Ending) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).ending = Some(ending);
     }
@@ -137,8 +137,8 @@ impl Inner {
     }
 
     fn end(&mut self, ending: Ending) -> io::Result<()> {
-        // A recovery that could not determine the outcome made no attempt: the end that is on
-        // record, or the moment at which the lock was held, stays the one to wait from (rule 9).
+        // A recovery that could not determine the outcome made no attempt: the recorded end, or the
+        // moment at which the lock was first held, still counts (rule 9).
         if !ending.is_certain() && self.attempts == 0 {
             return Ok(());
         }
@@ -149,8 +149,7 @@ impl Inner {
     }
 
     fn delivered(&mut self) -> io::Result<()> {
-        // If this line is lost in a crash, the outcome is reported twice, which does no harm: it
-        // need not be durable at once.
+        // Not synced: if a crash loses this line, the outcome is reported twice, which is harmless.
         if self.ending.is_some()
             && let Some(file) = &mut self.file
         {
@@ -166,10 +165,10 @@ impl Inner {
 }
 
 impl LogFile {
-    /// Makes a file with its first line, both durable.
+    /// Creates a file with its first line, both durable.
     pub(super) fn create(directory: &Path, name: &FileName, line: &Line) -> io::Result<Self> {
-        // The name is given once the line is there and the lock is held: nobody sees the file
-        // without either.
+        // Renamed into place with the line written and the lock held, so that no process sees the file
+        // without them.
         let mut new = tempfile::Builder::new().prefix(".new").tempfile_in(directory)?;
         new.as_file().lock()?;
         let line = encode(line)?;
@@ -181,7 +180,7 @@ impl LogFile {
         Ok(Self { file, len: line.len() as u64 })
     }
 
-    /// Locks a file and reads it; `None` if another process holds it.
+    /// Locks a file and reads it. Returns `None` if another process holds it.
     pub(super) fn lock(path: &Path) -> io::Result<Option<(Self, Vec<u8>)>> {
         let mut file = File::options().read(true).write(true).open(path)?;
         match file.try_lock() {
@@ -206,7 +205,7 @@ impl LogFile {
 
     fn write(&mut self, line: &Line, sync: fn(&File) -> io::Result<()>) -> io::Result<()> {
         let line = encode(line)?;
-        // What a write that failed left of a line goes away first.
+        // Remove the rest of a line that an earlier write left incomplete.
         self.file.set_len(self.len)?;
         self.file.seek(SeekFrom::Start(self.len))?;
         self.file.write_all(&line)?;
@@ -216,7 +215,7 @@ impl LogFile {
     }
 }
 
-/// Makes the name of a new file as durable as its content.
+/// Makes the name of a new file durable.
 fn sync_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }

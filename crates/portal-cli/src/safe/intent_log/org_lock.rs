@@ -6,15 +6,15 @@ use std::path::Path;
 
 use crate::org::identity::Identity;
 
-/// Held while a create is under way in an org. The end of the process releases it in any case.
+/// Held during a create in an org. The end of the process releases it.
 #[derive(Debug)]
 pub(crate) struct OrgLock(#[expect(dead_code, reason = "held, never read")] Vec<File>);
 
 impl OrgLock {
-    /// Takes the lock, or gives `None` if another create holds it.
+    /// Tries to lock the org. Returns `None` if another create holds the lock.
     ///
-    /// Identities of one org may agree by credential or by org id only, so there is a lock for
-    /// either. Taken in one order they cannot deadlock, and neither waits while it holds another.
+    /// Two identities of one org may share only the credential or only the org id, so there is a
+    /// lock for each. They are taken in a fixed order without waiting, so they cannot deadlock.
     pub(super) fn try_new(directory: &Path, identity: &Identity) -> io::Result<Option<Self>> {
         let mut files = Vec::new();
         for tag in identity.tags() {
