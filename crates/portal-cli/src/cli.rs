@@ -16,7 +16,7 @@ use crate::commands::{
 };
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
-use crate::terminal::printer::{Output, Printer};
+use crate::terminal::printer::{Color, Output, Printer};
 
 /// The top level of `portal --help`: it fits a screen, with the most common tasks first.
 const HELP: &str = "\
@@ -29,7 +29,7 @@ Usage: {usage}
 Commands:
 {subcommands}
 
-Options: --output text|json, --version, --help (also for each command)
+Options: --output text|json, -v, -q, --color WHEN, --version, --help
 ";
 
 /// Create Zoho CRM customer portals safely. A portal can never be deleted.
@@ -40,7 +40,8 @@ Options: --output text|json, --version, --help (also for each command)
     help_template = HELP,
     override_usage = "portal COMMAND …",
     disable_help_subcommand = true,
-    max_term_width = 80,
+    // Narrower terminals get the lines of this width broken between words.
+    term_width = 80,
     subcommand_help_heading = "Commands"
 )]
 pub(crate) struct Cli {
@@ -54,6 +55,25 @@ pub(crate) struct Cli {
         display_order = 99
     )]
     pub(crate) output: Output,
+
+    /// Log every request to stderr
+    #[arg(short, long, global = true, display_order = 100, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+
+    /// Print no progress and no notes
+    #[arg(short, long, global = true, display_order = 100)]
+    pub(crate) quiet: bool,
+
+    /// Color errors, warnings and hints
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        display_order = 100
+    )]
+    pub(crate) color: Color,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -82,6 +102,13 @@ pub(crate) enum Command {
     Admin(admin::Args),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
+    /// Print the help of a command
+    // Not clap's own, which would have a line in the list.
+    #[command(hide = true)]
+    Help {
+        /// The command, such as `create` or `admin user`
+        command: Vec<String>,
+    },
 }
 
 impl Command {
@@ -109,7 +136,19 @@ impl Command {
             Self::Admin(args) => alone(admin::run(&args, printer)),
             Self::Completions(args) => generate::completions(&args, &mut Cli::command(), printer),
             Self::Man(args) => generate::man(&args, Cli::command(), printer),
+            Self::Help { command } => Ok(help(&command)),
         }
+    }
+}
+
+/// `portal help create` is `portal create --help`.
+fn help(command: &[String]) -> ExitClass {
+    let flag = String::from("--help");
+    let arguments = ["portal"].iter().map(ToString::to_string);
+    match Cli::try_parse_from(arguments.chain(command.iter().cloned()).chain([flag])) {
+        // `--help` is an error of kind `DisplayHelp`.
+        Ok(_) => ExitClass::Success,
+        Err(help) => usage::print(&help),
     }
 }
 

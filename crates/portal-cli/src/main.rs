@@ -39,8 +39,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return ExitCode::from(print_usage(&usage) as u8),
     };
-    let printer = Printer::new(cli.output);
-    log::start(&printer, cli.command.is_server());
+    cli.color.apply();
+    let printer = Printer::new(cli.output).quiet(cli.quiet);
+    log::start(&printer, cli.verbose, cli.command.is_server());
     let exit = cli.command.run(&printer).unwrap_or_else(|failure| failure.print(&printer));
     ExitCode::from(printer.finish(exit) as u8)
 }

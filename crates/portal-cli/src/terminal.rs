@@ -7,3 +7,4 @@ pub(crate) mod printer;
 pub(crate) mod progress;
 pub(crate) mod prompt;
 pub(crate) mod results;
+pub(crate) mod width;

@@ -70,6 +70,7 @@ impl RowResult {
 fn asked(row: &Row) -> Asked {
     Asked {
         profile: Some(row.profile.clone()),
+        org: format!(" --profile {}", row.profile),
         requested: (!row.fallbacks.is_empty()).then(|| row.name.to_string()),
         ..Asked::default()
     }

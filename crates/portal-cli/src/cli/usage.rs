@@ -1,35 +1,64 @@
-//! A command line that is not understood, or that asks for help.
+//! A command line that asks for help, or that is invalid.
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorReport, Failure};
+use crate::report::failure::Failure;
+use crate::report::wrap::fit;
 use crate::terminal::printer::{Output, Printer};
+use crate::terminal::width;
 
-/// Help goes to stdout; what is wrong to stderr, and for machines to stdout.
+/// The columns for which the help is written.
+const HELP_WIDTH: usize = 80;
+
+/// Prints help to stdout, and an error to stderr and, for machines, to stdout.
 pub(crate) fn print(usage: &clap::Error) -> ExitClass {
-    let text = usage.to_string();
-    if let Some(wrong) = text.strip_prefix("error: ") {
-        Printer::new(Output::Text).error(&ErrorReport::new("usage", wrong.trim_end()));
-    } else {
-        // Whoever closed the pipe does not want to know.
-        let _ = usage.print();
+    if !usage.use_stderr() || usage.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return print_help(usage);
     }
-    if !usage.use_stderr() {
+    let failure = failure(usage);
+    if asks_for_json(std::env::args_os()) {
+        failure.print_json(&Printer::new(Output::Json));
+    }
+    let printer = Printer::new(Output::Text);
+    printer.error(&failure.report);
+    if let Some(usage) = usage_line(usage) {
+        printer.note(format_args!("\n{usage}"));
+    }
+    failure.exit
+}
+
+fn print_help(help: &clap::Error) -> ExitClass {
+    let columns = width::of_stdout();
+    if columns < HELP_WIDTH && !help.use_stderr() {
+        Printer::new(Output::Text).text(fit(help.to_string().trim_end(), columns));
+    } else {
+        // Ignore EPIPE.
+        let _ = help.print();
+    }
+    if !help.use_stderr() {
         return ExitClass::Success;
     }
     if asks_for_json(std::env::args_os()) {
-        Failure::usage(message(usage)).print_json(&Printer::new(Output::Json));
+        Failure::usage("a command is missing").print_json(&Printer::new(Output::Json));
     }
     ExitClass::Invalid
 }
 
-/// What is wrong in one line, without the help around it.
+fn failure(usage: &clap::Error) -> Failure {
+    let failure = Failure::usage(message(usage));
+    match hint(usage) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// The error in one line, without the help around it.
 fn message(usage: &clap::Error) -> String {
-    if usage.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "a command is missing".to_owned();
+    if let Some(ContextValue::String(command)) = context(usage, ContextKind::InvalidSubcommand) {
+        return format!("unknown command `{command}`");
     }
     let text = usage.to_string();
     let first = text.split("\n\n").next().unwrap_or_default();
@@ -37,7 +66,74 @@ fn message(usage: &clap::Error) -> String {
     first.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The wish counts although the rest of the command line is not understood.
+/// What to do about it, if that can be told.
+fn hint(usage: &clap::Error) -> Option<String> {
+    if let Some(ContextValue::String(command)) = context(usage, ContextKind::InvalidSubcommand) {
+        return other_word(command).map(str::to_owned).or_else(|| {
+            // The best one is last.
+            let similar = suggestions(usage, ContextKind::SuggestedSubcommand).pop();
+            Some(similar.map_or_else(
+                || "run `portal --help` to list the commands".to_owned(),
+                |similar| format!("did you mean `{similar}`?"),
+            ))
+        });
+    }
+    let Some(ContextValue::String(argument)) = context(usage, ContextKind::InvalidArg) else {
+        return None;
+    };
+    if usage.kind() == ErrorKind::UnknownArgument && names_secret(argument) {
+        return Some(
+            "secrets are never flags: set PORTAL_CLIENT_SECRET, PORTAL_REFRESH_TOKEN or \
+             PORTAL_ACCESS_TOKEN, or run `portal login`"
+                .to_owned(),
+        );
+    }
+    let similar = suggestions(usage, ContextKind::SuggestedArg).pop();
+    let similar = similar.or_else(|| suggestions(usage, ContextKind::SuggestedValue).pop());
+    similar.map(|similar| format!("did you mean `{similar}`?"))
+}
+
+/// What people try who know other tools.
+fn other_word(command: &str) -> Option<&'static str> {
+    Some(match command {
+        "delete" | "remove" | "rm" | "destroy" => {
+            "a portal can't be deleted; `portal rename` changes its name"
+        }
+        "new" | "add" => "did you mean `create`?",
+        "ls" | "show" => "did you mean `list`?",
+        "import" => "did you mean `batch`?",
+        "status" | "pending" | "resume" => "did you mean `recover --list`?",
+        "version" => "did you mean `--version`?",
+        "auth" => "did you mean `login`?",
+        _ => return None,
+    })
+}
+
+fn names_secret(argument: &str) -> bool {
+    ["secret", "token", "password"].iter().any(|word| argument.contains(word))
+}
+
+fn context(usage: &clap::Error, kind: ContextKind) -> Option<&ContextValue> {
+    usage.context().find_map(|(found, value)| (found == kind).then_some(value))
+}
+
+fn suggestions(usage: &clap::Error, kind: ContextKind) -> Vec<String> {
+    match context(usage, kind) {
+        Some(ContextValue::Strings(suggestions)) => suggestions.clone(),
+        Some(ContextValue::String(suggestion)) => vec![suggestion.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// `Usage: portal list [OPTIONS]`
+fn usage_line(usage: &clap::Error) -> Option<String> {
+    match context(usage, ContextKind::Usage) {
+        Some(ContextValue::StyledStr(usage)) => Some(usage.to_string().trim().to_owned()),
+        _ => None,
+    }
+}
+
+/// Whether machines read the result, even if the rest of the command line is invalid.
 fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
     let arguments: Vec<_> = arguments.collect();
     arguments.iter().any(|argument| argument == "--output=json")
@@ -51,24 +147,44 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    fn message_of(arguments: &[&str]) -> String {
+    fn failure_of(arguments: &[&str]) -> (String, Option<String>) {
         let arguments = [&["portal"], arguments].concat();
-        message(&Cli::try_parse_from(arguments).unwrap_err())
+        let report = failure(&Cli::try_parse_from(arguments).unwrap_err()).report;
+        (report.message, report.hint)
     }
 
     #[test]
-    fn machines_get_what_is_wrong_in_one_line() {
+    fn error_is_one_line() {
+        let message = |arguments: &[&str]| failure_of(arguments).0;
         let missing = "the following required arguments were not provided: <NAME>";
-        assert_eq!(message_of(&["create"]), missing);
-        assert_eq!(message_of(&["list", "--bogus"]), "unexpected argument '--bogus' found");
-        assert_eq!(message_of(&[]), "a command is missing");
+        assert_eq!(message(&["create"]), missing);
+        assert_eq!(message(&["list", "--bogus"]), "unexpected argument '--bogus' found");
         let time =
             "invalid value '5x' for '--list-lag <TIME>': expected a time such as 300ms, 10s or 2m";
-        assert_eq!(message_of(&["create", "AcmePortal", "--list-lag", "5x"]), time);
+        assert_eq!(message(&["create", "AcmePortal", "--list-lag", "5x"]), time);
     }
 
     #[test]
-    fn json_is_asked_for_in_either_spelling() {
+    fn hint_names_best_guess_only() {
+        for (arguments, message, hint) in [
+            (&["creat"][..], "unknown command `creat`", "did you mean `create`?"),
+            (&["delete"], "unknown command `delete`", "a portal can't be deleted; `portal rename`"),
+            (&["new"], "unknown command `new`", "did you mean `create`?"),
+            (&["status"], "unknown command `status`", "did you mean `recover --list`?"),
+            (&["version"], "unknown command `version`", "did you mean `--version`?"),
+            (&["list", "--profil", "a"], "unexpected argument '--profil'", "mean `--profile`?"),
+            (&["login", "--client-secret", "x"], "unexpected argument", "secrets are never flags"),
+        ] {
+            let found = failure_of(arguments);
+            let found_hint = found.1.unwrap_or_default();
+            assert!(found.0.starts_with(message) && found_hint.contains(hint), "{arguments:?}");
+        }
+        let hint = failure_of(&["frobnicate"]).1.unwrap();
+        assert_eq!(hint, "run `portal --help` to list the commands");
+    }
+
+    #[test]
+    fn json_is_recognized_in_either_spelling() {
         let asks = |text: &str| asks_for_json(text.split(' ').map(OsString::from));
         assert!(asks("portal --output json bogus") && asks("portal bogus --output=json"));
         assert!(!asks("portal --output text json") && !asks("portal json"));

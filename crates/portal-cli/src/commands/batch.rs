@@ -30,6 +30,7 @@ use crate::sys::directories;
 use crate::sys::signal;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
+use crate::terminal::width;
 
 /// Create a portal in each of many orgs
 #[derive(Debug, clap::Args)]
@@ -107,14 +108,16 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             printer.note(format_args!("done already: {} of {in_all} rows", in_all - open));
         }
         let is_rehearsal = targets.iter().all(|(target, _)| target.is_this_machine());
-        let question = format!("{}. Continue?", summary(&targets));
         if args.yes || is_rehearsal {
             printer.note(summary(&targets));
-        } else if !prompt::confirm_create(&question)? {
-            return Err(Failure::new(
-                ExitClass::Stopped,
-                ErrorReport::new("stopped", "declined; nothing was sent"),
-            ));
+        } else {
+            prompt::require_terminal_for_create()?;
+            let (facts, expected) = (summary(&targets), format!("create {open}"));
+            let what = format!("`{expected}`");
+            if !prompt::confirm_by_typing(&facts, &what, &expected, signal::interrupted()).await? {
+                printer.note("Cancelled. Nothing was sent.");
+                return Ok(ExitClass::Stopped);
+            }
         }
         printer.note(format_args!("journal: {}", shown.display()));
         let log = IntentLog::open()?;
@@ -138,7 +141,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     for result in &results {
         printer.json(&result.report);
     }
-    printer.text(table::of(&results, args.ensure));
+    printer.text(table::of(&results, args.ensure, width::of_stdout()));
     Ok(exit::combined(results.iter().map(|result| result.exit(args.ensure))))
 }
 

@@ -3,17 +3,16 @@
 mod dry_run;
 
 use portal_http::client::Client;
-use portal_model::outcome::NotDone;
-use portal_model::{InvalidPortalName, Outcome, PortalName};
+use portal_model::{InvalidPortalName, PortalName};
 
 use crate::commands::policy_args::PolicyArgs;
 use crate::org::destination::Org;
-use crate::org::place::Place;
 use crate::org::target_args::{SECRETS, TargetArgs};
 use crate::report::asked::Asked;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::outcome::Report;
+use crate::safe::confirmation::{self, Facts};
 use crate::safe::create::{SafeCreate, deliver};
 use crate::safe::intent_log::IntentLog;
 use crate::safe::unidentified::unidentified;
@@ -85,6 +84,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     policy.allow_another = args.allow_another;
     let asked = Asked {
         profile: place.profile().map(str::to_owned),
+        org: args.target.arguments(&place),
         requested: (!args.fallbacks.is_empty()).then(|| name.to_owned()),
         ensure: args.ensure,
         verified_after: Some(policy.processing_time.saturating_add(policy.list_lag)),
@@ -97,18 +97,14 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     if args.dry_run {
         return Ok(dry_run::run(&name, &fallbacks, &destination, &args.target, printer));
     }
-    if !args.yes
-        && !destination.is_this_machine()
-        && !prompt::confirm_create(&question(&name, &place))?
-    {
-        let reason = NotDone::Stopped;
-        let outcome = Outcome::NotCreated { name, reason };
-        return Ok(Report::new(&outcome, &asked).print(printer));
+    let asks = !args.yes && !destination.is_this_machine();
+    if asks {
+        prompt::require_terminal_for_create()?;
     }
     // Before anything is sent: without the log nothing is.
     let log = IntentLog::open()?;
     let org = destination.open(args.target.api_version, policy).await?;
-    create(&log, &org, name, fallbacks, &asked, printer).await
+    create(&log, &org, name, fallbacks, asks, &asked, printer).await
 }
 
 async fn create(
@@ -116,6 +112,7 @@ async fn create(
     org: &Org,
     name: PortalName,
     fallbacks: Vec<PortalName>,
+    asks: bool,
     asked: &Asked,
     printer: &Printer,
 ) -> Result<ExitClass, Failure> {
@@ -135,6 +132,13 @@ async fn create(
             return Ok(Report::withheld(name.as_str(), failure, asked).print(printer));
         }
     };
+    if asks {
+        let facts = Facts::find(org, &identity).await;
+        let facts = confirmation::of_create(&name, &fallbacks, &facts);
+        if !prompt::confirm_by_typing(&facts, "the name", name.as_str(), raised(&mut stop)).await? {
+            return Ok(Report::cancelled(&name, asked).print_cancelled(printer));
+        }
+    }
     let create = SafeCreate {
         log,
         client: &org.client,
@@ -166,10 +170,6 @@ fn names<'a>(
     let name = parse(name);
     let fallbacks: Vec<_> = fallbacks.iter().map(|name| parse(name)).collect();
     Ok((name?, fallbacks.into_iter().collect::<Result<_, _>>()?))
-}
-
-fn question(name: &PortalName, place: &Place) -> String {
-    format!("Create the portal {name} in {place}? It can never be deleted.")
 }
 
 /// The account may live elsewhere than the user said.

@@ -18,6 +18,7 @@ use crate::safe::intent_log::{Found, IntentLog};
 use crate::sys::directories;
 use crate::terminal::neutral::cut;
 use crate::terminal::printer::Printer;
+use crate::terminal::width;
 
 /// Check a profile, or all of them; nothing is changed
 #[derive(Debug, clap::Args)]
@@ -100,11 +101,11 @@ fn say(profile: &str, check: &Check, printer: &Printer) {
         Status::Failed => "FAILED",
         Status::Unknown => "?",
     };
-    let message = wrap(&cut(&check.message), INDENT);
+    let message = wrap(&cut(&check.message), INDENT, width::of_stdout());
     let mut text = format!("  {mark:<9}{:<8}{}", check.about, message.trim_start());
     if let Some(hint) = &check.hint {
         text.push('\n');
-        text.push_str(&wrap(&format!("→ {hint}"), INDENT));
+        text.push_str(&wrap(&format!("→ {hint}"), INDENT, width::of_stdout()));
     }
     printer.result(text, &Said { profile, check });
 }

@@ -8,8 +8,9 @@ use serde::Serialize;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::permission;
-use crate::report::wrap::wrap;
+use crate::report::wrap::{fit, wrap};
 use crate::terminal::printer::Printer;
+use crate::terminal::width;
 
 /// Explain an error code of the service, and what to do
 #[derive(Debug, clap::Args)]
@@ -52,15 +53,17 @@ fn known() -> impl Iterator<Item = Entry> {
 
 fn listed(entry: &Entry, printer: &Printer) {
     let Entry { code, explanation } = entry;
-    printer.result(format_args!("{code}\n{}", wrap(explanation.meaning, 4)), &explained(entry));
+    let meaning = wrap(explanation.meaning, 4, width::of_stdout());
+    printer.result(format_args!("{code}\n{meaning}"), &explained(entry));
 }
 
 fn one(entry: &Entry, printer: &Printer) {
     let Entry { code, explanation } = entry;
-    let mut what_to_do = wrap(&sentence(explanation.remedy), 4);
+    let columns = width::of_stdout();
+    let mut what_to_do = wrap(&sentence(explanation.remedy), 4, columns);
     if *code == ErrorCode::NoPermission.as_str() {
         what_to_do.push_str("\n\nOr ");
-        what_to_do.push_str(&permission::note());
+        what_to_do.push_str(&fit(&permission::note(), columns));
     }
     let again = match explanation.retry {
         Retry::Useless => "The same call fails again until that is done.",
@@ -74,8 +77,8 @@ fn one(entry: &Entry, printer: &Printer) {
     printer.result(
         format_args!(
             "{code}\n{}\n\nWhat to do\n{what_to_do}\n\nRetry\n{}",
-            wrap(explanation.meaning, 4),
-            wrap(again, 4)
+            wrap(explanation.meaning, 4, columns),
+            wrap(again, 4, columns)
         ),
         &explained(entry),
     );

@@ -28,9 +28,10 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let Some(portal) = portal else {
         let message = format!("there is no portal {} in {}", args.name, org.place);
         return Err(Failure::new(ExitClass::Rejected, ErrorReport::new("not_found", message))
-            .hint(
-                "`portal list` shows those that are there; the portals of other orgs never show",
-            ));
+            .hint(format!(
+                "run `portal list{}` to see the org's portals",
+                args.target.arguments(&org.place)
+            )));
     };
     printer.result(line(&portal, 0), &portal);
     Ok(ExitClass::Success)

@@ -171,8 +171,10 @@ fn cannot_recover(entry: &Entry, failure: Failure) -> Failure {
 }
 
 fn asked(entry: &Entry) -> Asked {
+    let place = &entry.history.whose.place;
     Asked {
-        profile: entry.history.whose.place.profile().map(str::to_owned),
+        profile: place.profile().map(str::to_owned),
+        org: place.arguments(),
         recovered: true,
         // The portal exists, which is what recovery had to find out: success, whatever its origin.
         ensure: true,

@@ -16,6 +16,7 @@ use crate::report::asked::Asked;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
 use crate::report::outcome::Report;
+use crate::safe::confirmation::{self, Facts};
 use crate::safe::create::deliver;
 use crate::safe::intent_log::{Entry, IntentLog, OpenIntent, OrgLock, State, Taken, Whose};
 use crate::safe::recovery::{self, Determined, Recovered};
@@ -26,7 +27,7 @@ use crate::terminal::printer::Printer;
 use crate::terminal::progress::Progress;
 use crate::terminal::prompt;
 
-/// Rename a portal; customers' links change with its name
+/// Rename a portal; links to the old name stop working
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{HELP}\n\n{SECRETS}\n\nExample:\n  portal rename AcmeOld AcmeCustomers --profile acme"))]
 pub(crate) struct Args {
@@ -58,6 +59,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let policy = args.policy.policy(destination.default_policy())?;
     let asked = Asked {
         profile: place.profile().map(str::to_owned),
+        org: args.target.arguments(&place),
         verified_after: Some(policy.processing_time.saturating_add(policy.list_lag)),
         ..Asked::default()
     };
@@ -66,21 +68,25 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         Ok(new) => new,
         Err(invalid) => return Ok(Report::invalid(&args.new, &invalid, &asked).print(printer)),
     };
-    printer.warning(format_args!(
-        "customers' links to {old} change, nobody is notified, and any organization can take the \
-         name {old}"
-    ));
-    let question = format!("Rename {old} to {new} in {place}?");
-    if !args.yes && !destination.is_this_machine() && !confirm(&question)? {
-        let outcome = RenameOutcome::NotRenamed { new: new.clone(), reason: NotDone::Stopped };
-        return Ok(Report::renamed(&outcome, old, &new, &asked).print(printer));
+    let asks = !args.yes && !destination.is_this_machine();
+    if asks {
+        prompt::require_terminal("links to the old name stop working", "pass `--yes` to confirm")?;
+    } else {
+        printer.warning(format_args!(
+            "links to {old} stop working, its users are not notified, and any organization can \
+             take the name {old}"
+        ));
     }
     // Before anything is sent: without the log nothing is.
     let log = IntentLog::open()?;
     let org = destination.open(args.target.api_version, policy).await?;
+    let mut stop = stop_flag();
+    if asks && !confirm(&org, old, &new, &mut stop).await? {
+        return Ok(Report::rename_cancelled(old, &new, &asked).print_cancelled(printer));
+    }
     let rename = Rename { log: &log, org: &org, old, new: &new, printer };
     let progress = Progress::new(printer);
-    let work = rename.run(stop_flag(), |activity| progress.watch(activity));
+    let work = rename.run(stop, |activity| progress.watch(activity));
     match progress.during(work).await {
         Ok((outcome, intent)) => {
             let exit = Report::renamed(&outcome, old, &new, &asked).print(printer);
@@ -91,8 +97,21 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
 }
 
-fn confirm(question: &str) -> Result<bool, Failure> {
-    prompt::confirm(question, "customers' links change", "pass `--yes` to confirm")
+/// Has the new name typed.
+async fn confirm(
+    org: &Org,
+    old: &str,
+    new: &PortalName,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<bool, Failure> {
+    let identity = tokio::select! {
+        // If it fails, the rename fails for the same reason, with nothing sent.
+        identified = org.identify() => identified.unwrap_or_else(|_| org.known_identity()),
+        () = raised(stop) => return Ok(false),
+    };
+    let facts = Facts::find(org, &identity).await;
+    let facts = confirmation::of_rename(old, new, &facts);
+    prompt::confirm_by_typing(&facts, "the new name", new.as_str(), raised(stop)).await
 }
 
 /// A rename in an org of which the intent log may have entries.
@@ -285,7 +304,11 @@ impl Rename<'_> {
              could not be determined",
             self.old
         );
-        Failure::new(ExitClass::Unavailable, ErrorReport::new("org_in_doubt", message))
-            .hint(format!("run `portal recover {name}`, then the same command again"))
+        Failure::new(ExitClass::Unavailable, ErrorReport::new("org_in_doubt", message)).hint(
+            format!(
+                "run `portal recover {name}{}`, then the same command again",
+                self.org.place.arguments()
+            ),
+        )
     }
 }

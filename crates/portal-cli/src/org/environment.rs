@@ -108,10 +108,10 @@ impl Variables {
                 ca_file: flags.ca_file.clone(),
             }),
             _ => Err(Failure::usage(format!(
-                "it is not said in which org; missing are\n  {}",
+                "no org selected; missing are\n  {}",
                 missing.join("\n  ")
             ))
-            .hint("`--profile NAME` takes what `portal login` kept, `--local` rehearses here")),
+            .hint("pass `--profile NAME` (`portal login` creates one), or `--local` to rehearse")),
         }
     }
 }

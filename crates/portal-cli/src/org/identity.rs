@@ -68,6 +68,19 @@ impl Identity {
             }
     }
 
+    /// The host of the API, for people: `www.zohoapis.eu (EU)`.
+    pub(crate) fn host(&self) -> String {
+        let Some((data_center, environment)) = zoho(&self.origin) else {
+            return self.origin.clone();
+        };
+        let kind = match environment {
+            Environment::Production => "",
+            Environment::Sandbox => ", sandbox",
+            Environment::Developer => ", developer",
+        };
+        format!("{} ({}{kind})", self.origin, data_center.to_string().to_uppercase())
+    }
+
     /// Short hashes that are fit for file names: identities of one org have one in common.
     pub(crate) fn tags(&self) -> Vec<String> {
         let by_credential = short(&["credential", &self.origin, &self.fingerprint]);

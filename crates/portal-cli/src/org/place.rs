@@ -29,6 +29,16 @@ impl Place {
             Self::Local | Self::Explicit { .. } => None,
         }
     }
+
+    /// The arguments that lead there, each after a space, for a command to run next. The environment
+    /// leads to an explicit place.
+    pub(crate) fn arguments(&self) -> String {
+        match self {
+            Self::Local => " --local".to_owned(),
+            Self::Profile(name) => format!(" --profile {name}"),
+            Self::Explicit { .. } => String::new(),
+        }
+    }
 }
 
 /// `the local org`, `the org of profile acme`, `the org at https://www.zohoapis.eu`

@@ -130,7 +130,7 @@ impl Profiles {
         let Some(entry) = self.entries.get(name) else {
             let known = Known(&self.entries);
             return Err(Failure::usage(format!("there is no profile {name:?}; {known}"))
-                .hint("`portal login` makes one"));
+                .hint(format!("run `portal login --profile {name}` to create it")));
         };
         let secrets = self.secrets().map_err(|error| Failure::usage(format!("{error:#}")))?;
         let Some(secrets) = secrets.get(name) else {
@@ -139,7 +139,7 @@ impl Profiles {
                 "the profile {name} has no secrets in {}",
                 path.display()
             ))
-            .hint(format!("`portal login --profile {name}` makes new ones")));
+            .hint(format!("run `portal login --profile {name}` to store new ones")));
         };
         Ok(Profile {
             hosts: entry.hosts.clone(),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use portal_model::{ApiVersion, DataCenter};
 
+use crate::org::place::Place;
+
 /// Which org. One source's secret never goes to another's host: `--local` and `--profile` ignore
 /// the hosts and credentials of the environment.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -33,6 +35,20 @@ pub(crate) struct TargetArgs {
     /// PEM file with additional root certificates to trust
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+}
+
+impl TargetArgs {
+    /// The arguments that lead to the same org, each after a space, for a command to run next.
+    pub(crate) fn arguments(&self, place: &Place) -> String {
+        let explicit = [
+            ("--data-center", self.data_center.map(|code| code.to_string())),
+            ("--api-domain", self.api_domain.clone()),
+            ("--accounts-url", self.accounts_url.clone()),
+            ("--client-id", self.client_id.clone()),
+        ];
+        let explicit = explicit.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
+        explicit.fold(place.arguments(), |text, (flag, value)| format!("{text} {flag} {value}"))
+    }
 }
 
 /// The help about the environment, secrets above all.

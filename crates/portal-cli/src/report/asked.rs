@@ -8,6 +8,8 @@ use portal_model::outcome::NotDone;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
     pub(crate) profile: Option<String>,
+    /// The arguments that lead to the org, each after a space, for commands in hints.
+    pub(crate) org: String,
     /// The name that was wanted first, if there were fallbacks.
     pub(crate) requested: Option<String>,
     /// An existing portal is a success.

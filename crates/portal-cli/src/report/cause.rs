@@ -13,7 +13,6 @@ use crate::report::asked::Asked;
 use crate::report::failure::ErrorReport;
 use crate::report::permission;
 
-const LIST: &str = "run `portal list` to see the org's portals";
 const READ: &str = "ZohoCRM.settings.clientportal.READ";
 
 /// The error of a create without a portal as requested.
@@ -23,6 +22,7 @@ pub(super) fn of_create(outcome: &Outcome, asked: &Asked) -> Option<ErrorReport>
         name,
         recover: name,
         done: "created",
+        org: &asked.org,
         purpose: &format!("create the portal {name}"),
     };
     Some(match outcome {
@@ -31,19 +31,20 @@ pub(super) fn of_create(outcome: &Outcome, asked: &Asked) -> Option<ErrorReport>
             .not("org_has_portal", format_args!("the org has the portal {}", portal.name))
             .details(json!({ "portal": portal }))
             .hint(format!(
-                "use {old}, run `portal rename {old} {name}`, or pass `--allow-another` if the org \
-                 may have several",
-                old = portal.name
+                "use {old}, run `portal rename {old} {name}{org}`, or pass `--allow-another` if the \
+                 org may have several",
+                old = portal.name,
+                org = asked.org
             )),
         Outcome::NameTaken { owner, .. } => wish.taken(owner).hint(match owner {
-            Owner::Undetermined(why) => whose(why, name),
+            Owner::Undetermined(why) => whose(why, name, &asked.org),
             _ => "choose another name, or pass `--fallback NAME` to try one if the first is taken"
                 .to_owned(),
         }),
         Outcome::Rejected { error, .. } => wish.rejected(error),
         Outcome::NotCreated { reason: NotDone::Absent, .. } if asked.recovered => wish
             .not("absent", "the org's list does not show it")
-            .hint(format!("run `portal create {name}` if it is still wanted")),
+            .hint(format!("run `portal create {name}{}` if it is still wanted", asked.org)),
         Outcome::NotCreated { reason, .. } => wish.not_done(reason),
         Outcome::Unknown { doubt, why, .. } => wish.in_doubt(doubt, why),
         _ => ErrorReport::new("failed", format!("{name}: {}", outcome.kind())),
@@ -58,21 +59,27 @@ pub(super) fn of_rename(
     asked: &Asked,
 ) -> Option<ErrorReport> {
     let purpose = format!("rename the portal {old} to {new}");
-    let wish = Wish { name: old, recover: new.as_str(), done: "renamed", purpose: &purpose };
+    let wish = Wish {
+        name: old,
+        recover: new.as_str(),
+        done: "renamed",
+        org: &asked.org,
+        purpose: &purpose,
+    };
     Some(match outcome {
         RenameOutcome::Renamed { .. } | RenameOutcome::Unchanged { .. } => return None,
         RenameOutcome::NotFound { .. } => {
-            wish.not("not_found", "the org has no portal of that name").hint(LIST)
+            wish.not("not_found", "the org has no portal of that name").hint(list(asked))
         }
         RenameOutcome::NameTaken { owner, .. } => wish.taken(owner).hint("choose another name"),
         // The service's code for a missing portal of the old name, too.
         RenameOutcome::Rejected { error, .. } if error.code == ErrorCode::InvalidData => {
-            wish.rejected(error).hint(LIST)
+            wish.rejected(error).hint(list(asked))
         }
         RenameOutcome::Rejected { error, .. } => wish.rejected(error),
         RenameOutcome::NotRenamed { reason: NotDone::Absent, .. } if asked.recovered => wish
             .not("absent", "it still has the old name")
-            .hint(format!("run `portal rename {old} {new}` if it is still wanted")),
+            .hint(format!("run `portal rename {old} {new}{}` if it is still wanted", asked.org)),
         RenameOutcome::NotRenamed { reason, .. } => wish.not_done(reason),
         RenameOutcome::Unknown { doubt, why, .. } => wish.in_doubt(doubt, why),
         _ => ErrorReport::new("failed", format!("{old} was not renamed")),
@@ -85,6 +92,8 @@ struct Wish<'a> {
     /// The name under which the intent log has it.
     recover: &'a str,
     done: &'static str,
+    /// See [`Asked::org`].
+    org: &'a str,
     purpose: &'a str,
 }
 
@@ -144,18 +153,18 @@ impl Wish<'_> {
     }
 
     fn in_doubt(&self, doubt: &Doubt, why: &Unverified) -> ErrorReport {
-        let Self { name, recover, done, .. } = self;
+        let Self { name, recover, done, org, .. } = self;
         let message = format!("it is not known whether {name} was {done}: {doubt}; {}", Why(why));
         ErrorReport::new("in_doubt", message).hint(match why {
             Unverified::ListRejected(error) if error.is_scope_mismatch() => format!(
-                "run `portal recover {recover}` with a token that has the scope {READ}, or check \
-                 the org's portals in Zoho CRM"
+                "run `portal recover {recover}{org}` with a token that has the scope {READ}, or \
+                 check the org's portals in Zoho CRM"
             ),
             Unverified::MayBeRenamed(other) => format!(
                 "check in Zoho CRM whether {other} is the portal, then run `portal recover \
-                 --discard {recover}`"
+                 --discard {recover}{org}`"
             ),
-            _ => format!("run `portal recover {recover}` to determine the outcome"),
+            _ => format!("run `portal recover {recover}{org}` to determine the outcome"),
         })
     }
 }
@@ -174,16 +183,20 @@ impl Display for Why<'_> {
     }
 }
 
+fn list(asked: &Asked) -> String {
+    format!("run `portal list{}` to see the org's portals", asked.org)
+}
+
 /// How to learn whose a name is.
-fn whose(why: &Unverified, name: &str) -> String {
+fn whose(why: &Unverified, name: &str, org: &str) -> String {
     match why {
         Unverified::ListRejected(error) if error.is_scope_mismatch() => {
             format!("use a token with the scope {READ} to learn whose it is")
         }
         Unverified::EarlierAttempt => {
-            format!("run `portal list` later to see whether this org has {name}")
+            format!("run `portal list{org}` later to see whether this org has {name}")
         }
-        _ => format!("run `portal list` to see whether this org has {name}"),
+        _ => format!("run `portal list{org}` to see whether this org has {name}"),
     }
 }
 

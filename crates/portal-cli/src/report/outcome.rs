@@ -88,6 +88,15 @@ impl Report {
         }
     }
 
+    /// Of a create that the user did not confirm.
+    pub(crate) fn cancelled(name: &PortalName, asked: &Asked) -> Self {
+        Self {
+            requested: asked.requested.clone(),
+            error: Some(ErrorReport::new("cancelled", "cancelled; nothing was sent")),
+            ..Self::bare(name.as_str(), asked, OutcomeKind::NotCreated, ExitClass::Stopped)
+        }
+    }
+
     /// Of a create that was not begun, and why: another process may be at work on the same one.
     pub(crate) fn withheld(name: &str, failure: Failure, asked: &Asked) -> Self {
         let kind = match failure.exit {
@@ -147,6 +156,15 @@ impl Report<RenameOutcomeKind> {
                 _ => String::new(),
             },
             ..Self::bare(new.as_str(), asked, outcome.kind(), exit::of_rename(outcome))
+        }
+    }
+
+    /// Of a rename that the user did not confirm.
+    pub(crate) fn rename_cancelled(old: &str, new: &PortalName, asked: &Asked) -> Self {
+        Self {
+            old_name: Some(old.to_owned()),
+            error: Some(ErrorReport::new("cancelled", "cancelled; nothing was sent")),
+            ..Self::bare(new.as_str(), asked, RenameOutcomeKind::NotRenamed, ExitClass::Stopped)
         }
     }
 

@@ -2,8 +2,6 @@
 
 use portal_model::ApiError;
 
-use crate::report::wrap::wrap;
-
 /// The meaning of a `NO_PERMISSION`: which permission is missing, and a note ready to send to the
 /// administrator. `purpose` ends the sentence "I need … to".
 pub(crate) fn missing(error: &ApiError, purpose: &str) -> (String, String) {
@@ -26,7 +24,7 @@ pub(crate) fn missing(error: &ApiError, purpose: &str) -> (String, String) {
         "Please add {wanted} to the profile of my user in Zoho CRM. I need it to {purpose} \
          through the API."
     );
-    (missing, format!("send this to an administrator of the org:\n{}", wrap(&letter, 4)))
+    (missing, format!("send this to an administrator of the org:\n    {letter}"))
 }
 
 /// The note if both permissions are missing, or it is not known which.

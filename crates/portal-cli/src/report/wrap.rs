@@ -1,39 +1,31 @@
-//! Text broken into lines of at most 80 columns.
+//! Text broken into lines between words.
 
-const WIDTH: usize = 80;
+use textwrap::{Options, WordSplitter};
 
-/// Breaks the lines that are too long, each indented as it was.
-pub(crate) fn fit(text: &str) -> String {
+/// Breaks the lines that are longer than `width`, each indented as it was.
+pub(crate) fn fit(text: &str, width: usize) -> String {
     let lines = text.lines().map(|line| {
-        if line.chars().count() <= WIDTH {
+        if textwrap::core::display_width(line) <= width {
             line.to_owned()
         } else {
-            wrap(line, line.len() - line.trim_start_matches(' ').len())
+            wrap(line, line.len() - line.trim_start_matches(' ').len(), width)
         }
     });
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Breaks `text` at spaces, every line indented by `indent` columns.
-pub(crate) fn wrap(text: &str, indent: usize) -> String {
-    let mut wrapped = String::new();
-    let mut column = 0;
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if column == 0 || column + 1 + length > WIDTH {
-            if column > 0 {
-                wrapped.push('\n');
-            }
-            wrapped.extend(std::iter::repeat_n(' ', indent));
-            column = indent;
-        } else {
-            wrapped.push(' ');
-            column += 1;
-        }
-        wrapped.push_str(word);
-        column += length;
-    }
-    wrapped
+/// Breaks `text` between words into lines of at most `width` columns, each indented by `indent`. A
+/// word that is longer has a line of its own.
+pub(crate) fn wrap(text: &str, indent: usize, width: usize) -> String {
+    // On a narrow terminal a deep indentation would leave one word for each line.
+    let indent = " ".repeat(indent.min(width / 4));
+    let options = Options::new(width)
+        .initial_indent(&indent)
+        .subsequent_indent(&indent)
+        .break_words(false)
+        .word_splitter(WordSplitter::NoHyphenation);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    textwrap::fill(&words.join(" "), options)
 }
 
 #[cfg(test)]
@@ -44,7 +36,7 @@ mod tests {
     fn only_lines_that_are_too_long_change() {
         let long = format!("  {}end", "word ".repeat(20));
         let text = format!("    \"a  b\"\n      ^^\n{long}");
-        let fitted = fit(&text);
+        let fitted = fit(&text, 80);
         assert!(fitted.starts_with("    \"a  b\"\n      ^^\n  word word"), "{fitted}");
         assert!(
             fitted.lines().count() == 4 && fitted.ends_with("\n  word word word word word end")
@@ -52,13 +44,21 @@ mod tests {
     }
 
     #[test]
-    fn a_line_ends_before_column_81_and_loses_no_word() {
-        let text = "four five sixsix ".repeat(40);
-        let wrapped = wrap(&text, 3);
-        assert!(wrapped.lines().count() > 5);
-        for line in wrapped.lines() {
-            assert!(line.len() <= 80 && line.starts_with("   ") && !line.ends_with(' '), "{line}");
+    fn line_ends_within_width_and_loses_no_word() {
+        let text = "four five six-six `portal list` ".repeat(40);
+        for width in [40, 80, 200] {
+            let wrapped = wrap(&text, 3, width);
+            for line in wrapped.lines() {
+                assert!(line.len() <= width && line.starts_with("   "), "{line}");
+                assert!(!line.ends_with(' '), "{line}");
+            }
+            assert!(wrapped.split_whitespace().eq(text.split_whitespace()));
         }
-        assert!(wrapped.split_whitespace().eq(text.split_whitespace()));
+    }
+
+    #[test]
+    fn word_longer_than_line_is_not_broken() {
+        let url = "https://www.zohoapis.eu/crm/v7/settings/portals";
+        assert_eq!(wrap(&format!("see {url}"), 2, 40), format!("  see\n  {url}"));
     }
 }

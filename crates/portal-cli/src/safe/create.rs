@@ -221,7 +221,11 @@ impl SafeCreate<'_> {
             let found = self.find(wish).await?;
             let mut own = self.own(&found);
             let is_same = |entry: &Entry| entry.state() == State::InProgress && wish.is_of(entry);
-            return Err(if own.any(is_same) { in_progress(wish) } else { org_busy(wish) });
+            return Err(if own.any(is_same) {
+                in_progress(wish, self.place)
+            } else {
+                org_busy(wish)
+            });
         }
         tokio::select! {
             () = sleep(POLL) => Ok(true),
@@ -291,7 +295,7 @@ impl SafeCreate<'_> {
                 None => None,
                 Some(entry) => match self.log.take(entry).await? {
                     Taken::Held(entry, intent) => Some((entry, intent)),
-                    Taken::InProgress => return Err(in_progress(wish)),
+                    Taken::InProgress => return Err(in_progress(wish, self.place)),
                     Taken::Gone => continue,
                 },
             };
@@ -369,7 +373,7 @@ impl SafeCreate<'_> {
         let of_name = || found.entries.iter().filter(|entry| wish.is_of(entry));
         let mut own = of_name().filter(|entry| entry.is_in(self.identity, self.place));
         if own.any(|entry| entry.state() == State::InProgress) {
-            return Err(in_progress(wish));
+            return Err(in_progress(wish, self.place));
         }
         // One request must not become two portals because a profile now leads to another org.
         let mut elsewhere = of_name().filter(|entry| {
@@ -415,7 +419,8 @@ impl SafeCreate<'_> {
             "org_in_doubt",
             &format!("{name} is in doubt in this org, and its outcome could not be determined"),
             format!(
-                "run `portal recover {name}`, or pass `--allow-another` to create a second one"
+                "run `portal recover {name}{}`, or pass `--allow-another` to create a second one",
+                self.place.arguments()
             ),
         ))
     }

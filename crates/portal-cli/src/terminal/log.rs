@@ -18,14 +18,18 @@ use crate::terminal::printer::Printer;
 /// result.
 const TOKEN_CACHE: &str = "portal_http::client::token_cache";
 
-/// Writes to stderr what `PORTAL_LOG` asks for, such as `debug` or `portal_http=debug`; without it,
-/// what everybody must see. No secret is ever logged.
-pub(crate) fn start(printer: &Printer, is_server: bool) {
+/// Logs to stderr by the filter in `PORTAL_LOG`, such as `debug` or `portal_http=debug`. Without it,
+/// logs every request if `is_verbose`, else only what everybody must see. Secrets are never logged.
+pub(crate) fn start(printer: &Printer, is_verbose: bool, is_server: bool) {
     match std::env::var("PORTAL_LOG") {
         Ok(filter) => match filter.parse::<Targets>() {
             Ok(filter) => install(filter),
-            Err(error) => printer.warning(format_args!("PORTAL_LOG is not understood: {error}")),
+            Err(error) => printer.warning(format_args!("invalid PORTAL_LOG: {error}")),
         },
+        Err(_) if is_verbose => {
+            let targets = ["portal_http", "portal_store"].map(|target| (target, Level::DEBUG));
+            install(Targets::new().with_targets(targets));
+        }
         // An operator must see what a server cannot report in its responses.
         Err(_) if is_server => {
             let targets = ["portal_http", "portal_store"].map(|target| (target, Level::WARN));

@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use indicatif::{MultiProgress, ProgressBar};
@@ -16,6 +17,7 @@ use crate::report::exit::ExitClass;
 use crate::report::failure::ErrorReport;
 use crate::report::wrap::fit;
 use crate::terminal::neutral::{cut, escaped, printable};
+use crate::terminal::width;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -29,10 +31,33 @@ pub(crate) enum Output {
     Json,
 }
 
+/// When to color text on stderr.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    // On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    /// Applies to all output of this process.
+    pub(crate) fn apply(self) {
+        match self {
+            Self::Auto => ColorChoice::Auto,
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
 /// The only way to stdout and stderr. Colors are left out if the stream is not a terminal.
 #[derive(Clone, Debug)]
 pub(crate) struct Printer {
     output: Output,
+    is_quiet: bool,
     /// Why stdout takes no more results.
     stdout_failed: Arc<Mutex<Option<io::Error>>>,
     /// The progress bars on stderr, which step aside for a line.
@@ -41,7 +66,13 @@ pub(crate) struct Printer {
 
 impl Printer {
     pub(crate) fn new(output: Output) -> Self {
-        Self { output, stdout_failed: Arc::default(), bars: MultiProgress::new() }
+        Self { output, is_quiet: false, stdout_failed: Arc::default(), bars: MultiProgress::new() }
+    }
+
+    /// Leaves out notes and progress.
+    #[must_use]
+    pub(crate) fn quiet(self, is_quiet: bool) -> Self {
+        Self { is_quiet, ..self }
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -105,7 +136,9 @@ impl Printer {
 
     /// A line on stderr without a label.
     pub(crate) fn note(&self, text: impl Display) {
-        self.stderr(printable(&text.to_string()));
+        if !self.is_quiet {
+            self.stderr(printable(&text.to_string()));
+        }
     }
 
     /// A line on stderr with colors, whose texts are [`printable`] already.
@@ -115,7 +148,9 @@ impl Printer {
 
     /// What the command is waiting for.
     pub(crate) fn waiting(&self, text: impl Display) {
-        self.stderr(readable(text));
+        if !self.is_quiet {
+            self.stderr(readable(text));
+        }
     }
 
     fn labelled(&self, label: &str, style: Style, text: impl Display) {
@@ -135,7 +170,7 @@ impl Printer {
 
     /// A bar on stderr that steps aside for a line.
     pub(crate) fn bar(&self, length: u64) -> ProgressBar {
-        self.bars.add(ProgressBar::new(length))
+        if self.is_quiet { ProgressBar::hidden() } else { self.bars.add(ProgressBar::new(length)) }
     }
 
     /// Whether stdout took every result so far. A closed pipe did not: nobody read the outcome, and
@@ -164,7 +199,7 @@ pub(crate) fn json_line(json: &impl Serialize) -> serde_json::Result<String> {
 /// Long lines are wrapped on a terminal, and stay whole in a file, where they are searched.
 fn readable(text: impl Display) -> String {
     let text = printable(&text.to_string());
-    if io::stderr().is_terminal() { fit(&text) } else { text }
+    if io::stderr().is_terminal() { fit(&text, width::of_stderr()) } else { text }
 }
 
 fn is_closed(error: &io::Error) -> bool {

@@ -1,30 +1,89 @@
-//! Asks for a confirmation.
+//! Questions on a terminal.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::pin::pin;
+
+use tokio::sync::oneshot;
 
 use crate::report::failure::Failure;
+use crate::report::wrap::fit;
+use crate::terminal::neutral::printable;
+use crate::terminal::width;
 
-/// Asks `question`. `why` says what nobody is asked about if stdin or stderr is not a terminal;
-/// then it is an error.
-pub(crate) fn confirm(question: &str, why: &str, hint: &str) -> Result<bool, Failure> {
-    let mut stderr = std::io::stderr();
-    if !std::io::stdin().is_terminal() || !stderr.is_terminal() {
-        return Err(
-            Failure::usage(format!("{why}, and there is no terminal to confirm it")).hint(hint)
-        );
+/// How often the name can be mistyped.
+const TRIES: u32 = 3;
+
+/// Fails unless somebody can be asked. `why` names what has to be confirmed.
+pub(crate) fn require_terminal(why: &str, hint: &str) -> Result<(), Failure> {
+    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        return Ok(());
     }
-    write!(stderr, "{question} [y/N] ")?;
-    stderr.flush()?;
-    let mut reply = String::new();
-    std::io::stdin().read_line(&mut reply)?;
-    Ok(matches!(reply.trim().to_lowercase().as_str(), "y" | "yes"))
+    Err(Failure::usage(format!("{why}, and there is no terminal to confirm it")).hint(hint))
 }
 
-/// Asks, since a create cannot be undone. Without a terminal nothing is sent.
-pub(crate) fn confirm_create(question: &str) -> Result<bool, Failure> {
-    confirm(
-        question,
+/// The same for a create.
+pub(crate) fn require_terminal_for_create() -> Result<(), Failure> {
+    require_terminal(
         "a portal can never be deleted",
         "pass `--yes` to confirm; `--dry-run` prints what would be sent",
     )
+}
+
+/// Asks a question whose answer is yes or no.
+///
+/// # Errors
+/// There is no terminal: see [`require_terminal`].
+pub(crate) fn confirm(question: &str, why: &str, hint: &str) -> Result<bool, Failure> {
+    require_terminal(why, hint)?;
+    show(&format!("{question} [y/N] "))?;
+    let mut reply = String::new();
+    io::stdin().read_line(&mut reply)?;
+    Ok(matches!(reply.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Shows `facts`, then has `expected` typed: an irreversible act deserves more than a key. `what` is
+/// what is typed, such as `the name`. Returns `false` if the user cancels, or once `interrupted` completes.
+pub(crate) async fn confirm_by_typing(
+    facts: &str,
+    what: &str,
+    expected: &str,
+    interrupted: impl Future<Output = ()>,
+) -> Result<bool, Failure> {
+    let mut interrupted = pin!(interrupted);
+    show(&format!("{facts}\n"))?;
+    for _ in 0..TRIES {
+        show(&format!("Type {what} to continue, or press Enter to cancel: "))?;
+        let reply = tokio::select! {
+            reply = read_line() => reply?,
+            () = &mut interrupted => {
+                show("\n")?;
+                return Ok(false);
+            }
+        };
+        match reply.trim() {
+            "" => return Ok(false),
+            reply if reply == expected => return Ok(true),
+            _ => show(&format!("That is not `{expected}`.\n"))?,
+        }
+    }
+    Ok(false)
+}
+
+/// Reads a line on a thread of its own, which does not keep the process from ending.
+async fn read_line() -> io::Result<String> {
+    let (sender, line) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = io::stdin().read_line(&mut line).map(|_| line);
+        // Nobody waits for it after Ctrl-C.
+        let _ = sender.send(read);
+    });
+    line.await.unwrap_or_else(|_| Ok(String::new()))
+}
+
+fn show(text: &str) -> io::Result<()> {
+    let mut stderr = io::stderr();
+    let end = if text.ends_with('\n') { "\n" } else { " " };
+    write!(stderr, "{}{end}", fit(&printable(text.trim_end()), width::of_stderr()))?;
+    stderr.flush()
 }

@@ -36,6 +36,15 @@ impl Report<RenameOutcomeKind> {
     }
 }
 
+impl<K: Serialize> Report<K> {
+    /// Prints that the user cancelled, which is not an error.
+    pub(crate) fn print_cancelled(&self, printer: &Printer) -> ExitClass {
+        printer.note("Cancelled. Nothing was sent.");
+        printer.json(self);
+        self.exit()
+    }
+}
+
 impl<K> Report<K> {
     /// Prints what is so on stdout, and what went wrong on stderr.
     fn print_text(&self, printer: &Printer) {

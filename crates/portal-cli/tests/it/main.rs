@@ -22,13 +22,19 @@ mod help;
 mod hostile;
 #[cfg(unix)]
 mod killed_servers;
+#[cfg(target_os = "linux")]
+mod live;
 mod login;
 mod offline;
 mod orgs;
 mod profiles;
+#[cfg(target_os = "linux")]
+mod prompts;
 #[cfg(unix)]
 mod readme;
 mod rename;
 mod serve;
 mod support;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod unidentified;

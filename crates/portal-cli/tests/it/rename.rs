@@ -32,7 +32,7 @@ fn rename_warns_and_reports_old_and_new_name() {
     assert_eq!(ran.status, 0, "{ran:?}");
     let expected = json!({ "name": NEW, "old_name": OLD, "profile": null, "outcome": "renamed" });
     assert_eq!(ran.json(), [expected]);
-    assert!(ran.stderr.contains("warning: customers' links to AcmeOld change"), "{ran:?}");
+    assert!(ran.stderr.contains("warning: links to AcmeOld stop working"), "{ran:?}");
     assert!(ran.stderr.contains("any organization can take the name AcmeOld"), "{ran:?}");
     assert_eq!(names(&server, &home), [NEW]);
     let again = server.run(&home, &RENAME);

@@ -69,14 +69,14 @@ impl Section {
 }
 
 /// The table, without a line break at its end.
-pub(super) fn of(results: &[RowResult], ensure: bool) -> String {
+pub(super) fn of(results: &[RowResult], ensure: bool, columns: usize) -> String {
     let width = results.iter().map(|result| profile(result).len()).max().unwrap_or_default();
     let mut table = String::new();
     for part in Section::ALL {
         let rows: Vec<_> = results.iter().filter(|result| Section::of(result) == part).collect();
         if !rows.is_empty() {
             let _ = writeln!(table, "{}: {}", part.title(), rows.len());
-            section(&rows, width, &mut table);
+            section(&rows, width, columns, &mut table);
         }
     }
     if !ensure && results.iter().any(|result| result.report.is_preexisting()) {
@@ -86,7 +86,7 @@ pub(super) fn of(results: &[RowResult], ensure: bool) -> String {
 }
 
 /// Rows that failed for the same reason are together, with the reason once.
-fn section(rows: &[&RowResult], width: usize, table: &mut String) {
+fn section(rows: &[&RowResult], width: usize, columns: usize, table: &mut String) {
     let mut left: Vec<&RowResult> = rows.to_vec();
     while let Some(first) = left.first() {
         let (reason, next_step) = reason(first);
@@ -94,10 +94,10 @@ fn section(rows: &[&RowResult], width: usize, table: &mut String) {
             let _ = writeln!(table, "  {:width$}  {}", profile(row), name(row));
         }
         if !reason.is_empty() {
-            let _ = writeln!(table, "{}", wrap(&reason, 4));
+            let _ = writeln!(table, "{}", wrap(&reason, 4, columns));
         }
         if let Some(next_step) = next_step {
-            let _ = writeln!(table, "{}", wrap(&format!("→ {next_step}"), 4));
+            let _ = writeln!(table, "{}", wrap(&format!("→ {next_step}"), 4, columns));
         }
     }
 }
@@ -180,7 +180,7 @@ mod tests {
             result(0, appeared),
         ];
         assert_eq!(
-            of(&rows, false),
+            of(&rows, false, 80),
             "Created: 1\n  \
                be     BetaPortal25 (BetaPortal is taken)\n\
              Exists now, response lost (created by this batch, or by somebody else at the same \
@@ -200,7 +200,7 @@ mod tests {
             "name": "SecondName", "profile": "acme", "outcome": "present",
             "origin": "preexisting", "requested": "FirstName",
         });
-        assert_eq!(of(&[result(4, row)], true), "Already existing: 1\n  acme  SecondName");
+        assert_eq!(of(&[result(4, row)], true, 80), "Already existing: 1\n  acme  SecondName");
     }
 
     #[test]
@@ -211,10 +211,10 @@ mod tests {
             });
             result(4, row)
         };
-        assert!(of(&[row("preexisting")], false).contains("--ensure"));
-        assert_eq!(of(&[row("preexisting")], true), "Already existing: 1\n  acme  AcmePortal");
+        assert!(of(&[row("preexisting")], false, 80).contains("--ensure"));
+        assert_eq!(of(&[row("preexisting")], true, 80), "Already existing: 1\n  acme  AcmePortal");
         assert_eq!(
-            of(&[row("undetermined")], true),
+            of(&[row("undetermined")], true, 80),
             "Already existing: 1\n  acme  AcmePortal (whether this batch created it is not known)"
         );
     }

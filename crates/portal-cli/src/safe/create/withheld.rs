@@ -3,15 +3,18 @@
 use serde_json::json;
 
 use super::wish::Wish;
+use crate::org::place::Place;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
 
 /// Another process is creating this portal.
-pub(super) fn in_progress(wish: &Wish) -> Failure {
+pub(super) fn in_progress(wish: &Wish, place: &Place) -> Failure {
     let name = &wish.name;
     let message = format!("{name} is in progress in another process; nothing was sent");
-    Failure::new(ExitClass::Unknown, ErrorReport::new("in_progress", message))
-        .hint(format!("wait for that process, then run `portal recover {name}`"))
+    Failure::new(ExitClass::Unknown, ErrorReport::new("in_progress", message)).hint(format!(
+        "wait for that process, then run `portal recover {name}{}`",
+        place.arguments()
+    ))
 }
 
 /// Another create in the org did not end in time.
