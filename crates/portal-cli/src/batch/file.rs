@@ -1,5 +1,6 @@
 //! Reads the file of a batch, and reports everything that is wrong with it.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use portal_model::ApiVersion;
@@ -14,6 +15,14 @@ use crate::report::failure::{ErrorReport, Failure};
 use crate::terminal::neutral::cut;
 use crate::terminal::printer::Printer;
 
+/// Stands for stdin.
+const STDIN: &str = "-";
+
+/// Whether a file can be read again, and has a directory for a journal: stdin and devices have not.
+pub(crate) fn is_regular(path: &Path) -> bool {
+    path != Path::new(STDIN) && !path.metadata().is_ok_and(|found| !found.is_file())
+}
+
 /// The rows of a file in which nothing is wrong.
 pub(crate) fn read(
     path: &Path,
@@ -21,7 +30,13 @@ pub(crate) fn read(
     profiles: &Profiles,
     printer: &Printer,
 ) -> Result<Vec<Row>, Failure> {
-    let bytes = std::fs::read(path)
+    let bytes = if path == Path::new(STDIN) {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    let bytes = bytes
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
     let mut checker = plan::Checker::new(
         allow_another,

@@ -20,7 +20,7 @@ use portal_model::outcome::{Doubt, NotDone, Unverified};
 
 use self::line::{Event, FORMAT, Header, Line};
 pub(crate) use self::writer::{About, Writer};
-use super::plan::{Row, fingerprint};
+use super::plan::Row;
 use super::result::{RowResult, Verdict};
 use crate::org::identity::Identity;
 use crate::sys::checked_line::{decode, encode};
@@ -95,22 +95,11 @@ impl Journal {
     ) -> anyhow::Result<Self> {
         let shown = path.display();
         let mut file = file::open(path, is_named)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                bail!(
-                    "the journal {shown} is in use by another `portal create`: wait until it ends"
-                )
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("cannot lock the journal {shown}"));
-            }
-        }
-        let (csv, count, sha256) = (csv.to_owned(), rows.len(), fingerprint(rows));
-        let header = Header { journal: FORMAT, csv, rows: count, sha256 };
+        locked(file.try_lock(), path)?;
+        let header = Header::of(csv, rows);
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).with_context(|| format!("cannot read {shown}"))?;
-        let states = if is_torn_header(&bytes, &header)? {
+        let states = if is_unused(&bytes, &header)? {
             begin(&mut file, path, &header)
                 .with_context(|| format!("cannot write the journal {shown}"))?;
             vec![State::Open; rows.len()]
@@ -135,6 +124,50 @@ impl Journal {
     pub(crate) fn into_writer(self) -> std::io::Result<Writer> {
         Writer::start(self.file)
     }
+}
+
+/// The state of each row by the journal at `path`, which stays as it is.
+///
+/// # Errors
+/// As [`Journal::open`].
+pub(crate) fn peek(path: &Path, csv: &str, rows: &[Row]) -> anyhow::Result<Vec<State>> {
+    let shown = path.display();
+    if !path.is_file() {
+        ensure!(!path.exists(), "the journal {shown} is not a regular file");
+        return Ok(vec![State::Open; rows.len()]);
+    }
+    let mut file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
+    locked(file.try_lock_shared(), path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).with_context(|| format!("cannot read {shown}"))?;
+    let header = Header::of(csv, rows);
+    if is_unused(&bytes, &header)? {
+        return Ok(vec![State::Open; rows.len()]);
+    }
+    read(whole_lines(&bytes), &header, rows).with_context(|| format!("the journal {shown}"))
+}
+
+fn locked(locked: Result<(), TryLockError>, path: &Path) -> anyhow::Result<()> {
+    let shown = path.display();
+    match locked {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            bail!("the journal {shown} is in use by another `portal batch`: wait until it ends")
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock the journal {shown}"))
+        }
+    }
+}
+
+/// Whether nothing was begun with it: an empty or torn file, or the header of a file that was
+/// edited before the first attempt.
+fn is_unused(bytes: &[u8], header: &Header) -> anyhow::Result<bool> {
+    let has_no_rows = || {
+        let lines = lines(whole_lines(bytes)).ok().flatten();
+        lines.is_some_and(|(found, lines)| lines.is_empty() && found.sha256 != header.sha256)
+    };
+    Ok(is_torn_header(bytes, header)? || has_no_rows())
 }
 
 /// The rows in doubt of the journal at `path`, whatever file it belongs to; none if there is none.

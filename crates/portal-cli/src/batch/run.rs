@@ -26,9 +26,6 @@ use crate::safe::unidentified::unidentified;
 use crate::sys::signal::raised;
 use crate::terminal::printer::Printer;
 
-/// How many profiles are at work at once.
-const AT_ONCE: usize = 16;
-
 /// The org of a profile.
 #[derive(Debug)]
 pub(crate) struct Org {
@@ -68,6 +65,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) stop_now: watch::Receiver<bool>,
     /// Whether rows in doubt are recovered even if the identity of their org differs now.
     pub(crate) same_org: bool,
+    /// Orgs that are worked on at once.
+    pub(crate) jobs: usize,
     pub(crate) in_flight: &'a InFlight,
     pub(crate) printer: &'a Printer,
 }
@@ -87,7 +86,7 @@ impl Batch<'_> {
                 .map(move |(row, task)| self.row(row, task, org.clone()))
                 .buffer_unordered(ClientBuilder::CONCURRENCY)
         });
-        let mut results = std::pin::pin!(orgs.flatten_unordered(AT_ONCE));
+        let mut results = std::pin::pin!(orgs.flatten_unordered(self.jobs));
         while let Some(result) = results.next().await {
             let Some((row, result, written)) = result else { continue };
             if let Err(error) = written {

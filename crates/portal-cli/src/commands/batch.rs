@@ -1,9 +1,12 @@
 //! `portal batch FILE`: one portal in each of many orgs.
 
+mod preview;
 mod progress;
+mod report_file;
 mod table;
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,11 +15,12 @@ use portal_model::ApiVersion;
 use portal_model::flow::Policy;
 use tokio::sync::{OnceCell, watch};
 
+use self::preview::Preview;
 use self::progress::Progress;
 use crate::batch::doubt;
 use crate::batch::file;
 use crate::batch::in_flight::InFlight;
-use crate::batch::journal::{Journal, State};
+use crate::batch::journal::{self, Journal, State};
 use crate::batch::plan::Row;
 use crate::batch::result::{RowResult, Verdict};
 use crate::batch::run::{Batch, Org, Stop, Task};
@@ -37,7 +41,7 @@ use crate::terminal::width;
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = format!("{HELP}\n\nExample:\n  portal batch portals.csv"))]
 pub(crate) struct Args {
-    /// CSV with the columns profile,name and, if wanted, fallback
+    /// CSV with the columns profile,name and, if wanted, fallback; - is stdin
     file: PathBuf,
     /// Journal of the batch [default: beside FILE]
     #[arg(long, value_name = "PATH")]
@@ -48,7 +52,7 @@ pub(crate) struct Args {
     /// Create the portals even in orgs that have another one
     #[arg(long)]
     allow_another: bool,
-    /// Check the file and say what would be done, and send nothing
+    /// Show what would be done with each row, and create nothing
     #[arg(long)]
     dry_run: bool,
     /// Skip the confirmation prompt (required if stdin is not a terminal)
@@ -57,6 +61,18 @@ pub(crate) struct Args {
     /// Try rejected rows again
     #[arg(long)]
     retry: bool,
+    /// Stop after this many rows, such as 1 for a first try
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Begin no further row after this many failed
+    #[arg(long, value_name = "N")]
+    max_failures: Option<usize>,
+    /// Orgs that are worked on at once
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
+    /// Write the rows with a result for each to this CSV file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Recover rows in doubt even if the credentials of their profile changed since: you know that
     /// they lead to the same org
     #[arg(long)]
@@ -80,69 +96,154 @@ Exit status: the common status of all rows (see `portal create --help`), or 1 if
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let path = args.file.as_path();
+    if !file::is_regular(path) && args.journal.is_none() && !args.dry_run {
+        return Err(Failure::usage(format!("{} cannot have a journal beside it", path.display()))
+            .hint("pass `--journal PATH` with a file that survives a restart"));
+    }
     let mut policy = args.policy.policy(Policy::batch())?;
     policy.allow_another = args.allow_another;
     let profiles = Profiles::load(&directories::config()?)?;
     let rows = file::read(path, args.allow_another, &profiles, printer)?;
-    if args.dry_run {
-        let all = (0..rows.len()).map(|row| (row, Task::Create)).collect();
-        let targets = targets(&rows, all, &profiles, args)?;
-        printer.text(summary(&targets));
-        return Ok(ExitClass::Success);
-    }
     let default_path = path.with_extension("journal.jsonl");
     let named = args.journal.as_deref();
     let shown = named.unwrap_or(&default_path);
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    let journal = Journal::open(shown, named.is_some(), &name, &rows)
-        .map_err(|error| Failure::usage(format!("{error:#}")))?;
+    let states =
+        journal::peek(shown, &name, &rows).map_err(|error| Failure::usage(format!("{error:#}")))?;
     // The result of each row so far; those that are begun are replaced as they end.
-    let states = journal.states().to_vec();
     let mut results: Vec<RowResult> =
         states.iter().zip(&rows).map(|(state, row)| state.so_far(row)).collect();
-    let targets = targets(&rows, tasks(&states, args.retry), &profiles, args)?;
-    if !targets.is_empty() {
-        let in_all = rows.len();
-        let open: usize = targets.iter().map(|(_, tasks)| tasks.len()).sum();
-        if open < in_all {
-            printer.note(format_args!("done already: {} of {in_all} rows", in_all - open));
-        }
-        let is_rehearsal = targets.iter().all(|(target, _)| target.is_this_machine());
-        if args.yes || is_rehearsal {
-            printer.note(summary(&targets));
-        } else {
-            prompt::require_terminal_for_create()?;
-            let (facts, expected) = (summary(&targets), format!("create {open}"));
-            let what = format!("`{expected}`");
-            if !prompt::confirm_by_typing(&facts, &what, &expected, signal::interrupted()).await? {
-                printer.note("Cancelled. Nothing was sent.");
-                return Ok(ExitClass::Stopped);
-            }
-        }
-        printer.note(format_args!("journal: {}", shown.display()));
-        let log = IntentLog::open()?;
-        let journal_path = std::path::absolute(shown)?;
-        let default_path = std::path::absolute(&default_path)?;
-        if default_path != journal_path {
-            doubt::adopt_all(&log, &default_path, &rows).await?;
-        }
-        deliver_again(&log, &journal_path, &states).await?;
-        let mut batch = Running {
-            rows: &rows,
-            results: &mut results,
-            log: &log,
-            journal_path,
-            same_org: args.same_org,
-            progress: Progress::new(open, printer),
-            printer,
-        };
-        batch.run(orgs(targets, &policy)?, journal).await?;
+    let mut tasks = tasks(&states, args.retry);
+    tasks.truncate(args.limit.unwrap_or(usize::MAX));
+    let targets = targets(&rows, tasks, &profiles, args)?;
+    let open: usize = targets.iter().map(|(_, tasks)| tasks.len()).sum();
+    let command = Again { file: path, journal: named };
+    if open == 0 && !args.dry_run {
+        return Ok(nothing_to_do(&results, &command, args, printer));
     }
+    let is_rehearsal = targets.iter().all(|(target, _)| target.is_this_machine());
+    let summary = summary(&targets);
+    let orgs = orgs(targets, &policy)?;
+    if args.dry_run {
+        let preview = Preview::probe(&rows, &states, &orgs, args.allow_another).await;
+        preview.print(printer, width::of_stdout());
+        return Ok(ExitClass::Success);
+    }
+    if open < rows.len() {
+        printer.note(finished_earlier(&states, rows.len()));
+    }
+    if args.yes || is_rehearsal {
+        printer.note(summary);
+    } else {
+        prompt::require_terminal_for_create()?;
+        let preview = Preview::probe(&rows, &states, &orgs, args.allow_another).await;
+        let facts = format!("{}\n{summary}", preview.table(width::of_stderr()));
+        let expected = format!("create {open}");
+        let what = format!("`{expected}`");
+        if !prompt::confirm_by_typing(&facts, &what, &expected, signal::interrupted()).await? {
+            printer.note("Cancelled. Nothing was sent or saved.");
+            return Ok(ExitClass::Stopped);
+        }
+    }
+    // Created only now: nothing is kept of a batch that was not confirmed.
+    let log = IntentLog::open()?;
+    let journal = Journal::open(shown, named.is_some(), &name, &rows)
+        .map_err(|error| Failure::usage(format!("{error:#}")))?;
+    if journal.states() != states {
+        return Err(Failure::usage(format!(
+            "another process has changed the journal {} meanwhile",
+            shown.display()
+        ))
+        .hint("run the same command again"));
+    }
+    printer.note(format_args!("journal: {}", shown.display()));
+    let journal_path = std::path::absolute(shown)?;
+    let default_path = std::path::absolute(&default_path)?;
+    if default_path != journal_path {
+        doubt::adopt_all(&log, &default_path, &rows).await?;
+    }
+    deliver_again(&log, &journal_path, &states).await?;
+    let mut batch = Running {
+        rows: &rows,
+        results: &mut results,
+        log: &log,
+        journal_path,
+        args,
+        failures: 0,
+        progress: Progress::new(open, printer),
+        printer,
+    };
+    let begun = batch.run(orgs, journal).await?;
     for result in &results {
         printer.json(&result.report);
     }
-    printer.text(table::of(&results, args.ensure, width::of_stdout()));
+    printer.text(table::of(&results, &begun, &command, args.ensure, width::of_stdout()));
+    write_report(args, &rows, &results, &begun)?;
     Ok(exit::combined(results.iter().map(|result| result.exit(args.ensure))))
+}
+
+/// Everything was finished by earlier runs.
+fn nothing_to_do(
+    results: &[RowResult],
+    command: &Again<'_>,
+    args: &Args,
+    printer: &Printer,
+) -> ExitClass {
+    for result in results {
+        printer.json(&result.report);
+    }
+    let counts = table::counts(results.iter());
+    let rows = results.len();
+    printer.text(format_args!(
+        "Nothing to do: {rows} of {rows} rows were finished earlier ({counts}). Nothing was sent."
+    ));
+    if results.iter().any(|result| result.verdict() == Verdict::Rejected) {
+        printer.hint(format_args!("run `{command} --retry` to try rejected rows again"));
+    }
+    exit::combined(results.iter().map(|result| result.exit(args.ensure)))
+}
+
+/// `already finished: 62 of 200 rows (60 created, 2 rejected)`
+fn finished_earlier(states: &[State], rows: usize) -> String {
+    let done: Vec<&RowResult> = states
+        .iter()
+        .filter_map(|state| match state {
+            State::Done(result) => Some(result.as_ref()),
+            State::Open | State::InDoubt(_) => None,
+        })
+        .collect();
+    let counts = table::counts(done.iter().copied());
+    format!("already finished: {} of {rows} rows ({counts})", done.len())
+}
+
+/// Writes the file of `--report`, if it is asked for: the rows of the file with a result for each.
+fn write_report(
+    args: &Args,
+    rows: &[Row],
+    results: &[RowResult],
+    begun: &HashSet<usize>,
+) -> Result<(), Failure> {
+    let Some(path) = &args.report else { return Ok(()) };
+    report_file::write(path, rows, results, begun).map_err(|error| {
+        Failure::from(error.context(format!("cannot write the report {}", path.display())))
+            .hint("run the same command again: finished rows are not sent again")
+    })
+}
+
+/// The command that continues a batch.
+pub(super) struct Again<'a> {
+    file: &'a Path,
+    journal: Option<&'a Path>,
+}
+
+impl fmt::Display for Again<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "portal batch {}", self.file.display())?;
+        match self.journal {
+            Some(journal) => write!(f, " --journal {}", journal.display()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A crash between the journal and the intent log leaves outcomes that the log takes for
@@ -252,13 +353,20 @@ struct Running<'a> {
     results: &'a mut [RowResult],
     log: &'a IntentLog,
     journal_path: PathBuf,
-    same_org: bool,
+    args: &'a Args,
+    failures: usize,
     progress: Progress<'a>,
     printer: &'a Printer,
 }
 
 impl Running<'_> {
-    async fn run(&mut self, orgs: Vec<(Org, Tasks)>, journal: Journal) -> Result<(), Failure> {
+    /// Returns the rows that were begun.
+    async fn run(
+        &mut self,
+        orgs: Vec<(Org, Tasks)>,
+        journal: Journal,
+    ) -> Result<HashSet<usize>, Failure> {
+        let mut begun = HashSet::new();
         let in_flight = InFlight::default();
         let (stop, _) = watch::channel(Stop::No);
         let journal = Arc::new(journal.into_writer()?);
@@ -270,7 +378,8 @@ impl Running<'_> {
             journal_path: self.journal_path.clone(),
             stop: stop.clone(),
             stop_now: stopped_now,
-            same_org: self.same_org,
+            same_org: self.args.same_org,
+            jobs: self.args.jobs.into(),
             in_flight: &in_flight,
             printer: self.printer,
         };
@@ -283,7 +392,14 @@ impl Running<'_> {
         let unwritable = loop {
             tokio::select! {
                 biased;
-                Some((row, result)) = ended.recv() => self.take(row, result),
+                Some((row, result)) = ended.recv() => {
+                    begun.insert(row);
+                    self.take(row, result);
+                    if self.has_failed_enough() && *stop.borrow() == Stop::No {
+                        self.printer.note("stopping: as many rows failed as `--max-failures` allows");
+                        stop.send_replace(Stop::BeforeTheNext);
+                    }
+                }
                 unwritable = &mut work => break unwritable,
                 () = &mut interrupted => {
                     // Rule 13: what is in doubt is in the journal and in the intent log.
@@ -299,6 +415,7 @@ impl Running<'_> {
             }
         };
         while let Ok((row, result)) = ended.try_recv() {
+            begun.insert(row);
             self.take(row, result);
         }
         self.progress.finish();
@@ -308,11 +425,16 @@ impl Running<'_> {
             let hint = "free some space, then run the same command again; nothing is lost";
             self.printer.error(&report.hint(hint));
         }
-        Ok(())
+        Ok(begun)
+    }
+
+    fn has_failed_enough(&self) -> bool {
+        self.args.max_failures.is_some_and(|most| self.failures >= most)
     }
 
     fn take(&mut self, row: usize, result: RowResult) {
         self.progress.over(&result);
+        self.failures += usize::from(result.verdict() != Verdict::Done);
         if let Some(slot) = self.results.get_mut(row) {
             *slot = result;
         }

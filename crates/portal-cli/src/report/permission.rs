@@ -33,11 +33,24 @@ pub(crate) fn note() -> String {
     missing(&ApiError::no_permission(both), "create portals").1
 }
 
+/// The missing permissions by the names that administrators see: `"Manage Portal Users"`.
+pub(crate) fn labels(error: &ApiError) -> String {
+    let labels: Vec<_> = error.details.permissions().map(label).collect();
+    labels.join(" and ")
+}
+
 /// A permission by the name that administrators see, and the service's own.
 fn described(api_name: &str) -> String {
+    match label(api_name) {
+        label if label == api_name => label,
+        label => format!("{label} ({api_name})"),
+    }
+}
+
+fn label(api_name: &str) -> String {
     match api_name {
-        "Crm_Implied_Manage_ClientPortal" => format!("\"Manage Portal\" ({api_name})"),
-        "Crm_Implied_Manage_ClientPortal_Users" => format!("\"Manage Portal Users\" ({api_name})"),
+        "Crm_Implied_Manage_ClientPortal" => "\"Manage Portal\"".to_owned(),
+        "Crm_Implied_Manage_ClientPortal_Users" => "\"Manage Portal Users\"".to_owned(),
         other => other.to_owned(),
     }
 }

@@ -95,7 +95,8 @@ async fn batch_killed_ten_times_creates_each_portal_once() {
 
     let before = calls.lock().unwrap().clone();
     let again = Ran::from(create(&home).output().unwrap());
-    assert_eq!((again.status, again.stdout), (0, last.stdout));
+    assert_eq!(again.status, 0);
+    assert!(again.stdout.starts_with("Nothing to do: 1500 of 1500 rows"), "{}", again.stdout);
     assert_eq!(*calls.lock().unwrap(), before, "a finished journal sends nothing");
     let posts: usize =
         before.iter().filter(|((method, _), _)| method == "POST").map(|(_, count)| count).sum();

@@ -285,7 +285,8 @@ fn existing_fallback_is_not_called_taken() {
         let journal = format!("{csv}.jsonl");
         let ran = orgs.run(&["batch", "portals.csv", "--journal", &journal]);
         let table = "Already existing: 1\n  acme  SecondName\n\
-                     Pass --ensure to count an existing portal as success.\n";
+                     Pass --ensure to count an existing portal as success.\n\n\
+                     1 already existing\n";
         assert_eq!((ran.status, ran.stdout.as_str()), (4, table), "{ran:?}");
     }
 }

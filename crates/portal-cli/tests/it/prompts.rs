@@ -1,7 +1,7 @@
 //! What is asked on a terminal before something that cannot be undone.
 
 use crate::live::Live;
-use crate::orgs::Org;
+use crate::orgs::{Org, write_profiles};
 use crate::support::{Home, Ran, golden};
 use crate::terminal::Terminal;
 
@@ -103,6 +103,77 @@ fn live_host_without_terminal_requires_yes() {
         assert!(ran.stderr.contains("pass `--yes` to confirm"), "{}", ran.stderr);
     }
     assert_eq!(live.server.calls("/crm/v7/settings/portals"), 0);
+}
+
+/// A home whose profiles lead to the live hosts.
+fn batch(orgs: &[Org]) -> Live {
+    let live = Live::start(orgs);
+    write_profiles(&live.home, "https://www.zohoapis.eu", orgs);
+    let config = live.home.path().join(".config/portal/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let urls = "accounts_url = \"https://www.zohoapis.eu\"";
+    let text = text.replace(urls, "accounts_url = \"https://accounts.zoho.eu\"");
+    std::fs::write(&config, text).unwrap();
+    let rows = orgs.iter().map(|org| format!("{0},{0}Portal\n", org.name));
+    let csv = std::iter::once("profile,name\n".to_owned()).chain(rows).collect::<String>();
+    std::fs::write(live.home.path().join("portals.csv"), csv).unwrap();
+    live
+}
+
+#[test]
+fn batch_on_live_hosts_shows_plan_and_keeps_nothing_if_declined() {
+    let mut orgs = ["acme", "beta", "gamma", "delta"].map(Org::new);
+    orgs[2].permissions = &["manage_portal"];
+    let live = batch(&orgs);
+    let create = ["create", "DeltaOther", "--profile", "delta", "--yes"];
+    assert_eq!(Ran::from(live.anonymous(&create).output().unwrap()).status, 0);
+    let batch = ["batch", "portals.csv"];
+    for columns in [40, 80, 200] {
+        let mut terminal = Terminal::start(&live.anonymous(&batch), columns);
+        golden(&format!("prompt-batch-{columns}"), &terminal.expect(TYPE));
+        terminal.line("no");
+        terminal.expect(TYPE);
+        terminal.line("");
+        let (status, rest) = terminal.wait();
+        assert_eq!(status, 130);
+        assert!(rest.ends_with("Cancelled. Nothing was sent or saved.\n"), "{rest}");
+    }
+    assert!(!live.home.path().join("portals.journal.jsonl").exists());
+    let mut dry = live.anonymous(&["batch", "portals.csv", "--dry-run", "--output", "json"]);
+    let planned: Vec<_> = Ran::from(dry.output().unwrap())
+        .json()
+        .iter()
+        .map(|row| row["state"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(planned, ["new", "new", "not_permitted", "org_has_portal"]);
+
+    let report = ["batch", "portals.csv", "--report", "report.csv"];
+    let mut terminal = Terminal::start(&live.anonymous(&report), 80);
+    terminal.expect(TYPE);
+    terminal.line("create 4");
+    let (status, rest) = terminal.wait();
+    assert_eq!(status, 1, "{rest}");
+    assert!(rest.contains("2 created, 1 in orgs with another portal, 1 rejected\n"), "{rest}");
+    let report = std::fs::read_to_string(live.home.path().join("report.csv")).unwrap();
+    assert!(report.contains("\nacme,acmePortal,,created,acmePortal,,\n"), "{report}");
+}
+
+#[test]
+fn limit_and_max_failures_leave_rows_not_started() {
+    let mut orgs = Org::many(4);
+    for org in &mut orgs {
+        org.permissions = &["manage_portal"];
+    }
+    let live = batch(&orgs);
+    let run = |arguments: &[&str]| {
+        let arguments = [&["batch", "portals.csv", "--yes"], arguments].concat();
+        Ran::from(live.anonymous(&arguments).output().unwrap())
+    };
+    let first = run(&["--limit", "1"]);
+    assert!(first.stdout.contains("1 rejected, 3 not started\n"), "{first:?}");
+    let second = run(&["--max-failures", "1", "--jobs", "1"]);
+    assert!(second.stderr.contains("as many rows failed as `--max-failures` allows"), "{second:?}");
+    assert!(second.stdout.contains("2 rejected, 2 not started\n"), "{second:?}");
 }
 
 #[test]

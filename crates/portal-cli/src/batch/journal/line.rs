@@ -4,7 +4,7 @@ use anyhow::{bail, ensure};
 use portal_model::flow::{CreateIntent, Intent};
 use serde::{Deserialize, Serialize};
 
-use crate::batch::plan::Row;
+use crate::batch::plan::{Row, fingerprint};
 use crate::batch::result::RowResult;
 use crate::org::identity::Identity;
 
@@ -22,6 +22,14 @@ pub(super) struct Header {
     pub(super) rows: usize,
     /// Of the rows as they are understood, not of the bytes of the file.
     pub(super) sha256: String,
+}
+
+impl Header {
+    /// Of the rows of the file called `csv`.
+    pub(super) fn of(csv: &str, rows: &[Row]) -> Self {
+        let (csv, sha256) = (csv.to_owned(), fingerprint(rows));
+        Self { journal: FORMAT, csv, rows: rows.len(), sha256 }
+    }
 }
 
 /// Every other line.

@@ -2,6 +2,7 @@ use portal_model::PortalName;
 use portal_model::flow::CreateIntent;
 use tempfile::TempDir;
 
+use super::super::plan::fingerprint;
 use super::*;
 use crate::org::identity::tests::of_token;
 
@@ -217,9 +218,38 @@ fn torn_header_of_either_version_is_begun_anew() {
 }
 
 #[test]
-fn journal_of_other_rows_is_refused_and_not_touched() {
+fn journal_without_attempt_is_begun_anew_for_edited_file() {
     let fixture = Fixture::new();
     drop(fixture.open().unwrap());
+    let edited = &fixture.rows[..2];
+    let states = peek(&fixture.path(), "portals.csv", edited).unwrap();
+    assert_eq!(states, [State::Open, State::Open]);
+    drop(Journal::open(&fixture.path(), false, "portals.csv", edited).unwrap());
+    assert!(fixture.text().contains("\"rows\":2"), "{}", fixture.text());
+}
+
+#[tokio::test]
+async fn peek_sees_states_and_leaves_journal_as_it_is() {
+    let fixture = Fixture::new();
+    let peeked = || peek(&fixture.path(), "portals.csv", &fixture.rows);
+    assert_eq!(peeked().unwrap(), [State::Open, State::Open, State::Open]);
+    assert!(!fixture.path().exists());
+    let writer = fixture.writer();
+    assert!(peeked().unwrap_err().to_string().contains("is in use by another"));
+    writer.attempt(about(1, "acme"), intent("AcmePortal").into()).await.unwrap();
+    drop(writer);
+    fixture.write(fixture.text() + "torn");
+    assert_eq!(peeked().unwrap()[0], in_doubt(1, "acme", "AcmePortal"));
+    assert!(fixture.text().ends_with("torn"));
+    assert_eq!(peeked().unwrap(), fixture.states());
+}
+
+#[tokio::test]
+async fn journal_of_other_rows_is_refused_and_not_touched() {
+    let fixture = Fixture::new();
+    let writer = fixture.writer();
+    writer.attempt(about(1, "acme"), intent("AcmePortal").into()).await.unwrap();
+    drop(writer);
     let before = fixture.text();
     let other = fixture.refusal("others.csv", &fixture.rows[..2]);
     assert!(other.contains("portals.csv") && other.contains("others.csv"), "{other}");
@@ -264,7 +294,7 @@ fn file_that_is_not_a_journal_is_refused_and_not_touched() {
 fn second_process_on_one_journal_is_refused() {
     let fixture = Fixture::new();
     let first = fixture.open().unwrap();
-    assert!(fixture.refusal("portals.csv", &fixture.rows).contains("another `portal create`"));
+    assert!(fixture.refusal("portals.csv", &fixture.rows).contains("another `portal batch`"));
     drop(first);
     assert!(fixture.open().is_ok());
 }

@@ -1,7 +1,7 @@
 //! The progress of a batch, on stderr: a bar on a terminal, else a line for each row that ends.
 
 use std::io::IsTerminal as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -9,30 +9,33 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::batch::in_flight::InFlight;
 use crate::batch::result::{RowResult, Verdict};
 use crate::report::activity;
+use crate::terminal::neutral::cut;
 use crate::terminal::printer::Printer;
 
 /// Shows how far a batch is.
 pub(super) struct Progress<'a> {
-    /// Absent if stderr is not a terminal.
+    /// Absent if stderr is not a terminal that can redraw a line.
     bar: Option<ProgressBar>,
     rows: usize,
     over: usize,
     failed: usize,
+    started: Instant,
     ticks: Interval,
     printer: &'a Printer,
 }
 
 impl<'a> Progress<'a> {
     pub(super) fn new(rows: usize, printer: &'a Printer) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{bar:16} {pos}/{len}  {wide_msg}");
+        let can_redraw = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let bar = (can_redraw && std::io::stderr().is_terminal()).then(|| {
+            let style = ProgressStyle::with_template("{pos}/{len}  {wide_msg}");
             printer
                 .bar(rows as u64)
                 .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
         let mut ticks = interval(Duration::from_millis(100));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        Self { bar, rows, over: 0, failed: 0, ticks, printer }
+        Self { bar, rows, over: 0, failed: 0, started: Instant::now(), ticks, printer }
     }
 
     /// A row has ended.
@@ -50,7 +53,7 @@ impl<'a> Progress<'a> {
     pub(super) async fn tick(&mut self, in_flight: &InFlight) {
         self.ticks.tick().await;
         if let Some(bar) = &self.bar {
-            bar.set_message(message(self.failed, in_flight));
+            bar.set_message(self.message(in_flight));
         }
     }
 
@@ -59,23 +62,42 @@ impl<'a> Progress<'a> {
             bar.finish_and_clear();
         }
     }
+
+    /// `2 failed · 16 in flight · 3.2/s · about 40s left · acme: response lost; verifying`
+    fn message(&self, in_flight: &InFlight) -> String {
+        let mut parts = Vec::new();
+        if self.failed > 0 {
+            parts.push(format!("{} failed", self.failed));
+        }
+        parts.push(format!("{} in flight", in_flight.len()));
+        let elapsed = self.started.elapsed();
+        if self.over > 0 && elapsed > Duration::from_secs(1) {
+            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+            let rate = self.over as f64 / elapsed.as_secs_f64();
+            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+            let left = Duration::try_from_secs_f64((self.rows - self.over) as f64 / rate);
+            parts.push(format!("{rate:.1}/s"));
+            if let Ok(left) = left {
+                let left = humantime::format_duration(Duration::from_secs(left.as_secs()));
+                parts.push(format!("about {left} left"));
+            }
+        }
+        let slowest = in_flight.slowest();
+        if let Some((profile, text)) =
+            slowest.and_then(|slow| Some((slow.profile, activity::text(&slow.activity)?)))
+        {
+            parts.push(format!("{profile}: {text}"));
+        }
+        parts.join(" · ")
+    }
 }
 
-/// `[3/50] created: acme AcmePortal`
+/// `[3/50] acme AcmePortal: rejected (NO_PERMISSION)`
 fn line(over: usize, rows: usize, result: &RowResult) -> String {
     let report = &result.report;
     let profile = report.profile.as_deref().unwrap_or_default();
-    format!("[{over}/{rows}] {}: {profile} {}", report.outcome, report.name)
-}
-
-/// `2 failed, 16 waiting; acme: response lost; verifying`
-fn message(failed: usize, in_flight: &InFlight) -> String {
-    let counts = format!("{failed} failed, {} waiting", in_flight.len());
-    let slowest = in_flight
-        .slowest()
-        .and_then(|slowest| Some((slowest.profile, activity::text(&slowest.activity)?)));
-    match slowest {
-        Some((profile, text)) => format!("{counts}; {profile}: {text}"),
-        None => counts,
-    }
+    let outcome = report.outcome.as_str().replace('_', " ");
+    let why = report.error.as_ref().map(|error| error.code.as_deref().unwrap_or(&error.kind));
+    let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+    cut(&format!("[{over}/{rows}] {profile} {}: {outcome}{why}", report.name))
 }

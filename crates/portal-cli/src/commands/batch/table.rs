@@ -1,11 +1,13 @@
-//! The results of all rows, by outcome; what failed comes last, with its next step.
+//! The results of all rows, by outcome: what failed comes after what succeeded, with its next step,
+//! and a summary comes last.
 
-use std::fmt::Write as _;
+use std::collections::HashSet;
+use std::fmt::{Display, Write as _};
 
 use portal_model::PortalName;
 use portal_model::outcome::{Origin, OutcomeKind};
 
-use crate::batch::result::RowResult;
+use crate::batch::result::{RowResult, Verdict};
 use crate::report::wrap::wrap;
 
 /// A part of the table.
@@ -34,6 +36,20 @@ impl Section {
         Self::NotCreated,
         Self::InDoubt,
     ];
+
+    /// After a number, in the summary.
+    const fn counted(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::ExistsNow => "exist now",
+            Self::Existing => "already existing",
+            Self::OrgHasPortal => "in orgs with another portal",
+            Self::NameTaken => "with a taken name",
+            Self::Rejected => "rejected",
+            Self::NotCreated => "not created",
+            Self::InDoubt => "in doubt",
+        }
+    }
 
     const fn title(self) -> &'static str {
         match self {
@@ -68,12 +84,25 @@ impl Section {
     }
 }
 
-/// The table, without a line break at its end.
-pub(super) fn of(results: &[RowResult], ensure: bool, columns: usize) -> String {
-    let width = results.iter().map(|result| profile(result).len()).max().unwrap_or_default();
+/// The table, without a line break at its end. Rows that were not `begun` are only counted; `command`
+/// continues the batch.
+pub(super) fn of(
+    results: &[RowResult],
+    begun: &HashSet<usize>,
+    command: &impl Display,
+    ensure: bool,
+    columns: usize,
+) -> String {
+    let (ended, not_started): (Vec<_>, Vec<_>) = results
+        .iter()
+        .enumerate()
+        .partition(|(row, result)| begun.contains(row) || result.verdict() != Verdict::NotCreated);
+    let ended: Vec<&RowResult> = ended.into_iter().map(|(_, result)| result).collect();
+    let width = ended.iter().map(|result| profile(result).len()).max().unwrap_or_default();
     let mut table = String::new();
     for part in Section::ALL {
-        let rows: Vec<_> = results.iter().filter(|result| Section::of(result) == part).collect();
+        let rows: Vec<_> =
+            ended.iter().copied().filter(|result| Section::of(result) == part).collect();
         if !rows.is_empty() {
             let _ = writeln!(table, "{}: {}", part.title(), rows.len());
             section(&rows, width, columns, &mut table);
@@ -82,7 +111,29 @@ pub(super) fn of(results: &[RowResult], ensure: bool, columns: usize) -> String 
     if !ensure && results.iter().any(|result| result.report.is_preexisting()) {
         table.push_str("Pass --ensure to count an existing portal as success.\n");
     }
-    table.trim_end().to_owned()
+    let _ = write!(table, "\n{}", counts(ended.iter().copied()));
+    if !not_started.is_empty() {
+        let separator = if ended.is_empty() { "" } else { ", " };
+        let _ = write!(table, "{separator}{} not started", not_started.len());
+    }
+    let is_open =
+        |result: &&RowResult| matches!(result.verdict(), Verdict::NotCreated | Verdict::InDoubt);
+    if !not_started.is_empty() || ended.iter().any(is_open) {
+        let _ = write!(table, "\nContinue with: {command}");
+    } else if ended.iter().any(|result| result.verdict() == Verdict::Rejected) {
+        let _ = write!(table, "\nTry rejected rows again with: {command} --retry");
+    }
+    table.trim_start().to_owned()
+}
+
+/// `60 created, 2 rejected`
+pub(super) fn counts<'a>(results: impl Iterator<Item = &'a RowResult>) -> String {
+    let found: Vec<_> = results.map(Section::of).collect();
+    let counts = Section::ALL.into_iter().filter_map(|part| {
+        let count = found.iter().filter(|&&section| section == part).count();
+        (count > 0).then(|| format!("{count} {}", part.counted()))
+    });
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 /// Rows that failed for the same reason are together, with the reason once.
@@ -152,6 +203,24 @@ mod tests {
         serde_json::from_value(row).unwrap()
     }
 
+    /// Of rows that were all begun.
+    fn table(rows: &[RowResult], ensure: bool) -> String {
+        let begun = (0..rows.len()).collect();
+        of(rows, &begun, &"portal batch portals.csv", ensure, 80)
+    }
+
+    #[test]
+    fn rows_not_begun_are_counted_only() {
+        let created = json!({ "name": "AcmePortal", "profile": "acme", "outcome": "created" });
+        let stopped = json!({ "name": "BetaPortal", "profile": "be", "outcome": "not_created" });
+        let rows = [result(0, created), result(130, stopped.clone()), result(130, stopped)];
+        assert_eq!(
+            of(&rows, &HashSet::from([0]), &"portal batch portals.csv", false, 80),
+            "Created: 1\n  acme  AcmePortal\n\n1 created, 2 not started\n\
+             Continue with: portal batch portals.csv"
+        );
+    }
+
     #[test]
     fn rows_with_one_reason_are_together_after_successes() {
         let failed = |profile: &str, name: &str| {
@@ -180,7 +249,7 @@ mod tests {
             result(0, appeared),
         ];
         assert_eq!(
-            of(&rows, false, 80),
+            table(&rows, false),
             "Created: 1\n  \
                be     BetaPortal25 (BetaPortal is taken)\n\
              Exists now, response lost (created by this batch, or by somebody else at the same \
@@ -190,7 +259,9 @@ mod tests {
                acme   AcmePortal\n  \
                gamma  GammaPortal\n    \
                  the service was not reached\n    \
-                 → run the same command again"
+                 → run the same command again\n\n\
+             1 created, 1 exist now, 2 not created\n\
+             Continue with: portal batch portals.csv"
         );
     }
 
@@ -200,7 +271,10 @@ mod tests {
             "name": "SecondName", "profile": "acme", "outcome": "present",
             "origin": "preexisting", "requested": "FirstName",
         });
-        assert_eq!(of(&[result(4, row)], true, 80), "Already existing: 1\n  acme  SecondName");
+        assert_eq!(
+            table(&[result(4, row)], true),
+            "Already existing: 1\n  acme  SecondName\n\n1 already existing"
+        );
     }
 
     #[test]
@@ -211,11 +285,15 @@ mod tests {
             });
             result(4, row)
         };
-        assert!(of(&[row("preexisting")], false, 80).contains("--ensure"));
-        assert_eq!(of(&[row("preexisting")], true, 80), "Already existing: 1\n  acme  AcmePortal");
+        assert!(table(&[row("preexisting")], false).contains("--ensure"));
         assert_eq!(
-            of(&[row("undetermined")], true, 80),
-            "Already existing: 1\n  acme  AcmePortal (whether this batch created it is not known)"
+            table(&[row("preexisting")], true),
+            "Already existing: 1\n  acme  AcmePortal\n\n1 already existing"
+        );
+        assert_eq!(
+            table(&[row("undetermined")], true),
+            "Already existing: 1\n  acme  AcmePortal (whether this batch created it is not known)\n\n\
+             1 already existing"
         );
     }
 }

@@ -6,12 +6,10 @@ use bytes::Bytes;
 use portal_http::client::{Bounds, Client, ClientError, HttpTransport, Transport};
 use portal_model::datacenter::ApiDomain;
 use portal_model::explain::explain;
-use portal_model::{
-    ApiError, ApiVersion, CreatePortal, Endpoint, ErrorCode, ListPortals, Method, Portal,
-    PortalName, Request, Response, ResponseError, Scope,
-};
+use portal_model::{ApiError, ErrorCode, ListPortals, Portal, Scope};
 use serde::Serialize;
 
+use crate::org::create_probe::{CanCreate, probe};
 use crate::org::identity::Identity;
 use crate::org::profile::Hosts;
 use crate::org::target::Target;
@@ -118,7 +116,7 @@ pub(super) async fn run(
             }
             portals => {
                 checks.push(read(&portals));
-                checks.push(create(client.call(&NamelessCreate).await));
+                checks.push(create(probe(&client).await));
                 if let Ok(portals) = &portals {
                     checks.push(portal(portals));
                     let late = late::appeared(&own, portals).into_iter();
@@ -188,62 +186,40 @@ fn data_center(hosts: &Hosts, client: &Client) -> Check {
 
 fn read(portals: &Result<Vec<Portal>, ClientError>) -> Check {
     match portals {
-        Ok(_) => Check::ok("read", "the token may list the org's portals"),
+        Ok(_) => Check::ok("read", "the token can list the org's portals"),
         Err(ClientError::Api(error)) if error.is_scope_mismatch() => Check::warning(
             "read",
             format!(
                 "the token lacks the scope {}: a create whose response is lost cannot be verified",
                 Scope::PORTAL_READ
             ),
-            "make a new code with both scopes, and log in again",
+            "create a code with every scope, and log in again",
         ),
         Err(error) => Check::failed("read", call_error::failure(error, "list the portals")),
     }
 }
 
-/// A create without a name, which the service refuses whatever the token may do.
-struct NamelessCreate;
-
-impl Endpoint for NamelessCreate {
-    type Output = ();
-    const SCOPES: &'static [Scope] = CreatePortal::SCOPES;
-
-    fn request(&self, version: ApiVersion) -> Request {
-        Request::new(Method::Post, ListPortals.request(version).path)
-            .with_body("application/json", br#"{"portals":[{}]}"#.to_vec())
-    }
-
-    fn decode(&self, response: &Response) -> Result<(), ResponseError> {
-        // Any name does: what comes is a refusal.
-        match PortalName::parse("nameless").map(|name| CreatePortal::new(name).decode(response)) {
-            Ok(Err(refusal)) => Err(refusal),
-            _ => Ok(()),
-        }
-    }
-}
-
-fn create(result: Result<(), ClientError>) -> Check {
-    let error = match result {
-        Err(ClientError::Api(error)) => error,
+fn create(probed: Result<CanCreate, ClientError>) -> Check {
+    let probed = match probed {
+        Ok(probed) => probed,
         Err(error) => {
-            let failure = call_error::failure(&error, "find out whether the token may create");
+            let failure = call_error::failure(&error, "find out whether the token can create");
             return Check::failed("create", failure);
         }
-        Ok(()) => return Check::unknown("create", "the service took a create without a name"),
     };
-    match error.code {
-        ErrorCode::MandatoryNotFound => Check::ok("create", "the token may create a portal"),
-        ErrorCode::OauthScopeMismatch => Check::failed(
+    match probed {
+        CanCreate::Yes => Check::ok("create", "the token can create a portal"),
+        CanCreate::MissingScope => Check::failed(
             "create",
             Failure::forbidden(format!("the token lacks the scope {}", Scope::PORTAL_CREATE))
-                .hint("make a new code with both scopes, and log in again"),
+                .hint("create a code with every scope, and log in again"),
         ),
-        ErrorCode::NoPermission => {
+        CanCreate::MissingPermission(error) => {
             let (missing, note) = permission::missing(&error, "create a portal");
             Check::failed("create", Failure::forbidden(missing).hint(note))
         }
-        ErrorCode::ApiNotSupported => no_portals(&error),
-        _ => Check::unknown("create", format!("the response does not show it: {error}")),
+        CanCreate::NotHere(error) => no_portals(&error),
+        CanCreate::Undetermined(why) => Check::unknown("create", why),
     }
 }
 

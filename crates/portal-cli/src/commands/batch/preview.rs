@@ -1,0 +1,228 @@
+//! What a batch would do with each row, shown before it is confirmed: [`Preview`].
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use futures_util::{StreamExt as _, stream};
+use portal_http::client::ClientError;
+use portal_model::{ListPortals, Portal};
+use serde::Serialize;
+
+use crate::batch::journal::State;
+use crate::batch::plan::Row;
+use crate::batch::result::Verdict;
+use crate::batch::run::{Org, Task};
+use crate::org::create_probe::{CanCreate, probe};
+use crate::report::permission;
+use crate::report::wrap::wrap;
+use crate::terminal::neutral::printable_line;
+use crate::terminal::printer::Printer;
+
+/// Orgs that are probed at once.
+const AT_ONCE: usize = 16;
+/// Longer files are shown without the rows that are new or finished.
+const SHOWN_WHOLE: usize = 30;
+/// Rows of a longer file that are shown.
+const SHOWN: usize = 60;
+/// The columns that a state needs at least, to stand beside the name.
+const MIN_STATE: usize = 24;
+
+/// What would happen to a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    New,
+    InDoubt,
+    Exists,
+    OrgHasPortal,
+    NotPermitted,
+    NotChecked,
+    Rejected,
+    Finished,
+}
+
+/// One row. Serialized it is the object of `--output json`.
+#[derive(Debug, Serialize)]
+struct Planned<'a> {
+    profile: &'a str,
+    host: String,
+    name: &'a str,
+    state: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// Every row of a file, in its order.
+pub(super) struct Preview<'a>(Vec<Planned<'a>>);
+
+impl<'a> Preview<'a> {
+    /// Lists the portals of each org in which something is to be done, and sends it a create without
+    /// a name: see [`probe`].
+    pub(super) async fn probe(
+        rows: &'a [Row],
+        states: &[State],
+        orgs: &[(Org, Vec<(usize, Task)>)],
+        allow_another: bool,
+    ) -> Self {
+        let mut planned: Vec<_> = rows
+            .iter()
+            .zip(states)
+            .map(|(row, state)| {
+                let (kind, detail) = by_journal(state);
+                Planned {
+                    profile: &row.profile,
+                    host: String::new(),
+                    name: row.name.as_str(),
+                    state: kind,
+                    detail,
+                }
+            })
+            .collect();
+        let probes = stream::iter(orgs).map(|(org, tasks)| async move {
+            let portals = org.client.call(&ListPortals).await;
+            (org, tasks, portals, probe(&org.client).await)
+        });
+        let mut probes = std::pin::pin!(probes.buffer_unordered(AT_ONCE));
+        while let Some((org, tasks, portals, can_create)) = probes.next().await {
+            for (index, task) in tasks {
+                let Some((row, planned)) = rows.get(*index).zip(planned.get_mut(*index)) else {
+                    continue;
+                };
+                planned.host = org.target.declared_identity().host();
+                (planned.state, planned.detail) = match task {
+                    Task::Recover(_) => (Kind::InDoubt, None),
+                    Task::Create => by_probe(row, &portals, &can_create, allow_another),
+                };
+            }
+        }
+        Self(planned)
+    }
+
+    /// Prints it: the rows, then how many there are of each kind.
+    pub(super) fn print(&self, printer: &Printer, columns: usize) {
+        printer.text(self.table(columns));
+        self.0.iter().for_each(|row| printer.json(row));
+    }
+
+    /// The rows as a table, and the counts below it.
+    pub(super) fn table(&self, columns: usize) -> String {
+        let is_whole = self.0.len() <= SHOWN_WHOLE;
+        let is_shown =
+            |row: &&Planned<'_>| is_whole || !matches!(row.state, Kind::New | Kind::Finished);
+        let shown: Vec<_> = self.0.iter().filter(is_shown).take(SHOWN).collect();
+        let mut table = String::new();
+        if !shown.is_empty() {
+            let width = |text: fn(&Planned<'_>) -> usize, title: &str| {
+                shown.iter().map(|row| text(row)).max().unwrap_or_default().max(title.len())
+            };
+            let profile = width(|row| row.profile.len(), "PROFILE");
+            let host = width(|row| row.host.len(), "HOST");
+            let name = width(|row| row.name.len(), "NAME");
+            // The states begin in this column, if that leaves them room for some words.
+            let left = profile + host + name + 6;
+            if left + MIN_STATE <= columns {
+                let in_columns = |one: &str, two: &str, three: &str, state: &str| {
+                    let state =
+                        wrap(state, 0, columns - left).replace('\n', &format!("\n{:left$}", ""));
+                    format!("{one:profile$}  {two:host$}  {three:name$}  {state}\n")
+                };
+                table.push_str(&in_columns("PROFILE", "HOST", "NAME", "STATE"));
+                for row in shown {
+                    table.push_str(&in_columns(row.profile, &row.host, row.name, &row.text()));
+                }
+            } else {
+                for row in shown {
+                    let state = wrap(&row.text(), 4, columns);
+                    let _ = writeln!(table, "{} {}\n{state}", row.profile, row.name);
+                }
+            }
+        }
+        table.push_str(&self.counts());
+        table
+    }
+
+    /// `3 new · 1 already exists · 10 finished`
+    fn counts(&self) -> String {
+        let mut counts = BTreeMap::<Kind, usize>::new();
+        for row in &self.0 {
+            *counts.entry(row.state).or_default() += 1;
+        }
+        let counts = counts.iter().map(|(kind, count)| format!("{count} {}", kind.text()));
+        counts.collect::<Vec<_>>().join(" · ")
+    }
+}
+
+fn by_journal(state: &State) -> (Kind, Option<String>) {
+    match state {
+        State::Open => (Kind::New, None),
+        State::InDoubt(_) => (Kind::InDoubt, None),
+        State::Done(result) => {
+            let outcome = result.report.outcome.to_string();
+            match result.verdict() {
+                Verdict::Done => (Kind::Finished, Some(outcome)),
+                Verdict::Rejected => (Kind::Rejected, Some(outcome)),
+                Verdict::NotCreated => (Kind::New, None),
+                Verdict::InDoubt => (Kind::InDoubt, None),
+            }
+        }
+    }
+}
+
+fn by_probe(
+    row: &Row,
+    portals: &Result<Vec<Portal>, ClientError>,
+    can_create: &Result<CanCreate, ClientError>,
+    allow_another: bool,
+) -> (Kind, Option<String>) {
+    let listed = portals.as_deref().unwrap_or_default();
+    if listed.iter().any(|portal| row.has_name(&portal.name)) {
+        return (Kind::Exists, None);
+    }
+    if let Some(portal) = listed.first().filter(|_| !allow_another) {
+        return (Kind::OrgHasPortal, Some(portal.name.clone()));
+    }
+    match can_create {
+        Ok(CanCreate::MissingPermission(error)) => {
+            (Kind::NotPermitted, Some(format!("{} is missing", permission::labels(error))))
+        }
+        Ok(CanCreate::MissingScope) => {
+            (Kind::NotPermitted, Some("the token cannot create".to_owned()))
+        }
+        Ok(CanCreate::NotHere(error)) => (Kind::NotPermitted, Some(error.to_string())),
+        Ok(CanCreate::Undetermined(why)) => (Kind::NotChecked, Some(why.clone())),
+        Err(error) => (Kind::NotChecked, Some(error.to_string())),
+        Ok(CanCreate::Yes) => match portals {
+            Err(ClientError::Api(error)) if error.is_scope_mismatch() => {
+                (Kind::NotChecked, Some("the token cannot list the org's portals".to_owned()))
+            }
+            Err(error) => (Kind::NotChecked, Some(error.to_string())),
+            Ok(_) => (Kind::New, None),
+        },
+    }
+}
+
+impl Kind {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::InDoubt => "in doubt",
+            Self::Exists => "already exists",
+            Self::OrgHasPortal => "blocked by another portal",
+            Self::NotPermitted => "not permitted",
+            Self::NotChecked => "not checked",
+            Self::Rejected => "rejected earlier",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+impl Planned<'_> {
+    fn text(&self) -> String {
+        let text = match (self.state, &self.detail) {
+            (Kind::OrgHasPortal, Some(portal)) => format!("org has {portal} already"),
+            (kind, Some(detail)) => format!("{}: {detail}", kind.text()),
+            (kind, None) => kind.text().to_owned(),
+        };
+        printable_line(&text)
+    }
+}

@@ -1,0 +1,47 @@
+//! The file of `--report`: the rows of a batch with a result for each.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use portal_model::PortalName;
+
+use crate::batch::plan::Row;
+use crate::batch::result::RowResult;
+
+/// Writes the file whole or not at all.
+pub(super) fn write(
+    path: &Path,
+    rows: &[Row],
+    results: &[RowResult],
+    begun: &HashSet<usize>,
+) -> anyhow::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    let mut csv = csv::Writer::from_writer(&mut file);
+    csv.write_record(["profile", "name", "fallback", "outcome", "portal", "message", "hint"])?;
+    for (index, (row, result)) in rows.iter().zip(results).enumerate() {
+        let fallbacks: Vec<&str> = row.fallbacks.iter().map(PortalName::as_str).collect();
+        let report = &result.report;
+        let is_stopped = report.error.as_ref().is_some_and(|error| error.kind == "stopped");
+        let (outcome, error) = match &report.error {
+            Some(_) if is_stopped && !begun.contains(&index) => ("not_started", None),
+            error => (report.outcome.as_str(), error.as_ref()),
+        };
+        csv.write_record([
+            row.profile.as_str(),
+            row.name.as_str(),
+            &fallbacks.join("|"),
+            outcome,
+            if error.is_none() && outcome != "not_started" { &report.name } else { "" },
+            error.map_or("", |error| &error.message),
+            error.and_then(|error| error.hint.as_deref()).unwrap_or_default(),
+        ])?;
+    }
+    csv.flush()?;
+    drop(csv);
+    file.persist(path)?;
+    Ok(())
+}
