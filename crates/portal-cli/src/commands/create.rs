@@ -147,8 +147,8 @@ async fn create(
         batch_row: None,
         printer,
     };
-    let progress = Progress::new(printer);
     let requested = name.to_string();
+    let progress = Progress::new(&requested, org.client.policy().deadline, printer);
     let work = create.run(name, fallbacks, (), stop, |activity| progress.watch(activity));
     let finished = match progress.during(work).await {
         Ok(finished) => finished,

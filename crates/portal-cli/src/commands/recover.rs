@@ -242,7 +242,8 @@ impl Recovery<'_> {
             (Some(recorded), _) => recorded,
             (None, Some(org)) if entry.state() == State::InDoubt => {
                 asked.verified_after = Some(recovery::verified_after(&org.client));
-                let progress = Progress::new(self.printer);
+                let deadline = org.client.policy().deadline;
+                let progress = Progress::new(entry.name(), deadline, self.printer);
                 let mut stop = self.stop.clone();
                 let mut show = |activity| progress.watch(activity);
                 let work =

@@ -85,7 +85,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         return Ok(Report::rename_cancelled(old, &new, &asked).print_cancelled(printer));
     }
     let rename = Rename { log: &log, org: &org, old, new: &new, printer };
-    let progress = Progress::new(printer);
+    let progress = Progress::new(old, org.client.policy().deadline, printer);
     let work = rename.run(stop, |activity| progress.watch(activity));
     match progress.during(work).await {
         Ok((outcome, intent)) => {

@@ -1,5 +1,7 @@
 //! What a create or rename is doing, in words.
 
+use std::time::Duration;
+
 use portal_model::flow::Activity;
 
 /// `None` once it has ended.
@@ -20,10 +22,28 @@ pub(crate) fn text(activity: &Activity) -> Option<String> {
     })
 }
 
+/// What comes next, and when, if that is known; the flow began `elapsed` ago.
+pub(crate) fn next(activity: &Activity, elapsed: Duration) -> Option<String> {
+    let left = |until: &Duration| {
+        // The next second is nearer to the truth than "in 0s".
+        whole_seconds(until.saturating_sub(elapsed).max(Duration::from_secs(1)))
+    };
+    match activity {
+        Activity::WaitingToVerify { until, .. } => {
+            Some(format!("certain in {} at the latest", left(until)))
+        }
+        Activity::BackingOff { until, .. } => Some(format!("next try in {}", left(until))),
+        _ => None,
+    }
+}
+
+/// `1m 5s`
+pub(crate) fn whole_seconds(duration: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use portal_model::flow::NoResponse;
     use portal_model::outcome::Doubt;
 
@@ -37,6 +57,9 @@ mod tests {
             text(&activity).unwrap(),
             "response lost: no response within the timeout; verifying"
         );
+        let next = |seconds| next(&activity, Duration::from_secs(seconds));
+        assert_eq!(next(5).unwrap(), "certain in 1m 5s at the latest");
+        assert_eq!(next(71).unwrap(), "certain in 1s at the latest");
         assert_eq!(text(&Activity::Done), None);
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use indicatif::{MultiProgress, ProgressBar};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::report::exit::ExitClass;
@@ -168,9 +168,19 @@ impl Printer {
         let _ = self.bars.suspend(|| anstream::stderr().lock().write_all(line.as_bytes()));
     }
 
-    /// A bar on stderr that steps aside for a line.
-    pub(crate) fn bar(&self, length: u64) -> ProgressBar {
-        if self.is_quiet { ProgressBar::hidden() } else { self.bars.add(ProgressBar::new(length)) }
+    /// A place on stderr that is redrawn and steps aside for a line, if stderr is a terminal that
+    /// can redraw. `template` is one of [`ProgressStyle`].
+    pub(crate) fn live(&self, template: &str) -> Option<ProgressBar> {
+        let can_redraw = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        if !can_redraw || !io::stderr().is_terminal() {
+            return None;
+        }
+        if self.is_quiet {
+            return Some(ProgressBar::hidden());
+        }
+        let style = ProgressStyle::with_template(template);
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        Some(self.bars.add(ProgressBar::new(0).with_style(style)))
     }
 
     /// Whether stdout took every result so far. A closed pipe did not: nobody read the outcome, and

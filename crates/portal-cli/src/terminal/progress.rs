@@ -1,26 +1,37 @@
-//! What a create or a recovery is waiting for, on stderr.
+//! What a create, a rename or a recovery is waiting for, on stderr.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::time::Duration;
 
+use indicatif::ProgressBar;
 use portal_model::flow::Activity;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval_at};
 
 use crate::report::activity;
+use crate::report::wrap::fit;
 use crate::terminal::printer::Printer;
+use crate::terminal::width;
 
-/// Prints at most once a second what is being done, from the second second on.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Shows what is being done, from the second second on: on a terminal in one place that is redrawn
+/// each second, elsewhere a line for each change.
 pub(crate) struct Progress<'a> {
     printer: &'a Printer,
+    /// The portal's name.
+    name: &'a str,
+    /// The longest that it can take.
+    deadline: Duration,
+    started: Instant,
     /// What is watched, and since when: the flow's clock starts then.
     watched: RefCell<Option<(watch::Receiver<Activity>, Instant)>>,
 }
 
 impl<'a> Progress<'a> {
-    pub(crate) fn new(printer: &'a Printer) -> Self {
-        Self { printer, watched: RefCell::default() }
+    pub(crate) fn new(name: &'a str, deadline: Duration, printer: &'a Printer) -> Self {
+        Self { printer, name, deadline, started: Instant::now(), watched: RefCell::default() }
     }
 
     /// Watches this from now on.
@@ -28,46 +39,51 @@ impl<'a> Progress<'a> {
         self.watched.replace(Some((activity, Instant::now())));
     }
 
-    /// Waits for `work` and prints what is new meanwhile.
+    /// Waits for `work` and shows its progress meanwhile.
     pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
-        tokio::select! {
+        let live = self.printer.live("{msg}");
+        let result = tokio::select! {
             biased;
             result = work => result,
-            never = self.print() => match never {},
+            never = self.show(live.as_ref()) => match never {},
+        };
+        if let Some(live) = live {
+            live.finish_and_clear();
         }
+        result
     }
 
-    async fn print(&self) -> Infallible {
-        const SECOND: Duration = Duration::from_secs(1);
+    async fn show(&self, live: Option<&ProgressBar>) -> Infallible {
         let mut ticks = interval_at(Instant::now() + SECOND, SECOND);
         let mut printed = None;
         loop {
             ticks.tick().await;
-            let text = self.text();
-            // The time that is left changes with each second, and is printed once.
-            let what = text.as_ref().map(|(what, _)| what.clone());
-            if what != printed {
-                if let Some((what, left)) = text {
-                    self.printer.waiting(what + &left);
-                }
-                printed = what;
+            let Some((what, next)) = self.state() else { continue };
+            if let Some(live) = live {
+                live.set_message(self.live_text(&what, next.as_deref()));
+            } else if printed.as_ref() != Some(&what) {
+                // The time that is left changes with each second, and is printed once.
+                let next = next.map(|next| format!(" ({next})")).unwrap_or_default();
+                self.printer.waiting(format_args!("{what}{next}"));
+                printed = Some(what);
             }
         }
     }
 
-    /// What is being done, and how long it takes at most if that is known.
-    fn text(&self) -> Option<(String, String)> {
+    /// What is being done, and what comes next, unless it has ended.
+    fn state(&self) -> Option<(String, Option<String>)> {
         let watched = self.watched.borrow();
         let (activity, started) = watched.as_ref()?;
         let activity = activity.borrow();
-        let left = match &*activity {
-            Activity::WaitingToVerify { until, .. } => {
-                let left = until.saturating_sub(started.elapsed()).as_secs().max(1);
-                let left = humantime::format_duration(Duration::from_secs(left));
-                format!(" (certain in {left} at the latest)")
-            }
-            _ => String::new(),
-        };
-        Some((activity::text(&activity)?, left))
+        Some((activity::text(&activity)?, activity::next(&activity, started.elapsed())))
+    }
+
+    fn live_text(&self, what: &str, next: Option<&str>) -> String {
+        let elapsed = activity::whole_seconds(self.started.elapsed());
+        let deadline = activity::whole_seconds(self.deadline);
+        let next = next.map(|next| format!(" · {next}")).unwrap_or_default();
+        let text =
+            format!("{}: {what} · {elapsed} of {deadline}{next} · Ctrl-C is safe", self.name);
+        fit(&text, width::of_stderr())
     }
 }

@@ -38,3 +38,5 @@ mod support;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod unidentified;
+#[cfg(target_os = "linux")]
+mod waiting;

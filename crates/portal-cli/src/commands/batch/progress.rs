@@ -1,9 +1,8 @@
 //! The progress of a batch, on stderr: a bar on a terminal, else a line for each row that ends.
 
-use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::batch::in_flight::InFlight;
@@ -26,13 +25,10 @@ pub(super) struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     pub(super) fn new(rows: usize, printer: &'a Printer) -> Self {
-        let can_redraw = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        let bar = (can_redraw && std::io::stderr().is_terminal()).then(|| {
-            let style = ProgressStyle::with_template("{pos}/{len}  {wide_msg}");
-            printer
-                .bar(rows as u64)
-                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
+        let bar = printer.live("{pos}/{len}  {wide_msg}");
+        if let Some(bar) = &bar {
+            bar.set_length(rows as u64);
+        }
         let mut ticks = interval(Duration::from_millis(100));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         Self { bar, rows, over: 0, failed: 0, started: Instant::now(), ticks, printer }
