@@ -129,7 +129,7 @@ impl Command {
             Self::Login(args) => alone(login::run(&args, printer)),
             Self::Logout(args) => alone(logout::run(&args, printer)),
             Self::Doctor(args) => alone(doctor::run(&args, printer)),
-            Self::Profiles(_) => profiles::run(printer),
+            Self::Profiles(args) => alone(profiles::run(&args, printer)),
             Self::Explain(args) => explain::run(&args, printer),
             Self::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(&args, printer)),
             Self::Backup(args) => backup::run(&args, printer),

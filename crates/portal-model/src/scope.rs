@@ -24,6 +24,9 @@ impl Scope {
     /// Renaming a portal.
     pub const PORTAL_UPDATE: Self = Self::known("ZohoCRM.settings.clientportal.UPDATE");
 
+    /// Reading users, the current one included.
+    pub const USERS_READ: Self = Self::known("ZohoCRM.users.READ");
+
     const fn known(text: &'static str) -> Self {
         Self(Cow::Borrowed(text))
     }

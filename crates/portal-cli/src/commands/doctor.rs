@@ -1,6 +1,7 @@
 //! `portal doctor`: checks profiles without changing anything.
 
 mod checks;
+mod verdict;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use portal_model::ApiVersion;
 use serde::Serialize;
 
 use self::checks::{Check, Status};
+use self::verdict::{Verdict, summary};
 use crate::org::profile::{Profile, Profiles};
 use crate::report::exit::{self, ExitClass};
 use crate::report::failure::Failure;
@@ -24,7 +26,7 @@ use crate::terminal::width;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Whether the token can create is determined with a create request without a name, which the service \
-always rejects, with the reason.
+always rejects, with the reason. The exit status is 0 if portals can be created with every profile.
 
 Example:
   portal doctor --profile acme")]
@@ -69,18 +71,22 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             (name, checks::run(&profile.hosts, &target, entries).await)
         })
         .buffered(AT_ONCE);
-    let mut exits = Vec::new();
+    let (mut exits, mut verdicts) = (Vec::new(), Vec::new());
     while let Some((name, checks)) = checked.next().await {
         let checks = checks?;
-        let is_well = checks.iter().all(|check| check.status == Status::Ok);
-        printer.text(if is_well { format!("{name}: ok") } else { name.to_owned() });
+        let verdict = Verdict::of(&checks);
+        printer.text(format_args!("{name}: {}", verdict.of_one()));
         for check in &checks {
             // Of many profiles people want to see what is wrong.
             if is_one || printer.is_json() || check.status != Status::Ok {
                 say(name, check, printer);
             }
         }
+        verdicts.push(verdict);
         exits.extend(checks.iter().map(|check| check.exit).filter(|e| *e != ExitClass::Success));
+    }
+    if !is_one {
+        printer.text(format_args!("\n{}", summary(&verdicts)));
     }
     Ok(exit::combined(exits))
 }

@@ -1,14 +1,16 @@
 //! `portal login`: stores the credentials of an org as a profile.
 
-use std::io::{BufRead as _, IsTerminal as _};
-use std::path::PathBuf;
+use std::io::{BufRead as _, ErrorKind, IsTerminal as _};
+use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use portal_http::client::{Accounts, ClientError};
 use portal_model::flow::{Policy, TokenError};
-use portal_model::oauth::{Grant, OAuthError, TokenRequest};
+use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
 use portal_model::{ApiVersion, DataCenter, ListPortals, Portal, Scope, Secret};
 use serde::Serialize;
 
+use crate::org::current_user::GetCurrentUser;
 use crate::org::identity::{Identity, OrgId};
 use crate::org::place::Place;
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles};
@@ -20,20 +22,24 @@ use crate::safe::create::Begun;
 use crate::safe::intent_log::{IntentLog, State};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
+use crate::terminal::prompt;
 
 /// Log in to an org, and store its credentials as a profile
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Asks for the client secret and for a code from Zoho's API console without echoing them, and explains \
-where to find both. If stdin is not a terminal, reads them from there, one per line. Nothing is \
-stored unless the org's portals could be listed.
+On a terminal asks for all that is missing: the client secret and a code from Zoho's API console are \
+not echoed, and it says where to find both. If stdin is not a terminal, reads the two from there, one \
+per line. A profile that exists supplies the data center and the client id. Nothing is stored unless \
+the org's portals could be listed.
 
-Example:
-  portal login --profile acme --data-center eu --client-id 1000.ABC")]
+Examples:
+  portal login
+  portal login --profile acme --data-center eu --client-id 1000.ABC
+  portal login --profile acme --scope create,read,org")]
 pub(crate) struct Args {
     /// The name of the profile
     #[arg(long, value_name = "PROFILE")]
-    profile: String,
+    profile: Option<String>,
     /// Data center of the org: us, eu, in, au, jp, cn, ca or sa
     #[arg(long, value_name = "CODE", conflicts_with_all = ["api_domain", "accounts_url"])]
     data_center: Option<DataCenter>,
@@ -45,15 +51,53 @@ pub(crate) struct Args {
     accounts_url: Option<String>,
     /// The client id that the API console shows
     #[arg(long, value_name = "ID")]
-    client_id: String,
+    client_id: Option<String>,
+    /// What to create the code for: creating, listing and renaming portals, telling orgs apart, and
+    /// showing whose token it is
+    #[arg(long, value_enum, value_name = "SCOPE", value_delimiter = ',', conflicts_with = "refresh_token", default_values_t = LoginScope::value_variants().to_vec())]
+    scope: Vec<LoginScope>,
     /// Read a code from the API console after the client secret (default)
     #[arg(long, conflicts_with = "refresh_token")]
     code: bool,
     /// Read a refresh token after the client secret
     #[arg(long)]
     refresh_token: bool,
+    /// Skip the confirmation prompt if the profile leads to another org so far
+    #[arg(long, short)]
+    yes: bool,
     /// PEM file with additional root certificates to trust
     #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+/// A scope of the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LoginScope {
+    Create,
+    Read,
+    Update,
+    Org,
+    User,
+}
+
+impl LoginScope {
+    const fn scope(self) -> Scope {
+        match self {
+            Self::Create => Scope::PORTAL_CREATE,
+            Self::Read => Scope::PORTAL_READ,
+            Self::Update => Scope::PORTAL_UPDATE,
+            Self::Org => Scope::ORG_READ,
+            Self::User => Scope::USERS_READ,
+        }
+    }
+}
+
+/// Which profile, and where its org is; complete.
+#[derive(Debug)]
+struct Login {
+    profile: String,
+    hosts: Hosts,
+    client_id: String,
     ca_file: Option<PathBuf>,
 }
 
@@ -68,66 +112,187 @@ struct LoggedIn<'a> {
     /// Absent if the token cannot read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     org: Option<&'a OrgId>,
+    /// Absent if the token cannot read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    profile::check_name(&args.profile)?;
-    let hosts = args.hosts()?;
-    let folder = directories::config()?;
-    let profiles = Profiles::load(&folder)?;
+    let directory = directories::config()?;
+    let profiles = Profiles::load(&directory)?;
+    let login = args.complete(&profiles)?;
     // Local problems come up before a code is used up.
     profiles.check_secrets()?;
     let empty = || Secret::new(String::new());
-    let target = args.target(&args.profile(&hosts, empty(), empty()));
+    let target = login.target(&login.profile(empty(), empty()));
     target.client(Policy::default())?;
     let accounts = target.builder()?.build_accounts()?;
-    if !args.refresh_token {
-        printer.note(how_to_get_a_code(&hosts));
+    if args.refresh_token {
+        let (client_secret, refresh_token) = read_secrets(TOKEN)?;
+        let profile = login.profile(client_secret, refresh_token);
+        return login.store(profile, &profiles, &directory, args.yes, printer).await;
     }
-    let (client_secret, second) = read_secrets(if args.refresh_token { TOKEN } else { CODE })?;
-    let refresh_token = if args.refresh_token {
-        second
-    } else {
-        exchange(&accounts, &args.client_id, &client_secret, second).await?
-    };
-    let mut profile = args.profile(&hosts, client_secret, refresh_token);
-    let target = args.target(&profile);
-    let client = target.client(Policy::default())?;
-    let portals = match client.call(&ListPortals).await {
-        Ok(portals) => Some(portals),
-        Err(ClientError::Api(error)) if error.is_scope_mismatch() => None,
-        Err(error) => return Err(call_error::failure(&error, "list the portals of the org")),
-    };
-    // What was exchanged works once: a profile without the id of its org is better than none.
-    let identity = target.identify(&client).await.unwrap_or_else(|failure| {
-        printer.warning(&failure.report.message);
-        target.declared_identity()
-    });
-    profile.org = identity.org().cloned();
-    let old = profiles.entries().get(&args.profile);
-    if let Some(old) = old {
-        warn_of_another_org(&args.profile, old, &identity, printer);
+    printer.note(how_to_get_a_code(&login.hosts, &args.scope));
+    let (client_secret, code) = read_secrets(CODE)?;
+    let refresh_token = exchange(&accounts, &login.client_id, &client_secret, code).await?;
+    let profile = login.profile(client_secret, refresh_token.clone());
+    let stored = login.store(profile, &profiles, &directory, args.yes, printer).await;
+    if stored.is_err() {
+        // A token that nobody has is one of the few that a client can have. If this fails, it stays.
+        let _ = accounts.revoke(&RevokeToken::new(refresh_token)).await;
     }
-    profile::store(&folder, &args.profile, &profile)?;
-    if old.is_some() {
-        warn_of_unfinished(&args.profile, &identity, printer).await;
-    }
-    print(&args.profile, old.is_none(), portals.as_deref(), profile.org.as_ref(), printer);
-    Ok(ExitClass::Success)
+    stored
 }
 
-/// The name that people and scripts know now stands for another org.
-fn warn_of_another_org(profile: &str, old: &Entry, identity: &Identity, printer: &Printer) {
-    let is_another = match (&old.org, identity.org()) {
+impl Args {
+    /// Takes what is missing from the profile, or asks for it.
+    fn complete(&self, profiles: &Profiles) -> Result<Login, Failure> {
+        let can_ask = prompt::can_ask();
+        let check = |name: &str| profile::check_name(name).map(|()| name.to_owned());
+        let profile = match &self.profile {
+            Some(name) => check(name)?,
+            None if can_ask => prompt::ask("Profile name", Some("default"), check)?,
+            None => {
+                return Err(Failure::usage("missing name of the profile").hint("pass `--profile`"));
+            }
+        };
+        let old = profiles.entries().get(&profile);
+        let hosts = match (self.hosts(), old) {
+            (Some(hosts), _) => hosts,
+            (None, Some(old)) => old.hosts.clone(),
+            (None, None) if can_ask => ask_for_data_center()?,
+            (None, None) => {
+                return Err(Failure::usage("missing data center of the org").hint(
+                    "pass `--data-center` with us, eu, in, au, jp, cn, ca or sa; for another \
+                     server, `--api-domain` and `--accounts-url`",
+                ));
+            }
+        };
+        // A client is registered in one data center.
+        let old = old.filter(|old| old.hosts.accounts_url() == hosts.accounts_url());
+        let client_id = match (&self.client_id, old) {
+            (Some(client_id), _) => client_id.clone(),
+            (None, Some(old)) => old.client_id.clone(),
+            (None, None) if can_ask => ask_for_client_id(&hosts)?,
+            (None, None) => {
+                return Err(Failure::usage("missing client id").hint("pass `--client-id`"));
+            }
+        };
+        Ok(Login { profile, hosts, client_id, ca_file: self.ca_file.clone() })
+    }
+
+    fn hosts(&self) -> Option<Hosts> {
+        match (self.data_center, &self.api_domain, &self.accounts_url) {
+            (Some(data_center), ..) => Some(Hosts::DataCenter(data_center)),
+            (None, Some(api_domain), Some(accounts_url)) => Some(Hosts::Urls {
+                api_domain: api_domain.clone(),
+                accounts_url: accounts_url.clone(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+fn ask_for_data_center() -> Result<Hosts, Failure> {
+    let parse = |text: &str| {
+        let parsed = text.to_lowercase().parse::<DataCenter>();
+        parsed.map(Hosts::DataCenter).map_err(|error| Failure::usage(error.to_string()))
+    };
+    prompt::ask("Data center of the org (us, eu, in, au, jp, cn, ca or sa)", None, parse)
+}
+
+fn ask_for_client_id(hosts: &Hosts) -> Result<String, Failure> {
+    let parse = |text: &str| match text {
+        "" => Err(Failure::usage("expected the client id, such as 1000.ABC")),
+        text => Ok(text.to_owned()),
+    };
+    prompt::ask(&format!("Client id (from {}, \"Self Client\")", console(hosts)), None, parse)
+}
+
+impl Login {
+    fn profile(&self, client_secret: Secret, refresh_token: Secret) -> Profile {
+        let (hosts, client_id) = (self.hosts.clone(), self.client_id.clone());
+        Profile { hosts, client_id, client_secret, refresh_token, org: None }
+    }
+
+    fn target(&self, profile: &Profile) -> Target {
+        profile.target(&self.profile, ApiVersion::default(), self.ca_file.clone())
+    }
+
+    /// Finds out whose credentials they are, and stores them.
+    async fn store(
+        &self,
+        mut profile: Profile,
+        profiles: &Profiles,
+        directory: &Path,
+        is_confirmed: bool,
+        printer: &Printer,
+    ) -> Result<ExitClass, Failure> {
+        let target = self.target(&profile);
+        let client = target.client(Policy::default())?;
+        let portals = match client.call(&ListPortals).await {
+            Ok(portals) => Some(portals),
+            Err(ClientError::Api(error)) if error.is_scope_mismatch() => None,
+            Err(error) => return Err(call_error::failure(&error, "list the portals of the org")),
+        };
+        // What was exchanged works once: a profile without the id of its org is better than none.
+        let identity = target.identify(&client).await.unwrap_or_else(|failure| {
+            printer.warning(&failure.report.message);
+            target.declared_identity()
+        });
+        // For display only, and the token may lack the scope.
+        let user = client.call(&GetCurrentUser).await.ok().flatten();
+        profile.org = identity.org().cloned();
+        let name = &self.profile;
+        let old = profiles.entries().get(name);
+        if let Some(old) = old.filter(|old| leads_elsewhere(old, &profile)) {
+            confirm_replacement(name, old, &identity, is_confirmed, printer)?;
+        }
+        profile::store(directory, name, &profile)?;
+        if old.is_some() {
+            warn_of_unfinished(name, &identity, printer).await;
+        }
+        let portals = portals.as_deref();
+        print(name, old.is_none(), portals, profile.org.as_ref(), user.as_deref(), printer);
+        Ok(ExitClass::Success)
+    }
+}
+
+/// Whether scripts and people who use the name of a profile would act in another org.
+fn leads_elsewhere(old: &Entry, new: &Profile) -> bool {
+    match (&old.org, &new.org) {
         (Some(old), Some(new)) => old.id != new.id,
         // Without the ids a difference of the hosts is all there is to see.
-        _ => false,
-    };
-    if let Some(old) = old.org.as_ref().filter(|_| is_another) {
-        printer.warning(format_args!(
-            "the profile {profile} was for org {old}; from now on it is for {identity}"
-        ));
+        _ => old.hosts != new.hosts,
     }
+}
+
+fn confirm_replacement(
+    profile: &str,
+    old: &Entry,
+    identity: &Identity,
+    is_confirmed: bool,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let earlier = match &old.org {
+        Some(org) => format!("org {org}"),
+        None => format!("an org at {}", old.hosts),
+    };
+    if is_confirmed {
+        printer.warning(format_args!(
+            "the profile {profile} was for {earlier}; from now on it is for {identity}"
+        ));
+        return Ok(());
+    }
+    let is_wanted = prompt::confirm(
+        &format!(
+            "The profile {profile} is for {earlier}. Whatever uses it will act in {identity} from \
+             now on. Replace it?"
+        ),
+        &format!("the profile {profile} is for {earlier}, and this login is for {identity}"),
+        "pass `--yes` to replace it, or another `--profile`; a code is used up by now",
+    )?;
+    if is_wanted { Ok(()) } else { Err(Failure::cancelled("not confirmed; nothing was stored")) }
 }
 
 /// What the earlier credentials left in doubt is recovered with them, or on the user's word.
@@ -153,52 +318,31 @@ async fn warn_of_unfinished(profile: &str, identity: &Identity, printer: &Printe
     }
 }
 
-impl Args {
-    fn hosts(&self) -> Result<Hosts, Failure> {
-        match (self.data_center, &self.api_domain, &self.accounts_url) {
-            (Some(data_center), ..) => Ok(Hosts::DataCenter(data_center)),
-            (None, Some(api_domain), Some(accounts_url)) => Ok(Hosts::Urls {
-                api_domain: api_domain.clone(),
-                accounts_url: accounts_url.clone(),
-            }),
-            _ => Err(Failure::usage("missing data center of the org").hint(
-                "pass `--data-center` with us, eu, in, au, jp, cn, ca or sa; for another server, \
-                 `--api-domain` and `--accounts-url`",
-            )),
-        }
-    }
-
-    fn profile(&self, hosts: &Hosts, client_secret: Secret, refresh_token: Secret) -> Profile {
-        let (hosts, client_id) = (hosts.clone(), self.client_id.clone());
-        Profile { hosts, client_id, client_secret, refresh_token, org: None }
-    }
-
-    fn target(&self, profile: &Profile) -> Target {
-        profile.target(&self.profile, ApiVersion::default(), self.ca_file.clone())
-    }
-}
-
 const CODE: &str = "code";
 const TOKEN: &str = "refresh token";
 
-/// The steps in the API console, with the scope to paste.
-fn how_to_get_a_code(hosts: &Hosts) -> String {
-    let console = match hosts {
+/// Where clients are registered.
+fn console(hosts: &Hosts) -> String {
+    match hosts {
         Hosts::DataCenter(data_center) => {
             data_center.accounts_url().replacen("://accounts.", "://api-console.", 1)
         }
         Hosts::Urls { .. } => "the API console of that server".to_owned(),
-    };
+    }
+}
+
+/// The steps in the API console, with the scopes to paste.
+fn how_to_get_a_code(hosts: &Hosts, scopes: &[LoginScope]) -> String {
+    let scopes: Vec<_> = scopes.iter().map(|scope| scope.scope().to_string()).collect();
     format!(
         "How to get a code:\n  \
-         1. Open {console}, signed in as a user of the org.\n  \
+         1. Open {}, signed in as a user of the org.\n  \
          2. Choose \"Self Client\". Its \"Client Secret\" tab has the id and the secret.\n  \
-         3. In its \"Generate Code\" tab paste this scope, and create a code for the org:\n     \
-         {},{},{}\n  \
+         3. In its \"Generate Code\" tab paste these scopes, and create a code for the org:\n     \
+         {}\n  \
          A code is valid once, and for a few minutes only.",
-        Scope::PORTAL_CREATE,
-        Scope::PORTAL_READ,
-        Scope::ORG_READ,
+        console(hosts),
+        scopes.join(","),
     )
 }
 
@@ -207,7 +351,12 @@ fn read_secrets(second: &str) -> Result<(Secret, Secret), Failure> {
     let stdin = std::io::stdin();
     let read = |what: &str| -> Result<Secret, Failure> {
         let text = if stdin.is_terminal() {
-            rpassword::prompt_password(format!("The {what} (not echoed): "))?
+            match rpassword::prompt_password(format!("The {what} (not echoed): ")) {
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    return Err(Failure::cancelled("the terminal ended the input"));
+                }
+                text => text?,
+            }
         } else {
             let mut line = String::new();
             stdin.lock().read_line(&mut line)?;
@@ -251,6 +400,7 @@ fn print(
     is_new: bool,
     portals: Option<&[Portal]>,
     org: Option<&OrgId>,
+    user: Option<&str>,
     printer: &Printer,
 ) {
     let has = match portals {
@@ -266,11 +416,20 @@ fn print(
         ));
         printer.hint("create a code with every scope, and log in again");
     }
+    let is_without_portal = portals.is_some_and(<[Portal]>::is_empty);
     let portals = portals.map(|portals| portals.iter().map(|p| p.name.as_str()).collect());
     let done = if is_new { "stored" } else { "replaced" };
-    let whose = org.map(|org| format!(" for org {org}")).unwrap_or_default();
+    let whose = match (user, org) {
+        (Some(user), Some(org)) => format!(" for {user} of org {org}"),
+        (Some(user), None) => format!(" for {user}"),
+        (None, Some(org)) => format!(" for org {org}"),
+        (None, None) => String::new(),
+    };
     printer.result(
         format_args!("profile {profile} {done}{whose}{has}"),
-        &LoggedIn { profile, outcome: "logged_in", portals, org },
+        &LoggedIn { profile, outcome: "logged_in", portals, org, user },
     );
+    if is_without_portal && !printer.is_json() {
+        printer.note(format_args!("Next: portal create NAME --profile {profile} --dry-run"));
+    }
 }

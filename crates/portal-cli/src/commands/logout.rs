@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::org::profile::{self, Profiles};
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorReport, Failure};
+use crate::report::failure::Failure;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt::confirm;
@@ -32,15 +32,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let (folder, name) = (directories::config()?, &args.profile);
-    let profiles = Profiles::load(&folder)?;
+    let (directory, name) = (directories::config()?, &args.profile);
+    let profiles = Profiles::load(&directory)?;
     let profile = profiles.get(name)?;
     let sharing = profiles.sharing_token(name)?;
     if !sharing.is_empty() && !args.yes && !confirm_revocation(name, &sharing)? {
-        return Err(Failure::new(
-            ExitClass::Stopped,
-            ErrorReport::new("stopped", "not confirmed; the profile is still there"),
-        ));
+        return Err(Failure::cancelled("not confirmed; the profile is still there"));
     }
     let target = profile.target(name, ApiVersion::default(), args.ca_file.clone());
     let accounts = target.builder()?.build_accounts()?;
@@ -52,7 +49,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             return Err(failure.hint("the profile is still there; running the same again is safe"));
         }
     };
-    profile::remove(&folder, name)?;
+    profile::remove(&directory, name)?;
     let text = if was_known {
         format!("The refresh token is revoked, and the profile {name} is removed.")
     } else {

@@ -1,19 +1,63 @@
-//! `portal profiles`: lists the profiles.
+//! `portal profiles`: lists, shows, renames and removes profiles, and chooses the default one.
 
+use std::path::Path;
+
+use clap::Subcommand;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::org::identity::OrgId;
-use crate::org::profile::{Entry, Hosts, Profiles};
+use crate::org::place::Place;
+use crate::org::profile::{self, Entry, Hosts, Profiles};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
+use crate::safe::intent_log::{IntentLog, State};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 
-/// List the profiles that `portal login` stored
+/// List and change the profiles that `portal login` stored
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  portal profiles --output json")]
-pub(crate) struct Args {}
+#[command(after_help = "\
+Without a command the profiles are listed.
 
+Examples:
+  portal profiles
+  portal profiles use acme
+  portal profiles --output json")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the profiles (default)
+    List,
+    /// Show one profile, without its secrets
+    Show {
+        #[arg(value_name = "PROFILE")]
+        name: String,
+    },
+    /// Use a profile where no other org is named by a flag or the environment
+    Use {
+        #[arg(value_name = "PROFILE")]
+        name: String,
+    },
+    /// Give a profile another name
+    Rename {
+        #[arg(value_name = "OLD")]
+        old: String,
+        #[arg(value_name = "NEW")]
+        new: String,
+    },
+    /// Remove a profile from this machine; `portal logout` also revokes its token
+    Remove {
+        #[arg(value_name = "PROFILE")]
+        name: String,
+    },
+}
+
+/// The object of `--output json`.
 #[derive(Serialize)]
 struct Listed<'a> {
     profile: &'a str,
@@ -25,10 +69,26 @@ struct Listed<'a> {
     client_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     org: Option<&'a OrgId>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    default: bool,
 }
 
-pub(crate) fn run(printer: &Printer) -> Result<ExitClass, Failure> {
-    let profiles = Profiles::load(&directories::config()?)?;
+pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    let directory = directories::config()?;
+    let profiles = Profiles::load(&directory)?;
+    match &args.command {
+        None | Some(Command::List) => list(&profiles, printer),
+        Some(Command::Show { name }) => show(&profiles, name, printer)?,
+        Some(Command::Use { name }) => use_by_default(&directory, &profiles, name, printer)?,
+        Some(Command::Rename { old, new }) => {
+            rename(&directory, &profiles, old, new, printer).await?;
+        }
+        Some(Command::Remove { name }) => remove(&directory, &profiles, name, printer).await?,
+    }
+    Ok(ExitClass::Success)
+}
+
+fn list(profiles: &Profiles, printer: &Printer) {
     let entries = profiles.entries();
     if entries.is_empty() {
         printer.hint("run `portal login` to create a profile");
@@ -40,15 +100,106 @@ pub(crate) fn run(printer: &Printer) -> Result<ExitClass, Failure> {
     for (name, entry) in entries {
         let Entry { hosts: place, client_id, org } = entry;
         let org = org.as_ref().map(|org| format!("  {org}")).unwrap_or_default();
+        let listed = listed(profiles, name, entry);
+        let default = if listed.default { "  default" } else { "" };
         printer.result(
-            format_args!("{name:names$}  {place:hosts$}  {client_id}{org}"),
-            &listed(name, entry),
+            format_args!("{name:names$}  {place:hosts$}  {client_id}{org}{default}"),
+            &listed,
         );
     }
-    Ok(ExitClass::Success)
 }
 
-fn listed<'a>(profile: &'a str, entry: &'a Entry) -> Listed<'a> {
+fn show(profiles: &Profiles, name: &str, printer: &Printer) -> Result<(), Failure> {
+    let entry = profiles.entry(name)?;
+    let listed = listed(profiles, name, entry);
+    let unknown = || "unknown (the token cannot read it)".to_owned();
+    let facts = [
+        ("profile", name.to_owned()),
+        ("org", entry.org.as_ref().map_or_else(unknown, ToString::to_string)),
+        ("data center", listed.data_center.unwrap_or("none").to_owned()),
+        ("API", listed.api_domain.clone().unwrap_or_default()),
+        ("accounts", listed.accounts_url.to_owned()),
+        ("client id", listed.client_id.to_owned()),
+        ("default", if listed.default { "yes" } else { "no" }.to_owned()),
+    ];
+    let lines = facts.map(|(label, text)| format!("{label:<11}  {text}"));
+    printer.result(lines.join("\n"), &listed);
+    Ok(())
+}
+
+fn use_by_default(
+    directory: &Path,
+    profiles: &Profiles,
+    name: &str,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let entry = profiles.entry(name)?;
+    profile::set_default(directory, name)?;
+    let org = entry.org.as_ref().map(|org| format!(" (org {org})")).unwrap_or_default();
+    printer.result(
+        format_args!("{name}{org} is used where no other org is named"),
+        &json!({ "profile": name, "outcome": "default" }),
+    );
+    Ok(())
+}
+
+async fn rename(
+    directory: &Path,
+    profiles: &Profiles,
+    old: &str,
+    new: &str,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    profiles.entry(old)?;
+    profile::check_name(new)?;
+    if profiles.entries().contains_key(new) {
+        return Err(Failure::usage(format!("there is a profile {new} already"))
+            .hint(format!("`portal profiles remove {new}` removes it from this machine")));
+    }
+    refuse_if_unfinished(old).await?;
+    profile::rename(directory, old, new)?;
+    printer.result(
+        format_args!("profile {old} is now called {new}"),
+        &json!({ "profile": new, "old_profile": old, "outcome": "renamed" }),
+    );
+    Ok(())
+}
+
+async fn remove(
+    directory: &Path,
+    profiles: &Profiles,
+    name: &str,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    profiles.entry(name)?;
+    refuse_if_unfinished(name).await?;
+    profile::remove(directory, name)?;
+    printer.result(
+        format_args!("profile {name} removed; its refresh token stays valid"),
+        &json!({ "profile": name, "outcome": "removed" }),
+    );
+    Ok(())
+}
+
+/// A recovery opens the profile that a create was begun with, by its name.
+async fn refuse_if_unfinished(name: &str) -> Result<(), Failure> {
+    let found = IntentLog::open()?.all().await?;
+    let place = Place::Profile(name.to_owned());
+    let unfinished = found.entries.iter().find(|entry| {
+        entry.history.whose.place == place
+            && matches!(entry.state(), State::InDoubt | State::InProgress)
+    });
+    match unfinished {
+        None => Ok(()),
+        Some(entry) => Err(Failure::usage(format!(
+            "the outcome of {}, begun with the profile {name}, is not determined yet",
+            entry.name()
+        ))
+        .hint(format!("run `portal recover {} --profile {name}` first", entry.name()))),
+    }
+}
+
+fn listed<'a>(profiles: &Profiles, profile: &'a str, entry: &'a Entry) -> Listed<'a> {
     let data_center = match &entry.hosts {
         Hosts::DataCenter(data_center) => Some(data_center.code()),
         Hosts::Urls { .. } => None,
@@ -60,5 +211,6 @@ fn listed<'a>(profile: &'a str, entry: &'a Entry) -> Listed<'a> {
         accounts_url: entry.hosts.accounts_url(),
         client_id: &entry.client_id,
         org: entry.org.as_ref(),
+        default: profiles.default_name() == Some(profile),
     }
 }

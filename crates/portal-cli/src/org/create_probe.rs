@@ -7,6 +7,8 @@ use portal_model::{
     Request, Response, ResponseError, Scope,
 };
 
+use crate::org::retry::{TRIES, retry};
+
 /// What a create without a name shows.
 #[derive(Debug)]
 pub(crate) enum CanCreate {
@@ -19,12 +21,12 @@ pub(crate) enum CanCreate {
     Undetermined(String),
 }
 
-/// Sends a create without a name.
+/// Sends a create without a name, again if the failure is one that passes.
 ///
 /// # Errors
 /// There was no response of the service.
 pub(crate) async fn probe(client: &Client) -> Result<CanCreate, ClientError> {
-    let error = match client.call(&NamelessCreate).await {
+    let error = match retry(async || client.call(&NamelessCreate).await).await {
         Err(ClientError::Api(error)) => error,
         Err(error) => return Err(error),
         Ok(()) => {
@@ -37,7 +39,10 @@ pub(crate) async fn probe(client: &Client) -> Result<CanCreate, ClientError> {
         ErrorCode::OauthScopeMismatch => CanCreate::MissingScope,
         ErrorCode::NoPermission => CanCreate::MissingPermission(error),
         ErrorCode::ApiNotSupported => CanCreate::NotHere(error),
-        _ => CanCreate::Undetermined(format!("the response does not show it: {error}")),
+        _ => {
+            let why = format!("the response does not show it, after {TRIES} tries: {error}");
+            CanCreate::Undetermined(why)
+        }
     })
 }
 

@@ -94,17 +94,24 @@ impl TargetArgs {
             || self.accounts_url.is_some()
             || self.client_id.is_some()
             || self.data_center.is_some();
-        let profile = self.profile.clone().or(variables.profile.clone().filter(|_| !has_flags));
-        let target = match profile {
-            Some(name) => self.profile(name)?,
-            None => variables.target(self)?,
+        let named = self.profile.clone().or(variables.profile.clone().filter(|_| !has_flags));
+        let target = match named {
+            Some(name) => self.profile(&Profiles::load(&directories::config()?)?, &name)?,
+            None if has_flags || variables.lead_somewhere() => variables.target(self)?,
+            None => {
+                let profiles = Profiles::load(&directories::config()?)?;
+                match profiles.default_name() {
+                    Some(name) => self.profile(&profiles, name)?,
+                    // Says what is missing.
+                    None => variables.target(self)?,
+                }
+            }
         };
         Ok(Destination::Remote(Box::new(target)))
     }
 
-    fn profile(&self, name: String) -> Result<Target, Failure> {
-        let profile = Profiles::load(&directories::config()?)?.get(&name)?;
-        Ok(profile.target(name, self.api_version, self.ca_file.clone()))
+    fn profile(&self, profiles: &Profiles, name: &str) -> Result<Target, Failure> {
+        Ok(profiles.get(name)?.target(name, self.api_version, self.ca_file.clone()))
     }
 }
 

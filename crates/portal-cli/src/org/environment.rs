@@ -39,6 +39,13 @@ impl Variables {
         }
     }
 
+    /// Whether any of them names an org or a credential.
+    pub(super) fn lead_somewhere(&self) -> bool {
+        let texts = [&self.api_domain, &self.accounts_url, &self.client_id];
+        let secrets = [&self.client_secret, &self.refresh_token, &self.access_token];
+        texts.iter().any(|text| text.is_some()) || secrets.iter().any(|secret| secret.is_some())
+    }
+
     /// What flags and variables name together; a flag counts more. A refresh token counts more
     /// than an access token, since that ends after an hour.
     pub(super) fn target(self, flags: &TargetArgs) -> Result<Target, Failure> {

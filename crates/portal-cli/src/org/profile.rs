@@ -108,33 +108,43 @@ pub(crate) struct Entry {
 /// Every profile there is.
 #[derive(Debug)]
 pub(crate) struct Profiles {
-    folder: PathBuf,
-    entries: BTreeMap<String, Entry>,
+    directory: PathBuf,
+    config: config::Config,
     /// Read when the first secret is asked for: whoever only lists profiles needs none.
     secrets: std::cell::OnceCell<BTreeMap<String, credentials::Secrets>>,
 }
 
 impl Profiles {
-    /// Those in the configuration folder; none where it isn't there.
-    pub(crate) fn load(folder: &Path) -> anyhow::Result<Self> {
-        let entries = config::read(&config_path(folder))?;
-        Ok(Self { folder: folder.to_owned(), entries, secrets: std::cell::OnceCell::new() })
+    /// Those in the configuration directory; none if it does not exist.
+    pub(crate) fn load(directory: &Path) -> anyhow::Result<Self> {
+        let config = config::read(&config_path(directory))?;
+        Ok(Self { directory: directory.to_owned(), config, secrets: std::cell::OnceCell::new() })
     }
 
     pub(crate) fn entries(&self) -> &BTreeMap<String, Entry> {
-        &self.entries
+        &self.config.entries
+    }
+
+    /// The name of the profile that is used if nothing says which org.
+    pub(crate) fn default_name(&self) -> Option<&str> {
+        self.config.default.as_deref()
+    }
+
+    /// What the configuration says about the profile called `name`.
+    pub(crate) fn entry(&self, name: &str) -> Result<&Entry, Failure> {
+        self.entries().get(name).ok_or_else(|| {
+            let known = Known(self.entries());
+            Failure::usage(format!("there is no profile {name:?}; {known}"))
+                .hint(format!("run `portal login --profile {name}` to create it"))
+        })
     }
 
     /// The profile called `name`, with its secrets.
     pub(crate) fn get(&self, name: &str) -> Result<Profile, Failure> {
-        let Some(entry) = self.entries.get(name) else {
-            let known = Known(&self.entries);
-            return Err(Failure::usage(format!("there is no profile {name:?}; {known}"))
-                .hint(format!("run `portal login --profile {name}` to create it")));
-        };
+        let entry = self.entry(name)?;
         let secrets = self.secrets().map_err(|error| Failure::usage(format!("{error:#}")))?;
         let Some(secrets) = secrets.get(name) else {
-            let path = credentials_path(&self.folder);
+            let path = credentials_path(&self.directory);
             return Err(Failure::usage(format!(
                 "the profile {name} has no secrets in {}",
                 path.display()
@@ -161,7 +171,7 @@ impl Profiles {
                     .get(*other)
                     .is_some_and(|secrets| secrets.refresh_token == profile.refresh_token)
         };
-        let shared = self.entries.iter().filter(is_shared);
+        let shared = self.entries().iter().filter(is_shared);
         Ok(shared.map(|(other, _)| other.as_str()).collect())
     }
 
@@ -174,17 +184,17 @@ impl Profiles {
         if let Some(secrets) = self.secrets.get() {
             return Ok(secrets);
         }
-        let secrets = credentials::read(&credentials_path(&self.folder))?;
+        let secrets = credentials::read(&credentials_path(&self.directory))?;
         Ok(self.secrets.get_or_init(|| secrets))
     }
 }
 
 /// Adds a profile, or replaces the one of that name.
-pub(crate) fn store(folder: &Path, name: &str, profile: &Profile) -> anyhow::Result<()> {
-    let _lock = lock(folder)?;
+pub(crate) fn store(directory: &Path, name: &str, profile: &Profile) -> anyhow::Result<()> {
+    let _lock = lock(directory)?;
     // In this order: a profile that is listed has its secrets.
     credentials::insert(
-        &credentials_path(folder),
+        &credentials_path(directory),
         name,
         &credentials::Secrets {
             client_secret: profile.client_secret.clone(),
@@ -192,14 +202,28 @@ pub(crate) fn store(folder: &Path, name: &str, profile: &Profile) -> anyhow::Res
         },
     )?;
     let Profile { hosts, client_id, org, .. } = profile.clone();
-    config::insert(&config_path(folder), name, &Entry { hosts, client_id, org })
+    config::insert(&config_path(directory), name, &Entry { hosts, client_id, org })
+}
+
+/// Gives a profile another name.
+pub(crate) fn rename(directory: &Path, old: &str, new: &str) -> anyhow::Result<()> {
+    let _lock = lock(directory)?;
+    // If the process ends in between, the same command does the rest.
+    credentials::rename(&credentials_path(directory), old, new)?;
+    config::rename(&config_path(directory), old, new)
+}
+
+/// Makes a profile the one that is used if nothing says which org.
+pub(crate) fn set_default(directory: &Path, name: &str) -> anyhow::Result<()> {
+    let _lock = lock(directory)?;
+    config::set_default(&config_path(directory), name)
 }
 
 /// Removes a profile and its secrets.
-pub(crate) fn remove(folder: &Path, name: &str) -> anyhow::Result<()> {
-    let _lock = lock(folder)?;
-    credentials::remove(&credentials_path(folder), name)?;
-    config::remove(&config_path(folder), name)
+pub(crate) fn remove(directory: &Path, name: &str) -> anyhow::Result<()> {
+    let _lock = lock(directory)?;
+    credentials::remove(&credentials_path(directory), name)?;
+    config::remove(&config_path(directory), name)
 }
 
 /// Checks that `name` can be one of a profile.
@@ -214,18 +238,18 @@ pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn config_path(folder: &Path) -> PathBuf {
-    folder.join("config.toml")
+pub(crate) fn config_path(directory: &Path) -> PathBuf {
+    directory.join("config.toml")
 }
 
-pub(crate) fn credentials_path(folder: &Path) -> PathBuf {
-    folder.join("credentials.toml")
+pub(crate) fn credentials_path(directory: &Path) -> PathBuf {
+    directory.join("credentials.toml")
 }
 
 /// Two processes that change profiles at once come one after the other.
-fn lock(folder: &Path) -> anyhow::Result<File> {
-    directories::make_private(folder)?;
-    let path = folder.join("profiles.lock");
+fn lock(directory: &Path) -> anyhow::Result<File> {
+    directories::make_private(directory)?;
+    let path = directory.join("profiles.lock");
     let lock = OpenOptions::new()
         .write(true)
         .create(true)
@@ -233,7 +257,8 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
         .open(&path)
         .and_then(|file| file.lock().map(|()| file))
         .with_context(|| format!("{} can't be locked", path.display()))?;
-    file::remove_strays(folder).with_context(|| format!("cannot clean up {}", folder.display()))?;
+    file::remove_strays(directory)
+        .with_context(|| format!("cannot clean up {}", directory.display()))?;
     Ok(lock)
 }
 

@@ -55,4 +55,5 @@ impl TargetArgs {
 pub(crate) const SECRETS: &str = "\
 Without --local and --profile the environment is read: PORTAL_PROFILE, or PORTAL_API_DOMAIN, \
 PORTAL_ACCOUNTS_URL, PORTAL_CLIENT_ID and the secrets, which are never flags: PORTAL_CLIENT_SECRET and \
-PORTAL_REFRESH_TOKEN, or PORTAL_ACCESS_TOKEN.";
+PORTAL_REFRESH_TOKEN, or PORTAL_ACCESS_TOKEN. Where nothing is set, the profile of `portal profiles \
+use` counts.";

@@ -32,6 +32,11 @@ impl Failure {
         Self::new(ExitClass::Forbidden, ErrorReport::new("auth", message))
     }
 
+    /// The user said no.
+    pub(crate) fn cancelled(message: impl Into<String>) -> Self {
+        Self::new(ExitClass::Stopped, ErrorReport::new("stopped", message))
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

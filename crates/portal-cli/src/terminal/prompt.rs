@@ -10,12 +10,17 @@ use crate::report::wrap::fit;
 use crate::terminal::neutral::printable;
 use crate::terminal::width;
 
-/// How often the name can be mistyped.
+/// How often a line can be mistyped.
 const TRIES: u32 = 3;
+
+/// Whether somebody can be asked.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
 
 /// Fails unless somebody can be asked. `why` names what has to be confirmed.
 pub(crate) fn require_terminal(why: &str, hint: &str) -> Result<(), Failure> {
-    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+    if can_ask() {
         return Ok(());
     }
     Err(Failure::usage(format!("{why}, and there is no terminal to confirm it")).hint(hint))
@@ -67,6 +72,39 @@ pub(crate) async fn confirm_by_typing(
         }
     }
     Ok(false)
+}
+
+/// Asks for a text until `parse` accepts it. Enter alone stands for `default`.
+///
+/// # Errors
+/// The last error of `parse`, or stdin has ended.
+pub(crate) fn ask<T>(
+    label: &str,
+    default: Option<&str>,
+    parse: impl Fn(&str) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let question = match default {
+        Some(default) => format!("{label} [{default}]: "),
+        None => format!("{label}: "),
+    };
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        show(&question)?;
+        let mut reply = String::new();
+        if io::stdin().read_line(&mut reply)? == 0 {
+            show("\n")?;
+            return Err(Failure::cancelled("stdin has ended"));
+        }
+        let parsed = match (reply.trim(), default) {
+            ("", Some(default)) => parse(default),
+            (text, _) => parse(text),
+        };
+        match parsed {
+            Err(failure) if tries < TRIES => show(&format!("{}\n", failure.report.message))?,
+            parsed => return parsed,
+        }
+    }
 }
 
 /// Reads a line on a thread of its own, which does not keep the process from ending.

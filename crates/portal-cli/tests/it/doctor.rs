@@ -44,8 +44,8 @@ fn it_changes_nothing_and_sees_a_portal_that_is_there() {
     let checks = ran.json();
     assert!(checks.iter().all(|check| check["profile"] == "good"), "{checks:?}");
     let portal = checks.iter().find(|check| check["check"] == "portal").unwrap();
-    assert_eq!(portal["status"], json!("warning"));
-    assert_eq!(portal["message"], json!("the org has the portal GoodPortal already"));
+    assert_eq!(portal["status"], json!("ok"));
+    assert_eq!(portal["message"], json!("the org has the portal GoodPortal"));
 }
 
 #[test]
@@ -53,9 +53,17 @@ fn every_profile_is_checked_and_differing_ones_give_1() {
     let orgs = Orgs::start(ailing(), &[]);
     let ran = orgs.run(&["doctor"]);
     assert_eq!(ran.status, 1);
-    let names: Vec<_> = ran.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
-    let expected = ["good: ok", "no-create", "no-permission", "no-read", "sandbox"];
-    assert_eq!(names, expected);
+    let verdicts: Vec<_> = ran.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
+    let expected = [
+        "good: ready",
+        "no-create: not permitted to create",
+        "no-permission: not permitted to create",
+        "no-read: ready",
+        "sandbox: cannot create",
+        "",
+        "5 profiles: 2 ready · 2 not permitted · 1 that cannot create",
+    ];
+    assert_eq!(verdicts, expected);
     assert!(!ran.stdout.contains("  ok "), "{ran:?}");
 }
 
@@ -109,4 +117,17 @@ fn unfinished_create_is_a_warning() {
     let ran = orgs.run(&["doctor", "--profile", "acme"]);
     assert!(ran.stdout.contains("unfinished: AcmePortal"), "{ran:?}");
     assert!(ran.stdout.contains("`portal recover`"), "{ran:?}");
+}
+
+#[test]
+fn undetermined_check_is_tried_again_and_fails_in_the_end() {
+    for (fault, status, verdict) in
+        [("POST request:500:2/100", 0, "ready"), ("POST request:500", 1, "undetermined")]
+    {
+        let orgs = Orgs::start(vec![Org::new("acme")], &["--fault", fault]);
+        let ran = orgs.run(&["doctor"]);
+        assert_eq!(ran.status, status, "{ran:?}");
+        assert!(ran.stdout.starts_with(&format!("acme: {verdict}\n")), "{ran:?}");
+        assert_eq!(ran.stdout.contains("after 3 tries"), status == 1, "{ran:?}");
+    }
 }

@@ -37,7 +37,7 @@ fn code_becomes_profile_once() {
     assert_eq!(ran.status, 0, "{ran:?}");
     assert_eq!(
         without_id(&ran.stdout),
-        "profile acme stored for org acme (ORG); the org has no portal yet\n"
+        "profile acme stored for Admin of org acme (ORG); the org has no portal yet\n"
     );
     golden("login-how-to", &orgs.without_port(&ran.stderr));
     says_no_secret(&ran);
@@ -62,15 +62,67 @@ fn refresh_token_becomes_profile() {
     assert_eq!(logged_in["org"].take()["name"], "acme");
     assert_eq!(
         logged_in,
-        json!({"profile": "acme", "outcome": "logged_in", "portals": [], "org": null})
+        json!({
+            "profile": "acme", "outcome": "logged_in", "portals": [], "org": null, "user": "Admin"
+        })
     );
     let profiles = orgs.run(&["profiles", "--output", "json"]).json();
     assert_eq!(profiles[0]["client_id"], json!(org.client_id()));
     let again = login(&orgs, &org, &["--refresh-token"], &stdin);
     assert_eq!(
         without_id(&again.stdout),
-        "profile acme replaced for org acme (ORG); the org has no portal yet\n"
+        "profile acme replaced for Admin of org acme (ORG); the org has no portal yet\n"
     );
+}
+
+#[test]
+fn known_profile_supplies_what_is_missing() {
+    let orgs = Orgs::start(vec![Org::new("acme")], &[]);
+    let org = &orgs.seeded[0];
+    let stdin = format!("{}\n{}\n", org.client_secret(), org.refresh_token());
+    let ran = orgs.run_with(&["login", "--profile", "acme", "--refresh-token"], &stdin);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.stdout.starts_with("profile acme replaced for Admin of org acme ("), "{ran:?}");
+}
+
+#[test]
+fn scope_narrows_what_is_pasted_and_user_is_named() {
+    let scopes = &["ZohoCRM.settings.clientportal.ALL", "ZohoCRM.org.READ", "ZohoCRM.users.READ"];
+    let org = Org { scopes, ..without_profile("acme") };
+    let orgs = Orgs::start(vec![org.clone()], &[]);
+    let stdin = format!("{}\n{}\n", org.client_secret(), org.code());
+    let ran = login(&orgs, &org, &["--scope", "create,read"], &stdin);
+    let pasted = "ZohoCRM.settings.clientportal.CREATE,ZohoCRM.settings.clientportal.READ\n";
+    assert!(ran.stderr.contains(pasted), "{ran:?}");
+    assert!(ran.stdout.starts_with("profile acme stored for Admin of org acme ("), "{ran:?}");
+    // What login asks for is enough for a rename.
+    assert_eq!(orgs.run(&["create", "AcmePortal", "--profile", "acme"]).status, 0);
+    let rename = ["rename", "AcmePortal", "AcmeOther", "--profile", "acme"];
+    assert_eq!(orgs.run(&rename).status, 0);
+}
+
+#[test]
+fn code_whose_token_is_not_stored_leaves_no_token() {
+    let [acme, beta] = ["acme", "beta"].map(without_profile);
+    let orgs = Orgs::start(vec![acme.clone(), beta.clone()], &[]);
+    let as_acme = |org: &Org, more: &[&str]| {
+        let stdin = format!("{}\n{}\n", org.client_secret(), org.code());
+        login(&orgs, &Org { name: "acme".to_owned(), ..org.clone() }, more, &stdin)
+    };
+    let first = as_acme(&acme, &[]);
+    assert_eq!(first.status, 0, "{first:?}");
+    let before = std::fs::read(orgs.config().join("credentials.toml")).unwrap();
+    // The client of beta, under the profile acme.
+    let url = orgs.served.url();
+    let id = beta.client_id();
+    let arguments = ["login", "--profile", "acme", "--api-domain", url, "--accounts-url", url];
+    let stdin = format!("{}\n{}\n", beta.client_secret(), beta.code());
+    let ran = orgs.run_with(&[&arguments[..], &["--client-id", &id]].concat(), &stdin);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.stderr.contains("a code is used up by now"), "{ran:?}");
+    assert_eq!(std::fs::read(orgs.config().join("credentials.toml")).unwrap(), before);
+    let revoked = "\"path\":\"/oauth/v2/token/revoke\",\"status\":200";
+    assert!(orgs.served.log().contains(revoked), "{}", orgs.served.log());
 }
 
 #[test]
@@ -82,7 +134,7 @@ fn token_without_read_is_stored_with_warning() {
     let ran = login(&orgs, &org, &["--refresh-token"], &stdin);
     assert_eq!(
         (ran.status, without_id(&ran.stdout).as_str()),
-        (0, "profile acme stored for org acme (ORG)\n")
+        (0, "profile acme stored for Admin of org acme (ORG)\n")
     );
     golden("login-without-read", &ran.stderr);
 }
@@ -115,6 +167,7 @@ fn invalid_arguments_fail_before_secrets_are_read() {
         (&["--profile", "a b", "--data-center", "eu"][..], "can't be the name of a profile"),
         (&["--profile", "a", "--data-center", "uk"], "data center"),
         (&["--profile", "a"], "--data-center"),
+        (&["--data-center", "eu"], "--profile"),
         (&["--profile", "a", "--api-domain", "http://zoho.com"], "--accounts-url"),
         (
             &["--profile", "a", "--api-domain", "http://a.b", "--accounts-url", "https://a.b"],
@@ -125,6 +178,8 @@ fn invalid_arguments_fail_before_secrets_are_read() {
         assert_eq!(ran.status, 2, "{ran:?}");
         assert!(ran.stderr.contains(expected), "{ran:?}");
     }
+    let ran = orgs.run(&["login", "--profile", "a", "--data-center", "eu"]);
+    assert!(ran.status == 2 && ran.stderr.contains("--client-id"), "{ran:?}");
 }
 
 #[test]
@@ -205,17 +260,17 @@ fn login_to_another_org_warns_and_keeps_its_intents() {
     let orgs =
         Orgs::start(vec![acme.clone(), beta.clone()], &["--fault", "POST committed:delay=60s"]);
     let home = &orgs.home;
-    let as_main = |org: &Org| {
+    let as_main = |org: &Org, more: &[&str]| {
         let url = orgs.served.url();
         let id = org.client_id();
         let login = ["login", "--profile", "main", "--refresh-token", "--client-id", &id];
         let hosts = ["--api-domain", url, "--accounts-url", url];
         let stdin = format!("{}\n{}\n", org.client_secret(), org.refresh_token());
-        orgs.run_with(&[&login[..], &hosts].concat(), &stdin)
+        orgs.run_with(&[&login[..], &hosts, more].concat(), &stdin)
     };
-    let ran = as_main(&acme);
+    let ran = as_main(&acme, &[]);
     assert_eq!(ran.status, 0, "{ran:?}");
-    assert!(ran.stdout.starts_with("profile main stored for org acme ("), "{ran:?}");
+    assert!(ran.stdout.starts_with("profile main stored for Admin of org acme ("), "{ran:?}");
     assert!(home.run(&["profiles"]).stdout.contains("acme ("));
     let create = ["create", "AcmePortal", "--profile", "main"];
     let mut process = home.command(&create).spawn().unwrap();
@@ -223,7 +278,12 @@ fn login_to_another_org_warns_and_keeps_its_intents() {
     process.kill().unwrap();
     process.wait().unwrap();
 
-    let ran = as_main(&beta);
+    let ran = as_main(&beta, &[]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.stderr.contains("the profile main is for org acme ("), "{ran:?}");
+    assert!(ran.stderr.contains("this login is for org beta ("), "{ran:?}");
+    assert!(home.run(&["profiles"]).stdout.contains("acme ("));
+    let ran = as_main(&beta, &["--yes"]);
     assert_eq!(ran.status, 0, "{ran:?}");
     assert!(ran.stderr.contains("the profile main was for org acme ("), "{ran:?}");
     assert!(ran.stderr.contains("AcmePortal is in doubt from an earlier login"), "{ran:?}");
@@ -240,8 +300,7 @@ fn login_to_another_org_warns_and_keeps_its_intents() {
     let unfinished = doctor.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(unfinished.contains("unfinished: AcmePortal (begun in org acme ("), "{doctor:?}");
     assert_eq!(home.run(&["list", "--profile", "main"]).stdout, "");
-    // The same org again, whatever the token.
-    assert_eq!(as_main(&acme).status, 0);
+    assert_eq!(as_main(&acme, &["--yes"]).status, 0);
     let ran = home.run(&["--output", "json", "recover", "AcmePortal"]);
     assert_eq!((ran.status, &ran.json()[0]["origin"]), (0, &json!("appeared")), "{ran:?}");
 }

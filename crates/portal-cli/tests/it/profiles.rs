@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::Home;
+use crate::orgs::{Org, Orgs};
+use crate::support::{Home, Ran, until};
 
 #[test]
 fn no_profile_hints_at_login() {
@@ -14,13 +15,13 @@ fn no_profile_hints_at_login() {
 #[test]
 fn profiles_are_listed_with_hosts_and_org() {
     let home = Home::new();
-    let folder = home.path().join(".config/portal");
-    std::fs::create_dir_all(&folder).unwrap();
+    let directory = home.path().join(".config/portal");
+    std::fs::create_dir_all(&directory).unwrap();
     let config = "[profile.zeta]\ndata_center = \"eu\"\nclient_id = \"1000.Z\"\n\
                   [profile.acme]\napi_domain = \"http://127.0.0.1:8780\"\n\
                   accounts_url = \"http://127.0.0.1:8781\"\nclient_id = \"1000.A\"\n\
                   org_id = \"7000\"\norg_name = \"Acme Inc.\"\n";
-    std::fs::write(folder.join("config.toml"), config).unwrap();
+    std::fs::write(directory.join("config.toml"), config).unwrap();
     let ran = home.run(&["profiles"]);
     assert_eq!(
         (ran.status, ran.stdout.as_str()),
@@ -49,10 +50,66 @@ fn profiles_are_listed_with_hosts_and_org() {
 #[test]
 fn invalid_config_is_reported_with_line() {
     let home = Home::new();
-    let folder = home.path().join(".config/portal");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("config.toml"), "[profile.acme]\nclient = \"1\"\n").unwrap();
+    let directory = home.path().join(".config/portal");
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join("config.toml"), "[profile.acme]\nclient = \"1\"\n").unwrap();
     let ran = home.run(&["profiles"]);
     assert_eq!(ran.status, 1);
     assert!(ran.stderr.contains("config.toml, line 2: unknown field"), "{}", ran.stderr);
+}
+
+#[test]
+fn profile_is_shown_renamed_and_removed() {
+    let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
+    let shown = orgs.run(&["profiles", "show", "acme"]).stdout;
+    assert!(shown.starts_with("profile      acme\n") && !shown.contains("hush"), "{shown}");
+    let taken = orgs.run(&["profiles", "rename", "acme", "beta"]);
+    assert!(taken.status == 2 && taken.stderr.contains("there is a profile beta already"));
+    let ran = orgs.run(&["profiles", "rename", "acme", "main"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "profile acme is now called main\n"));
+    assert_eq!(orgs.run(&["list", "--profile", "main"]).status, 0);
+    let ran = orgs.run(&["profiles", "remove", "main"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(orgs.run(&["profiles", "--output", "json"]).json().len(), 1);
+    let missing = orgs.run(&["profiles", "show", "main"]);
+    assert!(missing.stderr.contains("there is no profile \"main\"; there is only beta"));
+}
+
+#[test]
+fn default_profile_counts_where_nothing_else_is_named() {
+    let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
+    assert_eq!(orgs.run(&["create", "AcmePortal"]).status, 2);
+    assert_eq!(orgs.run(&["profiles", "use", "acme"]).status, 0);
+    assert_eq!(orgs.run(&["create", "AcmePortal"]).status, 0);
+    assert!(orgs.run(&["list"]).stdout.starts_with("AcmePortal "));
+    assert_eq!(orgs.run(&["list", "--profile", "beta"]).stdout, "");
+    let default = |at: usize| orgs.run(&["profiles", "--output", "json"]).json()[at].clone();
+    assert_eq!(default(0)["default"], json!(true));
+    // Whatever else says where, even half of it, counts instead.
+    let mut half = orgs.home.command(&["list"]);
+    let half = Ran::from(half.env("PORTAL_CLIENT_ID", "1000.X").output().unwrap());
+    assert!(half.status == 2 && half.stderr.contains("PORTAL_REFRESH_TOKEN"), "{half:?}");
+    assert_eq!(orgs.run(&["profiles", "rename", "acme", "zeta"]).status, 0);
+    assert_eq!(default(1)["default"], json!(true));
+    assert_eq!(orgs.run(&["profiles", "remove", "zeta"]).status, 0);
+    assert_eq!(orgs.run(&["list"]).status, 2);
+}
+
+#[test]
+fn profile_of_create_in_doubt_stays() {
+    let orgs = Orgs::start(vec![Org::new("acme")], &["--fault", "POST committed:delay=60s"]);
+    let mut process =
+        orgs.home.command(&["create", "AcmePortal", "--profile", "acme"]).spawn().unwrap();
+    until(|| orgs.run(&["list", "--profile", "acme"]).stdout.contains("AcmePortal"));
+    process.kill().unwrap();
+    process.wait().unwrap();
+    for command in [&["profiles", "rename", "acme", "beta"][..], &["profiles", "remove", "acme"]] {
+        let ran = orgs.run(command);
+        assert_eq!(ran.status, 2, "{ran:?}");
+        let hint = "hint: run `portal recover AcmePortal --profile acme` first\n";
+        assert!(ran.stderr.ends_with(hint), "{ran:?}");
+    }
+    let recover = ["recover", "AcmePortal", "--profile", "acme"];
+    assert_eq!(orgs.run(&recover).status, 0);
+    assert_eq!(orgs.run(&["profiles", "rename", "acme", "beta"]).status, 0);
 }

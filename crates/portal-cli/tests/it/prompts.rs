@@ -183,3 +183,60 @@ fn loopback_asks_nothing() {
     terminal.expect("was created");
     assert_eq!(terminal.wait().0, 0);
 }
+
+#[test]
+fn login_on_terminal_asks_for_all_that_is_missing() {
+    let acme = acme();
+    let live = Live::start(std::slice::from_ref(&acme));
+    let mut terminal = Terminal::start(&live.anonymous(&["login"]), 80);
+    terminal.expect("Profile name [default]: ");
+    terminal.line("my org");
+    assert!(terminal.expect("Profile name [default]: ").contains("can't be the name"));
+    terminal.line("acme");
+    terminal.expect("Data center of the org (us, eu, in, au, jp, cn, ca or sa): ");
+    terminal.line("EU");
+    terminal.expect("Client id (from https://api-console.zoho.eu, \"Self Client\"): ");
+    terminal.line(&acme.client_id());
+    let steps = terminal.expect("The client secret (not echoed): ");
+    let scopes = "ZohoCRM.settings.clientportal.CREATE,ZohoCRM.settings.clientportal.READ,\
+                  ZohoCRM.settings.clientportal.UPDATE,ZohoCRM.org.READ,ZohoCRM.users.READ";
+    assert!(steps.contains(scopes), "{steps}");
+    terminal.line(&acme.client_secret());
+    terminal.expect("The code (not echoed): ");
+    terminal.line(&acme.code());
+    let (status, rest) = terminal.wait();
+    assert_eq!(status, 0, "{rest}");
+    assert!(!rest.contains("hush") && rest.contains("stored for Admin of org Acme ("), "{rest}");
+    assert!(rest.ends_with("Next: portal create NAME --profile acme --dry-run\n"), "{rest}");
+    let create = ["create", NAME, "--profile", "acme", "--yes"];
+    assert!(live.anonymous(&create).output().unwrap().status.success());
+}
+
+#[test]
+fn login_over_profile_of_another_org_asks() {
+    let [acme, beta] = [acme(), Org { name: "Beta".to_owned(), ..acme() }];
+    let live = Live::start(&[acme.clone(), beta.clone()]);
+    let login = |org: &Org, reply: Option<&str>| {
+        let arguments = ["login", "--profile", "main", "--data-center", "eu", "--client-id"];
+        let id = org.client_id();
+        let command = live.anonymous(&[&arguments[..], &[&id, "--refresh-token"]].concat());
+        let mut terminal = Terminal::start(&command, 80);
+        terminal.expect("The client secret (not echoed): ");
+        terminal.line(&org.client_secret());
+        terminal.expect("The refresh token (not echoed): ");
+        terminal.line(&org.refresh_token());
+        if let Some(reply) = reply {
+            let question = terminal.expect("[y/N]");
+            assert!(question.contains("The profile main is for org Acme ("), "{question}");
+            assert!(question.contains("Beta ("), "{question}");
+            terminal.line(reply);
+        }
+        terminal.wait().0
+    };
+    assert_eq!(login(&acme, None), 0);
+    assert_eq!(login(&beta, Some("")), 130);
+    let profiles = || Ran::from(live.home.command(&["profiles"]).output().unwrap()).stdout;
+    assert!(profiles().contains("Acme ("));
+    assert_eq!(login(&beta, Some("y")), 0);
+    assert!(profiles().contains("Beta ("));
+}

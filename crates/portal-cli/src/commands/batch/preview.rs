@@ -13,6 +13,7 @@ use crate::batch::plan::Row;
 use crate::batch::result::Verdict;
 use crate::batch::run::{Org, Task};
 use crate::org::create_probe::{CanCreate, probe};
+use crate::org::retry::retry;
 use crate::report::permission;
 use crate::report::wrap::wrap;
 use crate::terminal::neutral::printable_line;
@@ -79,7 +80,7 @@ impl<'a> Preview<'a> {
             })
             .collect();
         let probes = stream::iter(orgs).map(|(org, tasks)| async move {
-            let portals = org.client.call(&ListPortals).await;
+            let portals = retry(async || org.client.call(&ListPortals).await).await;
             (org, tasks, portals, probe(&org.client).await)
         });
         let mut probes = std::pin::pin!(probes.buffer_unordered(AT_ONCE));

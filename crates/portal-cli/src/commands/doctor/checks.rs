@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::org::create_probe::{CanCreate, probe};
 use crate::org::identity::Identity;
 use crate::org::profile::Hosts;
+use crate::org::retry::retry;
 use crate::org::target::Target;
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
@@ -61,8 +62,15 @@ impl Check {
         Self { status: Status::Warning, hint, ..Self::ok(about, message) }
     }
 
+    /// Without effect on the verdict.
     fn unknown(about: &'static str, message: impl Into<String>) -> Self {
         Self { status: Status::Unknown, ..Self::ok(about, message) }
+    }
+
+    /// Nobody can rely on the profile before this is known.
+    fn undetermined(about: &'static str, message: impl Into<String>) -> Self {
+        let hint = Some("run the same again in a while".to_owned());
+        Self { exit: ExitClass::Rejected, hint, ..Self::unknown(about, message) }
     }
 
     fn failed(about: &'static str, failure: Failure) -> Self {
@@ -110,7 +118,7 @@ pub(super) async fn run(
     if has_token {
         checks.push(data_center(hosts, &client));
         checks.extend(identity.as_ref().map(org));
-        match client.call(&ListPortals).await {
+        match retry(async || client.call(&ListPortals).await).await {
             Err(ClientError::Api(error)) if error.code == ErrorCode::ApiNotSupported => {
                 checks.push(no_portals(&error));
             }
@@ -219,7 +227,7 @@ fn create(probed: Result<CanCreate, ClientError>) -> Check {
             Check::failed("create", Failure::forbidden(missing).hint(note))
         }
         CanCreate::NotHere(error) => no_portals(&error),
-        CanCreate::Undetermined(why) => Check::unknown("create", why),
+        CanCreate::Undetermined(why) => Check::undetermined("create", why),
     }
 }
 
@@ -232,11 +240,8 @@ fn no_portals(error: &ApiError) -> Check {
 fn portal(portals: &[Portal]) -> Check {
     match portals {
         [] => Check::ok("portal", "the org has no portal yet"),
-        [portal, ..] => Check::warning(
-            "portal",
-            format!("the org has the portal {} already", portal.name),
-            "where it may have several, `portal create` takes --allow-another",
-        ),
+        [portal] => Check::ok("portal", format!("the org has the portal {}", portal.name)),
+        portals => Check::ok("portal", format!("the org has {} portals", portals.len())),
     }
 }
 
@@ -257,10 +262,10 @@ async fn clock(transport: &HttpTransport, url: &str) -> Check {
     let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
         return unknown("the response has no date".to_owned());
     };
-    judge_clocks(SystemTime::now(), date)
+    compare_clocks(SystemTime::now(), date)
 }
 
-fn judge_clocks(here: SystemTime, there: SystemTime) -> Check {
+fn compare_clocks(here: SystemTime, there: SystemTime) -> Check {
     let (apart, direction) = match here.duration_since(there) {
         Ok(apart) => (apart, "ahead of"),
         Err(error) => (error.duration(), "behind"),
@@ -286,13 +291,13 @@ mod tests {
     #[test]
     fn clocks_that_are_more_than_a_minute_apart_are_worth_a_warning() {
         let there = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let ahead = judge_clocks(there + Duration::from_secs(95), there);
+        let ahead = compare_clocks(there + Duration::from_secs(95), there);
         assert_eq!(ahead.status, Status::Warning);
         assert_eq!(ahead.message, "this machine's clock is 1m 35s ahead of the service's");
-        let behind = judge_clocks(there - Duration::from_secs(3600), there);
+        let behind = compare_clocks(there - Duration::from_secs(3600), there);
         assert_eq!(behind.message, "this machine's clock is 1h behind the service's");
         for seconds in [0, 60] {
-            let near = judge_clocks(there + Duration::from_secs(seconds), there);
+            let near = compare_clocks(there + Duration::from_secs(seconds), there);
             assert_eq!(near.status, Status::Ok, "{seconds}");
         }
     }

@@ -1,6 +1,8 @@
 //! `config.toml`: where each profile's org is. People edit it, so their comments stay.
 //!
 //! ```toml
+//! default_profile = "acme"    # the one that is used where no other is named
+//!
 //! [profile.acme]
 //! data_center = "eu"          # or api_domain and accounts_url
 //! client_id = "1000.ABC"
@@ -18,9 +20,17 @@ use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 use super::{Entry, Hosts, file};
 use crate::org::identity::OrgId;
 
+/// The whole file.
+#[derive(Debug, Default)]
+pub(super) struct Config {
+    pub(super) default: Option<String>,
+    pub(super) entries: BTreeMap<String, Entry>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Config {
+struct RawConfig {
+    default_profile: Option<String>,
     #[serde(default)]
     profile: BTreeMap<String, RawEntry>,
 }
@@ -36,14 +46,15 @@ struct RawEntry {
     org_name: Option<String>,
 }
 
-pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Entry>> {
+pub(super) fn read(path: &Path) -> anyhow::Result<Config> {
     let explain = |error: &toml::de::Error| error.message().to_owned();
-    let config: Config = file::parse(path, &file::read(path)?, explain)?;
+    let raw: RawConfig = file::parse(path, &file::read(path)?, explain)?;
     let entry = |(name, raw): (String, RawEntry)| {
         let entry = raw.check().with_context(|| format!("{}, profile {name}", path.display()))?;
         Ok((name, entry))
     };
-    config.profile.into_iter().map(entry).collect()
+    let entries = raw.profile.into_iter().map(entry).collect::<anyhow::Result<_>>()?;
+    Ok(Config { default: raw.default_profile, entries })
 }
 
 impl RawEntry {
@@ -63,9 +74,12 @@ impl RawEntry {
 
 pub(super) fn insert(path: &Path, name: &str, profile: &Entry) -> anyhow::Result<()> {
     let Entry { hosts, client_id, org } = profile;
-    edit(path, |profiles| {
-        let entry = profiles.entry(name).or_insert_with(|| Item::Table(Table::new()));
-        let entry = entry.as_table_like_mut().context("a profile is no table")?;
+    edit(path, |document| {
+        let entry = profiles(document)?
+            .entry(name)
+            .or_insert_with(|| Item::Table(Table::new()))
+            .as_table_like_mut()
+            .context("a profile is no table")?;
         let (data_center, urls) = match hosts {
             Hosts::DataCenter(data_center) => (Some(data_center.code()), None),
             Hosts::Urls { api_domain, accounts_url } => (None, Some((api_domain, accounts_url))),
@@ -81,11 +95,52 @@ pub(super) fn insert(path: &Path, name: &str, profile: &Entry) -> anyhow::Result
     })
 }
 
-pub(super) fn remove(path: &Path, name: &str) -> anyhow::Result<()> {
-    edit(path, |profiles| {
-        profiles.remove(name);
+/// Gives a profile another name; a default profile stays the default.
+pub(super) fn rename(path: &Path, old: &str, new: &str) -> anyhow::Result<()> {
+    edit(path, |document| {
+        let profiles = profiles(document)?;
+        if let Some(entry) = profiles.remove(old) {
+            profiles.insert(new, entry);
+        }
+        if default_is(document, old) {
+            set(document.as_table_mut(), DEFAULT, Some(new));
+        }
         Ok(())
     })
+}
+
+pub(super) fn remove(path: &Path, name: &str) -> anyhow::Result<()> {
+    edit(path, |document| {
+        profiles(document)?.remove(name);
+        if default_is(document, name) {
+            document.remove(DEFAULT);
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn set_default(path: &Path, name: &str) -> anyhow::Result<()> {
+    edit(path, |document| {
+        set(document.as_table_mut(), DEFAULT, Some(name));
+        Ok(())
+    })
+}
+
+const DEFAULT: &str = "default_profile";
+
+fn default_is(document: &DocumentMut, name: &str) -> bool {
+    document.get(DEFAULT).and_then(Item::as_str) == Some(name)
+}
+
+/// The table of the profiles.
+fn profiles(document: &mut DocumentMut) -> anyhow::Result<&mut dyn TableLike> {
+    let profiles = document.entry("profile").or_insert_with(|| {
+        let mut table = Table::new();
+        // Only the tables of the profiles themselves are written.
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    profiles.as_table_like_mut().context("`profile` is no table")
 }
 
 /// Sets or removes a value; the comment beside it stays.
@@ -103,20 +158,10 @@ fn set(table: &mut dyn TableLike, key: &str, text: Option<&str>) {
 
 fn edit(
     path: &Path,
-    change: impl FnOnce(&mut dyn TableLike) -> anyhow::Result<()>,
+    change: impl FnOnce(&mut DocumentMut) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let text = file::read(path)?;
-    let mut document: DocumentMut =
-        text.parse().with_context(|| format!("{} can't be edited", path.display()))?;
-    let profiles = document.entry("profile").or_insert_with(|| {
-        let mut table = Table::new();
-        // Only the tables of the profiles themselves are written.
-        table.set_implicit(true);
-        Item::Table(table)
-    });
-    let profiles = profiles
-        .as_table_like_mut()
-        .with_context(|| format!("in {}, `profile` is no table", path.display()))?;
-    change(profiles)?;
+    let context = || format!("{} can't be edited", path.display());
+    let mut document: DocumentMut = file::read(path)?.parse().with_context(context)?;
+    change(&mut document).with_context(context)?;
     file::replace(path, &document.to_string())
 }

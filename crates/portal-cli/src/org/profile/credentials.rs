@@ -33,6 +33,17 @@ pub(super) fn insert(path: &Path, name: &str, secrets: &Secrets) -> anyhow::Resu
     write(path, &all)
 }
 
+pub(super) fn rename(path: &Path, old: &str, new: &str) -> anyhow::Result<()> {
+    let mut all = read(path)?;
+    match all.remove(old) {
+        Some(secrets) => {
+            all.insert(new.to_owned(), secrets);
+            write(path, &all)
+        }
+        None => Ok(()),
+    }
+}
+
 pub(super) fn remove(path: &Path, name: &str) -> anyhow::Result<()> {
     let mut all = read(path)?;
     match all.remove(name) {

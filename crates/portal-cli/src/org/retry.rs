@@ -1,0 +1,38 @@
+//! Asks again what the service did not tell: for calls that change nothing.
+
+use std::time::Duration;
+
+use portal_http::client::ClientError;
+use portal_model::flow::NotSent;
+use tokio::time::sleep;
+
+/// How often a question is asked.
+pub(crate) const TRIES: u32 = 3;
+/// After the first try; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(300);
+
+/// Repeats `call` while its failure is one that passes.
+pub(crate) async fn retry<T>(
+    call: impl AsyncFn() -> Result<T, ClientError>,
+) -> Result<T, ClientError> {
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..TRIES {
+        match call().await {
+            Err(error) if may_pass(&error) => sleep(pause).await,
+            result => return result,
+        }
+        pause *= 2;
+    }
+    call().await
+}
+
+fn may_pass(error: &ClientError) -> bool {
+    match error {
+        ClientError::Api(error) => error.is_rate_limited() || error.is_server_error(),
+        ClientError::Unreadable(response) => response.http_status >= 500,
+        ClientError::NotSent(reason) => !matches!(reason, NotSent::Permanent(_)),
+        ClientError::NoResponse(_) => true,
+        // The client has tried the accounts server itself.
+        _ => false,
+    }
+}
