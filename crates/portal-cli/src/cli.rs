@@ -12,7 +12,7 @@ use tokio::runtime::Builder;
 pub(crate) use self::usage::print as print_usage;
 use crate::commands::{
     admin, backup, batch, check, create, doctor, explain, generate, get, list, login, logout,
-    profiles, recover, rename, serve,
+    profiles, recover, rehearse, rename, serve,
 };
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -85,6 +85,7 @@ pub(crate) enum Command {
     Create(Box<create::Args>),
     Batch(Box<batch::Args>),
     Recover(recover::Args),
+    Rehearse(rehearse::Args),
     Check(check::Args),
     List(list::Args),
     Get(get::Args),
@@ -101,6 +102,8 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Admin(admin::Args),
     Completions(generate::CompletionsArgs),
+    // For packagers.
+    #[command(hide = true)]
     Man(generate::ManArgs),
     /// Print the help of a command
     // Not clap's own, which would have a line in the list.
@@ -121,6 +124,7 @@ impl Command {
         match self {
             Self::Create(args) => alone(create::run(&args, printer)),
             Self::Batch(args) => alone(batch::run(&args, printer)),
+            Self::Rehearse(args) => alone(rehearse::run(&args, printer)),
             Self::Recover(args) => alone(recover::run(&args, printer)),
             Self::Check(args) => check::run(&args, printer),
             Self::List(args) => alone(list::run(&args, printer)),

@@ -15,5 +15,6 @@ pub(crate) mod logout;
 mod policy_args;
 pub(crate) mod profiles;
 pub(crate) mod recover;
+pub(crate) mod rehearse;
 pub(crate) mod rename;
 pub(crate) mod serve;

@@ -13,5 +13,6 @@ pub(crate) mod local;
 pub(crate) mod place;
 pub(crate) mod profile;
 pub(crate) mod retry;
+pub(crate) mod running;
 pub(crate) mod target;
 pub(crate) mod target_args;

@@ -20,7 +20,8 @@
 //! | `response` | responses and errors, and how they are sent |
 //! | `request` | a received request |
 //! | `fault_injector` | which requests get which faults |
-//! | `limits`, `log_limit`, `host`, `route`, `body`, `quota`, `fault`, `access_log` | leaves |
+//! | `access_log` | the entries of the access log |
+//! | `limits`, `log_limit`, `host`, `route`, `body`, `quota`, `fault` | leaves |
 
 mod accept;
 mod access_log;
@@ -46,7 +47,7 @@ mod state;
 mod timeout;
 
 pub use accept::{BindError, Server};
-pub use access_log::AccessLogEntry;
+pub use access_log::{AccessLogEntry, Exchange};
 pub use body::{BODY_LIMIT, InjectedAbort, ResponseBody};
 pub use fault::{FaultSpec, InvalidFaultSpec};
 pub use limits::{ServerLimits, raise_nofile_limit};

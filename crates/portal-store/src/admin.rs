@@ -7,7 +7,7 @@ use portal_model::{Environment, Scope, Secret, Timestamp};
 
 use crate::audit::AuditEntry;
 use crate::error::RegistryError;
-use crate::org::{Org, Permission, PortalLimit, User};
+use crate::org::{Permission, PortalLimit, User};
 use crate::registry::sealed;
 use crate::seed::{Seed, SeedCredential, SeedDifferences, SeedGrant};
 use crate::token;
@@ -46,9 +46,6 @@ pub trait Administration: sealed::Sealed + Send + Sync {
         operator: &str,
         now: Timestamp,
     ) -> impl Future<Output = Result<Result<(), AdminRefusal>, RegistryError>> + Send;
-
-    /// The orgs that are not removed, in the order of their numbers.
-    fn orgs(&self) -> impl Future<Output = Result<Vec<Org>, RegistryError>> + Send;
 
     /// The users of an org who are not removed, in the order of their numbers; `None` if there is
     /// no such org.

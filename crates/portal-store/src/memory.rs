@@ -41,6 +41,13 @@ impl MemoryRegistry {
         Self::default()
     }
 
+    /// Forgets everything and begins anew with `seed`, such as between two tests.
+    pub fn reset(&self, seed: &Seed, now: Timestamp) {
+        let mut fresh = State::default();
+        fresh.apply_seed(seed, now.unix_seconds());
+        *self.lock() = fresh;
+    }
+
     /// Nothing in here panics halfway through a change, so a poisoned lock guards a whole state.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -234,6 +241,10 @@ impl Registry for MemoryRegistry {
         now: Timestamp,
     ) -> Result<Option<Principal>, RegistryError> {
         Ok(self.lock().principal(access_token, now.unix_seconds()))
+    }
+
+    async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {
+        Ok(self.lock().orgs.clone())
     }
 
     async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError> {

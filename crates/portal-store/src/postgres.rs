@@ -42,7 +42,7 @@ use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
 
 use crate::error::RegistryError;
-use crate::org::{OrgId, Principal, User, UserId};
+use crate::org::{Org, OrgId, Principal, User, UserId};
 use crate::principals::Principals;
 use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
 use crate::seed::Seed;
@@ -216,6 +216,11 @@ impl Registry for PostgresRegistry {
         let (access_token, now) = (Hashed::of(access_token), now.unix_seconds());
         let query = || credentials::principal(&self.0.pool, access_token, now);
         self.0.principals.find(access_token, now, query).await
+    }
+
+    async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {
+        let rows = self.0.pool.read(|it| &it.orgs, &[]).await.map_err(Failure::of_a_read)?;
+        rows.iter().map(credentials::read_org).collect()
     }
 
     async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError> {

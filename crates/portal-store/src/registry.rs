@@ -6,7 +6,7 @@ use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
 
 use crate::error::RegistryError;
-use crate::org::{OrgId, Principal, User, UserId};
+use crate::org::{Org, OrgId, Principal, User, UserId};
 use crate::seed::Seed;
 use crate::token::TokenRules;
 
@@ -73,6 +73,9 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
         access_token: &str,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Principal>, RegistryError>> + Send;
+
+    /// The orgs that are not removed, in the order of their numbers.
+    fn orgs(&self) -> impl Future<Output = Result<Vec<Org>, RegistryError>> + Send;
 
     /// The users of an org, in the order in which they were added.
     fn users(&self, org: OrgId) -> impl Future<Output = Result<Vec<User>, RegistryError>> + Send;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::commit::Writer;
 use crate::error::RegistryError;
-use crate::org::{OrgId, Principal, User, UserId};
+use crate::org::{Org, OrgId, Principal, User, UserId};
 use crate::principals::Principals;
 use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
 use crate::seed::Seed;
@@ -217,6 +217,10 @@ impl Registry for SqliteRegistry {
             self.0.readers.read(work)
         };
         self.0.principals.find(access_token, now, query).await
+    }
+
+    async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {
+        self.0.readers.read(credentials::orgs).await
     }
 
     async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError> {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use portal_model::Secret;
-use portal_store::{Administration, PostgresRegistry, RegistryError, SqliteRegistry};
+use portal_store::{Administration, PostgresRegistry, Registry, RegistryError, SqliteRegistry};
 
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
@@ -107,7 +107,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 
 async fn perform(
     command: &Command,
-    registry: &impl Administration,
+    registry: &(impl Administration + Registry),
     printer: &Printer,
 ) -> Result<ExitClass, Failure> {
     match command {

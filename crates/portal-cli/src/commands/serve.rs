@@ -1,22 +1,33 @@
 //! `portal serve`: the service, to rehearse on.
 
+mod address;
+mod announce;
 mod call_line;
+mod child;
+mod seed;
 mod signals;
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::future::Future;
-use std::io::IsTerminal as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitStatus;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
 use portal_http::server::{FaultSpec, PortalService, Server, ServerLimits, raise_nofile_limit};
 use portal_model::Secret;
-use portal_store::{MemoryRegistry, PostgresRegistry, Registry, RegistryError, Seed};
-use serde::Serialize;
+use portal_store::{MemoryRegistry, Registry, RegistryError};
 
+use tokio::process::Child;
+use tokio::sync::watch;
+
+use self::announce::{Served, announce, local_url};
 use crate::org::data_directory;
 use crate::org::default_org::DefaultOrg;
+use crate::org::running::Running;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::terminal::printer::Printer;
@@ -24,12 +35,14 @@ use crate::terminal::printer::Printer;
 /// Serve the API on this machine, to rehearse on
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = HELP)]
+#[command(after_help = HELP, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8780")]
-    listen: SocketAddr,
-    /// Keep portals, orgs and credentials in this folder
+    #[command(subcommand)]
+    subcommand: Option<Subcommand>,
+    /// Port or address to listen on, port 0 for a free one [default: 8780, or a free one with PROGRAM]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
+    listen: Option<SocketAddr>,
+    /// Keep portals, orgs and credentials in this directory
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Keep portals, orgs and credentials in this PostgreSQL database, which servers may share
@@ -81,6 +94,26 @@ pub(crate) struct Args {
     /// Write a line per call to stderr [default: text, where stderr is a terminal]
     #[arg(long, value_name = "FORMAT")]
     log: Option<LogFormat>,
+    /// Serve as long as this program runs, with the environment that leads to the server
+    #[arg(last = true, value_name = "PROGRAM")]
+    command: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Subcommand {
+    /// Print the environment that leads to a running server, for a shell
+    Env {
+        /// The port of the server [default: the one that runs]
+        #[arg(long)]
+        port: Option<u16>,
+    },
+}
+
+/// How serving ended.
+enum Ended {
+    With(ExitClass),
+    /// The command ended, with this status.
+    Command(u8),
 }
 
 const HELP: &str = "\
@@ -92,8 +125,9 @@ A fault has a METHOD (GET, POST or PUT for calls under /crm, TOKEN for the token
 one), a POINT (request: before anything is done; committed: done, but no response sent yet), an ACTION \
 (drop, delay=300ms, 429, 429=SECONDS, 500, html, cut, expire) and hits N of every M matching calls.
 
-Example:
-  portal serve --data ./portals --fault \"POST committed:drop:1/2\"";
+Examples:
+  portal serve --data ./portals --fault \"POST committed:drop:1/2\"
+  portal serve -- npm test";
 
 /// The form of the lines about calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -102,21 +136,42 @@ enum LogFormat {
     Json,
 }
 
-/// The first line on stdout.
-#[derive(Serialize)]
-struct Listening<'a> {
-    event: &'static str,
-    url: &'a str,
-    #[serde(flatten)]
-    org: Option<&'a DefaultOrg>,
+pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    if let Some(Subcommand::Env { port }) = args.subcommand {
+        return env(port, printer);
+    }
+    match serve_registry(args, printer).await? {
+        Ended::With(exit) => Ok(exit),
+        // By now the server and its registry are closed.
+        Ended::Command(status) => std::process::exit(status.into()),
+    }
 }
 
-pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+/// Prints how to reach a server that runs.
+fn env(port: Option<u16>, printer: &Printer) -> Result<ExitClass, Failure> {
+    let running = Running::find(port)?;
+    let Some(org) = &running.org else {
+        return Err(Failure::usage(format!(
+            "the server at {} has the orgs of a seed or a database, and their credentials are there",
+            running.url
+        )));
+    };
+    let variables = announce::variables(&running.url, org);
+    let lines = variables.map(|(name, value)| format!("export {name}={value}"));
+    printer.result(lines.join("\n"), &BTreeMap::from(variables));
+    Ok(ExitClass::Success)
+}
+
+async fn serve_registry(args: &Args, printer: &Printer) -> Result<Ended, Failure> {
+    let listen = args.listen.unwrap_or_else(|| {
+        // For a test run a free port does, and any number of them can run at once.
+        let port = if args.command.is_empty() { 8780 } else { 0 };
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    });
     // Check everything that can be wrong before creating anything.
-    if !args.listen.ip().to_canonical().is_loopback() && !args.behind_proxy {
+    if !listen.ip().to_canonical().is_loopback() && !args.behind_proxy {
         let message = format!(
-            "plain HTTP on {} would expose tokens on the network: expected a loopback address",
-            args.listen
+            "plain HTTP on {listen} would expose tokens on the network: expected a loopback address"
         );
         let hint = "listen on 127.0.0.1, or pass `--behind-proxy` if a proxy terminates TLS";
         return Err(Failure::usage(message).hint(hint));
@@ -124,22 +179,22 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     if let Err(error) = raise_nofile_limit() {
         printer.warning(format_args!("the limit on open files was not raised: {error}"));
     }
-    let seed = args.seed.as_deref().map(read_seed).transpose()?;
-    let server = Server::bind(args.listen).await?;
+    let seed = args.seed.as_deref().map(seed::read).transpose()?;
+    let server = Server::bind(listen).await?;
     if let Some(url) = &args.database_url {
-        let registry = open_database(args, url, seed.as_ref()).await?;
+        let registry = seed::open_database(url, seed.as_ref(), args.seed_replaces).await?;
         return serve(args, server, registry, None, printer).await;
     }
     match (&args.data, seed) {
-        (Some(folder), Some(seed)) => {
-            let registry = data_directory::open(folder, args.accept_loss, printer).await?;
-            data_directory::seed(&registry, &seed, args.seed_replaces, folder.display()).await?;
+        (Some(directory), Some(seed)) => {
+            let registry = data_directory::open(directory, args.accept_loss, printer).await?;
+            data_directory::seed(&registry, &seed, args.seed_replaces, directory.display()).await?;
             let failed = registry.failed();
             until_failure(serve(args, server, registry, None, printer), failed).await
         }
-        (Some(folder), None) => {
-            let registry = data_directory::open(folder, args.accept_loss, printer).await?;
-            let org = data_directory::default_unless_others(&registry, folder).await?;
+        (Some(directory), None) => {
+            let registry = data_directory::open(directory, args.accept_loss, printer).await?;
+            let org = data_directory::default_unless_others(&registry, directory).await?;
             let failed = registry.failed();
             until_failure(serve(args, server, registry, org.as_ref(), printer), failed).await
         }
@@ -153,34 +208,12 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
 }
 
-/// Opens the registry in the database at `url`, and adds `seed` to it.
-async fn open_database(
-    args: &Args,
-    url: &Secret,
-    seed: Option<&Seed>,
-) -> Result<PostgresRegistry, Failure> {
-    let registry = PostgresRegistry::open(url.expose()).await?;
-    match seed {
-        Some(seed) => {
-            data_directory::seed(&registry, seed, args.seed_replaces, "the database").await?;
-        }
-        // Servers that start at once would each announce the credentials of another org.
-        None if registry.is_empty().await? => {
-            return Err(Failure::usage("the database has no org yet").hint(
-                "pass `--seed FILE` with orgs, users and credentials, or use `portal admin`",
-            ));
-        }
-        None => {}
-    }
-    Ok(registry)
-}
-
 /// Serves until the files of the registry are found removed or replaced: whatever is acknowledged
 /// from then on would be lost.
 async fn until_failure(
-    served: impl Future<Output = Result<ExitClass, Failure>>,
+    served: impl Future<Output = Result<Ended, Failure>>,
     failed: impl Future<Output = RegistryError>,
-) -> Result<ExitClass, Failure> {
+) -> Result<Ended, Failure> {
     tokio::select! {
         result = served => result,
         error = failed => Err(error.into()),
@@ -193,7 +226,7 @@ async fn serve<R: Registry>(
     registry: R,
     org: Option<&DefaultOrg>,
     printer: &Printer,
-) -> Result<ExitClass, Failure> {
+) -> Result<Ended, Failure> {
     let mut limits = ServerLimits::default();
     limits.max_connections = usize::try_from(args.max_connections).unwrap_or(usize::MAX);
     limits.shutdown_timeout = args.shutdown_timeout.into();
@@ -218,7 +251,7 @@ async fn serve<R: Registry>(
     for fault in &args.faults {
         service = service.fault(fault.clone());
     }
-    let log = args.log.or(std::io::stderr().is_terminal().then_some(LogFormat::Text));
+    let log = args.log.or(io::stderr().is_terminal().then_some(LogFormat::Text));
     if let Some(format) = log {
         let printer = printer.clone();
         service = service.on_request(move |call| {
@@ -230,61 +263,95 @@ async fn serve<R: Registry>(
     }
     // Before clients learn that the server is up, so that no signal finds it without handlers.
     let signals = signals::count().context("failed to install signal handlers")?;
-    let is_persistent = args.data.is_some() || args.database_url.is_some();
-    announce(&local_url(server.address()), org, is_persistent, printer);
+    let service = service.build();
+    let address = server.address();
+    let running =
+        Running { port: address.port(), url: local_url(address), admin: None, org: org.cloned() };
+    // For `portal serve env` only: without a home directory the server runs all the same.
+    let _registration = running.register().ok();
+    if args.command.is_empty() {
+        announce(&args.served(&service, &running).await?, printer);
+    }
+    let mut command = args.start_command(&running)?;
+    let mut status = None;
+    let shutdown = async {
+        match &mut command {
+            None => signals::reached(signals.clone(), 1).await,
+            Some(child) => status = Some(until_end(child, signals.clone()).await),
+        }
+    };
     tokio::select! {
-        () = server.serve(service.build(), signals::reached(signals.clone(), 1)) => {
-            Ok(ExitClass::Success)
-        }
-        () = signals::reached(signals, 2) => {
+        () = server.serve(service, shutdown) => {}
+        () = signals::reached(signals.clone(), 2) => {
             printer.warning("stopped before open requests completed");
-            Ok(ExitClass::Stopped)
+            return Ok(Ended::With(ExitClass::Stopped));
         }
+    }
+    match status {
+        None => Ok(Ended::With(ExitClass::Success)),
+        Some(status) => Ok(Ended::Command(child::status(status?))),
     }
 }
 
-/// The URL by which this machine reaches the server.
-fn local_url(mut address: SocketAddr) -> String {
-    match address.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
+/// Waits for the end of a command, which a signal to this process requests.
+async fn until_end(child: &mut Child, signals: watch::Receiver<u32>) -> io::Result<ExitStatus> {
+    tokio::select! {
+        status = child.wait() => return status,
+        () = signals::reached(signals, 1) => {}
     }
-    format!("http://{address}")
+    // A terminal sends Ctrl-C to the command too, which decides itself what to do.
+    if !io::stdin().is_terminal() {
+        child::terminate(child);
+    }
+    child.wait().await
 }
+
+impl Args {
+    /// What is told at the start.
+    async fn served<'a, R: Registry>(
+        &'a self,
+        service: &PortalService<R>,
+        running: &'a Running,
+    ) -> Result<Served<'a>, Failure> {
+        let orgs = service.registry().orgs().await?;
+        let mut portals = Some(0);
+        if orgs.len() > COUNTED_ORGS {
+            portals = None;
+        } else {
+            for org in &orgs {
+                let more = service.registry().portals(org.id).await?.len();
+                portals = portals.map(|portals| portals + more);
+            }
+        }
+        let kept_in = match (&self.data, &self.database_url) {
+            (Some(directory), _) => Some(directory.display().to_string()),
+            (None, Some(_)) => Some("a database".to_owned()),
+            (None, None) => None,
+        };
+        Ok(Served { running, orgs: orgs.len(), portals, kept_in, faults: &self.faults })
+    }
+
+    /// Starts the command, if there is one.
+    fn start_command(&self, running: &Running) -> anyhow::Result<Option<Child>> {
+        if self.command.is_empty() {
+            return Ok(None);
+        }
+        let variables = match &running.org {
+            Some(org) => announce::variables(&running.url, org).to_vec(),
+            None => vec![
+                ("PORTAL_API_DOMAIN", running.url.as_str()),
+                ("PORTAL_ACCOUNTS_URL", running.url.as_str()),
+            ],
+        };
+        child::start(&self.command, &variables).map(Some)
+    }
+}
+
+/// The portals of more orgs are not counted at the start.
+const COUNTED_ORGS: usize = 1000;
 
 fn default_max_connections() -> u32 {
     u32::try_from(ServerLimits::default().max_connections).unwrap_or(u32::MAX)
-}
-
-/// Says that it listens, and to people how to use it.
-fn announce(url: &str, org: Option<&DefaultOrg>, keeps: bool, printer: &Printer) {
-    printer.result(format_args!("Listening on {url}"), &Listening { event: "listening", url, org });
-    if printer.is_json() {
-        return;
-    }
-    if let Some(org) = org {
-        printer.note(format_args!(
-            "Other commands and programs reach its org with\n  \
-             export PORTAL_API_DOMAIN={url}\n  \
-             export PORTAL_ACCOUNTS_URL={url}\n  \
-             export PORTAL_CLIENT_ID={}\n  \
-             export PORTAL_CLIENT_SECRET={}\n  \
-             export PORTAL_REFRESH_TOKEN={}",
-            org.client_id,
-            org.client_secret.expose(),
-            org.refresh_token.expose()
-        ));
-    }
-    if !keeps {
-        printer.note("Nothing is kept when it ends; `--data DIR` keeps it.");
-    }
-}
-
-fn read_seed(path: &Path) -> anyhow::Result<Seed> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("the seed file {} can't be read", path.display()))?;
-    text.parse().with_context(|| format!("the seed file {} is broken", path.display()))
 }
 
 fn public_url(text: &str) -> Result<String, &'static str> {

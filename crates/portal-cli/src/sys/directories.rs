@@ -11,6 +11,11 @@ pub(crate) fn config() -> anyhow::Result<PathBuf> {
     Ok(strategy()?.config_dir().join("portal"))
 }
 
+/// Returns the same of a user whose home directory is `home`, and who has not chosen another one.
+pub(crate) fn config_of(home: &Path) -> PathBuf {
+    home.join(".config/portal")
+}
+
 /// Returns the directory of the data of `--local`.
 pub(crate) fn data() -> anyhow::Result<PathBuf> {
     Ok(strategy()?.data_dir().join("portal"))

@@ -79,6 +79,10 @@ impl Printer {
         self.output == Output::Json
     }
 
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
     /// A result: `text` for people, `json` for machines.
     pub(crate) fn result(&self, text: impl Display, json: &impl Serialize) {
         self.text(text);

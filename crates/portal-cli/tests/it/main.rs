@@ -32,6 +32,7 @@ mod profiles;
 mod prompts;
 #[cfg(unix)]
 mod readme;
+mod rehearse;
 mod rename;
 mod serve;
 mod support;

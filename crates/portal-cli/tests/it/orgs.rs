@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use portal_http::server::{AccessLogEntry, LocalServer};
@@ -184,14 +183,8 @@ impl Orgs {
         self.home.run(arguments)
     }
 
-    /// Runs with `stdin` to read from.
     pub(crate) fn run_with(&self, arguments: &[&str], stdin: &str) -> Ran {
-        let mut command = self.home.command(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().unwrap();
-        // It may end without having read everything.
-        let _ = process.stdin.take().unwrap().write_all(stdin.as_bytes());
-        Ran::from(process.wait_with_output().unwrap())
+        self.home.run_with(arguments, stdin)
     }
 
     /// `text` without the server's port.

@@ -156,12 +156,10 @@ fn serve(step: &Step) {
     until(|| printed().lines().count() >= step.output.lines().count());
     process.kill().unwrap();
     process.wait().unwrap();
-    for (printed, expected) in printed().lines().zip(step.output.lines()) {
-        let port = printed.rsplit_once("127.0.0.1:").map(|(_, port)| port);
-        let mut rest = match port {
-            Some(port) => printed.replace(port, "8780"),
-            None => printed.to_owned(),
-        };
+    let printed = printed();
+    let port = printed.lines().next().unwrap().rsplit_once(':').unwrap().1;
+    for (printed, expected) in printed.lines().zip(step.output.lines()) {
+        let mut rest = printed.replace(port, "8780");
         for part in expected.split('…') {
             let (_, after) = rest.split_once(part).unwrap_or_else(|| {
                 panic!("{}: printed {printed:?}, expected {expected:?}", step.command)

@@ -1,6 +1,7 @@
 //! `serve`, and the rest of the resource on it.
 
-use std::process::Stdio;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
@@ -268,7 +269,7 @@ fn loopback_serves_allowed_hosts_only() {
 fn half_heads_beyond_open_file_limit_are_displaced() {
     use std::io::Write as _;
     let home = Home::new();
-    let mut limited = std::process::Command::new("sh");
+    let mut limited = Command::new("sh");
     limited.args(["-c", "ulimit -n 128 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_portal")]);
     let server = Served::spawn(&home, limited, "127.0.0.1:0", &[]);
     let address = server.url().trim_start_matches("http://");
@@ -339,7 +340,7 @@ fn sighup_shuts_down_unless_ignored() {
         [("--default-signal=HUP", false), ("--ignore-signal=HUP", true)]
     {
         let home = Home::new();
-        let mut env = std::process::Command::new("env");
+        let mut env = Command::new("env");
         env.args([disposition, env!("CARGO_BIN_EXE_portal")]);
         let server = Served::spawn(&home, env, "127.0.0.1:0", &[]);
         server.signal("HUP");
@@ -387,7 +388,7 @@ fn sigterm_ends_it_with_0_and_stdout_has_one_line() {
     let address = line.trim().trim_start_matches("Listening on http://");
     let response = request(address, "GET", "/nowhere?token=hush", address);
     assert!(response.starts_with("HTTP/1.1 404"), "{response}");
-    std::process::Command::new("kill").arg(serve.id().to_string()).status().unwrap();
+    Command::new("kill").arg(serve.id().to_string()).status().unwrap();
     let rest = std::io::read_to_string(stdout).unwrap();
     let ran = Ran::from(serve.wait_with_output().unwrap());
     assert_eq!((ran.status, rest.as_str()), (0, ""));
@@ -424,4 +425,84 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(std::time::Instant::now() < deadline, "{what}");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn environment_of_running_server_is_printed() {
+    let home = Home::new();
+    let none = home.run(&["serve", "env"]);
+    assert!(none.status == 2 && none.stderr.contains("no `portal serve`"), "{none:?}");
+    let server = Served::start(&home, &[]);
+    let printed = home.run(&["serve", "env"]);
+    let lines = server.environment().map(|(name, value)| format!("export {name}={value}\n"));
+    assert_eq!((printed.status, printed.stdout), (0, lines.concat()));
+    let port = server.url().rsplit_once(':').unwrap().1.to_owned();
+    let second = Served::start(&home, &[]);
+    let which = home.run(&["serve", "env"]);
+    assert!(
+        which.status == 2 && which.stderr.contains("2 servers run, on the ports "),
+        "{which:?}"
+    );
+    let json = home.run(&["serve", "env", "--port", &port, "--output", "json"]).json();
+    assert_eq!(json[0]["PORTAL_API_DOMAIN"], server.url());
+    // A server that is killed cannot clean up after itself.
+    second.kill();
+    assert_eq!(home.run(&["serve", "env"]).status, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn program_runs_beside_server_and_decides_exit_status() {
+    let home = Home::new();
+    let portal = env!("CARGO_BIN_EXE_portal");
+    let script = format!("{portal} create AcmePortal && {portal} list --output json; exit 7");
+    let ran = home.run(&["serve", "--", "sh", "-c", &script]);
+    assert_eq!(ran.status, 7, "{ran:?}");
+    assert!(ran.stdout.starts_with("AcmePortal was created\n{"), "{ran:?}");
+    let ran = home.run(&["serve", "--", "sh", "-c", "kill -TERM $$"]);
+    assert_eq!(ran.status, 128 + 15, "{ran:?}");
+    let ran = home.run(&["serve", "--", "no-such-program"]);
+    assert!(ran.status == 1 && ran.stderr.contains("cannot run no-such-program"), "{ran:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn signal_is_passed_on_to_program() {
+    let home = Home::new();
+    let script = "trap 'echo asked; exit 3' TERM; echo ready; while :; do sleep 0.05; done";
+    let mut command = home.command(&["serve", "--", "sh", "-c", script]);
+    let mut process =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
+    let id = process.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+    assert_eq!(lines.next().unwrap().unwrap(), "asked");
+    assert_eq!(process.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn start_tells_what_is_served_and_log_names_portal_and_fault() {
+    let home = Home::new();
+    let fault = "POST committed:drop";
+    let mut command = home.command(&["serve", "--listen", "0", "--log", "text", "--fault", fault]);
+    let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(
+        stderr.next().unwrap(),
+        "Serving 1 org with 0 portals, gone when it ends (`--data DIR` keeps them)"
+    );
+    assert_eq!(stderr.next().unwrap(), "Fault: POST committed:drop");
+    let environment = home.run(&["serve", "env", "--output", "json"]).json().remove(0);
+    let mut create = home.command(&["create", "AcmePortal"]);
+    let variables = environment.as_object().unwrap();
+    create.envs(variables.iter().map(|(name, value)| (name, value.as_str().unwrap())));
+    assert!(create.output().unwrap().status.success());
+    let line = stderr.find(|line| line.contains("no response")).unwrap();
+    let (time, rest) = line.split_once("Z POST ").unwrap();
+    assert!(time.len() == "12:34:56.789".len() && time.contains(':'), "{line}");
+    assert!(rest.starts_with("/crm/v7/settings/portals  no response  "), "{line}");
+    assert!(rest.ends_with("  Default org  AcmePortal  fault POST committed:drop"), "{line}");
+    process.kill().unwrap();
+    process.wait().unwrap();
 }

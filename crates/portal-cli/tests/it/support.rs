@@ -1,6 +1,6 @@
-//! A home folder per test, and golden files.
+//! A home directory for each test, and golden files.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A home folder, empty at first; it is gone when the test ends.
+/// A home directory, empty at first; it is gone when the test ends.
 pub(crate) struct Home(TempDir);
 
 impl Home {
@@ -31,6 +31,16 @@ impl Home {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Ran::from(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs with `stdin` to read from.
+    pub(crate) fn run_with(&self, arguments: &[&str], stdin: &str) -> Ran {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        // It may end without having read everything.
+        let _ = process.stdin.take().unwrap().write_all(stdin.as_bytes());
+        Ran::from(process.wait_with_output().unwrap())
     }
 
     /// The intent log's files.

@@ -1,16 +1,16 @@
 //! A received request: faults before the operation, the operation, faults after it, and the
 //! access log.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
 use portal_model::oauth::{AccessToken, TOKEN_PATH};
 use portal_model::{ApiVersion, Response};
 use portal_store::{Principal, Registry};
 
-use super::access_log::AccessLogEntry;
+use super::access_log::{AccessLogEntry, Exchange, portal_name};
 use super::authorize::{Access, access, admit, authorize};
-use super::fault::Point;
+use super::fault::{FaultSpec, Point};
 use super::log_limit::LogLimit;
 use super::request::{ServerRequest, access_token};
 use super::response::{RequestError, ServerResponse};
@@ -24,9 +24,11 @@ pub(super) async fn dispatch<R: Registry>(
     request: &ServerRequest,
     access: Result<Access, RequestError>,
 ) -> ServerResponse {
-    let started = Instant::now();
-    let response = with_faults(state, request, access).await.into();
-    log(state, &request.head, &response, started.elapsed());
+    let (received, started) = (SystemTime::now(), Instant::now());
+    let mut injected = Vec::new();
+    let response = with_faults(state, request, access, &mut injected).await.into();
+    let body = request.complete_body().unwrap_or_default();
+    log(state, (&request.head, body), &response, (received, started.elapsed()), injected);
     response
 }
 
@@ -46,31 +48,57 @@ pub(super) fn rejected<R>(
     head: &Parts,
     response: ServerResponse,
 ) -> ServerResponse {
-    log(state, head, &response, Duration::ZERO);
+    log(state, (head, b""), &response, (SystemTime::now(), Duration::ZERO), Vec::new());
     response
 }
 
-fn log<R>(state: &ServiceState<R>, head: &Parts, response: &ServerResponse, elapsed: Duration) {
-    let Some(on_request) = &state.on_request else { return };
-    on_request(&AccessLogEntry {
+fn log<R>(
+    state: &ServiceState<R>,
+    (head, body): (&Parts, &[u8]),
+    response: &ServerResponse,
+    (received, elapsed): (SystemTime, Duration),
+    faults: Vec<FaultSpec>,
+) {
+    if state.on_request.is_none() && state.on_exchange.is_none() {
+        return;
+    }
+    let entry = AccessLogEntry {
+        received,
         method: head.method.clone(),
         path: head.uri.path().to_owned(),
         org: response.org.clone(),
+        portal: portal_name(body),
         status: response.status(),
         code: response.code.clone(),
         elapsed,
-    });
+        faults,
+    };
+    if let Some(on_request) = &state.on_request {
+        on_request(&entry);
+    }
+    if let Some(on_exchange) = &state.on_exchange {
+        on_exchange(&Exchange {
+            entry: &entry,
+            target: &head.uri,
+            request_headers: &head.headers,
+            request_body: body,
+            response_headers: response.headers(),
+            response_body: response.body(),
+        });
+    }
 }
 
 async fn with_faults<R: Registry>(
     state: &ServiceState<R>,
     request: &ServerRequest,
     mut allowed: Result<Access, RequestError>,
+    faults: &mut Vec<FaultSpec>,
 ) -> Result<ServerResponse, RequestError> {
     let (method, path) = (&request.head.method, request.path());
     let token = access_token(&request.head.headers, state.schemes);
     let is_token_request = path == TOKEN_PATH;
-    let injected = state.faults.check(Point::Request, method, path);
+    let mut injected = state.faults.check(Point::Request, method, path);
+    faults.append(&mut injected.faults);
     if let Some(token) = token.filter(|_| injected.expire) {
         state.registry.end_access_token(token).await?;
         // The token was checked before the body was read and the fault injected.
@@ -94,7 +122,8 @@ async fn with_faults<R: Registry>(
     if !response.is_success() {
         return Ok(response);
     }
-    let injected = state.faults.check(Point::Committed, method, path);
+    let mut injected = state.faults.check(Point::Committed, method, path);
+    faults.append(&mut injected.faults);
     if injected.expire {
         if let Ok(granted) = AccessToken::decode(&response.response) {
             state.registry.end_access_token(granted.access_token.expose()).await?;

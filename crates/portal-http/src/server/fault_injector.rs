@@ -1,6 +1,8 @@
 //! [`FaultInjector`]: which requests get which faults.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use http::Method;
@@ -8,13 +10,29 @@ use portal_model::oauth::TOKEN_PATH;
 
 use super::fault::{Action, FaultResponse, FaultSpec, Matches, Point};
 
-/// The faults of a server, each with the number of requests that it has matched.
+/// The faults of a server, which can be changed while it runs.
 #[derive(Debug, Default)]
-pub(super) struct FaultInjector(Vec<(FaultSpec, AtomicU64)>);
+pub(super) struct FaultInjector {
+    armed: RwLock<Vec<Armed>>,
+    /// Spares a server without faults the lock.
+    is_armed: AtomicBool,
+}
+
+/// One fault in force.
+#[derive(Debug)]
+struct Armed {
+    spec: FaultSpec,
+    /// How many requests it has matched.
+    matched: AtomicU64,
+    /// Injected into the next request that it matches only.
+    once: bool,
+}
 
 impl FromIterator<FaultSpec> for FaultInjector {
     fn from_iter<I: IntoIterator<Item = FaultSpec>>(specs: I) -> Self {
-        Self(specs.into_iter().map(|spec| (spec, AtomicU64::new(0))).collect())
+        let injector = Self::default();
+        injector.replace(specs.into_iter().collect());
+        injector
     }
 }
 
@@ -24,6 +42,8 @@ pub(super) struct Injected {
     delay: Duration,
     pub(super) expire: bool,
     pub(super) response: Option<FaultResponse>,
+    /// What was injected, for the access log.
+    pub(super) faults: Vec<FaultSpec>,
 }
 
 impl Injected {
@@ -32,31 +52,76 @@ impl Injected {
             tokio::time::sleep(self.delay).await;
         }
     }
+
+    fn add(&mut self, spec: &FaultSpec) {
+        match spec.action {
+            Action::Delay(duration) => self.delay = self.delay.saturating_add(duration),
+            Action::Expire => self.expire = true,
+            Action::Respond(response) => self.response = self.response.or(Some(response)),
+        }
+        self.faults.push(spec.clone());
+    }
 }
 
 impl FaultInjector {
     /// Counts a request that has reached `point` and combines the faults to inject.
     pub(super) fn check(&self, point: Point, method: &Method, path: &str) -> Injected {
         let mut injected = Injected::default();
-        for (spec, seen) in &self.0 {
+        if !self.is_armed.load(Ordering::Acquire) {
+            return injected;
+        }
+        let mut is_spent = false;
+        for fault in self.armed.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            let spec = &fault.spec;
             if spec.point != point || !spec.matches.include(method, path) {
                 continue;
             }
-            let count = seen.fetch_add(1, Ordering::Relaxed) + 1;
-            if !is_hit(count, spec.share) {
-                continue;
-            }
-            match spec.action {
-                Action::Delay(duration) => {
-                    injected.delay = injected.delay.saturating_add(duration);
-                }
-                Action::Expire => injected.expire = true,
-                Action::Respond(response) => {
-                    injected.response = injected.response.or(Some(response));
-                }
+            let count = fault.matched.fetch_add(1, Ordering::Relaxed) + 1;
+            is_spent |= fault.once;
+            if if fault.once { count == 1 } else { is_hit(count, spec.share) } {
+                injected.add(spec);
             }
         }
+        if is_spent {
+            self.change(|armed| {
+                armed.retain(|fault| !fault.once || fault.matched.load(Ordering::Relaxed) == 0);
+            });
+        }
         injected
+    }
+
+    /// The faults in force, without those for one request.
+    pub(super) fn specs(&self) -> Vec<FaultSpec> {
+        let armed = self.armed.read().unwrap_or_else(PoisonError::into_inner);
+        armed.iter().filter(|fault| !fault.once).map(|fault| fault.spec.clone()).collect()
+    }
+
+    /// Replaces all faults. Those that stay keep their count.
+    pub(super) fn replace(&self, specs: Vec<FaultSpec>) {
+        self.change(|armed| {
+            let mut old = mem::take(armed);
+            for spec in specs {
+                let kept = old.iter().position(|fault| !fault.once && fault.spec == spec);
+                armed.push(kept.map_or_else(|| Armed::new(spec, false), |at| old.swap_remove(at)));
+            }
+        });
+    }
+
+    /// Adds a fault for the next request that it matches.
+    pub(super) fn add_once(&self, spec: FaultSpec) {
+        self.change(|armed| armed.push(Armed::new(spec, true)));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Vec<Armed>)) {
+        let mut armed = self.armed.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut armed);
+        self.is_armed.store(!armed.is_empty(), Ordering::Release);
+    }
+}
+
+impl Armed {
+    const fn new(spec: FaultSpec, once: bool) -> Self {
+        Self { spec, matched: AtomicU64::new(0), once }
     }
 }
 
@@ -125,5 +190,31 @@ mod tests {
         let injected = faults.check(Point::Request, &Method::GET, "/crm/v7/org");
         assert_eq!(injected.delay, Duration::from_millis(1500));
         assert_eq!(injected.response, Some(FaultResponse::Fail));
+    }
+
+    #[test]
+    fn fault_for_one_request_is_injected_once() {
+        let faults = FaultInjector::default();
+        let check = || {
+            let injected = faults.check(Point::Request, &Method::POST, "/crm/v7/settings/portals");
+            injected.faults.len()
+        };
+        faults.add_once("POST request:drop:1/9".parse().unwrap());
+        assert_eq!(faults.specs(), []);
+        assert_eq!(faults.check(Point::Request, &Method::GET, "/crm/v7/org").faults, []);
+        assert_eq!([check(), check()], [1, 0]);
+        assert!(!faults.is_armed.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn replaced_faults_keep_their_count_if_they_stay() {
+        let every_second: FaultSpec = "request:500:1/2".parse().unwrap();
+        let faults = FaultInjector::from_iter([every_second.clone()]);
+        let check = || !faults.check(Point::Request, &Method::GET, "/crm/v7/org").faults.is_empty();
+        assert!(!check());
+        faults.replace(vec!["TOKEN request:429".parse().unwrap(), every_second]);
+        assert!(check());
+        faults.replace(Vec::new());
+        assert!(!check() && !check());
     }
 }

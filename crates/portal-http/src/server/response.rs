@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use portal_model::oauth::OAuthError;
 use portal_model::{ApiError, Refusal, Response, Timestamp};
 use portal_store::{Principal, RegistryError};
@@ -197,18 +197,27 @@ impl ServerResponse {
 
     /// The response as it is sent.
     pub(super) fn into_http(self) -> http::Response<ResponseBody> {
-        let Response { status, retry_after, body, .. } = self.response;
-        let has_body = !body.is_empty();
-        let body = Bytes::from(body);
+        let headers = self.headers();
+        let body = Bytes::from(self.response.body);
         let mut response = http::Response::new(match self.form {
             Form::Json | Form::Html => ResponseBody::complete(body),
             Form::Cut => ResponseBody::cut(body),
             Form::Withheld => ResponseBody::withheld(),
         });
         *response.status_mut() =
-            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        if has_body {
+            StatusCode::from_u16(self.response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.headers_mut() = headers;
+        response
+    }
+
+    /// The body, as far as one is sent.
+    pub(super) fn body(&self) -> &[u8] {
+        if self.form == Form::Withheld { b"" } else { &self.response.body }
+    }
+
+    pub(super) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if !self.response.body.is_empty() {
             let content_type = match self.form {
                 Form::Html => "text/html",
                 Form::Json | Form::Cut | Form::Withheld => "application/json;charset=UTF-8",
@@ -222,12 +231,13 @@ impl ServerResponse {
         {
             headers.insert(RESET, time);
         }
-        if let Some(credits) = self.admission.and_then(|admission| admission.credits_remaining) {
+        let credits = self.admission.as_ref().and_then(|admission| admission.credits_remaining);
+        if let Some(credits) = credits {
             headers.insert(CREDITS, credits.into());
         }
-        if let Some(wait) = retry_after {
+        if let Some(wait) = self.response.retry_after {
             headers.insert(header::RETRY_AFTER, wait.as_secs().into());
         }
-        response
+        headers
     }
 }

@@ -13,7 +13,7 @@ use portal_model::{ApiError, Timestamp};
 use portal_store::{Registry, TokenRules};
 use tokio::sync::Semaphore;
 
-use super::access_log::AccessLogEntry;
+use super::access_log::{AccessLogEntry, Exchange};
 use super::authorize::access;
 use super::body::{ReceivedBody, ResponseBody, discard, receive};
 use super::dispatch::{dispatch, overloaded, rejected};
@@ -21,7 +21,7 @@ use super::fault::FaultSpec;
 use super::quota::{Allowance, Quotas};
 use super::request::{Schemes, ServerRequest};
 use super::route::Route;
-use super::state::{Clock, OnRequest, ServiceState, system_time};
+use super::state::{Clock, OnExchange, OnRequest, ServiceState, system_time};
 
 /// Default of [`PortalServiceBuilder::max_in_flight`].
 pub(super) const DEFAULT_MAX_IN_FLIGHT: usize = 2048;
@@ -55,8 +55,29 @@ impl<R: Registry> PortalService<R> {
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
             faults: Vec::new(),
             on_request: None,
+            on_exchange: None,
             clock: Box::new(system_time),
         }
+    }
+
+    /// The faults in force, without those of [`inject_once`](Self::inject_once).
+    pub fn faults(&self) -> Vec<FaultSpec> {
+        self.state.faults.specs()
+    }
+
+    /// Replaces all faults, while requests are served. One that stays keeps its count.
+    pub fn set_faults(&self, faults: Vec<FaultSpec>) {
+        self.state.faults.replace(faults);
+    }
+
+    /// Injects `fault` into the next request that it matches, whatever its share.
+    pub fn inject_once(&self, fault: FaultSpec) {
+        self.state.faults.add_once(fault);
+    }
+
+    /// The registry.
+    pub fn registry(&self) -> &R {
+        &self.state.registry
     }
 
     fn respond<B>(&self, request: Request<B>) -> ResponseFuture
@@ -128,6 +149,7 @@ pub struct PortalServiceBuilder<R> {
     max_in_flight: usize,
     faults: Vec<FaultSpec>,
     on_request: Option<OnRequest>,
+    on_exchange: Option<OnExchange>,
     clock: Clock,
 }
 
@@ -135,7 +157,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
     /// Replaces the registry.
     pub(super) fn with_registry<S>(self, registry: S) -> PortalServiceBuilder<S> {
         let Self { registry: _, public_url, enforce_limits, max_in_flight, .. } = self;
-        let Self { schemes, faults, on_request, clock, .. } = self;
+        let Self { schemes, faults, on_request, on_exchange, clock, .. } = self;
         PortalServiceBuilder {
             registry,
             public_url,
@@ -144,6 +166,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
             max_in_flight,
             faults,
             on_request,
+            on_exchange,
             clock,
         }
     }
@@ -201,6 +224,18 @@ impl<R: Registry> PortalServiceBuilder<R> {
         self
     }
 
+    /// Registers a callback that gets every request and response in full, such as for a page that
+    /// shows them. Unlike the access log's entries they have secrets. It runs on the request's task:
+    /// do not block in it.
+    #[must_use]
+    pub fn on_exchange(
+        mut self,
+        on_exchange: impl Fn(&Exchange<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_exchange = Some(Box::new(on_exchange));
+        self
+    }
+
     /// Replaces the system's clock, to test expiry.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
@@ -224,6 +259,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
                 in_flight: Arc::new(Semaphore::new(self.max_in_flight)),
                 faults: self.faults.into_iter().collect(),
                 on_request: self.on_request,
+                on_exchange: self.on_exchange,
                 clock: self.clock,
             }),
         }

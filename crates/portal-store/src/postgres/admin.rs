@@ -4,7 +4,7 @@ use portal_model::Timestamp;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 
-use super::credentials::{read_org, read_scopes, read_user, revoke_all, use_up_all};
+use super::credentials::{read_scopes, read_user, revoke_all, use_up_all};
 use super::failure::Failure;
 use super::portals::{get, may_be_kept};
 use super::statements::ORG_ID;
@@ -15,7 +15,7 @@ use crate::admin::{
 };
 use crate::audit::{AuditAction, AuditEntry, NewEntry};
 use crate::error::RegistryError;
-use crate::org::{Org, OrgId, User, UserId};
+use crate::org::{OrgId, User, UserId};
 use crate::seed::comparison::scopes_text;
 use crate::seed::{
     Seed, SeedCredential, SeedDifferences, SeedGrant, SeedOrg, SeedUser, environment_text,
@@ -84,11 +84,6 @@ impl Administration for PostgresRegistry {
             result.map_err(|error| Failure::of(&error).into())
         })
         .await
-    }
-
-    async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {
-        let rows = self.0.pool.read(|it| &it.orgs, &[]).await.map_err(Failure::of_a_read)?;
-        rows.iter().map(read_org).collect()
     }
 
     async fn users_of(&self, org: &str) -> Result<Option<Vec<User>>, RegistryError> {

@@ -3,12 +3,12 @@
 use portal_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::credentials::{read_org, read_scopes, read_user, revoke, use_up};
+use super::credentials::{read_scopes, read_user, revoke, use_up};
 use super::{SqliteRegistry, audit, reseeding, seeding};
 use crate::admin::{AdminChange, AdminRefusal, Administration, Credential, operator_text};
 use crate::audit::{AuditAction, AuditEntry, NewEntry};
 use crate::error::RegistryError;
-use crate::org::{Org, OrgId, User, UserId};
+use crate::org::{OrgId, User, UserId};
 use crate::seed::comparison::scopes_text;
 use crate::seed::{
     Seed, SeedCredential, SeedDifferences, SeedOrg, SeedUser, environment_text, portal_limit_number,
@@ -47,19 +47,6 @@ impl Administration for SqliteRegistry {
         let result = self.0.writer.commit(work).await;
         self.0.principals.forget();
         result
-    }
-
-    async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {
-        let work = |connection: &Connection| {
-            connection
-                .prepare_cached(
-                    "SELECT id, name, environment, portal_limit FROM orgs
-                     WHERE removed_at IS NULL ORDER BY id",
-                )?
-                .query_map([], read_org)?
-                .collect()
-        };
-        self.0.readers.read(work).await
     }
 
     async fn users_of(&self, org: &str) -> Result<Option<Vec<User>>, RegistryError> {

@@ -251,8 +251,15 @@ fn read_principal(row: &Row<'_>) -> rusqlite::Result<Principal> {
     })
 }
 
+/// The orgs that are not removed.
+pub(super) fn orgs(connection: &Connection) -> rusqlite::Result<Vec<Org>> {
+    let sql = "SELECT id, name, environment, portal_limit FROM orgs
+               WHERE removed_at IS NULL ORDER BY id";
+    connection.prepare_cached(sql)?.query_map([], read_org)?.collect()
+}
+
 /// From the first four columns of a row.
-pub(super) fn read_org(row: &Row<'_>) -> rusqlite::Result<Org> {
+fn read_org(row: &Row<'_>) -> rusqlite::Result<Org> {
     Ok(Org {
         id: OrgId(row.get(0)?),
         name: row.get(1)?,

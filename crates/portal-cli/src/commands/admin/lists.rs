@@ -1,7 +1,7 @@
 //! The subcommands that show something.
 
 use portal_model::{Environment, Scope};
-use portal_store::{Administration, AuditEntry, Permission, PortalLimit};
+use portal_store::{Administration, AuditEntry, Permission, PortalLimit, Registry};
 use serde_json::json;
 
 use super::{failed, unknown_org};
@@ -38,7 +38,7 @@ pub(super) struct LogArgs {
 }
 
 pub(super) async fn orgs(
-    registry: &impl Administration,
+    registry: &impl Registry,
     printer: &Printer,
 ) -> Result<ExitClass, Failure> {
     let orgs = registry.orgs().await.map_err(failed)?;

@@ -1,0 +1,167 @@
+//! `portal rehearse`: a batch against throw-away orgs, one for each of its profiles.
+//!
+//! The batch runs as a process of its own, whose home is a temporary directory: it finds no
+//! credentials but those of the throw-away orgs, and leaves no journal and no intent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use portal_http::server::{FaultSpec, PortalService, Server};
+use portal_model::{Environment, Scope};
+use portal_store::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
+use portal_store::{MemoryRegistry, Permission, PortalLimit, Registry as _};
+use tokio::process::Command;
+
+use crate::batch::csv;
+use crate::org::data_directory;
+use crate::org::profile::{self, Hosts, Profile, Profiles};
+use crate::report::exit::ExitClass;
+use crate::report::failure::Failure;
+use crate::sys::directories;
+use crate::terminal::printer::Printer;
+
+/// Rehearse a batch against throw-away orgs made from its rows
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Runs `portal batch FILE` against a server in this process. No profile has to exist, nothing reaches \
+Zoho CRM, and nothing is kept. Each profile of the file gets an org without a portal, in which everything \
+is permitted; profiles of `portal login` that lead to one org share one. `--fault` is that of `portal \
+serve`.
+
+Examples:
+  portal rehearse portals.csv
+  portal rehearse portals.csv --fault \"POST committed:drop:1/10\"
+
+Exit status: that of the batch.")]
+pub(crate) struct Args {
+    /// CSV with the columns profile, name and fallback; `-` reads stdin
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Create portals in orgs that have one
+    #[arg(long)]
+    allow_another: bool,
+    // Not a doc comment: rustdoc takes the grammar's brackets for a link.
+    #[arg(
+        long = "fault",
+        value_name = "SPEC",
+        help = "Fail on purpose: [METHOD ]POINT:ACTION[:N/M]; repeatable"
+    )]
+    faults: Vec<FaultSpec>,
+}
+
+pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    let bytes = read(&args.file)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", args.file.display())))?;
+    let mut names = BTreeSet::new();
+    // What is wrong with the file is reported by the batch.
+    let _ = csv::read(&bytes, |entry, _| {
+        names.extend(Some(entry.profile).filter(|name| profile::check_name(name).is_ok()));
+    });
+    let orgs = orgs(names, args.allow_another)?;
+
+    let home = tempfile::tempdir().context("cannot create a temporary directory")?;
+    let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let url = server.url();
+    let registry = MemoryRegistry::new();
+    registry.apply_seed(&seed(&orgs), data_directory::now()?).await?;
+    let mut service = PortalService::builder(registry);
+    for fault in &args.faults {
+        service = service.fault(fault.clone());
+    }
+    let serving = tokio::spawn(server.serve(service.build(), std::future::pending()));
+    write_profiles(home.path(), &url, &orgs)?;
+    let name = args.file.file_name().filter(|_| args.file != Path::new("-"));
+    let file = Path::new(name.unwrap_or("stdin.csv".as_ref()));
+    fs::write(home.path().join(file), &bytes)?;
+
+    printer.note("Rehearsal: nothing reaches Zoho CRM, and nothing is kept.");
+    let mut batch = Command::new(std::env::current_exe()?);
+    batch.arg("batch").arg(file).current_dir(home.path());
+    batch.args(["--output", if printer.is_json() { "json" } else { "text" }]);
+    batch.args(args.allow_another.then_some("--allow-another"));
+    batch.args(printer.is_quiet().then_some("--quiet"));
+    // Whatever the environment says about orgs, directories and proxies is not for the rehearsal.
+    batch.env_clear().env("HOME", home.path()).env("USERPROFILE", home.path());
+    for inherited in ["PATH", "TERM", "NO_COLOR", "SystemRoot"] {
+        batch.envs(std::env::var_os(inherited).map(|value| (inherited, value)));
+    }
+    // The server in this process is known to be fast.
+    batch.env("PORTAL_PROCESSING_TIME", "1s").env("PORTAL_LIST_LAG", "0s");
+    let status = batch.kill_on_drop(true).status().await.context("cannot run the batch")?;
+    serving.abort();
+    let exit = status.code().and_then(|code| u8::try_from(code).ok());
+    printer.note("That was a rehearsal: nothing was created in Zoho CRM.");
+    Ok(exit.map_or(ExitClass::Stopped, ExitClass::from))
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        return std::io::stdin().read_to_end(&mut bytes).map(|_| bytes);
+    }
+    fs::read(path)
+}
+
+/// A throw-away org, and the profiles that lead to it.
+struct Org {
+    limit: PortalLimit,
+    profiles: Vec<(String, SeedCredential)>,
+}
+
+/// An org for each profile, but one for those of which it is known that they lead to one org.
+fn orgs(names: BTreeSet<String>, allow_another: bool) -> Result<Vec<Org>, Failure> {
+    let known = Profiles::load(&directories::config()?).ok();
+    let mut orgs = BTreeMap::<String, Org>::new();
+    for name in names {
+        let entry = known.as_ref().and_then(|known| known.entries().get(&name));
+        let org = entry.and_then(|entry| entry.org.as_ref());
+        let key = org.map_or_else(|| format!("profile {name}"), |org| format!("org {}", org.id));
+        let scopes = vec![Scope::PORTAL_ALL, Scope::ORG_READ, Scope::USERS_READ];
+        let limit = if allow_another { PortalLimit::Unlimited } else { PortalLimit::One };
+        orgs.entry(key)
+            .or_insert_with(|| Org { limit, profiles: Vec::new() })
+            .profiles
+            .push((name, SeedCredential::generate(scopes)?));
+    }
+    Ok(orgs.into_values().collect())
+}
+
+fn seed(orgs: &[Org]) -> Seed {
+    let org = |org: &Org| {
+        let names: Vec<_> = org.profiles.iter().map(|(name, _)| name.as_str()).collect();
+        let user = SeedUser {
+            name: "Rehearsal".to_owned(),
+            email: "user@rehearsal.example".to_owned(),
+            permissions: BTreeSet::from(Permission::ALL),
+            credentials: org.profiles.iter().map(|(_, credential)| credential.clone()).collect(),
+        };
+        SeedOrg {
+            name: names.join(", "),
+            environment: Environment::Production,
+            portal_limit: org.limit,
+            users: vec![user],
+        }
+    };
+    Seed { orgs: orgs.iter().map(org).collect() }
+}
+
+/// Writes what `portal login` would, for the home of the batch.
+fn write_profiles(home: &Path, url: &str, orgs: &[Org]) -> anyhow::Result<()> {
+    let directory = directories::config_of(home);
+    for (name, credential) in orgs.iter().flat_map(|org| &org.profiles) {
+        let SeedGrant::RefreshToken(refresh_token) = &credential.grant else { continue };
+        let profile = Profile {
+            hosts: Hosts::Urls { api_domain: url.to_owned(), accounts_url: url.to_owned() },
+            client_id: credential.client_id.clone(),
+            client_secret: credential.client_secret.clone(),
+            refresh_token: refresh_token.clone(),
+            org: None,
+        };
+        profile::store(&directory, name, &profile)?;
+    }
+    Ok(())
+}

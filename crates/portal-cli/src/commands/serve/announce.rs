@@ -1,0 +1,92 @@
+//! What a server says at its start: the URL, what it serves, and how other programs reach its org.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use portal_http::server::FaultSpec;
+use serde::Serialize;
+
+use crate::org::default_org::DefaultOrg;
+use crate::org::running::Running;
+use crate::terminal::printer::Printer;
+
+/// What it serves.
+pub(super) struct Served<'a> {
+    pub(super) running: &'a Running,
+    pub(super) orgs: usize,
+    /// Not known of very many orgs.
+    pub(super) portals: Option<usize>,
+    /// `./data`, or nothing if everything is gone when it ends.
+    pub(super) kept_in: Option<String>,
+    pub(super) faults: &'a [FaultSpec],
+}
+
+/// The first line on stdout.
+#[derive(Serialize)]
+struct Listening<'a> {
+    event: &'static str,
+    url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin: Option<&'a str>,
+    #[serde(flatten)]
+    org: Option<&'a DefaultOrg>,
+}
+
+/// Says that it listens, and to people what it serves and how to use it.
+pub(super) fn announce(served: &Served<'_>, printer: &Printer) {
+    let Running { url, admin, org, port } = served.running;
+    let (admin, org) = (admin.as_deref(), org.as_ref());
+    let listening = Listening { event: "listening", url, admin, org };
+    printer.result(format_args!("Listening on {url}"), &listening);
+    if printer.is_json() {
+        return;
+    }
+    let count = |number: usize, thing| match number {
+        1 => format!("1 {thing}"),
+        number => format!("{number} {thing}s"),
+    };
+    let kept = match &served.kept_in {
+        Some(place) => format!("kept in {place}"),
+        None => "gone when it ends (`--data DIR` keeps them)".to_owned(),
+    };
+    let portals = served.portals.map(|portals| format!(" with {}", count(portals, "portal")));
+    let portals = portals.unwrap_or_default();
+    let mut lines = vec![format!("Serving {}{portals}, {kept}", count(served.orgs, "org"))];
+    if served.orgs == 0 {
+        lines.push("No request can succeed: add an org by `--seed FILE` or `portal admin`".into());
+    }
+    lines.extend(served.faults.iter().map(|fault| format!("Fault: {fault}")));
+    lines.extend(admin.map(|admin| format!("Look into it at {admin}")));
+    if let Some(org) = org {
+        lines.push("Other commands and programs reach its org with".to_owned());
+        lines.push(exports(url, org));
+        lines.push(format!("In another terminal: eval \"$(portal serve env --port {port})\""));
+    }
+    printer.note(lines.join("\n"));
+}
+
+/// The environment that leads to `org`, for a shell.
+pub(super) fn exports(url: &str, org: &DefaultOrg) -> String {
+    let lines = variables(url, org).map(|(name, value)| format!("  export {name}={value}"));
+    lines.join("\n")
+}
+
+/// The environment that leads to `org`.
+pub(super) fn variables<'a>(url: &'a str, org: &'a DefaultOrg) -> [(&'static str, &'a str); 5] {
+    [
+        ("PORTAL_API_DOMAIN", url),
+        ("PORTAL_ACCOUNTS_URL", url),
+        ("PORTAL_CLIENT_ID", &org.client_id),
+        ("PORTAL_CLIENT_SECRET", org.client_secret.expose()),
+        ("PORTAL_REFRESH_TOKEN", org.refresh_token.expose()),
+    ]
+}
+
+/// The URL by which this machine reaches the server.
+pub(super) fn local_url(mut address: SocketAddr) -> String {
+    match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    format!("http://{address}")
+}

@@ -1,0 +1,107 @@
+//! Which servers of this user run on this machine: [`Running`], one file for each while it runs.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use crate::org::default_org::DefaultOrg;
+use crate::report::failure::Failure;
+use crate::sys::directories;
+
+/// How to reach a server that runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Running {
+    pub(crate) port: u16,
+    pub(crate) url: String,
+    /// The base URL of its page and its JSON API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin: Option<String>,
+    /// Absent if its orgs are those of a seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) org: Option<DefaultOrg>,
+}
+
+/// Removes the file when the server ends. A server that is killed leaves it, and its lock is free.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    path: PathBuf,
+    _locked: File,
+}
+
+impl Running {
+    /// Makes it known to the commands of this user, as long as the result lives.
+    pub(crate) fn register(&self) -> anyhow::Result<Registration> {
+        let directory = directory()?;
+        directories::make_private(&directory)?;
+        let path = directory.join(format!("{}.json", self.port));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&path)?;
+        // Another server has the port on another address: the last one to start is found.
+        let _ = file.try_lock();
+        file.set_len(0)?;
+        file.write_all(serde_json::to_string(self)?.as_bytes())?;
+        Ok(Registration { path, _locked: file })
+    }
+
+    /// The server on `port`, or the only one there is.
+    ///
+    /// # Errors
+    /// There is none, or it is not said which of several.
+    pub(crate) fn find(port: Option<u16>) -> Result<Self, Failure> {
+        let mut running = Self::all()?;
+        running.retain(|server| port.is_none_or(|port| server.port == port));
+        let ports: Vec<_> = running.iter().map(|server| server.port.to_string()).collect();
+        match (running.pop(), port) {
+            (Some(server), _) if ports.len() == 1 => Ok(server),
+            (Some(_), _) => Err(Failure::usage(format!(
+                "{} servers run, on the ports {}",
+                ports.len(),
+                ports.join(", ")
+            ))
+            .hint("pass `--port` with one of them")),
+            (None, None) => Err(Failure::usage("no `portal serve` of this user runs")
+                .hint("run `portal serve` in another terminal")),
+            (None, Some(port)) => {
+                Err(Failure::usage(format!("no `portal serve` of this user runs on port {port}")))
+            }
+        }
+    }
+
+    fn all() -> anyhow::Result<Vec<Self>> {
+        let Ok(files) = fs::read_dir(directory()?) else { return Ok(Vec::new()) };
+        let mut running = Vec::new();
+        for file in files {
+            let path = file?.path();
+            // It may end at this moment.
+            let Ok(mut file) = File::open(&path) else { continue };
+            if file.try_lock().is_ok() {
+                // Nobody holds it: what is left of a server that was killed.
+                let _ = fs::remove_file(&path);
+                continue;
+            }
+            let mut text = String::new();
+            file.read_to_string(&mut text)?;
+            running.extend(serde_json::from_str::<Self>(&text));
+        }
+        running.sort_by_key(|server| server.port);
+        Ok(running)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        // A stale file is harmless.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Beside the intent log, but for servers.
+fn directory() -> anyhow::Result<PathBuf> {
+    Ok(directories::state().context("cannot find running servers")?.join("servers"))
+}
