@@ -12,7 +12,7 @@ use tokio::runtime::Builder;
 pub(crate) use self::usage::print as print_usage;
 use crate::commands::{
     admin, backup, batch, check, create, doctor, explain, generate, get, list, login, logout,
-    profiles, recover, rehearse, rename, serve,
+    profiles, recover, rehearse, rename, schema, serve,
 };
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -29,7 +29,7 @@ Usage: {usage}
 Commands:
 {subcommands}
 
-Options: --output text|json, -v, -q, --color WHEN, --version, --help
+Options: --output text|json (see portal schema), -v, -q, --color WHEN, -V, -h
 ";
 
 /// Create Zoho CRM customer portals safely. A portal can never be deleted.
@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Backup(backup::Args),
     #[command(hide = true)]
     Admin(admin::Args),
+    #[command(hide = true)]
+    Schema(schema::Args),
     Completions(generate::CompletionsArgs),
     // For packagers.
     #[command(hide = true)]
@@ -138,6 +140,7 @@ impl Command {
             Self::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(&args, printer)),
             Self::Backup(args) => backup::run(&args, printer),
             Self::Admin(args) => alone(admin::run(&args, printer)),
+            Self::Schema(args) => Ok(schema::run(&args, printer)),
             Self::Completions(args) => generate::completions(&args, &mut Cli::command(), printer),
             Self::Man(args) => generate::man(&args, Cli::command(), printer),
             Self::Help { command } => Ok(help(&command)),

@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> 
 
 fn duplicate(name: &str, first: &str) -> String {
     if name == first {
-        format!("{name} stands there twice")
+        format!("{name} is given twice")
     } else {
         format!("{name} is the same name as {first}; the case of letters doesn't count")
     }

@@ -34,6 +34,7 @@ mod prompts;
 mod readme;
 mod rehearse;
 mod rename;
+mod schema;
 mod serve;
 mod support;
 #[cfg(target_os = "linux")]
