@@ -7,6 +7,8 @@ use std::future::Future;
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::CompleteEnv;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use tokio::runtime::Builder;
 
 pub(crate) use self::usage::print as print_usage;
@@ -112,8 +114,27 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Help {
         /// The command, such as `create` or `admin user`
+        #[arg(add = commands())]
         command: Vec<String>,
     },
+}
+
+/// Answers a shell, if one runs this command to complete a line.
+pub(crate) fn completion() -> CompleteEnv<'static, fn() -> clap::Command> {
+    let factory: fn() -> clap::Command = Cli::command;
+    CompleteEnv::with_factory(factory).var(generate::COMPLETE)
+}
+
+/// What shells complete after `help`.
+fn commands() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let portal = Cli::command();
+        let listed = portal.get_subcommands().filter(|command| !command.is_hide_set());
+        let candidate = |command: &clap::Command| {
+            CompletionCandidate::new(command.get_name()).help(command.get_about().cloned())
+        };
+        listed.map(candidate).collect()
+    })
 }
 
 impl Command {
@@ -141,7 +162,7 @@ impl Command {
             Self::Backup(args) => backup::run(&args, printer),
             Self::Admin(args) => alone(admin::run(&args, printer)),
             Self::Schema(args) => Ok(schema::run(&args, printer)),
-            Self::Completions(args) => generate::completions(&args, &mut Cli::command(), printer),
+            Self::Completions(args) => generate::completions(&args, printer),
             Self::Man(args) => generate::man(&args, Cli::command(), printer),
             Self::Help { command } => Ok(help(&command)),
         }

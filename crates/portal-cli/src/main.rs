@@ -35,6 +35,8 @@ use crate::terminal::printer::Printer;
 
 fn main() -> ExitCode {
     core_dump::disable();
+    // A shell asks what it can complete.
+    cli::completion().complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => return ExitCode::from(print_usage(&usage) as u8),

@@ -25,6 +25,7 @@ use crate::batch::plan::Row;
 use crate::batch::result::{RowResult, Verdict};
 use crate::batch::run::{Batch, Org, Stop, Task};
 use crate::commands::policy_args::PolicyArgs;
+use crate::org::candidates;
 use crate::org::profile::Profiles;
 use crate::org::target::Target;
 use crate::report::exit::{self, ExitClass};
@@ -80,7 +81,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     policy: PolicyArgs,
     /// Version of the API, v4 to v8
-    #[arg(long, value_name = "VERSION", default_value_t, help_heading = "Org")]
+    #[arg(long, value_name = "VERSION", default_value_t, help_heading = "Org", add = candidates::api_versions())]
     api_version: ApiVersion,
     /// PEM file with additional root certificates to trust
     #[arg(long, value_name = "FILE", help_heading = "Org")]

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use self::checks::{Check, Status};
 use self::verdict::{Verdict, summary};
+use crate::org::candidates;
 use crate::org::profile::{Profile, Profiles};
 use crate::report::exit::{self, ExitClass};
 use crate::report::failure::Failure;
@@ -32,7 +33,7 @@ Example:
   portal doctor --profile acme")]
 pub(crate) struct Args {
     /// The profile to check [default: all]
-    #[arg(long, value_name = "PROFILE")]
+    #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
     profile: Option<String>,
     /// PEM file with additional root certificates to trust
     #[arg(long, value_name = "FILE")]

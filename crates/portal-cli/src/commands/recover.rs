@@ -2,6 +2,7 @@
 
 mod listing;
 
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use portal_model::flow::Intent;
 
 use crate::commands::policy_args::PolicyArgs;
@@ -26,12 +27,13 @@ use crate::terminal::prompt;
 #[command(after_help = format!("{HELP}\n\n{SECRETS}\n\nExample:\n  portal recover --list\n  portal recover AcmePortal"))]
 pub(crate) struct Args {
     /// Only this portal; without it, all of them
+    #[arg(add = unfinished())]
     name: Option<String>,
     /// List what is unfinished, and send nothing
     #[arg(long)]
     list: bool,
     /// Give up determining the outcome for this portal
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["name", "list", "same_org"])]
+    #[arg(long, value_name = "NAME", add = unfinished(), conflicts_with_all = ["name", "list", "same_org"])]
     discard: Option<String>,
     /// Recover even if the credentials changed since: you know that they lead to the same org
     #[arg(long)]
@@ -99,6 +101,16 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     recovery.warn_of_late(&receipts, &found.entries).await;
     Ok(combined(exits))
+}
+
+/// What shells complete: the names of what is unfinished.
+fn unfinished() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        // A shell has no place for errors.
+        let entries = IntentLog::list_blocking().unwrap_or_default();
+        let unfinished = entries.iter().filter(|entry| entry.state() != State::Receipt);
+        unfinished.map(|entry| CompletionCandidate::new(entry.name())).collect()
+    })
 }
 
 impl Args {

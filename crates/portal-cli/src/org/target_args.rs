@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use portal_model::{ApiVersion, DataCenter};
 
+use crate::org::candidates;
 use crate::org::place::Place;
 
 /// Which org. One source's secret never goes to another's host: `--local` and `--profile` ignore
@@ -15,10 +16,10 @@ pub(crate) struct TargetArgs {
     #[arg(long, conflicts_with_all = ["profile", "data_center", "api_domain", "accounts_url", "client_id"])]
     pub(crate) local: bool,
     /// The org of a profile that `portal login` stored
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["data_center", "api_domain", "accounts_url", "client_id"])]
+    #[arg(long, value_name = "NAME", add = candidates::profiles(), conflicts_with_all = ["data_center", "api_domain", "accounts_url", "client_id"])]
     pub(crate) profile: Option<String>,
     /// Data center of the org: us, eu, in, au, jp, cn, ca or sa
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", add = candidates::data_centers())]
     pub(crate) data_center: Option<DataCenter>,
     /// Base URL of the API, instead of --data-center
     #[arg(long, value_name = "URL")]
@@ -30,7 +31,7 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
     /// Version of the API, v4 to v8
-    #[arg(long, value_name = "VERSION", default_value_t)]
+    #[arg(long, value_name = "VERSION", default_value_t, add = candidates::api_versions())]
     pub(crate) api_version: ApiVersion,
     /// PEM file with additional root certificates to trust
     #[arg(long, value_name = "FILE")]

@@ -9,6 +9,7 @@
 
 mod admin;
 mod batch;
+mod completion;
 mod crash;
 mod create;
 #[cfg(unix)]
