@@ -27,9 +27,13 @@ use crate::terminal::width;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Whether the token can create is determined with a create request without a name, which the service \
-always rejects, with the reason. The exit status is 0 if portals can be created with every profile.
+always rejects, with the reason.
 
-Example:
+Exit status:
+  0 if portals can be created with every profile, 3 no permission or no valid token, 6 the service \
+cannot be reached, 1 otherwise
+
+Examples:
   portal doctor --profile acme")]
 pub(crate) struct Args {
     /// The profile to check [default: all]

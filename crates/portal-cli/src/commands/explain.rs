@@ -15,7 +15,7 @@ use crate::terminal::width;
 
 /// Explain an error code of the service, and what to do
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  portal explain ALREADY_USED")]
+#[command(after_help = "Examples:\n  portal explain ALREADY_USED")]
 pub(crate) struct Args {
     /// The code; without it, all known ones are listed
     #[arg(add = ArgValueCandidates::new(candidates))]

@@ -29,7 +29,7 @@ pub(crate) struct CompletionsArgs {
 
 /// Write a manual page
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  portal man create > portal-create.1 && man ./portal-create.1")]
+#[command(after_help = "Examples:\n  portal man create > portal-create.1 && man ./portal-create.1")]
 pub(crate) struct ManArgs {
     /// The command to write about; without one, `portal` itself
     command: Option<String>,

@@ -19,7 +19,7 @@ use crate::terminal::prompt::confirm;
 
 /// Revoke the refresh token of a profile, and remove the profile
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  portal logout --profile acme")]
+#[command(after_help = "Examples:\n  portal logout --profile acme")]
 pub(crate) struct Args {
     /// The profile
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]

@@ -8,7 +8,7 @@ use portal_model::flow::Intent;
 use crate::commands::policy_args::PolicyArgs;
 use crate::org::destination::Org;
 use crate::org::place::Place;
-use crate::org::target_args::{SECRETS, TargetArgs};
+use crate::org::target_args::{ENVIRONMENT, TargetArgs};
 use crate::report::asked::Asked;
 use crate::report::exit::{ExitClass, combined};
 use crate::report::failure::{ErrorReport, Failure};
@@ -24,7 +24,7 @@ use crate::terminal::prompt;
 
 /// Determine the outcome of unfinished creates and renames
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{HELP}\n\n{SECRETS}\n\nExample:\n  portal recover --list\n  portal recover AcmePortal"))]
+#[command(after_help = format!("{HELP}\n\n{ENVIRONMENT}\n  PORTAL_STATE_DIR is the directory of the intent log\n\nExamples:\n  portal recover --list\n  portal recover AcmePortal"))]
 pub(crate) struct Args {
     /// Only this portal; without it, all of them
     #[arg(add = unfinished())]
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// Give up determining the outcome for this portal
     #[arg(long, value_name = "NAME", add = unfinished(), conflicts_with_all = ["name", "list", "same_org"])]
     discard: Option<String>,
-    /// Recover even if the credentials changed since: you know that they lead to the same org
+    /// Accept other credentials: they lead to the same org
     #[arg(long)]
     same_org: bool,
     /// Skip the confirmation prompt of --discard
@@ -48,12 +48,13 @@ pub(crate) struct Args {
 }
 
 const HELP: &str = "\
-Never creates or renames anything. A create or rename is unfinished if its process was killed, interrupted or out of time while a \
-request was in doubt. Recovery lists the org's portals until the outcome is certain: an absent \
+Never creates or renames anything. A create or rename is unfinished if its process was killed, \
+interrupted or out of time while a request was in doubt. Recovery lists the org's portals until the outcome is certain: an absent \
 portal is certain once the processing time and the list lag have passed since the last attempt.
 
-Exit status: 0 the portal exists or nothing is unfinished, 5 still in doubt or in progress in \
-another process, 6 not created; 1 if several differ.";
+Exit status:
+  0 the portal exists or nothing is unfinished, 5 still in doubt or in progress in another process, \
+6 not created, 1 if several differ";
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let log = IntentLog::open()?;

@@ -13,7 +13,7 @@ use crate::terminal::printer::Printer;
 Without OBJECT lists the objects, and the commands that print them. A later version may add members to an \
 object, values to an enumeration, and objects.
 
-Example:
+Examples:
   portal schema create > create.schema.json")]
 pub(crate) struct Args {
     /// The object
