@@ -145,7 +145,7 @@ mod tests {
         let server = LocalServer::start().await.unwrap();
         let token = server.access_token().await.unwrap();
         let now = crate::server::state::system_time();
-        server.registry().principal(token.expose(), now).await.unwrap().unwrap().org.id
+        server.registry().authenticate(token.expose(), now).await.unwrap().unwrap().org.id
     }
 
     fn at(seconds: i64) -> Timestamp {

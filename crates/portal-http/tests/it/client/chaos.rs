@@ -215,9 +215,9 @@ async fn kept(server: &LocalServer) -> HashMap<String, Vec<usize>> {
         let grant = Grant::RefreshToken(refresh_token(org).into());
         let request = TokenRequest::new(CLIENT, CLIENT.to_owned(), grant);
         let token =
-            registry.grant(&request, TokenRules::LifetimesOnly, now).await.unwrap().unwrap();
+            registry.issue_token(&request, TokenRules::LifetimesOnly, now).await.unwrap().unwrap();
         let principal =
-            registry.principal(token.access_token.expose(), now).await.unwrap().unwrap();
+            registry.authenticate(token.access_token.expose(), now).await.unwrap().unwrap();
         for portal in registry.portals(principal.org.id).await.unwrap() {
             kept.entry(portal.name).or_default().push(org);
         }
