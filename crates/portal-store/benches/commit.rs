@@ -1,6 +1,7 @@
-//! Durable creates a second with 1 and with 64 in flight, beside a bare insert loop over the same
-//! schema with the same pragmas, 1 and 64 inserts a commit, on this disk.
-//! Compare the numbers of one run with each other only.
+//! Durable creates per second with 1 and with 64 in flight, next to a bare insert loop over the
+//! same schema and pragmas with 1 and 64 inserts per commit.
+//!
+//! Numbers depend on the disk: compare only those of one run.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +33,7 @@ fn main() {
     divan::main();
 }
 
-/// What the registry adds to the bare inserts: tasks, the queue, responses, checkpoints.
+/// The cost of the registry on top of the inserts: tasks, queue, responses, checkpoints.
 #[divan::bench(args = [1, 64], sample_count = 200, sample_size = 1)]
 fn create(bencher: Bencher<'_, '_>, in_flight: usize) {
     let directory = tempfile::tempdir().unwrap();
@@ -55,7 +56,7 @@ fn create(bencher: Bencher<'_, '_>, in_flight: usize) {
     });
 }
 
-/// The limit: what SQLite itself needs for the rows, one thread, one statement.
+/// The lower bound: SQLite alone, one thread, one statement.
 #[divan::bench(args = [1, 64], sample_count = 200, sample_size = 1)]
 fn bare_insert(bencher: Bencher<'_, '_>, per_commit: usize) {
     let directory = tempfile::tempdir().unwrap();
@@ -91,7 +92,7 @@ fn bare_insert(bencher: Bencher<'_, '_>, per_commit: usize) {
     });
 }
 
-/// A name that sorts at random: the unique index on names has no order to profit from.
+/// Names in random order, the worst case for the unique index on names.
 fn name(number: &AtomicU64) -> String {
     let number = number.fetch_add(1, Ordering::Relaxed);
     format!("Portal{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
@@ -102,8 +103,8 @@ async fn seeded(directory: &std::path::Path, now: Timestamp) -> (SqliteRegistry,
     registry.apply_seed(&SEED.parse::<Seed>().unwrap(), now).await.unwrap();
     let grant = Grant::RefreshToken("1000.acme.all".to_owned().into());
     let request = TokenRequest::new("1000.ACME", "acme-secret".to_owned(), grant);
-    let granted = registry.grant(&request, TokenRules::LifetimesOnly, now).await;
+    let granted = registry.issue_token(&request, TokenRules::LifetimesOnly, now).await;
     let token = granted.unwrap().unwrap().access_token;
-    let acme = registry.principal(token.expose(), now).await.unwrap().unwrap();
+    let acme = registry.authenticate(token.expose(), now).await.unwrap().unwrap();
     (registry, acme)
 }

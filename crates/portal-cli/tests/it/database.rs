@@ -77,7 +77,7 @@ fn database_that_cannot_be_reached_is_one_sentence_without_password() {
     let home = home();
     for (url, expected) in [
         ("postgres://me:hush@127.0.0.1:1/portals", "error: 127.0.0.1:1/portals: "),
-        ("mysql://me:hush@127.0.0.1:1/portals", "error: the URL of the database is of no use: "),
+        ("mysql://me:hush@127.0.0.1:1/portals", "error: invalid database URL: "),
     ] {
         let serve = ["serve", "--listen", "127.0.0.1:0"];
         let ran = Ran::from(home.command(&serve).env("PORTAL_DATABASE_URL", url).output().unwrap());

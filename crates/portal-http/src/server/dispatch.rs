@@ -82,7 +82,7 @@ async fn with_faults<R: Registry>(
     let mut injected = state.faults.check(Point::Request, method, path);
     faults.append(&mut injected.faults);
     if let Some(token) = token.filter(|_| injected.expire) {
-        state.registry.end_access_token(token).await?;
+        state.registry.expire_access_token(token).await?;
         // The token was checked before the body was read and the fault injected.
         if allowed.is_ok() {
             allowed = access(state, &request.head).await;
@@ -108,9 +108,9 @@ async fn with_faults<R: Registry>(
     faults.append(&mut injected.faults);
     if injected.expire {
         if let Ok(granted) = AccessToken::decode(&response.response) {
-            state.registry.end_access_token(granted.access_token.expose()).await?;
+            state.registry.expire_access_token(granted.access_token.expose()).await?;
         } else if let Some(token) = token {
-            state.registry.end_access_token(token).await?;
+            state.registry.expire_access_token(token).await?;
         }
     }
     injected.wait().await;

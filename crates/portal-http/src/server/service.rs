@@ -241,7 +241,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
                 registry: self.registry,
                 public_url: self.public_url,
                 token_rules: if self.enforce_limits {
-                    TokenRules::AsTheService
+                    TokenRules::ServiceLimits
                 } else {
                     TokenRules::LifetimesOnly
                 },

@@ -18,7 +18,7 @@ fn spelled(bits: usize) -> String {
 }
 
 #[tokio::test]
-async fn one_of_64_concurrent_creates_of_a_name_succeeds() {
+async fn one_of_64_concurrent_creates_succeeds() {
     let server = LocalServer::start().await.unwrap();
     let token = token_of(&server).await;
     let mut responses = JoinSet::new();
