@@ -1,16 +1,6 @@
-//! Completions and manual pages.
+//! Manual pages.
 
 use crate::support::Home;
-
-#[test]
-fn every_shell_gets_a_script_that_knows_the_commands() {
-    let home = Home::new();
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let ran = home.run(&["completions", shell]);
-        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{shell}");
-        assert!(ran.stdout.contains("explain"), "{shell}");
-    }
-}
 
 #[test]
 fn each_command_has_a_manual_page() {
