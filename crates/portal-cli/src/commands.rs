@@ -18,5 +18,6 @@ pub(crate) mod profiles;
 pub(crate) mod recover;
 pub(crate) mod rehearse;
 pub(crate) mod rename;
+pub(crate) mod requests;
 pub(crate) mod schema;
 pub(crate) mod serve;

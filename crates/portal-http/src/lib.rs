@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-/// The types of requests, responses and errors: a service needs no dependency of its own for them.
+/// The model's types, re-exported so that a service needs no second dependency.
 pub use portal_model as model;
 
 #[cfg(feature = "client")]

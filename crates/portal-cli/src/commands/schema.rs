@@ -56,7 +56,8 @@ const OBJECTS: &[Object] = objects! {
     "explain": ["explain"];
     "listening": ["serve"];
     "environment": ["serve env"];
-    "call": ["serve --log json"];
+    "call": ["serve --log json", "requests --follow"];
+    "requests": ["requests"];
     "backup": ["backup"];
     "admin-org": ["admin org list"];
     "admin-user": ["admin user list"];
@@ -68,7 +69,8 @@ const OBJECTS: &[Object] = objects! {
 };
 
 /// What several objects have. One refers to later ones only.
-const DEFINITIONS: [(&str, &str); 6] = [
+const DEFINITIONS: [(&str, &str); 7] = [
+    ("call", include_str!("schema/definitions/call.json")),
     ("error", include_str!("schema/definitions/error.json")),
     ("invalid_file", include_str!("schema/definitions/invalid_file.json")),
     ("invalid_name", include_str!("schema/definitions/invalid_name.json")),

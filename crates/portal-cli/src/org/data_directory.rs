@@ -77,10 +77,10 @@ async fn is_accepted(registry: &SqliteRegistry, org: &DefaultOrg) -> anyhow::Res
     let grant = Grant::RefreshToken(org.refresh_token.clone());
     let request = TokenRequest::new(&org.client_id, org.client_secret.clone(), grant);
     // Without the limits, so that no start uses up what clients may request.
-    let Ok(token) = registry.grant(&request, TokenRules::LifetimesOnly, now()?).await? else {
+    let Ok(token) = registry.issue_token(&request, TokenRules::LifetimesOnly, now()?).await? else {
         return Ok(false);
     };
-    registry.end_access_token(token.access_token.expose()).await?;
+    registry.expire_access_token(token.access_token.expose()).await?;
     Ok(true)
 }
 

@@ -134,7 +134,7 @@ fn unusable_token_cache_warns_and_is_gone_without() {
     let ran = run(&home, &url, &[], &["list"]);
     assert_eq!((ran.status, ran.stdout.trim_end()), (0, "Acme           by Acme"), "{ran:?}");
     assert!(
-        ran.stderr.starts_with("warning: cannot use the token cache; going on without it: "),
+        ran.stderr.starts_with("warning: cannot use the token cache; continuing without it: "),
         "{ran:?}"
     );
     assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");

@@ -19,7 +19,7 @@ use super::limits::ServerLimits;
 use super::log_limit::LogLimit;
 use super::service::PortalService;
 
-/// How often a connection that waits for room, a scarcity and a shutdown are looked at again.
+/// How often to check waiting connections, scarcity and the progress of a shutdown.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Serves a [`PortalService`] over plain HTTP/1.1.
@@ -106,15 +106,15 @@ impl Server {
         let graceful = GracefulShutdown::new();
         let mut tasks = JoinSet::new();
         let mut ids = 0..;
-        // Accepted, but there is no room for it yet.
+        // Accepted, but waiting for room.
         let mut accepted: Option<(TcpStream, SocketAddr)> = None;
         let mut tick = ticks();
         let mut shutdown = pin!(shutdown);
         loop {
             let is_scarce = table.are_scarce();
             tokio::select! {
-                // In this order: a flood of new connections must not keep ended ones from being
-                // counted, nor the server from shutting down.
+                // In this order, so that a flood of new connections delays neither the shutdown nor
+                // the removal of ended connections from the count.
                 biased;
                 () = &mut shutdown => break,
                 Some(_) = tasks.join_next() => {}
@@ -123,8 +123,9 @@ impl Server {
                         close_slow(&table, limits.scarce_timeout);
                     }
                 }
-                // Accepting comes before making room. No connection is closed for nothing, and the
-                // descriptor for one more is reserved.
+                // Accept first, then make room: nothing is closed unless a connection really needs
+                // its place, and `RESERVED_FILES` has a descriptor for one more. While one waits for
+                // room, the others stay in the kernel's backlog.
                 result = listener.accept(), if accepted.is_none() => match result {
                     Ok(connection) => accepted = Some(connection),
                     Err(error) => after_failed_accept(&error, &table).await,
@@ -137,14 +138,18 @@ impl Server {
                     let config = Arc::clone(&config);
                     tasks.spawn(serve_connection(stream, config, registration, graceful.watcher()));
                 }
+                // The chosen connection must close first; a tick or its end brings us back here.
                 Admission::Wait => {
                     warn_at_limit(table.len());
                     accepted = Some((stream, peer));
                 }
+                // Dropping the stream closes it. Waiting would block everybody else's connections.
                 Admission::Refuse => warn_at_share(peer),
             }
         }
+        // Refuse new connections from now on, so that clients can turn to another server at once.
         drop((listener, accepted));
+        // Dropping `tasks` afterwards closes whatever is still open.
         drain(&table, graceful, &limits).await;
     }
 }
@@ -168,7 +173,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 fn ticks() -> Interval {
     let mut ticks = interval(TICK);
-    // It is polled only at times, and must not make up for the ticks between.
+    // It is polled only sometimes, and must not make up for missed ticks.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }

@@ -46,7 +46,7 @@ async fn authenticate<R: Registry>(
 ) -> Result<Principal, RequestError> {
     let token =
         access_token(headers, state.schemes).ok_or_else(ApiError::authentication_failure)?;
-    let principal = state.registry.principal(token, state.now()).await?;
+    let principal = state.registry.authenticate(token, state.now()).await?;
     Ok(principal.ok_or_else(ApiError::invalid_token)?)
 }
 

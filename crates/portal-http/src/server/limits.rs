@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_leave_files_to_the_process() {
+    fn connections_leave_descriptors_to_process() {
         assert_eq!(available_for_connections(1024), 960);
         assert_eq!(available_for_connections(256), 192);
         assert_eq!(available_for_connections(64), 32);

@@ -17,7 +17,7 @@ pub(super) async fn token<R: Registry>(
     request: &ServerRequest,
 ) -> Result<Response, RequestError> {
     let grant = TokenRequest::parse(parameters(request).await?)?;
-    let mut token = state.registry.grant(&grant, state.token_rules, state.now()).await??;
+    let mut token = state.registry.issue_token(&grant, state.token_rules, state.now()).await??;
     token.api_domain = state.public_url.clone().or_else(|| base_url(request));
     Ok(token.response())
 }

@@ -1,4 +1,4 @@
-//! What TLS trusts and shows: [`Tls`].
+//! [`Tls`]: trusted certificates and the client certificate.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -21,8 +21,8 @@ use tower_service::Service;
 use super::boxed::{BoxError, Connecting};
 use super::tls_error::TlsError;
 
-/// What was read from files, and the configuration that the first connection builds from it: plain
-/// http to this machine needs no certificates on it.
+/// What was read from files, and the configuration built from it by the first connection: plain
+/// http to this machine works on systems without certificates.
 #[derive(Debug, Default)]
 pub(super) struct Tls {
     roots: Vec<CertificateDer<'static>>,
@@ -53,7 +53,7 @@ impl Tls {
             identity: identity.transpose()?,
             config: OnceLock::new(),
         };
-        // What the files hold is checked now, so that it fails before anything is sent.
+        // Validate the files now, so that a bad one fails before anything is sent.
         if let Some(path) = client_certificate.map(|(_, key)| key.as_path()).or(ca_file)
             && let Err(error) = tls.config()
         {
@@ -83,7 +83,7 @@ impl Tls {
     }
 }
 
-/// TLS on top of another connection, if the URL asks for it.
+/// Adds TLS on top of another connector if the URL is https.
 #[derive(Clone)]
 pub(super) struct MaybeTls<C> {
     pub(super) inner: C,
@@ -130,7 +130,7 @@ pub(super) fn plain<S>(stream: S) -> MaybeHttpsStream<S> {
     MaybeHttpsStream::Http(stream)
 }
 
-/// Whether another try would fail like this one.
+/// Whether a retry would fail the same way.
 pub(super) fn is_permanent(error: &(dyn Error + 'static)) -> bool {
     matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
 }
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_file_nothing_is_read_before_the_first_connection() {
+    fn files_are_read_before_first_connection_only() {
         let tls = Tls::read(None, None).unwrap();
         assert!(tls.config.get().is_none());
     }
