@@ -184,7 +184,7 @@ fn a_broken_seed_is_one_sentence_with_its_line_and_makes_no_file() {
     std::fs::write(home.path().join("seed.toml"), "[[org]]\nnam = \"Acme\"\n").unwrap();
     let ran =
         home.run(&["serve", "--listen", "127.0.0.1:0", "--data", "kept", "--seed", "seed.toml"]);
-    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
     assert!(ran.stderr.contains("seed.toml") && ran.stderr.contains("line 2"), "{}", ran.stderr);
     assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
     assert!(!home.path().join("kept").exists());
