@@ -32,6 +32,7 @@ mod orgs;
 mod profiles;
 #[cfg(target_os = "linux")]
 mod prompts;
+mod raw;
 #[cfg(unix)]
 mod readme;
 mod rehearse;
