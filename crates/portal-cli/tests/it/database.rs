@@ -61,7 +61,7 @@ fn portal_in_database_is_there_on_every_server_and_after_restart() {
 }
 
 #[test]
-fn database_without_orgs_is_one_sentence_that_names_the_seed() {
+fn empty_database_asks_for_seed() {
     let (home, database) = (home(), Database::create());
     let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--database-url", &database.url()]);
     assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
@@ -89,7 +89,7 @@ fn database_that_cannot_be_reached_is_one_sentence_without_password() {
 }
 
 #[test]
-fn database_and_data_folder_exclude_each_other_without_password() {
+fn database_and_data_directory_conflict() {
     let url = "postgres://me:hush@127.0.0.1:1/portals";
     let ran = Home::new().run(&["serve", "--data", "kept", "--database-url", url]);
     assert_eq!(ran.status, 2);

@@ -3,7 +3,7 @@
 use crate::support::Home;
 
 #[test]
-fn every_shell_gets_a_script_that_knows_the_commands() {
+fn completions_know_all_commands() {
     let home = Home::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let ran = home.run(&["completions", shell]);
@@ -13,7 +13,7 @@ fn every_shell_gets_a_script_that_knows_the_commands() {
 }
 
 #[test]
-fn each_command_has_a_manual_page() {
+fn each_command_has_manual_page() {
     let home = Home::new();
     let page = home.run(&["man"]).stdout;
     assert!(page.starts_with(".ie") && page.contains("portal\\-check"), "{page}");
