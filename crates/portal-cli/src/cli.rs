@@ -12,7 +12,7 @@ use tokio::runtime::Builder;
 pub(crate) use self::usage::print as print_usage;
 use crate::commands::{
     admin, backup, batch, check, create, doctor, explain, generate, get, list, login, logout,
-    profiles, recover, rehearse, rename, serve,
+    profiles, recover, rehearse, rename, requests, serve,
 };
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -96,7 +96,9 @@ pub(crate) enum Command {
     Doctor(doctor::Args),
     Explain(explain::Args),
     Serve(serve::Args),
-    // Not in the list, which fills a screen; the help of `serve` names it.
+    // These three are not in the list, which fills a screen; the help of `serve` names them.
+    #[command(hide = true)]
+    Requests(requests::Args),
     #[command(hide = true)]
     Backup(backup::Args),
     #[command(hide = true)]
@@ -136,6 +138,7 @@ impl Command {
             Self::Profiles(args) => alone(profiles::run(&args, printer)),
             Self::Explain(args) => explain::run(&args, printer),
             Self::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(&args, printer)),
+            Self::Requests(args) => alone(requests::run(&args, printer)),
             Self::Backup(args) => backup::run(&args, printer),
             Self::Admin(args) => alone(admin::run(&args, printer)),
             Self::Completions(args) => generate::completions(&args, &mut Cli::command(), printer),

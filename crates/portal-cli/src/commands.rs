@@ -17,4 +17,5 @@ pub(crate) mod profiles;
 pub(crate) mod recover;
 pub(crate) mod rehearse;
 pub(crate) mod rename;
+pub(crate) mod requests;
 pub(crate) mod serve;

@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod admin_listener;
 mod batch;
 mod crash;
 mod create;

@@ -129,7 +129,7 @@ fn missing_permission_is_named_for_administrator() {
     let home = Home::new();
     std::fs::write(home.path().join("seed.toml"), SEED).unwrap();
     let server = Served::start(&home, &["--seed", "seed.toml"]);
-    assert_eq!(server.listening.as_object().unwrap().len(), 2, "a seed's secrets are not told");
+    assert_eq!(server.listening.get("client_secret"), None, "a seed's secrets are not told");
     let ran = home
         .command(&["create", NAME])
         .env("PORTAL_API_DOMAIN", server.url())
@@ -431,8 +431,10 @@ fn environment_of_running_server_is_printed() {
     assert!(none.status == 2 && none.stderr.contains("no `portal serve`"), "{none:?}");
     let server = Served::start(&home, &[]);
     let printed = home.run(&["serve", "env"]);
-    let lines = server.environment().map(|(name, value)| format!("export {name}={value}\n"));
-    assert_eq!((printed.status, printed.stdout), (0, lines.concat()));
+    let admin = ("PORTAL_ADMIN_URL", server.listening["admin"].as_str().unwrap());
+    let variables = server.environment().into_iter().chain([admin]);
+    let lines = variables.map(|(name, value)| format!("export {name}={value}\n"));
+    assert_eq!((printed.status, printed.stdout), (0, lines.collect::<String>()));
     let port = server.url().rsplit_once(':').unwrap().1.to_owned();
     let second = Served::start(&home, &[]);
     let which = home.run(&["serve", "env"]);

@@ -115,6 +115,7 @@ impl Served {
             .env_clear()
             .env("PATH", path)
             .env("HOME", home.path())
+            .env("PORTAL_ADMIN_LISTEN", "0")
             .current_dir(home.path())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(home.path().join("calls")).unwrap())

@@ -14,8 +14,8 @@ use portal_store::{
 use tokio::task::JoinHandle;
 
 use super::accept::{BindError, Server};
-use super::access_log::AccessLogEntry;
 use super::fault::FaultSpec;
+use super::served_request::ServedRequest;
 use super::service::{PortalService, PortalServiceBuilder};
 use super::state::system_time;
 
@@ -179,7 +179,7 @@ impl<R: Registry> LocalServerBuilder<R> {
     #[must_use]
     pub fn on_request(
         mut self,
-        on_request: impl Fn(&AccessLogEntry) + Send + Sync + 'static,
+        on_request: impl Fn(&ServedRequest<'_>) + Send + Sync + 'static,
     ) -> Self {
         self.service = self.service.on_request(on_request);
         self
