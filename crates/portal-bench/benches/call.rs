@@ -139,9 +139,9 @@ impl Theirs {
             .header("content-type", "application/json")
             .body(request.body)
             .send();
-        let Ok(answer) = sent.await else { return false };
-        let is_success = answer.status() == 200;
-        answer
+        let Ok(response) = sent.await else { return false };
+        let is_success = response.status() == 200;
+        response
             .bytes()
             .await
             .is_ok_and(|body| is_success && String::from_utf8_lossy(&body).contains("\"SUCCESS\""))

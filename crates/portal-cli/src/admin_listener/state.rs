@@ -72,7 +72,7 @@ impl<R: Registry> Admin<R> {
             Err(error) => return Some(error.to_string()),
         };
         // No token: a cheap look-up that every engine has to carry out.
-        let found = self.service.registry().principal("readiness", now).await;
+        let found = self.service.registry().authenticate("readiness", now).await;
         found.err().map(|error| error.to_string())
     }
 }

@@ -109,9 +109,9 @@ fn calls_without_database_get_500_in_time_and_go_on_with_it() {
     assert_eq!(run(&server, &home, &["create", NAME]).status, 0);
     cluster.kill();
     let started = Instant::now();
-    let answer = list(&server);
-    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
-    assert!(answer.contains("INTERNAL_ERROR"), "{answer}");
+    let response = list(&server);
+    assert!(response.starts_with("HTTP/1.1 500 "), "{response}");
+    assert!(response.contains("INTERNAL_ERROR"), "{response}");
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     cluster.start_again();
     assert!(run(&server, &home, &["list"]).stdout.starts_with(NAME));
