@@ -3,20 +3,24 @@
 
 mod usage;
 
+use std::ffi::OsString;
 use std::future::Future;
 
 use anyhow::Context as _;
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap_complete::CompleteEnv;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use tokio::runtime::Builder;
 
 pub(crate) use self::usage::print as print_usage;
 use crate::commands::{
     admin, backup, batch, check, create, doctor, explain, generate, get, list, login, logout,
-    profiles, recover, rehearse, rename, requests, serve,
+    profiles, recover, rehearse, rename, requests, schema, serve,
 };
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::terminal::printer::{Color, Output, Printer};
+use crate::terminal::width;
 
 /// The top level of `portal --help`: it fits a screen, with the most common tasks first.
 const HELP: &str = "\
@@ -29,50 +33,38 @@ Usage: {usage}
 Commands:
 {subcommands}
 
-Options: --output text|json, -v, -q, --color WHEN, --version, --help
+Options: --output text|json (see portal schema), -v, -q, --color WHEN, -V, -h
 ";
 
 /// Create Zoho CRM customer portals safely. A portal can never be deleted.
 #[derive(Debug, Parser)]
+#[expect(clippy::doc_markdown, reason = "it is the help")]
 #[command(
     name = "portal",
     version,
     help_template = HELP,
     override_usage = "portal COMMAND …",
     disable_help_subcommand = true,
-    // Narrower terminals get the lines of this width broken between words.
-    term_width = 80,
     subcommand_help_heading = "Commands"
 )]
 pub(crate) struct Cli {
     /// Print results as text, or as one JSON object per line
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT",
-        display_order = 99
-    )]
+    #[arg(long, global = true)]
+    #[arg(value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
 
-    /// Log every request to stderr
-    #[arg(short, long, global = true, display_order = 100, conflicts_with = "quiet")]
+    /// Log every request to stderr; PORTAL_LOG has a filter, such as debug
+    #[arg(short, long, global = true)]
+    #[arg(conflicts_with = "quiet")]
     pub(crate) verbose: bool,
 
     /// Print no progress and no notes
-    #[arg(short, long, global = true, display_order = 100)]
+    #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 
-    /// Color errors, warnings and hints
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "WHEN",
-        display_order = 100
-    )]
+    /// Color errors, warnings and hints; auto heeds NO_COLOR
+    #[arg(long, global = true)]
+    #[arg(value_enum, default_value_t, value_name = "WHEN")]
     pub(crate) color: Color,
 
     #[command(subcommand)]
@@ -103,6 +95,8 @@ pub(crate) enum Command {
     Backup(backup::Args),
     #[command(hide = true)]
     Admin(admin::Args),
+    #[command(hide = true)]
+    Schema(schema::Args),
     Completions(generate::CompletionsArgs),
     // For packagers.
     #[command(hide = true)]
@@ -112,8 +106,27 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Help {
         /// The command, such as `create` or `admin user`
+        #[arg(add = commands())]
         command: Vec<String>,
     },
+}
+
+/// Answers a shell, if one runs this command to complete a line.
+pub(crate) fn completion() -> CompleteEnv<'static, fn() -> clap::Command> {
+    let factory: fn() -> clap::Command = Cli::command;
+    CompleteEnv::with_factory(factory).var(generate::COMPLETE)
+}
+
+/// What shells complete after `help`.
+fn commands() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let portal = Cli::command();
+        let listed = portal.get_subcommands().filter(|command| !command.is_hide_set());
+        let candidate = |command: &clap::Command| {
+            CompletionCandidate::new(command.get_name()).help(command.get_about().cloned())
+        };
+        listed.map(candidate).collect()
+    })
 }
 
 impl Command {
@@ -141,10 +154,52 @@ impl Command {
             Self::Requests(args) => alone(requests::run(&args, printer)),
             Self::Backup(args) => backup::run(&args, printer),
             Self::Admin(args) => alone(admin::run(&args, printer)),
-            Self::Completions(args) => generate::completions(&args, &mut Cli::command(), printer),
+            Self::Schema(args) => Ok(schema::run(&args, printer)),
+            Self::Completions(args) => generate::completions(&args, printer),
             Self::Man(args) => generate::man(&args, Cli::command(), printer),
             Self::Help { command } => Ok(help(&command)),
         }
+    }
+}
+
+/// The help of a command.
+const COMMAND_HELP: &str = "\
+{about-with-newline}
+{usage-heading} {usage}
+
+{all-args}
+
+Global options:
+  --output text|json, --color auto|always|never, -q (--quiet), -v (--verbose){after-help}";
+
+/// Columns below which a flag has a line of its own.
+const NARROW: usize = 60;
+
+/// The definition of the command line, for a terminal of `columns`.
+fn command(columns: usize) -> clap::Command {
+    Cli::command()
+        .term_width(columns)
+        .next_line_help(columns < NARROW)
+        // The help of a command names what every command has in one line.
+        .mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg })
+        .mut_subcommands(with_command_help)
+}
+
+fn with_command_help(command: clap::Command) -> clap::Command {
+    command.help_template(COMMAND_HELP).mut_subcommands(with_command_help)
+}
+
+impl Cli {
+    /// The command line of this process.
+    pub(crate) fn from_command_line() -> clap::error::Result<Self> {
+        Self::from(std::env::args_os())
+    }
+
+    fn from<T: Into<OsString> + Clone>(
+        arguments: impl IntoIterator<Item = T>,
+    ) -> clap::error::Result<Self> {
+        let matches = command(width::of_stdout()).try_get_matches_from(arguments)?;
+        Self::from_arg_matches(&matches)
     }
 }
 
@@ -152,7 +207,7 @@ impl Command {
 fn help(command: &[String]) -> ExitClass {
     let flag = String::from("--help");
     let arguments = ["portal"].iter().map(ToString::to_string);
-    match Cli::try_parse_from(arguments.chain(command.iter().cloned()).chain([flag])) {
+    match Cli::from(arguments.chain(command.iter().cloned()).chain([flag])) {
         // `--help` is an error of kind `DisplayHelp`.
         Ok(_) => ExitClass::Success,
         Err(help) => usage::print(&help),

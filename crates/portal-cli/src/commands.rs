@@ -18,4 +18,5 @@ pub(crate) mod recover;
 pub(crate) mod rehearse;
 pub(crate) mod rename;
 pub(crate) mod requests;
+pub(crate) mod schema;
 pub(crate) mod serve;

@@ -28,8 +28,6 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::cli::{Cli, print_usage};
 use crate::sys::core_dump;
 use crate::terminal::log;
@@ -37,7 +35,9 @@ use crate::terminal::printer::Printer;
 
 fn main() -> ExitCode {
     core_dump::disable();
-    let cli = match Cli::try_parse() {
+    // A shell asks what it can complete.
+    cli::completion().complete();
+    let cli = match Cli::from_command_line() {
         Ok(cli) => cli,
         Err(usage) => return ExitCode::from(print_usage(&usage) as u8),
     };

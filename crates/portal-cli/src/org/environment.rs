@@ -2,7 +2,7 @@
 
 use portal_http::client::{BaseUrl, CacheKey, Credential};
 use portal_model::datacenter::ApiDomain;
-use portal_model::{Environment, Secret};
+use portal_model::{DataCenter, Environment, Secret};
 
 use crate::org::place::Place;
 use crate::org::target::Target;
@@ -13,6 +13,7 @@ use crate::report::failure::Failure;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Variables {
     pub(super) profile: Option<String>,
+    data_center: Option<String>,
     api_domain: Option<String>,
     accounts_url: Option<String>,
     client_id: Option<String>,
@@ -30,6 +31,7 @@ impl Variables {
         let get = |name| lookup(name).filter(|value| !value.is_empty());
         Self {
             profile: get("PORTAL_PROFILE"),
+            data_center: get("PORTAL_DATA_CENTER"),
             api_domain: get("PORTAL_API_DOMAIN"),
             accounts_url: get("PORTAL_ACCOUNTS_URL"),
             client_id: get("PORTAL_CLIENT_ID"),
@@ -41,7 +43,7 @@ impl Variables {
 
     /// Whether any variable selects an org or a credential.
     pub(super) fn lead_somewhere(&self) -> bool {
-        let texts = [&self.api_domain, &self.accounts_url, &self.client_id];
+        let texts = [&self.data_center, &self.api_domain, &self.accounts_url, &self.client_id];
         let secrets = [&self.client_secret, &self.refresh_token, &self.access_token];
         texts.iter().any(|text| text.is_some()) || secrets.iter().any(|secret| secret.is_some())
     }
@@ -50,9 +52,20 @@ impl Variables {
     /// an access token, which expires after an hour.
     pub(super) fn target(self, flags: &TargetArgs) -> Result<Target, Failure> {
         let mut missing = Vec::new();
-        let data_center = flags.data_center;
         // A data center given as a flag replaces both host variables.
-        let variable = |value: Option<String>| value.filter(|_| data_center.is_none());
+        let variable = |value: Option<String>| value.filter(|_| flags.data_center.is_none());
+        let hosts = [&flags.api_domain, &flags.accounts_url, &self.api_domain, &self.accounts_url];
+        let data_center = match (flags.data_center, &self.data_center) {
+            (Some(data_center), _) => Some(data_center),
+            // A data center variable never completes a named host, which may be that of another org.
+            (None, Some(code)) if hosts.iter().all(|host| host.is_none()) => {
+                let parsed = code.parse::<DataCenter>();
+                Some(parsed.map_err(|error| {
+                    Failure::usage(format!("invalid PORTAL_DATA_CENTER: {error}"))
+                })?)
+            }
+            (None, _) => None,
+        };
         let api = flags.api_domain.clone().or(variable(self.api_domain));
         let accounts = flags
             .accounts_url
@@ -132,8 +145,6 @@ const REFRESH_TOKEN: &str =
 
 #[cfg(test)]
 mod tests {
-    use portal_model::DataCenter;
-
     use super::*;
 
     fn target(flags: &TargetArgs, variables: &[(&str, &str)]) -> Result<Target, Failure> {
@@ -171,6 +182,21 @@ mod tests {
         let target = target(&flags, &variables).unwrap();
         assert_eq!(target.api.url().unwrap(), "https://www.zohoapis.eu");
         assert_eq!(target.accounts.unwrap(), "https://accounts.zoho.eu");
+    }
+
+    #[test]
+    fn data_center_of_environment_counts_only_alone() {
+        let with = |more: &[(&'static str, &'static str)]| {
+            target(&TargetArgs::default(), &[&CREDENTIALS[..], more].concat())
+        };
+        let eu = ("PORTAL_DATA_CENTER", "eu");
+        let alone = with(&[eu]).unwrap();
+        assert_eq!(alone.api.url().unwrap(), "https://www.zohoapis.eu");
+        assert_eq!(alone.accounts.unwrap(), "https://accounts.zoho.eu");
+        let message = with(&[eu, ("PORTAL_API_DOMAIN", "http://127.0.0.1:1")]).unwrap_err();
+        assert!(message.report.message.contains(ACCOUNTS), "{message:?}");
+        let message = with(&[("PORTAL_DATA_CENTER", "mars")]).unwrap_err().report.message;
+        assert!(message.starts_with("invalid PORTAL_DATA_CENTER: "), "{message}");
     }
 
     #[test]

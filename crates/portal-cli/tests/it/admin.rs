@@ -260,7 +260,7 @@ fn subcommand_examples_fit_80_columns() {
         for command in commands {
             let ran = home.run(&["admin", group, command, "--help"]);
             assert_eq!(ran.status, 0);
-            assert!(ran.stdout.contains("Example:\n  portal admin "), "{}", ran.stdout);
+            assert!(ran.stdout.contains("Examples:\n  portal admin "), "{}", ran.stdout);
             assert!(ran.stdout.lines().count() <= 40, "{}", ran.stdout);
             assert!(ran.stdout.lines().all(|line| line.chars().count() <= 80), "{}", ran.stdout);
         }

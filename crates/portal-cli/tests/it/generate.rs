@@ -1,16 +1,6 @@
-//! Completions and manual pages.
+//! Manual pages.
 
 use crate::support::Home;
-
-#[test]
-fn completions_know_all_commands() {
-    let home = Home::new();
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let ran = home.run(&["completions", shell]);
-        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{shell}");
-        assert!(ran.stdout.contains("explain"), "{shell}");
-    }
-}
 
 #[test]
 fn each_command_has_manual_page() {

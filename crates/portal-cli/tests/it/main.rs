@@ -10,6 +10,7 @@
 mod admin;
 mod admin_listener;
 mod batch;
+mod completion;
 mod crash;
 mod create;
 #[cfg(unix)]
@@ -35,6 +36,7 @@ mod prompts;
 mod readme;
 mod rehearse;
 mod rename;
+mod schema;
 mod serve;
 mod support;
 #[cfg(target_os = "linux")]

@@ -7,7 +7,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+
+use crate::support::until;
 
 /// A process on a terminal of its own; it is killed when the test ends.
 pub(crate) struct Terminal {
@@ -69,6 +71,14 @@ impl Terminal {
     /// Types a line.
     pub(crate) fn line(&mut self, text: &str) {
         writeln!(self.keyboard, "{text}").unwrap();
+    }
+
+    /// Types a line once it is not echoed: a prompt is shown a moment before.
+    pub(crate) fn secret(&mut self, text: &str) {
+        let is_echoed =
+            || tcgetattr(&self.keyboard).unwrap().local_modes.contains(LocalModes::ECHO);
+        until(|| !is_echoed());
+        self.line(text);
     }
 
     /// Types Ctrl-C.

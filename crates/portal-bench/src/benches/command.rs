@@ -1,0 +1,59 @@
+//! `portal create` as a process, a list and a create with a cached token, beside one `curl` that
+//! sends the POST alone.
+
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::benches::{Effort, Skipped};
+use crate::figure::{Bound, Figure, Side, Unit, median};
+use crate::service::{self, PORTALS, Server, Serves as _, directory};
+use crate::store::new_name;
+
+pub(super) fn processes(effort: Effort) -> Result<Vec<Figure>, Skipped> {
+    let is_there = Command::new("curl").arg("--version").stdout(Stdio::null()).status();
+    if !is_there.is_ok_and(|status| status.success()) {
+        return Err(Skipped("there is no curl".to_owned()));
+    }
+    let files = directory();
+    let server = Server::start_in_memory(files.path());
+    let (home, url) = (directory(), server.url());
+    let rounds = effort.rounds(|span| {
+        let began = Instant::now();
+        let mut times = (Vec::new(), Vec::new());
+        while times.0.is_empty() || began.elapsed() < span {
+            let mut create = service::command(home.path());
+            create
+                .args(["create", "--yes", "--allow-another", &new_name()])
+                .env("PORTAL_API_DOMAIN", &url)
+                .env("PORTAL_ACCOUNTS_URL", &url)
+                .env("PORTAL_CLIENT_ID", "1000.ACME")
+                .env("PORTAL_CLIENT_SECRET", "acme-secret")
+                .env("PORTAL_REFRESH_TOKEN", "1000.acme.all");
+            let mut curl = Command::new("curl");
+            curl.args(["--silent", "--fail", "--request", "POST"])
+                .arg(format!("{url}{PORTALS}"))
+                .args(["--header", &format!("Authorization: Zoho-oauthtoken {}", server.token)])
+                .args(["--data", &format!(r#"{{"portals":[{{"name":"{}"}}]}}"#, new_name())]);
+            times.0.push(time(&mut create));
+            times.1.push(time(&mut curl));
+        }
+        (median(&times.0), median(&times.1))
+    });
+    Ok(vec![Figure {
+        what: "portal create as a process, list and create",
+        ours: Side::new(Unit::Seconds, rounds.iter().map(|(ours, _)| *ours)),
+        limit: Some(("curl, one POST", Side::new(Unit::Seconds, rounds.iter().map(|(_, it)| *it)))),
+        bar: Bound::AtMost(1.0),
+        aim: Bound::AtMost(0.6),
+    }])
+}
+
+/// In seconds.
+fn time(command: &mut Command) -> f64 {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let began = Instant::now();
+    let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let time = began.elapsed().as_secs_f64();
+    assert!(status.success(), "{command:?}: {status}");
+    time
+}

@@ -1,0 +1,104 @@
+//! The load: so many connections that are kept open, each with one request at a time.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::runtime::Builder;
+use tokio::task::LocalSet;
+
+use crate::exchange::received;
+use crate::service::Serves;
+
+/// What came of it. Times are in seconds.
+pub(crate) struct Load {
+    /// Exchanges a second.
+    pub(crate) rate: f64,
+    /// CPU time of the server's process for each; NaN if it is unknown.
+    pub(crate) cpu: f64,
+    /// What half of the exchanges stay below.
+    pub(crate) p50: f64,
+    /// What all but a hundredth stay below.
+    pub(crate) p99: f64,
+}
+
+/// Sends what `next` makes to a server for `span`, over so many connections, on this thread. Every
+/// response must have the status.
+pub(crate) fn run(
+    server: &impl Serves,
+    connections: u32,
+    span: Duration,
+    status: u16,
+    next: impl FnMut() -> Vec<u8> + 'static,
+) -> Load {
+    let (process, address) = (server.process(), server.address());
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let next = Rc::new(RefCell::new(next));
+    LocalSet::new().block_on(&runtime, async {
+        let mut streams = Vec::new();
+        for _ in 0..connections {
+            let stream = TcpStream::connect(address).await.expect("the server listens");
+            stream.set_nodelay(true).expect("an open socket");
+            streams.push(stream);
+        }
+        let (cpu, began) = (process.cpu(), Instant::now());
+        let end = began + span;
+        let tasks: Vec<_> = streams
+            .into_iter()
+            .map(|stream| {
+                tokio::task::spawn_local(exchanges(stream, end, status, Rc::clone(&next)))
+            })
+            .collect();
+        let mut latencies = Vec::new();
+        for task in tasks {
+            match task.await.expect("it does not panic") {
+                Ok(mut of_one) => latencies.append(&mut of_one),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let elapsed = began.elapsed().as_secs_f64();
+        let cpu = process.cpu() - cpu;
+        latencies.sort_unstable();
+        let at = |percent| latencies.get(latencies.len() * percent / 100);
+        let latency = |percent| at(percent).map_or(f64::NAN, Duration::as_secs_f64);
+        #[expect(clippy::cast_precision_loss, reason = "a few millions")]
+        let count = latencies.len() as f64;
+        Load { rate: count / elapsed, cpu: cpu / count, p50: latency(50), p99: latency(99) }
+    })
+}
+
+/// Those of one connection.
+async fn exchanges(
+    mut stream: TcpStream,
+    end: Instant,
+    expected: u16,
+    next: Rc<RefCell<impl FnMut() -> Vec<u8>>>,
+) -> Result<Vec<Duration>, String> {
+    let mut response = Vec::new();
+    let mut latencies = Vec::new();
+    let mut now = Instant::now();
+    while now < end {
+        let sent = now;
+        let request = (next.borrow_mut())();
+        stream.write_all(&request).await.map_err(|it| it.to_string())?;
+        response.clear();
+        let received = loop {
+            let length = stream.read_buf(&mut response).await.map_err(|it| it.to_string())?;
+            if length == 0 {
+                return Err("the server closed the connection".to_owned());
+            }
+            if let Some(received) = received(&response) {
+                break received;
+            }
+        };
+        if (received.status, received.end) != (expected, response.len()) {
+            let response = String::from_utf8_lossy(&response);
+            return Err(format!("expected one response with status {expected}: {response}"));
+        }
+        now = Instant::now();
+        latencies.push(now - sent);
+    }
+    Ok(latencies)
+}

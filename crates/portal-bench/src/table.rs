@@ -1,0 +1,101 @@
+//! [`Table`]: what is printed.
+
+use serde::Serialize;
+
+use crate::figure::{Bound, Figure, median};
+
+/// A table in Markdown whose columns line up, or a JSON object per figure. A row is printed as soon
+/// as it is measured.
+pub(crate) struct Table {
+    pub(crate) json: bool,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    bench: &'a str,
+    what: &'a str,
+    unit: &'a str,
+    measured: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit_measured: Option<f64>,
+    /// What the bar and the aim are about: the median of the rounds, the least and the most.
+    judged: f64,
+    least: f64,
+    most: f64,
+    bar: f64,
+    aim: f64,
+    meets_bar: bool,
+    meets_aim: bool,
+}
+
+impl Table {
+    pub(crate) fn head(&self) {
+        if !self.json {
+            row(["bench", "what", "measured", "beside", "ratio", "bar", "aim", ""]
+                .map(str::to_owned));
+            println!("|---|---|---|---|---|---|---|---|");
+        }
+    }
+
+    pub(crate) fn row(&self, bench: &str, figure: &Figure) {
+        let Figure { what, ours, limit, bar, aim } = figure;
+        let values = figure.judged();
+        let judged = median(&values);
+        if judged.is_nan() {
+            eprintln!("{bench}: {what}: skipped, this system does not tell");
+            return;
+        }
+        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if self.json {
+            let line = Line {
+                bench,
+                what,
+                unit: ours.unit.name(),
+                measured: ours.median(),
+                limit: limit.as_ref().map(|(limit, _)| *limit),
+                limit_measured: limit.as_ref().map(|(_, side)| side.median()),
+                judged,
+                least,
+                most,
+                bar: bar.value(),
+                aim: aim.value(),
+                meets_bar: bar.holds(judged),
+                meets_aim: aim.holds(judged),
+            };
+            println!("{}", serde_json::to_string(&line).expect("numbers and texts"));
+            return;
+        }
+        let beside = limit
+            .as_ref()
+            .map(|(limit, side)| format!("{} {limit}", side.unit.text(side.median())));
+        let ratio = limit.as_ref().map(|_| format!("{judged:.2} ({least:.2}–{most:.2})"));
+        let bound = |bound: &Bound| match limit {
+            Some(_) => format!("{bound}{:.2}", bound.value()),
+            None => format!("{bound}{}", ours.unit.text(bound.value())),
+        };
+        let verdict = match (bar.holds(judged), aim.holds(judged)) {
+            (false, _) => "missed",
+            (true, false) => "met",
+            (true, true) => "aim met",
+        };
+        row([
+            bench.to_owned(),
+            (*what).to_owned(),
+            ours.unit.text(ours.median()),
+            beside.unwrap_or_default(),
+            ratio.unwrap_or_default(),
+            bound(bar),
+            bound(aim),
+            verdict.to_owned(),
+        ]);
+    }
+}
+
+fn row([bench, what, measured, beside, ratio, bar, aim, verdict]: [String; 8]) {
+    println!(
+        "| {bench:<8} | {what:<44} | {measured:>9} | {beside:<36} | {ratio:<16} | {bar:<9} | {aim:<9} | {verdict:<7} |"
+    );
+}
