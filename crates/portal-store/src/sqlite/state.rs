@@ -21,9 +21,9 @@ pub(super) const FILE_NAME: &str = "registry.state";
 
 /// Identifies a registry, and counts its commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct History {
+pub(super) struct History {
     /// Random.
-    pub(crate) registry: [u8; 16],
+    pub(super) registry: [u8; 16],
     /// Commits of all processes; only ever grows.
     pub(super) commits: i64,
 }
@@ -67,7 +67,7 @@ impl State {
 
 /// An open, locked state file.
 #[derive(Debug)]
-pub(crate) struct StateFile {
+pub(super) struct StateFile {
     file: File,
     path: PathBuf,
 }
