@@ -5,7 +5,7 @@
 //! detected. It is written after each commit is synced, but not synced itself: in a loss of power
 //! it may fall behind, but it is never ahead.
 //!
-//! Its file lock also tells processes about each other: each holds a shared lock while it has the
+//! Processes detect each other by its file lock: each holds a shared lock while it has the
 //! registry open, so a process that gets the exclusive lock is the only one.
 
 use std::fmt::Write as _;
