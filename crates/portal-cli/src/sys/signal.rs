@@ -7,8 +7,8 @@ pub(crate) async fn interrupted() {
     Signals::new().next().await;
 }
 
-/// Returns a flag that the first Ctrl-C or SIGTERM raises. The second one ends the process at once:
-/// the intent log has what is in doubt.
+/// Returns a flag that the first Ctrl-C or SIGTERM raises. The second one ends the process at once,
+/// which is safe because the intent log has whatever is in doubt.
 pub(crate) fn stop_flag() -> watch::Receiver<bool> {
     let (stop, flag) = watch::channel(false);
     tokio::spawn(async move {
@@ -57,7 +57,7 @@ impl Signals {
         tokio::select! {
             Ok(()) = tokio::signal::ctrl_c() => {}
             Some(()) = terminated => {}
-            // Without a handler, the signal itself ends the process.
+            // Without a handler, the signal ends the process by itself.
             else => std::future::pending().await,
         }
     }

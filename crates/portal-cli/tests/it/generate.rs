@@ -3,7 +3,7 @@
 use crate::support::Home;
 
 #[test]
-fn each_command_has_a_manual_page() {
+fn each_command_has_manual_page() {
     let home = Home::new();
     let page = home.run(&["man"]).stdout;
     assert!(page.starts_with(".ie") && page.contains("portal\\-check"), "{page}");

@@ -1,4 +1,4 @@
-//! The command as people run it: real processes, each with a home folder of its own.
+//! The command as people run it: real processes, each with a home directory of its own.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

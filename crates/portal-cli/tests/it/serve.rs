@@ -12,7 +12,7 @@ use crate::support::{Home, Ran, Served};
 const NAME: &str = "PortalsAPItest100";
 
 #[test]
-fn a_portal_that_was_answered_is_there_after_a_power_cut() {
+fn acknowledged_portal_survives_power_cut() {
     let home = Home::new();
     let server = Served::start(&home, &["--data", "kept"]);
     assert_eq!(server.run(&home, &["create", NAME]).status, 0);
@@ -25,7 +25,7 @@ fn a_portal_that_was_answered_is_there_after_a_power_cut() {
 
 #[cfg(unix)]
 #[test]
-fn server_whose_data_is_removed_ends_with_one_sentence() {
+fn server_with_removed_data_ends() {
     let home = Home::new();
     let server = Served::start(&home, &["--data", "kept"]);
     assert_eq!(server.run(&home, &["create", NAME]).status, 0);
@@ -47,7 +47,7 @@ fn server_whose_data_is_removed_ends_with_one_sentence() {
 }
 
 #[test]
-fn server_without_its_log_starts_only_if_the_loss_is_accepted() {
+fn lost_log_requires_accept_loss() {
     let home = Home::new();
     let server = Served::start(&home, &["--data", "kept"]);
     assert_eq!(server.run(&home, &["create", NAME]).status, 0);
@@ -62,7 +62,7 @@ fn server_without_its_log_starts_only_if_the_loss_is_accepted() {
 }
 
 #[test]
-fn backup_of_a_running_server_serves_what_it_had() {
+fn backup_of_running_server_can_be_served() {
     let home = Home::new();
     let server = Served::start(&home, &["--data", "kept"]);
     assert_eq!(server.run(&home, &["create", NAME]).status, 0);
@@ -127,7 +127,7 @@ fn lost_rename_is_verified_and_rate_limited_list_exits_with_6() {
 }
 
 #[test]
-fn a_missing_permission_is_named_with_a_note_to_the_administrator() {
+fn missing_permission_is_named_for_administrator() {
     let home = Home::new();
     std::fs::write(home.path().join("seed.toml"), SEED).unwrap();
     let server = Served::start(&home, &["--seed", "seed.toml"]);
@@ -181,7 +181,7 @@ fn seed_that_differs_is_refused_unless_it_replaces() {
 }
 
 #[test]
-fn a_broken_seed_is_one_sentence_with_its_line_and_makes_no_file() {
+fn invalid_seed_names_line_and_creates_no_file() {
     let home = Home::new();
     std::fs::write(home.path().join("seed.toml"), "[[org]]\nnam = \"Acme\"\n").unwrap();
     let ran =
@@ -193,7 +193,7 @@ fn a_broken_seed_is_one_sentence_with_its_line_and_makes_no_file() {
 }
 
 #[test]
-fn a_port_in_use_is_one_sentence_and_makes_no_file() {
+fn port_in_use_creates_no_file() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let address = server.url().trim_start_matches("http://");
@@ -204,7 +204,7 @@ fn a_port_in_use_is_one_sentence_and_makes_no_file() {
 }
 
 #[test]
-fn a_data_folder_that_can_t_be_made_is_one_sentence() {
+fn unwritable_data_directory_is_one_sentence() {
     let home = Home::new();
     std::fs::write(home.path().join("file"), "").unwrap();
     let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--data", "file/kept"]);
@@ -213,7 +213,7 @@ fn a_data_folder_that_can_t_be_made_is_one_sentence() {
 }
 
 #[test]
-fn a_data_folder_of_something_else_is_one_sentence_and_gets_no_credentials() {
+fn foreign_data_directory_gets_no_credentials() {
     let home = Home::new();
     std::fs::create_dir(home.path().join("data")).unwrap();
     std::fs::write(home.path().join("data/registry.sqlite"), "a letter, ".repeat(500)).unwrap();
@@ -225,7 +225,7 @@ fn a_data_folder_of_something_else_is_one_sentence_and_gets_no_credentials() {
 }
 
 #[test]
-fn a_bad_fault_shows_the_grammar() {
+fn invalid_fault_shows_grammar() {
     let ran = Home::new().run(&["serve", "--fault", "POST nowhere:drop"]);
     assert_eq!(ran.status, 2);
     assert!(ran.stderr.contains("[METHOD ]POINT:ACTION[:N/M]"), "{}", ran.stderr);

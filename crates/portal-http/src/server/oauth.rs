@@ -74,7 +74,7 @@ fn base_url(request: &ServerRequest) -> Option<String> {
     (!is_zoho(host)).then(|| format!("{scheme}://{host}"))
 }
 
-/// Whether the host is in a domain of Zoho's, of a data center of today or another one.
+/// Whether the host is in one of Zoho's domains, of a known or a future data center.
 fn is_zoho(authority: &str) -> bool {
     let host = host::name_of(authority);
     let mut labels = host.rsplit('.').skip(1);
