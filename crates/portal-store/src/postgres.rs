@@ -36,6 +36,24 @@
 //! libpq, accepts any certificate, so it stops eavesdroppers only; and `verify-full`, which
 //! verifies the certificate and the host name against the system's roots or the file in
 //! `sslrootcert`. Unix sockets never use TLS.
+//!
+//! # Order of the modules
+//!
+//! Imports point down this list only.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `admin` | [`Administration`](crate::Administration) |
+//! | `seeding` | applying a seed |
+//! | `audit` | SQL statements for the audit log |
+//! | `credentials` | SQL statements for tokens |
+//! | `portals` | SQL statements for portals |
+//! | `pool` | the connections, shared by all statements |
+//! | `migrations` | creating and migrating the schema |
+//! | `session` | a connection with verified settings |
+//! | `url` | the address of the database |
+//! | `failure` | whether a failed statement may have taken effect |
+//! | `statements`, `tls` | leaves |
 
 use std::fmt;
 use std::future::Future;

@@ -1,4 +1,24 @@
 //! [`SqliteRegistry`]: the embedded engine, one durable file on one machine.
+//!
+//! # Order of the modules
+//!
+//! Imports point down this list only.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `admin` | [`Administration`](crate::Administration) |
+//! | `backup` | [`backup`] |
+//! | `commit` | the writer thread with its group commit |
+//! | `readers` | connections for reading |
+//! | `database` | creating, migrating and opening the file |
+//! | `checkpoint` | keeps the write-ahead log small |
+//! | `files`, `format` | whether the files are still the same; whether the file is a registry |
+//! | `state` | what the database must contain, stored outside of it |
+//! | `failure` | SQLite's errors, and waiting for locks |
+//! | `reseeding` | comparing a seed with the stored entries, or replacing them |
+//! | `seeding` | adding what is missing from a seed |
+//! | `credentials`, `portals` | SQL statements for tokens and portals |
+//! | `audit` | SQL statements for the audit log |
 
 use std::fmt;
 use std::future::Future;
@@ -9,7 +29,6 @@ use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
 use tokio::sync::watch;
 
-use crate::commit::Writer;
 use crate::error::RegistryError;
 use crate::org::{Org, OrgId, Principal, User, UserId};
 use crate::principals::Principals;
@@ -18,6 +37,7 @@ use crate::seed::Seed;
 use crate::token::{self, Hashed, TokenRules};
 pub use backup::backup;
 use checkpoint::Checkpoints;
+use commit::Writer;
 use credentials::{HashedGrant, HashedRequest};
 use database::Opened;
 use files::Files;
@@ -27,12 +47,13 @@ use state::Closing;
 mod admin;
 mod audit;
 mod backup;
-pub(crate) mod checkpoint;
+mod checkpoint;
+mod commit;
 mod credentials;
-pub(crate) mod database;
-pub(crate) mod failure;
-pub(crate) mod files;
-pub(crate) mod format;
+mod database;
+mod failure;
+mod files;
+mod format;
 mod portals;
 mod readers;
 mod reseeding;

@@ -1,4 +1,4 @@
-//! The flags that say which org: [`TargetArgs`].
+//! [`TargetArgs`]: the flags that select an org.
 
 use std::path::PathBuf;
 
@@ -40,7 +40,8 @@ pub(crate) struct TargetArgs {
 }
 
 impl TargetArgs {
-    /// The arguments that lead to the same org, each after a space, for a command to run next.
+    /// Returns the arguments that select the same org, each preceded by a space, for suggested
+    /// commands.
     pub(crate) fn arguments(&self, place: &Place) -> String {
         let explicit = [
             ("--data-center", self.data_center.map(|code| code.to_string())),
@@ -53,7 +54,7 @@ impl TargetArgs {
     }
 }
 
-/// The help about the environment, secrets above all.
+/// Help text about environment variables, mainly for secrets.
 pub(crate) const ENVIRONMENT: &str = "\
 Environment:
   PORTAL_CLIENT_SECRET with PORTAL_REFRESH_TOKEN, or PORTAL_ACCESS_TOKEN

@@ -7,8 +7,8 @@ pub(crate) async fn interrupted() {
     Signals::new().next().await;
 }
 
-/// Returns a flag that the first Ctrl-C or SIGTERM raises. The second one ends the process at once:
-/// the intent log has what is in doubt.
+/// Returns a flag that the first Ctrl-C or SIGTERM raises. The second one ends the process at once,
+/// which is safe because the intent log has whatever is in doubt.
 pub(crate) fn stop_flag() -> watch::Receiver<bool> {
     let (stop, flag) = watch::channel(false);
     // Not in the task, which begins later: a signal in between would end the process.

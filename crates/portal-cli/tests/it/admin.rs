@@ -156,14 +156,14 @@ fn changes_hold_on_running_servers(home: &Home, place: [&str; 2], servers: &[Ser
 }
 
 #[test]
-fn changes_hold_on_running_servers_of_a_directory() {
+fn changes_hold_on_servers_of_directory() {
     let home = Home::new();
     let servers = [(); 2].map(|()| Served::start(&home, &["--data", "kept"]));
     changes_hold_on_running_servers(&home, ["--data", "kept"], &servers);
 }
 
 #[test]
-fn changes_hold_on_running_servers_of_a_database() {
+fn changes_hold_on_servers_of_database() {
     let (home, database) = (Home::new(), portal_testdb::Database::create());
     let url = database.url();
     // It gets its first org before any server.
@@ -201,7 +201,7 @@ fn rotated_credentials_of_default_org_are_not_shown() {
 }
 
 #[test]
-fn mistakes_are_one_sentence_and_a_hint() {
+fn mistakes_are_one_sentence_and_hint() {
     let home = Home::new();
     Served::start(&home, &["--data", "kept"]).kill();
     let admin = Admin { home: &home, place: ["--data", "kept"] };
@@ -250,7 +250,7 @@ fn mistakes_are_one_sentence_and_a_hint() {
 }
 
 #[test]
-fn every_subcommand_has_an_example_that_fits() {
+fn subcommand_examples_fit_80_columns() {
     let home = Home::new();
     for (group, commands) in [
         ("org", &["add", "list", "remove"][..]),

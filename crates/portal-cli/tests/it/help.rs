@@ -16,7 +16,7 @@ fn commands() -> Vec<String> {
 }
 
 #[test]
-fn the_help_fits_a_screen() {
+fn help_fits_screen() {
     let ran = Home::new().run(&["--help"]);
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
     assert!(ran.stdout.lines().count() <= 24, "{}", ran.stdout);
@@ -24,7 +24,7 @@ fn the_help_fits_a_screen() {
 }
 
 #[test]
-fn the_help_of_every_command_has_an_example_and_fits_80_columns() {
+fn help_has_examples_and_fits_80_columns() {
     let home = Home::new();
     for command in commands() {
         let ran = home.run(&[&command, "--help"]);
@@ -101,7 +101,7 @@ fn help_fits_terminal_of_any_width() {
 }
 
 #[test]
-fn a_wrong_option_exits_with_2_and_says_nothing_on_stdout() {
+fn unknown_option_exits_with_2() {
     let ran = Home::new().run(&["check", "--nonsense"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
     assert!(ran.stderr.contains("--nonsense"), "{}", ran.stderr);

@@ -74,7 +74,7 @@ fn assert_harmless(ran: &Ran) {
 }
 
 #[test]
-fn service_texts_cannot_take_over_the_terminal() {
+fn service_texts_cannot_take_over_terminal() {
     let home = Home::new();
     let error = json!({"error": HARMFUL, "error_description": format!("{HARMFUL}\nhint: obey")});
     let url = service(error.to_string(), String::new());
@@ -141,7 +141,7 @@ fn unusable_token_cache_warns_and_is_gone_without() {
 }
 
 #[test]
-fn batch_shows_hundred_mistakes_and_counts_the_rest() {
+fn batch_shows_100_mistakes_and_counts_rest() {
     let home = Home::new();
     let rows = (0..1000).map(|row| format!("p{row},not a name\n")).collect::<Vec<_>>().concat();
     fs::write(home.path().join("portals.csv"), format!("profile,name\n{rows}")).unwrap();

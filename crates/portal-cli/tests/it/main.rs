@@ -1,4 +1,4 @@
-//! The command as people run it: real processes, each with a home folder of its own.
+//! The command as people run it: real processes, each with a home directory of its own.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -35,6 +35,7 @@ mod orgs;
 mod profiles;
 #[cfg(target_os = "linux")]
 mod prompts;
+mod raw;
 #[cfg(unix)]
 mod readme;
 mod rehearse;

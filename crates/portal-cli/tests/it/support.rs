@@ -164,7 +164,7 @@ impl Served {
         self.listening["url"].as_str().unwrap()
     }
 
-    /// How many calls of `path` it has answered.
+    /// Returns how many requests for `path` it has received.
     pub(crate) fn calls(&self, path: &str) -> usize {
         let calls = std::fs::read_to_string(&self.calls).unwrap();
         calls.lines().filter(|line| line.contains(&format!("\"path\":\"{path}\""))).count()

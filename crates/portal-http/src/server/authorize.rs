@@ -78,7 +78,7 @@ pub(super) fn authorize(principal: &Principal, operation: &Operation) -> Result<
         Operation::List | Operation::Get(_) => &[Permission::ManagePortal],
         Operation::Create | Operation::Rename(_) => &Permission::ALL,
     };
-    // Documented as unsupported in a sandbox, whoever asks: permissions come after it.
+    // Documented as unsupported in a sandbox for everyone, so permissions come after it.
     if principal.org.environment == Environment::Sandbox {
         return Err(ApiError::not_in_sandbox());
     }

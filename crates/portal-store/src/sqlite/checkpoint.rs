@@ -27,7 +27,7 @@ const DUE_PAGES: i32 = 1000;
 const READER_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// The checkpoint thread of a writer. Dropping it waits for a checkpoint in progress.
-pub(crate) struct Checkpoints {
+pub(super) struct Checkpoints {
     /// `None` only during `drop`.
     requests: Option<mpsc::Sender<()>>,
     /// Receives one message per request, once most of the log is moved.
@@ -41,7 +41,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// [`RegistryError::NotApplied`] if the thread can't be started.
-    pub(crate) fn start(
+    pub(super) fn start(
         connection: Connection,
         state: Arc<StateFile>,
     ) -> Result<Self, RegistryError> {
@@ -69,7 +69,7 @@ impl Checkpoints {
     }
 
     /// Starts or finishes a checkpoint if one is due. Call between two commits of the writer.
-    pub(crate) fn after_commit(&mut self, writer: &mut Connection) {
+    pub(super) fn after_commit(&mut self, writer: &mut Connection) {
         let has_finished =
             self.is_requested && !matches!(self.done.try_recv(), Err(TryRecvError::Empty));
         self.is_requested &= !has_finished;

@@ -16,14 +16,14 @@ use super::state::{self, History, State, StateFile};
 use crate::error::RegistryError;
 
 /// File name of the database in the data directory. SQLite keeps two more files beside it.
-pub(crate) const FILE_NAME: &str = "registry.sqlite";
+pub(super) const FILE_NAME: &str = "registry.sqlite";
 
 /// An open registry.
-pub(crate) struct Opened {
-    pub(crate) connection: Connection,
-    pub(crate) path: PathBuf,
-    pub(crate) state: Arc<StateFile>,
-    pub(crate) history: History,
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+    pub(super) state: Arc<StateFile>,
+    pub(super) history: History,
 }
 
 /// Opens the registry in `directory`, creating it if missing, readable only by its owner. Any
@@ -31,7 +31,7 @@ pub(crate) struct Opened {
 ///
 /// Nothing is changed before the file is known to be a registry that has every acknowledged commit,
 /// unless the loss is accepted.
-pub(crate) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, RegistryError> {
+pub(super) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, RegistryError> {
     let path = directory.join(FILE_NAME);
     // Before any file of ours is created: another program's directory stays untouched.
     format::inspect(&path)?;
@@ -125,7 +125,7 @@ fn create(path: &Path) -> Result<(), RegistryError> {
 }
 
 /// Opens another connection to an up-to-date file, for checkpoints only.
-pub(crate) fn open_for_checkpoints(path: &Path) -> Result<Connection, RegistryError> {
+pub(super) fn open_for_checkpoints(path: &Path) -> Result<Connection, RegistryError> {
     let open = || {
         let connection = connect(path)?;
         // Until its first read a connection doesn't know about the log, and its checkpoints are
@@ -137,7 +137,7 @@ pub(crate) fn open_for_checkpoints(path: &Path) -> Result<Connection, RegistryEr
 }
 
 /// Opens another connection to an up-to-date file, for reading.
-pub(crate) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(path)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)

@@ -16,7 +16,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Makes a connection wait for locks of other connections, in any process.
-pub(crate) fn wait_for_others(connection: &mut Connection) -> rusqlite::Result<()> {
+pub(super) fn wait_for_others(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_handler(Some(|attempts: i32| {
         thread::sleep(RETRY_INTERVAL);
         RETRY_INTERVAL * attempts.unsigned_abs() < BUSY_TIMEOUT
@@ -43,7 +43,7 @@ pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
 }
 
 /// Maps an error that occurred before anything was changed.
-pub(crate) fn not_applied(error: &rusqlite::Error, path: &Path) -> RegistryError {
+pub(super) fn not_applied(error: &rusqlite::Error, path: &Path) -> RegistryError {
     if is_full(error) {
         RegistryError::no_room(path)
     } else {
@@ -60,7 +60,7 @@ fn is_full(error: &rusqlite::Error) -> bool {
 }
 
 /// Describes an SQLite error to the operator of the server, in one sentence.
-pub(crate) fn describe(error: &rusqlite::Error, path: &Path) -> String {
+pub(super) fn describe(error: &rusqlite::Error, path: &Path) -> String {
     if is_full(error) {
         return RegistryError::no_room(path).to_string();
     }

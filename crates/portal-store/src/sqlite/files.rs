@@ -15,7 +15,7 @@ use super::state::{History, State, StateFile};
 use crate::error::RegistryError;
 
 /// The files of an open registry, as monitored by its writer.
-pub(crate) struct Files {
+pub(super) struct Files {
     path: PathBuf,
     presence: Presence,
     state: Arc<StateFile>,
@@ -29,7 +29,7 @@ impl Files {
     ///
     /// # Errors
     /// [`RegistryError::NotApplied`] if the files no longer exist.
-    pub(crate) fn new(
+    pub(super) fn new(
         path: &Path,
         state: Arc<StateFile>,
         registry: [u8; 16],
@@ -40,7 +40,7 @@ impl Files {
     }
 
     /// The path of the database.
-    pub(crate) fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -53,7 +53,7 @@ impl Files {
     ///
     /// # Errors
     /// [`RegistryError::NotApplied`], from the first time on that a file was found missing.
-    pub(crate) fn expect_present(&self) -> Result<(), RegistryError> {
+    pub(super) fn expect_present(&self) -> Result<(), RegistryError> {
         if self.failure.borrow().is_some() || !self.presence.is_intact() {
             return Err(self.fail(RegistryError::NotApplied));
         }
@@ -65,7 +65,7 @@ impl Files {
     /// # Errors
     /// [`RegistryError::Unknown`] if a file is missing: the commit may be in a file that was moved
     /// away.
-    pub(crate) fn committed(&self, commits: i64) -> Result<(), RegistryError> {
+    pub(super) fn committed(&self, commits: i64) -> Result<(), RegistryError> {
         if !self.presence.is_intact() {
             return Err(self.fail(RegistryError::Unknown));
         }

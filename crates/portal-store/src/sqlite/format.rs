@@ -110,7 +110,7 @@ pub(super) fn history(connection: &Connection) -> rusqlite::Result<History> {
 }
 
 /// Increments the commit count as part of the current transaction, and returns it.
-pub(crate) fn count_commit(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn count_commit(connection: &Connection) -> rusqlite::Result<i64> {
     connection
         .prepare_cached("UPDATE history SET commits = commits + 1 RETURNING commits")?
         .query_row([], |row| row.get(0))

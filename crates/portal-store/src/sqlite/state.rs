@@ -5,7 +5,7 @@
 //! detected. It is written after each commit is synced, but not synced itself: in a loss of power
 //! it may fall behind, but it is never ahead.
 //!
-//! Its file lock also tells processes about each other: each holds a shared lock while it has the
+//! Processes detect each other by its file lock: each holds a shared lock while it has the
 //! registry open, so a process that gets the exclusive lock is the only one.
 
 use std::fmt::Write as _;
@@ -21,9 +21,9 @@ pub(super) const FILE_NAME: &str = "registry.state";
 
 /// Identifies a registry, and counts its commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct History {
+pub(super) struct History {
     /// Random.
-    pub(crate) registry: [u8; 16],
+    pub(super) registry: [u8; 16],
     /// Commits of all processes; only ever grows.
     pub(super) commits: i64,
 }
@@ -67,7 +67,7 @@ impl State {
 
 /// An open, locked state file.
 #[derive(Debug)]
-pub(crate) struct StateFile {
+pub(super) struct StateFile {
     file: File,
     path: PathBuf,
 }

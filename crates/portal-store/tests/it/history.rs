@@ -175,7 +175,7 @@ async fn verify<R: Registry>(handles: [R; 2]) {
         taken += calls.iter().flatten().filter(|it| matches!(it.seen, Seen::Taken { .. })).count();
         assert!(is_linearizable(&calls), "{text}: {calls:?}");
     }
-    assert!(taken > 20, "the callers met: {taken}");
+    assert!(taken > 20, "callers conflict: {taken}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

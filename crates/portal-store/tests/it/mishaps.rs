@@ -135,7 +135,7 @@ async fn log_that_was_damaged_is_noticed_and_kept() {
     fs::write(&log, &bytes).unwrap();
     let why = refusal(image.path());
     assert!(why.contains("has lost ") && why.contains(" of 32 acknowledged commits"), "{why}");
-    assert_eq!(fs::read(&log).unwrap(), bytes, "whoever mends it needs what is left");
+    assert_eq!(fs::read(&log).unwrap(), bytes, "a repair needs what is left");
 }
 
 #[tokio::test]

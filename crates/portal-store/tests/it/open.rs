@@ -50,7 +50,7 @@ async fn files_are_readable_by_their_owner_only() {
     assert_eq!(mode(&directory), 0o700);
     let files: Vec<_> =
         fs::read_dir(&directory).unwrap().map(|file| file.unwrap().path()).collect();
-    assert!(files.len() >= 2, "the log stands beside the file: {files:?}");
+    assert!(files.len() >= 2, "the log is next to the file: {files:?}");
     for file in files {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }

@@ -1,4 +1,4 @@
-//! Tokens: one refresh, whoever asks; a wrong credential ends everything at once.
+//! Tokens: one refresh serves all callers; a wrong credential fails everything at once.
 
 use std::time::Duration;
 
@@ -112,16 +112,16 @@ async fn token_is_refreshed_in_background() {
     client.authenticate().await.unwrap();
     assert_eq!(service.count(TOKEN), 1);
     advance(Duration::from_secs(2 * 60)).await;
-    // Due: the old one still serves, and the new one is asked for meanwhile.
+    // Due: the old token is still used, and a new one is requested in the background.
     client.authenticate().await.unwrap();
     assert_eq!(service.count(TOKEN), 1);
-    // On paused time: whatever else is under way ends first.
+    // With paused time, sleeping lets everything in flight complete first.
     sleep(Duration::from_secs(1)).await;
     assert_eq!(service.count(TOKEN), 2);
     advance(Duration::from_secs(30 * 60)).await;
     client.authenticate().await.unwrap();
     assert_eq!(service.count(TOKEN), 2);
-    // Dead: there is nothing else to use.
+    // Expired: a new one is required.
     advance(Duration::from_secs(30 * 60)).await;
     client.authenticate().await.unwrap();
     assert_eq!(service.count(TOKEN), 3);

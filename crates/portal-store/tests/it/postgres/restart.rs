@@ -61,7 +61,7 @@ async fn until(created: &watch::Sender<usize>, more: usize) {
     let wanted = *created.borrow_and_update() + more;
     let reached = created.wait_for(|created| *created >= wanted);
     let reached = timeout(Duration::from_secs(120), reached).await;
-    reached.expect("the load goes on after a restart").unwrap();
+    reached.expect("the load continues after a restart").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -111,6 +111,6 @@ async fn killed_database_keeps_acknowledged_creates() {
         }
     }
     eprintln!("{} creates over the kills of the database, {unknown} in doubt", reported.len());
-    assert_eq!(kept, HashMap::new(), "nobody asked for these");
+    assert_eq!(kept, HashMap::new(), "creates that were never requested");
     assert!(unknown > 0, "no kill hit a create");
 }

@@ -56,7 +56,7 @@ async fn until_somebody_waits(database: &Database) {
     let watcher = connect(database).await;
     let deadline = Instant::now() + Duration::from_secs(20);
     while watcher.query_one(query, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-        assert!(Instant::now() < deadline, "somebody waits");
+        assert!(Instant::now() < deadline, "a statement waits");
     }
 }
 
@@ -127,6 +127,10 @@ async fn token_committed_during_revocation_is_refused() {
     holder.batch_execute("COMMIT").await.unwrap();
     assert_eq!(revoke.await.unwrap(), Ok(true));
     let kept = "SELECT FROM portal.access_tokens WHERE hash = sha256('held.token')";
-    assert_eq!(holder.query(kept, &[]).await.unwrap().len(), 1, "or this shows nothing");
+    assert_eq!(
+        holder.query(kept, &[]).await.unwrap().len(),
+        1,
+        "otherwise this test proves nothing"
+    );
     assert_eq!(registry.authenticate("held.token", at(2)).await, Ok(None));
 }

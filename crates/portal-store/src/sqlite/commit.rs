@@ -11,11 +11,11 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::checkpoint::Checkpoints;
+use super::failure::{describe, not_applied};
+use super::files::Files;
+use super::format::count_commit;
 use crate::error::RegistryError;
-use crate::sqlite::checkpoint::Checkpoints;
-use crate::sqlite::failure::{describe, not_applied};
-use crate::sqlite::files::Files;
-use crate::sqlite::format::count_commit;
 
 /// Maximum number of changes in one commit; bounds how long the write lock is held.
 const MAX_BATCH: usize = 512;
@@ -25,7 +25,7 @@ const MAX_BATCH: usize = 512;
 const MAX_WAITING: usize = 4096;
 
 /// The single writer of a registry. Dropping it completes all queued changes.
-pub(crate) struct Writer {
+pub(super) struct Writer {
     /// `None` only during `drop`.
     changes: Option<mpsc::SyncSender<Box<dyn Change>>>,
     thread: Option<JoinHandle<()>>,
@@ -36,7 +36,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`RegistryError::NotApplied`] if the thread can't be started.
-    pub(crate) fn start(
+    pub(super) fn start(
         connection: Connection,
         files: Files,
         checkpoints: Checkpoints,
@@ -57,7 +57,7 @@ impl Writer {
     /// # Cancel safety
     /// Once the future was polled the change is queued and will be applied, even if the future is
     /// dropped.
-    pub(crate) async fn commit<T: Send + 'static>(
+    pub(super) async fn commit<T: Send + 'static>(
         &self,
         work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, RegistryError> {
