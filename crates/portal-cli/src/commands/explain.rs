@@ -71,8 +71,8 @@ fn one(entry: &Entry, printer: &Printer) {
     let columns = width::of_stdout();
     let mut what_to_do = wrap(&sentence(explanation.remedy), 4, columns);
     if *code == ErrorCode::NoPermission.as_str() {
-        what_to_do.push_str("\n\nOr ");
-        what_to_do.push_str(&fit(&permission::note(), columns));
+        what_to_do.push_str("\n\n");
+        what_to_do.push_str(&fit(&format!("Or {}", permission::note()), columns));
     }
     let again = match explanation.retry {
         Retry::Useless => "The same call fails again until that is done.",
