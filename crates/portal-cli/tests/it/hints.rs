@@ -6,7 +6,7 @@ use crate::orgs::{Org, Orgs};
 use crate::support::{Home, Ran, Served, until};
 
 /// The commands that tests here run, without their values.
-const RUN: [&str; 16] = [
+const RUN: [&str; 17] = [
     "portal --help",
     "portal admin org list --data",
     "portal admin user list --data",
@@ -23,10 +23,11 @@ const RUN: [&str; 16] = [
     "portal recover --profile",
     "portal rename",
     "portal rename --local",
+    "portal rename --profile",
 ];
 
 /// The commands that no test can run as they are printed.
-const PROSE: [(&str, &str); 12] = [
+const PROSE: [(&str, &str); 11] = [
     ("portal admin", "names a group of commands"),
     ("portal admin credential list --data", "has a placeholder"),
     ("portal admin org list", "the URL of a database has a password; the variable is set"),
@@ -36,7 +37,6 @@ const PROSE: [(&str, &str); 12] = [
     ("portal login --profile", "asks on a terminal: `prompts` runs it"),
     ("portal recover --discard", "for after a look into Zoho CRM: `doubt` runs it"),
     ("portal recover --same-org", "on the word of the user: `unidentified` and `doubt` run it"),
-    ("portal rename --profile", "needs the scope UPDATE: run here with it"),
     ("portal serve", "runs until it is ended: `serve` runs it"),
     ("portal serve --data", "names an option"),
 ];
@@ -64,11 +64,16 @@ const SUBCOMMANDS: [&str; 20] = [
     "remove",
 ];
 
-/// The commands in the hints of a text.
+/// The commands in the hints of a text: after `hint:` on stderr, after an arrow in a table, and the one
+/// that continues a batch.
 fn commands(text: &str) -> impl Iterator<Item = &str> {
-    let hints = text.lines().filter_map(|line| line.strip_prefix("hint: "));
-    let quoted = hints.flat_map(|hint| hint.split('`').skip(1).step_by(2));
-    quoted.filter(|quoted| quoted.starts_with("portal "))
+    text.lines().flat_map(|line| {
+        let line = line.trim_start();
+        let hint = line.strip_prefix("hint: ").or_else(|| line.strip_prefix("→ "));
+        let quoted = hint.unwrap_or_default().split('`').skip(1).step_by(2);
+        let quoted = quoted.filter(|quoted| quoted.starts_with("portal "));
+        quoted.chain(line.strip_prefix("Continue with: "))
+    })
 }
 
 /// `portal rename --local` for `portal rename OldName NewName --local`
@@ -110,7 +115,8 @@ fn follow_with<'a>(
     ran: &Ran,
     environment: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Ran {
-    let command = commands(&ran.stderr).next().expect(&ran.stderr);
+    let mut all = commands(&ran.stderr).chain(commands(&ran.stdout));
+    let command = all.next().expect(&ran.stderr);
     Ran::of(shell(home, command).envs(environment))
 }
 
@@ -152,6 +158,12 @@ fn hints_name_the_profile() {
     let listed = follow(&orgs.home, &orgs.run(&["get", "Nowhere", "--profile", "acme"]));
     assert!(listed.stdout.starts_with("SecondPortal"), "{listed:?}");
 
+    orgs.write("two rows.csv", "profile,name\nbeta,BetaPortal\nacme,SecondPortal\n");
+    let first = orgs.run(&["batch", "two rows.csv", "--limit", "1"]);
+    assert!(first.stdout.contains("Continue with: portal batch 'two rows.csv'\n"), "{first:?}");
+    let rest = follow(&orgs.home, &first);
+    assert!(rest.stderr.contains("already finished: 1 of 2 rows"), "{rest:?}");
+
     orgs.write("my portals.csv", "profile,name\nacme,ThirdPortal\n");
     let hinted = orgs.run(&["create", "--from", "'my portals.csv'"]);
     assert_eq!(follow(&orgs.home, &hinted).status, 4, "{hinted:?}");
@@ -175,7 +187,10 @@ fn hints_about_a_doubt_can_be_run() {
     create.wait().unwrap();
     let refused = orgs.run(&["profiles", "remove", "acme"]);
     assert_eq!(refused.status, 2, "{refused:?}");
+    let doctor = orgs.run(&["doctor", "--profile", "acme"]);
+    assert!(commands(&doctor.stdout).eq(["portal recover"]), "{doctor:?}");
     assert_eq!(follow(&orgs.home, &refused).status, 0);
+    assert_eq!(follow(&orgs.home, &doctor).status, 0);
 
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:drop"]);

@@ -78,7 +78,9 @@ impl From<Output> for Ran {
             stderr: String::from_utf8(output.stderr).unwrap(),
         };
         #[cfg(unix)]
-        crate::hints::check(&ran.stderr);
+        for text in [&ran.stdout, &ran.stderr] {
+            crate::hints::check(text);
+        }
         ran
     }
 }
