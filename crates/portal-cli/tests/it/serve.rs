@@ -286,7 +286,11 @@ fn half_heads_beyond_open_file_limit_are_displaced() {
     // Without PORTAL_LOG.
     let log = server.log();
     for event in ["the limit on open files bounds the connections", "connection limit reached"] {
-        assert_eq!(log.matches(event).count(), 1, "{log}");
+        let mut lines = log.lines().filter(|line| line.contains(event));
+        let logged: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+        assert_eq!(logged["level"], "WARN", "{log}");
+        crate::schema::check(&["serve", "--log", "json"].map(str::to_owned), &logged);
+        assert_eq!(lines.next(), None, "{log}");
     }
 }
 
