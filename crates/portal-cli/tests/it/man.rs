@@ -69,7 +69,7 @@ fn page_of_command_has_what_its_help_has() {
     for part in [
         ".TH PORTAL-CREATE 1 \"\" \"portal ",
         "portal\\-create \\- Create a portal",
-        "\\fBportal create\\fR [OPTIONS] [NAME]",
+        "\\fBportal create\\fR [OPTIONS] <NAME>",
         "\\fB\\-\\-fallback\\fR \\fI<NAME>\\fR",
         "\\fB\\-\\-output\\fR",
         "\\fIPORTAL_CLIENT_SECRET\\fR",
