@@ -72,7 +72,7 @@ fn completion_leaves_nothing_behind() {
 }
 
 #[test]
-fn every_shell_gets_a_script() {
+fn every_shell_gets_script() {
     let home = Home::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let ran = home.run(&["completions", shell]);

@@ -127,6 +127,10 @@ async fn token_committed_during_revocation_is_refused() {
     holder.batch_execute("COMMIT").await.unwrap();
     assert_eq!(revoke.await.unwrap(), Ok(true));
     let kept = "SELECT FROM portal.access_tokens WHERE hash = sha256('held.token')";
-    assert_eq!(holder.query(kept, &[]).await.unwrap().len(), 1, "otherwise this test proves nothing");
+    assert_eq!(
+        holder.query(kept, &[]).await.unwrap().len(),
+        1,
+        "otherwise this test proves nothing"
+    );
     assert_eq!(registry.authenticate("held.token", at(2)).await, Ok(None));
 }
