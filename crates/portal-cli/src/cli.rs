@@ -14,8 +14,8 @@ use tokio::runtime::Builder;
 
 pub(crate) use self::usage::print as print_usage;
 use crate::commands::{
-    admin, backup, batch, check, create, doctor, explain, generate, get, list, login, logout,
-    profiles, recover, rehearse, rename, requests, schema, serve,
+    admin, backup, batch, check, completions, create, doctor, explain, get, list, login, logout,
+    man, profiles, recover, rehearse, rename, requests, schema, serve,
 };
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -36,6 +36,20 @@ Commands:
 Options: --output text|json (see portal schema), -v, -q, --color WHEN, -V, -h
 ";
 
+/// The rest of the manual page.
+const MANUAL: &str = "\
+Creating a portal cannot be undone, cannot be rehearsed in a sandbox, and has no idempotency key. So \
+each create lists the org's portals first, writes down what it is about to do, and determines what \
+happened if the response is lost. What stays in doubt is determined by `portal recover`, and by the \
+next create in the org.
+
+Examples:
+  portal create --local MyPortal
+  portal login
+  portal create --profile acme MyPortal
+  portal rehearse portals.csv
+  portal batch portals.csv --dry-run";
+
 /// Create Zoho CRM customer portals safely. A portal can never be deleted.
 #[derive(Debug, Parser)]
 #[expect(clippy::doc_markdown, reason = "it is the help")]
@@ -44,26 +58,27 @@ Options: --output text|json (see portal schema), -v, -q, --color WHEN, -V, -h
     version,
     help_template = HELP,
     override_usage = "portal COMMAND …",
+    after_help = MANUAL,
     disable_help_subcommand = true,
     subcommand_help_heading = "Commands"
 )]
 pub(crate) struct Cli {
     /// Print results as text, or as one JSON object per line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 100)]
     #[arg(value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
 
     /// Log every request to stderr; PORTAL_LOG has a filter, such as debug
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 100)]
     #[arg(conflicts_with = "quiet")]
     pub(crate) verbose: bool,
 
     /// Print no progress and no notes
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 100)]
     pub(crate) quiet: bool,
 
     /// Color errors, warnings and hints; auto heeds NO_COLOR
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 100)]
     #[arg(value_enum, default_value_t, value_name = "WHEN")]
     pub(crate) color: Color,
 
@@ -97,10 +112,10 @@ pub(crate) enum Command {
     Admin(admin::Args),
     #[command(hide = true)]
     Schema(schema::Args),
-    Completions(generate::CompletionsArgs),
+    Completions(completions::Args),
     // For packagers.
     #[command(hide = true)]
-    Man(generate::ManArgs),
+    Man(man::Args),
     /// Print the help of a command
     // Not clap's own, which would have a line in the list.
     #[command(hide = true)]
@@ -114,7 +129,7 @@ pub(crate) enum Command {
 /// Answers a shell, if one runs this command to complete a line.
 pub(crate) fn completion() -> CompleteEnv<'static, fn() -> clap::Command> {
     let factory: fn() -> clap::Command = Cli::command;
-    CompleteEnv::with_factory(factory).var(generate::COMPLETE)
+    CompleteEnv::with_factory(factory).var(completions::COMPLETE)
 }
 
 /// What shells complete after `help`.
@@ -155,8 +170,8 @@ impl Command {
             Self::Backup(args) => backup::run(&args, printer),
             Self::Admin(args) => alone(admin::run(&args, printer)),
             Self::Schema(args) => Ok(schema::run(&args, printer)),
-            Self::Completions(args) => generate::completions(&args, printer),
-            Self::Man(args) => generate::man(&args, Cli::command(), printer),
+            Self::Completions(args) => completions::run(&args, printer),
+            Self::Man(args) => man::run(&args, Cli::command(), printer),
             Self::Help { command } => Ok(help(&command)),
         }
     }

@@ -5,6 +5,8 @@ pub use portal_model as model;
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(any(feature = "client", all(feature = "server", feature = "tls")))]
+mod pem;
 #[cfg(feature = "server")]
 pub mod server;
 

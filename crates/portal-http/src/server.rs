@@ -21,6 +21,7 @@
 //! | `response` | responses and errors, and how they are sent |
 //! | `request` | a received request |
 //! | `fault_injector` | which requests get which faults |
+//! | `tls` | the certificate of a server |
 //! | `limits`, `log_limit`, `host`, `route`, `body`, `quota`, `fault` | leaves |
 
 mod accept;
@@ -45,7 +46,11 @@ mod served_request;
 mod service;
 mod state;
 mod timeout;
+#[cfg(feature = "tls")]
+mod tls;
 
+#[cfg(feature = "tls")]
+pub use crate::pem::TlsError;
 pub use accept::{BindError, Server};
 pub use body::{BODY_LIMIT, InjectedAbort, ResponseBody};
 pub use fault::{FaultSpec, InvalidFaultSpec};
@@ -53,3 +58,5 @@ pub use limits::{ServerLimits, raise_nofile_limit};
 pub use local::{LocalServer, LocalServerBuilder, StartError};
 pub use served_request::ServedRequest;
 pub use service::{PortalService, PortalServiceBuilder};
+#[cfg(feature = "tls")]
+pub use tls::ServerTls;

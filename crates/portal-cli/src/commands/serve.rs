@@ -6,6 +6,7 @@ mod announce;
 mod child;
 mod seed;
 mod signals;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -66,6 +67,12 @@ pub(crate) struct Args {
     /// The URL that clients reach it by, where it stands behind a proxy
     #[arg(long, value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
+    /// Serve over TLS with this certificate, followed by those between it and a root, in PEM form
+    #[arg(long, value_name = "FILE", requires = "tls_key", env = "PORTAL_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate; both files are read again when they change
+    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "PORTAL_TLS_KEY")]
+    tls_key: Option<PathBuf>,
     /// Accept plain HTTP from other machines, forwarded by a proxy that terminates TLS
     #[arg(long)]
     behind_proxy: bool,
@@ -191,18 +198,24 @@ async fn serve_registry(args: &Args, printer: &Printer) -> Result<Ended, Failure
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     });
     // Check everything that can be wrong before creating anything.
-    if !listen.ip().to_canonical().is_loopback() && !args.behind_proxy {
+    let tls = tls::read(args.tls_cert.as_deref(), args.tls_key.as_deref())?;
+    if !listen.ip().to_canonical().is_loopback() && !args.behind_proxy && tls.is_none() {
         let message = format!(
             "plain HTTP on {listen} would expose tokens on the network: expected a loopback address"
         );
-        let hint = "listen on 127.0.0.1, or pass `--behind-proxy` if a proxy terminates TLS";
+        let hint = "listen on 127.0.0.1, pass `--tls-cert` and `--tls-key`, or pass `--behind-proxy` if \
+                    a proxy terminates TLS";
         return Err(Failure::usage(message).hint(hint));
     }
     if let Err(error) = raise_nofile_limit() {
         printer.warning(format_args!("the limit on open files was not raised: {error}"));
     }
     let seed = args.seed.as_deref().map(seed::read).transpose()?;
-    let server = Server::bind(listen).await?;
+    let mut server = Server::bind(listen).await?;
+    if let Some(tls) = tls {
+        tokio::spawn(tls::reload(tls.clone(), printer.clone()));
+        server = server.with_tls(tls);
+    }
     if let Some(url) = &args.database_url {
         let registry = seed::open_database(url, seed.as_ref(), args.seed_replaces).await?;
         return serve(args, server, registry, Begun::default(), printer).await;
@@ -257,13 +270,12 @@ async fn serve<R: Registry>(
     let service = args.service(registry, watch.as_ref(), printer);
     // Before clients learn that the server is up, so that no signal finds it without handlers.
     let signals = signals::count().context("failed to install signal handlers")?;
-    let address = server.address();
     let admin_address = admin_listener.as_ref().map(TcpListener::local_addr).transpose();
     let admin_address = admin_address.context("the admin listener has no address")?;
     let running = Running {
-        port: address.port(),
-        url: local_url(address),
-        admin: admin_address.map(local_url),
+        port: server.address().port(),
+        url: local_url(if args.tls_cert.is_some() { "https" } else { "http" }, server.address()),
+        admin: admin_address.map(|address| local_url("http", address)),
         org: begun.org,
     };
     // For `portal serve env` and `portal requests` only: without a home directory the server runs all

@@ -1,46 +1,16 @@
 //! The admin listener of `portal serve`: what it shows, to whom, and what can be changed there.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use crate::raw::{Response, authorization, send};
 use crate::support::{Home, Served, until};
 
 const PORTALS: &str = "/crm/v7/settings/portals";
 const HOSTILE: &str = "<script>alert(1)</script>";
-
-struct Response {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Response {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).expect(&self.body)
-    }
-}
-
-/// Sends a request to a listener, whose `Host` is among `headers` if it is another than its address.
-fn send(url: &str, request: &str, headers: &[&str], body: &str) -> Response {
-    let address = url.trim_start_matches("http://");
-    let (host, length) = (format!("Host: {address}"), format!("Content-Length: {}", body.len()));
-    let mut lines = vec!["Connection: close", &*length];
-    lines.extend(headers);
-    if !headers.iter().any(|header| header.starts_with("Host:")) {
-        lines.push(&host);
-    }
-    let text = format!("{request} HTTP/1.1\r\n{}\r\n\r\n{body}", lines.join("\r\n"));
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(text.as_bytes()).unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).unwrap();
-    let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
-    let status = head.split(' ').nth(1).expect("a status").parse().unwrap();
-    Response { status, head: head.to_lowercase(), body: body.to_owned() }
-}
 
 fn admin(server: &Served) -> &str {
     server.listening["admin"].as_str().expect("an admin listener")
@@ -61,16 +31,7 @@ fn served() -> (Home, Served) {
     let created = server.run(&home, &["create", "--yes", "AcmePortal"]);
     assert_eq!(created.status, 0, "{created:?}");
     // Only those who have a token get their body read.
-    let text = |key: &str| server.listening[key].as_str().unwrap();
-    let form = format!(
-        "grant_type=refresh_token&client_id={}&client_secret={}&refresh_token={}",
-        text("client_id"),
-        text("client_secret"),
-        text("refresh_token")
-    );
-    let granted = send(server.url(), "POST /oauth/v2/token", &[], &form).json();
-    let authorization =
-        format!("Authorization: Bearer {}", granted["access_token"].as_str().unwrap());
+    let authorization = authorization(&server);
     let odd = format!("X-Odd: {HOSTILE}");
     let body = json!({ "portals": [{ "name": HOSTILE }] }).to_string();
     let target = format!("POST {PORTALS}?x=%3Cscript%3E");

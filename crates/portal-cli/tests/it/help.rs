@@ -11,7 +11,7 @@ fn commands() -> Vec<String> {
     list.lines()
         .take_while(|line| !line.is_empty())
         .map(|line| line.split_whitespace().next().unwrap().to_owned())
-        .chain(["backup", "admin", "schema"].map(str::to_owned))
+        .chain(["backup", "admin", "schema", "man"].map(str::to_owned))
         .collect()
 }
 

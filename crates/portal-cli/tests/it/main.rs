@@ -19,7 +19,6 @@ mod doctor;
 mod doubt;
 mod doubtful_batch;
 mod gateway;
-mod generate;
 mod help;
 mod hostile;
 #[cfg(unix)]
@@ -27,11 +26,13 @@ mod killed_servers;
 #[cfg(target_os = "linux")]
 mod live;
 mod login;
+mod man;
 mod offline;
 mod orgs;
 mod profiles;
 #[cfg(target_os = "linux")]
 mod prompts;
+mod raw;
 #[cfg(unix)]
 mod readme;
 mod rehearse;

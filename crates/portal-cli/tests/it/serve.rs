@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
+#[cfg(unix)]
+use crate::raw::{authorization, send};
 use crate::support::{Home, Ran, Served};
 
 const NAME: &str = "PortalsAPItest100";
@@ -237,7 +239,8 @@ fn plain_http_beyond_loopback_is_refused() {
     assert_eq!(
         ran.stderr,
         "error: plain HTTP on 0.0.0.0:0 would expose tokens on the network: expected a loopback \
-         address\nhint: listen on 127.0.0.1, or pass `--behind-proxy` if a proxy terminates TLS\n"
+         address\nhint: listen on 127.0.0.1, pass \
+                    `--tls-cert` and `--tls-key`, or pass `--behind-proxy` if a proxy terminates TLS\n"
     );
     assert!(!home.path().join("kept").exists());
 }
@@ -287,11 +290,32 @@ fn incomplete_heads_beyond_limit_are_displaced() {
     }
 }
 
+/// `ulimit -f` makes files full where a full disk would.
+#[cfg(unix)]
+#[test]
+fn writes_that_fail_are_one_line_on_stderr() {
+    let home = Home::new();
+    let mut limited = Command::new("sh");
+    let script = "trap '' XFSZ; ulimit -f 400; exec \"$0\" \"$@\"";
+    limited.args(["-c", script, env!("CARGO_BIN_EXE_portal")]);
+    let server = Served::spawn(&home, limited, "127.0.0.1:0", &["--data", "data"]);
+    let authorization = authorization(&server);
+    let create = |number: u32| {
+        let body = format!("{{\"portals\":[{{\"name\":\"Portal{number}\"}}]}}");
+        send(server.url(), "POST /crm/v7/settings/portals", &[&authorization], &body).status
+    };
+    let failed = (0..2000).map(create).find(|status| *status != 200).expect("the disk gets full");
+    assert_eq!([failed, create(2000)], [500, 500]);
+    let log = server.log();
+    assert_eq!(log.matches("the registry failed: responding with 500").count(), 1, "{log}");
+}
+
 /// A server with an open request, whose response is delayed beyond any test.
 #[cfg(unix)]
-fn with_open_request(home: &Home) -> (Served, std::net::TcpStream) {
+fn with_open_request(home: &Home, arguments: &[&str]) -> (Served, std::net::TcpStream) {
     use std::io::{Read as _, Write as _};
-    let server = Served::start(home, &["--fault", "TOKEN request:delay=10m"]);
+    let fault = ["--fault", "TOKEN request:delay=10m"];
+    let server = Served::start(home, &[&fault, arguments].concat());
     let address = server.url().trim_start_matches("http://");
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     let head = format!(
@@ -307,9 +331,21 @@ fn with_open_request(home: &Home) -> (Served, std::net::TcpStream) {
 
 #[cfg(unix)]
 #[test]
+fn shutdown_that_cuts_requests_off_is_one_line_on_stderr() {
+    let home = Home::new();
+    let (server, _open) = with_open_request(&home, &["--shutdown-timeout", "100ms"]);
+    server.signal("TERM");
+    let (status, log) = server.wait();
+    assert_eq!(status, Some(0), "{log}");
+    let line = "shutdown timed out: closing connections with open requests";
+    assert_eq!(log.matches(line).count(), 1, "{log}");
+}
+
+#[cfg(unix)]
+#[test]
 fn second_signal_ends_shutdown() {
     let home = Home::new();
-    let (server, _open) = with_open_request(&home);
+    let (server, _open) = with_open_request(&home, &[]);
     server.signal("TERM");
     let address = server.url().trim_start_matches("http://").to_owned();
     wait_until("it accepts no more", || std::net::TcpStream::connect(&address).is_err());
@@ -415,13 +451,45 @@ fn request(url: &str, method: &str, path: &str, host: &str) -> String {
     std::io::read_to_string(stream).unwrap()
 }
 
-#[cfg(unix)]
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while !condition() {
         assert!(std::time::Instant::now() < deadline, "{what}");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn server_speaks_tls_and_takes_renewed_certificate() {
+    let home = Home::new();
+    let fixture = |name: &str| {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../portal-http/tests/it/server/tls/");
+        format!("{directory}{name}")
+    };
+    let install = |name: &str| {
+        for end in ["pem", "key"] {
+            let path = home.path().join(format!("tls.{end}"));
+            std::fs::copy(fixture(&format!("{name}.{end}")), path).unwrap();
+        }
+    };
+    install("first");
+    let server = Served::start(&home, &["--tls-cert", "tls.pem", "--tls-key", "tls.key"]);
+    assert!(server.url().starts_with("https://127.0.0.1:"), "{}", server.url());
+    let list = |trusted: &str| server.run(&home, &["list", "--ca-file", &fixture(trusted)]);
+    let listed = list("first.pem");
+    assert_eq!(listed.status, 0, "{listed:?}");
+    assert_ne!(list("second.pem").status, 0);
+    install("second");
+    wait_until("the certificate is replaced", || list("second.pem").status == 0);
+}
+
+#[test]
+fn certificate_without_its_key_is_one_sentence() {
+    let home = Home::new();
+    std::fs::write(home.path().join("tls.pem"), "nothing").unwrap();
+    let ran = home.run(&["serve", "--tls-cert", "tls.pem", "--tls-key", "tls.pem"]);
+    let expected = "error: tls.pem: expected certificates in PEM form, found none\n";
+    assert_eq!((ran.status, ran.stderr.as_str()), (2, expected));
 }
 
 #[test]

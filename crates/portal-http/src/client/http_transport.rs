@@ -5,7 +5,6 @@ mod connect;
 mod proxy;
 #[cfg_attr(not(feature = "tls"), path = "http_transport/without_tls.rs")]
 mod tls;
-mod tls_error;
 
 use std::io;
 use std::path::PathBuf;
@@ -26,9 +25,9 @@ use tokio::time::{Instant, timeout_at};
 use self::connect::{Connector, TookTooLong};
 pub use self::proxy::{InvalidProxy, Proxy};
 use self::tls::Tls;
-pub use self::tls_error::TlsError;
 use super::base_url::is_this_machine;
 use super::transport::{Bounds, Transport, after, read, text};
+pub use crate::pem::TlsError;
 
 /// Maximum size of a response's head, in bytes. hyper's own limit is six times as high.
 const LONGEST_HEAD: usize = 64 << 10;

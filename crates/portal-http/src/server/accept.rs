@@ -18,17 +18,21 @@ use super::host::HostPolicy;
 use super::limits::ServerLimits;
 use super::log_limit::LogLimit;
 use super::service::PortalService;
+#[cfg(feature = "tls")]
+use super::tls::ServerTls;
 
 /// How often to check waiting connections, scarcity and the progress of a shutdown.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Serves a [`PortalService`] over plain HTTP/1.1.
+/// Serves a [`PortalService`] over HTTP/1.1, plain or over TLS.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     limits: ServerLimits,
     allowed_hosts: Vec<String>,
+    #[cfg(feature = "tls")]
+    tls: Option<ServerTls>,
 }
 
 impl Server {
@@ -44,6 +48,8 @@ impl Server {
                 listener,
                 limits: ServerLimits::default(),
                 allowed_hosts: Vec::new(),
+                #[cfg(feature = "tls")]
+                tls: None,
             })
         };
         bound.await.map_err(|source: io::Error| match source.kind() {
@@ -56,6 +62,14 @@ impl Server {
     #[must_use]
     pub fn with_limits(mut self, limits: ServerLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Serves over TLS, and plain HTTP no more.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -77,6 +91,10 @@ impl Server {
 
     /// The base URL, such as `http://127.0.0.1:8780`.
     pub fn url(&self) -> String {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return format!("https://{}", self.address);
+        }
         format!("http://{}", self.address)
     }
 
@@ -92,9 +110,15 @@ impl Server {
         service: PortalService<R>,
         shutdown: impl Future<Output = ()>,
     ) {
-        let Self { listener, address, limits, allowed_hosts } = self;
+        let Self { listener, address, limits, allowed_hosts, .. } = self;
         let hosts = HostPolicy::new(address.ip(), &allowed_hosts, service.public_url());
-        let config = Arc::new(ConnectionConfig { service, hosts, limits });
+        let config = Arc::new(ConnectionConfig {
+            service,
+            hosts,
+            limits,
+            #[cfg(feature = "tls")]
+            tls: self.tls,
+        });
         let max_connections = limits.effective_max_connections();
         if max_connections < limits.max_connections {
             tracing::warn!(max_connections, "the limit on open files bounds the connections");

@@ -68,7 +68,8 @@ async fn multipart(body: &[u8], boundary: String) -> Vec<(String, String)> {
 /// Scheme and host as the client sent them. `None` without a valid host, and for one of Zoho's: a
 /// client would send its token there.
 fn base_url(request: &ServerRequest) -> Option<String> {
-    let scheme = request.head.uri.scheme().unwrap_or(&Scheme::HTTP);
+    let of_connection = request.head.extensions.get::<Scheme>();
+    let scheme = request.head.uri.scheme().or(of_connection).unwrap_or(&Scheme::HTTP);
     let host = host::authority(&request.head).ok()??;
     (!is_zoho(host)).then(|| format!("{scheme}://{host}"))
 }

@@ -87,11 +87,11 @@ pub(super) fn variables(running: &Running) -> Vec<(&'static str, &str)> {
 }
 
 /// The URL by which this machine reaches the server.
-pub(super) fn local_url(mut address: SocketAddr) -> String {
+pub(super) fn local_url(scheme: &str, mut address: SocketAddr) -> String {
     match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
         _ => {}
     }
-    format!("http://{address}")
+    format!("{scheme}://{address}")
 }

@@ -13,13 +13,12 @@ pub(super) use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::Connection;
 use rustls::ClientConfig;
 use rustls::crypto::ring;
-use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::Verifier;
 use tower_service::Service;
 
 use super::boxed::{BoxError, Connecting};
-use super::tls_error::TlsError;
+use crate::pem::{TlsError, certificates, private_key};
 
 /// What was read from files, and the configuration built from it by the first connection: plain
 /// http to this machine works on systems without certificates.
@@ -42,11 +41,7 @@ impl Tls {
         client_certificate: Option<&(PathBuf, PathBuf)>,
     ) -> Result<Self, TlsError> {
         let identity = client_certificate.map(|(chain, key)| {
-            Ok(Identity {
-                chain: certificates(chain)?,
-                key: PrivateKeyDer::from_pem_file(key)
-                    .map_err(|error| unusable(key, "a private key", &error))?,
-            })
+            Ok(Identity { chain: certificates(chain)?, key: private_key(key)? })
         });
         let tls = Self {
             roots: ca_file.map(certificates).transpose()?.unwrap_or_default(),
@@ -133,30 +128,6 @@ pub(super) fn plain<S>(stream: S) -> MaybeHttpsStream<S> {
 /// Whether a retry would fail the same way.
 pub(super) fn is_permanent(error: &(dyn Error + 'static)) -> bool {
     matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
-}
-
-fn certificates(path: impl AsRef<Path>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let path = path.as_ref();
-    let wrong = |error| unusable(path, "certificates", &error);
-    let found: Vec<_> = CertificateDer::pem_file_iter(path)
-        .map_err(wrong)?
-        .collect::<Result<_, _>>()
-        .map_err(wrong)?;
-    if found.is_empty() {
-        return Err(wrong(pem::Error::NoItemsFound));
-    }
-    Ok(found)
-}
-
-fn unusable(path: &Path, expected: &str, error: &pem::Error) -> TlsError {
-    let why = match error {
-        pem::Error::Io(error) => error.to_string(),
-        pem::Error::NoItemsFound => {
-            format!("expected {expected} in PEM form, found none")
-        }
-        error => format!("expected {expected} in PEM form: {error}"),
-    };
-    TlsError { path: path.to_owned(), why }
 }
 
 #[cfg(test)]

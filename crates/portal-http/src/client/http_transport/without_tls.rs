@@ -11,7 +11,7 @@ use http::uri::Scheme;
 use tower_service::Service;
 
 use super::boxed::{BoxError, Connecting};
-use super::tls_error::TlsError;
+use crate::pem::TlsError;
 
 /// An https URL in a build without TLS.
 #[derive(Debug, thiserror::Error)]

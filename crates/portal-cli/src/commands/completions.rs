@@ -1,5 +1,5 @@
-//! `portal completions SHELL` and `portal man [COMMAND]`: made from the definition of the command
-//! line. A script asks `portal` itself what can be completed: names of profiles are not in it.
+//! `portal completions SHELL`: a script that asks `portal` itself what can be completed, so that names
+//! of profiles are not in it.
 
 use clap_complete::Shell;
 use clap_complete::env::Shells;
@@ -21,49 +21,21 @@ Examples:
                                  portal completions fish | source
   portal completions powershell  in $PROFILE: portal completions powershell |
                                  Out-String | Invoke-Expression")]
-pub(crate) struct CompletionsArgs {
+pub(crate) struct Args {
     /// The shell to write it for
     #[arg(value_enum)]
     shell: Shell,
 }
 
-/// Write a manual page
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  portal man create > portal-create.1 && man ./portal-create.1")]
-pub(crate) struct ManArgs {
-    /// The command to write about; without one, `portal` itself
-    command: Option<String>,
-}
-
-/// The variable by which a script of [`completions`] asks this command.
+/// The variable by which a script asks this command.
 pub(crate) const COMPLETE: &str = "PORTAL_COMPLETE";
 
-pub(crate) fn completions(args: &CompletionsArgs, printer: &Printer) -> Result<ExitClass, Failure> {
+pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let mut script = Vec::new();
     let (name, shells) = (args.shell.to_string(), Shells::builtins());
     if let Some(shell) = shells.completer(&name) {
         shell.write_registration(COMPLETE, "portal", "portal", "portal", &mut script)?;
     }
     printer.write(&String::from_utf8(script)?);
-    Ok(ExitClass::Success)
-}
-
-pub(crate) fn man(
-    args: &ManArgs,
-    mut portal: clap::Command,
-    printer: &Printer,
-) -> Result<ExitClass, Failure> {
-    // Gives each command its full name and the global options.
-    portal.build();
-    let command = match &args.command {
-        Some(name) => portal.find_subcommand(name).cloned().ok_or_else(|| {
-            Failure::usage(format!("{name:?} is no command of portal"))
-                .hint("`portal --help` lists the commands")
-        })?,
-        None => portal,
-    };
-    let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page)?;
-    printer.write(&String::from_utf8(page)?);
     Ok(ExitClass::Success)
 }
