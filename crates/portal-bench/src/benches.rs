@@ -1,9 +1,16 @@
 //! The benches. Each has the figures of some rows of the table, whose sides run by turns.
 
+mod batch;
+mod build;
 mod client;
 mod command;
 mod creates;
+mod large;
+mod model;
+#[cfg(unix)]
+mod postgres;
 mod requests;
+mod start;
 
 use std::time::Duration;
 
@@ -22,6 +29,10 @@ pub(crate) struct Effort {
 impl Effort {
     pub(crate) const FULL: Self = Self { rounds: 11, span: Duration::from_secs(1) };
     pub(crate) const QUICK: Self = Self { rounds: 1, span: Duration::from_millis(100) };
+
+    const fn is_quick(self) -> bool {
+        self.rounds == Self::QUICK.rounds
+    }
 
     /// Measures a round of every side again and again. What comes first warms up, and does not
     /// count.
@@ -44,33 +55,56 @@ pub(crate) enum Bench {
     Rejects,
     /// Lists and gets of an org with one portal
     Reads,
+    /// Creates in PostgreSQL
+    Postgres,
     /// Creates by the client of portal-http
     Client,
-    /// Creates by the command
+    /// Creates by the command, a process each
     Command,
+    /// A batch of 10,000 rows
+    Batch,
+    /// The start of the server
+    Start,
+    /// The server after a million creates
+    Memory,
+    /// Names, requests and responses, without I/O
+    Model,
+    /// Ten million portals; only if it is named
+    Large,
+    /// A first build; only if it is named
+    Build,
 }
 
 impl Bench {
+    /// Those that run if none is named.
+    pub(crate) fn usual(effort: Effort) -> Vec<Self> {
+        let all = Self::value_variants().iter().copied();
+        all.filter(|it| effort.is_quick() || !matches!(it, Self::Large | Self::Build)).collect()
+    }
+
     /// As `--only` has it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Creates => "creates",
-            Self::One => "one",
-            Self::Rejects => "rejects",
-            Self::Reads => "reads",
-            Self::Client => "client",
-            Self::Command => "command",
-        }
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map(|it| it.get_name().to_owned()).unwrap_or_default()
     }
 
     pub(crate) fn run(self, effort: Effort) -> Result<Vec<Figure>, Skipped> {
-        match self {
-            Self::Creates => Ok(creates::many(effort)),
-            Self::One => Ok(creates::one(effort)),
-            Self::Rejects => Ok(requests::rejects(effort)),
-            Self::Reads => Ok(requests::reads(effort)),
-            Self::Client => Ok(client::calls(effort)),
-            Self::Command => command::processes(effort),
-        }
+        Ok(match self {
+            Self::Creates => creates::many(effort),
+            Self::One => creates::one(effort),
+            Self::Rejects => requests::rejects(effort),
+            Self::Reads => requests::reads(effort),
+            #[cfg(unix)]
+            Self::Postgres => return postgres::creates(effort),
+            #[cfg(not(unix))]
+            Self::Postgres => return Err(Skipped("it starts PostgreSQL on Unix only".to_owned())),
+            Self::Client => client::calls(effort),
+            Self::Command => return command::processes(effort),
+            Self::Batch => batch::rows(effort),
+            Self::Start => start::starts(effort),
+            Self::Memory => start::memory(effort),
+            Self::Model => model::wire(effort),
+            Self::Large => large::registry(effort),
+            Self::Build => return build::first(effort),
+        })
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 pub(crate) enum Unit {
     PerSecond,
     Seconds,
+    Mebibytes,
 }
 
 impl Unit {
@@ -14,6 +15,7 @@ impl Unit {
         match self {
             Self::PerSecond => "1/s",
             Self::Seconds => "s",
+            Self::Mebibytes => "MiB",
         }
     }
 
@@ -26,6 +28,7 @@ impl Unit {
             Self::Seconds if value >= 1e-3 => format!("{:.2} ms", value * 1e3),
             Self::Seconds if value >= 1e-6 => format!("{:.1} µs", value * 1e6),
             Self::Seconds => format!("{:.0} ns", value * 1e9),
+            Self::Mebibytes => format!("{value:.1} MiB"),
         }
     }
 }
@@ -66,11 +69,33 @@ impl fmt::Display for Bound {
 pub(crate) struct Side {
     pub(crate) unit: Unit,
     pub(crate) values: Vec<f64>,
+    /// The CPU time of an operation in each round, in seconds; empty or NaN if it is unknown.
+    cpu: Vec<f64>,
 }
 
 impl Side {
     pub(crate) fn new(unit: Unit, values: impl Iterator<Item = f64>) -> Self {
-        Self { unit, values: values.collect() }
+        Self { unit, values: values.collect(), cpu: Vec::new() }
+    }
+
+    /// Adds the CPU time of an operation, to be read beside a rate.
+    pub(crate) fn with_cpu(mut self, cpu: impl Iterator<Item = f64>) -> Self {
+        self.cpu = cpu.collect();
+        self
+    }
+
+    /// The CPU time of an operation, in seconds.
+    pub(crate) fn cpu(&self) -> Option<f64> {
+        Some(median(&self.cpu)).filter(|cpu| !cpu.is_nan())
+    }
+
+    /// As a person reads it: `18400/s (37.2 µs CPU)`.
+    pub(crate) fn text(&self) -> String {
+        let median = self.unit.text(self.median());
+        match self.cpu() {
+            Some(cpu) => format!("{median} ({} CPU)", Unit::Seconds.text(cpu)),
+            None => median,
+        }
     }
 
     pub(crate) fn median(&self) -> f64 {
@@ -118,7 +143,7 @@ mod tests {
 
     #[test]
     fn figure_is_judged_round_by_round() {
-        let side = |values: &[f64]| Side { unit: Unit::PerSecond, values: values.to_vec() };
+        let side = |values: &[f64]| Side::new(Unit::PerSecond, values.iter().copied());
         let figure = Figure {
             what: "creates/s",
             ours: side(&[10.0, 40.0, 30.0]),

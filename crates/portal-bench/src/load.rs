@@ -14,6 +14,8 @@ use crate::service::Serves;
 
 /// What came of it. Times are in seconds.
 pub(crate) struct Load {
+    /// How many exchanges there were.
+    pub(crate) count: f64,
     /// Exchanges a second.
     pub(crate) rate: f64,
     /// CPU time of the server's process for each; NaN if it is unknown.
@@ -65,7 +67,7 @@ pub(crate) fn run(
         let latency = |percent| at(percent).map_or(f64::NAN, Duration::as_secs_f64);
         #[expect(clippy::cast_precision_loss, reason = "a few millions")]
         let count = latencies.len() as f64;
-        Load { rate: count / elapsed, cpu: cpu / count, p50: latency(50), p99: latency(99) }
+        Load { count, rate: count / elapsed, cpu: cpu / count, p50: latency(50), p99: latency(99) }
     })
 }
 

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `benches` | the benches: what each measures, against what, and its bars |
 //! | `stub` | the stub: raw hyper that keeps nothing on a disk |
-//! | `store` | the bare insert loop over a registry's file |
+//! | `store` | a registry's file without the registry: bare inserts, and millions of portals |
 //! | `load` | the load: HTTP/1.1 over connections that are kept open |
 //! | `service` | the servers under test: `portal serve` as a process, and the stub |
 //! | `process` | child processes, and what they use |
@@ -31,7 +31,7 @@ mod store;
 mod stub;
 mod table;
 
-use clap::{Parser, ValueEnum as _};
+use clap::Parser;
 
 use crate::benches::{Bench, Effort};
 use crate::stub::Stub;
@@ -61,14 +61,14 @@ fn main() {
     }
     let effort = if args.quick { Effort::QUICK } else { Effort::FULL };
     let benches = match args.only.as_slice() {
-        [] => Bench::value_variants().to_vec(),
+        [] => Bench::usual(effort),
         only => only.to_vec(),
     };
     let table = Table { json: args.json };
     table.head();
     for bench in benches {
         match bench.run(effort) {
-            Ok(figures) => figures.iter().for_each(|figure| table.row(bench.name(), figure)),
+            Ok(figures) => figures.iter().for_each(|figure| table.row(&bench.name(), figure)),
             Err(skipped) => eprintln!("{}: skipped, {}", bench.name(), skipped.0),
         }
     }

@@ -33,15 +33,17 @@ impl Process {
     /// The CPU time that all of its threads have used so far, in seconds; NaN where there is no
     /// /proc.
     pub(crate) fn cpu(&self) -> f64 {
-        let ticks = || {
-            let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
-            // The name before them has any characters.
-            let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(11);
-            let [user, system] = [fields.next()?, fields.next()?];
-            Some(user.parse::<f64>().ok()? + system.parse::<f64>().ok()?)
+        cpu(&self.child.id().to_string(), 11)
+    }
+
+    /// The memory that is its own or shared, in MiB; NaN where there is no /proc.
+    pub(crate) fn memory(&self) -> f64 {
+        let kibibytes = || -> Option<f64> {
+            let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+            line.trim().strip_suffix("kB")?.trim().parse().ok()
         };
-        // Linux counts a hundred a second for /proc, whatever its own tick is.
-        ticks().map_or(f64::NAN, |ticks| ticks / 100.0)
+        kibibytes().map_or(f64::NAN, |kibibytes| kibibytes / 1024.0)
     }
 }
 
@@ -50,6 +52,25 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The CPU time of the child processes that have ended and were waited for, in seconds; NaN where
+/// there is no /proc.
+pub(crate) fn cpu_of_ended() -> f64 {
+    cpu("self", 13)
+}
+
+/// The sum of two fields of `stat` after the state.
+fn cpu(process: &str, skipped: usize) -> f64 {
+    let ticks = || {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // The name before them has any characters.
+        let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(skipped);
+        let [user, system] = [fields.next()?, fields.next()?];
+        Some(user.parse::<f64>().ok()? + system.parse::<f64>().ok()?)
+    };
+    // Linux counts a hundred a second for /proc, whatever its own tick is.
+    ticks().map_or(f64::NAN, |ticks| ticks / 100.0)
 }
 
 /// The CPU time that this process has used so far, in seconds.

@@ -13,51 +13,45 @@ use tempfile::TempDir;
 use crate::exchange::{exchange, request};
 use crate::process::Process;
 
-/// The first org is for creates, the second has one portal.
-pub(crate) const SEED: &str = r#"
-[[org]]
-name = "Acme"
-[[org.user]]
-name = "Acme Admin"
-email = "admin@acme.example"
-permissions = ["manage_portal", "manage_portal_users"]
-[[org.user.credential]]
-client_id = "1000.ACME"
-client_secret = "acme-secret"
-refresh_token = "1000.acme.all"
-scopes = ["ZohoCRM.settings.clientportal.ALL"]
-[[org]]
-name = "Beta"
-[[org.user]]
-name = "Beta Admin"
-email = "admin@beta.example"
-permissions = ["manage_portal", "manage_portal_users"]
-[[org.user.credential]]
-client_id = "1000.BETA"
-client_secret = "beta-secret"
-refresh_token = "1000.beta.all"
-scopes = ["ZohoCRM.settings.clientportal.ALL"]
-"#;
-
 /// Where the API has its portals.
 pub(crate) const PORTALS: &str = "/crm/v7/settings/portals";
+
+/// As many connections as a bare commit has inserts.
+pub(crate) const CONNECTIONS: u32 = 64;
+
+/// The request that creates a portal.
+pub(crate) fn create(path: &str, token: &str, name: &str) -> Vec<u8> {
+    let body = format!(r#"{{"portals":[{{"name":"{name}"}}]}}"#);
+    request("POST", path, token, "application/json", &body)
+}
 
 /// The command `portal`, built as this program is: an old one would measure the past.
 pub(crate) static PORTAL: LazyLock<PathBuf> = LazyLock::new(|| {
     let program = env::current_exe().expect("this program has a path");
     let directory = program.parent().expect("it is in a directory");
-    let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    build
-        .args(["build", "--quiet", "--locked", "--package", "portal-cli", "--target-dir"])
-        .arg(directory.parent().expect("it is in a directory of the target's"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
+    let profile: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
+    let mut build = cargo(directory.parent().expect("it is in a target directory"), profile);
     let status = build.status().unwrap_or_else(|error| panic!("{build:?}: {error}"));
     assert!(status.success(), "{build:?}: {status}");
     directory.join(format!("portal{}", env::consts::EXE_SUFFIX))
 });
+
+/// The command that builds `portal` into a target directory.
+pub(crate) fn cargo(target: &Path, profile: &[&str]) -> Command {
+    let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build
+        .args(["build", "--quiet", "--locked", "--package", "portal-cli", "--target-dir"])
+        .arg(target)
+        .args(profile)
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    // What `cargo run` tells of this package; some build scripts would run again because of it.
+    let of_this =
+        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_this)) {
+        build.env_remove(name);
+    }
+    build
+}
 
 /// A directory beside this program, on a disk: where the system has its temporary files may be
 /// memory.
@@ -65,6 +59,46 @@ pub(crate) fn directory() -> TempDir {
     let program = env::current_exe().expect("this program has a path");
     let beside = program.parent().expect("it is in a directory");
     tempfile::Builder::new().prefix("portal-bench-").tempdir_in(beside).expect("it can be written")
+}
+
+/// The data directory of a server that keeps its data on the disk, in its own.
+pub(crate) const DATA: &str = "data";
+
+/// The secret of every client.
+pub(crate) const SECRET: &str = "client-secret";
+
+/// The client of an org, which has the number that the registry gives it.
+pub(crate) fn client_id(org: u32) -> String {
+    format!("1000.CLIENT{org}")
+}
+
+/// Grants tokens of an org.
+pub(crate) fn refresh_token(org: u32) -> String {
+    format!("1000.refresh.{org}")
+}
+
+/// The seed file of so many orgs, each with one user.
+pub(crate) fn seed(orgs: u32) -> String {
+    let org = |org| {
+        format!(
+            r#"
+[[org]]
+name = "Org {org}"
+[[org.user]]
+name = "Admin"
+email = "admin@org{org}.example"
+permissions = ["manage_portal", "manage_portal_users"]
+[[org.user.credential]]
+client_id = "{}"
+client_secret = "{SECRET}"
+refresh_token = "{}"
+scopes = ["ZohoCRM.settings.clientportal.ALL", "ZohoCRM.org.READ"]
+"#,
+            client_id(org),
+            refresh_token(org)
+        )
+    };
+    (1..=orgs).map(org).collect()
 }
 
 /// A server under test.
@@ -78,14 +112,21 @@ pub(crate) trait Serves {
     }
 }
 
-/// `portal serve` over the orgs of [`SEED`].
+/// Where a server keeps its data.
+#[derive(Clone, Copy)]
+pub(crate) enum Storage<'a> {
+    /// In its directory.
+    Disk,
+    /// In memory, for what is measured elsewhere.
+    Memory,
+    /// In the PostgreSQL database with this URL.
+    Database(&'a str),
+}
+
+/// `portal serve` over so many orgs of [`seed`].
 pub(crate) struct Server {
     process: Process,
     address: SocketAddr,
-    /// Of the first org.
-    pub(crate) token: String,
-    /// Of the second org.
-    pub(crate) second_token: String,
 }
 
 #[derive(Deserialize)]
@@ -94,28 +135,42 @@ struct Listening {
 }
 
 impl Server {
-    /// Starts one that keeps its data in `directory`.
-    pub(crate) fn start(directory: &Path) -> Self {
-        Self::start_with(directory, &["--data", "data"])
-    }
-
-    /// Starts one that keeps its data in memory, for what is measured elsewhere.
-    pub(crate) fn start_in_memory(directory: &Path) -> Self {
-        Self::start_with(directory, &[])
-    }
-
-    fn start_with(directory: &Path, options: &[&str]) -> Self {
-        fs::write(directory.join("seed.toml"), SEED).expect("the directory can be written");
+    /// Starts one whose files are in `directory`, and waits until it listens.
+    pub(crate) fn start(directory: &Path, storage: Storage<'_>, orgs: u32) -> Self {
+        fs::write(directory.join("seed.toml"), seed(orgs)).expect("the directory can be written");
         let mut serve = command(directory);
         serve.current_dir(directory).args(["serve", "--listen", "127.0.0.1:0", "--output", "json"]);
-        serve.args(["--seed", "seed.toml"]).args(options);
+        serve.args(["--seed", "seed.toml"]);
+        match storage {
+            Storage::Disk => serve.args(["--data", DATA]),
+            Storage::Memory => &mut serve,
+            Storage::Database(url) => serve.env("PORTAL_DATABASE_URL", url),
+        };
         let mut process = Process::start(&mut serve);
         let listening: Listening =
             serde_json::from_str(&process.line()).expect("the line that says where it listens");
         let address = listening.url.trim_start_matches("http://").parse().expect("an address");
-        let [token, second_token] = ["acme", "beta"].map(|org| token(address, org));
-        Self { process, address, token, second_token }
+        Self { process, address }
     }
+
+    /// A token of an org.
+    pub(crate) fn token(&self, org: u32) -> String {
+        let form = format!(
+            "grant_type=refresh_token&client_id={}&client_secret={SECRET}&refresh_token={}",
+            client_id(org),
+            refresh_token(org)
+        );
+        let request =
+            request("POST", "/oauth/v2/token", "", "application/x-www-form-urlencoded", &form);
+        let (status, body) = exchange(self.address, &request);
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str::<Granted>(&body).expect("a token").access_token
+    }
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
 }
 
 impl Serves for Server {
@@ -133,24 +188,6 @@ pub(crate) fn command(home: &Path) -> Command {
     let mut command = Command::new(&*PORTAL);
     command.env_clear().env("HOME", home);
     command
-}
-
-#[derive(Deserialize)]
-struct Granted {
-    access_token: String,
-}
-
-fn token(address: SocketAddr, org: &str) -> String {
-    let client = org.to_uppercase();
-    let form = format!(
-        "grant_type=refresh_token&client_id=1000.{client}&client_secret={org}-secret\
-         &refresh_token=1000.{org}.all"
-    );
-    let request =
-        request("POST", "/oauth/v2/token", "", "application/x-www-form-urlencoded", &form);
-    let (status, body) = exchange(address, &request);
-    assert_eq!(status, 200, "{body}");
-    serde_json::from_str::<Granted>(&body).expect("a token").access_token
 }
 
 /// The stub in a process of its own.

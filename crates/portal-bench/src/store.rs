@@ -8,7 +8,7 @@ use portal_store::{Registry as _, Seed, SqliteRegistry};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use crate::service::SEED;
+use crate::service::seed;
 
 /// What a run of them measured.
 #[derive(Clone, Copy)]
@@ -20,13 +20,21 @@ pub(crate) struct Bare {
 }
 
 /// A registry's file, with the schema and the pragmas of its writer.
-pub(crate) struct BareInserts(Connection);
+pub(crate) struct BareInserts {
+    connection: Connection,
+    org: i64,
+    user: i64,
+}
+
+const INSERT: &str = "
+    INSERT INTO portals (org_id, name, name_key, created_at, created_by, modified_at, modified_by)
+    VALUES (?1, ?3, ?4, ?5, ?2, ?5, ?2)";
 
 impl BareInserts {
     /// Makes the file in `directory`.
     pub(crate) fn new(directory: &Path) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let seed: Seed = SEED.parse().expect("a seed");
+        let seed: Seed = seed(1).parse().expect("a seed");
         let now = "2026-11-23T09:00:00Z".parse().expect("a time");
         let registry = SqliteRegistry::open(directory).expect("a registry");
         runtime.block_on(registry.apply_seed(&seed, now)).expect("the registry works");
@@ -40,7 +48,10 @@ impl BareInserts {
                  PRAGMA cell_size_check = ON",
             )
             .expect("pragmas");
-        Self(connection)
+        let (org, user) = connection
+            .query_row("SELECT org_id, id FROM users", [], |row| row.try_into())
+            .expect("a user");
+        Self { connection, org, user }
     }
 
     /// Commits for `span`, with so many inserts each.
@@ -63,19 +74,55 @@ impl BareInserts {
     }
 
     fn commit(&mut self, inserts: u32) -> rusqlite::Result<()> {
-        self.0.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut insert = self.0.prepare_cached(
-            "INSERT INTO portals (org_id, name, name_key, created_at, created_by, modified_at,
-                                  modified_by)
-             VALUES (1, ?1, ?2, ?3, 1, ?3, 1)",
-        )?;
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut insert = self.connection.prepare_cached(INSERT)?;
         for _ in 0..inserts {
             let name = new_name();
             let key = name.to_ascii_lowercase();
-            insert.execute((name, key, 1_795_000_000))?;
+            insert.execute((self.org, self.user, name, key, 1_795_000_000))?;
         }
-        self.0.prepare_cached("COMMIT")?.execute([]).map(drop)
+        self.connection.prepare_cached("COMMIT")?.execute([]).map(drop)
     }
+}
+
+/// Fills a registry that has a few orgs: more orgs, and portals in each, whose names are spread evenly
+/// over all names. Gives the name of a portal in the first org.
+pub(crate) fn fill(directory: &Path, orgs: u32, portals: u32) -> String {
+    let name = |number| {
+        let step = u64::MAX / (u64::from(orgs) * u64::from(portals) + 1);
+        // Not the first name of all, which a server gets.
+        format!("Portal{:016x}", (number + 1) * step)
+    };
+    let mut connection = Connection::open(directory.join("registry.sqlite")).expect("its file");
+    let mut fill = || {
+        connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000")?;
+        let transaction = connection.transaction()?;
+        let (first_org, first_user): (i64, i64) =
+            transaction
+                .query_row("SELECT min(org_id), min(id) FROM users", [], |row| row.try_into())?;
+        let mut org = transaction.prepare(
+            "INSERT OR IGNORE INTO orgs (id, name, environment) VALUES (?1, 'Org ' || ?1, 'production')",
+        )?;
+        let mut user = transaction.prepare(
+            "INSERT OR IGNORE INTO users (id, org_id, name, email, manage_portal, manage_portal_users)
+             VALUES (?2, ?1, 'Admin', 'admin@example.com', 1, 1)",
+        )?;
+        for number in 1..i64::from(orgs) {
+            org.execute([first_org + number])?;
+            user.execute([first_org + number, first_user + number])?;
+        }
+        let mut portal = transaction.prepare(INSERT)?;
+        for number in 0..u64::from(orgs) * u64::from(portals) {
+            let org = i64::try_from(number % u64::from(orgs)).unwrap_or_default();
+            let (name, now) = (name(number), 1_795_000_000);
+            let key = name.to_ascii_lowercase();
+            portal.execute((first_org + org, first_user + org, name, key, now))?;
+        }
+        drop((org, user, portal));
+        transaction.commit()
+    };
+    fill().expect("the disk has room");
+    name(0)
 }
 
 /// A name that nothing here has had. It sorts at random: the unique index on names has no order to

@@ -16,10 +16,15 @@ struct Line<'a> {
     what: &'a str,
     unit: &'a str,
     measured: f64,
+    /// In seconds for each operation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     limit_measured: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit_cpu: Option<f64>,
     /// What the bar and the aim are about: the median of the rounds, the least and the most.
     judged: f64,
     least: f64,
@@ -55,8 +60,10 @@ impl Table {
                 what,
                 unit: ours.unit.name(),
                 measured: ours.median(),
+                cpu: ours.cpu(),
                 limit: limit.as_ref().map(|(limit, _)| *limit),
                 limit_measured: limit.as_ref().map(|(_, side)| side.median()),
+                limit_cpu: limit.as_ref().and_then(|(_, side)| side.cpu()),
                 judged,
                 least,
                 most,
@@ -68,9 +75,7 @@ impl Table {
             println!("{}", serde_json::to_string(&line).expect("numbers and texts"));
             return;
         }
-        let beside = limit
-            .as_ref()
-            .map(|(limit, side)| format!("{} {limit}", side.unit.text(side.median())));
+        let beside = limit.as_ref().map(|(limit, side)| format!("{limit}: {}", side.text()));
         let ratio = limit.as_ref().map(|_| format!("{judged:.2} ({least:.2}–{most:.2})"));
         let bound = |bound: &Bound| match limit {
             Some(_) => format!("{bound}{:.2}", bound.value()),
@@ -84,7 +89,7 @@ impl Table {
         row([
             bench.to_owned(),
             (*what).to_owned(),
-            ours.unit.text(ours.median()),
+            ours.text(),
             beside.unwrap_or_default(),
             ratio.unwrap_or_default(),
             bound(bar),
@@ -96,6 +101,6 @@ impl Table {
 
 fn row([bench, what, measured, beside, ratio, bar, aim, verdict]: [String; 8]) {
     println!(
-        "| {bench:<8} | {what:<44} | {measured:>9} | {beside:<36} | {ratio:<16} | {bar:<9} | {aim:<9} | {verdict:<7} |"
+        "| {bench:<11} | {what:<43} | {measured:<22} | {beside:<47} | {ratio:<18} | {bar:<9} | {aim:<9} | {verdict:<7} |"
     );
 }

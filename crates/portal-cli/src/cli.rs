@@ -19,6 +19,7 @@ use crate::commands::{
 };
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
+use crate::terminal::log::LogOf;
 use crate::terminal::printer::{Color, Output, Printer};
 use crate::terminal::width;
 
@@ -145,9 +146,11 @@ fn commands() -> ArgValueCandidates {
 }
 
 impl Command {
-    /// Whether it serves others, and an operator reads what it logs.
-    pub(crate) const fn is_server(&self) -> bool {
-        matches!(self, Self::Serve(_))
+    pub(crate) fn log(&self) -> LogOf {
+        match self {
+            Self::Serve(args) => LogOf::Server { json: args.logs_json() },
+            _ => LogOf::Command,
+        }
     }
 
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitClass, Failure> {

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     };
     cli.color.apply();
     let printer = Printer::new(cli.output).quiet(cli.quiet);
-    log::start(&printer, cli.verbose, cli.command.is_server());
+    log::start(&printer, cli.verbose, cli.command.log());
     let exit = cli.command.run(&printer).unwrap_or_else(|failure| failure.print(&printer));
     ExitCode::from(printer.finish(exit) as u8)
 }

@@ -8,6 +8,7 @@ use std::thread;
 use tokio_postgres::NoTls;
 
 use crate::cluster::Cluster;
+use crate::programs;
 
 /// An empty database of one test, on a server that the tests of a binary share. It is removed when
 /// this is dropped, or with the server where that is private: to remove one is a checkpoint.
@@ -24,6 +25,11 @@ const GIVEN: &str = "PORTAL_TEST_DATABASE_URL";
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 impl Database {
+    /// Whether [`create`](Self::create) can make one, for what can do without.
+    pub fn is_available() -> bool {
+        env::var_os(GIVEN).is_some() || programs::look().is_some()
+    }
+
     /// Makes one.
     ///
     /// # Panics

@@ -6,6 +6,15 @@ use std::process::Command;
 
 /// Where `initdb`, `pg_ctl` and `postgres` are.
 pub(crate) fn find() -> PathBuf {
+    look().expect(
+        "these tests need PostgreSQL's programs initdb, pg_ctl and postgres, on the PATH or under \
+         /usr/lib/postgresql: install them (Debian: apt-get install postgresql); without them \
+         PORTAL_TEST_DATABASE_URL can name a server for the tests that kill none",
+    )
+}
+
+/// The same, or nothing.
+pub(crate) fn look() -> Option<PathBuf> {
     let on_path = env::var_os("PATH").unwrap_or_default();
     let on_path = env::split_paths(&on_path).map(|folder| (0, folder));
     // Debian keeps each version's in a folder of its own, off the path.
@@ -22,11 +31,6 @@ pub(crate) fn find() -> PathBuf {
         .filter(|(_, folder)| is_complete(folder))
         .max_by_key(|(version, _)| *version)
         .map(|(_, folder)| folder)
-        .expect(
-            "these tests need PostgreSQL's programs initdb, pg_ctl and postgres, on the PATH or \
-             under /usr/lib/postgresql: install them (Debian: apt-get install postgresql); without \
-             them PORTAL_TEST_DATABASE_URL can name a server for the tests that kill none",
-        )
 }
 
 /// Whether commands run as root, so that PostgreSQL's have to change to another user.

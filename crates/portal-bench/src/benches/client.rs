@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::benches::Effort;
 use crate::figure::{Bound, Figure, Side, Unit};
 use crate::process::own_cpu;
-use crate::service::{PORTALS, Server, Serves as _, directory};
+use crate::service::{PORTALS, Server, Serves as _, Storage, directory};
 use crate::store::new_name;
 
 const IN_FLIGHT: usize = 16;
@@ -24,9 +24,10 @@ struct Cost {
 
 pub(super) fn calls(effort: Effort) -> Vec<Figure> {
     let files = directory();
-    let server = Server::start_in_memory(files.path());
+    let server = Server::start(files.path(), Storage::Memory, 1);
+    let token = server.token(1);
     let runtime = Runtime::new().expect("a runtime");
-    let (ours, theirs) = (ours(&server), Theirs::new(&server));
+    let (ours, theirs) = (ours(server.url(), &token), Theirs::new(&server.url(), &token));
     let rounds = effort.rounds(|span| {
         // About as many as a span has, so that both sides do the same.
         let creates = u32::try_from(span.as_millis() * 5).expect("a short span");
@@ -85,13 +86,13 @@ where
     }
 }
 
-fn ours(server: &Server) -> Client {
+fn ours(url: String, token: &str) -> Client {
     let transport = HttpTransport::builder().proxy(Proxy::none()).build().expect("no files");
     Client::builder()
         .transport(transport)
-        .api_url(server.url())
+        .api_url(url)
         .concurrency(IN_FLIGHT)
-        .build(Credential::AccessToken(server.token.clone().into()))
+        .build(Credential::AccessToken(token.to_owned().into()))
         .expect("a URL of this machine")
 }
 
@@ -103,12 +104,12 @@ struct Theirs {
 }
 
 impl Theirs {
-    fn new(server: &Server) -> Self {
+    fn new(url: &str, token: &str) -> Self {
         let client = reqwest::Client::builder().no_proxy().build();
         Self {
             client: client.expect("a client without TLS"),
-            url: format!("{}{PORTALS}", server.url()).into(),
-            authorization: format!("Zoho-oauthtoken {}", server.token).into(),
+            url: format!("{url}{PORTALS}").into(),
+            authorization: format!("Zoho-oauthtoken {token}").into(),
         }
     }
 

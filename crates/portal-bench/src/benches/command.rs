@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use crate::benches::{Effort, Skipped};
 use crate::figure::{Bound, Figure, Side, Unit, median};
-use crate::service::{self, PORTALS, Server, Serves as _, directory};
+use crate::service::{
+    self, PORTALS, SECRET, Server, Serves as _, Storage, client_id, directory, refresh_token,
+};
 use crate::store::new_name;
 
 pub(super) fn processes(effort: Effort) -> Result<Vec<Figure>, Skipped> {
@@ -15,8 +17,8 @@ pub(super) fn processes(effort: Effort) -> Result<Vec<Figure>, Skipped> {
         return Err(Skipped("there is no curl".to_owned()));
     }
     let files = directory();
-    let server = Server::start_in_memory(files.path());
-    let (home, url) = (directory(), server.url());
+    let server = Server::start(files.path(), Storage::Memory, 1);
+    let (home, url, token) = (directory(), server.url(), server.token(1));
     let rounds = effort.rounds(|span| {
         let began = Instant::now();
         let mut times = (Vec::new(), Vec::new());
@@ -26,13 +28,13 @@ pub(super) fn processes(effort: Effort) -> Result<Vec<Figure>, Skipped> {
                 .args(["create", "--yes", "--allow-another", &new_name()])
                 .env("PORTAL_API_DOMAIN", &url)
                 .env("PORTAL_ACCOUNTS_URL", &url)
-                .env("PORTAL_CLIENT_ID", "1000.ACME")
-                .env("PORTAL_CLIENT_SECRET", "acme-secret")
-                .env("PORTAL_REFRESH_TOKEN", "1000.acme.all");
+                .env("PORTAL_CLIENT_ID", client_id(1))
+                .env("PORTAL_CLIENT_SECRET", SECRET)
+                .env("PORTAL_REFRESH_TOKEN", refresh_token(1));
             let mut curl = Command::new("curl");
             curl.args(["--silent", "--fail", "--request", "POST"])
                 .arg(format!("{url}{PORTALS}"))
-                .args(["--header", &format!("Authorization: Zoho-oauthtoken {}", server.token)])
+                .args(["--header", &format!("Authorization: Zoho-oauthtoken {token}")])
                 .args(["--data", &format!(r#"{{"portals":[{{"name":"{}"}}]}}"#, new_name())]);
             times.0.push(time(&mut create));
             times.1.push(time(&mut curl));

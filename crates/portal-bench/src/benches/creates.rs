@@ -1,16 +1,12 @@
 //! Durable creates, beside the stub that keeps nothing and beside bare inserts on the same disk.
 
 use crate::benches::Effort;
-use crate::exchange::request;
 use crate::figure::{Bound, Figure, Side, Unit};
 use crate::load::{self, Load};
 use crate::process::cores;
-use crate::service::{PORTALS, Server, StubServer, directory};
+use crate::service::{CONNECTIONS, PORTALS, Server, Storage, StubServer, create, directory};
 use crate::store::{BareInserts, new_name};
 use crate::stub::Stub;
-
-/// As many as a bare commit has inserts.
-const CONNECTIONS: u32 = 64;
 
 const STUB: &str = "raw hyper";
 const BARE: &str = "bare inserts, 64 a commit";
@@ -18,11 +14,12 @@ const BARE: &str = "bare inserts, 64 a commit";
 /// Over 64 connections.
 pub(super) fn many(effort: Effort) -> Vec<Figure> {
     let (files, bare_files) = (directory(), directory());
-    let server = Server::start(files.path());
+    let server = Server::start(files.path(), Storage::Disk, 1);
     let stub = StubServer::start(cores());
+    let token = server.token(1);
     let mut bare = BareInserts::new(bare_files.path());
     let rounds = effort.rounds(|span| {
-        let token = server.token.clone();
+        let token = token.clone();
         let ours = load::run(&server, CONNECTIONS, span, 200, move || {
             create(PORTALS, &token, &new_name())
         });
@@ -35,8 +32,13 @@ pub(super) fn many(effort: Effort) -> Vec<Figure> {
     vec![
         Figure {
             what: "durable creates/s, 64 connections",
-            ours: ours(Unit::PerSecond, |it| it.rate),
-            limit: Some((STUB, stub(Unit::PerSecond, |it| it.rate))),
+            ours: ours(Unit::PerSecond, |it| it.rate)
+                .with_cpu(rounds.iter().map(|(it, ..)| it.cpu)),
+            limit: Some((
+                STUB,
+                stub(Unit::PerSecond, |it| it.rate)
+                    .with_cpu(rounds.iter().map(|(_, it, _)| it.cpu)),
+            )),
             bar: Bound::AtLeast(0.30),
             aim: Bound::AtLeast(0.36),
         },
@@ -49,7 +51,8 @@ pub(super) fn many(effort: Effort) -> Vec<Figure> {
         },
         Figure {
             what: "durable creates/s, 64 connections",
-            ours: ours(Unit::PerSecond, |it| it.rate),
+            ours: ours(Unit::PerSecond, |it| it.rate)
+                .with_cpu(rounds.iter().map(|(it, ..)| it.cpu)),
             limit: Some((BARE, Side::new(Unit::PerSecond, rounds.iter().map(|(.., it)| it.rate)))),
             bar: Bound::AtLeast(0.6),
             aim: Bound::AtLeast(0.75),
@@ -67,10 +70,11 @@ pub(super) fn many(effort: Effort) -> Vec<Figure> {
 /// Over one connection, one at a time.
 pub(super) fn one(effort: Effort) -> Vec<Figure> {
     let (files, bare_files) = (directory(), directory());
-    let server = Server::start(files.path());
+    let server = Server::start(files.path(), Storage::Disk, 1);
+    let token = server.token(1);
     let mut bare = BareInserts::new(bare_files.path());
     let rounds = effort.rounds(|span| {
-        let token = server.token.clone();
+        let token = token.clone();
         let ours = load::run(&server, 1, span, 200, move || create(PORTALS, &token, &new_name()));
         (ours.p50, bare.run(span, 1).commit)
     });
@@ -85,10 +89,4 @@ pub(super) fn one(effort: Effort) -> Vec<Figure> {
 
 fn commits(values: impl Iterator<Item = f64>) -> Side {
     Side::new(Unit::Seconds, values)
-}
-
-/// The request that creates a portal.
-pub(super) fn create(path: &str, token: &str, name: &str) -> Vec<u8> {
-    let body = format!(r#"{{"portals":[{{"name":"{name}"}}]}}"#);
-    request("POST", path, token, "application/json", &body)
 }

@@ -109,7 +109,7 @@ pub(crate) struct Args {
     /// Open the page that looks into it in a browser
     #[arg(long)]
     open: bool,
-    /// Write a line per call to stderr [default: text, where stderr is a terminal]
+    /// Log each call to stderr, and warnings in the same form [default: text, where stderr is a terminal]
     #[arg(long, value_name = "FORMAT")]
     log: Option<LogFormat>,
     /// Serve as long as this program runs, with the environment that leads to the server
@@ -336,6 +336,10 @@ async fn until_end(child: &mut Child, signals: watch::Receiver<u32>) -> io::Resu
 }
 
 impl Args {
+    pub(crate) fn logs_json(&self) -> bool {
+        self.log == Some(LogFormat::Json)
+    }
+
     fn limit(&self, server: Server) -> Server {
         let mut limits = ServerLimits::default();
         limits.max_connections = usize::try_from(self.max_connections).unwrap_or(usize::MAX);

@@ -286,7 +286,10 @@ fn incomplete_heads_beyond_limit_are_displaced() {
     // Without PORTAL_LOG.
     let log = server.log();
     for event in ["the limit on open files bounds the connections", "connection limit reached"] {
-        assert_eq!(log.matches(event).count(), 1, "{log}");
+        let mut lines = log.lines().filter(|line| line.contains(event));
+        let logged: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+        assert_eq!(logged["level"], "WARN", "{log}");
+        assert_eq!(lines.next(), None, "{log}");
     }
 }
 

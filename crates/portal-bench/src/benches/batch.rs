@@ -1,0 +1,138 @@
+//! `portal batch` with its journal and intent log, beside the same creates by clients that write
+//! nothing down.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Instant;
+
+use portal_http::client::{Client, Credential};
+use portal_model::Outcome;
+use portal_model::flow::Policy;
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::benches::Effort;
+use crate::figure::{Bound, Figure, Side, Unit};
+use crate::process::{cpu_of_ended, own_cpu};
+use crate::service::{
+    SECRET, Server, Serves as _, Storage, client_id, command, directory, refresh_token,
+};
+use crate::store::new_name;
+
+/// Orgs that a batch works on at once by default.
+const JOBS: usize = 16;
+
+/// What a side of a round took for a row, in seconds.
+struct Cost {
+    wall: f64,
+    cpu: f64,
+}
+
+pub(super) fn rows(effort: Effort) -> Vec<Figure> {
+    let (orgs, rows) = if effort.is_quick() { (4, 5) } else { (100, 100) };
+    let rounds: Vec<_> =
+        (0..effort.rounds.min(5)).map(|_| (by_batch(orgs, rows), by_clients(orgs, rows))).collect();
+    let side = |of: fn(&(Cost, Cost)) -> &Cost| {
+        Side::new(Unit::PerSecond, rounds.iter().map(|round| 1.0 / of(round).wall))
+            .with_cpu(rounds.iter().map(|round| of(round).cpu))
+    };
+    vec![Figure {
+        what: "rows/s of a batch, 10,000 rows in 100 orgs",
+        ours: side(|(ours, _)| ours),
+        limit: Some(("without a journal", side(|(_, theirs)| theirs))),
+        bar: Bound::AtLeast(0.6),
+        aim: Bound::AtLeast(0.8),
+    }]
+}
+
+fn by_batch(orgs: u32, rows: u32) -> Cost {
+    let files = directory();
+    let server = Server::start(files.path(), Storage::Memory, orgs);
+    write_profiles(files.path(), &server.url(), orgs);
+    let mut csv = String::from("profile,name\n");
+    // As a file that was put together by hand is, an org after the other.
+    for org in 1..=orgs {
+        for _ in 0..rows {
+            let _ = writeln!(csv, "org{org},{}", new_name());
+        }
+    }
+    fs::write(files.path().join("portals.csv"), csv).expect("the directory can be written");
+    let mut batch = command(files.path());
+    batch
+        .args(["batch", "portals.csv", "--allow-another", "--yes", "--quiet"])
+        .current_dir(files.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let (began, cpu) = (Instant::now(), cpu_of_ended());
+    let status = batch.status().unwrap_or_else(|error| panic!("{batch:?}: {error}"));
+    let cost = Cost::of(orgs * rows, began, cpu_of_ended() - cpu);
+    assert!(status.success(), "{batch:?}: {status}");
+    cost
+}
+
+fn by_clients(orgs: u32, rows: u32) -> Cost {
+    let files = directory();
+    let server = Server::start(files.path(), Storage::Memory, orgs);
+    let url = server.url();
+    let (began, cpu) = (Instant::now(), own_cpu());
+    Runtime::new().expect("a runtime").block_on(async {
+        let jobs = Arc::new(Semaphore::new(JOBS));
+        let mut creates = JoinSet::new();
+        for org in 1..=orgs {
+            let (client, jobs) = (client(&url, org), Arc::clone(&jobs));
+            creates.spawn(async move {
+                let _job = jobs.acquire().await.expect("it is open");
+                for _ in 0..rows {
+                    let outcome = client.create(new_name().parse().expect("a valid name")).await;
+                    assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
+                }
+            });
+        }
+        creates.join_all().await;
+    });
+    Cost::of(orgs * rows, began, own_cpu() - cpu)
+}
+
+impl Cost {
+    fn of(rows: u32, began: Instant, cpu: f64) -> Self {
+        let rows = f64::from(rows);
+        Self { wall: began.elapsed().as_secs_f64() / rows, cpu: cpu / rows }
+    }
+}
+
+fn client(url: &str, org: u32) -> Client {
+    let mut policy = Policy::batch();
+    policy.allow_another = true;
+    let credential = Credential::refresh_token(client_id(org), SECRET, refresh_token(org));
+    let client = Client::builder().api_url(url).accounts_url(url).policy(policy);
+    client.build(credential).expect("a URL of this machine")
+}
+
+/// Writes the two files that `portal login` would.
+fn write_profiles(home: &Path, url: &str, orgs: u32) {
+    let (mut config, mut credentials) = (String::new(), String::new());
+    for org in 1..=orgs {
+        let (id, token) = (client_id(org), refresh_token(org));
+        let _ = writeln!(
+            config,
+            "[profile.org{org}]\napi_domain = \"{url}\"\naccounts_url = \"{url}\"\n\
+             client_id = \"{id}\""
+        );
+        let _ = writeln!(
+            credentials,
+            "[org{org}]\nclient_secret = \"{SECRET}\"\nrefresh_token = \"{token}\""
+        );
+    }
+    let directory = home.join(".config/portal");
+    fs::create_dir_all(&directory).expect("the directory can be written");
+    fs::write(directory.join("config.toml"), config).expect("the directory can be written");
+    // Nobody else can read what `tempfile` makes.
+    let mut file = tempfile::NamedTempFile::new_in(&directory).expect("a file");
+    file.write_all(credentials.as_bytes()).expect("the file can be written");
+    file.persist(directory.join("credentials.toml")).expect("it can be renamed");
+}
