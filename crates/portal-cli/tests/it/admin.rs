@@ -188,7 +188,7 @@ fn directory_with_other_orgs_gets_no_default_org() {
 }
 
 #[test]
-fn rotated_credentials_of_default_org_are_not_shown() {
+fn rotated_default_credentials_are_not_shown() {
     let home = Home::new();
     let server = Served::start(&home, &["--data", "kept"]);
     let client = server.listening["client_id"].as_str().unwrap().to_owned();

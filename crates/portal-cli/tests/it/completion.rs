@@ -80,7 +80,7 @@ fn variable_of_completion_alone_changes_nothing() {
 }
 
 #[test]
-fn every_shell_gets_a_script() {
+fn every_shell_gets_script() {
     let home = Home::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let ran = home.run(&["completions", shell]);

@@ -146,7 +146,7 @@ fn hints_without_account_can_be_run() {
 }
 
 #[test]
-fn hints_name_the_profile() {
+fn hints_name_profile() {
     let acme = Org {
         scopes: &["ZohoCRM.settings.clientportal.ALL", "ZohoCRM.org.READ"],
         ..Org::new("acme")
@@ -178,7 +178,7 @@ fn hints_name_the_profile() {
 }
 
 #[test]
-fn hints_about_a_doubt_can_be_run() {
+fn hints_about_doubt_can_be_run() {
     let orgs = Orgs::start(vec![Org::new("acme")], &["--fault", "POST committed:delay=60s"]);
     let mut create = orgs.home.command(&["create", "AcmePortal", "--profile", "acme"]);
     let mut create = create.stderr(Stdio::null()).spawn().unwrap();
@@ -218,7 +218,7 @@ fn hints_about_a_doubt_can_be_run() {
 }
 
 #[test]
-fn hints_of_admin_name_the_directory() {
+fn hints_of_admin_name_directory() {
     let home = Home::new();
     Served::start(&home, &["--data", "my data"]).kill();
     for (arguments, expected) in

@@ -110,7 +110,7 @@ fn million_problems_are_counted_and_hundred_kept() {
 }
 
 #[test]
-fn quote_that_is_open_at_the_end_is_a_problem() {
+fn open_quote_at_end_is_problem() {
     for file in ["profile,name\nacme,\"AcmePor", "profile,name\nacme,\"AcmePortal\n"] {
         let problems = problems(file.as_bytes());
         assert_eq!(problems.len(), 1, "{problems:?}");
