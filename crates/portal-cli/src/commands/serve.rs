@@ -29,6 +29,7 @@ use tokio::sync::watch;
 
 use self::address::AdminListen;
 use self::announce::{Served, announce, local_url};
+use self::signals::Received;
 use crate::admin_listener::{self, Admin, Reset, Watch};
 use crate::commands::fault_arg;
 use crate::org::data_directory;
@@ -302,7 +303,16 @@ async fn serve<R: Registry>(
     if args.open {
         admin::open(running.admin.as_deref(), printer);
     }
-    let mut command = args.start_command(&running)?;
+    let mut command = match args.start_command(&running) {
+        Ok(command) => command,
+        Err(error) => {
+            let program = args.command.first().map(OsString::as_os_str).unwrap_or_default();
+            let program = program.display();
+            let status = child::status_of(&error);
+            Failure::from(anyhow::anyhow!("cannot run {program}: {error}")).print(printer);
+            return Ok(Ended::Command(status));
+        }
+    };
     let mut status = None;
     let shutdown = async {
         match &mut command {
@@ -324,16 +334,27 @@ async fn serve<R: Registry>(
     }
 }
 
-/// Waits for the end of a command, which a signal to this process requests.
-async fn until_end(child: &mut Child, signals: watch::Receiver<u32>) -> io::Result<ExitStatus> {
-    tokio::select! {
-        status = child.wait() => return status,
-        () = signals::reached(signals, 1) => {}
+/// Waits for the end of a command, to which signals to this process are passed on.
+#[cfg(unix)]
+async fn until_end(
+    child: &mut Child,
+    mut signals: watch::Receiver<Received>,
+) -> io::Result<ExitStatus> {
+    loop {
+        tokio::select! {
+            status = child.wait() => return status,
+            kind = signals::next(&mut signals) => {
+                // A terminal sends Ctrl-C to the command too, which decides itself what to do.
+                if kind != signals::Kind::Interrupt || !io::stdin().is_terminal() {
+                    child::pass_on(child, kind);
+                }
+            }
+        }
     }
-    // A terminal sends Ctrl-C to the command too, which decides itself what to do.
-    if !io::stdin().is_terminal() {
-        child::terminate(child);
-    }
+}
+
+#[cfg(not(unix))]
+async fn until_end(child: &mut Child, _: watch::Receiver<Received>) -> io::Result<ExitStatus> {
     child.wait().await
 }
 
@@ -415,7 +436,7 @@ impl Args {
     }
 
     /// Starts the command, if there is one.
-    fn start_command(&self, running: &Running) -> anyhow::Result<Option<Child>> {
+    fn start_command(&self, running: &Running) -> io::Result<Option<Child>> {
         if self.command.is_empty() {
             return Ok(None);
         }

@@ -11,6 +11,7 @@ use portal_store::{Permission, PortalLimit, Registry, User};
 use super::super::mask::MASK;
 use super::super::state::{Admin, OrgState};
 use super::layout::{copyable, layout};
+use crate::report::shell;
 
 /// The first orgs of `count`.
 pub(in super::super) fn orgs<R: Registry>(
@@ -144,25 +145,39 @@ fn secrets(credential: &SeedCredential, shown: bool) -> (&str, &str, &str) {
 
 fn environment(url: &str, credential: &SeedCredential, shown: bool) -> String {
     let (client_secret, kind, grant) = secrets(credential, shown);
-    let mut lines = format!(
-        "export PORTAL_API_DOMAIN={url}\nexport PORTAL_ACCOUNTS_URL={url}\n\
-         export PORTAL_CLIENT_ID={}\nexport PORTAL_CLIENT_SECRET={client_secret}",
-        credential.client_id
-    );
+    let mut variables = vec![
+        ("PORTAL_API_DOMAIN", url),
+        ("PORTAL_ACCOUNTS_URL", url),
+        ("PORTAL_CLIENT_ID", &*credential.client_id),
+        ("PORTAL_CLIENT_SECRET", client_secret),
+    ];
     if kind == "refresh_token" {
-        let _ = write!(lines, "\nexport PORTAL_REFRESH_TOKEN={grant}");
-    } else {
-        lines.push_str("\n# a code can be exchanged once, by `portal login`");
+        variables.push(("PORTAL_REFRESH_TOKEN", grant));
     }
-    lines
+    let lines = variables.iter().map(|(name, value)| {
+        // A seed can have any text.
+        format!("export {name}={}", shell::word(value))
+    });
+    let unset = "unset PORTAL_PROFILE PORTAL_DATA_CENTER PORTAL_ACCESS_TOKEN".to_owned();
+    let mut lines: Vec<_> = std::iter::once(unset).chain(lines).collect();
+    if kind == "code" {
+        lines.push("# a code can be exchanged once, by `portal login`".to_owned());
+    }
+    lines.join("\n")
 }
 
 fn token_request(url: &str, credential: &SeedCredential, shown: bool) -> String {
     let (client_secret, kind, grant) = secrets(credential, shown);
     let grant_type = if kind == "code" { "authorization_code" } else { kind };
-    format!(
-        "curl {url}{TOKEN_PATH} \\\n  -d grant_type={grant_type} \\\n  -d client_id={} \\\n  \
-         -d client_secret={client_secret} \\\n  -d {kind}={grant}",
-        credential.client_id
-    )
+    let mut command = format!("curl --globoff {}", shell::word(&format!("{url}{TOKEN_PATH}")));
+    for (name, value) in [
+        ("grant_type", grant_type),
+        ("client_id", &*credential.client_id),
+        ("client_secret", client_secret),
+        (kind, grant),
+    ] {
+        let _ =
+            write!(command, " \\\n  --data-urlencode {}", shell::word(&format!("{name}={value}")));
+    }
+    command
 }
