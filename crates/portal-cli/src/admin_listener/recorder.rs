@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use portal_http::server::ServedRequest;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use super::mask;
+use crate::terminal::neutral::cut;
 use crate::terminal::served_call::ServedCall;
 
 /// Requests that are kept.
@@ -150,29 +151,35 @@ impl Recorder {
 
 impl Recorded {
     fn new(id: u64, request: &ServedRequest<'_>) -> Self {
-        let content_type = request.request_headers().get(header::CONTENT_TYPE);
-        // The accounts server reads a form whatever its type is said to be.
-        let is_form = request.path().starts_with("/oauth/")
-            || content_type.is_some_and(|value| {
-                value.as_bytes().starts_with(b"application/x-www-form-urlencoded")
-            });
-        let query = request.target().query();
+        let (path, headers) = (request.path(), request.request_headers());
+        let call = ServedCall::from(request);
+        let call = ServedCall {
+            method: cut(&call.method),
+            path: mask::path(path),
+            portal: call.portal.as_deref().map(cut),
+            ..call
+        };
         Self {
-            summary: Summary { id, call: ServedCall::from(request) },
-            query: query.map(|query| mask::parameters(query).into_owned()),
-            request: Message::new(request.request_headers(), request.request_body(), is_form),
-            response: Message::new(&request.response_headers(), request.response_body(), false),
+            summary: Summary { id, call },
+            query: request.target().query().map(mask::parameters),
+            request: Message::new(headers, mask::body(request.request_body(), path, headers)),
+            response: Message::new(
+                &request.response_headers(),
+                mask::response_body(request.response_body()),
+            ),
         }
     }
 
     /// About the bytes that it takes in memory.
     fn size(&self) -> usize {
-        let ServedCall { path, org, portal, code, .. } = &self.summary.call;
+        let ServedCall { method, path, org, portal, code, faults, .. } = &self.summary.call;
         let texts = [org, portal, code, &self.query].into_iter().flatten();
         let messages = [&self.request, &self.response];
         let headers = messages.iter().flat_map(|message| &message.headers);
         size_of::<Self>()
+            + method.len()
             + path.len()
+            + faults.iter().map(|fault| fault.len() + 24).sum::<usize>()
             + texts.map(String::len).sum::<usize>()
             + messages.iter().map(|message| message.body.len()).sum::<usize>()
             + headers.map(|(name, value)| name.len() + value.len() + 48).sum::<usize>()
@@ -180,8 +187,7 @@ impl Recorded {
 }
 
 impl Message {
-    fn new(headers: &HeaderMap, body: &[u8], is_form: bool) -> Self {
-        let (mut body, mut left_out) = mask::body(body, is_form);
+    fn new(headers: &HeaderMap, (mut body, mut left_out): (String, usize)) -> Self {
         if body.len() > MAX_BODY {
             let kept = body.floor_char_boundary(MAX_BODY);
             left_out += body.len() - kept;

@@ -90,6 +90,31 @@ fn secrets_are_never_shown_with_requests() {
 }
 
 #[test]
+fn secrets_under_unknown_names_are_never_shown() {
+    let (_home, server) = served();
+    let (url, authorization) = (server.url(), authorization(&server));
+    let multipart = "--X\r\nContent-Disposition: form-data; name=\"code\"\r\n\r\nhush\r\n--X--\r\n";
+    let json = "Content-Type: application/json";
+    for (target, header, body) in [
+        ("POST /oauth/v2/token", "Content-Type: multipart/form-data; boundary=X", multipart),
+        ("POST /oauth/v2/token", json, r#"{"code":"hush"}"#),
+        ("POST /oauth/v2/token/revoke/hush", "", ""),
+        ("GET /crm/v7/org?authtoken=hush&x=hush&hush", "", ""),
+        ("GET /crm/v7/org", "X-Api-Key: hush", ""),
+        ("GET /crm/v7/org", "Authorization: hush", ""),
+        ("GET http://u:hush@127.0.0.1/crm/v7/org", "", ""),
+        ("POST /crm/v7/settings/portals", json, r#"{"accessToken":"hush"}"#),
+        ("POST /crm/v7/settings/portals", json, r#"{"x":"{\"token\":\"hush\"}"}"#),
+    ] {
+        let is_crm = header == json || header.is_empty();
+        let headers = [header, if is_crm { &*authorization } else { "" }];
+        let headers: Vec<_> = headers.into_iter().filter(|header| !header.is_empty()).collect();
+        send(url, target, &headers, body);
+    }
+    assert!(!everything_shown(&server).contains("hush"));
+}
+
+#[test]
 fn secrets_of_org_are_shown_if_asked() {
     let (_home, server) = served();
     let secret = server.listening["client_secret"].as_str().unwrap();
