@@ -134,7 +134,7 @@ fn parameter(text: &str) -> Cow<'_, str> {
 pub(super) fn body(bytes: &[u8], path: &str, headers: &HeaderMap) -> (String, usize) {
     let left_out = (String::new(), bytes.len());
     let Ok(text) = std::str::from_utf8(bytes) else { return left_out };
-    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+    let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_form = content_type.is_some_and(|value| {
         let form = b"application/x-www-form-urlencoded";
         value.get(..form.len()).is_some_and(|value| value.eq_ignore_ascii_case(form))

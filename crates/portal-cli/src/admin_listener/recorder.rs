@@ -23,6 +23,8 @@ const MAX_BODY: usize = 16 * 1024;
 const MAX_PER_SECOND: u32 = 500;
 /// Requests that a slow reader of events can be behind.
 const MAX_BEHIND: usize = 256;
+/// Readers of events.
+const MAX_FOLLOWERS: usize = 16;
 
 /// A request in one line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,6 +59,16 @@ pub(super) struct Message {
 pub(super) struct Recorder {
     state: Mutex<State>,
     events: broadcast::Sender<Arc<Recorded>>,
+}
+
+/// The requests after one that a reader has.
+#[derive(Debug)]
+pub(super) struct Since {
+    pub(super) requests: Vec<Arc<Recorded>>,
+    /// That one, or 0 if it is of another server.
+    pub(super) after: u64,
+    /// How many were not recorded.
+    pub(super) skipped: u64,
 }
 
 #[derive(Debug)]
@@ -117,14 +129,14 @@ impl Recorder {
         Some(state.last_id)
     }
 
-    /// Those after the request `after`, and how many were not recorded.
-    pub(super) fn since(&self, after: u64) -> (Vec<Arc<Recorded>>, u64) {
+    /// Those after the request `after`.
+    pub(super) fn since(&self, after: u64) -> Since {
         let state = self.lock();
         // A reader of the server that ran here before has numbers of its own.
         let after = if after > state.last_id { 0 } else { after };
         let all = state.requests.iter().map(|(recorded, _)| recorded);
-        let new = all.filter(|recorded| recorded.summary.id > after).cloned().collect();
-        (new, state.skipped)
+        let requests = all.filter(|recorded| recorded.summary.id > after).cloned().collect();
+        Since { requests, after, skipped: state.skipped }
     }
 
     pub(super) fn get(&self, id: u64) -> Option<Arc<Recorded>> {
@@ -133,9 +145,9 @@ impl Recorder {
         all.find(|recorded| recorded.summary.id == id).cloned()
     }
 
-    /// Those from now on.
-    pub(super) fn follow(&self) -> broadcast::Receiver<Arc<Recorded>> {
-        self.events.subscribe()
+    /// Those from now on, unless there are too many readers.
+    pub(super) fn follow(&self) -> Option<broadcast::Receiver<Arc<Recorded>>> {
+        (self.events.receiver_count() < MAX_FOLLOWERS).then(|| self.events.subscribe())
     }
 
     pub(super) fn clear(&self) {
@@ -223,7 +235,7 @@ mod tests {
     fn oldest_requests_are_forgotten_first() {
         let recorder = Recorder::new();
         (1..=1500).for_each(|id| recorder.keep(recorded(id, String::new())));
-        let (kept, _) = recorder.since(0);
+        let kept = recorder.since(0).requests;
         assert_eq!((kept.len(), kept[0].summary.id), (MAX_REQUESTS, 501));
         assert!(recorder.get(500).is_none() && recorder.get(501).is_some());
     }
@@ -232,7 +244,7 @@ mod tests {
     fn long_bodies_leave_room_for_fewer_requests() {
         let recorder = Recorder::new();
         (1..=10).for_each(|id| recorder.keep(recorded(id, "x".repeat(MAX_BYTES / 4))));
-        assert_eq!(recorder.since(0).0.len(), 3);
+        assert_eq!(recorder.since(0).requests.len(), 3);
         assert!(recorder.lock().bytes <= MAX_BYTES);
     }
 
@@ -245,6 +257,6 @@ mod tests {
         let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap() + 1;
         assert!(admitted >= MAX_PER_SECOND as usize);
         assert!(admitted <= MAX_PER_SECOND as usize * seconds);
-        assert_eq!(recorder.since(0).1 + admitted as u64, u64::from(MAX_PER_SECOND) * 3);
+        assert_eq!(recorder.since(0).skipped + admitted as u64, u64::from(MAX_PER_SECOND) * 3);
     }
 }

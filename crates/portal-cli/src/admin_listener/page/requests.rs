@@ -1,23 +1,25 @@
 //! The list of requests, and one request in full.
 
-use std::sync::Arc;
-
 use maud::{Markup, html};
 use portal_store::Registry;
 
 use super::super::curl;
-use super::super::recorder::{Message, Recorded, Summary};
+use super::super::recorder::{Message, Recorded, Since, Summary};
 use super::super::state::Admin;
 use super::layout::{copyable, layout};
+use crate::terminal::neutral::printable_line;
 use crate::terminal::served_call::{CallKind, ServedCall};
+
+/// Bytes of a text in a row.
+const MAX_IN_ROW: usize = 200;
 
 /// All requests, the latest first. Those that `filter` does not match are hidden.
 pub(in super::super) fn requests<R: Registry>(
     admin: &Admin<R>,
-    requests: &[Arc<Recorded>],
-    skipped: u64,
+    since: &Since,
     filter: &str,
 ) -> Markup {
+    let Since { requests, skipped, .. } = since;
     let last = requests.last().map_or(0, |recorded| recorded.summary.id);
     let content = html! {
         h1 { "Requests" }
@@ -28,7 +30,7 @@ pub(in super::super) fn requests<R: Registry>(
             button type="submit" { "Filter" }
             button #pause type="button" aria-pressed="false" hidden { "Pause" }
         }
-        @if skipped > 0 {
+        @if *skipped > 0 {
             p.note { (skipped) " more were served so fast that they are not kept." }
         }
         table.requests {
@@ -66,11 +68,11 @@ pub(in super::super) fn row(summary: &Summary, is_hidden: bool) -> Markup {
             td.time { time datetime=(call.time) { (call.clock().trim_end_matches('Z')) } }
             td.target {
                 a href={ "/requests/" (summary.id) } {
-                    span.method { (call.method) } " " (call.path)
+                    span.method { (short(&call.method)) } " " (short(&call.path))
                 }
             }
-            td.org { @if let Some(org) = &call.org { (org) } }
-            td.portal { @if let Some(portal) = &call.portal { (portal) } }
+            td.org { @if let Some(org) = &call.org { (short(org)) } }
+            td.portal { @if let Some(portal) = &call.portal { (short(portal)) } }
             td.status {
                 (outcome(call))
                 @for fault in &call.faults { " " code.fault { (fault) } }
@@ -97,9 +99,28 @@ fn outcome(call: &ServedCall) -> Markup {
     }
 }
 
-/// Whether each word of `filter` occurs, in any case. The script does the same.
+/// What a row has of a text: a thousand of them are a page, and the request itself has all of it.
+fn short(text: &str) -> String {
+    if text.len() <= MAX_IN_ROW {
+        return printable_line(text);
+    }
+    printable_line(&text[..text.floor_char_boundary(MAX_IN_ROW)]) + "…"
+}
+
+/// Whether each word of `filter` occurs in a row, in any case. The script does the same.
 fn matches(summary: &Summary, filter: &str) -> bool {
-    let text = row(summary, false).into_string().to_lowercase();
+    let ServedCall { method, path, org, portal, status, code, ms, faults, .. } = &summary.call;
+    let texts = [org, portal, code].into_iter().flatten().chain(faults);
+    let texts: Vec<_> = texts.map(|text| short(text)).collect();
+    let status = status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
+    let text = format!(
+        "{} {} {} {status} {ms} ms {}",
+        summary.call.clock(),
+        short(method),
+        short(path),
+        texts.join(" ")
+    );
+    let text = text.to_lowercase();
     filter.to_lowercase().split_whitespace().all(|word| text.contains(word))
 }
 
