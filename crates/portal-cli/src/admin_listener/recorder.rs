@@ -58,7 +58,15 @@ pub(super) struct Message {
 #[derive(Debug)]
 pub(super) struct Recorder {
     state: Mutex<State>,
-    events: broadcast::Sender<Arc<Recorded>>,
+    events: broadcast::Sender<Event>,
+}
+
+/// What readers are told as it happens.
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    Request(Arc<Recorded>),
+    /// All that there was is gone.
+    Reset,
 }
 
 /// The requests after one that a reader has.
@@ -112,7 +120,7 @@ impl Recorder {
         }
         drop(state);
         // Fails if nobody reads.
-        let _ = self.events.send(recorded);
+        let _ = self.events.send(Event::Request(recorded));
     }
 
     fn admit(&self) -> Option<u64> {
@@ -146,7 +154,7 @@ impl Recorder {
     }
 
     /// Those from now on, unless there are too many readers.
-    pub(super) fn follow(&self) -> Option<broadcast::Receiver<Arc<Recorded>>> {
+    pub(super) fn follow(&self) -> Option<broadcast::Receiver<Event>> {
         (self.events.receiver_count() < MAX_FOLLOWERS).then(|| self.events.subscribe())
     }
 
@@ -154,6 +162,8 @@ impl Recorder {
         let mut state = self.lock();
         state.requests.clear();
         (state.bytes, state.skipped) = (0, 0);
+        drop(state);
+        let _ = self.events.send(Event::Reset);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

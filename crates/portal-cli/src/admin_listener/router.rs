@@ -19,8 +19,9 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::page;
-use super::recorder::Recorded;
+use super::recorder::{Event, Recorded};
 use super::state::Admin;
+use crate::terminal::neutral::escaped;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -55,9 +56,16 @@ pub(super) async fn respond<R: Registry>(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let is_api = request.uri().path().starts_with("/api/");
+    let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let is_page = accepted.is_some_and(|accepted| accepted.contains("text/html"));
     let mut response = match route(admin, request).await {
         Ok(response) => response,
         Err(Refusal(status, message)) if is_api => with_json(status, &json!({ "error": message })),
+        Err(Refusal(status, message)) if is_page => {
+            let mut response = html(page::refused(admin, &message));
+            *response.status_mut() = status;
+            response
+        }
         Err(Refusal(status, message)) => with_text(status, message + "\n"),
     };
     let content_type = response.headers().get(header::CONTENT_TYPE);
@@ -131,7 +139,7 @@ async fn route<R: Registry>(
         "/requests/events" => events(admin, after(&head.headers, parameter("after"))?, row)?,
         "/api/requests/events" => {
             events(admin, after(&head.headers, parameter("after"))?, |recorded| {
-                json!(recorded.summary).to_string()
+                escaped(&json!(recorded.summary).to_string())
             })?
         }
         "/api/requests" => {
@@ -309,8 +317,9 @@ fn events<R: Registry>(
             Some(recorded) => event(&recorded, &text),
             None => loop {
                 match tokio::time::timeout(KEEP_ALIVE, receiver.recv()).await {
-                    Ok(Ok(recorded)) if recorded.summary.id <= last => {}
-                    Ok(Ok(recorded)) => break event(&recorded, &text),
+                    Ok(Ok(Event::Request(recorded))) if recorded.summary.id <= last => {}
+                    Ok(Ok(Event::Request(recorded))) => break event(&recorded, &text),
+                    Ok(Ok(Event::Reset)) => break "event: reset\ndata:\n\n".to_owned(),
                     // The reader loads everything again.
                     Ok(Err(RecvError::Lagged(_))) => break "event: lagged\ndata:\n\n".to_owned(),
                     Ok(Err(RecvError::Closed)) => return None,
@@ -346,7 +355,7 @@ fn check_host<R>(admin: &Admin<R>, headers: &HeaderMap) -> Result<(), Refusal> {
     };
     let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
     let is_own = if let Ok(address) = address {
-        address.is_loopback() || !admin.address.ip().is_loopback()
+        address.to_canonical().is_loopback() || !admin.address.ip().to_canonical().is_loopback()
     } else {
         // Other names can be anybody's.
         let mut own = admin.allowed_hosts.iter().map(String::as_str).chain(["localhost"]);
@@ -389,7 +398,7 @@ fn with_text(status: StatusCode, text: String) -> Response<Body> {
 }
 
 fn with_json(status: StatusCode, json: &Value) -> Response<Body> {
-    let body = Full::new(Bytes::from(format!("{json}\n")));
+    let body = Full::new(Bytes::from(escaped(&json.to_string()) + "\n"));
     response(status, "application/json", body.boxed_unsync())
 }
 

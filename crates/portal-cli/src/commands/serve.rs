@@ -130,6 +130,12 @@ enum Subcommand {
     },
 }
 
+/// What a server listens on.
+struct Listeners {
+    server: Server,
+    admin: Option<TcpListener>,
+}
+
 /// What a server began with.
 #[derive(Default)]
 struct Begun {
@@ -219,23 +225,25 @@ async fn serve_registry(args: &Args, printer: &Printer) -> Result<Ended, Failure
         tokio::spawn(tls::reload(tls.clone(), printer.clone()));
         server = server.with_tls(tls);
     }
+    let admin = admin::bind(args.admin_listen, printer).await?;
+    let listeners = Listeners { server, admin };
     if let Some(url) = &args.database_url {
         let registry = seed::open_database(url, seed.as_ref(), args.seed_replaces).await?;
-        return serve(args, server, registry, Begun::default(), printer).await;
+        return serve(args, listeners, registry, Begun::default(), printer).await;
     }
     match (&args.data, seed) {
         (Some(directory), Some(seed)) => {
             let registry = data_directory::open(directory, args.accept_loss, printer).await?;
             data_directory::seed(&registry, &seed, args.seed_replaces, directory.display()).await?;
             let failed = registry.failed();
-            until_failure(serve(args, server, registry, Begun::default(), printer), failed).await
+            until_failure(serve(args, listeners, registry, Begun::default(), printer), failed).await
         }
         (Some(directory), None) => {
             let registry = data_directory::open(directory, args.accept_loss, printer).await?;
             let org = data_directory::default_unless_others(&registry, directory).await?;
             let failed = registry.failed();
             let begun = Begun { org, throwaway: None };
-            until_failure(serve(args, server, registry, begun, printer), failed).await
+            until_failure(serve(args, listeners, registry, begun, printer), failed).await
         }
         (None, seed) => {
             let org = if seed.is_none() { Some(DefaultOrg::generate()?) } else { None };
@@ -243,7 +251,7 @@ async fn serve_registry(args: &Args, printer: &Printer) -> Result<Ended, Failure
             let registry = MemoryRegistry::default();
             registry.apply_seed(&seed, data_directory::now()?).await?;
             let throwaway = Some(admin::throwaway(&registry, seed));
-            serve(args, server, registry, Begun { org, throwaway }, printer).await
+            serve(args, listeners, registry, Begun { org, throwaway }, printer).await
         }
     }
 }
@@ -262,13 +270,13 @@ async fn until_failure(
 
 async fn serve<R: Registry>(
     args: &Args,
-    server: Server,
+    listeners: Listeners,
     registry: R,
     begun: Begun,
     printer: &Printer,
 ) -> Result<Ended, Failure> {
+    let Listeners { server, admin: admin_listener } = listeners;
     let server = args.limit(server);
-    let admin_listener = admin::bind(args.admin_listen, printer).await?;
     let watch = admin_listener.is_some().then(Watch::new);
     let service = args.service(registry, watch.as_ref(), printer);
     // Before clients learn that the server is up, so that no signal finds it without handlers.
@@ -292,6 +300,7 @@ async fn serve<R: Registry>(
             address,
             allowed_hosts: args.allowed_hosts.clone(),
             url: running.url.clone(),
+            default_org_at: running.org.as_ref().map(|_| running.port),
             throwaway: begun.throwaway,
             is_draining: Arc::clone(&is_draining),
         };

@@ -446,6 +446,46 @@ fn long_texts_of_requests_are_cut() {
 }
 
 #[test]
+fn harmful_characters_are_neutral_everywhere() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let name = "a\u{202e}b\u{9b}31m";
+    let body = json!({ "portals": [{ "name": name }] }).to_string();
+    send(server.url(), &format!("POST {PORTALS}"), &[&authorization(&server)], &body);
+    let shown = everything_shown(&server);
+    assert!(!shown.contains(['\u{202e}', '\u{9b}']), "{shown}");
+    assert!(shown.contains("a\\u202eb\\u009b31m") && shown.contains("a\u{fffd}b\u{fffd}31m"));
+    let missing = send(admin(&server), "GET /nowhere", &["Accept: text/html"], "");
+    assert!(missing.status == 404 && missing.body.contains("there is nothing here"));
+    assert!(missing.body.contains("<nav") && get(&server, "/nowhere").body.lines().count() == 1);
+}
+
+#[test]
+fn follower_hears_of_reset() {
+    let (_home, server) = served();
+    let request = "GET /requests/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut lines = BufReader::new(open(&server, 1, request).remove(0)).lines().map(Result::unwrap);
+    lines.find(|line| line == "id: 1").expect("it ended");
+    post(&server, "/api/reset", "");
+    lines.find(|line| line == "event: reset").expect("it ended");
+}
+
+#[test]
+fn admin_port_in_use_creates_no_file() {
+    let home = Home::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data", "kept", "--admin-listen", &address];
+    let ran = home.run(&serve);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(!home.path().join("kept").exists());
+    // An empty variable is one that is not set.
+    let mut command = home.command(&["serve", "--", "true"]);
+    command.env("PORTAL_ADMIN_LISTEN", "");
+    assert!(command.status().unwrap().success());
+}
+
+#[test]
 fn admin_listener_can_be_switched_off() {
     let home = Home::new();
     let server = Served::start(&home, &["--admin-listen", "none"]);

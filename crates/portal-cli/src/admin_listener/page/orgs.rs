@@ -33,8 +33,10 @@ pub(in super::super) fn orgs<R: Registry>(
         }
         @if admin.known_credentials().is_none() && !orgs.is_empty() {
             p.note {
-                "Secrets are not shown here, since this page asks nobody who they are. The default \
-                 org's: " code { "portal serve env" } "."
+                "Secrets are not shown here, since this page asks nobody who they are."
+                @if let Some(port) = admin.default_org_at {
+                    " The default org's: " code { "portal serve env --port " (port) } "."
+                }
             }
         } @else if !orgs.is_empty() && !shows_secrets {
             p { a.button href="/orgs?secrets=shown" { "Show the secrets" } }
@@ -66,7 +68,7 @@ fn one_org<R: Registry>(admin: &Admin<R>, state: &OrgState, shows_secrets: bool)
         Environment::Developer => "developer edition",
     };
     html! {
-        h2 { (org.name) }
+        h2 { bdi { (org.name) } }
         p.note {
             (environment) " · number " (org.id) " · "
             @match org.portal_limit {
@@ -89,7 +91,7 @@ fn one_org<R: Registry>(admin: &Admin<R>, state: &OrgState, shows_secrets: bool)
 
 fn one_portal(portal: &Portal) -> Markup {
     html! {
-        strong { (portal.name) }
+        strong { bdi { (portal.name) } }
         @if let Some(created) = portal.created_time { span.note { " created " (created) } }
         @if portal.active == Some(false) { span.note { " inactive" } }
     }
@@ -104,7 +106,7 @@ fn one_user<R: Registry>(admin: &Admin<R>, org: &str, user: &User, shows_secrets
     let credentials = seed_user.map(|user| &*user.credentials).unwrap_or_default();
     html! {
         p {
-            (user.name) " · " (user.email) br;
+            bdi { (user.name) } " · " bdi { (user.email) } br;
             span.note {
                 @if permissions.is_empty() { "no permission" } @else { (permissions.join(", ")) }
             }
