@@ -7,6 +7,7 @@
 
 mod file_name;
 mod line;
+mod listing;
 mod moment;
 mod old;
 mod open_intent;
@@ -24,6 +25,7 @@ use portal_model::flow::{Intent, Receipt};
 
 use self::file_name::FileName;
 pub(crate) use self::line::{BatchRow, End, Ending, History, Whose};
+use self::listing::{Listing, Listings};
 pub(crate) use self::moment::Moment;
 use self::open_intent::LogFile;
 pub(crate) use self::open_intent::OpenIntent;
@@ -42,6 +44,7 @@ pub(crate) struct IntentLog {
     /// Receipts that this process has read or delivered, since each create of a batch needs those of
     /// its org. Only [`appeared`](Self::appeared) changes them.
     receipts: Arc<Mutex<HashMap<Arc<Path>, Entry>>>,
+    listings: Listings,
 }
 
 /// How long a receipt is kept.
@@ -116,6 +119,7 @@ impl IntentLog {
             locks: state.join("org-locks"),
             old: state.join("pending"),
             receipts: Arc::default(),
+            listings: Listings::default(),
         };
         directories::make_private(&log.directory)?;
         directories::make_private(&log.locks)?;
@@ -137,48 +141,42 @@ impl IntentLog {
 
     /// Returns every entry.
     pub(crate) async fn all(&self) -> io::Result<Found> {
-        self.find(|_| true).await
+        self.find(Listing::all).await
     }
 
     /// Returns the entries that may concern the org of `identity` or one of `names`.
     pub(crate) async fn about(&self, identity: &Identity, names: &[String]) -> io::Result<Found> {
         let (tags, names) = (identity.tags(), names.to_vec());
-        self.find(move |file| {
-            file.may_concern(&tags) || names.iter().any(|name| file.is_about(name))
-        })
-        .await
+        self.find(move |listing| listing.about(&tags, &names)).await
     }
 
     async fn find(
         &self,
-        is_wanted: impl Fn(&FileName<&str>) -> bool + Send + 'static,
+        select: impl FnOnce(&Listing) -> Vec<&str> + Send + 'static,
     ) -> io::Result<Found> {
+        let (directory, old) = (self.directory.clone(), self.old.clone());
+        let listing = self.listings.fresh(move || Listing::of(&directory, &old)).await?;
         let log = self.clone();
-        let find = move || log.find_blocking(is_wanted);
-        tokio::task::spawn_blocking(find).await.map_err(io::Error::other)?
+        let read = move || log.read_all(&listing, &select(&listing));
+        tokio::task::spawn_blocking(read).await.map_err(io::Error::other)
     }
 
-    fn find_blocking(&self, is_wanted: impl Fn(&FileName<&str>) -> bool) -> io::Result<Found> {
+    fn read_all(&self, listing: &Listing, names: &[&str]) -> Found {
         let mut found = Found::default();
-        let old = old::move_all(&self.old, &self.directory)?;
-        found.unreadable.extend(old.into_iter().map(|(path, error)| Unreadable {
-            path,
-            error,
+        found.unreadable.extend(listing.unreadable.iter().map(|(path, error)| Unreadable {
+            path: path.clone(),
+            error: anyhow::Error::msg(error.clone()),
             name: None,
         }));
-        for file in fs::read_dir(&self.directory)? {
-            let file = file?;
-            let name = file.file_name();
-            // Other files are incomplete or not part of the log.
-            let name = name.to_str().and_then(FileName::parse).filter(&is_wanted);
-            let Some(name) = name else { continue };
-            match self.read(&file.path(), name) {
+        for name in names {
+            let Some(file) = FileName::parse(name) else { continue };
+            match self.read(&self.directory.join(name), file) {
                 Ok(entry) => found.entries.extend(entry),
                 Err(unreadable) => found.unreadable.push(*unreadable),
             }
         }
         found.entries.sort_by_key(|entry| entry.history.begun.time());
-        Ok(found)
+        found
     }
 
     /// Reads a file, unless it is a cached receipt. Returns `None` if it no longer exists.
