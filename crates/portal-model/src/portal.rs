@@ -54,7 +54,8 @@ impl Portal {
         }
     }
 
-    fn from_fields(mut fields: Map<String, Value>) -> Option<Self> {
+    /// The portal of a record, unless it has no name.
+    pub(crate) fn from_fields(mut fields: Map<String, Value>) -> Option<Self> {
         let Value::String(name) = fields.remove("name")? else {
             return None;
         };

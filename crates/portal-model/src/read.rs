@@ -137,12 +137,10 @@ fn records(response: &Response) -> Result<(Vec<Value>, bool), ResponseError> {
 
 /// A record without a name makes the whole unreadable: its portal could be the one that matters.
 fn portals(response: &Response, records: Vec<Value>) -> Result<Vec<Portal>, ResponseError> {
-    let read = |record: Value| {
-        let why = match record {
-            Value::Object(_) => UnreadableReason::NoName,
-            _ => UnreadableReason::NoEnvelope,
-        };
-        serde_json::from_value(record).map_err(|_| unreadable(response, why))
+    let read = |record| match record {
+        Value::Object(fields) => Portal::from_fields(fields)
+            .ok_or_else(|| unreadable(response, UnreadableReason::NoName)),
+        _ => Err(unreadable(response, UnreadableReason::NoEnvelope)),
     };
     records.into_iter().map(read).collect()
 }

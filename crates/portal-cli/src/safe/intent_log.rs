@@ -344,14 +344,14 @@ impl Entry {
     }
 
     /// The portal that it proves to exist, even if no list shows it yet.
-    fn receipt(&self) -> Option<Receipt> {
+    fn receipt(&self, now: &Moment) -> Option<Receipt> {
         let end = self.history.end.as_ref()?;
         let name = match &end.ending {
             Ending::Created { name } | Ending::Present { name, .. } => name.clone(),
             Ending::Renamed => self.name().to_owned(),
             _ => return None,
         };
-        Some(Receipt { name, age: end.at.age(&Moment::now()) })
+        Some(Receipt { name, age: end.at.age(now) })
     }
 
     /// Whether the user discarded its outcome: its effect may still appear (rule 11).
@@ -371,9 +371,11 @@ impl Entry {
 /// Returns the portals that the `entries` of one org prove to exist, whatever a list shows. A name
 /// that a later rename released does not count.
 pub(crate) fn receipts(entries: &[Entry]) -> Vec<Receipt> {
+    // Once for all: the boot's id is read from a file.
+    let now = Moment::now();
     let mut receipts: Vec<Receipt> = Vec::new();
     for entry in entries {
-        let Some(receipt) = entry.receipt() else { continue };
+        let Some(receipt) = entry.receipt(&now) else { continue };
         if let Intent::Rename(rename) = &entry.history.intent {
             receipts.retain(|earlier| !earlier.name.eq_ignore_ascii_case(&rename.old));
         }
