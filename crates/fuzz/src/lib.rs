@@ -148,7 +148,7 @@ impl InMemory {
         let request = TokenRequest::new("1000.ACME", "acme-secret".to_owned(), grant);
         let granted = runtime.block_on(async {
             registry.apply_seed(&SEED.parse().unwrap(), now).await.unwrap();
-            registry.grant(&request, TokenRules::LifetimesOnly, now).await.unwrap().unwrap()
+            registry.issue_token(&request, TokenRules::LifetimesOnly, now).await.unwrap().unwrap()
         });
         let token = granted.access_token.expose().to_string();
         let service = PortalService::builder(registry).clock(move || now).build();

@@ -3,20 +3,25 @@
 
 mod usage;
 
+use std::ffi::OsString;
 use std::future::Future;
 
 use anyhow::Context as _;
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap_complete::CompleteEnv;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use tokio::runtime::Builder;
 
 pub(crate) use self::usage::print as print_usage;
 use crate::commands::{
-    admin, backup, batch, check, create, doctor, explain, generate, get, list, login, logout,
-    profiles, recover, rehearse, rename, serve,
+    admin, backup, batch, check, completions, create, doctor, explain, get, list, login, logout,
+    man, profiles, recover, rehearse, rename, requests, schema, serve,
 };
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
+use crate::terminal::log::LogOf;
 use crate::terminal::printer::{Color, Output, Printer};
+use crate::terminal::width;
 
 /// The top level of `portal --help`: it fits a screen, with the most common tasks first.
 const HELP: &str = "\
@@ -29,50 +34,53 @@ Usage: {usage}
 Commands:
 {subcommands}
 
-Options: --output text|json, -v, -q, --color WHEN, --version, --help
+Options: --output text|json (see portal schema), -v, -q, --color WHEN, -V, -h
 ";
+
+/// The rest of the manual page.
+const MANUAL: &str = "\
+Creating a portal cannot be undone, cannot be rehearsed in a sandbox, and has no idempotency key. So \
+each create lists the org's portals first, writes down what it is about to do, and determines what \
+happened if the response is lost. What stays in doubt is determined by `portal recover`, and by the \
+next create in the org.
+
+Examples:
+  portal create --local MyPortal
+  portal login
+  portal create --profile acme MyPortal
+  portal rehearse portals.csv
+  portal batch portals.csv --dry-run";
 
 /// Create Zoho CRM customer portals safely. A portal can never be deleted.
 #[derive(Debug, Parser)]
+#[expect(clippy::doc_markdown, reason = "it is the help")]
 #[command(
     name = "portal",
     version,
     help_template = HELP,
     override_usage = "portal COMMAND …",
+    after_help = MANUAL,
     disable_help_subcommand = true,
-    // Narrower terminals get the lines of this width broken between words.
-    term_width = 80,
     subcommand_help_heading = "Commands"
 )]
 pub(crate) struct Cli {
     /// Print results as text, or as one JSON object per line
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT",
-        display_order = 99
-    )]
+    #[arg(long, global = true, display_order = 100)]
+    #[arg(value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
 
-    /// Log every request to stderr
-    #[arg(short, long, global = true, display_order = 100, conflicts_with = "quiet")]
+    /// Log every request to stderr; PORTAL_LOG has a filter, such as debug
+    #[arg(short, long, global = true, display_order = 100)]
+    #[arg(conflicts_with = "quiet")]
     pub(crate) verbose: bool,
 
     /// Print no progress and no notes
     #[arg(short, long, global = true, display_order = 100)]
     pub(crate) quiet: bool,
 
-    /// Color errors, warnings and hints
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "WHEN",
-        display_order = 100
-    )]
+    /// Color errors, warnings and hints; auto heeds NO_COLOR
+    #[arg(long, global = true, display_order = 100)]
+    #[arg(value_enum, default_value_t, value_name = "WHEN")]
     pub(crate) color: Color,
 
     #[command(subcommand)]
@@ -96,28 +104,53 @@ pub(crate) enum Command {
     Doctor(doctor::Args),
     Explain(explain::Args),
     Serve(serve::Args),
-    // Not in the list, which fills a screen; the help of `serve` names it.
+    // These three are not in the list, which fills a screen; the help of `serve` names them.
+    #[command(hide = true)]
+    Requests(requests::Args),
     #[command(hide = true)]
     Backup(backup::Args),
     #[command(hide = true)]
     Admin(admin::Args),
-    Completions(generate::CompletionsArgs),
+    #[command(hide = true)]
+    Schema(schema::Args),
+    Completions(completions::Args),
     // For packagers.
     #[command(hide = true)]
-    Man(generate::ManArgs),
+    Man(man::Args),
     /// Print the help of a command
     // Not clap's own, which would have a line in the list.
     #[command(hide = true)]
     Help {
         /// The command, such as `create` or `admin user`
+        #[arg(add = commands())]
         command: Vec<String>,
     },
 }
 
+/// Answers a shell, if one runs this command to complete a line.
+pub(crate) fn completion() -> CompleteEnv<'static, fn() -> clap::Command> {
+    let factory: fn() -> clap::Command = Cli::command;
+    CompleteEnv::with_factory(factory).var(completions::COMPLETE)
+}
+
+/// What shells complete after `help`.
+fn commands() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let portal = Cli::command();
+        let listed = portal.get_subcommands().filter(|command| !command.is_hide_set());
+        let candidate = |command: &clap::Command| {
+            CompletionCandidate::new(command.get_name()).help(command.get_about().cloned())
+        };
+        listed.map(candidate).collect()
+    })
+}
+
 impl Command {
-    /// Whether it serves others, and an operator reads what it logs.
-    pub(crate) const fn is_server(&self) -> bool {
-        matches!(self, Self::Serve(_))
+    pub(crate) fn log(&self) -> LogOf {
+        match self {
+            Self::Serve(args) => LogOf::Server { json: args.logs_json() },
+            _ => LogOf::Command,
+        }
     }
 
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitClass, Failure> {
@@ -136,12 +169,55 @@ impl Command {
             Self::Profiles(args) => alone(profiles::run(&args, printer)),
             Self::Explain(args) => explain::run(&args, printer),
             Self::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(&args, printer)),
+            Self::Requests(args) => alone(requests::run(&args, printer)),
             Self::Backup(args) => backup::run(&args, printer),
             Self::Admin(args) => alone(admin::run(&args, printer)),
-            Self::Completions(args) => generate::completions(&args, &mut Cli::command(), printer),
-            Self::Man(args) => generate::man(&args, Cli::command(), printer),
+            Self::Schema(args) => Ok(schema::run(&args, printer)),
+            Self::Completions(args) => completions::run(&args, printer),
+            Self::Man(args) => man::run(&args, Cli::command(), printer),
             Self::Help { command } => Ok(help(&command)),
         }
+    }
+}
+
+/// The help of a command.
+const COMMAND_HELP: &str = "\
+{about-with-newline}
+{usage-heading} {usage}
+
+{all-args}
+
+Global options:
+  --output text|json, --color auto|always|never, -q (--quiet), -v (--verbose){after-help}";
+
+/// Columns below which a flag has a line of its own.
+const NARROW: usize = 60;
+
+/// The definition of the command line, for a terminal of `columns`.
+fn command(columns: usize) -> clap::Command {
+    Cli::command()
+        .term_width(columns)
+        .next_line_help(columns < NARROW)
+        // The help of a command names what every command has in one line.
+        .mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg })
+        .mut_subcommands(with_command_help)
+}
+
+fn with_command_help(command: clap::Command) -> clap::Command {
+    command.help_template(COMMAND_HELP).mut_subcommands(with_command_help)
+}
+
+impl Cli {
+    /// The command line of this process.
+    pub(crate) fn from_command_line() -> clap::error::Result<Self> {
+        Self::from(std::env::args_os())
+    }
+
+    fn from<T: Into<OsString> + Clone>(
+        arguments: impl IntoIterator<Item = T>,
+    ) -> clap::error::Result<Self> {
+        let matches = command(width::of_stdout()).try_get_matches_from(arguments)?;
+        Self::from_arg_matches(&matches)
     }
 }
 
@@ -149,7 +225,7 @@ impl Command {
 fn help(command: &[String]) -> ExitClass {
     let flag = String::from("--help");
     let arguments = ["portal"].iter().map(ToString::to_string);
-    match Cli::try_parse_from(arguments.chain(command.iter().cloned()).chain([flag])) {
+    match Cli::from(arguments.chain(command.iter().cloned()).chain([flag])) {
         // `--help` is an error of kind `DisplayHelp`.
         Ok(_) => ExitClass::Success,
         Err(help) => usage::print(&help),

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `cli` | the top level of the command line, and which command runs |
 //! | `commands` | one file per command: its arguments and its `run` |
+//! | `admin_listener` | the page, the JSON, health and metrics of `portal serve` |
 //! | `batch` | one portal in each of many orgs: CSV in, journal out |
 //! | `safe` | the intent log, the lock of an org, and recovery around one create or rename |
 //! | `org` | which org, with which credentials, over which client; profiles, the local server |
@@ -15,6 +16,7 @@
 //! | `report` | what outcomes and errors say: data and words, no I/O |
 //! | `sys` | directories, signals, lines with checksums |
 
+mod admin_listener;
 mod batch;
 mod cli;
 mod commands;
@@ -26,8 +28,6 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::cli::{Cli, print_usage};
 use crate::sys::core_dump;
 use crate::terminal::log;
@@ -35,13 +35,15 @@ use crate::terminal::printer::Printer;
 
 fn main() -> ExitCode {
     core_dump::disable();
-    let cli = match Cli::try_parse() {
+    // A shell asks what it can complete.
+    cli::completion().complete();
+    let cli = match Cli::from_command_line() {
         Ok(cli) => cli,
         Err(usage) => return ExitCode::from(print_usage(&usage) as u8),
     };
     cli.color.apply();
     let printer = Printer::new(cli.output).quiet(cli.quiet);
-    log::start(&printer, cli.verbose, cli.command.is_server());
+    log::start(&printer, cli.verbose, cli.command.log());
     let exit = cli.command.run(&printer).unwrap_or_else(|failure| failure.print(&printer));
     ExitCode::from(printer.finish(exit) as u8)
 }

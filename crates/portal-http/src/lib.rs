@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
-/// The types of requests, responses and errors: a service needs no dependency of its own for them.
+/// The model's types, re-exported so that a service needs no second dependency.
 pub use portal_model as model;
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(any(feature = "client", all(feature = "server", feature = "tls")))]
+mod pem;
 #[cfg(feature = "server")]
 pub mod server;
 

@@ -17,14 +17,14 @@
 //! | `handlers`, `oauth` | the operations of the API and of the accounts server |
 //! | `authorize` | access token, quota, scope and permission |
 //! | `state` | what all requests share: registry, settings, clock |
+//! | `served_request` | a request and its response, for logs and monitoring |
 //! | `response` | responses and errors, and how they are sent |
 //! | `request` | a received request |
 //! | `fault_injector` | which requests get which faults |
-//! | `access_log` | the entries of the access log |
+//! | `tls` | the certificate of a server |
 //! | `limits`, `log_limit`, `host`, `route`, `body`, `quota`, `fault` | leaves |
 
 mod accept;
-mod access_log;
 mod authorize;
 mod body;
 mod connection;
@@ -42,14 +42,21 @@ mod quota;
 mod request;
 mod response;
 mod route;
+mod served_request;
 mod service;
 mod state;
 mod timeout;
+#[cfg(feature = "tls")]
+mod tls;
 
+#[cfg(feature = "tls")]
+pub use crate::pem::TlsError;
 pub use accept::{BindError, Server};
-pub use access_log::{AccessLogEntry, Exchange};
 pub use body::{BODY_LIMIT, InjectedAbort, ResponseBody};
 pub use fault::{FaultSpec, InvalidFaultSpec};
 pub use limits::{ServerLimits, raise_nofile_limit};
 pub use local::{LocalServer, LocalServerBuilder, StartError};
+pub use served_request::ServedRequest;
 pub use service::{PortalService, PortalServiceBuilder};
+#[cfg(feature = "tls")]
+pub use tls::ServerTls;

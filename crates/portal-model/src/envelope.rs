@@ -166,7 +166,14 @@ pub(crate) fn decode_name(
 
 /// Reads a rejection, bare or wrapped: it has a code other than `SUCCESS` and the status `error`.
 pub(crate) fn refusal_in(body: &Map<String, Value>, http_status: u16) -> Option<ApiError> {
-    let result = the_result(body).filter(|result| is(result, "status", "error"))?;
+    the_result(body).and_then(|result| refusal(result, http_status))
+}
+
+/// Reads a result without its envelope as a rejection.
+pub(crate) fn refusal(result: &Map<String, Value>, http_status: u16) -> Option<ApiError> {
+    if !is(result, "status", "error") {
+        return None;
+    }
     let code = result.get("code")?.as_str().filter(|code| *code != "SUCCESS")?;
     let message = result.get("message").and_then(Value::as_str).unwrap_or_default();
     let mut error = ApiError::new(http_status, ErrorCode::from(code), message);

@@ -1,4 +1,20 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Order of the modules
+//!
+//! Imports point down this list only.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `flow` | the decisions of a safe create and a safe rename |
+//! | `outcome`, `explain` | how a flow ends; what an error code means |
+//! | `create`, `rename` | `POST` and `PUT` of a portal |
+//! | `read`, `org`, `oauth` | `GET` of portals and of the org; tokens |
+//! | `envelope`, `http` | the JSON around results; conversions to and from the `http` crate |
+//! | `endpoint` | [`Endpoint`], [`Request`] and [`Response`] |
+//! | `intent` | what is stored before an attempt |
+//! | `portal`, `error` | [`Portal`]; [`ApiError`] |
+//! | `datacenter`, `name`, `scope`, `secret`, `timestamp`, `transport` | leaves |
 
 pub mod create;
 pub mod datacenter;

@@ -54,12 +54,12 @@ impl Portal {
         }
     }
 
-    /// The portal of a record, unless it has no name.
+    /// The portal of a record; `None` if it has no name.
     pub(crate) fn from_fields(mut fields: Map<String, Value>) -> Option<Self> {
         let Value::String(name) = fields.remove("name")? else {
             return None;
         };
-        Some(Self {
+        let mut portal = Self {
             name,
             created_time: take(&mut fields, "created_time"),
             modified_time: take(&mut fields, "modified_time"),
@@ -67,8 +67,13 @@ impl Portal {
             active: take(&mut fields, "active"),
             zaid: take(&mut fields, "zaid"),
             created_by: take(&mut fields, "created_by"),
-            other: fields,
-        })
+            other: Map::new(),
+        };
+        // An emptied map would keep the allocation of its entries, which is larger than a portal.
+        if !fields.is_empty() {
+            portal.other = fields;
+        }
+        Some(portal)
     }
 }
 

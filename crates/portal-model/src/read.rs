@@ -12,7 +12,10 @@ use crate::endpoint::{
 };
 use crate::envelope::{self, Portals};
 use crate::portal::Portal;
+use crate::read::page::{Page, Records};
 use crate::scope::Scope;
+
+mod page;
 
 /// List the portals of the org.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,14 +84,15 @@ impl Endpoint for GetPortal {
     }
 
     fn decode(&self, response: &Response) -> Result<Option<Portal>, ResponseError> {
-        let (mut records, _) = records(response)?;
+        let mut records = records(response)?.0;
         // In the latest edition of the API the details have no name: it is that of the request.
-        if let [Value::Object(record)] = records.as_mut_slice()
+        if let Records::One(Value::Object(record)) = &mut records
             && DETAILS.iter().any(|field| record.contains_key(*field))
         {
             record.entry("name").or_insert_with(|| Value::String(self.name.clone()));
         }
-        let mut portals = portals(response, records)?.into_iter();
+        let mut portals =
+            records.into_portals().map_err(|why| unreadable(response, why))?.into_iter();
         let is_requested = |portal: &Portal| portal.name.to_lowercase() == self.name.to_lowercase();
         match (portals.next(), portals.next()) {
             (None, _) => Ok(None),
@@ -114,35 +118,33 @@ pub(crate) fn portal_path(version: ApiVersion, name: &str) -> String {
 /// service's other lists as incomplete.
 pub(crate) fn decode_page(response: &Response) -> Result<(Vec<Portal>, bool), ResponseError> {
     let (records, has_more) = records(response)?;
-    portals(response, records).map(|portals| (portals, has_more))
+    let portals = records.into_portals().map_err(|why| unreadable(response, why))?;
+    Ok((portals, has_more))
 }
 
 /// The records of a response, and whether the service has more. 204 has none.
-fn records(response: &Response) -> Result<(Vec<Value>, bool), ResponseError> {
+fn records(response: &Response) -> Result<(Records, bool), ResponseError> {
     if response.status == 204 {
-        return Ok((Vec::new(), false));
+        return Ok((Records::Several(Ok(Vec::new())), false));
     }
-    let mut body = envelope::read_object(response)?;
-    if let Some(error) = envelope::refusal_in(&body, response.status) {
+    let Page { members, records } =
+        Page::read(&response.body).map_err(|why| unreadable(response, why))?;
+    // A single record may be the error of the request instead of a portal.
+    let result = match &records {
+        Records::Absent => Some(&members),
+        Records::One(Value::Object(record)) => Some(record),
+        _ => None,
+    };
+    if let Some(error) = result.and_then(|result| envelope::refusal(result, response.status)) {
         return Err(ResponseError::Api(error));
     }
-    let has_more = body.get("info").and_then(|info| info.get("more_records")?.as_bool());
-    match body.remove("portals") {
-        Some(Value::Array(records)) if response.status == 200 => {
+    let has_more = members.get("info").and_then(|info| info.get("more_records")?.as_bool());
+    match records {
+        Records::One(_) | Records::Several(_) if response.status == 200 => {
             Ok((records, has_more == Some(true)))
         }
         _ => Err(unreadable(response, UnreadableReason::NoEnvelope)),
     }
-}
-
-/// A record without a name makes the whole unreadable: its portal could be the one that matters.
-fn portals(response: &Response, records: Vec<Value>) -> Result<Vec<Portal>, ResponseError> {
-    let read = |record| match record {
-        Value::Object(fields) => Portal::from_fields(fields)
-            .ok_or_else(|| unreadable(response, UnreadableReason::NoName)),
-        _ => Err(unreadable(response, UnreadableReason::NoEnvelope)),
-    };
-    records.into_iter().map(read).collect()
 }
 
 fn unreadable(response: &Response, why: UnreadableReason) -> ResponseError {

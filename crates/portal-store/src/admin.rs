@@ -1,4 +1,4 @@
-//! [`Administration`]: adding and removing orgs, users and credentials while servers run.
+//! [`Administration`]: changing orgs, users and credentials while servers are running.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -14,32 +14,33 @@ use crate::token;
 
 /// Changes of orgs, users and credentials, each in one transaction with its [`AuditEntry`].
 ///
-/// A change holds in every process at the latest one second after it was acknowledged: that is how
-/// long a process keeps the principal of an access token.
+/// A change takes effect in every process within one second of its acknowledgement, which is how
+/// long a process caches the principal of an access token.
 ///
 /// # Errors
 /// Every method: [`RegistryError`] if the engine fails.
 pub trait Administration: sealed::Sealed + Send + Sync {
-    /// Adds what `seed` has and the registry has not, unless what it has already differs from the
-    /// seed. What came from a code, a revocation and the use of a code are no differences.
+    /// Adds what is in `seed` and missing from the registry, unless an existing entry differs from
+    /// the seed. Revoked tokens, used codes and refresh tokens issued for a code don't count as
+    /// differences.
     ///
-    /// The inner error has the differences; nothing was added then.
+    /// The inner error lists the differences; nothing was added in that case.
     fn apply_seed_unless_different(
         &self,
         seed: &Seed,
         now: Timestamp,
     ) -> impl Future<Output = Result<Result<(), SeedDifferences>, RegistryError>> + Send;
 
-    /// Makes orgs, users and credentials as `seed` has them, and revokes the refresh tokens of
-    /// orgs and users that it does not have, and those of an earlier seed. Portals stay. A revoked
-    /// token or used code does not revive.
+    /// Updates orgs, users and credentials to match `seed`. Revokes the refresh tokens of orgs and
+    /// users that are not in it, and those that an earlier seed added and this one lacks. Portals
+    /// stay. A revoked token or used code never revives.
     fn replace_seed(
         &self,
         seed: &Seed,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), RegistryError>> + Send;
 
-    /// Makes a change on behalf of `operator`, the name of a person.
+    /// Applies a change on behalf of `operator`, the name of a person.
     fn administer(
         &self,
         change: &AdminChange,
@@ -47,57 +48,58 @@ pub trait Administration: sealed::Sealed + Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<Result<(), AdminRefusal>, RegistryError>> + Send;
 
-    /// The users of an org who are not removed, in the order of their numbers; `None` if there is
-    /// no such org.
+    /// Returns the users of an org who are not removed, by number; `None` if the org doesn't exist.
     fn users_of(
         &self,
         org: &str,
     ) -> impl Future<Output = Result<Option<Vec<User>>, RegistryError>> + Send;
 
-    /// The refresh tokens of an org, by user and client; `None` if there is no such org.
+    /// Returns the refresh tokens of an org, by user and client; `None` if the org doesn't exist.
     fn credentials_of(
         &self,
         org: &str,
     ) -> impl Future<Output = Result<Option<Vec<Credential>>, RegistryError>> + Send;
 
-    /// The last `most` changes, the oldest of them first. A create of before the registry had a log
-    /// has its portal's name of that time.
+    /// Returns the last `limit` changes, oldest first. A create from before the registry had an
+    /// audit log shows the name that the portal had when the log was introduced.
     fn audit_log(
         &self,
-        most: u32,
+        limit: u32,
     ) -> impl Future<Output = Result<Vec<AuditEntry>, RegistryError>> + Send;
 }
 
-/// A change of orgs, users or credentials. Orgs are given by name, users by e-mail address.
+/// A change of orgs, users or credentials. Orgs are identified by name, users by e-mail address.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AdminChange {
-    /// Adds an org, or restores a removed one with its portals, of the same kind and limit.
+    /// Adds an org, or restores a removed one with its portals; environment and limit must be the
+    /// same.
     AddOrg {
-        /// Its name.
+        /// The name.
         org: String,
-        /// Its kind.
+        /// The environment.
         environment: Environment,
-        /// Its limit of portals.
+        /// The limit of portals.
         portal_limit: PortalLimit,
     },
-    /// Removes an org, its users and their credentials. Its portals stay, and their names taken.
+    /// Removes an org, its users and their credentials. Its portals stay, and their names remain
+    /// taken.
     RemoveOrg {
-        /// Its name.
+        /// The name.
         org: String,
     },
     /// Adds a user to an org, or restores a removed one.
     AddUser {
         /// The org.
         org: String,
-        /// The address.
+        /// The e-mail address.
         email: String,
         /// The display name.
         name: String,
         /// What the user is allowed to do.
         permissions: BTreeSet<Permission>,
     },
-    /// Removes a user and revokes the credentials.
+    /// Removes a user and revokes the user's credentials.
     RemoveUser {
         /// The org.
         org: String,
@@ -110,54 +112,57 @@ pub enum AdminChange {
         org: String,
         /// The user.
         email: String,
-        /// All of the new ones.
+        /// The complete new set.
         permissions: BTreeSet<Permission>,
     },
-    /// Adds a new client with a refresh token; see [`SeedCredential::generate`].
+    /// Adds a client with a refresh token; see [`SeedCredential::generate`].
     AddCredential {
         /// The org.
         org: String,
         /// The user.
         email: String,
-        /// The client, whose id no other has.
+        /// The credential; its client id must be new.
         credential: SeedCredential,
     },
-    /// Replaces the secret of a client. Its access tokens stay valid until they expire.
+    /// Replaces the secret of a client. Access tokens issued before stay valid until they expire.
     RotateSecret {
         /// The client.
         client_id: String,
         /// The new secret.
         client_secret: Secret,
     },
-    /// Revokes refresh tokens, with the access tokens that came from them, and uses up codes.
+    /// Revokes refresh tokens along with their access tokens, and uses up codes.
     RevokeCredential {
-        /// A client id, for all that the client has, or the [`Credential::fingerprint`] of one token.
+        /// A client id for everything the client has, or the [`Credential::fingerprint`] of one
+        /// token.
         credential: String,
     },
 }
 
-/// Why a change was not made.
+/// Why a change was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminRefusal {
-    /// An org of that name exists.
-    #[error("org {0:?} exists already")]
+    /// An org of that name already exists.
+    #[error("org {0:?} already exists")]
     OrgExists(String),
-    /// The org that was removed had another environment or portal limit.
-    #[error("org {0:?} was removed with another environment or portal limit, which it keeps")]
+    /// The removed org has a different environment or portal limit.
+    #[error(
+        "org {0:?} was removed with a different environment or portal limit, which can't change"
+    )]
     RemovedOrgDiffers(String),
     /// No org has that name.
     #[error("there is no org {0:?}")]
     UnknownOrg(String),
-    /// The org has a user of that address.
-    #[error("org {org:?} has a user {email} already")]
+    /// The org already has a user with that address.
+    #[error("org {org:?} already has a user {email}")]
     UserExists {
         /// The org.
         org: String,
         /// The user.
         email: String,
     },
-    /// The org has no user of that address.
+    /// The org has no user with that address.
     #[error("org {org:?} has no user {email}")]
     UnknownUser {
         /// The org.
@@ -165,7 +170,7 @@ pub enum AdminRefusal {
         /// The user.
         email: String,
     },
-    /// Nobody else in the org has every permission.
+    /// The user is the only one in the org with every permission.
     #[error("{email} is the only user of org {org:?} who can create portals")]
     LastAdmin {
         /// The org.
@@ -176,11 +181,11 @@ pub enum AdminRefusal {
     /// No client has that id.
     #[error("there is no client {0:?}")]
     UnknownClient(String),
-    /// A client of that id exists.
-    #[error("client {0:?} exists already")]
+    /// A client with that id already exists.
+    #[error("client {0:?} already exists")]
     ClientExists(String),
-    /// No client has that id, and no refresh token that fingerprint; or all are revoked.
-    #[error("there is no credential {0:?} that still works")]
+    /// No client has that id and no refresh token that fingerprint, or all of them are revoked.
+    #[error("there is no valid credential {0:?}")]
     UnknownCredential(String),
 }
 
@@ -188,9 +193,9 @@ pub enum AdminRefusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Credential {
-    /// The address of the user.
+    /// The e-mail address of the user.
     pub email: String,
-    /// The client.
+    /// The client that can use it.
     pub client_id: String,
     /// The first twelve hexadecimal digits of the token's SHA-256.
     pub fingerprint: String,
@@ -201,10 +206,10 @@ pub struct Credential {
 }
 
 impl SeedCredential {
-    /// A new client with a refresh token, all of it from the system's random numbers.
+    /// Generates a client and a refresh token from the operating system's random bytes.
     ///
     /// # Errors
-    /// [`RegistryError::NotApplied`] if the system provides none.
+    /// [`RegistryError::NotApplied`] if the operating system can't provide random bytes.
     pub fn generate(scopes: Vec<Scope>) -> Result<Self, RegistryError> {
         Ok(Self {
             client_id: token::generate_client_id()?,
@@ -221,13 +226,13 @@ pub(crate) fn operator_text(operator: &str) -> String {
     format!("operator {operator}")
 }
 
-/// In the order of [`Permission::ALL`], as the engines keep them.
+/// The permissions as columns, in the order of [`Permission::ALL`].
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) fn permission_columns(permissions: &BTreeSet<Permission>) -> [bool; 2] {
     Permission::ALL.map(|it| permissions.contains(&it))
 }
 
-/// As the audit has them.
+/// The permissions as the audit log stores them.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) fn permissions_text(permissions: &BTreeSet<Permission>) -> String {
     permissions.iter().map(|it| it.seed_name()).collect::<Vec<_>>().join(",")

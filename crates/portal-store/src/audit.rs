@@ -5,58 +5,59 @@ use portal_model::Timestamp;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 use crate::error::RegistryError;
 
-/// The actor of what a seed brought.
+/// The actor of changes made by a seed.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) const SEED: &str = "seed";
 
-/// One change of a registry. It is written in the transaction of the change itself.
+/// One change of a registry, written in the same transaction as the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AuditEntry {
-    /// When.
+    /// The time of the change.
     pub at: Timestamp,
-    /// The e-mail address of the user, `operator NAME` of an administrator, or `seed`.
+    /// The e-mail address of a user, `operator NAME` for an administrator, or `seed`.
     pub actor: String,
-    /// What kind of change.
+    /// The kind of change.
     pub action: AuditAction,
-    /// The name of the org; `None` for a change of no single org.
+    /// The name of the org; `None` if the change concerns no single org.
     pub org: Option<String>,
-    /// The name of a portal or org, the e-mail address of a user, or a client and the fingerprint of
-    /// its refresh token.
+    /// The name of a portal or org, the e-mail address of a user, or a client id with the
+    /// fingerprint of its refresh token.
     pub subject: String,
-    /// The old name of a renamed portal, the new permissions of a user, the scopes of a credential.
+    /// The old name of a renamed portal, the new permissions of a user, or the scopes of a
+    /// credential.
     pub detail: Option<String>,
 }
 
-/// A kind of change.
+/// The kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuditAction {
     /// A portal was created.
     PortalCreated,
-    /// A portal got another name.
+    /// A portal was renamed.
     PortalRenamed,
-    /// An org was added, or restored after its removal.
+    /// An org was added or restored.
     OrgAdded,
-    /// An org was removed with its users and credentials.
+    /// An org was removed with its users and their credentials.
     OrgRemoved,
-    /// A user was added, or restored after the removal.
+    /// A user was added or restored.
     UserAdded,
-    /// A user was removed with the credentials.
+    /// A user was removed with their credentials.
     UserRemoved,
-    /// A user got other permissions.
+    /// The permissions of a user were replaced.
     PermissionsSet,
-    /// A user got a client and a refresh token.
+    /// A client with a refresh token was added for a user.
     CredentialAdded,
     /// A client exchanged a code for a refresh token.
     CodeExchanged,
-    /// A client got another secret.
+    /// The secret of a client was replaced.
     SecretRotated,
-    /// A refresh token was revoked, with the access tokens that came from it.
+    /// A refresh token was revoked along with its access tokens.
     CredentialRevoked,
-    /// A seed added something.
+    /// A seed added missing entries.
     SeedApplied,
-    /// A seed took the place of what was kept.
+    /// A seed replaced the stored entries.
     SeedReplaced,
 }
 
@@ -78,7 +79,7 @@ impl AuditAction {
         Self::SeedReplaced,
     ];
 
-    /// In lower case with underscores, such as `portal_created`.
+    /// Returns the name in snake case, such as `portal_created`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::PortalCreated => "portal_created",
@@ -98,7 +99,7 @@ impl AuditAction {
     }
 }
 
-/// An entry as the engines read it, in the order of their columns.
+/// An entry as a row, in the order of the columns.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) type AuditRow = (i64, String, String, Option<String>, String, Option<String>);
 
@@ -122,7 +123,7 @@ impl AuditEntry {
     }
 }
 
-/// What an engine writes into its table.
+/// An entry to be written.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) struct NewEntry<'a> {
     pub(crate) at: i64,

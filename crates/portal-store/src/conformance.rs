@@ -1,7 +1,7 @@
-//! One suite that every engine passes: [`suite!`] runs it in an engine's own tests.
+//! The conformance suite of all engines; each engine's unit tests run it with [`suite!`].
 //!
-//! Each test gets a function that opens handles to one registry, as different processes would
-//! where the engine has such.
+//! Each test takes a function that opens handles to one registry, as separate processes would do if
+//! the engine supports them.
 
 use portal_model::oauth::{Grant, OAuthError, TokenRequest};
 use portal_model::{Environment, PortalName, Scope, Secret, Timestamp};
@@ -15,39 +15,38 @@ pub(crate) mod portals;
 pub(crate) mod seeds;
 pub(crate) mod tokens;
 
-/// Runs the suite: `suite!(|dir| open)`, where `open()` gives a handle to the registry in
-/// `dir`.
+/// Runs the suite: `suite!(|dir| open)`, where `open()` returns a handle to the registry in `dir`.
 macro_rules! suite {
     (|$dir:ident| $open:expr) => {
         $crate::conformance::suite! { @tests |$dir| $open;
-            portals: a_portal_is_found_by_its_name_in_any_case,
-            portals: a_portal_says_who_made_it_and_when,
-            portals: an_org_sees_its_own_portals_only,
-            portals: of_64_creates_of_one_name_exactly_one_succeeds,
-            portals: an_org_with_a_limit_never_gets_a_second_portal,
-            portals: the_limit_is_reported_before_the_name,
-            portals: a_rename_frees_the_old_name_at_once,
-            portals: a_name_may_change_the_case_of_its_letters,
-            portals: an_unknown_old_name_is_reported_before_a_taken_new_one,
-            portals: of_many_renames_and_creates_of_one_name_exactly_one_succeeds,
-            portals: an_unknown_org_or_user_creates_nothing,
-            portals: a_create_that_nobody_waits_for_is_kept,
-            seeds: a_seed_applied_by_eight_at_once_is_applied_once,
-            seeds: what_exists_stays_as_it_is,
+            portals: portal_is_found_by_name_in_any_case,
+            portals: portal_has_creator_and_times,
+            portals: org_sees_only_own_portals,
+            portals: one_of_64_creates_of_same_name_succeeds,
+            portals: limited_org_never_gets_second_portal,
+            portals: limit_precedes_taken_name,
+            portals: rename_frees_old_name,
+            portals: rename_can_change_case,
+            portals: missing_portal_precedes_taken_name,
+            portals: one_of_many_renames_and_creates_succeeds,
+            portals: unknown_org_or_user_is_not_applied,
+            portals: dropped_create_is_still_applied,
+            seeds: concurrent_seed_is_applied_once,
+            seeds: existing_entries_are_unchanged,
             seeds: users_of_an_org_are_in_seed_order,
-            seeds: neither_a_used_code_nor_a_revoked_token_revives,
-            seeds: a_code_is_as_old_as_the_first_application_of_its_seed,
-            tokens: a_token_leads_to_user_org_and_scopes,
-            tokens: a_wrong_credential_is_refused_by_its_wrong_part,
-            tokens: an_access_token_lives_for_an_hour,
-            tokens: a_code_is_good_for_three_minutes,
-            tokens: of_sixteen_exchanges_of_one_code_exactly_one_succeeds,
-            tokens: the_refresh_token_of_a_code_has_its_scopes,
-            tokens: a_revocation_ends_every_token_of_that_refresh_token_and_no_other,
-            tokens: an_access_token_can_be_ended_before_its_time,
-            tokens: the_eleventh_token_in_ten_minutes_is_denied,
-            tokens: the_sixteenth_token_ends_the_oldest,
-            tokens: without_the_limits_nothing_is_denied_and_nothing_ends,
+            seeds: used_code_and_revoked_token_never_revive,
+            seeds: code_age_starts_at_first_application,
+            tokens: token_authenticates_user_org_and_scopes,
+            tokens: wrong_credential_names_wrong_part,
+            tokens: access_token_expires_after_hour,
+            tokens: code_expires_after_three_minutes,
+            tokens: one_of_16_exchanges_of_same_code_succeeds,
+            tokens: refresh_token_has_scopes_of_its_code,
+            tokens: revocation_expires_only_own_access_tokens,
+            tokens: access_token_can_be_expired_early,
+            tokens: eleventh_token_in_ten_minutes_is_denied,
+            tokens: sixteenth_token_expires_oldest,
+            tokens: lifetimes_only_denies_and_expires_nothing,
         }
     };
     (@tests |$dir:ident| $open:expr; $($topic:ident: $name:ident,)*) => {
@@ -56,7 +55,7 @@ macro_rules! suite {
             async fn $name() {
                 let kept = tempfile::tempdir().unwrap();
                 let $dir = kept.path().to_owned();
-                // Lent: what it opens may live only as long.
+                // Passed by reference, because what it opens may borrow from it.
                 let open = $open;
                 $crate::conformance::$topic::$name(&open).await;
             }
@@ -65,7 +64,7 @@ macro_rules! suite {
 }
 pub(crate) use suite;
 
-/// A time of the suite: seconds after its beginning.
+/// A point in time, in seconds since the start of the test.
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_unix_seconds(1_790_000_000 + second).unwrap()
 }
@@ -74,7 +73,7 @@ pub(crate) fn name(text: &str) -> PortalName {
     text.parse().unwrap()
 }
 
-/// Of the org `name`, whose admin has a refresh token `1000.<name>.all`.
+/// An org whose admin has the refresh token `1000.<name>.all`.
 pub(crate) fn org(name: &str, portal_limit: PortalLimit) -> SeedOrg {
     SeedOrg {
         name: name.to_owned(),
@@ -89,7 +88,7 @@ pub(crate) fn org(name: &str, portal_limit: PortalLimit) -> SeedOrg {
     }
 }
 
-/// For everything about portals; the client is `client_id(org)`.
+/// A credential with all portal scopes; the client is `client_id(org)`.
 pub(crate) fn credential(org: &str, grant: SeedGrant) -> SeedCredential {
     SeedCredential {
         client_id: client_id(org),
@@ -111,7 +110,7 @@ pub(crate) fn refresh_token(org: &str) -> Secret {
     Secret::new(format!("1000.{org}.all"))
 }
 
-/// The orgs `acme` and `globex` without a limit, `limited` with one.
+/// The orgs `acme` and `globex` without a limit, and `limited` with one.
 pub(crate) fn seed() -> Seed {
     Seed {
         orgs: vec![
@@ -122,7 +121,7 @@ pub(crate) fn seed() -> Seed {
     }
 }
 
-/// [`seed`] with a code of `acme`.
+/// [`seed`] plus a code for `acme`.
 pub(crate) fn seed_with_code(code: &str) -> Seed {
     let mut seed = seed();
     let grant = SeedGrant::Code(Secret::new(code.to_owned()));
@@ -130,45 +129,46 @@ pub(crate) fn seed_with_code(code: &str) -> Seed {
     seed
 }
 
-/// A registry with [`seed`], and who acts for `acme`, `globex` and `limited`.
+/// A registry with [`seed`], and the principals of `acme`, `globex` and `limited`.
 pub(crate) async fn seeded<R: Registry>(open: impl Fn() -> R) -> (R, [Principal; 3]) {
     let registry = open();
     registry.apply_seed(&seed(), at(0)).await.unwrap();
     let acting = [
-        act(&registry, "acme").await,
-        act(&registry, "globex").await,
-        act(&registry, "limited").await,
+        principal_of(&registry, "acme").await,
+        principal_of(&registry, "globex").await,
+        principal_of(&registry, "limited").await,
     ];
     (registry, acting)
 }
 
-async fn act<R: Registry>(registry: &R, org: &str) -> Principal {
+async fn principal_of<R: Registry>(registry: &R, org: &str) -> Principal {
     let token = access_token(registry, &refresh(org), 0).await.unwrap();
-    registry.principal(&token, at(0)).await.unwrap().unwrap()
+    registry.authenticate(&token, at(0)).await.unwrap().unwrap()
 }
 
-/// The request of `org`'s client with its refresh token.
+/// A token request by `org`'s client with its refresh token.
 pub(crate) fn refresh(org: &str) -> TokenRequest {
     request(org, Grant::RefreshToken(refresh_token(org)))
 }
 
-/// The request of `acme`'s client with a code.
+/// A token request by `acme`'s client with a code.
 pub(crate) fn exchange(code: &str) -> TokenRequest {
     let code = Secret::new(code.to_owned());
     request("acme", Grant::AuthorizationCode { code, redirect_uri: None })
 }
 
-/// The request of `org`'s client.
+/// A token request by `org`'s client.
 pub(crate) fn request(org: &str, grant: Grant) -> TokenRequest {
     TokenRequest::new(client_id(org), client_secret(org), grant)
 }
 
-/// A new access token, without the limits.
+/// Issues an access token, without the service's limits.
 pub(crate) async fn access_token<R: Registry>(
     registry: &R,
     request: &TokenRequest,
     second: i64,
 ) -> Result<String, OAuthError> {
-    let granted = registry.grant(request, TokenRules::LifetimesOnly, at(second)).await.unwrap();
+    let granted =
+        registry.issue_token(request, TokenRules::LifetimesOnly, at(second)).await.unwrap();
     granted.map(|granted| granted.access_token.expose().to_owned())
 }

@@ -1,42 +1,42 @@
-//! [`RegistryError`]: whether a change that failed was kept.
+//! [`RegistryError`]: whether a change that failed may have been applied.
 
 #[cfg(feature = "sqlite")]
 use std::{io, path::Path};
 
-/// Why an engine failed.
+/// An error of an engine.
 ///
 /// A refusal, such as a name that is taken, is not an error of the engine: see
 /// [`CreateConflict`](crate::CreateConflict).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// Nothing was changed or read, and nothing will be: the same call can be made again.
+    /// Nothing was changed or read, nor will be: the call can be repeated.
     #[error("{0}")]
     NotApplied(String),
-    /// The disk is full. Nothing was changed or read, and nothing will be: the same call can be made
-    /// again once there is room.
+    /// The disk is full. Nothing was changed or read, nor will be: the call can be repeated once
+    /// there is room.
     #[error("{0}")]
     NoRoom(String),
-    /// Too many changes are waiting already. Nothing was changed, and nothing will be: the same call
-    /// can be made again, a second later.
+    /// Too many changes are queued. Nothing was changed, nor will be: the call can be repeated a
+    /// second later.
     #[error("too many changes are waiting to be written: try again in a second")]
     Overloaded,
-    /// The change may have been kept; only a read shows it.
-    #[error("unknown whether the change was kept: {0}")]
+    /// The change may have been applied; only a read shows whether it was.
+    #[error("unknown whether the change was applied: {0}")]
     Unknown(String),
 }
 
 #[cfg(feature = "sqlite")]
 impl RegistryError {
     pub(crate) fn no_room(path: &Path) -> Self {
-        Self::NoRoom(format!("the disk is full under {}: make room", path.display()))
+        Self::NoRoom(format!("the disk is full under {}: free some space", path.display()))
     }
 
-    /// Of a file that can't be opened, read or written.
-    pub(crate) fn of_file(path: &Path, what: &str, error: &io::Error) -> Self {
+    /// The error for a file that can't be opened, read or written.
+    pub(crate) fn file(path: &Path, verb: &str, error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::StorageFull {
             return Self::no_room(path);
         }
-        Self::NotApplied(format!("{} can't be {what}: {error}", path.display()))
+        Self::NotApplied(format!("failed to {verb} {}: {error}", path.display()))
     }
 }

@@ -1,9 +1,22 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Order of the modules
+//!
+//! Imports point down this list only.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `conformance` | the suite that the unit tests of every engine run |
+//! | `memory`, `sqlite`, `postgres` | the engines |
+//! | `admin` | [`Administration`]: changing orgs, users and credentials |
+//! | `registry` | [`Registry`] |
+//! | `principals` | the principals of access tokens, cached for a second |
+//! | `seed` | [`Seed`] and its file format |
+//! | `audit`, `token` | the audit log; lifetimes and limits of tokens, hashes of secrets |
+//! | `org`, `error` | leaves |
 
 pub mod admin;
 pub mod audit;
-#[cfg(feature = "sqlite")]
-mod commit;
 #[cfg(test)]
 mod conformance;
 pub mod error;

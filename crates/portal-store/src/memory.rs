@@ -1,4 +1,4 @@
-//! [`MemoryRegistry`]: the engine in memory, gone when the process ends.
+//! [`MemoryRegistry`]: the in-memory engine; its content is lost when the process ends.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,40 +15,26 @@ use credentials::Credentials;
 
 mod credentials;
 
-/// A registry in memory, for tests and rehearsals.
-///
-/// ```
-/// use portal_model::Timestamp;
-/// use portal_store::{MemoryRegistry, Registry, Seed};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let registry = MemoryRegistry::new();
-/// let now: Timestamp = "2026-11-23T09:00:00Z".parse()?;
-/// registry.apply_seed(&Seed::default(), now).await?;
-/// assert_eq!(registry.principal("1000.unknown", now).await?, None);
-/// # Ok(())
-/// # }
-/// ```
+/// An in-memory registry for tests and rehearsals.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryRegistry {
     state: Arc<Mutex<State>>,
 }
 
 impl MemoryRegistry {
-    /// An empty registry.
+    /// Creates an empty registry.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Forgets everything and begins anew with `seed`, such as between two tests.
+    /// Replaces the whole content with `seed`, for example between two tests.
     pub fn reset(&self, seed: &Seed, now: Timestamp) {
         let mut fresh = State::default();
         fresh.apply_seed(seed, now.unix_seconds());
         *self.lock() = fresh;
     }
 
-    /// Nothing in here panics halfway through a change, so a poisoned lock guards a whole state.
+    /// Ignores poisoning: no code under the lock panics halfway through a change.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -60,9 +46,9 @@ struct State {
     users: Vec<(OrgId, User)>,
     credentials: Credentials,
     portals: Vec<(OrgId, Portal)>,
-    /// The index in `portals` by name.
+    /// Index into `portals` by name.
     by_name: HashMap<String, usize>,
-    /// The indexes in `portals` by org, in creation order.
+    /// Indexes into `portals` by org, in the order of creation.
     by_org: HashMap<OrgId, Vec<usize>>,
 }
 
@@ -112,7 +98,7 @@ impl State {
     }
 
     fn org(&self, id: OrgId) -> Option<&Org> {
-        // Both lists are in the order of the numbers.
+        // Ids are assigned in ascending order, so both lists are sorted.
         let at = self.orgs.binary_search_by_key(&id, |org| org.id).ok()?;
         self.orgs.get(at)
     }
@@ -122,7 +108,7 @@ impl State {
         self.users.get(at)
     }
 
-    fn principal(&self, access_token: &str, now: i64) -> Option<Principal> {
+    fn authenticate(&self, access_token: &str, now: i64) -> Option<Principal> {
         let (expires_at, authority) = self.credentials.bearer(access_token, now)?;
         let (org, user) = self.user(authority.user)?;
         Some(Principal {
@@ -218,29 +204,29 @@ impl Registry for MemoryRegistry {
         Ok(())
     }
 
-    async fn grant(
+    async fn issue_token(
         &self,
         request: &TokenRequest,
         rules: TokenRules,
         now: Timestamp,
     ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
-        self.lock().credentials.grant(request, rules, now.unix_seconds())
+        self.lock().credentials.issue_token(request, rules, now.unix_seconds())
     }
 
     async fn revoke(&self, refresh_token: &str, _now: Timestamp) -> Result<bool, RegistryError> {
         Ok(self.lock().credentials.revoke(refresh_token))
     }
 
-    async fn end_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
-        Ok(self.lock().credentials.end(access_token))
+    async fn expire_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
+        Ok(self.lock().credentials.expire(access_token))
     }
 
-    async fn principal(
+    async fn authenticate(
         &self,
         access_token: &str,
         now: Timestamp,
     ) -> Result<Option<Principal>, RegistryError> {
-        Ok(self.lock().principal(access_token, now.unix_seconds()))
+        Ok(self.lock().authenticate(access_token, now.unix_seconds()))
     }
 
     async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {
@@ -283,7 +269,7 @@ impl Registry for MemoryRegistry {
     }
 }
 
-/// The time as every engine keeps it: whole seconds, in UTC.
+/// Truncates a time to what every engine stores: whole seconds, in UTC.
 fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_unix_seconds(time.unix_seconds()).unwrap_or(time)
 }

@@ -5,21 +5,21 @@ use std::fmt;
 
 use portal_model::{Environment, Scope, Timestamp};
 
-/// The number of an org, as the service writes it: a long decimal number.
+/// The number of an org, in the service's format: a long decimal number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrgId(pub(crate) i64);
 
-/// The number of a user, as the service writes it: a long decimal number.
+/// The number of a user, in the service's format: a long decimal number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(pub(crate) i64);
 
 impl OrgId {
-    /// The number of the first org; in the range of the numbers in the documentation's samples.
+    /// The number of the first org, in the range of the documentation's samples.
     pub(crate) const FIRST: Self = Self(3_652_397_000_000_100_001);
 }
 
 impl UserId {
-    /// The number of the first user: the one in the documentation's samples.
+    /// The number of the first user, taken from the documentation's samples.
     pub(crate) const FIRST: Self = Self(3_652_397_000_000_186_017);
 }
 
@@ -42,20 +42,20 @@ impl fmt::Display for UserId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Org {
-    /// Its number.
+    /// The number.
     pub id: OrgId,
-    /// Its name, unique in a registry.
+    /// The name, unique in the registry.
     pub name: String,
-    /// Its kind.
+    /// Production, sandbox or developer.
     pub environment: Environment,
-    /// Its limit of portals.
+    /// How many portals the org can have.
     pub portal_limit: PortalLimit,
 }
 
-/// The limit of portals of an org.
+/// How many portals an org can have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PortalLimit {
-    /// One, as at the service.
+    /// One, as in the real service.
     One,
     /// Any number.
     #[default]
@@ -106,18 +106,18 @@ impl Permission {
     }
 }
 
-/// Who sends a request with a valid access token, and with which rights.
+/// The authority behind a valid access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Principal {
-    /// The org that the call is about.
+    /// The org of the user.
     pub org: Org,
-    /// The user who calls.
+    /// The user who authorized the client.
     pub user: User,
     /// The scopes of the token.
     pub scopes: Vec<Scope>,
-    /// When the token ends.
+    /// When the token expires.
     pub expires_at: Timestamp,
-    /// The client that asked for the token.
+    /// The client that the token was issued to.
     pub client_id: String,
 }

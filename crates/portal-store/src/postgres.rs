@@ -1,38 +1,59 @@
 //! [`PostgresRegistry`]: the engine for more than one machine, over PostgreSQL 13 or later.
 //!
 //! # Durability
-//! Every session sets `synchronous_commit = on` (a stronger `remote_apply` is left as it is) and is
-//! not used unless the server confirms that and `fsync = on`. A change is acknowledged when the
-//! server is ready for the next statement, which is after its commit; in the extended protocol the
-//! word that a command is complete comes before. What no disk has yet, no other session sees:
-//! what was read or refused once is as durable as what was acknowledged.
+//! Every session sets `synchronous_commit = on` (a stronger `remote_apply` is kept), and is used
+//! only after the server has confirmed that setting and `fsync = on`. A change is acknowledged on
+//! `ReadyForQuery`, which the server sends after the commit; `CommandComplete` comes before it. A
+//! commit becomes visible to other sessions only once it is durable, so the results of reads and
+//! refusals are as durable as acknowledged changes.
 //!
 //! # Uniqueness
-//! One `INSERT … ON CONFLICT DO NOTHING` is a whole create. Two unique indexes decide: one over the
-//! names of all orgs in lower case, one over an org and the one slot of its limit. A statement that
-//! meets the uncommitted portal of another session waits until that is committed or undone. Every
-//! change is one statement and one transaction, so that a process that stops at any point leaves
-//! no lock behind.
+//! A create is a single `INSERT … ON CONFLICT DO NOTHING`. Two unique indexes decide: one over the
+//! lower-case names of all orgs, one over an org and the single slot of its limit. A statement that
+//! conflicts with the uncommitted portal of another session waits until that session commits or
+//! rolls back. Every change is one statement and one transaction, so a process that dies at any
+//! point leaves no lock behind.
 //!
 //! # In doubt
-//! [`RegistryError::NotApplied`]: no connection took the statement, or the server refused it with an
-//! error of the severity ERROR, which rolls back. [`RegistryError::Unknown`]: it was handed to a
-//! connection, and that was lost, ended by the server (FATAL may come after the commit), or silent
-//! for ten seconds. A change is never sent twice; a read is, over another connection. Without any
-//! connection a call fails after three seconds, while one task reconnects, every second in the end.
+//! [`RegistryError::NotApplied`]: no connection accepted the statement, or the server refused it
+//! with severity ERROR, which rolls back. [`RegistryError::Unknown`]: the statement was handed to a
+//! connection that was then lost, terminated by the server (FATAL may follow the commit), or silent
+//! for ten seconds. A change is never sent twice; a read is retried over another connection.
+//! Without any connection a call fails after three seconds, while one task keeps reconnecting, with
+//! a backoff of up to a second.
 //!
 //! # Revocation
-//! A look-up of an access token is kept until the second of the caller's clock changes, by this
-//! process only, and asks for the refresh token's revocation too. So a revocation that any process
-//! acknowledged holds here at once, and in every other process within a second.
+//! The principal of an access token is cached, within this process only, until the second of the
+//! caller's clock changes. Looking it up also checks whether the refresh token was revoked. So a
+//! revocation acknowledged by any process takes effect in that process at once, and in every other
+//! one within a second.
 //!
-//! # What it needs
-//! A database in UTF8, and a role that may make a schema in it, or owns an empty schema `portal`.
-//! Up to 16 connections per registry and one more while a seed is added; over a connection pooler,
-//! in its session mode. The URL's `sslmode`: `disable`; `prefer`, the default, takes TLS if the
-//! server offers it; `require` insists, and like libpq takes any certificate, which keeps out those
-//! who only listen; `verify-full` verifies certificate and host name against what the system trusts
-//! or the file in `sslrootcert`. A socket of the file system has no TLS.
+//! # Requirements
+//! A UTF8 database, and a role that can create a schema in it or owns an empty schema `portal`.
+//! Each registry uses up to 16 connections, and one more while a seed is applied. Connection
+//! poolers must be in session mode. `sslmode` in the URL is one of `disable`; `prefer`, the
+//! default, which uses TLS if the server offers it; `require`, which insists on TLS but, like
+//! libpq, accepts any certificate, so it stops eavesdroppers only; and `verify-full`, which
+//! verifies the certificate and the host name against the system's roots or the file in
+//! `sslrootcert`. Unix sockets never use TLS.
+//!
+//! # Order of the modules
+//!
+//! Imports point down this list only.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `admin` | [`Administration`](crate::Administration) |
+//! | `seeding` | applying a seed |
+//! | `audit` | SQL statements for the audit log |
+//! | `credentials` | SQL statements for tokens |
+//! | `portals` | SQL statements for portals |
+//! | `pool` | the connections, shared by all statements |
+//! | `migrations` | creating and migrating the schema |
+//! | `session` | a connection with verified settings |
+//! | `url` | the address of the database |
+//! | `failure` | whether a failed statement may have taken effect |
+//! | `statements`, `tls` | leaves |
 
 use std::fmt;
 use std::future::Future;
@@ -68,9 +89,9 @@ mod url;
 
 /// A registry in the schema `portal` of a PostgreSQL database.
 ///
-/// Any number of processes on any number of machines may open one database at once. A handle
-/// belongs to the tokio runtime that opened it. The [module](self) says how it keeps the promises
-/// of [`Registry`].
+/// Any number of processes on any number of machines may open the same database at once. A handle
+/// is bound to the tokio runtime that opened it. See the [module](self) for how it keeps the
+/// guarantees of [`Registry`].
 #[derive(Clone)]
 pub struct PostgresRegistry(Arc<Inner>);
 
@@ -81,13 +102,13 @@ struct Inner {
 
 impl PostgresRegistry {
     /// Connects to the database at `url`, such as
-    /// `postgres://portal:secret@db.example.com/portals?sslmode=verify-full`, and makes or updates
-    /// its schema.
+    /// `postgres://portal:secret@db.example.com/portals?sslmode=verify-full`, and creates or
+    /// migrates its schema.
     ///
     /// # Errors
-    /// [`RegistryError::NotApplied`] with what to do about it: the URL is of no use, the database
-    /// can't be reached, is of a newer version, or would lose changes in a power cut. No error
-    /// shows the password.
+    /// [`RegistryError::NotApplied`], with what to do about it, if the URL is invalid, or the
+    /// database is unreachable, was written by a newer version, or would lose changes in a power
+    /// cut. No error shows the password.
     pub async fn open(url: &str) -> Result<Self, RegistryError> {
         let target = Target::parse(url)?;
         let mut connected = Connected::to(&target).await.map_err(RegistryError::NotApplied)?;
@@ -97,16 +118,17 @@ impl PostgresRegistry {
         Ok(Self(Arc::new(Inner { pool, principals: Principals::default() })))
     }
 
-    /// Whether no seed was ever applied, so that nobody can call.
+    /// Whether no seed was ever applied, so that no credential exists.
     ///
     /// # Errors
-    /// As every method of [`Registry`].
+    /// See [`Registry`].
     pub async fn is_empty(&self) -> Result<bool, RegistryError> {
-        let rows = self.0.pool.read(|it| &it.has_orgs, &[]).await.map_err(Failure::of_a_read)?;
+        let rows =
+            self.0.pool.read(|it| &it.has_orgs, &[]).await.map_err(Failure::into_read_error)?;
         Ok(!rows.first().map(|row| portals::get(row, 0)).transpose()?.unwrap_or(false))
     }
 
-    /// Makes a change to its end, even if nobody waits for it any more.
+    /// Runs a change to completion, even if the caller drops its future.
     async fn change<T: Send + 'static, F>(
         &self,
         work: impl FnOnce(Arc<Inner>) -> F,
@@ -116,13 +138,13 @@ impl PostgresRegistry {
     {
         let task = tokio::spawn(work(Arc::clone(&self.0)));
         task.await.unwrap_or_else(|_| {
-            Err(RegistryError::Unknown("the change was broken off with its runtime".to_owned()))
+            Err(RegistryError::Unknown("the runtime shut down during the change".to_owned()))
         })
     }
 }
 
 impl Inner {
-    /// A connection for a transaction, which shares it with nothing.
+    /// Opens a dedicated connection for a transaction.
     async fn connect(&self) -> Result<Connected, RegistryError> {
         Connected::to(self.pool.target()).await.map_err(RegistryError::NotApplied)
     }
@@ -153,7 +175,7 @@ impl Registry for PostgresRegistry {
         .await
     }
 
-    async fn grant(
+    async fn issue_token(
         &self,
         request: &TokenRequest,
         rules: TokenRules,
@@ -178,9 +200,9 @@ impl Registry for PostgresRegistry {
         };
         let now = now.unix_seconds();
         self.change(move |inner| async move {
-            let result = credentials::grant(&inner.pool, &request, rules, now).await;
-            // It may have ended the oldest one.
-            if rules == TokenRules::AsTheService {
+            let result = credentials::issue_token(&inner.pool, &request, rules, now).await;
+            // Issuing a token may have expired the oldest one.
+            if rules == TokenRules::ServiceLimits {
                 inner.principals.forget();
             }
             Ok(result?.map(|()| granted))
@@ -198,28 +220,28 @@ impl Registry for PostgresRegistry {
         .await
     }
 
-    async fn end_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
+    async fn expire_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
         let access_token = Hashed::of(access_token);
         self.change(move |inner| async move {
-            let result = credentials::end(&inner.pool, access_token).await;
+            let result = credentials::expire(&inner.pool, access_token).await;
             inner.principals.forget();
             result
         })
         .await
     }
 
-    async fn principal(
+    async fn authenticate(
         &self,
         access_token: &str,
         now: Timestamp,
     ) -> Result<Option<Principal>, RegistryError> {
         let (access_token, now) = (Hashed::of(access_token), now.unix_seconds());
-        let query = || credentials::principal(&self.0.pool, access_token, now);
+        let query = || credentials::authenticate(&self.0.pool, access_token, now);
         self.0.principals.find(access_token, now, query).await
     }
 
     async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {
-        let rows = self.0.pool.read(|it| &it.orgs, &[]).await.map_err(Failure::of_a_read)?;
+        let rows = self.0.pool.read(|it| &it.orgs, &[]).await.map_err(Failure::into_read_error)?;
         rows.iter().map(credentials::read_org).collect()
     }
 

@@ -1,4 +1,4 @@
-//! The principals of the access tokens of the current second.
+//! Cache of access tokens' principals, valid for the current second.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -10,24 +10,25 @@ use crate::error::RegistryError;
 use crate::org::Principal;
 use crate::token::Hashed;
 
-/// A cache that is emptied when the second changes, so that a revocation by another process is
-/// never missed for longer; one by this process empties it at once.
+/// Cleared whenever the second changes, so that a revocation by another process takes effect within
+/// a second; a revocation by this process clears it at once.
 #[derive(Default)]
 pub(crate) struct Principals(Mutex<Found>);
 
 #[derive(Default)]
 struct Found {
     second: i64,
-    /// Filled by the first query for a token; others wait for it.
+    /// Filled by the first query for a token, while the others wait.
     principals: HashMap<Hashed, Arc<OnceCell<Option<Principal>>>>,
 }
 
 impl Principals {
-    /// The principal of a token, by `query` unless it is known or another call is querying it: all
-    /// requests in flight miss the cache together when the second changes.
+    /// Returns the principal of a token from the cache, or else by `query`. Concurrent calls for
+    /// one token share a single query: when the second changes, all requests in flight miss at
+    /// once.
     ///
     /// # Cancel safety
-    /// If the call that queries is dropped, the next one queries.
+    /// If the call that runs the query is dropped, the next one runs it.
     pub(crate) async fn find<Q>(
         &self,
         access_token: Hashed,
@@ -47,7 +48,8 @@ impl Principals {
         };
         let result = principal.get_or_try_init(query).await.cloned();
         if !matches!(result, Ok(Some(_))) {
-            // An unknown token may be granted at any moment, and there is no end of them.
+            // Unknown tokens are not cached: one may be issued at any moment, and an attacker can
+            // send any number of them.
             let mut found = self.lock();
             if found.principals.get(&access_token).is_some_and(|it| Arc::ptr_eq(it, &principal)) {
                 found.principals.remove(&access_token);
@@ -56,8 +58,8 @@ impl Principals {
         result
     }
 
-    /// Queries from now on find what is true now; a query under way still responds to those
-    /// who waited for it before.
+    /// Clears the cache. A query in flight still completes for the callers that already wait for
+    /// it, but is not cached.
     pub(crate) fn forget(&self) {
         self.lock().principals.clear();
     }
@@ -82,7 +84,7 @@ mod tests {
         seeded(|| registry.clone()).await.1[0].clone()
     }
 
-    /// Spawns a query that ends when told to.
+    /// Spawns a query that ends on demand.
     fn find_slowly(
         principals: &Arc<Principals>,
         found: Option<Principal>,
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn query_begun_before_a_revocation_is_not_kept_after_it() {
+    async fn query_begun_before_revocation_is_not_cached() {
         let (principals, queries) = (Arc::default(), Arc::default());
         let known = Some(principal().await);
         let (before, release) = find_slowly(&principals, known.clone(), &queries);

@@ -1,4 +1,4 @@
-//! [`Registry`]: what every engine keeps, and what it guarantees.
+//! [`Registry`]: the operations of every engine, and their guarantees.
 
 use std::future::Future;
 
@@ -13,75 +13,75 @@ use crate::token::TokenRules;
 /// A registry of orgs, users, credentials and portals. A value is a handle: its clones share one
 /// registry.
 ///
-/// - An acknowledged change is kept, by the means of the engine.
-/// - Of any number of concurrent creates and renames to one name, in any case, from any
-///   number of handles and processes, exactly one succeeds. An org with
-///   [`PortalLimit::One`](crate::PortalLimit::One) never has two.
-/// - There is no clock: `now` is an argument, whole seconds count.
-/// - Secrets go in and out as text and are kept as hashes only.
+/// - An acknowledged change is durable, by the means of the engine.
+/// - Of any number of concurrent creates and renames to one name, ignoring case, from any number of
+///   handles and processes, exactly one succeeds. An org with
+///   [`PortalLimit::One`](crate::PortalLimit::One) never has two portals.
+/// - There is no clock: `now` is an argument, truncated to whole seconds.
+/// - Secrets are passed as text and stored as hashes only.
 ///
 /// # Cancel safety
-/// A change is made from the first poll on: dropping the future afterwards drops the result, not the
+/// A change starts with the first poll: dropping the future afterwards drops the result, not the
 /// change.
 ///
-/// The trait is sealed: it gains a method with every operation of the API, and whether an engine
-/// keeps these guarantees only its crash tests show, which are part of this crate.
+/// The trait is sealed. It gains a method with every operation of the API, and only crash tests,
+/// which are part of this crate, can show that an engine keeps these guarantees.
 ///
 /// # Errors
-/// Every method: [`RegistryError`] if the engine fails. What the service would refuse is the inner
-/// result.
+/// Every method: [`RegistryError`] if the engine fails. A refusal of the service, such as a name
+/// that is taken, is the inner result.
 pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
-    /// Adds what `seed` has and the registry has not: orgs by name, users by org and e-mail,
-    /// clients by id, credentials by their hash. What exists stays as it is, so a used code or a
-    /// revoked token never revives. A code is created at `now`.
+    /// Adds what is in `seed` and missing from the registry. Orgs are identified by name, users by
+    /// org and e-mail address, clients by id, credentials by their hash. Existing entries are left
+    /// unchanged, so a used code or a revoked token never revives. A new code is created at `now`.
     fn apply_seed(
         &self,
         seed: &Seed,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), RegistryError>> + Send;
 
-    /// Issues an access token for a refresh token or, once, for a code; for a code also a new
-    /// refresh token with the code's scopes.
+    /// Issues an access token for a refresh token or, once, for a code. A code also yields a new
+    /// refresh token with the scopes of the code.
     ///
-    /// The inner error is `invalid_client`, `invalid_client_secret` if only that is wrong,
-    /// `invalid_code`, or, with [`TokenRules::AsTheService`], `Access Denied`.
-    fn grant(
+    /// The inner error is `invalid_client`; `invalid_client_secret` if only the secret is wrong;
+    /// `invalid_code`; or, with [`TokenRules::ServiceLimits`], `Access Denied`.
+    fn issue_token(
         &self,
         request: &TokenRequest,
         rules: TokenRules,
         now: Timestamp,
     ) -> impl Future<Output = Result<Result<AccessToken, OAuthError>, RegistryError>> + Send;
 
-    /// Revokes a refresh token and every access token that came from it. False if there is no such
-    /// refresh token, or it was revoked before.
+    /// Revokes a refresh token and every access token issued for it. Returns `false` if the refresh
+    /// token is unknown or already revoked.
     fn revoke(
         &self,
         refresh_token: &str,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, RegistryError>> + Send;
 
-    /// Revokes one access token. False if there is no such token.
-    fn end_access_token(
+    /// Expires one access token. Returns `false` if it is unknown.
+    fn expire_access_token(
         &self,
         access_token: &str,
     ) -> impl Future<Output = Result<bool, RegistryError>> + Send;
 
-    /// The principal of an access token; `None` if it is unknown, expired or revoked. A token that
-    /// another process revoked can be valid for one more second.
-    fn principal(
+    /// Returns the principal of an access token, or `None` if the token is unknown, expired or
+    /// revoked. A token revoked by another process may stay valid for up to one second.
+    fn authenticate(
         &self,
         access_token: &str,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Principal>, RegistryError>> + Send;
 
-    /// The orgs that are not removed, in the order of their numbers.
+    /// Returns the orgs that are not removed, by number.
     fn orgs(&self) -> impl Future<Output = Result<Vec<Org>, RegistryError>> + Send;
 
-    /// The users of an org, in the order in which they were added.
+    /// Returns the users of an org, in the order in which they were added.
     fn users(&self, org: OrgId) -> impl Future<Output = Result<Vec<User>, RegistryError>> + Send;
 
-    /// Creates a portal, active from now on, its creator `user`. An org or user that the registry
-    /// does not have is an error of the caller: [`RegistryError::NotApplied`].
+    /// Creates an active portal whose creator is `user`. An `org` or `user` unknown to the registry
+    /// is a bug of the caller and yields [`RegistryError::NotApplied`].
     fn create_portal(
         &self,
         org: OrgId,
@@ -90,8 +90,8 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Result<(), CreateConflict>, RegistryError>> + Send;
 
-    /// Gives the portal `old` of `org` another name, and `old` free at once. The same name in
-    /// another case is not a conflict.
+    /// Renames the portal `old` of `org`; `old` is free at once. Changing only the case of the name
+    /// is not a conflict.
     fn rename_portal(
         &self,
         org: OrgId,
@@ -101,13 +101,13 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Result<Portal, RenameConflict>, RegistryError>> + Send;
 
-    /// The portals of an org, in the order of their creation.
+    /// Returns the portals of an org, in the order of their creation.
     fn portals(
         &self,
         org: OrgId,
     ) -> impl Future<Output = Result<Vec<Portal>, RegistryError>> + Send;
 
-    /// The portal of that name in that org, in any case.
+    /// Returns the portal of an org by its name, ignoring case.
     fn portal(
         &self,
         org: OrgId,
@@ -115,29 +115,29 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Portal>, RegistryError>> + Send;
 }
 
-/// Why there is no new portal. If both are true it is the limit.
+/// Why a portal was not created. The limit takes precedence if both apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CreateConflict {
-    /// The org has its one portal.
+    /// The org already has its one portal.
     #[error("the org has reached its portal limit")]
     LimitReached,
-    /// Some org has a portal of that name, in any case.
+    /// Some org has a portal of that name, ignoring case.
     #[error("the name is taken")]
     NameTaken,
 }
 
-/// Why a portal keeps its name. If both are true it is the old name.
+/// Why a portal was not renamed. A missing portal takes precedence if both apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenameConflict {
     /// The org has no portal of the old name.
     #[error("the org has no portal of that name")]
     NotFound,
-    /// Another portal, of any org, has the new name, in any case.
+    /// Another portal, of any org, has the new name, ignoring case.
     #[error("the new name is taken")]
     NameTaken,
 }
 
-/// The form in which names are compared: case is ignored.
+/// Returns the form in which names are compared: case is ignored.
 pub(crate) fn name_key(name: &str) -> String {
     name.to_ascii_lowercase()
 }

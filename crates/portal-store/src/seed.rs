@@ -14,7 +14,7 @@ mod file;
 pub use difference::{SeedDifference, SeedDifferences};
 pub use file::SeedError;
 
-/// What a registry starts with; applied with [`Registry::apply_seed`](crate::Registry::apply_seed).
+/// The initial content of a registry; see [`Registry::apply_seed`](crate::Registry::apply_seed).
 ///
 /// A seed file is TOML:
 ///
@@ -42,20 +42,20 @@ pub use file::SeedError;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seed {
-    /// The orgs, each by its name.
+    /// The orgs, with unique names.
     pub orgs: Vec<SeedOrg>,
 }
 
 /// An org of a [`Seed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedOrg {
-    /// Unique in a registry.
+    /// The name, unique in a registry.
     pub name: String,
     /// Production by default.
     pub environment: Environment,
     /// Unlimited by default.
     pub portal_limit: PortalLimit,
-    /// Its users, each by the e-mail address.
+    /// The users, with unique e-mail addresses.
     pub users: Vec<SeedUser>,
 }
 
@@ -64,37 +64,37 @@ pub struct SeedOrg {
 pub struct SeedUser {
     /// The display name.
     pub name: String,
-    /// Unique in the org.
+    /// The e-mail address, unique in the org.
     pub email: String,
     /// What the user is allowed to do.
     pub permissions: BTreeSet<Permission>,
-    /// With which the user's programs get their tokens.
+    /// The credentials of the user's programs.
     pub credentials: Vec<SeedCredential>,
 }
 
-/// A client and its grant of access tokens of a [`SeedUser`].
+/// A client of a [`SeedUser`], with a grant that yields access tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedCredential {
-    /// The client. It may have several credentials, with one and the same secret.
+    /// The client. With several credentials of one client, the secret must be the same in each.
     pub client_id: String,
-    /// Its secret.
+    /// The client secret.
     pub client_secret: Secret,
-    /// The secret that it exchanges for access tokens.
+    /// The refresh token or code that the client exchanges for access tokens.
     pub grant: SeedGrant,
     /// The scopes of its access tokens.
     pub scopes: Vec<Scope>,
 }
 
-/// What a client exchanges for access tokens.
+/// A secret that a client exchanges for access tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SeedGrant {
-    /// Any number of times, until it is revoked.
+    /// Usable any number of times until revoked.
     RefreshToken(Secret),
-    /// Once, within three minutes of the first time that the seed is applied.
+    /// Usable once, within three minutes of the first application of the seed.
     Code(Secret),
 }
 
-/// As the engines keep it.
+/// The environment as the engines store it.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) fn environment_text(environment: Environment) -> &'static str {
     match environment {
@@ -104,7 +104,7 @@ pub(crate) fn environment_text(environment: Environment) -> &'static str {
     }
 }
 
-/// As the engines keep it.
+/// The limit as the engines store it.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) fn portal_limit_number(limit: PortalLimit) -> Option<i64> {
     match limit {

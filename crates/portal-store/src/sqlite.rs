@@ -1,4 +1,24 @@
-//! [`SqliteRegistry`]: the embedded engine, one durable file for one machine.
+//! [`SqliteRegistry`]: the embedded engine, one durable file on one machine.
+//!
+//! # Order of the modules
+//!
+//! Imports point down this list only.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `admin` | [`Administration`](crate::Administration) |
+//! | `backup` | [`backup`] |
+//! | `commit` | the writer thread with its group commit |
+//! | `readers` | connections for reading |
+//! | `database` | creating, migrating and opening the file |
+//! | `checkpoint` | keeps the write-ahead log small |
+//! | `files`, `format` | whether the files are still the same; whether the file is a registry |
+//! | `state` | what the database must contain, stored outside of it |
+//! | `failure` | SQLite's errors, and waiting for locks |
+//! | `reseeding` | comparing a seed with the stored entries, or replacing them |
+//! | `seeding` | adding what is missing from a seed |
+//! | `credentials`, `portals` | SQL statements for tokens and portals |
+//! | `audit` | SQL statements for the audit log |
 
 use std::fmt;
 use std::future::Future;
@@ -9,7 +29,6 @@ use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
 use tokio::sync::watch;
 
-use crate::commit::Writer;
 use crate::error::RegistryError;
 use crate::org::{Org, OrgId, Principal, User, UserId};
 use crate::principals::Principals;
@@ -18,6 +37,7 @@ use crate::seed::Seed;
 use crate::token::{self, Hashed, TokenRules};
 pub use backup::backup;
 use checkpoint::Checkpoints;
+use commit::Writer;
 use credentials::{HashedGrant, HashedRequest};
 use database::Opened;
 use files::Files;
@@ -27,12 +47,13 @@ use state::Closing;
 mod admin;
 mod audit;
 mod backup;
-pub(crate) mod checkpoint;
+mod checkpoint;
+mod commit;
 mod credentials;
-pub(crate) mod database;
-pub(crate) mod failure;
-pub(crate) mod files;
-pub(crate) mod format;
+mod database;
+mod failure;
+mod files;
+mod format;
 mod portals;
 mod readers;
 mod reseeding;
@@ -41,13 +62,13 @@ mod state;
 
 /// A registry in a data directory.
 ///
-/// A change that was acknowledged survives the end of the process and a loss of power. Any number
-/// of processes may open one data directory of a local disk at once; a network file system is no
-/// place for it. Its methods need a tokio runtime.
+/// An acknowledged change survives the end of the process and a loss of power. Any number of
+/// processes may open the same data directory at once, on a local disk: network file systems are
+/// not supported. The methods need a tokio runtime.
 #[derive(Clone)]
 pub struct SqliteRegistry(Arc<Inner>);
 
-/// Fields are dropped in this order: the registry is closed once nothing has it open.
+/// Field order is drop order: the registry is closed after everything that uses it.
 struct Inner {
     path: PathBuf,
     writer: Writer,
@@ -57,7 +78,7 @@ struct Inner {
     _closing: Closing,
 }
 
-/// How to open a [`SqliteRegistry`].
+/// Options for opening a [`SqliteRegistry`].
 ///
 /// ```
 /// use portal_store::sqlite::OpenOptions;
@@ -72,25 +93,25 @@ pub struct OpenOptions {
 }
 
 impl OpenOptions {
-    /// As [`SqliteRegistry::open`] does.
+    /// The defaults of [`SqliteRegistry::open`].
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Opens a registry that has lost acknowledged commits, as far as its state file tells, or
-    /// whose state file can't be read, with what is left.
+    /// Opens the registry even if its state file shows that acknowledged commits were lost, or
+    /// can't be read.
     pub fn accept_loss(mut self, accept_loss: bool) -> Self {
         self.accept_loss = accept_loss;
         self
     }
 
-    /// Opens the registry in `directory`, and makes both if they are missing, readable by their
-    /// owner only. Waits for the disk; reads all of the database to verify it.
+    /// Opens the registry in `directory`. Both are created if missing, readable only by their
+    /// owner. Blocks on the disk: it reads the whole database to verify it.
     ///
     /// # Errors
-    /// [`RegistryError::NotApplied`] with what to do about it: the directory can't be written; the
-    /// file is of a newer version, damaged, or not a registry, and is left as it is; it has lost
-    /// commits; or another process keeps it locked.
+    /// [`RegistryError::NotApplied`], with what to do about it, if the directory is not writable,
+    /// or the file was written by a newer version, is damaged, is not a registry, has lost commits,
+    /// or is locked by another process. The file is left unchanged.
     pub fn open(self, directory: &Path) -> Result<SqliteRegistry, RegistryError> {
         let Opened { connection, path, state, history } =
             database::open(directory, self.accept_loss)?;
@@ -115,14 +136,14 @@ impl SqliteRegistry {
     /// Opens the registry in `directory` with the default [`OpenOptions`].
     ///
     /// # Errors
-    /// As [`OpenOptions::open`].
+    /// See [`OpenOptions::open`].
     pub fn open(directory: &Path) -> Result<Self, RegistryError> {
         OpenOptions::new().open(directory)
     }
 
-    /// Waits until no change is possible any more, because a file was removed or replaced while it
-    /// was open; that is noticed at the next change. A server should end then. The future does not
-    /// keep the registry open.
+    /// Completes once changes have become impossible because a file was removed or replaced while
+    /// open, which is detected at the next change. A server should shut down then. The future does
+    /// not keep the registry open.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -132,7 +153,7 @@ impl SqliteRegistry {
             let failed = failure.wait_for(Option::is_some).await.ok().and_then(|it| it.clone());
             match failed {
                 Some(error) => error,
-                // The registry was closed without one.
+                // The registry was closed without a failure.
                 None => std::future::pending().await,
             }
         }
@@ -153,7 +174,7 @@ impl Registry for SqliteRegistry {
         self.0.writer.commit(move |connection| seeding::apply(connection, &seed, now)).await
     }
 
-    async fn grant(
+    async fn issue_token(
         &self,
         request: &TokenRequest,
         rules: TokenRules,
@@ -181,10 +202,10 @@ impl Registry for SqliteRegistry {
         let result = self
             .0
             .writer
-            .commit(move |connection| credentials::grant(connection, &request, rules, now))
+            .commit(move |connection| credentials::issue_token(connection, &request, rules, now))
             .await?;
-        // It may have ended the oldest one.
-        if rules == TokenRules::AsTheService {
+        // Issuing a token may have expired the oldest one.
+        if rules == TokenRules::ServiceLimits {
             self.0.principals.forget();
         }
         Ok(result.map(|()| granted))
@@ -198,22 +219,23 @@ impl Registry for SqliteRegistry {
         result
     }
 
-    async fn end_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
+    async fn expire_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
         let access_token = Hashed::of(access_token);
-        let work = move |connection: &_| credentials::end(connection, access_token);
+        let work = move |connection: &_| credentials::expire(connection, access_token);
         let result = self.0.writer.commit(work).await;
         self.0.principals.forget();
         result
     }
 
-    async fn principal(
+    async fn authenticate(
         &self,
         access_token: &str,
         now: Timestamp,
     ) -> Result<Option<Principal>, RegistryError> {
         let (access_token, now) = (Hashed::of(access_token), now.unix_seconds());
         let query = move || {
-            let work = move |connection: &_| credentials::principal(connection, access_token, now);
+            let work =
+                move |connection: &_| credentials::authenticate(connection, access_token, now);
             self.0.readers.read(work)
         };
         self.0.principals.find(access_token, now, query).await
@@ -270,13 +292,13 @@ mod tests {
     crate::conformance::suite!(|directory| move || SqliteRegistry::open(&directory).unwrap());
 
     #[tokio::test]
-    async fn revocation_by_another_process_counts_after_a_second() {
+    async fn foreign_revocation_takes_effect_after_second() {
         let directory = tempfile::tempdir().unwrap();
         let open = || SqliteRegistry::open(directory.path()).unwrap();
         let (registry, _) = seeded(open).await;
         let token = access_token(&registry, &refresh("acme"), 0).await.unwrap();
-        assert!(registry.principal(&token, at(5)).await.unwrap().is_some());
+        assert!(registry.authenticate(&token, at(5)).await.unwrap().is_some());
         assert_eq!(open().revoke("1000.acme.all", at(5)).await, Ok(true));
-        assert_eq!(registry.principal(&token, at(6)).await, Ok(None));
+        assert_eq!(registry.authenticate(&token, at(6)).await, Ok(None));
     }
 }

@@ -5,21 +5,21 @@ use std::fmt;
 
 use csv::{ByteRecord, ReaderBuilder};
 
-/// A line of the file as it was typed: nothing in it is checked yet.
+/// A line of the file as typed; nothing is validated yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The line where it begins in the file, counted from 1.
+    /// The line where it begins in the file, 1-based.
     pub(crate) line: usize,
     /// The profile whose org gets the portal.
     pub(crate) profile: String,
-    /// The wanted name, then those to try in turn when the one before is taken.
+    /// The wanted name, followed by the fallbacks in order.
     pub(crate) names: Vec<String>,
 }
 
 /// A mistake in a line of the file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Problem {
-    /// Its line in the file, counted from 1.
+    /// Its line in the file, 1-based.
     pub(crate) line: usize,
     /// What was found and what was expected.
     pub(crate) message: String,
@@ -37,16 +37,16 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The mistakes of a file: how many there are, and the first of them. A file may have a million.
+/// The mistakes of a file: their number and the first of them, because a file may have a million.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
-    /// The last of those that are kept is on top.
+    /// A max-heap, so that the last of the kept ones is on top.
     first: BinaryHeap<Problem>,
     count: usize,
 }
 
 impl Problems {
-    /// How many are kept.
+    /// Maximum number of mistakes that are kept.
     pub(crate) const SHOWN: usize = 100;
 
     pub(crate) fn add(&mut self, line: usize, message: impl Into<String>) {
@@ -61,24 +61,25 @@ impl Problems {
         self.count
     }
 
-    /// Whether more are only counted.
+    /// Whether further mistakes are only counted.
     pub(crate) fn is_full(&self) -> bool {
         self.count >= Self::SHOWN
     }
 
-    /// The first of them, by their lines.
+    /// Returns the kept mistakes, by line.
     pub(crate) fn into_first(self) -> Vec<Problem> {
         self.first.into_sorted_vec()
     }
 }
 
-/// What separates names within the column `fallback`.
+/// Separator of names in the column `fallback`.
 const SEPARATOR: char = '|';
 
 const UTF16: &str = "the file is UTF-16, expected UTF-8: save it again as \"CSV UTF-8\"";
 
-/// Reads every line, past mistakes, and hands each to `take`. Blank lines, a byte-order mark, CRLF, quotes and spaces around a
-/// field don't matter; the header gives the order of the columns.
+/// Reads all lines and passes each to `take`, continuing after mistakes. Ignores blank lines, a
+/// byte-order mark, CRLF, quotes, and spaces around a field. The header defines the order of the
+/// columns.
 pub(crate) fn read(bytes: &[u8], mut take: impl FnMut(Entry, &mut Problems)) -> Problems {
     let mut problems = Problems::default();
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
@@ -94,7 +95,7 @@ pub(crate) fn read(bytes: &[u8], mut take: impl FnMut(Entry, &mut Problems)) -> 
     let lines = Lines::of(bytes);
     let (mut header, mut is_empty) = (None, true);
     let mut record = ByteRecord::new();
-    // A slice has no I/O errors, and a flexible reader over bytes no other ones.
+    // Reading from a slice can't fail, and neither can a flexible reader of byte records.
     while let Ok(true) = csv.read_byte_record(&mut record) {
         let line = lines.of_record(&record);
         let read = fields(&record).and_then(|fields| match &header {
@@ -108,7 +109,7 @@ pub(crate) fn read(bytes: &[u8], mut take: impl FnMut(Entry, &mut Problems)) -> 
         if let Err(message) = read {
             problems.add(line, message);
             if header.is_none() {
-                // Without a header no other line means anything.
+                // Without a header the other lines have no meaning.
                 return problems;
             }
         }
@@ -121,14 +122,14 @@ pub(crate) fn read(bytes: &[u8], mut take: impl FnMut(Entry, &mut Problems)) -> 
     problems
 }
 
-/// Spreadsheets separate fields by the list separator of the language: semicolons, or tabs.
+/// Spreadsheets use the list separator of their language: semicolons or tabs.
 fn delimiter(bytes: &[u8]) -> u8 {
     let first = bytes.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
     let has = |delimiter| first.is_some_and(|line| line.contains(&delimiter));
     [b',', b';', b'\t'].into_iter().find(|delimiter| has(*delimiter)).unwrap_or(b',')
 }
 
-/// Where the lines of a file begin.
+/// The offsets at which lines begin.
 struct Lines<'a> {
     bytes: &'a [u8],
     starts: Vec<usize>,
@@ -141,7 +142,7 @@ impl<'a> Lines<'a> {
         Self { bytes, starts }
     }
 
-    /// The reader counts the blank lines before a record as a part of it.
+    /// The reader counts blank lines before a record as part of it.
     fn of_record(&self, record: &ByteRecord) -> usize {
         let begins = record.position().map_or(0, csv::Position::byte);
         let begins = usize::try_from(begins).unwrap_or(usize::MAX);
@@ -178,7 +179,7 @@ fn fields(record: &ByteRecord) -> Result<Vec<String>, String> {
 
 const EXPECTED_HEADER: &str = "a header with the columns profile,name or profile,name,fallback";
 
-/// Which column is which.
+/// The positions of the columns.
 struct Header {
     profile: usize,
     name: usize,
@@ -196,7 +197,7 @@ impl Header {
                 (first, None) => Ok(first.map(|(index, _)| index)),
             }
         };
-        // Version 0.1 called the column `or`.
+        // The name of the column in version 0.1.
         let fallback = match position("fallback")? {
             None => position("or")?,
             found => found,

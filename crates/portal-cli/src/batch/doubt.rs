@@ -1,8 +1,8 @@
 //! Rows that a journal has in doubt, and their entries in the intent log.
 //!
-//! Creates are recovered from the intent log (rule 11). It has a row's intent unless the journal comes
-//! from version 0.1 or from another machine: then the intent is recorded first, and an attempt counts
-//! as ended only now.
+//! Creates are recovered from the intent log (rule 11). It has the intent of a row unless the
+//! journal was written by version 0.1 or on another machine. In that case the intent is recorded
+//! first, and its attempt counts as ended only now.
 
 use std::path::Path;
 
@@ -22,17 +22,17 @@ use crate::safe::recovery::{self, Recovered};
 
 /// The result of [`adopt`].
 pub(crate) enum Adopted {
-    /// A create of the row takes it over.
+    /// In the log; a create of the row takes it over.
     InLog,
-    /// It has ended.
+    /// Ended.
     Finished(Box<Finished>),
 }
 
-/// Makes sure that the log has a row in doubt.
+/// Ensures that the log has a row in doubt.
 ///
 /// # Errors
-/// If its profile leads to another org by now: absence there would prove nothing (rule 10), and a
-/// create there would make a second portal of one row.
+/// If its profile now leads to another org: absence there would prove nothing (rule 10), and a
+/// create there would make a second portal for one row.
 pub(crate) async fn adopt(
     log: &IntentLog,
     doubt: &InDoubt,
@@ -58,8 +58,8 @@ pub(crate) async fn adopt(
     Ok(Adopted::InLog)
 }
 
-/// The same for a profile that leads to the same org by the user's word: what was begun under
-/// another identity is recovered under this one.
+/// Like [`adopt`], for a profile that leads to the same org according to the user: what was started
+/// under another identity is recovered under this one.
 pub(crate) async fn adopt_as(
     log: &IntentLog,
     doubt: &InDoubt,
@@ -83,7 +83,7 @@ pub(crate) async fn adopt_as(
         if !matches!(outcome, Outcome::NotCreated { .. }) || *stop.borrow() {
             return Ok(Adopted::Finished(Box::new(Finished { outcome, intent })));
         }
-        // It did not happen, so the row is created now; nobody waits for this outcome.
+        // It did not take effect, so the row is created now, and nobody waits for this outcome.
         intent.delivered().await?;
         return Ok(Adopted::InLog);
     }
@@ -94,8 +94,8 @@ pub(crate) async fn adopt_as(
     Ok(Adopted::InLog)
 }
 
-/// Makes sure that the log has what the journal at `path`, if it exists, has in doubt in the orgs of
-/// `rows`: creates of a new journal determine that first.
+/// Ensures that the log has whatever the journal at `path`, if there is one, has in doubt in the
+/// orgs of `rows`, so that creates of a new journal determine it first.
 pub(crate) async fn adopt_all(log: &IntentLog, path: &Path, rows: &[Row]) -> Result<(), Failure> {
     let doubts = journal::in_doubt(path).map_err(|error| {
         Failure::usage(format!("cannot tell what is in doubt in another journal: {error:#}")).hint(
@@ -137,7 +137,7 @@ fn is_in(entry: &Entry, whose: &Whose) -> bool {
     }
 }
 
-/// Whether the log has the create or its end. A receipt of an existing portal does not count: only
+/// Whether the log has the create or its end. A receipt of an existing portal doesn't count: only
 /// the intent proves that this row created it.
 fn is_known(found: &Found, doubt: &InDoubt, whose: &Whose) -> bool {
     found.entries.iter().any(|entry| {
@@ -153,7 +153,7 @@ fn is_known(found: &Found, doubt: &InDoubt, whose: &Whose) -> bool {
     })
 }
 
-/// Records the intent, and lets go of it at once: a create of the row takes it over.
+/// Records the intent and releases it at once, so that a create of the row can take it over.
 async fn record(log: &IntentLog, doubt: &InDoubt, whose: Whose) -> Result<(), Failure> {
     let mut intent = log.begin(whose);
     IntentSink::<Outcome>::record(&mut intent, &Intent::Create(doubt.intent.clone())).await?;

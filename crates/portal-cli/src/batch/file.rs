@@ -1,4 +1,4 @@
-//! Reads the file of a batch, and reports everything that is wrong with it.
+//! Reads the file of a batch and reports every mistake in it.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -15,15 +15,15 @@ use crate::report::failure::{ErrorReport, Failure};
 use crate::terminal::neutral::cut;
 use crate::terminal::printer::Printer;
 
-/// Stands for stdin.
+/// Means stdin.
 const STDIN: &str = "-";
 
-/// Whether a file can be read again, and has a directory for a journal: stdin and devices have not.
+/// Whether a file can be read again and has a directory for a journal, unlike stdin and devices.
 pub(crate) fn is_regular(path: &Path) -> bool {
     path != Path::new(STDIN) && !path.metadata().is_ok_and(|found| !found.is_file())
 }
 
-/// The rows of a file in which nothing is wrong.
+/// Returns the rows of a file without mistakes.
 pub(crate) fn read(
     path: &Path,
     allow_another: bool,
@@ -50,9 +50,9 @@ pub(crate) fn read(
     }
 }
 
-/// The org of a profile, as far as it is known without asking the service.
+/// Returns the org of a profile, as far as it is known without a request.
 fn identity(profiles: &Profiles, name: &str) -> Option<Identity> {
-    // Whatever is wrong with its credentials is reported before anything is sent.
+    // Problems with the credentials are reported later, before anything is sent.
     let profile = profiles.get(name).ok()?;
     let target = profile.target(name, ApiVersion::default(), None);
     Some(target.declared_identity().with_org(profile.org))

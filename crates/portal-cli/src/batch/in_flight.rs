@@ -1,4 +1,4 @@
-//! The rows in flight and what each is doing: [`InFlight`].
+//! [`InFlight`]: the rows in flight, and what each is doing.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ struct Waiting {
     activity: watch::Receiver<Activity>,
 }
 
-/// The row that has been in flight for the longest time.
+/// The row that has been in flight longest.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Slowest {
     pub(crate) profile: String,
@@ -26,7 +26,7 @@ pub(crate) struct Slowest {
 }
 
 impl InFlight {
-    /// Shows a row until the return value is dropped.
+    /// Shows a row until the returned value is dropped.
     pub(crate) fn show(
         &self,
         row: usize,
@@ -38,7 +38,7 @@ impl InFlight {
         Shown { in_flight: self, row }
     }
 
-    /// How many rows are in flight.
+    /// Returns the number of rows in flight.
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
     }
@@ -55,7 +55,7 @@ impl InFlight {
     }
 }
 
-/// A row is in flight until this is dropped.
+/// Keeps a row in flight until dropped.
 #[derive(Debug)]
 pub(crate) struct Shown<'a> {
     in_flight: &'a InFlight,

@@ -1,9 +1,9 @@
-//! What a batch did, kept in a file of JSON lines that is only ever appended to.
+//! The journal of a batch: an append-only file of JSON lines.
 //!
-//! The first line names the rows. An `attempt` line is on the disk before the request is sent, a
-//! `result` line once the row has ended: whatever ends the process, the next one knows which rows
-//! are in doubt. Each line has a checksum and names its row in several ways, so that a changed line
-//! is an error rather than another row's result.
+//! The first line identifies the rows. An `attempt` line is synced before the request is sent, a
+//! `result` line follows once the row has ended. So however the process ends, the next one knows
+//! which rows are in doubt. Each line has a checksum and identifies its row redundantly, so that a
+//! modified line is an error rather than the result of another row.
 
 mod file;
 mod line;
@@ -25,29 +25,29 @@ use super::result::{RowResult, Verdict};
 use crate::org::identity::Identity;
 use crate::sys::checked_line::{decode, encode};
 
-/// The state of a row by its journal.
+/// The state of a row according to its journal.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum State {
-    /// It was never sent, or certainly came to nothing.
+    /// Never sent, or certainly without effect.
     Open,
-    /// It may or may not have been created.
+    /// May or may not have been created.
     InDoubt(Box<InDoubt>),
-    /// It has ended, for certain.
+    /// Ended for certain.
     Done(Box<RowResult>),
 }
 
 /// A row in doubt.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct InDoubt {
-    /// Counted from 1.
+    /// The number of the row, 1-based.
     pub(crate) row: usize,
     pub(crate) profile: String,
     pub(crate) intent: CreateIntent,
-    /// Where it was begun; version 0.1 did not note it.
+    /// The org in which it was started; unknown to version 0.1.
     pub(crate) org: Option<Identity>,
 }
 
-/// A journal that no other process can open.
+/// An open journal, locked against other processes.
 #[derive(Debug)]
 pub(crate) struct Journal {
     file: File,
@@ -55,7 +55,7 @@ pub(crate) struct Journal {
 }
 
 impl State {
-    /// The result of `row` if nothing more is done for it.
+    /// Returns the result of `row` if nothing more is done for it.
     pub(crate) fn so_far(&self, row: &Row) -> RowResult {
         let outcome = match self {
             Self::Done(result) => return result.as_ref().clone(),
@@ -67,14 +67,14 @@ impl State {
 }
 
 impl InDoubt {
-    /// The outcome if nothing more is done.
+    /// Returns the outcome if nothing more is done.
     pub(crate) fn stopped(&self) -> Outcome {
         let (doubt, why) = (Doubt::Earlier, Unverified::Stopped);
         Outcome::Unknown { intent: self.intent.clone(), doubt, why }
     }
 }
 
-/// `row 3 (acme AcmePortal)`
+/// Formats as `row 3 (acme AcmePortal)`.
 impl std::fmt::Display for InDoubt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "row {} ({} {})", self.row, self.profile, self.intent.name)
@@ -82,11 +82,11 @@ impl std::fmt::Display for InDoubt {
 }
 
 impl Journal {
-    /// Opens or begins the journal at `path` for the rows of the file called `csv`. `is_named` says
-    /// that the user named the path.
+    /// Opens or creates the journal at `path` for the rows of the file `csv`. `is_named` tells
+    /// whether the user named the path.
     ///
     /// # Errors
-    /// If another process has it, if it is about other rows, or if it is damaged.
+    /// If another process has it open, if it belongs to other rows, or if it is damaged.
     pub(crate) fn open(
         path: &Path,
         is_named: bool,
@@ -107,29 +107,29 @@ impl Journal {
             let whole = whole_lines(&bytes);
             let states =
                 read(whole, &header, rows).with_context(|| format!("the journal {shown}"))?;
-            // What a crash cut short was never acted upon: nothing is sent before its line is
-            // whole.
+            // Drop what a crash cut off. Nothing was sent for it, because a request is sent only
+            // after its line is complete.
             file.set_len(whole.len() as u64).and_then(|()| file.seek(SeekFrom::End(0)))?;
             states
         };
         Ok(Self { file, states })
     }
 
-    /// What is known of each row.
+    /// Returns the state of each row.
     pub(crate) fn states(&self) -> &[State] {
         &self.states
     }
 
-    /// Starts to write.
+    /// Starts the writer.
     pub(crate) fn into_writer(self) -> std::io::Result<Writer> {
         Writer::start(self.file)
     }
 }
 
-/// The state of each row by the journal at `path`, which stays as it is.
+/// Returns the state of each row according to the journal at `path`, without changing it.
 ///
 /// # Errors
-/// As [`Journal::open`].
+/// See [`Journal::open`].
 pub(crate) fn peek(path: &Path, csv: &str, rows: &[Row]) -> anyhow::Result<Vec<State>> {
     let shown = path.display();
     if !path.is_file() {
@@ -160,7 +160,7 @@ fn locked(locked: Result<(), TryLockError>, path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Whether nothing was begun with it: an empty or torn file, or the header of a file that was
+/// Whether the journal was never used: it is empty, torn, or has only the header of a file that was
 /// edited before the first attempt.
 fn is_unused(bytes: &[u8], header: &Header) -> anyhow::Result<bool> {
     let has_no_rows = || {
@@ -170,10 +170,11 @@ fn is_unused(bytes: &[u8], header: &Header) -> anyhow::Result<bool> {
     Ok(is_torn_header(bytes, header)? || has_no_rows())
 }
 
-/// The rows in doubt of the journal at `path`, whatever file it belongs to; none if there is none.
+/// Returns the rows in doubt of the journal at `path`, whichever file it belongs to; none if it
+/// doesn't exist.
 ///
 /// # Errors
-/// If it cannot be understood.
+/// If it is damaged.
 pub(crate) fn in_doubt(path: &Path) -> anyhow::Result<Vec<InDoubt>> {
     if !path.is_file() {
         return Ok(Vec::new());
@@ -188,8 +189,7 @@ fn whole_lines(bytes: &[u8]) -> &[u8] {
     bytes.get(..whole).unwrap_or_default()
 }
 
-/// Whether a crash left no more than a part of the first line, of this version or of the one
-/// before.
+/// Whether a crash left only a part of the first line, of this format or of the previous one.
 fn is_torn_header(bytes: &[u8], header: &Header) -> serde_json::Result<bool> {
     let old = serde_json::to_vec(&Header { journal: 1, ..header.clone() })?;
     let is_start = encode(header)?.starts_with(bytes) || old.starts_with(bytes);
@@ -201,7 +201,7 @@ fn begin(file: &mut File, path: &Path, header: &Header) -> anyhow::Result<()> {
     file.rewind()?;
     file.write_all(&encode(header)?)?;
     file.sync_all()?;
-    // The name of the file must last too; only Unix can and must be asked for that.
+    // The name of the file must be durable too, which only Unix requires and allows to request.
     if cfg!(unix)
         && let Some(directory) = path.parent()
     {
@@ -211,7 +211,7 @@ fn begin(file: &mut File, path: &Path, header: &Header) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The header and the other lines with their numbers; `None` of an empty file.
+/// Returns the header and the other lines with their numbers; `None` if the file is empty.
 #[expect(clippy::type_complexity, reason = "used once")]
 fn lines(text: &[u8]) -> anyhow::Result<Option<(Header, Vec<(usize, Line)>)>> {
     let mut lines = text.split(|byte| *byte == b'\n').zip(1_usize..);
@@ -224,7 +224,7 @@ fn lines(text: &[u8]) -> anyhow::Result<Option<(Header, Vec<(usize, Line)>)>> {
         .context("its first line is not that of a journal: pass another file as `--journal`")?;
     let is_known = (1..=FORMAT).contains(&header.journal);
     ensure!(is_known, "it has the format {}, expected {FORMAT}", header.journal);
-    // From the first line with a checksum on, every line has one.
+    // Once a line has a checksum, all later ones must have one.
     let mut needs_checksum = header.journal > 1;
     ensure!(is_checked || !needs_checksum, "its first line has no checksum: {damaged}");
     let mut read = Vec::new();
@@ -262,7 +262,7 @@ fn read(text: &[u8], header: &Header, rows: &[Row]) -> anyhow::Result<Vec<State>
     Ok(states)
 }
 
-/// The state of a row after one more line.
+/// Returns the state of a row after another line.
 fn next(before: State, line: Line) -> anyhow::Result<State> {
     let Line { row, profile, org, event, .. } = line;
     Ok(match event {
@@ -270,13 +270,13 @@ fn next(before: State, line: Line) -> anyhow::Result<State> {
             let intent = Event::into_create(intent)?;
             State::InDoubt(Box::new(InDoubt { row, profile, intent, org }))
         }
-        // The doubt stays with its intent.
+        // The intent of the attempt stays in doubt.
         Event::Result(result) if result.verdict() == Verdict::InDoubt => before,
         Event::Result(result) => State::Done(result),
     })
 }
 
-/// What is left in doubt after all lines.
+/// Returns what is in doubt after all lines.
 fn doubts(lines: Vec<(usize, Line)>) -> Vec<InDoubt> {
     let mut states = std::collections::BTreeMap::new();
     for (_, line) in lines {
@@ -291,7 +291,7 @@ fn doubts(lines: Vec<(usize, Line)>) -> Vec<InDoubt> {
     doubts.collect()
 }
 
-/// Names the rows in doubt first: with the rows changed, nothing else would lead back to them.
+/// Names the rows in doubt first: after a change of the rows, nothing else leads back to them.
 fn other_rows(found: &Header, wanted: &Header, in_doubt: &[InDoubt]) -> String {
     let doubt = match in_doubt {
         [] => String::new(),

@@ -1,4 +1,4 @@
-//! What a file asks for, checked as far as it can be without sending anything.
+//! The rows of a file, validated as far as possible without sending anything.
 
 use std::collections::HashMap;
 
@@ -8,44 +8,43 @@ use sha2::{Digest as _, Sha256};
 use super::csv::{Entry, Problems};
 use crate::org::identity::Identity;
 
-/// One portal to create.
+/// A portal to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
-    /// The profile whose org gets it.
+    /// The profile that selects the org.
     pub(crate) profile: String,
     /// The wanted name.
     pub(crate) name: PortalName,
-    /// Names to try in turn, each after the one before is proved taken.
+    /// The fallbacks, each tried once the previous name is proved taken.
     pub(crate) fallbacks: Vec<PortalName>,
 }
 
 impl Row {
-    /// Whether `name` is one that the row may create.
+    /// Whether the row may create `name`.
     pub(crate) fn has_name(&self, name: &str) -> bool {
         std::iter::once(&self.name).chain(&self.fallbacks).any(|own| own.is_same_as(name))
     }
 }
 
-/// Checks entry after entry: the names and the profile; that no name occurs twice; and, unless an org
-/// may have several portals, that neither a profile nor an org does.
+/// Checks entries one by one: names and profile are valid, no name occurs twice, and, unless an org
+/// may have several portals, neither does a profile or an org.
 ///
-/// What it knows of earlier entries stops growing when so many mistakes were found that no more are
-/// shown.
+/// Stops remembering earlier entries once there are more mistakes than are shown.
 pub(crate) struct Checker<P, I> {
     allow_another: bool,
     has_profile: P,
     identity: I,
     rows: Vec<Row>,
-    /// The lines of the names, in lower case, and of the profiles.
+    /// The lines of names (in lower case) and of profiles.
     names: HashMap<String, usize>,
     profiles: HashMap<String, usize>,
-    /// By the tags of the org: the profile that leads to it, and its line.
+    /// By tag of the org: the profile that leads to it, and its line.
     orgs: HashMap<String, (String, usize, Identity)>,
 }
 
 impl<P: Fn(&str) -> bool, I: Fn(&str) -> Option<Identity>> Checker<P, I> {
-    /// `has_profile` knows the profiles, and `identity` their orgs as far as that is possible
-    /// without asking the service (rule 10).
+    /// `has_profile` knows all profiles; `identity` returns their orgs as far as that is possible
+    /// without a request (rule 10).
     pub(crate) fn new(allow_another: bool, has_profile: P, identity: I) -> Self {
         Self {
             allow_another,
@@ -86,7 +85,7 @@ impl<P: Fn(&str) -> bool, I: Fn(&str) -> Option<Identity>> Checker<P, I> {
             self.check_org(&profile, line, problems);
         }
         let mut parsed = parsed.into_iter();
-        // With a mistake there will be no rows.
+        // After a mistake the rows are not needed.
         if problems.count() == 0
             && let Some(name) = parsed.next()
         {
@@ -94,10 +93,10 @@ impl<P: Fn(&str) -> bool, I: Fn(&str) -> Option<Identity>> Checker<P, I> {
         }
     }
 
-    /// Names a line whose profile leads to the org of an earlier line's other profile.
+    /// Reports a line whose profile leads to the same org as another profile in an earlier line.
     fn check_org(&mut self, profile: &str, line: usize, problems: &mut Problems) {
         let Some(identity) = (self.identity)(profile) else { return };
-        // Identities of one org have a tag in common.
+        // All identities of one org share a tag.
         let earlier = identity.tags().into_iter().find_map(|tag| {
             self.orgs
                 .get(&tag)
@@ -120,13 +119,13 @@ impl<P: Fn(&str) -> bool, I: Fn(&str) -> Option<Identity>> Checker<P, I> {
         }
     }
 
-    /// The rows, if no mistake was found.
+    /// Returns the rows, if there were no mistakes.
     pub(crate) fn into_rows(self) -> Vec<Row> {
         self.rows
     }
 }
 
-/// The last line with `key`, and remembers this one.
+/// Returns the last line with `key`, and records this one.
 fn seen(
     lines: &mut HashMap<String, usize>,
     key: String,
@@ -145,7 +144,7 @@ fn duplicate(name: &str, first: usize, line: usize) -> String {
     format!("{} is already in {place}; upper and lower case are the same name", Quoted(name))
 }
 
-/// A text of the file as a message can show it.
+/// Shortens and escapes a text of the file for a message.
 struct Quoted<'a>(&'a str);
 
 impl std::fmt::Display for Quoted<'_> {
@@ -156,12 +155,12 @@ impl std::fmt::Display for Quoted<'_> {
     }
 }
 
-/// A hash of the rows: the same for the same rows, however the file writes them.
+/// A hash of the rows that doesn't depend on how the file writes them.
 pub(crate) fn fingerprint(rows: &[Row]) -> String {
     let mut hash = Sha256::new();
     for row in rows {
         let fallbacks: Vec<_> = row.fallbacks.iter().map(PortalName::as_str).collect();
-        // Neither a name nor a line of the file holds a line break.
+        // Unambiguous, because neither names nor fields contain line breaks.
         hash.update(format!("{}\n{}\n{}\n", row.profile, row.name, fallbacks.join("|")));
     }
     hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
@@ -172,7 +171,7 @@ mod tests {
     use super::*;
     use crate::batch::csv;
 
-    /// The rows of a file, and what is wrong with it.
+    /// Returns the rows of a file, or its mistakes.
     fn check(
         file: &str,
         allow_another: bool,
@@ -235,7 +234,7 @@ mod tests {
 
         let file = "profile,name\na,NameOne\nb,NameTwo\nc,NameThree\nd,NameFour\n";
         let identity = |profile: &str| match profile {
-            // One credential, and one id with two credentials.
+            // `a` and `c` share a credential; `b` and `d` are one org with two credentials.
             "a" | "c" => Some(of_token("1000.a")),
             "b" => Some(of_token("1000.b").with_org(Some(org("7000")))),
             _ => Some(of_token("1000.d").with_org(Some(org("7000")))),

@@ -1,4 +1,4 @@
-//! How a row of a batch ended: [`RowResult`].
+//! [`RowResult`]: how a row of a batch ended.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
 use crate::report::outcome::Report;
 
-/// How a row ended, as a journal keeps it.
+/// How a row ended, as stored in a journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RowResult {
-    /// The status of a create of this row alone, without `--ensure`.
+    /// The exit status of a create of only this row, without `--ensure`.
     exit: ExitClass,
     #[serde(flatten)]
     pub(crate) report: Report,
@@ -26,11 +26,11 @@ pub(crate) struct RowResult {
 pub(crate) enum Verdict {
     /// The portal exists.
     Done,
-    /// The same again would be rejected, unless something outside changes.
+    /// A retry would be rejected again unless something else changes.
     Rejected,
     /// Nothing was done, for certain.
     NotCreated,
-    /// It may or may not exist.
+    /// May or may not exist.
     InDoubt,
 }
 
@@ -40,7 +40,7 @@ impl RowResult {
         Self::of(Report::new(outcome, &asked))
     }
 
-    /// Of a row that was not begun, and why. One in doubt stays so.
+    /// The result of a row that was not started, and why. A row in doubt stays in doubt.
     pub(crate) fn withheld(failure: Failure, row: &Row, is_in_doubt: bool) -> Self {
         let failure = if is_in_doubt { still_in_doubt(failure, row) } else { failure };
         Self::of(Report::withheld(row.name.as_str(), failure, &asked(row)))
@@ -58,7 +58,7 @@ impl RowResult {
         verdict(self.report.outcome)
     }
 
-    /// The status of this row; with `ensure` an existing portal is a success.
+    /// Returns the exit status of the row; with `ensure`, an existing portal is a success.
     pub(crate) fn exit(&self, ensure: bool) -> ExitClass {
         if ensure && self.report.outcome == OutcomeKind::Present {
             return ExitClass::Success;
@@ -91,18 +91,18 @@ fn verdict(outcome: OutcomeKind) -> Verdict {
         OutcomeKind::OrgHasPortal | OutcomeKind::NameTaken | OutcomeKind::Rejected => {
             Verdict::Rejected
         }
-        // What this version does not know proves nothing.
+        // An outcome unknown to this version proves nothing.
         OutcomeKind::Unknown | _ => Verdict::InDoubt,
     }
 }
 
-/// What to do about a row that failed: not always what helps a single create.
+/// Suggests how to proceed with a failed row, which can differ from a single create.
 fn next_step(kind: &str, verdict: Verdict, alone: Option<String>) -> Option<String> {
     const AGAIN: &str = "run the same command again";
     let alone = alone.unwrap_or_default();
     let step = match (verdict, kind) {
         (Verdict::Done, _) => return None,
-        // What only the user can resolve is about other credentials, processes or files.
+        // Only the user can resolve problems with credentials, other processes or files.
         (
             Verdict::InDoubt | Verdict::NotCreated,
             "in_progress" | "another_org" | "org_in_doubt" | "unreadable_intent" | "rate_limited",
@@ -121,7 +121,7 @@ fn next_step(kind: &str, verdict: Verdict, alone: Option<String>) -> Option<Stri
     Some(step)
 }
 
-/// First the one, then the other.
+/// Joins two suggestions in order.
 fn after(first: &str, then: &str) -> String {
     match first {
         "" => then.to_owned(),

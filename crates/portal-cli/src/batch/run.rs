@@ -1,4 +1,4 @@
-//! Runs the rows of a batch: profiles side by side, and every event into the journal first.
+//! Runs the rows of a batch: profiles concurrently, and each event into the journal first.
 
 use std::io;
 use std::path::PathBuf;
@@ -31,15 +31,15 @@ use crate::terminal::printer::Printer;
 pub(crate) struct Org {
     pub(crate) target: Target,
     pub(crate) client: Client,
-    /// Asked for by the first of its rows.
+    /// Determined by the first of its rows.
     pub(crate) identity: OnceCell<Result<Identity, Failure>>,
 }
 
-/// What is to be done for one row.
+/// What to do for a row.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Task {
     Create,
-    /// Determine the outcome of an earlier create; if it did not happen, create.
+    /// Determine the outcome of an earlier create; if it did not take effect, create.
     Recover(Box<InDoubt>),
 }
 
@@ -48,32 +48,32 @@ pub(crate) enum Task {
 pub(crate) enum Stop {
     #[default]
     No,
-    /// What is in flight runs to its end.
+    /// Rows in flight run to their end.
     BeforeTheNext,
-    /// What is in flight ends as soon as it can tell the truth.
+    /// Rows in flight end as soon as their outcome can be told truthfully.
     Now,
 }
 
-/// What all rows have in common.
+/// What all rows share.
 pub(crate) struct Batch<'a> {
     pub(crate) rows: &'a [Row],
     pub(crate) log: &'a IntentLog,
     pub(crate) journal: Arc<Writer>,
     pub(crate) journal_path: PathBuf,
     pub(crate) stop: watch::Sender<Stop>,
-    /// Raised with [`Stop::Now`].
+    /// Set along with [`Stop::Now`].
     pub(crate) stop_now: watch::Receiver<bool>,
-    /// Whether rows in doubt are recovered even if the identity of their org differs now.
+    /// Whether to recover rows in doubt even if the identity of their org has changed.
     pub(crate) same_org: bool,
-    /// Orgs that are worked on at once.
+    /// Number of orgs worked on concurrently.
     pub(crate) jobs: usize,
     pub(crate) in_flight: &'a InFlight,
     pub(crate) printer: &'a Printer,
 }
 
 impl Batch<'_> {
-    /// Gives every row that was begun to `ended`, as it ends. Returns why the journal could not be
-    /// written, if it could not: nothing is begun after that.
+    /// Passes each row that was started to `ended` when it ends. Returns the error if the journal
+    /// can't be written, after which no row is started.
     pub(crate) async fn run(
         &self,
         orgs: Vec<(Org, Vec<(usize, Task)>)>,
@@ -103,7 +103,7 @@ impl Batch<'_> {
         unwritable
     }
 
-    /// Does one row, unless the batch was asked to stop before.
+    /// Runs one row, unless the batch was asked to stop before.
     async fn row(
         &self,
         index: usize,
@@ -129,7 +129,7 @@ impl Batch<'_> {
         let identity = org.identity.get().and_then(|identity| identity.as_ref().ok());
         let about = about(index, row, identity);
         let written = self.journal.result(about, result.clone()).await;
-        // In this order: what the journal does not have is reported by the next run.
+        // The journal first: whatever it lacks is reported by the next run, from the intent log.
         if written.is_ok()
             && let Some(intent) = intent
             && let Err(error) = intent.delivered().await
@@ -151,7 +151,7 @@ impl Batch<'_> {
         let asked = org.identity.get_or_init(|| org.target.identify(&org.client));
         let identified = tokio::select! {
             identified = asked => identified.as_ref(),
-            // An earlier attempt may be in doubt: that is looked up, and nothing is sent.
+            // An earlier attempt may be in doubt: determine its outcome, send nothing.
             () = raised(&mut stop) => {
                 known = org.target.declared_identity();
                 Ok(&known)
@@ -163,7 +163,7 @@ impl Batch<'_> {
         };
         let mut shown = None;
         let mut show = |activity| {
-            // The one before is dropped first: both have the row's place.
+            // Drop the previous one first: both take the place of the row.
             drop(shown.take());
             shown = Some(self.in_flight.show(index, &row.profile, activity));
         };
@@ -212,7 +212,7 @@ fn about(index: usize, row: &Row, org: Option<&Identity>) -> About {
     About { row: index + 1, profile: row.profile.clone(), org: org.cloned() }
 }
 
-/// A row that was in doubt and was stopped before a list could tell is in doubt still.
+/// A row that was in doubt, and was stopped before a list could tell, stays in doubt.
 fn keep_doubt(outcome: Outcome, in_doubt: Option<&InDoubt>) -> Outcome {
     match (&outcome, in_doubt) {
         (Outcome::NotCreated { reason: NotDone::Stopped, .. }, Some(doubt)) => doubt.stopped(),
@@ -220,7 +220,7 @@ fn keep_doubt(outcome: Outcome, in_doubt: Option<&InDoubt>) -> Outcome {
     }
 }
 
-/// Keeps the intents of a row in the journal.
+/// Records the intents of a row in the journal.
 #[derive(Clone)]
 struct JournalSink {
     journal: Arc<Writer>,
@@ -232,7 +232,7 @@ impl IntentSink for JournalSink {
         self.journal.attempt(self.about.clone(), intent.clone()).await
     }
 
-    /// The row's result follows in any case.
+    /// The result of the row follows in any case.
     async fn end(&mut self, _: &Outcome) -> io::Result<()> {
         Ok(())
     }

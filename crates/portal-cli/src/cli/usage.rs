@@ -10,9 +10,6 @@ use crate::report::wrap::fit;
 use crate::terminal::printer::{Output, Printer};
 use crate::terminal::width;
 
-/// The columns for which the help is written.
-const HELP_WIDTH: usize = 80;
-
 /// Prints help to stdout, and an error to stderr and, for machines, to stdout.
 pub(crate) fn print(usage: &clap::Error) -> ExitClass {
     if !usage.use_stderr() || usage.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
@@ -31,16 +28,15 @@ pub(crate) fn print(usage: &clap::Error) -> ExitClass {
 }
 
 fn print_help(help: &clap::Error) -> ExitClass {
-    let columns = width::of_stdout();
-    if columns < HELP_WIDTH && !help.use_stderr() {
-        Printer::new(Output::Text).text(fit(help.to_string().trim_end(), columns));
-    } else {
-        // Ignore EPIPE.
-        let _ = help.print();
-    }
     if !help.use_stderr() {
-        return ExitClass::Success;
+        // Clap leaves lines of a template as they are.
+        let text = fit(help.to_string().trim_end(), width::of_stdout());
+        let printer = Printer::new(Output::Text);
+        printer.text(text);
+        return printer.finish(ExitClass::Success);
     }
+    // Ignore EPIPE.
+    let _ = help.print();
     if asks_for_json(std::env::args_os()) {
         Failure::usage("a command is missing").print_json(&Printer::new(Output::Json));
     }

@@ -25,7 +25,7 @@ use crate::terminal::printer::Printer;
 It works on the data itself, whether servers run on it or not; they follow within a second. Start them \
 without `--seed` from then on: they refuse a seed that differs from what is kept.
 
-Example:
+Examples:
   portal admin user add Acme ada@acme.example --data ./portals \\
     --permission manage_portal --permission manage_portal_users
   portal admin credential add Acme ada@acme.example --data ./portals"

@@ -15,7 +15,7 @@ use crate::terminal::printer::Printer;
 The copy is consistent and has every portal that was acknowledged before. To restore it, copy it \
 to the file `registry.sqlite` of a new directory, and serve that with `--data`.
 
-Example:
+Examples:
   portal backup --data ./portals portals-2026-11-25.sqlite")]
 pub(crate) struct Args {
     /// The data directory, as `portal serve --data` has it

@@ -25,6 +25,7 @@ use crate::batch::plan::Row;
 use crate::batch::result::{RowResult, Verdict};
 use crate::batch::run::{Batch, Org, Stop, Task};
 use crate::commands::policy_args::PolicyArgs;
+use crate::org::candidates;
 use crate::org::profile::Profiles;
 use crate::org::target::Target;
 use crate::report::exit::{self, ExitClass};
@@ -39,9 +40,9 @@ use crate::terminal::width;
 /// Create a portal in each of many orgs
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = format!("{HELP}\n\nExample:\n  portal batch portals.csv"))]
+#[command(after_help = HELP)]
 pub(crate) struct Args {
-    /// CSV with the columns profile,name and, if wanted, fallback; - is stdin
+    /// CSV with the columns profile, name and fallback; `-` reads stdin
     file: PathBuf,
     /// Journal of the batch [default: beside FILE]
     #[arg(long, value_name = "PATH")]
@@ -49,13 +50,13 @@ pub(crate) struct Args {
     /// Succeed if a portal already exists
     #[arg(long)]
     ensure: bool,
-    /// Create the portals even in orgs that have another one
+    /// Create portals even in orgs that have another one
     #[arg(long)]
     allow_another: bool,
-    /// Show what would be done with each row, and create nothing
+    /// Show what would be done, and create nothing
     #[arg(long)]
     dry_run: bool,
-    /// Skip the confirmation prompt (required if stdin is not a terminal)
+    /// Skip the prompt (required if stdin is not a terminal)
     #[arg(short, long)]
     yes: bool,
     /// Try rejected rows again
@@ -70,29 +71,37 @@ pub(crate) struct Args {
     /// Orgs that are worked on at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
-    /// Write the rows with a result for each to this CSV file
+    /// Write the rows with their results to this CSV file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Recover rows in doubt even if the credentials of their profile changed since: you know that
-    /// they lead to the same org
+    /// Accept other credentials: they lead to the same org
     #[arg(long)]
     same_org: bool,
     #[command(flatten)]
     policy: PolicyArgs,
-    /// Version of the API, v4 to v8
-    #[arg(long, value_name = "VERSION", default_value_t, help_heading = "Org")]
+    /// v4 to v8
+    #[arg(long, value_name = "VERSION", default_value_t, help_heading = "Org", add = candidates::api_versions())]
     api_version: ApiVersion,
-    /// PEM file with additional root certificates to trust
+    /// PEM file of root certificates to trust too
     #[arg(long, value_name = "FILE", help_heading = "Org")]
     ca_file: Option<PathBuf>,
 }
 
 const HELP: &str = "\
-The column `fallback` holds names to try if the first is taken, separated by |. Nothing is sent \
-unless the whole file is valid; `portal check --from FILE` does only that check. Progress is kept in a journal beside the file, and the same command \
-continues where it stopped. The default deadline of a portal is 15 minutes.
+The column `fallback` is optional: names to try if the first is taken, separated by |. Nothing is sent \
+unless the whole file is valid. Progress is kept in a journal beside the file, and the same command \
+continues where it stopped.
 
-Exit status: the common status of all rows (see `portal create --help`), or 1 if they differ.";
+Environment:
+  PORTAL_STATE_DIR is the directory of the intent log; hosts and credentials are those of the profiles
+
+Exit status:
+  that of a create if all rows have the same (`portal create --help`), else 1
+
+Examples:
+  portal batch portals.csv --dry-run
+  portal batch portals.csv --limit 1
+  portal rehearse portals.csv";
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let path = args.file.as_path();

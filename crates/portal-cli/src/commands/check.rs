@@ -21,7 +21,7 @@ use crate::terminal::printer::Printer;
 A name is 6 to 30 of the letters A-Z, a-z and the digits 0-9. Whether it is free only a create \
 tells: names are unique over all of Zoho.
 
-Example:
+Examples:
   portal check PortalsAPItest100 AcmeCustomers")]
 pub(crate) struct Args {
     /// The names
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> 
 
 fn duplicate(name: &str, first: &str) -> String {
     if name == first {
-        format!("{name} stands there twice")
+        format!("{name} is given twice")
     } else {
         format!("{name} is the same name as {first}; the case of letters doesn't count")
     }

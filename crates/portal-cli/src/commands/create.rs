@@ -7,7 +7,7 @@ use portal_model::{InvalidPortalName, PortalName};
 
 use crate::commands::policy_args::PolicyArgs;
 use crate::org::destination::Org;
-use crate::org::target_args::{SECRETS, TargetArgs};
+use crate::org::target_args::{ENVIRONMENT, TargetArgs};
 use crate::report::asked::Asked;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -25,12 +25,12 @@ use crate::terminal::prompt;
 /// Create a portal
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = format!("{HELP}\n\n{SECRETS}\n\nExample:\n  portal create PortalsAPItest100 --profile acme"))]
+#[command(after_help = format!("{HELP}\n\n{ENVIRONMENT}\n\n{EXAMPLES}"))]
 pub(crate) struct Args {
-    /// The name: 6 to 30 letters and digits, unique over all of Zoho
+    /// 6 to 30 letters and digits, unique over all of Zoho
     #[arg(required_unless_present_any = ["resume", "from"])]
     name: Option<String>,
-    /// A name to try if the one before belongs to another organization; repeatable
+    /// Name to try if the one before is taken; repeatable
     #[arg(long = "fallback", alias = "or", value_name = "NAME")]
     fallbacks: Vec<String>,
     /// Succeed if the portal already exists
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// Print the requests, and send nothing
     #[arg(long)]
     dry_run: bool,
-    /// Skip the confirmation prompt (required if stdin is not a terminal)
+    /// Skip the prompt (required if stdin is not a terminal)
     #[arg(short, long)]
     yes: bool,
     /// The former name of `portal recover`
@@ -60,11 +60,17 @@ pub(crate) struct Args {
 
 const HELP: &str = "\
 Lists the org's portals first, then sends one request. If the response is lost, lists again until \
-the outcome is certain. `portal recover` determines the outcome of a create that was interrupted.
+the outcome is certain.
 
-Exit status: 0 created, 1 rejected, 2 invalid name or usage, 3 no permission or no valid token, 4 \
-the portal or the name exists, 5 in doubt (see `portal recover`), 6 not created, try again, 74 \
-stdout not writable, 130 interrupted or declined.";
+Exit status:
+  0 created, 1 rejected, 2 invalid name or usage, 3 no permission or no valid token, 4 the portal or \
+the name exists, 5 in doubt (see `portal recover`), 6 not created, try again, 74 stdout not \
+writable, 130 interrupted or declined";
+
+const EXAMPLES: &str = "\
+Examples:
+  portal create --local PortalsAPItest100
+  portal create PortalsAPItest100 --profile acme --dry-run";
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     if let Some(name) = &args.resume {

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use self::checks::{Check, Status};
 use self::verdict::{Verdict, summary};
+use crate::org::candidates;
 use crate::org::profile::{Profile, Profiles};
 use crate::report::exit::{self, ExitClass};
 use crate::report::failure::Failure;
@@ -26,13 +27,17 @@ use crate::terminal::width;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Whether the token can create is determined with a create request without a name, which the service \
-always rejects, with the reason. The exit status is 0 if portals can be created with every profile.
+always rejects, with the reason.
 
-Example:
+Exit status:
+  0 if portals can be created with every profile, 3 no permission or no valid token, 6 the service \
+cannot be reached, 1 otherwise
+
+Examples:
   portal doctor --profile acme")]
 pub(crate) struct Args {
     /// The profile to check [default: all]
-    #[arg(long, value_name = "PROFILE")]
+    #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
     profile: Option<String>,
     /// PEM file with additional root certificates to trust
     #[arg(long, value_name = "FILE")]

@@ -1,5 +1,6 @@
 //! `portal explain [CODE]`: what an error code of the service means, and what to do.
 
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use portal_model::ErrorCode;
 use portal_model::explain::{Explanation, Retry, explain, explain_oauth};
 use portal_model::oauth::OAuthError;
@@ -14,9 +15,10 @@ use crate::terminal::width;
 
 /// Explain an error code of the service, and what to do
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  portal explain ALREADY_USED")]
+#[command(after_help = "Examples:\n  portal explain ALREADY_USED")]
 pub(crate) struct Args {
     /// The code; without it, all known ones are listed
+    #[arg(add = ArgValueCandidates::new(candidates))]
     code: Option<String>,
 }
 
@@ -34,6 +36,12 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> 
         None => known().for_each(|entry| listed(&entry, printer)),
     }
     Ok(ExitClass::Success)
+}
+
+/// What shells complete: a name with a space would have to be quoted.
+fn candidates() -> Vec<CompletionCandidate> {
+    let codes = known().filter(|entry| !entry.code.contains(' '));
+    codes.map(|entry| CompletionCandidate::new(entry.code)).collect()
 }
 
 /// A code of the API, or an error of the accounts server.

@@ -2,7 +2,7 @@
 
 use portal_model::GetPortal;
 
-use crate::org::target_args::{SECRETS, TargetArgs};
+use crate::org::target_args::{ENVIRONMENT, TargetArgs};
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
@@ -11,7 +11,7 @@ use crate::terminal::printer::Printer;
 
 /// Show one portal of an org
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{SECRETS}\n\nExample:\n  portal get PortalsAPItest100 --profile acme"))]
+#[command(after_help = format!("{ENVIRONMENT}\n\nExit status:\n  0 it exists, 1 it does not or the service rejected the request\n\nExamples:\n  portal get PortalsAPItest100 --profile acme"))]
 pub(crate) struct Args {
     /// Its name; the case of letters doesn't count
     name: String,

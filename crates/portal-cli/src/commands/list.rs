@@ -2,7 +2,7 @@
 
 use portal_model::ListPortals;
 
-use crate::org::target_args::{SECRETS, TargetArgs};
+use crate::org::target_args::{ENVIRONMENT, TargetArgs};
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -11,7 +11,7 @@ use crate::terminal::printer::Printer;
 
 /// List the portals of an org
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{SECRETS}\n\nExample:\n  portal list --profile acme"))]
+#[command(after_help = format!("{ENVIRONMENT}\n\nExamples:\n  portal list --profile acme"))]
 pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,

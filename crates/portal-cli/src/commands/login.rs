@@ -10,6 +10,7 @@ use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
 use portal_model::{ApiVersion, DataCenter, ListPortals, Portal, Scope, Secret};
 use serde::Serialize;
 
+use crate::org::candidates;
 use crate::org::current_user::GetCurrentUser;
 use crate::org::identity::{Identity, OrgId};
 use crate::org::place::Place;
@@ -38,10 +39,10 @@ Examples:
   portal login --profile acme --scope create,read,org")]
 pub(crate) struct Args {
     /// The name of the profile
-    #[arg(long, value_name = "PROFILE")]
+    #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
     profile: Option<String>,
     /// Data center of the org: us, eu, in, au, jp, cn, ca or sa
-    #[arg(long, value_name = "CODE", conflicts_with_all = ["api_domain", "accounts_url"])]
+    #[arg(long, value_name = "CODE", add = candidates::data_centers(), conflicts_with_all = ["api_domain", "accounts_url"])]
     data_center: Option<DataCenter>,
     /// Base URL of the API of another server, such as `portal serve`
     #[arg(long, value_name = "URL", requires = "accounts_url")]

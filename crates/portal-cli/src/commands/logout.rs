@@ -8,6 +8,7 @@ use portal_model::flow::TokenError;
 use portal_model::oauth::RevokeToken;
 use serde_json::json;
 
+use crate::org::candidates;
 use crate::org::profile::{self, Profiles};
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
@@ -18,10 +19,10 @@ use crate::terminal::prompt::confirm;
 
 /// Revoke the refresh token of a profile, and remove the profile
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  portal logout --profile acme")]
+#[command(after_help = "Examples:\n  portal logout --profile acme")]
 pub(crate) struct Args {
     /// The profile
-    #[arg(long, value_name = "PROFILE")]
+    #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
     profile: String,
     /// Skip the confirmation prompt if other profiles have the same refresh token
     #[arg(long, short)]

@@ -10,17 +10,16 @@ use crate::report::failure::Failure;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Timing")]
 pub(crate) struct PolicyArgs {
-    /// Timeout of the irreversible request; at most 10s for lists and tokens [default: 60s]
+    /// For the irreversible request [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
-    /// Time for the whole operation [default: 300s]
+    /// For all of it [default: 300s; in a batch 15m]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     deadline: Option<Duration>,
-    /// How long an attempt may still take effect after its connection ended [default: 60s, with
-    /// --local 1s]
+    /// An attempt takes effect within [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = duration, env = "PORTAL_PROCESSING_TIME", hide_env_values = true)]
     processing_time: Option<Duration>,
-    /// How long the list may lag behind an effect [default: 10s, with --local 0s]
+    /// The list shows an effect within [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = duration, env = "PORTAL_LIST_LAG", hide_env_values = true)]
     list_lag: Option<Duration>,
 }

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::org::candidates;
 use crate::org::identity::OrgId;
 use crate::org::place::Place;
 use crate::org::profile::{self, Entry, Hosts, Profiles};
@@ -35,24 +36,24 @@ enum Command {
     List,
     /// Show one profile, without its secrets
     Show {
-        #[arg(value_name = "PROFILE")]
+        #[arg(value_name = "PROFILE", add = candidates::profiles())]
         name: String,
     },
     /// Use a profile where no other org is named by a flag or the environment
     Use {
-        #[arg(value_name = "PROFILE")]
+        #[arg(value_name = "PROFILE", add = candidates::profiles())]
         name: String,
     },
     /// Give a profile another name
     Rename {
-        #[arg(value_name = "OLD")]
+        #[arg(value_name = "OLD", add = candidates::profiles())]
         old: String,
         #[arg(value_name = "NEW")]
         new: String,
     },
     /// Remove a profile from this machine; `portal logout` also revokes its token
     Remove {
-        #[arg(value_name = "PROFILE")]
+        #[arg(value_name = "PROFILE", add = candidates::profiles())]
         name: String,
     },
 }

@@ -2,12 +2,13 @@
 
 mod listing;
 
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use portal_model::flow::Intent;
 
 use crate::commands::policy_args::PolicyArgs;
 use crate::org::destination::Org;
 use crate::org::place::Place;
-use crate::org::target_args::{SECRETS, TargetArgs};
+use crate::org::target_args::{ENVIRONMENT, TargetArgs};
 use crate::report::asked::Asked;
 use crate::report::exit::{ExitClass, combined};
 use crate::report::failure::{ErrorReport, Failure};
@@ -23,17 +24,18 @@ use crate::terminal::prompt;
 
 /// Determine the outcome of unfinished creates and renames
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{HELP}\n\n{SECRETS}\n\nExample:\n  portal recover --list\n  portal recover AcmePortal"))]
+#[command(after_help = format!("{HELP}\n\n{ENVIRONMENT}\n  PORTAL_STATE_DIR is the directory of the intent log\n\nExamples:\n  portal recover --list\n  portal recover AcmePortal"))]
 pub(crate) struct Args {
     /// Only this portal; without it, all of them
+    #[arg(add = unfinished())]
     name: Option<String>,
     /// List what is unfinished, and send nothing
     #[arg(long)]
     list: bool,
     /// Give up determining the outcome for this portal
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["name", "list", "same_org"])]
+    #[arg(long, value_name = "NAME", add = unfinished(), conflicts_with_all = ["name", "list", "same_org"])]
     discard: Option<String>,
-    /// Recover even if the credentials changed since: you know that they lead to the same org
+    /// Accept other credentials: they lead to the same org
     #[arg(long)]
     same_org: bool,
     /// Skip the confirmation prompt of --discard
@@ -46,12 +48,13 @@ pub(crate) struct Args {
 }
 
 const HELP: &str = "\
-Never creates or renames anything. A create or rename is unfinished if its process was killed, interrupted or out of time while a \
-request was in doubt. Recovery lists the org's portals until the outcome is certain: an absent \
+Never creates or renames anything. A create or rename is unfinished if its process was killed, \
+interrupted or out of time while a request was in doubt. Recovery lists the org's portals until the outcome is certain: an absent \
 portal is certain once the processing time and the list lag have passed since the last attempt.
 
-Exit status: 0 the portal exists or nothing is unfinished, 5 still in doubt or in progress in \
-another process, 6 not created; 1 if several differ.";
+Exit status:
+  0 the portal exists or nothing is unfinished, 5 still in doubt or in progress in another process, \
+6 not created, 1 if several differ";
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let log = IntentLog::open()?;
@@ -99,6 +102,16 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     recovery.warn_of_late(&receipts, &found.entries).await;
     Ok(combined(exits))
+}
+
+/// What shells complete: the names of what is unfinished.
+fn unfinished() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        // A shell has no place for errors.
+        let entries = IntentLog::list_blocking().unwrap_or_default();
+        let unfinished = entries.iter().filter(|entry| entry.state() != State::Receipt);
+        unfinished.map(|entry| CompletionCandidate::new(entry.name())).collect()
+    })
 }
 
 impl Args {

@@ -32,11 +32,12 @@ Zoho CRM, and nothing is kept. Each profile of the file gets an org without a po
 is permitted; profiles of `portal login` that lead to one org share one. `--fault` is that of `portal \
 serve`.
 
+Exit status:
+  that of the batch
+
 Examples:
   portal rehearse portals.csv
-  portal rehearse portals.csv --fault \"POST committed:drop:1/10\"
-
-Exit status: that of the batch.")]
+  portal rehearse portals.csv --fault \"POST committed:drop:1/10\"")]
 pub(crate) struct Args {
     /// CSV with the columns profile, name and fallback; `-` reads stdin
     #[arg(value_name = "FILE")]

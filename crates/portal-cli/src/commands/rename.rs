@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::commands::policy_args::PolicyArgs;
 use crate::org::destination::Org;
 use crate::org::identity::Identity;
-use crate::org::target_args::{SECRETS, TargetArgs};
+use crate::org::target_args::{ENVIRONMENT, TargetArgs};
 use crate::report::asked::Asked;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
@@ -29,13 +29,13 @@ use crate::terminal::prompt;
 
 /// Rename a portal; links to the old name stop working
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{HELP}\n\n{SECRETS}\n\nExample:\n  portal rename AcmeOld AcmeCustomers --profile acme"))]
+#[command(after_help = format!("{HELP}\n\n{ENVIRONMENT}\n\nExamples:\n  portal rename AcmeOld AcmeCustomers --profile acme"))]
 pub(crate) struct Args {
     /// The current name
     old: String,
     /// The new name
     new: String,
-    /// Skip the confirmation prompt (required if stdin is not a terminal)
+    /// Skip the prompt (required if stdin is not a terminal)
     #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
@@ -49,9 +49,10 @@ Nobody is notified of the new name, and any organization can take the old one at
 an earlier request for the portal may still take effect. If the response is lost, lists the org's \
 portals until the outcome is certain.
 
-Exit status: 0 renamed, 1 rejected or no such portal, 2 invalid name or usage, 3 no permission or \
+Exit status:
+  0 renamed, 1 rejected or no such portal, 2 invalid name or usage, 3 no permission or \
 no valid token, 4 the new name is taken, 5 in doubt (see `portal recover`), 6 not renamed, try \
-again, 74 stdout not writable, 130 interrupted or declined.";
+again, 74 stdout not writable, 130 interrupted or declined";
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let destination = args.target.destination()?;

@@ -1,11 +1,12 @@
 //! `portal serve`: the service, to rehearse on.
 
 mod address;
+mod admin;
 mod announce;
-mod call_line;
 mod child;
 mod seed;
 mod signals;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,23 +15,28 @@ use std::io::{self, IsTerminal as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
 use portal_http::server::{FaultSpec, PortalService, Server, ServerLimits, raise_nofile_limit};
 use portal_model::Secret;
-use portal_store::{MemoryRegistry, Registry, RegistryError};
-
+use portal_store::{MemoryRegistry, Registry, RegistryError, Seed};
+use tokio::net::TcpListener;
 use tokio::process::Child;
 use tokio::sync::watch;
 
+use self::address::AdminListen;
 use self::announce::{Served, announce, local_url};
+use crate::admin_listener::{self, Admin, Reset, Watch};
 use crate::org::data_directory;
 use crate::org::default_org::DefaultOrg;
 use crate::org::running::Running;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::terminal::printer::Printer;
+use crate::terminal::served_call::ServedCall;
 
 /// Serve the API on this machine, to rehearse on
 #[derive(Debug, clap::Args)]
@@ -61,6 +67,12 @@ pub(crate) struct Args {
     /// The URL that clients reach it by, where it stands behind a proxy
     #[arg(long, value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
+    /// Serve over TLS with this certificate, followed by those between it and a root, in PEM form
+    #[arg(long, value_name = "FILE", requires = "tls_key", env = "PORTAL_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate; both files are read again when they change
+    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "PORTAL_TLS_KEY")]
+    tls_key: Option<PathBuf>,
     /// Accept plain HTTP from other machines, forwarded by a proxy that terminates TLS
     #[arg(long)]
     behind_proxy: bool,
@@ -91,7 +103,13 @@ pub(crate) struct Args {
         help = "Fail on purpose: [METHOD ]POINT:ACTION[:N/M], as below; repeatable"
     )]
     faults: Vec<FaultSpec>,
-    /// Write a line per call to stderr [default: text, where stderr is a terminal]
+    /// Where to look into it, its page, JSON, health and metrics, or `none` [default: 127.0.0.1, a free port from 8781]
+    #[arg(long, value_name = "ADDRESS", env = "PORTAL_ADMIN_LISTEN", value_parser = address::parse_admin)]
+    admin_listen: Option<AdminListen>,
+    /// Open the page that looks into it in a browser
+    #[arg(long)]
+    open: bool,
+    /// Log each call to stderr, and warnings in the same form [default: text, where stderr is a terminal]
     #[arg(long, value_name = "FORMAT")]
     log: Option<LogFormat>,
     /// Serve as long as this program runs, with the environment that leads to the server
@@ -109,6 +127,15 @@ enum Subcommand {
     },
 }
 
+/// What a server began with.
+#[derive(Default)]
+struct Begun {
+    /// Absent if there is a seed, or were orgs.
+    org: Option<DefaultOrg>,
+    /// Of a server that keeps nothing.
+    throwaway: Option<(Seed, Reset)>,
+}
+
 /// How serving ended.
 enum Ended {
     With(ExitClass),
@@ -120,6 +147,9 @@ const HELP: &str = "\
 Without a seed file, new data has one org, whose credentials are told at the start; a database has the \
 orgs of its seeds. `portal admin` changes orgs, users and credentials while it runs, and `portal backup` \
 copies a data directory in use. Without either, everything is gone when it ends.
+
+`portal requests` and the page that is printed at the start show what it has served. The page switches \
+faults on and off too; its address also has /healthz, /readyz and /metrics.
 
 A fault has a METHOD (GET, POST or PUT for calls under /crm, TOKEN for the token endpoint; all without \
 one), a POINT (request: before anything is done; committed: done, but no response sent yet), an ACTION \
@@ -150,15 +180,14 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 /// Prints how to reach a server that runs.
 fn env(port: Option<u16>, printer: &Printer) -> Result<ExitClass, Failure> {
     let running = Running::find(port)?;
-    let Some(org) = &running.org else {
+    if running.org.is_none() {
         return Err(Failure::usage(format!(
             "the server at {} has the orgs of a seed or a database, and their credentials are there",
             running.url
         )));
-    };
-    let variables = announce::variables(&running.url, org);
-    let lines = variables.map(|(name, value)| format!("export {name}={value}"));
-    printer.result(lines.join("\n"), &BTreeMap::from(variables));
+    }
+    let variables = announce::variables(&running);
+    printer.result(announce::exports(&running, ""), &BTreeMap::from_iter(variables));
     Ok(ExitClass::Success)
 }
 
@@ -169,41 +198,49 @@ async fn serve_registry(args: &Args, printer: &Printer) -> Result<Ended, Failure
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     });
     // Check everything that can be wrong before creating anything.
-    if !listen.ip().to_canonical().is_loopback() && !args.behind_proxy {
+    let tls = tls::read(args.tls_cert.as_deref(), args.tls_key.as_deref())?;
+    if !listen.ip().to_canonical().is_loopback() && !args.behind_proxy && tls.is_none() {
         let message = format!(
             "plain HTTP on {listen} would expose tokens on the network: expected a loopback address"
         );
-        let hint = "listen on 127.0.0.1, or pass `--behind-proxy` if a proxy terminates TLS";
+        let hint = "listen on 127.0.0.1, pass `--tls-cert` and `--tls-key`, or pass `--behind-proxy` if \
+                    a proxy terminates TLS";
         return Err(Failure::usage(message).hint(hint));
     }
     if let Err(error) = raise_nofile_limit() {
         printer.warning(format_args!("the limit on open files was not raised: {error}"));
     }
     let seed = args.seed.as_deref().map(seed::read).transpose()?;
-    let server = Server::bind(listen).await?;
+    let mut server = Server::bind(listen).await?;
+    if let Some(tls) = tls {
+        tokio::spawn(tls::reload(tls.clone(), printer.clone()));
+        server = server.with_tls(tls);
+    }
     if let Some(url) = &args.database_url {
         let registry = seed::open_database(url, seed.as_ref(), args.seed_replaces).await?;
-        return serve(args, server, registry, None, printer).await;
+        return serve(args, server, registry, Begun::default(), printer).await;
     }
     match (&args.data, seed) {
         (Some(directory), Some(seed)) => {
             let registry = data_directory::open(directory, args.accept_loss, printer).await?;
             data_directory::seed(&registry, &seed, args.seed_replaces, directory.display()).await?;
             let failed = registry.failed();
-            until_failure(serve(args, server, registry, None, printer), failed).await
+            until_failure(serve(args, server, registry, Begun::default(), printer), failed).await
         }
         (Some(directory), None) => {
             let registry = data_directory::open(directory, args.accept_loss, printer).await?;
             let org = data_directory::default_unless_others(&registry, directory).await?;
             let failed = registry.failed();
-            until_failure(serve(args, server, registry, org.as_ref(), printer), failed).await
+            let begun = Begun { org, throwaway: None };
+            until_failure(serve(args, server, registry, begun, printer), failed).await
         }
         (None, seed) => {
             let org = if seed.is_none() { Some(DefaultOrg::generate()?) } else { None };
             let seed = seed.or_else(|| org.as_ref().map(DefaultOrg::seed)).unwrap_or_default();
             let registry = MemoryRegistry::default();
             registry.apply_seed(&seed, data_directory::now()?).await?;
-            serve(args, server, registry, org.as_ref(), printer).await
+            let throwaway = Some(admin::throwaway(&registry, seed));
+            serve(args, server, registry, Begun { org, throwaway }, printer).await
         }
     }
 }
@@ -224,53 +261,44 @@ async fn serve<R: Registry>(
     args: &Args,
     server: Server,
     registry: R,
-    org: Option<&DefaultOrg>,
+    begun: Begun,
     printer: &Printer,
 ) -> Result<Ended, Failure> {
-    let mut limits = ServerLimits::default();
-    limits.max_connections = usize::try_from(args.max_connections).unwrap_or(usize::MAX);
-    limits.shutdown_timeout = args.shutdown_timeout.into();
-    if args.behind_proxy {
-        // All connections come from the proxy.
-        limits.max_connections_per_peer = None;
-    }
-    let mut server = server.with_limits(limits);
-    for host in &args.allowed_hosts {
-        server = server.allow_host(host);
-    }
-    let mut service = PortalService::builder(registry);
-    if let Some(url) = &args.public_url {
-        service = service.public_url(url);
-    }
-    if args.refuse_bearer {
-        service = service.refuse_bearer();
-    }
-    if args.enforce_limits {
-        service = service.enforce_limits();
-    }
-    for fault in &args.faults {
-        service = service.fault(fault.clone());
-    }
-    let log = args.log.or(io::stderr().is_terminal().then_some(LogFormat::Text));
-    if let Some(format) = log {
-        let printer = printer.clone();
-        service = service.on_request(move |call| {
-            printer.styled(match format {
-                LogFormat::Text => call_line::text(call),
-                LogFormat::Json => call_line::json(call),
-            });
-        });
-    }
+    let server = args.limit(server);
+    let admin_listener = admin::bind(args.admin_listen, printer).await?;
+    let watch = admin_listener.is_some().then(Watch::new);
+    let service = args.service(registry, watch.as_ref(), printer);
     // Before clients learn that the server is up, so that no signal finds it without handlers.
     let signals = signals::count().context("failed to install signal handlers")?;
-    let service = service.build();
-    let address = server.address();
-    let running =
-        Running { port: address.port(), url: local_url(address), admin: None, org: org.cloned() };
-    // For `portal serve env` only: without a home directory the server runs all the same.
+    let admin_address = admin_listener.as_ref().map(TcpListener::local_addr).transpose();
+    let admin_address = admin_address.context("the admin listener has no address")?;
+    let running = Running {
+        port: server.address().port(),
+        url: local_url(if args.tls_cert.is_some() { "https" } else { "http" }, server.address()),
+        admin: admin_address.map(|address| local_url("http", address)),
+        org: begun.org,
+    };
+    // For `portal serve env` and `portal requests` only: without a home directory the server runs all
+    // the same.
     let _registration = running.register().ok();
+    let is_draining = Arc::new(AtomicBool::new(false));
+    if let (Some(listener), Some(watch), Some(address)) = (admin_listener, watch, admin_address) {
+        let admin = Admin {
+            service: service.clone(),
+            watch,
+            address,
+            allowed_hosts: args.allowed_hosts.clone(),
+            url: running.url.clone(),
+            throwaway: begun.throwaway,
+            is_draining: Arc::clone(&is_draining),
+        };
+        admin_listener::serve(listener, admin);
+    }
     if args.command.is_empty() {
         announce(&args.served(&service, &running).await?, printer);
+    }
+    if args.open {
+        admin::open(running.admin.as_deref(), printer);
     }
     let mut command = args.start_command(&running)?;
     let mut status = None;
@@ -279,6 +307,7 @@ async fn serve<R: Registry>(
             None => signals::reached(signals.clone(), 1).await,
             Some(child) => status = Some(until_end(child, signals.clone()).await),
         }
+        is_draining.store(true, Ordering::Relaxed);
     };
     tokio::select! {
         () = server.serve(service, shutdown) => {}
@@ -307,6 +336,58 @@ async fn until_end(child: &mut Child, signals: watch::Receiver<u32>) -> io::Resu
 }
 
 impl Args {
+    pub(crate) fn logs_json(&self) -> bool {
+        self.log == Some(LogFormat::Json)
+    }
+
+    fn limit(&self, server: Server) -> Server {
+        let mut limits = ServerLimits::default();
+        limits.max_connections = usize::try_from(self.max_connections).unwrap_or(usize::MAX);
+        limits.shutdown_timeout = self.shutdown_timeout.into();
+        if self.behind_proxy {
+            // All connections come from the proxy.
+            limits.max_connections_per_peer = None;
+        }
+        let hosts = self.allowed_hosts.iter();
+        hosts.fold(server.with_limits(limits), Server::allow_host)
+    }
+
+    fn service<R: Registry>(
+        &self,
+        registry: R,
+        watch: Option<&Watch>,
+        printer: &Printer,
+    ) -> PortalService<R> {
+        let mut service = PortalService::builder(registry);
+        if let Some(url) = &self.public_url {
+            service = service.public_url(url);
+        }
+        if self.refuse_bearer {
+            service = service.refuse_bearer();
+        }
+        if self.enforce_limits {
+            service = service.enforce_limits();
+        }
+        for fault in &self.faults {
+            service = service.fault(fault.clone());
+        }
+        let log = self.log.or(io::stderr().is_terminal().then_some(LogFormat::Text));
+        if watch.is_some() || log.is_some() {
+            let (watch, printer) = (watch.cloned(), printer.clone());
+            service = service.on_request(move |request| {
+                if let Some(watch) = &watch {
+                    watch.notice(request);
+                }
+                match log {
+                    Some(LogFormat::Text) => printer.styled(ServedCall::from(request).styled()),
+                    Some(LogFormat::Json) => printer.styled(ServedCall::from(request).json()),
+                    None => {}
+                }
+            });
+        }
+        service.build()
+    }
+
     /// What is told at the start.
     async fn served<'a, R: Registry>(
         &'a self,
@@ -336,14 +417,7 @@ impl Args {
         if self.command.is_empty() {
             return Ok(None);
         }
-        let variables = match &running.org {
-            Some(org) => announce::variables(&running.url, org).to_vec(),
-            None => vec![
-                ("PORTAL_API_DOMAIN", running.url.as_str()),
-                ("PORTAL_ACCOUNTS_URL", running.url.as_str()),
-            ],
-        };
-        child::start(&self.command, &variables).map(Some)
+        child::start(&self.command, &announce::variables(running)).map(Some)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Whether a token can create a portal: a create without a name, which the service always rejects,
-//! with the reason.
+//! Determines whether a token can create portals, by a create without a name: the service always
+//! rejects it, and the error code tells.
 
 use portal_http::client::{Client, ClientError};
 use portal_model::{
@@ -9,22 +9,22 @@ use portal_model::{
 
 use crate::org::retry::{TRIES, retry};
 
-/// What a create without a name shows.
+/// The result of a create without a name.
 #[derive(Debug)]
 pub(crate) enum CanCreate {
     Yes,
     MissingScope,
     MissingPermission(ApiError),
-    /// The org cannot have a portal, such as a sandbox.
+    /// The org can't have portals, for example because it is a sandbox.
     NotHere(ApiError),
-    /// The response does not show it.
+    /// The response does not tell.
     Undetermined(String),
 }
 
-/// Sends a create without a name, again if the failure is one that passes.
+/// Sends a create without a name, retrying transient failures.
 ///
 /// # Errors
-/// There was no response of the service.
+/// The service did not respond.
 pub(crate) async fn probe(client: &Client) -> Result<CanCreate, ClientError> {
     let error = match retry(async || client.call(&NamelessCreate).await).await {
         Err(ClientError::Api(error)) => error,
@@ -58,7 +58,7 @@ impl Endpoint for NamelessCreate {
     }
 
     fn decode(&self, response: &Response) -> Result<(), ResponseError> {
-        // Any name will do: the response is a rejection.
+        // Any name works, because the response is a rejection.
         match PortalName::parse("nameless").map(|name| CreatePortal::new(name).decode(response)) {
             Ok(Err(rejection)) => Err(rejection),
             _ => Ok(()),

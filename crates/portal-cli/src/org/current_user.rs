@@ -1,9 +1,9 @@
-//! Whom a token acts for: [`GetCurrentUser`].
+//! [`GetCurrentUser`]: the user that a token acts for.
 
 use portal_model::{ApiVersion, Endpoint, Method, Request, Response, ResponseError, Scope};
 use serde::Deserialize;
 
-/// Asks for the name of the token's user, for display: `None` if the response does not have it.
+/// Requests the name of the token's user, for display. `None` if the response doesn't have it.
 pub(crate) struct GetCurrentUser;
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! The folder that a server keeps its portals in: the registry, and the default org's credentials.
+//! The data directory of a server: its registry and the credentials of its default org.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::org::default_org::DefaultOrg;
 use crate::report::failure::Failure;
 use crate::terminal::printer::Printer;
 
-/// Adds `seed` to a registry, where it either replaces what `kept` has or must not differ from it.
+/// Applies `seed` to a registry, which it either replaces or must not differ from.
 pub(crate) async fn seed(
     registry: &impl Administration,
     seed: &Seed,
@@ -33,19 +33,19 @@ pub(crate) async fn seed(
     Ok(())
 }
 
-/// Between two attempts to open a registry on a full disk: a second.
+/// Interval between attempts to open a registry on a full disk.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Opens the registry in `folder`, both made if they are missing. On a full disk it waits for room,
-/// as a server that runs does.
+/// Opens the registry in `directory`, creating both if missing. On a full disk it waits for space,
+/// as a running server does.
 pub(crate) async fn open(
-    folder: &Path,
+    directory: &Path,
     accept_loss: bool,
     printer: &Printer,
 ) -> anyhow::Result<SqliteRegistry> {
     let mut is_told = false;
     loop {
-        match OpenOptions::new().accept_loss(accept_loss).open(folder) {
+        match OpenOptions::new().accept_loss(accept_loss).open(directory) {
             Err(RegistryError::NoRoom(why)) => {
                 if !is_told {
                     printer.warning(format_args!("{why}, and the server starts"));
@@ -58,17 +58,17 @@ pub(crate) async fn open(
     }
 }
 
-/// Adds the default org to a registry of `folder` unless it has others. Its credentials are returned
-/// as long as they work: `portal admin` can rotate and revoke them.
+/// Adds the default org to a registry unless it has other orgs. Returns its credentials as long as
+/// they work: `portal admin` can rotate and revoke them.
 pub(crate) async fn default_unless_others(
     registry: &SqliteRegistry,
-    folder: &Path,
+    directory: &Path,
 ) -> anyhow::Result<Option<DefaultOrg>> {
     let orgs = registry.orgs().await?;
     if !orgs.is_empty() && orgs.iter().all(|org| org.name != DefaultOrg::NAME) {
         return Ok(None);
     }
-    let org = DefaultOrg::keep(folder)?;
+    let org = DefaultOrg::keep(directory)?;
     add(registry, &org.seed()).await?;
     Ok(if is_accepted(registry, &org).await? { Some(org) } else { None })
 }
@@ -76,19 +76,19 @@ pub(crate) async fn default_unless_others(
 async fn is_accepted(registry: &SqliteRegistry, org: &DefaultOrg) -> anyhow::Result<bool> {
     let grant = Grant::RefreshToken(org.refresh_token.clone());
     let request = TokenRequest::new(&org.client_id, org.client_secret.clone(), grant);
-    // Without the limits, so that no start uses up what clients may request.
-    let Ok(token) = registry.grant(&request, TokenRules::LifetimesOnly, now()?).await? else {
+    // Without the service's limits, so that starting a server uses up nothing of a client's quota.
+    let Ok(token) = registry.issue_token(&request, TokenRules::LifetimesOnly, now()?).await? else {
         return Ok(false);
     };
-    registry.end_access_token(token.access_token.expose()).await?;
+    registry.expire_access_token(token.access_token.expose()).await?;
     Ok(true)
 }
 
-/// Opens the registry in `folder`, both made if they are missing, with the default org.
-pub(crate) async fn open_default(folder: &Path) -> anyhow::Result<(SqliteRegistry, DefaultOrg)> {
-    // Opened first: a folder that can't be used gets no credentials.
-    let registry = SqliteRegistry::open(folder)?;
-    let org = DefaultOrg::keep(folder)?;
+/// Opens the registry in `directory`, creating both if missing, with the default org.
+pub(crate) async fn open_default(directory: &Path) -> anyhow::Result<(SqliteRegistry, DefaultOrg)> {
+    // Open first, so that no credentials are written to an unusable directory.
+    let registry = SqliteRegistry::open(directory)?;
+    let org = DefaultOrg::keep(directory)?;
     add(&registry, &org.seed()).await?;
     Ok((registry, org))
 }
@@ -97,7 +97,7 @@ async fn add(registry: &SqliteRegistry, seed: &Seed) -> anyhow::Result<()> {
     registry.apply_seed(seed, now()?).await.context("the orgs can't be kept")
 }
 
-/// The time of the system.
+/// Returns the system time.
 pub(crate) fn now() -> anyhow::Result<Timestamp> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     Timestamp::from_unix_seconds(i64::try_from(since.as_secs())?)

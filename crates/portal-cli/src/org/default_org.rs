@@ -1,4 +1,4 @@
-//! The org of a server that was given no seed: [`DefaultOrg`], its credentials kept in a file.
+//! [`DefaultOrg`]: the org of a server without a seed; its credentials are stored in a file.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::sys::directories;
 use crate::sys::private_file::refuse_if_others_can_read;
 
-/// The credentials of the default org. It has one user, who may do everything, and no limit.
+/// The credentials of the default org. It has no limit, and a single user with every permission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DefaultOrg {
     pub(crate) client_id: String,
@@ -30,7 +30,7 @@ impl DefaultOrg {
     /// The name of the org.
     pub(crate) const NAME: &str = "Default org";
 
-    /// New credentials, in the form of the service's.
+    /// Generates credentials in the service's format.
     pub(crate) fn generate() -> anyhow::Result<Self> {
         Ok(Self {
             client_id: format!("1000.{}", random_hex::<16>()?.to_uppercase()),
@@ -43,34 +43,35 @@ impl DefaultOrg {
         })
     }
 
-    /// Those that are kept in `folder`; the first process, of any number at once, makes them.
-    pub(crate) fn keep(folder: &Path) -> anyhow::Result<Self> {
-        directories::make_private(folder)?;
-        let path = folder.join(Self::FILE);
+    /// Returns the credentials in `directory`. The first process, of any number at once, generates
+    /// them.
+    pub(crate) fn keep(directory: &Path) -> anyhow::Result<Self> {
+        directories::make_private(directory)?;
+        let path = directory.join(Self::FILE);
         refuse_if_others_can_read(&path)?;
         match fs::read_to_string(&path) {
             Ok(text) => toml::from_str(&text).map_err(|error| broken(&path, &text, &error)),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Self::generate()?
-                    .write(folder, &path)
+                    .write(directory, &path)
                     .with_context(|| format!("{} can't be written", path.display()))?;
-                Self::keep(folder)
+                Self::keep(directory)
             }
             Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
         }
     }
 
-    /// Writes the file whole or not at all; one that another process wrote meanwhile stays.
-    fn write(&self, folder: &Path, path: &Path) -> anyhow::Result<()> {
+    /// Writes the file atomically, and never replaces one that another process wrote meanwhile.
+    fn write(&self, directory: &Path, path: &Path) -> anyhow::Result<()> {
         let text = format!(
-            "# The credentials of the default org of the server on this folder.\n\
+            "# The credentials of the default org of the server on this directory.\n\
              client_id = \"{}\"\nclient_secret = \"{}\"\nrefresh_token = \"{}\"\n",
             self.client_id,
             self.client_secret.expose(),
             self.refresh_token.expose()
         );
-        // Readable by this user only.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        // `NamedTempFile` is readable only by this user.
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         match file.persist_noclobber(path) {
@@ -79,7 +80,7 @@ impl DefaultOrg {
         }
     }
 
-    /// What makes a registry know it.
+    /// Returns the seed that adds the org to a registry.
     pub(crate) fn seed(&self) -> Seed {
         Seed {
             orgs: vec![SeedOrg {
@@ -106,7 +107,8 @@ impl DefaultOrg {
     }
 }
 
-/// Where the file is broken. Its text is not quoted, nor the parser's: a secret may stand there.
+/// The position of a syntax error. Quotes neither the file nor the parser, because either could
+/// show a secret.
 fn broken(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
@@ -117,7 +119,7 @@ fn broken(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
     )
 }
 
-/// `BYTES` random bytes in hexadecimal.
+/// Returns `BYTES` random bytes in hexadecimal.
 fn random_hex<const BYTES: usize>() -> anyhow::Result<String> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
@@ -130,28 +132,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_processes_get_the_credentials_of_the_first() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path().join("made/on/the/way");
+    fn concurrent_processes_share_credentials() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path().join("made/on/the/way");
         let kept: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| DefaultOrg::keep(&folder).unwrap())).collect();
+                (0..8).map(|_| scope.spawn(|| DefaultOrg::keep(&directory).unwrap())).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(kept.iter().all(|org| *org == kept[0]));
-        let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap()).collect();
+        let files: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap()).collect();
         assert_eq!(files.len(), 1, "{files:?}");
     }
 
     #[test]
-    fn a_broken_file_is_one_sentence_without_its_secrets() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(DefaultOrg::FILE);
-        // Its mode stays.
-        DefaultOrg::keep(folder.path()).unwrap();
+    fn invalid_file_is_reported_without_secrets() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(DefaultOrg::FILE);
+        // Rewriting keeps the mode.
+        DefaultOrg::keep(directory.path()).unwrap();
         for text in ["client_id = \"1\"\nclient_secret = \"hush\" x", "\nclient_secret = 404404"] {
             fs::write(&path, text).unwrap();
-            let message = format!("{:#}", DefaultOrg::keep(folder.path()).unwrap_err());
+            let message = format!("{:#}", DefaultOrg::keep(directory.path()).unwrap_err());
             assert!(message.contains("default-org.toml, line 2: expected"), "{message}");
             assert!(!message.contains("hush") && !message.contains("404404"), "{message}");
             assert_eq!(message.lines().count(), 1, "{message}");
@@ -162,12 +164,12 @@ mod tests {
     #[test]
     fn nobody_else_can_read_them() {
         use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        DefaultOrg::keep(folder.path()).unwrap();
-        let path = folder.path().join(DefaultOrg::FILE);
+        let directory = tempfile::tempdir().unwrap();
+        DefaultOrg::keep(directory.path()).unwrap();
+        let path = directory.path().join(DefaultOrg::FILE);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let message = DefaultOrg::keep(folder.path()).unwrap_err().to_string();
+        let message = DefaultOrg::keep(directory.path()).unwrap_err().to_string();
         assert!(message.contains("chmod 600"), "{message}");
     }
 }

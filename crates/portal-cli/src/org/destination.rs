@@ -1,4 +1,5 @@
-//! Where flags, environment and profiles lead: [`Destination`], and the [`Org`] with a client for it.
+//! Resolves flags, environment and profiles to a [`Destination`], and opens the [`Org`] with a
+//! client for it.
 
 use portal_http::client::{Client, HttpTransport, Proxy};
 use portal_model::ApiVersion;
@@ -22,19 +23,19 @@ pub(crate) struct Org {
     server: ServerOf,
 }
 
-/// Where the server of an [`Org`] runs.
+/// The server of an [`Org`].
 #[derive(Debug)]
 enum ServerOf {
-    /// In this process, until this is dropped.
+    /// In this process; stops when dropped.
     Local(Local),
     Remote(Box<Target>),
 }
 
 impl Org {
-    /// Which org it is (rule 10).
+    /// Determines which org it is (rule 10).
     ///
     /// # Errors
-    /// The service cannot be asked now.
+    /// The service is unreachable.
     pub(crate) async fn identify(&self) -> Result<Identity, Failure> {
         match &self.server {
             ServerOf::Local(local) => Ok(Identity::local(&local.credential())),
@@ -42,7 +43,7 @@ impl Org {
         }
     }
 
-    /// Which org it is, as far as that is known without asking the service.
+    /// Returns which org it is, as far as that is known without a request.
     pub(crate) fn known_identity(&self) -> Identity {
         match &self.server {
             ServerOf::Local(local) => Identity::local(&local.credential()),
@@ -51,17 +52,17 @@ impl Org {
     }
 }
 
-/// Where the arguments lead.
+/// The org that the arguments select.
 #[derive(Clone, Debug)]
 pub(crate) enum Destination {
     /// The server in this process.
     Local,
-    /// Anywhere else.
+    /// Any other server.
     Remote(Box<Target>),
 }
 
 impl TargetArgs {
-    /// The arguments that lead to `place` again.
+    /// Returns the arguments that select `place` again.
     pub(crate) fn again(&self, place: &Place) -> Self {
         match place {
             Place::Local => Self { local: true, ..self.common() },
@@ -70,12 +71,12 @@ impl TargetArgs {
         }
     }
 
-    /// Whether a flag says which org.
+    /// Whether a flag selects the org.
     pub(crate) fn is_explicit(&self) -> bool {
         self.local || self.profile.is_some()
     }
 
-    /// A client for where they lead, with the default policy.
+    /// Opens the selected org with the default policy.
     pub(crate) async fn open(&self) -> Result<Org, Failure> {
         self.destination()?.open(self.api_version, Policy::default()).await
     }
@@ -84,7 +85,7 @@ impl TargetArgs {
         Self { api_version: self.api_version, ca_file: self.ca_file.clone(), ..Self::default() }
     }
 
-    /// Finds out where they lead; nothing is sent.
+    /// Resolves the arguments; sends nothing.
     pub(crate) fn destination(&self) -> Result<Destination, Failure> {
         if self.local {
             return Ok(Destination::Local);
@@ -102,7 +103,7 @@ impl TargetArgs {
                 let profiles = Profiles::load(&directories::config()?)?;
                 match profiles.default_name() {
                     Some(name) => self.profile(&profiles, name)?,
-                    // Says what is missing.
+                    // Reports what is missing.
                     None => variables.target(self)?,
                 }
             }
@@ -123,7 +124,7 @@ impl Destination {
         }
     }
 
-    /// Only the server of this process is known to be fast.
+    /// Only the server in this process is known to be fast.
     pub(crate) fn default_policy(&self) -> Policy {
         match self {
             Self::Local => Policy::rehearsal(),
@@ -131,7 +132,7 @@ impl Destination {
         }
     }
 
-    /// Whether a create there is a rehearsal: the service itself is never on this machine.
+    /// Whether a create is only a rehearsal there: the real service never runs on this machine.
     pub(crate) fn is_this_machine(&self) -> bool {
         match self {
             Self::Local => true,
@@ -139,7 +140,7 @@ impl Destination {
         }
     }
 
-    /// A client for it.
+    /// Opens a client.
     pub(crate) async fn open(self, version: ApiVersion, policy: Policy) -> Result<Org, Failure> {
         match self {
             Self::Remote(target) => Ok(Org {

@@ -1,18 +1,19 @@
-//! The `PORTAL_` variables, and what they and the flags name together.
+//! The `PORTAL_` variables, and the org that they select together with flags.
 
 use portal_http::client::{BaseUrl, CacheKey, Credential};
 use portal_model::datacenter::ApiDomain;
-use portal_model::{Environment, Secret};
+use portal_model::{DataCenter, Environment, Secret};
 
 use crate::org::place::Place;
 use crate::org::target::Target;
 use crate::org::target_args::TargetArgs;
 use crate::report::failure::Failure;
 
-/// The variables of the environment. One that is empty is not set.
+/// The variables of the environment. An empty variable counts as unset.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Variables {
     pub(super) profile: Option<String>,
+    data_center: Option<String>,
     api_domain: Option<String>,
     accounts_url: Option<String>,
     client_id: Option<String>,
@@ -30,6 +31,7 @@ impl Variables {
         let get = |name| lookup(name).filter(|value| !value.is_empty());
         Self {
             profile: get("PORTAL_PROFILE"),
+            data_center: get("PORTAL_DATA_CENTER"),
             api_domain: get("PORTAL_API_DOMAIN"),
             accounts_url: get("PORTAL_ACCOUNTS_URL"),
             client_id: get("PORTAL_CLIENT_ID"),
@@ -39,20 +41,31 @@ impl Variables {
         }
     }
 
-    /// Whether any of them names an org or a credential.
+    /// Whether any variable selects an org or a credential.
     pub(super) fn lead_somewhere(&self) -> bool {
-        let texts = [&self.api_domain, &self.accounts_url, &self.client_id];
+        let texts = [&self.data_center, &self.api_domain, &self.accounts_url, &self.client_id];
         let secrets = [&self.client_secret, &self.refresh_token, &self.access_token];
         texts.iter().any(|text| text.is_some()) || secrets.iter().any(|secret| secret.is_some())
     }
 
-    /// What flags and variables name together; a flag counts more. A refresh token counts more
-    /// than an access token, since that ends after an hour.
+    /// Resolves flags and variables; flags take precedence. A refresh token takes precedence over
+    /// an access token, which expires after an hour.
     pub(super) fn target(self, flags: &TargetArgs) -> Result<Target, Failure> {
         let mut missing = Vec::new();
-        let data_center = flags.data_center;
-        // A data center given as a flag stands for both of its hosts.
-        let variable = |value: Option<String>| value.filter(|_| data_center.is_none());
+        // A data center given as a flag replaces both host variables.
+        let variable = |value: Option<String>| value.filter(|_| flags.data_center.is_none());
+        let hosts = [&flags.api_domain, &flags.accounts_url, &self.api_domain, &self.accounts_url];
+        let data_center = match (flags.data_center, &self.data_center) {
+            (Some(data_center), _) => Some(data_center),
+            // A data center variable never completes a named host, which may be that of another org.
+            (None, Some(code)) if hosts.iter().all(|host| host.is_none()) => {
+                let parsed = code.parse::<DataCenter>();
+                Some(parsed.map_err(|error| {
+                    Failure::usage(format!("invalid PORTAL_DATA_CENTER: {error}"))
+                })?)
+            }
+            (None, _) => None,
+        };
         let api = flags.api_domain.clone().or(variable(self.api_domain));
         let accounts = flags
             .accounts_url
@@ -66,7 +79,7 @@ impl Variables {
             client_id: client_id.clone(),
             credential: self.refresh_token.as_ref().and_then(|refresh_token| {
                 let accounts: BaseUrl = accounts.as_ref()?.parse().ok()?;
-                // The client's secret may be renewed meanwhile: it doesn't count.
+                // The secret may be renewed later, so it is no part of the identity.
                 let secret = Secret::new(String::new());
                 let key = CacheKey::new(&accounts, client_id.as_ref()?, &secret, refresh_token);
                 Some(key.as_str().chars().take(16).collect())
@@ -132,8 +145,6 @@ const REFRESH_TOKEN: &str =
 
 #[cfg(test)]
 mod tests {
-    use portal_model::DataCenter;
-
     use super::*;
 
     fn target(flags: &TargetArgs, variables: &[(&str, &str)]) -> Result<Target, Failure> {
@@ -163,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_data_center_stands_for_both_hosts_and_counts_more_than_variables() {
+    fn data_center_flag_overrides_url_variables() {
         let flags = TargetArgs { data_center: Some(DataCenter::Eu), ..TargetArgs::default() };
         let mut variables = CREDENTIALS.to_vec();
         variables.push(("PORTAL_API_DOMAIN", "https://www.zohoapis.com"));
@@ -174,7 +185,22 @@ mod tests {
     }
 
     #[test]
-    fn the_places_of_two_refresh_tokens_of_one_client_differ_and_tell_no_secret() {
+    fn data_center_of_environment_counts_only_alone() {
+        let with = |more: &[(&'static str, &'static str)]| {
+            target(&TargetArgs::default(), &[&CREDENTIALS[..], more].concat())
+        };
+        let eu = ("PORTAL_DATA_CENTER", "eu");
+        let alone = with(&[eu]).unwrap();
+        assert_eq!(alone.api.url().unwrap(), "https://www.zohoapis.eu");
+        assert_eq!(alone.accounts.unwrap(), "https://accounts.zoho.eu");
+        let message = with(&[eu, ("PORTAL_API_DOMAIN", "http://127.0.0.1:1")]).unwrap_err();
+        assert!(message.report.message.contains(ACCOUNTS), "{message:?}");
+        let message = with(&[("PORTAL_DATA_CENTER", "mars")]).unwrap_err().report.message;
+        assert!(message.starts_with("invalid PORTAL_DATA_CENTER: "), "{message}");
+    }
+
+    #[test]
+    fn places_of_two_refresh_tokens_differ() {
         let flags = TargetArgs { data_center: Some(DataCenter::Eu), ..TargetArgs::default() };
         let place = |refresh_token| {
             let mut variables = CREDENTIALS.to_vec();
@@ -187,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_counts_more_than_its_variable_and_no_secret_shows() {
+    fn flag_overrides_variable_and_hides_secret() {
         let flags = TargetArgs {
             api_domain: Some("https://flag.example".to_owned()),
             accounts_url: Some("https://accounts.example".to_owned()),

@@ -1,8 +1,8 @@
-//! Asks the service which org a credential belongs to (rule 10).
+//! Determines which org a credential belongs to, by asking the service (rule 10).
 //!
-//! By a fingerprint, two credentials of one org count as two orgs, and each could get a portal. So
-//! a fingerprint stands in only where the service does not give the id. If the service cannot be
-//! asked now, the command ends before anything is sent.
+//! Identified by fingerprint, two credentials of one org would count as two orgs, and each could
+//! get a portal. The fingerprint is therefore used only if the service does not give the org's id.
+//! If the service is unreachable, the command ends before anything is sent.
 
 use std::time::Duration;
 
@@ -17,33 +17,33 @@ use crate::org::target::Target;
 use crate::report::call_error;
 use crate::report::failure::Failure;
 
-/// For all tries, unless the deadline of the operation is shorter.
+/// Timeout for all attempts, unless the deadline of the operation is earlier.
 const LIMIT: Duration = Duration::from_secs(20);
-/// For one try: so that a response that hangs once leaves time for another.
+/// Timeout for one attempt, so that a single hanging response leaves time for another.
 const TRY_LIMIT: Duration = Duration::from_secs(8);
 const TRIES: u32 = 5;
-/// After the first try; it doubles with each.
+/// Pause after the first attempt; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// What a try shows.
+/// The result of one attempt.
 enum Reply {
     Id(OrgId),
     /// The service does not give the id to this credential.
     Refused,
-    /// A response without an id, such as that of a server without the resource.
+    /// A response without an id, for example from a server without this resource.
     NoId,
-    /// Trying again may help.
+    /// A retry may help.
     Transient(ClientError),
-    /// Trying again does not help.
+    /// A retry does not help.
     Failed(ClientError),
 }
 
 impl Target {
-    /// Which org its credential belongs to: by the id, where the service gives it. The service is
-    /// asked once per credential.
+    /// Determines which org the client's credential belongs to, by its id if the service gives it.
+    /// The service is asked once per credential.
     ///
     /// # Errors
-    /// The service cannot be asked now.
+    /// The service is unreachable.
     pub(crate) async fn identify(&self, client: &Client) -> Result<Identity, Failure> {
         self.identify_with(&IdentityCache::new(), client).await
     }
@@ -73,7 +73,7 @@ impl Target {
                 cache.store(&declared, &identity);
                 Ok(identity)
             }
-            // Not cached: the next one may find the resource.
+            // Not cached, because a later request may find the resource.
             Reply::NoId => Ok(identity),
             Reply::Transient(error) | Reply::Failed(error) => {
                 Err(call_error::failure(&error, "determine which org this is"))
@@ -82,7 +82,7 @@ impl Target {
     }
 }
 
-/// Asks until a reply is certain, the tries are used up or the time is over.
+/// Retries until the result is certain, the attempts are used up or the time is over.
 async fn ask(client: &Client) -> Reply {
     let end = Instant::now() + LIMIT.min(client.policy().deadline);
     let mut pause = FIRST_PAUSE;
@@ -110,7 +110,7 @@ fn of_error(error: ClientError) -> Reply {
         ClientError::Api(api) if api.is_rate_limited() || api.is_server_error() => {
             Reply::Transient(error)
         }
-        // The token is of no use for anything else either.
+        // A rejected token fails everything else as well.
         ClientError::Api(api) if api.is_token_rejected() => Reply::Failed(error),
         ClientError::Api(api) => match api.http_status {
             400 | 401 | 403 | 404 | 405 => Reply::Refused,
@@ -132,13 +132,14 @@ fn of_error(error: ClientError) -> Reply {
 }
 
 impl Reply {
-    /// A gateway may send a page of its own for a moment: only what stays without an id lacks it.
+    /// A gateway may briefly respond with a page of its own; a response that stays without an id is
+    /// the service's.
     fn is_worth_another_try(&self) -> bool {
         matches!(self, Self::Transient(_) | Self::NoId)
     }
 }
 
-/// Between half of `pause` and all of it, so that many clients spread out.
+/// Returns between half of and the full pause, so that clients don't retry at the same time.
 fn jittered(pause: Duration) -> Duration {
     let random = getrandom::u32().unwrap_or(u32::MAX);
     pause.mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX))
@@ -154,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives the scripted responses in turn, the last one again and again.
+    /// A transport that returns scripted responses in turn, repeating the last one.
     #[derive(Clone)]
     struct Scripted {
         replies: &'static [Result<(u16, &'static str), NoResponse>],
@@ -174,7 +175,7 @@ mod tests {
         }
     }
 
-    /// The reply to the scripted responses, and how many requests it took.
+    /// Returns the result for the scripted responses, and the number of requests made.
     async fn ask_with(
         replies: &'static [Result<(u16, &'static str), NoResponse>],
     ) -> (Reply, usize) {

@@ -1,4 +1,4 @@
-//! Which org a command talks to, as far as it can be told (rule 10): [`Identity`].
+//! [`Identity`]: which org a command talks to, as far as that is known (rule 10).
 
 use std::fmt::{self, Write as _};
 
@@ -7,11 +7,11 @@ use portal_model::{DataCenter, Environment};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// An org, without a secret: the origin of its API, its id if the token can read it, and a
+/// An org, without secrets: the origin of its API, its id if the token can read it, and a
 /// fingerprint of the credential.
 ///
-/// The fingerprint stays beside the id: a process that cannot read the id for once must still
-/// find what another one with the same credential left.
+/// The fingerprint is stored even if the id is known: a process that temporarily can't read the id
+/// must still find what another one left under the same credential.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Identity {
     origin: String,
@@ -29,8 +29,8 @@ pub(crate) struct OrgId {
 }
 
 impl Identity {
-    /// The identity of `credential` at `api_url`. Without an `api_url` the accounts server stands
-    /// for the API of its data center.
+    /// Returns the identity of `credential` at `api_url`. Without an `api_url`, the accounts server
+    /// stands for the API of its data center.
     pub(crate) fn new(
         api_url: Option<&str>,
         accounts_url: Option<&str>,
@@ -40,7 +40,7 @@ impl Identity {
         Self { origin, org: None, fingerprint: fingerprint(accounts_url, credential) }
     }
 
-    /// The identity of the server that `--local` starts, whose port is another one each time.
+    /// Returns the identity of the server started by `--local`, whose port differs each time.
     pub(crate) fn local(credential: &Credential) -> Self {
         Self { origin: "local".to_owned(), org: None, fingerprint: fingerprint(None, credential) }
     }
@@ -50,7 +50,7 @@ impl Identity {
         Self { org, ..self }
     }
 
-    /// The org's id and name, if the token can read them.
+    /// Returns the org's id and name, if the token can read them.
     pub(crate) fn org(&self) -> Option<&OrgId> {
         self.org.as_ref()
     }
@@ -59,7 +59,7 @@ impl Identity {
         &self.fingerprint
     }
 
-    /// Whether both are one org: by id, or by credential if either lacks the id.
+    /// Whether both are the same org: by id, or by credential if either lacks the id.
     pub(crate) fn is_same_org(&self, other: &Self) -> bool {
         self.origin == other.origin
             && match (&self.org, &other.org) {
@@ -68,7 +68,7 @@ impl Identity {
             }
     }
 
-    /// The host of the API, for people: `www.zohoapis.eu (EU)`.
+    /// Returns the host of the API for display: `www.zohoapis.eu (EU)`.
     pub(crate) fn host(&self) -> String {
         let Some((data_center, environment)) = zoho(&self.origin) else {
             return self.origin.clone();
@@ -81,7 +81,7 @@ impl Identity {
         format!("{} ({}{kind})", self.origin, data_center.to_string().to_uppercase())
     }
 
-    /// Short hashes that are fit for file names: identities of one org have one in common.
+    /// Returns short hashes for file names. All identities of one org share at least one.
     pub(crate) fn tags(&self) -> Vec<String> {
         let by_credential = short(&["credential", &self.origin, &self.fingerprint]);
         let by_id = self.org.as_ref().map(|org| short(&["org", &self.origin, &org.id]));
@@ -89,7 +89,7 @@ impl Identity {
     }
 }
 
-/// `Acme Inc. (7000)`, or the id alone.
+/// Formats as `Acme Inc. (7000)`, or only the id.
 impl fmt::Display for OrgId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
@@ -99,7 +99,8 @@ impl fmt::Display for OrgId {
     }
 }
 
-/// `org Acme Inc. (7000) at www.zohoapis.eu`, `the org of the credential 1a2b3c4d at …`
+/// Formats as `org Acme Inc. (7000) at www.zohoapis.eu` or `the org of the credential 1a2b3c4d at
+/// …`.
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(org) = &self.org {
@@ -112,7 +113,8 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Host and port. Zoho's own hosts count by data center and environment: several lead to one API.
+/// Host and port. Zoho's own hosts map to data center and environment, because several of them
+/// serve one API.
 fn origin(url: &str) -> String {
     let Ok(uri) = url.parse::<http::Uri>() else { return url.to_ascii_lowercase() };
     let host = uri.host().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
@@ -125,7 +127,7 @@ fn origin(url: &str) -> String {
     }
 }
 
-/// Where a host of Zoho's leads.
+/// The data center and environment of one of Zoho's hosts.
 fn zoho(host: &str) -> Option<(DataCenter, Environment)> {
     use Environment::{Developer, Production, Sandbox};
 
@@ -147,7 +149,7 @@ fn host_of(url: &str) -> &str {
     url.trim_start_matches("https://")
 }
 
-/// Tells credentials apart. The client's secret does not count: it can be renewed.
+/// A hash that tells credentials apart. The client secret is excluded, because it can be renewed.
 fn fingerprint(accounts_url: Option<&str>, credential: &Credential) -> String {
     match credential {
         Credential::RefreshToken { client_id, refresh_token, .. } => {
@@ -162,11 +164,11 @@ fn short(parts: &[&str]) -> String {
     hash(parts).chars().take(8).collect()
 }
 
-/// 16 hexadecimal digits.
+/// Returns 16 hexadecimal digits.
 fn hash(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
-        // With its length, so that no two lists of parts hash alike.
+        // Prefixed with its length, so that no two lists of parts hash alike.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -180,7 +182,7 @@ fn hash(parts: &[&str]) -> String {
 pub(crate) mod tests {
     use super::*;
 
-    /// The identity of an access token at the API of Europe.
+    /// The identity of an access token at the API of the EU data center.
     pub(crate) fn of_token(token: &str) -> Identity {
         let credential = Credential::access_token(token.to_owned());
         Identity::new(Some("https://www.zohoapis.eu"), None, &credential)
@@ -191,7 +193,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn hosts_of_one_data_center_and_environment_are_one_origin() {
+    fn hosts_of_one_data_center_are_one_origin() {
         for alias in ["https://www.zohoapis.eu", "https://ZOHOAPIS.eu:443/", "https://crm.zoho.eu"]
         {
             assert_eq!(origin(alias), "www.zohoapis.eu", "{alias}");
@@ -211,14 +213,14 @@ pub(crate) mod tests {
         let with = |identity: &Identity, id| identity.clone().with_org(Some(org(id)));
         assert!(with(&one, "7000").is_same_org(&with(&other, "7000")));
         assert!(!with(&one, "7000").is_same_org(&with(&one, "8000")));
-        // One process could not read the id.
+        // One of the processes could not read the id.
         assert!(with(&one, "7000").is_same_org(&one));
         let elsewhere = Identity { origin: "www.zohoapis.com".to_owned(), ..with(&one, "7000") };
         assert!(!with(&one, "7000").is_same_org(&elsewhere));
     }
 
     #[test]
-    fn refresh_token_counts_with_its_client_and_accounts_server_without_secret() {
+    fn identity_covers_client_and_accounts_server() {
         let of = |accounts, client: &str, secret: &str, token: &str| {
             let credential = Credential::refresh_token(client, secret.to_owned(), token.to_owned());
             Identity::new(Some("https://www.zohoapis.eu"), Some(accounts), &credential)
@@ -234,7 +236,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn identities_of_one_org_share_a_tag() {
+    fn identities_of_one_org_share_tag() {
         let (one, other) = (of_token("1000.a"), of_token("1000.b"));
         let known = one.clone().with_org(Some(org("7000")));
         assert_eq!(known.tags()[0], one.tags()[0]);

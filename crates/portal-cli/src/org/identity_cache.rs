@@ -1,4 +1,4 @@
-//! Which org a credential belongs to, as the service said: asked once per credential.
+//! Caches which org a credential belongs to, so that the service is asked only once.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::org::identity::Identity;
 use crate::sys::directories;
 
-/// A file beside the token cache for each credential, named by its fingerprint. Without the
-/// directory the service is asked each time.
+/// One file per credential, next to the token cache, named by the credential's fingerprint. Without
+/// the directory, the service is asked every time.
 #[derive(Debug)]
 pub(crate) struct IdentityCache {
     directory: Option<PathBuf>,
@@ -18,7 +18,7 @@ pub(crate) struct IdentityCache {
 
 #[derive(Serialize, Deserialize)]
 struct Cached {
-    /// The identity before the service was asked: another API host makes it another one.
+    /// The identity before the service was asked; a different API host makes it a different one.
     declared: Identity,
     identity: Identity,
 }
@@ -34,7 +34,7 @@ impl IdentityCache {
         (cached.declared == *declared).then_some(cached.identity)
     }
 
-    /// Keeps an identity. A failure costs another request the next time.
+    /// Stores an identity. If that fails, the service is asked again next time.
     pub(crate) fn store(&self, declared: &Identity, identity: &Identity) {
         let cached = Cached { declared: declared.clone(), identity: identity.clone() };
         let write = || {

@@ -1,4 +1,4 @@
-//! The server of `--local`: in this process, on loopback, over SQLite in the user's data folder.
+//! The server of `--local`: in this process, on loopback, over SQLite in the user's data directory.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -11,8 +11,7 @@ use crate::org::default_org::DefaultOrg;
 use crate::report::failure::Failure;
 use crate::sys::directories;
 
-/// A server that ends when it is dropped. Any number of processes may have one over the same
-/// folder.
+/// A server that stops when dropped. Any number of processes may run one over the same directory.
 #[derive(Debug)]
 pub(crate) struct Local {
     url: String,
@@ -22,8 +21,8 @@ pub(crate) struct Local {
 
 impl Local {
     pub(crate) async fn start() -> Result<Self, Failure> {
-        let folder = directories::data()?.join("local");
-        let (registry, org) = data_directory::open_default(&folder).await?;
+        let directory = directories::data()?.join("local");
+        let (registry, org) = data_directory::open_default(&directory).await?;
         let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = server.url();
         let service = PortalService::new(registry);
@@ -31,7 +30,7 @@ impl Local {
         Ok(Self { url, org, task })
     }
 
-    /// Its base URL, for the API and for OAuth.
+    /// Returns the base URL of the API and of OAuth.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

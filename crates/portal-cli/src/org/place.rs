@@ -1,10 +1,10 @@
-//! How a create was led to its org: [`Place`].
+//! [`Place`]: how the org of a create was selected.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How a create was led to its org, without a secret.
+/// How the org of a create was selected, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Place {
@@ -15,14 +15,14 @@ pub(crate) enum Place {
         api: Option<String>,
         accounts: Option<String>,
         client_id: Option<String>,
-        /// What tells refresh tokens apart: one client can have those of many orgs.
+        /// A fingerprint of the refresh token: one client can have tokens of many orgs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         credential: Option<String>,
     },
 }
 
 impl Place {
-    /// The profile, if it is one.
+    /// Returns the profile, if one was used.
     pub(crate) fn profile(&self) -> Option<&str> {
         match self {
             Self::Profile(name) => Some(name),
@@ -30,8 +30,8 @@ impl Place {
         }
     }
 
-    /// The arguments that lead there, each after a space, for a command to run next. The environment
-    /// leads to an explicit place.
+    /// Returns the arguments that select the org again, each preceded by a space, for suggested
+    /// commands. An explicit place needs none, because the environment selects it.
     pub(crate) fn arguments(&self) -> String {
         match self {
             Self::Local => " --local".to_owned(),
@@ -41,7 +41,7 @@ impl Place {
     }
 }
 
-/// `the local org`, `the org of profile acme`, `the org at https://www.zohoapis.eu`
+/// Formats as `the local org`, `the org of profile acme` or `the org at https://www.zohoapis.eu`.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,7 +1,7 @@
-//! Profiles: which org a name stands for, and what entitles to it.
+//! Profiles: named orgs with their credentials.
 //!
-//! `config.toml` says where each profile's org is; people edit it, and it holds no secret.
-//! `credentials.toml` holds the secrets, and nobody else can read it.
+//! `config.toml` has each profile's org; people edit it, and it contains no secrets.
+//! `credentials.toml` has the secrets and is readable only by its owner.
 
 mod config;
 mod credentials;
@@ -22,21 +22,21 @@ use crate::org::target::Target;
 use crate::report::failure::Failure;
 use crate::sys::directories;
 
-/// An org, and what entitles to it.
+/// An org with its credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Profile {
     pub(crate) hosts: Hosts,
-    /// The registered client.
+    /// The client id.
     pub(crate) client_id: String,
     pub(crate) client_secret: Secret,
     pub(crate) refresh_token: Secret,
-    /// The org, as the service named it at login. For display: which org it is now, the service
-    /// says.
+    /// The org as the service named it at login. Only for display: which org it is now is asked
+    /// from the service.
     pub(crate) org: Option<OrgId>,
 }
 
 impl Profile {
-    /// Its org, for a client; `name` is the profile's own.
+    /// Returns its org as a target; `name` is the name of the profile.
     pub(crate) fn target(
         &self,
         name: impl Into<String>,
@@ -58,11 +58,11 @@ impl Profile {
     }
 }
 
-/// Where an org is.
+/// The servers of an org.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Hosts {
     DataCenter(DataCenter),
-    /// Base URLs of a data center without a code, or of another server.
+    /// The base URLs of another server, or of a data center without a code.
     Urls {
         api_domain: String,
         accounts_url: String,
@@ -96,26 +96,26 @@ impl std::fmt::Display for Hosts {
     }
 }
 
-/// What `config.toml` says about a profile.
+/// The entry of a profile in `config.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) hosts: Hosts,
     pub(crate) client_id: String,
-    /// Not known of a profile that version 0.1 wrote, or if the token cannot read it.
+    /// Unknown for profiles written by version 0.1, and if the token can't read it.
     pub(crate) org: Option<OrgId>,
 }
 
-/// Every profile there is.
+/// All profiles.
 #[derive(Debug)]
 pub(crate) struct Profiles {
     directory: PathBuf,
     config: config::Config,
-    /// Read when the first secret is asked for: whoever only lists profiles needs none.
+    /// Loaded on first use: listing profiles needs no secrets.
     secrets: std::cell::OnceCell<BTreeMap<String, credentials::Secrets>>,
 }
 
 impl Profiles {
-    /// Those in the configuration directory; none if it does not exist.
+    /// Loads the profiles in the configuration directory; none if it doesn't exist.
     pub(crate) fn load(directory: &Path) -> anyhow::Result<Self> {
         let config = config::read(&config_path(directory))?;
         Ok(Self { directory: directory.to_owned(), config, secrets: std::cell::OnceCell::new() })
@@ -125,12 +125,12 @@ impl Profiles {
         &self.config.entries
     }
 
-    /// The name of the profile that is used if nothing says which org.
+    /// Returns the profile that is used if no org is selected.
     pub(crate) fn default_name(&self) -> Option<&str> {
         self.config.default.as_deref()
     }
 
-    /// What the configuration says about the profile called `name`.
+    /// Returns the entry of the profile `name`.
     pub(crate) fn entry(&self, name: &str) -> Result<&Entry, Failure> {
         self.entries().get(name).ok_or_else(|| {
             let known = Known(self.entries());
@@ -139,7 +139,7 @@ impl Profiles {
         })
     }
 
-    /// The profile called `name`, with its secrets.
+    /// Returns the profile `name` with its secrets.
     pub(crate) fn get(&self, name: &str) -> Result<Profile, Failure> {
         let entry = self.entry(name)?;
         let secrets = self.secrets().map_err(|error| Failure::usage(format!("{error:#}")))?;
@@ -160,7 +160,7 @@ impl Profiles {
         })
     }
 
-    /// The other profiles with the refresh token of the profile `name`, at the same accounts server.
+    /// Returns the other profiles that have the same refresh token at the same accounts server.
     pub(crate) fn sharing_token(&self, name: &str) -> Result<Vec<&str>, Failure> {
         let profile = self.get(name)?;
         let secrets = self.secrets()?;
@@ -175,7 +175,7 @@ impl Profiles {
         Ok(shared.map(|(other, _)| other.as_str()).collect())
     }
 
-    /// Checks that the file of the secrets is fit to be used.
+    /// Checks that the file with the secrets is usable.
     pub(crate) fn check_secrets(&self) -> anyhow::Result<()> {
         self.secrets().map(drop)
     }
@@ -189,10 +189,10 @@ impl Profiles {
     }
 }
 
-/// Adds a profile, or replaces the one of that name.
+/// Adds or replaces a profile.
 pub(crate) fn store(directory: &Path, name: &str, profile: &Profile) -> anyhow::Result<()> {
     let _lock = lock(directory)?;
-    // In this order: a profile that is listed has its secrets.
+    // Secrets first, so that every listed profile has its secrets.
     credentials::insert(
         &credentials_path(directory),
         name,
@@ -205,28 +205,28 @@ pub(crate) fn store(directory: &Path, name: &str, profile: &Profile) -> anyhow::
     config::insert(&config_path(directory), name, &Entry { hosts, client_id, org })
 }
 
-/// Gives a profile another name.
+/// Renames a profile.
 pub(crate) fn rename(directory: &Path, old: &str, new: &str) -> anyhow::Result<()> {
     let _lock = lock(directory)?;
-    // If the process ends in between, the same command does the rest.
+    // Resumable: if the process ends in between, the same command completes the rest.
     credentials::rename(&credentials_path(directory), old, new)?;
     config::rename(&config_path(directory), old, new)
 }
 
-/// Makes a profile the one that is used if nothing says which org.
+/// Sets the profile that is used if no org is selected.
 pub(crate) fn set_default(directory: &Path, name: &str) -> anyhow::Result<()> {
     let _lock = lock(directory)?;
     config::set_default(&config_path(directory), name)
 }
 
-/// Removes a profile and its secrets.
+/// Removes a profile with its secrets.
 pub(crate) fn remove(directory: &Path, name: &str) -> anyhow::Result<()> {
     let _lock = lock(directory)?;
     credentials::remove(&credentials_path(directory), name)?;
     config::remove(&config_path(directory), name)
 }
 
-/// Checks that `name` can be one of a profile.
+/// Checks that `name` is a valid name for a profile.
 pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > 64 || !name.chars().all(is_allowed) {
@@ -246,7 +246,7 @@ pub(crate) fn credentials_path(directory: &Path) -> PathBuf {
     directory.join("credentials.toml")
 }
 
-/// Two processes that change profiles at once come one after the other.
+/// Takes the lock that serializes changes of profiles across processes.
 fn lock(directory: &Path) -> anyhow::Result<File> {
     directories::make_private(directory)?;
     let path = directory.join("profiles.lock");
@@ -262,7 +262,7 @@ fn lock(directory: &Path) -> anyhow::Result<File> {
     Ok(lock)
 }
 
-/// `there are acme, beta`
+/// Formats as `there are acme, beta`.
 struct Known<'a>(&'a BTreeMap<String, Entry>);
 
 impl std::fmt::Display for Known<'_> {

@@ -1,4 +1,4 @@
-//! Asks again what the service did not tell: for calls that change nothing.
+//! Retries calls that change nothing.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use portal_http::client::ClientError;
 use portal_model::flow::NotSent;
 use tokio::time::sleep;
 
-/// How often a question is asked.
+/// Number of attempts.
 pub(crate) const TRIES: u32 = 3;
-/// After the first try; it doubles.
+/// Pause after the first attempt; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 
-/// Repeats `call` while its failure is one that passes.
+/// Retries `call` while its failure is transient.
 pub(crate) async fn retry<T>(
     call: impl AsyncFn() -> Result<T, ClientError>,
 ) -> Result<T, ClientError> {
@@ -32,7 +32,7 @@ fn may_pass(error: &ClientError) -> bool {
         ClientError::Unreadable(response) => response.http_status >= 500,
         ClientError::NotSent(reason) => !matches!(reason, NotSent::Permanent(_)),
         ClientError::NoResponse(_) => true,
-        // The client has tried the accounts server itself.
+        // The client has retried the accounts server itself.
         _ => false,
     }
 }

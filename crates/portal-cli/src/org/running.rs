@@ -1,4 +1,4 @@
-//! Which servers of this user run on this machine: [`Running`], one file for each while it runs.
+//! [`Running`]: the servers that this user runs on this machine, one file for each while it runs.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -11,7 +11,7 @@ use crate::org::default_org::DefaultOrg;
 use crate::report::failure::Failure;
 use crate::sys::directories;
 
-/// How to reach a server that runs.
+/// How to reach a running server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Running {
     pub(crate) port: u16,
@@ -19,12 +19,12 @@ pub(crate) struct Running {
     /// The base URL of its page and its JSON API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin: Option<String>,
-    /// Absent if its orgs are those of a seed.
+    /// Absent if its orgs come from a seed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) org: Option<DefaultOrg>,
 }
 
-/// Removes the file when the server ends. A server that is killed leaves it, and its lock is free.
+/// Removes the file when the server ends. A killed server leaves its file behind, but unlocked.
 #[derive(Debug)]
 pub(crate) struct Registration {
     path: PathBuf,
@@ -32,7 +32,7 @@ pub(crate) struct Registration {
 }
 
 impl Running {
-    /// Makes it known to the commands of this user, as long as the result lives.
+    /// Registers the server for this user's commands until the result is dropped.
     pub(crate) fn register(&self) -> anyhow::Result<Registration> {
         let directory = directory()?;
         directories::make_private(&directory)?;
@@ -42,17 +42,17 @@ impl Running {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&path)?;
-        // Another server has the port on another address: the last one to start is found.
+        // If another server has the same port on another address, the last one started is found.
         let _ = file.try_lock();
         file.set_len(0)?;
         file.write_all(serde_json::to_string(self)?.as_bytes())?;
         Ok(Registration { path, _locked: file })
     }
 
-    /// The server on `port`, or the only one there is.
+    /// Finds the server on `port`, or the only one running.
     ///
     /// # Errors
-    /// There is none, or it is not said which of several.
+    /// None is running, or several are and `port` is `None`.
     pub(crate) fn find(port: Option<u16>) -> Result<Self, Failure> {
         let mut running = Self::all()?;
         running.retain(|server| port.is_none_or(|port| server.port == port));
@@ -78,10 +78,10 @@ impl Running {
         let mut running = Vec::new();
         for file in files {
             let path = file?.path();
-            // It may end at this moment.
+            // The server may end at this moment.
             let Ok(mut file) = File::open(&path) else { continue };
             if file.try_lock().is_ok() {
-                // Nobody holds it: what is left of a server that was killed.
+                // Unlocked: left behind by a killed server.
                 let _ = fs::remove_file(&path);
                 continue;
             }
@@ -101,7 +101,7 @@ impl Drop for Registration {
     }
 }
 
-/// Beside the intent log, but for servers.
+/// In the state directory, next to the intent log.
 fn directory() -> anyhow::Result<PathBuf> {
     Ok(directories::state().context("cannot find running servers")?.join("servers"))
 }

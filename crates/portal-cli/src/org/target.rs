@@ -26,17 +26,17 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Which org its credential belongs to, as far as that is known without asking the service.
+    /// Returns which org its credential belongs to, as far as that is known without a request.
     pub(crate) fn declared_identity(&self) -> Identity {
         self.identity_at(self.api.url().as_deref())
     }
 
-    /// The same at the API `api_url`.
+    /// Returns the identity at the API `api_url`.
     pub(crate) fn identity_at(&self, api_url: Option<&str>) -> Identity {
         Identity::new(api_url, self.accounts.as_deref(), &self.credential)
     }
 
-    /// Whether a create there is a rehearsal: the service itself is never on this machine.
+    /// Whether a create is only a rehearsal there: the real service never runs on this machine.
     pub(crate) fn is_this_machine(&self) -> bool {
         match &self.api {
             ApiDomain::Given(url) => url.parse::<BaseUrl>().is_ok_and(|url| url.is_this_machine()),
@@ -52,12 +52,12 @@ impl Target {
             .map_err(|error| Failure::usage(error.to_string()))
     }
 
-    /// What its client is made of, but for the policy and the token cache.
+    /// Returns a client builder without a policy and token cache.
     pub(crate) fn builder(&self) -> Result<ClientBuilder, Failure> {
         Ok(self.builder_over(self.transport()?))
     }
 
-    /// What its requests go over, by itself or together with others.
+    /// Returns the transport, which several clients can share.
     pub(crate) fn transport(&self) -> Result<HttpTransport, Failure> {
         let transport = HttpTransport::builder();
         let transport = match &self.ca_file {

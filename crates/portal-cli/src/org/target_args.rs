@@ -1,44 +1,47 @@
-//! The flags that say which org: [`TargetArgs`].
+//! [`TargetArgs`]: the flags that select an org.
 
 use std::path::PathBuf;
 
 use portal_model::{ApiVersion, DataCenter};
 
+use crate::org::candidates;
 use crate::org::place::Place;
 
 /// Which org. One source's secret never goes to another's host: `--local` and `--profile` ignore
 /// the hosts and credentials of the environment.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Org")]
+#[expect(clippy::doc_markdown, reason = "it is the help")]
 pub(crate) struct TargetArgs {
-    /// Rehearse on a server in this process, with data in your data directory
+    /// Rehearse on a server in this process
     #[arg(long, conflicts_with_all = ["profile", "data_center", "api_domain", "accounts_url", "client_id"])]
     pub(crate) local: bool,
-    /// The org of a profile that `portal login` stored
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["data_center", "api_domain", "accounts_url", "client_id"])]
+    /// Profile of `portal login` [env: PORTAL_PROFILE]
+    #[arg(long, value_name = "NAME", add = candidates::profiles(), conflicts_with_all = ["data_center", "api_domain", "accounts_url", "client_id"])]
     pub(crate) profile: Option<String>,
-    /// Data center of the org: us, eu, in, au, jp, cn, ca or sa
-    #[arg(long, value_name = "CODE")]
+    /// Where the org is: us, eu, in, au, jp, cn, ca, sa [env: PORTAL_DATA_CENTER]
+    #[arg(long, value_name = "CODE", add = candidates::data_centers())]
     pub(crate) data_center: Option<DataCenter>,
-    /// Base URL of the API, instead of --data-center
+    /// Base URL of the API [env: PORTAL_API_DOMAIN]
     #[arg(long, value_name = "URL")]
     pub(crate) api_domain: Option<String>,
-    /// Base URL of the accounts server, instead of --data-center
+    /// Its accounts server [env: PORTAL_ACCOUNTS_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) accounts_url: Option<String>,
-    /// Client id of the credentials
+    /// Client id [env: PORTAL_CLIENT_ID]
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
-    /// Version of the API, v4 to v8
-    #[arg(long, value_name = "VERSION", default_value_t)]
+    /// v4 to v8
+    #[arg(long, value_name = "VERSION", default_value_t, add = candidates::api_versions())]
     pub(crate) api_version: ApiVersion,
-    /// PEM file with additional root certificates to trust
+    /// PEM file of root certificates to trust too
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 }
 
 impl TargetArgs {
-    /// The arguments that lead to the same org, each after a space, for a command to run next.
+    /// Returns the arguments that select the same org, each preceded by a space, for suggested
+    /// commands.
     pub(crate) fn arguments(&self, place: &Place) -> String {
         let explicit = [
             ("--data-center", self.data_center.map(|code| code.to_string())),
@@ -51,9 +54,9 @@ impl TargetArgs {
     }
 }
 
-/// The help about the environment, secrets above all.
-pub(crate) const SECRETS: &str = "\
-Without --local and --profile the environment is read: PORTAL_PROFILE, or PORTAL_API_DOMAIN, \
-PORTAL_ACCOUNTS_URL, PORTAL_CLIENT_ID and the secrets, which are never flags: PORTAL_CLIENT_SECRET and \
-PORTAL_REFRESH_TOKEN, or PORTAL_ACCESS_TOKEN. Where nothing is set, the profile of `portal profiles \
-use` counts.";
+/// Help text about environment variables, mainly for secrets.
+pub(crate) const ENVIRONMENT: &str = "\
+Environment:
+  PORTAL_CLIENT_SECRET with PORTAL_REFRESH_TOKEN, or PORTAL_ACCESS_TOKEN
+  Secrets are never flags. --local and --profile ignore the variables of hosts and credentials. If \
+nothing names an org, the profile of `portal profiles use` counts.";

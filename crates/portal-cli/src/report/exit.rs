@@ -30,7 +30,22 @@ pub(crate) enum ExitClass {
 }
 
 impl ExitClass {
-    const ALL: [Self; 9] = [
+    /// What it means, for the manual.
+    pub(crate) const fn meaning(self) -> &'static str {
+        match self {
+            Self::Success => "what was asked for is so",
+            Self::Rejected => "the service rejected the request, or the command failed",
+            Self::Invalid => "invalid usage, name or file; nothing was sent",
+            Self::Forbidden => "a permission, a scope or a valid token is missing",
+            Self::Exists => "the portal, another one of the org, or the name exists",
+            Self::Unknown => "in doubt, or in progress in another process",
+            Self::Unavailable => "nothing was done; running the same command again is safe",
+            Self::Io => "the result could not be written to stdout",
+            Self::Stopped => "interrupted with nothing in doubt, or declined",
+        }
+    }
+
+    pub(crate) const ALL: [Self; 9] = [
         Self::Success,
         Self::Rejected,
         Self::Invalid,

@@ -7,28 +7,42 @@ use unicode_width::UnicodeWidthChar as _;
 
 use crate::report::failure::ErrorReport;
 
+/// How many broken rules are listed: a name may be as long as a command line.
+const LISTED: usize = 8;
+
 /// The broken rules for machines.
 pub(crate) fn report(invalid: &InvalidPortalName) -> ErrorReport {
-    let broken_rules: Vec<_> = invalid.broken_rules().iter().map(rule).collect();
-    ErrorReport::new("invalid_name", invalid.to_string())
-        .details(json!({ "broken_rules": broken_rules }))
-        .hint(format!(
-            "a name is {MIN_LEN} to {MAX_LEN} of the letters A-Z, a-z and the digits 0-9"
-        ))
+    let (listed, more) = listed(invalid);
+    let broken_rules: Vec<_> = listed.iter().map(rule).collect();
+    let details = match more {
+        0 => json!({ "broken_rules": broken_rules }),
+        more => json!({ "broken_rules": broken_rules, "more": more }),
+    };
+    ErrorReport::new("invalid_name", invalid.to_string()).details(details).hint(format!(
+        "a name is {MIN_LEN} to {MAX_LEN} of the letters A-Z, a-z and the digits 0-9"
+    ))
+}
+
+/// The first broken rules, and how many more there are.
+fn listed(invalid: &InvalidPortalName) -> (&[BrokenRule], usize) {
+    let rules = invalid.broken_rules();
+    let (listed, more) = rules.split_at_checked(LISTED).unwrap_or((rules, &[]));
+    (listed, more.len())
 }
 
 fn rule(rule: &BrokenRule) -> Value {
     match rule {
         BrokenRule::TooShort { length } => json!({ "rule": "too_short", "length": length }),
         BrokenRule::TooLong { length } => json!({ "rule": "too_long", "length": length }),
-        BrokenRule::NotAlphanumeric { position, character } => {
-            json!({ "rule": "not_alphanumeric", "position": position, "character": character })
-        }
+        // Counted from 1, as in the text.
+        BrokenRule::NotAlphanumeric { position, character } => json!({
+            "rule": "not_alphanumeric", "position": position + 1, "character": character,
+        }),
         other => json!({ "rule": other.to_string() }),
     }
 }
 
-/// The name, a caret under each character that is not allowed, and every broken rule.
+/// The name, a caret under each character that is not allowed, and the broken rules.
 pub(crate) fn show(name: &str, invalid: &InvalidPortalName) -> String {
     /// A longer name is cut: that it is too long is said anyway.
     const COLUMNS: usize = 70;
@@ -49,7 +63,11 @@ pub(crate) fn show(name: &str, invalid: &InvalidPortalName) -> String {
     if carets.contains('^') {
         lines.push(format!("    {}", carets.trim_end()));
     }
-    lines.extend(invalid.broken_rules().iter().map(|rule| format!("  {rule:#}")));
+    let (listed, more) = listed(invalid);
+    lines.extend(listed.iter().map(|rule| format!("  {rule:#}")));
+    if more > 0 {
+        lines.push(format!("  and {more} more"));
+    }
     lines.join("\n")
 }
 
@@ -100,5 +118,16 @@ mod tests {
         assert_eq!(shown("abc").lines().count(), 3);
         let endless = shown(&"a".repeat(5000));
         assert!(endless.lines().all(|line| line.chars().count() <= 80), "{endless}");
+    }
+
+    #[test]
+    fn long_list_of_broken_rules_is_counted() {
+        let name = "-".repeat(180);
+        let text = shown(&name);
+        assert!(text.ends_with("character 7 is '-' (U+002D)\n  and 173 more"), "{text}");
+        let details = report(&PortalName::parse(&name).unwrap_err()).details.unwrap();
+        let rules = details["broken_rules"].as_array().unwrap();
+        assert_eq!((rules.len(), &details["more"]), (LISTED, &json!(173)));
+        assert_eq!(rules[1]["position"], 1, "as in the text");
     }
 }

@@ -144,6 +144,12 @@ impl IntentLog {
         self.find(Listing::all).await
     }
 
+    /// Returns every entry that can be read, outside of a runtime, and without creating a log.
+    pub(crate) fn list_blocking() -> Option<Vec<Entry>> {
+        let state = directories::state().ok().filter(|state| state.join("intents").is_dir())?;
+        Some(Self::at(&state).ok()?.find_blocking(|_| true).ok()?.entries)
+    }
+
     /// Returns the entries that may concern the org of `identity` or one of `names`.
     pub(crate) async fn about(&self, identity: &Identity, names: &[String]) -> io::Result<Found> {
         let (tags, names) = (identity.tags(), names.to_vec());

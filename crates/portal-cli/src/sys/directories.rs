@@ -11,7 +11,7 @@ pub(crate) fn config() -> anyhow::Result<PathBuf> {
     Ok(strategy()?.config_dir().join("portal"))
 }
 
-/// Returns the same of a user whose home directory is `home`, and who has not chosen another one.
+/// Returns the default of that directory for a user whose home directory is `home`.
 pub(crate) fn config_of(home: &Path) -> PathBuf {
     home.join(".config/portal")
 }
@@ -26,7 +26,7 @@ pub(crate) fn data() -> anyhow::Result<PathBuf> {
 pub(crate) fn state() -> anyhow::Result<PathBuf> {
     if let Some(directory) = std::env::var_os("PORTAL_STATE_DIR").filter(|path| !path.is_empty()) {
         let directory = PathBuf::from(directory);
-        // From another working directory, a relative path would name another log and miss what is in
+        // A relative path would name a different log in each working directory, and miss what is in
         // doubt.
         anyhow::ensure!(
             directory.is_absolute(),
@@ -49,12 +49,12 @@ fn strategy() -> anyhow::Result<impl etcetera::BaseStrategy> {
 }
 
 /// Creates a directory that only its owner can access; an existing one keeps its mode.
-pub(crate) fn make_private(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn make_private(directory: &Path) -> anyhow::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
-        .create(folder)
-        .with_context(|| format!("cannot create the directory {}", folder.display()))
+        .create(directory)
+        .with_context(|| format!("cannot create the directory {}", directory.display()))
 }

@@ -19,7 +19,7 @@ pub(crate) fn refuse_if_others_can_read(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A user's own directory is closed to others there.
+/// On Windows a user's own directory is closed to others.
 #[cfg(not(unix))]
 pub(crate) fn refuse_if_others_can_read(_: &Path) -> anyhow::Result<()> {
     Ok(())

@@ -7,12 +7,13 @@ pub(crate) async fn interrupted() {
     Signals::new().next().await;
 }
 
-/// Returns a flag that the first Ctrl-C or SIGTERM raises. The second one ends the process at once:
-/// the intent log has what is in doubt.
+/// Returns a flag that the first Ctrl-C or SIGTERM raises. The second one ends the process at once,
+/// which is safe because the intent log has whatever is in doubt.
 pub(crate) fn stop_flag() -> watch::Receiver<bool> {
     let (stop, flag) = watch::channel(false);
+    // Not in the task, which begins later: a signal in between would end the process.
+    let mut signals = Signals::new();
     tokio::spawn(async move {
-        let mut signals = Signals::new();
         signals.next().await;
         stop.send_replace(true);
         signals.next().await;
@@ -28,10 +29,10 @@ pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
     }
 }
 
-/// Listens for both signals.
+/// Listens for both signals from now on.
 struct Signals {
     #[cfg(unix)]
-    terminate: Option<tokio::signal::unix::Signal>,
+    handled: [Option<tokio::signal::unix::Signal>; 2],
 }
 
 impl Signals {
@@ -39,26 +40,32 @@ impl Signals {
         #[cfg(unix)]
         use tokio::signal::unix::{SignalKind, signal};
         Self {
+            // Without a handler, the signal itself ends the process.
             #[cfg(unix)]
-            terminate: signal(SignalKind::terminate()).ok(),
+            handled: [SignalKind::interrupt(), SignalKind::terminate()]
+                .map(|kind| signal(kind).ok()),
         }
     }
 
+    #[cfg(unix)]
     async fn next(&mut self) {
-        #[cfg(unix)]
-        let terminated = async {
-            match &mut self.terminate {
-                Some(signal) => signal.recv().await,
-                None => None,
+        async fn one(signal: &mut Option<tokio::signal::unix::Signal>) {
+            match signal {
+                Some(signal) => drop(signal.recv().await),
+                None => std::future::pending().await,
             }
-        };
-        #[cfg(not(unix))]
-        let terminated = std::future::ready(None::<()>);
+        }
+        let [interrupt, terminate] = &mut self.handled;
         tokio::select! {
-            Ok(()) = tokio::signal::ctrl_c() => {}
-            Some(()) = terminated => {}
-            // Without a handler, the signal itself ends the process.
-            else => std::future::pending().await,
+            () = one(interrupt) => {}
+            () = one(terminate) => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -18,9 +18,23 @@ use crate::terminal::printer::Printer;
 /// result.
 const TOKEN_CACHE: &str = "portal_http::client::token_cache";
 
+/// Whose log it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogOf {
+    /// A command, which reports in its result what goes wrong.
+    Command,
+    /// A server, whose operator must see what it cannot report in its responses.
+    Server {
+        /// Each event is an object.
+        json: bool,
+    },
+}
+
 /// Logs to stderr by the filter in `PORTAL_LOG`, such as `debug` or `portal_http=debug`. Without it,
 /// logs every request if `is_verbose`, else only what everybody must see. Secrets are never logged.
-pub(crate) fn start(printer: &Printer, is_verbose: bool, is_server: bool) {
+pub(crate) fn start(printer: &Printer, is_verbose: bool, log: LogOf) {
+    let json = log == LogOf::Server { json: true };
+    let install = |filter| install(filter, json);
     match std::env::var("PORTAL_LOG") {
         Ok(filter) => match filter.parse::<Targets>() {
             Ok(filter) => install(filter),
@@ -30,8 +44,7 @@ pub(crate) fn start(printer: &Printer, is_verbose: bool, is_server: bool) {
             let targets = ["portal_http", "portal_store"].map(|target| (target, Level::DEBUG));
             install(Targets::new().with_targets(targets));
         }
-        // An operator must see what a server cannot report in its responses.
-        Err(_) if is_server => {
+        Err(_) if log != LogOf::Command => {
             let targets = ["portal_http", "portal_store"].map(|target| (target, Level::WARN));
             install(Targets::new().with_targets(targets));
         }
@@ -43,11 +56,16 @@ pub(crate) fn start(printer: &Printer, is_verbose: bool, is_server: bool) {
     }
 }
 
-fn install(filter: Targets) {
+fn install(filter: Targets, json: bool) {
     // No colors: the escape sequences of a service must not pass, and nobody tells them apart.
     let lines =
         tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| Lines(io::stderr()));
-    tracing_subscriber::registry().with(lines).with(filter).init();
+    let registry = tracing_subscriber::registry();
+    if json {
+        registry.with(lines.json().flatten_event(true)).with(filter).init();
+    } else {
+        registry.with(lines).with(filter).init();
+    }
 }
 
 /// Writes each event as one harmless line.

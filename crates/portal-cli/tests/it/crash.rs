@@ -36,9 +36,9 @@ async fn portals(server: &LocalServer, orgs: &[Org]) -> Vec<usize> {
     for org in orgs {
         let grant = Grant::RefreshToken(org.refresh_token().into());
         let request = TokenRequest::new(org.client_id(), org.client_secret(), grant);
-        let token = registry.grant(&request, TokenRules::LifetimesOnly, now).await.unwrap();
+        let token = registry.issue_token(&request, TokenRules::LifetimesOnly, now).await.unwrap();
         let token = token.unwrap().access_token;
-        let principal = registry.principal(token.expose(), now).await.unwrap().unwrap();
+        let principal = registry.authenticate(token.expose(), now).await.unwrap().unwrap();
         counts.push(registry.portals(principal.org.id).await.unwrap().len());
     }
     counts

@@ -9,7 +9,7 @@ use crate::support::{Home, Ran, Served};
 const NAME: &str = "PortalsAPItest100";
 
 #[test]
-fn second_create_reports_the_portal_as_present() {
+fn second_create_reports_portal_as_present() {
     let home = Home::new();
     let ran = home.run(&["create", "--local", NAME]);
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));

@@ -35,7 +35,7 @@ fn each_line_says_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
-fn it_changes_nothing_and_sees_a_portal_that_is_there() {
+fn doctor_changes_nothing_and_finds_portal() {
     let orgs = Orgs::start(ailing(), &[]);
     assert_eq!(orgs.run(&["doctor", "--profile", "good"]).status, 0);
     assert_eq!(orgs.run(&["list", "--profile", "good"]).stdout, "");
@@ -88,7 +88,7 @@ fn revoked_token_differs_from_unreachable_server() {
 }
 
 #[test]
-fn api_other_than_the_profile_names_is_a_warning() {
+fn api_other_than_profile_is_warned_about() {
     let orgs = Orgs::start(vec![Org::new("acme")], &["--public-url", "https://www.zohoapis.in"]);
     let ran = orgs.run(&["doctor"]);
     assert_eq!(ran.status, 0, "{ran:?}");
@@ -104,7 +104,7 @@ fn no_profile_hints_at_login() {
 }
 
 #[test]
-fn unfinished_create_is_a_warning() {
+fn unfinished_create_is_warned_about() {
     let org = Org { portal_limit: false, ..Org::new("acme") };
     // The second create hangs, and not the request of the doctor.
     let orgs = Orgs::start(vec![org], &["--fault", "POST committed:delay=60s:1/2"]);

@@ -41,7 +41,7 @@ fn lost_response_is_verified() {
 }
 
 #[test]
-fn wait_for_proof_shows_when_it_takes_longer_than_a_second() {
+fn long_wait_for_proof_is_shown() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:drop"]);
     let mut command = server.command(&home, &["create", NAME]);
@@ -93,7 +93,7 @@ fn recover_proves_absence_only_after_processing_time() {
 }
 
 #[test]
-fn second_name_waits_for_the_first_in_doubt() {
+fn second_name_waits_for_first_in_doubt() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST committed:delay=60s"]);
     killed(server.command(&home, &["create", "FirstName"]), || portals(&server, &home) == 1);
@@ -107,7 +107,7 @@ fn second_name_waits_for_the_first_in_doubt() {
 }
 
 #[test]
-fn second_name_is_withheld_if_the_first_stays_in_doubt() {
+fn second_name_is_withheld_while_first_in_doubt() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let gateway = Gateway::start(&server);
@@ -141,7 +141,7 @@ fn two_names_at_once_are_one_portal() {
 }
 
 #[test]
-fn own_portal_that_the_list_does_not_show_yet_is_present() {
+fn own_portal_missing_from_list_is_present() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let gateway = Gateway::start(&server);
@@ -189,7 +189,7 @@ fn stopped_creator_is_in_progress_for_everybody_else() {
 }
 
 #[test]
-fn recovery_in_another_org_is_refused_and_keeps_the_intent() {
+fn recovery_in_other_org_is_refused() {
     let orgs = Orgs::start(
         vec![Org::new("acme"), Org::new("beta")],
         &["--fault", "POST committed:delay=60s"],
@@ -295,7 +295,7 @@ fn unreadable_intent_is_named_and_blocks_its_org_only() {
 }
 
 #[test]
-fn effect_later_than_every_limit_is_reported_by_the_next_create() {
+fn next_create_reports_effect_beyond_limits() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let gateway = Gateway::start(&server);
@@ -312,7 +312,7 @@ fn effect_later_than_every_limit_is_reported_by_the_next_create() {
 }
 
 #[test]
-fn effect_later_than_every_limit_is_an_object_of_recover() {
+fn recover_reports_effect_beyond_limits() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let gateway = Gateway::start(&server);
@@ -418,7 +418,7 @@ fn unwritable_state_directory_sends_nothing_and_says_what_to_set() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn outcome_that_stdout_did_not_take_is_told_by_the_next_run() {
+fn unwritten_outcome_is_reported_by_next_run() {
     let full = || fs::File::options().write(true).open("/dev/full").unwrap();
     let home = Home::new();
     let server = Served::start(&home, &[]);
@@ -440,7 +440,7 @@ fn outcome_that_stdout_did_not_take_is_told_by_the_next_run() {
 }
 
 #[test]
-fn killed_fallback_is_found_by_the_same_command() {
+fn killed_fallback_is_found_by_same_command() {
     let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
     let home = &orgs.home;
     assert_eq!(home.run(&["create", "FirstName", "--profile", "beta"]).status, 0);
@@ -502,7 +502,7 @@ fn ctrl_c_before_takeover_leaves_earlier_attempt_in_doubt() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_ends_the_recovery_of_everything() {
+fn ctrl_c_ends_recovery_of_everything() {
     const PATH: &str = "/crm/v7/settings/portals";
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
@@ -524,7 +524,7 @@ fn ctrl_c_ends_the_recovery_of_everything() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_before_anything_is_sent_keeps_an_earlier_doubt() {
+fn ctrl_c_before_sending_keeps_earlier_doubt() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let gateway = Gateway::start(&server);

@@ -19,7 +19,7 @@ struct State {
     passes: usize,
     /// Whether every create is passed on.
     is_open: bool,
-    answers: Answers,
+    list_mode: ListMode,
     first_list: Option<Vec<u8>>,
     org: OrgRequests,
     /// Whether a request for the org's id was kept back.
@@ -28,14 +28,14 @@ struct State {
     opens_after: Option<usize>,
 }
 
-/// How lists are answered.
+/// How the gateway responds to lists.
 #[derive(Clone, Copy, Default, PartialEq)]
-enum Answers {
+enum ListMode {
     #[default]
     Fresh,
-    /// With a failure of the gateway.
+    /// With an error of the gateway.
     Broken,
-    /// Each with the first one.
+    /// Always with the first list.
     Stale,
 }
 
@@ -44,11 +44,11 @@ enum Answers {
 enum OrgRequests {
     #[default]
     Pass,
-    /// Answered as for a token without that scope.
+    /// Respond as to a token without that scope.
     Hidden,
-    /// Kept back until the gateway is opened.
+    /// Hold back until the gateway is opened.
     Hang,
-    /// Answered with a failure of the gateway.
+    /// Respond with an error of the gateway.
     Fail,
 }
 
@@ -84,14 +84,14 @@ impl Gateway {
         self.state.0.lock().unwrap().passes = creates;
     }
 
-    /// Answers every list with a failure from now on.
+    /// Responds to every list with an error from now on.
     pub(crate) fn break_lists(&self) {
-        self.state.0.lock().unwrap().answers = Answers::Broken;
+        self.state.0.lock().unwrap().list_mode = ListMode::Broken;
     }
 
-    /// Answers every list with the first one.
+    /// Responds to every list with the first one.
     pub(crate) fn keep_first_list(&self) {
-        self.state.0.lock().unwrap().answers = Answers::Stale;
+        self.state.0.lock().unwrap().list_mode = ListMode::Stale;
     }
 
     /// Keeps back requests for the org's id.
@@ -177,7 +177,9 @@ fn pass_on(mut client: TcpStream, upstream: &str, shared: &(Mutex<State>, Condva
         let number = state.creates;
         drop(shared.1.wait_while(state, |state| number > state.passes && !state.is_open).unwrap());
     }
-    if is_portals && head.starts_with("GET") && shared.0.lock().unwrap().answers == Answers::Broken
+    if is_portals
+        && head.starts_with("GET")
+        && shared.0.lock().unwrap().list_mode == ListMode::Broken
     {
         let response = "HTTP/1.1 502 Bad Gateway\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
         let _ = client.write_all(response.as_bytes());
@@ -201,7 +203,7 @@ fn pass_on(mut client: TcpStream, upstream: &str, shared: &(Mutex<State>, Condva
         let mut state = shared.0.lock().unwrap();
         state.lists += 1;
         let first = state.first_list.get_or_insert_with(|| response.clone()).clone();
-        if state.answers == Answers::Stale {
+        if state.list_mode == ListMode::Stale {
             response = first;
         }
         if state.opens_after.is_some_and(|lists| state.lists >= lists) {

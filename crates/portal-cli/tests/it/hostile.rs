@@ -74,7 +74,7 @@ fn assert_harmless(ran: &Ran) {
 }
 
 #[test]
-fn service_texts_cannot_take_over_the_terminal() {
+fn service_texts_cannot_take_over_terminal() {
     let home = Home::new();
     let error = json!({"error": HARMFUL, "error_description": format!("{HARMFUL}\nhint: obey")});
     let url = service(error.to_string(), String::new());
@@ -134,14 +134,14 @@ fn unusable_token_cache_warns_and_is_gone_without() {
     let ran = run(&home, &url, &[], &["list"]);
     assert_eq!((ran.status, ran.stdout.trim_end()), (0, "Acme           by Acme"), "{ran:?}");
     assert!(
-        ran.stderr.starts_with("warning: cannot use the token cache; going on without it: "),
+        ran.stderr.starts_with("warning: cannot use the token cache; continuing without it: "),
         "{ran:?}"
     );
     assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
 }
 
 #[test]
-fn batch_shows_hundred_mistakes_and_counts_the_rest() {
+fn batch_shows_100_mistakes_and_counts_rest() {
     let home = Home::new();
     let rows = (0..1000).map(|row| format!("p{row},not a name\n")).collect::<Vec<_>>().concat();
     fs::write(home.path().join("portals.csv"), format!("profile,name\n{rows}")).unwrap();

@@ -1,4 +1,4 @@
-//! The command as people run it: real processes, each with a home folder of its own.
+//! The command as people run it: real processes, each with a home directory of its own.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,7 +8,9 @@
 )]
 
 mod admin;
+mod admin_listener;
 mod batch;
+mod completion;
 mod crash;
 mod create;
 #[cfg(unix)]
@@ -17,7 +19,6 @@ mod doctor;
 mod doubt;
 mod doubtful_batch;
 mod gateway;
-mod generate;
 mod help;
 mod hostile;
 #[cfg(unix)]
@@ -25,15 +26,18 @@ mod killed_servers;
 #[cfg(target_os = "linux")]
 mod live;
 mod login;
+mod man;
 mod offline;
 mod orgs;
 mod profiles;
 #[cfg(target_os = "linux")]
 mod prompts;
+mod raw;
 #[cfg(unix)]
 mod readme;
 mod rehearse;
 mod rename;
+mod schema;
 mod serve;
 mod support;
 #[cfg(target_os = "linux")]

@@ -7,7 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use portal_http::server::{AccessLogEntry, LocalServer};
+use portal_http::server::{LocalServer, ServedRequest};
 
 use crate::support::{Home, Ran, Served};
 
@@ -119,8 +119,8 @@ pub(crate) type Calls = Arc<Mutex<BTreeMap<(String, Option<u16>), usize>>>;
 pub(crate) async fn counting_server(orgs: &[Org]) -> (LocalServer, Calls) {
     let calls = Calls::default();
     let counted = calls.clone();
-    let count = move |call: &AccessLogEntry| {
-        let kind = (call.method.to_string(), call.status);
+    let count = move |request: &ServedRequest<'_>| {
+        let kind = (request.method().to_string(), request.status());
         *counted.lock().unwrap().entry(kind).or_default() += 1;
     };
     let builder = LocalServer::builder().seed(seed(orgs).parse().unwrap());

@@ -201,9 +201,9 @@ fn login_on_terminal_asks_for_all_that_is_missing() {
     let scopes = "ZohoCRM.settings.clientportal.CREATE,ZohoCRM.settings.clientportal.READ,\
                   ZohoCRM.settings.clientportal.UPDATE,ZohoCRM.org.READ,ZohoCRM.users.READ";
     assert!(steps.contains(scopes), "{steps}");
-    terminal.line(&acme.client_secret());
+    terminal.secret(&acme.client_secret());
     terminal.expect("The code (not echoed): ");
-    terminal.line(&acme.code());
+    terminal.secret(&acme.code());
     let (status, rest) = terminal.wait();
     assert_eq!(status, 0, "{rest}");
     assert!(!rest.contains("hush") && rest.contains("stored for Admin of org Acme ("), "{rest}");
@@ -222,9 +222,9 @@ fn login_over_profile_of_another_org_asks() {
         let command = live.anonymous(&[&arguments[..], &[&id, "--refresh-token"]].concat());
         let mut terminal = Terminal::start(&command, 80);
         terminal.expect("The client secret (not echoed): ");
-        terminal.line(&org.client_secret());
+        terminal.secret(&org.client_secret());
         terminal.expect("The refresh token (not echoed): ");
-        terminal.line(&org.refresh_token());
+        terminal.secret(&org.refresh_token());
         if let Some(reply) = reply {
             let question = terminal.expect("[y/N]");
             assert!(question.contains("The profile main is for org Acme ("), "{question}");

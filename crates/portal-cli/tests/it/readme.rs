@@ -158,8 +158,10 @@ fn serve(step: &Step) {
     process.wait().unwrap();
     let printed = printed();
     let port = printed.lines().next().unwrap().rsplit_once(':').unwrap().1;
+    // The first free one from 8781 on, which others may have.
+    let admin = printed.rsplit_once("ADMIN_URL=").unwrap().1.lines().next().unwrap();
     for (printed, expected) in printed.lines().zip(step.output.lines()) {
-        let mut rest = printed.replace(port, "8780");
+        let mut rest = printed.replace(port, "8780").replace(admin, "http://127.0.0.1:8781");
         for part in expected.split('…') {
             let (_, after) = rest.split_once(part).unwrap_or_else(|| {
                 panic!("{}: printed {printed:?}, expected {expected:?}", step.command)

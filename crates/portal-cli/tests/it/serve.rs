@@ -5,12 +5,14 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
+#[cfg(unix)]
+use crate::raw::{authorization, send};
 use crate::support::{Home, Ran, Served};
 
 const NAME: &str = "PortalsAPItest100";
 
 #[test]
-fn a_portal_that_was_answered_is_there_after_a_power_cut() {
+fn acknowledged_portal_survives_power_cut() {
     let home = Home::new();
     let server = Served::start(&home, &["--data", "kept"]);
     assert_eq!(server.run(&home, &["create", NAME]).status, 0);
@@ -23,7 +25,7 @@ fn a_portal_that_was_answered_is_there_after_a_power_cut() {
 
 #[cfg(unix)]
 #[test]
-fn server_whose_data_is_removed_ends_with_one_sentence() {
+fn server_with_removed_data_ends() {
     let home = Home::new();
     let server = Served::start(&home, &["--data", "kept"]);
     assert_eq!(server.run(&home, &["create", NAME]).status, 0);
@@ -39,13 +41,13 @@ fn server_whose_data_is_removed_ends_with_one_sentence() {
     let errors: Vec<_> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
     assert_eq!(
         errors,
-        ["error: kept/registry.sqlite or its log was removed or replaced while it was open: \
-          restore both, and start again"]
+        ["error: kept/registry.sqlite or its log was removed or replaced while open: \
+          restore both and restart"]
     );
 }
 
 #[test]
-fn server_without_its_log_starts_only_if_the_loss_is_accepted() {
+fn lost_log_requires_accept_loss() {
     let home = Home::new();
     let server = Served::start(&home, &["--data", "kept"]);
     assert_eq!(server.run(&home, &["create", NAME]).status, 0);
@@ -60,7 +62,7 @@ fn server_without_its_log_starts_only_if_the_loss_is_accepted() {
 }
 
 #[test]
-fn backup_of_a_running_server_serves_what_it_had() {
+fn backup_of_running_server_can_be_served() {
     let home = Home::new();
     let server = Served::start(&home, &["--data", "kept"]);
     assert_eq!(server.run(&home, &["create", NAME]).status, 0);
@@ -68,7 +70,7 @@ fn backup_of_a_running_server_serves_what_it_had() {
     assert_eq!((ran.status, ran.stdout.as_str()), (0, "Backed up kept to copy\n"), "{ran:?}");
     let ran = home.run(&["backup", "--data", "kept", "copy"]);
     assert_eq!(ran.status, 1);
-    assert!(ran.stderr.starts_with("error: copy exists already"), "{ran:?}");
+    assert!(ran.stderr.starts_with("error: copy already exists"), "{ran:?}");
     server.kill();
 
     std::fs::create_dir(home.path().join("restored")).unwrap();
@@ -125,11 +127,11 @@ fn lost_rename_is_verified_and_rate_limited_list_exits_with_6() {
 }
 
 #[test]
-fn a_missing_permission_is_named_with_a_note_to_the_administrator() {
+fn missing_permission_is_named_for_administrator() {
     let home = Home::new();
     std::fs::write(home.path().join("seed.toml"), SEED).unwrap();
     let server = Served::start(&home, &["--seed", "seed.toml"]);
-    assert_eq!(server.listening.as_object().unwrap().len(), 2, "a seed's secrets are not told");
+    assert_eq!(server.listening.get("client_secret"), None, "a seed's secrets are not told");
     let ran = home
         .command(&["create", NAME])
         .env("PORTAL_API_DOMAIN", server.url())
@@ -171,7 +173,7 @@ fn seed_that_differs_is_refused_unless_it_replaces() {
     assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
     assert_eq!(
         ran.stderr,
-        "error: the seed file differs from what kept keeps, where client 1000.ACME has another \
+        "error: the seed file differs from what kept keeps, where client 1000.ACME has a different \
          secret\nhint: pass `--seed-replaces` to take the seed's values and revoke the rest\n"
     );
     Served::start(&home, &[&arguments[..], &["--seed-replaces"]].concat()).kill();
@@ -179,7 +181,7 @@ fn seed_that_differs_is_refused_unless_it_replaces() {
 }
 
 #[test]
-fn a_broken_seed_is_one_sentence_with_its_line_and_makes_no_file() {
+fn invalid_seed_names_line_and_creates_no_file() {
     let home = Home::new();
     std::fs::write(home.path().join("seed.toml"), "[[org]]\nnam = \"Acme\"\n").unwrap();
     let ran =
@@ -191,7 +193,7 @@ fn a_broken_seed_is_one_sentence_with_its_line_and_makes_no_file() {
 }
 
 #[test]
-fn a_port_in_use_is_one_sentence_and_makes_no_file() {
+fn port_in_use_creates_no_file() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let address = server.url().trim_start_matches("http://");
@@ -202,19 +204,16 @@ fn a_port_in_use_is_one_sentence_and_makes_no_file() {
 }
 
 #[test]
-fn a_data_folder_that_can_t_be_made_is_one_sentence() {
+fn unwritable_data_directory_is_one_sentence() {
     let home = Home::new();
     std::fs::write(home.path().join("file"), "").unwrap();
     let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--data", "file/kept"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
-    assert!(
-        ran.stderr.starts_with("error: the data directory file/kept can't be written: "),
-        "{ran:?}"
-    );
+    assert!(ran.stderr.starts_with("error: data directory file/kept is not writable: "), "{ran:?}");
 }
 
 #[test]
-fn a_data_folder_of_something_else_is_one_sentence_and_gets_no_credentials() {
+fn foreign_data_directory_gets_no_credentials() {
     let home = Home::new();
     std::fs::create_dir(home.path().join("data")).unwrap();
     std::fs::write(home.path().join("data/registry.sqlite"), "a letter, ".repeat(500)).unwrap();
@@ -226,7 +225,7 @@ fn a_data_folder_of_something_else_is_one_sentence_and_gets_no_credentials() {
 }
 
 #[test]
-fn a_bad_fault_shows_the_grammar() {
+fn invalid_fault_shows_grammar() {
     let ran = Home::new().run(&["serve", "--fault", "POST nowhere:drop"]);
     assert_eq!(ran.status, 2);
     assert!(ran.stderr.contains("[METHOD ]POINT:ACTION[:N/M]"), "{}", ran.stderr);
@@ -240,7 +239,8 @@ fn plain_http_beyond_loopback_is_refused() {
     assert_eq!(
         ran.stderr,
         "error: plain HTTP on 0.0.0.0:0 would expose tokens on the network: expected a loopback \
-         address\nhint: listen on 127.0.0.1, or pass `--behind-proxy` if a proxy terminates TLS\n"
+         address\nhint: listen on 127.0.0.1, pass \
+                    `--tls-cert` and `--tls-key`, or pass `--behind-proxy` if a proxy terminates TLS\n"
     );
     assert!(!home.path().join("kept").exists());
 }
@@ -286,15 +286,39 @@ fn half_heads_beyond_open_file_limit_are_displaced() {
     // Without PORTAL_LOG.
     let log = server.log();
     for event in ["the limit on open files bounds the connections", "connection limit reached"] {
-        assert_eq!(log.matches(event).count(), 1, "{log}");
+        let mut lines = log.lines().filter(|line| line.contains(event));
+        let logged: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+        assert_eq!(logged["level"], "WARN", "{log}");
+        assert_eq!(lines.next(), None, "{log}");
     }
+}
+
+/// `ulimit -f` makes files full where a full disk would.
+#[cfg(unix)]
+#[test]
+fn writes_that_fail_are_one_line_on_stderr() {
+    let home = Home::new();
+    let mut limited = Command::new("sh");
+    let script = "trap '' XFSZ; ulimit -f 400; exec \"$0\" \"$@\"";
+    limited.args(["-c", script, env!("CARGO_BIN_EXE_portal")]);
+    let server = Served::spawn(&home, limited, "127.0.0.1:0", &["--data", "data"]);
+    let authorization = authorization(&server);
+    let create = |number: u32| {
+        let body = format!("{{\"portals\":[{{\"name\":\"Portal{number}\"}}]}}");
+        send(server.url(), "POST /crm/v7/settings/portals", &[&authorization], &body).status
+    };
+    let failed = (0..2000).map(create).find(|status| *status != 200).expect("the disk gets full");
+    assert_eq!([failed, create(2000)], [500, 500]);
+    let log = server.log();
+    assert_eq!(log.matches("the registry failed: responding with 500").count(), 1, "{log}");
 }
 
 /// A server with an open request, whose response is delayed beyond any test.
 #[cfg(unix)]
-fn with_open_request(home: &Home) -> (Served, std::net::TcpStream) {
+fn with_open_request(home: &Home, arguments: &[&str]) -> (Served, std::net::TcpStream) {
     use std::io::{Read as _, Write as _};
-    let server = Served::start(home, &["--fault", "TOKEN request:delay=10m"]);
+    let fault = ["--fault", "TOKEN request:delay=10m"];
+    let server = Served::start(home, &[&fault, arguments].concat());
     let address = server.url().trim_start_matches("http://");
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     let head = format!(
@@ -310,9 +334,21 @@ fn with_open_request(home: &Home) -> (Served, std::net::TcpStream) {
 
 #[cfg(unix)]
 #[test]
+fn shutdown_that_cuts_requests_off_is_one_line_on_stderr() {
+    let home = Home::new();
+    let (server, _open) = with_open_request(&home, &["--shutdown-timeout", "100ms"]);
+    server.signal("TERM");
+    let (status, log) = server.wait();
+    assert_eq!(status, Some(0), "{log}");
+    let line = "shutdown timed out: closing connections with open requests";
+    assert_eq!(log.matches(line).count(), 1, "{log}");
+}
+
+#[cfg(unix)]
+#[test]
 fn second_signal_ends_shutdown() {
     let home = Home::new();
-    let (server, _open) = with_open_request(&home);
+    let (server, _open) = with_open_request(&home, &[]);
     server.signal("TERM");
     let address = server.url().trim_start_matches("http://").to_owned();
     wait_until("it accepts no more", || std::net::TcpStream::connect(&address).is_err());
@@ -418,7 +454,6 @@ fn request(url: &str, method: &str, path: &str, host: &str) -> String {
     std::io::read_to_string(stream).unwrap()
 }
 
-#[cfg(unix)]
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     while !condition() {
@@ -428,14 +463,49 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 #[test]
+fn server_speaks_tls_and_takes_renewed_certificate() {
+    let home = Home::new();
+    let fixture = |name: &str| {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../portal-http/tests/it/server/tls/");
+        format!("{directory}{name}")
+    };
+    let install = |name: &str| {
+        for end in ["pem", "key"] {
+            let path = home.path().join(format!("tls.{end}"));
+            std::fs::copy(fixture(&format!("{name}.{end}")), path).unwrap();
+        }
+    };
+    install("first");
+    let server = Served::start(&home, &["--tls-cert", "tls.pem", "--tls-key", "tls.key"]);
+    assert!(server.url().starts_with("https://127.0.0.1:"), "{}", server.url());
+    let list = |trusted: &str| server.run(&home, &["list", "--ca-file", &fixture(trusted)]);
+    let listed = list("first.pem");
+    assert_eq!(listed.status, 0, "{listed:?}");
+    assert_ne!(list("second.pem").status, 0);
+    install("second");
+    wait_until("the certificate is replaced", || list("second.pem").status == 0);
+}
+
+#[test]
+fn certificate_without_its_key_is_one_sentence() {
+    let home = Home::new();
+    std::fs::write(home.path().join("tls.pem"), "nothing").unwrap();
+    let ran = home.run(&["serve", "--tls-cert", "tls.pem", "--tls-key", "tls.pem"]);
+    let expected = "error: tls.pem: expected certificates in PEM form, found none\n";
+    assert_eq!((ran.status, ran.stderr.as_str()), (2, expected));
+}
+
+#[test]
 fn environment_of_running_server_is_printed() {
     let home = Home::new();
     let none = home.run(&["serve", "env"]);
     assert!(none.status == 2 && none.stderr.contains("no `portal serve`"), "{none:?}");
     let server = Served::start(&home, &[]);
     let printed = home.run(&["serve", "env"]);
-    let lines = server.environment().map(|(name, value)| format!("export {name}={value}\n"));
-    assert_eq!((printed.status, printed.stdout), (0, lines.concat()));
+    let admin = ("PORTAL_ADMIN_URL", server.listening["admin"].as_str().unwrap());
+    let variables = server.environment().into_iter().chain([admin]);
+    let lines = variables.map(|(name, value)| format!("export {name}={value}\n"));
+    assert_eq!((printed.status, printed.stdout), (0, lines.collect::<String>()));
     let port = server.url().rsplit_once(':').unwrap().1.to_owned();
     let second = Served::start(&home, &[]);
     let which = home.run(&["serve", "env"]);

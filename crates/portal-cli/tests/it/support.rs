@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::schema;
+
 /// A home directory, empty at first; it is gone when the test ends.
 pub(crate) struct Home(TempDir);
 
@@ -30,7 +32,7 @@ impl Home {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::from(self.command(arguments).output().unwrap())
+        Ran::of(&mut self.command(arguments))
     }
 
     /// Runs with `stdin` to read from.
@@ -40,7 +42,7 @@ impl Home {
         let mut process = command.spawn().unwrap();
         // It may end without having read everything.
         let _ = process.stdin.take().unwrap().write_all(stdin.as_bytes());
-        Ran::from(process.wait_with_output().unwrap())
+        Ran { arguments: texts(&command), ..Ran::from(process.wait_with_output().unwrap()) }
     }
 
     /// The intent log's files.
@@ -60,6 +62,8 @@ impl Home {
 /// What a process said in the end.
 #[derive(Debug)]
 pub(crate) struct Ran {
+    /// Empty if they are not known.
+    arguments: Vec<String>,
     pub(crate) status: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -68,6 +72,7 @@ pub(crate) struct Ran {
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         Self {
+            arguments: Vec::new(),
             status: output.status.code().expect("it was not killed"),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
@@ -76,10 +81,24 @@ impl From<Output> for Ran {
 }
 
 impl Ran {
-    /// The objects on stdout, one a line.
-    pub(crate) fn json(&self) -> Vec<Value> {
-        self.stdout.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        Self { arguments: texts(command), ..Self::from(output) }
     }
+
+    /// The objects on stdout, one a line, each as it is documented.
+    pub(crate) fn json(&self) -> Vec<Value> {
+        let parse = |line| serde_json::from_str(line).expect(line);
+        let objects: Vec<Value> = self.stdout.lines().map(parse).collect();
+        for object in &objects {
+            schema::check(&self.arguments, object);
+        }
+        objects
+    }
+}
+
+fn texts(command: &Command) -> Vec<String> {
+    command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
 /// A `portal serve` on a free port; it is killed when the test ends.
@@ -115,6 +134,7 @@ impl Served {
             .env_clear()
             .env("PATH", path)
             .env("HOME", home.path())
+            .env("PORTAL_ADMIN_LISTEN", "0")
             .current_dir(home.path())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(home.path().join("calls")).unwrap())
@@ -141,7 +161,7 @@ impl Served {
         self.listening["url"].as_str().unwrap()
     }
 
-    /// How many calls of `path` it has answered.
+    /// Returns how many requests for `path` it has received.
     pub(crate) fn calls(&self, path: &str) -> usize {
         let calls = std::fs::read_to_string(&self.calls).unwrap();
         calls.lines().filter(|line| line.contains(&format!("\"path\":\"{path}\""))).count()
@@ -167,7 +187,7 @@ impl Served {
     }
 
     pub(crate) fn run(&self, home: &Home, arguments: &[&str]) -> Ran {
-        Ran::from(self.command(home, arguments).output().unwrap())
+        Ran::of(&mut self.command(home, arguments))
     }
 
     /// Waits until it ends by itself; gives its exit status and what it said on stderr.

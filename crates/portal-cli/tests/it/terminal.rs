@@ -7,7 +7,15 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+
+use crate::support::until;
+
+/// Leads the session, and ends it once everything was read: what is not read when a leader ends is
+/// lost. A handled signal, unlike an ignored one, is not handed down.
+const LEADER: &str = r#"trap : INT; "$@"; status=$?; printf '\036'; read -r _; exit $status"#;
+/// What the leader writes when its command has ended.
+const ENDED: &str = "\x1e";
 
 /// A process on a terminal of its own; it is killed when the test ends.
 pub(crate) struct Terminal {
@@ -30,7 +38,8 @@ impl Terminal {
         let open = || OpenOptions::new().read(true).write(true).open(&name).unwrap();
         // Makes the terminal the controlling one: hidden input is read from `/dev/tty`.
         let mut session = Command::new("setsid");
-        session.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args());
+        session.args(["--ctty", "--wait", "sh", "-c", LEADER, "sh"]);
+        session.arg(command.get_program()).args(command.get_args());
         session.env_clear().env("TERM", "xterm").env("PATH", std::env::var("PATH").unwrap());
         session.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
         session.current_dir(command.get_current_dir().unwrap());
@@ -71,6 +80,14 @@ impl Terminal {
         writeln!(self.keyboard, "{text}").unwrap();
     }
 
+    /// Types a line once it is not echoed: a prompt is shown a moment before.
+    pub(crate) fn secret(&mut self, text: &str) {
+        let is_echoed =
+            || tcgetattr(&self.keyboard).unwrap().local_modes.contains(LocalModes::ECHO);
+        until(|| !is_echoed());
+        self.line(text);
+    }
+
     /// Types Ctrl-C.
     pub(crate) fn interrupt(&mut self) {
         self.keyboard.write_all(b"\x03").unwrap();
@@ -78,14 +95,11 @@ impl Terminal {
 
     /// Waits for the end; returns the exit status and what was written since the last `expect`.
     pub(crate) fn wait(mut self) -> (i32, String) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while let Ok(bytes) =
-            self.output.recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        {
-            self.append(&bytes);
-        }
+        let mut rest = self.expect(ENDED);
+        rest.truncate(rest.len() - ENDED.len());
+        self.line("");
         let status = self.process.wait().unwrap();
-        (status.code().unwrap(), std::mem::take(&mut self.screen))
+        (status.code().unwrap(), rest)
     }
 
     fn append(&mut self, bytes: &[u8]) {

@@ -1,4 +1,4 @@
-//! The clients at exact versions in folders under `target/`, installed again only when a version changes.
+//! The clients at exact versions in directories under `target/`, installed again only when a version changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,17 +12,17 @@ pub(crate) fn python_sdk(version: u8) -> impl Fn() -> Command {
 
 /// Runs a script in a virtual environment of its own.
 pub(crate) fn python(environment: &str, script: &str) -> impl Fn() -> Command + use<> {
-    let folder = folder(&format!("python-{environment}"));
+    let directory = directory(&format!("python-{environment}"));
     let requirements = source(&format!("python/requirements-{environment}.txt"));
-    once(&folder, &[&requirements], || {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-        run(Command::new(folder.join("bin/pip"))
+    once(&directory, &[&requirements], || {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&directory));
+        run(Command::new(directory.join("bin/pip"))
             .args(["install", "--quiet", "--requirement"])
             .arg(&requirements));
     });
     let script = source(&format!("python/{script}"));
     move || {
-        let mut driver = Command::new(folder.join("bin/python"));
+        let mut driver = Command::new(directory.join("bin/python"));
         driver.arg(&script);
         driver
     }
@@ -40,22 +40,22 @@ pub(crate) fn node_sdk(version: u8) -> impl Fn() -> Command {
 
 /// Runs a script; it is copied beside the packages, because that is where Node looks for them.
 pub(crate) fn node(script: &str) -> impl Fn() -> Command + use<> {
-    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-        let folder = folder("node");
+    static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
+        let directory = directory("node");
         let manifests = [source("node/package.json"), source("node/package-lock.json")];
-        once(&folder, &manifests.each_ref(), || {
-            fs::create_dir_all(&folder).unwrap();
+        once(&directory, &manifests.each_ref(), || {
+            fs::create_dir_all(&directory).unwrap();
             for manifest in &manifests {
-                copy(manifest, &folder);
+                copy(manifest, &directory);
             }
             run(Command::new("npm")
                 .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
-                .current_dir(&folder));
+                .current_dir(&directory));
         });
-        folder
+        directory
     });
-    copy(&source(&format!("node/{script}")), &FOLDER);
-    let script = FOLDER.join(script);
+    copy(&source(&format!("node/{script}")), &DIRECTORY);
+    let script = DIRECTORY.join(script);
     move || {
         let mut node = Command::new("node");
         node.arg(&script);
@@ -64,8 +64,8 @@ pub(crate) fn node(script: &str) -> impl Fn() -> Command + use<> {
 }
 
 /// Installs unless it ended well before with the same manifests.
-fn once(folder: &Path, manifests: &[&PathBuf], install: impl FnOnce()) {
-    let installed = folder.join("installed");
+fn once(directory: &Path, manifests: &[&PathBuf], install: impl FnOnce()) {
+    let installed = directory.join("installed");
     let wanted: String = manifests.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     if fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
         return;
@@ -86,14 +86,14 @@ fn run(command: &mut Command) {
     );
 }
 
-fn copy(file: &Path, folder: &Path) {
-    fs::copy(file, folder.join(file.file_name().unwrap())).unwrap();
+fn copy(file: &Path, directory: &Path) {
+    fs::copy(file, directory.join(file.file_name().unwrap())).unwrap();
 }
 
 fn source(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk").join(path)
 }
 
-fn folder(name: &str) -> PathBuf {
+fn directory(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("sdk").join(name)
 }

@@ -14,25 +14,25 @@ use server::{Grant, Server};
 
 #[test]
 #[ignore = "needs PyPI; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
-fn python_sdk_7_gets_typed_answers_to_every_call() {
+fn python_sdk_7_gets_typed_response_to_every_call() {
     judge("Python7", "v7", install::python_sdk(7));
 }
 
 #[test]
 #[ignore = "needs PyPI; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
-fn python_sdk_8_gets_typed_answers_to_every_call() {
+fn python_sdk_8_gets_typed_response_to_every_call() {
     judge("Python8", "v8", install::python_sdk(8));
 }
 
 #[test]
 #[ignore = "needs npm; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
-fn node_sdk_7_gets_typed_answers_to_every_call() {
+fn node_sdk_7_gets_typed_response_to_every_call() {
     judge("Node7", "v7", install::node_sdk(7));
 }
 
 #[test]
 #[ignore = "needs npm; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
-fn node_sdk_8_gets_typed_answers_to_every_call() {
+fn node_sdk_8_gets_typed_response_to_every_call() {
     judge("Node8", "v8", install::node_sdk(8));
 }
 

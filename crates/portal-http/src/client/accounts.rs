@@ -1,4 +1,4 @@
-//! The accounts server: [`Accounts`] grants, refreshes and revokes tokens.
+//! The accounts server: [`Accounts`] issues, refreshes and revokes tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use portal_model::{Request, Response};
 
 use super::base_url::BaseUrl;
 use super::exchange::exchange;
-use super::transport::{AnyTransport, Bounds};
+use super::transport::{Bounds, DynTransport};
 
-/// An accounts server. A [`Client`](super::Client) uses it by itself; this is for exchanging a code
-/// for a refresh token, and for revoking one.
+/// An accounts server. A [`Client`](super::Client) uses it internally. Use it directly to exchange
+/// a code for a refresh token, or to revoke one.
 #[derive(Clone)]
 pub struct Accounts {
-    pub(super) transport: Arc<dyn AnyTransport>,
+    pub(super) transport: Arc<dyn DynTransport>,
     pub(super) url: BaseUrl,
     pub(super) timeout: Duration,
 }
@@ -25,28 +25,29 @@ impl Accounts {
     ///
     /// # Errors
     /// [`TokenError::Rejected`] with the server's error; [`TokenError::NotSent`],
-    /// [`TokenError::NoResponse`] and [`TokenError::Unreadable`] if there is none.
+    /// [`TokenError::NoResponse`] or [`TokenError::Unreadable`] without a valid response.
     ///
     /// # Cancel safety
-    /// A code counts as used once it has been sent. Dropped, a token may have been granted.
+    /// A code is used up once it was sent. If the future is dropped, a token may have been issued.
     pub async fn token(&self, request: &TokenRequest) -> Result<AccessToken, TokenError> {
         let response = self.send(request.request()).await?;
         Ok(AccessToken::decode(&response)?)
     }
 
-    /// Revokes a refresh token, and all the access tokens that came from it.
+    /// Revokes a refresh token and every access token issued for it.
     ///
     /// # Errors
-    /// [`TokenError::Rejected`] if the token is unknown; else as [`token`](Self::token).
+    /// [`TokenError::Rejected`] if the token is unknown; otherwise as for [`token`](Self::token).
     ///
     /// # Cancel safety
-    /// Dropped, the token may have been revoked or not; to revoke it again does no harm.
+    /// If the future is dropped, the token may or may not have been revoked. Revoking it again is
+    /// harmless.
     pub async fn revoke(&self, request: &RevokeToken) -> Result<(), TokenError> {
         let response = self.send(request.request()).await?;
         Ok(RevokeToken::decode(&response)?)
     }
 
-    /// Its base URL.
+    /// The base URL.
     pub fn url(&self) -> &BaseUrl {
         &self.url
     }

@@ -1,4 +1,4 @@
-//! Which API host a client sends to, and how the response with a token changes it: [`ApiUrl`].
+//! [`ApiUrl`]: the API host that a client sends to, and how a token response changes it.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -34,7 +34,7 @@ impl ApiUrl {
         self.known.read().unwrap_or_else(PoisonError::into_inner).mismatch.clone()
     }
 
-    /// Takes in the `api_domain` that came with a token.
+    /// Processes the `api_domain` of a token response.
     pub(super) fn learn(&self, api_domain: Option<&str>) -> Result<(), TokenError> {
         let change = api_domain.map_or(ApiDomainChange::Keep, |url| self.configured.after(url));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);

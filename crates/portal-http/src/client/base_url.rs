@@ -1,4 +1,4 @@
-//! Where requests go: [`BaseUrl`], which never lets a secret leave the machine in the clear.
+//! [`BaseUrl`]: where requests go. Never lets a secret leave the machine unencrypted.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use http::uri::Scheme;
 pub struct BaseUrl(String);
 
 impl BaseUrl {
-    /// Without a trailing slash.
+    /// Returns the URL, without a trailing slash.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -74,18 +74,18 @@ pub enum InvalidBaseUrl {
     /// It is not an absolute URL. The text is not repeated: it could be a secret.
     #[error("not an absolute URL: expected one such as https://www.zohoapis.com")]
     NoUrl,
-    /// The scheme is another one.
+    /// The scheme is neither https nor http.
     #[error("unsupported scheme \"{0}\": expected https")]
     Scheme(String),
-    /// A token would travel in the clear.
+    /// Plain http would send tokens unencrypted.
     #[error(
         "http://{0} would carry secrets in the clear: use https (http is for this machine only)"
     )]
     PlainHttp(String),
-    /// A user name or password in a URL ends up in logs.
+    /// A user name or password in a URL tends to end up in logs.
     #[error("unexpected user name: remove everything up to the @")]
     HasUser,
-    /// A path cannot be appended to it.
+    /// A path can't be appended to a query or fragment.
     #[error("unexpected query or fragment: remove it from {0}")]
     HasQuery(String),
 }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_may_have_a_path_but_nothing_after_it() {
+    fn base_url_can_have_path_but_no_query() {
         let base: BaseUrl = "https://gateway.example/zoho/".parse().unwrap();
         assert_eq!(base.as_str(), "https://gateway.example/zoho");
         for wrong in

@@ -1,4 +1,4 @@
-//! Configures a client: [`ClientBuilder`].
+//! [`ClientBuilder`]: configures a client.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use super::handle::Client;
 use super::http_transport::HttpTransport;
 use super::slots::Slots;
 use super::token::{Refreshed, Tokens};
-use super::token_cache::{AnyTokenCache, CacheKey, NoCache, TokenCache};
-use super::transport::{AnyTransport, Transport};
+use super::token_cache::{CacheKey, DynTokenCache, NoCache, TokenCache};
+use super::transport::{DynTransport, Transport};
 
 /// Options of a [`Client`].
 #[must_use]
@@ -27,8 +27,8 @@ pub struct ClientBuilder {
     version: ApiVersion,
     policy: Policy,
     concurrency: usize,
-    transport: Option<Arc<dyn AnyTransport>>,
-    cache: Box<dyn AnyTokenCache>,
+    transport: Option<Arc<dyn DynTransport>>,
+    cache: Box<dyn DynTokenCache>,
 }
 
 impl Default for ClientBuilder {
@@ -46,59 +46,60 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Default limit of concurrent requests: 5, what the service allows every edition (its
-    /// documentation). It rejects more with 429.
+    /// Default limit of concurrent requests: 5, which every edition of the service allows according
+    /// to its documentation. It rejects more with 429.
     pub const CONCURRENCY: usize = 5;
 
-    /// Where the org lives: sets the URLs of the API and of the accounts server. The accounts
-    /// server may correct a production host to that of another data center.
+    /// Sets the URLs of the API and of the accounts server to the org's data center. A token
+    /// response may correct a production host to that of another data center.
     pub fn data_center(mut self, data_center: DataCenter, environment: Environment) -> Self {
         self.api = ApiDomain::DataCenter(data_center, environment);
         self.accounts_url = Some(data_center.accounts_url().to_owned());
         self
     }
 
-    /// The base URL of the API, which nothing changes later. Without it and without a data center,
-    /// the accounts server names the API in its response.
+    /// Sets the base URL of the API, which then never changes. Without it and without a data
+    /// center, the first token response names the API.
     pub fn api_url(mut self, url: impl Into<String>) -> Self {
         self.api = ApiDomain::Given(url.into());
         self
     }
 
-    /// The base URL of the accounts server.
+    /// Sets the base URL of the accounts server.
     pub fn accounts_url(mut self, url: impl Into<String>) -> Self {
         self.accounts_url = Some(url.into());
         self
     }
 
-    /// The version of the API. Default v7.
+    /// Sets the version of the API. Default: v7.
     pub fn version(mut self, version: ApiVersion) -> Self {
         self.version = version;
         self
     }
 
-    /// How long a create or rename tries, and what it may do. Its timeouts hold for every call:
-    /// `attempt_timeout` for those that change something, `read_timeout` for the others.
+    /// Sets how long creates and renames keep trying, and what they are allowed to do. The timeouts
+    /// also apply to single calls: `attempt_timeout` to those that change something, `read_timeout`
+    /// to the others.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Limit of concurrent requests, at least one: what the org's edition allows. Default
-    /// [`CONCURRENCY`](Self::CONCURRENCY).
+    /// Limits the number of concurrent requests to what the org's edition allows; at least one.
+    /// Default: [`CONCURRENCY`](Self::CONCURRENCY).
     pub fn concurrency(mut self, calls: usize) -> Self {
         self.concurrency = calls.max(1);
         self
     }
 
-    /// The transport of the requests. Default: [`HttpTransport::new`]. Clients with clones of one
-    /// transport share its connections.
+    /// Sets the transport. Default: [`HttpTransport::new`]. Clients with clones of one transport
+    /// share its connections.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
     }
 
-    /// Where access tokens are stored for other processes. Default: nowhere.
+    /// Sets where access tokens are shared with other processes. Default: not at all.
     pub fn token_cache(mut self, cache: impl TokenCache) -> Self {
         self.cache = Box::new(cache);
         self
@@ -138,7 +139,7 @@ impl ClientBuilder {
         })))
     }
 
-    /// Builds the accounts server alone.
+    /// Builds only the accounts server.
     ///
     /// # Errors
     /// [`BuildError`] if its URL is missing or invalid.
@@ -147,13 +148,13 @@ impl ClientBuilder {
         self.accounts(transport)
     }
 
-    fn accounts(&self, transport: Arc<dyn AnyTransport>) -> Result<Accounts, BuildError> {
+    fn accounts(&self, transport: Arc<dyn DynTransport>) -> Result<Accounts, BuildError> {
         let url = self.accounts_url.as_ref().ok_or(BuildError::NoAccountsUrl)?;
         let url: BaseUrl = url.parse().map_err(BuildError::AccountsUrl)?;
         Ok(Accounts { transport, url, timeout: self.policy.read_timeout })
     }
 
-    fn shared_transport(&self) -> Arc<dyn AnyTransport> {
+    fn shared_transport(&self) -> Arc<dyn DynTransport> {
         self.transport.clone().unwrap_or_else(|| Arc::new(HttpTransport::new()))
     }
 }
@@ -165,14 +166,14 @@ impl Client {
     }
 }
 
-/// Why a client cannot be built.
+/// Why a client can't be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// An access token needs the URL of its API.
+    /// An access token was given without the URL of its API.
     #[error("missing API URL: an access token needs it or a data center")]
     NoApiUrl,
-    /// A refresh token needs an accounts server.
+    /// A refresh token was given without an accounts server.
     #[error("missing accounts server: set its URL or a data center")]
     NoAccountsUrl,
     /// The URL of the API is invalid.

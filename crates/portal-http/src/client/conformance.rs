@@ -1,4 +1,5 @@
-//! Checks for your own [`Transport`], [`TokenCache`] or driver, to be called from its tests.
+//! Conformance checks for your own [`Transport`], [`TokenCache`] or driver, to be called from your
+//! tests.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -32,12 +33,12 @@ use tokio::time::timeout;
 
 pub use self::driver::{DriverRun, TestIntents, driver};
 pub use self::violation::Violation;
-use self::waits::{AGES, MOMENT};
+use self::waits::{LONG_TIMEOUT, SHORT_TIMEOUT};
 use super::base_url::BaseUrl;
 use super::token_cache::{CacheKey, CachedToken, TokenCache};
 use super::transport::{Bounds, Transport};
 
-/// Checks `one` and `other`, which share a storage as two processes do, and which is empty.
+/// Checks a token cache. `one` and `other` must share an empty storage, as two processes would.
 ///
 /// # Errors
 /// The first [`Violation`].
@@ -52,15 +53,18 @@ pub async fn token_cache<C: TokenCache>(one: &C, other: &C) -> Result<(), Violat
 
     check(one.load(&key).await?.is_none(), "an empty cache has a token")?;
     let lock = one.lock(&key).await?;
-    check(timeout(MOMENT, other.lock(&key)).await.is_err(), "two hold one lock")?;
-    check(timeout(AGES, other.lock(&second_key)).await.is_ok(), "a lock holds another key")?;
+    check(timeout(SHORT_TIMEOUT, other.lock(&key)).await.is_err(), "two hold one lock")?;
+    check(
+        timeout(LONG_TIMEOUT, other.lock(&second_key)).await.is_ok(),
+        "a lock holds another key",
+    )?;
     one.store(&key, &first).await?;
     check(other.load(&key).await? == Some(first), "what one stores the other does not load")?;
     check(other.load(&second_key).await?.is_none(), "a token shows under another key")?;
     one.store(&key, &second).await?;
     drop(lock);
-    // The one that gave up waiting must not hold it either.
-    check(timeout(AGES, other.lock(&key)).await.is_ok(), "a lock stays locked")?;
+    // The call that timed out must not hold the lock either.
+    check(timeout(LONG_TIMEOUT, other.lock(&key)).await.is_ok(), "a lock stays locked")?;
     check(other.load(&key).await? == Some(second), "a stored token is not replaced")
 }
 
@@ -69,12 +73,12 @@ pub async fn token_cache<C: TokenCache>(one: &C, other: &C) -> Result<(), Violat
 /// # Errors
 /// The first [`Violation`].
 pub async fn transport(transport: &impl Transport) -> Result<(), Violation> {
-    let ages = Bounds::new(AGES);
+    let bounds = Bounds::new(LONG_TIMEOUT);
     let responding = Server::start(
         b"HTTP/1.1 400 Bad Request\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nbody",
     )
     .await?;
-    let response = transport.send(responding.request()?, ages).await;
+    let response = transport.send(responding.request()?, bounds).await;
     let whole = response.is_ok_and(|response| {
         response.status() == 400
             && response.headers().get("retry-after").is_some_and(|value| value == "7")
@@ -82,18 +86,19 @@ pub async fn transport(transport: &impl Transport) -> Result<(), Violation> {
     });
     check(whole, "a response does not arrive as it was sent")?;
     check(responding.requests() == 1, "a request does not arrive as it was sent, once")?;
-    let response = transport.send(responding.request()?, Bounds { body: 3, ..ages }).await;
+    let response = transport.send(responding.request()?, Bounds { body: 3, ..bounds }).await;
     check(lost(response) == Some(NoResponse::TooLarge { limit: 3 }), "a body has no bound")?;
 
     let cutting = Server::start(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut").await?;
     for sent in 1..=2 {
-        let response = transport.send(cutting.request()?, ages).await;
+        let response = transport.send(cutting.request()?, bounds).await;
         check(lost(response).is_some(), "a cut response does not count as lost")?;
         check(cutting.requests() == sent, "a request is sent again")?;
     }
 
     let silent = Server::start(b"").await?;
-    let response = timeout(AGES, transport.send(silent.request()?, Bounds::new(MOMENT))).await;
+    let response =
+        timeout(LONG_TIMEOUT, transport.send(silent.request()?, Bounds::new(SHORT_TIMEOUT))).await;
     check(
         response.is_ok_and(|response| response.is_err()),
         "a missing response does not end in time",
@@ -101,12 +106,12 @@ pub async fn transport(transport: &impl Transport) -> Result<(), Violation> {
 
     let address = silent.address;
     drop(silent);
-    let response = transport.send(request(address)?, ages).await;
+    let response = transport.send(request(address)?, bounds).await;
     check(response.is_err(), "a server that is gone responds")
 }
 
-/// A server on this machine that closes each connection after one response; without one it stays
-/// silent. Dropped, it is gone.
+/// A server on this machine that closes each connection after one response, or never responds if it
+/// has none. Stops when dropped.
 struct Server {
     address: SocketAddr,
     requests: Arc<AtomicUsize>,
@@ -161,7 +166,7 @@ async fn serve(
         requests.fetch_add(1, Ordering::SeqCst);
     }
     if response.is_empty() {
-        // Until the client closes it.
+        // Keep the connection open until the client closes it.
         stream.read_buf(&mut received).await?;
     }
     stream.write_all(response).await

@@ -1,4 +1,4 @@
-//! What a client, its clones and its flows share: [`Core`].
+//! [`Core`]: what a client, its clones and its flows share.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use super::api_url::ApiUrl;
 use super::exchange::exchange;
 use super::slots::Slots;
 use super::token::{Token, Tokens};
-use super::transport::{AnyTransport, Bounds};
+use super::transport::{Bounds, DynTransport};
 
 /// The parts of a client.
 pub(super) struct Core {
-    pub(super) transport: Arc<dyn AnyTransport>,
+    pub(super) transport: Arc<dyn DynTransport>,
     pub(super) tokens: Tokens,
     pub(super) api_url: Arc<ApiUrl>,
     pub(super) version: ApiVersion,
     pub(super) policy: Policy,
     pub(super) slots: Arc<Slots>,
-    /// Held by the one create at work, unless the policy allows several portals.
+    /// Held by the create in progress, unless the policy allows several portals.
     pub(super) turns: Arc<Mutex<()>>,
 }
 

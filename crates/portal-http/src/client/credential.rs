@@ -1,25 +1,25 @@
-//! What authenticates a client: [`Credential`].
+//! [`Credential`]: what authenticates a client.
 
 use portal_model::Secret;
 
-/// What authenticates a client. `Debug` shows no secret.
+/// What authenticates a client. Its `Debug` output contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
-    /// A refresh token of a registered client, with which access tokens are requested as needed.
+    /// A refresh token of a registered client; access tokens are requested as needed.
     RefreshToken {
-        /// The registered client.
+        /// The client id.
         client_id: String,
-        /// Its secret.
+        /// The client secret.
         client_secret: Secret,
-        /// The token, which does not expire.
+        /// The refresh token, which does not expire.
         refresh_token: Secret,
     },
-    /// An access token, which expires after an hour and cannot be renewed.
+    /// An access token, which expires after an hour and can't be renewed.
     AccessToken(Secret),
 }
 
 impl Credential {
-    /// A refresh token of a registered client.
+    /// Authenticates with a refresh token of a registered client.
     pub fn refresh_token(
         client_id: impl Into<String>,
         client_secret: impl Into<Secret>,
@@ -32,7 +32,7 @@ impl Credential {
         }
     }
 
-    /// An access token.
+    /// Authenticates with an access token.
     pub fn access_token(token: impl Into<Secret>) -> Self {
         Self::AccessToken(token.into())
     }

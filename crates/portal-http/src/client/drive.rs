@@ -1,4 +1,4 @@
-//! Performs the steps of a [`Flow`] in a task of its own: [`Running`].
+//! [`Running`]: performs the steps of a [`Flow`] in a task of its own.
 
 use std::future::{Future, pending};
 use std::io;
@@ -21,23 +21,27 @@ use super::slots::{Slot, Urgency};
 use super::token::Token;
 use super::transport::{Bounds, after};
 
-/// Stores the intent of a call while it is under way or in doubt, so that a later process can
+/// Stores the intent of a call while it is in progress or in doubt, so that a later process can
 /// recover it after a crash: see [`Client::recover_flow`](super::Client::recover_flow).
 ///
 /// `()` stores nothing.
 ///
+/// # Errors
+/// An error of the storage. A failed [`record`](Self::record) prevents the attempt; a failed
+/// [`end`](Self::end) is logged, and recovery determines the outcome again.
+///
 /// # Cancel safety
-/// The futures run to their end, unless the runtime shuts down: a half-written intent must then
-/// read as the one before or as the new one. Blocking I/O belongs into `spawn_blocking`, since the
-/// flow's task shares its thread with others.
+/// The futures run to completion unless the runtime shuts down. A half-written intent must
+/// therefore read as either the previous or the new one. Use `spawn_blocking` for blocking I/O,
+/// because the flow's task shares its thread with others.
 pub trait IntentSink<O = Outcome>: Send + 'static {
-    /// Writes `intent` durably in place of the one before. The attempt is made after that, or not
-    /// at all if it fails.
+    /// Replaces the stored intent with `intent`, durably. The attempt is made after this succeeds;
+    /// if it fails, no attempt is made.
     fn record(&mut self, intent: &Intent) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// The call has ended; called once, before the outcome is delivered, if an intent was recorded
-    /// or the call began from one. After a certain outcome the intent may be removed. After an
-    /// unknown one it must stay, and the last attempt ended no later than now.
+    /// Ends the intent. Called once, before the outcome is delivered, if an intent was recorded or
+    /// the call started from one. After a certain outcome the intent may be removed. After an
+    /// unknown one it must stay; the last attempt has ended by now.
     fn end(&mut self, outcome: &O) -> impl Future<Output = io::Result<()>> + Send;
 }
 
@@ -51,11 +55,11 @@ impl<O: Sync> IntentSink<O> for () {
     }
 }
 
-/// A safe call that is being performed; a future of its outcome.
+/// A safe call in progress; a future of its outcome.
 ///
 /// # Cancel safety
-/// The call runs in a task of its own. Dropping this does not stop it, so that a caller who hangs up
-/// leaves nothing in doubt; [`stop`](Self::stop) does.
+/// The call runs in a task of its own. Dropping this does not stop it, so a caller who hangs up
+/// leaves nothing in doubt; [`stop`](Self::stop) stops it.
 #[derive(Debug)]
 #[must_use = "its outcome says whether the portal exists"]
 pub struct Running<O = Outcome> {
@@ -65,13 +69,13 @@ pub struct Running<O = Outcome> {
 }
 
 impl<O> Running<O> {
-    /// What the call is doing, now and with each change.
+    /// Returns what the call is doing, updated with every change.
     pub fn activity(&self) -> watch::Receiver<Activity> {
         self.activity.clone()
     }
 
-    /// Stops the call, as for Ctrl-C. The outcome follows soon: unknown if a request is under way or
-    /// an earlier attempt is in doubt.
+    /// Stops the call, as for Ctrl-C. The outcome follows soon. It is unknown if a request is in
+    /// flight or an earlier attempt is in doubt.
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }
@@ -83,13 +87,13 @@ impl<O> Future for Running<O> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O> {
         match Pin::new(&mut self.outcome).poll(context) {
             Poll::Ready(Ok(outcome)) => Poll::Ready(outcome),
-            // `Task` sends an outcome in any case, so this one was polled after its end.
+            // The task always sends an outcome, so this future was polled after it had completed.
             Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
         }
     }
 }
 
-/// Starts to perform `flow`.
+/// Starts performing `flow`.
 pub(super) fn start<E: Effect>(
     core: Arc<Core>,
     flow: Flow<E>,
@@ -122,8 +126,8 @@ struct Task<E: Effect, S> {
     started: Instant,
 }
 
-/// The flow, whose true outcome is delivered whatever ends the task: a panic and a runtime that
-/// shuts down too.
+/// Owns the flow and delivers its true outcome however the task ends, even by a panic or the
+/// shutdown of the runtime.
 struct End<E: Effect> {
     flow: Flow<E>,
     outcome: Option<oneshot::Sender<E::Outcome>>,
@@ -132,7 +136,7 @@ struct End<E: Effect> {
 impl<E: Effect> End<E> {
     fn deliver(&mut self, outcome: E::Outcome) {
         if let Some(sender) = self.outcome.take() {
-            // The caller may have hung up.
+            // The caller may have dropped its handle.
             let _ = sender.send(outcome);
         }
     }
@@ -154,13 +158,13 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
         if self.has_intent
             && let Err(error) = self.intents.end(&outcome).await
         {
-            // Recovery will find out again.
+            // Harmless: recovery will determine the outcome again.
             tracing::warn!(%error, "cannot update the intent");
         }
         self.end.deliver(outcome);
     }
 
-    /// Step by step to the outcome.
+    /// Performs one step after the other until the outcome.
     async fn perform(&mut self) -> E::Outcome {
         let mut stopping = self.stop.clone();
         let Some(_turn) = unless_stopped(&mut stopping, self.turn()).await else {
@@ -174,14 +178,15 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
             if *stopping.borrow() {
                 return self.abandoned();
             }
-            // A slot is taken before the step, so that no timeout runs while it waits, and kept
+            // Take the slot before the step, so that no timeout runs while queuing, and keep it
             // from the baseline to the end of the attempt: a flow that had to queue in between
-            // would find its deadline spent. Getting a token needs none.
+            // could find its deadline spent. Requesting a token needs no slot.
             if slot.is_none() && token.is_some() {
                 let acquired = self.core.slots.acquire(self.urgency(has_begun));
                 let in_time = timeout_at(self.deadline(), acquired);
                 match unless_stopped(&mut stopping, in_time).await {
-                    // Without one the deadline has passed: the flow ends by itself (rule 13).
+                    // Without a slot the deadline has passed, and the flow ends by itself (rule
+                    // 13).
                     Some(acquired) => slot = acquired.ok(),
                     None => return self.abandoned(),
                 }
@@ -216,8 +221,9 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
                 }
                 Step::Record(intent) => {
                     let event = self.record(&intent).await;
-                    // Rule 2: the write may have taken long, so a stop of the meantime must be seen
-                    // before the flow hands out the attempt, which then counts as under way.
+                    // Rule 2: the write may have taken long. A stop that arrived meanwhile must be
+                    // noticed before the flow hands out the attempt, which counts as sent from then
+                    // on.
                     yield_now().await;
                     Some(event)
                 }
@@ -230,7 +236,8 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
             let Some(event) = event else { return self.abandoned() };
             let now = self.started.elapsed();
             if let Err(error) = self.end.flow.handle(now, jitter(), event) {
-                // A bug here. The same step again could be a second attempt, so the flow ends.
+                // A bug in this driver. Performing the same step again could be a second attempt,
+                // so end the flow.
                 tracing::error!(%error);
                 debug_assert!(false, "{error}");
                 return self.abandoned();
@@ -247,14 +254,14 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
     }
 
     /// Rule 11 within one client: unless several portals are allowed, its creates run one after
-    /// another. The wait counts towards the deadline.
+    /// another. Waiting counts towards the deadline.
     async fn turn(&mut self) -> Option<OwnedMutexGuard<()>> {
         self.end.flow.start(Duration::ZERO);
         if !self.end.flow.is_exclusive() {
             return None;
         }
         let turn = self.core.turns.clone().lock_owned();
-        // Past the deadline the flow ends by itself, with nothing sent.
+        // After the deadline the flow ends by itself, with nothing sent.
         timeout_at(self.deadline(), turn).await.ok()
     }
 
@@ -263,7 +270,7 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
     }
 
     async fn record(&mut self, intent: &Intent) -> Event {
-        // Even if writing fails, it may be there.
+        // Set before the write: even a failed one may have stored the intent.
         self.has_intent = true;
         match self.intents.record(intent).await {
             Ok(()) => Event::Recorded,
@@ -288,14 +295,14 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
     }
 }
 
-/// The output of `work`, unless the call is stopped first.
+/// Runs `work` unless the call is stopped first.
 async fn unless_stopped<T>(
     stop: &mut watch::Receiver<bool>,
     work: impl Future<Output = T>,
 ) -> Option<T> {
     let stopped = async {
         if stop.wait_for(|stop| *stop).await.is_err() {
-            // The caller has gone and can't stop it any more.
+            // The caller dropped its handle and can't stop the call any more.
             pending::<()>().await;
         }
     };
@@ -306,7 +313,7 @@ async fn unless_stopped<T>(
     }
 }
 
-/// Without a random source the backoff is the longest one.
+/// Without a random source, use the full backoff.
 fn jitter() -> Jitter {
     getrandom::u32().map_or(Jitter::FULL, Jitter::from_bits)
 }

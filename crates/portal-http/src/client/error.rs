@@ -1,9 +1,9 @@
-//! How a call fails: [`ClientError`].
+//! [`ClientError`]: how a call fails.
 
 use portal_model::flow::{NoResponse, NotSent, TokenError, TransportError};
 use portal_model::{ApiError, ResponseError, Unreadable};
 
-/// Why [`Client::call`](super::Client::call) has no result.
+/// Why [`Client::call`](super::Client::call) failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
@@ -13,13 +13,13 @@ pub enum ClientError {
     /// The request certainly did not arrive.
     #[error("request not sent: {0}")]
     NotSent(NotSent),
-    /// The request may have arrived, and no complete response came.
+    /// The request may have arrived, but no complete response was received.
     #[error("response lost: {0}")]
     NoResponse(NoResponse),
     /// The service rejected the request.
     #[error(transparent)]
     Api(ApiError),
-    /// The response is not the service's.
+    /// The response is not a valid response of the service.
     #[error(transparent)]
     Unreadable(Unreadable),
 }
@@ -31,7 +31,7 @@ impl ClientError {
         !matches!(self, Self::Token(_) | Self::NotSent(_))
     }
 
-    /// The service's error, if it sent one.
+    /// Returns the service's error, if it sent one.
     pub const fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(error) => Some(error),

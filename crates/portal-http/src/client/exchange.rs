@@ -1,4 +1,4 @@
-//! One request of the model over a transport, and its response back.
+//! Sends one request of the model over a transport and returns its response.
 
 use bytes::Bytes;
 use portal_model::flow::{NotSent, TransportError};
@@ -6,11 +6,11 @@ use portal_model::{Request, Response};
 use tracing::Instrument as _;
 
 use super::base_url::BaseUrl;
-use super::transport::{AnyTransport, Bounds};
+use super::transport::{Bounds, DynTransport};
 
 /// Sends `request` to `base`, once.
 pub(super) async fn exchange(
-    transport: &dyn AnyTransport,
+    transport: &dyn DynTransport,
     base: &BaseUrl,
     request: Request,
     bounds: Bounds,

@@ -1,4 +1,4 @@
-//! A token cache in a directory: [`FileTokenCache`].
+//! [`FileTokenCache`]: a token cache in a directory.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -9,16 +9,16 @@ use tokio::time::{Instant, sleep};
 
 use super::token_cache::{CacheKey, CachedToken, TokenCache};
 
-/// A directory with two files per credential: the token, which only its owner can read and which is
-/// replaced atomically, and a lock. An unreadable file counts as empty, and so does one that others
-/// can read.
+/// A directory with two files per credential: a lock, and the token, which only its owner can read
+/// and which is replaced atomically. A file that is unreadable, or readable by others, counts as
+/// empty.
 #[derive(Clone, Debug)]
 pub struct FileTokenCache {
     directory: PathBuf,
 }
 
 impl FileTokenCache {
-    /// In `directory`, which is created when it is needed.
+    /// Uses `directory`, which is created when needed.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into() }
     }
@@ -34,8 +34,8 @@ impl FileTokenCache {
     }
 
     fn replace(&self, key: &CacheKey, token: &CachedToken) -> io::Result<()> {
-        // The lock is held, so nobody else writes this file. One that a killed process left may have
-        // another mode.
+        // Nobody else writes this file, because the lock is held. Remove what a killed process
+        // left: it may have a different mode.
         let new = self.path(key, "new");
         match fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -46,7 +46,7 @@ impl FileTokenCache {
         fs::rename(&new, self.path(key, "json"))
     }
 
-    /// The same error with the directory in its message.
+    /// Adds the directory to the message of an error.
     fn named(&self, error: &io::Error) -> io::Error {
         io::Error::new(error.kind(), format!("{}: {error}", self.directory.display()))
     }
@@ -75,12 +75,12 @@ impl TokenCache for FileTokenCache {
     }
 
     async fn lock(&self, key: &CacheKey) -> io::Result<File> {
-        /// Longer than a holder needs to request a token.
+        /// Longer than the holder of the lock needs to request a token.
         const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
         const BETWEEN_TRIES: Duration = Duration::from_millis(10);
         let file = self.open_lock(key).map_err(|error| self.named(&error))?;
         let end = Instant::now() + LOCK_TIMEOUT;
-        // A blocking lock would keep a thread waiting, and with it the exit of the process.
+        // Poll: a blocking lock would occupy a thread and delay the exit of the process.
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -99,7 +99,7 @@ impl TokenCache for FileTokenCache {
     }
 }
 
-/// Whether somebody else may have read the token, or written it.
+/// Whether other users could read or write the token.
 #[cfg(unix)]
 fn is_open_to_others(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -129,7 +129,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }
 
-/// On Windows a file inherits the rights of its directory, which is in the user's profile.
+/// On Windows a file inherits the permissions of its directory, which is in the user's profile.
 #[cfg(not(unix))]
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options

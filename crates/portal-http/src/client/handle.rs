@@ -1,4 +1,4 @@
-//! One org: [`Client`].
+//! [`Client`]: the handle to one org.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,20 +16,20 @@ use super::error::ClientError;
 use super::slots::Urgency;
 use super::transport::Bounds;
 
-/// A client of one org: a credential, and where the org lives. Cloning is cheap, and clones share
-/// their token, their connections and their limit of concurrent calls.
+/// A client of one org. Cloning is cheap; clones share their token, connections and limit of
+/// concurrent requests.
 #[derive(Clone)]
 pub struct Client(pub(super) Arc<Core>);
 
 impl Client {
-    /// Makes one call. A rejected token is replaced once; nothing else is repeated.
+    /// Makes a single call. A rejected token is replaced once; nothing else is retried.
     ///
     /// # Errors
-    /// [`ClientError`], which says whether the request may have been sent.
+    /// [`ClientError`], which tells whether the request may have been sent.
     ///
     /// # Cancel safety
-    /// Dropped, the request may or may not have been sent. For a create, use
-    /// [`create`](Self::create).
+    /// If the future is dropped, the request may or may not have been sent. Use
+    /// [`create`](Self::create) for creates.
     pub async fn call<E: Endpoint + Sync>(&self, endpoint: &E) -> Result<E::Output, ClientError> {
         let request = endpoint.request(self.0.version);
         let bounds = match request.method {
@@ -46,7 +46,7 @@ impl Client {
         if !error.api().is_some_and(ApiError::is_token_rejected) {
             return Err(error.into());
         }
-        // Getting a token, which may take long, keeps no other request waiting.
+        // Don't occupy a slot while requesting a token, which may take long.
         drop(slot);
         let token = match self.0.tokens.get(Some(token.id)).await {
             Ok(token) => token,
@@ -61,10 +61,10 @@ impl Client {
     /// Creates a portal: lists the org's portals, sends the request, and determines the outcome if
     /// the response is lost.
     ///
-    /// It begins at once, in a task of its own. Unless [`Policy::allow_another`] is set, the creates
-    /// of one client and its clones run one after another, so that two of them cannot both find the
-    /// org empty. Other processes and other clients are not kept apart: that is the caller's duty,
-    /// as the intent log of the command `portal` does it.
+    /// Starts immediately, in a task of its own. Unless [`Policy::allow_another`] is set, the
+    /// creates of a client and its clones run one after another, so that no two of them both find
+    /// the org empty. Keeping other clients and processes apart is up to the caller; the command
+    /// `portal` does it with its intent log.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -75,7 +75,7 @@ impl Client {
     /// Renames a portal: finds it in a list, sends the request, and determines the outcome if the
     /// response is lost.
     ///
-    /// Customers' links change with the name, and the old name is free for anyone at once.
+    /// Links to the portal change with its name, and anyone can take the old name at once.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -83,8 +83,8 @@ impl Client {
         self.perform(self.rename_flow(old, new), ())
     }
 
-    /// Performs `flow`, such as [`create_flow`](Self::create_flow) with fallbacks, and stores its
-    /// intent in `intents` from before each attempt until its outcome is certain.
+    /// Performs `flow`, such as a [`create_flow`](Self::create_flow) with fallbacks, and stores its
+    /// intent in `intents` from before each attempt until the outcome is certain.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -96,60 +96,62 @@ impl Client {
         drive::start(self.0.clone(), flow, intents)
     }
 
-    /// A create of `name` with this client's policy and version, not yet begun.
+    /// Returns a create of `name` with this client's policy and version, not yet started.
     pub fn create_flow(&self, name: PortalName) -> CreateFlow {
         CreateFlow::new(name, self.0.policy.clone(), self.0.version)
     }
 
-    /// A rename of the portal `old` with this client's policy and version, not yet begun.
+    /// Returns a rename of the portal `old` with this client's policy and version, not yet started.
     pub fn rename_flow(&self, old: impl Into<String>, new: PortalName) -> RenameFlow {
         RenameFlow::new(old, new, self.0.policy.clone(), self.0.version)
     }
 
-    /// Determines the outcome of a create that an earlier process left in doubt: see
-    /// [`CreateFlow::recover`].
+    /// Returns a flow that determines the outcome of a create left in doubt by an earlier process:
+    /// see [`CreateFlow::recover`].
     pub fn recover_flow(&self, intent: CreateIntent, since_end: Duration) -> CreateFlow {
         CreateFlow::recover(intent, since_end, self.0.policy.clone(), self.0.version)
     }
 
-    /// Continues a create that an earlier process left in doubt: see [`CreateFlow::take_over`].
+    /// Returns a flow that continues a create left in doubt by an earlier process: see
+    /// [`CreateFlow::take_over`].
     pub fn take_over_flow(&self, intent: CreateIntent, since_end: Duration) -> CreateFlow {
         CreateFlow::take_over(intent, since_end, self.0.policy.clone(), self.0.version)
     }
 
-    /// Determines the outcome of a rename that an earlier process left in doubt: see
-    /// [`RenameFlow::recover`].
+    /// Returns a flow that determines the outcome of a rename left in doubt by an earlier process:
+    /// see [`RenameFlow::recover`].
     pub fn recover_rename_flow(&self, intent: RenameIntent, since_end: Duration) -> RenameFlow {
         RenameFlow::recover(intent, since_end, self.0.policy.clone(), self.0.version)
     }
 
-    /// How long this client's flows try, and what they may do.
+    /// Returns the policy of this client's flows.
     pub fn policy(&self) -> &Policy {
         &self.0.policy
     }
 
-    /// The version of the API that this client's requests name.
+    /// Returns the API version of this client's requests.
     pub fn version(&self) -> ApiVersion {
         self.0.version
     }
 
-    /// Gets an access token, unless there is one.
+    /// Obtains an access token if there is no valid one.
     ///
     /// # Errors
-    /// [`TokenError`] if the accounts server rejects the credentials or cannot be asked.
+    /// [`TokenError`] if the accounts server rejects the credentials or is unreachable.
     ///
     /// # Cancel safety
-    /// Dropped, a refresh continues for the next caller.
+    /// A refresh in flight continues and serves the next caller.
     pub async fn authenticate(&self) -> Result<(), TokenError> {
         self.0.tokens.get(None).await.map(drop)
     }
 
-    /// The API's base URL; `None` until the accounts server has named it.
+    /// Returns the base URL of the API; `None` until a token response has named it.
     pub fn api_url(&self) -> Option<BaseUrl> {
         self.0.api_url.get()
     }
 
-    /// The API that the accounts server named, if it is not the one in use: the org may live there.
+    /// Returns the API named by the last token response if it differs from the one in use, in which
+    /// case the org may be in another data center.
     pub fn api_domain_mismatch(&self) -> Option<String> {
         self.0.api_url.mismatch()
     }

@@ -1,11 +1,10 @@
-//! The transport over sockets: [`HttpTransport`].
+//! [`HttpTransport`]: the transport over sockets.
 
 mod boxed;
 mod connect;
 mod proxy;
 #[cfg_attr(not(feature = "tls"), path = "http_transport/without_tls.rs")]
 mod tls;
-mod tls_error;
 
 use std::io;
 use std::path::PathBuf;
@@ -26,32 +25,32 @@ use tokio::time::{Instant, timeout_at};
 use self::connect::{Connector, TookTooLong};
 pub use self::proxy::{InvalidProxy, Proxy};
 use self::tls::Tls;
-pub use self::tls_error::TlsError;
 use super::base_url::is_this_machine;
 use super::transport::{Bounds, Transport, after, read, text};
+pub use crate::pem::TlsError;
 
-/// Longest head of a response, in bytes. hyper's own limit is six times that.
+/// Maximum size of a response's head, in bytes. hyper's own limit is six times as high.
 const LONGEST_HEAD: usize = 64 << 10;
 
 /// HTTP/1.1 over pooled connections, with TLS by rustls.
 ///
-/// Cloning is cheap, and clones share their connections. It trusts the certificates of the platform
-/// and those of [`ca_file`](HttpTransportBuilder::ca_file).
+/// Cloning is cheap, and clones share their connections. Trusts the platform's certificates and
+/// those of [`ca_file`](HttpTransportBuilder::ca_file).
 #[derive(Clone, Debug)]
 pub struct HttpTransport {
     pooled: Client<Connector, Full<Bytes>>,
-    /// Opens a connection for each request.
+    /// Opens a new connection for each request.
     unpooled: Client<Connector, Full<Bytes>>,
     proxy: Arc<Proxy>,
 }
 
 impl HttpTransport {
-    /// With the defaults of [`HttpTransportBuilder`].
+    /// Creates a transport with the defaults of [`HttpTransportBuilder`].
     pub fn new() -> Self {
         Self::assemble(&HttpTransportBuilder::default(), Tls::default())
     }
 
-    /// Starts with the defaults.
+    /// Configures a transport.
     pub fn builder() -> HttpTransportBuilder {
         HttpTransportBuilder::default()
     }
@@ -60,7 +59,7 @@ impl HttpTransport {
         let proxy = Arc::new(builder.proxy.clone());
         let connector = Connector::new(proxy.clone(), tls, builder.connect_timeout);
         let mut client = Client::builder(TokioExecutor::new());
-        // A request that was handed to a connection is never handed to another one.
+        // Never retry a request that was handed to a connection: it may have been sent.
         client.retry_canceled_requests(false);
         client.http1_max_buf_size(LONGEST_HEAD);
         client.pool_idle_timeout(builder.idle_timeout).pool_timer(TokioTimer::new());
@@ -108,8 +107,8 @@ impl Transport for HttpTransport {
     }
 }
 
-/// A request has certainly not arrived if there was no connection, or if the connection closed before
-/// the request was taken off its queue, which hyper calls canceled.
+/// Classifies an error. A request certainly did not arrive if there was no connection, or if the
+/// connection closed before the request left its queue, which hyper calls canceled.
 fn classify(error: &Error, is_local: bool) -> TransportError {
     let source = std::error::Error::source(error);
     if error.is_connect() {
@@ -132,10 +131,11 @@ fn classify(error: &Error, is_local: bool) -> TransportError {
     }
 }
 
-/// Whether another try would fail like this one: an invalid certificate, an unknown host, or a port
-/// of this machine that nothing listens on. Other servers refuse connections while they restart.
+/// Whether a retry would fail the same way: an invalid certificate, an unknown host, or a port of
+/// this machine without a listener. Other servers refuse connections while they restart.
 fn is_permanent(error: &Error, why: &str, is_local: bool) -> bool {
-    // `std` has no kind for what the resolver of the platform reports: glibc, musl, macOS, Windows.
+    // `std` has no error kind for an unknown host; these are the messages of glibc, musl, macOS and
+    // Windows.
     const UNKNOWN_HOST: [&str; 4] = [
         "Name or service not known",
         "Name does not resolve",
@@ -149,7 +149,7 @@ fn is_permanent(error: &Error, why: &str, is_local: bool) -> bool {
         || UNKNOWN_HOST.iter().any(|text| why.contains(text))
 }
 
-/// The error inside of nested `io::Error`s, as the layers of TLS make them; `source` skips it.
+/// Returns the innermost of nested `io::Error`s, as TLS layers create them; `source` skips it.
 fn innermost(error: &io::Error) -> Option<&(dyn std::error::Error + 'static)> {
     let inner = error.get_ref()?;
     inner.downcast_ref::<io::Error>().map_or(Some(inner), innermost)
@@ -190,19 +190,20 @@ impl Default for HttpTransportBuilder {
 }
 
 impl HttpTransportBuilder {
-    /// Which proxy to use. Default: [`Proxy::from_env`].
+    /// Sets the proxy. Default: [`Proxy::from_env`].
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = proxy;
         self
     }
 
-    /// Certificates to trust in addition to those of the platform: a PEM file.
+    /// Adds trusted certificates from a PEM file to those of the platform.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
         self
     }
 
-    /// The client certificate with its chain, and its private key: two PEM files, or twice the same.
+    /// Sets the client certificate with its chain, and its private key: two PEM files, possibly the
+    /// same.
     pub fn client_certificate(
         mut self,
         certificate: impl Into<PathBuf>,
@@ -212,14 +213,14 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// Timeout of connecting, to the proxy and the TLS handshake included. Default 10 s. After it
-    /// the request has certainly not been sent.
+    /// Sets the timeout for connecting, including the proxy and the TLS handshake. Default: 10 s.
+    /// When it expires, the request has certainly not been sent.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.connect_timeout = time;
         self
     }
 
-    /// How long an idle connection is kept. Default 30 s.
+    /// Sets how long an idle connection is kept. Default: 30 s.
     pub fn idle_timeout(mut self, time: Duration) -> Self {
         self.idle_timeout = time;
         self
@@ -228,7 +229,7 @@ impl HttpTransportBuilder {
     /// Reads the files and builds the transport.
     ///
     /// # Errors
-    /// [`TlsError`] if a file cannot be read or has no certificate or key.
+    /// [`TlsError`] if a file can't be read or has no certificate or key.
     pub fn build(self) -> Result<HttpTransport, TlsError> {
         let tls = Tls::read(self.ca_file.as_deref(), self.client_certificate.as_ref())?;
         Ok(HttpTransport::assemble(&self, tls))

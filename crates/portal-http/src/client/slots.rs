@@ -1,11 +1,11 @@
-//! How many requests of a client run at once: [`Slots`].
+//! [`Slots`]: limits the concurrent requests of a client.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// A limit of concurrent requests: the most urgent first, then first come, first served.
+/// A limit of concurrent requests. Grants slots by urgency, then first come, first served.
 #[derive(Debug)]
 pub(super) struct Slots(Mutex<State>);
 
@@ -16,18 +16,18 @@ struct State {
     waiters: [VecDeque<oneshot::Sender<Slot>>; 3],
 }
 
-/// How urgent a request is.
+/// The urgency of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Urgency {
-    /// It resolves a doubt, whose caller can do nothing else, and which ages.
+    /// It resolves a doubt: the caller can do nothing else, and evidence ages.
     InDoubt,
-    /// It repeats a request that failed, for which there is little time (rule 13).
+    /// It repeats a failed request, for which there is little time (rule 13).
     Begun,
-    /// It loses nothing but time.
+    /// It has lost nothing yet and can wait.
     New,
 }
 
-/// The right to run one request at a time; dropped, it goes to the next in the queue.
+/// Permission for one request at a time. When dropped, it is handed to the next waiter.
 #[derive(Debug)]
 pub(super) struct Slot(Option<Arc<Slots>>);
 
@@ -39,7 +39,7 @@ impl Slots {
     /// Waits for a slot.
     ///
     /// # Cancel safety
-    /// Dropped, it loses its place in the queue, and no slot is lost.
+    /// If the future is dropped, it loses its place in the queue; no slot is lost.
     pub(super) async fn acquire(self: &Arc<Self>, urgency: Urgency) -> Slot {
         let receiver = {
             let mut state = self.lock();
@@ -57,11 +57,11 @@ impl Slots {
             queue.push_back(sender);
             receiver
         };
-        // The sender is dropped only after it has sent.
+        // Senders are dropped only after sending.
         receiver.await.unwrap_or(Slot(None))
     }
 
-    /// Hands a slot on. A waiter that has gone gives it back.
+    /// Hands the slot to the next waiter. One that has gone returns it.
     fn release(self: Arc<Self>) {
         let mut slot = Slot(Some(self.clone()));
         loop {
@@ -72,7 +72,7 @@ impl Slots {
                 slot.0 = None;
                 return;
             };
-            // Not under the lock: a receiver that is dropped at this moment releases the slot.
+            // Not while holding the lock: a receiver dropped right now releases the slot again.
             drop(state);
             match waiter.send(slot) {
                 Ok(()) => return,
@@ -138,7 +138,7 @@ mod tests {
             let mut served = pin!(slots.acquire(Urgency::New));
             assert!(poll(served.as_mut()).is_none());
             drop(held);
-            // It was served, and goes away before it sees that.
+            // Cancel after the slot was sent but before the waiter has seen it.
         }
         assert!(poll(pin!(slots.acquire(Urgency::New))).is_some());
     }

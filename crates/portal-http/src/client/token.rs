@@ -1,4 +1,4 @@
-//! The access token of a client: one refresh in flight at most.
+//! The access token of a client, with at most one refresh in flight.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,28 +13,28 @@ use tracing::Instrument as _;
 
 use super::accounts::Accounts;
 use super::api_url::ApiUrl;
-use super::token_cache::{self, AnyTokenCache, CacheKey, CachedToken};
+use super::token_cache::{self, CacheKey, CachedToken, DynTokenCache};
 
-/// An access token at hand.
+/// An access token to use now.
 #[derive(Clone, Debug)]
 pub(super) struct Token {
     pub(super) id: TokenId,
     pub(super) secret: Secret,
 }
 
-/// Where a client's tokens come from.
+/// Where the tokens of a client come from.
 #[derive(Clone)]
 pub(super) enum Tokens {
-    /// One that cannot be renewed.
+    /// A token that can't be renewed.
     Fixed(Secret),
     Refreshed(Arc<Refreshed>),
 }
 
 impl Tokens {
-    /// The current token, or a new one if the current one is `rejected`.
+    /// Returns the current token, or a new one if the current one is `rejected`.
     ///
     /// # Cancel safety
-    /// Dropped, a refresh continues for the next caller.
+    /// A refresh in flight continues and serves the next caller.
     pub(super) async fn get(&self, rejected: Option<TokenId>) -> Result<Token, TokenError> {
         match (self, rejected) {
             (Self::Fixed(secret), None) => Ok(Token { id: TokenId(0), secret: secret.clone() }),
@@ -44,11 +44,11 @@ impl Tokens {
     }
 }
 
-/// Tokens by a refresh token.
+/// Tokens obtained with a refresh token.
 pub(super) struct Refreshed {
     accounts: Accounts,
     request: TokenRequest,
-    cache: Box<dyn AnyTokenCache>,
+    cache: Box<dyn DynTokenCache>,
     key: CacheKey,
     api_url: Arc<ApiUrl>,
     state: Mutex<State>,
@@ -60,16 +60,16 @@ struct State {
     /// The id of the last token.
     count: u64,
     refresh: Option<Refresh>,
-    /// The credentials are wrong; asking again does not help.
+    /// Set once the credentials are known to be wrong; retrying is pointless then.
     rejected: Option<OAuthError>,
     /// When a refresh last failed.
     failed: Option<Instant>,
 }
 
-/// A refresh in flight, and in the end its result.
+/// A refresh in flight, and eventually its result.
 type Refresh = watch::Receiver<Option<Result<Token, TokenError>>>;
 
-/// The token at hand, with its age when it came.
+/// A token, with its age when it was received.
 struct Held {
     token: Token,
     expires_in: Duration,
@@ -83,10 +83,10 @@ impl Held {
     }
 }
 
-/// What the token cache has for a client that needs a token.
+/// What the token cache offers to a client that needs a token.
 enum Shared<'a> {
     Found(CachedToken),
-    /// Nothing of use. While the lock is held, no other process requests a token.
+    /// No usable token. While the lock is held, no other process requests one.
     Locked(Box<dyn Send + 'a>),
 }
 
@@ -94,7 +94,7 @@ impl Refreshed {
     pub(super) fn new(
         accounts: Accounts,
         request: TokenRequest,
-        cache: Box<dyn AnyTokenCache>,
+        cache: Box<dyn DynTokenCache>,
         key: CacheKey,
         api_url: Arc<ApiUrl>,
     ) -> Self {
@@ -102,7 +102,7 @@ impl Refreshed {
     }
 
     async fn get(self: &Arc<Self>, rejected: Option<TokenId>) -> Result<Token, TokenError> {
-        /// After a refresh ahead of time that failed.
+        /// Pause after a failed refresh in the background.
         const PAUSE: Duration = Duration::from_secs(30);
         let mut refresh = {
             let mut state = self.lock();
@@ -130,7 +130,7 @@ impl Refreshed {
             .unwrap_or_else(|| Err(TokenError::Local("the token refresh was aborted".to_owned())))
     }
 
-    /// The refresh in flight; starts one if there is none.
+    /// Returns the refresh in flight, starting one if there is none.
     fn refresh(self: &Arc<Self>, state: &mut State) -> Refresh {
         if let Some(refresh) = &state.refresh
             && refresh.has_changed().is_ok()
@@ -164,7 +164,7 @@ impl Refreshed {
         refresh
     }
 
-    /// A token other than `old`: one that another process left in the cache, or a new one.
+    /// Returns a token other than `old`: one that another process has cached, or a new one.
     async fn renew(&self, old: Option<&Secret>) -> Result<CachedToken, TokenError> {
         let lock = match self.shared(old).await {
             Ok(Shared::Found(found)) => {
@@ -172,7 +172,8 @@ impl Refreshed {
                 return Ok(found);
             }
             Ok(Shared::Locked(lock)) => Some(lock),
-            // Everyone who waits for the lock would request a token, and the service grants ten.
+            // Otherwise every process waiting for the lock would request a token, and the service
+            // issues only ten.
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 return Err(TokenError::Local(format!("cannot use the token cache: {error}")));
             }
@@ -192,7 +193,7 @@ impl Refreshed {
         Ok(granted)
     }
 
-    /// A token other than `old` from the cache, or the right to replace the one there.
+    /// Returns a token other than `old` from the cache, or the lock to replace it.
     async fn shared(&self, old: Option<&Secret>) -> io::Result<Shared<'_>> {
         let is_new = |found: &CachedToken| Some(&found.access_token) != old;
         if let Some(found) = self.cache.load_boxed(&self.key).await?.filter(is_new)
@@ -201,7 +202,7 @@ impl Refreshed {
             return Ok(Shared::Found(found));
         }
         let lock = self.cache.lock_boxed(&self.key).await?;
-        // Another process may have refreshed it meanwhile.
+        // Check again: another process may have refreshed the token while this one waited.
         if let Some(found) = self.cache.load_boxed(&self.key).await?.filter(is_new)
             && found.state(SystemTime::now()) == TokenState::Valid
         {

@@ -1,4 +1,4 @@
-//! Access tokens that outlive a process: [`TokenCache`].
+//! [`TokenCache`]: access tokens shared between processes.
 
 use std::future::Future;
 use std::io;
@@ -12,28 +12,34 @@ use sha2::{Digest, Sha256};
 
 use super::base_url::BaseUrl;
 
-/// Where processes share access tokens. The service grants a refresh token ten of them in ten minutes,
-/// then locks it out; so one of the processes that share a cache requests a token for all of them.
+/// Where processes share access tokens. The service issues ten access tokens per refresh token in
+/// ten minutes and then locks it out, so processes that share a cache let one of them request a
+/// token for all.
 ///
-/// A client loads; without a valid token it locks, loads again, requests one, stores it, and unlocks.
-/// If the cache fails, the client logs a warning and requests a token for itself alone; a lock that
-/// fails with [`io::ErrorKind::TimedOut`] is an error, since others are requesting one already.
+/// A client loads the token. If it is not valid, the client locks, loads again, requests a token,
+/// stores it and unlocks. If the cache fails, the client logs a warning and requests a token for
+/// itself only. A lock that fails with [`io::ErrorKind::TimedOut`] is an error, because another
+/// process is requesting a token already.
 /// [`conformance::token_cache`](super::conformance::token_cache) checks an implementation.
 ///
+/// # Errors
+/// An error of the storage. Only [`io::ErrorKind::TimedOut`] from `lock` has a special meaning; see
+/// above.
+///
 /// # Cancel safety
-/// Any future may be dropped: a `lock` must then not stay locked, and a `store` must leave the old
-/// token or the new one.
+/// Any future may be dropped. A dropped `lock` must not stay locked, and a dropped `store` must
+/// leave either the old or the new token.
 pub trait TokenCache: Send + Sync + 'static {
-    /// Unlocks when it is dropped, and when the process ends.
+    /// Unlocks when dropped, and when the process ends.
     type Lock: Send;
 
-    /// The last token stored under `key`. An unreadable entry counts as absent.
+    /// Returns the last token stored under `key`. An unreadable entry counts as absent.
     fn load(&self, key: &CacheKey) -> impl Future<Output = io::Result<Option<CachedToken>>> + Send;
 
     /// Acquires the lock of `key`.
     fn lock(&self, key: &CacheKey) -> impl Future<Output = io::Result<Self::Lock>> + Send;
 
-    /// Replaces the token of `key`, whose lock is held.
+    /// Replaces the token of `key`, whose lock the caller holds.
     fn store(
         &self,
         key: &CacheKey,
@@ -41,14 +47,14 @@ pub trait TokenCache: Send + Sync + 'static {
     ) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-/// Tells credentials apart without revealing them: a hash of the accounts server, the client, its
-/// secret and the refresh token, as 64 hexadecimal digits. Another secret gives another key, so a
-/// wrong one is rejected at once and not when the cached token expires.
+/// Identifies a credential without revealing it: a hash of accounts server, client id, client
+/// secret and refresh token, as 64 hexadecimal digits. The secret is included so that a wrong one
+/// is rejected at once, not only when the cached token expires.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CacheKey(String);
 
 impl CacheKey {
-    /// The key of a credential at an accounts server.
+    /// Returns the key of a credential at an accounts server.
     pub fn new(
         accounts_url: &BaseUrl,
         client_id: &str,
@@ -69,13 +75,13 @@ impl CacheKey {
         Self(hash.finalize().iter().flat_map(hex).collect())
     }
 
-    /// The digits, fit for a file name.
+    /// Returns the digits, which are safe as a file name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// An access token with what a later use needs.
+/// An access token with the data needed for later use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CachedToken {
@@ -92,7 +98,7 @@ pub struct CachedToken {
 }
 
 impl CachedToken {
-    /// A token that was granted at `now`.
+    /// Creates an entry for a token issued at `now`.
     pub fn new(granted: &AccessToken, now: SystemTime) -> Self {
         let lifetime = granted.expires_in.as_secs();
         Self {
@@ -103,12 +109,12 @@ impl CachedToken {
         }
     }
 
-    /// Its lifetime.
+    /// Returns the lifetime.
     pub fn expires_in(&self) -> Duration {
         Duration::from_secs(self.lifetime)
     }
 
-    /// How old it is at `now`.
+    /// Returns the age at `now`.
     pub fn age(&self, now: SystemTime) -> Duration {
         let left = self.expires_at.saturating_sub(unix_seconds(now));
         Duration::from_secs(self.lifetime.saturating_sub(left))
@@ -116,7 +122,7 @@ impl CachedToken {
 }
 
 impl CachedToken {
-    /// Whether it is valid at `now`.
+    /// Returns whether it is valid at `now`.
     pub(super) fn state(&self, now: SystemTime) -> TokenState {
         TokenState::at(self.age(now), self.expires_in())
     }
@@ -126,9 +132,9 @@ fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// Logs that processes do not share a token, and why.
+/// Warns that processes don't share a token.
 pub(super) fn warn_unusable(error: &io::Error) {
-    tracing::warn!(%error, "cannot use the token cache; going on without it");
+    tracing::warn!(%error, "cannot use the token cache; continuing without it");
 }
 
 /// Stores nothing: each client requests its own token.
@@ -152,14 +158,14 @@ impl TokenCache for NoCache {
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
 
-/// A [`TokenCache`] without its type.
-pub(super) trait AnyTokenCache: Send + Sync {
+/// Object-safe form of [`TokenCache`].
+pub(super) trait DynTokenCache: Send + Sync {
     fn load_boxed<'a>(&'a self, key: &'a CacheKey) -> Boxed<'a, Option<CachedToken>>;
     fn lock_boxed<'a>(&'a self, key: &'a CacheKey) -> Boxed<'a, Box<dyn Send + 'a>>;
     fn store_boxed<'a>(&'a self, key: &'a CacheKey, token: &'a CachedToken) -> Boxed<'a, ()>;
 }
 
-impl<C: TokenCache> AnyTokenCache for C {
+impl<C: TokenCache> DynTokenCache for C {
     fn load_boxed<'a>(&'a self, key: &'a CacheKey) -> Boxed<'a, Option<CachedToken>> {
         Box::pin(self.load(key))
     }

@@ -1,4 +1,4 @@
-//! What carries a request to the service and its response back: [`Transport`].
+//! [`Transport`]: carries a request to the service and returns its response.
 
 use std::error::Error;
 use std::future::{Future, poll_fn};
@@ -13,17 +13,18 @@ use portal_model::flow::{NoResponse, TransportError};
 use tokio::time::Instant;
 use tower_service::Service;
 
-/// Sends a request once, and waits for its response.
+/// Sends a request once and waits for its response.
 ///
-/// [`HttpTransport`](super::HttpTransport) is the one over sockets. Any tower service from
-/// `http::Request<Full<Bytes>>` to an `http::Response` is one too, such as a stack of middleware or
-/// the server in memory. A service does not report when a request leaves, so every failure in it
-/// counts as a lost response. [`conformance::transport`](super::conformance::transport) checks an
-/// implementation.
+/// [`HttpTransport`](super::HttpTransport) does so over sockets. Any tower service from
+/// `http::Request<Full<Bytes>>` to an `http::Response` is a transport as well, such as a middleware
+/// stack or the in-memory server. A service does not report when a request leaves, so each of its
+/// failures counts as a lost response. [`conformance::transport`](super::conformance::transport)
+/// checks an implementation.
 ///
 /// # Cancel safety
-/// The future may be dropped at any moment; its request may or may not arrive then. A transport must
-/// not send a request after that, and never sends one twice: only the caller decides to repeat it.
+/// The future may be dropped at any time, after which the request may or may not arrive. A
+/// transport must not start sending after that, and must never send a request twice: only the
+/// caller decides about retries.
 pub trait Transport: Send + Sync + 'static {
     /// Sends `request`, whose URL is absolute, and reads the complete response within `bounds`.
     ///
@@ -36,44 +37,44 @@ pub trait Transport: Send + Sync + 'static {
     ) -> impl Future<Output = Result<http::Response<Bytes>, TransportError>> + Send;
 }
 
-/// What one request may use.
+/// Limits of a single request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bounds {
-    /// Time from connecting to the last byte of the response.
+    /// Timeout from connecting to the last byte of the response.
     pub time: Duration,
-    /// Bytes in the body of the response. A response that is not a success may have
-    /// [`BODY`](Self::BODY) at most.
+    /// Maximum size of the response's body in bytes. For a response that is not a success it is at
+    /// most [`BODY`](Self::BODY).
     pub body: usize,
-    /// Whether to open a connection for this request. Set for a request that cannot be undone: on a
-    /// connection that was used before, a stray response could be taken for its own, and it could
-    /// be closed by the peer at that very moment.
+    /// Whether to open a new connection. Set for requests that can't be undone: a used connection
+    /// may be closed by the peer at that moment, and a stray response on it could be mistaken for
+    /// the response to this request.
     pub new_connection: bool,
 }
 
 impl Bounds {
-    /// Longest body of a response: 64 KiB, for tokens, created portals and errors.
+    /// Maximum size of a body: 64 KiB, for tokens, created portals and errors.
     pub const BODY: usize = 64 << 10;
 
-    /// Longest body of a list: 4 MiB, which is more than ten thousand portals.
+    /// Maximum size of a list: 4 MiB, enough for more than ten thousand portals.
     pub const LIST: usize = 4 << 20;
 
-    /// This time, and [`BODY`](Self::BODY).
+    /// Bounds with this timeout and [`BODY`](Self::BODY).
     pub const fn new(time: Duration) -> Self {
         Self { time, body: Self::BODY, new_connection: false }
     }
 
-    /// This time, and [`LIST`](Self::LIST).
+    /// Bounds with this timeout and [`LIST`](Self::LIST).
     pub const fn of_list(time: Duration) -> Self {
         Self { body: Self::LIST, ..Self::new(time) }
     }
 
-    /// Bytes in the body of a response with this status.
+    /// Returns the limit for the body of a response with this status.
     fn body_of(&self, status: StatusCode) -> usize {
         if status.is_success() { self.body } else { self.body.min(Self::BODY) }
     }
 
-    /// The same, over a connection of its own.
+    /// Requires a new connection.
     pub(super) const fn over_new_connection(self) -> Self {
         Self { new_connection: true, ..self }
     }
@@ -137,13 +138,14 @@ fn broken(error: impl Into<Box<dyn Error + Send + Sync>>) -> NoResponse {
     NoResponse::Broken(text(error.into().as_ref()))
 }
 
-/// The moment `time` after `start`. A time without end, which no `Instant` holds, is thirty years.
+/// Returns the instant `time` after `start`; durations too long for an `Instant` are cut to thirty
+/// years.
 pub(super) fn after(start: Instant, time: Duration) -> Instant {
     const THIRTY_YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
     start.checked_add(time).unwrap_or_else(|| start + THIRTY_YEARS)
 }
 
-/// An error with all of its sources, in one line.
+/// Formats an error and all of its sources in one line.
 pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -157,15 +159,15 @@ pub(super) fn text(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// A [`Transport`] without its type.
-pub(super) trait AnyTransport: Send + Sync {
+/// Object-safe form of [`Transport`].
+pub(super) trait DynTransport: Send + Sync {
     fn send_boxed(&self, request: http::Request<Bytes>, bounds: Bounds) -> Sending<'_>;
 }
 
 pub(super) type Sending<'a> =
     Pin<Box<dyn Future<Output = Result<http::Response<Bytes>, TransportError>> + Send + 'a>>;
 
-impl<T: Transport> AnyTransport for T {
+impl<T: Transport> DynTransport for T {
     fn send_boxed(&self, request: http::Request<Bytes>, bounds: Bounds) -> Sending<'_> {
         Box::pin(self.send(request, bounds))
     }

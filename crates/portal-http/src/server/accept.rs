@@ -18,17 +18,21 @@ use super::host::HostPolicy;
 use super::limits::ServerLimits;
 use super::log_limit::LogLimit;
 use super::service::PortalService;
+#[cfg(feature = "tls")]
+use super::tls::ServerTls;
 
-/// How often a connection that waits for room, a scarcity and a shutdown are looked at again.
+/// How often to check waiting connections, scarcity and the progress of a shutdown.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Serves a [`PortalService`] over plain HTTP/1.1.
+/// Serves a [`PortalService`] over HTTP/1.1, plain or over TLS.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     limits: ServerLimits,
     allowed_hosts: Vec<String>,
+    #[cfg(feature = "tls")]
+    tls: Option<ServerTls>,
 }
 
 impl Server {
@@ -44,6 +48,8 @@ impl Server {
                 listener,
                 limits: ServerLimits::default(),
                 allowed_hosts: Vec::new(),
+                #[cfg(feature = "tls")]
+                tls: None,
             })
         };
         bound.await.map_err(|source: io::Error| match source.kind() {
@@ -56,6 +62,14 @@ impl Server {
     #[must_use]
     pub fn with_limits(mut self, limits: ServerLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Serves over TLS, and plain HTTP no more.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: ServerTls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -77,6 +91,10 @@ impl Server {
 
     /// The base URL, such as `http://127.0.0.1:8780`.
     pub fn url(&self) -> String {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return format!("https://{}", self.address);
+        }
         format!("http://{}", self.address)
     }
 
@@ -92,9 +110,15 @@ impl Server {
         service: PortalService<R>,
         shutdown: impl Future<Output = ()>,
     ) {
-        let Self { listener, address, limits, allowed_hosts } = self;
+        let Self { listener, address, limits, allowed_hosts, .. } = self;
         let hosts = HostPolicy::new(address.ip(), &allowed_hosts, service.public_url());
-        let config = Arc::new(ConnectionConfig { service, hosts, limits });
+        let config = Arc::new(ConnectionConfig {
+            service,
+            hosts,
+            limits,
+            #[cfg(feature = "tls")]
+            tls: self.tls,
+        });
         let max_connections = limits.effective_max_connections();
         if max_connections < limits.max_connections {
             tracing::warn!(max_connections, "the limit on open files bounds the connections");
@@ -106,15 +130,15 @@ impl Server {
         let graceful = GracefulShutdown::new();
         let mut tasks = JoinSet::new();
         let mut ids = 0..;
-        // Accepted, but there is no room for it yet.
+        // Accepted, but waiting for room.
         let mut accepted: Option<(TcpStream, SocketAddr)> = None;
         let mut tick = ticks();
         let mut shutdown = pin!(shutdown);
         loop {
             let is_scarce = table.are_scarce();
             tokio::select! {
-                // In this order: a flood of new connections must not keep ended ones from being
-                // counted, nor the server from shutting down.
+                // In this order, so that a flood of new connections delays neither the shutdown nor
+                // the removal of ended connections from the count.
                 biased;
                 () = &mut shutdown => break,
                 Some(_) = tasks.join_next() => {}
@@ -123,8 +147,9 @@ impl Server {
                         close_slow(&table, limits.scarce_timeout);
                     }
                 }
-                // Accepting comes before making room. No connection is closed for nothing, and the
-                // descriptor for one more is reserved.
+                // Accept first, then make room: nothing is closed unless a connection really needs
+                // its place, and `RESERVED_FILES` has a descriptor for one more. While one waits for
+                // room, the others stay in the kernel's backlog.
                 result = listener.accept(), if accepted.is_none() => match result {
                     Ok(connection) => accepted = Some(connection),
                     Err(error) => after_failed_accept(&error, &table).await,
@@ -137,14 +162,18 @@ impl Server {
                     let config = Arc::clone(&config);
                     tasks.spawn(serve_connection(stream, config, registration, graceful.watcher()));
                 }
+                // The chosen connection must close first; a tick or its end brings us back here.
                 Admission::Wait => {
                     warn_at_limit(table.len());
                     accepted = Some((stream, peer));
                 }
+                // Dropping the stream closes it. Waiting would block everybody else's connections.
                 Admission::Refuse => warn_at_share(peer),
             }
         }
+        // Refuse new connections from now on, so that clients can turn to another server at once.
         drop((listener, accepted));
+        // Dropping `tasks` afterwards closes whatever is still open.
         drain(&table, graceful, &limits).await;
     }
 }
@@ -168,7 +197,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 fn ticks() -> Interval {
     let mut ticks = interval(TICK);
-    // It is polled only at times, and must not make up for the ticks between.
+    // It is polled only sometimes, and must not make up for missed ticks.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }

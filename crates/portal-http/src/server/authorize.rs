@@ -46,7 +46,7 @@ async fn authenticate<R: Registry>(
 ) -> Result<Principal, RequestError> {
     let token =
         access_token(headers, state.schemes).ok_or_else(ApiError::authentication_failure)?;
-    let principal = state.registry.principal(token, state.now()).await?;
+    let principal = state.registry.authenticate(token, state.now()).await?;
     Ok(principal.ok_or_else(ApiError::invalid_token)?)
 }
 
@@ -78,7 +78,7 @@ pub(super) fn authorize(principal: &Principal, operation: &Operation) -> Result<
         Operation::List | Operation::Get(_) => &[Permission::ManagePortal],
         Operation::Create | Operation::Rename(_) => &Permission::ALL,
     };
-    // Documented as unsupported in a sandbox, whoever asks: permissions come after it.
+    // Documented as unsupported in a sandbox for everyone, so permissions come after it.
     if principal.org.environment == Environment::Sandbox {
         return Err(ApiError::not_in_sandbox());
     }

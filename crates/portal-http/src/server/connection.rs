@@ -3,15 +3,25 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+#[cfg(feature = "tls")]
+use std::time::Duration;
 
 use http::Request;
+use http::uri::Scheme;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use portal_store::Registry;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+#[cfg(feature = "tls")]
+use tokio::time::timeout;
+#[cfg(feature = "tls")]
+use tokio_rustls::TlsAcceptor;
+#[cfg(feature = "tls")]
+use tokio_rustls::server::TlsStream;
 
 use super::body::ResponseBody;
 use super::connections::{Connection, Phase, Registration};
@@ -19,12 +29,16 @@ use super::host::HostPolicy;
 use super::limits::ServerLimits;
 use super::service::PortalService;
 use super::timeout::{TimeoutBody, TimeoutStream};
+#[cfg(feature = "tls")]
+use super::tls::ServerTls;
 
 /// What all connections of a server have in common.
 pub(super) struct ConnectionConfig<R> {
     pub(super) service: PortalService<R>,
     pub(super) hosts: HostPolicy,
     pub(super) limits: ServerLimits,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<ServerTls>,
 }
 
 /// Serves the requests of one connection until either side closes it.
@@ -38,10 +52,51 @@ pub(super) async fn serve_connection<R: Registry>(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "failed to set TCP_NODELAY");
     }
-    let limits = config.limits;
     let state = &registration.connection;
-    let stream = TimeoutStream::new(stream, limits.write_timeout, Arc::clone(state));
-    let service = service_fn(|request| respond(&config, Arc::clone(state), request));
+    // Below TLS, since it is the peer's system that does not take what is sent.
+    let stream = TimeoutStream::new(stream, config.limits.write_timeout, Arc::clone(state));
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &config.tls {
+        let Some(stream) = accept_tls(stream, tls, config.limits.handshake_timeout, state).await
+        else {
+            return;
+        };
+        return serve_http(stream, Scheme::HTTPS, &config, state, watcher).await;
+    }
+    serve_http(stream, Scheme::HTTP, &config, state, watcher).await;
+}
+
+/// The handshake, unless it fails, takes too long or the connection has to make room.
+#[cfg(feature = "tls")]
+async fn accept_tls<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    tls: &ServerTls,
+    limit: Duration,
+    state: &Connection,
+) -> Option<TlsStream<S>> {
+    let handshake = timeout(limit, TlsAcceptor::from(tls.config()).accept(stream));
+    tokio::select! {
+        biased;
+        result = handshake => match result {
+            Ok(Ok(stream)) => return Some(stream),
+            // Such as plain HTTP, or a client that does not trust the certificate.
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("TLS handshake timed out"),
+        },
+        () = state.closed() => tracing::debug!("connection closed to make room"),
+    }
+    None
+}
+
+async fn serve_http<R: Registry, S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    stream: S,
+    scheme: Scheme,
+    config: &ConnectionConfig<R>,
+    state: &Arc<Connection>,
+    watcher: Watcher,
+) {
+    let limits = config.limits;
+    let service = service_fn(|request| respond(config, Arc::clone(state), scheme.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read_timeout)
@@ -66,11 +121,16 @@ pub(super) async fn serve_connection<R: Registry>(
 async fn respond<R: Registry>(
     config: &ConnectionConfig<R>,
     state: Arc<Connection>,
+    scheme: Scheme,
     request: Request<Incoming>,
 ) -> Result<http::Response<ResponseBody>, Infallible> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     state.enter(if body.is_end_stream() { Phase::Service } else { Phase::Body });
     let checked = config.hosts.check(&head);
+    if scheme != Scheme::HTTP {
+        // For the base URL that a token response has: the target of a request has no scheme.
+        head.extensions.insert(scheme);
+    }
     let body = TimeoutBody::new(body, config.limits.body_timeout, Arc::clone(&state));
     let request = Request::from_parts(head, body);
     let response = match checked {

@@ -8,13 +8,13 @@ use portal_model::oauth::{AccessToken, TOKEN_PATH};
 use portal_model::{ApiVersion, Response};
 use portal_store::{Principal, Registry};
 
-use super::access_log::{AccessLogEntry, Exchange, portal_name};
 use super::authorize::{Access, access, admit, authorize};
 use super::fault::{FaultSpec, Point};
 use super::log_limit::LogLimit;
 use super::request::{ServerRequest, access_token};
 use super::response::{RequestError, ServerResponse};
 use super::route::Operation;
+use super::served_request::ServedRequest;
 use super::state::ServiceState;
 use super::{handlers, oauth};
 
@@ -28,7 +28,16 @@ pub(super) async fn dispatch<R: Registry>(
     let mut injected = Vec::new();
     let response = with_faults(state, request, access, &mut injected).await.into();
     let body = request.complete_body().unwrap_or_default();
-    log(state, (&request.head, body), &response, (received, started.elapsed()), injected);
+    if let Some(on_request) = &state.on_request {
+        on_request(&ServedRequest {
+            received,
+            elapsed: started.elapsed(),
+            head: &request.head,
+            body,
+            response: &response,
+            faults: &injected,
+        });
+    }
     response
 }
 
@@ -48,44 +57,17 @@ pub(super) fn rejected<R>(
     head: &Parts,
     response: ServerResponse,
 ) -> ServerResponse {
-    log(state, (head, b""), &response, (SystemTime::now(), Duration::ZERO), Vec::new());
-    response
-}
-
-fn log<R>(
-    state: &ServiceState<R>,
-    (head, body): (&Parts, &[u8]),
-    response: &ServerResponse,
-    (received, elapsed): (SystemTime, Duration),
-    faults: Vec<FaultSpec>,
-) {
-    if state.on_request.is_none() && state.on_exchange.is_none() {
-        return;
-    }
-    let entry = AccessLogEntry {
-        received,
-        method: head.method.clone(),
-        path: head.uri.path().to_owned(),
-        org: response.org.clone(),
-        portal: portal_name(body),
-        status: response.status(),
-        code: response.code.clone(),
-        elapsed,
-        faults,
-    };
     if let Some(on_request) = &state.on_request {
-        on_request(&entry);
-    }
-    if let Some(on_exchange) = &state.on_exchange {
-        on_exchange(&Exchange {
-            entry: &entry,
-            target: &head.uri,
-            request_headers: &head.headers,
-            request_body: body,
-            response_headers: response.headers(),
-            response_body: response.body(),
+        on_request(&ServedRequest {
+            received: SystemTime::now(),
+            elapsed: Duration::ZERO,
+            head,
+            body: b"",
+            response: &response,
+            faults: &[],
         });
     }
+    response
 }
 
 async fn with_faults<R: Registry>(
@@ -100,7 +82,7 @@ async fn with_faults<R: Registry>(
     let mut injected = state.faults.check(Point::Request, method, path);
     faults.append(&mut injected.faults);
     if let Some(token) = token.filter(|_| injected.expire) {
-        state.registry.end_access_token(token).await?;
+        state.registry.expire_access_token(token).await?;
         // The token was checked before the body was read and the fault injected.
         if allowed.is_ok() {
             allowed = access(state, &request.head).await;
@@ -126,9 +108,9 @@ async fn with_faults<R: Registry>(
     faults.append(&mut injected.faults);
     if injected.expire {
         if let Ok(granted) = AccessToken::decode(&response.response) {
-            state.registry.end_access_token(granted.access_token.expose()).await?;
+            state.registry.expire_access_token(granted.access_token.expose()).await?;
         } else if let Some(token) = token {
-            state.registry.end_access_token(token).await?;
+            state.registry.expire_access_token(token).await?;
         }
     }
     injected.wait().await;

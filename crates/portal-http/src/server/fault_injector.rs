@@ -90,10 +90,10 @@ impl FaultInjector {
         injected
     }
 
-    /// The faults in force, without those for one request.
-    pub(super) fn specs(&self) -> Vec<FaultSpec> {
+    /// The faults in force: those for one request only, or the others.
+    pub(super) fn specs(&self, once: bool) -> Vec<FaultSpec> {
         let armed = self.armed.read().unwrap_or_else(PoisonError::into_inner);
-        armed.iter().filter(|fault| !fault.once).map(|fault| fault.spec.clone()).collect()
+        armed.iter().filter(|fault| fault.once == once).map(|fault| fault.spec.clone()).collect()
     }
 
     /// Replaces all faults. Those that stay keep their count.
@@ -200,7 +200,7 @@ mod tests {
             injected.faults.len()
         };
         faults.add_once("POST request:drop:1/9".parse().unwrap());
-        assert_eq!(faults.specs(), []);
+        assert_eq!(faults.specs(false), []);
         assert_eq!(faults.check(Point::Request, &Method::GET, "/crm/v7/org").faults, []);
         assert_eq!([check(), check()], [1, 0]);
         assert!(!faults.is_armed.load(Ordering::Relaxed));

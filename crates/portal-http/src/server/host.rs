@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_listener_serves_loopback_and_allowed_names() {
+    fn loopback_listener_accepts_allowed_hosts() {
         let allowed = ["Portal.test".to_owned()];
         let ip = IpAddr::from([127, 0, 0, 1]);
         let policy = HostPolicy::new(ip, &allowed, Some("https://crm.acme.example:8443/api"));

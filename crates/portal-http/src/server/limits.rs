@@ -14,6 +14,8 @@ pub struct ServerLimits {
     /// Concurrent connections of one address (IPv6: of one /64 network), at most half of all. Loopback
     /// addresses are exempt. `None`, for a server behind a proxy, removes the limit. Default: 256.
     pub max_connections_per_peer: Option<usize>,
+    /// Time for a TLS handshake. Default: 10 s.
+    pub handshake_timeout: Duration,
     /// Time to receive the head of a request, including the wait for it on an idle connection.
     /// Default: 30 s.
     pub header_read_timeout: Duration,
@@ -38,6 +40,7 @@ impl Default for ServerLimits {
         Self {
             max_connections: 1024,
             max_connections_per_peer: Some(256),
+            handshake_timeout: Duration::from_secs(10),
             header_read_timeout: Duration::from_secs(30),
             max_header_size: 16 * 1024,
             body_timeout: Duration::from_secs(30),
@@ -114,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_leave_files_to_the_process() {
+    fn connections_leave_descriptors_to_process() {
         assert_eq!(available_for_connections(1024), 960);
         assert_eq!(available_for_connections(256), 192);
         assert_eq!(available_for_connections(64), 32);
@@ -143,6 +146,7 @@ mod tests {
         let ServerLimits {
             max_connections,
             max_connections_per_peer,
+            handshake_timeout,
             header_read_timeout,
             max_header_size,
             body_timeout,
@@ -154,6 +158,7 @@ mod tests {
         vec![
             ("max_connections", max_connections.to_string()),
             ("max_connections_per_peer", max_connections_per_peer.unwrap().to_string()),
+            ("handshake_timeout", written(handshake_timeout)),
             ("header_read_timeout", written(header_read_timeout)),
             ("max_header_size", written_bytes(max_header_size)),
             ("body_timeout", written(body_timeout)),

@@ -14,8 +14,8 @@ use portal_store::{
 use tokio::task::JoinHandle;
 
 use super::accept::{BindError, Server};
-use super::access_log::AccessLogEntry;
 use super::fault::FaultSpec;
+use super::served_request::ServedRequest;
 use super::service::{PortalService, PortalServiceBuilder};
 use super::state::system_time;
 
@@ -179,7 +179,7 @@ impl<R: Registry> LocalServerBuilder<R> {
     #[must_use]
     pub fn on_request(
         mut self,
-        on_request: impl Fn(&AccessLogEntry) + Send + Sync + 'static,
+        on_request: impl Fn(&ServedRequest<'_>) + Send + Sync + 'static,
     ) -> Self {
         self.service = self.service.on_request(on_request);
         self
@@ -196,7 +196,7 @@ impl<R: Registry> LocalServerBuilder<R> {
         let now = time_ahead(&ahead);
         registry.apply_seed(&seed, now).await?;
         let token = access_token(&registry, now).await?;
-        let org = registry.principal(token.expose(), now).await?.ok_or_else(revoked)?.org.id;
+        let org = registry.authenticate(token.expose(), now).await?.ok_or_else(revoked)?.org.id;
         let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = server.url();
         let task = tokio::spawn(server.serve(service.build(), std::future::pending()));
@@ -207,7 +207,7 @@ impl<R: Registry> LocalServerBuilder<R> {
 async fn access_token<R: Registry>(registry: &R, now: Timestamp) -> Result<Secret, RegistryError> {
     let grant = Grant::RefreshToken(Secret::new(OWN_REFRESH_TOKEN.to_owned()));
     let request = TokenRequest::new(CLIENT_ID, CLIENT_SECRET.to_owned(), grant);
-    let granted = registry.grant(&request, TokenRules::LifetimesOnly, now).await?;
+    let granted = registry.issue_token(&request, TokenRules::LifetimesOnly, now).await?;
     granted.map(|token| token.access_token).map_err(|_| revoked())
 }
 

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_event_per_interval_passes_and_counts_the_others() {
+    fn one_event_per_interval_counts_suppressed() {
         let limit = LogLimit::new();
         let start = Duration::from_secs(5);
         assert_eq!(limit.pass_at(start), Some(0));

@@ -17,7 +17,7 @@ pub(super) async fn token<R: Registry>(
     request: &ServerRequest,
 ) -> Result<Response, RequestError> {
     let grant = TokenRequest::parse(parameters(request).await?)?;
-    let mut token = state.registry.grant(&grant, state.token_rules, state.now()).await??;
+    let mut token = state.registry.issue_token(&grant, state.token_rules, state.now()).await??;
     token.api_domain = state.public_url.clone().or_else(|| base_url(request));
     Ok(token.response())
 }
@@ -68,12 +68,13 @@ async fn multipart(body: &[u8], boundary: String) -> Vec<(String, String)> {
 /// Scheme and host as the client sent them. `None` without a valid host, and for one of Zoho's: a
 /// client would send its token there.
 fn base_url(request: &ServerRequest) -> Option<String> {
-    let scheme = request.head.uri.scheme().unwrap_or(&Scheme::HTTP);
+    let of_connection = request.head.extensions.get::<Scheme>();
+    let scheme = request.head.uri.scheme().or(of_connection).unwrap_or(&Scheme::HTTP);
     let host = host::authority(&request.head).ok()??;
     (!is_zoho(host)).then(|| format!("{scheme}://{host}"))
 }
 
-/// Whether the host is in a domain of Zoho's, of a data center of today or another one.
+/// Whether the host is in one of Zoho's domains, of a known or a future data center.
 fn is_zoho(authority: &str) -> bool {
     let host = host::name_of(authority);
     let mut labels = host.rsplit('.').skip(1);

@@ -145,7 +145,7 @@ mod tests {
         let server = LocalServer::start().await.unwrap();
         let token = server.access_token().await.unwrap();
         let now = crate::server::state::system_time();
-        server.registry().principal(token.expose(), now).await.unwrap().unwrap().org.id
+        server.registry().authenticate(token.expose(), now).await.unwrap().unwrap().org.id
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn concurrency_is_per_client_and_ends_with_request() {
+    async fn concurrency_is_counted_per_client() {
         let quotas = Quotas::new(Allowance { concurrent: 2, credits: 100 });
         let org = any_org().await;
         let first = quotas.admit(org, "one", at(0)).unwrap();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn enterprise_allows_20_concurrent_and_50_000_daily() {
+    async fn enterprise_quota_is_20_concurrent_50000_daily() {
         let quotas = Quotas::new(Allowance::ENTERPRISE);
         let org = any_org().await;
         let running: Vec<_> = (0..20).map(|_| quotas.admit(org, "one", at(0)).unwrap()).collect();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn credits_show_below_half_and_return_after_a_day() {
+    async fn credits_show_below_half_and_return_next_day() {
         let quotas = Quotas::new(Allowance { concurrent: 1, credits: 4 });
         let org = any_org().await;
         let shown: Vec<_> = (0..4)

@@ -13,7 +13,6 @@ use portal_model::{ApiError, Timestamp};
 use portal_store::{Registry, TokenRules};
 use tokio::sync::Semaphore;
 
-use super::access_log::{AccessLogEntry, Exchange};
 use super::authorize::access;
 use super::body::{ReceivedBody, ResponseBody, discard, receive};
 use super::dispatch::{dispatch, overloaded, rejected};
@@ -21,7 +20,8 @@ use super::fault::FaultSpec;
 use super::quota::{Allowance, Quotas};
 use super::request::{Schemes, ServerRequest};
 use super::route::Route;
-use super::state::{Clock, OnExchange, OnRequest, ServiceState, system_time};
+use super::served_request::ServedRequest;
+use super::state::{Clock, OnRequest, ServiceState, system_time};
 
 /// Default of [`PortalServiceBuilder::max_in_flight`].
 pub(super) const DEFAULT_MAX_IN_FLIGHT: usize = 2048;
@@ -55,17 +55,22 @@ impl<R: Registry> PortalService<R> {
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
             faults: Vec::new(),
             on_request: None,
-            on_exchange: None,
             clock: Box::new(system_time),
         }
     }
 
     /// The faults in force, without those of [`inject_once`](Self::inject_once).
     pub fn faults(&self) -> Vec<FaultSpec> {
-        self.state.faults.specs()
+        self.state.faults.specs(false)
     }
 
-    /// Replaces all faults, while requests are served. One that stays keeps its count.
+    /// The faults of [`inject_once`](Self::inject_once) that no request has matched yet.
+    pub fn faults_once(&self) -> Vec<FaultSpec> {
+        self.state.faults.specs(true)
+    }
+
+    /// Replaces all faults, those of [`inject_once`](Self::inject_once) included, while requests are
+    /// served. One that stays keeps its count.
     pub fn set_faults(&self, faults: Vec<FaultSpec>) {
         self.state.faults.replace(faults);
     }
@@ -149,7 +154,6 @@ pub struct PortalServiceBuilder<R> {
     max_in_flight: usize,
     faults: Vec<FaultSpec>,
     on_request: Option<OnRequest>,
-    on_exchange: Option<OnExchange>,
     clock: Clock,
 }
 
@@ -157,7 +161,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
     /// Replaces the registry.
     pub(super) fn with_registry<S>(self, registry: S) -> PortalServiceBuilder<S> {
         let Self { registry: _, public_url, enforce_limits, max_in_flight, .. } = self;
-        let Self { schemes, faults, on_request, on_exchange, clock, .. } = self;
+        let Self { schemes, faults, on_request, clock, .. } = self;
         PortalServiceBuilder {
             registry,
             public_url,
@@ -166,7 +170,6 @@ impl<R: Registry> PortalServiceBuilder<R> {
             max_in_flight,
             faults,
             on_request,
-            on_exchange,
             clock,
         }
     }
@@ -218,21 +221,9 @@ impl<R: Registry> PortalServiceBuilder<R> {
     #[must_use]
     pub fn on_request(
         mut self,
-        on_request: impl Fn(&AccessLogEntry) + Send + Sync + 'static,
+        on_request: impl Fn(&ServedRequest<'_>) + Send + Sync + 'static,
     ) -> Self {
         self.on_request = Some(Box::new(on_request));
-        self
-    }
-
-    /// Registers a callback that gets every request and response in full, such as for a page that
-    /// shows them. Unlike the access log's entries they have secrets. It runs on the request's task:
-    /// do not block in it.
-    #[must_use]
-    pub fn on_exchange(
-        mut self,
-        on_exchange: impl Fn(&Exchange<'_>) + Send + Sync + 'static,
-    ) -> Self {
-        self.on_exchange = Some(Box::new(on_exchange));
         self
     }
 
@@ -250,7 +241,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
                 registry: self.registry,
                 public_url: self.public_url,
                 token_rules: if self.enforce_limits {
-                    TokenRules::AsTheService
+                    TokenRules::ServiceLimits
                 } else {
                     TokenRules::LifetimesOnly
                 },
@@ -259,7 +250,6 @@ impl<R: Registry> PortalServiceBuilder<R> {
                 in_flight: Arc::new(Semaphore::new(self.max_in_flight)),
                 faults: self.faults.into_iter().collect(),
                 on_request: self.on_request,
-                on_exchange: self.on_exchange,
                 clock: self.clock,
             }),
         }

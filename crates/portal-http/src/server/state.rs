@@ -7,13 +7,12 @@ use portal_model::Timestamp;
 use portal_store::TokenRules;
 use tokio::sync::Semaphore;
 
-use super::access_log::{AccessLogEntry, Exchange};
 use super::fault_injector::FaultInjector;
 use super::quota::Quotas;
 use super::request::Schemes;
+use super::served_request::ServedRequest;
 
-pub(super) type OnRequest = Box<dyn Fn(&AccessLogEntry) + Send + Sync>;
-pub(super) type OnExchange = Box<dyn Fn(&Exchange<'_>) + Send + Sync>;
+pub(super) type OnRequest = Box<dyn Fn(&ServedRequest<'_>) + Send + Sync>;
 pub(super) type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The registry and the settings of a service.
@@ -27,7 +26,6 @@ pub(super) struct ServiceState<R> {
     pub(super) in_flight: Arc<Semaphore>,
     pub(super) faults: FaultInjector,
     pub(super) on_request: Option<OnRequest>,
-    pub(super) on_exchange: Option<OnExchange>,
     pub(super) clock: Clock,
 }
 

@@ -14,7 +14,7 @@ pub(crate) const CLIENT: &str = "1000.CASES";
 /// Who sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// With an access token of this refresh token of [`seed`].
+    /// With an access token issued for this refresh token of [`seed`].
     Token(&'static str),
     /// With this `Authorization` header.
     Header(&'static str),

@@ -1,4 +1,4 @@
-//! The drivers among the examples of portal-model, against a server that misbehaves.
+//! The example drivers of portal-model against a misbehaving server.
 
 #![allow(clippy::duplicate_mod, reason = "the drivers share their intent file")]
 
@@ -34,7 +34,7 @@ enum Driver {
 
 const DRIVERS: [Driver; 2] = [Driver::Reqwest, Driver::Ureq];
 
-/// One create by one driver, with an intent file of its own.
+/// A create by one driver with an intent file of its own.
 struct Run {
     driver: Driver,
     directory: TempDir,
@@ -112,8 +112,8 @@ async fn server(faults: &[&str]) -> LocalServer {
 /// What a service does with a request.
 type Handler = fn(&str, TcpStream);
 
-/// A service that lists no portals and handles an attempt as `attempt` does. After its last request it
-/// refuses connections. Its URL.
+/// Starts a service that lists no portals and handles attempts with `attempt`. It refuses
+/// connections after its last request. Returns its URL.
 fn service(is_last: fn(&str) -> bool, attempt: Handler) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -132,7 +132,7 @@ fn service(is_last: fn(&str) -> bool, attempt: Handler) -> String {
     url
 }
 
-/// Reads a request whole, since closing a connection with unread bytes may discard the response.
+/// Reads a whole request, because closing a connection with unread bytes may discard the response.
 fn read_request(stream: &mut TcpStream) -> String {
     let mut request = String::new();
     while !(request.contains(NAME) || is_list(&request) && request.ends_with("\r\n\r\n")) {
@@ -156,7 +156,7 @@ fn no_portals(_: &str, mut stream: TcpStream) {
     stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
 }
 
-/// Redirects an attempt to where it would succeed.
+/// Redirects an attempt to a URL where it would succeed.
 fn redirect(request: &str, mut stream: TcpStream) {
     let body = CreatePortal::response(ApiVersion::V7, NAME).body;
     let (head, body) = if request.contains("/elsewhere") {
@@ -172,7 +172,7 @@ fn redirect(request: &str, mut stream: TcpStream) {
 /// Responds with more than a driver accepts.
 fn flood(_: &str, mut stream: TcpStream) {
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9000000\r\n\r\n").unwrap();
-    // Until the driver has had enough.
+    // Until the driver hangs up.
     while stream.write_all(&[b' '; 4096]).is_ok() {}
 }
 
@@ -186,7 +186,7 @@ fn stay_silent(_: &str, mut stream: TcpStream) {
 fn drivers_conform() {
     use portal_http::client::conformance::{self, DriverRun};
 
-    // The token that the test rejects once.
+    // The test rejects this token once.
     let token = || Secret::new("t1");
     conformance::driver(|DriverRun { base_url, flow, intents, .. }| {
         let driver = with_ureq::Driver::new(base_url, token());
@@ -258,7 +258,7 @@ async fn rename_is_verified_in_same_loop() {
 async fn failure_without_effect_is_followed_by_attempt() {
     for fault in ["html", "drop", "429=1"] {
         for driver in DRIVERS {
-            // Of two calls the second is hit: the first attempt of the second create.
+            // One of two requests is hit, the second: the first attempt of the second create.
             let server = server(&[&format!("POST request:{fault}:1/2")]).await;
             let mut run = Run::new(driver);
             run.policy.allow_another = true;
@@ -359,7 +359,7 @@ async fn intent_of_dead_process_is_taken_over() {
 async fn intent_that_cannot_be_written_sends_nothing() {
     for driver in DRIVERS {
         let (server, run) = (server(&[]).await, Run::new(driver));
-        // A directory has the name of the file that is renamed to the intent.
+        // Block the temporary file of the intent with a directory of the same name.
         std::fs::create_dir(run.intent_file().with_added_extension("new")).unwrap();
         let outcome = run.create_at(&server).await;
         let reason = matches!(outcome, Outcome::NotCreated { reason: NotDone::NotRecorded(_), .. });
@@ -369,7 +369,7 @@ async fn intent_that_cannot_be_written_sends_nothing() {
 }
 
 #[tokio::test]
-async fn intent_file_in_use_is_an_error() {
+async fn intent_file_in_use_is_refused() {
     for driver in DRIVERS {
         let (server, run) = (server(&[]).await, Run::new(driver));
         let lock = File::create(run.intent_file().with_added_extension("lock")).unwrap();

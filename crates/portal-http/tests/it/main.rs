@@ -1,4 +1,4 @@
-//! The crate from outside: scripted transports on paused time, and real sockets.
+//! The crate from outside: scripted transports with paused time, and real sockets.
 
 #![allow(
     clippy::unwrap_used,

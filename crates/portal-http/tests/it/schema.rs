@@ -21,7 +21,7 @@ fn responses(operation: &str) -> impl Iterator<Item = (&'static str, &'static Va
     })
 }
 
-/// The name of every documented response: its group and its number there.
+/// Returns the name of every documented response: its group and its number within.
 pub(crate) fn all() -> Vec<String> {
     let groups = SCHEMA["responses"].as_object().unwrap();
     let name = |(group, responses): (&String, &Value)| {
@@ -30,7 +30,7 @@ pub(crate) fn all() -> Vec<String> {
     groups.iter().map(name).collect::<Vec<Vec<_>>>().concat()
 }
 
-/// The operation that method and path name, in the terms of the schema.
+/// Returns the operation of a method and path, in the terms of the schema.
 fn operation(method: &str, path: &str) -> String {
     let segments: Vec<_> = path.trim_start_matches('/').split('/').collect();
     let name = match (method, &segments[..]) {
@@ -48,14 +48,14 @@ fn operation(method: &str, path: &str) -> String {
     if SCHEMA["operations"].get(&versioned).is_some() { versioned } else { name.to_owned() }
 }
 
-/// The name of the documented response to such a request that this one is.
+/// Returns the name of the documented response that this response matches.
 pub(crate) fn name_of(
     method: &str,
     path: &str,
     status: u16,
     body: Option<&Value>,
 ) -> Option<String> {
-    // A version or method that is not served is refused whatever the path is.
+    // An unsupported version or method is refused regardless of the path.
     let operations = [&operation(method, path), "unknown", "any"];
     let mut documented = operations.into_iter().flat_map(responses);
     let (group, response) = documented.find(|(_, response)| {
@@ -106,7 +106,7 @@ fn is_of_type(name: &str, value: &Value) -> bool {
         "string_or_null" => text.is_some() || value.is_null(),
         "id" => text.is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit())),
         "token" => text.is_some_and(|token| token.starts_with("1000.") && token.len() > 20),
-        // The form of the service: with an offset, without fractions.
+        // The service's format: with an offset, without fractions.
         "time" => text.is_some_and(|time| {
             time.len() == 25 && time.parse::<portal_model::Timestamp>().is_ok()
         }),

@@ -10,6 +10,7 @@ mod host;
 mod local;
 mod oauth;
 mod table;
+mod tls;
 
 use portal_http::server::LocalServer;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! HTTP as bytes on a socket, so that no client library corrects what a test sends.
+//! Writes HTTP as bytes to a socket, so that no client library corrects what a test sends.
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use crate::schema;
 
-/// A request on a connection of its own.
+/// A request over a connection of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     method: String,
@@ -65,10 +65,10 @@ impl Wire {
         })
     }
 
-    /// The name of the documented response that this one is.
+    /// Returns the name of the documented response that `response` matches.
     ///
     /// # Panics
-    /// If it is none, neither a fault nor of another server.
+    /// If it matches none, unless a fault replaced it or another server sent it.
     fn documented(&self, response: &WireResponse) -> Option<String> {
         let is_cut = response.content_length().is_some_and(|length| length > response.body.len());
         let is_fault = is_cut || response.header("content-type") == Some("text/html");
@@ -89,7 +89,7 @@ pub(crate) async fn exchange(host: &str, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(host).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut received = Vec::new();
-    // A reset ends the connection too: what was received before it counts.
+    // A reset ends the connection too; what was received before it counts.
     let _ = stream.read_to_end(&mut received).await;
     received
 }
@@ -115,7 +115,7 @@ impl WireResponse {
         Self { status, headers, body: bytes[end + 4..].to_vec(), documented: None }
     }
 
-    /// The one header of that name.
+    /// Returns the value of the header, which must not occur twice.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
         let value = found.next().map(|(_, value)| value.as_str());
@@ -123,7 +123,7 @@ impl WireResponse {
         value
     }
 
-    /// The body as JSON; `None` without a body.
+    /// Returns the body as JSON; `None` if there is none.
     pub(crate) fn json(&self) -> Option<Value> {
         if self.body.is_empty() {
             return None;
@@ -131,7 +131,7 @@ impl WireResponse {
         Some(serde_json::from_slice(&self.body).expect("a body is JSON"))
     }
 
-    /// The length of the body according to the head.
+    /// Returns the length of the body according to the head.
     pub(crate) fn content_length(&self) -> Option<usize> {
         self.header("content-length").map(|length| length.parse().unwrap())
     }

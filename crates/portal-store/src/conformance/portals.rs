@@ -43,7 +43,7 @@ fn in_case(word: &str, bits: usize) -> String {
     word.chars().enumerate().map(flip).collect()
 }
 
-/// Runs one future per handle and call at once; gives what they gave.
+/// Runs one future per handle and call concurrently; returns their results.
 async fn all_at_once<T: Send + 'static>(
     calls: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
@@ -55,7 +55,7 @@ async fn all_at_once<T: Send + 'static>(
     results
 }
 
-pub(crate) async fn a_portal_is_found_by_its_name_in_any_case<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn portal_is_found_by_name_in_any_case<R: Registry>(open: impl Fn() -> R) {
     let (registry, [acme, ..]) = seeded(&open).await;
     let created = create(&registry, &acme, "AcmePortal").await.unwrap();
     assert_eq!(created.name, "AcmePortal");
@@ -67,7 +67,7 @@ pub(crate) async fn a_portal_is_found_by_its_name_in_any_case<R: Registry>(open:
     assert_eq!(registry.portal(acme.org.id, "").await, Ok(None));
 }
 
-pub(crate) async fn a_portal_says_who_made_it_and_when<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn portal_has_creator_and_times<R: Registry>(open: impl Fn() -> R) {
     let (registry, [acme, globex, _]) = seeded(&open).await;
     let portal = create(&registry, &acme, "AcmePortal").await.unwrap();
     let admin = portal.created_by.clone().unwrap();
@@ -84,7 +84,7 @@ pub(crate) async fn a_portal_says_who_made_it_and_when<R: Registry>(open: impl F
     assert_ne!(other.zaid.unwrap(), portal.zaid.unwrap());
 }
 
-pub(crate) async fn an_org_sees_its_own_portals_only<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn org_sees_only_own_portals<R: Registry>(open: impl Fn() -> R) {
     let (registry, [acme, globex, _]) = seeded(&open).await;
     for text in ["PortalB", "PortalC", "PortalA"] {
         create(&registry, &acme, text).await.unwrap();
@@ -96,9 +96,7 @@ pub(crate) async fn an_org_sees_its_own_portals_only<R: Registry>(open: impl Fn(
     assert_eq!(conflict, Err(RenameConflict::NotFound));
 }
 
-pub(crate) async fn of_64_creates_of_one_name_exactly_one_succeeds<R: Registry>(
-    open: impl Fn() -> R,
-) {
+pub(crate) async fn one_of_64_creates_of_same_name_succeeds<R: Registry>(open: impl Fn() -> R) {
     let (registry, [acme, globex, _]) = seeded(&open).await;
     let handles = [registry, open(), open(), open()];
     let results = all_at_once((0..64).map(|index| {
@@ -116,9 +114,7 @@ pub(crate) async fn of_64_creates_of_one_name_exactly_one_succeeds<R: Registry>(
     assert_eq!(kept, [created[0].name.clone()]);
 }
 
-pub(crate) async fn an_org_with_a_limit_never_gets_a_second_portal<R: Registry>(
-    open: impl Fn() -> R,
-) {
+pub(crate) async fn limited_org_never_gets_second_portal<R: Registry>(open: impl Fn() -> R) {
     let (registry, [_, _, limited]) = seeded(&open).await;
     let handles = [registry, open()];
     let results = all_at_once((0..32).map(|index| {
@@ -130,12 +126,12 @@ pub(crate) async fn an_org_with_a_limit_never_gets_a_second_portal<R: Registry>(
     let refused = |result: &&Result<Portal, _>| **result == Err(CreateConflict::LimitReached);
     assert_eq!(results.iter().filter(refused).count(), 31);
     assert_eq!(names(&handles[1], &limited).await.len(), 1);
-    // Its one portal can be renamed all the same.
+    // The limit does not prevent renaming the one portal.
     let only = &names(&handles[1], &limited).await[0];
     rename(&handles[0], &limited, only, "AnotherName").await.unwrap();
 }
 
-pub(crate) async fn the_limit_is_reported_before_the_name<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn limit_precedes_taken_name<R: Registry>(open: impl Fn() -> R) {
     let (registry, [acme, _, limited]) = seeded(&open).await;
     create(&registry, &acme, "AcmePortal").await.unwrap();
     let conflict = create(&registry, &limited, "acmeportal").await;
@@ -147,7 +143,7 @@ pub(crate) async fn the_limit_is_reported_before_the_name<R: Registry>(open: imp
     }
 }
 
-pub(crate) async fn a_rename_frees_the_old_name_at_once<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn rename_frees_old_name<R: Registry>(open: impl Fn() -> R) {
     let (registry, [acme, globex, _]) = seeded(&open).await;
     create(&registry, &acme, "AcmePortal").await.unwrap();
     let renamed = rename(&registry, &acme, "ACMEportal", "NewName").await.unwrap();
@@ -158,7 +154,7 @@ pub(crate) async fn a_rename_frees_the_old_name_at_once<R: Registry>(open: impl 
     assert_eq!(conflict, Err(RenameConflict::NameTaken));
 }
 
-pub(crate) async fn a_name_may_change_the_case_of_its_letters<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn rename_can_change_case<R: Registry>(open: impl Fn() -> R) {
     let (registry, [acme, ..]) = seeded(&open).await;
     create(&registry, &acme, "AcmePortal").await.unwrap();
     for text in ["ACMEPORTAL", "ACMEPORTAL", "AcmePortal"] {
@@ -167,9 +163,7 @@ pub(crate) async fn a_name_may_change_the_case_of_its_letters<R: Registry>(open:
     assert_eq!(names(&registry, &acme).await, ["AcmePortal"]);
 }
 
-pub(crate) async fn an_unknown_old_name_is_reported_before_a_taken_new_one<R: Registry>(
-    open: impl Fn() -> R,
-) {
+pub(crate) async fn missing_portal_precedes_taken_name<R: Registry>(open: impl Fn() -> R) {
     let (registry, [acme, globex, _]) = seeded(&open).await;
     create(&registry, &acme, "AcmePortal").await.unwrap();
     create(&registry, &globex, "GlobexPortal").await.unwrap();
@@ -183,9 +177,7 @@ pub(crate) async fn an_unknown_old_name_is_reported_before_a_taken_new_one<R: Re
     }
 }
 
-pub(crate) async fn of_many_renames_and_creates_of_one_name_exactly_one_succeeds<R: Registry>(
-    open: impl Fn() -> R,
-) {
+pub(crate) async fn one_of_many_renames_and_creates_succeeds<R: Registry>(open: impl Fn() -> R) {
     let (registry, [acme, globex, _]) = seeded(&open).await;
     for index in 0..16 {
         create(&registry, &acme, &format!("Portal{index}")).await.unwrap();
@@ -211,7 +203,7 @@ pub(crate) async fn of_many_renames_and_creates_of_one_name_exactly_one_succeeds
     assert_eq!(kept.iter().filter(wanted).count(), 1);
 }
 
-pub(crate) async fn an_unknown_org_or_user_creates_nothing<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn unknown_org_or_user_is_not_applied<R: Registry>(open: impl Fn() -> R) {
     let (registry, [acme, ..]) = seeded(&open).await;
     for (org, user) in [(OrgId(7), acme.user.id), (acme.org.id, UserId(7))] {
         let result = registry.create_portal(org, user, &name("AcmePortal"), at(1)).await;
@@ -224,7 +216,7 @@ pub(crate) async fn an_unknown_org_or_user_creates_nothing<R: Registry>(open: im
     assert_eq!(names(&registry, &acme).await, ["AcmePortal"]);
 }
 
-pub(crate) async fn a_create_that_nobody_waits_for_is_kept<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn dropped_create_is_still_applied<R: Registry>(open: impl Fn() -> R) {
     let (registry, [acme, ..]) = seeded(&open).await;
     {
         let forgotten = name("ForgottenName");
@@ -232,7 +224,7 @@ pub(crate) async fn a_create_that_nobody_waits_for_is_kept<R: Registry>(open: im
         let _ = pin!(create).poll(&mut Context::from_waker(Waker::noop()));
     }
     create(&registry, &acme, "AcmePortal").await.unwrap();
-    // Neither waits for the other.
+    // Both futures run concurrently.
     let deadline = Instant::now() + Duration::from_secs(20);
     while !names(&registry, &acme).await.contains(&"ForgottenName".to_owned()) {
         assert!(Instant::now() < deadline);

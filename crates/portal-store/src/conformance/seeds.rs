@@ -1,4 +1,4 @@
-//! Applying a seed, again and again.
+//! Applying seeds repeatedly.
 
 use portal_model::oauth::{Grant, OAuthError};
 use portal_model::{Environment, Scope, Secret};
@@ -11,9 +11,7 @@ use crate::org::{Permission, PortalLimit};
 use crate::registry::Registry;
 use crate::seed::SeedGrant;
 
-pub(crate) async fn a_seed_applied_by_eight_at_once_is_applied_once<R: Registry>(
-    open: impl Fn() -> R,
-) {
+pub(crate) async fn concurrent_seed_is_applied_once<R: Registry>(open: impl Fn() -> R) {
     let mut seed = seed_with_code("code");
     seed.orgs.extend((0..50).map(|index| org(&format!("org{index}"), PortalLimit::One)));
     let handles: Vec<R> = (0..8).map(|_| open()).collect();
@@ -31,21 +29,21 @@ pub(crate) async fn a_seed_applied_by_eight_at_once_is_applied_once<R: Registry>
     for index in [0, 49] {
         let refresh = refresh(&format!("org{index}"));
         let token = access_token(&handles[0], &refresh, 0).await.unwrap();
-        let found = handles[0].principal(&token, at(0)).await.unwrap().unwrap();
+        let found = handles[0].authenticate(&token, at(0)).await.unwrap().unwrap();
         assert_eq!(found.org.name, format!("org{index}"));
         for registry in &handles {
-            assert_eq!(registry.principal(&token, at(0)).await.unwrap().as_ref(), Some(&found));
+            assert_eq!(registry.authenticate(&token, at(0)).await.unwrap().as_ref(), Some(&found));
         }
     }
     access_token(&handles[3], &exchange("code"), 1).await.unwrap();
     assert!(access_token(&handles[4], &exchange("code"), 1).await.is_err());
 }
 
-pub(crate) async fn what_exists_stays_as_it_is<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn existing_entries_are_unchanged<R: Registry>(open: impl Fn() -> R) {
     let registry = open();
     registry.apply_seed(&seed(), at(0)).await.unwrap();
     let token = access_token(&registry, &refresh("acme"), 0).await.unwrap();
-    let before = registry.principal(&token, at(0)).await.unwrap().unwrap();
+    let before = registry.authenticate(&token, at(0)).await.unwrap().unwrap();
 
     let mut changed = seed();
     changed.orgs[0].environment = Environment::Sandbox;
@@ -62,12 +60,12 @@ pub(crate) async fn what_exists_stays_as_it_is<R: Registry>(open: impl Fn() -> R
     changed.orgs[0].users.push(newcomer);
     registry.apply_seed(&changed, at(1)).await.unwrap();
 
-    // The secret too, so that the old one is still good.
+    // Changing the secret is an update too, so the old secret stays valid.
     let token = access_token(&registry, &refresh("acme"), 0).await.unwrap();
-    assert_eq!(registry.principal(&token, at(1)).await.unwrap().unwrap(), before);
+    assert_eq!(registry.authenticate(&token, at(1)).await.unwrap().unwrap(), before);
     let new_request = request("acme", Grant::RefreshToken(new_token));
     let token = access_token(&registry, &new_request, 1).await.unwrap();
-    let newcomer = registry.principal(&token, at(1)).await.unwrap().unwrap();
+    let newcomer = registry.authenticate(&token, at(1)).await.unwrap().unwrap();
     assert_eq!(newcomer.org, before.org);
     assert_eq!(newcomer.user.email, "newcomer@acme.example");
     assert_ne!(newcomer.user.id, before.user.id);
@@ -83,16 +81,14 @@ pub(crate) async fn users_of_an_org_are_in_seed_order<R: Registry>(open: impl Fn
     let registry = open();
     registry.apply_seed(&seed, at(0)).await.unwrap();
     let token = access_token(&registry, &refresh("acme"), 0).await.unwrap();
-    let principal = registry.principal(&token, at(0)).await.unwrap().unwrap();
+    let principal = registry.authenticate(&token, at(0)).await.unwrap().unwrap();
     let users = open().users(principal.org.id).await.unwrap();
     assert_eq!(users.len(), 2);
     assert_eq!(users[0], principal.user);
     assert_eq!((&users[1].email, &users[1].permissions), (&second.email, &second.permissions));
 }
 
-pub(crate) async fn neither_a_used_code_nor_a_revoked_token_revives<R: Registry>(
-    open: impl Fn() -> R,
-) {
+pub(crate) async fn used_code_and_revoked_token_never_revive<R: Registry>(open: impl Fn() -> R) {
     let registry = open();
     registry.apply_seed(&seed_with_code("code"), at(0)).await.unwrap();
     access_token(&registry, &exchange("code"), 1).await.unwrap();
@@ -106,9 +102,7 @@ pub(crate) async fn neither_a_used_code_nor_a_revoked_token_revives<R: Registry>
     }
 }
 
-pub(crate) async fn a_code_is_as_old_as_the_first_application_of_its_seed<R: Registry>(
-    open: impl Fn() -> R,
-) {
+pub(crate) async fn code_age_starts_at_first_application<R: Registry>(open: impl Fn() -> R) {
     let registry = open();
     registry.apply_seed(&seed_with_code("code"), at(0)).await.unwrap();
     registry.apply_seed(&seed_with_code("code"), at(179)).await.unwrap();

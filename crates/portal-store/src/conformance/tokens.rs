@@ -1,4 +1,4 @@
-//! Granting, using and ending tokens.
+//! Issuing, using and expiring tokens.
 
 use portal_model::oauth::{Grant, OAuthError};
 
@@ -9,7 +9,7 @@ use crate::org::Permission;
 use crate::registry::Registry;
 use crate::token::{INVALID_CLIENT_SECRET, TokenRules};
 
-/// The registry of [`seed_with_code`].
+/// A registry with [`seed_with_code`].
 async fn with_code<R: Registry>(open: impl Fn() -> R, code: &str) -> R {
     let registry = open();
     registry.apply_seed(&seed_with_code(code), at(0)).await.unwrap();
@@ -17,7 +17,7 @@ async fn with_code<R: Registry>(open: impl Fn() -> R, code: &str) -> R {
 }
 
 async fn is_alive<R: Registry>(registry: &R, access_token: &str, second: i64) -> bool {
-    registry.principal(access_token, at(second)).await.unwrap().is_some()
+    registry.authenticate(access_token, at(second)).await.unwrap().is_some()
 }
 
 async fn alive<R: Registry>(registry: &R, access_tokens: &[String], second: i64) -> Vec<bool> {
@@ -28,16 +28,17 @@ async fn alive<R: Registry>(registry: &R, access_tokens: &[String], second: i64)
     alive
 }
 
-/// An access token under the service's limits.
+/// Issues an access token under the service's limits.
 async fn limited<R: Registry>(registry: &R, second: i64) -> Result<String, OAuthError> {
-    let granted = registry.grant(&refresh("acme"), TokenRules::AsTheService, at(second)).await;
+    let granted =
+        registry.issue_token(&refresh("acme"), TokenRules::ServiceLimits, at(second)).await;
     granted.unwrap().map(|granted| granted.access_token.expose().to_owned())
 }
 
-pub(crate) async fn a_token_leads_to_user_org_and_scopes<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn token_authenticates_user_org_and_scopes<R: Registry>(open: impl Fn() -> R) {
     let registry = with_code(&open, "code").await;
     let token = access_token(&registry, &refresh("globex"), 0).await.unwrap();
-    let principal = open().principal(&token, at(7)).await.unwrap().unwrap();
+    let principal = open().authenticate(&token, at(7)).await.unwrap().unwrap();
     assert_eq!(principal.org.name, "globex");
     assert_eq!(principal.user.email, "admin@globex.example");
     assert_eq!(principal.user.permissions, Permission::ALL.into());
@@ -45,13 +46,11 @@ pub(crate) async fn a_token_leads_to_user_org_and_scopes<R: Registry>(open: impl
     assert_eq!(principal.client_id, client_id("globex"));
     assert_eq!(principal.expires_at, at(3600));
     for unknown in ["", "1000.unknown", "1000.globex.all", &token.to_uppercase()] {
-        assert_eq!(registry.principal(unknown, at(7)).await, Ok(None));
+        assert_eq!(registry.authenticate(unknown, at(7)).await, Ok(None));
     }
 }
 
-pub(crate) async fn a_wrong_credential_is_refused_by_its_wrong_part<R: Registry>(
-    open: impl Fn() -> R,
-) {
+pub(crate) async fn wrong_credential_names_wrong_part<R: Registry>(open: impl Fn() -> R) {
     let registry = with_code(&open, "code").await;
     let good = refresh("acme");
     let mut unknown_client = good.clone();
@@ -76,27 +75,25 @@ pub(crate) async fn a_wrong_credential_is_refused_by_its_wrong_part<R: Registry>
         let refused = access_token(&registry, &request, 0).await.unwrap_err();
         assert_eq!(refused.error, error, "{request:?}");
     }
-    // None of that used the code up.
+    // The refused requests did not use up the code.
     access_token(&registry, &exchange("code"), 0).await.unwrap();
 }
 
-pub(crate) async fn an_access_token_lives_for_an_hour<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn access_token_expires_after_hour<R: Registry>(open: impl Fn() -> R) {
     let registry = with_code(open, "code").await;
     let token = access_token(&registry, &refresh("acme"), 0).await.unwrap();
     assert!(is_alive(&registry, &token, 3599).await);
     assert!(!is_alive(&registry, &token, 3600).await);
 }
 
-pub(crate) async fn a_code_is_good_for_three_minutes<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn code_expires_after_three_minutes<R: Registry>(open: impl Fn() -> R) {
     let registry = with_code(&open, "code").await;
     let refused = access_token(&registry, &exchange("code"), 180).await.unwrap_err();
     assert_eq!(refused.error, OAuthError::INVALID_CODE);
     access_token(&registry, &exchange("code"), 179).await.unwrap();
 }
 
-pub(crate) async fn of_sixteen_exchanges_of_one_code_exactly_one_succeeds<R: Registry>(
-    open: impl Fn() -> R,
-) {
+pub(crate) async fn one_of_16_exchanges_of_same_code_succeeds<R: Registry>(open: impl Fn() -> R) {
     let handles = [with_code(&open, "code").await, open()];
     let tasks: Vec<_> = (0..16)
         .map(|index| {
@@ -114,25 +111,21 @@ pub(crate) async fn of_sixteen_exchanges_of_one_code_exactly_one_succeeds<R: Reg
     assert_eq!(granted, 1);
 }
 
-pub(crate) async fn the_refresh_token_of_a_code_has_its_scopes<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn refresh_token_has_scopes_of_its_code<R: Registry>(open: impl Fn() -> R) {
     let registry = with_code(&open, "code").await;
     let rules = TokenRules::LifetimesOnly;
-    let granted = registry.grant(&exchange("code"), rules, at(1)).await.unwrap().unwrap();
+    let granted = registry.issue_token(&exchange("code"), rules, at(1)).await.unwrap().unwrap();
     let refresh_token = granted.refresh_token.unwrap();
     assert_ne!(&refresh_token, &granted.access_token);
     let again = request("acme", Grant::RefreshToken(refresh_token));
-    let refreshed = open().grant(&again, rules, at(100_000)).await.unwrap().unwrap();
+    let refreshed = open().issue_token(&again, rules, at(100_000)).await.unwrap().unwrap();
     assert_eq!(refreshed.refresh_token, None);
-    let principal = registry.principal(refreshed.access_token.expose(), at(100_000)).await;
+    let principal = registry.authenticate(refreshed.access_token.expose(), at(100_000)).await;
     let scopes = principal.unwrap().unwrap().scopes;
     assert_eq!(scopes, seed().orgs[0].users[0].credentials[0].scopes);
 }
 
-pub(crate) async fn a_revocation_ends_every_token_of_that_refresh_token_and_no_other<
-    R: Registry,
->(
-    open: impl Fn() -> R,
-) {
+pub(crate) async fn revocation_expires_only_own_access_tokens<R: Registry>(open: impl Fn() -> R) {
     let registry = with_code(&open, "code").await;
     let mut tokens = Vec::new();
     for org in ["acme", "acme", "globex"] {
@@ -150,36 +143,34 @@ pub(crate) async fn a_revocation_ends_every_token_of_that_refresh_token_and_no_o
     assert_eq!(refused.error, OAuthError::INVALID_CODE);
 }
 
-pub(crate) async fn an_access_token_can_be_ended_before_its_time<R: Registry>(
-    open: impl Fn() -> R,
-) {
+pub(crate) async fn access_token_can_be_expired_early<R: Registry>(open: impl Fn() -> R) {
     let registry = with_code(&open, "code").await;
     let ended = access_token(&registry, &refresh("acme"), 0).await.unwrap();
     let other = access_token(&registry, &refresh("acme"), 0).await.unwrap();
     assert!(is_alive(&registry, &ended, 0).await);
-    assert_eq!(registry.end_access_token(&ended).await, Ok(true));
+    assert_eq!(registry.expire_access_token(&ended).await, Ok(true));
     assert!(!is_alive(&registry, &ended, 0).await);
     assert!(is_alive(&registry, &other, 0).await);
-    assert_eq!(registry.end_access_token(&ended).await, Ok(false), "a second time");
-    assert_eq!(registry.end_access_token("1000.unknown").await, Ok(false));
+    assert_eq!(registry.expire_access_token(&ended).await, Ok(false), "a second time");
+    assert_eq!(registry.expire_access_token("1000.unknown").await, Ok(false));
 }
 
-pub(crate) async fn the_eleventh_token_in_ten_minutes_is_denied<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn eleventh_token_in_ten_minutes_is_denied<R: Registry>(open: impl Fn() -> R) {
     let registry = with_code(open, "code").await;
     for second in 0..10 {
         let token = limited(&registry, second).await.unwrap();
-        // A token that was ended counts all the same.
-        registry.end_access_token(&token).await.unwrap();
+        // An expired token still counts towards the limit.
+        registry.expire_access_token(&token).await.unwrap();
     }
     assert_eq!(limited(&registry, 10).await, Err(OAuthError::rate_limited()));
     assert_eq!(limited(&registry, 599).await, Err(OAuthError::rate_limited()));
-    // The first has left the window; those denied never were in it.
+    // The first token has left the window; denied requests never count.
     limited(&registry, 600).await.unwrap();
     assert_eq!(limited(&registry, 600).await, Err(OAuthError::rate_limited()));
     access_token(&registry, &refresh("acme"), 600).await.unwrap();
 }
 
-pub(crate) async fn the_sixteenth_token_ends_the_oldest<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn sixteenth_token_expires_oldest<R: Registry>(open: impl Fn() -> R) {
     let registry = with_code(open, "code").await;
     let mut tokens = Vec::new();
     for index in 0..15 {
@@ -191,21 +182,19 @@ pub(crate) async fn the_sixteenth_token_ends_the_oldest<R: Registry>(open: impl 
     let mut expected = vec![true; 16];
     expected[0] = false;
     assert_eq!(alive(&registry, &tokens, now).await, expected);
-    // Each refresh token has its own.
+    // The limit is per refresh token.
     let other = access_token(&registry, &refresh("globex"), now).await.unwrap();
     assert!(is_alive(&registry, &other, now).await);
 }
 
-pub(crate) async fn without_the_limits_nothing_is_denied_and_nothing_ends<R: Registry>(
-    open: impl Fn() -> R,
-) {
+pub(crate) async fn lifetimes_only_denies_and_expires_nothing<R: Registry>(open: impl Fn() -> R) {
     let registry = with_code(open, "code").await;
     let mut tokens = Vec::new();
     for _ in 0..20 {
         tokens.push(access_token(&registry, &refresh("acme"), 0).await.unwrap());
     }
     assert_eq!(alive(&registry, &tokens, 3599).await, vec![true; 20]);
-    // A token that has left both counts is forgotten, the others are not.
+    // Only a token that counts towards no limit is forgotten.
     access_token(&registry, &refresh("acme"), 3600).await.unwrap();
     assert_eq!(alive(&registry, &tokens, 3600).await, vec![false; 20]);
 }

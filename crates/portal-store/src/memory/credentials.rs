@@ -18,11 +18,11 @@ pub(super) struct Credentials {
     client_secrets: HashMap<String, Hashed>,
     refresh_tokens: HashMap<Hashed, RefreshToken>,
     codes: HashMap<Hashed, Code>,
-    /// From an access token to the refresh token that it came from.
+    /// Maps an access token to the refresh token it was issued for.
     access_tokens: HashMap<Hashed, Hashed>,
 }
 
-/// The client that can use a code or a refresh token, and the user and scopes of its tokens.
+/// The client that uses a code or refresh token, and the user and scopes of its access tokens.
 #[derive(Clone)]
 pub(super) struct Authority {
     pub(super) client_id: String,
@@ -39,7 +39,7 @@ struct Code {
 struct RefreshToken {
     authority: Authority,
     is_revoked: bool,
-    /// The oldest first.
+    /// Oldest first.
     issued: Vec<Issued>,
 }
 
@@ -74,7 +74,7 @@ impl Credentials {
         }
     }
 
-    pub(super) fn grant(
+    pub(super) fn issue_token(
         &mut self,
         request: &TokenRequest,
         rules: TokenRules,
@@ -148,17 +148,17 @@ impl Credentials {
         true
     }
 
-    pub(super) fn end(&mut self, access_token: &str) -> bool {
+    pub(super) fn expire(&mut self, access_token: &str) -> bool {
         let hash = Hashed::of(access_token);
         let found =
             self.access_tokens.get(&hash).and_then(|from| self.refresh_tokens.get_mut(from));
         let issued = found
             .and_then(|from| from.issued.iter_mut().find(|issued| issued.hash == hash))
-            .filter(|issued| issued.expires_at > ENDED);
-        issued.map(|issued| issued.expires_at = ENDED).is_some()
+            .filter(|issued| issued.expires_at > EXPIRED_EARLY);
+        issued.map(|issued| issued.expires_at = EXPIRED_EARLY).is_some()
     }
 
-    /// When that token expires and its authority, if it is valid.
+    /// The expiry of an access token and its authority, if the token is valid.
     pub(super) fn bearer(&self, access_token: &str, now: i64) -> Option<(i64, &Authority)> {
         let hash = Hashed::of(access_token);
         let from = self.refresh_tokens.get(self.access_tokens.get(&hash)?)?;
@@ -167,8 +167,8 @@ impl Credentials {
     }
 }
 
-/// In place of the end of an access token that was ended before its time.
-const ENDED: i64 = i64::MIN;
+/// Stands in for the expiry of an access token that was expired early.
+const EXPIRED_EARLY: i64 = i64::MIN;
 
 impl RefreshToken {
     fn new(authority: Authority) -> Self {
@@ -176,14 +176,14 @@ impl RefreshToken {
     }
 
     fn issue(&mut self, hash: Hashed, rules: TokenRules, now: i64) -> Result<(), OAuthError> {
-        if rules == TokenRules::AsTheService {
+        if rules == TokenRules::ServiceLimits {
             let recent = |issued: &&Issued| issued.at > now.saturating_sub(WINDOW_SECONDS);
             if self.issued.iter().filter(recent).count() >= GRANTS_PER_WINDOW as usize {
                 return Err(OAuthError::rate_limited());
             }
             let alive = self.issued.iter_mut().filter(|issued| now < issued.expires_at);
             for issued in alive.rev().skip(ALIVE_PER_REFRESH_TOKEN as usize - 1) {
-                issued.expires_at = ENDED;
+                issued.expires_at = EXPIRED_EARLY;
             }
         }
         let expires_at = now.saturating_add(ACCESS_TOKEN_SECONDS);
@@ -191,7 +191,8 @@ impl RefreshToken {
         Ok(())
     }
 
-    /// Forgets the access tokens that neither are alive nor count for a limit; gives their hashes.
+    /// Drops access tokens that are no longer valid and no longer count towards a limit. Returns
+    /// their hashes.
     fn forget(&mut self, now: i64) -> Vec<Hashed> {
         self.issued
             .extract_if(.., |issued| {

@@ -1,4 +1,4 @@
-//! [`Administration`] over PostgreSQL: each change is a transaction, and they take turns.
+//! [`Administration`] over PostgreSQL: each change is a transaction, one at a time.
 
 use portal_model::Timestamp;
 use tokio_postgres::Transaction;
@@ -6,7 +6,7 @@ use tokio_postgres::types::ToSql;
 
 use super::credentials::{read_scopes, read_user, revoke_all, use_up_all};
 use super::failure::Failure;
-use super::portals::{get, may_be_kept};
+use super::portals::{get, is_storable};
 use super::statements::ORG_ID;
 use super::{PostgresRegistry, audit, migrations, seeding};
 use crate::admin::{
@@ -88,7 +88,8 @@ impl Administration for PostgresRegistry {
 
     async fn users_of(&self, org: &str) -> Result<Option<Vec<User>>, RegistryError> {
         let Some(org) = self.org_id(org).await? else { return Ok(None) };
-        let rows = self.0.pool.read(|it| &it.users, &[&org]).await.map_err(Failure::of_a_read)?;
+        let rows =
+            self.0.pool.read(|it| &it.users, &[&org]).await.map_err(Failure::into_read_error)?;
         rows.iter().map(|row| read_user(row, 0)).collect::<Result<_, _>>().map(Some)
     }
 
@@ -106,27 +107,28 @@ impl Administration for PostgresRegistry {
                 revoked_at: revoked_at.and_then(Timestamp::from_unix_seconds),
             })
         };
-        rows.map_err(Failure::of_a_read)?.iter().map(read).collect::<Result<_, _>>().map(Some)
+        rows.map_err(Failure::into_read_error)?.iter().map(read).collect::<Result<_, _>>().map(Some)
     }
 
-    async fn audit_log(&self, most: u32) -> Result<Vec<AuditEntry>, RegistryError> {
-        let rows = self.0.pool.read(|it| &it.audit, &[&i64::from(most)]).await;
-        let rows = rows.map_err(Failure::of_a_read)?;
+    async fn audit_log(&self, limit: u32) -> Result<Vec<AuditEntry>, RegistryError> {
+        let rows = self.0.pool.read(|it| &it.audit, &[&i64::from(limit)]).await;
+        let rows = rows.map_err(Failure::into_read_error)?;
         rows.iter().rev().map(|row| AuditEntry::read(audit::read(row)?)).collect()
     }
 }
 
 impl PostgresRegistry {
     async fn org_id(&self, name: &str) -> Result<Option<i64>, RegistryError> {
-        if !may_be_kept(name) {
+        if !is_storable(name) {
             return Ok(None);
         }
-        let rows = self.0.pool.read(|it| &it.org_id, &[&name]).await.map_err(Failure::of_a_read)?;
+        let rows =
+            self.0.pool.read(|it| &it.org_id, &[&name]).await.map_err(Failure::into_read_error)?;
         rows.first().map(|row| get(row, 0)).transpose()
     }
 }
 
-/// Who makes a change, and where. A refusal is rolled back.
+/// The actor and transaction of a change. A refusal is rolled back.
 struct Administrator<'a> {
     transaction: &'a Transaction<'a>,
     actor: &'a str,
@@ -222,7 +224,8 @@ impl Administrator<'_> {
         let environment = environment_text(org.environment);
         let portal_limit = portal_limit_number(org.portal_limit);
         self.add(Seed { orgs: vec![org] }).await?;
-        // One that was removed has its portals: they are what its kind and limit were for.
+        // A removed org still has its portals, which were created under its environment and limit,
+        // so neither may change.
         let restore = "
             UPDATE orgs SET removed_at = NULL
             WHERE name = $1 AND environment = $2 AND portal_limit IS NOT DISTINCT FROM $3";
@@ -280,7 +283,7 @@ impl Administrator<'_> {
         if self.transaction.execute(client, &[client_id, &secret.as_slice()]).await? == 0 {
             return Ok(Err(AdminRefusal::ClientExists(client_id.clone())));
         }
-        // Not marked as seeded, so that no seed finds it missing.
+        // Not in any seed, so applying a seed must not treat it as missing from there.
         let (statement, secret, most) = match &credential.grant {
             SeedGrant::RefreshToken(token) => (
                 "INSERT INTO refresh_tokens (hash, client_id, user_id, scopes)
@@ -311,7 +314,7 @@ impl Administrator<'_> {
         row.map(|row| row.try_get(0).map(OrgId)).transpose()
     }
 
-    /// A user of an org, neither of them removed.
+    /// Finds a user of an org; neither may be removed.
     async fn find_user(
         &self,
         org: &str,
@@ -328,7 +331,7 @@ impl Administrator<'_> {
         Ok(Ok(UserId(row.try_get(0)?)))
     }
 
-    /// Whether the user has every permission, and nobody else in the org has.
+    /// Whether the user has every permission and is the only one in the org.
     async fn is_last_admin(&self, user: UserId) -> Result<bool, tokio_postgres::Error> {
         let only = "
             SELECT FROM users AS admin
@@ -339,7 +342,8 @@ impl Administrator<'_> {
         Ok(self.transaction.query_opt(only, &[&user.0]).await?.is_some())
     }
 
-    /// Uses up the codes and revokes the refresh tokens of which `condition` holds; gives how many.
+    /// Uses up the codes and revokes the refresh tokens that match `condition`. Returns their
+    /// number.
     async fn end_all(
         &self,
         condition: &str,
@@ -350,7 +354,7 @@ impl Administrator<'_> {
             let rows = self.transaction.query(&select, &[value]).await?;
             rows.iter().map(|row| seeding::hashed(row, 0)).collect::<Result<Vec<_>, _>>()
         };
-        // First: an exchange under way adds a refresh token, and is waited for here.
+        // Codes first: this waits for an exchange in progress, which may add a refresh token.
         let codes = hashes("codes", "used_at").await?;
         let used = use_up_all(self.transaction, &codes, self.actor, self.now).await?;
         let tokens = hashes("refresh_tokens", "revoked_at").await?;
@@ -370,7 +374,7 @@ impl Administrator<'_> {
     }
 }
 
-/// Nothing but the users is taken from it if the org exists.
+/// A seed with one org; if the org exists, only the users are used.
 fn seed_of(org: &str, users: Vec<SeedUser>) -> Seed {
     let (environment, portal_limit) = Default::default();
     Seed { orgs: vec![SeedOrg { name: org.to_owned(), environment, portal_limit, users }] }

@@ -1,4 +1,4 @@
-//! Statements about the audit.
+//! SQL statements for the audit log.
 
 use tokio_postgres::{Row, Transaction};
 

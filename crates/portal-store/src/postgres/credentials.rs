@@ -1,4 +1,4 @@
-//! Statements about clients, codes and tokens.
+//! SQL statements for clients, codes and tokens.
 
 use portal_model::oauth::OAuthError;
 use portal_model::{Environment, Scope, Timestamp};
@@ -6,7 +6,7 @@ use tokio_postgres::{Row, Transaction};
 
 use super::failure::Failure;
 use super::pool::Pool;
-use super::portals::{get, may_be_kept};
+use super::portals::{get, is_storable};
 use crate::error::RegistryError;
 use crate::org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
 use crate::token::{
@@ -14,17 +14,17 @@ use crate::token::{
     INVALID_CLIENT_SECRET, TokenRules, WINDOW_SECONDS,
 };
 
-/// A token request, its secrets hashed, and the hash of the access token to come.
+/// A token request with hashed secrets, and the hash of the access token to be issued.
 pub(super) struct HashedRequest {
     pub(super) client_id: String,
     pub(super) client_secret: Hashed,
-    /// The one given, or the one to come where a code was given.
+    /// The given refresh token, or the one to be issued for a code.
     pub(super) refresh_token: Hashed,
     pub(super) code: Option<Hashed>,
     pub(super) access_token: Hashed,
 }
 
-pub(super) async fn grant(
+pub(super) async fn issue_token(
     pool: &Pool,
     request: &HashedRequest,
     rules: TokenRules,
@@ -46,7 +46,7 @@ pub(super) async fn grant(
                 &CODE_SECONDS,
                 &ACCESS_TOKEN_SECONDS,
                 &WINDOW_SECONDS,
-                &(rules == TokenRules::AsTheService),
+                &(rules == TokenRules::ServiceLimits),
                 &i64::from(GRANTS_PER_WINDOW),
                 &i64::from(ALIVE_PER_REFRESH_TOKEN),
             ],
@@ -63,18 +63,19 @@ pub(super) async fn grant(
     }
 }
 
-/// Compares on this side: the database's comparison takes a time that tells of the secret's hash.
+/// Compares the secret on this side, because the duration of a comparison in the database could
+/// leak the stored hash.
 async fn check_client(
     pool: &Pool,
     request: &HashedRequest,
 ) -> Result<Result<(), OAuthError>, RegistryError> {
-    if !may_be_kept(&request.client_id) {
+    if !is_storable(&request.client_id) {
         return Ok(Err(OAuthError::new(OAuthError::INVALID_CLIENT)));
     }
     let rows = pool
         .read(|it| &it.client_secret, &[&request.client_id])
         .await
-        .map_err(Failure::of_a_read)?;
+        .map_err(Failure::into_read_error)?;
     let Some(row) = rows.first() else {
         return Ok(Err(OAuthError::new(OAuthError::INVALID_CLIENT)));
     };
@@ -92,7 +93,7 @@ pub(super) async fn revoke(
     Ok(!revoked.is_empty())
 }
 
-/// Makes codes useless.
+/// Uses up codes.
 pub(super) async fn use_up_all(
     transaction: &Transaction<'_>,
     codes: &[Hashed],
@@ -114,7 +115,7 @@ pub(super) async fn use_up_all(
         .await
 }
 
-/// Revokes refresh tokens, with the access tokens that came from them.
+/// Revokes refresh tokens along with their access tokens.
 pub(super) async fn revoke_all(
     transaction: &Transaction<'_>,
     tokens: &[Hashed],
@@ -141,12 +142,12 @@ pub(super) async fn revoke_all(
     Ok(revoked)
 }
 
-pub(super) async fn end(pool: &Pool, access_token: Hashed) -> Result<bool, RegistryError> {
+pub(super) async fn expire(pool: &Pool, access_token: Hashed) -> Result<bool, RegistryError> {
     let ended = pool.change(|it| &it.end, &[&access_token.0.as_slice()]).await?;
     Ok(!ended.is_empty())
 }
 
-pub(super) async fn principal(
+pub(super) async fn authenticate(
     pool: &Pool,
     access_token: Hashed,
     now: i64,
@@ -154,12 +155,12 @@ pub(super) async fn principal(
     let rows = pool
         .read(|it| &it.principal, &[&access_token.0.as_slice(), &now])
         .await
-        .map_err(Failure::of_a_read)?;
+        .map_err(Failure::into_read_error)?;
     rows.first().map(read_principal).transpose()
 }
 
 pub(super) async fn users(pool: &Pool, org: OrgId) -> Result<Vec<User>, RegistryError> {
-    let rows = pool.read(|it| &it.users, &[&org.0]).await.map_err(Failure::of_a_read)?;
+    let rows = pool.read(|it| &it.users, &[&org.0]).await.map_err(Failure::into_read_error)?;
     rows.iter().map(|row| read_user(row, 0)).collect()
 }
 
@@ -169,13 +170,14 @@ fn read_principal(row: &Row) -> Result<Principal, RegistryError> {
         org: read_org(row)?,
         user: read_user(row, 4)?,
         scopes: read_scopes(row, 9)?,
-        expires_at: expires_at
-            .ok_or_else(|| RegistryError::NotApplied("the token's end is no time".to_owned()))?,
+        expires_at: expires_at.ok_or_else(|| {
+            RegistryError::NotApplied("the token's expiry is out of range".to_owned())
+        })?,
         client_id: get(row, 11)?,
     })
 }
 
-/// From the first four columns of a row.
+/// Reads an org from the first four columns of a row.
 pub(super) fn read_org(row: &Row) -> Result<Org, RegistryError> {
     Ok(Org {
         id: OrgId(get(row, 0)?),
@@ -192,7 +194,7 @@ pub(super) fn read_org(row: &Row) -> Result<Org, RegistryError> {
     })
 }
 
-/// From five columns of a row.
+/// Reads a user from five columns of a row, starting at `first`.
 pub(super) fn read_user(row: &Row, first: usize) -> Result<User, RegistryError> {
     let allowed = [get::<bool>(row, first + 3)?, get(row, first + 4)?];
     let permissions = Permission::ALL.into_iter().zip(allowed);

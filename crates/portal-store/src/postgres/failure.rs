@@ -1,4 +1,4 @@
-//! [`Failure`]: what is known of a statement that came to nothing.
+//! [`Failure`]: why a statement failed, and whether it may have taken effect.
 
 use std::error::Error as _;
 
@@ -6,23 +6,23 @@ use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use crate::error::RegistryError;
 
-/// Why a statement gave no result, by what that says about its effect.
+/// A failed statement, by its possible effect.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// No connection took it: it has no effect.
+    /// No connection accepted it: no effect.
     NotSent(String),
-    /// The server refused it and rolled it back: it has no effect.
+    /// The server refused it and rolled back: no effect.
     Refused(Box<DbError>),
-    /// It was sent, and the server didn't say how it ended.
+    /// It was sent, but no result was received: in doubt.
     Lost(String),
 }
 
 impl Failure {
-    /// Of a statement that was handed to a connection.
+    /// Classifies the error of a statement that was handed to a connection.
     pub(super) fn of(error: &tokio_postgres::Error) -> Self {
         match error.as_db_error() {
-            // An ERROR rolls its transaction back. FATAL and PANIC end the session, and may come
-            // between a commit and the word of it.
+            // ERROR rolls back. FATAL and PANIC end the session and may be sent after a commit,
+            // before its acknowledgement.
             Some(refused) if refused.parsed_severity() == Some(Severity::Error) => {
                 Self::Refused(Box::new(refused.clone()))
             }
@@ -30,22 +30,22 @@ impl Failure {
         }
     }
 
-    /// Whether the server refused it for this constraint.
+    /// Whether this constraint was violated.
     pub(super) fn breaks(&self, constraint: &str) -> bool {
         matches!(self, Self::Refused(refused) if refused.constraint() == Some(constraint))
     }
 
-    /// Whether two changes waited for each other, of which the server broke this one off.
+    /// Whether the server aborted this statement to resolve a deadlock.
     pub(super) fn is_deadlock(&self) -> bool {
         matches!(self, Self::Refused(refused) if *refused.code() == SqlState::T_R_DEADLOCK_DETECTED)
     }
 
-    /// Whether the connection is lost, or works where another may do better.
-    pub(super) fn ends_the_session(&self) -> bool {
+    /// Whether the connection is lost, or the statement may work over another one.
+    pub(super) fn ends_session(&self) -> bool {
         const OF_THE_CONNECTION: [&SqlState; 4] = [
             // The server has become a standby.
             &SqlState::READ_ONLY_SQL_TRANSACTION,
-            // A proxy gave the session to somebody else, or reset it.
+            // A pooler handed out another server session, or reset this one.
             &SqlState::INVALID_SQL_STATEMENT_NAME,
             // The schema changed under a prepared statement.
             &SqlState::FEATURE_NOT_SUPPORTED,
@@ -58,8 +58,8 @@ impl Failure {
         }
     }
 
-    /// What it means for a call that only read.
-    pub(super) fn of_a_read(self) -> RegistryError {
+    /// Maps the failure of a read, which is never in doubt.
+    pub(super) fn into_read_error(self) -> RegistryError {
         match RegistryError::from(self) {
             RegistryError::Unknown(why) => RegistryError::NotApplied(why),
             error => error,
@@ -77,7 +77,7 @@ impl From<Failure> for RegistryError {
     }
 }
 
-/// What went wrong, without the parts of the connection string.
+/// Describes an error without the connection string.
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(refused) = error.as_db_error() {
         return sentence(refused);
@@ -91,14 +91,14 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     text
 }
 
-/// What an error of the server means for whoever runs this, in one sentence.
+/// Describes an error of the server to its operator, in one sentence.
 fn sentence(error: &DbError) -> String {
     let code = error.code();
     if *code == SqlState::DISK_FULL {
-        return format!("the database's disk is full: {}; make room", error.message());
+        return format!("the database's disk is full: {}; free some space", error.message());
     }
     if *code == SqlState::READ_ONLY_SQL_TRANSACTION {
         return "the database is read-only: expected a primary, found a standby".to_owned();
     }
-    format!("the database refused: {} (SQLSTATE {})", error.message(), code.code())
+    format!("the database rejected the statement: {} (SQLSTATE {})", error.message(), code.code())
 }

@@ -1,4 +1,4 @@
-//! How the schema is made and brought up to date.
+//! Creating and migrating the schema.
 
 use tokio_postgres::{Client, Transaction};
 
@@ -6,22 +6,22 @@ use super::failure::Failure;
 use super::url::Target;
 use crate::error::RegistryError;
 
-/// The version that a database has after every migration; an empty one has 0.
+/// The version after all migrations; an empty database has 0.
 const VERSION: i32 = 2;
 
-/// Each leads to the next version.
+/// Each migrates to the next version.
 const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("../../migrations/postgres/0001_registry.sql"),
     include_str!("../../migrations/postgres/0002_audit_and_removal.sql"),
 ];
 
-/// What processes take turns for: "port" in ASCII, and a number below.
-const LOCKS: i32 = 0x706f_7274;
+/// Class of the advisory locks, "port" in ASCII; the second number says what is locked.
+const LOCK_CLASS: i32 = 0x706f_7274;
 const MIGRATION: i32 = 1;
 const PEOPLE: i32 = 2;
 
-/// Makes what is missing. Any number of processes may do so at once: one does, the others wait.
-/// A database that is up to date is only read, by a role that may do nothing else.
+/// Applies the missing migrations. If several processes try at once, one does it and the others
+/// wait. An up-to-date database is only read, so the role needs no other rights.
 pub(super) async fn apply(client: &mut Client, target: &Target) -> Result<(), RegistryError> {
     let found = version(client).await.map_err(|error| failed(&error))?;
     if found == VERSION {
@@ -30,7 +30,7 @@ pub(super) async fn apply(client: &mut Client, target: &Target) -> Result<(), Re
     if found > VERSION {
         return Err(RegistryError::NotApplied(format!(
             "{target} was written by a newer version of this program: it has format {found}, \
-             this one knows {VERSION}; use the newer version, or give another database"
+             expected at most {VERSION}; upgrade, or use another database"
         )));
     }
     migrate(client).await.map_err(|error| failed(&error))
@@ -38,9 +38,9 @@ pub(super) async fn apply(client: &mut Client, target: &Target) -> Result<(), Re
 
 fn failed(error: &tokio_postgres::Error) -> RegistryError {
     match Failure::of(error).into() {
-        RegistryError::NotApplied(why) => {
-            RegistryError::NotApplied(format!("the schema `portal` can't be made: {why}"))
-        }
+        RegistryError::NotApplied(why) => RegistryError::NotApplied(format!(
+            "failed to create or migrate the schema `portal`: {why}"
+        )),
         unknown => unknown,
     }
 }
@@ -56,8 +56,8 @@ async fn version(client: &Client) -> Result<i32, tokio_postgres::Error> {
 async fn migrate(client: &mut Client) -> Result<(), tokio_postgres::Error> {
     let transaction = client.transaction().await?;
     lock(&transaction, MIGRATION).await?;
-    // Another process may have been faster. Its schema may be there without its tables, too: made
-    // by an administrator, for a role that may not make one.
+    // Read again under the lock: another process may have migrated meanwhile. The schema may also
+    // exist without tables, if an administrator created it for a role that can't.
     transaction
         .batch_execute(
             "DO $$ BEGIN
@@ -76,10 +76,13 @@ async fn migrate(client: &mut Client) -> Result<(), tokio_postgres::Error> {
     transaction.commit().await
 }
 
-/// Waits for a turn that ends with the transaction.
+/// Takes an advisory lock that is released at the end of the transaction.
 async fn lock(transaction: &Transaction<'_>, what: i32) -> Result<(), tokio_postgres::Error> {
     transaction.batch_execute("SET LOCAL lock_timeout = '60s'").await?;
-    transaction.execute("SELECT pg_advisory_xact_lock($1, $2)", &[&LOCKS, &what]).await.map(drop)
+    transaction
+        .execute("SELECT pg_advisory_xact_lock($1, $2)", &[&LOCK_CLASS, &what])
+        .await
+        .map(drop)
 }
 
 /// Begins a change of orgs, users or credentials once no other process makes one.

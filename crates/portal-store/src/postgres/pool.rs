@@ -1,4 +1,4 @@
-//! [`Pool`]: a few connections that many statements share, opened as they are needed.
+//! [`Pool`]: a few connections shared by many statements, opened on demand.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -12,18 +12,18 @@ use super::session::{Connected, Lease, Parameters, Session};
 use super::statements::Statements;
 use super::url::Target;
 
-/// Most connections of one registry. The server forces the log to the disk once for all
-/// connections that commit at that moment; on one connection commits follow each other.
-const MOST: usize = 16;
+/// Maximum number of connections per registry. Connections that commit at the same time share one
+/// flush of the server's log, whereas commits on one connection are sequential.
+const MAX_CONNECTIONS: usize = 16;
 
-/// Most statements at once. More wait on this side, where they are certainly not applied if they
-/// give up: behind too many others one would run out of time with the database.
-const MOST_IN_FLIGHT: usize = 64 * MOST;
+/// Maximum number of statements in flight. Further ones queue on this side, where a timeout is
+/// certainly `NotApplied`; queued in the database, they could run into their timeout in doubt.
+const MAX_IN_FLIGHT: usize = 64 * MAX_CONNECTIONS;
 
-/// How long a call waits for its turn, and for a connection while there is none.
+/// How long a call waits for a slot, and for a connection while there is none.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Between two attempts to reconnect: twice as long each time, less a random part.
+/// Initial backoff between attempts to reconnect; doubles each time, with jitter.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 
@@ -35,16 +35,16 @@ struct Shared {
     target: Target,
     state: Mutex<State>,
     turns: Arc<Semaphore>,
-    /// One more connection was opened.
+    /// Notified whenever a connection was opened.
     opened: Notify,
 }
 
 #[derive(Default)]
 struct State {
     sessions: Vec<Arc<Session>>,
-    /// How many tasks are opening one.
+    /// Number of tasks that are opening a connection.
     opening: usize,
-    /// Why the last attempt failed.
+    /// Why the last attempt to connect failed.
     last_error: String,
 }
 
@@ -54,7 +54,7 @@ impl Pool {
         Self(Arc::new(Shared {
             target,
             state: Mutex::new(state),
-            turns: Arc::new(Semaphore::new(MOST_IN_FLIGHT)),
+            turns: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
             opened: Notify::new(),
         }))
     }
@@ -63,7 +63,8 @@ impl Pool {
         &self.0.target
     }
 
-    /// Sends a change, once. A lost connection leaves it in doubt, so that it isn't sent again.
+    /// Sends a change exactly once. If the connection is lost the change is in doubt and must not
+    /// be sent again.
     pub(super) async fn change(
         &self,
         statement: impl Fn(&Statements) -> &Statement,
@@ -75,7 +76,7 @@ impl Pool {
         session.run(statement(&session.statements), parameters).await
     }
 
-    /// Reads, over another connection where one is lost.
+    /// Sends a read, retrying over another connection if one is lost.
     pub(super) async fn read(
         &self,
         statement: impl Fn(&Statements) -> &Statement,
@@ -96,23 +97,23 @@ impl Pool {
         let turn = timeout_at(deadline, Arc::clone(&self.0.turns).acquire_owned()).await;
         turn.ok().and_then(Result::ok).ok_or_else(|| {
             Failure::NotSent(format!(
-                "{MOST_IN_FLIGHT} statements wait for the database already; try again"
+                "{MAX_IN_FLIGHT} statements are already waiting for the database; try again"
             ))
         })
     }
 
-    /// The connection with the least to do, once there is one.
+    /// Returns the least busy connection, waiting until there is one.
     async fn session(&self, deadline: Instant) -> Result<Lease, Failure> {
         let mut opened = std::pin::pin!(self.0.opened.notified());
         loop {
-            // Before the check, so that what is opened after it isn't missed.
+            // Register before the check, so that a connection opened in between is not missed.
             opened.as_mut().enable();
             if let Some(session) = self.least_busy() {
                 return Ok(session);
             }
             if timeout_at(deadline, opened.as_mut()).await.is_err() {
                 return Err(Failure::NotSent(format!(
-                    "the database is away: {}",
+                    "no connection to the database: {}",
                     self.0.lock().last_error
                 )));
             }
@@ -125,11 +126,13 @@ impl Pool {
         state.sessions.retain(|session| session.is_usable());
         let idlest = state.sessions.iter().min_by_key(|session| session.in_flight());
         let lease = idlest.map(Lease::of);
-        // Without any, one task tries for all until it succeeds.
+        // Without any connection, a single task reconnects on behalf of all callers.
         let wants_another = match idlest {
             None => state.opening == 0,
-            // The lease counts.
-            Some(session) => session.in_flight() > 1 && state.sessions.len() + state.opening < MOST,
+            // Counts the lease that was just taken.
+            Some(session) => {
+                session.in_flight() > 1 && state.sessions.len() + state.opening < MAX_CONNECTIONS
+            }
         };
         if wants_another {
             state.opening += 1;
@@ -145,7 +148,7 @@ impl Shared {
     }
 }
 
-/// A connection that is being opened; counted until this is dropped, by the end of its runtime too.
+/// A connection that is being opened. Counted until dropped, including when its runtime shuts down.
 struct Opening(Weak<Shared>);
 
 impl Drop for Opening {
@@ -156,10 +159,10 @@ impl Drop for Opening {
     }
 }
 
-/// Opens a connection; while there is none at all, as often as it takes.
+/// Opens a connection; retries for as long as there is none at all.
 async fn open(opening: Opening) {
     let mut backoff = FIRST_BACKOFF;
-    // Ends with the registry.
+    // Stops once the registry was dropped.
     while let Some(shared) = opening.0.upgrade() {
         match connect(&shared.target).await {
             Ok(session) => {
@@ -186,7 +189,7 @@ async fn connect(target: &Target) -> Result<Session, String> {
     Connected::to(target).await?.prepare().await.map_err(|why| format!("{target}: {why}"))
 }
 
-/// Between half of it and all of it, so that many processes don't come back at one moment.
+/// Returns between half of and the full backoff, so that many processes don't reconnect at once.
 fn jittered(backoff: Duration) -> Duration {
     let random = getrandom::u32().unwrap_or_default();
     backoff.mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX))

@@ -1,4 +1,4 @@
-//! Statements about portals.
+//! SQL statements for portals.
 
 use portal_model::{Portal, PortalName, Timestamp, UserRef};
 use tokio_postgres::Row;
@@ -9,7 +9,7 @@ use crate::error::RegistryError;
 use crate::org::{OrgId, UserId};
 use crate::registry::{CreateConflict, RenameConflict, name_key};
 
-/// How often a rename that the server broke off for a deadlock is tried again.
+/// How often to retry a rename that was aborted because of a deadlock.
 const DEADLOCKS: usize = 5;
 
 pub(super) async fn create(
@@ -30,9 +30,11 @@ pub(super) async fn create(
     Ok(Ok(()))
 }
 
-/// The engine doesn't say which index it was, and looks at either first when both are in the way.
+/// Determines the conflict with a query, because the engine doesn't report which index it was, and
+/// checks them in no defined order.
 async fn why_not_created(pool: &Pool, org: OrgId) -> Result<CreateConflict, RegistryError> {
-    let rows = pool.read(|it| &it.org_is_full, &[&org.0]).await.map_err(Failure::of_a_read)?;
+    let rows =
+        pool.read(|it| &it.org_is_full, &[&org.0]).await.map_err(Failure::into_read_error)?;
     let is_full = rows.first().map(|row| get(row, 0)).transpose()?.unwrap_or(false);
     Ok(if is_full { CreateConflict::LimitReached } else { CreateConflict::NameTaken })
 }
@@ -45,7 +47,7 @@ pub(super) async fn rename(
     new: &PortalName,
     now: i64,
 ) -> Result<Result<Portal, RenameConflict>, RegistryError> {
-    if !may_be_kept(old) {
+    if !is_storable(old) {
         return Ok(Err(RenameConflict::NotFound));
     }
     let (old, key) = (name_key(old), name_key(new.as_str()));
@@ -59,7 +61,7 @@ pub(super) async fn rename(
             Err(failure) if failure.breaks("portals_by_name") => {
                 return Ok(Err(RenameConflict::NameTaken));
             }
-            // Two portals that take each other's names; one of both was rolled back.
+            // Two renames swapped names and deadlocked; the server rolled one of them back.
             Err(failure) if failure.is_deadlock() && deadlocks < DEADLOCKS => deadlocks += 1,
             Err(failure) => return Err(unknown_actor(failure, org, user)),
         }
@@ -70,7 +72,7 @@ pub(super) async fn rename(
     }
 }
 
-/// An org or user that isn't there is said in the words of every engine.
+/// Reports an unknown org or user with the same text as every engine.
 fn unknown_actor(failure: Failure, org: OrgId, user: UserId) -> RegistryError {
     let what = if failure.breaks("portals_org") {
         format!("org {org}")
@@ -87,21 +89,23 @@ pub(super) async fn get_portal(
     org: OrgId,
     name: &str,
 ) -> Result<Option<Portal>, RegistryError> {
-    if !may_be_kept(name) {
+    if !is_storable(name) {
         return Ok(None);
     }
-    let rows =
-        pool.read(|it| &it.portal, &[&org.0, &name_key(name)]).await.map_err(Failure::of_a_read)?;
+    let rows = pool
+        .read(|it| &it.portal, &[&org.0, &name_key(name)])
+        .await
+        .map_err(Failure::into_read_error)?;
     rows.first().map(portal).transpose()
 }
 
 pub(super) async fn list(pool: &Pool, org: OrgId) -> Result<Vec<Portal>, RegistryError> {
-    let rows = pool.read(|it| &it.portals, &[&org.0]).await.map_err(Failure::of_a_read)?;
+    let rows = pool.read(|it| &it.portals, &[&org.0]).await.map_err(Failure::into_read_error)?;
     rows.iter().map(portal).collect()
 }
 
-/// PostgreSQL has no text with a NUL in it, and refuses to compare with one.
-pub(super) fn may_be_kept(text: &str) -> bool {
+/// Whether a name can exist: PostgreSQL text can't contain NUL, not even in a comparison.
+pub(super) fn is_storable(text: &str) -> bool {
     !text.contains('\0')
 }
 
@@ -119,7 +123,7 @@ fn portal(row: &Row) -> Result<Portal, RegistryError> {
     Ok(portal)
 }
 
-/// A column of a row that the server gave; of a change, that was made.
+/// Reads a column of a row. If that fails after a change, the change was applied.
 pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
     row: &'a Row,
     column: usize,

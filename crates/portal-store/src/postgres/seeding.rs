@@ -1,6 +1,5 @@
-//! Applying a seed, in a transaction of its own: adding what is missing, finding what differs, and
-//! making what is kept as the seed has it. Seeds take turns, for the sake of the numbers of orgs
-//! and users.
+//! Applying a seed in a dedicated transaction: adding missing entries, comparing, or replacing the
+//! stored ones. Seeds are applied one at a time, so that orgs and users get consecutive numbers.
 
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
@@ -9,12 +8,14 @@ use super::audit;
 use super::credentials::{revoke_all, use_up_all};
 use crate::audit::{AuditAction, NewEntry, SEED};
 use crate::org::{OrgId, Permission, UserId};
-use crate::seed::comparison::{Kept, KeptGrant, KeptOrg, KeptToken, KeptUser, scopes_text};
+use crate::seed::comparison::{
+    Stored, StoredGrant, StoredOrg, StoredToken, StoredUser, scopes_text,
+};
 use crate::seed::{Seed, SeedDifferences, SeedGrant, environment_text, portal_limit_number};
 use crate::token::Hashed;
 
-/// Adds what is missing, and one entry to the audit if that is anything. Whether something exists
-/// the unique indexes decide.
+/// Adds missing entries, and one audit entry if there were any. The unique indexes decide what
+/// exists.
 pub(super) async fn apply(
     transaction: &Transaction<'_>,
     seed: &Seed,
@@ -35,7 +36,7 @@ async fn write_audit(
     audit::write(transaction, &entry).await
 }
 
-/// Gives how many rows were added.
+/// Returns the number of rows added.
 pub(super) async fn add(
     transaction: &Transaction<'_>,
     seed: &Columns<'_>,
@@ -115,7 +116,7 @@ pub(super) async fn add(
     Ok(added)
 }
 
-/// Adds what is missing, unless anything that is kept differs.
+/// Adds missing entries, unless an existing one differs.
 pub(super) async fn apply_unless_different(
     transaction: &Transaction<'_>,
     seed: &Seed,
@@ -127,16 +128,17 @@ pub(super) async fn apply_unless_different(
     }
 }
 
-/// Makes orgs, users and credentials as the seed has them, and revokes what it does not have.
-/// Portals stay; so do revocations and the use of a code.
+/// Updates orgs, users and credentials to match the seed, and revokes credentials that are not in
+/// it. Portals, revocations and used codes stay.
 pub(super) async fn replace(
     transaction: &Transaction<'_>,
     seed: &Seed,
     now: i64,
 ) -> Result<(), tokio_postgres::Error> {
-    // A create under way has read the limit of its org, or waits for the new one.
+    // Waits for creates in progress, which have read the old limit; later ones wait here and read
+    // the new limit.
     transaction.batch_execute("LOCK TABLE portals IN SHARE ROW EXCLUSIVE MODE").await?;
-    // Before the refresh tokens: an exchange under way adds one.
+    // Codes before refresh tokens: an exchange in progress adds a refresh token.
     let superfluous = kept(transaction).await?.superfluous(seed);
     use_up_all(transaction, &superfluous.codes, SEED, now).await?;
     let superfluous = kept(transaction).await?.superfluous(seed);
@@ -147,12 +149,12 @@ pub(super) async fn replace(
     write_audit(transaction, AuditAction::SeedReplaced, now).await
 }
 
-/// Orgs, users and credentials exist.
+/// Updates orgs, users and credentials, which all exist.
 async fn update(
     transaction: &Transaction<'_>,
     seed: &Columns<'_>,
 ) -> Result<(), tokio_postgres::Error> {
-    // With a limit the first of an org's portals takes the slot, whatever others it has.
+    // When a limit is introduced, the first portal takes the slot even if there are more.
     transaction
         .execute(
             "UPDATE portals
@@ -212,12 +214,12 @@ async fn update(
     Ok(())
 }
 
-async fn kept(transaction: &Transaction<'_>) -> Result<Kept, tokio_postgres::Error> {
-    let mut kept = Kept::default();
+async fn kept(transaction: &Transaction<'_>) -> Result<Stored, tokio_postgres::Error> {
+    let mut kept = Stored::default();
     let query = async |sql: &str| transaction.query(sql, &[]).await;
     let orgs = "SELECT name, environment, portal_limit, removed_at IS NOT NULL FROM orgs";
     for row in query(orgs).await? {
-        let org = KeptOrg {
+        let org = StoredOrg {
             environment: row.try_get(1)?,
             portal_limit: row.try_get(2)?,
             is_removed: row.try_get(3)?,
@@ -229,7 +231,7 @@ async fn kept(transaction: &Transaction<'_>) -> Result<Kept, tokio_postgres::Err
                users.removed_at IS NOT NULL
         FROM users JOIN orgs ON orgs.id = org_id";
     for row in query(users).await? {
-        let user = KeptUser {
+        let user = StoredUser {
             name: row.try_get(2)?,
             permissions: [row.try_get(3)?, row.try_get(4)?],
             is_removed: row.try_get(5)?,
@@ -246,9 +248,9 @@ async fn kept(transaction: &Transaction<'_>) -> Result<Kept, tokio_postgres::Err
         JOIN orgs ON orgs.id = org_id
         ORDER BY orgs.id, users.id, client_id";
     for row in query(tokens).await? {
-        kept.refresh_tokens.push(KeptToken {
+        kept.refresh_tokens.push(StoredToken {
             hash: hashed(&row, 5)?,
-            grant: kept_grant(&row)?,
+            grant: stored_grant(&row)?,
             is_seeded: row.try_get(6)?,
             is_revoked: row.try_get(4)?,
         });
@@ -259,13 +261,13 @@ async fn kept(transaction: &Transaction<'_>) -> Result<Kept, tokio_postgres::Err
         JOIN users ON users.id = user_id
         JOIN orgs ON orgs.id = org_id";
     for row in query(codes).await? {
-        kept.codes.insert(hashed(&row, 5)?, kept_grant(&row)?);
+        kept.codes.insert(hashed(&row, 5)?, stored_grant(&row)?);
     }
     Ok(kept)
 }
 
-fn kept_grant(row: &Row) -> Result<KeptGrant, tokio_postgres::Error> {
-    Ok(KeptGrant {
+fn stored_grant(row: &Row) -> Result<StoredGrant, tokio_postgres::Error> {
+    Ok(StoredGrant {
         client_id: row.try_get(0)?,
         org: row.try_get(1)?,
         email: row.try_get(2)?,
@@ -274,12 +276,12 @@ fn kept_grant(row: &Row) -> Result<KeptGrant, tokio_postgres::Error> {
     })
 }
 
-/// A hash that is not 32 bytes long is that of nothing.
+/// Reads a hash. One that is not 32 bytes long matches nothing.
 pub(super) fn hashed(row: &Row, column: usize) -> Result<Hashed, tokio_postgres::Error> {
     Ok(Hashed(row.try_get::<_, &[u8]>(column)?.try_into().unwrap_or_default()))
 }
 
-/// A seed by the columns of the tables, so that each table is one statement.
+/// A seed in columns, so that each table takes a single statement.
 #[derive(Default)]
 pub(super) struct Columns<'a> {
     orgs: Orgs<'a>,
@@ -311,7 +313,7 @@ struct Clients<'a> {
     secret_hash: Vec<Vec<u8>>,
 }
 
-/// What entitles the user of an org to tokens.
+/// The refresh tokens or codes of a seed, in columns.
 #[derive(Default)]
 struct Grants<'a> {
     hash: Vec<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! [`Session`]: one connection, its settings verified, its statements prepared.
+//! [`Session`]: a connection with verified settings and prepared statements.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -14,34 +14,35 @@ use super::failure::{Failure, describe};
 use super::statements::Statements;
 use super::url::Target;
 
-/// How long everything that makes a connection may take, over all hosts of a URL. No call waits as
-/// long.
+/// Timeout for opening a connection, over all hosts of the URL. No call waits this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Response timeout of a statement. One that waits for a lock is canceled before.
+/// Response timeout of a statement. The server's `lock_timeout` is shorter.
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a statement takes.
+/// The parameters of a statement.
 pub(super) type Parameters<'a> = [&'a (dyn ToSql + Sync)];
 
-/// The client of a new connection, and what ends the connection at once.
+/// A new connection, and a guard that closes it when dropped.
 pub(super) struct Connected {
     pub(super) client: Client,
     driver: AbortHandle,
 }
 
-/// A connection that statements share: each is sent at once, and responses come in turn.
+/// A connection that statements share: requests are pipelined, responses arrive in order.
 pub(super) struct Session {
     connected: Connected,
     pub(super) statements: Statements,
     in_flight: AtomicUsize,
-    /// No further statement goes here.
+    /// Set once no further statement may be sent.
     is_retired: AtomicBool,
 }
 
 impl Connected {
+    /// Connects to the database.
+    ///
     /// # Errors
-    /// One clause.
+    /// A single clause.
     pub(super) async fn to(target: &Target) -> Result<Self, String> {
         let connected = async {
             let failed = |error| format!("{target}: {}", describe(&error));
@@ -61,13 +62,14 @@ impl Connected {
         })
     }
 
-    /// Sets what the guarantees rest on, whatever the defaults of the database and the role are,
-    /// and verifies it.
+    /// Applies the settings that the guarantees depend on, regardless of the defaults of the
+    /// database and the role, and verifies them.
     async fn configure(&self) -> Result<Result<(), String>, tokio_postgres::Error> {
-        // - Stronger than `on` is left as it is.
-        // - `read committed`: a statement that waited for another one's change sees it.
-        // - A statement that is broken off by the server while it waits for a standby would be
-        //   acknowledged; so that limit is on this side. Breaking off the wait for a lock is safe.
+        // - Keep anything stronger than `on`.
+        // - `read committed`: a statement that waited for another change must see it.
+        // - No `statement_timeout`: the server would acknowledge a statement that it cancels while
+        //   waiting for a standby, so the timeout is on this side. Cancelling the wait for a lock
+        //   is safe.
         let row = self
             .client
             .query_one(
@@ -94,15 +96,17 @@ impl Connected {
             (_, "off", _) => "expected fsync on, found off, with which a power cut loses changes \
                               that were acknowledged"
                 .to_owned(),
-            (_, _, encoding) => format!("expected a database in UTF8, found {encoding}"),
+            (_, _, encoding) => format!("expected encoding UTF8, found {encoding}"),
         };
         Ok(Err(wrong))
     }
 
+    /// Prepares the statements.
+    ///
     /// # Errors
-    /// One clause.
+    /// A single clause.
     pub(super) async fn prepare(self) -> Result<Session, String> {
-        // On the heap: it holds the state of every statement at once.
+        // Boxed: this future holds the state of preparing every statement at once.
         let prepare = Box::pin(Statements::prepare(&self.client));
         let prepared = timeout(CONNECT_TIMEOUT, prepare).await;
         let statements = prepared
@@ -118,17 +122,17 @@ impl Connected {
 }
 
 impl Session {
-    /// Whether statements may be sent over it.
+    /// Whether statements may be sent over this session.
     pub(super) fn is_usable(&self) -> bool {
         !self.is_retired.load(Ordering::Relaxed) && !self.connected.client.is_closed()
     }
 
-    /// How many statements wait for their response here.
+    /// Number of statements that await their response.
     pub(super) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Sends a statement and waits for its end: the response is complete only after the commit.
+    /// Sends a statement and waits until the response is complete, which is after the commit.
     pub(super) async fn run(
         &self,
         statement: &Statement,
@@ -139,17 +143,18 @@ impl Session {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
                 let failure = Failure::of(&error);
-                if failure.ends_the_session() {
+                if failure.ends_session() {
                     self.is_retired.store(true, Ordering::Relaxed);
                 }
                 Err(failure)
             }
             Err(_) => {
-                // Other statements that wait here get no response either.
+                // Responses arrive in order, so the other statements in flight will not get one
+                // either.
                 self.is_retired.store(true, Ordering::Relaxed);
                 self.connected.driver.abort();
                 Err(Failure::Lost(format!(
-                    "no response of the database within {} seconds",
+                    "no response from the database within {} seconds",
                     RESPONSE_TIMEOUT.as_secs()
                 )))
             }
@@ -157,7 +162,7 @@ impl Session {
     }
 }
 
-/// A session, counted as in use until this is dropped.
+/// A session, counted as in use until dropped.
 pub(super) struct Lease(Arc<Session>);
 
 impl Lease {

@@ -1,8 +1,8 @@
-//! The statements that every session prepares.
+//! The prepared statements of every session.
 
 use tokio_postgres::{Client, Statement};
 
-/// The statements of this crate, one field each.
+/// Declares a struct with one prepared statement per field.
 macro_rules! statements {
     ($($name:ident = $sql:expr;)*) => {
         pub(super) struct Statements {
@@ -11,7 +11,7 @@ macro_rules! statements {
 
         impl Statements {
             pub(super) async fn prepare(client: &Client) -> Result<Self, tokio_postgres::Error> {
-                // All of them in one round trip.
+                // Pipelined, in one round trip.
                 let ($($name,)*) = tokio::try_join!($(client.prepare($sql)),*)?;
                 Ok(Self { $($name),* })
             }
@@ -38,8 +38,8 @@ statements! {
     audit = AUDIT;
 }
 
-/// The unique indexes decide; nothing is checked before. The conflict is waited for where another
-/// transaction that may come to nothing holds the name.
+/// The unique indexes decide; there is no check before the insert. If another transaction holds the
+/// name uncommitted, the insert waits for its end.
 const CREATE_PORTAL: &str = "
     INSERT INTO portals (org_id, limit_slot, name, name_key,
                          created_at, created_by, modified_at, modified_by)
@@ -47,12 +47,12 @@ const CREATE_PORTAL: &str = "
     ON CONFLICT DO NOTHING
     RETURNING id";
 
-/// A statement of its own, because one sees what was committed before it began, and the portal
-/// that was in the way of a create may have come while that ran.
+/// A separate statement, because a statement sees only what was committed before it began, and the
+/// conflicting portal may have been committed while the create was running.
 const ORG_IS_FULL: &str =
     "SELECT EXISTS (SELECT FROM portals WHERE org_id = $1 AND limit_slot IS NOT NULL)";
 
-/// Ends every statement that reads portals: `portals` here is a table or what was changed.
+/// The common end of every statement that reads portals; `portals` is the table or a changed row.
 macro_rules! select {
     ($from:literal) => {
         concat!(
@@ -64,7 +64,7 @@ macro_rules! select {
     };
 }
 
-/// The row lock of `old` comes first, so that the audit has the name that the portal really had.
+/// Locks the row of `old` first, so that the audit log gets the actual old name.
 const RENAME_PORTAL: &str = concat!(
     "WITH old AS (
          SELECT id, name FROM portals WHERE org_id = $1 AND name_key = $2 FOR NO KEY UPDATE),
@@ -103,7 +103,8 @@ const CLIENT_SECRET: &str = "SELECT secret_hash FROM clients WHERE id = $1";
 
 const GRANT: &str = "SELECT grant_access_token($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
-/// A token that is issued meanwhile isn't seen here, and is ended by `PRINCIPAL`.
+/// Does not see access tokens that are issued concurrently; `PRINCIPAL` checks the refresh token,
+/// so those are invalid too.
 const REVOKE: &str = "
     WITH revoked AS (
         UPDATE refresh_tokens SET revoked_at = $2 WHERE hash = $1 AND revoked_at IS NULL
@@ -146,8 +147,8 @@ const CREDENTIALS: &str = "
     FROM refresh_tokens JOIN users ON users.id = user_id
     WHERE org_id = $1 ORDER BY users.id, client_id, hash";
 
-/// The last entries, the newest first. A create is where its portal is, under the name that the
-/// portal had before it was renamed.
+/// Returns the last entries, newest first. A create is ordered by its portal and shows the name
+/// from before any rename.
 const AUDIT: &str = "
     SELECT at, actor, action, org, subject, detail FROM (
         (SELECT portals.id AS place, 0 AS id, created_at AS at, email AS actor,

@@ -1,4 +1,4 @@
-//! The suite of every engine, and what only its internals show.
+//! The conformance suite, and tests that need the engine's internals.
 
 use portal_testdb::Database;
 use tokio::runtime::Handle;
@@ -10,7 +10,7 @@ use crate::conformance::{access_token, at, refresh, seeded};
 fn open(database: &Database) -> PostgresRegistry {
     let url = database.url();
     let open = PostgresRegistry::open(&url);
-    // The suite's way to open is that of an engine that waits for nobody.
+    // The suite opens registries synchronously.
     block_in_place(|| Handle::current().block_on(open)).unwrap()
 }
 
@@ -20,16 +20,16 @@ crate::conformance::suite!(|_dir| {
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn revocation_by_another_process_is_missed_for_one_second() {
+async fn foreign_revocation_takes_effect_after_second() {
     let database = Database::create();
     let (registry, _) = seeded(|| open(&database)).await;
     let token = access_token(&registry, &refresh("acme"), 0).await.unwrap();
-    assert!(registry.principal(&token, at(5)).await.unwrap().is_some());
+    assert!(registry.authenticate(&token, at(5)).await.unwrap().is_some());
     assert_eq!(open(&database).revoke("1000.acme.all", at(5)).await, Ok(true));
-    assert_eq!(registry.principal(&token, at(6)).await, Ok(None));
+    assert_eq!(registry.authenticate(&token, at(6)).await, Ok(None));
 }
 
-/// A setting of the sessions of a registry.
+/// Returns a setting of the registry's sessions.
 async fn setting(registry: &PostgresRegistry, name: &str) -> String {
     let target = registry.0.pool.target();
     let connected = Connected::to(target).await.unwrap();
@@ -38,7 +38,7 @@ async fn setting(registry: &PostgresRegistry, name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn session_settings_hold_against_defaults_of_database() {
+async fn session_settings_override_database_defaults() {
     let database = Database::create();
     let registry = open(&database);
     for (name, default, expected) in [
@@ -66,8 +66,8 @@ async fn database_of_newer_version_is_left_alone() {
     let error = PostgresRegistry::open(&database.url()).await.unwrap_err().to_string();
     assert!(
         error.ends_with(
-            "was written by a newer version of this program: it has format 9, this one knows 2; \
-             use the newer version, or give another database"
+            "was written by a newer version of this program: it has format 9, expected at \
+             most 2; upgrade, or use another database"
         ),
         "{error}"
     );
@@ -83,7 +83,7 @@ async fn registry_is_empty_until_seeded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn text_with_nul_is_unknown_not_an_error() {
+async fn text_with_nul_matches_nothing() {
     let database = Database::create();
     let (registry, [acme, ..]) = seeded(|| open(&database)).await;
     assert_eq!(registry.portal(acme.org.id, "a\0b").await, Ok(None));
@@ -97,7 +97,7 @@ async fn text_with_nul_is_unknown_not_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_portals_that_take_each_others_names_both_keep_theirs() {
+async fn swapping_two_names_concurrently_is_refused() {
     let database = Database::create();
     let (registry, [acme, ..]) = seeded(|| open(&database)).await;
     for name in ["PortalA", "PortalB"] {

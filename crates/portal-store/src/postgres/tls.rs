@@ -1,4 +1,4 @@
-//! TLS to the database, by rustls: [`MakeTls`].
+//! TLS connections to the database over rustls: [`MakeTls`].
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 
-/// Whose certificates are good.
+/// Which certificates to trust.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Trust {
     Anyone,
@@ -25,16 +25,18 @@ pub(super) enum Trust {
     File(PathBuf),
 }
 
-/// Makes the TLS layer of a connection.
+/// Creates the TLS layer of connections.
 #[derive(Clone)]
 pub(super) struct MakeTls(Arc<ClientConfig>);
 
 impl MakeTls {
+    /// Loads the trusted certificates.
+    ///
     /// # Errors
-    /// One clause: the file of certificates, or what the system trusts, is of no use.
+    /// A single clause, if the file of certificates or the system's roots are unusable.
     pub(super) fn new(trust: &Trust) -> Result<Self, String> {
         let provider = Arc::new(ring::default_provider());
-        let failed = |error: rustls::Error| format!("TLS can't be set up: {error}");
+        let failed = |error: rustls::Error| format!("failed to set up TLS: {error}");
         let verifier: Arc<dyn ServerCertVerifier> = match trust {
             Trust::Anyone => Arc::new(Unverified(Arc::clone(&provider))),
             Trust::System => Arc::new(Verifier::new(Arc::clone(&provider)).map_err(failed)?),
@@ -50,7 +52,7 @@ impl MakeTls {
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
-        // Asked for by servers that negotiate TLS directly.
+        // Required by servers for direct TLS negotiation.
         config.alpn_protocols = vec![b"postgresql".to_vec()];
         Ok(Self(Arc::new(config)))
     }
@@ -68,8 +70,8 @@ fn read(path: &Path) -> Result<Arc<RootCertStore>, String> {
     Ok(Arc::new(roots))
 }
 
-/// Takes any certificate, as libpq does under `sslmode=require`: it keeps those out who only
-/// listen. That the server holds the certificate's key is checked all the same.
+/// Accepts any certificate, as libpq does with `sslmode=require`, which stops eavesdroppers only.
+/// The handshake still proves that the server holds the certificate's key.
 #[derive(Debug)]
 struct Unverified(Arc<CryptoProvider>);
 
@@ -120,8 +122,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for M
     }
 }
 
-/// One connection's. It is made for connections without TLS as well, whose host may be no name for
-/// a certificate; so that is looked at later.
+/// The TLS layer of one connection. Also created for connections without TLS, whose host may not be
+/// a valid server name; so the name is parsed only when TLS starts.
 pub(super) struct Connect {
     config: Arc<ClientConfig>,
     host: String,
@@ -141,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Conne
     }
 }
 
-/// A connection under TLS.
+/// A TLS connection.
 pub(super) struct Encrypted<S>(Box<tokio_rustls::client::TlsStream<S>>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Encrypted<S> {

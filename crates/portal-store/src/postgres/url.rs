@@ -1,4 +1,4 @@
-//! Where the database is, by its URL: [`Target`].
+//! [`Target`]: the database's address, parsed from a URL.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,16 +8,15 @@ use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use super::tls::{MakeTls, Trust};
 use crate::error::RegistryError;
 
-/// How long one attempt to reach a host takes at most, and how long the system goes on sending
-/// what the other side doesn't acknowledge: a statement that is in doubt is not delivered minutes
-/// later.
-const UNREACHABLE_AFTER: Duration = Duration::from_secs(3);
+/// Connect timeout per host. Also `TCP_USER_TIMEOUT`: the kernel must not deliver a statement that
+/// is already in doubt minutes later.
+const HOST_TIMEOUT: Duration = Duration::from_secs(3);
 const UNACKNOWLEDGED_AFTER: Duration = Duration::from_secs(10);
 
-/// A peer that is gone without notice is detected after about a minute.
+/// Interval of TCP keepalives; a peer that vanished is detected after about a minute.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 
-/// Everything that it takes to connect.
+/// Everything needed to connect.
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) config: tokio_postgres::Config,
@@ -25,20 +24,21 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// Parses a URL.
+    ///
     /// # Errors
-    /// [`RegistryError::NotApplied`] with what is wrong; never with a part of the URL that may
-    /// hold the password.
+    /// [`RegistryError::NotApplied`]. The message never contains a part of the URL that may hold
+    /// the password.
     pub(super) fn parse(url: &str) -> Result<Self, RegistryError> {
-        let (config, trust) = parse(url).map_err(|why| {
-            RegistryError::NotApplied(format!("the URL of the database is of no use: {why}"))
-        })?;
+        let (config, trust) = parse(url)
+            .map_err(|why| RegistryError::NotApplied(format!("invalid database URL: {why}")))?;
         let tls = MakeTls::new(&trust).map_err(RegistryError::NotApplied)?;
         Ok(Self { config, tls })
     }
 }
 
 impl fmt::Display for Target {
-    /// The hosts and the name of the database.
+    /// Shows the hosts and the name of the database.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ports = self.config.get_ports();
         for (index, host) in self.config.get_hosts().iter().enumerate() {
@@ -57,7 +57,7 @@ impl fmt::Display for Target {
 fn parse(url: &str) -> Result<(tokio_postgres::Config, Trust), String> {
     const EXAMPLE: &str = "postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full";
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(format!("expected one such as {EXAMPLE}"));
+        return Err(format!("expected {EXAMPLE}"));
     }
     let (base, parameters) = url.split_once('?').unwrap_or((url, ""));
     let mut kept = Vec::new();
@@ -66,7 +66,7 @@ fn parse(url: &str) -> Result<(tokio_postgres::Config, Trust), String> {
         match parameter.split_once('=') {
             Some(("sslmode", value)) => mode = Some(value),
             Some(("sslrootcert", value)) => roots = Some(decode(value)?),
-            // Ours, and not the driver's, whose messages quote what they don't know.
+            // Checked here, because the driver's errors quote unknown parameters.
             Some((
                 "host"
                 | "hostaddr"
@@ -87,7 +87,7 @@ fn parse(url: &str) -> Result<(tokio_postgres::Config, Trust), String> {
                 | "load_balance_hosts",
                 _,
             )) => kept.push(parameter),
-            Some((name, _)) => return Err(format!("it has no parameter {name:?}")),
+            Some((name, _)) => return Err(format!("unknown parameter {name:?}")),
             None => return Err("expected parameters of the form NAME=VALUE".to_owned()),
         }
     }
@@ -110,7 +110,7 @@ fn parse(url: &str) -> Result<(tokio_postgres::Config, Trust), String> {
     };
     let is_local = config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
     config.ssl_mode(match mode {
-        // PostgreSQL has no TLS over the sockets of the file system.
+        // PostgreSQL has no TLS over Unix sockets.
         _ if is_local && config.get_hostaddrs().is_empty() => SslMode::Disable,
         Some("disable") => SslMode::Disable,
         Some("require" | "verify-full") => SslMode::Require,
@@ -120,7 +120,7 @@ fn parse(url: &str) -> Result<(tokio_postgres::Config, Trust), String> {
     Ok((config, trust))
 }
 
-/// Fills in what the URL doesn't say.
+/// Fills in defaults.
 fn complete(config: &mut tokio_postgres::Config) -> Result<(), String> {
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         return Err("expected a host".to_owned());
@@ -132,7 +132,7 @@ fn complete(config: &mut tokio_postgres::Config) -> Result<(), String> {
         config.application_name("portal");
     }
     if config.get_connect_timeout().is_none() {
-        config.connect_timeout(UNREACHABLE_AFTER);
+        config.connect_timeout(HOST_TIMEOUT);
     }
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(UNACKNOWLEDGED_AFTER);
@@ -143,14 +143,14 @@ fn complete(config: &mut tokio_postgres::Config) -> Result<(), String> {
             .keepalives_interval(UNACKNOWLEDGED_AFTER)
             .keepalives_retries(3);
     }
-    // Of several hosts the one that can be written to.
+    // With several hosts, use the one that accepts writes.
     if config.get_target_session_attrs() == TargetSessionAttrs::Any {
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     }
     Ok(())
 }
 
-/// A value of a parameter; its bytes after `%` are hexadecimal.
+/// Percent-decodes a parameter value.
 fn decode(value: &str) -> Result<String, String> {
     let wrong = || "expected two hexadecimal digits after each % in sslrootcert".to_owned();
     let mut bytes = Vec::with_capacity(value.len());
@@ -197,21 +197,21 @@ mod tests {
     #[test]
     fn wrong_url_is_one_clause_without_password() {
         for (url, expected) in [
-            ("host=db password=hush", "expected one such as postgres://USER"),
-            ("mysql://me:hush@db/portals", "expected one such as postgres://USER"),
+            ("host=db password=hush", "expected postgres://USER"),
+            ("mysql://me:hush@db/portals", "expected postgres://USER"),
             ("postgres://db/portals", "expected a user"),
             ("postgres://me:hush@/portals", "expected a host"),
             ("postgres://me:hush@db:port/portals", "invalid value for option `port`"),
             ("postgres://me:hush@db/portals?sslmode=verify-ca", "found \"verify-ca\""),
             ("postgres://me:hush@db/portals?sslrootcert=x", "needs sslmode=verify-full"),
-            ("postgres://me:hush@db/portals?pool=3", "it has no parameter \"pool\""),
+            ("postgres://me:hush@db/portals?pool=3", "unknown parameter \"pool\""),
             ("postgres://me:hush@db/portals?pool", "expected parameters of the form NAME=VALUE"),
         ] {
             let error = match Target::parse(url) {
                 Err(error) => error.to_string(),
                 Ok(_) => panic!("{url}"),
             };
-            assert!(error.starts_with("the URL of the database is of no use: "), "{error}");
+            assert!(error.starts_with("invalid database URL: "), "{error}");
             assert!(error.contains(expected), "{url}: {error}");
             assert!(!error.contains("hush"), "{error}");
         }

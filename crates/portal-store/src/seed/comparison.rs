@@ -1,4 +1,4 @@
-//! Where a seed and what an engine keeps disagree.
+//! Finds the differences between a seed and the stored entries.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,42 +8,42 @@ use super::{Seed, SeedCredential, SeedDifference, SeedDifferences, SeedGrant, Se
 use crate::org::Permission;
 use crate::token::Hashed;
 
-/// What an engine keeps, in the values of its columns.
+/// What an engine stores, as column values.
 #[derive(Default)]
-pub(crate) struct Kept {
+pub(crate) struct Stored {
     /// By name.
-    pub(crate) orgs: HashMap<String, KeptOrg>,
+    pub(crate) orgs: HashMap<String, StoredOrg>,
     /// By org and e-mail address.
-    pub(crate) users: HashMap<(String, String), KeptUser>,
+    pub(crate) users: HashMap<(String, String), StoredUser>,
     /// The hashes of the secrets, by client id.
     pub(crate) clients: HashMap<String, Hashed>,
-    /// In the order of orgs, users and clients.
-    pub(crate) refresh_tokens: Vec<KeptToken>,
-    pub(crate) codes: HashMap<Hashed, KeptGrant>,
+    /// Ordered by org, user and client.
+    pub(crate) refresh_tokens: Vec<StoredToken>,
+    pub(crate) codes: HashMap<Hashed, StoredGrant>,
 }
 
-pub(crate) struct KeptOrg {
+pub(crate) struct StoredOrg {
     pub(crate) environment: String,
     pub(crate) portal_limit: Option<i64>,
     pub(crate) is_removed: bool,
 }
 
-pub(crate) struct KeptUser {
+pub(crate) struct StoredUser {
     pub(crate) name: String,
     /// In the order of [`Permission::ALL`].
     pub(crate) permissions: [bool; 2],
     pub(crate) is_removed: bool,
 }
 
-pub(crate) struct KeptToken {
+pub(crate) struct StoredToken {
     pub(crate) hash: Hashed,
-    pub(crate) grant: KeptGrant,
+    pub(crate) grant: StoredGrant,
     pub(crate) is_seeded: bool,
     pub(crate) is_revoked: bool,
 }
 
-/// Of a refresh token or code.
-pub(crate) struct KeptGrant {
+/// A stored refresh token or code.
+pub(crate) struct StoredGrant {
     pub(crate) client_id: String,
     pub(crate) org: String,
     pub(crate) email: String,
@@ -51,16 +51,16 @@ pub(crate) struct KeptGrant {
     pub(crate) is_used: bool,
 }
 
-/// What is kept and a seed does not have, and would have to go.
+/// Stored entries that are missing from a seed and have to be revoked to match it.
 #[derive(Default)]
 pub(crate) struct Superfluous {
     pub(crate) refresh_tokens: Vec<Hashed>,
     pub(crate) codes: Vec<Hashed>,
 }
 
-impl Kept {
-    /// What differs from `seed`. That something is missing here is no difference, nor is a code of
-    /// an earlier seed, which ends by itself.
+impl Stored {
+    /// Returns the differences from `seed`. Entries missing from the registry don't count, nor do
+    /// codes of an earlier seed, which expire on their own.
     pub(crate) fn differences(&self, seed: &Seed) -> Option<SeedDifferences> {
         let tokens: HashMap<_, _> =
             self.refresh_tokens.iter().map(|token| (token.hash, &token.grant)).collect();
@@ -81,13 +81,13 @@ impl Kept {
             }
         }
         differences.extend(self.superfluous_tokens(seed).map(|(_, difference)| difference));
-        // A client may have many credentials, and an org many users.
+        // Report each once: a client may have many credentials, and an org many users.
         let mut listed = HashSet::new();
         differences.retain(|it| listed.insert(it.clone()));
         SeedDifferences::new(differences)
     }
 
-    /// What has to be revoked for `seed` to replace what is kept.
+    /// Returns what has to be revoked for the registry to match `seed`.
     pub(crate) fn superfluous(&self, seed: &Seed) -> Superfluous {
         let codes = grants(seed).filter_map(|grant| match grant {
             SeedGrant::Code(code) => Some(Hashed::of(code.expose())),
@@ -119,7 +119,7 @@ impl Kept {
     fn compare_user(&self, org: &SeedOrg, user: &SeedUser, differences: &mut Vec<SeedDifference>) {
         let (name, email) = (|| org.name.clone(), || user.email.clone());
         let Some(kept) = self.users.get(&(name(), email())) else { return };
-        // A removed org has no users left.
+        // The removal of the org already implies the removal of its users.
         if kept.is_removed && self.orgs.get(&org.name).is_some_and(|org| !org.is_removed) {
             differences.push(SeedDifference::UserRemoved { org: name(), email: email() });
         }
@@ -136,7 +136,7 @@ impl Kept {
         org: &SeedOrg,
         user: &SeedUser,
         credential: &SeedCredential,
-        kept: Option<&KeptGrant>,
+        kept: Option<&StoredGrant>,
         differences: &mut Vec<SeedDifference>,
     ) {
         let client_id = || credential.client_id.clone();
@@ -159,7 +159,7 @@ impl Kept {
         }
     }
 
-    /// The refresh tokens that work and should not.
+    /// Valid refresh tokens that are not in the seed.
     fn superfluous_tokens(&self, seed: &Seed) -> impl Iterator<Item = (Hashed, SeedDifference)> {
         let mut users: HashMap<&str, HashSet<&str>> = HashMap::new();
         for org in &seed.orgs {
@@ -172,14 +172,14 @@ impl Kept {
         });
         let tokens: HashSet<_> = tokens.collect();
         self.refresh_tokens.iter().filter(|token| !token.is_revoked).filter_map(move |token| {
-            let KeptGrant { org, email, client_id, .. } = &token.grant;
+            let StoredGrant { org, email, client_id, .. } = &token.grant;
             let (org, email) = (|| org.clone(), || email.clone());
             let difference = match users.get(token.grant.org.as_str()) {
                 None => SeedDifference::OrgNotInSeed { org: org() },
                 Some(emails) if !emails.contains(token.grant.email.as_str()) => {
                     SeedDifference::UserNotInSeed { org: org(), email: email() }
                 }
-                // What came from a code or an administrator is in no seed.
+                // Tokens from a code or an administrator are in no seed and must survive.
                 Some(_) if token.is_seeded && !tokens.contains(&token.hash) => {
                     SeedDifference::RefreshTokenNotInSeed {
                         org: org(),
@@ -199,7 +199,7 @@ fn grants(seed: &Seed) -> impl Iterator<Item = &SeedGrant> {
     users.flat_map(|user| &user.credentials).map(|credential| &credential.grant)
 }
 
-/// As the engines keep them.
+/// The scopes as the engines store them.
 pub(crate) fn scopes_text(credential: &SeedCredential) -> String {
     credential.scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(",")
 }

@@ -1,21 +1,19 @@
-//! [`SeedDifferences`]: where a seed and what a registry keeps disagree.
+//! [`SeedDifferences`]: how a registry differs from a seed.
 
 use std::fmt;
 
-/// What a registry keeps otherwise than a seed has it; at least one thing.
-///
-/// Nothing in it is a secret.
+/// The differences between a registry and a seed; at least one. Contains no secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedDifferences(Vec<SeedDifference>);
 
 impl SeedDifferences {
-    /// `None` if there are none.
+    /// Returns `None` if `found` is empty.
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn new(differences: Vec<SeedDifference>) -> Option<Self> {
         (!differences.is_empty()).then_some(Self(differences))
     }
 
-    /// Each of them.
+    /// Iterates over the differences.
     pub fn iter(&self) -> impl Iterator<Item = &SeedDifference> {
         self.0.iter()
     }
@@ -33,53 +31,53 @@ impl fmt::Display for SeedDifferences {
 
 impl std::error::Error for SeedDifferences {}
 
-/// One thing that a registry keeps otherwise than a seed has it. Orgs are given by name, users by
-/// e-mail address.
+/// A difference between a registry and a seed. Orgs are identified by name, users by e-mail
+/// address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SeedDifference {
-    /// The org's environment.
+    /// The environment of the org.
     Environment {
         /// The org.
         org: String,
     },
-    /// An org that was removed.
+    /// The org was removed.
     OrgRemoved {
         /// The org.
         org: String,
     },
-    /// A user who was removed.
+    /// The user was removed.
     UserRemoved {
         /// The user's org.
         org: String,
         /// The user.
         email: String,
     },
-    /// The org's portal limit.
+    /// The portal limit of the org.
     PortalLimit {
         /// The org.
         org: String,
     },
-    /// The user's name.
+    /// The name of the user.
     UserName {
         /// The user's org.
         org: String,
         /// The user.
         email: String,
     },
-    /// The user's permissions.
+    /// The permissions of the user.
     Permissions {
         /// The user's org.
         org: String,
         /// The user.
         email: String,
     },
-    /// The client's secret.
+    /// The secret of the client.
     ClientSecret {
         /// The client.
         client_id: String,
     },
-    /// The client, user or scopes of a refresh token or code that the seed has.
+    /// The client, user or scopes of a refresh token or code in the seed.
     Credential {
         /// The org in the seed.
         org: String,
@@ -88,25 +86,25 @@ pub enum SeedDifference {
         /// The client in the seed.
         client_id: String,
     },
-    /// An org that the seed does not have, with credentials that still work.
+    /// The org is not in the seed but has valid credentials.
     OrgNotInSeed {
         /// The org.
         org: String,
     },
-    /// A user that the seed does not have, with credentials that still work.
+    /// The user is not in the seed but has valid credentials.
     UserNotInSeed {
         /// The user's org.
         org: String,
         /// The user.
         email: String,
     },
-    /// A refresh token that a seed gave, that this one does not have, and that still works.
+    /// A valid refresh token that was added by an earlier seed and is not in this one.
     RefreshTokenNotInSeed {
         /// The user's org.
         org: String,
         /// The user.
         email: String,
-        /// The client that may use it.
+        /// The client that can use it.
         client_id: String,
     },
 }
@@ -114,23 +112,25 @@ pub enum SeedDifference {
 impl fmt::Display for SeedDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Environment { org } => write!(f, "org {org:?} has another environment"),
+            Self::Environment { org } => write!(f, "org {org:?} has a different environment"),
             Self::OrgRemoved { org } => write!(f, "org {org:?} was removed"),
             Self::UserRemoved { org, email } => {
                 write!(f, "user {email} of org {org:?} was removed")
             }
-            Self::PortalLimit { org } => write!(f, "org {org:?} has another portal limit"),
+            Self::PortalLimit { org } => write!(f, "org {org:?} has a different portal limit"),
             Self::UserName { org, email } => {
-                write!(f, "user {email} of org {org:?} has another name")
+                write!(f, "user {email} of org {org:?} has a different name")
             }
             Self::Permissions { org, email } => {
-                write!(f, "user {email} of org {org:?} has other permissions")
+                write!(f, "user {email} of org {org:?} has different permissions")
             }
-            Self::ClientSecret { client_id } => write!(f, "client {client_id} has another secret"),
+            Self::ClientSecret { client_id } => {
+                write!(f, "client {client_id} has a different secret")
+            }
             Self::Credential { org, email, client_id } => write!(
                 f,
-                "a credential of client {client_id} for user {email} of org {org:?} has another \
-                 client, user or scopes"
+                "a credential of client {client_id} for user {email} of org {org:?} has a \
+                 different client, user or scopes"
             ),
             Self::OrgNotInSeed { org } => write!(f, "org {org:?} is not in the seed"),
             Self::UserNotInSeed { org, email } => {

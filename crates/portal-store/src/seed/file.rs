@@ -1,4 +1,4 @@
-//! Reading a seed file: TOML, and what is wrong with it by line and column.
+//! Parsing seed files: TOML, with errors by line and column.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -12,14 +12,14 @@ use toml::{Spanned, Value};
 use super::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
 use crate::org::{Permission, PortalLimit};
 
-/// The first thing that is wrong with a seed file.
+/// The first error in a seed file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedError {
-    /// 1-based.
+    /// Line, 1-based.
     pub line: usize,
-    /// 1-based, in Unicode scalar values.
+    /// Column, 1-based, in Unicode scalar values.
     pub column: usize,
-    /// What was expected. It never repeats a secret.
+    /// What was expected and what was found. Never contains a secret.
     pub message: String,
 }
 
@@ -40,7 +40,7 @@ impl FromStr for Seed {
         })?;
         Reader::default()
             .seed(file)
-            .map_err(|Wrong { place, message }| SeedError::at(text, place, message))
+            .map_err(|SpannedError { place, message }| SeedError::at(text, place, message))
     }
 }
 
@@ -84,7 +84,7 @@ struct UserTable {
     credential: Vec<Spanned<CredentialTable>>,
 }
 
-/// The secrets are any value here, because serde's word for a wrong one repeats it.
+/// Secrets are parsed as any value, because serde's error for a wrong type would quote them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CredentialTable {
@@ -95,19 +95,19 @@ struct CredentialTable {
     scopes: Spanned<Vec<Spanned<String>>>,
 }
 
-/// What is wrong, and where.
-struct Wrong {
+/// An error and its position.
+struct SpannedError {
     place: Range<usize>,
     message: String,
 }
 
-impl Wrong {
+impl SpannedError {
     fn new<T>(place: &Spanned<T>, message: impl Into<String>) -> Self {
         Self { place: place.span(), message: message.into() }
     }
 }
 
-/// What has to be unique in a file, as far as it was read.
+/// The values seen so far that must be unique in the file.
 #[derive(Default)]
 struct Reader {
     orgs: HashSet<String>,
@@ -116,29 +116,27 @@ struct Reader {
 }
 
 impl Reader {
-    fn seed(mut self, file: File) -> Result<Seed, Wrong> {
+    fn seed(mut self, file: File) -> Result<Seed, SpannedError> {
         let orgs = file.org.into_iter().map(|org| self.org(org));
         Ok(Seed { orgs: orgs.collect::<Result<_, _>>()? })
     }
 
-    fn org(&mut self, org: OrgTable) -> Result<SeedOrg, Wrong> {
-        let name = filled(&org.name, "the org's name")?;
+    fn org(&mut self, org: OrgTable) -> Result<SeedOrg, SpannedError> {
+        let name = non_empty(&org.name, "the org's name")?;
         if !self.orgs.insert(name.clone()) {
-            return Err(Wrong::new(
+            return Err(SpannedError::new(
                 &org.name,
-                format!("expected a name that no org above has, found {name:?} again"),
+                format!("expected a unique org name, found {name:?} again"),
             ));
         }
         let mut emails = HashSet::new();
         let mut users = Vec::new();
         for user in org.user {
-            let email = filled(&user.email, "the user's e-mail address")?;
+            let email = non_empty(&user.email, "the user's e-mail address")?;
             if !emails.insert(email.clone()) {
-                return Err(Wrong::new(
+                return Err(SpannedError::new(
                     &user.email,
-                    format!(
-                        "expected one user per e-mail address in an org, found {email:?} again"
-                    ),
+                    format!("expected a unique e-mail address in the org, found {email:?} again"),
                 ));
             }
             let credentials =
@@ -158,16 +156,21 @@ impl Reader {
         })
     }
 
-    fn credential(&mut self, table: Spanned<CredentialTable>) -> Result<SeedCredential, Wrong> {
+    fn credential(
+        &mut self,
+        table: Spanned<CredentialTable>,
+    ) -> Result<SeedCredential, SpannedError> {
         let place = table.span();
         let credential = table.into_inner();
-        let client_id = filled(&credential.client_id, "client_id")?;
+        let client_id = non_empty(&credential.client_id, "client_id")?;
         let client_secret = secret(&credential.client_secret, "client_secret")?;
         let known = self.client_secrets.entry(client_id.clone()).or_insert(client_secret.clone());
         if *known != client_secret {
-            return Err(Wrong::new(
+            return Err(SpannedError::new(
                 &credential.client_secret,
-                format!("expected the client_secret that {client_id:?} has above, found another"),
+                format!(
+                    "expected the same client_secret as for {client_id:?} above, found a different one"
+                ),
             ));
         }
         let (grant, text, place) = match (&credential.refresh_token, &credential.grant_code) {
@@ -181,10 +184,10 @@ impl Reader {
             }
             (None, None) => {
                 let message = "expected a refresh_token or a grant_code, found neither".to_owned();
-                return Err(Wrong { place, message });
+                return Err(SpannedError { place, message });
             }
             (Some(_), Some(given)) => {
-                return Err(Wrong::new(
+                return Err(SpannedError::new(
                     given,
                     "expected a refresh_token or a grant_code, found both; give each a credential \
                      of its own",
@@ -192,8 +195,8 @@ impl Reader {
             }
         };
         if !self.grants.insert(text) {
-            let message = "expected a refresh_token or grant_code that no credential above has";
-            return Err(Wrong { place, message: message.to_owned() });
+            let message = "expected a unique refresh_token or grant_code, found one from above";
+            return Err(SpannedError { place, message: message.to_owned() });
         }
         Ok(SeedCredential {
             client_id,
@@ -204,75 +207,78 @@ impl Reader {
     }
 }
 
-fn filled(text: &Spanned<String>, what: &str) -> Result<String, Wrong> {
+fn non_empty(text: &Spanned<String>, what: &str) -> Result<String, SpannedError> {
     if text.as_ref().is_empty() {
-        return Err(Wrong::new(text, format!("expected {what}, found nothing between the quotes")));
+        return Err(SpannedError::new(text, format!("expected {what}, found an empty string")));
     }
     Ok(text.as_ref().clone())
 }
 
-fn secret(value: &Spanned<Value>, what: &str) -> Result<String, Wrong> {
+fn secret(value: &Spanned<Value>, what: &str) -> Result<String, SpannedError> {
     match value.as_ref() {
         Value::String(text) if !text.is_empty() => Ok(text.clone()),
         Value::String(_) => {
-            Err(Wrong::new(value, format!("expected {what}, found nothing between the quotes")))
+            Err(SpannedError::new(value, format!("expected {what}, found an empty string")))
         }
-        other => Err(Wrong::new(
+        other => Err(SpannedError::new(
             value,
             format!(
-                "expected {what} as a text in quotes, found a value of type {}",
+                "expected {what} as a quoted string, found a value of type {}",
                 other.type_str()
             ),
         )),
     }
 }
 
-fn permission(text: &Spanned<String>) -> Result<Permission, Wrong> {
+fn permission(text: &Spanned<String>) -> Result<Permission, SpannedError> {
     let [first, second] = Permission::ALL.map(Permission::seed_name);
     Permission::ALL.into_iter().find(|it| it.seed_name() == text.as_ref()).ok_or_else(|| {
-        Wrong::new(text, format!("expected {first:?} or {second:?}, found {:?}", text.as_ref()))
+        SpannedError::new(
+            text,
+            format!("expected {first:?} or {second:?}, found {:?}", text.as_ref()),
+        )
     })
 }
 
-fn environment(text: &Spanned<String>) -> Result<Environment, Wrong> {
+fn environment(text: &Spanned<String>) -> Result<Environment, SpannedError> {
     match text.as_ref().as_str() {
         "production" => Ok(Environment::Production),
         "sandbox" => Ok(Environment::Sandbox),
         "developer" => Ok(Environment::Developer),
-        other => Err(Wrong::new(
+        other => Err(SpannedError::new(
             text,
             format!("expected \"production\", \"sandbox\" or \"developer\", found {other:?}"),
         )),
     }
 }
 
-fn portal_limit(limit: Option<&Spanned<Value>>) -> Result<PortalLimit, Wrong> {
+fn portal_limit(limit: Option<&Spanned<Value>>) -> Result<PortalLimit, SpannedError> {
     match limit.map(|limit| (limit, limit.as_ref())) {
         None => Ok(PortalLimit::Unlimited),
         Some((_, Value::Integer(1))) => Ok(PortalLimit::One),
-        Some((limit, found)) => Err(Wrong::new(
+        Some((limit, found)) => Err(SpannedError::new(
             limit,
-            format!("expected 1, or no portal_limit at all for any number, found {}", brief(found)),
+            format!("expected 1 (omit portal_limit for unlimited), found {}", describe(found)),
         )),
     }
 }
 
-fn brief(value: &Value) -> String {
+fn describe(value: &Value) -> String {
     match value {
         Value::Integer(number) => number.to_string(),
         other => format!("a value of type {}", other.type_str()),
     }
 }
 
-fn scopes(scopes: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<Scope>, Wrong> {
+fn scopes(scopes: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<Scope>, SpannedError> {
     const EXAMPLE: &str = "such as \"ZohoCRM.settings.clientportal.ALL\"";
     if scopes.as_ref().is_empty() {
-        return Err(Wrong::new(scopes, format!("expected at least one scope, {EXAMPLE}")));
+        return Err(SpannedError::new(scopes, format!("expected at least one scope, {EXAMPLE}")));
     }
     let scope = |text: &Spanned<String>| {
         let is_separator = |character: char| character == ',' || character.is_whitespace();
         if text.as_ref().is_empty() || text.as_ref().contains(is_separator) {
-            return Err(Wrong::new(
+            return Err(SpannedError::new(
                 text,
                 format!("expected one scope, {EXAMPLE}, found {:?}", text.as_ref()),
             ));

@@ -1,4 +1,4 @@
-//! [`Administration`] over SQLite: each change is one unit of work of the writer.
+//! [`Administration`] over SQLite: each change is one unit of work for the writer.
 
 use portal_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
@@ -91,8 +91,8 @@ impl Administration for SqliteRegistry {
         self.0.readers.read(work).await
     }
 
-    async fn audit_log(&self, most: u32) -> Result<Vec<AuditEntry>, RegistryError> {
-        let rows = self.0.readers.read(move |connection| audit::last(connection, most)).await?;
+    async fn audit_log(&self, limit: u32) -> Result<Vec<AuditEntry>, RegistryError> {
+        let rows = self.0.readers.read(move |connection| audit::last(connection, limit)).await?;
         rows.into_iter().rev().map(AuditEntry::read).collect()
     }
 }
@@ -104,7 +104,7 @@ fn find_org(connection: &Connection, name: &str) -> rusqlite::Result<Option<OrgI
         .optional()
 }
 
-/// Who makes a change, and where. A refusal changes nothing.
+/// The actor, registry and time of a change. A refusal changes nothing.
 struct Administrator<'a> {
     connection: &'a Connection,
     actor: &'a str,
@@ -185,7 +185,8 @@ impl Administrator<'_> {
             return Ok(Err(AdminRefusal::OrgExists(org.name.clone())));
         }
         let id = seeding::add_org(self.connection, org)?;
-        // One that was removed has its portals: they are what its kind and limit were for.
+        // A removed org still has its portals, which were created under its environment and limit,
+        // so neither may change.
         let restored = self.execute(
             "UPDATE orgs SET removed_at = NULL
              WHERE id = ? AND environment = ? AND portal_limit IS ?",
@@ -240,7 +241,7 @@ impl Administrator<'_> {
             return Ok(Err(AdminRefusal::ClientExists(client_id.clone())));
         }
         seeding::add_credential(self.connection, user, credential, self.now)?;
-        // No seed has it, so that none finds it missing.
+        // Not in any seed, so applying a seed must not treat it as missing from there.
         self.execute("UPDATE refresh_tokens SET is_seeded = 0 WHERE client_id = ?", [client_id])?;
         let scopes = scopes_text(credential);
         self.write(AuditAction::CredentialAdded, Some(org), client_id, Some(&scopes))
@@ -266,7 +267,7 @@ impl Administrator<'_> {
             .optional()
     }
 
-    /// Whether the user has every permission, and nobody else in the org has.
+    /// Whether the user has every permission and is the only one in the org.
     fn is_last_admin(&self, user: UserId) -> rusqlite::Result<bool> {
         self.connection
             .prepare_cached(
@@ -279,7 +280,8 @@ impl Administrator<'_> {
             .exists([user.0])
     }
 
-    /// Revokes the refresh tokens and uses up the codes of which `condition` holds; gives how many.
+    /// Revokes the refresh tokens and uses up the codes that match `condition`. Returns their
+    /// number.
     fn revoke_all(&self, condition: &str, value: impl rusqlite::ToSql) -> rusqlite::Result<usize> {
         let hashes = |table: &str, unused: &str| -> rusqlite::Result<Vec<Hashed>> {
             self.connection

@@ -1,4 +1,4 @@
-//! Statements about the audit.
+//! SQL statements for the audit log.
 
 use rusqlite::{Connection, named_params};
 
@@ -20,7 +20,7 @@ pub(super) fn write(connection: &Connection, entry: &NewEntry<'_>) -> rusqlite::
         .map(drop)
 }
 
-/// After the rename of `portal`, which was `old`.
+/// Call after the rename of `portal`, formerly `old`.
 pub(super) fn write_rename(
     connection: &Connection,
     portal: i64,
@@ -43,7 +43,7 @@ pub(super) fn write_rename(
         .map(drop)
 }
 
-/// After a change of a refresh token; by the user of the token unless there is another `actor`.
+/// Call after a change of a refresh token. The actor is the token's user unless given.
 pub(super) fn write_token(
     connection: &Connection,
     token: Hashed,
@@ -68,7 +68,7 @@ pub(super) fn write_token(
         .map(drop)
 }
 
-/// After a code was made useless.
+/// Call after a code was used up.
 pub(super) fn write_code(
     connection: &Connection,
     code: Hashed,
@@ -90,9 +90,9 @@ pub(super) fn write_code(
         .map(drop)
 }
 
-/// The last entries, the newest first. A create is where its portal is, under the name that the
-/// portal had before it was renamed.
-pub(super) fn last(connection: &Connection, most: u32) -> rusqlite::Result<Vec<AuditRow>> {
+/// Returns the last entries, newest first. A create is ordered by its portal and shows the name
+/// from before any rename.
+pub(super) fn last(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<AuditRow>> {
     connection
         .prepare_cached(
             "SELECT at, actor, action, org, subject, detail FROM (
@@ -105,15 +105,15 @@ pub(super) fn last(connection: &Connection, most: u32) -> rusqlite::Result<Vec<A
                  FROM portals
                  JOIN users ON users.id = created_by
                  JOIN orgs ON orgs.id = portals.org_id
-                 ORDER BY portals.id DESC LIMIT :most)
+                 ORDER BY portals.id DESC LIMIT :limit)
                UNION ALL
                SELECT * FROM (
                  SELECT after_portal, id, at, actor, action, org, subject, detail FROM audit
-                 ORDER BY id DESC LIMIT :most))
-             ORDER BY place DESC, id DESC LIMIT :most",
+                 ORDER BY id DESC LIMIT :limit))
+             ORDER BY place DESC, id DESC LIMIT :limit",
         )?
         .query_map(
-            named_params! { ":created": AuditAction::PortalCreated.as_str(), ":most": most },
+            named_params! { ":created": AuditAction::PortalCreated.as_str(), ":limit": limit },
             |row| row.try_into(),
         )?
         .collect()

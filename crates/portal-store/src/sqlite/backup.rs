@@ -1,4 +1,4 @@
-//! [`backup`]: a consistent copy of a registry that may be in use.
+//! [`backup`]: a consistent copy of a registry, even while it is in use.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,15 @@ use super::failure::{not_applied, wait_for_others};
 use super::format::{self, Found, Thoroughness};
 use crate::error::RegistryError;
 
-/// Copies the registry in `directory` to the new file `file`, readable by its owner only. It has
-/// every change that was acknowledged before the call, and is on the disk afterwards. Other
-/// processes may go on changing the registry; until the copy is complete its log grows by what
-/// they change.
+/// Copies the registry in `directory` to the new file `file`, readable only by its owner. The copy
+/// has every change acknowledged before the call and is synced to disk. Other processes may change
+/// the registry meanwhile; its log grows by their changes until the copy is complete.
 ///
-/// To restore it, make it the `registry.sqlite` of a new data directory.
+/// To restore a backup, copy it to `registry.sqlite` in a new data directory.
 ///
 /// # Errors
-/// [`RegistryError::NotApplied`] if there is no registry, it is damaged, or `file` exists or can't
-/// be written. There is no `file` then.
+/// [`RegistryError::NotApplied`] if there is no registry, it is damaged, or `file` exists or is not
+/// writable. No `file` is created then.
 pub fn backup(directory: &Path, file: &Path) -> Result<(), RegistryError> {
     let source = directory.join(database::FILE_NAME);
     if format::inspect(&source)? == Found::Nothing {
@@ -31,7 +30,7 @@ pub fn backup(directory: &Path, file: &Path) -> Result<(), RegistryError> {
     let partial = Partial::create(file)?;
     copy(&source, &partial.0).map_err(|error| not_applied(&error, &source))?;
     let copy = open_copy(&partial.0).map_err(|error| not_applied(&error, &partial.0))?;
-    // A backup that can't be restored is none.
+    // Verify the copy, not the source: what counts is whether the backup can be restored.
     format::verify(&copy, &partial.0, Thoroughness::Indexes)?;
     drop(copy);
     partial.complete(file)
@@ -41,7 +40,7 @@ fn copy(source: &Path, target: &Path) -> rusqlite::Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(source, flags)?;
     wait_for_others(&mut connection)?;
-    // One view of the registry, whereas a copy page by page starts over with every commit.
+    // `VACUUM INTO` reads one snapshot; SQLite's backup API would start over with every commit.
     let target = target.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(target.to_owned()))?;
     connection.execute("VACUUM INTO ?", [target]).map(drop)
 }
@@ -51,7 +50,7 @@ fn open_copy(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(path, flags)
 }
 
-/// The copy until it is complete. Dropping it removes it.
+/// An incomplete copy, removed on drop.
 struct Partial(PathBuf);
 
 impl Partial {
@@ -59,7 +58,7 @@ impl Partial {
         let mut path = file.as_os_str().to_owned();
         path.push(".partial");
         let path = PathBuf::from(path);
-        // Of two backups to one file, and after one that was killed.
+        // Left by a concurrent backup to the same file, or by one that was killed.
         if path.exists() {
             return Err(exists(&path));
         }
@@ -67,11 +66,11 @@ impl Partial {
         Ok(Self(path))
     }
 
-    /// Gives it its name once the disk has it.
+    /// Moves the copy to its final name once it is synced.
     fn complete(self, file: &Path) -> Result<(), RegistryError> {
         let complete = || {
             fs::File::open(&self.0)?.sync_all()?;
-            // Unlike a rename, it leaves a file alone that has come into being meanwhile.
+            // A hard link, because a rename would overwrite a file created meanwhile.
             fs::hard_link(&self.0, file)?;
             database::sync_directory(file.parent().unwrap_or(Path::new("")))
         };
@@ -87,7 +86,7 @@ impl Drop for Partial {
 
 fn exists(file: &Path) -> RegistryError {
     RegistryError::NotApplied(format!(
-        "{} exists already: remove it, or back up to another file",
+        "{} already exists: remove it, or choose another file",
         file.display()
     ))
 }

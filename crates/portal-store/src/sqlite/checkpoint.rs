@@ -1,10 +1,11 @@
-//! Checkpoints: moving what is committed from the write-ahead log into the database file, so that
-//! the log stays small.
+//! Checkpoints: moving commits from the write-ahead log into the database file to keep the log
+//! small.
 //!
-//! SQLite's own way lets every thousandth page's commit do it, and that commit's callers wait.
-//! Here a thread of its own does the bulk on a connection of its own, while commits go on. Under
-//! constant load it never catches up, because commits add to the log meanwhile; so the writer does
-//! the little that is left, between two commits, and the log begins again from its start.
+//! SQLite's automatic checkpoint runs inside of the commit that fills the log, and the callers of
+//! that commit wait. Here a separate thread does most of the work over its own connection while
+//! commits continue. Under constant load it would never catch up, because commits keep appending;
+//! so the writer moves the small remainder between two commits, after which the log restarts from
+//! its beginning.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, TryRecvError};
@@ -18,29 +19,29 @@ use super::failure::wait_for_others;
 use super::state::StateFile;
 use crate::error::RegistryError;
 
-/// A log of so many pages is due: 4 MiB.
+/// Log size that triggers a checkpoint: 4 MiB.
 const DUE_PAGES: i32 = 1000;
 
-/// How long the writer waits for readers of the log's older pages: 10 milliseconds. Later on it
-/// tries again.
-const BRIEFLY: Duration = Duration::from_millis(10);
+/// How long the writer waits for readers of older pages: 10 milliseconds. If they take longer, it
+/// tries again later.
+const READER_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// The thread of a writer. Dropping it waits until a checkpoint under way has ended.
-pub(crate) struct Checkpoints {
-    /// `None` only while it is dropped.
+/// The checkpoint thread of a writer. Dropping it waits for a checkpoint in progress.
+pub(super) struct Checkpoints {
+    /// `None` only during `drop`.
     requests: Option<mpsc::Sender<()>>,
-    /// One for each request, once the bulk is done.
+    /// Receives one message per request, once most of the log is moved.
     done: mpsc::Receiver<()>,
     is_requested: bool,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpoints {
-    /// Starts the thread over `connection`, which also syncs `state`.
+    /// Starts the thread over `connection`. It also syncs `state`.
     ///
     /// # Errors
     /// [`RegistryError::NotApplied`] if the thread can't be started.
-    pub(crate) fn start(
+    pub(super) fn start(
         connection: Connection,
         state: Arc<StateFile>,
     ) -> Result<Self, RegistryError> {
@@ -50,9 +51,11 @@ impl Checkpoints {
             .name("portal-store checkpoints".to_owned())
             .spawn(move || {
                 for () in requested {
-                    // What fails here fails for the writer too, which reports it to its callers.
+                    // Whatever fails here also fails for the writer, which reports it to its
+                    // callers.
                     let _ = connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE);
-                    // In a loss of power it then is behind by one log at most.
+                    // Bounds how far the state file falls behind in a loss of power: by one log at
+                    // most.
                     let _ = state.sync();
                     if finished.send(()).is_err() {
                         break;
@@ -60,15 +63,13 @@ impl Checkpoints {
                 }
             })
             .map_err(|error| {
-                RegistryError::NotApplied(format!(
-                    "failed to start the thread of checkpoints: {error}"
-                ))
+                RegistryError::NotApplied(format!("failed to start the checkpoint thread: {error}"))
             })?;
         Ok(Self { requests: Some(requests), done, is_requested: false, thread: Some(thread) })
     }
 
-    /// Keeps the log small; to be called between two commits of the writer.
-    pub(crate) fn after_commit(&mut self, writer: &mut Connection) {
+    /// Starts or finishes a checkpoint if one is due. Call between two commits of the writer.
+    pub(super) fn after_commit(&mut self, writer: &mut Connection) {
         let has_finished =
             self.is_requested && !matches!(self.done.try_recv(), Err(TryRecvError::Empty));
         self.is_requested &= !has_finished;
@@ -76,7 +77,7 @@ impl Checkpoints {
         else {
             return;
         };
-        // A log that has been moved in full begins again with the next commit.
+        // A log that was moved completely restarts with the next commit.
         if pages < DUE_PAGES || moved == pages {
             return;
         }
@@ -84,7 +85,8 @@ impl Checkpoints {
             finish(writer);
         } else if !self.is_requested {
             self.is_requested = true;
-            // If the thread has died, `done` is closed: next time the writer does it all.
+            // If the thread has died, `done` is closed, and the writer does the whole checkpoint
+            // next time.
             let _ = self.requests.as_ref().map(|requests| requests.send(()));
         }
     }
@@ -99,11 +101,11 @@ impl Drop for Checkpoints {
     }
 }
 
-/// Moves what was committed while the thread moved the bulk.
+/// Moves what was committed while the thread was busy.
 fn finish(writer: &mut Connection) {
-    // Either fails if another process or a reader needs the log as it is, or the disk is full: it
-    // is tried again after a later commit, and what can't be written then fails by itself.
-    let _ = writer.busy_timeout(BRIEFLY);
+    // Both fail if another process or a reader still needs the log, or the disk is full. The
+    // checkpoint is retried after a later commit; a write that can't succeed reports its own error.
+    let _ = writer.busy_timeout(READER_TIMEOUT);
     let _ = writer.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::RESTART);
     let _ = wait_for_others(writer);
 }
@@ -119,7 +121,8 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(30);
 
-    /// A log that is about to get its first pages, its connections, and where it is.
+    /// Returns the writer's connection, its checkpoints, and the path of the log, all for a new
+    /// database.
     fn log(directory: &tempfile::TempDir) -> (Connection, Checkpoints, std::path::PathBuf) {
         let database::Opened { connection: writer, path, state, .. } =
             database::open(directory.path(), false).unwrap();
@@ -128,7 +131,7 @@ mod tests {
         (writer, checkpoints.unwrap(), path.with_extension("sqlite-wal"))
     }
 
-    /// A commit of 25 pages.
+    /// Commits 25 pages.
     fn commit(writer: &mut Connection, checkpoints: &mut Checkpoints) {
         writer.execute("INSERT INTO pages VALUES (zeroblob(100000))", []).unwrap();
         checkpoints.after_commit(writer);
@@ -139,12 +142,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (mut writer, mut checkpoints, log) = log(&directory);
         let mut largest = 0;
-        // 60 MB: fifteen times what is due.
+        // 60 MB: fifteen times the size that triggers a checkpoint.
         for _ in 0..600 {
             commit(&mut writer, &mut checkpoints);
             largest = largest.max(fs::metadata(&log).unwrap().len());
         }
-        // What is due, and what is committed while the bulk is moved.
+        // One due log, plus what is committed while the thread moves it.
         assert!(largest < 40_000_000, "{largest}");
         drop(checkpoints);
         drop(writer);
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn log_that_a_reader_needs_grows_until_it_has_read() {
+    fn log_in_use_by_reader_grows_until_released() {
         let directory = tempfile::tempdir().unwrap();
         let (mut writer, mut checkpoints, log) = log(&directory);
         commit(&mut writer, &mut checkpoints);
@@ -175,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn drop_waits_for_the_checkpoint_under_way() {
+    fn drop_waits_for_running_checkpoint() {
         let directory = tempfile::tempdir().unwrap();
         let (mut writer, mut checkpoints, log) = log(&directory);
         while !checkpoints.is_requested {

@@ -1,4 +1,4 @@
-//! Statements about clients, codes and tokens.
+//! SQL statements for clients, codes and tokens.
 
 use portal_model::oauth::OAuthError;
 use portal_model::{Environment, Scope, Timestamp};
@@ -12,7 +12,7 @@ use crate::token::{
     INVALID_CLIENT_SECRET, TokenRules, WINDOW_SECONDS,
 };
 
-/// A token request, its secrets hashed, and the hash of the access token to come.
+/// A token request with hashed secrets, and the hash of the access token to be issued.
 pub(super) struct HashedRequest {
     pub(super) client_id: String,
     pub(super) client_secret: Hashed,
@@ -25,7 +25,7 @@ pub(super) enum HashedGrant {
     Code { code: Hashed, new_refresh_token: Hashed },
 }
 
-pub(super) fn grant(
+pub(super) fn issue_token(
     connection: &Connection,
     request: &HashedRequest,
     rules: TokenRules,
@@ -46,11 +46,11 @@ pub(super) fn grant(
     if !is_valid {
         return Ok(Err(OAuthError::new(OAuthError::INVALID_CODE)));
     }
-    if rules == TokenRules::AsTheService {
+    if rules == TokenRules::ServiceLimits {
         if issued_in_window(connection, refresh_token, now)? >= GRANTS_PER_WINDOW {
             return Ok(Err(OAuthError::rate_limited()));
         }
-        end_oldest(connection, refresh_token, now)?;
+        expire_oldest(connection, refresh_token, now)?;
     }
     issue(connection, request.access_token, refresh_token, now)?;
     Ok(Ok(()))
@@ -84,7 +84,7 @@ fn is_alive(
         .exists((refresh_token.0, client_id))
 }
 
-/// Exchanges a code for a refresh token; false if it was used or has expired.
+/// Exchanges a code for a refresh token. Returns `false` if the code is used up or expired.
 fn exchange(
     connection: &Connection,
     code: Hashed,
@@ -125,8 +125,8 @@ fn issued_in_window(
         .query_row((refresh_token.0, now, WINDOW_SECONDS), |row| row.get(0))
 }
 
-/// Makes room for one more access token among those alive.
-fn end_oldest(connection: &Connection, refresh_token: Hashed, now: i64) -> rusqlite::Result<()> {
+/// Expires the oldest valid access token if the limit is reached.
+fn expire_oldest(connection: &Connection, refresh_token: Hashed, now: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE access_tokens SET expires_at = NULL WHERE id IN
@@ -143,7 +143,7 @@ fn issue(
     refresh_token: Hashed,
     now: i64,
 ) -> rusqlite::Result<()> {
-    // Delete tokens that are neither valid nor count for a limit.
+    // Delete tokens that are neither valid nor count towards a limit.
     connection
         .prepare_cached(
             "DELETE FROM access_tokens
@@ -165,7 +165,7 @@ fn issue(
         .map(drop)
 }
 
-/// Revokes a refresh token, on behalf of its user unless there is another `actor`.
+/// Revokes a refresh token. The actor is the token's user unless given.
 pub(super) fn revoke(
     connection: &Connection,
     refresh_token: Hashed,
@@ -187,7 +187,7 @@ pub(super) fn revoke(
     Ok(revoked == 1)
 }
 
-/// Makes an unused code useless.
+/// Uses up an unused code.
 pub(super) fn use_up(
     connection: &Connection,
     code: Hashed,
@@ -200,7 +200,7 @@ pub(super) fn use_up(
     audit::write_code(connection, code, actor, now)
 }
 
-pub(super) fn end(connection: &Connection, access_token: Hashed) -> rusqlite::Result<bool> {
+pub(super) fn expire(connection: &Connection, access_token: Hashed) -> rusqlite::Result<bool> {
     let ended = connection
         .prepare_cached(
             "UPDATE access_tokens SET expires_at = NULL WHERE hash = ? AND expires_at NOTNULL",
@@ -209,7 +209,7 @@ pub(super) fn end(connection: &Connection, access_token: Hashed) -> rusqlite::Re
     Ok(ended == 1)
 }
 
-pub(super) fn principal(
+pub(super) fn authenticate(
     connection: &Connection,
     access_token: Hashed,
     now: i64,
@@ -251,14 +251,14 @@ fn read_principal(row: &Row<'_>) -> rusqlite::Result<Principal> {
     })
 }
 
-/// The orgs that are not removed.
+/// Returns the orgs that are not removed.
 pub(super) fn orgs(connection: &Connection) -> rusqlite::Result<Vec<Org>> {
     let sql = "SELECT id, name, environment, portal_limit FROM orgs
                WHERE removed_at IS NULL ORDER BY id";
     connection.prepare_cached(sql)?.query_map([], read_org)?.collect()
 }
 
-/// From the first four columns of a row.
+/// Reads an org from the first four columns of a row.
 fn read_org(row: &Row<'_>) -> rusqlite::Result<Org> {
     Ok(Org {
         id: OrgId(row.get(0)?),
@@ -275,7 +275,7 @@ fn read_org(row: &Row<'_>) -> rusqlite::Result<Org> {
     })
 }
 
-/// From five columns of a row.
+/// Reads a user from five columns of a row, starting at `first`.
 pub(super) fn read_user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
     let allowed = [row.get::<_, bool>(first + 3)?, row.get(first + 4)?];
     let permissions = Permission::ALL.into_iter().zip(allowed);

@@ -1,4 +1,4 @@
-//! The file: how it is made, brought up to date and opened.
+//! The database file: creating, migrating and opening it.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,32 +15,32 @@ use super::format::{self, Found, Thoroughness};
 use super::state::{self, History, State, StateFile};
 use crate::error::RegistryError;
 
-/// The name of the database in the data directory; SQLite keeps two more files beside it.
-pub(crate) const FILE_NAME: &str = "registry.sqlite";
+/// File name of the database in the data directory. SQLite keeps two more files beside it.
+pub(super) const FILE_NAME: &str = "registry.sqlite";
 
-/// A registry that is open.
-pub(crate) struct Opened {
-    pub(crate) connection: Connection,
-    pub(crate) path: PathBuf,
-    pub(crate) state: Arc<StateFile>,
-    pub(crate) history: History,
+/// An open registry.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+    pub(super) state: Arc<StateFile>,
+    pub(super) history: History,
 }
 
-/// Opens the registry in `directory`, made if it is missing, readable by its owner only. Any number
-/// of processes may do so at once.
+/// Opens the registry in `directory`, creating it if missing, readable only by its owner. Any
+/// number of processes may do so at once.
 ///
-/// Nothing is changed before it is certain that the file is ours and has all that it had, unless
-/// the loss is accepted.
-pub(crate) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, RegistryError> {
+/// Nothing is changed before the file is known to be a registry that has every acknowledged commit,
+/// unless the loss is accepted.
+pub(super) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, RegistryError> {
     let path = directory.join(FILE_NAME);
-    // Another program's database gets no files of ours beside it.
+    // Before any file of ours is created: another program's directory stays untouched.
     format::inspect(&path)?;
     let directory_error = |error: io::Error| {
         if error.kind() == io::ErrorKind::StorageFull {
             return RegistryError::no_room(&path);
         }
         RegistryError::NotApplied(format!(
-            "the data directory {} can't be written: {error}; use one that can be",
+            "data directory {} is not writable: {error}; use another directory",
             directory.display()
         ))
     };
@@ -49,7 +49,8 @@ pub(crate) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, Regist
     let state_file = open_private(&state_path).map_err(directory_error)?;
     let (state, is_alone) = StateFile::acquire(state_file, state_path)?;
 
-    // Before the database: other processes may commit in between.
+    // Read before the database, because other processes may commit in between: the state must never
+    // be newer than the database it is compared with.
     let known = state.read();
     let known = if accept_loss { known.unwrap_or_default() } else { known? };
     let found = format::inspect(&path)?;
@@ -71,7 +72,7 @@ pub(crate) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, Regist
     let prepare = || {
         retry_while_busy(|| format::migrate(&connection))?;
         if is_alone {
-            // What was migrated is in the database itself, whatever happens to its log.
+            // Moves the migration into the database itself, so that losing the log can't undo it.
             connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE)?;
         }
         format::history(&connection)
@@ -80,13 +81,13 @@ pub(crate) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, Regist
     sync_directory(directory)
         .and_then(|()| state.write(&State { history: history.clone(), is_closed: false }))
         .and_then(|()| state.sync())
-        .map_err(|error| state.failed("written", &error))?;
+        .map_err(|error| state.failed("write", &error))?;
     state.share()?;
     Ok(Opened { connection, path, state: Arc::new(state), history })
 }
 
-/// Creates a database without content at `path`, whole or not at all: one that is half made could
-/// not be told from another program's.
+/// Creates an empty registry at `path`, atomically: a half-created one would be indistinguishable
+/// from another program's database.
 fn create(path: &Path) -> Result<(), RegistryError> {
     let beside = |suffix: &str| {
         let mut path = path.as_os_str().to_owned();
@@ -98,7 +99,7 @@ fn create(path: &Path) -> Result<(), RegistryError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot_write(path, &error)),
         _ => Ok(()),
     };
-    // Of a process that was killed in here.
+    // Left by a process that was killed during a create.
     for left_over in ["", "-journal", "-wal", "-shm"] {
         remove(&beside(&format!(".new{left_over}")))?;
     }
@@ -106,12 +107,12 @@ fn create(path: &Path) -> Result<(), RegistryError> {
     let fill = || {
         let connection = open_for_writing(&new)?;
         format::migrate(&connection)?;
-        // Closing does the same, but does not report if it fails.
+        // Closing would checkpoint too, but without reporting errors.
         connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE)?;
         connection.close().map_err(|(_, error)| error)
     };
     fill().map_err(|error| not_applied(&error, &new))?;
-    // The log of a database that is gone would be taken for that of the new one.
+    // SQLite would replay the log of a deleted database into the new one.
     for left_over in ["-wal", "-shm"] {
         remove(&beside(left_over))?;
     }
@@ -123,20 +124,20 @@ fn create(path: &Path) -> Result<(), RegistryError> {
     complete().map_err(|error| cannot_write(path, &error))
 }
 
-/// Opens one more connection to a file that is up to date, to do checkpoints only.
-pub(crate) fn open_for_checkpoints(path: &Path) -> Result<Connection, RegistryError> {
+/// Opens another connection to an up-to-date file, for checkpoints only.
+pub(super) fn open_for_checkpoints(path: &Path) -> Result<Connection, RegistryError> {
     let open = || {
         let connection = connect(path)?;
-        // A connection that has read nothing yet does not know of the log, and its checkpoints do
-        // nothing.
+        // Until its first read a connection doesn't know about the log, and its checkpoints are
+        // no-ops.
         connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
         Ok(connection)
     };
     open().map_err(|error| not_applied(&error, path))
 }
 
-/// Opens one more connection to a file that is up to date.
-pub(crate) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
+/// Opens another connection to an up-to-date file, for reading.
+pub(super) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(path)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
@@ -144,12 +145,12 @@ pub(crate) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
 
 fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(path)?;
-    // The change of mode needs the file for itself for a moment, and does not wait for it.
+    // Changing the journal mode needs exclusive access for a moment and ignores the busy timeout.
     retry_while_busy(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
-    // A commit is on the disk before it returns; `fullfsync` makes macOS mean it.
+    // Sync on every commit; on macOS only `fullfsync` really reaches the disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", true)?;
-    // They have a thread of their own.
+    // Checkpoints have their own thread.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(connection)
 }
@@ -158,49 +159,49 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     wait_for_others(&mut connection)?;
-    // A page that contradicts itself is an error when it is read, not a result.
+    // Makes reading a malformed page an error rather than a wrong result.
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // Whichever connection moves the log into the file; the last one to close does it as well.
+    // The checkpoint may be run by any connection, or by the last one to close.
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
-    // Without it a statement whose parameters are bound anew is parsed and planned anew.
+    // Otherwise SQLite may parse and plan a prepared statement again when its parameters change.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
-/// Makes a directory for its owner only.
+/// Creates a directory accessible only by its owner.
 fn make_private(directory: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     let missing: Vec<_> = directory.ancestors().take_while(|it| !it.exists()).collect();
     builder.recursive(true).create(directory)?;
-    // A directory whose name is lost with the power is lost with all that is in it.
+    // A directory entry that isn't synced can be lost with everything below it.
     for parent in missing.into_iter().filter_map(Path::parent) {
         sync_directory(parent)?;
     }
     Ok(())
 }
 
-/// Opens a file, made for its owner only if it is missing.
+/// Opens a file, creating it if missing with access only for its owner.
 pub(super) fn open_private(path: &Path) -> io::Result<File> {
     let mut options = fs::OpenOptions::new();
-    // SQLite gives the files beside its own the same mode.
+    // SQLite gives its files beside the database the same mode.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.read(true).write(true).create(true).truncate(false).open(path)
 }
 
-/// Waits until the disk has the names of the files in a directory.
+/// Syncs a directory, so that the names of its files are durable.
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    // The parent of a relative path of one part.
+    // `parent()` of a bare file name is the empty path.
     let directory = if directory == Path::new("") { Path::new(".") } else { directory };
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
 pub(super) fn cannot_write(path: &Path, error: &io::Error) -> RegistryError {
-    RegistryError::of_file(path, "written", error)
+    RegistryError::file(path, "write", error)
 }
 
 #[cfg(test)]
@@ -208,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connection_for_writing_waits_for_the_disk() {
+    fn writing_connection_syncs_every_commit() {
         let directory = tempfile::tempdir().unwrap();
         let connection = open(directory.path(), false).unwrap().connection;
         let mode: String =

@@ -1,4 +1,4 @@
-//! What an error of SQLite means, and waiting where another process is in the way.
+//! Mapping SQLite's errors, and waiting for locks of other processes.
 
 use std::path::Path;
 use std::thread;
@@ -8,22 +8,22 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::error::RegistryError;
 
-/// How long one process waits for another that writes: 10 seconds.
+/// How long to wait for another process that writes: 10 seconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a process that waits tries again. SQLite's own way waits longer each time, up to a
-/// tenth of a second, and so leaves out one of several processes that write all the time.
+/// Interval between attempts to get the lock. SQLite's own backoff grows up to a tenth of a second,
+/// which starves one of several processes that write constantly.
 const RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Makes a connection wait while another one, of any process, has the lock.
-pub(crate) fn wait_for_others(connection: &mut Connection) -> rusqlite::Result<()> {
+/// Makes a connection wait for locks of other connections, in any process.
+pub(super) fn wait_for_others(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.busy_handler(Some(|attempts: i32| {
         thread::sleep(RETRY_INTERVAL);
         RETRY_INTERVAL * attempts.unsigned_abs() < BUSY_TIMEOUT
     }))
 }
 
-/// Tries again while another process is in the way.
+/// Retries while another process holds the lock.
 pub(super) fn retry_while_busy<T>(
     mut attempt: impl FnMut() -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
@@ -42,8 +42,8 @@ pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// An error of the engine before anything was changed.
-pub(crate) fn not_applied(error: &rusqlite::Error, path: &Path) -> RegistryError {
+/// Maps an error that occurred before anything was changed.
+pub(super) fn not_applied(error: &rusqlite::Error, path: &Path) -> RegistryError {
     if is_full(error) {
         RegistryError::no_room(path)
     } else {
@@ -52,23 +52,23 @@ pub(crate) fn not_applied(error: &rusqlite::Error, path: &Path) -> RegistryError
 }
 
 fn is_full(error: &rusqlite::Error) -> bool {
-    // The log's index in shared memory, which is a file too, has an error of its own.
+    // A full disk has a separate error code for the shared-memory index of the log.
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
         || error
             .sqlite_error()
             .is_some_and(|it| it.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }
 
-/// What an error of SQLite means for the people who run the server: one sentence.
-pub(crate) fn describe(error: &rusqlite::Error, path: &Path) -> String {
+/// Describes an SQLite error to the operator of the server, in one sentence.
+pub(super) fn describe(error: &rusqlite::Error, path: &Path) -> String {
     if is_full(error) {
         return RegistryError::no_room(path).to_string();
     }
     let path = path.display();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
-            "{path} is locked: another process has been writing to it for {} seconds; let that \
-             one finish, and try again",
+            "{path} is locked: another process has been writing to it for {} seconds; wait \
+             for it to finish and try again",
             BUSY_TIMEOUT.as_secs()
         ),
         Some(ErrorCode::NotADatabase) => format!(
@@ -79,7 +79,9 @@ pub(crate) fn describe(error: &rusqlite::Error, path: &Path) -> String {
             format!("{path} is damaged: {error}; restore a backup")
         }
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
-            format!("{path} can't be written: {error}; check who owns it and its directory")
+            format!(
+                "{path} is not writable: {error}; check the owner of the file and its directory"
+            )
         }
         _ => format!("{path} failed: {error}"),
     }
@@ -96,7 +98,7 @@ mod tests {
         assert_eq!(
             describe(&error, Path::new("data/registry.sqlite")),
             "data/registry.sqlite is locked: another process has been writing to it for 10 \
-             seconds; let that one finish, and try again"
+             seconds; wait for it to finish and try again"
         );
     }
 }

@@ -1,8 +1,8 @@
-//! [`Files`]: whether the files that are open are still those in the data directory, and how far
-//! they have got.
+//! [`Files`]: checks that the open files are still the ones in the data directory, and records how
+//! many commits they have.
 //!
-//! A file that was removed or replaced goes on taking writes, and all of them are lost when the
-//! process ends.
+//! A file that was removed or replaced while open still accepts writes, all of which are lost when
+//! the process ends.
 
 use std::fs;
 use std::io;
@@ -14,22 +14,22 @@ use tokio::sync::watch;
 use super::state::{History, State, StateFile};
 use crate::error::RegistryError;
 
-/// The files of an open registry, as its writer looks after them.
-pub(crate) struct Files {
+/// The files of an open registry, as monitored by its writer.
+pub(super) struct Files {
     path: PathBuf,
     presence: Presence,
     state: Arc<StateFile>,
     registry: [u8; 16],
-    /// Why no change is possible any more.
+    /// Why changes have become impossible.
     failure: watch::Sender<Option<RegistryError>>,
 }
 
 impl Files {
-    /// Of the database at `path`, which is open.
+    /// Monitors the database at `path`, which is open.
     ///
     /// # Errors
-    /// [`RegistryError::NotApplied`] if they are not there any more.
-    pub(crate) fn new(
+    /// [`RegistryError::NotApplied`] if the files no longer exist.
+    pub(super) fn new(
         path: &Path,
         state: Arc<StateFile>,
         registry: [u8; 16],
@@ -39,37 +39,39 @@ impl Files {
         Ok(Self { path: path.to_owned(), presence, state, registry, failure })
     }
 
-    /// The database.
-    pub(crate) fn path(&self) -> &Path {
+    /// The path of the database.
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Receives why no change is possible any more.
+    /// Receives why changes have become impossible.
     pub(super) fn failure(&self) -> watch::Receiver<Option<RegistryError>> {
         self.failure.subscribe()
     }
 
-    /// To be called before a transaction.
+    /// Call before a transaction.
     ///
     /// # Errors
-    /// [`RegistryError::NotApplied`] from the moment on at which a file was found missing.
-    pub(crate) fn expect_present(&self) -> Result<(), RegistryError> {
+    /// [`RegistryError::NotApplied`], from the first time on that a file was found missing.
+    pub(super) fn expect_present(&self) -> Result<(), RegistryError> {
         if self.failure.borrow().is_some() || !self.presence.is_intact() {
             return Err(self.fail(RegistryError::NotApplied));
         }
         Ok(())
     }
 
-    /// To be called before a commit is acknowledged, with the count that is in it.
+    /// Call before acknowledging a commit, with the commit count that it stored.
     ///
     /// # Errors
-    /// [`RegistryError::Unknown`] if a file is missing: the commit may be in what was moved away.
-    pub(crate) fn committed(&self, commits: i64) -> Result<(), RegistryError> {
+    /// [`RegistryError::Unknown`] if a file is missing: the commit may be in a file that was moved
+    /// away.
+    pub(super) fn committed(&self, commits: i64) -> Result<(), RegistryError> {
         if !self.presence.is_intact() {
             return Err(self.fail(RegistryError::Unknown));
         }
         let history = History { registry: self.registry, commits };
-        // If it can't be written, a loss may be found out later or not at all; there is none yet.
+        // Ignored: failing to write the count loses no commit, it only makes a later loss harder to
+        // detect.
         let _ = self.state.write(&State { history, is_closed: false });
         Ok(())
     }
@@ -87,18 +89,18 @@ impl Files {
 
 pub(super) fn replaced(path: &Path) -> String {
     format!(
-        "{} or its log was removed or replaced while it was open: restore both, and start again",
+        "{} or its log was removed or replaced while open: restore both and restart",
         path.display()
     )
 }
 
-/// What is written to, as it was when it was opened.
+/// The identities of the files when they were opened.
 struct Presence {
     files: [(PathBuf, Identity); 2],
 }
 
 impl Presence {
-    /// Of the database at `path` and its log, both of which are open.
+    /// Records the identities of the database at `path` and of its log, both open.
     fn of(path: &Path) -> io::Result<Self> {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
@@ -113,7 +115,7 @@ impl Presence {
     }
 }
 
-/// What stays the same as long as the file at a path is the same.
+/// What identifies the file at a path.
 #[cfg(unix)]
 type Identity = (u64, u64);
 
@@ -124,7 +126,7 @@ fn identity(path: &Path) -> io::Result<Identity> {
     fs::metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
-/// Elsewhere an open file can't be removed or replaced.
+/// On other systems an open file can't be removed or replaced.
 #[cfg(not(unix))]
 type Identity = ();
 

@@ -1,5 +1,5 @@
-//! The format of the database file: telling ours from others before anything is changed, bringing
-//! it up to date, and verifying what is in it.
+//! The file format: recognizing a registry before anything is changed, migrating it, and verifying
+//! its content.
 
 use std::fs;
 use std::path::Path;
@@ -10,10 +10,10 @@ use super::failure::{is_busy, not_applied, retry_while_busy, wait_for_others};
 use super::state::History;
 use crate::error::RegistryError;
 
-/// The version that a file has after every migration; a new one has 0.
+/// The version after all migrations; a new file has 0.
 pub(super) const VERSION: u32 = 4;
 
-/// Each leads to the next version.
+/// Each migrates to the next version.
 const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("../../migrations/sqlite/0001_registry.sql"),
     include_str!("../../migrations/sqlite/0002_portals_without_look_ups.sql"),
@@ -21,22 +21,22 @@ const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("../../migrations/sqlite/0004_audit_and_removal.sql"),
 ];
 
-/// "Port", in every file from version 3 on.
+/// ASCII "Port", set in every file from version 3 on.
 const APPLICATION_ID: u32 = 0x506f_7274;
 
-/// The version that brought [`APPLICATION_ID`] and [`History`].
+/// The version that introduced [`APPLICATION_ID`] and [`History`].
 const FIRST_WITH_HISTORY: u32 = 3;
 
-/// The tables that files before version 3 are known by.
+/// The tables that identify files older than version 3.
 const TABLES: &str =
     "('orgs', 'users', 'clients', 'codes', 'refresh_tokens', 'access_tokens', 'portals')";
 
-/// What [`inspect`] found.
+/// The result of [`inspect`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// No file, or a database without content.
+    /// No file, or an empty database.
     Nothing,
-    /// A registry, with its history unless it is of a version that had none.
+    /// A registry, with its history from version 3 on.
     Registry(Option<History>),
 }
 
@@ -49,13 +49,14 @@ impl Found {
     }
 }
 
-/// Looks at the file at `path` over a connection that can't write: neither the file nor its log
+/// Inspects the file at `path` over a read-only connection, so that neither the file nor its log
 /// changes.
 ///
 /// # Errors
-/// [`RegistryError::NotApplied`] if the file is not a registry or of a newer version.
+/// [`RegistryError::NotApplied`] if the file is not a registry or was written by a newer version.
 pub(super) fn inspect(path: &Path) -> Result<Found, RegistryError> {
-    // SQLite deletes the log of an empty file; what is in there may be all that is left.
+    // Don't open an empty file: SQLite would delete its log, which may be all that is left of a
+    // registry.
     if fs::metadata(path).is_ok_and(|file| file.len() == 0) || !path.exists() {
         return Ok(Found::Nothing);
     }
@@ -66,8 +67,8 @@ pub(super) fn inspect(path: &Path) -> Result<Found, RegistryError> {
         (0, 1..FIRST_WITH_HISTORY) if is_ours => Ok(Found::Registry(None)),
         (APPLICATION_ID, ..=VERSION) => Ok(Found::Registry(history)),
         (APPLICATION_ID, newer) => Err(RegistryError::NotApplied(format!(
-            "{} was written by a newer version of this program: it has format {newer}, this one \
-             knows {VERSION}; use the newer version, or another data directory",
+            "{} was written by a newer version of this program: it has format {newer}, expected \
+             at most {VERSION}; upgrade, or use another data directory",
             path.display()
         ))),
         _ => Err(RegistryError::NotApplied(format!(
@@ -78,14 +79,14 @@ pub(super) fn inspect(path: &Path) -> Result<Found, RegistryError> {
     }
 }
 
-/// Application id, version, whether it has no table, whether it has ours, and its history.
+/// Application id, version, whether there are no tables, whether they are ours, and the history.
 type Header = (u32, u32, bool, bool, Option<History>);
 
 fn read(path: &Path) -> rusqlite::Result<Header> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     wait_for_others(&mut connection)?;
-    // One moment's view: another process may be migrating.
+    // One snapshot for all queries, because another process may be migrating.
     let view = Transaction::new_unchecked(&connection, TransactionBehavior::Deferred)?;
     let application_id = view.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version = view.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -101,21 +102,21 @@ fn read(path: &Path) -> rusqlite::Result<Header> {
     Ok((application_id, version, is_empty, is_ours, history))
 }
 
-/// The history of a file that is up to date.
+/// Returns the history of an up-to-date file.
 pub(super) fn history(connection: &Connection) -> rusqlite::Result<History> {
     connection.query_row("SELECT registry, commits FROM history", [], |row| {
         Ok(History { registry: row.get(0)?, commits: row.get(1)? })
     })
 }
 
-/// Counts a commit, within its transaction; gives the count.
-pub(crate) fn count_commit(connection: &Connection) -> rusqlite::Result<i64> {
+/// Increments the commit count as part of the current transaction, and returns it.
+pub(super) fn count_commit(connection: &Connection) -> rusqlite::Result<i64> {
     connection
         .prepare_cached("UPDATE history SET commits = commits + 1 RETURNING commits")?
         .query_row([], |row| row.get(0))
 }
 
-/// Applies the migrations that are missing.
+/// Applies the missing migrations.
 pub(super) fn migrate(connection: &Connection) -> rusqlite::Result<()> {
     let version =
         || connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
@@ -123,7 +124,7 @@ pub(super) fn migrate(connection: &Connection) -> rusqlite::Result<()> {
         return Ok(());
     }
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    // Another process may have been faster.
+    // Read again under the lock: another process may have migrated meanwhile.
     let found = version()?;
     for (migration, leads_to) in MIGRATIONS.iter().zip(1..).filter(|(_, to)| *to > found) {
         transaction.execute_batch(migration)?;
@@ -132,19 +133,19 @@ pub(super) fn migrate(connection: &Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// What [`verify`] checks.
+/// How much [`verify`] checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Thoroughness {
-    /// Every page by itself.
+    /// Each page on its own.
     Pages,
-    /// Also every row against every index: a row that an index misses could be created twice.
+    /// Also each row against each index. A row missing from a unique index could be created twice.
     Indexes,
 }
 
-/// Reads the whole file.
+/// Reads and checks the whole file.
 ///
 /// # Errors
-/// [`RegistryError::NotApplied`] with the first thing that is damaged.
+/// [`RegistryError::NotApplied`] with the first problem found.
 pub(super) fn verify(
     connection: &Connection,
     path: &Path,
@@ -163,7 +164,7 @@ pub(super) fn verify(
     if problem == "ok" {
         return Ok(());
     }
-    // SQLite's text may have several lines.
+    // SQLite's message may span lines.
     let problem = problem.split_whitespace().collect::<Vec<_>>().join(" ");
     Err(RegistryError::NotApplied(format!(
         "{} is damaged: {problem}; restore a backup",
@@ -176,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_migration_leads_to_the_next_version() {
+    fn migrations_reach_current_version() {
         let connection = Connection::open_in_memory().unwrap();
         migrate(&connection).unwrap();
         let version: u32 =

@@ -1,4 +1,4 @@
-//! Statements about portals.
+//! SQL statements for portals.
 
 use portal_model::{Portal, PortalName, Timestamp, UserRef};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
@@ -14,8 +14,8 @@ pub(super) fn create(
     name: &PortalName,
     now: i64,
 ) -> rusqlite::Result<Result<(), CreateConflict>> {
-    // The unique indexes decide, not a query before the insert. An org or user that doesn't exist
-    // is NULL where a column must not be.
+    // The unique indexes decide, not a query before the insert. An unknown org or user makes a NOT
+    // NULL column NULL, which is an error.
     let created = connection
         .prepare_cached(
             "INSERT INTO portals (id, org_id, limit_slot, name, name_key,
@@ -36,7 +36,8 @@ pub(super) fn create(
     why_not_created(connection, org).map(Err)
 }
 
-/// SQLite does not report which index it was, and checks either first if both conflict.
+/// Determines the conflict with a query, because SQLite doesn't report which index failed, and the
+/// order in which it checks them is undefined.
 fn why_not_created(connection: &Connection, org: OrgId) -> rusqlite::Result<CreateConflict> {
     let is_full = connection
         .prepare_cached("SELECT 1 FROM portals WHERE org_id = ? AND limit_slot NOTNULL")?
@@ -72,7 +73,7 @@ pub(super) fn rename(
             return by_id(connection, *id).map(Ok);
         }
     }
-    // A rename on behalf of nobody is the caller's mistake, whatever else is in its way.
+    // An unknown user is the caller's bug, so it fails before any conflict is considered.
     connection
         .prepare_cached("SELECT 1 FROM orgs, users WHERE orgs.id = ? AND users.id = ?")?
         .query_row((org.0, user.0), |_| Ok(()))?;
@@ -82,7 +83,7 @@ pub(super) fn rename(
     }))
 }
 
-/// Begins every statement that reads portals.
+/// The common beginning of every statement that reads portals.
 macro_rules! select {
     ($rest:literal) => {
         concat!(

@@ -1,4 +1,4 @@
-//! Connections for reading: a few, kept open, each used by one read at a time.
+//! A small pool of connections for reading; each serves one read at a time.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use super::database::open_for_reading;
 use super::failure::not_applied;
 use crate::error::RegistryError;
 
-/// How many reads run at once.
+/// Number of concurrent reads.
 const READERS: usize = 4;
 
 #[derive(Clone)]
@@ -23,7 +23,8 @@ struct Pool {
 }
 
 impl Readers {
-    /// Opens them all, so that a process that runs out of file descriptors can still read.
+    /// Opens all connections up front, so that reads keep working in a process that runs out of
+    /// file descriptors.
     pub(super) fn open(path: &Path) -> Result<Self, RegistryError> {
         let open = |_| open_for_reading(path).map_err(|error| not_applied(&error, path));
         let idle = (0..READERS).map(open).collect::<Result<_, _>>()?;
@@ -31,21 +32,23 @@ impl Readers {
         Ok(Self(Arc::new(Pool { path: path.to_owned(), idle: Mutex::new(idle), free })))
     }
 
-    /// Reads on a blocking thread, where waiting for the disk delays no task.
+    /// Runs a read on a blocking thread, so that waiting for the disk blocks no task.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, RegistryError> {
         let stopped = |what: &str| RegistryError::NotApplied(format!("the read {what}"));
-        let permit =
-            Arc::clone(&self.0.free).acquire_owned().await.map_err(|_| stopped("was not begun"))?;
+        let permit = Arc::clone(&self.0.free)
+            .acquire_owned()
+            .await
+            .map_err(|_| stopped("was not started"))?;
         let pool = Arc::clone(&self.0);
         let task = tokio::task::spawn_blocking(move || {
             let result = pool.with(work);
             drop(permit);
             result.map_err(|error| not_applied(&error, &pool.path))
         });
-        task.await.unwrap_or_else(|_| Err(stopped("was broken off")))
+        task.await.unwrap_or_else(|_| Err(stopped("was cancelled")))
     }
 }
 
@@ -61,7 +64,7 @@ impl Pool {
             None => open_for_reading(&self.path)?,
         };
         let result = work(&connection);
-        // One that failed is closed.
+        // Don't reuse a connection after an error.
         if result.is_ok() {
             idle().push(connection);
         }

@@ -1,19 +1,21 @@
-//! Applying a seed to a registry that has been seeded before: reading what is kept, and making it
-//! as the seed has it.
+//! Applying a seed to a registry that has been seeded before: comparing it with the stored entries,
+//! or replacing them.
 
 use rusqlite::{Connection, named_params};
 
 use super::credentials::{revoke, use_up};
 use super::seeding::{self, manage_portal, manage_portal_users};
 use crate::audit::{AuditAction, SEED};
-use crate::seed::comparison::{Kept, KeptGrant, KeptOrg, KeptToken, KeptUser, scopes_text};
+use crate::seed::comparison::{
+    Stored, StoredGrant, StoredOrg, StoredToken, StoredUser, scopes_text,
+};
 use crate::seed::{
     Seed, SeedCredential, SeedDifferences, SeedGrant, SeedOrg, environment_text,
     portal_limit_number,
 };
 use crate::token::Hashed;
 
-/// Adds what is missing, unless anything that is kept differs.
+/// Adds missing entries, unless an existing one differs.
 pub(super) fn apply_unless_different(
     connection: &Connection,
     seed: &Seed,
@@ -25,8 +27,8 @@ pub(super) fn apply_unless_different(
     }
 }
 
-/// Makes orgs, users and credentials as the seed has them, and revokes what it does not have.
-/// Portals stay; so do revocations and the use of a code.
+/// Updates orgs, users and credentials to match the seed, and revokes credentials that are not in
+/// it. Portals, revocations and used codes stay.
 pub(super) fn replace(connection: &Connection, seed: &Seed, now: i64) -> rusqlite::Result<()> {
     let superfluous = kept(connection)?.superfluous(seed);
     for refresh_token in superfluous.refresh_tokens {
@@ -42,8 +44,8 @@ pub(super) fn replace(connection: &Connection, seed: &Seed, now: i64) -> rusqlit
     seeding::write_audit(connection, AuditAction::SeedReplaced, now)
 }
 
-fn kept(connection: &Connection) -> rusqlite::Result<Kept> {
-    let mut kept = Kept::default();
+fn kept(connection: &Connection) -> rusqlite::Result<Stored> {
+    let mut kept = Stored::default();
     let read = |sql: &str, take: &mut dyn FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<()>| {
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
@@ -53,7 +55,7 @@ fn kept(connection: &Connection) -> rusqlite::Result<Kept> {
         Ok::<_, rusqlite::Error>(())
     };
     read("SELECT name, environment, portal_limit, removed_at NOTNULL FROM orgs", &mut |row| {
-        let org = KeptOrg {
+        let org = StoredOrg {
             environment: row.get(1)?,
             portal_limit: row.get(2)?,
             is_removed: row.get(3)?,
@@ -66,7 +68,7 @@ fn kept(connection: &Connection) -> rusqlite::Result<Kept> {
                 users.removed_at NOTNULL
          FROM users JOIN orgs ON orgs.id = org_id",
         &mut |row| {
-            let user = KeptUser {
+            let user = StoredUser {
                 name: row.get(2)?,
                 permissions: [row.get(3)?, row.get(4)?],
                 is_removed: row.get(5)?,
@@ -86,9 +88,9 @@ fn kept(connection: &Connection) -> rusqlite::Result<Kept> {
          JOIN orgs ON orgs.id = org_id
          ORDER BY orgs.id, users.id, client_id",
         &mut |row| {
-            kept.refresh_tokens.push(KeptToken {
+            kept.refresh_tokens.push(StoredToken {
                 hash: Hashed(row.get(5)?),
-                grant: kept_grant(row)?,
+                grant: stored_grant(row)?,
                 is_seeded: row.get(6)?,
                 is_revoked: row.get(4)?,
             });
@@ -101,15 +103,15 @@ fn kept(connection: &Connection) -> rusqlite::Result<Kept> {
          JOIN users ON users.id = user_id
          JOIN orgs ON orgs.id = org_id",
         &mut |row| {
-            kept.codes.insert(Hashed(row.get(5)?), kept_grant(row)?);
+            kept.codes.insert(Hashed(row.get(5)?), stored_grant(row)?);
             Ok(())
         },
     )?;
     Ok(kept)
 }
 
-fn kept_grant(row: &rusqlite::Row<'_>) -> rusqlite::Result<KeptGrant> {
-    Ok(KeptGrant {
+fn stored_grant(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredGrant> {
+    Ok(StoredGrant {
         client_id: row.get(0)?,
         org: row.get(1)?,
         email: row.get(2)?,
@@ -118,7 +120,7 @@ fn kept_grant(row: &rusqlite::Row<'_>) -> rusqlite::Result<KeptGrant> {
     })
 }
 
-/// The org, its users and their credentials exist.
+/// Updates an org, its users and their credentials, which all exist.
 fn replace_org(connection: &Connection, org: &SeedOrg) -> rusqlite::Result<()> {
     let (org_id, old_limit): (i64, Option<i64>) = connection
         .prepare_cached("SELECT id, portal_limit FROM orgs WHERE name = ?")?
@@ -130,7 +132,7 @@ fn replace_org(connection: &Connection, org: &SeedOrg) -> rusqlite::Result<()> {
         )?
         .execute((environment_text(org.environment), portal_limit, org_id))?;
     if portal_limit != old_limit {
-        // With a limit the first of its portals takes the slot, whatever others it has.
+        // When a limit is introduced, the first portal takes the slot even if there are more.
         connection
             .prepare_cached(
                 "UPDATE portals SET limit_slot = CASE

@@ -1,4 +1,4 @@
-//! Statements that apply a seed: each adds what is missing and leaves what exists.
+//! SQL statements that apply a seed: each adds missing rows and leaves existing ones unchanged.
 
 use rusqlite::{Connection, named_params};
 
@@ -11,7 +11,7 @@ use crate::seed::{
 };
 use crate::token::Hashed;
 
-/// Adds what is missing, and one entry to the audit if that is anything.
+/// Adds missing entries, and one audit entry if there were any.
 pub(super) fn apply(connection: &Connection, seed: &Seed, now: i64) -> rusqlite::Result<()> {
     let before = connection.total_changes();
     add(connection, seed, now)?;

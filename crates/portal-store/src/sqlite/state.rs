@@ -1,12 +1,12 @@
-//! [`StateFile`]: what the database has to have, kept outside of it.
+//! [`StateFile`]: what the database must contain, stored outside of it.
 //!
-//! A database that lost its log, was emptied or was replaced by an older copy looks whole. The
-//! state file has the count of commits that were acknowledged, so that a start with fewer is found
-//! out. It is written after the commit is on the disk, without waiting for the disk itself: it may
-//! fall behind in a loss of power, and is never ahead.
+//! A database that lost its log, was emptied, or was replaced by an older copy still looks intact.
+//! The state file records the number of acknowledged commits, so that a start with fewer of them is
+//! detected. It is written after each commit is synced, but not synced itself: in a loss of power
+//! it may fall behind, but it is never ahead.
 //!
-//! It is also where processes see one another: each holds a shared lock on it while it has the
-//! registry open, so the one that gets an exclusive lock is alone.
+//! Processes detect each other by its file lock: each holds a shared lock while it has the
+//! registry open, so a process that gets the exclusive lock is the only one.
 
 use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
@@ -16,29 +16,29 @@ use std::sync::Arc;
 
 use crate::error::RegistryError;
 
-/// The name of the file in the data directory.
+/// File name in the data directory.
 pub(super) const FILE_NAME: &str = "registry.state";
 
-/// Which registry, and how much has happened in it.
+/// Identifies a registry, and counts its commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct History {
+pub(super) struct History {
     /// Random.
-    pub(crate) registry: [u8; 16],
-    /// Those of all processes. It only grows.
+    pub(super) registry: [u8; 16],
+    /// Commits of all processes; only ever grows.
     pub(super) commits: i64,
 }
 
-/// What the file says.
+/// The content of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) history: History,
-    /// Whether the last process closed the registry in order.
+    /// Whether the last process closed the registry cleanly.
     pub(super) is_closed: bool,
 }
 
 impl State {
-    /// As the file has it: always of one length, below a disk's sector, so that writing over it is
-    /// all or nothing.
+    /// The file's content. It has a fixed length, smaller than a disk sector, so that overwriting
+    /// it is atomic.
     fn to_text(&self) -> String {
         let mut text = String::from("portal registry state, version 1\nregistry ");
         for byte in self.history.registry {
@@ -65,40 +65,40 @@ impl State {
     }
 }
 
-/// The open and locked file.
+/// An open, locked state file.
 #[derive(Debug)]
-pub(crate) struct StateFile {
+pub(super) struct StateFile {
     file: File,
     path: PathBuf,
 }
 
 impl StateFile {
-    /// Opens the file at `path`, which is empty if it is new, and waits while another process is
-    /// opening or closing the registry. Gives whether no other process has it open; then the lock
-    /// is exclusive until [`share`](Self::share).
+    /// Locks `file`, which is empty if new, at `path`, waiting while another process opens or
+    /// closes the registry. Also returns whether this is the only process; if so, the lock stays
+    /// exclusive until [`share`](Self::share).
     pub(super) fn acquire(file: File, path: PathBuf) -> Result<(Self, bool), RegistryError> {
         let state = Self { file, path };
         let is_alone = match state.file.try_lock() {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => {
-                state.file.lock_shared().map_err(|error| state.failed("locked", &error))?;
+                state.file.lock_shared().map_err(|error| state.failed("lock", &error))?;
                 false
             }
-            Err(TryLockError::Error(error)) => return Err(state.failed("locked", &error)),
+            Err(TryLockError::Error(error)) => return Err(state.failed("lock", &error)),
         };
         Ok((state, is_alone))
     }
 
-    /// Lets other processes open the registry too.
+    /// Downgrades the lock, so that other processes can open the registry.
     pub(super) fn share(&self) -> Result<(), RegistryError> {
         let share = || {
             self.file.unlock()?;
             self.file.lock_shared()
         };
-        share().map_err(|error| self.failed("locked", &error))
+        share().map_err(|error| self.failed("lock", &error))
     }
 
-    /// What it says; nothing if it is new.
+    /// Reads the state, or `None` if the file is new.
     pub(super) fn read(&self) -> Result<Option<State>, RegistryError> {
         let mut text = String::new();
         let read = (&self.file).rewind().and_then(|()| (&self.file).read_to_string(&mut text));
@@ -106,8 +106,8 @@ impl StateFile {
             Ok(0) => Ok(None),
             Ok(_) => State::parse(&text).map(Some).ok_or_else(|| {
                 RegistryError::NotApplied(format!(
-                    "{} is not what this program writes there: restore it, or remove it if the \
-                     database beside it has everything",
+                    "{} is not a state file: restore it, or remove it if the database next \
+                     to it is complete",
                     self.path.display()
                 ))
             }),
@@ -115,34 +115,34 @@ impl StateFile {
         }
     }
 
-    /// Writes over what it says, and does not wait for the disk.
+    /// Overwrites the state without syncing it.
     pub(super) fn write(&self, state: &State) -> io::Result<()> {
         (&self.file).rewind()?;
         (&self.file).write_all(state.to_text().as_bytes())
     }
 
-    /// Waits until the disk has what was written.
+    /// Syncs the file.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
     }
 
-    pub(super) fn failed(&self, what: &str, error: &io::Error) -> RegistryError {
-        RegistryError::of_file(&self.path, what, error)
+    pub(super) fn failed(&self, verb: &str, error: &io::Error) -> RegistryError {
+        RegistryError::file(&self.path, verb, error)
     }
 
-    /// Whether this is the only process left; it is exclusive then.
+    /// Whether this is the only process left. If so, it holds the exclusive lock afterwards.
     pub(super) fn is_last(&self) -> bool {
         self.file.unlock().is_ok() && self.file.try_lock().is_ok()
     }
 }
 
-/// Notes, once every connection of a process is closed, that the registry was closed in order, if
-/// no other process has it open.
+/// On drop, records a clean close if no other process has the registry open. Must be dropped after
+/// every connection of this process.
 pub(super) struct Closing(pub(super) Arc<StateFile>);
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        // If anything of it fails, the next start looks more thoroughly.
+        // On any error the file stays marked as open, and the next start checks more thoroughly.
         if self.0.is_last()
             && let Ok(Some(state)) = self.0.read()
         {
@@ -152,7 +152,7 @@ impl Drop for Closing {
     }
 }
 
-/// That `found` has everything that `known` says was acknowledged.
+/// Checks that `found` has every commit that `known` records as acknowledged.
 ///
 /// # Errors
 /// [`RegistryError::NotApplied`] with what is missing from the database at `path`.
@@ -162,11 +162,11 @@ pub(super) fn compare(
     path: &Path,
 ) -> Result<(), RegistryError> {
     let lost = match found {
-        // A registry that was being created.
+        // The process ended while it created the registry.
         _ if known.commits == 0 => return Ok(()),
         None => format!("has none of {} acknowledged commits", known.commits),
         Some(found) if found.registry != known.registry => {
-            "belongs to another registry than the state file beside it".to_owned()
+            "belongs to a different registry than its state file".to_owned()
         }
         Some(found) if found.commits < known.commits => format!(
             "has lost {} of {} acknowledged commits: its log was removed or damaged, or it is an \

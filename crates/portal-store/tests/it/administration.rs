@@ -1,4 +1,4 @@
-//! Orgs, users and credentials that change while a registry is in use, and the audit of it all.
+//! Changing orgs, users and credentials while a registry is in use, and the audit log.
 
 use portal_model::oauth::{Grant, OAuthError, TokenRequest};
 use portal_model::{Environment, Scope};
@@ -8,7 +8,7 @@ use portal_store::{
 };
 
 use crate::reseeding::{Store, on_each_engine};
-use crate::{act, at, name, refresh, seed};
+use crate::{at, name, principal_of, refresh, seed};
 
 on_each_engine! {
     added_credential_works_until_it_is_revoked,
@@ -67,12 +67,12 @@ fn request(credential: &SeedCredential) -> TokenRequest {
 }
 
 async fn token(registry: &impl Store, request: &TokenRequest) -> Result<String, OAuthError> {
-    let granted = registry.grant(request, TokenRules::LifetimesOnly, at(11)).await.unwrap();
+    let granted = registry.issue_token(request, TokenRules::LifetimesOnly, at(11)).await.unwrap();
     granted.map(|granted| granted.access_token.expose().to_owned())
 }
 
 async fn principal(registry: &impl Store, token: &str) -> Option<Principal> {
-    registry.principal(token, at(12)).await.unwrap()
+    registry.authenticate(token, at(12)).await.unwrap()
 }
 
 async fn added_credential_works_until_it_is_revoked(registry: &impl Store) {
@@ -118,7 +118,7 @@ async fn rotated_secret_is_the_only_one_that_works(registry: &impl Store) {
 
 async fn removed_user_and_org_have_no_access_until_restored(registry: &impl Store) {
     registry.apply_seed(&seed(), at(0)).await.unwrap();
-    let acme = act(registry, "acme").await;
+    let acme = principal_of(registry, "acme").await;
     let portal = name("AcmePortal");
     let created = registry.create_portal(acme.org.id, acme.user.id, &portal, at(1));
     created.await.unwrap().unwrap();
@@ -140,7 +140,7 @@ async fn removed_user_and_org_have_no_access_until_restored(registry: &impl Stor
     make(registry, AdminChange::RemoveOrg { org: "acme".to_owned() }).await.unwrap();
     assert_eq!(principal(registry, &access_token).await, None);
     assert_eq!(registry.users_of("acme").await, Ok(None));
-    let limited = act(registry, "limited").await;
+    let limited = principal_of(registry, "limited").await;
     let taken = registry.create_portal(limited.org.id, limited.user.id, &portal, at(2));
     assert!(taken.await.unwrap().is_err(), "its names stay taken");
 
@@ -186,9 +186,9 @@ async fn refusals_name_their_reason_and_change_nothing(registry: &impl Store) {
         portal_limit: PortalLimit::Unlimited,
     };
     for (change, refusal) in [
-        (add_org("acme"), "org \"acme\" exists already"),
+        (add_org("acme"), "org \"acme\" already exists"),
         (add_user("nowhere", admin), "there is no org \"nowhere\""),
-        (add_user("acme", admin), "org \"acme\" has a user admin@acme.example already"),
+        (add_user("acme", admin), "org \"acme\" already has a user admin@acme.example"),
         (remove_user("acme", nobody), "org \"acme\" has no user nobody@acme.example"),
         (set_permissions("acme", nobody, &[]), "org \"acme\" has no user nobody@acme.example"),
         (
@@ -199,7 +199,7 @@ async fn refusals_name_their_reason_and_change_nothing(registry: &impl Store) {
             set_permissions("acme", admin, &[Permission::ManagePortal]),
             "admin@acme.example is the only user of org \"acme\" who can create portals",
         ),
-        (revoke("1000.NOBODY"), "there is no credential \"1000.NOBODY\" that still works"),
+        (revoke("1000.NOBODY"), "there is no valid credential \"1000.NOBODY\""),
         (
             AdminChange::RotateSecret {
                 client_id: "1000.NOBODY".to_owned(),
@@ -223,7 +223,7 @@ async fn refusals_name_their_reason_and_change_nothing(registry: &impl Store) {
 async fn audit_has_every_change_in_its_order(registry: &impl Store) {
     registry.apply_seed(&seed(), at(0)).await.unwrap();
     registry.apply_seed(&seed(), at(0)).await.unwrap();
-    let acme = act(registry, "acme").await;
+    let acme = principal_of(registry, "acme").await;
     let (org, user) = (acme.org.id, acme.user.id);
     for text in ["FirstName", "OtherName"] {
         registry.create_portal(org, user, &name(text), at(1)).await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! The engine in memory as the oracle of those on the disk and in PostgreSQL.
+//! The durable engines agree with the in-memory engine, which serves as their oracle.
 
 use portal_model::Portal;
 use portal_model::oauth::{Grant, OAuthError, TokenRequest};
@@ -7,9 +7,9 @@ use portal_store::{
 };
 use proptest::prelude::*;
 
-use crate::{ORGS, act, at, name, refresh, seed};
+use crate::{ORGS, at, name, principal_of, refresh, seed};
 
-/// Few, so that they meet; in different case, so that they meet differently.
+/// Few names, so that calls conflict, and in different case.
 const NAMES: [&str; 6] = ["PortalA", "portala", "PORTALB", "PortalB", "PortalC", "PortalD"];
 
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ enum Step {
 
 fn any_step() -> impl Strategy<Value = Step> {
     let (org, name) = (|| 0..ORGS.len(), || 0..NAMES.len());
-    let rules = prop_oneof![Just(TokenRules::LifetimesOnly), Just(TokenRules::AsTheService)];
+    let rules = prop_oneof![Just(TokenRules::LifetimesOnly), Just(TokenRules::ServiceLimits)];
     prop_oneof![
         4 => (org(), name()).prop_map(|(org, name)| Step::Create { org, name }),
         4 => (org(), name(), name()).prop_map(|(org, old, new)| Step::Rename { org, old, new }),
@@ -46,7 +46,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a step gave, without what is random.
+/// The result of a step, without random values.
 #[derive(Debug, PartialEq)]
 enum Seen {
     Created(Result<(), CreateConflict>),
@@ -70,7 +70,7 @@ impl<R: Registry> Run<R> {
         registry.apply_seed(&seed(), at(0)).await.unwrap();
         let mut acting = Vec::new();
         for org in ORGS {
-            acting.push(act(&registry, org).await);
+            acting.push(principal_of(&registry, org).await);
         }
         Self { registry, acting, tokens: vec!["1000.unknown".to_owned()], second: 0 }
     }
@@ -98,12 +98,12 @@ impl<R: Registry> Run<R> {
             Step::List { org } => {
                 Seen::Portals(registry.portals(self.acting[*org].org.id).await.unwrap())
             }
-            Step::Refresh { org, rules } => self.grant(&refresh(ORGS[*org]), *rules).await,
+            Step::Refresh { org, rules } => self.issue_token(&refresh(ORGS[*org]), *rules).await,
             Step::Exchange => {
                 let (code, redirect_uri) = ("acme.code".to_owned().into(), None);
                 let grant = Grant::AuthorizationCode { code, redirect_uri };
                 let request = TokenRequest::new("1000.CLIENT", "hush".to_owned(), grant);
-                self.grant(&request, TokenRules::LifetimesOnly).await
+                self.issue_token(&request, TokenRules::LifetimesOnly).await
             }
             Step::Revoke { org } => {
                 let token = format!("{}.token", ORGS[*org]);
@@ -111,11 +111,11 @@ impl<R: Registry> Run<R> {
             }
             Step::End { token } => {
                 let token = token.get(&self.tokens);
-                Seen::Ended(registry.end_access_token(token).await.unwrap())
+                Seen::Ended(registry.expire_access_token(token).await.unwrap())
             }
             Step::WhoIs { token } => {
                 let token = token.get(&self.tokens);
-                Seen::Who(registry.principal(token, now).await.unwrap())
+                Seen::Who(registry.authenticate(token, now).await.unwrap())
             }
             Step::Seed => {
                 registry.apply_seed(&seed(), now).await.unwrap();
@@ -128,8 +128,8 @@ impl<R: Registry> Run<R> {
         }
     }
 
-    async fn grant(&mut self, request: &TokenRequest, rules: TokenRules) -> Seen {
-        let granted = self.registry.grant(request, rules, at(self.second)).await.unwrap();
+    async fn issue_token(&mut self, request: &TokenRequest, rules: TokenRules) -> Seen {
+        let granted = self.registry.issue_token(request, rules, at(self.second)).await.unwrap();
         Seen::Granted(granted.map(|granted| {
             self.tokens.push(granted.access_token.expose().to_owned());
         }))
@@ -163,7 +163,7 @@ mod postgres {
 
     use super::*;
 
-    /// The numbers of portals in the order in which they were seen: those of PostgreSQL have gaps.
+    /// Portal numbers by order of appearance, because PostgreSQL's have gaps.
     #[derive(Default)]
     struct Numbers(HashMap<String, usize>);
 
@@ -185,7 +185,7 @@ mod postgres {
     }
 
     proptest! {
-        // Each makes a database.
+        // Each case creates a database.
         #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
         #[test]

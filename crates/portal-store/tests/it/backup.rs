@@ -1,4 +1,4 @@
-//! A backup of a registry, in use or killed, is a registry.
+//! Backups of registries, in use or after a kill, can be restored.
 
 use std::fs;
 use std::path::Path;
@@ -8,14 +8,14 @@ use portal_store::{CreateConflict, Registry, RegistryError, SqliteRegistry};
 use tempfile::TempDir;
 
 use crate::mishaps::{create, killed, seeded};
-use crate::{act, at, name};
+use crate::{at, name, principal_of};
 
-/// The names in a registry restored from `file`, into a directory of its own.
+/// The names in a registry restored from `file` into a new directory.
 async fn restored(file: &Path) -> (TempDir, SqliteRegistry, Vec<String>) {
     let directory = tempfile::tempdir().unwrap();
     fs::copy(file, directory.path().join("registry.sqlite")).unwrap();
     let registry = SqliteRegistry::open(directory.path()).unwrap();
-    let acme = act(&registry, "acme").await;
+    let acme = principal_of(&registry, "acme").await;
     let portals = registry.portals(acme.org.id).await.unwrap();
     (directory, registry, portals.into_iter().map(|portal| portal.name).collect())
 }
@@ -28,14 +28,14 @@ fn refusal(directory: &Path, file: &Path) -> String {
 }
 
 #[tokio::test]
-async fn backup_of_a_killed_process_has_all_that_was_acknowledged() {
+async fn backup_after_kill_has_acknowledged_creates() {
     let image = killed(30).await;
     let file = image.path().join("backup");
     backup(image.path(), &file).unwrap();
     let (_directory, registry, names) = restored(&file).await;
     assert_eq!(names, (0..30).map(|number| format!("Portal{number}")).collect::<Vec<_>>());
-    // It goes on where it was.
-    let acme = act(&registry, "acme").await;
+    // The restored registry accepts changes.
+    let acme = principal_of(&registry, "acme").await;
     let taken = registry.create_portal(acme.org.id, acme.user.id, &name("PORTAL7"), at(2)).await;
     assert_eq!(taken, Ok(Err(CreateConflict::NameTaken)));
     create(&registry, &acme, "Portal30").await;
@@ -44,7 +44,7 @@ async fn backup_of_a_killed_process_has_all_that_was_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn backup_of_a_registry_in_use_is_one_moment_of_it() {
+async fn backup_of_open_registry_is_one_snapshot() {
     let directory = tempfile::tempdir().unwrap();
     let (registry, acme) = seeded(directory.path()).await;
     create(&registry, &acme, "Portal0").await;
@@ -76,18 +76,16 @@ async fn backup_of_a_registry_in_use_is_one_moment_of_it() {
 }
 
 #[tokio::test]
-async fn backup_never_overwrites_and_leaves_nothing_behind() {
+async fn failed_backup_keeps_existing_file() {
     let image = killed(1).await;
     let kept = tempfile::tempdir().unwrap();
     let file = kept.path().join("backup");
     fs::write(&file, "a letter").unwrap();
-    assert!(refusal(image.path(), &file).ends_with(
-        "backup exists already: remove it, or back up \
-                                                    to another file"
-    ));
+    let why = refusal(image.path(), &file);
+    assert!(why.ends_with("backup already exists: remove it, or choose another file"), "{why}");
     assert_eq!(fs::read(&file).unwrap(), b"a letter");
     let why = refusal(image.path(), &kept.path().join("nowhere/backup"));
-    assert!(why.contains("nowhere/backup.partial can't be written: "), "{why}");
+    assert!(why.contains("nowhere/backup.partial: "), "{why}");
     let why = refusal(kept.path(), &kept.path().join("other"));
     assert!(why.ends_with("registry.sqlite does not exist"), "{why}");
     assert_eq!(fs::read_dir(kept.path()).unwrap().count(), 1);

@@ -1,14 +1,15 @@
-//! Files of every format migrate when opened.
+//! Files of every past format are migrated when opened.
 //!
-//! `registry-1.sqlite` was written by the program of its time, and each of the others is the one
-//! before, migrated. They have the orgs of [`SEED`](crate::SEED), `AcmePortal` and `NewName` (which was
-//! `OldName`) of acme, `LimitedPortal` of limited, a used code, and a revoked token of sandbox.
+//! `registry-1.sqlite` was written by the first version; each of the others is its predecessor,
+//! migrated. They have the orgs of [`SEED`](crate::SEED), the portals `AcmePortal` and `NewName`
+//! (formerly `OldName`) of acme and `LimitedPortal` of limited, a used code, and a revoked token of
+//! sandbox.
 
 use std::fs;
 
 use portal_store::{CreateConflict, Registry, SqliteRegistry, TokenRules};
 
-use crate::{act, at, name, refresh, seed};
+use crate::{at, name, principal_of, refresh, seed};
 
 const FORMATS: [&[u8]; 4] = [
     include_bytes!("formats/registry-1.sqlite"),
@@ -17,7 +18,7 @@ const FORMATS: [&[u8]; 4] = [
     include_bytes!("formats/registry-4.sqlite"),
 ];
 
-/// The last of them is the format of today: a new one adds a file.
+/// The last file is of the current format: a new format adds a file.
 #[test]
 fn every_format_has_its_file() {
     let version = |file: &[u8]| u32::from_be_bytes(file[60..64].try_into().unwrap());
@@ -31,14 +32,14 @@ fn every_format_has_its_file() {
 }
 
 #[tokio::test]
-async fn registry_of_every_past_format_keeps_its_content() {
+async fn registry_of_past_format_keeps_content() {
     for (file, format) in FORMATS.iter().zip(1..) {
         let kept = tempfile::tempdir().unwrap();
         fs::write(kept.path().join("registry.sqlite"), file).unwrap();
         for _ in 0..2 {
             let registry = SqliteRegistry::open(kept.path()).unwrap();
             registry.apply_seed(&seed(), at(10)).await.unwrap();
-            let acme = act(&registry, "acme").await;
+            let acme = principal_of(&registry, "acme").await;
             let portals = registry.portals(acme.org.id).await.unwrap();
             let seen: Vec<_> = portals.iter().map(|it| (it.name.as_str(), &it.zaid)).collect();
             let (first, second) = (Some("10000001".to_owned()), Some("10000002".to_owned()));
@@ -46,19 +47,20 @@ async fn registry_of_every_past_format_keeps_its_content() {
             assert_eq!(portals[1].created_time, Some(at(1)));
             assert_eq!(portals[1].modified_time, Some(at(3)));
             let (revoked, rules) = (refresh("sandbox"), TokenRules::LifetimesOnly);
-            let refused = registry.grant(&revoked, rules, at(10)).await.unwrap();
+            let refused = registry.issue_token(&revoked, rules, at(10)).await.unwrap();
             assert!(refused.is_err(), "format {format}");
         }
     }
 }
 
 #[tokio::test]
-async fn migrated_registry_keeps_names_and_limits_unique() {
+async fn migrated_registry_enforces_names_and_limits() {
     for file in FORMATS {
         let kept = tempfile::tempdir().unwrap();
         fs::write(kept.path().join("registry.sqlite"), file).unwrap();
         let registry = SqliteRegistry::open(kept.path()).unwrap();
-        let (acme, limited) = (act(&registry, "acme").await, act(&registry, "limited").await);
+        let (acme, limited) =
+            (principal_of(&registry, "acme").await, principal_of(&registry, "limited").await);
         for (by, text, result) in [
             (&acme, "limitedPORTAL", Err(CreateConflict::NameTaken)),
             (&limited, "FreeName", Err(CreateConflict::LimitReached)),
@@ -99,7 +101,7 @@ mod postgres {
         );
         for _ in 0..2 {
             let registry = crate::postgres::open(&database.url()).await;
-            let acme = act(&registry, "acme").await;
+            let acme = principal_of(&registry, "acme").await;
             assert_eq!(registry.portals(acme.org.id).await.unwrap()[0].name, "AcmePortal");
             let entries = registry.audit_log(10).await.unwrap();
             assert_eq!(entries[0].subject, "AcmePortal");

@@ -1,30 +1,32 @@
-//! A disk that is full: calls fail with that reason or are refused with their own, and all of it
-//! works again once there is room.
+//! On a full disk, writes fail with that reason, refusals are still returned, and everything works
+//! again once there is room.
 //!
-//! A child runs with a preloaded library, compiled here, that makes every write fail while a file
-//! exists.
+//! A child process runs under a preloaded library, compiled here, that fails every write while a
+//! file exists.
 
 use std::env;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use portal_model::oauth::{OAuthError, TokenRequest};
 use portal_store::{CreateConflict, Registry, RegistryError, SqliteRegistry, TokenRules};
 
-use crate::{act, at, name, refresh, seed};
+use crate::children::run_preloaded;
+use crate::{at, name, principal_of, refresh, seed};
 
 const ROOT: &str = "FULL_DISK_ROOT";
 const FLAG: &str = "FULL_DISK_FLAG";
 
 #[test]
+#[ignore = "a process that another test starts"]
 fn child() {
-    let (Some(root), Some(flag)) = (env::var_os(ROOT), env::var_os(FLAG)) else { return };
+    let root = env::var_os(ROOT).expect("set by the parent");
+    let flag = env::var_os(FLAG).unwrap();
     let directory = Path::new(&root).join("data");
     let fill = || fs::write(&flag, "").unwrap();
     let make_room = || fs::remove_file(&flag).unwrap();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        // A first start.
+        // On the first start.
         fill();
         let message = refusal(&directory);
         assert!(message.starts_with("the disk is full under "), "{message}");
@@ -32,12 +34,12 @@ fn child() {
 
         let registry = SqliteRegistry::open(&directory).unwrap();
         registry.apply_seed(&seed(), at(0)).await.unwrap();
-        let acme = act(&registry, "acme").await;
+        let acme = principal_of(&registry, "acme").await;
         let create = async |registry: &SqliteRegistry, text: &str| {
             registry.create_portal(acme.org.id, acme.user.id, &name(text), at(1)).await
         };
         let grant = async |request: &TokenRequest| {
-            registry.grant(request, TokenRules::LifetimesOnly, at(1)).await
+            registry.issue_token(request, TokenRules::LifetimesOnly, at(1)).await
         };
         create(&registry, "BeforeIt").await.unwrap().unwrap();
         fill();
@@ -47,7 +49,7 @@ fn child() {
             let error = grant(&refresh("acme")).await.unwrap_err();
             assert!(error.to_string().contains("the disk is full under "), "{error}");
         }
-        // What changes nothing needs no room.
+        // A refusal writes nothing.
         let taken = create(&registry, "BEFOREIT").await;
         assert_eq!(taken, Ok(Err(CreateConflict::NameTaken)));
         let wrong = TokenRequest::new("1000.NONE", "hush".to_owned(), refresh("acme").grant);
@@ -60,7 +62,7 @@ fn child() {
         grant(&refresh("acme")).await.unwrap().unwrap();
         drop(registry);
 
-        // A later start.
+        // On a later start.
         fill();
         let message = refusal(&directory);
         assert!(message.starts_with("the disk is full under "), "{message}");
@@ -84,21 +86,8 @@ fn refusal(directory: &Path) -> String {
 fn full_disk_is_named_and_overcome() {
     let kept = tempfile::tempdir().unwrap();
     let kept = fs::canonicalize(kept.path()).unwrap();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/full_disk/full_disk.c");
-    let (library, root) = (kept.join("full_disk.so"), kept.join("root"));
+    let (root, flag) = (kept.join("root"), kept.join("full"));
     fs::create_dir(&root).unwrap();
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-        .args([&library, &source])
-        .arg("-ldl")
-        .status();
-    assert!(compiled.expect("a C compiler, as SQLite needs one").success());
-    let child = Command::new(env::current_exe().unwrap())
-        .args(["full_disk::child", "--exact", "--nocapture"])
-        .env(ROOT, &root)
-        .env(FLAG, kept.join("full"))
-        .env("LD_PRELOAD", &library)
-        .output()
-        .unwrap();
-    assert!(child.status.success(), "{child:?}");
+    let variables = [(ROOT, root.as_os_str()), (FLAG, flag.as_os_str())];
+    run_preloaded("full_disk::child", "full_disk/full_disk.c", &kept, &variables);
 }

@@ -1,6 +1,5 @@
-//! Histories of concurrent creates, renames and lists: what callers saw of each name is what one
-//! caller after the other could have seen, in an order in which nothing comes before what had
-//! ended when it began. That is linearizability of each name.
+//! Histories of concurrent creates, renames and lists are linearizable per name: what the callers
+//! observed could also have been observed by sequential calls, in an order that respects real time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,35 +7,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use portal_store::{CreateConflict, Principal, Registry, RenameConflict, SqliteRegistry};
 
-use crate::{act, at, long, name, seed};
+use crate::{at, long, name, principal_of, seed};
 
-/// Few, so that callers meet.
+/// Few names, so that callers conflict.
 const NAMES: [&str; 3] = ["SharedA", "SharedB", "SharedC"];
 
 const ORGS: [&str; 2] = ["acme", "sandbox"];
 
 const CALLERS: usize = 6;
 
-/// Which org has the name.
+/// The org that has the name.
 type Owner = Option<usize>;
 
-/// What a call says of one name.
+/// What a call observed about one name.
 #[derive(Clone, Copy, Debug)]
 enum Seen {
-    /// It was free, and this org has it now.
+    /// It was free, and now belongs to this org.
     Taken { by: usize },
-    /// This org had it, and it is free now.
+    /// It belonged to this org, and is now free.
     Freed { by: usize },
-    /// Some org has it.
+    /// It belongs to some org.
     InUse,
-    /// This org has it.
+    /// It belongs to this org.
     Of { org: usize },
-    /// This org does not have it.
+    /// It does not belong to this org.
     NotOf { org: usize },
 }
 
 impl Seen {
-    /// The owner after it; `None` if it can't be seen with this owner.
+    /// The owner after this observation; `None` if it contradicts `owner`.
     fn after(self, owner: Owner) -> Option<Owner> {
         let (is_possible, after) = match self {
             Self::Taken { by } => (owner.is_none(), Some(by)),
@@ -49,7 +48,7 @@ impl Seen {
     }
 }
 
-/// A call of a caller, from its beginning to its end, as far as it is about one name.
+/// A call with its start and end, as far as it concerns one name.
 #[derive(Clone, Copy, Debug)]
 struct Call {
     begun: u64,
@@ -57,11 +56,11 @@ struct Call {
     seen: Seen,
 }
 
-/// Whether the calls about one name, by caller and in the order of each, have an order in which
-/// each sees what those before left.
+/// Whether the calls about one name, given by caller in their order, have a sequential order in
+/// which each observes the effects of those before it.
 fn is_linearizable(callers: &[Vec<Call>]) -> bool {
-    // Each caller makes one call at a time, so how many of each have taken effect is all there is
-    // to know of an order so far.
+    // Each caller makes one call at a time, so the number of completed calls per caller describes
+    // the state of the search.
     let mut reached = HashSet::new();
     let mut open = vec![(vec![0; callers.len()], None::<usize>)];
     while let Some((done, owner)) = open.pop() {
@@ -71,7 +70,7 @@ fn is_linearizable(callers: &[Vec<Call>]) -> bool {
                     calls.get(*done).map(|call| (caller, *call))
                 })
             };
-        // Whatever ended before another one began comes before it.
+        // A call that ended before another began must come before it.
         let Some(first_end) = next().map(|(_, call)| call.ended).min() else { return true };
         for (caller, call) in next().filter(|(_, call)| call.begun < first_end) {
             let Some(owner) = call.seen.after(owner) else { continue };
@@ -85,10 +84,10 @@ fn is_linearizable(callers: &[Vec<Call>]) -> bool {
     false
 }
 
-/// The calls of one caller: of each, when, and what it says of which names.
+/// The calls of one caller: start, end, and what was observed about which names.
 type History = Vec<(u64, u64, Vec<(usize, Seen)>)>;
 
-/// Makes random calls in an org.
+/// Makes a random call in an org.
 async fn call(
     registry: impl Registry,
     by: Principal,
@@ -116,7 +115,7 @@ async fn call(
                 }
             }
             3..6 => {
-                // To a name that nobody else wants, so that the old one is free again.
+                // Move to a name that nobody else uses, so that the old one becomes free.
                 let free = name(&format!("Free{caller}x{number}"));
                 match registry.rename_portal(id, user, NAMES[old], &free, at(1)).await.unwrap() {
                     Ok(_) => vec![(old, Seen::Freed { by: org })],
@@ -149,14 +148,14 @@ async fn call(
     history
 }
 
-/// Lets callers of two orgs meet over two handles, as two processes have.
+/// Runs callers of two orgs over two handles, as two processes would.
 async fn verify<R: Registry>(handles: [R; 2]) {
     handles[0].apply_seed(&seed(), at(0)).await.unwrap();
     let clock = Arc::new(AtomicU64::new(0));
     let mut callers = Vec::new();
     for caller in 0..CALLERS {
         let (org, registry) = (caller % ORGS.len(), handles[caller / 2 % 2].clone());
-        let by = act(&registry, ORGS[org]).await;
+        let by = principal_of(&registry, ORGS[org]).await;
         callers.push(tokio::spawn(call(registry, by, org, caller, Arc::clone(&clock))));
     }
     let mut histories = Vec::new();
@@ -176,7 +175,7 @@ async fn verify<R: Registry>(handles: [R; 2]) {
         taken += calls.iter().flatten().filter(|it| matches!(it.seen, Seen::Taken { .. })).count();
         assert!(is_linearizable(&calls), "{text}: {calls:?}");
     }
-    assert!(taken > 20, "the callers met: {taken}");
+    assert!(taken > 20, "callers conflict: {taken}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -201,7 +200,7 @@ fn impossible_histories_are_found() {
     for (callers, expected) in [
         (vec![vec![call(0, 1, first)], vec![call(2, 3, Seen::InUse)]], true),
         (vec![vec![call(0, 3, first)], vec![call(1, 2, Seen::InUse)]], true),
-        // Given twice; seen before it was given; lost; and back again.
+        // Given twice; seen before it was given; lost; lost and back again.
         (vec![vec![call(0, 3, first)], vec![call(1, 2, second)]], false),
         (vec![vec![call(2, 3, first)], vec![call(0, 1, Seen::InUse)]], false),
         (vec![vec![call(0, 1, first)], vec![call(2, 3, gone)]], false),

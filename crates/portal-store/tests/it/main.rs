@@ -1,4 +1,4 @@
-//! What an engine does over a real data directory or database, and between real processes.
+//! Engines over real directories and databases, and across real processes.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,6 +15,7 @@ use portal_store::{Principal, Registry, Seed, TokenRules};
 mod administration;
 mod agreement;
 mod backup;
+mod children;
 mod formats;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod full_disk;
@@ -75,7 +76,7 @@ scopes = ["ZohoCRM.settings.clientportal.ALL"]
 
 const ORGS: [&str; 3] = ["acme", "limited", "sandbox"];
 
-/// How much a test does: in the gate, or with `PORTAL_STORE_LONG`, which its children inherit.
+/// Chooses the size of a test: in the gate, or with `PORTAL_STORE_LONG`, which children inherit.
 fn long(in_gate: usize, long: usize) -> usize {
     if std::env::var_os("PORTAL_STORE_LONG").is_some() { long } else { in_gate }
 }
@@ -97,9 +98,9 @@ fn refresh(org: &str) -> TokenRequest {
     TokenRequest::new("1000.CLIENT", "hush".to_owned(), grant)
 }
 
-/// Who acts for an org of [`SEED`].
-async fn act<R: Registry>(registry: &R, org: &str) -> Principal {
-    let granted = registry.grant(&refresh(org), TokenRules::LifetimesOnly, at(0)).await;
+/// The principal of an org of [`SEED`].
+async fn principal_of<R: Registry>(registry: &R, org: &str) -> Principal {
+    let granted = registry.issue_token(&refresh(org), TokenRules::LifetimesOnly, at(0)).await;
     let token = granted.unwrap().unwrap().access_token;
-    registry.principal(token.expose(), at(0)).await.unwrap().unwrap()
+    registry.authenticate(token.expose(), at(0)).await.unwrap().unwrap()
 }

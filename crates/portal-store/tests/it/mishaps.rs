@@ -1,4 +1,4 @@
-//! What happens to files, and what is said about it: nothing is lost or given twice in silence.
+//! Damaged, lost or replaced files and their errors: nothing is silently lost or given twice.
 
 use std::fs;
 use std::io::Write as _;
@@ -10,13 +10,13 @@ use portal_store::{Principal, Registry, RegistryError, SqliteRegistry};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::{act, at, name, seed};
+use crate::{at, name, principal_of, seed};
 
 const DATABASE: &str = "registry.sqlite";
 const LOG: &str = "registry.sqlite-wal";
 const STATE: &str = "registry.state";
 
-/// Why the registry in `directory` is not opened.
+/// The error for opening the registry in `directory`.
 fn refusal(directory: &Path) -> String {
     match SqliteRegistry::open(directory) {
         Err(RegistryError::NotApplied(why)) => why,
@@ -27,7 +27,7 @@ fn refusal(directory: &Path) -> String {
 pub(crate) async fn seeded(directory: &Path) -> (SqliteRegistry, Principal) {
     let registry = SqliteRegistry::open(directory).unwrap();
     registry.apply_seed(&seed(), at(0)).await.unwrap();
-    let acme = act(&registry, "acme").await;
+    let acme = principal_of(&registry, "acme").await;
     (registry, acme)
 }
 
@@ -37,7 +37,7 @@ pub(crate) async fn create(registry: &SqliteRegistry, by: &Principal, text: &str
 }
 
 async fn portals(registry: &SqliteRegistry) -> usize {
-    let acme = act(registry, "acme").await;
+    let acme = principal_of(registry, "acme").await;
     registry.portals(acme.org.id).await.unwrap().len()
 }
 
@@ -67,7 +67,7 @@ fn content(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn database_of_another_program_is_refused_with_its_bytes_untouched() {
+fn foreign_database_is_refused_and_unchanged() {
     for (application_id, version) in [(0, 0), (0, 1), (0, 2), (0, 99), (7, 0), (7, 3)] {
         let directory = tempfile::tempdir().unwrap();
         let foreign = Connection::open(directory.path().join(DATABASE)).unwrap();
@@ -83,7 +83,7 @@ fn database_of_another_program_is_refused_with_its_bytes_untouched() {
 }
 
 #[test]
-fn registry_of_a_newer_version_is_refused_with_its_bytes_untouched() {
+fn newer_registry_is_refused_and_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     drop(SqliteRegistry::open(directory.path()).unwrap());
     let newer = Connection::open(directory.path().join(DATABASE)).unwrap();
@@ -95,7 +95,7 @@ fn registry_of_a_newer_version_is_refused_with_its_bytes_untouched() {
     assert!(
         why.ends_with(
             "registry.sqlite was written by a newer version of this program: it has format 9, \
-             this one knows 4; use the newer version, or another data directory"
+             expected at most 4; upgrade, or use another data directory"
         ),
         "{why}"
     );
@@ -103,7 +103,7 @@ fn registry_of_a_newer_version_is_refused_with_its_bytes_untouched() {
 }
 
 #[tokio::test]
-async fn files_of_a_killed_process_open_with_all_that_was_acknowledged() {
+async fn registry_after_kill_has_acknowledged_creates() {
     let image = killed(30).await;
     let registry = SqliteRegistry::open(image.path()).unwrap();
     assert_eq!(portals(&registry).await, 30);
@@ -135,11 +135,11 @@ async fn log_that_was_damaged_is_noticed_and_kept() {
     fs::write(&log, &bytes).unwrap();
     let why = refusal(image.path());
     assert!(why.contains("has lost ") && why.contains(" of 32 acknowledged commits"), "{why}");
-    assert_eq!(fs::read(&log).unwrap(), bytes, "whoever mends it needs what is left");
+    assert_eq!(fs::read(&log).unwrap(), bytes, "a repair needs what is left");
 }
 
 #[tokio::test]
-async fn database_that_was_emptied_or_removed_is_noticed() {
+async fn emptied_or_removed_database_is_detected() {
     for is_removed in [false, true] {
         let image = killed(3).await;
         let database = image.path().join(DATABASE);
@@ -169,7 +169,7 @@ async fn older_copy_and_another_registry_are_noticed() {
     drop(seeded(another.path()).await);
     fs::copy(another.path().join(DATABASE), directory.path().join(DATABASE)).unwrap();
     let why = refusal(directory.path());
-    assert!(why.contains("belongs to another registry than the state file"), "{why}");
+    assert!(why.contains("belongs to a different registry than its state file"), "{why}");
 }
 
 #[tokio::test]
@@ -180,7 +180,7 @@ async fn accepted_loss_is_accepted_once() {
     let (registry, acme) = {
         let registry = open.open(image.path()).unwrap();
         registry.apply_seed(&seed(), at(0)).await.unwrap();
-        let acme = act(&registry, "acme").await;
+        let acme = principal_of(&registry, "acme").await;
         (registry, acme)
     };
     create(&registry, &acme, "AcmePortal").await;
@@ -190,11 +190,11 @@ async fn accepted_loss_is_accepted_once() {
 }
 
 #[tokio::test]
-async fn state_file_with_other_content_is_refused_unless_loss_is_accepted() {
+async fn invalid_state_file_requires_accept_loss() {
     let image = killed(3).await;
     fs::write(image.path().join(STATE), "open").unwrap();
     let why = refusal(image.path());
-    assert!(why.contains("registry.state is not what this program writes there"), "{why}");
+    assert!(why.contains("registry.state is not a state file"), "{why}");
     drop(OpenOptions::new().accept_loss(true).open(image.path()).unwrap());
     assert_eq!(portals(&SqliteRegistry::open(image.path()).unwrap()).await, 3);
 }
@@ -220,11 +220,11 @@ async fn blanked_index_page_is_noticed() {
 }
 
 #[tokio::test]
-async fn row_missing_from_a_unique_index_is_noticed_after_an_unclean_end() {
+async fn row_missing_from_index_is_detected() {
     let image = killed(3).await;
     let database = || Connection::open(image.path().join(DATABASE)).unwrap();
     let connection = database();
-    // An insert that does not know of the index.
+    // Insert a row that the index doesn't have.
     connection
         .execute_batch(
             "PRAGMA writable_schema = ON;
@@ -250,7 +250,7 @@ async fn row_missing_from_a_unique_index_is_noticed_after_an_unclean_end() {
 }
 
 #[tokio::test]
-async fn first_start_leaves_a_database_that_needs_no_log() {
+async fn new_database_needs_no_log() {
     let image = killed(0).await;
     let directory = tempfile::tempdir().unwrap();
     fs::copy(image.path().join(DATABASE), directory.path().join(DATABASE)).unwrap();
@@ -263,7 +263,7 @@ async fn first_start_leaves_a_database_that_needs_no_log() {
 }
 
 #[tokio::test]
-async fn state_is_closed_by_the_last_of_several() {
+async fn last_process_marks_state_closed() {
     let directory = tempfile::tempdir().unwrap();
     let is_closed =
         || fs::read_to_string(directory.path().join(STATE)).unwrap().ends_with("\nclosed\n");
@@ -277,12 +277,12 @@ async fn state_is_closed_by_the_last_of_several() {
     assert!(!is_closed());
 }
 
-/// What is done to the files of a running registry, with a backup of them beside.
+/// Something that happens to the files of a running registry; `backup` is a copy of them.
 type Mishap = fn(directory: &Path, backup: &Path);
 
 #[cfg(unix)]
 #[tokio::test]
-async fn running_registry_notices_that_its_files_are_gone() {
+async fn open_registry_detects_missing_files() {
     let mishaps: [(&str, Mishap); 4] = [
         ("log removed", |directory, _| fs::remove_file(directory.join(LOG)).unwrap()),
         ("directory removed", |directory, _| fs::remove_dir_all(directory).unwrap()),
@@ -312,8 +312,8 @@ async fn running_registry_notices_that_its_files_are_gone() {
             let Err(RegistryError::NotApplied(why)) = created else { panic!("{created:?}") };
             assert!(
                 why.ends_with(
-                    "registry.sqlite or its log was removed or replaced while it was open: \
-                     restore both, and start again"
+                    "registry.sqlite or its log was removed or replaced while open: restore \
+                     both and restart"
                 ),
                 "{mishap}: {why}"
             );
@@ -324,16 +324,16 @@ async fn running_registry_notices_that_its_files_are_gone() {
 }
 
 #[tokio::test]
-async fn file_overwritten_while_open_is_noticed_at_next_start() {
+async fn overwritten_open_file_is_detected_at_start() {
     let directory = tempfile::tempdir().unwrap();
     let (registry, acme) = seeded(directory.path()).await;
     create(&registry, &acme, "BeforeIt").await;
     let path = directory.path().join(DATABASE);
     let length = fs::metadata(&path).unwrap().len();
-    // In place: device and inode stay the same.
+    // In place: device and inode don't change.
     let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.write_all(&vec![b'x'; usize::try_from(length).unwrap()]).unwrap();
-    // What is in the log or in memory still works; that is why nothing else is promised.
+    // May succeed from the log or from memory, so its result is not asserted.
     let _ = registry.create_portal(acme.org.id, acme.user.id, &name("AfterIt"), at(2)).await;
     drop(registry);
     let why = refusal(directory.path());

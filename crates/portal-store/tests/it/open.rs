@@ -1,11 +1,11 @@
-//! Directories and files that can't be opened, and the errors about them.
+//! Directories and files that can't be opened, and their errors.
 
 use std::fs;
 use std::path::Path;
 
 use portal_store::{Registry, RegistryError, SqliteRegistry};
 
-use crate::{act, at, name, seed};
+use crate::{at, name, principal_of, seed};
 
 fn refusal(directory: &Path) -> String {
     match SqliteRegistry::open(directory) {
@@ -15,19 +15,19 @@ fn refusal(directory: &Path) -> String {
 }
 
 #[test]
-fn directory_that_is_a_file_is_named() {
+fn error_names_directory_that_is_file() {
     let kept = tempfile::tempdir().unwrap();
     let directory = kept.path().join("data");
     fs::write(&directory, "").unwrap();
     let why = refusal(&directory);
-    let expected = format!("the data directory {} can't be written: ", directory.display());
+    let expected = format!("data directory {} is not writable: ", directory.display());
     assert!(why.starts_with(&expected), "{why}");
-    assert!(refusal(&directory.join("deeper")).contains("can't be written"));
+    assert!(refusal(&directory.join("deeper")).contains("is not writable"));
     assert_eq!(fs::read_dir(kept.path()).unwrap().count(), 1, "nothing half-made");
 }
 
 #[test]
-fn file_that_is_not_a_database_is_left_alone() {
+fn non_database_file_is_unchanged() {
     let kept = tempfile::tempdir().unwrap();
     let path = kept.path().join("registry.sqlite");
     let text = "This is a letter, and has been one for years. ".repeat(100);
@@ -50,7 +50,7 @@ async fn files_are_readable_by_their_owner_only() {
     assert_eq!(mode(&directory), 0o700);
     let files: Vec<_> =
         fs::read_dir(&directory).unwrap().map(|file| file.unwrap().path()).collect();
-    assert!(files.len() >= 2, "the log stands beside the file: {files:?}");
+    assert!(files.len() >= 2, "the log is next to the file: {files:?}");
     for file in files {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
@@ -62,7 +62,8 @@ async fn files_hold_no_secret() {
     let registry = SqliteRegistry::open(kept.path()).unwrap();
     registry.apply_seed(&seed(), at(0)).await.unwrap();
     let rules = portal_store::TokenRules::LifetimesOnly;
-    let granted = registry.grant(&crate::refresh("acme"), rules, at(0)).await.unwrap().unwrap();
+    let granted =
+        registry.issue_token(&crate::refresh("acme"), rules, at(0)).await.unwrap().unwrap();
     let secrets = ["hush", "acme.token", "acme.code", granted.access_token.expose()];
     for file in fs::read_dir(kept.path()).unwrap() {
         let bytes = fs::read(file.unwrap().path()).unwrap();
@@ -78,7 +79,7 @@ async fn closed_registry_opens_with_its_content() {
     let kept = tempfile::tempdir().unwrap();
     let registry = SqliteRegistry::open(kept.path()).unwrap();
     registry.apply_seed(&seed(), at(0)).await.unwrap();
-    let acme = act(&registry, "acme").await;
+    let acme = principal_of(&registry, "acme").await;
     let wanted = name("AcmePortal");
     let created = registry.create_portal(acme.org.id, acme.user.id, &wanted, at(1)).await;
     created.unwrap().unwrap();
@@ -89,6 +90,6 @@ async fn closed_registry_opens_with_its_content() {
     assert_eq!(files, 2, "a registry that is closed is a database and a state file");
 
     let registry = SqliteRegistry::open(kept.path()).unwrap();
-    assert_eq!(act(&registry, "acme").await, acme);
+    assert_eq!(principal_of(&registry, "acme").await, acme);
     assert_eq!(registry.portals(acme.org.id).await, Ok(portals));
 }

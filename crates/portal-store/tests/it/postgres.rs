@@ -1,4 +1,4 @@
-//! The engine over PostgreSQL: races between registries, servers and connections that are lost.
+//! The PostgreSQL engine: races between registries, lost connections and lost servers.
 
 use portal_store::{PostgresRegistry, Registry as _};
 use portal_testdb::Database;
@@ -17,7 +17,7 @@ pub(crate) async fn open(url: &str) -> PostgresRegistry {
     PostgresRegistry::open(url).await.unwrap()
 }
 
-/// A registry with the seed.
+/// Opens a registry and applies the seed.
 async fn seeded(database: &Database) -> PostgresRegistry {
     let registry = open(&database.url()).await;
     registry.apply_seed(&seed(), at(0)).await.unwrap();

@@ -1,46 +1,46 @@
-//! A loss of power at any moment: what was not synced is dropped, in part or in full, directories
-//! included, and everything that was acknowledged is there.
+//! Power loss at any moment: writes that were not synced are dropped, completely or partly,
+//! directories included, and everything acknowledged must still be there.
 //!
-//! A child's calls of the operating system are recorded by a preloaded library, which is compiled
-//! here; each cut of the record makes a disk, and the registry on it is opened.
+//! A child process runs under a preloaded library, compiled here, that records its system calls.
+//! Each cut of the recording yields a disk, and the registry on it is opened.
 
 use std::collections::HashSet;
 use std::env;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
 
 use portal_store::{CreateConflict, Registry, RegistryError, SqliteRegistry};
 
-use crate::{act, at, long, name, seed};
+use crate::children::run_preloaded;
+use crate::{at, long, name, principal_of, seed};
 use disk::{Disk, Operation};
 
 mod disk;
 
 const ROOT: &str = "RECORD_ROOT";
 
-/// How many creates each of the child's sessions does: the second has the log moved into the
-/// database while it goes on.
+/// Number of creates in each of the child's sessions. The second is long enough for a checkpoint.
 const SESSIONS: [usize; 3] = [20, 1000, 20];
 
 const CUTS: usize = 200;
 
-/// How many calls of a start fail in turn: all of them.
+/// Upper bound for the number of system calls of a start, each of which fails once.
 const CALLS_OF_A_START: usize = 80;
 
 /// Creates portals in a data directory under the root, in several sessions, and writes each name
 /// to a file once it is acknowledged.
 #[test]
+#[ignore = "a process that another test starts"]
 fn child() {
-    let Some(root) = env::var_os(ROOT) else { return };
+    let root = env::var_os(ROOT).expect("set by the parent");
     let root = Path::new(&root);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let acknowledged = fs::File::create_new(root.join("acknowledged")).unwrap();
         for (session, creates) in SESSIONS.into_iter().enumerate() {
             let registry = SqliteRegistry::open(&root.join("data")).unwrap();
             registry.apply_seed(&seed(), at(0)).await.unwrap();
-            let acme = act(&registry, "acme").await;
+            let acme = principal_of(&registry, "acme").await;
             let tasks: Vec<_> = (0..3)
                 .map(|task| {
                     let (registry, acme) = (registry.clone(), acme.clone());
@@ -63,31 +63,19 @@ fn child() {
     });
 }
 
-/// Runs a test of this module as a child under `root`; gives what it did.
+/// Runs a test of this module in a child under `root`; returns the operations it did.
 fn recorded(test: &str, kept: &Path, root: &Path) -> Vec<(std::path::PathBuf, Operation)> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/power_loss/record.c");
-    let (library, log) = (kept.join("record.so"), kept.join("log"));
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-        .args([&library, &source])
-        .args(["-ldl", "-lpthread"])
-        .status();
-    assert!(compiled.expect("a C compiler, as SQLite needs one").success());
-    let child = Command::new(env::current_exe().unwrap())
-        .args([&format!("power_loss::{test}"), "--exact"])
-        .env(ROOT, root)
-        .env("RECORD_LOG", &log)
-        .env("LD_PRELOAD", &library)
-        .output()
-        .unwrap();
-    assert!(child.status.success(), "{child:?}");
+    let log = kept.join("log");
+    let variables = [(ROOT, root.as_os_str()), ("RECORD_LOG", log.as_os_str())];
+    let test = format!("power_loss::{test}");
+    run_preloaded(&test, "power_loss/record.c", kept, &variables);
     disk::read(&fs::read(log).unwrap())
 }
 
 #[tokio::test]
-async fn acknowledged_creates_survive_every_loss_of_power() {
+async fn acknowledged_creates_survive_power_loss() {
     let kept = tempfile::tempdir().unwrap();
-    // As the record has it.
+    // The recording has canonical paths.
     let root = fs::canonicalize(kept.path()).unwrap().join("root");
     fs::create_dir(&root).unwrap();
     let operations = recorded("child", kept.path(), &root);
@@ -95,7 +83,7 @@ async fn acknowledged_creates_survive_every_loss_of_power() {
     assert!(operations.len() > 3 * total, "{}", operations.len());
 
     let mut random = Random(0x2026_1125);
-    // Half of them at the start, where files come into being.
+    // Half of the cuts are at the start, where files are created.
     let cuts: HashSet<usize> = (0..CUTS)
         .map(|cut| random.below(if cut % 2 == 0 { operations.len() } else { 200 }))
         .collect();
@@ -115,7 +103,7 @@ async fn acknowledged_creates_survive_every_loss_of_power() {
             }
             _ => {}
         }
-        // Shared memory is made anew from the log.
+        // Shared memory is rebuilt from the log.
         if !path.ends_with("registry.sqlite-shm") {
             disk.apply(path, operation);
         }
@@ -131,7 +119,7 @@ async fn verify(directory: &Path, acknowledged: &[String], cut: usize) {
     if acknowledged.is_empty() {
         return;
     }
-    let acme = act(&registry, "acme").await;
+    let acme = principal_of(&registry, "acme").await;
     let portals = registry.portals(acme.org.id).await.unwrap();
     let found: HashSet<_> = portals.iter().map(|portal| portal.name.as_str()).collect();
     assert_eq!(found.len(), portals.len(), "cut {cut}: a name was given twice");
@@ -142,13 +130,12 @@ async fn verify(directory: &Path, acknowledged: &[String], cut: usize) {
     assert_eq!(again, Ok(Err(CreateConflict::NameTaken)), "cut {cut}");
 }
 
-/// Has one call after the other fail, of starts and of creates, and verifies each result at once.
+/// Makes the system calls of starts and creates fail, one at a time, and verifies each result.
 #[test]
+#[ignore = "a process that another test starts"]
 fn failing_child() {
     const ERRORS: [i32; 2] = [5, 28]; // EIO and ENOSPC
-    let Some(root) = env::var_os(ROOT).filter(|root| Path::new(root).join("fail").exists()) else {
-        return;
-    };
+    let root = env::var_os(ROOT).expect("set by the parent");
     let root = Path::new(&root);
     let fail = |call: usize, errno: i32| {
         let _ = fs::remove_file(root.join(format!("fail/{call}-{errno}")));
@@ -169,13 +156,13 @@ fn failing_child() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let registry = SqliteRegistry::open(&directory).unwrap();
         registry.apply_seed(&seed(), at(0)).await.unwrap();
-        let acme = act(&registry, "acme").await;
+        let acme = principal_of(&registry, "acme").await;
         let (mut all_kept, mut failed, mut in_doubt) = (HashSet::new(), 0, 0);
         let calls = long(24, 500);
         for call in 1..=calls {
             for errno in ERRORS {
                 fail(call, errno);
-                // One create makes some ten calls.
+                // One create takes about ten system calls.
                 let (mut kept, mut refused) = (Vec::new(), Vec::new());
                 for number in 0..call / 8 + 2 {
                     let text = format!("Error{errno}x{call}x{number}");
@@ -210,14 +197,14 @@ fn failing_child() {
 }
 
 #[test]
-fn failing_calls_leave_results_true_and_the_registry_usable() {
+fn failing_system_calls_give_true_results() {
     let kept = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(kept.path()).unwrap().join("root");
     fs::create_dir_all(root.join("fail")).unwrap();
     recorded("failing_child", kept.path(), &root);
 }
 
-/// Splitmix64: the same cuts every time, of a record that differs a little every time.
+/// Splitmix64: the same cuts in every run, of a recording that varies slightly.
 struct Random(u64);
 
 impl Random {

@@ -1,4 +1,4 @@
-//! A seed that differs from what is kept: refused with the differences, or put in its place.
+//! A seed that differs from the stored entries: refused with the differences, or replacing them.
 
 use portal_model::oauth::{Grant, OAuthError, TokenRequest};
 use portal_model::{Environment, Scope, Secret};
@@ -7,7 +7,7 @@ use portal_store::{
     TokenRules,
 };
 
-use crate::{act, at, name, refresh, seed};
+use crate::{at, name, principal_of, refresh, seed};
 
 async fn differences(registry: &impl Store, seed: &Seed) -> Vec<String> {
     match registry.apply_seed_unless_different(seed, at(1)).await.unwrap() {
@@ -21,7 +21,7 @@ async fn create(registry: &impl Store, by: &Principal, text: &str) -> Result<(),
 }
 
 async fn token(registry: &impl Store, request: &TokenRequest) -> Result<String, OAuthError> {
-    let granted = registry.grant(request, TokenRules::LifetimesOnly, at(2)).await.unwrap();
+    let granted = registry.issue_token(request, TokenRules::LifetimesOnly, at(2)).await.unwrap();
     granted.map(|granted| granted.access_token.expose().to_owned())
 }
 
@@ -30,12 +30,12 @@ fn exchange(code: &str) -> TokenRequest {
     TokenRequest::new("1000.CLIENT", "hush".to_owned(), grant)
 }
 
-/// An engine that people administer.
+/// An engine that can be administered.
 pub(crate) trait Store: Registry + Administration {}
 
 impl<T: Registry + Administration> Store for T {}
 
-/// Runs each test on each engine.
+/// Generates each test for each engine.
 macro_rules! on_each_engine {
     ($($name:ident,)*) => {
         mod sqlite {
@@ -112,17 +112,17 @@ async fn every_difference_is_listed_and_nothing_is_changed(registry: &impl Store
     assert_eq!(
         differences(registry, &changed).await,
         [
-            "org \"acme\" has another environment".to_owned(),
-            format!("user admin@acme.example {acme} has another name"),
-            format!("user admin@acme.example {acme} has other permissions"),
-            "client 1000.CLIENT has another secret".to_owned(),
+            "org \"acme\" has a different environment".to_owned(),
+            format!("user admin@acme.example {acme} has a different name"),
+            format!("user admin@acme.example {acme} has different permissions"),
+            "client 1000.CLIENT has a different secret".to_owned(),
             format!(
-                "a credential of client 1000.CLIENT for user admin@acme.example {acme} has another \
-                 client, user or scopes"
+                "a credential of client 1000.CLIENT for user admin@acme.example {acme} has a \
+                 different client, user or scopes"
             ),
-            "org \"limited\" has another portal limit".to_owned(),
+            "org \"limited\" has a different portal limit".to_owned(),
             "a credential of client 1000.CLIENT for user other@limited.example of org \
-             \"limited\" has another client, user or scopes"
+             \"limited\" has a different client, user or scopes"
                 .to_owned(),
             format!(
                 "a refresh token of client 1000.CLIENT for user admin@acme.example {acme} is not \
@@ -140,12 +140,12 @@ async fn every_difference_is_listed_and_nothing_is_changed(registry: &impl Store
 
 async fn seed_that_replaces_is_what_is_served(registry: &impl Store) {
     apply_first(registry).await;
-    let acme = act(registry, "acme").await;
+    let acme = principal_of(registry, "acme").await;
     for text in ["AcmePortal", "AcmePortal2"] {
         create(registry, &acme, text).await.unwrap();
     }
     let before = token(registry, &refresh("sandbox")).await.unwrap();
-    assert!(registry.principal(&before, at(2)).await.unwrap().is_some());
+    assert!(registry.authenticate(&before, at(2)).await.unwrap().is_some());
 
     let mut changed = seed();
     changed.orgs.truncate(2);
@@ -163,8 +163,8 @@ async fn seed_that_replaces_is_what_is_served(registry: &impl Store) {
     registry.replace_seed(&changed, at(3)).await.unwrap();
     assert_eq!(differences(registry, &changed).await, [""; 0]);
 
-    // What is not in the seed does not work any more.
-    assert_eq!(registry.principal(&before, at(3)).await, Ok(None));
+    // Credentials that are not in the seed stopped working.
+    assert_eq!(registry.authenticate(&before, at(3)).await, Ok(None));
     let with_secret = |request: TokenRequest, secret: &str| {
         TokenRequest::new("1000.CLIENT", secret.to_owned(), request.grant)
     };
@@ -175,22 +175,22 @@ async fn seed_that_replaces_is_what_is_served(registry: &impl Store) {
     let refused = token(registry, &refresh("limited")).await.unwrap_err();
     assert_eq!(refused.error, "invalid_client_secret");
 
-    // What is in the seed does, and the portals are there.
+    // Credentials in the seed work, and the portals are still there.
     let rotated = Grant::RefreshToken("acme.rotated".to_owned().into());
     let request = TokenRequest::new("1000.CLIENT", "rotated".to_owned(), rotated);
     let access_token = token(registry, &request).await.unwrap();
-    let acme = registry.principal(&access_token, at(3)).await.unwrap().unwrap();
+    let acme = registry.authenticate(&access_token, at(3)).await.unwrap().unwrap();
     assert_eq!(acme.user.permissions, [Permission::ManagePortal].into());
     assert_eq!(registry.portals(acme.org.id).await.unwrap().len(), 2);
     let third = create(registry, &acme, "AcmePortal3").await;
     assert_eq!(third, Err(CreateConflict::LimitReached));
     let access_token = token(registry, &with_secret(refresh("limited"), "rotated")).await.unwrap();
-    let limited = registry.principal(&access_token, at(3)).await.unwrap().unwrap();
+    let limited = registry.authenticate(&access_token, at(3)).await.unwrap().unwrap();
     for text in ["FirstName", "SecondName"] {
         assert_eq!(create(registry, &limited, text).await, Ok(()));
     }
 
-    // And back again.
+    // Restoring the first seed.
     registry.replace_seed(&seed(), at(4)).await.unwrap();
     let refused = token(registry, &refresh("sandbox")).await.unwrap_err();
     assert_eq!(refused.error, OAuthError::INVALID_CODE, "a revoked token does not revive");

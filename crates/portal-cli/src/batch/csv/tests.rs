@@ -60,7 +60,7 @@ fn wrong_lines_are_named_and_others_are_read() {
 }
 
 #[test]
-fn wrong_header_is_the_only_problem() {
+fn wrong_header_is_only_problem() {
     for (file, expected) in [
         ("", "line 1: the file is empty"),
         ("\n\r\n", "line 1: the file is empty"),

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
-/// Opens or creates the file at `path`, for this user only. It must be a regular file: a pipe or a
-/// device would keep nothing. Links are followed only if the user named the path.
+/// Opens or creates the file at `path`, accessible only by this user. It must be a regular file,
+/// because a pipe or device would store nothing. Links are followed only if the user named the
+/// path.
 pub(super) fn open(path: &Path, follows_links: bool) -> anyhow::Result<File> {
-    // Another process may create it, or remove it, at the same moment.
+    // Another process may create or remove it at the same time.
     const TRIES: u32 = 3;
     let shown = path.display();
     for _ in 0..TRIES {
@@ -44,7 +45,7 @@ pub(super) fn open(path: &Path, follows_links: bool) -> anyhow::Result<File> {
     bail!("cannot open the journal {shown}: another file keeps taking its place")
 }
 
-/// Whether the opened file is the one that was checked before.
+/// Whether the opened file is the one that was checked.
 #[cfg(unix)]
 fn is_same(before: &Metadata, after: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;

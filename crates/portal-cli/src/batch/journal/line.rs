@@ -1,4 +1,4 @@
-//! The lines of a journal: JSON objects, each with a checksum of itself.
+//! The lines of a journal: JSON objects, each with its checksum.
 
 use anyhow::{bail, ensure};
 use portal_model::flow::{CreateIntent, Intent};
@@ -8,11 +8,11 @@ use crate::batch::plan::{Row, fingerprint};
 use crate::batch::result::RowResult;
 use crate::org::identity::Identity;
 
-/// The version of the format that is written. Version 1 had no checksums, and named neither org nor
-/// portal beside the event; it is read, and continued with lines of this version.
+/// The current version of the format. Version 1 had no checksums and named neither the org nor the
+/// portal; it is read, and continued with lines of the current version.
 pub(super) const FORMAT: u32 = 2;
 
-/// The rows that a journal is about: its first line.
+/// The first line: which rows the journal is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Header {
     /// The version of the format.
@@ -20,12 +20,12 @@ pub(super) struct Header {
     /// The file that the rows come from.
     pub(super) csv: String,
     pub(super) rows: usize,
-    /// Of the rows as they are understood, not of the bytes of the file.
+    /// A hash of the parsed rows, not of the bytes of the file.
     pub(super) sha256: String,
 }
 
 impl Header {
-    /// Of the rows of the file called `csv`.
+    /// Returns the header for the rows of the file `csv`.
     pub(super) fn of(csv: &str, rows: &[Row]) -> Self {
         let (csv, sha256) = (csv.to_owned(), fingerprint(rows));
         Self { journal: FORMAT, csv, rows: rows.len(), sha256 }
@@ -35,10 +35,10 @@ impl Header {
 /// Every other line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line {
-    /// Counted from 1, without the header and blank lines of the file.
+    /// The number of the row, 1-based, not counting the header and blank lines.
     pub(super) row: usize,
     pub(super) profile: String,
-    /// The org that the profile led to, once that is known.
+    /// The org that the profile led to, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) org: Option<Identity>,
     /// The portal that the event is about.
@@ -59,7 +59,7 @@ pub(super) enum Event {
 }
 
 impl Line {
-    /// Checks that it can be about `row`, which has its number.
+    /// Checks that the line can be about `row`, which has its number.
     pub(super) fn check(&self, row: &Row) -> anyhow::Result<()> {
         ensure!(
             self.profile == row.profile,
@@ -90,7 +90,7 @@ impl Event {
         }
     }
 
-    /// What an attempt was to create.
+    /// Returns the create that an attempt was for.
     pub(super) fn into_create(intent: Intent) -> anyhow::Result<CreateIntent> {
         match intent {
             Intent::Create(create) => Ok(create),

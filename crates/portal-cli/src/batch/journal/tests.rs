@@ -55,7 +55,7 @@ impl Fixture {
         std::fs::write(self.path(), text).unwrap();
     }
 
-    /// The first line of a journal of version 0.1.
+    /// The first line of a journal written by version 0.1.
     fn old_header(&self) -> String {
         let sha256 = fingerprint(&self.rows);
         format!(r#"{{"journal":1,"csv":"portals.csv","rows":3,"sha256":"{sha256}"}}"#) + "\n"
@@ -84,7 +84,7 @@ fn in_doubt(row: usize, profile: &str, name: &str) -> State {
 }
 
 #[tokio::test]
-async fn journal_knows_rows_done_in_doubt_and_not_begun() {
+async fn journal_tells_state_of_each_row() {
     let fixture = Fixture::new();
     let writer = fixture.writer();
     writer.attempt(about(1, "acme"), intent("AcmePortal").into()).await.unwrap();
@@ -120,7 +120,7 @@ async fn torn_line_counts_for_nothing_and_is_cut_off() {
 }
 
 #[tokio::test]
-async fn altered_byte_of_any_line_is_refused_and_line_named() {
+async fn altered_byte_is_refused_and_line_named() {
     let fixture = Fixture::new();
     let writer = fixture.writer();
     writer.attempt(about(1, "acme"), intent("AcmePortal").into()).await.unwrap();
@@ -135,7 +135,7 @@ async fn altered_byte_of_any_line_is_refused_and_line_named() {
         }
         let mut altered = whole.clone();
         altered[at] ^= 1;
-        // A line break would tear the line, which is another matter.
+        // A line break would split the line, which another test covers.
         if altered[at] == b'\n' {
             continue;
         }
@@ -148,7 +148,7 @@ async fn altered_byte_of_any_line_is_refused_and_line_named() {
 }
 
 #[test]
-fn line_about_another_row_is_refused_even_with_checksum() {
+fn line_of_other_row_is_refused_despite_checksum() {
     let fixture = Fixture::new();
     drop(fixture.open().unwrap());
     let line = |row, profile: &str, name: &str, intended: &str| {
@@ -179,7 +179,7 @@ fn line_about_another_row_is_refused_even_with_checksum() {
 }
 
 #[tokio::test]
-async fn journal_of_version_0_1_is_continued_with_checksums() {
+async fn version_0_1_journal_gains_checksums() {
     let fixture = Fixture::new();
     let old = fixture.old_header()
         + r#"{"row":1,"profile":"acme","sending":{"name":"AcmePortal","posts":1}}"#
@@ -199,7 +199,7 @@ async fn journal_of_version_0_1_is_continued_with_checksums() {
     drop(writer);
     assert!(fixture.text().starts_with(&old), "lines are only appended");
     assert!(matches!(&fixture.states()[1], State::Done(_)));
-    // From there on a line without a checksum was not written by this command.
+    // After that, a line without a checksum was not written by this command.
     let later = fixture.text() + old.lines().nth(2).unwrap() + "\n";
     fixture.write(later);
     let refusal = fixture.refusal("portals.csv", &fixture.rows);
@@ -218,7 +218,7 @@ fn torn_header_of_either_version_is_begun_anew() {
 }
 
 #[test]
-fn journal_without_attempt_is_begun_anew_for_edited_file() {
+fn journal_without_attempt_restarts_for_edits() {
     let fixture = Fixture::new();
     drop(fixture.open().unwrap());
     let edited = &fixture.rows[..2];
@@ -245,7 +245,7 @@ async fn peek_sees_states_and_leaves_journal_as_it_is() {
 }
 
 #[tokio::test]
-async fn journal_of_other_rows_is_refused_and_not_touched() {
+async fn journal_of_other_rows_is_refused_and_kept() {
     let fixture = Fixture::new();
     let writer = fixture.writer();
     writer.attempt(about(1, "acme"), intent("AcmePortal").into()).await.unwrap();
@@ -280,7 +280,7 @@ async fn journal_of_other_rows_names_its_doubts_first() {
 }
 
 #[test]
-fn file_that_is_not_a_journal_is_refused_and_not_touched() {
+fn foreign_file_as_journal_is_refused_and_kept() {
     let fixture = Fixture::new();
     for text in ["profile,name\nacme,AcmePortal\n", "notes", "{\"journal\":3}\n", "\n"] {
         fixture.write(text);

@@ -19,7 +19,7 @@ use crate::terminal::printer::Printer;
 
 /// Add an org, or restore a removed one
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  portal admin org add Acme --data ./portals")]
+#[command(after_help = "Examples:\n  portal admin org add Acme --data ./portals")]
 pub(super) struct AddOrg {
     /// Its name, unique in a registry
     #[arg(value_parser = NonEmptyStringValueParser::new())]
@@ -37,7 +37,7 @@ pub(super) struct AddOrg {
 #[command(after_help = "\
 Its portals stay, and their names stay taken. `portal admin org add` restores it, with new credentials.
 
-Example:
+Examples:
   portal admin org remove Acme --data ./portals")]
 pub(super) struct RemoveOrg {
     /// Its name
@@ -49,7 +49,7 @@ pub(super) struct RemoveOrg {
 #[command(after_help = "\
 To create and rename portals a user needs both permissions.
 
-Example:
+Examples:
   portal admin user add Acme ada@acme.example --name \"Ada Lovelace\" \\
     --permission manage_portal --permission manage_portal_users --data ./portals")]
 pub(super) struct AddUser {
@@ -69,7 +69,7 @@ pub(super) struct AddUser {
 /// Remove a user, and revoke the credentials
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  portal admin user remove Acme ada@acme.example --data ./portals"
+    after_help = "Examples:\n  portal admin user remove Acme ada@acme.example --data ./portals"
 )]
 pub(super) struct RemoveUser {
     /// The name of the org
@@ -80,7 +80,7 @@ pub(super) struct RemoveUser {
 
 /// Replace the permissions of a user
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  portal admin user set-permissions Acme ada@acme.example \
+#[command(after_help = "Examples:\n  portal admin user set-permissions Acme ada@acme.example \
                         manage_portal --data ./portals")]
 pub(super) struct SetPermissions {
     /// The name of the org
@@ -97,7 +97,7 @@ pub(super) struct SetPermissions {
 #[command(after_help = "\
 The registry keeps hashes only: store what is printed at once.
 
-Example:
+Examples:
   portal admin credential add Acme ada@acme.example --data ./portals")]
 pub(super) struct AddCredential {
     /// The name of the org
@@ -115,7 +115,7 @@ pub(super) struct AddCredential {
 The old secret is refused from then on, for all refresh tokens of the client. Access tokens stay valid \
 for the rest of their hour; `portal admin credential revoke` ends them at once.
 
-Example:
+Examples:
   portal admin credential rotate 1000.3F9A --data ./portals")]
 pub(super) struct Rotate {
     /// The client id
@@ -124,7 +124,7 @@ pub(super) struct Rotate {
 
 /// Revoke refresh tokens, with the access tokens that came from them
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  portal admin credential revoke 1000.3F9A --data ./portals")]
+#[command(after_help = "Examples:\n  portal admin credential revoke 1000.3F9A --data ./portals")]
 pub(super) struct Revoke {
     /// A client id, or the fingerprint of one refresh token as `list` shows it
     #[arg(value_name = "CLIENT_ID|FINGERPRINT")]

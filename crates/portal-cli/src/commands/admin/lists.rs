@@ -11,12 +11,12 @@ use crate::terminal::printer::Printer;
 
 /// List the orgs
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  portal admin org list --data ./portals")]
+#[command(after_help = "Examples:\n  portal admin org list --data ./portals")]
 pub(super) struct OrgsArgs {}
 
 /// List those of an org
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  portal admin user list Acme --data ./portals\n  \
+#[command(after_help = "Examples:\n  portal admin user list Acme --data ./portals\n  \
                         portal admin credential list Acme --data ./portals")]
 pub(super) struct OfOrgArgs {
     /// The name of the org
@@ -29,7 +29,7 @@ pub(super) struct OfOrgArgs {
 It has portals, orgs, users, permissions and credentials; of orgs, users and credentials that a seed \
 file brought, that there was a seed. The name of an operator is what the system had for it.
 
-Example:
+Examples:
   portal admin log --limit 20 --data ./portals")]
 pub(super) struct LogArgs {
     /// Show this many changes at most

@@ -1,4 +1,4 @@
-//! The value of `--listen`.
+//! The values of `--listen` and `--admin-listen`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -14,6 +14,17 @@ pub(super) fn parse(text: &str) -> Result<SocketAddr, String> {
         "" | "localhost" => Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
         _ => Err(error()),
     }
+}
+
+/// The value of `--admin-listen`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AdminListen {
+    Off,
+    At(SocketAddr),
+}
+
+pub(super) fn parse_admin(text: &str) -> Result<AdminListen, String> {
+    if text == "none" { Ok(AdminListen::Off) } else { parse(text).map(AdminListen::At) }
 }
 
 #[cfg(test)]

@@ -55,38 +55,43 @@ pub(super) fn announce(served: &Served<'_>, printer: &Printer) {
         lines.push("No request can succeed: add an org by `--seed FILE` or `portal admin`".into());
     }
     lines.extend(served.faults.iter().map(|fault| format!("Fault: {fault}")));
-    lines.extend(admin.map(|admin| format!("Look into it at {admin}")));
-    if let Some(org) = org {
+    lines.extend(admin.map(|admin| format!("Look into it at {admin}/")));
+    if org.is_some() {
         lines.push("Other commands and programs reach its org with".to_owned());
-        lines.push(exports(url, org));
+        lines.push(exports(served.running, "  "));
         lines.push(format!("In another terminal: eval \"$(portal serve env --port {port})\""));
     }
     printer.note(lines.join("\n"));
 }
 
-/// The environment that leads to `org`, for a shell.
-pub(super) fn exports(url: &str, org: &DefaultOrg) -> String {
-    let lines = variables(url, org).map(|(name, value)| format!("  export {name}={value}"));
-    lines.join("\n")
+/// The environment that leads to the server, for a shell.
+pub(super) fn exports(running: &Running, indent: &str) -> String {
+    let variables = variables(running).into_iter();
+    let lines = variables.map(|(name, value)| format!("{indent}export {name}={value}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The environment that leads to `org`.
-pub(super) fn variables<'a>(url: &'a str, org: &'a DefaultOrg) -> [(&'static str, &'a str); 5] {
-    [
-        ("PORTAL_API_DOMAIN", url),
-        ("PORTAL_ACCOUNTS_URL", url),
-        ("PORTAL_CLIENT_ID", &org.client_id),
-        ("PORTAL_CLIENT_SECRET", org.client_secret.expose()),
-        ("PORTAL_REFRESH_TOKEN", org.refresh_token.expose()),
-    ]
+/// The environment that leads to the server and, if it is known, to its org.
+pub(super) fn variables(running: &Running) -> Vec<(&'static str, &str)> {
+    let url = running.url.as_str();
+    let mut variables = vec![("PORTAL_API_DOMAIN", url), ("PORTAL_ACCOUNTS_URL", url)];
+    if let Some(org) = &running.org {
+        variables.extend([
+            ("PORTAL_CLIENT_ID", org.client_id.as_str()),
+            ("PORTAL_CLIENT_SECRET", org.client_secret.expose()),
+            ("PORTAL_REFRESH_TOKEN", org.refresh_token.expose()),
+        ]);
+    }
+    variables.extend(running.admin.as_deref().map(|admin| ("PORTAL_ADMIN_URL", admin)));
+    variables
 }
 
 /// The URL by which this machine reaches the server.
-pub(super) fn local_url(mut address: SocketAddr) -> String {
+pub(super) fn local_url(scheme: &str, mut address: SocketAddr) -> String {
     match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
         _ => {}
     }
-    format!("http://{address}")
+    format!("{scheme}://{address}")
 }

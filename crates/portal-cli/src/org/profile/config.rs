@@ -95,7 +95,7 @@ pub(super) fn insert(path: &Path, name: &str, profile: &Entry) -> anyhow::Result
     })
 }
 
-/// Gives a profile another name; a default profile stays the default.
+/// Renames a profile; a default profile stays the default.
 pub(super) fn rename(path: &Path, old: &str, new: &str) -> anyhow::Result<()> {
     edit(path, |document| {
         let profiles = profiles(document)?;
@@ -132,18 +132,18 @@ fn default_is(document: &DocumentMut, name: &str) -> bool {
     document.get(DEFAULT).and_then(Item::as_str) == Some(name)
 }
 
-/// The table of the profiles.
+/// Returns the table of profiles.
 fn profiles(document: &mut DocumentMut) -> anyhow::Result<&mut dyn TableLike> {
     let profiles = document.entry("profile").or_insert_with(|| {
         let mut table = Table::new();
-        // Only the tables of the profiles themselves are written.
+        // Write only the profiles' own tables.
         table.set_implicit(true);
         Item::Table(table)
     });
     profiles.as_table_like_mut().context("`profile` is no table")
 }
 
-/// Sets or removes a value; the comment beside it stays.
+/// Sets or removes a value; keeps the comment next to it.
 fn set(table: &mut dyn TableLike, key: &str, text: Option<&str>) {
     match (text, table.get_mut(key).and_then(Item::as_value_mut)) {
         (None, _) => drop(table.remove(key)),

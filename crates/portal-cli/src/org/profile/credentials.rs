@@ -1,4 +1,4 @@
-//! `credentials.toml`: the secrets of each profile, for the eyes of its owner only.
+//! `credentials.toml`: the secrets of each profile, readable only by its owner.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub(super) struct Secrets {
 
 pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Secrets>> {
     refuse_if_others_can_read(path)?;
-    // The parser's own words quote keys and values, and any of them may be a secret.
+    // The parser's messages quote keys and values, any of which may be a secret.
     let explain = |_: &toml::de::Error| {
         "expected tables such as [acme], each with client_secret and refresh_token only".to_owned()
     };

@@ -1,4 +1,4 @@
-//! Small TOML files that must never be half written.
+//! Small TOML files that are replaced atomically.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use serde::de::DeserializeOwned;
 
-/// The text of a file; empty where it isn't there.
+/// Returns the content of a file; empty if it doesn't exist.
 pub(super) fn read(path: &Path) -> anyhow::Result<String> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
@@ -15,7 +15,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<String> {
     }
 }
 
-/// Reads TOML. An error names the line, and why as `explain` has it.
+/// Parses TOML. Errors name the line, and the reason according to `explain`.
 pub(super) fn parse<T: DeserializeOwned>(
     path: &Path,
     text: &str,
@@ -28,11 +28,11 @@ pub(super) fn parse<T: DeserializeOwned>(
     })
 }
 
-/// Replaces a file as a whole, readable for its owner only. A link stays a link. The lock of the
-/// profiles is held.
+/// Replaces a file atomically, readable only by its owner. Symbolic links are followed. The caller
+/// holds the lock of the profiles.
 pub(super) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    // Under one name, a process that is killed leaves one copy at most, and the next one replaces it.
+    // A fixed name, so that killed processes leave at most one copy, which the next one replaces.
     let new = path.with_added_extension("new");
     let write = || {
         remove(&new)?;
@@ -50,8 +50,8 @@ pub(super) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Removes what processes that were killed have left, secrets included: version 0.1 wrote under the
-/// names of `tempfile`, such as `.tmpA1b2C3`. The lock of the profiles is held.
+/// Removes what killed processes left, including secrets: version 0.1 used the names of `tempfile`,
+/// such as `.tmpA1b2C3`. The caller holds the lock of the profiles.
 pub(super) fn remove_strays(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;

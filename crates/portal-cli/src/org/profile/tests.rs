@@ -28,23 +28,23 @@ fn failure<T: std::fmt::Debug>(result: Result<T, impl Into<Failure>>) -> String 
 }
 
 #[test]
-fn a_profile_comes_back_as_it_was_stored_until_it_is_removed() {
+fn profile_round_trips_until_removed() {
     let home = TempDir::new().unwrap();
-    let folder = home.path().join("made/portal");
+    let directory = home.path().join("made/portal");
     for (name, profile) in [("acme", in_europe()), ("be.ta", elsewhere()), ("acme", elsewhere())] {
-        store(&folder, name, &profile).unwrap();
-        assert_eq!(Profiles::load(&folder).unwrap().get(name).unwrap(), profile);
+        store(&directory, name, &profile).unwrap();
+        assert_eq!(Profiles::load(&directory).unwrap().get(name).unwrap(), profile);
     }
-    remove(&folder, "acme").unwrap();
-    let profiles = Profiles::load(&folder).unwrap();
+    remove(&directory, "acme").unwrap();
+    let profiles = Profiles::load(&directory).unwrap();
     assert_eq!(profiles.entries().keys().collect::<Vec<_>>(), ["be.ta"]);
     let refusal = failure(profiles.get("acme"));
     assert_eq!(refusal, "there is no profile \"acme\"; there is only be.ta");
-    assert!(!fs::read_to_string(credentials_path(&folder)).unwrap().contains("[acme]"));
+    assert!(!fs::read_to_string(credentials_path(&directory)).unwrap().contains("[acme]"));
 }
 
 #[test]
-fn comments_and_order_of_the_config_survive_a_change() {
+fn config_change_keeps_comments_and_order() {
     let home = TempDir::new().unwrap();
     let path = config_path(home.path());
     let written = "# Our clients.\n[profile.zeta] # the oldest\nclient_id = \"1\" # theirs\n\
@@ -61,7 +61,7 @@ fn comments_and_order_of_the_config_survive_a_change() {
 }
 
 #[test]
-fn a_wrong_config_is_named_with_its_line() {
+fn invalid_config_is_reported_with_line() {
     let home = TempDir::new().unwrap();
     for (text, expected) in [
         ("[profile.a]\nclient_id = \"1\"\nregion = \"eu\"\n", "config.toml, line 3: unknown field"),
@@ -80,7 +80,7 @@ fn a_wrong_config_is_named_with_its_line() {
 }
 
 #[test]
-fn an_error_in_the_credentials_shows_no_secret() {
+fn credentials_error_shows_no_secret() {
     let home = TempDir::new().unwrap();
     store(home.path(), "acme", &in_europe()).unwrap();
     let path = credentials_path(home.path());
@@ -119,12 +119,12 @@ fn secrets_that_others_can_read_are_refused() {
 }
 
 #[test]
-fn profiles_that_are_stored_at_once_are_all_there() {
+fn concurrently_stored_profiles_are_all_kept() {
     let home = TempDir::new().unwrap();
     std::thread::scope(|scope| {
         for number in 0..8 {
-            let folder = home.path();
-            scope.spawn(move || store(folder, &format!("p{number}"), &in_europe()).unwrap());
+            let directory = home.path();
+            scope.spawn(move || store(directory, &format!("p{number}"), &in_europe()).unwrap());
         }
     });
     let profiles = Profiles::load(home.path()).unwrap();
@@ -132,7 +132,7 @@ fn profiles_that_are_stored_at_once_are_all_there() {
 }
 
 #[test]
-fn a_name_that_a_shell_or_a_table_would_misread_is_no_profile() {
+fn misleading_profile_name_is_refused() {
     for name in ["acme", "acme-eu_2.test", "7"] {
         check_name(name).unwrap();
     }
@@ -164,7 +164,7 @@ fn stray_copies_are_removed_by_next_change() {
 }
 
 #[test]
-fn profiles_sharing_a_token_are_found() {
+fn profiles_sharing_token_are_found() {
     let home = TempDir::new().unwrap();
     let other = Profile { refresh_token: Secret::new("hush-other"), ..in_europe() };
     for (name, profile) in

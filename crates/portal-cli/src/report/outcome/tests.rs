@@ -226,6 +226,6 @@ fn invalid_name_lists_its_broken_rules_in_json() {
     let report = Report::invalid("a b", &invalid, &Asked::default());
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["outcome"], "invalid");
-    assert_eq!(json["error"]["details"]["broken_rules"][1]["position"], 1);
+    assert_eq!(json["error"]["details"]["broken_rules"][1]["position"], 2);
     assert_eq!(report.exit, ExitClass::Invalid);
 }

@@ -1,5 +1,5 @@
-//! What the driver of a flow owes it, checked from outside: by the requests that a server sees, the
-//! intents that a sink records, and the outcome.
+//! The duties of a driver towards its flow, checked from outside: by the requests that a server
+//! receives, the intents that a sink records, and the outcome.
 
 mod seen;
 mod server;
@@ -16,7 +16,7 @@ use self::seen::{Entry, Seen, is_attempt, is_list};
 use self::server::{Act, Server};
 use super::super::drive::IntentSink;
 use super::violation::Violation;
-use super::waits::{LONG, MOMENT};
+use super::waits::{SHORT_TIMEOUT, STEP_TIMEOUT};
 
 /// One run of a driver under test.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub struct DriverRun {
     pub intents: TestIntents,
 }
 
-/// A sink of intents that takes its time, and that may be full.
+/// A slow sink of intents, which may also be full.
 #[derive(Clone, Debug)]
 pub struct TestIntents {
     seen: Seen,
@@ -44,8 +44,8 @@ impl TestIntents {
     /// # Errors
     /// [`io::ErrorKind::StorageFull`], in one of the runs.
     pub fn record(&self, intent: &Intent) -> io::Result<()> {
-        // A driver that does not wait for this sends its request meanwhile.
-        thread::sleep(MOMENT);
+        // A driver that does not wait for this would send its request meanwhile.
+        thread::sleep(SHORT_TIMEOUT);
         if self.is_full {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
@@ -68,13 +68,13 @@ impl IntentSink for TestIntents {
     }
 }
 
-/// One duty, and a world that shows whether a driver fulfills it.
+/// A duty, and a scenario that shows whether a driver fulfills it.
 struct Duty {
-    /// After "a driver must".
+    /// Continues "a driver must".
     text: &'static str,
-    /// What the server does with the lists, by their number from 0, and the token of each.
+    /// What the server does with each list, by its number from 0 and its token.
     list: fn(usize, &str) -> Act,
-    /// What it does with the attempts, by their number from 0.
+    /// What the server does with each attempt, by its number from 0.
     attempt: fn(usize) -> Act,
     is_full: bool,
     attempts: u32,
@@ -82,11 +82,11 @@ struct Duty {
     is_fulfilled: fn(&Outcome, &Seen) -> bool,
 }
 
-/// The shortest backoff between two tries.
+/// The shortest backoff between two attempts.
 const BACKOFF: Duration = Duration::from_millis(250);
 
 const NO_CONTENT: Act = Act::Respond("204 No Content", "", "");
-/// Without lists a flow ends right after its attempts.
+/// Without permission to list, a flow ends right after its attempts.
 const NO_SCOPE: Act =
     Act::Respond("401 Unauthorized", "", r#"{"code":"OAUTH_SCOPE_MISMATCH","status":"error"}"#);
 const CREATED: Act = Act::Respond(
@@ -104,7 +104,7 @@ const DUTY: Duty = Duty {
     attempt: |_| CREATED,
     is_full: false,
     attempts: 1,
-    attempt_timeout: LONG,
+    attempt_timeout: STEP_TIMEOUT,
     is_fulfilled: |_, _| true,
 };
 
@@ -162,7 +162,7 @@ const DUTIES: [Duty; 11] = [
         attempt_timeout: Duration::from_secs(1),
         is_fulfilled: |outcome, seen| {
             let took = seen.times(is_attempt).first().map(Instant::elapsed);
-            let in_time = took.is_some_and(|took| (BACKOFF..LONG).contains(&took));
+            let in_time = took.is_some_and(|took| (BACKOFF..STEP_TIMEOUT).contains(&took));
             in_time && is_lost_once(outcome, seen)
         },
         ..DUTY
@@ -226,11 +226,11 @@ const DUTIES: [Duty; 11] = [
     },
 ];
 
-/// Checks a driver of flows over any HTTP client, blocking or not: `drive` performs one flow and
+/// Checks a driver of flows over any HTTP client, blocking or not. `drive` performs one flow and
 /// returns its outcome. Takes a few seconds.
 ///
-/// What cannot be checked from outside: that a request counts as not sent only if no byte of it has
-/// left.
+/// One duty can't be checked from outside: reporting a request as not sent only if no byte of it
+/// has left.
 ///
 /// ```no_run
 /// use portal_http::client::{Client, Credential, conformance};
@@ -270,7 +270,7 @@ pub fn driver(mut drive: impl FnMut(DriverRun) -> Outcome) -> Result<(), Violati
 fn policy(duty: &Duty) -> Policy {
     let mut policy = Policy::default();
     policy.attempt_timeout = duty.attempt_timeout;
-    policy.read_timeout = LONG;
+    policy.read_timeout = STEP_TIMEOUT;
     policy.processing_time = Duration::ZERO;
     policy.list_lag = Duration::ZERO;
     policy.backoff_base = BACKOFF * 2;
@@ -278,7 +278,7 @@ fn policy(duty: &Duty) -> Policy {
     policy
 }
 
-/// Whether there are two such entries, at least `time` apart.
+/// Whether there are two matching entries at least `time` apart.
 fn is_apart(seen: &Seen, is_wanted: fn(&Entry) -> bool, time: Duration) -> bool {
     matches!(seen.times(is_wanted)[..], [first, second] if second - first >= time)
 }

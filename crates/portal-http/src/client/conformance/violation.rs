@@ -1,4 +1,4 @@
-//! What a conformance check finds: [`Violation`].
+//! [`Violation`]: a failed conformance check.
 
 use std::io;
 
@@ -12,9 +12,9 @@ pub enum Violation {
     /// A driver neglects a duty.
     #[error("a driver must {duty}; found {found}")]
     Driver {
-        /// What it must do.
+        /// What a driver must do.
         duty: &'static str,
-        /// The outcome, and what the server and the sink saw.
+        /// The outcome, and the events at the server and the sink.
         found: String,
     },
     /// An operation failed that must not fail.

@@ -1,10 +1,10 @@
-//! How long the checks wait.
+//! Timeouts of the checks.
 
 use std::time::Duration;
 
-/// How long the checks wait for what must not happen.
-pub(super) const MOMENT: Duration = Duration::from_millis(50);
-/// How long the checks wait for what must happen.
-pub(super) const AGES: Duration = Duration::from_secs(10);
-/// Far longer than anything takes on a busy machine.
-pub(super) const LONG: Duration = Duration::from_secs(5);
+/// How long to wait for something that must not happen.
+pub(super) const SHORT_TIMEOUT: Duration = Duration::from_millis(50);
+/// How long to wait for something that must happen.
+pub(super) const LONG_TIMEOUT: Duration = Duration::from_secs(10);
+/// Far longer than any step takes on a busy machine.
+pub(super) const STEP_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! From a URL to a connection: directly or through a proxy, then TLS, all in bounded time.
+//! From a URL to a connection: directly or through a proxy, then TLS, all within a timeout.
 
 use std::io;
 use std::pin::Pin;
@@ -55,12 +55,12 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// There was no connection in time.
+/// The connect timeout expired.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection within the timeout")]
 pub(super) struct TookTooLong;
 
-/// The way to a host, without the TLS to it.
+/// Connects to a host without TLS.
 #[derive(Clone)]
 struct Route {
     tcp: MaybeTls<HttpConnector>,
@@ -104,7 +104,7 @@ impl Service<Uri> for Route {
 /// A connection to a host, or to the proxy in front of it.
 pub(super) struct Wire {
     stream: MaybeHttpsStream<TokioIo<TcpStream>>,
-    /// Whether a proxy at its other end reads the requests: they then carry the whole URL.
+    /// Whether a proxy at the other end reads the requests, which then have absolute URLs.
     forwards: bool,
 }
 

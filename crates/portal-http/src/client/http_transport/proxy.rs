@@ -1,4 +1,4 @@
-//! Which requests take which proxy: [`Proxy`].
+//! [`Proxy`]: which requests go through which proxy.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,25 +10,26 @@ use super::super::base_url::is_this_machine;
 
 /// The proxy of a client, for the API and the accounts server alike.
 ///
-/// `https` goes through a tunnel (`CONNECT`), so the proxy sees no request. Plain `http` is for
-/// this machine only, and so takes a proxy only if that is on this machine too.
+/// `https` goes through a tunnel (`CONNECT`), so the proxy sees no request. Plain `http` is allowed
+/// only to this machine, and therefore uses only a proxy on this machine.
 #[derive(Clone)]
 pub struct Proxy(Option<Arc<Matcher>>);
 
 impl Proxy {
-    /// None.
+    /// Uses no proxy.
     pub const fn none() -> Self {
         Self(None)
     }
 
-    /// From `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or lower case, as curl
-    /// reads them.
+    /// Reads `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or lower case, as
+    /// curl does.
     pub fn from_env() -> Self {
         Self(Some(Arc::new(Matcher::from_env())))
     }
 
-    /// The proxy at `url`, such as `http://user:password@proxy.example:3128`, for every request but
-    /// those to the hosts of `except`: names with their subdomains, addresses, networks.
+    /// Uses the proxy at `url`, such as `http://user:password@proxy.example:3128`, for every
+    /// request except those to the hosts in `except`: names with their subdomains, addresses,
+    /// networks.
     ///
     /// # Errors
     /// [`InvalidProxy`] if `url` is not the URL of an HTTP proxy.
@@ -44,14 +45,14 @@ impl Proxy {
         Ok(Self(Some(Arc::new(Matcher::builder().all(url).no(except.join(",")).build()))))
     }
 
-    /// The proxy on the way to `destination`.
+    /// Returns the proxy for `destination`.
     pub(super) fn on_the_way_to(&self, destination: &Uri) -> Option<Intercept> {
         let proxy = self.0.as_ref()?.intercept(destination)?;
         let stays_here = is_this_machine(proxy.uri());
         (destination.scheme_str() == Some("https") || stays_here).then_some(proxy)
     }
 
-    /// The credentials for the proxy on the way to `destination`.
+    /// Returns the credentials of the proxy for `destination`.
     pub(super) fn credentials_for(&self, destination: &Uri) -> Option<HeaderValue> {
         self.on_the_way_to(destination)?.basic_auth().cloned()
     }
@@ -59,7 +60,7 @@ impl Proxy {
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `Matcher` shows no user and no password.
+        // `Matcher` shows neither user nor password.
         f.debug_tuple("Proxy").field(&self.0).finish()
     }
 }
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn an_excepted_host_is_reached_without_the_proxy() {
+    fn excepted_host_bypasses_proxy() {
         let proxy = Proxy::new("http://proxy.example:3128", ["zohoapis.eu", "10.0.0.0/8"]).unwrap();
         assert!(!takes(&proxy, "https://www.zohoapis.eu"));
         assert!(!takes(&proxy, "https://10.1.2.3"));
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxys_password_is_never_shown() {
+    fn debug_hides_proxy_password() {
         let proxy = Proxy::new("http://user:hush@proxy.example:3128", []).unwrap();
         assert!(!format!("{proxy:?}").contains("hush"));
         let credentials = proxy.credentials_for(&Uri::from_static("https://a.example")).unwrap();

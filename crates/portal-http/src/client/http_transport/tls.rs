@@ -1,4 +1,4 @@
-//! What TLS trusts and shows: [`Tls`].
+//! [`Tls`]: trusted certificates and the client certificate.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -13,16 +13,15 @@ pub(super) use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::Connection;
 use rustls::ClientConfig;
 use rustls::crypto::ring;
-use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::Verifier;
 use tower_service::Service;
 
 use super::boxed::{BoxError, Connecting};
-use super::tls_error::TlsError;
+use crate::pem::{TlsError, certificates, private_key};
 
-/// What was read from files, and the configuration that the first connection builds from it: plain
-/// http to this machine needs no certificates on it.
+/// What was read from files, and the configuration built from it by the first connection: plain
+/// http to this machine works on systems without certificates.
 #[derive(Debug, Default)]
 pub(super) struct Tls {
     roots: Vec<CertificateDer<'static>>,
@@ -42,18 +41,14 @@ impl Tls {
         client_certificate: Option<&(PathBuf, PathBuf)>,
     ) -> Result<Self, TlsError> {
         let identity = client_certificate.map(|(chain, key)| {
-            Ok(Identity {
-                chain: certificates(chain)?,
-                key: PrivateKeyDer::from_pem_file(key)
-                    .map_err(|error| unusable(key, "a private key", &error))?,
-            })
+            Ok(Identity { chain: certificates(chain)?, key: private_key(key)? })
         });
         let tls = Self {
             roots: ca_file.map(certificates).transpose()?.unwrap_or_default(),
             identity: identity.transpose()?,
             config: OnceLock::new(),
         };
-        // What the files hold is checked now, so that it fails before anything is sent.
+        // Validate the files now, so that a bad one fails before anything is sent.
         if let Some(path) = client_certificate.map(|(_, key)| key.as_path()).or(ca_file)
             && let Err(error) = tls.config()
         {
@@ -83,7 +78,7 @@ impl Tls {
     }
 }
 
-/// TLS on top of another connection, if the URL asks for it.
+/// Adds TLS on top of another connector if the URL is https.
 #[derive(Clone)]
 pub(super) struct MaybeTls<C> {
     pub(super) inner: C,
@@ -130,33 +125,9 @@ pub(super) fn plain<S>(stream: S) -> MaybeHttpsStream<S> {
     MaybeHttpsStream::Http(stream)
 }
 
-/// Whether another try would fail like this one.
+/// Whether a retry would fail the same way.
 pub(super) fn is_permanent(error: &(dyn Error + 'static)) -> bool {
     matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
-}
-
-fn certificates(path: impl AsRef<Path>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let path = path.as_ref();
-    let wrong = |error| unusable(path, "certificates", &error);
-    let found: Vec<_> = CertificateDer::pem_file_iter(path)
-        .map_err(wrong)?
-        .collect::<Result<_, _>>()
-        .map_err(wrong)?;
-    if found.is_empty() {
-        return Err(wrong(pem::Error::NoItemsFound));
-    }
-    Ok(found)
-}
-
-fn unusable(path: &Path, expected: &str, error: &pem::Error) -> TlsError {
-    let why = match error {
-        pem::Error::Io(error) => error.to_string(),
-        pem::Error::NoItemsFound => {
-            format!("expected {expected} in PEM form, found none")
-        }
-        error => format!("expected {expected} in PEM form: {error}"),
-    };
-    TlsError { path: path.to_owned(), why }
 }
 
 #[cfg(test)]
@@ -164,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_file_nothing_is_read_before_the_first_connection() {
+    fn files_are_read_before_first_connection_only() {
         let tls = Tls::read(None, None).unwrap();
         assert!(tls.config.get().is_none());
     }

@@ -1,4 +1,5 @@
-//! In place of `tls.rs` without the feature `tls`: https URLs are refused, and nothing is read.
+//! Replaces `tls.rs` without the feature `tls`: https URLs are refused, and no certificates are
+//! read.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -10,9 +11,9 @@ use http::uri::Scheme;
 use tower_service::Service;
 
 use super::boxed::{BoxError, Connecting};
-use super::tls_error::TlsError;
+use crate::pem::TlsError;
 
-/// An https URL, in a build that cannot connect to it.
+/// An https URL in a build without TLS.
 #[derive(Debug, thiserror::Error)]
 #[error("portal-http was built without TLS: enable its feature `tls`")]
 struct NoTls;
@@ -39,7 +40,7 @@ pub(super) fn plain<S>(stream: S) -> MaybeHttpsStream<S> {
     stream
 }
 
-/// Another connector, for http URLs only.
+/// Another connector, restricted to http URLs.
 #[derive(Clone)]
 pub(super) struct MaybeTls<C> {
     pub(super) inner: C,
@@ -75,7 +76,7 @@ where
     }
 }
 
-/// Whether another try would fail like this one.
+/// Whether a retry would fail the same way.
 pub(super) fn is_permanent(error: &(dyn Error + 'static)) -> bool {
     error.is::<NoTls>()
 }
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn ca_file_is_an_error() {
+    fn ca_file_is_refused() {
         assert!(HttpTransport::builder().ca_file("ca.pem").build().is_err());
     }
 }

@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
-use portal_http::client::{BuildError, Client, ClientError, Credential};
+use portal_http::client::{BuildError, Client, ClientError};
 use portal_model::flow::TokenError;
 use portal_model::oauth::AccessToken;
 use portal_model::outcome::{NotDone, Outcome};
 use portal_model::{DataCenter, Environment, ListPortals};
 use tokio::time::Instant;
 
-use super::script::{Act, Scripted, TOKEN, credential, name, none};
+use super::script::{Act, Scripted, TOKEN, access_token, credential, name, none};
 
 /// Grants a token that names `api_domain`.
 fn naming(api_domain: &str) -> Scripted {
     let mut token = AccessToken::new("t1".to_owned());
     token.api_domain = Some(api_domain.to_owned());
-    Scripted::new(move |call| if call.what == TOKEN { Act::Say(token.response()) } else { none() })
+    Scripted::new(
+        move |call| if call.what == TOKEN { Act::Respond(token.response()) } else { none() },
+    )
 }
 
 fn url(client: &Client) -> String {
@@ -23,7 +25,7 @@ fn url(client: &Client) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_in_another_data_center_is_followed_there() {
+async fn account_in_other_data_center_is_followed() {
     let service = naming("https://www.zohoapis.eu");
     let client = service
         .builder()
@@ -38,7 +40,7 @@ async fn an_account_in_another_data_center_is_followed_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_goes_to_no_host_that_nobody_named() {
+async fn token_goes_to_configured_host_only() {
     let service = naming("https://www.zohoapis.eu");
     let client = service.client();
     client.call(&ListPortals).await.unwrap();
@@ -47,7 +49,7 @@ async fn a_token_goes_to_no_host_that_nobody_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_host_the_answer_decides_unless_it_is_in_the_clear() {
+async fn token_response_names_api_unless_plain_http() {
     let client = |service: &Scripted| {
         let builder = Client::builder().transport(service.clone());
         builder.accounts_url("https://accounts.zoho.uk").build(credential()).unwrap()
@@ -67,10 +69,10 @@ async fn without_a_host_the_answer_decides_unless_it_is_in_the_clear() {
 }
 
 #[test]
-fn what_a_credential_needs_is_asked_for_before_anything_is_sent() {
+fn credential_without_urls_is_build_error() {
     let error = Client::builder().build(credential()).unwrap_err();
     assert_eq!(error, BuildError::NoAccountsUrl);
-    let error = Client::builder().build(Credential::access_token("t1".to_owned())).unwrap_err();
+    let error = Client::builder().build(access_token()).unwrap_err();
     assert_eq!(error, BuildError::NoApiUrl);
 }
 

@@ -1,10 +1,10 @@
-//! Creates against a server that loses, delays, cuts, rate limits and fails its calls at every point,
-//! behind gateways whose lists lag and that repeat and delay attempts. Some creates are killed and
-//! recovered, some are made by two machines at once. Every outcome is compared with what the server
-//! keeps.
+//! Creates against a server that loses, delays, truncates, rate limits and fails requests at every
+//! point, behind gateways whose lists lag and that repeat and delay attempts. Some creates are
+//! killed and recovered, some are made by two machines at once. Every outcome is compared with the
+//! server's data.
 //!
-//! A tenth of it runs with every test run, and all of it with
-//! `PORTAL_CHAOS_CREATES=10000 cargo test -p portal-http --all-features chaos`.
+//! Every test run does a tenth of it; `PORTAL_CHAOS_CREATES=10000 cargo test -p portal-http
+//! --all-features chaos` does all of it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -31,30 +31,30 @@ const ORGS: usize = 100;
 const TASKS: usize = 32;
 const CLIENT: &str = "1000.CHAOS";
 
-/// How long an attempt takes effect after its end, at most: a gateway's delay and two copies of the
-/// request, with time to spare for a busy machine.
+/// How long after its end an attempt may still take effect: a gateway's delay and two copies of the
+/// request, with a margin for a busy machine.
 const PROCESSING_TIME: Duration = Duration::from_secs(4);
 const GATEWAY_DELAY: Duration = Duration::from_secs(1);
 const LIST_LAG: Duration = Duration::from_millis(200);
 const TIMEOUT: Duration = Duration::from_millis(300);
 
-/// 30 % of the calls that come to a point, for each kind of call.
+/// Together they hit 30 % of the requests that reach a point, for each kind of request.
 const FAULTS: [&str; 6] =
     ["drop:1/17", "delay=20ms:1/19", "cut:1/18", "429:1/23", "500:1/21", "html:1/29"];
 
-/// One create: who wants which name, and what becomes of the process.
+/// One create: its org, its names, and whether its process is killed.
 struct Job {
     number: usize,
     org: usize,
-    /// The name, and perhaps a fallback.
+    /// The name, and possibly a fallback.
     names: Vec<PortalName>,
-    /// Whether another machine has the same job at the same time.
+    /// Whether another machine runs the same job concurrently.
     is_double: bool,
     /// When the process is killed.
     killed_after: Option<Duration>,
 }
 
-/// Of twenty jobs, two want one name for two orgs, and two are the same job twice.
+/// Of every twenty jobs, two want one name for two orgs, and two are the same job run twice.
 fn job(number: usize) -> Job {
     let base = if number % 20 == 11 { number - 1 } else { number };
     let name = if number % 20 == 1 { number - 1 } else { base };
@@ -72,7 +72,7 @@ fn job(number: usize) -> Job {
     }
 }
 
-/// The last intent, which survives a process.
+/// The last intent, which survives its process.
 #[derive(Clone, Default)]
 struct Disk(Arc<Mutex<Option<CreateIntent>>>);
 
@@ -103,7 +103,7 @@ impl Job {
             outcome = &mut running => return outcome,
             () = sleep(killed_after) => running.stop(),
         }
-        // Whatever its outcome is, nobody gets to know it: only the disk survives.
+        // The outcome dies with the process; only the stored intent survives.
         let _ = running.await;
         let intent = disk.0.lock().unwrap().take();
         let next = match intent {
@@ -128,7 +128,7 @@ impl Job {
         match outcome {
             Outcome::Created { name, .. } => is_wanted(name.as_str()) && is_ours(name.as_str()),
             Outcome::Present { portal, origin, .. } => {
-                // Only another machine can have created it before.
+                // Only the other machine can have created it before.
                 let is_possible = match origin {
                     Origin::Appeared => true,
                     Origin::Preexisting => self.is_double,
@@ -140,7 +140,7 @@ impl Job {
             Outcome::NameTaken { name, owner: Owner::Undetermined(_) } => {
                 !owners(name.as_str()).is_empty()
             }
-            // Another machine may have created it since.
+            // The other machine may have created it since.
             Outcome::NotCreated { .. } => {
                 self.is_double || !self.names.iter().any(|name| is_ours(name.as_str()))
             }
@@ -166,20 +166,20 @@ async fn server() -> LocalServer {
     let mut builder = LocalServer::builder().seed(seed());
     for calls in ["GET", "POST", "TOKEN"] {
         for point in ["request", "committed"] {
-            // An accounts server that limits the rate locks the client out for minutes, so a flow
-            // does not wait for it.
+            // A rate-limited accounts server locks the client out for minutes, which no flow waits
+            // for.
             let is_lockout = |fault: &&str| calls == "TOKEN" && fault.starts_with("429");
             for fault in FAULTS.iter().filter(|fault| !is_lockout(fault)) {
                 builder = builder.fault(format!("{calls} {point}:{fault}").parse().unwrap());
             }
         }
     }
-    // Done, but its client has given up waiting.
+    // The request takes effect after its client has timed out.
     builder = builder.fault("POST committed:delay=1s:1/40".parse().unwrap());
     builder.fault("GET request:expire:1/50".parse().unwrap()).start().await.unwrap()
 }
 
-/// Two machines per org.
+/// Returns two machines per org.
 fn machines(server: &LocalServer, under_way: &mpsc::Sender<()>) -> Vec<[Client; 2]> {
     let mut policy = Policy::default();
     policy.attempt_timeout = TIMEOUT;
@@ -206,7 +206,7 @@ fn machines(server: &LocalServer, under_way: &mpsc::Sender<()>) -> Vec<[Client; 
         .collect()
 }
 
-/// Which orgs have a portal of which name, as the server keeps it.
+/// Returns which orgs have a portal of which name, from the server's data.
 async fn kept(server: &LocalServer) -> HashMap<String, Vec<usize>> {
     let registry = server.registry();
     let now = "2026-11-23T10:00:00Z".parse().unwrap();
@@ -215,9 +215,9 @@ async fn kept(server: &LocalServer) -> HashMap<String, Vec<usize>> {
         let grant = Grant::RefreshToken(refresh_token(org).into());
         let request = TokenRequest::new(CLIENT, CLIENT.to_owned(), grant);
         let token =
-            registry.grant(&request, TokenRules::LifetimesOnly, now).await.unwrap().unwrap();
+            registry.issue_token(&request, TokenRules::LifetimesOnly, now).await.unwrap().unwrap();
         let principal =
-            registry.principal(token.access_token.expose(), now).await.unwrap().unwrap();
+            registry.authenticate(token.access_token.expose(), now).await.unwrap().unwrap();
         for portal in registry.portals(principal.org.id).await.unwrap() {
             kept.entry(portal.name).or_default().push(org);
         }
@@ -248,7 +248,7 @@ async fn chaos_leaves_every_outcome_true() {
         });
     }
     let outcomes: BTreeMap<_, _> = tasks.join_all().await.into_iter().flatten().collect();
-    // What gateways have still under way comes to its end.
+    // Wait for the requests that gateways still have in flight.
     drop((machines, under_way));
     assert!(ended.recv().await.is_none());
     let kept = kept(&server).await;

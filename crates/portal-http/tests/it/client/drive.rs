@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use portal_http::client::IntentSink;
 use portal_model::Response;
-use portal_model::flow::{Activity, CreateIntent, Intent, NoResponse, Policy};
+use portal_model::flow::{Activity, CreateIntent, Intent};
 use portal_model::outcome::{NotDone, Origin, Outcome, OutcomeKind, RenameOutcome};
 use tokio::time::{Instant, sleep};
 
 use super::script::{
-    Act, CREATE, LIST, NAME, Scripted, TOKEN, created, credential, name, never_responds, none,
-    ours, quick, reason, sending,
+    Act, CREATE, Call, LIST, NAME, Scripted, TOKEN, creates, lost, name, never_responds, none,
+    ours, policy, quick, reason, sending,
 };
 
 /// Notes what happens to the intent, among the requests.
@@ -49,17 +49,17 @@ impl IntentSink for Notes {
 }
 
 /// A service whose requests are among the notes.
-fn noted(notes: &Notes, mut script: impl FnMut(&str) -> Act + Send + 'static) -> Scripted {
+fn noted(notes: &Notes, mut script: impl FnMut(&Call) -> Act + Send + 'static) -> Scripted {
     let notes = notes.clone();
     Scripted::granting(move |call| {
         notes.note(call.what.split(' ').next().unwrap());
-        script(&call.what)
+        script(call)
     })
 }
 
 #[tokio::test(start_paused = true)]
 async fn create_lists_then_sends_once() {
-    let service = Scripted::granting(|call| if call.what == LIST { none() } else { created() });
+    let service = Scripted::granting(creates);
     let outcome = service.client().create(name()).await;
     assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
     assert_eq!(service.seen(), [TOKEN, LIST, CREATE]);
@@ -71,7 +71,7 @@ async fn rename_finds_portal_then_sends_once() {
         r#"{"portals":[{"code":"SUCCESS","details":{"name":"AcmeNew"},"status":"success"}]}"#;
     let service = Scripted::granting(move |call| match call.what.as_str() {
         LIST => ours(),
-        _ => Act::Say(Response::new(200, renamed)),
+        _ => Act::Respond(Response::new(200, renamed)),
     });
     let outcome = service.client().rename(NAME, "AcmeNew".parse().unwrap()).await;
     assert!(matches!(outcome, RenameOutcome::Renamed { .. }), "{outcome:?}");
@@ -82,13 +82,13 @@ async fn rename_finds_portal_then_sends_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn intent_is_recorded_before_attempt_and_ended_with_outcome() {
+async fn intent_spans_attempt_and_outcome() {
     let notes = Notes::default();
     let mut sent = false;
-    let service = noted(&notes, move |what| match what {
+    let service = noted(&notes, move |call| match call.what.as_str() {
         CREATE => {
             sent = true;
-            Act::Fail(NoResponse::Broken("reset".to_owned()).into())
+            lost()
         }
         _ if sent => ours(),
         _ => none(),
@@ -135,9 +135,9 @@ async fn write_beyond_deadline_sends_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn create_goes_on_when_its_caller_hangs_up() {
-    let service = Scripted::granting(|call| never_responds(&call.what));
-    let client = service.builder().policy(quick()).build(credential()).unwrap();
+async fn create_continues_when_caller_hangs_up() {
+    let service = Scripted::granting(never_responds);
+    let client = service.client_with(quick());
     let notes = Notes::default();
     let running = client.perform(client.create_flow(name()), notes.clone());
     sending(&running).await;
@@ -149,8 +149,8 @@ async fn create_goes_on_when_its_caller_hangs_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stopped_attempt_is_in_doubt_and_can_be_recovered() {
-    let service = Scripted::granting(|call| never_responds(&call.what));
+async fn stopped_attempt_is_in_doubt_and_recoverable() {
+    let service = Scripted::granting(never_responds);
     let client = service.client();
     let notes = Notes::default();
     let running = client.perform(client.create_flow(name()), notes.clone());
@@ -172,7 +172,7 @@ async fn stopped_attempt_is_in_doubt_and_can_be_recovered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn recovery_waits_until_a_slow_service_has_finished() {
+async fn recovery_waits_for_slow_service() {
     let began = Instant::now();
     let service =
         Scripted::granting(
@@ -199,10 +199,10 @@ async fn stop_before_attempt_leaves_nothing_in_doubt() {
 }
 
 #[test]
-fn runtime_shutdown_leaves_intent_and_true_outcome() {
+fn runtime_shutdown_keeps_intent_and_outcome() {
     let notes = Notes::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let service = Scripted::granting(|call| never_responds(&call.what));
+    let service = Scripted::granting(never_responds);
     let client = service.client();
     let entered = runtime.enter();
     let running = client.perform(client.create_flow(name()), notes.clone());
@@ -216,14 +216,12 @@ fn runtime_shutdown_leaves_intent_and_true_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_response_is_verified_until_absence_counts() {
+async fn lost_response_is_verified_until_absence_holds() {
     let service = Scripted::granting(|call| match call.what.as_str() {
-        CREATE => Act::Fail(NoResponse::Broken("reset".to_owned()).into()),
+        CREATE => lost(),
         _ => none(),
     });
-    let mut policy = Policy::default();
-    policy.max_attempts = 1;
-    let client = service.builder().policy(policy).build(credential()).unwrap();
+    let client = service.client_with(policy(|policy| policy.max_attempts = 1));
     let running = client.create(name());
     let mut activity = running.activity();
     let waiting = |activity: &Activity| matches!(activity, Activity::WaitingToVerify { .. });

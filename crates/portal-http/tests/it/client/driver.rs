@@ -1,5 +1,5 @@
-//! The conformance test of drivers: the client's own driver passes, and so does a blocking one over
-//! plain sockets, until it has a flaw.
+//! The conformance check of drivers: the client's own driver passes, and so does a blocking one
+//! over plain sockets until it has a flaw.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -22,7 +22,7 @@ fn client_conforms_as_driver() {
     driven.unwrap();
 }
 
-/// What a driver may do wrong.
+/// A flaw of a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flaw {
     RecordsAfterwards,
@@ -54,7 +54,7 @@ impl Blocking {
 
     fn perform(mut self, run: DriverRun) -> Outcome {
         let (mut flow, started) = (run.flow, Instant::now());
-        // A clock that is ahead ends every wait too early.
+        // A fast clock ends every wait too early.
         let speed = if self.has(Flaw::ReturnsTooEarly) { 10 } else { 1 };
         let now = || started.elapsed() * speed;
         loop {
@@ -171,7 +171,7 @@ fn blocking_driver_conforms() {
 }
 
 #[test]
-fn flawed_driver_is_told_which_duty_it_breaks() {
+fn error_names_duty_of_flawed_driver() {
     let flaws = [
         (Flaw::RecordsAfterwards, "record the intent before each attempt"),
         (Flaw::IgnoresFullDisk, "report an intent that cannot be recorded"),

@@ -1,4 +1,5 @@
-//! A gateway between a client and the server, with the habits that a safe create has to survive.
+//! A gateway between client and server that misbehaves in the ways that a safe create has to
+//! survive.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -14,17 +15,17 @@ use tokio::time::{sleep, timeout};
 
 type Exchange = Result<Response<Bytes>, TransportError>;
 
-/// Passes requests on to one org. Some lists show an earlier state. Some attempts are repeated, of
-/// which either response is delivered; of some it gives up at once, and they take effect later.
+/// Forwards requests to one org. Some lists are stale. Some attempts are repeated, and either
+/// response is delivered; for some it gives up at once, and they take effect later.
 #[derive(Clone)]
 pub(crate) struct Gateway {
     inner: HttpTransport,
-    /// How much earlier a list may be.
+    /// Maximum staleness of a list.
     lag: Duration,
     /// How much later than its response an attempt may arrive.
     delay: Duration,
     org: Arc<Org>,
-    /// Held by each request that is under way, so that a test can wait for the last one.
+    /// A clone is held by each request in flight, so that a test can wait for all of them.
     under_way: mpsc::Sender<()>,
 }
 
@@ -53,7 +54,7 @@ impl Gateway {
         }
     }
 
-    /// Remembers what the org's list shows before `attempt`.
+    /// Stores what the list of the org shows before `attempt`.
     async fn remember(&self, attempt: &Request<Bytes>, bounds: Bounds) {
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = attempt.uri().clone();
@@ -88,7 +89,7 @@ impl Transport for Gateway {
             Method::GET if is_of_portals => self.list(number, request, bounds).await,
             Method::POST if is_of_portals => {
                 let (gateway, under_way) = (self.clone(), self.under_way.clone());
-                // It goes on when the client hangs up.
+                // Continues after the client has hung up.
                 let attempt = tokio::spawn(async move {
                     let _under_way = under_way;
                     gateway.remember(&request, bounds).await;

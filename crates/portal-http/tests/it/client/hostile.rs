@@ -1,32 +1,19 @@
-//! Services that are broken, or that want to harm the client.
+//! Broken and malicious services.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use portal_http::client::{Client, ClientBuilder, ClientError, Credential};
-use portal_model::flow::{NoResponse, Policy};
+use portal_http::client::{ClientError, Credential};
+use portal_model::flow::NoResponse;
 use portal_model::outcome::Origin;
 use portal_model::{CreatePortal, GetPortal, ListPortals, Outcome};
 use tokio::net::TcpStream;
 
-use super::peer::{Connection, LISTED, Peer};
-use super::script::{NAME, name, quick};
+use super::peer::{Connection, LISTED, Peer, response, with_access_token, with_length};
+use super::script::{NAME, name, policy, quick};
 
-fn ready(builder: ClientBuilder) -> Client {
-    builder.build(Credential::access_token("t1".to_owned())).unwrap()
-}
-
-/// The bytes of a response with these headers and this body.
-fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    [format!("HTTP/1.1 {status}\r\n{headers}\r\n").as_bytes(), body].concat()
-}
-
-fn with_length(status: &str, body: &[u8]) -> Vec<u8> {
-    response(status, &format!("content-length: {}\r\n", body.len()), body)
-}
-
-/// Sends the same response to every request.
+/// A service that sends the same response to every request.
 async fn always(bytes: Vec<u8>) -> Peer {
     let bytes = Arc::new(bytes);
     Peer::start(move |mut connection| {
@@ -45,7 +32,7 @@ fn too_large(limit: usize) -> ClientError {
 }
 
 #[tokio::test]
-async fn list_of_60_mb_is_left_unread() {
+async fn list_over_limit_is_left_unread() {
     let written = Arc::new(AtomicUsize::new(0));
     let count = written.clone();
     let peer = Peer::start(move |mut connection| {
@@ -60,8 +47,11 @@ async fn list_of_60_mb_is_left_unread() {
         }
     })
     .await;
-    assert_eq!(ready(peer.client()).call(&ListPortals).await.unwrap_err(), too_large(4 << 20));
-    // The limit, and what the buffers of two sockets hold.
+    assert_eq!(
+        with_access_token(peer.client()).call(&ListPortals).await.unwrap_err(),
+        too_large(4 << 20)
+    );
+    // The limit, plus the buffers of two sockets.
     let written = written.load(Ordering::Relaxed);
     assert!(written < 32 << 20, "{written} bytes were taken");
 }
@@ -80,17 +70,17 @@ async fn responses_are_read_to_their_limits() {
     };
 
     let fits = always(with_length("200 OK", &list(4 << 20))).await;
-    assert_eq!(ready(fits.client()).call(&ListPortals).await.unwrap().len(), 1);
+    assert_eq!(with_access_token(fits.client()).call(&ListPortals).await.unwrap().len(), 1);
     let exceeds = always(with_length("200 OK", &list((4 << 20) + 1))).await;
-    let client = ready(exceeds.client());
+    let client = with_access_token(exceeds.client());
     assert_eq!(client.call(&ListPortals).await.unwrap_err(), too_large(4 << 20));
     assert_eq!(client.call(&CreatePortal::new(name())).await.unwrap_err(), too_large(64 << 10));
 
     let fits = always(with_length("500 Oops", &error(64 << 10))).await;
-    let found = ready(fits.client()).call(&ListPortals).await.unwrap_err();
+    let found = with_access_token(fits.client()).call(&ListPortals).await.unwrap_err();
     assert!(matches!(found, ClientError::Api(_)), "{found:?}");
     let exceeds = always(with_length("500 Oops", &error((64 << 10) + 1))).await;
-    let found = ready(exceeds.client()).call(&ListPortals).await.unwrap_err();
+    let found = with_access_token(exceeds.client()).call(&ListPortals).await.unwrap_err();
     assert_eq!(found, too_large(64 << 10));
 
     let token = always(with_length("200 OK", &error((64 << 10) + 1))).await;
@@ -101,12 +91,12 @@ async fn responses_are_read_to_their_limits() {
 }
 
 #[tokio::test]
-async fn head_over_the_limit_is_a_lost_response() {
+async fn head_over_limit_is_lost_response() {
     let one = format!("x: {}\r\n", "x".repeat(128 << 10));
     let many = "x: y\r\n".repeat(1000);
     for headers in [one, many] {
         let peer = always(response("200 OK", &headers, b"")).await;
-        let error = ready(peer.client()).call(&ListPortals).await.unwrap_err();
+        let error = with_access_token(peer.client()).call(&ListPortals).await.unwrap_err();
         assert!(matches!(error, ClientError::NoResponse(NoResponse::Broken(_))), "{error:?}");
     }
 }
@@ -134,7 +124,7 @@ async fn create_with_too_large_response_is_verified() {
         }
     })
     .await;
-    let outcome = ready(peer.client().policy(quick())).create(name()).await;
+    let outcome = with_access_token(peer.client().policy(quick())).create(name()).await;
     assert!(matches!(outcome, Outcome::Present { origin: Origin::Appeared, .. }), "{outcome:?}");
     assert_eq!(peer.posts(), 1);
 }
@@ -150,15 +140,15 @@ async fn dripping_response_ends_with_its_timeout() {
         }
     })
     .await;
-    let mut policy = Policy::default();
-    policy.read_timeout = Duration::from_millis(500);
+    let policy = policy(|policy| policy.read_timeout = Duration::from_millis(500));
     let began = Instant::now();
-    let error = ready(peer.client().policy(policy)).call(&ListPortals).await.unwrap_err();
+    let error =
+        with_access_token(peer.client().policy(policy)).call(&ListPortals).await.unwrap_err();
     assert_eq!(error, ClientError::NoResponse(NoResponse::TimedOut));
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }
 
-/// A reproducible source of choices.
+/// A reproducible source of random choices.
 struct Choices(u64);
 
 impl Choices {
@@ -196,7 +186,7 @@ impl Choices {
         }
     }
 
-    /// A response that is wrong in one or several ways, or in none.
+    /// Returns a response with any number of defects.
     fn response(&mut self) -> Vec<u8> {
         let body = self.body();
         let status = self.of(&[
@@ -259,8 +249,8 @@ impl Choices {
     }
 }
 
-/// Makes `count` calls, each with a response of its own, on connections that are used again where the
-/// client lets it; then a good response must be understood.
+/// Makes `count` calls, each with a different hostile response, over connections that the client may
+/// reuse. Afterwards the client must still understand a good response.
 async fn survives(count: usize) {
     let served = Arc::new(AtomicUsize::new(0));
     let number = served.clone();
@@ -282,10 +272,11 @@ async fn survives(count: usize) {
         }
     })
     .await;
-    let mut policy = Policy::default();
-    policy.read_timeout = Duration::from_millis(100);
-    policy.attempt_timeout = policy.read_timeout;
-    let client = ready(peer.client().policy(policy));
+    let policy = policy(|policy| {
+        policy.read_timeout = Duration::from_millis(100);
+        policy.attempt_timeout = policy.read_timeout;
+    });
+    let client = with_access_token(peer.client().policy(policy));
     let (mut understood, mut failed) = (0, 0);
     let mut warm = None;
     while served.load(Ordering::Relaxed) < count {
@@ -305,7 +296,7 @@ async fn survives(count: usize) {
         assert!(now < warm + 8192, "memory grew from {warm} to {now} pages");
     }
     assert!(understood > 0 && failed > understood, "{understood} and {failed}");
-    // A peer that has just closed its connection may look alive.
+    // The client may not have noticed yet that a pooled connection was closed.
     let deadline = Instant::now() + Duration::from_secs(60);
     while client.call(&ListPortals).await != Ok(Vec::new()) {
         assert!(Instant::now() < deadline);

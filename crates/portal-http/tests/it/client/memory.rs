@@ -1,4 +1,4 @@
-//! The client over the server in memory: a tower service is a transport.
+//! The client over the in-memory server: a tower service is a transport.
 
 use portal_http::client::{Client, Credential};
 use portal_http::server::PortalService;
@@ -11,7 +11,7 @@ use super::script::{NAME, name};
 use crate::cases::{CLIENT, seed};
 
 #[tokio::test]
-async fn a_portal_is_created_read_and_renamed_without_a_socket() {
+async fn tower_service_serves_as_transport() {
     let registry = MemoryRegistry::default();
     registry.apply_seed(&seed(), "2026-11-23T10:00:00Z".parse().unwrap()).await.unwrap();
     let builder = || {

@@ -1,4 +1,4 @@
-//! Many creates of one client: its slots, and whose turn it is. On paused time.
+//! Many creates by one client: its slots, and their order. With paused time.
 
 use std::time::Duration;
 
@@ -9,51 +9,50 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::script::{
-    Act, CREATE, LIST, Scripted, created, credential, name, never_responds, none, ours, reason,
-    sending,
+    Act, CREATE, LIST, Scripted, created, creates, credential, name, never_responds, none, ours,
+    policy, reason, sending,
 };
 
 /// The latency of a service under load.
 const SLOW: Duration = Duration::from_millis(200);
 
 fn allow_another() -> Policy {
-    let mut policy = Policy::default();
-    policy.allow_another = true;
-    policy
+    policy(|policy| policy.allow_another = true)
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_at_once_stay_within_the_limit() {
-    let service = Scripted::granting(|call| if call.what == LIST { none() } else { created() });
-    let client = service.builder().policy(allow_another()).build(credential()).unwrap();
+async fn concurrent_requests_stay_within_limit() {
+    let service = Scripted::granting(creates);
+    let client = service.client_with(allow_another());
     let creates: JoinSet<_> = (0..40).map(|_| client.create(name())).collect();
     creates.join_all().await;
-    assert_eq!(service.most_at_once(), 5);
+    assert_eq!(service.max_in_flight(), 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn thousand_creates_at_once_none_gives_up_within_deadline_of_the_queue() {
-    let service = Scripted::granting(|call| if call.what == LIST { none() } else { created() });
-    // 1,000 creates of two requests by five slots take 80 s; an attempt needs 140 s.
+async fn thousand_concurrent_creates_meet_deadline() {
+    let service = Scripted::granting(creates);
+    // 1,000 creates of two requests each over five slots take 80 s, and a flow reserves 140 s for an
+    // attempt and its verification.
     let mut policy = allow_another();
     policy.deadline = Duration::from_secs(240);
-    let client = service.slow(SLOW).builder().policy(policy).build(credential()).unwrap();
+    let client = service.slow(SLOW).client_with(policy);
     let creates: JoinSet<_> = (0..1000).map(|_| client.create(name())).collect();
     let outcomes = creates.join_all().await;
     assert!(outcomes.iter().all(|outcome| outcome.kind() == OutcomeKind::Created));
 }
 
 #[tokio::test(start_paused = true)]
-async fn thousand_creates_at_once_repeat_failed_lists_before_new_ones() {
+async fn failed_lists_are_repeated_before_new_creates() {
     let mut lists = 0;
     let service = Scripted::granting(move |call| match call.what.as_str() {
         LIST => {
             lists += 1;
-            if lists <= 50 { Act::Say(Response::new(503, "")) } else { none() }
+            if lists <= 50 { Act::Respond(Response::new(503, "")) } else { none() }
         }
         _ => created(),
     });
-    let client = service.slow(SLOW).builder().policy(allow_another()).build(credential()).unwrap();
+    let client = service.slow(SLOW).client_with(allow_another());
     let creates: JoinSet<_> = (0..1000).map(|_| client.create(name())).collect();
     let outcomes = creates.join_all().await;
     let other = outcomes.iter().find(|outcome| outcome.kind() != OutcomeKind::Created);
@@ -97,8 +96,8 @@ async fn creates_of_one_client_run_one_after_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn create_that_waits_for_its_turn_can_be_stopped() {
-    let service = Scripted::granting(|call| never_responds(&call.what));
+async fn queued_create_can_be_stopped() {
+    let service = Scripted::granting(never_responds);
     let client = service.client();
     let first = client.create(name());
     sending(&first).await;
@@ -110,14 +109,13 @@ async fn create_that_waits_for_its_turn_can_be_stopped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn create_that_waits_for_its_turn_until_deadline_sends_nothing() {
-    let service = Scripted::granting(|call| never_responds(&call.what));
+async fn create_queued_until_deadline_sends_nothing() {
+    let service = Scripted::granting(never_responds);
     let client = service.client();
     let first = client.create(name());
     sending(&first).await;
     let sent = service.seen().len();
-    let mut policy = Policy::default();
-    policy.deadline = Duration::from_secs(50);
+    let policy = policy(|policy| policy.deadline = Duration::from_secs(50));
     let second = "SecondName".parse().unwrap();
     let second = CreateFlow::new(second, policy, ApiVersion::V7);
     let began = Instant::now();

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use portal_model::Response;
-use portal_model::flow::{NoResponse, NotSent, Policy};
+use portal_model::flow::NotSent;
 use portal_model::outcome::{NotDone, Outcome, Unverified};
 use tokio::time::Instant;
 
-use super::script::{Act, CREATE, LIST, Scripted, created, credential, name, none, reason};
+use super::script::{Act, CREATE, LIST, Scripted, created, lost, name, none, policy, reason};
 
 fn with_header(status: u16, name: &'static str, value: &'static str) -> Act {
-    Act::Say(Response::new(status, "").with_headers(|header| (header == name).then_some(value)))
+    Act::Respond(Response::new(status, "").with_headers(|header| (header == name).then_some(value)))
 }
 
 #[tokio::test(start_paused = true)]
@@ -35,7 +35,7 @@ async fn rate_limited_create_waits_as_long_as_asked() {
 async fn transient_502_is_created_within_two_seconds() {
     let mut is_first = true;
     let service = Scripted::granting(move |call| match call.what.as_str() {
-        CREATE if std::mem::take(&mut is_first) => Act::Say(Response::new(502, "<html>")),
+        CREATE if std::mem::take(&mut is_first) => Act::Respond(Response::new(502, "<html>")),
         CREATE => created(),
         _ => none(),
     });
@@ -49,7 +49,7 @@ async fn transient_502_is_created_within_two_seconds() {
 async fn unreachable_service_ends_within_20_seconds() {
     for failure in [
         || Act::Fail(NotSent::ConnectTimedOut.into()),
-        || Act::Say(Response::new(503, "<html>maintenance")),
+        || Act::Respond(Response::new(503, "<html>maintenance")),
         || Act::Hang,
     ] {
         let service = Scripted::granting(move |_| failure());
@@ -61,7 +61,7 @@ async fn unreachable_service_ends_within_20_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rate_limit_without_wait_backs_off_all_the_same() {
+async fn rate_limit_with_zero_wait_backs_off() {
     let service = Scripted::granting(|_| with_header(429, "retry-after", "0"));
     let began = Instant::now();
     let outcome = service.client().create(name()).await;
@@ -72,7 +72,7 @@ async fn rate_limit_without_wait_backs_off_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unavailable_service_is_asked_again_when_it_says() {
+async fn unavailable_service_is_retried_after_its_wait() {
     let mut is_first = true;
     let service = Scripted::granting(move |call| match call.what.as_str() {
         LIST if std::mem::take(&mut is_first) => with_header(503, "retry-after", "7"),
@@ -100,14 +100,12 @@ async fn list_from_cache_is_no_proof_of_absence() {
     let service = Scripted::granting(move |call| match call.what.as_str() {
         CREATE => {
             is_sent = true;
-            Act::Fail(NoResponse::Broken("reset".to_owned()).into())
+            lost()
         }
         _ if is_sent => with_header(204, "age", "60"),
         _ => none(),
     });
-    let mut policy = Policy::default();
-    policy.max_attempts = 1;
-    let client = service.builder().policy(policy).build(credential()).unwrap();
+    let client = service.client_with(policy(|policy| policy.max_attempts = 1));
     let outcome = client.create(name()).await;
     let Outcome::Unknown { why: Unverified::Deadline, .. } = outcome else { panic!("{outcome:?}") };
 }

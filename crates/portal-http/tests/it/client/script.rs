@@ -1,4 +1,4 @@
-//! A service in memory: a transport whose answers a test writes down.
+//! [`Scripted`]: an in-memory service whose responses each test scripts.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,33 +18,33 @@ pub(crate) fn name() -> PortalName {
     PortalName::parse(NAME).unwrap()
 }
 
-/// What the service does with one request.
+/// What the service does with a request.
 pub(crate) enum Act {
-    /// Answers.
-    Say(Response),
-    /// Fails.
+    /// Responds.
+    Respond(Response),
+    /// Fails the request.
     Fail(TransportError),
-    /// Takes the request, and never answers.
+    /// Accepts the request and never responds.
     Hang,
 }
 
 type Script = dyn FnMut(&Call) -> Act + Send;
 
-/// One request as the service sees it.
+/// A request as the service receives it.
 pub(crate) struct Call {
     pub(crate) what: String,
     pub(crate) token: Option<String>,
 }
 
-/// Answers as the script says, and keeps what was asked for.
+/// A transport that responds as its script says, and records the requests.
 #[derive(Clone)]
 pub(crate) struct Scripted {
     script: Arc<Mutex<Box<Script>>>,
     seen: Arc<Mutex<Vec<String>>>,
     hosts: Arc<Mutex<Vec<String>>>,
-    /// How many calls run now, and ran at most.
+    /// The number of requests in flight: now, and at most so far.
     running: Arc<Mutex<(usize, usize)>>,
-    /// How long a request takes; as long as on any network, so that others come meanwhile.
+    /// How long a request takes. Never zero, so that requests overlap as on a real network.
     latency: Duration,
 }
 
@@ -61,35 +61,35 @@ impl Scripted {
         }
     }
 
-    /// The same service with another latency.
+    /// Returns the same service with another latency.
     pub(crate) fn slow(&self, latency: Duration) -> Self {
         Self { latency, ..self.clone() }
     }
 
-    /// Grants tokens `t1`, `t2`, … and leaves the calls of the API to `script`.
+    /// Issues the tokens `t1`, `t2`, …; `script` handles the requests to the API.
     pub(crate) fn granting(mut script: impl FnMut(&Call) -> Act + Send + 'static) -> Self {
         let mut count = 0;
         Self::new(move |call| {
             if call.what == "POST /oauth/v2/token" {
                 count += 1;
-                return Act::Say(AccessToken::new(format!("t{count}")).response());
+                return Act::Respond(AccessToken::new(format!("t{count}")).response());
             }
             script(call)
         })
     }
 
-    /// The calls so far: method and path.
+    /// Returns the requests so far: method and path.
     pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Which hosts they went to.
+    /// Returns the host of each request.
     pub(crate) fn hosts(&self) -> Vec<String> {
         self.hosts.lock().unwrap().clone()
     }
 
-    /// How many calls ran at the same time, at most.
-    pub(crate) fn most_at_once(&self) -> usize {
+    /// Returns the highest number of requests in flight.
+    pub(crate) fn max_in_flight(&self) -> usize {
         self.running.lock().unwrap().1
     }
 
@@ -105,12 +105,27 @@ impl Scripted {
     }
 
     pub(crate) fn client(&self) -> Client {
-        self.builder().build(credential()).unwrap()
+        self.client_with(Policy::default())
     }
+
+    pub(crate) fn client_with(&self, policy: Policy) -> Client {
+        self.builder().policy(policy).build(credential()).unwrap()
+    }
+}
+
+pub(crate) fn access_token() -> Credential {
+    Credential::access_token("t1".to_owned())
 }
 
 pub(crate) fn credential() -> Credential {
     Credential::refresh_token("1000.ID", "hush-secret".to_owned(), "hush-refresh".to_owned())
+}
+
+/// The default policy with some changes.
+pub(crate) fn policy(change: impl FnOnce(&mut Policy)) -> Policy {
+    let mut policy = Policy::default();
+    change(&mut policy);
+    policy
 }
 
 impl Transport for Scripted {
@@ -134,13 +149,13 @@ impl Transport for Scripted {
         self.running.lock().unwrap().0 -= 1;
         let act = (self.script.lock().unwrap())(&Call { what, token });
         match act {
-            Act::Say(answer) => {
-                let mut response = http::Response::new(Bytes::from(answer.body));
-                *response.status_mut() = answer.status.try_into().unwrap();
-                if let Some(time) = answer.retry_after {
+            Act::Respond(scripted) => {
+                let mut response = http::Response::new(Bytes::from(scripted.body));
+                *response.status_mut() = scripted.status.try_into().unwrap();
+                if let Some(time) = scripted.retry_after {
                     response.headers_mut().insert("retry-after", time.as_secs().into());
                 }
-                if answer.is_from_cache {
+                if scripted.is_from_cache {
                     response.headers_mut().insert("age", 60.into());
                 }
                 Ok(response)
@@ -159,41 +174,51 @@ pub(crate) const CREATE: &str = "POST /crm/v7/settings/portals";
 pub(crate) const TOKEN: &str = "POST /oauth/v2/token";
 
 pub(crate) fn none() -> Act {
-    Act::Say(Response::new(204, ""))
+    Act::Respond(Response::new(204, ""))
 }
 
 pub(crate) fn ours() -> Act {
-    Act::Say(Response::new(200, format!(r#"{{"portals":[{{"name":"{NAME}"}}]}}"#)))
+    Act::Respond(Response::new(200, format!(r#"{{"portals":[{{"name":"{NAME}"}}]}}"#)))
 }
 
 pub(crate) fn created() -> Act {
-    Act::Say(CreatePortal::response(ApiVersion::V7, NAME))
+    Act::Respond(CreatePortal::response(ApiVersion::V7, NAME))
 }
 
 pub(crate) fn refused(error: ApiError) -> Act {
-    Act::Say(Refusal::Request(error).response())
+    Act::Respond(Refusal::Request(error).response())
 }
 
-/// A policy for a service that finishes at once.
+/// A policy for a service whose attempts take effect at once.
 pub(crate) fn quick() -> Policy {
-    let mut policy = Policy::default();
-    policy.processing_time = Duration::from_secs(1);
-    policy.list_lag = Duration::ZERO;
-    policy
+    policy(|policy| {
+        policy.processing_time = Duration::from_secs(1);
+        policy.list_lag = Duration::ZERO;
+    })
 }
 
-/// A service that lists no portals, and takes every other request without a response.
-pub(crate) fn never_responds(what: &str) -> Act {
-    if what == LIST { none() } else { Act::Hang }
+/// The response is lost.
+pub(crate) fn lost() -> Act {
+    Act::Fail(NoResponse::Broken("reset".to_owned()).into())
 }
 
-/// Waits until an attempt is under way.
+/// Script of a service that lists no portals and creates whatever is requested.
+pub(crate) fn creates(call: &Call) -> Act {
+    if call.what == LIST { none() } else { created() }
+}
+
+/// Script of a service that lists no portals and responds to nothing else.
+pub(crate) fn never_responds(call: &Call) -> Act {
+    if call.what == LIST { none() } else { Act::Hang }
+}
+
+/// Waits until an attempt is being sent.
 pub(crate) async fn sending(running: &Running) {
     let mut activity = running.activity();
     activity.wait_for(|activity| matches!(activity, Activity::Sending { .. })).await.unwrap();
 }
 
-/// Why nothing was created.
+/// Returns why nothing was created.
 pub(crate) fn reason(outcome: Outcome) -> NotDone {
     match outcome {
         Outcome::NotCreated { reason, .. } => reason,

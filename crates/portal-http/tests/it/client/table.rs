@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::peer::{client, plain};
 use crate::cases::{CLIENT, Caller, Case, cases, portals, seed};
 
-/// The request of a row as it stands there, which no endpoint would send.
+/// The request of a case, verbatim, which no endpoint would send.
 struct Row<'a>(&'a Case);
 
 impl Endpoint for Row<'_> {
@@ -47,7 +47,7 @@ impl Endpoint for Row<'_> {
     }
 }
 
-/// A client that sends what the caller sends; `None` if no client could.
+/// A client that sends what the caller sends; `None` if that is impossible.
 fn client_of(server: &LocalServer, caller: Caller) -> Option<Client> {
     let credential = match caller {
         Caller::Token(token) => {
@@ -62,7 +62,7 @@ fn client_of(server: &LocalServer, caller: Caller) -> Option<Client> {
 }
 
 #[tokio::test]
-async fn every_row_arrives_as_a_typed_value() {
+async fn documented_responses_decode_to_typed_values() {
     let server = LocalServer::builder().seed(seed()).start().await.unwrap();
     for (refresh_token, name) in portals() {
         let create = CreatePortal::new(PortalName::parse(name).unwrap());

@@ -1,14 +1,13 @@
 //! TLS and proxies, over real sockets. The certificates in `tls/` are valid for a hundred years and
-//! come from an authority whose key was thrown away.
+//! were issued by an authority whose key was discarded.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use portal_http::client::{ClientError, Credential, HttpTransport, HttpTransportBuilder, Proxy};
+use portal_http::client::{ClientError, HttpTransport, HttpTransportBuilder, Proxy};
 use portal_model::ListPortals;
 use portal_model::flow::NotSent;
-use portal_model::oauth::AccessToken;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoClientAuth, WebPkiClientVerifier};
@@ -17,7 +16,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::peer::{LISTED, Peer, client, plain};
+use super::peer::{LISTED, Peer, client, plain, with_access_token};
 use super::script::credential;
 
 fn file(name: &str) -> PathBuf {
@@ -45,23 +44,14 @@ fn acceptor(wants_client_certificate: bool) -> TlsAcceptor {
     Arc::new(config).into()
 }
 
-/// Lists no portals and grants tokens, over TLS.
+/// Issues tokens and lists no portals, over TLS.
 async fn service(wants_client_certificate: bool) -> Peer {
     let acceptor = acceptor(wants_client_certificate);
     Peer::start(move |connection| {
         let acceptor = acceptor.clone();
         async move {
-            let layered = connection.within(|stream| acceptor.accept(stream)).await;
-            let Some(mut connection) = layered else { return };
-            while let Some(head) = connection.request().await {
-                if head.starts_with("POST /oauth") {
-                    let token = AccessToken::new("t1".to_owned()).response().body;
-                    let head =
-                        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", token.len());
-                    connection.write(&[head.as_bytes(), &token].concat()).await;
-                } else {
-                    connection.write(LISTED).await;
-                }
+            if let Some(encrypted) = connection.within(|stream| acceptor.accept(stream)).await {
+                encrypted.serve_tokens_and_lists().await;
             }
         }
     })
@@ -73,7 +63,7 @@ fn trusting() -> HttpTransportBuilder {
 }
 
 async fn list(transport: HttpTransportBuilder, url: &str) -> Result<usize, ClientError> {
-    let client = client(transport, url).build(Credential::access_token("t1".to_owned())).unwrap();
+    let client = with_access_token(client(transport, url));
     client.call(&ListPortals).await.map(|portals| portals.len())
 }
 
@@ -84,7 +74,7 @@ fn not_sent(result: Result<usize, ClientError>) -> String {
     }
 }
 
-/// The same, where another try would fail like this one.
+/// Like [`not_sent`], for a failure that retrying will not fix.
 fn permanent(result: Result<usize, ClientError>) -> String {
     match result {
         Err(ClientError::NotSent(NotSent::Permanent(why))) => why,
@@ -93,7 +83,7 @@ fn permanent(result: Result<usize, ClientError>) -> String {
 }
 
 #[tokio::test]
-async fn only_a_server_of_a_trusted_authority_and_of_the_right_name_gets_a_request() {
+async fn untrusted_or_misnamed_server_gets_no_request() {
     let service = service(false).await;
     let port = service.address.port();
     for host in ["127.0.0.1", "localhost"] {
@@ -108,7 +98,7 @@ async fn only_a_server_of_a_trusted_authority_and_of_the_right_name_gets_a_reque
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_shown_to_a_server_that_asks() {
+async fn client_certificate_is_sent_on_request() {
     let service = service(true).await;
     let url = format!("https://{}", service.address);
     let certified = trusting().client_certificate(file("client.pem"), file("client.key"));
@@ -118,7 +108,7 @@ async fn a_client_certificate_is_shown_to_a_server_that_asks() {
 }
 
 #[test]
-fn a_file_without_a_certificate_or_key_is_named() {
+fn error_names_file_without_certificate_or_key() {
     let error = |builder: HttpTransportBuilder| builder.build().unwrap_err().to_string();
     let absent = error(plain().ca_file("/nonexistent/ca.pem"));
     assert_eq!(absent, "/nonexistent/ca.pem: No such file or directory (os error 2)");
@@ -130,7 +120,7 @@ fn a_file_without_a_certificate_or_key_is_named() {
     assert!(foreign.contains("server.key: "), "{foreign}");
 }
 
-/// Wants a password, tunnels to `to` whatever the name, and answers plain requests itself.
+/// A proxy that requires a password, tunnels every name to `to`, and responds to plain requests itself.
 async fn proxy(to: &Peer) -> Peer {
     let to = to.address;
     Peer::start(move |mut connection| async move {
@@ -141,7 +131,7 @@ async fn proxy(to: &Peer) -> Peer {
         } else if head.starts_with("connect") {
             connection.write(b"HTTP/1.1 200 Connection established\r\n\r\n").await;
             let mut upstream = TcpStream::connect(to).await.unwrap();
-            // It ends as either side likes.
+            // Either side may close the tunnel.
             let _ = copy_bidirectional(&mut connection.stream, &mut upstream).await;
         } else {
             connection.write(LISTED).await;
@@ -156,7 +146,7 @@ fn through(proxy: &Peer, password: &str) -> HttpTransportBuilder {
 }
 
 #[tokio::test]
-async fn calls_of_the_api_and_of_the_accounts_server_take_the_same_tunnel() {
+async fn api_and_accounts_server_use_same_tunnel() {
     let service = service(false).await;
     let proxy = proxy(&service).await;
     let client = client(through(&proxy, "p%40ss"), "https://www.zohoapis.example")
@@ -164,19 +154,17 @@ async fn calls_of_the_api_and_of_the_accounts_server_take_the_same_tunnel() {
         .build(credential())
         .unwrap();
     assert_eq!(client.call(&ListPortals).await.unwrap(), []);
-    let lines: Vec<_> =
-        proxy.heads().iter().map(|head| head.lines().next().unwrap().to_owned()).collect();
     assert_eq!(
-        lines,
+        proxy.request_lines(),
         ["CONNECT accounts.zoho.example:443 HTTP/1.1", "CONNECT www.zohoapis.example:443 HTTP/1.1"]
     );
     assert_eq!(service.heads().len(), 2);
-    // What is meant for the proxy stays there.
+    // The proxy's credentials stay with the proxy.
     assert!(!service.heads().concat().to_ascii_lowercase().contains("proxy-authorization"));
 }
 
 #[tokio::test]
-async fn plain_http_to_this_machine_is_forwarded_by_a_proxy_on_it() {
+async fn plain_http_to_loopback_uses_loopback_proxy() {
     let service = service(false).await;
     let proxy = proxy(&service).await;
     assert_eq!(list(through(&proxy, "p%40ss"), "http://127.0.0.1:9").await, Ok(0));
@@ -188,7 +176,7 @@ async fn plain_http_to_this_machine_is_forwarded_by_a_proxy_on_it() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_sends_nothing_and_its_password_stays_hidden() {
+async fn refusing_proxy_sends_nothing_hides_password() {
     let service = service(false).await;
     let proxy = proxy(&service).await;
     let why = not_sent(list(through(&proxy, "hush"), "https://www.zohoapis.example").await);
@@ -198,17 +186,17 @@ async fn a_proxy_that_refuses_sends_nothing_and_its_password_stays_hidden() {
     assert!(why.contains("refused"), "{why}");
 }
 
-/// What the process of the next test does.
+/// Lists portals in the environment that the next test sets.
 #[tokio::test]
 #[ignore = "a process that another test starts"]
-async fn a_process_behind_a_proxy() {
+async fn process_behind_proxy() {
     let url = std::env::var("IT_LISTS").expect("another test starts it");
     let transport = HttpTransport::builder().ca_file(file("ca.pem"));
     assert_eq!(list(transport, &url).await, Ok(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_proxy_of_the_environment_is_taken_but_for_what_it_excepts() {
+async fn proxy_from_environment_honors_exceptions() {
     let service = service(false).await;
     let proxy = proxy(&service).await;
     let to_proxy = format!("http://user:p%40ss@{}", proxy.address);
@@ -220,7 +208,7 @@ async fn the_proxy_of_the_environment_is_taken_but_for_what_it_excepts() {
         (&direct, "HTTPS_PROXY", "localhost,127.0.0.1"),
     ] {
         let status = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "client::tls::a_process_behind_a_proxy"])
+            .args(["--ignored", "--exact", "client::tls::process_behind_proxy"])
             .env_clear()
             .env("IT_LISTS", url)
             .env(variable, &to_proxy)
@@ -230,10 +218,8 @@ async fn the_proxy_of_the_environment_is_taken_but_for_what_it_excepts() {
             .unwrap();
         assert!(status.success(), "{variable} {url}");
     }
-    let lines: Vec<_> =
-        proxy.heads().iter().map(|head| head.lines().next().unwrap().to_owned()).collect();
     assert_eq!(
-        lines,
+        proxy.request_lines(),
         [
             "CONNECT www.zohoapis.example:443 HTTP/1.1",
             "GET http://127.0.0.1:9/crm/v7/settings/portals HTTP/1.1",

@@ -1,8 +1,8 @@
-//! Tokens: one refresh, whoever asks; a wrong credential ends everything at once.
+//! Tokens: one refresh serves all callers; a wrong credential fails everything at once.
 
 use std::time::Duration;
 
-use portal_http::client::{ClientError, Credential};
+use portal_http::client::ClientError;
 use portal_model::flow::TokenError;
 use portal_model::oauth::{AccessToken, OAuthError};
 use portal_model::outcome::{AuthFailure, NotDone, Outcome};
@@ -10,7 +10,9 @@ use portal_model::{ApiError, ListPortals, PortalName};
 use tokio::task::JoinSet;
 use tokio::time::{advance, sleep};
 
-use super::script::{Act, CREATE, Call, LIST, Scripted, TOKEN, created, name, none, refused};
+use super::script::{
+    Act, Call, LIST, Scripted, TOKEN, access_token, created, creates, name, none, refused,
+};
 
 /// Refuses every token but `good`.
 fn only(good: &'static str) -> impl FnMut(&Call) -> Act + Send + 'static {
@@ -24,7 +26,7 @@ fn only(good: &'static str) -> impl FnMut(&Call) -> Act + Send + 'static {
 }
 
 #[tokio::test(start_paused = true)]
-async fn twenty_creates_with_one_dead_token_cost_one_refresh() {
+async fn creates_with_expired_token_refresh_once() {
     let service = Scripted::granting(only("t2"));
     let client = service.builder().concurrency(20).build(super::script::credential()).unwrap();
     client.authenticate().await.unwrap();
@@ -39,7 +41,7 @@ async fn twenty_creates_with_one_dead_token_cost_one_refresh() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_replaces_a_refused_token_once() {
+async fn call_replaces_rejected_token_once() {
     let service = Scripted::granting(only("t2"));
     assert_eq!(service.client().call(&ListPortals).await.unwrap(), []);
     assert_eq!(service.seen(), [TOKEN, LIST, TOKEN, LIST]);
@@ -51,9 +53,9 @@ async fn a_call_replaces_a_refused_token_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fixed_token_that_is_refused_is_not_replaced() {
+async fn rejected_fixed_token_is_not_replaced() {
     let service = Scripted::new(|_| refused(ApiError::invalid_token()));
-    let client = service.builder().build(Credential::access_token("t1".to_owned())).unwrap();
+    let client = service.builder().build(access_token()).unwrap();
     let error = client.call(&ListPortals).await.unwrap_err();
     assert_eq!(error.api(), Some(&ApiError::invalid_token()));
     let Outcome::NotCreated { reason: NotDone::Auth(AuthFailure::TokenRejected(error)), .. } =
@@ -66,9 +68,9 @@ async fn a_fixed_token_that_is_refused_is_not_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_credential_is_tried_once_and_says_which_part_is_refused() {
+async fn wrong_credential_is_tried_once() {
     let service =
-        Scripted::new(|_| Act::Say(OAuthError::new(OAuthError::INVALID_CLIENT).response()));
+        Scripted::new(|_| Act::Respond(OAuthError::new(OAuthError::INVALID_CLIENT).response()));
     let client = service.client();
     let mut creates = JoinSet::new();
     for number in 0..20 {
@@ -84,13 +86,13 @@ async fn a_wrong_credential_is_tried_once_and_says_which_part_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_throttled_accounts_server_is_asked_again_by_the_next_call() {
+async fn rate_limited_token_is_requested_by_next_call() {
     let mut calls = 0;
     let service = Scripted::new(move |call| {
         calls += 1;
         match (call.what.as_str(), calls) {
-            (TOKEN, 1) => Act::Say(OAuthError::rate_limited().response()),
-            (TOKEN, _) => Act::Say(AccessToken::new("t1".to_owned()).response()),
+            (TOKEN, 1) => Act::Respond(OAuthError::rate_limited().response()),
+            (TOKEN, _) => Act::Respond(AccessToken::new("t1".to_owned()).response()),
             _ => none(),
         }
     });
@@ -102,7 +104,7 @@ async fn a_throttled_accounts_server_is_asked_again_by_the_next_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_is_replaced_before_its_end_and_nobody_waits_for_it() {
+async fn token_is_refreshed_in_background() {
     let service = Scripted::granting(|_| none());
     let client = service.client();
     client.authenticate().await.unwrap();
@@ -110,24 +112,24 @@ async fn a_token_is_replaced_before_its_end_and_nobody_waits_for_it() {
     client.authenticate().await.unwrap();
     assert_eq!(service.count(TOKEN), 1);
     advance(Duration::from_secs(2 * 60)).await;
-    // Due: the old one still serves, and the new one is asked for meanwhile.
+    // Due: the old token is still used, and a new one is requested in the background.
     client.authenticate().await.unwrap();
     assert_eq!(service.count(TOKEN), 1);
-    // On paused time: whatever else is under way ends first.
+    // With paused time, sleeping lets everything in flight complete first.
     sleep(Duration::from_secs(1)).await;
     assert_eq!(service.count(TOKEN), 2);
     advance(Duration::from_secs(30 * 60)).await;
     client.authenticate().await.unwrap();
     assert_eq!(service.count(TOKEN), 2);
-    // Dead: there is nothing else to use.
+    // Expired: a new one is required.
     advance(Duration::from_secs(30 * 60)).await;
     client.authenticate().await.unwrap();
     assert_eq!(service.count(TOKEN), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_goes_on_when_the_one_who_asked_hangs_up() {
-    let service = Scripted::granting(|call| if call.what == CREATE { created() } else { none() });
+async fn refresh_continues_when_caller_hangs_up() {
+    let service = Scripted::granting(creates);
     let client = service.client();
     tokio::select! {
         biased;

@@ -1,56 +1,50 @@
-//! What is certainly not sent, and what may have been: over real sockets.
+//! Which requests were certainly not sent, and which may have been: over real sockets.
 
 use std::net::ToSocketAddrs as _;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use portal_http::client::{
-    Bounds, BuildError, Client, ClientBuilder, ClientError, Credential, HttpTransport,
-    InvalidBaseUrl, Transport, TransportError,
+    Bounds, BuildError, Client, ClientError, HttpTransport, InvalidBaseUrl, Transport,
+    TransportError,
 };
 use portal_model::flow::{NoResponse, NotSent, Policy};
 use portal_model::outcome::NotDone;
 use portal_model::{ApiVersion, CreatePortal, ListPortals, Outcome};
 
-use super::peer::{Connection, LISTED, Peer, client, plain};
-use super::script::{NAME, name};
-
-fn ready(builder: ClientBuilder) -> Client {
-    builder.build(Credential::access_token("t1".to_owned())).unwrap()
-}
+use super::peer::{Connection, LISTED, Peer, client, plain, with_access_token};
+use super::script::{NAME, access_token, name, policy};
 
 async fn post(client: &Client) -> Result<String, ClientError> {
     client.call(&CreatePortal::new(name())).await
 }
 
-fn hasty(attempt: Duration) -> Policy {
-    let mut policy = Policy::default();
-    policy.attempt_timeout = attempt;
-    policy
+fn attempt_timeout(timeout: Duration) -> Policy {
+    policy(|policy| policy.attempt_timeout = timeout)
 }
 
 const SHORT: Duration = Duration::from_millis(50);
 
 #[tokio::test]
-async fn connection_refused_by_this_machine_is_permanent() {
+async fn refused_loopback_connection_is_permanent() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = post(&ready(client(plain(), &url))).await.unwrap_err();
+    let error = post(&with_access_token(client(plain(), &url))).await.unwrap_err();
     let ClientError::NotSent(NotSent::Permanent(why)) = &error else { panic!("{error:?}") };
     assert!(why.contains("refused"), "{why}");
     assert!(!error.may_have_been_sent());
 }
 
 #[tokio::test]
-async fn unknown_host_is_permanent_and_ends_create_at_once() {
-    // RFC 6761 reserves the domain: no resolver knows it. Without any resolver the failure is a
-    // temporary one, which says nothing about the host.
+async fn unknown_host_ends_create_at_once() {
+    // RFC 6761 reserves the domain, so no resolver knows it. Without a resolver the failure is
+    // temporary, which proves nothing about the host.
     let lookup = ("zoho.invalid", 443).to_socket_addrs();
     if lookup.is_err_and(|error| error.to_string().contains("Temporary failure")) {
         return;
     }
-    let client = ready(client(plain(), "https://zoho.invalid"));
+    let client = with_access_token(client(plain(), "https://zoho.invalid"));
     let error = post(&client).await.unwrap_err();
     let ClientError::NotSent(NotSent::Permanent(why)) = &error else { panic!("{error:?}") };
     let began = Instant::now();
@@ -60,22 +54,22 @@ async fn unknown_host_is_permanent_and_ends_create_at_once() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_takes_too_long_sends_nothing() {
+async fn timed_out_handshake_sends_nothing() {
     let peer = Peer::start(Connection::hang).await;
     let url = format!("https://{}", peer.address);
     for builder in [
         client(plain().connect_timeout(SHORT), &url),
-        // The time of the attempt is over before that of connecting.
-        client(plain(), &url).policy(hasty(SHORT)),
+        // The timeout of the attempt is shorter than that of connecting.
+        client(plain(), &url).policy(attempt_timeout(SHORT)),
     ] {
-        let error = post(&ready(builder)).await.unwrap_err();
+        let error = post(&with_access_token(builder)).await.unwrap_err();
         assert_eq!(error, ClientError::NotSent(NotSent::ConnectTimedOut));
     }
     assert_eq!(peer.posts(), 0);
 }
 
 #[tokio::test]
-async fn what_ends_without_a_whole_answer_may_have_arrived() {
+async fn incomplete_response_may_have_been_sent() {
     for sent in [
         &b""[..],
         b"HTTP/1.1 200 OK\r\ncontent-le",
@@ -89,13 +83,9 @@ async fn what_ends_without_a_whole_answer_may_have_arrived() {
             connection.reset();
         })
         .await;
-        let closes = Peer::start(move |mut connection| async move {
-            connection.request().await;
-            connection.write(sent).await;
-        })
-        .await;
+        let closes = Peer::closing_after(sent).await;
         for peer in [resets, closes] {
-            let error = post(&ready(peer.client())).await.unwrap_err();
+            let error = post(&with_access_token(peer.client())).await.unwrap_err();
             assert!(matches!(error, ClientError::NoResponse(NoResponse::Broken(_))), "{error:?}");
             assert!(error.may_have_been_sent());
             assert_eq!(peer.posts(), 1);
@@ -104,7 +94,7 @@ async fn what_ends_without_a_whole_answer_may_have_arrived() {
 }
 
 #[tokio::test]
-async fn an_answer_that_stalls_may_have_arrived() {
+async fn stalled_response_may_have_been_sent() {
     for sent in [&b""[..], b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"] {
         let peer = Peer::start(move |mut connection| async move {
             connection.request().await;
@@ -112,15 +102,15 @@ async fn an_answer_that_stalls_may_have_arrived() {
             connection.hang().await;
         })
         .await;
-        // Long enough for a busy machine to connect.
-        let policy = hasty(Duration::from_millis(500));
-        let error = post(&ready(peer.client().policy(policy))).await.unwrap_err();
+        // Long enough to connect on a busy machine.
+        let policy = attempt_timeout(Duration::from_millis(500));
+        let error = post(&with_access_token(peer.client().policy(policy))).await.unwrap_err();
         assert_eq!(error, ClientError::NoResponse(NoResponse::TimedOut));
     }
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_read_no_further_than_its_bound() {
+async fn endless_response_is_read_up_to_limit() {
     let endless = Peer::start(|mut connection| async move {
         connection.request().await;
         connection.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
@@ -137,18 +127,18 @@ async fn an_answer_without_end_is_read_no_further_than_its_bound() {
     let error = transport.send(request.body(Bytes::new()).unwrap(), bounds).await.unwrap_err();
     assert_eq!(error, TransportError::NoResponse(NoResponse::TooLarge { limit: 1000 }));
 
-    let boastful = Peer::start(|mut connection| async move {
+    let oversized = Peer::start(|mut connection| async move {
         connection.request().await;
         connection.write(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n").await;
         connection.hang().await;
     })
     .await;
-    let error = ready(boastful.client()).call(&ListPortals).await.unwrap_err();
+    let error = with_access_token(oversized.client()).call(&ListPortals).await.unwrap_err();
     assert_eq!(error, ClientError::NoResponse(NoResponse::TooLarge { limit: 4 << 20 }));
 }
 
 #[tokio::test]
-async fn a_post_on_a_kept_connection_that_dies_is_not_sent_again() {
+async fn post_on_broken_connection_is_not_resent() {
     let peer = Peer::start(|mut connection| async move {
         connection.request().await;
         connection.write(LISTED).await;
@@ -156,7 +146,7 @@ async fn a_post_on_a_kept_connection_that_dies_is_not_sent_again() {
         connection.reset();
     })
     .await;
-    let client = ready(peer.client());
+    let client = with_access_token(peer.client());
     client.call(&ListPortals).await.unwrap();
     let error = post(&client).await.unwrap_err();
     assert!(matches!(error, ClientError::NoResponse(NoResponse::Broken(_))), "{error:?}");
@@ -164,13 +154,9 @@ async fn a_post_on_a_kept_connection_that_dies_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_post_that_meets_a_closing_connection_arrives_at_most_once_and_the_error_says_which() {
-    let peer = Peer::start(|mut connection| async move {
-        connection.request().await;
-        connection.write(LISTED).await;
-    })
-    .await;
-    let client = ready(peer.client());
+async fn post_on_closing_connection_is_not_repeated() {
+    let peer = Peer::closing_after(LISTED).await;
+    let client = with_access_token(peer.client());
     for _ in 0..200 {
         client.call(&ListPortals).await.ok();
         let before = peer.posts();
@@ -185,23 +171,22 @@ async fn a_post_that_meets_a_closing_connection_arrives_at_most_once_and_the_err
 
 #[tokio::test]
 async fn attempt_of_flow_has_its_own_connection() {
-    // A peer out of step: on a connection that has had a list, a create seems to succeed.
+    // A peer out of step: after a list on the same connection, a create would seem to succeed.
     let peer = Peer::start(|mut connection| async move {
         let first = connection.request().await.unwrap_or_default();
         if first.starts_with("GET") {
             connection.write(LISTED).await;
             connection.request().await;
-            let body = CreatePortal::response(ApiVersion::V7, NAME).body;
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-            connection.write(&[head.as_bytes(), &body].concat()).await;
+            connection.respond(&CreatePortal::response(ApiVersion::V7, NAME).body).await;
         }
     })
     .await;
-    let mut policy = Policy::default();
-    policy.processing_time = Duration::ZERO;
-    policy.list_lag = Duration::ZERO;
-    policy.max_attempts = 1;
-    let client = ready(peer.client().policy(policy));
+    let policy = policy(|policy| {
+        policy.processing_time = Duration::ZERO;
+        policy.list_lag = Duration::ZERO;
+        policy.max_attempts = 1;
+    });
+    let client = with_access_token(peer.client().policy(policy));
     let outcome = client.create(name()).await;
     assert_eq!(peer.posts(), 1);
     assert!(!matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
@@ -214,28 +199,23 @@ async fn create_without_time_limit_ends() {
         if head.starts_with("GET") {
             connection.write(LISTED).await;
         } else {
-            let body = CreatePortal::response(ApiVersion::V7, NAME).body;
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-            connection.write(&[head.as_bytes(), &body].concat()).await;
+            connection.respond(&CreatePortal::response(ApiVersion::V7, NAME).body).await;
         }
     })
     .await;
-    let mut policy = Policy::default();
-    policy.attempt_timeout = Duration::MAX;
-    policy.read_timeout = Duration::MAX;
-    policy.deadline = Duration::MAX;
-    let outcome = ready(peer.client().policy(policy)).create(name()).await;
+    let policy = policy(|policy| {
+        policy.attempt_timeout = Duration::MAX;
+        policy.read_timeout = Duration::MAX;
+        policy.deadline = Duration::MAX;
+    });
+    let outcome = with_access_token(peer.client().policy(policy)).create(name()).await;
     assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
 }
 
 #[tokio::test]
-async fn a_request_carries_what_the_service_needs_and_nothing_twice() {
-    let peer = Peer::start(|mut connection| async move {
-        connection.request().await;
-        connection.write(LISTED).await;
-    })
-    .await;
-    post(&ready(peer.client())).await.unwrap_err();
+async fn request_has_required_headers_once() {
+    let peer = Peer::closing_after(LISTED).await;
+    post(&with_access_token(peer.client())).await.unwrap_err();
     let head = peer.heads().remove(0);
     let mut lines: Vec<_> = head.trim_end().lines().collect();
     assert_eq!(lines.remove(0), "POST /crm/v7/settings/portals HTTP/1.1");
@@ -253,9 +233,9 @@ async fn a_request_carries_what_the_service_needs_and_nothing_twice() {
 }
 
 #[tokio::test]
-async fn plain_http_to_another_machine_is_refused_before_anything_is_sent() {
+async fn plain_http_to_other_machine_is_build_error() {
     let builder = Client::builder().api_url("http://www.zohoapis.com");
-    let error = builder.build(Credential::access_token("t1".to_owned())).unwrap_err();
+    let error = builder.build(access_token()).unwrap_err();
     let plain = InvalidBaseUrl::PlainHttp("www.zohoapis.com".to_owned());
     assert_eq!(error, BuildError::ApiUrl(plain));
 }

@@ -27,7 +27,7 @@ async fn service_mounts_beside_axum_routes() {
     let created = create(&token, "AcmePortal").send(&url).await.unwrap();
     assert_eq!(created.status, 200);
     assert_eq!(created.header("content-type"), Some("application/json;charset=UTF-8"));
-    // Faults work there too: this response is lost, the portal is kept.
+    // Faults are injected there too: the response is lost, but the portal exists.
     assert!(create(&token, "AcmeSecond").send(&url).await.is_none());
     assert_eq!(names(&local).await, ["AcmePortal", "AcmeSecond"]);
     serving.abort();

@@ -18,7 +18,7 @@ use crate::wire::{Wire, WireResponse, exchange};
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// A server with limits of its own over the registry of `local`, and what ends it.
+/// A server with custom limits over the registry of `local`, and the handle that shuts it down.
 struct Limited {
     local: LocalServer,
     host: String,
@@ -64,7 +64,7 @@ impl Limited {
     }
 }
 
-/// Waits until a create has taken effect, whose response may be delayed.
+/// Waits until a create has taken effect; its response may be delayed.
 async fn wait_for_portal(server: &LocalServer) {
     let created = async {
         let mut poll = interval(Duration::from_millis(10));
@@ -78,7 +78,7 @@ async fn wait_for_portal(server: &LocalServer) {
 async fn rest(mut stream: TcpStream) -> Vec<u8> {
     let mut received = Vec::new();
     let read = timeout(LONG, stream.read_to_end(&mut received)).await;
-    // A reset is an end too.
+    // A reset ends the connection as well.
     drop(read.expect("the connection ends"));
     received
 }
@@ -110,7 +110,7 @@ async fn new_connection_waits_for_open_request() {
 
 #[tokio::test]
 async fn burst_of_connections_is_queued() {
-    // Bound, but not serving: the kernel completes the connections, as many as the backlog holds.
+    // Bound but not serving: the kernel completes as many connections as fit into the backlog.
     let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
     let mut connecting = JoinSet::new();
     for _ in 0..200 {
@@ -120,9 +120,9 @@ async fn burst_of_connections_is_queued() {
     assert!(connected.iter().all(Result::is_ok));
 }
 
-/// The attack: more half heads than connections, each renewed as soon as it is closed.
+/// An attack with more incomplete heads than connections, each renewed as soon as it is closed.
 #[tokio::test]
-async fn half_heads_beyond_the_limit_do_not_stall_others() {
+async fn incomplete_heads_do_not_stall_others() {
     let server = Limited::start(|limits| limits.max_connections = 32, None).await;
     let token = token_of(&server.local).await;
     let mut attackers = JoinSet::new();
@@ -139,7 +139,7 @@ async fn half_heads_beyond_the_limit_do_not_stall_others() {
     let mut successes = 0;
     let others = async {
         while successes < 20 {
-            // Closed without a response if this machine takes too long to send the head.
+            // Closed without a response if this machine sends the head too slowly.
             if let Some(response) = list(&token).send(&server.url()).await {
                 assert_eq!(response.status, 204);
                 successes += 1;
@@ -150,7 +150,7 @@ async fn half_heads_beyond_the_limit_do_not_stall_others() {
 }
 
 #[tokio::test]
-async fn scarce_connections_have_a_shorter_timeout() {
+async fn scarce_connections_have_shorter_timeout() {
     let limits = |limits: &mut ServerLimits| {
         limits.max_connections = 4;
         limits.scarce_timeout = Duration::from_millis(50);
@@ -163,7 +163,7 @@ async fn scarce_connections_have_a_shorter_timeout() {
         half.write_all(head.as_bytes()).await.unwrap();
         halves.push(half);
     }
-    // At least one is closed: then they are scarce no more.
+    // Closing a single one is enough to end the scarcity.
     let ends = halves.iter_mut().map(|half| Box::pin(async { half.read(&mut [0]).await }));
     let (first, ..) = timeout(LONG, futures_util::future::select_all(ends)).await.unwrap();
     assert_eq!(first.unwrap_or(0), 0);
@@ -195,7 +195,7 @@ async fn half_body_gets_400_and_creates_nothing() {
     assert!(names(&server.local).await.is_empty());
 }
 
-/// The head of a create with a body of `length` bytes that the client sends after `100 Continue`.
+/// The head of a create whose body of `length` bytes the client sends after `100 Continue`.
 fn head_of_create(token: &str, host: &str, length: usize) -> String {
     format!(
         "POST /crm/v7/settings/portals HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
@@ -205,7 +205,7 @@ fn head_of_create(token: &str, host: &str, length: usize) -> String {
 }
 
 #[tokio::test]
-async fn unknown_token_is_refused_before_the_body() {
+async fn unknown_token_is_refused_before_body() {
     let server = Limited::start(|_| {}, None).await;
     let mut stream = server.connect().await;
     let head = head_of_create("1000.unknown", &server.host, 60_000);
@@ -214,7 +214,7 @@ async fn unknown_token_is_refused_before_the_body() {
 }
 
 #[tokio::test]
-async fn announced_length_is_refused_before_the_body() {
+async fn announced_length_is_refused_before_body() {
     let server = Limited::start(|_| {}, None).await;
     let token = token_of(&server.local).await;
     let mut stream = server.connect().await;
@@ -276,7 +276,7 @@ async fn open_request_completes_before_shutdown() {
     let request = create(&token, "AcmePortal").bytes(&server.host);
     let mut stream = server.connect().await;
     stream.write_all(&request).await.unwrap();
-    // The portal is there, so the call has begun.
+    // The portal exists, so the request has reached the service.
     wait_for_portal(&server.local).await;
     let idle = server.connect().await;
     server.shut_down();

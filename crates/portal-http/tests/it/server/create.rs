@@ -18,7 +18,7 @@ fn spelled(bits: usize) -> String {
 }
 
 #[tokio::test]
-async fn one_of_64_concurrent_creates_of_a_name_succeeds() {
+async fn one_of_64_concurrent_creates_succeeds() {
     let server = LocalServer::start().await.unwrap();
     let token = token_of(&server).await;
     let mut responses = JoinSet::new();
@@ -39,7 +39,7 @@ async fn create_completes_after_client_disconnects() {
     let (called, mut calls) = mpsc::unbounded_channel();
     let server = LocalServer::builder()
         .fault("POST request:delay=100ms".parse().unwrap())
-        .on_request(move |call| called.send(call.clone()).unwrap())
+        .on_request(move |request| called.send(request.status()).unwrap())
         .start()
         .await
         .unwrap();
@@ -48,8 +48,8 @@ async fn create_completes_after_client_disconnects() {
     let mut stream = TcpStream::connect(host).await.unwrap();
     stream.write_all(&request).await.unwrap();
     drop(stream);
-    let call = tokio::time::timeout(Duration::from_secs(10), calls.recv()).await.unwrap().unwrap();
-    assert_eq!(call.status, Some(200));
+    let status = tokio::time::timeout(Duration::from_secs(10), calls.recv()).await.unwrap();
+    assert_eq!(status.unwrap(), Some(200));
     assert_eq!(names(&server).await, ["AcmePortal"]);
 }
 
@@ -57,7 +57,11 @@ async fn create_completes_after_client_disconnects() {
 async fn access_log_has_no_secret() {
     let (called, mut calls) = mpsc::unbounded_channel();
     let server = LocalServer::builder()
-        .on_request(move |call| called.send(call.clone()).unwrap())
+        .on_request(move |request| {
+            assert!(!format!("{request:?}").contains("hush"));
+            let (org, code) = (request.org().map(str::to_owned), request.code().map(str::to_owned));
+            called.send((request.path().to_owned(), org, request.status(), code)).unwrap();
+        })
         .start()
         .await
         .unwrap();
@@ -71,11 +75,10 @@ async fn access_log_has_no_secret() {
         .unwrap();
     let mut lines = Vec::new();
     while let Ok(call) = calls.try_recv() {
-        assert!(!format!("{call:?}").contains("hush"));
-        lines.push((call.path, call.org, call.status.unwrap(), call.code));
+        lines.push(call);
     }
     let line = |path: &str, org: Option<&str>, status, code: Option<&str>| {
-        (path.to_owned(), org.map(ToOwned::to_owned), status, code.map(ToOwned::to_owned))
+        (path.to_owned(), org.map(ToOwned::to_owned), Some(status), code.map(ToOwned::to_owned))
     };
     let portals = "/crm/v7/settings/portals";
     assert_eq!(

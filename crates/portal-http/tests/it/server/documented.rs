@@ -49,7 +49,7 @@ async fn every_documented_response_is_sent() {
     }
     tokens(&mut sent).await;
     beyond_the_api(&mut sent).await;
-    // hyper's own, to an invalid head, and the one to half a body: `connections` tests them.
+    // Two are hyper's own responses to an invalid head, one is for half a body: see `connections`.
     let others = ["head 0", "head 1", "request 0"].map(ToOwned::to_owned);
     let never: Vec<_> = schema::all().into_iter().filter(|name| !sent.0.contains(name)).collect();
     assert_eq!(never, others);
@@ -87,7 +87,7 @@ async fn tokens(sent: &mut Sent) {
     }
 }
 
-/// The responses that are not about an operation.
+/// Responses that belong to no operation.
 async fn beyond_the_api(sent: &mut Sent) {
     let faults = ["GET request:429:1/2", "GET request:500"];
     let builder = faults

@@ -15,7 +15,7 @@ async fn server_with(fault: &str) -> (LocalServer, String) {
     (server, token)
 }
 
-/// What a create gets from a server with `fault`, and whether it was kept.
+/// Returns the response to a create under `fault`, and whether the portal exists.
 async fn create_under(fault: &str) -> (Option<WireResponse>, bool) {
     let (server, token) = server_with(fault).await;
     let response = create(&token, "AcmePortal").send(server.url()).await;
@@ -33,7 +33,7 @@ async fn committed_drop_loses_every_second_response() {
     for number in 1..=10 {
         let name = format!("Portal{number}");
         let response = create(&token, &name).send(server.url()).await;
-        // Refused creates and lists do not match the fault, so they are not counted.
+        // Refused creates and lists don't match the fault, so they don't count.
         assert_eq!(create(&token, &name).send(server.url()).await.unwrap().status, 400);
         assert_eq!(list(&token).send(server.url()).await.unwrap().status, 200);
         responded.push(response.is_some());
@@ -73,7 +73,7 @@ async fn request_fault_precedes_any_effect() {
 }
 
 #[tokio::test]
-async fn committed_fault_follows_the_create() {
+async fn committed_fault_follows_create() {
     let (response, is_kept) = create_under("committed:drop").await;
     assert!(response.is_none() && is_kept);
 
@@ -92,7 +92,7 @@ async fn committed_fault_follows_the_create() {
     assert!(is_kept);
 }
 
-/// A 200 whose head announces more than is sent.
+/// Asserts a 200 whose head announces more than is sent.
 fn assert_is_cut(response: &WireResponse) {
     assert_eq!(response.status, 200);
     assert!(!response.body.is_empty());
@@ -108,7 +108,7 @@ async fn response_without_body_is_cut_and_dropped_too() {
 }
 
 #[tokio::test]
-async fn committed_expire_invalidates_token_for_next_request() {
+async fn committed_expire_fault_invalidates_token() {
     let (server, token) = server_with("POST committed:expire").await;
     assert_eq!(create(&token, "AcmePortal").send(server.url()).await.unwrap().status, 200);
     assert_eq!(code(&list(&token).send(server.url()).await.unwrap()), "INVALID_TOKEN");

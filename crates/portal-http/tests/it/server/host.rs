@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::token_of;
 use crate::wire::{Wire, WireResponse, exchange};
 
-/// The response to a request with these lines for a head, and a token.
+/// Sends a request with a token and these lines as its head.
 async fn send(server: &LocalServer, lines: &str) -> WireResponse {
     let token = token_of(server).await;
     let host = server.url().strip_prefix("http://").unwrap();

@@ -13,7 +13,7 @@ use crate::wire::{Wire, WireResponse};
 
 const MULTIPART: &str = "multipart/form-data; boundary=XyZ";
 
-/// The parameters of a refresh, with one of them changed.
+/// The parameters of a token request, with one of them changed.
 fn parameters<'a>(changed: (&'a str, &'a str)) -> Vec<(&'a str, &'a str)> {
     let mut parameters = vec![
         ("grant_type", "refresh_token"),
@@ -96,7 +96,7 @@ async fn token_error_has_http_200() {
 }
 
 #[tokio::test]
-async fn api_domain_is_never_a_zoho_host() {
+async fn api_domain_is_never_zoho_host() {
     let local = LocalServer::start().await.unwrap();
     let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
     let server = server.allow_host("crm.acme.example").allow_host("www.zohoapis.com");

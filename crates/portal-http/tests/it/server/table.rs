@@ -12,7 +12,7 @@ use super::create;
 use crate::cases::{CLIENT, Caller, Case, cases, portals, seed};
 use crate::wire::{Wire, WireResponse};
 
-/// An access token from the token endpoint.
+/// Obtains an access token from the token endpoint.
 pub(crate) async fn access_token(server: &LocalServer, refresh_token: &str) -> String {
     let grant = Grant::RefreshToken(Secret::new(refresh_token.to_owned()));
     let request = TokenRequest::new(CLIENT, CLIENT.to_owned(), grant).request();
@@ -21,7 +21,7 @@ pub(crate) async fn access_token(server: &LocalServer, refresh_token: &str) -> S
     response["access_token"].as_str().expect("an access token").to_owned()
 }
 
-/// A server with the orgs and portals of the table, and an access token for each refresh token.
+/// A server with the orgs and portals of the table, and an access token per refresh token.
 pub(crate) async fn server_with_cases() -> (LocalServer, HashMap<&'static str, String>) {
     let server = LocalServer::builder().seed(seed()).start().await.unwrap();
     let mut tokens = HashMap::new();
@@ -116,7 +116,7 @@ async fn documented_curl_gets_documented_response() {
 }
 
 #[tokio::test]
-async fn list_is_in_creation_order_and_get_ignores_case() {
+async fn list_is_in_creation_order() {
     let (server, tokens) = server_with_cases().await;
     let get = async |target: &str| {
         let wire = Wire::new("GET", target).token(&tokens["acme.read"]);
@@ -163,7 +163,7 @@ async fn rename_frees_old_name() {
     );
 }
 
-/// The response to a GET with the access token of this refresh token.
+/// Sends a GET with an access token of this refresh token.
 async fn get(
     server: &LocalServer,
     tokens: &HashMap<&str, String>,
@@ -192,7 +192,7 @@ async fn current_user_needs_any_valid_token() {
 }
 
 #[tokio::test]
-async fn users_are_those_of_the_type() {
+async fn users_are_filtered_by_type() {
     let (server, tokens) = server_with_cases().await;
     let names = async |query: &str| {
         let target = format!("/crm/v8/users{query}");

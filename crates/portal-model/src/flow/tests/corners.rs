@@ -70,7 +70,7 @@ fn list_that_counts_has_its_full_timeout() {
 }
 
 #[test]
-fn incomplete_list_at_deadline_is_not_repeated_at_once() {
+fn incomplete_list_at_deadline_is_not_repeated() {
     // Absence counts from 285 s on.
     let script = lost_after(215).polls_until(285).list(cached_list());
     script.waits(5000).list(cached_list());
@@ -86,7 +86,7 @@ fn list_ending_as_absence_counts_waits_for_poll() {
 }
 
 #[test]
-fn incomplete_list_does_not_clear_the_way() {
+fn incomplete_list_does_not_permit_attempt() {
     let mut script = create().ready().attempt(lost()).list(cached_list()).waits(1000);
     assert!(matches!(script.flow.step(script.now), Step::List { .. }));
 }
@@ -108,7 +108,7 @@ fn stale_list_without_portal_does_not_end_rename() {
 }
 
 #[test]
-fn new_name_that_was_in_use_for_a_while_is_free() {
+fn new_name_freed_meanwhile_is_free() {
     let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
     let script = script.shows_portals(&[("1", "AcmeOld", false), ("2", "AcmeNew", true)]);
     script.lists_until_step(&[("1", "AcmeOld", false)]).sends();
@@ -122,7 +122,7 @@ fn portal_that_one_list_showed_stays() {
 }
 
 #[test]
-fn another_portal_of_new_name_is_not_the_renamed_one() {
+fn other_portal_of_new_name_is_not_renamed_one() {
     let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
     let script = script.lists_until_step(&[("2", "AcmeNew", true)]);
     let Some(Intent::Rename(left)) = script.flow.intent() else { panic!("no intent is left") };
@@ -185,7 +185,7 @@ fn backoff_of_attempt_ends_with_last_attempt() {
 }
 
 #[test]
-fn rename_is_not_repeated_before_a_list() {
+fn rename_is_not_repeated_before_list() {
     let attempted =
         |event| rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(event);
     let mut script = attempted(retry_after(429, "1")).waits(2000);
@@ -202,7 +202,7 @@ fn taken_under_undocumented_status_is_rejected() {
 }
 
 #[test]
-fn list_that_proves_absence_is_the_new_baseline() {
+fn list_that_proves_absence_is_new_baseline() {
     let intent = CreateIntent { attempts: 3, ..CreateIntent::new(name("Acme2026")) };
     let flow = CreateFlow::take_over(intent, Duration::ZERO, allow_another(), ApiVersion::V7);
     let script = script(flow).token().shows_until_proved(&["AcmeOther"]).waits(1000);
@@ -211,7 +211,7 @@ fn list_that_proves_absence_is_the_new_baseline() {
 }
 
 #[test]
-fn rejected_rename_has_the_outcome_of_its_code() {
+fn rejected_rename_has_outcome_of_its_code() {
     let ends = |code, status, portals: &[(&str, &str, bool)]| {
         let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]);
         script.attempt(response(status, code)).lists_until_step(portals).ends()

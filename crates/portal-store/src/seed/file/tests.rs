@@ -32,7 +32,7 @@ name = "Globex"
 "#;
 
 #[test]
-fn a_seed_file_says_who_there_is() {
+fn seed_file_lists_orgs_and_users() {
     let seed: Seed = ACME.parse().unwrap();
     let [acme, globex] = seed.orgs.as_slice() else { panic!("{seed:?}") };
     assert_eq!(acme.name, "Acme");
@@ -53,24 +53,24 @@ fn a_seed_file_says_who_there_is() {
     assert_eq!(globex.portal_limit, PortalLimit::Unlimited);
 }
 
-/// What is wrong with [`ACME`] after one replacement.
+/// The error for [`ACME`] after one replacement.
 fn wrong(found: &str, replacement: &str) -> String {
     assert!(ACME.contains(found), "{found}");
     ACME.replacen(found, replacement, 1).parse::<Seed>().unwrap_err().to_string()
 }
 
 #[test]
-fn what_is_wrong_is_said_with_line_and_column_and_what_was_expected() {
+fn error_names_position_and_expected_value() {
     for (found, replacement, message) in [
         (
             "portal_limit = 1",
             "portal_limit = 2",
-            "line 5, column 16: expected 1, or no portal_limit at all for any number, found 2",
+            "line 5, column 16: expected 1 (omit portal_limit for unlimited), found 2",
         ),
         (
             "portal_limit = 1",
             "portal_limit = \"one\"",
-            "line 5, column 16: expected 1, or no portal_limit at all for any number, found a \
+            "line 5, column 16: expected 1 (omit portal_limit for unlimited), found a \
              value of type string",
         ),
         (
@@ -87,12 +87,12 @@ fn what_is_wrong_is_said_with_line_and_column_and_what_was_expected() {
         (
             "\"Globex\"",
             "\"Acme\"",
-            "line 29, column 8: expected a name that no org above has, found \"Acme\" again",
+            "line 29, column 8: expected a unique org name, found \"Acme\" again",
         ),
         (
             "clerk@acme.example",
             "admin@acme.example",
-            "line 26, column 9: expected one user per e-mail address in an org, found \
+            "line 26, column 9: expected a unique e-mail address in the org, found \
              \"admin@acme.example\" again",
         ),
         (
@@ -109,7 +109,7 @@ fn what_is_wrong_is_said_with_line_and_column_and_what_was_expected() {
         (
             "1000.acme.code",
             "1000.acme.all",
-            "line 21, column 14: expected a refresh_token or grant_code that no credential above has",
+            "line 21, column 14: expected a unique refresh_token or grant_code, found one from above",
         ),
         (
             "[\"ZohoCRM.settings.clientportal.ALL\"]",
@@ -124,11 +124,7 @@ fn what_is_wrong_is_said_with_line_and_column_and_what_was_expected() {
              \"ZohoCRM.settings.clientportal.ALL\", found \
              \"ZohoCRM.settings.clientportal.CREATE,ZohoCRM.users.READ\"",
         ),
-        (
-            "\"1000.ACME\"",
-            "\"\"",
-            "line 13, column 13: expected client_id, found nothing between the quotes",
-        ),
+        ("\"1000.ACME\"", "\"\"", "line 13, column 13: expected client_id, found an empty string"),
         (
             "portal_limit",
             "limit",
@@ -147,19 +143,19 @@ fn what_is_wrong_is_said_with_line_and_column_and_what_was_expected() {
 }
 
 #[test]
-fn a_client_has_one_secret() {
+fn client_with_two_secrets_is_refused() {
     let second = ACME.rfind("\"hush\"").unwrap();
     let mut text = ACME.to_owned();
     text.replace_range(second..second + 6, "\"psst\"");
     let error = text.parse::<Seed>().unwrap_err().to_string();
     assert_eq!(
         error,
-        "line 20, column 17: expected the client_secret that \"1000.ACME\" has above, found another"
+        "line 20, column 17: expected the same client_secret as for \"1000.ACME\" above, found a different one"
     );
 }
 
 #[test]
-fn a_broken_file_never_repeats_a_secret() {
+fn error_never_contains_secret() {
     for (found, replacement) in [
         ("client_secret = \"hush\"", "client_secret = 4711"),
         ("client_secret = \"hush\"", "client_secret = [\"4711\"]"),
@@ -177,7 +173,7 @@ fn a_broken_file_never_repeats_a_secret() {
 }
 
 #[test]
-fn a_column_counts_characters_and_not_bytes() {
+fn column_counts_characters() {
     let error = "[[org]]\nname = \"Ä\" x".parse::<Seed>().unwrap_err();
     assert_eq!((error.line, error.column), (2, 12));
 }

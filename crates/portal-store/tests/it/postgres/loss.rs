@@ -1,4 +1,4 @@
-//! A connection that is lost leaves a change in doubt; a database that is away leaves none.
+//! A lost connection leaves a change in doubt; an unavailable database does not.
 
 use std::time::{Duration, Instant};
 
@@ -7,14 +7,14 @@ use portal_testdb::{Cluster, Database};
 
 use super::proxy::{Loss, Proxy};
 use super::{open, seeded};
-use crate::{act, at, name, refresh, seed};
+use crate::{at, name, principal_of, refresh, seed};
 
-/// A registry behind a proxy, and who acts.
+/// A registry behind a proxy, and the principal of acme.
 async fn behind_proxy(database: &Database) -> (PostgresRegistry, Proxy, Principal) {
     let direct = seeded(database).await;
     let proxy = Proxy::before(&database.url()).await;
     let registry = open(&proxy.url).await;
-    (registry, proxy, act(&direct, "acme").await)
+    (registry, proxy, principal_of(&direct, "acme").await)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,7 +50,7 @@ async fn other_changes_cut_after_commit_are_unknown() {
     assert!(matches!(revoked, Err(RegistryError::Unknown(_))), "{revoked:?}");
     proxy.lose(Loss::None);
     let rules = TokenRules::LifetimesOnly;
-    assert!(registry.grant(&refresh("acme"), rules, at(1)).await.unwrap().is_err());
+    assert!(registry.issue_token(&refresh("acme"), rules, at(1)).await.unwrap().is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,7 +61,7 @@ async fn read_without_response_is_repeated() {
     let registry = &registry;
     let reads = async { registry.portals(acme.org.id).await };
     let restore = async {
-        // The first connection is lost by then, or will be.
+        // The first connection is lost by now, or will be.
         tokio::task::yield_now().await;
         proxy.lose(Loss::None);
     };
@@ -74,34 +74,34 @@ async fn create_without_response_is_unknown() {
     let database = Database::create();
     let (registry, proxy, acme) = behind_proxy(&database).await;
     proxy.lose(Loss::Everything);
-    // Time runs to the next deadline once nothing else happens.
+    // With paused time the clock advances to the next deadline once all tasks are idle.
     tokio::time::pause();
     let started = tokio::time::Instant::now();
     let created =
         registry.create_portal(acme.org.id, acme.user.id, &name("SilentName"), at(1)).await;
     assert_eq!(
         created,
-        Err(RegistryError::Unknown("no response of the database within 10 seconds".to_owned()))
+        Err(RegistryError::Unknown("no response from the database within 10 seconds".to_owned()))
     );
     assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn call_without_database_fails_in_time_and_is_not_applied() {
+async fn call_without_database_is_not_applied() {
     let cluster = Cluster::start();
     let url = cluster.url("postgres");
     let registry = open(&url).await;
     registry.apply_seed(&seed(), at(0)).await.unwrap();
-    let acme = act(&registry, "acme").await;
+    let acme = principal_of(&registry, "acme").await;
     cluster.kill();
-    // The connection may not know it yet.
+    // The loss may not have been noticed yet.
     while !matches!(registry.portals(acme.org.id).await, Err(RegistryError::NotApplied(_))) {}
 
     let started = Instant::now();
     let (lost, kept) = (name("NoPortal"), name("APortal"));
     match registry.create_portal(acme.org.id, acme.user.id, &lost, at(1)).await {
         Err(RegistryError::NotApplied(why)) => {
-            assert!(why.starts_with("the database is away: "), "{why}");
+            assert!(why.starts_with("no connection to the database: "), "{why}");
         }
         other => panic!("{other:?}"),
     }

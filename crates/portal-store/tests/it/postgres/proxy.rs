@@ -1,4 +1,4 @@
-//! [`Proxy`]: between a registry and its database, to lose what a network loses.
+//! [`Proxy`]: sits between a registry and its database and simulates network failures.
 
 use std::io;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::AbortHandle;
 use tokio_postgres::config::Host;
 
-/// What happens to what the registry sends next.
+/// What is lost from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
     None,
-    /// The connection is cut before the database gets it.
+    /// The connection is cut before the database receives the request.
     Request,
-    /// The database gets it and responds; then the connection is cut.
+    /// The database receives the request; the connection is cut before its response.
     Response,
-    /// Both directions stop, and no end is reported.
+    /// Both directions stall without being closed.
     Everything,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Stands before the database at `url`.
+    /// Starts a proxy for the database at `url`.
     pub(crate) async fn before(url: &str) -> Self {
         let config: tokio_postgres::Config = url.parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -47,7 +47,7 @@ impl Proxy {
                 let (losses, config) = (Arc::clone(&losses), config.clone());
                 tokio::spawn(async move {
                     let port = config.get_ports()[0];
-                    // Either end may go at any time.
+                    // Either side may close the connection at any time.
                     let _ = match &config.get_hosts()[0] {
                         Host::Tcp(host) => {
                             let server = TcpStream::connect((host.as_str(), port)).await.unwrap();
@@ -64,7 +64,7 @@ impl Proxy {
         Self { url, next, accepting: accepting.abort_handle() }
     }
 
-    /// Decides about the connections from now on.
+    /// Sets what happens on all connections from now on.
     pub(crate) fn lose(&self, loss: Loss) {
         let index = LOSSES.iter().position(|it| *it == loss).unwrap();
         self.next.store(u8::try_from(index).unwrap(), Ordering::SeqCst);
@@ -95,7 +95,7 @@ async fn relay(
                     Loss::Request => return Ok(()),
                     Loss::Response => {
                         server.write_all(&sent[..length]).await?;
-                        // The response shows that the database is done; it ends here.
+                        // A response shows that the database has finished; drop it.
                         server.read_u8().await?;
                         return Ok(());
                     }

@@ -1,11 +1,11 @@
-//! Three registries, as three servers would have them, on one database.
+//! Three registries on one database, like three servers.
 
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_store::{CreateConflict, PostgresRegistry, Registry as _, SeedGrant, TokenRules};
 use portal_testdb::Database;
 
 use super::{open, seeded};
-use crate::{ORGS, act, at, name, refresh, seed};
+use crate::{ORGS, at, name, principal_of, refresh, seed};
 
 async fn three(database: &Database) -> [PostgresRegistry; 3] {
     let url = database.url();
@@ -13,7 +13,7 @@ async fn three(database: &Database) -> [PostgresRegistry; 3] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn three_started_at_once_on_empty_database_serve_same_tokens() {
+async fn concurrent_first_starts_serve_same_tokens() {
     let database = Database::create();
     let starts: Vec<_> = (0..3)
         .map(|_| {
@@ -30,10 +30,10 @@ async fn three_started_at_once_on_empty_database_serve_same_tokens() {
         registries.push(start.await.unwrap());
     }
     for by in &registries {
-        let granted = by.grant(&refresh("acme"), TokenRules::LifetimesOnly, at(1)).await;
+        let granted = by.issue_token(&refresh("acme"), TokenRules::LifetimesOnly, at(1)).await;
         let token = granted.unwrap().unwrap().access_token;
         for at_registry in &registries {
-            let caller = at_registry.principal(token.expose(), at(1)).await.unwrap().unwrap();
+            let caller = at_registry.authenticate(token.expose(), at(1)).await.unwrap().unwrap();
             assert_eq!(caller.org.name, "acme");
         }
     }
@@ -65,19 +65,21 @@ async fn different_seeds_added_at_once_are_all_kept() {
             let org = format!("{org} {index}");
             let grant = Grant::RefreshToken(format!("{org} token").into());
             let request = TokenRequest::new("1000.CLIENT", "hush".to_owned(), grant);
-            let granted = registries[0].grant(&request, TokenRules::LifetimesOnly, at(1)).await;
+            let granted =
+                registries[0].issue_token(&request, TokenRules::LifetimesOnly, at(1)).await;
             let token = granted.unwrap().unwrap().access_token;
-            let caller = registries[1].principal(token.expose(), at(1)).await.unwrap().unwrap();
+            let caller = registries[1].authenticate(token.expose(), at(1)).await.unwrap().unwrap();
             assert_eq!(caller.org.name, org);
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_48_creates_in_mixed_case_over_three_registries_one_succeeds() {
+async fn one_of_48_creates_over_3_registries_succeeds() {
     let database = Database::create();
     let registries = three(&database).await;
-    let callers = [act(&registries[0], "acme").await, act(&registries[0], "sandbox").await];
+    let callers =
+        [principal_of(&registries[0], "acme").await, principal_of(&registries[0], "sandbox").await];
     let creates: Vec<_> = (0..48)
         .map(|index| {
             let (registry, by) = (registries[index % 3].clone(), callers[index % 2].clone());
@@ -106,7 +108,7 @@ async fn of_48_creates_in_mixed_case_over_three_registries_one_succeeds() {
 async fn org_with_limit_gets_one_of_twelve_at_once() {
     let database = Database::create();
     let registries = three(&database).await;
-    let limited = act(&registries[0], "limited").await;
+    let limited = principal_of(&registries[0], "limited").await;
     let creates: Vec<_> = (0..12)
         .map(|index| {
             let (registry, by) = (registries[index % 3].clone(), limited.clone());
@@ -135,7 +137,10 @@ async fn limits_on_tokens_hold_over_three_registries() {
         .map(|index| {
             let registry = registries[index % 3].clone();
             tokio::spawn(async move {
-                registry.grant(&refresh("acme"), TokenRules::AsTheService, at(1)).await.unwrap()
+                registry
+                    .issue_token(&refresh("acme"), TokenRules::ServiceLimits, at(1))
+                    .await
+                    .unwrap()
             })
         })
         .collect();
@@ -147,14 +152,17 @@ async fn limits_on_tokens_hold_over_three_registries() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn token_granted_while_its_parent_is_revoked_is_refused() {
+async fn token_issued_during_revocation_is_refused() {
     let database = Database::create();
     let registries = three(&database).await;
     let grants: Vec<_> = (0..24)
         .map(|index| {
             let registry = registries[index % 3].clone();
             tokio::spawn(async move {
-                registry.grant(&refresh("acme"), TokenRules::LifetimesOnly, at(1)).await.unwrap()
+                registry
+                    .issue_token(&refresh("acme"), TokenRules::LifetimesOnly, at(1))
+                    .await
+                    .unwrap()
             })
         })
         .collect();
@@ -163,7 +171,7 @@ async fn token_granted_while_its_parent_is_revoked_is_refused() {
         if let Ok(granted) = grant.await.unwrap() {
             let token = granted.access_token;
             for registry in &registries {
-                assert_eq!(registry.principal(token.expose(), at(2)).await, Ok(None));
+                assert_eq!(registry.authenticate(token.expose(), at(2)).await, Ok(None));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! PostgreSQL killed and restarted under load: what three registries were told is true.
+//! PostgreSQL is killed and restarted under load; every result given by three registries is true.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,29 +11,29 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::open;
-use crate::{act, at, long, name, seed};
+use crate::{at, long, name, principal_of, seed};
 
 const TASKS: usize = 24;
-/// Between two kills.
+/// Number of creates between two kills.
 const CREATES: usize = 200;
 
-/// What a task was told, by name.
+/// The result of a create, by name.
 #[derive(Debug, PartialEq, Eq)]
-enum Told {
+enum Reported {
     Created,
     NotApplied,
     Unknown,
 }
 
-/// Creates portals, each name once, until it is over.
+/// Creates portals, each name once, until stopped.
 async fn load(
     registry: PostgresRegistry,
     by: Principal,
     task: usize,
     created: watch::Sender<usize>,
     is_over: Arc<AtomicBool>,
-) -> Vec<(String, Told)> {
-    let mut told = Vec::new();
+) -> Vec<(String, Reported)> {
+    let mut reported = Vec::new();
     for number in 0.. {
         if is_over.load(Ordering::SeqCst) {
             break;
@@ -44,33 +44,33 @@ async fn load(
             Ok(result) => {
                 result.unwrap();
                 created.send_modify(|created| *created += 1);
-                Told::Created
+                Reported::Created
             }
-            Err(RegistryError::NotApplied(_)) => Told::NotApplied,
-            Err(RegistryError::Unknown(_)) => Told::Unknown,
+            Err(RegistryError::NotApplied(_)) => Reported::NotApplied,
+            Err(RegistryError::Unknown(_)) => Reported::Unknown,
             Err(other) => panic!("{other}"),
         };
-        told.push((text, outcome));
+        reported.push((text, outcome));
     }
-    told
+    reported
 }
 
-/// Waits until so many creates more were acknowledged.
+/// Waits until `more` further creates were acknowledged.
 async fn until(created: &watch::Sender<usize>, more: usize) {
     let mut created = created.subscribe();
     let wanted = *created.borrow_and_update() + more;
     let reached = created.wait_for(|created| *created >= wanted);
     let reached = timeout(Duration::from_secs(120), reached).await;
-    reached.expect("the load goes on after a restart").unwrap();
+    reached.expect("the load continues after a restart").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn database_killed_under_load_keeps_what_was_acknowledged() {
+async fn killed_database_keeps_acknowledged_creates() {
     let cluster = Cluster::start();
     let url = cluster.url("postgres");
     let registries = [open(&url).await, open(&url).await, open(&url).await];
     registries[0].apply_seed(&seed(), at(0)).await.unwrap();
-    let acme = act(&registries[0], "acme").await;
+    let acme = principal_of(&registries[0], "acme").await;
     let created = watch::Sender::new(0);
     let is_over = Arc::new(AtomicBool::new(false));
     let tasks: Vec<_> = (0..TASKS)
@@ -92,25 +92,25 @@ async fn database_killed_under_load_keeps_what_was_acknowledged() {
     }
     until(&created, CREATES).await;
     is_over.store(true, Ordering::SeqCst);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for task in tasks {
-        told.extend(task.await.unwrap());
+        reported.extend(task.await.unwrap());
     }
 
     let mut kept: HashMap<String, usize> = HashMap::new();
     for portal in registries[1].portals(acme.org.id).await.unwrap() {
         *kept.entry(portal.name).or_default() += 1;
     }
-    let unknown = told.iter().filter(|(_, told)| *told == Told::Unknown).count();
-    for (name, told) in &told {
-        match (told, kept.remove(name)) {
-            (Told::Created, Some(1))
-            | (Told::NotApplied, None)
-            | (Told::Unknown, None | Some(1)) => {}
-            (told, kept) => panic!("{name}: told {told:?}, kept {kept:?}"),
+    let unknown = reported.iter().filter(|(_, reported)| *reported == Reported::Unknown).count();
+    for (name, reported) in &reported {
+        match (reported, kept.remove(name)) {
+            (Reported::Created, Some(1))
+            | (Reported::NotApplied, None)
+            | (Reported::Unknown, None | Some(1)) => {}
+            (reported, kept) => panic!("{name}: reported {reported:?}, kept {kept:?}"),
         }
     }
-    eprintln!("{} creates over the kills of the database, {unknown} in doubt", told.len());
-    assert_eq!(kept, HashMap::new(), "nobody asked for these");
+    eprintln!("{} creates over the kills of the database, {unknown} in doubt", reported.len());
+    assert_eq!(kept, HashMap::new(), "creates that were never requested");
     assert!(unknown > 0, "no kill hit a create");
 }

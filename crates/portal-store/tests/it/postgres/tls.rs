@@ -1,5 +1,5 @@
-//! TLS to the database. The certificate is for `localhost`, valid for a hundred years, and comes
-//! from an authority whose key was thrown away.
+//! TLS to the database. The certificate is for `localhost`, valid for a hundred years, and was
+//! issued by an authority whose key was discarded.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -24,7 +24,7 @@ fn url(host: &str, parameters: &str) -> String {
     format!("{url}?{parameters}").replace("OURS", &roots)
 }
 
-/// How many of the server's sessions have TLS.
+/// Number of the server's sessions with TLS.
 async fn encrypted_sessions(application: &str) -> i64 {
     let (client, connection) =
         tokio_postgres::connect(&server().url("postgres"), tokio_postgres::NoTls).await.unwrap();
@@ -35,7 +35,7 @@ async fn encrypted_sessions(application: &str) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sslmode_decides_whether_connection_is_encrypted() {
+async fn sslmode_selects_encryption() {
     for (mode, parameters, sessions) in [
         ("disable", "", 0),
         ("prefer", "", 1),
@@ -50,7 +50,7 @@ async fn sslmode_decides_whether_connection_is_encrypted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn verify_full_refuses_unknown_authority_and_other_host() {
+async fn verify_full_checks_authority_and_host() {
     for (host, parameters, expected) in [
         ("localhost", "sslmode=verify-full", "UnknownIssuer"),
         ("127.0.0.1", "sslmode=verify-full&sslrootcert=OURS", "not valid for name"),
@@ -62,14 +62,14 @@ async fn verify_full_refuses_unknown_authority_and_other_host() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn require_takes_any_certificate_but_insists_on_tls() {
+async fn require_accepts_any_certificate_but_needs_tls() {
     open(&url("127.0.0.1", "sslmode=require")).await;
     let without = Cluster::start_with_tls(&file("server.pem"), &file("server.key"));
     without.set("ssl", "off");
     let url = format!("{}?sslmode=require", without.tcp_url("localhost", "postgres"));
     let error = PostgresRegistry::open(&url).await.unwrap_err().to_string();
     assert!(error.contains("server does not support TLS"), "{error}");
-    // Without TLS on the other side, `prefer` goes on.
+    // `prefer` continues without TLS if the server has none.
     open(&without.tcp_url("localhost", "postgres")).await;
     without.set("fsync", "off");
     let error = PostgresRegistry::open(&without.url("postgres")).await.unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! A change that waits for somebody else's transaction, which isn't committed.
+//! Changes that wait for an uncommitted transaction of another session.
 
 use std::time::{Duration, Instant};
 
@@ -8,11 +8,11 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
 use super::seeded;
-use crate::{act, at, name};
+use crate::{at, name, principal_of};
 
 type Created = Result<Result<(), CreateConflict>, RegistryError>;
 
-/// A create of `HeldName`, which waits, and the client whose transaction it waits for.
+/// A blocked create of `HeldName`, and the session that blocks it.
 struct Waiting {
     registry: PostgresRegistry,
     acme: Principal,
@@ -25,7 +25,7 @@ impl Waiting {
     async fn start() -> Self {
         let database = Database::create();
         let registry = seeded(&database).await;
-        let acme = act(&registry, "acme").await;
+        let acme = principal_of(&registry, "acme").await;
         let holder = connect(&database).await;
         holder
             .batch_execute(
@@ -56,7 +56,7 @@ async fn until_somebody_waits(database: &Database) {
     let watcher = connect(database).await;
     let deadline = Instant::now() + Duration::from_secs(20);
     while watcher.query_one(query, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-        assert!(Instant::now() < deadline, "somebody waits");
+        assert!(Instant::now() < deadline, "a statement waits");
     }
 }
 
@@ -67,7 +67,7 @@ async fn connect(database: &Database) -> Client {
 }
 
 #[tokio::test]
-async fn create_is_refused_once_other_portal_is_committed() {
+async fn create_is_refused_once_rival_commits() {
     let mut waiting = Waiting::start().await;
     waiting.holder.batch_execute("COMMIT").await.unwrap();
     let created = (&mut waiting.create).await.unwrap();
@@ -76,7 +76,7 @@ async fn create_is_refused_once_other_portal_is_committed() {
 }
 
 #[tokio::test]
-async fn create_succeeds_once_other_portal_is_rolled_back() {
+async fn create_succeeds_once_rival_rolls_back() {
     let mut waiting = Waiting::start().await;
     waiting.holder.batch_execute("ROLLBACK").await.unwrap();
     (&mut waiting.create).await.unwrap().unwrap().unwrap();
@@ -94,7 +94,7 @@ async fn create_that_waits_too_long_is_not_applied() {
 }
 
 #[tokio::test]
-async fn create_whose_session_the_server_ends_is_unknown() {
+async fn create_in_terminated_session_is_unknown() {
     let mut waiting = Waiting::start().await;
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -107,11 +107,11 @@ async fn create_whose_session_the_server_ends_is_unknown() {
 }
 
 #[tokio::test]
-async fn token_whose_grant_commits_during_revocation_is_refused() {
+async fn token_committed_during_revocation_is_refused() {
     let database = Database::create();
     let registry = seeded(&database).await;
     let holder = connect(&database).await;
-    // As a grant does it that began before the revocation.
+    // Does what a token request does that began before the revocation.
     holder
         .batch_execute(
             "BEGIN;
@@ -127,6 +127,10 @@ async fn token_whose_grant_commits_during_revocation_is_refused() {
     holder.batch_execute("COMMIT").await.unwrap();
     assert_eq!(revoke.await.unwrap(), Ok(true));
     let kept = "SELECT FROM portal.access_tokens WHERE hash = sha256('held.token')";
-    assert_eq!(holder.query(kept, &[]).await.unwrap().len(), 1, "or this shows nothing");
-    assert_eq!(registry.principal("held.token", at(2)).await, Ok(None));
+    assert_eq!(
+        holder.query(kept, &[]).await.unwrap().len(),
+        1,
+        "otherwise this test proves nothing"
+    );
+    assert_eq!(registry.authenticate("held.token", at(2)).await, Ok(None));
 }

@@ -1,13 +1,13 @@
-//! [`Disk`]: what a disk can have after a loss of power, by what was synced.
+//! [`Disk`]: the possible contents of a disk after a power loss, given what was synced.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a disk writes as a whole.
+/// The unit that a disk writes atomically.
 const SECTOR: usize = 512;
 
-/// One thing that a process did to a file or directory; see `record.c`.
+/// An operation of a process on a file or directory; see `record.c`.
 #[derive(Debug)]
 pub(super) enum Operation {
     Create,
@@ -19,7 +19,7 @@ pub(super) enum Operation {
     MakeDirectory,
 }
 
-/// Reads a record of operations, in their order.
+/// Parses a recording, in order.
 pub(super) fn read(log: &[u8]) -> Vec<(PathBuf, Operation)> {
     let mut rest = log;
     let mut take = |size: usize| {
@@ -28,7 +28,7 @@ pub(super) fn read(log: &[u8]) -> Vec<(PathBuf, Operation)> {
         Some(taken)
     };
     let mut operations = Vec::new();
-    // The last one is cut if the process was killed.
+    // The last operation is truncated if the process was killed.
     while let Some(head) = take(19) {
         let length = u16::from_ne_bytes(head[1..3].try_into().unwrap()).into();
         let number = |at: usize| -> usize {
@@ -52,7 +52,7 @@ pub(super) fn read(log: &[u8]) -> Vec<(PathBuf, Operation)> {
     operations
 }
 
-/// The files of a process, as it sees them and as they are certain to be on the disk.
+/// Files as the process sees them and as they are guaranteed to be on disk.
 #[derive(Default)]
 pub(super) struct Disk {
     files: Vec<File>,
@@ -64,7 +64,7 @@ pub(super) struct Disk {
 #[derive(Default)]
 struct File {
     synced: Vec<u8>,
-    /// Any part of it may be on the disk as well.
+    /// Changes that are not synced; any part of them may be on disk.
     pending: Vec<Change>,
 }
 
@@ -118,8 +118,8 @@ impl Disk {
         self.synced_names.extend(names.map(|(name, file)| (name.clone(), *file)));
     }
 
-    /// Writes what may be found after a loss of power now, `from` at `to`: what was synced, and any
-    /// part of what was not, as `choose` decides.
+    /// Writes a possible content of `from` after a power loss to `to`: everything synced, and of
+    /// the rest whatever `choose` picks.
     pub(super) fn write(&self, from: &Path, to: &Path, mut choose: impl FnMut() -> bool) {
         let mut names = self.synced_names.clone();
         for (name, file) in &self.names {
@@ -132,7 +132,7 @@ impl Disk {
                 names.remove(name);
             }
         }
-        // In the order of their paths: a directory before what is in it.
+        // Sorted by path, so that a directory precedes its entries.
         for (name, file) in names {
             let target = to.join(name.strip_prefix(from).unwrap());
             if !target.parent().unwrap().exists() {
@@ -152,7 +152,7 @@ impl Disk {
     }
 }
 
-/// Applies the sectors of a change that are chosen.
+/// Applies the sectors of a change that `choose` picks.
 fn apply(content: &mut Vec<u8>, change: &Change, mut choose: impl FnMut(usize) -> bool) {
     match change {
         Change::Truncate { size } => {

@@ -1,9 +1,9 @@
-//! What a server and a sink saw: [`Seen`].
+//! [`Seen`]: the events at a server and a sink.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// What a server and a sink saw, in order.
+/// The events at a server and a sink, in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen(Arc<Mutex<Vec<(Instant, Entry)>>>);
 

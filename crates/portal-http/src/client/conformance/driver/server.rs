@@ -1,4 +1,5 @@
-//! The server of the conformance test of drivers: threads, so that a driver may block its own.
+//! The server of the driver's conformance check. It uses threads, so that a driver may block its
+//! own.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use super::super::waits::{AGES, LONG};
+use super::super::waits::{LONG_TIMEOUT, STEP_TIMEOUT};
 use super::seen::{Entry, Seen, is_attempt, is_list};
 
 /// What the server does with a request.
@@ -16,13 +17,13 @@ pub(super) enum Act {
     Respond(&'static str, &'static str, &'static str),
     /// Closes the connection without a response.
     Close,
-    /// Promises more of a body than it sends.
+    /// Announces a longer body than it sends.
     Cut,
-    /// Keeps the connection open without a response.
+    /// Keeps the connection open without responding.
     Hang,
 }
 
-/// A server on this machine that handles one request per connection. Dropped, it accepts no more.
+/// A server on this machine that handles one request per connection. Accepts no more when dropped.
 pub(super) struct Server {
     address: SocketAddr,
     is_over: Arc<AtomicBool>,
@@ -53,7 +54,7 @@ impl Server {
                     return;
                 }
                 let script = script.clone();
-                // A connection that fails is one that the driver has closed.
+                // An error here is a connection that the driver closed.
                 thread::spawn(move || stream.and_then(|stream| script.serve(stream)));
             }
         });
@@ -68,14 +69,14 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         let _ = TcpStream::connect(self.address);
     }
 }
 
 impl Script {
     fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
-        stream.set_read_timeout(Some(AGES))?;
+        stream.set_read_timeout(Some(LONG_TIMEOUT))?;
         let Some((line, token)) = read_request(&stream)? else { return Ok(()) };
         let act = if line.starts_with("POST /oauth/v2/token") {
             let number = self.tokens.fetch_add(1, Ordering::SeqCst) + 1;
@@ -96,16 +97,16 @@ impl Script {
             Act::Respond(status, headers, body) => respond(&mut stream, status, headers, body),
             Act::Close => Ok(()),
             Act::Cut => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut"),
-            // Until the driver closes it, or has had more time than it may take.
+            // Until the driver closes the connection, or has exceeded every timeout.
             Act::Hang => {
-                stream.set_read_timeout(Some(LONG))?;
+                stream.set_read_timeout(Some(STEP_TIMEOUT))?;
                 stream.read(&mut [0]).map(drop)
             }
         }
     }
 }
 
-/// Reads one request: its first line and its token; nothing if the driver has only connected.
+/// Reads one request; returns its first line and token, or `None` if the driver only connected.
 fn read_request(stream: &TcpStream) -> io::Result<Option<(String, String)>> {
     let mut reader = BufReader::new(stream);
     let mut request_line = String::new();

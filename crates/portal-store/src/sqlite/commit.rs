@@ -1,7 +1,7 @@
-//! Group commit: one thread writes, and what arrives while a commit runs goes into the next one.
+//! Group commit: one thread writes, and changes that arrive during a commit share the next one.
 //!
-//! A commit waits for the disk, whatever is in it, so sixty-four changes in one cost about as much
-//! as one. Nothing is ever delayed to wait for more.
+//! The cost of a commit is the wait for the disk, whatever it contains, so sixty-four changes in
+//! one commit cost about as much as one. No change is ever delayed to wait for others.
 
 use std::slice;
 use std::sync::mpsc::{self, TrySendError};
@@ -11,32 +11,32 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::checkpoint::Checkpoints;
+use super::failure::{describe, not_applied};
+use super::files::Files;
+use super::format::count_commit;
 use crate::error::RegistryError;
-use crate::sqlite::checkpoint::Checkpoints;
-use crate::sqlite::failure::{describe, not_applied};
-use crate::sqlite::files::Files;
-use crate::sqlite::format::count_commit;
 
-/// Most changes of one commit; it bounds how long the write lock is held.
+/// Maximum number of changes in one commit; bounds how long the write lock is held.
 const MAX_BATCH: usize = 512;
 
-/// Most changes that wait for a commit; what comes on top is refused at once. At the speed of a
-/// slow disk these take a second or two, which is as long as anyone should wait unknowingly.
+/// Maximum number of queued changes; further ones are refused at once. A slow disk takes a second
+/// or two for this many. A longer queue would only add latency that callers can't see.
 const MAX_WAITING: usize = 4096;
 
-/// The one writer of a registry. Dropping it finishes what was handed in.
-pub(crate) struct Writer {
-    /// `None` only while it is dropped.
+/// The single writer of a registry. Dropping it completes all queued changes.
+pub(super) struct Writer {
+    /// `None` only during `drop`.
     changes: Option<mpsc::SyncSender<Box<dyn Change>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    /// Starts the thread over `connection`, which is to `files`.
+    /// Starts the writer thread over `connection`, which is open on `files`.
     ///
     /// # Errors
     /// [`RegistryError::NotApplied`] if the thread can't be started.
-    pub(crate) fn start(
+    pub(super) fn start(
         connection: Connection,
         files: Files,
         checkpoints: Checkpoints,
@@ -46,17 +46,18 @@ impl Writer {
             .name("portal-store writer".to_owned())
             .spawn(move || write(connection, &files, &arriving, checkpoints))
             .map_err(|error| {
-                RegistryError::NotApplied(format!("failed to start the writer's thread: {error}"))
+                RegistryError::NotApplied(format!("failed to start the writer thread: {error}"))
             })?;
         Ok(Self { changes: Some(changes), thread: Some(thread) })
     }
 
-    /// Does `work` in the next transaction and waits until that is durable. If another change of
-    /// that transaction fails, `work` is done again in a transaction of its own.
+    /// Runs `work` in the next transaction and waits until it is durable. If another change of that
+    /// transaction fails, `work` runs again in a transaction of its own.
     ///
     /// # Cancel safety
-    /// From the first poll on the work is done, whether or not anyone waits for the response.
-    pub(crate) async fn commit<T: Send + 'static>(
+    /// Once the future was polled the change is queued and will be applied, even if the future is
+    /// dropped.
+    pub(super) async fn commit<T: Send + 'static>(
         &self,
         work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, RegistryError> {
@@ -64,15 +65,17 @@ impl Writer {
         let runtime = Handle::try_current().ok();
         let change = Box::new(Pending { work, result: None, response, runtime });
         let changes = self.changes.as_ref().ok_or_else(stopped)?;
+        // Never blocks: a full queue is reported, so that callers can shed load.
         changes.try_send(change).map_err(|refused| match refused {
             TrySendError::Full(_) => RegistryError::Overloaded,
             TrySendError::Disconnected(_) => stopped(),
         })?;
+        // The writer dropped the change without responding, so it has panicked, possibly after COMMIT.
         responded.await.unwrap_or_else(|_| Err(RegistryError::Unknown(STOPPED.to_owned())))
     }
 }
 
-const STOPPED: &str = "the thread that writes the registry has stopped";
+const STOPPED: &str = "the writer thread has stopped";
 
 fn stopped() -> RegistryError {
     RegistryError::NotApplied(STOPPED.to_owned())
@@ -82,21 +85,21 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.changes = None;
         if let Some(thread) = self.thread.take() {
-            // After a panic in there every caller has got `Unknown` already.
+            // The writer thread has panicked. Its callers already received `Unknown`.
             let _ = thread.join();
         }
     }
 }
 
-/// A change that waits for its transaction.
+/// A queued change.
 trait Change: Send {
-    /// May be called again, after a transaction that was rolled back.
+    /// May be called again after its transaction was rolled back.
     fn apply(&mut self, connection: &Connection) -> rusqlite::Result<()>;
 
-    /// Gives the caller the result, or why there is none.
+    /// Sends the result, or the failure, to the caller.
     fn respond(self: Box<Self>, failure: Option<RegistryError>);
 
-    /// Where the caller waits.
+    /// The runtime of the caller.
     fn runtime(&self) -> Option<&Handle>;
 }
 
@@ -109,6 +112,7 @@ struct Pending<T, F> {
 
 impl<T: Send, F: Fn(&Connection) -> rusqlite::Result<T> + Send> Change for Pending<T, F> {
     fn apply(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        // From an attempt that was rolled back.
         self.result = None;
         self.result = Some((self.work)(connection)?);
         Ok(())
@@ -119,7 +123,7 @@ impl<T: Send, F: Fn(&Connection) -> rusqlite::Result<T> + Send> Change for Pendi
             (None, Some(result)) => Ok(result),
             (failure, _) => Err(failure.unwrap_or(RegistryError::Unknown(STOPPED.to_owned()))),
         };
-        // The caller may have gone.
+        // The caller may have dropped its future.
         let _ = self.response.send(response);
     }
 
@@ -135,16 +139,18 @@ fn write(
     mut checkpoints: Checkpoints,
 ) {
     while let Ok(first) = arriving.recv() {
+        // Whatever was queued during the last commit; waiting for more would only add latency.
         let mut batch = vec![first];
         batch.extend(arriving.try_iter().take(MAX_BATCH - 1));
         let failures = commit_all(&connection, files, &mut batch);
         Responses(batch.into_iter().zip(failures).collect()).deliver();
-        // After the responses: nobody waits for a checkpoint.
+        // Only after the responses, so that no caller waits for a checkpoint.
         checkpoints.after_commit(&mut connection);
     }
 }
 
-/// Commits a batch, together if possible; gives for each change why it was not kept.
+/// Commits a batch, in one transaction if possible. Returns one result per change: why it failed,
+/// or `None`.
 fn commit_all(
     connection: &Connection,
     files: &Files,
@@ -152,10 +158,10 @@ fn commit_all(
 ) -> Vec<Option<RegistryError>> {
     match commit(connection, files, batch) {
         Ok(()) => vec![None; batch.len()],
-        // One change's failure must not become its neighbours': each has its own transaction now.
-        // What the service would refuse, such as a name that is taken, is not a failure, so no
-        // client can have this happen at will.
-        Err(Failure::OfChange(_)) if batch.len() > 1 => batch
+        // A failing change must not fail the others, so each is retried in its own transaction.
+        // Refusals, such as a name that is taken, are results and not failures, so no client can
+        // force this slow path.
+        Err(Failure::Change(_)) if batch.len() > 1 => batch
             .iter_mut()
             .map(|change| commit(connection, files, slice::from_mut(change)).err())
             .map(|failure| failure.map(RegistryError::from))
@@ -164,53 +170,59 @@ fn commit_all(
     }
 }
 
-/// Why a transaction was not kept, or may not have been.
+/// Why a transaction was not committed, or may not have been.
 enum Failure {
-    /// A change failed, and all were rolled back.
-    OfChange(RegistryError),
+    /// A change failed; everything was rolled back.
+    Change(RegistryError),
     /// The transaction could not be begun or committed.
-    OfTransaction(RegistryError),
+    Transaction(RegistryError),
 }
 
 impl From<Failure> for RegistryError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::OfChange(error) | Failure::OfTransaction(error) => error,
+            Failure::Change(error) | Failure::Transaction(error) => error,
         }
     }
 }
 
-/// Applies changes in one transaction: all, or none.
+/// Applies changes in one transaction: all or none.
 fn commit(
     connection: &Connection,
     files: &Files,
     changes: &mut [Box<dyn Change>],
 ) -> Result<(), Failure> {
     let not_applied = |error: rusqlite::Error| not_applied(&error, files.path());
-    files.expect_present().map_err(Failure::OfTransaction)?;
+    // Writing to files that were removed or replaced succeeds, and all of it is lost later.
+    files.expect_present().map_err(Failure::Transaction)?;
     let transaction =
-        Transaction::begin(connection).map_err(not_applied).map_err(Failure::OfTransaction)?;
+        Transaction::begin(connection).map_err(not_applied).map_err(Failure::Transaction)?;
     let before = connection.total_changes();
     for change in changes {
-        change.apply(connection).map_err(not_applied).map_err(Failure::OfChange)?;
+        change.apply(connection).map_err(not_applied).map_err(Failure::Change)?;
     }
     if connection.total_changes() == before {
-        // Refusals only: they wait for no disk, and hold when it is full.
+        // Only refusals: without a write there is nothing to sync, and refusals work on a full
+        // disk.
         return Ok(());
     }
-    let commits = count_commit(connection).map_err(not_applied).map_err(Failure::OfTransaction)?;
+    // Part of the transaction, so that the count can't be ahead of or behind the content.
+    let commits = count_commit(connection).map_err(not_applied).map_err(Failure::Transaction)?;
     transaction.commit().map_err(|error| {
-        Failure::OfTransaction(match error.sqlite_error_code() {
+        Failure::Transaction(match error.sqlite_error_code() {
+            // Refused before anything was written: another process holds a lock.
             Some(ErrorCode::DatabaseBusy) => not_applied(error),
-            // It may have reached the disk.
+            // The commit record may have reached the disk: in doubt.
             _ => RegistryError::Unknown(describe(&error, files.path())),
         })
     })?;
-    files.committed(commits).map_err(Failure::OfTransaction)
+    // Before the responses: what is acknowledged must be in the files that the next start opens, and
+    // in the count that it is compared with.
+    files.committed(commits).map_err(Failure::Transaction)
 }
 
-/// An open transaction; rolled back if it is dropped without a commit. rusqlite's own parses its
-/// statements every time.
+/// An open transaction, rolled back on drop unless committed. `rusqlite::Transaction` would parse
+/// its statements every time.
 struct Transaction<'a>(&'a Connection);
 
 impl<'a> Transaction<'a> {
@@ -226,20 +238,20 @@ impl<'a> Transaction<'a> {
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        // A full disk, for one, has made the engine roll back already. If this fails, so does the
-        // next BEGIN, and its callers get the error.
+        // SQLite has already rolled back after some errors, such as a full disk. If the rollback
+        // fails, so does the next BEGIN, and its callers get the error.
         if !self.0.is_autocommit() {
             let _ = self.0.execute_batch("ROLLBACK");
         }
     }
 }
 
-/// What the callers of one commit are waiting for.
+/// The responses of one commit.
 struct Responses(Vec<(Box<dyn Change>, Option<RegistryError>)>);
 
 impl Responses {
-    /// Wakes the runtime once for all of them: it is a task in there that wakes the callers, which
-    /// costs no system call for each.
+    /// Spawns one task that sends all responses: waking the runtime from this thread takes a system
+    /// call, waking callers from inside the runtime does not.
     fn deliver(self) {
         let runtime = match self.0.as_slice() {
             [(first, _), _, ..] => first.runtime().cloned(),
@@ -251,8 +263,8 @@ impl Responses {
     }
 }
 
-/// A runtime that is shut down drops the task without running it, and callers in another one must
-/// not be left in doubt: dropping it delivers too.
+/// Delivers whatever was not delivered. A runtime that shuts down drops the task without running
+/// it, and the callers in other runtimes must not be left in doubt.
 impl Drop for Responses {
     fn drop(&mut self) {
         for (change, failure) in self.0.drain(..) {

@@ -31,12 +31,12 @@ fn count(connection: &Connection) -> usize {
         as usize
 }
 
-/// Hands a change in.
+/// Queues a change.
 fn begin<T>(change: &mut Pin<&mut impl Future<Output = T>>) {
     assert!(change.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
 }
 
-/// A transaction that runs from now on until it is released.
+/// Keeps the writer busy with a transaction until released.
 fn keep_busy(
     writer: &Writer,
 ) -> (Pin<Box<impl Future<Output = Result<(), RegistryError>> + use<'_>>>, mpsc::Sender<()>) {
@@ -53,7 +53,7 @@ fn keep_busy(
 }
 
 #[tokio::test]
-async fn changes_during_a_commit_share_the_next_one() {
+async fn changes_during_commit_share_next_commit() {
     let directory = tempfile::tempdir().unwrap();
     let (writer, path) = writer(&directory);
     let (running, release) = keep_busy(&writer);
@@ -63,7 +63,8 @@ async fn changes_during_a_commit_share_the_next_one() {
     }
     let other = path.clone();
     let mut last = pin!(writer.commit(move |connection| {
-        // In one transaction with the others, none of which is committed.
+        // Counts inside of the transaction that is shared with the others, and outside, where
+        // nothing is committed yet.
         Ok((count(connection), count(&Connection::open(&other)?)))
     }));
     begin(&mut last);
@@ -98,13 +99,13 @@ async fn failing_change_is_undone_alone() {
 }
 
 #[tokio::test]
-async fn batch_with_a_failing_change_applies_every_other_once() {
+async fn batch_with_failing_change_applies_others_once() {
     let directory = tempfile::tempdir().unwrap();
     let (writer, path) = writer(&directory);
     let (running, release) = keep_busy(&writer);
     let work = |number: u32| {
         move |connection: &Connection| match number % 5 {
-            // A full disk has the engine roll back all that came before.
+            // On a full disk SQLite rolls back the whole transaction.
             3 => {
                 connection.pragma_update(None, "max_page_count", 1)?;
                 let text = "INSERT INTO changes (text) VALUES (zeroblob(1000000))";
@@ -131,7 +132,7 @@ async fn batch_with_a_failing_change_applies_every_other_once() {
 }
 
 #[tokio::test]
-async fn change_beyond_the_queue_is_refused_at_once() {
+async fn change_beyond_full_queue_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let (writer, path) = writer(&directory);
     let (running, release) = keep_busy(&writer);
@@ -151,7 +152,7 @@ async fn change_beyond_the_queue_is_refused_at_once() {
 }
 
 #[test]
-fn callers_in_another_runtime_survive_the_end_of_the_first() {
+fn callers_survive_shutdown_of_another_runtime() {
     let directory = tempfile::tempdir().unwrap();
     let (writer, _) = writer(&directory);
     let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -168,7 +169,7 @@ fn callers_in_another_runtime_survive_the_end_of_the_first() {
 }
 
 #[tokio::test]
-async fn failed_commit_is_unknown_and_the_writer_goes_on() {
+async fn failed_commit_is_unknown_and_writer_continues() {
     let directory = tempfile::tempdir().unwrap();
     let (writer, _) = writer(&directory);
     let result = writer.commit(|connection| {

@@ -1,0 +1,46 @@
+//! A recorded request as a command line.
+
+use std::fmt::Write as _;
+
+use super::recorder::Recorded;
+
+/// Headers that curl sends by itself.
+const OF_CURL: [&str; 6] =
+    ["accept", "accept-encoding", "connection", "content-length", "host", "user-agent"];
+
+/// The same request to the server at `url`; the token is taken from the environment.
+pub(super) fn command(recorded: &Recorded, url: &str) -> String {
+    let call = &recorded.summary.call;
+    let query = recorded.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut command = format!("curl {}", quoted(&format!("{url}{}{query}", call.path)));
+    if call.method == "HEAD" {
+        command.push_str(" --head");
+    } else if call.method != "GET" {
+        let _ = write!(command, " -X {}", quoted(&call.method));
+    }
+    for (name, value) in &recorded.request.headers {
+        if name == "authorization" {
+            let scheme = value.split_once(' ').map_or("Zoho-oauthtoken", |(scheme, _)| scheme);
+            let _ = write!(
+                command,
+                " \\\n  -H {}\"$TOKEN\"",
+                quoted(&format!("Authorization: {scheme} "))
+            );
+        } else if !OF_CURL.contains(&name.as_str()) {
+            let _ = write!(command, " \\\n  -H {}", quoted(&format!("{name}: {value}")));
+        }
+    }
+    if !recorded.request.body.is_empty() {
+        if !recorded.request.headers.iter().any(|(name, _)| name == "content-type") {
+            // curl would say that it is a form.
+            command.push_str(" \\\n  -H 'Content-Type:'");
+        }
+        let _ = write!(command, " \\\n  --data-raw {}", quoted(&recorded.request.body));
+    }
+    command
+}
+
+/// For a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}

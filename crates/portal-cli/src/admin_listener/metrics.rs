@@ -1,0 +1,114 @@
+//! [`Metrics`]: what a monitoring system is told, as Prometheus text. Every label has a fixed set of
+//! values, whatever clients send.
+
+use portal_http::server::ServedRequest;
+use portal_model::ErrorCode;
+use portal_model::oauth::{REVOKE_PATH, TOKEN_PATH};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    method: &'static str,
+    route: &'static str,
+    status: &'static str,
+    code: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabel {
+    route: &'static str,
+}
+
+/// Counters and durations of requests.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    registry: Registry,
+    requests: Family<Labels, Counter>,
+    durations: Family<RouteLabel, Histogram>,
+    faults: Counter,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        let requests = Family::<Labels, Counter>::default();
+        // From half a millisecond to about eight seconds.
+        let durations = Family::new_with_constructor(durations as fn() -> Histogram);
+        let faults = Counter::default();
+        let mut registry = Registry::with_prefix("portal");
+        registry.register("requests", "Requests by route and outcome", requests.clone());
+        registry.register(
+            "request_duration_seconds",
+            "Time from the last byte of a request to its response",
+            durations.clone(),
+        );
+        registry.register("faults_injected", "Faults injected on purpose", faults.clone());
+        Self { registry, requests, durations, faults }
+    }
+
+    pub(super) fn count(&self, request: &ServedRequest<'_>) {
+        let route = route(request.path());
+        let labels = Labels {
+            method: match request.method().as_str() {
+                "GET" => "GET",
+                "POST" => "POST",
+                "PUT" => "PUT",
+                _ => "other",
+            },
+            route,
+            status: match request.status() {
+                None => "none",
+                Some(200..300) => "2xx",
+                Some(400..500) => "4xx",
+                Some(500..600) => "5xx",
+                Some(_) => "other",
+            },
+            code: request.code().map_or_else(String::new, code),
+        };
+        self.requests.get_or_create(&labels).inc();
+        self.durations
+            .get_or_create(&RouteLabel { route })
+            .observe(request.elapsed().as_secs_f64());
+        self.faults.inc_by(request.faults().len() as u64);
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+fn durations() -> Histogram {
+    Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(0.0005, 2.0, 15))
+}
+
+/// The codes that the server itself responds with; it repeats none of a client.
+fn code(text: &str) -> String {
+    match ErrorCode::from(text) {
+        ErrorCode::Other(_) if !text.starts_with("invalid_") => "other".to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+fn route(path: &str) -> &'static str {
+    if path == TOKEN_PATH {
+        return "token";
+    }
+    if path == REVOKE_PATH {
+        return "revoke";
+    }
+    let rest = path.strip_prefix("/crm/v").and_then(|rest| rest.split_once('/'));
+    match rest.map(|(_, rest)| rest) {
+        Some("settings/portals") => "portals",
+        Some(rest) if rest.starts_with("settings/portals/") => "portal",
+        Some("users") => "users",
+        Some("org") => "org",
+        _ => "other",
+    }
+}

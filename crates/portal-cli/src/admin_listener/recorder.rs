@@ -1,0 +1,244 @@
+//! [`Recorder`]: the last requests of a server, in bounded memory and at a bounded cost.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, header};
+use portal_http::server::ServedRequest;
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
+
+use super::mask;
+use crate::terminal::served_call::ServedCall;
+
+/// Requests that are kept.
+const MAX_REQUESTS: usize = 1000;
+/// Bytes that they have together.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of one body that are kept.
+const MAX_BODY: usize = 16 * 1024;
+/// Requests that are recorded in a second: a server under load is not slowed down by them.
+const MAX_PER_SECOND: u32 = 500;
+/// Requests that a slow reader of events can be behind.
+const MAX_BEHIND: usize = 256;
+
+/// A request in one line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Summary {
+    pub(crate) id: u64,
+    #[serde(flatten)]
+    pub(crate) call: ServedCall,
+}
+
+/// A request and its response, without secrets.
+#[derive(Debug, Serialize)]
+pub(super) struct Recorded {
+    #[serde(flatten)]
+    pub(super) summary: Summary,
+    pub(super) query: Option<String>,
+    pub(super) request: Message,
+    pub(super) response: Message,
+}
+
+/// The headers and the body of a request or a response.
+#[derive(Debug, Serialize)]
+pub(super) struct Message {
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
+    /// Bytes of the body that are not kept: the end of a long one, or all of one that is no text or
+    /// may hold a secret.
+    pub(super) left_out: usize,
+}
+
+/// The last requests, the oldest first.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    state: Mutex<State>,
+    events: broadcast::Sender<Arc<Recorded>>,
+}
+
+#[derive(Debug)]
+struct State {
+    requests: VecDeque<(Arc<Recorded>, usize)>,
+    bytes: usize,
+    last_id: u64,
+    /// When the second began that is counted, and what it has.
+    second: (Instant, u32),
+    skipped: u64,
+}
+
+impl Recorder {
+    pub(super) fn new() -> Self {
+        let state = State {
+            requests: VecDeque::new(),
+            bytes: 0,
+            last_id: 0,
+            second: (Instant::now(), 0),
+            skipped: 0,
+        };
+        Self { state: Mutex::new(state), events: broadcast::Sender::new(MAX_BEHIND) }
+    }
+
+    /// Keeps a request, unless there were too many in this second.
+    pub(super) fn record(&self, request: &ServedRequest<'_>) {
+        if let Some(id) = self.admit() {
+            self.keep(Recorded::new(id, request));
+        }
+    }
+
+    fn keep(&self, recorded: Recorded) {
+        let recorded = Arc::new(recorded);
+        let size = recorded.size();
+        let mut state = self.lock();
+        state.bytes += size;
+        state.requests.push_back((Arc::clone(&recorded), size));
+        while state.requests.len() > MAX_REQUESTS || state.bytes > MAX_BYTES {
+            let Some((_, size)) = state.requests.pop_front() else { break };
+            state.bytes -= size;
+        }
+        drop(state);
+        // Fails if nobody reads.
+        let _ = self.events.send(recorded);
+    }
+
+    fn admit(&self) -> Option<u64> {
+        let mut state = self.lock();
+        if state.second.0.elapsed() >= Duration::from_secs(1) {
+            state.second = (Instant::now(), 0);
+        }
+        if state.second.1 >= MAX_PER_SECOND {
+            state.skipped += 1;
+            return None;
+        }
+        state.second.1 += 1;
+        state.last_id += 1;
+        Some(state.last_id)
+    }
+
+    /// Those after the request `after`, and how many were not recorded.
+    pub(super) fn since(&self, after: u64) -> (Vec<Arc<Recorded>>, u64) {
+        let state = self.lock();
+        // A reader of the server that ran here before has numbers of its own.
+        let after = if after > state.last_id { 0 } else { after };
+        let all = state.requests.iter().map(|(recorded, _)| recorded);
+        let new = all.filter(|recorded| recorded.summary.id > after).cloned().collect();
+        (new, state.skipped)
+    }
+
+    pub(super) fn get(&self, id: u64) -> Option<Arc<Recorded>> {
+        let state = self.lock();
+        let mut all = state.requests.iter().map(|(recorded, _)| recorded);
+        all.find(|recorded| recorded.summary.id == id).cloned()
+    }
+
+    /// Those from now on.
+    pub(super) fn follow(&self) -> broadcast::Receiver<Arc<Recorded>> {
+        self.events.subscribe()
+    }
+
+    pub(super) fn clear(&self) {
+        let mut state = self.lock();
+        state.requests.clear();
+        (state.bytes, state.skipped) = (0, 0);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recorded {
+    fn new(id: u64, request: &ServedRequest<'_>) -> Self {
+        let content_type = request.request_headers().get(header::CONTENT_TYPE);
+        // The accounts server reads a form whatever its type is said to be.
+        let is_form = request.path().starts_with("/oauth/")
+            || content_type.is_some_and(|value| {
+                value.as_bytes().starts_with(b"application/x-www-form-urlencoded")
+            });
+        let query = request.target().query();
+        Self {
+            summary: Summary { id, call: ServedCall::from(request) },
+            query: query.map(|query| mask::parameters(query).into_owned()),
+            request: Message::new(request.request_headers(), request.request_body(), is_form),
+            response: Message::new(&request.response_headers(), request.response_body(), false),
+        }
+    }
+
+    /// About the bytes that it takes in memory.
+    fn size(&self) -> usize {
+        let ServedCall { path, org, portal, code, .. } = &self.summary.call;
+        let texts = [org, portal, code, &self.query].into_iter().flatten();
+        let messages = [&self.request, &self.response];
+        let headers = messages.iter().flat_map(|message| &message.headers);
+        size_of::<Self>()
+            + path.len()
+            + texts.map(String::len).sum::<usize>()
+            + messages.iter().map(|message| message.body.len()).sum::<usize>()
+            + headers.map(|(name, value)| name.len() + value.len() + 48).sum::<usize>()
+    }
+}
+
+impl Message {
+    fn new(headers: &HeaderMap, body: &[u8], is_form: bool) -> Self {
+        let (mut body, mut left_out) = mask::body(body, is_form);
+        if body.len() > MAX_BODY {
+            let kept = body.floor_char_boundary(MAX_BODY);
+            left_out += body.len() - kept;
+            body.truncate(kept);
+            body.shrink_to_fit();
+        }
+        Self { headers: mask::headers(headers), body, left_out }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded(id: u64, body: String) -> Recorded {
+        let message = |body| Message { headers: Vec::new(), body, left_out: 0 };
+        let call = ServedCall {
+            time: "2026-11-25T14:03:25.114Z".to_owned(),
+            method: "POST".to_owned(),
+            path: "/crm/v7/settings/portals".to_owned(),
+            org: None,
+            portal: None,
+            status: Some(200),
+            code: None,
+            ms: 1,
+            faults: Vec::new(),
+        };
+        let summary = Summary { id, call };
+        Recorded { summary, query: None, request: message(body), response: message(String::new()) }
+    }
+
+    #[test]
+    fn oldest_requests_are_forgotten_first() {
+        let recorder = Recorder::new();
+        (1..=1500).for_each(|id| recorder.keep(recorded(id, String::new())));
+        let (kept, _) = recorder.since(0);
+        assert_eq!((kept.len(), kept[0].summary.id), (MAX_REQUESTS, 501));
+        assert!(recorder.get(500).is_none() && recorder.get(501).is_some());
+    }
+
+    #[test]
+    fn long_bodies_leave_room_for_fewer_requests() {
+        let recorder = Recorder::new();
+        (1..=10).for_each(|id| recorder.keep(recorded(id, "x".repeat(MAX_BYTES / 4))));
+        assert_eq!(recorder.since(0).0.len(), 3);
+        assert!(recorder.lock().bytes <= MAX_BYTES);
+    }
+
+    #[test]
+    fn requests_beyond_rate_are_counted_only() {
+        let recorder = Recorder::new();
+        let begun = Instant::now();
+        let admitted = (0..MAX_PER_SECOND * 3).filter(|_| recorder.admit().is_some()).count();
+        // On a machine that takes seconds for it, each second has its share.
+        let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap() + 1;
+        assert!(admitted >= MAX_PER_SECOND as usize);
+        assert!(admitted <= MAX_PER_SECOND as usize * seconds);
+        assert_eq!(recorder.since(0).1 + admitted as u64, u64::from(MAX_PER_SECOND) * 3);
+    }
+}

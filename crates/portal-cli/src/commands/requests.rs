@@ -1,0 +1,114 @@
+//! `portal requests`: what a server of this machine has served.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpStream;
+
+use crate::admin_listener::Summary;
+use crate::org::running::Running;
+use crate::report::exit::ExitClass;
+use crate::report::failure::Failure;
+use crate::terminal::printer::Printer;
+
+/// Show the requests that `portal serve` has served on this machine
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Its page, whose address `portal serve` prints, shows each request in full.
+
+Examples:
+  portal requests
+  portal requests --follow --output json")]
+pub(crate) struct Args {
+    /// Go on with each new request, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+    /// The port of the server [default: the one that runs]
+    #[arg(long)]
+    port: Option<u16>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Requests {
+    requests: Vec<Summary>,
+    /// Served too fast to be kept.
+    not_recorded: u64,
+}
+
+pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    let running = Running::find(args.port)?;
+    let Some(admin) = running.admin.as_deref() else {
+        let message = format!("the server at {} has no admin listener", running.url);
+        return Err(Failure::usage(message).hint("start it without `--admin-listen none`"));
+    };
+    if args.follow {
+        follow(admin, printer).await?;
+        return Ok(ExitClass::Success);
+    }
+    let body = get(admin, "/api/requests").await?.collect().await.context(LOST)?.to_bytes();
+    let all: Requests = serde_json::from_slice(&body).context(NOT_UNDERSTOOD)?;
+    if printer.is_json() {
+        printer.json(&all);
+        return Ok(ExitClass::Success);
+    }
+    for request in &all.requests {
+        printer.text(request.call.text());
+    }
+    if all.requests.is_empty() {
+        printer.note(format_args!("No request yet at {}", running.url));
+    }
+    if all.not_recorded > 0 {
+        printer.note(format_args!("{} more were served too fast to be kept", all.not_recorded));
+    }
+    Ok(ExitClass::Success)
+}
+
+/// Prints each request, those that are kept first, until the server ends or the reader is gone.
+async fn follow(admin: &str, printer: &Printer) -> anyhow::Result<()> {
+    let mut events = get(admin, "/api/requests/events").await?.into_body();
+    let mut text = Vec::new();
+    while let Some(frame) = events.frame().await {
+        // The server ended.
+        let Ok(frame) = frame else { break };
+        text.extend_from_slice(frame.data_ref().map(|data| &data[..]).unwrap_or_default());
+        while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = text.drain(..=end).collect();
+            let Some(data) = line.strip_prefix(b"data: ") else { continue };
+            let request: Summary = serde_json::from_slice(data).context(NOT_UNDERSTOOD)?;
+            printer.result(request.call.text(), &request);
+            if !printer.is_delivered() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Requests `path` of the admin listener.
+async fn get(admin: &str, path: &str) -> anyhow::Result<Response<Incoming>> {
+    let host = admin.trim_start_matches("http://");
+    let address: SocketAddr =
+        host.parse().context("the address of the admin listener is invalid")?;
+    let unreachable = || format!("cannot connect to the admin listener at {admin}");
+    let stream = TcpStream::connect(address).await.with_context(unreachable)?;
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.with_context(unreachable)?;
+    // It ends with the response.
+    tokio::spawn(connection);
+    let request = Request::get(path).header(header::HOST, host).body(Empty::<Bytes>::new())?;
+    let response = sender.send_request(request).await.context(LOST)?;
+    if !response.status().is_success() {
+        bail!("the admin listener at {admin} refused: {}", response.status());
+    }
+    Ok(response)
+}
+
+const LOST: &str = "the admin listener closed the connection";
+const NOT_UNDERSTOOD: &str = "the admin listener sent something else than requests";

@@ -1,0 +1,118 @@
+//! What shells complete, asked as their scripts ask, and in real shells.
+
+#[cfg(target_os = "linux")]
+use std::process::Command;
+use std::process::Stdio;
+
+use crate::orgs::{Org, Orgs, write_profiles};
+use crate::support::{Home, Ran, until};
+#[cfg(target_os = "linux")]
+use crate::terminal::Terminal;
+
+/// A home with the profiles acme and beta.
+fn home() -> Home {
+    let home = Home::new();
+    write_profiles(&home, "http://127.0.0.1:9", &[Org::new("acme"), Org::new("beta")]);
+    home
+}
+
+/// The candidates for the last of `words`.
+fn candidates(home: &Home, words: &[&str]) -> Vec<String> {
+    let mut command = home.command(&[&["--", "portal"], words].concat());
+    // PowerShell's and fish's protocol: a line for each, with a description after a tab.
+    let ran = Ran::of(command.env("PORTAL_COMPLETE", "powershell"));
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{words:?}");
+    ran.stdout.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn values_are_completed_that_only_portal_knows() {
+    let home = home();
+    std::fs::write(home.path().join("portals.csv"), "profile,name\n").unwrap();
+    for (words, expected) in [
+        (&["list", "--profile", ""][..], &["acme", "beta"][..]),
+        (&["list", "--profile", "ac"], &["acme"]),
+        (&["list", "--profile=be"], &["--profile=beta"]),
+        (&["profiles", "rename", "b"], &["beta"]),
+        (&["logout", "--profile", "a"], &["acme"]),
+        (&["list", "--profile", "po"], &[]),
+        (&["list", "--data-center", "c"], &["cn", "ca"]),
+        (&["list", "--api-version", ""], &["v4", "v5", "v6", "v7", "v8"]),
+        (&["explain", "NO_"], &["NO_PERMISSION"]),
+        (&["login", "--scope", "cr"], &["create"]),
+        (&["batch", "po"], &["portals.csv"]),
+        (&["schema", "create-"], &["create-plan"]),
+        (&["help", "ren"], &["rename"]),
+        (&["chec"], &["check"]),
+    ] {
+        assert_eq!(candidates(&home, words), expected, "{words:?}");
+    }
+    assert!(!candidates(&home, &[""]).contains(&"backup".to_owned()));
+}
+
+#[test]
+fn unfinished_names_are_completed_for_recover() {
+    let orgs = Orgs::start(vec![Org::new("acme")], &["--fault", "POST committed:delay=60s"]);
+    let mut create = orgs.home.command(&["create", "AcmePortal", "--profile", "acme"]);
+    let mut create = create.stderr(Stdio::null()).spawn().unwrap();
+    until(|| orgs.run(&["list", "--profile", "acme"]).stdout.contains("AcmePortal"));
+    create.kill().unwrap();
+    create.wait().unwrap();
+    assert_eq!(candidates(&orgs.home, &["recover", "Ac"]), ["AcmePortal"]);
+    assert_eq!(candidates(&orgs.home, &["recover", "--discard", ""]), ["AcmePortal"]);
+}
+
+#[test]
+fn completion_leaves_nothing_behind() {
+    let home = Home::new();
+    for words in [["recover", ""], ["logout", "--profile"], ["explain", ""]] {
+        candidates(&home, &words);
+    }
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn every_shell_gets_a_script() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let ran = home.run(&["completions", shell]);
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{shell}");
+        assert!(ran.stdout.contains("PORTAL_COMPLETE"), "{shell}: {}", ran.stdout);
+    }
+}
+
+/// Types lines with tabs in a shell. What a line prints shows what it was completed to.
+#[cfg(target_os = "linux")]
+fn use_in(shell: &[&str], source: &str) {
+    let home = home();
+    let directory = std::path::Path::new(env!("CARGO_BIN_EXE_portal")).parent().unwrap();
+    let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new(shell[0]);
+    command.args(&shell[1..]).env("PATH", path).env("HOME", home.path()).current_dir(home.path());
+    let mut terminal = Terminal::start(&command, 80);
+    terminal.line(source);
+    for (typed, printed) in [
+        ("portal profiles show ac\t", "1000.CLIENT.acme"),
+        ("portal explain NO_PERM\t", "What to do"),
+        ("portal chec\tMyPortal", "MyPortal is possible"),
+        ("portal list --data-center e\t --ca-file nowhere", "no org selected"),
+    ] {
+        terminal.line(typed);
+        terminal.expect(printed);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn bash_completes() {
+    use_in(&["bash", "--norc", "--noprofile", "-i"], "source <(portal completions bash)");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "needs zsh and fish; run by .ci/run: cargo test --locked -p portal-cli --test it -- --ignored zsh_and_fish_complete"]
+fn zsh_and_fish_complete() {
+    let source = "autoload -U compinit && compinit -u -D; source <(portal completions zsh)";
+    use_in(&["zsh", "--no-rcs", "-i"], source);
+    use_in(&["fish", "--no-config", "-i"], "portal completions fish | source");
+}

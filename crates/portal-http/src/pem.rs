@@ -1,0 +1,54 @@
+//! Files with certificates and keys, and [`TlsError`], one that is unusable.
+
+use std::path::PathBuf;
+
+#[cfg(feature = "tls")]
+pub(crate) use self::read::{certificates, private_key};
+
+/// A file with unusable certificates or an unusable key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {why}", path.display())]
+#[non_exhaustive]
+pub struct TlsError {
+    /// The file.
+    pub path: PathBuf,
+    /// What was expected and what was found.
+    pub why: String,
+}
+
+#[cfg(feature = "tls")]
+mod read {
+    use std::path::Path;
+
+    use rustls_pki_types::pem::{self, PemObject};
+    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+    use super::TlsError;
+
+    /// The certificates in a file, at least one.
+    pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        let wrong = |error| unusable(path, "certificates", &error);
+        let found: Vec<_> = CertificateDer::pem_file_iter(path)
+            .map_err(wrong)?
+            .collect::<Result<_, _>>()
+            .map_err(wrong)?;
+        if found.is_empty() {
+            return Err(wrong(pem::Error::NoItemsFound));
+        }
+        Ok(found)
+    }
+
+    /// The first private key in a file.
+    pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+        PrivateKeyDer::from_pem_file(path).map_err(|error| unusable(path, "a private key", &error))
+    }
+
+    fn unusable(path: &Path, expected: &str, error: &pem::Error) -> TlsError {
+        let why = match error {
+            pem::Error::Io(error) => error.to_string(),
+            pem::Error::NoItemsFound => format!("expected {expected} in PEM form, found none"),
+            error => format!("expected {expected} in PEM form: {error}"),
+        };
+        TlsError { path: path.to_owned(), why }
+    }
+}

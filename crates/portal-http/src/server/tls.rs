@@ -1,0 +1,109 @@
+//! [`ServerTls`]: the certificate and the key of a server, which can be replaced while it serves.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+
+use crate::pem::{TlsError, certificates, private_key};
+
+/// The certificate and the key of a [`Server`](super::Server), read from files in PEM form.
+///
+/// TLS 1.2 and later are spoken, and HTTP/1.1 over it. A value is a handle: its clones share one
+/// certificate.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    chain: PathBuf,
+    key: PathBuf,
+    loaded: RwLock<Loaded>,
+}
+
+#[derive(Clone, Debug)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    modified: Modified,
+}
+
+/// When each of the two files was last written.
+type Modified = [SystemTime; 2];
+
+impl ServerTls {
+    /// Reads a certificate, with those between it and a root, and its private key.
+    ///
+    /// # Errors
+    /// [`TlsError`] if a file can't be read or is unusable, or the key is another certificate's.
+    pub fn from_files(
+        chain: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Result<Self, TlsError> {
+        let (chain, key) = (chain.into(), key.into());
+        let loaded = RwLock::new(load(&chain, &key)?);
+        Ok(Self { shared: Arc::new(Shared { chain, key, loaded }) })
+    }
+
+    /// Reads the files again if they were written since. Connections from now on get the new
+    /// certificate; those that are open stay. Returns whether there is one.
+    ///
+    /// Call it now and then: a certificate is renewed by programs that know of no server.
+    ///
+    /// # Errors
+    /// [`TlsError`]; the server keeps the certificate that it has. Between the replacement of one
+    /// file and of the other the two don't match.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        let Shared { chain, key, loaded } = &*self.shared;
+        let is_current = {
+            let loaded = loaded.read().unwrap_or_else(PoisonError::into_inner);
+            modified(chain, key)? == loaded.modified
+        };
+        if is_current {
+            return Ok(false);
+        }
+        let new = load(chain, key)?;
+        *loaded.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(true)
+    }
+
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.shared.loaded.read().unwrap_or_else(PoisonError::into_inner).config)
+    }
+}
+
+fn load(chain: &Path, key: &Path) -> Result<Loaded, TlsError> {
+    // Before reading: what is written meanwhile is read the next time.
+    let modified = modified(chain, key)?;
+    let unusable = |error: rustls::Error| TlsError {
+        path: key.to_owned(),
+        why: match error {
+            rustls::Error::InconsistentKeys(_) => {
+                format!("expected the private key of the certificate in {}", chain.display())
+            }
+            error => error.to_string(),
+        },
+    };
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(certificates(chain)?, private_key(key)?)
+        .map_err(unusable)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Loaded { config: Arc::new(config), modified })
+}
+
+fn modified(chain: &Path, key: &Path) -> Result<Modified, TlsError> {
+    let modified = |path: &Path| {
+        let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+        modified
+            .map_err(|error: io::Error| TlsError { path: path.to_owned(), why: error.to_string() })
+    };
+    Ok([modified(chain)?, modified(key)?])
+}

@@ -1,0 +1,188 @@
+//! The server over TLS. The two certificates in `tls/` are self-signed, for localhost and 127.0.0.1,
+//! and valid for a hundred years.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use portal_http::server::{LocalServer, PortalService, Server, ServerLimits, ServerTls};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::wire::{Wire, WireResponse};
+
+const LONG: Duration = Duration::from_secs(20);
+const LIST: &[u8] = b"GET /crm/v7/settings/portals HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/server/tls").join(name)
+}
+
+/// A server whose certificate files are in a directory of its own.
+struct Encrypted {
+    local: LocalServer,
+    address: SocketAddr,
+    files: TempDir,
+    tls: ServerTls,
+    end: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Encrypted {
+    async fn start(adjust: impl FnOnce(&mut ServerLimits)) -> Self {
+        let files = TempDir::new().unwrap();
+        install(files.path(), "first");
+        let tls = ServerTls::from_files(files.path().join("tls.pem"), files.path().join("tls.key"))
+            .unwrap();
+        let local = LocalServer::start().await.unwrap();
+        let mut limits = ServerLimits::default();
+        adjust(&mut limits);
+        let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+        let server = server.with_limits(limits).with_tls(tls.clone());
+        let address = server.address();
+        assert_eq!(server.url(), format!("https://{address}"));
+        let service = PortalService::builder(local.registry().clone()).build();
+        let (end, ended) = oneshot::channel();
+        let serving = tokio::spawn(server.serve(service, async { drop(ended.await) }));
+        Self { local, address, files, tls, end, serving }
+    }
+
+    /// A connection of a client that trusts one certificate.
+    async fn connect(&self, trusted: &str) -> std::io::Result<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(fixture(trusted)).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(self.address).await?;
+        let name = ServerName::try_from("localhost").unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    }
+
+    async fn send(&self, request: &Wire) -> WireResponse {
+        let mut stream = self.connect("first.pem").await.unwrap();
+        stream.write_all(&request.bytes(&self.address.to_string())).await.unwrap();
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response).await.unwrap();
+        WireResponse::read(&response)
+    }
+}
+
+/// Makes the certificate `name` the one of the server in `directory`.
+fn install(directory: &Path, name: &str) {
+    for end in ["pem", "key"] {
+        let new = directory.join("new");
+        fs::copy(fixture(&format!("{name}.{end}")), &new).unwrap();
+        fs::rename(new, directory.join(format!("tls.{end}"))).unwrap();
+    }
+}
+
+/// The status of the next response on a connection that stays open.
+async fn list_on(stream: &mut TlsStream<TcpStream>) -> String {
+    stream.write_all(LIST).await.unwrap();
+    let mut response = vec![0; 4096];
+    let length = timeout(LONG, stream.read(&mut response)).await.unwrap().unwrap();
+    String::from_utf8_lossy(&response[..length]).lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn token_over_tls_leads_to_https() {
+    let server = Encrypted::start(|_| {}).await;
+    let form = format!(
+        "grant_type=refresh_token&client_id={}&client_secret={}&refresh_token={}",
+        server.local.client_id(),
+        server.local.client_secret().expose(),
+        server.local.refresh_token().expose()
+    );
+    let granted = server.send(&Wire::new("POST", "/oauth/v2/token").body(form)).await;
+    let granted: Value = granted.json().unwrap();
+    assert_eq!(granted["api_domain"], format!("https://{}", server.address));
+    let token = granted["access_token"].as_str().unwrap();
+    assert_eq!(server.send(&super::create(token, "AcmePortal")).await.status, 200);
+    assert_eq!(super::names(&server.local).await, ["AcmePortal"]);
+}
+
+#[tokio::test]
+async fn reload_keeps_open_connections() {
+    let server = Encrypted::start(|_| {}).await;
+    let mut open = server.connect("first.pem").await.unwrap();
+    assert_eq!(list_on(&mut open).await, "HTTP/1.1 401 Unauthorized");
+    assert_eq!(server.tls.reload(), Ok(false));
+    install(server.files.path(), "second");
+    assert_eq!(server.tls.reload(), Ok(true));
+    assert_eq!(list_on(&mut open).await, "HTTP/1.1 401 Unauthorized");
+    let mut new = server.connect("second.pem").await.unwrap();
+    assert_eq!(list_on(&mut new).await, "HTTP/1.1 401 Unauthorized");
+    assert!(server.connect("first.pem").await.is_err());
+}
+
+#[tokio::test]
+async fn unusable_files_keep_certificate() {
+    let server = Encrypted::start(|_| {}).await;
+    let path = server.files.path().join("tls.pem");
+    fs::copy(fixture("second.pem"), &path).unwrap();
+    let half = server.tls.reload().unwrap_err();
+    assert!(half.path.ends_with("tls.key"), "{half}");
+    for (text, why) in [("", "expected certificates in PEM form, found none"), ("x", "found none")]
+    {
+        fs::write(&path, text).unwrap();
+        let error = server.tls.reload().unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+    fs::remove_file(&path).unwrap();
+    assert!(server.tls.reload().unwrap_err().to_string().contains("No such file"));
+    assert!(server.connect("first.pem").await.is_ok());
+    let swapped = ServerTls::from_files(fixture("first.key"), fixture("first.pem")).unwrap_err();
+    assert!(!swapped.to_string().contains("BEGIN"), "{swapped}");
+}
+
+#[tokio::test]
+async fn slow_handshake_is_closed() {
+    let server =
+        Encrypted::start(|limits| limits.handshake_timeout = Duration::from_millis(50)).await;
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    let read = timeout(LONG, silent.read_u8()).await.expect("the connection is closed");
+    assert!(read.is_err());
+}
+
+#[tokio::test]
+async fn plain_http_is_closed_and_others_are_served() {
+    let server = Encrypted::start(|_| {}).await;
+    let mut plain = TcpStream::connect(server.address).await.unwrap();
+    plain.write_all(LIST).await.unwrap();
+    let mut received = Vec::new();
+    let _ = timeout(LONG, plain.read_to_end(&mut received)).await.expect("it is closed");
+    assert!(!received.starts_with(b"HTTP"), "{received:?}");
+    let mut stream = server.connect("first.pem").await.unwrap();
+    assert_eq!(list_on(&mut stream).await, "HTTP/1.1 401 Unauthorized");
+}
+
+#[tokio::test]
+async fn half_handshake_does_not_delay_shutdown() {
+    let server = Encrypted::start(|limits| {
+        limits.shutdown_timeout = LONG * 3;
+        limits.handshake_timeout = LONG * 3;
+    })
+    .await;
+    let mut half = TcpStream::connect(server.address).await.unwrap();
+    half.write_all(&[22, 3, 1]).await.unwrap();
+    let mut idle = server.connect("first.pem").await.unwrap();
+    assert_eq!(list_on(&mut idle).await, "HTTP/1.1 401 Unauthorized");
+    server.end.send(()).unwrap();
+    timeout(LONG, server.serving).await.expect("it ends").unwrap();
+}
