@@ -147,7 +147,9 @@ impl IntentLog {
     /// Returns every entry that can be read, outside of a runtime, and without creating a log.
     pub(crate) fn list_blocking() -> Option<Vec<Entry>> {
         let state = directories::state().ok().filter(|state| state.join("intents").is_dir())?;
-        Some(Self::at(&state).ok()?.find_blocking(|_| true).ok()?.entries)
+        let log = Self::at(&state).ok()?;
+        let listing = Listing::of(&log.directory, &log.old).ok()?;
+        Some(log.read_all(&listing, &listing.all()).entries)
     }
 
     /// Returns the entries that may concern the org of `identity` or one of `names`.
