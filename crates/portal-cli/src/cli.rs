@@ -127,10 +127,12 @@ pub(crate) enum Command {
     },
 }
 
-/// Answers a shell, if one runs this command to complete a line.
-pub(crate) fn completion() -> CompleteEnv<'static, fn() -> clap::Command> {
-    let factory: fn() -> clap::Command = Cli::command;
-    CompleteEnv::with_factory(factory).var(completions::COMPLETE)
+/// Answers a shell and ends the process, if a shell runs this command to complete a line.
+pub(crate) fn complete() {
+    // Scripts pass the line after `--`. A variable alone must not keep a create from being done.
+    if std::env::args_os().nth(1).is_some_and(|first| first == "--") {
+        CompleteEnv::with_factory(Cli::command).var(completions::COMPLETE).complete();
+    }
 }
 
 /// What shells complete after `help`.

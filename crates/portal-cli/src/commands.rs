@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod create;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+mod fault_arg;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod login;

@@ -35,8 +35,7 @@ use crate::terminal::printer::Printer;
 
 fn main() -> ExitCode {
     core_dump::disable();
-    // A shell asks what it can complete.
-    cli::completion().complete();
+    cli::complete();
     let cli = match Cli::from_command_line() {
         Ok(cli) => cli,
         Err(usage) => return ExitCode::from(print_usage(&usage) as u8),

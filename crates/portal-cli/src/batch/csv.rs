@@ -114,6 +114,11 @@ pub(crate) fn read(bytes: &[u8], mut take: impl FnMut(Entry, &mut Problems)) -> 
             }
         }
     }
+    // The reader closes it by itself, and a name that was cut off is another name.
+    let is_open = bytes.iter().fold(false, |is_open, byte| is_open != (*byte == b'"'));
+    if problems.count() == 0 && is_open {
+        problems.add(lines.of_record(&record), "a quote is not closed");
+    }
     if header.is_none() {
         problems.add(1, format!("the file is empty, expected {EXPECTED_HEADER}"));
     } else if is_empty && problems.count() == 0 {
@@ -165,14 +170,13 @@ fn fields(record: &ByteRecord) -> Result<Vec<String>, String> {
                     index + 1
                 )
             })?;
-            let text = text.trim();
             if text.contains('\n') {
                 return Err(format!(
                     "field {} does not end with the line: close its quote",
                     index + 1
                 ));
             }
-            Ok(text.to_owned())
+            Ok(text.trim().to_owned())
         })
         .collect()
 }

@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
+use crate::report::similar::similar;
 use crate::report::wrap::fit;
 use crate::terminal::printer::{Output, Printer};
 use crate::terminal::width;
@@ -84,8 +85,10 @@ fn hint(usage: &clap::Error) -> Option<String> {
                 .to_owned(),
         );
     }
-    let similar = suggestions(usage, ContextKind::SuggestedArg).pop();
-    let similar = similar.or_else(|| suggestions(usage, ContextKind::SuggestedValue).pop());
+    let flag = suggestions(usage, ContextKind::SuggestedArg).pop();
+    // Clap also suggests what is hardly alike.
+    let flag = flag.filter(|flag| similar(argument, [flag.as_str()]).is_some());
+    let similar = flag.or_else(|| suggestions(usage, ContextKind::SuggestedValue).pop());
     similar.map(|similar| format!("did you mean `{similar}`?"))
 }
 

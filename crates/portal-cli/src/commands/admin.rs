@@ -14,6 +14,7 @@ use portal_store::{Administration, PostgresRegistry, Registry, RegistryError, Sq
 
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
+use crate::report::shell;
 use crate::terminal::printer::Printer;
 
 /// Change orgs, users and credentials of a server, and show who changed what
@@ -87,7 +88,24 @@ enum Credential {
     Revoke(changes::Revoke),
 }
 
+impl Place {
+    /// Adds where the registry is to the command of a hint. The URL of a database has a password.
+    fn complete(&self, mut failure: Failure) -> Failure {
+        if let (Some(data), Some(hint)) = (&self.data, &mut failure.report.hint)
+            && hint.starts_with("`portal admin ")
+        {
+            let data = format!(" --data {}` shows ", shell::word(&data.to_string_lossy()));
+            *hint = hint.replacen("` shows ", &data, 1);
+        }
+        failure
+    }
+}
+
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    open_and_perform(args, printer).await.map_err(|failure| args.place.complete(failure))
+}
+
+async fn open_and_perform(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     match (&args.place.data, &args.place.database_url) {
         (Some(data), _) => {
             if !data.join("registry.sqlite").exists() {

@@ -30,6 +30,7 @@ use crate::org::profile::Profiles;
 use crate::org::target::Target;
 use crate::report::exit::{self, ExitClass};
 use crate::report::failure::{ErrorReport, Failure};
+use crate::report::shell;
 use crate::safe::intent_log::{self, Entry, IntentLog, Taken};
 use crate::sys::directories;
 use crate::sys::signal;
@@ -247,9 +248,11 @@ pub(super) struct Again<'a> {
 
 impl fmt::Display for Again<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "portal batch {}", self.file.display())?;
+        write!(f, "portal batch {}", shell::word(&self.file.to_string_lossy()))?;
         match self.journal {
-            Some(journal) => write!(f, " --journal {}", journal.display()),
+            Some(journal) => {
+                write!(f, " --journal {}", shell::word(&journal.to_string_lossy()))
+            }
             None => Ok(()),
         }
     }

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "names")]
     from: Option<PathBuf>,
     /// Let a file have several portals for one profile
-    #[arg(long, requires = "from")]
+    #[arg(long, conflicts_with = "names")]
     allow_another: bool,
 }
 

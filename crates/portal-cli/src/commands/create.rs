@@ -25,6 +25,7 @@ use crate::terminal::prompt;
 /// Create a portal
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(override_usage = "portal create [OPTIONS] <NAME>")]
 #[command(after_help = format!("{HELP}\n\n{ENVIRONMENT}\n\n{EXAMPLES}"))]
 pub(crate) struct Args {
     /// 6 to 30 letters and digits, unique over all of Zoho

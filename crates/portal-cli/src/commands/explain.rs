@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::permission;
+use crate::report::similar::{letters, similar};
 use crate::report::wrap::{fit, wrap};
 use crate::terminal::printer::Printer;
 use crate::terminal::width;
@@ -70,8 +71,8 @@ fn one(entry: &Entry, printer: &Printer) {
     let columns = width::of_stdout();
     let mut what_to_do = wrap(&sentence(explanation.remedy), 4, columns);
     if *code == ErrorCode::NoPermission.as_str() {
-        what_to_do.push_str("\n\nOr ");
-        what_to_do.push_str(&fit(&permission::note(), columns));
+        what_to_do.push_str("\n\n");
+        what_to_do.push_str(&fit(&format!("Or {}", permission::note()), columns));
     }
     let again = match explanation.retry {
         Retry::Useless => "The same call fails again until that is done.",
@@ -116,12 +117,12 @@ fn explained(entry: &Entry) -> Explained {
 
 /// Finds a code however it is typed: `already-used` is `ALREADY_USED`.
 fn find(text: &str) -> Result<Entry, Failure> {
-    let letters = |text: &str| -> String {
-        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-    };
     let wanted = letters(text);
     known().find(|entry| letters(entry.code) == wanted).ok_or_else(|| {
-        Failure::usage(format!("unknown code {text:?}"))
-            .hint("run `portal explain` to list the known ones")
+        let failure = Failure::usage(format!("unknown code {text:?}"));
+        match similar(text, known().map(|entry| entry.code)) {
+            Some(code) => failure.hint(format!("did you mean {code}?")),
+            None => failure.hint("run `portal explain` to list the known ones"),
+        }
     })
 }

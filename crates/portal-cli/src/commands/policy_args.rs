@@ -11,10 +11,10 @@ use crate::report::failure::Failure;
 #[command(next_help_heading = "Timing")]
 pub(crate) struct PolicyArgs {
     /// For the irreversible request [default: 60s]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = positive)]
     timeout: Option<Duration>,
     /// For all of it [default: 300s; in a batch 15m]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = positive)]
     deadline: Option<Duration>,
     /// An attempt takes effect within [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = duration, env = "PORTAL_PROCESSING_TIME", hide_env_values = true)]
@@ -48,6 +48,12 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
         Ok(_) => Err("expected at most 7 days"),
         Err(_) => Err("expected a time such as 300ms, 10s or 2m"),
     }
+}
+
+/// Times in which something can be done.
+fn positive(text: &str) -> Result<Duration, &'static str> {
+    duration(text)
+        .and_then(|time| if time.is_zero() { Err("expected more than 0") } else { Ok(time) })
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use portal_store::{MemoryRegistry, Permission, PortalLimit, Registry as _};
 use tokio::process::Command;
 
 use crate::batch::csv;
+use crate::commands::fault_arg;
 use crate::org::data_directory;
 use crate::org::profile::{self, Hosts, Profile, Profiles};
 use crate::report::exit::ExitClass;
@@ -49,6 +50,7 @@ pub(crate) struct Args {
     #[arg(
         long = "fault",
         value_name = "SPEC",
+        value_parser = fault_arg::parse,
         help = "Fail on purpose: [METHOD ]POINT:ACTION[:N/M]; repeatable"
     )]
     faults: Vec<FaultSpec>,

@@ -57,6 +57,7 @@ const OBJECTS: &[Object] = objects! {
     "listening": ["serve"];
     "environment": ["serve env"];
     "call": ["serve --log json", "requests --follow"];
+    "log": ["serve --log json"];
     "requests": ["requests"];
     "backup": ["backup"];
     "admin-org": ["admin org list"];

@@ -30,6 +30,7 @@ use tokio::sync::watch;
 use self::address::AdminListen;
 use self::announce::{Served, announce, local_url};
 use crate::admin_listener::{self, Admin, Reset, Watch};
+use crate::commands::fault_arg;
 use crate::org::data_directory;
 use crate::org::default_org::DefaultOrg;
 use crate::org::running::Running;
@@ -100,6 +101,7 @@ pub(crate) struct Args {
     #[arg(
         long = "fault",
         value_name = "SPEC",
+        value_parser = fault_arg::parse,
         help = "Fail on purpose: [METHOD ]POINT:ACTION[:N/M], as below; repeatable"
     )]
     faults: Vec<FaultSpec>,

@@ -8,7 +8,7 @@ use etcetera::BaseStrategy as _;
 
 /// Returns the directory of `config.toml` and `credentials.toml`.
 pub(crate) fn config() -> anyhow::Result<PathBuf> {
-    Ok(strategy()?.config_dir().join("portal"))
+    usable(strategy()?.config_dir().join("portal"))
 }
 
 /// Returns the default of that directory for a user whose home directory is `home`.
@@ -18,7 +18,7 @@ pub(crate) fn config_of(home: &Path) -> PathBuf {
 
 /// Returns the directory of the data of `--local`.
 pub(crate) fn data() -> anyhow::Result<PathBuf> {
-    Ok(strategy()?.data_dir().join("portal"))
+    usable(strategy()?.data_dir().join("portal"))
 }
 
 /// Returns the directory of the intent log. `PORTAL_STATE_DIR` sets it, for machines whose home
@@ -36,16 +36,27 @@ pub(crate) fn state() -> anyhow::Result<PathBuf> {
         return Ok(directory);
     }
     let strategy = strategy()?;
-    Ok(strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("portal"))
+    usable(strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("portal"))
 }
 
 /// Returns the directory of cached access tokens.
 pub(crate) fn cache() -> anyhow::Result<PathBuf> {
-    Ok(strategy()?.cache_dir().join("portal"))
+    usable(strategy()?.cache_dir().join("portal"))
 }
 
 fn strategy() -> anyhow::Result<impl etcetera::BaseStrategy> {
     etcetera::choose_base_strategy().context("no home directory: set HOME")
+}
+
+/// Refuses to create a home directory: that of an account such as `nobody` does not exist on purpose.
+fn usable(directory: PathBuf) -> anyhow::Result<PathBuf> {
+    let home = etcetera::home_dir().context("no home directory: set HOME")?;
+    anyhow::ensure!(
+        !directory.starts_with(&home) || home.is_dir(),
+        "the home directory {} does not exist: set HOME",
+        home.display()
+    );
+    Ok(directory)
 }
 
 /// Creates a directory that only its owner can access; an existing one keeps its mode.

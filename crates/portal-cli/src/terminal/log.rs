@@ -37,7 +37,14 @@ pub(crate) fn start(printer: &Printer, is_verbose: bool, log: LogOf) {
     let install = |filter| install(filter, json);
     match std::env::var("PORTAL_LOG") {
         Ok(filter) => match filter.parse::<Targets>() {
-            Ok(filter) => install(filter),
+            Ok(filter) => {
+                if !logs_something(&filter) {
+                    printer.warning(
+                        "PORTAL_LOG logs nothing: expected such as debug or portal_http=debug",
+                    );
+                }
+                install(filter);
+            }
             Err(error) => printer.warning(format_args!("invalid PORTAL_LOG: {error}")),
         },
         Err(_) if is_verbose => {
@@ -54,6 +61,13 @@ pub(crate) fn start(printer: &Printer, is_verbose: bool, log: LogOf) {
             tracing_subscriber::registry().with(warnings).with(filter).init();
         }
     }
+}
+
+/// Whether the filter has a level for everything, or a target of this process.
+fn logs_something(filter: &Targets) -> bool {
+    const TARGETS: [&str; 4] = ["portal", "hyper", "rustls", "tokio"];
+    let is_known = |target: &str| TARGETS.iter().any(|known| target.starts_with(known));
+    filter.default_level().is_some() || filter.iter().any(|(target, _)| is_known(target))
 }
 
 fn install(filter: Targets, json: bool) {

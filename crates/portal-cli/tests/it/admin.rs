@@ -188,7 +188,7 @@ fn directory_with_other_orgs_gets_no_default_org() {
 }
 
 #[test]
-fn rotated_credentials_of_default_org_are_not_shown() {
+fn rotated_default_credentials_are_not_shown() {
     let home = Home::new();
     let server = Served::start(&home, &["--data", "kept"]);
     let client = server.listening["client_id"].as_str().unwrap().to_owned();
@@ -209,25 +209,25 @@ fn mistakes_are_one_sentence_and_hint() {
         (
             &["user", "list", "Nowhere"][..],
             1,
-            "error: there is no org \"Nowhere\"\nhint: `portal admin org list` shows the orgs\n",
+            "error: there is no org \"Nowhere\"\nhint: `portal admin org list --data kept` shows the orgs\n",
         ),
         (
             &["user", "add", "Nowhere", ADA],
             1,
-            "error: there is no org \"Nowhere\"\nhint: `portal admin org list` shows the orgs\n",
+            "error: there is no org \"Nowhere\"\nhint: `portal admin org list --data kept` shows the orgs\n",
         ),
         (&["org", "add", "Default org"], 4, "error: org \"Default org\" already exists\n"),
         (
             &["credential", "add", "Default org", ADA],
             1,
             "error: org \"Default org\" has no user ada@acme.example\n\
-             hint: `portal admin user list \"Default org\"` shows its users\n",
+             hint: `portal admin user list 'Default org' --data kept` shows its users\n",
         ),
         (
             &["credential", "revoke", "1000.NONE"],
             1,
             "error: there is no valid credential \"1000.NONE\"\n\
-             hint: `portal admin credential list ORG` shows the credentials of an org\n",
+             hint: `portal admin credential list ORG --data kept` shows the credentials of an org\n",
         ),
     ] {
         let ran = admin.run(arguments);

@@ -75,7 +75,7 @@ fn every_org_gets_its_portal_once() {
 }
 
 #[test]
-fn every_mistake_of_file_is_named_and_nothing_sent() {
+fn file_with_mistakes_names_them_sends_nothing() {
     let home = Home::new();
     let orgs = [Org::new("acme"), Org::new("beta")];
     orgs::write_profiles(&home, "http://127.0.0.1:1", &orgs);
@@ -202,7 +202,7 @@ fn second_process_on_one_journal_is_refused() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_finishes_rows_in_flight_and_rerun_continues() {
+fn ctrl_c_finishes_rows_and_rerun_continues() {
     use std::io::Read as _;
 
     let orgs = start(40, &["--fault", "POST request:delay=200ms"]);
@@ -263,7 +263,7 @@ fn second_ctrl_c_leaves_rows_in_doubt() {
 /// `ulimit -f` makes a file full where a full disk would.
 #[cfg(unix)]
 #[test]
-fn full_disk_under_journal_stops_before_next_attempt() {
+fn full_disk_stops_batch_before_next_attempt() {
     let orgs = start(40, &[]);
     let script = format!(
         "trap '' XFSZ; ulimit -f 2; exec {} batch portals.csv --output json",

@@ -72,7 +72,15 @@ fn completion_leaves_nothing_behind() {
 }
 
 #[test]
-fn every_shell_gets_a_script() {
+fn variable_of_completion_alone_changes_nothing() {
+    let home = Home::new();
+    let mut command = home.command(&["create", "--local", "AcmePortal"]);
+    let ran = Ran::of(command.env("PORTAL_COMPLETE", "bash"));
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "AcmePortal was created\n"), "{ran:?}");
+}
+
+#[test]
+fn every_shell_gets_script() {
     let home = Home::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let ran = home.run(&["completions", shell]);

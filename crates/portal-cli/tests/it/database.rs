@@ -44,7 +44,7 @@ fn run(server: &Served, home: &Home, arguments: &[&str]) -> Ran {
 }
 
 #[test]
-fn portal_in_database_is_there_on_every_server_and_after_restart() {
+fn database_portal_is_on_every_server() {
     let (home, database) = (home(), Database::create());
     let url = database.url();
     let arguments = ["--database-url", &url, "--seed", "seed.toml"];
@@ -73,7 +73,7 @@ fn empty_database_asks_for_seed() {
 }
 
 #[test]
-fn database_that_cannot_be_reached_is_one_sentence_without_password() {
+fn unreachable_database_error_hides_password() {
     let home = home();
     for (url, expected) in [
         ("postgres://me:hush@127.0.0.1:1/portals", "error: 127.0.0.1:1/portals: "),
@@ -102,7 +102,7 @@ fn database_and_data_directory_conflict() {
 }
 
 #[test]
-fn calls_without_database_get_500_in_time_and_go_on_with_it() {
+fn lost_database_gives_500_until_it_is_back() {
     let (home, cluster) = (home(), Cluster::start());
     let url = cluster.url("postgres");
     let server = Served::start(&home, &["--database-url", &url, "--seed", "seed.toml"]);

@@ -49,7 +49,7 @@ fn doctor_changes_nothing_and_finds_portal() {
 }
 
 #[test]
-fn every_profile_is_checked_and_differing_ones_give_1() {
+fn all_checks_profiles_and_differing_give_1() {
     let orgs = Orgs::start(ailing(), &[]);
     let ran = orgs.run(&["doctor"]);
     assert_eq!(ran.status, 1);
@@ -120,7 +120,7 @@ fn unfinished_create_is_warned_about() {
 }
 
 #[test]
-fn undetermined_check_is_tried_again_and_fails_in_the_end() {
+fn undetermined_check_is_retried_then_fails() {
     for (fault, status, verdict) in
         [("POST request:500:2/100", 0, "ready"), ("POST request:500", 1, "undetermined")]
     {

@@ -77,7 +77,7 @@ fn recover_finds_late_effect_of_killed_create() {
 }
 
 #[test]
-fn recover_proves_absence_only_after_processing_time() {
+fn recover_proves_absence_after_processing_time() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s:1/2"]);
     assert_eq!(server.run(&home, &["create", "AcmeOther"]).status, 0);
@@ -160,7 +160,7 @@ fn own_portal_missing_from_list_is_present() {
 
 #[cfg(unix)]
 #[test]
-fn stopped_creator_is_in_progress_for_everybody_else() {
+fn stopped_create_is_in_progress_for_others() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
     let mut create = server.command(&home, &["create", NAME]).spawn().unwrap();
@@ -224,7 +224,7 @@ fn recovery_in_other_org_is_refused() {
 }
 
 #[test]
-fn intent_of_version_0_1_is_recovered_where_it_was_begun() {
+fn version_0_1_intent_is_recovered_in_its_org() {
     let home = Home::new();
     let pending = home.path().join(".local/state/portal/pending");
     fs::create_dir_all(&pending).unwrap();
@@ -249,7 +249,7 @@ fn torn_line_of_killed_create_does_not_hide_it() {
 }
 
 #[test]
-fn damaged_intent_of_killed_create_blocks_its_org() {
+fn damaged_intent_of_killed_create_blocks_org() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let gateway = Gateway::start(&server);
@@ -279,7 +279,7 @@ fn damaged_intent_of_killed_create_blocks_its_org() {
 }
 
 #[test]
-fn unreadable_intent_is_named_and_blocks_its_org_only() {
+fn unreadable_intent_blocks_its_org_only() {
     let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
     let home = &orgs.home;
     assert_eq!(home.run(&["create", NAME, "--profile", "acme"]).status, 0);
@@ -343,7 +343,7 @@ fn discarded_intent_is_unfinished_no_more() {
 }
 
 #[test]
-fn discarded_intent_withholds_creates_of_its_org_while_its_effect_may_come() {
+fn discarded_intent_withholds_later_creates() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let gateway = Gateway::start(&server);
@@ -376,7 +376,7 @@ fn discarded_intent_withholds_creates_of_its_org_while_its_effect_may_come() {
 }
 
 #[test]
-fn list_shows_what_is_unfinished_and_sends_nothing() {
+fn recover_list_sends_nothing() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
     killed(server.command(&home, &["create", NAME]), || home.intents().len() == 1);
@@ -397,7 +397,7 @@ fn former_name_of_recover_hints_at_it() {
 }
 
 #[test]
-fn unwritable_state_directory_sends_nothing_and_says_what_to_set() {
+fn unwritable_state_directory_sends_nothing() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     fs::write(home.path().join("file"), "").unwrap();
@@ -463,7 +463,7 @@ fn killed_fallback_is_found_by_same_command() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_in_doubt_exits_with_5_and_names_recover() {
+fn ctrl_c_in_doubt_exits_5_and_names_recover() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let gateway = Gateway::start(&server);
@@ -478,7 +478,7 @@ fn ctrl_c_in_doubt_exits_with_5_and_names_recover() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_before_takeover_leaves_earlier_attempt_in_doubt() {
+fn ctrl_c_before_takeover_keeps_earlier_doubt() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
     killed(server.command(&home, &["create", NAME]), || home.intents().len() == 1);

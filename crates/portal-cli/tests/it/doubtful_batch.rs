@@ -98,7 +98,7 @@ fn row_in_doubt_is_unfinished_for_all_commands() {
 }
 
 #[test]
-fn row_that_was_recovered_is_not_taken_for_preexisting() {
+fn recovered_row_is_not_preexisting() {
     let orgs = in_doubt();
     assert_eq!(orgs.run(&["recover", "FirstName"]).status, 0);
     let ran = orgs.run(&CREATE);
@@ -115,7 +115,7 @@ fn journal_alone_is_enough_to_recover_row() {
 }
 
 #[test]
-fn journal_of_version_0_1_is_recovered_and_continued() {
+fn version_0_1_journal_is_recovered() {
     let orgs = in_doubt();
     make_old(&orgs);
     let ran = orgs.run(&CREATE);
@@ -128,7 +128,7 @@ fn journal_of_version_0_1_is_recovered_and_continued() {
 }
 
 #[test]
-fn new_journal_determines_doubts_of_old_one_first() {
+fn new_journal_recovers_doubts_of_old_first() {
     for is_old in [false, true] {
         let orgs = in_doubt();
         if is_old {
@@ -149,7 +149,7 @@ fn new_journal_determines_doubts_of_old_one_first() {
 }
 
 #[test]
-fn altered_digit_in_journal_is_refused_and_nothing_sent() {
+fn altered_journal_sends_nothing() {
     let orgs = in_doubt();
     let journal = orgs.read(JOURNAL);
     orgs.write("portals.csv", "profile,name\nacme,FirstName\n");

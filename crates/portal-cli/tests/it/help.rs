@@ -63,7 +63,7 @@ fn flag_with_variable_names_it() {
 }
 
 #[test]
-fn help_of_what_changes_something_has_every_section() {
+fn help_of_changing_commands_has_every_section() {
     let home = Home::new();
     for command in ["create", "batch", "recover", "rename"] {
         let help = home.run(&[command, "--help"]).stdout;

@@ -126,7 +126,7 @@ fn long_error_is_cut_in_text() {
 }
 
 #[test]
-fn unusable_token_cache_warns_and_is_gone_without() {
+fn unusable_token_cache_warns_and_is_skipped() {
     let home = Home::new();
     fs::create_dir_all(home.path().join(".cache/portal")).unwrap();
     fs::write(home.path().join(".cache/portal/tokens"), "not a directory").unwrap();

@@ -175,14 +175,14 @@ async fn check(mut servers: Vec<Server>, orgs: &[Org], mut kill: impl FnMut(&mut
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn killed_server_over_sqlite_keeps_what_it_acknowledged() {
+async fn killed_sqlite_server_keeps_acknowledged() {
     let orgs = orgs();
     let server = Server::start(&orgs::seed(&orgs), &["--data", "data"]).await;
     check(vec![server], &orgs, |servers, _| servers[0].kill()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn killed_servers_over_postgres_keep_what_they_acknowledged() {
+async fn killed_postgres_servers_keep_acknowledged() {
     let (orgs, database) = (orgs(), Database::create());
     let url = database.url();
     let servers = three(&orgs::seed(&orgs), &url).await;
@@ -190,7 +190,7 @@ async fn killed_servers_over_postgres_keep_what_they_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn database_killed_under_three_servers_keeps_every_portal() {
+async fn killed_database_keeps_every_portal() {
     let (orgs, cluster) = (orgs(), Cluster::start());
     let servers = three(&orgs::seed(&orgs), &cluster.url("postgres")).await;
     let restart = |_: &mut [Server], _| {

@@ -86,7 +86,7 @@ fn known_profile_supplies_what_is_missing() {
 }
 
 #[test]
-fn scope_narrows_what_is_pasted_and_user_is_named() {
+fn login_scope_narrows_token_and_names_user() {
     let scopes = &["ZohoCRM.settings.clientportal.ALL", "ZohoCRM.org.READ", "ZohoCRM.users.READ"];
     let org = Org { scopes, ..without_profile("acme") };
     let orgs = Orgs::start(vec![org.clone()], &[]);
@@ -102,7 +102,7 @@ fn scope_narrows_what_is_pasted_and_user_is_named() {
 }
 
 #[test]
-fn code_whose_token_is_not_stored_leaves_no_token() {
+fn failed_login_leaves_no_token() {
     let [acme, beta] = ["acme", "beta"].map(without_profile);
     let orgs = Orgs::start(vec![acme.clone(), beta.clone()], &[]);
     let as_acme = |org: &Org, more: &[&str]| {
@@ -160,7 +160,7 @@ fn failing_credentials_are_not_stored() {
 }
 
 #[test]
-fn invalid_arguments_fail_before_secrets_are_read() {
+fn invalid_arguments_fail_before_reading_secrets() {
     let orgs = Orgs::start(vec![], &[]);
     for (arguments, expected) in [
         (&["--profile", "a b", "--data-center", "eu"][..], "can't be the name of a profile"),
@@ -254,7 +254,7 @@ fn code_is_not_used_up_if_it_cannot_be_stored() {
 }
 
 #[test]
-fn login_to_another_org_warns_and_keeps_its_intents() {
+fn login_to_other_org_warns_and_keeps_intents() {
     let [acme, beta] = ["acme", "beta"].map(without_profile);
     let orgs =
         Orgs::start(vec![acme.clone(), beta.clone()], &["--fault", "POST committed:delay=60s"]);

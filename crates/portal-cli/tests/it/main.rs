@@ -18,8 +18,11 @@ mod database;
 mod doctor;
 mod doubt;
 mod doubtful_batch;
+mod first_use;
 mod gateway;
 mod help;
+#[cfg(unix)]
+mod hints;
 mod hostile;
 #[cfg(unix)]
 mod killed_servers;

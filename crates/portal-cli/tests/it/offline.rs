@@ -76,7 +76,7 @@ fn closed_pipe_exits_74_without_message() {
 /// Nobody read the outcome, so the next run reports it.
 #[cfg(target_os = "linux")]
 #[test]
-fn outcome_that_stdout_does_not_take_is_reported_again() {
+fn unwritten_outcome_is_reported_again() {
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into();
     let closed = || std::io::pipe().unwrap().1.into();
     let streams: [fn() -> Stdio; 2] = [full, closed];
@@ -101,7 +101,7 @@ fn outcome_that_stdout_does_not_take_is_reported_again() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn result_that_stdout_does_not_take_goes_to_stderr_and_exits_74() {
+fn unwritable_stdout_exits_74_result_on_stderr() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = Home::new()
         .command(&["check", "PortalsAPItest100"])

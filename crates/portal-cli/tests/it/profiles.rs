@@ -76,7 +76,7 @@ fn profile_is_shown_renamed_and_removed() {
 }
 
 #[test]
-fn default_profile_counts_where_nothing_else_is_named() {
+fn default_profile_applies_without_selection() {
     let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
     assert_eq!(orgs.run(&["create", "AcmePortal"]).status, 2);
     assert_eq!(orgs.run(&["profiles", "use", "acme"]).status, 0);

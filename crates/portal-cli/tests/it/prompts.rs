@@ -121,7 +121,7 @@ fn batch(orgs: &[Org]) -> Live {
 }
 
 #[test]
-fn batch_on_live_hosts_shows_plan_and_keeps_nothing_if_declined() {
+fn declined_batch_shows_plan_and_keeps_nothing() {
     let mut orgs = ["acme", "beta", "gamma", "delta"].map(Org::new);
     orgs[2].permissions = &["manage_portal"];
     let live = batch(&orgs);
@@ -185,7 +185,7 @@ fn loopback_asks_nothing() {
 }
 
 #[test]
-fn login_on_terminal_asks_for_all_that_is_missing() {
+fn login_on_terminal_asks_for_missing_values() {
     let acme = acme();
     let live = Live::start(std::slice::from_ref(&acme));
     let mut terminal = Terminal::start(&live.anonymous(&["login"]), 80);

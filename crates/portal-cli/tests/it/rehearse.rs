@@ -8,7 +8,7 @@ use crate::orgs::{Org, Orgs};
 use crate::support::{Home, Ran};
 
 #[test]
-fn batch_of_200_rows_is_rehearsed_without_account() {
+fn batch_of_200_rows_rehearses_without_account() {
     let home = Home::new();
     let mut rows = String::from("profile,name\n");
     for number in 0..200 {

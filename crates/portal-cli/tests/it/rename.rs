@@ -42,7 +42,7 @@ fn rename_warns_and_reports_old_and_new_name() {
 }
 
 #[test]
-fn rename_elsewhere_requires_yes_without_terminal() {
+fn remote_rename_requires_yes_without_terminal() {
     let home = Home::new();
     let rename = |arguments: &[&str]| {
         let mut command = home.command(&[&["rename", OLD, NEW], arguments].concat());
@@ -95,7 +95,7 @@ fn killed_rename_is_recovered() {
 }
 
 #[test]
-fn killed_rename_that_did_not_happen_is_done_again() {
+fn killed_rename_without_effect_is_repeated() {
     // The second one is lost.
     let (home, server) = start(&["--fault", "PUT request:delay=60s:1/2"]);
     assert_eq!(server.run(&home, &["rename", OLD, "AcmeMiddle"]).status, 0);
@@ -117,7 +117,7 @@ fn killed_rename_that_did_not_happen_is_done_again() {
 }
 
 #[test]
-fn rename_waits_until_earlier_create_cannot_take_effect() {
+fn rename_waits_for_earlier_create() {
     let (home, server) = start(&[]);
     let started = Instant::now();
     let mut command = server.command(&home, &RENAME);
@@ -132,7 +132,7 @@ fn rename_waits_until_earlier_create_cannot_take_effect() {
 }
 
 #[test]
-fn rename_of_portal_in_doubt_determines_its_create_first() {
+fn rename_of_doubtful_portal_recovers_create() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST committed:delay=60s"]);
     let mut process = server.command(&home, &["create", OLD]).spawn().unwrap();
@@ -149,7 +149,7 @@ fn rename_of_portal_in_doubt_determines_its_create_first() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_during_rename_exits_with_5_and_names_recover() {
+fn ctrl_c_in_rename_exits_5_and_names_recover() {
     let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
     let mut command = server.command(&home, &RENAME);
     let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -71,12 +71,17 @@ pub(crate) struct Ran {
 
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
-        Self {
+        let ran = Self {
             arguments: Vec::new(),
             status: output.status.code().expect("it was not killed"),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        #[cfg(unix)]
+        for text in [&ran.stdout, &ran.stderr] {
+            crate::hints::check(text);
         }
+        ran
     }
 }
 

@@ -56,7 +56,7 @@ fn create_in_unidentified_org_sends_nothing() {
 }
 
 #[test]
-fn create_in_doubt_stays_unknown_in_unidentified_org() {
+fn doubt_in_unidentified_org_stays_unknown() {
     let home = Home::new();
     let (server, gateway) = start(&home);
     kill_create(&gateway, &server, &home);
@@ -104,7 +104,7 @@ fn rename_in_unidentified_org_sends_nothing() {
 }
 
 #[test]
-fn rows_of_unidentified_org_are_created_by_next_run() {
+fn next_run_creates_rows_of_unidentified_org() {
     let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
     let gateway = Gateway::start(&orgs.served);
     gateway.open();

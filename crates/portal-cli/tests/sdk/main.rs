@@ -14,25 +14,25 @@ use server::{Grant, Server};
 
 #[test]
 #[ignore = "needs PyPI; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
-fn python_sdk_7_gets_typed_response_to_every_call() {
+fn python_sdk_7_gets_typed_responses() {
     judge("Python7", "v7", install::python_sdk(7));
 }
 
 #[test]
 #[ignore = "needs PyPI; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
-fn python_sdk_8_gets_typed_response_to_every_call() {
+fn python_sdk_8_gets_typed_responses() {
     judge("Python8", "v8", install::python_sdk(8));
 }
 
 #[test]
 #[ignore = "needs npm; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
-fn node_sdk_7_gets_typed_response_to_every_call() {
+fn node_sdk_7_gets_typed_responses() {
     judge("Node7", "v7", install::node_sdk(7));
 }
 
 #[test]
 #[ignore = "needs npm; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
-fn node_sdk_8_gets_typed_response_to_every_call() {
+fn node_sdk_8_gets_typed_responses() {
     judge("Node8", "v8", install::node_sdk(8));
 }
 
@@ -44,7 +44,7 @@ fn authlib_lists_portals_with_its_own_header() {
 
 #[test]
 #[ignore = "needs npm; run by .ci/run: cargo test --workspace --all-features --test sdk -- --ignored"]
-fn simple_oauth2_lists_portals_with_its_own_header() {
+fn simple_oauth2_lists_portals_with_own_header() {
     list_with(install::node("simple_oauth2.mjs"));
 }
 

@@ -108,3 +108,16 @@ fn million_problems_are_counted_and_hundred_kept() {
     let lines: Vec<_> = first.iter().map(|problem| problem.line).collect();
     assert_eq!(lines, (2..102).collect::<Vec<_>>());
 }
+
+#[test]
+fn open_quote_at_end_is_problem() {
+    for file in ["profile,name\nacme,\"AcmePor", "profile,name\nacme,\"AcmePortal\n"] {
+        let problems = problems(file.as_bytes());
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0].starts_with("line 2: ") && problems[0].contains("quote"),
+            "{problems:?}"
+        );
+    }
+    assert!(problems(b"profile,name\nacme,\"AcmePortal\"").is_empty());
+}

@@ -15,6 +15,7 @@ use super::{failed, unknown_org};
 use crate::org::data_directory;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
+use crate::report::shell;
 use crate::terminal::printer::Printer;
 
 /// Add an org, or restore a removed one
@@ -379,7 +380,7 @@ fn refused(refusal: &AdminRefusal) -> Failure {
         AdminRefusal::UnknownUser { org, .. } => (
             ExitClass::Rejected,
             "not_found",
-            Some(format!("`portal admin user list {org:?}` shows its users")),
+            Some(format!("`portal admin user list {}` shows its users", shell::word(org))),
         ),
         _ => (
             ExitClass::Rejected,

@@ -10,10 +10,12 @@ use crate::org::data_directory;
 use crate::report::failure::Failure;
 
 /// Reads a seed file.
-pub(super) fn read(path: &Path) -> anyhow::Result<Seed> {
+pub(super) fn read(path: &Path) -> Result<Seed, Failure> {
+    let (file, unusable) = (path.display(), |error| Failure::usage(format!("{error:#}")));
     let text = std::fs::read_to_string(path)
-        .with_context(|| format!("the seed file {} can't be read", path.display()))?;
-    text.parse().with_context(|| format!("the seed file {} is broken", path.display()))
+        .with_context(|| format!("cannot read the seed file {file}"))
+        .map_err(unusable)?;
+    text.parse().with_context(|| format!("invalid seed file {file}")).map_err(unusable)
 }
 
 /// Opens the registry in the database at `url`, and adds `seed` to it.

@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn torn_line_is_damage_if_first_and_ignored_if_later_at_every_byte() {
+    fn torn_first_line_is_damage_later_one_ignored() {
         let first = lines(&[intent(1)]);
         let both = lines(&[intent(1), intent(2)]);
         for length in 0..=both.len() {
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_line_that_is_not_understood_is_an_error() {
+    fn unknown_whole_line_is_refused() {
         for text in ["nonsense\n".to_owned(), lines(&[ended(Ending::Unknown)])] {
             assert!(try_parse(&text).is_err(), "{text}");
             assert!(try_parse(&(lines(&[intent(1)]) + "x" + &text)).is_err());
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn line_that_was_changed_or_has_no_checksum_is_an_error() {
+    fn changed_or_unchecked_line_is_refused() {
         let text = lines(&[intent(1), ended(Ending::Unknown)]);
         for (from, to) in [("AcmePortal", "AcmeOther"), ("unknown", "renamed"), ("\"check", "\"x")]
         {
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn fallback_keeps_file_of_the_first_name() {
+    fn fallback_keeps_file_of_first_name() {
         let Line::Intent(mut fallback) = intent(2) else { panic!("it is an intent") };
         fallback.intent = CreateIntent::new(PortalName::parse("AcmeOther").unwrap()).into();
         let fallback = Line::Intent(fallback);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn discard_keeps_the_earlier_end_of_the_attempt() {
+    fn discard_keeps_earlier_end_of_attempt() {
         let held = Moment::now();
         let text =
             lines(&[intent(1), Line::LockHeldSince(held.clone()), Line::Discarded(Moment::now())]);
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn another_attempt_withdraws_the_recorded_end() {
+    fn further_attempt_withdraws_recorded_end() {
         let first = [intent(1), ended(Ending::Unknown)];
         assert!(parse(&lines(&first)).last_attempt_ended().is_some());
         let again = [&first[..], &[intent(2)]].concat();

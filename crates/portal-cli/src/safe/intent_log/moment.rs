@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn age_across_boots_counts_only_beyond_a_day() {
+    fn age_across_boots_counts_beyond_day_only() {
         assert_eq!(age((0, Some(("a", 10))), (3600, Some(("b", 99)))), 0);
         assert_eq!(age((0, None), (3600, None)), 0);
         assert_eq!(age((500, None), (0, None)), 0);

@@ -89,7 +89,7 @@ async fn end(intent: &OpenIntent, outcome: &Outcome) {
 }
 
 #[tokio::test]
-async fn intent_is_in_progress_until_its_process_lets_go() {
+async fn intent_is_in_progress_until_released() {
     let machine = Machine::new();
     let mut intent = machine.begin("1000.a");
     assert_eq!(machine.entries().await.len(), 0);
@@ -101,7 +101,7 @@ async fn intent_is_in_progress_until_its_process_lets_go() {
 }
 
 #[tokio::test]
-async fn certain_outcome_is_undelivered_until_it_is_delivered() {
+async fn certain_outcome_is_undelivered_at_first() {
     let machine = Machine::new();
     let mut intent = machine.begin("1000.a");
     record(&mut intent, &create("AcmePortal")).await;
@@ -116,7 +116,7 @@ async fn certain_outcome_is_undelivered_until_it_is_delivered() {
 }
 
 #[tokio::test]
-async fn negative_outcome_after_doubt_is_a_receipt_that_may_appear_late() {
+async fn negative_outcome_after_doubt_may_appear_late() {
     let machine = Machine::new();
     let mut intent = machine.begin("1000.a");
     record(&mut intent, &create("AcmePortal")).await;
@@ -138,7 +138,7 @@ async fn negative_outcome_after_doubt_is_a_receipt_that_may_appear_late() {
 }
 
 #[tokio::test]
-async fn unknown_outcome_stays_in_doubt_with_its_recorded_end() {
+async fn unknown_outcome_stays_in_doubt_with_its_end() {
     let machine = Machine::new();
     let mut intent = machine.begin("1000.a");
     record(&mut intent, &create("AcmePortal")).await;
@@ -156,7 +156,7 @@ async fn unknown_outcome_stays_in_doubt_with_its_recorded_end() {
 }
 
 #[tokio::test]
-async fn second_recovery_waits_from_where_the_first_began() {
+async fn second_recovery_waits_from_start_of_first() {
     let machine = Machine::new();
     machine.killed("AcmePortal").await;
     assert_eq!(machine.only().await.history.last_attempt_ended(), None);
@@ -174,7 +174,7 @@ async fn second_recovery_waits_from_where_the_first_began() {
 }
 
 #[tokio::test]
-async fn torn_line_is_overwritten_by_the_next() {
+async fn torn_line_is_overwritten_by_next() {
     let machine = Machine::new();
     machine.killed("AcmePortal").await;
     let path = machine.only().await.path;
@@ -216,7 +216,7 @@ async fn file_without_whole_first_line_is_unreadable() {
 }
 
 #[tokio::test]
-async fn file_of_another_portal_or_org_than_its_name_is_unreadable() {
+async fn file_of_other_portal_or_org_is_unreadable() {
     for (portal, token) in [("AcmeOther", "1000.a"), ("AcmePortal", "1000.b")] {
         let machine = Machine::new();
         machine.killed("AcmePortal").await;
@@ -230,7 +230,7 @@ async fn file_of_another_portal_or_org_than_its_name_is_unreadable() {
 }
 
 #[tokio::test]
-async fn intent_of_version_0_1_moves_into_the_log() {
+async fn version_0_1_intent_moves_into_log() {
     let machine = Machine::new();
     let pending = machine.state.path().join("pending");
     fs::create_dir(&pending).unwrap();
@@ -264,7 +264,7 @@ async fn old_receipts_go_and_intents_in_doubt_stay() {
 }
 
 #[tokio::test]
-async fn discarded_intent_is_a_receipt() {
+async fn discarded_intent_is_receipt() {
     let machine = Machine::new();
     machine.killed("AcmePortal").await;
     assert!(machine.log.discard(&machine.only().await).await.unwrap());
