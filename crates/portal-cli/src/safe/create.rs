@@ -306,8 +306,7 @@ impl SafeCreate<'_> {
 
     /// Whether an entry of this org matters: with `--allow-another`, only one of the same name does.
     fn counts(&self, entry: &Entry, wish: &Wish) -> bool {
-        let is_same = || wish.names().any(|name| name.is_same_as(entry.name()));
-        !self.policy().allow_another || wish.is_of(entry) || is_same()
+        !self.policy().allow_another || wish.concerns(entry)
     }
 
     /// How long the effect of a discarded create may still appear: until then it counts as in doubt
@@ -344,20 +343,20 @@ impl SafeCreate<'_> {
         }
     }
 
-    /// Whether a create that matters is in progress.
+    /// Whether a create that matters, or a rename of one of the names, is in progress.
     fn is_in_the_way(&self, entry: &Entry, wish: &Wish) -> bool {
         entry.state() == State::InProgress
-            && entry.is_create()
+            && (entry.is_create() || wish.concerns(entry))
             && !wish.is_of(entry)
             && self.counts(entry, wish)
     }
 
     /// Fails for obstacles that waiting does not remove.
     fn check(&self, found: &Found, wish: &Wish) -> Result<(), Failure> {
-        let is_about = |portal: &str| wish.names().any(|name| name.is_same_as(portal));
         let mut unreadable = found.unreadable.iter().filter(|file| {
             file.may_concern(self.identity)
-                && (!self.policy().allow_another || file.portal().is_none_or(is_about))
+                && (!self.policy().allow_another
+                    || file.portal().is_none_or(|portal| wish.is_about(portal)))
         });
         if let Some(file) = unreadable.next() {
             return Err(withheld(

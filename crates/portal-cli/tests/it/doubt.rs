@@ -461,6 +461,26 @@ fn killed_fallback_is_found_by_same_command() {
     assert_eq!(home.run(&["list", "--profile", "acme"]).stdout.lines().count(), 1);
 }
 
+#[test]
+fn killed_fallback_is_not_sent_when_not_asked_for() {
+    let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
+    let home = &orgs.home;
+    assert_eq!(home.run(&["create", "FirstName", "--profile", "beta"]).status, 0);
+    let gateway = Gateway::start(&orgs.served);
+    gateway.pass(1);
+    gateway.lead(&orgs);
+    let first = ["--output", "json", "create", "FirstName", "--profile", "acme"];
+    killed(home.command(&[&first[..], &["--fallback", "SecondName"]].concat()), || {
+        gateway.until_creates(2);
+        true
+    });
+    gateway.pass(3);
+    let ran = home.run(&first);
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (4, &json!("name_taken")), "{ran:?}");
+    assert!(ran.stderr.contains("SecondName is in doubt in this org"), "{ran:?}");
+    assert_eq!(home.run(&["list", "--profile", "acme"]).stdout, "");
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_in_doubt_exits_5_and_names_recover() {

@@ -132,6 +132,20 @@ fn rename_waits_for_earlier_create() {
 }
 
 #[test]
+fn create_of_old_name_recovers_rename() {
+    let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
+    let mut process = server.command(&home, &RENAME).spawn().unwrap();
+    until(|| names(&server, &home) == [NEW]);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let create = ["--output", "json", "create", OLD, "--allow-another"];
+    let ran = server.run(&home, &create);
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (0, &json!("created")), "{ran:?}");
+    assert!(ran.stderr.contains("AcmeNew is in doubt in this org"), "{ran:?}");
+    assert_eq!(home.unfinished()[0]["state"], "not_reported");
+}
+
+#[test]
 fn rename_of_doubtful_portal_recovers_create() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST committed:delay=60s"]);
