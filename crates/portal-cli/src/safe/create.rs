@@ -15,12 +15,14 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use self::wish::Wish;
-use self::withheld::{discarded, in_progress, org_busy, withheld};
+use self::withheld::{discarded, in_progress, org_busy, unknown, withheld};
 use crate::org::identity::Identity;
 use crate::org::place::Place;
+use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::safe::intent_log::{
-    BatchRow, Entry, Found, IntentLog, OpenIntent, OrgLock, State, Taken, Whose, receipts,
+    BatchRow, Entry, Found, IntentLog, OpenIntent, OrgLock, State, Taken, Unreadable, Whose,
+    receipts,
 };
 use crate::safe::late;
 use crate::safe::recovery::{self, Determined, Recovered};
@@ -122,10 +124,15 @@ impl SafeCreate<'_> {
         Ok(Finished { outcome, intent })
     }
 
-    /// The outcome if the user stops before anything is sent: an unfinished create of an earlier run
-    /// is unchanged.
+    /// The outcome if the user stops before anything is sent: what an earlier run or another process
+    /// leaves unknown stays so.
     async fn stopped(&self, wish: &Wish) -> Result<Finished, Failure> {
         let found = self.find(wish).await?;
+        if let Err(failure) = self.check(&found, wish)
+            && failure.exit == ExitClass::Unknown
+        {
+            return Err(failure);
+        }
         let mut earlier = self.own(&found).filter(|entry| wish.is_of(entry));
         let unfinished =
             earlier.find(|entry| matches!(entry.state(), State::InDoubt | State::Undelivered));
@@ -140,6 +147,10 @@ impl SafeCreate<'_> {
                 let outcome = Outcome::Unknown { intent, doubt, why };
                 return Ok(Finished { outcome, intent: self.new_intent() });
             }
+        }
+        let is_discarded = |entry: &&Entry| !self.until_safe(entry).is_zero();
+        if let Some(entry) = self.own(&found).filter(is_discarded).find(|e| wish.concerns(e)) {
+            return Err(discarded(wish, entry, whole_seconds(self.until_safe(entry))));
         }
         let outcome = Outcome::NotCreated { name: wish.name.clone(), reason: NotDone::Stopped };
         Ok(Finished { outcome, intent: self.new_intent() })
@@ -328,10 +339,10 @@ impl SafeCreate<'_> {
         stop: &mut watch::Receiver<bool>,
     ) -> Result<bool, Failure> {
         let (name, left) = (entry.name(), self.until_safe(entry));
-        let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        let seconds = whole_seconds(left);
         let needed = left.saturating_add(self.policy().time_for_an_attempt());
         if deadline.saturating_duration_since(Instant::now()) < needed {
-            return Err(discarded(wish, name, seconds));
+            return Err(discarded(wish, entry, seconds));
         }
         self.printer.waiting(format_args!(
             "waiting {seconds} s: the outcome of {name} was discarded, and its portal may still \
@@ -353,12 +364,12 @@ impl SafeCreate<'_> {
 
     /// Fails for obstacles that waiting does not remove.
     fn check(&self, found: &Found, wish: &Wish) -> Result<(), Failure> {
-        let mut unreadable = found.unreadable.iter().filter(|file| {
-            file.may_concern(self.identity)
-                && (!self.policy().allow_another
-                    || file.portal().is_none_or(|portal| wish.is_about(portal)))
+        let is_about = |file: &Unreadable| file.portal().is_none_or(|name| wish.is_about(name));
+        let unreadable = found.unreadable.iter().filter(|file| {
+            file.may_concern(self.identity) && (!self.policy().allow_another || is_about(file))
         });
-        if let Some(file) = unreadable.next() {
+        if let Some(file) = unreadable.max_by_key(|file| is_about(file)) {
+            let withheld = if is_about(file) { unknown } else { withheld };
             return Err(withheld(
                 wish,
                 "unreadable_intent",
@@ -382,7 +393,7 @@ impl SafeCreate<'_> {
         });
         match elsewhere.next() {
             None => Ok(()),
-            Some(entry) => Err(withheld(
+            Some(entry) => Err(unknown(
                 wish,
                 "another_org",
                 &format!(
@@ -423,6 +434,11 @@ impl SafeCreate<'_> {
             ),
         ))
     }
+}
+
+/// Rounds up.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 /// Two sinks as one, called in order.

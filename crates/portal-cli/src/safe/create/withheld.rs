@@ -6,6 +6,7 @@ use super::wish::Wish;
 use crate::org::place::Place;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
+use crate::safe::intent_log::Entry;
 
 /// Another process is creating this portal.
 pub(super) fn in_progress(wish: &Wish, place: &Place) -> Failure {
@@ -27,14 +28,16 @@ pub(super) fn org_busy(wish: &Wish) -> Failure {
     )
 }
 
-/// The effect of the discarded create of `name` may still appear for `seconds`.
-pub(super) fn discarded(wish: &Wish, name: &str, seconds: u64) -> Failure {
+/// The effect of the discarded create `entry` may still appear for `seconds`.
+pub(super) fn discarded(wish: &Wish, entry: &Entry, seconds: u64) -> Failure {
+    let withheld = if wish.concerns(entry) { unknown } else { withheld };
     let mut failure = withheld(
         wish,
         "org_in_doubt",
         &format!(
-            "the outcome of {name} was discarded, and its portal may still appear in this org for \
-             {seconds} s"
+            "the outcome of {} was discarded, and its portal may still appear in this org for \
+             {seconds} s",
+            entry.name()
         ),
         format!(
             "run the same command again in {seconds} s, lengthen `--deadline`, or pass \
@@ -43,6 +46,14 @@ pub(super) fn discarded(wish: &Wish, name: &str, seconds: u64) -> Failure {
     );
     failure.report.details = Some(json!({ "safe_after": seconds }));
     failure
+}
+
+/// The create was withheld because an earlier one of the name may have taken effect: `why`.
+pub(super) fn unknown(wish: &Wish, kind: &'static str, why: &str, hint: String) -> Failure {
+    let name = &wish.name;
+    let message =
+        format!("it is not known whether {name} was created, nothing was sent now: {why}");
+    Failure::new(ExitClass::Unknown, ErrorReport::new(kind, message)).hint(hint)
 }
 
 /// The create was withheld for the reason `why`.
