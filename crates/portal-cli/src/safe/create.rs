@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use self::wish::Wish;
-use self::withheld::{discarded, in_progress, org_busy, unknown, withheld};
+use self::withheld::{discarded, in_progress, org_busy, withheld};
 use crate::org::identity::Identity;
 use crate::org::place::Place;
 use crate::report::exit::ExitClass;
@@ -230,12 +230,10 @@ impl SafeCreate<'_> {
         }
         if Instant::now() + POLL >= deadline {
             let found = self.find(wish).await?;
-            let mut own = self.own(&found);
-            let is_same = |entry: &Entry| entry.state() == State::InProgress && wish.is_of(entry);
-            return Err(if own.any(is_same) {
+            return Err(if self.is_in(&found, wish, State::InProgress) {
                 in_progress(wish, self.place)
             } else {
-                org_busy(wish)
+                org_busy(wish, self.is_in(&found, wish, State::InDoubt))
             });
         }
         tokio::select! {
@@ -252,6 +250,11 @@ impl SafeCreate<'_> {
     fn own<'f>(&self, found: &'f Found) -> impl Iterator<Item = &'f Entry> {
         let entries = found.entries.iter();
         entries.filter(|entry| entry.is_in(self.identity, self.place))
+    }
+
+    /// Whether an earlier run of this create is in `state`.
+    fn is_in(&self, found: &Found, wish: &Wish, state: State) -> bool {
+        self.own(found).any(|entry| entry.state() == state && wish.is_of(entry))
     }
 
     /// Determines the outcomes that block this create. Returns `None` if the flag is raised first.
@@ -369,9 +372,9 @@ impl SafeCreate<'_> {
             file.may_concern(self.identity) && (!self.policy().allow_another || is_about(file))
         });
         if let Some(file) = unreadable.max_by_key(|file| is_about(file)) {
-            let withheld = if is_about(file) { unknown } else { withheld };
             return Err(withheld(
                 wish,
+                is_about(file),
                 "unreadable_intent",
                 &format!("cannot read {}: {:#}", file.path.display(), file.error),
                 format!(
@@ -380,21 +383,21 @@ impl SafeCreate<'_> {
                 ),
             ));
         }
-        let of_name = || found.entries.iter().filter(|entry| wish.is_of(entry));
-        let mut own = of_name().filter(|entry| entry.is_in(self.identity, self.place));
-        if own.any(|entry| entry.state() == State::InProgress) {
+        if self.is_in(found, wish, State::InProgress) {
             return Err(in_progress(wish, self.place));
         }
         // One request must not become two portals because a profile now leads to another org.
-        let mut elsewhere = of_name().filter(|entry| {
-            entry.history.whose.place == *self.place
+        let mut elsewhere = found.entries.iter().filter(|entry| {
+            wish.is_of(entry)
+                && entry.history.whose.place == *self.place
                 && !entry.is_in(self.identity, self.place)
                 && matches!(entry.state(), State::InDoubt | State::InProgress)
         });
         match elsewhere.next() {
             None => Ok(()),
-            Some(entry) => Err(unknown(
+            Some(entry) => Err(withheld(
                 wish,
+                true,
                 "another_org",
                 &format!(
                     "{} is in doubt in another org: {}; now this is {}",
@@ -424,8 +427,10 @@ impl SafeCreate<'_> {
         if work.await? == Determined::Certain || *stop.borrow() {
             return Ok(());
         }
+        let found = self.find(wish).await?;
         Err(withheld(
             wish,
+            self.is_in(&found, wish, State::InDoubt),
             "org_in_doubt",
             &format!("{name} is in doubt in this org, and its outcome could not be determined"),
             format!(

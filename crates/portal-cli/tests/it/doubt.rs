@@ -525,6 +525,10 @@ fn ctrl_c_before_takeover_keeps_earlier_doubt() {
     signal("-INT", create.id());
     let ran = Ran::from(create.wait_with_output().unwrap());
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
+    let short = ["--timeout", "300ms", "--deadline", "1500ms"];
+    let ran = server.run(&home, &[&JSON[..], &["create", NAME], &short].concat());
+    let kind = &ran.json()[0]["error"]["kind"];
+    assert_eq!((ran.status, kind), (5, &json!("org_busy")), "{ran:?}");
     other.kill().unwrap();
     other.wait().unwrap();
 }

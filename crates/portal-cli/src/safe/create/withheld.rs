@@ -19,9 +19,10 @@ pub(super) fn in_progress(wish: &Wish, place: &Place) -> Failure {
 }
 
 /// Another create in the org did not end in time.
-pub(super) fn org_busy(wish: &Wish) -> Failure {
+pub(super) fn org_busy(wish: &Wish, is_in_doubt: bool) -> Failure {
     withheld(
         wish,
+        is_in_doubt,
         "org_busy",
         "another create in this org did not end before the deadline",
         "wait for it and run the same command again, or lengthen `--deadline`".to_owned(),
@@ -30,9 +31,9 @@ pub(super) fn org_busy(wish: &Wish) -> Failure {
 
 /// The effect of the discarded create `entry` may still appear for `seconds`.
 pub(super) fn discarded(wish: &Wish, entry: &Entry, seconds: u64) -> Failure {
-    let withheld = if wish.concerns(entry) { unknown } else { withheld };
     let mut failure = withheld(
         wish,
+        wish.concerns(entry),
         "org_in_doubt",
         &format!(
             "the outcome of {} was discarded, and its portal may still appear in this org for \
@@ -48,16 +49,21 @@ pub(super) fn discarded(wish: &Wish, entry: &Entry, seconds: u64) -> Failure {
     failure
 }
 
-/// The create was withheld because an earlier one of the name may have taken effect: `why`.
-pub(super) fn unknown(wish: &Wish, kind: &'static str, why: &str, hint: String) -> Failure {
+/// The create was withheld for the reason `why`. `is_in_doubt` tells whether an earlier one of the
+/// name may have taken effect.
+pub(super) fn withheld(
+    wish: &Wish,
+    is_in_doubt: bool,
+    kind: &'static str,
+    why: &str,
+    hint: String,
+) -> Failure {
     let name = &wish.name;
-    let message =
-        format!("it is not known whether {name} was created, nothing was sent now: {why}");
-    Failure::new(ExitClass::Unknown, ErrorReport::new(kind, message)).hint(hint)
-}
-
-/// The create was withheld for the reason `why`.
-pub(super) fn withheld(wish: &Wish, kind: &'static str, why: &str, hint: String) -> Failure {
-    let message = format!("{} was not created, nothing was sent: {why}", wish.name);
-    Failure::new(ExitClass::Unavailable, ErrorReport::new(kind, message)).hint(hint)
+    let (exit, message) = if is_in_doubt {
+        let so_far = format!("it is not known whether {name} was created, nothing was sent now");
+        (ExitClass::Unknown, format!("{so_far}: {why}"))
+    } else {
+        (ExitClass::Unavailable, format!("{name} was not created, nothing was sent: {why}"))
+    };
+    Failure::new(exit, ErrorReport::new(kind, message)).hint(hint)
 }
