@@ -78,8 +78,11 @@ fn asked(row: &Row) -> Asked {
 
 fn still_in_doubt(failure: Failure, row: &Row) -> Failure {
     let not_created = format!("{} was not created, nothing was sent: ", row.name);
+    let unknown =
+        format!("it is not known whether {} was created, nothing was sent now: ", row.name);
     let message = &failure.report.message;
-    let why = message.strip_prefix(&not_created).unwrap_or(message);
+    let why = message.strip_prefix(&not_created).or_else(|| message.strip_prefix(&unknown));
+    let why = why.unwrap_or(message);
     let message = format!("it is not known whether {} was created: {why}", row.name);
     Failure::new(ExitClass::Unknown, ErrorReport { message, ..*failure.report })
 }

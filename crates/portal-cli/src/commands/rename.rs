@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portal_model::flow::{Activity, Intent, Policy};
-use portal_model::outcome::NotDone;
+use portal_model::outcome::{Doubt, NotDone, Unverified};
 use portal_model::{PortalName, RenameFlow, RenameOutcome};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -145,11 +145,11 @@ impl Rename<'_> {
             let (identity, place) = (identity.cloned(), self.org.place.clone());
             self.log.begin(Whose { identity, place, batch_row: None })
         };
-        let stopped =
-            || RenameOutcome::NotRenamed { new: self.new.clone(), reason: NotDone::Stopped };
         let identified = tokio::select! {
             identified = self.org.identify() => identified,
-            () = raised(&mut stop) => return Ok((stopped(), begin(None))),
+            () = raised(&mut stop) => {
+                return self.stopped(&self.org.known_identity(), begin(None)).await;
+            }
         };
         let identity = match identified {
             Ok(identity) => identity,
@@ -162,7 +162,7 @@ impl Rename<'_> {
         let _lock = match self.clear(&identity, deadline, &mut stop, &mut show).await? {
             Cleared::Free(lock) => lock,
             Cleared::Ended(outcome, intent) => return Ok((*outcome, intent)),
-            Cleared::Stopped => return Ok((stopped(), begin(None))),
+            Cleared::Stopped => return self.stopped(&identity, begin(None)).await,
         };
         let mut policy = self.policy().clone();
         // Waiting counts.
@@ -173,6 +173,42 @@ impl Rename<'_> {
         let running = client.perform(flow, intent.clone());
         let outcome = recovery::finish(running, &mut stop, &mut show).await;
         Ok((outcome, intent))
+    }
+
+    /// The outcome if the user stops before anything is sent: what an earlier run or another process
+    /// leaves unknown stays so. `unsent` is an intent without attempts.
+    async fn stopped(
+        &self,
+        identity: &Identity,
+        unsent: OpenIntent,
+    ) -> Result<(RenameOutcome, OpenIntent), Failure> {
+        let place = &self.org.place;
+        let names = [self.old.to_owned(), self.new.to_string()];
+        for entry in self.log.about(identity, &names).await?.entries {
+            let Intent::Rename(intent) = &entry.history.intent else { continue };
+            let is_here = entry.is_in(identity, place) || entry.history.whose.place == *place;
+            if !(is_here && self.is_same(&entry)) {
+                continue;
+            }
+            match entry.state() {
+                State::InProgress => return Err(self.in_progress()),
+                State::InDoubt => {
+                    let (intent, doubt, why) =
+                        (intent.clone(), Doubt::Earlier, Unverified::Stopped);
+                    return Ok((RenameOutcome::Unknown { intent, doubt, why }, unsent));
+                }
+                State::Undelivered => {
+                    if let Some(Recovered::Rename(outcome)) = Recovered::recorded(&entry)
+                        && let Taken::Held(_, intent) = self.log.take(&entry).await?
+                    {
+                        return Ok((outcome, intent));
+                    }
+                }
+                State::Receipt => {}
+            }
+        }
+        let reason = NotDone::Stopped;
+        Ok((RenameOutcome::NotRenamed { new: self.new.clone(), reason }, unsent))
     }
 
     fn policy(&self) -> &Policy {
@@ -287,9 +323,7 @@ impl Rename<'_> {
     fn too_late(&self, is_in_progress: bool) -> Failure {
         let name = self.old;
         if is_in_progress {
-            let message = format!("{name} is in progress in another process; nothing was sent");
-            return Failure::new(ExitClass::Unknown, ErrorReport::new("in_progress", message))
-                .hint("wait for that process, then run the same command again");
+            return self.in_progress();
         }
         let message = format!(
             "{name} was not renamed, nothing was sent: an earlier request in this org did not end \
@@ -297,6 +331,12 @@ impl Rename<'_> {
         );
         Failure::new(ExitClass::Unavailable, ErrorReport::new("org_busy", message))
             .hint("run the same command again later, or lengthen `--deadline`")
+    }
+
+    fn in_progress(&self) -> Failure {
+        let message = format!("{} is in progress in another process; nothing was sent", self.old);
+        Failure::new(ExitClass::Unknown, ErrorReport::new("in_progress", message))
+            .hint("wait for that process, then run the same command again")
     }
 
     fn in_doubt(&self, name: &str) -> Failure {

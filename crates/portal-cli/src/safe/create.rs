@@ -18,9 +18,11 @@ use self::wish::Wish;
 use self::withheld::{discarded, in_progress, org_busy, withheld};
 use crate::org::identity::Identity;
 use crate::org::place::Place;
+use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::safe::intent_log::{
-    BatchRow, Entry, Found, IntentLog, OpenIntent, OrgLock, State, Taken, Whose, receipts,
+    BatchRow, Entry, Found, IntentLog, OpenIntent, OrgLock, State, Taken, Unreadable, Whose,
+    receipts,
 };
 use crate::safe::late;
 use crate::safe::recovery::{self, Determined, Recovered};
@@ -122,10 +124,15 @@ impl SafeCreate<'_> {
         Ok(Finished { outcome, intent })
     }
 
-    /// The outcome if the user stops before anything is sent: an unfinished create of an earlier run
-    /// is unchanged.
+    /// The outcome if the user stops before anything is sent: what an earlier run or another process
+    /// leaves unknown stays so.
     async fn stopped(&self, wish: &Wish) -> Result<Finished, Failure> {
         let found = self.find(wish).await?;
+        if let Err(failure) = self.check(&found, wish)
+            && failure.exit == ExitClass::Unknown
+        {
+            return Err(failure);
+        }
         let mut earlier = self.own(&found).filter(|entry| wish.is_of(entry));
         let unfinished =
             earlier.find(|entry| matches!(entry.state(), State::InDoubt | State::Undelivered));
@@ -140,6 +147,10 @@ impl SafeCreate<'_> {
                 let outcome = Outcome::Unknown { intent, doubt, why };
                 return Ok(Finished { outcome, intent: self.new_intent() });
             }
+        }
+        let is_discarded = |entry: &&Entry| !self.until_safe(entry).is_zero();
+        if let Some(entry) = self.own(&found).filter(is_discarded).find(|e| wish.concerns(e)) {
+            return Err(discarded(wish, entry, whole_seconds(self.until_safe(entry))));
         }
         let outcome = Outcome::NotCreated { name: wish.name.clone(), reason: NotDone::Stopped };
         Ok(Finished { outcome, intent: self.new_intent() })
@@ -219,12 +230,10 @@ impl SafeCreate<'_> {
         }
         if Instant::now() + POLL >= deadline {
             let found = self.find(wish).await?;
-            let mut own = self.own(&found);
-            let is_same = |entry: &Entry| entry.state() == State::InProgress && wish.is_of(entry);
-            return Err(if own.any(is_same) {
+            return Err(if self.is_in(&found, wish, State::InProgress) {
                 in_progress(wish, self.place)
             } else {
-                org_busy(wish)
+                org_busy(wish, self.is_in(&found, wish, State::InDoubt))
             });
         }
         tokio::select! {
@@ -241,6 +250,11 @@ impl SafeCreate<'_> {
     fn own<'f>(&self, found: &'f Found) -> impl Iterator<Item = &'f Entry> {
         let entries = found.entries.iter();
         entries.filter(|entry| entry.is_in(self.identity, self.place))
+    }
+
+    /// Whether an earlier run of this create is in `state`.
+    fn is_in(&self, found: &Found, wish: &Wish, state: State) -> bool {
+        self.own(found).any(|entry| entry.state() == state && wish.is_of(entry))
     }
 
     /// Determines the outcomes that block this create. Returns `None` if the flag is raised first.
@@ -306,8 +320,7 @@ impl SafeCreate<'_> {
 
     /// Whether an entry of this org matters: with `--allow-another`, only one of the same name does.
     fn counts(&self, entry: &Entry, wish: &Wish) -> bool {
-        let is_same = || wish.names().any(|name| name.is_same_as(entry.name()));
-        !self.policy().allow_another || wish.is_of(entry) || is_same()
+        !self.policy().allow_another || wish.concerns(entry)
     }
 
     /// How long the effect of a discarded create may still appear: until then it counts as in doubt
@@ -329,10 +342,10 @@ impl SafeCreate<'_> {
         stop: &mut watch::Receiver<bool>,
     ) -> Result<bool, Failure> {
         let (name, left) = (entry.name(), self.until_safe(entry));
-        let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        let seconds = whole_seconds(left);
         let needed = left.saturating_add(self.policy().time_for_an_attempt());
         if deadline.saturating_duration_since(Instant::now()) < needed {
-            return Err(discarded(wish, name, seconds));
+            return Err(discarded(wish, entry, seconds));
         }
         self.printer.waiting(format_args!(
             "waiting {seconds} s: the outcome of {name} was discarded, and its portal may still \
@@ -344,24 +357,24 @@ impl SafeCreate<'_> {
         }
     }
 
-    /// Whether a create that matters is in progress.
+    /// Whether a create that matters, or a rename of one of the names, is in progress.
     fn is_in_the_way(&self, entry: &Entry, wish: &Wish) -> bool {
         entry.state() == State::InProgress
-            && entry.is_create()
+            && (entry.is_create() || wish.concerns(entry))
             && !wish.is_of(entry)
             && self.counts(entry, wish)
     }
 
     /// Fails for obstacles that waiting does not remove.
     fn check(&self, found: &Found, wish: &Wish) -> Result<(), Failure> {
-        let is_about = |portal: &str| wish.names().any(|name| name.is_same_as(portal));
-        let mut unreadable = found.unreadable.iter().filter(|file| {
-            file.may_concern(self.identity)
-                && (!self.policy().allow_another || file.portal().is_none_or(is_about))
+        let is_about = |file: &Unreadable| file.portal().is_none_or(|name| wish.is_about(name));
+        let unreadable = found.unreadable.iter().filter(|file| {
+            file.may_concern(self.identity) && (!self.policy().allow_another || is_about(file))
         });
-        if let Some(file) = unreadable.next() {
+        if let Some(file) = unreadable.max_by_key(|file| is_about(file)) {
             return Err(withheld(
                 wish,
+                is_about(file),
                 "unreadable_intent",
                 &format!("cannot read {}: {:#}", file.path.display(), file.error),
                 format!(
@@ -370,14 +383,13 @@ impl SafeCreate<'_> {
                 ),
             ));
         }
-        let of_name = || found.entries.iter().filter(|entry| wish.is_of(entry));
-        let mut own = of_name().filter(|entry| entry.is_in(self.identity, self.place));
-        if own.any(|entry| entry.state() == State::InProgress) {
+        if self.is_in(found, wish, State::InProgress) {
             return Err(in_progress(wish, self.place));
         }
         // One request must not become two portals because a profile now leads to another org.
-        let mut elsewhere = of_name().filter(|entry| {
-            entry.history.whose.place == *self.place
+        let mut elsewhere = found.entries.iter().filter(|entry| {
+            wish.is_of(entry)
+                && entry.history.whose.place == *self.place
                 && !entry.is_in(self.identity, self.place)
                 && matches!(entry.state(), State::InDoubt | State::InProgress)
         });
@@ -385,6 +397,7 @@ impl SafeCreate<'_> {
             None => Ok(()),
             Some(entry) => Err(withheld(
                 wish,
+                true,
                 "another_org",
                 &format!(
                     "{} is in doubt in another org: {}; now this is {}",
@@ -414,8 +427,10 @@ impl SafeCreate<'_> {
         if work.await? == Determined::Certain || *stop.borrow() {
             return Ok(());
         }
+        let found = self.find(wish).await?;
         Err(withheld(
             wish,
+            self.is_in(&found, wish, State::InDoubt),
             "org_in_doubt",
             &format!("{name} is in doubt in this org, and its outcome could not be determined"),
             format!(
@@ -424,6 +439,11 @@ impl SafeCreate<'_> {
             ),
         ))
     }
+}
+
+/// Rounds up.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 /// Two sinks as one, called in order.

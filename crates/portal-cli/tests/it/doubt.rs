@@ -212,7 +212,7 @@ fn recovery_in_other_org_is_refused() {
     let ran = Ran::from(run(&beta, &[&JSON[..], &["create", NAME]].concat()).output().unwrap());
     assert_eq!(
         (ran.status, &ran.json()[0]["error"]["kind"]),
-        (6, &json!("another_org")),
+        (5, &json!("another_org")),
         "{ran:?}"
     );
     assert_eq!(home.run(&["list", "--profile", "beta"]).stdout, "");
@@ -271,6 +271,10 @@ fn damaged_intent_of_killed_create_blocks_org() {
         let ran = gateway.run(&server, &home, &create);
         let kind = &ran.json()[0]["error"]["kind"];
         assert_eq!((ran.status, kind), (6, &json!("unreadable_intent")), "{damaged}: {ran:?}");
+        let ran = gateway.run(&server, &home, &[&JSON[..], &["create", NAME]].concat());
+        let outcome = &ran.json()[0]["outcome"];
+        assert_eq!((ran.status, outcome), (5, &json!("unknown")), "{damaged}: {ran:?}");
+        assert!(!ran.stderr.contains("was not created"), "{damaged}: {ran:?}");
         let ran = home.run(&["recover", "--discard", NAME, "--yes"]);
         assert_eq!((ran.status, ran.stdout.as_str()), (5, ""), "{damaged}: {ran:?}");
         assert_eq!(home.run(&["recover", "--discard", "AcmeElse", "--yes"]).status, 0);
@@ -364,6 +368,11 @@ fn discarded_intent_withholds_later_creates() {
     let error = &ran.json()[0]["error"];
     assert_eq!((ran.status, &error["kind"]), (6, &json!("org_in_doubt")), "{ran:?}");
     assert!((1..=60).contains(&error["details"]["safe_after"].as_u64().unwrap()), "{ran:?}");
+    // Of the same name nobody knows whether it was created.
+    let same = ["create", "FirstName", "--timeout", "1s", "--deadline", "70s"];
+    let mut same = gateway.command(&server, &home, &[&JSON[..], &same].concat());
+    let ran = Ran::from(same.env("PORTAL_PROCESSING_TIME", "60s").output().unwrap());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
 
     let mut waiting = create("10s", &[]);
     let mut stderr = BufReader::new(waiting.stderr.take().unwrap()).lines();
@@ -461,6 +470,26 @@ fn killed_fallback_is_found_by_same_command() {
     assert_eq!(home.run(&["list", "--profile", "acme"]).stdout.lines().count(), 1);
 }
 
+#[test]
+fn killed_fallback_is_not_sent_when_not_asked_for() {
+    let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
+    let home = &orgs.home;
+    assert_eq!(home.run(&["create", "FirstName", "--profile", "beta"]).status, 0);
+    let gateway = Gateway::start(&orgs.served);
+    gateway.pass(1);
+    gateway.lead(&orgs);
+    let first = ["--output", "json", "create", "FirstName", "--profile", "acme"];
+    killed(home.command(&[&first[..], &["--fallback", "SecondName"]].concat()), || {
+        gateway.until_creates(2);
+        true
+    });
+    gateway.pass(3);
+    let ran = home.run(&first);
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (4, &json!("name_taken")), "{ran:?}");
+    assert!(ran.stderr.contains("SecondName is in doubt in this org"), "{ran:?}");
+    assert_eq!(home.run(&["list", "--profile", "acme"]).stdout, "");
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_in_doubt_exits_5_and_names_recover() {
@@ -496,8 +525,34 @@ fn ctrl_c_before_takeover_keeps_earlier_doubt() {
     signal("-INT", create.id());
     let ran = Ran::from(create.wait_with_output().unwrap());
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
+    let short = ["--timeout", "300ms", "--deadline", "1500ms"];
+    let ran = server.run(&home, &[&JSON[..], &["create", NAME], &short].concat());
+    let kind = &ran.json()[0]["error"]["kind"];
+    assert_eq!((ran.status, kind), (5, &json!("org_busy")), "{ran:?}");
     other.kill().unwrap();
     other.wait().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_while_same_create_runs_exits_5() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
+    let create = [&JSON[..], &["create", NAME]].concat();
+    let mut running = server.command(&home, &create);
+    let mut running = running.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until(|| home.intents().len() == 1);
+    let mut second = heard(server.command(&home, &create));
+    let mut stderr = BufReader::new(second.stderr.take().unwrap()).lines();
+    let waits =
+        |line: std::io::Result<String>| line.unwrap().contains("waiting for another create");
+    assert!(stderr.any(waits));
+    signal("-INT", second.id());
+    let ran = Ran::from(second.wait_with_output().unwrap());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
+    assert_eq!(ran.json()[0]["error"]["kind"], "in_progress", "{ran:?}");
+    running.kill().unwrap();
+    running.wait().unwrap();
 }
 
 #[cfg(unix)]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::gateway::Gateway;
 use crate::support::{Home, Ran, Served, until};
 
 const OLD: &str = "AcmeOld";
@@ -132,6 +133,20 @@ fn rename_waits_for_earlier_create() {
 }
 
 #[test]
+fn create_of_old_name_recovers_rename() {
+    let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
+    let mut process = server.command(&home, &RENAME).spawn().unwrap();
+    until(|| names(&server, &home) == [NEW]);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let create = ["--output", "json", "create", OLD, "--allow-another"];
+    let ran = server.run(&home, &create);
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (0, &json!("created")), "{ran:?}");
+    assert!(ran.stderr.contains("AcmeNew is in doubt in this org"), "{ran:?}");
+    assert_eq!(home.unfinished()[0]["state"], "not_reported");
+}
+
+#[test]
 fn rename_of_doubtful_portal_recovers_create() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST committed:delay=60s"]);
@@ -149,13 +164,57 @@ fn rename_of_doubtful_portal_recovers_create() {
 
 #[cfg(unix)]
 #[test]
+fn ctrl_c_while_same_rename_runs_exits_5() {
+    let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
+    let mut first = server.command(&home, &RENAME);
+    let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until(|| names(&server, &home) == [NEW]);
+    let mut second = server.command(&home, &RENAME);
+    let mut second = second.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(second.stderr.take().unwrap()).lines();
+    assert!(stderr.any(|line| line.unwrap().contains("waiting until an earlier request")));
+    interrupt(&second);
+    let ran = Ran::from(second.wait_with_output().unwrap());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
+    assert_eq!(ran.json()[0]["error"]["kind"], "in_progress");
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_before_rename_keeps_earlier_doubt() {
+    let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
+    let gateway = Gateway::start(&server);
+    let mut first = gateway.command(&server, &home, &RENAME).spawn().unwrap();
+    until(|| names(&server, &home) == [NEW]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    std::fs::remove_dir_all(home.path().join(".cache/portal/orgs")).unwrap();
+    gateway.hang_org();
+    let mut second = gateway.command(&server, &home, &RENAME);
+    let second = second.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until(|| gateway.asked_for_org());
+    interrupt(&second);
+    let ran = Ran::from(second.wait_with_output().unwrap());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
+    assert_eq!(home.unfinished()[0]["state"], "in_doubt");
+}
+
+#[cfg(unix)]
+fn interrupt(process: &std::process::Child) {
+    let id = process.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
 fn ctrl_c_in_rename_exits_5_and_names_recover() {
     let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
     let mut command = server.command(&home, &RENAME);
     let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     until(|| names(&server, &home) == [NEW]);
-    let id = process.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    interrupt(&process);
     let ran = Ran::from(process.wait_with_output().unwrap());
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
     assert!(ran.stderr.contains("`portal recover AcmeNew`"), "{ran:?}");

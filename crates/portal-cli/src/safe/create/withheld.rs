@@ -6,6 +6,7 @@ use super::wish::Wish;
 use crate::org::place::Place;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
+use crate::safe::intent_log::Entry;
 
 /// Another process is creating this portal.
 pub(super) fn in_progress(wish: &Wish, place: &Place) -> Failure {
@@ -18,23 +19,26 @@ pub(super) fn in_progress(wish: &Wish, place: &Place) -> Failure {
 }
 
 /// Another create in the org did not end in time.
-pub(super) fn org_busy(wish: &Wish) -> Failure {
+pub(super) fn org_busy(wish: &Wish, is_in_doubt: bool) -> Failure {
     withheld(
         wish,
+        is_in_doubt,
         "org_busy",
         "another create in this org did not end before the deadline",
         "wait for it and run the same command again, or lengthen `--deadline`".to_owned(),
     )
 }
 
-/// The effect of the discarded create of `name` may still appear for `seconds`.
-pub(super) fn discarded(wish: &Wish, name: &str, seconds: u64) -> Failure {
+/// The effect of the discarded create `entry` may still appear for `seconds`.
+pub(super) fn discarded(wish: &Wish, entry: &Entry, seconds: u64) -> Failure {
     let mut failure = withheld(
         wish,
+        wish.concerns(entry),
         "org_in_doubt",
         &format!(
-            "the outcome of {name} was discarded, and its portal may still appear in this org for \
-             {seconds} s"
+            "the outcome of {} was discarded, and its portal may still appear in this org for \
+             {seconds} s",
+            entry.name()
         ),
         format!(
             "run the same command again in {seconds} s, lengthen `--deadline`, or pass \
@@ -45,8 +49,21 @@ pub(super) fn discarded(wish: &Wish, name: &str, seconds: u64) -> Failure {
     failure
 }
 
-/// The create was withheld for the reason `why`.
-pub(super) fn withheld(wish: &Wish, kind: &'static str, why: &str, hint: String) -> Failure {
-    let message = format!("{} was not created, nothing was sent: {why}", wish.name);
-    Failure::new(ExitClass::Unavailable, ErrorReport::new(kind, message)).hint(hint)
+/// The create was withheld for the reason `why`. `is_in_doubt` tells whether an earlier one of the
+/// name may have taken effect.
+pub(super) fn withheld(
+    wish: &Wish,
+    is_in_doubt: bool,
+    kind: &'static str,
+    why: &str,
+    hint: String,
+) -> Failure {
+    let name = &wish.name;
+    let (exit, message) = if is_in_doubt {
+        let so_far = format!("it is not known whether {name} was created, nothing was sent now");
+        (ExitClass::Unknown, format!("{so_far}: {why}"))
+    } else {
+        (ExitClass::Unavailable, format!("{name} was not created, nothing was sent: {why}"))
+    };
+    Failure::new(exit, ErrorReport::new(kind, message)).hint(hint)
 }
