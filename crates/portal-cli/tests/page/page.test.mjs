@@ -73,6 +73,13 @@ test("the list is filtered and paused", async () => {
   const all = await rows.count();
   await page.getByLabel("Filter").fill("post AcmePortal");
   assert.equal(await rows.count(), 1);
+  await page.reload();
+  assert.equal(await page.getByLabel("Filter").inputValue(), "post AcmePortal");
+  assert.equal(await rows.count(), 1);
+  // What is searched is what is seen, not the page's markup.
+  await page.getByLabel("Filter").fill("datetime");
+  await page.reload();
+  assert.equal(await rows.count(), 0);
   await page.getByLabel("Filter").fill("");
   assert.equal(await rows.count(), all);
   await page.getByRole("button", { name: "Pause" }).click();

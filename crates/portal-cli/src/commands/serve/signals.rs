@@ -4,13 +4,12 @@ use std::io;
 
 use tokio::sync::watch;
 
-/// What a signal is.
+/// Which signal it is.
+#[cfg(unix)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Interrupt,
-    #[cfg(unix)]
     Terminate,
-    #[cfg(unix)]
     Hangup,
 }
 
@@ -18,6 +17,7 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Received {
     count: u32,
+    #[cfg(unix)]
     last: Option<Kind>,
 }
 
@@ -58,12 +58,13 @@ pub(super) fn count() -> io::Result<watch::Receiver<Received>> {
     let mut signal = tokio::signal::windows::ctrl_c()?;
     tokio::spawn(async move {
         while signal.recv().await.is_some() {
-            count.send_modify(|received| received.add(Kind::Interrupt));
+            count.send_modify(|received| received.count += 1);
         }
     });
     Ok(counted)
 }
 
+#[cfg(unix)]
 impl Received {
     fn add(&mut self, kind: Kind) {
         *self = Self { count: self.count + 1, last: Some(kind) };
