@@ -19,6 +19,7 @@ use crate::report::outcome::Report;
 use crate::safe::confirmation::{self, Facts};
 use crate::safe::create::deliver;
 use crate::safe::intent_log::{Entry, IntentLog, OpenIntent, OrgLock, State, Taken, Whose};
+use crate::safe::recent::until_listed;
 use crate::safe::recovery::{self, Determined, Recovered};
 use crate::safe::unidentified::unidentified;
 use crate::sys::signal::{raised, stop_flag};
@@ -249,11 +250,8 @@ impl Rename<'_> {
                 continue;
             }
             let is_in_progress = entries.iter().any(|entry| entry.state() == State::InProgress);
-            let ages = entries.iter().filter(|entry| entry.has_name(self.old));
-            let remaining = ages
-                .map(|entry| self.policy().processing_time.saturating_sub(entry.attempt_age()))
-                .max()
-                .unwrap_or_default();
+            let remaining = entries.iter().map(|entry| self.until_clear(entry)).max();
+            let remaining = remaining.unwrap_or_default();
             let waits_for_age = lock.is_some() && !is_in_progress;
             if let Some(lock) = lock.filter(|_| waits_for_age && remaining.is_zero()) {
                 return Ok(Cleared::Free(lock));
@@ -270,6 +268,17 @@ impl Rename<'_> {
                 () = raised(stop) => return Ok(Cleared::Stopped),
             }
         }
+    }
+
+    /// How long an attempt of `entry` may still take effect on the portal, or a list may miss its
+    /// effect.
+    fn until_clear(&self, entry: &Entry) -> Duration {
+        let policy = self.policy();
+        let unlisted = until_listed(entry, policy.list_lag);
+        if !entry.has_name(self.old) {
+            return unlisted;
+        }
+        policy.processing_time.saturating_sub(entry.attempt_age()).max(unlisted)
     }
 
     /// Whether `entry` is an earlier run of this very rename.

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use self::wish::Wish;
-use self::withheld::{discarded, in_progress, org_busy, withheld};
+use self::withheld::{discarded, in_progress, org_busy, unlisted, withheld};
 use crate::org::identity::Identity;
 use crate::org::place::Place;
 use crate::report::exit::ExitClass;
@@ -25,6 +25,7 @@ use crate::safe::intent_log::{
     receipts,
 };
 use crate::safe::late;
+use crate::safe::recent::{is_superseded, renames_of, until_listed};
 use crate::safe::recovery::{self, Determined, Recovered};
 use crate::sys::signal::raised;
 use crate::terminal::printer::Printer;
@@ -133,10 +134,8 @@ impl SafeCreate<'_> {
         {
             return Err(failure);
         }
-        let mut earlier = self.own(&found).filter(|entry| wish.is_of(entry));
-        let unfinished =
-            earlier.find(|entry| matches!(entry.state(), State::InDoubt | State::Undelivered));
-        if let Some(entry) = unfinished {
+        let own: Vec<&Entry> = self.own(&found).collect();
+        if let Some(entry) = unfinished(&own, wish) {
             if let Some(Recovered::Create(outcome)) = Recovered::recorded(entry)
                 && let Taken::Held(_, intent) = self.log.take(entry).await?
             {
@@ -280,9 +279,7 @@ impl SafeCreate<'_> {
                 }
                 continue;
             }
-            let earlier = own.iter().find(|entry| {
-                matches!(entry.state(), State::InDoubt | State::Undelivered) && wish.is_of(entry)
-            });
+            let earlier = unfinished(&own, wish);
             let other = own.iter().find(|entry| {
                 let is_earlier = earlier.is_some_and(|earlier| earlier.path() == entry.path());
                 entry.state() == State::InDoubt && !is_earlier && self.counts(entry, wish)
@@ -291,10 +288,10 @@ impl SafeCreate<'_> {
                 self.determine(other, wish, stop, show).await?;
                 continue;
             }
-            let discarded = own.iter().filter(|entry| {
-                !waited_out.iter().any(|path| path == entry.path())
-                    && !self.until_safe(entry).is_zero()
-            });
+            let is_waited_out = |entry: &Entry| waited_out.iter().any(|path| path == entry.path());
+            let discarded = own
+                .iter()
+                .filter(|entry| !is_waited_out(entry) && !self.until_safe(entry).is_zero());
             let discarded: Vec<&Entry> = discarded.copied().collect();
             if let Some(last) = discarded.iter().max_by_key(|entry| self.until_safe(entry)) {
                 if !self.wait_out(last, wish, deadline, stop).await? {
@@ -303,6 +300,18 @@ impl SafeCreate<'_> {
                 // Without a boot clock, an age across processes is unreliable: count what this
                 // process has waited.
                 waited_out.extend(discarded.iter().map(|entry| entry.path().to_owned()));
+                continue;
+            }
+            let renames = renames_of(&own, |name| wish.is_about(name));
+            let unlisted = renames
+                .iter()
+                .find(|entry| !is_waited_out(entry) && !self.until_listed(entry).is_zero());
+            if let Some(rename) = unlisted {
+                let is_in_doubt = earlier.is_some_and(|entry| entry.state() == State::InDoubt);
+                if !self.wait_for_list(rename, wish, is_in_doubt, deadline, stop).await? {
+                    return Ok(None);
+                }
+                waited_out.push(rename.path().to_owned());
                 continue;
             }
             let earlier = match earlier {
@@ -350,6 +359,38 @@ impl SafeCreate<'_> {
         self.printer.waiting(format_args!(
             "waiting {seconds} s: the outcome of {name} was discarded, and its portal may still \
              appear"
+        ));
+        tokio::select! {
+            () = sleep(left) => Ok(true),
+            () = raised(stop) => Ok(false),
+        }
+    }
+
+    fn until_listed(&self, entry: &Entry) -> Duration {
+        until_listed(entry, self.policy().list_lag)
+    }
+
+    /// Waits until a list no longer shows the old name of `rename`, which would pass for the portal
+    /// that is to be created. Returns `false` if the flag is raised first.
+    async fn wait_for_list(
+        &self,
+        rename: &Entry,
+        wish: &Wish,
+        is_in_doubt: bool,
+        deadline: Instant,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<bool, Failure> {
+        let Intent::Rename(intent) = &rename.history.intent else { return Ok(true) };
+        let (old, left) = (intent.old.as_str(), self.until_listed(rename));
+        let seconds = whole_seconds(left);
+        let needed = left.saturating_add(self.policy().time_for_an_attempt());
+        if deadline.saturating_duration_since(Instant::now()) < needed {
+            return Err(unlisted(wish, is_in_doubt, rename, old, seconds));
+        }
+        self.printer.waiting(format_args!(
+            "waiting {seconds} s: {old} was renamed to {} a moment ago, and the org's list may \
+             still show it",
+            rename.name()
         ));
         tokio::select! {
             () = sleep(left) => Ok(true),
@@ -439,6 +480,16 @@ impl SafeCreate<'_> {
             ),
         ))
     }
+}
+
+/// The first of an org's entries that is an earlier run of this create, in doubt or not reported yet.
+fn unfinished<'e>(own: &[&'e Entry], wish: &Wish) -> Option<&'e Entry> {
+    let is_unfinished = |entry: &&&Entry| match entry.state() {
+        State::InDoubt => wish.is_of(entry),
+        State::Undelivered => wish.is_of(entry) && !is_superseded(entry, own),
+        State::InProgress | State::Receipt => false,
+    };
+    own.iter().find(is_unfinished).copied()
 }
 
 /// Rounds up.

@@ -49,6 +49,27 @@ pub(super) fn discarded(wish: &Wish, entry: &Entry, seconds: u64) -> Failure {
     failure
 }
 
+/// A list may still show the old name of `rename` for `seconds`.
+pub(super) fn unlisted(
+    wish: &Wish,
+    is_in_doubt: bool,
+    rename: &Entry,
+    old: &str,
+    seconds: u64,
+) -> Failure {
+    withheld(
+        wish,
+        is_in_doubt,
+        "org_busy",
+        &format!(
+            "{old} was renamed to {} a moment ago, and the org's list may still show it for \
+             {seconds} s",
+            rename.name()
+        ),
+        format!("run the same command again in {seconds} s, or lengthen `--deadline`"),
+    )
+}
+
 /// The create was withheld for the reason `why`. `is_in_doubt` tells whether an earlier one of the
 /// name may have taken effect.
 pub(super) fn withheld(
