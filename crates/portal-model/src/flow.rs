@@ -9,7 +9,8 @@
 //! # Rules
 //! 1. **Baseline.** One list before the first attempt shows which portals the org has. One that
 //!    failed, came from a cache or has more pages is repeated; then the flow ends with
-//!    nothing sent. Only a token that may not list creates without one, unverified.
+//!    nothing sent. Only a token that may not list creates without one, unverified, unless a receipt
+//!    shows that the org has a portal. A repeat has a list right before it, too.
 //! 2. **Intent before attempt.** [`Step::Record`] comes before [`Step::Send`]. The write may take
 //!    long, so the time is checked again after it; the driver checks for cancellation.
 //! 3. **Certain rejections are an allow-list**: documented codes under their documented status.
@@ -18,7 +19,7 @@
 //! 4. **Rejections that an earlier copy of the request may have caused** (`ALREADY_USED`,
 //!    `LIMIT_REACHED`) are verified by a list at once, where presence counts, and by one that
 //!    begins a list lag later. A name of which an earlier attempt is in doubt is never called
-//!    another org's.
+//!    another org's. A flow that is stopped before leaves its intent.
 //! 5. **Absence counts late, presence counts at once.** Absence needs a complete list that began
 //!    one processing time plus one list lag after the last attempt ended without a response of the
 //!    service. Meanwhile the flow polls, ever more slowly.

@@ -18,11 +18,13 @@ pub(super) fn processes(effort: Effort) -> Result<Vec<Figure>, Skipped> {
     }
     let files = directory();
     let server = Server::start(files.path(), Storage::Memory, 1);
-    let (home, url, token) = (directory(), server.url(), server.token(1));
+    let (url, token) = (server.url(), server.token(1));
     let rounds = effort.rounds(|span| {
+        // Its receipts are read by each create in the org: hundreds of them are not the usual case.
+        let home = directory();
         let began = Instant::now();
         let mut times = (Vec::new(), Vec::new());
-        while times.0.is_empty() || began.elapsed() < span {
+        while times.0.len() < 2 || began.elapsed() < span {
             let mut create = service::command(home.path());
             create
                 .args(["create", "--yes", "--allow-another", &new_name()])
@@ -39,7 +41,9 @@ pub(super) fn processes(effort: Effort) -> Result<Vec<Figure>, Skipped> {
             times.0.push(time(&mut create));
             times.1.push(time(&mut curl));
         }
-        (median(&times.0), median(&times.1))
+        // The first one gets the token that the others find.
+        let of_others = |times: &[f64]| median(times.get(1..).unwrap_or_default());
+        (of_others(&times.0), of_others(&times.1))
     });
     Ok(vec![Figure {
         what: "portal create as a process, list and create",

@@ -39,7 +39,7 @@ pub(super) fn reads(effort: Effort) -> Vec<Figure> {
     let files = directory();
     let server = Server::start(files.path(), Storage::Disk, 1);
     // As many workers as the server has.
-    let stub = StubServer::start(cores().saturating_sub(1).max(1));
+    let stub = StubServer::start(cores());
     let (token, name) = (server.token(1), new_name());
     let (status, body) = exchange(server.address(), &create(PORTALS, &token, &name));
     assert_eq!(status, 200, "{body}");

@@ -7,6 +7,7 @@
 
 mod file_name;
 mod line;
+mod listing;
 mod moment;
 mod old;
 mod open_intent;
@@ -24,6 +25,7 @@ use portal_model::flow::{Intent, Receipt};
 
 use self::file_name::FileName;
 pub(crate) use self::line::{BatchRow, End, Ending, History, Whose};
+use self::listing::{Listing, Listings};
 pub(crate) use self::moment::Moment;
 use self::open_intent::LogFile;
 pub(crate) use self::open_intent::OpenIntent;
@@ -42,6 +44,7 @@ pub(crate) struct IntentLog {
     /// Receipts that this process has read or delivered, since each create of a batch needs those of
     /// its org. Only [`appeared`](Self::appeared) changes them.
     receipts: Arc<Mutex<HashMap<Arc<Path>, Entry>>>,
+    listings: Listings,
 }
 
 /// How long a receipt is kept.
@@ -116,6 +119,7 @@ impl IntentLog {
             locks: state.join("org-locks"),
             old: state.join("pending"),
             receipts: Arc::default(),
+            listings: Listings::default(),
         };
         directories::make_private(&log.directory)?;
         directories::make_private(&log.locks)?;
@@ -137,54 +141,50 @@ impl IntentLog {
 
     /// Returns every entry.
     pub(crate) async fn all(&self) -> io::Result<Found> {
-        self.find(|_| true).await
+        self.find(Listing::all).await
     }
 
     /// Returns every entry that can be read, outside of a runtime, and without creating a log.
     pub(crate) fn list_blocking() -> Option<Vec<Entry>> {
         let state = directories::state().ok().filter(|state| state.join("intents").is_dir())?;
-        Some(Self::at(&state).ok()?.find_blocking(|_| true).ok()?.entries)
+        let log = Self::at(&state).ok()?;
+        let listing = Listing::of(&log.directory, &log.old).ok()?;
+        Some(log.read_all(&listing, &listing.all()).entries)
     }
 
     /// Returns the entries that may concern the org of `identity` or one of `names`.
     pub(crate) async fn about(&self, identity: &Identity, names: &[String]) -> io::Result<Found> {
         let (tags, names) = (identity.tags(), names.to_vec());
-        self.find(move |file| {
-            file.may_concern(&tags) || names.iter().any(|name| file.is_about(name))
-        })
-        .await
+        self.find(move |listing| listing.about(&tags, &names)).await
     }
 
     async fn find(
         &self,
-        is_wanted: impl Fn(&FileName<&str>) -> bool + Send + 'static,
+        select: impl FnOnce(&Listing) -> Vec<&str> + Send + 'static,
     ) -> io::Result<Found> {
+        let (directory, old) = (self.directory.clone(), self.old.clone());
+        let listing = self.listings.fresh(move || Listing::of(&directory, &old)).await?;
         let log = self.clone();
-        let find = move || log.find_blocking(is_wanted);
-        tokio::task::spawn_blocking(find).await.map_err(io::Error::other)?
+        let read = move || log.read_all(&listing, &select(&listing));
+        tokio::task::spawn_blocking(read).await.map_err(io::Error::other)
     }
 
-    fn find_blocking(&self, is_wanted: impl Fn(&FileName<&str>) -> bool) -> io::Result<Found> {
+    fn read_all(&self, listing: &Listing, names: &[&str]) -> Found {
         let mut found = Found::default();
-        let old = old::move_all(&self.old, &self.directory)?;
-        found.unreadable.extend(old.into_iter().map(|(path, error)| Unreadable {
-            path,
-            error,
+        found.unreadable.extend(listing.unreadable.iter().map(|(path, error)| Unreadable {
+            path: path.clone(),
+            error: anyhow::Error::msg(error.clone()),
             name: None,
         }));
-        for file in fs::read_dir(&self.directory)? {
-            let file = file?;
-            let name = file.file_name();
-            // Other files are incomplete or not part of the log.
-            let name = name.to_str().and_then(FileName::parse).filter(&is_wanted);
-            let Some(name) = name else { continue };
-            match self.read(&file.path(), name) {
+        for name in names {
+            let Some(file) = FileName::parse(name) else { continue };
+            match self.read(&self.directory.join(name), file) {
                 Ok(entry) => found.entries.extend(entry),
                 Err(unreadable) => found.unreadable.push(*unreadable),
             }
         }
         found.entries.sort_by_key(|entry| entry.history.begun.time());
-        Ok(found)
+        found
     }
 
     /// Reads a file, unless it is a cached receipt. Returns `None` if it no longer exists.
@@ -352,14 +352,14 @@ impl Entry {
     }
 
     /// The portal that it proves to exist, even if no list shows it yet.
-    fn receipt(&self) -> Option<Receipt> {
+    fn receipt(&self, now: &Moment) -> Option<Receipt> {
         let end = self.history.end.as_ref()?;
         let name = match &end.ending {
             Ending::Created { name } | Ending::Present { name, .. } => name.clone(),
             Ending::Renamed => self.name().to_owned(),
             _ => return None,
         };
-        Some(Receipt { name, age: end.at.age(&Moment::now()) })
+        Some(Receipt { name, age: end.at.age(now) })
     }
 
     /// Whether the user discarded its outcome: its effect may still appear (rule 11).
@@ -379,9 +379,11 @@ impl Entry {
 /// Returns the portals that the `entries` of one org prove to exist, whatever a list shows. A name
 /// that a later rename released does not count.
 pub(crate) fn receipts(entries: &[Entry]) -> Vec<Receipt> {
+    // Once for all: the boot's id is read from a file.
+    let now = Moment::now();
     let mut receipts: Vec<Receipt> = Vec::new();
     for entry in entries {
-        let Some(receipt) = entry.receipt() else { continue };
+        let Some(receipt) = entry.receipt(&now) else { continue };
         if let Intent::Rename(rename) = &entry.history.intent {
             receipts.retain(|earlier| !earlier.name.eq_ignore_ascii_case(&rename.old));
         }

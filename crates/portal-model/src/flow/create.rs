@@ -174,7 +174,9 @@ impl Effect for Create {
         // Before the first attempt any of the names fulfils the wish, the earliest first, and what
         // this machine just created counts. Afterwards only what was sent does.
         let fallbacks = if attempted { &[][..] } else { &self.fallbacks };
-        let unlisted = self.unlisted(policy).filter(|_| !attempted);
+        // A receipt of the same name may be that of an attempt whose doubt this list resolves.
+        let unlisted = self.unlisted(policy);
+        let unlisted = unlisted.filter(|portal| !attempted || !self.name.is_same_as(&portal.name));
         let portals: Vec<Portal> = now.iter().cloned().chain(unlisted).collect();
         let named = |name: &PortalName| portals.iter().find(|portal| name.is_same_as(&portal.name));
         if let Some(portal) = std::iter::once(&self.name).chain(fallbacks).find_map(named) {
@@ -189,6 +191,17 @@ impl Effect for Create {
             (Some(portal), _) => Finding::Ambiguous(Unverified::MayBeRenamed(portal.name.clone())),
             (None, Some(portal)) if !policy.allow_another => Finding::Blocked(portal.clone()),
             (None, _) => Finding::Absent,
+        }
+    }
+
+    fn known(&self, policy: &Policy) -> Finding<Portal> {
+        let nothing = Listing { portals: Vec::new(), is_complete: false };
+        match (self.compare(policy, None, &nothing, false), self.receipts.first()) {
+            // Whatever its age and its name by now: a portal stays.
+            (Finding::Absent, Some(receipt)) if !policy.allow_another => {
+                Finding::Blocked(Portal::new(receipt.name.as_str()))
+            }
+            (finding, _) => finding,
         }
     }
 
@@ -225,7 +238,11 @@ impl Effect for Create {
             }
             End::Rejected(error) => Outcome::Rejected { name, error },
             End::NotDone(reason) => Outcome::NotCreated { name, reason },
-            End::Unknown { why, suspect: Some(error), .. } if responses::is_name_taken(&error) => {
+            // Nothing more can be learned. A flow that was stopped leaves its intent instead, since
+            // the list may still show that the name was taken by its own attempt.
+            End::Unknown { why, suspect: Some(error), .. }
+                if responses::is_name_taken(&error) && !may_still_be_learned(&why) =>
+            {
                 Outcome::NameTaken { name, owner: Owner::Undetermined(why) }
             }
             End::Unknown { intent: Intent::Create(intent), doubt, why, .. } => {
@@ -251,6 +268,11 @@ impl Effect for Create {
         next.fallbacks = fallbacks.to_vec();
         Some(next)
     }
+}
+
+/// Whether a later list may show what this flow had no time or no token to see.
+fn may_still_be_learned(why: &Unverified) -> bool {
+    matches!(why, Unverified::Stopped | Unverified::Deadline | Unverified::Auth(_))
 }
 
 /// Whether somebody may have renamed the portal since it was created.

@@ -54,6 +54,9 @@ pub trait Effect: Clone + Debug + PartialEq + Send + Sync + sealed::Sealed + 'st
         attempted: bool,
     ) -> Finding<Self::Fact>;
 
+    /// What is certain without any list, where the token may not list.
+    fn known(&self, policy: &Policy) -> Finding<Self::Fact>;
+
     /// What recovery needs, once `attempts` may have been sent.
     fn intent(&self, attempts: u32, baseline: Option<&Baseline>) -> Intent;
 

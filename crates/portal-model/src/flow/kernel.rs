@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::intent::{Baseline, Intent};
 use crate::outcome::{Doubt, NotDone, Unverified};
 
-use super::effect::{Effect, End};
+use super::effect::{Effect, End, Repeat};
 use super::policy::{Jitter, Policy};
 use super::step::{Activity, Step, TokenId};
 
@@ -41,7 +41,8 @@ pub struct Flow<E: Effect> {
     pub(super) doubt: Option<Doubt>,
     /// A complete list that began at this time or later proves absence.
     pub(super) absent_from: Duration,
-    /// How many lists in a row proved nothing.
+    /// How many waits were for a list, since the last attempt that may have been sent. A repeat in
+    /// doubt comes after a list that followed one.
     pub(super) polls: u32,
     /// Something that a list showed and that may be the effect, changed by somebody else.
     pub(super) ambiguity: Option<Unverified>,
@@ -233,7 +234,9 @@ impl<E: Effect> Flow<E> {
                 (Some(last_failure), _) => {
                     Activity::BackingOff { cause: last_failure.to_string(), until }
                 }
-                (None, Some(doubt)) if matches!(self.phase, Phase::Verify(_)) => {
+                (None, Some(doubt))
+                    if matches!(self.phase, Phase::Verify(_)) && !self.backs_off() =>
+                {
                     let until = self.absent_from.max(until);
                     Activity::WaitingToVerify { doubt: doubt.clone(), until }
                 }
@@ -248,6 +251,16 @@ impl<E: Effect> Flow<E> {
 
 /// What comes next.
 impl<E: Effect> Flow<E> {
+    /// Whether the next list clears the way for another attempt, unless it shows something.
+    fn backs_off(&self) -> bool {
+        self.phase == Phase::Verify(IfAbsent::Repeat)
+            && E::REPEAT == Repeat::InDoubt
+            && self.polls > 0
+            && self.blocked.is_none()
+            && self.ambiguity.is_none()
+            && self.attempts < self.policy.max_attempts
+    }
+
     /// Puts the next thing under way, unless it is too early or the flow has ended.
     fn proceed(&mut self, now: Duration) {
         let due = self.wake_at.map_or(now, |wake_at| wake_at.max(now));
@@ -423,7 +436,14 @@ impl<E: Effect> Flow<E> {
         if self.in_flight.take() != Some(InFlight::Token) {
             self.token.replaced = false;
         }
-        let backoff = self.policy.backoff(self.tries.backoffs, jitter);
+        // Rule 1 for a repeat in doubt: a list comes after the wait, which grows all the same. Where the
+        // token may not list, only a create is repeated (rule 8).
+        let needs_list = self.list_rejected.is_none() || E::REPEAT == Repeat::AfterProvedAbsence;
+        let is_repeat =
+            matches!(self.phase, Phase::Attempt { .. }) && self.doubt.is_some() && needs_list;
+        let step =
+            if is_repeat { self.tries.backoffs.max(self.polls) } else { self.tries.backoffs };
+        let backoff = self.policy.backoff(step, jitter);
         // Rule 12: at least the backoff, and many clients don't come back at the same moment.
         let requested =
             requested.map(|time| time.saturating_add(jitter.of(self.policy.backoff_base)));
@@ -432,6 +452,11 @@ impl<E: Effect> Flow<E> {
         self.tries.backoffs += 1;
         let is_rate_limited = matches!(last_failure, NotDone::RateLimited { .. });
         self.last_failure = Some(last_failure);
+        // Where no attempt fits after the wait, the flow stops sending and verifies at once (rule 12).
+        if is_repeat && self.check_attempt(wake_at).is_ok() {
+            self.phase = Phase::Verify(IfAbsent::Repeat);
+            self.polls += 1;
+        }
         self.wake_at = Some(match self.phase {
             Phase::Verify(_) => self.no_later_than_last_list(now, wake_at),
             _ => wake_at,

@@ -188,6 +188,10 @@ impl Effect for Rename {
         }
     }
 
+    fn known(&self, _: &Policy) -> Finding<RenameFact> {
+        Finding::Absent
+    }
+
     fn intent(&self, attempts: u32, baseline: Option<&Baseline>) -> Intent {
         self.rename_intent(attempts, baseline).into()
     }

@@ -161,6 +161,29 @@ where
         }
     }
 
+    /// The list after an attempt, the backoff, and the list that clears the way for another one.
+    #[track_caller]
+    fn clears(self, backoff: u64) -> Self {
+        self.shows(&[]).waits(backoff).shows(&[])
+    }
+
+    /// Lists of `portals` and waits, until something else is due.
+    #[track_caller]
+    fn lists_until_step(mut self, portals: &[(&str, &str, bool)]) -> Self {
+        loop {
+            self = match self.flow.step(self.now) {
+                Step::WaitUntil(time) => Self { now: time, ..self },
+                Step::List { .. } => self.shows_portals(portals),
+                _ => return self,
+            };
+        }
+    }
+
+    #[track_caller]
+    fn lists_until_end(self, portals: &[(&str, &str, bool)]) -> E::Outcome {
+        self.lists_until_step(portals).ends()
+    }
+
     #[track_caller]
     fn ends(mut self) -> E::Outcome {
         match self.flow.step(self.now) {
@@ -267,6 +290,10 @@ fn unverified(outcome: &Outcome) -> &Unverified {
         Outcome::Unknown { why, .. } => why,
         other => panic!("{other:?}"),
     }
+}
+
+fn scope_mismatch() -> Event {
+    response(401, "OAUTH_SCOPE_MISMATCH")
 }
 
 fn invalid_token() -> Event {

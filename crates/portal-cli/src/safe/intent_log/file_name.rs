@@ -1,5 +1,6 @@
 //! File names of the intent log: [`FileName`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -57,10 +58,31 @@ impl<S: AsRef<str>> FileName<S> {
             self.tags.iter().map(AsRef::as_ref).filter(|tag| *tag != UNKNOWN).peekable();
         known.peek().is_none() || known.any(|known| tags.iter().any(|tag| tag == known))
     }
+}
 
-    pub(super) fn is_about(&self, portal: &str) -> bool {
-        self.portal.as_ref().eq_ignore_ascii_case(portal)
+impl<'a> FileName<&'a str> {
+    /// The keys under which to find the file: of each org that it [may
+    /// concern](Self::may_concern), and of its portal.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Cow<'a, str>> {
+        let of_all = self.tags.iter().all(|tag| *tag == UNKNOWN).then_some(ANY_ORG);
+        let tags = self.tags.into_iter().filter(|tag| *tag != UNKNOWN).chain(of_all);
+        tags.map(Cow::Borrowed).chain([Cow::Owned(portal_key(self.portal))])
     }
+
+    /// The keys of the files that may concern an org with these [tags](Identity::tags), and of those
+    /// about one of `portals`.
+    pub(super) fn keys_of(tags: &[String], portals: &[String]) -> Vec<String> {
+        let portals = portals.iter().map(|portal| portal_key(portal));
+        tags.iter().cloned().chain([ANY_ORG.to_owned()]).chain(portals).collect()
+    }
+}
+
+/// The key of files whose org is unknown: neither a tag nor a portal's.
+const ANY_ORG: &str = "";
+
+/// No tag begins like this.
+fn portal_key(portal: &str) -> String {
+    format!("={}", portal.to_ascii_lowercase())
 }
 
 impl<'a> FileName<&'a str> {
@@ -124,7 +146,7 @@ mod tests {
             let name = FileName::new("AcmePortal", whose);
             let text = name.to_string();
             assert_eq!(FileName::parse(&text).unwrap().into_owned(), name);
-            assert!(name.may_concern(&known.tags()) && name.is_about("acmeportal"), "{name}");
+            assert!(name.may_concern(&known.tags()), "{name}");
             assert_eq!(name.may_concern(&of_token("1000.b").tags()), whose.is_none());
         }
         let name = FileName::new("AcmePortal", Some(&known));

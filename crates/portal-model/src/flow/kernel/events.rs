@@ -176,11 +176,6 @@ impl<E: Effect> Flow<E> {
         retry_after: Option<Duration>,
     ) {
         self.retry(now, jitter, NotDone::RateLimited { retry_after }, retry_after);
-        // Rule 12: where no attempt fits after the wait, the flow stops sending and verifies at once.
-        let fits = self.check_attempt(self.wake_at.unwrap_or(now)).is_ok();
-        if E::REPEAT == Repeat::AfterProvedAbsence && fits {
-            self.phase = Phase::Verify(IfAbsent::Repeat);
-        }
     }
 
     /// An attempt ended without a response that shows what the service did.
@@ -218,9 +213,15 @@ impl<E: Effect> Flow<E> {
             Err(Unusable::TokenRejected(error)) => self.on_token_rejected(error),
             // Rule 1: what a token without the scope can't see is left unverified.
             Err(Unusable::ScopeMissing(error)) if self.phase == Phase::Baseline => {
-                self.list_rejected = Some(error);
-                self.end_request();
-                self.start_attempt();
+                match self.effect.known(&self.policy) {
+                    Finding::There(fact) => self.finish(End::There { fact, before: Some(true) }),
+                    Finding::Blocked(fact) => self.finish(End::Blocked { fact, rejection: None }),
+                    Finding::Absent | Finding::Ambiguous(_) => {
+                        self.list_rejected = Some(error);
+                        self.end_request();
+                        self.start_attempt();
+                    }
+                }
             }
             Err(Unusable::ScopeMissing(error) | Unusable::Rejected(error)) => {
                 let end = match self.doubt {
@@ -308,7 +309,8 @@ impl<E: Effect> Flow<E> {
                     // An earlier process's attempts limited repeats in doubt only.
                     self.attempts = 0;
                 }
-                return self.repeat_later(now, jitter);
+                // At once: the list that proved absence is the one before the attempt.
+                return self.start_attempt();
             }
         };
         self.finish(end);
@@ -330,8 +332,15 @@ impl<E: Effect> Flow<E> {
             && self.ambiguity.is_none()
             && self.check_attempt(now).is_ok();
         match if_absent {
-            // Rule 8: at most one of several copies can take effect.
-            IfAbsent::Repeat if may_repeat => return self.repeat_later(now, jitter),
+            // Rule 8: at most one of several copies can take effect. The backoff comes before the
+            // list that clears the way (rule 1), so that nothing happens unseen in between.
+            IfAbsent::Repeat if may_repeat && self.polls > 0 => return self.start_attempt(),
+            IfAbsent::Repeat if may_repeat => {
+                self.polls += 1;
+                let backoff = self.policy.backoff(self.attempts.saturating_sub(1), jitter);
+                self.wake_at = Some(self.no_later_than_last_list(now, now.saturating_add(backoff)));
+                return;
+            }
             IfAbsent::Suspect { error, earlier: false } if self.ends_at_once(error) => {
                 return self.finish(self.unknown(Unverified::AtOnce));
             }

@@ -77,6 +77,37 @@ fn rejected_baseline_is_outcome() {
 }
 
 #[test]
+fn receipt_counts_where_token_may_not_list() {
+    let receipt =
+        |name: &str, seconds| Receipt { name: name.to_owned(), age: Duration::from_secs(seconds) };
+    let ends = |policy, receipt| {
+        let mut script = create_with(policy);
+        script.flow = script.flow.with_receipts([receipt]);
+        script.token().list(scope_mismatch())
+    };
+    let outcome = ends(Policy::default(), receipt("Acme2026", 1)).ends();
+    assert_eq!(origin(&outcome), Origin::Preexisting);
+    for age in [1, 7200] {
+        let outcome = ends(Policy::default(), receipt("AcmeOther", age)).ends();
+        assert!(matches!(outcome, Outcome::OrgHasPortal { .. }), "{outcome:?}");
+        ends(allow_another(), receipt("AcmeOther", age)).sends();
+    }
+}
+
+#[test]
+fn receipt_of_other_portal_ends_take_over() {
+    let intent = CreateIntent {
+        attempts: 1,
+        baseline: Some(Baseline::default()),
+        ..CreateIntent::new(name("Acme2026"))
+    };
+    let flow = CreateFlow::take_over(intent, Duration::ZERO, Policy::default(), ApiVersion::V7);
+    let receipt = Receipt { name: "AcmeOther".to_owned(), age: Duration::ZERO };
+    let script = script(flow.with_receipts([receipt])).token().shows_until_proved(&[]);
+    assert!(matches!(script.ends(), Outcome::OrgHasPortal { .. }));
+}
+
+#[test]
 fn young_receipt_counts_as_portal_of_org() {
     let receipt =
         |name: &str, age| Receipt { name: name.to_owned(), age: Duration::from_secs(age) };
@@ -134,7 +165,7 @@ fn unwritable_intent_ends_with_nothing_sent() {
 
 #[test]
 fn unwritable_second_intent_leaves_verification() {
-    let mut script = create().ready().attempt(lost()).shows(&[]).waits(1000);
+    let mut script = create().ready().attempt(lost()).clears(1000);
     assert!(matches!(script.flow.step(script.now), Step::Record(_)));
     let script = script.handle(Event::NotRecorded("disk full".to_owned()));
     let outcome = script.shows(&["Acme2026"]).ends();
@@ -149,7 +180,7 @@ fn stop_before_attempt_leaves_no_doubt() {
 
 #[test]
 fn attempt_that_was_not_made_does_not_count() {
-    let in_doubt = || create().ready().attempt(lost()).shows(&[]).waits(1000);
+    let in_doubt = || create().ready().attempt(lost()).clears(1000);
     let attempts = |outcome| match outcome {
         Outcome::Unknown { intent, .. } => intent.attempts,
         other => panic!("{other:?}"),
@@ -190,11 +221,31 @@ fn ended_flow_is_abandoned_with_its_outcome() {
 
 #[test]
 fn create_is_repeated_in_doubt_at_most_twice() {
-    let script = create().ready().attempt(lost()).shows(&[]).waits(1000);
-    let script = script.attempt(html(502)).shows(&[]).waits(2000);
+    let script = create().ready().attempt(lost()).clears(1000);
+    let script = script.attempt(html(502)).clears(2000);
     let script = script.attempt(lost()).shows_until_proved(&[]);
     assert_eq!(script.elapsed(), Duration::from_secs(3 + 70));
     assert_eq!(reason(script.ends()), NotDone::Exhausted);
+}
+
+#[test]
+fn portal_renamed_during_backoff_ends_repeats() {
+    let script = create().ready().attempt(html(429)).waits(1000);
+    let script = script.shows_portals(&[("1", "AcmeHelpdesk", true)]);
+    let outcome = script.lists_until_end(&[("1", "AcmeHelpdesk", true)]);
+    assert_eq!(*unverified(&outcome), Unverified::MayBeRenamed("AcmeHelpdesk".to_owned()));
+    // The same after a repeat that was not sent, and after a token that came late.
+    for failure in [not_sent(), invalid_token()] {
+        let mut script = create().ready().attempt(lost()).clears(1000).attempt(failure);
+        if let Step::Authenticate { .. } = script.flow.step(script.now) {
+            let unreachable = TokenError::NotSent(NotSent::ConnectTimedOut);
+            script = script.no_token(unreachable).waits(2000).token();
+        } else {
+            script = script.waits(2000);
+        }
+        let outcome = script.lists_until_end(&[("1", "AcmeHelpdesk", true)]);
+        assert_eq!(*unverified(&outcome), Unverified::MayBeRenamed("AcmeHelpdesk".to_owned()));
+    }
 }
 
 #[test]
@@ -218,7 +269,7 @@ fn fallback_is_tried_after_name_is_proved_taken() {
 
 #[test]
 fn rejection_in_doubt_is_outcome_once_absent() {
-    let script = create().ready().attempt(lost()).shows(&[]).waits(1000);
+    let script = create().ready().attempt(lost()).clears(1000);
     let script = script.attempt(response(403, "NO_PERMISSION"));
     let outcome = script.shows_until_proved(&["AcmeOther"]).ends();
     assert_eq!(rejection(outcome), ErrorCode::NoPermission);
@@ -234,10 +285,7 @@ fn taken_over_create_counts_earlier_attempts() {
     let flow = CreateFlow::take_over(intent, Duration::ZERO, Policy::default(), ApiVersion::V7);
     let script = script(flow).token().shows_until_proved(&[]);
     assert_eq!(script.elapsed(), Duration::from_secs(70));
-    assert!(matches!(
-        script.waits(1000).attempt(success("Acme2026")).ends(),
-        Outcome::Created { .. }
-    ));
+    assert!(matches!(script.attempt(success("Acme2026")).ends(), Outcome::Created { .. }));
 }
 
 // Rule 11: one create at a time.

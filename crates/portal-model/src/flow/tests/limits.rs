@@ -31,7 +31,7 @@ fn rate_limited_attempt_is_in_doubt_until_listed() {
     let script = create_with(policy()).ready().attempt(html(429)).shows_until_proved(&[]);
     assert_eq!(script.elapsed(), Duration::from_secs(70));
     let script = create().ready().attempt(retry_after(429, "1")).waits(2000);
-    let script = script.attempt(response(400, "ALREADY_USED")).shows(&["Acme2026"]);
+    let script = script.shows(&[]).attempt(response(400, "ALREADY_USED")).shows(&["Acme2026"]);
     assert_eq!(origin(&script.ends()), Origin::Appeared);
 }
 
@@ -105,7 +105,7 @@ fn attempt_that_was_not_sent_leaves_no_doubt() {
 fn transient_502_is_created_within_two_seconds() {
     let script = create().token().list(html(502)).waits(1000).shows(&[]);
     assert!(matches!(script.attempt(success("Acme2026")).ends(), Outcome::Created { .. }));
-    let script = create().ready().attempt(html(502)).shows(&[]).waits(1000);
+    let script = create().ready().attempt(html(502)).clears(1000);
     assert!(matches!(script.attempt(success("Acme2026")).ends(), Outcome::Created { .. }));
 }
 
@@ -125,7 +125,7 @@ fn rejected_token_is_replaced_once_per_request() {
 #[test]
 fn attempt_with_rejected_token_does_not_count() {
     let script = create().ready().attempt(invalid_token()).token().attempt(lost());
-    let script = script.shows(&[]).waits(1000).attempt(lost()).shows(&[]).waits(2000);
+    let script = script.clears(1000).attempt(lost()).clears(2000);
     let Some(Intent::Create(intent)) = script.sends().flow.intent() else { panic!() };
     assert_eq!(intent.attempts, 3);
 }
@@ -147,7 +147,7 @@ fn failing_accounts_server_gives_no_second_token() {
 
 #[test]
 fn token_rejected_twice_in_doubt_is_verified() {
-    let script = create().ready().attempt(lost()).shows(&[]).waits(1000);
+    let script = create().ready().attempt(lost()).clears(1000);
     let script = script.attempt(invalid_token()).token().attempt(invalid_token());
     let outcome = script.shows_until_proved(&[]).ends();
     assert!(matches!(reason(outcome), NotDone::Auth(AuthFailure::TokenRejected(_))));
