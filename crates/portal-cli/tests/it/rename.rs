@@ -118,6 +118,23 @@ fn killed_rename_without_effect_is_repeated() {
 }
 
 #[test]
+fn unreadable_intent_withholds_rename() {
+    let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
+    let mut process = server.command(&home, &RENAME).spawn().unwrap();
+    until(|| names(&server, &home) == [NEW]);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let is_of_rename = |path: &std::path::PathBuf| path.to_str().unwrap().contains(NEW);
+    let path = home.intents().into_iter().find(is_of_rename).unwrap();
+    std::fs::write(&path, "nonsense\n").unwrap();
+    let ran = server.run(&home, &RENAME);
+    let row = &ran.json()[0];
+    assert_eq!((ran.status, &row["outcome"]), (5, &json!("unknown")), "{ran:?}");
+    assert_eq!(row["error"]["kind"], "unreadable_intent", "{ran:?}");
+    assert!(ran.stderr.contains(path.to_str().unwrap()), "{ran:?}");
+}
+
+#[test]
 fn rename_waits_for_earlier_create() {
     let (home, server) = start(&[]);
     let started = Instant::now();
