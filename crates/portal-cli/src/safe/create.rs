@@ -1,5 +1,6 @@
 //! One create with the duties of the intent log around it (rule 11): [`SafeCreate`].
 
+mod waits;
 mod wish;
 mod withheld;
 
@@ -12,10 +13,10 @@ use portal_model::flow::{Activity, CreateFlow, CreateIntent, Intent, Policy, Rec
 use portal_model::outcome::{Doubt, NotDone, Unverified};
 use portal_model::{Outcome, PortalName};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use self::wish::Wish;
-use self::withheld::{discarded, in_progress, org_busy, unlisted, withheld};
+use self::withheld::{discarded, in_progress, withheld};
 use crate::org::identity::Identity;
 use crate::org::place::Place;
 use crate::report::exit::ExitClass;
@@ -25,7 +26,7 @@ use crate::safe::intent_log::{
     receipts,
 };
 use crate::safe::late;
-use crate::safe::recent::{is_superseded, renames_of, until_listed};
+use crate::safe::recent::{is_superseded, renames_of};
 use crate::safe::recovery::{self, Determined, Recovered};
 use crate::sys::signal::raised;
 use crate::terminal::printer::Printer;
@@ -56,9 +57,6 @@ struct Clear {
     /// The create of an earlier process with the same name, which continues here.
     earlier: Option<(Box<Entry>, OpenIntent)>,
 }
-
-/// How often to retry a lock that another process holds.
-const POLL: Duration = Duration::from_millis(50);
 
 impl SafeCreate<'_> {
     /// Locks the org, determines the outcomes that dead processes left in doubt there, takes over an
@@ -149,7 +147,7 @@ impl SafeCreate<'_> {
         }
         let is_discarded = |entry: &&Entry| !self.until_safe(entry).is_zero();
         if let Some(entry) = self.own(&found).filter(is_discarded).find(|e| wish.concerns(e)) {
-            return Err(discarded(wish, entry, whole_seconds(self.until_safe(entry))));
+            return Err(discarded(wish, entry, self.until_safe(entry)));
         }
         let outcome = Outcome::NotCreated { name: wish.name.clone(), reason: NotDone::Stopped };
         Ok(Finished { outcome, intent: self.new_intent() })
@@ -213,31 +211,6 @@ impl SafeCreate<'_> {
             if !self.wait(&mut is_noted, wish, deadline, stop).await? {
                 return Ok(None);
             }
-        }
-    }
-
-    /// Waits a moment for another create of the org. Returns `false` if the flag is raised.
-    async fn wait(
-        &self,
-        is_noted: &mut bool,
-        wish: &Wish,
-        deadline: Instant,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Result<bool, Failure> {
-        if !std::mem::replace(is_noted, true) {
-            self.printer.waiting("waiting for another create in this org");
-        }
-        if Instant::now() + POLL >= deadline {
-            let found = self.find(wish).await?;
-            return Err(if self.is_in(&found, wish, State::InProgress) {
-                in_progress(wish, self.place)
-            } else {
-                org_busy(wish, self.is_in(&found, wish, State::InDoubt))
-            });
-        }
-        tokio::select! {
-            () = sleep(POLL) => Ok(true),
-            () = raised(stop) => Ok(false),
         }
     }
 
@@ -332,72 +305,6 @@ impl SafeCreate<'_> {
         !self.policy().allow_another || wish.concerns(entry)
     }
 
-    /// How long the effect of a discarded create may still appear: until then it counts as in doubt
-    /// (rule 11).
-    fn until_safe(&self, entry: &Entry) -> Duration {
-        if self.policy().allow_another || !entry.is_discarded_create() {
-            return Duration::ZERO;
-        }
-        recovery::verified_after(self.client).saturating_sub(entry.since_end())
-    }
-
-    /// Waits until a list would show the effect of every discarded create. Returns `false` if the flag
-    /// is raised first.
-    async fn wait_out(
-        &self,
-        entry: &Entry,
-        wish: &Wish,
-        deadline: Instant,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Result<bool, Failure> {
-        let (name, left) = (entry.name(), self.until_safe(entry));
-        let seconds = whole_seconds(left);
-        let needed = left.saturating_add(self.policy().time_for_an_attempt());
-        if deadline.saturating_duration_since(Instant::now()) < needed {
-            return Err(discarded(wish, entry, seconds));
-        }
-        self.printer.waiting(format_args!(
-            "waiting {seconds} s: the outcome of {name} was discarded, and its portal may still \
-             appear"
-        ));
-        tokio::select! {
-            () = sleep(left) => Ok(true),
-            () = raised(stop) => Ok(false),
-        }
-    }
-
-    fn until_listed(&self, entry: &Entry) -> Duration {
-        until_listed(entry, self.policy().list_lag)
-    }
-
-    /// Waits until a list no longer shows the old name of `rename`, which would pass for the portal
-    /// that is to be created. Returns `false` if the flag is raised first.
-    async fn wait_for_list(
-        &self,
-        rename: &Entry,
-        wish: &Wish,
-        is_in_doubt: bool,
-        deadline: Instant,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Result<bool, Failure> {
-        let Intent::Rename(intent) = &rename.history.intent else { return Ok(true) };
-        let (old, left) = (intent.old.as_str(), self.until_listed(rename));
-        let seconds = whole_seconds(left);
-        let needed = left.saturating_add(self.policy().time_for_an_attempt());
-        if deadline.saturating_duration_since(Instant::now()) < needed {
-            return Err(unlisted(wish, is_in_doubt, rename, old, seconds));
-        }
-        self.printer.waiting(format_args!(
-            "waiting {seconds} s: {old} was renamed to {} a moment ago, and the org's list may \
-             still show it",
-            rename.name()
-        ));
-        tokio::select! {
-            () = sleep(left) => Ok(true),
-            () = raised(stop) => Ok(false),
-        }
-    }
-
     /// Whether a create that matters, or a rename of one of the names, is in progress.
     fn is_in_the_way(&self, entry: &Entry, wish: &Wish) -> bool {
         entry.state() == State::InProgress
@@ -490,11 +397,6 @@ fn unfinished<'e>(own: &[&'e Entry], wish: &Wish) -> Option<&'e Entry> {
         State::InProgress | State::Receipt => false,
     };
     own.iter().find(is_unfinished).copied()
-}
-
-/// Rounds up.
-fn whole_seconds(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 /// Two sinks as one, called in order.

@@ -1,5 +1,7 @@
 //! Failures of a create before anything is sent.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::wish::Wish;
@@ -29,8 +31,9 @@ pub(super) fn org_busy(wish: &Wish, is_in_doubt: bool) -> Failure {
     )
 }
 
-/// The effect of the discarded create `entry` may still appear for `seconds`.
-pub(super) fn discarded(wish: &Wish, entry: &Entry, seconds: u64) -> Failure {
+/// The effect of the discarded create `entry` may still appear for the time `left`.
+pub(super) fn discarded(wish: &Wish, entry: &Entry, left: Duration) -> Failure {
+    let seconds = whole_seconds(left);
     let mut failure = withheld(
         wish,
         wish.concerns(entry),
@@ -49,14 +52,15 @@ pub(super) fn discarded(wish: &Wish, entry: &Entry, seconds: u64) -> Failure {
     failure
 }
 
-/// A list may still show the old name of `rename` for `seconds`.
+/// A list may still show the old name of `rename` for the time `left`.
 pub(super) fn unlisted(
     wish: &Wish,
     is_in_doubt: bool,
     rename: &Entry,
     old: &str,
-    seconds: u64,
+    left: Duration,
 ) -> Failure {
+    let seconds = whole_seconds(left);
     withheld(
         wish,
         is_in_doubt,
@@ -87,4 +91,9 @@ pub(super) fn withheld(
         (ExitClass::Unavailable, format!("{name} was not created, nothing was sent: {why}"))
     };
     Failure::new(exit, ErrorReport::new(kind, message)).hint(hint)
+}
+
+/// Rounds up.
+pub(super) fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
