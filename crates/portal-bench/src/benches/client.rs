@@ -50,14 +50,14 @@ pub(super) fn calls(effort: Effort) -> Vec<Figure> {
     };
     vec![
         figure(
-            "creates/s of Client::call, 16 in flight",
+            "creates/s of `Client::call`, 16 in flight",
             Unit::PerSecond,
             |cost| 1.0 / cost.wall,
             Bound::AtLeast(1.05),
             Bound::AtLeast(1.2),
         ),
         figure(
-            "CPU time of Client::call",
+            "CPU time of `Client::call`",
             Unit::Seconds,
             |cost| cost.cpu,
             Bound::AtMost(0.95),

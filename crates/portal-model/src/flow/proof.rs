@@ -73,7 +73,7 @@
 //! | | states | transitions | states of the flows alone | on two cores |
 //! |---|---|---|---|---|
 //! | short, in the gate | 1.3 million | 8.7 million | 41 thousand | 20 s, debug |
-//! | long | 11.7 million | 94 million | 170 thousand | 1 min, release |
+//! | long | 9.8 million | 79 million | 156 thousand | 1 min, release |
 //!
 //! The long form adds 10 million steps of random schedules:
 //! `cargo test --release -p portal-model --lib proof -- --ignored --nocapture`.
