@@ -12,9 +12,11 @@ mod router;
 mod state;
 mod watch;
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -22,8 +24,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use portal_store::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio_io_timeout::TimeoutStream;
 
 pub(crate) use self::recorder::Summary;
 pub(crate) use self::state::{Admin, Reset};
@@ -33,6 +35,15 @@ pub(crate) use self::watch::Watch;
 const PORTS: std::ops::Range<u16> = 8781..8881;
 /// Connections at once, those that follow the requests included.
 const MAX_CONNECTIONS: usize = 64;
+/// Longest wait for a head, or for a peer that does not read.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection that is served.
+struct Open {
+    task: AbortHandle,
+    /// Whether it follows the requests, which few do.
+    is_follower: Arc<AtomicBool>,
+}
 
 /// Listens on `address`, or on the first free port of loopback.
 pub(crate) async fn bind(address: Option<SocketAddr>) -> io::Result<TcpListener> {
@@ -54,26 +65,42 @@ pub(crate) fn serve<R: Registry + 'static>(
     admin: Admin<R>,
 ) -> JoinHandle<()> {
     let admin = Arc::new(admin);
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     tokio::spawn(async move {
-        let mut connections = tokio::task::JoinSet::new();
+        let mut tasks = JoinSet::new();
+        let mut connections: VecDeque<Open> = VecDeque::new();
         loop {
-            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
             let Ok((stream, _)) = listener.accept().await else {
-                // Such as out of descriptors; the permit is given back meanwhile.
+                // Such as out of descriptors; some are given back meanwhile.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            while connections.try_join_next().is_some() {}
-            let admin = Arc::clone(&admin);
-            connections.spawn(async move {
-                let service = service_fn(|request| router::respond(&admin, request));
+            while tasks.try_join_next().is_some() {}
+            make_room(&mut connections);
+            let (admin, is_follower) = (Arc::clone(&admin), Arc::new(AtomicBool::new(false)));
+            let flag = Arc::clone(&is_follower);
+            let task = tasks.spawn(async move {
+                let service = service_fn(|request| router::respond(&admin, &flag, request));
+                let mut stream = TimeoutStream::new(stream);
+                stream.set_write_timeout(Some(TIMEOUT));
                 let mut connection = http1::Builder::new();
-                connection.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
+                connection.timer(TokioTimer::new()).header_read_timeout(TIMEOUT);
                 // A client that goes away is nobody's concern.
-                let _ = connection.serve_connection(TokioIo::new(stream), service).await;
-                drop(permit);
+                let _ = connection.serve_connection(TokioIo::new(Box::pin(stream)), service).await;
             });
+            connections.push_back(Open { task, is_follower });
         }
     })
+}
+
+/// Ends the oldest connection if there are too many, so that whoever keeps them open keeps no health
+/// check out. Those that follow the requests have a limit of their own.
+fn make_room(connections: &mut VecDeque<Open>) {
+    connections.retain(|open| !open.task.is_finished());
+    if connections.len() < MAX_CONNECTIONS {
+        return;
+    }
+    let oldest = connections.iter().position(|open| !open.is_follower.load(Ordering::Relaxed));
+    if let Some(open) = oldest.and_then(|at| connections.remove(at)) {
+        open.task.abort();
+    }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::recorder::Recorded;
+use crate::terminal::neutral::escaped;
 
 /// Headers that curl sends by itself.
 const OF_CURL: [&str; 6] =
@@ -12,10 +13,12 @@ const OF_CURL: [&str; 6] =
 pub(super) fn command(recorded: &Recorded, url: &str) -> String {
     let call = &recorded.summary.call;
     let query = recorded.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
-    let mut command = format!("curl {}", quoted(&format!("{url}{}{query}", call.path)));
+    // As it was sent: no ranges, and no `..` taken out.
+    let mut command =
+        format!("curl --globoff --path-as-is {}", quoted(&format!("{url}{}{query}", call.path)));
     if call.method == "HEAD" {
         command.push_str(" --head");
-    } else if call.method != "GET" {
+    } else if call.method != "GET" || !recorded.request.body.is_empty() {
         let _ = write!(command, " -X {}", quoted(&call.method));
     }
     for (name, value) in &recorded.request.headers {
@@ -35,7 +38,10 @@ pub(super) fn command(recorded: &Recorded, url: &str) -> String {
             // curl would say that it is a form.
             command.push_str(" \\\n  -H 'Content-Type:'");
         }
-        let _ = write!(command, " \\\n  --data-raw {}", quoted(&recorded.request.body));
+        let body = &recorded.request.body;
+        // The same JSON, without characters that do something to the terminal it is pasted into.
+        let body = if body.starts_with(['{', '[']) { escaped(body) } else { body.clone() };
+        let _ = write!(command, " \\\n  --data-raw {}", quoted(&body));
     }
     command
 }

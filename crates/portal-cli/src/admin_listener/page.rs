@@ -7,5 +7,6 @@ mod orgs;
 mod requests;
 
 pub(super) use self::faults::faults;
+pub(super) use self::layout::refused;
 pub(super) use self::orgs::orgs;
 pub(super) use self::requests::{request, requests, row};

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use portal_http::server::ServedRequest;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use super::mask;
+use crate::terminal::neutral::cut;
 use crate::terminal::served_call::ServedCall;
 
 /// Requests that are kept.
@@ -22,6 +23,8 @@ const MAX_BODY: usize = 16 * 1024;
 const MAX_PER_SECOND: u32 = 500;
 /// Requests that a slow reader of events can be behind.
 const MAX_BEHIND: usize = 256;
+/// Readers of events.
+const MAX_FOLLOWERS: usize = 16;
 
 /// A request in one line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,7 +58,25 @@ pub(super) struct Message {
 #[derive(Debug)]
 pub(super) struct Recorder {
     state: Mutex<State>,
-    events: broadcast::Sender<Arc<Recorded>>,
+    events: broadcast::Sender<Event>,
+}
+
+/// What readers are told as it happens.
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    Request(Arc<Recorded>),
+    /// All that there was is gone.
+    Reset,
+}
+
+/// The requests after one that a reader has.
+#[derive(Debug)]
+pub(super) struct Since {
+    pub(super) requests: Vec<Arc<Recorded>>,
+    /// That one, or 0 if it is of another server.
+    pub(super) after: u64,
+    /// How many were not recorded.
+    pub(super) skipped: u64,
 }
 
 #[derive(Debug)]
@@ -99,7 +120,7 @@ impl Recorder {
         }
         drop(state);
         // Fails if nobody reads.
-        let _ = self.events.send(recorded);
+        let _ = self.events.send(Event::Request(recorded));
     }
 
     fn admit(&self) -> Option<u64> {
@@ -116,14 +137,14 @@ impl Recorder {
         Some(state.last_id)
     }
 
-    /// Those after the request `after`, and how many were not recorded.
-    pub(super) fn since(&self, after: u64) -> (Vec<Arc<Recorded>>, u64) {
+    /// Those after the request `after`.
+    pub(super) fn since(&self, after: u64) -> Since {
         let state = self.lock();
         // A reader of the server that ran here before has numbers of its own.
         let after = if after > state.last_id { 0 } else { after };
         let all = state.requests.iter().map(|(recorded, _)| recorded);
-        let new = all.filter(|recorded| recorded.summary.id > after).cloned().collect();
-        (new, state.skipped)
+        let requests = all.filter(|recorded| recorded.summary.id > after).cloned().collect();
+        Since { requests, after, skipped: state.skipped }
     }
 
     pub(super) fn get(&self, id: u64) -> Option<Arc<Recorded>> {
@@ -132,15 +153,17 @@ impl Recorder {
         all.find(|recorded| recorded.summary.id == id).cloned()
     }
 
-    /// Those from now on.
-    pub(super) fn follow(&self) -> broadcast::Receiver<Arc<Recorded>> {
-        self.events.subscribe()
+    /// Those from now on, unless there are too many readers.
+    pub(super) fn follow(&self) -> Option<broadcast::Receiver<Event>> {
+        (self.events.receiver_count() < MAX_FOLLOWERS).then(|| self.events.subscribe())
     }
 
     pub(super) fn clear(&self) {
         let mut state = self.lock();
         state.requests.clear();
         (state.bytes, state.skipped) = (0, 0);
+        drop(state);
+        let _ = self.events.send(Event::Reset);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -150,29 +173,35 @@ impl Recorder {
 
 impl Recorded {
     fn new(id: u64, request: &ServedRequest<'_>) -> Self {
-        let content_type = request.request_headers().get(header::CONTENT_TYPE);
-        // The accounts server reads a form whatever its type is said to be.
-        let is_form = request.path().starts_with("/oauth/")
-            || content_type.is_some_and(|value| {
-                value.as_bytes().starts_with(b"application/x-www-form-urlencoded")
-            });
-        let query = request.target().query();
+        let (path, headers) = (request.path(), request.request_headers());
+        let call = ServedCall::from(request);
+        let call = ServedCall {
+            method: cut(&call.method),
+            path: mask::path(path),
+            portal: call.portal.as_deref().map(cut),
+            ..call
+        };
         Self {
-            summary: Summary { id, call: ServedCall::from(request) },
-            query: query.map(|query| mask::parameters(query).into_owned()),
-            request: Message::new(request.request_headers(), request.request_body(), is_form),
-            response: Message::new(&request.response_headers(), request.response_body(), false),
+            summary: Summary { id, call },
+            query: request.target().query().map(mask::parameters),
+            request: Message::new(headers, mask::body(request.request_body(), path, headers)),
+            response: Message::new(
+                &request.response_headers(),
+                mask::response_body(request.response_body()),
+            ),
         }
     }
 
     /// About the bytes that it takes in memory.
     fn size(&self) -> usize {
-        let ServedCall { path, org, portal, code, .. } = &self.summary.call;
+        let ServedCall { method, path, org, portal, code, faults, .. } = &self.summary.call;
         let texts = [org, portal, code, &self.query].into_iter().flatten();
         let messages = [&self.request, &self.response];
         let headers = messages.iter().flat_map(|message| &message.headers);
         size_of::<Self>()
+            + method.len()
             + path.len()
+            + faults.iter().map(|fault| fault.len() + 24).sum::<usize>()
             + texts.map(String::len).sum::<usize>()
             + messages.iter().map(|message| message.body.len()).sum::<usize>()
             + headers.map(|(name, value)| name.len() + value.len() + 48).sum::<usize>()
@@ -180,8 +209,7 @@ impl Recorded {
 }
 
 impl Message {
-    fn new(headers: &HeaderMap, body: &[u8], is_form: bool) -> Self {
-        let (mut body, mut left_out) = mask::body(body, is_form);
+    fn new(headers: &HeaderMap, (mut body, mut left_out): (String, usize)) -> Self {
         if body.len() > MAX_BODY {
             let kept = body.floor_char_boundary(MAX_BODY);
             left_out += body.len() - kept;
@@ -217,7 +245,7 @@ mod tests {
     fn oldest_requests_are_forgotten_first() {
         let recorder = Recorder::new();
         (1..=1500).for_each(|id| recorder.keep(recorded(id, String::new())));
-        let (kept, _) = recorder.since(0);
+        let kept = recorder.since(0).requests;
         assert_eq!((kept.len(), kept[0].summary.id), (MAX_REQUESTS, 501));
         assert!(recorder.get(500).is_none() && recorder.get(501).is_some());
     }
@@ -226,7 +254,7 @@ mod tests {
     fn long_bodies_leave_room_for_fewer_requests() {
         let recorder = Recorder::new();
         (1..=10).for_each(|id| recorder.keep(recorded(id, "x".repeat(MAX_BYTES / 4))));
-        assert_eq!(recorder.since(0).0.len(), 3);
+        assert_eq!(recorder.since(0).requests.len(), 3);
         assert!(recorder.lock().bytes <= MAX_BYTES);
     }
 
@@ -239,6 +267,6 @@ mod tests {
         let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap() + 1;
         assert!(admitted >= MAX_PER_SECOND as usize);
         assert!(admitted <= MAX_PER_SECOND as usize * seconds);
-        assert_eq!(recorder.since(0).1 + admitted as u64, u64::from(MAX_PER_SECOND) * 3);
+        assert_eq!(recorder.since(0).skipped + admitted as u64, u64::from(MAX_PER_SECOND) * 3);
     }
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,16 +19,24 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::page;
-use super::recorder::Recorded;
+use super::recorder::{Event, Recorded};
 use super::state::Admin;
+use crate::terminal::neutral::escaped;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Longest body of a request.
 const MAX_BODY: usize = 64 * 1024;
+/// Longest wait for all of a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// A probe gets its response before it gives up.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Faults in force at once, those for one request included.
+const MAX_FAULTS: usize = 100;
 /// A comment is sent so often, so that a reader who is gone is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+const EVENTS: &str = "text/event-stream";
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -40,16 +49,27 @@ impl From<portal_store::RegistryError> for Refusal {
     }
 }
 
+/// Responds; `is_follower` is set if the response lasts as long as its reader wants.
 pub(super) async fn respond<R: Registry>(
     admin: &Arc<Admin<R>>,
+    is_follower: &AtomicBool,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let is_api = request.uri().path().starts_with("/api/");
+    let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let is_page = accepted.is_some_and(|accepted| accepted.contains("text/html"));
     let mut response = match route(admin, request).await {
         Ok(response) => response,
         Err(Refusal(status, message)) if is_api => with_json(status, &json!({ "error": message })),
+        Err(Refusal(status, message)) if is_page => {
+            let mut response = html(page::refused(admin, &message));
+            *response.status_mut() = status;
+            response
+        }
         Err(Refusal(status, message)) => with_text(status, message + "\n"),
     };
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    is_follower.store(content_type.is_some_and(|it| it == EVENTS), Ordering::Relaxed);
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
@@ -77,7 +97,11 @@ async fn route<R: Registry>(
     };
     if head.method == Method::POST {
         check_origin(&head.headers)?;
-        let body = Limited::new(body, MAX_BODY).collect().await;
+        let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
+        let body = body.map_err(|_| {
+            let message = "timed out waiting for the body".to_owned();
+            Refusal(StatusCode::REQUEST_TIMEOUT, message)
+        })?;
         let body = body.map_err(|error| Refusal(StatusCode::BAD_REQUEST, error.to_string()))?;
         return change(admin, path, &body.to_bytes());
     }
@@ -88,9 +112,8 @@ async fn route<R: Registry>(
     let recorder = &admin.watch.recorder;
     Ok(match path {
         "/" => {
-            let (requests, skipped) = recorder.since(0);
             let filter = parameter("q").unwrap_or_default();
-            html(page::requests(admin, &requests, skipped, &filter))
+            html(page::requests(admin, &recorder.since(0), &filter))
         }
         "/orgs" => {
             let (orgs, count) = admin.orgs().await?;
@@ -101,25 +124,30 @@ async fn route<R: Registry>(
         "/style.css" => asset("text/css; charset=utf-8", include_str!("style.css")),
         "/script.js" => asset("text/javascript; charset=utf-8", include_str!("script.js")),
         "/healthz" => with_text(StatusCode::OK, "ok\n".to_owned()),
-        "/readyz" => match admin.unready().await {
-            None => with_text(StatusCode::OK, "ready\n".to_owned()),
-            Some(why) => with_text(StatusCode::SERVICE_UNAVAILABLE, why + "\n"),
+        "/readyz" => match tokio::time::timeout(READY_TIMEOUT, admin.unready()).await {
+            Ok(None) => with_text(StatusCode::OK, "ready\n".to_owned()),
+            Ok(Some(why)) => with_text(StatusCode::SERVICE_UNAVAILABLE, why + "\n"),
+            Err(_) => {
+                let why = "timed out waiting for the registry\n".to_owned();
+                with_text(StatusCode::SERVICE_UNAVAILABLE, why)
+            }
         },
         "/metrics" => asset(
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
             admin.watch.metrics.text(),
         ),
-        "/requests/events" => events(admin, after(&head.headers, parameter("after"))?, row),
+        "/requests/events" => events(admin, after(&head.headers, parameter("after"))?, row)?,
         "/api/requests/events" => {
             events(admin, after(&head.headers, parameter("after"))?, |recorded| {
-                json!(recorded.summary).to_string()
-            })
+                escaped(&json!(recorded.summary).to_string())
+            })?
         }
         "/api/requests" => {
             let after = after(&head.headers, parameter("after"))?;
-            let (requests, skipped) = recorder.since(after);
-            let summaries: Vec<_> = requests.iter().map(|recorded| &recorded.summary).collect();
-            let all = json!({ "requests": summaries, "not_recorded": skipped });
+            let since = recorder.since(after);
+            let summaries: Vec<_> =
+                since.requests.iter().map(|recorded| &recorded.summary).collect();
+            let all = json!({ "requests": summaries, "not_recorded": since.skipped });
             with_json(StatusCode::OK, &all)
         }
         "/api/faults" => with_json(StatusCode::OK, &faults(admin)),
@@ -176,12 +204,13 @@ fn change<R: Registry>(
             // All or nothing.
             let faults = changed.faults.map(parse_all).transpose()?;
             let once = parse_all(changed.once)?;
-            if let Some(faults) = faults {
-                admin.service.set_faults(faults);
-            }
-            for fault in once {
-                admin.service.inject_once(fault);
-            }
+            change_faults(admin, |in_force, of_once| {
+                if let Some(faults) = faults {
+                    *in_force = faults;
+                    of_once.clear();
+                }
+                of_once.extend(once);
+            })?;
             Ok(with_json(StatusCode::OK, &self::faults(admin)))
         }
         "/api/reset" => {
@@ -192,13 +221,13 @@ fn change<R: Registry>(
             reset(admin)?;
             Ok(see_other("/orgs"))
         }
-        "/faults" => Ok(switch_fault(admin, body)),
+        "/faults" => switch_fault(admin, body),
         _ => Err(Refusal(StatusCode::NOT_FOUND, "there is nothing here".to_owned())),
     }
 }
 
 /// The forms of the page about faults.
-fn switch_fault<R: Registry>(admin: &Admin<R>, body: &[u8]) -> Response<Body> {
+fn switch_fault<R: Registry>(admin: &Admin<R>, body: &[u8]) -> Result<Response<Body>, Refusal> {
     let field = |wanted: &str| {
         let mut all = form_urlencoded::parse(body);
         all.find(|(name, _)| name == wanted).map(|(_, value)| value).unwrap_or_default()
@@ -209,22 +238,35 @@ fn switch_fault<R: Registry>(admin: &Admin<R>, body: &[u8]) -> Response<Body> {
         Err(error) => {
             let mut response = html(page::faults(admin, Some((&text, &error))));
             *response.status_mut() = StatusCode::BAD_REQUEST;
-            return response;
+            return Ok(response);
         }
     };
-    let service = &admin.service;
-    if field("action") == "once" {
-        service.inject_once(fault);
-    } else {
-        let (mut faults, once) = (service.faults(), service.faults_once());
-        faults.retain(|other| *other != fault);
-        let is_removed = field("action") == "remove";
-        let once = once.into_iter().filter(|other| !is_removed || *other != fault);
-        faults.extend((!is_removed).then(|| fault.clone()));
-        service.set_faults(faults);
-        once.for_each(|fault| service.inject_once(fault));
-    }
-    see_other("/faults")
+    change_faults(admin, |in_force, once| match &*field("action") {
+        "once" => once.push(fault),
+        "remove" => in_force.retain(|other| *other != fault),
+        "remove-once" => once.retain(|other| *other != fault),
+        _ if in_force.contains(&fault) => {}
+        _ => in_force.push(fault),
+    })?;
+    Ok(see_other("/faults"))
+}
+
+/// Changes those in force and those for one request, unless there would be too many.
+fn change_faults<R: Registry>(
+    admin: &Admin<R>,
+    change: impl FnOnce(&mut Vec<FaultSpec>, &mut Vec<FaultSpec>),
+) -> Result<(), Refusal> {
+    admin.service.update_faults(|in_force, once| {
+        let (mut new_in_force, mut new_once) = (in_force.clone(), once.clone());
+        change(&mut new_in_force, &mut new_once);
+        let count = new_in_force.len() + new_once.len();
+        if count > MAX_FAULTS {
+            let message = format!("expected at most {MAX_FAULTS} faults in all, found {count}");
+            return Err(Refusal(StatusCode::BAD_REQUEST, message));
+        }
+        (*in_force, *once) = (new_in_force, new_once);
+        Ok(())
+    })
 }
 
 fn reset<R: Registry>(admin: &Admin<R>) -> Result<(), Refusal> {
@@ -259,31 +301,39 @@ fn events<R: Registry>(
     admin: &Admin<R>,
     after: u64,
     text: impl Fn(&Recorded) -> String + Send + Sync + 'static,
-) -> Response<Body> {
+) -> Result<Response<Body>, Refusal> {
     let requests = &admin.watch.recorder;
     // Before looking at those that are there, so that none is missed between the two.
-    let receiver = requests.follow();
-    let (missed, _) = requests.since(after);
-    let last = missed.last().map_or(after, |recorded| recorded.summary.id);
-    let missed: String = missed.iter().map(|recorded| event(recorded, &text)).collect();
-    let state = (receiver, last, text);
-    let new = stream::unfold(state, |(mut receiver, last, text)| async move {
-        let frame = loop {
-            match tokio::time::timeout(KEEP_ALIVE, receiver.recv()).await {
-                Ok(Ok(recorded)) if recorded.summary.id <= last => {}
-                Ok(Ok(recorded)) => break event(&recorded, &text),
-                // The reader loads everything again.
-                Ok(Err(RecvError::Lagged(_))) => break "event: lagged\ndata:\n\n".to_owned(),
-                Ok(Err(RecvError::Closed)) => return None,
-                Err(_) => break ": still here\n\n".to_owned(),
-            }
+    let receiver = requests.follow().ok_or_else(|| {
+        let message = "too many readers follow the requests".to_owned();
+        Refusal(StatusCode::SERVICE_UNAVAILABLE, message)
+    })?;
+    let since = requests.since(after);
+    let last = since.requests.last().map_or(since.after, |recorded| recorded.summary.id);
+    // One at a time, so that a reader that is slow takes no memory.
+    let state = (since.requests.into_iter(), receiver, text);
+    let events = stream::unfold(state, move |(mut missed, mut receiver, text)| async move {
+        let frame = match missed.next() {
+            Some(recorded) => event(&recorded, &text),
+            None => loop {
+                match tokio::time::timeout(KEEP_ALIVE, receiver.recv()).await {
+                    Ok(Ok(Event::Request(recorded))) if recorded.summary.id <= last => {}
+                    Ok(Ok(Event::Request(recorded))) => break event(&recorded, &text),
+                    Ok(Ok(Event::Reset)) => break "event: reset\ndata:\n\n".to_owned(),
+                    // The reader loads everything again.
+                    Ok(Err(RecvError::Lagged(_))) => break "event: lagged\ndata:\n\n".to_owned(),
+                    Ok(Err(RecvError::Closed)) => return None,
+                    Err(_) => break ": still here\n\n".to_owned(),
+                }
+            },
         };
-        Some((frame, (receiver, last, text)))
+        Some((frame, (missed, receiver, text)))
     });
     // Even without a request to tell, so that a reader knows that it is connected.
-    let first = stream::iter([": listening\n\n".to_owned() + &missed]);
-    let frames = first.chain(new).map(|text| Ok(Frame::data(Bytes::from(text))));
-    response(StatusCode::OK, "text/event-stream", StreamBody::new(frames).boxed_unsync())
+    let first = stream::iter([": listening\n\n".to_owned()]);
+    let frames = first.chain(events).map(|text| Ok(Frame::data(Bytes::from(text))));
+    let body = StreamBody::new(frames).boxed_unsync();
+    Ok(response(StatusCode::OK, EVENTS, body))
 }
 
 fn event(recorded: &Recorded, text: impl Fn(&Recorded) -> String) -> String {
@@ -305,7 +355,7 @@ fn check_host<R>(admin: &Admin<R>, headers: &HeaderMap) -> Result<(), Refusal> {
     };
     let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
     let is_own = if let Ok(address) = address {
-        address.is_loopback() || !admin.address.ip().is_loopback()
+        address.to_canonical().is_loopback() || !admin.address.ip().to_canonical().is_loopback()
     } else {
         // Other names can be anybody's.
         let mut own = admin.allowed_hosts.iter().map(String::as_str).chain(["localhost"]);
@@ -348,7 +398,7 @@ fn with_text(status: StatusCode, text: String) -> Response<Body> {
 }
 
 fn with_json(status: StatusCode, json: &Value) -> Response<Body> {
-    let body = Full::new(Bytes::from(format!("{json}\n")));
+    let body = Full::new(Bytes::from(escaped(&json.to_string()) + "\n"));
     response(status, "application/json", body.boxed_unsync())
 }
 

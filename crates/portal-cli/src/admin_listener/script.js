@@ -24,7 +24,14 @@ function followRequests(list) {
 
   filter.form.addEventListener("submit", (event) => event.preventDefault());
   filter.form.querySelector("[type=submit]").hidden = true;
-  filter.addEventListener("input", () => [...list.rows].forEach(applyFilter));
+  filter.addEventListener("input", () => {
+    [...list.rows].forEach(applyFilter);
+    // For a page that is loaded again, and for the way back to it.
+    const address = new URL(location);
+    if (filter.value) address.searchParams.set("q", filter.value);
+    else address.searchParams.delete("q");
+    history.replaceState(null, "", address);
+  });
 
   pause.hidden = false;
   pause.addEventListener("click", () => {
@@ -49,9 +56,11 @@ function followRequests(list) {
     if (held.length > MAX_ROWS) held.shift();
     showPause();
   });
-  events.addEventListener("lagged", () => {
-    if (!held) location.reload();
-  });
+  for (const name of ["lagged", "reset"]) {
+    events.addEventListener(name, () => {
+      if (!held) location.reload();
+    });
+  }
 }
 
 function offerCopying(button) {

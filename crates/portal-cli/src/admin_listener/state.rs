@@ -24,6 +24,8 @@ pub(crate) struct Admin<R> {
     pub(crate) allowed_hosts: Vec<String>,
     /// The base URL of the service.
     pub(crate) url: String,
+    /// The port by which `portal serve env` finds the default org, if there is one.
+    pub(crate) default_org_at: Option<u16>,
     /// Of a server that keeps nothing: what it began with, and how it begins anew.
     pub(crate) throwaway: Option<(Seed, Reset)>,
     /// Set when the server begins to shut down.

@@ -72,16 +72,48 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 
 /// Prints each request, those that are kept first, until the server ends or the reader is gone.
 async fn follow(admin: &str, printer: &Printer) -> anyhow::Result<()> {
-    let mut events = get(admin, "/api/requests/events").await?.into_body();
-    let mut text = Vec::new();
+    let mut last = 0;
+    let mut events = get(admin, EVENTS).await?;
+    loop {
+        let before = last;
+        show(events.into_body(), &mut last, printer).await?;
+        if !printer.is_delivered() {
+            return Ok(());
+        }
+        // A reader that was too slow begins again, with what is still kept. One that got nothing has
+        // no reason to.
+        let again = get(admin, &format!("{EVENTS}?after={last}")).await;
+        match again {
+            Ok(again) if last > before => events = again,
+            _ => {
+                printer.note("The server ended");
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Prints requests until the events end or some were left out. `last` is the id of the last one.
+async fn show(mut events: Incoming, last: &mut u64, printer: &Printer) -> anyhow::Result<()> {
+    let (mut text, mut may_miss) = (Vec::new(), *last > 0);
     while let Some(frame) = events.frame().await {
-        // The server ended.
         let Ok(frame) = frame else { break };
         text.extend_from_slice(frame.data_ref().map(|data| &data[..]).unwrap_or_default());
         while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = text.drain(..=end).collect();
+            if line == b"event: lagged\n" {
+                return Ok(());
+            }
             let Some(data) = line.strip_prefix(b"data: ") else { continue };
             let request: Summary = serde_json::from_slice(data).context(NOT_UNDERSTOOD)?;
+            let missed = request.id.saturating_sub(*last + 1);
+            if may_miss && missed > 0 {
+                printer.warning(format_args!(
+                    "{missed} requests before this one came too fast to be shown"
+                ));
+            }
+            may_miss = false;
+            *last = (*last).max(request.id);
             printer.result(request.call.text(), &request);
             if !printer.is_delivered() {
                 return Ok(());
@@ -110,5 +142,6 @@ async fn get(admin: &str, path: &str) -> anyhow::Result<Response<Incoming>> {
     Ok(response)
 }
 
+const EVENTS: &str = "/api/requests/events";
 const LOST: &str = "the admin listener closed the connection";
 const NOT_UNDERSTOOD: &str = "the admin listener sent something else than requests";

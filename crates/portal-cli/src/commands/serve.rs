@@ -29,6 +29,7 @@ use tokio::sync::watch;
 
 use self::address::AdminListen;
 use self::announce::{Served, announce, local_url};
+use self::signals::Received;
 use crate::admin_listener::{self, Admin, Reset, Watch};
 use crate::commands::fault_arg;
 use crate::org::data_directory;
@@ -129,6 +130,12 @@ enum Subcommand {
     },
 }
 
+/// What a server listens on.
+struct Listeners {
+    server: Server,
+    admin: Option<TcpListener>,
+}
+
 /// What a server began with.
 #[derive(Default)]
 struct Begun {
@@ -218,23 +225,25 @@ async fn serve_registry(args: &Args, printer: &Printer) -> Result<Ended, Failure
         tokio::spawn(tls::reload(tls.clone(), printer.clone()));
         server = server.with_tls(tls);
     }
+    let admin = admin::bind(args.admin_listen, printer).await?;
+    let listeners = Listeners { server, admin };
     if let Some(url) = &args.database_url {
         let registry = seed::open_database(url, seed.as_ref(), args.seed_replaces).await?;
-        return serve(args, server, registry, Begun::default(), printer).await;
+        return serve(args, listeners, registry, Begun::default(), printer).await;
     }
     match (&args.data, seed) {
         (Some(directory), Some(seed)) => {
             let registry = data_directory::open(directory, args.accept_loss, printer).await?;
             data_directory::seed(&registry, &seed, args.seed_replaces, directory.display()).await?;
             let failed = registry.failed();
-            until_failure(serve(args, server, registry, Begun::default(), printer), failed).await
+            until_failure(serve(args, listeners, registry, Begun::default(), printer), failed).await
         }
         (Some(directory), None) => {
             let registry = data_directory::open(directory, args.accept_loss, printer).await?;
             let org = data_directory::default_unless_others(&registry, directory).await?;
             let failed = registry.failed();
             let begun = Begun { org, throwaway: None };
-            until_failure(serve(args, server, registry, begun, printer), failed).await
+            until_failure(serve(args, listeners, registry, begun, printer), failed).await
         }
         (None, seed) => {
             let org = if seed.is_none() { Some(DefaultOrg::generate()?) } else { None };
@@ -242,7 +251,7 @@ async fn serve_registry(args: &Args, printer: &Printer) -> Result<Ended, Failure
             let registry = MemoryRegistry::default();
             registry.apply_seed(&seed, data_directory::now()?).await?;
             let throwaway = Some(admin::throwaway(&registry, seed));
-            serve(args, server, registry, Begun { org, throwaway }, printer).await
+            serve(args, listeners, registry, Begun { org, throwaway }, printer).await
         }
     }
 }
@@ -261,13 +270,13 @@ async fn until_failure(
 
 async fn serve<R: Registry>(
     args: &Args,
-    server: Server,
+    listeners: Listeners,
     registry: R,
     begun: Begun,
     printer: &Printer,
 ) -> Result<Ended, Failure> {
+    let Listeners { server, admin: admin_listener } = listeners;
     let server = args.limit(server);
-    let admin_listener = admin::bind(args.admin_listen, printer).await?;
     let watch = admin_listener.is_some().then(Watch::new);
     let service = args.service(registry, watch.as_ref(), printer);
     // Before clients learn that the server is up, so that no signal finds it without handlers.
@@ -291,6 +300,7 @@ async fn serve<R: Registry>(
             address,
             allowed_hosts: args.allowed_hosts.clone(),
             url: running.url.clone(),
+            default_org_at: running.org.as_ref().map(|_| running.port),
             throwaway: begun.throwaway,
             is_draining: Arc::clone(&is_draining),
         };
@@ -302,7 +312,16 @@ async fn serve<R: Registry>(
     if args.open {
         admin::open(running.admin.as_deref(), printer);
     }
-    let mut command = args.start_command(&running)?;
+    let mut command = match args.start_command(&running) {
+        Ok(command) => command,
+        Err(error) => {
+            let program = args.command.first().map(OsString::as_os_str).unwrap_or_default();
+            let program = program.display();
+            let status = child::status_of(&error);
+            Failure::from(anyhow::anyhow!("cannot run {program}: {error}")).print(printer);
+            return Ok(Ended::Command(status));
+        }
+    };
     let mut status = None;
     let shutdown = async {
         match &mut command {
@@ -324,16 +343,27 @@ async fn serve<R: Registry>(
     }
 }
 
-/// Waits for the end of a command, which a signal to this process requests.
-async fn until_end(child: &mut Child, signals: watch::Receiver<u32>) -> io::Result<ExitStatus> {
-    tokio::select! {
-        status = child.wait() => return status,
-        () = signals::reached(signals, 1) => {}
+/// Waits for the end of a command, to which signals to this process are passed on.
+#[cfg(unix)]
+async fn until_end(
+    child: &mut Child,
+    mut signals: watch::Receiver<Received>,
+) -> io::Result<ExitStatus> {
+    loop {
+        tokio::select! {
+            status = child.wait() => return status,
+            kind = signals::next(&mut signals) => {
+                // A terminal sends Ctrl-C to the command too, which decides itself what to do.
+                if kind != signals::Kind::Interrupt || !io::stdin().is_terminal() {
+                    child::pass_on(child, kind);
+                }
+            }
+        }
     }
-    // A terminal sends Ctrl-C to the command too, which decides itself what to do.
-    if !io::stdin().is_terminal() {
-        child::terminate(child);
-    }
+}
+
+#[cfg(not(unix))]
+async fn until_end(child: &mut Child, _: watch::Receiver<Received>) -> io::Result<ExitStatus> {
     child.wait().await
 }
 
@@ -415,7 +445,7 @@ impl Args {
     }
 
     /// Starts the command, if there is one.
-    fn start_command(&self, running: &Running) -> anyhow::Result<Option<Child>> {
+    fn start_command(&self, running: &Running) -> io::Result<Option<Child>> {
         if self.command.is_empty() {
             return Ok(None);
         }

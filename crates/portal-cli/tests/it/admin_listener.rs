@@ -1,8 +1,9 @@
 //! The admin listener of `portal serve`: what it shows, to whom, and what can be changed there.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -87,6 +88,31 @@ fn secrets_are_never_shown_with_requests() {
     // Every token of the server begins like this one, and so does the client's id.
     let client_id = server.listening["client_id"].as_str().unwrap();
     assert!(!shown.replace(client_id, "").contains("1000."), "a token is shown");
+}
+
+#[test]
+fn secrets_under_unknown_names_are_never_shown() {
+    let (_home, server) = served();
+    let (url, authorization) = (server.url(), authorization(&server));
+    let multipart = "--X\r\nContent-Disposition: form-data; name=\"code\"\r\n\r\nhush\r\n--X--\r\n";
+    let json = "Content-Type: application/json";
+    for (target, header, body) in [
+        ("POST /oauth/v2/token", "Content-Type: multipart/form-data; boundary=X", multipart),
+        ("POST /oauth/v2/token", json, r#"{"code":"hush"}"#),
+        ("POST /oauth/v2/token/revoke/hush", "", ""),
+        ("GET /crm/v7/org?authtoken=hush&x=hush&hush", "", ""),
+        ("GET /crm/v7/org", "X-Api-Key: hush", ""),
+        ("GET /crm/v7/org", "Authorization: hush", ""),
+        ("GET http://u:hush@127.0.0.1/crm/v7/org", "", ""),
+        ("POST /crm/v7/settings/portals", json, r#"{"accessToken":"hush"}"#),
+        ("POST /crm/v7/settings/portals", json, r#"{"x":"{\"token\":\"hush\"}"}"#),
+    ] {
+        let is_crm = header == json || header.is_empty();
+        let headers = [header, if is_crm { &*authorization } else { "" }];
+        let headers: Vec<_> = headers.into_iter().filter(|header| !header.is_empty()).collect();
+        send(url, target, &headers, body);
+    }
+    assert!(!everything_shown(&server).contains("hush"));
 }
 
 #[test]
@@ -230,7 +256,7 @@ fn requests_are_listed_and_followed() {
     assert_eq!(all["requests"], get(&server, "/api/requests").json()["requests"]);
 
     let mut follow = server.command(&home, &["requests", "--follow", "--output", "json"]);
-    let mut follow = follow.stdout(Stdio::piped()).spawn().unwrap();
+    let mut follow = follow.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
     for expected in all["requests"].as_array().unwrap() {
         let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
@@ -240,7 +266,57 @@ fn requests_are_listed_and_followed() {
     let new: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!((&new["path"], &new["status"]), (&json!("/crm/v7/org"), &json!(401)));
     server.kill();
-    assert!(follow.wait().unwrap().success());
+    let ended = follow.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(String::from_utf8(ended.stderr).unwrap(), "The server ended\n");
+}
+
+/// A listener whose reader was too slow: it leaves requests out, and has fewer the second time.
+#[test]
+fn follower_that_lagged_begins_again_and_says_so() {
+    let home = Home::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let servers = home.path().join("state/servers");
+    std::fs::create_dir_all(&servers).unwrap();
+    let running =
+        json!({ "port": 1, "url": "http://127.0.0.1:1", "admin": format!("http://{address}") });
+    std::fs::write(servers.join("1.json"), running.to_string()).unwrap();
+    // Unlocked, it would be the file of a server that was killed.
+    let file = std::fs::File::open(servers.join("1.json")).unwrap();
+    file.lock().unwrap();
+    let mut follow = home.command(&["requests", "--follow"]);
+    follow.env("PORTAL_STATE_DIR", home.path().join("state"));
+    let follow = follow.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let event = |id: u64| {
+        let request = json!({
+            "id": id, "time": "2026-11-25T14:03:25.114Z", "method": "GET", "path": "/x", "org": null,
+            "portal": null, "status": 200, "code": null, "ms": 1, "faults": [],
+        });
+        format!("id: {id}\ndata: {request}\n\n")
+    };
+    let lagged = "event: lagged\ndata:\n\n".to_owned();
+    for (target, sent) in [
+        ("/api/requests/events", event(7) + &event(9) + &lagged + &event(20)),
+        // A connection that ends is no end of the server.
+        ("/api/requests/events?after=9", event(12)),
+        ("/api/requests/events?after=12", event(13)),
+        ("/api/requests/events?after=13", String::new()),
+    ] {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+        assert_eq!(head.next().unwrap(), format!("GET {target} HTTP/1.1"));
+        while !head.next().unwrap().is_empty() {}
+        write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{sent}").unwrap();
+    }
+    drop(listener);
+    let ended = follow.wait_with_output().unwrap();
+    let line = "14:03:25.114Z GET  /x  200  1 ms\n";
+    assert_eq!(String::from_utf8(ended.stdout).unwrap(), line.repeat(4));
+    let warning = "warning: 2 requests before this one came too fast to be shown\n";
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(stderr, format!("{warning}The server ended\n"));
+    assert!(ended.status.success());
 }
 
 #[test]
@@ -264,6 +340,149 @@ fn server_that_drains_is_not_ready() {
     server.signal("TERM");
     until(|| get(&server, "/readyz").status == 503);
     assert_eq!(get(&server, "/healthz").status, 200);
+}
+
+/// Opens connections that send `text` and wait.
+fn open(server: &Served, count: usize, text: &str) -> Vec<TcpStream> {
+    let address = admin(server).trim_start_matches("http://");
+    let open = |_| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream
+    };
+    (0..count).map(open).collect()
+}
+
+#[test]
+fn open_connections_keep_no_health_check_out() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let begun = Instant::now();
+    let mut held = Vec::new();
+    for text in [
+        "",
+        "GET / HTTP/1.1\r\nHost: localhost\r\n",
+        "POST /api/faults HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n",
+        "GET /api/requests/events HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ] {
+        held.extend(open(&server, 80, text));
+        assert_eq!(get(&server, "/healthz").status, 200, "{text}");
+    }
+    // Before any of them has timed out.
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn followers_have_limit() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let request = "GET /api/requests/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let followers = open(&server, 16, request);
+    for follower in &followers {
+        let line = BufReader::new(follower).lines().next().unwrap().unwrap();
+        assert_eq!(line, "HTTP/1.1 200 OK");
+    }
+    let refused = get(&server, "/api/requests/events");
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    drop(followers);
+    let address = admin(&server).trim_start_matches("http://");
+    until(|| {
+        let mut follower = TcpStream::connect(address).unwrap();
+        follower.write_all(request.as_bytes()).unwrap();
+        let line = BufReader::new(follower).lines().next().unwrap().unwrap();
+        line == "HTTP/1.1 200 OK"
+    });
+}
+
+#[test]
+fn reader_of_other_server_gets_all_requests() {
+    let (_home, server) = served();
+    let all = get(&server, "/api/requests").json()["requests"].as_array().unwrap().len();
+    let request = "GET /api/requests/events?after=900 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let follower = open(&server, 1, request).remove(0);
+    let mut lines = BufReader::new(follower).lines().map(Result::unwrap);
+    for id in 1..=all {
+        let expected = format!("id: {id}");
+        lines.find(|line| *line == expected).expect("it ended");
+    }
+    // Its own numbers go on from there.
+    send(server.url(), "GET /crm/v7/org", &[], "");
+    lines.find(|line| *line == format!("id: {}", all + 1)).expect("it ended");
+}
+
+#[test]
+fn more_faults_than_limit_change_nothing() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let faults = |count: usize| vec!["GET request:500"; count];
+    let body = json!({ "faults": faults(60), "once": faults(40) }).to_string();
+    assert_eq!(post(&server, "/api/faults", &body).status, 200);
+    for (path, body) in [
+        ("/api/faults", r#"{"once":["request:drop"]}"#.to_owned()),
+        ("/api/faults", json!({ "faults": faults(101) }).to_string()),
+        ("/faults", "spec=request%3Adrop&action=once".to_owned()),
+        ("/faults", "spec=request%3Adrop&action=add".to_owned()),
+    ] {
+        let refused = post(&server, path, &body);
+        assert!(refused.status == 400 && refused.body.contains("at most 100"), "{}", refused.body);
+    }
+    let left = get(&server, "/api/faults").json();
+    assert_eq!(left, json!({ "faults": faults(60), "once": faults(40) }));
+}
+
+#[test]
+fn long_texts_of_requests_are_cut() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let long = "&".repeat(7_000);
+    send(server.url(), &format!("{} /{long}", "M".repeat(7_000)), &[], "");
+    let shown = &get(&server, "/api/requests").json()["requests"][0];
+    for member in ["method", "path"] {
+        let length = shown[member].as_str().unwrap().len();
+        assert!((1024..1100).contains(&length), "{member} {length}");
+    }
+    let page = get(&server, "/").body;
+    assert!(page.len() < 5_000, "{}", page.len());
+}
+
+#[test]
+fn harmful_characters_are_neutral_everywhere() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let name = "a\u{202e}b\u{9b}31m";
+    let body = json!({ "portals": [{ "name": name }] }).to_string();
+    send(server.url(), &format!("POST {PORTALS}"), &[&authorization(&server)], &body);
+    let shown = everything_shown(&server);
+    assert!(!shown.contains(['\u{202e}', '\u{9b}']), "{shown}");
+    assert!(shown.contains("a\\u202eb\\u009b31m") && shown.contains("a\u{fffd}b\u{fffd}31m"));
+    let missing = send(admin(&server), "GET /nowhere", &["Accept: text/html"], "");
+    assert!(missing.status == 404 && missing.body.contains("there is nothing here"));
+    assert!(missing.body.contains("<nav") && get(&server, "/nowhere").body.lines().count() == 1);
+}
+
+#[test]
+fn follower_hears_of_reset() {
+    let (_home, server) = served();
+    let request = "GET /requests/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut lines = BufReader::new(open(&server, 1, request).remove(0)).lines().map(Result::unwrap);
+    lines.find(|line| line == "id: 1").expect("it ended");
+    post(&server, "/api/reset", "");
+    lines.find(|line| line == "event: reset").expect("it ended");
+}
+
+#[test]
+fn admin_port_in_use_creates_no_file() {
+    let home = Home::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data", "kept", "--admin-listen", &address];
+    let ran = home.run(&serve);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(!home.path().join("kept").exists());
+    // An empty variable is one that is not set.
+    let mut command = home.command(&["serve", "--", "true"]);
+    command.env("PORTAL_ADMIN_LISTEN", "");
+    assert!(command.status().unwrap().success());
 }
 
 #[test]

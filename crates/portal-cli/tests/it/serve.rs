@@ -8,6 +8,8 @@ use serde_json::json;
 #[cfg(unix)]
 use crate::raw::{authorization, send};
 use crate::support::{Home, Ran, Served};
+#[cfg(target_os = "linux")]
+use crate::terminal::Terminal;
 
 const NAME: &str = "PortalsAPItest100";
 
@@ -505,8 +507,10 @@ fn environment_of_running_server_is_printed() {
     let printed = home.run(&["serve", "env"]);
     let admin = ("PORTAL_ADMIN_URL", server.listening["admin"].as_str().unwrap());
     let variables = server.environment().into_iter().chain([admin]);
+    let unset = "unset PORTAL_PROFILE PORTAL_DATA_CENTER PORTAL_ACCESS_TOKEN\n".to_owned();
     let lines = variables.map(|(name, value)| format!("export {name}={value}\n"));
-    assert_eq!((printed.status, printed.stdout), (0, lines.collect::<String>()));
+    let lines: String = std::iter::once(unset).chain(lines).collect();
+    assert_eq!((printed.status, printed.stdout), (0, lines));
     let port = server.url().rsplit_once(':').unwrap().1.to_owned();
     let second = Served::start(&home, &[]);
     let which = home.run(&["serve", "env"]);
@@ -532,8 +536,66 @@ fn program_beside_server_decides_exit_status() {
     assert!(ran.stdout.starts_with("AcmePortal was created\n{"), "{ran:?}");
     let ran = home.run(&["serve", "--", "sh", "-c", "kill -TERM $$"]);
     assert_eq!(ran.status, 128 + 15, "{ran:?}");
-    let ran = home.run(&["serve", "--", "no-such-program"]);
-    assert!(ran.status == 1 && ran.stderr.contains("cannot run no-such-program"), "{ran:?}");
+    // As a shell reports them.
+    for (program, status) in [("no-such-program", 127), ("/", 126)] {
+        let ran = home.run(&["serve", "--", program]);
+        let error = format!("error: cannot run {program}: ");
+        assert!(ran.status == status && ran.stderr.starts_with(&error), "{ran:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn program_inherits_no_way_to_another_org() {
+    let home = Home::new();
+    let seed = "[[org]]\nname = \"Acme\"\n";
+    std::fs::write(home.path().join("seed.toml"), seed).unwrap();
+    for (arguments, has_org) in [(&[][..], true), (&["--seed", "seed.toml"], false)] {
+        let serve = ["serve", "--admin-listen", "none"];
+        let mut command = home.command(&[&serve, arguments, &["--", "env"]].concat());
+        for name in [
+            "PORTAL_PROFILE",
+            "PORTAL_DATA_CENTER",
+            "PORTAL_API_DOMAIN",
+            "PORTAL_ACCOUNTS_URL",
+            "PORTAL_CLIENT_ID",
+            "PORTAL_CLIENT_SECRET",
+            "PORTAL_REFRESH_TOKEN",
+            "PORTAL_ACCESS_TOKEN",
+            "PORTAL_ADMIN_URL",
+        ] {
+            command.env(name, "of-another-org");
+        }
+        let ran = Ran::of(&mut command);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert!(!ran.stdout.contains("of-another-org"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("PORTAL_API_DOMAIN=http://127.0.0.1:"), "{}", ran.stdout);
+        assert_eq!(ran.stdout.contains("PORTAL_CLIENT_ID="), has_org, "{}", ran.stdout);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn terminal_interrupts_program_and_kill_reaches_it() {
+    let home = Home::new();
+    let script = "trap 'echo hung up; exit 4' HUP; trap 'echo ended; exit 3' TERM; \
+                  trap 'echo interrupted' INT; echo ready; kill -s $0 $PPID; \
+                  while :; do sleep 0.05; done";
+    for (signal, status, said) in [("TERM", 3, "ended"), ("HUP", 4, "hung up")] {
+        let command = home.command(&["serve", "--", "sh", "-c", script, signal]);
+        let mut terminal = Terminal::start(&command, 80);
+        terminal.expect("ready");
+        let (exit, rest) = terminal.wait();
+        assert!(exit == status && rest.contains(said), "{exit} {rest}");
+    }
+    // It hears of Ctrl-C from the terminal, and only once.
+    let script = "trap 'echo interrupted; exit 5' INT; trap 'echo ended' TERM; echo ready; \
+                  while :; do sleep 0.05; done";
+    let mut terminal = Terminal::start(&home.command(&["serve", "--", "sh", "-c", script]), 80);
+    terminal.expect("ready");
+    terminal.interrupt();
+    let (exit, rest) = terminal.wait();
+    assert!(exit == 5 && rest.contains("interrupted") && !rest.contains("ended"), "{exit} {rest}");
 }
 
 #[cfg(unix)]

@@ -83,9 +83,7 @@ impl FaultInjector {
             }
         }
         if is_spent {
-            self.change(|armed| {
-                armed.retain(|fault| !fault.once || fault.matched.load(Ordering::Relaxed) == 0);
-            });
+            self.change(|armed| armed.retain(|fault| !fault.is_spent()));
         }
         injected
     }
@@ -98,12 +96,9 @@ impl FaultInjector {
 
     /// Replaces all faults. Those that stay keep their count.
     pub(super) fn replace(&self, specs: Vec<FaultSpec>) {
-        self.change(|armed| {
-            let mut old = mem::take(armed);
-            for spec in specs {
-                let kept = old.iter().position(|fault| !fault.once && fault.spec == spec);
-                armed.push(kept.map_or_else(|| Armed::new(spec, false), |at| old.swap_remove(at)));
-            }
+        self.update(|in_force, once| {
+            *in_force = specs;
+            once.clear();
         });
     }
 
@@ -112,16 +107,46 @@ impl FaultInjector {
         self.change(|armed| armed.push(Armed::new(spec, true)));
     }
 
-    fn change(&self, change: impl FnOnce(&mut Vec<Armed>)) {
+    /// Changes the faults in force and those for one request. Those that stay keep their count.
+    pub(super) fn update<T>(
+        &self,
+        update: impl FnOnce(&mut Vec<FaultSpec>, &mut Vec<FaultSpec>) -> T,
+    ) -> T {
+        self.change(|armed| {
+            let specs = |wanted: bool| {
+                // One that a request has matched at this moment is about to be removed.
+                let all = armed.iter().filter(|fault| fault.once == wanted && !fault.is_spent());
+                all.map(|fault| fault.spec.clone()).collect::<Vec<_>>()
+            };
+            let (mut in_force, mut once) = (specs(false), specs(true));
+            let result = update(&mut in_force, &mut once);
+            let mut old = mem::take(armed);
+            old.retain(|fault| !fault.is_spent());
+            let new = in_force.into_iter().map(|spec| (spec, false));
+            for (spec, once) in new.chain(once.into_iter().map(|spec| (spec, true))) {
+                let kept = old.iter().position(|fault| fault.once == once && fault.spec == spec);
+                armed.push(kept.map_or_else(|| Armed::new(spec, once), |at| old.swap_remove(at)));
+            }
+            result
+        })
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Vec<Armed>) -> T) -> T {
         let mut armed = self.armed.write().unwrap_or_else(PoisonError::into_inner);
-        change(&mut armed);
+        let result = change(&mut armed);
         self.is_armed.store(!armed.is_empty(), Ordering::Release);
+        result
     }
 }
 
 impl Armed {
     const fn new(spec: FaultSpec, once: bool) -> Self {
         Self { spec, matched: AtomicU64::new(0), once }
+    }
+
+    /// Whether it was injected into the only request that it is for.
+    fn is_spent(&self) -> bool {
+        self.once && self.matched.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -216,5 +241,20 @@ mod tests {
         assert!(check());
         faults.replace(Vec::new());
         assert!(!check() && !check());
+    }
+
+    #[test]
+    fn updated_faults_are_of_their_kind() {
+        let spec: FaultSpec = "request:500".parse().unwrap();
+        let faults = FaultInjector::from_iter([spec.clone()]);
+        faults.add_once(spec.clone());
+        let removed = faults.update(|in_force, once| {
+            in_force.clear();
+            once.len()
+        });
+        assert_eq!(removed, 1);
+        assert_eq!((faults.specs(false), faults.specs(true)), (vec![], vec![spec]));
+        faults.check(Point::Request, &Method::GET, "/crm/v7/org");
+        assert_eq!(faults.update(|_, once| once.len()), 0);
     }
 }

@@ -80,6 +80,17 @@ impl<R: Registry> PortalService<R> {
         self.state.faults.add_once(fault);
     }
 
+    /// Changes the faults in force and those of [`inject_once`](Self::inject_once), both at once: no
+    /// request comes between what `update` sees and what it leaves. One that stays keeps its count.
+    ///
+    /// `update` must not call this service.
+    pub fn update_faults<T>(
+        &self,
+        update: impl FnOnce(&mut Vec<FaultSpec>, &mut Vec<FaultSpec>) -> T,
+    ) -> T {
+        self.state.faults.update(update)
+    }
+
     /// The registry.
     pub fn registry(&self) -> &R {
         &self.state.registry

@@ -32,8 +32,8 @@ pub(in super::super) fn faults<R: Registry>(
             p { "None: every request is served as it should be." }
         } @else {
             ul.faults {
-                @for fault in &in_force { (one_fault(fault, "on")) }
-                @for fault in &once { (one_fault(fault, "next request only")) }
+                @for fault in &in_force { (one_fault(fault, "on", "remove")) }
+                @for fault in &once { (one_fault(fault, "next request only", "remove-once")) }
             }
         }
         h2 { "Switch on" }
@@ -70,13 +70,13 @@ pub(in super::super) fn faults<R: Registry>(
     layout(admin, "/faults", "Faults", &content)
 }
 
-fn one_fault(fault: &FaultSpec, state: &str) -> Markup {
+fn one_fault(fault: &FaultSpec, state: &str, action: &str) -> Markup {
     html! {
         li {
             span { code { (fault) } " " span.state { (state) } }
             form method="post" action="/faults" {
                 input type="hidden" name="spec" value=(fault);
-                button type="submit" name="action" value="remove"
+                button type="submit" name="action" value=(action)
                     aria-label={ "Switch off " (fault) } { "Switch off" }
             }
         }

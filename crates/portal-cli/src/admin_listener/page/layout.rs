@@ -3,6 +3,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::super::state::Admin;
+use crate::terminal::neutral::printable_line;
 
 /// The sections of the navigation.
 const SECTIONS: [(&str, &str); 3] = [("/", "Requests"), ("/orgs", "Orgs"), ("/faults", "Faults")];
@@ -34,6 +35,12 @@ pub(super) fn layout<R>(admin: &Admin<R>, path: &str, title: &str, content: &Mar
             }
         }
     }
+}
+
+/// Why a page is not shown.
+pub(in super::super) fn refused<R>(admin: &Admin<R>, message: &str) -> Markup {
+    let content = html! { p.error role="alert" { (printable_line(message)) } };
+    layout(admin, "", "Not shown", &content)
 }
 
 /// Text to copy, with a button where scripts run.

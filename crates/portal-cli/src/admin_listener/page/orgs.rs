@@ -11,6 +11,7 @@ use portal_store::{Permission, PortalLimit, Registry, User};
 use super::super::mask::MASK;
 use super::super::state::{Admin, OrgState};
 use super::layout::{copyable, layout};
+use crate::report::shell;
 
 /// The first orgs of `count`.
 pub(in super::super) fn orgs<R: Registry>(
@@ -32,8 +33,10 @@ pub(in super::super) fn orgs<R: Registry>(
         }
         @if admin.known_credentials().is_none() && !orgs.is_empty() {
             p.note {
-                "Secrets are not shown here, since this page asks nobody who they are. The default \
-                 org's: " code { "portal serve env" } "."
+                "Secrets are not shown here, since this page asks nobody who they are."
+                @if let Some(port) = admin.default_org_at {
+                    " The default org's: " code { "portal serve env --port " (port) } "."
+                }
             }
         } @else if !orgs.is_empty() && !shows_secrets {
             p { a.button href="/orgs?secrets=shown" { "Show the secrets" } }
@@ -65,7 +68,7 @@ fn one_org<R: Registry>(admin: &Admin<R>, state: &OrgState, shows_secrets: bool)
         Environment::Developer => "developer edition",
     };
     html! {
-        h2 { (org.name) }
+        h2 { bdi { (org.name) } }
         p.note {
             (environment) " · number " (org.id) " · "
             @match org.portal_limit {
@@ -88,7 +91,7 @@ fn one_org<R: Registry>(admin: &Admin<R>, state: &OrgState, shows_secrets: bool)
 
 fn one_portal(portal: &Portal) -> Markup {
     html! {
-        strong { (portal.name) }
+        strong { bdi { (portal.name) } }
         @if let Some(created) = portal.created_time { span.note { " created " (created) } }
         @if portal.active == Some(false) { span.note { " inactive" } }
     }
@@ -103,7 +106,7 @@ fn one_user<R: Registry>(admin: &Admin<R>, org: &str, user: &User, shows_secrets
     let credentials = seed_user.map(|user| &*user.credentials).unwrap_or_default();
     html! {
         p {
-            (user.name) " · " (user.email) br;
+            bdi { (user.name) } " · " bdi { (user.email) } br;
             span.note {
                 @if permissions.is_empty() { "no permission" } @else { (permissions.join(", ")) }
             }
@@ -144,25 +147,39 @@ fn secrets(credential: &SeedCredential, shown: bool) -> (&str, &str, &str) {
 
 fn environment(url: &str, credential: &SeedCredential, shown: bool) -> String {
     let (client_secret, kind, grant) = secrets(credential, shown);
-    let mut lines = format!(
-        "export PORTAL_API_DOMAIN={url}\nexport PORTAL_ACCOUNTS_URL={url}\n\
-         export PORTAL_CLIENT_ID={}\nexport PORTAL_CLIENT_SECRET={client_secret}",
-        credential.client_id
-    );
+    let mut variables = vec![
+        ("PORTAL_API_DOMAIN", url),
+        ("PORTAL_ACCOUNTS_URL", url),
+        ("PORTAL_CLIENT_ID", &*credential.client_id),
+        ("PORTAL_CLIENT_SECRET", client_secret),
+    ];
     if kind == "refresh_token" {
-        let _ = write!(lines, "\nexport PORTAL_REFRESH_TOKEN={grant}");
-    } else {
-        lines.push_str("\n# a code can be exchanged once, by `portal login`");
+        variables.push(("PORTAL_REFRESH_TOKEN", grant));
     }
-    lines
+    let lines = variables.iter().map(|(name, value)| {
+        // A seed can have any text.
+        format!("export {name}={}", shell::word(value))
+    });
+    let unset = "unset PORTAL_PROFILE PORTAL_DATA_CENTER PORTAL_ACCESS_TOKEN".to_owned();
+    let mut lines: Vec<_> = std::iter::once(unset).chain(lines).collect();
+    if kind == "code" {
+        lines.push("# a code can be exchanged once, by `portal login`".to_owned());
+    }
+    lines.join("\n")
 }
 
 fn token_request(url: &str, credential: &SeedCredential, shown: bool) -> String {
     let (client_secret, kind, grant) = secrets(credential, shown);
     let grant_type = if kind == "code" { "authorization_code" } else { kind };
-    format!(
-        "curl {url}{TOKEN_PATH} \\\n  -d grant_type={grant_type} \\\n  -d client_id={} \\\n  \
-         -d client_secret={client_secret} \\\n  -d {kind}={grant}",
-        credential.client_id
-    )
+    let mut command = format!("curl --globoff {}", shell::word(&format!("{url}{TOKEN_PATH}")));
+    for (name, value) in [
+        ("grant_type", grant_type),
+        ("client_id", &*credential.client_id),
+        ("client_secret", client_secret),
+        (kind, grant),
+    ] {
+        let _ =
+            write!(command, " \\\n  --data-urlencode {}", shell::word(&format!("{name}={value}")));
+    }
+    command
 }

@@ -1,23 +1,25 @@
 //! The list of requests, and one request in full.
 
-use std::sync::Arc;
-
 use maud::{Markup, html};
 use portal_store::Registry;
 
 use super::super::curl;
-use super::super::recorder::{Message, Recorded, Summary};
+use super::super::recorder::{Message, Recorded, Since, Summary};
 use super::super::state::Admin;
 use super::layout::{copyable, layout};
+use crate::terminal::neutral::{printable, printable_line};
 use crate::terminal::served_call::{CallKind, ServedCall};
+
+/// Bytes of a text in a row.
+const MAX_IN_ROW: usize = 200;
 
 /// All requests, the latest first. Those that `filter` does not match are hidden.
 pub(in super::super) fn requests<R: Registry>(
     admin: &Admin<R>,
-    requests: &[Arc<Recorded>],
-    skipped: u64,
+    since: &Since,
     filter: &str,
 ) -> Markup {
+    let Since { requests, skipped, .. } = since;
     let last = requests.last().map_or(0, |recorded| recorded.summary.id);
     let content = html! {
         h1 { "Requests" }
@@ -28,13 +30,13 @@ pub(in super::super) fn requests<R: Registry>(
             button type="submit" { "Filter" }
             button #pause type="button" aria-pressed="false" hidden { "Pause" }
         }
-        @if skipped > 0 {
+        @if *skipped > 0 {
             p.note { (skipped) " more were served so fast that they are not kept." }
         }
         table.requests {
             thead {
                 tr {
-                    th scope="col" { "Time" }
+                    th scope="col" { "Time (UTC)" }
                     th scope="col" { "Request" }
                     th scope="col" { "Org" }
                     th scope="col" { "Portal" }
@@ -50,8 +52,12 @@ pub(in super::super) fn requests<R: Registry>(
         }
         @if requests.is_empty() {
             div #none {
-                p { "No request yet. The server is at " code { (admin.url) } "; in another terminal:" }
-                (copyable("Create a portal", "eval \"$(portal serve env)\"\nportal create AcmePortal"))
+                p { "No request yet. The server is at " code { (admin.url) } "." }
+                @if let Some(port) = admin.default_org_at {
+                    (copyable("Create a portal", &format!(
+                        "eval \"$(portal serve env --port {port})\"\nportal create AcmePortal"
+                    )))
+                }
             }
         }
     };
@@ -66,11 +72,11 @@ pub(in super::super) fn row(summary: &Summary, is_hidden: bool) -> Markup {
             td.time { time datetime=(call.time) { (call.clock().trim_end_matches('Z')) } }
             td.target {
                 a href={ "/requests/" (summary.id) } {
-                    span.method { (call.method) } " " (call.path)
+                    span.method { (short(&call.method)) } " " (short(&call.path))
                 }
             }
-            td.org { @if let Some(org) = &call.org { (org) } }
-            td.portal { @if let Some(portal) = &call.portal { (portal) } }
+            td.org { @if let Some(org) = &call.org { bdi { (short(org)) } } }
+            td.portal { @if let Some(portal) = &call.portal { bdi { (short(portal)) } } }
             td.status {
                 (outcome(call))
                 @for fault in &call.faults { " " code.fault { (fault) } }
@@ -97,9 +103,28 @@ fn outcome(call: &ServedCall) -> Markup {
     }
 }
 
-/// Whether each word of `filter` occurs, in any case. The script does the same.
+/// What a row has of a text: a thousand of them are a page, and the request itself has all of it.
+fn short(text: &str) -> String {
+    if text.len() <= MAX_IN_ROW {
+        return printable_line(text);
+    }
+    printable_line(&text[..text.floor_char_boundary(MAX_IN_ROW)]) + "…"
+}
+
+/// Whether each word of `filter` occurs in a row, in any case. The script does the same.
 fn matches(summary: &Summary, filter: &str) -> bool {
-    let text = row(summary, false).into_string().to_lowercase();
+    let ServedCall { method, path, org, portal, status, code, ms, faults, .. } = &summary.call;
+    let texts = [org, portal, code].into_iter().flatten().chain(faults);
+    let texts: Vec<_> = texts.map(|text| short(text)).collect();
+    let status = status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
+    let text = format!(
+        "{} {} {} {status} {ms} ms {}",
+        summary.call.clock(),
+        short(method),
+        short(path),
+        texts.join(" ")
+    );
+    let text = text.to_lowercase();
     filter.to_lowercase().split_whitespace().all(|word| text.contains(word))
 }
 
@@ -107,14 +132,18 @@ fn matches(summary: &Summary, filter: &str) -> bool {
 pub(in super::super) fn request<R: Registry>(admin: &Admin<R>, recorded: &Recorded) -> Markup {
     let call = &recorded.summary.call;
     let query = recorded.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
+    // One that was cut is not the same again, and one that can take over a terminal stays away from it.
+    let command = curl::command(recorded, &admin.url);
+    let is_cut = [&call.method, &call.path].iter().any(|text| text.ends_with('…'));
+    let is_repeatable = recorded.request.left_out == 0 && !is_cut && printable(&command) == command;
     let content = html! {
         p { a href="/" { "← Requests" } }
-        h1 { span.method { (call.method) } " " (call.path) (query) }
+        h1 { span.method { (printable_line(&call.method)) } " " (printable_line(&call.path)) (printable_line(&query)) }
         dl.facts {
             dt { "Time" } dd { time datetime=(call.time) { (call.time) } }
             dt { "Response" } dd { (outcome(call)) " after " (call.ms) " ms" }
-            @if let Some(org) = &call.org { dt { "Org" } dd { (org) } }
-            @if let Some(portal) = &call.portal { dt { "Portal" } dd { (portal) } }
+            @if let Some(org) = &call.org { dt { "Org" } dd { bdi { (printable_line(org)) } } }
+            @if let Some(portal) = &call.portal { dt { "Portal" } dd { bdi { (printable_line(portal)) } } }
             @if !call.faults.is_empty() {
                 dt { "Injected fault" }
                 dd { @for fault in &call.faults { code { (fault) } " " } }
@@ -127,13 +156,14 @@ pub(in super::super) fn request<R: Registry>(admin: &Admin<R>, recorded: &Record
             h2 { "Response" }
             p { "A fault withheld it." }
         }
-        @if recorded.request.left_out == 0 {
+        @if is_repeatable {
             h2 { "Repeat it" }
             p { "Secrets are not kept: set " code { "TOKEN" } " to an access token first." }
-            (copyable("As curl", &curl::command(recorded, &admin.url)))
+            (copyable("As curl", &command))
         }
     };
-    layout(admin, "/", &format!("{} {}", call.method, call.path), &content)
+    let title = printable_line(&format!("{} {}", call.method, call.path));
+    layout(admin, "/", &title, &content)
 }
 
 fn message(title: &str, message: &Message) -> Markup {
@@ -141,11 +171,11 @@ fn message(title: &str, message: &Message) -> Markup {
         h2 { (title) }
         dl.headers {
             @for (name, value) in &message.headers {
-                dt { (name) } dd { (value) }
+                dt { (name) } dd { (printable_line(value)) }
             }
         }
         @if !message.body.is_empty() {
-            pre.body { (message.body) }
+            pre.body { (printable(&message.body)) }
         }
         @match (message.left_out, message.body.is_empty()) {
             (0, true) => p.note { "No body" },

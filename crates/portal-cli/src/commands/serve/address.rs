@@ -19,12 +19,18 @@ pub(super) fn parse(text: &str) -> Result<SocketAddr, String> {
 /// The value of `--admin-listen`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AdminListen {
+    /// As without the argument: an empty variable is one that is not set.
+    Free,
     Off,
     At(SocketAddr),
 }
 
 pub(super) fn parse_admin(text: &str) -> Result<AdminListen, String> {
-    if text == "none" { Ok(AdminListen::Off) } else { parse(text).map(AdminListen::At) }
+    match text {
+        "" => Ok(AdminListen::Free),
+        "none" => Ok(AdminListen::Off),
+        _ => parse(text).map(AdminListen::At),
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub(super) async fn bind(
     printer: &Printer,
 ) -> Result<Option<TcpListener>, Failure> {
     let address = match listen {
-        None => None,
+        None | Some(AdminListen::Free) => None,
         Some(AdminListen::Off) => return Ok(None),
         Some(AdminListen::At(address)) => Some(address),
     };

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::org::default_org::DefaultOrg;
 use crate::org::running::Running;
+use crate::report::shell;
 use crate::terminal::printer::Printer;
 
 /// What it serves.
@@ -64,11 +65,30 @@ pub(super) fn announce(served: &Served<'_>, printer: &Printer) {
     printer.note(lines.join("\n"));
 }
 
-/// The environment that leads to the server, for a shell.
+/// The variables that lead commands to an org, or tests to an admin listener.
+pub(super) const LEADING: [&str; 9] = [
+    "PORTAL_PROFILE",
+    "PORTAL_DATA_CENTER",
+    "PORTAL_ACCESS_TOKEN",
+    "PORTAL_API_DOMAIN",
+    "PORTAL_ACCOUNTS_URL",
+    "PORTAL_CLIENT_ID",
+    "PORTAL_CLIENT_SECRET",
+    "PORTAL_REFRESH_TOKEN",
+    "PORTAL_ADMIN_URL",
+];
+
+/// The environment that leads to the server, for a shell, and not to where it led before.
 pub(super) fn exports(running: &Running, indent: &str) -> String {
-    let variables = variables(running).into_iter();
-    let lines = variables.map(|(name, value)| format!("{indent}export {name}={value}"));
-    lines.collect::<Vec<_>>().join("\n")
+    let variables = variables(running);
+    let is_set = |name: &&str| variables.iter().any(|(other, _)| other == name);
+    let others: Vec<_> = LEADING.into_iter().filter(|name| !is_set(name)).collect();
+    let unset = format!("{indent}unset {}", others.join(" "));
+    let lines = variables.iter().map(|(name, value)| {
+        // Credentials of kept data are in a file that its owner can write to.
+        format!("{indent}export {name}={}", shell::word(value))
+    });
+    std::iter::once(unset).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
 /// The environment that leads to the server and, if it is known, to its org.

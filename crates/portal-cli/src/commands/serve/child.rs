@@ -1,16 +1,24 @@
 //! `portal serve -- COMMAND`: a command that runs while the server does.
 
 use std::ffi::OsString;
+use std::io;
 use std::process::ExitStatus;
 
-use anyhow::Context as _;
 use tokio::process::{Child, Command};
 
+use super::announce::LEADING;
+#[cfg(unix)]
+use super::signals::Kind;
+
 /// Starts `command` with `variables` added to its environment.
-pub(super) fn start(command: &[OsString], variables: &[(&str, &str)]) -> anyhow::Result<Child> {
-    let (program, arguments) = command.split_first().context("no command")?;
-    let program_name = program.to_string_lossy().into_owned();
-    Command::new(program)
+pub(super) fn start(command: &[OsString], variables: &[(&str, &str)]) -> io::Result<Child> {
+    let (program, arguments) = command.split_first().ok_or(io::ErrorKind::NotFound)?;
+    let mut command = Command::new(program);
+    // What is there leads to another org, in which the command must not create a portal.
+    for name in LEADING {
+        command.env_remove(name);
+    }
+    command
         .args(arguments)
         .envs(variables.iter().copied())
         // The server is known to be fast: what is in doubt is certain soon.
@@ -18,21 +26,29 @@ pub(super) fn start(command: &[OsString], variables: &[(&str, &str)]) -> anyhow:
         .env("PORTAL_LIST_LAG", "0s")
         .kill_on_drop(true)
         .spawn()
-        .with_context(|| format!("cannot run {program_name}"))
 }
 
-/// Passes a request to end on. Ctrl-C on a terminal reaches the command by itself.
+/// The status that a shell reports of a command that it cannot run.
+pub(super) fn status_of(error: &io::Error) -> u8 {
+    if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+}
+
+/// Passes on what this process was sent. Ctrl-C on a terminal reaches the command by itself.
 #[cfg(unix)]
-pub(super) fn terminate(child: &Child) {
+pub(super) fn pass_on(child: &Child, kind: Kind) {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let signal = match kind {
+        // A command in the background of a shell ignores SIGINT.
+        Kind::Interrupt | Kind::Terminate => Signal::TERM,
+        Kind::Hangup => Signal::HUP,
+    };
     let id = child.id().and_then(|id| i32::try_from(id).ok());
-    if let Some(id) = id.and_then(rustix::process::Pid::from_raw) {
+    if let Some(id) = id.and_then(Pid::from_raw) {
         // It may have ended at this moment.
-        let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+        let _ = kill_process(id, signal);
     }
 }
-
-#[cfg(not(unix))]
-pub(super) fn terminate(_child: &Child) {}
 
 /// The status that a shell would report.
 pub(super) fn status(status: ExitStatus) -> u8 {
