@@ -5,5 +5,6 @@ pub(crate) mod confirmation;
 pub(crate) mod create;
 pub(crate) mod intent_log;
 pub(crate) mod late;
+pub(crate) mod recent;
 pub(crate) mod recovery;
 pub(crate) mod unidentified;

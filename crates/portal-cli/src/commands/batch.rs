@@ -416,7 +416,7 @@ impl Running<'_> {
                 () = &mut interrupted => {
                     // Rule 13: what is in doubt is in the journal and in the intent log.
                     if *stop.borrow() == Stop::Now {
-                        std::process::exit(ExitClass::Stopped as i32);
+                        signal::exit_at_once();
                     }
                     let next = self.interrupt(*stop.borrow(), in_flight.len());
                     stop.send_replace(next);

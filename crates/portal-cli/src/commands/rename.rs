@@ -18,7 +18,10 @@ use crate::report::failure::{ErrorReport, Failure};
 use crate::report::outcome::Report;
 use crate::safe::confirmation::{self, Facts};
 use crate::safe::create::deliver;
-use crate::safe::intent_log::{Entry, IntentLog, OpenIntent, OrgLock, State, Taken, Whose};
+use crate::safe::intent_log::{
+    Entry, IntentLog, OpenIntent, OrgLock, State, Taken, Unreadable, Whose,
+};
+use crate::safe::recent::until_listed;
 use crate::safe::recovery::{self, Determined, Recovered};
 use crate::safe::unidentified::unidentified;
 use crate::sys::signal::{raised, stop_flag};
@@ -184,7 +187,11 @@ impl Rename<'_> {
     ) -> Result<(RenameOutcome, OpenIntent), Failure> {
         let place = &self.org.place;
         let names = [self.old.to_owned(), self.new.to_string()];
-        for entry in self.log.about(identity, &names).await?.entries {
+        let found = self.log.about(identity, &names).await?;
+        if let Some(file) = found.unreadable.iter().find(|file| file.is_of(identity, &names)) {
+            return Err(self.unreadable(file));
+        }
+        for entry in found.entries {
             let Intent::Rename(intent) = &entry.history.intent else { continue };
             let is_here = entry.is_in(identity, place) || entry.history.whose.place == *place;
             if !(is_here && self.is_same(&entry)) {
@@ -232,6 +239,9 @@ impl Rename<'_> {
             // Not held while this waits, since other creates of the org need not wait for that.
             let lock = self.log.try_lock_org(identity)?;
             let found = self.log.about(identity, &names).await?;
+            if let Some(file) = found.unreadable.iter().find(|file| file.is_of(identity, &names)) {
+                return Err(self.unreadable(file));
+            }
             let entries = found.entries.iter().filter(|entry| {
                 entry.is_in(identity, &self.org.place)
                     && names.iter().any(|name| entry.has_name(name))
@@ -249,11 +259,8 @@ impl Rename<'_> {
                 continue;
             }
             let is_in_progress = entries.iter().any(|entry| entry.state() == State::InProgress);
-            let ages = entries.iter().filter(|entry| entry.has_name(self.old));
-            let remaining = ages
-                .map(|entry| self.policy().processing_time.saturating_sub(entry.attempt_age()))
-                .max()
-                .unwrap_or_default();
+            let remaining = entries.iter().map(|entry| self.until_clear(entry)).max();
+            let remaining = remaining.unwrap_or_default();
             let waits_for_age = lock.is_some() && !is_in_progress;
             if let Some(lock) = lock.filter(|_| waits_for_age && remaining.is_zero()) {
                 return Ok(Cleared::Free(lock));
@@ -270,6 +277,17 @@ impl Rename<'_> {
                 () = raised(stop) => return Ok(Cleared::Stopped),
             }
         }
+    }
+
+    /// How long an attempt of `entry` may still take effect on the portal, or a list may miss its
+    /// effect.
+    fn until_clear(&self, entry: &Entry) -> Duration {
+        let policy = self.policy();
+        let unlisted = until_listed(entry, policy.list_lag);
+        if !entry.has_name(self.old) {
+            return unlisted;
+        }
+        policy.processing_time.saturating_sub(entry.attempt_age()).max(unlisted)
     }
 
     /// Whether `entry` is an earlier run of this very rename.
@@ -331,6 +349,22 @@ impl Rename<'_> {
         );
         Failure::new(ExitClass::Unavailable, ErrorReport::new("org_busy", message))
             .hint("run the same command again later, or lengthen `--deadline`")
+    }
+
+    /// An earlier create or rename of the name may be in doubt in that file.
+    fn unreadable(&self, file: &Unreadable) -> Failure {
+        let message = format!(
+            "it is not known whether {} was renamed, nothing was sent now: cannot read {}: {:#}",
+            self.old,
+            file.path.display(),
+            file.error
+        );
+        Failure::new(ExitClass::Unknown, ErrorReport::new("unreadable_intent", message)).hint(
+            format!(
+                "check in Zoho CRM whether {} exists, then remove the file",
+                file.portal().unwrap_or("the portal that the file names")
+            ),
+        )
     }
 
     fn in_progress(&self) -> Failure {

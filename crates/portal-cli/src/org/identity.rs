@@ -114,10 +114,15 @@ impl fmt::Display for Identity {
 }
 
 /// Host and port. Zoho's own hosts map to data center and environment, because several of them
-/// serve one API.
+/// serve one API; so do the names of this machine.
 fn origin(url: &str) -> String {
     let Ok(uri) = url.parse::<http::Uri>() else { return url.to_ascii_lowercase() };
     let host = uri.host().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    // One server of this machine answers to all of them.
+    let host = match host.as_str() {
+        "localhost" | "[::1]" => "127.0.0.1".to_owned(),
+        _ => host,
+    };
     if let Some((data_center, environment)) = zoho(&host) {
         return host_of(&data_center.api_url(environment)).to_owned();
     }
@@ -204,6 +209,9 @@ pub(crate) mod tests {
         assert_eq!(origin("https://zohoapis.eu.example"), "zohoapis.eu.example");
         assert_eq!(origin("http://127.0.0.1:8780/"), "127.0.0.1:8780");
         assert_ne!(origin("http://127.0.0.1:8780"), origin("http://127.0.0.1:8781"));
+        for alias in ["http://localhost:8780", "http://LOCALHOST.:8780", "http://[::1]:8780"] {
+            assert_eq!(origin(alias), "127.0.0.1:8780", "{alias}");
+        }
     }
 
     #[test]

@@ -230,7 +230,7 @@ fn text(outcome: &Outcome, asked: &Asked) -> String {
             None => format!("{name} already exists in the org"),
         },
         Outcome::Present { origin: Origin::Appeared, .. } => format!(
-            "{name} exists now; the response was lost (created by this call, or by somebody else \
+            "{name} exists now; no response confirmed it (created by this call, or by somebody else \
              at the same moment)"
         ),
         Outcome::Present { origin: Origin::Undetermined, .. } => {

@@ -1,5 +1,6 @@
 //! One create with the duties of the intent log around it (rule 11): [`SafeCreate`].
 
+mod waits;
 mod wish;
 mod withheld;
 
@@ -12,10 +13,10 @@ use portal_model::flow::{Activity, CreateFlow, CreateIntent, Intent, Policy, Rec
 use portal_model::outcome::{Doubt, NotDone, Unverified};
 use portal_model::{Outcome, PortalName};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use self::wish::Wish;
-use self::withheld::{discarded, in_progress, org_busy, withheld};
+use self::withheld::{discarded, in_progress, withheld};
 use crate::org::identity::Identity;
 use crate::org::place::Place;
 use crate::report::exit::ExitClass;
@@ -25,6 +26,7 @@ use crate::safe::intent_log::{
     receipts,
 };
 use crate::safe::late;
+use crate::safe::recent::{is_superseded, renames_of};
 use crate::safe::recovery::{self, Determined, Recovered};
 use crate::sys::signal::raised;
 use crate::terminal::printer::Printer;
@@ -55,9 +57,6 @@ struct Clear {
     /// The create of an earlier process with the same name, which continues here.
     earlier: Option<(Box<Entry>, OpenIntent)>,
 }
-
-/// How often to retry a lock that another process holds.
-const POLL: Duration = Duration::from_millis(50);
 
 impl SafeCreate<'_> {
     /// Locks the org, determines the outcomes that dead processes left in doubt there, takes over an
@@ -133,10 +132,8 @@ impl SafeCreate<'_> {
         {
             return Err(failure);
         }
-        let mut earlier = self.own(&found).filter(|entry| wish.is_of(entry));
-        let unfinished =
-            earlier.find(|entry| matches!(entry.state(), State::InDoubt | State::Undelivered));
-        if let Some(entry) = unfinished {
+        let own: Vec<&Entry> = self.own(&found).collect();
+        if let Some(entry) = unfinished(&own, wish) {
             if let Some(Recovered::Create(outcome)) = Recovered::recorded(entry)
                 && let Taken::Held(_, intent) = self.log.take(entry).await?
             {
@@ -150,7 +147,7 @@ impl SafeCreate<'_> {
         }
         let is_discarded = |entry: &&Entry| !self.until_safe(entry).is_zero();
         if let Some(entry) = self.own(&found).filter(is_discarded).find(|e| wish.concerns(e)) {
-            return Err(discarded(wish, entry, whole_seconds(self.until_safe(entry))));
+            return Err(discarded(wish, entry, self.until_safe(entry)));
         }
         let outcome = Outcome::NotCreated { name: wish.name.clone(), reason: NotDone::Stopped };
         Ok(Finished { outcome, intent: self.new_intent() })
@@ -217,31 +214,6 @@ impl SafeCreate<'_> {
         }
     }
 
-    /// Waits a moment for another create of the org. Returns `false` if the flag is raised.
-    async fn wait(
-        &self,
-        is_noted: &mut bool,
-        wish: &Wish,
-        deadline: Instant,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Result<bool, Failure> {
-        if !std::mem::replace(is_noted, true) {
-            self.printer.waiting("waiting for another create in this org");
-        }
-        if Instant::now() + POLL >= deadline {
-            let found = self.find(wish).await?;
-            return Err(if self.is_in(&found, wish, State::InProgress) {
-                in_progress(wish, self.place)
-            } else {
-                org_busy(wish, self.is_in(&found, wish, State::InDoubt))
-            });
-        }
-        tokio::select! {
-            () = sleep(POLL) => Ok(true),
-            () = raised(stop) => Ok(false),
-        }
-    }
-
     async fn find(&self, wish: &Wish) -> Result<Found, Failure> {
         let names: Vec<String> = wish.names().map(ToString::to_string).collect();
         Ok(self.log.about(self.identity, &names).await?)
@@ -280,9 +252,7 @@ impl SafeCreate<'_> {
                 }
                 continue;
             }
-            let earlier = own.iter().find(|entry| {
-                matches!(entry.state(), State::InDoubt | State::Undelivered) && wish.is_of(entry)
-            });
+            let earlier = unfinished(&own, wish);
             let other = own.iter().find(|entry| {
                 let is_earlier = earlier.is_some_and(|earlier| earlier.path() == entry.path());
                 entry.state() == State::InDoubt && !is_earlier && self.counts(entry, wish)
@@ -291,10 +261,10 @@ impl SafeCreate<'_> {
                 self.determine(other, wish, stop, show).await?;
                 continue;
             }
-            let discarded = own.iter().filter(|entry| {
-                !waited_out.iter().any(|path| path == entry.path())
-                    && !self.until_safe(entry).is_zero()
-            });
+            let is_waited_out = |entry: &Entry| waited_out.iter().any(|path| path == entry.path());
+            let discarded = own
+                .iter()
+                .filter(|entry| !is_waited_out(entry) && !self.until_safe(entry).is_zero());
             let discarded: Vec<&Entry> = discarded.copied().collect();
             if let Some(last) = discarded.iter().max_by_key(|entry| self.until_safe(entry)) {
                 if !self.wait_out(last, wish, deadline, stop).await? {
@@ -303,6 +273,18 @@ impl SafeCreate<'_> {
                 // Without a boot clock, an age across processes is unreliable: count what this
                 // process has waited.
                 waited_out.extend(discarded.iter().map(|entry| entry.path().to_owned()));
+                continue;
+            }
+            let renames = renames_of(&own, |name| wish.is_about(name));
+            let unlisted = renames
+                .iter()
+                .find(|entry| !is_waited_out(entry) && !self.until_listed(entry).is_zero());
+            if let Some(rename) = unlisted {
+                let is_in_doubt = earlier.is_some_and(|entry| entry.state() == State::InDoubt);
+                if !self.wait_for_list(rename, wish, is_in_doubt, deadline, stop).await? {
+                    return Ok(None);
+                }
+                waited_out.push(rename.path().to_owned());
                 continue;
             }
             let earlier = match earlier {
@@ -321,40 +303,6 @@ impl SafeCreate<'_> {
     /// Whether an entry of this org matters: with `--allow-another`, only one of the same name does.
     fn counts(&self, entry: &Entry, wish: &Wish) -> bool {
         !self.policy().allow_another || wish.concerns(entry)
-    }
-
-    /// How long the effect of a discarded create may still appear: until then it counts as in doubt
-    /// (rule 11).
-    fn until_safe(&self, entry: &Entry) -> Duration {
-        if self.policy().allow_another || !entry.is_discarded_create() {
-            return Duration::ZERO;
-        }
-        recovery::verified_after(self.client).saturating_sub(entry.since_end())
-    }
-
-    /// Waits until a list would show the effect of every discarded create. Returns `false` if the flag
-    /// is raised first.
-    async fn wait_out(
-        &self,
-        entry: &Entry,
-        wish: &Wish,
-        deadline: Instant,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Result<bool, Failure> {
-        let (name, left) = (entry.name(), self.until_safe(entry));
-        let seconds = whole_seconds(left);
-        let needed = left.saturating_add(self.policy().time_for_an_attempt());
-        if deadline.saturating_duration_since(Instant::now()) < needed {
-            return Err(discarded(wish, entry, seconds));
-        }
-        self.printer.waiting(format_args!(
-            "waiting {seconds} s: the outcome of {name} was discarded, and its portal may still \
-             appear"
-        ));
-        tokio::select! {
-            () = sleep(left) => Ok(true),
-            () = raised(stop) => Ok(false),
-        }
     }
 
     /// Whether a create that matters, or a rename of one of the names, is in progress.
@@ -441,9 +389,14 @@ impl SafeCreate<'_> {
     }
 }
 
-/// Rounds up.
-fn whole_seconds(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+/// The first of an org's entries that is an earlier run of this create, in doubt or not reported yet.
+fn unfinished<'e>(own: &[&'e Entry], wish: &Wish) -> Option<&'e Entry> {
+    let is_unfinished = |entry: &&&Entry| match entry.state() {
+        State::InDoubt => wish.is_of(entry),
+        State::Undelivered => wish.is_of(entry) && !is_superseded(entry, own),
+        State::InProgress | State::Receipt => false,
+    };
+    own.iter().find(is_unfinished).copied()
 }
 
 /// Two sinks as one, called in order.

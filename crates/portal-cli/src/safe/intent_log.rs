@@ -398,6 +398,12 @@ impl Unreadable {
         self.name.as_ref().is_none_or(|name| name.may_concern(&identity.tags()))
     }
 
+    /// Whether it may concern one of `names` in the org of `identity`.
+    pub(crate) fn is_of(&self, identity: &Identity, names: &[String]) -> bool {
+        let is_about = |portal: &str| names.iter().any(|name| name.eq_ignore_ascii_case(portal));
+        self.may_concern(identity) && self.portal().is_none_or(is_about)
+    }
+
     /// The portal that it may concern.
     pub(crate) fn portal(&self) -> Option<&str> {
         self.name.as_ref().map(|name| name.portal.as_str())

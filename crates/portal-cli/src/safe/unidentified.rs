@@ -4,7 +4,7 @@ use crate::org::identity::Identity;
 use crate::org::place::Place;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
-use crate::safe::intent_log::{IntentLog, State};
+use crate::safe::intent_log::{Entry, IntentLog, State};
 
 /// Returns the failure of a create or rename of `names`, the requested name first, whose org could
 /// not be determined because of `failure`. `known` is the cached identity of the org; `done` is
@@ -22,14 +22,7 @@ pub(crate) async fn unidentified(
     let name = names.first().map_or("the portal", String::as_str);
     let report = *failure.report;
     let why = &report.message;
-    let earlier = log.about(known, names).await.map(|found| {
-        found.entries.into_iter().find(|entry| {
-            (entry.is_in(known, place) || entry.history.whose.place == *place)
-                && names.iter().any(|name| entry.has_name(name))
-                && entry.state() != State::Receipt
-        })
-    });
-    let (exit, message) = match earlier {
+    let (exit, message) = match unfinished(log, known, place, names).await {
         Ok(None) => (failure.exit, format!("{name} was not {done}, nothing was sent: {why}")),
         Ok(Some(entry)) => (
             ExitClass::Unknown,
@@ -40,8 +33,29 @@ pub(crate) async fn unidentified(
         ),
         Err(error) => (
             ExitClass::Unknown,
-            format!("it is not known whether {name} was {done}, nothing was sent now: {error}"),
+            format!("it is not known whether {name} was {done}, nothing was sent now: {error:#}"),
         ),
     };
     Failure::new(exit, ErrorReport { message, ..report })
+}
+
+/// Returns what is unfinished there about one of `names`.
+///
+/// # Errors
+/// If that cannot be read.
+async fn unfinished(
+    log: &IntentLog,
+    known: &Identity,
+    place: &Place,
+    names: &[String],
+) -> anyhow::Result<Option<Entry>> {
+    let found = log.about(known, names).await?;
+    if let Some(file) = found.unreadable.into_iter().find(|file| file.is_of(known, names)) {
+        return Err(file.error.context(format!("cannot read {}", file.path.display())));
+    }
+    Ok(found.entries.into_iter().find(|entry| {
+        (entry.is_in(known, place) || entry.history.whose.place == *place)
+            && names.iter().any(|name| entry.has_name(name))
+            && entry.state() != State::Receipt
+    }))
 }

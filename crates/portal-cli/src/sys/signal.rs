@@ -1,14 +1,48 @@
 //! Ctrl-C and SIGTERM.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tokio::sync::watch;
+
+/// How many [`InDoubt`] there are.
+static IN_DOUBT: AtomicUsize = AtomicUsize::new(0);
+
+/// Something that may have taken effect, and whose outcome was not reported: while there is one,
+/// [`exit_at_once`] says so.
+#[derive(Debug)]
+pub(crate) struct InDoubt(());
+
+impl InDoubt {
+    pub(crate) fn new() -> Self {
+        IN_DOUBT.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+
+    /// Counts until the process ends.
+    pub(crate) fn stay(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for InDoubt {
+    fn drop(&mut self) {
+        IN_DOUBT.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Ends the process with status 5 if something is in doubt, else as SIGINT does. That is safe because
+/// the intent log has whatever is in doubt.
+pub(crate) fn exit_at_once() -> ! {
+    std::process::exit(if IN_DOUBT.load(Ordering::SeqCst) > 0 { 5 } else { 130 })
+}
 
 /// Completes on Ctrl-C or SIGTERM.
 pub(crate) async fn interrupted() {
     Signals::new().next().await;
 }
 
-/// Returns a flag that the first Ctrl-C or SIGTERM raises. The second one ends the process at once,
-/// which is safe because the intent log has whatever is in doubt.
+/// Returns a flag that the first Ctrl-C or SIGTERM raises. The second one [ends the
+/// process](exit_at_once).
 pub(crate) fn stop_flag() -> watch::Receiver<bool> {
     let (stop, flag) = watch::channel(false);
     // Not in the task, which begins later: a signal in between would end the process.
@@ -17,7 +51,7 @@ pub(crate) fn stop_flag() -> watch::Receiver<bool> {
         signals.next().await;
         stop.send_replace(true);
         signals.next().await;
-        std::process::exit(130);
+        exit_at_once();
     });
     flag
 }

@@ -507,6 +507,22 @@ fn ctrl_c_in_doubt_exits_5_and_names_recover() {
 
 #[cfg(unix)]
 #[test]
+fn second_ctrl_c_in_doubt_exits_5() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
+    let create = heard(server.command(&home, &["create", NAME]));
+    until(|| home.intents().len() == 1);
+    // Both are delivered at once when it goes on.
+    for which in ["-STOP", "-INT", "-TERM", "-CONT"] {
+        signal(which, create.id());
+    }
+    let ran = Ran::from(create.wait_with_output().unwrap());
+    assert_eq!(ran.status, 5, "{ran:?}");
+    assert_eq!(home.unfinished()[0]["state"], "in_doubt");
+}
+
+#[cfg(unix)]
+#[test]
 fn ctrl_c_before_takeover_keeps_earlier_doubt() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);

@@ -94,6 +94,11 @@ impl Gateway {
         self.state.0.lock().unwrap().list_mode = ListMode::Stale;
     }
 
+    /// Responds to every list as it is from now on.
+    pub(crate) fn update_lists(&self) {
+        self.state.0.lock().unwrap().list_mode = ListMode::Fresh;
+    }
+
     /// Keeps back requests for the org's id.
     pub(crate) fn hang_org(&self) {
         self.state.0.lock().unwrap().org = OrgRequests::Hang;

@@ -118,6 +118,23 @@ fn killed_rename_without_effect_is_repeated() {
 }
 
 #[test]
+fn unreadable_intent_withholds_rename() {
+    let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
+    let mut process = server.command(&home, &RENAME).spawn().unwrap();
+    until(|| names(&server, &home) == [NEW]);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let is_of_rename = |path: &std::path::PathBuf| path.to_str().unwrap().contains(NEW);
+    let path = home.intents().into_iter().find(is_of_rename).unwrap();
+    std::fs::write(&path, "nonsense\n").unwrap();
+    let ran = server.run(&home, &RENAME);
+    let row = &ran.json()[0];
+    assert_eq!((ran.status, &row["outcome"]), (5, &json!("unknown")), "{ran:?}");
+    assert_eq!(row["error"]["kind"], "unreadable_intent", "{ran:?}");
+    assert!(ran.stderr.contains(path.to_str().unwrap()), "{ran:?}");
+}
+
+#[test]
 fn rename_waits_for_earlier_create() {
     let (home, server) = start(&[]);
     let started = Instant::now();
@@ -144,6 +161,63 @@ fn create_of_old_name_recovers_rename() {
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (0, &json!("created")), "{ran:?}");
     assert!(ran.stderr.contains("AcmeNew is in doubt in this org"), "{ran:?}");
     assert_eq!(home.unfinished()[0]["state"], "not_reported");
+}
+
+#[test]
+fn rename_waits_until_create_is_listed() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let started = Instant::now();
+    assert_eq!(server.run(&home, &["create", OLD]).status, 0);
+    let mut command = server.command(&home, &RENAME);
+    let ran = Ran::from(command.env("PORTAL_LIST_LAG", "3s").output().unwrap());
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(started.elapsed() >= Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+#[test]
+fn create_of_released_name_waits_for_list() {
+    let (home, server) = start(&[]);
+    let gateway = Gateway::start(&server);
+    gateway.open();
+    gateway.keep_first_list();
+    let renamed = Instant::now();
+    assert_eq!(gateway.run(&server, &home, &RENAME).status, 0);
+    let create = |deadline: &str| {
+        let policy = ["--list-lag", "5s", "--timeout", "1s", "--deadline", deadline];
+        let create = ["--output", "json", "create", OLD, "--allow-another"];
+        let mut command = gateway.command(&server, &home, &[&create[..], &policy].concat());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let ran = Ran::from(create("9s").wait_with_output().unwrap());
+    let kind = &ran.json()[0]["error"]["kind"];
+    assert_eq!((ran.status, kind), (6, &json!("org_busy")), "{ran:?}");
+    let mut waiting = create("60s");
+    let mut stderr = BufReader::new(waiting.stderr.take().unwrap()).lines();
+    assert!(stderr.any(|line| line.unwrap().contains("AcmeOld was renamed to AcmeNew a moment")));
+    gateway.update_lists();
+    let ran = Ran::from(waiting.wait_with_output().unwrap());
+    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (0, &json!("created")), "{ran:?}");
+    assert!(renamed.elapsed() >= Duration::from_secs(5), "{:?}", renamed.elapsed());
+    // The name is in use again: nothing more to wait for.
+    let ran = Ran::from(create("60s").wait_with_output().unwrap());
+    assert_eq!((ran.status, ran.stderr.contains("a moment ago")), (4, false), "{ran:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn undelivered_outcome_ends_with_later_rename() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut create = server.command(&home, &["create", OLD]);
+    assert_eq!(Ran::from(create.stdout(full).output().unwrap()).status, 74);
+    assert_eq!(server.run(&home, &RENAME).status, 0);
+    let ran = server.run(&home, &["--output", "json", "create", OLD]);
+    let outcome = &ran.json()[0]["outcome"];
+    assert_eq!((ran.status, outcome), (4, &json!("org_has_portal")), "{ran:?}");
+    let ran = server.run(&home, &["create", OLD, "--allow-another"]);
+    assert_eq!((ran.status, names(&server, &home).len()), (0, 2), "{ran:?}");
 }
 
 #[test]

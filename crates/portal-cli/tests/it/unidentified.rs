@@ -66,6 +66,17 @@ fn doubt_in_unidentified_org_stays_unknown() {
 }
 
 #[test]
+fn unreadable_intent_of_unidentified_org_is_unknown() {
+    let home = Home::new();
+    let (server, gateway) = start(&home);
+    kill_create(&gateway, &server, &home);
+    std::fs::write(home.intents().remove(0), "nonsense\n").unwrap();
+    let (status, object) = run(&gateway, &server, &home, &["create", NAME]);
+    assert_eq!((status, &object["outcome"]), (5, &json!("unknown")), "{object}");
+    assert_eq!(gateway.creates(), 1);
+}
+
+#[test]
 fn recovery_needs_no_id_for_credential_of_create() {
     let home = Home::new();
     let (server, gateway) = start(&home);

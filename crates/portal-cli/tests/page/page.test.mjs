@@ -58,7 +58,7 @@ test("a create with a fault appears live", async () => {
   await page.getByRole("link", { name: "Requests" }).click();
   assert.match(await page.textContent("main"), /No request yet/);
   const { stdout } = await create("AcmePortal");
-  assert.match(stdout, /AcmePortal exists now; the response was lost/);
+  assert.match(stdout, /AcmePortal exists now; no response confirmed it/);
   const lost = page.getByRole("row", { name: /AcmePortal no response POST committed:drop/ });
   await lost.waitFor();
   await lost.getByRole("link").click();

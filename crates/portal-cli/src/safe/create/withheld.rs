@@ -1,5 +1,7 @@
 //! Failures of a create before anything is sent.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::wish::Wish;
@@ -29,8 +31,9 @@ pub(super) fn org_busy(wish: &Wish, is_in_doubt: bool) -> Failure {
     )
 }
 
-/// The effect of the discarded create `entry` may still appear for `seconds`.
-pub(super) fn discarded(wish: &Wish, entry: &Entry, seconds: u64) -> Failure {
+/// The effect of the discarded create `entry` may still appear for the time `left`.
+pub(super) fn discarded(wish: &Wish, entry: &Entry, left: Duration) -> Failure {
+    let seconds = whole_seconds(left);
     let mut failure = withheld(
         wish,
         wish.concerns(entry),
@@ -47,6 +50,28 @@ pub(super) fn discarded(wish: &Wish, entry: &Entry, seconds: u64) -> Failure {
     );
     failure.report.details = Some(json!({ "safe_after": seconds }));
     failure
+}
+
+/// A list may still show the old name of `rename` for the time `left`.
+pub(super) fn unlisted(
+    wish: &Wish,
+    is_in_doubt: bool,
+    rename: &Entry,
+    old: &str,
+    left: Duration,
+) -> Failure {
+    let seconds = whole_seconds(left);
+    withheld(
+        wish,
+        is_in_doubt,
+        "org_busy",
+        &format!(
+            "{old} was renamed to {} a moment ago, and the org's list may still show it for \
+             {seconds} s",
+            rename.name()
+        ),
+        format!("run the same command again in {seconds} s, or lengthen `--deadline`"),
+    )
 }
 
 /// The create was withheld for the reason `why`. `is_in_doubt` tells whether an earlier one of the
@@ -66,4 +91,9 @@ pub(super) fn withheld(
         (ExitClass::Unavailable, format!("{name} was not created, nothing was sent: {why}"))
     };
     Failure::new(exit, ErrorReport::new(kind, message)).hint(hint)
+}
+
+/// Rounds up.
+pub(super) fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }

@@ -13,6 +13,7 @@ use super::file_name::FileName;
 use super::line::{Attempt, End, Ending, Line, Whose, whole_lines};
 use super::moment::Moment;
 use crate::sys::checked_line::encode;
+use crate::sys::signal::InDoubt;
 
 /// One create or rename in the intent log: a file that this process locks from the first attempt
 /// until the outcome is delivered. Before the first attempt there is no file.
@@ -32,6 +33,8 @@ struct Inner {
     is_recovery: bool,
     /// How the flow ended, if the outcome is certain.
     ending: Option<Ending>,
+    /// From the first attempt until it is certain that it had no effect, or that is reported.
+    doubt: Option<InDoubt>,
 }
 
 /// A locked, append-only file.
@@ -58,6 +61,7 @@ impl OpenIntent {
             directory: directory.to_owned(),
             whose,
             is_recovery: file.is_some(),
+            doubt: file.as_ref().map(|_| InDoubt::new()),
             file,
             attempts: 0,
             ending: None,
@@ -74,7 +78,7 @@ impl OpenIntent {
     pub(super) async fn discard(&self) -> io::Result<()> {
         self.blocking(|inner| {
             inner.append(&Line::Discarded(Moment::now()))?;
-            inner.file = None;
+            (inner.file, inner.doubt) = (None, None);
             Ok(())
         })
         .await
@@ -82,7 +86,7 @@ impl OpenIntent {
 
     /// Sets the outcome that [`delivered`](Self::delivered) records, for one from an earlier process.
     pub(super) fn set_ending(&self, ending: Ending) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).ending = Some(ending);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_certain(ending);
     }
 
     pub(super) async fn note_end(&self, ending: Ending) -> io::Result<()> {
@@ -126,6 +130,7 @@ impl Inner {
         let name = intent.name().clone();
         let attempt = Attempt { whose: self.whose.clone(), intent, at: Moment::now() };
         let line = Line::Intent(Box::new(attempt));
+        self.doubt.get_or_insert_with(InDoubt::new);
         if let Some(file) = &mut self.file {
             file.append(&line)?;
         } else {
@@ -137,6 +142,11 @@ impl Inner {
     }
 
     fn end(&mut self, ending: Ending) -> io::Result<()> {
+        if !ending.is_certain()
+            && let Some(doubt) = self.doubt.take()
+        {
+            doubt.stay();
+        }
         // A recovery that could not determine the outcome made no attempt: the recorded end, or the
         // moment at which the lock was first held, still counts (rule 9).
         if !ending.is_certain() && self.attempts == 0 {
@@ -144,8 +154,19 @@ impl Inner {
         }
         let after_doubt = self.is_recovery || self.attempts > 1 || ending.follows_doubt();
         self.append(&Line::Ended(End { at: Moment::now(), ending: ending.clone(), after_doubt }))?;
-        self.ending = Some(ending).filter(Ending::is_certain);
+        if ending.is_certain() {
+            self.is_certain(ending);
+        } else {
+            self.ending = None;
+        }
         Ok(())
+    }
+
+    fn is_certain(&mut self, ending: Ending) {
+        if !ending.is_done() {
+            self.doubt = None;
+        }
+        self.ending = Some(ending);
     }
 
     fn delivered(&mut self) -> io::Result<()> {
@@ -155,7 +176,7 @@ impl Inner {
         {
             file.append_unsynced(&Line::Delivered(Moment::now()))?;
         }
-        self.file = None;
+        (self.file, self.doubt) = (None, None);
         Ok(())
     }
 
