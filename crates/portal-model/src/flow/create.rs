@@ -174,9 +174,13 @@ impl Effect for Create {
         // Before the first attempt any of the names fulfils the wish, the earliest first, and what
         // this machine just created counts. Afterwards only what was sent does.
         let fallbacks = if attempted { &[][..] } else { &self.fallbacks };
-        // A receipt of the same name may be that of an attempt whose doubt this list resolves.
-        let unlisted = self.unlisted(policy);
-        let unlisted = unlisted.filter(|portal| !attempted || !self.name.is_same_as(&portal.name));
+        // A receipt of the same name may be that of an attempt whose doubt this list resolves, or of a
+        // portal that the list shows under the name that somebody gave it since.
+        let shows_renamed =
+            now.iter().any(|portal| may_be_renamed(portal) && !self.has_receipt(portal));
+        let unlisted = self
+            .unlisted(policy)
+            .filter(|portal| !(attempted || shows_renamed) || !self.name.is_same_as(&portal.name));
         let portals: Vec<Portal> = now.iter().cloned().chain(unlisted).collect();
         let named = |name: &PortalName| portals.iter().find(|portal| name.is_same_as(&portal.name));
         if let Some(portal) = std::iter::once(&self.name).chain(fallbacks).find_map(named) {

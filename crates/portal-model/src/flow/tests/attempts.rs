@@ -77,6 +77,16 @@ fn rejected_baseline_is_outcome() {
 }
 
 #[test]
+fn receipt_yields_to_list_that_may_show_it_renamed() {
+    let mut script = create();
+    let receipt = Receipt { name: "Acme2026".to_owned(), age: Duration::from_secs(1) };
+    script.flow = script.flow.with_receipts([receipt]);
+    let outcome = script.token().shows_portals(&[("1", "AcmeHelpdesk", true)]).ends();
+    let Outcome::OrgHasPortal { portal, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(portal.name, "AcmeHelpdesk");
+}
+
+#[test]
 fn receipt_counts_where_token_may_not_list() {
     let receipt =
         |name: &str, seconds| Receipt { name: name.to_owned(), age: Duration::from_secs(seconds) };
