@@ -33,7 +33,7 @@ macro_rules! suite {
             portals: dropped_create_is_still_applied,
             seeds: concurrent_seed_is_applied_once,
             seeds: existing_entries_are_unchanged,
-            seeds: users_of_an_org_are_in_seed_order,
+            seeds: users_of_org_are_in_seed_order,
             seeds: used_code_and_revoked_token_never_revive,
             seeds: code_age_starts_at_first_application,
             tokens: token_authenticates_user_org_and_scopes,

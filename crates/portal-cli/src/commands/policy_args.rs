@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_beyond_a_week_is_refused() {
+    fn time_beyond_one_week_is_refused() {
         assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
         assert_eq!(duration("9223372036854775807s"), Err("expected at most 7 days"));
         assert!(duration("soon").is_err());

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn every_create_has_the_status_of_the_table() {
+    fn create_has_status_of_table() {
         let present = |origin| Outcome::Present {
             portal: Portal::new("AcmePortal"),
             origin,
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rename_has_the_status_of_the_table() {
+    fn rename_has_status_of_table() {
         let unknown = RenameOutcome::Unknown {
             intent: RenameIntent::new("AcmeOld", name()),
             doubt: Doubt::InProgress,

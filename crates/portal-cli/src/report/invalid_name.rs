@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caret_stands_under_each_character_that_is_not_allowed() {
+    fn caret_is_under_each_invalid_character() {
         assert_eq!(
             shown("my portal!"),
             "this can't be the name of a portal:\n    \
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_character_gets_two_carets_and_an_invisible_one_is_escaped() {
+    fn wide_character_has_two_carets() {
         let text = shown("ポrtal\u{202e}9\t");
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[1], r#"    "ポrtal\u{202e}9\t""#);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_only_short_has_no_carets_and_an_endless_one_is_cut() {
+    fn short_name_has_no_carets_and_long_one_is_cut() {
         assert_eq!(shown("abc").lines().count(), 3);
         let endless = shown(&"a".repeat(5000));
         assert!(endless.lines().all(|line| line.chars().count() <= 80), "{endless}");

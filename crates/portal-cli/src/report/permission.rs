@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_permissions_have_the_names_that_administrators_see() {
+    fn permissions_have_names_administrators_see() {
         let missing = |permissions: &[&str]| {
             let permissions = permissions.iter().copied();
             missing(&ApiError::no_permission(permissions), "create a portal").0

@@ -57,7 +57,7 @@ mod tests {
     const HARMFUL: &str = "a\u{1b}]0;owned\u{7}\u{7f}\u{9b}31m\u{202e}b\u{2066}\u{61c}";
 
     #[test]
-    fn response_cannot_take_over_the_terminal() {
+    fn response_cannot_take_over_terminal() {
         let shown = printable(&format!("{HARMFUL}\nc"));
         assert_eq!(
             shown,
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_escaped_and_stays_the_same_value() {
+    fn json_is_escaped_and_stays_same_value() {
         let json = serde_json::to_string(HARMFUL).unwrap();
         let escaped = escaped(&json);
         assert!(!escaped.chars().any(is_harmful), "{escaped}");

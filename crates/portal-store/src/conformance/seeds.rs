@@ -71,7 +71,7 @@ pub(crate) async fn existing_entries_are_unchanged<R: Registry>(open: impl Fn() 
     assert_ne!(newcomer.user.id, before.user.id);
 }
 
-pub(crate) async fn users_of_an_org_are_in_seed_order<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn users_of_org_are_in_seed_order<R: Registry>(open: impl Fn() -> R) {
     let mut seed = seed();
     let mut second = seed.orgs[0].users[0].clone();
     second.email = "another@acme.example".to_owned();

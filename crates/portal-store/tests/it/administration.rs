@@ -12,12 +12,12 @@ use crate::{at, name, principal_of, refresh, seed};
 
 on_each_engine! {
     added_credential_works_until_it_is_revoked,
-    rotated_secret_is_the_only_one_that_works,
+    rotated_secret_is_only_one_that_works,
     removed_user_and_org_have_no_access_until_restored,
-    permissions_hold_from_the_next_second_on,
+    permissions_hold_from_next_second_on,
     refusals_name_their_reason_and_change_nothing,
     audit_has_every_change_in_its_order,
-    removed_user_is_a_difference_that_a_seed_replaces,
+    removed_user_differs_until_seed_replaces,
     eight_adds_of_one_user_add_one,
 }
 
@@ -104,7 +104,7 @@ async fn added_credential_works_until_it_is_revoked(registry: &impl Store) {
     assert_eq!(again, Err(AdminRefusal::UnknownCredential(other.client_id)));
 }
 
-async fn rotated_secret_is_the_only_one_that_works(registry: &impl Store) {
+async fn rotated_secret_is_only_one_that_works(registry: &impl Store) {
     registry.apply_seed(&seed(), at(0)).await.unwrap();
     let access_token = token(registry, &refresh("acme")).await.unwrap();
     let (client_id, client_secret) = ("1000.CLIENT".to_owned(), "new secret".to_owned().into());
@@ -165,7 +165,7 @@ async fn removed_user_and_org_have_no_access_until_restored(registry: &impl Stor
     assert_eq!(registry.portals(acting.org.id).await.unwrap()[0].zaid, portals[0].zaid);
 }
 
-async fn permissions_hold_from_the_next_second_on(registry: &impl Store) {
+async fn permissions_hold_from_next_second_on(registry: &impl Store) {
     registry.apply_seed(&seed(), at(0)).await.unwrap();
     let access_token = token(registry, &refresh("limited")).await.unwrap();
     let before = principal(registry, &access_token).await.unwrap();
@@ -268,7 +268,7 @@ async fn audit_has_every_change_in_its_order(registry: &impl Store) {
     assert_eq!(registry.audit_log(0).await.unwrap(), []);
 }
 
-async fn removed_user_is_a_difference_that_a_seed_replaces(registry: &impl Store) {
+async fn removed_user_differs_until_seed_replaces(registry: &impl Store) {
     registry.apply_seed(&seed(), at(0)).await.unwrap();
     make(registry, add_user("acme", "second@acme.example")).await.unwrap();
     make(registry, remove_user("acme", "admin@acme.example")).await.unwrap();

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn fallback_that_already_exists_says_nothing_of_the_first_name() {
+    fn existing_fallback_says_nothing_of_first_name() {
         let row = json!({
             "name": "SecondName", "profile": "acme", "outcome": "present",
             "origin": "preexisting", "requested": "FirstName",

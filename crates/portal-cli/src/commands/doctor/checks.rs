@@ -289,7 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_that_are_more_than_a_minute_apart_are_worth_a_warning() {
+    fn clocks_over_one_minute_apart_are_warned_of() {
         let there = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let ahead = compare_clocks(there + Duration::from_secs(95), there);
         assert_eq!(ahead.status, Status::Warning);
