@@ -92,8 +92,8 @@ pub(crate) fn serve<R: Registry + 'static>(
     })
 }
 
-/// Ends the oldest connection if there are too many, so that whoever keeps them open keeps no health
-/// check out. Those that follow the requests have a limit of their own.
+/// Ends the oldest connection if there are too many, so that open connections keep no health check out.
+/// Those that follow the requests have a limit of their own.
 fn make_room(connections: &mut VecDeque<Open>) {
     connections.retain(|open| !open.task.is_finished());
     if connections.len() < MAX_CONNECTIONS {

@@ -129,7 +129,7 @@ fn parameter(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A body as text, and how many bytes of it are left out: all if it is no text, or if it may hold a
+/// A body as text, and how many bytes of it are left out: all if it is not text, or if it may hold a
 /// secret and is not understood.
 pub(super) fn body(bytes: &[u8], path: &str, headers: &HeaderMap) -> (String, usize) {
     let left_out = (String::new(), bytes.len());

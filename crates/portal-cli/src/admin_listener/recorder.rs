@@ -49,7 +49,7 @@ pub(super) struct Recorded {
 pub(super) struct Message {
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: String,
-    /// Bytes of the body that are not kept: the end of a long one, or all of one that is no text or
+    /// Bytes of the body that are not kept: the end of a long one, or all of one that is not text or
     /// may hold a secret.
     pub(super) left_out: usize,
 }
