@@ -3,6 +3,8 @@
 //! Each test takes a function that opens handles to one registry, as separate processes would do if
 //! the engine supports them.
 
+use std::sync::Arc;
+
 use portal_model::oauth::{Grant, OAuthError, TokenRequest};
 use portal_model::{Environment, PortalName, Scope, Secret, Timestamp};
 
@@ -143,7 +145,7 @@ pub(crate) async fn seeded<R: Registry>(open: impl Fn() -> R) -> (R, [Principal;
 
 async fn principal_of<R: Registry>(registry: &R, org: &str) -> Principal {
     let token = access_token(registry, &refresh(org), 0).await.unwrap();
-    registry.authenticate(&token, at(0)).await.unwrap().unwrap()
+    Arc::unwrap_or_clone(registry.authenticate(&token, at(0)).await.unwrap().unwrap())
 }
 
 /// A token request by `org`'s client with its refresh token.

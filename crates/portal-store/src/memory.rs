@@ -225,8 +225,8 @@ impl Registry for MemoryRegistry {
         &self,
         access_token: &str,
         now: Timestamp,
-    ) -> Result<Option<Principal>, RegistryError> {
-        Ok(self.lock().authenticate(access_token, now.unix_seconds()))
+    ) -> Result<Option<Arc<Principal>>, RegistryError> {
+        Ok(self.lock().authenticate(access_token, now.unix_seconds()).map(Arc::new))
     }
 
     async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {

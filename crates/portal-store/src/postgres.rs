@@ -234,7 +234,7 @@ impl Registry for PostgresRegistry {
         &self,
         access_token: &str,
         now: Timestamp,
-    ) -> Result<Option<Principal>, RegistryError> {
+    ) -> Result<Option<Arc<Principal>>, RegistryError> {
         let (access_token, now) = (Hashed::of(access_token), now.unix_seconds());
         let query = || credentials::authenticate(&self.0.pool, access_token, now);
         self.0.principals.find(access_token, now, query).await

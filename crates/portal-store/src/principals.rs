@@ -19,7 +19,7 @@ pub(crate) struct Principals(Mutex<Found>);
 struct Found {
     second: i64,
     /// Filled by the first query for a token, while the others wait.
-    principals: HashMap<Hashed, Arc<OnceCell<Option<Principal>>>>,
+    principals: HashMap<Hashed, Arc<OnceCell<Option<Arc<Principal>>>>>,
 }
 
 impl Principals {
@@ -34,9 +34,9 @@ impl Principals {
         access_token: Hashed,
         now: i64,
         query: impl FnOnce() -> Q,
-    ) -> Result<Option<Principal>, RegistryError>
+    ) -> Result<Option<Arc<Principal>>, RegistryError>
     where
-        Q: Future<Output = Result<Option<Principal>, RegistryError>>,
+        Q: Future<Output = Result<Option<Arc<Principal>>, RegistryError>>,
     {
         let principal = {
             let mut found = self.lock();
@@ -79,18 +79,19 @@ mod tests {
     use crate::conformance::seeded;
     use crate::memory::MemoryRegistry;
 
-    async fn principal() -> Principal {
+    async fn principal() -> Arc<Principal> {
         let registry = MemoryRegistry::new();
-        seeded(|| registry.clone()).await.1[0].clone()
+        Arc::new(seeded(|| registry.clone()).await.1[0].clone())
     }
+
+    type Result = std::result::Result<Option<Arc<Principal>>, RegistryError>;
 
     /// Spawns a query that ends on demand.
     fn find_slowly(
         principals: &Arc<Principals>,
-        found: Option<Principal>,
+        found: Option<Arc<Principal>>,
         queries: &Arc<AtomicUsize>,
-    ) -> (tokio::task::JoinHandle<Result<Option<Principal>, RegistryError>>, oneshot::Sender<()>)
-    {
+    ) -> (tokio::task::JoinHandle<Result>, oneshot::Sender<()>) {
         let (principals, queries) = (Arc::clone(principals), Arc::clone(queries));
         let (release, released) = oneshot::channel();
         let query = move || async move {
@@ -102,7 +103,10 @@ mod tests {
         (tokio::spawn(find), release)
     }
 
-    async fn find(principals: &Principals, found: Option<Principal>) -> Option<Principal> {
+    async fn find(
+        principals: &Principals,
+        found: Option<Arc<Principal>>,
+    ) -> Option<Arc<Principal>> {
         principals.find(Hashed::of("token"), 5, async || Ok(found)).await.unwrap()
     }
 

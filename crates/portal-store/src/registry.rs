@@ -1,6 +1,7 @@
 //! [`Registry`]: the operations of every engine, and their guarantees.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
@@ -67,12 +68,13 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool, RegistryError>> + Send;
 
     /// Returns the principal of an access token, or `None` if the token is unknown, expired or
-    /// revoked. A token revoked by another process may stay valid for up to one second.
+    /// revoked. A token revoked by another process may stay valid for up to one second. Requests
+    /// with the same token share the principal.
     fn authenticate(
         &self,
         access_token: &str,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Option<Principal>, RegistryError>> + Send;
+    ) -> impl Future<Output = Result<Option<Arc<Principal>>, RegistryError>> + Send;
 
     /// Returns the orgs that are not removed, by number.
     fn orgs(&self) -> impl Future<Output = Result<Vec<Org>, RegistryError>> + Send;

@@ -231,12 +231,13 @@ impl Registry for SqliteRegistry {
         &self,
         access_token: &str,
         now: Timestamp,
-    ) -> Result<Option<Principal>, RegistryError> {
+    ) -> Result<Option<Arc<Principal>>, RegistryError> {
         let (access_token, now) = (Hashed::of(access_token), now.unix_seconds());
         let query = move || {
-            let work =
-                move |connection: &_| credentials::authenticate(connection, access_token, now);
-            self.0.readers.read(work)
+            self.0.readers.read(move |connection| {
+                let principal = credentials::authenticate(connection, access_token, now)?;
+                Ok(principal.map(Arc::new))
+            })
         };
         self.0.principals.find(access_token, now, query).await
     }

@@ -1,6 +1,8 @@
 //! Whether a request is permitted: access token, quota, scope, environment and permission, in the
 //! order in which the service checks them.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, request::Parts};
 use portal_model::{
     ApiError, ApiVersion, CreatePortal, Endpoint, Environment, GetOrg, ListPortals, RenamePortal,
@@ -16,9 +18,8 @@ use super::state::ServiceState;
 
 /// What a request may reach, decided by its head alone.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "most requests are the large variant")]
 pub(super) enum Access {
-    Crm { version: ApiVersion, operation: Operation, principal: Principal },
+    Crm { version: ApiVersion, operation: Operation, principal: Arc<Principal> },
     Token,
     Revoke,
 }
@@ -43,7 +44,7 @@ pub(super) async fn access<R: Registry>(
 async fn authenticate<R: Registry>(
     state: &ServiceState<R>,
     headers: &HeaderMap,
-) -> Result<Principal, RequestError> {
+) -> Result<Arc<Principal>, RequestError> {
     let token =
         access_token(headers, state.schemes).ok_or_else(ApiError::authentication_failure)?;
     let principal = state.registry.authenticate(token, state.now()).await?;

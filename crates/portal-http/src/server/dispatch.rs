@@ -1,6 +1,7 @@
 //! A received request: faults before the operation, the operation, faults after it, and the
 //! access log.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
@@ -125,7 +126,7 @@ async fn crm<R: Registry>(
     request: &ServerRequest,
     version: ApiVersion,
     operation: &Operation,
-    principal: &Principal,
+    principal: &Arc<Principal>,
 ) -> ServerResponse {
     // Before authorization: a request without scope or permission costs as much as any other.
     let admission = match admit(state, principal) {

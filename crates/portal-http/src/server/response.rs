@@ -1,12 +1,13 @@
 //! [`ServerResponse`]: the response to one request, and how it is sent; [`RequestError`]: why a
 //! request fails.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use portal_model::oauth::OAuthError;
-use portal_model::{ApiError, Refusal, Response, Timestamp};
+use portal_model::{ApiError, Refusal, Response};
 use portal_store::{Principal, RegistryError};
 
 use super::body::ResponseBody;
@@ -67,9 +68,8 @@ pub(super) struct ServerResponse {
     pub(super) response: Response,
     /// The error code; `None` for a success.
     pub(super) code: Option<String>,
-    /// The name of the org, if the request had a valid access token.
-    pub(super) org: Option<String>,
-    expires_at: Option<Timestamp>,
+    /// `None` if the request had no valid access token.
+    principal: Option<Arc<Principal>>,
     /// Held until the response is handed to the connection: until then the request counts as
     /// concurrent.
     admission: Option<Admission>,
@@ -87,14 +87,7 @@ enum Form {
 
 impl From<Response> for ServerResponse {
     fn from(response: Response) -> Self {
-        Self {
-            response,
-            code: None,
-            org: None,
-            expires_at: None,
-            admission: None,
-            form: Form::Json,
-        }
+        Self { response, code: None, principal: None, admission: None, form: Form::Json }
     }
 }
 
@@ -144,16 +137,20 @@ impl ServerResponse {
         limited
     }
 
-    /// Names the org and the token's expiry of an authenticated request.
-    pub(super) fn for_principal(mut self, principal: &Principal) -> Self {
-        self.org = Some(principal.org.name.clone());
-        self.expires_at = Some(principal.expires_at);
+    /// Adds the principal of an authenticated request.
+    pub(super) fn for_principal(mut self, principal: &Arc<Principal>) -> Self {
+        self.principal = Some(Arc::clone(principal));
         self
     }
 
     pub(super) fn with_admission(mut self, admission: Option<Admission>) -> Self {
         self.admission = admission;
         self
+    }
+
+    /// The name of the org, if the request had a valid access token.
+    pub(super) fn org(&self) -> Option<&str> {
+        self.principal.as_ref().map(|principal| principal.org.name.as_str())
     }
 
     /// Whether the operation took effect.
@@ -184,7 +181,7 @@ impl ServerResponse {
                 Self::rate_limited(is_token_request, seconds.map(Duration::from_secs))
             }
         };
-        Self { org: self.org, expires_at: self.expires_at, admission: self.admission, ..response }
+        Self { principal: self.principal, admission: self.admission, ..response }
     }
 
     /// A 200 that ends too early, also if the complete response has no body.
@@ -226,8 +223,8 @@ impl ServerResponse {
         }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if let Some(time) = self.expires_at
-            && let Ok(time) = HeaderValue::from_str(&time.to_string())
+        if let Some(principal) = &self.principal
+            && let Ok(time) = HeaderValue::from_str(&principal.expires_at.to_string())
         {
             headers.insert(RESET, time);
         }

@@ -48,7 +48,7 @@ impl<'a> ServedRequest<'a> {
 
     /// The name of the org, if the request had a valid access token.
     pub fn org(&self) -> Option<&'a str> {
-        self.response.org.as_deref()
+        self.response.org()
     }
 
     /// The name of a portal in the request's body, such as that of a create; escape it too. Parses

@@ -121,8 +121,8 @@ pub(crate) async fn refresh_token_has_scopes_of_its_code<R: Registry>(open: impl
     let refreshed = open().issue_token(&again, rules, at(100_000)).await.unwrap().unwrap();
     assert_eq!(refreshed.refresh_token, None);
     let principal = registry.authenticate(refreshed.access_token.expose(), at(100_000)).await;
-    let scopes = principal.unwrap().unwrap().scopes;
-    assert_eq!(scopes, seed().orgs[0].users[0].credentials[0].scopes);
+    let principal = principal.unwrap().unwrap();
+    assert_eq!(principal.scopes, seed().orgs[0].users[0].credentials[0].scopes);
 }
 
 pub(crate) async fn revocation_expires_only_own_access_tokens<R: Registry>(open: impl Fn() -> R) {

@@ -1,5 +1,7 @@
 //! SQL statements for clients, codes and tokens.
 
+use std::sync::Arc;
+
 use portal_model::oauth::OAuthError;
 use portal_model::{Environment, Scope, Timestamp};
 use tokio_postgres::{Row, Transaction};
@@ -151,12 +153,12 @@ pub(super) async fn authenticate(
     pool: &Pool,
     access_token: Hashed,
     now: i64,
-) -> Result<Option<Principal>, RegistryError> {
+) -> Result<Option<Arc<Principal>>, RegistryError> {
     let rows = pool
         .read(|it| &it.principal, &[&access_token.0.as_slice(), &now])
         .await
         .map_err(Failure::into_read_error)?;
-    rows.first().map(read_principal).transpose()
+    Ok(rows.first().map(read_principal).transpose()?.map(Arc::new))
 }
 
 pub(super) async fn users(pool: &Pool, org: OrgId) -> Result<Vec<User>, RegistryError> {

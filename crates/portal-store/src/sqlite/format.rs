@@ -111,9 +111,12 @@ pub(super) fn history(connection: &Connection) -> rusqlite::Result<History> {
 
 /// Increments the commit count as part of the current transaction, and returns it.
 pub(super) fn count_commit(connection: &Connection) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached("UPDATE history SET commits = commits + 1 RETURNING commits")?
-        .query_row([], |row| row.get(0))
+    // Not with RETURNING, for which SQLite prepares to undo the statement: that takes longer than it.
+    let commits: i64 = connection
+        .prepare_cached("SELECT commits + 1 FROM history")?
+        .query_row([], |row| row.get(0))?;
+    connection.prepare_cached("UPDATE history SET commits = ?")?.execute([commits])?;
+    Ok(commits)
 }
 
 /// Applies the missing migrations.

@@ -1,5 +1,7 @@
 //! Changing orgs, users and credentials while a registry is in use, and the audit log.
 
+use std::sync::Arc;
+
 use portal_model::oauth::{Grant, OAuthError, TokenRequest};
 use portal_model::{Environment, Scope};
 use portal_store::{
@@ -71,7 +73,7 @@ async fn token(registry: &impl Store, request: &TokenRequest) -> Result<String, 
     granted.map(|granted| granted.access_token.expose().to_owned())
 }
 
-async fn principal(registry: &impl Store, token: &str) -> Option<Principal> {
+async fn principal(registry: &impl Store, token: &str) -> Option<Arc<Principal>> {
     registry.authenticate(token, at(12)).await.unwrap()
 }
 

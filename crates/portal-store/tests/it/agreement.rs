@@ -1,5 +1,7 @@
 //! The durable engines agree with the in-memory engine, which serves as their oracle.
 
+use std::sync::Arc;
+
 use portal_model::Portal;
 use portal_model::oauth::{Grant, OAuthError, TokenRequest};
 use portal_store::{
@@ -54,7 +56,7 @@ enum Seen {
     Portals(Vec<Portal>),
     Granted(Result<(), OAuthError>),
     Ended(bool),
-    Who(Option<Principal>),
+    Who(Option<Arc<Principal>>),
     Nothing,
 }
 

@@ -8,6 +8,8 @@
     reason = "clippy knows tests by `cfg(test)`, which this crate of tests doesn't have"
 )]
 
+use std::sync::Arc;
+
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_model::{PortalName, Timestamp};
 use portal_store::{Principal, Registry, Seed, TokenRules};
@@ -102,5 +104,5 @@ fn refresh(org: &str) -> TokenRequest {
 async fn principal_of<R: Registry>(registry: &R, org: &str) -> Principal {
     let granted = registry.issue_token(&refresh(org), TokenRules::LifetimesOnly, at(0)).await;
     let token = granted.unwrap().unwrap().access_token;
-    registry.authenticate(token.expose(), at(0)).await.unwrap().unwrap()
+    Arc::unwrap_or_clone(registry.authenticate(token.expose(), at(0)).await.unwrap().unwrap())
 }
