@@ -51,6 +51,8 @@ pub(crate) enum Bench {
     Creates,
     /// Creates over one connection
     One,
+    /// Creates with and without the admin listener
+    Admin,
     /// Creates that are rejected
     Rejects,
     /// Lists and gets of an org with one portal
@@ -91,6 +93,7 @@ impl Bench {
         Ok(match self {
             Self::Creates => creates::many(effort),
             Self::One => creates::one(effort),
+            Self::Admin => creates::with_admin_listener(effort),
             Self::Rejects => requests::rejects(effort),
             Self::Reads => requests::reads(effort),
             #[cfg(unix)]

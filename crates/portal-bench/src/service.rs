@@ -137,10 +137,20 @@ struct Listening {
 impl Server {
     /// Starts one whose files are in `directory`, and waits until it listens.
     pub(crate) fn start(directory: &Path, storage: Storage<'_>, orgs: u32) -> Self {
+        Self::start_with(directory, storage, orgs, &[])
+    }
+
+    /// The same, with more arguments.
+    pub(crate) fn start_with(
+        directory: &Path,
+        storage: Storage<'_>,
+        orgs: u32,
+        arguments: &[&str],
+    ) -> Self {
         fs::write(directory.join("seed.toml"), seed(orgs)).expect("the directory can be written");
         let mut serve = command(directory);
         serve.current_dir(directory).args(["serve", "--listen", "127.0.0.1:0", "--output", "json"]);
-        serve.args(["--seed", "seed.toml"]);
+        serve.args(["--seed", "seed.toml"]).args(arguments);
         match storage {
             Storage::Disk => serve.args(["--data", DATA]),
             Storage::Memory => &mut serve,

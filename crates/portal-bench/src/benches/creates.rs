@@ -87,6 +87,36 @@ pub(super) fn one(effort: Effort) -> Vec<Figure> {
     }]
 }
 
+/// Over 64 connections, of which the admin listener records some and counts all.
+pub(super) fn with_admin_listener(effort: Effort) -> Vec<Figure> {
+    let arguments: [&[&str]; 2] = [&["--admin-listen", "127.0.0.1:0"], &["--admin-listen", "none"]];
+    let servers = arguments.map(|arguments| {
+        let files = directory();
+        let server = Server::start_with(files.path(), Storage::Disk, 1, arguments);
+        let token = server.token(1);
+        (server, token, files)
+    });
+    // A difference of a few percent needs more turns than the others.
+    let effort = Effort { rounds: effort.rounds * 8, span: effort.span / 4 };
+    let rounds = effort.rounds(|span| {
+        servers.each_ref().map(|(server, token, _)| {
+            let token = token.clone();
+            load::run(server, CONNECTIONS, span, 200, move || create(PORTALS, &token, &new_name()))
+        })
+    });
+    let side = |at: fn(&[Load; 2]) -> &Load| {
+        Side::new(Unit::PerSecond, rounds.iter().map(|round| at(round).rate))
+            .with_cpu(rounds.iter().map(|round| at(round).cpu))
+    };
+    vec![Figure {
+        what: "durable creates/s with the admin listener",
+        ours: side(|[it, _]| it),
+        limit: Some(("without it", side(|[_, it]| it))),
+        bar: Bound::AtLeast(0.97),
+        aim: Bound::AtLeast(0.99),
+    }]
+}
+
 fn commits(values: impl Iterator<Item = f64>) -> Side {
     Side::new(Unit::Seconds, values)
 }

@@ -3,7 +3,7 @@
 
 use portal_http::server::ServedRequest;
 use portal_model::ErrorCode;
-use portal_model::oauth::{REVOKE_PATH, TOKEN_PATH};
+use portal_model::oauth::{OAuthError, REVOKE_PATH, TOKEN_PATH};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -16,7 +16,7 @@ struct Labels {
     method: &'static str,
     route: &'static str,
     status: &'static str,
-    code: String,
+    code: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -67,7 +67,7 @@ impl Metrics {
                 Some(500..600) => "5xx",
                 Some(_) => "other",
             },
-            code: request.code().map_or_else(String::new, code),
+            code: request.code().map_or("", code),
         };
         self.requests.get_or_create(&labels).inc();
         self.durations
@@ -89,11 +89,10 @@ fn durations() -> Histogram {
 }
 
 /// The codes that the server itself responds with; it repeats none of a client.
-fn code(text: &str) -> String {
-    match ErrorCode::from(text) {
-        ErrorCode::Other(_) if !text.starts_with("invalid_") => "other".to_owned(),
-        _ => text.to_owned(),
-    }
+fn code(text: &str) -> &'static str {
+    let of_api = ErrorCode::KNOWN.iter().map(ErrorCode::as_str);
+    let mut known = of_api.chain(OAuthError::KNOWN.iter().copied());
+    known.find(|known| *known == text).unwrap_or("other")
 }
 
 fn route(path: &str) -> &'static str {

@@ -19,8 +19,11 @@ const MAX_REQUESTS: usize = 1000;
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes of one body that are kept.
 const MAX_BODY: usize = 16 * 1024;
-/// Requests that are recorded in a second: a server under load is not slowed down by them.
-const MAX_PER_SECOND: u32 = 500;
+/// Requests that are recorded in a second, beyond a first burst of [`MAX_REQUESTS`]: a server under
+/// load is not slowed down by them.
+const PER_SECOND: u32 = 100;
+/// How far the records can be ahead of that rate.
+const BURST: Duration = Duration::from_secs(MAX_REQUESTS as u64 / PER_SECOND as u64);
 /// Requests that a slow reader of events can be behind.
 const MAX_BEHIND: usize = 256;
 /// Readers of events.
@@ -84,8 +87,8 @@ struct State {
     requests: VecDeque<(Arc<Recorded>, usize)>,
     bytes: usize,
     last_id: u64,
-    /// When the second began that is counted, and what it has.
-    second: (Instant, u32),
+    /// When all requests would have been recorded at [`PER_SECOND`].
+    ahead_to: Instant,
     skipped: u64,
 }
 
@@ -95,13 +98,13 @@ impl Recorder {
             requests: VecDeque::new(),
             bytes: 0,
             last_id: 0,
-            second: (Instant::now(), 0),
+            ahead_to: Instant::now(),
             skipped: 0,
         };
         Self { state: Mutex::new(state), events: broadcast::Sender::new(MAX_BEHIND) }
     }
 
-    /// Keeps a request, unless there were too many in this second.
+    /// Keeps a request, unless there are too many.
     pub(super) fn record(&self, request: &ServedRequest<'_>) {
         if let Some(id) = self.admit() {
             self.keep(Recorded::new(id, request));
@@ -124,15 +127,13 @@ impl Recorder {
     }
 
     fn admit(&self) -> Option<u64> {
+        let now = Instant::now();
         let mut state = self.lock();
-        if state.second.0.elapsed() >= Duration::from_secs(1) {
-            state.second = (Instant::now(), 0);
-        }
-        if state.second.1 >= MAX_PER_SECOND {
+        if state.ahead_to > now + BURST {
             state.skipped += 1;
             return None;
         }
-        state.second.1 += 1;
+        state.ahead_to = state.ahead_to.max(now) + Duration::from_secs(1) / PER_SECOND;
         state.last_id += 1;
         Some(state.last_id)
     }
@@ -161,7 +162,7 @@ impl Recorder {
     pub(super) fn clear(&self) {
         let mut state = self.lock();
         state.requests.clear();
-        (state.bytes, state.skipped) = (0, 0);
+        (state.bytes, state.skipped, state.ahead_to) = (0, 0, Instant::now());
         drop(state);
         let _ = self.events.send(Event::Reset);
     }
@@ -262,11 +263,15 @@ mod tests {
     fn requests_beyond_rate_are_counted_only() {
         let recorder = Recorder::new();
         let begun = Instant::now();
-        let admitted = (0..MAX_PER_SECOND * 3).filter(|_| recorder.admit().is_some()).count();
+        let sent = MAX_REQUESTS * 3;
+        let admitted = (0..sent).filter(|_| recorder.admit().is_some()).count();
         // On a machine that takes seconds for it, each second has its share.
         let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap() + 1;
-        assert!(admitted >= MAX_PER_SECOND as usize);
-        assert!(admitted <= MAX_PER_SECOND as usize * seconds);
-        assert_eq!(recorder.since(0).skipped + admitted as u64, u64::from(MAX_PER_SECOND) * 3);
+        assert!(admitted >= MAX_REQUESTS);
+        assert!(admitted <= MAX_REQUESTS + 1 + PER_SECOND as usize * seconds);
+        assert_eq!(recorder.since(0).skipped, (sent - admitted) as u64);
+        recorder.clear();
+        assert!(recorder.admit().is_some());
+        assert_eq!(recorder.since(0).skipped, 0);
     }
 }
