@@ -28,17 +28,10 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
-
 use crate::cli::{Cli, print_usage};
 use crate::sys::core_dump;
 use crate::terminal::log;
 use crate::terminal::printer::Printer;
-
-/// A server frees on one thread what another allocated, and many systems' own allocators are slow at
-/// that: with glibc's, a create takes an eighth more CPU time.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     core_dump::disable();

@@ -16,12 +16,12 @@ pub(super) fn processes(effort: Effort) -> Result<Vec<Figure>, Skipped> {
     if !is_there.is_ok_and(|status| status.success()) {
         return Err(Skipped("there is no curl".to_owned()));
     }
-    let files = directory();
-    let server = Server::start(files.path(), Storage::Memory, 1);
-    let (url, token) = (server.url(), server.token(1));
     let rounds = effort.rounds(|span| {
-        // Its receipts are read by each create in the org: hundreds of them are not the usual case.
-        let home = directory();
+        // Each create lists the portals of its org and reads their receipts: hundreds of them are not
+        // the usual case.
+        let (home, files) = (directory(), directory());
+        let server = Server::start(files.path(), Storage::Memory, 1);
+        let (url, token) = (server.url(), server.token(1));
         let began = Instant::now();
         let mut times = (Vec::new(), Vec::new());
         while times.0.len() < 2 || began.elapsed() < span {
