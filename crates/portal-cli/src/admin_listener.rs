@@ -23,6 +23,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use portal_store::Registry;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio_io_timeout::TimeoutStream;
@@ -78,18 +79,24 @@ pub(crate) fn serve<R: Registry + 'static>(
             make_room(&mut connections);
             let (admin, is_follower) = (Arc::clone(&admin), Arc::new(AtomicBool::new(false)));
             let flag = Arc::clone(&is_follower);
-            let task = tasks.spawn(async move {
-                let service = service_fn(|request| router::respond(&admin, &flag, request));
-                let mut stream = TimeoutStream::new(stream);
-                stream.set_write_timeout(Some(TIMEOUT));
-                let mut connection = http1::Builder::new();
-                connection.timer(TokioTimer::new()).header_read_timeout(TIMEOUT);
-                // A client that goes away is nobody's concern.
-                let _ = connection.serve_connection(TokioIo::new(Box::pin(stream)), service).await;
-            });
+            let task = tasks.spawn(async move { serve_connection(stream, &admin, &flag).await });
             connections.push_back(Open { task, is_follower });
         }
     })
+}
+
+async fn serve_connection<R: Registry>(
+    stream: impl AsyncRead + AsyncWrite,
+    admin: &Arc<Admin<R>>,
+    is_follower: &Arc<AtomicBool>,
+) {
+    let service = service_fn(|request| router::respond(admin, is_follower, request));
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(TIMEOUT));
+    let mut connection = http1::Builder::new();
+    connection.timer(TokioTimer::new()).header_read_timeout(TIMEOUT);
+    // A client that goes away is nobody's concern.
+    let _ = connection.serve_connection(TokioIo::new(Box::pin(stream)), service).await;
 }
 
 /// Ends the oldest connection if there are too many, so that open connections keep no health check out.
@@ -102,5 +109,38 @@ fn make_room(connections: &mut VecDeque<Open>) {
     let oldest = connections.iter().position(|open| !open.is_follower.load(Ordering::Relaxed));
     if let Some(open) = oldest.and_then(|at| connections.remove(at)) {
         open.task.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portal_http::server::PortalService;
+    use portal_store::MemoryRegistry;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn client_that_sends_or_reads_nothing_is_disconnected() {
+        let admin = Arc::new(Admin {
+            service: PortalService::builder(MemoryRegistry::new()).build(),
+            watch: Watch::new(),
+            address: (Ipv4Addr::LOCALHOST, 8781).into(),
+            allowed_hosts: Vec::new(),
+            url: "http://127.0.0.1:8080".to_owned(),
+            default_org_at: None,
+            throwaway: None,
+            is_draining: Arc::default(),
+        });
+        for request in ["", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+            // Has room for the request, and not for the page.
+            let (stream, mut client) = tokio::io::duplex(64);
+            client.write_all(request.as_bytes()).await.unwrap();
+            let is_follower = Arc::default();
+            let served = serve_connection(stream, &admin, &is_follower);
+            let served = timeout(TIMEOUT + Duration::from_secs(1), served).await;
+            assert!(served.is_ok(), "{request}");
+        }
     }
 }

@@ -35,8 +35,16 @@ struct Cost {
 
 pub(super) fn rows(effort: Effort) -> Vec<Figure> {
     let (orgs, rows) = if effort.is_quick() { (4, 5) } else { (100, 100) };
-    let rounds: Vec<_> =
-        (0..effort.rounds.min(5)).map(|_| (by_batch(orgs, rows), by_clients(orgs, rows))).collect();
+    // Removed at the end: ext4 is slow to create files for minutes after thousands were removed.
+    let mut homes = Vec::new();
+    let rounds: Vec<_> = (0..effort.rounds.min(5))
+        .map(|_| {
+            let home = directory();
+            let round = (by_batch(home.path(), orgs, rows), by_clients(orgs, rows));
+            homes.push(home);
+            round
+        })
+        .collect();
     let side = |of: fn(&(Cost, Cost)) -> &Cost| {
         Side::new(Unit::PerSecond, rounds.iter().map(|round| 1.0 / of(round).wall))
             .with_cpu(rounds.iter().map(|round| of(round).cpu))
@@ -50,10 +58,9 @@ pub(super) fn rows(effort: Effort) -> Vec<Figure> {
     }]
 }
 
-fn by_batch(orgs: u32, rows: u32) -> Cost {
-    let files = directory();
-    let server = Server::start(files.path(), Storage::Memory, orgs);
-    write_profiles(files.path(), &server.url(), orgs);
+fn by_batch(home: &Path, orgs: u32, rows: u32) -> Cost {
+    let server = Server::start(home, Storage::Memory, orgs);
+    write_profiles(home, &server.url(), orgs);
     let mut csv = String::from("profile,name\n");
     // As a file that was put together by hand is, an org after the other.
     for org in 1..=orgs {
@@ -61,11 +68,11 @@ fn by_batch(orgs: u32, rows: u32) -> Cost {
             let _ = writeln!(csv, "org{org},{}", new_name());
         }
     }
-    fs::write(files.path().join("portals.csv"), csv).expect("the directory can be written");
-    let mut batch = command(files.path());
+    fs::write(home.join("portals.csv"), csv).expect("the directory can be written");
+    let mut batch = command(home);
     batch
         .args(["batch", "portals.csv", "--allow-another", "--yes", "--quiet"])
-        .current_dir(files.path())
+        .current_dir(home)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let (began, cpu) = (Instant::now(), cpu_of_ended());
