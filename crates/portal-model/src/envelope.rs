@@ -4,7 +4,9 @@
 //! at the top level (bare). Reading accepts both under any status, since sources disagree; writing
 //! is exact.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::endpoint::{Response, ResponseError, Unreadable, UnreadableReason};
@@ -99,8 +101,35 @@ pub(crate) fn encode_name(name: &PortalName) -> Vec<u8> {
     to_json(&Portals { portals: [Item { name }] })
 }
 
-/// Reads the body of a create or a rename, in the order in which the service complains.
+/// Reads the body of a create or a rename.
 pub(crate) fn parse_name(body: &[u8]) -> Result<PortalName, Refusal> {
+    match valid_name(body) {
+        Some(name) => Ok(name),
+        None => parse_any(body),
+    }
+}
+
+/// Reads a body as nearly all clients send it: a valid name and nothing else. In a third of the time
+/// of [`parse_any`], which accepts more and knows what is wrong.
+fn valid_name(body: &[u8]) -> Option<PortalName> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        portals: [Item<'a>; 1],
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Item<'a> {
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+    }
+    let Body { portals: [item] } = serde_json::from_slice(body).ok()?;
+    PortalName::parse(&item.name).ok()
+}
+
+/// Reads any body, in the order in which the service complains.
+fn parse_any(body: &[u8]) -> Result<PortalName, Refusal> {
     let portals = || ApiError::invalid_data("portals", "$.portals");
     let Ok(Value::Object(mut body)) = serde_json::from_slice(body) else {
         return Err(Refusal::Request(ApiError::invalid_body()));
@@ -211,4 +240,49 @@ fn is(result: &Map<String, Value>, key: &str, expected: &str) -> bool {
         .get(key)
         .and_then(Value::as_str)
         .is_some_and(|value| value.eq_ignore_ascii_case(expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn valid_name_is_what_any_reader_finds() {
+        // What two readers of JSON could differ in: order, repetition, types, escapes, what follows.
+        let parts: [&[&str]; 12] = [
+            &["{"],
+            &["", r#""portals":[],"#, r#""x":1e999,"#, r#""x":[1],"#],
+            &[r#""portals""#, r#""x""#, r#""portal\u0073""#],
+            &[":[{"],
+            &["", r#""name":"AcmeOther","#, r#""x":null,"#],
+            &["\"name\":"],
+            &[
+                r#""AcmePortal""#,
+                r#""\u0041cmePortal""#,
+                r#""my portal!""#,
+                r#""Acme""#,
+                "null",
+                "[]",
+            ],
+            &["", r#","name":"AcmeOther""#, r#","x":"\ud800""#],
+            &["}"],
+            &["", ",{}", r#",{"name":"AcmeOther"}"#],
+            &["]"],
+            &["}", "},", "} x", r#","portals":[]}"#, " } "],
+        ];
+        let mut bodies = vec![String::new()];
+        for texts in parts {
+            let with = |body| texts.iter().map(move |text| format!("{body}{text}"));
+            bodies = bodies.iter().flat_map(with).collect();
+        }
+        let mut valid = 0;
+        for body in bodies {
+            if let Some(name) = valid_name(body.as_bytes()) {
+                assert_eq!(parse_any(body.as_bytes()), Ok(name), "{body}");
+                valid += 1;
+            }
+        }
+        // Two ways to write the key, two the name, two the end.
+        assert_eq!(valid, 8);
+    }
 }
