@@ -140,7 +140,7 @@ impl Server {
         Self::start_with(directory, storage, orgs, &[])
     }
 
-    /// The same, with more arguments.
+    /// Like [`start`](Self::start), with additional arguments.
     pub(crate) fn start_with(
         directory: &Path,
         storage: Storage<'_>,

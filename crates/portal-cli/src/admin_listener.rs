@@ -134,7 +134,7 @@ mod tests {
             is_draining: Arc::default(),
         });
         for request in ["", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
-            // Has room for the request, and not for the page.
+            // Room for the request, but not for the response.
             let (stream, mut client) = tokio::io::duplex(64);
             client.write_all(request.as_bytes()).await.unwrap();
             let is_follower = Arc::default();

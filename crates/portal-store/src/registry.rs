@@ -68,8 +68,8 @@ pub trait Registry: sealed::Sealed + Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool, RegistryError>> + Send;
 
     /// Returns the principal of an access token, or `None` if the token is unknown, expired or
-    /// revoked. A token revoked by another process may stay valid for up to one second. Requests
-    /// with the same token share the principal.
+    /// revoked. A token revoked by another process may stay valid for up to one second. The
+    /// durable engines share one principal among calls with the same token within a second.
     fn authenticate(
         &self,
         access_token: &str,

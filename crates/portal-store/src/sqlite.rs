@@ -9,7 +9,7 @@
 //! | `admin` | [`Administration`](crate::Administration) |
 //! | `backup` | [`backup`] |
 //! | `commit` | the writer thread with its group commit |
-//! | `readers` | connections for reading |
+//! | `readers` | the threads that read, and their queue |
 //! | `database` | creating, migrating and opening the file |
 //! | `checkpoint` | keeps the write-ahead log small |
 //! | `files`, `format` | whether the files are still the same; whether the file is a registry |

@@ -35,7 +35,7 @@ struct Cost {
 
 pub(super) fn rows(effort: Effort) -> Vec<Figure> {
     let (orgs, rows) = if effort.is_quick() { (4, 5) } else { (100, 100) };
-    // Removed at the end: ext4 is slow to create files for minutes after thousands were removed.
+    // Kept until the end: after thousands of files are removed, ext4 creates files slowly for minutes.
     let mut homes = Vec::new();
     let rounds: Vec<_> = (0..effort.rounds.min(5))
         .map(|_| {

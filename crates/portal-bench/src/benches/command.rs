@@ -17,8 +17,8 @@ pub(super) fn processes(effort: Effort) -> Result<Vec<Figure>, Skipped> {
         return Err(Skipped("there is no curl".to_owned()));
     }
     let rounds = effort.rounds(|span| {
-        // Each create lists the portals of its org and reads their receipts: hundreds of them are not
-        // the usual case.
+        // A new server and home each round: a create lists the org's portals and reads their receipts,
+        // and hundreds of them are not typical.
         let (home, files) = (directory(), directory());
         let server = Server::start(files.path(), Storage::Memory, 1);
         let (url, token) = (server.url(), server.token(1));

@@ -87,7 +87,7 @@ pub(super) fn one(effort: Effort) -> Vec<Figure> {
     }]
 }
 
-/// Over 64 connections, of which the admin listener records some and counts all.
+/// Over 64 connections. The admin listener counts every request and records some.
 pub(super) fn with_admin_listener(effort: Effort) -> Vec<Figure> {
     let arguments: [&[&str]; 2] = [&["--admin-listen", "127.0.0.1:0"], &["--admin-listen", "none"]];
     let servers = arguments.map(|arguments| {
@@ -96,7 +96,7 @@ pub(super) fn with_admin_listener(effort: Effort) -> Vec<Figure> {
         let token = server.token(1);
         (server, token, files)
     });
-    // A difference of a few percent needs more turns than the others.
+    // A difference of a few percent takes more and shorter turns to show.
     let effort = Effort { rounds: effort.rounds * 8, span: effort.span / 4 };
     let rounds = effort.rounds(|span| {
         servers.each_ref().map(|(server, token, _)| {

@@ -88,7 +88,7 @@ fn durations() -> Histogram {
     Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(0.0005, 2.0, 15))
 }
 
-/// The codes that the server itself responds with; it repeats none of a client.
+/// The label of an error code: one that the service has, or `other`.
 fn code(text: &str) -> &'static str {
     let of_api = ErrorCode::KNOWN.iter().map(ErrorCode::as_str);
     let mut known = of_api.chain(OAuthError::KNOWN.iter().copied());

@@ -19,10 +19,10 @@ const MAX_REQUESTS: usize = 1000;
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes of one body that are kept.
 const MAX_BODY: usize = 16 * 1024;
-/// Requests that are recorded in a second, beyond a first burst of [`MAX_REQUESTS`]: a server under
-/// load is not slowed down by them.
+/// Requests recorded per second after a burst of [`MAX_REQUESTS`], so that recording doesn't slow down
+/// a server under load.
 const PER_SECOND: u32 = 100;
-/// How far the records can be ahead of that rate.
+/// How far `ahead_to` may run ahead of the clock: the time that a burst takes at that rate.
 const BURST: Duration = Duration::from_secs(MAX_REQUESTS as u64 / PER_SECOND as u64);
 /// Requests that a slow reader of events can be behind.
 const MAX_BEHIND: usize = 256;
@@ -87,7 +87,7 @@ struct State {
     requests: VecDeque<(Arc<Recorded>, usize)>,
     bytes: usize,
     last_id: u64,
-    /// When all requests would have been recorded at [`PER_SECOND`].
+    /// When the requests recorded so far would be due at [`PER_SECOND`].
     ahead_to: Instant,
     skipped: u64,
 }
@@ -104,7 +104,7 @@ impl Recorder {
         Self { state: Mutex::new(state), events: broadcast::Sender::new(MAX_BEHIND) }
     }
 
-    /// Keeps a request, unless there are too many.
+    /// Records a request, unless the rate is exceeded.
     pub(super) fn record(&self, request: &ServedRequest<'_>) {
         if let Some(id) = self.admit() {
             self.keep(Recorded::new(id, request));

@@ -68,7 +68,7 @@ pub(super) struct ServerResponse {
     pub(super) response: Response,
     /// The error code; `None` for a success.
     pub(super) code: Option<String>,
-    /// `None` if the request had no valid access token.
+    /// Who sent the request; `None` without a valid access token.
     principal: Option<Arc<Principal>>,
     /// Held until the response is handed to the connection: until then the request counts as
     /// concurrent.

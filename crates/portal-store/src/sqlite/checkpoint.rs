@@ -19,8 +19,8 @@ use super::failure::wait_for_others;
 use super::state::StateFile;
 use crate::error::RegistryError;
 
-/// Log size that triggers a checkpoint: 16 MiB. With a smaller one, the same pages are moved more often:
-/// at 4 MiB, a loaded server creates a seventh fewer portals.
+/// Log size that triggers a checkpoint: 16 MiB. A smaller log moves the same pages more often: at
+/// 4 MiB, a loaded server creates an eighth fewer portals.
 const DUE_PAGES: i32 = 4000;
 
 /// How long the writer waits for readers of older pages: 10 milliseconds. If they take longer, it

@@ -1,8 +1,9 @@
-//! A few threads that read, each over its own connection, from one queue.
+//! The reader threads: each has its own connection, and all serve one queue.
 //!
-//! Waking a thread takes longer than a typical read. So a queued read wakes no thread at once: the
-//! runtime polls its other tasks first, and the reads that they queue share one wake-up. If one of
-//! those is slow, the others wait for it until the next wake-up, or until there are too many of them.
+//! Waking a thread takes longer than a typical read, so a read does not wake one at once: its caller
+//! first yields to the other tasks of the runtime, and the reads queued by then share one wake-up. The
+//! price: if one of them is slow, those behind it wait until a later read wakes another thread, unless
+//! the queue is as long as [`BACKLOG`].
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,16 +22,16 @@ use crate::error::RegistryError;
 /// Number of threads, and so of concurrent reads.
 const READERS: usize = 4;
 
-/// Number of waiting reads for which a thread wakes another.
-const BACKLOG: usize = 32;
+/// Length of the queue at which a reader thread wakes another one.
+const BACKLOG: usize = 8;
 
-/// The threads. Dropping this completes all queued reads.
+/// The threads.
 pub(super) struct Readers {
     queue: Arc<Queue>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<Reader>>,
 }
 
-/// What the threads wait for.
+/// The queue, shared by callers and threads.
 #[derive(Default)]
 struct Queue {
     state: Mutex<State>,
@@ -40,14 +41,14 @@ struct Queue {
 #[derive(Default)]
 struct State {
     reads: VecDeque<Read>,
-    /// Threads that wait.
+    /// Number of threads that wait on `changed`.
     parked: usize,
-    /// Whether one of them is about to be woken.
-    is_waking: bool,
+    /// Number of times that a thread was woken.
+    wake_ups: u64,
     is_closed: bool,
 }
 
-/// Runs a query and sends its result to the caller.
+/// Runs a query and sends its result to the caller, unless the caller is gone.
 type Read = Box<dyn FnOnce(&mut Reader) + Send>;
 
 impl Readers {
@@ -59,12 +60,14 @@ impl Readers {
     pub(super) fn open(path: &Path) -> Result<Self, RegistryError> {
         let mut readers = Self { queue: Arc::default(), threads: Vec::new() };
         for _ in 0..READERS {
-            let mut reader = Reader { path: path.to_owned(), connection: None };
-            reader.connect().map_err(|error| not_applied(&error, path))?;
+            let mut reader = Reader::open(path).map_err(|error| not_applied(&error, path))?;
             let queue = Arc::clone(&readers.queue);
             let thread = thread::Builder::new()
                 .name("portal-store reader".to_owned())
-                .spawn(move || queue.serve(&mut reader))
+                .spawn(move || {
+                    queue.serve(&mut reader);
+                    reader
+                })
                 .map_err(|error| {
                     RegistryError::NotApplied(format!("failed to start a reader thread: {error}"))
                 })?;
@@ -78,18 +81,21 @@ impl Readers {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, RegistryError> {
-        let (response, responded) = oneshot::channel();
+        let (response, receiver) = oneshot::channel();
         let wake_up = self.queue.push(Box::new(move |reader| {
-            // The caller may have dropped its future.
-            let _ = response.send(reader.read(work));
+            if !response.is_closed() {
+                let _ = response.send(reader.read(work));
+            }
         }));
+        // Dropped before the wake-up if this future is: the read does not run then.
+        let responded = receiver;
         if wake_up.is_some() {
             yield_now().await;
         }
         drop(wake_up);
         responded
             .await
-            .unwrap_or_else(|_| Err(RegistryError::NotApplied("the read has failed".to_owned())))
+            .unwrap_or_else(|_| Err(RegistryError::NotApplied("the read panicked".to_owned())))
     }
 }
 
@@ -97,23 +103,19 @@ impl Drop for Readers {
     fn drop(&mut self) {
         self.queue.lock().is_closed = true;
         self.queue.changed.notify_all();
-        for thread in self.threads.drain(..) {
-            // A thread can't have panicked.
-            let _ = thread.join();
-        }
+        // All have ended before the first connection is closed: SQLite removes the log with the last
+        // one, and not if several are closed at once.
+        let readers: Vec<_> = self.threads.drain(..).map(JoinHandle::join).collect();
+        drop(readers);
     }
 }
 
 impl Queue {
-    /// Queues a read. If the caller is the one to wake a thread, returns what does so when dropped.
+    /// Queues a read. Returns a guard that wakes a thread on drop, unless all are awake.
     fn push(&self, read: Read) -> Option<WakeUp<'_>> {
         let mut state = self.lock();
         state.reads.push_back(read);
-        if state.is_waking || state.parked == 0 {
-            return None;
-        }
-        state.is_waking = true;
-        Some(WakeUp(self))
+        (state.parked > 0).then(|| WakeUp { queue: self, seen: state.wake_ups })
     }
 
     /// Serves reads until the queue is closed and empty.
@@ -126,7 +128,7 @@ impl Queue {
                 if is_behind {
                     self.changed.notify_one();
                 }
-                // A panic is reported to its caller, by the channel that it drops.
+                // A panic drops the response channel, so the caller gets an error.
                 let _ = catch_unwind(AssertUnwindSafe(|| read(reader)));
                 state = self.lock();
             } else if state.is_closed {
@@ -144,42 +146,50 @@ impl Queue {
     }
 }
 
-/// Wakes a thread on drop, and so also if the caller is cancelled: others rely on it.
-struct WakeUp<'a>(&'a Queue);
+/// Wakes a thread on drop, unless one was woken since the read was queued. Each read has one: a future
+/// that is neither polled nor dropped must hold up no read but its own.
+struct WakeUp<'a> {
+    queue: &'a Queue,
+    seen: u64,
+}
 
 impl Drop for WakeUp<'_> {
     fn drop(&mut self) {
-        self.0.lock().is_waking = false;
-        self.0.changed.notify_one();
+        let mut state = self.queue.lock();
+        if state.wake_ups == self.seen {
+            state.wake_ups += 1;
+            drop(state);
+            self.queue.changed.notify_one();
+        }
     }
 }
 
 /// The connection of one thread.
 struct Reader {
     path: PathBuf,
-    /// `None` after an error.
+    /// `None` after an error or a panic.
     connection: Option<Connection>,
 }
 
 impl Reader {
+    fn open(path: &Path) -> rusqlite::Result<Self> {
+        Ok(Self { path: path.to_owned(), connection: Some(open_for_reading(path)?) })
+    }
+
     fn read<T>(
         &mut self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, RegistryError> {
-        let result = self.connect().and_then(work);
-        if result.is_err() {
-            self.connection = None;
-        }
-        result.map_err(|error| not_applied(&error, &self.path))
-    }
-
-    /// The connection, which is opened anew after an error.
-    fn connect(&mut self) -> rusqlite::Result<&Connection> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => open_for_reading(&self.path)?,
+        let read = || {
+            let connection = match self.connection.take() {
+                Some(connection) => connection,
+                None => open_for_reading(&self.path)?,
+            };
+            let found = work(&connection)?;
+            self.connection = Some(connection);
+            Ok(found)
         };
-        Ok(self.connection.insert(connection))
+        read().map_err(|error| not_applied(&error, &self.path))
     }
 }
 
@@ -195,6 +205,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let opened = database::open(directory.path(), false).unwrap();
         let readers = Readers::open(&opened.path).unwrap();
+        // Until then a read needs no wake-up.
+        while readers.queue.lock().parked < READERS {
+            thread::yield_now();
+        }
         (directory, readers)
     }
 
@@ -215,19 +229,49 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn dropped_caller_wakes_reader_for_others() {
+    async fn caller_that_is_not_polled_holds_up_no_other() {
         let (_directory, readers) = readers();
-        let mut other = pin!(readers.read(version));
+        let mut idle = pin!(readers.read(version));
+        tokio::select! {
+            biased;
+            _ = &mut idle => panic!("no reader is awake yet"),
+            () = ready(()) => {}
+        }
+        assert_eq!(readers.read(version).await, Ok(format::VERSION));
+        assert_eq!(idle.await, Ok(format::VERSION));
+    }
+
+    #[tokio::test]
+    async fn read_of_dropped_caller_does_not_run() {
+        let (_directory, readers) = readers();
+        let (ran, has_run) = std::sync::mpsc::channel();
         {
-            let mut first = pin!(readers.read(version));
+            let mut dropped = pin!(readers.read(move |_| {
+                ran.send(()).unwrap();
+                Ok(())
+            }));
             tokio::select! {
                 biased;
-                _ = &mut first => panic!("no reader is awake yet"),
-                _ = &mut other => panic!("no reader is awake yet"),
+                _ = &mut dropped => panic!("no reader is awake yet"),
                 () = ready(()) => {}
             }
         }
-        assert_eq!(other.await, Ok(format::VERSION));
+        drop(readers);
+        assert!(has_run.recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn last_connection_to_close_leaves_no_log() {
+        let (directory, readers) = readers();
+        // Each has a lock on the database by then.
+        let reads = (0..READERS * BACKLOG).map(|_| readers.read(version));
+        assert!(futures_util::future::join_all(reads).await.iter().all(Result::is_ok));
+        drop(readers);
+        let left = std::fs::read_dir(directory.path()).unwrap();
+        let log = left
+            .map(|file| file.unwrap().file_name())
+            .find(|name| name.to_string_lossy().ends_with("-wal"));
+        assert_eq!(log, None);
     }
 
     #[tokio::test]
@@ -251,6 +295,34 @@ mod tests {
         }
         release.send(()).unwrap();
         slow.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn read_queued_while_all_readers_are_busy_is_served() {
+        let (_directory, readers) = readers();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = Arc::new(Mutex::new(released));
+        let slow = (0..READERS).map(|_| {
+            let released = Arc::clone(&released);
+            readers.read(move |_| {
+                let _ = released.lock().unwrap().recv();
+                Ok(())
+            })
+        });
+        let mut slow = pin!(futures_util::future::join_all(slow));
+        while readers.queue.lock().parked > 0 {
+            // Each turn wakes one more.
+            let mut another = pin!(readers.read(version));
+            tokio::select! {
+                biased;
+                _ = &mut slow => panic!("none is released"),
+                _ = &mut another => {}
+                () = yield_now() => {}
+            }
+        }
+        // Queued before the others are released.
+        let (late, ..) = tokio::join!(readers.read(version), async { drop(release) }, slow);
+        assert_eq!(late, Ok(format::VERSION));
     }
 
     #[tokio::test]
