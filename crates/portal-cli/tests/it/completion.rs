@@ -2,10 +2,9 @@
 
 #[cfg(target_os = "linux")]
 use std::process::Command;
-use std::process::Stdio;
 
 use crate::orgs::{Org, Orgs, write_profiles};
-use crate::support::{Home, Ran, until};
+use crate::support::{Home, Ran};
 #[cfg(target_os = "linux")]
 use crate::terminal::Terminal;
 
@@ -53,11 +52,7 @@ fn values_are_completed_that_only_portal_knows() {
 #[test]
 fn unfinished_names_are_completed_for_recover() {
     let orgs = Orgs::start(vec![Org::new("acme")], &["--fault", "POST committed:delay=60s"]);
-    let mut create = orgs.home.command(&["create", "AcmePortal", "--profile", "acme"]);
-    let mut create = create.stderr(Stdio::null()).spawn().unwrap();
-    until(|| orgs.run(&["list", "--profile", "acme"]).stdout.contains("AcmePortal"));
-    create.kill().unwrap();
-    create.wait().unwrap();
+    orgs.kill_create("acme");
     assert_eq!(candidates(&orgs.home, &["recover", "Ac"]), ["AcmePortal"]);
     assert_eq!(candidates(&orgs.home, &["recover", "--discard", ""]), ["AcmePortal"]);
 }

@@ -180,11 +180,7 @@ fn hints_name_profile() {
 #[test]
 fn hints_about_doubt_can_be_run() {
     let orgs = Orgs::start(vec![Org::new("acme")], &["--fault", "POST committed:delay=60s"]);
-    let mut create = orgs.home.command(&["create", "AcmePortal", "--profile", "acme"]);
-    let mut create = create.stderr(Stdio::null()).spawn().unwrap();
-    until(|| orgs.run(&["list", "--profile", "acme"]).stdout.contains("AcmePortal"));
-    create.kill().unwrap();
-    create.wait().unwrap();
+    orgs.kill_create("acme");
     let refused = orgs.run(&["profiles", "remove", "acme"]);
     assert_eq!(refused.status, 2, "{refused:?}");
     let doctor = orgs.run(&["doctor", "--profile", "acme"]);

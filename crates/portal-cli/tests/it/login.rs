@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::orgs::{Org, Orgs};
-use crate::support::{Ran, golden, until};
+use crate::support::{Ran, golden};
 
 fn without_profile(name: &str) -> Org {
     Org { has_profile: false, ..Org::new(name) }
@@ -271,11 +271,7 @@ fn login_to_other_org_warns_and_keeps_intents() {
     assert_eq!(ran.status, 0, "{ran:?}");
     assert!(ran.stdout.starts_with("profile main stored for Admin of org acme ("), "{ran:?}");
     assert!(home.run(&["profiles"]).stdout.contains("acme ("));
-    let create = ["create", "AcmePortal", "--profile", "main"];
-    let mut process = home.command(&create).spawn().unwrap();
-    until(|| home.run(&["list", "--profile", "main"]).stdout.contains("AcmePortal"));
-    process.kill().unwrap();
-    process.wait().unwrap();
+    orgs.kill_create("main");
 
     let ran = as_main(&beta, &[]);
     assert_eq!(ran.status, 2, "{ran:?}");
@@ -286,7 +282,8 @@ fn login_to_other_org_warns_and_keeps_intents() {
     assert_eq!(ran.status, 0, "{ran:?}");
     assert!(ran.stderr.contains("the profile main was for org acme ("), "{ran:?}");
     assert!(ran.stderr.contains("AcmePortal is in doubt from an earlier login"), "{ran:?}");
-    for command in [&create[..], &["recover", "AcmePortal"]] {
+    for command in [&["create", "AcmePortal", "--profile", "main"][..], &["recover", "AcmePortal"]]
+    {
         let ran = home.run(command);
         assert!([5, 6].contains(&ran.status), "{ran:?}");
         assert!(ran.stderr.contains("org acme (") && ran.stderr.contains("org beta ("), "{ran:?}");

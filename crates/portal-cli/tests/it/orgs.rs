@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use portal_http::server::{LocalServer, ServedRequest};
 
-use crate::support::{Home, Ran, Served};
+use crate::support::{Home, Ran, Served, until};
 
 /// An org of the seed file, and the profile of the same name.
 #[derive(Clone, Debug)]
@@ -185,6 +186,17 @@ impl Orgs {
 
     pub(crate) fn run_with(&self, arguments: &[&str], stdin: &str) -> Ran {
         self.home.run_with(arguments, stdin)
+    }
+
+    /// Runs `portal create AcmePortal` until the server has created it, and kills it: the server must
+    /// withhold the response.
+    pub(crate) fn kill_create(&self, profile: &str) {
+        let create = ["create", "AcmePortal", "--profile", profile];
+        let mut command = self.home.command(&create);
+        let mut create = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        until(|| self.run(&["list", "--profile", profile]).stdout.contains("AcmePortal"));
+        create.kill().unwrap();
+        create.wait().unwrap();
     }
 
     /// `text` without the server's port.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::orgs::{Org, Orgs};
-use crate::support::{Home, Ran, until};
+use crate::support::{Home, Ran};
 
 #[test]
 fn no_profile_hints_at_login() {
@@ -98,11 +98,7 @@ fn default_profile_applies_without_selection() {
 #[test]
 fn profile_of_create_in_doubt_stays() {
     let orgs = Orgs::start(vec![Org::new("acme")], &["--fault", "POST committed:delay=60s"]);
-    let mut process =
-        orgs.home.command(&["create", "AcmePortal", "--profile", "acme"]).spawn().unwrap();
-    until(|| orgs.run(&["list", "--profile", "acme"]).stdout.contains("AcmePortal"));
-    process.kill().unwrap();
-    process.wait().unwrap();
+    orgs.kill_create("acme");
     for command in [&["profiles", "rename", "acme", "beta"][..], &["profiles", "remove", "acme"]] {
         let ran = orgs.run(command);
         assert_eq!(ran.status, 2, "{ran:?}");

@@ -131,11 +131,7 @@ fn recovery(steps: &[Step]) {
     let orgs = Orgs::start(vec![acme], &["--fault", "POST committed:delay=60s"]);
     let seed = orgs.read("seed.toml");
     assert!(seed.contains("name = \"acme\""), "{seed}");
-    let mut create = orgs.home.command(&["create", "AcmePortal", "--profile", "acme"]);
-    let mut create = create.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    until(|| orgs.run(&["list", "--profile", "acme"]).stdout.contains("AcmePortal"));
-    create.kill().unwrap();
-    create.wait().unwrap();
+    orgs.kill_create("acme");
     for step in steps {
         let printed = shell(&orgs.home, &step.command).replace("org acme ", "org Acme Inc. ");
         assert_eq!(comparable(&printed), comparable(&step.output), "{}", step.command);
