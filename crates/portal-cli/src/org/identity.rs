@@ -118,7 +118,7 @@ impl fmt::Display for Identity {
 fn origin(url: &str) -> String {
     let Ok(uri) = url.parse::<http::Uri>() else { return url.to_ascii_lowercase() };
     let host = uri.host().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
-    // One server of this machine answers to all of them.
+    // All of them lead to the same server of this machine.
     let host = match host.as_str() {
         "localhost" | "[::1]" => "127.0.0.1".to_owned(),
         _ => host,

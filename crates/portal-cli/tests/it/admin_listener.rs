@@ -298,7 +298,7 @@ fn follower_that_lagged_begins_again_and_says_so() {
     let lagged = "event: lagged\ndata:\n\n".to_owned();
     for (target, sent) in [
         ("/api/requests/events", event(7) + &event(9) + &lagged + &event(20)),
-        // A connection that ends is no end of the server.
+        // The server goes on after a connection ends.
         ("/api/requests/events?after=9", event(12)),
         ("/api/requests/events?after=12", event(13)),
         ("/api/requests/events?after=13", String::new()),

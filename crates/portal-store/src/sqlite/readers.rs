@@ -197,9 +197,14 @@ impl Reader {
 mod tests {
     use std::future::ready;
     use std::pin::pin;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
 
     use super::*;
     use crate::sqlite::{database, format};
+
+    const DEADLINE: Duration = Duration::from_secs(30);
 
     fn readers() -> (tempfile::TempDir, Readers) {
         let directory = tempfile::tempdir().unwrap();
@@ -237,7 +242,8 @@ mod tests {
             _ = &mut idle => panic!("no reader is awake yet"),
             () = ready(()) => {}
         }
-        assert_eq!(readers.read(version).await, Ok(format::VERSION));
+        let other = timeout(DEADLINE, readers.read(version)).await;
+        assert_eq!(other, Ok(Ok(format::VERSION)));
         assert_eq!(idle.await, Ok(format::VERSION));
     }
 
@@ -340,7 +346,9 @@ mod tests {
         tokio::select! {
             biased;
             _ = &mut slow => panic!("it is not released"),
-            versions = reads => assert!(versions.iter().all(Result::is_ok)),
+            versions = timeout(DEADLINE, reads) => {
+                assert!(versions.unwrap().iter().all(Result::is_ok));
+            }
         }
         release.send(()).unwrap();
         slow.await.unwrap();
