@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use super::tls::{MakeTls, Trust};
@@ -59,39 +60,24 @@ fn parse(url: &str) -> Result<(tokio_postgres::Config, Trust), String> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(format!("expected {EXAMPLE}"));
     }
-    let (base, parameters) = url.split_once('?').unwrap_or((url, ""));
-    let mut kept = Vec::new();
+    // A password may contain a question mark.
+    let (credentials, address) = url.split_at(url.find('@').map_or(0, |at| at + 1));
+    let (address, parameters) = address.split_once('?').unwrap_or((address, ""));
+    let mut others = Vec::new();
     let (mut mode, mut roots) = (None, None);
     for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
         match parameter.split_once('=') {
+            // The driver has no `verify-full`.
             Some(("sslmode", value)) => mode = Some(value),
-            Some(("sslrootcert", value)) => roots = Some(decode(value)?),
-            // Checked here, because the driver's errors quote unknown parameters.
-            Some((
-                "host"
-                | "hostaddr"
-                | "port"
-                | "user"
-                | "password"
-                | "dbname"
-                | "options"
-                | "application_name"
-                | "sslnegotiation"
-                | "connect_timeout"
-                | "keepalives"
-                | "keepalives_idle"
-                | "keepalives_interval"
-                | "keepalives_retries"
-                | "tcp_user_timeout"
-                | "target_session_attrs"
-                | "load_balance_hosts",
-                _,
-            )) => kept.push(parameter),
-            Some((name, _)) => return Err(format!("unknown parameter {name:?}")),
+            Some(("sslrootcert", value)) => {
+                roots = Some(percent_decode_str(value).decode_utf8_lossy().into_owned());
+            }
+            Some(_) => others.push(parameter),
             None => return Err("expected parameters of the form NAME=VALUE".to_owned()),
         }
     }
-    let mut config: tokio_postgres::Config = format!("{base}?{}", kept.join("&"))
+    // Errors of the driver quote the name of an unknown parameter, but no value.
+    let mut config: tokio_postgres::Config = format!("{credentials}{address}?{}", others.join("&"))
         .parse()
         .map_err(|error| super::failure::describe(&error))?;
     let trust = match (mode, roots) {
@@ -150,23 +136,6 @@ fn complete(config: &mut tokio_postgres::Config) -> Result<(), String> {
     Ok(())
 }
 
-/// Percent-decodes a parameter value.
-fn decode(value: &str) -> Result<String, String> {
-    let wrong = || "expected two hexadecimal digits after each % in sslrootcert".to_owned();
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
-        let (Some(high), Some(low)) = (digit(), digit()) else { return Err(wrong()) };
-        bytes.push(u8::try_from(high * 16 + low).map_err(|_| wrong())?);
-    }
-    String::from_utf8(bytes).map_err(|_| wrong())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,7 +173,8 @@ mod tests {
             ("postgres://me:hush@db:port/portals", "invalid value for option `port`"),
             ("postgres://me:hush@db/portals?sslmode=verify-ca", "found \"verify-ca\""),
             ("postgres://me:hush@db/portals?sslrootcert=x", "needs sslmode=verify-full"),
-            ("postgres://me:hush@db/portals?pool=3", "unknown parameter \"pool\""),
+            ("postgres://me:hush@db/portals?pool=3", "unknown option `pool`"),
+            ("postgres://me:hu?sh=hush@db/portals?pool=3", "unknown option `pool`"),
             ("postgres://me:hush@db/portals?pool", "expected parameters of the form NAME=VALUE"),
         ] {
             let error = match Target::parse(url) {
