@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::tls::{MakeTls, Trust};
+use super::tls::{self, Trust};
 use crate::error::RegistryError;
 
 /// Connect timeout per host. Also `TCP_USER_TIMEOUT`: the kernel must not deliver a statement that
@@ -21,7 +22,7 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) config: tokio_postgres::Config,
-    pub(super) tls: MakeTls,
+    pub(super) tls: MakeRustlsConnect,
 }
 
 impl Target {
@@ -33,7 +34,7 @@ impl Target {
     pub(super) fn parse(url: &str) -> Result<Self, RegistryError> {
         let (config, trust) = parse(url)
             .map_err(|why| RegistryError::NotApplied(format!("invalid database URL: {why}")))?;
-        let tls = MakeTls::new(&trust).map_err(RegistryError::NotApplied)?;
+        let tls = tls::connector(&trust).map_err(RegistryError::NotApplied)?;
         Ok(Self { config, tls })
     }
 }
