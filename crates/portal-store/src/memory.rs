@@ -11,7 +11,7 @@ use crate::org::{FIRST_ZAID, Org, OrgId, PortalLimit, Principal, User, UserId};
 use crate::people::People;
 use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
 use crate::seed::Seed;
-use crate::token::{Hashed, TokenRules};
+use crate::token::{Hashed, HashedRequest, TokenRules};
 use tokens::Tokens;
 
 mod tokens;
@@ -168,8 +168,9 @@ impl Registry for MemoryRegistry {
         rules: TokenRules,
         now: Timestamp,
     ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
+        let (request, granted) = HashedRequest::new(request)?;
         let State { people, tokens, .. } = &mut *self.lock();
-        tokens.issue(people, request, rules, now.unix_seconds())
+        Ok(tokens.issue(people, &request, rules, now.unix_seconds()).map(|()| granted))
     }
 
     async fn revoke(&self, refresh_token: &str, now: Timestamp) -> Result<bool, RegistryError> {

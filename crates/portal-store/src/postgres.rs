@@ -57,7 +57,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
+use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
 
 use crate::admin::Administration;
@@ -69,8 +69,7 @@ use crate::principals::Principals;
 use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
 use crate::seed::Seed;
 use crate::sql;
-use crate::token::{self, Hashed, TokenRules};
-use credentials::HashedRequest;
+use crate::token::{Hashed, HashedRequest, TokenRules};
 use failure::Failure;
 use pool::Pool;
 use session::{Connected, Parameters};
@@ -170,23 +169,7 @@ impl Registry for PostgresRegistry {
         rules: TokenRules,
         now: Timestamp,
     ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
-        let mut granted = AccessToken::new(token::generate()?);
-        let (refresh_token, code) = match &request.grant {
-            Grant::RefreshToken(refresh_token) => (Hashed::of(refresh_token.expose()), None),
-            Grant::AuthorizationCode { code, .. } => {
-                let refresh_token = token::generate()?;
-                let hashed = Hashed::of(refresh_token.expose());
-                granted.refresh_token = Some(refresh_token);
-                (hashed, Some(Hashed::of(code.expose())))
-            }
-        };
-        let request = HashedRequest {
-            client_id: request.client_id.clone(),
-            client_secret: Hashed::of(request.client_secret.expose()),
-            refresh_token,
-            code,
-            access_token: Hashed::of(granted.access_token.expose()),
-        };
+        let (request, granted) = HashedRequest::new(request)?;
         let now = now.unix_seconds();
         self.change(move |inner| async move {
             let result = credentials::issue_token(&inner.pool, &request, rules, now).await;
