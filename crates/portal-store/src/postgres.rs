@@ -28,6 +28,11 @@
 //! revocation acknowledged by any process takes effect in that process at once, and in every other
 //! one within a second.
 //!
+//! # Orgs, users and credentials
+//! A seed or a change by an administrator is a transaction over a connection of its own: it reads
+//! all rows, decides, and writes. An advisory lock admits one at a time, and a lock on the tables
+//! makes exchanges of codes and revocations wait for it. Creates wait only if a portal limit changes.
+//!
 //! # Requirements
 //! A UTF8 database, and a role that can create a schema in it or owns an empty schema `portal`.
 //! Each registry uses up to 16 connections, and one more while a seed is applied. Connection
@@ -185,9 +190,10 @@ impl Registry for PostgresRegistry {
     async fn revoke(&self, refresh_token: &str, now: Timestamp) -> Result<bool, RegistryError> {
         let (refresh_token, now) = (Hashed::of(refresh_token), now.unix_seconds());
         self.change(move |inner| async move {
-            let result = credentials::revoke(&inner.pool, refresh_token, now).await;
+            let parameters: &Parameters<'_> = &[&refresh_token.0.as_slice(), &now];
+            let revoked = inner.pool.change(|it| &it.revoke, parameters).await;
             inner.principals.forget();
-            result
+            Ok(!revoked?.is_empty())
         })
         .await
     }
@@ -195,9 +201,10 @@ impl Registry for PostgresRegistry {
     async fn expire_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
         let access_token = Hashed::of(access_token);
         self.change(move |inner| async move {
-            let result = credentials::expire(&inner.pool, access_token).await;
+            let parameters: &Parameters<'_> = &[&access_token.0.as_slice()];
+            let ended = inner.pool.change(|it| &it.end, parameters).await;
             inner.principals.forget();
-            result
+            Ok(!ended?.is_empty())
         })
         .await
     }

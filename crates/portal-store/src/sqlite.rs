@@ -33,7 +33,7 @@ use crate::error::RegistryError;
 use crate::org::{Org, OrgId, Principal, User, UserId};
 use crate::people::{Keeper, People};
 use crate::principals::Principals;
-use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
+use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
 use crate::seed::Seed;
 use crate::sql;
 use crate::token::{Hashed, HashedRequest, TokenRules};
@@ -280,8 +280,8 @@ impl Registry for SqliteRegistry {
     }
 
     async fn portal(&self, org: OrgId, name: &str) -> Result<Option<Portal>, RegistryError> {
-        let name = name.to_owned();
-        self.0.readers.read(move |connection| portals::get(connection, org, &name)).await
+        let found = self.rows(sql::PORTAL, (org.0, name_key(name)), |row| sql::portal(row)).await?;
+        Ok(found.into_iter().next())
     }
 }
 

@@ -7,8 +7,8 @@ use super::portals::is_storable;
 use crate::error::RegistryError;
 use crate::sql::Columns as _;
 use crate::token::{
-    ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, Hashed,
-    HashedRequest, TokenRules, WINDOW_SECONDS,
+    ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, HashedRequest,
+    TokenRules, WINDOW_SECONDS,
 };
 
 pub(super) async fn issue_token(
@@ -54,18 +54,4 @@ pub(super) async fn issue_token(
             Err(RegistryError::Unknown(format!("expected the outcome of a grant, found {other:?}")))
         }
     }
-}
-
-pub(super) async fn revoke(
-    pool: &Pool,
-    refresh_token: Hashed,
-    now: i64,
-) -> Result<bool, RegistryError> {
-    let revoked = pool.change(|it| &it.revoke, &[&refresh_token.0.as_slice(), &now]).await?;
-    Ok(!revoked.is_empty())
-}
-
-pub(super) async fn expire(pool: &Pool, access_token: Hashed) -> Result<bool, RegistryError> {
-    let ended = pool.change(|it| &it.end, &[&access_token.0.as_slice()]).await?;
-    Ok(!ended.is_empty())
 }

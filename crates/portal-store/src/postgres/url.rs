@@ -1,22 +1,23 @@
 //! [`Target`]: the database's address, parsed from a URL.
 
 use std::fmt;
-use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
-use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::tls::{self, Trust};
 use crate::error::RegistryError;
 
-/// Connect timeout per host. Also `TCP_USER_TIMEOUT`: the kernel must not deliver a statement that
-/// is already in doubt minutes later.
-const HOST_TIMEOUT: Duration = Duration::from_secs(3);
-const UNACKNOWLEDGED_AFTER: Duration = Duration::from_secs(10);
-
-/// Interval of TCP keepalives; a peer that vanished is detected after about a minute.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
+/// Parameters for the driver, in seconds; those of a URL come later and take precedence.
+///
+/// - `tcp_user_timeout`: the kernel must not deliver a statement that is already in doubt minutes
+///   later.
+/// - `keepalives`: a peer that vanished is detected after about a minute.
+/// - `target_session_attrs`: with several hosts, use the one that accepts writes.
+const DEFAULTS: &str = "application_name=portal&connect_timeout=3&tcp_user_timeout=10\
+    &keepalives_idle=30&keepalives_interval=10&keepalives_retries=3\
+    &target_session_attrs=read-write";
 
 /// Everything needed to connect.
 #[derive(Clone)]
@@ -78,63 +79,36 @@ fn parse(url: &str) -> Result<(tokio_postgres::Config, Trust), String> {
         }
     }
     // Errors of the driver quote the name of an unknown parameter, but no value.
-    let mut config: tokio_postgres::Config = format!("{credentials}{address}?{}", others.join("&"))
-        .parse()
-        .map_err(|error| super::failure::describe(&error))?;
-    let trust = match (mode, roots) {
-        (None | Some("prefer" | "require" | "disable"), Some(_)) => {
-            return Err("sslrootcert needs sslmode=verify-full".to_owned());
-        }
-        (None | Some("prefer" | "require" | "disable"), None) => Trust::Anyone,
-        (Some("verify-full"), None) => Trust::System,
-        (Some("verify-full"), Some(roots)) if roots == "system" => Trust::System,
-        (Some("verify-full"), Some(roots)) => Trust::File(roots.into()),
-        (Some(other), _) => {
-            return Err(format!(
-                "expected sslmode disable, prefer, require or verify-full, found {other:?}"
-            ));
-        }
-    };
-    let is_local = config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
-    config.ssl_mode(match mode {
-        // PostgreSQL has no TLS over Unix sockets.
-        _ if is_local && config.get_hostaddrs().is_empty() => SslMode::Disable,
-        Some("disable") => SslMode::Disable,
-        Some("require" | "verify-full") => SslMode::Require,
-        _ => SslMode::Prefer,
-    });
-    complete(&mut config)?;
-    Ok((config, trust))
-}
-
-/// Fills in defaults.
-fn complete(config: &mut tokio_postgres::Config) -> Result<(), String> {
+    let mut config: tokio_postgres::Config =
+        format!("{credentials}{address}?{DEFAULTS}&{}", others.join("&"))
+            .parse()
+            .map_err(|error| super::failure::describe(&error))?;
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         return Err("expected a host".to_owned());
     }
     if config.get_user().is_none() {
         return Err("expected a user".to_owned());
     }
-    if config.get_application_name().is_none() {
-        config.application_name("portal");
-    }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(HOST_TIMEOUT);
-    }
-    if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(UNACKNOWLEDGED_AFTER);
-    }
-    if config.get_keepalives_interval().is_none() && config.get_keepalives_retries().is_none() {
-        config
-            .keepalives_idle(KEEPALIVE_AFTER)
-            .keepalives_interval(UNACKNOWLEDGED_AFTER)
-            .keepalives_retries(3);
-    }
-    // With several hosts, use the one that accepts writes.
-    if config.get_target_session_attrs() == TargetSessionAttrs::Any {
-        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-    }
-    Ok(())
+    let (mode, trust) = match (mode.unwrap_or("prefer"), roots.as_deref()) {
+        ("disable", None) => (SslMode::Disable, Trust::Anyone),
+        ("prefer", None) => (SslMode::Prefer, Trust::Anyone),
+        ("require", None) => (SslMode::Require, Trust::Anyone),
+        ("verify-full", None | Some("system")) => (SslMode::Require, Trust::System),
+        ("verify-full", Some(roots)) => (SslMode::Require, Trust::File(roots.into())),
+        ("disable" | "prefer" | "require", Some(_)) => {
+            return Err("sslrootcert needs sslmode=verify-full".to_owned());
+        }
+        (other, _) => {
+            return Err(format!(
+                "expected sslmode disable, prefer, require or verify-full, found {other:?}"
+            ));
+        }
+    };
+    // PostgreSQL has no TLS over Unix sockets.
+    let is_local = config.get_hostaddrs().is_empty()
+        && config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
+    config.ssl_mode(if is_local { SslMode::Disable } else { mode });
+    Ok((config, trust))
 }
 
 #[cfg(test)]
