@@ -223,11 +223,7 @@ pub enum SeedGrant {
 /// The environment as the engines store it.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) fn environment_text(environment: Environment) -> &'static str {
-    match environment {
-        Environment::Production => "production",
-        Environment::Sandbox => "sandbox",
-        Environment::Developer => "developer",
-    }
+    environment.as_str()
 }
 
 /// The limit as the engines store it.

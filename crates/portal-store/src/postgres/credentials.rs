@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use portal_model::oauth::OAuthError;
+use portal_model::server;
 use portal_model::{Environment, Scope, Timestamp};
 use tokio_postgres::{Row, Transaction};
 
@@ -58,7 +59,7 @@ pub(super) async fn issue_token(
     match outcome {
         Some("granted") => Ok(Ok(())),
         Some("invalid") => Ok(Err(OAuthError::new(OAuthError::INVALID_CODE))),
-        Some("throttled") => Ok(Err(OAuthError::rate_limited())),
+        Some("throttled") => Ok(Err(server::tokens_rate_limited())),
         other => {
             Err(RegistryError::Unknown(format!("expected the outcome of a grant, found {other:?}")))
         }
