@@ -201,12 +201,7 @@ impl Header {
                 (first, None) => Ok(first.map(|(index, _)| index)),
             }
         };
-        // The name of the column in version 0.1.
-        let fallback = match position("fallback")? {
-            None => position("or")?,
-            found => found,
-        };
-        let found = [position("profile")?, position("name")?, fallback];
+        let found = [position("profile")?, position("name")?, position("fallback")?];
         if let Some(foreign) = fields
             .iter()
             .enumerate()

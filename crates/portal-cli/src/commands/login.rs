@@ -19,7 +19,6 @@ use crate::org::target::Target;
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
-use crate::safe::create::Begun;
 use crate::safe::intent_log::{IntentLog, State};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
@@ -303,13 +302,13 @@ async fn warn_of_unfinished(profile: &str, identity: &Identity, printer: &Printe
     let place = Place::Profile(profile.to_owned());
     for entry in &found.entries {
         if entry.history.whose.place == place
-            && !entry.is_in(identity, &place)
+            && !entry.is_in(identity)
             && matches!(entry.state(), State::InDoubt | State::InProgress)
         {
             let name = entry.name();
             printer.warning(format_args!(
                 "{name} is in doubt from an earlier login: {}",
-                Begun(entry)
+                entry.identity()
             ));
             printer.hint(format_args!(
                 "log in to that org under another name and run `portal recover {name} --profile \

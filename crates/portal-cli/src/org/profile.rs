@@ -101,7 +101,7 @@ impl std::fmt::Display for Hosts {
 pub(crate) struct Entry {
     pub(crate) hosts: Hosts,
     pub(crate) client_id: String,
-    /// Unknown for profiles written by version 0.1, and if the token can't read it.
+    /// Unknown if the token can't read it.
     pub(crate) org: Option<OrgId>,
 }
 
@@ -250,16 +250,13 @@ pub(crate) fn credentials_path(directory: &Path) -> PathBuf {
 fn lock(directory: &Path) -> anyhow::Result<File> {
     directories::make_private(directory)?;
     let path = directory.join("profiles.lock");
-    let lock = OpenOptions::new()
+    OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .open(&path)
         .and_then(|file| file.lock().map(|()| file))
-        .with_context(|| format!("{} can't be locked", path.display()))?;
-    file::remove_strays(directory)
-        .with_context(|| format!("cannot clean up {}", directory.display()))?;
-    Ok(lock)
+        .with_context(|| format!("{} can't be locked", path.display()))
 }
 
 /// Formats as `there are acme, beta`.
