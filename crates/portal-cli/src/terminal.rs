@@ -2,7 +2,6 @@
 
 pub(crate) mod log;
 pub(crate) mod name_argument;
-pub(crate) mod neutral;
 pub(crate) mod printer;
 pub(crate) mod progress;
 pub(crate) mod prompt;

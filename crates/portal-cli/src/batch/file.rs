@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use portal_model::ApiVersion;
+use portal_model::neutral::cut;
 use serde_json::json;
 
 use super::csv::{self, Problems};
@@ -12,7 +13,6 @@ use crate::org::identity::Identity;
 use crate::org::profile::Profiles;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
-use crate::terminal::neutral::cut;
 use crate::terminal::printer::Printer;
 
 /// Means stdin.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use portal_http::client::FileTokenCache;
 use portal_model::ApiVersion;
 use portal_model::flow::Policy;
+use portal_model::neutral::shell_word;
 use tokio::sync::{OnceCell, watch};
 
 use self::preview::Preview;
@@ -30,7 +31,6 @@ use crate::org::profile::Profiles;
 use crate::org::target::Target;
 use crate::report::exit::{self, ExitClass};
 use crate::report::failure::{ErrorReport, Failure};
-use crate::report::shell;
 use crate::safe::intent_log::{self, Entry, IntentLog, Taken};
 use crate::sys::directories;
 use crate::sys::signal;
@@ -248,10 +248,10 @@ pub(super) struct Again<'a> {
 
 impl fmt::Display for Again<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "portal batch {}", shell::word(&self.file.to_string_lossy()))?;
+        write!(f, "portal batch {}", shell_word(&self.file.to_string_lossy()))?;
         match self.journal {
             Some(journal) => {
-                write!(f, " --journal {}", shell::word(&journal.to_string_lossy()))
+                write!(f, " --journal {}", shell_word(&journal.to_string_lossy()))
             }
             None => Ok(()),
         }
