@@ -2,6 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use portal_testkit::{Signal, signal};
+
 use crate::orgs::{Org, Orgs};
 use crate::support::{Home, Ran, Served, until};
 
@@ -193,8 +195,7 @@ fn hints_about_doubt_can_be_run() {
     let create = create.spawn().unwrap();
     // The list, and the request that is dropped.
     until(|| server.calls("/crm/v7/settings/portals") >= 2);
-    let id = create.id().to_string();
-    assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
+    signal(&create, Signal::INT);
     let in_doubt = Ran::from(create.wait_with_output().unwrap());
     assert_eq!(in_doubt.status, 5, "{in_doubt:?}");
     let absent = follow_with(&home, &in_doubt, server.environment());
