@@ -31,6 +31,7 @@ use self::open_intent::LogFile;
 pub(crate) use self::open_intent::OpenIntent;
 pub(crate) use self::org_lock::OrgLock;
 use crate::org::identity::Identity;
+use crate::org::place::Place;
 use crate::report::failure::Failure;
 use crate::sys::directories;
 
@@ -87,6 +88,16 @@ pub(crate) struct Found {
     /// The oldest first.
     pub(crate) entries: Vec<Entry>,
     pub(crate) unreadable: Vec<Unreadable>,
+}
+
+impl Found {
+    /// Returns what was begun at `place` and is in doubt or in progress.
+    pub(crate) fn unfinished_at(&self, place: &Place) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| {
+            entry.history.whose.place == *place
+                && matches!(entry.state(), State::InDoubt | State::InProgress)
+        })
+    }
 }
 
 /// The result of taking over an entry.
@@ -343,7 +354,7 @@ impl Entry {
     }
 
     /// Whether it was begun in the org of `identity`.
-    pub(crate) fn is_in(&self, identity: &Identity, place: &crate::org::place::Place) -> bool {
+    pub(crate) fn is_in(&self, identity: &Identity, place: &Place) -> bool {
         match &self.history.whose.identity {
             Some(own) => own.is_same_org(identity),
             // Version 0.1.
