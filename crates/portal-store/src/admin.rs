@@ -9,7 +9,7 @@ use crate::audit::AuditEntry;
 use crate::error::RegistryError;
 use crate::org::{Permission, PortalLimit, User};
 use crate::registry::sealed;
-use crate::seed::{Seed, SeedCredential, SeedDifferences, SeedGrant};
+use crate::seed::{Seed, SeedCredential, SeedDifferences};
 use crate::token;
 
 /// Changes of orgs, users and credentials, each in one transaction with its [`AuditEntry`].
@@ -211,12 +211,9 @@ impl SeedCredential {
     /// # Errors
     /// [`RegistryError::NotApplied`] if the operating system can't provide random bytes.
     pub fn generate(scopes: Vec<Scope>) -> Result<Self, RegistryError> {
-        Ok(Self {
-            client_id: token::generate_client_id()?,
-            client_secret: token::generate_client_secret()?,
-            grant: SeedGrant::RefreshToken(token::generate()?),
-            scopes,
-        })
+        let (client_id, client_secret) =
+            (token::generate_client_id()?, token::generate_client_secret()?);
+        Ok(Self::refresh_token(client_id, client_secret, token::generate()?).scopes(scopes))
     }
 }
 

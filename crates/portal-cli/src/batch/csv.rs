@@ -113,13 +113,8 @@ impl Header {
                 (first, None) => Ok(first.map(|(index, _)| index)),
             }
         };
-        // The name of the column in version 0.1.
-        let fallback = match position("fallback")? {
-            None => position("or")?,
-            found => found,
-        };
-        let (profile, name) = (position("profile")?, position("name")?);
-        let known = [profile, name, fallback];
+        let known = [position("profile")?, position("name")?, position("fallback")?];
+        let [profile, name, fallback] = known;
         let is_foreign =
             |(index, field): &(usize, &String)| !field.is_empty() && !known.contains(&Some(*index));
         if let Some((_, column)) = fields.iter().enumerate().find(is_foreign) {

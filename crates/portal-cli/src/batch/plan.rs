@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn broken_rules_of_all_lines_are_named_at_once() {
-        let file = "profile,name,or\na,my portal,x\nb,GoodName,goodname\nc,OtherName,GOODNAME\n";
+        let file =
+            "profile,name,fallback\na,my portal,x\nb,GoodName,goodname\nc,OtherName,GOODNAME\n";
         let invalid = |name| PortalName::parse(name).unwrap_err();
         assert_eq!(
             problems(file, false),
@@ -230,12 +231,15 @@ mod tests {
     #[test]
     fn fingerprint_depends_on_rows_only() {
         let of = |file| fingerprint(&rows(file));
-        let one = of("profile,name,or\nacme,NameOne,NameTwo|NameThree\n");
+        let one = of("profile,name,fallback\nacme,NameOne,NameTwo|NameThree\n");
         assert_eq!(one.len(), 64);
-        assert_eq!(one, of("\u{feff}or;name;profile\r\n\r\nNameTwo | NameThree;NameOne;acme\r\n"));
+        assert_eq!(
+            one,
+            of("\u{feff}fallback;name;profile\r\n\r\nNameTwo | NameThree;NameOne;acme\r\n")
+        );
         for other in [
-            "profile,name,or\nacme,NameOne,NameThree|NameTwo\n",
-            "profile,name,or\nacme,nameOne,NameTwo|NameThree\n",
+            "profile,name,fallback\nacme,NameOne,NameThree|NameTwo\n",
+            "profile,name,fallback\nacme,nameOne,NameTwo|NameThree\n",
             "profile,name\nacme,NameOne\n",
         ] {
             assert_ne!(one, of(other), "{other:?}");

@@ -151,7 +151,7 @@ impl Batch<'_> {
         };
         if let Some(in_doubt) = in_doubt.filter(|_| !*stop.borrow()) {
             let whose = Whose {
-                identity: Some(identity.clone()),
+                identity: identity.clone(),
                 place: org.target.place.clone(),
                 batch_row: Some(self.batch_row(index)),
             };

@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use portal_model::ApiVersion;
 use portal_model::flow::Policy;
+use portal_model::neutral::{cut, shell_word};
 use serde_json::json;
 use tokio::sync::{OnceCell, watch};
 
@@ -33,11 +34,9 @@ use crate::org::profile::Profiles;
 use crate::org::target::Target;
 use crate::report::exit::{self, ExitClass};
 use crate::report::failure::{ErrorReport, Failure};
-use crate::report::shell;
 use crate::safe::intent_log::{self, Entry, IntentLog, Taken};
 use crate::sys::directories;
 use crate::sys::signal;
-use crate::terminal::neutral::cut;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
 use crate::terminal::width;
@@ -214,7 +213,7 @@ impl Args {
 
     /// The command that continues a batch.
     fn resume_command(&self) -> String {
-        let word = |path: &Path| shell::word(&path.to_string_lossy()).to_string();
+        let word = |path: &Path| shell_word(&path.to_string_lossy()).into_owned();
         let journal = self.journal.as_deref().map(|path| format!(" --journal {}", word(path)));
         format!("portal batch {}{}", word(&self.file), journal.unwrap_or_default())
     }

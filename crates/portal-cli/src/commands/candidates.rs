@@ -1,11 +1,11 @@
 //! What shells complete after the flags that say which org.
 
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use portal_model::neutral::printable_line;
 use portal_model::{ApiVersion, DataCenter};
 
 use crate::org::profile::{Entry, Profiles, check_name};
 use crate::sys::directories;
-use crate::terminal::neutral::printable_line;
 
 /// The profiles that `portal login` stored.
 pub(crate) fn profiles() -> ArgValueCandidates {

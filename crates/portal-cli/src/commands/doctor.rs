@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use portal_model::ApiVersion;
+use portal_model::neutral::cut;
 use serde::Serialize;
 
 use self::checks::{Check, Status};
@@ -20,7 +21,6 @@ use crate::report::failure::Failure;
 use crate::report::wrap::wrap;
 use crate::safe::intent_log::{Found, IntentLog};
 use crate::sys::directories;
-use crate::terminal::neutral::cut;
 use crate::terminal::printer::Printer;
 use crate::terminal::width;
 

@@ -20,7 +20,6 @@ use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::permission::{EVERY_SCOPE, cannot_verify};
 use crate::report::portal;
-use crate::safe::create::Begun;
 use crate::safe::intent_log::IntentLog;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
@@ -331,11 +330,11 @@ async fn warn_of_unfinished(profile: &str, identity: &Identity, printer: &Printe
     let Ok(found) = log.all().await else { return };
     let place = Place::Profile(profile.to_owned());
     for entry in found.unfinished_at(&place) {
-        if !entry.is_in(identity, &place) {
+        if !entry.is_in(identity) {
             let name = entry.name();
             printer.warning(format_args!(
                 "{name} is in doubt from an earlier login: {}",
-                Begun(entry)
+                entry.identity()
             ));
             printer.hint(format_args!(
                 "log in to that org under another name and run `portal recover {name} --profile \

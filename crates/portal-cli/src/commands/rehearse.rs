@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use portal_http::server::{FaultSpec, PortalService, Server};
-use portal_model::{Environment, Scope};
+use portal_model::Scope;
 use portal_store::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
-use portal_store::{MemoryRegistry, Permission, PortalLimit, Registry as _};
+use portal_store::{MemoryRegistry, PortalLimit, Registry as _};
 use tokio::process::Command;
 
 use crate::batch::{csv, file};
@@ -127,20 +127,13 @@ fn orgs(names: BTreeSet<String>, allow_another: bool) -> Result<Vec<Org>, Failur
 fn seed(orgs: &[Org]) -> Seed {
     let org = |org: &Org| {
         let names: Vec<_> = org.profiles.iter().map(|(name, _)| name.as_str()).collect();
-        let user = SeedUser {
-            name: "Rehearsal".to_owned(),
-            email: "user@rehearsal.example".to_owned(),
-            permissions: BTreeSet::from(Permission::ALL),
-            credentials: org.profiles.iter().map(|(_, credential)| credential.clone()).collect(),
-        };
-        SeedOrg {
-            name: names.join(", "),
-            environment: Environment::Production,
-            portal_limit: org.limit,
-            users: vec![user],
-        }
+        let user = SeedUser::admin("Rehearsal", "user@rehearsal.example");
+        let credentials = org.profiles.iter().map(|(_, credential)| credential.clone());
+        SeedOrg::new(names.join(", "))
+            .portal_limit(org.limit)
+            .user(credentials.fold(user, SeedUser::credential))
     };
-    Seed { orgs: orgs.iter().map(org).collect() }
+    Seed::new(orgs.iter().map(org))
 }
 
 /// Writes what `portal login` would, for the home of the batch.

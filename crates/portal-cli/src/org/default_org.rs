@@ -1,14 +1,12 @@
 //! [`DefaultOrg`]: the org of a server without a seed; its credentials are stored in a file.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use portal_model::{Environment, Scope, Secret};
-use portal_store::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
-use portal_store::{Permission, PortalLimit};
+use portal_model::{Scope, Secret};
+use portal_store::{Seed, SeedCredential, SeedOrg, SeedUser};
 use serde::{Deserialize, Serialize};
 
 use crate::sys::directories;
@@ -75,28 +73,11 @@ impl DefaultOrg {
 
     /// Returns the seed that adds the org to a registry.
     pub(crate) fn seed(&self) -> Seed {
-        Seed {
-            orgs: vec![SeedOrg {
-                name: Self::NAME.to_owned(),
-                environment: Environment::Production,
-                portal_limit: PortalLimit::Unlimited,
-                users: vec![SeedUser {
-                    name: "Default user".to_owned(),
-                    email: "user@default.example".to_owned(),
-                    permissions: BTreeSet::from(Permission::ALL),
-                    credentials: vec![SeedCredential {
-                        client_id: self.client_id.clone(),
-                        client_secret: self.client_secret.clone(),
-                        grant: SeedGrant::RefreshToken(self.refresh_token.clone()),
-                        scopes: vec![
-                            Scope::PORTAL_ALL,
-                            Scope::new("ZohoCRM.users.READ"),
-                            Scope::new("ZohoCRM.org.READ"),
-                        ],
-                    }],
-                }],
-            }],
-        }
+        let Self { client_id, client_secret, refresh_token } = self.clone();
+        let credential = SeedCredential::refresh_token(client_id, client_secret, refresh_token)
+            .scopes([Scope::PORTAL_ALL, Scope::USERS_READ, Scope::ORG_READ]);
+        let user = SeedUser::admin("Default user", "user@default.example").credential(credential);
+        Seed::new([SeedOrg::new(Self::NAME).user(user)])
     }
 }
 

@@ -223,12 +223,9 @@ pub(crate) fn credentials_path(directory: &Path) -> PathBuf {
 fn lock(directory: &Path) -> anyhow::Result<File> {
     directories::make_private(directory)?;
     let path = directory.join("profiles.lock");
-    let lock = private_file::open(&path)
+    private_file::open(&path)
         .and_then(|file| file.lock().map(|()| file))
-        .with_context(|| format!("{} can't be locked", path.display()))?;
-    file::remove_strays(directory)
-        .with_context(|| format!("cannot clean up {}", directory.display()))?;
-    Ok(lock)
+        .with_context(|| format!("{} can't be locked", path.display()))
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::pin::pin;
 
 use portal_model::Secret;
+use portal_model::neutral::printable;
 use tokio::sync::oneshot;
 
 use crate::report::failure::Failure;
 use crate::report::wrap::fit;
-use crate::terminal::neutral::printable;
 use crate::terminal::width;
 
 /// How often a line can be mistyped.

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use portal_model::oauth::{Grant, TokenRequest};
-use portal_model::{Environment, Portal, Scope, Secret, Timestamp};
+use portal_model::{Portal, Scope, Secret, Timestamp};
 use portal_store::{
-    MemoryRegistry, OrgId, Permission, PortalLimit, Registry, RegistryError, Seed, SeedCredential,
-    SeedGrant, SeedOrg, SeedUser, TokenRules,
+    MemoryRegistry, OrgId, Registry, RegistryError, Seed, SeedCredential, SeedOrg, SeedUser,
+    TokenRules,
 };
 use tokio::task::JoinHandle;
 
@@ -216,23 +216,14 @@ fn revoked() -> RegistryError {
 }
 
 fn own_org() -> SeedOrg {
-    let credential = |refresh_token: &str| SeedCredential {
-        client_id: CLIENT_ID.to_owned(),
-        client_secret: Secret::new(CLIENT_SECRET.to_owned()),
-        grant: SeedGrant::RefreshToken(Secret::new(refresh_token.to_owned())),
-        scopes: vec![Scope::PORTAL_ALL, Scope::ORG_READ],
+    let credential = |refresh_token| {
+        SeedCredential::refresh_token(CLIENT_ID, CLIENT_SECRET, refresh_token)
+            .scopes([Scope::PORTAL_ALL, Scope::ORG_READ])
     };
-    SeedOrg {
-        name: "Local".to_owned(),
-        environment: Environment::Production,
-        portal_limit: PortalLimit::Unlimited,
-        users: vec![SeedUser {
-            name: "Local Admin".to_owned(),
-            email: "admin@local.example".to_owned(),
-            permissions: Permission::ALL.into(),
-            credentials: vec![credential(REFRESH_TOKEN), credential(OWN_REFRESH_TOKEN)],
-        }],
-    }
+    let admin = SeedUser::admin("Local Admin", "admin@local.example")
+        .credential(credential(REFRESH_TOKEN))
+        .credential(credential(OWN_REFRESH_TOKEN));
+    SeedOrg::new("Local").user(admin)
 }
 
 /// Why a [`LocalServer`] fails to start.

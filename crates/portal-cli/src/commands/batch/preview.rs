@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use futures_util::{StreamExt as _, stream};
 use portal_http::client::ClientError;
+use portal_model::neutral::printable_line;
 use portal_model::{ListPortals, Portal};
 use serde::Serialize;
 
@@ -16,7 +17,6 @@ use crate::org::create_probe::{CanCreate, probe};
 use crate::org::retry::retry;
 use crate::report::permission;
 use crate::report::wrap::wrap;
-use crate::terminal::neutral::printable_line;
 use crate::terminal::printer::Printer;
 
 /// Orgs that are probed at once.

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use portal_model::neutral::cut;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::batch::in_flight::InFlight;
 use crate::batch::result::{RowResult, Verdict};
 use crate::report::activity;
-use crate::terminal::neutral::cut;
 use crate::terminal::printer::Printer;
 
 /// Shows how far a batch is.

@@ -19,7 +19,6 @@ use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::permission;
 use crate::report::portal::{how_many, names};
-use crate::safe::create::Begun;
 use crate::safe::intent_log::{Entry, State};
 use crate::safe::late;
 
@@ -106,7 +105,7 @@ pub(super) async fn run(
         None
     });
     let is_own = |entry: &&Entry| match &identity {
-        Some(identity) => entry.is_in(identity, &target.place),
+        Some(identity) => entry.is_in(identity),
         None => entry.history.whose.place == target.place,
     };
     let own: Vec<Entry> = entries.iter().filter(is_own).cloned().collect();
@@ -148,7 +147,8 @@ fn intents(own: &[Entry], elsewhere: &[&Entry]) -> Check {
     let is_unfinished = |entry: &&Entry| entry.state() != State::Receipt;
     let own = own.iter().filter(is_unfinished).map(|entry| entry.name().to_owned());
     let elsewhere = elsewhere.iter().copied().filter(is_unfinished);
-    let elsewhere = elsewhere.map(|entry| format!("{} (begun in {})", entry.name(), Begun(entry)));
+    let elsewhere =
+        elsewhere.map(|entry| format!("{} (begun in {})", entry.name(), entry.identity()));
     let names: Vec<String> = own.chain(elsewhere).collect();
     match names.as_slice() {
         [] => Check::ok("intents", "no create or rename is unfinished"),

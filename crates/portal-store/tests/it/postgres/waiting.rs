@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use portal_store::{CreateConflict, PostgresRegistry, Principal, Registry as _, RegistryError};
-use portal_testdb::Database;
+use portal_testkit::{Database, needs};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
@@ -66,6 +66,7 @@ async fn connect(database: &Database) -> Client {
     client
 }
 
+#[needs(postgresql)]
 #[tokio::test]
 async fn create_is_refused_once_rival_commits() {
     let mut waiting = Waiting::start().await;
@@ -75,6 +76,7 @@ async fn create_is_refused_once_rival_commits() {
     assert_eq!(waiting.names().await, ["HELDNAME"]);
 }
 
+#[needs(postgresql)]
 #[tokio::test]
 async fn create_succeeds_once_rival_rolls_back() {
     let mut waiting = Waiting::start().await;
@@ -83,6 +85,7 @@ async fn create_succeeds_once_rival_rolls_back() {
     assert_eq!(waiting.names().await, ["HeldName"]);
 }
 
+#[needs(postgresql)]
 #[tokio::test]
 async fn create_that_waits_too_long_is_not_applied() {
     let mut waiting = Waiting::start().await;
@@ -93,6 +96,7 @@ async fn create_that_waits_too_long_is_not_applied() {
     assert_eq!(waiting.names().await, Vec::<String>::new());
 }
 
+#[needs(postgresql)]
 #[tokio::test]
 async fn create_in_terminated_session_is_unknown() {
     let mut waiting = Waiting::start().await;
@@ -106,6 +110,7 @@ async fn create_in_terminated_session_is_unknown() {
     assert_eq!(waiting.names().await, Vec::<String>::new());
 }
 
+#[needs(postgresql)]
 #[tokio::test]
 async fn token_committed_during_revocation_is_refused() {
     let database = Database::create();

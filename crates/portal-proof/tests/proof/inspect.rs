@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::endpoint::Response;
-use crate::flow::policy::{Jitter, Policy};
-use crate::flow::step::{Event, Step, TokenError, TokenId};
-use crate::transport::{NoResponse, NotSent};
+use portal_model::endpoint::Response;
+use portal_model::flow::{Event, Step, TokenError, TokenId};
+use portal_model::flow::{Jitter, Policy};
+use portal_model::transport::{NoResponse, NotSent};
 
-use super::node::{Doing, Node, at, units};
+use super::node::{Doing, Node};
 use super::subject::{Ending, Reason, Subject, Summary, Whose};
-use super::world::{Violation, ensure};
+use super::world::{Violation, at, ensure, units};
 
 /// What must hold of a flow, whatever the service does.
 pub(super) fn inspect<E: Subject>(

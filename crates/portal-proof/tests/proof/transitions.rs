@@ -2,14 +2,13 @@
 
 use super::invariants;
 use super::machine::Machine;
-use super::node::{Doing, Draw, units};
+use super::node::{Doing, Draw};
 use super::replies::Meaning;
 use super::service::{Deed, Service, View};
 use super::state::{Fate, State, Step};
 use super::subject::Subject;
 use super::witness::{Process, Witness};
-use super::world::{Driver, World};
-use super::world::{Violation, ensure};
+use super::world::{Driver, Violation, World, absence_after, ensure, units};
 
 /// Every state in which an exploration begins.
 pub(super) fn starts<E: Subject>(machine: &mut Machine<E>) -> Result<Vec<State>, Violation> {
@@ -152,7 +151,7 @@ impl State {
         go: &mut Vec<(Step, Self)>,
     ) -> Result<(), (Step, Violation)> {
         let world = machine.world;
-        let lost = units(machine.policy.absence_after(false));
+        let lost = absence_after(&machine.policy, false);
         if self.elapsed < lost {
             let service = self.service.ticked();
             go.push((Step::Tick, Self { elapsed: self.elapsed + 1, service, ..self }));
@@ -261,7 +260,7 @@ impl State {
         }
         let mut witness = self.witness;
         let (finished, lost) =
-            (units(machine.policy.absence_after(true)), units(machine.policy.absence_after(false)));
+            (absence_after(&machine.policy, true), absence_after(&machine.policy, false));
         witness.note(doing, meaning, finished, lost);
         match (doing, meaning) {
             (Doing::List { .. }, Meaning::List { view, is_complete }) => {
@@ -271,7 +270,7 @@ impl State {
             // Rule 1: a token that may not list creates without a baseline.
             (Doing::List { .. }, Meaning::ScopeMissing) if !witness.sent => witness.cleared = true,
             (Doing::Record, Meaning::Recorded) if world.driver != Driver::RecordsNothing => {
-                witness.disk = machine.node(self.node).intent;
+                witness.disk = machine.node(self.node).written;
                 if world.driver == Driver::StopsClock {
                     witness.late += self.elapsed;
                 }

@@ -3,20 +3,17 @@
 
 use std::rc::Rc;
 
-use crate::flow::kernel::Flow;
-use crate::flow::policy::Policy;
-use crate::flow::step::{Event, Step, TokenId};
-use crate::intent::Intent;
+use portal_model::flow::{Activity, Event, Flow, NotSent, Policy, Step};
+use portal_model::intent::Intent;
 
+use super::Map;
 use super::canonical::{Key, Tables};
-use super::hash::Map;
 use super::inspect;
-use super::node::{Doing, Draw, Move, Node, at, units};
+use super::node::{Doing, Draw, Move, Node};
 use super::replies::{self, IN_USE, Meaning, Reply};
 use super::service::{Deed, View};
 use super::subject::Subject;
-use super::world::{Driver, World};
-use super::world::{Violation, ensure};
+use super::world::{Driver, Violation, World, at, ensure, units};
 
 pub(super) struct Machine<E: Subject> {
     /// What is promised, which is what the flows are given unless it is broken on purpose.
@@ -48,14 +45,14 @@ impl<E: Subject> Machine<E> {
         ];
         Self {
             policy,
-            given,
             world,
             nodes: Vec::new(),
             ids: Map::default(),
             exits: Vec::new(),
             lists: Map::default(),
             starts: Map::default(),
-            tables: Tables::new(),
+            tables: Tables::new(&given),
+            given,
             replies,
             merged: 0,
             compared: 0,
@@ -71,7 +68,7 @@ impl<E: Subject> Machine<E> {
     }
 
     pub(super) fn start(&mut self) -> Result<u32, Violation> {
-        let flow = E::begin(&self.world, &self.given);
+        let flow = E::start(&self.world, &self.given);
         self.enter(flow, 0)
     }
 
@@ -87,10 +84,14 @@ impl<E: Subject> Machine<E> {
         }
         let driver = self.world.driver;
         let mut stored = self.tables.intent(intent).clone();
-        if let (Driver::ForgetsAttempts, Intent::Create(create)) = (driver, &mut stored) {
-            create.attempts = 0;
+        match (driver, &mut stored) {
+            (Driver::ForgetsAttempts, Intent::Create(create)) => create.attempts = 0,
+            (Driver::InventsBaseline, Intent::Create(create)) => {
+                create.baseline.get_or_insert_default();
+            }
+            _ => {}
         }
-        let flow = E::resumed(
+        let flow = E::resume(
             &stored,
             sends || driver == Driver::RecoverySends,
             at(if driver == Driver::EndLongAgo { 99 } else { since_end }),
@@ -100,6 +101,20 @@ impl<E: Subject> Machine<E> {
         let id = self.enter(flow, 0)?;
         self.starts.insert((intent, sends, since_end), id);
         Ok(id)
+    }
+
+    /// The number of the intent that the driver writes.
+    fn written(&mut self, number: u8) -> u8 {
+        if number == 0 {
+            return 0;
+        }
+        let mut intent = self.tables.intent(number).clone();
+        match (self.world.driver, &mut intent) {
+            (Driver::RecordsNoAttempts, Intent::Create(create)) => create.attempts = 0,
+            (Driver::RecordsNoBaseline, Intent::Create(create)) => create.baseline = None,
+            _ => return number,
+        }
+        self.tables.number_of(Some(intent))
     }
 
     /// Everything but lists that can happen at a node.
@@ -145,12 +160,9 @@ impl<E: Subject> Machine<E> {
                 continue;
             }
             for index in 0..self.replies[replies].len() {
-                let (meaning, label, mut event) = self.replies[replies][index].clone();
-                let driver = self.world.driver;
-                if let (Driver::DropsRetryAfter, Event::Response(response)) = (driver, &mut event) {
-                    response.retry_after = None;
-                }
-                let stops = driver == Driver::StopsClock && doing == Doing::Record;
+                let (meaning, label, event) = self.replies[replies][index].clone();
+                let event = self.reported(doing, label, event);
+                let stops = self.world.driver == Driver::StopsClock && doing == Doing::Record;
                 let passed = if stops { 0 } else { elapsed };
                 for draw in [Draw::Full, Draw::None] {
                     let to = self.after(flow, now + passed, draw, event.clone())?;
@@ -159,6 +171,37 @@ impl<E: Subject> Machine<E> {
             }
         }
         Ok(moves)
+    }
+
+    /// What the driver makes of an event.
+    fn reported(&self, doing: Doing, label: &'static str, mut event: Event) -> Event {
+        let is_attempt = matches!(doing, Doing::Send { .. });
+        match (self.world.driver, &mut event) {
+            (Driver::DropsRetryAfter, Event::Response(response)) => response.retry_after = None,
+            (Driver::NeverInDoubt, Event::NoResponse(_)) if is_attempt => {
+                return Event::NotSent(NotSent::ConnectTimedOut);
+            }
+            (Driver::TakesForCertain(taken), _) if is_attempt && taken == label => {
+                return replies::certain_rejection();
+            }
+            _ => {}
+        }
+        event
+    }
+
+    /// The list that the driver reports.
+    fn reported_list(&self, flow: &Flow<E>, view: View, is_complete: bool) -> Event {
+        let bare = self.world.bare;
+        match self.world.driver {
+            Driver::DropsAge => replies::list(view, true, bare),
+            Driver::SkipsFirstList if flow.activity() == Activity::ListingFirst => {
+                replies::list(View::default(), true, bare)
+            }
+            Driver::HidesRenames => {
+                replies::list(view.without_renames(self.world.is_rename), is_complete, bare)
+            }
+            _ => replies::list(view, is_complete, bare),
+        }
     }
 
     fn after(
@@ -174,7 +217,7 @@ impl<E: Subject> Machine<E> {
         if is_recorded {
             // Rule 2: stopping between the record and the step after it.
             let stopped = E::summary(&flow.clone().abandon());
-            let was_in_doubt = flow.doubt.is_some();
+            let was_in_doubt = flow.state().doubt.is_some();
             inspect::stopped_before_sending(stopped, was_in_doubt)?;
         }
         self.enter(flow, now)
@@ -194,21 +237,18 @@ impl<E: Subject> Machine<E> {
         }
         let node = self.node(id);
         let (flow, now) = (node.flow.clone(), node.now + elapsed);
-        let to = self.after(&flow, now, draw, replies::list(view, is_complete, self.world.bare))?;
+        let event = self.reported_list(&flow, view, is_complete);
+        let to = self.after(&flow, now, draw, event)?;
         self.lists.insert((id, elapsed, draw, view, is_complete), to);
         Ok(to)
     }
 
     fn enter(&mut self, mut flow: Flow<E>, now: u8) -> Result<u32, Violation> {
-        let mut step = flow.step(at(now));
-        if let Some((id, _)) = &mut flow.token.rejected
-            && matches!(step, Step::Authenticate { .. })
-        {
-            ensure(*id == IN_USE || *id == REJECTED, "an unknown token is named as rejected")?;
-            *id = REJECTED;
-            step = flow.step(at(now));
+        let step = flow.step(at(now));
+        if let Step::Authenticate { rejected: Some(id), .. } = step {
+            ensure(id == IN_USE, "an unknown token is named as rejected")?;
         }
-        let key = Key::of(&flow, now, &mut self.tables);
+        let key = Key::of(&flow, &step, now, &mut self.tables);
         if let Some(&id) = self.ids.get(&key) {
             self.merged += 1;
             if self.merged.is_multiple_of(self.world.compare_every) {
@@ -222,8 +262,8 @@ impl<E: Subject> Machine<E> {
             }
             Step::List { timeout, .. } => Doing::List { limit: units(*timeout) },
             Step::Record(_) => Doing::Record,
-            Step::Send { timeout, .. } => {
-                Doing::Send { deed: flow.effect.deed(), limit: units(*timeout) }
+            Step::Send { request, timeout } => {
+                Doing::Send { deed: E::deed(request), limit: units(*timeout) }
             }
             Step::WaitUntil(time) => Doing::Wait { time: units(time.saturating_sub(at(now))) },
             Step::Done(_) => Doing::Done,
@@ -234,7 +274,8 @@ impl<E: Subject> Machine<E> {
         };
         let intent = self.tables.number_of(flow.intent());
         let abandoned = E::summary(&flow.clone().abandon());
-        let node = Node { flow, now, doing, intent, abandoned, summary };
+        let written = self.written(intent);
+        let node = Node { flow, now, doing, intent, written, abandoned, summary };
         inspect::inspect(&node, &self.policy, &step)?;
         let id = u32::try_from(self.nodes.len()).unwrap();
         self.nodes.push(node);
@@ -281,7 +322,7 @@ impl<E: Subject> Machine<E> {
         if let Doing::List { limit } = doing {
             let view = View::default();
             for is_complete in [true, false] {
-                let event = replies::list(view, is_complete, self.world.bare);
+                let event = self.reported_list(flow, view, is_complete);
                 let one = self.after(flow, now + limit, Draw::Full, event)?;
                 let other = self.after_list(id, limit, Draw::Full, view, is_complete)?;
                 ensure(one == other, "merged flows that differ in what they read from a list")?;
@@ -290,6 +331,3 @@ impl<E: Subject> Machine<E> {
         Ok(())
     }
 }
-
-/// Up to symmetry there are no more tokens: a new one is named as the rejected one was before.
-const REJECTED: TokenId = TokenId(0);

@@ -224,6 +224,16 @@ impl View {
         )
     }
 
+    /// The same as if nobody had renamed anything: where the call is a rename, under the old name.
+    pub(super) fn without_renames(mut self, is_rename: bool) -> Self {
+        for version in &mut self.0 {
+            let is_by_others = is_rename && version.exists() && version.name() == RENAMED;
+            let name = if is_by_others { 3 << 4 } else { 0 };
+            version.0 &= !(Version::RENAMED | name);
+        }
+        self
+    }
+
     pub(super) fn names(self) -> impl Iterator<Item = u8> {
         self.0.into_iter().filter(|version| version.exists()).map(Version::name)
     }

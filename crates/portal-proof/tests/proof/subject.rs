@@ -1,17 +1,13 @@
 //! What the proof needs of an effect, and how it ended in words that are the proof's own.
 
-use crate::endpoint::ApiVersion;
-use crate::error::ApiError;
-use crate::flow::create::{Create, CreateFlow};
-use crate::flow::effect::{Effect, Receipt};
-use crate::flow::kernel::Flow;
-use crate::flow::policy::Policy;
-use crate::flow::rename::{Rename, RenameFlow};
-use crate::intent::Intent;
-use crate::name::PortalName;
-use crate::outcome::{NotDone, Origin, Outcome, Owner, RenameOutcome, Unverified};
-
 use std::time::Duration;
+
+use portal_model::endpoint::{ApiVersion, Request};
+use portal_model::error::ApiError;
+use portal_model::flow::{Create, CreateFlow, Effect, Flow, Policy, Receipt, Rename, RenameFlow};
+use portal_model::intent::Intent;
+use portal_model::name::PortalName;
+use portal_model::outcome::{NotDone, Origin, Outcome, Owner, RenameOutcome, Unverified};
 
 use super::replies::Code;
 use super::service::{Deed, SPELLED};
@@ -19,45 +15,22 @@ use super::world::{Driver, World};
 
 /// An effect whose flows are explored.
 pub(super) trait Subject: Effect {
-    /// The effect of this crate that it is, or that it breaks.
-    type Real: Effect<Outcome = Self::Outcome, Fact = Self::Fact>;
-
-    fn of(real: Self::Real, world: &World) -> Self;
-    fn start(world: &World, policy: &Policy) -> Flow<Self::Real>;
-    fn resume(intent: &Intent, world: &World, policy: &Policy) -> (Self::Real, u32);
-    fn deed(&self) -> Deed;
-    fn summary(outcome: &Self::Outcome) -> Summary;
-
     /// The flow of the first process.
-    fn begin(world: &World, policy: &Policy) -> Flow<Self> {
-        let flow = Self::start(world, policy);
-        Flow::begin(Self::of(flow.effect, world), policy.clone(), ApiVersion::V7)
-    }
+    fn start(world: &World, policy: &Policy) -> Flow<Self>;
 
-    /// The flow of a later process, which continues, or only determines the outcome.
-    fn resumed(
+    /// The flow of a later process, which continues if it `sends`, or only determines the outcome.
+    fn resume(
         intent: &Intent,
         sends: bool,
         since_end: Duration,
         world: &World,
         policy: &Policy,
-    ) -> Flow<Self> {
-        let (real, attempts) = Self::resume(intent, world, policy);
-        let baseline = match intent {
-            Intent::Create(create) => create.baseline.clone(),
-            Intent::Rename(rename) => rename.baseline.clone(),
-        };
-        let effect = Self::of(real, world);
-        let flow = Flow::continue_from(
-            effect,
-            attempts,
-            baseline,
-            since_end,
-            policy.clone(),
-            ApiVersion::V7,
-        );
-        if sends { flow } else { flow.without_attempts(NotDone::Absent) }
-    }
+    ) -> Flow<Self>;
+
+    /// What an attempt does, by its request.
+    fn deed(request: &Request) -> Deed;
+
+    fn summary(outcome: &Self::Outcome) -> Summary;
 }
 
 /// How a flow ended, without words.
@@ -149,6 +122,7 @@ impl Reason {
             NotDone::Absent => Self::Absent,
             NotDone::NotRecorded(_) => Self::NotRecorded,
             NotDone::Stopped => Self::Stopped,
+            other => panic!("{other:?}"),
         }
     }
 }
@@ -164,6 +138,7 @@ impl Why {
             Unverified::EarlierAttempt => Self::EarlierAttempt,
             Unverified::AtOnce => Self::AtOnce,
             Unverified::Stopped => Self::Stopped,
+            other => panic!("{other:?}"),
         }
     }
 }
@@ -193,37 +168,35 @@ fn owner(owner: &Owner) -> Whose {
         Owner::ThisOrg => Whose::ThisOrg,
         Owner::AnotherOrg => Whose::AnotherOrg,
         Owner::Undetermined(why) => Whose::Undetermined(Why::of(why)),
+        other => panic!("{other:?}"),
     }
 }
 
 /// A create of the first name, with the second as a fallback.
 impl Subject for Create {
-    type Real = Self;
-
-    fn of(real: Self, _: &World) -> Self {
-        real
-    }
-
     fn start(world: &World, policy: &Policy) -> CreateFlow {
         let flow = CreateFlow::new(name(0), policy.clone(), ApiVersion::V7);
         let flow = flow.with_fallbacks((1..world.names).map(name));
         flow.with_receipts(receipts(world))
     }
 
-    fn resume(intent: &Intent, world: &World, policy: &Policy) -> (Self, u32) {
+    fn resume(
+        intent: &Intent,
+        sends: bool,
+        since_end: Duration,
+        world: &World,
+        policy: &Policy,
+    ) -> CreateFlow {
         let Intent::Create(intent) = intent else { panic!("{intent:?}") };
-        let flow =
-            CreateFlow::take_over(intent.clone(), Duration::ZERO, policy.clone(), ApiVersion::V7);
-        let flow = flow.with_receipts(receipts(world));
         // The command that takes over has the fallbacks that are left.
         let fallbacks = usize::from(index(intent.name.as_str())) + 1..world.names;
-        let flow = flow.with_fallbacks(fallbacks.map(name));
-        (flow.effect, flow.attempts)
+        let resume = if sends { CreateFlow::take_over } else { CreateFlow::recover };
+        let flow = resume(intent.clone(), since_end, policy.clone(), ApiVersion::V7);
+        flow.with_receipts(receipts(world)).with_fallbacks(fallbacks.map(name))
     }
 
-    fn deed(&self) -> Deed {
-        let request = self.request(ApiVersion::V7);
-        let body = String::from_utf8(request.body).unwrap();
+    fn deed(request: &Request) -> Deed {
+        let body = str::from_utf8(&request.body).unwrap();
         let requested = (0..2).find(|index| body.contains(name(*index).as_str())).unwrap();
         Deed::Create { name: u8::try_from(requested).unwrap() }
     }
@@ -237,6 +210,7 @@ impl Subject for Create {
             Outcome::Rejected { error, .. } => Ending::Rejected(code(error)),
             Outcome::NotCreated { reason, .. } => Ending::NotDone(Reason::of(reason)),
             Outcome::Unknown { why, .. } => Ending::Unknown(Why::of(why)),
+            other => panic!("{other:?}"),
         };
         Summary { name: index(outcome.name()), taken: mask(outcome.taken()), end }
     }
@@ -251,24 +225,23 @@ fn receipts(world: &World) -> Option<Receipt> {
 
 /// A rename of the first name to the second.
 impl Subject for Rename {
-    type Real = Self;
-
-    fn of(real: Self, _: &World) -> Self {
-        real
-    }
-
     fn start(_: &World, policy: &Policy) -> RenameFlow {
         RenameFlow::new(name(0).as_str(), target(), policy.clone(), ApiVersion::V7)
     }
 
-    fn resume(intent: &Intent, _: &World, policy: &Policy) -> (Self, u32) {
+    fn resume(
+        intent: &Intent,
+        sends: bool,
+        since_end: Duration,
+        _: &World,
+        policy: &Policy,
+    ) -> RenameFlow {
         let Intent::Rename(intent) = intent else { panic!("{intent:?}") };
-        let flow =
-            RenameFlow::recover(intent.clone(), Duration::ZERO, policy.clone(), ApiVersion::V7);
-        (flow.effect, flow.attempts)
+        let resume = if sends { RenameFlow::take_over } else { RenameFlow::recover };
+        resume(intent.clone(), since_end, policy.clone(), ApiVersion::V7)
     }
 
-    fn deed(&self) -> Deed {
+    fn deed(_: &Request) -> Deed {
         Deed::Rename
     }
 
@@ -281,6 +254,7 @@ impl Subject for Rename {
             RenameOutcome::Rejected { error, .. } => Ending::Rejected(code(error)),
             RenameOutcome::NotRenamed { reason, .. } => Ending::NotDone(Reason::of(reason)),
             RenameOutcome::Unknown { why, .. } => Ending::Unknown(Why::of(why)),
+            other => panic!("{other:?}"),
         };
         Summary { name: 1, taken: 0, end }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use super::hash::Map;
+use super::Map;
 use super::machine::Machine;
 use super::node::Doing;
 use super::state::{State, Step};

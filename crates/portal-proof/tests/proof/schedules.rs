@@ -4,15 +4,13 @@
 
 use std::time::Duration;
 
+use portal_model::flow::{Create, Rename};
 use proptest::prelude::*;
 
 use super::machine::Machine;
 use super::subject::Subject;
 use super::transitions::starts;
 use super::world::{Alphabet, CREATE, RENAME, Shape, World, policy};
-use crate::flow::create::Create;
-use crate::flow::policy::Policy;
-use crate::flow::rename::Rename;
 
 fn wide(world: World) -> World {
     World { kills: true, slow_record: 2, alphabet: Alphabet::Whole, compare_every: 10_000, ..world }
@@ -20,16 +18,14 @@ fn wide(world: World) -> World {
 
 fn with_time(world: World) -> Shape {
     let seconds = Duration::from_secs;
-    let policy = Policy {
-        attempt_timeout: seconds(3),
-        read_timeout: seconds(2),
-        processing_time: seconds(4),
-        list_lag: seconds(2),
-        backoff_max: seconds(4),
-        max_attempts: 3,
-        max_tries: 3,
-        ..policy(&world, 24)
-    };
+    let mut policy = policy(&world, 24);
+    policy.attempt_timeout = seconds(3);
+    policy.read_timeout = seconds(2);
+    policy.processing_time = seconds(4);
+    policy.list_lag = seconds(2);
+    policy.backoff_max = seconds(4);
+    policy.max_attempts = 3;
+    policy.max_tries = 3;
     (World { processing: 4, lag: 2, ..world }, policy)
 }
 
@@ -47,9 +43,9 @@ fn create() -> Shape {
 }
 
 fn create_by_scope() -> Shape {
-    let (world, policy) = create();
-    let world = World { may_list: false, ..world };
-    (World { allow_another: true, ..world }, Policy { allow_another: true, ..policy })
+    let (world, mut policy) = create();
+    policy.allow_another = true;
+    (World { may_list: false, allow_another: true, ..world }, policy)
 }
 
 fn rename() -> Shape {
@@ -113,7 +109,7 @@ proptest! {
 
     /// 10 million steps.
     #[test]
-    #[ignore = "minutes; run by .ci/run: cargo test --release -p portal-model --lib proof -- --ignored --nocapture"]
+    #[ignore = "minutes; run by .ci/run: cargo test --release -p portal-proof -- --ignored --nocapture"]
     fn no_long_random_schedule_makes_flow_untrue(
         choices in proptest::collection::vec(any::<u32>(), 100_000),
     ) {

@@ -2,7 +2,17 @@
 
 use std::time::Duration;
 
-use crate::flow::policy::Policy;
+use portal_model::flow::Policy;
+
+/// Durations are whole seconds here.
+pub(super) fn at(units: u8) -> Duration {
+    Duration::from_secs(units.into())
+}
+
+pub(super) fn units(time: Duration) -> u8 {
+    assert_eq!(time.subsec_nanos(), 0, "times are whole units");
+    u8::try_from(time.as_secs()).unwrap_or(u8::MAX)
+}
 
 /// What stays the same during an exploration.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +51,7 @@ pub(super) struct World {
     pub(super) alphabet: Alphabet,
     /// Every so many merges of flows are checked.
     pub(super) compare_every: usize,
-    /// What is broken on purpose, of the effect and of the driver.
-    pub(super) flaw: Flaw,
+    /// What is broken on purpose.
     pub(super) driver: Driver,
 }
 
@@ -52,8 +61,13 @@ pub(super) enum Driver {
     Honest,
     /// It reports an intent as recorded that it did not write.
     RecordsNothing,
+    /// It writes an intent without its attempts, or without its list from before.
+    RecordsNoAttempts,
+    RecordsNoBaseline,
     /// It reads an intent without its attempts.
     ForgetsAttempts,
+    /// It reads an intent without a list as one with a list of nothing.
+    InventsBaseline,
     /// It reports the time at which the record began.
     StopsClock,
     /// It lets a flow that may send do the work of recovery.
@@ -68,6 +82,16 @@ pub(super) enum Driver {
     NoReceipts,
     /// It does not pass `Retry-After` on.
     DropsRetryAfter,
+    /// It does not pass on that a list is a cache's or has more pages.
+    DropsAge,
+    /// It reports a first list of nothing.
+    SkipsFirstList,
+    /// It reports lists as if nobody had renamed anything.
+    HidesRenames,
+    /// It reports an attempt without a response as not sent.
+    NeverInDoubt,
+    /// It reports the reply of that label to an attempt as a certain rejection.
+    TakesForCertain(&'static str),
 }
 
 /// Which events there are.
@@ -79,37 +103,6 @@ pub(super) enum Alphabet {
     Brief,
     /// The same, with tokens that are always accepted and requests that are always sent.
     Calm,
-}
-
-/// What a broken effect gets wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flaw {
-    /// Nothing.
-    None,
-    /// The portals of the baseline are ignored.
-    NoBaseline,
-    /// Every list is complete.
-    IncompleteCounts,
-    /// The intent has no attempts, or no list from before.
-    IntentWithoutAttempts,
-    IntentWithoutBaseline,
-    /// Any code of the service's is certain, whatever the status.
-    AnyCodeIsCertain,
-    /// `ALREADY_USED` is certain. So is any other that an own copy may have caused.
-    UsedIsCertain,
-    FullIsCertain,
-    /// A rate limit is a rejection.
-    LimitedIsCertain,
-    /// A code that is not documented is a certain rejection.
-    UnknownCodeIsCertain,
-    /// What was not seen before appeared.
-    AlwaysAppeared,
-    /// Nobody ever renames a portal.
-    NobodyRenames,
-    /// Letters in another case are another name.
-    ExactNames,
-    /// A fallback is tried while the owner of the name is undetermined.
-    HastyFallback,
 }
 
 /// A create by one process, undisturbed by others.
@@ -134,7 +127,6 @@ pub(super) const CREATE: World = World {
     slow_record: 0,
     alphabet: Alphabet::Calm,
     compare_every: 500,
-    flaw: Flaw::None,
     driver: Driver::Honest,
 };
 
@@ -143,20 +135,26 @@ pub(super) const RENAME: World = World { is_rename: true, names: 2, before: 0b00
 
 pub(super) fn policy(world: &World, deadline: u64) -> Policy {
     let seconds = Duration::from_secs;
-    Policy {
-        attempt_timeout: seconds(1),
-        read_timeout: seconds(1),
-        deadline: seconds(deadline),
-        processing_time: seconds(2),
-        list_lag: seconds(1),
-        backoff_base: seconds(2),
-        backoff_max: seconds(2),
-        max_attempts: 2,
-        allow_another: world.allow_another,
-        max_tries: 2,
-        try_time: seconds(4),
-        ..Policy::default()
-    }
+    let mut policy = Policy::default();
+    policy.attempt_timeout = seconds(1);
+    policy.read_timeout = seconds(1);
+    policy.deadline = seconds(deadline);
+    policy.processing_time = seconds(2);
+    policy.list_lag = seconds(1);
+    policy.backoff_base = seconds(2);
+    policy.backoff_max = seconds(2);
+    policy.max_attempts = 2;
+    policy.allow_another = world.allow_another;
+    policy.max_tries = 2;
+    policy.try_time = seconds(4);
+    policy
+}
+
+/// How long after the end of an attempt a list must begin to prove absence (rule 5), in units. A
+/// service that has finished needs no more processing time.
+pub(super) fn absence_after(policy: &Policy, has_finished: bool) -> u8 {
+    let processing = if has_finished { Duration::ZERO } else { policy.processing_time };
+    units(processing + policy.list_lag)
 }
 
 /// A world with a policy.

@@ -3,10 +3,10 @@
 //! The bodies are literal bytes, not made by this crate's encoders: what the service sends is one
 //! thing, what this crate reads another.
 
-use crate::endpoint::{Response, Unreadable, UnreadableReason};
-use crate::flow::step::{Event, TokenError, TokenId};
-use crate::oauth::OAuthError;
-use crate::transport::{NoResponse, NotSent};
+use portal_model::endpoint::{Response, Unreadable, UnreadableReason};
+use portal_model::flow::{Event, TokenError, TokenId};
+use portal_model::oauth::OAuthError;
+use portal_model::transport::{NoResponse, NotSent};
 
 use super::service::View;
 use super::world::Alphabet;
@@ -81,7 +81,7 @@ impl Code {
     }
 }
 
-/// The token of every process.
+/// The token of every process. A new one is named as the rejected one was: up to symmetry there are no more.
 pub(super) const IN_USE: TokenId = TokenId(1);
 
 /// A meaning, words for it, and the event.
@@ -227,6 +227,10 @@ pub(super) fn to_attempt(name: usize) -> Vec<Reply> {
         (Nothing, "204", response(204, "")),
     ]);
     replies
+}
+
+pub(super) fn certain_rejection() -> Event {
+    response(400, PATTERN_NOT_MATCHED)
 }
 
 /// The response to a list. `bare` records have a name and nothing else.

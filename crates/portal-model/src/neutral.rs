@@ -1,5 +1,8 @@
-//! Text from a service, a file or a user, made harmless for a terminal.
+//! Text from a service, a file or a user, made harmless for a terminal, a JSON reader or a shell.
+//!
+//! Names and messages of the service can hold any character, so whoever prints them needs this.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Longest text of a service that is shown.
@@ -15,21 +18,29 @@ fn is_harmful(c: char) -> bool {
         )
 }
 
-/// The text with a replacement character for each harmful one. Its line breaks stay.
-pub(crate) fn printable(text: &str) -> String {
+/// The text with U+FFFD for each control character, those of bidirectional text included. Its line
+/// breaks stay.
+///
+/// ```
+/// use portal_model::neutral::printable;
+///
+/// assert_eq!(printable("\u{1b}[31mAcme\nPortal"), "\u{fffd}[31mAcme\nPortal");
+/// ```
+pub fn printable(text: &str) -> String {
     let visible =
         |c: char| if is_harmful(c) && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().map(visible).collect()
 }
 
-/// One line, whatever is in the text.
-pub(crate) fn printable_line(text: &str) -> String {
+/// Like [`printable`], but always one line.
+pub fn printable_line(text: &str) -> String {
     printable(text).replace('\n', "\u{fffd}")
 }
 
-/// A JSON document with its harmful characters escaped. `serde_json` leaves DEL, C1 and bidirectional
-/// controls as they are, and outside of strings a document has none of them.
-pub(crate) fn escaped(json: &str) -> String {
+/// A JSON document with its control characters escaped, those of bidirectional text included.
+/// `serde_json` leaves DEL, C1 and the latter as they are; outside of strings a document has none of
+/// them, so the value stays the same.
+pub fn escaped(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
         if is_harmful(c) {
@@ -42,12 +53,32 @@ pub(crate) fn escaped(json: &str) -> String {
     escaped
 }
 
-/// The first 1,024 bytes of a message, whose end is the text of a service.
-pub(crate) fn cut(text: &str) -> String {
+/// The first 1,024 bytes of a text, with an ellipsis if there are more.
+pub fn cut(text: &str) -> String {
     if text.len() <= LONGEST {
         return text.to_owned();
     }
-    format!("{}…", &text[..text.floor_char_boundary(LONGEST)])
+    let mut end = LONGEST;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end])
+}
+
+/// The text as one word of a POSIX shell, quoted only if it has to be.
+///
+/// ```
+/// use portal_model::neutral::shell_word;
+///
+/// assert_eq!(shell_word("./portals.csv"), "./portals.csv");
+/// assert_eq!(shell_word("$(rm)"), "'$(rm)'");
+/// ```
+pub fn shell_word(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.into();
+    }
+    format!("'{}'", text.replace('\'', r"'\''")).into()
 }
 
 #[cfg(test)]
@@ -81,5 +112,18 @@ mod tests {
         assert_eq!(cut(&"x".repeat(1024)).len(), 1024);
         let long = cut(&"ä€".repeat(1000));
         assert!(long.len() <= 1024 + '…'.len_utf8() && long.ends_with('…'), "{long}");
+    }
+
+    #[test]
+    fn only_unusual_words_are_quoted() {
+        for (text, quoted) in [
+            ("./portals.csv", "./portals.csv"),
+            ("my portals.csv", "'my portals.csv'"),
+            ("it's", r"'it'\''s'"),
+            ("$(rm)", "'$(rm)'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(text), quoted);
+        }
     }
 }

@@ -1,9 +1,7 @@
 //! A flow with its step, as a driver meets it, and what a driver can do then.
 
-use std::time::Duration;
-
-use crate::flow::kernel::Flow;
-use crate::flow::policy::Jitter;
+use portal_model::flow::Flow;
+use portal_model::flow::Jitter;
 
 use super::replies::Meaning;
 use super::service::Deed;
@@ -17,6 +15,8 @@ pub(super) struct Node<E: Subject> {
     pub(super) doing: Doing,
     /// Numbers of intents count from 1; 0 is none.
     pub(super) intent: u8,
+    /// The intent as the driver writes it.
+    pub(super) written: u8,
     pub(super) abandoned: Summary,
     pub(super) summary: Option<Summary>,
 }
@@ -56,13 +56,4 @@ impl Draw {
             Self::Full => Jitter::FULL,
         }
     }
-}
-
-pub(super) fn at(units: u8) -> Duration {
-    Duration::from_secs(units.into())
-}
-
-pub(super) fn units(time: Duration) -> u8 {
-    assert_eq!(time.subsec_nanos(), 0, "times are whole units");
-    u8::try_from(time.as_secs()).unwrap_or(u8::MAX)
 }
