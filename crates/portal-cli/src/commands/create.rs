@@ -6,9 +6,10 @@ use portal_http::client::Client;
 use portal_model::{InvalidPortalName, PortalName};
 
 use crate::commands::policy_args::PolicyArgs;
+use crate::commands::target_args::{ENVIRONMENT, TargetArgs};
 use crate::org::destination::Org;
-use crate::org::target_args::{ENVIRONMENT, TargetArgs};
 use crate::report::asked::Asked;
+use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::outcome::Report;
@@ -82,7 +83,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         Err((name, invalid)) => return Ok(Report::invalid(name, &invalid, &asked).print(printer)),
     };
     if args.dry_run {
-        return Ok(dry_run::run(&name, &fallbacks, &destination, &args.target, printer));
+        return Ok(dry_run::run(&name, &fallbacks, &destination, printer));
     }
     let asks = !args.yes && !destination.is_this_machine();
     if asks {
@@ -90,7 +91,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     // Before anything is sent: without the log nothing is.
     let log = IntentLog::open()?;
-    let org = destination.open(args.target.api_version, policy).await?;
+    let org = destination.open(policy).await?;
     create(&log, &org, name, fallbacks, asks, &asked, printer).await
 }
 
@@ -111,7 +112,8 @@ async fn create(
     };
     let identity = match identified {
         Ok(identity) => identity,
-        Err(failure) => {
+        Err(error) => {
+            let failure = call_error::unidentified(&error);
             let names: Vec<_> =
                 std::iter::once(&name).chain(&fallbacks).map(ToString::to_string).collect();
             let known = org.known_identity();
