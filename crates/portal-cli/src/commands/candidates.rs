@@ -4,7 +4,7 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use portal_model::neutral::printable_line;
 use portal_model::{ApiVersion, DataCenter};
 
-use crate::org::profile::{Profiles, check_name};
+use crate::org::profile::{Entry, Profiles, check_name};
 use crate::sys::directories;
 
 /// The profiles that `portal login` stored.
@@ -15,33 +15,26 @@ pub(crate) fn profiles() -> ArgValueCandidates {
         let entries = profiles.iter().flat_map(Profiles::entries);
         // Only these can be typed without quotes.
         let named = entries.filter(|(name, _)| check_name(name).is_ok());
-        let candidates = named.map(|(name, entry)| {
-            let org = entry.org.as_ref().and_then(|org| org.name.clone());
-            let place = org.unwrap_or_else(|| entry.hosts.to_string());
-            CompletionCandidate::new(name).help(Some(printable_line(&place).into()))
-        });
-        candidates.collect()
+        let org = |entry: &Entry| entry.org.as_ref()?.name.clone();
+        let place = |entry| org(entry).unwrap_or_else(|| entry.hosts.to_string());
+        let help = |entry| Some(printable_line(&place(entry)).into());
+        named.map(|(name, entry)| CompletionCandidate::new(name).help(help(entry))).collect()
     })
 }
 
 /// The codes of the data centers.
 pub(crate) fn data_centers() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        DataCenter::ALL
-            .iter()
-            .map(|here| {
-                CompletionCandidate::new(here.code()).help(Some(here.accounts_url().into()))
-            })
-            .collect()
+        let help = |here: &DataCenter| Some(here.accounts_url().into());
+        let all = DataCenter::ALL.iter();
+        all.map(|here| CompletionCandidate::new(here.code()).help(help(here))).collect()
     })
 }
 
 /// The versions of the API.
 pub(crate) fn api_versions() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        ApiVersion::ALL
-            .iter()
-            .map(|version| CompletionCandidate::new(version.to_string()))
-            .collect()
+        let all = ApiVersion::ALL.iter().map(ToString::to_string);
+        all.map(CompletionCandidate::new).collect()
     })
 }

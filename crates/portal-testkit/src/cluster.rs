@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::programs::{command, find, is_root, run};
+use rustix::process::geteuid;
+
+use crate::programs;
 
 /// A private server. It is gone, with its files, when this is dropped or the process ends, by
 /// whatever means.
@@ -35,7 +37,7 @@ impl Cluster {
     /// Starts one that listens on a socket in its folder.
     ///
     /// # Panics
-    /// If the machine has no PostgreSQL programs, with what to install.
+    /// If the machine has no PostgreSQL programs.
     pub fn start() -> Self {
         Self::new(None, |_| String::new())
     }
@@ -63,7 +65,8 @@ impl Cluster {
     }
 
     fn new(port: Option<u16>, more: impl FnOnce(&Self) -> String) -> Self {
-        let (programs, is_root) = (find(), is_root());
+        let programs = programs::postgresql().expect("a test that needs PostgreSQL says so");
+        let is_root = geteuid().is_root();
         // Short: the path of a socket has a hundred bytes.
         let folder = tempfile::Builder::new().prefix("portal-pg-").tempdir().expect("a folder");
         let folder = folder.keep();
@@ -185,4 +188,30 @@ impl Drop for Cluster {
         drop(self.undertaker.stdin.take());
         let _ = self.undertaker.wait();
     }
+}
+
+/// A command of the user who runs the server: PostgreSQL refuses root.
+fn command(program: &Path, is_root: bool) -> Command {
+    let mut command = if is_root {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    // The folder of the tests may be closed to that user.
+    command.current_dir("/");
+    command
+}
+
+/// Runs a command to its end.
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
