@@ -27,11 +27,13 @@ impl MemoryRegistry {
         Self::default()
     }
 
-    /// Replaces the whole content with `seed`, for example between two tests.
+    /// Replaces the whole content with `seed`, for example between two tests. Its orgs, users and
+    /// portals get numbers that none had before.
     pub fn reset(&self, seed: &Seed, now: Timestamp) {
-        let mut fresh = State::default();
+        let mut state = self.lock();
+        let mut fresh = State { next: state.next, ..State::default() };
         fresh.apply_seed(seed, now.unix_seconds());
-        *self.lock() = fresh;
+        *state = fresh;
     }
 
     /// Ignores poisoning: no code under the lock panics halfway through a change.
@@ -50,6 +52,21 @@ struct State {
     by_name: HashMap<String, usize>,
     /// Indexes into `portals` by org, in the order of creation.
     by_org: HashMap<OrgId, Vec<usize>>,
+    next: NextNumbers,
+}
+
+/// The numbers of the next org, user and portal.
+#[derive(Clone, Copy)]
+struct NextNumbers {
+    org: OrgId,
+    user: UserId,
+    zaid: i64,
+}
+
+impl Default for NextNumbers {
+    fn default() -> Self {
+        Self { org: OrgId::FIRST, user: UserId::FIRST, zaid: FIRST_ZAID }
+    }
 }
 
 impl std::fmt::Debug for State {
@@ -67,7 +84,8 @@ impl State {
         for org in &seed.orgs {
             let known = self.orgs.iter().find(|known| known.name == org.name).map(|known| known.id);
             let org_id = known.unwrap_or_else(|| {
-                let id = OrgId(self.orgs.last().map_or(OrgId::FIRST.0, |last| last.id.0 + 1));
+                let id = self.next.org;
+                self.next.org.0 += 1;
                 self.orgs.push(Org {
                     id,
                     name: org.name.clone(),
@@ -83,8 +101,8 @@ impl State {
                     .find(|(org, known)| *org == org_id && known.email == user.email)
                     .map(|(_, known)| known.id);
                 let user_id = known.unwrap_or_else(|| {
-                    let last = self.users.last();
-                    let id = UserId(last.map_or(UserId::FIRST.0, |(_, last)| last.id.0 + 1));
+                    let id = self.next.user;
+                    self.next.user.0 += 1;
                     let (name, email) = (user.name.clone(), user.email.clone());
                     let permissions = user.permissions.clone();
                     self.users.push((org_id, User { id, name, email, permissions }));
@@ -143,14 +161,14 @@ impl State {
             return Ok(Err(CreateConflict::NameTaken));
         }
         let at = self.portals.len();
-        let zaid = FIRST_ZAID.saturating_add_unsigned(at as u64);
         let mut portal = Portal::new(name.as_str());
         portal.created_time = Some(now);
         portal.modified_time = Some(now);
         portal.created_by = Some(actor.clone());
         portal.modified_by = Some(actor);
         portal.active = Some(true);
-        portal.zaid = Some(zaid.to_string());
+        portal.zaid = Some(self.next.zaid.to_string());
+        self.next.zaid += 1;
         self.portals.push((org, portal));
         self.by_name.insert(key, at);
         self.by_org.entry(org).or_default().push(at);
