@@ -232,15 +232,16 @@ async fn serve_registry(args: &Args, printer: &Printer) -> Result<Ended, Failure
         let registry = seed::open_database(url, seed.as_ref(), args.seed_replaces).await?;
         return serve(args, listeners, registry, Begun::default(), printer).await;
     }
+    let waits = |why| printer.warning(format_args!("{why}, and the server starts"));
     match (&args.data, seed) {
         (Some(directory), Some(seed)) => {
-            let registry = data_directory::open(directory, args.accept_loss, printer).await?;
+            let registry = data_directory::open(directory, args.accept_loss, waits).await?;
             data_directory::seed(&registry, &seed, args.seed_replaces, directory.display()).await?;
             let failed = registry.failed();
             until_failure(serve(args, listeners, registry, Begun::default(), printer), failed).await
         }
         (Some(directory), None) => {
-            let registry = data_directory::open(directory, args.accept_loss, printer).await?;
+            let registry = data_directory::open(directory, args.accept_loss, waits).await?;
             let org = data_directory::default_unless_others(&registry, directory).await?;
             let failed = registry.failed();
             let begun = Begun { org, throwaway: None };
