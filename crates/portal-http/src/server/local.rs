@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::accept::{BindError, Server};
 use super::fault::FaultSpec;
 use super::served_request::{RequestRecord, ServedRequest};
-use super::service::{PortalService, PortalServiceBuilder};
+use super::service::PortalService;
 use super::state::{OnRequest, timestamp};
 #[cfg(feature = "client")]
 use crate::client::{Client, Credential};
@@ -76,14 +76,12 @@ impl LocalServer {
 
     /// Configures a server.
     pub fn builder() -> LocalServerBuilder {
-        let clock = Arc::new(LocalClock::new());
-        let of_service = Arc::clone(&clock);
-        let service = PortalService::builder(MemoryRegistry::default());
         LocalServerBuilder {
+            registry: MemoryRegistry::default(),
             seed: Seed::new([own_org()]),
-            service: service.clock(move || of_service.now()),
+            faults: Vec::new(),
+            enforces_limits: false,
             on_request: None,
-            clock,
         }
     }
 
@@ -338,25 +336,26 @@ impl<R> Drop for LocalServer<R> {
 
 /// Configures a [`LocalServer`].
 pub struct LocalServerBuilder<R = MemoryRegistry> {
+    registry: R,
     seed: Seed,
-    service: PortalServiceBuilder<R>,
+    faults: Vec<FaultSpec>,
+    enforces_limits: bool,
     on_request: Option<OnRequest>,
-    clock: Arc<LocalClock>,
 }
 
 impl<R: Registry> LocalServerBuilder<R> {
     /// Adds a fault, such as `"POST committed:drop:1/2".parse()?`.
     #[must_use]
     pub fn fault(mut self, fault: FaultSpec) -> Self {
-        self.service = self.service.fault(fault);
+        self.faults.push(fault);
         self
     }
 
     /// Keeps the data in `registry` instead of in memory.
     #[must_use]
     pub fn registry<S: Registry>(self, registry: S) -> LocalServerBuilder<S> {
-        let Self { seed, service, on_request, clock } = self;
-        LocalServerBuilder { seed, service: service.with_registry(registry), on_request, clock }
+        let Self { registry: _, seed, faults, enforces_limits, on_request } = self;
+        LocalServerBuilder { registry, seed, faults, enforces_limits, on_request }
     }
 
     /// Adds orgs to its own.
@@ -366,14 +365,14 @@ impl<R: Registry> LocalServerBuilder<R> {
         self
     }
 
-    /// Enforces the quotas of the service: see [`PortalServiceBuilder::enforce_limits`].
+    /// Enforces the quotas of the service: see [`PortalServiceBuilder::enforce_limits`](super::PortalServiceBuilder::enforce_limits).
     #[must_use]
     pub fn enforce_limits(mut self) -> Self {
-        self.service = self.service.enforce_limits();
+        self.enforces_limits = true;
         self
     }
 
-    /// Registers a callback invoked for every request: see [`PortalServiceBuilder::on_request`].
+    /// Registers a callback invoked for every request: see [`PortalServiceBuilder::on_request`](super::PortalServiceBuilder::on_request).
     #[must_use]
     pub fn on_request(
         mut self,
@@ -388,17 +387,19 @@ impl<R: Registry> LocalServerBuilder<R> {
     /// # Errors
     /// [`StartError`] if no port is free or the registry fails.
     pub async fn start(self) -> Result<LocalServer<R>, StartError> {
-        let Self { seed, service, on_request, clock } = self;
+        let Self { registry, seed, faults, enforces_limits, on_request } = self;
+        let clock = Arc::new(LocalClock::new());
         let requests = Arc::new(Requests::default());
-        let log = Arc::clone(&requests);
-        let faults = service.faults.clone();
-        let service = service.on_request(move |request| {
+        let (of_service, log) = (Arc::clone(&clock), Arc::clone(&requests));
+        let builder = PortalService::builder(registry).clock(move || of_service.now());
+        let builder = builder.on_request(move |request| {
             log.record(request);
             if let Some(on_request) = &on_request {
                 on_request(request);
             }
         });
-        let service = service.build();
+        let service = if enforces_limits { builder.enforce_limits() } else { builder }.build();
+        service.update_faults(|in_force, _| in_force.clone_from(&faults));
         service.registry().apply_seed(&seed, timestamp(clock.now())).await?;
         let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = server.url();
@@ -409,7 +410,7 @@ impl<R: Registry> LocalServerBuilder<R> {
 
 impl<R> fmt::Debug for LocalServerBuilder<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalServerBuilder").field("service", &self.service).finish_non_exhaustive()
+        f.debug_struct("LocalServerBuilder").field("faults", &self.faults).finish_non_exhaustive()
     }
 }
 
