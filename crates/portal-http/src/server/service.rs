@@ -96,6 +96,11 @@ impl<R: Registry> PortalService<R> {
         &self.state.registry
     }
 
+    /// The time of its clock.
+    pub fn now(&self) -> Timestamp {
+        self.state.now()
+    }
+
     fn respond<B>(&self, request: Request<B>) -> ResponseFuture
     where
         B: Body<Data: Send> + Send + 'static,
