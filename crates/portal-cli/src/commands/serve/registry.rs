@@ -63,7 +63,8 @@ pub(super) async fn in_directory(
     args: &Args,
     printer: &Printer,
 ) -> Result<Opened<SqliteRegistry>, Failure> {
-    let registry = data_directory::open(directory, args.accept_loss, printer).await?;
+    let waits = |why| printer.warning(format_args!("{why}, and the server starts"));
+    let registry = data_directory::open(directory, args.accept_loss, waits).await?;
     let org = if let Some(seed) = seed {
         let place = directory.display();
         data_directory::seed(&registry, &seed, args.seed_replaces, place).await?;
