@@ -84,9 +84,10 @@ pub(super) fn authorize(principal: &Principal, operation: &Operation) -> Result<
         return Err(ApiError::not_in_sandbox());
     }
     let granted = &principal.user.permissions;
-    let mut missing = required.iter().filter(|permission| !granted.contains(permission)).peekable();
-    match missing.peek() {
-        None => Ok(()),
-        Some(_) => Err(ApiError::no_permission(missing.map(|permission| permission.api_name()))),
+    let missing: Vec<_> =
+        required.iter().filter(|permission| !granted.contains(permission)).collect();
+    if missing.is_empty() {
+        return Ok(());
     }
+    Err(ApiError::no_permission(missing.into_iter().map(|permission| permission.api_name())))
 }

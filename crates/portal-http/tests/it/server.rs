@@ -9,6 +9,7 @@ mod faults;
 mod host;
 mod local;
 mod oauth;
+mod stale;
 mod table;
 #[cfg(feature = "tls")]
 mod tls;
