@@ -8,18 +8,19 @@
 //! |---|---|
 //! | `flow` | the decisions of a safe create and a safe rename |
 //! | `outcome`, `explain` | how a flow ends; what an error code means |
+//! | `server` | the server's side of the endpoints (feature `server`) |
 //! | `create`, `rename` | `POST` and `PUT` of a portal |
 //! | `read`, `org`, `oauth` | `GET` of portals and of the org; tokens |
 //! | `envelope`, `http` | the JSON around results; conversions to and from the `http` crate |
 //! | `endpoint` | [`Endpoint`], [`Request`] and [`Response`] |
 //! | `intent` | what is stored before an attempt |
 //! | `portal`, `error` | [`Portal`]; [`ApiError`] |
-//! | `datacenter`, `name`, `scope`, `secret`, `timestamp`, `transport` | leaves |
+//! | `datacenter`, `name`, `neutral`, `scope`, `secret`, `timestamp`, `transport` | leaves |
 
 pub mod create;
 pub mod datacenter;
 pub mod endpoint;
-pub mod envelope;
+mod envelope;
 pub mod error;
 pub mod explain;
 pub mod flow;
@@ -27,6 +28,7 @@ pub mod flow;
 pub mod http;
 pub mod intent;
 pub mod name;
+pub mod neutral;
 pub mod oauth;
 pub mod org;
 pub mod outcome;
@@ -35,13 +37,14 @@ pub mod read;
 pub mod rename;
 pub mod scope;
 pub mod secret;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod timestamp;
 pub mod transport;
 
 pub use create::CreatePortal;
 pub use datacenter::{DataCenter, Environment};
 pub use endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError, Unreadable};
-pub use envelope::Refusal;
 pub use error::{ApiError, Details, ErrorCode};
 pub use flow::{CreateFlow, RenameFlow};
 pub use read::{GetPortal, ListPortals};

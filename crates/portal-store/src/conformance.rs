@@ -19,9 +19,10 @@ pub(crate) mod seeds;
 pub(crate) mod tokens;
 
 /// Runs the suite: `suite!(|dir| open)`, where `open()` returns a handle to the registry in `dir`.
+/// Attributes before `|dir|` are put on every test.
 macro_rules! suite {
-    (|$dir:ident| $open:expr) => {
-        $crate::conformance::suite! { @tests |$dir| $open;
+    ($(#[$attribute:meta])* |$dir:ident| $open:expr) => {
+        $crate::conformance::suite! { @tests ($(#[$attribute])*) |$dir| $open;
             portals: portal_is_found_by_name_in_any_case,
             portals: portal_has_creator_and_times,
             portals: org_sees_only_own_portals,
@@ -52,17 +53,19 @@ macro_rules! suite {
             tokens: lifetimes_only_denies_and_expires_nothing,
         }
     };
-    (@tests |$dir:ident| $open:expr; $($topic:ident: $name:ident,)*) => {
-        $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $name() {
-                let kept = tempfile::tempdir().unwrap();
-                let $dir = kept.path().to_owned();
-                // Passed by reference, because what it opens may borrow from it.
-                let open = $open;
-                $crate::conformance::$topic::$name(&open).await;
-            }
-        )*
+    (@tests $attributes:tt |$dir:ident| $open:expr; $($topic:ident: $name:ident,)*) => {
+        $($crate::conformance::suite! { @test $attributes |$dir| $open; $topic: $name })*
+    };
+    (@test ($(#[$attribute:meta])*) |$dir:ident| $open:expr; $topic:ident: $name:ident) => {
+        $(#[$attribute])*
+        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn $name() {
+            let kept = tempfile::tempdir().unwrap();
+            let $dir = kept.path().to_owned();
+            // Passed by reference, because what it opens may borrow from it.
+            let open = $open;
+            $crate::conformance::$topic::$name(&open).await;
+        }
     };
 }
 pub(crate) use suite;

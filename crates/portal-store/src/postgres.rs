@@ -174,7 +174,10 @@ impl Registry for PostgresRegistry {
         rules: TokenRules,
         now: Timestamp,
     ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
-        let (request, granted) = HashedRequest::new(request)?;
+        let (request, granted) = match HashedRequest::new(request)? {
+            Ok(hashed) => hashed,
+            Err(error) => return Ok(Err(error)),
+        };
         let now = now.unix_seconds();
         self.change(move |inner| async move {
             let result = credentials::issue_token(&inner.pool, &request, rules, now).await;

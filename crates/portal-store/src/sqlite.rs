@@ -204,7 +204,10 @@ impl Registry for SqliteRegistry {
         rules: TokenRules,
         now: Timestamp,
     ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
-        let (request, granted) = HashedRequest::new(request)?;
+        let (request, granted) = match HashedRequest::new(request)? {
+            Ok(hashed) => hashed,
+            Err(error) => return Ok(Err(error)),
+        };
         let now = now.unix_seconds();
         let work = move |connection: &_| Issue { connection, request: &request, now }.run(rules);
         let issued = match rules {

@@ -74,7 +74,9 @@ pub(crate) struct HashedRequest {
 
 impl HashedRequest {
     /// Also returns what is granted if the request succeeds.
-    pub(crate) fn new(request: &TokenRequest) -> Result<(Self, AccessToken), RegistryError> {
+    pub(crate) fn new(
+        request: &TokenRequest,
+    ) -> Result<Result<(Self, AccessToken), OAuthError>, RegistryError> {
         let mut granted = AccessToken::new(generate()?);
         let (refresh_token, code) = match &request.grant {
             Grant::RefreshToken(refresh_token) => (Hashed::of(refresh_token.expose()), None),
@@ -84,6 +86,7 @@ impl HashedRequest {
                 granted.refresh_token = Some(refresh_token);
                 (hash, Some(Hashed::of(code.expose())))
             }
+            _ => return Ok(Err(OAuthError::new(OAuthError::UNSUPPORTED_GRANT_TYPE))),
         };
         let hashed = Self {
             client_id: request.client_id.clone(),
@@ -92,7 +95,7 @@ impl HashedRequest {
             code,
             access_token: Hashed::of(granted.access_token.expose()),
         };
-        Ok((hashed, granted))
+        Ok(Ok((hashed, granted)))
     }
 
     /// Compares the secret with the one of the client, if there is such a client.

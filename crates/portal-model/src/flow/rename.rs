@@ -9,7 +9,7 @@ use crate::outcome::{NotDone, Owner, RenameOutcome, Unverified};
 use crate::portal::Portal;
 use crate::rename::RenamePortal;
 
-use super::effect::{Effect, End, Finding, Listing, Repeat, Reply, Unusable, sealed};
+use super::effect::{Effect, End, Finding, Listing, Repeat, Reply, Rules, Unusable};
 use super::kernel::Flow;
 use super::policy::Policy;
 use super::responses;
@@ -59,9 +59,19 @@ impl RenameFlow {
         policy: Policy,
         version: ApiVersion,
     ) -> Self {
+        let flow = Self::take_over(intent, since_end, policy, version);
+        flow.without_attempts(NotDone::Absent)
+    }
+
+    /// Continues a rename that an earlier process left in doubt: its attempts count.
+    pub fn take_over(
+        intent: RenameIntent,
+        since_end: Duration,
+        policy: Policy,
+        version: ApiVersion,
+    ) -> Self {
         let effect = Rename { old: intent.old, new: intent.new };
         Self::continue_from(effect, intent.attempts, intent.baseline, since_end, policy, version)
-            .without_attempts(NotDone::Absent)
     }
 }
 
@@ -138,11 +148,12 @@ impl Rename {
     }
 }
 
-impl sealed::Sealed for Rename {}
-
 impl Effect for Rename {
-    type Fact = RenameFact;
     type Outcome = RenameOutcome;
+}
+
+impl Rules<RenameOutcome> for Rename {
+    type Fact = RenameFact;
 
     // The old name may be given to another portal meanwhile, which a repeat would rename.
     const REPEAT: Repeat = Repeat::AfterProvedAbsence;

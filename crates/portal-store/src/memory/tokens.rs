@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use portal_model::oauth::OAuthError;
+use portal_model::server;
 
 use crate::people::{GrantKey, GrantRow, People, Row};
 use crate::token::{
@@ -106,7 +107,7 @@ fn exchange(people: &mut People, code: Hashed, request: &HashedRequest, now: i64
 fn limit(issued: &mut [Issued], now: i64) -> Result<(), OAuthError> {
     let recent = |issued: &&Issued| issued.at > now.saturating_sub(WINDOW_SECONDS);
     if issued.iter().filter(recent).count() >= GRANTS_PER_WINDOW as usize {
-        return Err(OAuthError::rate_limited());
+        return Err(server::tokens_rate_limited());
     }
     let alive = issued.iter_mut().filter(|issued| now < issued.expires_at);
     for issued in alive.rev().skip(ALIVE_PER_REFRESH_TOKEN as usize - 1) {

@@ -1,6 +1,7 @@
 //! SQL statements for clients, codes and tokens.
 
 use portal_model::oauth::OAuthError;
+use portal_model::server;
 use rusqlite::{Connection, OptionalExtension, Params, named_params};
 
 use crate::audit::AuditAction;
@@ -32,7 +33,7 @@ impl Issue<'_> {
         }
         if rules == TokenRules::ServiceLimits {
             if self.issued_in_window()? >= GRANTS_PER_WINDOW {
-                return Ok(Err(OAuthError::rate_limited()));
+                return Ok(Err(server::tokens_rate_limited()));
             }
             self.expire_oldest()?;
         }

@@ -6,7 +6,7 @@ use portal_store::{
     AdminChange, Administration as _, CreateConflict, Permission, PortalLimit, PostgresRegistry,
     Principal, Registry as _, RegistryError,
 };
-use portal_testdb::Database;
+use portal_testkit::{Database, needs};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
@@ -69,6 +69,7 @@ async fn connect(database: &Database) -> Client {
     client
 }
 
+#[needs(postgresql)]
 #[tokio::test]
 async fn create_is_refused_once_rival_commits() {
     let mut waiting = Waiting::start().await;
@@ -78,6 +79,7 @@ async fn create_is_refused_once_rival_commits() {
     assert_eq!(waiting.names().await, ["HELDNAME"]);
 }
 
+#[needs(postgresql)]
 #[tokio::test]
 async fn create_succeeds_once_rival_rolls_back() {
     let mut waiting = Waiting::start().await;
@@ -86,6 +88,7 @@ async fn create_succeeds_once_rival_rolls_back() {
     assert_eq!(waiting.names().await, ["HeldName"]);
 }
 
+#[needs(postgresql)]
 #[tokio::test]
 async fn create_that_waits_too_long_is_not_applied() {
     let mut waiting = Waiting::start().await;
@@ -96,6 +99,7 @@ async fn create_that_waits_too_long_is_not_applied() {
     assert_eq!(waiting.names().await, Vec::<String>::new());
 }
 
+#[needs(postgresql)]
 #[tokio::test]
 async fn create_in_terminated_session_is_unknown() {
     let mut waiting = Waiting::start().await;
@@ -109,6 +113,7 @@ async fn create_in_terminated_session_is_unknown() {
     assert_eq!(waiting.names().await, Vec::<String>::new());
 }
 
+#[needs(postgresql)]
 #[tokio::test]
 async fn token_committed_during_revocation_is_refused() {
     let database = Database::create();
@@ -138,6 +143,7 @@ async fn token_committed_during_revocation_is_refused() {
     assert_eq!(registry.authenticate("held.token", at(2)).await, Ok(None));
 }
 
+#[needs(postgresql)]
 #[tokio::test]
 async fn code_exchanged_during_removal_yields_no_token() {
     let database = Database::create();
@@ -173,6 +179,7 @@ async fn code_exchanged_during_removal_yields_no_token() {
     assert_eq!(registry.authenticate("held.token", at(2)).await, Ok(None));
 }
 
+#[needs(postgresql)]
 #[tokio::test]
 async fn portal_created_during_new_limit_takes_its_slot() {
     let Waiting { registry, acme, holder, create, _database } = Waiting::start().await;
