@@ -7,8 +7,8 @@ use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::endpoint::{
-    ApiVersion, Endpoint, Method, Request, Response, ResponseError, UNRESERVED, Unreadable,
-    UnreadableReason,
+    ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, UNRESERVED,
+    Unreadable, UnreadableReason,
 };
 use crate::envelope::{self, Portals};
 use crate::portal::Portal;
@@ -31,6 +31,8 @@ impl ListPortals {
         }
     }
 }
+
+impl ReadOnly for ListPortals {}
 
 impl Endpoint for ListPortals {
     /// In the order of the service.
@@ -73,6 +75,8 @@ impl GetPortal {
 
 /// Fields by which a record without a name is a portal's.
 const DETAILS: [&str; 4] = ["admin_zuid", "login_url", "saml_configuration", "zaid"];
+
+impl ReadOnly for GetPortal {}
 
 impl Endpoint for GetPortal {
     /// `None` if the org has no portal of that name.

@@ -228,7 +228,7 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
                     Some(event)
                 }
                 Step::Send { request, timeout } => {
-                    let bounds = Bounds::new(timeout).over_new_connection();
+                    let bounds = Bounds::of_attempt(timeout);
                     let work = self.core.exchange(request, token.as_ref(), bounds);
                     unless_stopped(&mut stopping, work).await.map(Event::from)
                 }
