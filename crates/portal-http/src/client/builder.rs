@@ -136,7 +136,7 @@ impl ClientBuilder {
             api_url,
             version: self.version,
             policy: self.policy,
-            slots: Arc::new(Slots::new(self.concurrency)),
+            slots: Slots::new(self.concurrency),
             turns: Arc::default(),
         })))
     }
