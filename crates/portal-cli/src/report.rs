@@ -10,6 +10,5 @@ pub(crate) mod invalid_name;
 pub(crate) mod outcome;
 pub(crate) mod permission;
 pub(crate) mod portal;
-pub(crate) mod shell;
 pub(crate) mod similar;
 pub(crate) mod wrap;

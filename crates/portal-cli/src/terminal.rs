@@ -1,8 +1,7 @@
-//! The only room that writes to stdout and stderr, or reads a reply.
+//! The only module that writes to stdout and stderr, or reads a reply.
 
 pub(crate) mod log;
 pub(crate) mod name_argument;
-pub(crate) mod neutral;
 pub(crate) mod printer;
 pub(crate) mod progress;
 pub(crate) mod prompt;

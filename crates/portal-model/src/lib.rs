@@ -14,7 +14,7 @@
 //! | `endpoint` | [`Endpoint`], [`Request`] and [`Response`] |
 //! | `intent` | what is stored before an attempt |
 //! | `portal`, `error` | [`Portal`]; [`ApiError`] |
-//! | `datacenter`, `name`, `scope`, `secret`, `timestamp`, `transport` | leaves |
+//! | `datacenter`, `name`, `neutral`, `scope`, `secret`, `timestamp`, `transport` | leaves |
 
 pub mod create;
 pub mod datacenter;
@@ -27,6 +27,7 @@ pub mod flow;
 pub mod http;
 pub mod intent;
 pub mod name;
+pub mod neutral;
 pub mod oauth;
 pub mod org;
 pub mod outcome;

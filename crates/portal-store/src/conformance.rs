@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use portal_model::oauth::{Grant, OAuthError, TokenRequest};
-use portal_model::{Environment, PortalName, Scope, Secret, Timestamp};
+use portal_model::{PortalName, Scope, Secret, Timestamp};
 
-use crate::org::{Permission, PortalLimit, Principal};
+use crate::org::{PortalLimit, Principal};
 use crate::registry::Registry;
-use crate::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
+use crate::seed::{Seed, SeedCredential, SeedOrg, SeedUser};
 use crate::token::TokenRules;
 
 pub(crate) mod portals;
@@ -18,9 +18,10 @@ pub(crate) mod seeds;
 pub(crate) mod tokens;
 
 /// Runs the suite: `suite!(|dir| open)`, where `open()` returns a handle to the registry in `dir`.
+/// Attributes before `|dir|` are put on every test.
 macro_rules! suite {
-    (|$dir:ident| $open:expr) => {
-        $crate::conformance::suite! { @tests |$dir| $open;
+    ($(#[$attribute:meta])* |$dir:ident| $open:expr) => {
+        $crate::conformance::suite! { @tests ($(#[$attribute])*) |$dir| $open;
             portals: portal_is_found_by_name_in_any_case,
             portals: portal_has_creator_and_times,
             portals: org_sees_only_own_portals,
@@ -51,17 +52,19 @@ macro_rules! suite {
             tokens: lifetimes_only_denies_and_expires_nothing,
         }
     };
-    (@tests |$dir:ident| $open:expr; $($topic:ident: $name:ident,)*) => {
-        $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $name() {
-                let kept = tempfile::tempdir().unwrap();
-                let $dir = kept.path().to_owned();
-                // Passed by reference, because what it opens may borrow from it.
-                let open = $open;
-                $crate::conformance::$topic::$name(&open).await;
-            }
-        )*
+    (@tests $attributes:tt |$dir:ident| $open:expr; $($topic:ident: $name:ident,)*) => {
+        $($crate::conformance::suite! { @test $attributes |$dir| $open; $topic: $name })*
+    };
+    (@test ($(#[$attribute:meta])*) |$dir:ident| $open:expr; $topic:ident: $name:ident) => {
+        $(#[$attribute])*
+        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn $name() {
+            let kept = tempfile::tempdir().unwrap();
+            let $dir = kept.path().to_owned();
+            // Passed by reference, because what it opens may borrow from it.
+            let open = $open;
+            $crate::conformance::$topic::$name(&open).await;
+        }
     };
 }
 pub(crate) use suite;
@@ -77,27 +80,11 @@ pub(crate) fn name(text: &str) -> PortalName {
 
 /// An org whose admin has the refresh token `1000.<name>.all`.
 pub(crate) fn org(name: &str, portal_limit: PortalLimit) -> SeedOrg {
-    SeedOrg {
-        name: name.to_owned(),
-        environment: Environment::Production,
-        portal_limit,
-        users: vec![SeedUser {
-            name: format!("{name} Admin"),
-            email: format!("admin@{name}.example"),
-            permissions: Permission::ALL.into(),
-            credentials: vec![credential(name, SeedGrant::RefreshToken(refresh_token(name)))],
-        }],
-    }
-}
-
-/// A credential with all portal scopes; the client is `client_id(org)`.
-pub(crate) fn credential(org: &str, grant: SeedGrant) -> SeedCredential {
-    SeedCredential {
-        client_id: client_id(org),
-        client_secret: client_secret(org),
-        grant,
-        scopes: vec![Scope::PORTAL_ALL, Scope::new("ZohoCRM.users.READ")],
-    }
+    let credential =
+        SeedCredential::refresh_token(client_id(name), client_secret(name), refresh_token(name))
+            .scopes([Scope::PORTAL_ALL, Scope::USERS_READ]);
+    let admin = SeedUser::admin(format!("{name} Admin"), format!("admin@{name}.example"));
+    SeedOrg::new(name).portal_limit(portal_limit).user(admin.credential(credential))
 }
 
 pub(crate) fn client_id(org: &str) -> String {
@@ -114,20 +101,19 @@ pub(crate) fn refresh_token(org: &str) -> Secret {
 
 /// The orgs `acme` and `globex` without a limit, and `limited` with one.
 pub(crate) fn seed() -> Seed {
-    Seed {
-        orgs: vec![
-            org("acme", PortalLimit::Unlimited),
-            org("globex", PortalLimit::Unlimited),
-            org("limited", PortalLimit::One),
-        ],
-    }
+    Seed::new([
+        org("acme", PortalLimit::Unlimited),
+        org("globex", PortalLimit::Unlimited),
+        org("limited", PortalLimit::One),
+    ])
 }
 
 /// [`seed`] plus a code for `acme`.
 pub(crate) fn seed_with_code(code: &str) -> Seed {
     let mut seed = seed();
-    let grant = SeedGrant::Code(Secret::new(code.to_owned()));
-    seed.orgs[0].users[0].credentials.push(credential("acme", grant));
+    let credential = SeedCredential::code(client_id("acme"), client_secret("acme"), code)
+        .scopes([Scope::PORTAL_ALL, Scope::USERS_READ]);
+    seed.orgs[0].users[0].credentials.push(credential);
     seed
 }
 

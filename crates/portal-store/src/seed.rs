@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use portal_model::{Environment, Scope, Secret};
 
+use crate::error::RegistryError;
 use crate::org::{Permission, PortalLimit};
+use crate::token;
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) mod comparison;
 mod difference;
 mod file;
 
@@ -15,6 +15,21 @@ pub use difference::{SeedDifference, SeedDifferences};
 pub use file::SeedError;
 
 /// The initial content of a registry; see [`Registry::apply_seed`](crate::Registry::apply_seed).
+///
+/// In code:
+///
+/// ```
+/// use portal_model::Environment;
+/// use portal_store::{PortalLimit, Seed, SeedCredential, SeedOrg, SeedUser};
+///
+/// let credential = SeedCredential::refresh_token("1000.ACME", "acme-secret", "1000.acme.all");
+/// let acme = SeedOrg::new("Acme")
+///     .portal_limit(PortalLimit::One)
+///     .user(SeedUser::admin("Acme Admin", "admin@acme.example").credential(credential));
+/// let seed = Seed::new([acme, SeedOrg::new("Test").environment(Environment::Sandbox)]);
+/// # assert_eq!(seed.orgs[0].users[0].permissions.len(), 2);
+/// # assert_eq!(seed.orgs[0].users[0].credentials[0].scopes.len(), 1);
+/// ```
 ///
 /// A seed file is TOML:
 ///
@@ -46,6 +61,13 @@ pub struct Seed {
     pub orgs: Vec<SeedOrg>,
 }
 
+impl Seed {
+    /// Creates a seed with these orgs.
+    pub fn new(orgs: impl IntoIterator<Item = SeedOrg>) -> Self {
+        Self { orgs: orgs.into_iter().collect() }
+    }
+}
+
 /// An org of a [`Seed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedOrg {
@@ -57,6 +79,39 @@ pub struct SeedOrg {
     pub portal_limit: PortalLimit,
     /// The users, with unique e-mail addresses.
     pub users: Vec<SeedUser>,
+}
+
+impl SeedOrg {
+    /// Creates a production org without a portal limit and without users.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            environment: Environment::Production,
+            portal_limit: PortalLimit::Unlimited,
+            users: Vec::new(),
+        }
+    }
+
+    /// Sets the environment.
+    #[must_use]
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// Sets the portal limit.
+    #[must_use]
+    pub fn portal_limit(mut self, portal_limit: PortalLimit) -> Self {
+        self.portal_limit = portal_limit;
+        self
+    }
+
+    /// Adds a user.
+    #[must_use]
+    pub fn user(mut self, user: SeedUser) -> Self {
+        self.users.push(user);
+        self
+    }
 }
 
 /// A user of a [`SeedOrg`].
@@ -72,6 +127,37 @@ pub struct SeedUser {
     pub credentials: Vec<SeedCredential>,
 }
 
+impl SeedUser {
+    /// Creates a user without permissions and credentials.
+    pub fn new(name: impl Into<String>, email: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            email: email.into(),
+            permissions: BTreeSet::new(),
+            credentials: Vec::new(),
+        }
+    }
+
+    /// Creates a user with every permission, without credentials.
+    pub fn admin(name: impl Into<String>, email: impl Into<String>) -> Self {
+        Self::new(name, email).permissions(Permission::ALL)
+    }
+
+    /// Replaces the permissions.
+    #[must_use]
+    pub fn permissions(mut self, permissions: impl IntoIterator<Item = Permission>) -> Self {
+        self.permissions = permissions.into_iter().collect();
+        self
+    }
+
+    /// Adds a credential.
+    #[must_use]
+    pub fn credential(mut self, credential: SeedCredential) -> Self {
+        self.credentials.push(credential);
+        self
+    }
+}
+
 /// A client of a [`SeedUser`], with a grant that yields access tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeedCredential {
@@ -85,6 +171,56 @@ pub struct SeedCredential {
     pub scopes: Vec<Scope>,
 }
 
+impl SeedCredential {
+    /// Creates a client with a refresh token for every operation on portals.
+    pub fn refresh_token(
+        client_id: impl Into<String>,
+        client_secret: impl Into<Secret>,
+        refresh_token: impl Into<Secret>,
+    ) -> Self {
+        Self::new(client_id, client_secret, SeedGrant::RefreshToken(refresh_token.into()))
+    }
+
+    /// Creates a client with a code for every operation on portals.
+    pub fn code(
+        client_id: impl Into<String>,
+        client_secret: impl Into<Secret>,
+        code: impl Into<Secret>,
+    ) -> Self {
+        Self::new(client_id, client_secret, SeedGrant::Code(code.into()))
+    }
+
+    /// Generates a client and a refresh token from the operating system's random bytes.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotApplied`] if the operating system can't provide random bytes.
+    pub fn generate(scopes: Vec<Scope>) -> Result<Self, RegistryError> {
+        let (client_id, client_secret) =
+            (token::generate_client_id()?, token::generate_client_secret()?);
+        Ok(Self::refresh_token(client_id, client_secret, token::generate()?).scopes(scopes))
+    }
+
+    fn new(
+        client_id: impl Into<String>,
+        client_secret: impl Into<Secret>,
+        grant: SeedGrant,
+    ) -> Self {
+        Self {
+            client_id: client_id.into(),
+            client_secret: client_secret.into(),
+            grant,
+            scopes: vec![Scope::PORTAL_ALL],
+        }
+    }
+
+    /// Replaces the scopes.
+    #[must_use]
+    pub fn scopes(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
+        self.scopes = scopes.into_iter().collect();
+        self
+    }
+}
+
 /// A secret that a client exchanges for access tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SeedGrant {
@@ -92,23 +228,4 @@ pub enum SeedGrant {
     RefreshToken(Secret),
     /// Usable once, within three minutes of the first application of the seed.
     Code(Secret),
-}
-
-/// The environment as the engines store it.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) fn environment_text(environment: Environment) -> &'static str {
-    match environment {
-        Environment::Production => "production",
-        Environment::Sandbox => "sandbox",
-        Environment::Developer => "developer",
-    }
-}
-
-/// The limit as the engines store it.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) fn portal_limit_number(limit: PortalLimit) -> Option<i64> {
-    match limit {
-        PortalLimit::One => Some(1),
-        PortalLimit::Unlimited => None,
-    }
 }

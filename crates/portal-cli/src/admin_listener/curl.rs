@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use portal_model::neutral::escaped;
+
 use super::recorder::Recorded;
-use crate::terminal::neutral::escaped;
 
 /// Headers that curl sends by itself.
 const OF_CURL: [&str; 6] =

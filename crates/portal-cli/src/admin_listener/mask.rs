@@ -6,10 +6,9 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue, header};
+use portal_model::neutral::cut;
 use portal_model::oauth::{REVOKE_PATH, TOKEN_PATH};
 use serde_json::Value;
-
-use crate::terminal::neutral::cut;
 
 /// Stands for a secret.
 pub(super) const MASK: &str = "•••";

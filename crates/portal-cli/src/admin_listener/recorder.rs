@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use portal_http::server::ServedRequest;
+use portal_model::neutral::cut;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use super::mask;
-use crate::terminal::neutral::cut;
 use crate::terminal::served_call::ServedCall;
 
 /// Requests that are kept.

@@ -13,6 +13,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use portal_http::server::FaultSpec;
+use portal_model::neutral::escaped;
 use portal_store::Registry;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,7 +22,6 @@ use tokio::sync::broadcast::error::RecvError;
 use super::page;
 use super::recorder::{Event, Recorded};
 use super::state::Admin;
-use crate::terminal::neutral::escaped;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 

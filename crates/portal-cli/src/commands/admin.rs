@@ -10,11 +10,11 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use portal_model::Secret;
+use portal_model::neutral::shell_word;
 use portal_store::{Administration, PostgresRegistry, Registry, RegistryError, SqliteRegistry};
 
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
-use crate::report::shell;
 use crate::terminal::printer::Printer;
 
 /// Change orgs, users and credentials of a server, and show who changed what
@@ -94,7 +94,7 @@ impl Place {
         if let (Some(data), Some(hint)) = (&self.data, &mut failure.report.hint)
             && hint.starts_with("`portal admin ")
         {
-            let data = format!(" --data {}` shows ", shell::word(&data.to_string_lossy()));
+            let data = format!(" --data {}` shows ", shell_word(&data.to_string_lossy()));
             *hint = hint.replacen("` shows ", &data, 1);
         }
         failure

@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use portal_model::neutral::printable_line;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -11,7 +12,6 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::terminal::neutral::printable_line;
 use crate::terminal::printer::Printer;
 
 /// The only warnings that a command shows without `PORTAL_LOG`: what else goes wrong is in its

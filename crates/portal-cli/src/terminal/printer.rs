@@ -11,12 +11,12 @@ use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use portal_model::neutral::{cut, escaped, printable};
 use serde::Serialize;
 
 use crate::report::exit::ExitClass;
 use crate::report::failure::ErrorReport;
 use crate::report::wrap::fit;
-use crate::terminal::neutral::{cut, escaped, printable};
 use crate::terminal::width;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();

@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use portal_http::server::ServedRequest;
+use portal_model::neutral::{escaped, printable_line};
 use serde::{Deserialize, Serialize};
-
-use super::neutral::{escaped, printable_line};
 
 /// One call, in the log of `portal serve` and in what `portal requests` shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -162,9 +162,10 @@ fn changes_hold_on_servers_of_directory() {
     changes_hold_on_running_servers(&home, ["--data", "kept"], &servers);
 }
 
+#[portal_testkit::needs(postgresql)]
 #[test]
 fn changes_hold_on_servers_of_database() {
-    let (home, database) = (Home::new(), portal_testdb::Database::create());
+    let (home, database) = (Home::new(), portal_testkit::Database::create());
     let url = database.url();
     // It gets its first org before any server.
     Admin { home: &home, place: ["--database-url", &url] }.succeed(&["org", "add", "First"]);

@@ -337,7 +337,7 @@ fn server_that_drains_is_not_ready() {
     let mut slow = TcpStream::connect(server.url().trim_start_matches("http://")).unwrap();
     write!(slow, "GET /crm/v7/org HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     until(|| get(&server, "/api/faults").json()["once"] == json!([]));
-    server.signal("TERM");
+    server.signal(portal_testkit::Signal::TERM);
     until(|| get(&server, "/readyz").status == 503);
     assert_eq!(get(&server, "/healthz").status, 200);
 }

@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 
+#[cfg(unix)]
+use portal_testkit::{Signal, signal};
 use serde_json::{Value, json};
 
 use crate::orgs::{self, Org, Orgs};
@@ -207,8 +209,7 @@ fn ctrl_c_finishes_rows_and_rerun_continues() {
 
     let orgs = start(40, &["--fault", "POST request:delay=200ms"]);
     let (process, mut stderr) = start_and_read(&orgs, 1);
-    let id = process.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    signal(&process, Signal::INT);
     let mut said = String::new();
     stderr.read_to_string(&mut said).unwrap();
     let ran = Ran::from(process.wait_with_output().unwrap());
@@ -241,17 +242,13 @@ fn second_ctrl_c_leaves_rows_in_doubt() {
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(process.stderr.take().unwrap());
     until(has_portals);
-    let interrupt = |process: &Child| {
-        let id = process.id().to_string();
-        assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    };
-    interrupt(&process);
+    signal(&process, Signal::INT);
     let mut line = String::new();
     while !line.starts_with("stopping: ") {
         line.clear();
         assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before");
     }
-    interrupt(&process);
+    signal(&process, Signal::INT);
     stderr.read_to_string(&mut line).unwrap();
     let ran = Ran::from(process.wait_with_output().unwrap());
     assert_eq!((ran.status, outcomes(&ran)), (5, vec!["unknown".to_owned(); 3]), "{ran:?}");

@@ -3,6 +3,9 @@
 #[cfg(target_os = "linux")]
 use std::process::Command;
 
+#[cfg(target_os = "linux")]
+use portal_testkit::needs;
+
 use crate::orgs::{Org, Orgs, write_profiles};
 use crate::support::{Home, Ran};
 #[cfg(target_os = "linux")]
@@ -106,16 +109,23 @@ fn use_in(shell: &[&str], source: &str) {
 }
 
 #[cfg(target_os = "linux")]
+#[needs(bash, setsid)]
 #[test]
 fn bash_completes() {
     use_in(&["bash", "--norc", "--noprofile", "-i"], "source <(portal completions bash)");
 }
 
 #[cfg(target_os = "linux")]
+#[needs(zsh, setsid)]
 #[test]
-#[ignore = "needs zsh and fish; run by .ci/run: cargo test --locked -p portal-cli --test it -- --ignored zsh_and_fish_complete"]
-fn zsh_and_fish_complete() {
+fn zsh_completes() {
     let source = "autoload -U compinit && compinit -u -D; source <(portal completions zsh)";
     use_in(&["zsh", "--no-rcs", "-i"], source);
+}
+
+#[cfg(target_os = "linux")]
+#[needs(fish, setsid)]
+#[test]
+fn fish_completes() {
     use_in(&["fish", "--no-config", "-i"], "portal completions fish | source");
 }

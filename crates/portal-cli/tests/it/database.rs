@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use portal_testdb::{Cluster, Database};
+use portal_testkit::{Cluster, Database, needs};
 
 use crate::support::{Home, Ran, Served};
 
@@ -43,6 +43,7 @@ fn run(server: &Served, home: &Home, arguments: &[&str]) -> Ran {
     Ran::from(output.unwrap())
 }
 
+#[needs(postgresql)]
 #[test]
 fn database_portal_is_on_every_server() {
     let (home, database) = (home(), Database::create());
@@ -60,6 +61,7 @@ fn database_portal_is_on_every_server() {
     assert!(run(&server, &home, &["list"]).stdout.starts_with(NAME));
 }
 
+#[needs(postgresql)]
 #[test]
 fn empty_database_asks_for_seed() {
     let (home, database) = (home(), Database::create());
@@ -101,6 +103,7 @@ fn database_and_data_directory_conflict() {
     assert!(!help.stdout.contains("hush"), "{}", help.stdout);
 }
 
+#[needs(postgresql)]
 #[test]
 fn lost_database_gives_500_until_it_is_back() {
     let (home, cluster) = (home(), Cluster::start());

@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use portal_testkit::{Signal, signal};
 use serde_json::json;
 
 use crate::gateway::Gateway;
@@ -165,7 +167,7 @@ fn stopped_create_is_in_progress_for_others() {
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
     let mut create = server.command(&home, &["create", NAME]).spawn().unwrap();
     until(|| home.intents().len() == 1);
-    signal("-STOP", create.id());
+    signal(&create, Signal::STOP);
     assert_eq!(home.unfinished()[0]["state"], "in_progress");
     let ran = server.run(&home, &[&JSON[..], &["recover"]].concat());
     assert_eq!(
@@ -183,7 +185,7 @@ fn stopped_create_is_in_progress_for_others() {
     assert!(ran.stderr.contains("waiting for another create in this org"), "{ran:?}");
     let ran = server.run(&home, &[&JSON[..], &["create", "AcmeOther"], &short].concat());
     assert_eq!((ran.status, &ran.json()[0]["error"]["kind"]), (6, &json!("org_busy")), "{ran:?}");
-    signal("-CONT", create.id());
+    signal(&create, Signal::CONT);
     create.kill().unwrap();
     create.wait().unwrap();
 }
@@ -221,19 +223,6 @@ fn recovery_in_other_org_is_refused() {
     let same = [&recover[..], &["--same-org"]].concat();
     let ran = Ran::from(run(&fresh, &same).output().unwrap());
     assert_eq!((ran.status, &ran.json()[0]["origin"]), (0, &json!("appeared")), "{ran:?}");
-}
-
-#[test]
-fn version_0_1_intent_is_recovered_in_its_org() {
-    let home = Home::new();
-    let pending = home.path().join(".local/state/portal/pending");
-    fs::create_dir_all(&pending).unwrap();
-    let line = r#"{"place":"local","intent":{"name":"AcmePortal","posts":1}}"#;
-    fs::write(pending.join("AcmePortal.x.json"), format!("{line}\n{}", &line[..20])).unwrap();
-    let ran = home.run(&[&JSON[..], &["recover"]].concat());
-    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (6, &json!("not_created")), "{ran:?}");
-    assert_eq!(fs::read_dir(pending).unwrap().count(), 0);
-    assert_eq!(home.unfinished().len(), 0);
 }
 
 #[test]
@@ -399,13 +388,6 @@ fn recover_list_sends_nothing() {
 }
 
 #[test]
-fn former_name_of_recover_hints_at_it() {
-    let ran = Home::new().run(&["create", "--resume", NAME]);
-    assert_eq!(ran.status, 2);
-    assert!(ran.stderr.contains(&format!("run `portal recover {NAME}`")), "{ran:?}");
-}
-
-#[test]
 fn unwritable_state_directory_sends_nothing() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
@@ -498,7 +480,7 @@ fn ctrl_c_in_doubt_exits_5_and_names_recover() {
     let gateway = Gateway::start(&server);
     let create = heard(gateway.command(&server, &home, &["create", NAME]));
     gateway.until_creates(1);
-    signal("-INT", create.id());
+    signal(&create, Signal::INT);
     let ran = Ran::from(create.wait_with_output().unwrap());
     assert_eq!(ran.status, 5, "{ran:?}");
     assert!(ran.stderr.contains("`portal recover PortalsAPItest100`"), "{ran:?}");
@@ -513,8 +495,8 @@ fn second_ctrl_c_in_doubt_exits_5() {
     let create = heard(server.command(&home, &["create", NAME]));
     until(|| home.intents().len() == 1);
     // Both are delivered at once when it goes on.
-    for which in ["-STOP", "-INT", "-TERM", "-CONT"] {
-        signal(which, create.id());
+    for which in [Signal::STOP, Signal::INT, Signal::TERM, Signal::CONT] {
+        signal(&create, which);
     }
     let ran = Ran::from(create.wait_with_output().unwrap());
     assert_eq!(ran.status, 5, "{ran:?}");
@@ -538,7 +520,7 @@ fn ctrl_c_before_takeover_keeps_earlier_doubt() {
         line.clear();
         assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before");
     }
-    signal("-INT", create.id());
+    signal(&create, Signal::INT);
     let ran = Ran::from(create.wait_with_output().unwrap());
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
     let short = ["--timeout", "300ms", "--deadline", "1500ms"];
@@ -563,7 +545,7 @@ fn ctrl_c_while_same_create_runs_exits_5() {
     let waits =
         |line: std::io::Result<String>| line.unwrap().contains("waiting for another create");
     assert!(stderr.any(waits));
-    signal("-INT", second.id());
+    signal(&second, Signal::INT);
     let ran = Ran::from(second.wait_with_output().unwrap());
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
     assert_eq!(ran.json()[0]["error"]["kind"], "in_progress", "{ran:?}");
@@ -587,7 +569,7 @@ fn ctrl_c_ends_recovery_of_everything() {
     let recover = heard(recover);
     // It has listed, and waits to verify the first one.
     until(|| server.calls(PATH) > before);
-    signal("-INT", recover.id());
+    signal(&recover, Signal::INT);
     let ran = Ran::from(recover.wait_with_output().unwrap());
     assert_eq!((ran.status, ran.json().len()), (5, 1), "{ran:?}");
     assert_eq!(home.unfinished().len(), 2);
@@ -607,7 +589,7 @@ fn ctrl_c_before_sending_keeps_earlier_doubt() {
     gateway.hang_org();
     let create = heard(gateway.command(&server, &home, &["create", NAME]));
     until(|| gateway.asked_for_org());
-    signal("-INT", create.id());
+    signal(&create, Signal::INT);
     let ran = Ran::from(create.wait_with_output().unwrap());
     assert_eq!(ran.status, 5, "{ran:?}");
     assert_eq!(home.unfinished()[0]["state"], "in_doubt");
@@ -621,14 +603,8 @@ fn ctrl_c_with_nothing_in_doubt_exits_with_130() {
     let create = heard(server.command(&home, &["create", NAME]));
     // With its token cached it is about to list.
     until(|| home.path().join(".cache/portal/tokens").exists());
-    signal("-INT", create.id());
+    signal(&create, Signal::INT);
     let ran = Ran::from(create.wait_with_output().unwrap());
     assert_eq!(ran.status, 130, "{ran:?}");
     assert_eq!(home.intents().len(), 0);
-}
-
-#[cfg(unix)]
-fn signal(which: &str, process: u32) {
-    let killed = Command::new("kill").args([which, &process.to_string()]).status();
-    assert!(killed.unwrap().success());
 }

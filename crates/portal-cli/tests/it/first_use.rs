@@ -62,7 +62,7 @@ const TESTED: [(&str, &[&str]); 30] = [
     ("values are completed", &["values_are_completed_that_only_portal_knows", "bash_completes"]),
     (
         "manual pages are complete",
-        &["every_page_has_usual_sections_in_order", "groff_and_mandoc_accept_every_page"],
+        &["every_page_has_usual_sections_in_order", "groff_accepts_every_page"],
     ),
     (
         "long lists and open quotes",
@@ -200,6 +200,7 @@ fn home_that_does_not_exist_is_not_created() {
 }
 
 #[cfg(target_os = "linux")]
+#[portal_testkit::needs(setsid)]
 #[test]
 fn batch_on_dumb_terminal_writes_line_per_row() {
     let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);

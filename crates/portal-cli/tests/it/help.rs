@@ -75,6 +75,7 @@ fn help_of_changing_commands_has_every_section() {
 }
 
 #[cfg(target_os = "linux")]
+#[portal_testkit::needs(setsid)]
 #[test]
 fn help_fits_terminal_of_any_width() {
     let home = Home::new();

@@ -2,6 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use portal_testkit::{Signal, signal};
+
 use crate::orgs::{Org, Orgs};
 use crate::support::{Home, Ran, Served, until};
 
@@ -142,7 +144,6 @@ fn hints_without_account_can_be_run() {
         assert_eq!(followed.status, 0, "{arguments:?}");
         assert!(followed.stdout.contains(expected), "{arguments:?}: {followed:?}");
     }
-    assert_eq!(follow(&home, &home.run(&["create", "--resume"])).status, 0);
 }
 
 #[test]
@@ -165,8 +166,7 @@ fn hints_name_profile() {
     assert!(rest.stderr.contains("already finished: 1 of 2 rows"), "{rest:?}");
 
     orgs.write("my portals.csv", "profile,name\nacme,ThirdPortal\n");
-    let hinted = orgs.run(&["create", "--from", "'my portals.csv'"]);
-    assert_eq!(follow(&orgs.home, &hinted).status, 4, "{hinted:?}");
+    assert_eq!(orgs.run(&["batch", "my portals.csv"]).status, 4);
     let again = orgs.run(&["batch", "my portals.csv"]);
     assert!(again.stdout.starts_with("Nothing to do"), "{again:?}");
     let retried = follow(&orgs.home, &again);
@@ -195,8 +195,7 @@ fn hints_about_doubt_can_be_run() {
     let create = create.spawn().unwrap();
     // The list, and the request that is dropped.
     until(|| server.calls("/crm/v7/settings/portals") >= 2);
-    let id = create.id().to_string();
-    assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
+    signal(&create, Signal::INT);
     let in_doubt = Ran::from(create.wait_with_output().unwrap());
     assert_eq!(in_doubt.status, 5, "{in_doubt:?}");
     let absent = follow_with(&home, &in_doubt, server.environment());

@@ -14,7 +14,7 @@ use portal_http::client::{Client, Credential};
 use portal_model::flow::Policy;
 use portal_model::outcome::Origin;
 use portal_model::{ListPortals, Outcome, PortalName};
-use portal_testdb::{Cluster, Database};
+use portal_testkit::{Cluster, Database, needs};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -181,6 +181,7 @@ async fn killed_sqlite_server_keeps_acknowledged() {
     check(vec![server], &orgs, |servers, _| servers[0].kill()).await;
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_postgres_servers_keep_acknowledged() {
     let (orgs, database) = (orgs(), Database::create());
@@ -189,6 +190,7 @@ async fn killed_postgres_servers_keep_acknowledged() {
     check(servers, &orgs, |servers, round| servers[round % 3].kill()).await;
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_database_keeps_every_portal() {
     let (orgs, cluster) = (orgs(), Cluster::start());

@@ -1,5 +1,7 @@
 //! What is asked on a terminal before something that cannot be undone.
 
+use portal_testkit::needs;
+
 use crate::live::Live;
 use crate::orgs::{Org, write_profiles};
 use crate::support::{Home, Ran, golden};
@@ -27,6 +29,7 @@ fn comparable(screen: &str) -> String {
     words.collect::<Vec<_>>().join("(")
 }
 
+#[needs(setsid)]
 #[test]
 fn create_on_live_host_wants_name_typed() {
     let acme = acme();
@@ -52,6 +55,7 @@ fn create_on_live_host_wants_name_typed() {
     assert!(list(&live, &acme).starts_with(NAME));
 }
 
+#[needs(setsid)]
 #[test]
 fn ctrl_c_at_prompt_cancels() {
     let acme = acme();
@@ -69,6 +73,7 @@ fn ctrl_c_at_prompt_cancels() {
     assert_eq!(list(&live, &acme), "");
 }
 
+#[needs(setsid)]
 #[test]
 fn rename_on_live_host_wants_new_name_typed() {
     let acme = acme();
@@ -120,6 +125,7 @@ fn batch(orgs: &[Org]) -> Live {
     live
 }
 
+#[needs(setsid)]
 #[test]
 fn declined_batch_shows_plan_and_keeps_nothing() {
     let mut orgs = ["acme", "beta", "gamma", "delta"].map(Org::new);
@@ -176,6 +182,7 @@ fn limit_and_max_failures_leave_rows_not_started() {
     assert!(second.stdout.contains("2 rejected, 2 not started\n"), "{second:?}");
 }
 
+#[needs(setsid)]
 #[test]
 fn loopback_asks_nothing() {
     let home = Home::new();
@@ -184,6 +191,7 @@ fn loopback_asks_nothing() {
     assert_eq!(terminal.wait().0, 0);
 }
 
+#[needs(setsid)]
 #[test]
 fn login_on_terminal_asks_for_missing_values() {
     let acme = acme();
@@ -212,6 +220,7 @@ fn login_on_terminal_asks_for_missing_values() {
     assert!(live.anonymous(&create).output().unwrap().status.success());
 }
 
+#[needs(setsid)]
 #[test]
 fn login_over_profile_of_another_org_asks() {
     let [acme, beta] = [acme(), Org { name: "Beta".to_owned(), ..acme() }];

@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use portal_testkit::{Signal, signal};
 use serde_json::json;
 
 use crate::gateway::Gateway;
@@ -247,7 +249,7 @@ fn ctrl_c_while_same_rename_runs_exits_5() {
     let mut second = second.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(second.stderr.take().unwrap()).lines();
     assert!(stderr.any(|line| line.unwrap().contains("waiting until an earlier request")));
-    interrupt(&second);
+    signal(&second, Signal::INT);
     let ran = Ran::from(second.wait_with_output().unwrap());
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
     assert_eq!(ran.json()[0]["error"]["kind"], "in_progress");
@@ -269,16 +271,10 @@ fn ctrl_c_before_rename_keeps_earlier_doubt() {
     let mut second = gateway.command(&server, &home, &RENAME);
     let second = second.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     until(|| gateway.asked_for_org());
-    interrupt(&second);
+    signal(&second, Signal::INT);
     let ran = Ran::from(second.wait_with_output().unwrap());
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
     assert_eq!(home.unfinished()[0]["state"], "in_doubt");
-}
-
-#[cfg(unix)]
-fn interrupt(process: &std::process::Child) {
-    let id = process.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
 }
 
 #[cfg(unix)]
@@ -288,7 +284,7 @@ fn ctrl_c_in_rename_exits_5_and_names_recover() {
     let mut command = server.command(&home, &RENAME);
     let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     until(|| names(&server, &home) == [NEW]);
-    interrupt(&process);
+    signal(&process, Signal::INT);
     let ran = Ran::from(process.wait_with_output().unwrap());
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
     assert!(ran.stderr.contains("`portal recover AcmeNew`"), "{ran:?}");

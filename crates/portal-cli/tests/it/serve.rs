@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
+#[cfg(unix)]
+use portal_testkit::{Signal, signal};
 use serde_json::json;
 
 #[cfg(unix)]
@@ -230,7 +232,7 @@ fn foreign_data_directory_gets_no_credentials() {
 fn invalid_fault_shows_grammar() {
     let ran = Home::new().run(&["serve", "--fault", "POST nowhere:drop"]);
     assert_eq!(ran.status, 2);
-    assert!(ran.stderr.contains("[METHOD ]POINT:ACTION[:N/M]"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("[METHOD ]POINT:ACTION[:WHICH]"), "{}", ran.stderr);
 }
 
 #[test]
@@ -340,7 +342,7 @@ fn with_open_request(home: &Home, arguments: &[&str]) -> (Served, std::net::TcpS
 fn shutdown_that_cuts_requests_off_is_one_line_on_stderr() {
     let home = Home::new();
     let (server, _open) = with_open_request(&home, &["--shutdown-timeout", "100ms"]);
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     let (status, log) = server.wait();
     assert_eq!(status, Some(0), "{log}");
     let line = "shutdown timed out: closing connections with open requests";
@@ -352,10 +354,10 @@ fn shutdown_that_cuts_requests_off_is_one_line_on_stderr() {
 fn second_signal_ends_shutdown() {
     let home = Home::new();
     let (server, _open) = with_open_request(&home, &[]);
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     let address = server.url().trim_start_matches("http://").to_owned();
     wait_until("it accepts no more", || std::net::TcpStream::connect(&address).is_err());
-    server.signal("INT");
+    server.signal(Signal::INT);
     assert_eq!(server.wait().0, Some(130));
 }
 
@@ -368,7 +370,7 @@ fn half_head_does_not_delay_shutdown() {
     let address = server.url().trim_start_matches("http://");
     let mut half = std::net::TcpStream::connect(address).unwrap();
     half.write_all(b"GET / HTTP/1.1\r\nHost: local").unwrap();
-    server.signal("TERM");
+    server.signal(Signal::TERM);
     assert_eq!(server.wait().0, Some(0));
 }
 
@@ -382,11 +384,11 @@ fn sighup_shuts_down_unless_ignored() {
         let mut env = Command::new("env");
         env.args([disposition, env!("CARGO_BIN_EXE_portal")]);
         let server = Served::spawn(&home, env, "127.0.0.1:0", &[]);
-        server.signal("HUP");
+        server.signal(Signal::HUP);
         if is_ignored {
             let response = request(server.url(), "GET", "/nowhere", "localhost");
             assert!(response.starts_with("HTTP/1.1 404"), "{response}");
-            server.signal("TERM");
+            server.signal(Signal::TERM);
         }
         assert_eq!(server.wait().0, Some(0));
     }
@@ -427,7 +429,7 @@ fn sigterm_exits_0_and_stdout_has_one_line() {
     let address = line.trim().trim_start_matches("Listening on http://");
     let response = request(address, "GET", "/nowhere?token=hush", address);
     assert!(response.starts_with("HTTP/1.1 404"), "{response}");
-    Command::new("kill").arg(serve.id().to_string()).status().unwrap();
+    signal(&serve, Signal::TERM);
     let rest = std::io::read_to_string(stdout).unwrap();
     let ran = Ran::from(serve.wait_with_output().unwrap());
     assert_eq!((ran.status, rest.as_str()), (0, ""));
@@ -575,6 +577,7 @@ fn program_inherits_no_way_to_another_org() {
 }
 
 #[cfg(target_os = "linux")]
+#[portal_testkit::needs(setsid)]
 #[test]
 fn terminal_interrupts_program_and_kill_reaches_it() {
     let home = Home::new();
@@ -608,8 +611,7 @@ fn signal_is_passed_on_to_program() {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
-    let id = process.id().to_string();
-    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+    signal(&process, Signal::TERM);
     assert_eq!(lines.next().unwrap().unwrap(), "asked");
     assert_eq!(process.wait().unwrap().code(), Some(3));
 }

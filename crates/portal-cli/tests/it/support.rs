@@ -157,9 +157,8 @@ impl Served {
     }
 
     #[cfg(unix)]
-    pub(crate) fn signal(&self, name: &str) {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    pub(crate) fn signal(&self, signal: portal_testkit::Signal) {
+        portal_testkit::signal(&self.process, signal);
     }
 
     pub(crate) fn url(&self) -> &str {

@@ -1,5 +1,7 @@
 //! What a terminal shows while a create waits, and Ctrl-C meanwhile.
 
+use portal_testkit::needs;
+
 use crate::support::{Home, Served};
 use crate::terminal::Terminal;
 
@@ -37,6 +39,7 @@ fn text_of(redraw: &str, columns: usize) -> String {
     words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+#[needs(setsid)]
 #[test]
 fn waiting_is_shown_in_one_place_that_is_redrawn() {
     for columns in [40, 80, 200] {
@@ -56,6 +59,7 @@ fn waiting_is_shown_in_one_place_that_is_redrawn() {
     }
 }
 
+#[needs(setsid)]
 #[test]
 fn ctrl_c_while_waiting_leaves_create_to_recover() {
     let (home, _server, mut terminal) = in_doubt(80);

@@ -3,13 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use portal_model::oauth::{Grant, TokenRequest};
-use portal_model::{Environment, Portal, Scope, Secret, Timestamp};
+use portal_model::{Portal, Scope, Secret, Timestamp};
 use portal_store::{
-    MemoryRegistry, OrgId, Permission, PortalLimit, Registry, RegistryError, Seed, SeedCredential,
-    SeedGrant, SeedOrg, SeedUser, TokenRules,
+    MemoryRegistry, OrgId, Registry, RegistryError, Seed, SeedCredential, SeedOrg, SeedUser,
+    TokenRules,
 };
 use tokio::task::JoinHandle;
 
@@ -17,7 +17,7 @@ use super::accept::{BindError, Server};
 use super::fault::FaultSpec;
 use super::served_request::ServedRequest;
 use super::service::{PortalService, PortalServiceBuilder};
-use super::state::system_time;
+use super::state::timestamp;
 
 const CLIENT_ID: &str = "1000.LOCALCLIENT";
 const CLIENT_SECRET: &str = "local-client-secret";
@@ -122,14 +122,14 @@ impl<R: Registry> LocalServer<R> {
     }
 
     fn now(&self) -> Timestamp {
-        time_ahead(&self.ahead)
+        timestamp(time_ahead(&self.ahead))
     }
 }
 
-fn time_ahead(ahead: &AtomicI64) -> Timestamp {
-    let now = system_time();
-    let seconds = now.unix_seconds().saturating_add(ahead.load(Ordering::Relaxed));
-    Timestamp::from_unix_seconds(seconds).unwrap_or(now)
+fn time_ahead(ahead: &AtomicI64) -> SystemTime {
+    let now = SystemTime::now();
+    let ahead = u64::try_from(ahead.load(Ordering::Relaxed)).unwrap_or_default();
+    now.checked_add(Duration::from_secs(ahead)).unwrap_or(now)
 }
 
 impl<R> Drop for LocalServer<R> {
@@ -193,7 +193,7 @@ impl<R: Registry> LocalServerBuilder<R> {
         let Self { mut seed, service, ahead } = self;
         let registry = service.registry.clone();
         seed.orgs.insert(0, own_org());
-        let now = time_ahead(&ahead);
+        let now = timestamp(time_ahead(&ahead));
         registry.apply_seed(&seed, now).await?;
         let token = access_token(&registry, now).await?;
         let org = registry.authenticate(token.expose(), now).await?.ok_or_else(revoked)?.org.id;
@@ -216,23 +216,14 @@ fn revoked() -> RegistryError {
 }
 
 fn own_org() -> SeedOrg {
-    let credential = |refresh_token: &str| SeedCredential {
-        client_id: CLIENT_ID.to_owned(),
-        client_secret: Secret::new(CLIENT_SECRET.to_owned()),
-        grant: SeedGrant::RefreshToken(Secret::new(refresh_token.to_owned())),
-        scopes: vec![Scope::PORTAL_ALL, Scope::ORG_READ],
+    let credential = |refresh_token| {
+        SeedCredential::refresh_token(CLIENT_ID, CLIENT_SECRET, refresh_token)
+            .scopes([Scope::PORTAL_ALL, Scope::ORG_READ])
     };
-    SeedOrg {
-        name: "Local".to_owned(),
-        environment: Environment::Production,
-        portal_limit: PortalLimit::Unlimited,
-        users: vec![SeedUser {
-            name: "Local Admin".to_owned(),
-            email: "admin@local.example".to_owned(),
-            permissions: Permission::ALL.into(),
-            credentials: vec![credential(REFRESH_TOKEN), credential(OWN_REFRESH_TOKEN)],
-        }],
-    }
+    let admin = SeedUser::admin("Local Admin", "admin@local.example")
+        .credential(credential(REFRESH_TOKEN))
+        .credential(credential(OWN_REFRESH_TOKEN));
+    SeedOrg::new("Local").user(admin)
 }
 
 /// Why a [`LocalServer`] fails to start.

@@ -1,4 +1,5 @@
-//! [`ServedRequest`]: one request and its response, as access logs and monitoring see them.
+//! [`ServedRequest`]: one request and its response, as access logs and monitoring see them, and
+//! [`RequestRecord`]: what is kept of them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::fault::FaultSpec;
 use super::response::ServerResponse;
@@ -119,5 +120,64 @@ impl fmt::Debug for ServedRequest<'_> {
             .field("code", &self.code())
             .field("faults", &self.faults)
             .finish_non_exhaustive()
+    }
+}
+
+/// What is kept of one request and its response: an entry of an access log.
+///
+/// It serializes as an object of its fields, without the body of the request. Every text is as the
+/// client sent it: escape it before showing it on a terminal.
+///
+/// ```
+/// use portal_http::server::RequestRecord;
+///
+/// let line = r#"{"time":"2026-11-25T14:03:25.114Z","method":"POST","path":"/crm/v7/settings/portals",
+///     "org":"Acme","portal":"AcmePortal","status":400,"code":"ALREADY_USED","ms":2,"faults":[]}"#;
+/// let record: RequestRecord = serde_json::from_str(line)?;
+/// assert_eq!(record.code.as_deref(), Some("ALREADY_USED"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RequestRecord {
+    /// When the last byte of the request had been received: RFC 3339 in UTC, with milliseconds.
+    pub time: String,
+    /// The method.
+    pub method: String,
+    /// The path without its query.
+    pub path: String,
+    /// The name of the org, if the request had a valid access token.
+    pub org: Option<String>,
+    /// The name of a portal in the request's body, such as that of a create.
+    pub portal: Option<String>,
+    /// The HTTP status; `None` if a fault withheld the response.
+    pub status: Option<u16>,
+    /// The error code of the API or of the accounts server.
+    pub code: Option<String>,
+    /// From the last byte of the request to the response, in milliseconds.
+    pub ms: u64,
+    /// The faults that were injected, as [`FaultSpec`] writes them.
+    pub faults: Vec<String>,
+    /// The body of the request, with `\u{FFFD}` in place of what is not UTF-8. Only
+    /// `LocalServer::requests` has it, since a token request has
+    /// secrets in its body; empty otherwise, and never serialized.
+    #[serde(skip)]
+    pub request_body: String,
+}
+
+impl From<&ServedRequest<'_>> for RequestRecord {
+    fn from(request: &ServedRequest<'_>) -> Self {
+        Self {
+            time: humantime::format_rfc3339_millis(request.received).to_string(),
+            method: request.method().to_string(),
+            path: request.path().to_owned(),
+            org: request.org().map(str::to_owned),
+            portal: request.portal(),
+            status: request.status(),
+            code: request.code().map(str::to_owned),
+            ms: u64::try_from(request.elapsed.as_millis()).unwrap_or(u64::MAX),
+            faults: request.faults.iter().map(ToString::to_string).collect(),
+            request_body: String::new(),
+        }
     }
 }

@@ -4,8 +4,7 @@ use portal_model::oauth::{Grant, OAuthError};
 use portal_model::{Environment, Scope, Secret};
 
 use super::{
-    access_token, at, client_secret, credential, exchange, org, refresh, request, seed,
-    seed_with_code,
+    access_token, at, client_secret, exchange, org, refresh, request, seed, seed_with_code,
 };
 use crate::org::{Permission, PortalLimit};
 use crate::registry::Registry;
@@ -56,7 +55,8 @@ pub(crate) async fn existing_entries_are_unchanged<R: Registry>(open: impl Fn() 
     let mut newcomer = admin.clone();
     newcomer.email = "newcomer@acme.example".to_owned();
     let new_token = Secret::new("1000.newcomer");
-    newcomer.credentials = vec![credential("acme", SeedGrant::RefreshToken(new_token.clone()))];
+    newcomer.credentials[0].client_secret = client_secret("acme");
+    newcomer.credentials[0].grant = SeedGrant::RefreshToken(new_token.clone());
     changed.orgs[0].users.push(newcomer);
     registry.apply_seed(&changed, at(1)).await.unwrap();
 

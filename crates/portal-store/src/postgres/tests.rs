@@ -1,6 +1,6 @@
 //! The conformance suite, and tests that need the engine's internals.
 
-use portal_testdb::Database;
+use portal_testkit::{Database, needs};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
@@ -14,11 +14,15 @@ fn open(database: &Database) -> PostgresRegistry {
     block_in_place(|| Handle::current().block_on(open)).unwrap()
 }
 
-crate::conformance::suite!(|_dir| {
-    let database = Database::create();
-    move || open(&database)
-});
+crate::conformance::suite!(
+    #[needs(postgresql)]
+    |_dir| {
+        let database = Database::create();
+        move || open(&database)
+    }
+);
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn foreign_revocation_takes_effect_after_second() {
     let database = Database::create();
@@ -37,6 +41,7 @@ async fn setting(registry: &PostgresRegistry, name: &str) -> String {
     row.get(0)
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn session_settings_override_database_defaults() {
     let database = Database::create();
@@ -58,6 +63,7 @@ async fn session_settings_override_database_defaults() {
     }
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn database_of_newer_version_is_left_alone() {
     let database = Database::create();
@@ -73,6 +79,7 @@ async fn database_of_newer_version_is_left_alone() {
     );
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn registry_is_empty_until_seeded() {
     let database = Database::create();
@@ -82,6 +89,7 @@ async fn registry_is_empty_until_seeded() {
     assert_eq!(registry.is_empty().await, Ok(false));
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn text_with_nul_matches_nothing() {
     let database = Database::create();
@@ -96,6 +104,7 @@ async fn text_with_nul_matches_nothing() {
     assert_eq!(refused.error, OAuthError::INVALID_CLIENT);
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn swapping_two_names_concurrently_is_refused() {
     let database = Database::create();
@@ -119,6 +128,7 @@ async fn swapping_two_names_concurrently_is_refused() {
     }
 }
 
+#[needs(postgresql)]
 #[tokio::test]
 async fn debug_shows_database_not_password() {
     let database = Database::create();

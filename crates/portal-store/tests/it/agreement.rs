@@ -161,7 +161,7 @@ mod postgres {
     use std::collections::HashMap;
 
     use portal_store::PostgresRegistry;
-    use portal_testdb::Database;
+    use portal_testkit::{Database, needs};
 
     use super::*;
 
@@ -190,6 +190,7 @@ mod postgres {
         // Each case creates a database.
         #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
+        #[needs(postgresql)]
         #[test]
         fn postgres_agrees(steps in prop::collection::vec(any_step(), 1..160)) {
             let database = Database::create();

@@ -77,12 +77,13 @@ async fn migrated_registry_enforces_names_and_limits() {
 #[cfg(all(unix, feature = "postgres"))]
 mod postgres {
     use portal_store::Administration as _;
-    use portal_testdb::Database;
+    use portal_testkit::{Database, needs};
 
     use super::*;
 
     const FIRST: &str = include_str!("../../migrations/postgres/0001_registry.sql");
 
+    #[needs(postgresql)]
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn database_of_first_format_keeps_its_content() {
         let database = Database::create();

@@ -185,9 +185,10 @@ async fn sqlite_history_is_linearizable() {
 }
 
 #[cfg(all(unix, feature = "postgres"))]
+#[portal_testkit::needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn postgres_history_is_linearizable() {
-    let database = portal_testdb::Database::create();
+    let database = portal_testkit::Database::create();
     let url = database.url();
     verify([crate::postgres::open(&url).await, crate::postgres::open(&url).await]).await;
 }

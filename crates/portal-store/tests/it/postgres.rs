@@ -1,7 +1,7 @@
 //! The PostgreSQL engine: races between registries, lost connections and lost servers.
 
 use portal_store::{PostgresRegistry, Registry as _};
-use portal_testdb::Database;
+use portal_testkit::Database;
 
 use crate::{at, seed};
 

@@ -52,9 +52,10 @@ macro_rules! on_each_engine {
         #[cfg(all(unix, feature = "postgres"))]
         mod postgres {
             $(
+                #[portal_testkit::needs(postgresql)]
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
-                    let database = portal_testdb::Database::create();
+                    let database = portal_testkit::Database::create();
                     let registry = crate::postgres::open(&database.url()).await;
                     super::$name(&registry).await;
                 }

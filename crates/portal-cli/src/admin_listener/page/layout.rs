@@ -1,9 +1,9 @@
 //! What all pages have in common.
 
 use maud::{DOCTYPE, Markup, html};
+use portal_model::neutral::printable_line;
 
 use super::super::state::Admin;
-use crate::terminal::neutral::printable_line;
 
 /// The sections of the navigation.
 const SECTIONS: [(&str, &str); 3] = [("/", "Requests"), ("/orgs", "Orgs"), ("/faults", "Faults")];

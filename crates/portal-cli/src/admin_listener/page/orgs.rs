@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
+use portal_model::neutral::shell_word;
 use portal_model::oauth::TOKEN_PATH;
 use portal_model::{Environment, Portal};
 use portal_store::seed::{SeedCredential, SeedGrant};
@@ -11,7 +12,6 @@ use portal_store::{Permission, PortalLimit, Registry, User};
 use super::super::mask::MASK;
 use super::super::state::{Admin, OrgState};
 use super::layout::{copyable, layout};
-use crate::report::shell;
 
 /// The first orgs of `count`.
 pub(in super::super) fn orgs<R: Registry>(
@@ -158,7 +158,7 @@ fn environment(url: &str, credential: &SeedCredential, shown: bool) -> String {
     }
     let lines = variables.iter().map(|(name, value)| {
         // A seed can have any text.
-        format!("export {name}={}", shell::word(value))
+        format!("export {name}={}", shell_word(value))
     });
     let unset = "unset PORTAL_PROFILE PORTAL_DATA_CENTER PORTAL_ACCESS_TOKEN".to_owned();
     let mut lines: Vec<_> = std::iter::once(unset).chain(lines).collect();
@@ -171,7 +171,7 @@ fn environment(url: &str, credential: &SeedCredential, shown: bool) -> String {
 fn token_request(url: &str, credential: &SeedCredential, shown: bool) -> String {
     let (client_secret, kind, grant) = secrets(credential, shown);
     let grant_type = if kind == "code" { "authorization_code" } else { kind };
-    let mut command = format!("curl --globoff {}", shell::word(&format!("{url}{TOKEN_PATH}")));
+    let mut command = format!("curl --globoff {}", shell_word(&format!("{url}{TOKEN_PATH}")));
     for (name, value) in [
         ("grant_type", grant_type),
         ("client_id", &*credential.client_id),
@@ -179,7 +179,7 @@ fn token_request(url: &str, credential: &SeedCredential, shown: bool) -> String 
         (kind, grant),
     ] {
         let _ =
-            write!(command, " \\\n  --data-urlencode {}", shell::word(&format!("{name}={value}")));
+            write!(command, " \\\n  --data-urlencode {}", shell_word(&format!("{name}={value}")));
     }
     command
 }

@@ -1,13 +1,13 @@
 //! The list of requests, and one request in full.
 
 use maud::{Markup, html};
+use portal_model::neutral::{printable, printable_line};
 use portal_store::Registry;
 
 use super::super::curl;
 use super::super::recorder::{Message, Recorded, Since, Summary};
 use super::super::state::Admin;
 use super::layout::{copyable, layout};
-use crate::terminal::neutral::{printable, printable_line};
 use crate::terminal::served_call::{CallKind, ServedCall};
 
 /// Bytes of a text in a row.

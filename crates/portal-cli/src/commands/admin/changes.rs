@@ -5,6 +5,7 @@ use std::env;
 
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
+use portal_model::neutral::shell_word;
 use portal_model::{Environment, Scope, Secret};
 use portal_store::seed::{SeedCredential, SeedGrant};
 use portal_store::{AdminChange, AdminRefusal, Administration, Permission, PortalLimit, token};
@@ -15,7 +16,6 @@ use super::{failed, unknown_org};
 use crate::org::data_directory;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
-use crate::report::shell;
 use crate::terminal::printer::Printer;
 
 /// Add an org, or restore a removed one
@@ -380,7 +380,7 @@ fn refused(refusal: &AdminRefusal) -> Failure {
         AdminRefusal::UnknownUser { org, .. } => (
             ExitClass::Rejected,
             "not_found",
-            Some(format!("`portal admin user list {}` shows its users", shell::word(org))),
+            Some(format!("`portal admin user list {}` shows its users", shell_word(org))),
         ),
         _ => (
             ExitClass::Rejected,

@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use portal_http::server::FaultSpec;
+use portal_model::neutral::shell_word;
 use serde::Serialize;
 
 use crate::org::default_org::DefaultOrg;
 use crate::org::running::Running;
-use crate::report::shell;
 use crate::terminal::printer::Printer;
 
 /// What it serves.
@@ -86,7 +86,7 @@ pub(super) fn exports(running: &Running, indent: &str) -> String {
     let unset = format!("{indent}unset {}", others.join(" "));
     let lines = variables.iter().map(|(name, value)| {
         // Credentials of kept data are in a file that its owner can write to.
-        format!("{indent}export {name}={}", shell::word(value))
+        format!("{indent}export {name}={}", shell_word(value))
     });
     std::iter::once(unset).chain(lines).collect::<Vec<_>>().join("\n")
 }

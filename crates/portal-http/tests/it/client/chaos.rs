@@ -18,7 +18,7 @@ use portal_model::PortalName;
 use portal_model::flow::{CreateIntent, Intent, Policy};
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_model::outcome::{Origin, Outcome, OutcomeKind, Owner};
-use portal_store::{Registry as _, Seed, SeedGrant, TokenRules};
+use portal_store::{Registry as _, Seed, SeedCredential, TokenRules};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -155,11 +155,8 @@ fn refresh_token(org: usize) -> String {
 }
 
 fn seed() -> Seed {
-    let grant = |org| SeedGrant::RefreshToken(refresh_token(org).into());
-    seeds::seed(
-        (0..ORGS)
-            .map(|org| seeds::org(&format!("Org {org}"), seeds::credential(CLIENT, grant(org)))),
-    )
+    let credential = |org| SeedCredential::refresh_token(CLIENT, CLIENT, refresh_token(org));
+    Seed::new((0..ORGS).map(|org| seeds::org(&format!("Org {org}"), credential(org))))
 }
 
 async fn server() -> LocalServer {

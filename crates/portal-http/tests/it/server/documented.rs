@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use portal_http::server::{BODY_LIMIT, LocalServer};
 use portal_model::ApiVersion;
-use portal_store::SeedGrant;
+use portal_store::{Seed, SeedCredential};
 
 use super::table::{check, server_with_cases};
 use super::{create, list, token_of};
 use crate::cases::cases;
 use crate::schema;
-use crate::seeds::{credential, org, seed};
+use crate::seeds::org;
 use crate::wire::{Wire, WireResponse};
 
 /// The names of the documented responses that were sent.
@@ -57,8 +57,8 @@ async fn every_documented_response_is_sent() {
 
 /// The responses of the accounts server.
 async fn tokens(sent: &mut Sent) {
-    let code = SeedGrant::Code("1000.code".to_owned().into());
-    let seed = seed([org("Codes", credential("1000.SELF", code))]);
+    let credential = SeedCredential::code("1000.SELF", "1000.SELF", "1000.code");
+    let seed = Seed::new([org("Codes", credential)]);
     let server = LocalServer::builder().seed(seed).enforce_limits().start().await.unwrap();
     let own = format!(
         "client_id={}&client_secret={}",

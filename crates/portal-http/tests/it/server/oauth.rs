@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use portal_http::server::{LocalServer, PortalService, Server};
-use portal_store::SeedGrant;
+use portal_store::{Seed, SeedCredential};
 use serde_json::{Value, json};
 
 use super::list;
-use crate::seeds::{credential, org, seed};
+use crate::seeds::org;
 use crate::wire::{Wire, WireResponse};
 
 const MULTIPART: &str = "multipart/form-data; boundary=XyZ";
@@ -135,8 +135,8 @@ async fn api_domain_is_public_url() {
 
 /// A server with an org whose user has a grant code.
 async fn server_with_code() -> LocalServer {
-    let grant = SeedGrant::Code("1000.code".to_owned().into());
-    let seed = seed([org("Codes", credential("1000.SELF", grant))]);
+    let credential = SeedCredential::code("1000.SELF", "1000.SELF", "1000.code");
+    let seed = Seed::new([org("Codes", credential)]);
     LocalServer::builder().seed(seed).start().await.unwrap()
 }
 

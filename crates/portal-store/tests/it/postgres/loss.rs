@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use portal_store::{PostgresRegistry, Principal, Registry as _, RegistryError, TokenRules};
-use portal_testdb::{Cluster, Database};
+use portal_testkit::{Cluster, Database, needs};
 
 use super::proxy::{Loss, Proxy};
 use super::{open, seeded};
@@ -17,6 +17,7 @@ async fn behind_proxy(database: &Database) -> (PostgresRegistry, Proxy, Principa
     (registry, proxy, principal_of(&direct, "acme").await)
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn create_cut_before_or_after_commit_is_unknown() {
     let database = Database::create();
@@ -33,6 +34,7 @@ async fn create_cut_before_or_after_commit_is_unknown() {
     }
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_changes_cut_after_commit_are_unknown() {
     let database = Database::create();
@@ -53,6 +55,7 @@ async fn other_changes_cut_after_commit_are_unknown() {
     assert!(registry.issue_token(&refresh("acme"), rules, at(1)).await.unwrap().is_err());
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn read_without_response_is_repeated() {
     let database = Database::create();
@@ -69,6 +72,7 @@ async fn read_without_response_is_repeated() {
     assert_eq!(found, Ok(Vec::new()));
 }
 
+#[needs(postgresql)]
 #[tokio::test]
 async fn create_without_response_is_unknown() {
     let database = Database::create();
@@ -86,6 +90,7 @@ async fn create_without_response_is_unknown() {
     assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn call_without_database_is_not_applied() {
     let cluster = Cluster::start();

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use portal_store::{PostgresRegistry, Registry as _, RegistryError};
-use portal_testdb::Database;
+use portal_testkit::{Database, needs};
 
 use super::open;
 use crate::children::child_process;
@@ -66,6 +66,7 @@ fn child() {
     });
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_processes_lose_and_duplicate_nothing() {
     let database = Database::create();

@@ -2,7 +2,7 @@
 
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_store::{CreateConflict, PostgresRegistry, Registry as _, SeedGrant, TokenRules};
-use portal_testdb::Database;
+use portal_testkit::{Database, needs};
 
 use super::{open, seeded};
 use crate::{ORGS, at, name, principal_of, refresh, seed};
@@ -12,6 +12,7 @@ async fn three(database: &Database) -> [PostgresRegistry; 3] {
     [seeded(database).await, open(&url).await, open(&url).await]
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_first_starts_serve_same_tokens() {
     let database = Database::create();
@@ -39,6 +40,7 @@ async fn concurrent_first_starts_serve_same_tokens() {
     }
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn different_seeds_added_at_once_are_all_kept() {
     let database = Database::create();
@@ -74,6 +76,7 @@ async fn different_seeds_added_at_once_are_all_kept() {
     }
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_of_48_creates_over_3_registries_succeeds() {
     let database = Database::create();
@@ -104,6 +107,7 @@ async fn one_of_48_creates_over_3_registries_succeeds() {
     assert_eq!(kept, 1);
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn org_with_limit_gets_one_of_twelve_at_once() {
     let database = Database::create();
@@ -129,6 +133,7 @@ async fn org_with_limit_gets_one_of_twelve_at_once() {
     assert_eq!(registries[1].portals(limited.org.id).await.unwrap().len(), 1);
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn limits_on_tokens_hold_over_three_registries() {
     let database = Database::create();
@@ -151,6 +156,7 @@ async fn limits_on_tokens_hold_over_three_registries() {
     assert_eq!(granted, 10);
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn token_issued_during_revocation_is_refused() {
     let database = Database::create();

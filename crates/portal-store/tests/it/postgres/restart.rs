@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portal_store::{PostgresRegistry, Principal, Registry as _, RegistryError};
-use portal_testdb::Cluster;
+use portal_testkit::{Cluster, needs};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -64,6 +64,7 @@ async fn until(created: &watch::Sender<usize>, more: usize) {
     reached.expect("the load continues after a restart").unwrap();
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_database_keeps_acknowledged_creates() {
     let cluster = Cluster::start();

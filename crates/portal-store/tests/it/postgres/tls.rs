@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use portal_store::PostgresRegistry;
-use portal_testdb::Cluster;
+use portal_testkit::{Cluster, needs};
 
 use super::open;
 
@@ -34,6 +34,7 @@ async fn encrypted_sessions(application: &str) -> i64 {
     client.query_one(query, &[&application]).await.unwrap().get(0)
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sslmode_selects_encryption() {
     for (mode, parameters, sessions) in [
@@ -49,6 +50,7 @@ async fn sslmode_selects_encryption() {
     }
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn verify_full_checks_authority_and_host() {
     for (host, parameters, expected) in [
@@ -61,6 +63,7 @@ async fn verify_full_checks_authority_and_host() {
     }
 }
 
+#[needs(postgresql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn require_accepts_any_certificate_but_needs_tls() {
     open(&url("127.0.0.1", "sslmode=require")).await;
