@@ -158,8 +158,9 @@ fn loss() -> Duration {
     Duration::from_secs(seconds.map_or(4, |seconds| seconds.parse().unwrap()))
 }
 
-/// Plays one client that ends. Fails if anything of its attempt arrives.
-async fn delivers_nothing(end: End, route: Route) {
+/// Plays one client that ends. Fails if anything of its attempt arrives. Returns false if the machine
+/// was too busy to send it in time.
+async fn delivers_nothing(end: End, route: Route) -> bool {
     let loss = loss();
     let service = Service::start(route).await;
     // Accepted connections inherit the filter.
@@ -191,7 +192,7 @@ async fn delivers_nothing(end: End, route: Route) {
         let mut sending = std::pin::pin!(sending);
         let seen = tokio::select! {
             seen = cut_off => seen,
-            ended = &mut sending => panic!("{end:?}, {route:?}: {ended:?}"),
+            _ = &mut sending => return false,
         };
         match end {
             End::Killed => sleep_until(seen.0 + Duration::from_secs(1)).await,
@@ -223,6 +224,7 @@ async fn delivers_nothing(end: End, route: Route) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
         other => panic!("{end:?}, {route:?}: {other:?}"),
     }
+    true
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -230,7 +232,14 @@ async fn ended_client_delivers_nothing_after_packet_loss() {
     let mut all = JoinSet::new();
     for end in ENDS {
         for route in ROUTES {
-            all.spawn(delivers_nothing(end, route));
+            all.spawn(async move {
+                for _ in 0..10 {
+                    if delivers_nothing(end, route).await {
+                        return;
+                    }
+                }
+                panic!("{end:?}, {route:?}: never sent");
+            });
         }
     }
     all.join_all().await;
