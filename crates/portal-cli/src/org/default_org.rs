@@ -4,14 +4,14 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use portal_model::{Scope, Secret};
 use portal_store::{Seed, SeedCredential, SeedOrg, SeedUser};
 use serde::{Deserialize, Serialize};
 
-use crate::sys::directories;
 use crate::sys::hex::hex;
 use crate::sys::private_file::{self, refuse_if_others_can_read};
+use crate::sys::{directories, toml_file};
 
 /// The credentials of the default org. It has no limit, and a single user with every permission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,14 +45,22 @@ impl DefaultOrg {
         let path = directory.join(Self::FILE);
         refuse_if_others_can_read(&path)?;
         match fs::read_to_string(&path) {
-            Ok(text) => toml::from_str(&text).map_err(|error| broken(&path, &text, &error)),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Self::generate()?
                     .write(&path)
                     .with_context(|| format!("{} can't be written", path.display()))?;
                 Self::keep(directory)
             }
-            Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
+            text => {
+                let text = text.with_context(|| format!("{} can't be read", path.display()))?;
+                // Quotes neither the file nor the parser, because either could show a secret.
+                let explain = |_: &toml::de::Error| {
+                    "expected the texts client_id, client_secret and refresh_token; move the file \
+                     away, and new ones are made"
+                        .to_owned()
+                };
+                toml_file::parse(&path, &text, explain)
+            }
         }
     }
 
@@ -79,18 +87,6 @@ impl DefaultOrg {
         let user = SeedUser::admin("Default user", "user@default.example").credential(credential);
         Seed::new([SeedOrg::new(Self::NAME).user(user)])
     }
-}
-
-/// The position of a syntax error. Quotes neither the file nor the parser, because either could
-/// show a secret.
-fn broken(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    anyhow!(
-        "{}, line {line}: expected the texts client_id, client_secret and refresh_token; move the \
-         file away, and new ones are made",
-        path.display()
-    )
 }
 
 /// Returns `bytes` random bytes in hexadecimal.

@@ -5,7 +5,6 @@
 
 mod config;
 mod credentials;
-mod file;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -223,7 +222,9 @@ pub(crate) fn credentials_path(directory: &Path) -> PathBuf {
 fn lock(directory: &Path) -> anyhow::Result<File> {
     directories::make_private(directory)?;
     let path = directory.join("profiles.lock");
-    private_file::open(&path)
+    private_file::options()
+        .create(true)
+        .open(&path)
         .and_then(|file| file.lock().map(|()| file))
         .with_context(|| format!("{} can't be locked", path.display()))
 }

@@ -7,8 +7,8 @@ use portal_model::Secret;
 use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use super::file;
 use crate::sys::private_file::refuse_if_others_can_read;
+use crate::sys::toml_file;
 
 /// The secrets of a profile.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -24,7 +24,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Secrets>> {
     let explain = |_: &toml::de::Error| {
         "expected tables such as [acme], each with client_secret and refresh_token only".to_owned()
     };
-    file::parse(path, &file::read(path)?, explain)
+    toml_file::parse(path, &toml_file::read(path)?, explain)
 }
 
 pub(super) fn insert(path: &Path, name: &str, secrets: &Secrets) -> anyhow::Result<()> {
@@ -57,5 +57,5 @@ fn write(path: &Path, all: &BTreeMap<String, Secrets>) -> anyhow::Result<()> {
         table.insert("refresh_token", value(secrets.refresh_token.expose()));
         document.insert(name, Item::Table(table));
     }
-    file::replace(path, &format!("{NOTE}{document}"))
+    toml_file::replace(path, &format!("{NOTE}{document}"))
 }
