@@ -19,7 +19,6 @@ use super::plan::Row;
 use super::result::RowResult;
 use crate::org::identity::Identity;
 use crate::org::target::Target;
-use crate::report::call_error;
 use crate::report::failure::Failure;
 use crate::safe::create::{Finished, SafeCreate};
 use crate::safe::intent_log::{BatchRow, IntentLog, Whose};
@@ -141,7 +140,11 @@ impl Batch<'_> {
         };
         let identity = match identified {
             Ok(identity) => identity,
-            Err(error) => return Err(self.unidentified(row, org, error).await),
+            Err(error) => {
+                let names = std::iter::once(&row.name).chain(&row.fallbacks);
+                let names: Vec<_> = names.map(ToString::to_string).collect();
+                return Err(unidentified(self.log, &org.target, &names, "created", error).await);
+            }
         };
         let mut shown = None;
         let mut show = |activity| {
@@ -176,14 +179,6 @@ impl Batch<'_> {
         let journal = self.journal.clone();
         let sink = JournalSink { journal, about: about(index, row, Some(identity)) };
         create.run(row.name.clone(), row.fallbacks.clone(), sink, stop, show).await
-    }
-
-    async fn unidentified(&self, row: &Row, org: &Org, error: &ClientError) -> Failure {
-        let failure = call_error::unidentified(error);
-        let names: Vec<_> =
-            std::iter::once(&row.name).chain(&row.fallbacks).map(ToString::to_string).collect();
-        let (known, place) = (org.target.declared_identity(), &org.target.place);
-        unidentified(self.log, &known, place, &names, "created", failure).await
     }
 
     fn batch_row(&self, index: usize) -> BatchRow {

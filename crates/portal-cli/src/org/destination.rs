@@ -61,7 +61,7 @@ impl Destination {
 pub(crate) struct Org {
     pub(crate) client: Client,
     pub(crate) place: Place,
-    target: Target,
+    pub(crate) target: Target,
     /// That of `--local`, which stops when dropped.
     _server: Option<Local>,
 }
