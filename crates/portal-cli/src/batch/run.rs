@@ -96,7 +96,9 @@ impl Batch<'_> {
             Task::Create => None,
             Task::Recover(doubt) => Some(doubt),
         };
-        let (result, intent) = match self.create(index, row, in_doubt.as_deref(), &org).await {
+        let created = self.create(index, row, in_doubt.as_deref(), &org).await;
+        self.in_flight.end(index);
+        let (result, intent) = match created {
             Ok(Finished { outcome, intent }) => {
                 let outcome = keep_doubt(outcome, in_doubt.as_deref());
                 let verified_after = Some(verified_after(&org.client));
@@ -146,12 +148,7 @@ impl Batch<'_> {
                 return Err(unidentified(self.log, &org.target, &names, "created", error).await);
             }
         };
-        let mut shown = None;
-        let mut show = |activity| {
-            // Drop the previous one first: both take the place of the row.
-            drop(shown.take());
-            shown = Some(self.in_flight.show(index, &row.profile, activity));
-        };
+        let mut show = |activity| self.in_flight.show(index, &row.profile, activity);
         if let Some(in_doubt) = in_doubt.filter(|_| !*stop.borrow()) {
             let whose = Whose {
                 identity: identity.clone(),
