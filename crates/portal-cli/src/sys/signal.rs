@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures_util::{Stream, StreamExt as _, stream};
 use tokio::sync::watch;
 
 /// How many [`InDoubt`] there are.
@@ -38,7 +39,7 @@ pub(crate) fn exit_at_once() -> ! {
 
 /// Completes on Ctrl-C or SIGTERM.
 pub(crate) async fn interrupted() {
-    Signals::new().next().await;
+    signals().next().await;
 }
 
 /// Returns a flag that the first Ctrl-C or SIGTERM raises. The second one [ends the
@@ -46,7 +47,7 @@ pub(crate) async fn interrupted() {
 pub(crate) fn stop_flag() -> watch::Receiver<bool> {
     let (stop, flag) = watch::channel(false);
     // Not in the task, which begins later: a signal in between would end the process.
-    let mut signals = Signals::new();
+    let mut signals = signals();
     tokio::spawn(async move {
         signals.next().await;
         stop.send_replace(true);
@@ -63,43 +64,23 @@ pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
     }
 }
 
-/// Listens for both signals from now on.
-struct Signals {
-    #[cfg(unix)]
-    handled: [Option<tokio::signal::unix::Signal>; 2],
+/// Ctrl-C and SIGTERM, from now on. The stream does not end.
+#[cfg(unix)]
+pub(crate) fn signals() -> impl Stream<Item = ()> + Unpin {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    // Without a handler, the signal itself ends the process.
+    let handled = [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok());
+    let arrived = handled
+        .into_iter()
+        .flatten()
+        .map(|mut signal| stream::poll_fn(move |context| signal.poll_recv(context)));
+    stream::select_all(arrived).chain(stream::pending())
 }
 
-impl Signals {
-    fn new() -> Self {
-        #[cfg(unix)]
-        use tokio::signal::unix::{SignalKind, signal};
-        Self {
-            // Without a handler, the signal itself ends the process.
-            #[cfg(unix)]
-            handled: [SignalKind::interrupt(), SignalKind::terminate()]
-                .map(|kind| signal(kind).ok()),
-        }
-    }
-
-    #[cfg(unix)]
-    async fn next(&mut self) {
-        async fn one(signal: &mut Option<tokio::signal::unix::Signal>) {
-            match signal {
-                Some(signal) => drop(signal.recv().await),
-                None => std::future::pending().await,
-            }
-        }
-        let [interrupt, terminate] = &mut self.handled;
-        tokio::select! {
-            () = one(interrupt) => {}
-            () = one(terminate) => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
+#[cfg(not(unix))]
+pub(crate) fn signals() -> impl Stream<Item = ()> + Unpin {
+    let arrived = stream::repeat(()).then(|()| tokio::signal::ctrl_c());
+    let arrived = arrived.take_while(|arrived| std::future::ready(arrived.is_ok())).map(drop);
+    Box::pin(arrived.chain(stream::pending()))
 }
