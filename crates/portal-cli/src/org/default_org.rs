@@ -66,13 +66,9 @@ impl DefaultOrg {
 
     /// Writes the file atomically, and never replaces one that another process wrote meanwhile.
     fn write(&self, path: &Path) -> anyhow::Result<()> {
-        let text = format!(
-            "# The credentials of the default org of the server on this directory.\n\
-             client_id = \"{}\"\nclient_secret = \"{}\"\nrefresh_token = \"{}\"\n",
-            self.client_id,
-            self.client_secret.expose(),
-            self.refresh_token.expose()
-        );
+        const NOTE: &str =
+            "# The credentials of the default org of the server on this directory.\n";
+        let text = NOTE.to_owned() + &toml::to_string(self)?;
         match private_file::new_beside(path, text.as_bytes())?.persist_noclobber(path) {
             Err(error) if error.error.kind() != ErrorKind::AlreadyExists => Err(error.error.into()),
             _ => Ok(()),

@@ -143,22 +143,22 @@ fn profile(result: &RowResult) -> &str {
     result.report.profile.as_deref().unwrap_or_default()
 }
 
+/// `BetaPortal25 (BetaPortal is taken)`
 fn name(result: &RowResult) -> String {
     let report = &result.report;
+    let mut notes = Vec::new();
+    if report.origin() == Some(Origin::Undetermined) {
+        notes.push("whether this batch created it is not known".to_owned());
+    }
     let taken: Vec<&str> = report.taken.iter().map(PortalName::as_str).collect();
-    let origin = match report.origin() {
-        Some(Origin::Undetermined) => "whether this batch created it is not known",
-        Some(Origin::Preexisting | Origin::Appeared) | None => "",
-    };
-    let taken = match taken.as_slice() {
-        [] => String::new(),
-        [one] => format!("{one} is taken"),
-        several => format!("{} are taken", several.join(", ")),
-    };
-    match (origin, taken.as_str()) {
-        ("", "") => report.name.clone(),
-        ("", note) | (note, "") => format!("{} ({note})", report.name),
-        (origin, taken) => format!("{} ({origin}; {taken})", report.name),
+    match taken.as_slice() {
+        [] => {}
+        [one] => notes.push(format!("{one} is taken")),
+        several => notes.push(format!("{} are taken", several.join(", "))),
+    }
+    match notes.as_slice() {
+        [] => report.name.clone(),
+        notes => format!("{} ({})", report.name, notes.join("; ")),
     }
 }
 
