@@ -40,7 +40,7 @@ impl DefaultOrg {
 
     /// Returns the credentials in `directory`. The first process, of any number at once, generates
     /// them.
-    pub(crate) fn keep(directory: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn load_or_create(directory: &Path) -> anyhow::Result<Self> {
         directories::make_private(directory)?;
         let path = directory.join(Self::FILE);
         refuse_if_others_can_read(&path)?;
@@ -49,7 +49,7 @@ impl DefaultOrg {
                 Self::generate()?
                     .write(&path)
                     .with_context(|| format!("{} can't be written", path.display()))?;
-                Self::keep(directory)
+                Self::load_or_create(directory)
             }
             text => {
                 let text = text.with_context(|| format!("{} can't be read", path.display()))?;
@@ -101,8 +101,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path().join("made/on/the/way");
         let kept: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| DefaultOrg::keep(&directory).unwrap())).collect();
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| DefaultOrg::load_or_create(&directory).unwrap()))
+                .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(kept.iter().all(|org| *org == kept[0]));
@@ -115,10 +116,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(DefaultOrg::FILE);
         // Rewriting keeps the mode.
-        DefaultOrg::keep(directory.path()).unwrap();
+        DefaultOrg::load_or_create(directory.path()).unwrap();
         for text in ["client_id = \"1\"\nclient_secret = \"hush\" x", "\nclient_secret = 404404"] {
             fs::write(&path, text).unwrap();
-            let message = format!("{:#}", DefaultOrg::keep(directory.path()).unwrap_err());
+            let message =
+                format!("{:#}", DefaultOrg::load_or_create(directory.path()).unwrap_err());
             assert!(message.contains("default-org.toml, line 2: expected"), "{message}");
             assert!(!message.contains("hush") && !message.contains("404404"), "{message}");
             assert_eq!(message.lines().count(), 1, "{message}");
@@ -130,11 +132,11 @@ mod tests {
     fn nobody_else_can_read_them() {
         use std::os::unix::fs::PermissionsExt as _;
         let directory = tempfile::tempdir().unwrap();
-        DefaultOrg::keep(directory.path()).unwrap();
+        DefaultOrg::load_or_create(directory.path()).unwrap();
         let path = directory.path().join(DefaultOrg::FILE);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let message = DefaultOrg::keep(directory.path()).unwrap_err().to_string();
+        let message = DefaultOrg::load_or_create(directory.path()).unwrap_err().to_string();
         assert!(message.contains("chmod 600"), "{message}");
     }
 }
