@@ -72,10 +72,10 @@ impl Org {
     /// # Errors
     /// The service is unreachable.
     pub(crate) async fn identify(&self) -> Result<Identity, ClientError> {
-        match self.place {
-            Place::Local => Ok(self.known_identity()),
-            Place::Profile(_) | Place::Explicit { .. } => self.target.identify(&self.client).await,
+        if self.place == Place::Local {
+            return Ok(self.known_identity());
         }
+        self.target.identify(&self.client).await
     }
 
     /// Returns which org it is, as far as that is known without a request.
