@@ -48,7 +48,7 @@ pub(crate) struct Args {
         long = "fault",
         value_name = "SPEC",
         value_parser = fault_arg::parse,
-        help = "Fail on purpose: [METHOD ]POINT:ACTION[:N/M]; repeatable"
+        help = "Fail on purpose: [METHOD ]POINT:ACTION[:WHICH]; repeatable"
     )]
     faults: Vec<FaultSpec>,
 }

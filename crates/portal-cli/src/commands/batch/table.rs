@@ -50,7 +50,7 @@ impl Section {
             OutcomeKind::Created => Self::Created,
             OutcomeKind::Present => match result.report.origin() {
                 Some(Origin::Appeared) => Self::ExistsNow,
-                Some(Origin::Preexisting | Origin::Undetermined) | None => Self::Existing,
+                _ => Self::Existing,
             },
             OutcomeKind::OrgHasPortal => Self::OrgHasPortal,
             OutcomeKind::NameTaken => Self::NameTaken,
