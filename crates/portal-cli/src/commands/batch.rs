@@ -254,8 +254,8 @@ fn orgs(
         let place = *places.entry(&row.profile).or_insert(targets.len());
         if place == targets.len() {
             let profile = profiles.get(&row.profile)?;
-            let (version, ca_file) = (args.api_version, args.ca_file.clone());
-            targets.push((profile.target(&row.profile, version, ca_file), Vec::new()));
+            let target = profile.target(&row.profile, args.ca_file.clone());
+            targets.push((Target { version: args.api_version, ..target }, Vec::new()));
         }
         if let Some((_, tasks)) = targets.get_mut(place) {
             tasks.push((index, task));

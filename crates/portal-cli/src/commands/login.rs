@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use portal_http::client::{Accounts, ClientError};
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
-use portal_model::{ApiVersion, DataCenter, ListPortals, Scope, Secret};
+use portal_model::{DataCenter, ListPortals, Scope, Secret};
 use serde::Serialize;
 
 use crate::commands::candidates;
@@ -217,7 +217,7 @@ impl Login<'_> {
     }
 
     fn target(&self, profile: &Profile) -> Target {
-        profile.target(&self.name, ApiVersion::default(), self.args.ca_file.clone())
+        profile.target(&self.name, self.args.ca_file.clone())
     }
 
     /// Finds out whose credentials they are, and stores them.

@@ -32,14 +32,9 @@ pub(crate) struct Profile {
 
 impl Profile {
     /// Returns its org as a target; `name` is the name of the profile.
-    pub(crate) fn target(
-        &self,
-        name: impl Into<String>,
-        version: ApiVersion,
-        ca_file: Option<PathBuf>,
-    ) -> Target {
+    pub(crate) fn target(&self, name: &str, ca_file: Option<PathBuf>) -> Target {
         Target {
-            place: Place::Profile(name.into()),
+            place: Place::Profile(name.to_owned()),
             api: self.entry.hosts.api_domain(),
             accounts: Some(self.entry.hosts.accounts_url().to_owned()),
             credential: Credential::refresh_token(
@@ -47,7 +42,7 @@ impl Profile {
                 self.secrets.client_secret.clone(),
                 self.secrets.refresh_token.clone(),
             ),
-            version,
+            version: ApiVersion::default(),
             ca_file,
         }
     }
