@@ -2,6 +2,7 @@
 //! include this file and replay `corpus/`.
 
 use std::cell::RefCell;
+use std::time::{Duration, SystemTime};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -139,11 +140,14 @@ struct InMemory {
     requests: usize,
 }
 
+/// The time of the service, in seconds since 1970.
+const NOW: u64 = 1_790_000_000;
+
 impl InMemory {
     fn new() -> Self {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         let registry = MemoryRegistry::new();
-        let now = Timestamp::from_unix_seconds(1_790_000_000).unwrap();
+        let now = Timestamp::from_unix_seconds(NOW.cast_signed()).unwrap();
         let grant = Grant::RefreshToken(Secret::new("1000.acme.all"));
         let request = TokenRequest::new("1000.ACME", "acme-secret".to_owned(), grant);
         let granted = runtime.block_on(async {
@@ -151,7 +155,9 @@ impl InMemory {
             registry.issue_token(&request, TokenRules::LifetimesOnly, now).await.unwrap().unwrap()
         });
         let token = granted.access_token.expose().to_string();
-        let service = PortalService::builder(registry).clock(move || now).build();
+        let service = PortalService::builder(registry)
+            .clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(NOW))
+            .build();
         Self { runtime, service, token, requests: 0 }
     }
 }

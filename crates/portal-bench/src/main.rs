@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 //!
-//! # Rooms
+//! # Modules
 //!
 //! | module | what |
 //! |---|---|

@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod backup;
 pub(crate) mod batch;
+pub(crate) mod candidates;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod create;
@@ -22,3 +23,4 @@ pub(crate) mod rename;
 pub(crate) mod requests;
 pub(crate) mod schema;
 pub(crate) mod serve;
+mod target_args;

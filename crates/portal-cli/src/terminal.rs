@@ -1,4 +1,4 @@
-//! The only room that writes to stdout and stderr, or reads a reply.
+//! The only module that writes to stdout and stderr, or reads a reply.
 
 pub(crate) mod log;
 pub(crate) mod name_argument;

@@ -45,9 +45,9 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `tests` | a unit test of each rule |
-//! | `proof` | the exhaustive test |
 //! | `create`, `rename` | the effects |
 //! | `kernel::events` | what an event means |
+//! | `kernel::state` | what the exhaustive test of portal-proof tells flows apart by |
 //! | `kernel` | [`Flow`]: its state, its steps and the moves between them |
 //! | `responses` | which rejections are certain |
 //! | `step` | what a flow and its driver exchange |
@@ -58,8 +58,6 @@ mod create;
 mod effect;
 mod kernel;
 mod policy;
-#[cfg(test)]
-mod proof;
 mod rename;
 mod responses;
 mod step;

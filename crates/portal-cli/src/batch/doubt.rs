@@ -1,8 +1,8 @@
 //! Rows that a journal has in doubt, and their entries in the intent log.
 //!
 //! Creates are recovered from the intent log (rule 11). It has the intent of a row unless the
-//! journal was written by version 0.1 or on another machine. In that case the intent is recorded
-//! first, and its attempt counts as ended only now.
+//! journal was written on another machine. In that case the intent is recorded first, and its attempt
+//! counts as ended only now.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::org::place::Place;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
 use crate::safe::create::Finished;
-use crate::safe::intent_log::{BatchRow, Entry, Found, IntentLog, State, Taken, Whose};
+use crate::safe::intent_log::{BatchRow, Found, IntentLog, State, Taken, Whose};
 use crate::safe::recovery::{self, Recovered};
 
 /// The result of [`adopt`].
@@ -38,8 +38,8 @@ pub(crate) async fn adopt(
     doubt: &InDoubt,
     whose: Whose,
 ) -> Result<Adopted, Failure> {
-    let elsewhere = doubt.org.as_ref().zip(whose.identity.as_ref());
-    if let Some((begun, now)) = elsewhere.filter(|(begun, now)| !begun.is_same_org(now)) {
+    let (begun, now) = (&doubt.org, &whose.identity);
+    if !begun.is_same_org(now) {
         let name = &doubt.intent.name;
         let message = format!(
             "{name} was begun in {begun}, and the profile {} leads to {now} now; nothing was sent",
@@ -69,11 +69,10 @@ pub(crate) async fn adopt_as(
     show: &mut impl FnMut(watch::Receiver<Activity>),
 ) -> Result<Adopted, Failure> {
     let found = about(log, doubt, &whose).await?;
-    let is_here = |entry: &Entry| is_in(entry, &whose);
     let elsewhere = found.entries.iter().find(|entry| {
         matches!(entry.state(), State::InDoubt | State::Undelivered)
             && entry.history.whose.batch_row == whose.batch_row
-            && !is_here(entry)
+            && !entry.is_in(&whose.identity)
     });
     if let Some(entry) = elsewhere
         && let Taken::Held(entry, intent) = log.take(entry).await?
@@ -87,9 +86,8 @@ pub(crate) async fn adopt_as(
         intent.delivered().await?;
         return Ok(Adopted::InLog);
     }
-    let doubt = InDoubt { org: None, ..doubt.clone() };
-    if !is_known(&found, &doubt, &whose) {
-        record(log, &doubt, whose).await?;
+    if !is_known(&found, doubt, &whose) {
+        record(log, doubt, whose).await?;
     }
     Ok(Adopted::InLog)
 }
@@ -124,17 +122,7 @@ async fn about(log: &IntentLog, doubt: &InDoubt, whose: &Whose) -> Result<Found,
         .chain(&doubt.intent.taken)
         .map(PortalName::to_string)
         .collect();
-    Ok(match &whose.identity {
-        Some(identity) => log.about(identity, &names).await?,
-        None => log.all().await?,
-    })
-}
-
-fn is_in(entry: &Entry, whose: &Whose) -> bool {
-    match &whose.identity {
-        Some(identity) => entry.is_in(identity, &whose.place),
-        None => entry.history.whose.place == whose.place,
-    }
+    Ok(log.about(&whose.identity, &names).await?)
 }
 
 /// Whether the log has the create or its end. A receipt of an existing portal doesn't count: only
@@ -144,7 +132,9 @@ fn is_known(found: &Found, doubt: &InDoubt, whose: &Whose) -> bool {
         let is_same = entry.is_create() && entry.has_name(doubt.intent.name.as_str());
         is_same
             && match entry.state() {
-                State::InProgress | State::InDoubt | State::Undelivered => is_in(entry, whose),
+                State::InProgress | State::InDoubt | State::Undelivered => {
+                    entry.is_in(&whose.identity)
+                }
                 State::Receipt => {
                     let is_done = entry.history.end.as_ref().is_some_and(|e| e.ending.is_done());
                     entry.history.whose.batch_row == whose.batch_row && !is_done

@@ -43,8 +43,8 @@ pub(crate) struct InDoubt {
     pub(crate) row: usize,
     pub(crate) profile: String,
     pub(crate) intent: CreateIntent,
-    /// The org in which it was started; unknown to version 0.1.
-    pub(crate) org: Option<Identity>,
+    /// The org in which it was started.
+    pub(crate) org: Identity,
 }
 
 /// An open journal, locked against other processes.
@@ -189,11 +189,9 @@ fn whole_lines(bytes: &[u8]) -> &[u8] {
     bytes.get(..whole).unwrap_or_default()
 }
 
-/// Whether a crash left only a part of the first line, of this format or of the previous one.
+/// Whether a crash left only a part of the first line.
 fn is_torn_header(bytes: &[u8], header: &Header) -> serde_json::Result<bool> {
-    let old = serde_json::to_vec(&Header { journal: 1, ..header.clone() })?;
-    let is_start = encode(header)?.starts_with(bytes) || old.starts_with(bytes);
-    Ok(!bytes.contains(&b'\n') && is_start)
+    Ok(!bytes.contains(&b'\n') && encode(header)?.starts_with(bytes))
 }
 
 fn begin(file: &mut File, path: &Path, header: &Header) -> anyhow::Result<()> {
@@ -219,25 +217,17 @@ fn lines(text: &[u8]) -> anyhow::Result<Option<(Header, Vec<(usize, Line)>)>> {
         ensure!(text.is_empty(), "its first line is empty, expected a journal's");
         return Ok(None);
     };
-    let damaged = "restore it from a copy; `portal recover --list` has what is in doubt";
-    let (header, is_checked) = decode::<Header>(first)
+    let header = decode::<Header>(first)
         .context("its first line is not that of a journal: pass another file as `--journal`")?;
-    let is_known = (1..=FORMAT).contains(&header.journal);
-    ensure!(is_known, "it has the format {}, expected {FORMAT}", header.journal);
-    // Once a line has a checksum, all later ones must have one.
-    let mut needs_checksum = header.journal > 1;
-    ensure!(is_checked || !needs_checksum, "its first line has no checksum: {damaged}");
+    ensure!(header.journal == FORMAT, "it has the format {}, expected {FORMAT}", header.journal);
     let mut read = Vec::new();
     for (line, number) in lines.filter(|(line, _)| !line.is_empty()) {
-        let wrong = |why: &dyn std::fmt::Display| {
-            anyhow!("its line {number} is damaged or was changed ({why}): {damaged}")
-        };
-        let (line, is_checked) =
-            decode::<Line>(line).map_err(|error| wrong(&format_args!("{error:#}")))?;
-        if needs_checksum && !is_checked {
-            return Err(wrong(&"it has no checksum"));
-        }
-        needs_checksum = is_checked;
+        let line = decode(line).map_err(|error| {
+            anyhow!(
+                "its line {number} is damaged or was changed ({error:#}): restore it from a copy; \
+                 `portal recover --list` has what is in doubt"
+            )
+        })?;
         read.push((number, line));
     }
     Ok(Some((header, read)))
@@ -268,6 +258,7 @@ fn next(before: State, line: Line) -> anyhow::Result<State> {
     Ok(match event {
         Event::Attempt(intent) => {
             let intent = Event::into_create(intent)?;
+            let org = org.context("it names no org")?;
             State::InDoubt(Box::new(InDoubt { row, profile, intent, org }))
         }
         // The intent of the attempt stays in doubt.

@@ -6,9 +6,10 @@ use portal_http::client::Client;
 use portal_model::{InvalidPortalName, PortalName};
 
 use crate::commands::policy_args::PolicyArgs;
+use crate::commands::target_args::{ENVIRONMENT, TargetArgs};
 use crate::org::destination::Org;
-use crate::org::target_args::{ENVIRONMENT, TargetArgs};
 use crate::report::asked::Asked;
+use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::outcome::Report;
@@ -25,14 +26,12 @@ use crate::terminal::prompt;
 /// Create a portal
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(override_usage = "portal create [OPTIONS] <NAME>")]
 #[command(after_help = format!("{HELP}\n\n{ENVIRONMENT}\n\n{EXAMPLES}"))]
 pub(crate) struct Args {
     /// 6 to 30 letters and digits, unique over all of Zoho
-    #[arg(required_unless_present_any = ["resume", "from"])]
-    name: Option<String>,
+    name: String,
     /// Name to try if the one before is taken; repeatable
-    #[arg(long = "fallback", alias = "or", value_name = "NAME")]
+    #[arg(long = "fallback", value_name = "NAME")]
     fallbacks: Vec<String>,
     /// Succeed if the portal already exists
     #[arg(long)]
@@ -46,13 +45,6 @@ pub(crate) struct Args {
     /// Skip the prompt (required if stdin is not a terminal)
     #[arg(short, long)]
     yes: bool,
-    /// The former name of `portal recover`
-    #[arg(long, hide = true, num_args = 0..=1)]
-    #[expect(clippy::option_option, reason = "clap's form of an option whose value is optional")]
-    resume: Option<Option<String>>,
-    /// The former name of `portal batch`
-    #[arg(long, hide = true, value_name = "FILE")]
-    from: Option<String>,
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
@@ -74,17 +66,6 @@ Examples:
   portal create PortalsAPItest100 --profile acme --dry-run";
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    if let Some(name) = &args.resume {
-        let name = name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
-        return Err(Failure::usage("`--resume` is a command of its own now")
-            .hint(format!("run `portal recover{name}`")));
-    }
-    if let Some(file) = &args.from {
-        return Err(Failure::usage("`--from` is a command of its own now")
-            .hint(format!("run `portal batch {file}`")));
-    }
-    // Without the two above clap requires it.
-    let name = args.name.as_deref().unwrap_or_default();
     let destination = args.target.destination()?;
     let place = destination.place().clone();
     let mut policy = args.policy.policy(destination.default_policy())?;
@@ -92,17 +73,17 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let asked = Asked {
         profile: place.profile().map(str::to_owned),
         org: args.target.arguments(&place),
-        requested: (!args.fallbacks.is_empty()).then(|| name.to_owned()),
+        requested: (!args.fallbacks.is_empty()).then(|| args.name.clone()),
         ensure: args.ensure,
         verified_after: Some(policy.processing_time.saturating_add(policy.list_lag)),
         ..Asked::default()
     };
-    let (name, fallbacks) = match names(name, &args.fallbacks, printer) {
+    let (name, fallbacks) = match names(&args.name, &args.fallbacks, printer) {
         Ok(names) => names,
         Err((name, invalid)) => return Ok(Report::invalid(name, &invalid, &asked).print(printer)),
     };
     if args.dry_run {
-        return Ok(dry_run::run(&name, &fallbacks, &destination, &args.target, printer));
+        return Ok(dry_run::run(&name, &fallbacks, &destination, printer));
     }
     let asks = !args.yes && !destination.is_this_machine();
     if asks {
@@ -110,7 +91,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     // Before anything is sent: without the log nothing is.
     let log = IntentLog::open()?;
-    let org = destination.open(args.target.api_version, policy).await?;
+    let org = destination.open(policy).await?;
     create(&log, &org, name, fallbacks, asks, &asked, printer).await
 }
 
@@ -131,7 +112,8 @@ async fn create(
     };
     let identity = match identified {
         Ok(identity) => identity,
-        Err(failure) => {
+        Err(error) => {
+            let failure = call_error::unidentified(&error);
             let names: Vec<_> =
                 std::iter::once(&name).chain(&fallbacks).map(ToString::to_string).collect();
             let known = org.known_identity();

@@ -2,7 +2,7 @@
 
 use portal_model::GetPortal;
 
-use crate::org::target_args::{ENVIRONMENT, TargetArgs};
+use crate::commands::target_args::{ENVIRONMENT, TargetArgs};
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};

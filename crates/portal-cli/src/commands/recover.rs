@@ -6,14 +6,15 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use portal_model::flow::Intent;
 
 use crate::commands::policy_args::PolicyArgs;
+use crate::commands::target_args::{ENVIRONMENT, TargetArgs};
 use crate::org::destination::Org;
 use crate::org::place::Place;
-use crate::org::target_args::{ENVIRONMENT, TargetArgs};
 use crate::report::asked::Asked;
+use crate::report::call_error;
 use crate::report::exit::{ExitClass, combined};
 use crate::report::failure::{ErrorReport, Failure};
 use crate::report::outcome::Report;
-use crate::safe::create::{Begun, deliver};
+use crate::safe::create::deliver;
 use crate::safe::intent_log::{Entry, IntentLog, State, Taken, Unreadable};
 use crate::safe::late;
 use crate::safe::recovery::{self, Recovered};
@@ -69,10 +70,8 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     };
     let (receipts, unfinished): (Vec<&Entry>, Vec<&Entry>) =
         found.entries.iter().filter(is_wanted).partition(|entry| entry.state() == State::Receipt);
-    let may_be_wanted = |file: &&Unreadable| match (only, file.portal()) {
-        (Some(name), Some(portal)) => portal.eq_ignore_ascii_case(name),
-        _ => true,
-    };
+    let may_be_wanted =
+        |file: &&Unreadable| only.is_none_or(|name| file.portal().eq_ignore_ascii_case(name));
     let unreadable_files = found.unreadable.iter().filter(may_be_wanted);
     let mut exits: Vec<ExitClass> =
         unreadable_files.map(|file| unreadable(file, printer)).collect();
@@ -126,7 +125,7 @@ impl Args {
 
 fn unreadable(file: &Unreadable, printer: &Printer) -> ExitClass {
     let message = format!("cannot read {}: {:#}", file.path.display(), file.error);
-    let portal = file.portal().unwrap_or("the portal that the file names");
+    let portal = file.portal();
     Failure::new(ExitClass::Unknown, ErrorReport::new("unreadable_intent", message))
         .hint(format!("check in Zoho CRM whether {portal} exists, then remove the file"))
         .print(printer)
@@ -147,7 +146,7 @@ async fn discard(
         let what = if entry.is_create() { "created" } else { "renamed" };
         let question = format!(
             "Stop tracking {name} in {}? Whether it was {what} stays unknown.",
-            Begun(entry)
+            entry.identity()
         );
         let why = format!("whether {name} was {what} stays unknown after this");
         if !yes && !prompt::confirm(&question, &why, "pass `--yes` to confirm")? {
@@ -225,21 +224,22 @@ impl Recovery<'_> {
             if is_given { self.args.target.clone() } else { self.args.target.again(place) };
         let destination = target.destination()?;
         let policy = self.args.policy.policy(destination.default_policy())?;
-        destination.open(self.args.target.api_version, policy).await
+        Ok(destination.open(policy).await?)
     }
 
     /// Rule 10: absence in another org would prove nothing.
     async fn check_identity(&self, entry: &Entry, org: &Org) -> Result<(), Failure> {
         // A credential belongs to one org: the one that it was begun with needs no question.
-        if self.args.same_org || entry.is_in(&org.known_identity(), &org.place) {
+        if self.args.same_org || entry.is_in(&org.known_identity()) {
             return Ok(());
         }
-        let now = org.identify().await.map_err(|failure| cannot_recover(entry, failure))?;
-        if entry.is_in(&now, &org.place) {
+        let now = org.identify().await;
+        let now = now.map_err(|error| cannot_recover(entry, call_error::unidentified(&error)))?;
+        if entry.is_in(&now) {
             return Ok(());
         }
         let name = entry.name();
-        let message = format!("{name} was begun in {}; now this is {now}", Begun(entry));
+        let message = format!("{name} was begun in {}; now this is {now}", entry.identity());
         Err(Failure::new(ExitClass::Unknown, ErrorReport::new("another_org", message))
             .hint("use the credentials of that org, or pass `--same-org` if it is the same org"))
     }
@@ -293,7 +293,7 @@ impl Recovery<'_> {
             let Ok(org) = self.open(place).await else { continue };
             let Ok(identity) = org.identify().await else { continue };
             let own: Vec<Entry> =
-                all.iter().filter(|entry| entry.is_in(&identity, place)).cloned().collect();
+                all.iter().filter(|entry| entry.is_in(&identity)).cloned().collect();
             let mut stop = self.stop.clone();
             let appeared = tokio::select! {
                 appeared = late::list_appeared(&org.client, &own) => appeared,

@@ -9,10 +9,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::commands::policy_args::PolicyArgs;
+use crate::commands::target_args::{ENVIRONMENT, TargetArgs};
 use crate::org::destination::Org;
 use crate::org::identity::Identity;
-use crate::org::target_args::{ENVIRONMENT, TargetArgs};
 use crate::report::asked::Asked;
+use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
 use crate::report::outcome::Report;
@@ -83,7 +84,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     // Before anything is sent: without the log nothing is.
     let log = IntentLog::open()?;
-    let org = destination.open(args.target.api_version, policy).await?;
+    let org = destination.open(policy).await?;
     let mut stop = stop_flag();
     if asks && !confirm(&org, old, &new, &mut stop).await? {
         return Ok(Report::rename_cancelled(old, &new, &asked).print_cancelled(printer));
@@ -144,19 +145,21 @@ impl Rename<'_> {
         mut show: impl FnMut(watch::Receiver<Activity>),
     ) -> Result<(RenameOutcome, OpenIntent), Failure> {
         let deadline = Instant::now() + self.policy().deadline;
-        let begin = |identity: Option<&Identity>| {
-            let (identity, place) = (identity.cloned(), self.org.place.clone());
+        let begin = |identity: &Identity| {
+            let (identity, place) = (identity.clone(), self.org.place.clone());
             self.log.begin(Whose { identity, place, batch_row: None })
         };
         let identified = tokio::select! {
             identified = self.org.identify() => identified,
             () = raised(&mut stop) => {
-                return self.stopped(&self.org.known_identity(), begin(None)).await;
+                let known = self.org.known_identity();
+                return self.stopped(&known, begin(&known)).await;
             }
         };
         let identity = match identified {
             Ok(identity) => identity,
-            Err(failure) => {
+            Err(error) => {
+                let failure = call_error::unidentified(&error);
                 let (known, place) = (self.org.known_identity(), &self.org.place);
                 let names = [self.old.to_owned(), self.new.to_string()];
                 return Err(unidentified(self.log, &known, place, &names, "renamed", failure).await);
@@ -165,14 +168,14 @@ impl Rename<'_> {
         let _lock = match self.clear(&identity, deadline, &mut stop, &mut show).await? {
             Cleared::Free(lock) => lock,
             Cleared::Ended(outcome, intent) => return Ok((*outcome, intent)),
-            Cleared::Stopped => return self.stopped(&identity, begin(None)).await,
+            Cleared::Stopped => return self.stopped(&identity, begin(&identity)).await,
         };
         let mut policy = self.policy().clone();
         // Waiting counts.
         policy.deadline = deadline.saturating_duration_since(Instant::now());
         let client = &self.org.client;
         let flow = RenameFlow::new(self.old, self.new.clone(), policy, client.version());
-        let intent = begin(Some(&identity));
+        let intent = begin(&identity);
         let running = client.perform(flow, intent.clone());
         let outcome = recovery::finish(running, &mut stop, &mut show).await;
         Ok((outcome, intent))
@@ -193,7 +196,7 @@ impl Rename<'_> {
         }
         for entry in found.entries {
             let Intent::Rename(intent) = &entry.history.intent else { continue };
-            let is_here = entry.is_in(identity, place) || entry.history.whose.place == *place;
+            let is_here = entry.is_in(identity) || entry.history.whose.place == *place;
             if !(is_here && self.is_same(&entry)) {
                 continue;
             }
@@ -243,8 +246,7 @@ impl Rename<'_> {
                 return Err(self.unreadable(file));
             }
             let entries = found.entries.iter().filter(|entry| {
-                entry.is_in(identity, &self.org.place)
-                    && names.iter().any(|name| entry.has_name(name))
+                entry.is_in(identity) && names.iter().any(|name| entry.has_name(name))
             });
             let entries: Vec<&Entry> = entries.collect();
             let unfinished = entries.iter().find(|entry| match entry.state() {
@@ -360,10 +362,7 @@ impl Rename<'_> {
             file.error
         );
         Failure::new(ExitClass::Unknown, ErrorReport::new("unreadable_intent", message)).hint(
-            format!(
-                "check in Zoho CRM whether {} exists, then remove the file",
-                file.portal().unwrap_or("the portal that the file names")
-            ),
+            format!("check in Zoho CRM whether {} exists, then remove the file", file.portal()),
         )
     }
 

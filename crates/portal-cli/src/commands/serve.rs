@@ -103,7 +103,7 @@ pub(crate) struct Args {
         long = "fault",
         value_name = "SPEC",
         value_parser = fault_arg::parse,
-        help = "Fail on purpose: [METHOD ]POINT:ACTION[:N/M], as below; repeatable"
+        help = "Fail on purpose: [METHOD ]POINT:ACTION[:WHICH], as below; repeatable"
     )]
     faults: Vec<FaultSpec>,
     /// Where to look into it, its page, JSON, health and metrics, or `none` [default: 127.0.0.1, a free port from 8781]
@@ -162,7 +162,8 @@ faults on and off too; its address also has /healthz, /readyz and /metrics.
 
 A fault has a METHOD (GET, POST or PUT for calls under /crm, TOKEN for the token endpoint; all without \
 one), a POINT (request: before anything is done; committed: done, but no response sent yet), an ACTION \
-(drop, delay=300ms, 429, 429=SECONDS, 500, html, cut, expire) and hits N of every M matching calls.
+(drop, delay=300ms, 429, 429=SECONDS, 500, html, cut, expire, and stale=5s for lists) and a WHICH \
+(N/M: N of every M matching calls; @N: the Nth only; @N+: the Nth and later; all without one).
 
 Examples:
   portal serve --data ./portals --fault \"POST committed:drop:1/2\"
@@ -231,15 +232,16 @@ async fn serve_registry(args: &Args, printer: &Printer) -> Result<Ended, Failure
         let registry = seed::open_database(url, seed.as_ref(), args.seed_replaces).await?;
         return serve(args, listeners, registry, Begun::default(), printer).await;
     }
+    let waits = |why| printer.warning(format_args!("{why}, and the server starts"));
     match (&args.data, seed) {
         (Some(directory), Some(seed)) => {
-            let registry = data_directory::open(directory, args.accept_loss, printer).await?;
+            let registry = data_directory::open(directory, args.accept_loss, waits).await?;
             data_directory::seed(&registry, &seed, args.seed_replaces, directory.display()).await?;
             let failed = registry.failed();
             until_failure(serve(args, listeners, registry, Begun::default(), printer), failed).await
         }
         (Some(directory), None) => {
-            let registry = data_directory::open(directory, args.accept_loss, printer).await?;
+            let registry = data_directory::open(directory, args.accept_loss, waits).await?;
             let org = data_directory::default_unless_others(&registry, directory).await?;
             let failed = registry.failed();
             let begun = Begun { org, throwaway: None };

@@ -32,6 +32,11 @@ pub(crate) fn failure(error: &ClientError, purpose: &str) -> Failure {
     }
 }
 
+/// The failure of a command whose org cannot be determined.
+pub(crate) fn unidentified(error: &ClientError) -> Failure {
+    failure(error, "determine which org this is")
+}
+
 fn rejected(error: &ApiError, message: String, purpose: &str) -> Failure {
     let exit = match error.code {
         ErrorCode::NoPermission | ErrorCode::OauthScopeMismatch => ExitClass::Forbidden,

@@ -1,6 +1,17 @@
 //! Permissions for managing portals, in the words of administrators.
 
-use portal_model::ApiError;
+use portal_model::{ApiError, Scope};
+
+/// What to do about a scope that the token lacks.
+pub(crate) const EVERY_SCOPE: &str = "create a code with every scope, and log in again";
+
+/// What a token that cannot list portals costs.
+pub(crate) fn cannot_verify() -> String {
+    format!(
+        "the token lacks the scope {}: a create whose response is lost cannot be verified",
+        Scope::PORTAL_READ
+    )
+}
 
 /// The meaning of a `NO_PERMISSION`: which permission is missing, and a note ready to send to the
 /// administrator. `purpose` ends the sentence "I need … to".

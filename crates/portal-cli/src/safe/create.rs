@@ -159,7 +159,7 @@ impl SafeCreate<'_> {
 
     fn new_intent(&self) -> OpenIntent {
         self.log.begin(Whose {
-            identity: Some(self.identity.clone()),
+            identity: self.identity.clone(),
             place: self.place.clone(),
             batch_row: self.batch_row.clone(),
         })
@@ -221,7 +221,7 @@ impl SafeCreate<'_> {
 
     fn own<'f>(&self, found: &'f Found) -> impl Iterator<Item = &'f Entry> {
         let entries = found.entries.iter();
-        entries.filter(|entry| entry.is_in(self.identity, self.place))
+        entries.filter(|entry| entry.is_in(self.identity))
     }
 
     /// Whether an earlier run of this create is in `state`.
@@ -315,7 +315,7 @@ impl SafeCreate<'_> {
 
     /// Fails for obstacles that waiting does not remove.
     fn check(&self, found: &Found, wish: &Wish) -> Result<(), Failure> {
-        let is_about = |file: &Unreadable| file.portal().is_none_or(|name| wish.is_about(name));
+        let is_about = |file: &Unreadable| wish.is_about(file.portal());
         let unreadable = found.unreadable.iter().filter(|file| {
             file.may_concern(self.identity) && (!self.policy().allow_another || is_about(file))
         });
@@ -325,10 +325,7 @@ impl SafeCreate<'_> {
                 is_about(file),
                 "unreadable_intent",
                 &format!("cannot read {}: {:#}", file.path.display(), file.error),
-                format!(
-                    "check in Zoho CRM whether {} exists, then remove the file",
-                    file.portal().unwrap_or("the portal that the file names")
-                ),
+                format!("check in Zoho CRM whether {} exists, then remove the file", file.portal()),
             ));
         }
         if self.is_in(found, wish, State::InProgress) {
@@ -338,7 +335,7 @@ impl SafeCreate<'_> {
         let mut elsewhere = found.entries.iter().filter(|entry| {
             wish.is_of(entry)
                 && entry.history.whose.place == *self.place
-                && !entry.is_in(self.identity, self.place)
+                && !entry.is_in(self.identity)
                 && matches!(entry.state(), State::InDoubt | State::InProgress)
         });
         match elsewhere.next() {
@@ -350,7 +347,7 @@ impl SafeCreate<'_> {
                 &format!(
                     "{} is in doubt in another org: {}; now this is {}",
                     entry.name(),
-                    Begun(entry),
+                    entry.identity(),
                     self.identity
                 ),
                 format!(
@@ -413,19 +410,6 @@ impl<A: IntentSink, B: IntentSink> IntentSink for Both<A, B> {
         let first = self.0.end(outcome).await;
         self.1.end(outcome).await?;
         first
-    }
-}
-
-/// Formats the org of an entry: `org Acme (7000) at www.zohoapis.eu`, or its place if the org is
-/// unknown.
-pub(crate) struct Begun<'a>(pub(crate) &'a Entry);
-
-impl std::fmt::Display for Begun<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.0.history.whose.identity {
-            Some(identity) => identity.fmt(f),
-            None => self.0.history.whose.place.fmt(f),
-        }
     }
 }
 

@@ -9,7 +9,6 @@ mod file_name;
 mod line;
 mod listing;
 mod moment;
-mod old;
 mod open_intent;
 mod org_lock;
 
@@ -31,6 +30,7 @@ use self::open_intent::LogFile;
 pub(crate) use self::open_intent::OpenIntent;
 pub(crate) use self::org_lock::OrgLock;
 use crate::org::identity::Identity;
+use crate::org::place::Place;
 use crate::report::failure::Failure;
 use crate::sys::directories;
 
@@ -39,8 +39,6 @@ use crate::sys::directories;
 pub(crate) struct IntentLog {
     directory: PathBuf,
     locks: PathBuf,
-    /// The directory in which version 0.1 stored its intents.
-    old: PathBuf,
     /// Receipts that this process has read or delivered, since each create of a batch needs those of
     /// its org. Only [`appeared`](Self::appeared) changes them.
     receipts: Arc<Mutex<HashMap<Arc<Path>, Entry>>>,
@@ -77,8 +75,7 @@ pub(crate) enum State {
 pub(crate) struct Unreadable {
     pub(crate) path: PathBuf,
     pub(crate) error: anyhow::Error,
-    /// `None` if the file name is invalid too.
-    name: Option<FileName>,
+    name: FileName,
 }
 
 /// A selection of the log.
@@ -87,6 +84,16 @@ pub(crate) struct Found {
     /// The oldest first.
     pub(crate) entries: Vec<Entry>,
     pub(crate) unreadable: Vec<Unreadable>,
+}
+
+impl Found {
+    /// Returns what was begun at `place` and is in doubt or in progress.
+    pub(crate) fn unfinished_at(&self, place: &Place) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| {
+            entry.history.whose.place == *place
+                && matches!(entry.state(), State::InDoubt | State::InProgress)
+        })
+    }
 }
 
 /// The result of taking over an entry.
@@ -117,7 +124,6 @@ impl IntentLog {
         let log = Self {
             directory: state.join("intents"),
             locks: state.join("org-locks"),
-            old: state.join("pending"),
             receipts: Arc::default(),
             listings: Listings::default(),
         };
@@ -148,8 +154,8 @@ impl IntentLog {
     pub(crate) fn list_blocking() -> Option<Vec<Entry>> {
         let state = directories::state().ok().filter(|state| state.join("intents").is_dir())?;
         let log = Self::at(&state).ok()?;
-        let listing = Listing::of(&log.directory, &log.old).ok()?;
-        Some(log.read_all(&listing, &listing.all()).entries)
+        let listing = Listing::of(&log.directory).ok()?;
+        Some(log.read_all(&listing.all()).entries)
     }
 
     /// Returns the entries that may concern the org of `identity` or one of `names`.
@@ -162,20 +168,15 @@ impl IntentLog {
         &self,
         select: impl FnOnce(&Listing) -> Vec<&str> + Send + 'static,
     ) -> io::Result<Found> {
-        let (directory, old) = (self.directory.clone(), self.old.clone());
-        let listing = self.listings.fresh(move || Listing::of(&directory, &old)).await?;
+        let directory = self.directory.clone();
+        let listing = self.listings.fresh(move || Listing::of(&directory)).await?;
         let log = self.clone();
-        let read = move || log.read_all(&listing, &select(&listing));
+        let read = move || log.read_all(&select(&listing));
         tokio::task::spawn_blocking(read).await.map_err(io::Error::other)
     }
 
-    fn read_all(&self, listing: &Listing, names: &[&str]) -> Found {
+    fn read_all(&self, names: &[&str]) -> Found {
         let mut found = Found::default();
-        found.unreadable.extend(listing.unreadable.iter().map(|(path, error)| Unreadable {
-            path: path.clone(),
-            error: anyhow::Error::msg(error.clone()),
-            name: None,
-        }));
         for name in names {
             let Some(file) = FileName::parse(name) else { continue };
             match self.read(&self.directory.join(name), file) {
@@ -196,8 +197,7 @@ impl IntentLog {
         let entry = match read(path, &name) {
             Ok(entry) => entry,
             Err(error) => {
-                let (path, name) = (path.to_owned(), Some(name));
-                return Err(Box::new(Unreadable { path, error, name }));
+                return Err(Box::new(Unreadable { path: path.to_owned(), error, name }));
             }
         };
         if let Some(entry) = entry.as_ref().filter(|entry| entry.is_final()) {
@@ -343,12 +343,13 @@ impl Entry {
     }
 
     /// Whether it was begun in the org of `identity`.
-    pub(crate) fn is_in(&self, identity: &Identity, place: &crate::org::place::Place) -> bool {
-        match &self.history.whose.identity {
-            Some(own) => own.is_same_org(identity),
-            // Version 0.1.
-            None => self.history.whose.place == *place,
-        }
+    pub(crate) fn is_in(&self, identity: &Identity) -> bool {
+        self.identity().is_same_org(identity)
+    }
+
+    /// The org in which it was begun.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.history.whose.identity
     }
 
     /// The portal that it proves to exist, even if no list shows it yet.
@@ -395,18 +396,18 @@ pub(crate) fn receipts(entries: &[Entry]) -> Vec<Receipt> {
 impl Unreadable {
     /// Whether it may concern the org of `identity`.
     pub(crate) fn may_concern(&self, identity: &Identity) -> bool {
-        self.name.as_ref().is_none_or(|name| name.may_concern(&identity.tags()))
+        self.name.may_concern(&identity.tags())
     }
 
     /// Whether it may concern one of `names` in the org of `identity`.
     pub(crate) fn is_of(&self, identity: &Identity, names: &[String]) -> bool {
-        let is_about = |portal: &str| names.iter().any(|name| name.eq_ignore_ascii_case(portal));
-        self.may_concern(identity) && self.portal().is_none_or(is_about)
+        self.may_concern(identity)
+            && names.iter().any(|name| name.eq_ignore_ascii_case(self.portal()))
     }
 
     /// The portal that it may concern.
-    pub(crate) fn portal(&self) -> Option<&str> {
-        self.name.as_ref().map(|name| name.portal.as_str())
+    pub(crate) fn portal(&self) -> &str {
+        &self.name.portal
     }
 }
 

@@ -54,7 +54,7 @@ async fn unfinished(
         return Err(file.error.context(format!("cannot read {}", file.path.display())));
     }
     Ok(found.entries.into_iter().find(|entry| {
-        (entry.is_in(known, place) || entry.history.whose.place == *place)
+        (entry.is_in(known) || entry.history.whose.place == *place)
             && names.iter().any(|name| entry.has_name(name))
             && entry.state() != State::Receipt
     }))

@@ -5,6 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use crate::sys::hex::hex;
+
 /// The text before the checksum, at the end of a line.
 const BEFORE: &str = r#","check":""#;
 const AFTER: &str = r#""}"#;
@@ -17,26 +19,20 @@ pub(crate) fn encode(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     Ok(format!("{open}{BEFORE}{check}{AFTER}\n").into_bytes())
 }
 
-/// Decodes a line and returns whether it has a checksum.
+/// Decodes a line.
 ///
 /// # Errors
-/// Fails if the line is invalid or does not match its checksum.
-pub(crate) fn decode<T: DeserializeOwned>(line: &[u8]) -> anyhow::Result<(T, bool)> {
+/// Fails if the line is invalid, lacks its checksum or does not match it.
+pub(crate) fn decode<T: DeserializeOwned>(line: &[u8]) -> anyhow::Result<T> {
     let text = str::from_utf8(line).context("not UTF-8")?;
     let checked = text.strip_suffix(AFTER).and_then(|text| text.rsplit_once(BEFORE));
-    let (text, has_checksum) = match checked {
-        Some((open, check)) => {
-            let text = format!("{open}}}");
-            ensure!(checksum(&text) == check, "checksum mismatch");
-            (text, true)
-        }
-        None => (text.to_owned(), false),
-    };
-    Ok((serde_json::from_str(&text).context("invalid line")?, has_checksum))
+    let (open, check) = checked.context("no checksum")?;
+    let text = format!("{open}}}");
+    ensure!(checksum(&text) == check, "checksum mismatch");
+    serde_json::from_str(&text).context("invalid line")
 }
 
 /// Returns the first 8 hexadecimal digits of the SHA-256 of `text`.
 fn checksum(text: &str) -> String {
-    let hash = Sha256::digest(text);
-    hash.iter().take(4).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    hex(&Sha256::digest(text)).chars().take(8).collect()
 }

@@ -226,19 +226,6 @@ fn recovery_in_other_org_is_refused() {
 }
 
 #[test]
-fn version_0_1_intent_is_recovered_in_its_org() {
-    let home = Home::new();
-    let pending = home.path().join(".local/state/portal/pending");
-    fs::create_dir_all(&pending).unwrap();
-    let line = r#"{"place":"local","intent":{"name":"AcmePortal","posts":1}}"#;
-    fs::write(pending.join("AcmePortal.x.json"), format!("{line}\n{}", &line[..20])).unwrap();
-    let ran = home.run(&[&JSON[..], &["recover"]].concat());
-    assert_eq!((ran.status, &ran.json()[0]["outcome"]), (6, &json!("not_created")), "{ran:?}");
-    assert_eq!(fs::read_dir(pending).unwrap().count(), 0);
-    assert_eq!(home.unfinished().len(), 0);
-}
-
-#[test]
 fn torn_line_of_killed_create_does_not_hide_it() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST committed:delay=60s"]);
@@ -398,13 +385,6 @@ fn recover_list_sends_nothing() {
     let ran = home.run(&["recover", "--list"]);
     assert!(ran.stdout.contains("create, in doubt, begun "), "{ran:?}");
     assert_eq!((ran.status, server.calls("/crm/v7/settings/portals")), (0, calls));
-}
-
-#[test]
-fn former_name_of_recover_hints_at_it() {
-    let ran = Home::new().run(&["create", "--resume", NAME]);
-    assert_eq!(ran.status, 2);
-    assert!(ran.stderr.contains(&format!("run `portal recover {NAME}`")), "{ran:?}");
 }
 
 #[test]

@@ -59,29 +59,6 @@ fn forget(home: &Home) {
     fs::remove_dir_all(home.path().join(".local/state/portal")).unwrap();
 }
 
-/// Makes the journal one of version 0.1.
-fn make_old(orgs: &Orgs) {
-    let lines = orgs.read(JOURNAL);
-    let old = lines.lines().map(|line| {
-        let mut line: Value = serde_json::from_str(line).unwrap();
-        let fields = line.as_object_mut().unwrap();
-        fields.remove("check");
-        if fields.contains_key("journal") {
-            fields["journal"] = json!(1);
-        }
-        if let Some(attempt) = fields.remove("attempt") {
-            let intent = json!({ "name": attempt["name"], "posts": attempt["attempts"] });
-            fields.insert("sending".to_owned(), intent);
-            fields.remove("org");
-            fields.remove("name");
-        }
-        line.to_string() + "\n"
-    });
-    let old: String = old.collect();
-    orgs.write(JOURNAL, old);
-    forget(&orgs.home);
-}
-
 #[test]
 fn row_in_doubt_is_unfinished_for_all_commands() {
     let orgs = in_doubt();
@@ -115,37 +92,19 @@ fn journal_alone_is_enough_to_recover_row() {
 }
 
 #[test]
-fn version_0_1_journal_is_recovered() {
-    let orgs = in_doubt();
-    make_old(&orgs);
-    let ran = orgs.run(&CREATE);
-    // Version 0.1 noted no list of before.
-    let (status, row) = (ran.status, row(&ran));
-    assert_eq!((status, &row["origin"]), (4, &json!("undetermined")), "{ran:?}");
-    assert!(orgs.read(JOURNAL).lines().last().unwrap().contains("\"check\""));
-    assert_eq!(portals(&orgs, "acme"), "FirstName");
-    assert_eq!(orgs.run(&CREATE).stdout, ran.stdout);
-}
-
-#[test]
 fn new_journal_recovers_doubts_of_old_first() {
-    for is_old in [false, true] {
-        let orgs = in_doubt();
-        if is_old {
-            make_old(&orgs);
-        }
-        orgs.write("portals.csv", "profile,name\nacme,SecondName\n");
-        let ran = orgs.run(&CREATE);
-        assert_eq!(ran.status, 2, "{ran:?}");
-        let message = ran.json()[0]["error"]["message"].as_str().unwrap().to_owned();
-        let named = message.find("row 1 (acme FirstName) is in doubt").expect(&message);
-        assert!(named < message.find("--journal FILE").expect(&message), "{message}");
+    let orgs = in_doubt();
+    orgs.write("portals.csv", "profile,name\nacme,SecondName\n");
+    let ran = orgs.run(&CREATE);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    let message = ran.json()[0]["error"]["message"].as_str().unwrap().to_owned();
+    let named = message.find("row 1 (acme FirstName) is in doubt").expect(&message);
+    assert!(named < message.find("--journal FILE").expect(&message), "{message}");
 
-        let ran = orgs.run(&[&CREATE[..], &["--journal", "new.jsonl"]].concat());
-        assert_eq!((ran.status, &row(&ran)["outcome"]), (4, &json!("org_has_portal")), "{ran:?}");
-        assert!(ran.stderr.contains("FirstName is in doubt in this org"), "{ran:?}");
-        assert_eq!(portals(&orgs, "acme"), "FirstName");
-    }
+    let ran = orgs.run(&[&CREATE[..], &["--journal", "new.jsonl"]].concat());
+    assert_eq!((ran.status, &row(&ran)["outcome"]), (4, &json!("org_has_portal")), "{ran:?}");
+    assert!(ran.stderr.contains("FirstName is in doubt in this org"), "{ran:?}");
+    assert_eq!(portals(&orgs, "acme"), "FirstName");
 }
 
 #[test]

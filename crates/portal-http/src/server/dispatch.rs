@@ -12,9 +12,10 @@ use portal_store::{Principal, Registry};
 use super::authorize::{Access, access, admit, authorize};
 use super::fault::{FaultSpec, Point};
 use super::log_limit::LogLimit;
+use super::past_lists::PastLists;
 use super::request::{ServerRequest, access_token};
 use super::response::{RequestError, ServerResponse};
-use super::route::Operation;
+use super::route::{Operation, Route};
 use super::served_request::ServedRequest;
 use super::state::ServiceState;
 use super::{handlers, oauth};
@@ -96,7 +97,7 @@ async fn with_faults<R: Registry>(
     }
     let response = match allowed? {
         Access::Crm { version, operation, principal } => {
-            crm(state, request, version, &operation, &principal).await
+            crm(state, request, version, &operation, &principal, injected.past).await
         }
         Access::Token => oauth::token(state, request).await.into(),
         Access::Revoke => oauth::revoke(state, request).await.into(),
@@ -127,6 +128,7 @@ async fn crm<R: Registry>(
     version: ApiVersion,
     operation: &Operation,
     principal: &Arc<Principal>,
+    past: Option<Arc<PastLists>>,
 ) -> ServerResponse {
     // Before authorization: a request without scope or permission costs as much as any other.
     let admission = match admit(state, principal) {
@@ -136,8 +138,29 @@ async fn crm<R: Registry>(
         }
     };
     let result = match authorize(principal, operation) {
-        Ok(()) => handlers::perform(state, request, version, operation, principal).await,
+        Ok(()) => {
+            record_lists(state, request, principal).await;
+            let past = past.as_deref();
+            let result =
+                handlers::perform(state, request, version, operation, principal, past).await;
+            record_lists(state, request, principal).await;
+            result
+        }
         Err(error) => Err(error.into()),
     };
     ServerResponse::from(result).for_principal(principal).with_admission(admission)
+}
+
+/// Records the list of the org for later stale ones, before a request that may change it and after.
+async fn record_lists<R: Registry>(
+    state: &ServiceState<R>,
+    request: &ServerRequest,
+    principal: &Principal,
+) {
+    if Route::is_change(&request.head.method) {
+        for past in state.faults.past_lists() {
+            // A registry that fails here fails the next list too; the change is not undone.
+            let _ = past.look(&state.registry, principal.org.id, &state.clock).await;
+        }
+    }
 }

@@ -9,23 +9,28 @@ use portal_model::{
 use portal_store::{CreateConflict, Permission, Principal, Registry, RenameConflict, User};
 use serde_json::{Value, json};
 
+use super::past_lists::PastLists;
 use super::request::ServerRequest;
 use super::response::RequestError;
 use super::route::Operation;
 use super::state::ServiceState;
 
-/// Performs `operation` for a principal who is authorized.
+/// Performs `operation` for a principal who is authorized; a list comes from `past`, if there is one.
 pub(super) async fn perform<R: Registry>(
     state: &ServiceState<R>,
     request: &ServerRequest,
     version: ApiVersion,
     operation: &Operation,
     principal: &Principal,
+    past: Option<&PastLists>,
 ) -> Result<Response, RequestError> {
     let org = principal.org.id;
     match operation {
         Operation::List => {
-            let mut portals = state.registry.portals(org).await?;
+            let mut portals = match past {
+                None => state.registry.portals(org).await?,
+                Some(past) => past.look(&state.registry, org, &state.clock).await?,
+            };
             for portal in &mut portals {
                 add_login_url(version, portal);
             }

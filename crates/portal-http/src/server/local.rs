@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_model::{Portal, Scope, Secret, Timestamp};
@@ -17,7 +17,7 @@ use super::accept::{BindError, Server};
 use super::fault::FaultSpec;
 use super::served_request::ServedRequest;
 use super::service::{PortalService, PortalServiceBuilder};
-use super::state::system_time;
+use super::state::timestamp;
 
 const CLIENT_ID: &str = "1000.LOCALCLIENT";
 const CLIENT_SECRET: &str = "local-client-secret";
@@ -122,14 +122,14 @@ impl<R: Registry> LocalServer<R> {
     }
 
     fn now(&self) -> Timestamp {
-        time_ahead(&self.ahead)
+        timestamp(time_ahead(&self.ahead))
     }
 }
 
-fn time_ahead(ahead: &AtomicI64) -> Timestamp {
-    let now = system_time();
-    let seconds = now.unix_seconds().saturating_add(ahead.load(Ordering::Relaxed));
-    Timestamp::from_unix_seconds(seconds).unwrap_or(now)
+fn time_ahead(ahead: &AtomicI64) -> SystemTime {
+    let now = SystemTime::now();
+    let ahead = u64::try_from(ahead.load(Ordering::Relaxed)).unwrap_or_default();
+    now.checked_add(Duration::from_secs(ahead)).unwrap_or(now)
 }
 
 impl<R> Drop for LocalServer<R> {
@@ -193,7 +193,7 @@ impl<R: Registry> LocalServerBuilder<R> {
         let Self { mut seed, service, ahead } = self;
         let registry = service.registry.clone();
         seed.orgs.insert(0, own_org());
-        let now = time_ahead(&ahead);
+        let now = timestamp(time_ahead(&ahead));
         registry.apply_seed(&seed, now).await?;
         let token = access_token(&registry, now).await?;
         let org = registry.authenticate(token.expose(), now).await?.ok_or_else(revoked)?.org.id;

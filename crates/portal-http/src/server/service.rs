@@ -6,10 +6,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 use http::Request;
 use hyper::body::Body;
-use portal_model::{ApiError, Timestamp};
+use portal_model::ApiError;
 use portal_store::{Registry, TokenRules};
 use tokio::sync::Semaphore;
 
@@ -21,7 +22,7 @@ use super::quota::{Allowance, Quotas};
 use super::request::{Schemes, ServerRequest};
 use super::route::Route;
 use super::served_request::ServedRequest;
-use super::state::{Clock, OnRequest, ServiceState, system_time};
+use super::state::{Clock, OnRequest, ServiceState};
 
 /// Default of [`PortalServiceBuilder::max_in_flight`].
 pub(super) const DEFAULT_MAX_IN_FLIGHT: usize = 2048;
@@ -55,35 +56,36 @@ impl<R: Registry> PortalService<R> {
             max_in_flight: DEFAULT_MAX_IN_FLIGHT,
             faults: Vec::new(),
             on_request: None,
-            clock: Box::new(system_time),
+            clock: Box::new(SystemTime::now),
         }
     }
 
-    /// The faults in force, without those of [`inject_once`](Self::inject_once).
+    /// The faults in force, without those for one request only.
     pub fn faults(&self) -> Vec<FaultSpec> {
         self.state.faults.specs(false)
     }
 
-    /// The faults of [`inject_once`](Self::inject_once) that no request has matched yet.
+    /// The faults for one request only that no request has matched yet.
     pub fn faults_once(&self) -> Vec<FaultSpec> {
         self.state.faults.specs(true)
     }
 
-    /// Replaces all faults, those of [`inject_once`](Self::inject_once) included, while requests are
-    /// served. One that stays keeps its count.
-    pub fn set_faults(&self, faults: Vec<FaultSpec>) {
-        self.state.faults.replace(faults);
-    }
-
-    /// Injects `fault` into the next request that it matches, whatever its share.
-    pub fn inject_once(&self, fault: FaultSpec) {
-        self.state.faults.add_once(fault);
-    }
-
-    /// Changes the faults in force and those of [`inject_once`](Self::inject_once), both at once: no
-    /// request comes between what `update` sees and what it leaves. One that stays keeps its count.
+    /// Changes the faults in force and, in the second list, those that are injected into the next
+    /// request that they match only, whatever their WHICH. Both change at once: no request comes
+    /// between what `update` sees and what it leaves. A fault that stays keeps its count.
     ///
     /// `update` must not call this service.
+    ///
+    /// ```
+    /// use portal_http::server::PortalService;
+    /// use portal_store::MemoryRegistry;
+    ///
+    /// let service = PortalService::new(MemoryRegistry::new());
+    /// let fault = "POST committed:drop".parse()?;
+    /// service.update_faults(|_, once| once.push(fault));
+    /// assert_eq!(service.faults_once().len(), 1);
+    /// # Ok::<(), portal_http::server::InvalidFaultSpec>(())
+    /// ```
     pub fn update_faults<T>(
         &self,
         update: impl FnOnce(&mut Vec<FaultSpec>, &mut Vec<FaultSpec>) -> T,
@@ -163,7 +165,7 @@ pub struct PortalServiceBuilder<R> {
     enforce_limits: bool,
     schemes: Schemes,
     max_in_flight: usize,
-    faults: Vec<FaultSpec>,
+    pub(super) faults: Vec<FaultSpec>,
     on_request: Option<OnRequest>,
     clock: Clock,
 }
@@ -238,9 +240,10 @@ impl<R: Registry> PortalServiceBuilder<R> {
         self
     }
 
-    /// Replaces the system's clock, to test expiry.
+    /// Replaces the system's clock, to test expiry. The service counts in whole seconds, except for
+    /// how stale a list is.
     #[must_use]
-    pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Box::new(clock);
         self
     }

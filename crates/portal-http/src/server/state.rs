@@ -13,7 +13,7 @@ use super::request::Schemes;
 use super::served_request::ServedRequest;
 
 pub(super) type OnRequest = Box<dyn Fn(&ServedRequest<'_>) + Send + Sync>;
-pub(super) type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
+pub(super) type Clock = Box<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// The registry and the settings of a service.
 pub(super) struct ServiceState<R> {
@@ -31,20 +31,15 @@ pub(super) struct ServiceState<R> {
 
 impl<R> ServiceState<R> {
     pub(super) fn now(&self) -> Timestamp {
-        (self.clock)()
+        timestamp((self.clock)())
     }
 }
 
-/// The system's time, to the second.
-pub(super) fn system_time() -> Timestamp {
-    let seconds = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_secs()).ok())
-        .unwrap_or_default();
-    #[expect(
-        clippy::expect_used,
-        reason = "the clock of a working system is before the year 10000"
-    )]
-    Timestamp::from_unix_seconds(seconds).expect("the system's clock is before the year 10000")
+/// A time to the second, between 1970 and the year 9999.
+pub(super) fn timestamp(time: SystemTime) -> Timestamp {
+    const LAST: i64 = 253_402_300_799;
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(LAST).min(LAST);
+    #[expect(clippy::expect_used, reason = "no second of these years is out of range")]
+    Timestamp::from_unix_seconds(seconds).expect("a second between 1970 and the year 9999")
 }

@@ -10,6 +10,7 @@ mod host;
 mod local;
 mod oauth;
 mod table;
+#[cfg(feature = "tls")]
 mod tls;
 
 use portal_http::server::LocalServer;

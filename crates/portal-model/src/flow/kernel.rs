@@ -2,6 +2,7 @@
 //! steps, and the moves between them; `events` has what an event means.
 
 mod events;
+mod state;
 
 use std::time::Duration;
 

@@ -28,10 +28,10 @@ pub struct Policy {
     pub allow_another: bool,
     /// How to find out whose a taken name is. Default [`NameTaken::Verify`].
     pub name_taken: NameTaken,
-    /// How often a request is tried while nothing is in doubt: 5 times.
-    pub(super) max_tries: u32,
-    /// How long it is tried: 20 s.
-    pub(super) try_time: Duration,
+    /// How often a request is tried while nothing is in doubt (rule 13). Default 5.
+    pub max_tries: u32,
+    /// How long such a request is tried. Default 20 s.
+    pub try_time: Duration,
 }
 
 /// How to find out whose a taken name is.

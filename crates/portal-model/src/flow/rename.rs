@@ -59,9 +59,19 @@ impl RenameFlow {
         policy: Policy,
         version: ApiVersion,
     ) -> Self {
+        let flow = Self::take_over(intent, since_end, policy, version);
+        flow.without_attempts(NotDone::Absent)
+    }
+
+    /// Continues a rename that an earlier process left in doubt: its attempts count.
+    pub fn take_over(
+        intent: RenameIntent,
+        since_end: Duration,
+        policy: Policy,
+        version: ApiVersion,
+    ) -> Self {
         let effect = Rename { old: intent.old, new: intent.new };
         Self::continue_from(effect, intent.attempts, intent.baseline, since_end, policy, version)
-            .without_attempts(NotDone::Absent)
     }
 }
 

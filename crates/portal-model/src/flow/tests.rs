@@ -1,4 +1,4 @@
-//! Unit tests of a flow, one rule at a time; `proof` shows that the rules hold together.
+//! Unit tests of a flow, one rule at a time; portal-proof shows that the rules hold together.
 
 mod attempts;
 mod corners;

@@ -21,10 +21,10 @@ fn additions_of_spreadsheets_do_not_matter() {
     let expected = [row(2, "acme", &["AcmePortal"]), row(4, "beta", &["BetaPortal", "Beta2025"])];
     for file in [
         "profile,name,fallback\nacme,AcmePortal,\n\nbeta,BetaPortal,Beta2025\n",
-        "\u{feff}profile,name,or\r\nacme,AcmePortal,\r\n\r\nbeta,BetaPortal,Beta2025",
-        "\"profile\",\"name\",\"or\"\n\"acme\",\"AcmePortal\",\"\"\n,,\nbeta,\"BetaPortal \",| Beta2025 |\n",
-        "profile; name; or\nacme ;AcmePortal;\n;;\nbeta;BetaPortal;Beta2025\n",
-        "Profile\tName\tOr\nacme\tAcmePortal\n\t\t\nbeta\tBetaPortal\tBeta2025\n",
+        "\u{feff}profile,name,fallback\r\nacme,AcmePortal,\r\n\r\nbeta,BetaPortal,Beta2025",
+        "\"profile\",\"name\",\"fallback\"\n\"acme\",\"AcmePortal\",\"\"\n,,\nbeta,\"BetaPortal \",| Beta2025 |\n",
+        "profile; name; fallback\nacme ;AcmePortal;\n;;\nbeta;BetaPortal;Beta2025\n",
+        "Profile\tName\tFallback\nacme\tAcmePortal\n\t\t\nbeta\tBetaPortal\tBeta2025\n",
         "name,fallback,profile,\nAcmePortal,,acme,\n   \nBetaPortal,Beta2025,beta,,,\n",
     ] {
         assert_eq!(entries(file), expected, "{file:?}");
@@ -40,7 +40,8 @@ fn line_is_right_after_blank_lines_and_quotes() {
 
 #[test]
 fn wrong_lines_are_named_and_others_are_read() {
-    let file = b"profile,name,or\n,NoProfile,\nacme,AcmePortal,\nacme,,\nb\xe9ta,BetaPortal,\n\
+    let file =
+        b"profile,name,fallback\n,NoProfile,\nacme,AcmePortal,\nacme,,\nb\xe9ta,BetaPortal,\n\
                  a,b,c,d\n\"open,OpenPortal,\nlast,LastPortal,\n";
     assert_eq!(
         problems(file),
@@ -65,8 +66,8 @@ fn wrong_header_is_only_problem() {
         ("", "line 1: the file is empty"),
         ("\n\r\n", "line 1: the file is empty"),
         ("acme,AcmePortal\nbeta,BetaPortal\n", "line 1: unknown column \"acme\""),
-        ("\nname,or\nAcmePortal,\n", "line 2: missing column profile"),
-        ("profile,or\nacme,\n", "line 1: missing column name"),
+        ("\nname,fallback\nAcmePortal,\n", "line 2: missing column profile"),
+        ("profile,fallback\nacme,\n", "line 1: missing column name"),
         ("profile,name,or,fallback\n", "line 1: unknown column \"or\""),
         ("profile,name,nmae\n", "line 1: unknown column \"nmae\""),
         ("profile,name,NAME\n", "line 1: duplicate column name"),
@@ -89,7 +90,7 @@ proptest::proptest! {
 
     #[test]
     fn any_bytes_below_header_are_read_or_explained(bytes: Vec<u8>) {
-        let mut file = b"profile,name,or\n".to_vec();
+        let mut file = b"profile,name,fallback\n".to_vec();
         file.extend(bytes);
         let mut entries = Vec::new();
         let problems = read(&file, |entry, _| entries.push(entry));

@@ -8,8 +8,7 @@ use crate::batch::plan::{Row, fingerprint};
 use crate::batch::result::RowResult;
 use crate::org::identity::Identity;
 
-/// The current version of the format. Version 1 had no checksums and named neither the org nor the
-/// portal; it is read, and continued with lines of the current version.
+/// The version of the format.
 pub(super) const FORMAT: u32 = 2;
 
 /// The first line: which rows the journal is about.
@@ -38,12 +37,11 @@ pub(super) struct Line {
     /// The number of the row, 1-based, not counting the header and blank lines.
     pub(super) row: usize,
     pub(super) profile: String,
-    /// The org that the profile led to, once known.
+    /// The org that the profile led to; `None` if it could not be identified, before any attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) org: Option<Identity>,
     /// The portal that the event is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) name: Option<String>,
+    pub(super) name: String,
     #[serde(flatten)]
     pub(super) event: Event,
 }
@@ -52,7 +50,6 @@ pub(super) struct Line {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Event {
     /// An attempt is about to be made.
-    #[serde(alias = "sending")]
     Attempt(Intent),
     /// The row has ended.
     Result(Box<RowResult>),
@@ -68,9 +65,7 @@ impl Line {
             self.row,
             row.profile
         );
-        let own = self.event.name();
-        let other = self.name.as_deref().filter(|name| !name.eq_ignore_ascii_case(own));
-        for name in std::iter::once(own).chain(other) {
+        for name in [self.event.name(), &self.name] {
             ensure!(
                 row.has_name(name),
                 "it is about the portal {name}, but row {} has {}",

@@ -2,7 +2,6 @@ use portal_model::PortalName;
 use portal_model::flow::CreateIntent;
 use tempfile::TempDir;
 
-use super::super::plan::fingerprint;
 use super::*;
 use crate::org::identity::tests::of_token;
 
@@ -54,12 +53,6 @@ impl Fixture {
     fn write(&self, text: impl AsRef<[u8]>) {
         std::fs::write(self.path(), text).unwrap();
     }
-
-    /// The first line of a journal written by version 0.1.
-    fn old_header(&self) -> String {
-        let sha256 = fingerprint(&self.rows);
-        format!(r#"{{"journal":1,"csv":"portals.csv","rows":3,"sha256":"{sha256}"}}"#) + "\n"
-    }
 }
 
 fn about(row: usize, profile: &str) -> About {
@@ -79,7 +72,7 @@ fn intent(name: &str) -> CreateIntent {
 }
 
 fn in_doubt(row: usize, profile: &str, name: &str) -> State {
-    let (profile, org) = (profile.to_owned(), Some(of_token(profile)));
+    let (profile, org) = (profile.to_owned(), of_token(profile));
     State::InDoubt(Box::new(InDoubt { row, profile, intent: intent(name), org }))
 }
 
@@ -153,8 +146,8 @@ fn line_of_other_row_is_refused_despite_checksum() {
     drop(fixture.open().unwrap());
     let line = |row, profile: &str, name: &str, intended: &str| {
         let event = Event::Attempt(intent(intended).into());
-        let (profile, name) = (profile.to_owned(), Some(name.to_owned()));
-        encode(&Line { row, profile, org: None, name, event }).unwrap()
+        let (profile, name, org) = (profile.to_owned(), name.to_owned(), Some(of_token(profile)));
+        encode(&Line { row, profile, org, name, event }).unwrap()
     };
     let header = fixture.text();
     for (line, expected) in [
@@ -178,39 +171,10 @@ fn line_of_other_row_is_refused_despite_checksum() {
     assert!(matches!(fixture.states()[0], State::InDoubt(_)), "a fallback is the row's own");
 }
 
-#[tokio::test]
-async fn version_0_1_journal_gains_checksums() {
-    let fixture = Fixture::new();
-    let old = fixture.old_header()
-        + r#"{"row":1,"profile":"acme","sending":{"name":"AcmePortal","posts":1}}"#
-        + "\n"
-        + r#"{"row":2,"profile":"beta","sending":{"name":"BetaPortal","posts":2}}"#
-        + "\n"
-        + r#"{"row":1,"profile":"acme","result":{"exit":4,"name":"AcmePortal","profile":"acme","outcome":"name_taken","owner":"another_org","error":{"kind":"name_taken","message":"m"}}}"#
-        + "\n";
-    fixture.write(&old);
-    let states = fixture.states();
-    assert!(matches!(&states[0], State::Done(result) if result.exit(false) as u8 == 4));
-    let State::InDoubt(doubt) = &states[1] else { panic!("{states:?}") };
-    assert_eq!((doubt.intent.attempts, &doubt.org, doubt.row), (2, &None, 2));
-
-    let writer = fixture.writer();
-    writer.result(about(2, "beta"), result("BetaPortal", "created")).await.unwrap();
-    drop(writer);
-    assert!(fixture.text().starts_with(&old), "lines are only appended");
-    assert!(matches!(&fixture.states()[1], State::Done(_)));
-    // After that, a line without a checksum was not written by this command.
-    let later = fixture.text() + old.lines().nth(2).unwrap() + "\n";
-    fixture.write(later);
-    let refusal = fixture.refusal("portals.csv", &fixture.rows);
-    assert!(refusal.contains("its line 6 is damaged or was changed"), "{refusal}");
-    assert!(refusal.contains("portal recover --list"), "{refusal}");
-}
-
 #[test]
-fn torn_header_of_either_version_is_begun_anew() {
+fn torn_header_is_begun_anew() {
     let fixture = Fixture::new();
-    for text in ["{", "{\"journal\":1,\"csv\"", "{\"journal\":2,\"csv\""] {
+    for text in ["{", "{\"journal\":2,\"csv\""] {
         fixture.write(text);
         assert_eq!(fixture.states(), vec![State::Open; 3]);
         assert!(fixture.text().starts_with("{\"journal\":2,"), "{}", fixture.text());

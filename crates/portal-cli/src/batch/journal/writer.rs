@@ -58,7 +58,7 @@ impl Writer {
     async fn append(&self, about: About, name: String, event: Event) -> io::Result<()> {
         let stopped = || io::Error::other("the journal's writer has stopped");
         let About { row, profile, org } = about;
-        let line = encode(&Line { row, profile, org, name: Some(name), event })?;
+        let line = encode(&Line { row, profile, org, name, event })?;
         let (done, is_done) = oneshot::channel();
         let lines = self.lines.as_ref().ok_or_else(stopped)?;
         lines.send(Append { line, done }).map_err(|_| stopped())?;

@@ -5,7 +5,6 @@ use std::path::Path;
 use portal_model::flow::Intent;
 use serde::Serialize;
 
-use crate::safe::create::Begun;
 use crate::safe::intent_log::{Entry, Moment, State};
 use crate::terminal::printer::Printer;
 
@@ -70,8 +69,8 @@ impl<'a> Listed<'a> {
                 State::Undelivered | State::Receipt => "not_reported",
             },
             org: match whose.place.profile() {
-                Some(profile) => format!("{} (profile {profile})", Begun(entry)),
-                None => Begun(entry).to_string(),
+                Some(profile) => format!("{} (profile {profile})", entry.identity()),
+                None => entry.identity().to_string(),
             },
             begun: humantime::format_rfc3339_seconds(entry.history.begun.time()).to_string(),
             age_seconds: entry.history.begun.age(&Moment::now()).as_secs(),

@@ -50,23 +50,6 @@ pub(super) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Removes what killed processes left, including secrets: version 0.1 used the names of `tempfile`,
-/// such as `.tmpA1b2C3`. The caller holds the lock of the profiles.
-pub(super) fn remove_strays(directory: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let random = name.to_str().and_then(|name| name.strip_prefix(".tmp"));
-        let is_stray = random.is_some_and(|random| {
-            random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        });
-        if is_stray && entry.file_type()?.is_file() {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

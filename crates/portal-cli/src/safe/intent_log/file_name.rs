@@ -26,7 +26,7 @@ const UNKNOWN: &str = "unknown";
 const EXTENSION: &str = ".jsonl";
 
 impl FileName {
-    pub(super) fn new(portal: &str, identity: Option<&Identity>) -> Self {
+    pub(super) fn new(portal: &str, identity: &Identity) -> Self {
         let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let mut bytes = [0; 4];
         // Without randomness, the second of two files of one second would fail.
@@ -40,7 +40,7 @@ impl FileName {
     }
 
     /// Checks that this name fits a file about `portal` in the org of `identity`.
-    pub(super) fn check(&self, portal: &str, identity: Option<&Identity>) -> anyhow::Result<()> {
+    pub(super) fn check(&self, portal: &str, identity: &Identity) -> anyhow::Result<()> {
         ensure!(
             self.portal == portal,
             "expected the portal {} by the file name, found {portal}",
@@ -54,9 +54,8 @@ impl FileName {
 impl<S: AsRef<str>> FileName<S> {
     /// Whether the file may concern the org with these [tags](Identity::tags).
     pub(super) fn may_concern(&self, tags: &[String]) -> bool {
-        let mut known =
-            self.tags.iter().map(AsRef::as_ref).filter(|tag| *tag != UNKNOWN).peekable();
-        known.peek().is_none() || known.any(|known| tags.iter().any(|tag| tag == known))
+        let mut known = self.tags.iter().map(AsRef::as_ref).filter(|tag| *tag != UNKNOWN);
+        known.any(|known| tags.iter().any(|tag| tag == known))
     }
 }
 
@@ -64,8 +63,7 @@ impl<'a> FileName<&'a str> {
     /// The keys under which to find the file: of each org that it [may
     /// concern](Self::may_concern), and of its portal.
     pub(super) fn keys(&self) -> impl Iterator<Item = Cow<'a, str>> {
-        let of_all = self.tags.iter().all(|tag| *tag == UNKNOWN).then_some(ANY_ORG);
-        let tags = self.tags.into_iter().filter(|tag| *tag != UNKNOWN).chain(of_all);
+        let tags = self.tags.into_iter().filter(|tag| *tag != UNKNOWN);
         tags.map(Cow::Borrowed).chain([Cow::Owned(portal_key(self.portal))])
     }
 
@@ -73,12 +71,9 @@ impl<'a> FileName<&'a str> {
     /// about one of `portals`.
     pub(super) fn keys_of(tags: &[String], portals: &[String]) -> Vec<String> {
         let portals = portals.iter().map(|portal| portal_key(portal));
-        tags.iter().cloned().chain([ANY_ORG.to_owned()]).chain(portals).collect()
+        tags.iter().cloned().chain(portals).collect()
     }
 }
-
-/// The key of files whose org is unknown: neither a tag nor a portal's.
-const ANY_ORG: &str = "";
 
 /// No tag begins like this.
 fn portal_key(portal: &str) -> String {
@@ -110,8 +105,8 @@ impl<'a> FileName<&'a str> {
 }
 
 /// Returns as many tags as a file name has.
-fn tags(identity: Option<&Identity>) -> [String; 2] {
-    let mut tags = identity.map(Identity::tags).unwrap_or_default().into_iter();
+fn tags(identity: &Identity) -> [String; 2] {
+    let mut tags = identity.tags().into_iter();
     std::array::from_fn(|_| tags.next().unwrap_or_else(|| UNKNOWN.to_owned()))
 }
 
@@ -130,11 +125,11 @@ mod tests {
     #[test]
     fn check_of_another_portal_or_org_fails() {
         let (one, other) = (of_token("1000.a"), of_token("1000.b"));
-        let name = FileName::new("AcmePortal", Some(&one));
-        assert!(name.check("AcmePortal", Some(&one)).is_ok());
-        assert!(name.check("AcmeOther", Some(&one)).is_err());
-        for identity in [Some(&other), None, Some(&one.with_org(Some(org("7000"))))] {
-            assert!(name.check("AcmePortal", identity).is_err(), "{identity:?}");
+        let name = FileName::new("AcmePortal", &one);
+        assert!(name.check("AcmePortal", &one).is_ok());
+        assert!(name.check("AcmeOther", &one).is_err());
+        for identity in [other, one.with_org(Some(org("7000")))] {
+            assert!(name.check("AcmePortal", &identity).is_err(), "{identity:?}");
         }
     }
 
@@ -142,14 +137,14 @@ mod tests {
     fn name_reads_back_and_tells_orgs_apart() {
         let identity = of_token("1000.a");
         let known = identity.clone().with_org(Some(org("7000")));
-        for whose in [Some(&identity), Some(&known), None] {
+        for whose in [&identity, &known] {
             let name = FileName::new("AcmePortal", whose);
             let text = name.to_string();
             assert_eq!(FileName::parse(&text).unwrap().into_owned(), name);
             assert!(name.may_concern(&known.tags()), "{name}");
-            assert_eq!(name.may_concern(&of_token("1000.b").tags()), whose.is_none());
+            assert!(!name.may_concern(&of_token("1000.b").tags()), "{name}");
         }
-        let name = FileName::new("AcmePortal", Some(&known));
+        let name = FileName::new("AcmePortal", &known);
         assert!(name.may_concern(&of_token("1000.b").with_org(Some(org("7000"))).tags()));
         assert_eq!(FileName::parse("AcmePortal.x.json"), None);
         assert_eq!(FileName::parse("20261125T093000Z-Acme-a-b-c-d.jsonl"), None);

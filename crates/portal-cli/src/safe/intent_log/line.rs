@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use portal_model::flow::Intent;
 use portal_model::outcome::{Origin, OutcomeKind};
 use portal_model::{Outcome, RenameOutcome};
@@ -44,9 +44,7 @@ pub(super) struct Attempt {
 /// The org, place and batch row of an intent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Whose {
-    /// `None` if version 0.1 recorded it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identity: Identity,
     pub(crate) place: Place,
     /// The batch row, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,14 +161,13 @@ impl History {
         let mut history: Option<Self> = None;
         for (index, line) in whole_lines(bytes).enumerate() {
             let place = || format!("line {}", index + 1);
-            let (line, has_checksum) = decode(line).with_context(place)?;
-            ensure!(has_checksum, "line {}: no checksum", index + 1);
+            let line = decode(line).with_context(place)?;
             if let Line::Intent(attempt) = &line {
                 // Later attempts may use a fallback name; the file is named after the first.
                 let first = history
                     .as_ref()
                     .map_or(attempt.intent.name().as_str(), |_| name.portal.as_str());
-                name.check(first, attempt.whose.identity.as_ref()).with_context(place)?;
+                name.check(first, &attempt.whose.identity).with_context(place)?;
             }
             history = Some(Self::after(history, line)?);
         }
@@ -250,14 +247,14 @@ mod tests {
 
     fn try_parse(text: &str) -> anyhow::Result<History> {
         let identity = crate::org::identity::tests::of_token("1000.a");
-        History::parse(text.as_bytes(), &FileName::new("AcmePortal", Some(&identity)))
+        History::parse(text.as_bytes(), &FileName::new("AcmePortal", &identity))
     }
 
     fn intent(attempts: u32) -> Line {
         let mut intent = CreateIntent::new(PortalName::parse("AcmePortal").unwrap());
         intent.attempts = attempts;
         let whose = Whose {
-            identity: Some(crate::org::identity::tests::of_token("1000.a")),
+            identity: crate::org::identity::tests::of_token("1000.a"),
             place: Place::Local,
             batch_row: None,
         };
@@ -316,7 +313,7 @@ mod tests {
         let mut bytes = lines(&[intent(1)]).into_bytes();
         bytes.extend("\"\u{e4}".as_bytes().iter().take(2));
         let identity = crate::org::identity::tests::of_token("1000.a");
-        let name = FileName::new("AcmePortal", Some(&identity));
+        let name = FileName::new("AcmePortal", &identity);
         assert!(History::parse(&bytes, &name).is_ok());
     }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +15,6 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 use super::file_name::FileName;
-use super::old;
 
 /// The names that were in the directory at some moment after the listing began.
 #[derive(Debug)]
@@ -23,17 +22,12 @@ pub(super) struct Listing {
     files: Vec<String>,
     /// The positions of the files with each [key](FileName::keys).
     by_key: HashMap<String, Vec<usize>>,
-    /// Intents of version 0.1 that cannot be parsed, and why.
-    pub(super) unreadable: Vec<(PathBuf, String)>,
 }
 
 impl Listing {
-    /// Lists `directory`, after moving what is in `old` there.
-    pub(super) fn of(directory: &Path, old: &Path) -> io::Result<Self> {
-        let unreadable = old::move_all(old, directory)?;
-        let unreadable =
-            unreadable.into_iter().map(|(path, error)| (path, format!("{error:#}"))).collect();
-        let mut listing = Self { files: Vec::new(), by_key: HashMap::new(), unreadable };
+    /// Lists `directory`.
+    pub(super) fn of(directory: &Path) -> io::Result<Self> {
+        let mut listing = Self { files: Vec::new(), by_key: HashMap::new() };
         for file in fs::read_dir(directory)? {
             // Other files are incomplete or not part of the log.
             if let Ok(name) = file?.file_name().into_string() {
@@ -104,7 +98,6 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::org::identity::Identity;
     use crate::org::identity::tests::{of_token, org};
 
     #[tokio::test]
@@ -116,7 +109,7 @@ mod tests {
             let (path, count, listings) = (path.clone(), Arc::clone(&count), listings.clone());
             async move {
                 let list = move || {
-                    let listing = Listing::of(&path, &path.join("old"))?;
+                    let listing = Listing::of(&path)?;
                     count.fetch_add(1, Ordering::Relaxed);
                     release.map(|release| release.recv());
                     Ok(listing)
@@ -130,7 +123,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         // The first listing is made already, and does not have it.
-        let name = FileName::new("AcmePortal", None).to_string();
+        let name = FileName::new("AcmePortal", &of_token("1000.a")).to_string();
         fs::write(directory.path().join(name), "").unwrap();
         let mut others = [tokio::spawn(fresh(None)), tokio::spawn(fresh(None))];
         for _ in 0..10 {
@@ -152,10 +145,8 @@ mod tests {
         let known = one.clone().with_org(Some(org("7000")));
         let same_org = of_token("1000.b").with_org(Some(org("7000")));
         let other = of_token("1000.c");
-        let orgs: [Option<&Identity>; 5] =
-            [None, Some(&one), Some(&known), Some(&same_org), Some(&other)];
-        let mut listing =
-            Listing { files: Vec::new(), by_key: HashMap::new(), unreadable: Vec::new() };
+        let orgs = [&one, &known, &same_org, &other];
+        let mut listing = Listing { files: Vec::new(), by_key: HashMap::new() };
         // A portal's name can be what a tag is.
         let tag = one.tags().remove(0);
         for portal in ["AcmePortal", "acmeportal", "unknown", &tag] {
@@ -163,7 +154,7 @@ mod tests {
                 listing.add(FileName::new(portal, whose).to_string());
             }
         }
-        for whose in orgs.into_iter().flatten() {
+        for whose in orgs {
             for names in [vec![], vec!["ACMEPORTAL".to_owned()], vec!["Unknown".to_owned()]] {
                 let tags = whose.tags();
                 let is_wanted = |name: &&str| {

@@ -134,7 +134,7 @@ impl Inner {
         if let Some(file) = &mut self.file {
             file.append(&line)?;
         } else {
-            let name = FileName::new(name.as_str(), self.whose.identity.as_ref());
+            let name = FileName::new(name.as_str(), &self.whose.identity);
             self.file = Some(LogFile::create(&self.directory, &name, &line)?);
         }
         self.attempts += 1;

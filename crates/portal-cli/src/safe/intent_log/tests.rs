@@ -21,7 +21,7 @@ impl Machine {
     }
 
     fn begin(&self, token: &str) -> OpenIntent {
-        let identity = Some(of_token(token));
+        let identity = of_token(token);
         self.log.begin(Whose { identity, place: Place::Local, batch_row: None })
     }
 
@@ -197,7 +197,7 @@ async fn unreadable_file_concerns_its_org_only() {
     assert_eq!((found.entries.len(), found.unreadable.len()), (0, 1));
     assert_eq!(machine.log.about(&of_token("1000.a"), &[]).await.unwrap().unreadable.len(), 1);
     assert_eq!(machine.log.about(&of_token("1000.b"), &[]).await.unwrap().unreadable.len(), 0);
-    assert_eq!(found.unreadable[0].portal(), Some("AcmePortal"));
+    assert_eq!(found.unreadable[0].portal(), "AcmePortal");
     assert!(!found.unreadable[0].may_concern(&of_token("1000.b")));
 }
 
@@ -221,29 +221,12 @@ async fn file_of_other_portal_or_org_is_unreadable() {
         let machine = Machine::new();
         machine.killed("AcmePortal").await;
         let path = machine.only().await.path;
-        let name = FileName::new(portal, Some(&of_token(token)));
+        let name = FileName::new(portal, &of_token(token));
         fs::rename(&path, path.with_file_name(name.to_string())).unwrap();
         let found = machine.log.all().await.unwrap();
         assert_eq!((found.entries.len(), found.unreadable.len()), (0, 1), "{found:?}");
         assert!(found.unreadable[0].may_concern(&of_token(token)));
     }
-}
-
-#[tokio::test]
-async fn version_0_1_intent_moves_into_log() {
-    let machine = Machine::new();
-    let pending = machine.state.path().join("pending");
-    fs::create_dir(&pending).unwrap();
-    let line = r#"{"place":{"profile":"acme"},"intent":{"name":"AcmePortal","posts":1}}"#;
-    fs::write(pending.join("AcmePortal.x.json"), format!("{line}\n{}", &line[..9])).unwrap();
-    fs::write(pending.join("Torn.x.json"), &line[..20]).unwrap();
-    let entry = machine.only().await;
-    assert_eq!((entry.state(), entry.name()), (State::InDoubt, "AcmePortal"));
-    assert_eq!(fs::read_dir(&pending).unwrap().count(), 0);
-    // It names no org: where it was begun decides.
-    let identity = of_token("1000.a");
-    assert!(entry.is_in(&identity, &Place::Profile("acme".to_owned())));
-    assert!(!entry.is_in(&identity, &Place::Local));
 }
 
 #[tokio::test]

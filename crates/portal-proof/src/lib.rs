@@ -1,0 +1,3 @@
+#![doc = include_str!("../README.md")]
+//!
+//! The library is empty: the test is `tests/proof`.

@@ -1,0 +1,156 @@
+//! What of a flow decides anything later. Flows that differ in nothing else are one: in the words
+//! of errors, in which token is which, in how long ago absence could be proved, in how many backoffs
+//! there were where all are alike, and in the time once the flow has ended.
+//!
+//! The machine compares some of those that are merged with their representative.
+
+use portal_model::error::ApiError;
+use portal_model::flow::{Flow, Policy, Step};
+use portal_model::intent::{Baseline, Intent};
+use portal_model::outcome::Doubt;
+
+use super::replies::Code;
+use super::subject::{Reason, Subject, Summary, Why};
+use super::world::{at, units};
+
+/// What flows are made of, each once; its place in the table is its number.
+pub(super) struct Tables<E: Subject> {
+    intents: Vec<Intent>,
+    effects: Vec<E>,
+    baselines: Vec<Baseline>,
+    facts: Vec<String>,
+    /// Whether every backoff of the policy is as long as the first.
+    backoffs_are_alike: bool,
+}
+
+impl<E: Subject> Tables<E> {
+    pub(super) fn new(policy: &Policy) -> Self {
+        Self {
+            intents: Vec::new(),
+            effects: Vec::new(),
+            baselines: Vec::new(),
+            facts: Vec::new(),
+            backoffs_are_alike: policy.backoff_base == policy.backoff_max,
+        }
+    }
+
+    /// The intent with that number.
+    pub(super) fn intent(&self, number: u8) -> &Intent {
+        &self.intents[usize::from(number) - 1]
+    }
+
+    /// Numbers of intents count from 1; 0 is none.
+    pub(super) fn number_of(&mut self, intent: Option<Intent>) -> u8 {
+        let Some(intent) = intent else { return 0 };
+        let number = number(&mut self.intents, &intent) + 1;
+        u8::try_from(number).unwrap()
+    }
+
+    /// Whether the intent with that number has a list from before the first attempt.
+    pub(super) fn has_baseline(&self, intent: u8) -> bool {
+        match self.intent(intent) {
+            Intent::Create(intent) => intent.baseline.is_some(),
+            Intent::Rename(intent) => intent.baseline.is_some(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The place of `value` in `all`, where it is put if it is new.
+fn number<T: PartialEq + Clone>(all: &mut Vec<T>, value: &T) -> usize {
+    all.iter().position(|known| known == value).unwrap_or_else(|| {
+        all.push(value.clone());
+        all.len() - 1
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    Ended(Summary, u8),
+    Running(Running),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "they are facts, each by itself")]
+pub(super) struct Running {
+    now: u8,
+    effect: u8,
+    phase: PhaseKey,
+    in_flight: u8,
+    began: u8,
+    wake_at: Option<u8>,
+    has_token: bool,
+    has_rejected_token: bool,
+    token_replaced: bool,
+    failures: u8,
+    /// Zero where all backoffs are alike.
+    backoffs: (u8, u8),
+    tries_began: Option<u8>,
+    last_failure: Option<Reason>,
+    attempts: u8,
+    baseline: Option<u8>,
+    /// Whether an earlier process left it.
+    doubt: Option<bool>,
+    absent_from: u8,
+    ambiguity: Option<Why>,
+    blocked: Option<u8>,
+    list_rejected: bool,
+}
+
+/// The flow's phase, with what matters of the reason or the rejection that it carries.
+type PhaseKey = (&'static str, Option<Reason>, Option<Code>);
+
+impl Key {
+    pub(super) fn of<E: Subject>(
+        flow: &Flow<E>,
+        step: &Step<E::Outcome>,
+        now: u8,
+        tables: &mut Tables<E>,
+    ) -> Self {
+        let (in_flight, wake_at) = match step {
+            Step::Done(outcome) => {
+                return Self::Ended(E::summary(outcome), tables.number_of(flow.intent()));
+            }
+            Step::WaitUntil(time) => (0, Some(units(*time))),
+            Step::Authenticate { .. } => (1, None),
+            Step::List { .. } => (2, None),
+            Step::Record(_) => (3, None),
+            Step::Send { .. } => (4, None),
+        };
+        let state = flow.state();
+        let code = |error: &ApiError| Code::of(error.code.as_str());
+        let began = state.list_began.map_or(now, units);
+        let in_doubt = state.doubt.is_some();
+        let effect = number(&mut tables.effects, state.effect);
+        let baseline = state.baseline.map(|it| number(&mut tables.baselines, it));
+        let blocked = state.blocked.map(|it| number(&mut tables.facts, &format!("{it:?}")));
+        let byte = |number: usize| u8::try_from(number).unwrap();
+        Self::Running(Running {
+            now,
+            effect: byte(effect),
+            phase: (state.phase, state.reason.map(Reason::of), state.error.map(code)),
+            in_flight,
+            began,
+            wake_at,
+            has_token: state.token.is_some(),
+            has_rejected_token: state.token.is_none() && state.rejected_token.is_some(),
+            token_replaced: state.token_replaced,
+            // While in doubt, tries are not counted.
+            failures: if in_doubt { 0 } else { byte(state.failures as usize) },
+            backoffs: if tables.backoffs_are_alike {
+                (0, 0)
+            } else {
+                (byte(state.backoffs as usize), byte(state.polls as usize))
+            },
+            tries_began: state.tries_began.filter(|_| !in_doubt).map(units),
+            last_failure: state.last_failure.map(Reason::of),
+            attempts: byte(state.attempts as usize),
+            baseline: baseline.map(byte),
+            doubt: state.doubt.map(|doubt| *doubt == Doubt::Earlier),
+            absent_from: if in_doubt { units(state.absent_from.max(at(began))) } else { 0 },
+            ambiguity: state.ambiguity.map(Why::of),
+            blocked: blocked.map(byte),
+            list_rejected: state.list_rejected.is_some(),
+        })
+    }
+}

@@ -1,0 +1,297 @@
+//! What must hold in every state, and of every outcome, in terms of the service's own state.
+
+use portal_model::flow::NameTaken;
+use portal_model::intent::Intent;
+use portal_model::outcome::Origin;
+
+use super::machine::Machine;
+use super::node::{Doing, Draw};
+use super::replies::Meaning;
+use super::service::{Deed, Maker, Service, Version, View};
+use super::state::State;
+use super::subject::{Ending, Reason, Subject, Summary, Whose, Why, index};
+use super::witness::{Last, Process};
+use super::world::{Driver, Violation, World, ensure, units};
+
+/// What must hold of the service, whatever the flow does.
+pub(super) fn of_service(service: &Service, world: &World) -> Result<(), Violation> {
+    let made = service.made_by(Maker::Us).count();
+    // Whoever renames a portal before any list shows it frees its name for the next copy.
+    let renamed = service.renames < world.renames;
+    ensure(made <= 1 || renamed, "two portals by one create")?;
+    let machines = service.made_by(Maker::Machine).count();
+    ensure(
+        world.allow_another || made == 0 || machines == 0,
+        "a second portal of this machine in the org",
+    )
+}
+
+/// Whether a list showed a portal of this create under another name than the one that was sent.
+pub(super) fn shows_ours_renamed(state: &State, view: View, world: &World) -> bool {
+    !world.is_rename
+        && state.service.slots.iter().zip(view.0).any(|(slot, shown)| {
+            slot.maker == Some(Maker::Us)
+                && shown.exists()
+                && shown.is_renamed()
+                && shown.name() != state.witness.name
+        })
+}
+
+/// Checks an attempt, and takes note of it.
+pub(super) fn send<E: Subject>(
+    state: &mut State,
+    machine: &Machine<E>,
+    deed: Deed,
+) -> Result<(), Violation> {
+    let world = &machine.world;
+    let service = &state.service;
+    let witness = &mut state.witness;
+    witness.begins(true);
+    ensure(witness.process != Process::Recovering, "an attempt by a recovery")?;
+    ensure(witness.cleared, "an attempt although no list clears the way")?;
+    ensure(!witness.renamed_shown, "an attempt although a list showed the portal, renamed")?;
+    if let Deed::Create { name } = deed {
+        ensure(name >= witness.name, "an attempt of a name that was given up")?;
+        if name > witness.name {
+            ensure(
+                (witness.name..name).all(|before| service.is_foreign(before)),
+                "a fallback although the name before is not another org's",
+            )?;
+            ensure(!may_be_done(service, world), "a fallback although there may be a portal")?;
+            witness.name = name;
+            witness.attempts = 0;
+        }
+    } else {
+        ensure(witness.doubt.is_none(), "a rename is repeated in doubt")?;
+    }
+    ensure(
+        u32::from(witness.attempts) < machine.policy.max_attempts,
+        "more attempts than allowed",
+    )?;
+    witness.attempts += 1;
+    witness.sent = true;
+    ensure(witness.disk != 0, "an attempt whose intent is not durable")?;
+    let node = machine.node(state.node);
+    let verified = node.now + witness.late + units(machine.policy.time_for_an_attempt());
+    ensure(verified <= units(machine.policy.deadline), "an attempt without time to verify it")?;
+    let durable = machine.tables.intent(witness.disk);
+    let (attempts, has_baseline) = match durable {
+        Intent::Create(intent) => {
+            ensure(
+                deed == Deed::Create { name: index(intent.name.as_str()) },
+                "the durable intent names another portal",
+            )?;
+            (intent.attempts, intent.baseline.is_some())
+        }
+        Intent::Rename(intent) => {
+            ensure(index(&intent.old) == 0 && index(intent.new.as_str()) == 1, "another rename")?;
+            (intent.attempts, intent.baseline.is_some())
+        }
+        other => panic!("{other:?}"),
+    };
+    ensure(attempts >= u32::from(witness.attempts), "the durable intent has too few attempts")?;
+    ensure(has_baseline == witness.absent_seen, "the durable intent lacks what a list showed")?;
+    ensure(witness.disk == node.intent, "the durable intent is not the flow's")
+}
+
+/// Whether something was done by this call, or may yet be done.
+fn may_be_done(service: &Service, world: &World) -> bool {
+    let deeds = [Deed::Create { name: 0 }, Deed::Create { name: 1 }];
+    let deeds = if world.is_rename { &[Deed::Rename][..] } else { &deeds };
+    is_done(service) || deeds.iter().any(|deed| service.is_pending(*deed, world.limited))
+}
+
+/// Somebody who gives a portal its old name back undoes a rename.
+fn is_done(service: &Service) -> bool {
+    service.made_by(Maker::Us).count() > 0
+        || service.slots.iter().any(|slot| slot.current().is_some_and(Version::is_ours))
+}
+
+/// Compares an outcome with the service and the witness.
+pub(super) fn check_outcome<E: Subject>(
+    summary: Summary,
+    state: &State,
+    machine: &Machine<E>,
+    was_in_doubt: bool,
+) -> Result<(), Violation> {
+    let Summary { name, taken, end } = summary;
+    let State { service, witness, .. } = state;
+    let world = &machine.world;
+    let in_doubt = was_in_doubt || witness.doubt.is_some();
+    ensure(taken & !service.foreign == 0, "claims a name of another org, but it is not")?;
+    match end {
+        Ending::Created => {
+            let made = service
+                .made_by(Maker::Us)
+                .any(|slot| slot.current().is_some_and(|version| version.name() == name));
+            return ensure(made, "claims created, but it was not");
+        }
+        Ending::Renamed => {
+            let is_there = service.shows(1);
+            ensure(in_doubt || witness.sent, "claims renamed, with nothing sent")?;
+            return ensure(is_there, "claims renamed, but nothing has the name");
+        }
+        Ending::Present(origin) => {
+            ensure(service.shows(name), "claims present, but it is not there")?;
+            return match origin {
+                Origin::Preexisting => ensure(
+                    !witness.sent && witness.process == Process::First,
+                    "claims preexisting, after an attempt",
+                ),
+                Origin::Appeared => {
+                    ensure(in_doubt, "claims appeared, with nothing in doubt")?;
+                    ensure(witness.absent_seen, "claims appeared, but absence was not seen")
+                }
+                Origin::Undetermined => {
+                    ensure(!witness.absent_seen, "of undetermined origin, but absence was seen")
+                }
+            };
+        }
+        Ending::Unknown(why) => {
+            ensure(in_doubt, "claims unknown, with nothing in doubt")?;
+            return avoidable(why, state, machine);
+        }
+        Ending::Taken(Whose::Undetermined(why)) => {
+            let was_taken =
+                service.is_taken(name) || service.shows(name) || service.renames < world.renames;
+            ensure(was_taken, "claims taken, but it is not")?;
+            ensure(witness.sent, "claims taken, with nothing sent")?;
+            return avoidable(why, state, machine);
+        }
+        Ending::OrgHas(other) => {
+            // A portal that a list showed may have another name by now.
+            let is_there =
+                service.shows(other) || service.renames < world.renames && !service.is_empty();
+            ensure(is_there && other != name, "the org has no such portal")?;
+        }
+        Ending::Taken(Whose::AnotherOrg) => {
+            ensure(!witness.used_in_doubt, "claims another org's, but an own attempt is in doubt")?;
+            let renamed_back = world.is_rename && service.renames < world.renames;
+            let is_foreign = service.is_foreign(name) || renamed_back;
+            ensure(is_foreign, "claims another org's, but it is not")?;
+        }
+        Ending::Taken(Whose::ThisOrg) => {
+            ensure(service.shows(name), "claims this org's, but it is not")?;
+        }
+        Ending::Unchanged => {
+            ensure(service.shows(1) && !witness.sent, "claims unchanged, but it was renamed")?;
+        }
+        Ending::NotFound => ensure(!witness.sent, "claims not found, after an attempt")?,
+        Ending::Rejected(code) => {
+            // What is taken for another code is found by what it hides.
+            let is_misread = matches!(world.driver, Driver::TakesForCertain(_));
+            let is_last = witness.rejection == Some(code);
+            ensure(is_last || is_misread, "claims rejected, but not by that error")?;
+        }
+        Ending::NotDone(reason) => not_done(reason, state, was_in_doubt)?,
+    }
+    ensure(!is_done(service), "claims nothing was done, but it was")?;
+    ensure(!may_be_done(service, world), "claims nothing was done, but it may be yet")
+}
+
+/// Why an outcome is not certain must be so, and no later list could have resolved it.
+fn avoidable<E: Subject>(why: Why, state: &State, machine: &Machine<E>) -> Result<(), Violation> {
+    let witness = &state.witness;
+    let holds = match why {
+        Why::Deadline => witness.hindered || !witness.may_list,
+        Why::ListRejected => !witness.may_list || witness.last == Last::Other,
+        Why::Auth => matches!(witness.last, Last::NoToken | Last::TokenRejected),
+        // Without times, every new portal may have been renamed.
+        Why::Renamed => state.service.renames < machine.world.renames || machine.world.bare,
+        // Without a baseline, the portal may never have been there.
+        Why::Gone => {
+            machine.world.is_rename
+                && (state.service.renames < machine.world.renames
+                    || !machine.tables.has_baseline(witness.disk))
+        }
+        Why::EarlierAttempt => witness.sent,
+        Why::AtOnce => machine.policy.name_taken == NameTaken::AtOnce,
+        Why::Stopped => true,
+    };
+    ensure(holds, &format!("claims unknown because of {why:?}, which is not so"))
+}
+
+/// The reason is what happened last. In doubt, lists came after it.
+fn not_done(reason: Reason, state: &State, was_in_doubt: bool) -> Result<(), Violation> {
+    let last = state.witness.last;
+    let holds = match reason {
+        _ if was_in_doubt => reason != Reason::Stopped,
+        Reason::Unreachable => matches!(last, Last::Unreachable | Last::TokenRejected),
+        Reason::RateLimited => matches!(last, Last::RateLimited | Last::TokenRejected),
+        Reason::Auth => matches!(last, Last::NoToken | Last::TokenRejected),
+        Reason::NotRecorded => last == Last::NotRecorded,
+        Reason::Exhausted => state.witness.sent,
+        Reason::Deadline => true,
+        Reason::Absent => state.witness.process == Process::Recovering,
+        Reason::Stopped => false,
+    };
+    ensure(holds, &format!("claims not done because of {reason:?}, but last was {last:?}"))
+}
+
+/// Stopped or killed here, at any moment: the outcome is true, and what needs an intent has one.
+pub(super) fn stop_here<E: Subject>(state: &State, machine: &Machine<E>) -> Result<(), Violation> {
+    let node = machine.node(state.node);
+    let State { service, witness, .. } = state;
+    let may_be_done = may_be_done(service, &machine.world);
+    let sending = matches!(node.doing, Doing::Send { .. });
+    if node.doing == Doing::Done {
+        return Ok(());
+    }
+    match node.abandoned.end {
+        Ending::NotDone(Reason::Stopped) => {
+            ensure(!may_be_done && !sending, "claims stopped with nothing done, but it may be")?;
+        }
+        Ending::Unknown(_) => {
+            ensure(sending || witness.doubt.is_some(), "claims stopped in doubt, with none")?;
+        }
+        Ending::Taken(Whose::Undetermined(_)) => {}
+        _ => return Err("stopped, and certain of more than that".to_owned()),
+    }
+    ensure(witness.disk != 0 || !(may_be_done || sending), "something of ours, but no intent")?;
+    let may_be_unknown = witness.disk != 0 || !sending;
+    ensure(may_be_unknown, "sending without an intent")
+}
+
+/// Rule 12, and no request right after the same one failed.
+pub(super) fn check_backoff<E: Subject>(
+    machine: &Machine<E>,
+    before: &State,
+    doing: Doing,
+    meaning: Meaning,
+    to: u32,
+    draw: Draw,
+) -> Result<(), Violation> {
+    let (failed_read, retry_after) = match (doing, meaning) {
+        (_, Meaning::RateLimited { retry_after, .. }) => (true, retry_after.unwrap_or(0)),
+        // An attempt may be verified as soon as the service allows.
+        (Doing::Send { .. }, Meaning::Busy(0)) => return Ok(()),
+        (_, Meaning::Busy(retry_after)) => (true, retry_after),
+        (Doing::Send { .. } | Doing::Done | Doing::Wait { .. }, _) => return Ok(()),
+        (_, Meaning::NotSent | Meaning::NeverSent | Meaning::NoTokenYet | Meaning::Nothing) => {
+            (true, 0)
+        }
+        (_, Meaning::List { is_complete: false, .. }) => (false, 0),
+        _ => return Ok(()),
+    };
+    let now = machine.node(before.node).now + before.elapsed;
+    let node = machine.node(to);
+    let last_list = units(machine.policy.deadline) - units(machine.policy.read_timeout);
+    let backoff = match draw {
+        Draw::None => units(machine.policy.backoff_base / 2),
+        Draw::Full => units(machine.policy.backoff_base),
+    };
+    let until = now.saturating_add(retry_after.max(backoff));
+    // With the jitter that is added to `Retry-After`.
+    let wakes_at = now.saturating_add(retry_after + backoff).max(until);
+    let waits = match node.doing {
+        Doing::Done => true,
+        Doing::Wait { time } => {
+            let waits_until = node.now + time;
+            waits_until >= until || waits_until == last_list || until > last_list
+        }
+        // A list although `Retry-After` is beyond the last one.
+        Doing::List { .. } | Doing::Authenticate { .. } => wakes_at > last_list,
+        Doing::Record | Doing::Send { .. } => false,
+    };
+    ensure(waits || !failed_read, "a try sooner than the service and the backoff allow")
+}
