@@ -20,6 +20,7 @@ enum Grant {
 impl Grant {
     fn org(self) -> Org {
         Org {
+            portal_limit: false,
             scopes: &[
                 "ZohoCRM.settings.clientportal.ALL",
                 "ZohoCRM.users.READ",
