@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use portal_model::oauth::OAuthError;
-use portal_model::{ApiError, Refusal, Response};
+use portal_model::server::{Refusal, rejections, token_refused, tokens_rate_limited};
+use portal_model::{ApiError, Response};
 use portal_store::{Principal, RegistryError};
 
 use super::body::ResponseBody;
@@ -97,7 +98,7 @@ impl From<RequestError> for ServerResponse {
             RequestError::Api(refusal) => {
                 (refusal.response(), refusal.error().code.as_str().to_owned())
             }
-            RequestError::Accounts(error) => (error.response(), error.error),
+            RequestError::Accounts(error) => (token_refused(&error), error.error),
             RequestError::RateLimited(RateLimited { retry_after }) => {
                 return Self::rate_limited(false, Some(retry_after));
             }
@@ -106,7 +107,7 @@ impl From<RequestError> for ServerResponse {
                 if let Some(suppressed) = LIMIT.pass() {
                     tracing::error!(%error, suppressed, "the registry failed: responding with 500");
                 }
-                return ApiError::internal_error().into();
+                return rejections::internal_error().into();
             }
         };
         Self { code: Some(code), ..response.into() }
@@ -129,9 +130,9 @@ impl ServerResponse {
     /// 429 of the API, or what the accounts server sends instead.
     pub(super) fn rate_limited(is_token_request: bool, retry_after: Option<Duration>) -> Self {
         let mut limited: Self = if is_token_request {
-            RequestError::from(OAuthError::rate_limited()).into()
+            RequestError::from(tokens_rate_limited()).into()
         } else {
-            ApiError::too_many_requests().into()
+            rejections::too_many_requests().into()
         };
         limited.response.retry_after = retry_after;
         limited
@@ -171,7 +172,7 @@ impl ServerResponse {
                 return Self { form: Form::Withheld, response: Response::new(200, ""), ..self };
             }
             FaultResponse::Cut => return self.cut(),
-            FaultResponse::Fail => ApiError::internal_error().into(),
+            FaultResponse::Fail => rejections::internal_error().into(),
             FaultResponse::Html => {
                 let page = "<html><head><title>502 Bad Gateway</title></head>\
                     <body><center><h1>502 Bad Gateway</h1></center></body></html>\n";
