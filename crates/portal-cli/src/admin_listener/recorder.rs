@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use portal_http::server::ServedRequest;
 use portal_model::neutral::cut;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
@@ -30,8 +31,10 @@ const MAX_BEHIND: usize = 256;
 const MAX_FOLLOWERS: usize = 16;
 
 /// A request in one line.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "call")]
 pub(crate) struct Summary {
+    /// Its number.
     pub(crate) id: u64,
     #[serde(flatten)]
     pub(crate) call: ServedCall,

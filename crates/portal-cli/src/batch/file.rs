@@ -5,14 +5,12 @@ use std::path::Path;
 
 use portal_model::ApiVersion;
 use portal_model::neutral::cut;
-use serde_json::json;
 
-use super::csv::{self, Problems};
+use super::csv::{self, Problem, Problems};
 use super::plan::{self, Row};
 use crate::org::identity::Identity;
 use crate::org::profile::Profiles;
-use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorReport, Failure};
+use crate::report::failure::{Details, ErrorKind, Failure, Mistake};
 use crate::terminal::printer::Printer;
 
 /// Means stdin.
@@ -70,16 +68,9 @@ fn refuse(path: &Path, problems: Problems, printer: &Printer) -> Failure {
         printer.note(format_args!("… and {more} more"));
     }
     let counted = if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") };
-    let details: Vec<_> = first
-        .iter()
-        .map(|problem| json!({ "line": problem.line, "message": problem.message }))
-        .collect();
-    let details = if more > 0 {
-        json!({ "problems": details, "more": more })
-    } else {
-        json!({ "problems": details })
-    };
+    let problems = first.into_iter().map(|Problem { line, message }| Mistake { line, message });
+    let problems = problems.collect();
+    let details = Details::Mistakes { more: (more > 0).then_some(more), problems };
     let message = format!("{shown} has {counted}; nothing was sent");
-    let report = ErrorReport::new("invalid_file", message).details(details);
-    Failure::new(ExitClass::Invalid, report)
+    Failure::new(ErrorKind::InvalidFile, message).details(details)
 }

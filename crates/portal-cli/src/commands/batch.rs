@@ -16,6 +16,7 @@ use portal_model::flow::Policy;
 use portal_model::neutral::shell_word;
 use tokio::sync::{OnceCell, watch};
 
+pub(super) use self::preview::Planned;
 use self::preview::Preview;
 use self::progress::Progress;
 use crate::batch::doubt;
@@ -26,11 +27,14 @@ use crate::batch::plan::Row;
 use crate::batch::result::{RowResult, Verdict};
 use crate::batch::run::{Batch, Org, Stop, Task};
 use crate::commands::policy_args::PolicyArgs;
+use crate::commands::sections::{
+    About, Environment, Examples, ExitStatus, Sections, SeeAlso, Variables,
+};
 use crate::org::candidates;
 use crate::org::profile::Profiles;
 use crate::org::target::Target;
 use crate::report::exit::{self, ExitClass};
-use crate::report::failure::{ErrorReport, Failure};
+use crate::report::failure::{ErrorKind, Failure};
 use crate::safe::intent_log::{self, Entry, IntentLog, Taken};
 use crate::sys::directories;
 use crate::sys::signal;
@@ -41,7 +45,7 @@ use crate::terminal::width;
 /// Create a portal in each of many orgs
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = HELP)]
+#[command(add = SECTIONS)]
 pub(crate) struct Args {
     /// CSV with the columns profile, name and fallback; `-` reads stdin
     file: PathBuf,
@@ -88,21 +92,25 @@ pub(crate) struct Args {
     ca_file: Option<PathBuf>,
 }
 
-const HELP: &str = "\
-The column `fallback` is optional: names to try if the first is taken, separated by |. Nothing is sent \
-unless the whole file is valid. Progress is kept in a journal beside the file, and the same command \
-continues where it stopped.
-
-Environment:
-  PORTAL_STATE_DIR is the directory of the intent log; hosts and credentials are those of the profiles
-
-Exit status:
-  that of a create if all rows have the same (`portal create --help`), else 1
-
-Examples:
-  portal batch portals.csv --dry-run
-  portal batch portals.csv --limit 1
-  portal rehearse portals.csv";
+const SECTIONS: Sections = Sections(&[
+    About(
+        "The column `fallback` is optional: names to try if the first is taken, separated by |. \
+              Nothing is sent unless the whole file is valid. Progress is kept in a journal beside the \
+              file, and the same command continues where it stopped.",
+    ),
+    Environment(&[Variables {
+        names: &["PORTAL_STATE_DIR"],
+        notes: "PORTAL_STATE_DIR is the directory of the intent log; hosts and credentials are \
+                    those of the profiles",
+    }]),
+    ExitStatus("that of a create if all rows have the same (`portal create --help`), else 1"),
+    Examples(
+        "portal batch portals.csv --dry-run\n\
+         portal batch portals.csv --limit 1\n\
+         portal rehearse portals.csv",
+    ),
+    SeeAlso(&["create"]),
+]);
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let path = args.file.as_path();
@@ -433,9 +441,9 @@ impl Running<'_> {
         self.progress.finish();
         if let Some(error) = unwritable {
             let message = format!("{error}; nothing was sent after that");
-            let report = ErrorReport::new("journal", message);
-            let hint = "free some space, then run the same command again; nothing is lost";
-            self.printer.error(&report.hint(hint));
+            let failure = Failure::new(ErrorKind::Journal, message)
+                .hint("free some space, then run the same command again; nothing is lost");
+            self.printer.error(&failure.report);
         }
         Ok(begun)
     }

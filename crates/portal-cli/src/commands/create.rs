@@ -2,16 +2,18 @@
 
 mod dry_run;
 
+pub(super) use self::dry_run::DryRun;
 use portal_http::client::Client;
 use portal_model::{InvalidPortalName, PortalName};
 
 use crate::commands::policy_args::PolicyArgs;
+use crate::commands::sections::{About, Environment, Examples, ExitStatus, ORG, Sections, SeeAlso};
 use crate::org::destination::Org;
-use crate::org::target_args::{ENVIRONMENT, TargetArgs};
-use crate::report::asked::Asked;
+use crate::org::target_args::TargetArgs;
+use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
-use crate::report::outcome::Report;
+use crate::report::outcome::{CreateStatus, Report};
 use crate::safe::confirmation::{self, Facts};
 use crate::safe::create::{SafeCreate, deliver};
 use crate::safe::intent_log::IntentLog;
@@ -25,7 +27,7 @@ use crate::terminal::prompt;
 /// Create a portal
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = format!("{HELP}\n\n{ENVIRONMENT}\n\n{EXAMPLES}"))]
+#[command(add = SECTIONS)]
 pub(crate) struct Args {
     /// 6 to 30 letters and digits, unique over all of Zoho
     name: String,
@@ -50,36 +52,44 @@ pub(crate) struct Args {
     target: TargetArgs,
 }
 
-const HELP: &str = "\
-Lists the org's portals first, then sends one request. If the response is lost, lists again until \
-the outcome is certain.
-
-Exit status:
-  0 created, 1 rejected, 2 invalid name or usage, 3 no permission or no valid token, 4 the portal or \
-the name exists, 5 in doubt (see `portal recover`), 6 not created, try again, 74 stdout not \
-writable, 130 interrupted or declined";
-
-const EXAMPLES: &str = "\
-Examples:
-  portal create --local PortalsAPItest100
-  portal create PortalsAPItest100 --profile acme --dry-run";
+const SECTIONS: Sections = Sections(&[
+    About(
+        "Lists the org's portals first, then sends one request. If the response is lost, lists \
+              again until the outcome is certain.",
+    ),
+    ExitStatus(
+        "0 created, 1 rejected, 2 invalid name or usage, 3 no permission or no valid token, 4 the \
+         portal or the name exists, 5 in doubt (see `portal recover`), 6 not created, try again, 74 \
+         stdout not writable, 130 interrupted or declined",
+    ),
+    Environment(&[ORG]),
+    Examples(
+        "portal create --local PortalsAPItest100\n\
+         portal create PortalsAPItest100 --profile acme --dry-run",
+    ),
+    SeeAlso(&["recover", "login", "profiles"]),
+]);
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let destination = args.target.destination()?;
     let place = destination.place().clone();
     let mut policy = args.policy.policy(destination.default_policy())?;
     policy.allow_another = args.allow_another;
-    let asked = Asked {
+    let context = ReportContext {
         profile: place.profile().map(str::to_owned),
         org: args.target.arguments(&place),
         requested: (!args.fallbacks.is_empty()).then(|| args.name.clone()),
         ensure: args.ensure,
         verified_after: Some(policy.processing_time.saturating_add(policy.list_lag)),
-        ..Asked::default()
+        ..ReportContext::default()
     };
     let (name, fallbacks) = match names(&args.name, &args.fallbacks, printer) {
         Ok(names) => names,
-        Err((name, invalid)) => return Ok(Report::invalid(name, &invalid, &asked).print(printer)),
+        Err((name, invalid)) => {
+            return Ok(
+                Report::<CreateStatus>::invalid(name, &invalid, &context).print_json(printer)
+            );
+        }
     };
     if args.dry_run {
         return Ok(dry_run::run(&name, &fallbacks, &destination, &args.target, printer));
@@ -91,7 +101,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     // Before anything is sent: without the log nothing is.
     let log = IntentLog::open()?;
     let org = destination.open(args.target.api_version, policy).await?;
-    create(&log, &org, name, fallbacks, asks, &asked, printer).await
+    create(&log, &org, name, fallbacks, asks, &context, printer).await
 }
 
 async fn create(
@@ -100,7 +110,7 @@ async fn create(
     name: PortalName,
     fallbacks: Vec<PortalName>,
     asks: bool,
-    asked: &Asked,
+    context: &ReportContext,
     printer: &Printer,
 ) -> Result<ExitClass, Failure> {
     let mut stop = stop_flag();
@@ -116,14 +126,16 @@ async fn create(
                 std::iter::once(&name).chain(&fallbacks).map(ToString::to_string).collect();
             let known = org.known_identity();
             let failure = unidentified(log, &known, &org.place, &names, "created", failure).await;
-            return Ok(Report::withheld(name.as_str(), failure, asked).print(printer));
+            return Ok(
+                Report::<CreateStatus>::withheld(name.as_str(), failure, context).print(printer)
+            );
         }
     };
     if asks {
         let facts = Facts::find(org, &identity).await;
         let facts = confirmation::of_create(&name, &fallbacks, &facts);
         if !prompt::confirm_by_typing(&facts, "the name", name.as_str(), raised(&mut stop)).await? {
-            return Ok(Report::cancelled(&name, asked).print_cancelled(printer));
+            return Ok(Report::<CreateStatus>::cancelled(&name, context).print_cancelled(printer));
         }
     }
     let create = SafeCreate {
@@ -139,10 +151,14 @@ async fn create(
     let work = create.run(name, fallbacks, (), stop, |activity| progress.watch(activity));
     let finished = match progress.during(work).await {
         Ok(finished) => finished,
-        Err(failure) => return Ok(Report::withheld(&requested, failure, asked).print(printer)),
+        Err(failure) => {
+            return Ok(
+                Report::<CreateStatus>::withheld(&requested, failure, context).print(printer)
+            );
+        }
     };
     warn_of_another_api(&org.client, printer);
-    let exit = Report::new(&finished.outcome, asked).print(printer);
+    let exit = Report::new(&finished.outcome, context).print(printer);
     deliver(&finished.intent, printer).await;
     Ok(exit)
 }

@@ -9,10 +9,12 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 
 use crate::admin_listener::Summary;
+use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::org::running::Running;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -20,12 +22,13 @@ use crate::terminal::printer::Printer;
 
 /// Show the requests that `portal serve` has served on this machine
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Its page, whose address `portal serve` prints, shows each request in full.
-
-Examples:
-  portal requests
-  portal requests --follow --output json")]
+#[command(add = Sections(&[
+    About("Its page, whose address `portal serve` prints, shows each request in full."),
+    Examples("\
+portal requests
+portal requests --follow --output json"),
+    SeeAlso(&["serve"]),
+]))]
 pub(crate) struct Args {
     /// Go on with each new request, until Ctrl-C
     #[arg(short, long)]
@@ -35,10 +38,12 @@ pub(crate) struct Args {
     port: Option<u16>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Requests {
+/// What a server has served.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct Requests {
+    /// The last ones.
     requests: Vec<Summary>,
-    /// Served too fast to be kept.
+    /// How many were served so fast that they are not among them.
     not_recorded: u64,
 }
 

@@ -28,10 +28,12 @@ use tokio::process::Child;
 use tokio::sync::watch;
 
 use self::address::AdminListen;
+pub(super) use self::announce::{Environment, Listening};
 use self::announce::{Served, announce, local_url};
 use self::signals::Received;
 use crate::admin_listener::{self, Admin, Reset, Watch};
 use crate::commands::fault_arg;
+use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::org::data_directory;
 use crate::org::default_org::DefaultOrg;
 use crate::org::running::Running;
@@ -43,7 +45,7 @@ use crate::terminal::served_call::ServedCall;
 /// Serve the API on this machine, to rehearse on
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = HELP, args_conflicts_with_subcommands = true)]
+#[command(add = SECTIONS, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     subcommand: Option<Subcommand>,
@@ -152,21 +154,29 @@ enum Ended {
     Command(u8),
 }
 
-const HELP: &str = "\
-Without a seed file, new data has one org, whose credentials are told at the start; a database has the \
-orgs of its seeds. `portal admin` changes orgs, users and credentials while it runs, and `portal backup` \
-copies a data directory in use. Without either, everything is gone when it ends.
-
-`portal requests` and the page that is printed at the start show what it has served. The page switches \
-faults on and off too; its address also has /healthz, /readyz and /metrics.
-
-A fault has a METHOD (GET, POST or PUT for calls under /crm, TOKEN for the token endpoint; all without \
-one), a POINT (request: before anything is done; committed: done, but no response sent yet), an ACTION \
-(drop, delay=300ms, 429, 429=SECONDS, 500, html, cut, expire) and hits N of every M matching calls.
-
-Examples:
-  portal serve --data ./portals --fault \"POST committed:drop:1/2\"
-  portal serve -- npm test";
+const SECTIONS: Sections = Sections(&[
+    About(
+        "Without a seed file, new data has one org, whose credentials are told at the start; a database \
+         has the orgs of its seeds. `portal admin` changes orgs, users and credentials while it runs, \
+         and `portal backup` copies a data directory in use. Without either, everything is gone when \
+         it ends.",
+    ),
+    About(
+        "`portal requests` and the page that is printed at the start show what it has served. The page \
+         switches faults on and off too; its address also has /healthz, /readyz and /metrics.",
+    ),
+    About(
+        "A fault has a METHOD (GET, POST or PUT for calls under /crm, TOKEN for the token endpoint; all \
+         without one), a POINT (request: before anything is done; committed: done, but no response \
+         sent yet), an ACTION (drop, delay=300ms, 429, 429=SECONDS, 500, html, cut, expire) and hits N \
+         of every M matching calls.",
+    ),
+    Examples(
+        "portal serve --data ./portals --fault \"POST committed:drop:1/2\"\n\
+         portal serve -- npm test",
+    ),
+    SeeAlso(&["requests", "backup", "admin"]),
+]);
 
 /// The form of the lines about calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

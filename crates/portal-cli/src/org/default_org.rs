@@ -7,18 +7,21 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use portal_model::{Scope, Secret};
 use portal_store::{Seed, SeedCredential, SeedOrg, SeedUser};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::directories;
 use crate::sys::private_file::refuse_if_others_can_read;
 
 /// The credentials of the default org. It has no limit, and a single user with every permission.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct DefaultOrg {
     pub(crate) client_id: String,
     #[serde(serialize_with = "portal_http::model::secret::serialize_exposed")]
+    #[schemars(with = "String")]
     pub(crate) client_secret: Secret,
     #[serde(serialize_with = "portal_http::model::secret::serialize_exposed")]
+    #[schemars(with = "String")]
     pub(crate) refresh_token: Secret,
 }
 

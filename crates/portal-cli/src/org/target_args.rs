@@ -53,10 +53,3 @@ impl TargetArgs {
         explicit.fold(place.arguments(), |text, (flag, value)| format!("{text} {flag} {value}"))
     }
 }
-
-/// Help text about environment variables, mainly for secrets.
-pub(crate) const ENVIRONMENT: &str = "\
-Environment:
-  PORTAL_CLIENT_SECRET with PORTAL_REFRESH_TOKEN, or PORTAL_ACCESS_TOKEN
-  Secrets are never flags. --local and --profile ignore the variables of hosts and credentials. If \
-nothing names an org, the profile of `portal profiles use` counts.";

@@ -3,7 +3,7 @@
 use crate::org::identity::Identity;
 use crate::org::place::Place;
 use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorReport, Failure};
+use crate::report::failure::Failure;
 use crate::safe::intent_log::{Entry, IntentLog, State};
 
 /// Returns the failure of a create or rename of `names`, the requested name first, whose org could
@@ -20,8 +20,7 @@ pub(crate) async fn unidentified(
     failure: Failure,
 ) -> Failure {
     let name = names.first().map_or("the portal", String::as_str);
-    let report = *failure.report;
-    let why = &report.message;
+    let why = &failure.report.message;
     let (exit, message) = match unfinished(log, known, place, names).await {
         Ok(None) => (failure.exit, format!("{name} was not {done}, nothing was sent: {why}")),
         Ok(Some(entry)) => (
@@ -36,7 +35,7 @@ pub(crate) async fn unidentified(
             format!("it is not known whether {name} was {done}, nothing was sent now: {error:#}"),
         ),
     };
-    Failure::new(exit, ErrorReport { message, ..report })
+    failure.message(message).exit(exit)
 }
 
 /// Returns what is unfinished there about one of `names`.

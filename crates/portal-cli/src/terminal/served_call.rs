@@ -5,20 +5,27 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use portal_http::server::ServedRequest;
 use portal_model::neutral::{escaped, printable_line};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One call, in the log of `portal serve` and in what `portal requests` shows.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A call that a server has served.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ServedCall {
+    #[schemars(extend("format" = "date-time"))]
     pub(crate) time: String,
     pub(crate) method: String,
     pub(crate) path: String,
+    /// The name of the org whose token it was.
     pub(crate) org: Option<String>,
+    /// The name in the request.
     pub(crate) portal: Option<String>,
-    /// `None` if a fault withheld the response.
+    /// null if a fault withheld the response.
     pub(crate) status: Option<u16>,
+    /// The code of an error.
     pub(crate) code: Option<String>,
+    /// Milliseconds until the response was sent.
     pub(crate) ms: u64,
+    /// Those that were injected.
     pub(crate) faults: Vec<String>,
 }
 

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use portal_http::server::FaultSpec;
 use portal_model::neutral::shell_word;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::org::default_org::DefaultOrg;
@@ -21,11 +22,15 @@ pub(super) struct Served<'a> {
     pub(super) faults: &'a [FaultSpec],
 }
 
-/// The first line on stdout.
-#[derive(Serialize)]
-struct Listening<'a> {
+/// The first line of `portal serve`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(extend("dependentRequired" = { "client_id": ["client_secret", "refresh_token"] }))]
+pub(in crate::commands) struct Listening<'a> {
+    #[schemars(extend("const" = "listening"))]
     event: &'static str,
+    /// The base URL of the API and of the accounts server.
     url: &'a str,
+    /// Where the server can be looked into and controlled.
     #[serde(skip_serializing_if = "Option::is_none")]
     admin: Option<&'a str>,
     #[serde(flatten)]
@@ -63,6 +68,21 @@ pub(super) fn announce(served: &Served<'_>, printer: &Printer) {
         lines.push(format!("In another terminal: eval \"$(portal serve env --port {port})\""));
     }
     printer.note(lines.join("\n"));
+}
+
+/// The variables that lead other commands and programs to a running server.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(dead_code, clippy::struct_field_names, reason = "`variables` has them as pairs")]
+pub(in crate::commands) struct Environment {
+    portal_api_domain: String,
+    portal_accounts_url: String,
+    portal_client_id: String,
+    portal_client_secret: String,
+    portal_refresh_token: String,
+    /// Where to look into it, if anywhere.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    portal_admin_url: Option<String>,
 }
 
 /// The variables that lead commands to an org, or tests to an admin listener.
