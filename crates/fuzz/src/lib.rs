@@ -2,12 +2,14 @@
 //! include this file and replay `corpus/`.
 
 use std::cell::RefCell;
+use std::time::{Duration, SystemTime};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use portal_http::server::{FaultSpec, PortalService};
 use portal_model::flow::Intent;
 use portal_model::oauth::{AccessToken, Grant, RevokeToken, TokenRequest};
+use portal_model::server;
 use portal_model::{
     CreatePortal, Endpoint, GetOrg, GetPortal, ListPortals, PortalName, RenamePortal, Response,
     Secret, Timestamp,
@@ -46,12 +48,12 @@ pub fn name(data: &[u8]) {
 /// The bodies of a create and a rename: what is accepted survives encoding.
 pub fn request(data: &[u8]) {
     let (segment, body) = split(data);
-    let old = GetPortal::parse(&segment).name;
-    match (CreatePortal::parse(body), RenamePortal::parse(old.clone(), body)) {
+    let old = server::parse_segment(&segment);
+    match (server::parse_create(body), server::parse_rename(old.clone(), body)) {
         (Ok(create), Ok(rename)) => {
             assert_eq!(create.name, rename.new);
             let encoded = create.request(portal_model::ApiVersion::V8).body;
-            assert_eq!(CreatePortal::parse(&encoded).unwrap(), create);
+            assert_eq!(server::parse_create(&encoded).unwrap(), create);
         }
         (Err(create), Err(rename)) => {
             assert_eq!(create, rename);
@@ -78,7 +80,7 @@ pub fn response(data: &[u8]) {
     let _ = (AccessToken::decode(&response), RevokeToken::decode(&response));
     assert!((200..300).contains(&status) || !results.contains(&true), "{status}");
     if let Ok(portals) = ListPortals.decode(&response) {
-        let again = ListPortals::response(&portals);
+        let again = server::list(&portals);
         assert_eq!(ListPortals.decode(&again).unwrap(), portals);
     }
 }
@@ -86,11 +88,11 @@ pub fn response(data: &[u8]) {
 /// The parameters of a token request.
 pub fn token(data: &[u8]) {
     let form = String::from_utf8_lossy(data);
-    let parameters = TokenRequest::parameters(&form);
-    if let Ok(request) = TokenRequest::parse(parameters) {
+    let parameters = server::form_parameters(&form);
+    if let Ok(request) = server::parse_token_request(parameters) {
         let encoded = request.request();
         let body = String::from_utf8(encoded.body).unwrap();
-        let again = TokenRequest::parse(TokenRequest::parameters(&body)).unwrap();
+        let again = server::parse_token_request(server::form_parameters(&body)).unwrap();
         assert_eq!(again, request);
     }
 }
@@ -139,11 +141,14 @@ struct InMemory {
     requests: usize,
 }
 
+/// The time of the service, in seconds since 1970.
+const NOW: u64 = 1_790_000_000;
+
 impl InMemory {
     fn new() -> Self {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         let registry = MemoryRegistry::new();
-        let now = Timestamp::from_unix_seconds(1_790_000_000).unwrap();
+        let now = Timestamp::from_unix_seconds(NOW.cast_signed()).unwrap();
         let grant = Grant::RefreshToken(Secret::new("1000.acme.all"));
         let request = TokenRequest::new("1000.ACME", "acme-secret".to_owned(), grant);
         let granted = runtime.block_on(async {
@@ -151,7 +156,9 @@ impl InMemory {
             registry.issue_token(&request, TokenRules::LifetimesOnly, now).await.unwrap().unwrap()
         });
         let token = granted.access_token.expose().to_string();
-        let service = PortalService::builder(registry).clock(move || now).build();
+        let service = PortalService::builder(registry)
+            .clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(NOW))
+            .build();
         Self { runtime, service, token, requests: 0 }
     }
 }

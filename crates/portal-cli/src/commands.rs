@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod backup;
 pub(crate) mod batch;
+pub(crate) mod candidates;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod create;
@@ -23,3 +24,4 @@ pub(crate) mod requests;
 pub(crate) mod schema;
 pub(crate) mod sections;
 pub(crate) mod serve;
+mod target_args;

@@ -8,15 +8,13 @@
 //! |---|---|
 //! | `cli` | the top level of the command line, and which command runs |
 //! | `commands` | one file per command: its arguments and its `run` |
-//! | `admin_listener` | the page, the JSON, health and metrics of `portal serve` |
 //! | `batch` | one portal in each of many orgs: CSV in, journal out |
 //! | `safe` | the intent log, the lock of an org, and recovery around one create or rename |
-//! | `org` | which org, with which credentials, over which client; profiles, the local server |
 //! | `terminal` | the only module that writes to stdout and stderr or reads a reply |
 //! | `report` | what outcomes and errors say: data and words, no I/O |
+//! | `org` | which org, with which credentials, over which client; profiles, the local server |
 //! | `sys` | directories, signals, lines with checksums |
 
-mod admin_listener;
 mod batch;
 mod cli;
 mod commands;

@@ -1,12 +1,10 @@
 //! Which org, with which credentials, over which client; profiles, and the server of `--local`.
 
-pub(crate) mod candidates;
 pub(crate) mod create_probe;
 pub(crate) mod current_user;
 pub(crate) mod data_directory;
 pub(crate) mod default_org;
 pub(crate) mod destination;
-pub(crate) mod environment;
 pub(crate) mod identify;
 pub(crate) mod identity;
 pub(crate) mod identity_cache;
@@ -16,4 +14,45 @@ pub(crate) mod profile;
 pub(crate) mod retry;
 pub(crate) mod running;
 pub(crate) mod target;
-pub(crate) mod target_args;
+
+use std::path::PathBuf;
+
+use portal_http::client::BuildError;
+
+/// Why an org, a profile or a server cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OrgError {
+    #[error("there is no profile {name:?}; {}", list(.profiles))]
+    UnknownProfile { name: String, profiles: Vec<String> },
+    #[error("the profile {name} has no secrets in {}", .path.display())]
+    NoSecrets { name: String, path: PathBuf },
+    #[error(transparent)]
+    UnusableSecrets(anyhow::Error),
+    #[error(
+        "{0:?} can't be the name of a profile: expected up to 64 of the letters A-Z, a-z, the \
+         digits 0-9, and - _ ."
+    )]
+    InvalidProfileName(String),
+    #[error(transparent)]
+    Client(BuildError),
+    #[error("no `portal serve` of this user runs{}", .port.map(|port| format!(" on port {port}")).unwrap_or_default())]
+    NoServer { port: Option<u16> },
+    #[error("{} servers run, on the ports {}", .ports.len(), .ports.join(", "))]
+    SeveralServers { ports: Vec<String> },
+    #[error("the seed file differs from what {registry} keeps, where {differences}")]
+    SeedDiffers { registry: String, differences: String },
+}
+
+/// `there are acme, beta`
+fn list(profiles: &[String]) -> String {
+    const SHOWN: usize = 8;
+    match profiles {
+        [] => "there is none yet".to_owned(),
+        [one] => format!("there is only {one}"),
+        all if all.len() > SHOWN => {
+            let some = all.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>();
+            format!("there are {}, such as {}", all.len(), some.join(", "))
+        }
+        all => format!("there are {}", all.join(", ")),
+    }
+}

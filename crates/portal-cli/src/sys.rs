@@ -3,5 +3,6 @@
 pub(crate) mod checked_line;
 pub(crate) mod core_dump;
 pub(crate) mod directories;
+pub(crate) mod hex;
 pub(crate) mod private_file;
 pub(crate) mod signal;

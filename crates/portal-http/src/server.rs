@@ -21,6 +21,7 @@
 //! | `response` | responses and errors, and how they are sent |
 //! | `request` | a received request |
 //! | `fault_injector` | which requests get which faults |
+//! | `past_lists` | what a stale list shows |
 //! | `tls` | the certificate of a server |
 //! | `limits`, `log_limit`, `host`, `route`, `body`, `quota`, `fault` | leaves |
 
@@ -38,6 +39,7 @@ mod limits;
 mod local;
 mod log_limit;
 mod oauth;
+mod past_lists;
 mod quota;
 mod request;
 mod response;
@@ -56,7 +58,7 @@ pub use body::{BODY_LIMIT, InjectedAbort, ResponseBody};
 pub use fault::{FaultSpec, InvalidFaultSpec};
 pub use limits::{ServerLimits, raise_nofile_limit};
 pub use local::{LocalServer, LocalServerBuilder, StartError};
-pub use served_request::{RequestRecord, ServedRequest};
+pub use served_request::{RequestRecord, RequestResult, ServedRequest};
 pub use service::{PortalService, PortalServiceBuilder};
 #[cfg(feature = "tls")]
 pub use tls::ServerTls;

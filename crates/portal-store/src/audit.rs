@@ -2,13 +2,6 @@
 
 use portal_model::Timestamp;
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-use crate::error::RegistryError;
-
-/// The actor of changes made by a seed.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) const SEED: &str = "seed";
-
 /// One change of a registry, written in the same transaction as the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -63,7 +56,7 @@ pub enum AuditAction {
 
 impl AuditAction {
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
-    const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::PortalCreated,
         Self::PortalRenamed,
         Self::OrgAdded,
@@ -97,39 +90,4 @@ impl AuditAction {
             Self::SeedReplaced => "seed_replaced",
         }
     }
-}
-
-/// An entry as a row, in the order of the columns.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) type AuditRow = (i64, String, String, Option<String>, String, Option<String>);
-
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-impl AuditEntry {
-    pub(crate) fn read(row: AuditRow) -> Result<Self, RegistryError> {
-        let (at, actor, action, org, subject, detail) = row;
-        let broken =
-            |what: String| RegistryError::NotApplied(format!("the audit table is damaged: {what}"));
-        Ok(Self {
-            at: Timestamp::from_unix_seconds(at).ok_or_else(|| broken(format!("time {at}")))?,
-            actor,
-            action: AuditAction::ALL
-                .into_iter()
-                .find(|known| known.as_str() == action)
-                .ok_or_else(|| broken(format!("action {action}")))?,
-            org,
-            subject,
-            detail,
-        })
-    }
-}
-
-/// An entry to be written.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) struct NewEntry<'a> {
-    pub(crate) at: i64,
-    pub(crate) actor: &'a str,
-    pub(crate) action: AuditAction,
-    pub(crate) org: Option<&'a str>,
-    pub(crate) subject: &'a str,
-    pub(crate) detail: Option<&'a str>,
 }

@@ -8,26 +8,37 @@
 //! |---|---|
 //! | `conformance` | the suite that the unit tests of every engine run |
 //! | `memory`, `sqlite`, `postgres` | the engines |
+//! | `sql` | what the SQL engines share: statements and columns |
 //! | `admin` | [`Administration`]: changing orgs, users and credentials |
 //! | `registry` | [`Registry`] |
+//! | `people` | every rule about changing orgs, users and credentials |
 //! | `principals` | the principals of access tokens, cached for a second |
+//! | `change` | [`AdminChange`]: what an administrator can ask for |
 //! | `seed` | [`Seed`] and its file format |
 //! | `audit`, `token` | the audit log; lifetimes and limits of tokens, hashes of secrets |
 //! | `org`, `error` | leaves |
 
 pub mod admin;
 pub mod audit;
+mod change;
 #[cfg(test)]
 mod conformance;
 pub mod error;
 pub mod memory;
 pub mod org;
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "sqlite")),
+    allow(dead_code, reason = "the in-memory engine has neither administrators nor a log")
+)]
+mod people;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod principals;
 pub mod registry;
 pub mod seed;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod token;

@@ -8,12 +8,13 @@ use portal_model::{Portal, PortalName, Timestamp, UserRef};
 
 use crate::error::RegistryError;
 use crate::org::{FIRST_ZAID, Org, OrgId, PortalLimit, Principal, User, UserId};
+use crate::people::People;
 use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
 use crate::seed::Seed;
-use crate::token::TokenRules;
-use credentials::Credentials;
+use crate::token::{Hashed, TokenRules};
+use tokens::Tokens;
 
-mod credentials;
+mod tokens;
 
 /// An in-memory registry for tests and rehearsals.
 #[derive(Clone, Debug, Default)]
@@ -27,11 +28,17 @@ impl MemoryRegistry {
         Self::default()
     }
 
-    /// Replaces the whole content with `seed`, for example between two tests.
+    /// Replaces the whole content with `seed`, for example between two tests. Its orgs, users and
+    /// portals get numbers that none had before.
     pub fn reset(&self, seed: &Seed, now: Timestamp) {
-        let mut fresh = State::default();
-        fresh.apply_seed(seed, now.unix_seconds());
-        *self.lock() = fresh;
+        let mut state = self.lock();
+        let mut fresh = State {
+            people: state.people.successor(),
+            earlier_portals: state.earlier_portals + state.portals.len(),
+            ..State::default()
+        };
+        fresh.apply_seed(seed, now);
+        *state = fresh;
     }
 
     /// Ignores poisoning: no code under the lock panics halfway through a change.
@@ -42,88 +49,47 @@ impl MemoryRegistry {
 
 #[derive(Default)]
 struct State {
-    orgs: Vec<Org>,
-    users: Vec<(OrgId, User)>,
-    credentials: Credentials,
+    people: People,
+    tokens: Tokens,
     portals: Vec<(OrgId, Portal)>,
     /// Index into `portals` by name.
     by_name: HashMap<String, usize>,
     /// Indexes into `portals` by org, in the order of creation.
     by_org: HashMap<OrgId, Vec<usize>>,
+    /// How many portals there were before the last reset.
+    earlier_portals: usize,
 }
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State")
-            .field("orgs", &self.orgs.len())
-            .field("users", &self.users.len())
-            .field("portals", &self.portals.len())
-            .finish_non_exhaustive()
+        f.debug_struct("State").field("portals", &self.portals.len()).finish_non_exhaustive()
     }
 }
 
 impl State {
-    fn apply_seed(&mut self, seed: &Seed, now: i64) {
-        for org in &seed.orgs {
-            let known = self.orgs.iter().find(|known| known.name == org.name).map(|known| known.id);
-            let org_id = known.unwrap_or_else(|| {
-                let id = OrgId(self.orgs.last().map_or(OrgId::FIRST.0, |last| last.id.0 + 1));
-                self.orgs.push(Org {
-                    id,
-                    name: org.name.clone(),
-                    environment: org.environment,
-                    portal_limit: org.portal_limit,
-                });
-                id
-            });
-            for user in &org.users {
-                let known = self
-                    .users
-                    .iter()
-                    .find(|(org, known)| *org == org_id && known.email == user.email)
-                    .map(|(_, known)| known.id);
-                let user_id = known.unwrap_or_else(|| {
-                    let last = self.users.last();
-                    let id = UserId(last.map_or(UserId::FIRST.0, |(_, last)| last.id.0 + 1));
-                    let (name, email) = (user.name.clone(), user.email.clone());
-                    let permissions = user.permissions.clone();
-                    self.users.push((org_id, User { id, name, email, permissions }));
-                    id
-                });
-                for credential in &user.credentials {
-                    self.credentials.add(credential, user_id, now);
-                }
-            }
-        }
-    }
-
-    fn org(&self, id: OrgId) -> Option<&Org> {
-        // Ids are assigned in ascending order, so both lists are sorted.
-        let at = self.orgs.binary_search_by_key(&id, |org| org.id).ok()?;
-        self.orgs.get(at)
-    }
-
-    fn user(&self, id: UserId) -> Option<&(OrgId, User)> {
-        let at = self.users.binary_search_by_key(&id, |(_, user)| user.id).ok()?;
-        self.users.get(at)
+    fn apply_seed(&mut self, seed: &Seed, now: Timestamp) {
+        self.people.apply_seed(seed, now);
+        // Nobody writes them.
+        self.people.take_changes();
     }
 
     fn authenticate(&self, access_token: &str, now: i64) -> Option<Principal> {
-        let (expires_at, authority) = self.credentials.bearer(access_token, now)?;
-        let (org, user) = self.user(authority.user)?;
+        let (refresh_token, expires_at) = self.tokens.find(Hashed::of(access_token), now)?;
+        let grant = self.people.grant(refresh_token)?;
+        let (org, user) = self.people.holder(grant)?;
         Some(Principal {
-            org: self.org(*org)?.clone(),
+            org: org.clone(),
             user: user.clone(),
-            scopes: authority.scopes.clone(),
+            scopes: grant.scopes.clone(),
             expires_at: Timestamp::from_unix_seconds(expires_at)?,
-            client_id: authority.client_id.clone(),
+            client_id: grant.client_id.clone(),
         })
     }
 
     fn actor(&self, org: OrgId, user: UserId) -> Result<(&Org, UserRef), RegistryError> {
         let unknown = |what: String| RegistryError::NotApplied(format!("there is no {what}"));
-        let org = self.org(org).ok_or_else(|| unknown(format!("org {org}")))?;
-        let (_, user) = self.user(user).ok_or_else(|| unknown(format!("user {user}")))?;
+        let org = self.people.org(org).ok_or_else(|| unknown(format!("org {org}")))?;
+        let user = self.people.user(user).ok_or_else(|| unknown(format!("user {user}")))?;
         Ok((org, UserRef::new(&user.name, user.id.to_string())))
     }
 
@@ -143,7 +109,7 @@ impl State {
             return Ok(Err(CreateConflict::NameTaken));
         }
         let at = self.portals.len();
-        let zaid = FIRST_ZAID.saturating_add_unsigned(at as u64);
+        let zaid = FIRST_ZAID.saturating_add_unsigned((self.earlier_portals + at) as u64);
         let mut portal = Portal::new(name.as_str());
         portal.created_time = Some(now);
         portal.modified_time = Some(now);
@@ -200,7 +166,7 @@ impl sealed::Sealed for MemoryRegistry {}
 
 impl Registry for MemoryRegistry {
     async fn apply_seed(&self, seed: &Seed, now: Timestamp) -> Result<(), RegistryError> {
-        self.lock().apply_seed(seed, now.unix_seconds());
+        self.lock().apply_seed(seed, now);
         Ok(())
     }
 
@@ -210,15 +176,17 @@ impl Registry for MemoryRegistry {
         rules: TokenRules,
         now: Timestamp,
     ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
-        self.lock().credentials.issue_token(request, rules, now.unix_seconds())
+        let State { people, tokens, .. } = &mut *self.lock();
+        tokens.issue(people, request, rules, now.unix_seconds())
     }
 
-    async fn revoke(&self, refresh_token: &str, _now: Timestamp) -> Result<bool, RegistryError> {
-        Ok(self.lock().credentials.revoke(refresh_token))
+    async fn revoke(&self, refresh_token: &str, now: Timestamp) -> Result<bool, RegistryError> {
+        let State { people, tokens, .. } = &mut *self.lock();
+        Ok(tokens.revoke(people, Hashed::of(refresh_token), now.unix_seconds()))
     }
 
     async fn expire_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
-        Ok(self.lock().credentials.expire(access_token))
+        Ok(self.lock().tokens.expire(Hashed::of(access_token)))
     }
 
     async fn authenticate(
@@ -230,13 +198,11 @@ impl Registry for MemoryRegistry {
     }
 
     async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {
-        Ok(self.lock().orgs.clone())
+        Ok(self.lock().people.orgs().cloned().collect())
     }
 
     async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError> {
-        let state = self.lock();
-        let of_org = state.users.iter().filter(|(owner, _)| *owner == org);
-        Ok(of_org.map(|(_, user)| user.clone()).collect())
+        Ok(self.lock().people.present_users(org).cloned().collect())
     }
 
     async fn create_portal(

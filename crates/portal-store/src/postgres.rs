@@ -43,9 +43,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `admin` | [`Administration`](crate::Administration) |
-//! | `seeding` | applying a seed |
-//! | `audit` | SQL statements for the audit log |
+//! | `people` | reading and writing orgs, users and credentials |
 //! | `credentials` | SQL statements for tokens |
 //! | `portals` | SQL statements for portals |
 //! | `pool` | the connections, shared by all statements |
@@ -62,26 +60,28 @@ use std::sync::Arc;
 use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
 
+use crate::admin::Administration;
+use crate::audit::AuditEntry;
 use crate::error::RegistryError;
 use crate::org::{Org, OrgId, Principal, User, UserId};
+use crate::people::{Keeper, People};
 use crate::principals::Principals;
-use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
+use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
 use crate::seed::Seed;
+use crate::sql;
 use crate::token::{self, Hashed, TokenRules};
 use credentials::HashedRequest;
 use failure::Failure;
 use pool::Pool;
-use session::Connected;
+use session::{Connected, Parameters};
 use url::Target;
 
-mod admin;
-mod audit;
 mod credentials;
 mod failure;
 mod migrations;
+mod people;
 mod pool;
 mod portals;
-mod seeding;
 mod session;
 mod statements;
 mod tls;
@@ -123,9 +123,7 @@ impl PostgresRegistry {
     /// # Errors
     /// See [`Registry`].
     pub async fn is_empty(&self) -> Result<bool, RegistryError> {
-        let rows =
-            self.0.pool.read(|it| &it.has_orgs, &[]).await.map_err(Failure::into_read_error)?;
-        Ok(!rows.first().map(|row| portals::get(row, 0)).transpose()?.unwrap_or(false))
+        Ok(self.people().await?.orgs().next().is_none())
     }
 
     /// Runs a change to completion, even if the caller drops its future.
@@ -162,17 +160,8 @@ impl sealed::Sealed for PostgresRegistry {}
 
 impl Registry for PostgresRegistry {
     async fn apply_seed(&self, seed: &Seed, now: Timestamp) -> Result<(), RegistryError> {
-        let (seed, now) = (seed.clone(), now.unix_seconds());
-        self.change(|inner| async move {
-            let mut connected = inner.connect().await?;
-            let apply = async {
-                let transaction = migrations::begin_alone(&mut connected.client).await?;
-                seeding::apply(&transaction, &seed, now).await?;
-                transaction.commit().await
-            };
-            apply.await.map_err(|error| Failure::of(&error).into())
-        })
-        .await
+        let seed = seed.clone();
+        self.decide(move |people| people.apply_seed(&seed, now)).await
     }
 
     async fn issue_token(
@@ -190,6 +179,7 @@ impl Registry for PostgresRegistry {
                 granted.refresh_token = Some(refresh_token);
                 (hashed, Some(Hashed::of(code.expose())))
             }
+            _ => return Ok(Err(OAuthError::new(OAuthError::UNSUPPORTED_GRANT_TYPE))),
         };
         let request = HashedRequest {
             client_id: request.client_id.clone(),
@@ -236,17 +226,20 @@ impl Registry for PostgresRegistry {
         now: Timestamp,
     ) -> Result<Option<Arc<Principal>>, RegistryError> {
         let (access_token, now) = (Hashed::of(access_token), now.unix_seconds());
-        let query = || credentials::authenticate(&self.0.pool, access_token, now);
+        let query = || async move {
+            let parameters: &Parameters<'_> = &[&access_token.0.as_slice(), &now];
+            let found = self.0.pool.read(|it| &it.principal, parameters, sql::principal).await?;
+            Ok(found.into_iter().next().map(Arc::new))
+        };
         self.0.principals.find(access_token, now, query).await
     }
 
     async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {
-        let rows = self.0.pool.read(|it| &it.orgs, &[]).await.map_err(Failure::into_read_error)?;
-        rows.iter().map(credentials::read_org).collect()
+        self.0.pool.read(|it| &it.orgs, &[], sql::org).await
     }
 
     async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError> {
-        credentials::users(&self.0.pool, org).await
+        self.0.pool.read(|it| &it.users, &[&org.0], |row| sql::user(row, 0)).await
     }
 
     async fn create_portal(
@@ -279,11 +272,45 @@ impl Registry for PostgresRegistry {
     }
 
     async fn portals(&self, org: OrgId) -> Result<Vec<Portal>, RegistryError> {
-        portals::list(&self.0.pool, org).await
+        self.0.pool.read(|it| &it.portals, &[&org.0], sql::portal).await
     }
 
     async fn portal(&self, org: OrgId, name: &str) -> Result<Option<Portal>, RegistryError> {
-        portals::get_portal(&self.0.pool, org, name).await
+        if !portals::is_storable(name) {
+            return Ok(None);
+        }
+        let parameters: &Parameters<'_> = &[&org.0, &name_key(name)];
+        let found = self.0.pool.read(|it| &it.portal, parameters, sql::portal).await?;
+        Ok(found.into_iter().next())
+    }
+}
+
+impl Keeper for PostgresRegistry {
+    async fn people(&self) -> Result<People, RegistryError> {
+        let connected = self.0.connect().await?;
+        people::read(&connected.client).await.map_err(Failure::into_read_error)
+    }
+
+    async fn decide<T: Send + 'static>(
+        &self,
+        rule: impl Fn(&mut People) -> T + Send + 'static,
+    ) -> Result<T, RegistryError> {
+        self.change(|inner| async move {
+            let mut connected = inner.connect().await?;
+            let result = people::decide(&mut connected.client, rule).await;
+            inner.principals.forget();
+            Ok(result?)
+        })
+        .await
+    }
+}
+
+impl Administration for PostgresRegistry {
+    async fn audit_log(&self, limit: u32) -> Result<Vec<AuditEntry>, RegistryError> {
+        let parameters: &Parameters<'_> = &[&i64::from(limit)];
+        let mut entries = self.0.pool.read(|it| &it.audit, parameters, sql::audit_entry).await?;
+        entries.reverse();
+        Ok(entries)
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use portal_model::{Environment, Scope, Secret};
 
+use crate::error::RegistryError;
 use crate::org::{Permission, PortalLimit};
+use crate::token;
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) mod comparison;
 mod difference;
 mod file;
 
@@ -190,6 +190,16 @@ impl SeedCredential {
         Self::new(client_id, client_secret, SeedGrant::Code(code.into()))
     }
 
+    /// Generates a client and a refresh token from the operating system's random bytes.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotApplied`] if the operating system can't provide random bytes.
+    pub fn generate(scopes: Vec<Scope>) -> Result<Self, RegistryError> {
+        let (client_id, client_secret) =
+            (token::generate_client_id()?, token::generate_client_secret()?);
+        Ok(Self::refresh_token(client_id, client_secret, token::generate()?).scopes(scopes))
+    }
+
     fn new(
         client_id: impl Into<String>,
         client_secret: impl Into<Secret>,
@@ -218,23 +228,4 @@ pub enum SeedGrant {
     RefreshToken(Secret),
     /// Usable once, within three minutes of the first application of the seed.
     Code(Secret),
-}
-
-/// The environment as the engines store it.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) fn environment_text(environment: Environment) -> &'static str {
-    match environment {
-        Environment::Production => "production",
-        Environment::Sandbox => "sandbox",
-        Environment::Developer => "developer",
-    }
-}
-
-/// The limit as the engines store it.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) fn portal_limit_number(limit: PortalLimit) -> Option<i64> {
-    match limit {
-        PortalLimit::One => Some(1),
-        PortalLimit::Unlimited => None,
-    }
 }

@@ -6,7 +6,6 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `admin` | [`Administration`](crate::Administration) |
 //! | `backup` | [`backup`] |
 //! | `commit` | the writer thread with its group commit |
 //! | `readers` | the threads that read, and their queue |
@@ -15,10 +14,8 @@
 //! | `files`, `format` | whether the files are still the same; whether the file is a registry |
 //! | `state` | what the database must contain, stored outside of it |
 //! | `failure` | SQLite's errors, and waiting for locks |
-//! | `reseeding` | comparing a seed with the stored entries, or replacing them |
-//! | `seeding` | adding what is missing from a seed |
+//! | `people` | reading and writing orgs, users and credentials |
 //! | `credentials`, `portals` | SQL statements for tokens and portals |
-//! | `audit` | SQL statements for the audit log |
 
 use std::fmt;
 use std::future::Future;
@@ -27,13 +24,18 @@ use std::sync::Arc;
 
 use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
+use rusqlite::{Connection, Params, Row};
 use tokio::sync::watch;
 
+use crate::admin::Administration;
+use crate::audit::AuditEntry;
 use crate::error::RegistryError;
 use crate::org::{Org, OrgId, Principal, User, UserId};
+use crate::people::{Keeper, People};
 use crate::principals::Principals;
 use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
 use crate::seed::Seed;
+use crate::sql;
 use crate::token::{self, Hashed, TokenRules};
 pub use backup::backup;
 use checkpoint::Checkpoints;
@@ -44,8 +46,6 @@ use files::Files;
 use readers::Readers;
 use state::Closing;
 
-mod admin;
-mod audit;
 mod backup;
 mod checkpoint;
 mod commit;
@@ -54,10 +54,9 @@ mod database;
 mod failure;
 mod files;
 mod format;
+mod people;
 mod portals;
 mod readers;
-mod reseeding;
-mod seeding;
 mod state;
 
 /// A registry in a data directory.
@@ -160,6 +159,21 @@ impl SqliteRegistry {
     }
 }
 
+impl SqliteRegistry {
+    /// Reads all rows of a statement.
+    async fn rows<T: Send + 'static>(
+        &self,
+        statement: &'static str,
+        parameters: impl Params + Send + 'static,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<Vec<T>, RegistryError> {
+        let work = move |connection: &Connection| {
+            connection.prepare_cached(statement)?.query_map(parameters, read)?.collect()
+        };
+        self.0.readers.read(work).await
+    }
+}
+
 impl fmt::Debug for SqliteRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteRegistry").field("path", &self.0.path).finish_non_exhaustive()
@@ -170,8 +184,8 @@ impl sealed::Sealed for SqliteRegistry {}
 
 impl Registry for SqliteRegistry {
     async fn apply_seed(&self, seed: &Seed, now: Timestamp) -> Result<(), RegistryError> {
-        let (seed, now) = (seed.clone(), now.unix_seconds());
-        self.0.writer.commit(move |connection| seeding::apply(connection, &seed, now)).await
+        let seed = seed.clone();
+        self.decide(move |people| people.apply_seed(&seed, now)).await
     }
 
     async fn issue_token(
@@ -191,6 +205,7 @@ impl Registry for SqliteRegistry {
                 granted.refresh_token = Some(refresh_token);
                 HashedGrant::Code { code: Hashed::of(code.expose()), new_refresh_token }
             }
+            _ => return Ok(Err(OAuthError::new(OAuthError::UNSUPPORTED_GRANT_TYPE))),
         };
         let request = HashedRequest {
             client_id: request.client_id.clone(),
@@ -213,7 +228,7 @@ impl Registry for SqliteRegistry {
 
     async fn revoke(&self, refresh_token: &str, now: Timestamp) -> Result<bool, RegistryError> {
         let (refresh_token, now) = (Hashed::of(refresh_token), now.unix_seconds());
-        let work = move |connection: &_| credentials::revoke(connection, refresh_token, None, now);
+        let work = move |connection: &_| credentials::revoke(connection, refresh_token, now);
         let result = self.0.writer.commit(work).await;
         self.0.principals.forget();
         result
@@ -243,11 +258,11 @@ impl Registry for SqliteRegistry {
     }
 
     async fn orgs(&self) -> Result<Vec<Org>, RegistryError> {
-        self.0.readers.read(credentials::orgs).await
+        self.rows(sql::ORGS, (), |row| sql::org(row)).await
     }
 
     async fn users(&self, org: OrgId) -> Result<Vec<User>, RegistryError> {
-        self.0.readers.read(move |connection| credentials::users(connection, org)).await
+        self.rows(sql::USERS, [org.0], |row| sql::user(row, 0)).await
     }
 
     async fn create_portal(
@@ -276,12 +291,43 @@ impl Registry for SqliteRegistry {
     }
 
     async fn portals(&self, org: OrgId) -> Result<Vec<Portal>, RegistryError> {
-        self.0.readers.read(move |connection| portals::list(connection, org)).await
+        self.rows(sql::PORTALS, [org.0], |row| sql::portal(row)).await
     }
 
     async fn portal(&self, org: OrgId, name: &str) -> Result<Option<Portal>, RegistryError> {
         let name = name.to_owned();
         self.0.readers.read(move |connection| portals::get(connection, org, &name)).await
+    }
+}
+
+impl Keeper for SqliteRegistry {
+    async fn people(&self) -> Result<People, RegistryError> {
+        self.0.readers.read(people::read).await
+    }
+
+    async fn decide<T: Send + 'static>(
+        &self,
+        rule: impl Fn(&mut People) -> T + Send + 'static,
+    ) -> Result<T, RegistryError> {
+        let work = move |connection: &Connection| {
+            let mut people = people::read(connection)?;
+            let result = rule(&mut people);
+            for change in people.take_changes() {
+                people::write(connection, &change)?;
+            }
+            Ok(result)
+        };
+        let result = self.0.writer.commit(work).await;
+        self.0.principals.forget();
+        result
+    }
+}
+
+impl Administration for SqliteRegistry {
+    async fn audit_log(&self, limit: u32) -> Result<Vec<AuditEntry>, RegistryError> {
+        let mut entries = self.rows(sql::AUDIT, [limit], |row| sql::audit_entry(row)).await?;
+        entries.reverse();
+        Ok(entries)
     }
 }
 

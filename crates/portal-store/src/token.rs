@@ -64,7 +64,7 @@ pub(crate) const INVALID_CLIENT_SECRET: &str = "invalid_client_secret";
 ///
 /// Safe as a lookup key: the time of the lookup depends on the hash, not on the secret. To verify a
 /// secret against a stored hash, use [`matches`](Self::matches).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Hashed(pub(crate) [u8; 32]);
 
 impl Hashed {
@@ -73,7 +73,6 @@ impl Hashed {
     }
 
     /// The first twelve hexadecimal digits, by which people tell tokens apart.
-    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn fingerprint(self) -> String {
         self.0[..6].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
     }

@@ -1,7 +1,7 @@
 //! [`InFlight`]: the rows in flight, and what each is doing.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use portal_model::flow::Activity;
@@ -9,20 +9,13 @@ use tokio::sync::watch;
 
 /// The rows in flight.
 #[derive(Debug, Default)]
-pub(crate) struct InFlight(Mutex<BTreeMap<usize, Waiting>>);
+pub(crate) struct InFlight(RefCell<BTreeMap<usize, Waiting>>);
 
 #[derive(Debug)]
 struct Waiting {
     profile: String,
     since: Instant,
     activity: watch::Receiver<Activity>,
-}
-
-/// The row that has been in flight longest.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Slowest {
-    pub(crate) profile: String,
-    pub(crate) activity: Activity,
 }
 
 impl InFlight {
@@ -34,24 +27,21 @@ impl InFlight {
         activity: watch::Receiver<Activity>,
     ) -> Shown<'_> {
         let waiting = Waiting { profile: profile.to_owned(), since: Instant::now(), activity };
-        self.lock().insert(row, waiting);
+        self.0.borrow_mut().insert(row, waiting);
         Shown { in_flight: self, row }
     }
 
     /// Returns the number of rows in flight.
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
+        self.0.borrow().len()
     }
 
-    pub(crate) fn slowest(&self) -> Option<Slowest> {
-        let in_flight = self.lock();
+    /// Returns the profile of the row that has been in flight longest, and what it is doing.
+    pub(crate) fn slowest(&self) -> Option<(String, Activity)> {
+        let in_flight = self.0.borrow();
         let slowest = in_flight.values().min_by_key(|waiting| waiting.since)?;
         let activity = slowest.activity.borrow().clone();
-        Some(Slowest { profile: slowest.profile.clone(), activity })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Waiting>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        Some((slowest.profile.clone(), activity))
     }
 }
 
@@ -64,7 +54,7 @@ pub(crate) struct Shown<'a> {
 
 impl Drop for Shown<'_> {
     fn drop(&mut self) {
-        self.in_flight.lock().remove(&self.row);
+        self.in_flight.0.borrow_mut().remove(&self.row);
     }
 }
 
@@ -80,8 +70,8 @@ mod tests {
         let first = in_flight.show(7, "acme", activity.clone());
         let _second = in_flight.show(3, "beta", activity);
         assert_eq!(in_flight.len(), 2);
-        assert_eq!(in_flight.slowest().unwrap().profile, "acme");
+        assert_eq!(in_flight.slowest().unwrap().0, "acme");
         drop(first);
-        assert_eq!(in_flight.slowest().unwrap().profile, "beta");
+        assert_eq!(in_flight.slowest().unwrap().0, "beta");
     }
 }

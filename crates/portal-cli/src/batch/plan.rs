@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use portal_model::PortalName;
 use sha2::{Digest as _, Sha256};
 
-use super::csv::{Entry, Problems};
+use super::csv::Entry;
+use super::mistake::{Mistake, Problems};
 use crate::org::identity::Identity;
+use crate::sys::hex::hex;
 
 /// A portal to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,24 +65,24 @@ impl<P: Fn(&str) -> bool, I: Fn(&str) -> Option<Identity>> Checker<P, I> {
         for name in &names {
             match PortalName::parse(name) {
                 Ok(name) => parsed.push(name),
-                Err(invalid) => problems.add(line, format!("{}: {invalid}", Quoted(name))),
+                Err(invalid) => {
+                    problems.add(line, Mistake::InvalidName { name: name.clone(), invalid });
+                }
             }
             if let Some(first) = seen(&mut self.names, name.to_ascii_lowercase(), line, problems) {
-                problems.add(line, duplicate(name, first, line));
+                let name = name.clone();
+                let is_here = first == line;
+                let duplicate = Mistake::DuplicateName { name: name.clone(), first };
+                problems.add(line, if is_here { Mistake::SameLine { name } } else { duplicate });
             }
         }
         if !(self.has_profile)(&profile) {
-            problems.add(line, format!("unknown profile {}", Quoted(&profile)));
+            problems.add(line, Mistake::UnknownProfile(profile.clone()));
         }
         if !self.allow_another {
             if let Some(first) = seen(&mut self.profiles, profile.clone(), line, problems) {
-                problems.add(
-                    line,
-                    format!(
-                        "the profile {profile} already has a portal in line {first}; pass \
-                         `--allow-another` if its org may have several"
-                    ),
-                );
+                let profile = profile.clone();
+                problems.add(line, Mistake::DuplicateProfile { profile, first });
             }
             self.check_org(&profile, line, problems);
         }
@@ -103,13 +105,8 @@ impl<P: Fn(&str) -> bool, I: Fn(&str) -> Option<Identity>> Checker<P, I> {
                 .filter(|(earlier, _, known)| earlier != profile && known.is_same_org(&identity))
         });
         if let Some((earlier, first, _)) = earlier {
-            problems.add(
-                line,
-                format!(
-                    "the profiles {profile} and {earlier} (line {first}) lead to one org; pass \
-                     `--allow-another` if it may have several portals",
-                ),
-            );
+            let (profile, earlier, first) = (profile.to_owned(), earlier.clone(), *first);
+            problems.add(line, Mistake::SameOrg { profile, earlier, first });
         }
         if !problems.is_full() {
             for tag in identity.tags() {
@@ -139,22 +136,6 @@ fn seen(
     }
 }
 
-fn duplicate(name: &str, first: usize, line: usize) -> String {
-    let place = if first == line { "this line".to_owned() } else { format!("line {first}") };
-    format!("{} is already in {place}; upper and lower case are the same name", Quoted(name))
-}
-
-/// Shortens and escapes a text of the file for a message.
-struct Quoted<'a>(&'a str);
-
-impl std::fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const SHOWN: usize = 40;
-        let shown: String = self.0.chars().take(SHOWN).collect();
-        write!(f, "{shown:?}{}", if shown.len() < self.0.len() { "…" } else { "" })
-    }
-}
-
 /// A hash of the rows that doesn't depend on how the file writes them.
 pub(crate) fn fingerprint(rows: &[Row]) -> String {
     let mut hash = Sha256::new();
@@ -163,7 +144,7 @@ pub(crate) fn fingerprint(rows: &[Row]) -> String {
         // Unambiguous, because neither names nor fields contain line breaks.
         hash.update(format!("{}\n{}\n{}\n", row.profile, row.name, fallbacks.join("|")));
     }
-    hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    hex(&hash.finalize())
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Runs the rows of a batch: profiles concurrently, and each event into the journal first.
 
+use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, stream};
-use portal_http::client::{Client, ClientBuilder, IntentSink};
+use futures_util::{Stream, StreamExt as _, stream};
+use portal_http::client::{Client, ClientBuilder, ClientError, IntentSink};
 use portal_model::Outcome;
 use portal_model::flow::Intent;
 use portal_model::outcome::NotDone;
@@ -18,6 +19,7 @@ use super::plan::Row;
 use super::result::RowResult;
 use crate::org::identity::Identity;
 use crate::org::target::Target;
+use crate::report::call_error;
 use crate::report::failure::Failure;
 use crate::safe::create::{Finished, SafeCreate};
 use crate::safe::intent_log::{BatchRow, IntentLog, Whose};
@@ -32,7 +34,7 @@ pub(crate) struct Org {
     pub(crate) target: Target,
     pub(crate) client: Client,
     /// Determined by the first of its rows.
-    pub(crate) identity: OnceCell<Result<Identity, Failure>>,
+    pub(crate) identity: OnceCell<Result<Identity, ClientError>>,
 }
 
 /// What to do for a row.
@@ -43,15 +45,15 @@ pub(crate) enum Task {
     Recover(Box<InDoubt>),
 }
 
-/// How a batch is asked to stop.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stop {
-    #[default]
-    No,
-    /// Rows in flight run to their end.
-    BeforeTheNext,
-    /// Rows in flight end as soon as their outcome can be told truthfully.
-    Now,
+/// The rows of one org in which something is to be done.
+pub(crate) type Tasks = Vec<(usize, Task)>;
+
+/// A row that ended.
+pub(crate) struct Ended {
+    pub(crate) row: usize,
+    pub(crate) result: RowResult,
+    /// Whether the journal has the result.
+    pub(crate) written: io::Result<()>,
 }
 
 /// What all rows share.
@@ -60,57 +62,34 @@ pub(crate) struct Batch<'a> {
     pub(crate) log: &'a IntentLog,
     pub(crate) journal: Arc<Writer>,
     pub(crate) journal_path: PathBuf,
-    pub(crate) stop: watch::Sender<Stop>,
-    /// Set along with [`Stop::Now`].
-    pub(crate) stop_now: watch::Receiver<bool>,
+    /// Whether no further row begins. Rows in flight run to their end.
+    pub(crate) is_stopping: Cell<bool>,
+    /// Whether rows in flight end as soon as their outcome can be told truthfully.
+    pub(crate) stop_now: watch::Sender<bool>,
     /// Whether to recover rows in doubt even if the identity of their org has changed.
     pub(crate) same_org: bool,
     /// Number of orgs worked on concurrently.
     pub(crate) jobs: usize,
-    pub(crate) in_flight: &'a InFlight,
+    pub(crate) in_flight: InFlight,
     pub(crate) printer: &'a Printer,
 }
 
 impl Batch<'_> {
-    /// Passes each row that was started to `ended` when it ends. Returns the error if the journal
-    /// can't be written, after which no row is started.
-    pub(crate) async fn run(
-        &self,
-        orgs: Vec<(Org, Vec<(usize, Task)>)>,
-        mut ended: impl FnMut(usize, RowResult),
-    ) -> Option<io::Error> {
-        let mut unwritable = None;
-        let orgs = stream::iter(orgs).map(|(org, tasks)| {
+    /// Returns each row that was started when it ends. Once the journal can't be written, no further
+    /// row is started.
+    pub(crate) fn run(&self, orgs: Vec<(Org, Tasks)>) -> impl Stream<Item = Ended> {
+        let orgs = stream::iter(orgs).map(move |(org, tasks)| {
             let org = Arc::new(org);
             stream::iter(tasks)
                 .map(move |(row, task)| self.row(row, task, org.clone()))
                 .buffer_unordered(ClientBuilder::CONCURRENCY)
         });
-        let mut results = std::pin::pin!(orgs.flatten_unordered(self.jobs));
-        while let Some(result) = results.next().await {
-            let Some((row, result, written)) = result else { continue };
-            if let Err(error) = written {
-                self.stop.send_if_modified(|stop| {
-                    *stop == Stop::No && {
-                        *stop = Stop::BeforeTheNext;
-                        true
-                    }
-                });
-                unwritable.get_or_insert(error);
-            }
-            ended(row, result);
-        }
-        unwritable
+        orgs.flatten_unordered(self.jobs).filter_map(std::future::ready)
     }
 
     /// Runs one row, unless the batch was asked to stop before.
-    async fn row(
-        &self,
-        index: usize,
-        task: Task,
-        org: Arc<Org>,
-    ) -> Option<(usize, RowResult, io::Result<()>)> {
-        if *self.stop.borrow() != Stop::No {
+    async fn row(&self, index: usize, task: Task, org: Arc<Org>) -> Option<Ended> {
+        if self.is_stopping.get() {
             return None;
         }
         let row = self.rows.get(index)?;
@@ -136,7 +115,10 @@ impl Batch<'_> {
         {
             tracing::warn!(%error, "the intent log was not updated");
         }
-        Some((index, result, written))
+        if written.is_err() {
+            self.is_stopping.set(true);
+        }
+        Some(Ended { row: index, result, written })
     }
 
     async fn create(
@@ -146,7 +128,7 @@ impl Batch<'_> {
         in_doubt: Option<&InDoubt>,
         org: &Org,
     ) -> Result<Finished, Failure> {
-        let mut stop = self.stop_now.clone();
+        let mut stop = self.stop_now.subscribe();
         let known;
         let asked = org.identity.get_or_init(|| org.target.identify(&org.client));
         let identified = tokio::select! {
@@ -159,7 +141,7 @@ impl Batch<'_> {
         };
         let identity = match identified {
             Ok(identity) => identity,
-            Err(failure) => return Err(self.unidentified(row, org, failure.clone()).await),
+            Err(error) => return Err(self.unidentified(row, org, error).await),
         };
         let mut shown = None;
         let mut show = |activity| {
@@ -196,7 +178,8 @@ impl Batch<'_> {
         create.run(row.name.clone(), row.fallbacks.clone(), sink, stop, show).await
     }
 
-    async fn unidentified(&self, row: &Row, org: &Org, failure: Failure) -> Failure {
+    async fn unidentified(&self, row: &Row, org: &Org, error: &ClientError) -> Failure {
+        let failure = call_error::unidentified(error);
         let names: Vec<_> =
             std::iter::once(&row.name).chain(&row.fallbacks).map(ToString::to_string).collect();
         let (known, place) = (org.target.declared_identity(), &org.target.place);

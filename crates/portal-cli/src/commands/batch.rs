@@ -5,15 +5,16 @@ mod progress;
 mod report_file;
 mod table;
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portal_http::client::FileTokenCache;
+use anyhow::Context as _;
+use futures_util::StreamExt as _;
 use portal_model::ApiVersion;
 use portal_model::flow::Policy;
-use portal_model::neutral::shell_word;
+use portal_model::neutral::{cut, shell_word};
 use tokio::sync::{OnceCell, watch};
 
 pub(super) use self::preview::Planned;
@@ -23,18 +24,19 @@ use crate::batch::doubt;
 use crate::batch::file;
 use crate::batch::in_flight::InFlight;
 use crate::batch::journal::{self, Journal, State};
+use crate::batch::mistake::Problems;
 use crate::batch::plan::Row;
 use crate::batch::result::{RowResult, Verdict};
-use crate::batch::run::{Batch, Org, Stop, Task};
+use crate::batch::run::{Batch, Ended, Org, Task, Tasks};
+use crate::commands::candidates;
 use crate::commands::policy_args::PolicyArgs;
 use crate::commands::sections::{
     About, Environment, Examples, ExitStatus, Sections, SeeAlso, Variables,
 };
-use crate::org::candidates;
 use crate::org::profile::Profiles;
 use crate::org::target::Target;
 use crate::report::exit::{self, ExitClass};
-use crate::report::failure::{ErrorKind, Failure};
+use crate::report::failure::{Details, ErrorKind, Failure, Mistake};
 use crate::safe::intent_log::{self, Entry, IntentLog, Taken};
 use crate::sys::directories;
 use crate::sys::signal;
@@ -113,6 +115,36 @@ const SECTIONS: Sections = Sections(&[
 ]);
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    let plan = plan(args, printer)?;
+    if args.dry_run {
+        plan.preview().await.print(printer, width::of_stdout());
+        return Ok(ExitClass::Success);
+    }
+    if plan.open == 0 {
+        return Ok(plan.nothing_to_do(printer));
+    }
+    if !confirm(&plan, printer).await? {
+        printer.note("Cancelled. Nothing was sent or saved.");
+        return Ok(ExitClass::Stopped);
+    }
+    let done = execute(plan, printer).await?;
+    summarize(&done, printer)
+}
+
+/// What is to be done, and what was.
+struct Plan<'a> {
+    args: &'a Args,
+    rows: Vec<Row>,
+    /// Of each row, according to the journal.
+    states: Vec<State>,
+    orgs: Vec<(Org, Tasks)>,
+    /// The number of rows in `orgs`.
+    open: usize,
+    journal: PathBuf,
+    command: String,
+}
+
+fn plan<'a>(args: &'a Args, printer: &Printer) -> Result<Plan<'a>, Failure> {
     let path = args.file.as_path();
     if !file::is_regular(path) && args.journal.is_none() && !args.dry_run {
         return Err(Failure::usage(format!("{} cannot have a journal beside it", path.display()))
@@ -121,149 +153,313 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let mut policy = args.policy.policy(Policy::batch())?;
     policy.allow_another = args.allow_another;
     let profiles = Profiles::load(&directories::config()?)?;
-    let rows = file::read(path, args.allow_another, &profiles, printer)?;
-    let default_path = path.with_extension("journal.jsonl");
-    let named = args.journal.as_deref();
-    let shown = named.unwrap_or(&default_path);
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let rows = rows(path, args.allow_another, &profiles, printer)?;
+    let journal = args.journal.clone().unwrap_or_else(|| args.default_journal());
     let states =
-        journal::peek(shown, &name, &rows).map_err(|error| Failure::usage(format!("{error:#}")))?;
-    // The result of each row so far; those that are begun are replaced as they end.
-    let mut results: Vec<RowResult> =
-        states.iter().zip(&rows).map(|(state, row)| state.so_far(row)).collect();
+        journal::peek(&journal, &args.file_name(), &rows).map_err(|error| unusable(&error))?;
     let mut tasks = tasks(&states, args.retry);
     tasks.truncate(args.limit.unwrap_or(usize::MAX));
-    let targets = targets(&rows, tasks, &profiles, args)?;
-    let open: usize = targets.iter().map(|(_, tasks)| tasks.len()).sum();
-    let command = Again { file: path, journal: named };
-    if open == 0 && !args.dry_run {
-        return Ok(nothing_to_do(&results, &command, args, printer));
-    }
-    let is_rehearsal = targets.iter().all(|(target, _)| target.is_this_machine());
-    let summary = summary(&targets);
-    let orgs = orgs(targets, &policy)?;
-    if args.dry_run {
-        let preview = Preview::probe(&rows, &states, &orgs, args.allow_another).await;
-        preview.print(printer, width::of_stdout());
-        return Ok(ExitClass::Success);
-    }
-    if open < rows.len() {
-        printer.note(finished_earlier(&states, rows.len()));
-    }
-    if args.yes || is_rehearsal {
-        printer.note(summary);
-    } else {
-        prompt::require_terminal_for_create()?;
-        let preview = Preview::probe(&rows, &states, &orgs, args.allow_another).await;
-        let facts = format!("{}\n{summary}", preview.table(width::of_stderr()));
-        let expected = format!("create {open}");
-        let what = format!("`{expected}`");
-        if !prompt::confirm_by_typing(&facts, &what, &expected, signal::interrupted()).await? {
-            printer.note("Cancelled. Nothing was sent or saved.");
-            return Ok(ExitClass::Stopped);
-        }
-    }
-    // Created only now: nothing is kept of a batch that was not confirmed.
-    let log = IntentLog::open()?;
-    let journal = Journal::open(shown, named.is_some(), &name, &rows)
-        .map_err(|error| Failure::usage(format!("{error:#}")))?;
-    if journal.states() != states {
-        return Err(Failure::usage(format!(
-            "another process has changed the journal {} meanwhile",
-            shown.display()
-        ))
-        .hint("run the same command again"));
-    }
-    printer.note(format_args!("journal: {}", shown.display()));
-    let journal_path = std::path::absolute(shown)?;
-    let default_path = std::path::absolute(&default_path)?;
-    if default_path != journal_path {
-        doubt::adopt_all(&log, &default_path, &rows).await?;
-    }
-    deliver_again(&log, &journal_path, &states).await?;
-    let mut batch = Running {
-        rows: &rows,
-        results: &mut results,
-        log: &log,
-        journal_path,
-        args,
-        failures: 0,
-        progress: Progress::new(open, printer),
-        printer,
-    };
-    let begun = batch.run(orgs, journal).await?;
-    for result in &results {
-        printer.json(&result.report);
-    }
-    printer.text(table::of(&results, &begun, &command, args.ensure, width::of_stdout()));
-    write_report(args, &rows, &results, &begun)?;
-    Ok(exit::combined(results.iter().map(|result| result.exit(args.ensure))))
+    let open = tasks.len();
+    let orgs = orgs(&rows, tasks, &profiles, args, &policy)?;
+    Ok(Plan { args, rows, states, orgs, open, journal, command: args.resume_command() })
 }
 
-/// Everything was finished by earlier runs.
-fn nothing_to_do(
-    results: &[RowResult],
-    command: &Again<'_>,
-    args: &Args,
+/// The journal is not that of the file.
+fn unusable(error: &anyhow::Error) -> Failure {
+    Failure::usage(format!("{error:#}"))
+}
+
+/// Returns the rows of a file; its mistakes go to stderr.
+pub(super) fn rows(
+    path: &Path,
+    allow_another: bool,
+    profiles: &Profiles,
     printer: &Printer,
-) -> ExitClass {
+) -> Result<Vec<Row>, Failure> {
+    let bytes = file::read(path)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    file::rows(&bytes, allow_another, profiles).map_err(|problems| refuse(path, problems, printer))
+}
+
+fn refuse(path: &Path, problems: Problems, printer: &Printer) -> Failure {
+    let shown = path.display();
+    let count = problems.count();
+    let first = problems.into_first();
+    for problem in &first {
+        printer.note(cut(&format!("{shown}, {problem}")));
+    }
+    let more = count - first.len();
+    let problems = first
+        .iter()
+        .map(|problem| Mistake { line: problem.line, message: problem.mistake.to_string() });
+    let details =
+        Details::Mistakes { more: (more > 0).then_some(more), problems: problems.collect() };
+    let message = format!("{shown} has {}; nothing was sent", counted(count, "mistake"));
+    Failure::new(ErrorKind::InvalidFile, message).details(details)
+}
+
+/// `1 portal` or `2 portals`
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+impl Args {
+    fn default_journal(&self) -> PathBuf {
+        self.file.with_extension("journal.jsonl")
+    }
+
+    /// The name of the file, as its journal has it.
+    fn file_name(&self) -> String {
+        self.file.file_name().unwrap_or(self.file.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    /// The command that continues a batch.
+    fn resume_command(&self) -> String {
+        let word = |path: &Path| shell_word(&path.to_string_lossy()).into_owned();
+        let journal = self.journal.as_deref().map(|path| format!(" --journal {}", word(path)));
+        format!("portal batch {}{}", word(&self.file), journal.unwrap_or_default())
+    }
+}
+
+/// What is still to be done.
+fn tasks(states: &[State], retry: bool) -> Vec<(usize, Task)> {
+    let task = |state: &State| match state {
+        State::Open => Some(Task::Create),
+        State::InDoubt(doubt) => Some(Task::Recover(doubt.clone())),
+        State::Done(result) => match result.verdict() {
+            Verdict::NotCreated => Some(Task::Create),
+            Verdict::Rejected if retry => Some(Task::Create),
+            Verdict::Rejected | Verdict::Done | Verdict::InDoubt => None,
+        },
+    };
+    let tasks = states.iter().enumerate();
+    tasks.filter_map(|(row, state)| Some((row, task(state)?))).collect()
+}
+/// The orgs where something is to be done, in the order of the file.
+fn orgs(
+    rows: &[Row],
+    tasks: Tasks,
+    profiles: &Profiles,
+    args: &Args,
+    policy: &Policy,
+) -> Result<Vec<(Org, Tasks)>, Failure> {
+    let mut targets: Vec<(Target, Tasks)> = Vec::new();
+    let mut places = HashMap::new();
+    for (index, task) in tasks {
+        let Some(row) = rows.get(index) else { continue };
+        let place = *places.entry(&row.profile).or_insert(targets.len());
+        if place == targets.len() {
+            let profile = profiles.get(&row.profile)?;
+            let (version, ca_file) = (args.api_version, args.ca_file.clone());
+            targets.push((profile.target(&row.profile, version, ca_file), Vec::new()));
+        }
+        if let Some((_, tasks)) = targets.get_mut(place) {
+            tasks.push((index, task));
+        }
+    }
+    // All of them were given the same certificates.
+    let Some((first, _)) = targets.first() else { return Ok(Vec::new()) };
+    let transport = first.transport()?;
+    let org = |(target, tasks): (Target, Tasks)| {
+        let client = target.client_over(transport.clone(), policy.clone());
+        let client = client.with_context(|| target.place.to_string())?;
+        Ok((Org { target, client, identity: OnceCell::new() }, tasks))
+    };
+    targets.into_iter().map(org).collect()
+}
+
+impl Plan<'_> {
+    async fn preview(&self) -> Preview<'_> {
+        Preview::probe(&self.rows, &self.states, &self.orgs, self.args.allow_another).await
+    }
+
+    /// The result of each row so far.
+    fn results(&self) -> Vec<RowResult> {
+        self.states.iter().zip(&self.rows).map(|(state, row)| state.so_far(row)).collect()
+    }
+
+    /// Everything was finished by earlier runs.
+    fn nothing_to_do(&self, printer: &Printer) -> ExitClass {
+        let results = self.results();
+        for result in &results {
+            printer.json(&result.report);
+        }
+        let (rows, counts) = (results.len(), table::counts(&results));
+        printer.text(format_args!(
+            "Nothing to do: {rows} of {rows} rows were finished earlier ({counts}). Nothing was sent."
+        ));
+        if results.iter().any(|result| result.verdict() == Verdict::Rejected) {
+            printer.hint(format_args!("run `{} --retry` to try rejected rows again", self.command));
+        }
+        exit::combined(results.iter().map(|result| result.exit(self.args.ensure)))
+    }
+
+    /// `already finished: 62 of 200 rows (60 created, 2 rejected)`
+    fn finished_earlier(&self) -> String {
+        let done = self.states.iter().filter_map(|state| match state {
+            State::Done(result) => Some(result.as_ref()),
+            State::Open | State::InDoubt(_) => None,
+        });
+        let done: Vec<&RowResult> = done.collect();
+        let (rows, counts) = (self.rows.len(), table::counts(done.iter().copied()));
+        format!("already finished: {} of {rows} rows ({counts})", done.len())
+    }
+
+    /// `12 portals in 12 orgs, 3 data centers; this cannot be undone`
+    fn summary(&self) -> String {
+        let tasks = self.orgs.iter().flat_map(|(_, tasks)| tasks);
+        let in_doubt = tasks.filter(|(_, task)| matches!(task, Task::Recover(_))).count();
+        let servers: HashSet<_> = self.orgs.iter().map(|(org, _)| &org.target.accounts).collect();
+        let first = match in_doubt {
+            0 => String::new(),
+            1 => "; one of them is in doubt, and its outcome is determined first".to_owned(),
+            several => {
+                format!("; {several} of them are in doubt, and their outcome is determined first")
+            }
+        };
+        format!(
+            "{} in {}, {}; this cannot be undone{first}",
+            counted(self.open, "portal"),
+            counted(self.orgs.len(), "org"),
+            counted(servers.len(), "data center"),
+        )
+    }
+}
+
+/// Shows what is about to be done. Returns `false` if the user declines.
+async fn confirm(plan: &Plan<'_>, printer: &Printer) -> Result<bool, Failure> {
+    if plan.open < plan.rows.len() {
+        printer.note(plan.finished_earlier());
+    }
+    let is_rehearsal = plan.orgs.iter().all(|(org, _)| org.target.is_this_machine());
+    if plan.args.yes || is_rehearsal {
+        printer.note(plan.summary());
+        return Ok(true);
+    }
+    prompt::require_terminal_for_create()?;
+    let table = plan.preview().await.table(width::of_stderr());
+    let facts = format!("{table}\n{}", plan.summary());
+    let expected = format!("create {}", plan.open);
+    let what = format!("`{expected}`");
+    prompt::confirm_by_typing(&facts, &what, &expected, signal::interrupted()).await
+}
+
+/// What a batch has done.
+struct Done<'a> {
+    args: &'a Args,
+    rows: Vec<Row>,
+    results: Vec<RowResult>,
+    /// The rows that this run began.
+    begun: HashSet<usize>,
+    command: String,
+}
+
+/// Does it. Files are created only now, so that a declined batch leaves none.
+async fn execute<'a>(plan: Plan<'a>, printer: &Printer) -> Result<Done<'a>, Failure> {
+    let mut results = plan.results();
+    let Plan { args, rows, states, orgs, journal: shown, command, .. } = plan;
+    let log = IntentLog::open()?;
+    let journal = Journal::open(&shown, args.journal.is_some(), &args.file_name(), &rows);
+    let journal = journal.map_err(|error| unusable(&error))?;
+    let (shown, path) = (shown.display(), std::path::absolute(&shown)?);
+    if journal.states() != states {
+        let message = format!("another process has changed the journal {shown} meanwhile");
+        return Err(Failure::usage(message).hint("run the same command again"));
+    }
+    printer.note(format_args!("journal: {shown}"));
+    let default_path = std::path::absolute(args.default_journal())?;
+    if default_path != path {
+        doubt::adopt_all(&log, &default_path, &rows).await?;
+    }
+    deliver_again(&log, &path, &states).await?;
+    let batch = Batch {
+        rows: &rows,
+        log: &log,
+        journal: Arc::new(journal.into_writer()?),
+        journal_path: path,
+        is_stopping: Cell::new(false),
+        stop_now: watch::Sender::new(false),
+        same_org: args.same_org,
+        jobs: args.jobs.into(),
+        in_flight: InFlight::default(),
+        printer,
+    };
+    let begun = run_rows(&batch, orgs, args.max_failures, &mut results).await;
+    Ok(Done { args, rows, results, begun, command })
+}
+
+/// Runs the rows until all have ended or the user stops that, and replaces their results. Returns
+/// those that were begun.
+async fn run_rows(
+    batch: &Batch<'_>,
+    orgs: Vec<(Org, Tasks)>,
+    max_failures: Option<usize>,
+    results: &mut [RowResult],
+) -> HashSet<usize> {
+    let printer = batch.printer;
+    let rows = orgs.iter().map(|(_, tasks)| tasks.len()).sum();
+    let mut progress = Progress::new(rows, printer);
+    let (mut begun, mut unwritable) = (HashSet::new(), None);
+    let mut ended = std::pin::pin!(batch.run(orgs));
+    let mut interrupted = Box::pin(signal::interrupted());
+    loop {
+        tokio::select! {
+            biased;
+            next = ended.next() => {
+                let Some(Ended { row, result, written }) = next else { break };
+                unwritable = unwritable.or(written.err());
+                let failures = progress.over(&result);
+                let is_enough = max_failures.is_some_and(|most| failures >= most);
+                if is_enough && !batch.is_stopping.replace(true) {
+                    printer.note("stopping: as many rows failed as `--max-failures` allows");
+                }
+                begun.insert(row);
+                if let Some(slot) = results.get_mut(row) {
+                    *slot = result;
+                }
+            }
+            () = &mut interrupted => {
+                // Rule 13: what is in doubt is in the journal and in the intent log.
+                if *batch.stop_now.borrow() {
+                    signal::exit_at_once();
+                }
+                if batch.is_stopping.replace(true) {
+                    batch.stop_now.send_replace(true);
+                } else {
+                    printer.note(format_args!(
+                        "stopping: waiting for {} in flight; press Ctrl-C again to end them now",
+                        batch.in_flight.len()
+                    ));
+                }
+                interrupted = Box::pin(signal::interrupted());
+            }
+            () = progress.tick(&batch.in_flight) => {}
+        }
+    }
+    progress.finish();
+    if let Some(error) = unwritable {
+        let message = format!("{error}; nothing was sent after that");
+        let failure = Failure::new(ErrorKind::Journal, message)
+            .hint("free some space, then run the same command again; nothing is lost");
+        printer.error(&failure.report);
+    }
+    begun
+}
+
+/// Prints the results, and writes the file of `--report` if it is asked for.
+fn summarize(done: &Done<'_>, printer: &Printer) -> Result<ExitClass, Failure> {
+    let Done { args, rows, results, begun, command } = done;
     for result in results {
         printer.json(&result.report);
     }
-    let counts = table::counts(results.iter());
-    let rows = results.len();
-    printer.text(format_args!(
-        "Nothing to do: {rows} of {rows} rows were finished earlier ({counts}). Nothing was sent."
-    ));
-    if results.iter().any(|result| result.verdict() == Verdict::Rejected) {
-        printer.hint(format_args!("run `{command} --retry` to try rejected rows again"));
+    printer.text(table::of(results, begun, command, args.ensure, width::of_stdout()));
+    if let Some(path) = &args.report {
+        report_file::write(path, rows, results, begun).map_err(|error| {
+            Failure::from(error.context(format!("cannot write the report {}", path.display())))
+                .hint("run the same command again: finished rows are not sent again")
+        })?;
     }
-    exit::combined(results.iter().map(|result| result.exit(args.ensure)))
-}
-
-/// `already finished: 62 of 200 rows (60 created, 2 rejected)`
-fn finished_earlier(states: &[State], rows: usize) -> String {
-    let done: Vec<&RowResult> = states
-        .iter()
-        .filter_map(|state| match state {
-            State::Done(result) => Some(result.as_ref()),
-            State::Open | State::InDoubt(_) => None,
-        })
-        .collect();
-    let counts = table::counts(done.iter().copied());
-    format!("already finished: {} of {rows} rows ({counts})", done.len())
-}
-
-/// Writes the file of `--report`, if it is asked for: the rows of the file with a result for each.
-fn write_report(
-    args: &Args,
-    rows: &[Row],
-    results: &[RowResult],
-    begun: &HashSet<usize>,
-) -> Result<(), Failure> {
-    let Some(path) = &args.report else { return Ok(()) };
-    report_file::write(path, rows, results, begun).map_err(|error| {
-        Failure::from(error.context(format!("cannot write the report {}", path.display())))
-            .hint("run the same command again: finished rows are not sent again")
-    })
-}
-
-/// The command that continues a batch.
-pub(super) struct Again<'a> {
-    file: &'a Path,
-    journal: Option<&'a Path>,
-}
-
-impl fmt::Display for Again<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "portal batch {}", shell_word(&self.file.to_string_lossy()))?;
-        match self.journal {
-            Some(journal) => {
-                write!(f, " --journal {}", shell_word(&journal.to_string_lossy()))
-            }
-            None => Ok(()),
-        }
-    }
+    Ok(exit::combined(results.iter().map(|result| result.exit(args.ensure))))
 }
 
 /// A crash between the journal and the intent log leaves outcomes that the log takes for
@@ -283,193 +479,4 @@ async fn deliver_again(log: &IntentLog, journal: &Path, states: &[State]) -> Res
         }
     }
     Ok(())
-}
-
-/// What is still to be done.
-fn tasks(states: &[State], retry: bool) -> Vec<(usize, Task)> {
-    let task = |state: &State| match state {
-        State::Open => Some(Task::Create),
-        State::InDoubt(doubt) => Some(Task::Recover(doubt.clone())),
-        State::Done(result) => match result.verdict() {
-            Verdict::NotCreated => Some(Task::Create),
-            Verdict::Rejected if retry => Some(Task::Create),
-            Verdict::Rejected | Verdict::Done | Verdict::InDoubt => None,
-        },
-    };
-    let tasks = states.iter().enumerate();
-    tasks.filter_map(|(row, state)| Some((row, task(state)?))).collect()
-}
-
-type Tasks = Vec<(usize, Task)>;
-
-/// The orgs where something is to be done, in the order of the file.
-fn targets(
-    rows: &[Row],
-    tasks: Tasks,
-    profiles: &Profiles,
-    args: &Args,
-) -> Result<Vec<(Target, Tasks)>, Failure> {
-    let mut targets: Vec<(Target, Tasks)> = Vec::new();
-    let mut places = HashMap::new();
-    for (index, task) in tasks {
-        let Some(row) = rows.get(index) else { continue };
-        let place = *places.entry(&row.profile).or_insert(targets.len());
-        if place == targets.len() {
-            let profile = profiles.get(&row.profile)?;
-            let (version, ca_file) = (args.api_version, args.ca_file.clone());
-            targets.push((profile.target(&row.profile, version, ca_file), Vec::new()));
-        }
-        if let Some((_, tasks)) = targets.get_mut(place) {
-            tasks.push((index, task));
-        }
-    }
-    Ok(targets)
-}
-
-/// `12 portals in 12 orgs, 3 data centers; this cannot be undone`
-fn summary(targets: &[(Target, Tasks)]) -> String {
-    let count =
-        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let tasks = || targets.iter().flat_map(|(_, tasks)| tasks);
-    let in_doubt = tasks().filter(|(_, task)| matches!(task, Task::Recover(_))).count();
-    let servers: HashSet<_> = targets.iter().map(|(target, _)| &target.accounts).collect();
-    let first = match in_doubt {
-        0 => String::new(),
-        1 => "; one of them is in doubt, and its outcome is determined first".to_owned(),
-        several => {
-            format!("; {several} of them are in doubt, and their outcome is determined first")
-        }
-    };
-    format!(
-        "{} in {}, {}; this cannot be undone{first}",
-        count(tasks().count(), "portal"),
-        count(targets.len(), "org"),
-        count(servers.len(), "data center"),
-    )
-}
-
-fn orgs(targets: Vec<(Target, Tasks)>, policy: &Policy) -> Result<Vec<(Org, Tasks)>, Failure> {
-    let Some((first, _)) = targets.first() else { return Ok(Vec::new()) };
-    // All of them were given the same certificates.
-    let transport = first.transport()?;
-    let cache = directories::cache()?.join("tokens");
-    targets
-        .into_iter()
-        .map(|(target, tasks)| {
-            let client = target
-                .builder_over(transport.clone())
-                .policy(policy.clone())
-                .token_cache(FileTokenCache::new(&cache))
-                .build(target.credential.clone())
-                .map_err(|error| Failure::usage(format!("{}: {error}", target.place)))?;
-            Ok((Org { target, client, identity: OnceCell::new() }, tasks))
-        })
-        .collect()
-}
-
-/// A batch at work.
-struct Running<'a> {
-    rows: &'a [Row],
-    results: &'a mut [RowResult],
-    log: &'a IntentLog,
-    journal_path: PathBuf,
-    args: &'a Args,
-    failures: usize,
-    progress: Progress<'a>,
-    printer: &'a Printer,
-}
-
-impl Running<'_> {
-    /// Returns the rows that were begun.
-    async fn run(
-        &mut self,
-        orgs: Vec<(Org, Tasks)>,
-        journal: Journal,
-    ) -> Result<HashSet<usize>, Failure> {
-        let mut begun = HashSet::new();
-        let in_flight = InFlight::default();
-        let (stop, _) = watch::channel(Stop::No);
-        let journal = Arc::new(journal.into_writer()?);
-        let (stop_now, stopped_now) = watch::channel(false);
-        let batch = Batch {
-            rows: self.rows,
-            log: self.log,
-            journal,
-            journal_path: self.journal_path.clone(),
-            stop: stop.clone(),
-            stop_now: stopped_now,
-            same_org: self.args.same_org,
-            jobs: self.args.jobs.into(),
-            in_flight: &in_flight,
-            printer: self.printer,
-        };
-        let (over, mut ended) = tokio::sync::mpsc::unbounded_channel();
-        let mut work = std::pin::pin!(batch.run(orgs, |row, result| {
-            // The receiver lives as long as the work.
-            let _ = over.send((row, result));
-        }));
-        let mut interrupted = Box::pin(signal::interrupted());
-        let unwritable = loop {
-            tokio::select! {
-                biased;
-                Some((row, result)) = ended.recv() => {
-                    begun.insert(row);
-                    self.take(row, result);
-                    if self.has_failed_enough() && *stop.borrow() == Stop::No {
-                        self.printer.note("stopping: as many rows failed as `--max-failures` allows");
-                        stop.send_replace(Stop::BeforeTheNext);
-                    }
-                }
-                unwritable = &mut work => break unwritable,
-                () = &mut interrupted => {
-                    // Rule 13: what is in doubt is in the journal and in the intent log.
-                    if *stop.borrow() == Stop::Now {
-                        signal::exit_at_once();
-                    }
-                    let next = self.interrupt(*stop.borrow(), in_flight.len());
-                    stop.send_replace(next);
-                    stop_now.send_replace(next == Stop::Now);
-                    interrupted = Box::pin(signal::interrupted());
-                }
-                () = self.progress.tick(&in_flight) => {}
-            }
-        };
-        while let Ok((row, result)) = ended.try_recv() {
-            begun.insert(row);
-            self.take(row, result);
-        }
-        self.progress.finish();
-        if let Some(error) = unwritable {
-            let message = format!("{error}; nothing was sent after that");
-            let failure = Failure::new(ErrorKind::Journal, message)
-                .hint("free some space, then run the same command again; nothing is lost");
-            self.printer.error(&failure.report);
-        }
-        Ok(begun)
-    }
-
-    fn has_failed_enough(&self) -> bool {
-        self.args.max_failures.is_some_and(|most| self.failures >= most)
-    }
-
-    fn take(&mut self, row: usize, result: RowResult) {
-        self.progress.over(&result);
-        self.failures += usize::from(result.verdict() != Verdict::Done);
-        if let Some(slot) = self.results.get_mut(row) {
-            *slot = result;
-        }
-    }
-
-    /// What the first Ctrl-C means, and what the second one.
-    fn interrupt(&self, stop: Stop, in_flight: usize) -> Stop {
-        match stop {
-            Stop::No => {
-                self.printer.note(format_args!(
-                    "stopping: waiting for {in_flight} in flight; press Ctrl-C again to end them now"
-                ));
-                Stop::BeforeTheNext
-            }
-            Stop::BeforeTheNext | Stop::Now => Stop::Now,
-        }
-    }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::batch::file;
+use crate::commands::batch;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::org::profile::Profiles;
 use crate::report::exit::ExitClass;
@@ -102,7 +102,7 @@ fn duplicate(name: &str, first: &str) -> String {
 
 fn check_file(path: &Path, allow_another: bool, printer: &Printer) -> Result<ExitClass, Failure> {
     let profiles = Profiles::load(&directories::config()?)?;
-    let rows = file::read(path, allow_another, &profiles, printer)?;
+    let rows = batch::rows(path, allow_another, &profiles, printer)?;
     for row in &rows {
         let (name, profile) = (row.name.as_str(), Some(row.profile.as_str()));
         printer.json(&Checked { name, profile, outcome: Validity::Valid, error: None });

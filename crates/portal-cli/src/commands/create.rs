@@ -8,8 +8,9 @@ use portal_model::{InvalidPortalName, PortalName};
 
 use crate::commands::policy_args::PolicyArgs;
 use crate::commands::sections::{About, Environment, Examples, ExitStatus, ORG, Sections, SeeAlso};
+use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Org;
-use crate::org::target_args::TargetArgs;
+use crate::report::call_error;
 use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -92,7 +93,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         }
     };
     if args.dry_run {
-        return Ok(dry_run::run(&name, &fallbacks, &destination, &args.target, printer));
+        return Ok(dry_run::run(&name, &fallbacks, &destination, printer));
     }
     let asks = !args.yes && !destination.is_this_machine();
     if asks {
@@ -100,7 +101,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     // Before anything is sent: without the log nothing is.
     let log = IntentLog::open()?;
-    let org = destination.open(args.target.api_version, policy).await?;
+    let org = destination.open(policy).await?;
     create(&log, &org, name, fallbacks, asks, &context, printer).await
 }
 
@@ -121,7 +122,8 @@ async fn create(
     };
     let identity = match identified {
         Ok(identity) => identity,
-        Err(failure) => {
+        Err(error) => {
+            let failure = call_error::unidentified(&error);
             let names: Vec<_> =
                 std::iter::once(&name).chain(&fallbacks).map(ToString::to_string).collect();
             let known = org.known_identity();

@@ -14,8 +14,9 @@ use serde::Serialize;
 
 use self::checks::{Check, Status};
 use self::verdict::{Verdict, summary};
+use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, ExitStatus, Sections};
-use crate::org::candidates;
+use crate::org::OrgError;
 use crate::org::profile::{Profile, Profiles};
 use crate::report::exit::{self, ExitClass};
 use crate::report::failure::Failure;
@@ -58,7 +59,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let found: Vec<(&str, Profile)> = names
         .into_iter()
         .map(|name| Ok((name, profiles.get(name)?)))
-        .collect::<Result<_, Failure>>()?;
+        .collect::<Result<_, OrgError>>()?;
     let is_one = found.len() == 1;
     // What earlier creates left is worth a look, and not worth failing for.
     let left = match IntentLog::open() {
@@ -72,7 +73,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let mut checked = stream::iter(found)
         .map(|(name, profile)| async move {
             let target = profile.target(name, ApiVersion::default(), args.ca_file.clone());
-            (name, checks::run(&profile.hosts, &target, entries).await)
+            (name, checks::run(&profile.entry.hosts, &target, entries).await)
         })
         .buffered(AT_ONCE);
     let (mut exits, mut verdicts) = (Vec::new(), Vec::new());

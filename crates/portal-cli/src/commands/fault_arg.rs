@@ -4,7 +4,7 @@ use portal_http::server::FaultSpec;
 
 use crate::report::similar::similar;
 
-const WORDS: [&str; 13] = [
+const WORDS: [&str; 14] = [
     "GET",
     "POST",
     "PUT",
@@ -18,6 +18,7 @@ const WORDS: [&str; 13] = [
     "html",
     "cut",
     "expire",
+    "stale",
 ];
 
 /// Parses a fault; an error has the best guess, or an example.
@@ -28,7 +29,7 @@ pub(crate) fn parse(text: &str) -> Result<FaultSpec, String> {
         match similar(word, WORDS).filter(|guess| *guess != word) {
             Some(guess) => format!("unexpected {unexpected:?}, did you mean {guess:?}?"),
             None => format!(
-                "unexpected {unexpected:?}, expected [METHOD ]POINT:ACTION[:N/M], such as \
+                "unexpected {unexpected:?}, expected [METHOD ]POINT:ACTION[:WHICH], such as \
                  \"POST committed:drop:1/2\" or \"GET request:delay=300ms\""
             ),
         }

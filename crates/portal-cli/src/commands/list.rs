@@ -3,7 +3,7 @@
 use portal_model::ListPortals;
 
 use crate::commands::sections::{Environment, Examples, ORG, Sections, SeeAlso};
-use crate::org::target_args::TargetArgs;
+use crate::commands::target_args::TargetArgs;
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;

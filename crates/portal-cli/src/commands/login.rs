@@ -1,27 +1,28 @@
 //! `portal login`: stores the credentials of an org as a profile.
 
-use std::io::{BufRead as _, ErrorKind, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use portal_http::client::{Accounts, ClientError};
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
-use portal_model::{ApiVersion, DataCenter, ListPortals, Portal, Scope, Secret};
+use portal_model::{ApiVersion, DataCenter, ListPortals, Scope, Secret};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
-use crate::org::candidates;
 use crate::org::current_user::GetCurrentUser;
 use crate::org::identity::{Identity, OrgId};
 use crate::org::place::Place;
-use crate::org::profile::{self, Entry, Hosts, Profile, Profiles};
+use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::org::target::Target;
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
-use crate::safe::intent_log::{IntentLog, State};
+use crate::report::permission::{EVERY_SCOPE, cannot_verify};
+use crate::report::portal;
+use crate::safe::intent_log::IntentLog;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
@@ -95,12 +96,11 @@ impl LoginScope {
     }
 }
 
-/// Which profile, and where its org is; complete.
+/// What is stored, but for the secrets.
 #[derive(Debug)]
 struct Login {
     profile: String,
-    hosts: Hosts,
-    client_id: String,
+    entry: Entry,
     ca_file: Option<PathBuf>,
 }
 
@@ -132,17 +132,18 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     target.client(Policy::default())?;
     let accounts = target.builder()?.build_accounts()?;
     if args.refresh_token {
-        let (client_secret, refresh_token) = read_secrets(TOKEN)?;
+        let (client_secret, refresh_token) = read_secrets("refresh token")?;
         let profile = login.profile(client_secret, refresh_token);
         return login.store(profile, &profiles, &directory, args.yes, printer).await;
     }
-    printer.note(how_to_get_a_code(&login.hosts, &args.scope));
-    let (client_secret, code) = read_secrets(CODE)?;
-    let refresh_token = exchange(&accounts, &login.client_id, &client_secret, code).await?;
+    printer.note(how_to_get_a_code(&login.entry.hosts, &args.scope));
+    let (client_secret, code) = read_secrets("code")?;
+    let client_id = &login.entry.client_id;
+    let refresh_token = exchange(&accounts, client_id, &client_secret, code).await?;
     let profile = login.profile(client_secret, refresh_token.clone());
     let stored = login.store(profile, &profiles, &directory, args.yes, printer).await;
     if stored.is_err() {
-        // A token that nobody has is one of the few that a client can have. If this fails, it stays.
+        // An unused refresh token still counts against the client's limit. Best effort.
         let _ = accounts.revoke(&RevokeToken::new(refresh_token)).await;
     }
     stored
@@ -151,38 +152,25 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 impl Args {
     /// Takes what is missing from the profile, or asks for it.
     fn complete(&self, profiles: &Profiles) -> Result<Login, Failure> {
-        let can_ask = prompt::can_ask();
         let check = |name: &str| profile::check_name(name).map(|()| name.to_owned());
-        let profile = match &self.profile {
-            Some(name) => check(name)?,
-            None if can_ask => prompt::ask("Profile name", Some("default"), check)?,
-            None => {
-                return Err(Failure::usage("missing name of the profile").hint("pass `--profile`"));
-            }
-        };
+        let profile = self.profile.as_deref().map(check).transpose()?;
+        let ask = || prompt::ask("Profile name", Some("default"), |name| Ok(check(name)?));
+        let profile = or_ask(profile, ask, "name of the profile", "pass `--profile`")?;
         let old = profiles.entries().get(&profile);
-        let hosts = match (self.hosts(), old) {
-            (Some(hosts), _) => hosts,
-            (None, Some(old)) => old.hosts.clone(),
-            (None, None) if can_ask => ask_for_data_center()?,
-            (None, None) => {
-                return Err(Failure::usage("missing data center of the org").hint(
-                    "pass `--data-center` with us, eu, in, au, jp, cn, ca or sa; for another \
-                     server, `--api-domain` and `--accounts-url`",
-                ));
-            }
-        };
+        let hosts = or_ask(
+            self.hosts().or_else(|| Some(old?.hosts.clone())),
+            ask_for_data_center,
+            "data center of the org",
+            "pass `--data-center` with us, eu, in, au, jp, cn, ca or sa; for another server, \
+             `--api-domain` and `--accounts-url`",
+        )?;
         // A client is registered in one data center.
         let old = old.filter(|old| old.hosts.accounts_url() == hosts.accounts_url());
-        let client_id = match (&self.client_id, old) {
-            (Some(client_id), _) => client_id.clone(),
-            (None, Some(old)) => old.client_id.clone(),
-            (None, None) if can_ask => ask_for_client_id(&hosts)?,
-            (None, None) => {
-                return Err(Failure::usage("missing client id").hint("pass `--client-id`"));
-            }
-        };
-        Ok(Login { profile, hosts, client_id, ca_file: self.ca_file.clone() })
+        let client_id = self.client_id.clone().or_else(|| Some(old?.client_id.clone()));
+        let ask = || ask_for_client_id(&hosts);
+        let client_id = or_ask(client_id, ask, "client id", "pass `--client-id`")?;
+        let entry = Entry { hosts, client_id, org: None };
+        Ok(Login { profile, entry, ca_file: self.ca_file.clone() })
     }
 
     fn hosts(&self) -> Option<Hosts> {
@@ -194,6 +182,20 @@ impl Args {
             }),
             _ => None,
         }
+    }
+}
+
+/// What is `known`, or what somebody at the terminal enters.
+fn or_ask<T>(
+    known: Option<T>,
+    ask: impl FnOnce() -> Result<T, Failure>,
+    what: &str,
+    hint: &str,
+) -> Result<T, Failure> {
+    match known {
+        Some(known) => Ok(known),
+        None if prompt::can_ask() => ask(),
+        None => Err(Failure::usage(format!("missing {what}")).hint(hint)),
     }
 }
 
@@ -215,8 +217,7 @@ fn ask_for_client_id(hosts: &Hosts) -> Result<String, Failure> {
 
 impl Login {
     fn profile(&self, client_secret: Secret, refresh_token: Secret) -> Profile {
-        let (hosts, client_id) = (self.hosts.clone(), self.client_id.clone());
-        Profile { hosts, client_id, client_secret, refresh_token, org: None }
+        Profile { entry: self.entry.clone(), secrets: Secrets { client_secret, refresh_token } }
     }
 
     fn target(&self, profile: &Profile) -> Target {
@@ -240,30 +241,58 @@ impl Login {
             Err(error) => return Err(call_error::failure(&error, "list the portals of the org")),
         };
         // What was exchanged works once: a profile without the id of its org is better than none.
-        let identity = target.identify(&client).await.unwrap_or_else(|failure| {
-            printer.warning(&failure.report.message);
+        let identity = target.identify(&client).await.unwrap_or_else(|error| {
+            printer.warning(&call_error::unidentified(&error).report.message);
             target.declared_identity()
         });
         // For display only, and the token may lack the scope.
         let user = client.call(&GetCurrentUser).await.ok().flatten();
-        profile.org = identity.org().cloned();
+        profile.entry.org = identity.org().cloned();
         let name = &self.profile;
         let old = profiles.entries().get(name);
-        if let Some(old) = old.filter(|old| leads_elsewhere(old, &profile)) {
+        if let Some(old) = old.filter(|old| leads_elsewhere(old, &profile.entry)) {
             confirm_replacement(name, old, &identity, is_confirmed, printer)?;
         }
         profile::store(directory, name, &profile)?;
         if old.is_some() {
             warn_of_unfinished(name, &identity, printer).await;
         }
-        let portals = portals.as_deref();
-        print(name, old.is_none(), portals, profile.org.as_ref(), user.as_deref(), printer);
+        let logged_in = LoggedIn {
+            profile: name,
+            outcome: "logged_in",
+            portals: portals.as_deref().map(portal::names),
+            org: profile.entry.org.as_ref(),
+            user: user.as_deref(),
+        };
+        logged_in.print(if old.is_none() { "stored" } else { "replaced" }, printer);
         Ok(ExitClass::Success)
     }
 }
 
-/// Whether scripts and people who use the name of a profile would act in another org.
-fn leads_elsewhere(old: &Entry, new: &Profile) -> bool {
+impl LoggedIn<'_> {
+    fn print(&self, done: &str, printer: &Printer) {
+        let Self { profile, portals, .. } = self;
+        if portals.is_none() {
+            printer.warning(cannot_verify());
+            printer.hint(EVERY_SCOPE);
+        }
+        let has = portals.as_ref().map(|names| format!("; {}", portal::how_many(names)));
+        let has = has.unwrap_or_default();
+        let whose = match (self.user, self.org) {
+            (Some(user), Some(org)) => format!(" for {user} of org {org}"),
+            (Some(user), None) => format!(" for {user}"),
+            (None, Some(org)) => format!(" for org {org}"),
+            (None, None) => String::new(),
+        };
+        printer.result(format_args!("profile {profile} {done}{whose}{has}"), self);
+        if portals.as_ref().is_some_and(Vec::is_empty) && !printer.is_json() {
+            printer.note(format_args!("Next: portal create NAME --profile {profile} --dry-run"));
+        }
+    }
+}
+
+/// Whether replacing the profile would point its users at a different org.
+fn leads_elsewhere(old: &Entry, new: &Entry) -> bool {
     match (&old.org, &new.org) {
         (Some(old), Some(new)) => old.id != new.id,
         // Without the ids a difference of the hosts is all there is to see.
@@ -304,11 +333,8 @@ async fn warn_of_unfinished(profile: &str, identity: &Identity, printer: &Printe
     let Ok(log) = IntentLog::open() else { return };
     let Ok(found) = log.all().await else { return };
     let place = Place::Profile(profile.to_owned());
-    for entry in &found.entries {
-        if entry.history.whose.place == place
-            && !entry.is_in(identity)
-            && matches!(entry.state(), State::InDoubt | State::InProgress)
-        {
+    for entry in found.unfinished_at(&place) {
+        if !entry.is_in(identity) {
             let name = entry.name();
             printer.warning(format_args!(
                 "{name} is in doubt from an earlier login: {}",
@@ -321,9 +347,6 @@ async fn warn_of_unfinished(profile: &str, identity: &Identity, printer: &Printe
         }
     }
 }
-
-const CODE: &str = "code";
-const TOKEN: &str = "refresh token";
 
 /// Where clients are registered.
 fn console(hosts: &Hosts) -> String {
@@ -352,25 +375,11 @@ fn how_to_get_a_code(hosts: &Hosts, scopes: &[LoginScope]) -> String {
 
 /// The client secret and the second secret, from a prompt without echo, or one per line.
 fn read_secrets(second: &str) -> Result<(Secret, Secret), Failure> {
-    let stdin = std::io::stdin();
-    let read = |what: &str| -> Result<Secret, Failure> {
-        let text = if stdin.is_terminal() {
-            match rpassword::prompt_password(format!("The {what} (not echoed): ")) {
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                    return Err(Failure::cancelled("the terminal ended the input"));
-                }
-                text => text?,
-            }
-        } else {
-            let mut line = String::new();
-            stdin.lock().read_line(&mut line)?;
-            line
-        };
-        match text.trim() {
-            "" => Err(Failure::usage(format!("missing {what}"))
-                .hint(format!("pass the client secret and the {second} on stdin, one per line"))),
-            text => Ok(Secret::new(text.to_owned())),
-        }
+    let read = |what| {
+        prompt::read_secret(what)?.ok_or_else(|| {
+            Failure::usage(format!("missing {what}"))
+                .hint(format!("pass the client secret and the {second} on stdin, one per line"))
+        })
     };
     Ok((read("client secret")?, read(second)?))
 }
@@ -397,43 +406,4 @@ async fn exchange(
         Failure::from(anyhow::anyhow!("the accounts server returned no refresh token for the code"))
             .hint("create the code in the tab \"Generate Code\" of a self client")
     })
-}
-
-fn print(
-    profile: &str,
-    is_new: bool,
-    portals: Option<&[Portal]>,
-    org: Option<&OrgId>,
-    user: Option<&str>,
-    printer: &Printer,
-) {
-    let has = match portals {
-        None => String::new(),
-        Some([]) => "; the org has no portal yet".to_owned(),
-        Some([portal]) => format!("; the org has the portal {}", portal.name),
-        Some(portals) => format!("; the org has {} portals", portals.len()),
-    };
-    if portals.is_none() {
-        printer.warning(format_args!(
-            "the token lacks the scope {}: a create whose response is lost cannot be verified",
-            Scope::PORTAL_READ
-        ));
-        printer.hint("create a code with every scope, and log in again");
-    }
-    let is_without_portal = portals.is_some_and(<[Portal]>::is_empty);
-    let portals = portals.map(|portals| portals.iter().map(|p| p.name.as_str()).collect());
-    let done = if is_new { "stored" } else { "replaced" };
-    let whose = match (user, org) {
-        (Some(user), Some(org)) => format!(" for {user} of org {org}"),
-        (Some(user), None) => format!(" for {user}"),
-        (None, Some(org)) => format!(" for org {org}"),
-        (None, None) => String::new(),
-    };
-    printer.result(
-        format_args!("profile {profile} {done}{whose}{has}"),
-        &LoggedIn { profile, outcome: "logged_in", portals, org, user },
-    );
-    if is_without_portal && !printer.is_json() {
-        printer.note(format_args!("Next: portal create NAME --profile {profile} --dry-run"));
-    }
 }

@@ -9,8 +9,8 @@ use portal_model::oauth::RevokeToken;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::commands::candidates;
 use crate::commands::sections::{Examples, Sections};
-use crate::org::candidates;
 use crate::org::profile::{self, Profiles};
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     let target = profile.target(name, ApiVersion::default(), args.ca_file.clone());
     let accounts = target.builder()?.build_accounts()?;
-    let was_known = match accounts.revoke(&RevokeToken::new(profile.refresh_token)).await {
+    let was_known = match accounts.revoke(&RevokeToken::new(profile.secrets.refresh_token)).await {
         Ok(()) => true,
         Err(TokenError::Rejected(_)) => false,
         Err(error) => {

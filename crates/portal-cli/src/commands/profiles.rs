@@ -6,14 +6,14 @@ use clap::Subcommand;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
-use crate::org::candidates;
 use crate::org::identity::OrgId;
 use crate::org::place::Place;
 use crate::org::profile::{self, Entry, Hosts, Profiles};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
-use crate::safe::intent_log::{IntentLog, State};
+use crate::safe::intent_log::IntentLog;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 
@@ -209,11 +209,7 @@ async fn remove(
 async fn refuse_if_unfinished(name: &str) -> Result<(), Failure> {
     let found = IntentLog::open()?.all().await?;
     let place = Place::Profile(name.to_owned());
-    let unfinished = found.entries.iter().find(|entry| {
-        entry.history.whose.place == place
-            && matches!(entry.state(), State::InDoubt | State::InProgress)
-    });
-    match unfinished {
+    match found.unfinished_at(&place).next() {
         None => Ok(()),
         Some(entry) => Err(Failure::usage(format!(
             "the outcome of {}, begun with the profile {name}, is not determined yet",

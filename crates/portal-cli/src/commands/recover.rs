@@ -12,9 +12,10 @@ use crate::commands::policy_args::PolicyArgs;
 use crate::commands::sections::{
     About, Environment, Examples, ExitStatus, ORG, Sections, SeeAlso, Variables,
 };
+use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Org;
 use crate::org::place::Place;
-use crate::org::target_args::TargetArgs;
+use crate::report::call_error;
 use crate::report::context::ReportContext;
 use crate::report::exit::{ExitClass, combined};
 use crate::report::failure::{ErrorKind, Failure};
@@ -254,7 +255,7 @@ impl Recovery<'_> {
             if is_given { self.args.target.clone() } else { self.args.target.again(place) };
         let destination = target.destination()?;
         let policy = self.args.policy.policy(destination.default_policy())?;
-        destination.open(self.args.target.api_version, policy).await
+        Ok(destination.open(policy).await?)
     }
 
     /// Rule 10: absence in another org would prove nothing.
@@ -263,7 +264,8 @@ impl Recovery<'_> {
         if self.args.same_org || entry.is_in(&org.known_identity()) {
             return Ok(());
         }
-        let now = org.identify().await.map_err(|failure| cannot_recover(entry, failure))?;
+        let now = org.identify().await;
+        let now = now.map_err(|error| cannot_recover(entry, call_error::unidentified(&error)))?;
         if entry.is_in(&now) {
             return Ok(());
         }

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -16,11 +15,11 @@ use portal_store::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
 use portal_store::{MemoryRegistry, PortalLimit, Registry as _};
 use tokio::process::Command;
 
-use crate::batch::csv;
+use crate::batch::{csv, file};
 use crate::commands::fault_arg;
 use crate::commands::sections::{About, Examples, ExitStatus, Sections, SeeAlso};
 use crate::org::data_directory;
-use crate::org::profile::{self, Hosts, Profile, Profiles};
+use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::sys::directories;
@@ -51,13 +50,13 @@ pub(crate) struct Args {
         long = "fault",
         value_name = "SPEC",
         value_parser = fault_arg::parse,
-        help = "Fail on purpose: [METHOD ]POINT:ACTION[:N/M]; repeatable"
+        help = "Fail on purpose: [METHOD ]POINT:ACTION[:WHICH]; repeatable"
     )]
     faults: Vec<FaultSpec>,
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let bytes = read(&args.file)
+    let bytes = file::read(&args.file)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", args.file.display())))?;
     let mut names = BTreeSet::new();
     // What is wrong with the file is reported by the batch.
@@ -101,14 +100,6 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     Ok(exit.map_or(ExitClass::Stopped, ExitClass::from))
 }
 
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        return std::io::stdin().read_to_end(&mut bytes).map(|_| bytes);
-    }
-    fs::read(path)
-}
-
 /// A throw-away org, and the profiles that lead to it.
 struct Org {
     limit: PortalLimit,
@@ -150,12 +141,11 @@ fn write_profiles(home: &Path, url: &str, orgs: &[Org]) -> anyhow::Result<()> {
     let directory = directories::config_of(home);
     for (name, credential) in orgs.iter().flat_map(|org| &org.profiles) {
         let SeedGrant::RefreshToken(refresh_token) = &credential.grant else { continue };
+        let hosts = Hosts::Urls { api_domain: url.to_owned(), accounts_url: url.to_owned() };
+        let client_secret = credential.client_secret.clone();
         let profile = Profile {
-            hosts: Hosts::Urls { api_domain: url.to_owned(), accounts_url: url.to_owned() },
-            client_id: credential.client_id.clone(),
-            client_secret: credential.client_secret.clone(),
-            refresh_token: refresh_token.clone(),
-            org: None,
+            entry: Entry { hosts, client_id: credential.client_id.clone(), org: None },
+            secrets: Secrets { client_secret, refresh_token: refresh_token.clone() },
         };
         profile::store(&directory, name, &profile)?;
     }

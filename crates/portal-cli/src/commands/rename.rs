@@ -10,9 +10,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::commands::policy_args::PolicyArgs;
 use crate::commands::sections::{About, Environment, Examples, ExitStatus, ORG, Sections, SeeAlso};
+use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Org;
 use crate::org::identity::Identity;
-use crate::org::target_args::TargetArgs;
+use crate::report::call_error;
 use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorKind, Failure};
@@ -93,7 +94,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     // Before anything is sent: without the log nothing is.
     let log = IntentLog::open()?;
-    let org = destination.open(args.target.api_version, policy).await?;
+    let org = destination.open(policy).await?;
     let mut stop = stop_flag();
     if asks && !confirm(&org, old, &new, &mut stop).await? {
         return Ok(Report::<RenameStatus>::cancelled(&new, &context)
@@ -171,7 +172,8 @@ impl Rename<'_> {
         };
         let identity = match identified {
             Ok(identity) => identity,
-            Err(failure) => {
+            Err(error) => {
+                let failure = call_error::unidentified(&error);
                 let (known, place) = (self.org.known_identity(), &self.org.place);
                 let names = [self.old.to_owned(), self.new.to_string()];
                 return Err(unidentified(self.log, &known, place, &names, "renamed", failure).await);

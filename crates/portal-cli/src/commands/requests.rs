@@ -1,24 +1,22 @@
 //! `portal requests`: what a server of this machine has served.
 
-use std::net::SocketAddr;
-
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::Response;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use portal_http::server::RequestRecord;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
 
-use crate::admin_listener::Summary;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::org::running::Running;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::terminal::printer::Printer;
+use crate::terminal::served_request;
 
 /// Show the requests that `portal serve` has served on this machine
 #[derive(Debug, clap::Args)]
@@ -38,11 +36,46 @@ pub(crate) struct Args {
     port: Option<u16>,
 }
 
+/// What `portal serve --log json` and `portal requests` say of each call: the schema of
+/// [`RequestRecord`].
+#[derive(JsonSchema)]
+#[schemars(rename = "call", description = "A call of a server.")]
+#[expect(dead_code, reason = "the library serializes it")]
+pub(super) struct Call {
+    #[schemars(extend("format" = "date-time"))]
+    time: String,
+    method: String,
+    path: String,
+    /// The name of the org whose token it was.
+    org: Option<String>,
+    /// The name in the request.
+    portal: Option<String>,
+    /// null if no response was sent.
+    status: Option<u16>,
+    /// The code of an error.
+    code: Option<String>,
+    /// Milliseconds until the response was sent.
+    ms: u64,
+    /// Those that were injected.
+    faults: Vec<String>,
+    /// Its number, in `portal requests`.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    id: u64,
+    #[serde(flatten)]
+    record: RequestRecord,
+}
+
 /// What a server has served.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub(super) struct Requests {
     /// The last ones.
-    requests: Vec<Summary>,
+    #[schemars(with = "Vec<Call>")]
+    requests: Vec<Listed>,
     /// How many were served so fast that they are not among them.
     not_recorded: u64,
 }
@@ -64,7 +97,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         return Ok(ExitClass::Success);
     }
     for request in &all.requests {
-        printer.text(request.call.text());
+        printer.text(served_request::text(&request.record));
     }
     if all.requests.is_empty() {
         printer.note(format_args!("No request yet at {}", running.url));
@@ -110,7 +143,7 @@ async fn show(mut events: Incoming, last: &mut u64, printer: &Printer) -> anyhow
                 return Ok(());
             }
             let Some(data) = line.strip_prefix(b"data: ") else { continue };
-            let request: Summary = serde_json::from_slice(data).context(NOT_UNDERSTOOD)?;
+            let request: Listed = serde_json::from_slice(data).context(NOT_UNDERSTOOD)?;
             let missed = request.id.saturating_sub(*last + 1);
             if may_miss && missed > 0 {
                 printer.warning(format_args!(
@@ -119,7 +152,7 @@ async fn show(mut events: Incoming, last: &mut u64, printer: &Printer) -> anyhow
             }
             may_miss = false;
             *last = (*last).max(request.id);
-            printer.result(request.call.text(), &request);
+            printer.result(served_request::text(&request.record), &request);
             if !printer.is_delivered() {
                 return Ok(());
             }
@@ -130,17 +163,12 @@ async fn show(mut events: Incoming, last: &mut u64, printer: &Printer) -> anyhow
 
 /// Requests `path` of the admin listener.
 async fn get(admin: &str, path: &str) -> anyhow::Result<Response<Incoming>> {
-    let host = admin.trim_start_matches("http://");
-    let address: SocketAddr =
-        host.parse().context("the address of the admin listener is invalid")?;
-    let unreachable = || format!("cannot connect to the admin listener at {admin}");
-    let stream = TcpStream::connect(address).await.with_context(unreachable)?;
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.with_context(unreachable)?;
-    // It ends with the response.
-    tokio::spawn(connection);
-    let request = Request::get(path).header(header::HOST, host).body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await.context(LOST)?;
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let response = client.get(format!("{admin}{path}").parse()?).await.map_err(|error| {
+        let is_unreachable = error.is_connect();
+        let why = format!("cannot connect to the admin listener at {admin}");
+        anyhow::Error::new(error).context(if is_unreachable { why } else { LOST.to_owned() })
+    })?;
     if !response.status().is_success() {
         bail!("the admin listener at {admin} refused: {}", response.status());
     }

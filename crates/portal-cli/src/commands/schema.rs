@@ -8,7 +8,6 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::admin_listener::Summary;
 use crate::commands::sections::{About, Examples, Sections};
 use crate::commands::{
     admin, backup, batch, check, create, doctor, explain, login, logout, profiles, recover,
@@ -19,7 +18,6 @@ use crate::report::outcome::{CreateStatus, RenameStatus, Report};
 use crate::report::portal::PortalObject;
 use crate::terminal::printer::Printer;
 use crate::terminal::results::Failed;
-use crate::terminal::served_call::ServedCall;
 
 /// Print the JSON Schema of an object of `--output json`
 #[derive(Debug, clap::Args)]
@@ -65,7 +63,7 @@ const OBJECTS: &[Object] = objects! {
     "explain", explain::Explained: ["explain"];
     "listening", serve::Listening<'_>: ["serve"];
     "environment", serve::Environment: ["serve env"];
-    "call", Call: ["serve --log json", "requests --follow"];
+    "call", requests::Call: ["serve --log json", "requests --follow"];
     "log", LogLine: ["serve --log json"];
     "requests", requests::Requests: ["requests"];
     "backup", backup::BackedUp<'_>: ["backup"];
@@ -84,15 +82,6 @@ struct Listed {
     object: &'static str,
     /// The commands that print it.
     commands: &'static [&'static str],
-}
-
-/// What `portal serve --log json` and `portal requests` say of each call of a server.
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-#[expect(dead_code, reason = "the schema is that of either")]
-enum Call {
-    Logged(ServedCall),
-    Followed(Summary),
 }
 
 /// A line on stderr of `portal serve --log json` that is not about a call: a warning, an error, or what

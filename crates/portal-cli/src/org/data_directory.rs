@@ -1,10 +1,9 @@
 //! The data directory of a server: its registry and the credentials of its default org.
 
-use std::fmt::Display;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use portal_model::Timestamp;
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_store::sqlite::OpenOptions;
@@ -12,23 +11,22 @@ use portal_store::{
     Administration, Registry as _, RegistryError, Seed, SqliteRegistry, TokenRules,
 };
 
+use crate::org::OrgError;
 use crate::org::default_org::DefaultOrg;
-use crate::report::failure::Failure;
-use crate::terminal::printer::Printer;
 
-/// Applies `seed` to a registry, which it either replaces or must not differ from.
+/// Applies `seed` to a registry, which it either replaces or must not differ from. `name` is that of
+/// the registry in errors.
 pub(crate) async fn seed(
     registry: &impl Administration,
     seed: &Seed,
     replaces: bool,
-    kept: impl Display,
-) -> Result<(), Failure> {
+    name: impl ToString,
+) -> anyhow::Result<()> {
     if replaces {
         registry.replace_seed(seed, now()?).await?;
     } else if let Err(differences) = registry.apply_seed_unless_different(seed, now()?).await? {
-        let message = format!("the seed file differs from what {kept} keeps, where {differences}");
-        let hint = "pass `--seed-replaces` to take the seed's values and revoke the rest";
-        return Err(Failure::from(anyhow!(message)).hint(hint));
+        let (registry, differences) = (name.to_string(), differences.to_string());
+        return Err(OrgError::SeedDiffers { registry, differences }.into());
     }
     Ok(())
 }
@@ -37,20 +35,19 @@ pub(crate) async fn seed(
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Opens the registry in `directory`, creating both if missing. On a full disk it waits for space,
-/// as a running server does.
+/// as a running server does; `waits` is called once with the reason.
 pub(crate) async fn open(
     directory: &Path,
     accept_loss: bool,
-    printer: &Printer,
+    waits: impl FnOnce(String),
 ) -> anyhow::Result<SqliteRegistry> {
-    let mut is_told = false;
+    let mut waits = Some(waits);
     loop {
         match OpenOptions::new().accept_loss(accept_loss).open(directory) {
             Err(RegistryError::NoRoom(why)) => {
-                if !is_told {
-                    printer.warning(format_args!("{why}, and the server starts"));
+                if let Some(waits) = waits.take() {
+                    waits(why);
                 }
-                is_told = true;
                 tokio::time::sleep(RETRY_INTERVAL).await;
             }
             result => return Ok(result?),

@@ -1,7 +1,7 @@
 //! [`DefaultOrg`]: the org of a server without a seed; its credentials are stored in a file.
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
@@ -11,7 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::directories;
-use crate::sys::private_file::refuse_if_others_can_read;
+use crate::sys::hex::hex;
+use crate::sys::private_file::{self, refuse_if_others_can_read};
 
 /// The credentials of the default org. It has no limit, and a single user with every permission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,13 +35,9 @@ impl DefaultOrg {
     /// Generates credentials in the service's format.
     pub(crate) fn generate() -> anyhow::Result<Self> {
         Ok(Self {
-            client_id: format!("1000.{}", random_hex::<16>()?.to_uppercase()),
-            client_secret: Secret::new(random_hex::<20>()?),
-            refresh_token: Secret::new(format!(
-                "1000.{}.{}",
-                random_hex::<16>()?,
-                random_hex::<16>()?
-            )),
+            client_id: format!("1000.{}", random_hex(16)?.to_uppercase()),
+            client_secret: Secret::new(random_hex(20)?),
+            refresh_token: Secret::new(format!("1000.{}.{}", random_hex(16)?, random_hex(16)?)),
         })
     }
 
@@ -54,7 +51,7 @@ impl DefaultOrg {
             Ok(text) => toml::from_str(&text).map_err(|error| broken(&path, &text, &error)),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Self::generate()?
-                    .write(directory, &path)
+                    .write(&path)
                     .with_context(|| format!("{} can't be written", path.display()))?;
                 Self::keep(directory)
             }
@@ -63,7 +60,7 @@ impl DefaultOrg {
     }
 
     /// Writes the file atomically, and never replaces one that another process wrote meanwhile.
-    fn write(&self, directory: &Path, path: &Path) -> anyhow::Result<()> {
+    fn write(&self, path: &Path) -> anyhow::Result<()> {
         let text = format!(
             "# The credentials of the default org of the server on this directory.\n\
              client_id = \"{}\"\nclient_secret = \"{}\"\nrefresh_token = \"{}\"\n",
@@ -71,11 +68,7 @@ impl DefaultOrg {
             self.client_secret.expose(),
             self.refresh_token.expose()
         );
-        // `NamedTempFile` is readable only by this user.
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        match file.persist_noclobber(path) {
+        match private_file::new_beside(path, text.as_bytes())?.persist_noclobber(path) {
             Err(error) if error.error.kind() != ErrorKind::AlreadyExists => Err(error.error.into()),
             _ => Ok(()),
         }
@@ -103,12 +96,11 @@ fn broken(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
     )
 }
 
-/// Returns `BYTES` random bytes in hexadecimal.
-fn random_hex<const BYTES: usize>() -> anyhow::Result<String> {
-    let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    Ok(digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect())
+/// Returns `bytes` random bytes in hexadecimal.
+fn random_hex(bytes: usize) -> anyhow::Result<String> {
+    let mut random = vec![0; bytes];
+    getrandom::fill(&mut random).context("the system gives no random bytes")?;
+    Ok(hex(&random))
 }
 
 #[cfg(test)]

@@ -14,8 +14,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::org::identity::{Identity, OrgId};
 use crate::org::identity_cache::IdentityCache;
 use crate::org::target::Target;
-use crate::report::call_error;
-use crate::report::failure::Failure;
 
 /// Timeout for all attempts, unless the deadline of the operation is earlier.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -44,7 +42,7 @@ impl Target {
     ///
     /// # Errors
     /// The service is unreachable.
-    pub(crate) async fn identify(&self, client: &Client) -> Result<Identity, Failure> {
+    pub(crate) async fn identify(&self, client: &Client) -> Result<Identity, ClientError> {
         self.identify_with(&IdentityCache::new(), client).await
     }
 
@@ -52,7 +50,7 @@ impl Target {
         &self,
         cache: &IdentityCache,
         client: &Client,
-    ) -> Result<Identity, Failure> {
+    ) -> Result<Identity, ClientError> {
         let declared = self.declared_identity();
         if let Some(identity) = cache.load(&declared) {
             return Ok(identity);
@@ -75,9 +73,7 @@ impl Target {
             }
             // Not cached, because a later request may find the resource.
             Reply::NoId => Ok(identity),
-            Reply::Transient(error) | Reply::Failed(error) => {
-                Err(call_error::failure(&error, "determine which org this is"))
-            }
+            Reply::Transient(error) | Reply::Failed(error) => Err(error),
         }
     }
 }

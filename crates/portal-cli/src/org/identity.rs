@@ -1,12 +1,14 @@
 //! [`Identity`]: which org a command talks to, as far as that is known (rule 10).
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use portal_http::client::Credential;
 use portal_model::{DataCenter, Environment};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use crate::sys::hex::hex;
 
 /// An org, without secrets: the origin of its API, its id if the token can read it, and a
 /// fingerprint of the credential.
@@ -76,9 +78,8 @@ impl Identity {
             return self.origin.clone();
         };
         let kind = match environment {
-            Environment::Production => "",
-            Environment::Sandbox => ", sandbox",
-            Environment::Developer => ", developer",
+            Environment::Production => String::new(),
+            other => format!(", {}", other.as_str()),
         };
         format!("{} ({}{kind})", self.origin, data_center.to_string().to_uppercase())
     }
@@ -179,10 +180,7 @@ fn hash(parts: &[&str]) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&hash.finalize()).chars().take(16).collect()
 }
 
 #[cfg(test)]

@@ -7,32 +7,28 @@ mod config;
 mod credentials;
 mod file;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use portal_http::client::Credential;
+use portal_model::ApiVersion;
 use portal_model::datacenter::{ApiDomain, DataCenter, Environment};
-use portal_model::{ApiVersion, Secret};
 
+pub(crate) use self::credentials::Secrets;
+use crate::org::OrgError;
 use crate::org::identity::OrgId;
 use crate::org::place::Place;
 use crate::org::target::Target;
-use crate::report::failure::Failure;
-use crate::sys::directories;
+use crate::sys::{directories, private_file};
 
 /// An org with its credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Profile {
-    pub(crate) hosts: Hosts,
-    /// The client id.
-    pub(crate) client_id: String,
-    pub(crate) client_secret: Secret,
-    pub(crate) refresh_token: Secret,
-    /// The org as the service named it at login. Only for display: which org it is now is asked
-    /// from the service.
-    pub(crate) org: Option<OrgId>,
+    pub(crate) entry: Entry,
+    pub(crate) secrets: Secrets,
 }
 
 impl Profile {
@@ -45,12 +41,12 @@ impl Profile {
     ) -> Target {
         Target {
             place: Place::Profile(name.into()),
-            api: self.hosts.api_domain(),
-            accounts: Some(self.hosts.accounts_url().to_owned()),
+            api: self.entry.hosts.api_domain(),
+            accounts: Some(self.entry.hosts.accounts_url().to_owned()),
             credential: Credential::refresh_token(
-                self.client_id.clone(),
-                self.client_secret.clone(),
-                self.refresh_token.clone(),
+                self.entry.client_id.clone(),
+                self.secrets.client_secret.clone(),
+                self.secrets.refresh_token.clone(),
             ),
             version,
             ca_file,
@@ -101,7 +97,8 @@ impl std::fmt::Display for Hosts {
 pub(crate) struct Entry {
     pub(crate) hosts: Hosts,
     pub(crate) client_id: String,
-    /// Unknown if the token can't read it.
+    /// The org as the service named it at login, if the token could read it. Only for display: which
+    /// org it is now is asked from the service.
     pub(crate) org: Option<OrgId>,
 }
 
@@ -111,14 +108,14 @@ pub(crate) struct Profiles {
     directory: PathBuf,
     config: config::Config,
     /// Loaded on first use: listing profiles needs no secrets.
-    secrets: std::cell::OnceCell<BTreeMap<String, credentials::Secrets>>,
+    secrets: OnceCell<BTreeMap<String, Secrets>>,
 }
 
 impl Profiles {
     /// Loads the profiles in the configuration directory; none if it doesn't exist.
     pub(crate) fn load(directory: &Path) -> anyhow::Result<Self> {
         let config = config::read(&config_path(directory))?;
-        Ok(Self { directory: directory.to_owned(), config, secrets: std::cell::OnceCell::new() })
+        Ok(Self { directory: directory.to_owned(), config, secrets: OnceCell::new() })
     }
 
     pub(crate) fn entries(&self) -> &BTreeMap<String, Entry> {
@@ -131,48 +128,35 @@ impl Profiles {
     }
 
     /// Returns the entry of the profile `name`.
-    pub(crate) fn entry(&self, name: &str) -> Result<&Entry, Failure> {
-        self.entries().get(name).ok_or_else(|| {
-            let known = Known(self.entries());
-            Failure::usage(format!("there is no profile {name:?}; {known}"))
-                .hint(format!("run `portal login --profile {name}` to create it"))
+    pub(crate) fn entry(&self, name: &str) -> Result<&Entry, OrgError> {
+        self.entries().get(name).ok_or_else(|| OrgError::UnknownProfile {
+            name: name.to_owned(),
+            profiles: self.entries().keys().cloned().collect(),
         })
     }
 
     /// Returns the profile `name` with its secrets.
-    pub(crate) fn get(&self, name: &str) -> Result<Profile, Failure> {
-        let entry = self.entry(name)?;
-        let secrets = self.secrets().map_err(|error| Failure::usage(format!("{error:#}")))?;
-        let Some(secrets) = secrets.get(name) else {
-            let path = credentials_path(&self.directory);
-            return Err(Failure::usage(format!(
-                "the profile {name} has no secrets in {}",
-                path.display()
-            ))
-            .hint(format!("run `portal login --profile {name}` to store new ones")));
-        };
-        Ok(Profile {
-            hosts: entry.hosts.clone(),
-            client_id: entry.client_id.clone(),
-            client_secret: secrets.client_secret.clone(),
-            refresh_token: secrets.refresh_token.clone(),
-            org: entry.org.clone(),
-        })
+    pub(crate) fn get(&self, name: &str) -> Result<Profile, OrgError> {
+        let entry = self.entry(name)?.clone();
+        let secrets = self.secrets().map_err(OrgError::UnusableSecrets)?.get(name);
+        let secrets = secrets.cloned().ok_or_else(|| OrgError::NoSecrets {
+            name: name.to_owned(),
+            path: credentials_path(&self.directory),
+        })?;
+        Ok(Profile { entry, secrets })
     }
 
     /// Returns the other profiles that have the same refresh token at the same accounts server.
-    pub(crate) fn sharing_token(&self, name: &str) -> Result<Vec<&str>, Failure> {
-        let profile = self.get(name)?;
-        let secrets = self.secrets()?;
-        let is_shared = |(other, entry): &(&String, &Entry)| {
-            *other != name
-                && entry.hosts.accounts_url() == profile.hosts.accounts_url()
-                && secrets
-                    .get(*other)
-                    .is_some_and(|secrets| secrets.refresh_token == profile.refresh_token)
+    pub(crate) fn sharing_token(&self, name: &str) -> Result<Vec<&str>, OrgError> {
+        let token = |profile: &Profile| {
+            let accounts = profile.entry.hosts.accounts_url().to_owned();
+            (accounts, profile.secrets.refresh_token.clone())
         };
-        let shared = self.entries().iter().filter(is_shared);
-        Ok(shared.map(|(other, _)| other.as_str()).collect())
+        let shared = token(&self.get(name)?);
+        let others = self.entries().keys().map(String::as_str).filter(|other| *other != name);
+        Ok(others
+            .filter(|other| self.get(other).is_ok_and(|other| token(&other) == shared))
+            .collect())
     }
 
     /// Checks that the file with the secrets is usable.
@@ -180,7 +164,7 @@ impl Profiles {
         self.secrets().map(drop)
     }
 
-    fn secrets(&self) -> anyhow::Result<&BTreeMap<String, credentials::Secrets>> {
+    fn secrets(&self) -> anyhow::Result<&BTreeMap<String, Secrets>> {
         if let Some(secrets) = self.secrets.get() {
             return Ok(secrets);
         }
@@ -193,16 +177,8 @@ impl Profiles {
 pub(crate) fn store(directory: &Path, name: &str, profile: &Profile) -> anyhow::Result<()> {
     let _lock = lock(directory)?;
     // Secrets first, so that every listed profile has its secrets.
-    credentials::insert(
-        &credentials_path(directory),
-        name,
-        &credentials::Secrets {
-            client_secret: profile.client_secret.clone(),
-            refresh_token: profile.refresh_token.clone(),
-        },
-    )?;
-    let Profile { hosts, client_id, org, .. } = profile.clone();
-    config::insert(&config_path(directory), name, &Entry { hosts, client_id, org })
+    credentials::insert(&credentials_path(directory), name, &profile.secrets)?;
+    config::insert(&config_path(directory), name, &profile.entry)
 }
 
 /// Renames a profile.
@@ -227,13 +203,10 @@ pub(crate) fn remove(directory: &Path, name: &str) -> anyhow::Result<()> {
 }
 
 /// Checks that `name` is a valid name for a profile.
-pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
+pub(crate) fn check_name(name: &str) -> Result<(), OrgError> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > 64 || !name.chars().all(is_allowed) {
-        return Err(Failure::usage(format!(
-            "{name:?} can't be the name of a profile: expected up to 64 of the letters A-Z, a-z, \
-             the digits 0-9, and - _ ."
-        )));
+        return Err(OrgError::InvalidProfileName(name.to_owned()));
     }
     Ok(())
 }
@@ -250,31 +223,9 @@ pub(crate) fn credentials_path(directory: &Path) -> PathBuf {
 fn lock(directory: &Path) -> anyhow::Result<File> {
     directories::make_private(directory)?;
     let path = directory.join("profiles.lock");
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
+    private_file::open(&path)
         .and_then(|file| file.lock().map(|()| file))
         .with_context(|| format!("{} can't be locked", path.display()))
-}
-
-/// Formats as `there are acme, beta`.
-struct Known<'a>(&'a BTreeMap<String, Entry>);
-
-impl std::fmt::Display for Known<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const SHOWN: usize = 8;
-        let names: Vec<&str> = self.0.keys().take(SHOWN).map(String::as_str).collect();
-        match (names.as_slice(), self.0.len()) {
-            ([], _) => write!(f, "there is none yet"),
-            ([one], 1) => write!(f, "there is only {one}"),
-            (names, all) if all > SHOWN => {
-                write!(f, "there are {all}, such as {}", names.join(", "))
-            }
-            (names, _) => write!(f, "there are {}", names.join(", ")),
-        }
-    }
 }
 
 #[cfg(test)]

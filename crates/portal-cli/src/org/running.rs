@@ -1,15 +1,15 @@
 //! [`Running`]: the servers that this user runs on this machine, one file for each while it runs.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+use crate::org::OrgError;
 use crate::org::default_org::DefaultOrg;
-use crate::report::failure::Failure;
-use crate::sys::directories;
+use crate::sys::{directories, private_file};
 
 /// How to reach a running server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,11 +37,7 @@ impl Running {
         let directory = directory()?;
         directories::make_private(&directory)?;
         let path = directory.join(format!("{}.json", self.port));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&path)?;
+        let mut file = private_file::open(&path)?;
         // If another server has the same port on another address, the last one started is found.
         let _ = file.try_lock();
         file.set_len(0)?;
@@ -53,23 +49,14 @@ impl Running {
     ///
     /// # Errors
     /// None is running, or several are and `port` is `None`.
-    pub(crate) fn find(port: Option<u16>) -> Result<Self, Failure> {
+    pub(crate) fn find(port: Option<u16>) -> anyhow::Result<Self> {
         let mut running = Self::all()?;
         running.retain(|server| port.is_none_or(|port| server.port == port));
         let ports: Vec<_> = running.iter().map(|server| server.port.to_string()).collect();
-        match (running.pop(), port) {
-            (Some(server), _) if ports.len() == 1 => Ok(server),
-            (Some(_), _) => Err(Failure::usage(format!(
-                "{} servers run, on the ports {}",
-                ports.len(),
-                ports.join(", ")
-            ))
-            .hint("pass `--port` with one of them")),
-            (None, None) => Err(Failure::usage("no `portal serve` of this user runs")
-                .hint("run `portal serve` in another terminal")),
-            (None, Some(port)) => {
-                Err(Failure::usage(format!("no `portal serve` of this user runs on port {port}")))
-            }
+        match running.pop() {
+            Some(server) if ports.len() == 1 => Ok(server),
+            Some(_) => Err(OrgError::SeveralServers { ports }.into()),
+            None => Err(OrgError::NoServer { port }.into()),
         }
     }
 

@@ -1,20 +1,20 @@
-//! An org outside this process: [`Target`].
+//! [`Target`]: an org with its servers and credentials.
 
 use std::path::PathBuf;
 
 use portal_http::client::{
-    BaseUrl, Client, ClientBuilder, Credential, FileTokenCache, HttpTransport,
+    BaseUrl, Client, ClientBuilder, Credential, FileTokenCache, HttpTransport, Proxy,
 };
 use portal_model::ApiVersion;
 use portal_model::datacenter::ApiDomain;
 use portal_model::flow::Policy;
 
+use crate::org::OrgError;
 use crate::org::identity::Identity;
 use crate::org::place::Place;
-use crate::report::failure::Failure;
 use crate::sys::directories;
 
-/// An org outside this process: its servers and credentials.
+/// An org: its servers and credentials.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) place: Place,
@@ -28,7 +28,12 @@ pub(crate) struct Target {
 impl Target {
     /// Returns which org its credential belongs to, as far as that is known without a request.
     pub(crate) fn declared_identity(&self) -> Identity {
-        self.identity_at(self.api.url().as_deref())
+        match self.place {
+            Place::Local => Identity::local(&self.credential),
+            Place::Profile(_) | Place::Explicit { .. } => {
+                self.identity_at(self.api.url().as_deref())
+            }
+        }
     }
 
     /// Returns the identity at the API `api_url`.
@@ -44,30 +49,46 @@ impl Target {
         }
     }
 
-    pub(crate) fn client(&self, policy: Policy) -> Result<Client, Failure> {
-        self.builder()?
-            .policy(policy)
-            .token_cache(FileTokenCache::new(directories::cache()?.join("tokens")))
-            .build(self.credential.clone())
-            .map_err(|error| Failure::usage(error.to_string()))
+    pub(crate) fn client(&self, policy: Policy) -> anyhow::Result<Client> {
+        self.client_over(self.transport()?, policy)
+    }
+
+    /// Returns a client over a transport, which several clients can share.
+    pub(crate) fn client_over(
+        &self,
+        transport: HttpTransport,
+        policy: Policy,
+    ) -> anyhow::Result<Client> {
+        let builder = self.builder_over(transport).policy(policy);
+        let builder = match self.place {
+            // Its address is another one each time.
+            Place::Local => builder,
+            Place::Profile(_) | Place::Explicit { .. } => {
+                builder.token_cache(FileTokenCache::new(directories::cache()?.join("tokens")))
+            }
+        };
+        Ok(builder.build(self.credential.clone()).map_err(OrgError::Client)?)
     }
 
     /// Returns a client builder without a policy and token cache.
-    pub(crate) fn builder(&self) -> Result<ClientBuilder, Failure> {
+    pub(crate) fn builder(&self) -> anyhow::Result<ClientBuilder> {
         Ok(self.builder_over(self.transport()?))
     }
 
-    /// Returns the transport, which several clients can share.
-    pub(crate) fn transport(&self) -> Result<HttpTransport, Failure> {
+    pub(crate) fn transport(&self) -> anyhow::Result<HttpTransport> {
         let transport = HttpTransport::builder();
         let transport = match &self.ca_file {
             Some(path) => transport.ca_file(path),
             None => transport,
         };
+        let transport = match self.place {
+            Place::Local => transport.proxy(Proxy::none()),
+            Place::Profile(_) | Place::Explicit { .. } => transport,
+        };
         Ok(transport.build()?)
     }
 
-    pub(crate) fn builder_over(&self, transport: HttpTransport) -> ClientBuilder {
+    fn builder_over(&self, transport: HttpTransport) -> ClientBuilder {
         let builder = Client::builder().version(self.version).transport(transport);
         let builder = match &self.api {
             ApiDomain::Unset => builder,

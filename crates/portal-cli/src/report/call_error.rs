@@ -23,3 +23,8 @@ pub(crate) fn failure(error: &ClientError, purpose: &str) -> Failure {
         _ => unreachable(message(error)),
     }
 }
+
+/// The failure of a command whose org cannot be determined.
+pub(crate) fn unidentified(error: &ClientError) -> Failure {
+    failure(error, "determine which org this is")
+}

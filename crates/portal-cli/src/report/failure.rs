@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::org::OrgError;
 use crate::report::exit::ExitClass;
 use crate::report::portal::PortalObject;
 
@@ -117,7 +118,33 @@ impl Failure {
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(cause: E) -> Self {
-        Self::new(ErrorKind::Failed, format!("{:#}", cause.into()))
+        let cause = cause.into();
+        let message = format!("{cause:#}");
+        match cause.downcast_ref::<OrgError>() {
+            Some(error) => org_error(error, message),
+            None => Self::new(ErrorKind::Failed, message),
+        }
+    }
+}
+
+/// What to do about an org that cannot be used.
+fn org_error(error: &OrgError, message: String) -> Failure {
+    let usage = Failure::usage(&*message);
+    match error {
+        OrgError::UnknownProfile { name, .. } => {
+            usage.hint(format!("run `portal login --profile {name}` to create it"))
+        }
+        OrgError::NoSecrets { name, .. } => {
+            usage.hint(format!("run `portal login --profile {name}` to store new ones"))
+        }
+        OrgError::SeveralServers { .. } => usage.hint("pass `--port` with one of them"),
+        OrgError::NoServer { port: None } => usage.hint("run `portal serve` in another terminal"),
+        OrgError::SeedDiffers { .. } => Failure::new(ErrorKind::Failed, message)
+            .hint("pass `--seed-replaces` to take the seed's values and revoke the rest"),
+        OrgError::NoServer { port: Some(_) }
+        | OrgError::UnusableSecrets(_)
+        | OrgError::InvalidProfileName(_)
+        | OrgError::Client(_) => usage,
     }
 }
 

@@ -352,7 +352,8 @@ fn present(name: &str, origin: Origin, context: &ReportContext) -> String {
             "{name} exists now; no response confirmed it (created by this call, or by somebody else \
              at the same moment)"
         ),
-        (Origin::Undetermined, _) => {
+        // An origin that this version does not know is not determined either.
+        (Origin::Undetermined | _, _) => {
             format!("{name} exists; whether this call created it is not known")
         }
     }

@@ -45,6 +45,20 @@ struct User {
 /// Columns of a name at most. Those that the service allows have fewer.
 const WIDEST: usize = 64;
 
+/// The names of all.
+pub(crate) fn names(portals: &[Portal]) -> Vec<&str> {
+    portals.iter().map(|portal| portal.name.as_str()).collect()
+}
+
+/// How many portals an org has.
+pub(crate) fn how_many(names: &[&str]) -> String {
+    match names {
+        [] => "the org has no portal yet".to_owned(),
+        [name] => format!("the org has the portal {name}"),
+        names => format!("the org has {} portals", names.len()),
+    }
+}
+
 /// A name as it fits into a table.
 pub(crate) fn cell(name: &str) -> String {
     if name.chars().count() <= WIDEST {

@@ -30,6 +30,7 @@ use self::open_intent::LogFile;
 pub(crate) use self::open_intent::OpenIntent;
 pub(crate) use self::org_lock::OrgLock;
 use crate::org::identity::Identity;
+use crate::org::place::Place;
 use crate::report::failure::Failure;
 use crate::sys::directories;
 
@@ -83,6 +84,16 @@ pub(crate) struct Found {
     /// The oldest first.
     pub(crate) entries: Vec<Entry>,
     pub(crate) unreadable: Vec<Unreadable>,
+}
+
+impl Found {
+    /// Returns what was begun at `place` and is in doubt or in progress.
+    pub(crate) fn unfinished_at(&self, place: &Place) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| {
+            entry.history.whose.place == *place
+                && matches!(entry.state(), State::InDoubt | State::InProgress)
+        })
+    }
 }
 
 /// The result of taking over an entry.

@@ -5,6 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use crate::sys::hex::hex;
+
 /// The text before the checksum, at the end of a line.
 const BEFORE: &str = r#","check":""#;
 const AFTER: &str = r#""}"#;
@@ -32,6 +34,5 @@ pub(crate) fn decode<T: DeserializeOwned>(line: &[u8]) -> anyhow::Result<T> {
 
 /// Returns the first 8 hexadecimal digits of the SHA-256 of `text`.
 fn checksum(text: &str) -> String {
-    let hash = Sha256::digest(text);
-    hash.iter().take(4).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    hex(&Sha256::digest(text)).chars().take(8).collect()
 }

@@ -1,6 +1,29 @@
 //! Files that only their owner can read.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
 use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// Opens a file, such as one whose lock counts; creates it readable only by its owner.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Writes a temporary file beside `path`, readable only by its owner, to be persisted there: readers
+/// see it whole or not at all.
+pub(crate) fn new_beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut file = NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
 
 /// Fails if users other than its owner can read a file with secrets.
 #[cfg(unix)]

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::pin::pin;
 
+use portal_model::Secret;
 use portal_model::neutral::printable;
 use tokio::sync::oneshot;
 
@@ -105,6 +106,26 @@ pub(crate) fn ask<T>(
             parsed => return parsed,
         }
     }
+}
+
+/// Reads a secret from a prompt without echo, or a line of stdin. `None` if it is empty.
+///
+/// # Errors
+/// The terminal ended the input.
+pub(crate) fn read_secret(what: &str) -> Result<Option<Secret>, Failure> {
+    let text = if io::stdin().is_terminal() {
+        match rpassword::prompt_password(format!("The {what} (not echoed): ")) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(Failure::cancelled("the terminal ended the input"));
+            }
+            text => text?,
+        }
+    } else {
+        let mut line = String::new();
+        io::stdin().read_line(&mut line)?;
+        line
+    };
+    Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(|text| Secret::new(text.to_owned())))
 }
 
 /// Reads a line on a thread of its own, which does not keep the process from ending.

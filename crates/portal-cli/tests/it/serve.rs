@@ -232,7 +232,7 @@ fn foreign_data_directory_gets_no_credentials() {
 fn invalid_fault_shows_grammar() {
     let ran = Home::new().run(&["serve", "--fault", "POST nowhere:drop"]);
     assert_eq!(ran.status, 2);
-    assert!(ran.stderr.contains("[METHOD ]POINT:ACTION[:N/M]"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("[METHOD ]POINT:ACTION[:WHICH]"), "{}", ran.stderr);
 }
 
 #[test]

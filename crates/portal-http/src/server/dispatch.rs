@@ -11,10 +11,11 @@ use portal_store::{Principal, Registry};
 
 use super::authorize::{Access, access, admit, authorize};
 use super::fault::{FaultSpec, Point};
-use super::log_limit::LogLimit;
+use super::log_limit::log_limited;
+use super::past_lists::PastLists;
 use super::request::{ServerRequest, access_token};
 use super::response::{RequestError, ServerResponse};
-use super::route::Operation;
+use super::route::{Operation, Route};
 use super::served_request::ServedRequest;
 use super::state::ServiceState;
 use super::{handlers, oauth};
@@ -26,28 +27,23 @@ pub(super) async fn dispatch<R: Registry>(
     access: Result<Access, RequestError>,
 ) -> ServerResponse {
     let (received, started) = (SystemTime::now(), Instant::now());
-    let mut injected = Vec::new();
-    let response = with_faults(state, request, access, &mut injected).await.into();
+    let mut faults = Vec::new();
+    let response = with_faults(state, request, access, &mut faults).await.into();
     let body = request.complete_body().unwrap_or_default();
-    if let Some(on_request) = &state.on_request {
-        on_request(&ServedRequest {
-            received,
-            elapsed: started.elapsed(),
-            head: &request.head,
-            body,
-            response: &response,
-            faults: &injected,
-        });
-    }
+    state.report(&ServedRequest {
+        received,
+        elapsed: started.elapsed(),
+        head: &request.head,
+        body,
+        response: &response,
+        faults: &faults,
+    });
     response
 }
 
 /// The response to a request beyond the bound on requests in flight.
 pub(super) fn overloaded(head: &Parts) -> ServerResponse {
-    static LIMIT: LogLimit = LogLimit::new();
-    if let Some(suppressed) = LIMIT.pass() {
-        tracing::warn!(suppressed, "too many requests in flight: responding with 429");
-    }
+    log_limited!(warn: "too many requests in flight: responding with 429");
     let is_token_request = head.uri.path() == TOKEN_PATH;
     ServerResponse::rate_limited(is_token_request, Some(Duration::from_secs(1)))
 }
@@ -58,16 +54,14 @@ pub(super) fn rejected<R>(
     head: &Parts,
     response: ServerResponse,
 ) -> ServerResponse {
-    if let Some(on_request) = &state.on_request {
-        on_request(&ServedRequest {
-            received: SystemTime::now(),
-            elapsed: Duration::ZERO,
-            head,
-            body: b"",
-            response: &response,
-            faults: &[],
-        });
-    }
+    state.report(&ServedRequest {
+        received: SystemTime::now(),
+        elapsed: Duration::ZERO,
+        head,
+        body: b"",
+        response: &response,
+        faults: &[],
+    });
     response
 }
 
@@ -96,7 +90,7 @@ async fn with_faults<R: Registry>(
     }
     let response = match allowed? {
         Access::Crm { version, operation, principal } => {
-            crm(state, request, version, &operation, &principal).await
+            crm(state, request, version, &operation, &principal, injected.past).await
         }
         Access::Token => oauth::token(state, request).await.into(),
         Access::Revoke => oauth::revoke(state, request).await.into(),
@@ -127,17 +121,40 @@ async fn crm<R: Registry>(
     version: ApiVersion,
     operation: &Operation,
     principal: &Arc<Principal>,
+    past: Option<Arc<PastLists>>,
 ) -> ServerResponse {
     // Before authorization: a request without scope or permission costs as much as any other.
     let admission = match admit(state, principal) {
         Ok(admission) => admission,
         Err(limited) => {
-            return ServerResponse::from(RequestError::from(limited)).for_principal(principal);
+            return ServerResponse::from(RequestError::from(limited))
+                .for_principal(principal, None);
         }
     };
     let result = match authorize(principal, operation) {
-        Ok(()) => handlers::perform(state, request, version, operation, principal).await,
+        Ok(()) => {
+            record_lists(state, request, principal).await;
+            let past = past.as_deref();
+            let result =
+                handlers::perform(state, request, version, operation, principal, past).await;
+            record_lists(state, request, principal).await;
+            result
+        }
         Err(error) => Err(error.into()),
     };
-    ServerResponse::from(result).for_principal(principal).with_admission(admission)
+    ServerResponse::from(result).for_principal(principal, admission)
+}
+
+/// Records the list of the org for later stale ones, before a request that may change it and after.
+async fn record_lists<R: Registry>(
+    state: &ServiceState<R>,
+    request: &ServerRequest,
+    principal: &Principal,
+) {
+    if Route::is_change(&request.head.method) {
+        for past in state.faults.past_lists() {
+            // A registry that fails here fails the next list too; the change is not undone.
+            let _ = past.look(&state.registry, principal.org.id, &state.clock).await;
+        }
+    }
 }

@@ -6,23 +6,33 @@ use std::time::Duration;
 
 use http::Method;
 
-/// One fault: `[METHOD ]POINT:ACTION[:N/M]`.
+/// One fault: `[METHOD ]POINT:ACTION[:WHICH]`.
 ///
 /// | part | values |
 /// |---|---|
 /// | METHOD | `GET`, `POST`, `PUT`: requests under `/crm` with that method; `TOKEN`: requests to the token endpoint; absent: both kinds |
 /// | POINT | `request`: before the request has any effect; `committed`: after it took effect, for a create or a rename after it is durable, and before the response. A refused request never gets there |
-/// | ACTION | `drop`: close the connection without a response; `delay=DURATION`: wait, such as `300ms`, `10s` or `1m30s`; `429` or `429=SECONDS`: rate limit, with `Retry-After`; `500`; `html`: the error page of a gateway; `cut`: announce more body than is sent, then close; `expire`: invalidate the access token |
-/// | N/M | inject into N of every M matching requests, evenly spread and always the same ones; absent: all |
+/// | ACTION | `drop`: close the connection without a response; `delay=DURATION`: wait, such as `300ms`, `10s` or `1m30s`; `429` or `429=SECONDS`: rate limit, with `Retry-After`; `500`; `html`: the error page of a gateway; `cut`: announce more body than is sent, then close; `expire`: invalidate the access token; `stale=DURATION`: show the list of portals as it was that long ago |
+/// | WHICH | `N/M`: inject into N of every M matching requests, evenly spread and always the same ones; `@N`: into the Nth only, from 1; `@N+`: into the Nth and all after it; absent: all |
 ///
 /// If several faults match one request, their delays add up and the first other action decides.
 /// The service itself never sends `committed:429`: a 429 means that the request had no effect.
+///
+/// A stale list matches lists only, and is written `request:stale=DURATION` or
+/// `GET request:stale=DURATION`. A list shows the portals and names of exactly one moment of the
+/// past, by the server's clock; the registry keeps no past, so the server records it while the fault
+/// is in force, and the state at the first request counts for all the time before. What changes the
+/// registry but not through this service counts from the next request of its org. Of several stale
+/// lists, the oldest is shown.
 ///
 /// ```
 /// use portal_http::server::FaultSpec;
 ///
 /// let fault: FaultSpec = "POST committed:drop:1/2".parse()?;
 /// assert_eq!(fault.to_string(), "POST committed:drop:1/2");
+///
+/// // The first attempt fails, the next ones succeed.
+/// let first: FaultSpec = "POST request:500:@1".parse()?;
 /// # Ok::<(), portal_http::server::InvalidFaultSpec>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +40,7 @@ pub struct FaultSpec {
     pub(super) matches: Matches,
     pub(super) point: Point,
     pub(super) action: Action,
-    /// N of every M.
-    pub(super) share: (u32, u32),
+    pub(super) which: Which,
 }
 
 /// The requests that a fault matches.
@@ -53,7 +62,40 @@ pub(super) enum Point {
 pub(super) enum Action {
     Delay(Duration),
     Expire,
+    /// Show a list as it was this long ago.
+    Stale(Duration),
     Respond(FaultResponse),
+}
+
+/// Which of the requests that a fault matches get it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    All,
+    /// `hit` of every `of`, evenly spread.
+    Share {
+        hit: u32,
+        of: u32,
+    },
+    /// This one only, from 1.
+    Nth(u32),
+    /// This one and all after it.
+    From(u32),
+}
+
+impl Which {
+    /// Whether the `count`th request, from 1, gets the fault. Of a share, the last of every M does,
+    /// and the others are as far apart as possible.
+    pub(super) fn includes(self, count: u64) -> bool {
+        match self {
+            Self::All => true,
+            Self::Share { hit, of } => {
+                let (hit, of) = (u64::from(hit), u64::from(of));
+                (count % of) * hit % of < hit
+            }
+            Self::Nth(number) => count == u64::from(number),
+            Self::From(number) => count >= u64::from(number),
+        }
+    }
 }
 
 /// What a fault sends in place of the response.
@@ -90,12 +132,18 @@ fn parse(text: &str) -> Result<FaultSpec, String> {
         "committed" => Point::Committed,
         unknown => return Err(unknown.to_owned()),
     };
-    let action = parts.next().unwrap_or_default();
-    let share = match parts.next() {
-        None => (1, 1),
-        Some(share) => parse_share(share).ok_or(share)?,
+    let text = parts.next().unwrap_or_default();
+    let action = parse_action(text).filter(|action| match action {
+        Action::Stale(_) => {
+            point == Point::Request && [Matches::All, Matches::Crm(Method::GET)].contains(&matches)
+        }
+        Action::Delay(_) | Action::Expire | Action::Respond(_) => true,
+    });
+    let which = match parts.next() {
+        None => Which::All,
+        Some(which) => parse_which(which).ok_or(which)?,
     };
-    Ok(FaultSpec { matches, point, action: parse_action(action).ok_or(action)?, share })
+    Ok(FaultSpec { matches, point, action: action.ok_or(text)?, which })
 }
 
 fn parse_action(text: &str) -> Option<Action> {
@@ -106,6 +154,7 @@ fn parse_action(text: &str) -> Option<Action> {
     Some(match (word, argument) {
         ("delay", Some(duration)) => Action::Delay(humantime::parse_duration(duration).ok()?),
         ("expire", None) => Action::Expire,
+        ("stale", Some(duration)) => Action::Stale(humantime::parse_duration(duration).ok()?),
         ("drop", None) => Action::Respond(FaultResponse::Drop),
         ("429", None) => Action::Respond(FaultResponse::RateLimit(None)),
         ("429", Some(seconds)) => {
@@ -118,10 +167,20 @@ fn parse_action(text: &str) -> Option<Action> {
     })
 }
 
-fn parse_share(text: &str) -> Option<(u32, u32)> {
+fn parse_which(text: &str) -> Option<Which> {
+    // `@+3` would be read as `@3`, and may be meant as `@3+`.
+    let number = |text: &str| text.parse().ok().filter(|n| *n > 0 && !text.starts_with('+'));
+    if let Some(text) = text.strip_prefix('@') {
+        return match text.strip_suffix('+') {
+            Some(text) => number(text).map(Which::From),
+            None => number(text).map(Which::Nth),
+        };
+    }
     let (hit, of) = text.split_once('/')?;
-    let share = (hit.parse().ok()?, of.parse().ok()?);
-    (1..=share.1).contains(&share.0).then_some(share)
+    match (number(hit)?, number(of)?) {
+        (1, 1) => Some(Which::All),
+        (hit, of) => (hit <= of).then_some(Which::Share { hit, of }),
+    }
 }
 
 impl fmt::Display for FaultSpec {
@@ -136,11 +195,8 @@ impl fmt::Display for FaultSpec {
             Point::Committed => "committed:",
         })?;
         match self.action {
-            // Without spaces: the first one ends the method.
-            Action::Delay(duration) => {
-                let text = humantime::format_duration(duration).to_string();
-                write!(f, "delay={}", text.replace(' ', ""))
-            }
+            Action::Delay(duration) => write!(f, "delay={}", without_spaces(duration)),
+            Action::Stale(duration) => write!(f, "stale={}", without_spaces(duration)),
             Action::Expire => f.write_str("expire"),
             Action::Respond(FaultResponse::Drop) => f.write_str("drop"),
             Action::Respond(FaultResponse::RateLimit(None)) => f.write_str("429"),
@@ -149,20 +205,28 @@ impl fmt::Display for FaultSpec {
             Action::Respond(FaultResponse::Html) => f.write_str("html"),
             Action::Respond(FaultResponse::Cut) => f.write_str("cut"),
         }?;
-        match self.share {
-            (1, 1) => Ok(()),
-            (hit, of) => write!(f, ":{hit}/{of}"),
+        match self.which {
+            Which::All => Ok(()),
+            Which::Share { hit, of } => write!(f, ":{hit}/{of}"),
+            Which::Nth(number) => write!(f, ":@{number}"),
+            Which::From(number) => write!(f, ":@{number}+"),
         }
     }
+}
+
+/// Without spaces: the first one of a specification ends the method.
+fn without_spaces(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string().replace(' ', "")
 }
 
 /// The text is not a valid [`FaultSpec`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "invalid fault {text:?}: unexpected {wrong:?}, expected [METHOD ]POINT:ACTION[:N/M] with \
+    "invalid fault {text:?}: unexpected {wrong:?}, expected [METHOD ]POINT:ACTION[:WHICH] with \
      METHOD one of GET, POST, PUT, TOKEN; POINT one of request, committed; ACTION one of drop, \
-     delay=300ms (or s, m, h), 429, 429=SECONDS, 500, html, cut, expire; and N of every M requests, \
-     such as 1/2"
+     delay=300ms (or s, m, h), 429, 429=SECONDS, 500, html, cut, expire and, for [GET ]request, \
+     stale=5s; WHICH one of 1/2 (or N/M: N of every M requests), @1 (the first only), @2+ (from the \
+     second on)"
 )]
 pub struct InvalidFaultSpec {
     text: String,
@@ -196,6 +260,10 @@ mod tests {
             "TOKEN committed:expire",
             "request:delay=10s",
             "request:delay=1m30s:1/2",
+            "GET request:stale=5s",
+            "request:stale=1m30s:@2+",
+            "POST request:500:@1",
+            "POST request:429=5:@12+",
         ] {
             assert_eq!(text.parse::<FaultSpec>().unwrap().to_string(), text);
         }
@@ -219,11 +287,20 @@ mod tests {
             ("request:drop:3/2", "3/2"),
             ("request:drop:1", "1"),
             ("request:drop:1/2:", "1/2:"),
+            ("request:drop:@", "@"),
+            ("request:drop:@0", "@0"),
+            ("request:drop:@+1", "@+1"),
+            ("request:drop:@1/2", "@1/2"),
+            ("request:drop:1+", "1+"),
+            ("request:stale", "stale"),
+            ("committed:stale=5s", "stale=5s"),
+            ("POST request:stale=5s", "stale=5s"),
+            ("TOKEN request:stale=5s", "stale=5s"),
         ] {
             let error = text.parse::<FaultSpec>().unwrap_err();
             assert_eq!(error.wrong, wrong, "{text}");
             let sentence = error.to_string();
-            assert!(sentence.contains("[METHOD ]POINT:ACTION[:N/M]"), "{sentence}");
+            assert!(sentence.contains("[METHOD ]POINT:ACTION[:WHICH]"), "{sentence}");
             assert!(!sentence.contains('\n'), "{sentence}");
         }
     }
@@ -232,6 +309,41 @@ mod tests {
         #[test]
         fn parse_never_panics(text in any::<String>()) {
             let _ = text.parse::<FaultSpec>();
+        }
+
+        #[test]
+        fn any_fault_round_trips(
+            text in "((GET|POST|PUT|TOKEN) )?(request|committed):(drop|(delay|stale)=[0-9]{1,9}(ms|s|m)\
+                     |429(=[0-9]{1,6})?|500|html|cut|expire)(:([0-9]{1,3}/[0-9]{1,3}|@[0-9]{1,3}\\+?))?"
+        ) {
+            if let Ok(fault) = text.parse::<FaultSpec>() {
+                prop_assert_eq!(fault.to_string().parse(), Ok(fault));
+            }
+        }
+
+        #[test]
+        fn n_of_every_m_requests_are_hit(share in (1..50_u32).prop_flat_map(|of| (1..=of, Just(of)))) {
+            let (hit, of) = share;
+            for start in [0, 1, u64::from(of) * 7 + 3] {
+                let window = start + 1..=start + u64::from(of);
+                let hits = window.filter(|&count| Which::Share { hit, of }.includes(count)).count();
+                prop_assert_eq!(hits, hit as usize);
+            }
+        }
+    }
+
+    #[test]
+    fn which_says_the_requests_that_are_hit() {
+        for (which, expected) in [
+            ("1/2", &[2, 4, 6][..]),
+            ("@1", &[1]),
+            ("@3", &[3]),
+            ("@4+", &[4, 5, 6]),
+            ("@1+", &[1, 2, 3, 4, 5, 6]),
+        ] {
+            let which = parse_which(which).unwrap();
+            let hits: Vec<_> = (1..=6).filter(|&count| which.includes(count)).collect();
+            assert_eq!(hits, expected, "{which:?}");
         }
     }
 }

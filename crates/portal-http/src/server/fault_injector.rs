@@ -2,13 +2,15 @@
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::Method;
 use portal_model::oauth::TOKEN_PATH;
 
 use super::fault::{Action, FaultResponse, FaultSpec, Matches, Point};
+use super::past_lists::PastLists;
+use super::route::{Operation, Route};
 
 /// The faults of a server, which can be changed while it runs.
 #[derive(Debug, Default)]
@@ -26,21 +28,17 @@ struct Armed {
     matched: AtomicU64,
     /// Injected into the next request that it matches only.
     once: bool,
-}
-
-impl FromIterator<FaultSpec> for FaultInjector {
-    fn from_iter<I: IntoIterator<Item = FaultSpec>>(specs: I) -> Self {
-        let injector = Self::default();
-        injector.replace(specs.into_iter().collect());
-        injector
-    }
+    /// What a stale list shows.
+    past: Option<Arc<PastLists>>,
 }
 
 /// The faults injected at one point of a request, combined.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Injected {
     delay: Duration,
     pub(super) expire: bool,
+    /// What a list shows, if it is stale.
+    pub(super) past: Option<Arc<PastLists>>,
     pub(super) response: Option<FaultResponse>,
     /// What was injected, for the access log.
     pub(super) faults: Vec<FaultSpec>,
@@ -53,13 +51,17 @@ impl Injected {
         }
     }
 
-    fn add(&mut self, spec: &FaultSpec) {
-        match spec.action {
+    fn add(&mut self, fault: &Armed) {
+        match fault.spec.action {
             Action::Delay(duration) => self.delay = self.delay.saturating_add(duration),
             Action::Expire => self.expire = true,
+            Action::Stale(_) => {
+                let both = self.past.take().into_iter().chain(fault.past.clone());
+                self.past = both.max_by_key(|past| past.age());
+            }
             Action::Respond(response) => self.response = self.response.or(Some(response)),
         }
-        self.faults.push(spec.clone());
+        self.faults.push(fault.spec.clone());
     }
 }
 
@@ -72,76 +74,68 @@ impl FaultInjector {
         }
         let mut is_spent = false;
         for fault in self.armed.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            let spec = &fault.spec;
-            if spec.point != point || !spec.matches.include(method, path) {
+            if !fault.spec.includes(point, method, path) {
                 continue;
             }
             let count = fault.matched.fetch_add(1, Ordering::Relaxed) + 1;
             is_spent |= fault.once;
-            if if fault.once { count == 1 } else { is_hit(count, spec.share) } {
-                injected.add(spec);
+            if if fault.once { count == 1 } else { fault.spec.which.includes(count) } {
+                injected.add(fault);
             }
         }
         if is_spent {
-            self.change(|armed| armed.retain(|fault| !fault.is_spent()));
+            // It removes what is spent.
+            self.update(|_, _| ());
         }
         injected
     }
 
     /// The faults in force: those for one request only, or the others.
     pub(super) fn specs(&self, once: bool) -> Vec<FaultSpec> {
+        specs(&self.armed.read().unwrap_or_else(PoisonError::into_inner), once)
+    }
+
+    /// The past of every stale list in force.
+    pub(super) fn past_lists(&self) -> Vec<Arc<PastLists>> {
+        if !self.is_armed.load(Ordering::Acquire) {
+            return Vec::new();
+        }
         let armed = self.armed.read().unwrap_or_else(PoisonError::into_inner);
-        armed.iter().filter(|fault| fault.once == once).map(|fault| fault.spec.clone()).collect()
+        armed.iter().filter_map(|fault| fault.past.clone()).collect()
     }
 
-    /// Replaces all faults. Those that stay keep their count.
-    pub(super) fn replace(&self, specs: Vec<FaultSpec>) {
-        self.update(|in_force, once| {
-            *in_force = specs;
-            once.clear();
-        });
-    }
-
-    /// Adds a fault for the next request that it matches.
-    pub(super) fn add_once(&self, spec: FaultSpec) {
-        self.change(|armed| armed.push(Armed::new(spec, true)));
-    }
-
-    /// Changes the faults in force and those for one request. Those that stay keep their count.
+    /// Changes the faults in force and those for one request. Those that stay keep their count and
+    /// their past.
     pub(super) fn update<T>(
         &self,
         update: impl FnOnce(&mut Vec<FaultSpec>, &mut Vec<FaultSpec>) -> T,
     ) -> T {
-        self.change(|armed| {
-            let specs = |wanted: bool| {
-                // One that a request has matched at this moment is about to be removed.
-                let all = armed.iter().filter(|fault| fault.once == wanted && !fault.is_spent());
-                all.map(|fault| fault.spec.clone()).collect::<Vec<_>>()
-            };
-            let (mut in_force, mut once) = (specs(false), specs(true));
-            let result = update(&mut in_force, &mut once);
-            let mut old = mem::take(armed);
-            old.retain(|fault| !fault.is_spent());
-            let new = in_force.into_iter().map(|spec| (spec, false));
-            for (spec, once) in new.chain(once.into_iter().map(|spec| (spec, true))) {
-                let kept = old.iter().position(|fault| fault.once == once && fault.spec == spec);
-                armed.push(kept.map_or_else(|| Armed::new(spec, once), |at| old.swap_remove(at)));
-            }
-            result
-        })
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut Vec<Armed>) -> T) -> T {
         let mut armed = self.armed.write().unwrap_or_else(PoisonError::into_inner);
-        let result = change(&mut armed);
+        armed.retain(|fault| !fault.is_spent());
+        let (mut in_force, mut of_once) = (specs(&armed, false), specs(&armed, true));
+        let result = update(&mut in_force, &mut of_once);
+        let mut old = mem::take(&mut *armed);
+        let new = in_force.into_iter().map(|spec| (spec, false));
+        for (spec, once) in new.chain(of_once.into_iter().map(|spec| (spec, true))) {
+            let kept = old.iter().position(|fault| fault.once == once && fault.spec == spec);
+            armed.push(kept.map_or_else(|| Armed::new(spec, once), |at| old.swap_remove(at)));
+        }
         self.is_armed.store(!armed.is_empty(), Ordering::Release);
         result
     }
 }
 
+fn specs(armed: &[Armed], once: bool) -> Vec<FaultSpec> {
+    armed.iter().filter(|fault| fault.once == once).map(|fault| fault.spec.clone()).collect()
+}
+
 impl Armed {
-    const fn new(spec: FaultSpec, once: bool) -> Self {
-        Self { spec, matched: AtomicU64::new(0), once }
+    fn new(spec: FaultSpec, once: bool) -> Self {
+        let past = match spec.action {
+            Action::Stale(age) => Some(Arc::new(PastLists::new(age))),
+            Action::Delay(_) | Action::Expire | Action::Respond(_) => None,
+        };
+        Self { spec, matched: AtomicU64::new(0), once, past }
     }
 
     /// Whether it was injected into the only request that it is for.
@@ -150,54 +144,42 @@ impl Armed {
     }
 }
 
-impl Matches {
-    fn include(&self, method: &Method, path: &str) -> bool {
+impl FaultSpec {
+    fn includes(&self, point: Point, method: &Method, path: &str) -> bool {
         let is_token = path == TOKEN_PATH;
         let is_crm = path.starts_with("/crm/");
-        match self {
-            Self::All => is_token || is_crm,
-            Self::Crm(wanted) => is_crm && method == wanted,
-            Self::Token => is_token,
-        }
+        let includes_request = match &self.matches {
+            Matches::All => is_token || is_crm,
+            Matches::Crm(wanted) => is_crm && method == wanted,
+            Matches::Token => is_token,
+        };
+        // Other requests neither are stale nor count.
+        let includes_operation = match self.action {
+            Action::Stale(_) => {
+                matches!(Route::of(method, path), Ok(Route::Crm(_, Operation::List)))
+            }
+            Action::Delay(_) | Action::Expire | Action::Respond(_) => true,
+        };
+        self.point == point && includes_request && includes_operation
     }
-}
-
-/// Whether the `count`th request, from 1, is in the evenly spread `share`: the last of every M is,
-/// and the others are as far apart as possible.
-fn is_hit(count: u64, (hit, of): (u32, u32)) -> bool {
-    let (hit, of) = (u64::from(hit), u64::from(of));
-    (count % of) * hit % of < hit
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
-    proptest! {
-        #[test]
-        fn n_of_every_m_requests_are_hit(share in (1..50_u32).prop_flat_map(|of| (1..=of, Just(of)))) {
-            let (hit, of) = share;
-            for start in [0, 1, u64::from(of) * 7 + 3] {
-                let window = start + 1..=start + u64::from(of);
-                let hits = window.filter(|&count| is_hit(count, share)).count();
-                prop_assert_eq!(hits, hit as usize);
-            }
-        }
-    }
-
-    #[test]
-    fn one_of_two_hits_second_and_fourth() {
-        let hits: Vec<_> = (1..=6).filter(|&count| is_hit(count, (1, 2))).collect();
-        assert_eq!(hits, [2, 4, 6]);
+    fn injector<'a>(specs: impl IntoIterator<Item = &'a str>) -> FaultInjector {
+        let injector = FaultInjector::default();
+        let specs = specs.into_iter().map(|spec| spec.parse().unwrap());
+        injector.update(|in_force, _| in_force.extend(specs));
+        injector
     }
 
     #[test]
     fn method_matches_crm_and_token_matches_endpoint() {
         let hits = |spec: &str, method: Method, path: &str| {
-            let faults = FaultInjector::from_iter([spec.parse().unwrap()]);
-            faults.check(Point::Request, &method, path) != Injected::default()
+            let faults = injector([spec]);
+            !faults.check(Point::Request, &method, path).faults.is_empty()
         };
         assert!(hits("POST request:drop", Method::POST, "/crm/v7/settings/portals"));
         assert!(!hits("POST request:drop", Method::GET, "/crm/v7/settings/portals"));
@@ -206,12 +188,15 @@ mod tests {
         assert!(!hits("TOKEN request:drop", Method::POST, "/oauth/v2/token/revoke"));
         assert!(hits("request:drop", Method::POST, "/oauth/v2/token"));
         assert!(!hits("committed:drop", Method::POST, "/oauth/v2/token"));
+        assert!(hits("request:stale=5s", Method::GET, "/crm/v7/settings/portals"));
+        assert!(!hits("request:stale=5s", Method::GET, "/crm/v7/settings/portals/AcmePortal"));
+        assert!(!hits("request:stale=5s", Method::POST, "/crm/v7/settings/portals"));
     }
 
     #[test]
     fn delays_add_up_and_first_response_decides() {
         let specs = ["request:delay=1s", "request:500", "request:delay=500ms", "request:drop"];
-        let faults: FaultInjector = specs.iter().map(|spec| spec.parse().unwrap()).collect();
+        let faults = injector(specs);
         let injected = faults.check(Point::Request, &Method::GET, "/crm/v7/org");
         assert_eq!(injected.delay, Duration::from_millis(1500));
         assert_eq!(injected.response, Some(FaultResponse::Fail));
@@ -224,7 +209,7 @@ mod tests {
             let injected = faults.check(Point::Request, &Method::POST, "/crm/v7/settings/portals");
             injected.faults.len()
         };
-        faults.add_once("POST request:drop:1/9".parse().unwrap());
+        faults.update(|_, once| once.push("POST request:drop:1/9".parse().unwrap()));
         assert_eq!(faults.specs(false), []);
         assert_eq!(faults.check(Point::Request, &Method::GET, "/crm/v7/org").faults, []);
         assert_eq!([check(), check()], [1, 0]);
@@ -233,21 +218,20 @@ mod tests {
 
     #[test]
     fn replaced_faults_keep_their_count_if_they_stay() {
-        let every_second: FaultSpec = "request:500:1/2".parse().unwrap();
-        let faults = FaultInjector::from_iter([every_second.clone()]);
+        let faults = injector(["request:500:1/2"]);
         let check = || !faults.check(Point::Request, &Method::GET, "/crm/v7/org").faults.is_empty();
         assert!(!check());
-        faults.replace(vec!["TOKEN request:429".parse().unwrap(), every_second]);
+        faults.update(|in_force, _| in_force.insert(0, "TOKEN request:429".parse().unwrap()));
         assert!(check());
-        faults.replace(Vec::new());
+        faults.update(|in_force, _| in_force.clear());
         assert!(!check() && !check());
     }
 
     #[test]
     fn updated_faults_are_of_their_kind() {
         let spec: FaultSpec = "request:500".parse().unwrap();
-        let faults = FaultInjector::from_iter([spec.clone()]);
-        faults.add_once(spec.clone());
+        let faults = injector(["request:500"]);
+        faults.update(|_, once| once.push(spec.clone()));
         let removed = faults.update(|in_force, once| {
             in_force.clear();
             once.len()

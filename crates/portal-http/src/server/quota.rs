@@ -134,18 +134,13 @@ impl Drop for Admission {
 
 #[cfg(test)]
 mod tests {
-    use portal_store::Registry as _;
-
     use super::*;
     use crate::server::LocalServer;
 
     const NOON: i64 = 1_764_504_000;
 
     async fn any_org() -> OrgId {
-        let server = LocalServer::start().await.unwrap();
-        let token = server.access_token().await.unwrap();
-        let now = crate::server::state::system_time();
-        server.registry().authenticate(token.expose(), now).await.unwrap().unwrap().org.id
+        LocalServer::start().await.unwrap().org_id().await.unwrap()
     }
 
     fn at(seconds: i64) -> Timestamp {

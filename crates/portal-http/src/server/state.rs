@@ -1,5 +1,6 @@
 //! [`ServiceState`]: what all requests of a service share.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,7 +14,7 @@ use super::request::Schemes;
 use super::served_request::ServedRequest;
 
 pub(super) type OnRequest = Box<dyn Fn(&ServedRequest<'_>) + Send + Sync>;
-pub(super) type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
+pub(super) type Clock = Box<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// The registry and the settings of a service.
 pub(super) struct ServiceState<R> {
@@ -31,20 +32,28 @@ pub(super) struct ServiceState<R> {
 
 impl<R> ServiceState<R> {
     pub(super) fn now(&self) -> Timestamp {
-        (self.clock)()
+        timestamp((self.clock)())
+    }
+
+    /// Reports a request to the access log.
+    pub(super) fn report(&self, request: &ServedRequest<'_>) {
+        if let Some(on_request) = &self.on_request {
+            on_request(request);
+        }
     }
 }
 
-/// The system's time, to the second.
-pub(super) fn system_time() -> Timestamp {
-    let seconds = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_secs()).ok())
-        .unwrap_or_default();
-    #[expect(
-        clippy::expect_used,
-        reason = "the clock of a working system is before the year 10000"
-    )]
-    Timestamp::from_unix_seconds(seconds).expect("the system's clock is before the year 10000")
+impl<R> fmt::Debug for ServiceState<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceState").field("faults", &self.faults).finish_non_exhaustive()
+    }
+}
+
+/// A time to the second, between 1970 and the year 9999.
+pub(super) fn timestamp(time: SystemTime) -> Timestamp {
+    const LAST: i64 = 253_402_300_799;
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(LAST).min(LAST);
+    #[expect(clippy::expect_used, reason = "no second of these years is out of range")]
+    Timestamp::from_unix_seconds(seconds).expect("a second between 1970 and the year 9999")
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use portal_model::Scope;
 use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
+use portal_model::server;
 
 use crate::error::RegistryError;
 use crate::org::UserId;
@@ -99,6 +100,7 @@ impl Credentials {
                 granted.refresh_token = Some(refresh_token);
                 hash
             }
+            _ => return Ok(Err(OAuthError::new(OAuthError::UNSUPPORTED_GRANT_TYPE))),
         };
         let refresh_token = self.refresh_tokens.get_mut(&hash).filter(|refresh_token| {
             refresh_token.authority.client_id == request.client_id && !refresh_token.is_revoked
@@ -179,7 +181,7 @@ impl RefreshToken {
         if rules == TokenRules::ServiceLimits {
             let recent = |issued: &&Issued| issued.at > now.saturating_sub(WINDOW_SECONDS);
             if self.issued.iter().filter(recent).count() >= GRANTS_PER_WINDOW as usize {
-                return Err(OAuthError::rate_limited());
+                return Err(server::tokens_rate_limited());
             }
             let alive = self.issued.iter_mut().filter(|issued| now < issued.expires_at);
             for issued in alive.rev().skip(ALIVE_PER_REFRESH_TOKEN as usize - 1) {

@@ -8,7 +8,7 @@ use crate::error::RegistryError;
 
 /// A failed statement, by its possible effect.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// No connection accepted it: no effect.
     NotSent(String),
     /// The server refused it and rolled back: no effect.
@@ -18,18 +18,6 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Classifies the error of a statement that was handed to a connection.
-    pub(super) fn of(error: &tokio_postgres::Error) -> Self {
-        match error.as_db_error() {
-            // ERROR rolls back. FATAL and PANIC end the session and may be sent after a commit,
-            // before its acknowledgement.
-            Some(refused) if refused.parsed_severity() == Some(Severity::Error) => {
-                Self::Refused(Box::new(refused.clone()))
-            }
-            _ => Self::Lost(describe(error)),
-        }
-    }
-
     /// Whether this constraint was violated.
     pub(super) fn breaks(&self, constraint: &str) -> bool {
         matches!(self, Self::Refused(refused) if refused.constraint() == Some(constraint))
@@ -63,6 +51,20 @@ impl Failure {
         match RegistryError::from(self) {
             RegistryError::Unknown(why) => RegistryError::NotApplied(why),
             error => error,
+        }
+    }
+}
+
+/// Classifies the error of a statement that was handed to a connection.
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            // ERROR rolls back. FATAL and PANIC end the session and may be sent after a commit,
+            // before its acknowledgement.
+            Some(refused) if refused.parsed_severity() == Some(Severity::Error) => {
+                Self::Refused(Box::new(refused.clone()))
+            }
+            _ => Self::Lost(describe(&error)),
         }
     }
 }

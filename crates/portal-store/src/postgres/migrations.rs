@@ -23,7 +23,7 @@ const PEOPLE: i32 = 2;
 /// Applies the missing migrations. If several processes try at once, one does it and the others
 /// wait. An up-to-date database is only read, so the role needs no other rights.
 pub(super) async fn apply(client: &mut Client, target: &Target) -> Result<(), RegistryError> {
-    let found = version(client).await.map_err(|error| failed(&error))?;
+    let found = version(client).await.map_err(failed)?;
     if found == VERSION {
         return Ok(());
     }
@@ -33,11 +33,11 @@ pub(super) async fn apply(client: &mut Client, target: &Target) -> Result<(), Re
              expected at most {VERSION}; upgrade, or use another database"
         )));
     }
-    migrate(client).await.map_err(|error| failed(&error))
+    migrate(client).await.map_err(failed)
 }
 
-fn failed(error: &tokio_postgres::Error) -> RegistryError {
-    match Failure::of(error).into() {
+fn failed(error: tokio_postgres::Error) -> RegistryError {
+    match Failure::from(error).into() {
         RegistryError::NotApplied(why) => RegistryError::NotApplied(format!(
             "failed to create or migrate the schema `portal`: {why}"
         )),
@@ -85,11 +85,15 @@ async fn lock(transaction: &Transaction<'_>, what: i32) -> Result<(), tokio_post
         .map(drop)
 }
 
-/// Begins a change of orgs, users or credentials once no other process makes one.
+/// Begins a change of orgs, users or credentials once no other process makes one, exchanges a code
+/// or revokes a token. Creates and other token requests don't wait.
 pub(super) async fn begin_alone(
     client: &mut Client,
 ) -> Result<Transaction<'_>, tokio_postgres::Error> {
     let transaction = client.transaction().await?;
     lock(&transaction, PEOPLE).await?;
+    // In the order in which the exchange of a code locks them.
+    let tables = "LOCK TABLE codes, refresh_tokens IN SHARE ROW EXCLUSIVE MODE";
+    transaction.batch_execute(tables).await?;
     Ok(transaction)
 }

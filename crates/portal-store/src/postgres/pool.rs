@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::session::{Connected, Lease, Parameters, Session};
 use super::statements::Statements;
 use super::url::Target;
+use crate::error::RegistryError;
 
 /// Maximum number of connections per registry. Connections that commit at the same time share one
 /// flush of the server's log, whereas commits on one connection are sequential.
@@ -76,21 +77,26 @@ impl Pool {
         session.run(statement(&session.statements), parameters).await
     }
 
-    /// Sends a read, retrying over another connection if one is lost.
-    pub(super) async fn read(
+    /// Sends a read, retrying over another connection if one is lost, and reads each row.
+    pub(super) async fn read<T>(
         &self,
         statement: impl Fn(&Statements) -> &Statement,
         parameters: &Parameters<'_>,
-    ) -> Result<Vec<Row>, Failure> {
+        read: impl Fn(&Row) -> Result<T, Failure>,
+    ) -> Result<Vec<T>, RegistryError> {
         let deadline = Instant::now() + ACQUIRE_TIMEOUT;
-        let _turn = self.turn(deadline).await?;
-        loop {
-            let session = self.session(deadline).await?;
-            match session.run(statement(&session.statements), parameters).await {
-                Err(Failure::Lost(_)) if Instant::now() < deadline => {}
-                result => return result,
+        let rows = async {
+            let _turn = self.turn(deadline).await?;
+            loop {
+                let session = self.session(deadline).await?;
+                match session.run(statement(&session.statements), parameters).await {
+                    Err(Failure::Lost(_)) if Instant::now() < deadline => {}
+                    result => return result,
+                }
             }
-        }
+        };
+        let read = |rows: Vec<Row>| rows.iter().map(read).collect();
+        rows.await.and_then(read).map_err(Failure::into_read_error)
     }
 
     async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {

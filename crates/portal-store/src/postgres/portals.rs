@@ -1,13 +1,13 @@
 //! SQL statements for portals.
 
-use portal_model::{Portal, PortalName, Timestamp, UserRef};
-use tokio_postgres::Row;
+use portal_model::{Portal, PortalName};
 
 use super::failure::Failure;
 use super::pool::Pool;
 use crate::error::RegistryError;
 use crate::org::{OrgId, UserId};
 use crate::registry::{CreateConflict, RenameConflict, name_key};
+use crate::sql;
 
 /// How often to retry a rename that was aborted because of a deadlock.
 const DEADLOCKS: usize = 5;
@@ -31,12 +31,12 @@ pub(super) async fn create(
 }
 
 /// Determines the conflict with a query, because the engine doesn't report which index it was, and
-/// checks them in no defined order.
+/// checks them in no defined order. A separate statement, because a statement sees only what was
+/// committed before it began, and the conflicting portal may have been committed while the create
+/// was running.
 async fn why_not_created(pool: &Pool, org: OrgId) -> Result<CreateConflict, RegistryError> {
-    let rows =
-        pool.read(|it| &it.org_is_full, &[&org.0]).await.map_err(Failure::into_read_error)?;
-    let is_full = rows.first().map(|row| get(row, 0)).transpose()?.unwrap_or(false);
-    Ok(if is_full { CreateConflict::LimitReached } else { CreateConflict::NameTaken })
+    let full = pool.read(|it| &it.org_is_full, &[&org.0], |_| Ok(())).await?;
+    Ok(if full.is_empty() { CreateConflict::NameTaken } else { CreateConflict::LimitReached })
 }
 
 pub(super) async fn rename(
@@ -67,7 +67,7 @@ pub(super) async fn rename(
         }
     };
     match renamed.first() {
-        Some(row) => portal(row).map(Ok),
+        Some(row) => Ok(Ok(sql::portal(row)?)),
         None => Ok(Err(RenameConflict::NotFound)),
     }
 }
@@ -84,49 +84,7 @@ fn unknown_actor(failure: Failure, org: OrgId, user: UserId) -> RegistryError {
     RegistryError::NotApplied(format!("there is no {what}"))
 }
 
-pub(super) async fn get_portal(
-    pool: &Pool,
-    org: OrgId,
-    name: &str,
-) -> Result<Option<Portal>, RegistryError> {
-    if !is_storable(name) {
-        return Ok(None);
-    }
-    let rows = pool
-        .read(|it| &it.portal, &[&org.0, &name_key(name)])
-        .await
-        .map_err(Failure::into_read_error)?;
-    rows.first().map(portal).transpose()
-}
-
-pub(super) async fn list(pool: &Pool, org: OrgId) -> Result<Vec<Portal>, RegistryError> {
-    let rows = pool.read(|it| &it.portals, &[&org.0]).await.map_err(Failure::into_read_error)?;
-    rows.iter().map(portal).collect()
-}
-
 /// Whether a name can exist: PostgreSQL text can't contain NUL, not even in a comparison.
 pub(super) fn is_storable(text: &str) -> bool {
     !text.contains('\0')
-}
-
-fn portal(row: &Row) -> Result<Portal, RegistryError> {
-    let user = |id: usize| -> Result<UserRef, RegistryError> {
-        Ok(UserRef::new(get::<String>(row, id + 1)?, UserId(get(row, id)?).to_string()))
-    };
-    let mut portal = Portal::new(get::<String>(row, 1)?);
-    portal.zaid = Some(get::<i64>(row, 0)?.to_string());
-    portal.active = Some(true);
-    portal.created_time = Timestamp::from_unix_seconds(get(row, 2)?);
-    portal.created_by = Some(user(3)?);
-    portal.modified_time = Timestamp::from_unix_seconds(get(row, 5)?);
-    portal.modified_by = Some(user(6)?);
-    Ok(portal)
-}
-
-/// Reads a column of a row. If that fails after a change, the change was applied.
-pub(super) fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
-    row: &'a Row,
-    column: usize,
-) -> Result<T, RegistryError> {
-    row.try_get(column).map_err(|error| RegistryError::Unknown(super::failure::describe(&error)))
 }

@@ -142,7 +142,7 @@ impl Session {
         match timeout(RESPONSE_TIMEOUT, response).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
-                let failure = Failure::of(&error);
+                let failure = Failure::from(error);
                 if failure.ends_session() {
                     self.is_retired.store(true, Ordering::Relaxed);
                 }

@@ -7,8 +7,7 @@ use std::fmt;
 pub struct SeedDifferences(Vec<SeedDifference>);
 
 impl SeedDifferences {
-    /// Returns `None` if `found` is empty.
-    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    /// Returns `None` if there are none.
     pub(crate) fn new(differences: Vec<SeedDifference>) -> Option<Self> {
         (!differences.is_empty()).then_some(Self(differences))
     }

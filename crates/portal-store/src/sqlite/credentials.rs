@@ -1,12 +1,12 @@
 //! SQL statements for clients, codes and tokens.
 
 use portal_model::oauth::OAuthError;
-use portal_model::{Environment, Scope, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use portal_model::server;
+use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::audit;
 use crate::audit::AuditAction;
-use crate::org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
+use crate::org::Principal;
+use crate::sql;
 use crate::token::{
     ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, Hashed,
     INVALID_CLIENT_SECRET, TokenRules, WINDOW_SECONDS,
@@ -48,7 +48,7 @@ pub(super) fn issue_token(
     }
     if rules == TokenRules::ServiceLimits {
         if issued_in_window(connection, refresh_token, now)? >= GRANTS_PER_WINDOW {
-            return Ok(Err(OAuthError::rate_limited()));
+            return Ok(Err(server::tokens_rate_limited()));
         }
         expire_oldest(connection, refresh_token, now)?;
     }
@@ -61,7 +61,7 @@ fn check_client(
     request: &HashedRequest,
 ) -> rusqlite::Result<Result<(), OAuthError>> {
     let kept = connection
-        .prepare_cached("SELECT secret_hash FROM clients WHERE id = ?")?
+        .prepare_cached(sql::CLIENT_SECRET)?
         .query_row([&request.client_id], |row| row.get(0).map(Hashed))
         .optional()?;
     Ok(match kept {
@@ -108,7 +108,7 @@ fn exchange(
                  SELECT ?, client_id, user_id, scopes FROM codes WHERE hash = ?",
             )?
             .execute((refresh_token.0, code.0))?;
-        audit::write_token(connection, refresh_token, AuditAction::CodeExchanged, None, now)?;
+        record(connection, refresh_token, AuditAction::CodeExchanged, now)?;
     }
     Ok(used == 1)
 }
@@ -165,11 +165,9 @@ fn issue(
         .map(drop)
 }
 
-/// Revokes a refresh token. The actor is the token's user unless given.
 pub(super) fn revoke(
     connection: &Connection,
     refresh_token: Hashed,
-    actor: Option<&str>,
     now: i64,
 ) -> rusqlite::Result<bool> {
     let revoked = connection
@@ -181,23 +179,33 @@ pub(super) fn revoke(
         .prepare_cached("DELETE FROM access_tokens WHERE refresh_hash = ?")?
         .execute([refresh_token.0])?;
     if revoked == 1 {
-        let action = AuditAction::CredentialRevoked;
-        audit::write_token(connection, refresh_token, action, actor, now)?;
+        record(connection, refresh_token, AuditAction::CredentialRevoked, now)?;
     }
     Ok(revoked == 1)
 }
 
-/// Uses up an unused code.
-pub(super) fn use_up(
+/// Adds a change of a refresh token by its user to the audit log.
+fn record(
     connection: &Connection,
-    code: Hashed,
-    actor: &str,
+    refresh_token: Hashed,
+    action: AuditAction,
     now: i64,
 ) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE codes SET used_at = ? WHERE hash = ?")?
-        .execute((now, code.0))?;
-    audit::write_code(connection, code, actor, now)
+        .prepare_cached(
+            "INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
+             SELECT :now, (SELECT coalesce(max(id), 0) FROM portals), email, :action, orgs.name,
+                    client_id || ' ' || :fingerprint, scopes
+             FROM refresh_tokens
+             JOIN users ON users.id = user_id
+             JOIN orgs ON orgs.id = org_id
+             WHERE hash = :token",
+        )?
+        .execute(named_params! {
+            ":now": now, ":action": action.as_str(), ":fingerprint": refresh_token.fingerprint(),
+            ":token": refresh_token.0,
+        })
+        .map(drop)
 }
 
 pub(super) fn expire(connection: &Connection, access_token: Hashed) -> rusqlite::Result<bool> {
@@ -215,79 +223,7 @@ pub(super) fn authenticate(
     now: i64,
 ) -> rusqlite::Result<Option<Principal>> {
     connection
-        .prepare_cached(
-            "SELECT orgs.id, orgs.name, environment, portal_limit,
-                    users.id, users.name, email, manage_portal, manage_portal_users,
-                    scopes, expires_at, client_id
-             FROM access_tokens
-             JOIN refresh_tokens ON refresh_tokens.hash = refresh_hash
-             JOIN users ON users.id = user_id
-             JOIN orgs ON orgs.id = org_id
-             WHERE access_tokens.hash = ? AND expires_at > ? AND users.removed_at IS NULL",
-        )?
-        .query_row((access_token.0, now), read_principal)
+        .prepare_cached(sql::PRINCIPAL)?
+        .query_row((access_token.0, now), |row| sql::principal(row))
         .optional()
-}
-
-pub(super) fn users(connection: &Connection, org: OrgId) -> rusqlite::Result<Vec<User>> {
-    connection
-        .prepare_cached(
-            "SELECT id, name, email, manage_portal, manage_portal_users
-             FROM users WHERE org_id = ? AND removed_at IS NULL ORDER BY id",
-        )?
-        .query_map([org.0], |row| read_user(row, 0))?
-        .collect()
-}
-
-fn read_principal(row: &Row<'_>) -> rusqlite::Result<Principal> {
-    let ends = row.get(10)?;
-    Ok(Principal {
-        org: read_org(row)?,
-        user: read_user(row, 4)?,
-        scopes: read_scopes(row, 9)?,
-        expires_at: Timestamp::from_unix_seconds(ends)
-            .ok_or(rusqlite::Error::IntegralValueOutOfRange(10, ends))?,
-        client_id: row.get(11)?,
-    })
-}
-
-/// Returns the orgs that are not removed.
-pub(super) fn orgs(connection: &Connection) -> rusqlite::Result<Vec<Org>> {
-    let sql = "SELECT id, name, environment, portal_limit FROM orgs
-               WHERE removed_at IS NULL ORDER BY id";
-    connection.prepare_cached(sql)?.query_map([], read_org)?.collect()
-}
-
-/// Reads an org from the first four columns of a row.
-fn read_org(row: &Row<'_>) -> rusqlite::Result<Org> {
-    Ok(Org {
-        id: OrgId(row.get(0)?),
-        name: row.get(1)?,
-        environment: match row.get_ref(2)?.as_str()? {
-            "sandbox" => Environment::Sandbox,
-            "developer" => Environment::Developer,
-            _ => Environment::Production,
-        },
-        portal_limit: match row.get::<_, Option<i64>>(3)? {
-            None => PortalLimit::Unlimited,
-            Some(_) => PortalLimit::One,
-        },
-    })
-}
-
-/// Reads a user from five columns of a row, starting at `first`.
-pub(super) fn read_user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
-    let allowed = [row.get::<_, bool>(first + 3)?, row.get(first + 4)?];
-    let permissions = Permission::ALL.into_iter().zip(allowed);
-    Ok(User {
-        id: UserId(row.get(first)?),
-        name: row.get(first + 1)?,
-        email: row.get(first + 2)?,
-        permissions: permissions.filter(|(_, allowed)| *allowed).map(|(it, _)| it).collect(),
-    })
-}
-
-pub(super) fn read_scopes(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<Scope>> {
-    let scopes = row.get_ref(column)?.as_str()?.split(',');
-    Ok(scopes.filter(|scope| !scope.is_empty()).map(Scope::new).collect())
 }

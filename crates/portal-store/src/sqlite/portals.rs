@@ -1,11 +1,12 @@
 //! SQL statements for portals.
 
-use portal_model::{Portal, PortalName, Timestamp, UserRef};
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use portal_model::{Portal, PortalName};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::audit;
+use crate::audit::AuditAction;
 use crate::org::{FIRST_ZAID, OrgId, UserId};
 use crate::registry::{CreateConflict, RenameConflict, name_key};
+use crate::sql;
 
 pub(super) fn create(
     connection: &Connection,
@@ -39,9 +40,7 @@ pub(super) fn create(
 /// Determines the conflict with a query, because SQLite doesn't report which index failed, and the
 /// order in which it checks them is undefined.
 fn why_not_created(connection: &Connection, org: OrgId) -> rusqlite::Result<CreateConflict> {
-    let is_full = connection
-        .prepare_cached("SELECT 1 FROM portals WHERE org_id = ? AND limit_slot NOTNULL")?
-        .exists([org.0])?;
+    let is_full = connection.prepare_cached(sql::ORG_IS_FULL)?.exists([org.0])?;
     Ok(if is_full { CreateConflict::LimitReached } else { CreateConflict::NameTaken })
 }
 
@@ -69,8 +68,10 @@ pub(super) fn rename(
                 ":user": user.0, ":id": id,
             })?;
         if renamed == 1 {
-            audit::write_rename(connection, *id, old, user, now)?;
-            return by_id(connection, *id).map(Ok);
+            record_rename(connection, *id, old, user, now)?;
+            return connection
+                .prepare_cached(sql::PORTAL)?
+                .query_row((org.0, name_key(new.as_str())), |row| sql::portal(row).map(Ok));
         }
     }
     // An unknown user is the caller's bug, so it fails before any conflict is considered.
@@ -83,22 +84,27 @@ pub(super) fn rename(
     }))
 }
 
-/// The common beginning of every statement that reads portals.
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT portals.id, portals.name, created_at, creator.id, creator.name,
-                    modified_at, modifier.id, modifier.name
-             FROM portals
-             JOIN users AS creator ON creator.id = created_by
-             JOIN users AS modifier ON modifier.id = modified_by ",
-            $rest
-        )
-    };
-}
-
-fn by_id(connection: &Connection, id: i64) -> rusqlite::Result<Portal> {
-    connection.prepare_cached(select!("WHERE portals.id = ?"))?.query_row([id], portal)
+/// Adds the rename of a portal, formerly `old`, to the audit log.
+fn record_rename(
+    connection: &Connection,
+    portal: i64,
+    old: &str,
+    user: UserId,
+    now: i64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO audit (at, after_portal, actor, action, org, subject, portal_id, detail)
+             SELECT :now, (SELECT max(id) FROM portals), email, :action, orgs.name, portals.name,
+                    portals.id, :old
+             FROM portals JOIN users ON users.id = :user JOIN orgs ON orgs.id = portals.org_id
+             WHERE portals.id = :portal",
+        )?
+        .execute(named_params! {
+            ":now": now, ":action": AuditAction::PortalRenamed.as_str(), ":old": old,
+            ":user": user.0, ":portal": portal,
+        })
+        .map(drop)
 }
 
 pub(super) fn get(
@@ -107,28 +113,7 @@ pub(super) fn get(
     name: &str,
 ) -> rusqlite::Result<Option<Portal>> {
     connection
-        .prepare_cached(select!("WHERE name_key = ? AND portals.org_id = ?"))?
-        .query_row((name_key(name), org.0), portal)
+        .prepare_cached(sql::PORTAL)?
+        .query_row((org.0, name_key(name)), |row| sql::portal(row))
         .optional()
-}
-
-pub(super) fn list(connection: &Connection, org: OrgId) -> rusqlite::Result<Vec<Portal>> {
-    connection
-        .prepare_cached(select!("WHERE portals.org_id = ? ORDER BY portals.id"))?
-        .query_map([org.0], portal)?
-        .collect()
-}
-
-fn portal(row: &Row<'_>) -> rusqlite::Result<Portal> {
-    let user = |id: usize| -> rusqlite::Result<UserRef> {
-        Ok(UserRef::new(row.get::<_, String>(id + 1)?, UserId(row.get(id)?).to_string()))
-    };
-    let mut portal = Portal::new(row.get::<_, String>(1)?);
-    portal.zaid = Some(row.get::<_, i64>(0)?.to_string());
-    portal.active = Some(true);
-    portal.created_time = Timestamp::from_unix_seconds(row.get(2)?);
-    portal.created_by = Some(user(3)?);
-    portal.modified_time = Timestamp::from_unix_seconds(row.get(5)?);
-    portal.modified_by = Some(user(6)?);
-    Ok(portal)
 }

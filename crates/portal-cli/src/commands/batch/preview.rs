@@ -1,6 +1,5 @@
 //! What a batch would do with each row, shown before it is confirmed: [`Preview`].
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use futures_util::{StreamExt as _, stream};
@@ -13,7 +12,8 @@ use serde::Serialize;
 use crate::batch::journal::State;
 use crate::batch::plan::Row;
 use crate::batch::result::Verdict;
-use crate::batch::run::{Org, Task};
+use crate::batch::run::{Org, Task, Tasks};
+use crate::commands::batch::table::count;
 use crate::org::create_probe::{CanCreate, probe};
 use crate::org::retry::retry;
 use crate::report::permission;
@@ -68,7 +68,7 @@ impl<'a> Preview<'a> {
     pub(super) async fn probe(
         rows: &'a [Row],
         states: &[State],
-        orgs: &[(Org, Vec<(usize, Task)>)],
+        orgs: &[(Org, Tasks)],
         allow_another: bool,
     ) -> Self {
         let mut planned: Vec<_> = rows
@@ -150,12 +150,7 @@ impl<'a> Preview<'a> {
 
     /// `3 new · 1 already exists · 10 finished`
     fn counts(&self) -> String {
-        let mut counts = BTreeMap::<Kind, usize>::new();
-        for row in &self.0 {
-            *counts.entry(row.state).or_default() += 1;
-        }
-        let counts = counts.iter().map(|(kind, count)| format!("{count} {}", kind.text()));
-        counts.collect::<Vec<_>>().join(" · ")
+        count(self.0.iter().map(|row| row.state), Kind::text, " · ")
     }
 }
 

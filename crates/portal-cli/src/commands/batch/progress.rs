@@ -15,8 +15,8 @@ use crate::terminal::printer::Printer;
 pub(super) struct Progress<'a> {
     /// Absent if stderr is not a terminal that can redraw a line.
     bar: Option<ProgressBar>,
-    rows: usize,
-    over: usize,
+    rows: u32,
+    over: u32,
     failed: usize,
     started: Instant,
     ticks: Interval,
@@ -31,11 +31,12 @@ impl<'a> Progress<'a> {
         }
         let mut ticks = interval(Duration::from_millis(100));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         Self { bar, rows, over: 0, failed: 0, started: Instant::now(), ticks, printer }
     }
 
-    /// A row has ended.
-    pub(super) fn over(&mut self, result: &RowResult) {
+    /// A row has ended. Returns how many of them failed.
+    pub(super) fn over(&mut self, result: &RowResult) -> usize {
         self.over += 1;
         self.failed += usize::from(result.verdict() != Verdict::Done);
         match &self.bar {
@@ -43,6 +44,7 @@ impl<'a> Progress<'a> {
             None if self.printer.is_json() => {}
             None => self.printer.note(line(self.over, self.rows, result)),
         }
+        self.failed
     }
 
     /// Waits a moment, then shows what is in flight.
@@ -68,19 +70,12 @@ impl<'a> Progress<'a> {
         parts.push(format!("{} in flight", in_flight.len()));
         let elapsed = self.started.elapsed();
         if self.over > 0 && elapsed > Duration::from_secs(1) {
-            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-            let rate = self.over as f64 / elapsed.as_secs_f64();
-            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-            let left = Duration::try_from_secs_f64((self.rows - self.over) as f64 / rate);
-            parts.push(format!("{rate:.1}/s"));
-            if let Ok(left) = left {
-                let left = humantime::format_duration(Duration::from_secs(left.as_secs()));
-                parts.push(format!("about {left} left"));
-            }
+            parts.push(format!("{:.1}/s", f64::from(self.over) / elapsed.as_secs_f64()));
+            let left = elapsed * self.rows.saturating_sub(self.over) / self.over;
+            parts.push(format!("about {} left", activity::whole_seconds(left)));
         }
-        let slowest = in_flight.slowest();
-        if let Some((profile, text)) =
-            slowest.and_then(|slow| Some((slow.profile, activity::text(&slow.activity)?)))
+        if let Some((profile, activity)) = in_flight.slowest()
+            && let Some(text) = activity::text(&activity)
         {
             parts.push(format!("{profile}: {text}"));
         }
@@ -89,7 +84,7 @@ impl<'a> Progress<'a> {
 }
 
 /// `[3/50] acme AcmePortal: rejected (NO_PERMISSION)`
-fn line(over: usize, rows: usize, result: &RowResult) -> String {
+fn line(over: u32, rows: u32, result: &RowResult) -> String {
     let report = &result.report;
     let profile = report.profile.as_deref().unwrap_or_default();
     let outcome = report.outcome.as_str().replace('_', " ");

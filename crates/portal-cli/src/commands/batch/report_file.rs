@@ -8,6 +8,7 @@ use portal_model::PortalName;
 use crate::batch::plan::Row;
 use crate::batch::result::RowResult;
 use crate::report::failure::ErrorKind;
+use crate::sys::private_file;
 
 /// Writes the file whole or not at all.
 pub(super) fn write(
@@ -16,12 +17,7 @@ pub(super) fn write(
     results: &[RowResult],
     begun: &HashSet<usize>,
 ) -> anyhow::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    let mut csv = csv::Writer::from_writer(&mut file);
+    let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(["profile", "name", "fallback", "outcome", "portal", "message", "hint"])?;
     for (index, (row, result)) in rows.iter().zip(results).enumerate() {
         let fallbacks: Vec<&str> = row.fallbacks.iter().map(PortalName::as_str).collect();
@@ -42,8 +38,7 @@ pub(super) fn write(
             error.and_then(|error| error.hint.as_deref()).unwrap_or_default(),
         ])?;
     }
-    csv.flush()?;
-    drop(csv);
-    file.persist(path)?;
+    let bytes = csv.into_inner().map_err(csv::IntoInnerError::into_error)?;
+    private_file::new_beside(path, &bytes)?.persist(path)?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The results of all rows, by outcome: what failed comes after what succeeded, with its next step,
 //! and a summary comes last.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::{Display, Write as _};
 
 use portal_model::PortalName;
@@ -11,8 +11,8 @@ use crate::batch::result::{RowResult, Verdict};
 use crate::report::outcome::CreateStatus;
 use crate::report::wrap::wrap;
 
-/// A part of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A part of the table, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Section {
     Created,
     /// After a lost response: created by this batch, or by somebody else at the same moment.
@@ -26,18 +26,6 @@ enum Section {
 }
 
 impl Section {
-    /// In the order of the table.
-    const ALL: [Self; 8] = [
-        Self::Created,
-        Self::ExistsNow,
-        Self::Existing,
-        Self::OrgHasPortal,
-        Self::NameTaken,
-        Self::Rejected,
-        Self::NotCreated,
-        Self::InDoubt,
-    ];
-
     /// After a number, in the summary.
     const fn counted(self) -> &'static str {
         match self {
@@ -73,7 +61,7 @@ impl Section {
             CreateStatus::Created => Self::Created,
             CreateStatus::Present => match result.report.origin() {
                 Some(Origin::Appeared) => Self::ExistsNow,
-                Some(Origin::Preexisting | Origin::Undetermined) | None => Self::Existing,
+                _ => Self::Existing,
             },
             CreateStatus::OrgHasPortal => Self::OrgHasPortal,
             CreateStatus::NameTaken => Self::NameTaken,
@@ -100,13 +88,13 @@ pub(super) fn of(
     let ended: Vec<&RowResult> = ended.into_iter().map(|(_, result)| result).collect();
     let width = ended.iter().map(|result| profile(result).len()).max().unwrap_or_default();
     let mut table = String::new();
-    for part in Section::ALL {
-        let rows: Vec<_> =
-            ended.iter().copied().filter(|result| Section::of(result) == part).collect();
-        if !rows.is_empty() {
-            let _ = writeln!(table, "{}: {}", part.title(), rows.len());
-            section(&rows, width, columns, &mut table);
-        }
+    let mut sections = BTreeMap::<Section, Vec<&RowResult>>::new();
+    for result in &ended {
+        sections.entry(Section::of(result)).or_default().push(result);
+    }
+    for (part, rows) in sections {
+        let _ = writeln!(table, "{}: {}", part.title(), rows.len());
+        section(rows, width, columns, &mut table);
     }
     if !ensure && results.iter().any(|result| result.report.is_preexisting()) {
         table.push_str("Pass --ensure to count an existing portal as success.\n");
@@ -127,18 +115,26 @@ pub(super) fn of(
 }
 
 /// `60 created, 2 rejected`
-pub(super) fn counts<'a>(results: impl Iterator<Item = &'a RowResult>) -> String {
-    let found: Vec<_> = results.map(Section::of).collect();
-    let counts = Section::ALL.into_iter().filter_map(|part| {
-        let count = found.iter().filter(|&&section| section == part).count();
-        (count > 0).then(|| format!("{count} {}", part.counted()))
-    });
-    counts.collect::<Vec<_>>().join(", ")
+pub(super) fn counts<'a>(results: impl IntoIterator<Item = &'a RowResult>) -> String {
+    count(results.into_iter().map(Section::of), Section::counted, ", ")
+}
+
+/// How many there are of each kind, in their order.
+pub(super) fn count<K: Copy + Ord>(
+    kinds: impl Iterator<Item = K>,
+    text: fn(K) -> &'static str,
+    separator: &str,
+) -> String {
+    let mut counts = BTreeMap::<K, usize>::new();
+    for kind in kinds {
+        *counts.entry(kind).or_default() += 1;
+    }
+    let counts = counts.into_iter().map(|(kind, count)| format!("{count} {}", text(kind)));
+    counts.collect::<Vec<_>>().join(separator)
 }
 
 /// Rows that failed for the same reason are together, with the reason once.
-fn section(rows: &[&RowResult], width: usize, columns: usize, table: &mut String) {
-    let mut left: Vec<&RowResult> = rows.to_vec();
+fn section(mut left: Vec<&RowResult>, width: usize, columns: usize, table: &mut String) {
     while let Some(first) = left.first() {
         let (reason, next_step) = reason(first);
         for row in left.extract_if(.., |row| self::reason(row) == (reason.clone(), next_step)) {
@@ -162,7 +158,7 @@ fn name(result: &RowResult) -> String {
     let taken: Vec<&str> = report.taken.iter().map(PortalName::as_str).collect();
     let origin = match report.origin() {
         Some(Origin::Undetermined) => "whether this batch created it is not known",
-        Some(Origin::Preexisting | Origin::Appeared) | None => "",
+        _ => "",
     };
     let taken = match taken.as_slice() {
         [] => String::new(),

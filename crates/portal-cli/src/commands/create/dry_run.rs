@@ -4,14 +4,11 @@ use std::fmt::Write as _;
 
 use portal_http::client::Credential;
 use portal_model::oauth::{Grant, TokenRequest};
-use portal_model::{
-    ApiVersion, CreatePortal, Endpoint as _, ListPortals, PortalName, Request, Secret,
-};
+use portal_model::{CreatePortal, Endpoint as _, ListPortals, PortalName, Request, Secret};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::org::destination::Destination;
-use crate::org::target_args::TargetArgs;
 use crate::report::exit::ExitClass;
 use crate::terminal::printer::Printer;
 
@@ -51,10 +48,9 @@ pub(super) fn run(
     name: &PortalName,
     fallbacks: &[PortalName],
     destination: &Destination,
-    target: &TargetArgs,
     printer: &Printer,
 ) -> ExitClass {
-    let requests = requests(name, fallbacks, destination, target.api_version);
+    let requests = requests(name, fallbacks, destination);
     let profile = destination.place().profile();
     let text: String = requests.iter().map(Shown::text).collect();
     let shown = DryRun { name: name.as_str(), profile, outcome: "dry_run", requests };
@@ -62,16 +58,14 @@ pub(super) fn run(
     ExitClass::Success
 }
 
-fn requests(
-    name: &PortalName,
-    fallbacks: &[PortalName],
-    destination: &Destination,
-    version: ApiVersion,
-) -> Vec<Shown> {
+fn requests(name: &PortalName, fallbacks: &[PortalName], destination: &Destination) -> Vec<Shown> {
     let secret = || Secret::new(REDACTED.to_owned());
-    let (api, accounts, client_id) = match destination {
-        Destination::Local => (LOCAL.to_owned(), LOCAL.to_owned(), Some("LOCAL".to_owned())),
+    let (version, api, accounts, client_id) = match destination {
+        Destination::Local(version) => {
+            (*version, LOCAL.to_owned(), LOCAL.to_owned(), Some("LOCAL".to_owned()))
+        }
         Destination::Remote(target) => (
+            target.version,
             target.api.url().unwrap_or_else(|| "API-DOMAIN-OF-THE-TOKEN".to_owned()),
             target.accounts.clone().unwrap_or_default(),
             match &target.credential {

@@ -19,6 +19,7 @@ use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::permission;
+use crate::report::portal::{how_many, names};
 use crate::safe::intent_log::{Entry, State};
 use crate::safe::late;
 
@@ -101,8 +102,8 @@ pub(super) async fn run(
     let has_token = checks.iter().all(|check| check.status == Status::Ok);
     // Without a token only where a create was begun tells its org.
     let identity = if has_token { target.identify(&client).await.map(Some) } else { Ok(None) };
-    let identity = identity.unwrap_or_else(|failure| {
-        checks.push(Check::failed("org", failure));
+    let identity = identity.unwrap_or_else(|error| {
+        checks.push(Check::failed("org", call_error::unidentified(&error)));
         None
     });
     let is_own = |entry: &&Entry| match &identity {
@@ -127,7 +128,7 @@ pub(super) async fn run(
                 checks.push(read(&portals));
                 checks.push(create(probe(&client).await));
                 if let Ok(portals) = &portals {
-                    checks.push(portal(portals));
+                    checks.push(Check::ok("portal", how_many(&names(portals))));
                     let late = late::appeared(&own, portals).into_iter();
                     checks
                         .extend(late.map(|entry| Check::warning("late", late::text(entry), LATE)));
@@ -197,14 +198,9 @@ fn data_center(hosts: &Hosts, client: &Client) -> Check {
 fn read(portals: &Result<Vec<Portal>, ClientError>) -> Check {
     match portals {
         Ok(_) => Check::ok("read", "the token can list the org's portals"),
-        Err(ClientError::Api(error)) if error.is_scope_mismatch() => Check::warning(
-            "read",
-            format!(
-                "the token lacks the scope {}: a create whose response is lost cannot be verified",
-                Scope::PORTAL_READ
-            ),
-            "create a code with every scope, and log in again",
-        ),
+        Err(ClientError::Api(error)) if error.is_scope_mismatch() => {
+            Check::warning("read", permission::cannot_verify(), permission::EVERY_SCOPE)
+        }
         Err(error) => Check::failed("read", call_error::failure(error, "list the portals")),
     }
 }
@@ -222,7 +218,7 @@ fn create(probed: Result<CanCreate, ClientError>) -> Check {
         CanCreate::MissingScope => Check::failed(
             "create",
             Failure::forbidden(format!("the token lacks the scope {}", Scope::PORTAL_CREATE))
-                .hint("create a code with every scope, and log in again"),
+                .hint(permission::EVERY_SCOPE),
         ),
         CanCreate::MissingPermission(error) => {
             let (missing, note) = permission::missing(&error, "create a portal");
@@ -237,14 +233,6 @@ fn create(probed: Result<CanCreate, ClientError>) -> Check {
 fn no_portals(error: &ApiError) -> Check {
     let failure = anyhow::anyhow!("the org can have no portal: {error}");
     Check::failed("org", Failure::from(failure).hint(explain(&error.code).remedy))
-}
-
-fn portal(portals: &[Portal]) -> Check {
-    match portals {
-        [] => Check::ok("portal", "the org has no portal yet"),
-        [portal] => Check::ok("portal", format!("the org has the portal {}", portal.name)),
-        portals => Check::ok("portal", format!("the org has {} portals", portals.len())),
-    }
 }
 
 /// How far the clocks may be apart.

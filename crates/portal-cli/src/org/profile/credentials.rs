@@ -11,11 +11,11 @@ use super::file;
 use crate::sys::private_file::refuse_if_others_can_read;
 
 /// The secrets of a profile.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Secrets {
-    pub(super) client_secret: Secret,
-    pub(super) refresh_token: Secret,
+pub(crate) struct Secrets {
+    pub(crate) client_secret: Secret,
+    pub(crate) refresh_token: Secret,
 }
 
 pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Secrets>> {
@@ -35,13 +35,9 @@ pub(super) fn insert(path: &Path, name: &str, secrets: &Secrets) -> anyhow::Resu
 
 pub(super) fn rename(path: &Path, old: &str, new: &str) -> anyhow::Result<()> {
     let mut all = read(path)?;
-    match all.remove(old) {
-        Some(secrets) => {
-            all.insert(new.to_owned(), secrets);
-            write(path, &all)
-        }
-        None => Ok(()),
-    }
+    let Some(secrets) = all.remove(old) else { return Ok(()) };
+    all.insert(new.to_owned(), secrets);
+    write(path, &all)
 }
 
 pub(super) fn remove(path: &Path, name: &str) -> anyhow::Result<()> {

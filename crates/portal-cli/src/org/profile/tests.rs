@@ -1,17 +1,23 @@
 use std::fs;
 
+use portal_model::Secret;
 use tempfile::TempDir;
 
 use super::*;
 
 fn profile(hosts: Hosts) -> Profile {
     Profile {
-        hosts,
-        client_id: "1000.ABC".to_owned(),
-        client_secret: Secret::new("hush-client"),
-        refresh_token: Secret::new("hush-token"),
-        org: Some(OrgId { id: "7000".to_owned(), name: Some("Acme Inc.".to_owned()) }),
+        entry: Entry {
+            hosts,
+            client_id: "1000.ABC".to_owned(),
+            org: Some(OrgId { id: "7000".to_owned(), name: Some("Acme Inc.".to_owned()) }),
+        },
+        secrets: secrets("hush-token"),
     }
+}
+
+fn secrets(refresh_token: &str) -> Secrets {
+    Secrets { client_secret: Secret::new("hush-client"), refresh_token: Secret::new(refresh_token) }
 }
 
 fn in_europe() -> Profile {
@@ -23,8 +29,8 @@ fn elsewhere() -> Profile {
     profile(Hosts::Urls { api_domain: url.clone(), accounts_url: url })
 }
 
-fn failure<T: std::fmt::Debug>(result: Result<T, impl Into<Failure>>) -> String {
-    result.unwrap_err().into().report.message
+fn failure<T: std::fmt::Debug>(result: Result<T, impl Into<anyhow::Error>>) -> String {
+    format!("{:#}", result.unwrap_err().into())
 }
 
 #[test]
@@ -156,7 +162,7 @@ fn stray_copies_are_removed_by_next_change() {
 #[test]
 fn profiles_sharing_token_are_found() {
     let home = TempDir::new().unwrap();
-    let other = Profile { refresh_token: Secret::new("hush-other"), ..in_europe() };
+    let other = Profile { secrets: secrets("hush-other"), ..in_europe() };
     for (name, profile) in
         [("acme", in_europe()), ("beta", in_europe()), ("other", other), ("zeta", elsewhere())]
     {

@@ -2,13 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use portal_store::{CreateConflict, PostgresRegistry, Principal, Registry as _, RegistryError};
+use portal_store::{
+    AdminChange, Administration as _, CreateConflict, Permission, PortalLimit, PostgresRegistry,
+    Principal, Registry as _, RegistryError,
+};
 use portal_testkit::{Database, needs};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
 use super::seeded;
-use crate::{at, name, principal_of};
+use crate::{at, name, principal_of, seed};
 
 type Created = Result<Result<(), CreateConflict>, RegistryError>;
 
@@ -138,4 +141,61 @@ async fn token_committed_during_revocation_is_refused() {
         "otherwise this test proves nothing"
     );
     assert_eq!(registry.authenticate("held.token", at(2)).await, Ok(None));
+}
+
+#[needs(postgresql)]
+#[tokio::test]
+async fn code_exchanged_during_removal_yields_no_token() {
+    let database = Database::create();
+    let registry = seeded(&database).await;
+    let change = AdminChange::AddUser {
+        org: "acme".to_owned(),
+        email: "second@acme.example".to_owned(),
+        name: "Second Admin".to_owned(),
+        permissions: Permission::ALL.into(),
+    };
+    registry.administer(&change, "ada", at(1)).await.unwrap().unwrap();
+    let holder = connect(&database).await;
+    holder
+        .batch_execute(
+            "BEGIN;
+             SELECT portal.grant_access_token('1000.CLIENT', sha256('held.refresh'),
+                                              sha256('acme.code'), sha256('held.token'),
+                                              1790000001, 180, 3600, 600, false, 10, 15)",
+        )
+        .await
+        .unwrap();
+    let removing = registry.clone();
+    let remove = tokio::spawn(async move {
+        let (org, email) = ("acme".to_owned(), "admin@acme.example".to_owned());
+        removing.administer(&AdminChange::RemoveUser { org, email }, "ada", at(2)).await
+    });
+    until_somebody_waits(&database).await;
+    holder.batch_execute("COMMIT").await.unwrap();
+    remove.await.unwrap().unwrap().unwrap();
+    let tokens = registry.credentials_of("acme").await.unwrap().unwrap();
+    assert_eq!(tokens.len(), 2, "otherwise this test proves nothing");
+    assert!(tokens.iter().all(|token| token.revoked_at == Some(at(2))), "{tokens:?}");
+    assert_eq!(registry.authenticate("held.token", at(2)).await, Ok(None));
+}
+
+#[needs(postgresql)]
+#[tokio::test]
+async fn portal_created_during_new_limit_takes_its_slot() {
+    let Waiting { registry, acme, holder, create, _database } = Waiting::start().await;
+    let mut limited = seed();
+    limited.orgs[0].portal_limit = PortalLimit::One;
+    let replacing = registry.clone();
+    let replace = tokio::spawn(async move { replacing.replace_seed(&limited, at(2)).await });
+    let waits = "SELECT FROM pg_locks WHERE relation = 'portal.portals'::regclass AND NOT granted";
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while holder.query(waits, &[]).await.unwrap().is_empty() {
+        assert!(Instant::now() < deadline, "the replacement waits");
+    }
+    holder.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(create.await.unwrap(), Ok(Err(CreateConflict::NameTaken)));
+    replace.await.unwrap().unwrap();
+    let (org, user) = (acme.org.id, acme.user.id);
+    let another = registry.create_portal(org, user, &name("AnotherName"), at(3)).await;
+    assert_eq!(another, Ok(Err(CreateConflict::LimitReached)));
 }

@@ -1,0 +1,119 @@
+//! [`Mistake`]: what can be wrong with a line of the file of a batch.
+
+use std::fmt;
+
+use portal_model::InvalidPortalName;
+
+/// Separator of names in the column `fallback`.
+pub(super) const SEPARATOR: char = '|';
+
+const HEADER: &str = "a header with the columns profile,name or profile,name,fallback";
+
+/// What was found, and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Mistake {
+    #[error("the file is UTF-16, expected UTF-8: save it again as \"CSV UTF-8\"")]
+    Utf16,
+    #[error(
+        "field {field} has the byte {byte:#04x}, which is not UTF-8: save the file again as \
+         \"CSV UTF-8\""
+    )]
+    NotUtf8 { field: usize, byte: u8 },
+    #[error("field {field} does not end with the line: close its quote")]
+    OpenField { field: usize },
+    #[error("a quote is not closed")]
+    OpenQuote,
+    #[error("the file is empty, expected {header}", header = HEADER)]
+    Empty,
+    #[error("no rows below the header")]
+    NoRows,
+    #[error("duplicate column {0}")]
+    DuplicateColumn(&'static str),
+    #[error("unknown column {0:?}, expected {header}", header = HEADER)]
+    UnknownColumn(String),
+    #[error("missing column {0}, expected {header}", header = HEADER)]
+    MissingColumn(&'static str),
+    #[error(
+        "{found} fields, but the header has {columns} columns; fallback names go into the column \
+         fallback, separated by {}",
+        SEPARATOR
+    )]
+    TooManyFields { found: usize, columns: usize },
+    #[error("missing {0}")]
+    Missing(&'static str),
+    #[error("{}: {invalid}", Quoted(.name))]
+    InvalidName { name: String, invalid: InvalidPortalName },
+    #[error("{} is already in this line; upper and lower case are the same name", Quoted(.name))]
+    SameLine { name: String },
+    #[error("{} is already in line {first}; upper and lower case are the same name", Quoted(.name))]
+    DuplicateName { name: String, first: usize },
+    #[error("unknown profile {}", Quoted(.0))]
+    UnknownProfile(String),
+    #[error(
+        "the profile {profile} already has a portal in line {first}; pass `--allow-another` if its \
+         org may have several"
+    )]
+    DuplicateProfile { profile: String, first: usize },
+    #[error(
+        "the profiles {profile} and {earlier} (line {first}) lead to one org; pass \
+         `--allow-another` if it may have several portals"
+    )]
+    SameOrg { profile: String, earlier: String, first: usize },
+}
+
+/// Shortens and escapes a text of the file for a message.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 40;
+        let shown: String = self.0.chars().take(SHOWN).collect();
+        write!(f, "{shown:?}{}", if shown.len() < self.0.len() { "…" } else { "" })
+    }
+}
+
+/// A mistake in a line of the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {mistake}")]
+pub(crate) struct Problem {
+    /// Its line in the file, 1-based.
+    pub(crate) line: usize,
+    pub(crate) mistake: Mistake,
+}
+
+/// The mistakes of a file: their number and the first of them, because a file may have a million.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    /// In the order of lines, and as many as are shown, with all those of the last line.
+    first: Vec<Problem>,
+    count: usize,
+}
+
+impl Problems {
+    /// Maximum number of mistakes that are kept.
+    pub(crate) const SHOWN: usize = 100;
+
+    pub(crate) fn add(&mut self, line: usize, mistake: Mistake) {
+        self.count += 1;
+        let is_last = |last: &Problem| last.line == line;
+        if self.first.len() < Self::SHOWN || self.first.last().is_some_and(is_last) {
+            self.first.push(Problem { line, mistake });
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether further mistakes are only counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.count >= Self::SHOWN
+    }
+
+    /// Returns the kept mistakes by line, and those of a line by their text.
+    pub(crate) fn into_first(mut self) -> Vec<Problem> {
+        self.first.sort_by_cached_key(|problem| (problem.line, problem.mistake.to_string()));
+        self.first.truncate(Self::SHOWN);
+        self.first
+    }
+}

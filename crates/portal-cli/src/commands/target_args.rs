@@ -1,0 +1,321 @@
+//! [`TargetArgs`]: the flags that select an org, together with the `PORTAL_` variables.
+
+use std::path::PathBuf;
+
+use portal_http::client::Credential;
+use portal_model::datacenter::ApiDomain;
+use portal_model::flow::Policy;
+use portal_model::{ApiVersion, DataCenter, Environment, Secret};
+
+use crate::commands::candidates;
+use crate::org::destination::{Destination, Org};
+use crate::org::identity::Identity;
+use crate::org::place::Place;
+use crate::org::profile::Profiles;
+use crate::org::target::Target;
+use crate::report::failure::Failure;
+use crate::sys::directories;
+
+/// Which org. One source's secret never goes to another's host: `--local` and `--profile` ignore
+/// the hosts and credentials of the environment.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Org")]
+#[expect(clippy::doc_markdown, reason = "it is the help")]
+pub(crate) struct TargetArgs {
+    /// Rehearse on a server in this process
+    #[arg(long, conflicts_with_all = ["profile", "data_center", "api_domain", "accounts_url", "client_id"])]
+    pub(crate) local: bool,
+    /// Profile of `portal login` [env: PORTAL_PROFILE]
+    #[arg(long, value_name = "NAME", add = candidates::profiles(), conflicts_with_all = ["data_center", "api_domain", "accounts_url", "client_id"])]
+    pub(crate) profile: Option<String>,
+    /// Where the org is: us, eu, in, au, jp, cn, ca, sa [env: PORTAL_DATA_CENTER]
+    #[arg(long, value_name = "CODE", add = candidates::data_centers())]
+    pub(crate) data_center: Option<DataCenter>,
+    /// Base URL of the API [env: PORTAL_API_DOMAIN]
+    #[arg(long, value_name = "URL")]
+    pub(crate) api_domain: Option<String>,
+    /// Its accounts server [env: PORTAL_ACCOUNTS_URL]
+    #[arg(long, value_name = "URL")]
+    pub(crate) accounts_url: Option<String>,
+    /// Client id [env: PORTAL_CLIENT_ID]
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// v4 to v8
+    #[arg(long, value_name = "VERSION", default_value_t, add = candidates::api_versions())]
+    pub(crate) api_version: ApiVersion,
+    /// PEM file of root certificates to trust too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+impl TargetArgs {
+    /// Resolves the arguments; sends nothing.
+    pub(crate) fn destination(&self) -> Result<Destination, Failure> {
+        if self.local {
+            return Ok(Destination::Local(self.api_version));
+        }
+        let variables = Variables::from_env();
+        let has_flags = self.api_domain.is_some()
+            || self.accounts_url.is_some()
+            || self.client_id.is_some()
+            || self.data_center.is_some();
+        let named = self.profile.clone();
+        let named = named.or_else(|| variables.profile().filter(|_| !has_flags));
+        let may_be_default = !has_flags && !variables.select_an_org();
+        if named.is_some() || may_be_default {
+            let profiles = Profiles::load(&directories::config()?)?;
+            if let Some(name) = named.as_deref().or(profiles.default_name()) {
+                let profile = profiles.get(name)?;
+                let target = profile.target(name, self.api_version, self.ca_file.clone());
+                return Ok(Destination::Remote(Box::new(target)));
+            }
+        }
+        // Without an org at all this reports what is missing.
+        Ok(Destination::Remote(Box::new(variables.target(self)?)))
+    }
+
+    /// Opens the selected org with the default policy.
+    pub(crate) async fn open(&self) -> Result<Org, Failure> {
+        Ok(self.destination()?.open(Policy::default()).await?)
+    }
+
+    /// Whether a flag selects the org.
+    pub(crate) fn is_explicit(&self) -> bool {
+        self.local || self.profile.is_some()
+    }
+
+    /// Returns the arguments that select `place` again.
+    pub(crate) fn again(&self, place: &Place) -> Self {
+        let (api_version, ca_file) = (self.api_version, self.ca_file.clone());
+        let common = Self { api_version, ca_file, ..Self::default() };
+        match place {
+            Place::Local => Self { local: true, ..common },
+            Place::Profile(name) => Self { profile: Some(name.clone()), ..common },
+            Place::Explicit { .. } => Self { local: false, profile: None, ..self.clone() },
+        }
+    }
+
+    /// Returns the arguments that select the same org, each preceded by a space, for suggested
+    /// commands.
+    pub(crate) fn arguments(&self, place: &Place) -> String {
+        let explicit = [
+            ("--data-center", self.data_center.map(|code| code.to_string())),
+            ("--api-domain", self.api_domain.clone()),
+            ("--accounts-url", self.accounts_url.clone()),
+            ("--client-id", self.client_id.clone()),
+        ];
+        let explicit = explicit.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
+        explicit.fold(place.arguments(), |text, (flag, value)| format!("{text} {flag} {value}"))
+    }
+}
+
+/// The variables of the environment, by a look-up. An empty variable counts as unset.
+struct Variables<L>(L);
+
+impl Variables<fn(&str) -> Option<String>> {
+    fn from_env() -> Self {
+        Self(|name| std::env::var(name).ok())
+    }
+}
+
+impl<L: Fn(&str) -> Option<String>> Variables<L> {
+    fn profile(&self) -> Option<String> {
+        self.get("PORTAL_PROFILE")
+    }
+
+    /// Whether any variable selects an org or a credential.
+    fn select_an_org(&self) -> bool {
+        const SELECTING: [&str; 7] = [
+            "PORTAL_DATA_CENTER",
+            "PORTAL_API_DOMAIN",
+            "PORTAL_ACCOUNTS_URL",
+            "PORTAL_CLIENT_ID",
+            "PORTAL_CLIENT_SECRET",
+            "PORTAL_REFRESH_TOKEN",
+            "PORTAL_ACCESS_TOKEN",
+        ];
+        SELECTING.iter().any(|name| self.get(name).is_some())
+    }
+
+    /// Resolves flags and variables; flags take precedence.
+    fn target(&self, flags: &TargetArgs) -> Result<Target, Failure> {
+        let (api, accounts) = self.hosts(flags)?;
+        let client_id = flags.client_id.clone().or_else(|| self.get("PORTAL_CLIENT_ID"));
+        let credential = self.credential(&api, accounts.is_some(), client_id.clone())?;
+        let fingerprint = match credential {
+            Credential::RefreshToken { .. } => {
+                let identity = Identity::new(None, accounts.as_deref(), &credential);
+                Some(identity.fingerprint().to_owned())
+            }
+            Credential::AccessToken(_) => None,
+        };
+        let place = Place::Explicit {
+            api: api.url(),
+            accounts: accounts.clone(),
+            client_id,
+            credential: fingerprint,
+        };
+        let (version, ca_file) = (flags.api_version, flags.ca_file.clone());
+        Ok(Target { place, api, accounts, credential, version, ca_file })
+    }
+
+    /// The API, and the URL of the accounts server.
+    fn hosts(&self, flags: &TargetArgs) -> Result<(ApiDomain, Option<String>), Failure> {
+        // A data center given as a flag replaces both host variables.
+        let variable = |name| self.get(name).filter(|_| flags.data_center.is_none());
+        let api = flags.api_domain.clone().or_else(|| variable("PORTAL_API_DOMAIN"));
+        let accounts = flags.accounts_url.clone().or_else(|| variable("PORTAL_ACCOUNTS_URL"));
+        let data_center = match (flags.data_center, self.get("PORTAL_DATA_CENTER")) {
+            (Some(data_center), _) => Some(data_center),
+            // A data center variable never completes a named host, which may be that of another org.
+            (None, Some(code)) if api.is_none() && accounts.is_none() => {
+                let parsed = code.parse::<DataCenter>();
+                Some(parsed.map_err(|error| {
+                    Failure::usage(format!("invalid PORTAL_DATA_CENTER: {error}"))
+                })?)
+            }
+            (None, _) => None,
+        };
+        let accounts = accounts.or_else(|| Some(data_center?.accounts_url().to_owned()));
+        let api = match (api, data_center) {
+            (Some(url), _) => ApiDomain::Given(url),
+            (None, Some(here)) => ApiDomain::DataCenter(here, Environment::Production),
+            (None, None) => ApiDomain::Unset,
+        };
+        Ok((api, accounts))
+    }
+
+    /// A refresh token takes precedence over an access token, which expires after an hour.
+    fn credential(
+        &self,
+        api: &ApiDomain,
+        has_accounts: bool,
+        client_id: Option<String>,
+    ) -> Result<Credential, Failure> {
+        let secret = |name| self.get(name).map(Secret::new);
+        let client_secret = secret("PORTAL_CLIENT_SECRET");
+        let refresh_token = secret("PORTAL_REFRESH_TOKEN");
+        let access_token = secret("PORTAL_ACCESS_TOKEN").filter(|_| refresh_token.is_none());
+        if let Some(access_token) = access_token {
+            return match api {
+                ApiDomain::Unset => Err(missing([(API, false)])),
+                _ => Ok(Credential::access_token(access_token)),
+            };
+        }
+        let needed = [
+            (ACCOUNTS, has_accounts),
+            (CLIENT_ID, client_id.is_some()),
+            (CLIENT_SECRET, client_secret.is_some()),
+            (REFRESH_TOKEN, refresh_token.is_some()),
+        ];
+        match (client_id, client_secret, refresh_token) {
+            (Some(id), Some(secret), Some(token)) if has_accounts => {
+                Ok(Credential::refresh_token(id, secret, token))
+            }
+            _ => Err(missing(needed)),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+}
+
+/// Names all that is not there.
+fn missing<const N: usize>(needed: [(&str, bool); N]) -> Failure {
+    let missing = needed.iter().filter(|(_, is_there)| !is_there).map(|(what, _)| *what);
+    let missing = missing.collect::<Vec<_>>().join("\n  ");
+    Failure::usage(format!("no org selected; missing are\n  {missing}"))
+        .hint("pass `--profile NAME` (`portal login` creates one), or `--local` to rehearse")
+}
+
+const API: &str = "the API: --data-center, --api-domain or PORTAL_API_DOMAIN";
+const ACCOUNTS: &str = "the accounts server: --data-center, --accounts-url or PORTAL_ACCOUNTS_URL";
+const CLIENT_ID: &str = "the client id: --client-id or PORTAL_CLIENT_ID";
+const CLIENT_SECRET: &str = "the client secret: PORTAL_CLIENT_SECRET";
+const REFRESH_TOKEN: &str =
+    "the refresh token: PORTAL_REFRESH_TOKEN (or, alone, PORTAL_ACCESS_TOKEN)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(flags: &TargetArgs, variables: &[(&str, &str)]) -> Result<Target, Failure> {
+        let lookup = |name: &str| {
+            let found = variables.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Variables(lookup).target(flags)
+    }
+
+    const CREDENTIALS: [(&str, &str); 3] = [
+        ("PORTAL_CLIENT_ID", "1000.ID"),
+        ("PORTAL_CLIENT_SECRET", "hush"),
+        ("PORTAL_REFRESH_TOKEN", "1000.a.b"),
+    ];
+
+    #[test]
+    fn everything_that_is_missing_is_said_at_once() {
+        let none = target(&TargetArgs::default(), &[("PORTAL_CLIENT_SECRET", "")]).unwrap_err();
+        let message = none.report.message;
+        for part in [ACCOUNTS, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN] {
+            assert!(message.contains(part), "{message}");
+        }
+        let token = [("PORTAL_ACCESS_TOKEN", "1000.c.d")];
+        let message = target(&TargetArgs::default(), &token).unwrap_err().report.message;
+        assert!(message.contains(API) && !message.contains(ACCOUNTS), "{message}");
+    }
+
+    #[test]
+    fn data_center_flag_overrides_url_variables() {
+        let flags = TargetArgs { data_center: Some(DataCenter::Eu), ..TargetArgs::default() };
+        let mut variables = CREDENTIALS.to_vec();
+        variables.push(("PORTAL_API_DOMAIN", "https://www.zohoapis.com"));
+        variables.push(("PORTAL_ACCOUNTS_URL", "https://accounts.zoho.com"));
+        let target = target(&flags, &variables).unwrap();
+        assert_eq!(target.api.url().unwrap(), "https://www.zohoapis.eu");
+        assert_eq!(target.accounts.unwrap(), "https://accounts.zoho.eu");
+    }
+
+    #[test]
+    fn data_center_of_environment_counts_only_alone() {
+        let with = |more: &[(&'static str, &'static str)]| {
+            target(&TargetArgs::default(), &[&CREDENTIALS[..], more].concat())
+        };
+        let eu = ("PORTAL_DATA_CENTER", "eu");
+        let alone = with(&[eu]).unwrap();
+        assert_eq!(alone.api.url().unwrap(), "https://www.zohoapis.eu");
+        assert_eq!(alone.accounts.unwrap(), "https://accounts.zoho.eu");
+        let message = with(&[eu, ("PORTAL_API_DOMAIN", "http://127.0.0.1:1")]).unwrap_err();
+        assert!(message.report.message.contains(ACCOUNTS), "{message:?}");
+        let message = with(&[("PORTAL_DATA_CENTER", "mars")]).unwrap_err().report.message;
+        assert!(message.starts_with("invalid PORTAL_DATA_CENTER: "), "{message}");
+    }
+
+    #[test]
+    fn places_of_two_refresh_tokens_differ() {
+        let flags = TargetArgs { data_center: Some(DataCenter::Eu), ..TargetArgs::default() };
+        let place = |refresh_token| {
+            let mut variables = CREDENTIALS.to_vec();
+            variables[2].1 = refresh_token;
+            target(&flags, &variables).unwrap().place
+        };
+        assert_eq!(place("1000.a.b"), place("1000.a.b"));
+        assert_ne!(place("1000.a.b"), place("1000.c.d"));
+        assert!(!serde_json::to_string(&place("1000.a.b")).unwrap().contains("1000.a.b"));
+    }
+
+    #[test]
+    fn flag_overrides_variable_and_hides_secret() {
+        let flags = TargetArgs {
+            api_domain: Some("https://flag.example".to_owned()),
+            accounts_url: Some("https://accounts.example".to_owned()),
+            ..TargetArgs::default()
+        };
+        let mut variables = CREDENTIALS.to_vec();
+        variables.push(("PORTAL_API_DOMAIN", "https://variable.example"));
+        let target = target(&flags, &variables).unwrap();
+        assert_eq!(target.api, ApiDomain::Given("https://flag.example".to_owned()));
+        assert!(!format!("{target:?}").contains("hush"));
+    }
+}

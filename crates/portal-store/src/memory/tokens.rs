@@ -1,0 +1,145 @@
+//! [`Tokens`]: issuing and expiring access tokens.
+
+use std::collections::HashMap;
+
+use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
+use portal_model::server;
+
+use crate::error::RegistryError;
+use crate::people::{GrantKey, GrantRow, People, Row};
+use crate::token::{
+    self, ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, Hashed,
+    TokenRules, WINDOW_SECONDS,
+};
+
+/// The access tokens, by the hashes of their secrets.
+#[derive(Default)]
+pub(super) struct Tokens {
+    /// By refresh token; oldest first.
+    issued: HashMap<Hashed, Vec<Issued>>,
+    /// Maps an access token to the refresh token it was issued for.
+    refresh_tokens: HashMap<Hashed, Hashed>,
+}
+
+struct Issued {
+    hash: Hashed,
+    at: i64,
+    expires_at: i64,
+}
+
+/// Stands in for the expiry of an access token that was expired early.
+const EXPIRED_EARLY: i64 = i64::MIN;
+
+impl Tokens {
+    pub(super) fn issue(
+        &mut self,
+        people: &mut People,
+        request: &TokenRequest,
+        rules: TokenRules,
+        now: i64,
+    ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
+        let mut granted = AccessToken::new(token::generate()?);
+        if let Err(error) = check_client(people, request) {
+            return Ok(Err(error));
+        }
+        let refresh_token = match &request.grant {
+            Grant::RefreshToken(refresh_token) => Hashed::of(refresh_token.expose()),
+            Grant::AuthorizationCode { code, .. } => {
+                let refresh_token = token::generate()?;
+                let hash = Hashed::of(refresh_token.expose());
+                exchange(people, Hashed::of(code.expose()), hash, &request.client_id, now);
+                granted.refresh_token = Some(refresh_token);
+                hash
+            }
+            _ => return Ok(Err(OAuthError::new(OAuthError::UNSUPPORTED_GRANT_TYPE))),
+        };
+        let grant = people.grant(GrantKey::RefreshToken(refresh_token));
+        if !grant.is_some_and(|it| it.client_id == request.client_id && it.ended_at.is_none()) {
+            return Ok(Err(OAuthError::new(OAuthError::INVALID_CODE)));
+        }
+        let issued = self.issued.entry(refresh_token).or_default();
+        for forgotten in forget(issued, now) {
+            self.refresh_tokens.remove(&forgotten.hash);
+        }
+        if rules == TokenRules::ServiceLimits
+            && let Err(error) = limit(issued, now)
+        {
+            return Ok(Err(error));
+        }
+        let hash = Hashed::of(granted.access_token.expose());
+        let expires_at = now.saturating_add(ACCESS_TOKEN_SECONDS);
+        issued.push(Issued { hash, at: now, expires_at });
+        self.refresh_tokens.insert(hash, refresh_token);
+        Ok(Ok(granted))
+    }
+
+    pub(super) fn revoke(&mut self, people: &mut People, refresh_token: Hashed, now: i64) -> bool {
+        let grant = people.grant(GrantKey::RefreshToken(refresh_token));
+        let Some(grant) = grant.filter(|grant| grant.ended_at.is_none()).cloned() else {
+            return false;
+        };
+        people.load(Row::Grant(GrantRow { ended_at: Some(now), ..grant }));
+        for issued in self.issued.remove(&refresh_token).into_iter().flatten() {
+            self.refresh_tokens.remove(&issued.hash);
+        }
+        true
+    }
+
+    pub(super) fn expire(&mut self, access_token: Hashed) -> bool {
+        let refresh_token = self.refresh_tokens.get(&access_token);
+        let issued = refresh_token.and_then(|it| self.issued.get_mut(it)).and_then(|issued| {
+            issued.iter_mut().find(|it| it.hash == access_token && it.expires_at > EXPIRED_EARLY)
+        });
+        issued.map(|issued| issued.expires_at = EXPIRED_EARLY).is_some()
+    }
+
+    /// The refresh token and expiry of an access token, if it is valid.
+    pub(super) fn find(&self, access_token: Hashed, now: i64) -> Option<(GrantKey, i64)> {
+        let refresh_token = self.refresh_tokens.get(&access_token)?;
+        let issued = self.issued.get(refresh_token)?;
+        let issued = issued.iter().find(|issued| issued.hash == access_token)?;
+        (now < issued.expires_at)
+            .then_some((GrantKey::RefreshToken(*refresh_token), issued.expires_at))
+    }
+}
+
+fn check_client(people: &People, request: &TokenRequest) -> Result<(), OAuthError> {
+    match people.client_secret(&request.client_id) {
+        None => Err(OAuthError::new(OAuthError::INVALID_CLIENT)),
+        Some(kept) if kept.matches(Hashed::of(request.client_secret.expose())) => Ok(()),
+        Some(_) => Err(OAuthError::new(token::INVALID_CLIENT_SECRET)),
+    }
+}
+
+/// Exchanges a code for a refresh token, if the code is valid.
+fn exchange(people: &mut People, code: Hashed, refresh_token: Hashed, client_id: &str, now: i64) {
+    let Some(code) = people.grant(GrantKey::Code(code)).cloned() else { return };
+    if code.ended_at.is_none()
+        && code.client_id == client_id
+        && now < code.created_at.saturating_add(CODE_SECONDS)
+    {
+        people.load(Row::Grant(GrantRow { ended_at: Some(now), ..code.clone() }));
+        let key = GrantKey::RefreshToken(refresh_token);
+        people.load(Row::Grant(GrantRow { key, is_seeded: false, ..code }));
+    }
+}
+
+/// Applies the limits of the service to one more access token.
+fn limit(issued: &mut [Issued], now: i64) -> Result<(), OAuthError> {
+    let recent = |issued: &&Issued| issued.at > now.saturating_sub(WINDOW_SECONDS);
+    if issued.iter().filter(recent).count() >= GRANTS_PER_WINDOW as usize {
+        return Err(server::tokens_rate_limited());
+    }
+    let alive = issued.iter_mut().filter(|issued| now < issued.expires_at);
+    for issued in alive.rev().skip(ALIVE_PER_REFRESH_TOKEN as usize - 1) {
+        issued.expires_at = EXPIRED_EARLY;
+    }
+    Ok(())
+}
+
+/// Removes access tokens that are no longer valid and no longer count towards a limit.
+fn forget(issued: &mut Vec<Issued>, now: i64) -> impl Iterator<Item = Issued> {
+    issued.extract_if(.., move |issued| {
+        issued.expires_at <= now && issued.at <= now.saturating_sub(WINDOW_SECONDS)
+    })
+}

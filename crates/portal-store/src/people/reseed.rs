@@ -1,0 +1,167 @@
+//! How a seed is compared with what is stored, and how it replaces it.
+
+use std::collections::{HashMap, HashSet};
+
+use portal_model::Timestamp;
+
+use super::{By, Existing, GrantKey, GrantRow, People, SEED};
+use crate::audit::AuditAction;
+use crate::org::{Org, User};
+use crate::seed::{Seed, SeedCredential, SeedDifference, SeedDifferences, SeedOrg, SeedUser};
+use crate::token::Hashed;
+
+impl People {
+    /// Adds what is in `seed` and missing, unless an entry differs.
+    pub(crate) fn apply_seed_unless_different(
+        &mut self,
+        seed: &Seed,
+        now: Timestamp,
+    ) -> Result<(), SeedDifferences> {
+        if let Some(differences) = SeedDifferences::new(self.differences(seed)) {
+            return Err(differences);
+        }
+        self.apply_seed(seed, now);
+        Ok(())
+    }
+
+    /// Updates orgs, users and credentials to match the seed, and ends credentials that are not in
+    /// it. Portals, revocations and used codes stay.
+    pub(crate) fn replace_seed(&mut self, seed: &Seed, now: Timestamp) {
+        let seeded = Seeded::of(seed);
+        let superfluous: HashSet<_> = self
+            .grants
+            .values()
+            .filter(|grant| self.is_superfluous(&seeded, grant))
+            .map(|grant| grant.key)
+            .collect();
+        self.end_all(By::seed(now), |grant| superfluous.contains(&grant.key));
+        self.take_over(seed, Existing::Replace, now);
+        self.record(By::seed(now), AuditAction::SeedReplaced, None, SEED, None);
+    }
+
+    /// The differences from `seed`. Entries that are missing here don't count, nor do codes of an
+    /// earlier seed, which expire on their own.
+    fn differences(&self, seed: &Seed) -> Vec<SeedDifference> {
+        let mut found = Vec::new();
+        for org in &seed.orgs {
+            self.compare_org(org, &mut found);
+            for user in &org.users {
+                self.compare_user(org, user, &mut found);
+                for credential in &user.credentials {
+                    self.compare_credential(org, user, credential, &mut found);
+                }
+            }
+        }
+        let seeded = Seeded::of(seed);
+        let tokens = self.sorted(|grant| matches!(grant.key, GrantKey::RefreshToken(_)));
+        found.extend(tokens.into_iter().filter_map(|token| self.superfluity(&seeded, token)));
+        // Report each once: a client may have many credentials, and an org many users.
+        let mut listed = HashSet::new();
+        found.retain(|it| listed.insert(it.clone()));
+        found
+    }
+
+    fn compare_org(&self, org: &SeedOrg, found: &mut Vec<SeedDifference>) {
+        let Some(stored) = self.org_named(&org.name) else { return };
+        let name = || org.name.clone();
+        if stored.removed_at.is_some() {
+            found.push(SeedDifference::OrgRemoved { org: name() });
+        }
+        if stored.org.environment != org.environment {
+            found.push(SeedDifference::Environment { org: name() });
+        }
+        if stored.org.portal_limit != org.portal_limit {
+            found.push(SeedDifference::PortalLimit { org: name() });
+        }
+    }
+
+    fn compare_user(&self, org: &SeedOrg, user: &SeedUser, found: &mut Vec<SeedDifference>) {
+        let Some(of_org) = self.org_named(&org.name) else { return };
+        let Some(stored) = self.user_with(of_org.org.id, &user.email) else { return };
+        let (name, email) = (|| org.name.clone(), || user.email.clone());
+        // The removal of the org already implies the removal of its users.
+        if stored.removed_at.is_some() && of_org.removed_at.is_none() {
+            found.push(SeedDifference::UserRemoved { org: name(), email: email() });
+        }
+        if stored.user.name != user.name {
+            found.push(SeedDifference::UserName { org: name(), email: email() });
+        }
+        if stored.user.permissions != user.permissions {
+            found.push(SeedDifference::Permissions { org: name(), email: email() });
+        }
+    }
+
+    fn compare_credential(
+        &self,
+        org: &SeedOrg,
+        user: &SeedUser,
+        credential: &SeedCredential,
+        found: &mut Vec<SeedDifference>,
+    ) {
+        let client_id = || credential.client_id.clone();
+        let secret = Hashed::of(credential.client_secret.expose());
+        if self.client_secret(&credential.client_id).is_some_and(|it| !it.matches(secret)) {
+            found.push(SeedDifference::ClientSecret { client_id: client_id() });
+        }
+        let Some(stored) = self.grants.get(&GrantKey::of(&credential.grant)) else { return };
+        let is_same_user = |(stored_org, stored_user): (&Org, &User)| {
+            stored_org.name == org.name && stored_user.email == user.email
+        };
+        if stored.client_id != credential.client_id
+            || !self.holder(stored).is_some_and(is_same_user)
+            || stored.scopes != credential.scopes
+        {
+            let (org, email) = (org.name.clone(), user.email.clone());
+            found.push(SeedDifference::Credential { org, email, client_id: client_id() });
+        }
+    }
+
+    /// Whether a valid grant has to end for the registry to match the seed.
+    fn is_superfluous(&self, seed: &Seeded<'_>, grant: &GrantRow) -> bool {
+        match grant.key {
+            GrantKey::Code(_) => !seed.grants.contains(&grant.key),
+            GrantKey::RefreshToken(_) => self.superfluity(seed, grant).is_some(),
+        }
+    }
+
+    /// Why a refresh token that is valid must not be, if the registry matched the seed.
+    fn superfluity(&self, seed: &Seeded<'_>, token: &GrantRow) -> Option<SeedDifference> {
+        let (Org { name, .. }, User { email, .. }) = self.holder(token)?;
+        let (org, client_id) = (name.clone(), token.client_id.clone());
+        let users = seed.users.get(name.as_str());
+        let has_user = users.is_some_and(|emails| emails.contains(email.as_str()));
+        if token.ended_at.is_some() {
+            None
+        } else if users.is_none() {
+            Some(SeedDifference::OrgNotInSeed { org })
+        } else if !has_user {
+            Some(SeedDifference::UserNotInSeed { org, email: email.clone() })
+        } else if token.is_seeded && !seed.grants.contains(&token.key) {
+            // Tokens from a code or an administrator are in no seed and must survive.
+            let email = email.clone();
+            Some(SeedDifference::RefreshTokenNotInSeed { org, email, client_id })
+        } else {
+            None
+        }
+    }
+}
+
+/// What a seed contains.
+struct Seeded<'a> {
+    /// The e-mail addresses of users, by org.
+    users: HashMap<&'a str, HashSet<&'a str>>,
+    grants: HashSet<GrantKey>,
+}
+
+impl<'a> Seeded<'a> {
+    fn of(seed: &'a Seed) -> Self {
+        let mut seeded = Self { users: HashMap::new(), grants: HashSet::new() };
+        for org in &seed.orgs {
+            let emails = org.users.iter().map(|user| user.email.as_str());
+            seeded.users.entry(&org.name).or_default().extend(emails);
+            let credentials = org.users.iter().flat_map(|user| &user.credentials);
+            seeded.grants.extend(credentials.map(|it| GrantKey::of(&it.grant)));
+        }
+        seeded
+    }
+}
