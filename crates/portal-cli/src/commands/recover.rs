@@ -31,7 +31,22 @@ use crate::terminal::prompt;
 
 /// Determine the outcome of unfinished creates and renames
 #[derive(Debug, clap::Args)]
-#[command(add = SECTIONS)]
+#[command(add = Sections(&[
+    About("Never creates or renames anything. A create or rename is unfinished if its process was \
+        killed, interrupted or out of time while a request was in doubt. Recovery lists the org's \
+        portals until the outcome is certain: an absent portal is certain once the processing \
+        time and the list lag have passed since the last attempt."),
+    ExitStatus("0 the portal exists or nothing is unfinished, 5 still in doubt or in progress in \
+        another process, 6 not created, 1 if several differ"),
+    Environment(&[ORG, Variables {
+        names: &["PORTAL_STATE_DIR"],
+        notes: "PORTAL_STATE_DIR is the directory of the intent log",
+    }]),
+    Examples("\
+portal recover --list
+portal recover AcmePortal"),
+    SeeAlso(&["login", "profiles"]),
+]))]
 pub(crate) struct Args {
     /// Only this portal; without it, all of them
     #[arg(add = unfinished())]
@@ -53,28 +68,6 @@ pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,
 }
-
-const SECTIONS: Sections = Sections(&[
-    About(
-        "Never creates or renames anything. A create or rename is unfinished if its process \
-              was killed, interrupted or out of time while a request was in doubt. Recovery lists the \
-              org's portals until the outcome is certain: an absent portal is certain once the \
-              processing time and the list lag have passed since the last attempt.",
-    ),
-    ExitStatus(
-        "0 the portal exists or nothing is unfinished, 5 still in doubt or in progress in another \
-         process, 6 not created, 1 if several differ",
-    ),
-    Environment(&[
-        ORG,
-        Variables {
-            names: &["PORTAL_STATE_DIR"],
-            notes: "PORTAL_STATE_DIR is the directory of the intent log",
-        },
-    ]),
-    SeeAlso(&["login", "profiles"]),
-    Examples("portal recover --list\nportal recover AcmePortal"),
-]);
 
 /// What `portal recover` reports beside the outcomes of creates and renames.
 #[derive(Serialize, JsonSchema)]

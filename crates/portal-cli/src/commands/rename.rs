@@ -13,11 +13,10 @@ use crate::commands::sections::{About, Environment, Examples, ExitStatus, ORG, S
 use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Org;
 use crate::org::identity::Identity;
-use crate::report::call_error;
 use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorKind, Failure};
-use crate::report::outcome::{RenameStatus, Report};
+use crate::report::outcome::RenameReport;
 use crate::safe::confirmation::{self, Facts};
 use crate::safe::create::deliver;
 use crate::safe::intent_log::{
@@ -34,7 +33,17 @@ use crate::terminal::prompt;
 
 /// Rename a portal; links to the old name stop working
 #[derive(Debug, clap::Args)]
-#[command(add = SECTIONS)]
+#[command(add = Sections(&[
+    About("Nobody is notified of the new name, and any organization can take the old one at once. \
+        Waits while an earlier request for the portal may still take effect. If the response is \
+        lost, lists the org's portals until the outcome is certain."),
+    ExitStatus("0 renamed, 1 rejected or no such portal, 2 invalid name or usage, 3 no permission \
+        or no valid token, 4 the new name is taken, 5 in doubt (see `portal recover`), 6 not \
+        renamed, try again, 74 stdout not writable, 130 interrupted or declined"),
+    Environment(&[ORG]),
+    Examples("portal rename AcmeOld AcmeCustomers --profile acme"),
+    SeeAlso(&["recover", "login", "profiles"]),
+]))]
 pub(crate) struct Args {
     /// The current name
     old: String,
@@ -48,22 +57,6 @@ pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,
 }
-
-const SECTIONS: Sections = Sections(&[
-    About(
-        "Nobody is notified of the new name, and any organization can take the old one at once. \
-              Waits while an earlier request for the portal may still take effect. If the response is \
-              lost, lists the org's portals until the outcome is certain.",
-    ),
-    ExitStatus(
-        "0 renamed, 1 rejected or no such portal, 2 invalid name or usage, 3 no permission or no \
-         valid token, 4 the new name is taken, 5 in doubt (see `portal recover`), 6 not renamed, try \
-         again, 74 stdout not writable, 130 interrupted or declined",
-    ),
-    Environment(&[ORG]),
-    Examples("portal rename AcmeOld AcmeCustomers --profile acme"),
-    SeeAlso(&["recover", "login", "profiles"]),
-]);
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let destination = args.target.destination()?;
@@ -79,7 +72,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let new = match name_argument::parse(&args.new, printer) {
         Ok(new) => new,
         Err(invalid) => {
-            let report = Report::<RenameStatus>::invalid(&args.new, &invalid, &context);
+            let report = RenameReport::invalid(&args.new, &invalid, &context);
             return Ok(report.print_json(printer));
         }
     };
@@ -97,22 +90,20 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let org = destination.open(policy).await?;
     let mut stop = stop_flag();
     if asks && !confirm(&org, old, &new, &mut stop).await? {
-        return Ok(Report::<RenameStatus>::cancelled(&new, &context)
-            .of(old)
-            .print_cancelled(printer));
+        return Ok(RenameReport::cancelled(&new, &context).of(old).print_cancelled(printer));
     }
     let rename = Rename { log: &log, org: &org, old, new: &new, printer };
     let progress = Progress::new(old, org.client.policy().deadline, printer);
     let work = rename.run(stop, |activity| progress.watch(activity));
     match progress.during(work).await {
         Ok((outcome, intent)) => {
-            let exit = Report::renamed(&outcome, old, &new, &context).print(printer);
+            let exit = RenameReport::renamed(&outcome, old, &new, &context).print(printer);
             deliver(&intent, printer).await;
             Ok(exit)
         }
-        Err(failure) => Ok(Report::<RenameStatus>::withheld(new.as_str(), failure, &context)
-            .of(old)
-            .print(printer)),
+        Err(failure) => {
+            Ok(RenameReport::withheld(new.as_str(), failure, &context).of(old).print(printer))
+        }
     }
 }
 
@@ -173,10 +164,9 @@ impl Rename<'_> {
         let identity = match identified {
             Ok(identity) => identity,
             Err(error) => {
-                let failure = call_error::unidentified(&error);
-                let (known, place) = (self.org.known_identity(), &self.org.place);
                 let names = [self.old.to_owned(), self.new.to_string()];
-                return Err(unidentified(self.log, &known, place, &names, "renamed", failure).await);
+                let target = &self.org.target;
+                return Err(unidentified(self.log, target, &names, "renamed", &error).await);
             }
         };
         let _lock = match self.clear(&identity, deadline, &mut stop, &mut show).await? {

@@ -14,7 +14,7 @@ use crate::commands::{
     requests, serve,
 };
 use crate::report::exit::ExitClass;
-use crate::report::outcome::{CreateStatus, RenameStatus, Report};
+use crate::report::outcome::{CreateReport, RenameReport};
 use crate::report::portal::PortalObject;
 use crate::terminal::printer::Printer;
 use crate::terminal::results::Failed;
@@ -47,10 +47,10 @@ macro_rules! objects {
 }
 
 const OBJECTS: &[Object] = objects! {
-    "create", Report<CreateStatus>: ["create", "batch", "rehearse", "recover"];
+    "create", CreateReport: ["create", "batch", "rehearse", "recover"];
     "create-plan", create::DryRun<'_>: ["create --dry-run"];
     "batch-plan", batch::Planned<'_>: ["batch --dry-run"];
-    "rename", Report<RenameStatus>: ["rename", "recover"];
+    "rename", RenameReport: ["rename", "recover"];
     "recover", recover::Noted<'_>: ["recover"];
     "recover-list", recover::Listed<'_>: ["recover --list"];
     "check", check::Checked<'_>: ["check"];

@@ -59,6 +59,9 @@ pub(crate) struct Report<S = CreateStatus> {
     pub(crate) text: String,
 }
 
+pub(crate) type CreateReport = Report<CreateStatus>;
+pub(crate) type RenameReport = Report<RenameStatus>;
+
 /// How a create ended. `unknown`: a request may have taken effect; `portal recover` determines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
@@ -134,7 +137,7 @@ impl Status for RenameStatus {
     const INVALID: Self = Self::Invalid;
 }
 
-impl Report {
+impl CreateReport {
     pub(crate) fn new(outcome: &Outcome, context: &ReportContext) -> Self {
         let (name, org) = (outcome.name(), &context.org);
         let subject = Subject {
@@ -200,7 +203,7 @@ impl Report {
     }
 }
 
-impl Report<RenameStatus> {
+impl RenameReport {
     /// Of a rename of `old` to `new`.
     pub(crate) fn renamed(
         outcome: &RenameOutcome,

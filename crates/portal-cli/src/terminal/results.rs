@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
-use crate::report::outcome::{RenameStatus, Report};
+use crate::report::outcome::{CreateReport, RenameReport, Report};
 use crate::terminal::printer::Printer;
 
-impl Report {
+impl CreateReport {
     /// Prints it, with a hint at `--ensure` if that makes a difference.
     pub(crate) fn print(&self, printer: &Printer) -> ExitClass {
         self.print_text(printer);
@@ -19,7 +19,7 @@ impl Report {
     }
 }
 
-impl Report<RenameStatus> {
+impl RenameReport {
     pub(crate) fn print(&self, printer: &Printer) -> ExitClass {
         self.print_text(printer);
         self.print_json(printer)
