@@ -127,7 +127,7 @@ impl Signals {
 }
 
 impl Signals {
-    fn interrupting() -> Self {
+    pub(crate) fn interrupting() -> Self {
         // Without a handler, the signal itself ends the process.
         Self::of(&[Kind::Interrupt, Kind::Terminate]).unwrap_or_default()
     }

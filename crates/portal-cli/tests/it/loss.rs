@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{SockFilter, SockRef, TcpKeepalive};
 
-use crate::support::{Home, until};
+use crate::support::{Home, wait_until};
 
 /// How the command ends while its create is on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ fn delivers_nothing(end: End) {
         .env("PORTAL_REFRESH_TOKEN", "refresh");
     let mut process = command.stderr(Stdio::null()).spawn().unwrap();
     let mut found = None;
-    until(|| {
+    wait_until(|| {
         found = service.of_create();
         found.is_some()
     });

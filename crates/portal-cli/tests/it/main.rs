@@ -43,6 +43,7 @@ mod readme;
 mod rehearse;
 mod rename;
 mod schema;
+mod sdk;
 mod serve;
 mod support;
 #[cfg(target_os = "linux")]
