@@ -1,10 +1,11 @@
 //! `portal profiles`: lists, shows, renames and removes profiles, and chooses the default one.
 
 use clap::Subcommand;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::commands::candidates;
+use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::org::identity::OrgId;
 use crate::org::place::Place;
 use crate::org::profile::{self, Entry, Hosts, Profiles};
@@ -16,13 +17,14 @@ use crate::terminal::printer::Printer;
 
 /// List and change the profiles that `portal login` stored
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Without a command the profiles are listed.
-
-Examples:
-  portal profiles
-  portal profiles use acme
-  portal profiles --output json")]
+#[command(add = Sections(&[
+    About("Without a command the profiles are listed."),
+    Examples("\
+portal profiles
+portal profiles use acme
+portal profiles --output json"),
+    SeeAlso(&["login", "logout"]),
+]))]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -56,10 +58,12 @@ enum Command {
     },
 }
 
-/// The object of `--output json`.
-#[derive(Serialize)]
-struct Listed<'a> {
+/// A profile, without its secrets.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Listed<'a> {
     profile: &'a str,
+    /// Absent for another server, such as `portal serve`.
+    #[schemars(extend("enum" = ["us", "eu", "in", "au", "jp", "cn", "ca", "sa"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     data_center: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,8 +72,27 @@ struct Listed<'a> {
     client_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     org: Option<&'a OrgId>,
+    /// Present if this profile is used where no other org is named.
+    #[schemars(extend("const" = true))]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     default: bool,
+}
+
+/// What was done with a profile.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub(super) enum Changed<'a> {
+    Default {
+        profile: &'a str,
+    },
+    Renamed {
+        old_profile: &'a str,
+        /// The new name.
+        profile: &'a str,
+    },
+    Removed {
+        profile: &'a str,
+    },
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
@@ -84,7 +107,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             let org = entry.org.as_ref().map(|org| format!(" (org {org})")).unwrap_or_default();
             printer.result(
                 format_args!("{name}{org} is used where no other org is named"),
-                &json!({ "profile": name, "outcome": "default" }),
+                &Changed::Default { profile: name },
             );
         }
         Some(Command::Rename { old, new }) => {
@@ -98,7 +121,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             profile::rename(&directory, old, new)?;
             printer.result(
                 format_args!("profile {old} is now called {new}"),
-                &json!({ "profile": new, "old_profile": old, "outcome": "renamed" }),
+                &Changed::Renamed { old_profile: old, profile: new },
             );
         }
         Some(Command::Remove { name }) => {
@@ -107,7 +130,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             profile::remove(&directory, name)?;
             printer.result(
                 format_args!("profile {name} removed; its refresh token stays valid"),
-                &json!({ "profile": name, "outcome": "removed" }),
+                &Changed::Removed { profile: name },
             );
         }
     }

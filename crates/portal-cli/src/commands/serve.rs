@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::process::Child;
 use tokio::sync::Notify;
 
+pub(super) use self::announce::{Environment, Listening};
 use self::announce::{announce, local_url, open_page};
 pub(crate) use self::args::Args;
 use self::args::{LogFormat, Subcommand};
