@@ -76,9 +76,8 @@ impl Identity {
             return self.origin.clone();
         };
         let kind = match environment {
-            Environment::Production => "",
-            Environment::Sandbox => ", sandbox",
-            Environment::Developer => ", developer",
+            Environment::Production => String::new(),
+            other => format!(", {}", other.as_str()),
         };
         format!("{} ({}{kind})", self.origin, data_center.to_string().to_uppercase())
     }
@@ -164,6 +163,8 @@ fn fingerprint(accounts_url: Option<&str>, credential: &Credential) -> String {
             hash(&["refresh", &accounts, client_id, refresh_token.expose()])
         }
         Credential::AccessToken(token) => hash(&["access", token.expose()]),
+        // Credentials that can't be told apart may lead to one org.
+        _ => hash(&["other"]),
     }
 }
 

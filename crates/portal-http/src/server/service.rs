@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use http::Request;
 use hyper::body::Body;
+use portal_model::server::rejections;
 use portal_model::{ApiError, Timestamp};
 use portal_store::{Registry, TokenRules};
 use tokio::sync::Semaphore;
@@ -138,7 +139,7 @@ impl<R: Registry> PortalService<R> {
                     response
                 })
                 .await
-                .unwrap_or_else(|_| ApiError::internal_error().into())
+                .unwrap_or_else(|_| rejections::internal_error().into())
             } else {
                 dispatch(&state, &request, access).await
             };

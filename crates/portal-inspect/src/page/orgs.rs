@@ -60,9 +60,8 @@ fn one_org(about: &About, (org, users, portals): &OrgState, shows_secrets: bool)
         h2 { bdi { (org.name) } }
         p.note {
             @match org.environment {
-                Environment::Production => "production",
-                Environment::Sandbox => "sandbox",
                 Environment::Developer => "developer edition",
+                other => (other.as_str()),
             }
             " · number " (org.id) " · "
             @match org.portal_limit {

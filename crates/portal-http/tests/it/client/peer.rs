@@ -1,11 +1,13 @@
 //! [`Peer`]: a server over raw sockets; each test decides what it does with a connection.
 
+#[cfg(feature = "tls")]
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use portal_http::client::{Client, ClientBuilder, HttpTransport, HttpTransportBuilder, Proxy};
 use portal_model::oauth::AccessToken;
+use portal_model::server;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -149,7 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) async fn serve_tokens_and_lists(mut self) {
         while let Some(head) = self.request().await {
             if head.starts_with("POST /oauth") {
-                self.respond(&AccessToken::new("t1".to_owned()).response().body).await;
+                self.respond(&server::granted(&AccessToken::new("t1".to_owned())).body).await;
             } else {
                 self.write(LISTED).await;
             }
@@ -157,6 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Wraps the stream in another layer; `None` if that fails.
+    #[cfg(feature = "tls")]
     pub(crate) async fn within<T, F: Future<Output = io::Result<T>>>(
         self,
         layer: impl FnOnce(S) -> F,

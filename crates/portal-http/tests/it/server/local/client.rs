@@ -52,8 +52,8 @@ async fn faults_change_while_server_runs() {
     let outcome = client.create(name("AcmePortal")).await;
     assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
     server.inject_once("PUT request:drop".parse().unwrap());
-    assert!(client.call(&rename("AcmePortal", "AcmeSecond")).await.is_err());
-    assert!(client.call(&rename("AcmePortal", "AcmeSecond")).await.is_ok());
+    assert!(client.send_once(&rename("AcmePortal", "AcmeSecond")).await.is_err());
+    assert!(client.send_once(&rename("AcmePortal", "AcmeSecond")).await.is_ok());
     server.set_faults([]);
     assert_eq!(server.service().faults(), []);
 }
