@@ -421,7 +421,7 @@ async fn run_rows(
                     *slot = result;
                 }
             }
-            Some(()) = signals.next() => {
+            Some(_) = signals.next() => {
                 // Rule 13: what is in doubt is in the journal and in the intent log.
                 if *batch.stop_now.borrow() {
                     signal::exit_at_once();
