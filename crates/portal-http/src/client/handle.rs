@@ -92,7 +92,7 @@ impl Client {
     fn bounds(&self, request: &Request) -> Bounds {
         match request.method {
             Method::Get => Bounds::of_list(self.0.policy.read_timeout),
-            Method::Post | Method::Put => Bounds::new(self.0.policy.attempt_timeout),
+            _ => Bounds::new(self.0.policy.attempt_timeout),
         }
     }
 

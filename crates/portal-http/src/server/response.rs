@@ -7,58 +7,58 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use portal_model::oauth::OAuthError;
-use portal_model::{ApiError, Refusal, Response};
+use portal_model::server::{Refusal, rejections, token_refused, tokens_rate_limited};
+use portal_model::{ApiError, Response};
 use portal_store::{Principal, RegistryError};
 
 use super::body::ResponseBody;
 use super::fault::FaultResponse;
-use super::log_limit::LogLimit;
+use super::log_limit::log_limited;
 use super::quota::{Admission, RateLimited};
 
 const RESET: HeaderName = HeaderName::from_static("x-accesstoken-reset");
 const CREDITS: HeaderName = HeaderName::from_static("x-api-credits-remaining");
 
-/// Why a request fails.
+/// Why a request fails, as it is sent.
 #[derive(Debug)]
-pub(super) enum RequestError {
-    Api(Refusal),
-    Accounts(OAuthError),
-    RateLimited(RateLimited),
-    Registry(RegistryError),
+pub(super) struct RequestError {
+    response: Response,
+    code: String,
 }
 
 impl From<Refusal> for RequestError {
     fn from(refusal: Refusal) -> Self {
-        Self::Api(refusal)
+        Self { response: refusal.response(), code: refusal.error().code.as_str().to_owned() }
     }
 }
 
 impl From<ApiError> for RequestError {
     fn from(error: ApiError) -> Self {
-        Self::Api(Refusal::Request(error))
+        Refusal::Request(error).into()
     }
 }
 
 impl From<OAuthError> for RequestError {
     fn from(error: OAuthError) -> Self {
-        Self::Accounts(error)
+        Self { response: token_refused(&error), code: error.error }
     }
 }
 
 impl From<RateLimited> for RequestError {
     fn from(limited: RateLimited) -> Self {
-        Self::RateLimited(limited)
+        let mut error = Self::from(rejections::too_many_requests());
+        error.response.retry_after = Some(limited.retry_after);
+        error
     }
 }
 
 impl From<RegistryError> for RequestError {
     fn from(error: RegistryError) -> Self {
-        match error {
-            RegistryError::Overloaded => {
-                Self::RateLimited(RateLimited { retry_after: Duration::from_secs(1) })
-            }
-            error => Self::Registry(error),
+        if matches!(error, RegistryError::Overloaded) {
+            return RateLimited { retry_after: Duration::from_secs(1) }.into();
         }
+        log_limited!(error: %error, "the registry failed: responding with 500");
+        rejections::internal_error().into()
     }
 }
 
@@ -93,23 +93,7 @@ impl From<Response> for ServerResponse {
 
 impl From<RequestError> for ServerResponse {
     fn from(error: RequestError) -> Self {
-        let (response, code) = match error {
-            RequestError::Api(refusal) => {
-                (refusal.response(), refusal.error().code.as_str().to_owned())
-            }
-            RequestError::Accounts(error) => (error.response(), error.error),
-            RequestError::RateLimited(RateLimited { retry_after }) => {
-                return Self::rate_limited(false, Some(retry_after));
-            }
-            RequestError::Registry(error) => {
-                static LIMIT: LogLimit = LogLimit::new();
-                if let Some(suppressed) = LIMIT.pass() {
-                    tracing::error!(%error, suppressed, "the registry failed: responding with 500");
-                }
-                return ApiError::internal_error().into();
-            }
-        };
-        Self { code: Some(code), ..response.into() }
+        Self { code: Some(error.code), ..error.response.into() }
     }
 }
 
@@ -129,23 +113,21 @@ impl ServerResponse {
     /// 429 of the API, or what the accounts server sends instead.
     pub(super) fn rate_limited(is_token_request: bool, retry_after: Option<Duration>) -> Self {
         let mut limited: Self = if is_token_request {
-            RequestError::from(OAuthError::rate_limited()).into()
+            RequestError::from(tokens_rate_limited()).into()
         } else {
-            ApiError::too_many_requests().into()
+            rejections::too_many_requests().into()
         };
         limited.response.retry_after = retry_after;
         limited
     }
 
-    /// Adds the principal of an authenticated request.
-    pub(super) fn for_principal(mut self, principal: &Arc<Principal>) -> Self {
-        self.principal = Some(Arc::clone(principal));
-        self
-    }
-
-    pub(super) fn with_admission(mut self, admission: Option<Admission>) -> Self {
-        self.admission = admission;
-        self
+    /// Adds the principal of an authenticated request and, unless the quota refuses it, its admission.
+    pub(super) fn for_principal(
+        self,
+        principal: &Arc<Principal>,
+        admission: Option<Admission>,
+    ) -> Self {
+        Self { principal: Some(Arc::clone(principal)), admission, ..self }
     }
 
     /// The name of the org, if the request had a valid access token.
@@ -171,7 +153,7 @@ impl ServerResponse {
                 return Self { form: Form::Withheld, response: Response::new(200, ""), ..self };
             }
             FaultResponse::Cut => return self.cut(),
-            FaultResponse::Fail => ApiError::internal_error().into(),
+            FaultResponse::Fail => rejections::internal_error().into(),
             FaultResponse::Html => {
                 let page = "<html><head><title>502 Bad Gateway</title></head>\
                     <body><center><h1>502 Bad Gateway</h1></center></body></html>\n";

@@ -10,7 +10,8 @@ use portal_http::client::{
     BaseUrl, CacheKey, CachedToken, Client, FileTokenCache, TokenCache as _,
 };
 use portal_model::oauth::AccessToken;
-use portal_model::{ApiError, ListPortals, Secret};
+use portal_model::server::rejections;
+use portal_model::{ListPortals, Secret};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -78,7 +79,7 @@ async fn clients_sharing_cache_request_one_token() {
 async fn rejected_cached_token_is_replaced_once() {
     let directory = TempDir::new().unwrap();
     let service = Scripted::granting(|call| match call.token.as_deref() {
-        Some("t1") => refused(ApiError::invalid_token()),
+        Some("t1") => refused(rejections::invalid_token()),
         _ => none(),
     });
     for _ in 0..3 {

@@ -11,7 +11,8 @@ use portal_http::client::{
 };
 use portal_model::flow::{NoResponse, NotSent, Policy};
 use portal_model::outcome::NotDone;
-use portal_model::{ApiError, ApiVersion, CreatePortal, ListPortals, Outcome};
+use portal_model::server::{self, rejections};
+use portal_model::{ApiVersion, CreatePortal, ListPortals, Outcome};
 
 use super::peer::{Connection, LISTED, Peer, client, plain, with_access_token};
 use super::script::{CREATE, NAME, Scripted, TOKEN, access_token, created, name, policy, refused};
@@ -189,7 +190,7 @@ async fn attempt_of_flow_has_its_own_connection() {
         if first.starts_with("GET") {
             connection.write(LISTED).await;
             connection.request().await;
-            connection.respond(&CreatePortal::response(ApiVersion::V7, NAME).body).await;
+            connection.respond(&server::created(ApiVersion::V7, NAME).body).await;
         }
     })
     .await;
@@ -211,7 +212,7 @@ async fn create_without_time_limit_ends() {
         if head.starts_with("GET") {
             connection.write(LISTED).await;
         } else {
-            connection.respond(&CreatePortal::response(ApiVersion::V7, NAME).body).await;
+            connection.respond(&server::created(ApiVersion::V7, NAME).body).await;
         }
     })
     .await;
@@ -314,7 +315,7 @@ async fn socket_is_closed_when_attempt_ends() {
 #[tokio::test]
 async fn sent_once_request_with_rejected_token_is_not_repeated() {
     let service = Scripted::granting(|call| match call.token.as_deref() {
-        Some("t1") => refused(ApiError::invalid_token()),
+        Some("t1") => refused(rejections::invalid_token()),
         _ => created(),
     });
     let client = service.client();

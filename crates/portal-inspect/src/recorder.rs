@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
-use portal_http::server::ServedRequest;
+use portal_http::server::{RequestRecord, ServedRequest};
 use portal_model::neutral::cut;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use super::mask;
-use crate::terminal::served_call::ServedCall;
+use crate::mask;
 
 /// Requests that are kept.
 const MAX_REQUESTS: usize = 1000;
@@ -29,44 +29,37 @@ const MAX_BEHIND: usize = 256;
 /// Readers of events.
 const MAX_FOLLOWERS: usize = 16;
 
-/// A request in one line.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Summary {
-    pub(crate) id: u64,
-    #[serde(flatten)]
-    pub(crate) call: ServedCall,
-}
-
 /// A request and its response, without secrets.
 #[derive(Debug, Serialize)]
-pub(super) struct Recorded {
+pub(crate) struct Recorded {
+    pub(crate) id: u64,
     #[serde(flatten)]
-    pub(super) summary: Summary,
-    pub(super) query: Option<String>,
-    pub(super) request: Message,
-    pub(super) response: Message,
+    pub(crate) record: RequestRecord,
+    pub(crate) query: Option<String>,
+    pub(crate) request: Message,
+    pub(crate) response: Message,
 }
 
 /// The headers and the body of a request or a response.
 #[derive(Debug, Serialize)]
-pub(super) struct Message {
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: String,
+pub(crate) struct Message {
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
     /// Bytes of the body that are not kept: the end of a long one, or all of one that is not text or
     /// may hold a secret.
-    pub(super) left_out: usize,
+    pub(crate) left_out: usize,
 }
 
 /// The last requests, the oldest first.
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     state: Mutex<State>,
     events: broadcast::Sender<Event>,
 }
 
 /// What readers are told as it happens.
 #[derive(Clone, Debug)]
-pub(super) enum Event {
+pub(crate) enum Event {
     Request(Arc<Recorded>),
     /// All that there was is gone.
     Reset,
@@ -74,38 +67,33 @@ pub(super) enum Event {
 
 /// The requests after one that a reader has.
 #[derive(Debug)]
-pub(super) struct Since {
-    pub(super) requests: Vec<Arc<Recorded>>,
+pub(crate) struct Since {
+    pub(crate) requests: Vec<Arc<Recorded>>,
     /// That one, or 0 if it is of another server.
-    pub(super) after: u64,
+    pub(crate) after: u64,
     /// How many were not recorded.
-    pub(super) skipped: u64,
+    pub(crate) skipped: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     requests: VecDeque<(Arc<Recorded>, usize)>,
     bytes: usize,
     last_id: u64,
     /// When the requests recorded so far would be due at [`PER_SECOND`].
-    ahead_to: Instant,
+    ahead_to: Option<Instant>,
     skipped: u64,
 }
 
-impl Recorder {
-    pub(super) fn new() -> Self {
-        let state = State {
-            requests: VecDeque::new(),
-            bytes: 0,
-            last_id: 0,
-            ahead_to: Instant::now(),
-            skipped: 0,
-        };
-        Self { state: Mutex::new(state), events: broadcast::Sender::new(MAX_BEHIND) }
+impl Default for Recorder {
+    fn default() -> Self {
+        Self { state: Mutex::default(), events: broadcast::Sender::new(MAX_BEHIND) }
     }
+}
 
+impl Recorder {
     /// Records a request, unless the rate is exceeded.
-    pub(super) fn record(&self, request: &ServedRequest<'_>) {
+    pub(crate) fn record(&self, request: &ServedRequest<'_>) {
         if let Some(id) = self.admit() {
             self.keep(Recorded::new(id, request));
         }
@@ -129,40 +117,40 @@ impl Recorder {
     fn admit(&self) -> Option<u64> {
         let now = Instant::now();
         let mut state = self.lock();
-        if state.ahead_to > now + BURST {
+        let ahead_to = state.ahead_to.unwrap_or(now);
+        if ahead_to > now + BURST {
             state.skipped += 1;
             return None;
         }
-        state.ahead_to = state.ahead_to.max(now) + Duration::from_secs(1) / PER_SECOND;
+        state.ahead_to = Some(ahead_to.max(now) + Duration::from_secs(1) / PER_SECOND);
         state.last_id += 1;
         Some(state.last_id)
     }
 
     /// Those after the request `after`.
-    pub(super) fn since(&self, after: u64) -> Since {
+    pub(crate) fn since(&self, after: u64) -> Since {
         let state = self.lock();
         // A reader of the server that ran here before has numbers of its own.
         let after = if after > state.last_id { 0 } else { after };
         let all = state.requests.iter().map(|(recorded, _)| recorded);
-        let requests = all.filter(|recorded| recorded.summary.id > after).cloned().collect();
+        let requests = all.filter(|recorded| recorded.id > after).cloned().collect();
         Since { requests, after, skipped: state.skipped }
     }
 
-    pub(super) fn get(&self, id: u64) -> Option<Arc<Recorded>> {
+    pub(crate) fn get(&self, id: u64) -> Option<Arc<Recorded>> {
         let state = self.lock();
         let mut all = state.requests.iter().map(|(recorded, _)| recorded);
-        all.find(|recorded| recorded.summary.id == id).cloned()
+        all.find(|recorded| recorded.id == id).cloned()
     }
 
     /// Those from now on, unless there are too many readers.
-    pub(super) fn follow(&self) -> Option<broadcast::Receiver<Event>> {
+    pub(crate) fn follow(&self) -> Option<broadcast::Receiver<Event>> {
         (self.events.receiver_count() < MAX_FOLLOWERS).then(|| self.events.subscribe())
     }
 
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let mut state = self.lock();
-        state.requests.clear();
-        (state.bytes, state.skipped, state.ahead_to) = (0, 0, Instant::now());
+        *state = State { last_id: state.last_id, ..State::default() };
         drop(state);
         let _ = self.events.send(Event::Reset);
     }
@@ -175,15 +163,13 @@ impl Recorder {
 impl Recorded {
     fn new(id: u64, request: &ServedRequest<'_>) -> Self {
         let (path, headers) = (request.path(), request.request_headers());
-        let call = ServedCall::from(request);
-        let call = ServedCall {
-            method: cut(&call.method),
-            path: mask::path(path),
-            portal: call.portal.as_deref().map(cut),
-            ..call
-        };
+        let mut record = RequestRecord::from(request);
+        record.method = cut(&record.method);
+        record.path = mask::path(path);
+        record.portal = record.portal.as_deref().map(cut);
         Self {
-            summary: Summary { id, call },
+            id,
+            record,
             query: request.target().query().map(mask::parameters),
             request: Message::new(headers, mask::body(request.request_body(), path, headers)),
             response: Message::new(
@@ -193,17 +179,24 @@ impl Recorded {
         }
     }
 
+    /// Its JSON in a list, without headers and bodies.
+    pub(crate) fn listed(&self) -> Value {
+        let mut listed = json!(self.record);
+        if let Value::Object(members) = &mut listed {
+            members.insert("id".to_owned(), self.id.into());
+        }
+        listed
+    }
+
     /// About the bytes that it takes in memory.
     fn size(&self) -> usize {
-        let ServedCall { method, path, org, portal, code, faults, .. } = &self.summary.call;
-        let texts = [org, portal, code, &self.query].into_iter().flatten();
+        let RequestRecord { method, path, org, portal, code, faults, .. } = &self.record;
+        let texts = [org, portal, code, &self.query].into_iter().flatten().chain([method, path]);
         let messages = [&self.request, &self.response];
         let headers = messages.iter().flat_map(|message| &message.headers);
         size_of::<Self>()
-            + method.len()
-            + path.len()
-            + faults.iter().map(|fault| fault.len() + 24).sum::<usize>()
             + texts.map(String::len).sum::<usize>()
+            + faults.iter().map(|fault| fault.len() + 24).sum::<usize>()
             + messages.iter().map(|message| message.body.len()).sum::<usize>()
             + headers.map(|(name, value)| name.len() + value.len() + 48).sum::<usize>()
     }
@@ -227,33 +220,27 @@ mod tests {
 
     fn recorded(id: u64, body: String) -> Recorded {
         let message = |body| Message { headers: Vec::new(), body, left_out: 0 };
-        let call = ServedCall {
-            time: "2026-11-25T14:03:25.114Z".to_owned(),
-            method: "POST".to_owned(),
-            path: "/crm/v7/settings/portals".to_owned(),
-            org: None,
-            portal: None,
-            status: Some(200),
-            code: None,
-            ms: 1,
-            faults: Vec::new(),
-        };
-        let summary = Summary { id, call };
-        Recorded { summary, query: None, request: message(body), response: message(String::new()) }
+        let record = json!({
+            "time": "2026-11-25T14:03:25.114Z", "method": "POST", "path": "/crm/v7/settings/portals",
+            "status": 200, "ms": 1, "faults": [],
+        });
+        let record = serde_json::from_value(record).unwrap();
+        let (request, response) = (message(body), message(String::new()));
+        Recorded { id, record, query: None, request, response }
     }
 
     #[test]
     fn oldest_requests_are_forgotten_first() {
-        let recorder = Recorder::new();
+        let recorder = Recorder::default();
         (1..=1500).for_each(|id| recorder.keep(recorded(id, String::new())));
         let kept = recorder.since(0).requests;
-        assert_eq!((kept.len(), kept[0].summary.id), (MAX_REQUESTS, 501));
+        assert_eq!((kept.len(), kept[0].id), (MAX_REQUESTS, 501));
         assert!(recorder.get(500).is_none() && recorder.get(501).is_some());
     }
 
     #[test]
     fn long_bodies_leave_room_for_fewer_requests() {
-        let recorder = Recorder::new();
+        let recorder = Recorder::default();
         (1..=10).for_each(|id| recorder.keep(recorded(id, "x".repeat(MAX_BYTES / 4))));
         assert_eq!(recorder.since(0).requests.len(), 3);
         assert!(recorder.lock().bytes <= MAX_BYTES);
@@ -261,7 +248,7 @@ mod tests {
 
     #[test]
     fn requests_beyond_rate_are_counted_only() {
-        let recorder = Recorder::new();
+        let recorder = Recorder::default();
         let begun = Instant::now();
         let sent = MAX_REQUESTS * 3;
         let admitted = (0..sent).filter(|_| recorder.admit().is_some()).count();

@@ -4,23 +4,23 @@ use std::fmt::Write as _;
 
 use portal_model::neutral::escaped;
 
-use super::recorder::Recorded;
+use crate::recorder::Recorded;
 
 /// Headers that curl sends by itself.
 const OF_CURL: [&str; 6] =
     ["accept", "accept-encoding", "connection", "content-length", "host", "user-agent"];
 
 /// The same request to the server at `url`; the token is taken from the environment.
-pub(super) fn command(recorded: &Recorded, url: &str) -> String {
-    let call = &recorded.summary.call;
+pub(crate) fn command(recorded: &Recorded, url: &str) -> String {
+    let record = &recorded.record;
     let query = recorded.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
     // As it was sent: no ranges, and no `..` taken out.
     let mut command =
-        format!("curl --globoff --path-as-is {}", quoted(&format!("{url}{}{query}", call.path)));
-    if call.method == "HEAD" {
+        format!("curl --globoff --path-as-is {}", quoted(&format!("{url}{}{query}", record.path)));
+    if record.method == "HEAD" {
         command.push_str(" --head");
-    } else if call.method != "GET" || !recorded.request.body.is_empty() {
-        let _ = write!(command, " -X {}", quoted(&call.method));
+    } else if record.method != "GET" || !recorded.request.body.is_empty() {
+        let _ = write!(command, " -X {}", quoted(&record.method));
     }
     for (name, value) in &recorded.request.headers {
         if name == "authorization" {

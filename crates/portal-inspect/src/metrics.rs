@@ -4,40 +4,30 @@
 use portal_http::server::ServedRequest;
 use portal_model::ErrorCode;
 use portal_model::oauth::{OAuthError, REVOKE_PATH, TOKEN_PATH};
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Labels {
-    method: &'static str,
-    route: &'static str,
-    status: &'static str,
-    code: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteLabel {
-    route: &'static str,
-}
+/// The names of labels and their values.
+type Labels<const N: usize> = [(&'static str, &'static str); N];
 
 /// Counters and durations of requests.
 #[derive(Debug)]
-pub(super) struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
-    requests: Family<Labels, Counter>,
-    durations: Family<RouteLabel, Histogram>,
+    requests: Family<Labels<4>, Counter>,
+    durations: Family<Labels<1>, Histogram>,
     faults: Counter,
 }
 
-impl Metrics {
-    pub(super) fn new() -> Self {
-        let requests = Family::<Labels, Counter>::default();
+impl Default for Metrics {
+    fn default() -> Self {
+        let requests = Family::<Labels<4>, Counter>::default();
         // From half a millisecond to about eight seconds.
-        let durations = Family::new_with_constructor(durations as fn() -> Histogram);
+        let histogram = || Histogram::new(exponential_buckets(0.0005, 2.0, 15));
+        let durations = Family::new_with_constructor(histogram as fn() -> Histogram);
         let faults = Counter::default();
         let mut registry = Registry::with_prefix("portal");
         registry.register("requests", "Requests by route and outcome", requests.clone());
@@ -49,43 +39,37 @@ impl Metrics {
         registry.register("faults_injected", "Faults injected on purpose", faults.clone());
         Self { registry, requests, durations, faults }
     }
+}
 
-    pub(super) fn count(&self, request: &ServedRequest<'_>) {
-        let route = route(request.path());
-        let labels = Labels {
-            method: match request.method().as_str() {
-                "GET" => "GET",
-                "POST" => "POST",
-                "PUT" => "PUT",
-                _ => "other",
-            },
-            route,
-            status: match request.status() {
-                None => "none",
-                Some(200..300) => "2xx",
-                Some(400..500) => "4xx",
-                Some(500..600) => "5xx",
-                Some(_) => "other",
-            },
-            code: request.code().map_or("", code),
+impl Metrics {
+    pub(crate) fn count(&self, request: &ServedRequest<'_>) {
+        let method = match request.method().as_str() {
+            "GET" => "GET",
+            "POST" => "POST",
+            "PUT" => "PUT",
+            _ => "other",
         };
+        let route = ("route", route(request.path()));
+        let status = match request.status() {
+            None => "none",
+            Some(200..300) => "2xx",
+            Some(400..500) => "4xx",
+            Some(500..600) => "5xx",
+            Some(_) => "other",
+        };
+        let code = request.code().map_or("", code);
+        let labels = [("method", method), route, ("status", status), ("code", code)];
         self.requests.get_or_create(&labels).inc();
-        self.durations
-            .get_or_create(&RouteLabel { route })
-            .observe(request.elapsed().as_secs_f64());
+        self.durations.get_or_create(&[route]).observe(request.elapsed().as_secs_f64());
         self.faults.inc_by(request.faults().len() as u64);
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
     }
-}
-
-fn durations() -> Histogram {
-    Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(0.0005, 2.0, 15))
 }
 
 /// The label of an error code: one that the service has, or `other`.

@@ -1,26 +1,22 @@
 //! The list of requests, and one request in full.
 
 use maud::{Markup, html};
+use portal_http::server::{RequestRecord, RequestResult};
 use portal_model::neutral::{printable, printable_line};
-use portal_store::Registry;
 
-use super::super::curl;
-use super::super::recorder::{Message, Recorded, Since, Summary};
-use super::super::state::Admin;
 use super::layout::{copyable, layout};
-use crate::terminal::served_call::{CallKind, ServedCall};
+use crate::curl;
+use crate::inspector::About;
+use crate::recorder::{Message, Recorded, Since};
 
 /// Bytes of a text in a row.
 const MAX_IN_ROW: usize = 200;
+const COLUMNS: [&str; 6] = ["Time (UTC)", "Request", "Org", "Portal", "Response", "Duration"];
 
 /// All requests, the latest first. Those that `filter` does not match are hidden.
-pub(in super::super) fn requests<R: Registry>(
-    admin: &Admin<R>,
-    since: &Since,
-    filter: &str,
-) -> Markup {
+pub(crate) fn requests(about: &About, since: &Since, filter: &str) -> Markup {
     let Since { requests, skipped, .. } = since;
-    let last = requests.last().map_or(0, |recorded| recorded.summary.id);
+    let last = requests.last().map_or(0, |recorded| recorded.id);
     let content = html! {
         h1 { "Requests" }
         form.filter role="search" {
@@ -35,70 +31,63 @@ pub(in super::super) fn requests<R: Registry>(
         }
         table.requests {
             thead {
-                tr {
-                    th scope="col" { "Time (UTC)" }
-                    th scope="col" { "Request" }
-                    th scope="col" { "Org" }
-                    th scope="col" { "Portal" }
-                    th scope="col" { "Response" }
-                    th scope="col" { "Duration" }
-                }
+                tr { @for column in COLUMNS { th scope="col" { (column) } } }
             }
             tbody #requests data-last=(last) {
                 @for recorded in requests.iter().rev() {
-                    (row(&recorded.summary, !matches(&recorded.summary, filter)))
+                    (row(recorded, !matches(&recorded.record, filter)))
                 }
             }
         }
         @if requests.is_empty() {
             div #none {
-                p { "No request yet. The server is at " code { (admin.url) } "." }
-                @if let Some(port) = admin.default_org_at {
+                p { "No request yet. The server is at " code { (about.url) } "." }
+                @if let Some(command) = &about.environment_command {
                     (copyable("Create a portal", &format!(
-                        "eval \"$(portal serve env --port {port})\"\nportal create AcmePortal"
+                        "eval \"$({command})\"\nportal create AcmePortal"
                     )))
                 }
             }
         }
     };
-    layout(admin, "/", "Requests", &content)
+    layout(about, "/", "Requests", &content)
 }
 
 /// One request in the list.
-pub(in super::super) fn row(summary: &Summary, is_hidden: bool) -> Markup {
-    let call = &summary.call;
+pub(crate) fn row(recorded: &Recorded, is_hidden: bool) -> Markup {
+    let Recorded { id, record, .. } = recorded;
     html! {
         tr hidden[is_hidden] {
-            td.time { time datetime=(call.time) { (call.clock().trim_end_matches('Z')) } }
+            td.time { time datetime=(record.time) { (record.clock().trim_end_matches('Z')) } }
             td.target {
-                a href={ "/requests/" (summary.id) } {
-                    span.method { (short(&call.method)) } " " (short(&call.path))
+                a href={ "/requests/" (id) } {
+                    span.method { (short(&record.method)) } " " (short(&record.path))
                 }
             }
-            td.org { @if let Some(org) = &call.org { bdi { (short(org)) } } }
-            td.portal { @if let Some(portal) = &call.portal { bdi { (short(portal)) } } }
+            td.org { @if let Some(org) = &record.org { bdi { (short(org)) } } }
+            td.portal { @if let Some(portal) = &record.portal { bdi { (short(portal)) } } }
             td.status {
-                (outcome(call))
-                @for fault in &call.faults { " " code.fault { (fault) } }
+                (outcome(record))
+                @for fault in &record.faults { " " code.fault { (fault) } }
             }
-            td.duration { (call.ms) " ms" }
+            td.duration { (record.ms) " ms" }
         }
     }
 }
 
-fn outcome(call: &ServedCall) -> Markup {
-    let class = match call.kind() {
-        CallKind::Success => "success",
-        CallKind::Refused => "refused",
-        CallKind::Failed => "failed",
+fn outcome(record: &RequestRecord) -> Markup {
+    let class = match record.result() {
+        RequestResult::Success => "success",
+        RequestResult::Refused => "refused",
+        RequestResult::Failed => "failed",
     };
     html! {
         span class=(class) {
-            @match call.status {
+            @match record.status {
                 Some(status) => (status),
                 None => "no response",
             }
-            @if let Some(code) = &call.code { " " (code) }
+            @if let Some(code) = &record.code { " " (code) }
         }
     }
 }
@@ -112,14 +101,14 @@ fn short(text: &str) -> String {
 }
 
 /// Whether each word of `filter` occurs in a row, in any case. The script does the same.
-fn matches(summary: &Summary, filter: &str) -> bool {
-    let ServedCall { method, path, org, portal, status, code, ms, faults, .. } = &summary.call;
+fn matches(record: &RequestRecord, filter: &str) -> bool {
+    let RequestRecord { method, path, org, portal, status, code, ms, faults, .. } = record;
     let texts = [org, portal, code].into_iter().flatten().chain(faults);
     let texts: Vec<_> = texts.map(|text| short(text)).collect();
     let status = status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
     let text = format!(
         "{} {} {} {status} {ms} ms {}",
-        summary.call.clock(),
+        record.clock(),
         short(method),
         short(path),
         texts.join(" ")
@@ -129,28 +118,28 @@ fn matches(summary: &Summary, filter: &str) -> bool {
 }
 
 /// A request and its response.
-pub(in super::super) fn request<R: Registry>(admin: &Admin<R>, recorded: &Recorded) -> Markup {
-    let call = &recorded.summary.call;
+pub(crate) fn request(about: &About, recorded: &Recorded) -> Markup {
+    let record = &recorded.record;
     let query = recorded.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
     // One that was cut is not the same again, and one that can take over a terminal stays away from it.
-    let command = curl::command(recorded, &admin.url);
-    let is_cut = [&call.method, &call.path].iter().any(|text| text.ends_with('…'));
+    let command = curl::command(recorded, &about.url);
+    let is_cut = [&record.method, &record.path].iter().any(|text| text.ends_with('…'));
     let is_repeatable = recorded.request.left_out == 0 && !is_cut && printable(&command) == command;
     let content = html! {
         p { a href="/" { "← Requests" } }
-        h1 { span.method { (printable_line(&call.method)) } " " (printable_line(&call.path)) (printable_line(&query)) }
+        h1 { span.method { (printable_line(&record.method)) } " " (printable_line(&record.path)) (printable_line(&query)) }
         dl.facts {
-            dt { "Time" } dd { time datetime=(call.time) { (call.time) } }
-            dt { "Response" } dd { (outcome(call)) " after " (call.ms) " ms" }
-            @if let Some(org) = &call.org { dt { "Org" } dd { bdi { (printable_line(org)) } } }
-            @if let Some(portal) = &call.portal { dt { "Portal" } dd { bdi { (printable_line(portal)) } } }
-            @if !call.faults.is_empty() {
+            dt { "Time" } dd { time datetime=(record.time) { (record.time) } }
+            dt { "Response" } dd { (outcome(record)) " after " (record.ms) " ms" }
+            @if let Some(org) = &record.org { dt { "Org" } dd { bdi { (printable_line(org)) } } }
+            @if let Some(portal) = &record.portal { dt { "Portal" } dd { bdi { (printable_line(portal)) } } }
+            @if !record.faults.is_empty() {
                 dt { "Injected fault" }
-                dd { @for fault in &call.faults { code { (fault) } " " } }
+                dd { @for fault in &record.faults { code { (fault) } " " } }
             }
         }
         (message("Request", &recorded.request))
-        @if call.status.is_some() {
+        @if record.status.is_some() {
             (message("Response", &recorded.response))
         } @else {
             h2 { "Response" }
@@ -162,8 +151,8 @@ pub(in super::super) fn request<R: Registry>(admin: &Admin<R>, recorded: &Record
             (copyable("As curl", &command))
         }
     };
-    let title = printable_line(&format!("{} {}", call.method, call.path));
-    layout(admin, "/", &title, &content)
+    let title = printable_line(&format!("{} {}", record.method, record.path));
+    layout(about, "/", &title, &content)
 }
 
 fn message(title: &str, message: &Message) -> Markup {

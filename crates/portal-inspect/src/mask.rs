@@ -11,7 +11,7 @@ use portal_model::oauth::{REVOKE_PATH, TOKEN_PATH};
 use serde_json::Value;
 
 /// Stands for a secret.
-pub(super) const MASK: &str = "•••";
+pub(crate) const MASK: &str = "•••";
 
 /// Headers whose values are shown, beside `x-ratelimit-…`: what HTTP itself and this API have.
 const HEADERS: [&str; 19] = [
@@ -61,7 +61,7 @@ const LONGEST_NAME: usize = 64;
 const SECRETS: [&str; 6] = ["token", "secret", "password", "authorization", "apikey", "credential"];
 
 /// The path, without a token that was sent as a part of it.
-pub(super) fn path(path: &str) -> String {
+pub(crate) fn path(path: &str) -> String {
     for endpoint in [REVOKE_PATH, TOKEN_PATH] {
         let rest = path.strip_prefix(endpoint).and_then(|rest| rest.strip_prefix('/'));
         if rest.is_some_and(|rest| !rest.is_empty()) && path != REVOKE_PATH {
@@ -72,7 +72,7 @@ pub(super) fn path(path: &str) -> String {
 }
 
 /// Names and values, in their order.
-pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
+pub(crate) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let masked = headers.iter().map(|(name, value)| {
         let is_shown = HEADERS.contains(&name.as_str()) || name.as_str().starts_with("x-ratelimit");
         let value = match *name {
@@ -106,7 +106,7 @@ fn authorization(value: &HeaderValue) -> String {
 }
 
 /// A query or the body of a form, as it was sent except for the masks.
-pub(super) fn parameters(text: &str) -> String {
+pub(crate) fn parameters(text: &str) -> String {
     text.split('&').map(parameter).collect::<Vec<_>>().join("&")
 }
 
@@ -130,7 +130,7 @@ fn parameter(text: &str) -> Cow<'_, str> {
 
 /// A body as text, and how many bytes of it are left out: all if it is not text, or if it may hold a
 /// secret and is not understood.
-pub(super) fn body(bytes: &[u8], path: &str, headers: &HeaderMap) -> (String, usize) {
+pub(crate) fn body(bytes: &[u8], path: &str, headers: &HeaderMap) -> (String, usize) {
     let left_out = (String::new(), bytes.len());
     let Ok(text) = std::str::from_utf8(bytes) else { return left_out };
     let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
@@ -153,7 +153,7 @@ pub(super) fn body(bytes: &[u8], path: &str, headers: &HeaderMap) -> (String, us
 }
 
 /// The body of a response.
-pub(super) fn response_body(bytes: &[u8]) -> (String, usize) {
+pub(crate) fn response_body(bytes: &[u8]) -> (String, usize) {
     let text = std::str::from_utf8(bytes).ok().and_then(json);
     text.map_or((String::new(), bytes.len()), |text| (text, 0))
 }

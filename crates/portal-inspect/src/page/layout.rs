@@ -3,13 +3,13 @@
 use maud::{DOCTYPE, Markup, html};
 use portal_model::neutral::printable_line;
 
-use super::super::state::Admin;
+use crate::inspector::About;
 
 /// The sections of the navigation.
 const SECTIONS: [(&str, &str); 3] = [("/", "Requests"), ("/orgs", "Orgs"), ("/faults", "Faults")];
 
 /// A page in the section at `path`.
-pub(super) fn layout<R>(admin: &Admin<R>, path: &str, title: &str, content: &Markup) -> Markup {
+pub(super) fn layout(about: &About, path: &str, title: &str, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -29,7 +29,7 @@ pub(super) fn layout<R>(admin: &Admin<R>, path: &str, title: &str, content: &Mar
                             a href=(link) aria-current=[(link == path).then_some("page")] { (name) }
                         }
                     }
-                    p.server { "portal serve at " code { (admin.url) } }
+                    p.server { "portal serve at " code { (about.url) } }
                 }
                 main { (content) }
             }
@@ -38,9 +38,9 @@ pub(super) fn layout<R>(admin: &Admin<R>, path: &str, title: &str, content: &Mar
 }
 
 /// Why a page is not shown.
-pub(in super::super) fn refused<R>(admin: &Admin<R>, message: &str) -> Markup {
+pub(crate) fn refused(about: &About, message: &str) -> Markup {
     let content = html! { p.error role="alert" { (printable_line(message)) } };
-    layout(admin, "", "Not shown", &content)
+    layout(about, "", "Not shown", &content)
 }
 
 /// Text to copy, with a button where scripts run.

@@ -4,8 +4,8 @@ use maud::{Markup, html};
 use portal_http::server::{FaultSpec, InvalidFaultSpec};
 use portal_store::Registry;
 
-use super::super::state::Admin;
 use super::layout::layout;
+use crate::inspector::Inspector;
 
 /// What goes wrong most often, and what it looks like to a client.
 const COMMON: [(&str, &str); 9] = [
@@ -21,11 +21,11 @@ const COMMON: [(&str, &str); 9] = [
 ];
 
 /// The faults, and what was wrong with one that was sent.
-pub(in super::super) fn faults<R: Registry>(
-    admin: &Admin<R>,
+pub(crate) fn faults<R: Registry>(
+    inspector: &Inspector<R>,
     invalid: Option<(&str, &InvalidFaultSpec)>,
 ) -> Markup {
-    let (in_force, once) = (admin.service.faults(), admin.service.faults_once());
+    let (in_force, once) = (inspector.service.faults(), inspector.service.faults_once());
     let content = html! {
         h1 { "Faults" }
         @if in_force.is_empty() && once.is_empty() {
@@ -69,7 +69,7 @@ pub(in super::super) fn faults<R: Registry>(
             }
         }
     };
-    layout(admin, "/faults", "Faults", &content)
+    layout(&inspector.about, "/faults", "Faults", &content)
 }
 
 fn one_fault(fault: &FaultSpec, state: &str, action: &str) -> Markup {
