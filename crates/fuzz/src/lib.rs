@@ -9,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use portal_http::server::{FaultSpec, PortalService};
 use portal_model::flow::Intent;
 use portal_model::oauth::{AccessToken, Grant, RevokeToken, TokenRequest};
+use portal_model::server;
 use portal_model::{
     CreatePortal, Endpoint, GetOrg, GetPortal, ListPortals, PortalName, RenamePortal, Response,
     Secret, Timestamp,
@@ -47,12 +48,12 @@ pub fn name(data: &[u8]) {
 /// The bodies of a create and a rename: what is accepted survives encoding.
 pub fn request(data: &[u8]) {
     let (segment, body) = split(data);
-    let old = GetPortal::parse(&segment).name;
-    match (CreatePortal::parse(body), RenamePortal::parse(old.clone(), body)) {
+    let old = server::parse_segment(&segment);
+    match (server::parse_create(body), server::parse_rename(old.clone(), body)) {
         (Ok(create), Ok(rename)) => {
             assert_eq!(create.name, rename.new);
             let encoded = create.request(portal_model::ApiVersion::V8).body;
-            assert_eq!(CreatePortal::parse(&encoded).unwrap(), create);
+            assert_eq!(server::parse_create(&encoded).unwrap(), create);
         }
         (Err(create), Err(rename)) => {
             assert_eq!(create, rename);
@@ -79,7 +80,7 @@ pub fn response(data: &[u8]) {
     let _ = (AccessToken::decode(&response), RevokeToken::decode(&response));
     assert!((200..300).contains(&status) || !results.contains(&true), "{status}");
     if let Ok(portals) = ListPortals.decode(&response) {
-        let again = ListPortals::response(&portals);
+        let again = server::list(&portals);
         assert_eq!(ListPortals.decode(&again).unwrap(), portals);
     }
 }
@@ -87,11 +88,11 @@ pub fn response(data: &[u8]) {
 /// The parameters of a token request.
 pub fn token(data: &[u8]) {
     let form = String::from_utf8_lossy(data);
-    let parameters = TokenRequest::parameters(&form);
-    if let Ok(request) = TokenRequest::parse(parameters) {
+    let parameters = server::form_parameters(&form);
+    if let Ok(request) = server::parse_token_request(parameters) {
         let encoded = request.request();
         let body = String::from_utf8(encoded.body).unwrap();
-        let again = TokenRequest::parse(TokenRequest::parameters(&body)).unwrap();
+        let again = server::parse_token_request(server::form_parameters(&body)).unwrap();
         assert_eq!(again, request);
     }
 }

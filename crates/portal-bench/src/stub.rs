@@ -12,7 +12,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use portal_model::{ApiError, ApiVersion, CreatePortal, ListPortals, Portal, Refusal};
+use portal_model::server::{self, Refusal, rejections};
+use portal_model::{ApiVersion, Portal};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -54,9 +55,9 @@ impl Stub {
             let portals = [Portal::new("PortalsAPItest100")];
             let stub = Arc::new(Self {
                 names: Mutex::default(),
-                created: CreatePortal::response(ApiVersion::V7, "PortalsAPItest100").body.into(),
-                rejected: Refusal::Item(ApiError::already_used()).response().body.into(),
-                listed: ListPortals::response(&portals).body.into(),
+                created: server::created(ApiVersion::V7, "PortalsAPItest100").body.into(),
+                rejected: Refusal::Item(rejections::already_used()).response().body.into(),
+                listed: server::list(&portals).body.into(),
             });
             loop {
                 let (stream, _) = listener.accept().await.expect("a connection");

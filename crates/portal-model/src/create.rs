@@ -4,7 +4,7 @@
 //! known whether it happened: [`CreateFlow`](crate::flow::CreateFlow) is the safe way to send it.
 
 use crate::endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError};
-use crate::envelope::{self, Refusal};
+use crate::envelope;
 use crate::name::PortalName;
 use crate::read::portals_path;
 use crate::scope::Scope;
@@ -21,26 +21,6 @@ impl CreatePortal {
     /// A create of `name`.
     pub fn new(name: PortalName) -> Self {
         Self { name }
-    }
-
-    /// The server's side: reads the body of a request. No content type is needed: the documented
-    /// example sends a wrong one, and the official SDKs send none.
-    ///
-    /// # Errors
-    /// The service's response to such a body, as a [`Refusal`].
-    pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
-        envelope::parse_name(body).map(Self::new)
-    }
-
-    /// The server's side: the response that `name` was created.
-    pub fn response(version: ApiVersion, name: &str) -> Response {
-        envelope::success(
-            name,
-            match version {
-                ApiVersion::V8 => "Portal created successfully",
-                _ => "Portal created successfully with given name.",
-            },
-        )
     }
 }
 

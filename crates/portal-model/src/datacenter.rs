@@ -7,6 +7,7 @@ use std::str::FromStr;
 ///
 /// The United Kingdom and the Emirates are reported, but no SDK has them: give both URLs for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum DataCenter {
     /// United States.
     Us,
@@ -28,6 +29,7 @@ pub enum DataCenter {
 
 /// The kind of an org. Portals don't work in a [`Sandbox`](Self::Sandbox).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Environment {
     /// A production org.
     #[default]
@@ -36,6 +38,17 @@ pub enum Environment {
     Sandbox,
     /// A developer edition, which behaves like production.
     Developer,
+}
+
+impl Environment {
+    /// In lower case, such as `sandbox`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Sandbox => "sandbox",
+            Self::Developer => "developer",
+        }
+    }
 }
 
 impl DataCenter {

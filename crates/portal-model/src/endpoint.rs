@@ -52,6 +52,7 @@ pub trait Endpoint {
 
 /// The version in a path. [`V7`](Self::V7) is the one that documents the operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum ApiVersion {
     /// `/crm/v4`
     V4,
@@ -107,6 +108,7 @@ pub struct UnknownVersion(String);
 
 /// An HTTP method, as far as the operations need one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Method {
     /// Read.
     Get,

@@ -17,6 +17,7 @@ pub struct Explanation {
 
 /// Whether the same request can succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Retry {
     /// No: the request or the org has to change first.
     Useless,
@@ -26,6 +27,18 @@ pub enum Retry {
     AfterWaiting,
     /// Only after a list shows whether it was done: the response does not show it.
     AfterVerifying,
+}
+
+impl Retry {
+    /// As in JSON, such as `after_waiting`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Useless => "useless",
+            Self::WithNewToken => "with_new_token",
+            Self::AfterWaiting => "after_waiting",
+            Self::AfterVerifying => "after_verifying",
+        }
+    }
 }
 
 /// The explanation of a code; an unknown one has a general one.

@@ -51,7 +51,7 @@
 //! | `kernel` | [`Flow`]: its state, its steps and the moves between them |
 //! | `responses` | which rejections are certain |
 //! | `step` | what a flow and its driver exchange |
-//! | `effect` | [`Effect`]: what the kernel needs of one |
+//! | `effect` | [`Effect`], and what the kernel needs of one |
 //! | `policy` | times and limits |
 
 mod create;
@@ -65,10 +65,10 @@ mod step;
 mod tests;
 
 pub use create::{Create, CreateFlow};
-pub use effect::{Effect, End, Finding, Listing, Receipt, Repeat, Reply, Unusable};
+pub use effect::{Effect, Receipt};
 pub use kernel::Flow;
 pub use policy::{DeadlineTooShort, Jitter, NameTaken, Policy};
-pub use rename::{Rename, RenameFact, RenameFlow};
+pub use rename::{Rename, RenameFlow};
 pub use step::{Activity, Event, Step, TokenError, TokenId, UnexpectedEvent};
 
 pub use crate::intent::{Baseline, CreateIntent, Intent, KnownPortal, RenameIntent};

@@ -9,10 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::name::PortalName;
 use crate::portal::Portal;
 
-/// An effect that may have been attempted. The JSON form is versioned by its tag, `effect`; the
-/// form without a tag, of version 0.1, reads as a create without a baseline.
+/// An effect that may have been attempted. Its JSON form has the tag `effect`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
+#[serde(tag = "effect", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Intent {
     /// A portal is being created.
@@ -57,6 +56,7 @@ pub struct Baseline(pub Vec<KnownPortal>);
 
 /// A portal, as far as telling it apart from others needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct KnownPortal {
     /// The service's id (`zaid`), which survives a rename. Not every response has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,62 +127,9 @@ impl KnownPortal {
     }
 }
 
-/// The JSON forms of an [`Intent`].
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Stored {
-    Tagged(Tagged),
-    /// Version 0.1: creates only, one alternative name, no baseline.
-    Untagged {
-        name: PortalName,
-        #[serde(default)]
-        requested: Option<PortalName>,
-        posts: u32,
-    },
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "effect", rename_all = "snake_case")]
-enum Tagged {
-    Create(CreateIntent),
-    Rename(RenameIntent),
-}
-
-impl From<Stored> for Intent {
-    fn from(stored: Stored) -> Self {
-        match stored {
-            Stored::Tagged(Tagged::Create(create)) => Self::Create(create),
-            Stored::Tagged(Tagged::Rename(rename)) => Self::Rename(rename),
-            Stored::Untagged { name, requested, posts } => Self::Create(CreateIntent {
-                taken: requested.into_iter().collect(),
-                attempts: posts,
-                ..CreateIntent::new(name)
-            }),
-        }
-    }
-}
-
-impl From<Intent> for Stored {
-    fn from(intent: Intent) -> Self {
-        Self::Tagged(match intent {
-            Intent::Create(create) => Tagged::Create(create),
-            Intent::Rename(rename) => Tagged::Rename(rename),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn intent_of_version_0_1_has_no_baseline() {
-        let text = r#"{"name":"SecondName","requested":"FirstName","posts":2}"#;
-        let Intent::Create(create) = serde_json::from_str(text).unwrap() else { panic!() };
-        assert_eq!(create.name.as_str(), "SecondName");
-        assert_eq!(create.taken[0].as_str(), "FirstName");
-        assert_eq!((create.attempts, create.baseline), (2, None));
-    }
 
     #[test]
     fn intent_round_trips_through_json() {

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `flow` | the decisions of a safe create and a safe rename |
 //! | `outcome`, `explain` | how a flow ends; what an error code means |
+//! | `server` | the server's side of the endpoints (feature `server`) |
 //! | `create`, `rename` | `POST` and `PUT` of a portal |
 //! | `read`, `org`, `oauth` | `GET` of portals and of the org; tokens |
 //! | `envelope`, `http` | the JSON around results; conversions to and from the `http` crate |
@@ -19,7 +20,7 @@
 pub mod create;
 pub mod datacenter;
 pub mod endpoint;
-pub mod envelope;
+mod envelope;
 pub mod error;
 pub mod explain;
 pub mod flow;
@@ -36,13 +37,14 @@ pub mod read;
 pub mod rename;
 pub mod scope;
 pub mod secret;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod timestamp;
 pub mod transport;
 
 pub use create::CreatePortal;
 pub use datacenter::{DataCenter, Environment};
 pub use endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError, Unreadable};
-pub use envelope::Refusal;
 pub use error::{ApiError, Details, ErrorCode};
 pub use flow::{CreateFlow, RenameFlow};
 pub use read::{GetPortal, ListPortals};

@@ -128,51 +128,77 @@ pub enum RenameOutcome {
     },
 }
 
-/// The variants of an [`Outcome`], without what they carry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum OutcomeKind {
-    /// [`Outcome::Created`]
-    Created,
-    /// [`Outcome::Present`]
-    Present,
-    /// [`Outcome::OrgHasPortal`]
-    OrgHasPortal,
-    /// [`Outcome::NameTaken`]
-    NameTaken,
-    /// [`Outcome::Rejected`]
-    Rejected,
-    /// [`Outcome::NotCreated`]
-    NotCreated,
-    /// [`Outcome::Unknown`]
-    Unknown,
+/// The enum of an outcome's variants without what they carry, with their words in JSON.
+macro_rules! kinds {
+    ($(#[$doc:meta])* $kind:ident of $outcome:ident: $($variant:ident = $word:literal,)+) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum $kind {
+            $(
+                #[doc = concat!("[`", stringify!($outcome), "::", stringify!($variant), "`]: `", $word, "`")]
+                $variant,
+            )+
+        }
+
+        impl $kind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// As in JSON.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl fmt::Display for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl $outcome {
+            /// The variant.
+            pub const fn kind(&self) -> $kind {
+                match self {
+                    $(Self::$variant { .. } => $kind::$variant,)+
+                }
+            }
+        }
+    };
 }
 
-/// The variants of a [`RenameOutcome`], without what they carry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum RenameOutcomeKind {
-    /// [`RenameOutcome::Renamed`]
-    Renamed,
-    /// [`RenameOutcome::Unchanged`]
-    Unchanged,
-    /// [`RenameOutcome::NotFound`]
-    NotFound,
-    /// [`RenameOutcome::NameTaken`]
-    NameTaken,
-    /// [`RenameOutcome::Rejected`]
-    Rejected,
-    /// [`RenameOutcome::NotRenamed`]
-    NotRenamed,
-    /// [`RenameOutcome::Unknown`]
-    Unknown,
+kinds! {
+    /// The variants of an [`Outcome`], without what they carry.
+    OutcomeKind of Outcome:
+    Created = "created",
+    Present = "present",
+    OrgHasPortal = "org_has_portal",
+    NameTaken = "name_taken",
+    Rejected = "rejected",
+    NotCreated = "not_created",
+    Unknown = "unknown",
+}
+
+kinds! {
+    /// The variants of a [`RenameOutcome`], without what they carry.
+    RenameOutcomeKind of RenameOutcome:
+    Renamed = "renamed",
+    Unchanged = "unchanged",
+    NotFound = "not_found",
+    NameTaken = "name_taken",
+    Rejected = "rejected",
+    NotRenamed = "not_renamed",
+    Unknown = "unknown",
 }
 
 /// How it is known that a portal exists, and so who may have created it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Origin {
     /// It is in the list that came before the first attempt.
     Preexisting,
@@ -318,19 +344,6 @@ pub enum Unverified {
 }
 
 impl Outcome {
-    /// The variant.
-    pub const fn kind(&self) -> OutcomeKind {
-        match self {
-            Self::Created { .. } => OutcomeKind::Created,
-            Self::Present { .. } => OutcomeKind::Present,
-            Self::OrgHasPortal { .. } => OutcomeKind::OrgHasPortal,
-            Self::NameTaken { .. } => OutcomeKind::NameTaken,
-            Self::Rejected { .. } => OutcomeKind::Rejected,
-            Self::NotCreated { .. } => OutcomeKind::NotCreated,
-            Self::Unknown { .. } => OutcomeKind::Unknown,
-        }
-    }
-
     /// The name it is about: of the portal that exists, else the name that was tried last.
     pub fn name(&self) -> &str {
         match self {
@@ -360,55 +373,9 @@ impl Outcome {
 }
 
 impl RenameOutcome {
-    /// The variant.
-    pub const fn kind(&self) -> RenameOutcomeKind {
-        match self {
-            Self::Renamed { .. } => RenameOutcomeKind::Renamed,
-            Self::Unchanged { .. } => RenameOutcomeKind::Unchanged,
-            Self::NotFound { .. } => RenameOutcomeKind::NotFound,
-            Self::NameTaken { .. } => RenameOutcomeKind::NameTaken,
-            Self::Rejected { .. } => RenameOutcomeKind::Rejected,
-            Self::NotRenamed { .. } => RenameOutcomeKind::NotRenamed,
-            Self::Unknown { .. } => RenameOutcomeKind::Unknown,
-        }
-    }
-
     /// Whether nothing is left in doubt.
     pub const fn is_certain(&self) -> bool {
         !matches!(self, Self::Unknown { .. })
-    }
-}
-
-impl OutcomeKind {
-    /// Every kind.
-    pub const ALL: [Self; 7] = [
-        Self::Created,
-        Self::Present,
-        Self::OrgHasPortal,
-        Self::NameTaken,
-        Self::Rejected,
-        Self::NotCreated,
-        Self::Unknown,
-    ];
-
-    /// As in JSON: `created`, `present`, `org_has_portal`, `name_taken`, `rejected`, `not_created`
-    /// or `unknown`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Present => "present",
-            Self::OrgHasPortal => "org_has_portal",
-            Self::NameTaken => "name_taken",
-            Self::Rejected => "rejected",
-            Self::NotCreated => "not_created",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl fmt::Display for OutcomeKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 
@@ -421,6 +388,9 @@ mod tests {
         for kind in OutcomeKind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
             assert_eq!(kind.to_string(), kind.as_str());
+        }
+        for kind in RenameOutcomeKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }
     }
 }

@@ -3,14 +3,14 @@
 //! Both read portals of the token's org: all of them, or the one of a name. After `ALREADY_USED`, 200 to
 //! the second means that this org has the name and 204 that another org does.
 
-use percent_encoding::{percent_decode_str, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 
 use crate::endpoint::{
     ApiVersion, Endpoint, Method, Request, Response, ResponseError, UNRESERVED, Unreadable,
     UnreadableReason,
 };
-use crate::envelope::{self, Portals};
+use crate::envelope;
 use crate::portal::Portal;
 use crate::read::page::{Page, Records};
 use crate::scope::Scope;
@@ -20,17 +20,6 @@ mod page;
 /// List the portals of the org.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListPortals;
-
-impl ListPortals {
-    /// The server's side: 200 with `portals` in the order of their creation, 204 if there are none.
-    pub fn response(portals: &[Portal]) -> Response {
-        if portals.is_empty() {
-            Response::new(204, "")
-        } else {
-            Response::new(200, envelope::to_json(&Portals::new(portals)))
-        }
-    }
-}
 
 impl Endpoint for ListPortals {
     /// In the order of the service.
@@ -58,16 +47,6 @@ impl GetPortal {
     /// A request for the portal `name`.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into() }
-    }
-
-    /// The server's side: the name in the last segment of a path.
-    pub fn parse(segment: &str) -> Self {
-        Self::new(percent_decode_str(segment).decode_utf8_lossy())
-    }
-
-    /// The server's side: 200 with the portal, 204 if the org has none of that name.
-    pub fn response(portal: Option<&Portal>) -> Response {
-        ListPortals::response(portal.map_or(&[], std::slice::from_ref))
     }
 }
 

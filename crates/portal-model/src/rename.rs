@@ -3,7 +3,7 @@
 //! Renames a portal of the token's org. The old name is free at once.
 
 use crate::endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError};
-use crate::envelope::{self, Refusal};
+use crate::envelope;
 use crate::name::PortalName;
 use crate::read::portal_path;
 use crate::scope::Scope;
@@ -22,26 +22,6 @@ impl RenamePortal {
     /// A rename of `old` to `new`.
     pub fn new(old: impl Into<String>, new: PortalName) -> Self {
         Self { old: old.into(), new }
-    }
-
-    /// The server's side: reads the body of a request to `/portals/{old}`, where `old` is
-    /// already decoded.
-    ///
-    /// # Errors
-    /// The service's response to such a body, as a [`Refusal`].
-    pub fn parse(old: impl Into<String>, body: &[u8]) -> Result<Self, Refusal> {
-        envelope::parse_name(body).map(|new| Self::new(old, new))
-    }
-
-    /// The server's side: the response that the portal is now named `name`.
-    pub fn response(version: ApiVersion, name: &str) -> Response {
-        envelope::success(
-            name,
-            match version {
-                ApiVersion::V8 => "Portal updated successfully",
-                _ => "Portal renamed successfully with given name.",
-            },
-        )
     }
 }
 

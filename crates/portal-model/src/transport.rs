@@ -40,6 +40,7 @@ pub enum NoResponse {
 /// Why a request has no complete response. A transport that is not sure reports
 /// [`NoResponse`](Self::NoResponse): a request that may have arrived is never called not sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TransportError {
     /// The request certainly did not arrive.
     #[error(transparent)]

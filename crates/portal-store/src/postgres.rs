@@ -179,6 +179,7 @@ impl Registry for PostgresRegistry {
                 granted.refresh_token = Some(refresh_token);
                 (hashed, Some(Hashed::of(code.expose())))
             }
+            _ => return Ok(Err(OAuthError::new(OAuthError::UNSUPPORTED_GRANT_TYPE))),
         };
         let request = HashedRequest {
             client_id: request.client_id.clone(),

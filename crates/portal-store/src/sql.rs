@@ -124,7 +124,7 @@ pub(crate) fn statements(change: &Change) -> Vec<(&'static str, Vec<Value>)> {
             vec![
                 org.id.0.into(),
                 org.name.as_str().into(),
-                environment_text(org.environment).into(),
+                org.environment.as_str().into(),
                 limit_value(org.portal_limit),
                 Value::Number(*removed_at),
             ],
@@ -304,14 +304,6 @@ pub(crate) fn org<R: Columns>(row: &R) -> Result<Org, R::Error> {
             Some(_) => PortalLimit::One,
         },
     })
-}
-
-fn environment_text(environment: Environment) -> &'static str {
-    match environment {
-        Environment::Production => "production",
-        Environment::Sandbox => "sandbox",
-        Environment::Developer => "developer",
-    }
 }
 
 fn limit_value(limit: PortalLimit) -> Value {

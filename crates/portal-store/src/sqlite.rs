@@ -205,6 +205,7 @@ impl Registry for SqliteRegistry {
                 granted.refresh_token = Some(refresh_token);
                 HashedGrant::Code { code: Hashed::of(code.expose()), new_refresh_token }
             }
+            _ => return Ok(Err(OAuthError::new(OAuthError::UNSUPPORTED_GRANT_TYPE))),
         };
         let request = HashedRequest {
             client_id: request.client_id.clone(),

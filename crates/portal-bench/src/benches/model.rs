@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use portal_model::flow::{Event, Jitter, Policy, Step, TokenId};
+use portal_model::server;
 use portal_model::{
     ApiVersion, CreateFlow, CreatePortal, Endpoint as _, ListPortals, Outcome, Portal, PortalName,
     Request, Response,
@@ -20,16 +21,16 @@ pub(super) fn wire(effort: Effort) -> Vec<Figure> {
     let name = || PortalName::parse(black_box(NAME)).expect("a valid name");
     let create = CreatePortal::new(name());
     let request = create.request(ApiVersion::V7);
-    let response = CreatePortal::response(ApiVersion::V7, NAME);
+    let response = server::created(ApiVersion::V7, NAME);
     let portals: Vec<_> = (0..100).map(|n| Portal::new(format!("{NAME}{n}"))).collect();
-    let list = ListPortals::response(&portals);
+    let list = server::list(&portals);
     let value = |json: &[u8]| serde_json::from_slice::<Value>(black_box(json)).expect("JSON");
     let rounds = effort.rounds(|span| {
         let span = span / 8;
         let value_of_request = time(span, || value(&request.body));
         [
             (time(span, name), value_of_request),
-            (time(span, || CreatePortal::parse(black_box(&request.body))), value_of_request),
+            (time(span, || server::parse_create(black_box(&request.body))), value_of_request),
             (time(span, || black_box(&create).request(ApiVersion::V7)), value_of_request),
             (
                 time(span, || create.decode(black_box(&response))),
@@ -60,8 +61,7 @@ pub(super) fn wire(effort: Effort) -> Vec<Figure> {
 
 /// The decisions of a create, beside the encoding and decoding in it.
 fn decisions(effort: Effort) -> Figure {
-    let (listed, created) =
-        (ListPortals::response(&[]), CreatePortal::response(ApiVersion::V7, NAME));
+    let (listed, created) = (server::list(&[]), server::created(ApiVersion::V7, NAME));
     let rounds = effort.rounds(|span| {
         let flow = time(span / 8, || flow(&listed, &created));
         (flow, time(span / 8, || encode_and_decode(&listed, &created)))

@@ -78,7 +78,8 @@ fn one(entry: &Entry, printer: &Printer) {
         Retry::Useless => "The same call fails again until that is done.",
         Retry::WithNewToken => "The same call can succeed with a new access token.",
         Retry::AfterWaiting => "The same call can succeed after waiting.",
-        Retry::AfterVerifying => {
+        // `AfterVerifying`: the one that is right whatever happened.
+        _ => {
             "Don't repeat the call before a list shows whether it was done; `portal create` and \
              `portal rename` verify that themselves."
         }
@@ -102,17 +103,7 @@ fn sentence(hint: &str) -> String {
 
 fn explained(entry: &Entry) -> Explained {
     let Explanation { meaning, remedy, retry, .. } = entry.explanation;
-    Explained {
-        code: entry.code,
-        meaning,
-        remedy,
-        retry: match retry {
-            Retry::Useless => "useless",
-            Retry::WithNewToken => "with_new_token",
-            Retry::AfterWaiting => "after_waiting",
-            Retry::AfterVerifying => "after_verifying",
-        },
-    }
+    Explained { code: entry.code, meaning, remedy, retry: retry.as_str() }
 }
 
 /// Finds a code however it is typed: `already-used` is `ALREADY_USED`.

@@ -76,9 +76,8 @@ impl Identity {
             return self.origin.clone();
         };
         let kind = match environment {
-            Environment::Production => "",
-            Environment::Sandbox => ", sandbox",
-            Environment::Developer => ", developer",
+            Environment::Production => String::new(),
+            other => format!(", {}", other.as_str()),
         };
         format!("{} ({}{kind})", self.origin, data_center.to_string().to_uppercase())
     }

@@ -129,6 +129,7 @@ mod tests {
     use portal_model::flow::{CreateIntent, RenameIntent};
     use portal_model::oauth::OAuthError;
     use portal_model::outcome::{AuthFailure, Doubt, Owner, Unverified};
+    use portal_model::server::rejections;
     use portal_model::{Portal, PortalName};
 
     use super::*;
@@ -138,7 +139,7 @@ mod tests {
     }
 
     fn reasons() -> Vec<(NotDone, u8)> {
-        let token = AuthFailure::TokenRejected(ApiError::invalid_token());
+        let token = AuthFailure::TokenRejected(rejections::invalid_token());
         vec![
             (NotDone::Deadline, 6),
             (NotDone::Exhausted, 6),
@@ -155,10 +156,10 @@ mod tests {
 
     fn rejections() -> Vec<(ApiError, u8)> {
         vec![
-            (ApiError::no_permission(["Manage"]), 3),
-            (ApiError::scope_mismatch(), 3),
-            (ApiError::limit_reached(1), 1),
-            (ApiError::not_in_sandbox(), 1),
+            (rejections::no_permission(["Manage"]), 3),
+            (rejections::scope_mismatch(), 3),
+            (rejections::limit_reached(1), 1),
+            (rejections::not_in_sandbox(), 1),
             (ApiError::new(400, "SOMETHING_NEW".into(), "?"), 1),
         ]
     }

@@ -1,5 +1,6 @@
 //! Permissions for managing portals, in the words of administrators.
 
+use portal_model::server::rejections;
 use portal_model::{ApiError, Scope};
 
 /// What to do about a scope that the token lacks.
@@ -41,7 +42,7 @@ pub(crate) fn missing(error: &ApiError, purpose: &str) -> (String, String) {
 /// The note if both permissions are missing, or it is not known which.
 pub(crate) fn note() -> String {
     let both = ["Crm_Implied_Manage_ClientPortal", "Crm_Implied_Manage_ClientPortal_Users"];
-    missing(&ApiError::no_permission(both), "create portals").1
+    missing(&rejections::no_permission(both), "create portals").1
 }
 
 /// The missing permissions by the names that administrators see: `"Manage Portal Users"`.
@@ -74,7 +75,7 @@ mod tests {
     fn permissions_have_names_administrators_see() {
         let missing = |permissions: &[&str]| {
             let permissions = permissions.iter().copied();
-            missing(&ApiError::no_permission(permissions), "create a portal").0
+            missing(&rejections::no_permission(permissions), "create a portal").0
         };
         let (first, second) =
             ("Crm_Implied_Manage_ClientPortal", "Crm_Implied_Manage_ClientPortal_Users");

@@ -51,6 +51,8 @@ impl From<TransportError> for ClientError {
         match error {
             TransportError::NotSent(why) => Self::NotSent(why),
             TransportError::NoResponse(why) => Self::NoResponse(why),
+            // What is not known to be unsent may have arrived.
+            other => Self::NoResponse(NoResponse::Broken(other.to_string())),
         }
     }
 }

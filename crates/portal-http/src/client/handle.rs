@@ -34,7 +34,7 @@ impl Client {
         let request = endpoint.request(self.0.version);
         let bounds = match request.method {
             Method::Get => Bounds::of_list(self.0.policy.read_timeout),
-            Method::Post | Method::Put => Bounds::new(self.0.policy.attempt_timeout),
+            _ => Bounds::new(self.0.policy.attempt_timeout),
         };
         let token = self.0.tokens.get(None).await?;
         let slot = self.0.slots.acquire(Urgency::New).await;

@@ -116,7 +116,8 @@ impl Refreshed {
                     }
                     return Ok(token);
                 }
-                Some((TokenState::Expired, _)) | None => {}
+                // Expired.
+                _ => {}
             }
             if let Some(error) = &state.rejected {
                 return Err(TokenError::Rejected(error.clone()));

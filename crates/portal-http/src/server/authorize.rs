@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, request::Parts};
+use portal_model::server::rejections;
 use portal_model::{
     ApiError, ApiVersion, CreatePortal, Endpoint, Environment, GetOrg, ListPortals, RenamePortal,
     Scope,
@@ -46,9 +47,9 @@ async fn authenticate<R: Registry>(
     headers: &HeaderMap,
 ) -> Result<Arc<Principal>, RequestError> {
     let token =
-        access_token(headers, state.schemes).ok_or_else(ApiError::authentication_failure)?;
+        access_token(headers, state.schemes).ok_or_else(rejections::authentication_failure)?;
     let principal = state.registry.authenticate(token, state.now()).await?;
-    Ok(principal.ok_or_else(ApiError::invalid_token)?)
+    Ok(principal.ok_or_else(rejections::invalid_token)?)
 }
 
 /// Counts the request against the quota of its org and client, if quotas are enforced.
@@ -71,7 +72,7 @@ pub(super) fn authorize(principal: &Principal, operation: &Operation) -> Result<
         Operation::Rename(_) => (RenamePortal::SCOPES, &Permission::ALL),
     };
     if !Scope::any_covers(&principal.scopes, scopes) {
-        return Err(ApiError::scope_mismatch());
+        return Err(rejections::scope_mismatch());
     }
     // The org itself works in a sandbox too.
     if permissions.is_empty() {
@@ -79,7 +80,7 @@ pub(super) fn authorize(principal: &Principal, operation: &Operation) -> Result<
     }
     // Documented as unsupported in a sandbox for everyone, so permissions come after it.
     if principal.org.environment == Environment::Sandbox {
-        return Err(ApiError::not_in_sandbox());
+        return Err(rejections::not_in_sandbox());
     }
     let granted = &principal.user.permissions;
     let missing: Vec<_> =
@@ -87,5 +88,5 @@ pub(super) fn authorize(principal: &Principal, operation: &Operation) -> Result<
     if missing.is_empty() {
         return Ok(());
     }
-    Err(ApiError::no_permission(missing.into_iter().map(|permission| permission.api_name())))
+    Err(rejections::no_permission(missing.into_iter().map(|permission| permission.api_name())))
 }

@@ -1,11 +1,8 @@
 //! The operations under `/crm`: portals, and the user and org that the official SDKs request
 //! before anything else.
 
-use portal_model::oauth::TokenRequest;
-use portal_model::{
-    ApiError, ApiVersion, CreatePortal, ErrorCode, GetPortal, ListPortals, Portal, Refusal,
-    RenamePortal, Response,
-};
+use portal_model::server::{self, Refusal, rejections};
+use portal_model::{ApiError, ApiVersion, CreatePortal, ErrorCode, Portal, RenamePortal, Response};
 use portal_store::{CreateConflict, Permission, Principal, Registry, RenameConflict, User};
 use serde_json::{Value, json};
 
@@ -34,7 +31,7 @@ pub(super) async fn perform<R: Registry>(
             for portal in &mut portals {
                 add_login_url(version, portal);
             }
-            Ok(ListPortals::response(&portals))
+            Ok(server::list(&portals))
         }
         Operation::Get(name) => {
             let mut portal = state.registry.portal(org, name).await?;
@@ -45,7 +42,7 @@ pub(super) async fn perform<R: Registry>(
                 // A single portal always has it. Here it is never configured: `rename` refuses it.
                 portal.other.insert("saml_configuration".to_owned(), Value::Null);
             }
-            Ok(GetPortal::response(portal.as_ref()))
+            Ok(server::portal(portal.as_ref()))
         }
         Operation::Create => create(state, request, version, principal).await,
         Operation::Rename(old) => rename(state, request, version, old, principal).await,
@@ -70,13 +67,13 @@ async fn create<R: Registry>(
     version: ApiVersion,
     principal: &Principal,
 ) -> Result<Response, RequestError> {
-    let CreatePortal { name, .. } = CreatePortal::parse(request.complete_body()?)?;
+    let CreatePortal { name, .. } = server::parse_create(request.complete_body()?)?;
     let (org, user) = (principal.org.id, principal.user.id);
     match state.registry.create_portal(org, user, &name, state.now()).await? {
-        Ok(()) => Ok(CreatePortal::response(version, name.as_str())),
-        Err(CreateConflict::LimitReached) => Err(ApiError::limit_reached(1).into()),
+        Ok(()) => Ok(server::created(version, name.as_str())),
+        Err(CreateConflict::LimitReached) => Err(rejections::limit_reached(1).into()),
         // About the item, while the limit is about the org: the envelopes differ.
-        Err(CreateConflict::NameTaken) => Err(Refusal::Item(ApiError::already_used()).into()),
+        Err(CreateConflict::NameTaken) => Err(Refusal::Item(rejections::already_used()).into()),
     }
 }
 
@@ -89,12 +86,12 @@ async fn rename<R: Registry>(
 ) -> Result<Response, RequestError> {
     let body = request.complete_body()?;
     refuse_saml_configuration(body)?;
-    let RenamePortal { new, .. } = RenamePortal::parse(old, body)?;
+    let RenamePortal { new, .. } = server::parse_rename(old, body)?;
     let (org, user) = (principal.org.id, principal.user.id);
     match state.registry.rename_portal(org, user, old, &new, state.now()).await? {
-        Ok(portal) => Ok(RenamePortal::response(version, &portal.name)),
-        Err(RenameConflict::NotFound) => Err(ApiError::no_such_portal().into()),
-        Err(RenameConflict::NameTaken) => Err(Refusal::Item(ApiError::already_used()).into()),
+        Ok(portal) => Ok(server::renamed(version, &portal.name)),
+        Err(RenameConflict::NotFound) => Err(rejections::no_such_portal().into()),
+        Err(RenameConflict::NameTaken) => Err(Refusal::Item(rejections::already_used()).into()),
     }
 }
 
@@ -144,7 +141,7 @@ async fn users<R: Registry>(
     query: Option<&str>,
     principal: &Principal,
 ) -> Result<Response, RequestError> {
-    let parameters: Vec<_> = TokenRequest::parameters(query.unwrap_or_default()).collect();
+    let parameters: Vec<_> = server::form_parameters(query.unwrap_or_default()).collect();
     let parameter = |wanted: &str| {
         let mut parameters = parameters.iter();
         parameters.find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::{header, uri::Scheme};
-use portal_model::oauth::{RevokeToken, TokenRequest};
+
+use portal_model::server;
 use portal_model::{ApiError, Response};
 use portal_store::Registry;
 
@@ -16,10 +17,10 @@ pub(super) async fn token<R: Registry>(
     state: &ServiceState<R>,
     request: &ServerRequest,
 ) -> Result<Response, RequestError> {
-    let grant = TokenRequest::parse(parameters(request).await?)?;
+    let grant = server::parse_token_request(parameters(request).await?)?;
     let mut token = state.registry.issue_token(&grant, state.token_rules, state.now()).await??;
     token.api_domain = state.public_url.clone().or_else(|| base_url(request));
-    Ok(token.response())
+    Ok(server::granted(&token))
 }
 
 /// Revokes a token of either kind.
@@ -33,20 +34,20 @@ pub(super) async fn revoke<R: Registry>(
         Some(token) => state.registry.revoke(&token, state.now()).await?,
         None => false,
     };
-    Ok(RevokeToken::response(was_known))
+    Ok(server::revoked(was_known))
 }
 
 /// The parameters of the query, and of a body that is a form of either kind. The service accepts
 /// both, and a form without its content type.
 async fn parameters(request: &ServerRequest) -> Result<Vec<(String, String)>, ApiError> {
     let mut parameters: Vec<_> =
-        TokenRequest::parameters(request.head.uri.query().unwrap_or_default()).collect();
+        server::form_parameters(request.head.uri.query().unwrap_or_default()).collect();
     let body = request.complete_body()?;
     let content_type =
         request.head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     match content_type.and_then(|content_type| multer::parse_boundary(content_type).ok()) {
         Some(boundary) => parameters.extend(multipart(body, boundary).await),
-        None => parameters.extend(TokenRequest::parameters(&String::from_utf8_lossy(body))),
+        None => parameters.extend(server::form_parameters(&String::from_utf8_lossy(body))),
     }
     Ok(parameters)
 }

@@ -1,6 +1,7 @@
 //! [`ServerRequest`]: a request whose body has been received.
 
 use http::{HeaderMap, header, request::Parts};
+use portal_model::server::rejections;
 use portal_model::{ApiError, ErrorCode, endpoint::AUTHORIZATION_SCHEME};
 
 use super::body::{BODY_LIMIT, ReceivedBody};
@@ -20,8 +21,8 @@ impl ServerRequest {
     pub(super) fn complete_body(&self) -> Result<&[u8], ApiError> {
         match &self.body {
             ReceivedBody::Complete(body) => Ok(body),
-            ReceivedBody::TooLarge => Err(ApiError::body_too_large(BODY_LIMIT)),
-            ReceivedBody::Incomplete => Err(ApiError::invalid_body()),
+            ReceivedBody::TooLarge => Err(rejections::body_too_large(BODY_LIMIT)),
+            ReceivedBody::Incomplete => Err(rejections::invalid_body()),
         }
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use portal_model::oauth::OAuthError;
-use portal_model::{ApiError, Refusal, Response};
+use portal_model::server::{Refusal, rejections, token_refused, tokens_rate_limited};
+use portal_model::{ApiError, Response};
 use portal_store::{Principal, RegistryError};
 
 use super::body::ResponseBody;
@@ -39,13 +40,13 @@ impl From<ApiError> for RequestError {
 
 impl From<OAuthError> for RequestError {
     fn from(error: OAuthError) -> Self {
-        Self { response: error.response(), code: error.error }
+        Self { response: token_refused(&error), code: error.error }
     }
 }
 
 impl From<RateLimited> for RequestError {
     fn from(limited: RateLimited) -> Self {
-        let mut error = Self::from(ApiError::too_many_requests());
+        let mut error = Self::from(rejections::too_many_requests());
         error.response.retry_after = Some(limited.retry_after);
         error
     }
@@ -57,7 +58,7 @@ impl From<RegistryError> for RequestError {
             return RateLimited { retry_after: Duration::from_secs(1) }.into();
         }
         log_limited!(error: %error, "the registry failed: responding with 500");
-        ApiError::internal_error().into()
+        rejections::internal_error().into()
     }
 }
 
@@ -112,9 +113,9 @@ impl ServerResponse {
     /// 429 of the API, or what the accounts server sends instead.
     pub(super) fn rate_limited(is_token_request: bool, retry_after: Option<Duration>) -> Self {
         let mut limited: Self = if is_token_request {
-            RequestError::from(OAuthError::rate_limited()).into()
+            RequestError::from(tokens_rate_limited()).into()
         } else {
-            ApiError::too_many_requests().into()
+            rejections::too_many_requests().into()
         };
         limited.response.retry_after = retry_after;
         limited
@@ -152,7 +153,7 @@ impl ServerResponse {
                 return Self { form: Form::Withheld, response: Response::new(200, ""), ..self };
             }
             FaultResponse::Cut => return self.cut(),
-            FaultResponse::Fail => ApiError::internal_error().into(),
+            FaultResponse::Fail => rejections::internal_error().into(),
             FaultResponse::Html => {
                 let page = "<html><head><title>502 Bad Gateway</title></head>\
                     <body><center><h1>502 Bad Gateway</h1></center></body></html>\n";

@@ -1,7 +1,8 @@
 //! [`Route`]: the operation that a method and a path name.
 
 use http::Method;
-use portal_model::{ApiError, ApiVersion, GetPortal, oauth};
+use portal_model::server::{self, rejections};
+use portal_model::{ApiError, ApiVersion, oauth};
 
 /// The target of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl Route {
     pub(super) fn of(method: &Method, path: &str) -> Result<Self, ApiError> {
         let accounts = |route| match *method {
             Method::POST => Ok(route),
-            _ => Err(ApiError::invalid_request_method()),
+            _ => Err(rejections::invalid_request_method()),
         };
         match path {
             oauth::TOKEN_PATH => accounts(Self::Token),
@@ -44,7 +45,7 @@ impl Route {
             .strip_prefix("/crm/")
             .and_then(|path| path.split_once('/'))
             .filter(|(segment, _)| is_version(segment))
-            .ok_or_else(ApiError::invalid_url_pattern)?;
+            .ok_or_else(rejections::invalid_url_pattern)?;
         let operation = match resource {
             "settings/portals" => match *method {
                 Method::GET => Some(Operation::List),
@@ -57,8 +58,8 @@ impl Route {
                 let name = resource
                     .strip_prefix("settings/portals/")
                     .filter(|name| !name.is_empty() && !name.contains('/'))
-                    .map(|segment| GetPortal::parse(segment).name)
-                    .ok_or_else(ApiError::invalid_url_pattern)?;
+                    .map(server::parse_segment)
+                    .ok_or_else(rejections::invalid_url_pattern)?;
                 match *method {
                     Method::GET => Some(Operation::Get(name)),
                     Method::PUT => Some(Operation::Rename(name)),
@@ -68,10 +69,10 @@ impl Route {
         };
         let version = version
             .parse()
-            .map_err(|_| ApiError::version_not_supported(ApiVersion::V8.number()))?;
+            .map_err(|_| rejections::version_not_supported(ApiVersion::V8.number()))?;
         operation
             .map(|operation| Self::Crm(version, operation))
-            .ok_or_else(ApiError::invalid_request_method)
+            .ok_or_else(rejections::invalid_request_method)
     }
 
     /// Whether a request of this method can have an effect: such a request completes even if its

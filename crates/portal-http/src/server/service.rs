@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use http::Request;
 use hyper::body::Body;
 use portal_model::ApiError;
+use portal_model::server::rejections;
 use portal_store::{Registry, TokenRules};
 use tokio::sync::Semaphore;
 
@@ -133,7 +134,7 @@ impl<R: Registry> PortalService<R> {
                     response
                 })
                 .await
-                .unwrap_or_else(|_| ApiError::internal_error().into())
+                .unwrap_or_else(|_| rejections::internal_error().into())
             } else {
                 dispatch(&state, &request, access).await
             };

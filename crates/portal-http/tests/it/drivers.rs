@@ -1,6 +1,4 @@
-//! The example drivers of portal-model against a misbehaving server.
-
-#![allow(clippy::duplicate_mod, reason = "the drivers share their intent file")]
+//! The example driver of portal-model against a misbehaving server.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -13,43 +11,32 @@ use std::time::Duration;
 use portal_http::server::LocalServer;
 use portal_model::flow::{Baseline, CreateIntent, Intent, Policy, RenameFlow};
 use portal_model::outcome::{Doubt, NotDone, Origin, Outcome, RenameOutcome};
-use portal_model::{ApiVersion, CreatePortal, PortalName, Secret};
+use portal_model::server;
+use portal_model::{ApiVersion, PortalName, Secret};
 use tempfile::TempDir;
 use tokio::task::{JoinSet, spawn_blocking};
 
-#[path = "../../../portal-model/examples/reqwest.rs"]
-#[allow(dead_code, reason = "its main")]
-mod with_reqwest;
 #[path = "../../../portal-model/examples/ureq.rs"]
 #[allow(dead_code, reason = "its main")]
 mod with_ureq;
 
 const NAME: &str = "PortalsAPItest100";
 
-#[derive(Clone, Copy, Debug)]
-enum Driver {
-    Reqwest,
-    Ureq,
-}
-
-const DRIVERS: [Driver; 2] = [Driver::Reqwest, Driver::Ureq];
-
-/// A create by one driver with an intent file of its own.
+/// A create with an intent file of its own.
 struct Run {
-    driver: Driver,
     directory: TempDir,
     policy: Policy,
 }
 
 impl Run {
-    fn new(driver: Driver) -> Self {
+    fn new() -> Self {
         let mut policy = Policy::rehearsal();
         policy.backoff_base = Duration::from_millis(10);
         policy.backoff_max = Duration::from_millis(100);
         policy.processing_time = Duration::from_millis(300);
         policy.attempt_timeout = Duration::from_secs(10);
         policy.deadline = Duration::from_secs(30);
-        Self { driver, directory: TempDir::new().unwrap(), policy }
+        Self { directory: TempDir::new().unwrap(), policy }
     }
 
     fn intent_file(&self) -> PathBuf {
@@ -69,18 +56,9 @@ impl Run {
             sender.send(outcome.clone()).unwrap();
             Ok(())
         };
-        let result = match self.driver {
-            Driver::Reqwest => {
-                let driver = with_reqwest::Driver::new(url, token).unwrap();
-                with_reqwest::create(&driver, portal, policy, &path, deliver).await
-            }
-            Driver::Ureq => {
-                let driver = with_ureq::Driver::new(url, token);
-                let work = move || with_ureq::create(&driver, portal, policy, &path, deliver);
-                spawn_blocking(work).await.unwrap()
-            }
-        };
-        result.map_err(|error| error.to_string())?;
+        let driver = with_ureq::Driver::new(url, token);
+        let work = move || with_ureq::create(&driver, portal, policy, &path, deliver);
+        spawn_blocking(work).await.unwrap().map_err(|error| error.to_string())?;
         Ok(delivered.recv().unwrap())
     }
 
@@ -158,7 +136,7 @@ fn no_portals(_: &str, mut stream: TcpStream) {
 
 /// Redirects an attempt to a URL where it would succeed.
 fn redirect(request: &str, mut stream: TcpStream) {
-    let body = CreatePortal::response(ApiVersion::V7, NAME).body;
+    let body = server::created(ApiVersion::V7, NAME).body;
     let (head, body) = if request.contains("/elsewhere") {
         (format!("200 OK\r\ncontent-length: {}", body.len()), body)
     } else {
@@ -183,7 +161,7 @@ fn stay_silent(_: &str, mut stream: TcpStream) {
 
 #[cfg(feature = "client")]
 #[test]
-fn drivers_conform() {
+fn driver_conforms() {
     use portal_http::client::conformance::{self, DriverRun};
 
     // The test rejects this token once.
@@ -193,189 +171,152 @@ fn drivers_conform() {
         driver.perform(flow, |intent| intents.record(intent))
     })
     .unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    conformance::driver(|DriverRun { base_url, flow, intents, .. }| {
-        let driver = with_reqwest::Driver::new(base_url, token()).unwrap();
-        runtime.block_on(driver.perform(flow, move |intent| intents.record(intent)))
-    })
-    .unwrap();
 }
 
 #[tokio::test]
 async fn create_is_recorded_sent_once_and_forgotten() {
-    for driver in DRIVERS {
-        let (server, run) = (server(&[]).await, Run::new(driver));
-        let outcome = run.create_at(&server).await;
-        assert!(matches!(outcome, Outcome::Created { .. }), "{driver:?}: {outcome:?}");
-        assert_eq!(server.portals().await.unwrap().len(), 1, "{driver:?}");
-        assert_eq!(run.intent(), None, "{driver:?}");
-    }
+    let (server, run) = (server(&[]).await, Run::new());
+    let outcome = run.create_at(&server).await;
+    assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
+    assert_eq!(server.portals().await.unwrap().len(), 1);
+    assert_eq!(run.intent(), None);
 }
 
 #[tokio::test]
 async fn lost_response_is_verified() {
     for fault in ["drop", "cut", "html", "500"] {
-        for driver in DRIVERS {
-            let server = server(&[&format!("POST committed:{fault}")]).await;
-            let run = Run::new(driver);
-            let outcome = run.create_at(&server).await;
-            let appeared = matches!(outcome, Outcome::Present { origin: Origin::Appeared, .. });
-            assert!(appeared, "{driver:?}, {fault}: {outcome:?}");
-            assert_eq!(server.portals().await.unwrap().len(), 1, "{driver:?}, {fault}");
-            assert_eq!(run.intent(), None, "{driver:?}, {fault}");
-        }
+        let server = server(&[&format!("POST committed:{fault}")]).await;
+        let run = Run::new();
+        let outcome = run.create_at(&server).await;
+        let appeared = matches!(outcome, Outcome::Present { origin: Origin::Appeared, .. });
+        assert!(appeared, "{fault}: {outcome:?}");
+        assert_eq!(server.portals().await.unwrap().len(), 1, "{fault}");
+        assert_eq!(run.intent(), None, "{fault}");
     }
 }
 
 #[tokio::test]
 async fn rename_is_verified_in_same_loop() {
-    for driver in DRIVERS {
-        let (server, run) = (server(&["PUT committed:drop"]).await, Run::new(driver));
-        run.create_at(&server).await;
-        let new = name("PortalsAPItest200");
-        let flow = RenameFlow::new(NAME, new, run.policy.clone(), ApiVersion::V7);
-        let (url, token) = (server.url().to_owned(), server.access_token().await.unwrap());
-        let record = |intent: &Intent| {
-            assert!(matches!(intent, Intent::Rename(_)));
-            Ok(())
-        };
-        let outcome = match driver {
-            Driver::Reqwest => {
-                let driver = with_reqwest::Driver::new(url, token).unwrap();
-                driver.perform(flow, record).await
-            }
-            Driver::Ureq => {
-                let driver = with_ureq::Driver::new(url, token);
-                spawn_blocking(move || driver.perform(flow, record)).await.unwrap()
-            }
-        };
-        assert!(matches!(outcome, RenameOutcome::Renamed { .. }), "{driver:?}: {outcome:?}");
-        assert_eq!(server.portals().await.unwrap()[0].name, "PortalsAPItest200", "{driver:?}");
-    }
+    let (server, run) = (server(&["PUT committed:drop"]).await, Run::new());
+    run.create_at(&server).await;
+    let new = name("PortalsAPItest200");
+    let flow = RenameFlow::new(NAME, new, run.policy.clone(), ApiVersion::V7);
+    let (url, token) = (server.url().to_owned(), server.access_token().await.unwrap());
+    let record = |intent: &Intent| {
+        assert!(matches!(intent, Intent::Rename(_)));
+        Ok(())
+    };
+    let driver = with_ureq::Driver::new(url, token);
+    let outcome = spawn_blocking(move || driver.perform(flow, record)).await.unwrap();
+    assert!(matches!(outcome, RenameOutcome::Renamed { .. }), "{outcome:?}");
+    assert_eq!(server.portals().await.unwrap()[0].name, "PortalsAPItest200");
 }
 
 #[tokio::test]
 async fn failure_without_effect_is_followed_by_attempt() {
     for fault in ["html", "drop", "429=1"] {
-        for driver in DRIVERS {
-            // One of two requests is hit, the second: the first attempt of the second create.
-            let server = server(&[&format!("POST request:{fault}:1/2")]).await;
-            let mut run = Run::new(driver);
-            run.policy.allow_another = true;
-            for name in ["FirstPortal", NAME] {
-                let token = server.access_token().await.unwrap();
-                let outcome = run.create(server.url(), token, name).await.unwrap();
-                let created = matches!(outcome, Outcome::Created { .. });
-                assert!(created, "{driver:?}, {fault}: {outcome:?}");
-            }
-            assert_eq!(server.portals().await.unwrap().len(), 2, "{driver:?}, {fault}");
+        // One of two requests is hit, the second: the first attempt of the second create.
+        let server = server(&[&format!("POST request:{fault}:1/2")]).await;
+        let mut run = Run::new();
+        run.policy.allow_another = true;
+        for name in ["FirstPortal", NAME] {
+            let token = server.access_token().await.unwrap();
+            let outcome = run.create(server.url(), token, name).await.unwrap();
+            let created = matches!(outcome, Outcome::Created { .. });
+            assert!(created, "{fault}: {outcome:?}");
         }
+        assert_eq!(server.portals().await.unwrap().len(), 2, "{fault}");
     }
 }
 
 #[tokio::test]
 async fn service_out_of_reach_leaves_no_intent() {
-    for driver in DRIVERS {
-        let run = Run::new(driver);
-        // Nothing listens there any more.
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        drop(listener);
-        let outcome = run.create(&url, token(), NAME).await.unwrap();
-        assert!(is_unreachable(&outcome), "{driver:?}: {outcome:?}");
-        assert_eq!(run.intent(), None, "{driver:?}");
-    }
+    let run = Run::new();
+    // Nothing listens there any more.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let outcome = run.create(&url, token(), NAME).await.unwrap();
+    assert!(is_unreachable(&outcome), "{outcome:?}");
+    assert_eq!(run.intent(), None);
 }
 
 #[tokio::test]
 async fn attempt_without_connection_leaves_no_doubt() {
-    for driver in DRIVERS {
-        let run = Run::new(driver);
-        let url = service(is_list, no_portals);
-        let outcome = run.create(&url, token(), NAME).await.unwrap();
-        assert!(is_unreachable(&outcome), "{driver:?}: {outcome:?}");
-        assert_eq!(run.intent(), None, "{driver:?}");
-    }
+    let run = Run::new();
+    let url = service(is_list, no_portals);
+    let outcome = run.create(&url, token(), NAME).await.unwrap();
+    assert!(is_unreachable(&outcome), "{outcome:?}");
+    assert_eq!(run.intent(), None);
 }
 
 #[tokio::test]
 async fn attempt_without_response_keeps_intent() {
     let mut runs = JoinSet::new();
-    for driver in DRIVERS {
-        let services: [(Handler, &str); 3] =
-            [(stay_silent, "TimedOut"), (|_, _| {}, "Broken"), (flood, "TooLarge")];
-        for (attempt, expected) in services {
-            runs.spawn(async move {
-                let mut run = Run::new(driver);
-                run.policy.attempt_timeout = Duration::from_millis(500);
-                run.policy.read_timeout = Duration::from_secs(1);
-                run.policy.deadline = Duration::from_secs(4);
-                let url = service(is_attempt, attempt);
-                let outcome = run.create(&url, token(), NAME).await.unwrap();
-                let Outcome::Unknown { intent, doubt: Doubt::NoResponse(why), .. } = outcome else {
-                    panic!("{driver:?}, {expected}: {outcome:?}")
-                };
-                assert!(format!("{why:?}").starts_with(expected), "{driver:?}: {why:?}");
-                assert_eq!(run.intent(), Some(intent.into()));
-            });
-        }
+    let services: [(Handler, &str); 3] =
+        [(stay_silent, "TimedOut"), (|_, _| {}, "Broken"), (flood, "TooLarge")];
+    for (attempt, expected) in services {
+        runs.spawn(async move {
+            let mut run = Run::new();
+            run.policy.attempt_timeout = Duration::from_millis(500);
+            run.policy.read_timeout = Duration::from_secs(1);
+            run.policy.deadline = Duration::from_secs(4);
+            let url = service(is_attempt, attempt);
+            let outcome = run.create(&url, token(), NAME).await.unwrap();
+            let Outcome::Unknown { intent, doubt: Doubt::NoResponse(why), .. } = outcome else {
+                panic!("{expected}: {outcome:?}")
+            };
+            assert!(format!("{why:?}").starts_with(expected), "{why:?}");
+            assert_eq!(run.intent(), Some(intent.into()));
+        });
     }
     runs.join_all().await;
 }
 
 #[tokio::test]
 async fn redirect_of_attempt_is_not_followed() {
-    for driver in DRIVERS {
-        let mut run = Run::new(driver);
-        run.policy.max_attempts = 1;
-        let url = service(|_| false, redirect);
-        let outcome = run.create(&url, token(), NAME).await.unwrap();
-        let exhausted = matches!(outcome, Outcome::NotCreated { reason: NotDone::Exhausted, .. });
-        assert!(exhausted, "{driver:?}: {outcome:?}");
-    }
+    let mut run = Run::new();
+    run.policy.max_attempts = 1;
+    let url = service(|_| false, redirect);
+    let outcome = run.create(&url, token(), NAME).await.unwrap();
+    let exhausted = matches!(outcome, Outcome::NotCreated { reason: NotDone::Exhausted, .. });
+    assert!(exhausted, "{outcome:?}");
 }
 
 #[tokio::test]
 async fn intent_of_dead_process_is_taken_over() {
-    for driver in DRIVERS {
-        let (server, run) = (server(&[]).await, Run::new(driver));
-        run.create_at(&server).await;
-        let mut intent = CreateIntent::new(name(NAME));
-        intent.attempts = 1;
-        intent.baseline = Some(Baseline::default());
-        std::fs::write(run.intent_file(), serde_json::to_vec(&Intent::from(intent)).unwrap())
-            .unwrap();
+    let (server, run) = (server(&[]).await, Run::new());
+    run.create_at(&server).await;
+    let mut intent = CreateIntent::new(name(NAME));
+    intent.attempts = 1;
+    intent.baseline = Some(Baseline::default());
+    std::fs::write(run.intent_file(), serde_json::to_vec(&Intent::from(intent)).unwrap()).unwrap();
 
-        let other = run.create(server.url(), token(), "SecondPortal").await.unwrap_err();
-        assert_eq!(other, format!("{NAME} is in doubt: recover it first"), "{driver:?}");
-        let outcome = run.create_at(&server).await;
-        let appeared = matches!(outcome, Outcome::Present { origin: Origin::Appeared, .. });
-        assert!(appeared, "{driver:?}: {outcome:?}");
-        assert_eq!(run.intent(), None, "{driver:?}");
-    }
+    let other = run.create(server.url(), token(), "SecondPortal").await.unwrap_err();
+    assert_eq!(other, format!("{NAME} is in doubt: recover it first"));
+    let outcome = run.create_at(&server).await;
+    let appeared = matches!(outcome, Outcome::Present { origin: Origin::Appeared, .. });
+    assert!(appeared, "{outcome:?}");
+    assert_eq!(run.intent(), None);
 }
 
 #[tokio::test]
 async fn intent_that_cannot_be_written_sends_nothing() {
-    for driver in DRIVERS {
-        let (server, run) = (server(&[]).await, Run::new(driver));
-        // Block the temporary file of the intent with a directory of the same name.
-        std::fs::create_dir(run.intent_file().with_added_extension("new")).unwrap();
-        let outcome = run.create_at(&server).await;
-        let reason = matches!(outcome, Outcome::NotCreated { reason: NotDone::NotRecorded(_), .. });
-        assert!(reason, "{driver:?}: {outcome:?}");
-        assert_eq!(server.portals().await.unwrap(), [], "{driver:?}");
-    }
+    let (server, run) = (server(&[]).await, Run::new());
+    // Block the temporary file of the intent with a directory of the same name.
+    std::fs::create_dir(run.intent_file().with_added_extension("new")).unwrap();
+    let outcome = run.create_at(&server).await;
+    let reason = matches!(outcome, Outcome::NotCreated { reason: NotDone::NotRecorded(_), .. });
+    assert!(reason, "{outcome:?}");
+    assert_eq!(server.portals().await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn intent_file_in_use_is_refused() {
-    for driver in DRIVERS {
-        let (server, run) = (server(&[]).await, Run::new(driver));
-        let lock = File::create(run.intent_file().with_added_extension("lock")).unwrap();
-        lock.lock().unwrap();
-        let error = run.create(server.url(), token(), NAME).await.unwrap_err();
-        assert_eq!(error, "in use by another process", "{driver:?}");
-        assert_eq!(server.portals().await.unwrap(), [], "{driver:?}");
-    }
+    let (server, run) = (server(&[]).await, Run::new());
+    let lock = File::create(run.intent_file().with_added_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let error = run.create(server.url(), token(), NAME).await.unwrap_err();
+    assert_eq!(error, "in use by another process");
+    assert_eq!(server.portals().await.unwrap(), []);
 }

@@ -10,7 +10,7 @@ use crate::name::PortalName;
 use crate::outcome::{NotDone, Origin, Outcome, Owner, Unverified};
 use crate::portal::Portal;
 
-use super::effect::{Effect, End, Finding, Listing, Receipt, Repeat, Reply, Unusable, sealed};
+use super::effect::{Effect, End, Finding, Listing, Receipt, Repeat, Reply, Rules, Unusable};
 use super::kernel::Flow;
 use super::policy::Policy;
 use super::responses;
@@ -30,8 +30,10 @@ pub struct Create {
 /// ```
 /// use std::time::Duration;
 /// use portal_model::flow::{CreateFlow, Event, Jitter, Policy, Step, TokenId};
-/// use portal_model::{ApiVersion, CreatePortal, Outcome, PortalName, Response};
+/// use portal_model::{ApiVersion, Outcome, PortalName, Response};
 ///
+/// let created = r#"{"portals":[{"code":"SUCCESS","details":{"name":"PortalsAPItest100"},
+///     "message":"Portal created successfully with given name.","status":"success"}]}"#;
 /// let name = PortalName::parse("PortalsAPItest100")?;
 /// let mut flow = CreateFlow::new(name, Policy::default(), ApiVersion::V7);
 /// let outcome = loop {
@@ -40,9 +42,7 @@ pub struct Create {
 ///         Step::Authenticate { .. } => Event::Token(TokenId(1)),
 ///         Step::List { .. } => Event::Response(Response::new(204, "")),
 ///         Step::Record(_intent) => Event::Recorded, // … once it is on the disk
-///         Step::Send { .. } => {
-///             Event::Response(CreatePortal::response(ApiVersion::V7, "PortalsAPItest100"))
-///         }
+///         Step::Send { .. } => Event::Response(Response::new(200, created)),
 ///         Step::WaitUntil(_time) => continue, // … after sleeping until then
 ///         Step::Done(outcome) => break outcome,
 ///     };
@@ -132,12 +132,13 @@ impl Create {
     }
 }
 
-impl sealed::Sealed for Create {}
-
 impl Effect for Create {
+    type Outcome = Outcome;
+}
+
+impl Rules<Outcome> for Create {
     /// The portal that is there, or the other portal that the org has.
     type Fact = Portal;
-    type Outcome = Outcome;
 
     // A name is unique over all of Zoho, so of several copies one takes effect at most.
     const REPEAT: Repeat = Repeat::InDoubt;

@@ -1,7 +1,10 @@
-//! What a flow makes safe: an [`Effect`], and what the kernel learns from it.
+//! What a flow makes safe: an [`Effect`], and in [`Rules`] what the kernel learns from it.
 //!
 //! The kernel is independent of portals. An effect supplies the irreversible request, the list that
 //! shows whether it happened, and the meaning of both responses.
+//!
+//! Only [`Effect`] and [`Receipt`] are public. The rest is `pub` for the language's sake and can't be
+//! named outside of `flow`.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -14,14 +17,19 @@ use crate::portal::Portal;
 
 use super::policy::Policy;
 
-/// One irreversible call that has no idempotency key, with the list that verifies it.
+/// One irreversible call that has no idempotency key, with the list that verifies it:
+/// [`Create`](super::Create) or [`Rename`](super::Rename).
 ///
 /// The trait is sealed: its rules are checked exhaustively for the effects of this crate.
-pub trait Effect: Clone + Debug + PartialEq + Send + Sync + sealed::Sealed + 'static {
-    /// What a list shows once the effect has happened, or what prevents it.
-    type Fact: Clone + Debug + PartialEq + Send + Sync + 'static;
+pub trait Effect: Rules<<Self as Effect>::Outcome> {
     /// How the flow ends.
     type Outcome: Clone + Debug + PartialEq + Send + Sync + 'static;
+}
+
+/// What the kernel needs of an effect that ends with `O`.
+pub trait Rules<O>: Clone + Debug + PartialEq + Send + Sync + 'static {
+    /// What a list shows once the effect has happened, or what prevents it.
+    type Fact: Clone + Debug + PartialEq + Send + Sync + 'static;
 
     /// When an attempt may be repeated.
     const REPEAT: Repeat;
@@ -36,9 +44,6 @@ pub trait Effect: Clone + Debug + PartialEq + Send + Sync + sealed::Sealed + 'st
     fn list(&self, version: ApiVersion) -> Request;
 
     /// Reads the response to the list.
-    ///
-    /// # Errors
-    /// [`Unusable`] if it shows nothing.
     fn evidence(&self, response: &Response) -> Result<Listing, Unusable>;
 
     /// Classifies the response to the irreversible request.
@@ -61,18 +66,13 @@ pub trait Effect: Clone + Debug + PartialEq + Send + Sync + sealed::Sealed + 'st
     fn intent(&self, attempts: u32, baseline: Option<&Baseline>) -> Intent;
 
     /// The outcome that an end means.
-    fn outcome(&self, end: End<Self::Fact>) -> Self::Outcome;
+    fn outcome(&self, end: End<Self::Fact>) -> O;
 
     /// What recovery needs after an outcome that is not certain.
-    fn unresolved(&self, outcome: &Self::Outcome) -> Option<Intent>;
+    fn unresolved(&self, outcome: &O) -> Option<Intent>;
 
     /// The effect to try next after an outcome, if any.
-    fn fallback(&self, outcome: &Self::Outcome) -> Option<Self>;
-}
-
-pub(super) mod sealed {
-    /// Implemented by the effects of this crate only.
-    pub trait Sealed {}
+    fn fallback(&self, outcome: &O) -> Option<Self>;
 }
 
 /// When an attempt may be repeated.

@@ -9,7 +9,7 @@ use crate::outcome::{NotDone, Owner, RenameOutcome, Unverified};
 use crate::portal::Portal;
 use crate::rename::RenamePortal;
 
-use super::effect::{Effect, End, Finding, Listing, Repeat, Reply, Unusable, sealed};
+use super::effect::{Effect, End, Finding, Listing, Repeat, Reply, Rules, Unusable};
 use super::kernel::Flow;
 use super::policy::Policy;
 use super::responses;
@@ -148,11 +148,12 @@ impl Rename {
     }
 }
 
-impl sealed::Sealed for Rename {}
-
 impl Effect for Rename {
-    type Fact = RenameFact;
     type Outcome = RenameOutcome;
+}
+
+impl Rules<RenameOutcome> for Rename {
+    type Fact = RenameFact;
 
     // The old name may be given to another portal meanwhile, which a repeat would rename.
     const REPEAT: Repeat = Repeat::AfterProvedAbsence;

@@ -15,6 +15,9 @@ use crate::transport::{NoResponse, NotSent, TransportError};
 ///
 /// Everything the driver must honor is in the step. Times are durations on the clock whose
 /// readings the driver passes to the flow.
+///
+/// The enum is exhaustive on purpose: a driver that skips a step it does not know is not safe, so a
+/// new one must fail to compile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step<O = Outcome> {
     /// Get an access token, then report [`Event::Token`] or [`Event::NoToken`].
@@ -55,6 +58,7 @@ pub enum Step<O = Outcome> {
 
 /// What happened. An event states facts; only the flow classifies them.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// This access token is used from now on.
     Token(TokenId),

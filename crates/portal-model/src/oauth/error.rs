@@ -3,9 +3,7 @@
 
 use std::fmt;
 
-use serde_json::Map;
-
-use crate::endpoint::{Response, Unreadable};
+use crate::endpoint::Unreadable;
 
 /// A rejection by the accounts server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,17 +40,6 @@ impl OAuthError {
         Self { error: error.into(), description: None }
     }
 
-    /// Ten tokens in ten minutes lock an account out for a while.
-    pub fn rate_limited() -> Self {
-        Self {
-            error: Self::ACCESS_DENIED.to_owned(),
-            description: Some(
-                "You have made too many requests continuously. Please try again after some time."
-                    .to_owned(),
-            ),
-        }
-    }
-
     /// Too many tokens were requested; trying again later helps.
     pub fn is_rate_limited(&self) -> bool {
         self.error.eq_ignore_ascii_case(Self::ACCESS_DENIED)
@@ -78,17 +65,6 @@ impl OAuthError {
             Self::INVALID_CODE | "invalid_grant" => "the refresh token or code",
             _ => "the request for a token",
         }
-    }
-
-    /// The server's side: the response with this error, under HTTP 200 as on the real service.
-    pub fn response(&self) -> Response {
-        let mut body = Map::new();
-        body.insert("error".to_owned(), self.error.clone().into());
-        if let Some(description) = &self.description {
-            body.insert("error_description".to_owned(), description.clone().into());
-        }
-        let status = if self.is_rate_limited() { 400 } else { 200 };
-        Response::new(status, crate::envelope::to_json(&body))
     }
 }
 

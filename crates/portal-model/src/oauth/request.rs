@@ -26,6 +26,7 @@ pub struct TokenRequest {
 
 /// What an access token is requested with.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Grant {
     /// A code from the console of a self client: valid once, for three minutes. Its
     /// response carries a refresh token.
@@ -71,41 +72,6 @@ impl TokenRequest {
         Request::new(Method::Post, TOKEN_PATH)
             .with_body("application/x-www-form-urlencoded", form.finish().into_bytes())
     }
-
-    /// The server's side: reads the parameters, of a query or a body. The first of a name counts.
-    ///
-    /// # Errors
-    /// The service's error if a parameter is missing.
-    pub fn parse(
-        parameters: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, OAuthError> {
-        let mut found = Map::new();
-        for (name, value) in parameters {
-            found.entry(name).or_insert(Value::String(value));
-        }
-        let mut take = |name: &str, error: &str| match found.remove(name) {
-            Some(Value::String(value)) if !value.is_empty() => Ok(value),
-            _ => Err(OAuthError::new(error)),
-        };
-        let client_id = take("client_id", OAuthError::INVALID_CLIENT)?;
-        let client_secret = take("client_secret", OAuthError::INVALID_CLIENT)?;
-        let grant = match take("grant_type", OAuthError::UNSUPPORTED_GRANT_TYPE)?.as_str() {
-            "refresh_token" => {
-                Grant::RefreshToken(take("refresh_token", OAuthError::INVALID_CODE)?.into())
-            }
-            "authorization_code" => Grant::AuthorizationCode {
-                code: take("code", OAuthError::INVALID_CODE)?.into(),
-                redirect_uri: take("redirect_uri", "").ok(),
-            },
-            _ => return Err(OAuthError::new(OAuthError::UNSUPPORTED_GRANT_TYPE)),
-        };
-        Ok(Self::new(client_id, client_secret, grant))
-    }
-
-    /// Reads the pairs of a query or an urlencoded body, for [`parse`](Self::parse).
-    pub fn parameters(form: &str) -> impl Iterator<Item = (String, String)> {
-        form_urlencoded::parse(form.as_bytes()).into_owned()
-    }
 }
 
 /// Revoke a refresh token, and with it every access token that came from it.
@@ -146,51 +112,5 @@ impl RevokeToken {
             (_, Some(error)) => Err(TokenResponseError::Rejected(OAuthError::new(error))),
             _ => Err(unreadable(UnreadableReason::NoEnvelope)),
         }
-    }
-
-    /// The server's side: the response to a revocation; 400 for an unknown token.
-    pub fn response(was_known: bool) -> Response {
-        if was_known {
-            Response::new(200, br#"{"status":"success"}"#)
-        } else {
-            Response::new(400, br#"{"error":"invalid_token"}"#)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn any_grant() -> impl Strategy<Value = Grant> {
-        let text = || "[^\0]{1,40}";
-        prop_oneof![
-            (text(), proptest::option::of(text())).prop_map(|(code, redirect_uri)| {
-                Grant::AuthorizationCode { code: code.into(), redirect_uri }
-            }),
-            text().prop_map(|token| Grant::RefreshToken(token.into())),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn token_request_survives_its_text(
-            id in "[^\0]{1,40}", secret in "[^\0]{1,40}", grant in any_grant(),
-        ) {
-            let sent = TokenRequest::new(id, secret, grant);
-            let body = String::from_utf8(sent.request().body).unwrap();
-            prop_assert_eq!(TokenRequest::parse(TokenRequest::parameters(&body)), Ok(sent));
-        }
-    }
-
-    #[test]
-    fn revocation_of_unknown_token_is_rejected() {
-        assert_eq!(RevokeToken::decode(&RevokeToken::response(true)), Ok(()));
-        let unknown = RevokeToken::decode(&RevokeToken::response(false));
-        assert!(matches!(unknown, Err(TokenResponseError::Rejected(_))));
-        let path = RevokeToken::new("1000.a b".to_owned()).request().path;
-        assert_eq!(path, "/oauth/v2/token/revoke?token=1000.a%20b");
     }
 }

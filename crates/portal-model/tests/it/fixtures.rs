@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use portal_model::endpoint::UnreadableReason;
 use portal_model::oauth::{AccessToken, OAuthError, RevokeToken, TokenResponseError};
+use portal_model::server::{self, Refusal, rejections};
 use portal_model::{
-    ApiError, ApiVersion, CreatePortal, Endpoint, ErrorCode, GetPortal, ListPortals, PortalName,
-    Refusal, RenamePortal, Response, ResponseError,
+    ApiVersion, CreatePortal, Endpoint, ErrorCode, GetPortal, ListPortals, PortalName, Response,
+    ResponseError,
 };
 use serde_json::{Value, json};
 
@@ -33,26 +34,26 @@ fn create(name: &str) -> CreatePortal {
 fn rejections() -> Vec<(&'static str, Refusal)> {
     let request = Refusal::Request;
     let of_body =
-        |body: Value| CreatePortal::parse(&serde_json::to_vec(&body).unwrap()).unwrap_err();
+        |body: Value| server::parse_create(&serde_json::to_vec(&body).unwrap()).unwrap_err();
     let of_name = |name: &str| of_body(json!({"portals": [{"name": name}]}));
     vec![
-        ("common.400.invalid_body.live.json", CreatePortal::parse(b"").unwrap_err()),
-        ("common.400.invalid_request_method.json", request(ApiError::invalid_request_method())),
+        ("common.400.invalid_body.live.json", server::parse_create(b"").unwrap_err()),
+        ("common.400.invalid_request_method.json", request(rejections::invalid_request_method())),
         (
             "common.401.authentication_failure.live.json",
-            request(ApiError::authentication_failure()),
+            request(rejections::authentication_failure()),
         ),
-        ("common.401.invalid_token.live.json", request(ApiError::invalid_token())),
-        ("common.401.oauth_scope_mismatch.json", request(ApiError::scope_mismatch())),
-        ("common.404.invalid_url_pattern.json", request(ApiError::invalid_url_pattern())),
-        ("common.500.internal_error.json", request(ApiError::internal_error())),
-        ("create.400.already_used.spec.json", Refusal::Item(ApiError::already_used())),
-        ("create.400.api_not_supported.sandbox.spec.json", request(ApiError::not_in_sandbox())),
+        ("common.401.invalid_token.live.json", request(rejections::invalid_token())),
+        ("common.401.oauth_scope_mismatch.json", request(rejections::scope_mismatch())),
+        ("common.404.invalid_url_pattern.json", request(rejections::invalid_url_pattern())),
+        ("common.500.internal_error.json", request(rejections::internal_error())),
+        ("create.400.already_used.spec.json", Refusal::Item(rejections::already_used())),
+        ("create.400.api_not_supported.sandbox.spec.json", request(rejections::not_in_sandbox())),
         ("create.400.invalid_data.min_length.spec.json", of_name("a b")),
         ("create.400.mandatory_not_found.spec.json", of_body(json!({"portals": [{}]}))),
         (
             "create.403.no_permission.permissions.spec.json",
-            request(ApiError::no_permission(["Crm_Implied_Manage_ClientPortal"])),
+            request(rejections::no_permission(["Crm_Implied_Manage_ClientPortal"])),
         ),
         ("ours.create.400.invalid_data.max_length.json", of_name(&"x y".repeat(11))),
         ("ours.create.400.name_wrong_type.json", of_body(json!({"portals": [{"name": 7}]}))),
@@ -105,17 +106,17 @@ fn request_equals_fixture() {
     let recorded = body("create.request.v7.json");
     let request = create("PortalsAPItest100").request(ApiVersion::V7);
     assert_eq!(json_of(&request.body), json_of(&recorded));
-    assert_eq!(CreatePortal::parse(&recorded), Ok(create("PortalsAPItest100")));
+    assert_eq!(server::parse_create(&recorded), Ok(create("PortalsAPItest100")));
 }
 
 #[test]
 fn success_equals_fixture_of_version() {
     let (v7, v8) = (ApiVersion::V7, ApiVersion::V8);
     for (fixture, response) in [
-        ("create.200.success.doc.json", CreatePortal::response(v7, "PortalsAPItest100")),
-        ("create.200.success.spec.json", CreatePortal::response(v8, "examplePortal")),
-        ("update.200.doc.json", RenamePortal::response(v7, "PortalsAPItest200")),
-        ("update.200.spec.json", RenamePortal::response(v8, "examplePortal")),
+        ("create.200.success.doc.json", server::created(v7, "PortalsAPItest100")),
+        ("create.200.success.spec.json", server::created(v8, "examplePortal")),
+        ("update.200.doc.json", server::renamed(v7, "PortalsAPItest200")),
+        ("update.200.spec.json", server::renamed(v8, "examplePortal")),
     ] {
         assert_eq!(response.status, 200, "{fixture}");
         assert_eq!(json_of(&response.body), json_of(&body(fixture)), "{fixture}");
@@ -150,7 +151,7 @@ fn recorded_lists_round_trip() {
         assert_eq!(portal.active, Some(true), "{fixture}");
         assert!(portal.created_time.is_some() && portal.created_by.is_some(), "{fixture}");
         let (mut written, mut recorded) =
-            (json_of(&ListPortals::response(&portals).body), json_of(&body(fixture)));
+            (json_of(&server::list(&portals).body), json_of(&body(fixture)));
         // `Z` and `+00:00` are the same offset.
         for value in [&mut written, &mut recorded] {
             for key in ["created_time", "modified_time"] {
@@ -174,9 +175,13 @@ fn recorded_token_responses_decode() {
     for (fixture, expected) in [
         ("oauth.200.error.invalid_client.live.json", OAuthError::new(OAuthError::INVALID_CLIENT)),
         ("oauth.200.error.invalid_code.live.json", OAuthError::new(OAuthError::INVALID_CODE)),
-        ("oauth.400.error.access_denied.live.json", OAuthError::rate_limited()),
+        ("oauth.400.error.access_denied.live.json", server::tokens_rate_limited()),
     ] {
-        assert_eq!(json_of(&expected.response().body), json_of(&body(fixture)), "{fixture}");
+        assert_eq!(
+            json_of(&server::token_refused(&expected).body),
+            json_of(&body(fixture)),
+            "{fixture}"
+        );
         assert_eq!(decode(fixture), Err(TokenResponseError::Rejected(expected)), "{fixture}");
     }
     assert_eq!(RevokeToken::decode(&Response::new(200, body("oauth.revoke.200.json"))), Ok(()));

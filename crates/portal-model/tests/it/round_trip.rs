@@ -1,8 +1,9 @@
 //! What one side writes, the other reads; anything else is never a success.
 
+use portal_model::server::{self, Refusal, rejections};
 use portal_model::{
     ApiError, ApiVersion, CreatePortal, Details, Endpoint, ErrorCode, GetPortal, ListPortals,
-    Portal, PortalName, Refusal, RenamePortal, Response, ResponseError, Timestamp, UserRef,
+    Portal, PortalName, RenamePortal, Response, ResponseError, Timestamp, UserRef,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -63,10 +64,10 @@ fn any_portal() -> impl Strategy<Value = Portal> {
 /// Bodies near to real ones: cut, doubled, with one byte replaced.
 fn any_body() -> impl Strategy<Value = Vec<u8>> {
     let real = prop_oneof![
-        Just(CreatePortal::response(ApiVersion::V7, "PortalsAPItest100").body),
-        Just(ListPortals::response(&[Portal::new("PortalsAPItest100")]).body),
-        Just(Refusal::Item(ApiError::already_used()).response().body),
-        Just(Refusal::Request(ApiError::invalid_token()).response().body),
+        Just(server::created(ApiVersion::V7, "PortalsAPItest100").body),
+        Just(server::list(&[Portal::new("PortalsAPItest100")]).body),
+        Just(Refusal::Item(rejections::already_used()).response().body),
+        Just(Refusal::Request(rejections::invalid_token()).response().body),
     ];
     prop_oneof![
         any::<Vec<u8>>(),
@@ -91,7 +92,7 @@ proptest! {
         let sent = CreatePortal::new(name);
         let request = sent.request(version);
         prop_assert_eq!(&request.path, &format!("/crm/{version}/settings/portals"));
-        prop_assert_eq!(CreatePortal::parse(&request.body), Ok(sent));
+        prop_assert_eq!(server::parse_create(&request.body), Ok(sent));
     }
 
     #[test]
@@ -102,28 +103,28 @@ proptest! {
         let request = sent.request(version);
         let segment = request.path.rsplit('/').next().unwrap();
         prop_assert!(segment.is_ascii() && !segment.contains(['?', '#', ' ']));
-        let old = GetPortal::parse(segment).name;
-        prop_assert_eq!(RenamePortal::parse(old, &request.body), Ok(sent));
+        let old = server::parse_segment(segment);
+        prop_assert_eq!(server::parse_rename(old, &request.body), Ok(sent));
     }
 
     #[test]
     fn success_round_trips(name in any_name(), version in any_version()) {
         let create = CreatePortal::new(name.clone());
         prop_assert_eq!(
-            create.decode(&CreatePortal::response(version, name.as_str())).unwrap(), name.as_str());
+            create.decode(&server::created(version, name.as_str())).unwrap(), name.as_str());
         let rename = RenamePortal::new("old", name.clone());
         prop_assert_eq!(
-            rename.decode(&RenamePortal::response(version, name.as_str())).unwrap(), name.as_str());
+            rename.decode(&server::renamed(version, name.as_str())).unwrap(), name.as_str());
     }
 
     #[test]
     fn portals_round_trip(portals in prop::collection::vec(any_portal(), 0..4)) {
-        let response = ListPortals::response(&portals);
+        let response = server::list(&portals);
         prop_assert_eq!(response.status, if portals.is_empty() { 204 } else { 200 });
         prop_assert_eq!(ListPortals.decode(&response), Ok(portals.clone()));
         let one = portals.first();
         let name = one.map_or_else(String::new, |portal| portal.name.to_lowercase());
-        prop_assert_eq!(GetPortal::new(name).decode(&GetPortal::response(one)), Ok(one.cloned()));
+        prop_assert_eq!(GetPortal::new(name).decode(&server::portal(one)), Ok(one.cloned()));
     }
 
     #[test]
@@ -163,7 +164,7 @@ proptest! {
 
     #[test]
     fn any_body_is_create_or_rejection(body in any_body()) {
-        match CreatePortal::parse(&body) {
+        match server::parse_create(&body) {
             Ok(create) => {
                 let json: Value = serde_json::from_slice(&body).unwrap();
                 prop_assert_eq!(json["portals"][0]["name"].as_str(), Some(create.name.as_str()));

@@ -145,6 +145,7 @@ pub(super) fn check_outcome<E: Subject>(
                 Origin::Undetermined => {
                     ensure(!witness.absent_seen, "of undetermined origin, but absence was seen")
                 }
+                other => panic!("{other:?}"),
             };
         }
         Ending::Unknown(why) => {

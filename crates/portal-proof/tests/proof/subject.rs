@@ -99,7 +99,7 @@ impl Ending {
             Self::NotFound => "not found",
             Self::Present(Origin::Preexisting) => "present, preexisting",
             Self::Present(Origin::Appeared) => "present, appeared",
-            Self::Present(Origin::Undetermined) => "present, undetermined",
+            Self::Present(_) => "present, undetermined",
             Self::OrgHas(_) => "org has portal",
             Self::Taken(Whose::ThisOrg) => "taken by this org",
             Self::Taken(Whose::AnotherOrg) => "taken by another org",

@@ -1,6 +1,7 @@
 //! Issuing, using and expiring tokens.
 
 use portal_model::oauth::{Grant, OAuthError};
+use portal_model::server;
 
 use super::{
     access_token, at, client_id, client_secret, exchange, refresh, request, seed, seed_with_code,
@@ -162,11 +163,11 @@ pub(crate) async fn eleventh_token_in_ten_minutes_is_denied<R: Registry>(open: i
         // An expired token still counts towards the limit.
         registry.expire_access_token(&token).await.unwrap();
     }
-    assert_eq!(limited(&registry, 10).await, Err(OAuthError::rate_limited()));
-    assert_eq!(limited(&registry, 599).await, Err(OAuthError::rate_limited()));
+    assert_eq!(limited(&registry, 10).await, Err(server::tokens_rate_limited()));
+    assert_eq!(limited(&registry, 599).await, Err(server::tokens_rate_limited()));
     // The first token has left the window; denied requests never count.
     limited(&registry, 600).await.unwrap();
-    assert_eq!(limited(&registry, 600).await, Err(OAuthError::rate_limited()));
+    assert_eq!(limited(&registry, 600).await, Err(server::tokens_rate_limited()));
     access_token(&registry, &refresh("acme"), 600).await.unwrap();
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
+use portal_model::server;
 
 use crate::error::RegistryError;
 use crate::people::{GrantKey, GrantRow, People, Row};
@@ -50,6 +51,7 @@ impl Tokens {
                 granted.refresh_token = Some(refresh_token);
                 hash
             }
+            _ => return Ok(Err(OAuthError::new(OAuthError::UNSUPPORTED_GRANT_TYPE))),
         };
         let grant = people.grant(GrantKey::RefreshToken(refresh_token));
         if !grant.is_some_and(|it| it.client_id == request.client_id && it.ended_at.is_none()) {
@@ -126,7 +128,7 @@ fn exchange(people: &mut People, code: Hashed, refresh_token: Hashed, client_id:
 fn limit(issued: &mut [Issued], now: i64) -> Result<(), OAuthError> {
     let recent = |issued: &&Issued| issued.at > now.saturating_sub(WINDOW_SECONDS);
     if issued.iter().filter(recent).count() >= GRANTS_PER_WINDOW as usize {
-        return Err(OAuthError::rate_limited());
+        return Err(server::tokens_rate_limited());
     }
     let alive = issued.iter_mut().filter(|issued| now < issued.expires_at);
     for issued in alive.rev().skip(ALIVE_PER_REFRESH_TOKEN as usize - 1) {

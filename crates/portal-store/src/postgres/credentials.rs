@@ -1,6 +1,7 @@
 //! SQL statements for clients, codes and tokens.
 
 use portal_model::oauth::OAuthError;
+use portal_model::server;
 
 use super::pool::Pool;
 use super::portals::is_storable;
@@ -52,7 +53,7 @@ pub(super) async fn issue_token(
     match rows.first().map(|row| row.text(0)).transpose()? {
         Some("granted") => Ok(Ok(())),
         Some("invalid") => Ok(Err(OAuthError::new(OAuthError::INVALID_CODE))),
-        Some("throttled") => Ok(Err(OAuthError::rate_limited())),
+        Some("throttled") => Ok(Err(server::tokens_rate_limited())),
         other => {
             Err(RegistryError::Unknown(format!("expected the outcome of a grant, found {other:?}")))
         }

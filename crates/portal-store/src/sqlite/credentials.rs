@@ -1,6 +1,7 @@
 //! SQL statements for clients, codes and tokens.
 
 use portal_model::oauth::OAuthError;
+use portal_model::server;
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use crate::audit::AuditAction;
@@ -47,7 +48,7 @@ pub(super) fn issue_token(
     }
     if rules == TokenRules::ServiceLimits {
         if issued_in_window(connection, refresh_token, now)? >= GRANTS_PER_WINDOW {
-            return Ok(Err(OAuthError::rate_limited()));
+            return Ok(Err(server::tokens_rate_limited()));
         }
         expire_oldest(connection, refresh_token, now)?;
     }

@@ -63,9 +63,8 @@ pub(in super::super) fn orgs<R: Registry>(
 fn one_org<R: Registry>(admin: &Admin<R>, state: &OrgState, shows_secrets: bool) -> Markup {
     let OrgState { org, users, portals } = state;
     let environment = match org.environment {
-        Environment::Production => "production",
-        Environment::Sandbox => "sandbox",
         Environment::Developer => "developer edition",
+        other => other.as_str(),
     };
     html! {
         h2 { bdi { (org.name) } }

@@ -1,6 +1,6 @@
 //! The subcommands that show something.
 
-use portal_model::{Environment, Scope};
+use portal_model::Scope;
 use portal_store::{Administration, AuditEntry, Permission, PortalLimit, Registry};
 use serde_json::json;
 
@@ -44,11 +44,7 @@ pub(super) async fn orgs(
     let orgs = registry.orgs().await.map_err(failed)?;
     let width = widest(orgs.iter().map(|org| org.name.as_str()));
     for org in &orgs {
-        let environment = match org.environment {
-            Environment::Production => "production",
-            Environment::Sandbox => "sandbox",
-            Environment::Developer => "developer",
-        };
+        let environment = org.environment.as_str();
         let (limit, text) = match org.portal_limit {
             PortalLimit::One => (Some(1), "one portal"),
             PortalLimit::Unlimited => (None, "any number of portals"),

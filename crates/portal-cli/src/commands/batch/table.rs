@@ -60,7 +60,7 @@ impl Section {
             OutcomeKind::Created => Self::Created,
             OutcomeKind::Present => match result.report.origin() {
                 Some(Origin::Appeared) => Self::ExistsNow,
-                Some(Origin::Preexisting | Origin::Undetermined) | None => Self::Existing,
+                _ => Self::Existing,
             },
             OutcomeKind::OrgHasPortal => Self::OrgHasPortal,
             OutcomeKind::NameTaken => Self::NameTaken,
@@ -158,7 +158,7 @@ fn name(result: &RowResult) -> String {
     let taken: Vec<&str> = report.taken.iter().map(PortalName::as_str).collect();
     let origin = match report.origin() {
         Some(Origin::Undetermined) => "whether this batch created it is not known",
-        Some(Origin::Preexisting | Origin::Appeared) | None => "",
+        _ => "",
     };
     let taken = match taken.as_slice() {
         [] => String::new(),

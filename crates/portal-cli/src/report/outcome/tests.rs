@@ -6,6 +6,7 @@ use portal_model::endpoint::UnreadableReason;
 use portal_model::flow::{CreateIntent, NoResponse, RenameIntent};
 use portal_model::oauth::OAuthError;
 use portal_model::outcome::{AuthFailure, Doubt, NotDone, Unverified};
+use portal_model::server::rejections;
 use portal_model::{ApiError, ErrorCode, Portal, Response, Unreadable};
 
 use super::*;
@@ -27,7 +28,7 @@ fn every_reason() -> Vec<NotDone> {
         NotDone::RateLimited { retry_after: None },
         NotDone::Auth(AuthFailure::Rejected(OAuthError::new("invalid_client"))),
         NotDone::Auth(AuthFailure::Rejected(OAuthError::new("invalid_code"))),
-        NotDone::Auth(AuthFailure::TokenRejected(ApiError::invalid_token())),
+        NotDone::Auth(AuthFailure::TokenRejected(rejections::invalid_token())),
         NotDone::Auth(AuthFailure::Unavailable("the token cache is full".to_owned())),
         NotDone::Exhausted,
         NotDone::Deadline,
@@ -39,11 +40,11 @@ fn every_reason() -> Vec<NotDone> {
 
 fn every_rejection() -> Vec<ApiError> {
     vec![
-        ApiError::no_permission(["Crm_Implied_Manage_ClientPortal_Users"]),
-        ApiError::no_permission([""; 0]),
-        ApiError::scope_mismatch(),
-        ApiError::limit_reached(1),
-        ApiError::not_in_sandbox(),
+        rejections::no_permission(["Crm_Implied_Manage_ClientPortal_Users"]),
+        rejections::no_permission([""; 0]),
+        rejections::scope_mismatch(),
+        rejections::limit_reached(1),
+        rejections::not_in_sandbox(),
         ApiError::new(400, ErrorCode::from("SOMETHING_NEW"), "who knows"),
     ]
 }
@@ -54,12 +55,12 @@ fn every_doubt() -> Vec<(Doubt, Unverified)> {
         (Doubt::InProgress, Unverified::Stopped),
         (Doubt::NoResponse(NoResponse::TimedOut), Unverified::Deadline),
         (
-            Doubt::ServerError(ApiError::internal_error()),
-            Unverified::ListRejected(ApiError::scope_mismatch()),
+            Doubt::ServerError(rejections::internal_error()),
+            Unverified::ListRejected(rejections::scope_mismatch()),
         ),
         (
             Doubt::Unreadable(Unreadable::new(&page, UnreadableReason::NotJson)),
-            Unverified::Auth(AuthFailure::TokenRejected(ApiError::invalid_token())),
+            Unverified::Auth(AuthFailure::TokenRejected(rejections::invalid_token())),
         ),
         (Doubt::Earlier, Unverified::MayBeRenamed("AcmeOther".to_owned())),
     ]
@@ -79,8 +80,8 @@ fn every_outcome() -> Vec<Outcome> {
     ];
     let owners = [
         Owner::AnotherOrg,
-        Owner::Undetermined(Unverified::ListRejected(ApiError::scope_mismatch())),
-        Owner::Undetermined(Unverified::ListRejected(ApiError::no_permission([""; 0]))),
+        Owner::Undetermined(Unverified::ListRejected(rejections::scope_mismatch())),
+        Owner::Undetermined(Unverified::ListRejected(rejections::no_permission([""; 0]))),
         Owner::Undetermined(Unverified::Deadline),
         Owner::Undetermined(Unverified::AtOnce),
         Owner::Undetermined(Unverified::EarlierAttempt),
@@ -107,7 +108,7 @@ fn rename_outcomes() -> Vec<RenameOutcome> {
         RenameOutcome::NotFound { old },
         RenameOutcome::NameTaken { new: new.clone(), owner: Owner::ThisOrg },
         RenameOutcome::NameTaken { new: new.clone(), owner: Owner::AnotherOrg },
-        RenameOutcome::Rejected { new: new.clone(), error: ApiError::no_permission([""; 0]) },
+        RenameOutcome::Rejected { new: new.clone(), error: rejections::no_permission([""; 0]) },
         RenameOutcome::NotRenamed { new, reason: NotDone::Exhausted },
         RenameOutcome::Unknown { intent, doubt, why },
     ]
@@ -177,7 +178,7 @@ fn undetermined_owner_says_why_truthfully() {
         let outcome = Outcome::NameTaken { name: name(), owner: Owner::Undetermined(why) };
         Report::new(&outcome, &Asked::default()).error.unwrap().message
     };
-    let not_allowed = message(Unverified::ListRejected(ApiError::scope_mismatch()));
+    let not_allowed = message(Unverified::ListRejected(rejections::scope_mismatch()));
     assert!(not_allowed.contains("the token is not allowed to list"), "{not_allowed}");
     // A list that fails proves nothing about the token's scopes.
     for why in [Unverified::Deadline, Unverified::AtOnce, Unverified::EarlierAttempt] {

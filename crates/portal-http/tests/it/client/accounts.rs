@@ -6,6 +6,7 @@ use portal_http::client::{BuildError, Client, ClientError};
 use portal_model::flow::TokenError;
 use portal_model::oauth::AccessToken;
 use portal_model::outcome::{NotDone, Outcome};
+use portal_model::server;
 use portal_model::{DataCenter, Environment, ListPortals};
 use tokio::time::Instant;
 
@@ -16,7 +17,7 @@ fn naming(api_domain: &str) -> Scripted {
     let mut token = AccessToken::new("t1".to_owned());
     token.api_domain = Some(api_domain.to_owned());
     Scripted::new(
-        move |call| if call.what == TOKEN { Act::Respond(token.response()) } else { none() },
+        move |call| if call.what == TOKEN { Act::Respond(server::granted(&token)) } else { none() },
     )
 }
 

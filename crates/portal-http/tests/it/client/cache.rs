@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use portal_http::client::{BaseUrl, CacheKey, Client, FileTokenCache, conformance};
-use portal_model::{ApiError, ListPortals, Secret};
+use portal_model::server::rejections;
+use portal_model::{ListPortals, Secret};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -57,7 +58,7 @@ async fn clients_sharing_cache_request_one_token() {
 async fn rejected_cached_token_is_replaced_once() {
     let directory = TempDir::new().unwrap();
     let service = Scripted::granting(|call| match call.token.as_deref() {
-        Some("t1") => refused(ApiError::invalid_token()),
+        Some("t1") => refused(rejections::invalid_token()),
         _ => none(),
     });
     for _ in 0..3 {

@@ -132,7 +132,7 @@ impl Job {
                 let is_possible = match origin {
                     Origin::Appeared => true,
                     Origin::Preexisting => self.is_double,
-                    Origin::Undetermined => false,
+                    _ => false,
                 };
                 is_possible && is_wanted(&portal.name) && is_ours(&portal.name)
             }

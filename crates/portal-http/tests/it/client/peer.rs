@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use portal_http::client::{Client, ClientBuilder, HttpTransport, HttpTransportBuilder, Proxy};
 use portal_model::oauth::AccessToken;
+use portal_model::server;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -149,7 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) async fn serve_tokens_and_lists(mut self) {
         while let Some(head) = self.request().await {
             if head.starts_with("POST /oauth") {
-                self.respond(&AccessToken::new("t1".to_owned()).response().body).await;
+                self.respond(&server::granted(&AccessToken::new("t1".to_owned())).body).await;
             } else {
                 self.write(LISTED).await;
             }

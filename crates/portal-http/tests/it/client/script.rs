@@ -10,7 +10,8 @@ use portal_http::client::{
 use portal_model::flow::{Activity, NoResponse, Policy};
 use portal_model::oauth::AccessToken;
 use portal_model::outcome::NotDone;
-use portal_model::{ApiError, ApiVersion, CreatePortal, Outcome, PortalName, Refusal, Response};
+use portal_model::server::{self, Refusal};
+use portal_model::{ApiError, ApiVersion, Outcome, PortalName, Response};
 
 pub(crate) const NAME: &str = "PortalsAPItest100";
 
@@ -72,7 +73,7 @@ impl Scripted {
         Self::new(move |call| {
             if call.what == "POST /oauth/v2/token" {
                 count += 1;
-                return Act::Respond(AccessToken::new(format!("t{count}")).response());
+                return Act::Respond(server::granted(&AccessToken::new(format!("t{count}"))));
             }
             script(call)
         })
@@ -182,7 +183,7 @@ pub(crate) fn ours() -> Act {
 }
 
 pub(crate) fn created() -> Act {
-    Act::Respond(CreatePortal::response(ApiVersion::V7, NAME))
+    Act::Respond(server::created(ApiVersion::V7, NAME))
 }
 
 pub(crate) fn refused(error: ApiError) -> Act {

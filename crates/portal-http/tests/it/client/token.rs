@@ -6,7 +6,8 @@ use portal_http::client::ClientError;
 use portal_model::flow::TokenError;
 use portal_model::oauth::{AccessToken, OAuthError};
 use portal_model::outcome::{AuthFailure, NotDone, Outcome};
-use portal_model::{ApiError, ListPortals, PortalName};
+use portal_model::server::{self, rejections};
+use portal_model::{ListPortals, PortalName};
 use tokio::task::JoinSet;
 use tokio::time::{advance, sleep};
 
@@ -21,7 +22,7 @@ fn only(good: &'static str) -> impl FnMut(&Call) -> Act + Send + 'static {
             LIST => none(),
             _ => created(),
         },
-        _ => refused(ApiError::invalid_token()),
+        _ => refused(rejections::invalid_token()),
     }
 }
 
@@ -48,29 +49,30 @@ async fn call_replaces_rejected_token_once() {
 
     let service = Scripted::granting(only("none"));
     let error = service.client().call(&ListPortals).await.unwrap_err();
-    assert_eq!(error, ClientError::Api(ApiError::invalid_token()));
+    assert_eq!(error, ClientError::Api(rejections::invalid_token()));
     assert_eq!(service.seen(), [TOKEN, LIST, TOKEN, LIST]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn rejected_fixed_token_is_not_replaced() {
-    let service = Scripted::new(|_| refused(ApiError::invalid_token()));
+    let service = Scripted::new(|_| refused(rejections::invalid_token()));
     let client = service.builder().build(access_token()).unwrap();
     let error = client.call(&ListPortals).await.unwrap_err();
-    assert_eq!(error.api(), Some(&ApiError::invalid_token()));
+    assert_eq!(error.api(), Some(&rejections::invalid_token()));
     let Outcome::NotCreated { reason: NotDone::Auth(AuthFailure::TokenRejected(error)), .. } =
         client.create(name()).await
     else {
         panic!()
     };
-    assert_eq!(error, ApiError::invalid_token());
+    assert_eq!(error, rejections::invalid_token());
     assert_eq!(service.seen(), [LIST, LIST]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn wrong_credential_is_tried_once() {
-    let service =
-        Scripted::new(|_| Act::Respond(OAuthError::new(OAuthError::INVALID_CLIENT).response()));
+    let service = Scripted::new(|_| {
+        Act::Respond(server::token_refused(&OAuthError::new(OAuthError::INVALID_CLIENT)))
+    });
     let client = service.client();
     let mut creates = JoinSet::new();
     for number in 0..20 {
@@ -91,14 +93,14 @@ async fn rate_limited_token_is_requested_by_next_call() {
     let service = Scripted::new(move |call| {
         calls += 1;
         match (call.what.as_str(), calls) {
-            (TOKEN, 1) => Act::Respond(OAuthError::rate_limited().response()),
-            (TOKEN, _) => Act::Respond(AccessToken::new("t1".to_owned()).response()),
+            (TOKEN, 1) => Act::Respond(server::token_refused(&server::tokens_rate_limited())),
+            (TOKEN, _) => Act::Respond(server::granted(&AccessToken::new("t1".to_owned()))),
             _ => none(),
         }
     });
     let client = service.client();
     let error = client.call(&ListPortals).await.unwrap_err();
-    assert_eq!(error, ClientError::Token(TokenError::Rejected(OAuthError::rate_limited())));
+    assert_eq!(error, ClientError::Token(TokenError::Rejected(server::tokens_rate_limited())));
     assert!(!error.may_have_been_sent());
     assert!(client.call(&ListPortals).await.is_ok());
 }

@@ -10,6 +10,7 @@ use portal_http::client::{
 };
 use portal_model::flow::{NoResponse, NotSent, Policy};
 use portal_model::outcome::NotDone;
+use portal_model::server;
 use portal_model::{ApiVersion, CreatePortal, ListPortals, Outcome};
 
 use super::peer::{Connection, LISTED, Peer, client, plain, with_access_token};
@@ -177,7 +178,7 @@ async fn attempt_of_flow_has_its_own_connection() {
         if first.starts_with("GET") {
             connection.write(LISTED).await;
             connection.request().await;
-            connection.respond(&CreatePortal::response(ApiVersion::V7, NAME).body).await;
+            connection.respond(&server::created(ApiVersion::V7, NAME).body).await;
         }
     })
     .await;
@@ -199,7 +200,7 @@ async fn create_without_time_limit_ends() {
         if head.starts_with("GET") {
             connection.write(LISTED).await;
         } else {
-            connection.respond(&CreatePortal::response(ApiVersion::V7, NAME).body).await;
+            connection.respond(&server::created(ApiVersion::V7, NAME).body).await;
         }
     })
     .await;
