@@ -159,7 +159,7 @@ pub struct RequestRecord {
     /// The faults that were injected, as [`FaultSpec`] writes them.
     pub faults: Vec<String>,
     /// The body of the request, with `\u{FFFD}` in place of what is not UTF-8. Only
-    /// `LocalServer::requests` has it, since a token request has
+    /// [`LocalServer::requests`](super::LocalServer::requests) has it, since a token request has
     /// secrets in its body; empty otherwise, and never serialized.
     #[serde(skip)]
     pub request_body: String,
