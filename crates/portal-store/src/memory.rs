@@ -1,6 +1,7 @@
 //! [`MemoryRegistry`]: the in-memory engine; its content is lost when the process ends.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
@@ -11,13 +12,13 @@ use crate::org::{FIRST_ZAID, Org, OrgId, PortalLimit, Principal, User, UserId};
 use crate::people::People;
 use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
 use crate::seed::Seed;
-use crate::token::{Hashed, TokenRules};
+use crate::token::{Hashed, HashedRequest, TokenRules};
 use tokens::Tokens;
 
 mod tokens;
 
 /// An in-memory registry for tests and rehearsals.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct MemoryRegistry {
     state: Arc<Mutex<State>>,
 }
@@ -60,9 +61,9 @@ struct State {
     earlier_portals: usize,
 }
 
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("portals", &self.portals.len()).finish_non_exhaustive()
+impl fmt::Debug for MemoryRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryRegistry").finish_non_exhaustive()
     }
 }
 
@@ -176,8 +177,12 @@ impl Registry for MemoryRegistry {
         rules: TokenRules,
         now: Timestamp,
     ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
+        let (request, granted) = match HashedRequest::new(request)? {
+            Ok(hashed) => hashed,
+            Err(error) => return Ok(Err(error)),
+        };
         let State { people, tokens, .. } = &mut *self.lock();
-        tokens.issue(people, request, rules, now.unix_seconds())
+        Ok(tokens.issue(people, &request, rules, now.unix_seconds()).map(|()| granted))
     }
 
     async fn revoke(&self, refresh_token: &str, now: Timestamp) -> Result<bool, RegistryError> {

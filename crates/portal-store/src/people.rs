@@ -207,12 +207,12 @@ impl People {
         }));
     }
 
-    /// The first number is from the documentation's samples. Numbers are never reused.
     /// Nobody yet, with numbers that follow those given so far.
     pub(crate) fn successor(&self) -> Self {
         Self { first: Some((self.next_org(), self.next_user())), ..Self::default() }
     }
 
+    /// Numbers are never reused.
     fn next_org(&self) -> OrgId {
         let first = || self.first.map_or(OrgId::FIRST, |(org, _)| org);
         self.orgs.last_key_value().map_or_else(first, |(last, _)| OrgId(last.0 + 1))

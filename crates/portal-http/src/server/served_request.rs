@@ -129,12 +129,12 @@ impl fmt::Debug for ServedRequest<'_> {
 /// client sent it: escape it before showing it on a terminal.
 ///
 /// ```
-/// use portal_http::server::RequestRecord;
+/// use portal_http::server::{RequestRecord, RequestResult};
 ///
 /// let line = r#"{"time":"2026-11-25T14:03:25.114Z","method":"POST","path":"/crm/v7/settings/portals",
 ///     "org":"Acme","portal":"AcmePortal","status":400,"code":"ALREADY_USED","ms":2,"faults":[]}"#;
 /// let record: RequestRecord = serde_json::from_str(line)?;
-/// assert_eq!(record.code.as_deref(), Some("ALREADY_USED"));
+/// assert_eq!((record.clock(), record.result()), ("14:03:25.114Z", RequestResult::Refused));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,4 +180,32 @@ impl From<&ServedRequest<'_>> for RequestRecord {
             request_body: String::new(),
         }
     }
+}
+
+impl RequestRecord {
+    /// The time without its date.
+    pub fn clock(&self) -> &str {
+        self.time.split_once('T').map_or(&self.time, |(_, clock)| clock)
+    }
+
+    /// How it ended.
+    pub fn result(&self) -> RequestResult {
+        match self.status {
+            // The accounts server refuses under 200.
+            Some(200..300) if self.code.is_none() => RequestResult::Success,
+            Some(200..500) => RequestResult::Refused,
+            _ => RequestResult::Failed,
+        }
+    }
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestResult {
+    /// With what was asked for.
+    Success,
+    /// With a refusal of the API or of the accounts server.
+    Refused,
+    /// With a failure of the server, or without a response.
+    Failed,
 }

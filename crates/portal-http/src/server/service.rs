@@ -9,8 +9,8 @@ use std::time::SystemTime;
 
 use http::Request;
 use hyper::body::Body;
-use portal_model::ApiError;
 use portal_model::server::rejections;
+use portal_model::{ApiError, Timestamp};
 use portal_store::{Registry, TokenRules};
 use tokio::sync::Semaphore;
 
@@ -101,6 +101,11 @@ impl<R: Registry> PortalService<R> {
     /// The registry.
     pub fn registry(&self) -> &R {
         &self.state.registry
+    }
+
+    /// The time of its clock.
+    pub fn now(&self) -> Timestamp {
+        self.state.now()
     }
 
     fn respond<B>(&self, request: Request<B>) -> ResponseFuture
