@@ -404,7 +404,7 @@ async fn run_rows(
     let printer = batch.printer;
     let (mut begun, mut unwritable) = (HashSet::new(), None);
     let mut ended = std::pin::pin!(batch.run(orgs));
-    let mut signals = signal::signals();
+    let mut signals = signal::Signals::interrupting();
     loop {
         tokio::select! {
             biased;
@@ -421,7 +421,7 @@ async fn run_rows(
                     *slot = result;
                 }
             }
-            Some(()) = signals.next() => {
+            _ = signals.next() => {
                 // Rule 13: what is in doubt is in the journal and in the intent log.
                 if *batch.stop_now.borrow() {
                     signal::exit_at_once();

@@ -155,7 +155,7 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
                 let identity = Identity::new(None, accounts.as_deref(), &credential);
                 Some(identity.fingerprint().to_owned())
             }
-            Credential::AccessToken(_) => None,
+            _ => None,
         };
         let place = Place::Explicit {
             api: api.url(),

@@ -1,8 +1,14 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM and SIGHUP.
 
+#[cfg(unix)]
+use std::future::poll_fn;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(unix)]
+use std::task::Poll;
 
-use futures_util::{Stream, StreamExt as _, stream};
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// How many [`InDoubt`] there are.
@@ -39,7 +45,7 @@ pub(crate) fn exit_at_once() -> ! {
 
 /// Completes on Ctrl-C or SIGTERM.
 pub(crate) async fn interrupted() {
-    signals().next().await;
+    Signals::interrupting().next().await;
 }
 
 /// Returns a flag that the first Ctrl-C or SIGTERM raises. The second one [ends the
@@ -47,7 +53,7 @@ pub(crate) async fn interrupted() {
 pub(crate) fn stop_flag() -> watch::Receiver<bool> {
     let (stop, flag) = watch::channel(false);
     // Not in the task, which begins later: a signal in between would end the process.
-    let mut signals = signals();
+    let mut signals = Signals::interrupting();
     tokio::spawn(async move {
         signals.next().await;
         stop.send_replace(true);
@@ -64,23 +70,80 @@ pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
     }
 }
 
-/// Ctrl-C and SIGTERM, from now on. The stream does not end.
-#[cfg(unix)]
-pub(crate) fn signals() -> impl Stream<Item = ()> + Unpin {
-    use tokio::signal::unix::{SignalKind, signal};
+/// A signal that asks a process to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Interrupt,
+    Terminate,
+    Hangup,
+}
 
-    // Without a handler, the signal itself ends the process.
-    let handled = [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok());
-    let arrived = handled
-        .into_iter()
-        .flatten()
-        .map(|mut signal| stream::poll_fn(move |context| signal.poll_recv(context)));
-    stream::select_all(arrived).chain(stream::pending())
+/// Handles signals from its creation on.
+#[derive(Debug, Default)]
+pub(crate) struct Signals {
+    #[cfg(unix)]
+    handled: Vec<(Kind, tokio::signal::unix::Signal)>,
+}
+
+#[cfg(unix)]
+impl Signals {
+    pub(crate) fn of(kinds: &[Kind]) -> io::Result<Self> {
+        let handle = |kind: &Kind| {
+            let number = match kind {
+                Kind::Interrupt => SignalKind::interrupt(),
+                Kind::Terminate => SignalKind::terminate(),
+                Kind::Hangup => SignalKind::hangup(),
+            };
+            Ok((*kind, signal(number)?))
+        };
+        Ok(Self { handled: kinds.iter().map(handle).collect::<io::Result<_>>()? })
+    }
+
+    /// The next one; also one that arrived before it is waited for.
+    pub(crate) async fn next(&mut self) -> Kind {
+        poll_fn(|context| {
+            let arrived = self
+                .handled
+                .iter_mut()
+                .find_map(|(kind, signal)| signal.poll_recv(context).is_ready().then_some(*kind));
+            arrived.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
 }
 
 #[cfg(not(unix))]
-pub(crate) fn signals() -> impl Stream<Item = ()> + Unpin {
-    let arrived = stream::repeat(()).then(|()| tokio::signal::ctrl_c());
-    let arrived = arrived.take_while(|arrived| std::future::ready(arrived.is_ok())).map(drop);
-    Box::pin(arrived.chain(stream::pending()))
+impl Signals {
+    pub(crate) fn of(_: &[Kind]) -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    pub(crate) async fn next(&mut self) -> Kind {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Kind::Interrupt
+    }
+}
+
+impl Signals {
+    pub(crate) fn interrupting() -> Self {
+        // Without a handler, the signal itself ends the process.
+        Self::of(&[Kind::Interrupt, Kind::Terminate]).unwrap_or_default()
+    }
+
+    /// Those that shut a server down. `nohup portal serve` survives its terminal.
+    pub(crate) fn ending() -> io::Result<Self> {
+        let all = [Kind::Interrupt, Kind::Terminate, Kind::Hangup];
+        Self::of(if is_hangup_ignored() { &all[..2] } else { &all })
+    }
+}
+
+/// Whether this process was started with SIGHUP ignored, as far as the system shows it.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP is signal 1, the lowest bit.
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
