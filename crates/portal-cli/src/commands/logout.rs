@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use portal_http::client::ClientError;
-use portal_model::ApiVersion;
 use portal_model::flow::TokenError;
 use portal_model::oauth::RevokeToken;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::commands::candidates;
+use crate::commands::sections::{Examples, Sections};
 use crate::org::profile::{self, Profiles};
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
@@ -19,7 +20,7 @@ use crate::terminal::prompt::confirm;
 
 /// Revoke the refresh token of a profile, and remove the profile
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  portal logout --profile acme")]
+#[command(add = Sections(&[Examples("portal logout --profile acme")]))]
 pub(crate) struct Args {
     /// The profile
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
@@ -32,6 +33,16 @@ pub(crate) struct Args {
     ca_file: Option<PathBuf>,
 }
 
+/// The profile that was removed.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LoggedOut<'a> {
+    profile: &'a str,
+    #[schemars(extend("const" = "logged_out"))]
+    outcome: &'static str,
+    /// Whether the refresh token was valid until now.
+    revoked: bool,
+}
+
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let (directory, name) = (directories::config()?, &args.profile);
     let profiles = Profiles::load(&directory)?;
@@ -40,7 +51,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     if !sharing.is_empty() && !args.yes && !confirm_revocation(name, &sharing)? {
         return Err(Failure::cancelled("not confirmed; the profile is still there"));
     }
-    let target = profile.target(name, ApiVersion::default(), args.ca_file.clone());
+    let target = profile.target(name, args.ca_file.clone());
     let accounts = target.builder()?.build_accounts()?;
     let was_known = match accounts.revoke(&RevokeToken::new(profile.secrets.refresh_token)).await {
         Ok(()) => true,
@@ -56,8 +67,8 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     } else {
         format!("The profile {name} is removed; its refresh token was not valid any more.")
     };
-    printer
-        .result(text, &json!({ "profile": name, "outcome": "logged_out", "revoked": was_known }));
+    let logged_out = LoggedOut { profile: name, outcome: "logged_out", revoked: was_known };
+    printer.result(text, &logged_out);
     if !sharing.is_empty() {
         printer.warning(format_args!(
             "the profiles with the same refresh token no longer work: {}",

@@ -1,12 +1,11 @@
 //! `portal profiles`: lists, shows, renames and removes profiles, and chooses the default one.
 
-use std::path::Path;
-
 use clap::Subcommand;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::commands::candidates;
+use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::org::identity::OrgId;
 use crate::org::place::Place;
 use crate::org::profile::{self, Entry, Hosts, Profiles};
@@ -18,13 +17,14 @@ use crate::terminal::printer::Printer;
 
 /// List and change the profiles that `portal login` stored
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Without a command the profiles are listed.
-
-Examples:
-  portal profiles
-  portal profiles use acme
-  portal profiles --output json")]
+#[command(add = Sections(&[
+    About("Without a command the profiles are listed."),
+    Examples("\
+portal profiles
+portal profiles use acme
+portal profiles --output json"),
+    SeeAlso(&["login", "logout"]),
+]))]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -58,10 +58,12 @@ enum Command {
     },
 }
 
-/// The object of `--output json`.
-#[derive(Serialize)]
-struct Listed<'a> {
+/// A profile, without its secrets.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Listed<'a> {
     profile: &'a str,
+    /// Absent for another server, such as `portal serve`.
+    #[schemars(extend("enum" = ["us", "eu", "in", "au", "jp", "cn", "ca", "sa"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     data_center: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,8 +72,27 @@ struct Listed<'a> {
     client_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     org: Option<&'a OrgId>,
+    /// Present if this profile is used where no other org is named.
+    #[schemars(extend("const" = true))]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     default: bool,
+}
+
+/// What was done with a profile.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub(super) enum Changed<'a> {
+    Default {
+        profile: &'a str,
+    },
+    Renamed {
+        old_profile: &'a str,
+        /// The new name.
+        profile: &'a str,
+    },
+    Removed {
+        profile: &'a str,
+    },
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
@@ -80,11 +101,38 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     match &args.command {
         None | Some(Command::List) => list(&profiles, printer),
         Some(Command::Show { name }) => show(&profiles, name, printer)?,
-        Some(Command::Use { name }) => use_by_default(&directory, &profiles, name, printer)?,
-        Some(Command::Rename { old, new }) => {
-            rename(&directory, &profiles, old, new, printer).await?;
+        Some(Command::Use { name }) => {
+            let entry = profiles.entry(name)?;
+            profile::set_default(&directory, name)?;
+            let org = entry.org.as_ref().map(|org| format!(" (org {org})")).unwrap_or_default();
+            printer.result(
+                format_args!("{name}{org} is used where no other org is named"),
+                &Changed::Default { profile: name },
+            );
         }
-        Some(Command::Remove { name }) => remove(&directory, &profiles, name, printer).await?,
+        Some(Command::Rename { old, new }) => {
+            profiles.entry(old)?;
+            profile::check_name(new)?;
+            if profiles.entries().contains_key(new) {
+                return Err(Failure::usage(format!("there is a profile {new} already"))
+                    .hint(format!("`portal profiles remove {new}` removes it from this machine")));
+            }
+            refuse_if_unfinished(old).await?;
+            profile::rename(&directory, old, new)?;
+            printer.result(
+                format_args!("profile {old} is now called {new}"),
+                &Changed::Renamed { old_profile: old, profile: new },
+            );
+        }
+        Some(Command::Remove { name }) => {
+            profiles.entry(name)?;
+            refuse_if_unfinished(name).await?;
+            profile::remove(&directory, name)?;
+            printer.result(
+                format_args!("profile {name} removed; its refresh token stays valid"),
+                &Changed::Removed { profile: name },
+            );
+        }
     }
     Ok(ExitClass::Success)
 }
@@ -125,60 +173,6 @@ fn show(profiles: &Profiles, name: &str, printer: &Printer) -> Result<(), Failur
     ];
     let lines = facts.map(|(label, text)| format!("{label:<11}  {text}"));
     printer.result(lines.join("\n"), &listed);
-    Ok(())
-}
-
-fn use_by_default(
-    directory: &Path,
-    profiles: &Profiles,
-    name: &str,
-    printer: &Printer,
-) -> Result<(), Failure> {
-    let entry = profiles.entry(name)?;
-    profile::set_default(directory, name)?;
-    let org = entry.org.as_ref().map(|org| format!(" (org {org})")).unwrap_or_default();
-    printer.result(
-        format_args!("{name}{org} is used where no other org is named"),
-        &json!({ "profile": name, "outcome": "default" }),
-    );
-    Ok(())
-}
-
-async fn rename(
-    directory: &Path,
-    profiles: &Profiles,
-    old: &str,
-    new: &str,
-    printer: &Printer,
-) -> Result<(), Failure> {
-    profiles.entry(old)?;
-    profile::check_name(new)?;
-    if profiles.entries().contains_key(new) {
-        return Err(Failure::usage(format!("there is a profile {new} already"))
-            .hint(format!("`portal profiles remove {new}` removes it from this machine")));
-    }
-    refuse_if_unfinished(old).await?;
-    profile::rename(directory, old, new)?;
-    printer.result(
-        format_args!("profile {old} is now called {new}"),
-        &json!({ "profile": new, "old_profile": old, "outcome": "renamed" }),
-    );
-    Ok(())
-}
-
-async fn remove(
-    directory: &Path,
-    profiles: &Profiles,
-    name: &str,
-    printer: &Printer,
-) -> Result<(), Failure> {
-    profiles.entry(name)?;
-    refuse_if_unfinished(name).await?;
-    profile::remove(directory, name)?;
-    printer.result(
-        format_args!("profile {name} removed; its refresh token stays valid"),
-        &json!({ "profile": name, "outcome": "removed" }),
-    );
     Ok(())
 }
 

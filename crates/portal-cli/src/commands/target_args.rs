@@ -66,7 +66,8 @@ impl TargetArgs {
             let profiles = Profiles::load(&directories::config()?)?;
             if let Some(name) = named.as_deref().or(profiles.default_name()) {
                 let profile = profiles.get(name)?;
-                let target = profile.target(name, self.api_version, self.ca_file.clone());
+                let target = profile.target(name, self.ca_file.clone());
+                let target = Target { version: self.api_version, ..target };
                 return Ok(Destination::Remote(Box::new(target)));
             }
         }
@@ -109,13 +110,6 @@ impl TargetArgs {
     }
 }
 
-/// Help text about environment variables, mainly for secrets.
-pub(crate) const ENVIRONMENT: &str = "\
-Environment:
-  PORTAL_CLIENT_SECRET with PORTAL_REFRESH_TOKEN, or PORTAL_ACCESS_TOKEN
-  Secrets are never flags. --local and --profile ignore the variables of hosts and credentials. If \
-nothing names an org, the profile of `portal profiles use` counts.";
-
 /// The variables of the environment, by a look-up. An empty variable counts as unset.
 struct Variables<L>(L);
 
@@ -154,7 +148,7 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
                 let identity = Identity::new(None, accounts.as_deref(), &credential);
                 Some(identity.fingerprint().to_owned())
             }
-            Credential::AccessToken(_) => None,
+            _ => None,
         };
         let place = Place::Explicit {
             api: api.url(),

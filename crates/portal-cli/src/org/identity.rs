@@ -4,6 +4,7 @@ use std::fmt;
 
 use portal_http::client::Credential;
 use portal_model::{DataCenter, Environment};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -23,7 +24,8 @@ pub(crate) struct Identity {
 }
 
 /// The service's id of an org, and its name for display.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "org")]
 pub(crate) struct OrgId {
     pub(crate) id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,6 +165,8 @@ fn fingerprint(accounts_url: Option<&str>, credential: &Credential) -> String {
             hash(&["refresh", &accounts, client_id, refresh_token.expose()])
         }
         Credential::AccessToken(token) => hash(&["access", token.expose()]),
+        // Credentials that can't be told apart may lead to one org.
+        _ => hash(&["other"]),
     }
 }
 

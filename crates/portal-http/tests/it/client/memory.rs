@@ -27,7 +27,7 @@ async fn tower_service_serves_as_transport() {
     let again = client.create(name()).await;
     assert!(matches!(again, Outcome::Present { origin: Origin::Preexisting, .. }), "{again:?}");
     let renamed = "portalsapitest200".parse().unwrap();
-    client.call(&RenamePortal::new(NAME, renamed)).await.unwrap();
+    client.send_once(&RenamePortal::new(NAME, renamed)).await.unwrap();
     let portal = client.call(&GetPortal::new("PORTALSAPITEST200")).await.unwrap().unwrap();
     assert_eq!(portal.name, "portalsapitest200");
 

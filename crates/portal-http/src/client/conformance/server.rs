@@ -1,14 +1,56 @@
-//! The server of the driver's conformance check. It uses threads, so that a driver may block its
-//! own.
+//! The server of the check. It uses threads, so that a driver may block its own.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use super::super::waits::{LONG_TIMEOUT, STEP_TIMEOUT};
-use super::seen::{Entry, Seen, is_attempt, is_list};
+/// Far longer than any step takes on a busy machine.
+pub(super) const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The events at a server and a sink, in order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen(Arc<Mutex<Vec<(Instant, Entry)>>>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    Recorded { attempts: u32 },
+    List { token: String },
+    Attempt,
+}
+
+impl Seen {
+    pub(super) fn note(&self, entry: Entry) {
+        self.lock().push((Instant::now(), entry));
+    }
+
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        self.lock().iter().map(|(_, entry)| entry.clone()).collect()
+    }
+
+    pub(super) fn times(&self, is_wanted: impl Fn(&Entry) -> bool) -> Vec<Instant> {
+        let wanted = |(time, entry): &(Instant, Entry)| is_wanted(entry).then_some(*time);
+        self.lock().iter().filter_map(wanted).collect()
+    }
+
+    pub(super) fn count(&self, is_wanted: impl Fn(&Entry) -> bool) -> usize {
+        self.times(is_wanted).len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Instant, Entry)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) const fn is_attempt(entry: &Entry) -> bool {
+    matches!(entry, Entry::Attempt)
+}
+
+pub(super) const fn is_list(entry: &Entry) -> bool {
+    matches!(entry, Entry::List { .. })
+}
 
 /// What the server does with a request.
 #[derive(Clone, Copy)]
@@ -23,30 +65,32 @@ pub(super) enum Act {
     Hang,
 }
 
+/// What the server does with each list, by its number from 0 and its token.
+pub(super) type OnList = fn(usize, &str) -> Act;
+/// What the server does with each other request, by its number from 0.
+pub(super) type OnAttempt = fn(usize) -> Act;
+
 /// A server on this machine that handles one request per connection. Accepts no more when dropped.
 pub(super) struct Server {
     address: SocketAddr,
     is_over: Arc<AtomicBool>,
+    pub(super) seen: Seen,
 }
 
 #[derive(Clone)]
 struct Script {
     seen: Seen,
     tokens: Arc<AtomicUsize>,
-    list: fn(usize, &str) -> Act,
-    attempt: fn(usize) -> Act,
+    list: OnList,
+    attempt: OnAttempt,
 }
 
 impl Server {
-    pub(super) fn start(
-        seen: Seen,
-        list: fn(usize, &str) -> Act,
-        attempt: fn(usize) -> Act,
-    ) -> io::Result<Self> {
+    pub(super) fn start(list: OnList, attempt: OnAttempt) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let is_over = Arc::new(AtomicBool::new(false));
-        let script = Script { seen, tokens: Arc::default(), list, attempt };
+        let (is_over, seen) = (Arc::new(AtomicBool::new(false)), Seen::default());
+        let script = Script { seen: seen.clone(), tokens: Arc::default(), list, attempt };
         let end = is_over.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -54,11 +98,11 @@ impl Server {
                     return;
                 }
                 let script = script.clone();
-                // An error here is a connection that the driver closed.
+                // An error here is a connection that the client closed.
                 thread::spawn(move || stream.and_then(|stream| script.serve(stream)));
             }
         });
-        Ok(Self { address, is_over })
+        Ok(Self { address, is_over, seen })
     }
 
     pub(super) fn url(&self) -> String {
@@ -76,7 +120,7 @@ impl Drop for Server {
 
 impl Script {
     fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
-        stream.set_read_timeout(Some(LONG_TIMEOUT))?;
+        stream.set_read_timeout(Some(STEP_TIMEOUT * 2))?;
         let Some((line, token)) = read_request(&stream)? else { return Ok(()) };
         let act = if line.starts_with("POST /oauth/v2/token") {
             let number = self.tokens.fetch_add(1, Ordering::SeqCst) + 1;
@@ -97,7 +141,7 @@ impl Script {
             Act::Respond(status, headers, body) => respond(&mut stream, status, headers, body),
             Act::Close => Ok(()),
             Act::Cut => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut"),
-            // Until the driver closes the connection, or has exceeded every timeout.
+            // Until the client closes the connection, or has exceeded every timeout.
             Act::Hang => {
                 stream.set_read_timeout(Some(STEP_TIMEOUT))?;
                 stream.read(&mut [0]).map(drop)

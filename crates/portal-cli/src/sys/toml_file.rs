@@ -1,14 +1,16 @@
 //! Small TOML files that are replaced atomically.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use serde::de::DeserializeOwned;
 
+use crate::sys::private_file;
+
 /// Returns the content of a file; empty if it doesn't exist.
-pub(super) fn read(path: &Path) -> anyhow::Result<String> {
+pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
         text => text.with_context(|| format!("{} can't be read", path.display())),
@@ -16,7 +18,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<String> {
 }
 
 /// Parses TOML. Errors name the line, and the reason according to `explain`.
-pub(super) fn parse<T: DeserializeOwned>(
+pub(crate) fn parse<T: DeserializeOwned>(
     path: &Path,
     text: &str,
     explain: impl FnOnce(&toml::de::Error) -> String,
@@ -29,18 +31,14 @@ pub(super) fn parse<T: DeserializeOwned>(
 }
 
 /// Replaces a file atomically, readable only by its owner. Symbolic links are followed. The caller
-/// holds the lock of the profiles.
-pub(super) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+/// excludes other writers.
+pub(crate) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     // A fixed name, so that killed processes leave at most one copy, which the next one replaces.
     let new = path.with_added_extension("new");
     let write = || {
         remove(&new)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&new)?;
+        let mut file = private_file::options().create_new(true).open(&new)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, &path)

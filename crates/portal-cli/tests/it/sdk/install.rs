@@ -91,7 +91,7 @@ fn copy(file: &Path, directory: &Path) {
 }
 
 fn source(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sdk").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/sdk").join(path)
 }
 
 fn directory(name: &str) -> PathBuf {
