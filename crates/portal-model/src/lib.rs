@@ -44,7 +44,9 @@ pub mod transport;
 
 pub use create::CreatePortal;
 pub use datacenter::{DataCenter, Environment};
-pub use endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError, Unreadable};
+pub use endpoint::{
+    ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, Unreadable,
+};
 pub use error::{ApiError, Details, ErrorCode};
 pub use flow::{CreateFlow, RenameFlow};
 pub use read::{GetPortal, ListPortals};

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::endpoint::{
-    ApiVersion, Endpoint, Method, Request, Response, ResponseError, Unreadable, UnreadableReason,
+    ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, Unreadable,
+    UnreadableReason,
 };
 use crate::envelope;
 use crate::scope::Scope;
@@ -32,6 +33,8 @@ impl Org {
         Self { id: id.into(), company_name: None }
     }
 }
+
+impl ReadOnly for GetOrg {}
 
 impl Endpoint for GetOrg {
     type Output = Org;

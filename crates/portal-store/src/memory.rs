@@ -28,11 +28,17 @@ impl MemoryRegistry {
         Self::default()
     }
 
-    /// Replaces the whole content with `seed`, for example between two tests.
+    /// Replaces the whole content with `seed`, for example between two tests. Its orgs, users and
+    /// portals get numbers that none had before.
     pub fn reset(&self, seed: &Seed, now: Timestamp) {
-        let mut fresh = State::default();
+        let mut state = self.lock();
+        let mut fresh = State {
+            people: state.people.successor(),
+            earlier_portals: state.earlier_portals + state.portals.len(),
+            ..State::default()
+        };
         fresh.apply_seed(seed, now);
-        *self.lock() = fresh;
+        *state = fresh;
     }
 
     /// Ignores poisoning: no code under the lock panics halfway through a change.
@@ -50,6 +56,8 @@ struct State {
     by_name: HashMap<String, usize>,
     /// Indexes into `portals` by org, in the order of creation.
     by_org: HashMap<OrgId, Vec<usize>>,
+    /// How many portals there were before the last reset.
+    earlier_portals: usize,
 }
 
 impl std::fmt::Debug for State {
@@ -101,7 +109,7 @@ impl State {
             return Ok(Err(CreateConflict::NameTaken));
         }
         let at = self.portals.len();
-        let zaid = FIRST_ZAID.saturating_add_unsigned(at as u64);
+        let zaid = FIRST_ZAID.saturating_add_unsigned((self.earlier_portals + at) as u64);
         let mut portal = Portal::new(name.as_str());
         portal.created_time = Some(now);
         portal.modified_time = Some(now);

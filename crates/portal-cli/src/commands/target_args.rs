@@ -154,7 +154,7 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
                 let identity = Identity::new(None, accounts.as_deref(), &credential);
                 Some(identity.fingerprint().to_owned())
             }
-            Credential::AccessToken(_) => None,
+            _ => None,
         };
         let place = Place::Explicit {
             api: api.url(),

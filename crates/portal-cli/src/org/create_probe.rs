@@ -4,7 +4,7 @@
 use portal_http::client::{Client, ClientError};
 use portal_model::{
     ApiError, ApiVersion, CreatePortal, Endpoint, ErrorCode, ListPortals, Method, PortalName,
-    Request, Response, ResponseError, Scope,
+    ReadOnly, Request, Response, ResponseError, Scope,
 };
 
 use crate::org::retry::{TRIES, retry};
@@ -47,6 +47,9 @@ pub(crate) async fn probe(client: &Client) -> Result<CanCreate, ClientError> {
 }
 
 struct NamelessCreate;
+
+/// The service always rejects it.
+impl ReadOnly for NamelessCreate {}
 
 impl Endpoint for NamelessCreate {
     type Output = ();

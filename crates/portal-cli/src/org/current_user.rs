@@ -1,6 +1,8 @@
 //! [`GetCurrentUser`]: the user that a token acts for.
 
-use portal_model::{ApiVersion, Endpoint, Method, Request, Response, ResponseError, Scope};
+use portal_model::{
+    ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, Scope,
+};
 use serde::Deserialize;
 
 /// Requests the name of the token's user, for display. `None` if the response doesn't have it.
@@ -15,6 +17,8 @@ struct Users {
 struct User {
     full_name: String,
 }
+
+impl ReadOnly for GetCurrentUser {}
 
 impl Endpoint for GetCurrentUser {
     type Output = Option<String>;

@@ -29,6 +29,8 @@ mod killed_servers;
 #[cfg(target_os = "linux")]
 mod live;
 mod login;
+#[cfg(target_os = "linux")]
+mod loss;
 mod man;
 mod offline;
 mod orgs;
