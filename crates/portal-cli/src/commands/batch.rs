@@ -39,7 +39,7 @@ use crate::report::exit::{self, ExitClass};
 use crate::report::failure::{Details, ErrorKind, Failure, Mistake};
 use crate::safe::intent_log::{self, Entry, IntentLog, Taken};
 use crate::sys::directories;
-use crate::sys::signal::{self, Signals};
+use crate::sys::signal;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
 use crate::terminal::width;
@@ -189,6 +189,9 @@ fn refuse(path: &Path, problems: Problems, printer: &Printer) -> Failure {
         printer.note(cut(&format!("{shown}, {problem}")));
     }
     let more = count - first.len();
+    if more > 0 {
+        printer.note(format_args!("… and {more} more"));
+    }
     let problems = first
         .iter()
         .map(|problem| Mistake { line: problem.line, message: problem.mistake.to_string() });
@@ -401,7 +404,7 @@ async fn run_rows(
     let printer = batch.printer;
     let (mut begun, mut unwritable) = (HashSet::new(), None);
     let mut ended = std::pin::pin!(batch.run(orgs));
-    let mut signals = Signals::interrupting();
+    let mut signals = signal::signals();
     loop {
         tokio::select! {
             biased;
@@ -418,7 +421,7 @@ async fn run_rows(
                     *slot = result;
                 }
             }
-            _ = signals.next() => {
+            Some(_) = signals.next() => {
                 // Rule 13: what is in doubt is in the journal and in the intent log.
                 if *batch.stop_now.borrow() {
                     signal::exit_at_once();
