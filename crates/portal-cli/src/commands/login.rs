@@ -6,12 +6,11 @@ use clap::ValueEnum;
 use portal_http::client::{Accounts, ClientError};
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
-use portal_model::{ApiVersion, DataCenter, ListPortals, Scope, Secret};
+use portal_model::{ApiVersion, DataCenter, GetCurrentUser, ListPortals, Org, Scope, Secret};
 use serde::Serialize;
 
 use crate::commands::candidates;
-use crate::org::current_user::GetCurrentUser;
-use crate::org::identity::{Identity, OrgId};
+use crate::org::identity::Identity;
 use crate::org::place::Place;
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::org::target::Target;
@@ -111,7 +110,7 @@ struct LoggedIn<'a> {
     portals: Option<Vec<&'a str>>,
     /// Absent if the token cannot read it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    org: Option<&'a OrgId>,
+    org: Option<&'a Org>,
     /// Absent if the token cannot read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,

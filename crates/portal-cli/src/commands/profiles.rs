@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use clap::Subcommand;
+use portal_model::Org;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::commands::candidates;
-use crate::org::identity::OrgId;
 use crate::org::place::Place;
 use crate::org::profile::{self, Entry, Hosts, Profiles};
 use crate::report::exit::ExitClass;
@@ -69,7 +69,7 @@ struct Listed<'a> {
     accounts_url: &'a str,
     client_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    org: Option<&'a OrgId>,
+    org: Option<&'a Org>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     default: bool,
 }

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use portal_http::client::{Bounds, Client, ClientError, HttpTransport, Transport};
 use portal_model::datacenter::ApiDomain;
 use portal_model::explain::explain;
-use portal_model::{ApiError, ErrorCode, ListPortals, Portal, Scope};
+use portal_model::{ApiError, CanCreate, ErrorCode, ListPortals, Portal, Scope};
 use serde::Serialize;
 
-use crate::org::create_probe::{CanCreate, probe};
+use crate::org::create_probe::{probe, undetermined};
 use crate::org::identity::Identity;
 use crate::org::profile::Hosts;
 use crate::org::retry::retry;
@@ -206,6 +206,7 @@ fn read(portals: &Result<Vec<Portal>, ClientError>) -> Check {
 fn create(probed: Result<CanCreate, ClientError>) -> Check {
     let probed = match probed {
         Ok(probed) => probed,
+        Err(ClientError::Api(error)) => return Check::undetermined("create", undetermined(&error)),
         Err(error) => {
             let failure = call_error::failure(&error, "find out whether the token can create");
             return Check::failed("create", failure);
@@ -223,7 +224,6 @@ fn create(probed: Result<CanCreate, ClientError>) -> Check {
             Check::failed("create", Failure::forbidden(missing).hint(note))
         }
         CanCreate::NotHere(error) => no_portals(&error),
-        CanCreate::Undetermined(why) => Check::undetermined("create", why),
     }
 }
 
