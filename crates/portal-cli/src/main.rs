@@ -8,7 +8,6 @@
 //! |---|---|
 //! | `cli` | the top level of the command line, and which command runs |
 //! | `commands` | one file per command: its arguments and its `run` |
-//! | `admin_listener` | the page, the JSON, health and metrics of `portal serve` |
 //! | `batch` | one portal in each of many orgs: CSV in, journal out |
 //! | `safe` | the intent log, the lock of an org, and recovery around one create or rename |
 //! | `terminal` | the only module that writes to stdout and stderr or reads a reply |
@@ -16,7 +15,6 @@
 //! | `org` | which org, with which credentials, over which client; profiles, the local server |
 //! | `sys` | directories, signals, lines with checksums |
 
-mod admin_listener;
 mod batch;
 mod cli;
 mod commands;

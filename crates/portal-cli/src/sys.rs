@@ -6,3 +6,4 @@ pub(crate) mod directories;
 pub(crate) mod hex;
 pub(crate) mod private_file;
 pub(crate) mod signal;
+pub(crate) mod toml_file;

@@ -6,5 +6,5 @@ pub(crate) mod printer;
 pub(crate) mod progress;
 pub(crate) mod prompt;
 pub(crate) mod results;
-pub(crate) mod served_call;
+pub(crate) mod served_request;
 pub(crate) mod width;

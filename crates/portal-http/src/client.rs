@@ -1,4 +1,5 @@
-//! The client: [`Client::create`] creates a portal safely, [`Client::call`] makes any single call.
+//! The client: [`Client::create`] creates a portal safely, [`Client::call`] makes any single call that
+//! changes nothing.
 //!
 //! # Order of the modules
 //!
@@ -6,7 +7,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `conformance` | checks of a transport, a token cache and a driver |
+//! | `conformance` | the check of a driver of your own (feature `test-util`) |
 //! | `builder` | [`ClientBuilder`] |
 //! | `handle` | [`Client`] |
 //! | `drive` | performs the steps of a flow: [`Running`] |
@@ -14,7 +15,7 @@
 //! | `token` | the access token: one refresh in flight at most |
 //! | `accounts` | [`Accounts`] |
 //! | `exchange` | one request and its response |
-//! | `http_transport` | the transport over sockets: proxies, TLS |
+//! | `http_transport` | the transport over sockets: proxies, TLS, attempts (feature `sockets`) |
 //! | `transport` | [`Transport`], and the bounds of a response |
 //! | `file_token_cache` | tokens in a directory: [`FileTokenCache`] |
 //! | `token_cache`, `api_url` | tokens for other processes; the API that the accounts server named |
@@ -24,6 +25,7 @@ mod accounts;
 mod api_url;
 mod base_url;
 mod builder;
+#[cfg(feature = "test-util")]
 pub mod conformance;
 mod core;
 mod credential;
@@ -32,6 +34,7 @@ mod error;
 mod exchange;
 mod file_token_cache;
 mod handle;
+#[cfg(feature = "sockets")]
 mod http_transport;
 mod slots;
 mod token;
@@ -46,6 +49,7 @@ pub use self::drive::{IntentSink, Running};
 pub use self::error::ClientError;
 pub use self::file_token_cache::FileTokenCache;
 pub use self::handle::Client;
+#[cfg(feature = "sockets")]
 pub use self::http_transport::{
     HttpTransport, HttpTransportBuilder, InvalidProxy, Proxy, TlsError,
 };

@@ -5,12 +5,12 @@ pub use portal_model as model;
 
 #[cfg(feature = "client")]
 pub mod client;
-#[cfg(any(feature = "client", all(feature = "server", feature = "tls")))]
+#[cfg(any(feature = "sockets", all(feature = "server", feature = "tls")))]
 mod pem;
 #[cfg(feature = "server")]
 pub mod server;
 
 /// The samples of the project's README, run as doctests.
-#[cfg(all(doctest, feature = "client"))]
+#[cfg(all(doctest, feature = "sockets"))]
 #[doc = include_str!("../../../README.md")]
 struct ProjectReadme;

@@ -58,7 +58,7 @@ pub use body::{BODY_LIMIT, InjectedAbort, ResponseBody};
 pub use fault::{FaultSpec, InvalidFaultSpec};
 pub use limits::{ServerLimits, raise_nofile_limit};
 pub use local::{LocalServer, LocalServerBuilder, StartError};
-pub use served_request::{RequestRecord, ServedRequest};
+pub use served_request::{RequestRecord, RequestResult, ServedRequest};
 pub use service::{PortalService, PortalServiceBuilder};
 #[cfg(feature = "tls")]
 pub use tls::ServerTls;

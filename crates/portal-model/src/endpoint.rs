@@ -50,6 +50,12 @@ pub trait Endpoint {
     fn decode(&self, response: &Response) -> Result<Self::Output, ResponseError>;
 }
 
+/// An [`Endpoint`] whose request changes nothing: to repeat it, or to lose its response, does no harm.
+///
+/// A client may therefore send it again. A request of any other endpoint must be sent at most once
+/// by whoever does not verify its outcome.
+pub trait ReadOnly: Endpoint {}
+
 /// The version in a path. [`V7`](Self::V7) is the one that documents the operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

@@ -50,7 +50,9 @@ pub mod user;
 
 pub use create::CreatePortal;
 pub use datacenter::{DataCenter, Environment};
-pub use endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError, Unreadable};
+pub use endpoint::{
+    ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, Unreadable,
+};
 pub use error::{ApiError, Details, ErrorCode};
 pub use flow::{CreateFlow, RenameFlow};
 pub use read::{GetPortal, ListPortals};

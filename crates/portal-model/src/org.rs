@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::endpoint::{
-    ApiVersion, Endpoint, Method, Request, Response, ResponseError, Unreadable, UnreadableReason,
+    ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, Unreadable,
+    UnreadableReason,
 };
 use crate::envelope;
 use crate::scope::Scope;
@@ -57,6 +58,8 @@ struct Record {
     id: String,
     company_name: Option<String>,
 }
+
+impl ReadOnly for GetOrg {}
 
 impl Endpoint for GetOrg {
     type Output = Org;

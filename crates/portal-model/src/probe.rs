@@ -5,7 +5,8 @@
 
 use crate::create::CreatePortal;
 use crate::endpoint::{
-    ApiVersion, Endpoint, Method, Request, Response, ResponseError, Unreadable, UnreadableReason,
+    ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, Unreadable,
+    UnreadableReason,
 };
 use crate::envelope;
 use crate::error::{ApiError, ErrorCode};
@@ -28,6 +29,9 @@ pub enum CanCreate {
     /// The org can't have portals, for example because it is a sandbox.
     NotHere(ApiError),
 }
+
+/// The service always rejects it.
+impl ReadOnly for ProbeCreate {}
 
 impl Endpoint for ProbeCreate {
     type Output = CanCreate;

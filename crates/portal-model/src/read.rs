@@ -7,8 +7,8 @@ use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 
 use crate::endpoint::{
-    ApiVersion, Endpoint, Method, Request, Response, ResponseError, UNRESERVED, Unreadable,
-    UnreadableReason,
+    ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, UNRESERVED,
+    Unreadable, UnreadableReason,
 };
 use crate::envelope;
 use crate::name::is_same_name;
@@ -21,6 +21,8 @@ mod page;
 /// List the portals of the org.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListPortals;
+
+impl ReadOnly for ListPortals {}
 
 impl Endpoint for ListPortals {
     /// In the order of the service.
@@ -53,6 +55,8 @@ impl GetPortal {
 
 /// Fields by which a record without a name is a portal's.
 const DETAILS: [&str; 4] = ["admin_zuid", "login_url", "saml_configuration", "zaid"];
+
+impl ReadOnly for GetPortal {}
 
 impl Endpoint for GetPortal {
     /// `None` if the org has no portal of that name.

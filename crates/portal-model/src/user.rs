@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use crate::endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError};
+use crate::endpoint::{ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError};
 use crate::scope::Scope;
 
 /// Read the name of the token's user, for display.
@@ -20,6 +20,8 @@ struct Users {
 struct User {
     full_name: String,
 }
+
+impl ReadOnly for GetCurrentUser {}
 
 impl Endpoint for GetCurrentUser {
     /// `None` if the response does not have it, whatever it is.

@@ -1,6 +1,7 @@
 //! [`AuditEntry`]: who changed what in a registry, and when.
 
 use portal_model::Timestamp;
+use serde::Deserialize;
 
 /// One change of a registry, written in the same transaction as the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,8 @@ pub struct AuditEntry {
 }
 
 /// The kind of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AuditAction {
     /// A portal was created.
@@ -55,23 +57,6 @@ pub enum AuditAction {
 }
 
 impl AuditAction {
-    #[cfg(any(feature = "postgres", feature = "sqlite"))]
-    pub(crate) const ALL: [Self; 13] = [
-        Self::PortalCreated,
-        Self::PortalRenamed,
-        Self::OrgAdded,
-        Self::OrgRemoved,
-        Self::UserAdded,
-        Self::UserRemoved,
-        Self::PermissionsSet,
-        Self::CredentialAdded,
-        Self::CodeExchanged,
-        Self::SecretRotated,
-        Self::CredentialRevoked,
-        Self::SeedApplied,
-        Self::SeedReplaced,
-    ];
-
     /// Returns the name in snake case, such as `portal_created`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -3,6 +3,7 @@
 //! Each test takes a function that opens handles to one registry, as separate processes would do if
 //! the engine supports them.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use portal_model::oauth::{Grant, OAuthError, TokenRequest};
@@ -159,4 +160,16 @@ pub(crate) async fn access_token<R: Registry>(
     let granted =
         registry.issue_token(request, TokenRules::LifetimesOnly, at(second)).await.unwrap();
     granted.map(|granted| granted.access_token.expose().to_owned())
+}
+
+/// Runs calls concurrently; returns their results.
+pub(crate) async fn all_at_once<T: Send + 'static>(
+    calls: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let tasks: Vec<_> = calls.map(tokio::spawn).collect();
+    let mut results = Vec::new();
+    for task in tasks {
+        results.push(task.await.unwrap());
+    }
+    results
 }

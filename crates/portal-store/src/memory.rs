@@ -1,6 +1,7 @@
 //! [`MemoryRegistry`]: the in-memory engine; its content is lost when the process ends.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
@@ -11,13 +12,13 @@ use crate::org::{FIRST_ZAID, Org, OrgId, PortalLimit, Principal, User, UserId};
 use crate::people::People;
 use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
 use crate::seed::Seed;
-use crate::token::{Hashed, TokenRules};
+use crate::token::{Hashed, HashedRequest, TokenRules};
 use tokens::Tokens;
 
 mod tokens;
 
 /// An in-memory registry for tests and rehearsals.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct MemoryRegistry {
     state: Arc<Mutex<State>>,
 }
@@ -28,11 +29,17 @@ impl MemoryRegistry {
         Self::default()
     }
 
-    /// Replaces the whole content with `seed`, for example between two tests.
+    /// Replaces the whole content with `seed`, for example between two tests. Its orgs, users and
+    /// portals get numbers that none had before.
     pub fn reset(&self, seed: &Seed, now: Timestamp) {
-        let mut fresh = State::default();
+        let mut state = self.lock();
+        let mut fresh = State {
+            people: state.people.successor(),
+            earlier_portals: state.earlier_portals + state.portals.len(),
+            ..State::default()
+        };
         fresh.apply_seed(seed, now);
-        *self.lock() = fresh;
+        *state = fresh;
     }
 
     /// Ignores poisoning: no code under the lock panics halfway through a change.
@@ -50,11 +57,13 @@ struct State {
     by_name: HashMap<String, usize>,
     /// Indexes into `portals` by org, in the order of creation.
     by_org: HashMap<OrgId, Vec<usize>>,
+    /// How many portals there were before the last reset.
+    earlier_portals: usize,
 }
 
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("portals", &self.portals.len()).finish_non_exhaustive()
+impl fmt::Debug for MemoryRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryRegistry").finish_non_exhaustive()
     }
 }
 
@@ -101,7 +110,7 @@ impl State {
             return Ok(Err(CreateConflict::NameTaken));
         }
         let at = self.portals.len();
-        let zaid = FIRST_ZAID.saturating_add_unsigned(at as u64);
+        let zaid = FIRST_ZAID.saturating_add_unsigned((self.earlier_portals + at) as u64);
         let mut portal = Portal::new(name.as_str());
         portal.created_time = Some(now);
         portal.modified_time = Some(now);
@@ -168,8 +177,12 @@ impl Registry for MemoryRegistry {
         rules: TokenRules,
         now: Timestamp,
     ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
+        let (request, granted) = match HashedRequest::new(request)? {
+            Ok(hashed) => hashed,
+            Err(error) => return Ok(Err(error)),
+        };
         let State { people, tokens, .. } = &mut *self.lock();
-        tokens.issue(people, request, rules, now.unix_seconds())
+        Ok(tokens.issue(people, &request, rules, now.unix_seconds()).map(|()| granted))
     }
 
     async fn revoke(&self, refresh_token: &str, now: Timestamp) -> Result<bool, RegistryError> {

@@ -42,6 +42,8 @@ pub struct People {
     orgs_by_name: HashMap<String, OrgId>,
     users_by_email: HashMap<(OrgId, String), UserId>,
     changes: Vec<Change>,
+    /// The numbers of the first org and user, if they are not the usual ones.
+    first: Option<(OrgId, UserId)>,
 }
 
 /// What a rule changed; an engine writes it.
@@ -205,13 +207,20 @@ impl People {
         }));
     }
 
-    /// The first number is from the documentation's samples. Numbers are never reused.
+    /// Nobody yet, with numbers that follow those given so far.
+    pub(crate) fn successor(&self) -> Self {
+        Self { first: Some((self.next_org(), self.next_user())), ..Self::default() }
+    }
+
+    /// Numbers are never reused.
     fn next_org(&self) -> OrgId {
-        self.orgs.last_key_value().map_or(OrgId::FIRST, |(last, _)| OrgId(last.0 + 1))
+        let first = || self.first.map_or(OrgId::FIRST, |(org, _)| org);
+        self.orgs.last_key_value().map_or_else(first, |(last, _)| OrgId(last.0 + 1))
     }
 
     fn next_user(&self) -> UserId {
-        self.users.last_key_value().map_or(UserId::FIRST, |(last, _)| UserId(last.0 + 1))
+        let first = || self.first.map_or(UserId::FIRST, |(_, user)| user);
+        self.users.last_key_value().map_or_else(first, |(last, _)| UserId(last.0 + 1))
     }
 
     /// Adds a row, or replaces the one with the same key if it differs.

@@ -28,6 +28,11 @@
 //! revocation acknowledged by any process takes effect in that process at once, and in every other
 //! one within a second.
 //!
+//! # Orgs, users and credentials
+//! A seed or a change by an administrator is a transaction over a connection of its own: it reads
+//! all rows, decides, and writes. An advisory lock admits one at a time, and a lock on the tables
+//! makes exchanges of codes and revocations wait for it. Creates wait only if a portal limit changes.
+//!
 //! # Requirements
 //! A UTF8 database, and a role that can create a schema in it or owns an empty schema `portal`.
 //! Each registry uses up to 16 connections, and one more while a seed is applied. Connection
@@ -57,7 +62,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
+use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
 
 use crate::admin::Administration;
@@ -69,8 +74,7 @@ use crate::principals::Principals;
 use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
 use crate::seed::Seed;
 use crate::sql;
-use crate::token::{self, Hashed, TokenRules};
-use credentials::HashedRequest;
+use crate::token::{Hashed, HashedRequest, TokenRules};
 use failure::Failure;
 use pool::Pool;
 use session::{Connected, Parameters};
@@ -170,23 +174,9 @@ impl Registry for PostgresRegistry {
         rules: TokenRules,
         now: Timestamp,
     ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
-        let mut granted = AccessToken::new(token::generate()?);
-        let (refresh_token, code) = match &request.grant {
-            Grant::RefreshToken(refresh_token) => (Hashed::of(refresh_token.expose()), None),
-            Grant::AuthorizationCode { code, .. } => {
-                let refresh_token = token::generate()?;
-                let hashed = Hashed::of(refresh_token.expose());
-                granted.refresh_token = Some(refresh_token);
-                (hashed, Some(Hashed::of(code.expose())))
-            }
-            _ => return Ok(Err(OAuthError::new(OAuthError::UNSUPPORTED_GRANT_TYPE))),
-        };
-        let request = HashedRequest {
-            client_id: request.client_id.clone(),
-            client_secret: Hashed::of(request.client_secret.expose()),
-            refresh_token,
-            code,
-            access_token: Hashed::of(granted.access_token.expose()),
+        let (request, granted) = match HashedRequest::new(request)? {
+            Ok(hashed) => hashed,
+            Err(error) => return Ok(Err(error)),
         };
         let now = now.unix_seconds();
         self.change(move |inner| async move {
@@ -203,9 +193,10 @@ impl Registry for PostgresRegistry {
     async fn revoke(&self, refresh_token: &str, now: Timestamp) -> Result<bool, RegistryError> {
         let (refresh_token, now) = (Hashed::of(refresh_token), now.unix_seconds());
         self.change(move |inner| async move {
-            let result = credentials::revoke(&inner.pool, refresh_token, now).await;
+            let parameters: &Parameters<'_> = &[&refresh_token.0.as_slice(), &now];
+            let revoked = inner.pool.change(|it| &it.revoke, parameters).await;
             inner.principals.forget();
-            result
+            Ok(!revoked?.is_empty())
         })
         .await
     }
@@ -213,9 +204,10 @@ impl Registry for PostgresRegistry {
     async fn expire_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
         let access_token = Hashed::of(access_token);
         self.change(move |inner| async move {
-            let result = credentials::expire(&inner.pool, access_token).await;
+            let parameters: &Parameters<'_> = &[&access_token.0.as_slice()];
+            let ended = inner.pool.change(|it| &it.end, parameters).await;
             inner.principals.forget();
-            result
+            Ok(!ended?.is_empty())
         })
         .await
     }

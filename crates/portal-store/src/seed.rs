@@ -178,7 +178,8 @@ impl SeedCredential {
         client_secret: impl Into<Secret>,
         refresh_token: impl Into<Secret>,
     ) -> Self {
-        Self::new(client_id, client_secret, SeedGrant::RefreshToken(refresh_token.into()))
+        let grant = SeedGrant::RefreshToken(refresh_token.into());
+        Self::new(client_id.into(), client_secret.into(), grant)
     }
 
     /// Creates a client with a code for every operation on portals.
@@ -187,7 +188,7 @@ impl SeedCredential {
         client_secret: impl Into<Secret>,
         code: impl Into<Secret>,
     ) -> Self {
-        Self::new(client_id, client_secret, SeedGrant::Code(code.into()))
+        Self::new(client_id.into(), client_secret.into(), SeedGrant::Code(code.into()))
     }
 
     /// Generates a client and a refresh token from the operating system's random bytes.
@@ -200,17 +201,8 @@ impl SeedCredential {
         Ok(Self::refresh_token(client_id, client_secret, token::generate()?).scopes(scopes))
     }
 
-    fn new(
-        client_id: impl Into<String>,
-        client_secret: impl Into<Secret>,
-        grant: SeedGrant,
-    ) -> Self {
-        Self {
-            client_id: client_id.into(),
-            client_secret: client_secret.into(),
-            grant,
-            scopes: vec![Scope::PORTAL_ALL],
-        }
+    fn new(client_id: String, client_secret: Secret, grant: SeedGrant) -> Self {
+        Self { client_id, client_secret, grant, scopes: vec![Scope::PORTAL_ALL] }
     }
 
     /// Replaces the scopes.

@@ -4,6 +4,8 @@
 //! so every statement here mentions its parameters in order.
 
 use portal_model::{Environment, Portal, Scope, Timestamp, UserRef};
+use serde::Deserialize as _;
+use serde::de::{IntoDeserializer as _, value};
 
 use crate::audit::{AuditAction, AuditEntry};
 use crate::org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
@@ -236,34 +238,27 @@ pub(crate) const PRINCIPAL: &str = "
 
 pub(crate) const CLIENT_SECRET: &str = "SELECT secret_hash FROM clients WHERE id = $1";
 
-/// Selects portals for [`portal`]; the rest names the table or changed row, and `creator` and
-/// `modifier`.
+/// Selects portals for [`portal`] from a table or changed rows, with their creator and modifier.
 macro_rules! select_portals {
-    ($rest:literal) => {
+    ($from:literal $(, $rest:literal)?) => {
         concat!(
             "SELECT portals.id, portals.name, created_at, creator.id, creator.name,
                     modified_at, modifier.id, modifier.name
-             FROM ",
-            $rest
+             FROM ", $from, "
+             JOIN users AS creator ON creator.id = created_by
+             JOIN users AS modifier ON modifier.id = modified_by "
+             $(, $rest)?
         )
     };
 }
 #[cfg(feature = "postgres")]
 pub(crate) use select_portals;
 
-pub(crate) const PORTALS: &str = select_portals!(
-    "portals
-     JOIN users AS creator ON creator.id = created_by
-     JOIN users AS modifier ON modifier.id = modified_by
-     WHERE portals.org_id = $1 ORDER BY portals.id"
-);
+pub(crate) const PORTALS: &str =
+    select_portals!("portals", "WHERE portals.org_id = $1 ORDER BY portals.id");
 
-pub(crate) const PORTAL: &str = select_portals!(
-    "portals
-     JOIN users AS creator ON creator.id = created_by
-     JOIN users AS modifier ON modifier.id = modified_by
-     WHERE portals.org_id = $1 AND name_key = $2"
-);
+pub(crate) const PORTAL: &str =
+    select_portals!("portals", "WHERE portals.org_id = $1 AND name_key = $2");
 
 /// Returns a row if the org has the only portal that it can have.
 pub(crate) const ORG_IS_FULL: &str =
@@ -353,14 +348,12 @@ pub(crate) fn portal<R: Columns>(row: &R) -> Result<Portal, R::Error> {
 }
 
 pub(crate) fn audit_entry<R: Columns>(row: &R) -> Result<AuditEntry, R::Error> {
-    let action = row.text(2)?;
+    let action: Result<_, value::Error> =
+        AuditAction::deserialize(row.text(2)?.into_deserializer());
     Ok(AuditEntry {
         at: timestamp(row, 0)?,
         actor: row.text(1)?.to_owned(),
-        action: AuditAction::ALL
-            .into_iter()
-            .find(|known| known.as_str() == action)
-            .ok_or_else(|| R::damaged(format!("the audit table has an action {action}")))?,
+        action: action.map_err(|error| R::damaged(format!("the audit table: {error}")))?,
         org: row.optional_text(3)?.map(ToOwned::to_owned),
         subject: row.text(4)?.to_owned(),
         detail: row.optional_text(5)?.map(ToOwned::to_owned),

@@ -22,7 +22,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
+use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp};
 use rusqlite::{Connection, Params, Row};
 use tokio::sync::watch;
@@ -33,14 +33,14 @@ use crate::error::RegistryError;
 use crate::org::{Org, OrgId, Principal, User, UserId};
 use crate::people::{Keeper, People};
 use crate::principals::Principals;
-use crate::registry::{CreateConflict, Registry, RenameConflict, sealed};
+use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
 use crate::seed::Seed;
 use crate::sql;
-use crate::token::{self, Hashed, TokenRules};
+use crate::token::{Hashed, HashedRequest, TokenRules};
 pub use backup::backup;
 use checkpoint::Checkpoints;
 use commit::Writer;
-use credentials::{HashedGrant, HashedRequest};
+use credentials::Issue;
 use database::Opened;
 use files::Files;
 use readers::Readers;
@@ -160,6 +160,16 @@ impl SqliteRegistry {
 }
 
 impl SqliteRegistry {
+    /// Commits a change, after which a cached principal may be wrong.
+    async fn commit_and_forget<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, RegistryError> {
+        let result = self.0.writer.commit(work).await;
+        self.0.principals.forget();
+        result
+    }
+
     /// Reads all rows of a statement.
     async fn rows<T: Send + 'static>(
         &self,
@@ -194,52 +204,30 @@ impl Registry for SqliteRegistry {
         rules: TokenRules,
         now: Timestamp,
     ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
-        let mut granted = AccessToken::new(token::generate()?);
-        let grant = match &request.grant {
-            Grant::RefreshToken(refresh_token) => {
-                HashedGrant::RefreshToken(Hashed::of(refresh_token.expose()))
-            }
-            Grant::AuthorizationCode { code, .. } => {
-                let refresh_token = token::generate()?;
-                let new_refresh_token = Hashed::of(refresh_token.expose());
-                granted.refresh_token = Some(refresh_token);
-                HashedGrant::Code { code: Hashed::of(code.expose()), new_refresh_token }
-            }
-            _ => return Ok(Err(OAuthError::new(OAuthError::UNSUPPORTED_GRANT_TYPE))),
-        };
-        let request = HashedRequest {
-            client_id: request.client_id.clone(),
-            client_secret: Hashed::of(request.client_secret.expose()),
-            grant,
-            access_token: Hashed::of(granted.access_token.expose()),
+        let (request, granted) = match HashedRequest::new(request)? {
+            Ok(hashed) => hashed,
+            Err(error) => return Ok(Err(error)),
         };
         let now = now.unix_seconds();
-        let result = self
-            .0
-            .writer
-            .commit(move |connection| credentials::issue_token(connection, &request, rules, now))
-            .await?;
-        // Issuing a token may have expired the oldest one.
-        if rules == TokenRules::ServiceLimits {
-            self.0.principals.forget();
-        }
-        Ok(result.map(|()| granted))
+        let work = move |connection: &_| Issue { connection, request: &request, now }.run(rules);
+        let issued = match rules {
+            TokenRules::LifetimesOnly => self.0.writer.commit(work).await?,
+            // This may expire the oldest one.
+            TokenRules::ServiceLimits => self.commit_and_forget(work).await?,
+        };
+        Ok(issued.map(|()| granted))
     }
 
     async fn revoke(&self, refresh_token: &str, now: Timestamp) -> Result<bool, RegistryError> {
         let (refresh_token, now) = (Hashed::of(refresh_token), now.unix_seconds());
         let work = move |connection: &_| credentials::revoke(connection, refresh_token, now);
-        let result = self.0.writer.commit(work).await;
-        self.0.principals.forget();
-        result
+        self.commit_and_forget(work).await
     }
 
     async fn expire_access_token(&self, access_token: &str) -> Result<bool, RegistryError> {
         let access_token = Hashed::of(access_token);
         let work = move |connection: &_| credentials::expire(connection, access_token);
-        let result = self.0.writer.commit(work).await;
-        self.0.principals.forget();
-        result
+        self.commit_and_forget(work).await
     }
 
     async fn authenticate(
@@ -295,8 +283,8 @@ impl Registry for SqliteRegistry {
     }
 
     async fn portal(&self, org: OrgId, name: &str) -> Result<Option<Portal>, RegistryError> {
-        let name = name.to_owned();
-        self.0.readers.read(move |connection| portals::get(connection, org, &name)).await
+        let found = self.rows(sql::PORTAL, (org.0, name_key(name)), |row| sql::portal(row)).await?;
+        Ok(found.into_iter().next())
     }
 }
 
@@ -317,9 +305,7 @@ impl Keeper for SqliteRegistry {
             }
             Ok(result)
         };
-        let result = self.0.writer.commit(work).await;
-        self.0.principals.forget();
-        result
+        self.commit_and_forget(work).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lifetimes and limits of tokens, and the form in which secrets are stored.
 
 use portal_model::Secret;
+use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -60,6 +61,53 @@ fn random() -> Result<u128, RegistryError> {
 /// The error code for a known client id with a wrong secret.
 pub(crate) const INVALID_CLIENT_SECRET: &str = "invalid_client_secret";
 
+/// A token request with hashed secrets.
+pub(crate) struct HashedRequest {
+    pub(crate) client_id: String,
+    client_secret: Hashed,
+    /// The given refresh token, or the one to be issued for the code.
+    pub(crate) refresh_token: Hashed,
+    pub(crate) code: Option<Hashed>,
+    /// The access token to be issued.
+    pub(crate) access_token: Hashed,
+}
+
+impl HashedRequest {
+    /// Also returns what is granted if the request succeeds.
+    pub(crate) fn new(
+        request: &TokenRequest,
+    ) -> Result<Result<(Self, AccessToken), OAuthError>, RegistryError> {
+        let mut granted = AccessToken::new(generate()?);
+        let (refresh_token, code) = match &request.grant {
+            Grant::RefreshToken(refresh_token) => (Hashed::of(refresh_token.expose()), None),
+            Grant::AuthorizationCode { code, .. } => {
+                let refresh_token = generate()?;
+                let hash = Hashed::of(refresh_token.expose());
+                granted.refresh_token = Some(refresh_token);
+                (hash, Some(Hashed::of(code.expose())))
+            }
+            _ => return Ok(Err(OAuthError::new(OAuthError::UNSUPPORTED_GRANT_TYPE))),
+        };
+        let hashed = Self {
+            client_id: request.client_id.clone(),
+            client_secret: Hashed::of(request.client_secret.expose()),
+            refresh_token,
+            code,
+            access_token: Hashed::of(granted.access_token.expose()),
+        };
+        Ok(Ok((hashed, granted)))
+    }
+
+    /// Compares the secret with the one of the client, if there is such a client.
+    pub(crate) fn check_client(&self, stored: Option<Hashed>) -> Result<(), OAuthError> {
+        match stored {
+            None => Err(OAuthError::new(OAuthError::INVALID_CLIENT)),
+            Some(stored) if stored.matches(self.client_secret) => Ok(()),
+            Some(_) => Err(OAuthError::new(INVALID_CLIENT_SECRET)),
+        }
+    }
+}
+
 /// The SHA-256 of a secret, the only form in which secrets are stored.
 ///
 /// Safe as a lookup key: the time of the lookup depends on the hash, not on the secret. To verify a
@@ -105,7 +153,7 @@ mod tests {
 
     #[test]
     fn access_token_lifetime_matches_expires_in() {
-        let granted = portal_model::oauth::AccessToken::new(String::new());
+        let granted = AccessToken::new(String::new());
         assert_eq!(granted.expires_in.as_secs(), ACCESS_TOKEN_SECONDS.unsigned_abs());
     }
 

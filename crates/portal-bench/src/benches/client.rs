@@ -1,4 +1,4 @@
-//! `Client::call` of a create, beside the same POST by reqwest: 16 in flight.
+//! `Client::send_once` of a create, beside the same POST by reqwest: 16 in flight.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ pub(super) fn calls(effort: Effort) -> Vec<Figure> {
         let creates = u32::try_from(span.as_millis() * 5).expect("a short span");
         let our_cost = runtime.block_on(cost(creates, |name| {
             let ours = ours.clone();
-            async move { ours.call(&CreatePortal::new(name)).await.is_ok() }
+            async move { ours.send_once(&CreatePortal::new(name)).await.is_ok() }
         }));
         let their_cost = runtime.block_on(cost(creates, |name| {
             let theirs = theirs.clone();
@@ -50,14 +50,14 @@ pub(super) fn calls(effort: Effort) -> Vec<Figure> {
     };
     vec![
         figure(
-            "creates/s of `Client::call`, 16 in flight",
+            "creates/s of `Client::send_once`, 16 in flight",
             Unit::PerSecond,
             |cost| 1.0 / cost.wall,
             Bound::AtLeast(1.05),
             Bound::AtLeast(1.2),
         ),
         figure(
-            "CPU time of `Client::call`",
+            "CPU time of `Client::send_once`",
             Unit::Seconds,
             |cost| cost.cpu,
             Bound::AtMost(0.95),

@@ -3,8 +3,6 @@
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use portal_model::ApiVersion;
-
 use super::csv;
 use super::mistake::Problems;
 use super::plan::{self, Row};
@@ -47,6 +45,6 @@ pub(crate) fn rows(
 fn identity(profiles: &Profiles, name: &str) -> Option<Identity> {
     // Problems with the credentials are reported later, before anything is sent.
     let profile = profiles.get(name).ok()?;
-    let target = profile.target(name, ApiVersion::default(), None);
+    let target = profile.target(name, None);
     Some(target.declared_identity().with_org(profile.entry.org))
 }

@@ -19,16 +19,14 @@ struct Waiting {
 }
 
 impl InFlight {
-    /// Shows a row until the returned value is dropped.
-    pub(crate) fn show(
-        &self,
-        row: usize,
-        profile: &str,
-        activity: watch::Receiver<Activity>,
-    ) -> Shown<'_> {
+    /// Shows a row until it [ends](Self::end), with its latest activity.
+    pub(crate) fn show(&self, row: usize, profile: &str, activity: watch::Receiver<Activity>) {
         let waiting = Waiting { profile: profile.to_owned(), since: Instant::now(), activity };
         self.0.borrow_mut().insert(row, waiting);
-        Shown { in_flight: self, row }
+    }
+
+    pub(crate) fn end(&self, row: usize) {
+        self.0.borrow_mut().remove(&row);
     }
 
     /// Returns the number of rows in flight.
@@ -45,19 +43,6 @@ impl InFlight {
     }
 }
 
-/// Keeps a row in flight until dropped.
-#[derive(Debug)]
-pub(crate) struct Shown<'a> {
-    in_flight: &'a InFlight,
-    row: usize,
-}
-
-impl Drop for Shown<'_> {
-    fn drop(&mut self) {
-        self.in_flight.0.borrow_mut().remove(&self.row);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,11 +52,11 @@ mod tests {
         let in_flight = InFlight::default();
         let (_sender, activity) = watch::channel(Activity::ListingFirst);
         assert_eq!(in_flight.slowest(), None);
-        let first = in_flight.show(7, "acme", activity.clone());
-        let _second = in_flight.show(3, "beta", activity);
+        in_flight.show(7, "acme", activity.clone());
+        in_flight.show(3, "beta", activity);
         assert_eq!(in_flight.len(), 2);
         assert_eq!(in_flight.slowest().unwrap().0, "acme");
-        drop(first);
+        in_flight.end(7);
         assert_eq!(in_flight.slowest().unwrap().0, "beta");
     }
 }

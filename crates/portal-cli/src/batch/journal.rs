@@ -24,6 +24,7 @@ use super::plan::Row;
 use super::result::{RowResult, Verdict};
 use crate::org::identity::Identity;
 use crate::sys::checked_line::{decode, encode};
+use crate::sys::private_file::is_free;
 
 /// The state of a row according to its journal.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,15 +150,9 @@ pub(crate) fn peek(path: &Path, csv: &str, rows: &[Row]) -> anyhow::Result<Vec<S
 
 fn locked(locked: Result<(), TryLockError>, path: &Path) -> anyhow::Result<()> {
     let shown = path.display();
-    match locked {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => {
-            bail!("the journal {shown} is in use by another `portal batch`: wait until it ends")
-        }
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("cannot lock the journal {shown}"))
-        }
-    }
+    let is_free = is_free(locked).with_context(|| format!("cannot lock the journal {shown}"))?;
+    ensure!(is_free, "the journal {shown} is in use by another `portal batch`: wait until it ends");
+    Ok(())
 }
 
 /// Whether the journal was never used: it is empty, torn, or has only the header of a file that was

@@ -43,10 +43,11 @@ pub(crate) enum Mistake {
     Missing(&'static str),
     #[error("{}: {invalid}", Quoted(.name))]
     InvalidName { name: String, invalid: InvalidPortalName },
-    #[error("{} is already in this line; upper and lower case are the same name", Quoted(.name))]
-    SameLine { name: String },
-    #[error("{} is already in line {first}; upper and lower case are the same name", Quoted(.name))]
-    DuplicateName { name: String, first: usize },
+    #[error(
+        "{} is already in {}; upper and lower case are the same name",
+        Quoted(.name), place(*.first, *.line)
+    )]
+    DuplicateName { name: String, line: usize, first: usize },
     #[error("unknown profile {}", Quoted(.0))]
     UnknownProfile(String),
     #[error(
@@ -70,6 +71,11 @@ impl fmt::Display for Quoted<'_> {
         let shown: String = self.0.chars().take(SHOWN).collect();
         write!(f, "{shown:?}{}", if shown.len() < self.0.len() { "…" } else { "" })
     }
+}
+
+/// The line `first`, as one says it in `line`.
+fn place(first: usize, line: usize) -> String {
+    if first == line { "this line".to_owned() } else { format!("line {first}") }
 }
 
 /// A mistake in a line of the file.

@@ -71,10 +71,7 @@ impl<P: Fn(&str) -> bool, I: Fn(&str) -> Option<Identity>> Checker<P, I> {
                 }
             }
             if let Some(first) = seen(&mut self.names, name.to_ascii_lowercase(), line, problems) {
-                let name = name.clone();
-                let is_here = first == line;
-                let duplicate = Mistake::DuplicateName { name: name.clone(), first };
-                problems.add(line, if is_here { Mistake::SameLine { name } } else { duplicate });
+                problems.add(line, Mistake::DuplicateName { name: name.clone(), line, first });
             }
         }
         if !(self.has_profile)(&profile) {

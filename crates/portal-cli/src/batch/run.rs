@@ -19,7 +19,6 @@ use super::plan::Row;
 use super::result::RowResult;
 use crate::org::identity::Identity;
 use crate::org::target::Target;
-use crate::report::call_error;
 use crate::report::failure::Failure;
 use crate::safe::create::{Finished, SafeCreate};
 use crate::safe::intent_log::{BatchRow, IntentLog, Whose};
@@ -97,7 +96,9 @@ impl Batch<'_> {
             Task::Create => None,
             Task::Recover(doubt) => Some(doubt),
         };
-        let (result, intent) = match self.create(index, row, in_doubt.as_deref(), &org).await {
+        let created = self.create(index, row, in_doubt.as_deref(), &org).await;
+        self.in_flight.end(index);
+        let (result, intent) = match created {
             Ok(Finished { outcome, intent }) => {
                 let outcome = keep_doubt(outcome, in_doubt.as_deref());
                 let verified_after = Some(verified_after(&org.client));
@@ -141,14 +142,13 @@ impl Batch<'_> {
         };
         let identity = match identified {
             Ok(identity) => identity,
-            Err(error) => return Err(self.unidentified(row, org, error).await),
+            Err(error) => {
+                let names = std::iter::once(&row.name).chain(&row.fallbacks);
+                let names: Vec<_> = names.map(ToString::to_string).collect();
+                return Err(unidentified(self.log, &org.target, &names, "created", error).await);
+            }
         };
-        let mut shown = None;
-        let mut show = |activity| {
-            // Drop the previous one first: both take the place of the row.
-            drop(shown.take());
-            shown = Some(self.in_flight.show(index, &row.profile, activity));
-        };
+        let mut show = |activity| self.in_flight.show(index, &row.profile, activity);
         if let Some(in_doubt) = in_doubt.filter(|_| !*stop.borrow()) {
             let whose = Whose {
                 identity: identity.clone(),
@@ -176,14 +176,6 @@ impl Batch<'_> {
         let journal = self.journal.clone();
         let sink = JournalSink { journal, about: about(index, row, Some(identity)) };
         create.run(row.name.clone(), row.fallbacks.clone(), sink, stop, show).await
-    }
-
-    async fn unidentified(&self, row: &Row, org: &Org, error: &ClientError) -> Failure {
-        let failure = call_error::unidentified(error);
-        let names: Vec<_> =
-            std::iter::once(&row.name).chain(&row.fallbacks).map(ToString::to_string).collect();
-        let (known, place) = (org.target.declared_identity(), &org.target.place);
-        unidentified(self.log, &known, place, &names, "created", failure).await
     }
 
     fn batch_row(&self, index: usize) -> BatchRow {

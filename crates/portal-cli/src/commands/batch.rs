@@ -36,7 +36,7 @@ use crate::report::exit::{self, ExitClass};
 use crate::report::failure::{ErrorReport, Failure};
 use crate::safe::intent_log::{self, Entry, IntentLog, Taken};
 use crate::sys::directories;
-use crate::sys::signal;
+use crate::sys::signal::{self, Signals};
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
 use crate::terminal::width;
@@ -108,7 +108,7 @@ Examples:
   portal rehearse portals.csv";
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let plan = plan(args, printer)?;
+    let mut plan = plan(args, printer)?;
     if args.dry_run {
         plan.preview().await.print(printer, width::of_stdout());
         return Ok(ExitClass::Success);
@@ -116,12 +116,12 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     if plan.open == 0 {
         return Ok(plan.nothing_to_do(printer));
     }
-    if !confirm(&plan, printer).await? {
+    if !plan.confirm(printer).await? {
         printer.note("Cancelled. Nothing was sent or saved.");
         return Ok(ExitClass::Stopped);
     }
-    let done = execute(plan, printer).await?;
-    summarize(&done, printer)
+    let begun = plan.execute(printer).await?;
+    plan.summarize(&begun, printer)
 }
 
 /// What is to be done, and what was.
@@ -130,10 +130,13 @@ struct Plan<'a> {
     rows: Vec<Row>,
     /// Of each row, according to the journal.
     states: Vec<State>,
+    /// Of each row so far.
+    results: Vec<RowResult>,
     orgs: Vec<(Org, Tasks)>,
     /// The number of rows in `orgs`.
     open: usize,
     journal: PathBuf,
+    /// The command that continues.
     command: String,
 }
 
@@ -154,7 +157,9 @@ fn plan<'a>(args: &'a Args, printer: &Printer) -> Result<Plan<'a>, Failure> {
     tasks.truncate(args.limit.unwrap_or(usize::MAX));
     let open = tasks.len();
     let orgs = orgs(&rows, tasks, &profiles, args, &policy)?;
-    Ok(Plan { args, rows, states, orgs, open, journal, command: args.resume_command() })
+    let results = states.iter().zip(&rows).map(|(state, row)| state.so_far(row)).collect();
+    let command = args.resume_command();
+    Ok(Plan { args, rows, states, results, orgs, open, journal, command })
 }
 
 /// The journal is not that of the file.
@@ -220,7 +225,7 @@ impl Args {
 }
 
 /// What is still to be done.
-fn tasks(states: &[State], retry: bool) -> Vec<(usize, Task)> {
+fn tasks(states: &[State], retry: bool) -> Tasks {
     let task = |state: &State| match state {
         State::Open => Some(Task::Create),
         State::InDoubt(doubt) => Some(Task::Recover(doubt.clone())),
@@ -233,6 +238,7 @@ fn tasks(states: &[State], retry: bool) -> Vec<(usize, Task)> {
     let tasks = states.iter().enumerate();
     tasks.filter_map(|(row, state)| Some((row, task(state)?))).collect()
 }
+
 /// The orgs where something is to be done, in the order of the file.
 fn orgs(
     rows: &[Row],
@@ -248,8 +254,8 @@ fn orgs(
         let place = *places.entry(&row.profile).or_insert(targets.len());
         if place == targets.len() {
             let profile = profiles.get(&row.profile)?;
-            let (version, ca_file) = (args.api_version, args.ca_file.clone());
-            targets.push((profile.target(&row.profile, version, ca_file), Vec::new()));
+            let target = profile.target(&row.profile, args.ca_file.clone());
+            targets.push((Target { version: args.api_version, ..target }, Vec::new()));
         }
         if let Some((_, tasks)) = targets.get_mut(place) {
             tasks.push((index, task));
@@ -271,33 +277,29 @@ impl Plan<'_> {
         Preview::probe(&self.rows, &self.states, &self.orgs, self.args.allow_another).await
     }
 
-    /// The result of each row so far.
-    fn results(&self) -> Vec<RowResult> {
-        self.states.iter().zip(&self.rows).map(|(state, row)| state.so_far(row)).collect()
+    /// Prints the results for machines. Returns the exit status.
+    fn print_json(&self, printer: &Printer) -> ExitClass {
+        self.results.iter().for_each(|result| printer.json(&result.report));
+        exit::combined(self.results.iter().map(|result| result.exit(self.args.ensure)))
     }
 
     /// Everything was finished by earlier runs.
     fn nothing_to_do(&self, printer: &Printer) -> ExitClass {
-        let results = self.results();
-        for result in &results {
-            printer.json(&result.report);
-        }
-        let (rows, counts) = (results.len(), table::counts(&results));
+        let exit = self.print_json(printer);
+        let (rows, counts) = (self.rows.len(), table::counts(&self.results));
         printer.text(format_args!(
             "Nothing to do: {rows} of {rows} rows were finished earlier ({counts}). Nothing was sent."
         ));
-        if results.iter().any(|result| result.verdict() == Verdict::Rejected) {
+        if self.results.iter().any(|result| result.verdict() == Verdict::Rejected) {
             printer.hint(format_args!("run `{} --retry` to try rejected rows again", self.command));
         }
-        exit::combined(results.iter().map(|result| result.exit(self.args.ensure)))
+        exit
     }
 
     /// `already finished: 62 of 200 rows (60 created, 2 rejected)`
     fn finished_earlier(&self) -> String {
-        let done = self.states.iter().filter_map(|state| match state {
-            State::Done(result) => Some(result.as_ref()),
-            State::Open | State::InDoubt(_) => None,
-        });
+        let rows = self.states.iter().zip(&self.results);
+        let done = rows.filter_map(|(state, row)| matches!(state, State::Done(_)).then_some(row));
         let done: Vec<&RowResult> = done.collect();
         let (rows, counts) = (self.rows.len(), table::counts(done.iter().copied()));
         format!("already finished: {} of {rows} rows ({counts})", done.len())
@@ -322,68 +324,72 @@ impl Plan<'_> {
             counted(servers.len(), "data center"),
         )
     }
-}
+    /// Shows what is about to be done. Returns `false` if the user declines.
+    async fn confirm(&self, printer: &Printer) -> Result<bool, Failure> {
+        if self.open < self.rows.len() {
+            printer.note(self.finished_earlier());
+        }
+        let is_rehearsal = self.orgs.iter().all(|(org, _)| org.target.is_this_machine());
+        if self.args.yes || is_rehearsal {
+            printer.note(self.summary());
+            return Ok(true);
+        }
+        prompt::require_terminal_for_create()?;
+        let table = self.preview().await.table(width::of_stderr());
+        let facts = format!("{table}\n{}", self.summary());
+        let expected = format!("create {}", self.open);
+        let what = format!("`{expected}`");
+        prompt::confirm_by_typing(&facts, &what, &expected, signal::interrupted()).await
+    }
 
-/// Shows what is about to be done. Returns `false` if the user declines.
-async fn confirm(plan: &Plan<'_>, printer: &Printer) -> Result<bool, Failure> {
-    if plan.open < plan.rows.len() {
-        printer.note(plan.finished_earlier());
+    /// Does it. Files are created only now, so that a declined batch leaves none. Returns the rows
+    /// that were begun.
+    async fn execute(&mut self, printer: &Printer) -> Result<HashSet<usize>, Failure> {
+        let (args, rows, shown) = (self.args, &self.rows, self.journal.display());
+        let log = IntentLog::open()?;
+        let journal = Journal::open(&self.journal, args.journal.is_some(), &args.file_name(), rows);
+        let journal = journal.map_err(|error| unusable(&error))?;
+        if journal.states() != self.states {
+            let message = format!("another process has changed the journal {shown} meanwhile");
+            return Err(Failure::usage(message).hint("run the same command again"));
+        }
+        printer.note(format_args!("journal: {shown}"));
+        let journal_path = std::path::absolute(&self.journal)?;
+        let default_path = std::path::absolute(args.default_journal())?;
+        if default_path != journal_path {
+            doubt::adopt_all(&log, &default_path, rows).await?;
+        }
+        deliver_again(&log, &journal_path, &self.states).await?;
+        let batch = Batch {
+            rows,
+            log: &log,
+            journal: Arc::new(journal.into_writer()?),
+            journal_path,
+            is_stopping: Cell::new(false),
+            stop_now: watch::Sender::new(false),
+            same_org: args.same_org,
+            jobs: args.jobs.into(),
+            in_flight: InFlight::default(),
+            printer,
+        };
+        let orgs = std::mem::take(&mut self.orgs);
+        let progress = Progress::new(self.open, printer);
+        Ok(run_rows(&batch, orgs, args.max_failures, progress, &mut self.results).await)
     }
-    let is_rehearsal = plan.orgs.iter().all(|(org, _)| org.target.is_this_machine());
-    if plan.args.yes || is_rehearsal {
-        printer.note(plan.summary());
-        return Ok(true);
-    }
-    prompt::require_terminal_for_create()?;
-    let table = plan.preview().await.table(width::of_stderr());
-    let facts = format!("{table}\n{}", plan.summary());
-    let expected = format!("create {}", plan.open);
-    let what = format!("`{expected}`");
-    prompt::confirm_by_typing(&facts, &what, &expected, signal::interrupted()).await
-}
 
-/// What a batch has done.
-struct Done<'a> {
-    args: &'a Args,
-    rows: Vec<Row>,
-    results: Vec<RowResult>,
-    /// The rows that this run began.
-    begun: HashSet<usize>,
-    command: String,
-}
-
-/// Does it. Files are created only now, so that a declined batch leaves none.
-async fn execute<'a>(plan: Plan<'a>, printer: &Printer) -> Result<Done<'a>, Failure> {
-    let mut results = plan.results();
-    let Plan { args, rows, states, orgs, journal: shown, command, .. } = plan;
-    let log = IntentLog::open()?;
-    let journal = Journal::open(&shown, args.journal.is_some(), &args.file_name(), &rows);
-    let journal = journal.map_err(|error| unusable(&error))?;
-    let (shown, path) = (shown.display(), std::path::absolute(&shown)?);
-    if journal.states() != states {
-        let message = format!("another process has changed the journal {shown} meanwhile");
-        return Err(Failure::usage(message).hint("run the same command again"));
+    /// Prints the results, and writes the file of `--report` if it is asked for.
+    fn summarize(&self, begun: &HashSet<usize>, printer: &Printer) -> Result<ExitClass, Failure> {
+        let (results, ensure) = (&self.results, self.args.ensure);
+        let exit = self.print_json(printer);
+        printer.text(table::of(results, begun, &self.command, ensure, width::of_stdout()));
+        if let Some(path) = &self.args.report {
+            report_file::write(path, &self.rows, results, begun).map_err(|error| {
+                Failure::from(error.context(format!("cannot write the report {}", path.display())))
+                    .hint("run the same command again: finished rows are not sent again")
+            })?;
+        }
+        Ok(exit)
     }
-    printer.note(format_args!("journal: {shown}"));
-    let default_path = std::path::absolute(args.default_journal())?;
-    if default_path != path {
-        doubt::adopt_all(&log, &default_path, &rows).await?;
-    }
-    deliver_again(&log, &path, &states).await?;
-    let batch = Batch {
-        rows: &rows,
-        log: &log,
-        journal: Arc::new(journal.into_writer()?),
-        journal_path: path,
-        is_stopping: Cell::new(false),
-        stop_now: watch::Sender::new(false),
-        same_org: args.same_org,
-        jobs: args.jobs.into(),
-        in_flight: InFlight::default(),
-        printer,
-    };
-    let begun = run_rows(&batch, orgs, args.max_failures, &mut results).await;
-    Ok(Done { args, rows, results, begun, command })
 }
 
 /// Runs the rows until all have ended or the user stops that, and replaces their results. Returns
@@ -392,14 +398,13 @@ async fn run_rows(
     batch: &Batch<'_>,
     orgs: Vec<(Org, Tasks)>,
     max_failures: Option<usize>,
+    mut progress: Progress<'_>,
     results: &mut [RowResult],
 ) -> HashSet<usize> {
     let printer = batch.printer;
-    let rows = orgs.iter().map(|(_, tasks)| tasks.len()).sum();
-    let mut progress = Progress::new(rows, printer);
     let (mut begun, mut unwritable) = (HashSet::new(), None);
     let mut ended = std::pin::pin!(batch.run(orgs));
-    let mut interrupted = Box::pin(signal::interrupted());
+    let mut signals = Signals::interrupting();
     loop {
         tokio::select! {
             biased;
@@ -416,7 +421,7 @@ async fn run_rows(
                     *slot = result;
                 }
             }
-            () = &mut interrupted => {
+            _ = signals.next() => {
                 // Rule 13: what is in doubt is in the journal and in the intent log.
                 if *batch.stop_now.borrow() {
                     signal::exit_at_once();
@@ -429,7 +434,6 @@ async fn run_rows(
                         batch.in_flight.len()
                     ));
                 }
-                interrupted = Box::pin(signal::interrupted());
             }
             () = progress.tick(&batch.in_flight) => {}
         }
@@ -442,22 +446,6 @@ async fn run_rows(
         printer.error(&report.hint(hint));
     }
     begun
-}
-
-/// Prints the results, and writes the file of `--report` if it is asked for.
-fn summarize(done: &Done<'_>, printer: &Printer) -> Result<ExitClass, Failure> {
-    let Done { args, rows, results, begun, command } = done;
-    for result in results {
-        printer.json(&result.report);
-    }
-    printer.text(table::of(results, begun, command, args.ensure, width::of_stdout()));
-    if let Some(path) = &args.report {
-        report_file::write(path, rows, results, begun).map_err(|error| {
-            Failure::from(error.context(format!("cannot write the report {}", path.display())))
-                .hint("run the same command again: finished rows are not sent again")
-        })?;
-    }
-    Ok(exit::combined(results.iter().map(|result| result.exit(args.ensure))))
 }
 
 /// A crash between the journal and the intent log leaves outcomes that the log takes for

@@ -4,17 +4,18 @@ mod dry_run;
 
 use portal_http::client::Client;
 use portal_model::{InvalidPortalName, PortalName};
+use tokio::sync::watch;
 
 use crate::commands::policy_args::PolicyArgs;
 use crate::commands::target_args::{ENVIRONMENT, TargetArgs};
 use crate::org::destination::Org;
+use crate::org::identity::Identity;
 use crate::report::asked::Asked;
-use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::outcome::Report;
 use crate::safe::confirmation::{self, Facts};
-use crate::safe::create::{SafeCreate, deliver};
+use crate::safe::create::{Finished, SafeCreate, deliver};
 use crate::safe::intent_log::IntentLog;
 use crate::safe::unidentified::unidentified;
 use crate::sys::signal::{raised, stop_flag};
@@ -92,61 +93,77 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     // Before anything is sent: without the log nothing is.
     let log = IntentLog::open()?;
     let org = destination.open(policy).await?;
-    create(&log, &org, name, fallbacks, asks, &asked, printer).await
-}
-
-async fn create(
-    log: &IntentLog,
-    org: &Org,
-    name: PortalName,
-    fallbacks: Vec<PortalName>,
-    asks: bool,
-    asked: &Asked,
-    printer: &Printer,
-) -> Result<ExitClass, Failure> {
+    let create = Create { log: &log, org: &org, name, fallbacks, printer };
+    let requested = create.name.as_str();
     let mut stop = stop_flag();
-    let identified = tokio::select! {
-        identified = org.identify() => identified,
-        // An earlier run of this create may be in doubt: that is looked up, nothing is sent.
-        () = raised(&mut stop) => Ok(org.known_identity()),
-    };
-    let identity = match identified {
+    let identity = match create.identify(&mut stop).await {
         Ok(identity) => identity,
-        Err(error) => {
-            let failure = call_error::unidentified(&error);
-            let names: Vec<_> =
-                std::iter::once(&name).chain(&fallbacks).map(ToString::to_string).collect();
-            let known = org.known_identity();
-            let failure = unidentified(log, &known, &org.place, &names, "created", failure).await;
-            return Ok(Report::withheld(name.as_str(), failure, asked).print(printer));
-        }
+        Err(failure) => return Ok(Report::withheld(requested, failure, &asked).print(printer)),
     };
-    if asks {
-        let facts = Facts::find(org, &identity).await;
-        let facts = confirmation::of_create(&name, &fallbacks, &facts);
-        if !prompt::confirm_by_typing(&facts, "the name", name.as_str(), raised(&mut stop)).await? {
-            return Ok(Report::cancelled(&name, asked).print_cancelled(printer));
-        }
+    if asks && !create.confirm(&identity, &mut stop).await? {
+        return Ok(Report::cancelled(&create.name, &asked).print_cancelled(printer));
     }
-    let create = SafeCreate {
-        log,
-        client: &org.client,
-        place: &org.place,
-        identity: &identity,
-        batch_row: None,
-        printer,
-    };
-    let requested = name.to_string();
-    let progress = Progress::new(&requested, org.client.policy().deadline, printer);
-    let work = create.run(name, fallbacks, (), stop, |activity| progress.watch(activity));
-    let finished = match progress.during(work).await {
+    let finished = match create.run(&identity, stop).await {
         Ok(finished) => finished,
-        Err(failure) => return Ok(Report::withheld(&requested, failure, asked).print(printer)),
+        Err(failure) => return Ok(Report::withheld(requested, failure, &asked).print(printer)),
     };
     warn_of_another_api(&org.client, printer);
-    let exit = Report::new(&finished.outcome, asked).print(printer);
+    let exit = Report::new(&finished.outcome, &asked).print(printer);
     deliver(&finished.intent, printer).await;
     Ok(exit)
+}
+
+/// A create in an org of which the intent log may have entries.
+struct Create<'a> {
+    log: &'a IntentLog,
+    org: &'a Org,
+    name: PortalName,
+    fallbacks: Vec<PortalName>,
+    printer: &'a Printer,
+}
+
+impl Create<'_> {
+    async fn identify(&self, stop: &mut watch::Receiver<bool>) -> Result<Identity, Failure> {
+        let identified = tokio::select! {
+            identified = self.org.identify() => identified,
+            // An earlier run of this create may be in doubt: that is looked up, nothing is sent.
+            () = raised(stop) => Ok(self.org.known_identity()),
+        };
+        match identified {
+            Ok(identity) => Ok(identity),
+            Err(error) => {
+                let names = std::iter::once(&self.name).chain(&self.fallbacks);
+                let names: Vec<_> = names.map(ToString::to_string).collect();
+                let target = &self.org.target;
+                Err(unidentified(self.log, target, &names, "created", &error).await)
+            }
+        }
+    }
+
+    /// Has the name typed.
+    async fn confirm(
+        &self,
+        identity: &Identity,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<bool, Failure> {
+        let facts = Facts::find(self.org, identity).await;
+        let facts = confirmation::of_create(&self.name, &self.fallbacks, &facts);
+        prompt::confirm_by_typing(&facts, "the name", self.name.as_str(), raised(stop)).await
+    }
+
+    async fn run(
+        &self,
+        identity: &Identity,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Finished, Failure> {
+        let Org { client, place, .. } = self.org;
+        let (log, printer) = (self.log, self.printer);
+        let create = SafeCreate { log, client, place, identity, batch_row: None, printer };
+        let (name, fallbacks) = (self.name.clone(), self.fallbacks.clone());
+        let progress = Progress::new(self.name.as_str(), client.policy().deadline, printer);
+        let work = create.run(name, fallbacks, (), stop, |activity| progress.watch(activity));
+        progress.during(work).await
+    }
 }
 
 /// The name and its fallbacks; every broken rule of each is reported.

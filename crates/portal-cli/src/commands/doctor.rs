@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use portal_model::ApiVersion;
 use portal_model::neutral::cut;
 use serde::Serialize;
 
@@ -73,7 +72,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let entries = &left.entries[..];
     let mut checked = stream::iter(found)
         .map(|(name, profile)| async move {
-            let target = profile.target(name, ApiVersion::default(), args.ca_file.clone());
+            let target = profile.target(name, args.ca_file.clone());
             (name, checks::run(&profile.entry.hosts, &target, entries).await)
         })
         .buffered(AT_ONCE);

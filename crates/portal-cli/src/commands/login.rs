@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use portal_http::client::{Accounts, ClientError};
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
-use portal_model::{ApiVersion, DataCenter, GetCurrentUser, ListPortals, Org, Scope, Secret};
+use portal_model::{DataCenter, GetCurrentUser, ListPortals, Org, Scope, Secret};
 use serde::Serialize;
 
 use crate::commands::candidates;
@@ -92,12 +92,14 @@ impl LoginScope {
     }
 }
 
-/// What is stored, but for the secrets.
-#[derive(Debug)]
-struct Login {
-    profile: String,
+/// A login to which only the secrets are missing.
+struct Login<'a> {
+    args: &'a Args,
+    directory: &'a Path,
+    profiles: &'a Profiles,
+    name: String,
     entry: Entry,
-    ca_file: Option<PathBuf>,
+    printer: &'a Printer,
 }
 
 /// The object of `--output json`.
@@ -117,9 +119,10 @@ struct LoggedIn<'a> {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let directory = directories::config()?;
-    let profiles = Profiles::load(&directory)?;
-    let login = args.complete(&profiles)?;
+    let directory = &directories::config()?;
+    let profiles = &Profiles::load(directory)?;
+    let (name, entry) = args.complete(profiles)?;
+    let login = Login { args, directory, profiles, name, entry, printer };
     // Local problems come up before a code is used up.
     profiles.check_secrets()?;
     let empty = || Secret::new(String::new());
@@ -128,15 +131,13 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let accounts = target.builder()?.build_accounts()?;
     if args.refresh_token {
         let (client_secret, refresh_token) = read_secrets("refresh token")?;
-        let profile = login.profile(client_secret, refresh_token);
-        return login.store(profile, &profiles, &directory, args.yes, printer).await;
+        return login.store(login.profile(client_secret, refresh_token)).await;
     }
     printer.note(how_to_get_a_code(&login.entry.hosts, &args.scope));
     let (client_secret, code) = read_secrets("code")?;
     let client_id = &login.entry.client_id;
     let refresh_token = exchange(&accounts, client_id, &client_secret, code).await?;
-    let profile = login.profile(client_secret, refresh_token.clone());
-    let stored = login.store(profile, &profiles, &directory, args.yes, printer).await;
+    let stored = login.store(login.profile(client_secret, refresh_token.clone())).await;
     if stored.is_err() {
         // An unused refresh token still counts against the client's limit. Best effort.
         let _ = accounts.revoke(&RevokeToken::new(refresh_token)).await;
@@ -145,8 +146,8 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 }
 
 impl Args {
-    /// Takes what is missing from the profile, or asks for it.
-    fn complete(&self, profiles: &Profiles) -> Result<Login, Failure> {
+    /// The name and the entry of the profile. Takes what is missing from the profile, or asks for it.
+    fn complete(&self, profiles: &Profiles) -> Result<(String, Entry), Failure> {
         let check = |name: &str| profile::check_name(name).map(|()| name.to_owned());
         let profile = self.profile.as_deref().map(check).transpose()?;
         let ask = || prompt::ask("Profile name", Some("default"), |name| Ok(check(name)?));
@@ -164,8 +165,7 @@ impl Args {
         let client_id = self.client_id.clone().or_else(|| Some(old?.client_id.clone()));
         let ask = || ask_for_client_id(&hosts);
         let client_id = or_ask(client_id, ask, "client id", "pass `--client-id`")?;
-        let entry = Entry { hosts, client_id, org: None };
-        Ok(Login { profile, entry, ca_file: self.ca_file.clone() })
+        Ok((profile, Entry { hosts, client_id, org: None }))
     }
 
     fn hosts(&self) -> Option<Hosts> {
@@ -210,24 +210,18 @@ fn ask_for_client_id(hosts: &Hosts) -> Result<String, Failure> {
     prompt::ask(&format!("Client id (from {}, \"Self Client\")", console(hosts)), None, parse)
 }
 
-impl Login {
+impl Login<'_> {
     fn profile(&self, client_secret: Secret, refresh_token: Secret) -> Profile {
         Profile { entry: self.entry.clone(), secrets: Secrets { client_secret, refresh_token } }
     }
 
     fn target(&self, profile: &Profile) -> Target {
-        profile.target(&self.profile, ApiVersion::default(), self.ca_file.clone())
+        profile.target(&self.name, self.args.ca_file.clone())
     }
 
     /// Finds out whose credentials they are, and stores them.
-    async fn store(
-        &self,
-        mut profile: Profile,
-        profiles: &Profiles,
-        directory: &Path,
-        is_confirmed: bool,
-        printer: &Printer,
-    ) -> Result<ExitClass, Failure> {
+    async fn store(&self, mut profile: Profile) -> Result<ExitClass, Failure> {
+        let printer = self.printer;
         let target = self.target(&profile);
         let client = target.client(Policy::default())?;
         let portals = match client.call(&ListPortals).await {
@@ -243,12 +237,12 @@ impl Login {
         // For display only, and the token may lack the scope.
         let user = client.call(&GetCurrentUser).await.ok().flatten();
         profile.entry.org = identity.org().cloned();
-        let name = &self.profile;
-        let old = profiles.entries().get(name);
+        let name = &self.name;
+        let old = self.profiles.entries().get(name);
         if let Some(old) = old.filter(|old| leads_elsewhere(old, &profile.entry)) {
-            confirm_replacement(name, old, &identity, is_confirmed, printer)?;
+            confirm_replacement(name, old, &identity, self.args.yes, printer)?;
         }
-        profile::store(directory, name, &profile)?;
+        profile::store(self.directory, name, &profile)?;
         if old.is_some() {
             warn_of_unfinished(name, &identity, printer).await;
         }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use portal_http::client::ClientError;
-use portal_model::ApiVersion;
 use portal_model::flow::TokenError;
 use portal_model::oauth::RevokeToken;
 use serde_json::json;
@@ -40,7 +39,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     if !sharing.is_empty() && !args.yes && !confirm_revocation(name, &sharing)? {
         return Err(Failure::cancelled("not confirmed; the profile is still there"));
     }
-    let target = profile.target(name, ApiVersion::default(), args.ca_file.clone());
+    let target = profile.target(name, args.ca_file.clone());
     let accounts = target.builder()?.build_accounts()?;
     let was_known = match accounts.revoke(&RevokeToken::new(profile.secrets.refresh_token)).await {
         Ok(()) => true,

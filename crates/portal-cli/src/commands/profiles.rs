@@ -1,7 +1,5 @@
 //! `portal profiles`: lists, shows, renames and removes profiles, and chooses the default one.
 
-use std::path::Path;
-
 use clap::Subcommand;
 use portal_model::Org;
 use serde::Serialize;
@@ -80,11 +78,38 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     match &args.command {
         None | Some(Command::List) => list(&profiles, printer),
         Some(Command::Show { name }) => show(&profiles, name, printer)?,
-        Some(Command::Use { name }) => use_by_default(&directory, &profiles, name, printer)?,
-        Some(Command::Rename { old, new }) => {
-            rename(&directory, &profiles, old, new, printer).await?;
+        Some(Command::Use { name }) => {
+            let entry = profiles.entry(name)?;
+            profile::set_default(&directory, name)?;
+            let org = entry.org.as_ref().map(|org| format!(" (org {org})")).unwrap_or_default();
+            printer.result(
+                format_args!("{name}{org} is used where no other org is named"),
+                &json!({ "profile": name, "outcome": "default" }),
+            );
         }
-        Some(Command::Remove { name }) => remove(&directory, &profiles, name, printer).await?,
+        Some(Command::Rename { old, new }) => {
+            profiles.entry(old)?;
+            profile::check_name(new)?;
+            if profiles.entries().contains_key(new) {
+                return Err(Failure::usage(format!("there is a profile {new} already"))
+                    .hint(format!("`portal profiles remove {new}` removes it from this machine")));
+            }
+            refuse_if_unfinished(old).await?;
+            profile::rename(&directory, old, new)?;
+            printer.result(
+                format_args!("profile {old} is now called {new}"),
+                &json!({ "profile": new, "old_profile": old, "outcome": "renamed" }),
+            );
+        }
+        Some(Command::Remove { name }) => {
+            profiles.entry(name)?;
+            refuse_if_unfinished(name).await?;
+            profile::remove(&directory, name)?;
+            printer.result(
+                format_args!("profile {name} removed; its refresh token stays valid"),
+                &json!({ "profile": name, "outcome": "removed" }),
+            );
+        }
     }
     Ok(ExitClass::Success)
 }
@@ -125,60 +150,6 @@ fn show(profiles: &Profiles, name: &str, printer: &Printer) -> Result<(), Failur
     ];
     let lines = facts.map(|(label, text)| format!("{label:<11}  {text}"));
     printer.result(lines.join("\n"), &listed);
-    Ok(())
-}
-
-fn use_by_default(
-    directory: &Path,
-    profiles: &Profiles,
-    name: &str,
-    printer: &Printer,
-) -> Result<(), Failure> {
-    let entry = profiles.entry(name)?;
-    profile::set_default(directory, name)?;
-    let org = entry.org.as_ref().map(|org| format!(" (org {org})")).unwrap_or_default();
-    printer.result(
-        format_args!("{name}{org} is used where no other org is named"),
-        &json!({ "profile": name, "outcome": "default" }),
-    );
-    Ok(())
-}
-
-async fn rename(
-    directory: &Path,
-    profiles: &Profiles,
-    old: &str,
-    new: &str,
-    printer: &Printer,
-) -> Result<(), Failure> {
-    profiles.entry(old)?;
-    profile::check_name(new)?;
-    if profiles.entries().contains_key(new) {
-        return Err(Failure::usage(format!("there is a profile {new} already"))
-            .hint(format!("`portal profiles remove {new}` removes it from this machine")));
-    }
-    refuse_if_unfinished(old).await?;
-    profile::rename(directory, old, new)?;
-    printer.result(
-        format_args!("profile {old} is now called {new}"),
-        &json!({ "profile": new, "old_profile": old, "outcome": "renamed" }),
-    );
-    Ok(())
-}
-
-async fn remove(
-    directory: &Path,
-    profiles: &Profiles,
-    name: &str,
-    printer: &Printer,
-) -> Result<(), Failure> {
-    profiles.entry(name)?;
-    refuse_if_unfinished(name).await?;
-    profile::remove(directory, name)?;
-    printer.result(
-        format_args!("profile {name} removed; its refresh token stays valid"),
-        &json!({ "profile": name, "outcome": "removed" }),
-    );
     Ok(())
 }
 

@@ -5,19 +5,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use portal_http::server::{FaultSpec, PortalService, Server};
+use portal_http::server::{FaultSpec, LocalServer, LocalServerBuilder};
 use portal_model::Scope;
+use portal_store::PortalLimit;
 use portal_store::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
-use portal_store::{MemoryRegistry, PortalLimit, Registry as _};
 use tokio::process::Command;
 
 use crate::batch::{csv, file};
 use crate::commands::fault_arg;
-use crate::org::data_directory;
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -63,19 +61,13 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let _ = csv::read(&bytes, |entry, _| {
         names.extend(Some(entry.profile).filter(|name| profile::check_name(name).is_ok()));
     });
-    let orgs = orgs(names, args.allow_another)?;
+    let orgs = orgs(names)?;
 
     let home = tempfile::tempdir().context("cannot create a temporary directory")?;
-    let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-    let url = server.url();
-    let registry = MemoryRegistry::new();
-    registry.apply_seed(&seed(&orgs), data_directory::now()?).await?;
-    let mut service = PortalService::builder(registry);
-    for fault in &args.faults {
-        service = service.fault(fault.clone());
-    }
-    let serving = tokio::spawn(server.serve(service.build(), std::future::pending()));
-    write_profiles(home.path(), &url, &orgs)?;
+    let server = LocalServer::builder().seed(seed(&orgs, args.allow_another));
+    let server = args.faults.iter().cloned().fold(server, LocalServerBuilder::fault);
+    let server = server.start().await?;
+    write_profiles(home.path(), server.url(), &orgs)?;
     let name = args.file.file_name().filter(|_| args.file != Path::new("-"));
     let file = Path::new(name.unwrap_or("stdin.csv".as_ref()));
     fs::write(home.path().join(file), &bytes)?;
@@ -94,20 +86,16 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     // The server in this process is known to be fast.
     batch.env("PORTAL_PROCESSING_TIME", "1s").env("PORTAL_LIST_LAG", "0s");
     let status = batch.kill_on_drop(true).status().await.context("cannot run the batch")?;
-    serving.abort();
     let exit = status.code().and_then(|code| u8::try_from(code).ok());
     printer.note("That was a rehearsal: nothing was created in Zoho CRM.");
     Ok(exit.map_or(ExitClass::Stopped, ExitClass::from))
 }
 
-/// A throw-away org, and the profiles that lead to it.
-struct Org {
-    limit: PortalLimit,
-    profiles: Vec<(String, SeedCredential)>,
-}
+/// The profiles that lead to a throw-away org.
+type Org = Vec<(String, SeedCredential)>;
 
 /// An org for each profile, but one for those of which it is known that they lead to one org.
-fn orgs(names: BTreeSet<String>, allow_another: bool) -> Result<Vec<Org>, Failure> {
+fn orgs(names: BTreeSet<String>) -> Result<Vec<Org>, Failure> {
     let known = Profiles::load(&directories::config()?).ok();
     let mut orgs = BTreeMap::<String, Org>::new();
     for name in names {
@@ -115,22 +103,19 @@ fn orgs(names: BTreeSet<String>, allow_another: bool) -> Result<Vec<Org>, Failur
         let org = entry.and_then(|entry| entry.org.as_ref());
         let key = org.map_or_else(|| format!("profile {name}"), |org| format!("org {}", org.id));
         let scopes = vec![Scope::PORTAL_ALL, Scope::ORG_READ, Scope::USERS_READ];
-        let limit = if allow_another { PortalLimit::Unlimited } else { PortalLimit::One };
-        orgs.entry(key)
-            .or_insert_with(|| Org { limit, profiles: Vec::new() })
-            .profiles
-            .push((name, SeedCredential::generate(scopes)?));
+        orgs.entry(key).or_default().push((name, SeedCredential::generate(scopes)?));
     }
     Ok(orgs.into_values().collect())
 }
 
-fn seed(orgs: &[Org]) -> Seed {
+fn seed(orgs: &[Org], allow_another: bool) -> Seed {
+    let limit = if allow_another { PortalLimit::Unlimited } else { PortalLimit::One };
     let org = |org: &Org| {
-        let names: Vec<_> = org.profiles.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = org.iter().map(|(name, _)| name.as_str()).collect();
         let user = SeedUser::admin("Rehearsal", "user@rehearsal.example");
-        let credentials = org.profiles.iter().map(|(_, credential)| credential.clone());
+        let credentials = org.iter().map(|(_, credential)| credential.clone());
         SeedOrg::new(names.join(", "))
-            .portal_limit(org.limit)
+            .portal_limit(limit)
             .user(credentials.fold(user, SeedUser::credential))
     };
     Seed::new(orgs.iter().map(org))
@@ -139,7 +124,7 @@ fn seed(orgs: &[Org]) -> Seed {
 /// Writes what `portal login` would, for the home of the batch.
 fn write_profiles(home: &Path, url: &str, orgs: &[Org]) -> anyhow::Result<()> {
     let directory = directories::config_of(home);
-    for (name, credential) in orgs.iter().flat_map(|org| &org.profiles) {
+    for (name, credential) in orgs.iter().flatten() {
         let SeedGrant::RefreshToken(refresh_token) = &credential.grant else { continue };
         let hosts = Hosts::Urls { api_domain: url.to_owned(), accounts_url: url.to_owned() };
         let client_secret = credential.client_secret.clone();

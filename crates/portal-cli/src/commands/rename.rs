@@ -14,7 +14,6 @@ use crate::commands::target_args::{ENVIRONMENT, TargetArgs};
 use crate::org::destination::Org;
 use crate::org::identity::Identity;
 use crate::report::asked::Asked;
-use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
 use crate::report::outcome::Report;
@@ -160,10 +159,9 @@ impl Rename<'_> {
         let identity = match identified {
             Ok(identity) => identity,
             Err(error) => {
-                let failure = call_error::unidentified(&error);
-                let (known, place) = (self.org.known_identity(), &self.org.place);
                 let names = [self.old.to_owned(), self.new.to_string()];
-                return Err(unidentified(self.log, &known, place, &names, "renamed", failure).await);
+                let target = &self.org.target;
+                return Err(unidentified(self.log, target, &names, "renamed", &error).await);
             }
         };
         let _lock = match self.clear(&identity, deadline, &mut stop, &mut show).await? {

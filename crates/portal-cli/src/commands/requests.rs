@@ -1,22 +1,20 @@
 //! `portal requests`: what a server of this machine has served.
 
-use std::net::SocketAddr;
-
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::Response;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use portal_http::server::RequestRecord;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
 
-use crate::admin_listener::Summary;
 use crate::org::running::Running;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::terminal::printer::Printer;
+use crate::terminal::served_request;
 
 /// Show the requests that `portal serve` has served on this machine
 #[derive(Debug, clap::Args)]
@@ -36,8 +34,15 @@ pub(crate) struct Args {
 }
 
 #[derive(Serialize, Deserialize)]
+struct Listed {
+    id: u64,
+    #[serde(flatten)]
+    record: RequestRecord,
+}
+
+#[derive(Serialize, Deserialize)]
 struct Requests {
-    requests: Vec<Summary>,
+    requests: Vec<Listed>,
     /// Served too fast to be kept.
     not_recorded: u64,
 }
@@ -59,7 +64,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         return Ok(ExitClass::Success);
     }
     for request in &all.requests {
-        printer.text(request.call.text());
+        printer.text(served_request::text(&request.record));
     }
     if all.requests.is_empty() {
         printer.note(format_args!("No request yet at {}", running.url));
@@ -105,7 +110,7 @@ async fn show(mut events: Incoming, last: &mut u64, printer: &Printer) -> anyhow
                 return Ok(());
             }
             let Some(data) = line.strip_prefix(b"data: ") else { continue };
-            let request: Summary = serde_json::from_slice(data).context(NOT_UNDERSTOOD)?;
+            let request: Listed = serde_json::from_slice(data).context(NOT_UNDERSTOOD)?;
             let missed = request.id.saturating_sub(*last + 1);
             if may_miss && missed > 0 {
                 printer.warning(format_args!(
@@ -114,7 +119,7 @@ async fn show(mut events: Incoming, last: &mut u64, printer: &Printer) -> anyhow
             }
             may_miss = false;
             *last = (*last).max(request.id);
-            printer.result(request.call.text(), &request);
+            printer.result(served_request::text(&request.record), &request);
             if !printer.is_delivered() {
                 return Ok(());
             }
@@ -125,17 +130,12 @@ async fn show(mut events: Incoming, last: &mut u64, printer: &Printer) -> anyhow
 
 /// Requests `path` of the admin listener.
 async fn get(admin: &str, path: &str) -> anyhow::Result<Response<Incoming>> {
-    let host = admin.trim_start_matches("http://");
-    let address: SocketAddr =
-        host.parse().context("the address of the admin listener is invalid")?;
-    let unreachable = || format!("cannot connect to the admin listener at {admin}");
-    let stream = TcpStream::connect(address).await.with_context(unreachable)?;
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.with_context(unreachable)?;
-    // It ends with the response.
-    tokio::spawn(connection);
-    let request = Request::get(path).header(header::HOST, host).body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await.context(LOST)?;
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let response = client.get(format!("{admin}{path}").parse()?).await.map_err(|error| {
+        let is_unreachable = error.is_connect();
+        let why = format!("cannot connect to the admin listener at {admin}");
+        anyhow::Error::new(error).context(if is_unreachable { why } else { LOST.to_owned() })
+    })?;
     if !response.status().is_success() {
         bail!("the admin listener at {admin} refused: {}", response.status());
     }

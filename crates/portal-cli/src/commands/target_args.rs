@@ -66,7 +66,8 @@ impl TargetArgs {
             let profiles = Profiles::load(&directories::config()?)?;
             if let Some(name) = named.as_deref().or(profiles.default_name()) {
                 let profile = profiles.get(name)?;
-                let target = profile.target(name, self.api_version, self.ca_file.clone());
+                let target = profile.target(name, self.ca_file.clone());
+                let target = Target { version: self.api_version, ..target };
                 return Ok(Destination::Remote(Box::new(target)));
             }
         }
@@ -154,7 +155,7 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
                 let identity = identity::of(None, accounts.as_deref(), &credential);
                 Some(identity.fingerprint().to_owned())
             }
-            Credential::AccessToken(_) => None,
+            _ => None,
         };
         let place = Place::Explicit {
             api: api.url(),

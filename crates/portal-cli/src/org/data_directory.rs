@@ -65,7 +65,7 @@ pub(crate) async fn default_unless_others(
     if !orgs.is_empty() && orgs.iter().all(|org| org.name != DefaultOrg::NAME) {
         return Ok(None);
     }
-    let org = DefaultOrg::keep(directory)?;
+    let org = DefaultOrg::load_or_create(directory)?;
     add(registry, &org.seed()).await?;
     Ok(if is_accepted(registry, &org).await? { Some(org) } else { None })
 }
@@ -85,7 +85,7 @@ async fn is_accepted(registry: &SqliteRegistry, org: &DefaultOrg) -> anyhow::Res
 pub(crate) async fn open_default(directory: &Path) -> anyhow::Result<(SqliteRegistry, DefaultOrg)> {
     // Open first, so that no credentials are written to an unusable directory.
     let registry = SqliteRegistry::open(directory)?;
-    let org = DefaultOrg::keep(directory)?;
+    let org = DefaultOrg::load_or_create(directory)?;
     add(&registry, &org.seed()).await?;
     Ok((registry, org))
 }

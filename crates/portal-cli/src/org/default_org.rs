@@ -4,14 +4,14 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use portal_model::{Scope, Secret};
 use portal_store::{Seed, SeedCredential, SeedOrg, SeedUser};
 use serde::{Deserialize, Serialize};
 
-use crate::sys::directories;
 use crate::sys::hex::hex;
 use crate::sys::private_file::{self, refuse_if_others_can_read};
+use crate::sys::{directories, toml_file};
 
 /// The credentials of the default org. It has no limit, and a single user with every permission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,31 +40,35 @@ impl DefaultOrg {
 
     /// Returns the credentials in `directory`. The first process, of any number at once, generates
     /// them.
-    pub(crate) fn keep(directory: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn load_or_create(directory: &Path) -> anyhow::Result<Self> {
         directories::make_private(directory)?;
         let path = directory.join(Self::FILE);
         refuse_if_others_can_read(&path)?;
         match fs::read_to_string(&path) {
-            Ok(text) => toml::from_str(&text).map_err(|error| broken(&path, &text, &error)),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Self::generate()?
                     .write(&path)
                     .with_context(|| format!("{} can't be written", path.display()))?;
-                Self::keep(directory)
+                Self::load_or_create(directory)
             }
-            Err(error) => Err(error).with_context(|| format!("{} can't be read", path.display())),
+            text => {
+                let text = text.with_context(|| format!("{} can't be read", path.display()))?;
+                // Quotes neither the file nor the parser, because either could show a secret.
+                let explain = |_: &toml::de::Error| {
+                    "expected the texts client_id, client_secret and refresh_token; move the file \
+                     away, and new ones are made"
+                        .to_owned()
+                };
+                toml_file::parse(&path, &text, explain)
+            }
         }
     }
 
     /// Writes the file atomically, and never replaces one that another process wrote meanwhile.
     fn write(&self, path: &Path) -> anyhow::Result<()> {
-        let text = format!(
-            "# The credentials of the default org of the server on this directory.\n\
-             client_id = \"{}\"\nclient_secret = \"{}\"\nrefresh_token = \"{}\"\n",
-            self.client_id,
-            self.client_secret.expose(),
-            self.refresh_token.expose()
-        );
+        const NOTE: &str =
+            "# The credentials of the default org of the server on this directory.\n";
+        let text = NOTE.to_owned() + &toml::to_string(self)?;
         match private_file::new_beside(path, text.as_bytes())?.persist_noclobber(path) {
             Err(error) if error.error.kind() != ErrorKind::AlreadyExists => Err(error.error.into()),
             _ => Ok(()),
@@ -79,18 +83,6 @@ impl DefaultOrg {
         let user = SeedUser::admin("Default user", "user@default.example").credential(credential);
         Seed::new([SeedOrg::new(Self::NAME).user(user)])
     }
-}
-
-/// The position of a syntax error. Quotes neither the file nor the parser, because either could
-/// show a secret.
-fn broken(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    anyhow!(
-        "{}, line {line}: expected the texts client_id, client_secret and refresh_token; move the \
-         file away, and new ones are made",
-        path.display()
-    )
 }
 
 /// Returns `bytes` random bytes in hexadecimal.
@@ -109,8 +101,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path().join("made/on/the/way");
         let kept: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| DefaultOrg::keep(&directory).unwrap())).collect();
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| DefaultOrg::load_or_create(&directory).unwrap()))
+                .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(kept.iter().all(|org| *org == kept[0]));
@@ -123,10 +116,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(DefaultOrg::FILE);
         // Rewriting keeps the mode.
-        DefaultOrg::keep(directory.path()).unwrap();
+        DefaultOrg::load_or_create(directory.path()).unwrap();
         for text in ["client_id = \"1\"\nclient_secret = \"hush\" x", "\nclient_secret = 404404"] {
             fs::write(&path, text).unwrap();
-            let message = format!("{:#}", DefaultOrg::keep(directory.path()).unwrap_err());
+            let message =
+                format!("{:#}", DefaultOrg::load_or_create(directory.path()).unwrap_err());
             assert!(message.contains("default-org.toml, line 2: expected"), "{message}");
             assert!(!message.contains("hush") && !message.contains("404404"), "{message}");
             assert_eq!(message.lines().count(), 1, "{message}");
@@ -138,11 +132,11 @@ mod tests {
     fn nobody_else_can_read_them() {
         use std::os::unix::fs::PermissionsExt as _;
         let directory = tempfile::tempdir().unwrap();
-        DefaultOrg::keep(directory.path()).unwrap();
+        DefaultOrg::load_or_create(directory.path()).unwrap();
         let path = directory.path().join(DefaultOrg::FILE);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let message = DefaultOrg::keep(directory.path()).unwrap_err().to_string();
+        let message = DefaultOrg::load_or_create(directory.path()).unwrap_err().to_string();
         assert!(message.contains("chmod 600"), "{message}");
     }
 }

@@ -61,7 +61,7 @@ impl Destination {
 pub(crate) struct Org {
     pub(crate) client: Client,
     pub(crate) place: Place,
-    target: Target,
+    pub(crate) target: Target,
     /// That of `--local`, which stops when dropped.
     _server: Option<Local>,
 }
@@ -72,10 +72,10 @@ impl Org {
     /// # Errors
     /// The service is unreachable.
     pub(crate) async fn identify(&self) -> Result<Identity, ClientError> {
-        match self.place {
-            Place::Local => Ok(self.known_identity()),
-            Place::Profile(_) | Place::Explicit { .. } => self.target.identify(&self.client).await,
+        if self.place == Place::Local {
+            return Ok(self.known_identity());
         }
+        self.target.identify(&self.client).await
     }
 
     /// Returns which org it is, as far as that is known without a request.

@@ -39,6 +39,8 @@ fn fingerprint(accounts_url: Option<&str>, credential: &Credential) -> String {
             hash(&["refresh", &accounts, client_id, refresh_token.expose()])
         }
         Credential::AccessToken(token) => hash(&["access", token.expose()]),
+        // Credentials that can't be told apart may lead to one org.
+        _ => hash(&["other"]),
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod config;
 mod credentials;
-mod file;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -32,14 +31,9 @@ pub(crate) struct Profile {
 
 impl Profile {
     /// Returns its org as a target; `name` is the name of the profile.
-    pub(crate) fn target(
-        &self,
-        name: impl Into<String>,
-        version: ApiVersion,
-        ca_file: Option<PathBuf>,
-    ) -> Target {
+    pub(crate) fn target(&self, name: &str, ca_file: Option<PathBuf>) -> Target {
         Target {
-            place: Place::Profile(name.into()),
+            place: Place::Profile(name.to_owned()),
             api: self.entry.hosts.api_domain(),
             accounts: Some(self.entry.hosts.accounts_url().to_owned()),
             credential: Credential::refresh_token(
@@ -47,7 +41,7 @@ impl Profile {
                 self.secrets.client_secret.clone(),
                 self.secrets.refresh_token.clone(),
             ),
-            version,
+            version: ApiVersion::default(),
             ca_file,
         }
     }
@@ -222,7 +216,9 @@ pub(crate) fn credentials_path(directory: &Path) -> PathBuf {
 fn lock(directory: &Path) -> anyhow::Result<File> {
     directories::make_private(directory)?;
     let path = directory.join("profiles.lock");
-    private_file::open(&path)
+    private_file::options()
+        .create(true)
+        .open(&path)
         .and_then(|file| file.lock().map(|()| file))
         .with_context(|| format!("{} can't be locked", path.display()))
 }

@@ -37,7 +37,7 @@ impl Running {
         let directory = directory()?;
         directories::make_private(&directory)?;
         let path = directory.join(format!("{}.json", self.port));
-        let mut file = private_file::open(&path)?;
+        let mut file = private_file::options().create(true).open(&path)?;
         // If another server has the same port on another address, the last one started is found.
         let _ = file.try_lock();
         file.set_len(0)?;

@@ -28,12 +28,10 @@ pub(crate) struct Target {
 impl Target {
     /// Returns which org its credential belongs to, as far as that is known without a request.
     pub(crate) fn declared_identity(&self) -> Identity {
-        match self.place {
-            Place::Local => identity::local(&self.credential),
-            Place::Profile(_) | Place::Explicit { .. } => {
-                self.identity_at(self.api.url().as_deref())
-            }
+        if self.place == Place::Local {
+            return identity::local(&self.credential);
         }
+        self.identity_at(self.api.url().as_deref())
     }
 
     /// Returns the identity at the API `api_url`.
@@ -59,14 +57,12 @@ impl Target {
         transport: HttpTransport,
         policy: Policy,
     ) -> anyhow::Result<Client> {
-        let builder = self.builder_over(transport).policy(policy);
-        let builder = match self.place {
-            // Its address is another one each time.
-            Place::Local => builder,
-            Place::Profile(_) | Place::Explicit { .. } => {
-                builder.token_cache(FileTokenCache::new(directories::cache()?.join("tokens")))
-            }
-        };
+        let mut builder = self.builder_over(transport).policy(policy);
+        // The address of a local server is another one each time.
+        if self.place != Place::Local {
+            let cache = directories::cache()?.join("tokens");
+            builder = builder.token_cache(FileTokenCache::new(cache));
+        }
         Ok(builder.build(self.credential.clone()).map_err(OrgError::Client)?)
     }
 
@@ -76,30 +72,28 @@ impl Target {
     }
 
     pub(crate) fn transport(&self) -> anyhow::Result<HttpTransport> {
-        let transport = HttpTransport::builder();
-        let transport = match &self.ca_file {
-            Some(path) => transport.ca_file(path),
-            None => transport,
-        };
-        let transport = match self.place {
-            Place::Local => transport.proxy(Proxy::none()),
-            Place::Profile(_) | Place::Explicit { .. } => transport,
-        };
+        let mut transport = HttpTransport::builder();
+        if let Some(path) = &self.ca_file {
+            transport = transport.ca_file(path);
+        }
+        if self.place == Place::Local {
+            transport = transport.proxy(Proxy::none());
+        }
         Ok(transport.build()?)
     }
 
     fn builder_over(&self, transport: HttpTransport) -> ClientBuilder {
-        let builder = Client::builder().version(self.version).transport(transport);
-        let builder = match &self.api {
+        let mut builder = Client::builder().version(self.version).transport(transport);
+        builder = match &self.api {
             ApiDomain::Unset => builder,
             ApiDomain::DataCenter(data_center, environment) => {
                 builder.data_center(*data_center, *environment)
             }
             ApiDomain::Given(url) => builder.api_url(url),
         };
-        match &self.accounts {
-            Some(url) => builder.accounts_url(url),
-            None => builder,
+        if let Some(url) = &self.accounts {
+            builder = builder.accounts_url(url);
         }
+        builder
     }
 }

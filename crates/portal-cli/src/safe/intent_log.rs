@@ -13,7 +13,7 @@ mod open_intent;
 mod org_lock;
 
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,6 +36,7 @@ use crate::org::identity::{self, Identity};
 use crate::org::place::Place;
 use crate::report::failure::Failure;
 use crate::sys::directories;
+use crate::sys::private_file::is_free;
 
 /// The log of this user on this machine.
 #[derive(Clone, Debug)]
@@ -436,11 +437,7 @@ fn read(path: &Path, name: &FileName) -> anyhow::Result<Option<Entry>> {
         Err(error) => return Err(error.into()),
     };
     // A shared lock: two readers must not mistake each other for a process that holds the entry.
-    let is_held = match file.try_lock_shared() {
-        Ok(()) => false,
-        Err(TryLockError::WouldBlock) => true,
-        Err(TryLockError::Error(error)) => return Err(error.into()),
-    };
+    let is_held = !is_free(file.try_lock_shared())?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     let history = History::parse(&bytes, name)?;

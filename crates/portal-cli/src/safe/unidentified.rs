@@ -1,24 +1,28 @@
 //! The failure of a command whose org cannot be determined: nothing is sent (rule 10).
 
+use portal_http::client::ClientError;
+
 use crate::org::identity::Identity;
 use crate::org::place::Place;
+use crate::org::target::Target;
+use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorReport, Failure};
 use crate::safe::intent_log::{Entry, IntentLog, State};
 
 /// Returns the failure of a create or rename of `names`, the requested name first, whose org could
-/// not be determined because of `failure`. `known` is the cached identity of the org; `done` is
-/// `created` or `renamed`.
+/// not be determined because of `error`. `done` is `created` or `renamed`.
 ///
 /// A portal that an earlier run left in doubt there is still in doubt.
 pub(crate) async fn unidentified(
     log: &IntentLog,
-    known: &Identity,
-    place: &Place,
+    target: &Target,
     names: &[String],
     done: &str,
-    failure: Failure,
+    error: &ClientError,
 ) -> Failure {
+    let (known, place) = (&target.declared_identity(), &target.place);
+    let failure = call_error::unidentified(error);
     let name = names.first().map_or("the portal", String::as_str);
     let report = *failure.report;
     let why = &report.message;

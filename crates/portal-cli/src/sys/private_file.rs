@@ -1,18 +1,27 @@
 //! Files that only their owner can read.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Opens a file, such as one whose lock counts; creates it readable only by its owner.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+/// Options that write to a file; one that they create is readable only by its owner.
+pub(crate) fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
+    options.write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    options
+}
+
+/// Whether a lock was free: one that is not proves that the process that took it lives.
+pub(crate) fn is_free(locked: Result<(), TryLockError>) -> io::Result<bool> {
+    match locked {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// Writes a temporary file beside `path`, readable only by its owner, to be persisted there: readers

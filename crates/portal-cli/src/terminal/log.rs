@@ -34,27 +34,21 @@ pub(crate) enum LogOf {
 /// logs every request if `is_verbose`, else only what everybody must see. Secrets are never logged.
 pub(crate) fn start(printer: &Printer, is_verbose: bool, log: LogOf) {
     let json = log == LogOf::Server { json: true };
-    let install = |filter| install(filter, json);
-    match std::env::var("PORTAL_LOG") {
-        Ok(filter) => match filter.parse::<Targets>() {
-            Ok(filter) => {
-                if !logs_something(&filter) {
-                    printer.warning(
-                        "PORTAL_LOG logs nothing: expected such as debug or portal_http=debug",
-                    );
-                }
-                install(filter);
+    let of_libraries = |level| {
+        Targets::new().with_targets(["portal_http", "portal_store"].map(|target| (target, level)))
+    };
+    match std::env::var("PORTAL_LOG").map(|filter| filter.parse::<Targets>()) {
+        Ok(Ok(filter)) => {
+            if !logs_something(&filter) {
+                printer.warning(
+                    "PORTAL_LOG logs nothing: expected such as debug or portal_http=debug",
+                );
             }
-            Err(error) => printer.warning(format_args!("invalid PORTAL_LOG: {error}")),
-        },
-        Err(_) if is_verbose => {
-            let targets = ["portal_http", "portal_store"].map(|target| (target, Level::DEBUG));
-            install(Targets::new().with_targets(targets));
+            install(filter, json);
         }
-        Err(_) if log != LogOf::Command => {
-            let targets = ["portal_http", "portal_store"].map(|target| (target, Level::WARN));
-            install(Targets::new().with_targets(targets));
-        }
+        Ok(Err(error)) => printer.warning(format_args!("invalid PORTAL_LOG: {error}")),
+        Err(_) if is_verbose => install(of_libraries(Level::DEBUG), json),
+        Err(_) if log != LogOf::Command => install(of_libraries(Level::WARN), json),
         Err(_) => {
             let warnings = Warnings { printer: printer.clone(), is_shown: AtomicBool::new(false) };
             let filter = Targets::new().with_target(TOKEN_CACHE, Level::WARN);

@@ -42,8 +42,7 @@ pub(crate) fn require_terminal_for_create() -> Result<(), Failure> {
 pub(crate) fn confirm(question: &str, why: &str, hint: &str) -> Result<bool, Failure> {
     require_terminal(why, hint)?;
     show(&format!("{question} [y/N] "))?;
-    let mut reply = String::new();
-    io::stdin().read_line(&mut reply)?;
+    let reply = read_line()?;
     Ok(matches!(reply.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
@@ -60,7 +59,7 @@ pub(crate) async fn confirm_by_typing(
     for _ in 0..TRIES {
         show(&format!("Type {what} to continue, or press Enter to cancel: "))?;
         let reply = tokio::select! {
-            reply = read_line() => reply?,
+            reply = read_line_aside() => reply?,
             () = &mut interrupted => {
                 show("\n")?;
                 return Ok(false);
@@ -92,8 +91,8 @@ pub(crate) fn ask<T>(
     loop {
         tries += 1;
         show(&question)?;
-        let mut reply = String::new();
-        if io::stdin().read_line(&mut reply)? == 0 {
+        let reply = read_line()?;
+        if reply.is_empty() {
             show("\n")?;
             return Err(Failure::cancelled("stdin has ended"));
         }
@@ -121,22 +120,22 @@ pub(crate) fn read_secret(what: &str) -> Result<Option<Secret>, Failure> {
             text => text?,
         }
     } else {
-        let mut line = String::new();
-        io::stdin().read_line(&mut line)?;
-        line
+        read_line()?
     };
     Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(|text| Secret::new(text.to_owned())))
 }
 
+/// Reads a line with its line break, or nothing at the end of stdin.
+fn read_line() -> io::Result<String> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).map(|_| line)
+}
+
 /// Reads a line on a thread of its own, which does not keep the process from ending.
-async fn read_line() -> io::Result<String> {
+async fn read_line_aside() -> io::Result<String> {
     let (sender, line) = oneshot::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = io::stdin().read_line(&mut line).map(|_| line);
-        // Nobody waits for it after Ctrl-C.
-        let _ = sender.send(read);
-    });
+    // Nobody waits for it after Ctrl-C.
+    std::thread::spawn(move || drop(sender.send(read_line())));
     line.await.unwrap_or_else(|_| Ok(String::new()))
 }
 

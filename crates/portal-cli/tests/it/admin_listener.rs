@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::raw::{Response, authorization, send};
-use crate::support::{Home, Served, until};
+use crate::support::{Home, Served, wait_until};
 
 const PORTALS: &str = "/crm/v7/settings/portals";
 const HOSTILE: &str = "<script>alert(1)</script>";
@@ -336,9 +336,9 @@ fn server_that_drains_is_not_ready() {
     // Is cut off when the test ends.
     let mut slow = TcpStream::connect(server.url().trim_start_matches("http://")).unwrap();
     write!(slow, "GET /crm/v7/org HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    until(|| get(&server, "/api/faults").json()["once"] == json!([]));
+    wait_until(|| get(&server, "/api/faults").json()["once"] == json!([]));
     server.signal(portal_testkit::Signal::TERM);
-    until(|| get(&server, "/readyz").status == 503);
+    wait_until(|| get(&server, "/readyz").status == 503);
     assert_eq!(get(&server, "/healthz").status, 200);
 }
 
@@ -386,7 +386,7 @@ fn followers_have_limit() {
     assert_eq!(refused.status, 503, "{}", refused.body);
     drop(followers);
     let address = admin(&server).trim_start_matches("http://");
-    until(|| {
+    wait_until(|| {
         let mut follower = TcpStream::connect(address).unwrap();
         follower.write_all(request.as_bytes()).unwrap();
         let line = BufReader::new(follower).lines().next().unwrap().unwrap();

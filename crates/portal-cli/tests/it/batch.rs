@@ -1,14 +1,11 @@
 //! `portal batch`: what a batch does, prints, and does not do again.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
-
 #[cfg(unix)]
-use portal_testkit::{Signal, signal};
+use portal_testkit::Signal;
 use serde_json::{Value, json};
 
 use crate::orgs::{self, Org, Orgs};
-use crate::support::{Home, Ran, Served, golden, until};
+use crate::support::{Home, Ran, Running, golden, wait_until};
 
 const CREATE: [&str; 2] = ["batch", "portals.csv"];
 
@@ -35,17 +32,11 @@ fn outcomes(ran: &Ran) -> Vec<String> {
     ran.json().iter().map(|row| row["outcome"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Starts a batch, and waits until so many of its rows are over.
-fn start_and_read(orgs: &Orgs, rows: usize) -> (Child, BufReader<std::process::ChildStderr>) {
-    let mut command = orgs.home.command(&CREATE);
-    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stderr = BufReader::new(process.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.starts_with(&format!("[{rows}/")) {
-        line.clear();
-        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before");
-    }
-    (process, stderr)
+/// Starts a batch, and waits until its first row has an outcome.
+fn start_first_row(orgs: &Orgs) -> Running {
+    let mut batch = Running::start(orgs.home.command(&CREATE));
+    batch.wait_for_line("[1/");
+    batch
 }
 
 #[test]
@@ -194,27 +185,22 @@ async fn one_org_gets_several_portals_if_allowed() {
 #[test]
 fn second_process_on_one_journal_is_refused() {
     let orgs = start(20, &["--fault", "POST request:delay=200ms"]);
-    let (process, mut stderr) = start_and_read(&orgs, 1);
+    let batch = start_first_row(&orgs);
     let second = orgs.run(&CREATE);
     assert_eq!(second.status, 2, "{second:?}");
     assert!(second.stderr.contains("is in use by another `portal batch`"), "{second:?}");
-    std::io::copy(&mut stderr, &mut std::io::sink()).unwrap();
-    assert_eq!(process.wait_with_output().unwrap().status.code(), Some(0));
+    assert_eq!(batch.wait().status, 0);
 }
 
 #[cfg(unix)]
 #[test]
 fn ctrl_c_finishes_rows_and_rerun_continues() {
-    use std::io::Read as _;
-
     let orgs = start(40, &["--fault", "POST request:delay=200ms"]);
-    let (process, mut stderr) = start_and_read(&orgs, 1);
-    signal(&process, Signal::INT);
-    let mut said = String::new();
-    stderr.read_to_string(&mut said).unwrap();
-    let ran = Ran::from(process.wait_with_output().unwrap());
+    let batch = start_first_row(&orgs);
+    batch.signal(Signal::INT);
+    let ran = batch.wait();
     assert_eq!(ran.status, 1, "{ran:?}");
-    assert!(said.contains("stopping: "), "{said}");
+    assert!(ran.stderr.contains("stopping: "), "{ran:?}");
     assert!(ran.stdout.contains(" created, "), "{ran:?}");
     assert!(
         ran.stdout.ends_with(" not started\nContinue with: portal batch portals.csv\n"),
@@ -231,26 +217,18 @@ fn ctrl_c_finishes_rows_and_rerun_continues() {
 #[cfg(unix)]
 #[test]
 fn second_ctrl_c_leaves_rows_in_doubt() {
-    use std::io::Read as _;
-
     let orgs = start(3, &["--fault", "POST committed:delay=60s"]);
     let has_portals = || {
         let listed = |org: &Org| !orgs.run(&["list", "--profile", &org.name]).stdout.is_empty();
         orgs.seeded.iter().all(listed)
     };
-    let mut command = orgs.home.command(&[&CREATE[..], &["--output", "json"]].concat());
-    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stderr = BufReader::new(process.stderr.take().unwrap());
-    until(has_portals);
-    signal(&process, Signal::INT);
-    let mut line = String::new();
-    while !line.starts_with("stopping: ") {
-        line.clear();
-        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before");
-    }
-    signal(&process, Signal::INT);
-    stderr.read_to_string(&mut line).unwrap();
-    let ran = Ran::from(process.wait_with_output().unwrap());
+    let batch = orgs.home.command(&[&CREATE[..], &["--output", "json"]].concat());
+    let mut batch = Running::start(batch);
+    wait_until(has_portals);
+    batch.signal(Signal::INT);
+    batch.wait_for_line("stopping: ");
+    batch.signal(Signal::INT);
+    let ran = batch.wait();
     assert_eq!((ran.status, outcomes(&ran)), (5, vec!["unknown".to_owned(); 3]), "{ran:?}");
     assert_eq!(orgs.home.unfinished().len(), 3);
     let again = orgs.run(&[&CREATE[..], &["--output", "json"]].concat());
@@ -304,9 +282,7 @@ fn table_of_fifty_orgs_has_outcome_and_next_step() {
     }
     // An org of its own server, which throttles every create.
     let other = Home::new();
-    std::fs::write(other.path().join("seed.toml"), orgs::seed(&orgs.seeded)).unwrap();
-    let throttling =
-        Served::start(&other, &["--seed", "seed.toml", "--fault", "POST request:429=6000"]);
+    let throttling = orgs::serve(&other, &orgs.seeded, &["--fault", "POST request:429=6000"]);
     let config = orgs.config().join("config.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     let at = text.find("[profile.org013]").unwrap();

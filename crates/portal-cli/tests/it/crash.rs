@@ -2,8 +2,6 @@
 #![allow(clippy::print_stdout, reason = "it says how long it took")]
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
 use std::time::Instant;
 
 use portal_http::server::LocalServer;
@@ -11,7 +9,7 @@ use portal_model::oauth::{Grant, TokenRequest};
 use portal_store::{Registry as _, TokenRules};
 
 use crate::orgs::{self, Org};
-use crate::support::{Home, Ran};
+use crate::support::{Home, Ran, Running};
 
 const ROWS: usize = 1500;
 const KILLS: usize = 10;
@@ -50,13 +48,11 @@ fn create(home: &Home) -> std::process::Command {
 
 /// Runs the batch, and kills it once so many rows are over.
 fn kill_after(rows: usize, home: &Home) {
-    let mut command = create(home);
-    let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let over = lines.filter(|line| line.starts_with('[')).take(rows).count();
-    process.kill().unwrap();
-    let status = process.wait().unwrap();
-    assert_eq!((over, status.code()), (rows, None), "it ended before it was killed");
+    let mut batch = Running::start(create(home));
+    for _ in 0..rows {
+        batch.wait_for_line("] org");
+    }
+    batch.kill();
 }
 
 /// The state that the journal says each row is in.

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::support::{Home, Ran, Served};
+use crate::support::{Home, Ran, Running, Served};
 
 const NAME: &str = "PortalsAPItest100";
 
@@ -47,17 +47,11 @@ fn json_output_is_one_object() {
 fn same_create_at_once_creates_once() {
     let home = Home::new();
     let processes: Vec<_> = (0..6)
-        .map(|_| {
-            home.command(&["--output", "json", "create", "--local", NAME])
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap()
-        })
+        .map(|_| Running::start(home.command(&["--output", "json", "create", "--local", NAME])))
         .collect();
     let mut outcomes: Vec<Value> = processes
         .into_iter()
-        .map(|process| Ran::from(process.wait_with_output().unwrap()))
+        .map(Running::wait)
         .map(|ran| ran.json().pop().unwrap_or_else(|| panic!("{ran:?}"))["outcome"].take())
         .collect();
     outcomes.sort_by_key(Value::to_string);
@@ -135,16 +129,15 @@ fn many_processes_share_one_token() {
     for batch in 0..3 {
         let create = |index| {
             let name = format!("AcmePortal{batch}x{index}");
-            let mut command = server.command(&home, &["create", "--allow-another", &name]);
-            command.stdout(Stdio::null()).spawn().unwrap()
+            Running::start(server.command(&home, &["create", "--allow-another", &name]))
         };
         let processes: Vec<_> = (0..8).map(create).collect();
-        for mut process in processes {
-            assert!(process.wait().unwrap().success());
+        for process in processes {
+            assert_eq!(process.wait().status, 0);
         }
     }
-    assert_eq!(server.calls("/oauth/v2/token"), 1);
-    assert_eq!(server.calls("/crm/v7/settings/portals"), 48);
+    assert_eq!(server.requests("/oauth/v2/token"), 1);
+    assert_eq!(server.requests("/crm/v7/settings/portals"), 48);
 }
 
 #[cfg(unix)]

@@ -6,50 +6,31 @@ use std::time::{Duration, Instant};
 
 use portal_testkit::{Cluster, Database, needs};
 
+use crate::orgs::{self, Org};
 use crate::support::{Home, Ran, Served};
 
 const NAME: &str = "PortalsAPItest100";
 
-const SEED: &str = r#"
-[[org]]
-name = "Acme"
-[[org.user]]
-name = "Acme Admin"
-email = "admin@acme.example"
-permissions = ["manage_portal", "manage_portal_users"]
-[[org.user.credential]]
-client_id = "1000.ACME"
-client_secret = "acme-secret"
-refresh_token = "1000.acme.all"
-scopes = ["ZohoCRM.settings.clientportal.ALL"]
-"#;
-
-fn home() -> Home {
-    let home = Home::new();
-    std::fs::write(home.path().join("seed.toml"), SEED).unwrap();
-    home
+fn acme() -> Org {
+    Org::new("acme")
 }
 
-/// `portal` on a server with [`SEED`].
+/// A server of the database with the org.
+fn start(home: &Home, url: &str) -> Served {
+    orgs::serve(home, &[acme()], &["--database-url", url])
+}
+
+/// `portal` on a server with the org.
 fn run(server: &Served, home: &Home, arguments: &[&str]) -> Ran {
-    let output = home
-        .command(arguments)
-        .env("PORTAL_API_DOMAIN", server.url())
-        .env("PORTAL_ACCOUNTS_URL", server.url())
-        .env("PORTAL_CLIENT_ID", "1000.ACME")
-        .env("PORTAL_CLIENT_SECRET", "acme-secret")
-        .env("PORTAL_REFRESH_TOKEN", "1000.acme.all")
-        .output();
-    Ran::from(output.unwrap())
+    Ran::of(home.command(arguments).envs(acme().environment(server.url())))
 }
 
 #[needs(postgresql)]
 #[test]
 fn database_portal_is_on_every_server() {
-    let (home, database) = (home(), Database::create());
+    let (home, database) = (Home::new(), Database::create());
     let url = database.url();
-    let arguments = ["--database-url", &url, "--seed", "seed.toml"];
-    let servers = [Served::start(&home, &arguments), Served::start(&home, &arguments)];
+    let servers = [(); 2].map(|()| start(&home, &url));
     assert_eq!(run(&servers[0], &home, &["create", NAME]).status, 0);
     assert!(run(&servers[1], &home, &["list"]).stdout.starts_with(NAME));
     for server in servers {
@@ -64,7 +45,7 @@ fn database_portal_is_on_every_server() {
 #[needs(postgresql)]
 #[test]
 fn empty_database_asks_for_seed() {
-    let (home, database) = (home(), Database::create());
+    let (home, database) = (Home::new(), Database::create());
     let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--database-url", &database.url()]);
     assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
     assert_eq!(
@@ -76,7 +57,7 @@ fn empty_database_asks_for_seed() {
 
 #[test]
 fn unreachable_database_error_hides_password() {
-    let home = home();
+    let home = Home::new();
     for (url, expected) in [
         ("postgres://me:hush@127.0.0.1:1/portals", "error: 127.0.0.1:1/portals: "),
         ("mysql://me:hush@127.0.0.1:1/portals", "error: invalid database URL: "),
@@ -106,9 +87,8 @@ fn database_and_data_directory_conflict() {
 #[needs(postgresql)]
 #[test]
 fn lost_database_gives_500_until_it_is_back() {
-    let (home, cluster) = (home(), Cluster::start());
-    let url = cluster.url("postgres");
-    let server = Served::start(&home, &["--database-url", &url, "--seed", "seed.toml"]);
+    let (home, cluster) = (Home::new(), Cluster::start());
+    let server = start(&home, &cluster.url("postgres"));
     assert_eq!(run(&server, &home, &["create", NAME]).status, 0);
     cluster.kill();
     let started = Instant::now();

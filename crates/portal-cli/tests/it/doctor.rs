@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::orgs::{Org, Orgs};
-use crate::support::{golden, until};
+use crate::support::{golden, kill_once};
 
 /// An org for each thing that can be wrong with one.
 fn ailing() -> Vec<Org> {
@@ -110,10 +110,9 @@ fn unfinished_create_is_warned_about() {
     let orgs = Orgs::start(vec![org], &["--fault", "POST committed:delay=60s:1/2"]);
     assert_eq!(orgs.run(&["create", "AcmeOther", "--profile", "acme"]).status, 0);
     let create = ["create", "AcmePortal", "--allow-another", "--profile", "acme"];
-    let mut create = orgs.home.command(&create).spawn().unwrap();
-    until(|| orgs.run(&["list", "--profile", "acme"]).stdout.contains("AcmePortal"));
-    create.kill().unwrap();
-    create.wait().unwrap();
+    kill_once(orgs.home.command(&create), || {
+        orgs.run(&["list", "--profile", "acme"]).stdout.contains("AcmePortal")
+    });
     let ran = orgs.run(&["doctor", "--profile", "acme"]);
     assert!(ran.stdout.contains("unfinished: AcmePortal"), "{ran:?}");
     assert!(ran.stdout.contains("`portal recover`"), "{ran:?}");

@@ -1,33 +1,18 @@
 //! Creates whose response is lost or whose process ends, and `portal recover`.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 #[cfg(unix)]
-use portal_testkit::{Signal, signal};
+use portal_testkit::Signal;
 use serde_json::json;
 
 use crate::gateway::Gateway;
 use crate::orgs::{self, Org, Orgs};
-use crate::support::{Home, Ran, Served, until};
+use crate::support::{Home, Ran, Running, Served, kill_once, wait_until};
 
 const NAME: &str = "PortalsAPItest100";
 const JSON: [&str; 2] = ["--output", "json"];
-
-/// Starts a command that is killed once `is_so`.
-fn killed(mut command: Command, is_so: impl FnMut() -> bool) {
-    let mut process = command.spawn().unwrap();
-    until(is_so);
-    process.kill().unwrap();
-    process.wait().unwrap();
-}
-
-/// Starts a command whose output is read in the end.
-fn heard(mut command: Command) -> Child {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
 
 fn portals(server: &Served, home: &Home) -> usize {
     server.run(home, &["list"]).stdout.lines().count()
@@ -47,8 +32,7 @@ fn long_wait_for_proof_is_shown() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:drop"]);
     let mut command = server.command(&home, &["create", NAME]);
-    let ran = command.env("PORTAL_PROCESSING_TIME", "2s").output();
-    let ran = Ran::from(ran.unwrap());
+    let ran = Ran::of(command.env("PORTAL_PROCESSING_TIME", "2s"));
     assert_eq!(ran.status, 6, "{ran:?}");
     assert!(ran.stderr.contains("; verifying (certain in "), "{ran:?}");
     assert_eq!(home.unfinished().len(), 0);
@@ -59,10 +43,7 @@ fn recover_finds_late_effect_of_killed_create() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let gateway = Gateway::start(&server);
-    killed(gateway.command(&server, &home, &["create", NAME]), || {
-        gateway.until_creates(1);
-        true
-    });
+    kill_once(gateway.command(&server, &home, &["create", NAME]), || gateway.creates() == 1);
     assert_eq!(home.unfinished()[0]["state"], "in_doubt");
     // The backend takes its time: the first list of the recovery does not show the portal yet.
     gateway.open_after_lists(2);
@@ -84,7 +65,7 @@ fn recover_proves_absence_after_processing_time() {
     let server = Served::start(&home, &["--fault", "POST request:delay=60s:1/2"]);
     assert_eq!(server.run(&home, &["create", "AcmeOther"]).status, 0);
     let create = server.command(&home, &["create", "--allow-another", NAME]);
-    killed(create, || home.intents().len() == 2);
+    kill_once(create, || home.intents().len() == 2);
     let started = Instant::now();
     let mut command = server.command(&home, &["--output", "json", "recover", NAME]);
     let ran = Ran::from(command.env("PORTAL_PROCESSING_TIME", "2s").output().unwrap());
@@ -98,7 +79,7 @@ fn recover_proves_absence_after_processing_time() {
 fn second_name_waits_for_first_in_doubt() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST committed:delay=60s"]);
-    killed(server.command(&home, &["create", "FirstName"]), || portals(&server, &home) == 1);
+    kill_once(server.command(&home, &["create", "FirstName"]), || portals(&server, &home) == 1);
     let ran = server.run(&home, &[&JSON[..], &["create", "SecondName"]].concat());
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (4, &json!("org_has_portal")), "{ran:?}");
     assert!(ran.stderr.contains("FirstName is in doubt in this org"), "{ran:?}");
@@ -113,10 +94,7 @@ fn second_name_is_withheld_while_first_in_doubt() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let gateway = Gateway::start(&server);
-    killed(gateway.command(&server, &home, &["create", "FirstName"]), || {
-        gateway.until_creates(1);
-        true
-    });
+    kill_once(gateway.command(&server, &home, &["create", "FirstName"]), || gateway.creates() == 1);
     gateway.break_lists();
     let short = ["--timeout", "300ms", "--deadline", "2s"];
     let create = [&JSON[..], &["create", "SecondName"], &short].concat();
@@ -132,12 +110,10 @@ fn two_names_at_once_are_one_portal() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let names = ["FirstName", "SecondName", "ThirdName"];
-    let create = |name| heard(server.command(&home, &[&JSON[..], &["create", name]].concat()));
+    let create =
+        |name| Running::start(server.command(&home, &[&JSON[..], &["create", name]].concat()));
     let processes: Vec<_> = names.into_iter().map(create).collect();
-    let mut exits: Vec<i32> = processes
-        .into_iter()
-        .map(|process| Ran::from(process.wait_with_output().unwrap()).status)
-        .collect();
+    let mut exits: Vec<i32> = processes.into_iter().map(|process| process.wait().status).collect();
     exits.sort_unstable();
     assert_eq!((exits, portals(&server, &home)), (vec![0, 4, 4], 1));
 }
@@ -165,9 +141,9 @@ fn own_portal_missing_from_list_is_present() {
 fn stopped_create_is_in_progress_for_others() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
-    let mut create = server.command(&home, &["create", NAME]).spawn().unwrap();
-    until(|| home.intents().len() == 1);
-    signal(&create, Signal::STOP);
+    let create = Running::start(server.command(&home, &["create", NAME]));
+    wait_until(|| home.intents().len() == 1);
+    create.signal(Signal::STOP);
     assert_eq!(home.unfinished()[0]["state"], "in_progress");
     let ran = server.run(&home, &[&JSON[..], &["recover"]].concat());
     assert_eq!(
@@ -185,9 +161,8 @@ fn stopped_create_is_in_progress_for_others() {
     assert!(ran.stderr.contains("waiting for another create in this org"), "{ran:?}");
     let ran = server.run(&home, &[&JSON[..], &["create", "AcmeOther"], &short].concat());
     assert_eq!((ran.status, &ran.json()[0]["error"]["kind"]), (6, &json!("org_busy")), "{ran:?}");
-    signal(&create, Signal::CONT);
-    create.kill().unwrap();
-    create.wait().unwrap();
+    create.signal(Signal::CONT);
+    create.kill();
 }
 
 #[test]
@@ -203,7 +178,7 @@ fn recovery_in_other_org_is_refused() {
         command
     };
     let (acme, beta) = (orgs.access_token("acme"), orgs.access_token("beta"));
-    killed(run(&acme, &["create", NAME]), || {
+    kill_once(run(&acme, &["create", NAME]), || {
         home.run(&["list", "--profile", "acme"]).stdout.contains(NAME)
     });
     let recover = [&JSON[..], &["recover", NAME]].concat();
@@ -229,7 +204,7 @@ fn recovery_in_other_org_is_refused() {
 fn torn_line_of_killed_create_does_not_hide_it() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST committed:delay=60s"]);
-    killed(server.command(&home, &["create", NAME]), || portals(&server, &home) == 1);
+    kill_once(server.command(&home, &["create", NAME]), || portals(&server, &home) == 1);
     let path = home.intents().remove(0);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text + r#"{"ended":{"at":{"ti"#).unwrap();
@@ -242,10 +217,7 @@ fn damaged_intent_of_killed_create_blocks_org() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let gateway = Gateway::start(&server);
-    killed(gateway.command(&server, &home, &["create", NAME]), || {
-        gateway.until_creates(1);
-        true
-    });
+    kill_once(gateway.command(&server, &home, &["create", NAME]), || gateway.creates() == 1);
     let path = home.intents().remove(0);
     let text = fs::read_to_string(&path).unwrap();
     let line_break = text.len() - 1;
@@ -296,7 +268,7 @@ fn next_create_reports_effect_beyond_limits() {
     let ran = gateway.run(&server, &home, &[&["create", NAME], &short[..]].concat());
     assert_eq!(ran.status, 6, "{ran:?}");
     gateway.open();
-    until(|| portals(&server, &home) == 1);
+    wait_until(|| portals(&server, &home) == 1);
     let ran = gateway.run(&server, &home, &["create", "AcmeOther"]);
     assert_eq!(ran.status, 4, "{ran:?}");
     assert!(ran.stderr.contains(&format!("warning: {NAME} exists now although")), "{ran:?}");
@@ -313,7 +285,7 @@ fn recover_reports_effect_beyond_limits() {
     let ran = gateway.run(&server, &home, &[&["create", NAME], &short[..]].concat());
     assert_eq!(ran.status, 6, "{ran:?}");
     gateway.open();
-    until(|| portals(&server, &home) == 1);
+    wait_until(|| portals(&server, &home) == 1);
     let recover = [&JSON[..], &["recover"]].concat();
     let ran = gateway.run(&server, &home, &recover);
     let object = ran.json().remove(0);
@@ -326,7 +298,7 @@ fn recover_reports_effect_beyond_limits() {
 fn discarded_intent_is_unfinished_no_more() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
-    killed(server.command(&home, &["create", NAME]), || home.intents().len() == 1);
+    kill_once(server.command(&home, &["create", NAME]), || home.intents().len() == 1);
     let ran = home.run(&["recover", "--discard", NAME]);
     assert_eq!((ran.status, home.unfinished().len()), (2, 1), "{ran:?}");
     assert!(ran.stderr.contains("stays unknown"), "{ran:?}");
@@ -340,20 +312,16 @@ fn discarded_intent_withholds_later_creates() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let gateway = Gateway::start(&server);
-    killed(gateway.command(&server, &home, &["create", "FirstName"]), || {
-        gateway.until_creates(1);
-        true
-    });
+    kill_once(gateway.command(&server, &home, &["create", "FirstName"]), || gateway.creates() == 1);
     let ran = gateway.run(&server, &home, &["recover", "--discard", "FirstName", "--yes"]);
     assert_eq!(ran.status, 0, "{ran:?}");
     let create = |processing: &str, extra: &[&str]| {
         let arguments = [&JSON[..], &["create", "SecondName"], extra].concat();
         let mut command = gateway.command(&server, &home, &arguments);
         command.env("PORTAL_PROCESSING_TIME", processing);
-        heard(command)
+        Running::start(command)
     };
-    let ran = create("60s", &["--timeout", "1s", "--deadline", "70s"]).wait_with_output();
-    let ran = Ran::from(ran.unwrap());
+    let ran = create("60s", &["--timeout", "1s", "--deadline", "70s"]).wait();
     let error = &ran.json()[0]["error"];
     assert_eq!((ran.status, &error["kind"]), (6, &json!("org_in_doubt")), "{ran:?}");
     assert!((1..=60).contains(&error["details"]["safe_after"].as_u64().unwrap()), "{ran:?}");
@@ -364,11 +332,9 @@ fn discarded_intent_withholds_later_creates() {
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
 
     let mut waiting = create("10s", &[]);
-    let mut stderr = BufReader::new(waiting.stderr.take().unwrap()).lines();
-    let line = stderr.find(|line| line.as_ref().unwrap().contains("was discarded"));
-    assert!(line.is_some());
+    waiting.wait_for_line("was discarded");
     gateway.open();
-    let ran = Ran::from(waiting.wait_with_output().unwrap());
+    let ran = waiting.wait();
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (4, &json!("org_has_portal")), "{ran:?}");
     assert_eq!((gateway.creates(), portals(&server, &home)), (1, 1));
 }
@@ -377,14 +343,14 @@ fn discarded_intent_withholds_later_creates() {
 fn recover_list_sends_nothing() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
-    killed(server.command(&home, &["create", NAME]), || home.intents().len() == 1);
-    let calls = server.calls("/crm/v7/settings/portals");
+    kill_once(server.command(&home, &["create", NAME]), || home.intents().len() == 1);
+    let calls = server.requests("/crm/v7/settings/portals");
     let listed = home.unfinished().remove(0);
     assert_eq!((&listed["name"], &listed["effect"]), (&json!(NAME), &json!("create")));
     assert!(listed["age_seconds"].as_u64().unwrap() < 60 && listed["org"].is_string());
     let ran = home.run(&["recover", "--list"]);
     assert!(ran.stdout.contains("create, in doubt, begun "), "{ran:?}");
-    assert_eq!((ran.status, server.calls("/crm/v7/settings/portals")), (0, calls));
+    assert_eq!((ran.status, server.requests("/crm/v7/settings/portals")), (0, calls));
 }
 
 #[test]
@@ -399,7 +365,7 @@ fn unwritable_state_directory_sends_nothing() {
         assert_eq!(ran.status, 1);
         assert!(ran.stderr.contains("PORTAL_STATE_DIR"), "{ran:?}");
     }
-    assert_eq!(server.calls("/crm/v7/settings/portals"), 0);
+    assert_eq!(server.requests("/crm/v7/settings/portals"), 0);
     let directory = home.path().join("elsewhere");
     let mut command = server.command(&home, &["create", NAME]);
     let ran = Ran::from(command.env("PORTAL_STATE_DIR", &directory).output().unwrap());
@@ -440,10 +406,7 @@ fn killed_fallback_is_found_by_same_command() {
     orgs::write_profiles(home, gateway.url(), &orgs.seeded);
     let create = ["create", "FirstName", "--fallback", "SecondName", "--profile", "acme"];
     let create = [&JSON[..], &create].concat();
-    killed(home.command(&create), || {
-        gateway.until_creates(2);
-        true
-    });
+    kill_once(home.command(&create), || gateway.creates() == 2);
     gateway.open_after_lists(1);
     let ran = home.run(&create);
     let json = &ran.json()[0];
@@ -461,9 +424,8 @@ fn killed_fallback_is_not_sent_when_not_asked_for() {
     gateway.pass(1);
     gateway.lead(&orgs);
     let first = ["--output", "json", "create", "FirstName", "--profile", "acme"];
-    killed(home.command(&[&first[..], &["--fallback", "SecondName"]].concat()), || {
-        gateway.until_creates(2);
-        true
+    kill_once(home.command(&[&first[..], &["--fallback", "SecondName"]].concat()), || {
+        gateway.creates() == 2
     });
     gateway.pass(3);
     let ran = home.run(&first);
@@ -478,10 +440,10 @@ fn ctrl_c_in_doubt_exits_5_and_names_recover() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let gateway = Gateway::start(&server);
-    let create = heard(gateway.command(&server, &home, &["create", NAME]));
-    gateway.until_creates(1);
-    signal(&create, Signal::INT);
-    let ran = Ran::from(create.wait_with_output().unwrap());
+    let create = Running::start(gateway.command(&server, &home, &["create", NAME]));
+    wait_until(|| gateway.creates() == 1);
+    create.signal(Signal::INT);
+    let ran = create.wait();
     assert_eq!(ran.status, 5, "{ran:?}");
     assert!(ran.stderr.contains("`portal recover PortalsAPItest100`"), "{ran:?}");
     assert_eq!(home.unfinished()[0]["state"], "in_doubt");
@@ -492,13 +454,13 @@ fn ctrl_c_in_doubt_exits_5_and_names_recover() {
 fn second_ctrl_c_in_doubt_exits_5() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
-    let create = heard(server.command(&home, &["create", NAME]));
-    until(|| home.intents().len() == 1);
+    let create = Running::start(server.command(&home, &["create", NAME]));
+    wait_until(|| home.intents().len() == 1);
     // Both are delivered at once when it goes on.
     for which in [Signal::STOP, Signal::INT, Signal::TERM, Signal::CONT] {
-        signal(&create, which);
+        create.signal(which);
     }
-    let ran = Ran::from(create.wait_with_output().unwrap());
+    let ran = create.wait();
     assert_eq!(ran.status, 5, "{ran:?}");
     assert_eq!(home.unfinished()[0]["state"], "in_doubt");
 }
@@ -508,27 +470,22 @@ fn second_ctrl_c_in_doubt_exits_5() {
 fn ctrl_c_before_takeover_keeps_earlier_doubt() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
-    killed(server.command(&home, &["create", NAME]), || home.intents().len() == 1);
+    kill_once(server.command(&home, &["create", NAME]), || home.intents().len() == 1);
     // Another create keeps the org busy.
-    let mut other = server.command(&home, &["create", "AcmeOther", "--allow-another"]);
-    let mut other = other.stderr(Stdio::null()).spawn().unwrap();
-    until(|| home.intents().len() == 2);
-    let mut create = heard(server.command(&home, &[&JSON[..], &["create", NAME]].concat()));
-    let mut stderr = BufReader::new(create.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.starts_with("waiting for another create") {
-        line.clear();
-        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before");
-    }
-    signal(&create, Signal::INT);
-    let ran = Ran::from(create.wait_with_output().unwrap());
+    let other = server.command(&home, &["create", "AcmeOther", "--allow-another"]);
+    let other = Running::start(other);
+    wait_until(|| home.intents().len() == 2);
+    let mut create =
+        Running::start(server.command(&home, &[&JSON[..], &["create", NAME]].concat()));
+    create.wait_for_line("waiting for another create");
+    create.signal(Signal::INT);
+    let ran = create.wait();
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
     let short = ["--timeout", "300ms", "--deadline", "1500ms"];
     let ran = server.run(&home, &[&JSON[..], &["create", NAME], &short].concat());
     let kind = &ran.json()[0]["error"]["kind"];
     assert_eq!((ran.status, kind), (5, &json!("org_busy")), "{ran:?}");
-    other.kill().unwrap();
-    other.wait().unwrap();
+    other.kill();
 }
 
 #[cfg(unix)]
@@ -537,20 +494,15 @@ fn ctrl_c_while_same_create_runs_exits_5() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
     let create = [&JSON[..], &["create", NAME]].concat();
-    let mut running = server.command(&home, &create);
-    let mut running = running.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    until(|| home.intents().len() == 1);
-    let mut second = heard(server.command(&home, &create));
-    let mut stderr = BufReader::new(second.stderr.take().unwrap()).lines();
-    let waits =
-        |line: std::io::Result<String>| line.unwrap().contains("waiting for another create");
-    assert!(stderr.any(waits));
-    signal(&second, Signal::INT);
-    let ran = Ran::from(second.wait_with_output().unwrap());
+    let running = Running::start(server.command(&home, &create));
+    wait_until(|| home.intents().len() == 1);
+    let mut second = Running::start(server.command(&home, &create));
+    second.wait_for_line("waiting for another create");
+    second.signal(Signal::INT);
+    let ran = second.wait();
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
     assert_eq!(ran.json()[0]["error"]["kind"], "in_progress", "{ran:?}");
-    running.kill().unwrap();
-    running.wait().unwrap();
+    running.kill();
 }
 
 #[cfg(unix)]
@@ -561,16 +513,16 @@ fn ctrl_c_ends_recovery_of_everything() {
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
     for (index, name) in ["AcmeFirst", "AcmeSecond"].into_iter().enumerate() {
         let create = server.command(&home, &["create", "--allow-another", name]);
-        killed(create, || home.intents().len() > index);
+        kill_once(create, || home.intents().len() > index);
     }
-    let before = server.calls(PATH);
+    let before = server.requests(PATH);
     let mut recover = server.command(&home, &[&JSON[..], &["recover"]].concat());
     recover.env("PORTAL_PROCESSING_TIME", "60s");
-    let recover = heard(recover);
+    let recover = Running::start(recover);
     // It has listed, and waits to verify the first one.
-    until(|| server.calls(PATH) > before);
-    signal(&recover, Signal::INT);
-    let ran = Ran::from(recover.wait_with_output().unwrap());
+    wait_until(|| server.requests(PATH) > before);
+    recover.signal(Signal::INT);
+    let ran = recover.wait();
     assert_eq!((ran.status, ran.json().len()), (5, 1), "{ran:?}");
     assert_eq!(home.unfinished().len(), 2);
 }
@@ -581,16 +533,13 @@ fn ctrl_c_before_sending_keeps_earlier_doubt() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let gateway = Gateway::start(&server);
-    killed(gateway.command(&server, &home, &["create", NAME]), || {
-        gateway.until_creates(1);
-        true
-    });
+    kill_once(gateway.command(&server, &home, &["create", NAME]), || gateway.creates() == 1);
     fs::remove_dir_all(home.path().join(".cache/portal/orgs")).unwrap();
     gateway.hang_org();
-    let create = heard(gateway.command(&server, &home, &["create", NAME]));
-    until(|| gateway.asked_for_org());
-    signal(&create, Signal::INT);
-    let ran = Ran::from(create.wait_with_output().unwrap());
+    let create = Running::start(gateway.command(&server, &home, &["create", NAME]));
+    wait_until(|| gateway.asked_for_org());
+    create.signal(Signal::INT);
+    let ran = create.wait();
     assert_eq!(ran.status, 5, "{ran:?}");
     assert_eq!(home.unfinished()[0]["state"], "in_doubt");
 }
@@ -600,11 +549,11 @@ fn ctrl_c_before_sending_keeps_earlier_doubt() {
 fn ctrl_c_with_nothing_in_doubt_exits_with_130() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "GET request:delay=60s"]);
-    let create = heard(server.command(&home, &["create", NAME]));
+    let create = Running::start(server.command(&home, &["create", NAME]));
     // With its token cached it is about to list.
-    until(|| home.path().join(".cache/portal/tokens").exists());
-    signal(&create, Signal::INT);
-    let ran = Ran::from(create.wait_with_output().unwrap());
+    wait_until(|| home.path().join(".cache/portal/tokens").exists());
+    create.signal(Signal::INT);
+    let ran = create.wait();
     assert_eq!(ran.status, 130, "{ran:?}");
     assert_eq!(home.intents().len(), 0);
 }

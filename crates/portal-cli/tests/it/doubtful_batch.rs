@@ -1,13 +1,12 @@
 //! Batches whose rows are in doubt, whose journals are changed, and whose profiles lead elsewhere.
 
 use std::fs;
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
 use crate::orgs::{Org, Orgs};
-use crate::support::{Home, Ran, until};
+use crate::support::{Home, Ran, Running, kill_once, wait_until};
 
 const CREATE: [&str; 4] = ["batch", "portals.csv", "--output", "json"];
 const JOURNAL: &str = "portals.journal.jsonl";
@@ -22,11 +21,7 @@ fn portals(orgs: &Orgs, profile: &str) -> String {
 
 /// Starts the batch, and kills it once `profile` has a portal.
 fn kill_in_doubt(orgs: &Orgs, profile: &str) {
-    let mut command = orgs.home.command(&CREATE);
-    let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    until(|| !portals(orgs, profile).is_empty());
-    process.kill().unwrap();
-    process.wait().unwrap();
+    kill_once(orgs.home.command(&CREATE), || !portals(orgs, profile).is_empty());
 }
 
 /// One org, whose row is left in doubt: the portal exists, and the batch is dead.
@@ -112,7 +107,7 @@ fn altered_journal_sends_nothing() {
     let orgs = in_doubt();
     let journal = orgs.read(JOURNAL);
     orgs.write("portals.csv", "profile,name\nacme,FirstName\n");
-    let calls = orgs.served.calls("/crm/v7/settings/portals");
+    let calls = orgs.served.requests("/crm/v7/settings/portals");
     let altered = journal.replacen("\"row\":1", "\"row\":2", 1);
     assert_ne!(altered, journal);
     orgs.write(JOURNAL, &altered);
@@ -121,7 +116,7 @@ fn altered_journal_sends_nothing() {
     assert!(ran.stderr.contains("its line 2 is damaged or was changed"), "{ran:?}");
     assert!(ran.stderr.contains("`portal recover --list`"), "{ran:?}");
     assert_eq!(
-        (orgs.served.calls("/crm/v7/settings/portals"), orgs.read(JOURNAL)),
+        (orgs.served.requests("/crm/v7/settings/portals"), orgs.read(JOURNAL)),
         (calls, altered)
     );
 }
@@ -258,13 +253,11 @@ fn list_that_fails_is_not_called_forbidden() {
     gateway.lead(&orgs);
     let short = ["--timeout", "1s", "--deadline", "5s"];
     let create = ["--output", "json", "create", "TakenName", "--profile", "acme"];
-    let mut command = orgs.home.command(&[&create[..], &short].concat());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let process = command.spawn().unwrap();
-    gateway.until_creates(1);
+    let create = Running::start(orgs.home.command(&[&create[..], &short].concat()));
+    wait_until(|| gateway.creates() == 1);
     gateway.break_lists();
     gateway.open();
-    let ran = Ran::from(process.wait_with_output().unwrap());
+    let ran = create.wait();
     let row = row(&ran);
     // Whoever delivered the rejection may have delivered the request twice.
     assert_eq!((ran.status, &row["outcome"]), (5, &json!("unknown")), "{ran:?}");

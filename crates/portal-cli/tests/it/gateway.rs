@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 
 use crate::orgs::Orgs;
-use crate::support::{Home, Ran, Served, until};
+use crate::support::{Home, Ran, Served};
 
 /// What it has seen and may do.
 #[derive(Default)]
@@ -150,11 +150,6 @@ impl Gateway {
         state.opens_after = Some(state.lists + lists);
     }
 
-    /// Waits until so many creates arrived.
-    pub(crate) fn until_creates(&self, creates: usize) {
-        until(|| self.creates() >= creates);
-    }
-
     /// `portal` on the org of `server`, through this gateway.
     pub(crate) fn command(
         &self,
@@ -168,7 +163,7 @@ impl Gateway {
     }
 
     pub(crate) fn run(&self, server: &Served, home: &Home, arguments: &[&str]) -> Ran {
-        Ran::from(self.command(server, home, arguments).output().unwrap())
+        Ran::of(&mut self.command(server, home, arguments))
     }
 }
 

@@ -1,11 +1,11 @@
 //! Commands in hints: each is run by a test here as it is printed, or is marked as prose.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use portal_testkit::{Signal, signal};
+use portal_testkit::Signal;
 
 use crate::orgs::{Org, Orgs};
-use crate::support::{Home, Ran, Served, until};
+use crate::support::{Home, Ran, Running, Served, wait_until};
 
 /// The commands that tests here run, without their values.
 const RUN: [&str; 17] = [
@@ -191,12 +191,12 @@ fn hints_about_doubt_can_be_run() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:drop"]);
     let mut create = server.command(&home, &["create", "AcmePortal"]);
-    create.env("PORTAL_PROCESSING_TIME", "60s").stdout(Stdio::null()).stderr(Stdio::piped());
-    let create = create.spawn().unwrap();
+    create.env("PORTAL_PROCESSING_TIME", "60s");
+    let create = Running::start(create);
     // The list, and the request that is dropped.
-    until(|| server.calls("/crm/v7/settings/portals") >= 2);
-    signal(&create, Signal::INT);
-    let in_doubt = Ran::from(create.wait_with_output().unwrap());
+    wait_until(|| server.requests("/crm/v7/settings/portals") >= 2);
+    create.signal(Signal::INT);
+    let in_doubt = create.wait();
     assert_eq!(in_doubt.status, 5, "{in_doubt:?}");
     let absent = follow_with(&home, &in_doubt, server.environment());
     assert_eq!(absent.status, 6, "{absent:?}");

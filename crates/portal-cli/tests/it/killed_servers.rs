@@ -35,6 +35,7 @@ fn kills() -> usize {
 /// A `portal serve` that is started again after each kill, behind an address that stays.
 struct Server {
     home: Home,
+    orgs: Vec<Org>,
     arguments: Vec<String>,
     running: Option<Served>,
     /// Where connections to `address` are forwarded; closed at once while nothing listens there.
@@ -44,24 +45,23 @@ struct Server {
 }
 
 impl Server {
-    async fn start(seed: &str, arguments: &[&str]) -> Self {
-        let home = Home::new();
-        std::fs::write(home.path().join("seed.toml"), seed).unwrap();
-        let mut arguments: Vec<_> = arguments.iter().map(|&text| text.to_owned()).collect();
-        arguments.extend(["--seed", "seed.toml"].map(str::to_owned));
+    async fn start(orgs: &[Org], arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let target = Arc::new(Mutex::new(address));
         let mut relay = JoinSet::new();
         relay.spawn(forward(listener, target.clone()));
-        let mut server = Self { home, arguments, running: None, target, address, _relay: relay };
+        let (home, orgs) = (Home::new(), orgs.to_vec());
+        let mut server =
+            Self { home, orgs, arguments, running: None, target, address, _relay: relay };
         server.run();
         server
     }
 
     fn run(&mut self) {
         let arguments: Vec<_> = self.arguments.iter().map(String::as_str).collect();
-        let served = Served::start(&self.home, &arguments);
+        let served = orgs::serve(&self.home, &self.orgs, &arguments);
         let url = served.url().trim_start_matches("http://").parse().unwrap();
         *self.target.lock().unwrap() = url;
         self.running = Some(served);
@@ -177,7 +177,7 @@ async fn check(mut servers: Vec<Server>, orgs: &[Org], mut kill: impl FnMut(&mut
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_sqlite_server_keeps_acknowledged() {
     let orgs = orgs();
-    let server = Server::start(&orgs::seed(&orgs), &["--data", "data"]).await;
+    let server = Server::start(&orgs, &["--data", "data"]).await;
     check(vec![server], &orgs, |servers, _| servers[0].kill()).await;
 }
 
@@ -186,7 +186,7 @@ async fn killed_sqlite_server_keeps_acknowledged() {
 async fn killed_postgres_servers_keep_acknowledged() {
     let (orgs, database) = (orgs(), Database::create());
     let url = database.url();
-    let servers = three(&orgs::seed(&orgs), &url).await;
+    let servers = three(&orgs, &url).await;
     check(servers, &orgs, |servers, round| servers[round % 3].kill()).await;
 }
 
@@ -194,7 +194,7 @@ async fn killed_postgres_servers_keep_acknowledged() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_database_keeps_every_portal() {
     let (orgs, cluster) = (orgs(), Cluster::start());
-    let servers = three(&orgs::seed(&orgs), &cluster.url("postgres")).await;
+    let servers = three(&orgs, &cluster.url("postgres")).await;
     let restart = |_: &mut [Server], _| {
         cluster.kill();
         cluster.start_again();
@@ -202,10 +202,10 @@ async fn killed_database_keeps_every_portal() {
     check(servers, &orgs, restart).await;
 }
 
-async fn three(seed: &str, url: &str) -> Vec<Server> {
+async fn three(orgs: &[Org], url: &str) -> Vec<Server> {
     let mut servers = Vec::new();
     for _ in 0..3 {
-        servers.push(Server::start(seed, &["--database-url", url]).await);
+        servers.push(Server::start(orgs, &["--database-url", url]).await);
     }
     servers
 }

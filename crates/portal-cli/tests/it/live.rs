@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
-use crate::orgs::{Org, seed};
+use crate::orgs::{self, Org};
 use crate::support::{Home, Served};
 
 /// Lives as long as a test.
@@ -32,9 +32,8 @@ impl Live {
     /// With these orgs; the home has no profile.
     pub(crate) fn start(orgs: &[Org]) -> Self {
         let home = Home::new();
-        std::fs::write(home.path().join("seed.toml"), seed(orgs)).unwrap();
         let hosts = ["--allow-host", "www.zohoapis.eu", "--allow-host", "accounts.zoho.eu"];
-        let server = Served::start(&home, &[&["--seed", "seed.toml"], &hosts[..]].concat());
+        let server = orgs::serve(&home, orgs, &hosts);
         let target = server.url().trim_start_matches("http://").parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -51,12 +50,8 @@ impl Live {
     /// `portal` with the credentials of `org`, whose data center is the EU's.
     pub(crate) fn command(&self, org: &Org, arguments: &[&str]) -> Command {
         let mut command = self.anonymous(arguments);
-        command
-            .env("PORTAL_API_DOMAIN", "https://www.zohoapis.eu")
-            .env("PORTAL_ACCOUNTS_URL", "https://accounts.zoho.eu")
-            .env("PORTAL_CLIENT_ID", org.client_id())
-            .env("PORTAL_CLIENT_SECRET", org.client_secret())
-            .env("PORTAL_REFRESH_TOKEN", org.refresh_token());
+        command.envs(org.environment("https://www.zohoapis.eu"));
+        command.env("PORTAL_ACCOUNTS_URL", "https://accounts.zoho.eu");
         command
     }
 

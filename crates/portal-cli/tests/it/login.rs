@@ -121,7 +121,7 @@ fn failed_login_leaves_no_token() {
     assert_eq!(ran.status, 2, "{ran:?}");
     assert!(ran.stderr.contains("a code is used up by now"), "{ran:?}");
     assert_eq!(std::fs::read(orgs.config().join("credentials.toml")).unwrap(), before);
-    assert_eq!(orgs.served.calls("/oauth/v2/token/revoke"), 1, "{}", orgs.served.log());
+    assert_eq!(orgs.served.requests("/oauth/v2/token/revoke"), 1, "{}", orgs.served.log());
 }
 
 #[test]

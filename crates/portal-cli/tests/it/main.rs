@@ -29,6 +29,8 @@ mod killed_servers;
 #[cfg(target_os = "linux")]
 mod live;
 mod login;
+#[cfg(target_os = "linux")]
+mod loss;
 mod man;
 mod offline;
 mod orgs;
@@ -41,6 +43,7 @@ mod readme;
 mod rehearse;
 mod rename;
 mod schema;
+mod sdk;
 mod serve;
 mod support;
 #[cfg(target_os = "linux")]

@@ -5,12 +5,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use portal_http::server::{LocalServer, ServedRequest};
 
-use crate::support::{Home, Ran, Served, until};
+use crate::support::{Home, Ran, Served, kill_once};
 
 /// An org of the seed file, and the profile of the same name.
 #[derive(Clone, Debug)]
@@ -63,6 +62,17 @@ impl Org {
         (0..count).map(|number| Self::new(format!("org{number:03}"))).collect()
     }
 
+    /// The environment that leads to it on the server at `url`.
+    pub(crate) fn environment(&self, url: &str) -> [(&'static str, String); 5] {
+        [
+            ("PORTAL_API_DOMAIN", url.to_owned()),
+            ("PORTAL_ACCOUNTS_URL", url.to_owned()),
+            ("PORTAL_CLIENT_ID", self.client_id()),
+            ("PORTAL_CLIENT_SECRET", self.client_secret()),
+            ("PORTAL_REFRESH_TOKEN", self.refresh_token()),
+        ]
+    }
+
     fn seed(&self) -> String {
         let Self { name, environment, permissions, scopes, .. } = self;
         let limit = if self.portal_limit { "portal_limit = 1" } else { "" };
@@ -86,6 +96,12 @@ impl Org {
 /// The text of a seed file with these orgs.
 pub(crate) fn seed(orgs: &[Org]) -> String {
     orgs.iter().map(Org::seed).collect()
+}
+
+/// Starts a server whose seed file, `seed.toml` in `home`, has these orgs.
+pub(crate) fn serve(home: &Home, orgs: &[Org], arguments: &[&str]) -> Served {
+    fs::write(home.path().join("seed.toml"), seed(orgs)).unwrap();
+    Served::start(home, &[&["--seed", "seed.toml"], arguments].concat())
 }
 
 /// Writes the two files that `portal login` would, for the server at `url`.
@@ -138,8 +154,7 @@ pub(crate) struct Orgs {
 impl Orgs {
     pub(crate) fn start(seeded: Vec<Org>, arguments: &[&str]) -> Self {
         let home = Home::new();
-        fs::write(home.path().join("seed.toml"), seed(&seeded)).unwrap();
-        let served = Served::start(&home, &[&["--seed", "seed.toml"], arguments].concat());
+        let served = serve(&home, &seeded, arguments);
         write_profiles(&home, served.url(), &seeded);
         Self { home, served, seeded }
     }
@@ -192,11 +207,9 @@ impl Orgs {
     /// withhold the response.
     pub(crate) fn kill_create(&self, profile: &str) {
         let create = ["create", "AcmePortal", "--profile", profile];
-        let mut command = self.home.command(&create);
-        let mut create = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        until(|| self.run(&["list", "--profile", profile]).stdout.contains("AcmePortal"));
-        create.kill().unwrap();
-        create.wait().unwrap();
+        kill_once(self.home.command(&create), || {
+            self.run(&["list", "--profile", profile]).stdout.contains("AcmePortal")
+        });
     }
 
     /// `text` without the server's port.

@@ -107,7 +107,7 @@ fn live_host_without_terminal_requires_yes() {
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
         assert!(ran.stderr.contains("pass `--yes` to confirm"), "{}", ran.stderr);
     }
-    assert_eq!(live.server.calls("/crm/v7/settings/portals"), 0);
+    assert_eq!(live.server.requests("/crm/v7/settings/portals"), 0);
 }
 
 /// A home whose profiles lead to the live hosts.

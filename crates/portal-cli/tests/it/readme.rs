@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::orgs::{Org, Orgs};
-use crate::support::{Home, until};
+use crate::support::{Home, wait_until};
 
 /// A command of a block, and what it prints.
 struct Step {
@@ -149,7 +149,7 @@ fn serve(step: &Step) {
     process.args(["--listen", "127.0.0.1:0"]).stdout(file.try_clone().unwrap()).stderr(file);
     let mut process = process.spawn().unwrap();
     let printed = || std::fs::read_to_string(&path).unwrap();
-    until(|| printed().lines().count() >= step.output.lines().count());
+    wait_until(|| printed().lines().count() >= step.output.lines().count());
     process.kill().unwrap();
     process.wait().unwrap();
     let printed = printed();

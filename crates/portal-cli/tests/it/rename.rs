@@ -1,15 +1,13 @@
 //! `rename`: its confirmation, its waits and its outcomes.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 #[cfg(unix)]
-use portal_testkit::{Signal, signal};
+use portal_testkit::Signal;
 use serde_json::json;
 
 use crate::gateway::Gateway;
-use crate::support::{Home, Ran, Served, until};
+use crate::support::{Home, Ran, Running, Served, kill_once, wait_until};
 
 const OLD: &str = "AcmeOld";
 const NEW: &str = "AcmeNew";
@@ -83,10 +81,7 @@ fn lost_response_to_rename_is_verified() {
 fn killed_rename_is_recovered() {
     for command in [&["--output", "json", "recover", NEW][..], &RENAME] {
         let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
-        let mut process = server.command(&home, &RENAME).spawn().unwrap();
-        until(|| names(&server, &home) == [NEW]);
-        process.kill().unwrap();
-        process.wait().unwrap();
+        kill_once(server.command(&home, &RENAME), || names(&server, &home) == [NEW]);
         let listed = home.unfinished().remove(0);
         assert_eq!((&listed["effect"], &listed["old_name"]), (&json!("rename"), &json!(OLD)));
         // The same command again reports the outcome of the first, and renames nothing.
@@ -103,16 +98,9 @@ fn killed_rename_without_effect_is_repeated() {
     let (home, server) = start(&["--fault", "PUT request:delay=60s:1/2"]);
     assert_eq!(server.run(&home, &["rename", OLD, "AcmeMiddle"]).status, 0);
     let rename = ["--output", "json", "rename", "AcmeMiddle", NEW];
-    let mut command = server.command(&home, &rename);
-    let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
-    let mut stderr = BufReader::new(process.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("waiting for the response") {
-        line.clear();
-        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before");
-    }
-    process.kill().unwrap();
-    process.wait().unwrap();
+    let mut second = Running::start(server.command(&home, &rename));
+    second.wait_for_line("waiting for the response");
+    second.kill();
     let ran = server.run(&home, &rename);
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (0, &json!("renamed")), "{ran:?}");
     assert!(ran.stderr.contains("in doubt from an earlier run"), "{ran:?}");
@@ -122,10 +110,7 @@ fn killed_rename_without_effect_is_repeated() {
 #[test]
 fn unreadable_intent_withholds_rename() {
     let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
-    let mut process = server.command(&home, &RENAME).spawn().unwrap();
-    until(|| names(&server, &home) == [NEW]);
-    process.kill().unwrap();
-    process.wait().unwrap();
+    kill_once(server.command(&home, &RENAME), || names(&server, &home) == [NEW]);
     let is_of_rename = |path: &std::path::PathBuf| path.to_str().unwrap().contains(NEW);
     let path = home.intents().into_iter().find(is_of_rename).unwrap();
     std::fs::write(&path, "nonsense\n").unwrap();
@@ -154,10 +139,7 @@ fn rename_waits_for_earlier_create() {
 #[test]
 fn create_of_old_name_recovers_rename() {
     let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
-    let mut process = server.command(&home, &RENAME).spawn().unwrap();
-    until(|| names(&server, &home) == [NEW]);
-    process.kill().unwrap();
-    process.wait().unwrap();
+    kill_once(server.command(&home, &RENAME), || names(&server, &home) == [NEW]);
     let create = ["--output", "json", "create", OLD, "--allow-another"];
     let ran = server.run(&home, &create);
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (0, &json!("created")), "{ran:?}");
@@ -188,21 +170,19 @@ fn create_of_released_name_waits_for_list() {
     let create = |deadline: &str| {
         let policy = ["--list-lag", "5s", "--timeout", "1s", "--deadline", deadline];
         let create = ["--output", "json", "create", OLD, "--allow-another"];
-        let mut command = gateway.command(&server, &home, &[&create[..], &policy].concat());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        Running::start(gateway.command(&server, &home, &[&create[..], &policy].concat()))
     };
-    let ran = Ran::from(create("9s").wait_with_output().unwrap());
+    let ran = create("9s").wait();
     let kind = &ran.json()[0]["error"]["kind"];
     assert_eq!((ran.status, kind), (6, &json!("org_busy")), "{ran:?}");
     let mut waiting = create("60s");
-    let mut stderr = BufReader::new(waiting.stderr.take().unwrap()).lines();
-    assert!(stderr.any(|line| line.unwrap().contains("AcmeOld was renamed to AcmeNew a moment")));
+    waiting.wait_for_line("AcmeOld was renamed to AcmeNew a moment");
     gateway.update_lists();
-    let ran = Ran::from(waiting.wait_with_output().unwrap());
+    let ran = waiting.wait();
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (0, &json!("created")), "{ran:?}");
     assert!(renamed.elapsed() >= Duration::from_secs(5), "{:?}", renamed.elapsed());
     // The name is in use again: nothing more to wait for.
-    let ran = Ran::from(create("60s").wait_with_output().unwrap());
+    let ran = create("60s").wait();
     assert_eq!((ran.status, ran.stderr.contains("a moment ago")), (4, false), "{ran:?}");
 }
 
@@ -226,10 +206,7 @@ fn undelivered_outcome_ends_with_later_rename() {
 fn rename_of_doubtful_portal_recovers_create() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST committed:delay=60s"]);
-    let mut process = server.command(&home, &["create", OLD]).spawn().unwrap();
-    until(|| names(&server, &home) == [OLD]);
-    process.kill().unwrap();
-    process.wait().unwrap();
+    kill_once(server.command(&home, &["create", OLD]), || names(&server, &home) == [OLD]);
     let ran = server.run(&home, &RENAME);
     assert_eq!(ran.status, 0, "{ran:?}");
     assert!(ran.stderr.contains("AcmeOld is in doubt in this org"), "{ran:?}");
@@ -242,19 +219,15 @@ fn rename_of_doubtful_portal_recovers_create() {
 #[test]
 fn ctrl_c_while_same_rename_runs_exits_5() {
     let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
-    let mut first = server.command(&home, &RENAME);
-    let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    until(|| names(&server, &home) == [NEW]);
-    let mut second = server.command(&home, &RENAME);
-    let mut second = second.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stderr = BufReader::new(second.stderr.take().unwrap()).lines();
-    assert!(stderr.any(|line| line.unwrap().contains("waiting until an earlier request")));
-    signal(&second, Signal::INT);
-    let ran = Ran::from(second.wait_with_output().unwrap());
+    let first = Running::start(server.command(&home, &RENAME));
+    wait_until(|| names(&server, &home) == [NEW]);
+    let mut second = Running::start(server.command(&home, &RENAME));
+    second.wait_for_line("waiting until an earlier request");
+    second.signal(Signal::INT);
+    let ran = second.wait();
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
     assert_eq!(ran.json()[0]["error"]["kind"], "in_progress");
-    first.kill().unwrap();
-    first.wait().unwrap();
+    first.kill();
 }
 
 #[cfg(unix)]
@@ -262,17 +235,13 @@ fn ctrl_c_while_same_rename_runs_exits_5() {
 fn ctrl_c_before_rename_keeps_earlier_doubt() {
     let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
     let gateway = Gateway::start(&server);
-    let mut first = gateway.command(&server, &home, &RENAME).spawn().unwrap();
-    until(|| names(&server, &home) == [NEW]);
-    first.kill().unwrap();
-    first.wait().unwrap();
+    kill_once(gateway.command(&server, &home, &RENAME), || names(&server, &home) == [NEW]);
     std::fs::remove_dir_all(home.path().join(".cache/portal/orgs")).unwrap();
     gateway.hang_org();
-    let mut second = gateway.command(&server, &home, &RENAME);
-    let second = second.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until(|| gateway.asked_for_org());
-    signal(&second, Signal::INT);
-    let ran = Ran::from(second.wait_with_output().unwrap());
+    let second = Running::start(gateway.command(&server, &home, &RENAME));
+    wait_until(|| gateway.asked_for_org());
+    second.signal(Signal::INT);
+    let ran = second.wait();
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
     assert_eq!(home.unfinished()[0]["state"], "in_doubt");
 }
@@ -281,11 +250,10 @@ fn ctrl_c_before_rename_keeps_earlier_doubt() {
 #[test]
 fn ctrl_c_in_rename_exits_5_and_names_recover() {
     let (home, server) = start(&["--fault", "PUT committed:delay=60s"]);
-    let mut command = server.command(&home, &RENAME);
-    let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until(|| names(&server, &home) == [NEW]);
-    signal(&process, Signal::INT);
-    let ran = Ran::from(process.wait_with_output().unwrap());
+    let process = Running::start(server.command(&home, &RENAME));
+    wait_until(|| names(&server, &home) == [NEW]);
+    process.signal(Signal::INT);
+    let ran = process.wait();
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
     assert!(ran.stderr.contains("`portal recover AcmeNew`"), "{ran:?}");
 }

@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 use portal_testkit::{Signal, signal};
 use serde_json::json;
 
+use crate::orgs::{self, Org};
 #[cfg(unix)]
 use crate::raw::{authorization, send};
-use crate::support::{Home, Ran, Served};
+use crate::support::{Home, Ran, Served, wait_until};
 #[cfg(target_os = "linux")]
 use crate::terminal::Terminal;
 
@@ -132,52 +133,27 @@ fn lost_rename_is_verified() {
 
 #[test]
 fn missing_permission_is_named_for_administrator() {
-    let home = Home::new();
-    std::fs::write(home.path().join("seed.toml"), SEED).unwrap();
-    let server = Served::start(&home, &["--seed", "seed.toml"]);
+    let (home, clerk) =
+        (Home::new(), [Org { permissions: &["manage_portal"], ..Org::new("acme") }]);
+    let server = orgs::serve(&home, &clerk, &[]);
     assert_eq!(server.listening.get("client_secret"), None, "a seed's secrets are not told");
-    let ran = home
-        .command(&["create", NAME])
-        .env("PORTAL_API_DOMAIN", server.url())
-        .env("PORTAL_ACCOUNTS_URL", server.url())
-        .env("PORTAL_CLIENT_ID", "1000.ACME")
-        .env("PORTAL_CLIENT_SECRET", "acme-secret")
-        .env("PORTAL_REFRESH_TOKEN", "1000.acme.all")
-        .output();
-    let ran = Ran::from(ran.unwrap());
+    let ran = Ran::of(home.command(&["create", NAME]).envs(clerk[0].environment(server.url())));
     assert_eq!(ran.status, 3);
     crate::support::golden("create-no-permission", &ran.stderr);
 }
 
-const SEED: &str = r#"
-[[org]]
-name = "Acme"
-[[org.user]]
-name = "Acme Clerk"
-email = "clerk@acme.example"
-permissions = ["manage_portal"]
-[[org.user.credential]]
-client_id = "1000.ACME"
-client_secret = "acme-secret"
-refresh_token = "1000.acme.all"
-scopes = ["ZohoCRM.settings.clientportal.ALL"]
-"#;
-
 #[test]
 fn differing_seed_is_refused_unless_it_replaces() {
     let home = Home::new();
-    let seed = |secret: &str| {
-        std::fs::write(home.path().join("seed.toml"), SEED.replace("acme-secret", secret)).unwrap();
-    };
+    orgs::serve(&home, &[Org::new("acme")], &["--data", "kept"]).kill();
+    let rotated = orgs::seed(&[Org::new("acme")]).replace("hush-secret-acme", "rotated");
+    std::fs::write(home.path().join("seed.toml"), rotated).unwrap();
     let arguments = ["--data", "kept", "--seed", "seed.toml"];
-    seed("acme-secret");
-    Served::start(&home, &arguments).kill();
-    seed("rotated");
     let ran = home.run(&[&["serve", "--listen", "127.0.0.1:0"][..], &arguments].concat());
     assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
     assert_eq!(
         ran.stderr,
-        "error: the seed file differs from what kept keeps, where client 1000.ACME has a different \
+        "error: the seed file differs from what kept keeps, where client 1000.CLIENT.acme has a different \
          secret\nhint: pass `--seed-replaces` to take the seed's values and revoke the rest\n"
     );
     Served::start(&home, &[&arguments[..], &["--seed-replaces"]].concat()).kill();
@@ -252,7 +228,7 @@ fn plain_http_beyond_loopback_is_refused() {
 #[test]
 fn behind_proxy_shows_reachable_url() {
     let home = Home::new();
-    let server = Served::listen(&home, "0.0.0.0:0", &["--behind-proxy"]);
+    let server = Served::start(&home, &["--listen", "0.0.0.0:0", "--behind-proxy"]);
     assert!(server.url().starts_with("http://127.0.0.1:"), "{}", server.url());
     let response = request(server.url(), "GET", "/nowhere", "portals.example");
     assert!(response.starts_with("HTTP/1.1 404"), "{response}");
@@ -275,7 +251,7 @@ fn incomplete_heads_beyond_limit_are_displaced() {
     let home = Home::new();
     let mut limited = Command::new("sh");
     limited.args(["-c", "ulimit -n 128 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_portal")]);
-    let server = Served::spawn(&home, limited, "127.0.0.1:0", &[]);
+    let server = Served::start_by(limited, &home, &[]);
     let address = server.url().trim_start_matches("http://");
     let halves: Vec<_> = (0..160)
         .map(|_| {
@@ -306,7 +282,7 @@ fn writes_that_fail_are_one_line_on_stderr() {
     let mut limited = Command::new("sh");
     let script = "trap '' XFSZ; ulimit -f 400; exec \"$0\" \"$@\"";
     limited.args(["-c", script, env!("CARGO_BIN_EXE_portal")]);
-    let server = Served::spawn(&home, limited, "127.0.0.1:0", &["--data", "data"]);
+    let server = Served::start_by(limited, &home, &["--data", "data"]);
     let authorization = authorization(&server);
     let create = |number: u32| {
         let body = format!("{{\"portals\":[{{\"name\":\"Portal{number}\"}}]}}");
@@ -356,7 +332,7 @@ fn second_signal_ends_shutdown() {
     let (server, _open) = with_open_request(&home, &[]);
     server.signal(Signal::TERM);
     let address = server.url().trim_start_matches("http://").to_owned();
-    wait_until("it accepts no more", || std::net::TcpStream::connect(&address).is_err());
+    wait_until(|| std::net::TcpStream::connect(&address).is_err());
     server.signal(Signal::INT);
     assert_eq!(server.wait().0, Some(130));
 }
@@ -383,7 +359,7 @@ fn sighup_shuts_down_unless_ignored() {
         let home = Home::new();
         let mut env = Command::new("env");
         env.args([disposition, env!("CARGO_BIN_EXE_portal")]);
-        let server = Served::spawn(&home, env, "127.0.0.1:0", &[]);
+        let server = Served::start_by(env, &home, &[]);
         server.signal(Signal::HUP);
         if is_ignored {
             let response = request(server.url(), "GET", "/nowhere", "localhost");
@@ -459,14 +435,6 @@ fn request(url: &str, method: &str, path: &str, host: &str) -> String {
     std::io::read_to_string(stream).unwrap()
 }
 
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !condition() {
-        assert!(std::time::Instant::now() < deadline, "{what}");
-        std::thread::yield_now();
-    }
-}
-
 #[test]
 fn server_speaks_tls_and_takes_renewed_certificate() {
     let home = Home::new();
@@ -488,7 +456,7 @@ fn server_speaks_tls_and_takes_renewed_certificate() {
     assert_eq!(listed.status, 0, "{listed:?}");
     assert_ne!(list("second.pem").status, 0);
     install("second");
-    wait_until("the certificate is replaced", || list("second.pem").status == 0);
+    wait_until(|| list("second.pem").status == 0);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A home directory for each test, and golden files.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -109,31 +109,24 @@ fn texts(command: &Command) -> Vec<String> {
 /// A `portal serve` on a free port; it is killed when the test ends.
 pub(crate) struct Served {
     process: Child,
-    /// The file with its log.
-    calls: PathBuf,
+    log: PathBuf,
     /// The first line on stdout.
     pub(crate) listening: Value,
 }
 
 impl Served {
     pub(crate) fn start(home: &Home, arguments: &[&str]) -> Self {
-        Self::listen(home, "127.0.0.1:0", arguments)
-    }
-
-    pub(crate) fn listen(home: &Home, address: &str, arguments: &[&str]) -> Self {
-        Self::spawn(home, Command::new(env!("CARGO_BIN_EXE_portal")), address, arguments)
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_portal")), home, arguments)
     }
 
     /// `command` runs `portal` with the arguments that are added to it.
-    pub(crate) fn spawn(
-        home: &Home,
-        mut command: Command,
-        address: &str,
-        arguments: &[&str],
-    ) -> Self {
+    pub(crate) fn start_by(mut command: Command, home: &Home, arguments: &[&str]) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
+        let free_port: &[_] =
+            if arguments.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
         let mut process = command
-            .args(["serve", "--listen", address, "--output", "json"])
+            .args(["serve", "--output", "json"])
+            .args(free_port)
             .args(arguments)
             .args(["--log", "json"])
             .env_clear()
@@ -142,18 +135,18 @@ impl Served {
             .env("PORTAL_ADMIN_LISTEN", "0")
             .current_dir(home.path())
             .stdout(Stdio::piped())
-            .stderr(std::fs::File::create(home.path().join("calls")).unwrap())
+            .stderr(std::fs::File::create(home.path().join("log")).unwrap())
             .spawn()
             .unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let calls = home.path().join("calls");
-        Self { process, calls, listening: serde_json::from_str(&line).expect("it listens") }
+        let log = home.path().join("log");
+        Self { process, log, listening: serde_json::from_str(&line).expect("it listens") }
     }
 
     /// What it has written to stderr.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(&self.calls).unwrap()
+        std::fs::read_to_string(&self.log).unwrap()
     }
 
     #[cfg(unix)]
@@ -166,9 +159,8 @@ impl Served {
     }
 
     /// Returns how many requests for `path` it has received.
-    pub(crate) fn calls(&self, path: &str) -> usize {
-        let calls = std::fs::read_to_string(&self.calls).unwrap();
-        calls.lines().filter(|line| line.contains(&format!("\"path\":\"{path}\""))).count()
+    pub(crate) fn requests(&self, path: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(&format!("\"path\":\"{path}\""))).count()
     }
 
     /// The environment that leads to its org.
@@ -196,15 +188,12 @@ impl Served {
 
     /// Waits until it ends by itself; gives its exit status and what it said on stderr.
     pub(crate) fn wait(mut self) -> (Option<i32>, String) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let status = loop {
-            match self.process.try_wait().unwrap() {
-                Some(status) => break status,
-                None => assert!(Instant::now() < deadline, "it still runs"),
-            }
-            std::thread::yield_now();
-        };
-        (status.code(), std::fs::read_to_string(&self.calls).unwrap())
+        let mut status = None;
+        wait_until(|| {
+            status = self.process.try_wait().unwrap();
+            status.is_some()
+        });
+        (status.unwrap().code(), std::fs::read_to_string(&self.log).unwrap())
     }
 
     /// Ends it as a power cut would.
@@ -221,10 +210,80 @@ impl Drop for Served {
     }
 }
 
-/// Asks again until it is so; a test that waits for a minute fails.
-pub(crate) fn until(mut is_so: impl FnMut() -> bool) {
+/// A command that runs; it is killed when the test ends.
+pub(crate) struct Running {
+    process: Child,
+    arguments: Vec<String>,
+    stderr: BufReader<ChildStderr>,
+    /// What was read of stderr.
+    read: String,
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let stderr = BufReader::new(process.stderr.take().unwrap());
+        Self { process, arguments: texts(&command), stderr, read: String::new() }
+    }
+
+    /// Waits for a line on stderr that contains `text`.
+    pub(crate) fn wait_for_line(&mut self, text: &str) {
+        loop {
+            let start = self.read.len();
+            let count = self.stderr.read_line(&mut self.read).unwrap();
+            assert_ne!(count, 0, "it ended before it wrote {text:?}: {}", self.read);
+            if self.read[start..].contains(text) {
+                return;
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: portal_testkit::Signal) {
+        portal_testkit::signal(&self.process, signal);
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(mut self) -> Ran {
+        let stdout = self.process.stdout.take().unwrap();
+        let stdout = std::thread::spawn(move || std::io::read_to_string(stdout).unwrap());
+        self.stderr.read_to_string(&mut self.read).unwrap();
+        let output = Output {
+            status: self.process.wait().unwrap(),
+            stdout: stdout.join().unwrap().into_bytes(),
+            stderr: std::mem::take(&mut self.read).into_bytes(),
+        };
+        Ran { arguments: std::mem::take(&mut self.arguments), ..Ran::from(output) }
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        let status = self.process.wait().unwrap();
+        assert!(status.code().is_none() || cfg!(windows), "it ended before it was killed");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs a command, and kills it once `condition` holds: what it has sent by then is in doubt.
+pub(crate) fn kill_once(command: Command, condition: impl FnMut() -> bool) {
+    let running = Running::start(command);
+    wait_until(condition);
+    running.kill();
+}
+
+/// Waits until `condition` holds; a test that waits for a minute fails.
+#[track_caller]
+pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !is_so() {
+    while !condition() {
         assert!(Instant::now() < deadline, "it took a minute");
         std::thread::yield_now();
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
-use crate::support::until;
+use crate::support::wait_until;
 
 /// Leads the session, and ends it once everything was read: what is not read when a leader ends is
 /// lost. A handled signal, unlike an ignored one, is not handed down.
@@ -84,7 +84,7 @@ impl Terminal {
     pub(crate) fn secret(&mut self, text: &str) {
         let is_echoed =
             || tcgetattr(&self.keyboard).unwrap().local_modes.contains(LocalModes::ECHO);
-        until(|| !is_echoed());
+        wait_until(|| !is_echoed());
         self.line(text);
     }
 

@@ -1,12 +1,10 @@
 //! A service that does not say which org it is: nothing is sent, and nothing in doubt is lost (rule 10).
 
-use std::process::Stdio;
-
 use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
 use crate::orgs::{Org, Orgs};
-use crate::support::{Home, Ran, Served, until};
+use crate::support::{Home, Ran, Served, kill_once, wait_until};
 
 const NAME: &str = "PortalsAPItest100";
 
@@ -33,11 +31,7 @@ fn object(ran: &Ran) -> (i32, Value) {
 /// Kills a create through the gateway once it was sent, with the org's id known.
 fn kill_create(gateway: &Gateway, server: &Served, home: &Home) {
     gateway.pass_org();
-    let mut create = gateway.command(server, home, &["create", NAME]);
-    let mut create = create.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    gateway.until_creates(1);
-    create.kill().unwrap();
-    create.wait().unwrap();
+    kill_once(gateway.command(server, home, &["create", NAME]), || gateway.creates() == 1);
     std::fs::remove_dir_all(home.path().join(".cache/portal/orgs")).unwrap();
     gateway.fail_org();
 }
@@ -134,5 +128,5 @@ fn next_run_creates_rows_of_unidentified_org() {
     gateway.pass_org();
     let ran = orgs.run(&batch);
     assert_eq!(ran.status, 0, "{ran:?}");
-    until(|| gateway.creates() == 1);
+    wait_until(|| gateway.creates() == 1);
 }

@@ -13,6 +13,7 @@ use super::base_url::{BaseUrl, InvalidBaseUrl};
 use super::core::Core;
 use super::credential::Credential;
 use super::handle::Client;
+#[cfg(feature = "sockets")]
 use super::http_transport::HttpTransport;
 use super::slots::Slots;
 use super::token::{Refreshed, Tokens};
@@ -92,8 +93,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the transport. Default: [`HttpTransport::new`]. Clients with clones of one transport
-    /// share its connections.
+    /// Sets the transport. Default: `HttpTransport::new()`; without the feature `sockets` there is
+    /// none, and a client needs a transport. Clients with clones of one transport share its
+    /// connections.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -112,7 +114,7 @@ impl ClientBuilder {
     pub fn build(self, credential: Credential) -> Result<Client, BuildError> {
         self.policy.check()?;
         let api_url = Arc::new(ApiUrl::new(self.api.clone()).map_err(BuildError::ApiUrl)?);
-        let transport = self.shared_transport();
+        let transport = self.shared_transport()?;
         let tokens = match credential {
             Credential::AccessToken(_) if api_url.get().is_none() => {
                 return Err(BuildError::NoApiUrl);
@@ -134,7 +136,7 @@ impl ClientBuilder {
             api_url,
             version: self.version,
             policy: self.policy,
-            slots: Arc::new(Slots::new(self.concurrency)),
+            slots: Slots::new(self.concurrency),
             turns: Arc::default(),
         })))
     }
@@ -144,7 +146,7 @@ impl ClientBuilder {
     /// # Errors
     /// [`BuildError`] if its URL is missing or invalid.
     pub fn build_accounts(self) -> Result<Accounts, BuildError> {
-        let transport = self.shared_transport();
+        let transport = self.shared_transport()?;
         self.accounts(transport)
     }
 
@@ -154,8 +156,11 @@ impl ClientBuilder {
         Ok(Accounts { transport, url, timeout: self.policy.read_timeout })
     }
 
-    fn shared_transport(&self) -> Arc<dyn DynTransport> {
-        self.transport.clone().unwrap_or_else(|| Arc::new(HttpTransport::new()))
+    fn shared_transport(&self) -> Result<Arc<dyn DynTransport>, BuildError> {
+        let given = self.transport.clone();
+        #[cfg(feature = "sockets")]
+        let given = given.or_else(|| Some(Arc::new(HttpTransport::new())));
+        given.ok_or(BuildError::NoTransport)
     }
 }
 
@@ -170,6 +175,9 @@ impl Client {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
+    /// No transport was given, and without the feature `sockets` there is no default.
+    #[error("missing transport: set one, or enable portal-http's feature `sockets`")]
+    NoTransport,
     /// An access token was given without the URL of its API.
     #[error("missing API URL: an access token needs it or a data center")]
     NoApiUrl,

@@ -1,184 +1,307 @@
-//! Conformance checks for your own [`Transport`], [`TokenCache`] or driver, to be called from your
-//! tests.
-//!
-//! ```
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use portal_http::client::{FileTokenCache, conformance};
-//!
-//! let directory = tempfile::tempdir()?;
-//! let cache = || FileTokenCache::new(directory.path());
-//! conformance::token_cache(&cache(), &cache()).await?;
-//! # Ok(())
-//! # }
-//! ```
+//! A conformance check for your own driver of flows, to be called from your tests: its duties are
+//! checked from outside, by the requests that a server receives, the intents that a sink records, and
+//! the outcome.
 
-mod driver;
-mod violation;
-mod waits;
+mod server;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use portal_model::flow::{NoResponse, TransportError};
-use portal_model::oauth::AccessToken;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use portal_model::flow::{Intent, Policy};
+use portal_model::outcome::{AuthFailure, Doubt, NotDone};
+use portal_model::{ApiVersion, CreateFlow, ErrorCode, Outcome, PortalName};
 
-pub use self::driver::{DriverRun, TestIntents, driver};
-pub use self::violation::Violation;
-use self::waits::{LONG_TIMEOUT, SHORT_TIMEOUT};
-use super::base_url::BaseUrl;
-use super::token_cache::{CacheKey, CachedToken, TokenCache};
-use super::transport::{Bounds, Transport};
+use self::server::{
+    Act, Entry, OnAttempt, OnList, STEP_TIMEOUT, Seen, Server, is_attempt, is_list,
+};
+use super::drive::IntentSink;
 
-/// Checks a token cache. `one` and `other` must share an empty storage, as two processes would.
-///
-/// # Errors
-/// The first [`Violation`].
-pub async fn token_cache<C: TokenCache>(one: &C, other: &C) -> Result<(), Violation> {
-    let accounts: BaseUrl =
-        "https://accounts.zoho.com".parse().map_err(|_| Violation::Broken("no URL"))?;
-    let [secret, refresh_token] = ["secret", "refresh"].map(|text| text.to_owned().into());
-    let [key, second_key] = ["1000.ONE", "1000.TWO"]
-        .map(|client| CacheKey::new(&accounts, client, &secret, &refresh_token));
-    let [first, second] = ["1000.first", "1000.second"]
-        .map(|text| CachedToken::new(&AccessToken::new(text.to_owned()), SystemTime::now()));
+/// The shortest backoff between two attempts.
+const BACKOFF: Duration = Duration::from_millis(250);
 
-    check(one.load(&key).await?.is_none(), "an empty cache has a token")?;
-    let lock = one.lock(&key).await?;
-    check(timeout(SHORT_TIMEOUT, other.lock(&key)).await.is_err(), "two hold one lock")?;
-    check(
-        timeout(LONG_TIMEOUT, other.lock(&second_key)).await.is_ok(),
-        "a lock holds another key",
-    )?;
-    one.store(&key, &first).await?;
-    check(other.load(&key).await? == Some(first), "what one stores the other does not load")?;
-    check(other.load(&second_key).await?.is_none(), "a token shows under another key")?;
-    one.store(&key, &second).await?;
-    drop(lock);
-    // The call that timed out must not hold the lock either.
-    check(timeout(LONG_TIMEOUT, other.lock(&key)).await.is_ok(), "a lock stays locked")?;
-    check(other.load(&key).await? == Some(second), "a stored token is not replaced")
+/// A duty that a driver neglects.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A driver neglects a duty.
+    #[error("a driver must {duty}; found {found}")]
+    Driver {
+        /// What a driver must do.
+        duty: &'static str,
+        /// The outcome, and the events at the server and the sink.
+        found: String,
+    },
+    /// An operation failed that must not fail.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
-/// Checks a transport that connects to the host of a URL, against a server on this machine.
-///
-/// # Errors
-/// The first [`Violation`].
-pub async fn transport(transport: &impl Transport) -> Result<(), Violation> {
-    let bounds = Bounds::new(LONG_TIMEOUT);
-    let responding = Server::start(
-        b"HTTP/1.1 400 Bad Request\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nbody",
-    )
-    .await?;
-    let response = transport.send(responding.request()?, bounds).await;
-    let whole = response.is_ok_and(|response| {
-        response.status() == 400
-            && response.headers().get("retry-after").is_some_and(|value| value == "7")
-            && response.body() == "body"
-    });
-    check(whole, "a response does not arrive as it was sent")?;
-    check(responding.requests() == 1, "a request does not arrive as it was sent, once")?;
-    let response = transport.send(responding.request()?, Bounds { body: 3, ..bounds }).await;
-    check(lost(response) == Some(NoResponse::TooLarge { limit: 3 }), "a body has no bound")?;
+/// One run of a driver under test.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct DriverRun {
+    /// The base URL of the API and of the accounts server, which grants a token for any refresh
+    /// token.
+    pub base_url: String,
+    /// What to perform.
+    pub flow: CreateFlow,
+    /// Where to record its intents.
+    pub intents: TestIntents,
+}
 
-    let cutting = Server::start(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut").await?;
-    for sent in 1..=2 {
-        let response = transport.send(cutting.request()?, bounds).await;
-        check(lost(response).is_some(), "a cut response does not count as lost")?;
-        check(cutting.requests() == sent, "a request is sent again")?;
+/// A slow sink of intents, which may also be full.
+#[derive(Clone, Debug)]
+pub struct TestIntents {
+    seen: Seen,
+    is_full: bool,
+}
+
+impl TestIntents {
+    /// Records `intent`; blocks like a disk.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::StorageFull`], in one of the runs.
+    pub fn record(&self, intent: &Intent) -> io::Result<()> {
+        // A driver that does not wait for this would send its request meanwhile.
+        thread::sleep(Duration::from_millis(50));
+        if self.is_full {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        let Intent::Create(create) = intent else {
+            return Err(io::Error::other("not the intent of the flow"));
+        };
+        self.seen.note(Entry::Recorded { attempts: create.attempts });
+        Ok(())
+    }
+}
+
+impl IntentSink for TestIntents {
+    async fn record(&mut self, intent: &Intent) -> io::Result<()> {
+        let (sink, intent) = (self.clone(), intent.clone());
+        tokio::task::spawn_blocking(move || Self::record(&sink, &intent)).await?
     }
 
-    let silent = Server::start(b"").await?;
-    let response =
-        timeout(LONG_TIMEOUT, transport.send(silent.request()?, Bounds::new(SHORT_TIMEOUT))).await;
-    check(
-        response.is_ok_and(|response| response.is_err()),
-        "a missing response does not end in time",
-    )?;
-
-    let address = silent.address;
-    drop(silent);
-    let response = transport.send(request(address)?, bounds).await;
-    check(response.is_err(), "a server that is gone responds")
+    async fn end(&mut self, _: &Outcome) -> io::Result<()> {
+        Ok(())
+    }
 }
 
-/// A server on this machine that closes each connection after one response, or never responds if it
-/// has none. Stops when dropped.
-struct Server {
-    address: SocketAddr,
-    requests: Arc<AtomicUsize>,
-    _tasks: JoinSet<()>,
+/// A duty, and a scenario that shows whether a driver fulfills it.
+struct Duty {
+    /// Continues "a driver must".
+    text: &'static str,
+    list: OnList,
+    attempt: OnAttempt,
+    is_full: bool,
+    attempts: u32,
+    attempt_timeout: Duration,
+    is_fulfilled: fn(&Outcome, &Seen) -> bool,
 }
 
-const BODY: &[u8] = b"a body of the conformance test";
+const NO_CONTENT: Act = Act::Respond("204 No Content", "", "");
+/// Without permission to list, a flow ends right after its attempts.
+const NO_SCOPE: Act =
+    Act::Respond("401 Unauthorized", "", r#"{"code":"OAUTH_SCOPE_MISMATCH","status":"error"}"#);
+const CREATED: Act = Act::Respond(
+    "200 OK",
+    "",
+    r#"{"portals":[{"code":"SUCCESS","details":{"name":"PortalsAPItest100"},"status":"success"}]}"#,
+);
+const RATE_LIMITED: &str = r#"{"code":"TOO_MANY_REQUESTS","status":"error"}"#;
+const NO_PERMISSION: &str = r#"{"code":"NO_PERMISSION","status":"error"}"#;
+const INVALID_TOKEN: &str = r#"{"code":"INVALID_TOKEN","status":"error"}"#;
 
-impl Server {
-    async fn start(response: &'static [u8]) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        let requests = Arc::new(AtomicUsize::new(0));
-        let count = requests.clone();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, response, count.clone()));
+const DUTY: Duty = Duty {
+    text: "",
+    list: |_, _| NO_CONTENT,
+    attempt: |_| CREATED,
+    is_full: false,
+    attempts: 1,
+    attempt_timeout: STEP_TIMEOUT,
+    is_fulfilled: |_, _| true,
+};
+
+/// A response that is lost in some way.
+const LOST: Duty = Duty {
+    text: "report a response that is lost or incomplete as NoResponse, and not send again",
+    list: |_, _| NO_SCOPE,
+    is_fulfilled: is_lost_once,
+    ..DUTY
+};
+
+const DUTIES: [Duty; 11] = [
+    Duty {
+        text: "report every complete response, whatever its status",
+        attempt: |_| Act::Respond("403 Forbidden", "", NO_PERMISSION),
+        is_fulfilled: |outcome, _| match outcome {
+            Outcome::Rejected { error, .. } => error.code == ErrorCode::NoPermission,
+            _ => false,
+        },
+        ..DUTY
+    },
+    Duty {
+        text: "record the intent before each attempt, and make each attempt once",
+        attempt: |number| match number {
+            0 => Act::Respond("429 Too Many Requests", "", RATE_LIMITED),
+            _ => CREATED,
+        },
+        attempts: 2,
+        is_fulfilled: |outcome, seen| {
+            use Entry::{Attempt, Recorded};
+            // A list comes before each of the two.
+            let mut entries = seen.entries();
+            entries.retain(|entry| !is_list(entry));
+            let is_in_order = matches!(
+                entries[..],
+                [Recorded { attempts: 1 }, Attempt, Recorded { attempts: 2 }, Attempt]
+            );
+            matches!(outcome, Outcome::Created { .. }) && is_in_order
+        },
+        ..DUTY
+    },
+    Duty {
+        text: "report an intent that cannot be recorded, and send nothing",
+        is_full: true,
+        is_fulfilled: |outcome, seen| {
+            let reason = NotDone::NotRecorded(io::ErrorKind::StorageFull.to_string());
+            let is_reported =
+                matches!(outcome, Outcome::NotCreated { reason: found, .. } if *found == reason);
+            is_reported && seen.count(is_attempt) == 0
+        },
+        ..DUTY
+    },
+    Duty { attempt: |_| Act::Close, ..LOST },
+    Duty { attempt: |_| Act::Cut, ..LOST },
+    Duty {
+        text: "honor the timeout of a step",
+        list: |_, _| NO_SCOPE,
+        attempt: |_| Act::Hang,
+        attempt_timeout: Duration::from_secs(1),
+        is_fulfilled: |outcome, seen| {
+            let took = seen.times(is_attempt).first().map(Instant::elapsed);
+            let in_time = took.is_some_and(|took| (BACKOFF..STEP_TIMEOUT).contains(&took));
+            in_time && is_lost_once(outcome, seen)
+        },
+        ..DUTY
+    },
+    Duty {
+        text: "leave retries to the flow",
+        list: |number, _| match number {
+            0 => Act::Respond("503 Service Unavailable", "", ""),
+            _ => NO_CONTENT,
+        },
+        is_fulfilled: |outcome, seen| {
+            matches!(outcome, Outcome::Created { .. }) && is_apart(seen, is_list, BACKOFF)
+        },
+        ..DUTY
+    },
+    Duty {
+        text: "pass on Retry-After, and wait as long as the flow asks",
+        attempt: |number| match number {
+            0 => Act::Respond("429 Too Many Requests", "retry-after: 1\r\n", RATE_LIMITED),
+            _ => CREATED,
+        },
+        attempts: 2,
+        is_fulfilled: |outcome, seen| {
+            let is_late = is_apart(seen, is_attempt, Duration::from_secs(1));
+            matches!(outcome, Outcome::Created { .. }) && is_late
+        },
+        ..DUTY
+    },
+    Duty {
+        text: "pass on Age",
+        list: |number, _| match number {
+            0 => Act::Respond("200 OK", "age: 60\r\n", r#"{"portals":[]}"#),
+            _ => NO_CONTENT,
+        },
+        is_fulfilled: |_, seen| seen.count(is_list) == 2,
+        ..DUTY
+    },
+    Duty {
+        text: "get another token if one is rejected, or report that there is none",
+        list: |_, token| match token {
+            "t1" => Act::Respond("401 Unauthorized", "", INVALID_TOKEN),
+            _ => NO_CONTENT,
+        },
+        is_fulfilled: |outcome, seen| match outcome {
+            Outcome::Created { .. } => seen.count(is_list) == 2,
+            Outcome::NotCreated { reason: NotDone::Auth(failure), .. } => {
+                matches!(failure, AuthFailure::TokenRejected(_)) && seen.count(is_list) == 1
             }
+            _ => false,
+        },
+        ..DUTY
+    },
+    Duty {
+        text: "follow no redirect",
+        list: |_, _| NO_SCOPE,
+        attempt: |_| Act::Respond("307 Temporary Redirect", "location: /elsewhere\r\n", ""),
+        is_fulfilled: |outcome, seen| {
+            matches!(outcome, Outcome::Unknown { .. }) && seen.count(is_attempt) == 1
+        },
+        ..DUTY
+    },
+];
+
+/// Checks a driver of flows over any HTTP client, blocking or not. `drive` performs one flow and
+/// returns its outcome. Takes a few seconds.
+///
+/// One duty can't be checked from outside: reporting a request as not sent only if no byte of it
+/// has left.
+///
+/// ```no_run
+/// use portal_http::client::{Client, Credential, conformance};
+///
+/// let runtime = tokio::runtime::Runtime::new()?;
+/// conformance::driver(|run| {
+///     let client = Client::builder()
+///         .api_url(&run.base_url)
+///         .accounts_url(&run.base_url)
+///         .build(Credential::refresh_token("id", "secret".to_owned(), "refresh".to_owned()))
+///         .expect("valid URLs");
+///     runtime.block_on(async { client.perform(run.flow, run.intents).await })
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// The first [`Violation`].
+pub fn driver(mut drive: impl FnMut(DriverRun) -> Outcome) -> Result<(), Violation> {
+    let name = PortalName::parse("PortalsAPItest100").map_err(io::Error::other)?;
+    for duty in DUTIES {
+        let server = Server::start(duty.list, duty.attempt)?;
+        let seen = &server.seen;
+        let outcome = drive(DriverRun {
+            base_url: server.url(),
+            flow: CreateFlow::new(name.clone(), policy(&duty), ApiVersion::default()),
+            intents: TestIntents { seen: seen.clone(), is_full: duty.is_full },
         });
-        Ok(Self { address, requests, _tasks: tasks })
-    }
-
-    fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
-    }
-
-    fn request(&self) -> Result<http::Request<Bytes>, Violation> {
-        request(self.address)
-    }
-}
-
-fn request(address: SocketAddr) -> Result<http::Request<Bytes>, Violation> {
-    http::Request::post(format!("http://{address}/conformance"))
-        .body(Bytes::from_static(BODY))
-        .map_err(|_| Violation::Broken("no request"))
-}
-
-async fn serve(
-    mut stream: TcpStream,
-    response: &[u8],
-    requests: Arc<AtomicUsize>,
-) -> io::Result<()> {
-    let mut received = Vec::new();
-    while !received.ends_with(BODY) {
-        if stream.read_buf(&mut received).await? == 0 {
-            return Ok(());
+        if !(duty.is_fulfilled)(&outcome, seen) {
+            let found = format!("{outcome:?} after {:?}", seen.entries());
+            return Err(Violation::Driver { duty: duty.text, found });
         }
     }
-    if received.starts_with(b"POST /conformance HTTP/1.1\r\n") {
-        requests.fetch_add(1, Ordering::SeqCst);
-    }
-    if response.is_empty() {
-        // Keep the connection open until the client closes it.
-        stream.read_buf(&mut received).await?;
-    }
-    stream.write_all(response).await
+    Ok(())
 }
 
-fn lost(response: Result<http::Response<Bytes>, TransportError>) -> Option<NoResponse> {
-    match response {
-        Err(TransportError::NoResponse(why)) => Some(why),
-        _ => None,
-    }
+fn policy(duty: &Duty) -> Policy {
+    let mut policy = Policy::default();
+    policy.attempt_timeout = duty.attempt_timeout;
+    policy.read_timeout = STEP_TIMEOUT;
+    policy.processing_time = Duration::ZERO;
+    policy.list_lag = Duration::ZERO;
+    policy.backoff_base = BACKOFF * 2;
+    policy.max_attempts = duty.attempts;
+    policy
 }
 
-fn check(kept: bool, broken: &'static str) -> Result<(), Violation> {
-    if kept { Ok(()) } else { Err(Violation::Broken(broken)) }
+/// Whether there are two matching entries at least `time` apart.
+fn is_apart(seen: &Seen, is_wanted: fn(&Entry) -> bool, time: Duration) -> bool {
+    matches!(seen.times(is_wanted)[..], [first, second] if second - first >= time)
+}
+
+fn is_lost_once(outcome: &Outcome, seen: &Seen) -> bool {
+    let is_lost = matches!(outcome, Outcome::Unknown { doubt: Doubt::NoResponse(_), .. });
+    is_lost && seen.count(is_attempt) == 1
 }

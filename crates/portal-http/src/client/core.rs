@@ -19,7 +19,7 @@ pub(super) struct Core {
     pub(super) api_url: Arc<ApiUrl>,
     pub(super) version: ApiVersion,
     pub(super) policy: Policy,
-    pub(super) slots: Arc<Slots>,
+    pub(super) slots: Slots,
     /// Held by the create in progress, unless the policy allows several portals.
     pub(super) turns: Arc<Mutex<()>>,
 }

@@ -4,6 +4,7 @@ use portal_model::Secret;
 
 /// What authenticates a client. Its `Debug` output contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Credential {
     /// A refresh token of a registered client; access tokens are requested as needed.
     RefreshToken {

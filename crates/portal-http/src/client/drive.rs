@@ -228,7 +228,7 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
                     Some(event)
                 }
                 Step::Send { request, timeout } => {
-                    let bounds = Bounds::new(timeout).over_new_connection();
+                    let bounds = Bounds::of_attempt(timeout);
                     let work = self.core.exchange(request, token.as_ref(), bounds);
                     unless_stopped(&mut stopping, work).await.map(Event::from)
                 }
@@ -246,11 +246,8 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
     }
 
     fn urgency(&self, has_begun: bool) -> Urgency {
-        match (self.end.flow.intent(), has_begun) {
-            (Some(_), _) => Urgency::InDoubt,
-            (None, true) => Urgency::Begun,
-            (None, false) => Urgency::New,
-        }
+        let is_in_doubt = self.end.flow.intent().is_some();
+        if is_in_doubt || has_begun { Urgency::Begun } else { Urgency::New }
     }
 
     /// Rule 11 within one client: unless several portals are allowed, its creates run one after

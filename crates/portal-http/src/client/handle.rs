@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use portal_model::flow::{CreateIntent, Effect, Flow, Policy, RenameIntent, TokenError};
 use portal_model::{
-    ApiError, ApiVersion, CreateFlow, Endpoint, Method, PortalName, RenameFlow, RenameOutcome,
+    ApiError, ApiVersion, CreateFlow, Endpoint, Method, PortalName, ReadOnly, RenameFlow,
+    RenameOutcome, Request, ResponseError,
 };
 
 use super::base_url::BaseUrl;
@@ -22,20 +23,17 @@ use super::transport::Bounds;
 pub struct Client(pub(super) Arc<Core>);
 
 impl Client {
-    /// Makes a single call. A rejected token is replaced once; nothing else is retried.
+    /// Makes a single call that changes nothing. A rejected token is replaced once; nothing else is
+    /// retried. [`send_once`](Self::send_once) takes requests of any kind.
     ///
     /// # Errors
     /// [`ClientError`], which tells whether the request may have been sent.
     ///
     /// # Cancel safety
-    /// If the future is dropped, the request may or may not have been sent. Use
-    /// [`create`](Self::create) for creates.
-    pub async fn call<E: Endpoint + Sync>(&self, endpoint: &E) -> Result<E::Output, ClientError> {
+    /// If the future is dropped, the request may or may not have been sent.
+    pub async fn call<E: ReadOnly + Sync>(&self, endpoint: &E) -> Result<E::Output, ClientError> {
         let request = endpoint.request(self.0.version);
-        let bounds = match request.method {
-            Method::Get => Bounds::of_list(self.0.policy.read_timeout),
-            _ => Bounds::new(self.0.policy.attempt_timeout),
-        };
+        let bounds = self.bounds(&request);
         let token = self.0.tokens.get(None).await?;
         let slot = self.0.slots.acquire(Urgency::New).await;
         let response = self.0.exchange(request.clone(), Some(&token), bounds).await?;
@@ -43,7 +41,7 @@ impl Client {
             Ok(output) => return Ok(output),
             Err(error) => error,
         };
-        if !error.api().is_some_and(ApiError::is_token_rejected) {
+        if !is_token_rejected(&error) {
             return Err(error.into());
         }
         // Don't occupy a slot while requesting a token, which may take long.
@@ -56,6 +54,46 @@ impl Client {
         let _slot = self.0.slots.acquire(Urgency::Begun).await;
         let response = self.0.exchange(request, Some(&token), bounds).await?;
         Ok(endpoint.decode(&response)?)
+    }
+
+    /// Sends a request of any kind at most once, over a connection of its own, and verifies nothing.
+    ///
+    /// For a create or a rename this is an attempt whose outcome may stay unknown: after an error
+    /// for which [`may_have_been_sent`](ClientError::may_have_been_sent) is true, and that is not a
+    /// rejection by the service, the portal may exist, or may come to exist within the policy's
+    /// [`processing_time`](Policy::processing_time). Sending it again could create a second portal.
+    /// [`create`](Self::create) and [`rename`](Self::rename) determine the outcome; use those.
+    ///
+    /// # Errors
+    /// [`ClientError`]. Not even a request with a rejected token is sent again; a later call gets
+    /// another token.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the request may or may not have been sent. With
+    /// [`HttpTransport`](super::HttpTransport) nothing of it leaves this machine after that.
+    pub async fn send_once<E: Endpoint + Sync>(
+        &self,
+        endpoint: &E,
+    ) -> Result<E::Output, ClientError> {
+        let request = endpoint.request(self.0.version);
+        let bounds = Bounds { is_attempt: true, ..self.bounds(&request) };
+        let token = self.0.tokens.get(None).await?;
+        let slot = self.0.slots.acquire(Urgency::New).await;
+        let response = self.0.exchange(request, Some(&token), bounds).await?;
+        drop(slot);
+        let result = endpoint.decode(&response);
+        if result.as_ref().is_err_and(is_token_rejected) {
+            // If that fails, so will the next call, and say why.
+            let _ = self.0.tokens.get(Some(token.id)).await;
+        }
+        Ok(result?)
+    }
+
+    fn bounds(&self, request: &Request) -> Bounds {
+        match request.method {
+            Method::Get => Bounds::of_list(self.0.policy.read_timeout),
+            _ => Bounds::new(self.0.policy.attempt_timeout),
+        }
     }
 
     /// Creates a portal: lists the org's portals, sends the request, and determines the outcome if
@@ -155,6 +193,10 @@ impl Client {
     pub fn api_domain_mismatch(&self) -> Option<String> {
         self.0.api_url.mismatch()
     }
+}
+
+fn is_token_rejected(error: &ResponseError) -> bool {
+    error.api().is_some_and(ApiError::is_token_rejected)
 }
 
 impl fmt::Debug for Client {

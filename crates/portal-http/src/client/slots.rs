@@ -1,96 +1,50 @@
 //! [`Slots`]: limits the concurrent requests of a client.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
-/// A limit of concurrent requests. Grants slots by urgency, then first come, first served.
+/// A limit of concurrent requests. Grants slots first come, first served, but of the requests that
+/// can wait only one is in the queue; the others line up behind it.
 #[derive(Debug)]
-pub(super) struct Slots(Mutex<State>);
-
-#[derive(Debug)]
-struct State {
-    free: usize,
-    /// By urgency.
-    waiters: [VecDeque<oneshot::Sender<Slot>>; 3],
+pub(super) struct Slots {
+    free: Arc<Semaphore>,
+    /// Held by the one in the queue.
+    can_wait: Mutex<()>,
 }
 
 /// The urgency of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Urgency {
-    /// It resolves a doubt: the caller can do nothing else, and evidence ages.
-    InDoubt,
-    /// It repeats a failed request, for which there is little time (rule 13).
+    /// It resolves a doubt, for which evidence ages, or repeats a failed request, for which there is
+    /// little time (rule 13).
     Begun,
     /// It has lost nothing yet and can wait.
     New,
 }
 
-/// Permission for one request at a time. When dropped, it is handed to the next waiter.
+/// Permission for one request at a time, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Slot(Option<Arc<Slots>>);
+pub(super) struct Slot {
+    _permit: Option<OwnedSemaphorePermit>,
+}
 
 impl Slots {
     pub(super) fn new(count: usize) -> Self {
-        Self(Mutex::new(State { free: count, waiters: Default::default() }))
+        Self { free: Arc::new(Semaphore::new(count)), can_wait: Mutex::default() }
     }
 
     /// Waits for a slot.
     ///
     /// # Cancel safety
     /// If the future is dropped, it loses its place in the queue; no slot is lost.
-    pub(super) async fn acquire(self: &Arc<Self>, urgency: Urgency) -> Slot {
-        let receiver = {
-            let mut state = self.lock();
-            if state.free > 0 {
-                state.free -= 1;
-                return Slot(Some(self.clone()));
-            }
-            let (sender, receiver) = oneshot::channel();
-            let [in_doubt, begun, new] = &mut state.waiters;
-            let queue = match urgency {
-                Urgency::InDoubt => in_doubt,
-                Urgency::Begun => begun,
-                Urgency::New => new,
-            };
-            queue.push_back(sender);
-            receiver
+    pub(super) async fn acquire(&self, urgency: Urgency) -> Slot {
+        let _turn = match urgency {
+            Urgency::Begun => None,
+            Urgency::New => Some(self.can_wait.lock().await),
         };
-        // Senders are dropped only after sending.
-        receiver.await.unwrap_or(Slot(None))
-    }
-
-    /// Hands the slot to the next waiter. One that has gone returns it.
-    fn release(self: Arc<Self>) {
-        let mut slot = Slot(Some(self.clone()));
-        loop {
-            let mut state = self.lock();
-            let next = state.waiters.iter_mut().find_map(VecDeque::pop_front);
-            let Some(waiter) = next else {
-                state.free += 1;
-                slot.0 = None;
-                return;
-            };
-            // Not while holding the lock: a receiver dropped right now releases the slot again.
-            drop(state);
-            match waiter.send(slot) {
-                Ok(()) => return,
-                Err(returned) => slot = returned,
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        if let Some(slots) = self.0.take() {
-            slots.release();
-        }
+        // There is always one: the semaphore is never closed.
+        Slot { _permit: self.free.clone().acquire_owned().await.ok() }
     }
 }
 
@@ -110,17 +64,17 @@ mod tests {
     }
 
     #[test]
-    fn urgent_waiter_goes_before_earlier_one() {
-        let slots = Arc::new(Slots::new(1));
+    fn urgent_waiter_goes_before_earlier_ones() {
+        let slots = Slots::new(1);
         let held = poll(pin!(slots.acquire(Urgency::New))).unwrap();
+        let mut next = pin!(slots.acquire(Urgency::New));
         let mut new = pin!(slots.acquire(Urgency::New));
         let mut begun = pin!(slots.acquire(Urgency::Begun));
-        let mut in_doubt = pin!(slots.acquire(Urgency::InDoubt));
-        assert!(poll(new.as_mut()).is_none());
-        assert!(poll(begun.as_mut()).is_none() && poll(in_doubt.as_mut()).is_none());
-        drop(held);
+        assert!(poll(next.as_mut()).is_none());
         assert!(poll(new.as_mut()).is_none() && poll(begun.as_mut()).is_none());
-        drop(poll(in_doubt.as_mut()).unwrap());
+        drop(held);
+        assert!(poll(begun.as_mut()).is_none() && poll(new.as_mut()).is_none());
+        drop(poll(next.as_mut()).unwrap());
         assert!(poll(new.as_mut()).is_none());
         drop(poll(begun.as_mut()).unwrap());
         assert!(poll(new.as_mut()).is_some());
@@ -128,7 +82,7 @@ mod tests {
 
     #[test]
     fn waiter_that_goes_away_loses_no_slot() {
-        let slots = Arc::new(Slots::new(1));
+        let slots = Slots::new(1);
         let held = poll(pin!(slots.acquire(Urgency::New))).unwrap();
         {
             let mut before = pin!(slots.acquire(Urgency::New));

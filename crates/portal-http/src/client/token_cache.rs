@@ -20,7 +20,6 @@ use super::base_url::BaseUrl;
 /// stores it and unlocks. If the cache fails, the client logs a warning and requests a token for
 /// itself only. A lock that fails with [`io::ErrorKind::TimedOut`] is an error, because another
 /// process is requesting a token already.
-/// [`conformance::token_cache`](super::conformance::token_cache) checks an implementation.
 ///
 /// # Errors
 /// An error of the storage. Only [`io::ErrorKind::TimedOut`] from `lock` has a special meaning; see
@@ -68,11 +67,7 @@ impl CacheKey {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        let hex = |byte: &u8| {
-            let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
-            [digit(byte >> 4), digit(byte & 15)]
-        };
-        Self(hash.finalize().iter().flat_map(hex).collect())
+        Self(hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
     }
 
     /// Returns the digits, which are safe as a file name.

@@ -15,16 +15,34 @@ use tower_service::Service;
 
 /// Sends a request once and waits for its response.
 ///
-/// [`HttpTransport`](super::HttpTransport) does so over sockets. Any tower service from
+/// `HttpTransport` does so over sockets (feature `sockets`). Any tower service from
 /// `http::Request<Full<Bytes>>` to an `http::Response` is a transport as well, such as a middleware
 /// stack or the in-memory server. A service does not report when a request leaves, so each of its
-/// failures counts as a lost response. [`conformance::transport`](super::conformance::transport)
-/// checks an implementation.
+/// failures counts as a lost response.
+///
+/// A transport must never send a request twice and must follow no redirect: only the caller decides
+/// what is sent next.
+///
+/// # Attempts
+/// If [`Bounds::is_attempt`] is set, the request can't be undone, and its caller goes by a clock
+/// that starts when the attempt ends: what has not taken effect within
+/// [`Policy::processing_time`](portal_model::flow::Policy::processing_time) never will. A transport
+/// therefore owes an attempt more than another request:
+///
+/// - A new connection by HTTP/1.1. The peer may close a used one at that moment, and a stray
+///   response on it could be mistaken for the attempt's. No TLS early data, which can be replayed.
+/// - An end. Before `send` returns an error, and when its future is dropped, the connection is
+///   closed in such a way that nothing of the request leaves any more: not from a task in the
+///   background, and not from the system's buffers, which are delivered even after the process has
+///   died unless the socket is reset (`SO_LINGER` with a time of zero, set before the first byte is
+///   sent). If that can't be arranged, the attempt is [`TransportError::NotSent`].
+///
+/// A transport that can't do this, such as a service that shares its connections, is right only if
+/// the policy's `processing_time` covers how long a request may still be on its way.
 ///
 /// # Cancel safety
-/// The future may be dropped at any time, after which the request may or may not arrive. A
-/// transport must not start sending after that, and must never send a request twice: only the
-/// caller decides about retries.
+/// The future may be dropped at any time, after which the request may or may not have been sent. A
+/// transport must not start sending after that.
 pub trait Transport: Send + Sync + 'static {
     /// Sends `request`, whose URL is absolute, and reads the complete response within `bounds`.
     ///
@@ -46,10 +64,9 @@ pub struct Bounds {
     /// Maximum size of the response's body in bytes. For a response that is not a success it is at
     /// most [`BODY`](Self::BODY).
     pub body: usize,
-    /// Whether to open a new connection. Set for requests that can't be undone: a used connection
-    /// may be closed by the peer at that moment, and a stray response on it could be mistaken for
-    /// the response to this request.
-    pub new_connection: bool,
+    /// Whether the request is an attempt: it can't be undone, and has to end when its caller says
+    /// so. [`Transport`] says what that requires.
+    pub is_attempt: bool,
 }
 
 impl Bounds {
@@ -61,7 +78,7 @@ impl Bounds {
 
     /// Bounds with this timeout and [`BODY`](Self::BODY).
     pub const fn new(time: Duration) -> Self {
-        Self { time, body: Self::BODY, new_connection: false }
+        Self { time, body: Self::BODY, is_attempt: false }
     }
 
     /// Bounds with this timeout and [`LIST`](Self::LIST).
@@ -69,14 +86,14 @@ impl Bounds {
         Self { body: Self::LIST, ..Self::new(time) }
     }
 
+    /// Bounds of an attempt, with this timeout and [`BODY`](Self::BODY).
+    pub const fn of_attempt(time: Duration) -> Self {
+        Self { is_attempt: true, ..Self::new(time) }
+    }
+
     /// Returns the limit for the body of a response with this status.
     fn body_of(&self, status: StatusCode) -> usize {
         if status.is_success() { self.body } else { self.body.min(Self::BODY) }
-    }
-
-    /// Requires a new connection.
-    pub(super) const fn over_new_connection(self) -> Self {
-        Self { new_connection: true, ..self }
     }
 }
 

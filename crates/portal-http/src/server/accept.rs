@@ -16,7 +16,7 @@ use super::connection::{ConnectionConfig, serve_connection};
 use super::connections::{Admission, Connections, Phase};
 use super::host::HostPolicy;
 use super::limits::ServerLimits;
-use super::log_limit::LogLimit;
+use super::log_limit::log_limited;
 use super::service::PortalService;
 #[cfg(feature = "tls")]
 use super::tls::ServerTls;
@@ -164,11 +164,14 @@ impl Server {
                 }
                 // The chosen connection must close first; a tick or its end brings us back here.
                 Admission::Wait => {
-                    warn_at_limit(table.len());
+                    let open = table.len();
+                    log_limited!(warn: open, "connection limit reached: closing idle connections");
                     accepted = Some((stream, peer));
                 }
                 // Dropping the stream closes it. Waiting would block everybody else's connections.
-                Admission::Refuse => warn_at_share(peer),
+                Admission::Refuse => log_limited!(
+                    warn: peer = %peer.ip(), "connection limit of a peer reached: refusing connections"
+                ),
             }
         }
         // Refuse new connections from now on, so that clients can turn to another server at once.
@@ -204,12 +207,9 @@ fn ticks() -> Interval {
 
 /// Closes connections that have kept the server waiting for longer than it can afford now.
 fn close_slow(table: &Connections, timeout: Duration) {
-    static LIMIT: LogLimit = LogLimit::new();
     let closed = table.close_waiting(&[Phase::Head, Phase::Body, Phase::Write], timeout);
-    if closed > 0
-        && let Some(suppressed) = LIMIT.pass()
-    {
-        tracing::warn!(closed, suppressed, "connections are scarce: closing slow ones");
+    if closed > 0 {
+        log_limited!(warn: closed, "connections are scarce: closing slow ones");
     }
 }
 
@@ -243,32 +243,13 @@ async fn drain(table: &Connections, graceful: GracefulShutdown, limits: &ServerL
 /// retrying at once would only spin; closing a connection frees both.
 async fn after_failed_accept(error: &io::Error, table: &Connections) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    static LIMIT: LogLimit = LogLimit::new();
 
     if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         return;
     }
     table.make_room();
-    if let Some(suppressed) = LIMIT.pass() {
-        let open = table.len();
-        tracing::error!(%error, open, suppressed, "failed to accept a connection");
-    }
+    log_limited!(error: %error, open = table.len(), "failed to accept a connection");
     sleep(TICK).await;
-}
-
-fn warn_at_limit(open: usize) {
-    static LIMIT: LogLimit = LogLimit::new();
-    if let Some(suppressed) = LIMIT.pass() {
-        tracing::warn!(open, suppressed, "connection limit reached: closing idle connections");
-    }
-}
-
-fn warn_at_share(peer: SocketAddr) {
-    static LIMIT: LogLimit = LogLimit::new();
-    if let Some(suppressed) = LIMIT.pass() {
-        let peer = peer.ip();
-        tracing::warn!(%peer, suppressed, "connection limit of a peer reached: refusing connections");
-    }
 }
 
 /// Why a [`Server`] cannot listen.

@@ -85,9 +85,10 @@ pub(super) fn authorize(principal: &Principal, operation: &Operation) -> Result<
         return Err(rejections::not_in_sandbox());
     }
     let granted = &principal.user.permissions;
-    let mut missing = required.iter().filter(|permission| !granted.contains(permission)).peekable();
-    match missing.peek() {
-        None => Ok(()),
-        Some(_) => Err(rejections::no_permission(missing.map(|permission| permission.api_name()))),
+    let missing: Vec<_> =
+        required.iter().filter(|permission| !granted.contains(permission)).collect();
+    if missing.is_empty() {
+        return Ok(());
     }
+    Err(rejections::no_permission(missing.into_iter().map(|permission| permission.api_name())))
 }

@@ -11,7 +11,7 @@ use portal_store::{Principal, Registry};
 
 use super::authorize::{Access, access, admit, authorize};
 use super::fault::{FaultSpec, Point};
-use super::log_limit::LogLimit;
+use super::log_limit::log_limited;
 use super::past_lists::PastLists;
 use super::request::{ServerRequest, access_token};
 use super::response::{RequestError, ServerResponse};
@@ -27,28 +27,23 @@ pub(super) async fn dispatch<R: Registry>(
     access: Result<Access, RequestError>,
 ) -> ServerResponse {
     let (received, started) = (SystemTime::now(), Instant::now());
-    let mut injected = Vec::new();
-    let response = with_faults(state, request, access, &mut injected).await.into();
+    let mut faults = Vec::new();
+    let response = with_faults(state, request, access, &mut faults).await.into();
     let body = request.complete_body().unwrap_or_default();
-    if let Some(on_request) = &state.on_request {
-        on_request(&ServedRequest {
-            received,
-            elapsed: started.elapsed(),
-            head: &request.head,
-            body,
-            response: &response,
-            faults: &injected,
-        });
-    }
+    state.report(&ServedRequest {
+        received,
+        elapsed: started.elapsed(),
+        head: &request.head,
+        body,
+        response: &response,
+        faults: &faults,
+    });
     response
 }
 
 /// The response to a request beyond the bound on requests in flight.
 pub(super) fn overloaded(head: &Parts) -> ServerResponse {
-    static LIMIT: LogLimit = LogLimit::new();
-    if let Some(suppressed) = LIMIT.pass() {
-        tracing::warn!(suppressed, "too many requests in flight: responding with 429");
-    }
+    log_limited!(warn: "too many requests in flight: responding with 429");
     let is_token_request = head.uri.path() == TOKEN_PATH;
     ServerResponse::rate_limited(is_token_request, Some(Duration::from_secs(1)))
 }
@@ -59,16 +54,14 @@ pub(super) fn rejected<R>(
     head: &Parts,
     response: ServerResponse,
 ) -> ServerResponse {
-    if let Some(on_request) = &state.on_request {
-        on_request(&ServedRequest {
-            received: SystemTime::now(),
-            elapsed: Duration::ZERO,
-            head,
-            body: b"",
-            response: &response,
-            faults: &[],
-        });
-    }
+    state.report(&ServedRequest {
+        received: SystemTime::now(),
+        elapsed: Duration::ZERO,
+        head,
+        body: b"",
+        response: &response,
+        faults: &[],
+    });
     response
 }
 
@@ -134,7 +127,8 @@ async fn crm<R: Registry>(
     let admission = match admit(state, principal) {
         Ok(admission) => admission,
         Err(limited) => {
-            return ServerResponse::from(RequestError::from(limited)).for_principal(principal);
+            return ServerResponse::from(RequestError::from(limited))
+                .for_principal(principal, None);
         }
     };
     let result = match authorize(principal, operation) {
@@ -148,7 +142,7 @@ async fn crm<R: Registry>(
         }
         Err(error) => Err(error.into()),
     };
-    ServerResponse::from(result).for_principal(principal).with_admission(admission)
+    ServerResponse::from(result).for_principal(principal, admission)
 }
 
 /// Records the list of the org for later stale ones, before a request that may change it and after.

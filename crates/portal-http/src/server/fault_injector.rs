@@ -32,14 +32,6 @@ struct Armed {
     past: Option<Arc<PastLists>>,
 }
 
-impl FromIterator<FaultSpec> for FaultInjector {
-    fn from_iter<I: IntoIterator<Item = FaultSpec>>(specs: I) -> Self {
-        let injector = Self::default();
-        injector.update(|in_force, _| in_force.extend(specs));
-        injector
-    }
-}
-
 /// The faults injected at one point of a request, combined.
 #[derive(Debug, Default)]
 pub(super) struct Injected {
@@ -92,15 +84,15 @@ impl FaultInjector {
             }
         }
         if is_spent {
-            self.change(|armed| armed.retain(|fault| !fault.is_spent()));
+            // It removes what is spent.
+            self.update(|_, _| ());
         }
         injected
     }
 
     /// The faults in force: those for one request only, or the others.
     pub(super) fn specs(&self, once: bool) -> Vec<FaultSpec> {
-        let armed = self.armed.read().unwrap_or_else(PoisonError::into_inner);
-        armed.iter().filter(|fault| fault.once == once).map(|fault| fault.spec.clone()).collect()
+        specs(&self.armed.read().unwrap_or_else(PoisonError::into_inner), once)
     }
 
     /// The past of every stale list in force.
@@ -112,37 +104,29 @@ impl FaultInjector {
         armed.iter().filter_map(|fault| fault.past.clone()).collect()
     }
 
-    /// Changes the faults in force and those for one request. Those that stay keep
-    /// their count and their past.
+    /// Changes the faults in force and those for one request. Those that stay keep their count and
+    /// their past.
     pub(super) fn update<T>(
         &self,
         update: impl FnOnce(&mut Vec<FaultSpec>, &mut Vec<FaultSpec>) -> T,
     ) -> T {
-        self.change(|armed| {
-            let specs = |wanted: bool| {
-                // One that a request has matched at this moment is about to be removed.
-                let all = armed.iter().filter(|fault| fault.once == wanted && !fault.is_spent());
-                all.map(|fault| fault.spec.clone()).collect::<Vec<_>>()
-            };
-            let (mut in_force, mut once) = (specs(false), specs(true));
-            let result = update(&mut in_force, &mut once);
-            let mut old = mem::take(armed);
-            old.retain(|fault| !fault.is_spent());
-            let new = in_force.into_iter().map(|spec| (spec, false));
-            for (spec, once) in new.chain(once.into_iter().map(|spec| (spec, true))) {
-                let kept = old.iter().position(|fault| fault.once == once && fault.spec == spec);
-                armed.push(kept.map_or_else(|| Armed::new(spec, once), |at| old.swap_remove(at)));
-            }
-            result
-        })
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut Vec<Armed>) -> T) -> T {
         let mut armed = self.armed.write().unwrap_or_else(PoisonError::into_inner);
-        let result = change(&mut armed);
+        armed.retain(|fault| !fault.is_spent());
+        let (mut in_force, mut of_once) = (specs(&armed, false), specs(&armed, true));
+        let result = update(&mut in_force, &mut of_once);
+        let mut old = mem::take(&mut *armed);
+        let new = in_force.into_iter().map(|spec| (spec, false));
+        for (spec, once) in new.chain(of_once.into_iter().map(|spec| (spec, true))) {
+            let kept = old.iter().position(|fault| fault.once == once && fault.spec == spec);
+            armed.push(kept.map_or_else(|| Armed::new(spec, once), |at| old.swap_remove(at)));
+        }
         self.is_armed.store(!armed.is_empty(), Ordering::Release);
         result
     }
+}
+
+fn specs(armed: &[Armed], once: bool) -> Vec<FaultSpec> {
+    armed.iter().filter(|fault| fault.once == once).map(|fault| fault.spec.clone()).collect()
 }
 
 impl Armed {
@@ -184,10 +168,17 @@ impl FaultSpec {
 mod tests {
     use super::*;
 
+    fn injector<'a>(specs: impl IntoIterator<Item = &'a str>) -> FaultInjector {
+        let injector = FaultInjector::default();
+        let specs = specs.into_iter().map(|spec| spec.parse().unwrap());
+        injector.update(|in_force, _| in_force.extend(specs));
+        injector
+    }
+
     #[test]
     fn method_matches_crm_and_token_matches_endpoint() {
         let hits = |spec: &str, method: Method, path: &str| {
-            let faults = FaultInjector::from_iter([spec.parse().unwrap()]);
+            let faults = injector([spec]);
             !faults.check(Point::Request, &method, path).faults.is_empty()
         };
         assert!(hits("POST request:drop", Method::POST, "/crm/v7/settings/portals"));
@@ -205,7 +196,7 @@ mod tests {
     #[test]
     fn delays_add_up_and_first_response_decides() {
         let specs = ["request:delay=1s", "request:500", "request:delay=500ms", "request:drop"];
-        let faults: FaultInjector = specs.iter().map(|spec| spec.parse().unwrap()).collect();
+        let faults = injector(specs);
         let injected = faults.check(Point::Request, &Method::GET, "/crm/v7/org");
         assert_eq!(injected.delay, Duration::from_millis(1500));
         assert_eq!(injected.response, Some(FaultResponse::Fail));
@@ -227,8 +218,7 @@ mod tests {
 
     #[test]
     fn replaced_faults_keep_their_count_if_they_stay() {
-        let every_second: FaultSpec = "request:500:1/2".parse().unwrap();
-        let faults = FaultInjector::from_iter([every_second.clone()]);
+        let faults = injector(["request:500:1/2"]);
         let check = || !faults.check(Point::Request, &Method::GET, "/crm/v7/org").faults.is_empty();
         assert!(!check());
         faults.update(|in_force, _| in_force.insert(0, "TOKEN request:429".parse().unwrap()));
@@ -240,7 +230,7 @@ mod tests {
     #[test]
     fn updated_faults_are_of_their_kind() {
         let spec: FaultSpec = "request:500".parse().unwrap();
-        let faults = FaultInjector::from_iter([spec.clone()]);
+        let faults = injector(["request:500"]);
         faults.update(|_, once| once.push(spec.clone()));
         let removed = faults.update(|in_force, once| {
             in_force.clear();

@@ -1,24 +1,32 @@
 //! [`LocalServer`]: a server for a test.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+#[cfg(feature = "client")]
+use portal_model::flow::Policy;
 use portal_model::oauth::{Grant, TokenRequest};
-use portal_model::{Portal, Scope, Secret, Timestamp};
+use portal_model::{Portal, Scope, Secret};
 use portal_store::{
     MemoryRegistry, OrgId, Registry, RegistryError, Seed, SeedCredential, SeedOrg, SeedUser,
     TokenRules,
 };
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::accept::{BindError, Server};
 use super::fault::FaultSpec;
-use super::served_request::ServedRequest;
-use super::service::{PortalService, PortalServiceBuilder};
-use super::state::timestamp;
+use super::served_request::{RequestRecord, ServedRequest};
+use super::service::PortalService;
+use super::state::{OnRequest, timestamp};
+#[cfg(feature = "client")]
+use crate::client::{Client, Credential};
 
+const ORG: &str = "Local";
 const CLIENT_ID: &str = "1000.LOCALCLIENT";
 const CLIENT_SECRET: &str = "local-client-secret";
 const REFRESH_TOKEN: &str = "1000.local.refresh";
@@ -26,10 +34,13 @@ const REFRESH_TOKEN: &str = "1000.local.refresh";
 /// refresh token it publishes.
 const OWN_REFRESH_TOKEN: &str = "1000.local.own";
 
+/// Requests that [`LocalServer::requests`] returns at most.
+const MAX_REQUESTS: usize = 1000;
+
 /// A server on a free port of 127.0.0.1, for a test. Dropping it stops it.
 ///
 /// It has one org without a portal limit, whose credentials it returns, and the orgs of the
-/// [seed](LocalServerBuilder::seed).
+/// [seed](LocalServerBuilder::seed). Its clock follows tokio's, so that paused time is its time too.
 ///
 /// ```
 /// use portal_http::server::LocalServer;
@@ -45,9 +56,12 @@ const OWN_REFRESH_TOKEN: &str = "1000.local.own";
 #[derive(Debug)]
 pub struct LocalServer<R = MemoryRegistry> {
     url: String,
-    registry: R,
-    org: OrgId,
-    ahead: Arc<AtomicI64>,
+    service: PortalService<R>,
+    seed: Seed,
+    /// Those of the start.
+    faults: Vec<FaultSpec>,
+    clock: Arc<LocalClock>,
+    requests: Arc<Requests>,
     task: JoinHandle<()>,
 }
 
@@ -62,14 +76,40 @@ impl LocalServer {
 
     /// Configures a server.
     pub fn builder() -> LocalServerBuilder {
-        let ahead = Arc::new(AtomicI64::new(0));
-        let clock = Arc::clone(&ahead);
-        let service = PortalService::builder(MemoryRegistry::default());
         LocalServerBuilder {
-            seed: Seed::default(),
-            service: service.clock(move || time_ahead(&clock)),
-            ahead,
+            registry: MemoryRegistry::default(),
+            seed: Seed::new([own_org()]),
+            faults: Vec::new(),
+            enforces_limits: false,
+            on_request: None,
         }
+    }
+
+    /// Begins anew, as if the server had just started: with the orgs of its seed and without
+    /// portals, with the faults of its start and their counts at 0, without recorded requests, and
+    /// at the present time. Every org is a new one, whose id no org had before; credentials are the
+    /// same, while access tokens are gone.
+    ///
+    /// A request that is under way takes no effect on the new orgs.
+    ///
+    /// ```
+    /// # use portal_http::server::LocalServer;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = LocalServer::start().await?;
+    /// server.set_faults(["request:drop".parse()?]);
+    /// server.reset();
+    /// assert!(server.service().faults().is_empty() && server.requests().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn reset(&self) {
+        self.clock.reset();
+        self.registry().reset(&self.seed, timestamp(self.clock.now()));
+        // Removed first, since one that stays keeps its count.
+        self.set_faults([]);
+        self.set_faults(self.faults.clone());
+        self.requests.lock().clear();
     }
 }
 
@@ -77,6 +117,39 @@ impl<R: Registry> LocalServer<R> {
     /// The base URL, of the API and of the accounts server alike.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// A client of its org, ready to use: with its refresh token and
+    /// [`Policy::rehearsal`](portal_model::flow::Policy::rehearsal). Each is a client of its own,
+    /// with an access token of its own.
+    ///
+    /// Its requests reach the service without a socket, so a test can pause tokio's time; a delay or
+    /// a timeout then takes no time. To test sockets too, build a client for [`url`](Self::url).
+    ///
+    /// ```
+    /// use portal_http::server::LocalServer;
+    /// use portal_model::Outcome;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = LocalServer::start().await?;
+    /// let outcome = server.client().create("AcmePortal".parse()?).await;
+    /// assert!(matches!(outcome, Outcome::Created { .. }));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "client")]
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "neither the URL of a local server nor the policy is invalid"
+    )]
+    pub fn client(&self) -> Client {
+        let credential =
+            Credential::refresh_token(CLIENT_ID, self.client_secret(), self.refresh_token());
+        let builder = Client::builder().api_url(&self.url).accounts_url(&self.url);
+        let builder = builder.policy(Policy::rehearsal()).transport(self.service.clone());
+        builder.build(credential).expect("a client of a local server is valid")
     }
 
     /// The client id of its org.
@@ -99,7 +172,11 @@ impl<R: Registry> LocalServer<R> {
     /// # Errors
     /// [`RegistryError`] if the registry fails.
     pub async fn access_token(&self) -> Result<Secret, RegistryError> {
-        access_token(&self.registry, self.now()).await
+        let grant = Grant::RefreshToken(Secret::new(OWN_REFRESH_TOKEN.to_owned()));
+        let request = TokenRequest::new(CLIENT_ID, CLIENT_SECRET.to_owned(), grant);
+        let now = timestamp(self.clock.now());
+        let granted = self.registry().issue_token(&request, TokenRules::LifetimesOnly, now).await?;
+        granted.map(|token| token.access_token).map_err(|_| gone())
     }
 
     /// The portals of its org in order of creation, to compare with what the client under test
@@ -108,28 +185,147 @@ impl<R: Registry> LocalServer<R> {
     /// # Errors
     /// [`RegistryError`] if the registry fails.
     pub async fn portals(&self) -> Result<Vec<Portal>, RegistryError> {
-        self.registry.portals(self.org).await
+        self.registry().portals(self.org_id().await?).await
+    }
+
+    /// The id of its org.
+    ///
+    /// # Errors
+    /// [`RegistryError`] if the registry fails.
+    ///
+    /// ```
+    /// # use portal_http::server::LocalServer;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = LocalServer::start().await?;
+    /// let first = server.org_id().await?;
+    /// server.reset();
+    /// assert_ne!(server.org_id().await?, first);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn org_id(&self) -> Result<OrgId, RegistryError> {
+        let orgs = self.registry().orgs().await?;
+        orgs.iter().find(|org| org.name == ORG).map(|org| org.id).ok_or_else(gone)
+    }
+
+    /// Replaces all faults, those of [`inject_once`](Self::inject_once) included. One that stays
+    /// keeps its count.
+    pub fn set_faults(&self, faults: impl IntoIterator<Item = FaultSpec>) {
+        self.service.update_faults(|in_force, once| {
+            *in_force = faults.into_iter().collect();
+            once.clear();
+        });
+    }
+
+    /// Injects `fault` into the next request that it matches, whatever its WHICH.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "client"))]
+    /// # fn main() {}
+    /// # use portal_http::server::LocalServer;
+    /// # #[cfg(feature = "client")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = LocalServer::start().await?;
+    /// server.inject_once("POST committed:drop".parse()?);
+    /// let outcome = server.client().create("AcmePortal".parse()?).await;
+    /// // The response is lost, but the client finds the portal.
+    /// assert!(matches!(outcome, portal_model::Outcome::Present { .. }));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn inject_once(&self, fault: FaultSpec) {
+        self.service.update_faults(|_, once| once.push(fault));
+    }
+
+    /// The requests so far, oldest first, with their bodies. One is recorded when it is served, that
+    /// is before its response is sent; at most the last 1000 are kept.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "client"))]
+    /// # fn main() {}
+    /// # use portal_http::server::LocalServer;
+    /// # #[cfg(feature = "client")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = LocalServer::start().await?;
+    /// server.client().create("AcmePortal".parse()?).await;
+    /// let requests = server.requests();
+    /// let create = requests.iter().find(|request| request.portal.is_some()).unwrap();
+    /// assert_eq!((create.method.as_str(), create.status), ("POST", Some(200)));
+    /// assert_eq!(create.request_body, r#"{"portals":[{"name":"AcmePortal"}]}"#);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.requests.lock().iter().cloned().collect()
+    }
+
+    /// The service that it serves, such as for a transport without sockets.
+    pub fn service(&self) -> &PortalService<R> {
+        &self.service
     }
 
     /// The registry that holds its data.
     pub fn registry(&self) -> &R {
-        &self.registry
+        self.service.registry()
     }
 
     /// Moves its clock forward, to test expiry without waiting.
     pub fn advance(&self, by: Duration) {
-        self.ahead.fetch_add(i64::try_from(by.as_secs()).unwrap_or(i64::MAX), Ordering::Relaxed);
-    }
-
-    fn now(&self) -> Timestamp {
-        timestamp(time_ahead(&self.ahead))
+        self.clock.advance(by);
     }
 }
 
-fn time_ahead(ahead: &AtomicI64) -> SystemTime {
-    let now = SystemTime::now();
-    let ahead = u64::try_from(ahead.load(Ordering::Relaxed)).unwrap_or_default();
-    now.checked_add(Duration::from_secs(ahead)).unwrap_or(now)
+/// The system's time at the start, moved forward by tokio's clock and by
+/// [`LocalServer::advance`].
+#[derive(Debug)]
+struct LocalClock {
+    system: SystemTime,
+    started: Instant,
+    /// In milliseconds.
+    ahead: AtomicU64,
+}
+
+impl LocalClock {
+    fn new() -> Self {
+        Self { system: SystemTime::now(), started: Instant::now(), ahead: AtomicU64::new(0) }
+    }
+
+    fn now(&self) -> SystemTime {
+        let ahead = Duration::from_millis(self.ahead.load(Ordering::Relaxed));
+        let now = self.system + self.started.elapsed();
+        now.checked_add(ahead).unwrap_or(now)
+    }
+
+    fn advance(&self, by: Duration) {
+        self.ahead.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn reset(&self) {
+        self.ahead.store(0, Ordering::Relaxed);
+    }
+}
+
+/// The last requests.
+#[derive(Debug, Default)]
+struct Requests(Mutex<VecDeque<RequestRecord>>);
+
+impl Requests {
+    fn record(&self, request: &ServedRequest<'_>) {
+        let request_body = String::from_utf8_lossy(request.request_body()).into_owned();
+        let record = RequestRecord { request_body, ..request.into() };
+        let mut requests = self.lock();
+        if requests.len() == MAX_REQUESTS {
+            requests.pop_front();
+        }
+        requests.push_back(record);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<RequestRecord>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<R> Drop for LocalServer<R> {
@@ -139,26 +335,27 @@ impl<R> Drop for LocalServer<R> {
 }
 
 /// Configures a [`LocalServer`].
-#[derive(Debug)]
 pub struct LocalServerBuilder<R = MemoryRegistry> {
+    registry: R,
     seed: Seed,
-    service: PortalServiceBuilder<R>,
-    ahead: Arc<AtomicI64>,
+    faults: Vec<FaultSpec>,
+    enforces_limits: bool,
+    on_request: Option<OnRequest>,
 }
 
 impl<R: Registry> LocalServerBuilder<R> {
     /// Adds a fault, such as `"POST committed:drop:1/2".parse()?`.
     #[must_use]
     pub fn fault(mut self, fault: FaultSpec) -> Self {
-        self.service = self.service.fault(fault);
+        self.faults.push(fault);
         self
     }
 
     /// Keeps the data in `registry` instead of in memory.
     #[must_use]
     pub fn registry<S: Registry>(self, registry: S) -> LocalServerBuilder<S> {
-        let Self { seed, service, ahead } = self;
-        LocalServerBuilder { seed, service: service.with_registry(registry), ahead }
+        let Self { registry: _, seed, faults, enforces_limits, on_request } = self;
+        LocalServerBuilder { registry, seed, faults, enforces_limits, on_request }
     }
 
     /// Adds orgs to its own.
@@ -168,20 +365,20 @@ impl<R: Registry> LocalServerBuilder<R> {
         self
     }
 
-    /// Enforces the quotas of the service: see [`PortalServiceBuilder::enforce_limits`].
+    /// Enforces the quotas of the service: see [`PortalServiceBuilder::enforce_limits`](super::PortalServiceBuilder::enforce_limits).
     #[must_use]
     pub fn enforce_limits(mut self) -> Self {
-        self.service = self.service.enforce_limits();
+        self.enforces_limits = true;
         self
     }
 
-    /// Registers a callback invoked for every request: see [`PortalServiceBuilder::on_request`].
+    /// Registers a callback invoked for every request: see [`PortalServiceBuilder::on_request`](super::PortalServiceBuilder::on_request).
     #[must_use]
     pub fn on_request(
         mut self,
         on_request: impl Fn(&ServedRequest<'_>) + Send + Sync + 'static,
     ) -> Self {
-        self.service = self.service.on_request(on_request);
+        self.on_request = Some(Box::new(on_request));
         self
     }
 
@@ -190,40 +387,47 @@ impl<R: Registry> LocalServerBuilder<R> {
     /// # Errors
     /// [`StartError`] if no port is free or the registry fails.
     pub async fn start(self) -> Result<LocalServer<R>, StartError> {
-        let Self { mut seed, service, ahead } = self;
-        let registry = service.registry.clone();
-        seed.orgs.insert(0, own_org());
-        let now = timestamp(time_ahead(&ahead));
-        registry.apply_seed(&seed, now).await?;
-        let token = access_token(&registry, now).await?;
-        let org = registry.authenticate(token.expose(), now).await?.ok_or_else(revoked)?.org.id;
+        let Self { registry, seed, faults, enforces_limits, on_request } = self;
+        let clock = Arc::new(LocalClock::new());
+        let requests = Arc::new(Requests::default());
+        let (of_service, log) = (Arc::clone(&clock), Arc::clone(&requests));
+        let builder = PortalService::builder(registry).clock(move || of_service.now());
+        let builder = builder.on_request(move |request| {
+            log.record(request);
+            if let Some(on_request) = &on_request {
+                on_request(request);
+            }
+        });
+        let service = if enforces_limits { builder.enforce_limits() } else { builder }.build();
+        service.update_faults(|in_force, _| in_force.clone_from(&faults));
+        service.registry().apply_seed(&seed, timestamp(clock.now())).await?;
         let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = server.url();
-        let task = tokio::spawn(server.serve(service.build(), std::future::pending()));
-        Ok(LocalServer { url, registry, org, ahead, task })
+        let task = tokio::spawn(server.serve(service.clone(), std::future::pending()));
+        Ok(LocalServer { url, service, seed, faults, clock, requests, task })
     }
 }
 
-async fn access_token<R: Registry>(registry: &R, now: Timestamp) -> Result<Secret, RegistryError> {
-    let grant = Grant::RefreshToken(Secret::new(OWN_REFRESH_TOKEN.to_owned()));
-    let request = TokenRequest::new(CLIENT_ID, CLIENT_SECRET.to_owned(), grant);
-    let granted = registry.issue_token(&request, TokenRules::LifetimesOnly, now).await?;
-    granted.map(|token| token.access_token).map_err(|_| revoked())
+impl<R> fmt::Debug for LocalServerBuilder<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalServerBuilder").field("faults", &self.faults).finish_non_exhaustive()
+    }
 }
 
-fn revoked() -> RegistryError {
-    RegistryError::NotApplied("the credentials of the local org were revoked".to_owned())
+fn gone() -> RegistryError {
+    RegistryError::NotApplied("the registry no longer has the local org and its credentials".into())
 }
 
 fn own_org() -> SeedOrg {
-    let credential = |refresh_token| {
-        SeedCredential::refresh_token(CLIENT_ID, CLIENT_SECRET, refresh_token)
+    let credential = |refresh_token: &str| {
+        SeedCredential::refresh_token(CLIENT_ID, CLIENT_SECRET.to_owned(), refresh_token.to_owned())
             .scopes([Scope::PORTAL_ALL, Scope::ORG_READ])
     };
-    let admin = SeedUser::admin("Local Admin", "admin@local.example")
-        .credential(credential(REFRESH_TOKEN))
-        .credential(credential(OWN_REFRESH_TOKEN));
-    SeedOrg::new("Local").user(admin)
+    SeedOrg::new(ORG).user(
+        SeedUser::admin("Local Admin", "admin@local.example")
+            .credential(credential(REFRESH_TOKEN))
+            .credential(credential(OWN_REFRESH_TOKEN)),
+    )
 }
 
 /// Why a [`LocalServer`] fails to start.

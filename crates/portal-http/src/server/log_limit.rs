@@ -10,7 +10,20 @@ pub(super) const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Limits the events of one kind. Keep one in a `static` beside the event.
+/// Logs an event of `tracing`, as its macro of the same level does, unless one of this place passed
+/// within [`LOG_INTERVAL`]. The event says how many were suppressed since.
+macro_rules! log_limited {
+    ($level:ident: $($field:tt)*) => {{
+        static LIMIT: $crate::server::log_limit::LogLimit =
+            $crate::server::log_limit::LogLimit::new();
+        if let Some(suppressed) = LIMIT.pass() {
+            tracing::$level!(suppressed, $($field)*);
+        }
+    }};
+}
+pub(super) use log_limited;
+
+/// Limits the events of one kind.
 #[derive(Debug)]
 pub(super) struct LogLimit {
     /// When the next event passes, in milliseconds since the start.

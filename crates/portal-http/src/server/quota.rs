@@ -140,8 +140,7 @@ mod tests {
     const NOON: i64 = 1_764_504_000;
 
     async fn any_org() -> OrgId {
-        let server = LocalServer::start().await.unwrap();
-        portal_store::Registry::orgs(server.registry()).await.unwrap()[0].id
+        LocalServer::start().await.unwrap().org_id().await.unwrap()
     }
 
     fn at(seconds: i64) -> Timestamp {

@@ -13,53 +13,52 @@ use portal_store::{Principal, RegistryError};
 
 use super::body::ResponseBody;
 use super::fault::FaultResponse;
-use super::log_limit::LogLimit;
+use super::log_limit::log_limited;
 use super::quota::{Admission, RateLimited};
 
 const RESET: HeaderName = HeaderName::from_static("x-accesstoken-reset");
 const CREDITS: HeaderName = HeaderName::from_static("x-api-credits-remaining");
 
-/// Why a request fails.
+/// Why a request fails, as it is sent.
 #[derive(Debug)]
-pub(super) enum RequestError {
-    Api(Refusal),
-    Accounts(OAuthError),
-    RateLimited(RateLimited),
-    Registry(RegistryError),
+pub(super) struct RequestError {
+    response: Response,
+    code: String,
 }
 
 impl From<Refusal> for RequestError {
     fn from(refusal: Refusal) -> Self {
-        Self::Api(refusal)
+        Self { response: refusal.response(), code: refusal.error().code.as_str().to_owned() }
     }
 }
 
 impl From<ApiError> for RequestError {
     fn from(error: ApiError) -> Self {
-        Self::Api(Refusal::Request(error))
+        Refusal::Request(error).into()
     }
 }
 
 impl From<OAuthError> for RequestError {
     fn from(error: OAuthError) -> Self {
-        Self::Accounts(error)
+        Self { response: token_refused(&error), code: error.error }
     }
 }
 
 impl From<RateLimited> for RequestError {
     fn from(limited: RateLimited) -> Self {
-        Self::RateLimited(limited)
+        let mut error = Self::from(rejections::too_many_requests());
+        error.response.retry_after = Some(limited.retry_after);
+        error
     }
 }
 
 impl From<RegistryError> for RequestError {
     fn from(error: RegistryError) -> Self {
-        match error {
-            RegistryError::Overloaded => {
-                Self::RateLimited(RateLimited { retry_after: Duration::from_secs(1) })
-            }
-            error => Self::Registry(error),
+        if matches!(error, RegistryError::Overloaded) {
+            return RateLimited { retry_after: Duration::from_secs(1) }.into();
         }
+        log_limited!(error: %error, "the registry failed: responding with 500");
+        rejections::internal_error().into()
     }
 }
 
@@ -94,23 +93,7 @@ impl From<Response> for ServerResponse {
 
 impl From<RequestError> for ServerResponse {
     fn from(error: RequestError) -> Self {
-        let (response, code) = match error {
-            RequestError::Api(refusal) => {
-                (refusal.response(), refusal.error().code.as_str().to_owned())
-            }
-            RequestError::Accounts(error) => (token_refused(&error), error.error),
-            RequestError::RateLimited(RateLimited { retry_after }) => {
-                return Self::rate_limited(false, Some(retry_after));
-            }
-            RequestError::Registry(error) => {
-                static LIMIT: LogLimit = LogLimit::new();
-                if let Some(suppressed) = LIMIT.pass() {
-                    tracing::error!(%error, suppressed, "the registry failed: responding with 500");
-                }
-                return rejections::internal_error().into();
-            }
-        };
-        Self { code: Some(code), ..response.into() }
+        Self { code: Some(error.code), ..error.response.into() }
     }
 }
 
@@ -138,15 +121,13 @@ impl ServerResponse {
         limited
     }
 
-    /// Adds the principal of an authenticated request.
-    pub(super) fn for_principal(mut self, principal: &Arc<Principal>) -> Self {
-        self.principal = Some(Arc::clone(principal));
-        self
-    }
-
-    pub(super) fn with_admission(mut self, admission: Option<Admission>) -> Self {
-        self.admission = admission;
-        self
+    /// Adds the principal of an authenticated request and, unless the quota refuses it, its admission.
+    pub(super) fn for_principal(
+        self,
+        principal: &Arc<Principal>,
+        admission: Option<Admission>,
+    ) -> Self {
+        Self { principal: Some(Arc::clone(principal)), admission, ..self }
     }
 
     /// The name of the org, if the request had a valid access token.

@@ -181,3 +181,31 @@ impl From<&ServedRequest<'_>> for RequestRecord {
         }
     }
 }
+
+impl RequestRecord {
+    /// The time without its date.
+    pub fn clock(&self) -> &str {
+        self.time.split_once('T').map_or(&self.time, |(_, clock)| clock)
+    }
+
+    /// How it ended.
+    pub fn result(&self) -> RequestResult {
+        match self.status {
+            // The accounts server refuses under 200.
+            Some(200..300) if self.code.is_none() => RequestResult::Success,
+            Some(200..500) => RequestResult::Refused,
+            _ => RequestResult::Failed,
+        }
+    }
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestResult {
+    /// With what was asked for.
+    Success,
+    /// With a refusal of the API or of the accounts server.
+    Refused,
+    /// With a failure of the server, or without a response.
+    Failed,
+}

@@ -1,7 +1,6 @@
 //! [`PortalService`]: the API as a service, and its builder.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,8 +9,8 @@ use std::time::SystemTime;
 
 use http::Request;
 use hyper::body::Body;
-use portal_model::ApiError;
 use portal_model::server::rejections;
+use portal_model::{ApiError, Timestamp};
 use portal_store::{Registry, TokenRules};
 use tokio::sync::Semaphore;
 
@@ -19,11 +18,12 @@ use super::authorize::access;
 use super::body::{ReceivedBody, ResponseBody, discard, receive};
 use super::dispatch::{dispatch, overloaded, rejected};
 use super::fault::FaultSpec;
+use super::fault_injector::FaultInjector;
 use super::quota::{Allowance, Quotas};
 use super::request::{Schemes, ServerRequest};
 use super::route::Route;
 use super::served_request::ServedRequest;
-use super::state::{Clock, OnRequest, ServiceState};
+use super::state::ServiceState;
 
 /// Default of [`PortalServiceBuilder::max_in_flight`].
 pub(super) const DEFAULT_MAX_IN_FLIGHT: usize = 2048;
@@ -37,6 +37,7 @@ pub(super) const DEFAULT_MAX_IN_FLIGHT: usize = 2048;
 /// # Cancel safety
 /// A request that can have an effect completes once it has been received, even if its client
 /// disconnects. The service spawns it, which requires a tokio runtime with timers enabled.
+#[derive(Debug)]
 pub struct PortalService<R> {
     state: Arc<ServiceState<R>>,
 }
@@ -50,14 +51,17 @@ impl<R: Registry> PortalService<R> {
     /// Builds a service over `registry`.
     pub fn builder(registry: R) -> PortalServiceBuilder<R> {
         PortalServiceBuilder {
-            registry,
-            public_url: None,
-            enforce_limits: false,
-            schemes: Schemes::ZohoAndBearer,
-            max_in_flight: DEFAULT_MAX_IN_FLIGHT,
-            faults: Vec::new(),
-            on_request: None,
-            clock: Box::new(SystemTime::now),
+            state: ServiceState {
+                registry,
+                public_url: None,
+                token_rules: TokenRules::LifetimesOnly,
+                schemes: Schemes::ZohoAndBearer,
+                quotas: None,
+                in_flight: Arc::new(Semaphore::new(DEFAULT_MAX_IN_FLIGHT)),
+                faults: FaultInjector::default(),
+                on_request: None,
+                clock: Box::new(SystemTime::now),
+            },
         }
     }
 
@@ -97,6 +101,11 @@ impl<R: Registry> PortalService<R> {
     /// The registry.
     pub fn registry(&self) -> &R {
         &self.state.registry
+    }
+
+    /// The time of its clock.
+    pub fn now(&self) -> Timestamp {
+        self.state.now()
     }
 
     fn respond<B>(&self, request: Request<B>) -> ResponseFuture
@@ -160,40 +169,18 @@ impl<R: Registry> PortalService<R> {
 }
 
 /// Configures a [`PortalService`].
+#[derive(Debug)]
 pub struct PortalServiceBuilder<R> {
-    pub(super) registry: R,
-    public_url: Option<String>,
-    enforce_limits: bool,
-    schemes: Schemes,
-    max_in_flight: usize,
-    pub(super) faults: Vec<FaultSpec>,
-    on_request: Option<OnRequest>,
-    clock: Clock,
+    state: ServiceState<R>,
 }
 
 impl<R: Registry> PortalServiceBuilder<R> {
-    /// Replaces the registry.
-    pub(super) fn with_registry<S>(self, registry: S) -> PortalServiceBuilder<S> {
-        let Self { registry: _, public_url, enforce_limits, max_in_flight, .. } = self;
-        let Self { schemes, faults, on_request, clock, .. } = self;
-        PortalServiceBuilder {
-            registry,
-            public_url,
-            enforce_limits,
-            schemes,
-            max_in_flight,
-            faults,
-            on_request,
-            clock,
-        }
-    }
-
     /// Sets the base URL of the service as clients see it, which token responses name as
     /// `api_domain`. The default is the scheme and `Host` of each request, which is wrong behind a
     /// TLS proxy and under a path.
     #[must_use]
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
-        self.public_url = Some(url.into().trim_end_matches('/').to_owned());
+        self.state.public_url = Some(url.into().trim_end_matches('/').to_owned());
         self
     }
 
@@ -202,7 +189,8 @@ impl<R: Registry> PortalServiceBuilder<R> {
     /// requests per org in 24 hours.
     #[must_use]
     pub fn enforce_limits(mut self) -> Self {
-        self.enforce_limits = true;
+        self.state.token_rules = TokenRules::ServiceLimits;
+        self.state.quotas = Some(Quotas::new(Allowance::ENTERPRISE));
         self
     }
 
@@ -210,7 +198,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
     /// OAuth documentation names both schemes, that of the CRM API only the latter.
     #[must_use]
     pub fn refuse_bearer(mut self) -> Self {
-        self.schemes = Schemes::ZohoOnly;
+        self.state.schemes = Schemes::ZohoOnly;
         self
     }
 
@@ -219,14 +207,14 @@ impl<R: Registry> PortalServiceBuilder<R> {
     /// [`ServerLimits::max_connections`](super::ServerLimits::max_connections).
     #[must_use]
     pub fn max_in_flight(mut self, max_in_flight: usize) -> Self {
-        self.max_in_flight = max_in_flight;
+        self.state.in_flight = Arc::new(Semaphore::new(max_in_flight));
         self
     }
 
     /// Adds a fault.
     #[must_use]
-    pub fn fault(mut self, fault: FaultSpec) -> Self {
-        self.faults.push(fault);
+    pub fn fault(self, fault: FaultSpec) -> Self {
+        self.state.faults.update(|in_force, _| in_force.push(fault));
         self
     }
 
@@ -237,7 +225,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
         mut self,
         on_request: impl Fn(&ServedRequest<'_>) + Send + Sync + 'static,
     ) -> Self {
-        self.on_request = Some(Box::new(on_request));
+        self.state.on_request = Some(Box::new(on_request));
         self
     }
 
@@ -245,29 +233,13 @@ impl<R: Registry> PortalServiceBuilder<R> {
     /// how stale a list is.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.clock = Box::new(clock);
+        self.state.clock = Box::new(clock);
         self
     }
 
     /// Builds the service.
     pub fn build(self) -> PortalService<R> {
-        PortalService {
-            state: Arc::new(ServiceState {
-                registry: self.registry,
-                public_url: self.public_url,
-                token_rules: if self.enforce_limits {
-                    TokenRules::ServiceLimits
-                } else {
-                    TokenRules::LifetimesOnly
-                },
-                schemes: self.schemes,
-                quotas: self.enforce_limits.then(|| Quotas::new(Allowance::ENTERPRISE)),
-                in_flight: Arc::new(Semaphore::new(self.max_in_flight)),
-                faults: self.faults.into_iter().collect(),
-                on_request: self.on_request,
-                clock: self.clock,
-            }),
-        }
+        PortalService { state: Arc::new(self.state) }
     }
 }
 
@@ -309,17 +281,5 @@ where
 impl<R> Clone for PortalService<R> {
     fn clone(&self) -> Self {
         Self { state: Arc::clone(&self.state) }
-    }
-}
-
-impl<R> fmt::Debug for PortalServiceBuilder<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PortalServiceBuilder").field("faults", &self.faults).finish_non_exhaustive()
-    }
-}
-
-impl<R> fmt::Debug for PortalService<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PortalService").field("faults", &self.state.faults).finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! [`ServiceState`]: what all requests of a service share.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -32,6 +33,19 @@ pub(super) struct ServiceState<R> {
 impl<R> ServiceState<R> {
     pub(super) fn now(&self) -> Timestamp {
         timestamp((self.clock)())
+    }
+
+    /// Reports a request to the access log.
+    pub(super) fn report(&self, request: &ServedRequest<'_>) {
+        if let Some(on_request) = &self.on_request {
+            on_request(request);
+        }
+    }
+}
+
+impl<R> fmt::Debug for ServiceState<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceState").field("faults", &self.faults).finish_non_exhaustive()
     }
 }
 

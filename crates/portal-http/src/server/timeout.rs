@@ -31,11 +31,16 @@ impl StallTimer {
             self.timer = None;
             return Ok(poll);
         }
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(self.limit)));
-        match timer.as_mut().poll(context) {
+        match self.poll(context) {
             Poll::Ready(()) => Err(Stalled),
             Poll::Pending => Ok(poll),
         }
+    }
+
+    /// Ready once the limit has passed since the first call.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(self.limit)));
+        timer.as_mut().poll(context)
     }
 }
 
@@ -49,8 +54,7 @@ pub(super) struct Stalled;
 #[derive(Debug)]
 pub(super) struct TimeoutBody<B> {
     body: B,
-    limit: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
+    stall: StallTimer,
     connection: Arc<Connection>,
 }
 
@@ -63,7 +67,7 @@ impl<B> Drop for TimeoutBody<B> {
 
 impl<B> TimeoutBody<B> {
     pub(super) fn new(body: B, limit: Duration, connection: Arc<Connection>) -> Self {
-        Self { body, limit, timer: None, connection }
+        Self { body, stall: StallTimer::new(limit), connection }
     }
 }
 
@@ -81,8 +85,7 @@ impl<B: Body + Unpin> Body for TimeoutBody<B> {
         }
         // One timer for the whole body, so that a byte now and then does not extend it. Most
         // bodies arrive with their head and never need a timer.
-        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.limit)));
-        timer.as_mut().poll(context).map(|()| Some(Err(Stalled)))
+        this.stall.poll(context).map(|()| Some(Err(Stalled)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -159,7 +159,7 @@ fn stay_silent(_: &str, mut stream: TcpStream) {
     let _ = stream.read_to_end(&mut Vec::new());
 }
 
-#[cfg(feature = "client")]
+#[cfg(feature = "test-util")]
 #[test]
 fn driver_conforms() {
     use portal_http::client::conformance::{self, DriverRun};

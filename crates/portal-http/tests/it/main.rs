@@ -12,7 +12,7 @@
 
 #[cfg(feature = "server")]
 mod cases;
-#[cfg(feature = "client")]
+#[cfg(feature = "sockets")]
 mod client;
 #[cfg(feature = "server")]
 mod drivers;

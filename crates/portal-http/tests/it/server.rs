@@ -9,14 +9,65 @@ mod faults;
 mod host;
 mod local;
 mod oauth;
+mod stale;
 mod table;
 #[cfg(feature = "tls")]
 mod tls;
 
-use portal_http::server::LocalServer;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use portal_http::server::{LocalServer, PortalService, PortalServiceBuilder, Server};
+use portal_store::MemoryRegistry;
 use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::wire::Wire;
+
+type Builder = PortalServiceBuilder<MemoryRegistry>;
+
+/// A server over the registry of `local`, with settings that a [`LocalServer`] does not have, and
+/// the handle that shuts it down.
+struct Custom {
+    local: LocalServer,
+    host: String,
+    url: String,
+    end: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<()>,
+}
+
+impl Custom {
+    async fn start(
+        service: impl FnOnce(Builder) -> Builder,
+        server: impl FnOnce(Server) -> Server,
+    ) -> Self {
+        Self::beside(LocalServer::start().await.unwrap(), service, server).await
+    }
+
+    async fn beside(
+        local: LocalServer,
+        service: impl FnOnce(Builder) -> Builder,
+        server: impl FnOnce(Server) -> Server,
+    ) -> Self {
+        let service = service(PortalService::builder(local.registry().clone())).build();
+        let bound = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+        let server = server(bound);
+        let (host, url) = (server.address().to_string(), server.url());
+        let (end, ended) = oneshot::channel();
+        let serving = tokio::spawn(server.serve(service, async { drop(ended.await) }));
+        Self { local, host, url, end: Some(end), serving }
+    }
+
+    fn shut_down(&mut self) {
+        self.end.take().unwrap().send(()).unwrap();
+    }
+}
+
+impl Drop for Custom {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
 
 /// A create of `name`.
 fn create(token: &str, name: &str) -> Wire {

@@ -1,13 +1,13 @@
 //! Creating, finding and renaming portals.
 
-use std::future::Future;
+use std::future::Future as _;
 use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use portal_model::Portal;
 
-use super::{at, name, seeded};
+use super::{all_at_once, at, name, seeded};
 use crate::error::RegistryError;
 use crate::org::{OrgId, Principal, UserId};
 use crate::registry::{CreateConflict, Registry, RenameConflict};
@@ -41,18 +41,6 @@ fn in_case(word: &str, bits: usize) -> String {
         if bits >> index & 1 == 1 { letter.to_ascii_uppercase() } else { letter }
     };
     word.chars().enumerate().map(flip).collect()
-}
-
-/// Runs one future per handle and call concurrently; returns their results.
-async fn all_at_once<T: Send + 'static>(
-    calls: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
-) -> Vec<T> {
-    let tasks: Vec<_> = calls.map(tokio::spawn).collect();
-    let mut results = Vec::new();
-    for task in tasks {
-        results.push(task.await.unwrap());
-    }
-    results
 }
 
 pub(crate) async fn portal_is_found_by_name_in_any_case<R: Registry>(open: impl Fn() -> R) {

@@ -4,7 +4,8 @@ use portal_model::oauth::{Grant, OAuthError};
 use portal_model::{Environment, Scope, Secret};
 
 use super::{
-    access_token, at, client_secret, exchange, org, refresh, request, seed, seed_with_code,
+    access_token, all_at_once, at, client_secret, exchange, org, refresh, request, seed,
+    seed_with_code,
 };
 use crate::org::{Permission, PortalLimit};
 use crate::registry::Registry;
@@ -14,17 +15,11 @@ pub(crate) async fn concurrent_seed_is_applied_once<R: Registry>(open: impl Fn()
     let mut seed = seed_with_code("code");
     seed.orgs.extend((0..50).map(|index| org(&format!("org{index}"), PortalLimit::One)));
     let handles: Vec<R> = (0..8).map(|_| open()).collect();
-    let tasks: Vec<_> = handles
-        .iter()
-        .cloned()
-        .map(|registry| {
-            let seed = seed.clone();
-            tokio::spawn(async move { registry.apply_seed(&seed, at(0)).await.unwrap() })
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
+    all_at_once(handles.iter().cloned().map(|registry| {
+        let seed = seed.clone();
+        async move { registry.apply_seed(&seed, at(0)).await.unwrap() }
+    }))
+    .await;
     for index in [0, 49] {
         let refresh = refresh(&format!("org{index}"));
         let token = access_token(&handles[0], &refresh, 0).await.unwrap();

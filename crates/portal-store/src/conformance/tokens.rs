@@ -4,7 +4,8 @@ use portal_model::oauth::{Grant, OAuthError};
 use portal_model::server;
 
 use super::{
-    access_token, at, client_id, client_secret, exchange, refresh, request, seed, seed_with_code,
+    access_token, all_at_once, at, client_id, client_secret, exchange, refresh, request, seed,
+    seed_with_code,
 };
 use crate::org::Permission;
 use crate::registry::Registry;
@@ -96,15 +97,13 @@ pub(crate) async fn code_expires_after_three_minutes<R: Registry>(open: impl Fn(
 
 pub(crate) async fn one_of_16_exchanges_of_same_code_succeeds<R: Registry>(open: impl Fn() -> R) {
     let handles = [with_code(&open, "code").await, open()];
-    let tasks: Vec<_> = (0..16)
-        .map(|index| {
-            let registry = handles[index % 2].clone();
-            tokio::spawn(async move { access_token(&registry, &exchange("code"), 1).await })
-        })
-        .collect();
+    let exchanges = all_at_once((0..16).map(|index| {
+        let registry = handles[index % 2].clone();
+        async move { access_token(&registry, &exchange("code"), 1).await }
+    }));
     let mut granted = 0;
-    for task in tasks {
-        match task.await.unwrap() {
+    for result in exchanges.await {
+        match result {
             Ok(_) => granted += 1,
             Err(refused) => assert_eq!(refused.error, OAuthError::INVALID_CODE),
         }

@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use portal_model::oauth::{AccessToken, Grant, OAuthError, TokenRequest};
+use portal_model::oauth::OAuthError;
 use portal_model::server;
 
-use crate::error::RegistryError;
 use crate::people::{GrantKey, GrantRow, People, Row};
 use crate::token::{
-    self, ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, Hashed,
-    TokenRules, WINDOW_SECONDS,
+    ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, Hashed,
+    HashedRequest, TokenRules, WINDOW_SECONDS,
 };
 
 /// The access tokens, by the hashes of their secrets.
@@ -34,43 +33,31 @@ impl Tokens {
     pub(super) fn issue(
         &mut self,
         people: &mut People,
-        request: &TokenRequest,
+        request: &HashedRequest,
         rules: TokenRules,
         now: i64,
-    ) -> Result<Result<AccessToken, OAuthError>, RegistryError> {
-        let mut granted = AccessToken::new(token::generate()?);
-        if let Err(error) = check_client(people, request) {
-            return Ok(Err(error));
+    ) -> Result<(), OAuthError> {
+        request.check_client(people.client_secret(&request.client_id))?;
+        if let Some(code) = request.code {
+            exchange(people, code, request, now);
         }
-        let refresh_token = match &request.grant {
-            Grant::RefreshToken(refresh_token) => Hashed::of(refresh_token.expose()),
-            Grant::AuthorizationCode { code, .. } => {
-                let refresh_token = token::generate()?;
-                let hash = Hashed::of(refresh_token.expose());
-                exchange(people, Hashed::of(code.expose()), hash, &request.client_id, now);
-                granted.refresh_token = Some(refresh_token);
-                hash
-            }
-            _ => return Ok(Err(OAuthError::new(OAuthError::UNSUPPORTED_GRANT_TYPE))),
-        };
+        let refresh_token = request.refresh_token;
         let grant = people.grant(GrantKey::RefreshToken(refresh_token));
         if !grant.is_some_and(|it| it.client_id == request.client_id && it.ended_at.is_none()) {
-            return Ok(Err(OAuthError::new(OAuthError::INVALID_CODE)));
+            return Err(OAuthError::new(OAuthError::INVALID_CODE));
         }
         let issued = self.issued.entry(refresh_token).or_default();
         for forgotten in forget(issued, now) {
             self.refresh_tokens.remove(&forgotten.hash);
         }
-        if rules == TokenRules::ServiceLimits
-            && let Err(error) = limit(issued, now)
-        {
-            return Ok(Err(error));
+        if rules == TokenRules::ServiceLimits {
+            limit(issued, now)?;
         }
-        let hash = Hashed::of(granted.access_token.expose());
+        let hash = request.access_token;
         let expires_at = now.saturating_add(ACCESS_TOKEN_SECONDS);
         issued.push(Issued { hash, at: now, expires_at });
         self.refresh_tokens.insert(hash, refresh_token);
-        Ok(Ok(granted))
+        Ok(())
     }
 
     pub(super) fn revoke(&mut self, people: &mut People, refresh_token: Hashed, now: i64) -> bool {
@@ -103,23 +90,15 @@ impl Tokens {
     }
 }
 
-fn check_client(people: &People, request: &TokenRequest) -> Result<(), OAuthError> {
-    match people.client_secret(&request.client_id) {
-        None => Err(OAuthError::new(OAuthError::INVALID_CLIENT)),
-        Some(kept) if kept.matches(Hashed::of(request.client_secret.expose())) => Ok(()),
-        Some(_) => Err(OAuthError::new(token::INVALID_CLIENT_SECRET)),
-    }
-}
-
 /// Exchanges a code for a refresh token, if the code is valid.
-fn exchange(people: &mut People, code: Hashed, refresh_token: Hashed, client_id: &str, now: i64) {
+fn exchange(people: &mut People, code: Hashed, request: &HashedRequest, now: i64) {
     let Some(code) = people.grant(GrantKey::Code(code)).cloned() else { return };
     if code.ended_at.is_none()
-        && code.client_id == client_id
+        && code.client_id == request.client_id
         && now < code.created_at.saturating_add(CODE_SECONDS)
     {
         people.load(Row::Grant(GrantRow { ended_at: Some(now), ..code.clone() }));
-        let key = GrantKey::RefreshToken(refresh_token);
+        let key = GrantKey::RefreshToken(request.refresh_token);
         people.load(Row::Grant(GrantRow { key, is_seeded: false, ..code }));
     }
 }

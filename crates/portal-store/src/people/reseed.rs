@@ -28,12 +28,12 @@ impl People {
     /// it. Portals, revocations and used codes stay.
     pub(crate) fn replace_seed(&mut self, seed: &Seed, now: Timestamp) {
         let seeded = Seeded::of(seed);
-        let superfluous: HashSet<_> = self
-            .grants
-            .values()
-            .filter(|grant| self.is_superfluous(&seeded, grant))
-            .map(|grant| grant.key)
-            .collect();
+        let is_superfluous = |grant: &&GrantRow| match grant.key {
+            GrantKey::Code(_) => !seeded.grants.contains(&grant.key),
+            GrantKey::RefreshToken(_) => self.superfluity(&seeded, grant).is_some(),
+        };
+        let superfluous = self.grants.values().filter(is_superfluous);
+        let superfluous: HashSet<_> = superfluous.map(|grant| grant.key).collect();
         self.end_all(By::seed(now), |grant| superfluous.contains(&grant.key));
         self.take_over(seed, Existing::Replace, now);
         self.record(By::seed(now), AuditAction::SeedReplaced, None, SEED, None);
@@ -113,14 +113,6 @@ impl People {
         {
             let (org, email) = (org.name.clone(), user.email.clone());
             found.push(SeedDifference::Credential { org, email, client_id: client_id() });
-        }
-    }
-
-    /// Whether a valid grant has to end for the registry to match the seed.
-    fn is_superfluous(&self, seed: &Seeded<'_>, grant: &GrantRow) -> bool {
-        match grant.key {
-            GrantKey::Code(_) => !seed.grants.contains(&grant.key),
-            GrantKey::RefreshToken(_) => self.superfluity(seed, grant).is_some(),
         }
     }
 

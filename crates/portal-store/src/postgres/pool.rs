@@ -186,17 +186,13 @@ async fn open(opening: Opening) {
             }
         }
         drop(shared);
-        sleep(jittered(backoff)).await;
+        // Between half of and the full backoff, so that many processes don't reconnect at once.
+        let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
+        sleep(backoff.mul_f64(0.5 + 0.5 * random)).await;
         backoff = (backoff * 2).min(LONGEST_BACKOFF);
     }
 }
 
 async fn connect(target: &Target) -> Result<Session, String> {
     Connected::to(target).await?.prepare().await.map_err(|why| format!("{target}: {why}"))
-}
-
-/// Returns between half of and the full backoff, so that many processes don't reconnect at once.
-fn jittered(backoff: Duration) -> Duration {
-    let random = getrandom::u32().unwrap_or_default();
-    backoff.mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX))
 }

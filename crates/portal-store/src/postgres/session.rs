@@ -45,26 +45,22 @@ impl Connected {
     /// A single clause.
     pub(super) async fn to(target: &Target) -> Result<Self, String> {
         let connected = async {
-            let failed = |error| format!("{target}: {}", describe(&error));
-            let (client, connection) =
-                target.config.connect(target.tls.clone()).await.map_err(failed)?;
+            let connect = target.config.connect(target.tls.clone());
+            let (client, connection) = connect.await.map_err(|error| describe(&error))?;
             let driver = tokio::spawn(connection).abort_handle();
             let connected = Self { client, driver };
-            connected
-                .configure()
-                .await
-                .map_err(failed)?
-                .map_err(|why| format!("{target}: {why}"))?;
+            connected.configure().await?;
             Ok(connected)
         };
-        timeout(CONNECT_TIMEOUT, connected).await.unwrap_or_else(|_| {
-            Err(format!("{target}: no connection within {} seconds", CONNECT_TIMEOUT.as_secs()))
-        })
+        let connected = timeout(CONNECT_TIMEOUT, connected).await.unwrap_or_else(|_| {
+            Err(format!("no connection within {} seconds", CONNECT_TIMEOUT.as_secs()))
+        });
+        connected.map_err(|why| format!("{target}: {why}"))
     }
 
     /// Applies the settings that the guarantees depend on, regardless of the defaults of the
     /// database and the role, and verifies them.
-    async fn configure(&self) -> Result<Result<(), String>, tokio_postgres::Error> {
+    async fn configure(&self) -> Result<(), String> {
         // - Keep anything stronger than `on`.
         // - `read committed`: a statement that waited for another change must see it.
         // - No `statement_timeout`: the server would acknowledge a statement that it cancels while
@@ -86,19 +82,20 @@ impl Connected {
                         set_config('idle_in_transaction_session_timeout', '10s', false)",
                 &[],
             )
-            .await?;
-        let setting = |index: usize| row.try_get::<_, String>(index);
-        let wrong = match (setting(0)?.as_str(), setting(1)?.as_str(), setting(2)?.as_str()) {
-            ("on" | "remote_apply", "on", "UTF8") => return Ok(Ok(())),
+            .await
+            .map_err(|error| describe(&error))?;
+        let setting =
+            |index: usize| row.try_get::<_, &str>(index).map_err(|error| describe(&error));
+        match (setting(0)?, setting(1)?, setting(2)?) {
+            ("on" | "remote_apply", "on", "UTF8") => Ok(()),
             (commit @ ("off" | "local" | "remote_write"), ..) => {
-                format!("expected synchronous_commit on, found {commit}")
+                Err(format!("expected synchronous_commit on, found {commit}"))
             }
-            (_, "off", _) => "expected fsync on, found off, with which a power cut loses changes \
-                              that were acknowledged"
-                .to_owned(),
-            (_, _, encoding) => format!("expected encoding UTF8, found {encoding}"),
-        };
-        Ok(Err(wrong))
+            (_, "off", _) => Err("expected fsync on, found off, with which a power cut loses \
+                                  changes that were acknowledged"
+                .to_owned()),
+            (_, _, encoding) => Err(format!("expected encoding UTF8, found {encoding}")),
+        }
     }
 
     /// Prepares the statements.

@@ -60,11 +60,7 @@ const RENAME_PORTAL: &str = concat!(
          SELECT $5, (SELECT max(id) FROM portals), email, 'portal_renamed', orgs.name,
                 renamed.name, renamed.id, old_name
          FROM renamed JOIN users ON users.id = modified_by JOIN orgs ON orgs.id = $1) ",
-    sql::select_portals!(
-        "renamed AS portals
-         LEFT JOIN users AS creator ON creator.id = created_by
-         LEFT JOIN users AS modifier ON modifier.id = modified_by"
-    )
+    sql::select_portals!("renamed AS portals")
 );
 
 const GRANT: &str = "SELECT grant_access_token($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";

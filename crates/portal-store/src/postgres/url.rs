@@ -1,26 +1,29 @@
 //! [`Target`]: the database's address, parsed from a URL.
 
 use std::fmt;
-use std::time::Duration;
 
-use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use percent_encoding::percent_decode_str;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::tls::{MakeTls, Trust};
+use super::tls::{self, Trust};
 use crate::error::RegistryError;
 
-/// Connect timeout per host. Also `TCP_USER_TIMEOUT`: the kernel must not deliver a statement that
-/// is already in doubt minutes later.
-const HOST_TIMEOUT: Duration = Duration::from_secs(3);
-const UNACKNOWLEDGED_AFTER: Duration = Duration::from_secs(10);
-
-/// Interval of TCP keepalives; a peer that vanished is detected after about a minute.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
+/// Parameters for the driver, in seconds; those of a URL come later and take precedence.
+///
+/// - `tcp_user_timeout`: the kernel must not deliver a statement that is already in doubt minutes
+///   later.
+/// - `keepalives`: a peer that vanished is detected after about a minute.
+/// - `target_session_attrs`: with several hosts, use the one that accepts writes.
+const DEFAULTS: &str = "application_name=portal&connect_timeout=3&tcp_user_timeout=10\
+    &keepalives_idle=30&keepalives_interval=10&keepalives_retries=3\
+    &target_session_attrs=read-write";
 
 /// Everything needed to connect.
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) config: tokio_postgres::Config,
-    pub(super) tls: MakeTls,
+    pub(super) tls: MakeRustlsConnect,
 }
 
 impl Target {
@@ -32,7 +35,7 @@ impl Target {
     pub(super) fn parse(url: &str) -> Result<Self, RegistryError> {
         let (config, trust) = parse(url)
             .map_err(|why| RegistryError::NotApplied(format!("invalid database URL: {why}")))?;
-        let tls = MakeTls::new(&trust).map_err(RegistryError::NotApplied)?;
+        let tls = tls::connector(&trust).map_err(RegistryError::NotApplied)?;
         Ok(Self { config, tls })
     }
 }
@@ -59,112 +62,53 @@ fn parse(url: &str) -> Result<(tokio_postgres::Config, Trust), String> {
     if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
         return Err(format!("expected {EXAMPLE}"));
     }
-    let (base, parameters) = url.split_once('?').unwrap_or((url, ""));
-    let mut kept = Vec::new();
+    // A password may contain a question mark.
+    let (credentials, address) = url.split_at(url.find('@').map_or(0, |at| at + 1));
+    let (address, parameters) = address.split_once('?').unwrap_or((address, ""));
+    let mut others = Vec::new();
     let (mut mode, mut roots) = (None, None);
     for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
         match parameter.split_once('=') {
+            // The driver has no `verify-full`.
             Some(("sslmode", value)) => mode = Some(value),
-            Some(("sslrootcert", value)) => roots = Some(decode(value)?),
-            // Checked here, because the driver's errors quote unknown parameters.
-            Some((
-                "host"
-                | "hostaddr"
-                | "port"
-                | "user"
-                | "password"
-                | "dbname"
-                | "options"
-                | "application_name"
-                | "sslnegotiation"
-                | "connect_timeout"
-                | "keepalives"
-                | "keepalives_idle"
-                | "keepalives_interval"
-                | "keepalives_retries"
-                | "tcp_user_timeout"
-                | "target_session_attrs"
-                | "load_balance_hosts",
-                _,
-            )) => kept.push(parameter),
-            Some((name, _)) => return Err(format!("unknown parameter {name:?}")),
+            Some(("sslrootcert", value)) => {
+                roots = Some(percent_decode_str(value).decode_utf8_lossy().into_owned());
+            }
+            Some(_) => others.push(parameter),
             None => return Err("expected parameters of the form NAME=VALUE".to_owned()),
         }
     }
-    let mut config: tokio_postgres::Config = format!("{base}?{}", kept.join("&"))
-        .parse()
-        .map_err(|error| super::failure::describe(&error))?;
-    let trust = match (mode, roots) {
-        (None | Some("prefer" | "require" | "disable"), Some(_)) => {
-            return Err("sslrootcert needs sslmode=verify-full".to_owned());
-        }
-        (None | Some("prefer" | "require" | "disable"), None) => Trust::Anyone,
-        (Some("verify-full"), None) => Trust::System,
-        (Some("verify-full"), Some(roots)) if roots == "system" => Trust::System,
-        (Some("verify-full"), Some(roots)) => Trust::File(roots.into()),
-        (Some(other), _) => {
-            return Err(format!(
-                "expected sslmode disable, prefer, require or verify-full, found {other:?}"
-            ));
-        }
-    };
-    let is_local = config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
-    config.ssl_mode(match mode {
-        // PostgreSQL has no TLS over Unix sockets.
-        _ if is_local && config.get_hostaddrs().is_empty() => SslMode::Disable,
-        Some("disable") => SslMode::Disable,
-        Some("require" | "verify-full") => SslMode::Require,
-        _ => SslMode::Prefer,
-    });
-    complete(&mut config)?;
-    Ok((config, trust))
-}
-
-/// Fills in defaults.
-fn complete(config: &mut tokio_postgres::Config) -> Result<(), String> {
+    // Errors of the driver quote the name of an unknown parameter, but no value.
+    let mut config: tokio_postgres::Config =
+        format!("{credentials}{address}?{DEFAULTS}&{}", others.join("&"))
+            .parse()
+            .map_err(|error| super::failure::describe(&error))?;
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         return Err("expected a host".to_owned());
     }
     if config.get_user().is_none() {
         return Err("expected a user".to_owned());
     }
-    if config.get_application_name().is_none() {
-        config.application_name("portal");
-    }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(HOST_TIMEOUT);
-    }
-    if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(UNACKNOWLEDGED_AFTER);
-    }
-    if config.get_keepalives_interval().is_none() && config.get_keepalives_retries().is_none() {
-        config
-            .keepalives_idle(KEEPALIVE_AFTER)
-            .keepalives_interval(UNACKNOWLEDGED_AFTER)
-            .keepalives_retries(3);
-    }
-    // With several hosts, use the one that accepts writes.
-    if config.get_target_session_attrs() == TargetSessionAttrs::Any {
-        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-    }
-    Ok(())
-}
-
-/// Percent-decodes a parameter value.
-fn decode(value: &str) -> Result<String, String> {
-    let wrong = || "expected two hexadecimal digits after each % in sslrootcert".to_owned();
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
+    let (mode, trust) = match (mode.unwrap_or("prefer"), roots.as_deref()) {
+        ("disable", None) => (SslMode::Disable, Trust::Anyone),
+        ("prefer", None) => (SslMode::Prefer, Trust::Anyone),
+        ("require", None) => (SslMode::Require, Trust::Anyone),
+        ("verify-full", None | Some("system")) => (SslMode::Require, Trust::System),
+        ("verify-full", Some(roots)) => (SslMode::Require, Trust::File(roots.into())),
+        ("disable" | "prefer" | "require", Some(_)) => {
+            return Err("sslrootcert needs sslmode=verify-full".to_owned());
         }
-        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
-        let (Some(high), Some(low)) = (digit(), digit()) else { return Err(wrong()) };
-        bytes.push(u8::try_from(high * 16 + low).map_err(|_| wrong())?);
-    }
-    String::from_utf8(bytes).map_err(|_| wrong())
+        (other, _) => {
+            return Err(format!(
+                "expected sslmode disable, prefer, require or verify-full, found {other:?}"
+            ));
+        }
+    };
+    // PostgreSQL has no TLS over Unix sockets.
+    let is_local = config.get_hostaddrs().is_empty()
+        && config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
+    config.ssl_mode(if is_local { SslMode::Disable } else { mode });
+    Ok((config, trust))
 }
 
 #[cfg(test)]
@@ -204,7 +148,8 @@ mod tests {
             ("postgres://me:hush@db:port/portals", "invalid value for option `port`"),
             ("postgres://me:hush@db/portals?sslmode=verify-ca", "found \"verify-ca\""),
             ("postgres://me:hush@db/portals?sslrootcert=x", "needs sslmode=verify-full"),
-            ("postgres://me:hush@db/portals?pool=3", "unknown parameter \"pool\""),
+            ("postgres://me:hush@db/portals?pool=3", "unknown option `pool`"),
+            ("postgres://me:hu?sh=hush@db/portals?pool=3", "unknown option `pool`"),
             ("postgres://me:hush@db/portals?pool", "expected parameters of the form NAME=VALUE"),
         ] {
             let error = match Target::parse(url) {

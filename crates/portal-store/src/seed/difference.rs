@@ -32,20 +32,23 @@ impl std::error::Error for SeedDifferences {}
 
 /// A difference between a registry and a seed. Orgs are identified by name, users by e-mail
 /// address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum SeedDifference {
     /// The environment of the org.
+    #[error("org {org:?} has a different environment")]
     Environment {
         /// The org.
         org: String,
     },
     /// The org was removed.
+    #[error("org {org:?} was removed")]
     OrgRemoved {
         /// The org.
         org: String,
     },
     /// The user was removed.
+    #[error("user {email} of org {org:?} was removed")]
     UserRemoved {
         /// The user's org.
         org: String,
@@ -53,11 +56,13 @@ pub enum SeedDifference {
         email: String,
     },
     /// The portal limit of the org.
+    #[error("org {org:?} has a different portal limit")]
     PortalLimit {
         /// The org.
         org: String,
     },
     /// The name of the user.
+    #[error("user {email} of org {org:?} has a different name")]
     UserName {
         /// The user's org.
         org: String,
@@ -65,6 +70,7 @@ pub enum SeedDifference {
         email: String,
     },
     /// The permissions of the user.
+    #[error("user {email} of org {org:?} has different permissions")]
     Permissions {
         /// The user's org.
         org: String,
@@ -72,11 +78,16 @@ pub enum SeedDifference {
         email: String,
     },
     /// The secret of the client.
+    #[error("client {client_id} has a different secret")]
     ClientSecret {
         /// The client.
         client_id: String,
     },
     /// The client, user or scopes of a refresh token or code in the seed.
+    #[error(
+        "a credential of client {client_id} for user {email} of org {org:?} has a different \
+         client, user or scopes"
+    )]
     Credential {
         /// The org in the seed.
         org: String,
@@ -86,11 +97,13 @@ pub enum SeedDifference {
         client_id: String,
     },
     /// The org is not in the seed but has valid credentials.
+    #[error("org {org:?} is not in the seed")]
     OrgNotInSeed {
         /// The org.
         org: String,
     },
     /// The user is not in the seed but has valid credentials.
+    #[error("user {email} of org {org:?} is not in the seed")]
     UserNotInSeed {
         /// The user's org.
         org: String,
@@ -98,6 +111,9 @@ pub enum SeedDifference {
         email: String,
     },
     /// A valid refresh token that was added by an earlier seed and is not in this one.
+    #[error(
+        "a refresh token of client {client_id} for user {email} of org {org:?} is not in the seed"
+    )]
     RefreshTokenNotInSeed {
         /// The user's org.
         org: String,
@@ -106,40 +122,4 @@ pub enum SeedDifference {
         /// The client that can use it.
         client_id: String,
     },
-}
-
-impl fmt::Display for SeedDifference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Environment { org } => write!(f, "org {org:?} has a different environment"),
-            Self::OrgRemoved { org } => write!(f, "org {org:?} was removed"),
-            Self::UserRemoved { org, email } => {
-                write!(f, "user {email} of org {org:?} was removed")
-            }
-            Self::PortalLimit { org } => write!(f, "org {org:?} has a different portal limit"),
-            Self::UserName { org, email } => {
-                write!(f, "user {email} of org {org:?} has a different name")
-            }
-            Self::Permissions { org, email } => {
-                write!(f, "user {email} of org {org:?} has different permissions")
-            }
-            Self::ClientSecret { client_id } => {
-                write!(f, "client {client_id} has a different secret")
-            }
-            Self::Credential { org, email, client_id } => write!(
-                f,
-                "a credential of client {client_id} for user {email} of org {org:?} has a \
-                 different client, user or scopes"
-            ),
-            Self::OrgNotInSeed { org } => write!(f, "org {org:?} is not in the seed"),
-            Self::UserNotInSeed { org, email } => {
-                write!(f, "user {email} of org {org:?} is not in the seed")
-            }
-            Self::RefreshTokenNotInSeed { org, email, client_id } => write!(
-                f,
-                "a refresh token of client {client_id} for user {email} of org {org:?} is not in \
-                 the seed"
-            ),
-        }
-    }
 }

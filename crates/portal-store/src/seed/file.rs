@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use portal_model::{Environment, Scope, Secret};
+use portal_model::{Environment, Scope};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
@@ -101,10 +101,8 @@ struct SpannedError {
     message: String,
 }
 
-impl SpannedError {
-    fn new<T>(place: &Spanned<T>, message: impl Into<String>) -> Self {
-        Self { place: place.span(), message: message.into() }
-    }
+fn wrong<T, U>(value: &Spanned<T>, message: impl Into<String>) -> Result<U, SpannedError> {
+    Err(SpannedError { place: value.span(), message: message.into() })
 }
 
 /// The values seen so far that must be unique in the file.
@@ -124,23 +122,19 @@ impl Reader {
     fn org(&mut self, org: OrgTable) -> Result<SeedOrg, SpannedError> {
         let name = non_empty(&org.name, "the org's name")?;
         if !self.orgs.insert(name.clone()) {
-            return Err(SpannedError::new(
-                &org.name,
-                format!("expected a unique org name, found {name:?} again"),
-            ));
+            let message = format!("expected a unique org name, found {name:?} again");
+            return wrong(&org.name, message);
         }
         let mut emails = HashSet::new();
         let mut users = Vec::new();
         for user in org.user {
             let email = non_empty(&user.email, "the user's e-mail address")?;
             if !emails.insert(email.clone()) {
-                return Err(SpannedError::new(
-                    &user.email,
-                    format!("expected a unique e-mail address in the org, found {email:?} again"),
-                ));
+                let message =
+                    format!("expected a unique e-mail address in the org, found {email:?} again");
+                return wrong(&user.email, message);
             }
-            let credentials =
-                user.credential.into_iter().map(|credential| self.credential(credential));
+            let credentials = user.credential.iter().map(|credential| self.credential(credential));
             users.push(SeedUser {
                 name: user.name,
                 email,
@@ -151,65 +145,52 @@ impl Reader {
         Ok(SeedOrg {
             name,
             environment: org.environment.as_ref().map(environment).transpose()?.unwrap_or_default(),
-            portal_limit: portal_limit(org.portal_limit.as_ref())?,
+            portal_limit: org.portal_limit.as_ref().map(limit).transpose()?.unwrap_or_default(),
             users,
         })
     }
 
     fn credential(
         &mut self,
-        table: Spanned<CredentialTable>,
+        table: &Spanned<CredentialTable>,
     ) -> Result<SeedCredential, SpannedError> {
-        let place = table.span();
-        let credential = table.into_inner();
+        let credential = table.as_ref();
         let client_id = non_empty(&credential.client_id, "client_id")?;
         let client_secret = secret(&credential.client_secret, "client_secret")?;
         let known = self.client_secrets.entry(client_id.clone()).or_insert(client_secret.clone());
         if *known != client_secret {
-            return Err(SpannedError::new(
-                &credential.client_secret,
-                format!(
-                    "expected the same client_secret as for {client_id:?} above, found a different one"
-                ),
-            ));
+            let message = format!(
+                "expected the same client_secret as for {client_id:?} above, found a different one"
+            );
+            return wrong(&credential.client_secret, message);
         }
-        let (grant, text, place) = match (&credential.refresh_token, &credential.grant_code) {
+        let (given, grant) = match (&credential.refresh_token, &credential.grant_code) {
             (Some(given), None) => {
-                let text = secret(given, "refresh_token")?;
-                (SeedGrant::RefreshToken(text.clone().into()), text, given.span())
+                (given, SeedGrant::RefreshToken(secret(given, "refresh_token")?.into()))
             }
-            (None, Some(given)) => {
-                let text = secret(given, "grant_code")?;
-                (SeedGrant::Code(text.clone().into()), text, given.span())
-            }
+            (None, Some(given)) => (given, SeedGrant::Code(secret(given, "grant_code")?.into())),
             (None, None) => {
-                let message = "expected a refresh_token or a grant_code, found neither".to_owned();
-                return Err(SpannedError { place, message });
+                return wrong(table, "expected a refresh_token or a grant_code, found neither");
             }
             (Some(_), Some(given)) => {
-                return Err(SpannedError::new(
-                    given,
-                    "expected a refresh_token or a grant_code, found both; give each a credential \
-                     of its own",
-                ));
+                let message = "expected a refresh_token or a grant_code, found both; give each a \
+                               credential of its own";
+                return wrong(given, message);
             }
         };
-        if !self.grants.insert(text) {
+        let (SeedGrant::RefreshToken(text) | SeedGrant::Code(text)) = &grant;
+        if !self.grants.insert(text.expose().to_owned()) {
             let message = "expected a unique refresh_token or grant_code, found one from above";
-            return Err(SpannedError { place, message: message.to_owned() });
+            return wrong(given, message);
         }
-        Ok(SeedCredential {
-            client_id,
-            client_secret: Secret::new(client_secret),
-            grant,
-            scopes: scopes(&credential.scopes)?,
-        })
+        let scopes = scopes(&credential.scopes)?;
+        Ok(SeedCredential { client_id, client_secret: client_secret.into(), grant, scopes })
     }
 }
 
 fn non_empty(text: &Spanned<String>, what: &str) -> Result<String, SpannedError> {
     if text.as_ref().is_empty() {
-        return Err(SpannedError::new(text, format!("expected {what}, found an empty string")));
+        return wrong(text, format!("expected {what}, found an empty string"));
     }
     Ok(text.as_ref().clone())
 }
@@ -217,27 +198,21 @@ fn non_empty(text: &Spanned<String>, what: &str) -> Result<String, SpannedError>
 fn secret(value: &Spanned<Value>, what: &str) -> Result<String, SpannedError> {
     match value.as_ref() {
         Value::String(text) if !text.is_empty() => Ok(text.clone()),
-        Value::String(_) => {
-            Err(SpannedError::new(value, format!("expected {what}, found an empty string")))
+        Value::String(_) => wrong(value, format!("expected {what}, found an empty string")),
+        other => {
+            let found = other.type_str();
+            let expected = format!("expected {what} as a quoted string");
+            wrong(value, format!("{expected}, found a value of type {found}"))
         }
-        other => Err(SpannedError::new(
-            value,
-            format!(
-                "expected {what} as a quoted string, found a value of type {}",
-                other.type_str()
-            ),
-        )),
     }
 }
 
 fn permission(text: &Spanned<String>) -> Result<Permission, SpannedError> {
     let [first, second] = Permission::ALL.map(Permission::seed_name);
-    Permission::ALL.into_iter().find(|it| it.seed_name() == text.as_ref()).ok_or_else(|| {
-        SpannedError::new(
-            text,
-            format!("expected {first:?} or {second:?}, found {:?}", text.as_ref()),
-        )
-    })
+    match Permission::ALL.into_iter().find(|it| it.seed_name() == text.as_ref()) {
+        Some(permission) => Ok(permission),
+        None => wrong(text, format!("expected {first:?} or {second:?}, found {:?}", text.as_ref())),
+    }
 }
 
 fn environment(text: &Spanned<String>) -> Result<Environment, SpannedError> {
@@ -245,45 +220,34 @@ fn environment(text: &Spanned<String>) -> Result<Environment, SpannedError> {
         "production" => Ok(Environment::Production),
         "sandbox" => Ok(Environment::Sandbox),
         "developer" => Ok(Environment::Developer),
-        other => Err(SpannedError::new(
-            text,
-            format!("expected \"production\", \"sandbox\" or \"developer\", found {other:?}"),
-        )),
+        other => {
+            let expected = "expected \"production\", \"sandbox\" or \"developer\"";
+            wrong(text, format!("{expected}, found {other:?}"))
+        }
     }
 }
 
-fn portal_limit(limit: Option<&Spanned<Value>>) -> Result<PortalLimit, SpannedError> {
-    match limit.map(|limit| (limit, limit.as_ref())) {
-        None => Ok(PortalLimit::Unlimited),
-        Some((_, Value::Integer(1))) => Ok(PortalLimit::One),
-        Some((limit, found)) => Err(SpannedError::new(
-            limit,
-            format!("expected 1 (omit portal_limit for unlimited), found {}", describe(found)),
-        )),
-    }
-}
-
-fn describe(value: &Value) -> String {
-    match value {
+fn limit(value: &Spanned<Value>) -> Result<PortalLimit, SpannedError> {
+    let found = match value.as_ref() {
+        Value::Integer(1) => return Ok(PortalLimit::One),
         Value::Integer(number) => number.to_string(),
         other => format!("a value of type {}", other.type_str()),
-    }
+    };
+    wrong(value, format!("expected 1 (omit portal_limit for unlimited), found {found}"))
 }
 
 fn scopes(scopes: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<Scope>, SpannedError> {
     const EXAMPLE: &str = "such as \"ZohoCRM.settings.clientportal.ALL\"";
     if scopes.as_ref().is_empty() {
-        return Err(SpannedError::new(scopes, format!("expected at least one scope, {EXAMPLE}")));
+        return wrong(scopes, format!("expected at least one scope, {EXAMPLE}"));
     }
     let scope = |text: &Spanned<String>| {
         let is_separator = |character: char| character == ',' || character.is_whitespace();
-        if text.as_ref().is_empty() || text.as_ref().contains(is_separator) {
-            return Err(SpannedError::new(
-                text,
-                format!("expected one scope, {EXAMPLE}, found {:?}", text.as_ref()),
-            ));
+        let found = text.as_ref();
+        if found.is_empty() || found.contains(is_separator) {
+            return wrong(text, format!("expected one scope, {EXAMPLE}, found {found:?}"));
         }
-        Ok(Scope::new(text.as_ref()))
+        Ok(Scope::new(found))
     };
     scopes.as_ref().iter().map(scope).collect()
 }

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use tempfile::TempPath;
 
 use super::database::{self, cannot_write};
-use super::failure::{not_applied, wait_for_others};
+use super::failure::not_applied;
 use super::format::{self, Found, Thoroughness};
 use crate::error::RegistryError;
 
@@ -27,61 +27,33 @@ pub fn backup(directory: &Path, file: &Path) -> Result<(), RegistryError> {
     if file.exists() {
         return Err(exists(file));
     }
-    let partial = Partial::create(file)?;
-    copy(&source, &partial.0).map_err(|error| not_applied(&error, &source))?;
-    let copy = open_copy(&partial.0).map_err(|error| not_applied(&error, &partial.0))?;
+    let mut partial = file.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    // Left by a concurrent backup to the same file, or by one that was killed.
+    if partial.exists() {
+        return Err(exists(&partial));
+    }
+    database::open_private(&partial).map_err(|error| cannot_write(&partial, &error))?;
+    // Removed on drop.
+    let partial = TempPath::try_from_path(partial).map_err(|error| cannot_write(file, &error))?;
+    copy(&source, &partial).map_err(|error| not_applied(&error, &source))?;
+    let copy = format::open_read_only(&partial).map_err(|error| not_applied(&error, &partial))?;
     // Verify the copy, not the source: what counts is whether the backup can be restored.
-    format::verify(&copy, &partial.0, Thoroughness::Indexes)?;
+    format::verify(&copy, &partial, Thoroughness::Indexes)?;
     drop(copy);
-    partial.complete(file)
+    let complete = || {
+        fs::File::open(&partial)?.sync_all()?;
+        partial.persist_noclobber(file)?;
+        database::sync_directory(file.parent().unwrap_or(Path::new("")))
+    };
+    complete().map_err(|error| cannot_write(file, &error))
 }
 
 fn copy(source: &Path, target: &Path) -> rusqlite::Result<()> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(source, flags)?;
-    wait_for_others(&mut connection)?;
     // `VACUUM INTO` reads one snapshot; SQLite's backup API would start over with every commit.
-    let target = target.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(target.to_owned()))?;
-    connection.execute("VACUUM INTO ?", [target]).map(drop)
-}
-
-fn open_copy(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags)
-}
-
-/// An incomplete copy, removed on drop.
-struct Partial(PathBuf);
-
-impl Partial {
-    fn create(file: &Path) -> Result<Self, RegistryError> {
-        let mut path = file.as_os_str().to_owned();
-        path.push(".partial");
-        let path = PathBuf::from(path);
-        // Left by a concurrent backup to the same file, or by one that was killed.
-        if path.exists() {
-            return Err(exists(&path));
-        }
-        database::open_private(&path).map_err(|error| cannot_write(&path, &error))?;
-        Ok(Self(path))
-    }
-
-    /// Moves the copy to its final name once it is synced.
-    fn complete(self, file: &Path) -> Result<(), RegistryError> {
-        let complete = || {
-            fs::File::open(&self.0)?.sync_all()?;
-            // A hard link, because a rename would overwrite a file created meanwhile.
-            fs::hard_link(&self.0, file)?;
-            database::sync_directory(file.parent().unwrap_or(Path::new("")))
-        };
-        complete().map_err(|error| cannot_write(file, &error))
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
+    let into = target.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(target.to_owned()))?;
+    format::open_read_only(source)?.execute("VACUUM INTO ?", [into]).map(drop)
 }
 
 fn exists(file: &Path) -> RegistryError {

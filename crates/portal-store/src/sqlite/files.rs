@@ -17,7 +17,8 @@ use crate::error::RegistryError;
 /// The files of an open registry, as monitored by its writer.
 pub(super) struct Files {
     path: PathBuf,
-    presence: Presence,
+    /// The database and its log, as they were when they were opened.
+    known: [(PathBuf, Identity); 2],
     state: Arc<StateFile>,
     registry: [u8; 16],
     /// Why changes have become impossible.
@@ -34,9 +35,15 @@ impl Files {
         state: Arc<StateFile>,
         registry: [u8; 16],
     ) -> Result<Self, RegistryError> {
-        let presence = Presence::of(path).map_err(|_| RegistryError::NotApplied(replaced(path)))?;
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let identified = |file: PathBuf| match identity(&file) {
+            Ok(identity) => Ok((file, identity)),
+            Err(_) => Err(RegistryError::NotApplied(replaced(path))),
+        };
+        let known = [identified(path.to_owned())?, identified(log.into())?];
         let failure = watch::Sender::new(None);
-        Ok(Self { path: path.to_owned(), presence, state, registry, failure })
+        Ok(Self { path: path.to_owned(), known, state, registry, failure })
     }
 
     /// The path of the database.
@@ -54,7 +61,7 @@ impl Files {
     /// # Errors
     /// [`RegistryError::NotApplied`], from the first time on that a file was found missing.
     pub(super) fn expect_present(&self) -> Result<(), RegistryError> {
-        if self.failure.borrow().is_some() || !self.presence.is_intact() {
+        if self.failure.borrow().is_some() || !self.are_intact() {
             return Err(self.fail(RegistryError::NotApplied));
         }
         Ok(())
@@ -66,7 +73,7 @@ impl Files {
     /// [`RegistryError::Unknown`] if a file is missing: the commit may be in a file that was moved
     /// away.
     pub(super) fn committed(&self, commits: i64) -> Result<(), RegistryError> {
-        if !self.presence.is_intact() {
+        if !self.are_intact() {
             return Err(self.fail(RegistryError::Unknown));
         }
         let history = History { registry: self.registry, commits };
@@ -74,6 +81,11 @@ impl Files {
         // detect.
         let _ = self.state.write(&State { history, is_closed: false });
         Ok(())
+    }
+
+    /// Costs two system calls.
+    fn are_intact(&self) -> bool {
+        self.known.iter().all(|(path, known)| identity(path).is_ok_and(|found| found == *known))
     }
 
     fn fail(&self, error: fn(String) -> RegistryError) -> RegistryError {
@@ -92,27 +104,6 @@ pub(super) fn replaced(path: &Path) -> String {
         "{} or its log was removed or replaced while open: restore both and restart",
         path.display()
     )
-}
-
-/// The identities of the files when they were opened.
-struct Presence {
-    files: [(PathBuf, Identity); 2],
-}
-
-impl Presence {
-    /// Records the identities of the database at `path` and of its log, both open.
-    fn of(path: &Path) -> io::Result<Self> {
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
-        let files = [path.to_owned(), PathBuf::from(log)];
-        let [database, log] = files.map(|file| identity(&file).map(|identity| (file, identity)));
-        Ok(Self { files: [database?, log?] })
-    }
-
-    /// Costs two system calls.
-    fn is_intact(&self) -> bool {
-        self.files.iter().all(|(path, known)| identity(path).is_ok_and(|found| found == *known))
-    }
 }
 
 /// What identifies the file at a path.

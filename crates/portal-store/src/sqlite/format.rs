@@ -79,13 +79,18 @@ pub(super) fn inspect(path: &Path) -> Result<Found, RegistryError> {
     }
 }
 
+pub(super) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    wait_for_others(&mut connection)?;
+    Ok(connection)
+}
+
 /// Application id, version, whether there are no tables, whether they are ours, and the history.
 type Header = (u32, u32, bool, bool, Option<History>);
 
 fn read(path: &Path) -> rusqlite::Result<Header> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)?;
-    wait_for_others(&mut connection)?;
+    let connection = open_read_only(path)?;
     // One snapshot for all queries, because another process may be migrating.
     let view = Transaction::new_unchecked(&connection, TransactionBehavior::Deferred)?;
     let application_id = view.pragma_query_value(None, "application_id", |row| row.get(0))?;

@@ -106,14 +106,3 @@ fn record_rename(
         })
         .map(drop)
 }
-
-pub(super) fn get(
-    connection: &Connection,
-    org: OrgId,
-    name: &str,
-) -> rusqlite::Result<Option<Portal>> {
-    connection
-        .prepare_cached(sql::PORTAL)?
-        .query_row((org.0, name_key(name)), |row| sql::portal(row))
-        .optional()
-}

@@ -8,7 +8,6 @@
 //! Processes detect each other by its file lock: each holds a shared lock while it has the
 //! registry open, so a process that gets the exclusive lock is the only one.
 
-use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -40,13 +39,12 @@ impl State {
     /// The file's content. It has a fixed length, smaller than a disk sector, so that overwriting
     /// it is atomic.
     fn to_text(&self) -> String {
-        let mut text = String::from("portal registry state, version 1\nregistry ");
-        for byte in self.history.registry {
-            let _ = write!(text, "{byte:02x}");
-        }
+        let History { registry, commits } = &self.history;
+        let registry = u128::from_be_bytes(*registry);
         let state = if self.is_closed { "closed" } else { "open  " };
-        let _ = writeln!(text, "\ncommits {:020}\n{state}", self.history.commits);
-        text
+        format!(
+            "portal registry state, version 1\nregistry {registry:032x}\ncommits {commits:020}\n{state}\n"
+        )
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -1,7 +1,7 @@
 //! Files of every past format are migrated when opened.
 //!
 //! `registry-1.sqlite` was written by the first version; each of the others is its predecessor,
-//! migrated. They have the orgs of [`SEED`](crate::SEED), the portals `AcmePortal` and `NewName`
+//! migrated. They have the orgs of [`seed`](crate::seed), the portals `AcmePortal` and `NewName`
 //! (formerly `OldName`) of acme and `LimitedPortal` of limited, a used code, and a revoked token of
 //! sandbox.
 

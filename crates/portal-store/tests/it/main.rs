@@ -11,8 +11,11 @@
 use std::sync::Arc;
 
 use portal_model::oauth::{Grant, TokenRequest};
-use portal_model::{PortalName, Timestamp};
-use portal_store::{Principal, Registry, Seed, TokenRules};
+use portal_model::{Environment, PortalName, Scope, Timestamp};
+use portal_store::{
+    Permission, PortalLimit, Principal, Registry, Seed, SeedCredential, SeedOrg, SeedUser,
+    TokenRules,
+};
 
 mod administration;
 mod agreement;
@@ -31,51 +34,6 @@ mod power_loss;
 mod processes;
 mod reseeding;
 
-/// An org without a limit, one with a limit, and a sandbox; each has a refresh token and a code.
-const SEED: &str = r#"
-[[org]]
-name = "acme"
-[[org.user]]
-name = "Acme Admin"
-email = "admin@acme.example"
-permissions = ["manage_portal", "manage_portal_users"]
-[[org.user.credential]]
-client_id = "1000.CLIENT"
-client_secret = "hush"
-refresh_token = "acme.token"
-scopes = ["ZohoCRM.settings.clientportal.ALL"]
-[[org.user.credential]]
-client_id = "1000.CLIENT"
-client_secret = "hush"
-grant_code = "acme.code"
-scopes = ["ZohoCRM.settings.clientportal.CREATE", "ZohoCRM.users.READ"]
-
-[[org]]
-name = "limited"
-portal_limit = 1
-[[org.user]]
-name = "Limited Admin"
-email = "admin@limited.example"
-permissions = ["manage_portal"]
-[[org.user.credential]]
-client_id = "1000.CLIENT"
-client_secret = "hush"
-refresh_token = "limited.token"
-scopes = ["ZohoCRM.settings.clientportal.READ"]
-
-[[org]]
-name = "sandbox"
-environment = "sandbox"
-[[org.user]]
-name = "Sandbox User"
-email = "user@sandbox.example"
-[[org.user.credential]]
-client_id = "1000.CLIENT"
-client_secret = "hush"
-refresh_token = "sandbox.token"
-scopes = ["ZohoCRM.settings.clientportal.ALL"]
-"#;
-
 const ORGS: [&str; 3] = ["acme", "limited", "sandbox"];
 
 /// Chooses the size of a test: in the gate, or with `PORTAL_STORE_LONG`, which children inherit.
@@ -83,8 +41,25 @@ fn long(in_gate: usize, long: usize) -> usize {
     if std::env::var_os("PORTAL_STORE_LONG").is_some() { long } else { in_gate }
 }
 
+/// An org without a limit, one with a limit, and a sandbox; each has a refresh token, and the first a
+/// code.
 fn seed() -> Seed {
-    SEED.parse().unwrap()
+    let token = |org| SeedCredential::refresh_token("1000.CLIENT", "hush", format!("{org}.token"));
+    let code = SeedCredential::code("1000.CLIENT", "hush", "acme.code")
+        .scopes([Scope::PORTAL_CREATE, Scope::USERS_READ]);
+    let acme = SeedUser::admin("Acme Admin", "admin@acme.example")
+        .credential(token("acme"))
+        .credential(code);
+    let limited = SeedUser::new("Limited Admin", "admin@limited.example")
+        .permissions([Permission::ManagePortal])
+        .credential(token("limited").scopes([Scope::PORTAL_READ]));
+    let sandbox =
+        SeedUser::new("Sandbox User", "user@sandbox.example").credential(token("sandbox"));
+    Seed::new([
+        SeedOrg::new("acme").user(acme),
+        SeedOrg::new("limited").portal_limit(PortalLimit::One).user(limited),
+        SeedOrg::new("sandbox").environment(Environment::Sandbox).user(sandbox),
+    ])
 }
 
 fn at(second: i64) -> Timestamp {
@@ -100,7 +75,7 @@ fn refresh(org: &str) -> TokenRequest {
     TokenRequest::new("1000.CLIENT", "hush".to_owned(), grant)
 }
 
-/// The principal of an org of [`SEED`].
+/// The principal of an org of [`seed`].
 async fn principal_of<R: Registry>(registry: &R, org: &str) -> Principal {
     let granted = registry.issue_token(&refresh(org), TokenRules::LifetimesOnly, at(0)).await;
     let token = granted.unwrap().unwrap().access_token;

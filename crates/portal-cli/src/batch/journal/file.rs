@@ -1,10 +1,12 @@
 //! Opens the file of a journal safely.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+
+use crate::sys::private_file;
 
 /// Opens or creates the file at `path`, accessible only by this user. It must be a regular file,
 /// because a pipe or device would store nothing. Links are followed only if the user named the
@@ -15,15 +17,13 @@ pub(super) fn open(path: &Path, follows_links: bool) -> anyhow::Result<File> {
     let shown = path.display();
     for _ in 0..TRIES {
         let before = if follows_links { fs::metadata(path) } else { fs::symlink_metadata(path) };
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
+        let mut options = private_file::options();
+        options.read(true);
         let expected = match before {
             Ok(before) if before.is_file() => Some(before),
             Ok(_) => bail!("the journal {shown} is not a regular file"),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 options.create_new(true);
-                #[cfg(unix)]
-                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
                 None
             }
             Err(error) => return Err(error).with_context(|| format!("cannot open {shown}")),

@@ -105,46 +105,39 @@ impl<'a> Preview<'a> {
         self.0.iter().for_each(|row| printer.json(row));
     }
 
-    /// The rows as a table, and the counts below it.
+    /// The rows as a table, and below it how many there are of each kind:
+    /// `3 new · 1 already exists · 10 finished`
     pub(super) fn table(&self, columns: usize) -> String {
         let is_whole = self.0.len() <= SHOWN_WHOLE;
         let is_shown =
             |row: &&Planned<'_>| is_whole || !matches!(row.state, Kind::New | Kind::Finished);
-        let shown: Vec<_> = self.0.iter().filter(is_shown).take(SHOWN).collect();
+        let shown = self.0.iter().filter(is_shown).take(SHOWN);
+        let cells = |row: &Planned<'_>| [row.profile.into(), row.host.clone(), row.name.into()];
+        let mut rows: Vec<([String; 3], String)> =
+            shown.map(|row| (cells(row), row.text())).collect();
+        if !rows.is_empty() {
+            rows.insert(0, (["PROFILE", "HOST", "NAME"].map(str::to_owned), "STATE".to_owned()));
+        }
+        let mut widths = [0; 3];
+        for (cells, _) in &rows {
+            widths.iter_mut().zip(cells).for_each(|(width, cell)| *width = cell.len().max(*width));
+        }
+        let [profile, host, name] = widths;
+        // The states begin in this column, if that leaves them room for some words.
+        let left = profile + host + name + 6;
         let mut table = String::new();
-        if !shown.is_empty() {
-            let width = |text: fn(&Planned<'_>) -> usize, title: &str| {
-                shown.iter().map(|row| text(row)).max().unwrap_or_default().max(title.len())
-            };
-            let profile = width(|row| row.profile.len(), "PROFILE");
-            let host = width(|row| row.host.len(), "HOST");
-            let name = width(|row| row.name.len(), "NAME");
-            // The states begin in this column, if that leaves them room for some words.
-            let left = profile + host + name + 6;
-            if left + MIN_STATE <= columns {
-                let in_columns = |one: &str, two: &str, three: &str, state: &str| {
-                    let state =
-                        wrap(state, 0, columns - left).replace('\n', &format!("\n{:left$}", ""));
-                    format!("{one:profile$}  {two:host$}  {three:name$}  {state}\n")
-                };
-                table.push_str(&in_columns("PROFILE", "HOST", "NAME", "STATE"));
-                for row in shown {
-                    table.push_str(&in_columns(row.profile, &row.host, row.name, &row.text()));
-                }
-            } else {
-                for row in shown {
-                    let state = wrap(&row.text(), 4, columns);
-                    let _ = writeln!(table, "{} {}\n{state}", row.profile, row.name);
-                }
+        if left + MIN_STATE <= columns {
+            for ([one, two, three], state) in &rows {
+                let state =
+                    wrap(state, 0, columns - left).replace('\n', &format!("\n{:left$}", ""));
+                let _ = writeln!(table, "{one:profile$}  {two:host$}  {three:name$}  {state}");
+            }
+        } else {
+            for ([profile, _, name], state) in rows.iter().skip(1) {
+                let _ = writeln!(table, "{profile} {name}\n{}", wrap(state, 4, columns));
             }
         }
-        table.push_str(&self.counts());
-        table
-    }
-
-    /// `3 new · 1 already exists · 10 finished`
-    fn counts(&self) -> String {
-        count(self.0.iter().map(|row| row.state), Kind::text, " · ")
+        table + &count(self.0.iter().map(|row| row.state), Kind::text, " · ")
     }
 }
 

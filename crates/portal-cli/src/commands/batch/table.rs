@@ -25,33 +25,23 @@ enum Section {
 }
 
 impl Section {
-    /// After a number, in the summary.
-    const fn counted(self) -> &'static str {
+    /// After a number in the summary, and as a title.
+    const fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Created => "created",
-            Self::ExistsNow => "exist now",
-            Self::Existing => "already existing",
-            Self::OrgHasPortal => "in orgs with another portal",
-            Self::NameTaken => "with a taken name",
-            Self::Rejected => "rejected",
-            Self::NotCreated => "not created",
-            Self::InDoubt => "in doubt",
-        }
-    }
-
-    const fn title(self) -> &'static str {
-        match self {
-            Self::Created => "Created",
-            Self::ExistsNow => {
+            Self::Created => ("created", "Created"),
+            Self::ExistsNow => (
+                "exist now",
                 "Exists now, response lost (created by this batch, or by somebody else at the same \
-                 moment)"
+                 moment)",
+            ),
+            Self::Existing => ("already existing", "Already existing"),
+            Self::OrgHasPortal => {
+                ("in orgs with another portal", "Not created, the org has another portal")
             }
-            Self::Existing => "Already existing",
-            Self::OrgHasPortal => "Not created, the org has another portal",
-            Self::NameTaken => "Not created, the name is taken",
-            Self::Rejected => "Not created, rejected",
-            Self::NotCreated => "Not created, safe to try again",
-            Self::InDoubt => "In doubt",
+            Self::NameTaken => ("with a taken name", "Not created, the name is taken"),
+            Self::Rejected => ("rejected", "Not created, rejected"),
+            Self::NotCreated => ("not created", "Not created, safe to try again"),
+            Self::InDoubt => ("in doubt", "In doubt"),
         }
     }
 
@@ -93,7 +83,7 @@ pub(super) fn of(
         sections.entry(Section::of(result)).or_default().push(result);
     }
     for (part, rows) in sections {
-        let _ = writeln!(table, "{}: {}", part.title(), rows.len());
+        let _ = writeln!(table, "{}: {}", part.words().1, rows.len());
         section(rows, width, columns, &mut table);
     }
     if !ensure && results.iter().any(|result| result.report.is_preexisting()) {
@@ -116,7 +106,7 @@ pub(super) fn of(
 
 /// `60 created, 2 rejected`
 pub(super) fn counts<'a>(results: impl IntoIterator<Item = &'a RowResult>) -> String {
-    count(results.into_iter().map(Section::of), Section::counted, ", ")
+    count(results.into_iter().map(Section::of), |part| part.words().0, ", ")
 }
 
 /// How many there are of each kind, in their order.
@@ -153,22 +143,22 @@ fn profile(result: &RowResult) -> &str {
     result.report.profile.as_deref().unwrap_or_default()
 }
 
+/// `BetaPortal25 (BetaPortal is taken)`
 fn name(result: &RowResult) -> String {
     let report = &result.report;
+    let mut notes = Vec::new();
+    if report.origin() == Some(Origin::Undetermined) {
+        notes.push("whether this batch created it is not known".to_owned());
+    }
     let taken: Vec<&str> = report.taken.iter().map(PortalName::as_str).collect();
-    let origin = match report.origin() {
-        Some(Origin::Undetermined) => "whether this batch created it is not known",
-        _ => "",
-    };
-    let taken = match taken.as_slice() {
-        [] => String::new(),
-        [one] => format!("{one} is taken"),
-        several => format!("{} are taken", several.join(", ")),
-    };
-    match (origin, taken.as_str()) {
-        ("", "") => report.name.clone(),
-        ("", note) | (note, "") => format!("{} ({note})", report.name),
-        (origin, taken) => format!("{} ({origin}; {taken})", report.name),
+    match taken.as_slice() {
+        [] => {}
+        [one] => notes.push(format!("{one} is taken")),
+        several => notes.push(format!("{} are taken", several.join(", "))),
+    }
+    match notes.as_slice() {
+        [] => report.name.clone(),
+        notes => format!("{} ({})", report.name, notes.join("; ")),
     }
 }
 

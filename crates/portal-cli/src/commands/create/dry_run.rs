@@ -61,7 +61,7 @@ fn requests(name: &PortalName, fallbacks: &[PortalName], destination: &Destinati
             target.accounts.clone().unwrap_or_default(),
             match &target.credential {
                 Credential::RefreshToken { client_id, .. } => Some(client_id.clone()),
-                Credential::AccessToken(_) => None,
+                _ => None,
             },
         ),
     };

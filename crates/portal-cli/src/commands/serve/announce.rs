@@ -2,24 +2,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use portal_http::server::FaultSpec;
 use portal_model::neutral::shell_word;
+use portal_store::{Org, Registry, RegistryError};
 use serde::Serialize;
 
+use super::args::Args;
 use crate::org::default_org::DefaultOrg;
 use crate::org::running::Running;
 use crate::terminal::printer::Printer;
 
-/// What it serves.
-pub(super) struct Served<'a> {
-    pub(super) running: &'a Running,
-    pub(super) orgs: usize,
-    /// Not known of very many orgs.
-    pub(super) portals: Option<usize>,
-    /// `./data`, or nothing if everything is gone when it ends.
-    pub(super) kept_in: Option<String>,
-    pub(super) faults: &'a [FaultSpec],
-}
+/// The portals of more orgs are not counted at the start.
+const COUNTED_ORGS: usize = 1000;
 
 /// The first line on stdout.
 #[derive(Serialize)]
@@ -33,36 +26,69 @@ struct Listening<'a> {
 }
 
 /// Says that it listens, and to people what it serves and how to use it.
-pub(super) fn announce(served: &Served<'_>, printer: &Printer) {
-    let Running { url, admin, org, port } = served.running;
+pub(super) async fn announce(
+    args: &Args,
+    running: &Running,
+    registry: &impl Registry,
+    printer: &Printer,
+) -> Result<(), RegistryError> {
+    let orgs = registry.orgs().await?;
+    let portals = count_portals(registry, &orgs).await?;
+    let Running { url, admin, org, port } = running;
     let (admin, org) = (admin.as_deref(), org.as_ref());
     let listening = Listening { event: "listening", url, admin, org };
     printer.result(format_args!("Listening on {url}"), &listening);
     if printer.is_json() {
-        return;
+        return Ok(());
     }
     let count = |number: usize, thing| match number {
         1 => format!("1 {thing}"),
         number => format!("{number} {thing}s"),
     };
-    let kept = match &served.kept_in {
+    let kept = match args.kept_in() {
         Some(place) => format!("kept in {place}"),
         None => "gone when it ends (`--data DIR` keeps them)".to_owned(),
     };
-    let portals = served.portals.map(|portals| format!(" with {}", count(portals, "portal")));
+    let portals = portals.map(|portals| format!(" with {}", count(portals, "portal")));
     let portals = portals.unwrap_or_default();
-    let mut lines = vec![format!("Serving {}{portals}, {kept}", count(served.orgs, "org"))];
-    if served.orgs == 0 {
+    let mut lines = vec![format!("Serving {}{portals}, {kept}", count(orgs.len(), "org"))];
+    if orgs.is_empty() {
         lines.push("No request can succeed: add an org by `--seed FILE` or `portal admin`".into());
     }
-    lines.extend(served.faults.iter().map(|fault| format!("Fault: {fault}")));
+    lines.extend(args.faults.iter().map(|fault| format!("Fault: {fault}")));
     lines.extend(admin.map(|admin| format!("Look into it at {admin}/")));
     if org.is_some() {
         lines.push("Other commands and programs reach its org with".to_owned());
-        lines.push(exports(served.running, "  "));
+        lines.push(exports(running, "  "));
         lines.push(format!("In another terminal: eval \"$(portal serve env --port {port})\""));
     }
     printer.note(lines.join("\n"));
+    Ok(())
+}
+
+async fn count_portals(
+    registry: &impl Registry,
+    orgs: &[Org],
+) -> Result<Option<usize>, RegistryError> {
+    if orgs.len() > COUNTED_ORGS {
+        return Ok(None);
+    }
+    let mut portals = 0;
+    for org in orgs {
+        portals += registry.portals(org.id).await?.len();
+    }
+    Ok(Some(portals))
+}
+
+/// Opens the page in a browser.
+pub(super) fn open_page(running: &Running, printer: &Printer) {
+    let opened = match &running.admin {
+        Some(url) => open::that_detached(url).map_err(|error| error.to_string()),
+        None => Err("there is no admin listener".to_owned()),
+    };
+    if let Err(why) = opened {
+        printer.warning(format_args!("the page was not opened: {why}"));
+    }
 }
 
 /// The variables that lead commands to an org, or tests to an admin listener.

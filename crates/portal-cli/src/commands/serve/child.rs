@@ -1,18 +1,23 @@
 //! `portal serve -- COMMAND`: a command that runs while the server does.
 
 use std::ffi::OsString;
+use std::future::pending;
 use std::io;
+#[cfg(unix)]
+use std::io::IsTerminal as _;
 use std::process::ExitStatus;
 
+use anyhow::anyhow;
 use tokio::process::{Child, Command};
 
 use super::announce::LEADING;
-#[cfg(unix)]
-use super::signals::Kind;
+use crate::report::failure::Failure;
+use crate::sys::signal::Kind;
+use crate::terminal::printer::Printer;
 
-/// Starts `command` with `variables` added to its environment.
-pub(super) fn start(command: &[OsString], variables: &[(&str, &str)]) -> io::Result<Child> {
-    let (program, arguments) = command.split_first().ok_or(io::ErrorKind::NotFound)?;
+/// Starts `command`, if there is one, with `variables` added to its environment.
+pub(super) fn start(command: &[OsString], variables: &[(&str, &str)]) -> io::Result<Option<Child>> {
+    let Some((program, arguments)) = command.split_first() else { return Ok(None) };
     let mut command = Command::new(program);
     // What is there leads to another org, in which the command must not create a portal.
     for name in LEADING {
@@ -26,19 +31,32 @@ pub(super) fn start(command: &[OsString], variables: &[(&str, &str)]) -> io::Res
         .env("PORTAL_LIST_LAG", "0s")
         .kill_on_drop(true)
         .spawn()
+        .map(Some)
 }
 
-/// The status that a shell reports of a command that it cannot run.
-pub(super) fn status_of(error: &io::Error) -> u8 {
+/// Reports why a command cannot run. Returns the status that a shell would.
+pub(super) fn not_started(command: &[OsString], error: &io::Error, printer: &Printer) -> u8 {
+    let program = command.first().map(OsString::as_os_str).unwrap_or_default().display();
+    Failure::from(anyhow!("cannot run {program}: {error}")).print(printer);
     if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
 }
 
-/// Passes on what this process was sent. Ctrl-C on a terminal reaches the command by itself.
+/// Completes at the end of the command, if there is one.
+pub(super) async fn ended(child: &mut Option<Child>) -> io::Result<ExitStatus> {
+    match child {
+        Some(child) => child.wait().await,
+        None => pending().await,
+    }
+}
+
+/// Passes on what this process was sent. Ctrl-C on a terminal reaches the command by itself, which
+/// decides what to do.
 #[cfg(unix)]
 pub(super) fn pass_on(child: &Child, kind: Kind) {
     use rustix::process::{Pid, Signal, kill_process};
 
     let signal = match kind {
+        Kind::Interrupt if io::stdin().is_terminal() => return,
         // A command in the background of a shell ignores SIGINT.
         Kind::Interrupt | Kind::Terminate => Signal::TERM,
         Kind::Hangup => Signal::HUP,
@@ -49,6 +67,9 @@ pub(super) fn pass_on(child: &Child, kind: Kind) {
         let _ = kill_process(id, signal);
     }
 }
+
+#[cfg(not(unix))]
+pub(super) fn pass_on(_: &Child, _: Kind) {}
 
 /// The status that a shell would report.
 pub(super) fn status(status: ExitStatus) -> u8 {

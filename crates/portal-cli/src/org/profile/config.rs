@@ -18,7 +18,8 @@ use portal_model::Org;
 use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
-use super::{Entry, Hosts, file};
+use super::{Entry, Hosts};
+use crate::sys::toml_file;
 
 /// The whole file.
 #[derive(Debug, Default)]
@@ -48,7 +49,7 @@ struct RawEntry {
 
 pub(super) fn read(path: &Path) -> anyhow::Result<Config> {
     let explain = |error: &toml::de::Error| error.message().to_owned();
-    let raw: RawConfig = file::parse(path, &file::read(path)?, explain)?;
+    let raw: RawConfig = toml_file::parse(path, &toml_file::read(path)?, explain)?;
     let entry = |(name, raw): (String, RawEntry)| {
         let entry = raw.check().with_context(|| format!("{}, profile {name}", path.display()))?;
         Ok((name, entry))
@@ -161,7 +162,7 @@ fn edit(
     change: impl FnOnce(&mut DocumentMut) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let context = || format!("{} can't be edited", path.display());
-    let mut document: DocumentMut = file::read(path)?.parse().with_context(context)?;
+    let mut document: DocumentMut = toml_file::read(path)?.parse().with_context(context)?;
     change(&mut document).with_context(context)?;
-    file::replace(path, &document.to_string())
+    toml_file::replace(path, &document.to_string())
 }

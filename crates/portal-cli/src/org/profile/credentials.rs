@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use portal_model::Secret;
-use serde::Deserialize;
-use toml_edit::{DocumentMut, Item, Table, value};
+use portal_model::secret::serialize_exposed;
+use serde::{Deserialize, Serialize};
 
-use super::file;
 use crate::sys::private_file::refuse_if_others_can_read;
+use crate::sys::toml_file;
 
 /// The secrets of a profile.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Secrets {
+    #[serde(serialize_with = "serialize_exposed")]
     pub(crate) client_secret: Secret,
+    #[serde(serialize_with = "serialize_exposed")]
     pub(crate) refresh_token: Secret,
 }
 
@@ -24,7 +26,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Secrets>> {
     let explain = |_: &toml::de::Error| {
         "expected tables such as [acme], each with client_secret and refresh_token only".to_owned()
     };
-    file::parse(path, &file::read(path)?, explain)
+    toml_file::parse(path, &toml_file::read(path)?, explain)
 }
 
 pub(super) fn insert(path: &Path, name: &str, secrets: &Secrets) -> anyhow::Result<()> {
@@ -50,12 +52,5 @@ pub(super) fn remove(path: &Path, name: &str) -> anyhow::Result<()> {
 
 fn write(path: &Path, all: &BTreeMap<String, Secrets>) -> anyhow::Result<()> {
     const NOTE: &str = "# Written by `portal login`. Whoever reads it can act as you.\n\n";
-    let mut document = DocumentMut::new();
-    for (name, secrets) in all {
-        let mut table = Table::new();
-        table.insert("client_secret", value(secrets.client_secret.expose()));
-        table.insert("refresh_token", value(secrets.refresh_token.expose()));
-        document.insert(name, Item::Table(table));
-    }
-    file::replace(path, &format!("{NOTE}{document}"))
+    toml_file::replace(path, &format!("{NOTE}{}", toml::to_string(all)?))
 }

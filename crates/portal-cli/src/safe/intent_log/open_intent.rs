@@ -1,6 +1,6 @@
 //! The file of one create or rename, held by this process: [`OpenIntent`].
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +13,7 @@ use super::file_name::FileName;
 use super::line::{Attempt, End, Ending, Line, Whose, whole_lines};
 use super::moment::Moment;
 use crate::sys::checked_line::encode;
+use crate::sys::private_file::is_free;
 use crate::sys::signal::InDoubt;
 
 /// One create or rename in the intent log: a file that this process locks from the first attempt
@@ -204,10 +205,8 @@ impl LogFile {
     /// Locks a file and reads it. Returns `None` if another process holds it.
     pub(super) fn lock(path: &Path) -> io::Result<Option<(Self, Vec<u8>)>> {
         let mut file = File::options().read(true).write(true).open(path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
+        if !is_free(file.try_lock())? {
+            return Ok(None);
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;

@@ -1,10 +1,11 @@
 //! One create at a time in an org: [`OrgLock`] (rule 11).
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use crate::org::identity::{self, Identity};
+use crate::sys::private_file::is_free;
 
 /// Held during a create in an org. The end of the process releases it.
 #[derive(Debug)]
@@ -20,11 +21,10 @@ impl OrgLock {
         for tag in identity::tags(identity) {
             let path = directory.join(format!("{tag}.lock"));
             let file = File::options().write(true).create(true).truncate(false).open(path)?;
-            match file.try_lock() {
-                Ok(()) => files.push(file),
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(error),
+            if !is_free(file.try_lock())? {
+                return Ok(None);
             }
+            files.push(file);
         }
         Ok(Some(Self(files)))
     }

@@ -1,5 +1,6 @@
 //! From a URL to a connection: directly or through a proxy, then TLS, all within a timeout.
 
+use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,48 +12,93 @@ use http::uri::Scheme;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use socket2::SockRef;
 use tower_service::Service;
 
-use super::boxed::{BoxError, Connecting};
+use super::layer::{BoxError, BoxLayer, Purpose, prepare};
 use super::proxy::Proxy;
-use super::tls::{MaybeHttpsStream, MaybeTls, Tls, plain};
+use super::tls::Tls;
 
 /// Connects, TLS included, within `timeout`.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Connector {
-    route: MaybeTls<Route>,
+    tcp: HttpConnector,
+    pub(super) proxy: Arc<Proxy>,
+    tls: Arc<Tls>,
     timeout: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(proxy: Arc<Proxy>, tls: Tls, timeout: Duration) -> Self {
+    pub(super) fn new(proxy: Proxy, tls: Tls, timeout: Duration) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        let tls = Arc::new(tls);
-        let tcp = MaybeTls::new(tcp, &tls);
-        Self { route: MaybeTls::new(Route { tcp, proxy }, &tls), timeout }
+        Self { tcp, proxy: Arc::new(proxy), tls: Arc::new(tls), timeout }
+    }
+
+    /// Connects to the host of `destination`, or to the proxy in front of it.
+    pub(super) async fn connect(
+        &self,
+        destination: &Uri,
+        purpose: Purpose,
+    ) -> Result<Wire, BoxError> {
+        let connecting = self.connect_in_any_time(destination, purpose);
+        tokio::time::timeout(self.timeout, connecting).await.map_err(|_| TookTooLong)?
+    }
+
+    async fn connect_in_any_time(
+        &self,
+        destination: &Uri,
+        purpose: Purpose,
+    ) -> Result<Wire, BoxError> {
+        let proxy = self.proxy.on_the_way_to(destination);
+        if let Some(scheme) = proxy.as_ref().and_then(|proxy| proxy.uri().scheme_str())
+            && !matches!(scheme, "http" | "https")
+        {
+            return Err(format!("unsupported proxy scheme {scheme}: use an http proxy").into());
+        }
+        let first = proxy.as_ref().map_or(destination, Intercept::uri);
+        // Without a usable configuration nothing connects.
+        let is_encrypted = is_https(first) || is_https(destination);
+        let tls = is_encrypted.then(|| self.tls.connector()).transpose()?;
+
+        let tcp = self.tcp.clone().call(first.clone()).await?.into_inner();
+        let mut stream = prepare(tcp, purpose)?;
+        if let Some(proxy) = &proxy {
+            if let Some(tls) = tls.as_ref().filter(|_| is_https(first)) {
+                stream = tls.encrypt(stream, first).await?;
+            }
+            if is_https(destination) {
+                stream = tunnel(stream, proxy, destination).await?;
+            }
+        }
+        if let Some(tls) = tls.filter(|_| is_https(destination)) {
+            stream = tls.encrypt(stream, destination).await?;
+        }
+        let forwards = proxy.is_some() && !is_https(destination);
+        Ok(Wire { stream: TokioIo::new(stream), forwards })
     }
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<Wire>;
+    type Response = Wire;
     type Error = BoxError;
-    type Future = Connecting<Self::Response>;
+    type Future = Pin<Box<dyn Future<Output = Result<Wire, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, destination: Uri) -> Self::Future {
-        let connecting = self.route.call(destination);
-        let timeout = self.timeout;
-        Box::pin(async move {
-            tokio::time::timeout(timeout, connecting).await.map_err(|_| TookTooLong)?
-        })
+        let connector = self.clone();
+        Box::pin(async move { connector.connect(&destination, Purpose::Pool).await })
     }
+}
+
+fn is_https(uri: &Uri) -> bool {
+    uri.scheme() == Some(&Scheme::HTTPS)
 }
 
 /// The connect timeout expired.
@@ -60,57 +106,56 @@ impl Service<Uri> for Connector {
 #[error("no connection within the timeout")]
 pub(super) struct TookTooLong;
 
-/// Connects to a host without TLS.
-#[derive(Clone)]
-struct Route {
-    tcp: MaybeTls<HttpConnector>,
-    proxy: Arc<Proxy>,
+/// Asks the proxy for a tunnel to the host of `destination`.
+async fn tunnel(
+    stream: BoxLayer,
+    proxy: &Intercept,
+    destination: &Uri,
+) -> Result<BoxLayer, BoxError> {
+    let mut tunnel = Tunnel::new(proxy.uri().clone(), ToProxy(Some(TokioIo::new(stream))));
+    if let Some(credentials) = proxy.basic_auth() {
+        tunnel = tunnel.with_auth(credentials.clone());
+    }
+    Ok(tunnel.call(destination.clone()).await?.into_inner())
 }
 
-impl Service<Uri> for Route {
-    type Response = Wire;
-    type Error = BoxError;
-    type Future = Connecting<Wire>;
+/// Hands out the one connection to a proxy.
+struct ToProxy(Option<TokioIo<BoxLayer>>);
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+impl Service<Uri> for ToProxy {
+    type Response = TokioIo<BoxLayer>;
+    type Error = io::Error;
+    type Future = Ready<io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, destination: Uri) -> Self::Future {
-        let mut tcp = self.tcp.clone();
-        let Some(proxy) = self.proxy.on_the_way_to(&destination) else {
-            return Box::pin(async move {
-                let stream = plain(tcp.inner.call(destination).await?);
-                Ok(Wire { stream, forwards: false })
-            });
-        };
-        Box::pin(async move {
-            if !matches!(proxy.uri().scheme_str(), Some("http" | "https")) {
-                let scheme = proxy.uri().scheme_str().unwrap_or_default();
-                return Err(format!("unsupported proxy scheme {scheme}: use an http proxy").into());
-            }
-            if destination.scheme() != Some(&Scheme::HTTPS) {
-                return Ok(Wire { stream: tcp.call(proxy.uri().clone()).await?, forwards: true });
-            }
-            let mut tunnel = Tunnel::new(proxy.uri().clone(), tcp);
-            if let Some(credentials) = proxy.basic_auth() {
-                tunnel = tunnel.with_auth(credentials.clone());
-            }
-            Ok(Wire { stream: tunnel.call(destination).await?, forwards: false })
-        })
+    fn call(&mut self, _: Uri) -> Self::Future {
+        ready(self.0.take().ok_or_else(|| io::ErrorKind::NotConnected.into()))
     }
 }
 
 /// A connection to a host, or to the proxy in front of it.
 pub(super) struct Wire {
-    stream: MaybeHttpsStream<TokioIo<TcpStream>>,
+    stream: TokioIo<BoxLayer>,
     /// Whether a proxy at the other end reads the requests, which then have absolute URLs.
-    forwards: bool,
+    pub(super) forwards: bool,
+}
+
+impl Wire {
+    /// Ends an attempt's connection after its response was read: as usual, so that the peer does not
+    /// take it for a failure. Best effort, since the response is known.
+    pub(super) fn close(mut self) {
+        let _ = SockRef::from(self.stream.inner().socket()).set_linger(None);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let _ = Pin::new(&mut self.stream).poll_shutdown(&mut context);
+    }
 }
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {
-        self.stream.connected().proxy(self.forwards)
+        Connected::new().proxy(self.forwards)
     }
 }
 

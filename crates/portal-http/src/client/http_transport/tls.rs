@@ -3,21 +3,16 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 
 use http::Uri;
-use http::uri::Scheme;
-use hyper::rt::{Read, Write};
-use hyper_rustls::HttpsConnector;
-pub(super) use hyper_rustls::MaybeHttpsStream;
-use hyper_util::client::legacy::connect::Connection;
 use rustls::ClientConfig;
 use rustls::crypto::ring;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls_platform_verifier::Verifier;
-use tower_service::Service;
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
-use super::boxed::{BoxError, Connecting};
+use super::layer::{BoxError, BoxLayer, Layer};
 use crate::pem::{TlsError, certificates, private_key};
 
 /// What was read from files, and the configuration built from it by the first connection: plain
@@ -50,15 +45,16 @@ impl Tls {
         };
         // Validate the files now, so that a bad one fails before anything is sent.
         if let Some(path) = client_certificate.map(|(_, key)| key.as_path()).or(ca_file)
-            && let Err(error) = tls.config()
+            && let Err(error) = tls.connector()
         {
             return Err(TlsError { path: path.to_owned(), why: error.to_string() });
         }
         Ok(tls)
     }
 
-    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
-        self.config.get_or_init(|| self.make_config().map(Arc::new)).clone()
+    pub(super) fn connector(&self) -> Result<TlsConnector, rustls::Error> {
+        let config = self.config.get_or_init(|| self.make_config().map(Arc::new));
+        config.clone().map(|config| TlsConnector(config.into()))
     }
 
     fn make_config(&self) -> Result<ClientConfig, rustls::Error> {
@@ -78,51 +74,23 @@ impl Tls {
     }
 }
 
-/// Adds TLS on top of another connector if the URL is https.
-#[derive(Clone)]
-pub(super) struct MaybeTls<C> {
-    pub(super) inner: C,
-    tls: Arc<Tls>,
-}
+/// Adds a layer of TLS.
+pub(super) struct TlsConnector(tokio_rustls::TlsConnector);
 
-impl<C> MaybeTls<C> {
-    pub(super) fn new(inner: C, tls: &Arc<Tls>) -> Self {
-        Self { inner, tls: tls.clone() }
+impl TlsConnector {
+    /// Encrypts `stream` and verifies that the host of `uri` is at its other end.
+    pub(super) async fn encrypt(&self, stream: BoxLayer, uri: &Uri) -> Result<BoxLayer, BoxError> {
+        // A URL has an IPv6 address in brackets.
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let host = ServerName::try_from(host.to_owned())?;
+        Ok(Box::new(self.0.connect(host, stream).await?))
     }
 }
 
-impl<C> Service<Uri> for MaybeTls<C>
-where
-    C: Service<Uri> + Clone,
-    C::Response: Connection + Read + Write + Send + Unpin + 'static,
-    C::Future: Send + 'static,
-    C::Error: Into<BoxError>,
-{
-    type Response = MaybeHttpsStream<C::Response>;
-    type Error = BoxError;
-    type Future = Connecting<Self::Response>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
+impl Layer for TlsStream<BoxLayer> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().0.socket()
     }
-
-    fn call(&mut self, destination: Uri) -> Self::Future {
-        if destination.scheme() != Some(&Scheme::HTTPS) {
-            let connecting = self.inner.call(destination);
-            return Box::pin(async move {
-                Ok(MaybeHttpsStream::Http(connecting.await.map_err(Into::into)?))
-            });
-        }
-        match self.tls.config() {
-            Ok(config) => HttpsConnector::from((self.inner.clone(), config)).call(destination),
-            Err(error) => Box::pin(async move { Err(error.into()) }),
-        }
-    }
-}
-
-/// A connection without TLS.
-pub(super) fn plain<S>(stream: S) -> MaybeHttpsStream<S> {
-    MaybeHttpsStream::Http(stream)
 }
 
 /// Whether a retry would fail the same way.
@@ -138,5 +106,10 @@ mod tests {
     fn files_are_read_before_first_connection_only() {
         let tls = Tls::read(None, None).unwrap();
         assert!(tls.config.get().is_none());
+    }
+
+    #[test]
+    fn nothing_is_sent_before_handshake_ends() {
+        assert!(!Tls::default().make_config().unwrap().enable_early_data);
     }
 }

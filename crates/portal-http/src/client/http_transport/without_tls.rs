@@ -3,20 +3,16 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http::Uri;
-use http::uri::Scheme;
-use tower_service::Service;
 
-use super::boxed::{BoxError, Connecting};
+use super::layer::{BoxError, BoxLayer};
 use crate::pem::TlsError;
 
 /// An https URL in a build without TLS.
 #[derive(Debug, thiserror::Error)]
 #[error("portal-http was built without TLS: enable its feature `tls`")]
-struct NoTls;
+pub(super) struct NoTls;
 
 #[derive(Debug, Default)]
 pub(super) struct Tls {}
@@ -31,48 +27,20 @@ impl Tls {
             None => Ok(Self {}),
         }
     }
-}
 
-/// The connection itself.
-pub(super) type MaybeHttpsStream<S> = S;
-
-pub(super) fn plain<S>(stream: S) -> MaybeHttpsStream<S> {
-    stream
-}
-
-/// Another connector, restricted to http URLs.
-#[derive(Clone)]
-pub(super) struct MaybeTls<C> {
-    pub(super) inner: C,
-}
-
-impl<C> MaybeTls<C> {
-    pub(super) fn new(inner: C, _: &Arc<Tls>) -> Self {
-        Self { inner }
+    #[expect(clippy::unused_self, reason = "the signature of the other one")]
+    pub(super) fn connector(&self) -> Result<TlsConnector, NoTls> {
+        Err(NoTls)
     }
 }
 
-impl<C> Service<Uri> for MaybeTls<C>
-where
-    C: Service<Uri> + Clone,
-    C::Response: Send + 'static,
-    C::Future: Send + 'static,
-    C::Error: Into<BoxError>,
-{
-    type Response = C::Response;
-    type Error = BoxError;
-    type Future = Connecting<C::Response>;
+/// There is none.
+pub(super) enum TlsConnector {}
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, destination: Uri) -> Self::Future {
-        if destination.scheme() == Some(&Scheme::HTTPS) {
-            return Box::pin(async { Err(NoTls.into()) });
-        }
-        let connecting = self.inner.call(destination);
-        Box::pin(async move { connecting.await.map_err(Into::into) })
+impl TlsConnector {
+    #[expect(clippy::unused_async, reason = "the signature of the other one")]
+    pub(super) async fn encrypt(&self, _: BoxLayer, _: &Uri) -> Result<BoxLayer, BoxError> {
+        match *self {}
     }
 }
 

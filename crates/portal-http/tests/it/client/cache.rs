@@ -4,12 +4,17 @@ use std::fs;
 #[cfg(unix)]
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime};
 
-use portal_http::client::{BaseUrl, CacheKey, Client, FileTokenCache, conformance};
+use portal_http::client::{
+    BaseUrl, CacheKey, CachedToken, Client, FileTokenCache, TokenCache as _,
+};
+use portal_model::oauth::AccessToken;
 use portal_model::server::rejections;
 use portal_model::{ListPortals, Secret};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::peer::{Peer, client, plain};
 use super::script::{LIST, Scripted, TOKEN, credential, none, refused};
@@ -18,24 +23,40 @@ fn cache(directory: &TempDir) -> FileTokenCache {
     FileTokenCache::new(directory.path().join("tokens"))
 }
 
+fn key(client_id: &str) -> CacheKey {
+    let accounts_url: BaseUrl = "https://accounts.zoho.com".parse().unwrap();
+    let [secret, refresh_token] = ["hush-secret", "hush-refresh"].map(Secret::new);
+    CacheKey::new(&accounts_url, client_id, &secret, &refresh_token)
+}
+
 /// A client of another process.
 fn another(service: &Scripted, directory: &TempDir) -> Client {
     service.builder().token_cache(cache(directory)).build(credential()).unwrap()
 }
 
 #[tokio::test]
-async fn file_cache_conforms() {
+async fn file_cache_is_shared_and_locked_by_key() {
+    let is_free = async |cache: &FileTokenCache, key: &CacheKey| {
+        timeout(Duration::from_millis(50), cache.lock(key)).await.is_ok()
+    };
     let directory = TempDir::new().unwrap();
-    conformance::token_cache(&cache(&directory), &cache(&directory)).await.unwrap();
-}
+    let (one, other) = (cache(&directory), cache(&directory));
+    let (first_key, second_key) = (key("1000.ONE"), key("1000.TWO"));
+    let [first, second] = ["t1", "t2"]
+        .map(|text| CachedToken::new(&AccessToken::new(text.to_owned()), SystemTime::now()));
 
-#[tokio::test]
-async fn http_transport_and_tower_service_conform() {
-    conformance::transport(&plain().build().unwrap()).await.unwrap();
-    let tower = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
-        .retry_canceled_requests(false)
-        .build_http();
-    conformance::transport(&tower).await.unwrap();
+    assert_eq!(one.load(&first_key).await.unwrap(), None);
+    let lock = one.lock(&first_key).await.unwrap();
+    assert!(!is_free(&other, &first_key).await);
+    assert!(is_free(&other, &second_key).await);
+    one.store(&first_key, &first).await.unwrap();
+    assert_eq!(other.load(&first_key).await.unwrap(), Some(first));
+    assert_eq!(other.load(&second_key).await.unwrap(), None);
+    one.store(&first_key, &second).await.unwrap();
+    drop(lock);
+    // The call that timed out does not hold the lock either.
+    drop(other.lock(&first_key).await.unwrap());
+    assert_eq!(other.load(&first_key).await.unwrap(), Some(second));
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,13 +94,8 @@ async fn invalid_cache_file_counts_as_empty() {
     for invalid in ["", "{", "[]", r#"{"access_token":7}"#] {
         let service = Scripted::granting(|_| none());
         let client = another(&service, &directory);
-        let key = CacheKey::new(
-            &"https://accounts.zoho.com".parse::<BaseUrl>().unwrap(),
-            "1000.ID",
-            &Secret::new("hush-secret"),
-            &Secret::new("hush-refresh"),
-        );
-        let path = directory.path().join("tokens").join(format!("{}.json", key.as_str()));
+        let file = format!("{}.json", key("1000.ID").as_str());
+        let path = directory.path().join("tokens").join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, invalid).unwrap();
         assert!(client.call(&ListPortals).await.is_ok());

@@ -1,22 +1,20 @@
 //! The client over the in-memory server: a tower service is a transport.
 
 use portal_http::client::{Client, Credential};
-use portal_http::server::PortalService;
+use portal_http::server::LocalServer;
 use portal_model::oauth::RevokeToken;
 use portal_model::outcome::{Origin, Outcome};
 use portal_model::{GetPortal, RenamePortal};
-use portal_store::{MemoryRegistry, Registry as _};
 
 use super::script::{NAME, name};
 use crate::cases::{CLIENT, seed};
 
 #[tokio::test]
 async fn tower_service_serves_as_transport() {
-    let registry = MemoryRegistry::default();
-    registry.apply_seed(&seed(), "2026-11-23T10:00:00Z".parse().unwrap()).await.unwrap();
+    let server = LocalServer::builder().seed(seed()).start().await.unwrap();
     let builder = || {
         Client::builder()
-            .transport(PortalService::new(registry.clone()))
+            .transport(server.service().clone())
             .api_url("https://portal.example")
             .accounts_url("https://accounts.example")
     };
@@ -29,7 +27,7 @@ async fn tower_service_serves_as_transport() {
     let again = client.create(name()).await;
     assert!(matches!(again, Outcome::Present { origin: Origin::Preexisting, .. }), "{again:?}");
     let renamed = "portalsapitest200".parse().unwrap();
-    client.call(&RenamePortal::new(NAME, renamed)).await.unwrap();
+    client.send_once(&RenamePortal::new(NAME, renamed)).await.unwrap();
     let portal = client.call(&GetPortal::new("PORTALSAPITEST200")).await.unwrap().unwrap();
     assert_eq!(portal.name, "portalsapitest200");
 

@@ -68,7 +68,7 @@ async fn create_behind_slow_calls_ends_by_deadline() {
     let mut calls = JoinSet::new();
     for _ in 0..10 {
         let client = client.clone();
-        calls.spawn(async move { client.call(&CreatePortal::new(name())).await });
+        calls.spawn(async move { client.send_once(&CreatePortal::new(name())).await });
     }
     tokio::task::yield_now().await;
     assert_eq!(reason(client.create(name()).await), NotDone::Deadline);

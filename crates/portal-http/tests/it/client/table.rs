@@ -1,4 +1,4 @@
-//! The table of documented responses through [`Client::call`]: each arrives as a typed value.
+//! The table of documented responses through [`Client::send_once`]: each arrives as a typed value.
 
 use std::collections::HashMap;
 
@@ -66,7 +66,7 @@ async fn documented_responses_decode_to_typed_values() {
     let server = LocalServer::builder().seed(seed()).start().await.unwrap();
     for (refresh_token, name) in portals() {
         let create = CreatePortal::new(PortalName::parse(name).unwrap());
-        client_of(&server, Caller::Token(refresh_token)).unwrap().call(&create).await.unwrap();
+        client_of(&server, Caller::Token(refresh_token)).unwrap().send_once(&create).await.unwrap();
     }
     let mut clients = HashMap::new();
     let mut tried = 0;
@@ -78,7 +78,7 @@ async fn documented_responses_decode_to_typed_values() {
         };
         tried += 1;
         let row = format!("{}: {} {}", case.name, case.method, case.target);
-        match client.call(&Row(case)).await {
+        match client.send_once(&Row(case)).await {
             Ok(name) => {
                 assert!(case.status < 300, "{row}");
                 let told = case.json.as_ref().map(|json| &json["portals"][0]["details"]["name"]);

@@ -19,11 +19,11 @@ use tokio_rustls::TlsAcceptor;
 use super::peer::{LISTED, Peer, client, plain, with_access_token};
 use super::script::credential;
 
-fn file(name: &str) -> PathBuf {
+pub(crate) fn file(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/it/client/tls", name].iter().collect()
 }
 
-fn acceptor(wants_client_certificate: bool) -> TlsAcceptor {
+pub(crate) fn acceptor(wants_client_certificate: bool) -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(file("ca.pem")).unwrap()).unwrap();

@@ -4,6 +4,7 @@ use std::net::ToSocketAddrs as _;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::Method;
 use portal_http::client::{
     Bounds, BuildError, Client, ClientError, HttpTransport, InvalidBaseUrl, Transport,
     TransportError,
@@ -14,10 +15,10 @@ use portal_model::server;
 use portal_model::{ApiVersion, CreatePortal, ListPortals, Outcome};
 
 use super::peer::{Connection, LISTED, Peer, client, plain, with_access_token};
-use super::script::{NAME, access_token, name, policy};
+use super::script::{CREATE, NAME, Scripted, TOKEN, access_token, created, name, policy, refused};
 
 async fn post(client: &Client) -> Result<String, ClientError> {
-    client.call(&CreatePortal::new(name())).await
+    client.send_once(&CreatePortal::new(name())).await
 }
 
 fn attempt_timeout(timeout: Duration) -> Policy {
@@ -138,6 +139,17 @@ async fn endless_response_is_read_up_to_limit() {
     assert_eq!(error, ClientError::NoResponse(NoResponse::TooLarge { limit: 4 << 20 }));
 }
 
+/// Sends a request that may use the connection of an earlier one.
+async fn send(
+    transport: &HttpTransport,
+    method: Method,
+    peer: &Peer,
+) -> Result<http::Response<Bytes>, TransportError> {
+    let request = http::Request::builder().method(method).uri(format!("http://{}/", peer.address));
+    let bounds = Bounds::new(Duration::from_secs(10));
+    transport.send(request.body(Bytes::new()).unwrap(), bounds).await
+}
+
 #[tokio::test]
 async fn post_on_broken_connection_is_not_resent() {
     let peer = Peer::start(|mut connection| async move {
@@ -147,25 +159,25 @@ async fn post_on_broken_connection_is_not_resent() {
         connection.reset();
     })
     .await;
-    let client = with_access_token(peer.client());
-    client.call(&ListPortals).await.unwrap();
-    let error = post(&client).await.unwrap_err();
-    assert!(matches!(error, ClientError::NoResponse(NoResponse::Broken(_))), "{error:?}");
+    let transport = plain().build().unwrap();
+    send(&transport, Method::GET, &peer).await.unwrap();
+    let error = send(&transport, Method::POST, &peer).await.unwrap_err();
+    assert!(matches!(error, TransportError::NoResponse(NoResponse::Broken(_))), "{error:?}");
     assert_eq!(peer.posts(), 1);
 }
 
 #[tokio::test]
 async fn post_on_closing_connection_is_not_repeated() {
     let peer = Peer::closing_after(LISTED).await;
-    let client = with_access_token(peer.client());
+    let transport = plain().build().unwrap();
     for _ in 0..200 {
-        client.call(&ListPortals).await.ok();
+        send(&transport, Method::GET, &peer).await.ok();
         let before = peer.posts();
-        let error = post(&client).await.map_err(|error| error.may_have_been_sent());
+        let sent = send(&transport, Method::POST, &peer).await;
         let arrived = peer.posts() - before;
-        match error {
-            Ok(_) | Err(true) => assert!(arrived <= 1, "{arrived}"),
-            Err(false) => assert_eq!(arrived, 0),
+        match sent {
+            Err(TransportError::NotSent(_)) => assert_eq!(arrived, 0),
+            _ => assert!(arrived <= 1, "{arrived}"),
         }
     }
 }
@@ -231,6 +243,87 @@ async fn request_has_required_headers_once() {
             concat!("user-agent: portal-http/", env!("CARGO_PKG_VERSION")),
         ]
     );
+}
+
+/// What [`Transport`] requires of every transport, attempts aside.
+async fn fulfills_contract(transport: impl Transport) {
+    let request = |peer: &Peer| {
+        let request = http::Request::post(format!("http://{}/contract", peer.address));
+        request.body(Bytes::from_static(b"a body")).unwrap()
+    };
+    let bounds = Bounds::new(Duration::from_secs(10));
+    let is_lost = |sent| matches!(sent, Err(TransportError::NoResponse(_)));
+
+    let responding = Peer::closing_after(
+        b"HTTP/1.1 400 Bad Request\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nbody",
+    )
+    .await;
+    let response = transport.send(request(&responding), bounds).await.unwrap();
+    assert_eq!(response.status(), 400);
+    assert_eq!(response.headers()["retry-after"], "7");
+    assert_eq!(response.body(), "body");
+    assert_eq!(responding.request_lines(), ["POST /contract HTTP/1.1"]);
+    let mut short = bounds;
+    short.body = 3;
+    let error = transport.send(request(&responding), short).await.unwrap_err();
+    assert_eq!(error, NoResponse::TooLarge { limit: 3 }.into());
+
+    let cutting = Peer::closing_after(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut").await;
+    for sent in 1..=2 {
+        assert!(is_lost(transport.send(request(&cutting), bounds).await));
+        assert_eq!(cutting.posts(), sent);
+    }
+
+    let silent = Peer::start(Connection::hang).await;
+    assert!(transport.send(request(&silent), Bounds::new(SHORT)).await.is_err());
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let request = http::Request::get(gone).body(Bytes::new()).unwrap();
+    assert!(transport.send(request, bounds).await.is_err());
+}
+
+#[tokio::test]
+async fn http_transport_fulfills_contract() {
+    fulfills_contract(plain().build().unwrap()).await;
+}
+
+#[tokio::test]
+async fn tower_service_fulfills_contract() {
+    let tower = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
+        .retry_canceled_requests(false)
+        .build_http();
+    fulfills_contract(tower).await;
+}
+
+#[tokio::test]
+async fn socket_is_closed_when_attempt_ends() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let request = http::Request::post(url).body(Bytes::new()).unwrap();
+    let transport = plain().build().unwrap();
+    let sent = transport.send(request, Bounds::of_attempt(Duration::from_millis(500))).await;
+    assert_eq!(sent.unwrap_err(), NoResponse::TimedOut.into());
+    // This runtime has one thread, so nothing in the background could close it now.
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let error = std::io::copy(&mut stream, &mut std::io::sink()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn sent_once_request_with_rejected_token_is_not_repeated() {
+    let service = Scripted::granting(|call| match call.token.as_deref() {
+        Some("t1") => refused(server::rejections::invalid_token()),
+        _ => created(),
+    });
+    let client = service.client();
+    assert!(matches!(post(&client).await, Err(ClientError::Api(_))));
+    assert_eq!(service.count(CREATE), 1);
+    // The next one has another token.
+    post(&client).await.unwrap();
+    assert_eq!((service.count(CREATE), service.count(TOKEN)), (2, 2));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 #[allow(dead_code, reason = "its main is for people")]
 mod example;
 
-use portal_http::server::{LocalServer, PortalService};
+use portal_http::server::LocalServer;
 use tokio::net::TcpListener;
 
 use super::{create, names, token_of};
@@ -13,9 +13,8 @@ use crate::wire::Wire;
 #[tokio::test]
 async fn service_mounts_beside_axum_routes() {
     let local = LocalServer::start().await.unwrap();
-    let portals = PortalService::builder(local.registry().clone())
-        .fault("POST committed:drop:1/2".parse().unwrap())
-        .build();
+    local.set_faults(["POST committed:drop:1/2".parse().unwrap()]);
+    let portals = local.service().clone();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let serving =

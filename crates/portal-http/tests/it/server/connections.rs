@@ -3,65 +3,27 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use portal_http::server::{
-    BODY_LIMIT, LocalServer, PortalService, PortalServiceBuilder, Server, ServerLimits,
-};
-use portal_store::MemoryRegistry;
+use portal_http::server::{BODY_LIMIT, LocalServer, Server, ServerLimits};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
-use super::{create, list, names, token_of};
+use super::{Builder, Custom, create, list, names, token_of};
 use crate::wire::{Wire, WireResponse, exchange};
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// A server with custom limits over the registry of `local`, and the handle that shuts it down.
-struct Limited {
-    local: LocalServer,
-    host: String,
-    end: Option<oneshot::Sender<()>>,
-    serving: JoinHandle<()>,
+async fn limited(adjust: impl FnOnce(&mut ServerLimits), fault: Option<&str>) -> Custom {
+    let mut limits = ServerLimits::default();
+    adjust(&mut limits);
+    let fault = fault.map(|fault| fault.parse().unwrap());
+    let service = |builder: Builder| fault.into_iter().fold(builder, Builder::fault);
+    Custom::start(service, |server| server.with_limits(limits)).await
 }
 
-impl Limited {
-    async fn start(adjust: impl FnOnce(&mut ServerLimits), fault: Option<&str>) -> Self {
-        Self::start_service(adjust, |service| match fault {
-            Some(fault) => service.fault(fault.parse().unwrap()),
-            None => service,
-        })
-        .await
-    }
-
-    async fn start_service(
-        adjust: impl FnOnce(&mut ServerLimits),
-        build: impl FnOnce(PortalServiceBuilder<MemoryRegistry>) -> PortalServiceBuilder<MemoryRegistry>,
-    ) -> Self {
-        let local = LocalServer::start().await.unwrap();
-        let service = build(PortalService::builder(local.registry().clone()));
-        let mut limits = ServerLimits::default();
-        adjust(&mut limits);
-        let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
-        let host = server.address().to_string();
-        let (end, ended) = oneshot::channel();
-        let ended = async { drop(ended.await) };
-        let serving = tokio::spawn(server.with_limits(limits).serve(service.build(), ended));
-        Self { local, host, end: Some(end), serving }
-    }
-
-    async fn connect(&self) -> TcpStream {
-        TcpStream::connect(&self.host).await.unwrap()
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.host)
-    }
-
-    fn shut_down(&mut self) {
-        self.end.take().unwrap().send(()).unwrap();
-    }
+async fn connect(server: &Custom) -> TcpStream {
+    TcpStream::connect(&server.host).await.unwrap()
 }
 
 /// Waits until a create has taken effect; its response may be delayed.
@@ -85,11 +47,11 @@ async fn rest(mut stream: TcpStream) -> Vec<u8> {
 
 #[tokio::test]
 async fn new_connection_displaces_idle_one() {
-    let server = Limited::start(|limits| limits.max_connections = 1, None).await;
+    let server = limited(|limits| limits.max_connections = 1, None).await;
     let token = token_of(&server.local).await;
-    let mut half = server.connect().await;
+    let mut half = connect(&server).await;
     half.write_all(b"GET /crm/v7/org HTTP/1.1\r\nHost: loc").await.unwrap();
-    let response = timeout(LONG, list(&token).send(&server.url())).await.unwrap().unwrap();
+    let response = timeout(LONG, list(&token).send(&server.url)).await.unwrap().unwrap();
     assert_eq!(response.status, 204);
     assert_eq!(rest(half).await, b"");
 }
@@ -97,12 +59,12 @@ async fn new_connection_displaces_idle_one() {
 #[tokio::test]
 async fn new_connection_waits_for_open_request() {
     let limit = |limits: &mut ServerLimits| limits.max_connections = 1;
-    let server = Limited::start(limit, Some("POST committed:delay=200ms")).await;
+    let server = limited(limit, Some("POST committed:delay=200ms")).await;
     let token = token_of(&server.local).await;
-    let mut first = server.connect().await;
+    let mut first = connect(&server).await;
     first.write_all(&create(&token, "AcmePortal").bytes(&server.host)).await.unwrap();
     wait_for_portal(&server.local).await;
-    let (second, url) = (list(&token), server.url());
+    let (second, url) = (list(&token), server.url.clone());
     let (first, second) = tokio::join!(rest(first), timeout(LONG, second.send(&url)));
     assert_eq!(WireResponse::read(&first).status, 200);
     assert_eq!(second.unwrap().unwrap().status, 200);
@@ -123,7 +85,7 @@ async fn burst_of_connections_is_queued() {
 /// An attack with more incomplete heads than connections, each renewed as soon as it is closed.
 #[tokio::test]
 async fn incomplete_heads_do_not_stall_others() {
-    let server = Limited::start(|limits| limits.max_connections = 32, None).await;
+    let server = limited(|limits| limits.max_connections = 32, None).await;
     let token = token_of(&server.local).await;
     let mut attackers = JoinSet::new();
     for _ in 0..64 {
@@ -140,7 +102,7 @@ async fn incomplete_heads_do_not_stall_others() {
     let others = async {
         while successes < 20 {
             // Closed without a response if this machine sends the head too slowly.
-            if let Some(response) = list(&token).send(&server.url()).await {
+            if let Some(response) = list(&token).send(&server.url).await {
                 assert_eq!(response.status, 204);
                 successes += 1;
             }
@@ -155,10 +117,10 @@ async fn scarce_connections_have_shorter_timeout() {
         limits.max_connections = 4;
         limits.scarce_timeout = Duration::from_millis(50);
     };
-    let server = Limited::start(limits, None).await;
+    let server = limited(limits, None).await;
     let mut halves = Vec::new();
     for _ in 0..4 {
-        let mut half = server.connect().await;
+        let mut half = connect(&server).await;
         let head = "POST /oauth/v2/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n";
         half.write_all(head.as_bytes()).await.unwrap();
         halves.push(half);
@@ -172,20 +134,19 @@ async fn scarce_connections_have_shorter_timeout() {
 #[tokio::test]
 async fn half_head_and_idle_connection_time_out() {
     let server =
-        Limited::start(|limits| limits.header_read_timeout = Duration::from_millis(50), None).await;
-    let mut half = server.connect().await;
+        limited(|limits| limits.header_read_timeout = Duration::from_millis(50), None).await;
+    let mut half = connect(&server).await;
     half.write_all(b"POST /crm/v7/settings/portals HTTP/1.1\r\nHost").await.unwrap();
     rest(half).await;
-    assert_eq!(rest(server.connect().await).await, b"");
+    assert_eq!(rest(connect(&server).await).await, b"");
 }
 
 #[tokio::test]
 async fn half_body_gets_400_and_creates_nothing() {
-    let server =
-        Limited::start(|limits| limits.body_timeout = Duration::from_millis(50), None).await;
+    let server = limited(|limits| limits.body_timeout = Duration::from_millis(50), None).await;
     let token = token_of(&server.local).await;
     let request = create(&token, "AcmePortal").bytes(&server.host);
-    let mut stream = server.connect().await;
+    let mut stream = connect(&server).await;
     stream.write_all(&request[..request.len() - 5]).await.unwrap();
     let response = WireResponse::read(&rest(stream).await);
     assert_eq!(
@@ -206,8 +167,8 @@ fn head_of_create(token: &str, host: &str, length: usize) -> String {
 
 #[tokio::test]
 async fn unknown_token_is_refused_before_body() {
-    let server = Limited::start(|_| {}, None).await;
-    let mut stream = server.connect().await;
+    let server = limited(|_| {}, None).await;
+    let mut stream = connect(&server).await;
     let head = head_of_create("1000.unknown", &server.host, 60_000);
     stream.write_all(head.as_bytes()).await.unwrap();
     assert_eq!(WireResponse::read(&rest(stream).await).status, 401);
@@ -215,9 +176,9 @@ async fn unknown_token_is_refused_before_body() {
 
 #[tokio::test]
 async fn announced_length_is_refused_before_body() {
-    let server = Limited::start(|_| {}, None).await;
+    let server = limited(|_| {}, None).await;
     let token = token_of(&server.local).await;
-    let mut stream = server.connect().await;
+    let mut stream = connect(&server).await;
     let head = head_of_create(&token, &server.host, BODY_LIMIT + 1);
     stream.write_all(head.as_bytes()).await.unwrap();
     assert_eq!(WireResponse::read(&rest(stream).await).status, 413);
@@ -225,10 +186,10 @@ async fn announced_length_is_refused_before_body() {
 
 #[tokio::test]
 async fn known_token_gets_100_continue() {
-    let server = Limited::start(|_| {}, None).await;
+    let server = limited(|_| {}, None).await;
     let token = token_of(&server.local).await;
     let body = r#"{"portals":[{"name":"AcmePortal"}]}"#;
-    let mut stream = server.connect().await;
+    let mut stream = connect(&server).await;
     let head = head_of_create(&token, &server.host, body.len());
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut interim = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
@@ -241,28 +202,28 @@ async fn known_token_gets_100_continue() {
 
 #[tokio::test]
 async fn requests_beyond_max_in_flight_get_429() {
-    let server = Limited::start_service(
-        |_| {},
+    let server = Custom::start(
         |service| service.max_in_flight(1).fault("POST committed:delay=10m".parse().unwrap()),
+        |server| server,
     )
     .await;
     let token = token_of(&server.local).await;
     // Its client disconnects; the request continues and counts.
-    let mut stream = server.connect().await;
+    let mut stream = connect(&server).await;
     stream.write_all(&create(&token, "AcmePortal").bytes(&server.host)).await.unwrap();
     wait_for_portal(&server.local).await;
     drop(stream);
-    let refused = list(&token).send(&server.url()).await.unwrap();
+    let refused = list(&token).send(&server.url).await.unwrap();
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
     assert_eq!(refused.json().unwrap()["code"], "TOO_MANY_REQUESTS");
-    let refused = Wire::new("POST", "/oauth/v2/token").send(&server.url()).await.unwrap();
+    let refused = Wire::new("POST", "/oauth/v2/token").send(&server.url).await.unwrap();
     assert_eq!(refused.header("retry-after"), Some("1"));
     assert_eq!(refused.json().unwrap()["error"], "Access Denied");
 }
 
 #[tokio::test]
 async fn large_head_gets_431() {
-    let server = Limited::start(|limits| limits.max_header_size = 8 * 1024, None).await;
+    let server = limited(|limits| limits.max_header_size = 8 * 1024, None).await;
     let header = format!("X-Long: {}", "x".repeat(9 * 1024));
     let request = format!("GET /crm/v7/org HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n");
     let response = WireResponse::read(&exchange(&server.host, request.as_bytes()).await);
@@ -271,17 +232,17 @@ async fn large_head_gets_431() {
 
 #[tokio::test]
 async fn open_request_completes_before_shutdown() {
-    let mut server = Limited::start(|_| {}, Some("POST committed:delay=200ms")).await;
+    let mut server = limited(|_| {}, Some("POST committed:delay=200ms")).await;
     let token = token_of(&server.local).await;
     let request = create(&token, "AcmePortal").bytes(&server.host);
-    let mut stream = server.connect().await;
+    let mut stream = connect(&server).await;
     stream.write_all(&request).await.unwrap();
     // The portal exists, so the request has reached the service.
     wait_for_portal(&server.local).await;
-    let idle = server.connect().await;
+    let idle = connect(&server).await;
     server.shut_down();
     assert_eq!(WireResponse::read(&rest(stream).await).status, 200);
-    timeout(LONG, server.serving).await.expect("it ends").unwrap();
+    timeout(LONG, &mut server.serving).await.expect("it ends").unwrap();
     rest(idle).await;
     assert!(TcpStream::connect(&server.host).await.is_err());
 }
@@ -289,12 +250,11 @@ async fn open_request_completes_before_shutdown() {
 #[tokio::test]
 async fn half_requests_do_not_delay_shutdown() {
     let body_timeout = Duration::from_millis(100);
-    let mut server =
-        Limited::start(|limits| limits.shutdown_body_timeout = body_timeout, None).await;
+    let mut server = limited(|limits| limits.shutdown_body_timeout = body_timeout, None).await;
     let token = token_of(&server.local).await;
-    let mut half_head = server.connect().await;
+    let mut half_head = connect(&server).await;
     half_head.write_all(b"GET /crm/v7/org HTTP/1.1\r\nHost: loc").await.unwrap();
-    let mut half_body = server.connect().await;
+    let mut half_body = connect(&server).await;
     let head = head_of_create(&token, &server.host, 60);
     half_body.write_all(head.as_bytes()).await.unwrap();
     // The server waits for the body.
@@ -302,7 +262,7 @@ async fn half_requests_do_not_delay_shutdown() {
     timeout(LONG, half_body.read_exact(&mut interim)).await.unwrap().unwrap();
     server.shut_down();
     let started = Instant::now();
-    timeout(LONG, server.serving).await.expect("it ends").unwrap();
+    timeout(LONG, &mut server.serving).await.expect("it ends").unwrap();
     let limit = ServerLimits::default().shutdown_timeout;
     assert!(started.elapsed() < limit / 2, "{:?}", started.elapsed());
     assert_eq!((rest(half_head).await, rest(half_body).await), (vec![], vec![]));
@@ -310,9 +270,9 @@ async fn half_requests_do_not_delay_shutdown() {
 
 #[tokio::test]
 async fn half_closed_connection_gets_its_response() {
-    let server = Limited::start(|_| {}, Some("GET request:delay=50ms")).await;
+    let server = limited(|_| {}, Some("GET request:delay=50ms")).await;
     let token = token_of(&server.local).await;
-    let mut stream = server.connect().await;
+    let mut stream = connect(&server).await;
     stream.write_all(&list(&token).bytes(&server.host)).await.unwrap();
     stream.shutdown().await.unwrap();
     assert_eq!(WireResponse::read(&rest(stream).await).status, 204);
@@ -322,26 +282,25 @@ async fn half_closed_connection_gets_its_response() {
 async fn shutdown_ends_after_timeout() {
     let limit = Duration::from_millis(50);
     let mut server =
-        Limited::start(|limits| limits.shutdown_timeout = limit, Some("POST committed:delay=10m"))
-            .await;
+        limited(|limits| limits.shutdown_timeout = limit, Some("POST committed:delay=10m")).await;
     let token = token_of(&server.local).await;
-    let mut stream = server.connect().await;
+    let mut stream = connect(&server).await;
     let request = create(&token, "AcmePortal").bytes(&server.host);
     stream.write_all(&request).await.unwrap();
     wait_for_portal(&server.local).await;
     server.shut_down();
-    timeout(LONG, server.serving).await.expect("it ends").unwrap();
+    timeout(LONG, &mut server.serving).await.expect("it ends").unwrap();
     assert_eq!(rest(stream).await, b"");
 }
 
 #[tokio::test]
 async fn connection_serves_many_requests() {
-    let server = Limited::start(|_| {}, None).await;
+    let server = limited(|_| {}, None).await;
     let token = token_of(&server.local).await;
     let mut request = String::from_utf8(list(&token).bytes(&server.host)).unwrap();
     let last = request.clone();
     request = request.replace("Connection: close\r\n", "");
-    let mut stream = server.connect().await;
+    let mut stream = connect(&server).await;
     stream.write_all(format!("{request}{request}{last}").as_bytes()).await.unwrap();
     let received = String::from_utf8(rest(stream).await).unwrap();
     assert_eq!(received.matches("HTTP/1.1 204").count(), 3);

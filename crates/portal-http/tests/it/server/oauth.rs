@@ -1,13 +1,12 @@
 //! Tokens: grants, errors, quotas, expiry and revocation.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use portal_http::server::{LocalServer, PortalService, Server};
+use portal_http::server::{LocalServer, Server};
 use portal_store::{Seed, SeedCredential};
 use serde_json::{Value, json};
 
-use super::list;
+use super::{Custom, list};
 use crate::seeds::org;
 use crate::wire::{Wire, WireResponse};
 
@@ -97,40 +96,30 @@ async fn token_error_has_http_200() {
 
 #[tokio::test]
 async fn api_domain_is_never_zoho_host() {
-    let local = LocalServer::start().await.unwrap();
-    let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
-    let server = server.allow_host("crm.acme.example").allow_host("www.zohoapis.com");
-    let url = server.url();
-    let service = PortalService::new(local.registry().clone());
-    let serving = tokio::spawn(server.serve(service, std::future::pending()));
+    let allow =
+        |server: Server| server.allow_host("crm.acme.example").allow_host("www.zohoapis.com");
+    let server = Custom::start(|service| service, allow).await;
     let request_token = async |host| {
         let wire = Wire::new("POST", "/oauth/v2/token").header("Host", host);
         let wire = wire.body(urlencoded(&parameters(("state", ""))));
-        wire.send(&url).await.unwrap().json().unwrap()
+        wire.send(&server.url).await.unwrap().json().unwrap()
     };
     let granted = request_token("crm.acme.example:8080").await;
     assert_eq!(granted["api_domain"], "http://crm.acme.example:8080");
     for host in ["www.zohoapis.com", "WWW.ZOHOAPIS.COM.:80"] {
         let granted = request_token(host).await;
         assert_eq!(granted.get("api_domain"), None, "{host}");
-        assert!(is_accepted(&local, &granted).await);
+        assert!(is_accepted(&server.local, &granted).await);
     }
-    serving.abort();
 }
 
 #[tokio::test]
 async fn api_domain_is_public_url() {
-    let local = LocalServer::start().await.unwrap();
-    let service = PortalService::builder(local.registry().clone())
-        .public_url("https://crm.acme.example/zoho/")
-        .build();
-    let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
-    let url = server.url();
-    let serving = tokio::spawn(server.serve(service, std::future::pending()));
+    let public_url = "https://crm.acme.example/zoho/";
+    let server = Custom::start(|service| service.public_url(public_url), |server| server).await;
     let wire = Wire::new("POST", "/oauth/v2/token").body(urlencoded(&parameters(("state", ""))));
-    let granted = wire.send(&url).await.unwrap().json().unwrap();
+    let granted = wire.send(&server.url).await.unwrap().json().unwrap();
     assert_eq!(granted["api_domain"], "https://crm.acme.example/zoho");
-    serving.abort();
 }
 
 /// A server with an org whose user has a grant code.

@@ -1,14 +1,13 @@
 //! Every case of the table of documented responses.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
 
-use portal_http::server::{LocalServer, PortalService, Server};
+use portal_http::server::LocalServer;
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_model::{ApiVersion, Secret};
 use serde_json::{Value, json};
 
-use super::create;
+use super::{Builder, Custom, create};
 use crate::cases::{CLIENT, Caller, Case, cases, portals, seed};
 use crate::wire::{Wire, WireResponse};
 
@@ -257,10 +256,6 @@ async fn bearer_scheme_is_accepted_unless_refused() {
         async move { wire.send(&url).await.unwrap().status }
     };
     assert_eq!(list(local.url()).await, 200);
-    let service = PortalService::builder(local.registry().clone()).refuse_bearer().build();
-    let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
-    let url = server.url();
-    let serving = tokio::spawn(server.serve(service, std::future::pending()));
-    assert_eq!(list(&url).await, 401);
-    serving.abort();
+    let refusing = Custom::beside(local, Builder::refuse_bearer, |server| server).await;
+    assert_eq!(list(&refusing.url).await, 401);
 }

@@ -2,12 +2,11 @@
 //! and valid for a hundred years.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use portal_http::server::{LocalServer, PortalService, Server, ServerLimits, ServerTls};
+use portal_http::server::{Server, ServerLimits, ServerTls};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -15,12 +14,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::Custom;
 use crate::wire::{Wire, WireResponse};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -32,12 +30,9 @@ fn fixture(name: &str) -> PathBuf {
 
 /// A server whose certificate files are in a directory of its own.
 struct Encrypted {
-    local: LocalServer,
-    address: SocketAddr,
+    server: Custom,
     files: TempDir,
     tls: ServerTls,
-    end: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
 }
 
 impl Encrypted {
@@ -46,17 +41,12 @@ impl Encrypted {
         install(files.path(), "first");
         let tls = ServerTls::from_files(files.path().join("tls.pem"), files.path().join("tls.key"))
             .unwrap();
-        let local = LocalServer::start().await.unwrap();
         let mut limits = ServerLimits::default();
         adjust(&mut limits);
-        let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
-        let server = server.with_limits(limits).with_tls(tls.clone());
-        let address = server.address();
-        assert_eq!(server.url(), format!("https://{address}"));
-        let service = PortalService::builder(local.registry().clone()).build();
-        let (end, ended) = oneshot::channel();
-        let serving = tokio::spawn(server.serve(service, async { drop(ended.await) }));
-        Self { local, address, files, tls, end, serving }
+        let with_tls = |server: Server| server.with_limits(limits).with_tls(tls.clone());
+        let server = Custom::start(|service| service, with_tls).await;
+        assert_eq!(server.url, format!("https://{}", server.host));
+        Self { server, files, tls }
     }
 
     /// A connection of a client that trusts one certificate.
@@ -69,14 +59,14 @@ impl Encrypted {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let stream = TcpStream::connect(self.address).await?;
+        let stream = TcpStream::connect(&self.server.host).await?;
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 
     async fn send(&self, request: &Wire) -> WireResponse {
         let mut stream = self.connect("first.pem").await.unwrap();
-        stream.write_all(&request.bytes(&self.address.to_string())).await.unwrap();
+        stream.write_all(&request.bytes(&self.server.host)).await.unwrap();
         let mut response = Vec::new();
         stream.read_to_end(&mut response).await.unwrap();
         WireResponse::read(&response)
@@ -103,18 +93,19 @@ async fn list_on(stream: &mut TlsStream<TcpStream>) -> String {
 #[tokio::test]
 async fn token_over_tls_leads_to_https() {
     let server = Encrypted::start(|_| {}).await;
+    let local = &server.server.local;
     let form = format!(
         "grant_type=refresh_token&client_id={}&client_secret={}&refresh_token={}",
-        server.local.client_id(),
-        server.local.client_secret().expose(),
-        server.local.refresh_token().expose()
+        local.client_id(),
+        local.client_secret().expose(),
+        local.refresh_token().expose()
     );
     let granted = server.send(&Wire::new("POST", "/oauth/v2/token").body(form)).await;
     let granted: Value = granted.json().unwrap();
-    assert_eq!(granted["api_domain"], format!("https://{}", server.address));
+    assert_eq!(granted["api_domain"], server.server.url);
     let token = granted["access_token"].as_str().unwrap();
     assert_eq!(server.send(&super::create(token, "AcmePortal")).await.status, 200);
-    assert_eq!(super::names(&server.local).await, ["AcmePortal"]);
+    assert_eq!(super::names(local).await, ["AcmePortal"]);
 }
 
 #[tokio::test]
@@ -155,7 +146,7 @@ async fn unusable_files_keep_certificate() {
 async fn slow_handshake_is_closed() {
     let server =
         Encrypted::start(|limits| limits.handshake_timeout = Duration::from_millis(50)).await;
-    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    let mut silent = TcpStream::connect(&server.server.host).await.unwrap();
     let read = timeout(LONG, silent.read_u8()).await.expect("the connection is closed");
     assert!(read.is_err());
 }
@@ -163,7 +154,7 @@ async fn slow_handshake_is_closed() {
 #[tokio::test]
 async fn plain_http_is_closed_and_others_are_served() {
     let server = Encrypted::start(|_| {}).await;
-    let mut plain = TcpStream::connect(server.address).await.unwrap();
+    let mut plain = TcpStream::connect(&server.server.host).await.unwrap();
     plain.write_all(LIST).await.unwrap();
     let mut received = Vec::new();
     let _ = timeout(LONG, plain.read_to_end(&mut received)).await.expect("it is closed");
@@ -174,15 +165,15 @@ async fn plain_http_is_closed_and_others_are_served() {
 
 #[tokio::test]
 async fn half_handshake_does_not_delay_shutdown() {
-    let server = Encrypted::start(|limits| {
+    let mut server = Encrypted::start(|limits| {
         limits.shutdown_timeout = LONG * 3;
         limits.handshake_timeout = LONG * 3;
     })
     .await;
-    let mut half = TcpStream::connect(server.address).await.unwrap();
+    let mut half = TcpStream::connect(&server.server.host).await.unwrap();
     half.write_all(&[22, 3, 1]).await.unwrap();
     let mut idle = server.connect("first.pem").await.unwrap();
     assert_eq!(list_on(&mut idle).await, "HTTP/1.1 401 Unauthorized");
-    server.end.send(()).unwrap();
-    timeout(LONG, server.serving).await.expect("it ends").unwrap();
+    server.server.shut_down();
+    timeout(LONG, &mut server.server.serving).await.expect("it ends").unwrap();
 }

@@ -1,3 +1,5 @@
+use portal_model::Secret;
+
 use super::*;
 
 const ACME: &str = r#"

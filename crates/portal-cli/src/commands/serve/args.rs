@@ -1,0 +1,169 @@
+//! The arguments of `portal serve`: what is served, where and how.
+
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use portal_http::server::{FaultSpec, ServerLimits};
+use portal_model::Secret;
+
+use super::address::{self, AdminListen};
+use crate::commands::fault_arg;
+
+/// Serve the API on this machine, to rehearse on
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(after_help = HELP, args_conflicts_with_subcommands = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(super) subcommand: Option<Subcommand>,
+    /// Port or address to listen on, port 0 for a free one [default: 8780, or a free one with PROGRAM]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
+    pub(super) listen: Option<SocketAddr>,
+    /// Keep portals, orgs and credentials in this directory
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// Keep portals, orgs and credentials in this PostgreSQL database, which servers may share
+    #[arg(long, value_name = "URL", env = "PORTAL_DATABASE_URL", hide_env_values = true)]
+    #[arg(conflicts_with = "data")]
+    pub(super) database_url: Option<Secret>,
+    /// Serve what is left if the data directory has lost portals that were acknowledged
+    #[arg(long, requires = "data")]
+    pub(super) accept_loss: bool,
+    /// Serve the orgs in this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) seed: Option<PathBuf>,
+    /// Change kept orgs, users and secrets to the seed's, and revoke credentials it lacks
+    #[arg(long, requires = "seed")]
+    pub(super) seed_replaces: bool,
+    /// The URL that clients reach it by, where it stands behind a proxy
+    #[arg(long, value_name = "URL", value_parser = public_url)]
+    pub(super) public_url: Option<String>,
+    /// Serve over TLS with this certificate, followed by those between it and a root, in PEM form
+    #[arg(long, value_name = "FILE", requires = "tls_key", env = "PORTAL_TLS_CERT")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The private key of the certificate; both files are read again when they change
+    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "PORTAL_TLS_KEY")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Accept plain HTTP from other machines, forwarded by a proxy that terminates TLS
+    #[arg(long)]
+    pub(super) behind_proxy: bool,
+    /// Serve requests to this host name on a loopback address too; repeatable
+    #[arg(long = "allow-host", value_name = "NAME")]
+    pub(super) allowed_hosts: Vec<String>,
+    /// Limit concurrent connections
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..),
+        default_value_t = default_max_connections()
+    )]
+    pub(super) max_connections: u32,
+    /// Wait this long for open requests on shutdown
+    #[arg(long, value_name = "DURATION", default_value_t = ServerLimits::default().shutdown_timeout.into())]
+    pub(super) shutdown_timeout: humantime::Duration,
+    /// Refuse `Authorization: Bearer`, accepted beside `Zoho-oauthtoken`
+    #[arg(long)]
+    pub(super) refuse_bearer: bool,
+    /// Enforce the service's limits on tokens, calls at once and calls a day
+    #[arg(long)]
+    pub(super) enforce_limits: bool,
+    // Not a doc comment: rustdoc takes the grammar's brackets for a link.
+    #[arg(
+        long = "fault",
+        value_name = "SPEC",
+        value_parser = fault_arg::parse,
+        help = "Fail on purpose: [METHOD ]POINT:ACTION[:WHICH], as below; repeatable"
+    )]
+    pub(super) faults: Vec<FaultSpec>,
+    /// Where to look into it, its page, JSON, health and metrics, or `none` [default: 127.0.0.1, a free port from 8781]
+    #[arg(long, value_name = "ADDRESS", env = "PORTAL_ADMIN_LISTEN", value_parser = address::parse_admin)]
+    pub(super) admin_listen: Option<AdminListen>,
+    /// Open the page that looks into it in a browser
+    #[arg(long)]
+    pub(super) open: bool,
+    /// Log each call to stderr, and warnings in the same form [default: text, where stderr is a terminal]
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) log: Option<LogFormat>,
+    /// Serve as long as this program runs, with the environment that leads to the server
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub(super) command: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Subcommand {
+    /// Print the environment that leads to a running server, for a shell
+    Env {
+        /// The port of the server [default: the one that runs]
+        #[arg(long)]
+        port: Option<u16>,
+    },
+}
+
+/// The form of the lines about calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+const HELP: &str = "\
+Without a seed file, new data has one org, whose credentials are told at the start; a database has the \
+orgs of its seeds. `portal admin` changes orgs, users and credentials while it runs, and `portal backup` \
+copies a data directory in use. Without either, everything is gone when it ends.
+
+`portal requests` and the page that is printed at the start show what it has served. The page switches \
+faults on and off too; its address also has /healthz, /readyz and /metrics.
+
+A fault has a METHOD (GET, POST or PUT for calls under /crm, TOKEN for the token endpoint; all without \
+one), a POINT (request: before anything is done; committed: done, but no response sent yet), an ACTION \
+(drop, delay=300ms, 429, 429=SECONDS, 500, html, cut, expire, and stale=5s for lists) and a WHICH \
+(N/M: N of every M matching calls; @N: the Nth only; @N+: the Nth and later; all without one).
+
+Examples:
+  portal serve --data ./portals --fault \"POST committed:drop:1/2\"
+  portal serve -- npm test";
+
+impl Args {
+    pub(crate) fn logs_json(&self) -> bool {
+        self.log == Some(LogFormat::Json)
+    }
+
+    pub(super) fn listen(&self) -> SocketAddr {
+        self.listen.unwrap_or_else(|| {
+            // For a test run a free port does, and any number of them can run at once.
+            let port = if self.command.is_empty() { 8780 } else { 0 };
+            SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+        })
+    }
+
+    pub(super) fn limits(&self) -> ServerLimits {
+        let mut limits = ServerLimits::default();
+        limits.max_connections = usize::try_from(self.max_connections).unwrap_or(usize::MAX);
+        limits.shutdown_timeout = self.shutdown_timeout.into();
+        if self.behind_proxy {
+            // All connections come from the proxy.
+            limits.max_connections_per_peer = None;
+        }
+        limits
+    }
+
+    /// Where everything is kept, if it outlives the server.
+    pub(super) fn kept_in(&self) -> Option<String> {
+        let directory = self.data.as_ref().map(|directory| directory.display().to_string());
+        directory.or_else(|| self.database_url.as_ref().map(|_| "a database".to_owned()))
+    }
+}
+
+fn default_max_connections() -> u32 {
+    u32::try_from(ServerLimits::default().max_connections).unwrap_or(u32::MAX)
+}
+
+fn public_url(text: &str) -> Result<String, &'static str> {
+    if text.starts_with("https://") || text.starts_with("http://") {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a URL such as https://portals.example.com")
+    }
+}

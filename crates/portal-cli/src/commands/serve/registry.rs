@@ -1,0 +1,87 @@
+//! The registry of a server, and the state it begins with.
+
+use std::future::pending;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+use anyhow::Context as _;
+use portal_model::Secret;
+use portal_store::{
+    MemoryRegistry, PostgresRegistry, Registry as _, RegistryError, Seed, SqliteRegistry,
+};
+
+use super::args::Args;
+use crate::org::data_directory;
+use crate::org::default_org::DefaultOrg;
+use crate::report::failure::Failure;
+use crate::terminal::printer::Printer;
+
+/// A registry, and the state it begins with.
+pub(super) struct Opened<R> {
+    pub(super) registry: R,
+    /// Absent if there is a seed, or were orgs.
+    pub(super) org: Option<DefaultOrg>,
+    /// Of a registry in memory.
+    pub(super) throwaway: Option<(MemoryRegistry, Seed)>,
+    /// Completes once the files of the registry are found removed or replaced: whatever is
+    /// acknowledged from then on would be lost.
+    pub(super) failed: Pin<Box<dyn Future<Output = RegistryError>>>,
+}
+
+pub(super) fn read_seed(args: &Args) -> Result<Option<Seed>, Failure> {
+    let read = |path: &PathBuf| {
+        let file = path.display();
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the seed file {file}"))?;
+        text.parse().with_context(|| format!("invalid seed file {file}"))
+    };
+    let seed = args.seed.as_ref().map(read).transpose();
+    seed.map_err(|error| Failure::usage(format!("{error:#}")))
+}
+
+/// The registry in the database at `url`, with the orgs of `seed` added.
+pub(super) async fn in_database(
+    url: &Secret,
+    seed: Option<Seed>,
+    replaces: bool,
+) -> Result<Opened<PostgresRegistry>, Failure> {
+    let registry = PostgresRegistry::open(url.expose()).await?;
+    if let Some(seed) = &seed {
+        data_directory::seed(&registry, seed, replaces, "the database").await?;
+    } else if registry.is_empty().await? {
+        // Servers that start at once would each announce the credentials of another org.
+        return Err(Failure::usage("the database has no org yet")
+            .hint("pass `--seed FILE` with orgs, users and credentials, or use `portal admin`"));
+    }
+    Ok(Opened { registry, org: None, throwaway: None, failed: Box::pin(pending()) })
+}
+
+/// The registry in `directory`, with the orgs of `seed` added, or the default org.
+pub(super) async fn in_directory(
+    directory: &Path,
+    seed: Option<Seed>,
+    args: &Args,
+    printer: &Printer,
+) -> Result<Opened<SqliteRegistry>, Failure> {
+    let waits = |why| printer.warning(format_args!("{why}, and the server starts"));
+    let registry = data_directory::open(directory, args.accept_loss, waits).await?;
+    let org = if let Some(seed) = seed {
+        let place = directory.display();
+        data_directory::seed(&registry, &seed, args.seed_replaces, place).await?;
+        None
+    } else {
+        data_directory::default_unless_others(&registry, directory).await?
+    };
+    let failed = Box::pin(registry.failed());
+    Ok(Opened { registry, org, throwaway: None, failed })
+}
+
+/// A registry in memory, with the orgs of `seed` or the default org.
+pub(super) async fn in_memory(seed: Option<Seed>) -> Result<Opened<MemoryRegistry>, Failure> {
+    let org = if seed.is_none() { Some(DefaultOrg::generate()?) } else { None };
+    let seed = seed.or_else(|| org.as_ref().map(DefaultOrg::seed)).unwrap_or_default();
+    let registry = MemoryRegistry::default();
+    registry.apply_seed(&seed, data_directory::now()?).await?;
+    let throwaway = Some((registry.clone(), seed));
+    Ok(Opened { registry, org, throwaway, failed: Box::pin(pending()) })
+}

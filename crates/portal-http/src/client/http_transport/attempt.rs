@@ -1,0 +1,83 @@
+//! Sends an attempt, over a connection that ends with it (rule 9).
+
+use std::future::poll_fn;
+use std::pin::pin;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::Full;
+use hyper::client::conn::http1;
+use portal_model::flow::{NoResponse, NotSent, TransportError};
+use tokio::time::{Instant, timeout_at};
+
+use super::connect::{Connector, Wire};
+use super::failure::{lost, not_connected};
+use super::layer::Purpose;
+use crate::client::transport::{Bounds, after, read, text};
+
+/// Maximum size of a response's head, in bytes. hyper's own limit is six times as high.
+pub(super) const LONGEST_HEAD: usize = 64 << 10;
+
+/// Sends `request` over a connection of its own. When this returns or is dropped, the socket is
+/// closed, and unless the response was read, the kernel sends nothing of the request any more.
+pub(super) async fn send(
+    connector: &Connector,
+    request: Request<Full<Bytes>>,
+    bounds: Bounds,
+) -> Result<Response<Bytes>, TransportError> {
+    let end = after(Instant::now(), bounds.time);
+    let connecting = connector.connect(request.uri(), Purpose::Attempt(end));
+    let wire = match timeout_at(end, connecting).await {
+        // A process that was suspended while it connected must not start late.
+        Ok(Ok(wire)) if Instant::now() < end => wire,
+        Ok(Err(error)) => return Err(not_connected(error.as_ref(), request.uri()).into()),
+        Ok(Ok(_)) | Err(_) => return Err(NotSent::ConnectTimedOut.into()),
+    };
+    timeout_at(end, exchange(wire, request, bounds)).await.map_err(|_| NoResponse::TimedOut)?
+}
+
+/// Sends the request and reads the response. The connection is polled here and nowhere else, so that
+/// no task of its own keeps it open.
+async fn exchange(
+    wire: Wire,
+    request: Request<Full<Bytes>>,
+    bounds: Bounds,
+) -> Result<Response<Bytes>, TransportError> {
+    let request = addressed(request, wire.forwards)?;
+    let handshake = http1::Builder::new().max_buf_size(LONGEST_HEAD).handshake(wire);
+    let (mut sender, mut connection) = handshake.await.map_err(not_started)?;
+    let response = async move {
+        let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
+        Ok::<_, TransportError>(read(response, bounds).await?)
+    };
+    let mut response = pin!(response);
+    let response = tokio::select! {
+        biased;
+        response = &mut response => response,
+        // An error of the connection is the response's as well.
+        _ = poll_fn(|context| connection.poll_without_shutdown(context)) => response.await,
+    }?;
+    connection.into_parts().io.close();
+    Ok(response)
+}
+
+/// Adds `Host`, and leaves only the path in the URL, unless a proxy forwards it.
+fn addressed(
+    mut request: Request<Full<Bytes>>,
+    forwards: bool,
+) -> Result<Request<Full<Bytes>>, NotSent> {
+    let authority = request.uri().authority().map_or("", |authority| authority.as_str());
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = HeaderValue::from_str(host).map_err(not_started)?;
+    request.headers_mut().entry(HOST).or_insert(host);
+    if !forwards {
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
+    }
+    Ok(request)
+}
+
+fn not_started(error: impl std::error::Error + 'static) -> NotSent {
+    NotSent::NotStarted(text(&error))
+}

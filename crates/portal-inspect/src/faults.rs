@@ -1,0 +1,89 @@
+//! What switches faults on and off: by the forms of the page, and as JSON.
+
+use http::StatusCode;
+use portal_http::server::FaultSpec;
+use portal_store::Registry;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::inspector::Inspector;
+use crate::page;
+use crate::request::Asked;
+use crate::response::{Answer, Refusal, bad_request, html, json, see_other, with_status};
+
+/// Faults in force at once, those for one request included.
+const MAX_FAULTS: usize = 100;
+
+/// The body of `POST /api/faults`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangedFaults {
+    /// Replaces all faults.
+    faults: Option<Vec<String>>,
+    /// Each is injected into the next request that it matches.
+    #[serde(default)]
+    once: Vec<String>,
+}
+
+impl<R: Registry> Inspector<R> {
+    pub(crate) fn faults(&self) -> Value {
+        let text =
+            |faults: Vec<FaultSpec>| -> Vec<_> { faults.iter().map(ToString::to_string).collect() };
+        json!({ "faults": text(self.service.faults()), "once": text(self.service.faults_once()) })
+    }
+
+    pub(crate) fn change_faults(&self, asked: &Asked) -> Answer {
+        let changed: ChangedFaults = serde_json::from_slice(&asked.body).map_err(bad_request)?;
+        let parse = |texts: Vec<String>| -> Result<Vec<FaultSpec>, Refusal> {
+            texts.iter().map(|text| text.trim().parse().map_err(bad_request)).collect()
+        };
+        // All or nothing.
+        let (faults, more) = (changed.faults.map(parse).transpose()?, parse(changed.once)?);
+        self.update_faults(|in_force, once| {
+            if let Some(faults) = faults {
+                *in_force = faults;
+                once.clear();
+            }
+            once.extend(more);
+        })?;
+        Ok(json(&self.faults()))
+    }
+
+    /// The forms of the page.
+    pub(crate) fn switch_fault(&self, asked: &Asked) -> Answer {
+        let text = asked.field("spec");
+        let fault: FaultSpec = match text.trim().parse() {
+            Ok(fault) => fault,
+            Err(error) => {
+                let page = html(page::faults(self, Some((&text, &error))));
+                return Ok(with_status(StatusCode::BAD_REQUEST, page));
+            }
+        };
+        self.update_faults(|in_force, once| match &*asked.field("action") {
+            "once" => once.push(fault),
+            "remove" => in_force.retain(|other| *other != fault),
+            "remove-once" => once.retain(|other| *other != fault),
+            _ if in_force.contains(&fault) => {}
+            _ => in_force.push(fault),
+        })?;
+        Ok(see_other("/faults"))
+    }
+
+    /// Changes those in force and those for one request, unless there would be too many.
+    fn update_faults(
+        &self,
+        change: impl FnOnce(&mut Vec<FaultSpec>, &mut Vec<FaultSpec>),
+    ) -> Result<(), Refusal> {
+        self.service.update_faults(|in_force, once| {
+            let before = (in_force.clone(), once.clone());
+            change(in_force, once);
+            let count = in_force.len() + once.len();
+            if count > MAX_FAULTS {
+                (*in_force, *once) = before;
+                let limit = format!("expected at most {MAX_FAULTS} faults in all, found {count}");
+                return Err(bad_request(limit));
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! The faults: those in force, and those to switch on.
+
+use maud::{Markup, html};
+use portal_http::server::{FaultSpec, InvalidFaultSpec};
+use portal_store::Registry;
+
+use super::layout::layout;
+use crate::inspector::Inspector;
+
+/// What goes wrong most often, and what it looks like to a client.
+const COMMON: [(&str, &str); 9] = [
+    ("POST committed:drop", "The portal is created, and the response is lost"),
+    ("POST request:drop", "The connection is closed before anything is done"),
+    ("POST committed:cut", "The portal is created, and the response breaks off"),
+    ("POST committed:delay=15s", "The portal is created, and the response is slow"),
+    ("POST request:html", "A gateway responds with an error page"),
+    ("POST request:429=5", "Too many requests, for five seconds"),
+    ("GET request:500", "The list fails"),
+    ("TOKEN request:500", "The accounts server fails"),
+    ("request:expire", "The access token expires"),
+];
+
+/// The faults, and what was wrong with one that was sent.
+pub(crate) fn faults<R: Registry>(
+    inspector: &Inspector<R>,
+    invalid: Option<(&str, &InvalidFaultSpec)>,
+) -> Markup {
+    let (in_force, once) = (inspector.service.faults(), inspector.service.faults_once());
+    let content = html! {
+        h1 { "Faults" }
+        @if in_force.is_empty() && once.is_empty() {
+            p { "None: every request is served as it should be." }
+        } @else {
+            ul.faults {
+                @for fault in &in_force { (one_fault(fault, "on", "remove")) }
+                @for fault in &once { (one_fault(fault, "next request only", "remove-once")) }
+            }
+        }
+        h2 { "Switch on" }
+        ul.faults {
+            @for (spec, description) in COMMON {
+                li {
+                    span { (description) br; code { (spec) } }
+                    form method="post" action="/faults" {
+                        input type="hidden" name="spec" value=(spec);
+                        (buttons(description))
+                    }
+                }
+            }
+        }
+        h2 { "Another" }
+        form.another method="post" action="/faults" {
+            label for="spec" { "Fault" }
+            input #spec name="spec" value=(invalid.map_or("", |(text, _)| text)) required
+                placeholder="POST committed:drop:1/2" autocomplete="off" spellcheck="false"
+                aria-describedby="grammar";
+            (buttons("this fault"))
+            @if let Some((_, error)) = invalid { p.error role="alert" { (error) } }
+            p #grammar .note {
+                code { "[METHOD ]POINT:ACTION[:WHICH]" } " with METHOD " code { "GET" } ", "
+                code { "POST" } ", " code { "PUT" } " or " code { "TOKEN" } "; POINT "
+                code { "request" } " (before anything is done) or " code { "committed" }
+                " (done, but no response sent yet); ACTION " code { "drop" } ", "
+                code { "delay=300ms" } ", " code { "429" } ", " code { "429=SECONDS" } ", "
+                code { "500" } ", " code { "html" } ", " code { "cut" } " or " code { "expire" }
+                ", or, for " code { "[GET ]request" } ", " code { "stale=5s" } " (the list of portals as it "
+                "was that long ago); WHICH " code { "1/2" } " (N of every M requests), " code { "@1" }
+                " (the first only) or " code { "@2+" } " (from the second on)."
+            }
+        }
+    };
+    layout(&inspector.about, "/faults", "Faults", &content)
+}
+
+fn one_fault(fault: &FaultSpec, state: &str, action: &str) -> Markup {
+    html! {
+        li {
+            span { code { (fault) } " " span.state { (state) } }
+            form method="post" action="/faults" {
+                input type="hidden" name="spec" value=(fault);
+                button type="submit" name="action" value=(action)
+                    aria-label={ "Switch off " (fault) } { "Switch off" }
+            }
+        }
+    }
+}
+
+fn buttons(what: &str) -> Markup {
+    html! {
+        button type="submit" name="action" value="add" aria-label={ "Switch on: " (what) } { "On" }
+        button type="submit" name="action" value="once" aria-label={ "Next request only: " (what) } {
+            "Next request only"
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The orgs, with what each has.
+
+use maud::{Markup, html};
+use portal_model::neutral::shell_word;
+use portal_model::oauth::TOKEN_PATH;
+use portal_model::{Environment, Portal};
+use portal_store::seed::{SeedCredential, SeedGrant};
+use portal_store::{Org, Permission, PortalLimit, User};
+
+use super::layout::{copyable, layout};
+use crate::inspector::About;
+use crate::mask::MASK;
+
+/// An org with all that belongs to it.
+type OrgState = (Org, Vec<User>, Vec<Portal>);
+
+/// The first orgs of `count`.
+pub(crate) fn orgs(about: &About, orgs: &[OrgState], count: usize, shows_secrets: bool) -> Markup {
+    let content = html! {
+        h1 { "Orgs" }
+        @if orgs.is_empty() {
+            p { "None. Add one by " code { "--seed FILE" } " or " code { "portal admin" } "." }
+        }
+        @if count > orgs.len() {
+            p.note {
+                "The first " (orgs.len()) " of " (count) "; " code { "portal admin" } " has all."
+            }
+        }
+        @if about.known_credentials().is_none() && !orgs.is_empty() {
+            p.note {
+                "Secrets are not shown here, since this page asks nobody who they are."
+                @if let Some(command) = &about.environment_command {
+                    " The default org's: " code { (command) } "."
+                }
+            }
+        } @else if !orgs.is_empty() && !shows_secrets {
+            p { a.button href="/orgs?secrets=shown" { "Show the secrets" } }
+        } @else if shows_secrets {
+            p { a.button href="/orgs" { "Mask the secrets" } }
+        }
+        @for state in orgs {
+            section { (one_org(about, state, shows_secrets)) }
+        }
+        @if about.throwaway.is_some() {
+            h2 { "Begin anew" }
+            details.reset {
+                summary { "Reset to the orgs of the start" }
+                form method="post" action="/reset" {
+                    p { "Portals, changes, access tokens and the list of requests will be gone. Faults stay." }
+                    button.danger type="submit" { "Reset" }
+                }
+            }
+        }
+    };
+    layout(about, "/orgs", "Orgs", &content)
+}
+
+fn one_org(about: &About, (org, users, portals): &OrgState, shows_secrets: bool) -> Markup {
+    html! {
+        h2 { bdi { (org.name) } }
+        p.note {
+            @match org.environment {
+                Environment::Developer => "developer edition",
+                other => (other.as_str()),
+            }
+            " · number " (org.id) " · "
+            @match org.portal_limit {
+                PortalLimit::One => "one portal at most",
+                PortalLimit::Unlimited => "any number of portals",
+            }
+        }
+        h3 { "Portals" }
+        @if portals.is_empty() {
+            p.note { "None yet" }
+        } @else {
+            ul { @for portal in portals { li { (one_portal(portal)) } } }
+        }
+        h3 { "Users" }
+        @for user in users {
+            (one_user(about, &org.name, user, shows_secrets))
+        }
+    }
+}
+
+fn one_portal(portal: &Portal) -> Markup {
+    html! {
+        strong { bdi { (portal.name) } }
+        @if let Some(created) = portal.created_time { span.note { " created " (created) } }
+        @if portal.active == Some(false) { span.note { " inactive" } }
+    }
+}
+
+fn one_user(about: &About, org: &str, user: &User, shows_secrets: bool) -> Markup {
+    let permissions: Vec<_> = user.permissions.iter().copied().map(permission).collect();
+    let orgs = about.known_credentials().map(|seed| &*seed.orgs).unwrap_or_default();
+    let users = orgs.iter().filter(|seed| seed.name == org).flat_map(|seed| &seed.users);
+    let credentials = users.filter(|seed| seed.email == user.email).flat_map(|it| &it.credentials);
+    html! {
+        p {
+            bdi { (user.name) } " · " bdi { (user.email) } br;
+            span.note {
+                @if permissions.is_empty() { "no permission" } @else { (permissions.join(", ")) }
+            }
+        }
+        @for credential in credentials {
+            details open[shows_secrets] {
+                summary { "Credential of client " code { (credential.client_id) } }
+                p.note { "Scopes: " (credential.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) }
+                (copyable("As environment", &environment(&about.url, credential, shows_secrets)))
+                (copyable("A token with curl", &token_request(&about.url, credential, shows_secrets)))
+            }
+        }
+    }
+}
+
+fn permission(permission: Permission) -> &'static str {
+    match permission {
+        Permission::ManagePortal => "Manage Portal",
+        Permission::ManagePortalUsers => "Manage Portal Users",
+    }
+}
+
+/// The client secret and the grant of a credential, or what stands for them.
+fn secrets(credential: &SeedCredential, shown: bool) -> (&str, &str) {
+    let (SeedGrant::RefreshToken(grant) | SeedGrant::Code(grant)) = &credential.grant;
+    if shown { (credential.client_secret.expose(), grant.expose()) } else { (MASK, MASK) }
+}
+
+fn environment(url: &str, credential: &SeedCredential, shown: bool) -> String {
+    let (client_secret, grant) = secrets(credential, shown);
+    // A seed can have any text.
+    let export = |name, value| format!("export {name}={}", shell_word(value));
+    let lines = [
+        "unset PORTAL_PROFILE PORTAL_DATA_CENTER PORTAL_ACCESS_TOKEN".to_owned(),
+        export("PORTAL_API_DOMAIN", url),
+        export("PORTAL_ACCOUNTS_URL", url),
+        export("PORTAL_CLIENT_ID", &credential.client_id),
+        export("PORTAL_CLIENT_SECRET", client_secret),
+        match credential.grant {
+            SeedGrant::RefreshToken(_) => export("PORTAL_REFRESH_TOKEN", grant),
+            SeedGrant::Code(_) => "# a code can be exchanged once, by `portal login`".to_owned(),
+        },
+    ];
+    lines.join("\n")
+}
+
+fn token_request(url: &str, credential: &SeedCredential, shown: bool) -> String {
+    let (client_secret, grant) = secrets(credential, shown);
+    let (grant_type, name) = match credential.grant {
+        SeedGrant::RefreshToken(_) => ("refresh_token", "refresh_token"),
+        SeedGrant::Code(_) => ("authorization_code", "code"),
+    };
+    let field =
+        |name, value| format!(" \\\n  --data-urlencode {}", shell_word(&format!("{name}={value}")));
+    let fields = [
+        field("grant_type", grant_type),
+        field("client_id", &credential.client_id),
+        field("client_secret", client_secret),
+        field(name, grant),
+    ];
+    format!("curl --globoff {}{}", shell_word(&format!("{url}{TOKEN_PATH}")), fields.concat())
+}

@@ -1,0 +1,264 @@
+//! [`Recorder`]: the last requests of a server, in bounded memory and at a bounded cost.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+use portal_http::server::{RequestRecord, ServedRequest};
+use portal_model::neutral::cut;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+
+use crate::mask;
+
+/// Requests that are kept.
+const MAX_REQUESTS: usize = 1000;
+/// Bytes that they have together.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of one body that are kept.
+const MAX_BODY: usize = 16 * 1024;
+/// Requests recorded per second after a burst of [`MAX_REQUESTS`], so that recording doesn't slow down
+/// a server under load.
+const PER_SECOND: u32 = 100;
+/// How far `ahead_to` may run ahead of the clock: the time that a burst takes at that rate.
+const BURST: Duration = Duration::from_secs(MAX_REQUESTS as u64 / PER_SECOND as u64);
+/// Requests that a slow reader of events can be behind.
+const MAX_BEHIND: usize = 256;
+/// Readers of events.
+const MAX_FOLLOWERS: usize = 16;
+
+/// A request and its response, without secrets.
+#[derive(Debug, Serialize)]
+pub(crate) struct Recorded {
+    pub(crate) id: u64,
+    #[serde(flatten)]
+    pub(crate) record: RequestRecord,
+    pub(crate) query: Option<String>,
+    pub(crate) request: Message,
+    pub(crate) response: Message,
+}
+
+/// The headers and the body of a request or a response.
+#[derive(Debug, Serialize)]
+pub(crate) struct Message {
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+    /// Bytes of the body that are not kept: the end of a long one, or all of one that is not text or
+    /// may hold a secret.
+    pub(crate) left_out: usize,
+}
+
+/// The last requests, the oldest first.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    state: Mutex<State>,
+    events: broadcast::Sender<Event>,
+}
+
+/// What readers are told as it happens.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    Request(Arc<Recorded>),
+    /// All that there was is gone.
+    Reset,
+}
+
+/// The requests after one that a reader has.
+#[derive(Debug)]
+pub(crate) struct Since {
+    pub(crate) requests: Vec<Arc<Recorded>>,
+    /// That one, or 0 if it is of another server.
+    pub(crate) after: u64,
+    /// How many were not recorded.
+    pub(crate) skipped: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    requests: VecDeque<(Arc<Recorded>, usize)>,
+    bytes: usize,
+    last_id: u64,
+    /// When the requests recorded so far would be due at [`PER_SECOND`].
+    ahead_to: Option<Instant>,
+    skipped: u64,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self { state: Mutex::default(), events: broadcast::Sender::new(MAX_BEHIND) }
+    }
+}
+
+impl Recorder {
+    /// Records a request, unless the rate is exceeded.
+    pub(crate) fn record(&self, request: &ServedRequest<'_>) {
+        if let Some(id) = self.admit() {
+            self.keep(Recorded::new(id, request));
+        }
+    }
+
+    fn keep(&self, recorded: Recorded) {
+        let recorded = Arc::new(recorded);
+        let size = recorded.size();
+        let mut state = self.lock();
+        state.bytes += size;
+        state.requests.push_back((Arc::clone(&recorded), size));
+        while state.requests.len() > MAX_REQUESTS || state.bytes > MAX_BYTES {
+            let Some((_, size)) = state.requests.pop_front() else { break };
+            state.bytes -= size;
+        }
+        drop(state);
+        // Fails if nobody reads.
+        let _ = self.events.send(Event::Request(recorded));
+    }
+
+    fn admit(&self) -> Option<u64> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let ahead_to = state.ahead_to.unwrap_or(now);
+        if ahead_to > now + BURST {
+            state.skipped += 1;
+            return None;
+        }
+        state.ahead_to = Some(ahead_to.max(now) + Duration::from_secs(1) / PER_SECOND);
+        state.last_id += 1;
+        Some(state.last_id)
+    }
+
+    /// Those after the request `after`.
+    pub(crate) fn since(&self, after: u64) -> Since {
+        let state = self.lock();
+        // A reader of the server that ran here before has numbers of its own.
+        let after = if after > state.last_id { 0 } else { after };
+        let all = state.requests.iter().map(|(recorded, _)| recorded);
+        let requests = all.filter(|recorded| recorded.id > after).cloned().collect();
+        Since { requests, after, skipped: state.skipped }
+    }
+
+    pub(crate) fn get(&self, id: u64) -> Option<Arc<Recorded>> {
+        let state = self.lock();
+        let mut all = state.requests.iter().map(|(recorded, _)| recorded);
+        all.find(|recorded| recorded.id == id).cloned()
+    }
+
+    /// Those from now on, unless there are too many readers.
+    pub(crate) fn follow(&self) -> Option<broadcast::Receiver<Event>> {
+        (self.events.receiver_count() < MAX_FOLLOWERS).then(|| self.events.subscribe())
+    }
+
+    pub(crate) fn clear(&self) {
+        let mut state = self.lock();
+        *state = State { last_id: state.last_id, ..State::default() };
+        drop(state);
+        let _ = self.events.send(Event::Reset);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recorded {
+    fn new(id: u64, request: &ServedRequest<'_>) -> Self {
+        let (path, headers) = (request.path(), request.request_headers());
+        let mut record = RequestRecord::from(request);
+        record.method = cut(&record.method);
+        record.path = mask::path(path);
+        record.portal = record.portal.as_deref().map(cut);
+        Self {
+            id,
+            record,
+            query: request.target().query().map(mask::parameters),
+            request: Message::new(headers, mask::body(request.request_body(), path, headers)),
+            response: Message::new(
+                &request.response_headers(),
+                mask::response_body(request.response_body()),
+            ),
+        }
+    }
+
+    /// Its JSON in a list, without headers and bodies.
+    pub(crate) fn listed(&self) -> Value {
+        let mut listed = json!(self.record);
+        if let Value::Object(members) = &mut listed {
+            members.insert("id".to_owned(), self.id.into());
+        }
+        listed
+    }
+
+    /// About the bytes that it takes in memory.
+    fn size(&self) -> usize {
+        let RequestRecord { method, path, org, portal, code, faults, .. } = &self.record;
+        let texts = [org, portal, code, &self.query].into_iter().flatten().chain([method, path]);
+        let messages = [&self.request, &self.response];
+        let headers = messages.iter().flat_map(|message| &message.headers);
+        size_of::<Self>()
+            + texts.map(String::len).sum::<usize>()
+            + faults.iter().map(|fault| fault.len() + 24).sum::<usize>()
+            + messages.iter().map(|message| message.body.len()).sum::<usize>()
+            + headers.map(|(name, value)| name.len() + value.len() + 48).sum::<usize>()
+    }
+}
+
+impl Message {
+    fn new(headers: &HeaderMap, (mut body, mut left_out): (String, usize)) -> Self {
+        if body.len() > MAX_BODY {
+            let kept = body.floor_char_boundary(MAX_BODY);
+            left_out += body.len() - kept;
+            body.truncate(kept);
+            body.shrink_to_fit();
+        }
+        Self { headers: mask::headers(headers), body, left_out }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded(id: u64, body: String) -> Recorded {
+        let message = |body| Message { headers: Vec::new(), body, left_out: 0 };
+        let record = json!({
+            "time": "2026-11-25T14:03:25.114Z", "method": "POST", "path": "/crm/v7/settings/portals",
+            "status": 200, "ms": 1, "faults": [],
+        });
+        let record = serde_json::from_value(record).unwrap();
+        let (request, response) = (message(body), message(String::new()));
+        Recorded { id, record, query: None, request, response }
+    }
+
+    #[test]
+    fn oldest_requests_are_forgotten_first() {
+        let recorder = Recorder::default();
+        (1..=1500).for_each(|id| recorder.keep(recorded(id, String::new())));
+        let kept = recorder.since(0).requests;
+        assert_eq!((kept.len(), kept[0].id), (MAX_REQUESTS, 501));
+        assert!(recorder.get(500).is_none() && recorder.get(501).is_some());
+    }
+
+    #[test]
+    fn long_bodies_leave_room_for_fewer_requests() {
+        let recorder = Recorder::default();
+        (1..=10).for_each(|id| recorder.keep(recorded(id, "x".repeat(MAX_BYTES / 4))));
+        assert_eq!(recorder.since(0).requests.len(), 3);
+        assert!(recorder.lock().bytes <= MAX_BYTES);
+    }
+
+    #[test]
+    fn requests_beyond_rate_are_counted_only() {
+        let recorder = Recorder::default();
+        let begun = Instant::now();
+        let sent = MAX_REQUESTS * 3;
+        let admitted = (0..sent).filter(|_| recorder.admit().is_some()).count();
+        // On a machine that takes seconds for it, each second has its share.
+        let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap() + 1;
+        assert!(admitted >= MAX_REQUESTS);
+        assert!(admitted <= MAX_REQUESTS + 1 + PER_SECOND as usize * seconds);
+        assert_eq!(recorder.since(0).skipped, (sent - admitted) as u64);
+        recorder.clear();
+        assert!(recorder.admit().is_some());
+        assert_eq!(recorder.since(0).skipped, 0);
+    }
+}

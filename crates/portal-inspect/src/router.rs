@@ -1,0 +1,190 @@
+//! The routes, what each responds, and what every response has.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use maud::Markup;
+use portal_model::neutral::escaped;
+use portal_store::{Registry, RegistryError};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::inspector::Inspector;
+use crate::page;
+use crate::recorder::Recorded;
+use crate::request::Asked;
+use crate::response::{Answer, Body, Refusal, html, json, plain, see_other, text, with_status};
+
+use self::Handler::{Asset, Later, Now};
+
+/// A probe gets its response before it gives up.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Orgs that a page shows: more are for `portal admin`.
+const MAX_ORGS: usize = 500;
+
+/// What every response has.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    // Not `no-referrer`, with which a form of the page itself has the origin `null`.
+    (header::REFERRER_POLICY, "same-origin"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src \
+         'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+];
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What responds to the requests of a route.
+enum Handler<R> {
+    /// This text, of this type.
+    Asset(&'static str, &'static str),
+    Now(fn(&Inspector<R>, &Asked) -> Answer),
+    /// After a look into the registry.
+    Later(for<'a> fn(&'a Inspector<R>, &'a Asked) -> BoxFuture<'a, Answer>),
+}
+
+impl<R: Registry> Inspector<R> {
+    /// The first that matches responds; `{id}` stands for the last segment of a path.
+    const GET: [(&str, Handler<R>); 15] = [
+        ("/", Now(|it, asked| Ok(html(it.page_of_requests(asked))))),
+        ("/requests/events", Now(|it, asked| it.events(asked, row))),
+        ("/requests/{id}", Now(|it, asked| Ok(html(page::request(&it.about, &*it.get(asked)?))))),
+        ("/orgs", Later(|it, asked| Box::pin(it.page_of_orgs(asked)))),
+        ("/faults", Now(|it, _| Ok(html(page::faults(it, None))))),
+        ("/icon.svg", Asset("image/svg+xml", page::ICON)),
+        ("/style.css", Asset("text/css; charset=utf-8", page::STYLE)),
+        ("/script.js", Asset("text/javascript; charset=utf-8", page::SCRIPT)),
+        ("/api/requests", Now(Self::api_requests)),
+        ("/api/requests/events", Now(|it, asked| it.events(asked, line))),
+        ("/api/requests/{id}", Now(|it, asked| Ok(json(&json!(*it.get(asked)?))))),
+        ("/api/faults", Now(|it, _| Ok(json(&it.faults())))),
+        ("/healthz", Asset("text/plain; charset=utf-8", "ok\n")),
+        ("/readyz", Later(|it, _| Box::pin(it.ready()))),
+        ("/metrics", Now(|it, _| Ok(text(OPEN_METRICS, it.watch.metrics.text())))),
+    ];
+
+    const POST: [(&str, Handler<R>); 4] = [
+        ("/faults", Now(Self::switch_fault)),
+        ("/reset", Now(|it, _| it.reset().map(|()| see_other("/orgs")))),
+        ("/api/faults", Now(Self::change_faults)),
+        ("/api/reset", Now(|it, _| it.reset().map(|()| json(&json!({ "reset": true }))))),
+    ];
+
+    /// Responds, also to a request that is refused.
+    pub(crate) async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
+        let is_api = request.uri().path().starts_with("/api/");
+        let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        let is_page = accepted.is_some_and(|accepted| accepted.contains("text/html"));
+        let mut response = self.route(request).await.unwrap_or_else(|Refusal(status, message)| {
+            let refused = match (is_api, is_page) {
+                (true, _) => json(&json!({ "error": message })),
+                (false, true) => html(page::refused(&self.about, &message)),
+                (false, false) => plain(message),
+            };
+            with_status(status, refused)
+        });
+        let headers = HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        response.headers_mut().extend(headers);
+        response
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Answer {
+        let asked = Asked::receive(request, &self.about).await?;
+        let routes: &[(&str, Handler<R>)] = if asked.is_post() { &Self::POST } else { &Self::GET };
+        let matches = |pattern: &str| match pattern.strip_suffix("{id}") {
+            Some(before) => asked.path().strip_prefix(before).is_some_and(|id| !id.contains('/')),
+            None => asked.path() == pattern,
+        };
+        match routes.iter().find(|(pattern, _)| matches(pattern)) {
+            Some((_, Asset(content_type, content))) => Ok(text(content_type, *content)),
+            Some((_, Now(respond))) => respond(self, &asked),
+            Some((_, Later(respond))) => respond(self, &asked).await,
+            None => Err(nothing_here()),
+        }
+    }
+
+    fn page_of_requests(&self, asked: &Asked) -> Markup {
+        let filter = asked.parameter("q").unwrap_or_default();
+        page::requests(&self.about, &self.watch.recorder.since(0), &filter)
+    }
+
+    fn api_requests(&self, asked: &Asked) -> Answer {
+        let since = self.watch.recorder.since(asked.after()?);
+        let requests: Vec<_> = since.requests.iter().map(|recorded| recorded.listed()).collect();
+        Ok(json(&json!({ "requests": requests, "not_recorded": since.skipped })))
+    }
+
+    /// The request whose id is at the end of the path.
+    fn get(&self, asked: &Asked) -> Result<Arc<Recorded>, Refusal> {
+        let id = asked.path().rsplit('/').next().unwrap_or_default();
+        let id = id.parse().map_err(|_| nothing_here())?;
+        self.watch.recorder.get(id).ok_or_else(|| {
+            Refusal(StatusCode::NOT_FOUND, format!("the request {id} is not kept any more"))
+        })
+    }
+
+    async fn page_of_orgs(&self, asked: &Asked) -> Answer {
+        let failed =
+            |error: RegistryError| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+        let shows_secrets = asked.parameter("secrets").as_deref() == Some("shown");
+        let registry = self.service.registry();
+        let orgs = registry.orgs().await.map_err(failed)?;
+        let count = orgs.len();
+        let mut shown = Vec::new();
+        for org in orgs.into_iter().take(MAX_ORGS) {
+            let users = registry.users(org.id).await.map_err(failed)?;
+            let portals = registry.portals(org.id).await.map_err(failed)?;
+            shown.push((org, users, portals));
+        }
+        Ok(html(page::orgs(&self.about, &shown, count, shows_secrets)))
+    }
+
+    /// Begins anew with the orgs of the start.
+    fn reset(&self) -> Result<(), Refusal> {
+        let Some((registry, seed)) = &self.about.throwaway else {
+            let message = "this server keeps its data: only one without `--data` and \
+                           `--database-url` can begin anew";
+            return Err(Refusal(StatusCode::CONFLICT, message.to_owned()));
+        };
+        registry.reset(seed, self.service.now());
+        self.watch.recorder.clear();
+        Ok(())
+    }
+
+    /// Whether requests can be served now.
+    async fn ready(&self) -> Answer {
+        let unready = if self.watch.is_draining.load(Ordering::Relaxed) {
+            "shutting down".to_owned()
+        } else {
+            // No token: a cheap look-up that every engine has to carry out.
+            let found = self.service.registry().authenticate("readiness", self.service.now());
+            match timeout(READY_TIMEOUT, found).await {
+                Ok(Ok(_)) => return Ok(plain("ready")),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "timed out waiting for the registry".to_owned(),
+            }
+        };
+        Ok(with_status(StatusCode::SERVICE_UNAVAILABLE, plain(unready)))
+    }
+}
+
+fn nothing_here() -> Refusal {
+    Refusal(StatusCode::NOT_FOUND, "there is nothing here".to_owned())
+}
+
+/// A request as the page lists it.
+fn row(recorded: &Recorded) -> String {
+    page::row(recorded, false).into_string()
+}
+
+/// A request as JSON in one line.
+fn line(recorded: &Recorded) -> String {
+    escaped(&recorded.listed().to_string())
+}
