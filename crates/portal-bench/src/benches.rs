@@ -59,7 +59,7 @@ pub(crate) enum Bench {
     Reads,
     /// Creates in PostgreSQL
     Postgres,
-    /// Creates by the client of portal-http
+    /// Lists and creates by the client of portal-http
     Client,
     /// Creates by the command, a process each
     Command,

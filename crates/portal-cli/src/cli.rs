@@ -13,6 +13,7 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use tokio::runtime::Builder;
 
 pub(crate) use self::usage::print as print_usage;
+use crate::commands::sections::{About, Examples, Sections};
 use crate::commands::{
     admin, backup, batch, check, completions, create, doctor, explain, get, list, login, logout,
     man, profiles, recover, rehearse, rename, requests, schema, serve,
@@ -38,18 +39,21 @@ Options: --output text|json (see portal schema), -v, -q, --color WHEN, -V, -h
 ";
 
 /// The rest of the manual page.
-const MANUAL: &str = "\
-Creating a portal cannot be undone, cannot be rehearsed in a sandbox, and has no idempotency key. So \
-each create lists the org's portals first, writes down what it is about to do, and determines what \
-happened if the response is lost. What stays in doubt is determined by `portal recover`, and by the \
-next create in the org.
-
-Examples:
-  portal create --local MyPortal
-  portal login
-  portal create --profile acme MyPortal
-  portal rehearse portals.csv
-  portal batch portals.csv --dry-run";
+const MANUAL: Sections = Sections(&[
+    About(
+        "Creating a portal cannot be undone, cannot be rehearsed in a sandbox, and has no \
+              idempotency key. So each create lists the org's portals first, writes down what it is \
+              about to do, and determines what happened if the response is lost. What stays in doubt \
+              is determined by `portal recover`, and by the next create in the org.",
+    ),
+    Examples(
+        "portal create --local MyPortal\n\
+         portal login\n\
+         portal create --profile acme MyPortal\n\
+         portal rehearse portals.csv\n\
+         portal batch portals.csv --dry-run",
+    ),
+]);
 
 /// Create Zoho CRM customer portals safely. A portal can never be deleted.
 #[derive(Debug, Parser)]
@@ -59,7 +63,7 @@ Examples:
     version,
     help_template = HELP,
     override_usage = "portal COMMAND …",
-    after_help = MANUAL,
+    add = MANUAL,
     disable_help_subcommand = true,
     subcommand_help_heading = "Commands"
 )]
@@ -127,9 +131,9 @@ pub(crate) enum Command {
     },
 }
 
-/// Answers a shell and ends the process, if a shell runs this command to complete a line.
+/// Prints completions and exits if a shell asked for them.
 pub(crate) fn complete() {
-    // Scripts pass the line after `--`. A variable alone must not keep a create from being done.
+    // Require `--` too: a stray COMPLETE variable must not turn `create` into a completion request.
     if std::env::args_os().nth(1).is_some_and(|first| first == "--") {
         CompleteEnv::with_factory(Cli::command).var(completions::COMPLETE).complete();
     }
@@ -157,24 +161,24 @@ impl Command {
 
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitClass, Failure> {
         match self {
-            Self::Create(args) => alone(create::run(&args, printer)),
-            Self::Batch(args) => alone(batch::run(&args, printer)),
-            Self::Rehearse(args) => alone(rehearse::run(&args, printer)),
-            Self::Recover(args) => alone(recover::run(&args, printer)),
+            Self::Create(args) => run_single_threaded(create::run(&args, printer)),
+            Self::Batch(args) => run_single_threaded(batch::run(&args, printer)),
+            Self::Rehearse(args) => run_single_threaded(rehearse::run(&args, printer)),
+            Self::Recover(args) => run_single_threaded(recover::run(&args, printer)),
             Self::Check(args) => check::run(&args, printer),
-            Self::List(args) => alone(list::run(&args, printer)),
-            Self::Get(args) => alone(get::run(&args, printer)),
-            Self::Rename(args) => alone(rename::run(&args, printer)),
-            Self::Login(args) => alone(login::run(&args, printer)),
-            Self::Logout(args) => alone(logout::run(&args, printer)),
-            Self::Doctor(args) => alone(doctor::run(&args, printer)),
-            Self::Profiles(args) => alone(profiles::run(&args, printer)),
+            Self::List(args) => run_single_threaded(list::run(&args, printer)),
+            Self::Get(args) => run_single_threaded(get::run(&args, printer)),
+            Self::Rename(args) => run_single_threaded(rename::run(&args, printer)),
+            Self::Login(args) => run_single_threaded(login::run(&args, printer)),
+            Self::Logout(args) => run_single_threaded(logout::run(&args, printer)),
+            Self::Doctor(args) => run_single_threaded(doctor::run(&args, printer)),
+            Self::Profiles(args) => run_single_threaded(profiles::run(&args, printer)),
             Self::Explain(args) => explain::run(&args, printer),
             Self::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(&args, printer)),
-            Self::Requests(args) => alone(requests::run(&args, printer)),
+            Self::Requests(args) => run_single_threaded(requests::run(&args, printer)),
             Self::Backup(args) => backup::run(&args, printer),
-            Self::Admin(args) => alone(admin::run(&args, printer)),
-            Self::Schema(args) => Ok(schema::run(&args, printer)),
+            Self::Admin(args) => run_single_threaded(admin::run(&args, printer)),
+            Self::Schema(args) => Ok(schema::run(&args, printer)?),
             Self::Completions(args) => completions::run(&args, printer),
             Self::Man(args) => man::run(&args, Cli::command(), printer),
             Self::Help { command } => Ok(help(&command)),
@@ -206,7 +210,9 @@ fn command(columns: usize) -> clap::Command {
 }
 
 fn with_command_help(command: clap::Command) -> clap::Command {
-    command.help_template(COMMAND_HELP).mut_subcommands(with_command_help)
+    let sections = Sections::of(&command).to_string();
+    let command = command.help_template(COMMAND_HELP).mut_subcommands(with_command_help);
+    if sections.is_empty() { command } else { command.after_help(sections) }
 }
 
 impl Cli {
@@ -235,7 +241,7 @@ fn help(command: &[String]) -> ExitClass {
 }
 
 /// Runs a command that does one thing at a time: without worker threads it starts sooner.
-fn alone<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+fn run_single_threaded<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     block_on(Builder::new_current_thread(), command)
 }
 

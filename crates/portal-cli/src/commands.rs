@@ -22,5 +22,6 @@ pub(crate) mod rehearse;
 pub(crate) mod rename;
 pub(crate) mod requests;
 pub(crate) mod schema;
+pub(crate) mod sections;
 pub(crate) mod serve;
 mod target_args;

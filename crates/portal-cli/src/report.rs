@@ -1,9 +1,9 @@
 //! What outcomes and errors say: data and words, no I/O.
 
 pub(crate) mod activity;
-pub(crate) mod asked;
 pub(crate) mod call_error;
-pub(crate) mod cause;
+mod cause;
+pub(crate) mod context;
 pub(crate) mod exit;
 pub(crate) mod failure;
 pub(crate) mod invalid_name;

@@ -25,11 +25,8 @@ pub(crate) fn command(recorded: &Recorded, url: &str) -> String {
     for (name, value) in &recorded.request.headers {
         if name == "authorization" {
             let scheme = value.split_once(' ').map_or("Zoho-oauthtoken", |(scheme, _)| scheme);
-            let _ = write!(
-                command,
-                " \\\n  -H {}\"$TOKEN\"",
-                quoted(&format!("Authorization: {scheme} "))
-            );
+            let header = quoted(&format!("Authorization: {scheme} "));
+            let _ = write!(command, " \\\n  -H {header}\"$TOKEN\"");
         } else if !OF_CURL.contains(&name.as_str()) {
             let _ = write!(command, " \\\n  -H {}", quoted(&format!("{name}: {value}")));
         }

@@ -27,8 +27,8 @@ impl<R: Registry> Inspector<R> {
         let (requests, after) = (&self.watch.recorder, asked.after()?);
         // Before looking at those that are there, so that none is missed between the two.
         let receiver = requests.follow().ok_or_else(|| {
-            let message = "too many readers follow the requests".to_owned();
-            Refusal(StatusCode::SERVICE_UNAVAILABLE, message)
+            let message = "too many readers follow the requests";
+            Refusal(StatusCode::SERVICE_UNAVAILABLE, message.into())
         })?;
         let since = requests.since(after);
         let last = since.requests.last().map_or(since.after, |recorded| recorded.id);

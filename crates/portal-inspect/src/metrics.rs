@@ -80,18 +80,14 @@ fn code(text: &str) -> &'static str {
 }
 
 fn route(path: &str) -> &'static str {
-    if path == TOKEN_PATH {
-        return "token";
-    }
-    if path == REVOKE_PATH {
-        return "revoke";
-    }
-    let rest = path.strip_prefix("/crm/v").and_then(|rest| rest.split_once('/'));
-    match rest.map(|(_, rest)| rest) {
-        Some("settings/portals") => "portals",
-        Some(rest) if rest.starts_with("settings/portals/") => "portal",
-        Some("users") => "users",
-        Some("org") => "org",
+    let of_api = path.strip_prefix("/crm/v").and_then(|rest| rest.split_once('/'));
+    match (path, of_api.map(|(_version, resource)| resource)) {
+        (TOKEN_PATH, _) => "token",
+        (REVOKE_PATH, _) => "revoke",
+        (_, Some("settings/portals")) => "portals",
+        (_, Some(resource)) if resource.starts_with("settings/portals/") => "portal",
+        (_, Some("users")) => "users",
+        (_, Some("org")) => "org",
         _ => "other",
     }
 }

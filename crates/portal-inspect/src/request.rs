@@ -36,14 +36,13 @@ impl Asked {
             Method::GET | Method::HEAD => Bytes::new(),
             Method::POST => {
                 check_origin(&head.headers)?;
-                let late = "timed out waiting for the body".to_owned();
+                let late = "timed out waiting for the body".into();
                 let body = timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
                 let body = body.map_err(|_| Refusal(StatusCode::REQUEST_TIMEOUT, late))?;
                 body.map_err(bad_request)?.to_bytes()
             }
             _ => {
-                let message = "expected GET or POST".to_owned();
-                return Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, message));
+                return Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, "expected GET or POST".into()));
             }
         };
         Ok(Self { head, body })
@@ -115,6 +114,5 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
     if is_own {
         return Ok(());
     }
-    let message = "a page of another origin cannot change this server".to_owned();
-    Err(Refusal(StatusCode::FORBIDDEN, message))
+    Err(Refusal(StatusCode::FORBIDDEN, "a page of another origin cannot change this server".into()))
 }

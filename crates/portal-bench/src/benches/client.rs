@@ -1,88 +1,114 @@
-//! `Client::send_once` of a create, beside the same POST by reqwest: 16 in flight.
+//! The client of portal-http beside reqwest, 16 requests in flight: lists over pooled connections, and
+//! creates over a connection each.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portal_http::client::{Client, Credential, HttpTransport, Proxy};
-use portal_model::{ApiVersion, CreatePortal, Endpoint as _, PortalName};
+use portal_model::{ApiVersion, CreatePortal, Endpoint as _, ListPortals, PortalName, Request};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use crate::benches::Effort;
 use crate::figure::{Bound, Figure, Side, Unit};
 use crate::process::own_cpu;
-use crate::service::{PORTALS, Server, Serves as _, Storage, directory};
+use crate::service::{Server, Serves as _, Storage, directory};
 use crate::store::new_name;
 
 const IN_FLIGHT: usize = 16;
 
-/// What one side of a round took for a create, in seconds.
+/// What one side of a round took for a request, in seconds.
 struct Cost {
     wall: f64,
     cpu: f64,
 }
+
+/// Our cost and theirs, by round.
+type Rounds = Vec<(Cost, Cost)>;
 
 pub(super) fn calls(effort: Effort) -> Vec<Figure> {
     let files = directory();
     let server = Server::start(files.path(), Storage::Memory, 1);
     let token = server.token(1);
     let runtime = Runtime::new().expect("a runtime");
-    let (ours, theirs) = (ours(server.url(), &token), Theirs::new(&server.url(), &token));
-    let rounds = effort.rounds(|span| {
-        // About as many as a span has, so that both sides do the same.
-        let creates = u32::try_from(span.as_millis() * 5).expect("a short span");
-        let our_cost = runtime.block_on(cost(creates, |name| {
+    let ours = ours(server.url(), &token);
+    let pooled = Theirs::new(&server.url(), &token, IN_FLIGHT);
+    let unpooled = Theirs::new(&server.url(), &token, 0);
+    // The org has no portals yet.
+    let lists = effort.rounds(|span| {
+        let our_cost = runtime.block_on(cost(span, || {
             let ours = ours.clone();
-            async move { ours.send_once(&CreatePortal::new(name)).await.is_ok() }
+            async move { ours.call(&ListPortals).await.is_ok() }
         }));
-        let their_cost = runtime.block_on(cost(creates, |name| {
-            let theirs = theirs.clone();
-            async move { theirs.create(name).await }
+        let their_cost = runtime.block_on(cost(span, || {
+            let theirs = pooled.clone();
+            async move { theirs.send(ListPortals.request(ApiVersion::V7)).await }
         }));
         (our_cost, their_cost)
     });
-    let figure = |what, unit, of: fn(&Cost) -> f64, bar, aim| Figure {
+    let creates = effort.rounds(|span| {
+        let our_cost = runtime.block_on(cost(span, || {
+            let (ours, create) = (ours.clone(), CreatePortal::new(name()));
+            async move { ours.send_once(&create).await.is_ok() }
+        }));
+        let their_cost = runtime.block_on(cost(span, || {
+            let (theirs, create) = (unpooled.clone(), CreatePortal::new(name()));
+            async move { theirs.send(create.request(ApiVersion::V7)).await }
+        }));
+        (our_cost, their_cost)
+    });
+    let rate = |what, rounds: &Rounds, beside| Figure {
         what,
-        ours: Side::new(unit, rounds.iter().map(|(ours, _)| of(ours))),
-        limit: Some(("reqwest", Side::new(unit, rounds.iter().map(|(_, theirs)| of(theirs))))),
-        bar,
-        aim,
+        ..figure(rounds, beside, Unit::PerSecond, |cost| 1.0 / cost.wall)
+    };
+    let cpu = |what, rounds: &Rounds, beside| Figure {
+        what,
+        bar: Bound::AtMost(0.95),
+        aim: Bound::AtMost(0.8),
+        ..figure(rounds, beside, Unit::Seconds, |cost| cost.cpu)
     };
     vec![
-        figure(
-            "creates/s of `Client::send_once`, 16 in flight",
-            Unit::PerSecond,
-            |cost| 1.0 / cost.wall,
-            Bound::AtLeast(1.05),
-            Bound::AtLeast(1.2),
-        ),
-        figure(
-            "CPU time of `Client::send_once`",
-            Unit::Seconds,
-            |cost| cost.cpu,
-            Bound::AtMost(0.95),
-            Bound::AtMost(0.8),
-        ),
+        rate("lists/s of `Client::call`, 16 in flight", &lists, "reqwest"),
+        cpu("CPU time of `Client::call`", &lists, "reqwest"),
+        rate("creates/s of `Client::send_once`, 16 in flight", &creates, UNPOOLED),
+        cpu("CPU time of `Client::send_once`", &creates, UNPOOLED),
     ]
 }
 
-/// Makes so many portals, `IN_FLIGHT` at a time.
-async fn cost<F>(creates: u32, create: impl Fn(PortalName) -> F) -> Cost
+const UNPOOLED: &str = "reqwest, a connection each";
+
+fn figure(rounds: &Rounds, beside: &'static str, unit: Unit, of: fn(&Cost) -> f64) -> Figure {
+    Figure {
+        what: "",
+        ours: Side::new(unit, rounds.iter().map(|(ours, _)| of(ours))),
+        limit: Some((beside, Side::new(unit, rounds.iter().map(|(_, theirs)| of(theirs))))),
+        bar: Bound::AtLeast(1.05),
+        aim: Bound::AtLeast(1.2),
+    }
+}
+
+fn name() -> PortalName {
+    new_name().parse().expect("a valid name")
+}
+
+/// Sends about as many requests as a span has, `IN_FLIGHT` at a time: as many on both sides.
+async fn cost<F>(span: Duration, send: impl Fn() -> F) -> Cost
 where
     F: Future<Output = bool> + Send + 'static,
 {
+    let requests = u32::try_from(span.as_millis() * 5).expect("a short span");
     let (began, cpu) = (Instant::now(), own_cpu());
     let mut in_flight = JoinSet::new();
-    for _ in 0..creates {
+    for _ in 0..requests {
         if in_flight.len() == IN_FLIGHT {
             assert_eq!(in_flight.join_next().await.map(Result::ok), Some(Some(true)));
         }
-        in_flight.spawn(create(new_name().parse().expect("a valid name")));
+        in_flight.spawn(send());
     }
-    assert!(in_flight.join_all().await.into_iter().all(|created| created));
+    assert!(in_flight.join_all().await.into_iter().all(|is_success| is_success));
     Cost {
-        wall: began.elapsed().as_secs_f64() / f64::from(creates),
-        cpu: (own_cpu() - cpu) / f64::from(creates),
+        wall: began.elapsed().as_secs_f64() / f64::from(requests),
+        cpu: (own_cpu() - cpu) / f64::from(requests),
     }
 }
 
@@ -104,28 +130,30 @@ struct Theirs {
 }
 
 impl Theirs {
-    fn new(url: &str, token: &str) -> Self {
-        let client = reqwest::Client::builder().no_proxy().build();
+    fn new(url: &str, token: &str, idle_connections: usize) -> Self {
+        let client = reqwest::Client::builder().no_proxy();
+        let client = client.pool_max_idle_per_host(idle_connections).build();
         Self {
             client: client.expect("a client without TLS"),
-            url: format!("{url}{PORTALS}").into(),
+            url: url.into(),
             authorization: format!("Zoho-oauthtoken {token}").into(),
         }
     }
 
-    async fn create(&self, name: PortalName) -> bool {
-        let request = CreatePortal::new(name).request(ApiVersion::V7);
+    async fn send(&self, request: Request) -> bool {
+        let method = request.method.as_str().parse().expect("a method");
         let sent = self
             .client
-            .post(&*self.url)
+            .request(method, format!("{}{}", self.url, request.path))
             .header("authorization", &*self.authorization)
             .header("content-type", "application/json")
             .body(request.body)
             .timeout(Duration::from_secs(30))
             .send();
         let Ok(response) = sent.await else { return false };
-        let is_success = response.status() == 200;
-        let body = response.bytes().await;
-        body.is_ok_and(|it| is_success && String::from_utf8_lossy(&it).contains("\"SUCCESS\""))
+        let is_success = response.status().is_success();
+        response.bytes().await.is_ok_and(|body| {
+            is_success && (body.is_empty() || String::from_utf8_lossy(&body).contains("SUCCESS"))
+        })
     }
 }

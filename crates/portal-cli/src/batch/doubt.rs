@@ -15,8 +15,7 @@ use tokio::sync::watch;
 use super::journal::{self, InDoubt};
 use super::plan::Row;
 use crate::org::place::Place;
-use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorReport, Failure};
+use crate::report::failure::{ErrorKind, Failure};
 use crate::safe::create::Finished;
 use crate::safe::intent_log::{BatchRow, Found, IntentLog, State, Taken, Whose};
 use crate::safe::recovery::{self, Recovered};
@@ -46,11 +45,10 @@ pub(crate) async fn adopt(
             "{name} was begun in {begun}, and the profile {} leads to {now} now; nothing was sent",
             doubt.profile
         );
-        return Err(Failure::new(ExitClass::Unknown, ErrorReport::new("another_org", message))
-            .hint(
-                "log in to the first org again, or pass `--same-org` if it is the same one; then \
+        return Err(Failure::new(ErrorKind::AnotherOrg, message).hint(
+            "log in to the first org again, or pass `--same-org` if it is the same one; then \
                  run the same command again",
-            ));
+        ));
     }
     let found = about(log, doubt, &whose).await?;
     if !is_known(&found, doubt, &whose) {

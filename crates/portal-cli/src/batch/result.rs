@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use portal_model::Outcome;
-use portal_model::outcome::OutcomeKind;
 use serde::{Deserialize, Serialize};
 
 use super::plan::Row;
-use crate::report::asked::Asked;
+use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorReport, Failure};
-use crate::report::outcome::Report;
+use crate::report::failure::{ErrorKind, Failure};
+use crate::report::outcome::{CreateStatus, Report};
 
 /// How a row ended, as stored in a journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,20 +35,20 @@ pub(crate) enum Verdict {
 
 impl RowResult {
     pub(crate) fn new(outcome: &Outcome, row: &Row, verified_after: Option<Duration>) -> Self {
-        let asked = Asked { verified_after, ..asked(row) };
-        Self::of(Report::new(outcome, &asked))
+        let context = ReportContext { verified_after, ..context(row) };
+        Self::of(Report::new(outcome, &context))
     }
 
     /// The result of a row that was not started, and why. A row in doubt stays in doubt.
     pub(crate) fn withheld(failure: Failure, row: &Row, is_in_doubt: bool) -> Self {
         let failure = if is_in_doubt { still_in_doubt(failure, row) } else { failure };
-        Self::of(Report::withheld(row.name.as_str(), failure, &asked(row)))
+        Self::of(Report::withheld(row.name.as_str(), failure, &context(row)))
     }
 
     fn of(mut report: Report) -> Self {
         let verdict = verdict(report.outcome);
         if let Some(error) = &mut report.error {
-            error.hint = next_step(&error.kind, verdict, error.hint.take());
+            error.hint = next_step(error.kind, verdict, error.hint.take());
         }
         Self { exit: report.exit(), report }
     }
@@ -60,19 +59,19 @@ impl RowResult {
 
     /// Returns the exit status of the row; with `ensure`, an existing portal is a success.
     pub(crate) fn exit(&self, ensure: bool) -> ExitClass {
-        if ensure && self.report.outcome == OutcomeKind::Present {
+        if ensure && self.report.outcome == CreateStatus::Present {
             return ExitClass::Success;
         }
         self.exit
     }
 }
 
-fn asked(row: &Row) -> Asked {
-    Asked {
+fn context(row: &Row) -> ReportContext {
+    ReportContext {
         profile: Some(row.profile.clone()),
         org: format!(" --profile {}", row.profile),
         requested: (!row.fallbacks.is_empty()).then(|| row.name.to_string()),
-        ..Asked::default()
+        ..ReportContext::default()
     }
 }
 
@@ -84,23 +83,23 @@ fn still_in_doubt(failure: Failure, row: &Row) -> Failure {
     let why = message.strip_prefix(&not_created).or_else(|| message.strip_prefix(&unknown));
     let why = why.unwrap_or(message);
     let message = format!("it is not known whether {} was created: {why}", row.name);
-    Failure::new(ExitClass::Unknown, ErrorReport { message, ..*failure.report })
+    failure.message(message).exit(ExitClass::Unknown)
 }
 
-fn verdict(outcome: OutcomeKind) -> Verdict {
+fn verdict(outcome: CreateStatus) -> Verdict {
     match outcome {
-        OutcomeKind::Created | OutcomeKind::Present => Verdict::Done,
-        OutcomeKind::NotCreated => Verdict::NotCreated,
-        OutcomeKind::OrgHasPortal | OutcomeKind::NameTaken | OutcomeKind::Rejected => {
-            Verdict::Rejected
-        }
-        // An outcome unknown to this version proves nothing.
-        OutcomeKind::Unknown | _ => Verdict::InDoubt,
+        CreateStatus::Created | CreateStatus::Present => Verdict::Done,
+        CreateStatus::NotCreated => Verdict::NotCreated,
+        CreateStatus::OrgHasPortal
+        | CreateStatus::NameTaken
+        | CreateStatus::Rejected
+        | CreateStatus::Invalid => Verdict::Rejected,
+        CreateStatus::Unknown => Verdict::InDoubt,
     }
 }
 
 /// Suggests how to proceed with a failed row, which can differ from a single create.
-fn next_step(kind: &str, verdict: Verdict, alone: Option<String>) -> Option<String> {
+fn next_step(kind: ErrorKind, verdict: Verdict, alone: Option<String>) -> Option<String> {
     const AGAIN: &str = "run the same command again";
     let alone = alone.unwrap_or_default();
     let step = match (verdict, kind) {
@@ -108,15 +107,19 @@ fn next_step(kind: &str, verdict: Verdict, alone: Option<String>) -> Option<Stri
         // Only the user can resolve problems with credentials, other processes or files.
         (
             Verdict::InDoubt | Verdict::NotCreated,
-            "in_progress" | "another_org" | "org_in_doubt" | "unreadable_intent" | "rate_limited",
+            ErrorKind::InProgress
+            | ErrorKind::AnotherOrg
+            | ErrorKind::OrgInDoubt
+            | ErrorKind::UnreadableIntent
+            | ErrorKind::RateLimited,
         ) => alone,
         (Verdict::InDoubt, _) => format!("{AGAIN} to determine the outcome"),
-        (Verdict::NotCreated, "auth") => after(&alone, AGAIN),
+        (Verdict::NotCreated, ErrorKind::Auth) => after(&alone, AGAIN),
         (Verdict::NotCreated, _) => AGAIN.to_owned(),
-        (Verdict::Rejected, "name_taken") => {
+        (Verdict::Rejected, ErrorKind::NameTaken) => {
             "put the row into a new file, with another name".to_owned()
         }
-        (Verdict::Rejected, "org_has_portal") => format!(
+        (Verdict::Rejected, ErrorKind::OrgHasPortal) => format!(
             "use that portal, or {AGAIN} with `--retry --allow-another` if the org may have several"
         ),
         (Verdict::Rejected, _) => after(&alone, &format!("{AGAIN} with `--retry`")),

@@ -3,20 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use portal_store::sqlite;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::terminal::printer::Printer;
 
 /// Copy the data of a server, running or not, to a new file
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-The copy is consistent and has every portal that was acknowledged before. To restore it, copy it \
-to the file `registry.sqlite` of a new directory, and serve that with `--data`.
-
-Examples:
-  portal backup --data ./portals portals-2026-11-25.sqlite")]
+#[command(add = Sections(&[
+    About("The copy is consistent and has every portal that was acknowledged before. To restore it, copy \
+    it to the file `registry.sqlite` of a new directory, and serve that with `--data`."),
+    Examples("portal backup --data ./portals portals-2026-11-25.sqlite"),
+    SeeAlso(&["serve"]),
+]))]
 pub(crate) struct Args {
     /// The data directory, as `portal serve --data` has it
     #[arg(long, value_name = "DIR")]
@@ -25,8 +27,10 @@ pub(crate) struct Args {
     file: PathBuf,
 }
 
-#[derive(Serialize)]
-struct BackedUp<'a> {
+/// The file that was created.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct BackedUp<'a> {
+    #[schemars(extend("const" = "backed_up"))]
     event: &'static str,
     file: &'a Path,
 }

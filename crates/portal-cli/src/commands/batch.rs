@@ -15,9 +15,9 @@ use futures_util::StreamExt as _;
 use portal_model::ApiVersion;
 use portal_model::flow::Policy;
 use portal_model::neutral::{cut, shell_word};
-use serde_json::json;
 use tokio::sync::{OnceCell, watch};
 
+pub(super) use self::preview::Planned;
 use self::preview::Preview;
 use self::progress::Progress;
 use crate::batch::doubt;
@@ -30,13 +30,16 @@ use crate::batch::result::{RowResult, Verdict};
 use crate::batch::run::{Batch, Ended, Org, Task, Tasks};
 use crate::commands::candidates;
 use crate::commands::policy_args::PolicyArgs;
+use crate::commands::sections::{
+    About, Environment, Examples, ExitStatus, Sections, SeeAlso, Variables,
+};
 use crate::org::profile::Profiles;
 use crate::org::target::Target;
 use crate::report::exit::{self, ExitClass};
-use crate::report::failure::{ErrorReport, Failure};
+use crate::report::failure::{Details, ErrorKind, Failure, Mistake};
 use crate::safe::intent_log::{self, Entry, IntentLog, Taken};
 use crate::sys::directories;
-use crate::sys::signal::{self, Signals};
+use crate::sys::signal;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
 use crate::terminal::width;
@@ -44,7 +47,22 @@ use crate::terminal::width;
 /// Create a portal in each of many orgs
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = HELP)]
+#[command(add = Sections(&[
+    About("The column `fallback` is optional: names to try if the first is taken, separated by |. \
+        Nothing is sent unless the whole file is valid. Progress is kept in a journal beside the \
+        file, and the same command continues where it stopped."),
+    Environment(&[Variables {
+        names: &["PORTAL_STATE_DIR"],
+        notes: "PORTAL_STATE_DIR is the directory of the intent log; hosts and credentials are \
+            those of the profiles",
+    }]),
+    ExitStatus("that of a create if all rows have the same (`portal create --help`), else 1"),
+    Examples("\
+portal batch portals.csv --dry-run
+portal batch portals.csv --limit 1
+portal rehearse portals.csv"),
+    SeeAlso(&["create"]),
+]))]
 pub(crate) struct Args {
     /// CSV with the columns profile, name and fallback; `-` reads stdin
     file: PathBuf,
@@ -90,22 +108,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Org")]
     ca_file: Option<PathBuf>,
 }
-
-const HELP: &str = "\
-The column `fallback` is optional: names to try if the first is taken, separated by |. Nothing is sent \
-unless the whole file is valid. Progress is kept in a journal beside the file, and the same command \
-continues where it stopped.
-
-Environment:
-  PORTAL_STATE_DIR is the directory of the intent log; hosts and credentials are those of the profiles
-
-Exit status:
-  that of a create if all rows have the same (`portal create --help`), else 1
-
-Examples:
-  portal batch portals.csv --dry-run
-  portal batch portals.csv --limit 1
-  portal rehearse portals.csv";
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let mut plan = plan(args, printer)?;
@@ -187,18 +189,13 @@ fn refuse(path: &Path, problems: Problems, printer: &Printer) -> Failure {
         printer.note(cut(&format!("{shown}, {problem}")));
     }
     let more = count - first.len();
-    let details: Vec<_> = first
+    let problems = first
         .iter()
-        .map(|problem| json!({ "line": problem.line, "message": problem.mistake.to_string() }))
-        .collect();
-    let details = if more > 0 {
-        printer.note(format_args!("… and {more} more"));
-        json!({ "problems": details, "more": more })
-    } else {
-        json!({ "problems": details })
-    };
+        .map(|problem| Mistake { line: problem.line, message: problem.mistake.to_string() });
+    let details =
+        Details::Mistakes { more: (more > 0).then_some(more), problems: problems.collect() };
     let message = format!("{shown} has {}; nothing was sent", counted(count, "mistake"));
-    Failure::new(ExitClass::Invalid, ErrorReport::new("invalid_file", message).details(details))
+    Failure::new(ErrorKind::InvalidFile, message).details(details)
 }
 
 /// `1 portal` or `2 portals`
@@ -404,7 +401,7 @@ async fn run_rows(
     let printer = batch.printer;
     let (mut begun, mut unwritable) = (HashSet::new(), None);
     let mut ended = std::pin::pin!(batch.run(orgs));
-    let mut signals = Signals::interrupting();
+    let mut signals = signal::signals();
     loop {
         tokio::select! {
             biased;
@@ -421,7 +418,7 @@ async fn run_rows(
                     *slot = result;
                 }
             }
-            _ = signals.next() => {
+            Some(_) = signals.next() => {
                 // Rule 13: what is in doubt is in the journal and in the intent log.
                 if *batch.stop_now.borrow() {
                     signal::exit_at_once();
@@ -441,9 +438,9 @@ async fn run_rows(
     progress.finish();
     if let Some(error) = unwritable {
         let message = format!("{error}; nothing was sent after that");
-        let report = ErrorReport::new("journal", message);
-        let hint = "free some space, then run the same command again; nothing is lost";
-        printer.error(&report.hint(hint));
+        let failure = Failure::new(ErrorKind::Journal, message)
+            .hint("free some space, then run the same command again; nothing is lost");
+        printer.error(&failure.report);
     }
     begun
 }

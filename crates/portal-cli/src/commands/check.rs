@@ -4,12 +4,14 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::batch;
+use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::org::profile::Profiles;
 use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorReport, Failure};
+use crate::report::failure::{ErrorKind, ErrorReport, Failure};
 use crate::report::invalid_name;
 use crate::sys::directories;
 use crate::terminal::name_argument;
@@ -17,12 +19,12 @@ use crate::terminal::printer::Printer;
 
 /// Check names against the rules; nothing is sent
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-A name is 6 to 30 of the letters A-Z, a-z and the digits 0-9. Whether it is free only a create \
-tells: names are unique over all of Zoho.
-
-Examples:
-  portal check PortalsAPItest100 AcmeCustomers")]
+#[command(add = Sections(&[
+    About("A name is 6 to 30 of the letters A-Z, a-z and the digits 0-9. Whether it is free only a create \
+     tells: names are unique over all of Zoho."),
+    Examples("portal check PortalsAPItest100 AcmeCustomers"),
+    SeeAlso(&["batch"]),
+]))]
 pub(crate) struct Args {
     /// The names
     #[arg(required_unless_present = "from", value_name = "NAME")]
@@ -35,14 +37,29 @@ pub(crate) struct Args {
     allow_another: bool,
 }
 
-#[derive(Serialize)]
-struct Checked<'a> {
+/// Whether a name keeps to the rules. Whether it is free only a create tells.
+#[derive(Serialize, JsonSchema)]
+#[schemars(extend(
+    "if" = { "properties": { "outcome": { "const": "invalid" } } },
+    "then" = { "required": ["error"] },
+    "else" = { "not": { "required": ["error"] } }
+))]
+pub(super) struct Checked<'a> {
     name: &'a str,
+    /// Of a row of a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<&'a str>,
-    outcome: &'static str,
+    outcome: Validity,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorReport>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+#[serde(rename_all = "snake_case")]
+enum Validity {
+    Valid,
+    Invalid,
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
@@ -53,9 +70,9 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> 
     let mut all_valid = true;
     for name in &args.names {
         let error = match name_argument::parse(name, printer) {
-            Err(invalid) => Some(invalid_name::report(&invalid)),
+            Err(invalid) => Some(*invalid_name::failure(&invalid).report),
             Ok(_) => seen.insert(name.to_ascii_lowercase(), name).map(|first| {
-                let error = ErrorReport::new("duplicate_name", duplicate(name, first));
+                let error = ErrorReport::new(ErrorKind::DuplicateName, duplicate(name, first));
                 printer.error(&error);
                 error
             }),
@@ -63,12 +80,12 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> 
         match error {
             None => printer.result(
                 format_args!("{name} is possible"),
-                &Checked { name, profile: None, outcome: "valid", error: None },
+                &Checked { name, profile: None, outcome: Validity::Valid, error: None },
             ),
             Some(error) => {
                 all_valid = false;
                 let (profile, error) = (None, Some(error));
-                printer.json(&Checked { name, profile, outcome: "invalid", error });
+                printer.json(&Checked { name, profile, outcome: Validity::Invalid, error });
             }
         }
     }
@@ -88,7 +105,7 @@ fn check_file(path: &Path, allow_another: bool, printer: &Printer) -> Result<Exi
     let rows = batch::rows(path, allow_another, &profiles, printer)?;
     for row in &rows {
         let (name, profile) = (row.name.as_str(), Some(row.profile.as_str()));
-        printer.json(&Checked { name, profile, outcome: "valid", error: None });
+        printer.json(&Checked { name, profile, outcome: Validity::Valid, error: None });
     }
     printer.text(format_args!(
         "Nothing is wrong with the {} rows of {}.",

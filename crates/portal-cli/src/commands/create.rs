@@ -2,18 +2,20 @@
 
 mod dry_run;
 
+pub(super) use self::dry_run::DryRun;
 use portal_http::client::Client;
 use portal_model::{InvalidPortalName, PortalName};
 use tokio::sync::watch;
 
 use crate::commands::policy_args::PolicyArgs;
-use crate::commands::target_args::{ENVIRONMENT, TargetArgs};
+use crate::commands::sections::{About, Environment, Examples, ExitStatus, ORG, Sections, SeeAlso};
+use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Org;
 use crate::org::identity::Identity;
-use crate::report::asked::Asked;
+use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
-use crate::report::outcome::Report;
+use crate::report::outcome::CreateReport;
 use crate::safe::confirmation::{self, Facts};
 use crate::safe::create::{Finished, SafeCreate, deliver};
 use crate::safe::intent_log::IntentLog;
@@ -27,7 +29,18 @@ use crate::terminal::prompt;
 /// Create a portal
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(after_help = format!("{HELP}\n\n{ENVIRONMENT}\n\n{EXAMPLES}"))]
+#[command(add = Sections(&[
+    About("Lists the org's portals first, then sends one request. If the response is lost, lists \
+        again until the outcome is certain."),
+    ExitStatus("0 created, 1 rejected, 2 invalid name or usage, 3 no permission or no valid \
+        token, 4 the portal or the name exists, 5 in doubt (see `portal recover`), 6 not created, \
+        try again, 74 stdout not writable, 130 interrupted or declined"),
+    Environment(&[ORG]),
+    Examples("\
+portal create --local PortalsAPItest100
+portal create PortalsAPItest100 --profile acme --dry-run"),
+    SeeAlso(&["recover", "login", "profiles"]),
+]))]
 pub(crate) struct Args {
     /// 6 to 30 letters and digits, unique over all of Zoho
     name: String,
@@ -52,36 +65,24 @@ pub(crate) struct Args {
     target: TargetArgs,
 }
 
-const HELP: &str = "\
-Lists the org's portals first, then sends one request. If the response is lost, lists again until \
-the outcome is certain.
-
-Exit status:
-  0 created, 1 rejected, 2 invalid name or usage, 3 no permission or no valid token, 4 the portal or \
-the name exists, 5 in doubt (see `portal recover`), 6 not created, try again, 74 stdout not \
-writable, 130 interrupted or declined";
-
-const EXAMPLES: &str = "\
-Examples:
-  portal create --local PortalsAPItest100
-  portal create PortalsAPItest100 --profile acme --dry-run";
-
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let destination = args.target.destination()?;
     let place = destination.place().clone();
     let mut policy = args.policy.policy(destination.default_policy())?;
     policy.allow_another = args.allow_another;
-    let asked = Asked {
+    let context = ReportContext {
         profile: place.profile().map(str::to_owned),
         org: args.target.arguments(&place),
         requested: (!args.fallbacks.is_empty()).then(|| args.name.clone()),
         ensure: args.ensure,
         verified_after: Some(policy.processing_time.saturating_add(policy.list_lag)),
-        ..Asked::default()
+        ..ReportContext::default()
     };
     let (name, fallbacks) = match names(&args.name, &args.fallbacks, printer) {
         Ok(names) => names,
-        Err((name, invalid)) => return Ok(Report::invalid(name, &invalid, &asked).print(printer)),
+        Err((name, invalid)) => {
+            return Ok(CreateReport::invalid(name, &invalid, &context).print_json(printer));
+        }
     };
     if args.dry_run {
         return Ok(dry_run::run(&name, &fallbacks, &destination, printer));
@@ -98,17 +99,21 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let mut stop = stop_flag();
     let identity = match create.identify(&mut stop).await {
         Ok(identity) => identity,
-        Err(failure) => return Ok(Report::withheld(requested, failure, &asked).print(printer)),
+        Err(failure) => {
+            return Ok(CreateReport::withheld(requested, failure, &context).print(printer));
+        }
     };
     if asks && !create.confirm(&identity, &mut stop).await? {
-        return Ok(Report::cancelled(&create.name, &asked).print_cancelled(printer));
+        return Ok(CreateReport::cancelled(&create.name, &context).print_cancelled(printer));
     }
     let finished = match create.run(&identity, stop).await {
         Ok(finished) => finished,
-        Err(failure) => return Ok(Report::withheld(requested, failure, &asked).print(printer)),
+        Err(failure) => {
+            return Ok(CreateReport::withheld(requested, failure, &context).print(printer));
+        }
     };
     warn_of_another_api(&org.client, printer);
-    let exit = Report::new(&finished.outcome, &asked).print(printer);
+    let exit = CreateReport::new(&finished.outcome, &context).print(printer);
     deliver(&finished.intent, printer).await;
     Ok(exit)
 }

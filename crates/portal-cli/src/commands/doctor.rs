@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use portal_model::neutral::cut;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::checks::{Check, Status};
 use self::verdict::{Verdict, summary};
 use crate::commands::candidates;
+use crate::commands::sections::{About, Examples, ExitStatus, Sections};
 use crate::org::OrgError;
 use crate::org::profile::{Profile, Profiles};
 use crate::report::exit::{self, ExitClass};
@@ -25,16 +27,13 @@ use crate::terminal::width;
 
 /// Check a profile, or all of them; nothing is changed
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Whether the token can create is determined with a create request without a name, which the service \
-always rejects, with the reason.
-
-Exit status:
-  0 if portals can be created with every profile, 3 no permission or no valid token, 6 the service \
-cannot be reached, 1 otherwise
-
-Examples:
-  portal doctor --profile acme")]
+#[command(add = Sections(&[
+    About("Whether the token can create is determined with a create request without a name, which the \
+    service always rejects, with the reason."),
+    ExitStatus("0 if portals can be created with every profile, 3 no permission or no valid token, 6 the \
+    service cannot be reached, 1 otherwise"),
+    Examples("portal doctor --profile acme"),
+]))]
 pub(crate) struct Args {
     /// The profile to check [default: all]
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
@@ -96,9 +95,9 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     Ok(exit::combined(exits))
 }
 
-/// The object of `--output json`.
-#[derive(Serialize)]
-struct Said<'a> {
+/// One thing that was checked of a profile.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Checked<'a> {
     profile: &'a str,
     #[serde(flatten)]
     check: &'a Check,
@@ -118,5 +117,5 @@ fn say(profile: &str, check: &Check, printer: &Printer) {
         text.push('\n');
         text.push_str(&wrap(&format!("→ {hint}"), INDENT, width::of_stdout()));
     }
-    printer.result(text, &Said { profile, check });
+    printer.result(text, &Checked { profile, check });
 }

@@ -4,8 +4,10 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use portal_model::ErrorCode;
 use portal_model::explain::{Explanation, Retry, explain, explain_oauth};
 use portal_model::oauth::OAuthError;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::commands::sections::{Examples, Sections};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::permission;
@@ -16,18 +18,22 @@ use crate::terminal::width;
 
 /// Explain an error code of the service, and what to do
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  portal explain ALREADY_USED")]
+#[command(add = Sections(&[Examples("portal explain ALREADY_USED")]))]
 pub(crate) struct Args {
     /// The code; without it, all known ones are listed
     #[arg(add = ArgValueCandidates::new(candidates))]
     code: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Explained {
+/// What an error code of the service means, and what to do.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Explained {
     code: &'static str,
     meaning: &'static str,
     remedy: &'static str,
+    /// Whether the same call can succeed later. `useless`: not before the remedy. `after_verifying`: not
+    /// before a list shows whether it took effect.
+    #[schemars(extend("enum" = ["useless", "with_new_token", "after_waiting", "after_verifying"]))]
     retry: &'static str,
 }
 

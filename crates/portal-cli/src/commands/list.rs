@@ -2,7 +2,8 @@
 
 use portal_model::ListPortals;
 
-use crate::commands::target_args::{ENVIRONMENT, TargetArgs};
+use crate::commands::sections::{Environment, Examples, ORG, Sections, SeeAlso};
+use crate::commands::target_args::TargetArgs;
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -11,7 +12,11 @@ use crate::terminal::printer::Printer;
 
 /// List the portals of an org
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{ENVIRONMENT}\n\nExamples:\n  portal list --profile acme"))]
+#[command(add = Sections(&[
+    Environment(&[ORG]),
+    Examples("portal list --profile acme"),
+    SeeAlso(&["login", "profiles"]),
+]))]
 pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArgs,

@@ -7,10 +7,12 @@ use portal_http::client::{Accounts, ClientError};
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
 use portal_model::{DataCenter, GetCurrentUser, ListPortals, Org, Scope, Secret};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::candidates;
-use crate::org::identity::Identity;
+use crate::commands::sections::{About, Examples, Sections, SeeAlso};
+use crate::org::identity::{Identity, OrgObject};
 use crate::org::place::Place;
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::org::target::Target;
@@ -26,16 +28,17 @@ use crate::terminal::prompt;
 
 /// Log in to an org, and store its credentials as a profile
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-On a terminal asks for all that is missing: the client secret and a code from Zoho's API console are \
-not echoed, and it says where to find both. If stdin is not a terminal, reads the two from there, one \
-per line. A profile that exists supplies the data center and the client id. Nothing is stored unless \
-the org's portals could be listed.
-
-Examples:
-  portal login
-  portal login --profile acme --data-center eu --client-id 1000.ABC
-  portal login --profile acme --scope create,read,org")]
+#[command(add = Sections(&[
+    About("On a terminal asks for all that is missing: the client secret and a code from Zoho's API \
+    console are not echoed, and it says where to find both. If stdin is not a terminal, reads the \
+    two from there, one per line. A profile that exists supplies the data center and the client \
+    id. Nothing is stored unless the org's portals could be listed."),
+    Examples("\
+portal login
+portal login --profile acme --data-center eu --client-id 1000.ABC
+portal login --profile acme --scope create,read,org"),
+    SeeAlso(&["serve"]),
+]))]
 pub(crate) struct Args {
     /// The name of the profile
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
@@ -102,18 +105,20 @@ struct Login<'a> {
     printer: &'a Printer,
 }
 
-/// The object of `--output json`.
-#[derive(Serialize)]
-struct LoggedIn<'a> {
+/// The profile that was stored, and where it leads.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LoggedIn<'a> {
     profile: &'a str,
+    #[schemars(extend("const" = "logged_in"))]
     outcome: &'static str,
-    /// Absent if the token cannot list them.
+    /// The names of the org's portals, if the token can list them.
     #[serde(skip_serializing_if = "Option::is_none")]
     portals: Option<Vec<&'a str>>,
-    /// Absent if the token cannot read it.
+    /// If the token can read it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OrgObject>")]
     org: Option<&'a Org>,
-    /// Absent if the token cannot read it.
+    /// Whose token it is, if the token can read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
 }

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use portal_http::client::ClientError;
 use portal_model::flow::TokenError;
 use portal_model::oauth::RevokeToken;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::commands::candidates;
+use crate::commands::sections::{Examples, Sections};
 use crate::org::profile::{self, Profiles};
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
@@ -18,7 +20,7 @@ use crate::terminal::prompt::confirm;
 
 /// Revoke the refresh token of a profile, and remove the profile
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  portal logout --profile acme")]
+#[command(add = Sections(&[Examples("portal logout --profile acme")]))]
 pub(crate) struct Args {
     /// The profile
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
@@ -29,6 +31,16 @@ pub(crate) struct Args {
     /// Trust the certificates in this PEM file too
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+}
+
+/// The profile that was removed.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LoggedOut<'a> {
+    profile: &'a str,
+    #[schemars(extend("const" = "logged_out"))]
+    outcome: &'static str,
+    /// Whether the refresh token was valid until now.
+    revoked: bool,
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
@@ -55,8 +67,8 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     } else {
         format!("The profile {name} is removed; its refresh token was not valid any more.")
     };
-    printer
-        .result(text, &json!({ "profile": name, "outcome": "logged_out", "revoked": was_known }));
+    let logged_out = LoggedOut { profile: name, outcome: "logged_out", revoked: was_known };
+    printer.result(text, &logged_out);
     if !sharing.is_empty() {
         printer.warning(format_args!(
             "the profiles with the same refresh token no longer work: {}",

@@ -1,7 +1,5 @@
-//! `portal man [COMMAND]`: manual pages, made from the definition of the command line and its help.
+//! `portal man [COMMAND]`: manual pages, made from the definition of the command line.
 
-use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,16 +7,20 @@ use anyhow::Context as _;
 use clap_mangen::Man;
 use roff::{Roff, bold, italic, roman};
 
+use crate::commands::sections::{
+    About, Environment, Examples, ExitStatus, Sections, SeeAlso, notes,
+};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::terminal::printer::Printer;
 
 /// Write a manual page
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  portal man create | man -l -
-  portal man --all /usr/local/share/man/man1")]
+#[command(add = Sections(&[
+    Examples("\
+portal man create | man -l -
+portal man --all /usr/local/share/man/man1"),
+]))]
 pub(crate) struct Args {
     /// The command, such as `create` or `admin user`; without one, `portal` itself
     #[arg(value_name = "COMMAND")]
@@ -28,7 +30,7 @@ pub(crate) struct Args {
     all: Option<PathBuf>,
 }
 
-/// What a page says about a variable that its help names.
+/// What a page says about a variable that its command reads.
 const VARIABLES: [(&str, &str); 12] = [
     ("PORTAL_PROFILE", "Stands for --profile."),
     ("PORTAL_DATA_CENTER", "Stands for --data-center where no host is named."),
@@ -67,29 +69,32 @@ pub(crate) fn run(
     // Gives each command its full name and the global options.
     portal.build();
     if let Some(directory) = &args.all {
-        write_all(&portal, &portal, directory)?;
+        write_all(&[], &portal, directory)?;
         return Ok(ExitClass::Success);
     }
-    let mut command = &portal;
+    let (mut above, mut command) = (Vec::new(), &portal);
     for name in &args.command {
+        above.push(command);
         command = command.find_subcommand(name).ok_or_else(|| {
             Failure::usage(format!("unknown command `{}`", args.command.join(" ")))
                 .hint("run `portal --help` to list the commands")
         })?;
     }
-    printer.write(&page(command, &portal)?);
+    printer.write(&page(&above, command)?);
     Ok(ExitClass::Success)
 }
 
+/// Writes the page of a command, of which those `above` are parents, and of its subcommands.
 fn write_all(
+    above: &[&clap::Command],
     command: &clap::Command,
-    portal: &clap::Command,
     directory: &Path,
 ) -> Result<(), Failure> {
     let path = directory.join(format!("{}.1", name(command)));
-    fs::write(&path, page(command, portal)?)
+    fs::write(&path, page(above, command)?)
         .with_context(|| format!("cannot write {}", path.display()))?;
-    command.get_subcommands().try_for_each(|command| write_all(command, portal, directory))
+    let above = [above, &[command]].concat();
+    command.get_subcommands().try_for_each(|command| write_all(&above, command, directory))
 }
 
 /// `portal-admin-user`
@@ -97,16 +102,9 @@ fn name(command: &clap::Command) -> &str {
     command.get_display_name().unwrap_or_else(|| command.get_name())
 }
 
-fn page(command: &clap::Command, portal: &clap::Command) -> anyhow::Result<String> {
-    let help = command.clone().render_long_help().to_string();
-    let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    let (sections, prose): (Vec<&str>, Vec<&str>) =
-        after.split("\n\n").partition(|block| HEADINGS.iter().any(|h| block.starts_with(h)));
-    let section = |heading: &str| {
-        let lines = sections.iter().find_map(|block| block.strip_prefix(heading));
-        lines.map(|lines| lines.trim_matches('\n').lines().map(str::trim_start))
-    };
-    let man = Man::new(with_usage_of_its_own(command));
+fn page(above: &[&clap::Command], command: &clap::Command) -> anyhow::Result<String> {
+    let sections = Sections::of(command).0;
+    let man = Man::new(as_in_page(command));
     // Without a date, which `Man` would leave out rather than leave empty.
     let title = name(command).to_uppercase();
     let version = env!("CARGO_PKG_VERSION");
@@ -115,33 +113,31 @@ fn page(command: &clap::Command, portal: &clap::Command) -> anyhow::Result<Strin
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
-    let mut text = Roff::new();
-    for paragraph in prose.iter().filter(|paragraph| !paragraph.is_empty()) {
-        text.control("PP", []).text([roman(paragraph.replace('\n', " "))]);
-    }
-    text.to_writer(&mut page)?;
+    let about =
+        sections.iter().filter_map(|it| if let About(text) = it { Some(text) } else { None });
+    paragraphs(about.copied()).to_writer(&mut page)?;
     if command.get_subcommands().any(|command| !command.is_hide_set()) {
         man.render_subcommands_section(&mut page)?;
     }
-    let mut options = Vec::new();
-    man.render_options_section(&mut options)?;
-    // The sections after the first are parts of it.
-    let options = String::from_utf8(options)?.replace("\n.SH ", "\n.SS ");
-    page.extend(options.replacen("\n.SS OPTIONS", "\n.SH OPTIONS", 1).into_bytes());
+    man.render_options_section(&mut page)?;
 
     let mut rest = Roff::new();
     rest.control("SH", ["ENVIRONMENT"]);
-    for line in section(ENVIRONMENT).into_iter().flatten() {
-        rest.control("PP", []).text([roman(line)]);
+    let of_options = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+    let mut named: Vec<_> = of_options.collect();
+    for section in sections {
+        if let Environment(variables) = section {
+            rest.extend([paragraphs(notes(variables).lines())]);
+            named.extend(variables.iter().flat_map(|variables| variables.names));
+        }
     }
-    let is_top = std::ptr::eq(command, portal);
-    let own = VARIABLES.iter().filter(|(variable, _)| is_top || help.contains(variable));
+    let own = VARIABLES.iter().filter(|(variable, _)| above.is_empty() || named.contains(variable));
     definitions(&mut rest, own.chain(&EVERYWHERE));
     rest.control("SH", ["EXIT STATUS"]);
-    match section(EXIT_STATUS) {
-        Some(lines) => lines.for_each(|line| {
-            rest.text([roman(line)]);
-        }),
+    let exit_status =
+        sections.iter().find_map(|it| if let ExitStatus(text) = it { Some(text) } else { None });
+    match exit_status {
+        Some(text) => drop(rest.text([roman(*text)])),
         None => {
             for exit in ExitClass::ALL {
                 rest.control("TP", []).text([bold((exit as u8).to_string())]);
@@ -155,30 +151,35 @@ fn page(command: &clap::Command, portal: &clap::Command) -> anyhow::Result<Strin
         "On other systems, and where XDG_CONFIG_HOME and its like are set, in the directories of the \
          platform.",
     )]);
-    if let Some(lines) = section(EXAMPLES) {
-        rest.control("SH", ["EXAMPLES"]).control("nf", []);
-        lines.for_each(|line| {
-            rest.text([roman(line)]);
-        });
-        rest.control("fi", []);
+    for section in sections {
+        if let Examples(lines) = section {
+            rest.control("SH", ["EXAMPLES"]).control("nf", []);
+            for line in lines.lines() {
+                rest.text([roman(line)]);
+            }
+            rest.control("fi", []);
+        }
     }
     rest.control("SH", ["SEE ALSO"]);
-    rest.text([roman(see_also(command, portal, &help).join(", "))]);
+    rest.text([roman(see_also(above, command).join(", "))]);
     rest.to_writer(&mut page)?;
     Ok(in_ascii(&String::from_utf8(page)?))
 }
 
-const ENVIRONMENT: &str = "Environment:";
-const EXIT_STATUS: &str = "Exit status:";
-const EXAMPLES: &str = "Examples:";
-/// The parts of a help text that are sections of a page.
-const HEADINGS: [&str; 3] = [ENVIRONMENT, EXIT_STATUS, EXAMPLES];
-
-/// With the synopsis that its help has.
-fn with_usage_of_its_own(command: &clap::Command) -> clap::Command {
+/// With the synopsis that its help has, and all options in one section.
+fn as_in_page(command: &clap::Command) -> clap::Command {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage:").trim_start().to_owned();
-    command.clone().override_usage(usage).subcommand_help_heading("COMMANDS")
+    let command = command.clone().override_usage(usage).subcommand_help_heading("COMMANDS");
+    command.mut_args(|argument| argument.help_heading(None))
+}
+
+fn paragraphs<'a>(paragraphs: impl Iterator<Item = &'a str>) -> Roff {
+    let mut roff = Roff::new();
+    for paragraph in paragraphs {
+        roff.control("PP", []).text([roman(paragraph)]);
+    }
+    roff
 }
 
 fn definitions<'a>(roff: &mut Roff, list: impl Iterator<Item = &'a (&'a str, &'a str)>) {
@@ -187,42 +188,22 @@ fn definitions<'a>(roff: &mut Roff, list: impl Iterator<Item = &'a (&'a str, &'a
     }
 }
 
-/// The page above, those below, and of the commands that the help names.
-fn see_also(command: &clap::Command, portal: &clap::Command, help: &str) -> Vec<String> {
-    let is_top = std::ptr::eq(command, portal);
-    let is_named = |other: &clap::Command| {
-        let mention = format!("`portal {}", other.get_name());
-        name(other) != name(command) && help.contains(&mention)
-    };
-    let named = portal.get_subcommands().filter(|other| !is_top && is_named(other));
-    let below = command.get_subcommands();
-    let mut pages: Vec<String> =
-        below.chain(named).map(|other| format!("{}(1)", name(other))).collect();
-    if !is_top {
-        pages.insert(0, "portal(1)".to_owned());
-    }
-    pages.dedup();
-    pages
+/// The pages above and below, and those that this page or one above refers to.
+fn see_also(above: &[&clap::Command], command: &clap::Command) -> Vec<String> {
+    let relatives = above.iter().copied().chain(command.get_subcommands());
+    let relatives = relatives.map(|relative| name(relative).to_owned());
+    let sections = above.iter().copied().chain([command]).flat_map(|it| Sections::of(it).0);
+    let others =
+        sections.filter_map(|it| if let SeeAlso(names) = it { Some(*names) } else { None });
+    let others = others.flatten().map(|other| format!("portal-{other}"));
+    relatives.chain(others).map(|page| page + "(1)").collect()
 }
 
-/// Without repeated preambles, and with escapes for what not every roff reads.
+/// With escapes for what not every roff reads.
 fn in_ascii(page: &str) -> String {
-    let mut text = String::with_capacity(page.len());
-    let mut preamble = HashSet::new();
-    for line in page.replace('…', "...").lines() {
-        let is_preamble = line.starts_with(r".ie \n(.g") || line.starts_with(".el .ds Aq");
-        if is_preamble && !preamble.insert(line) {
-            continue;
-        }
-        for c in line.chars() {
-            if c.is_ascii() {
-                text.push(c);
-            } else {
-                // Writing to a `String` cannot fail.
-                let _ = write!(text, "\\[u{:04X}]", u32::from(c));
-            }
-        }
-        text.push('\n');
-    }
-    text
+    let ascii = |c: char| match c {
+        c if c.is_ascii() => c.to_string(),
+        c => format!("\\[u{:04X}]", u32::from(c)),
+    };
+    page.chars().map(ascii).collect()
 }

@@ -2,10 +2,12 @@
 
 use clap::Subcommand;
 use portal_model::Org;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::commands::candidates;
+use crate::commands::sections::{About, Examples, Sections, SeeAlso};
+use crate::org::identity::OrgObject;
 use crate::org::place::Place;
 use crate::org::profile::{self, Entry, Hosts, Profiles};
 use crate::report::exit::ExitClass;
@@ -16,13 +18,14 @@ use crate::terminal::printer::Printer;
 
 /// List and change the profiles that `portal login` stored
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Without a command the profiles are listed.
-
-Examples:
-  portal profiles
-  portal profiles use acme
-  portal profiles --output json")]
+#[command(add = Sections(&[
+    About("Without a command the profiles are listed."),
+    Examples("\
+portal profiles
+portal profiles use acme
+portal profiles --output json"),
+    SeeAlso(&["login", "logout"]),
+]))]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -56,10 +59,12 @@ enum Command {
     },
 }
 
-/// The object of `--output json`.
-#[derive(Serialize)]
-struct Listed<'a> {
+/// A profile, without its secrets.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Listed<'a> {
     profile: &'a str,
+    /// Absent for another server, such as `portal serve`.
+    #[schemars(extend("enum" = ["us", "eu", "in", "au", "jp", "cn", "ca", "sa"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     data_center: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,9 +72,29 @@ struct Listed<'a> {
     accounts_url: &'a str,
     client_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OrgObject>")]
     org: Option<&'a Org>,
+    /// Present if this profile is used where no other org is named.
+    #[schemars(extend("const" = true))]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     default: bool,
+}
+
+/// What was done with a profile.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub(super) enum Changed<'a> {
+    Default {
+        profile: &'a str,
+    },
+    Renamed {
+        old_profile: &'a str,
+        /// The new name.
+        profile: &'a str,
+    },
+    Removed {
+        profile: &'a str,
+    },
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
@@ -84,7 +109,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             let org = entry.org.as_ref().map(|org| format!(" (org {org})")).unwrap_or_default();
             printer.result(
                 format_args!("{name}{org} is used where no other org is named"),
-                &json!({ "profile": name, "outcome": "default" }),
+                &Changed::Default { profile: name },
             );
         }
         Some(Command::Rename { old, new }) => {
@@ -98,7 +123,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             profile::rename(&directory, old, new)?;
             printer.result(
                 format_args!("profile {old} is now called {new}"),
-                &json!({ "profile": new, "old_profile": old, "outcome": "renamed" }),
+                &Changed::Renamed { old_profile: old, profile: new },
             );
         }
         Some(Command::Remove { name }) => {
@@ -107,7 +132,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             profile::remove(&directory, name)?;
             printer.result(
                 format_args!("profile {name} removed; its refresh token stays valid"),
-                &json!({ "profile": name, "outcome": "removed" }),
+                &Changed::Removed { profile: name },
             );
         }
     }

@@ -2,18 +2,24 @@
 
 mod listing;
 
+pub(super) use self::listing::Listed;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use portal_model::flow::Intent;
 use portal_model::name::is_same_name;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::commands::policy_args::PolicyArgs;
-use crate::commands::target_args::{ENVIRONMENT, TargetArgs};
+use crate::commands::sections::{
+    About, Environment, Examples, ExitStatus, ORG, Sections, SeeAlso, Variables,
+};
+use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Org;
 use crate::org::place::Place;
-use crate::report::asked::Asked;
 use crate::report::call_error;
+use crate::report::context::ReportContext;
 use crate::report::exit::{ExitClass, combined};
-use crate::report::failure::{ErrorReport, Failure};
+use crate::report::failure::{ErrorKind, Failure};
 use crate::report::outcome::Report;
 use crate::safe::create::deliver;
 use crate::safe::intent_log::{Entry, IntentLog, State, Taken, Unreadable};
@@ -26,7 +32,22 @@ use crate::terminal::prompt;
 
 /// Determine the outcome of unfinished creates and renames
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{HELP}\n\n{ENVIRONMENT}\n  PORTAL_STATE_DIR is the directory of the intent log\n\nExamples:\n  portal recover --list\n  portal recover AcmePortal"))]
+#[command(add = Sections(&[
+    About("Never creates or renames anything. A create or rename is unfinished if its process was \
+        killed, interrupted or out of time while a request was in doubt. Recovery lists the org's \
+        portals until the outcome is certain: an absent portal is certain once the processing \
+        time and the list lag have passed since the last attempt."),
+    ExitStatus("0 the portal exists or nothing is unfinished, 5 still in doubt or in progress in \
+        another process, 6 not created, 1 if several differ"),
+    Environment(&[ORG, Variables {
+        names: &["PORTAL_STATE_DIR"],
+        notes: "PORTAL_STATE_DIR is the directory of the intent log",
+    }]),
+    Examples("\
+portal recover --list
+portal recover AcmePortal"),
+    SeeAlso(&["login", "profiles"]),
+]))]
 pub(crate) struct Args {
     /// Only this portal; without it, all of them
     #[arg(add = unfinished())]
@@ -49,14 +70,18 @@ pub(crate) struct Args {
     target: TargetArgs,
 }
 
-const HELP: &str = "\
-Never creates or renames anything. A create or rename is unfinished if its process was killed, \
-interrupted or out of time while a request was in doubt. Recovery lists the org's portals until the outcome is certain: an absent \
-portal is certain once the processing time and the list lag have passed since the last attempt.
-
-Exit status:
-  0 the portal exists or nothing is unfinished, 5 still in doubt or in progress in another process, \
-6 not created, 1 if several differ";
+/// What `portal recover` reports beside the outcomes of creates and renames.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Noted<'a> {
+    /// The outcome stays unknown.
+    Discarded {
+        name: &'a str,
+        #[schemars(extend("const" = "discarded"))]
+        outcome: &'static str,
+    },
+    AppearedLate(late::Appeared<'a>),
+}
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let log = IntentLog::open()?;
@@ -127,7 +152,7 @@ impl Args {
 fn unreadable(file: &Unreadable, printer: &Printer) -> ExitClass {
     let message = format!("cannot read {}: {:#}", file.path.display(), file.error);
     let portal = file.portal();
-    Failure::new(ExitClass::Unknown, ErrorReport::new("unreadable_intent", message))
+    Failure::new(ErrorKind::UnreadableIntent, message)
         .hint(format!("check in Zoho CRM whether {portal} exists, then remove the file"))
         .print(printer)
 }
@@ -158,7 +183,7 @@ async fn discard(
         }
         printer.result(
             format_args!("{name} is discarded; whether it was {what} stays unknown"),
-            &serde_json::json!({ "name": name, "outcome": "discarded" }),
+            &Noted::Discarded { name, outcome: "discarded" },
         );
     }
     Ok(ExitClass::Success)
@@ -166,32 +191,31 @@ async fn discard(
 
 /// What was not determined is in doubt still, whatever stood in the way.
 fn undetermined(entry: &Entry, failure: Failure) -> Report {
-    let failure = Failure { exit: ExitClass::Unknown, ..failure };
-    Report::withheld(entry.name(), failure, &asked(entry))
+    Report::withheld(entry.name(), failure.exit(ExitClass::Unknown), &context(entry))
 }
 
 fn in_progress(entry: &Entry) -> Report {
     let name = entry.name();
     let message = format!("{name} is in progress in another process");
-    let failure = Failure::new(ExitClass::Unknown, ErrorReport::new("in_progress", message))
+    let failure = Failure::new(ErrorKind::InProgress, message)
         .hint("wait for that process, or end it, and recover then");
-    Report::withheld(name, failure, &asked(entry))
+    Report::withheld(name, failure, &context(entry))
 }
 
 fn cannot_recover(entry: &Entry, failure: Failure) -> Failure {
     let message = format!("cannot recover {}: {}", entry.name(), failure.report.message);
-    Failure { report: Box::new(ErrorReport { message, ..*failure.report }), ..failure }
+    failure.message(message)
 }
 
-fn asked(entry: &Entry) -> Asked {
+fn context(entry: &Entry) -> ReportContext {
     let place = &entry.history.whose.place;
-    Asked {
+    ReportContext {
         profile: place.profile().map(str::to_owned),
         org: place.arguments(),
         recovered: true,
         // The portal exists, which is what recovery had to find out: success, whatever its origin.
         ensure: true,
-        ..Asked::default()
+        ..ReportContext::default()
     }
 }
 
@@ -241,7 +265,7 @@ impl Recovery<'_> {
         }
         let name = entry.name();
         let message = format!("{name} was begun in {}; now this is {now}", entry.identity());
-        Err(Failure::new(ExitClass::Unknown, ErrorReport::new("another_org", message))
+        Err(Failure::new(ErrorKind::AnotherOrg, message)
             .hint("use the credentials of that org, or pass `--same-org` if it is the same org"))
     }
 
@@ -251,11 +275,11 @@ impl Recovery<'_> {
             Taken::InProgress => return Ok(in_progress(entry).print(self.printer)),
             Taken::Gone => return Ok(ExitClass::Success),
         };
-        let mut asked = asked(&entry);
+        let mut context = context(&entry);
         let recovered = match (Recovered::recorded(&entry), org) {
             (Some(recorded), _) => recorded,
             (None, Some(org)) if entry.state() == State::InDoubt => {
-                asked.verified_after = Some(recovery::verified_after(&org.client));
+                context.verified_after = Some(recovery::verified_after(&org.client));
                 let deadline = org.client.policy().deadline;
                 let progress = Progress::new(entry.name(), deadline, self.printer);
                 let mut stop = self.stop.clone();
@@ -268,13 +292,13 @@ impl Recovery<'_> {
             (None, _) => return Ok(ExitClass::Success),
         };
         let exit = match &recovered {
-            Recovered::Create(outcome) => Report::new(outcome, &asked).print(self.printer),
+            Recovered::Create(outcome) => Report::new(outcome, &context).print(self.printer),
             Recovered::Rename(outcome) => {
                 let (old, new) = match &entry.history.intent {
                     Intent::Rename(rename) => (rename.old.as_str(), &rename.new),
                     other => ("", other.name()),
                 };
-                Report::renamed(outcome, old, new, &asked).print(self.printer)
+                Report::renamed(outcome, old, new, &context).print(self.printer)
             }
         };
         deliver(&intent, self.printer).await;
@@ -302,7 +326,7 @@ impl Recovery<'_> {
             };
             for entry in appeared {
                 self.printer.warning(late::text(entry));
-                self.printer.json(&late::Appeared::new(entry));
+                self.printer.json(&Noted::AppearedLate(late::Appeared::new(entry)));
                 // What was not delivered is said again the next time.
                 if self.printer.is_delivered() {
                     late::note(self.log, entry).await;

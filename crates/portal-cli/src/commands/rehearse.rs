@@ -16,6 +16,7 @@ use tokio::process::Command;
 
 use crate::batch::{csv, file};
 use crate::commands::fault_arg;
+use crate::commands::sections::{About, Examples, ExitStatus, Sections, SeeAlso};
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -24,18 +25,17 @@ use crate::terminal::printer::Printer;
 
 /// Rehearse a batch against throw-away orgs made from its rows
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Runs `portal batch FILE` against a server in this process. No profile has to exist, nothing reaches \
-Zoho CRM, and nothing is kept. Each profile of the file gets an org without a portal, in which everything \
-is permitted; profiles of `portal login` that lead to one org share one. `--fault` is that of `portal \
-serve`.
-
-Exit status:
-  that of the batch
-
-Examples:
-  portal rehearse portals.csv
-  portal rehearse portals.csv --fault \"POST committed:drop:1/10\"")]
+#[command(add = Sections(&[
+    About("Runs `portal batch FILE` against a server in this process. No profile has to exist, nothing \
+    reaches Zoho CRM, and nothing is kept. Each profile of the file gets an org without a portal, \
+    in which everything is permitted; profiles of `portal login` that lead to one org share one. \
+    `--fault` is that of `portal serve`."),
+    ExitStatus("that of the batch"),
+    Examples("\
+portal rehearse portals.csv
+portal rehearse portals.csv --fault \"POST committed:drop:1/10\""),
+    SeeAlso(&["batch", "login", "serve"]),
+]))]
 pub(crate) struct Args {
     /// CSV with the columns profile, name and fallback; `-` reads stdin
     #[arg(value_name = "FILE")]

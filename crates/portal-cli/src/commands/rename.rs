@@ -10,13 +10,14 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::commands::policy_args::PolicyArgs;
-use crate::commands::target_args::{ENVIRONMENT, TargetArgs};
+use crate::commands::sections::{About, Environment, Examples, ExitStatus, ORG, Sections, SeeAlso};
+use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Org;
 use crate::org::identity::Identity;
-use crate::report::asked::Asked;
+use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorReport, Failure};
-use crate::report::outcome::Report;
+use crate::report::failure::{ErrorKind, Failure};
+use crate::report::outcome::RenameReport;
 use crate::safe::confirmation::{self, Facts};
 use crate::safe::create::deliver;
 use crate::safe::intent_log::{
@@ -33,7 +34,17 @@ use crate::terminal::prompt;
 
 /// Rename a portal; links to the old name stop working
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{HELP}\n\n{ENVIRONMENT}\n\nExamples:\n  portal rename AcmeOld AcmeCustomers --profile acme"))]
+#[command(add = Sections(&[
+    About("Nobody is notified of the new name, and any organization can take the old one at once. \
+        Waits while an earlier request for the portal may still take effect. If the response is \
+        lost, lists the org's portals until the outcome is certain."),
+    ExitStatus("0 renamed, 1 rejected or no such portal, 2 invalid name or usage, 3 no permission \
+        or no valid token, 4 the new name is taken, 5 in doubt (see `portal recover`), 6 not \
+        renamed, try again, 74 stdout not writable, 130 interrupted or declined"),
+    Environment(&[ORG]),
+    Examples("portal rename AcmeOld AcmeCustomers --profile acme"),
+    SeeAlso(&["recover", "login", "profiles"]),
+]))]
 pub(crate) struct Args {
     /// The current name
     old: String,
@@ -48,30 +59,23 @@ pub(crate) struct Args {
     target: TargetArgs,
 }
 
-const HELP: &str = "\
-Nobody is notified of the new name, and any organization can take the old one at once. Waits while \
-an earlier request for the portal may still take effect. If the response is lost, lists the org's \
-portals until the outcome is certain.
-
-Exit status:
-  0 renamed, 1 rejected or no such portal, 2 invalid name or usage, 3 no permission or \
-no valid token, 4 the new name is taken, 5 in doubt (see `portal recover`), 6 not renamed, try \
-again, 74 stdout not writable, 130 interrupted or declined";
-
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let destination = args.target.destination()?;
     let place = destination.place().clone();
     let policy = args.policy.policy(destination.default_policy())?;
-    let asked = Asked {
+    let context = ReportContext {
         profile: place.profile().map(str::to_owned),
         org: args.target.arguments(&place),
         verified_after: Some(policy.processing_time.saturating_add(policy.list_lag)),
-        ..Asked::default()
+        ..ReportContext::default()
     };
     let old = args.old.as_str();
     let new = match name_argument::parse(&args.new, printer) {
         Ok(new) => new,
-        Err(invalid) => return Ok(Report::invalid(&args.new, &invalid, &asked).print(printer)),
+        Err(invalid) => {
+            let report = RenameReport::invalid(&args.new, &invalid, &context);
+            return Ok(report.print_json(printer));
+        }
     };
     let asks = !args.yes && !destination.is_this_machine();
     if asks {
@@ -87,18 +91,20 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let org = destination.open(policy).await?;
     let mut stop = stop_flag();
     if asks && !confirm(&org, old, &new, &mut stop).await? {
-        return Ok(Report::rename_cancelled(old, &new, &asked).print_cancelled(printer));
+        return Ok(RenameReport::cancelled(&new, &context).of(old).print_cancelled(printer));
     }
     let rename = Rename { log: &log, org: &org, old, new: &new, printer };
     let progress = Progress::new(old, org.client.policy().deadline, printer);
     let work = rename.run(stop, |activity| progress.watch(activity));
     match progress.during(work).await {
         Ok((outcome, intent)) => {
-            let exit = Report::renamed(&outcome, old, &new, &asked).print(printer);
+            let exit = RenameReport::renamed(&outcome, old, &new, &context).print(printer);
             deliver(&intent, printer).await;
             Ok(exit)
         }
-        Err(failure) => Ok(Report::not_begun(old, &new, failure, &asked).print(printer)),
+        Err(failure) => {
+            Ok(RenameReport::withheld(new.as_str(), failure, &context).of(old).print(printer))
+        }
     }
 }
 
@@ -348,7 +354,7 @@ impl Rename<'_> {
             "{name} was not renamed, nothing was sent: an earlier request in this org did not end \
              before the deadline"
         );
-        Failure::new(ExitClass::Unavailable, ErrorReport::new("org_busy", message))
+        Failure::new(ErrorKind::OrgBusy, message)
             .hint("run the same command again later, or lengthen `--deadline`")
     }
 
@@ -360,14 +366,15 @@ impl Rename<'_> {
             file.path.display(),
             file.error
         );
-        Failure::new(ExitClass::Unknown, ErrorReport::new("unreadable_intent", message)).hint(
-            format!("check in Zoho CRM whether {} exists, then remove the file", file.portal()),
-        )
+        Failure::new(ErrorKind::UnreadableIntent, message).hint(format!(
+            "check in Zoho CRM whether {} exists, then remove the file",
+            file.portal()
+        ))
     }
 
     fn in_progress(&self) -> Failure {
         let message = format!("{} is in progress in another process; nothing was sent", self.old);
-        Failure::new(ExitClass::Unknown, ErrorReport::new("in_progress", message))
+        Failure::new(ErrorKind::InProgress, message)
             .hint("wait for that process, then run the same command again")
     }
 
@@ -377,11 +384,9 @@ impl Rename<'_> {
              could not be determined",
             self.old
         );
-        Failure::new(ExitClass::Unavailable, ErrorReport::new("org_in_doubt", message)).hint(
-            format!(
-                "run `portal recover {name}{}`, then the same command again",
-                self.org.place.arguments()
-            ),
-        )
+        Failure::new(ErrorKind::OrgInDoubt, message).hint(format!(
+            "run `portal recover {name}{}`, then the same command again",
+            self.org.place.arguments()
+        ))
     }
 }

@@ -8,8 +8,10 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use portal_http::server::RequestRecord;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::org::running::Running;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -18,12 +20,13 @@ use crate::terminal::served_request;
 
 /// Show the requests that `portal serve` has served on this machine
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Its page, whose address `portal serve` prints, shows each request in full.
-
-Examples:
-  portal requests
-  portal requests --follow --output json")]
+#[command(add = Sections(&[
+    About("Its page, whose address `portal serve` prints, shows each request in full."),
+    Examples("\
+portal requests
+portal requests --follow --output json"),
+    SeeAlso(&["serve"]),
+]))]
 pub(crate) struct Args {
     /// Go on with each new request, until Ctrl-C
     #[arg(short, long)]
@@ -33,6 +36,33 @@ pub(crate) struct Args {
     port: Option<u16>,
 }
 
+/// What `portal serve --log json` and `portal requests` say of each call: the schema of
+/// [`RequestRecord`].
+#[derive(JsonSchema)]
+#[schemars(rename = "call", description = "A call of a server.")]
+#[expect(dead_code, reason = "the library serializes it")]
+pub(super) struct Call {
+    #[schemars(extend("format" = "date-time"))]
+    time: String,
+    method: String,
+    path: String,
+    /// The name of the org whose token it was.
+    org: Option<String>,
+    /// The name in the request.
+    portal: Option<String>,
+    /// null if no response was sent.
+    status: Option<u16>,
+    /// The code of an error.
+    code: Option<String>,
+    /// Milliseconds until the response was sent.
+    ms: u64,
+    /// Those that were injected.
+    faults: Vec<String>,
+    /// Its number, in `portal requests`.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Listed {
     id: u64,
@@ -40,10 +70,13 @@ struct Listed {
     record: RequestRecord,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Requests {
+/// What a server has served.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct Requests {
+    /// The last ones.
+    #[schemars(with = "Vec<Call>")]
     requests: Vec<Listed>,
-    /// Served too fast to be kept.
+    /// How many were served so fast that they are not among them.
     not_recorded: u64,
 }
 

@@ -1,20 +1,31 @@
-//! `portal schema [OBJECT]`: JSON Schemas of what `--output json` prints. They are in `schema/`, and
-//! every object that a test reads is checked against them.
+//! `portal schema [OBJECT]`: JSON Schemas of what `--output json` prints, derived from the types that
+//! are printed.
 
 use clap::builder::PossibleValuesParser;
+use schemars::generate::SchemaSettings;
+use schemars::transform::transform_subschemas;
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
+use crate::commands::sections::{About, Examples, Sections};
+use crate::commands::{
+    admin, backup, batch, check, create, doctor, explain, login, logout, profiles, recover,
+    requests, serve,
+};
 use crate::report::exit::ExitClass;
+use crate::report::outcome::{CreateReport, RenameReport};
+use crate::report::portal::PortalObject;
 use crate::terminal::printer::Printer;
+use crate::terminal::results::Failed;
 
 /// Print the JSON Schema of an object of `--output json`
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Without OBJECT lists the objects, and the commands that print them. A later version may add members to an \
-object, values to an enumeration, and objects.
-
-Examples:
-  portal schema create > create.schema.json")]
+#[command(add = Sections(&[
+    About("Without OBJECT lists the objects, and the commands that print them. A later version may \
+              add members to an object, values to an enumeration, and objects."),
+    Examples("portal schema create > create.schema.json"),
+]))]
 pub(crate) struct Args {
     /// The object
     #[arg(value_name = "OBJECT", hide_possible_values = true,
@@ -26,77 +37,83 @@ pub(crate) struct Args {
 struct Object {
     name: &'static str,
     commands: &'static [&'static str],
-    schema: &'static str,
+    schema: fn() -> Schema,
 }
 
 macro_rules! objects {
-    ($($name:literal: $commands:expr;)*) => {
-        &[$(Object {
-            name: $name,
-            commands: &$commands,
-            schema: include_str!(concat!("schema/", $name, ".json")),
-        }),*]
+    ($($name:literal, $type:ty: $commands:expr;)*) => {
+        &[$(Object { name: $name, commands: &$commands, schema: schema::<$type> }),*]
     };
 }
 
 const OBJECTS: &[Object] = objects! {
-    "create": ["create", "batch", "rehearse", "recover"];
-    "create-plan": ["create --dry-run"];
-    "batch-plan": ["batch --dry-run"];
-    "rename": ["rename", "recover"];
-    "recover": ["recover"];
-    "recover-list": ["recover --list"];
-    "check": ["check"];
-    "portal": ["list", "get"];
-    "login": ["login"];
-    "logout": ["logout"];
-    "profile": ["profiles", "profiles show"];
-    "profile-change": ["profiles use", "profiles rename", "profiles remove"];
-    "doctor": ["doctor"];
-    "explain": ["explain"];
-    "listening": ["serve"];
-    "environment": ["serve env"];
-    "call": ["serve --log json", "requests --follow"];
-    "log": ["serve --log json"];
-    "requests": ["requests"];
-    "backup": ["backup"];
-    "admin-org": ["admin org list"];
-    "admin-user": ["admin user list"];
-    "admin-credential": ["admin credential list"];
-    "admin-change": ["admin"];
-    "admin-log": ["admin log"];
-    "schema": ["schema"];
-    "error": [];
+    "create", CreateReport: ["create", "batch", "rehearse", "recover"];
+    "create-plan", create::DryRun<'_>: ["create --dry-run"];
+    "batch-plan", batch::Planned<'_>: ["batch --dry-run"];
+    "rename", RenameReport: ["rename", "recover"];
+    "recover", recover::Noted<'_>: ["recover"];
+    "recover-list", recover::Listed<'_>: ["recover --list"];
+    "check", check::Checked<'_>: ["check"];
+    "portal", PortalObject: ["list", "get"];
+    "login", login::LoggedIn<'_>: ["login"];
+    "logout", logout::LoggedOut<'_>: ["logout"];
+    "profile", profiles::Listed<'_>: ["profiles", "profiles show"];
+    "profile-change", profiles::Changed<'_>: ["profiles use", "profiles rename", "profiles remove"];
+    "doctor", doctor::Checked<'_>: ["doctor"];
+    "explain", explain::Explained: ["explain"];
+    "listening", serve::Listening<'_>: ["serve"];
+    "environment", serve::Environment: ["serve env"];
+    "call", requests::Call: ["serve --log json", "requests --follow"];
+    "log", LogLine: ["serve --log json"];
+    "requests", requests::Requests: ["requests"];
+    "backup", backup::BackedUp<'_>: ["backup"];
+    "admin-org", admin::OrgRow<'_>: ["admin org list"];
+    "admin-user", admin::UserRow<'_>: ["admin user list"];
+    "admin-credential", admin::CredentialRow<'_>: ["admin credential list"];
+    "admin-change", admin::Changed<'_>: ["admin"];
+    "admin-log", admin::LogRow<'_>: ["admin log"];
+    "schema", Listed: ["schema"];
+    "error", Failed<'_>: [];
 };
 
-/// What several objects have. One refers to later ones only.
-const DEFINITIONS: [(&str, &str); 7] = [
-    ("call", include_str!("schema/definitions/call.json")),
-    ("error", include_str!("schema/definitions/error.json")),
-    ("invalid_file", include_str!("schema/definitions/invalid_file.json")),
-    ("invalid_name", include_str!("schema/definitions/invalid_name.json")),
-    ("portal", include_str!("schema/definitions/portal.json")),
-    ("user", include_str!("schema/definitions/user.json")),
-    ("org", include_str!("schema/definitions/org.json")),
-];
-
-/// The object of `--output json`.
-#[derive(Serialize)]
+/// An object for which `portal schema OBJECT` prints the schema.
+#[derive(Serialize, JsonSchema)]
 struct Listed {
     object: &'static str,
+    /// The commands that print it.
     commands: &'static [&'static str],
 }
 
-pub(crate) fn run(args: &Args, printer: &Printer) -> ExitClass {
+/// A line on stderr of `portal serve --log json` that is not about a call: a warning, an error, or what
+/// `PORTAL_LOG` asks for.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the library for logs writes it")]
+struct LogLine {
+    #[schemars(extend("format" = "date-time"))]
+    timestamp: String,
+    #[schemars(extend("enum" = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"]))]
+    level: String,
+    /// The module that logs.
+    target: String,
+    message: String,
+    /// The values of the event, and where it happened.
+    #[schemars(flatten)]
+    other: Map<String, Value>,
+}
+
+pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, serde_json::Error> {
     match &args.object {
         // Clap knows the names.
-        Some(name) => OBJECTS
-            .iter()
-            .filter(|object| object.name == name)
-            .for_each(|object| printer.write(&object.document())),
+        Some(name) => {
+            for object in OBJECTS.iter().filter(|object| object.name == name) {
+                let mut schema = (object.schema)();
+                schema.insert("title".to_owned(), object.name.into());
+                printer.write(&(serde_json::to_string_pretty(&schema)? + "\n"));
+            }
+        }
         None => list(printer),
     }
-    ExitClass::Success
+    Ok(ExitClass::Success)
 }
 
 fn list(printer: &Printer) {
@@ -110,25 +127,44 @@ fn list(printer: &Printer) {
     }
 }
 
-impl Object {
-    /// The schema as it was written, and the definitions that it refers to.
-    fn document(&self) -> String {
-        let mut definitions: Vec<String> = Vec::new();
-        for (name, text) in DEFINITIONS {
-            let reference = format!("\"#/$defs/{name}\"");
-            if self.schema.contains(&reference)
-                || definitions.iter().any(|other| other.contains(&reference))
-            {
-                let text = text.trim_end().replace('\n', "\n    ");
-                definitions.push(format!("    \"{name}\": {text}"));
-            }
+fn schema<T: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::draft2020_12().for_serialize().with_transform(as_printed);
+    settings.into_generator().into_root_schema_for::<T>()
+}
+
+/// A member that may be absent is left out rather than null, and a description is one line.
+fn as_printed(schema: &mut Schema) {
+    transform_subschemas(&mut as_printed, schema);
+    if let Some(Value::String(description)) = schema.get_mut("description") {
+        *description = description.replace('\n', " ");
+    }
+    let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let Some(Value::Object(members)) = schema.get_mut("properties") else { return };
+    for (name, member) in members {
+        if let Value::Object(member) = member
+            && !required.iter().any(|it| it == name)
+        {
+            forbid_null(member);
         }
-        match self.schema.trim_end().strip_suffix("\n}") {
-            Some(members) if !definitions.is_empty() => {
-                let definitions = definitions.join(",\n");
-                format!("{members},\n  \"$defs\": {{\n{definitions}\n  }}\n}}\n")
-            }
-            _ => self.schema.to_owned(),
+    }
+}
+
+fn forbid_null(schema: &mut Map<String, Value>) {
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
+        values.retain(|it| !it.is_null());
+    }
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|it| it != "null");
+        if let [only] = &mut types[..] {
+            let only = only.take();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(mut schemas)) = schema.remove("anyOf") {
+        schemas.retain(|it| it["type"] != "null");
+        match &mut schemas[..] {
+            [Value::Object(only)] => schema.append(only),
+            _ => drop(schema.insert("anyOf".to_owned(), schemas.into())),
         }
     }
 }

@@ -9,9 +9,12 @@ mod registry;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 
 use anyhow::Context as _;
+use futures_util::StreamExt as _;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::BoxStream;
 use portal_http::server::{PortalService, Server, raise_nofile_limit};
 use portal_inspect::{Inspector, Watch};
 use portal_store::{Registry, RegistryError};
@@ -19,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::process::Child;
 use tokio::sync::Notify;
 
+pub(super) use self::announce::{Environment, Listening};
 use self::announce::{announce, local_url, open_page};
 pub(crate) use self::args::Args;
 use self::args::{LogFormat, Subcommand};
@@ -27,7 +31,7 @@ use self::registry::Opened;
 use crate::org::running::{Registration, Running};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
-use crate::sys::signal::{Kind, Signals};
+use crate::sys::signal::{Kind, signals_and_hangup};
 use crate::terminal::printer::Printer;
 use crate::terminal::served_request;
 
@@ -37,8 +41,8 @@ struct Serving<R> {
     service: PortalService<R>,
     server: Server,
     watch: Option<Watch>,
-    signals: Signals,
-    failed: Pin<Box<dyn Future<Output = RegistryError>>>,
+    signals: BoxStream<'static, Kind>,
+    failed: LocalBoxFuture<'static, RegistryError>,
     /// For `portal serve env` and `portal requests` only: without a home directory the server runs
     /// all the same.
     _registration: Option<Registration>,
@@ -130,7 +134,7 @@ impl<R: Registry> Serving<R> {
         let watch = listener.as_ref().map(|_| Watch::new());
         let service = service(args, registry, watch.clone(), printer);
         // Before clients learn that the server is up, so that no signal finds it without handlers.
-        let signals = Signals::ending().context("failed to install signal handlers")?;
+        let signals = signals_and_hangup();
         let admin = listener.as_ref().map(TcpListener::local_addr).transpose();
         let admin = admin.context("the admin listener has no address")?;
         let running = Running {
@@ -176,7 +180,7 @@ impl<R: Registry> Serving<R> {
                     status = Some(ended);
                     begin_shutdown();
                 }
-                kind = signals.next() => {
+                Some(kind) = signals.next() => {
                     received = match kind {
                         Kind::Interrupt | Kind::Terminate => received + 1,
                         // Kernel and shell may both send one when a terminal closes: nobody insists.

@@ -110,13 +110,6 @@ impl TargetArgs {
     }
 }
 
-/// Help text about environment variables, mainly for secrets.
-pub(crate) const ENVIRONMENT: &str = "\
-Environment:
-  PORTAL_CLIENT_SECRET with PORTAL_REFRESH_TOKEN, or PORTAL_ACCESS_TOKEN
-  Secrets are never flags. --local and --profile ignore the variables of hosts and credentials. If \
-nothing names an org, the profile of `portal profiles use` counts.";
-
 /// The variables of the environment, by a look-up. An empty variable counts as unset.
 struct Variables<L>(L);
 

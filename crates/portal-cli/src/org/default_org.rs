@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use portal_model::{Scope, Secret};
 use portal_store::{Seed, SeedCredential, SeedOrg, SeedUser};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::hex::hex;
@@ -14,12 +15,14 @@ use crate::sys::private_file::{self, refuse_if_others_can_read};
 use crate::sys::{directories, toml_file};
 
 /// The credentials of the default org. It has no limit, and a single user with every permission.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct DefaultOrg {
     pub(crate) client_id: String,
     #[serde(serialize_with = "portal_http::model::secret::serialize_exposed")]
+    #[schemars(with = "String")]
     pub(crate) client_secret: Secret,
     #[serde(serialize_with = "portal_http::model::secret::serialize_exposed")]
+    #[schemars(with = "String")]
     pub(crate) refresh_token: Secret,
 }
 

@@ -2,6 +2,7 @@
 
 use portal_http::client::Credential;
 use portal_model::datacenter::origin;
+use schemars::JsonSchema;
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use portal_model::OrgIdentity as Identity;
@@ -22,6 +23,16 @@ pub(crate) fn of(
 /// Returns the identity of the server started by `--local`, whose port differs each time.
 pub(crate) fn local(credential: &Credential) -> Identity {
     Identity::new("local", fingerprint(None, credential))
+}
+
+/// The service's id of an org, and its name for display.
+#[derive(JsonSchema)]
+#[schemars(rename = "org")]
+#[expect(dead_code, reason = "the library serializes it")]
+pub(crate) struct OrgObject {
+    id: String,
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
 }
 
 /// Returns short hashes for file names. All identities of one org share at least one.

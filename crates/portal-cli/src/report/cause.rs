@@ -1,161 +1,114 @@
 //! Why something was not created or renamed, and what to do about it.
 
 use std::fmt::Display;
-use std::time::Duration;
 
 use portal_model::explain::{explain, explain_oauth};
 use portal_model::oauth::OAuthError;
 use portal_model::outcome::{AuthFailure, Doubt, NotDone, Owner, Unverified};
-use portal_model::{ApiError, ErrorCode, Outcome, PortalName, RenameOutcome};
-use serde_json::json;
+use portal_model::{ApiError, ErrorCode, Portal};
 
-use crate::report::asked::Asked;
-use crate::report::failure::ErrorReport;
+use crate::report::context::ReportContext;
+use crate::report::exit::ExitClass;
+use crate::report::failure::{Details, ErrorKind, ErrorReport, Failure};
 use crate::report::permission;
 
 const READ: &str = "ZohoCRM.settings.clientportal.READ";
 
-/// The error of a create without a portal as requested.
-pub(super) fn of_create(outcome: &Outcome, asked: &Asked) -> Option<ErrorReport> {
-    let name = outcome.name();
-    let wish = Wish {
-        name,
-        recover: name,
-        done: "created",
-        org: &asked.org,
-        purpose: &format!("create the portal {name}"),
-    };
-    Some(match outcome {
-        Outcome::Created { .. } | Outcome::Present { .. } => return None,
-        Outcome::OrgHasPortal { portal, .. } => wish
-            .not("org_has_portal", format_args!("the org has the portal {}", portal.name))
-            .details(json!({ "portal": portal }))
-            .hint(format!(
-                "use {old}, run `portal rename {old} {name}{org}`, or pass `--allow-another` if the \
-                 org may have several",
-                old = portal.name,
-                org = asked.org
-            )),
-        Outcome::NameTaken { owner, .. } => wish.taken(owner).hint(match owner {
-            Owner::Undetermined(why) => whose(why, name, &asked.org),
-            _ => "choose another name, or pass `--fallback NAME` to try one if the first is taken"
-                .to_owned(),
-        }),
-        Outcome::Rejected { error, .. } => wish.rejected(error),
-        Outcome::NotCreated { reason: NotDone::Absent, .. } if asked.recovered => wish
-            .not("absent", "the org's list does not show it")
-            .hint(format!("run `portal create {name}{}` if it is still wanted", asked.org)),
-        Outcome::NotCreated { reason, .. } => wish.not_done(reason),
-        Outcome::Unknown { doubt, why, .. } => wish.in_doubt(doubt, why),
-        _ => ErrorReport::new("failed", format!("{name}: {}", outcome.kind())),
-    })
-}
-
-/// The error of a rename without the new name.
-pub(super) fn of_rename(
-    outcome: &RenameOutcome,
-    old: &str,
-    new: &PortalName,
-    asked: &Asked,
-) -> Option<ErrorReport> {
-    let purpose = format!("rename the portal {old} to {new}");
-    let wish = Wish {
-        name: old,
-        recover: new.as_str(),
-        done: "renamed",
-        org: &asked.org,
-        purpose: &purpose,
-    };
-    Some(match outcome {
-        RenameOutcome::Renamed { .. } | RenameOutcome::Unchanged { .. } => return None,
-        RenameOutcome::NotFound { .. } => {
-            wish.not("not_found", "the org has no portal of that name").hint(list(asked))
-        }
-        RenameOutcome::NameTaken { owner, .. } => wish.taken(owner).hint("choose another name"),
-        // The service's code for a missing portal of the old name, too.
-        RenameOutcome::Rejected { error, .. } if error.code == ErrorCode::InvalidData => {
-            wish.rejected(error).hint(list(asked))
-        }
-        RenameOutcome::Rejected { error, .. } => wish.rejected(error),
-        RenameOutcome::NotRenamed { reason: NotDone::Absent, .. } if asked.recovered => wish
-            .not("absent", "it still has the old name")
-            .hint(format!("run `portal rename {old} {new}{}` if it is still wanted", asked.org)),
-        RenameOutcome::NotRenamed { reason, .. } => wish.not_done(reason),
-        RenameOutcome::Unknown { doubt, why, .. } => wish.in_doubt(doubt, why),
-        _ => ErrorReport::new("failed", format!("{old} was not renamed")),
-    })
-}
-
-/// What was to be done.
-struct Wish<'a> {
-    name: &'a str,
+/// The portal that was to be created or renamed.
+pub(super) struct Subject<'a> {
+    pub(super) name: &'a str,
     /// The name under which the intent log has it.
-    recover: &'a str,
-    done: &'static str,
-    /// See [`Asked::org`].
-    org: &'a str,
-    purpose: &'a str,
+    pub(super) recover: &'a str,
+    /// `created` or `renamed`
+    pub(super) done: &'static str,
+    /// Completes "I need a permission to".
+    pub(super) purpose: &'a str,
+    /// How a recovery knows that nothing was done.
+    pub(super) absent: &'static str,
+    pub(super) command: &'a str,
+    pub(super) context: &'a ReportContext,
 }
 
-impl Wish<'_> {
+impl Subject<'_> {
     /// `NAME was not created: why`
-    fn not(&self, kind: &'static str, why: impl Display) -> ErrorReport {
-        ErrorReport::new(kind, self.message(why))
+    pub(super) fn not_done(&self, kind: ErrorKind, why: impl Display) -> Failure {
+        Failure::new(kind, self.message(&why))
     }
 
-    fn message(&self, why: impl Display) -> String {
+    fn message(&self, why: &dyn Display) -> String {
         format!("{} was not {}: {why}", self.name, self.done)
     }
 
-    fn taken(&self, owner: &Owner) -> ErrorReport {
+    pub(super) fn org_has_portal(&self, portal: &Portal) -> Failure {
+        let (old, new, org) = (&portal.name, self.name, &self.context.org);
+        self.not_done(ErrorKind::OrgHasPortal, format_args!("the org has the portal {old}"))
+            .details(Details::Portal { portal: Box::new(portal.clone()) })
+            .hint(format!(
+                "use {old}, run `portal rename {old} {new}{org}`, or pass `--allow-another` if the \
+                 org may have several"
+            ))
+    }
+
+    pub(super) fn taken(&self, owner: &Owner) -> Failure {
+        let not_done = |why| self.not_done(ErrorKind::NameTaken, why);
         match owner {
-            Owner::ThisOrg => self.not("name_taken", "another portal of this org has the name"),
-            Owner::AnotherOrg => self.not("name_taken", "the name belongs to another organization"),
+            Owner::ThisOrg => not_done("another portal of this org has the name"),
+            Owner::AnotherOrg => not_done("the name belongs to another organization"),
             Owner::Undetermined(why) => {
                 // It may be this org, by a copy of this very request: nothing is denied.
                 let (name, why) = (self.recover, Why(why));
                 let message = format!("the name {name} is taken; by which org is not known: {why}");
-                ErrorReport::new("name_taken", message)
+                Failure::new(ErrorKind::NameTaken, message)
             }
-            _ => self.not("name_taken", "the name is taken"),
+            _ => not_done("the name is taken"),
         }
     }
 
-    fn rejected(&self, error: &ApiError) -> ErrorReport {
-        let (message, hint) = if error.code == ErrorCode::NoPermission {
-            let (missing, note) = permission::missing(error, self.purpose);
-            (self.message(missing), note)
-        } else {
-            (self.message(error), explain(&error.code).remedy.to_owned())
-        };
-        ErrorReport::rejected(message, error).hint(hint)
+    pub(super) fn rejected(&self, error: &ApiError) -> Failure {
+        rejected(error, self.purpose, |why| self.message(why))
     }
 
-    fn not_done(&self, reason: &NotDone) -> ErrorReport {
-        let report = |kind| self.not(kind, reason);
+    pub(super) fn stopped_by(&self, reason: &NotDone) -> Failure {
+        let not_done = |kind| self.not_done(kind, reason);
         match reason {
-            NotDone::Unreachable(_) => report("unreachable")
-                .hint("check the network and the API host, then run the same command again"),
+            NotDone::Unreachable(_) => unreachable(self.message(reason)),
             NotDone::RateLimited { retry_after } => {
-                report("rate_limited").hint(later(*retry_after))
+                let again = match retry_after {
+                    Some(time) => format!("in {} s", time.as_secs().max(1)),
+                    None => "in a few minutes".to_owned(),
+                };
+                not_done(ErrorKind::RateLimited).hint(format!("run the same command again {again}"))
             }
-            NotDone::Auth(failure) => auth(self.message(reason), failure),
-            NotDone::Absent => report("absent").hint("run the same command again"),
-            NotDone::Exhausted | NotDone::Deadline => report("exhausted")
+            NotDone::Auth(AuthFailure::Rejected(error)) => {
+                refused_by_accounts(self.message(reason), error)
+            }
+            NotDone::Auth(AuthFailure::TokenRejected(error)) => {
+                let rejected = ErrorReport::rejected(self.message(reason), error);
+                let report = ErrorReport { kind: ErrorKind::Auth, ..rejected };
+                Failure { report: Box::new(report), exit: ExitClass::Forbidden }
+                    .hint(explain(&error.code).remedy)
+            }
+            NotDone::Auth(_) => not_done(ErrorKind::Auth),
+            NotDone::Absent if self.context.recovered => self
+                .not_done(ErrorKind::Absent, self.absent)
+                .hint(format!("run `{}` if it is still wanted", self.command)),
+            NotDone::Absent => not_done(ErrorKind::Absent).hint("run the same command again"),
+            NotDone::Exhausted | NotDone::Deadline => not_done(ErrorKind::Exhausted)
                 .hint("run the same command again; `--deadline` gives it more time"),
-            NotDone::NotRecorded(_) => report("not_recorded").hint(
+            NotDone::NotRecorded(_) => not_done(ErrorKind::NotRecorded).hint(
                 "make the state directory writable or set PORTAL_STATE_DIR, then run the same \
                  command again",
             ),
-            NotDone::Stopped => report("stopped"),
-            _ => report("failed"),
+            NotDone::Stopped => not_done(ErrorKind::Stopped),
+            // Whatever the reason, nothing was done.
+            _ => not_done(ErrorKind::Failed).exit(ExitClass::Unavailable),
         }
     }
 
-    fn in_doubt(&self, doubt: &Doubt, why: &Unverified) -> ErrorReport {
-        let Self { name, recover, done, org, .. } = self;
+    pub(super) fn in_doubt(&self, doubt: &Doubt, why: &Unverified) -> Failure {
+        let Self { name, recover, done, context: ReportContext { org, .. }, .. } = self;
         let message = format!("it is not known whether {name} was {done}: {doubt}; {}", Why(why));
-        ErrorReport::new("in_doubt", message).hint(match why {
+        Failure::new(ErrorKind::InDoubt, message).hint(match why {
             Unverified::ListRejected(error) if error.is_scope_mismatch() => format!(
                 "run `portal recover {recover}{org}` with a token that has the scope {READ}, or \
                  check the org's portals in Zoho CRM"
@@ -166,6 +119,26 @@ impl Wish<'_> {
             ),
             _ => format!("run `portal recover {recover}{org}` to determine the outcome"),
         })
+    }
+
+    /// How to find out which org has the name.
+    pub(super) fn unknown_owner_hint(&self, why: &Unverified) -> String {
+        let (name, org) = (self.name, &self.context.org);
+        match why {
+            Unverified::ListRejected(error) if error.is_scope_mismatch() => {
+                format!("use a token with the scope {READ} to learn whose it is")
+            }
+            Unverified::EarlierAttempt => {
+                format!("run `portal list{org}` later to see whether this org has {name}")
+            }
+            _ => format!("run `portal list{org}` to see whether this org has {name}"),
+        }
+    }
+
+    /// An outcome that this version does not know proves nothing.
+    pub(super) fn unknown_variant(&self) -> Failure {
+        let message = format!("it is not known whether {} was {}", self.name, self.done);
+        Failure::new(ErrorKind::Failed, message).exit(ExitClass::Unknown)
     }
 }
 
@@ -183,50 +156,40 @@ impl Display for Why<'_> {
     }
 }
 
-fn list(asked: &Asked) -> String {
-    format!("run `portal list{}` to see the org's portals", asked.org)
+/// A rejection by the service. `purpose` completes "I need a permission to", and `message` is the
+/// error with its reason.
+pub(super) fn rejected(
+    error: &ApiError,
+    purpose: &str,
+    message: impl Fn(&dyn Display) -> String,
+) -> Failure {
+    let exit = match error.code {
+        _ if error.is_forbidden() || error.is_token_rejected() => ExitClass::Forbidden,
+        ErrorCode::TooManyRequests => ExitClass::Unavailable,
+        _ => ExitClass::Rejected,
+    };
+    let (message, hint) = if error.code == ErrorCode::NoPermission {
+        let (missing, note) = permission::missing(error, purpose);
+        (message(&missing), note)
+    } else {
+        (message(error), explain(&error.code).remedy.to_owned())
+    };
+    Failure { report: Box::new(ErrorReport::rejected(message, error)), exit }.hint(hint)
 }
 
-/// How to learn whose a name is.
-fn whose(why: &Unverified, name: &str, org: &str) -> String {
-    match why {
-        Unverified::ListRejected(error) if error.is_scope_mismatch() => {
-            format!("use a token with the scope {READ} to learn whose it is")
-        }
-        Unverified::EarlierAttempt => {
-            format!("run `portal list{org}` later to see whether this org has {name}")
-        }
-        _ => format!("run `portal list{org}` to see whether this org has {name}"),
-    }
-}
-
-fn later(retry_after: Option<Duration>) -> String {
-    match retry_after {
-        Some(time) => format!("run the same command again in {} s", time.as_secs().max(1)),
-        None => "run the same command again in a few minutes".to_owned(),
-    }
-}
-
-fn auth(message: String, failure: &AuthFailure) -> ErrorReport {
-    match failure {
-        AuthFailure::Rejected(error) => ErrorReport {
-            code: Some(error.error.clone()),
-            ..ErrorReport::new("auth", message).hint(renew(error))
-        },
-        AuthFailure::TokenRejected(error) => {
-            let rejected = ErrorReport::rejected(message, error);
-            ErrorReport { kind: "auth".into(), ..rejected }.hint(explain(&error.code).remedy)
-        }
-        _ => ErrorReport::new("auth", message),
-    }
-}
-
-/// What to do about a rejection by the accounts server.
-pub(crate) fn renew(error: &OAuthError) -> &'static str {
-    match error.error.as_str() {
+/// A refusal by the accounts server.
+pub(super) fn refused_by_accounts(message: String, error: &OAuthError) -> Failure {
+    let mut failure = Failure::forbidden(message).hint(match error.error.as_str() {
         OAuthError::INVALID_CODE => {
             "create a new code in Zoho's API console, then run `portal login`"
         }
         other => explain_oauth(other).remedy,
-    }
+    });
+    failure.report.code = Some(error.error.clone());
+    failure
+}
+
+pub(super) fn unreachable(message: String) -> Failure {
+    Failure::new(ErrorKind::Unreachable, message)
+        .hint("check the network and the API host, then run the same command again")
 }

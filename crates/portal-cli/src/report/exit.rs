@@ -1,7 +1,5 @@
-//! Exit statuses: [`ExitClass`], and which one an outcome has.
+//! Exit statuses: [`ExitClass`].
 
-use portal_model::outcome::{NotDone, Origin};
-use portal_model::{ApiError, Outcome, RenameOutcome};
 use serde::{Deserialize, Serialize};
 
 /// The exit status of the process.
@@ -71,50 +69,6 @@ impl From<u8> for ExitClass {
     }
 }
 
-/// The status of a create; with `ensure` an existing portal is a success.
-pub(crate) fn of_create(outcome: &Outcome, ensure: bool) -> ExitClass {
-    match outcome {
-        Outcome::Created { .. } | Outcome::Present { origin: Origin::Appeared, .. } => {
-            ExitClass::Success
-        }
-        Outcome::Present { origin: Origin::Preexisting | Origin::Undetermined, .. } if ensure => {
-            ExitClass::Success
-        }
-        Outcome::Present { .. } | Outcome::OrgHasPortal { .. } | Outcome::NameTaken { .. } => {
-            ExitClass::Exists
-        }
-        Outcome::Rejected { error, .. } => of_rejection(error),
-        Outcome::NotCreated { reason, .. } => of_reason(reason),
-        // A variant that this version does not know proves nothing either.
-        Outcome::Unknown { .. } | _ => ExitClass::Unknown,
-    }
-}
-
-/// The status of a rename.
-pub(crate) fn of_rename(outcome: &RenameOutcome) -> ExitClass {
-    match outcome {
-        RenameOutcome::Renamed { .. } | RenameOutcome::Unchanged { .. } => ExitClass::Success,
-        RenameOutcome::NotFound { .. } => ExitClass::Rejected,
-        RenameOutcome::NameTaken { .. } => ExitClass::Exists,
-        RenameOutcome::Rejected { error, .. } => of_rejection(error),
-        RenameOutcome::NotRenamed { reason, .. } => of_reason(reason),
-        RenameOutcome::Unknown { .. } | _ => ExitClass::Unknown,
-    }
-}
-
-fn of_rejection(error: &ApiError) -> ExitClass {
-    if error.is_forbidden() { ExitClass::Forbidden } else { ExitClass::Rejected }
-}
-
-fn of_reason(reason: &NotDone) -> ExitClass {
-    match reason {
-        NotDone::Auth(_) => ExitClass::Forbidden,
-        NotDone::Stopped => ExitClass::Stopped,
-        // Whatever else kept it from being done: nothing was.
-        _ => ExitClass::Unavailable,
-    }
-}
-
 /// The common status of several results, or 1 if they differ; success if there are none.
 pub(crate) fn combined(exits: impl IntoIterator<Item = ExitClass>) -> ExitClass {
     let mut exits = exits.into_iter();
@@ -124,104 +78,7 @@ pub(crate) fn combined(exits: impl IntoIterator<Item = ExitClass>) -> ExitClass 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use portal_model::flow::{CreateIntent, RenameIntent};
-    use portal_model::oauth::OAuthError;
-    use portal_model::outcome::{AuthFailure, Doubt, Owner, Unverified};
-    use portal_model::server::rejections;
-    use portal_model::{Portal, PortalName};
-
     use super::*;
-
-    fn name() -> PortalName {
-        PortalName::parse("AcmePortal").unwrap()
-    }
-
-    fn reasons() -> Vec<(NotDone, u8)> {
-        let token = AuthFailure::TokenRejected(rejections::invalid_token());
-        vec![
-            (NotDone::Deadline, 6),
-            (NotDone::Exhausted, 6),
-            (NotDone::Absent, 6),
-            (NotDone::Unreachable("refused".to_owned()), 6),
-            (NotDone::RateLimited { retry_after: Some(Duration::from_secs(9)) }, 6),
-            (NotDone::NotRecorded("disk full".to_owned()), 6),
-            (NotDone::Auth(token), 3),
-            (NotDone::Auth(AuthFailure::Rejected(OAuthError::new("invalid_code"))), 3),
-            (NotDone::Auth(AuthFailure::Unavailable("cache".to_owned())), 3),
-            (NotDone::Stopped, 130),
-        ]
-    }
-
-    fn rejections() -> Vec<(ApiError, u8)> {
-        vec![
-            (rejections::no_permission(["Manage"]), 3),
-            (rejections::scope_mismatch(), 3),
-            (rejections::limit_reached(1), 1),
-            (rejections::not_in_sandbox(), 1),
-            (ApiError::new(400, "SOMETHING_NEW".into(), "?"), 1),
-        ]
-    }
-
-    #[test]
-    fn create_has_status_of_table() {
-        let present = |origin| Outcome::Present {
-            portal: Portal::new("AcmePortal"),
-            origin,
-            taken: Vec::new(),
-        };
-        let taken = |owner| Outcome::NameTaken { name: name(), owner };
-        let other = Outcome::OrgHasPortal { name: name(), portal: Portal::new("AcmeOld") };
-        let unknown = |why| Outcome::Unknown {
-            intent: CreateIntent::new(name()),
-            doubt: Doubt::InProgress,
-            why,
-        };
-        // Without and with `ensure`.
-        let mut table = vec![
-            (Outcome::Created { name: name(), taken: Vec::new() }, 0, 0),
-            (present(Origin::Appeared), 0, 0),
-            (present(Origin::Preexisting), 4, 0),
-            (present(Origin::Undetermined), 4, 0),
-            (other, 4, 4),
-            (taken(Owner::AnotherOrg), 4, 4),
-            (taken(Owner::Undetermined(Unverified::AtOnce)), 4, 4),
-            (unknown(Unverified::Deadline), 5, 5),
-            (unknown(Unverified::Stopped), 5, 5),
-        ];
-        let rejected = |(error, exit)| (Outcome::Rejected { name: name(), error }, exit, exit);
-        table.extend(rejections().into_iter().map(rejected));
-        let not_done = |(reason, exit)| (Outcome::NotCreated { name: name(), reason }, exit, exit);
-        table.extend(reasons().into_iter().map(not_done));
-        for (outcome, plain, ensured) in table {
-            let exits = [false, true].map(|ensure| of_create(&outcome, ensure) as u8);
-            assert_eq!(exits, [plain, ensured], "{outcome:?}");
-        }
-    }
-
-    #[test]
-    fn rename_has_status_of_table() {
-        let unknown = RenameOutcome::Unknown {
-            intent: RenameIntent::new("AcmeOld", name()),
-            doubt: Doubt::InProgress,
-            why: Unverified::Deadline,
-        };
-        let mut table = vec![
-            (RenameOutcome::Renamed { old: "AcmeOld".to_owned(), new: name() }, 0),
-            (RenameOutcome::Unchanged { portal: Portal::new("AcmePortal") }, 0),
-            (RenameOutcome::NotFound { old: "AcmeOld".to_owned() }, 1),
-            (RenameOutcome::NameTaken { new: name(), owner: Owner::ThisOrg }, 4),
-            (unknown, 5),
-        ];
-        let rejected = |(error, exit)| (RenameOutcome::Rejected { new: name(), error }, exit);
-        table.extend(rejections().into_iter().map(rejected));
-        let not_done = |(reason, exit)| (RenameOutcome::NotRenamed { new: name(), reason }, exit);
-        table.extend(reasons().into_iter().map(not_done));
-        for (outcome, exit) in table {
-            assert_eq!(of_rename(&outcome) as u8, exit, "{outcome:?}");
-        }
-    }
 
     #[test]
     fn results_that_agree_keep_their_status_and_others_give_1() {

@@ -1,13 +1,13 @@
 //! Why a command failed: [`Failure`], and its JSON form.
 
-use std::borrow::Cow;
-
-use portal_model::ApiError;
+use portal_model::{ApiError, Portal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::org::OrgError;
 use crate::report::exit::ExitClass;
+use crate::report::portal::PortalObject;
 
 /// Ends a command that has no result: why, and the exit status.
 ///
@@ -18,24 +18,94 @@ pub(crate) struct Failure {
     pub(crate) exit: ExitClass,
 }
 
+macro_rules! error_kinds {
+    ($($kind:ident = $word:literal => $exit:ident,)*) => {
+        /// The cause in one word, for programs.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[schemars(inline)]
+        pub(crate) enum ErrorKind {
+            $(#[serde(rename = $word)] $kind,)*
+        }
+
+        impl ErrorKind {
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => $word,)* }
+            }
+
+            /// Its exit status, unless something is in doubt or the service's code has another one.
+            const fn exit(self) -> ExitClass {
+                match self { $(Self::$kind => ExitClass::$exit,)* }
+            }
+        }
+    };
+}
+
+error_kinds! {
+    Absent = "absent" => Unavailable,
+    AnotherOrg = "another_org" => Unknown,
+    Auth = "auth" => Forbidden,
+    Cancelled = "cancelled" => Stopped,
+    DuplicateName = "duplicate_name" => Invalid,
+    Exhausted = "exhausted" => Unavailable,
+    Exists = "exists" => Exists,
+    Failed = "failed" => Rejected,
+    InDoubt = "in_doubt" => Unknown,
+    InProgress = "in_progress" => Unknown,
+    InvalidFile = "invalid_file" => Invalid,
+    InvalidName = "invalid_name" => Invalid,
+    Journal = "journal" => Unavailable,
+    NameTaken = "name_taken" => Exists,
+    NotFound = "not_found" => Rejected,
+    NotRecorded = "not_recorded" => Unavailable,
+    OrgBusy = "org_busy" => Unavailable,
+    OrgHasPortal = "org_has_portal" => Exists,
+    OrgInDoubt = "org_in_doubt" => Unavailable,
+    RateLimited = "rate_limited" => Unavailable,
+    Refused = "refused" => Rejected,
+    Rejected = "rejected" => Rejected,
+    Stopped = "stopped" => Stopped,
+    Unknown = "unknown" => Unknown,
+    Unreachable = "unreachable" => Unavailable,
+    UnreadableIntent = "unreadable_intent" => Unknown,
+    Usage = "usage" => Invalid,
+}
+
 impl Failure {
-    pub(crate) fn new(exit: ExitClass, report: ErrorReport) -> Self {
-        Self { report: Box::new(report), exit }
+    /// With the exit status of its kind.
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { report: Box::new(ErrorReport::new(kind, message)), exit: kind.exit() }
     }
 
     /// Wrong usage, or a file or profile that is not as it should be; nothing was sent.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::new(ExitClass::Invalid, ErrorReport::new("usage", message))
+        Self::new(ErrorKind::Usage, message)
     }
 
     /// A permission, a scope or a valid token is missing.
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
-        Self::new(ExitClass::Forbidden, ErrorReport::new("auth", message))
+        Self::new(ErrorKind::Auth, message)
     }
 
-    /// The user said no.
+    /// The user declined.
     pub(crate) fn cancelled(message: impl Into<String>) -> Self {
-        Self::new(ExitClass::Stopped, ErrorReport::new("stopped", message))
+        Self::new(ErrorKind::Stopped, message)
+    }
+
+    #[must_use]
+    pub(crate) fn message(mut self, message: String) -> Self {
+        self.report.message = message;
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn exit(self, exit: ExitClass) -> Self {
+        Self { exit, ..self }
+    }
+
+    #[must_use]
+    pub(crate) fn details(mut self, details: Details) -> Self {
+        self.report.details = Some(details);
+        self
     }
 
     /// Adds what to do about it.
@@ -52,7 +122,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
         let message = format!("{cause:#}");
         match cause.downcast_ref::<OrgError>() {
             Some(error) => org_error(error, message),
-            None => Self::new(ExitClass::Rejected, ErrorReport::new("failed", message)),
+            None => Self::new(ErrorKind::Failed, message),
         }
     }
 }
@@ -69,10 +139,8 @@ fn org_error(error: &OrgError, message: String) -> Failure {
         }
         OrgError::SeveralServers { .. } => usage.hint("pass `--port` with one of them"),
         OrgError::NoServer { port: None } => usage.hint("run `portal serve` in another terminal"),
-        OrgError::SeedDiffers { .. } => {
-            Failure::new(ExitClass::Rejected, ErrorReport::new("failed", message))
-                .hint("pass `--seed-replaces` to take the seed's values and revoke the rest")
-        }
+        OrgError::SeedDiffers { .. } => Failure::new(ErrorKind::Failed, message)
+            .hint("pass `--seed-replaces` to take the seed's values and revoke the rest"),
         OrgError::NoServer { port: Some(_) }
         | OrgError::UnusableSecrets(_)
         | OrgError::InvalidProfileName(_)
@@ -80,28 +148,107 @@ fn org_error(error: &OrgError, message: String) -> Failure {
     }
 }
 
-/// An error as `--output json` and stderr show it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What went wrong. The same text is on stderr.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "error", extend("allOf" = [
+    {
+        "if": { "properties": { "kind": { "enum": ["invalid_name", "invalid_file"] } } },
+        "then": { "required": ["details"] }
+    },
+    {
+        "if": { "properties": { "kind": { "const": "rejected" } } },
+        "then": { "required": ["code", "http_status"] }
+    }
+]))]
 pub(crate) struct ErrorReport {
-    /// The kind of cause, in one word.
-    pub(crate) kind: Cow<'static, str>,
-    /// The service's code.
+    pub(crate) kind: ErrorKind,
+    /// The code of the service or of its accounts server; `portal explain CODE` explains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<String>,
+    #[schemars(range(min = 100, max = 599))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) http_status: Option<u16>,
+    /// What was expected and what was found, for people.
     pub(crate) message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) details: Option<Value>,
-    /// What to do about it.
+    pub(crate) details: Option<Details>,
+    /// What to do about it, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
 }
 
+/// More for programs. What it has depends on `kind`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "details")]
+#[serde(untagged)]
+pub(crate) enum Details {
+    /// Of `invalid_name`: the first broken name rules, and how many more there are.
+    #[serde(skip_deserializing)]
+    BrokenRules {
+        #[schemars(length(min = 1))]
+        broken_rules: Vec<BrokenRule>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1))]
+        more: Option<usize>,
+    },
+    /// Of `invalid_file`: the first mistakes of the file, and how many more there are.
+    #[serde(skip_deserializing)]
+    Mistakes {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1))]
+        more: Option<usize>,
+        #[schemars(length(min = 1))]
+        problems: Vec<Mistake>,
+    },
+    /// Of `org_has_portal`.
+    #[serde(skip_deserializing)]
+    Portal {
+        #[schemars(with = "PortalObject")]
+        portal: Box<Portal>,
+    },
+    /// Of `org_in_doubt`.
+    #[serde(skip_deserializing)]
+    SafeAfter {
+        /// Seconds after which the same command can be sent.
+        safe_after: u64,
+    },
+    /// Of `rejected`: the service's own.
+    #[schemars(extend("type" = ["object", "array"]))]
+    OfService(Value),
+}
+
+/// A broken rule of a name.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "broken_rule")]
+pub(crate) struct BrokenRule {
+    /// One that is not allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) character: Option<char>,
+    /// In characters, of a name that is too short or too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) length: Option<usize>,
+    /// Of a character that is not allowed, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub(crate) position: Option<usize>,
+    #[schemars(extend("enum" = ["too_short", "too_long", "not_alphanumeric"]))]
+    pub(crate) rule: String,
+}
+
+/// A mistake in a line of a file.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "mistake")]
+pub(crate) struct Mistake {
+    /// Counted from 1.
+    #[schemars(range(min = 1))]
+    pub(crate) line: usize,
+    pub(crate) message: String,
+}
+
 impl ErrorReport {
-    pub(crate) fn new(kind: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
-            kind: kind.into(),
+            kind,
             code: None,
             http_status: None,
             message: message.into(),
@@ -115,18 +262,9 @@ impl ErrorReport {
         Self {
             code: Some(error.code.to_string()),
             http_status: Some(error.http_status),
-            details: (!error.details.is_empty()).then(|| error.details.as_value().clone()),
-            ..Self::new("rejected", message)
+            details: (!error.details.is_empty())
+                .then(|| Details::OfService(error.details.as_value().clone())),
+            ..Self::new(ErrorKind::Rejected, message)
         }
-    }
-
-    #[must_use]
-    pub(crate) fn details(self, details: Value) -> Self {
-        Self { details: Some(details), ..self }
-    }
-
-    #[must_use]
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
     }
 }

@@ -2,23 +2,19 @@
 
 use portal_model::name::{MAX_LEN, MIN_LEN};
 use portal_model::{BrokenRule, InvalidPortalName};
-use serde_json::{Value, json};
 use unicode_width::UnicodeWidthChar as _;
 
-use crate::report::failure::ErrorReport;
+use crate::report::failure::{self, Details, ErrorKind, Failure};
 
 /// How many broken rules are listed: a name may be as long as a command line.
 const LISTED: usize = 8;
 
-/// The broken rules for machines.
-pub(crate) fn report(invalid: &InvalidPortalName) -> ErrorReport {
+/// The failure, with the broken rules for machines.
+pub(crate) fn failure(invalid: &InvalidPortalName) -> Failure {
     let (listed, more) = listed(invalid);
-    let broken_rules: Vec<_> = listed.iter().map(rule).collect();
-    let details = match more {
-        0 => json!({ "broken_rules": broken_rules }),
-        more => json!({ "broken_rules": broken_rules, "more": more }),
-    };
-    ErrorReport::new("invalid_name", invalid.to_string()).details(details).hint(format!(
+    let broken_rules = listed.iter().map(rule).collect();
+    let details = Details::BrokenRules { broken_rules, more: (more > 0).then_some(more) };
+    Failure::new(ErrorKind::InvalidName, invalid.to_string()).details(details).hint(format!(
         "a name is {MIN_LEN} to {MAX_LEN} of the letters A-Z, a-z and the digits 0-9"
     ))
 }
@@ -30,15 +26,27 @@ fn listed(invalid: &InvalidPortalName) -> (&[BrokenRule], usize) {
     (listed, more.len())
 }
 
-fn rule(rule: &BrokenRule) -> Value {
+fn rule(rule: &BrokenRule) -> failure::BrokenRule {
+    let of = |rule: &str| failure::BrokenRule {
+        character: None,
+        length: None,
+        position: None,
+        rule: rule.to_owned(),
+    };
     match rule {
-        BrokenRule::TooShort { length } => json!({ "rule": "too_short", "length": length }),
-        BrokenRule::TooLong { length } => json!({ "rule": "too_long", "length": length }),
+        BrokenRule::TooShort { length } => {
+            failure::BrokenRule { length: Some(*length), ..of("too_short") }
+        }
+        BrokenRule::TooLong { length } => {
+            failure::BrokenRule { length: Some(*length), ..of("too_long") }
+        }
         // Counted from 1, as in the text.
-        BrokenRule::NotAlphanumeric { position, character } => json!({
-            "rule": "not_alphanumeric", "position": position + 1, "character": character,
-        }),
-        other => json!({ "rule": other.to_string() }),
+        BrokenRule::NotAlphanumeric { position, character } => failure::BrokenRule {
+            character: Some(*character),
+            position: Some(position + 1),
+            ..of("not_alphanumeric")
+        },
+        other => of(&other.to_string()),
     }
 }
 
@@ -125,9 +133,10 @@ mod tests {
         let name = "-".repeat(180);
         let text = shown(&name);
         assert!(text.ends_with("character 7 is '-' (U+002D)\n  and 173 more"), "{text}");
-        let details = report(&PortalName::parse(&name).unwrap_err()).details.unwrap();
+        let details = failure(&PortalName::parse(&name).unwrap_err()).report.details;
+        let details = serde_json::to_value(details).unwrap();
         let rules = details["broken_rules"].as_array().unwrap();
-        assert_eq!((rules.len(), &details["more"]), (LISTED, &json!(173)));
+        assert_eq!((rules.len(), &details["more"]), (LISTED, &173.into()));
         assert_eq!(rules[1]["position"], 1, "as in the text");
     }
 }

@@ -18,6 +18,7 @@ use self::withheld::{discarded, in_progress, withheld};
 use crate::org::identity::Identity;
 use crate::org::place::Place;
 use crate::report::exit::ExitClass;
+use crate::report::failure::ErrorKind;
 use crate::report::failure::Failure;
 use crate::safe::intent_log::{
     BatchRow, Entry, Found, IntentLog, OpenIntent, OrgLock, State, Taken, Unreadable, Whose,
@@ -326,7 +327,7 @@ impl SafeCreate<'_> {
             return Err(withheld(
                 wish,
                 is_about(file),
-                "unreadable_intent",
+                ErrorKind::UnreadableIntent,
                 &format!("cannot read {}: {:#}", file.path.display(), file.error),
                 format!("check in Zoho CRM whether {} exists, then remove the file", file.portal()),
             ));
@@ -346,7 +347,7 @@ impl SafeCreate<'_> {
             Some(entry) => Err(withheld(
                 wish,
                 true,
-                "another_org",
+                ErrorKind::AnotherOrg,
                 &format!(
                     "{} is in doubt in another org: {}; now this is {}",
                     entry.name(),
@@ -379,7 +380,7 @@ impl SafeCreate<'_> {
         Err(withheld(
             wish,
             self.is_in(&found, wish, State::InDoubt),
-            "org_in_doubt",
+            ErrorKind::OrgInDoubt,
             &format!("{name} is in doubt in this org, and its outcome could not be determined"),
             format!(
                 "run `portal recover {name}{}`, or pass `--allow-another` to create a second one",

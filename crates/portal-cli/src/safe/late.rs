@@ -3,6 +3,7 @@
 use portal_http::client::Client;
 use portal_model::name::is_same_name;
 use portal_model::{ListPortals, Portal};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::safe::intent_log::{Entry, IntentLog, State};
@@ -37,12 +38,17 @@ pub(crate) fn text(entry: &Entry) -> String {
     )
 }
 
-/// The JSON object of `--output json`.
-#[derive(Serialize)]
+/// The portal exists, although an earlier create of it was reported as not created.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "appeared_late")]
 pub(crate) struct Appeared<'a> {
     name: &'a str,
+    /// The profile whose org it is about; null without one.
     profile: Option<&'a str>,
+    #[schemars(extend("const" = "appeared_late"))]
     outcome: &'static str,
+    /// When the create was begun.
+    #[schemars(extend("format" = "date-time"))]
     begun: String,
 }
 

@@ -7,7 +7,7 @@ use crate::org::place::Place;
 use crate::org::target::Target;
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorReport, Failure};
+use crate::report::failure::Failure;
 use crate::safe::intent_log::{Entry, IntentLog, State};
 
 /// Returns the failure of a create or rename of `names`, the requested name first, whose org could
@@ -24,8 +24,7 @@ pub(crate) async fn unidentified(
     let (known, place) = (&target.declared_identity(), &target.place);
     let failure = call_error::unidentified(error);
     let name = names.first().map_or("the portal", String::as_str);
-    let report = *failure.report;
-    let why = &report.message;
+    let why = &failure.report.message;
     let (exit, message) = match unfinished(log, known, place, names).await {
         Ok(None) => (failure.exit, format!("{name} was not {done}, nothing was sent: {why}")),
         Ok(Some(entry)) => (
@@ -40,7 +39,7 @@ pub(crate) async fn unidentified(
             format!("it is not known whether {name} was {done}, nothing was sent now: {error:#}"),
         ),
     };
-    Failure::new(exit, ErrorReport { message, ..report })
+    failure.message(message).exit(exit)
 }
 
 /// Returns what is unfinished there about one of `names`.

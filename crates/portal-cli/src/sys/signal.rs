@@ -1,14 +1,11 @@
 //! Ctrl-C, SIGTERM and SIGHUP.
 
-#[cfg(unix)]
-use std::future::poll_fn;
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(unix)]
-use std::task::Poll;
+use std::task::Context;
 
-#[cfg(unix)]
-use tokio::signal::unix::{SignalKind, signal};
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
 use tokio::sync::watch;
 
 /// How many [`InDoubt`] there are.
@@ -45,7 +42,7 @@ pub(crate) fn exit_at_once() -> ! {
 
 /// Completes on Ctrl-C or SIGTERM.
 pub(crate) async fn interrupted() {
-    Signals::interrupting().next().await;
+    signals().next().await;
 }
 
 /// Returns a flag that the first Ctrl-C or SIGTERM raises. The second one [ends the
@@ -53,7 +50,7 @@ pub(crate) async fn interrupted() {
 pub(crate) fn stop_flag() -> watch::Receiver<bool> {
     let (stop, flag) = watch::channel(false);
     // Not in the task, which begins later: a signal in between would end the process.
-    let mut signals = Signals::interrupting();
+    let mut signals = signals();
     tokio::spawn(async move {
         signals.next().await;
         stop.send_replace(true);
@@ -78,65 +75,42 @@ pub(crate) enum Kind {
     Hangup,
 }
 
-/// Handles signals from its creation on.
-#[derive(Debug, Default)]
-pub(crate) struct Signals {
-    #[cfg(unix)]
-    handled: Vec<(Kind, tokio::signal::unix::Signal)>,
+/// Ctrl-C and SIGTERM, from now on. The stream does not end.
+pub(crate) fn signals() -> BoxStream<'static, Kind> {
+    arriving(&[Kind::Interrupt, Kind::Terminate])
+}
+
+/// The same and SIGHUP, unless it was ignored at the start: `nohup portal serve` survives its terminal.
+pub(crate) fn signals_and_hangup() -> BoxStream<'static, Kind> {
+    if is_hangup_ignored() {
+        return signals();
+    }
+    arriving(&[Kind::Interrupt, Kind::Terminate, Kind::Hangup])
 }
 
 #[cfg(unix)]
-impl Signals {
-    pub(crate) fn of(kinds: &[Kind]) -> io::Result<Self> {
-        let handle = |kind: &Kind| {
-            let number = match kind {
-                Kind::Interrupt => SignalKind::interrupt(),
-                Kind::Terminate => SignalKind::terminate(),
-                Kind::Hangup => SignalKind::hangup(),
-            };
-            Ok((*kind, signal(number)?))
-        };
-        Ok(Self { handled: kinds.iter().map(handle).collect::<io::Result<_>>()? })
-    }
+fn arriving(kinds: &[Kind]) -> BoxStream<'static, Kind> {
+    use tokio::signal::unix::{SignalKind, signal};
 
-    /// The next one; also one that arrived before it is waited for.
-    pub(crate) async fn next(&mut self) -> Kind {
-        poll_fn(|context| {
-            let arrived = self
-                .handled
-                .iter_mut()
-                .find_map(|(kind, signal)| signal.poll_recv(context).is_ready().then_some(*kind));
-            arrived.map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
-    }
+    let arrived = kinds.iter().filter_map(|&kind| {
+        let number = match kind {
+            Kind::Interrupt => SignalKind::interrupt(),
+            Kind::Terminate => SignalKind::terminate(),
+            Kind::Hangup => SignalKind::hangup(),
+        };
+        // Without a handler, the signal itself ends the process.
+        let mut signal = signal(number).ok()?;
+        let poll = move |context: &mut Context<'_>| signal.poll_recv(context);
+        Some(stream::poll_fn(poll).map(move |()| kind))
+    });
+    stream::select_all(arrived).chain(stream::pending()).boxed()
 }
 
 #[cfg(not(unix))]
-impl Signals {
-    pub(crate) fn of(_: &[Kind]) -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    pub(crate) async fn next(&mut self) -> Kind {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        Kind::Interrupt
-    }
-}
-
-impl Signals {
-    pub(crate) fn interrupting() -> Self {
-        // Without a handler, the signal itself ends the process.
-        Self::of(&[Kind::Interrupt, Kind::Terminate]).unwrap_or_default()
-    }
-
-    /// Those that shut a server down. `nohup portal serve` survives its terminal.
-    pub(crate) fn ending() -> io::Result<Self> {
-        let all = [Kind::Interrupt, Kind::Terminate, Kind::Hangup];
-        Self::of(if is_hangup_ignored() { &all[..2] } else { &all })
-    }
+fn arriving(_: &[Kind]) -> BoxStream<'static, Kind> {
+    let arrived = stream::repeat(()).then(|()| tokio::signal::ctrl_c());
+    let arrived = arrived.take_while(|arrived| std::future::ready(arrived.is_ok()));
+    arrived.map(|_| Kind::Interrupt).chain(stream::pending()).boxed()
 }
 
 /// Whether this process was started with SIGHUP ignored, as far as the system shows it.

@@ -11,7 +11,7 @@ pub(crate) fn parse(name: &str, printer: &Printer) -> Result<PortalName, Invalid
     PortalName::parse(name).inspect_err(|invalid| {
         printer.error(&ErrorReport {
             message: invalid_name::show(name, invalid),
-            ..invalid_name::report(invalid)
+            ..*invalid_name::failure(invalid).report
         });
     })
 }

@@ -69,8 +69,8 @@ impl Client {
     /// another token.
     ///
     /// # Cancel safety
-    /// If the future is dropped, the request may or may not have been sent. With
-    /// [`HttpTransport`](super::HttpTransport) nothing of it leaves this machine after that.
+    /// If the future is dropped, the request may or may not have been sent. With `HttpTransport`
+    /// nothing of it leaves this machine after that.
     pub async fn send_once<E: Endpoint + Sync>(
         &self,
         endpoint: &E,

@@ -63,30 +63,28 @@ pub(super) fn admit<R>(
 
 /// Whether the token's scopes and the user's permissions cover the operation.
 pub(super) fn authorize(principal: &Principal, operation: &Operation) -> Result<(), ApiError> {
-    let scopes: &[Scope] = match operation {
+    let (scopes, permissions): (&[Scope], &[Permission]) = match operation {
         // The official SDKs request the current user with whatever scope the token has.
         Operation::Users => return Ok(()),
-        Operation::Org => GetOrg::SCOPES,
-        Operation::List | Operation::Get(_) => ListPortals::SCOPES,
-        Operation::Create => CreatePortal::SCOPES,
-        Operation::Rename(_) => RenamePortal::SCOPES,
+        Operation::Org => (GetOrg::SCOPES, &[]),
+        Operation::List | Operation::Get(_) => (ListPortals::SCOPES, &[Permission::ManagePortal]),
+        Operation::Create => (CreatePortal::SCOPES, &Permission::ALL),
+        Operation::Rename(_) => (RenamePortal::SCOPES, &Permission::ALL),
     };
     if !Scope::any_covers(&principal.scopes, scopes) {
         return Err(rejections::scope_mismatch());
     }
-    let required: &[Permission] = match operation {
-        // Works in a sandbox too.
-        Operation::Users | Operation::Org => return Ok(()),
-        Operation::List | Operation::Get(_) => &[Permission::ManagePortal],
-        Operation::Create | Operation::Rename(_) => &Permission::ALL,
-    };
+    // The org itself works in a sandbox too.
+    if permissions.is_empty() {
+        return Ok(());
+    }
     // Documented as unsupported in a sandbox for everyone, so permissions come after it.
     if principal.org.environment == Environment::Sandbox {
         return Err(rejections::not_in_sandbox());
     }
     let granted = &principal.user.permissions;
     let missing: Vec<_> =
-        required.iter().filter(|permission| !granted.contains(permission)).collect();
+        permissions.iter().filter(|permission| !granted.contains(permission)).collect();
     if missing.is_empty() {
         return Ok(());
     }

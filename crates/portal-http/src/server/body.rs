@@ -34,6 +34,11 @@ pub(super) async fn receive<B: Body>(headers: &HeaderMap, body: B) -> ReceivedBo
     if body.size_hint().lower() > limit as u64 {
         return ReceivedBody::TooLarge;
     }
+    read(body, BODY_LIMIT).await
+}
+
+/// Reads a body up to [`DISCARD_LIMIT`], and keeps it unless it is longer than `limit`.
+async fn read<B: Body>(body: B, limit: usize) -> ReceivedBody {
     let mut body = std::pin::pin!(body);
     let mut complete = Vec::new();
     let mut length = 0;
@@ -44,17 +49,13 @@ pub(super) async fn receive<B: Body>(headers: &HeaderMap, body: B) -> ReceivedBo
         if length > DISCARD_LIMIT {
             return ReceivedBody::TooLarge;
         }
-        while length <= BODY_LIMIT && data.has_remaining() {
+        while length <= limit && data.has_remaining() {
             let chunk = data.chunk();
             complete.extend_from_slice(chunk);
             data.advance(chunk.len());
         }
     }
-    if length > BODY_LIMIT {
-        ReceivedBody::TooLarge
-    } else {
-        ReceivedBody::Complete(complete.into())
-    }
+    if length > limit { ReceivedBody::TooLarge } else { ReceivedBody::Complete(complete.into()) }
 }
 
 /// Whether the client waits for `100 Continue` before it sends the body. hyper sends that when the
@@ -74,18 +75,8 @@ pub(super) async fn discard<B: Body>(headers: &HeaderMap, body: B) {
     {
         return;
     }
-    let mut body = std::pin::pin!(body);
-    let mut length = 0;
-    let discarded = tokio::time::timeout(DISCARD_TIMEOUT, async {
-        while let Some(Ok(frame)) = body.frame().await {
-            length += frame.data_ref().map_or(0, Buf::remaining);
-            if length > DISCARD_LIMIT {
-                break;
-            }
-        }
-    });
     // Whether the body ended in time changes nothing: hyper closes the connection if it did not.
-    let _ = discarded.await;
+    let _ = tokio::time::timeout(DISCARD_TIMEOUT, read(body, 0)).await;
 }
 
 /// The body of a response of [`PortalService`](super::PortalService).

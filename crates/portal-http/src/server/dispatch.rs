@@ -124,23 +124,17 @@ async fn crm<R: Registry>(
     past: Option<Arc<PastLists>>,
 ) -> ServerResponse {
     // Before authorization: a request without scope or permission costs as much as any other.
-    let admission = match admit(state, principal) {
-        Ok(admission) => admission,
-        Err(limited) => {
-            return ServerResponse::from(RequestError::from(limited))
-                .for_principal(principal, None);
-        }
-    };
-    let result = match authorize(principal, operation) {
-        Ok(()) => {
+    let (result, admission) = match (admit(state, principal), authorize(principal, operation)) {
+        (Err(limited), _) => (Err(limited.into()), None),
+        (Ok(admission), Err(error)) => (Err(error.into()), admission),
+        (Ok(admission), Ok(())) => {
             record_lists(state, request, principal).await;
             let past = past.as_deref();
             let result =
                 handlers::perform(state, request, version, operation, principal, past).await;
             record_lists(state, request, principal).await;
-            result
+            (result, admission)
         }
-        Err(error) => Err(error.into()),
     };
     ServerResponse::from(result).for_principal(principal, admission)
 }

@@ -18,12 +18,11 @@ use http::Method;
 /// If several faults match one request, their delays add up and the first other action decides.
 /// The service itself never sends `committed:429`: a 429 means that the request had no effect.
 ///
-/// A stale list matches lists only, and is written `request:stale=DURATION` or
-/// `GET request:stale=DURATION`. A list shows the portals and names of exactly one moment of the
-/// past, by the server's clock; the registry keeps no past, so the server records it while the fault
-/// is in force, and the state at the first request counts for all the time before. What changes the
-/// registry but not through this service counts from the next request of its org. Of several stale
-/// lists, the oldest is shown.
+/// `stale` matches lists only: its METHOD is `GET` or absent and its POINT `request`. The list shows
+/// the portals and names of exactly one moment, by the server's clock. A registry keeps no past, so
+/// the server records it while the fault is in force: what it records of an org first counts for all
+/// the time before. It records at each stale list, and at each change made through this service; any
+/// other change counts from then on. Of several stale lists, the oldest is shown.
 ///
 /// ```
 /// use portal_http::server::FaultSpec;

@@ -35,9 +35,12 @@ pub(super) async fn perform<R: Registry>(
         }
         Operation::Get(name) => {
             let mut portal = state.registry.portal(org, name).await?;
-            if let Some(portal) = &mut portal {
+            if let Some(portal) = &mut portal
+                && version == ApiVersion::V8
+            {
                 add_login_url(version, portal);
-                add_saml_configuration(version, portal);
+                // A single portal always has it. Here it is never configured: `rename` refuses it.
+                portal.other.insert("saml_configuration".to_owned(), Value::Null);
             }
             Ok(server::portal(portal.as_ref()))
         }
@@ -55,14 +58,6 @@ fn add_login_url(version: ApiVersion, portal: &mut Portal) {
         let host = portal.name.to_ascii_lowercase();
         let url = format!("https://{host}.zcrmportals.example");
         portal.other.insert("login_url".to_owned(), url.into());
-    }
-}
-
-/// The field of version 8 that a single portal always has. Here it is never configured, since
-/// [`rename`] refuses it.
-fn add_saml_configuration(version: ApiVersion, portal: &mut Portal) {
-    if version == ApiVersion::V8 {
-        portal.other.insert("saml_configuration".to_owned(), Value::Null);
     }
 }
 

@@ -124,7 +124,9 @@ impl<R: Registry> LocalServer<R> {
     /// with an access token of its own.
     ///
     /// Its requests reach the service without a socket, so a test can pause tokio's time; a delay or
-    /// a timeout then takes no time. To test sockets too, build a client for [`url`](Self::url).
+    /// a timeout then takes no time. To test sockets too, build a client for [`url`](Self::url). The
+    /// policy rests on lists that show every effect at once: with the fault `stale`, build a client
+    /// whose policy has a `list_lag` of at least that long.
     ///
     /// ```
     /// use portal_http::server::LocalServer;
@@ -212,8 +214,9 @@ impl<R: Registry> LocalServer<R> {
     /// Replaces all faults, those of [`inject_once`](Self::inject_once) included. One that stays
     /// keeps its count.
     pub fn set_faults(&self, faults: impl IntoIterator<Item = FaultSpec>) {
+        let faults = faults.into_iter().collect();
         self.service.update_faults(|in_force, once| {
-            *in_force = faults.into_iter().collect();
+            *in_force = faults;
             once.clear();
         });
     }

@@ -129,12 +129,12 @@ impl fmt::Debug for ServedRequest<'_> {
 /// client sent it: escape it before showing it on a terminal.
 ///
 /// ```
-/// use portal_http::server::RequestRecord;
+/// use portal_http::server::{RequestRecord, RequestResult};
 ///
 /// let line = r#"{"time":"2026-11-25T14:03:25.114Z","method":"POST","path":"/crm/v7/settings/portals",
 ///     "org":"Acme","portal":"AcmePortal","status":400,"code":"ALREADY_USED","ms":2,"faults":[]}"#;
 /// let record: RequestRecord = serde_json::from_str(line)?;
-/// assert_eq!(record.code.as_deref(), Some("ALREADY_USED"));
+/// assert_eq!((record.clock(), record.result()), ("14:03:25.114Z", RequestResult::Refused));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,7 +159,7 @@ pub struct RequestRecord {
     /// The faults that were injected, as [`FaultSpec`] writes them.
     pub faults: Vec<String>,
     /// The body of the request, with `\u{FFFD}` in place of what is not UTF-8. Only
-    /// `LocalServer::requests` has it, since a token request has
+    /// [`LocalServer::requests`](super::LocalServer::requests) has it, since a token request has
     /// secrets in its body; empty otherwise, and never serialized.
     #[serde(skip)]
     pub request_body: String,

@@ -2,6 +2,7 @@
 
 mod any_request;
 mod axum;
+mod caller;
 mod connections;
 mod create;
 mod documented;

@@ -105,7 +105,12 @@ fn one_user(about: &About, org: &str, user: &User, shows_secrets: bool) -> Marku
         @for credential in credentials {
             details open[shows_secrets] {
                 summary { "Credential of client " code { (credential.client_id) } }
-                p.note { "Scopes: " (credential.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) }
+                p.note {
+                    "Scopes: "
+                    @for (at, scope) in credential.scopes.iter().enumerate() {
+                        @if at > 0 { ", " } (scope)
+                    }
+                }
                 (copyable("As environment", &environment(&about.url, credential, shows_secrets)))
                 (copyable("A token with curl", &token_request(&about.url, credential, shows_secrets)))
             }

@@ -17,6 +17,7 @@ pub(crate) struct IntentFile {
 
 impl IntentFile {
     /// Takes the lock of the file at `path`, which need not exist.
+    #[allow(clippy::incompatible_msrv, reason = "file locks are newer than what the crate needs")]
     pub(crate) fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
         // The lock has a file of its own, since `record` replaces the other one.

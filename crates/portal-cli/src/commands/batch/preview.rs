@@ -6,6 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use portal_http::client::ClientError;
 use portal_model::neutral::printable_line;
 use portal_model::{CanCreate, ListPortals, Portal};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::batch::journal::State;
@@ -28,8 +29,11 @@ const SHOWN: usize = 60;
 /// The columns that a state needs at least, to stand beside the name.
 const MIN_STATE: usize = 24;
 
-/// What would happen to a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// What would happen to a row. `new`: it would be created. `in_doubt`: its outcome would be determined
+/// first. `exists`, `org_has_portal`: by the list of the org's portals. `rejected`, `finished`: by an
+/// earlier run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     New,
@@ -42,13 +46,15 @@ enum Kind {
     Finished,
 }
 
-/// One row. Serialized it is the object of `--output json`.
-#[derive(Debug, Serialize)]
-struct Planned<'a> {
+/// What `--dry-run` finds out about a row, without creating anything.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::commands) struct Planned<'a> {
     profile: &'a str,
+    /// Of the API; empty if nothing is to be done in the org.
     host: String,
     name: &'a str,
     state: Kind,
+    /// The other portal, the missing permission, or why it was not checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
@@ -146,7 +152,7 @@ fn by_journal(state: &State) -> (Kind, Option<String>) {
         State::Open => (Kind::New, None),
         State::InDoubt(_) => (Kind::InDoubt, None),
         State::Done(result) => {
-            let outcome = result.report.outcome.to_string();
+            let outcome = result.report.outcome.as_str().to_owned();
             match result.verdict() {
                 Verdict::Done => (Kind::Finished, Some(outcome)),
                 Verdict::Rejected => (Kind::Rejected, Some(outcome)),

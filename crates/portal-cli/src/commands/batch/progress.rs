@@ -88,7 +88,8 @@ fn line(over: u32, rows: u32, result: &RowResult) -> String {
     let report = &result.report;
     let profile = report.profile.as_deref().unwrap_or_default();
     let outcome = report.outcome.as_str().replace('_', " ");
-    let why = report.error.as_ref().map(|error| error.code.as_deref().unwrap_or(&error.kind));
+    let why =
+        report.error.as_ref().map(|error| error.code.as_deref().unwrap_or(error.kind.as_str()));
     let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
     cut(&format!("[{over}/{rows}] {profile} {}: {outcome}{why}", report.name))
 }

@@ -7,6 +7,7 @@ use portal_model::PortalName;
 
 use crate::batch::plan::Row;
 use crate::batch::result::RowResult;
+use crate::report::failure::ErrorKind;
 use crate::sys::private_file;
 
 /// Writes the file whole or not at all.
@@ -21,7 +22,8 @@ pub(super) fn write(
     for (index, (row, result)) in rows.iter().zip(results).enumerate() {
         let fallbacks: Vec<&str> = row.fallbacks.iter().map(PortalName::as_str).collect();
         let report = &result.report;
-        let is_stopped = report.error.as_ref().is_some_and(|error| error.kind == "stopped");
+        let is_stopped =
+            report.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Stopped);
         let (outcome, error) = match &report.error {
             Some(_) if is_stopped && !begun.contains(&index) => ("not_started", None),
             error => (report.outcome.as_str(), error.as_ref()),

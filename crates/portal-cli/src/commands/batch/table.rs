@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::{Display, Write as _};
 
 use portal_model::PortalName;
-use portal_model::outcome::{Origin, OutcomeKind};
+use portal_model::outcome::Origin;
 
 use crate::batch::result::{RowResult, Verdict};
+use crate::report::outcome::CreateStatus;
 use crate::report::wrap::wrap;
 
 /// A part of the table, in its order.
@@ -47,17 +48,16 @@ impl Section {
 
     fn of(result: &RowResult) -> Self {
         match result.report.outcome {
-            OutcomeKind::Created => Self::Created,
-            OutcomeKind::Present => match result.report.origin() {
+            CreateStatus::Created => Self::Created,
+            CreateStatus::Present => match result.report.origin() {
                 Some(Origin::Appeared) => Self::ExistsNow,
                 _ => Self::Existing,
             },
-            OutcomeKind::OrgHasPortal => Self::OrgHasPortal,
-            OutcomeKind::NameTaken => Self::NameTaken,
-            OutcomeKind::Rejected => Self::Rejected,
-            OutcomeKind::NotCreated => Self::NotCreated,
-            // What this version does not know proves nothing.
-            OutcomeKind::Unknown | _ => Self::InDoubt,
+            CreateStatus::OrgHasPortal => Self::OrgHasPortal,
+            CreateStatus::NameTaken => Self::NameTaken,
+            CreateStatus::Rejected | CreateStatus::Invalid => Self::Rejected,
+            CreateStatus::NotCreated => Self::NotCreated,
+            CreateStatus::Unknown => Self::InDoubt,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use portal_http::client::Credential;
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_model::{CreatePortal, Endpoint as _, ListPortals, PortalName, Request, Secret};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::org::destination::Destination;
@@ -16,22 +17,29 @@ const REDACTED: &str = "REDACTED";
 /// What stands for the URL of a server that is not running yet.
 const LOCAL: &str = "http://127.0.0.1:PORT";
 
-/// The object of `--output json`.
-#[derive(Serialize)]
-struct DryRun<'a> {
-    name: &'a PortalName,
+/// The requests of a create as they would be sent, without their secrets.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::commands) struct DryRun<'a> {
+    name: &'a str,
+    /// The profile whose org it is about; null without one.
     profile: Option<&'a str>,
+    #[schemars(extend("const" = "dry_run"))]
     outcome: &'static str,
+    /// In their order; the later ones are sent only if they are needed.
+    #[schemars(length(min = 1))]
     requests: Vec<Shown>,
 }
 
 /// A request without its secrets.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "request")]
 struct Shown {
     #[serde(skip)]
     why: &'static str,
+    #[schemars(extend("enum" = ["GET", "POST"]))]
     method: &'static str,
     url: String,
+    /// Pairs of name and value.
     headers: Vec<(&'static str, String)>,
     body: String,
 }
@@ -45,7 +53,8 @@ pub(super) fn run(
     let requests = requests(name, fallbacks, destination);
     let profile = destination.place().profile();
     let text: String = requests.iter().map(Shown::text).collect();
-    printer.result(text.trim_end(), &DryRun { name, profile, outcome: "dry_run", requests });
+    let shown = DryRun { name: name.as_str(), profile, outcome: "dry_run", requests };
+    printer.result(text.trim_end(), &shown);
     ExitClass::Success
 }
 

@@ -7,6 +7,7 @@ use portal_http::client::{Bounds, Client, ClientError, HttpTransport, Transport}
 use portal_model::datacenter::ApiDomain;
 use portal_model::explain::explain;
 use portal_model::{ApiError, CanCreate, ErrorCode, ListPortals, Portal, Scope};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::org::create_probe::{probe, undetermined};
@@ -23,31 +24,32 @@ use crate::safe::intent_log::{Entry, State};
 use crate::safe::late;
 
 /// What was found out about one thing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Check {
-    /// What it is about, in one word.
+    /// What was checked.
     #[serde(rename = "check")]
+    #[schemars(extend("enum" = [
+        "token", "intents", "hosts", "org", "read", "create", "portal", "late", "clock"
+    ]))]
     pub(super) about: &'static str,
     pub(super) status: Status,
     pub(super) message: String,
-    /// What to do.
+    /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hint: Option<String>,
     #[serde(skip)]
     pub(super) exit: ExitClass,
 }
 
-/// Whether something is as it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Whether something is as it should be. `warning`: it works, but not as well as it could. `unknown`:
+/// it could not be found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Status {
-    /// It is.
     Ok,
-    /// It works, but not as well as it could.
     Warning,
-    /// It isn't.
     Failed,
-    /// It could not be found out.
     Unknown,
 }
 

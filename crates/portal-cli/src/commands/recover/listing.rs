@@ -3,28 +3,40 @@
 use std::path::Path;
 
 use portal_model::flow::Intent;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::safe::intent_log::{Entry, Moment, State};
 use crate::terminal::printer::Printer;
 
-/// The object of `--output json`.
-#[derive(Serialize)]
-struct Listed<'a> {
+/// A create or rename of which `portal recover` would determine the outcome.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::commands) struct Listed<'a> {
+    /// The portal's name; of a rename, the new one.
     name: &'a str,
+    /// The profile whose org it is about; null without one.
     profile: Option<&'a str>,
+    #[schemars(extend("enum" = ["create", "rename"]))]
     effect: &'static str,
     /// Of a rename.
     #[serde(skip_serializing_if = "Option::is_none")]
     old_name: Option<&'a str>,
+    /// `in_progress`: another process is at work on it. `in_doubt`: its process is dead, and a request
+    /// may have taken effect. `not_reported`: its outcome is known, and was not printed.
+    #[schemars(extend("enum" = ["in_progress", "in_doubt", "not_reported"]))]
     state: &'static str,
+    /// The org in which it was begun, for people.
     org: String,
+    #[schemars(extend("format" = "date-time"))]
     begun: String,
     age_seconds: u64,
-    /// Of a row of a batch.
+    /// Of a row of a batch: the file of its journal.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     journal: Option<&'a Path>,
+    /// Of a row of a batch, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     row: Option<usize>,
 }
 

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use portal_model::neutral::shell_word;
 use portal_store::{Org, Registry, RegistryError};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Args;
@@ -14,11 +15,15 @@ use crate::terminal::printer::Printer;
 /// The portals of more orgs are not counted at the start.
 const COUNTED_ORGS: usize = 1000;
 
-/// The first line on stdout.
-#[derive(Serialize)]
-struct Listening<'a> {
+/// The first line of `portal serve`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(extend("dependentRequired" = { "client_id": ["client_secret", "refresh_token"] }))]
+pub(in crate::commands) struct Listening<'a> {
+    #[schemars(extend("const" = "listening"))]
     event: &'static str,
+    /// The base URL of the API and of the accounts server.
     url: &'a str,
+    /// Where the server can be looked into and controlled.
     #[serde(skip_serializing_if = "Option::is_none")]
     admin: Option<&'a str>,
     #[serde(flatten)]
@@ -89,6 +94,21 @@ pub(super) fn open_page(running: &Running, printer: &Printer) {
     if let Err(why) = opened {
         printer.warning(format_args!("the page was not opened: {why}"));
     }
+}
+
+/// The variables that lead other commands and programs to a running server.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(dead_code, clippy::struct_field_names, reason = "`variables` has them as pairs")]
+pub(in crate::commands) struct Environment {
+    portal_api_domain: String,
+    portal_accounts_url: String,
+    portal_client_id: String,
+    portal_client_secret: String,
+    portal_refresh_token: String,
+    /// Where to look into it, if anywhere.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    portal_admin_url: Option<String>,
 }
 
 /// The variables that lead commands to an org, or tests to an admin listener.

@@ -1,7 +1,6 @@
 //! [`Listeners`]: where a server and its inspector listen.
 
-use std::io::ErrorKind;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use crate::terminal::printer::Printer;
 
 /// How often to look whether the files of the certificate have changed.
 const TLS_INTERVAL: Duration = Duration::from_secs(5);
-/// The ports that are tried first for the inspector.
+/// The ports that are tried for the inspector, before any free one.
 const INSPECTOR_PORTS: Range<u16> = 8781..8881;
 
 /// What a server listens on.
@@ -102,21 +101,11 @@ async fn bind_inspector(
             Ok(Some(listener))
         }
         AdminListen::Free => {
+            let free = INSPECTOR_PORTS.chain([0]).map(|port| (Ipv4Addr::LOCALHOST, port).into());
+            let bound = TcpListener::bind(&*free.collect::<Vec<SocketAddr>>()).await;
             // Nobody asked for it, and the service does without.
-            let bound = bind_free_port().await.inspect_err(|error| {
-                printer.warning(format_args!("no admin listener: {error}"));
-            });
-            Ok(bound.ok())
+            let warn = |error| printer.warning(format_args!("no admin listener: {error}"));
+            Ok(bound.map_err(warn).ok())
         }
     }
-}
-
-async fn bind_free_port() -> std::io::Result<TcpListener> {
-    for port in INSPECTOR_PORTS {
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
-            result => return result,
-        }
-    }
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
 }

@@ -2,9 +2,9 @@
 
 use std::future::pending;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 
 use anyhow::Context as _;
+use futures_util::future::LocalBoxFuture;
 use portal_model::Secret;
 use portal_store::{
     MemoryRegistry, PostgresRegistry, Registry as _, RegistryError, Seed, SqliteRegistry,
@@ -25,7 +25,7 @@ pub(super) struct Opened<R> {
     pub(super) throwaway: Option<(MemoryRegistry, Seed)>,
     /// Completes once the files of the registry are found removed or replaced: whatever is
     /// acknowledged from then on would be lost.
-    pub(super) failed: Pin<Box<dyn Future<Output = RegistryError>>>,
+    pub(super) failed: LocalBoxFuture<'static, RegistryError>,
 }
 
 pub(super) fn read_seed(args: &Args) -> Result<Option<Seed>, Failure> {

@@ -131,16 +131,16 @@ fn show<K: Serialize>(report: &Report<K>) -> String {
 
 #[test]
 fn every_outcome_has_its_text_json_and_exit_status() {
-    let asked = Asked {
+    let context = ReportContext {
         profile: Some("acme".to_owned()),
         verified_after: Some(Duration::from_secs(70)),
-        ..Asked::default()
+        ..ReportContext::default()
     };
     let creates = every_outcome();
-    let creates = creates.iter().map(|outcome| show(&Report::new(outcome, &asked)));
+    let creates = creates.iter().map(|outcome| show(&Report::new(outcome, &context)));
     let renames = rename_outcomes();
     let renames =
-        renames.iter().map(|outcome| show(&Report::renamed(outcome, "AcmeOld", &name(), &asked)));
+        renames.iter().map(|outcome| show(&Report::renamed(outcome, "AcmeOld", &name(), &context)));
     let text: String = creates.chain(renames).collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/outcomes.txt");
     if std::env::var_os("BLESS").is_some() {
@@ -151,12 +151,13 @@ fn every_outcome_has_its_text_json_and_exit_status() {
 
 #[test]
 fn fallback_names_what_was_taken_and_only_that() {
-    let asked = Asked { requested: Some("AcmePortal".to_owned()), ..Asked::default() };
+    let context =
+        ReportContext { requested: Some("AcmePortal".to_owned()), ..ReportContext::default() };
     // The org has the second name: the first one was never sent.
-    let report = Report::new(&present(Origin::Preexisting), &asked);
+    let report = Report::new(&present(Origin::Preexisting), &context);
     assert!(!report.text.contains("AcmePortal"), "{}", report.text);
     let taken = vec![PortalName::parse("AcmePortal").unwrap()];
-    let report = Report::new(&Outcome::Created { name: name(), taken }, &asked);
+    let report = Report::new(&Outcome::Created { name: name(), taken }, &context);
     assert!(report.text.ends_with("; AcmePortal belongs to another organization"));
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["taken"], serde_json::json!(["AcmePortal"]));
@@ -167,8 +168,9 @@ fn existing_portal_in_another_case_is_not_taken_by_others() {
     let portal = Portal::new("SecondName");
     let outcome = Outcome::Present { portal, origin: Origin::Preexisting, taken: Vec::new() };
     // The org has SecondName, and secondname was asked for first.
-    let asked = Asked { requested: Some("secondname".to_owned()), ..Asked::default() };
-    let report = Report::new(&outcome, &asked);
+    let context =
+        ReportContext { requested: Some("secondname".to_owned()), ..ReportContext::default() };
+    let report = Report::new(&outcome, &context);
     assert_eq!(report.text, "SecondName already exists in the org");
 }
 
@@ -176,7 +178,7 @@ fn existing_portal_in_another_case_is_not_taken_by_others() {
 fn undetermined_owner_says_why_truthfully() {
     let message = |why| {
         let outcome = Outcome::NameTaken { name: name(), owner: Owner::Undetermined(why) };
-        Report::new(&outcome, &Asked::default()).error.unwrap().message
+        Report::new(&outcome, &ReportContext::default()).error.unwrap().message
     };
     let not_allowed = message(Unverified::ListRejected(rejections::scope_mismatch()));
     assert!(not_allowed.contains("the token is not allowed to list"), "{not_allowed}");
@@ -191,22 +193,22 @@ fn undetermined_owner_says_why_truthfully() {
 #[test]
 fn withheld_create_is_unknown_only_while_it_is_in_progress() {
     let outcome = |exit| {
-        let failure = Failure::new(exit, ErrorReport::new("why", "why"));
-        Report::withheld("AcmeClients", failure, &Asked::default()).outcome
+        let failure = Failure::new(ErrorKind::Failed, "why").exit(exit);
+        Report::<CreateStatus>::withheld("AcmeClients", failure, &ReportContext::default()).outcome
     };
-    assert_eq!(outcome(ExitClass::Unknown), OutcomeKind::Unknown);
-    assert_eq!(outcome(ExitClass::Unavailable), OutcomeKind::NotCreated);
+    assert_eq!(outcome(ExitClass::Unknown), CreateStatus::Unknown);
+    assert_eq!(outcome(ExitClass::Unavailable), CreateStatus::NotCreated);
 }
 
 #[test]
 fn recovered_absence_can_be_created_again() {
     let absent = Outcome::NotCreated { name: name(), reason: NotDone::Absent };
-    let asked = Asked {
+    let context = ReportContext {
         recovered: true,
         verified_after: Some(Duration::from_secs(70)),
-        ..Asked::default()
+        ..ReportContext::default()
     };
-    let report = Report::new(&absent, &asked);
+    let report = Report::new(&absent, &context);
     assert_eq!(serde_json::to_value(&report).unwrap()["verified_after"], 70);
     let error = report.error.unwrap();
     assert_eq!(error.message, "AcmeClients was not created: the org's list does not show it");
@@ -214,19 +216,103 @@ fn recovered_absence_can_be_created_again() {
 
 #[test]
 fn existing_portal_is_success_with_ensure_only() {
-    let ensure = Asked { ensure: true, ..Asked::default() };
+    let ensure = ReportContext { ensure: true, ..ReportContext::default() };
     for origin in [Origin::Preexisting, Origin::Undetermined] {
         assert_eq!(Report::new(&present(origin), &ensure).exit, ExitClass::Success);
-        assert_eq!(Report::new(&present(origin), &Asked::default()).exit, ExitClass::Exists);
+        assert_eq!(
+            Report::new(&present(origin), &ReportContext::default()).exit,
+            ExitClass::Exists
+        );
     }
 }
 
 #[test]
 fn invalid_name_lists_its_broken_rules_in_json() {
     let invalid = PortalName::parse("a b").unwrap_err();
-    let report = Report::invalid("a b", &invalid, &Asked::default());
+    let report = Report::<CreateStatus>::invalid("a b", &invalid, &ReportContext::default());
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["outcome"], "invalid");
     assert_eq!(json["error"]["details"]["broken_rules"][1]["position"], 2);
     assert_eq!(report.exit, ExitClass::Invalid);
+}
+
+fn reasons() -> Vec<(NotDone, u8)> {
+    let token = AuthFailure::TokenRejected(rejections::invalid_token());
+    vec![
+        (NotDone::Deadline, 6),
+        (NotDone::Exhausted, 6),
+        (NotDone::Absent, 6),
+        (NotDone::Unreachable("refused".to_owned()), 6),
+        (NotDone::RateLimited { retry_after: Some(Duration::from_secs(9)) }, 6),
+        (NotDone::NotRecorded("disk full".to_owned()), 6),
+        (NotDone::Auth(token), 3),
+        (NotDone::Auth(AuthFailure::Rejected(OAuthError::new("invalid_code"))), 3),
+        (NotDone::Auth(AuthFailure::Unavailable("cache".to_owned())), 3),
+        (NotDone::Stopped, 130),
+    ]
+}
+
+fn rejections_and_exits() -> Vec<(ApiError, u8)> {
+    vec![
+        (rejections::no_permission(["Manage"]), 3),
+        (rejections::scope_mismatch(), 3),
+        (rejections::limit_reached(1), 1),
+        (rejections::not_in_sandbox(), 1),
+        (ApiError::new(400, "SOMETHING_NEW".into(), "?"), 1),
+    ]
+}
+
+#[test]
+fn create_has_status_of_table() {
+    let taken = |owner| Outcome::NameTaken { name: name(), owner };
+    let other = Outcome::OrgHasPortal { name: name(), portal: Portal::new("AcmeOld") };
+    let unknown =
+        |why| Outcome::Unknown { intent: CreateIntent::new(name()), doubt: Doubt::InProgress, why };
+    // Without and with `ensure`.
+    let mut table = vec![
+        (Outcome::Created { name: name(), taken: Vec::new() }, 0, 0),
+        (present(Origin::Appeared), 0, 0),
+        (present(Origin::Preexisting), 4, 0),
+        (present(Origin::Undetermined), 4, 0),
+        (other, 4, 4),
+        (taken(Owner::AnotherOrg), 4, 4),
+        (taken(Owner::Undetermined(Unverified::AtOnce)), 4, 4),
+        (unknown(Unverified::Deadline), 5, 5),
+        (unknown(Unverified::Stopped), 5, 5),
+    ];
+    let rejected = |(error, exit)| (Outcome::Rejected { name: name(), error }, exit, exit);
+    table.extend(rejections_and_exits().into_iter().map(rejected));
+    let not_done = |(reason, exit)| (Outcome::NotCreated { name: name(), reason }, exit, exit);
+    table.extend(reasons().into_iter().map(not_done));
+    for (outcome, plain, ensured) in table {
+        let exits = [false, true].map(|ensure| {
+            let context = ReportContext { ensure, ..ReportContext::default() };
+            Report::new(&outcome, &context).exit as u8
+        });
+        assert_eq!(exits, [plain, ensured], "{outcome:?}");
+    }
+}
+
+#[test]
+fn rename_has_status_of_table() {
+    let unknown = RenameOutcome::Unknown {
+        intent: RenameIntent::new("AcmeOld", name()),
+        doubt: Doubt::InProgress,
+        why: Unverified::Deadline,
+    };
+    let mut table = vec![
+        (RenameOutcome::Renamed { old: "AcmeOld".to_owned(), new: name() }, 0),
+        (RenameOutcome::Unchanged { portal: Portal::new("AcmePortal") }, 0),
+        (RenameOutcome::NotFound { old: "AcmeOld".to_owned() }, 1),
+        (RenameOutcome::NameTaken { new: name(), owner: Owner::ThisOrg }, 4),
+        (unknown, 5),
+    ];
+    let rejected = |(error, exit)| (RenameOutcome::Rejected { new: name(), error }, exit);
+    table.extend(rejections_and_exits().into_iter().map(rejected));
+    let not_done = |(reason, exit)| (RenameOutcome::NotRenamed { new: name(), reason }, exit);
+    table.extend(reasons().into_iter().map(not_done));
+    for (outcome, exit) in table {
+        let report = Report::renamed(&outcome, "AcmeOld", &name(), &ReportContext::default());
+        assert_eq!(report.exit as u8, exit, "{outcome:?}");
+    }
 }

@@ -3,18 +3,16 @@
 use portal_model::CreateOperation;
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::org::place::Place;
 use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorReport, Failure};
+use crate::report::failure::{Details, ErrorKind, Failure};
 use crate::safe::intent_log::Entry;
 
 /// Another process is creating this portal.
 pub(super) fn in_progress(wish: &CreateOperation, place: &Place) -> Failure {
     let name = &wish.name;
     let message = format!("{name} is in progress in another process; nothing was sent");
-    Failure::new(ExitClass::Unknown, ErrorReport::new("in_progress", message)).hint(format!(
+    Failure::new(ErrorKind::InProgress, message).hint(format!(
         "wait for that process, then run `portal recover {name}{}`",
         place.arguments()
     ))
@@ -25,7 +23,7 @@ pub(super) fn org_busy(wish: &CreateOperation, is_in_doubt: bool) -> Failure {
     withheld(
         wish,
         is_in_doubt,
-        "org_busy",
+        ErrorKind::OrgBusy,
         "another create in this org did not end before the deadline",
         "wait for it and run the same command again, or lengthen `--deadline`".to_owned(),
     )
@@ -34,10 +32,10 @@ pub(super) fn org_busy(wish: &CreateOperation, is_in_doubt: bool) -> Failure {
 /// The effect of the discarded create `entry` may still appear for the time `left`.
 pub(super) fn discarded(wish: &CreateOperation, entry: &Entry, left: Duration) -> Failure {
     let seconds = whole_seconds(left);
-    let mut failure = withheld(
+    let failure = withheld(
         wish,
         entry.concerns(wish),
-        "org_in_doubt",
+        ErrorKind::OrgInDoubt,
         &format!(
             "the outcome of {} was discarded, and its portal may still appear in this org for \
              {seconds} s",
@@ -48,8 +46,7 @@ pub(super) fn discarded(wish: &CreateOperation, entry: &Entry, left: Duration) -
              `--allow-another` to create a second one"
         ),
     );
-    failure.report.details = Some(json!({ "safe_after": seconds }));
-    failure
+    failure.details(Details::SafeAfter { safe_after: seconds })
 }
 
 /// A list may still show the old name of `rename` for the time `left`.
@@ -64,7 +61,7 @@ pub(super) fn unlisted(
     withheld(
         wish,
         is_in_doubt,
-        "org_busy",
+        ErrorKind::OrgBusy,
         &format!(
             "{old} was renamed to {} a moment ago, and the org's list may still show it for \
              {seconds} s",
@@ -79,7 +76,7 @@ pub(super) fn unlisted(
 pub(super) fn withheld(
     wish: &CreateOperation,
     is_in_doubt: bool,
-    kind: &'static str,
+    kind: ErrorKind,
     why: &str,
     hint: String,
 ) -> Failure {
@@ -90,7 +87,7 @@ pub(super) fn withheld(
     } else {
         (ExitClass::Unavailable, format!("{name} was not created, nothing was sent: {why}"))
     };
-    Failure::new(exit, ErrorReport::new(kind, message)).hint(hint)
+    Failure::new(kind, message).exit(exit).hint(hint)
 }
 
 /// Rounds up.

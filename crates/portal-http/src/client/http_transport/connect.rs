@@ -45,7 +45,8 @@ impl Connector {
         purpose: Purpose,
     ) -> Result<Wire, BoxError> {
         let connecting = self.connect_in_any_time(destination, purpose);
-        tokio::time::timeout(self.timeout, connecting).await.map_err(|_| TookTooLong)?
+        // An error that says so if the time was up.
+        tokio::time::timeout(self.timeout, connecting).await?
     }
 
     async fn connect_in_any_time(
@@ -100,11 +101,6 @@ impl Service<Uri> for Connector {
 fn is_https(uri: &Uri) -> bool {
     uri.scheme() == Some(&Scheme::HTTPS)
 }
-
-/// The connect timeout expired.
-#[derive(Debug, thiserror::Error)]
-#[error("no connection within the timeout")]
-pub(super) struct TookTooLong;
 
 /// Asks the proxy for a tunnel to the host of `destination`.
 async fn tunnel(

@@ -5,15 +5,15 @@ use std::io;
 
 use http::Uri;
 use portal_model::flow::{NoResponse, NotSent, TransportError};
+use tokio::time::error::Elapsed;
 
-use super::connect::TookTooLong;
 use super::tls;
 use crate::client::base_url::is_this_machine;
 use crate::client::transport::text;
 
 /// Why there is no connection, so that nothing was sent.
 pub(super) fn not_connected(error: &(dyn Error + 'static), destination: &Uri) -> NotSent {
-    if find::<TookTooLong>(error).is_some() {
+    if find::<Elapsed>(error).is_some() {
         return NotSent::ConnectTimedOut;
     }
     let why = text(error);

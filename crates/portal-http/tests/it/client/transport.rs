@@ -11,7 +11,7 @@ use portal_http::client::{
 };
 use portal_model::flow::{NoResponse, NotSent, Policy};
 use portal_model::outcome::NotDone;
-use portal_model::server;
+use portal_model::server::{self, rejections};
 use portal_model::{ApiVersion, CreatePortal, ListPortals, Outcome};
 
 use super::peer::{Connection, LISTED, Peer, client, plain, with_access_token};
@@ -315,7 +315,7 @@ async fn socket_is_closed_when_attempt_ends() {
 #[tokio::test]
 async fn sent_once_request_with_rejected_token_is_not_repeated() {
     let service = Scripted::granting(|call| match call.token.as_deref() {
-        Some("t1") => refused(server::rejections::invalid_token()),
+        Some("t1") => refused(rejections::invalid_token()),
         _ => created(),
     });
     let client = service.client();

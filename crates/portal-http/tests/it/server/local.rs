@@ -3,10 +3,14 @@
 #[cfg(feature = "client")]
 mod client;
 
+use std::time::Duration;
+
 use portal_http::server::LocalServer;
 use portal_store::MemoryRegistry;
+use serde_json::json;
 use tokio::net::TcpStream;
 
+use super::caller::{Caller, PORTALS};
 use super::{create, list, names, token_of};
 
 #[tokio::test]
@@ -52,7 +56,7 @@ async fn reset_begins_anew_with_new_org() {
     server.set_faults(["request:drop".parse().unwrap()]);
     server.inject_once("POST request:html".parse().unwrap());
     assert_eq!(status().await, None);
-    server.advance(std::time::Duration::from_secs(3600));
+    server.advance(Duration::from_secs(3600));
 
     server.reset();
     assert_eq!((server.portals().await.unwrap().len(), server.requests().len()), (0, 0));
@@ -67,6 +71,19 @@ async fn reset_begins_anew_with_new_org() {
     let unset =
         new[0].created_time.unwrap().unix_seconds() - old[0].created_time.unwrap().unix_seconds();
     assert!(unset < 3600, "{unset}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_under_way_has_no_effect_after_reset() {
+    let builder = LocalServer::builder().fault("POST request:delay=10s".parse().unwrap());
+    let server = builder.start().await.unwrap();
+    let caller = Caller::new(&server).await;
+    let create = json!({"portals": [{"name": "AcmePortal"}]}).to_string();
+    let under_way = tokio::spawn(async move { caller.send("POST", PORTALS, create).await.0 });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    server.reset();
+    assert_eq!(under_way.await.unwrap(), 500);
+    assert!(names(&server).await.is_empty());
 }
 
 #[tokio::test]

@@ -2,61 +2,12 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full};
-use portal_http::server::{LocalServer, PortalService};
-use portal_store::{MemoryRegistry, Registry as _};
+use portal_http::server::LocalServer;
+use portal_store::Registry as _;
 use proptest::prelude::*;
-use serde_json::{Value, json};
 use tokio::time::advance;
-use tower_service::Service as _;
 
-use super::token_of;
-
-const PORTALS: &str = "/crm/v7/settings/portals";
-
-/// Sends requests to a server without sockets, which paused time could time out.
-struct Caller {
-    service: PortalService<MemoryRegistry>,
-    token: String,
-}
-
-impl Caller {
-    async fn new(server: &LocalServer) -> Self {
-        Self { service: server.service().clone(), token: token_of(server).await }
-    }
-
-    async fn send(&self, method: &str, path: &str, body: String) -> (u16, Value) {
-        let request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header("Authorization", format!("Zoho-oauthtoken {}", self.token))
-            .body(Full::new(bytes::Bytes::from(body)))
-            .unwrap();
-        let response = self.service.clone().call(request).await.unwrap();
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap_or_default())
-    }
-
-    async fn change(&self, method: &str, path: &str, name: &str) {
-        let body = json!({"portals": [{"name": name}]}).to_string();
-        assert_eq!(self.send(method, path, body).await.0, 200, "{name}");
-    }
-
-    async fn create(&self, name: &str) {
-        self.change("POST", PORTALS, name).await;
-    }
-
-    async fn rename(&self, old: &str, new: &str) {
-        self.change("PUT", &format!("{PORTALS}/{old}"), new).await;
-    }
-
-    async fn list(&self) -> Vec<String> {
-        let (_, body) = self.send("GET", PORTALS, String::new()).await;
-        let portals = body["portals"].as_array().cloned().unwrap_or_default();
-        portals.iter().map(|portal| portal["name"].as_str().unwrap().to_owned()).collect()
-    }
-}
+use super::caller::{Caller, PORTALS};
 
 async fn server_with(fault: &str) -> (LocalServer, Caller) {
     let server = LocalServer::builder().fault(fault.parse().unwrap()).start().await.unwrap();

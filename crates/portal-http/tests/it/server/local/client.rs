@@ -6,7 +6,7 @@ use portal_http::client::{Client, Credential};
 use portal_http::server::LocalServer;
 use portal_model::flow::Policy;
 use portal_model::outcome::{Origin, Outcome};
-use portal_model::{ListPortals, PortalName, RenamePortal};
+use portal_model::{ListPortals, PortalName};
 use tokio::time::Instant;
 
 async fn server_with(fault: &str) -> LocalServer {
@@ -47,15 +47,14 @@ async fn first_attempt_fails_and_second_succeeds() {
 async fn faults_change_while_server_runs() {
     let server = LocalServer::start().await.unwrap();
     let client = server.client();
-    server.set_faults(["POST request:500:@2+".parse().unwrap()]);
-    let rename = |old: &str, new| RenamePortal::new(old, name(new));
-    let outcome = client.create(name("AcmePortal")).await;
-    assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
-    server.inject_once("PUT request:drop".parse().unwrap());
-    assert!(client.send_once(&rename("AcmePortal", "AcmeSecond")).await.is_err());
-    assert!(client.send_once(&rename("AcmePortal", "AcmeSecond")).await.is_ok());
+    let is_listed = async || client.call(&ListPortals).await.is_ok();
+    server.set_faults(["GET request:500:@2+".parse().unwrap()]);
+    assert_eq!([is_listed().await, is_listed().await, is_listed().await], [true, false, false]);
     server.set_faults([]);
-    assert_eq!(server.service().faults(), []);
+    assert!(is_listed().await);
+    server.inject_once("GET request:html:@7".parse().unwrap());
+    assert_eq!([is_listed().await, is_listed().await], [false, true]);
+    assert_eq!((server.service().faults(), server.service().faults_once()), (vec![], vec![]));
 }
 
 #[tokio::test]

@@ -1,0 +1,198 @@
+//! The subcommands and their arguments.
+
+use clap::Subcommand;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use portal_model::{Environment, Scope};
+use portal_store::Permission;
+
+use crate::commands::sections::{About, Examples, Sections};
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add, list or remove orgs
+    #[command(subcommand, disable_help_subcommand = true)]
+    Org(Org),
+    /// Add, list or remove users of an org, or set their permissions
+    #[command(subcommand, disable_help_subcommand = true)]
+    User(User),
+    /// Add, list, rotate or revoke the credentials of users
+    #[command(subcommand, disable_help_subcommand = true)]
+    Credential(Credential),
+    /// Show who changed what, and when
+    #[command(add = Sections(&[
+        About("It has portals, orgs, users, permissions and credentials; of orgs, users and credentials that \
+        a seed file brought, that there was a seed. The name of an operator is what the system had for \
+         it."),
+        Examples("portal admin log --limit 20 --data ./portals"),
+    ]))]
+    Log {
+        /// Show this many changes at most
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: u32,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Org {
+    /// Add an org, or restore a removed one
+    #[command(add = Sections(&[Examples("portal admin org add Acme --data ./portals")]))]
+    Add {
+        /// Its name, unique in a registry
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        org: String,
+        /// Its kind
+        #[arg(long, default_value = "production", value_parser = environments())]
+        environment: Environment,
+        /// Allow one portal only
+        #[arg(long)]
+        one_portal: bool,
+    },
+    /// List the orgs
+    #[command(add = Sections(&[Examples("portal admin org list --data ./portals")]))]
+    List,
+    /// Remove an org, its users and their credentials
+    #[command(add = Sections(&[
+        About("Its portals stay, and their names stay taken. `portal admin org add` restores it, with new \
+        credentials."),
+        Examples("portal admin org remove Acme --data ./portals"),
+    ]))]
+    Remove {
+        /// Its name
+        org: String,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum User {
+    /// Add a user to an org, or restore a removed one
+    #[command(add = Sections(&[
+        About("To create and rename portals a user needs both permissions."),
+        Examples("\
+portal admin user add Acme ada@acme.example --name \"Ada Lovelace\" \\
+  --permission manage_portal --permission manage_portal_users --data ./portals"),
+    ]))]
+    Add {
+        /// The name of the org
+        org: String,
+        /// The e-mail address, unique in the org
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
+        email: String,
+        /// The display name [default: the e-mail address]
+        #[arg(long)]
+        name: Option<String>,
+        /// Allow the user to do this; repeatable
+        #[arg(long = "permission", value_name = "PERMISSION", value_parser = permissions())]
+        permissions: Vec<Permission>,
+    },
+    /// List those of an org
+    #[command(add = Sections(&[
+        Examples("\
+portal admin user list Acme --data ./portals
+portal admin credential list Acme --data ./portals"),
+    ]))]
+    List {
+        /// The name of the org
+        org: String,
+    },
+    /// Remove a user, and revoke the credentials
+    #[command(
+        add = Sections(&[
+        Examples("portal admin user remove Acme ada@acme.example --data ./portals"),
+    ])
+    )]
+    Remove {
+        /// The name of the org
+        org: String,
+        /// The e-mail address
+        email: String,
+    },
+    /// Replace the permissions of a user
+    #[command(add = Sections(&[
+        Examples("portal admin user set-permissions Acme ada@acme.example manage_portal --data ./portals"),
+    ]))]
+    SetPermissions {
+        /// The name of the org
+        org: String,
+        /// The e-mail address
+        email: String,
+        /// All of the new permissions; none removes them all
+        #[arg(value_name = "PERMISSION", value_parser = permissions())]
+        permissions: Vec<Permission>,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Credential {
+    /// Add a new client with a refresh token, and print its secrets once
+    #[command(add = Sections(&[
+        About("The registry keeps hashes only: store what is printed at once."),
+        Examples("portal admin credential add Acme ada@acme.example --data ./portals"),
+    ]))]
+    Add {
+        /// The name of the org
+        org: String,
+        /// The e-mail address of the user
+        email: String,
+        /// Allow this scope; repeatable [default: portals, and reading users and the org]
+        #[arg(long = "scope", value_name = "SCOPE", value_parser = scope)]
+        scopes: Vec<Scope>,
+    },
+    /// List those of an org
+    #[command(add = Sections(&[
+        Examples("\
+portal admin user list Acme --data ./portals
+portal admin credential list Acme --data ./portals"),
+    ]))]
+    List {
+        /// The name of the org
+        org: String,
+    },
+    /// Replace the secret of a client, and print the new one once
+    #[command(add = Sections(&[
+        About("The old secret is refused from then on, for all refresh tokens of the client. Access tokens \
+        stay valid for the rest of their hour; `portal admin credential revoke` ends them at once."),
+        Examples("portal admin credential rotate 1000.3F9A --data ./portals"),
+    ]))]
+    Rotate {
+        /// The client id
+        client_id: String,
+    },
+    /// Revoke refresh tokens, with the access tokens that came from them
+    #[command(add = Sections(&[
+        Examples("portal admin credential revoke 1000.3F9A --data ./portals"),
+    ]))]
+    Revoke {
+        /// A client id, or the fingerprint of one refresh token as `list` shows it
+        #[arg(value_name = "CLIENT_ID|FINGERPRINT")]
+        credential: String,
+    },
+}
+
+/// The words for environments.
+pub(super) const ENVIRONMENTS: [(&str, Environment); 3] = [
+    ("production", Environment::Production),
+    ("sandbox", Environment::Sandbox),
+    ("developer", Environment::Developer),
+];
+
+fn environments() -> impl TypedValueParser<Value = Environment> {
+    PossibleValuesParser::new(ENVIRONMENTS.map(|(word, _)| word)).try_map(|word| {
+        let found = ENVIRONMENTS.into_iter().find(|(known, _)| *known == word);
+        found.map(|(_, environment)| environment).ok_or("unknown environment")
+    })
+}
+
+fn permissions() -> impl TypedValueParser<Value = Permission> {
+    PossibleValuesParser::new(Permission::ALL.map(Permission::seed_name)).try_map(|word| {
+        let found = Permission::ALL.into_iter().find(|known| known.seed_name() == word);
+        found.ok_or("unknown permission")
+    })
+}
+
+fn scope(text: &str) -> Result<Scope, &'static str> {
+    let is_separator = |character: char| character == ',' || character.is_whitespace();
+    if text.is_empty() || text.contains(is_separator) {
+        return Err("expected one scope, such as ZohoCRM.settings.clientportal.ALL");
+    }
+    Ok(Scope::new(text))
+}
