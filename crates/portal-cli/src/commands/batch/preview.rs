@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use futures_util::{StreamExt as _, stream};
 use portal_http::client::ClientError;
+use portal_model::error::with_sources;
 use portal_model::neutral::printable_line;
 use portal_model::{CanCreate, ListPortals, Portal};
 use schemars::JsonSchema;
@@ -185,12 +186,12 @@ fn by_probe(
         }
         Ok(CanCreate::NotHere(error)) => (Kind::NotPermitted, Some(error.to_string())),
         Err(ClientError::Api(error)) => (Kind::NotChecked, Some(undetermined(error))),
-        Err(error) => (Kind::NotChecked, Some(error.to_string())),
+        Err(error) => (Kind::NotChecked, Some(with_sources(error))),
         Ok(CanCreate::Yes) => match portals {
             Err(ClientError::Api(error)) if error.is_scope_mismatch() => {
                 (Kind::NotChecked, Some("the token cannot list the org's portals".to_owned()))
             }
-            Err(error) => (Kind::NotChecked, Some(error.to_string())),
+            Err(error) => (Kind::NotChecked, Some(with_sources(error))),
             Ok(_) => (Kind::New, None),
         },
     }

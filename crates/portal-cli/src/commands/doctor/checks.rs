@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use portal_http::client::{Bounds, Client, ClientError, HttpTransport, Transport};
 use portal_model::datacenter::ApiDomain;
+use portal_model::error::with_sources;
 use portal_model::explain::explain;
 use portal_model::{ApiError, CanCreate, ErrorCode, ListPortals, Portal, Scope};
 use schemars::JsonSchema;
@@ -246,7 +247,7 @@ async fn clock(transport: &HttpTransport, url: &str) -> Check {
     };
     let response = match transport.send(request, Bounds::new(Duration::from_secs(30))).await {
         Ok(response) => response,
-        Err(error) => return unknown(error.to_string()),
+        Err(error) => return unknown(with_sources(&error)),
     };
     let date = response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
     let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
