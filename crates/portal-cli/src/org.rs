@@ -1,7 +1,6 @@
 //! Which org, with which credentials, over which client; profiles, and the server of `--local`.
 
 pub(crate) mod create_probe;
-pub(crate) mod current_user;
 pub(crate) mod data_directory;
 pub(crate) mod default_org;
 pub(crate) mod destination;

@@ -104,6 +104,27 @@ impl DataCenter {
         format!("https://{host}.zohoapis.{domain}")
     }
 
+    /// The data center and environment that a host of Zoho's belongs to: of an API, of an accounts
+    /// server or of the web client.
+    pub fn of_host(host: &str) -> Option<(Self, Environment)> {
+        use Environment::{Developer, Production, Sandbox};
+
+        let host_of = |url: &str| url.trim_start_matches("https://").to_owned();
+        Self::ALL.into_iter().find_map(|data_center| {
+            let production = host_of(&data_center.api_url(Production));
+            let api_domain = production.trim_start_matches("www.");
+            let accounts = host_of(data_center.accounts_url());
+            let domain = accounts.trim_start_matches("accounts.");
+            let environment = match (host.strip_suffix(api_domain), host.strip_suffix(domain)) {
+                (Some("" | "www."), _) | (_, Some("accounts." | "crm." | "www.")) => Production,
+                (Some("sandbox."), _) | (_, Some("crmsandbox.")) => Sandbox,
+                (Some("developer."), _) => Developer,
+                _ => return None,
+            };
+            Some((data_center, environment))
+        })
+    }
+
     /// The data center whose production API has this base URL.
     fn of_production_url(url: &str) -> Option<Self> {
         let url = url.trim_end_matches('/');
@@ -137,6 +158,36 @@ impl FromStr for DataCenter {
      for another one, give the API's and the accounts server's URL"
 )]
 pub struct UnknownDataCenter(String);
+
+/// The host and port of a base URL, in one form for all names of one API: several of Zoho's hosts
+/// lead to one, and so do the names of this machine. The port is left out if it is that of the scheme.
+///
+/// ```
+/// use portal_model::datacenter::origin;
+///
+/// assert_eq!(origin("https://accounts.zoho.eu"), "www.zohoapis.eu");
+/// assert_eq!(origin("http://localhost:8780"), "127.0.0.1:8780");
+/// ```
+pub fn origin(url: &str) -> String {
+    let url = url.to_ascii_lowercase();
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", &url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let host = match host.trim_end_matches('.') {
+        "localhost" | "[::1]" => "127.0.0.1",
+        host => host,
+    };
+    if let Some((data_center, environment)) = DataCenter::of_host(host) {
+        return data_center.api_url(environment).trim_start_matches("https://").to_owned();
+    }
+    match (scheme, port) {
+        (_, None) | ("https", Some("443")) | ("http", Some("80")) => host.to_owned(),
+        (_, Some(port)) => format!("{host}:{port}"),
+    }
+}
 
 /// Which API host a client was configured with, and so what the `api_domain` of a token response
 /// can change.
@@ -199,6 +250,24 @@ impl ApiDomain {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_of_one_data_center_are_one_origin() {
+        for alias in ["https://www.zohoapis.eu", "https://ZOHOAPIS.eu:443/", "https://crm.zoho.eu"]
+        {
+            assert_eq!(origin(alias), "www.zohoapis.eu", "{alias}");
+        }
+        assert_eq!(origin("https://accounts.zohocloud.ca"), "www.zohoapis.ca");
+        assert_eq!(origin("https://www.zohoapis.com.au"), "www.zohoapis.com.au");
+        assert_eq!(origin("https://sandbox.zohoapis.eu"), "sandbox.zohoapis.eu");
+        assert_eq!(origin("https://zohoapis.eu.example"), "zohoapis.eu.example");
+        assert_eq!(origin("http://127.0.0.1:8780/"), "127.0.0.1:8780");
+        assert_ne!(origin("http://127.0.0.1:8780"), origin("http://127.0.0.1:8781"));
+        for alias in ["http://localhost:8780", "http://LOCALHOST.:8780", "http://[::1]:8780"] {
+            assert_eq!(origin(alias), "127.0.0.1:8780", "{alias}");
+        }
+        assert_eq!(origin("http://[::1]"), "127.0.0.1");
+    }
 
     #[test]
     fn data_center_is_found_by_code() {

@@ -3,6 +3,7 @@
 mod code;
 mod details;
 
+use std::error::Error;
 use std::fmt;
 
 use serde_json::Value;
@@ -86,7 +87,31 @@ impl fmt::Display for ApiError {
     }
 }
 
-impl std::error::Error for ApiError {}
+impl Error for ApiError {}
+
+/// The text of an error and of its sources in one line, with colons between them. A source whose text
+/// is the end of the one before is left out: errors of others repeat theirs.
+///
+/// ```
+/// use portal_model::error::with_sources;
+/// use portal_model::transport::{NoResponse, TransportError};
+///
+/// let lost = TransportError::from(NoResponse::TimedOut);
+/// assert_eq!(lost.to_string(), "response lost");
+/// assert_eq!(with_sources(&lost), "response lost: no response within the timeout");
+/// ```
+pub fn with_sources(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        source = error.source();
+    }
+    text
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::PortalName;
+use crate::name::{PortalName, is_same_name};
 use crate::portal::Portal;
 
 /// An effect that may have been attempted. Its JSON form has the tag `effect`.
@@ -122,7 +122,7 @@ impl KnownPortal {
     pub(super) fn is_same_as(&self, portal: &Portal) -> bool {
         match (&self.id, &portal.zaid) {
             (Some(one), Some(other)) => one == other,
-            _ => self.name.eq_ignore_ascii_case(&portal.name),
+            _ => is_same_name(&self.name, &portal.name),
         }
     }
 }

@@ -7,10 +7,12 @@
 //! | module | contents |
 //! |---|---|
 //! | `flow` | the decisions of a safe create and a safe rename |
+//! | `operation`, `identity` | what somebody wants, and of which org |
 //! | `outcome`, `explain` | how a flow ends; what an error code means |
 //! | `server` | the server's side of the endpoints (feature `server`) |
+//! | `probe` | a create without a name, which shows whether the token may create |
 //! | `create`, `rename` | `POST` and `PUT` of a portal |
-//! | `read`, `org`, `oauth` | `GET` of portals and of the org; tokens |
+//! | `read`, `org`, `user`, `oauth` | `GET` of portals, of the org and of the user; tokens |
 //! | `envelope`, `http` | the JSON around results; conversions to and from the `http` crate |
 //! | `endpoint` | [`Endpoint`], [`Request`] and [`Response`] |
 //! | `intent` | what is stored before an attempt |
@@ -26,13 +28,16 @@ pub mod explain;
 pub mod flow;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod identity;
 pub mod intent;
 pub mod name;
 pub mod neutral;
 pub mod oauth;
+pub mod operation;
 pub mod org;
 pub mod outcome;
 pub mod portal;
+pub mod probe;
 pub mod read;
 pub mod rename;
 pub mod scope;
@@ -41,6 +46,7 @@ pub mod secret;
 pub mod server;
 pub mod timestamp;
 pub mod transport;
+pub mod user;
 
 pub use create::CreatePortal;
 pub use datacenter::{DataCenter, Environment};
@@ -51,11 +57,15 @@ pub use error::{ApiError, Details, ErrorCode};
 pub use flow::{CreateFlow, RenameFlow};
 pub use read::{GetPortal, ListPortals};
 
+pub use identity::OrgIdentity;
 pub use name::{BrokenRule, InvalidPortalName, PortalName};
+pub use operation::{CreateOperation, Operation, RenameOperation};
 pub use org::{GetOrg, Org};
 pub use outcome::{Outcome, RenameOutcome};
 pub use portal::{Portal, UserRef};
+pub use probe::{CanCreate, ProbeCreate};
 pub use rename::RenamePortal;
 pub use scope::Scope;
 pub use secret::Secret;
 pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use user::GetCurrentUser;

@@ -47,10 +47,17 @@ impl PortalName {
         &self.0
     }
 
-    /// Whether the service considers `other` the same name: case is ignored.
+    /// Whether `other` is the same name: see [`is_same_name`].
     pub fn is_same_as(&self, other: &str) -> bool {
-        self.0.eq_ignore_ascii_case(other)
+        is_same_name(&self.0, other)
     }
+}
+
+/// Whether two texts are the same name of a portal, as the service and people see it: the case of ASCII
+/// letters and outer blanks are ignored. Everything that compares names does so here (rule 5), except
+/// a rename, which can change the case.
+pub fn is_same_name(one: &str, other: &str) -> bool {
+    one.trim().eq_ignore_ascii_case(other.trim())
 }
 
 impl TryFrom<String> for PortalName {
@@ -322,5 +329,7 @@ mod tests {
         let name = PortalName::parse("AcmePortal").unwrap();
         assert!(name.is_same_as("acmeportaL"));
         assert!(!name.is_same_as("acmeportal1"));
+        assert!(is_same_name(" my Portal\t", "My portal"));
+        assert!(!is_same_name("my portal", "myportal"));
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Reads the org of the token: the one way to learn which org a token acts on.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,21 +19,44 @@ use crate::scope::Scope;
 pub struct GetOrg;
 
 /// An org, as far as telling it apart from others needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Org {
     /// The service's id of the org, which no other org has.
     pub id: String,
-    /// The name of the company.
+    /// The name of the company, for display.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub company_name: Option<String>,
+    pub name: Option<String>,
 }
 
 impl Org {
     /// An org without a name.
     pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), company_name: None }
+        Self { id: id.into(), name: None }
     }
+
+    /// The same org with the name of its company.
+    #[must_use]
+    pub fn named(self, name: Option<String>) -> Self {
+        Self { name, ..self }
+    }
+}
+
+/// Formats as `Acme Inc. (7000)`, or only the id.
+impl fmt::Display for Org {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{name} ({})", self.id),
+            None => f.write_str(&self.id),
+        }
+    }
+}
+
+/// A record of the response.
+#[derive(Deserialize)]
+struct Record {
+    id: String,
+    company_name: Option<String>,
 }
 
 impl ReadOnly for GetOrg {}
@@ -52,14 +77,18 @@ impl Endpoint for GetOrg {
         // A token belongs to one org. Of several, none is certain to be it.
         let org = match body.remove("org") {
             Some(Value::Array(orgs)) if response.status == 200 => {
-                <[Value; 1]>::try_from(orgs).ok().and_then(|[org]| Org::deserialize(org).ok())
+                <[Value; 1]>::try_from(orgs).ok().and_then(|[org]| Record::deserialize(org).ok())
             }
             _ => None,
         };
         // An id that is empty would make strangers the same org.
-        org.filter(|org| !org.id.is_empty()).ok_or_else(|| {
-            ResponseError::Unreadable(Unreadable::new(response, UnreadableReason::NoEnvelope))
-        })
+        match org.filter(|org| !org.id.is_empty()) {
+            Some(Record { id, company_name }) => Ok(Org::new(id).named(company_name)),
+            None => Err(ResponseError::Unreadable(Unreadable::new(
+                response,
+                UnreadableReason::NoEnvelope,
+            ))),
+        }
     }
 }
 
@@ -84,7 +113,7 @@ mod tests {
         let body = r#"{"org":[{"country":"US","company_name":"Acme","zgid":"671442434",
             "id":"4150868000000225013","currency_locale":null}]}"#;
         let mut acme = Org::new("4150868000000225013");
-        acme.company_name = Some("Acme".to_owned());
+        acme.name = Some("Acme".to_owned());
         assert_eq!(decode(200, body), Ok(acme));
         for body in [r#"{"org":[{"id":"7"}]}"#, r#"{"org":[{"id":"7","company_name":null}]}"#] {
             assert_eq!(decode(200, body), Ok(Org::new("7")));

@@ -274,8 +274,8 @@ pub enum AuthFailure {
     #[error(transparent)]
     Rejected(OAuthError),
     /// The service rejected the token, and the new one too if there was one.
-    #[error("access token rejected: {0}")]
-    TokenRejected(ApiError),
+    #[error("access token rejected")]
+    TokenRejected(#[source] ApiError),
     /// The token could not be obtained for a local reason.
     #[error("no access token: {0}")]
     Unavailable(String),
@@ -289,20 +289,20 @@ pub enum Doubt {
     #[error("the request was under way")]
     InProgress,
     /// No complete response came back.
-    #[error("response lost: {0}")]
-    NoResponse(NoResponse),
+    #[error("response lost")]
+    NoResponse(#[source] NoResponse),
     /// The service failed, which does not show what it did.
-    #[error("the service failed: {0}")]
-    ServerError(ApiError),
+    #[error("the service failed")]
+    ServerError(#[source] ApiError),
     /// The response is not the service's, or contradicts itself.
-    #[error("{0}")]
+    #[error(transparent)]
     Unreadable(Unreadable),
     /// The service limited the rate of requests, which it may do after the fact.
     #[error("rate limited by the service")]
     RateLimited,
     /// A rejection that an earlier copy of the same request may have caused, or of a kind that
     /// is not known.
-    #[error("{0}")]
+    #[error(transparent)]
     Rejected(ApiError),
     /// An earlier process left it in doubt.
     #[error("an earlier attempt was left in doubt")]
@@ -317,11 +317,11 @@ pub enum Unverified {
     #[error("deadline exceeded before the outcome could be verified")]
     Deadline,
     /// The service does not let this token list the org's portals.
-    #[error("cannot list the org's portals: {0}")]
-    ListRejected(ApiError),
+    #[error("cannot list the org's portals")]
+    ListRejected(#[source] ApiError),
     /// There is no access token for the list.
-    #[error("cannot list the org's portals: {0}")]
-    Auth(AuthFailure),
+    #[error("cannot list the org's portals")]
+    Auth(#[source] AuthFailure),
     /// A new portal of another name shows signs of a rename: it may be the one in doubt.
     #[error("the new portal {0} may be this one, renamed")]
     MayBeRenamed(String),

@@ -11,6 +11,7 @@ use crate::endpoint::{
     Unreadable, UnreadableReason,
 };
 use crate::envelope;
+use crate::name::is_same_name;
 use crate::portal::Portal;
 use crate::read::page::{Page, Records};
 use crate::scope::Scope;
@@ -76,7 +77,7 @@ impl Endpoint for GetPortal {
         }
         let mut portals =
             records.into_portals().map_err(|why| unreadable(response, why))?.into_iter();
-        let is_requested = |portal: &Portal| portal.name.to_lowercase() == self.name.to_lowercase();
+        let is_requested = |portal: &Portal| is_same_name(&portal.name, &self.name);
         match (portals.next(), portals.next()) {
             (None, _) => Ok(None),
             (Some(portal), None) if is_requested(&portal) => Ok(Some(portal)),

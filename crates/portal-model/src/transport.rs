@@ -46,6 +46,6 @@ pub enum TransportError {
     #[error(transparent)]
     NotSent(#[from] NotSent),
     /// The request may have arrived.
-    #[error("response lost: {0}")]
+    #[error("response lost")]
     NoResponse(#[from] NoResponse),
 }

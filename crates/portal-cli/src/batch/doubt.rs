@@ -8,6 +8,7 @@ use std::path::Path;
 
 use portal_http::client::{Client, IntentSink};
 use portal_model::flow::{Activity, Intent};
+use portal_model::identity::SameOrg;
 use portal_model::{Outcome, PortalName};
 use tokio::sync::watch;
 
@@ -38,7 +39,7 @@ pub(crate) async fn adopt(
     whose: Whose,
 ) -> Result<Adopted, Failure> {
     let (begun, now) = (&doubt.org, &whose.identity);
-    if !begun.is_same_org(now) {
+    if begun.compare(now) != SameOrg::Yes {
         let name = &doubt.intent.name;
         let message = format!(
             "{name} was begun in {begun}, and the profile {} leads to {now} now; nothing was sent",

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use portal_model::PortalName;
+use portal_model::identity::SameOrg;
 use sha2::{Digest as _, Sha256};
 
 use super::csv::Entry;
 use super::mistake::{Mistake, Problems};
-use crate::org::identity::Identity;
+use crate::org::identity::{self, Identity};
 use crate::sys::hex::hex;
 
 /// A portal to create.
@@ -96,17 +97,17 @@ impl<P: Fn(&str) -> bool, I: Fn(&str) -> Option<Identity>> Checker<P, I> {
     fn check_org(&mut self, profile: &str, line: usize, problems: &mut Problems) {
         let Some(identity) = (self.identity)(profile) else { return };
         // All identities of one org share a tag.
-        let earlier = identity.tags().into_iter().find_map(|tag| {
-            self.orgs
-                .get(&tag)
-                .filter(|(earlier, _, known)| earlier != profile && known.is_same_org(&identity))
+        let earlier = identity::tags(&identity).into_iter().find_map(|tag| {
+            self.orgs.get(&tag).filter(|(earlier, _, known)| {
+                earlier != profile && known.compare(&identity) == SameOrg::Yes
+            })
         });
         if let Some((earlier, first, _)) = earlier {
             let (profile, earlier, first) = (profile.to_owned(), earlier.clone(), *first);
             problems.add(line, Mistake::SameOrg { profile, earlier, first });
         }
         if !problems.is_full() {
-            for tag in identity.tags() {
+            for tag in identity::tags(&identity) {
                 let entry = || (profile.to_owned(), line, identity.clone());
                 self.orgs.entry(tag).or_insert_with(entry);
             }

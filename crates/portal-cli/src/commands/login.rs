@@ -6,14 +6,13 @@ use clap::ValueEnum;
 use portal_http::client::{Accounts, ClientError};
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
-use portal_model::{DataCenter, ListPortals, Scope, Secret};
+use portal_model::{DataCenter, GetCurrentUser, ListPortals, Org, Scope, Secret};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
-use crate::org::current_user::GetCurrentUser;
-use crate::org::identity::{Identity, OrgId};
+use crate::org::identity::{Identity, OrgObject};
 use crate::org::place::Place;
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::org::target::Target;
@@ -117,7 +116,8 @@ pub(super) struct LoggedIn<'a> {
     portals: Option<Vec<&'a str>>,
     /// If the token can read it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    org: Option<&'a OrgId>,
+    #[schemars(with = "Option<OrgObject>")]
+    org: Option<&'a Org>,
     /// Whose token it is, if the token can read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,

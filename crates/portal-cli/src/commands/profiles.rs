@@ -1,12 +1,13 @@
 //! `portal profiles`: lists, shows, renames and removes profiles, and chooses the default one.
 
 use clap::Subcommand;
+use portal_model::Org;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
-use crate::org::identity::OrgId;
+use crate::org::identity::OrgObject;
 use crate::org::place::Place;
 use crate::org::profile::{self, Entry, Hosts, Profiles};
 use crate::report::exit::ExitClass;
@@ -71,7 +72,8 @@ pub(super) struct Listed<'a> {
     accounts_url: &'a str,
     client_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    org: Option<&'a OrgId>,
+    #[schemars(with = "Option<OrgObject>")]
+    org: Option<&'a Org>,
     /// Present if this profile is used where no other org is named.
     #[schemars(extend("const" = true))]
     #[serde(skip_serializing_if = "std::ops::Not::not")]

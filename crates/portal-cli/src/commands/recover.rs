@@ -5,6 +5,7 @@ mod listing;
 pub(super) use self::listing::Listed;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use portal_model::flow::Intent;
+use portal_model::name::is_same_name;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -96,7 +97,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let (receipts, unfinished): (Vec<&Entry>, Vec<&Entry>) =
         found.entries.iter().filter(is_wanted).partition(|entry| entry.state() == State::Receipt);
     let may_be_wanted =
-        |file: &&Unreadable| only.is_none_or(|name| file.portal().eq_ignore_ascii_case(name));
+        |file: &&Unreadable| only.is_none_or(|name| is_same_name(file.portal(), name));
     let unreadable_files = found.unreadable.iter().filter(may_be_wanted);
     let mut exits: Vec<ExitClass> =
         unreadable_files.map(|file| unreadable(file, printer)).collect();

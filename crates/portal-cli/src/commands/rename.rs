@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portal_model::flow::{Activity, Intent, Policy};
+use portal_model::name::is_same_name;
 use portal_model::outcome::{Doubt, NotDone, Unverified};
 use portal_model::{PortalName, RenameFlow, RenameOutcome};
 use tokio::sync::watch;
@@ -300,7 +301,7 @@ impl Rename<'_> {
     fn is_same(&self, entry: &Entry) -> bool {
         match &entry.history.intent {
             Intent::Rename(rename) => {
-                rename.old.eq_ignore_ascii_case(self.old) && rename.new == *self.new
+                is_same_name(&rename.old, self.old) && rename.new == *self.new
             }
             _ => false,
         }

@@ -9,7 +9,7 @@ use portal_model::{ApiVersion, DataCenter, Environment, Secret};
 
 use crate::commands::candidates;
 use crate::org::destination::{Destination, Org};
-use crate::org::identity::Identity;
+use crate::org::identity;
 use crate::org::place::Place;
 use crate::org::profile::Profiles;
 use crate::org::target::Target;
@@ -145,7 +145,7 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
         let credential = self.credential(&api, accounts.is_some(), client_id.clone())?;
         let fingerprint = match credential {
             Credential::RefreshToken { .. } => {
-                let identity = Identity::new(None, accounts.as_deref(), &credential);
+                let identity = identity::of(None, accounts.as_deref(), &credential);
                 Some(identity.fingerprint().to_owned())
             }
             _ => None,

@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use portal_http::client::{Client, ClientError};
-use portal_model::GetOrg;
 use portal_model::flow::{NoResponse, NotSent, TokenError};
+use portal_model::{GetOrg, Org};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::org::identity::{Identity, OrgId};
+use crate::org::identity::Identity;
 use crate::org::identity_cache::IdentityCache;
 use crate::org::target::Target;
 
@@ -25,7 +25,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// The result of one attempt.
 enum Reply {
-    Id(OrgId),
+    Id(Org),
     /// The service does not give the id to this credential.
     Refused,
     /// A response without an id, for example from a server without this resource.
@@ -88,7 +88,7 @@ async fn ask(client: &Client) -> Reply {
         let left = end.saturating_duration_since(Instant::now());
         let response = timeout(TRY_LIMIT.min(left), client.call(&GetOrg)).await;
         let reply = match response {
-            Ok(Ok(org)) => Reply::Id(OrgId { id: org.id, name: org.company_name }),
+            Ok(Ok(org)) => Reply::Id(org),
             Ok(Err(error)) => of_error(error),
             Err(_) => Reply::Transient(ClientError::NoResponse(NoResponse::TimedOut)),
         };

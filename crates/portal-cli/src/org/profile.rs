@@ -13,12 +13,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use portal_http::client::Credential;
-use portal_model::ApiVersion;
 use portal_model::datacenter::{ApiDomain, DataCenter, Environment};
+use portal_model::{ApiVersion, Org};
 
 pub(crate) use self::credentials::Secrets;
 use crate::org::OrgError;
-use crate::org::identity::OrgId;
 use crate::org::place::Place;
 use crate::org::target::Target;
 use crate::sys::{directories, private_file};
@@ -93,7 +92,7 @@ pub(crate) struct Entry {
     pub(crate) client_id: String,
     /// The org as the service named it at login, if the token could read it. Only for display: which
     /// org it is now is asked from the service.
-    pub(crate) org: Option<OrgId>,
+    pub(crate) org: Option<Org>,
 }
 
 /// All profiles.

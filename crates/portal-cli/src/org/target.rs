@@ -10,7 +10,7 @@ use portal_model::datacenter::ApiDomain;
 use portal_model::flow::Policy;
 
 use crate::org::OrgError;
-use crate::org::identity::Identity;
+use crate::org::identity::{self, Identity};
 use crate::org::place::Place;
 use crate::sys::directories;
 
@@ -29,14 +29,14 @@ impl Target {
     /// Returns which org its credential belongs to, as far as that is known without a request.
     pub(crate) fn declared_identity(&self) -> Identity {
         if self.place == Place::Local {
-            return Identity::local(&self.credential);
+            return identity::local(&self.credential);
         }
         self.identity_at(self.api.url().as_deref())
     }
 
     /// Returns the identity at the API `api_url`.
     pub(crate) fn identity_at(&self, api_url: Option<&str>) -> Identity {
-        Identity::new(api_url, self.accounts.as_deref(), &self.credential)
+        identity::of(api_url, self.accounts.as_deref(), &self.credential)
     }
 
     /// Whether a create is only a rehearsal there: the real service never runs on this machine.

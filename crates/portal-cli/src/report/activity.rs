@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portal_model::error::with_sources;
 use portal_model::flow::Activity;
 
 /// `None` once it has ended.
@@ -15,7 +16,7 @@ pub(crate) fn text(activity: &Activity) -> Option<String> {
             format!("sent again (attempt {attempt}); waiting for the response")
         }
         Activity::Verifying => "listing the org's portals to determine the outcome".to_owned(),
-        Activity::WaitingToVerify { doubt, .. } => format!("{doubt}; verifying"),
+        Activity::WaitingToVerify { doubt, .. } => format!("{}; verifying", with_sources(doubt)),
         Activity::BackingOff { cause, .. } if cause.is_empty() => "trying again".to_owned(),
         Activity::BackingOff { cause, .. } => format!("{cause}; trying again"),
         _ => return None,

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use portal_http::client::ClientError;
+use portal_model::error::with_sources;
 use portal_model::flow::TokenError;
 
 use crate::report::cause::{refused_by_accounts, rejected, unreachable};
@@ -14,13 +15,13 @@ pub(crate) fn failure(error: &ClientError, purpose: &str) -> Failure {
     let message = |why: &dyn Display| format!("could not {purpose}: {why}");
     match error {
         ClientError::Token(TokenError::Rejected(refusal)) => {
-            refused_by_accounts(message(error), refusal)
+            refused_by_accounts(message(&with_sources(error)), refusal)
         }
         ClientError::Token(TokenError::Local(_) | TokenError::NotRenewable) => {
-            Failure::forbidden(message(error))
+            Failure::forbidden(message(&with_sources(error)))
         }
         ClientError::Api(error) if error.http_status < 500 => rejected(error, purpose, message),
-        _ => unreachable(message(error)),
+        _ => unreachable(message(&with_sources(error))),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use portal_model::error::with_sources;
 use portal_model::explain::{explain, explain_oauth};
 use portal_model::oauth::OAuthError;
 use portal_model::outcome::{AuthFailure, Doubt, NotDone, Owner, Unverified};
@@ -69,9 +70,10 @@ impl Subject<'_> {
     }
 
     pub(super) fn stopped_by(&self, reason: &NotDone) -> Failure {
-        let not_done = |kind| self.not_done(kind, reason);
+        let why = with_sources(reason);
+        let not_done = |kind| self.not_done(kind, &why);
         match reason {
-            NotDone::Unreachable(_) => unreachable(self.message(reason)),
+            NotDone::Unreachable(_) => unreachable(self.message(&why)),
             NotDone::RateLimited { retry_after } => {
                 let again = match retry_after {
                     Some(time) => format!("in {} s", time.as_secs().max(1)),
@@ -80,10 +82,10 @@ impl Subject<'_> {
                 not_done(ErrorKind::RateLimited).hint(format!("run the same command again {again}"))
             }
             NotDone::Auth(AuthFailure::Rejected(error)) => {
-                refused_by_accounts(self.message(reason), error)
+                refused_by_accounts(self.message(&why), error)
             }
             NotDone::Auth(AuthFailure::TokenRejected(error)) => {
-                let rejected = ErrorReport::rejected(self.message(reason), error);
+                let rejected = ErrorReport::rejected(self.message(&why), error);
                 let report = ErrorReport { kind: ErrorKind::Auth, ..rejected };
                 Failure { report: Box::new(report), exit: ExitClass::Forbidden }
                     .hint(explain(&error.code).remedy)
@@ -107,7 +109,11 @@ impl Subject<'_> {
 
     pub(super) fn in_doubt(&self, doubt: &Doubt, why: &Unverified) -> Failure {
         let Self { name, recover, done, context: ReportContext { org, .. }, .. } = self;
-        let message = format!("it is not known whether {name} was {done}: {doubt}; {}", Why(why));
+        let message = format!(
+            "it is not known whether {name} was {done}: {}; {}",
+            with_sources(doubt),
+            Why(why)
+        );
         Failure::new(ErrorKind::InDoubt, message).hint(match why {
             Unverified::ListRejected(error) if error.is_scope_mismatch() => format!(
                 "run `portal recover {recover}{org}` with a token that has the scope {READ}, or \
@@ -151,7 +157,7 @@ impl Display for Why<'_> {
             Unverified::ListRejected(error) if error.is_scope_mismatch() => {
                 f.write_str("the token is not allowed to list the org's portals")
             }
-            why => why.fmt(f),
+            why => f.write_str(&with_sources(why)),
         }
     }
 }

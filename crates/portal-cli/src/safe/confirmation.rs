@@ -1,5 +1,6 @@
 //! What an irreversible act does, shown before it is confirmed.
 
+use portal_model::error::with_sources;
 use portal_model::{ListPortals, Portal, PortalName};
 
 use crate::org::destination::Org;
@@ -42,7 +43,7 @@ pub(crate) fn of_rename(old: &str, new: &PortalName, facts: &Facts<'_>) -> Strin
 impl<'a> Facts<'a> {
     /// Lists the org's portals. If that fails the act itself decides whether it can go on.
     pub(crate) async fn find(org: &'a Org, identity: &'a Identity) -> Self {
-        let portals = org.client.call(&ListPortals).await.map_err(|error| error.to_string());
+        let portals = org.client.call(&ListPortals).await.map_err(|error| with_sources(&error));
         Self { identity, place: &org.place, portals }
     }
 

@@ -1,7 +1,6 @@
 //! One create with the duties of the intent log around it (rule 11): [`SafeCreate`].
 
 mod waits;
-mod wish;
 mod withheld;
 
 use std::io;
@@ -11,11 +10,10 @@ use std::time::Duration;
 use portal_http::client::{Client, IntentSink};
 use portal_model::flow::{Activity, CreateFlow, CreateIntent, Intent, Policy, Receipt};
 use portal_model::outcome::{Doubt, NotDone, Unverified};
-use portal_model::{Outcome, PortalName};
+use portal_model::{CreateOperation, Outcome, PortalName};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::wish::Wish;
 use self::withheld::{discarded, in_progress, withheld};
 use crate::org::identity::Identity;
 use crate::org::place::Place;
@@ -76,7 +74,7 @@ impl SafeCreate<'_> {
         mut show: impl FnMut(watch::Receiver<Activity>),
     ) -> Result<Finished, Failure> {
         let deadline = Instant::now() + self.policy().deadline;
-        let wish = Wish { name, fallbacks };
+        let wish = CreateOperation::new(name).with_fallbacks(fallbacks);
         let _lock = if self.policy().allow_another {
             None
         } else {
@@ -112,7 +110,7 @@ impl SafeCreate<'_> {
                 let since_end = entry.since_end();
                 let earlier = match entry.history.intent.clone() {
                     Intent::Create(earlier) => earlier,
-                    // `Wish::is_of` found it.
+                    // `Entry::is_of` found it.
                     _ => CreateIntent::new(wish.name.clone()),
                 };
                 (self.take_over(earlier, since_end, &wish, deadline, receipts), intent)
@@ -126,7 +124,7 @@ impl SafeCreate<'_> {
 
     /// The outcome if the user stops before anything is sent: what an earlier run or another process
     /// leaves unknown stays so.
-    async fn stopped(&self, wish: &Wish) -> Result<Finished, Failure> {
+    async fn stopped(&self, wish: &CreateOperation) -> Result<Finished, Failure> {
         let found = self.find(wish).await?;
         if let Err(failure) = self.check(&found, wish)
             && failure.exit == ExitClass::Unknown
@@ -147,7 +145,7 @@ impl SafeCreate<'_> {
             }
         }
         let is_discarded = |entry: &&Entry| !self.until_safe(entry).is_zero();
-        if let Some(entry) = self.own(&found).filter(is_discarded).find(|e| wish.concerns(e)) {
+        if let Some(entry) = self.own(&found).filter(is_discarded).find(|e| e.concerns(wish)) {
             return Err(discarded(wish, entry, self.until_safe(entry)));
         }
         let outcome = Outcome::NotCreated { name: wish.name.clone(), reason: NotDone::Stopped };
@@ -173,7 +171,12 @@ impl SafeCreate<'_> {
         policy
     }
 
-    fn begin(&self, wish: &Wish, deadline: Instant, receipts: Vec<Receipt>) -> CreateFlow {
+    fn begin(
+        &self,
+        wish: &CreateOperation,
+        deadline: Instant,
+        receipts: Vec<Receipt>,
+    ) -> CreateFlow {
         let policy = self.policy_until(deadline);
         CreateFlow::new(wish.name.clone(), policy, self.client.version())
             .with_fallbacks(wish.fallbacks.iter().cloned())
@@ -184,7 +187,7 @@ impl SafeCreate<'_> {
         &self,
         earlier: CreateIntent,
         since_end: Duration,
-        wish: &Wish,
+        wish: &CreateOperation,
         deadline: Instant,
         receipts: Vec<Receipt>,
     ) -> CreateFlow {
@@ -200,7 +203,7 @@ impl SafeCreate<'_> {
     /// Waits for the org's lock. Returns `None` if the flag is raised first.
     async fn lock_org(
         &self,
-        wish: &Wish,
+        wish: &CreateOperation,
         deadline: Instant,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Option<OrgLock>, Failure> {
@@ -215,7 +218,7 @@ impl SafeCreate<'_> {
         }
     }
 
-    async fn find(&self, wish: &Wish) -> Result<Found, Failure> {
+    async fn find(&self, wish: &CreateOperation) -> Result<Found, Failure> {
         let names: Vec<String> = wish.names().map(ToString::to_string).collect();
         Ok(self.log.about(self.identity, &names).await?)
     }
@@ -226,14 +229,14 @@ impl SafeCreate<'_> {
     }
 
     /// Whether an earlier run of this create is in `state`.
-    fn is_in(&self, found: &Found, wish: &Wish, state: State) -> bool {
-        self.own(found).any(|entry| entry.state() == state && wish.is_of(entry))
+    fn is_in(&self, found: &Found, wish: &CreateOperation, state: State) -> bool {
+        self.own(found).any(|entry| entry.state() == state && entry.is_of(wish))
     }
 
     /// Determines the outcomes that block this create. Returns `None` if the flag is raised first.
     async fn clear(
         &self,
-        wish: &Wish,
+        wish: &CreateOperation,
         deadline: Instant,
         stop: &mut watch::Receiver<bool>,
         show: &mut impl FnMut(watch::Receiver<Activity>),
@@ -276,7 +279,7 @@ impl SafeCreate<'_> {
                 waited_out.extend(discarded.iter().map(|entry| entry.path().to_owned()));
                 continue;
             }
-            let renames = renames_of(&own, |name| wish.is_about(name));
+            let renames = renames_of(&own, |name| wish.includes(name));
             let unlisted = renames
                 .iter()
                 .find(|entry| !is_waited_out(entry) && !self.until_listed(entry).is_zero());
@@ -302,21 +305,21 @@ impl SafeCreate<'_> {
     }
 
     /// Whether an entry of this org matters: with `--allow-another`, only one of the same name does.
-    fn counts(&self, entry: &Entry, wish: &Wish) -> bool {
-        !self.policy().allow_another || wish.concerns(entry)
+    fn counts(&self, entry: &Entry, wish: &CreateOperation) -> bool {
+        !self.policy().allow_another || entry.concerns(wish)
     }
 
     /// Whether a create that matters, or a rename of one of the names, is in progress.
-    fn is_in_the_way(&self, entry: &Entry, wish: &Wish) -> bool {
+    fn is_in_the_way(&self, entry: &Entry, wish: &CreateOperation) -> bool {
         entry.state() == State::InProgress
-            && (entry.is_create() || wish.concerns(entry))
-            && !wish.is_of(entry)
+            && (entry.is_create() || entry.concerns(wish))
+            && !entry.is_of(wish)
             && self.counts(entry, wish)
     }
 
     /// Fails for obstacles that waiting does not remove.
-    fn check(&self, found: &Found, wish: &Wish) -> Result<(), Failure> {
-        let is_about = |file: &Unreadable| wish.is_about(file.portal());
+    fn check(&self, found: &Found, wish: &CreateOperation) -> Result<(), Failure> {
+        let is_about = |file: &Unreadable| wish.includes(file.portal());
         let unreadable = found.unreadable.iter().filter(|file| {
             file.may_concern(self.identity) && (!self.policy().allow_another || is_about(file))
         });
@@ -334,7 +337,7 @@ impl SafeCreate<'_> {
         }
         // One request must not become two portals because a profile now leads to another org.
         let mut elsewhere = found.entries.iter().filter(|entry| {
-            wish.is_of(entry)
+            entry.is_of(wish)
                 && entry.history.whose.place == *self.place
                 && !entry.is_in(self.identity)
                 && matches!(entry.state(), State::InDoubt | State::InProgress)
@@ -364,7 +367,7 @@ impl SafeCreate<'_> {
     async fn determine(
         &self,
         entry: &Entry,
-        wish: &Wish,
+        wish: &CreateOperation,
         stop: &mut watch::Receiver<bool>,
         show: &mut impl FnMut(watch::Receiver<Activity>),
     ) -> Result<(), Failure> {
@@ -388,10 +391,10 @@ impl SafeCreate<'_> {
 }
 
 /// The first of an org's entries that is an earlier run of this create, in doubt or not reported yet.
-fn unfinished<'e>(own: &[&'e Entry], wish: &Wish) -> Option<&'e Entry> {
+fn unfinished<'e>(own: &[&'e Entry], wish: &CreateOperation) -> Option<&'e Entry> {
     let is_unfinished = |entry: &&&Entry| match entry.state() {
-        State::InDoubt => wish.is_of(entry),
-        State::Undelivered => wish.is_of(entry) && !is_superseded(entry, own),
+        State::InDoubt => entry.is_of(wish),
+        State::Undelivered => entry.is_of(wish) && !is_superseded(entry, own),
         State::InProgress | State::Receipt => false,
     };
     own.iter().find(is_unfinished).copied()

@@ -20,7 +20,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use portal_model::CreateOperation;
 use portal_model::flow::{Intent, Receipt};
+use portal_model::identity::SameOrg;
+use portal_model::name::is_same_name;
 
 use self::file_name::FileName;
 pub(crate) use self::line::{BatchRow, End, Ending, History, Whose};
@@ -29,7 +32,7 @@ pub(crate) use self::moment::Moment;
 use self::open_intent::LogFile;
 pub(crate) use self::open_intent::OpenIntent;
 pub(crate) use self::org_lock::OrgLock;
-use crate::org::identity::Identity;
+use crate::org::identity::{self, Identity};
 use crate::org::place::Place;
 use crate::report::failure::Failure;
 use crate::sys::directories;
@@ -161,7 +164,7 @@ impl IntentLog {
 
     /// Returns the entries that may concern the org of `identity` or one of `names`.
     pub(crate) async fn about(&self, identity: &Identity, names: &[String]) -> io::Result<Found> {
-        let (tags, names) = (identity.tags(), names.to_vec());
+        let (tags, names) = (identity::tags(identity), names.to_vec());
         self.find(move |listing| listing.about(&tags, &names)).await
     }
 
@@ -340,12 +343,22 @@ impl Entry {
             Intent::Rename(rename) => Some(rename.old.as_str()),
             _ => None,
         };
-        std::iter::once(self.name()).chain(old).any(|known| known.eq_ignore_ascii_case(name))
+        std::iter::once(self.name()).chain(old).any(|known| is_same_name(known, name))
+    }
+
+    /// Whether it is an earlier run of this create.
+    pub(crate) fn is_of(&self, wish: &CreateOperation) -> bool {
+        matches!(&self.history.intent, Intent::Create(intent) if wish.has_left(intent))
+    }
+
+    /// Whether it concerns one of the create's names, such as the old one of a rename.
+    pub(crate) fn concerns(&self, wish: &CreateOperation) -> bool {
+        wish.names().any(|name| self.has_name(name.as_str()))
     }
 
     /// Whether it was begun in the org of `identity`.
     pub(crate) fn is_in(&self, identity: &Identity) -> bool {
-        self.identity().is_same_org(identity)
+        self.identity().compare(identity) == SameOrg::Yes
     }
 
     /// The org in which it was begun.
@@ -387,7 +400,7 @@ pub(crate) fn receipts(entries: &[Entry]) -> Vec<Receipt> {
     for entry in entries {
         let Some(receipt) = entry.receipt(&now) else { continue };
         if let Intent::Rename(rename) = &entry.history.intent {
-            receipts.retain(|earlier| !earlier.name.eq_ignore_ascii_case(&rename.old));
+            receipts.retain(|earlier| !is_same_name(&earlier.name, &rename.old));
         }
         receipts.push(receipt);
     }
@@ -397,13 +410,12 @@ pub(crate) fn receipts(entries: &[Entry]) -> Vec<Receipt> {
 impl Unreadable {
     /// Whether it may concern the org of `identity`.
     pub(crate) fn may_concern(&self, identity: &Identity) -> bool {
-        self.name.may_concern(&identity.tags())
+        self.name.may_concern(&identity::tags(identity))
     }
 
     /// Whether it may concern one of `names` in the org of `identity`.
     pub(crate) fn is_of(&self, identity: &Identity, names: &[String]) -> bool {
-        self.may_concern(identity)
-            && names.iter().any(|name| name.eq_ignore_ascii_case(self.portal()))
+        self.may_concern(identity) && names.iter().any(|name| is_same_name(name, self.portal()))
     }
 
     /// The portal that it may concern.

@@ -1,6 +1,7 @@
 //! Portals that appeared after being reported as not created (rule 11).
 
 use portal_http::client::Client;
+use portal_model::name::is_same_name;
 use portal_model::{ListPortals, Portal};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -18,11 +19,11 @@ pub(crate) fn appeared<'a>(entries: &'a [Entry], portals: &[Portal]) -> Vec<&'a 
     let is_explained = |late: &Entry| {
         let begun = late.history.begun.time();
         let later = entries.iter().filter(|entry| entry.history.begun.time() > begun);
-        let mut of_name = later.filter(|entry| entry.name().eq_ignore_ascii_case(late.name()));
+        let mut of_name = later.filter(|entry| is_same_name(entry.name(), late.name()));
         of_name.any(explains)
     };
     let is_there =
-        |late: &Entry| portals.iter().any(|portal| portal.name.eq_ignore_ascii_case(late.name()));
+        |late: &Entry| portals.iter().any(|portal| is_same_name(&portal.name, late.name()));
     let late = entries.iter().filter(|entry| entry.may_appear_late());
     late.filter(|entry| is_there(entry) && !is_explained(entry)).collect()
 }

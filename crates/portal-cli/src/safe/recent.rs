@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portal_model::flow::Intent;
+use portal_model::name::is_same_name;
 
 use crate::safe::intent_log::{Ending, Entry};
 
@@ -10,7 +11,7 @@ use crate::safe::intent_log::{Ending, Entry};
 /// outcome is history.
 pub(crate) fn is_superseded(entry: &Entry, entries: &[&Entry]) -> bool {
     let mut later = entries.iter().filter(|later| is_later(later, entry));
-    later.any(|later| released(later).is_some_and(|old| old.eq_ignore_ascii_case(entry.name())))
+    later.any(|later| released(later).is_some_and(|old| is_same_name(old, entry.name())))
 }
 
 /// Returns the renames among the `entries` of one org that released a name which `is_wanted`, and
@@ -21,7 +22,7 @@ pub(crate) fn renames_of<'a>(
 ) -> Vec<&'a Entry> {
     let is_free = |rename: &Entry, old: &str| {
         let mut later = entries.iter().filter(|later| is_later(later, rename) && is_done(later));
-        !later.any(|later| later.name().eq_ignore_ascii_case(old))
+        !later.any(|later| is_same_name(later.name(), old))
     };
     let is_of =
         |entry: &&&Entry| released(entry).is_some_and(|old| is_wanted(old) && is_free(entry, old));

@@ -8,14 +8,14 @@ use portal_model::{ApiError, ResponseError, Unreadable};
 #[non_exhaustive]
 pub enum ClientError {
     /// There is no access token, so nothing was sent.
-    #[error("no access token: {0}")]
-    Token(TokenError),
+    #[error("no access token")]
+    Token(#[source] TokenError),
     /// The request certainly did not arrive.
-    #[error("request not sent: {0}")]
-    NotSent(NotSent),
+    #[error("request not sent")]
+    NotSent(#[source] NotSent),
     /// The request may have arrived, but no complete response was received.
-    #[error("response lost: {0}")]
-    NoResponse(NoResponse),
+    #[error("response lost")]
+    NoResponse(#[source] NoResponse),
     /// The service rejected the request.
     #[error(transparent)]
     Api(ApiError),

@@ -1,6 +1,7 @@
 //! Sends one request of the model over a transport and returns its response.
 
 use bytes::Bytes;
+use portal_model::error::with_sources;
 use portal_model::flow::{NotSent, TransportError};
 use portal_model::{Request, Response};
 use tracing::Instrument as _;
@@ -26,7 +27,7 @@ pub(super) async fn exchange(
         let response = transport.send_boxed(encoded, bounds).await;
         match &response {
             Ok(response) => tracing::debug!(status = response.status().as_u16(), "response"),
-            Err(error) => tracing::debug!(%error, "failed"),
+            Err(error) => tracing::debug!(error = with_sources(error), "failed"),
         }
         response.map(Response::from)
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use portal_model::Secret;
+use portal_model::error::with_sources;
 use portal_model::flow::{TokenError, TokenId};
 use portal_model::oauth::{OAuthError, TokenRequest, TokenState};
 use tokio::sync::watch;
@@ -149,7 +150,7 @@ impl Refreshed {
             let result = match result {
                 Ok(token) => Ok(state.hold(&token)),
                 Err(error) => {
-                    tracing::warn!(%error, "cannot refresh the access token");
+                    tracing::warn!(error = with_sources(&error), "cannot refresh the access token");
                     state.failed = Some(Instant::now());
                     if let TokenError::Rejected(error) = &error
                         && error.is_wrong_credential()

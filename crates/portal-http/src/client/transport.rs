@@ -9,6 +9,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::StatusCode;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
+use portal_model::error::with_sources;
 use portal_model::flow::{NoResponse, TransportError};
 use tokio::time::Instant;
 use tower_service::Service;
@@ -152,7 +153,7 @@ where
 }
 
 fn broken(error: impl Into<Box<dyn Error + Send + Sync>>) -> NoResponse {
-    NoResponse::Broken(text(error.into().as_ref()))
+    NoResponse::Broken(with_sources(error.into().as_ref()))
 }
 
 /// Returns the instant `time` after `start`; durations too long for an `Instant` are cut to thirty
@@ -160,20 +161,6 @@ fn broken(error: impl Into<Box<dyn Error + Send + Sync>>) -> NoResponse {
 pub(super) fn after(start: Instant, time: Duration) -> Instant {
     const THIRTY_YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
     start.checked_add(time).unwrap_or_else(|| start + THIRTY_YEARS)
-}
-
-/// Formats an error and all of its sources in one line.
-pub(super) fn text(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        source = error.source();
-    }
-    text
 }
 
 /// Object-safe form of [`Transport`].

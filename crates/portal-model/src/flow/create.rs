@@ -6,7 +6,7 @@ use crate::create::CreatePortal;
 use crate::endpoint::{ApiVersion, Endpoint as _, Request, Response};
 use crate::error::ErrorCode;
 use crate::intent::{Baseline, CreateIntent, Intent};
-use crate::name::PortalName;
+use crate::name::{PortalName, is_same_name};
 use crate::outcome::{NotDone, Origin, Outcome, Owner, Unverified};
 use crate::portal::Portal;
 
@@ -112,7 +112,7 @@ impl Create {
     }
 
     fn has_receipt(&self, portal: &Portal) -> bool {
-        self.receipts.iter().any(|receipt| receipt.name.eq_ignore_ascii_case(&portal.name))
+        self.receipts.iter().any(|receipt| is_same_name(&receipt.name, &portal.name))
     }
 
     /// Portals that exist although the list may not show them yet.

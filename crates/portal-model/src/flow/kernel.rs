@@ -7,7 +7,7 @@ mod state;
 use std::time::Duration;
 
 use crate::endpoint::ApiVersion;
-use crate::error::ApiError;
+use crate::error::{ApiError, with_sources};
 use crate::intent::{Baseline, Intent};
 use crate::outcome::{Doubt, NotDone, Unverified};
 
@@ -233,7 +233,7 @@ impl<E: Effect> Flow<E> {
             (_, Some(InFlight::List { .. })) => Activity::Verifying,
             (_, None) => match (&self.last_failure, &self.doubt) {
                 (Some(last_failure), _) => {
-                    Activity::BackingOff { cause: last_failure.to_string(), until }
+                    Activity::BackingOff { cause: with_sources(last_failure), until }
                 }
                 (None, Some(doubt))
                     if matches!(self.phase, Phase::Verify(_)) && !self.backs_off() =>
@@ -242,7 +242,8 @@ impl<E: Effect> Flow<E> {
                     Activity::WaitingToVerify { doubt: doubt.clone(), until }
                 }
                 (None, doubt) => {
-                    let cause = doubt.as_ref().map_or_else(String::new, ToString::to_string);
+                    let cause =
+                        doubt.as_ref().map_or_else(String::new, |doubt| with_sources(doubt));
                     Activity::BackingOff { cause, until }
                 }
             },

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::endpoint::{ApiVersion, Endpoint as _, Request, Response};
 use crate::intent::{Baseline, Intent, KnownPortal, RenameIntent};
-use crate::name::PortalName;
+use crate::name::{PortalName, is_same_name};
 use crate::outcome::{NotDone, Owner, RenameOutcome, Unverified};
 use crate::portal::Portal;
 use crate::rename::RenamePortal;
@@ -81,7 +81,7 @@ impl Rename {
     }
 
     fn is_old(&self, name: &str) -> bool {
-        self.old.eq_ignore_ascii_case(name)
+        is_same_name(&self.old, name)
     }
 
     fn rename_intent(&self, attempts: u32, baseline: Option<&Baseline>) -> RenameIntent {

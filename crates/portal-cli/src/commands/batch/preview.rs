@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use futures_util::{StreamExt as _, stream};
 use portal_http::client::ClientError;
+use portal_model::error::with_sources;
 use portal_model::neutral::printable_line;
-use portal_model::{ListPortals, Portal};
+use portal_model::{CanCreate, ListPortals, Portal};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,7 +15,7 @@ use crate::batch::plan::Row;
 use crate::batch::result::Verdict;
 use crate::batch::run::{Org, Task, Tasks};
 use crate::commands::batch::table::count;
-use crate::org::create_probe::{CanCreate, probe};
+use crate::org::create_probe::{probe, undetermined};
 use crate::org::retry::retry;
 use crate::report::permission;
 use crate::report::wrap::wrap;
@@ -184,13 +185,13 @@ fn by_probe(
             (Kind::NotPermitted, Some("the token cannot create".to_owned()))
         }
         Ok(CanCreate::NotHere(error)) => (Kind::NotPermitted, Some(error.to_string())),
-        Ok(CanCreate::Undetermined(why)) => (Kind::NotChecked, Some(why.clone())),
-        Err(error) => (Kind::NotChecked, Some(error.to_string())),
+        Err(ClientError::Api(error)) => (Kind::NotChecked, Some(undetermined(error))),
+        Err(error) => (Kind::NotChecked, Some(with_sources(error))),
         Ok(CanCreate::Yes) => match portals {
             Err(ClientError::Api(error)) if error.is_scope_mismatch() => {
                 (Kind::NotChecked, Some("the token cannot list the org's portals".to_owned()))
             }
-            Err(error) => (Kind::NotChecked, Some(error.to_string())),
+            Err(error) => (Kind::NotChecked, Some(with_sources(error))),
             Ok(_) => (Kind::New, None),
         },
     }

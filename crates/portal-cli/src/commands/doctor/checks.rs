@@ -5,12 +5,13 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use portal_http::client::{Bounds, Client, ClientError, HttpTransport, Transport};
 use portal_model::datacenter::ApiDomain;
+use portal_model::error::with_sources;
 use portal_model::explain::explain;
-use portal_model::{ApiError, ErrorCode, ListPortals, Portal, Scope};
+use portal_model::{ApiError, CanCreate, ErrorCode, ListPortals, Portal, Scope};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::org::create_probe::{CanCreate, probe};
+use crate::org::create_probe::{probe, undetermined};
 use crate::org::identity::Identity;
 use crate::org::profile::Hosts;
 use crate::org::retry::retry;
@@ -208,6 +209,7 @@ fn read(portals: &Result<Vec<Portal>, ClientError>) -> Check {
 fn create(probed: Result<CanCreate, ClientError>) -> Check {
     let probed = match probed {
         Ok(probed) => probed,
+        Err(ClientError::Api(error)) => return Check::undetermined("create", undetermined(&error)),
         Err(error) => {
             let failure = call_error::failure(&error, "find out whether the token can create");
             return Check::failed("create", failure);
@@ -225,7 +227,6 @@ fn create(probed: Result<CanCreate, ClientError>) -> Check {
             Check::failed("create", Failure::forbidden(missing).hint(note))
         }
         CanCreate::NotHere(error) => no_portals(&error),
-        CanCreate::Undetermined(why) => Check::undetermined("create", why),
     }
 }
 
@@ -246,7 +247,7 @@ async fn clock(transport: &HttpTransport, url: &str) -> Check {
     };
     let response = match transport.send(request, Bounds::new(Duration::from_secs(30))).await {
         Ok(response) => response,
-        Err(error) => return unknown(error.to_string()),
+        Err(error) => return unknown(with_sources(&error)),
     };
     let date = response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
     let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {

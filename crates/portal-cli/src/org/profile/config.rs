@@ -14,11 +14,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use portal_model::Org;
 use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
 use super::{Entry, Hosts};
-use crate::org::identity::OrgId;
 use crate::sys::toml_file;
 
 /// The whole file.
@@ -68,7 +68,7 @@ impl RawEntry {
             _ => bail!("expected either data_center, or both api_domain and accounts_url"),
         };
         let name = self.org_name;
-        let org = self.org_id.map(|id| OrgId { id, name });
+        let org = self.org_id.map(|id| Org::new(id).named(name));
         Ok(Entry { hosts, client_id: self.client_id, org })
     }
 }

@@ -1,6 +1,6 @@
 use std::fs;
 
-use portal_model::Secret;
+use portal_model::{Org, Secret};
 use tempfile::TempDir;
 
 use super::*;
@@ -10,7 +10,7 @@ fn profile(hosts: Hosts) -> Profile {
         entry: Entry {
             hosts,
             client_id: "1000.ABC".to_owned(),
-            org: Some(OrgId { id: "7000".to_owned(), name: Some("Acme Inc.".to_owned()) }),
+            org: Some(Org::new("7000").named(Some("Acme Inc.".to_owned()))),
         },
         secrets: secrets("hush-token"),
     }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use portal_model::CreateOperation;
 use portal_model::flow::Intent;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::SafeCreate;
-use super::wish::Wish;
 use super::withheld::{discarded, in_progress, org_busy, unlisted, whole_seconds};
 use crate::report::failure::Failure;
 use crate::safe::intent_log::{Entry, State};
@@ -24,7 +24,7 @@ impl SafeCreate<'_> {
     pub(super) async fn wait(
         &self,
         is_noted: &mut bool,
-        wish: &Wish,
+        wish: &CreateOperation,
         deadline: Instant,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<bool, Failure> {
@@ -55,7 +55,7 @@ impl SafeCreate<'_> {
     pub(super) async fn wait_out(
         &self,
         entry: &Entry,
-        wish: &Wish,
+        wish: &CreateOperation,
         deadline: Instant,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<bool, Failure> {
@@ -81,7 +81,7 @@ impl SafeCreate<'_> {
     pub(super) async fn wait_for_list(
         &self,
         rename: &Entry,
-        wish: &Wish,
+        wish: &CreateOperation,
         is_in_doubt: bool,
         deadline: Instant,
         stop: &mut watch::Receiver<bool>,

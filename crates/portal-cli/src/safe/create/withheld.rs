@@ -1,15 +1,15 @@
 //! Failures of a create before anything is sent.
 
+use portal_model::CreateOperation;
 use std::time::Duration;
 
-use super::wish::Wish;
 use crate::org::place::Place;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{Details, ErrorKind, Failure};
 use crate::safe::intent_log::Entry;
 
 /// Another process is creating this portal.
-pub(super) fn in_progress(wish: &Wish, place: &Place) -> Failure {
+pub(super) fn in_progress(wish: &CreateOperation, place: &Place) -> Failure {
     let name = &wish.name;
     let message = format!("{name} is in progress in another process; nothing was sent");
     Failure::new(ErrorKind::InProgress, message).hint(format!(
@@ -19,7 +19,7 @@ pub(super) fn in_progress(wish: &Wish, place: &Place) -> Failure {
 }
 
 /// Another create in the org did not end in time.
-pub(super) fn org_busy(wish: &Wish, is_in_doubt: bool) -> Failure {
+pub(super) fn org_busy(wish: &CreateOperation, is_in_doubt: bool) -> Failure {
     withheld(
         wish,
         is_in_doubt,
@@ -30,11 +30,11 @@ pub(super) fn org_busy(wish: &Wish, is_in_doubt: bool) -> Failure {
 }
 
 /// The effect of the discarded create `entry` may still appear for the time `left`.
-pub(super) fn discarded(wish: &Wish, entry: &Entry, left: Duration) -> Failure {
+pub(super) fn discarded(wish: &CreateOperation, entry: &Entry, left: Duration) -> Failure {
     let seconds = whole_seconds(left);
     let failure = withheld(
         wish,
-        wish.concerns(entry),
+        entry.concerns(wish),
         ErrorKind::OrgInDoubt,
         &format!(
             "the outcome of {} was discarded, and its portal may still appear in this org for \
@@ -51,7 +51,7 @@ pub(super) fn discarded(wish: &Wish, entry: &Entry, left: Duration) -> Failure {
 
 /// A list may still show the old name of `rename` for the time `left`.
 pub(super) fn unlisted(
-    wish: &Wish,
+    wish: &CreateOperation,
     is_in_doubt: bool,
     rename: &Entry,
     old: &str,
@@ -74,7 +74,7 @@ pub(super) fn unlisted(
 /// The create was withheld for the reason `why`. `is_in_doubt` tells whether an earlier one of the
 /// name may have taken effect.
 pub(super) fn withheld(
-    wish: &Wish,
+    wish: &CreateOperation,
     is_in_doubt: bool,
     kind: ErrorKind,
     why: &str,

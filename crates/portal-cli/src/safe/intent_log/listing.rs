@@ -97,7 +97,10 @@ mod tests {
 
     use tempfile::TempDir;
 
+    use portal_model::name::is_same_name;
+
     use super::*;
+    use crate::org::identity;
     use crate::org::identity::tests::{of_token, org};
 
     #[tokio::test]
@@ -148,7 +151,7 @@ mod tests {
         let orgs = [&one, &known, &same_org, &other];
         let mut listing = Listing { files: Vec::new(), by_key: HashMap::new() };
         // A portal's name can be what a tag is.
-        let tag = one.tags().remove(0);
+        let tag = identity::tags(&one).remove(0);
         for portal in ["AcmePortal", "acmeportal", "unknown", &tag] {
             for whose in orgs {
                 listing.add(FileName::new(portal, whose).to_string());
@@ -156,11 +159,11 @@ mod tests {
         }
         for whose in orgs {
             for names in [vec![], vec!["ACMEPORTAL".to_owned()], vec!["Unknown".to_owned()]] {
-                let tags = whose.tags();
+                let tags = identity::tags(whose);
                 let is_wanted = |name: &&str| {
                     let file = FileName::parse(name).unwrap();
                     file.may_concern(&tags)
-                        || names.iter().any(|name| file.portal.eq_ignore_ascii_case(name))
+                        || names.iter().any(|name| is_same_name(file.portal, name))
                 };
                 let wanted: Vec<_> = listing.all().into_iter().filter(is_wanted).collect();
                 assert_eq!(listing.about(&tags, &names), wanted, "{names:?}");

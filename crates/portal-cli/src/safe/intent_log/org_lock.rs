@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use crate::org::identity::Identity;
+use crate::org::identity::{self, Identity};
 use crate::sys::private_file::is_free;
 
 /// Held during a create in an org. The end of the process releases it.
@@ -18,7 +18,7 @@ impl OrgLock {
     /// lock for each. They are taken in a fixed order without waiting, so they cannot deadlock.
     pub(super) fn try_new(directory: &Path, identity: &Identity) -> io::Result<Option<Self>> {
         let mut files = Vec::new();
-        for tag in identity.tags() {
+        for tag in identity::tags(identity) {
             let path = directory.join(format!("{tag}.lock"));
             let file = File::options().write(true).create(true).truncate(false).open(path)?;
             if !is_free(file.try_lock())? {

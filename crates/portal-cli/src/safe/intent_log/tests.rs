@@ -283,7 +283,7 @@ async fn receipts_follow_renames() {
 async fn org_lock_excludes_identities_of_one_org_only() {
     let machine = Machine::new();
     let lock = |identity: Identity| machine.log.try_lock_org(&identity).unwrap();
-    let org = crate::org::identity::tests::org;
+    let org = identity::tests::org;
     let held = lock(of_token("1000.a").with_org(Some(org("7000")))).unwrap();
     assert!(lock(of_token("1000.a")).is_none());
     assert!(lock(of_token("1000.b").with_org(Some(org("7000")))).is_none());

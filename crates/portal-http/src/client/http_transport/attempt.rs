@@ -8,13 +8,14 @@ use http::header::HOST;
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
 use hyper::client::conn::http1;
+use portal_model::error::with_sources;
 use portal_model::flow::{NoResponse, NotSent, TransportError};
 use tokio::time::{Instant, timeout_at};
 
 use super::connect::{Connector, Wire};
 use super::failure::{lost, not_connected};
 use super::layer::Purpose;
-use crate::client::transport::{Bounds, after, read, text};
+use crate::client::transport::{Bounds, after, read};
 
 /// Maximum size of a response's head, in bytes. hyper's own limit is six times as high.
 pub(super) const LONGEST_HEAD: usize = 64 << 10;
@@ -79,5 +80,5 @@ fn addressed(
 }
 
 fn not_started(error: impl std::error::Error + 'static) -> NotSent {
-    NotSent::NotStarted(text(&error))
+    NotSent::NotStarted(with_sources(&error))
 }

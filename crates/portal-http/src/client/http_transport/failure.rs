@@ -4,19 +4,19 @@ use std::error::Error;
 use std::io;
 
 use http::Uri;
+use portal_model::error::with_sources;
 use portal_model::flow::{NoResponse, NotSent, TransportError};
 use tokio::time::error::Elapsed;
 
 use super::tls;
 use crate::client::base_url::is_this_machine;
-use crate::client::transport::text;
 
 /// Why there is no connection, so that nothing was sent.
 pub(super) fn not_connected(error: &(dyn Error + 'static), destination: &Uri) -> NotSent {
     if find::<Elapsed>(error).is_some() {
         return NotSent::ConnectTimedOut;
     }
-    let why = text(error);
+    let why = with_sources(error);
     if is_permanent(error, &why, is_this_machine(destination)) {
         NotSent::Permanent(why)
     } else {
@@ -31,7 +31,7 @@ pub(super) fn lost(error: &(dyn Error + 'static)) -> TransportError {
         NotSent::NotStarted("the connection closed before the request was written".to_owned())
             .into()
     } else {
-        NoResponse::Broken(text(error)).into()
+        NoResponse::Broken(with_sources(error)).into()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::endpoint::Response;
-use crate::error::ApiError;
+use crate::error::{ApiError, with_sources};
 use crate::outcome::{AuthFailure, Doubt, NotDone, Unverified};
 
 use super::{Flow, IfAbsent, InFlight, Phase, Tries};
@@ -79,7 +79,7 @@ impl<E: Effect> Flow<E> {
         let failure = match error {
             TokenError::NotSent(why) => return self.on_not_sent(now, jitter, &why),
             TokenError::NoResponse(_) | TokenError::Unreadable(_) => {
-                return self.retry(now, jitter, NotDone::Unreachable(error.to_string()), None);
+                return self.retry(now, jitter, NotDone::Unreachable(with_sources(&error)), None);
             }
             TokenError::Rejected(error) => AuthFailure::Rejected(error),
             TokenError::NotRenewable => match self.token.rejected.take() {

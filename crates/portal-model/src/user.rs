@@ -1,12 +1,15 @@
-//! [`GetCurrentUser`]: the user that a token acts for.
+//! `GET /crm/{version}/users?type=CurrentUser`
+//!
+//! Reads the user that a token acts for.
 
-use portal_model::{
-    ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, Scope,
-};
 use serde::Deserialize;
 
-/// Requests the name of the token's user, for display. `None` if the response doesn't have it.
-pub(crate) struct GetCurrentUser;
+use crate::endpoint::{ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError};
+use crate::scope::Scope;
+
+/// Read the name of the token's user, for display.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GetCurrentUser;
 
 #[derive(Deserialize)]
 struct Users {
@@ -21,6 +24,7 @@ struct User {
 impl ReadOnly for GetCurrentUser {}
 
 impl Endpoint for GetCurrentUser {
+    /// `None` if the response does not have it, whatever it is.
     type Output = Option<String>;
     const SCOPES: &'static [Scope] = &[Scope::USERS_READ];
 
