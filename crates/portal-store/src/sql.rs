@@ -35,20 +35,16 @@ pub(crate) enum Value {
     Hash(Vec<u8>),
 }
 
-impl From<i64> for Value {
-    fn from(number: i64) -> Self {
+impl Value {
+    fn number(number: i64) -> Self {
         Self::Number(Some(number))
     }
-}
 
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
+    fn text(text: &str) -> Self {
         Self::Text(Some(text.to_owned()))
     }
-}
 
-impl From<Hashed> for Value {
-    fn from(hash: Hashed) -> Self {
+    fn hash(hash: Hashed) -> Self {
         Self::Hash(hash.0.to_vec())
     }
 }
@@ -124,9 +120,9 @@ pub(crate) fn statements(change: &Change) -> Vec<(&'static str, Vec<Value>)> {
                  environment = excluded.environment, portal_limit = excluded.portal_limit,
                  removed_at = excluded.removed_at",
             vec![
-                org.id.0.into(),
-                org.name.as_str().into(),
-                org.environment.as_str().into(),
+                Value::number(org.id.0),
+                Value::text(&org.name),
+                Value::text(org.environment.as_str()),
                 limit_value(org.portal_limit),
                 Value::Number(*removed_at),
             ],
@@ -140,10 +136,10 @@ pub(crate) fn statements(change: &Change) -> Vec<(&'static str, Vec<Value>)> {
                  manage_portal_users = excluded.manage_portal_users,
                  removed_at = excluded.removed_at",
             vec![
-                user.id.0.into(),
-                org.0.into(),
-                user.name.as_str().into(),
-                user.email.as_str().into(),
+                Value::number(user.id.0),
+                Value::number(org.0),
+                Value::text(&user.name),
+                Value::text(&user.email),
                 Value::Flag(user.permissions.contains(&Permission::ManagePortal)),
                 Value::Flag(user.permissions.contains(&Permission::ManagePortalUsers)),
                 Value::Number(*removed_at),
@@ -152,25 +148,26 @@ pub(crate) fn statements(change: &Change) -> Vec<(&'static str, Vec<Value>)> {
         Change::Row(Row::Client { id, secret }) => vec![(
             "INSERT INTO clients (id, secret_hash) VALUES ($1, $2)
              ON CONFLICT (id) DO UPDATE SET secret_hash = excluded.secret_hash",
-            vec![id.as_str().into(), (*secret).into()],
+            vec![Value::text(id), Value::hash(*secret)],
         )],
         Change::Row(Row::Grant(grant)) => grant_statements(grant),
         // When a limit is introduced, the first portal takes the slot even if there are more.
         Change::PortalLimit(org, limit) => vec![(
             "UPDATE portals SET limit_slot = CASE
-                 WHEN id = (SELECT min(id) FROM portals WHERE org_id = $1) THEN $2 END
+                 WHEN id = (SELECT min(id) FROM portals WHERE org_id = $1)
+                 THEN CAST($2 AS bigint) END
              WHERE org_id = $1",
-            vec![org.0.into(), limit_value(*limit)],
+            vec![Value::number(org.0), limit_value(*limit)],
         )],
         Change::Audit(entry) => vec![(
             "INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
              VALUES ($1, (SELECT coalesce(max(id), 0) FROM portals), $2, $3, $4, $5, $6)",
             vec![
-                entry.at.unix_seconds().into(),
-                entry.actor.as_str().into(),
-                entry.action.as_str().into(),
+                Value::number(entry.at.unix_seconds()),
+                Value::text(&entry.actor),
+                Value::text(entry.action.as_str()),
                 Value::Text(entry.org.clone()),
-                entry.subject.as_str().into(),
+                Value::text(&entry.subject),
                 Value::Text(entry.detail.clone()),
             ],
         )],
@@ -180,9 +177,9 @@ pub(crate) fn statements(change: &Change) -> Vec<(&'static str, Vec<Value>)> {
 fn grant_statements(grant: &GrantRow) -> Vec<(&'static str, Vec<Value>)> {
     let columns = |hash: Hashed, last: Value| {
         vec![
-            hash.into(),
-            grant.client_id.as_str().into(),
-            grant.user.0.into(),
+            Value::hash(hash),
+            Value::text(&grant.client_id),
+            Value::number(grant.user.0),
             Value::Text(Some(grant.scopes_text())),
             Value::Number(grant.ended_at),
             last,
@@ -200,7 +197,7 @@ fn grant_statements(grant: &GrantRow) -> Vec<(&'static str, Vec<Value>)> {
             let mut statements = vec![(put, columns(hash, Value::Flag(grant.is_seeded)))];
             if grant.ended_at.is_some() {
                 let end = "DELETE FROM access_tokens WHERE refresh_hash = $1";
-                statements.push((end, vec![hash.into()]));
+                statements.push((end, vec![Value::hash(hash)]));
             }
             statements
         }
@@ -210,7 +207,7 @@ fn grant_statements(grant: &GrantRow) -> Vec<(&'static str, Vec<Value>)> {
              ON CONFLICT (hash) DO UPDATE SET
                  client_id = excluded.client_id, user_id = excluded.user_id,
                  scopes = excluded.scopes, used_at = excluded.used_at",
-            columns(hash, grant.created_at.into()),
+            columns(hash, Value::number(grant.created_at)),
         )],
     }
 }

@@ -189,6 +189,9 @@ fn refuse(path: &Path, problems: Problems, printer: &Printer) -> Failure {
         printer.note(cut(&format!("{shown}, {problem}")));
     }
     let more = count - first.len();
+    if more > 0 {
+        printer.note(format_args!("… and {more} more"));
+    }
     let problems = first
         .iter()
         .map(|problem| Mistake { line: problem.line, message: problem.mistake.to_string() });

@@ -117,14 +117,13 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, serde_jso
 }
 
 fn list(printer: &Printer) {
-    let width = OBJECTS.iter().map(|object| object.name.len()).max().unwrap_or_default();
-    for Object { name: object, commands, .. } in OBJECTS {
+    printer.table(OBJECTS.iter().map(|Object { name: object, commands, .. }| {
         let of = match commands {
             [] => "every command".to_owned(),
             commands => format!("portal {}", commands.join(", ")),
         };
-        printer.result(format_args!("{object:width$}  {of}"), &Listed { object, commands });
-    }
+        ([(*object).to_owned(), of], Listed { object, commands })
+    }));
 }
 
 fn schema<T: JsonSchema>() -> Schema {

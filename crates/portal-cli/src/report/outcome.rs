@@ -190,7 +190,7 @@ impl CreateReport {
             Some(names) if report.error.is_none() => format!("{}; {names}", report.text),
             _ => report.text,
         };
-        Self { requested: context.requested.clone(), taken, text, ..report }
+        Self { taken, text, ..report }
     }
 
     /// Whether nothing shows that this create made the portal.
@@ -271,10 +271,7 @@ impl<S: Status> Report<S> {
     /// Of something that the user did not confirm.
     pub(crate) fn cancelled(name: &PortalName, context: &ReportContext) -> Self {
         let failure = Failure::new(ErrorKind::Cancelled, "cancelled; nothing was sent");
-        Self {
-            requested: context.requested.clone(),
-            ..Self::failed(name.as_str(), context, S::NOT_DONE, failure)
-        }
+        Self::failed(name.as_str(), context, S::NOT_DONE, failure)
     }
 
     /// Of something that was not begun, and why: another process may be at work on the same one.
@@ -283,10 +280,7 @@ impl<S: Status> Report<S> {
             ExitClass::Unknown => S::UNKNOWN,
             _ => S::NOT_DONE,
         };
-        Self {
-            requested: context.requested.clone(),
-            ..Self::failed(name, context, status, failure)
-        }
+        Self::failed(name, context, status, failure)
     }
 
     /// Of an invalid name: nothing was sent.
@@ -295,10 +289,7 @@ impl<S: Status> Report<S> {
         invalid: &InvalidPortalName,
         context: &ReportContext,
     ) -> Self {
-        Self {
-            requested: context.requested.clone(),
-            ..Self::failed(name, context, S::INVALID, invalid_name::failure(invalid))
-        }
+        Self::failed(name, context, S::INVALID, invalid_name::failure(invalid))
     }
 }
 
@@ -319,7 +310,7 @@ impl<S> Report<S> {
             outcome,
             origin: None,
             owner: None,
-            requested: None,
+            requested: context.requested.clone(),
             taken: Vec::new(),
             verified_after: None,
             error: None,

@@ -5,14 +5,14 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
+use portal_testkit::Signal;
 use socket2::{SockFilter, SockRef, TcpKeepalive};
 
-use crate::support::{Home, wait_until};
+use crate::support::{Home, Running, wait_until};
 
 /// How the command ends while its create is on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ fn delivers_nothing(end: End) {
         .env("PORTAL_CLIENT_ID", "1000.ID")
         .env("PORTAL_CLIENT_SECRET", "secret")
         .env("PORTAL_REFRESH_TOKEN", "refresh");
-    let mut process = command.stderr(Stdio::null()).spawn().unwrap();
+    let create = Running::start(command);
     let mut found = None;
     wait_until(|| {
         found = service.of_create();
@@ -145,17 +145,12 @@ fn delivers_nothing(end: End) {
     socket.attach_filter(&[SockFilter::new(RETURN, 0, 0, NOTHING)]).unwrap();
     sleep(Duration::from_secs(1));
     match end {
-        End::Killed => process.kill().unwrap(),
+        End::Killed => create.kill(),
         End::Interrupted => {
-            let id = process.id().to_string();
-            assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
+            create.signal(Signal::INT);
+            assert_eq!(create.wait().status, 5);
         }
     }
-    let expected = match end {
-        End::Killed => None,
-        End::Interrupted => Some(5),
-    };
-    assert_eq!(process.wait().unwrap().code(), expected, "{end:?}");
 
     sleep(loss().saturating_sub(began.elapsed()));
     socket.detach_filter().unwrap();

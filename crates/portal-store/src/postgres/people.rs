@@ -1,10 +1,12 @@
 //! Reading and writing [`People`](crate::people::People) in a transaction.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::{Future, poll_fn};
 use std::task::Poll;
 
-use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Row, Transaction};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row, Statement, Transaction};
 
 use super::failure::Failure;
 use super::migrations;
@@ -39,9 +41,10 @@ pub(super) async fn decide<T>(
     Ok(result)
 }
 
-/// Writes the changes in their order, in one round trip: a statement is sent when its future is
-/// first polled.
+/// Writes the changes in their order. Pipelined: a statement is sent when its future is first
+/// polled.
 async fn write(transaction: &Transaction<'_>, changes: &[Change]) -> Result<(), Failure> {
+    let mut prepared = HashMap::new();
     let mut sent = Vec::new();
     for change in changes {
         if let Change::PortalLimit(..) = change {
@@ -49,40 +52,39 @@ async fn write(transaction: &Transaction<'_>, changes: &[Change]) -> Result<(), 
             // and read the new limit.
             transaction.batch_execute("LOCK TABLE portals IN SHARE ROW EXCLUSIVE MODE").await?;
         }
-        for (statement, values) in sql::statements(change) {
-            let mut statement = Box::pin(execute(transaction, statement, values));
-            if let Poll::Ready(done) =
-                poll_fn(|context| Poll::Ready(statement.as_mut().poll(context))).await
-            {
-                done?;
-            } else {
-                sent.push(statement);
+        for (text, values) in sql::statements(change) {
+            let statement = match prepared.entry(text) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(transaction.prepare(text).await?),
+            };
+            let mut execution = Box::pin(execute(transaction, statement.clone(), values));
+            let poll = poll_fn(|context| Poll::Ready(execution.as_mut().poll(context)));
+            match poll.await {
+                Poll::Ready(executed) => executed?,
+                Poll::Pending => sent.push(execution),
             }
         }
     }
-    for statement in sent {
-        statement.await?;
+    for execution in sent {
+        execution.await?;
     }
     Ok(())
 }
 
 async fn execute(
     transaction: &Transaction<'_>,
-    statement: &str,
+    statement: Statement,
     values: Vec<Value>,
 ) -> Result<(), Failure> {
-    let parameters: Vec<(&(dyn ToSql + Sync), Type)> = values
-        .iter()
-        .map(|value| -> (&(dyn ToSql + Sync), Type) {
-            match value {
-                Value::Number(number) => (number, Type::INT8),
-                Value::Text(text) => (text, Type::TEXT),
-                Value::Flag(flag) => (flag, Type::BOOL),
-                Value::Hash(hash) => (hash, Type::BYTEA),
-            }
-        })
-        .collect();
-    transaction.execute_typed(statement, &parameters).await?;
+    let values = values.iter().map(|value| -> &(dyn ToSql + Sync) {
+        match value {
+            Value::Number(number) => number,
+            Value::Text(text) => text,
+            Value::Flag(flag) => flag,
+            Value::Hash(hash) => hash,
+        }
+    });
+    transaction.execute(&statement, &values.collect::<Vec<_>>()).await?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::{Row, Statement};
 
 use super::failure::Failure;
-use super::session::{Connected, Lease, Parameters, Session};
+use super::session::{Connected, Parameters, Session};
 use super::statements::Statements;
 use super::url::Target;
 use crate::error::RegistryError;
@@ -109,7 +109,7 @@ impl Pool {
     }
 
     /// Returns the least busy connection, waiting until there is one.
-    async fn session(&self, deadline: Instant) -> Result<Lease, Failure> {
+    async fn session(&self, deadline: Instant) -> Result<Arc<Session>, Failure> {
         let mut opened = std::pin::pin!(self.0.opened.notified());
         loop {
             // Register before the check, so that a connection opened in between is not missed.
@@ -127,24 +127,26 @@ impl Pool {
         }
     }
 
-    fn least_busy(&self) -> Option<Lease> {
+    fn least_busy(&self) -> Option<Arc<Session>> {
         let mut state = self.0.lock();
         state.sessions.retain(|session| session.is_usable());
-        let idlest = state.sessions.iter().min_by_key(|session| session.in_flight());
-        let lease = idlest.map(Lease::of);
+        // The pool holds one reference, and each statement in flight another.
+        let idlest = state.sessions.iter().min_by_key(|session| Arc::strong_count(session));
+        let idlest = idlest.map(Arc::clone);
         // Without any connection, a single task reconnects on behalf of all callers.
-        let wants_another = match idlest {
+        let wants_another = match &idlest {
             None => state.opening == 0,
-            // Counts the lease that was just taken.
+            // Busy already: the third reference is the one that was just taken.
             Some(session) => {
-                session.in_flight() > 1 && state.sessions.len() + state.opening < MAX_CONNECTIONS
+                Arc::strong_count(session) > 2
+                    && state.sessions.len() + state.opening < MAX_CONNECTIONS
             }
         };
         if wants_another {
             state.opening += 1;
             tokio::spawn(open(Opening(Arc::downgrade(&self.0))));
         }
-        lease
+        idlest
     }
 }
 

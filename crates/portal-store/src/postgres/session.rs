@@ -1,8 +1,6 @@
 //! [`Session`]: a connection with verified settings and prepared statements.
 
-use std::ops::Deref;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
@@ -33,7 +31,6 @@ pub(super) struct Connected {
 pub(super) struct Session {
     connected: Connected,
     pub(super) statements: Statements,
-    in_flight: AtomicUsize,
     /// Set once no further statement may be sent.
     is_retired: AtomicBool,
 }
@@ -109,12 +106,7 @@ impl Connected {
         let statements = prepared
             .map_err(|_| format!("no response within {} seconds", CONNECT_TIMEOUT.as_secs()))?
             .map_err(|error| describe(&error))?;
-        Ok(Session {
-            connected: self,
-            statements,
-            in_flight: AtomicUsize::new(0),
-            is_retired: AtomicBool::new(false),
-        })
+        Ok(Session { connected: self, statements, is_retired: AtomicBool::new(false) })
     }
 }
 
@@ -122,11 +114,6 @@ impl Session {
     /// Whether statements may be sent over this session.
     pub(super) fn is_usable(&self) -> bool {
         !self.is_retired.load(Ordering::Relaxed) && !self.connected.client.is_closed()
-    }
-
-    /// Number of statements that await their response.
-    pub(super) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
     }
 
     /// Sends a statement and waits until the response is complete, which is after the commit.
@@ -156,29 +143,5 @@ impl Session {
                 )))
             }
         }
-    }
-}
-
-/// A session, counted as in use until dropped.
-pub(super) struct Lease(Arc<Session>);
-
-impl Lease {
-    pub(super) fn of(session: &Arc<Session>) -> Self {
-        session.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(session))
-    }
-}
-
-impl Deref for Lease {
-    type Target = Session;
-
-    fn deref(&self) -> &Session {
-        &self.0
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

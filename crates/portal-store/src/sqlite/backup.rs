@@ -1,12 +1,13 @@
 //! [`backup`]: a consistent copy of a registry, even while it is in use.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::TempPath;
 
 use super::database::{self, cannot_write};
 use super::failure::not_applied;
+use super::files::beside;
 use super::format::{self, Found, Thoroughness};
 use crate::error::RegistryError;
 
@@ -27,9 +28,7 @@ pub fn backup(directory: &Path, file: &Path) -> Result<(), RegistryError> {
     if file.exists() {
         return Err(exists(file));
     }
-    let mut partial = file.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
+    let partial = beside(file, ".partial");
     // Left by a concurrent backup to the same file, or by one that was killed.
     if partial.exists() {
         return Err(exists(&partial));

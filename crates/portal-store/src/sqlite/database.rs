@@ -10,7 +10,7 @@ use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::failure::{not_applied, retry_while_busy, wait_for_others};
-use super::files;
+use super::files::{self, beside};
 use super::format::{self, Found, Thoroughness};
 use super::state::{self, History, State, StateFile};
 use crate::error::RegistryError;
@@ -89,19 +89,14 @@ pub(super) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, Regist
 /// Creates an empty registry at `path`, atomically: a half-created one would be indistinguishable
 /// from another program's database.
 fn create(path: &Path) -> Result<(), RegistryError> {
-    let beside = |suffix: &str| {
-        let mut path = path.as_os_str().to_owned();
-        path.push(suffix);
-        PathBuf::from(path)
-    };
-    let new = beside(".new");
+    let new = beside(path, ".new");
     let remove = |path: &Path| match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot_write(path, &error)),
         _ => Ok(()),
     };
     // Left by a process that was killed during a create.
     for left_over in ["", "-journal", "-wal", "-shm"] {
-        remove(&beside(&format!(".new{left_over}")))?;
+        remove(&beside(&new, left_over))?;
     }
     open_private(&new).map_err(|error| cannot_write(&new, &error))?;
     let fill = || {
@@ -114,7 +109,7 @@ fn create(path: &Path) -> Result<(), RegistryError> {
     fill().map_err(|error| not_applied(&error, &new))?;
     // SQLite would replay the log of a deleted database into the new one.
     for left_over in ["-wal", "-shm"] {
-        remove(&beside(left_over))?;
+        remove(&beside(path, left_over))?;
     }
     let complete = || {
         File::open(&new)?.sync_all()?;

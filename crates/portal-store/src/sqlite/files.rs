@@ -35,13 +35,11 @@ impl Files {
         state: Arc<StateFile>,
         registry: [u8; 16],
     ) -> Result<Self, RegistryError> {
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
         let identified = |file: PathBuf| match identity(&file) {
             Ok(identity) => Ok((file, identity)),
             Err(_) => Err(RegistryError::NotApplied(replaced(path))),
         };
-        let known = [identified(path.to_owned())?, identified(log.into())?];
+        let known = [identified(path.to_owned())?, identified(beside(path, "-wal"))?];
         let failure = watch::Sender::new(None);
         Ok(Self { path: path.to_owned(), known, state, registry, failure })
     }
@@ -97,6 +95,13 @@ impl Files {
         });
         error
     }
+}
+
+/// The path of a file beside the one at `path`, whose name has a suffix.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
 }
 
 pub(super) fn replaced(path: &Path) -> String {

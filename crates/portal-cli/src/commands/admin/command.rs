@@ -41,7 +41,7 @@ pub(super) enum Org {
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         org: String,
         /// Its kind
-        #[arg(long, default_value = "production", value_parser = environments())]
+        #[arg(long, default_value = "production", value_parser = one_of(ENVIRONMENTS, Environment::as_str))]
         environment: Environment,
         /// Allow one portal only
         #[arg(long)]
@@ -81,7 +81,7 @@ portal admin user add Acme ada@acme.example --name \"Ada Lovelace\" \\
         #[arg(long)]
         name: Option<String>,
         /// Allow the user to do this; repeatable
-        #[arg(long = "permission", value_name = "PERMISSION", value_parser = permissions())]
+        #[arg(long = "permission", value_name = "PERMISSION", value_parser = one_of(Permission::ALL, Permission::seed_name))]
         permissions: Vec<Permission>,
     },
     /// List those of an org
@@ -116,7 +116,7 @@ portal admin credential list Acme --data ./portals"),
         /// The e-mail address
         email: String,
         /// All of the new permissions; none removes them all
-        #[arg(value_name = "PERMISSION", value_parser = permissions())]
+        #[arg(value_name = "PERMISSION", value_parser = one_of(Permission::ALL, Permission::seed_name))]
         permissions: Vec<Permission>,
     },
 }
@@ -168,25 +168,16 @@ portal admin credential list Acme --data ./portals"),
     },
 }
 
-/// The words for environments.
-pub(super) const ENVIRONMENTS: [(&str, Environment); 3] = [
-    ("production", Environment::Production),
-    ("sandbox", Environment::Sandbox),
-    ("developer", Environment::Developer),
-];
+const ENVIRONMENTS: [Environment; 3] =
+    [Environment::Production, Environment::Sandbox, Environment::Developer];
 
-fn environments() -> impl TypedValueParser<Value = Environment> {
-    PossibleValuesParser::new(ENVIRONMENTS.map(|(word, _)| word)).try_map(|word| {
-        let found = ENVIRONMENTS.into_iter().find(|(known, _)| *known == word);
-        found.map(|(_, environment)| environment).ok_or("unknown environment")
-    })
-}
-
-fn permissions() -> impl TypedValueParser<Value = Permission> {
-    PossibleValuesParser::new(Permission::ALL.map(Permission::seed_name)).try_map(|word| {
-        let found = Permission::ALL.into_iter().find(|known| known.seed_name() == word);
-        found.ok_or("unknown permission")
-    })
+/// Parses the word of one of `all`.
+fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    all: [T; N],
+    word: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.map(word))
+        .try_map(move |text| all.into_iter().find(|it| word(*it) == text).ok_or("unknown"))
 }
 
 fn scope(text: &str) -> Result<Scope, &'static str> {

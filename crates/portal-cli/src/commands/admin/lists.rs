@@ -7,7 +7,6 @@ use portal_store::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::command::ENVIRONMENTS;
 use super::registry::Admin;
 use crate::report::failure::Failure;
 
@@ -15,7 +14,7 @@ use crate::report::failure::Failure;
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct OrgRow<'a> {
     #[schemars(extend("enum" = ["production", "sandbox", "developer"]))]
-    environment: &'a str,
+    environment: &'static str,
     id: String,
     /// Its name.
     org: &'a str,
@@ -69,8 +68,7 @@ impl<R: Administration + Registry> Admin<'_, R> {
     pub(super) async fn orgs(&self) -> Result<(), Failure> {
         let orgs = self.registry.orgs().await.map_err(|error| self.failed(error))?;
         self.printer.table(orgs.iter().map(|org| {
-            let environment = ENVIRONMENTS.iter().find(|(_, it)| *it == org.environment);
-            let environment = environment.map_or("", |(word, _)| word);
+            let environment = org.environment.as_str();
             let (portal_limit, limit) = match org.portal_limit {
                 PortalLimit::One => (Some(1), "one portal"),
                 PortalLimit::Unlimited => (None, "any number of portals"),

@@ -1,6 +1,7 @@
 //! `--list`: what is unfinished, without sending anything.
 
 use std::path::Path;
+use std::time::Duration;
 
 use portal_model::flow::Intent;
 use schemars::JsonSchema;
@@ -42,24 +43,17 @@ pub(in crate::commands) struct Listed<'a> {
 
 /// Prints a line for each.
 pub(super) fn print(entries: &[&Entry], printer: &Printer) {
-    let listed: Vec<Listed<'_>> = entries.iter().map(|entry| Listed::new(entry)).collect();
-    let width = listed.iter().map(|listed| listed.name.len()).max().unwrap_or_default();
-    for listed in &listed {
-        let age = humantime::format_duration(std::time::Duration::from_secs(listed.age_seconds));
-        let age = age.to_string();
+    printer.table(entries.iter().map(|entry| {
+        let listed = Listed::new(entry);
+        let age = Duration::from_secs(listed.age_seconds);
         let effect = match listed.old_name {
             Some(old) => format!("rename of {old}"),
             None => listed.effect.to_owned(),
         };
         let state = listed.state.replace('_', " ");
-        printer.result(
-            format_args!(
-                "{:width$}  {effect}, {state}, begun {age} ago in {}",
-                listed.name, listed.org
-            ),
-            listed,
-        );
-    }
+        let begun = format!("begun {} ago in {}", humantime::format_duration(age), listed.org);
+        ([listed.name.to_owned(), format!("{effect}, {state}, {begun}")], listed)
+    }));
 }
 
 impl<'a> Listed<'a> {
