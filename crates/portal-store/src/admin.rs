@@ -62,9 +62,8 @@ pub trait Administration: Keeper {
         org: &str,
     ) -> impl Future<Output = Result<Option<Vec<User>>, RegistryError>> + Send {
         async move {
-            let people = self.people().await?;
-            let org = people.present_org(org).ok();
-            Ok(org.map(|org| people.present_users(org.id).cloned().collect()))
+            let Some(org) = self.org_named(org).await? else { return Ok(None) };
+            self.users(org).await.map(Some)
         }
     }
 
@@ -74,13 +73,12 @@ pub trait Administration: Keeper {
         org: &str,
     ) -> impl Future<Output = Result<Option<Vec<Credential>>, RegistryError>> + Send {
         async move {
-            let people = self.people().await?;
-            Ok(people.present_org(org).ok().map(|org| people.credentials(org.id)))
+            let Some(org) = self.org_named(org).await? else { return Ok(None) };
+            self.credentials(org).await.map(Some)
         }
     }
 
-    /// Returns the last `limit` changes, oldest first. A create from before the registry had an
-    /// audit log shows the name that the portal had when the log was introduced.
+    /// Returns the last `limit` changes, oldest first.
     fn audit_log(
         &self,
         limit: u32,

@@ -9,9 +9,9 @@
 //! | `memory`, `sqlite`, `postgres` | the engines |
 //! | `sql` | what the SQL engines share: statements and columns |
 //! | `admin` | [`Administration`]: changing orgs, users and credentials |
-//! | `registry` | [`Registry`] |
 //! | `people` | every rule about changing orgs, users and credentials |
 //! | `principals` | the principals of access tokens, cached for a second |
+//! | `registry` | [`Registry`] |
 //! | `change` | [`AdminChange`]: what an administrator can ask for |
 //! | `seed` | [`Seed`] and its file format |
 //! | `audit`, `token` | the audit log; lifetimes and limits of tokens, hashes of secrets |

@@ -93,74 +93,6 @@ impl State {
         let user = self.people.user(user).ok_or_else(|| unknown(format!("user {user}")))?;
         Ok((org, UserRef::new(&user.name, user.id.to_string())))
     }
-
-    fn create_portal(
-        &mut self,
-        org: OrgId,
-        user: UserId,
-        name: &PortalName,
-        now: Timestamp,
-    ) -> Result<Result<(), CreateConflict>, RegistryError> {
-        let (owner, actor) = self.actor(org, user)?;
-        if owner.portal_limit == PortalLimit::One && self.by_org.contains_key(&org) {
-            return Ok(Err(CreateConflict::LimitReached));
-        }
-        let key = name_key(name.as_str());
-        if self.by_name.contains_key(&key) {
-            return Ok(Err(CreateConflict::NameTaken));
-        }
-        let at = self.portals.len();
-        let zaid = FIRST_ZAID.saturating_add_unsigned((self.earlier_portals + at) as u64);
-        let mut portal = Portal::new(name.as_str());
-        portal.created_time = Some(now);
-        portal.modified_time = Some(now);
-        portal.created_by = Some(actor.clone());
-        portal.modified_by = Some(actor);
-        portal.active = Some(true);
-        portal.zaid = Some(zaid.to_string());
-        self.portals.push((org, portal));
-        self.by_name.insert(key, at);
-        self.by_org.entry(org).or_default().push(at);
-        Ok(Ok(()))
-    }
-
-    fn rename_portal(
-        &mut self,
-        org: OrgId,
-        user: UserId,
-        old: &str,
-        new: &PortalName,
-        now: Timestamp,
-    ) -> Result<Result<Portal, RenameConflict>, RegistryError> {
-        let (_, actor) = self.actor(org, user)?;
-        let (old_key, new_key) = (name_key(old), name_key(new.as_str()));
-        let at = self.by_name.get(&old_key).copied();
-        let Some((at, (_, portal))) = at.and_then(|at| {
-            Some((at, self.portals.get_mut(at).filter(|(owner, _)| *owner == org)?))
-        }) else {
-            return Ok(Err(RenameConflict::NotFound));
-        };
-        if self.by_name.get(&new_key).is_some_and(|holder| *holder != at) {
-            return Ok(Err(RenameConflict::NameTaken));
-        }
-        new.as_str().clone_into(&mut portal.name);
-        portal.modified_time = Some(now);
-        portal.modified_by = Some(actor);
-        let portal = portal.clone();
-        self.by_name.remove(&old_key);
-        self.by_name.insert(new_key, at);
-        Ok(Ok(portal))
-    }
-
-    fn portals(&self, org: OrgId) -> Vec<Portal> {
-        let places = self.by_org.get(&org).into_iter().flatten();
-        places.filter_map(|at| self.portals.get(*at)).map(|(_, portal)| portal.clone()).collect()
-    }
-
-    fn portal(&self, org: OrgId, name: &str) -> Option<Portal> {
-        let (owner, portal) = self.portals.get(*self.by_name.get(&name_key(name))?)?;
-        (*owner == org).then(|| portal.clone())
-    }
 }
 
 impl sealed::Sealed for MemoryRegistry {}
@@ -217,7 +149,29 @@ impl Registry for MemoryRegistry {
         name: &PortalName,
         now: Timestamp,
     ) -> Result<Result<(), CreateConflict>, RegistryError> {
-        self.lock().create_portal(org, user, name, whole_seconds(now))
+        let (mut state, now) = (self.lock(), whole_seconds(now));
+        let state = &mut *state;
+        let (owner, actor) = state.actor(org, user)?;
+        if owner.portal_limit == PortalLimit::One && state.by_org.contains_key(&org) {
+            return Ok(Err(CreateConflict::LimitReached));
+        }
+        let key = name_key(name.as_str());
+        if state.by_name.contains_key(&key) {
+            return Ok(Err(CreateConflict::NameTaken));
+        }
+        let at = state.portals.len();
+        let zaid = FIRST_ZAID.saturating_add_unsigned((state.earlier_portals + at) as u64);
+        let mut portal = Portal::new(name.as_str());
+        portal.created_time = Some(now);
+        portal.modified_time = Some(now);
+        portal.created_by = Some(actor.clone());
+        portal.modified_by = Some(actor);
+        portal.active = Some(true);
+        portal.zaid = Some(zaid.to_string());
+        state.portals.push((org, portal));
+        state.by_name.insert(key, at);
+        state.by_org.entry(org).or_default().push(at);
+        Ok(Ok(()))
     }
 
     async fn rename_portal(
@@ -228,15 +182,39 @@ impl Registry for MemoryRegistry {
         new: &PortalName,
         now: Timestamp,
     ) -> Result<Result<Portal, RenameConflict>, RegistryError> {
-        self.lock().rename_portal(org, user, old, new, whole_seconds(now))
+        let (mut state, now) = (self.lock(), whole_seconds(now));
+        let state = &mut *state;
+        let (_, actor) = state.actor(org, user)?;
+        let (old_key, new_key) = (name_key(old), name_key(new.as_str()));
+        let at = state.by_name.get(&old_key).copied();
+        let Some((at, (_, portal))) = at.and_then(|at| {
+            Some((at, state.portals.get_mut(at).filter(|(owner, _)| *owner == org)?))
+        }) else {
+            return Ok(Err(RenameConflict::NotFound));
+        };
+        if state.by_name.get(&new_key).is_some_and(|holder| *holder != at) {
+            return Ok(Err(RenameConflict::NameTaken));
+        }
+        new.as_str().clone_into(&mut portal.name);
+        portal.modified_time = Some(now);
+        portal.modified_by = Some(actor);
+        let portal = portal.clone();
+        state.by_name.remove(&old_key);
+        state.by_name.insert(new_key, at);
+        Ok(Ok(portal))
     }
 
     async fn portals(&self, org: OrgId) -> Result<Vec<Portal>, RegistryError> {
-        Ok(self.lock().portals(org))
+        let state = self.lock();
+        let places = state.by_org.get(&org).into_iter().flatten();
+        let portals = places.filter_map(|at| state.portals.get(*at));
+        Ok(portals.map(|(_, portal)| portal.clone()).collect())
     }
 
     async fn portal(&self, org: OrgId, name: &str) -> Result<Option<Portal>, RegistryError> {
-        Ok(self.lock().portal(org, name))
+        let state = self.lock();
+        let found = state.by_name.get(&name_key(name)).and_then(|at| state.portals.get(*at));
+        Ok(found.filter(|(owner, _)| *owner == org).map(|(_, portal)| portal.clone()))
     }
 }
 

@@ -38,6 +38,13 @@ impl fmt::Display for UserId {
     }
 }
 
+/// The environment of that name.
+pub(crate) fn environment(name: &str) -> Option<Environment> {
+    [Environment::Production, Environment::Sandbox, Environment::Developer]
+        .into_iter()
+        .find(|environment| environment.as_str() == name)
+}
+
 /// An org: the owner of portals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -10,8 +10,10 @@ use std::future::Future;
 use portal_model::{Scope, Secret, Timestamp};
 
 use crate::audit::{AuditAction, AuditEntry};
+use crate::change::Credential;
 use crate::error::RegistryError;
 use crate::org::{Org, OrgId, PortalLimit, User, UserId};
+use crate::registry::Registry;
 use crate::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
 use crate::token::Hashed;
 
@@ -19,9 +21,23 @@ mod administer;
 mod reseed;
 
 /// What a durable engine does with [`People`].
-pub trait Keeper: Send + Sync {
-    /// Reads all rows.
-    fn people(&self) -> impl Future<Output = Result<People, RegistryError>> + Send;
+pub trait Keeper: Registry {
+    /// The refresh tokens of an org, by user and client.
+    fn credentials(
+        &self,
+        org: OrgId,
+    ) -> impl Future<Output = Result<Vec<Credential>, RegistryError>> + Send;
+
+    /// The org of that name, unless it is removed.
+    fn org_named(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<OrgId>, RegistryError>> + Send {
+        async move {
+            let orgs = self.orgs().await?;
+            Ok(orgs.into_iter().find(|org| org.name == name).map(|org| org.id))
+        }
+    }
 
     /// Reads all rows, lets `rule` decide, and writes what it changed, in one transaction that
     /// excludes every other of its kind. `rule` runs again if the transaction is repeated.

@@ -67,6 +67,7 @@ use portal_model::{Portal, PortalName, Timestamp};
 
 use crate::admin::Administration;
 use crate::audit::AuditEntry;
+use crate::change::Credential;
 use crate::error::RegistryError;
 use crate::org::{Org, OrgId, Principal, User, UserId};
 use crate::people::{Keeper, People};
@@ -75,7 +76,6 @@ use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed
 use crate::seed::Seed;
 use crate::sql;
 use crate::token::{Hashed, HashedRequest, TokenRules};
-use failure::Failure;
 use pool::Pool;
 use session::{Connected, Parameters};
 use url::Target;
@@ -127,7 +127,7 @@ impl PostgresRegistry {
     /// # Errors
     /// See [`Registry`].
     pub async fn is_empty(&self) -> Result<bool, RegistryError> {
-        Ok(self.people().await?.orgs().next().is_none())
+        Ok(self.0.pool.read(|it| &it.any_org, &[], |_| Ok(())).await?.is_empty())
     }
 
     /// Runs a change to completion, even if the caller drops its future.
@@ -142,13 +142,6 @@ impl PostgresRegistry {
         task.await.unwrap_or_else(|_| {
             Err(RegistryError::Unknown("the runtime shut down during the change".to_owned()))
         })
-    }
-}
-
-impl Inner {
-    /// Opens a dedicated connection for a transaction.
-    async fn connect(&self) -> Result<Connected, RegistryError> {
-        Connected::to(self.pool.target()).await.map_err(RegistryError::NotApplied)
     }
 }
 
@@ -278,9 +271,8 @@ impl Registry for PostgresRegistry {
 }
 
 impl Keeper for PostgresRegistry {
-    async fn people(&self) -> Result<People, RegistryError> {
-        let connected = self.0.connect().await?;
-        people::read(&connected.client).await.map_err(Failure::into_read_error)
+    async fn credentials(&self, org: OrgId) -> Result<Vec<Credential>, RegistryError> {
+        self.0.pool.read(|it| &it.credentials, &[&org.0], sql::credential).await
     }
 
     async fn decide<T: Send + 'static>(
@@ -288,7 +280,8 @@ impl Keeper for PostgresRegistry {
         rule: impl Fn(&mut People) -> T + Send + 'static,
     ) -> Result<T, RegistryError> {
         self.change(|inner| async move {
-            let mut connected = inner.connect().await?;
+            let connected = Connected::to(inner.pool.target()).await;
+            let mut connected = connected.map_err(RegistryError::NotApplied)?;
             let result = people::decide(&mut connected.client, rule).await;
             inner.principals.forget();
             Ok(result?)

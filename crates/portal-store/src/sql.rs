@@ -3,12 +3,13 @@
 //! `$1` is a parameter in both dialects. SQLite takes it as a name and numbers names as they appear,
 //! so every statement here mentions its parameters in order.
 
-use portal_model::{Environment, Portal, Scope, Timestamp, UserRef};
+use portal_model::{Portal, Scope, Timestamp, UserRef};
 use serde::Deserialize as _;
 use serde::de::{IntoDeserializer as _, value};
 
 use crate::audit::{AuditAction, AuditEntry};
-use crate::org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
+use crate::change::Credential;
+use crate::org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId, environment};
 use crate::people::{Change, GrantKey, GrantRow, OrgRow, Row, UserRow};
 use crate::token::Hashed;
 
@@ -16,15 +17,22 @@ use crate::token::Hashed;
 pub(crate) trait Columns {
     type Error;
 
-    fn number(&self, column: usize) -> Result<i64, Self::Error>;
     fn optional_number(&self, column: usize) -> Result<Option<i64>, Self::Error>;
-    fn text(&self, column: usize) -> Result<&str, Self::Error>;
     fn optional_text(&self, column: usize) -> Result<Option<&str>, Self::Error>;
     fn flag(&self, column: usize) -> Result<bool, Self::Error>;
     fn hash(&self, column: usize) -> Result<Hashed, Self::Error>;
 
     /// The error for a column with a value that this program never writes.
     fn damaged(what: String) -> Self::Error;
+
+    fn number(&self, column: usize) -> Result<i64, Self::Error> {
+        self.optional_number(column)?
+            .ok_or_else(|| Self::damaged(format!("column {column} is null")))
+    }
+
+    fn text(&self, column: usize) -> Result<&str, Self::Error> {
+        self.optional_text(column)?.ok_or_else(|| Self::damaged(format!("column {column} is null")))
+    }
 }
 
 /// The value of a parameter.
@@ -221,6 +229,12 @@ pub(crate) const USERS: &str = "
     SELECT id, name, email, manage_portal, manage_portal_users FROM users
     WHERE org_id = $1 AND removed_at IS NULL ORDER BY id";
 
+/// For [`credential`].
+pub(crate) const CREDENTIALS: &str = "
+    SELECT email, client_id, hash, scopes, revoked_at
+    FROM refresh_tokens JOIN users ON users.id = user_id
+    WHERE org_id = $1 ORDER BY user_id, client_id, hash";
+
 /// For [`principal`].
 pub(crate) const PRINCIPAL: &str = "
     SELECT orgs.id, orgs.name, environment, portal_limit,
@@ -286,11 +300,7 @@ pub(crate) fn org<R: Columns>(row: &R) -> Result<Org, R::Error> {
     Ok(Org {
         id: OrgId(row.number(0)?),
         name: row.text(1)?.to_owned(),
-        environment: match row.text(2)? {
-            "sandbox" => Environment::Sandbox,
-            "developer" => Environment::Developer,
-            _ => Environment::Production,
-        },
+        environment: environment(row.text(2)?).unwrap_or_default(),
         portal_limit: match row.optional_number(3)? {
             None => PortalLimit::Unlimited,
             Some(_) => PortalLimit::One,
@@ -320,6 +330,16 @@ pub(crate) fn user<R: Columns>(row: &R, first: usize) -> Result<User, R::Error> 
 fn scopes<R: Columns>(row: &R, column: usize) -> Result<Vec<Scope>, R::Error> {
     let scopes = row.text(column)?.split(',');
     Ok(scopes.filter(|scope| !scope.is_empty()).map(Scope::new).collect())
+}
+
+pub(crate) fn credential<R: Columns>(row: &R) -> Result<Credential, R::Error> {
+    Ok(Credential {
+        email: row.text(0)?.to_owned(),
+        client_id: row.text(1)?.to_owned(),
+        fingerprint: row.hash(2)?.fingerprint(),
+        scopes: scopes(row, 3)?,
+        revoked_at: row.optional_number(4)?.and_then(Timestamp::from_unix_seconds),
+    })
 }
 
 pub(crate) fn principal<R: Columns>(row: &R) -> Result<Principal, R::Error> {

@@ -13,7 +13,7 @@
 //! | `checkpoint` | keeps the write-ahead log small |
 //! | `files`, `format` | whether the files are still the same; whether the file is a registry |
 //! | `state` | what the database must contain, stored outside of it |
-//! | `failure` | SQLite's errors, and waiting for locks |
+//! | `failure`, `thread` | SQLite's errors, and waiting for locks; starting and joining threads |
 //! | `people` | reading and writing orgs, users and credentials |
 //! | `credentials`, `portals` | SQL statements for tokens and portals |
 
@@ -29,6 +29,7 @@ use tokio::sync::watch;
 
 use crate::admin::Administration;
 use crate::audit::AuditEntry;
+use crate::change::Credential;
 use crate::error::RegistryError;
 use crate::org::{Org, OrgId, Principal, User, UserId};
 use crate::people::{Keeper, People};
@@ -58,6 +59,7 @@ mod people;
 mod portals;
 mod readers;
 mod state;
+mod thread;
 
 /// A registry in a data directory.
 ///
@@ -73,37 +75,11 @@ struct Inner {
     writer: Writer,
     readers: Readers,
     principals: Principals,
-    failure: watch::Receiver<Option<RegistryError>>,
+    has_failed: watch::Receiver<bool>,
     _closing: Closing,
 }
 
-/// Options for opening a [`SqliteRegistry`].
-///
-/// ```
-/// use portal_store::sqlite::OpenOptions;
-///
-/// # let directory = tempfile::tempdir()?;
-/// let registry = OpenOptions::new().accept_loss(true).open(directory.path())?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OpenOptions {
-    accept_loss: bool,
-}
-
-impl OpenOptions {
-    /// The defaults of [`SqliteRegistry::open`].
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Opens the registry even if its state file shows that acknowledged commits were lost, or
-    /// can't be read.
-    pub fn accept_loss(mut self, accept_loss: bool) -> Self {
-        self.accept_loss = accept_loss;
-        self
-    }
-
+impl SqliteRegistry {
     /// Opens the registry in `directory`. Both are created if missing, readable only by their
     /// owner. Blocks on the disk: it reads the whole database to verify it.
     ///
@@ -111,33 +87,41 @@ impl OpenOptions {
     /// [`RegistryError::NotApplied`], with what to do about it, if the directory is not writable,
     /// or the file was written by a newer version, is damaged, is not a registry, has lost commits,
     /// or is locked by another process. The file is left unchanged.
-    pub fn open(self, directory: &Path) -> Result<SqliteRegistry, RegistryError> {
-        let Opened { connection, path, state, history } =
-            database::open(directory, self.accept_loss)?;
+    pub fn open(directory: &Path) -> Result<Self, RegistryError> {
+        Self::open_database(directory, false)
+    }
+
+    /// Like [`open`](Self::open), even if its state file shows that acknowledged commits were lost,
+    /// or can't be read.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// let registry = portal_store::SqliteRegistry::open_accepting_loss(directory.path())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`open`](Self::open), except for lost commits.
+    pub fn open_accepting_loss(directory: &Path) -> Result<Self, RegistryError> {
+        Self::open_database(directory, true)
+    }
+
+    fn open_database(directory: &Path, accept_loss: bool) -> Result<Self, RegistryError> {
+        let Opened { connection, path, state, history } = database::open(directory, accept_loss)?;
         let files = Files::new(&path, Arc::clone(&state), history.registry)?;
-        let failure = files.failure();
+        let has_failed = files.has_failed.subscribe();
         let checkpoints =
             Checkpoints::start(database::open_for_checkpoints(&path)?, Arc::clone(&state))?;
         let readers = Readers::open(&path)?;
         let writer = Writer::start(connection, files, checkpoints)?;
-        Ok(SqliteRegistry(Arc::new(Inner {
+        Ok(Self(Arc::new(Inner {
             writer,
             readers,
             principals: Principals::default(),
-            failure,
+            has_failed,
             _closing: Closing(state),
             path,
         })))
-    }
-}
-
-impl SqliteRegistry {
-    /// Opens the registry in `directory` with the default [`OpenOptions`].
-    ///
-    /// # Errors
-    /// See [`OpenOptions::open`].
-    pub fn open(directory: &Path) -> Result<Self, RegistryError> {
-        OpenOptions::new().open(directory)
     }
 
     /// Completes once changes have become impossible because a file was removed or replaced while
@@ -147,19 +131,16 @@ impl SqliteRegistry {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub fn failed(&self) -> impl Future<Output = RegistryError> + Send + use<> {
-        let mut failure = self.0.failure.clone();
+        let (mut has_failed, path) = (self.0.has_failed.clone(), self.0.path.clone());
         async move {
-            let failed = failure.wait_for(Option::is_some).await.ok().and_then(|it| it.clone());
-            match failed {
-                Some(error) => error,
+            if has_failed.wait_for(|it| *it).await.is_err() {
                 // The registry was closed without a failure.
-                None => std::future::pending().await,
+                std::future::pending::<()>().await;
             }
+            RegistryError::NotApplied(files::replaced(&path))
         }
     }
-}
 
-impl SqliteRegistry {
     /// Commits a change, after which a cached principal may be wrong.
     async fn commit_and_forget<T: Send + 'static>(
         &self,
@@ -289,8 +270,8 @@ impl Registry for SqliteRegistry {
 }
 
 impl Keeper for SqliteRegistry {
-    async fn people(&self) -> Result<People, RegistryError> {
-        self.0.readers.read(people::read).await
+    async fn credentials(&self, org: OrgId) -> Result<Vec<Credential>, RegistryError> {
+        self.rows(sql::CREDENTIALS, [org.0], |row| sql::credential(row)).await
     }
 
     async fn decide<T: Send + 'static>(

@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use portal_model::Timestamp;
 use portal_model::oauth::{Grant, TokenRequest};
-use portal_store::sqlite::OpenOptions;
 use portal_store::{
     Administration, Registry as _, RegistryError, Seed, SqliteRegistry, TokenRules,
 };
@@ -42,8 +41,9 @@ pub(crate) async fn open(
     waits: impl FnOnce(String),
 ) -> anyhow::Result<SqliteRegistry> {
     let mut waits = Some(waits);
+    let open = if accept_loss { SqliteRegistry::open_accepting_loss } else { SqliteRegistry::open };
     loop {
-        match OpenOptions::new().accept_loss(accept_loss).open(directory) {
+        match open(directory) {
             Err(RegistryError::NoRoom(why)) => {
                 if let Some(waits) = waits.take() {
                     waits(why);

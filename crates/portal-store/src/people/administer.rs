@@ -6,8 +6,8 @@ use portal_model::Timestamp;
 
 use super::{By, GrantKey, GrantRow, OrgRow, People, Row, UserRow};
 use crate::audit::AuditAction;
-use crate::change::{AdminChange, AdminRefusal, Credential};
-use crate::org::{Org, OrgId, Permission, User, UserId};
+use crate::change::{AdminChange, AdminRefusal};
+use crate::org::{Org, Permission, User, UserId};
 use crate::seed::SeedCredential;
 use crate::token::Hashed;
 
@@ -133,7 +133,7 @@ impl People {
     }
 
     /// The org of that name, unless it is removed.
-    pub(crate) fn present_org(&self, name: &str) -> Result<&Org, AdminRefusal> {
+    fn present_org(&self, name: &str) -> Result<&Org, AdminRefusal> {
         match self.org_named(name) {
             Some(OrgRow { org, removed_at: None }) => Ok(org),
             _ => Err(AdminRefusal::UnknownOrg(name.to_owned())),
@@ -159,25 +159,6 @@ impl People {
             return Err(AdminRefusal::LastAdmin { org, email });
         }
         Ok(())
-    }
-
-    /// The refresh tokens of an org, by user and client.
-    pub(crate) fn credentials(&self, org: OrgId) -> Vec<Credential> {
-        let credential = |grant: &GrantRow| {
-            let (GrantKey::RefreshToken(hash), Some((of_org, user))) =
-                (grant.key, self.holder(grant))
-            else {
-                return None;
-            };
-            (of_org.id == org).then(|| Credential {
-                email: user.email.clone(),
-                client_id: grant.client_id.clone(),
-                fingerprint: hash.fingerprint(),
-                scopes: grant.scopes.clone(),
-                revoked_at: grant.ended_at.and_then(Timestamp::from_unix_seconds),
-            })
-        };
-        self.sorted(|_| true).into_iter().filter_map(credential).collect()
     }
 
     /// Revokes the refresh tokens and uses up the codes that `condition` selects. Returns their

@@ -14,7 +14,7 @@ use crate::people::{Change, People};
 use crate::sql::{self, Columns, Table, Value};
 use crate::token::Hashed;
 
-pub(super) async fn read(client: &Client) -> Result<People, Failure> {
+async fn read(client: &Client) -> Result<People, Failure> {
     let mut people = People::default();
     for table in Table::ALL {
         for row in client.query_typed(table.select(), &[]).await? {
@@ -91,15 +91,7 @@ async fn execute(
 impl Columns for Row {
     type Error = Failure;
 
-    fn number(&self, column: usize) -> Result<i64, Failure> {
-        Ok(self.try_get(column)?)
-    }
-
     fn optional_number(&self, column: usize) -> Result<Option<i64>, Failure> {
-        Ok(self.try_get(column)?)
-    }
-
-    fn text(&self, column: usize) -> Result<&str, Failure> {
         Ok(self.try_get(column)?)
     }
 

@@ -24,19 +24,14 @@ pub(super) async fn create(
         .change(|it| &it.create_portal, &[&org.0, &name.as_str(), &key, &now, &user.0])
         .await
         .map_err(|failure| unknown_actor(failure, org, user))?;
-    if created.is_empty() {
-        return why_not_created(pool, org).await.map(Err);
+    if !created.is_empty() {
+        return Ok(Ok(()));
     }
-    Ok(Ok(()))
-}
-
-/// Determines the conflict with a query, because the engine doesn't report which index it was, and
-/// checks them in no defined order. A separate statement, because a statement sees only what was
-/// committed before it began, and the conflicting portal may have been committed while the create
-/// was running.
-async fn why_not_created(pool: &Pool, org: OrgId) -> Result<CreateConflict, RegistryError> {
+    // By a query, because the engine doesn't report which index it was, and checks them in no defined
+    // order. A separate statement, because a statement sees only what was committed before it began,
+    // and the conflicting portal may have been committed while the create was running.
     let full = pool.read(|it| &it.org_is_full, &[&org.0], |_| Ok(())).await?;
-    Ok(if full.is_empty() { CreateConflict::NameTaken } else { CreateConflict::LimitReached })
+    Ok(Err(if full.is_empty() { CreateConflict::NameTaken } else { CreateConflict::LimitReached }))
 }
 
 pub(super) async fn rename(

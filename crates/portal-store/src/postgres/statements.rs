@@ -33,7 +33,9 @@ statements! {
     end = END_ACCESS_TOKEN;
     principal = sql::PRINCIPAL;
     orgs = sql::ORGS;
+    any_org = "SELECT FROM orgs LIMIT 1";
     users = sql::USERS;
+    credentials = sql::CREDENTIALS;
     audit = sql::AUDIT;
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use super::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
-use crate::org::{Permission, PortalLimit};
+use crate::org::{Permission, PortalLimit, environment};
 
 /// The first error in a seed file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,7 +144,12 @@ impl Reader {
         }
         Ok(SeedOrg {
             name,
-            environment: org.environment.as_ref().map(environment).transpose()?.unwrap_or_default(),
+            environment: org
+                .environment
+                .as_ref()
+                .map(known_environment)
+                .transpose()?
+                .unwrap_or_default(),
             portal_limit: org.portal_limit.as_ref().map(limit).transpose()?.unwrap_or_default(),
             users,
         })
@@ -215,16 +220,10 @@ fn permission(text: &Spanned<String>) -> Result<Permission, SpannedError> {
     }
 }
 
-fn environment(text: &Spanned<String>) -> Result<Environment, SpannedError> {
-    match text.as_ref().as_str() {
-        "production" => Ok(Environment::Production),
-        "sandbox" => Ok(Environment::Sandbox),
-        "developer" => Ok(Environment::Developer),
-        other => {
-            let expected = "expected \"production\", \"sandbox\" or \"developer\"";
-            wrong(text, format!("{expected}, found {other:?}"))
-        }
-    }
+fn known_environment(text: &Spanned<String>) -> Result<Environment, SpannedError> {
+    let expected = "expected \"production\", \"sandbox\" or \"developer\"";
+    environment(text.as_ref())
+        .map_or_else(|| wrong(text, format!("{expected}, found {:?}", text.as_ref())), Ok)
 }
 
 fn limit(value: &Spanned<Value>) -> Result<PortalLimit, SpannedError> {

@@ -9,7 +9,6 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, TryRecvError};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::wal::CheckpointMode;
@@ -17,6 +16,7 @@ use rusqlite::{Connection, MAIN_DB};
 
 use super::failure::wait_for_others;
 use super::state::StateFile;
+use super::thread::Joined;
 use crate::error::RegistryError;
 
 /// Log size that triggers a checkpoint: 16 MiB. A smaller log moves the same pages more often: at
@@ -29,12 +29,11 @@ const READER_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// The checkpoint thread of a writer. Dropping it waits for a checkpoint in progress.
 pub(super) struct Checkpoints {
-    /// `None` only during `drop`.
-    requests: Option<mpsc::Sender<()>>,
+    requests: mpsc::Sender<()>,
     /// Receives one message per request, once most of the log is moved.
     done: mpsc::Receiver<()>,
     is_requested: bool,
-    thread: Option<JoinHandle<()>>,
+    _thread: Joined,
 }
 
 impl Checkpoints {
@@ -48,25 +47,19 @@ impl Checkpoints {
     ) -> Result<Self, RegistryError> {
         let (requests, requested) = mpsc::channel();
         let (finished, done) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("portal-store checkpoints".to_owned())
-            .spawn(move || {
-                for () in requested {
-                    // Whatever fails here also fails for the writer, which reports it to its
-                    // callers.
-                    let _ = connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE);
-                    // Bounds how far the state file falls behind in a loss of power: by one log at
-                    // most.
-                    let _ = state.sync();
-                    if finished.send(()).is_err() {
-                        break;
-                    }
+        let thread = Joined::spawn("checkpoint", move || {
+            for () in requested {
+                // Whatever fails here also fails for the writer, which reports it to its callers.
+                let _ = connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE);
+                // Bounds how far the state file falls behind in a loss of power: by one log at
+                // most.
+                let _ = state.sync();
+                if finished.send(()).is_err() {
+                    break;
                 }
-            })
-            .map_err(|error| {
-                RegistryError::NotApplied(format!("failed to start the checkpoint thread: {error}"))
-            })?;
-        Ok(Self { requests: Some(requests), done, is_requested: false, thread: Some(thread) })
+            }
+        })?;
+        Ok(Self { requests, done, is_requested: false, _thread: thread })
     }
 
     /// Starts or finishes a checkpoint if one is due. Call between two commits of the writer.
@@ -88,16 +81,7 @@ impl Checkpoints {
             self.is_requested = true;
             // If the thread has died, `done` is closed, and the writer does the whole checkpoint
             // next time.
-            let _ = self.requests.as_ref().map(|requests| requests.send(()));
-        }
-    }
-}
-
-impl Drop for Checkpoints {
-    fn drop(&mut self) {
-        self.requests = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+            let _ = self.requests.send(());
         }
     }
 }
@@ -115,6 +99,7 @@ fn finish(writer: &mut Connection) {
 mod tests {
     use std::fs;
     use std::sync::mpsc::RecvTimeoutError;
+    use std::thread;
     use std::time::Instant;
 
     use super::*;

@@ -5,7 +5,6 @@
 
 use std::slice;
 use std::sync::mpsc::{self, TrySendError};
-use std::thread::{self, JoinHandle};
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::runtime::Handle;
@@ -15,6 +14,7 @@ use super::checkpoint::Checkpoints;
 use super::failure::{describe, not_applied};
 use super::files::Files;
 use super::format::count_commit;
+use super::thread::Joined;
 use crate::error::RegistryError;
 
 /// Maximum number of changes in one commit; bounds how long the write lock is held.
@@ -24,11 +24,11 @@ const MAX_BATCH: usize = 512;
 /// or two for this many. A longer queue would only add latency that callers can't see.
 const MAX_WAITING: usize = 4096;
 
-/// The single writer of a registry. Dropping it completes all queued changes.
+/// The single writer of a registry. Dropping it completes all queued changes: the thread ends once
+/// the queue is closed.
 pub(super) struct Writer {
-    /// `None` only during `drop`.
-    changes: Option<mpsc::SyncSender<Box<dyn Change>>>,
-    thread: Option<JoinHandle<()>>,
+    changes: mpsc::SyncSender<Box<dyn Change>>,
+    _thread: Joined,
 }
 
 impl Writer {
@@ -42,13 +42,8 @@ impl Writer {
         checkpoints: Checkpoints,
     ) -> Result<Self, RegistryError> {
         let (changes, arriving) = mpsc::sync_channel(MAX_WAITING);
-        let thread = thread::Builder::new()
-            .name("portal-store writer".to_owned())
-            .spawn(move || write(connection, &files, &arriving, checkpoints))
-            .map_err(|error| {
-                RegistryError::NotApplied(format!("failed to start the writer thread: {error}"))
-            })?;
-        Ok(Self { changes: Some(changes), thread: Some(thread) })
+        let work = move || write(connection, &files, &arriving, checkpoints);
+        Ok(Self { changes, _thread: Joined::spawn("writer", work)? })
     }
 
     /// Runs `work` in the next transaction and waits until it is durable. If another change of that
@@ -64,11 +59,10 @@ impl Writer {
         let (response, responded) = oneshot::channel();
         let runtime = Handle::try_current().ok();
         let change = Box::new(Pending { work, result: None, response, runtime });
-        let changes = self.changes.as_ref().ok_or_else(stopped)?;
         // Never blocks: a full queue is reported, so that callers can shed load.
-        changes.try_send(change).map_err(|refused| match refused {
+        self.changes.try_send(change).map_err(|refused| match refused {
             TrySendError::Full(_) => RegistryError::Overloaded,
-            TrySendError::Disconnected(_) => stopped(),
+            TrySendError::Disconnected(_) => RegistryError::NotApplied(STOPPED.to_owned()),
         })?;
         // The writer dropped the change without responding, so it has panicked, possibly after COMMIT.
         responded.await.unwrap_or_else(|_| Err(RegistryError::Unknown(STOPPED.to_owned())))
@@ -76,20 +70,6 @@ impl Writer {
 }
 
 const STOPPED: &str = "the writer thread has stopped";
-
-fn stopped() -> RegistryError {
-    RegistryError::NotApplied(STOPPED.to_owned())
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.changes = None;
-        if let Some(thread) = self.thread.take() {
-            // The writer thread has panicked. Its callers already received `Unknown`.
-            let _ = thread.join();
-        }
-    }
-}
 
 /// A queued change.
 trait Change: Send {
@@ -192,7 +172,7 @@ fn commit(
     files: &Files,
     changes: &mut [Box<dyn Change>],
 ) -> Result<(), Failure> {
-    let not_applied = |error: rusqlite::Error| not_applied(&error, files.path());
+    let not_applied = |error: rusqlite::Error| not_applied(&error, &files.path);
     // Writing to files that were removed or replaced succeeds, and all of it is lost later.
     files.expect_present().map_err(Failure::Transaction)?;
     let transaction =
@@ -213,7 +193,7 @@ fn commit(
             // Refused before anything was written: another process holds a lock.
             Some(ErrorCode::DatabaseBusy) => not_applied(error),
             // The commit record may have reached the disk: in doubt.
-            _ => RegistryError::Unknown(describe(&error, files.path())),
+            _ => RegistryError::Unknown(describe(&error, &files.path)),
         })
     })?;
     // Before the responses: what is acknowledged must be in the files that the next start opens, and

@@ -16,13 +16,14 @@ use crate::error::RegistryError;
 
 /// The files of an open registry, as monitored by its writer.
 pub(super) struct Files {
-    path: PathBuf,
+    /// Of the database.
+    pub(super) path: PathBuf,
     /// The database and its log, as they were when they were opened.
     known: [(PathBuf, Identity); 2],
     state: Arc<StateFile>,
     registry: [u8; 16],
-    /// Why changes have become impossible.
-    failure: watch::Sender<Option<RegistryError>>,
+    /// Whether changes have become impossible.
+    pub(super) has_failed: watch::Sender<bool>,
 }
 
 impl Files {
@@ -40,18 +41,8 @@ impl Files {
             Err(_) => Err(RegistryError::NotApplied(replaced(path))),
         };
         let known = [identified(path.to_owned())?, identified(beside(path, "-wal"))?];
-        let failure = watch::Sender::new(None);
-        Ok(Self { path: path.to_owned(), known, state, registry, failure })
-    }
-
-    /// The path of the database.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Receives why changes have become impossible.
-    pub(super) fn failure(&self) -> watch::Receiver<Option<RegistryError>> {
-        self.failure.subscribe()
+        let has_failed = watch::Sender::new(false);
+        Ok(Self { path: path.to_owned(), known, state, registry, has_failed })
     }
 
     /// Call before a transaction.
@@ -59,7 +50,7 @@ impl Files {
     /// # Errors
     /// [`RegistryError::NotApplied`], from the first time on that a file was found missing.
     pub(super) fn expect_present(&self) -> Result<(), RegistryError> {
-        if self.failure.borrow().is_some() || !self.are_intact() {
+        if *self.has_failed.borrow() || !self.are_intact() {
             return Err(self.fail(RegistryError::NotApplied));
         }
         Ok(())
@@ -87,13 +78,8 @@ impl Files {
     }
 
     fn fail(&self, error: fn(String) -> RegistryError) -> RegistryError {
-        let error = error(replaced(&self.path));
-        self.failure.send_if_modified(|failure| {
-            let is_first = failure.is_none();
-            failure.get_or_insert_with(|| RegistryError::NotApplied(replaced(&self.path)));
-            is_first
-        });
-        error
+        self.has_failed.send_replace(true);
+        error(replaced(&self.path))
     }
 }
 

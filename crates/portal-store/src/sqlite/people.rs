@@ -37,16 +37,8 @@ pub(super) fn write(connection: &Connection, change: &Change) -> rusqlite::Resul
 impl Columns for Row<'_> {
     type Error = rusqlite::Error;
 
-    fn number(&self, column: usize) -> rusqlite::Result<i64> {
-        self.get(column)
-    }
-
     fn optional_number(&self, column: usize) -> rusqlite::Result<Option<i64>> {
         self.get(column)
-    }
-
-    fn text(&self, column: usize) -> rusqlite::Result<&str> {
-        Ok(self.get_ref(column)?.as_str()?)
     }
 
     fn optional_text(&self, column: usize) -> rusqlite::Result<Option<&str>> {

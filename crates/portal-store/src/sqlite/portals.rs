@@ -34,14 +34,10 @@ pub(super) fn create(
     if created == 1 {
         return Ok(Ok(()));
     }
-    why_not_created(connection, org).map(Err)
-}
-
-/// Determines the conflict with a query, because SQLite doesn't report which index failed, and the
-/// order in which it checks them is undefined.
-fn why_not_created(connection: &Connection, org: OrgId) -> rusqlite::Result<CreateConflict> {
+    // By a query, because SQLite doesn't report which index failed, and the order in which it checks
+    // them is undefined.
     let is_full = connection.prepare_cached(sql::ORG_IS_FULL)?.exists([org.0])?;
-    Ok(if is_full { CreateConflict::LimitReached } else { CreateConflict::NameTaken })
+    Ok(Err(if is_full { CreateConflict::LimitReached } else { CreateConflict::NameTaken }))
 }
 
 pub(super) fn rename(
@@ -68,7 +64,21 @@ pub(super) fn rename(
                 ":user": user.0, ":id": id,
             })?;
         if renamed == 1 {
-            record_rename(connection, *id, old, user, now)?;
+            connection
+                .prepare_cached(
+                    "INSERT INTO audit
+                         (at, after_portal, actor, action, org, subject, portal_id, detail)
+                     SELECT :now, (SELECT max(id) FROM portals), email, :action, orgs.name,
+                            portals.name, portals.id, :old
+                     FROM portals
+                     JOIN users ON users.id = :user
+                     JOIN orgs ON orgs.id = portals.org_id
+                     WHERE portals.id = :portal",
+                )?
+                .execute(named_params! {
+                    ":now": now, ":action": AuditAction::PortalRenamed.as_str(), ":old": old,
+                    ":user": user.0, ":portal": id,
+                })?;
             return connection
                 .prepare_cached(sql::PORTAL)?
                 .query_row((org.0, name_key(new.as_str())), |row| sql::portal(row).map(Ok));
@@ -82,27 +92,4 @@ pub(super) fn rename(
         None => RenameConflict::NotFound,
         Some(_) => RenameConflict::NameTaken,
     }))
-}
-
-/// Adds the rename of a portal, formerly `old`, to the audit log.
-fn record_rename(
-    connection: &Connection,
-    portal: i64,
-    old: &str,
-    user: UserId,
-    now: i64,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO audit (at, after_portal, actor, action, org, subject, portal_id, detail)
-             SELECT :now, (SELECT max(id) FROM portals), email, :action, orgs.name, portals.name,
-                    portals.id, :old
-             FROM portals JOIN users ON users.id = :user JOIN orgs ON orgs.id = portals.org_id
-             WHERE portals.id = :portal",
-        )?
-        .execute(named_params! {
-            ":now": now, ":action": AuditAction::PortalRenamed.as_str(), ":old": old,
-            ":user": user.0, ":portal": portal,
-        })
-        .map(drop)
 }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -17,6 +17,7 @@ use tokio::task::yield_now;
 
 use super::database::open_for_reading;
 use super::failure::not_applied;
+use super::thread::spawn;
 use crate::error::RegistryError;
 
 /// Number of threads, and so of concurrent reads.
@@ -62,16 +63,10 @@ impl Readers {
         for _ in 0..READERS {
             let mut reader = Reader::open(path).map_err(|error| not_applied(&error, path))?;
             let queue = Arc::clone(&readers.queue);
-            let thread = thread::Builder::new()
-                .name("portal-store reader".to_owned())
-                .spawn(move || {
-                    queue.serve(&mut reader);
-                    reader
-                })
-                .map_err(|error| {
-                    RegistryError::NotApplied(format!("failed to start a reader thread: {error}"))
-                })?;
-            readers.threads.push(thread);
+            readers.threads.push(spawn("reader", move || {
+                queue.serve(&mut reader);
+                reader
+            })?);
         }
         Ok(readers)
     }
@@ -197,6 +192,7 @@ impl Reader {
 mod tests {
     use std::future::ready;
     use std::pin::pin;
+    use std::thread;
     use std::time::Duration;
 
     use tokio::time::timeout;

@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use portal_store::sqlite::OpenOptions;
 use portal_store::{Principal, Registry, RegistryError, SqliteRegistry};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -176,9 +175,8 @@ async fn older_copy_and_another_registry_are_noticed() {
 async fn accepted_loss_is_accepted_once() {
     let image = killed(30).await;
     fs::remove_file(image.path().join(LOG)).unwrap();
-    let open = OpenOptions::new().accept_loss(true);
     let (registry, acme) = {
-        let registry = open.open(image.path()).unwrap();
+        let registry = SqliteRegistry::open_accepting_loss(image.path()).unwrap();
         registry.apply_seed(&seed(), at(0)).await.unwrap();
         let acme = principal_of(&registry, "acme").await;
         (registry, acme)
@@ -195,7 +193,7 @@ async fn invalid_state_file_requires_accept_loss() {
     fs::write(image.path().join(STATE), "open").unwrap();
     let why = refusal(image.path());
     assert!(why.contains("registry.state is not a state file"), "{why}");
-    drop(OpenOptions::new().accept_loss(true).open(image.path()).unwrap());
+    drop(SqliteRegistry::open_accepting_loss(image.path()).unwrap());
     assert_eq!(portals(&SqliteRegistry::open(image.path()).unwrap()).await, 3);
 }
 
