@@ -21,7 +21,7 @@ use crate::commands::{
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::terminal::log::LogOf;
-use crate::terminal::printer::{Color, Output, Printer};
+use crate::terminal::printer::{Output, Printer};
 use crate::terminal::width;
 
 /// The top level of `portal --help`: it fits a screen, with the most common tasks first.
@@ -85,7 +85,7 @@ pub(crate) struct Cli {
     /// Color errors, warnings and hints; auto heeds NO_COLOR
     #[arg(long, global = true, display_order = 100)]
     #[arg(value_enum, default_value_t, value_name = "WHEN")]
-    pub(crate) color: Color,
+    pub(crate) color: clap::ColorChoice,
 
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use crate::cli::{Cli, print_usage};
 use crate::sys::core_dump;
 use crate::terminal::log;
-use crate::terminal::printer::Printer;
+use crate::terminal::printer::{self, Printer};
 
 fn main() -> ExitCode {
     core_dump::disable();
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return ExitCode::from(print_usage(&usage) as u8),
     };
-    cli.color.apply();
+    printer::color(cli.color);
     let printer = Printer::new(cli.output).quiet(cli.quiet);
     log::start(&printer, cli.verbose, cli.command.log());
     let exit = cli.command.run(&printer).unwrap_or_else(|failure| failure.print(&printer));

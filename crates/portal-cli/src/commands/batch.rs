@@ -138,8 +138,6 @@ struct Plan<'a> {
     /// The number of rows in `orgs`.
     open: usize,
     journal: PathBuf,
-    /// The command that continues.
-    command: String,
 }
 
 fn plan<'a>(args: &'a Args, printer: &Printer) -> Result<Plan<'a>, Failure> {
@@ -160,8 +158,7 @@ fn plan<'a>(args: &'a Args, printer: &Printer) -> Result<Plan<'a>, Failure> {
     let open = tasks.len();
     let orgs = orgs(&rows, tasks, &profiles, args, &policy)?;
     let results = states.iter().zip(&rows).map(|(state, row)| state.so_far(row)).collect();
-    let command = args.resume_command();
-    Ok(Plan { args, rows, states, results, orgs, open, journal, command })
+    Ok(Plan { args, rows, states, results, orgs, open, journal })
 }
 
 /// The journal is not that of the file.
@@ -202,7 +199,7 @@ fn refuse(path: &Path, problems: Problems, printer: &Printer) -> Failure {
 }
 
 /// `1 portal` or `2 portals`
-fn counted(count: usize, what: &str) -> String {
+pub(super) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -291,7 +288,8 @@ impl Plan<'_> {
             "Nothing to do: {rows} of {rows} rows were finished earlier ({counts}). Nothing was sent."
         ));
         if self.results.iter().any(|result| result.verdict() == Verdict::Rejected) {
-            printer.hint(format_args!("run `{} --retry` to try rejected rows again", self.command));
+            let command = self.args.resume_command();
+            printer.hint(format_args!("run `{command} --retry` to try rejected rows again"));
         }
         exit
     }
@@ -381,7 +379,8 @@ impl Plan<'_> {
     fn summarize(&self, begun: &HashSet<usize>, printer: &Printer) -> Result<ExitClass, Failure> {
         let (results, ensure) = (&self.results, self.args.ensure);
         let exit = self.print_json(printer);
-        printer.text(table::of(results, begun, &self.command, ensure, width::of_stdout()));
+        let command = &self.args.resume_command();
+        printer.text(table::of(results, begun, command, ensure, width::of_stdout()));
         if let Some(path) = &self.args.report {
             report_file::write(path, &self.rows, results, begun).map_err(|error| {
                 Failure::from(error.context(format!("cannot write the report {}", path.display())))

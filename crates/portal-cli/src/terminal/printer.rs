@@ -31,26 +31,14 @@ pub(crate) enum Output {
     Json,
 }
 
-/// When to color text on stderr.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    // On a terminal, unless `NO_COLOR` is set.
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
-
-impl Color {
-    /// Applies to all output of this process.
-    pub(crate) fn apply(self) {
-        match self {
-            Self::Auto => ColorChoice::Auto,
-            Self::Always => ColorChoice::Always,
-            Self::Never => ColorChoice::Never,
-        }
-        .write_global();
+/// Colors text on stderr, of this process. `Auto` does on a terminal, unless `NO_COLOR` is set.
+pub(crate) fn color(when: clap::ColorChoice) {
+    match when {
+        clap::ColorChoice::Auto => ColorChoice::Auto,
+        clap::ColorChoice::Always => ColorChoice::Always,
+        clap::ColorChoice::Never => ColorChoice::Never,
     }
+    .write_global();
 }
 
 /// The only way to stdout and stderr. Colors are left out if the stream is not a terminal.
@@ -145,11 +133,6 @@ impl Printer {
         }
     }
 
-    /// A line on stderr with colors, whose texts are [`printable`] already.
-    pub(crate) fn styled(&self, text: impl Display) {
-        self.stderr(text);
-    }
-
     /// What the command is waiting for.
     pub(crate) fn waiting(&self, text: impl Display) {
         if !self.is_quiet {
@@ -165,7 +148,8 @@ impl Printer {
         self.stderr(format_args!("{style}{label}{style:#}{text}"));
     }
 
-    fn stderr(&self, line: impl Display) {
+    /// A line on stderr with colors, whose texts are [`printable`] already.
+    pub(crate) fn stderr(&self, line: impl Display) {
         // One write, so that the lines of two processes don't mix. If stderr fails there is no
         // place left to report it.
         let line = format!("{line}\n");

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Args;
+use crate::commands::batch::counted;
+use crate::commands::sections::ORG;
 use crate::org::default_org::DefaultOrg;
 use crate::org::running::Running;
 use crate::terminal::printer::Printer;
@@ -46,17 +48,13 @@ pub(super) async fn announce(
     if printer.is_json() {
         return Ok(());
     }
-    let count = |number: usize, thing| match number {
-        1 => format!("1 {thing}"),
-        number => format!("{number} {thing}s"),
-    };
     let kept = match args.kept_in() {
         Some(place) => format!("kept in {place}"),
         None => "gone when it ends (`--data DIR` keeps them)".to_owned(),
     };
-    let portals = portals.map(|portals| format!(" with {}", count(portals, "portal")));
+    let portals = portals.map(|portals| format!(" with {}", counted(portals, "portal")));
     let portals = portals.unwrap_or_default();
-    let mut lines = vec![format!("Serving {}{portals}, {kept}", count(orgs.len(), "org"))];
+    let mut lines = vec![format!("Serving {}{portals}, {kept}", counted(orgs.len(), "org"))];
     if orgs.is_empty() {
         lines.push("No request can succeed: add an org by `--seed FILE` or `portal admin`".into());
     }
@@ -112,23 +110,15 @@ pub(in crate::commands) struct Environment {
 }
 
 /// The variables that lead commands to an org, or tests to an admin listener.
-pub(super) const LEADING: [&str; 9] = [
-    "PORTAL_PROFILE",
-    "PORTAL_DATA_CENTER",
-    "PORTAL_ACCESS_TOKEN",
-    "PORTAL_API_DOMAIN",
-    "PORTAL_ACCOUNTS_URL",
-    "PORTAL_CLIENT_ID",
-    "PORTAL_CLIENT_SECRET",
-    "PORTAL_REFRESH_TOKEN",
-    "PORTAL_ADMIN_URL",
-];
+pub(super) fn leading() -> impl Iterator<Item = &'static str> {
+    ORG.names.iter().copied().chain(["PORTAL_ADMIN_URL"])
+}
 
 /// The environment that leads to the server, for a shell, and not to where it led before.
 pub(super) fn exports(running: &Running, indent: &str) -> String {
     let variables = variables(running);
     let is_set = |name: &&str| variables.iter().any(|(other, _)| other == name);
-    let others: Vec<_> = LEADING.into_iter().filter(|name| !is_set(name)).collect();
+    let others: Vec<_> = leading().filter(|name| !is_set(name)).collect();
     let unset = format!("{indent}unset {}", others.join(" "));
     let lines = variables.iter().map(|(name, value)| {
         // Credentials of kept data are in a file that its owner can write to.
