@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use portal_http::client::{Client, ClientBuilder, ClientError, IntentSink};
-use portal_model::Outcome;
 use portal_model::flow::Intent;
 use portal_model::outcome::NotDone;
+use portal_model::{CreateOperation, Outcome};
 use tokio::sync::{OnceCell, watch};
 
 use super::doubt::{self, Adopted};
@@ -130,6 +130,7 @@ impl Batch<'_> {
         org: &Org,
     ) -> Result<Finished, Failure> {
         let mut stop = self.stop_now.subscribe();
+        let wish = CreateOperation::new(row.name.clone()).with_fallbacks(row.fallbacks.clone());
         let known;
         let asked = org.identity.get_or_init(|| org.target.identify(&org.client));
         let identified = tokio::select! {
@@ -143,20 +144,20 @@ impl Batch<'_> {
         let identity = match identified {
             Ok(identity) => identity,
             Err(error) => {
-                let names = std::iter::once(&row.name).chain(&row.fallbacks);
-                let names: Vec<_> = names.map(ToString::to_string).collect();
+                let names: Vec<_> = wish.names().map(ToString::to_string).collect();
                 return Err(unidentified(self.log, &org.target, &names, "created", error).await);
             }
         };
         let mut show = |activity| self.in_flight.show(index, &row.profile, activity);
+        let whose = Whose {
+            identity: identity.clone(),
+            place: org.target.place.clone(),
+            batch_row: Some(BatchRow { journal: self.journal_path.clone(), row: index + 1 }),
+        };
+        let client = &org.client;
         if let Some(in_doubt) = in_doubt.filter(|_| !*stop.borrow()) {
-            let whose = Whose {
-                identity: identity.clone(),
-                place: org.target.place.clone(),
-                batch_row: Some(self.batch_row(index)),
-            };
+            let whose = whose.clone();
             let adopted = if self.same_org {
-                let client = &org.client;
                 doubt::adopt_as(self.log, in_doubt, whose, client, &mut stop, &mut show).await?
             } else {
                 doubt::adopt(self.log, in_doubt, whose).await?
@@ -165,21 +166,10 @@ impl Batch<'_> {
                 return Ok(*finished);
             }
         }
-        let create = SafeCreate {
-            log: self.log,
-            client: &org.client,
-            place: &org.target.place,
-            identity,
-            batch_row: Some(self.batch_row(index)),
-            printer: self.printer,
-        };
+        let create = SafeCreate { log: self.log, client, whose, printer: self.printer };
         let journal = self.journal.clone();
         let sink = JournalSink { journal, about: about(index, row, Some(identity)) };
-        create.run(row.name.clone(), row.fallbacks.clone(), sink, stop, show).await
-    }
-
-    fn batch_row(&self, index: usize) -> BatchRow {
-        BatchRow { journal: self.journal_path.clone(), row: index + 1 }
+        create.run(wish, sink, stop, show).await
     }
 }
 

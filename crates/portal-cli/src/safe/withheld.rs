@@ -1,7 +1,9 @@
-//! Failures of a create before anything is sent.
+//! Failures of a create or a rename before anything is sent.
+
+use std::fmt::Display;
+use std::time::Duration;
 
 use portal_model::CreateOperation;
-use std::time::Duration;
 
 use crate::org::place::Place;
 use crate::report::exit::ExitClass;
@@ -20,33 +22,25 @@ pub(super) fn in_progress(wish: &CreateOperation, place: &Place) -> Failure {
 
 /// Another create in the org did not end in time.
 pub(super) fn org_busy(wish: &CreateOperation, is_in_doubt: bool) -> Failure {
-    withheld(
-        wish,
-        is_in_doubt,
-        ErrorKind::OrgBusy,
-        "another create in this org did not end before the deadline",
-        "wait for it and run the same command again, or lengthen `--deadline`".to_owned(),
-    )
+    let why = "another create in this org did not end before the deadline";
+    let failure = Failure::new(ErrorKind::OrgBusy, why)
+        .hint("wait for it and run the same command again, or lengthen `--deadline`");
+    not_created(wish, is_in_doubt, failure)
 }
 
 /// The effect of the discarded create `entry` may still appear for the time `left`.
 pub(super) fn discarded(wish: &CreateOperation, entry: &Entry, left: Duration) -> Failure {
-    let seconds = whole_seconds(left);
-    let failure = withheld(
-        wish,
-        entry.concerns(wish),
-        ErrorKind::OrgInDoubt,
-        &format!(
-            "the outcome of {} was discarded, and its portal may still appear in this org for \
-             {seconds} s",
-            entry.name()
-        ),
-        format!(
-            "run the same command again in {seconds} s, lengthen `--deadline`, or pass \
-             `--allow-another` to create a second one"
-        ),
+    let (name, seconds) = (entry.name(), whole_seconds(left));
+    let why = format!(
+        "the outcome of {name} was discarded, and its portal may still appear in this org for \
+         {seconds} s"
     );
-    failure.details(Details::SafeAfter { safe_after: seconds })
+    let failure = Failure::new(ErrorKind::OrgInDoubt, why).hint(format!(
+        "run the same command again in {seconds} s, lengthen `--deadline`, or pass \
+         `--allow-another` to create a second one"
+    ));
+    let failure = failure.details(Details::SafeAfter { safe_after: seconds });
+    not_created(wish, entry.concerns(wish), failure)
 }
 
 /// A list may still show the old name of `rename` for the time `left`.
@@ -57,37 +51,32 @@ pub(super) fn unlisted(
     old: &str,
     left: Duration,
 ) -> Failure {
-    let seconds = whole_seconds(left);
-    withheld(
-        wish,
-        is_in_doubt,
-        ErrorKind::OrgBusy,
-        &format!(
-            "{old} was renamed to {} a moment ago, and the org's list may still show it for \
-             {seconds} s",
-            rename.name()
-        ),
-        format!("run the same command again in {seconds} s, or lengthen `--deadline`"),
-    )
+    let (new, seconds) = (rename.name(), whole_seconds(left));
+    let why = format!(
+        "{old} was renamed to {new} a moment ago, and the org's list may still show it for \
+         {seconds} s"
+    );
+    let failure = Failure::new(ErrorKind::OrgBusy, why)
+        .hint(format!("run the same command again in {seconds} s, or lengthen `--deadline`"));
+    not_created(wish, is_in_doubt, failure)
 }
 
-/// The create was withheld for the reason `why`. `is_in_doubt` tells whether an earlier one of the
-/// name may have taken effect.
-pub(super) fn withheld(
-    wish: &CreateOperation,
-    is_in_doubt: bool,
-    kind: ErrorKind,
-    why: &str,
-    hint: String,
-) -> Failure {
-    let name = &wish.name;
-    let (exit, message) = if is_in_doubt {
-        let so_far = format!("it is not known whether {name} was created, nothing was sent now");
-        (ExitClass::Unknown, format!("{so_far}: {why}"))
-    } else {
-        (ExitClass::Unavailable, format!("{name} was not created, nothing was sent: {why}"))
-    };
-    Failure::new(kind, message).exit(exit).hint(hint)
+/// The create was [`withheld`].
+pub(super) fn not_created(wish: &CreateOperation, is_in_doubt: bool, why: Failure) -> Failure {
+    withheld(&wish.name, "created", is_in_doubt, why)
+}
+
+/// Nothing was sent for the reason `why`: `name` was not `done`, or, if an earlier request is in doubt,
+/// that is not known. `done` is `created` or `renamed`.
+pub(crate) fn withheld(name: impl Display, done: &str, is_in_doubt: bool, why: Failure) -> Failure {
+    let reason = &why.report.message;
+    if is_in_doubt {
+        let so_far = format!("it is not known whether {name} was {done}, nothing was sent now");
+        let message = format!("{so_far}: {reason}");
+        return why.message(message).exit(ExitClass::Unknown);
+    }
+    let message = format!("{name} was not {done}, nothing was sent: {reason}");
+    why.message(message)
 }
 
 /// Rounds up.
