@@ -14,7 +14,7 @@ use tokio::sync::{OnceCell, watch};
 
 use super::doubt::{self, Adopted};
 use super::in_flight::InFlight;
-use super::journal::{About, InDoubt, Writer};
+use super::journal::{About, InDoubt, State, Writer};
 use super::plan::Row;
 use super::result::RowResult;
 use crate::org::identity::Identity;
@@ -36,16 +36,8 @@ pub(crate) struct Org {
     pub(crate) identity: OnceCell<Result<Identity, ClientError>>,
 }
 
-/// What to do for a row.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Task {
-    Create,
-    /// Determine the outcome of an earlier create; if it did not take effect, create.
-    Recover(Box<InDoubt>),
-}
-
 /// The rows of one org in which something is to be done.
-pub(crate) type Tasks = Vec<(usize, Task)>;
+pub(crate) type Tasks = Vec<usize>;
 
 /// A row that ended.
 pub(crate) struct Ended {
@@ -58,6 +50,8 @@ pub(crate) struct Ended {
 /// What all rows share.
 pub(crate) struct Batch<'a> {
     pub(crate) rows: &'a [Row],
+    /// Of each row, according to the journal.
+    pub(crate) states: &'a [State],
     pub(crate) log: &'a IntentLog,
     pub(crate) journal: Arc<Writer>,
     pub(crate) journal_path: PathBuf,
@@ -80,27 +74,28 @@ impl Batch<'_> {
         let orgs = stream::iter(orgs).map(move |(org, tasks)| {
             let org = Arc::new(org);
             stream::iter(tasks)
-                .map(move |(row, task)| self.row(row, task, org.clone()))
+                .map(move |row| self.row(row, org.clone()))
                 .buffer_unordered(ClientBuilder::CONCURRENCY)
         });
         orgs.flatten_unordered(self.jobs).filter_map(std::future::ready)
     }
 
     /// Runs one row, unless the batch was asked to stop before.
-    async fn row(&self, index: usize, task: Task, org: Arc<Org>) -> Option<Ended> {
+    async fn row(&self, index: usize, org: Arc<Org>) -> Option<Ended> {
         if self.is_stopping.get() {
             return None;
         }
         let row = self.rows.get(index)?;
-        let in_doubt = match task {
-            Task::Create => None,
-            Task::Recover(doubt) => Some(doubt),
+        // Its outcome is determined first; if it did not take effect, the row is created.
+        let in_doubt = match self.states.get(index)? {
+            State::InDoubt(doubt) => Some(&**doubt),
+            State::Open | State::Done(_) => None,
         };
-        let created = self.create(index, row, in_doubt.as_deref(), &org).await;
+        let created = self.create(index, row, in_doubt, &org).await;
         self.in_flight.end(index);
         let (result, intent) = match created {
             Ok(Finished { outcome, intent }) => {
-                let outcome = keep_doubt(outcome, in_doubt.as_deref());
+                let outcome = keep_doubt(outcome, in_doubt);
                 let verified_after = Some(verified_after(&org.client));
                 (RowResult::new(&outcome, row, verified_after), Some(intent))
             }

@@ -27,7 +27,7 @@ use crate::batch::journal::{self, Journal, State};
 use crate::batch::mistake::Problems;
 use crate::batch::plan::Row;
 use crate::batch::result::{RowResult, Verdict};
-use crate::batch::run::{Batch, Ended, Org, Task, Tasks};
+use crate::batch::run::{Batch, Ended, Org, Tasks};
 use crate::commands::candidates;
 use crate::commands::policy_args::PolicyArgs;
 use crate::commands::sections::{
@@ -223,17 +223,16 @@ impl Args {
 
 /// What is still to be done.
 fn tasks(states: &[State], retry: bool) -> Tasks {
-    let task = |state: &State| match state {
-        State::Open => Some(Task::Create),
-        State::InDoubt(doubt) => Some(Task::Recover(doubt.clone())),
+    let is_open = |state: &State| match state {
+        State::Open | State::InDoubt(_) => true,
         State::Done(result) => match result.verdict() {
-            Verdict::NotCreated => Some(Task::Create),
-            Verdict::Rejected if retry => Some(Task::Create),
-            Verdict::Rejected | Verdict::Done | Verdict::InDoubt => None,
+            Verdict::NotCreated => true,
+            Verdict::Rejected => retry,
+            Verdict::Done | Verdict::InDoubt => false,
         },
     };
-    let tasks = states.iter().enumerate();
-    tasks.filter_map(|(row, state)| Some((row, task(state)?))).collect()
+    let open = states.iter().enumerate().filter(|(_, state)| is_open(state));
+    open.map(|(row, _)| row).collect()
 }
 
 /// The orgs where something is to be done, in the order of the file.
@@ -246,7 +245,7 @@ fn orgs(
 ) -> Result<Vec<(Org, Tasks)>, Failure> {
     let mut targets: Vec<(Target, Tasks)> = Vec::new();
     let mut places = HashMap::new();
-    for (index, task) in tasks {
+    for index in tasks {
         let Some(row) = rows.get(index) else { continue };
         let place = *places.entry(&row.profile).or_insert(targets.len());
         if place == targets.len() {
@@ -255,7 +254,7 @@ fn orgs(
             targets.push((Target { version: args.api_version, ..target }, Vec::new()));
         }
         if let Some((_, tasks)) = targets.get_mut(place) {
-            tasks.push((index, task));
+            tasks.push(index);
         }
     }
     // All of them were given the same certificates.
@@ -306,7 +305,8 @@ impl Plan<'_> {
     /// `12 portals in 12 orgs, 3 data centers; this cannot be undone`
     fn summary(&self) -> String {
         let tasks = self.orgs.iter().flat_map(|(_, tasks)| tasks);
-        let in_doubt = tasks.filter(|(_, task)| matches!(task, Task::Recover(_))).count();
+        let is_in_doubt = |row: &&usize| matches!(self.states.get(**row), Some(State::InDoubt(_)));
+        let in_doubt = tasks.filter(is_in_doubt).count();
         let servers: HashSet<_> = self.orgs.iter().map(|(org, _)| &org.target.accounts).collect();
         let first = match in_doubt {
             0 => String::new(),
@@ -360,6 +360,7 @@ impl Plan<'_> {
         deliver_again(&log, &journal_path, &self.states).await?;
         let batch = Batch {
             rows,
+            states: &self.states,
             log: &log,
             journal: Arc::new(journal.into_writer()?),
             journal_path,
