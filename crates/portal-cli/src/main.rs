@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Err(usage) => return ExitCode::from(print_usage(&usage) as u8),
     };
     printer::color(cli.color);
-    let printer = Printer::new(cli.output).quiet(cli.quiet);
+    let printer = Printer::new(cli.output, cli.quiet);
     log::start(&printer, cli.verbose, cli.command.log());
     let exit = cli.command.run(&printer).unwrap_or_else(|failure| failure.print(&printer));
     ExitCode::from(printer.finish(exit) as u8)

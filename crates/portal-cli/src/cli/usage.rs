@@ -18,9 +18,9 @@ pub(crate) fn print(usage: &clap::Error) -> ExitClass {
     }
     let failure = failure(usage);
     if asks_for_json(std::env::args_os()) {
-        failure.print_json(&Printer::new(Output::Json));
+        failure.print_json(&Printer::new(Output::Json, false));
     }
-    let printer = Printer::new(Output::Text);
+    let printer = Printer::new(Output::Text, false);
     printer.error(&failure.report);
     if let Some(usage) = usage_line(usage) {
         printer.note(format_args!("\n{usage}"));
@@ -32,14 +32,14 @@ fn print_help(help: &clap::Error) -> ExitClass {
     if !help.use_stderr() {
         // Clap leaves lines of a template as they are.
         let text = fit(help.to_string().trim_end(), width::of_stdout());
-        let printer = Printer::new(Output::Text);
+        let printer = Printer::new(Output::Text, false);
         printer.text(text);
         return printer.finish(ExitClass::Success);
     }
     // Ignore EPIPE.
     let _ = help.print();
     if asks_for_json(std::env::args_os()) {
-        Failure::usage("a command is missing").print_json(&Printer::new(Output::Json));
+        Failure::usage("a command is missing").print_json(&Printer::new(Output::Json, false));
     }
     ExitClass::Invalid
 }

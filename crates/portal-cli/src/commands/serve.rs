@@ -15,7 +15,9 @@ use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use futures_util::future::{LocalBoxFuture, OptionFuture};
 use futures_util::stream::BoxStream;
-use portal_http::server::{PortalService, PortalServiceBuilder, RequestRecord, raise_nofile_limit};
+use portal_http::server::{
+    PortalService, PortalServiceBuilder, RequestRecord, Server, raise_nofile_limit,
+};
 use portal_inspect::{Inspector, Watch};
 use portal_store::{Registry, RegistryError};
 use tokio::net::TcpListener;
@@ -26,7 +28,6 @@ pub(super) use self::announce::{Environment, Listening};
 use self::announce::{announce, local_url, open_page};
 pub(crate) use self::args::Args;
 use self::args::Subcommand;
-use self::listeners::Listeners;
 use self::registry::Opened;
 use crate::org::running::Running;
 use crate::report::exit::ExitClass;
@@ -74,27 +75,31 @@ async fn open_and_serve(args: &Args, printer: &Printer) -> Result<Ended, Failure
         printer.warning(format_args!("the limit on open files was not raised: {error}"));
     }
     let seed = registry::read_seed(args)?;
-    let listeners = Listeners::bind(args, tls, printer).await?;
+    let server = listeners::bind(args, tls, printer).await?;
+    let inspector = listeners::bind_inspector(args.admin_listen, printer).await?;
     match (&args.database_url, &args.data) {
         (Some(url), _) => {
             let opened = registry::in_database(url, seed, args.seed_replaces).await?;
-            serve(args, listeners, opened, printer).await
+            serve(args, server, inspector, opened, printer).await
         }
         (None, Some(directory)) => {
             let opened = registry::in_directory(directory, seed, args, printer).await?;
-            serve(args, listeners, opened, printer).await
+            serve(args, server, inspector, opened, printer).await
         }
-        (None, None) => serve(args, listeners, registry::in_memory(seed).await?, printer).await,
+        (None, None) => {
+            let opened = registry::in_memory(seed).await?;
+            serve(args, server, inspector, opened, printer).await
+        }
     }
 }
 
 async fn serve<R: Registry>(
     args: &Args,
-    listeners: Listeners,
+    server: Server,
+    listener: Option<TcpListener>,
     opened: Opened<R>,
     printer: &Printer,
 ) -> Result<Ended, Failure> {
-    let Listeners { server, inspector: listener } = listeners;
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     let Opened { registry, org, throwaway, failed } = opened;
     let watch = listener.as_ref().map(|_| Watch::new());
@@ -141,8 +146,8 @@ async fn serve<R: Registry>(
         watch.iter().for_each(Watch::begin_shutdown);
         shutdown.notify_one();
     };
-    let served = server.serve(service, shutdown.notified());
-    until_shutdown(served, begin_shutdown, child, signals, failed, printer).await
+    let work = server.serve(service, shutdown.notified());
+    until_shutdown(work, begin_shutdown, child, signals, failed, printer).await
 }
 
 /// Serves until a signal or the end of `child`, and until open requests completed.

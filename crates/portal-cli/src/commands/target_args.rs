@@ -121,13 +121,9 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
         let (api, accounts) = self.hosts(flags)?;
         let client_id = flags.client_id.clone().or_else(|| self.get("PORTAL_CLIENT_ID"));
         let credential = self.credential(&api, accounts.is_some(), client_id.clone())?;
-        let fingerprint = match credential {
-            Credential::RefreshToken { .. } => {
-                let identity = identity::of(None, accounts.as_deref(), &credential);
-                Some(identity.fingerprint().to_owned())
-            }
-            _ => None,
-        };
+        let is_renewable = matches!(credential, Credential::RefreshToken { .. });
+        let fingerprint = is_renewable
+            .then(|| identity::of(None, accounts.as_deref(), &credential).fingerprint().to_owned());
         let place = Place::Explicit {
             api: api.url(),
             accounts: accounts.clone(),
@@ -144,17 +140,12 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
         let variable = |name| self.get(name).filter(|_| flags.data_center.is_none());
         let api = flags.api_domain.clone().or_else(|| variable("PORTAL_API_DOMAIN"));
         let accounts = flags.accounts_url.clone().or_else(|| variable("PORTAL_ACCOUNTS_URL"));
-        let data_center = match (flags.data_center, self.get("PORTAL_DATA_CENTER")) {
-            (Some(data_center), _) => Some(data_center),
-            // A data center variable never completes a named host, which may be that of another org.
-            (None, Some(code)) if api.is_none() && accounts.is_none() => {
-                let parsed = code.parse::<DataCenter>();
-                Some(parsed.map_err(|error| {
-                    Failure::usage(format!("invalid PORTAL_DATA_CENTER: {error}"))
-                })?)
-            }
-            (None, _) => None,
-        };
+        // A data center variable never completes a named host, which may be that of another org.
+        let code = variable("PORTAL_DATA_CENTER").filter(|_| api.is_none() && accounts.is_none());
+        let parsed = code.map(|code| code.parse::<DataCenter>()).transpose();
+        let parsed = parsed
+            .map_err(|error| Failure::usage(format!("invalid PORTAL_DATA_CENTER: {error}")))?;
+        let data_center = flags.data_center.or(parsed);
         let accounts = accounts.or_else(|| Some(data_center?.accounts_url().to_owned()));
         let api = match (api, data_center) {
             (Some(url), _) => ApiDomain::Given(url),

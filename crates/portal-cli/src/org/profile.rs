@@ -131,7 +131,7 @@ impl Profiles {
     /// Returns the profile `name` with its secrets.
     pub(crate) fn get(&self, name: &str) -> Result<Profile, OrgError> {
         let entry = self.entry(name)?.clone();
-        let secrets = self.secrets().map_err(OrgError::UnusableSecrets)?.get(name);
+        let secrets = self.secrets().map_err(OrgError::Unusable)?.get(name);
         let secrets = secrets.cloned().ok_or_else(|| OrgError::NoSecrets {
             name: name.to_owned(),
             path: credentials_path(&self.directory),

@@ -142,9 +142,8 @@ fn org_error(error: &OrgError, message: String) -> Failure {
         OrgError::SeedDiffers { .. } => Failure::new(ErrorKind::Failed, message)
             .hint("pass `--seed-replaces` to take the seed's values and revoke the rest"),
         OrgError::NoServer { port: Some(_) }
-        | OrgError::UnusableSecrets(_)
-        | OrgError::InvalidProfileName(_)
-        | OrgError::Client(_) => usage,
+        | OrgError::Unusable(_)
+        | OrgError::InvalidProfileName(_) => usage,
     }
 }
 

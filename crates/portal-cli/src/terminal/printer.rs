@@ -45,7 +45,8 @@ pub(crate) fn color(when: clap::ColorChoice) {
 #[derive(Clone, Debug)]
 pub(crate) struct Printer {
     output: Output,
-    is_quiet: bool,
+    /// Whether notes and progress are left out.
+    pub(crate) is_quiet: bool,
     /// Why stdout takes no more results.
     stdout_failed: Arc<Mutex<Option<io::Error>>>,
     /// The progress bars on stderr, which step aside for a line.
@@ -53,22 +54,12 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
-    pub(crate) fn new(output: Output) -> Self {
-        Self { output, is_quiet: false, stdout_failed: Arc::default(), bars: MultiProgress::new() }
-    }
-
-    /// Leaves out notes and progress.
-    #[must_use]
-    pub(crate) fn quiet(self, is_quiet: bool) -> Self {
-        Self { is_quiet, ..self }
+    pub(crate) fn new(output: Output, is_quiet: bool) -> Self {
+        Self { output, is_quiet, stdout_failed: Arc::default(), bars: MultiProgress::new() }
     }
 
     pub(crate) fn is_json(&self) -> bool {
         self.output == Output::Json
-    }
-
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.is_quiet
     }
 
     /// A result: `text` for people, `json` for machines.

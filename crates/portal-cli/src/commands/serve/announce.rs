@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use portal_model::neutral::shell_word;
-use portal_store::{Org, Registry, RegistryError};
+use portal_store::{Registry, RegistryError};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -40,7 +40,14 @@ pub(super) async fn announce(
     printer: &Printer,
 ) -> Result<(), RegistryError> {
     let orgs = registry.orgs().await?;
-    let portals = count_portals(registry, &orgs).await?;
+    let mut portals = String::new();
+    if orgs.len() <= COUNTED_ORGS {
+        let mut count = 0;
+        for org in &orgs {
+            count += registry.portals(org.id).await?.len();
+        }
+        portals = format!(" with {}", counted(count, "portal"));
+    }
     let Running { url, admin, org, port } = running;
     let (admin, org) = (admin.as_deref(), org.as_ref());
     let listening = Listening { event: "listening", url, admin, org };
@@ -48,12 +55,11 @@ pub(super) async fn announce(
     if printer.is_json() {
         return Ok(());
     }
-    let kept = match args.kept_in() {
-        Some(place) => format!("kept in {place}"),
-        None => "gone when it ends (`--data DIR` keeps them)".to_owned(),
+    let kept = match (&args.data, &args.database_url) {
+        (Some(directory), _) => format!("kept in {}", directory.display()),
+        (None, Some(_)) => "kept in a database".to_owned(),
+        (None, None) => "gone when it ends (`--data DIR` keeps them)".to_owned(),
     };
-    let portals = portals.map(|portals| format!(" with {}", counted(portals, "portal")));
-    let portals = portals.unwrap_or_default();
     let mut lines = vec![format!("Serving {}{portals}, {kept}", counted(orgs.len(), "org"))];
     if orgs.is_empty() {
         lines.push("No request can succeed: add an org by `--seed FILE` or `portal admin`".into());
@@ -67,20 +73,6 @@ pub(super) async fn announce(
     }
     printer.note(lines.join("\n"));
     Ok(())
-}
-
-async fn count_portals(
-    registry: &impl Registry,
-    orgs: &[Org],
-) -> Result<Option<usize>, RegistryError> {
-    if orgs.len() > COUNTED_ORGS {
-        return Ok(None);
-    }
-    let mut portals = 0;
-    for org in orgs {
-        portals += registry.portals(org.id).await?.len();
-    }
-    Ok(Some(portals))
 }
 
 /// Opens the page in a browser.

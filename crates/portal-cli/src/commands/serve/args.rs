@@ -142,12 +142,6 @@ impl Args {
         }
         limits
     }
-
-    /// Where everything is kept, if it outlives the server.
-    pub(super) fn kept_in(&self) -> Option<String> {
-        let directory = self.data.as_ref().map(|directory| directory.display().to_string());
-        directory.or_else(|| self.database_url.as_ref().map(|_| "a database".to_owned()))
-    }
 }
 
 fn default_max_connections() -> u32 {
