@@ -94,16 +94,12 @@ pub(super) fn change(
             Changed::UserRemoved { org, email },
         ),
         Command::User(User::SetPermissions { org, email, permissions }) => {
-            let set: BTreeSet<_> = permissions.iter().copied().collect();
-            let (permissions, names) = named(&set, "none");
+            let permissions: BTreeSet<_> = permissions.iter().copied().collect();
+            let (names, text) = named(&permissions, "none");
             (
-                AdminChange::SetPermissions {
-                    org: org.clone(),
-                    email: email.clone(),
-                    permissions: set,
-                },
-                format!("Set the permissions of {email} in org {org}: {names}"),
-                Changed::PermissionsSet { org, email, permissions },
+                AdminChange::SetPermissions { org: org.clone(), email: email.clone(), permissions },
+                format!("Set the permissions of {email} in org {org}: {text}"),
+                Changed::PermissionsSet { org, email, permissions: names },
             )
         }
         Command::Credential(Credential::Add { org, email, scopes }) => {
