@@ -34,7 +34,7 @@ use crate::terminal::printer::{self, Printer};
 fn main() -> ExitCode {
     core_dump::disable();
     cli::complete();
-    let cli = match Cli::from_command_line() {
+    let cli = match Cli::from_args(std::env::args_os()) {
         Ok(cli) => cli,
         Err(usage) => return ExitCode::from(print_usage(&usage) as u8),
     };
