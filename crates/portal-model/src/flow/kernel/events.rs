@@ -9,6 +9,7 @@ use crate::outcome::{AuthFailure, Doubt, NotDone, Unverified};
 use super::{Flow, IfAbsent, InFlight, Phase, Tries};
 use crate::flow::effect::{Effect, End, Finding, Listing, Repeat, Reply, Unusable};
 use crate::flow::policy::{Jitter, NameTaken};
+use crate::flow::responses;
 use crate::flow::step::{Event, TokenError, UnexpectedEvent};
 use crate::intent::Baseline;
 use crate::transport::NotSent;
@@ -122,7 +123,7 @@ impl<E: Effect> Flow<E> {
     }
 
     fn on_attempt(&mut self, now: Duration, jitter: Jitter, response: &Response) {
-        match self.effect.classify(response) {
+        match responses::classify(&self.effect.endpoint(), response, E::SUSPECTS) {
             Reply::Done => self.finish(End::Done),
             Reply::Rejected(error) if self.doubt.is_none() => self.finish(End::Rejected(error)),
             Reply::Rejected(error) => self.verify(IfAbsent::Rejected(error)),
@@ -202,7 +203,7 @@ impl<E: Effect> Flow<E> {
 
     fn on_list(&mut self, now: Duration, jitter: Jitter, began: Duration, response: &Response) {
         let retry_after = response.retry_after;
-        match self.effect.evidence(response) {
+        match responses::read_list(response) {
             Ok(listing) => self.on_listing(now, jitter, began, &listing),
             Err(Unusable::RateLimited) => {
                 self.retry(now, jitter, NotDone::RateLimited { retry_after }, retry_after);
