@@ -152,7 +152,6 @@ pub enum Finding<F> {
 }
 
 /// How the kernel ended.
-#[expect(clippy::large_enum_variant, reason = "there is one per flow, at its end")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End<F, I> {
     /// The service responded that the effect happened.

@@ -422,13 +422,6 @@ impl<E: Effect> Flow<E> {
         self.phase = Phase::Attempt { recorded: false };
     }
 
-    /// Another attempt, with a backoff that grows with their number.
-    fn repeat_later(&mut self, now: Duration, jitter: Jitter) {
-        let backoff = self.policy.backoff(self.attempts.saturating_sub(1), jitter);
-        self.start_attempt();
-        self.wake_at = Some(now.saturating_add(backoff));
-    }
-
     /// Lists come next, the first at once.
     fn verify(&mut self, if_absent: IfAbsent) {
         self.end_request();
@@ -474,10 +467,7 @@ impl<E: Effect> Flow<E> {
             self.phase = Phase::Verify(IfAbsent::Repeat);
             self.polls += 1;
         }
-        self.wake_at = Some(match self.phase {
-            Phase::Verify(_) => self.no_later_than_last_list(now, wake_at),
-            _ => wake_at,
-        });
+        self.wait_until(now, wake_at);
         if is_rate_limited {
             self.tries = Tries { backoffs: self.tries.backoffs, ..Tries::default() };
             return;
@@ -489,9 +479,10 @@ impl<E: Effect> Flow<E> {
         }
     }
 
-    /// A wait that would leave no time for a list ends while there is some.
-    fn no_later_than_last_list(&self, now: Duration, wake_at: Duration) -> Duration {
-        if now < self.last_list() { wake_at.min(self.last_list()) } else { wake_at }
+    /// A wait for a list that would leave no time for it ends while there is some.
+    fn wait_until(&mut self, now: Duration, wake_at: Duration) {
+        let is_for_list = matches!(self.phase, Phase::Verify(_)) && now < self.last_list();
+        self.wake_at = Some(if is_for_list { wake_at.min(self.last_list()) } else { wake_at });
     }
 
     fn unknown_or(&self, why: Unverified, reason: NotDone) -> End<E::Fact, E::Intent> {
