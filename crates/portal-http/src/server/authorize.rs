@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, request::Parts};
+use http::request::Parts;
 use portal_model::server::rejections;
 use portal_model::{
     ApiError, ApiVersion, CreatePortal, Endpoint, Environment, GetOrg, ListPortals, RenamePortal,
@@ -32,24 +32,17 @@ pub(super) async fn access<R: Registry>(
 ) -> Result<Access, RequestError> {
     let access = match Route::of(&head.method, head.uri.path())? {
         Route::Crm(version, operation) => {
-            Access::Crm { version, operation, principal: authenticate(state, &head.headers).await? }
+            let token = access_token(&head.headers, state.schemes)
+                .ok_or_else(rejections::authentication_failure)?;
+            let principal = state.registry.authenticate(token, state.now()).await?;
+            let principal = principal.ok_or_else(rejections::invalid_token)?;
+            Access::Crm { version, operation, principal }
         }
         Route::Token => Access::Token,
         Route::Revoke => Access::Revoke,
     };
     check_codings(&head.headers)?;
     Ok(access)
-}
-
-/// The principal of the request's access token.
-async fn authenticate<R: Registry>(
-    state: &ServiceState<R>,
-    headers: &HeaderMap,
-) -> Result<Arc<Principal>, RequestError> {
-    let token =
-        access_token(headers, state.schemes).ok_or_else(rejections::authentication_failure)?;
-    let principal = state.registry.authenticate(token, state.now()).await?;
-    Ok(principal.ok_or_else(rejections::invalid_token)?)
 }
 
 /// Counts the request against the quota of its org and client, if quotas are enforced.
