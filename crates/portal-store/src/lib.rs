@@ -6,7 +6,6 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `conformance` | the suite that the unit tests of every engine run |
 //! | `memory`, `sqlite`, `postgres` | the engines |
 //! | `sql` | what the SQL engines share: statements and columns |
 //! | `admin` | [`Administration`]: changing orgs, users and credentials |
@@ -21,8 +20,6 @@
 pub mod admin;
 pub mod audit;
 mod change;
-#[cfg(test)]
-mod conformance;
 pub mod error;
 pub mod memory;
 pub mod org;

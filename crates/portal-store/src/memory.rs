@@ -244,13 +244,3 @@ impl Registry for MemoryRegistry {
 fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_unix_seconds(time.unix_seconds()).unwrap_or(time)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::MemoryRegistry;
-
-    crate::conformance::suite!(|_dir| {
-        let registry = MemoryRegistry::new();
-        move || registry.clone()
-    });
-}

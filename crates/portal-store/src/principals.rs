@@ -73,15 +73,27 @@ impl Principals {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use portal_model::oauth::{Grant, TokenRequest};
+    use portal_model::{Secret, Timestamp};
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::conformance::seeded;
     use crate::memory::MemoryRegistry;
+    use crate::registry::Registry as _;
+    use crate::seed::{Seed, SeedCredential, SeedOrg, SeedUser};
+    use crate::token::TokenRules;
 
     async fn principal() -> Arc<Principal> {
-        let registry = MemoryRegistry::new();
-        Arc::new(seeded(|| registry.clone()).await.1[0].clone())
+        let (registry, now) = (MemoryRegistry::new(), Timestamp::from_unix_seconds(0).unwrap());
+        let credential = SeedCredential::refresh_token("client", "secret", "token");
+        let admin = SeedUser::admin("Admin", "admin@acme.example").credential(credential);
+        let seed = Seed::new([SeedOrg::new("acme").user(admin)]);
+        registry.apply_seed(&seed, now).await.unwrap();
+        let grant = Grant::RefreshToken(Secret::new("token".to_owned()));
+        let request = TokenRequest::new("client", "secret".to_owned(), grant);
+        let token = registry.issue_token(&request, TokenRules::LifetimesOnly, now).await;
+        let token = token.unwrap().unwrap().access_token;
+        registry.authenticate(token.expose(), now).await.unwrap().unwrap()
     }
 
     type Result = std::result::Result<Option<Arc<Principal>>, RegistryError>;

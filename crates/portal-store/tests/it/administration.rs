@@ -14,6 +14,7 @@ use crate::{at, name, principal_of, refresh, seed};
 
 on_each_engine! {
     added_credential_works_until_it_is_revoked,
+    known_token_stays_with_its_client,
     rotated_secret_is_only_one_that_works,
     removed_user_and_org_have_no_access_until_restored,
     permissions_hold_from_next_second_on,
@@ -104,6 +105,19 @@ async fn added_credential_works_until_it_is_revoked(registry: &impl Store) {
     assert!(listed.iter().all(|it| it.revoked_at == Some(at(10))), "{listed:?}");
     let again = make(registry, revoke(&other.client_id)).await;
     assert_eq!(again, Err(AdminRefusal::UnknownCredential(other.client_id)));
+}
+
+async fn known_token_stays_with_its_client(registry: &impl Store) {
+    registry.apply_seed(&seed(), at(0)).await.unwrap();
+    let credential = SeedCredential::refresh_token("1000.NEW", "new", "limited.token");
+    let (org, email) = ("acme".to_owned(), "admin@acme.example".to_owned());
+    make(registry, AdminChange::AddCredential { org, email, credential }).await.unwrap();
+    let grant = refresh("limited").grant;
+    let stolen = TokenRequest::new("1000.NEW", "new".to_owned(), grant);
+    assert_eq!(token(registry, &stolen).await.unwrap_err().error, OAuthError::INVALID_CODE);
+    let access_token = token(registry, &refresh("limited")).await.unwrap();
+    let acting = principal(registry, &access_token).await.unwrap();
+    assert_eq!(acting.org.name, "limited");
 }
 
 async fn rotated_secret_is_only_one_that_works(registry: &impl Store) {

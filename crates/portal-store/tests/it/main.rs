@@ -21,6 +21,7 @@ mod administration;
 mod agreement;
 mod backup;
 mod children;
+mod conformance;
 mod formats;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod full_disk;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portal_http::client::{BuildError, Client, ClientError};
+use portal_model::error::with_sources;
 use portal_model::flow::TokenError;
 use portal_model::oauth::AccessToken;
 use portal_model::outcome::{NotDone, Outcome};
@@ -61,7 +62,8 @@ async fn token_response_names_api_unless_plain_http() {
 
     let service = naming("http://www.zohoapis.uk");
     let error = client(&service).call(&ListPortals).await.unwrap_err();
-    assert!(error.to_string().contains("would carry secrets in the clear"), "{error}");
+    let error = with_sources(&error);
+    assert!(error.contains("would carry secrets in the clear"), "{error}");
     assert_eq!(service.hosts(), ["accounts.zoho.uk"]);
 
     let service = Scripted::granting(|_| none());

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use portal_http::client::IntentSink;
 use portal_model::Response;
+use portal_model::error::with_sources;
 use portal_model::flow::{Activity, CreateIntent, Intent};
 use portal_model::outcome::{NotDone, Origin, Outcome, OutcomeKind, RenameOutcome};
 use tokio::time::{Instant, sleep};
@@ -227,7 +228,7 @@ async fn lost_response_is_verified_until_absence_holds() {
     let waiting = |activity: &Activity| matches!(activity, Activity::WaitingToVerify { .. });
     let shown = activity.wait_for(waiting).await.unwrap().clone();
     let Activity::WaitingToVerify { doubt, until } = shown else { unreachable!() };
-    assert_eq!(doubt.to_string(), "response lost: reset");
+    assert_eq!(with_sources(&doubt), "response lost: reset");
     let began = Instant::now();
     assert_eq!(reason(running.await), NotDone::Exhausted);
     assert_eq!(began.elapsed().as_secs(), 70);

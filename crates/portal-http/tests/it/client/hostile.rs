@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use portal_http::client::{ClientError, Credential};
+use portal_model::error::with_sources;
 use portal_model::flow::NoResponse;
 use portal_model::outcome::Origin;
 use portal_model::{CreatePortal, GetPortal, ListPortals, Outcome};
@@ -89,7 +90,7 @@ async fn responses_are_read_to_their_limits() {
     let token = always(with_length("200 OK", &error((64 << 10) + 1))).await;
     let credential = Credential::refresh_token("1000.ID", "hush".to_owned(), "hush".to_owned());
     let client = token.client().build(credential).unwrap();
-    let found = client.authenticate().await.unwrap_err().to_string();
+    let found = with_sources(&client.authenticate().await.unwrap_err());
     assert!(found.contains("response of more than 65536 bytes"), "{found}");
 }
 

@@ -1,4 +1,4 @@
-//! The conformance suite of all engines; each engine's unit tests run it with [`suite!`].
+//! The conformance suite of all engines: each module below runs it with [`suite!`].
 //!
 //! Each test takes a function that opens handles to one registry, as separate processes would do if
 //! the engine supports them.
@@ -9,14 +9,17 @@ use std::sync::Arc;
 use portal_model::oauth::{Grant, OAuthError, TokenRequest};
 use portal_model::{PortalName, Scope, Secret, Timestamp};
 
-use crate::org::{PortalLimit, Principal};
-use crate::registry::Registry;
-use crate::seed::{Seed, SeedCredential, SeedOrg, SeedUser};
-use crate::token::TokenRules;
+use portal_store::{
+    PortalLimit, Principal, Registry, Seed, SeedCredential, SeedOrg, SeedUser, TokenRules,
+};
 
-pub(crate) mod portals;
-pub(crate) mod seeds;
-pub(crate) mod tokens;
+mod memory;
+mod portals;
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres;
+mod seeds;
+mod sqlite;
+mod tokens;
 
 /// Runs the suite: `suite!(|dir| open)`, where `open()` returns a handle to the registry in `dir`.
 /// Attributes before `|dir|` are put on every test.
@@ -68,7 +71,7 @@ macro_rules! suite {
         }
     };
 }
-pub(crate) use suite;
+use suite;
 
 /// A point in time, in seconds since the start of the test.
 pub(crate) fn at(second: i64) -> Timestamp {

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use portal_model::Portal;
 
-use super::{all_at_once, at, name, seeded};
-use crate::error::RegistryError;
-use crate::org::{OrgId, Principal, UserId};
-use crate::registry::{CreateConflict, Registry, RenameConflict};
+use super::{all_at_once, at, name, org, seeded};
+use portal_store::{
+    CreateConflict, MemoryRegistry, OrgId, PortalLimit, Principal, Registry, RegistryError,
+    RenameConflict, Seed, UserId,
+};
 
 async fn create<R: Registry>(
     registry: &R,
@@ -193,15 +194,25 @@ pub(crate) async fn one_of_many_renames_and_creates_succeeds<R: Registry>(open: 
 
 pub(crate) async fn unknown_org_or_user_is_not_applied<R: Registry>(open: impl Fn() -> R) {
     let (registry, [acme, ..]) = seeded(&open).await;
-    for (org, user) in [(OrgId(7), acme.user.id), (acme.org.id, UserId(7))] {
+    let (no_org, no_user) = unknown().await;
+    for (org, user) in [(no_org, acme.user.id), (acme.org.id, no_user)] {
         let result = registry.create_portal(org, user, &name("AcmePortal"), at(1)).await;
         assert!(matches!(result, Err(RegistryError::NotApplied(_))), "{result:?}");
     }
     create(&registry, &acme, "AcmePortal").await.unwrap();
     let new = name("NewName");
-    let result = registry.rename_portal(acme.org.id, UserId(7), "AcmePortal", &new, at(1)).await;
+    let result = registry.rename_portal(acme.org.id, no_user, "AcmePortal", &new, at(1)).await;
     assert!(matches!(result, Err(RegistryError::NotApplied(_))), "{result:?}");
     assert_eq!(names(&registry, &acme).await, ["AcmePortal"]);
+}
+
+/// Numbers that a registry with [`seed`](super::seed) does not have: those of a larger one.
+async fn unknown() -> (OrgId, UserId) {
+    let larger = MemoryRegistry::new();
+    let orgs = (0..9).map(|count| org(&format!("org {count}"), PortalLimit::Unlimited));
+    larger.apply_seed(&Seed::new(orgs), at(0)).await.unwrap();
+    let last = larger.orgs().await.unwrap().pop().unwrap().id;
+    (last, larger.users(last).await.unwrap().pop().unwrap().id)
 }
 
 pub(crate) async fn dropped_create_is_still_applied<R: Registry>(open: impl Fn() -> R) {

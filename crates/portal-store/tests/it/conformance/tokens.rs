@@ -7,9 +7,7 @@ use super::{
     access_token, all_at_once, at, client_id, client_secret, exchange, refresh, request, seed,
     seed_with_code,
 };
-use crate::org::Permission;
-use crate::registry::Registry;
-use crate::token::{INVALID_CLIENT_SECRET, TokenRules};
+use portal_store::{Permission, Registry, TokenRules};
 
 /// A registry with [`seed_with_code`].
 async fn with_code<R: Registry>(open: impl Fn() -> R, code: &str) -> R {
@@ -56,7 +54,7 @@ pub(crate) async fn wrong_credential_names_wrong_part<R: Registry>(open: impl Fn
     let registry = with_code(&open, "code").await;
     let good = refresh("acme");
     let mut unknown_client = good.clone();
-    unknown_client.client_id = "1000.unknown".to_owned();
+    unknown_client.client_id = String::from("1000.unknown");
     let mut wrong_secret = good.clone();
     wrong_secret.client_secret = client_secret("globex");
     let unknown_token = request("acme", Grant::RefreshToken("1000.unknown".to_owned().into()));
@@ -67,7 +65,7 @@ pub(crate) async fn wrong_credential_names_wrong_part<R: Registry>(open: impl Fn
     code_of_another_client.client_secret = client_secret("globex");
     for (request, error) in [
         (unknown_client, OAuthError::INVALID_CLIENT),
-        (wrong_secret, INVALID_CLIENT_SECRET),
+        (wrong_secret, "invalid_client_secret"),
         (unknown_token, OAuthError::INVALID_CODE),
         (of_another_client, OAuthError::INVALID_CODE),
         (code_as_token, OAuthError::INVALID_CODE),

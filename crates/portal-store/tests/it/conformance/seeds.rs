@@ -7,9 +7,7 @@ use super::{
     access_token, all_at_once, at, client_secret, exchange, org, refresh, request, seed,
     seed_with_code,
 };
-use crate::org::{Permission, PortalLimit};
-use crate::registry::Registry;
-use crate::seed::SeedGrant;
+use portal_store::{Permission, PortalLimit, Registry, SeedGrant};
 
 pub(crate) async fn concurrent_seed_is_applied_once<R: Registry>(open: impl Fn() -> R) {
     let mut seed = seed_with_code("code");
@@ -43,12 +41,12 @@ pub(crate) async fn existing_entries_are_unchanged<R: Registry>(open: impl Fn() 
     changed.orgs[0].environment = Environment::Sandbox;
     changed.orgs[0].portal_limit = PortalLimit::One;
     let admin = &mut changed.orgs[0].users[0];
-    admin.name = "Someone Else".to_owned();
+    admin.name = String::from("Someone Else");
     admin.permissions.clear();
     admin.credentials[0].client_secret = client_secret("globex");
     admin.credentials[0].scopes = vec![Scope::PORTAL_READ];
     let mut newcomer = admin.clone();
-    newcomer.email = "newcomer@acme.example".to_owned();
+    newcomer.email = String::from("newcomer@acme.example");
     let new_token = Secret::new("1000.newcomer");
     newcomer.credentials[0].client_secret = client_secret("acme");
     newcomer.credentials[0].grant = SeedGrant::RefreshToken(new_token.clone());
@@ -69,7 +67,7 @@ pub(crate) async fn existing_entries_are_unchanged<R: Registry>(open: impl Fn() 
 pub(crate) async fn users_of_org_are_in_seed_order<R: Registry>(open: impl Fn() -> R) {
     let mut seed = seed();
     let mut second = seed.orgs[0].users[0].clone();
-    second.email = "another@acme.example".to_owned();
+    second.email = String::from("another@acme.example");
     second.permissions = [Permission::ManagePortal].into();
     second.credentials.clear();
     seed.orgs[0].users.push(second.clone());
