@@ -13,7 +13,7 @@ use portal_store::{Permission, Principal, Registry};
 
 use super::quota::{Admission, RateLimited};
 use super::request::{access_token, check_codings};
-use super::response::RequestError;
+use super::response::ServerResponse;
 use super::route::{Operation, Route};
 use super::state::ServiceState;
 
@@ -29,7 +29,7 @@ pub(super) enum Access {
 pub(super) async fn access<R: Registry>(
     state: &ServiceState<R>,
     head: &Parts,
-) -> Result<Access, RequestError> {
+) -> Result<Access, ServerResponse> {
     let access = match Route::of(&head.method, head.uri.path())? {
         Route::Crm(version, operation) => {
             let token = access_token(&head.headers, state.schemes)

@@ -10,7 +10,7 @@ use http::Request;
 use http::uri::Scheme;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use portal_store::Registry;
@@ -133,11 +133,7 @@ async fn respond<R: Registry>(
     }
     let body = TimeoutBody::new(body, config.limits.body_timeout, Arc::clone(&state));
     let request = Request::from_parts(head, body);
-    let response = match checked {
-        Ok(()) => config.service.call(request),
-        Err(error) => config.service.reject(request, error),
-    }
-    .await;
+    let response = config.service.respond(request, checked).await;
     state.enter(Phase::Write);
     response
 }
