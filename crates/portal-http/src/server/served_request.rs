@@ -1,13 +1,13 @@
 //! [`ServedRequest`]: one request and its response, as access logs and monitoring see them, and
 //! [`RequestRecord`]: what is kept of them.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::fault::FaultSpec;
 use super::response::ServerResponse;
@@ -55,18 +55,8 @@ impl<'a> ServedRequest<'a> {
     /// The name of a portal in the request's body, such as that of a create; escape it too. Parses
     /// the body.
     pub fn portal(&self) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Body<'a> {
-            #[serde(borrow)]
-            portals: Vec<Named<'a>>,
-        }
-        #[derive(Deserialize)]
-        struct Named<'a> {
-            #[serde(borrow)]
-            name: Cow<'a, str>,
-        }
-        let body: Body<'_> = serde_json::from_slice(self.body).ok()?;
-        body.portals.into_iter().next().map(|named| named.name.into_owned())
+        let body: Value = serde_json::from_slice(self.body).ok()?;
+        body.pointer("/portals/0/name")?.as_str().map(str::to_owned)
     }
 
     /// The HTTP status; `None` if a fault withheld the response.

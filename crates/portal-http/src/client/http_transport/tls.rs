@@ -21,14 +21,9 @@ use crate::pem::{TlsError, certificates, private_key};
 #[derive(Debug, Default)]
 pub(super) struct Tls {
     roots: Vec<CertificateDer<'static>>,
-    identity: Option<Identity>,
+    /// A chain of certificates and its key.
+    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
     config: OnceLock<Result<Arc<ClientConfig>, rustls::Error>>,
-}
-
-#[derive(Debug)]
-struct Identity {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
 }
 
 impl Tls {
@@ -36,9 +31,8 @@ impl Tls {
         ca_file: Option<&Path>,
         client_certificate: Option<&(PathBuf, PathBuf)>,
     ) -> Result<Self, TlsError> {
-        let identity = client_certificate.map(|(chain, key)| {
-            Ok(Identity { chain: certificates(chain)?, key: private_key(key)? })
-        });
+        let identity =
+            client_certificate.map(|(chain, key)| Ok((certificates(chain)?, private_key(key)?)));
         let tls = Self {
             roots: ca_file.map(certificates).transpose()?.unwrap_or_default(),
             identity: identity.transpose()?,
@@ -66,9 +60,7 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
         match &self.identity {
-            Some(Identity { chain, key }) => {
-                builder.with_client_auth_cert(chain.clone(), key.clone_key())
-            }
+            Some((chain, key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key()),
             None => Ok(builder.with_no_client_auth()),
         }
     }
