@@ -283,7 +283,7 @@ impl<R: Registry> LocalServer<R> {
 }
 
 fn record(requests: &mut VecDeque<RequestRecord>, request: &ServedRequest<'_>) {
-    let request_body = String::from_utf8_lossy(request.request_body()).into_owned();
+    let request_body = String::from_utf8_lossy(request.body).into_owned();
     if requests.len() == MAX_REQUESTS {
         requests.pop_front();
     }
