@@ -96,7 +96,7 @@ async fn with_faults<R: Registry>(
         Access::Revoke => oauth::revoke(state, request).await.into(),
     };
     // Faults at `committed` are for requests that took effect; a failed one did nothing.
-    if !response.is_success() {
+    if response.code.is_some() {
         return Ok(response);
     }
     let mut injected = state.faults.check(Point::Committed, method, path);
@@ -136,7 +136,10 @@ async fn crm<R: Registry>(
             (result, admission)
         }
     };
-    ServerResponse::from(result).for_principal(principal, admission)
+    let mut response = ServerResponse::from(result);
+    response.principal = Some(Arc::clone(principal));
+    response.admission = admission;
+    response
 }
 
 /// Records the list of the org for later stale ones, before a request that may change it and after.

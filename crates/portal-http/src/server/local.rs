@@ -1,7 +1,6 @@
 //! [`LocalServer`]: a server for a test.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -14,7 +13,7 @@ use portal_store::{
     MemoryRegistry, OrgId, Registry, RegistryError, Seed, SeedCredential, SeedOrg, SeedUser,
     TokenRules,
 };
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::accept::{BindError, Server};
@@ -62,7 +61,8 @@ pub struct LocalServer<R = MemoryRegistry> {
     /// How far [`advance`](Self::advance) has moved the clock.
     ahead: Arc<Mutex<Duration>>,
     requests: Arc<Mutex<VecDeque<RequestRecord>>>,
-    task: JoinHandle<()>,
+    /// Stops serving when it is dropped.
+    _tasks: JoinSet<()>,
 }
 
 impl LocalServer {
@@ -294,12 +294,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<R> Drop for LocalServer<R> {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 /// Configures a [`LocalServer`].
 pub struct LocalServerBuilder<R = MemoryRegistry> {
     registry: R,
@@ -374,14 +368,9 @@ impl<R: Registry> LocalServerBuilder<R> {
         service.registry().apply_seed(&seed, service.now()).await?;
         let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = server.url();
-        let task = tokio::spawn(server.serve(service.clone(), std::future::pending()));
-        Ok(LocalServer { url, service, seed, faults, ahead, requests, task })
-    }
-}
-
-impl<R> fmt::Debug for LocalServerBuilder<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalServerBuilder").field("faults", &self.faults).finish_non_exhaustive()
+        let mut tasks = JoinSet::new();
+        tasks.spawn(server.serve(service.clone(), std::future::pending()));
+        Ok(LocalServer { url, service, seed, faults, ahead, requests, _tasks: tasks })
     }
 }
 

@@ -26,10 +26,10 @@ pub(super) struct ServerResponse {
     /// The error code; `None` for a success.
     pub(super) code: Option<String>,
     /// Who sent the request; `None` without a valid access token.
-    principal: Option<Arc<Principal>>,
+    pub(super) principal: Option<Arc<Principal>>,
     /// Held until the response is handed to the connection: until then the request counts as
     /// concurrent.
-    admission: Option<Admission>,
+    pub(super) admission: Option<Admission>,
     form: Form,
 }
 
@@ -102,23 +102,9 @@ impl ServerResponse {
         limited
     }
 
-    /// Adds the principal of an authenticated request and, unless the quota refuses it, its admission.
-    pub(super) fn for_principal(
-        self,
-        principal: &Arc<Principal>,
-        admission: Option<Admission>,
-    ) -> Self {
-        Self { principal: Some(Arc::clone(principal)), admission, ..self }
-    }
-
     /// The name of the org, if the request had a valid access token.
     pub(super) fn org(&self) -> Option<&str> {
         self.principal.as_ref().map(|principal| principal.org.name.as_str())
-    }
-
-    /// Whether the operation took effect.
-    pub(super) fn is_success(&self) -> bool {
-        self.code.is_none()
     }
 
     /// The status, if a response is sent at all.
@@ -127,13 +113,19 @@ impl ServerResponse {
     }
 
     /// Replaces this response by what `fault` makes of it.
-    pub(super) fn with_fault(self, fault: FaultResponse, is_token_request: bool) -> Self {
+    pub(super) fn with_fault(mut self, fault: FaultResponse, is_token_request: bool) -> Self {
         let response = match fault {
             // A status that allows a body, since it is the body that aborts the connection.
             FaultResponse::Drop => {
                 return Self { form: Form::Withheld, response: Response::new(200, ""), ..self };
             }
-            FaultResponse::Cut => return self.cut(),
+            // A 200 that ends too early, also if the complete response has no body.
+            FaultResponse::Cut => {
+                if self.response.body.is_empty() {
+                    self.response = Response::new(200, br#"{"portals":[]}"#);
+                }
+                return Self { form: Form::Cut, ..self };
+            }
             FaultResponse::Fail => rejections::internal_error().into(),
             FaultResponse::Html => {
                 let page = "<html><head><title>502 Bad Gateway</title></head>\
@@ -145,14 +137,6 @@ impl ServerResponse {
             }
         };
         Self { principal: self.principal, admission: self.admission, ..response }
-    }
-
-    /// A 200 that ends too early, also if the complete response has no body.
-    fn cut(mut self) -> Self {
-        if self.response.body.is_empty() {
-            self.response = Response::new(200, br#"{"portals":[]}"#);
-        }
-        Self { form: Form::Cut, ..self }
     }
 
     /// The response as it is sent.
