@@ -56,51 +56,37 @@ impl DataCenter {
     pub const ALL: [Self; 8] =
         [Self::Us, Self::Eu, Self::In, Self::Au, Self::Jp, Self::Cn, Self::Ca, Self::Sa];
 
+    /// The short name, the domain of the API, and the base URL of the accounts server.
+    const fn names(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Us => ("us", "com", "https://accounts.zoho.com"),
+            Self::Eu => ("eu", "eu", "https://accounts.zoho.eu"),
+            Self::In => ("in", "in", "https://accounts.zoho.in"),
+            Self::Au => ("au", "com.au", "https://accounts.zoho.com.au"),
+            Self::Jp => ("jp", "jp", "https://accounts.zoho.jp"),
+            Self::Cn => ("cn", "com.cn", "https://accounts.zoho.com.cn"),
+            Self::Ca => ("ca", "ca", "https://accounts.zohocloud.ca"),
+            Self::Sa => ("sa", "sa", "https://accounts.zoho.sa"),
+        }
+    }
+
     /// Its short name, such as `us`.
     pub const fn code(self) -> &'static str {
-        match self {
-            Self::Us => "us",
-            Self::Eu => "eu",
-            Self::In => "in",
-            Self::Au => "au",
-            Self::Jp => "jp",
-            Self::Cn => "cn",
-            Self::Ca => "ca",
-            Self::Sa => "sa",
-        }
+        self.names().0
     }
 
     /// Base URL of the accounts server.
     pub const fn accounts_url(self) -> &'static str {
-        match self {
-            Self::Us => "https://accounts.zoho.com",
-            Self::Eu => "https://accounts.zoho.eu",
-            Self::In => "https://accounts.zoho.in",
-            Self::Au => "https://accounts.zoho.com.au",
-            Self::Jp => "https://accounts.zoho.jp",
-            Self::Cn => "https://accounts.zoho.com.cn",
-            Self::Ca => "https://accounts.zohocloud.ca",
-            Self::Sa => "https://accounts.zoho.sa",
-        }
+        self.names().2
     }
 
     /// Base URL of the API.
     pub fn api_url(self, environment: Environment) -> String {
         let host = match environment {
             Environment::Production => "www",
-            Environment::Sandbox => "sandbox",
-            Environment::Developer => "developer",
+            other => other.as_str(),
         };
-        let domain = match self {
-            Self::Us => "com",
-            Self::Eu => "eu",
-            Self::In => "in",
-            Self::Au => "com.au",
-            Self::Jp => "jp",
-            Self::Cn => "com.cn",
-            Self::Ca => "ca",
-            Self::Sa => "sa",
-        };
+        let domain = self.names().1;
         format!("https://{host}.zohoapis.{domain}")
     }
 

@@ -61,7 +61,7 @@ pub trait ReadOnly: Endpoint {}
 #[non_exhaustive]
 pub enum ApiVersion {
     /// `/crm/v4`
-    V4,
+    V4 = 4,
     /// `/crm/v5`
     V5,
     /// `/crm/v6`
@@ -79,13 +79,7 @@ impl ApiVersion {
 
     /// The number after the `v`.
     pub const fn number(self) -> u8 {
-        match self {
-            Self::V4 => 4,
-            Self::V5 => 5,
-            Self::V6 => 6,
-            Self::V7 => 7,
-            Self::V8 => 8,
-        }
+        self as u8
     }
 }
 
@@ -294,6 +288,10 @@ pub enum ResponseError {
 }
 
 impl ResponseError {
+    pub(crate) fn unreadable(response: &Response, why: UnreadableReason) -> Self {
+        Self::Unreadable(Unreadable::new(response, why))
+    }
+
     /// The service's error, if it sent one.
     pub fn api(&self) -> Option<&ApiError> {
         match self {
@@ -324,11 +322,6 @@ impl Unreadable {
     pub fn new(response: &Response, why: UnreadableReason) -> Self {
         let kept = response.body.get(..Self::EXCERPT_LEN).unwrap_or(&response.body);
         Self { http_status: response.status, why, excerpt: String::from_utf8_lossy(kept).into() }
-    }
-
-    /// For a body that may hold a secret.
-    pub(crate) fn without_excerpt(response: &Response, why: UnreadableReason) -> Self {
-        Self { http_status: response.status, why, excerpt: String::new() }
     }
 
     /// The first line of the excerpt, short enough for a message.

@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::endpoint::{Response, ResponseError, Unreadable, UnreadableReason};
+use crate::endpoint::{Response, ResponseError, UnreadableReason};
 use crate::error::{ApiError, Details, ErrorCode};
 use crate::name::PortalName;
 
@@ -16,10 +16,10 @@ pub(crate) struct Portals<T> {
     pub(crate) portals: T,
 }
 
-/// One item of a request.
+/// An item of a request, and the details of a success.
 #[derive(Serialize)]
-struct Item<'a> {
-    name: &'a PortalName,
+pub(crate) struct Named<'a> {
+    pub(crate) name: &'a str,
 }
 
 /// JSON of a value whose serialization cannot fail: maps with string keys, no foreign code.
@@ -29,7 +29,7 @@ pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
 
 /// `{"portals":[{"name":…}]}`, the body of a create and of a rename.
 pub(crate) fn encode_name(name: &PortalName) -> Vec<u8> {
-    to_json(&Portals { portals: [Item { name }] })
+    to_json(&Portals { portals: [Named { name: name.as_str() }] })
 }
 
 /// Reads the response to a create or rename to `requested`; a success returns the name as the
@@ -38,14 +38,13 @@ pub(crate) fn decode_name(
     response: &Response,
     requested: &PortalName,
 ) -> Result<String, ResponseError> {
-    let unreadable = |why| ResponseError::Unreadable(Unreadable::new(response, why));
     let body = read_object(response)?;
     if let Some(error) = refusal_in(&body, response.status) {
         return Err(ResponseError::Api(error));
     }
     let result = the_result(&body)
         .filter(|result| is(result, "code", "SUCCESS") && is(result, "status", "success"))
-        .ok_or_else(|| unreadable(UnreadableReason::NoEnvelope))?;
+        .ok_or_else(|| ResponseError::unreadable(response, UnreadableReason::NoEnvelope))?;
     let echoed = match result.get("details").and_then(|details| details.get("name")) {
         None => Some(requested.as_str()),
         Some(echoed) => echoed.as_str(),
@@ -53,7 +52,7 @@ pub(crate) fn decode_name(
     echoed
         .filter(|echoed| requested.is_same_as(echoed) && (200..300).contains(&response.status))
         .map(ToOwned::to_owned)
-        .ok_or_else(|| unreadable(UnreadableReason::Contradiction))
+        .ok_or_else(|| ResponseError::unreadable(response, UnreadableReason::Contradiction))
 }
 
 /// Reads a rejection, bare or wrapped: it has a code other than `SUCCESS` and the status `error`.
@@ -83,7 +82,7 @@ pub(crate) fn read_object(response: &Response) -> Result<Map<String, Value>, Res
         Err(_) if response.body.iter().all(u8::is_ascii_whitespace) => UnreadableReason::Empty,
         Err(_) => UnreadableReason::NotJson,
     };
-    Err(ResponseError::Unreadable(Unreadable::new(response, why)))
+    Err(ResponseError::unreadable(response, why))
 }
 
 /// The result: wrapped, or the body itself; `None` unless there is exactly one.

@@ -36,7 +36,9 @@ impl ApiError {
     /// The same error with one more detail.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.details.insert(key, value.into());
+        if let Value::Object(details) = &mut self.details.0 {
+            details.insert(key.to_owned(), value.into());
+        }
         self
     }
 

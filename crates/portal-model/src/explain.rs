@@ -1,5 +1,7 @@
 //! What a code means and what to do about it: one table, for documentation and for programs.
 
+use serde::Serialize;
+
 use crate::error::ErrorCode;
 use crate::oauth::OAuthError;
 
@@ -15,8 +17,9 @@ pub struct Explanation {
     pub retry: Retry,
 }
 
-/// Whether the same request can succeed later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Whether the same request can succeed later. In JSON a word, such as `after_waiting`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Retry {
     /// No: the request or the org has to change first.
@@ -27,18 +30,6 @@ pub enum Retry {
     AfterWaiting,
     /// Only after a list shows whether it was done: the response does not show it.
     AfterVerifying,
-}
-
-impl Retry {
-    /// As in JSON, such as `after_waiting`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Useless => "useless",
-            Self::WithNewToken => "with_new_token",
-            Self::AfterWaiting => "after_waiting",
-            Self::AfterVerifying => "after_verifying",
-        }
-    }
 }
 
 /// The explanation of a code; an unknown one has a general one.
@@ -52,125 +43,108 @@ impl Retry {
 /// ```
 #[expect(clippy::too_many_lines, reason = "a table reads best in one piece")]
 pub fn explain(code: &ErrorCode) -> Explanation {
-    use Retry::{AfterVerifying, AfterWaiting, Useless, WithNewToken};
-    let (meaning, remedy, retry) = match code {
+    let (meaning, remedy) = match code {
         ErrorCode::MandatoryNotFound => (
             "A mandatory field is missing from the request: `portals`, or the `name` in it.",
             "send {\"portals\":[{\"name\":\"…\"}]}; `details.json_path` names the missing field",
-            Useless,
         ),
         ErrorCode::InvalidData => (
             "A value has the wrong type or length, the request does not have exactly one portal, \
              or the body is not JSON.",
             "send one name of 6 to 30 letters and digits; `details` names the field and its limit",
-            Useless,
         ),
         ErrorCode::PatternNotMatched => (
             "The name has a character other than the letters A-Z, a-z and the digits 0-9.",
             "leave out spaces, hyphens, accents and other signs",
-            Useless,
         ),
         ErrorCode::AlreadyUsed => (
             "The name is taken. Names are unique across all of Zoho, and upper and lower case are \
              the same name.",
             "list the org's portals: if the name is missing, another organization has it, so \
              choose another name",
-            Useless,
         ),
         ErrorCode::NoPermission => (
             "The user of the token is not allowed to manage portals.",
             "ask an administrator for the permissions that `details.permissions` lists: \
              \"Manage Portal\" (Crm_Implied_Manage_ClientPortal) and \"Manage Portal Users\" \
              (Crm_Implied_Manage_ClientPortal_Users); creating and renaming need both",
-            Useless,
         ),
         ErrorCode::InvalidToken => (
             "The access token is unknown, expired or revoked.",
             "get a new access token with the refresh token; if that one is rejected too, check \
              that the accounts server and the API host are of the same data center",
-            WithNewToken,
         ),
         ErrorCode::AuthenticationFailure => (
             "The request has no access token, or one that the service does not accept.",
             "send `Authorization: Zoho-oauthtoken <access token>`, with a new token if one was sent",
-            WithNewToken,
         ),
         ErrorCode::OauthScopeMismatch => (
             "The access token is valid, but its scopes do not cover this call.",
             "authorize again with the scopes \
              ZohoCRM.settings.clientportal.CREATE,ZohoCRM.settings.clientportal.READ (and \
              ZohoCRM.settings.clientportal.UPDATE to rename)",
-            Useless,
         ),
         ErrorCode::AuthorizationFailed => (
             "The user is not allowed to use this part of the API.",
             "ask an administrator of the org to check the user's profile and API access",
-            Useless,
         ),
         ErrorCode::LimitReached => (
             "The org has as many portals as it is allowed to have: one, unless agreed otherwise.",
             "use the portal that the org has, or rename it; none can be deleted",
-            Useless,
         ),
         ErrorCode::LicenseLimitExceeded => (
             "The org's license does not cover another one.",
             "ask an administrator of the org to check its license",
-            Useless,
         ),
         ErrorCode::NotAllowed => (
             "The operation is not allowed for this user or record.",
             "ask an administrator of the org",
-            Useless,
         ),
         ErrorCode::ApiNotSupported => (
             "The operation does not exist here: portals don't work in a sandbox org, and the API \
              has the versions v4 to v8.",
             "use a production or developer org, and a version that exists",
-            Useless,
         ),
         ErrorCode::FeatureNotSupported | ErrorCode::FeatureNotEnabled => (
             "The org's edition has no portals, or they are switched off.",
             "ask an administrator of the org to check its edition and settings",
-            Useless,
         ),
         ErrorCode::InactiveUser => (
             "The user of the token is not active.",
             "ask an administrator to activate the user, or use another user's token",
-            Useless,
         ),
         ErrorCode::InvalidUrlPattern => (
             "Nothing exists under that path.",
             "check the API host and the version: the path is /crm/v7/settings/portals",
-            Useless,
         ),
         ErrorCode::InvalidRequestMethod => (
             "The path exists, but not with that method. No method deletes a portal.",
             "use POST to create, GET to list or read, PUT to rename",
-            Useless,
         ),
-        ErrorCode::BadRequest | ErrorCode::JsonParseError | ErrorCode::UnableToParseDataType => (
-            "The request could not be read.",
-            "send {\"portals\":[{\"name\":\"…\"}]} as JSON",
-            Useless,
-        ),
+        ErrorCode::BadRequest | ErrorCode::JsonParseError | ErrorCode::UnableToParseDataType => {
+            ("The request could not be read.", "send {\"portals\":[{\"name\":\"…\"}]} as JSON")
+        }
         ErrorCode::NotModified => {
-            ("Nothing changed since the time that the request names.", "do nothing", Useless)
+            ("Nothing changed since the time that the request names.", "do nothing")
         }
         ErrorCode::TooManyRequests => (
             "The org or the client made more calls than allowed.",
             "wait as long as `Retry-After` says, else a growing time, then send it again",
-            AfterWaiting,
         ),
         ErrorCode::InternalError | ErrorCode::InternalServerError => (
             "The service failed. The portal may have been created all the same.",
             "list the org's portals before anything else",
-            AfterVerifying,
         ),
         ErrorCode::Other(_) => (
             "The code is unknown here.",
             "read its message and details, and the service's documentation",
-            Useless,
         ),
+    };
+    let retry = match code {
+        ErrorCode::InvalidToken | ErrorCode::AuthenticationFailure => Retry::WithNewToken,
+        ErrorCode::TooManyRequests => Retry::AfterWaiting,
+        ErrorCode::InternalError | ErrorCode::InternalServerError => Retry::AfterVerifying,
+        _ => Retry::Useless,
     };
     Explanation { meaning, remedy, retry }
 }
@@ -183,37 +157,35 @@ pub fn explain(code: &ErrorCode) -> Explanation {
 /// assert_eq!(explain_oauth("Access Denied").retry, Retry::AfterWaiting);
 /// ```
 pub fn explain_oauth(error: &str) -> Explanation {
-    let (meaning, remedy, retry) = match error {
+    let (meaning, remedy) = match error {
         OAuthError::INVALID_CLIENT | "invalid_client_id" => (
             "The client id is unknown to the accounts server, or the client secret is wrong.",
             "check the client id and the data center: a client exists in one data center only",
-            Retry::Useless,
         ),
         OAuthError::INVALID_CLIENT_SECRET => (
             "The client secret does not belong to the client.",
             "check the client secret in Zoho's API console",
-            Retry::Useless,
         ),
         OAuthError::INVALID_CODE | "invalid_grant" => (
             "The refresh token is wrong or revoked; or the code is wrong, used or too old.",
             "create a new code in Zoho's API console, and exchange it for a refresh token",
-            Retry::Useless,
         ),
         OAuthError::UNSUPPORTED_GRANT_TYPE => (
             "The grant type is neither `authorization_code` nor `refresh_token`.",
             "send one of the two as `grant_type`",
-            Retry::Useless,
         ),
         OAuthError::ACCESS_DENIED => (
             "Too many access tokens were requested: ten in ten minutes lock an account out.",
             "wait ten minutes, then use each token for its hour",
-            Retry::AfterWaiting,
         ),
         _ => (
             "The error of the accounts server is unknown here.",
             "check the client id, the client secret and the refresh token",
-            Retry::Useless,
         ),
+    };
+    let retry = match error {
+        OAuthError::ACCESS_DENIED => Retry::AfterWaiting,
+        _ => Retry::Useless,
     };
     Explanation { meaning, remedy, retry }
 }

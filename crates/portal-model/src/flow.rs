@@ -67,6 +67,8 @@ mod tests;
 pub use create::{Create, CreateFlow};
 pub use effect::{Effect, Receipt};
 pub use kernel::Flow;
+#[doc(hidden)]
+pub use kernel::{IfAbsent, InFlight, Phase};
 pub use policy::{DeadlineTooShort, Jitter, NameTaken, Policy};
 pub use rename::{Rename, RenameFlow};
 pub use step::{Activity, Event, Step, TokenError, TokenId, UnexpectedEvent};

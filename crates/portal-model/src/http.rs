@@ -15,7 +15,7 @@
 //! # Ok::<(), http::Error>(())
 //! ```
 
-use ::http::{HeaderMap, HeaderValue, Method as HttpMethod};
+use ::http::{HeaderValue, Method as HttpMethod};
 
 use crate::endpoint::{Method, Request, Response};
 
@@ -52,12 +52,9 @@ impl From<Method> for HttpMethod {
 impl<B: Into<Vec<u8>>> From<::http::Response<B>> for Response {
     fn from(response: ::http::Response<B>) -> Self {
         let (head, body) = response.into_parts();
-        Self::new(head.status.as_u16(), body).with_headers(|name| text(&head.headers, name))
+        Self::new(head.status.as_u16(), body)
+            .with_headers(|name| head.headers.get(name)?.to_str().ok())
     }
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }
 
 #[cfg(test)]

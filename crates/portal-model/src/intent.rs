@@ -104,7 +104,9 @@ impl From<RenameIntent> for Intent {
 impl Baseline {
     /// The portals of a list.
     pub fn of(portals: &[Portal]) -> Self {
-        Self(portals.iter().map(KnownPortal::of).collect())
+        let known =
+            |portal: &Portal| KnownPortal { id: portal.zaid.clone(), name: portal.name.clone() };
+        Self(portals.iter().map(known).collect())
     }
 
     /// Whether `portal` was there: the same id, or the same name where either lacks an id.
@@ -114,10 +116,6 @@ impl Baseline {
 }
 
 impl KnownPortal {
-    fn of(portal: &Portal) -> Self {
-        Self { id: portal.zaid.clone(), name: portal.name.clone() }
-    }
-
     /// Whether `portal` is this one: by id, or by name where either lacks an id.
     pub(super) fn is_same_as(&self, portal: &Portal) -> bool {
         match (&self.id, &portal.zaid) {

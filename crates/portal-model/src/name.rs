@@ -117,12 +117,10 @@ impl InvalidPortalName {
     /// For a name that breaks at least one rule.
     fn explain(name: &str) -> Self {
         let length = name.chars().count();
-        let length_rule = if length < MIN_LEN {
-            Some(BrokenRule::TooShort { length })
-        } else if length > MAX_LEN {
-            Some(BrokenRule::TooLong { length })
-        } else {
-            None
+        let length_rule = match length {
+            ..MIN_LEN => Some(BrokenRule::TooShort { length }),
+            MIN_LEN..=MAX_LEN => None,
+            _ => Some(BrokenRule::TooLong { length }),
         };
         let characters = name
             .chars()

@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::endpoint::{
-    ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, Unreadable,
-    UnreadableReason,
+    ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, UnreadableReason,
 };
 use crate::envelope;
 use crate::scope::Scope;
@@ -84,10 +83,7 @@ impl Endpoint for GetOrg {
         // An id that is empty would make strangers the same org.
         match org.filter(|org| !org.id.is_empty()) {
             Some(Record { id, company_name }) => Ok(Org::new(id).named(company_name)),
-            None => Err(ResponseError::Unreadable(Unreadable::new(
-                response,
-                UnreadableReason::NoEnvelope,
-            ))),
+            None => Err(ResponseError::unreadable(response, UnreadableReason::NoEnvelope)),
         }
     }
 }

@@ -128,21 +128,21 @@ pub enum RenameOutcome {
     },
 }
 
-/// The enum of an outcome's variants without what they carry, with their words in JSON.
+/// [`OutcomeKind`], with its words in JSON.
 macro_rules! kinds {
-    ($(#[$doc:meta])* $kind:ident of $outcome:ident: $($variant:ident = $word:literal,)+) => {
-        $(#[$doc])*
+    ($($variant:ident = $word:literal,)+) => {
+        /// The variants of an [`Outcome`], without what they carry.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         #[non_exhaustive]
-        pub enum $kind {
+        pub enum OutcomeKind {
             $(
-                #[doc = concat!("[`", stringify!($outcome), "::", stringify!($variant), "`]: `", $word, "`")]
+                #[doc = concat!("[`Outcome::", stringify!($variant), "`]: `", $word, "`")]
                 $variant,
             )+
         }
 
-        impl $kind {
+        impl OutcomeKind {
             /// Every kind.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
@@ -154,17 +154,11 @@ macro_rules! kinds {
             }
         }
 
-        impl fmt::Display for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl $outcome {
+        impl Outcome {
             /// The variant.
-            pub const fn kind(&self) -> $kind {
+            pub const fn kind(&self) -> OutcomeKind {
                 match self {
-                    $(Self::$variant { .. } => $kind::$variant,)+
+                    $(Self::$variant { .. } => OutcomeKind::$variant,)+
                 }
             }
         }
@@ -172,8 +166,6 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// The variants of an [`Outcome`], without what they carry.
-    OutcomeKind of Outcome:
     Created = "created",
     Present = "present",
     OrgHasPortal = "org_has_portal",
@@ -183,16 +175,10 @@ kinds! {
     Unknown = "unknown",
 }
 
-kinds! {
-    /// The variants of a [`RenameOutcome`], without what they carry.
-    RenameOutcomeKind of RenameOutcome:
-    Renamed = "renamed",
-    Unchanged = "unchanged",
-    NotFound = "not_found",
-    NameTaken = "name_taken",
-    Rejected = "rejected",
-    NotRenamed = "not_renamed",
-    Unknown = "unknown",
+impl fmt::Display for OutcomeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// How it is known that a portal exists, and so who may have created it.
@@ -230,7 +216,7 @@ pub enum NotDone {
     #[error("{0}")]
     Unreachable(String),
     /// The service limited the rate of requests until the end.
-    #[error("rate limited by the service{}", After(*retry_after))]
+    #[error("rate limited by the service{}", after(*retry_after))]
     RateLimited {
         /// The wait that the service requests.
         retry_after: Option<Duration>,
@@ -256,13 +242,9 @@ pub enum NotDone {
 }
 
 /// `; retry after 7s`
-struct After(Option<Duration>);
-
-impl fmt::Display for After {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let requested = self.0.filter(|time| !time.is_zero());
-        requested.map_or(Ok(()), |time| write!(f, "; retry after {time:?}"))
-    }
+fn after(requested: Option<Duration>) -> String {
+    let requested = requested.filter(|time| !time.is_zero());
+    requested.map_or_else(String::new, |time| format!("; retry after {time:?}"))
 }
 
 /// Why there is no access token that the service accepts.
@@ -388,9 +370,6 @@ mod tests {
         for kind in OutcomeKind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
             assert_eq!(kind.to_string(), kind.as_str());
-        }
-        for kind in RenameOutcomeKind::ALL {
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }
     }
 }

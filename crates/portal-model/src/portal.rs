@@ -59,7 +59,7 @@ impl Portal {
         let Value::String(name) = fields.remove("name")? else {
             return None;
         };
-        let mut portal = Self {
+        Some(Self {
             name,
             created_time: take(&mut fields, "created_time"),
             modified_time: take(&mut fields, "modified_time"),
@@ -67,13 +67,9 @@ impl Portal {
             active: take(&mut fields, "active"),
             zaid: take(&mut fields, "zaid"),
             created_by: take(&mut fields, "created_by"),
-            other: Map::new(),
-        };
-        // An emptied map would keep the allocation of its entries, which is larger than a portal.
-        if !fields.is_empty() {
-            portal.other = fields;
-        }
-        Some(portal)
+            // An emptied map would keep the allocation of its entries, which is larger than a portal.
+            other: if fields.is_empty() { Map::new() } else { fields },
+        })
     }
 }
 

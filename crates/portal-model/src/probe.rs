@@ -5,8 +5,7 @@
 
 use crate::create::CreatePortal;
 use crate::endpoint::{
-    ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, Unreadable,
-    UnreadableReason,
+    ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, UnreadableReason,
 };
 use crate::envelope;
 use crate::error::{ApiError, ErrorCode};
@@ -54,10 +53,7 @@ impl Endpoint for ProbeCreate {
                 _ => Err(ResponseError::Api(error)),
             },
             // Nobody accepts a create without a name.
-            None => Err(ResponseError::Unreadable(Unreadable::new(
-                response,
-                UnreadableReason::Contradiction,
-            ))),
+            None => Err(ResponseError::unreadable(response, UnreadableReason::Contradiction)),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::endpoint::{
     ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, UNRESERVED,
-    Unreadable, UnreadableReason,
+    UnreadableReason,
 };
 use crate::envelope;
 use crate::name::is_same_name;
@@ -75,13 +75,15 @@ impl Endpoint for GetPortal {
         {
             record.entry("name").or_insert_with(|| Value::String(self.name.clone()));
         }
-        let mut portals =
-            records.into_portals().map_err(|why| unreadable(response, why))?.into_iter();
+        let mut portals = records
+            .into_portals()
+            .map_err(|why| ResponseError::unreadable(response, why))?
+            .into_iter();
         let is_requested = |portal: &Portal| is_same_name(&portal.name, &self.name);
         match (portals.next(), portals.next()) {
             (None, _) => Ok(None),
             (Some(portal), None) if is_requested(&portal) => Ok(Some(portal)),
-            _ => Err(unreadable(response, UnreadableReason::Contradiction)),
+            _ => Err(ResponseError::unreadable(response, UnreadableReason::Contradiction)),
         }
     }
 }
@@ -102,7 +104,7 @@ pub(crate) fn portal_path(version: ApiVersion, name: &str) -> String {
 /// service's other lists as incomplete.
 pub(crate) fn decode_page(response: &Response) -> Result<(Vec<Portal>, bool), ResponseError> {
     let (records, has_more) = records(response)?;
-    let portals = records.into_portals().map_err(|why| unreadable(response, why))?;
+    let portals = records.into_portals().map_err(|why| ResponseError::unreadable(response, why))?;
     Ok((portals, has_more))
 }
 
@@ -112,7 +114,7 @@ fn records(response: &Response) -> Result<(Records, bool), ResponseError> {
         return Ok((Records::Several(Ok(Vec::new())), false));
     }
     let Page { members, records } =
-        Page::read(&response.body).map_err(|why| unreadable(response, why))?;
+        Page::read(&response.body).map_err(|why| ResponseError::unreadable(response, why))?;
     // A single record may be the error of the request instead of a portal.
     let result = match &records {
         Records::Absent => Some(&members),
@@ -127,12 +129,8 @@ fn records(response: &Response) -> Result<(Records, bool), ResponseError> {
         Records::One(_) | Records::Several(_) if response.status == 200 => {
             Ok((records, has_more == Some(true)))
         }
-        _ => Err(unreadable(response, UnreadableReason::NoEnvelope)),
+        _ => Err(ResponseError::unreadable(response, UnreadableReason::NoEnvelope)),
     }
-}
-
-fn unreadable(response: &Response, why: UnreadableReason) -> ResponseError {
-    ResponseError::Unreadable(Unreadable::new(response, why))
 }
 
 #[cfg(test)]

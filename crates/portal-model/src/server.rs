@@ -31,15 +31,15 @@ pub mod rejections;
 mod tokens;
 
 use percent_encoding::percent_decode_str;
-use serde::Serialize;
 
 use crate::create::CreatePortal;
 use crate::endpoint::{ApiVersion, Response};
-use crate::envelope::{Portals, to_json};
+use crate::envelope::{Named, Portals, to_json};
 use crate::portal::Portal;
 use crate::rename::RenamePortal;
 
 pub use refusal::Refusal;
+use refusal::Reply;
 pub use tokens::{
     form_parameters, granted, parse_token_request, revoked, token_refused, tokens_rate_limited,
 };
@@ -98,22 +98,9 @@ pub fn portal(portal: Option<&Portal>) -> Response {
     list(portal.map_or(&[], std::slice::from_ref))
 }
 
-#[derive(Serialize)]
-struct Success<'a> {
-    code: &'static str,
-    details: SuccessDetails<'a>,
-    message: &'static str,
-    status: &'static str,
-}
-
-#[derive(Serialize)]
-struct SuccessDetails<'a> {
-    name: &'a str,
-}
-
 /// The response to a create or rename that succeeded.
-fn success(name: &str, message: &'static str) -> Response {
-    let item =
-        Success { code: "SUCCESS", details: SuccessDetails { name }, message, status: "success" };
+fn success(name: &str, message: &str) -> Response {
+    let details = Named { name };
+    let item = Reply { code: "SUCCESS", details, message, status: "success" };
     Response::new(200, to_json(&Portals { portals: [item] }))
 }

@@ -2,7 +2,7 @@
 //!
 //! Reads the user that a token acts for.
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::endpoint::{ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError};
 use crate::scope::Scope;
@@ -10,16 +10,6 @@ use crate::scope::Scope;
 /// Read the name of the token's user, for display.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GetCurrentUser;
-
-#[derive(Deserialize)]
-struct Users {
-    users: Vec<User>,
-}
-
-#[derive(Deserialize)]
-struct User {
-    full_name: String,
-}
 
 impl ReadOnly for GetCurrentUser {}
 
@@ -33,7 +23,8 @@ impl Endpoint for GetCurrentUser {
     }
 
     fn decode(&self, response: &Response) -> Result<Option<String>, ResponseError> {
-        let users = serde_json::from_slice::<Users>(&response.body).ok();
-        Ok(users.and_then(|users| Some(users.users.into_iter().next()?.full_name)))
+        let body = serde_json::from_slice::<Value>(&response.body).unwrap_or_default();
+        let name = body.pointer("/users/0/full_name").and_then(Value::as_str);
+        Ok(name.map(ToOwned::to_owned))
     }
 }

@@ -232,13 +232,6 @@ pub struct InvalidFaultSpec {
     wrong: String,
 }
 
-impl InvalidFaultSpec {
-    /// The part that is invalid.
-    pub fn unexpected(&self) -> &str {
-        &self.wrong
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -22,7 +22,7 @@ pub(super) struct ServiceState<R> {
     pub(super) public_url: Option<String>,
     pub(super) token_rules: TokenRules,
     pub(super) schemes: Schemes,
-    pub(super) quotas: Option<Arc<Quotas>>,
+    pub(super) quotas: Option<Quotas>,
     /// One permit per request in flight.
     pub(super) in_flight: Arc<Semaphore>,
     pub(super) faults: FaultInjector,

@@ -1,4 +1,5 @@
 //! One intent in one file, for a program that performs one call at a time.
+#![allow(clippy::incompatible_msrv, reason = "file locks are newer than what the crate needs")]
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -17,11 +18,10 @@ pub(crate) struct IntentFile {
 
 impl IntentFile {
     /// Takes the lock of the file at `path`, which need not exist.
-    #[allow(clippy::incompatible_msrv, reason = "file locks are newer than what the crate needs")]
     pub(crate) fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
         // The lock has a file of its own, since `record` replaces the other one.
-        let lock = File::create(beside(&path, ".lock"))?;
+        let lock = File::create(path.with_added_extension("lock"))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => io::Error::other("in use by another process"),
             TryLockError::Error(error) => error,
@@ -41,7 +41,7 @@ impl IntentFile {
     /// Writes `intent` durably in place of the one before (rule 2). After a crash the file holds
     /// one of the two, whole.
     pub(crate) fn record(&self, intent: &Intent) -> io::Result<()> {
-        let new = beside(&self.path, ".new");
+        let new = self.path.with_added_extension("new");
         let mut file = File::create(&new)?;
         file.write_all(&serde_json::to_vec(intent)?)?;
         file.sync_all()?;
@@ -66,11 +66,4 @@ impl IntentFile {
         let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
     }
-}
-
-/// The path of a file beside `path`: its name and `end`.
-fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut path = path.as_os_str().to_owned();
-    path.push(end);
-    path.into()
 }

@@ -35,11 +35,13 @@ macro_rules! codes {
                     Self::Other(UnknownCode(text)) => text,
                 }
             }
+        }
 
-            fn known(text: &str) -> Option<Self> {
+        impl From<&str> for ErrorCode {
+            fn from(text: &str) -> Self {
                 match text {
-                    $($text => Some(Self::$variant),)+
-                    _ => None,
+                    $($text => Self::$variant,)+
+                    _ => Self::Other(UnknownCode(text.to_owned())),
                 }
             }
         }
@@ -106,22 +108,13 @@ pub struct UnknownCode(String);
 
 impl From<String> for ErrorCode {
     fn from(text: String) -> Self {
-        Self::known(&text).unwrap_or(Self::Other(UnknownCode(text)))
-    }
-}
-
-impl From<&str> for ErrorCode {
-    fn from(text: &str) -> Self {
-        Self::known(text).unwrap_or_else(|| Self::Other(UnknownCode(text.to_owned())))
+        Self::from(text.as_str())
     }
 }
 
 impl From<ErrorCode> for String {
     fn from(code: ErrorCode) -> Self {
-        match code {
-            ErrorCode::Other(UnknownCode(text)) => text,
-            known => known.as_str().to_owned(),
-        }
+        code.as_str().to_owned()
     }
 }
 

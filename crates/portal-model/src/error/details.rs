@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// The `details` of an error: whatever JSON came, with names for the parts that are documented.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Details(Value);
+pub struct Details(pub(super) Value);
 
 impl Default for Details {
     fn default() -> Self {
@@ -36,26 +36,10 @@ impl Details {
         self.0.get("api_name")?.as_str()
     }
 
-    /// The path of that field in the body.
-    pub fn json_path(&self) -> Option<&str> {
-        self.0.get("json_path")?.as_str()
-    }
-
     /// The permissions that are missing, as the service names them.
     pub fn permissions(&self) -> impl Iterator<Item = &str> {
         let missing = self.0.get("permissions").and_then(Value::as_array);
         missing.into_iter().flatten().filter_map(Value::as_str)
-    }
-
-    /// How many portals the org may have.
-    pub fn limit(&self) -> Option<u64> {
-        self.0.get("limit")?.as_u64()
-    }
-
-    pub(super) fn insert(&mut self, key: &str, value: Value) {
-        if let Value::Object(map) = &mut self.0 {
-            map.insert(key.to_owned(), value);
-        }
     }
 }
 

@@ -1,16 +1,14 @@
 //! Creating a portal, safely: the effect [`Create`] and its flow, [`CreateFlow`].
 
-use std::time::Duration;
-
 use crate::create::CreatePortal;
-use crate::endpoint::{ApiVersion, Endpoint as _, Request, Response};
+use crate::endpoint::ApiVersion;
 use crate::error::ErrorCode;
 use crate::intent::{Baseline, CreateIntent, Intent};
 use crate::name::{PortalName, is_same_name};
-use crate::outcome::{NotDone, Origin, Outcome, Owner, Unverified};
+use crate::outcome::{Origin, Outcome, Owner, Unverified};
 use crate::portal::Portal;
 
-use super::effect::{Effect, End, Finding, Listing, Receipt, Repeat, Reply, Rules, Unusable};
+use super::effect::{Effect, End, Finding, Listing, Receipt, Repeat, Rules};
 use super::kernel::Flow;
 use super::policy::Policy;
 use super::responses;
@@ -56,9 +54,7 @@ pub type CreateFlow = Flow<Create>;
 impl CreateFlow {
     /// A create of `name`.
     pub fn new(name: PortalName, policy: Policy, version: ApiVersion) -> Self {
-        let effect =
-            Create { name, fallbacks: Vec::new(), taken: Vec::new(), receipts: Vec::new() };
-        Self::begin(effect, policy, version)
+        Self::begin(Create::new(name, Vec::new()), policy, version)
     }
 
     /// Names to try in turn, each after the one before is proved to belong to another org.
@@ -74,41 +70,11 @@ impl CreateFlow {
         self.effect.receipts.extend(receipts);
         self
     }
-
-    /// Determines the outcome of a create that an earlier process left in doubt, and never sends
-    /// anything but lists. [`NotDone::Absent`] means that it did not happen.
-    ///
-    /// `since_end` is how long ago the last attempt ended, at least: zero if that is not known.
-    pub fn recover(
-        intent: CreateIntent,
-        since_end: Duration,
-        policy: Policy,
-        version: ApiVersion,
-    ) -> Self {
-        let flow = Self::take_over(intent, since_end, policy, version);
-        flow.without_attempts(NotDone::Absent)
-    }
-
-    /// Continues a create that an earlier process left in doubt: its attempts count.
-    pub fn take_over(
-        intent: CreateIntent,
-        since_end: Duration,
-        policy: Policy,
-        version: ApiVersion,
-    ) -> Self {
-        let effect = Create {
-            name: intent.name,
-            fallbacks: Vec::new(),
-            taken: intent.taken,
-            receipts: Vec::new(),
-        };
-        Self::continue_from(effect, intent.attempts, intent.baseline, since_end, policy, version)
-    }
 }
 
 impl Create {
-    fn endpoint(&self) -> CreatePortal {
-        CreatePortal::new(self.name.clone())
+    fn new(name: PortalName, taken: Vec<PortalName>) -> Self {
+        Self { name, fallbacks: Vec::new(), taken, receipts: Vec::new() }
     }
 
     fn has_receipt(&self, portal: &Portal) -> bool {
@@ -121,47 +87,28 @@ impl Create {
         let young = self.receipts.iter().filter(move |receipt| receipt.age < visible_after);
         young.map(|receipt| Portal::new(receipt.name.as_str()))
     }
-
-    fn create_intent(&self, attempts: u32, baseline: Option<&Baseline>) -> CreateIntent {
-        CreateIntent {
-            name: self.name.clone(),
-            taken: self.taken.clone(),
-            attempts,
-            baseline: baseline.cloned(),
-        }
-    }
 }
 
 impl Effect for Create {
     type Outcome = Outcome;
+    type Intent = CreateIntent;
 }
 
-impl Rules<Outcome> for Create {
+impl Rules<Outcome, CreateIntent> for Create {
     /// The portal that is there, or the other portal that the org has.
     type Fact = Portal;
+    type Endpoint = CreatePortal;
 
     // A name is unique over all of Zoho, so of several copies one takes effect at most.
     const REPEAT: Repeat = Repeat::InDoubt;
+    const SUSPECTS: &'static [ErrorCode] = &[ErrorCode::AlreadyUsed, ErrorCode::LimitReached];
 
     fn is_exclusive(&self, policy: &Policy) -> bool {
         !policy.allow_another
     }
 
-    fn request(&self, version: ApiVersion) -> Request {
-        self.endpoint().request(version)
-    }
-
-    fn list(&self, version: ApiVersion) -> Request {
-        responses::list_request(version)
-    }
-
-    fn evidence(&self, response: &Response) -> Result<Listing, Unusable> {
-        responses::read_list(response)
-    }
-
-    fn classify(&self, response: &Response) -> Reply {
-        let suspects = [ErrorCode::AlreadyUsed, ErrorCode::LimitReached];
-        responses::classify(&self.endpoint(), response, &suspects)
+    fn endpoint(&self) -> CreatePortal {
+        CreatePortal::new(self.name.clone())
     }
 
     fn compare(
@@ -210,11 +157,20 @@ impl Rules<Outcome> for Create {
         }
     }
 
-    fn intent(&self, attempts: u32, baseline: Option<&Baseline>) -> Intent {
-        self.create_intent(attempts, baseline).into()
+    fn intent(&self, attempts: u32, baseline: Option<&Baseline>) -> CreateIntent {
+        CreateIntent {
+            name: self.name.clone(),
+            taken: self.taken.clone(),
+            attempts,
+            baseline: baseline.cloned(),
+        }
     }
 
-    fn outcome(&self, end: End<Portal>) -> Outcome {
+    fn of_intent(intent: CreateIntent) -> (Self, u32, Option<Baseline>) {
+        (Self::new(intent.name, intent.taken), intent.attempts, intent.baseline)
+    }
+
+    fn outcome(&self, end: End<Portal, CreateIntent>) -> Outcome {
         let (name, taken) = (self.name.clone(), self.taken.clone());
         match end {
             End::Done => Outcome::Created { name, taken },
@@ -250,13 +206,7 @@ impl Rules<Outcome> for Create {
             {
                 Outcome::NameTaken { name, owner: Owner::Undetermined(why) }
             }
-            End::Unknown { intent: Intent::Create(intent), doubt, why, .. } => {
-                Outcome::Unknown { intent, doubt, why }
-            }
-            // The kernel ends with the intent that `intent` gave it.
-            End::Unknown { doubt, why, .. } => {
-                Outcome::Unknown { intent: self.create_intent(1, None), doubt, why }
-            }
+            End::Unknown { intent, doubt, why, .. } => Outcome::Unknown { intent, doubt, why },
         }
     }
 

@@ -1,7 +1,6 @@
 //! What a flow makes safe: an [`Effect`], and in [`Rules`] what the kernel learns from it.
 //!
-//! The kernel is independent of portals. An effect supplies the irreversible request, the list that
-//! shows whether it happened, and the meaning of both responses.
+//! An effect supplies the irreversible request, and what a list of the org's portals shows of it.
 //!
 //! Only [`Effect`] and [`Receipt`] are public. The rest is `pub` for the language's sake and can't be
 //! named outside of `flow`.
@@ -9,8 +8,8 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use crate::endpoint::{ApiVersion, Request, Response};
-use crate::error::ApiError;
+use crate::endpoint::Endpoint;
+use crate::error::{ApiError, ErrorCode};
 use crate::intent::{Baseline, Intent};
 use crate::outcome::{Doubt, NotDone, Unverified};
 use crate::portal::Portal;
@@ -21,33 +20,33 @@ use super::policy::Policy;
 /// [`Create`](super::Create) or [`Rename`](super::Rename).
 ///
 /// The trait is sealed: its rules are checked exhaustively for the effects of this crate.
-pub trait Effect: Rules<<Self as Effect>::Outcome> {
+pub trait Effect: Rules<<Self as Effect>::Outcome, <Self as Effect>::Intent> {
     /// How the flow ends.
     type Outcome: Clone + Debug + PartialEq + Send + Sync + 'static;
+
+    /// What recovery needs.
+    type Intent: Into<Intent>;
 }
 
-/// What the kernel needs of an effect that ends with `O`.
-pub trait Rules<O>: Clone + Debug + PartialEq + Send + Sync + 'static {
+/// What the kernel needs of an effect that ends with `O`, and is recovered from `I`.
+pub trait Rules<O, I>: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// What a list shows once the effect has happened, or what prevents it.
     type Fact: Clone + Debug + PartialEq + Send + Sync + 'static;
 
+    /// The irreversible request.
+    type Endpoint: Endpoint;
+
     /// When an attempt may be repeated.
     const REPEAT: Repeat;
+
+    /// The codes under 400 that an earlier copy of the same request may have caused.
+    const SUSPECTS: &'static [ErrorCode];
 
     /// Whether no other effect of the kind may be attempted in the org at the same time.
     fn is_exclusive(&self, policy: &Policy) -> bool;
 
     /// The irreversible request.
-    fn request(&self, version: ApiVersion) -> Request;
-
-    /// The list that shows whether the effect happened.
-    fn list(&self, version: ApiVersion) -> Request;
-
-    /// Reads the response to the list.
-    fn evidence(&self, response: &Response) -> Result<Listing, Unusable>;
-
-    /// Classifies the response to the irreversible request.
-    fn classify(&self, response: &Response) -> Reply;
+    fn endpoint(&self) -> Self::Endpoint;
 
     /// Compares what is there now with what was there before the first attempt, if that was seen.
     /// `attempted` is false for the baseline itself.
@@ -63,10 +62,13 @@ pub trait Rules<O>: Clone + Debug + PartialEq + Send + Sync + 'static {
     fn known(&self, policy: &Policy) -> Finding<Self::Fact>;
 
     /// What recovery needs, once `attempts` may have been sent.
-    fn intent(&self, attempts: u32, baseline: Option<&Baseline>) -> Intent;
+    fn intent(&self, attempts: u32, baseline: Option<&Baseline>) -> I;
+
+    /// The effect, the attempts and the baseline of an intent.
+    fn of_intent(intent: I) -> (Self, u32, Option<Baseline>);
 
     /// The outcome that an end means.
-    fn outcome(&self, end: End<Self::Fact>) -> O;
+    fn outcome(&self, end: End<Self::Fact, I>) -> O;
 
     /// What recovery needs after an outcome that is not certain.
     fn unresolved(&self, outcome: &O) -> Option<Intent>;
@@ -97,7 +99,7 @@ pub struct Listing {
 
 /// Why a list shows nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unusable {
+pub(super) enum Unusable {
     /// The service limits the rate of requests.
     RateLimited,
     /// The service rejected the token.
@@ -112,7 +114,7 @@ pub enum Unusable {
 
 /// What the response to an attempt means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub(super) enum Reply {
     /// The effect happened.
     Done,
     /// The service rejected the request, with a documented code under its documented status: it
@@ -150,9 +152,8 @@ pub enum Finding<F> {
 }
 
 /// How the kernel ended.
-#[expect(clippy::large_enum_variant, reason = "there is one per flow, at its end")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End<F> {
+pub enum End<F, I> {
     /// The service responded that the effect happened.
     Done,
     /// A list shows the effect.
@@ -176,7 +177,7 @@ pub enum End<F> {
     /// It is not known whether the effect happened.
     Unknown {
         /// What recovery needs.
-        intent: Intent,
+        intent: I,
         /// What put it in doubt.
         doubt: Doubt,
         /// Why that could not be resolved.

@@ -6,13 +6,14 @@ mod state;
 
 use std::time::Duration;
 
-use crate::endpoint::ApiVersion;
+use crate::endpoint::{ApiVersion, Endpoint as _};
 use crate::error::{ApiError, with_sources};
 use crate::intent::{Baseline, Intent};
 use crate::outcome::{Doubt, NotDone, Unverified};
 
 use super::effect::{Effect, End, Repeat};
 use super::policy::{Jitter, Policy};
+use super::responses;
 use super::step::{Activity, Step, TokenId};
 
 /// One safe call, from the first list to its outcome. See the [module](super) for its rules.
@@ -53,8 +54,10 @@ pub struct Flow<E: Effect> {
     pub(super) list_rejected: Option<ApiError>,
 }
 
+/// What comes next. Hidden, as all that the exhaustive test sees of a flow.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Phase<O> {
+pub enum Phase<O> {
     /// The list before the first attempt.
     Baseline,
     /// An attempt comes next; `recorded` once its intent is durable.
@@ -66,8 +69,9 @@ pub(super) enum Phase<O> {
 }
 
 /// What follows once a list proves that no attempt took effect.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum IfAbsent {
+pub enum IfAbsent {
     /// Another attempt, as far as the policy allows.
     Repeat,
     /// The flow ends.
@@ -79,8 +83,10 @@ pub(super) enum IfAbsent {
     Suspect { error: ApiError, earlier: bool },
 }
 
+/// A step that was handed out.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum InFlight {
+pub enum InFlight {
     Token,
     List { began: Duration },
     Record,
@@ -88,23 +94,23 @@ pub(super) enum InFlight {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Token {
-    pub(super) current: Option<TokenId>,
+pub struct Token {
+    pub current: Option<TokenId>,
     /// The last one that the service rejected, with its error.
-    pub(super) rejected: Option<(TokenId, ApiError)>,
+    pub rejected: Option<(TokenId, ApiError)>,
     /// Whether the current request was already repeated with a new token.
-    pub(super) replaced: bool,
+    pub replaced: bool,
 }
 
 /// Failures in a row of one kind of request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tries {
+pub struct Tries {
     /// Every one, rate limits included: the backoff grows with them.
-    pub(super) backoffs: u32,
+    pub backoffs: u32,
     /// Without rate limits, whose responses name the time of the next try.
-    pub(super) failures: u32,
+    pub failures: u32,
     /// When the first of the failed tries began.
-    pub(super) began: Option<Duration>,
+    pub began: Option<Duration>,
 }
 
 impl<E: Effect> Flow<E> {
@@ -132,15 +138,29 @@ impl<E: Effect> Flow<E> {
         }
     }
 
-    /// Continues an effect of which `attempts` are in doubt.
-    pub(super) fn continue_from(
-        effect: E,
-        attempts: u32,
-        baseline: Option<Baseline>,
+    /// Determines the outcome of an effect that an earlier process left in doubt, and never sends
+    /// anything but lists. [`NotDone::Absent`] means that it did not happen.
+    ///
+    /// `since_end` is how long ago the last attempt ended, at least: zero if that is not known.
+    pub fn recover(
+        intent: E::Intent,
         since_end: Duration,
         policy: Policy,
         version: ApiVersion,
     ) -> Self {
+        // Rule 9: it ends, rather than sends, once absence is proved.
+        let phase = Phase::Verify(IfAbsent::NotDone(NotDone::Absent));
+        Self { phase, ..Self::take_over(intent, since_end, policy, version) }
+    }
+
+    /// Continues an effect that an earlier process left in doubt: its attempts count.
+    pub fn take_over(
+        intent: E::Intent,
+        since_end: Duration,
+        policy: Policy,
+        version: ApiVersion,
+    ) -> Self {
+        let (effect, attempts, baseline) = E::of_intent(intent);
         Self {
             since_end,
             attempts,
@@ -149,11 +169,6 @@ impl<E: Effect> Flow<E> {
             phase: Phase::Verify(IfAbsent::Repeat),
             ..Self::begin(effect, policy, version)
         }
-    }
-
-    /// Ends with `reason`, rather than sends, once absence is proved (rule 9).
-    pub(super) fn without_attempts(self, reason: NotDone) -> Self {
-        Self { phase: Phase::Verify(IfAbsent::NotDone(reason)), ..self }
     }
 
     /// Starts the clock of the deadline. The first [`step`](Self::step) does so otherwise; a driver
@@ -198,7 +213,7 @@ impl<E: Effect> Flow<E> {
             || self.phase == Phase::Attempt { recorded: true };
         match &self.phase {
             Phase::Ended(_, left) => left.clone(),
-            _ if may_be_sent || self.doubt.is_some() => Some(self.current_intent()),
+            _ if may_be_sent || self.doubt.is_some() => Some(self.current_intent().into()),
             _ => None,
         }
     }
@@ -311,13 +326,13 @@ impl<E: Effect> Flow<E> {
                 timeout: self.read_timeout(now),
             },
             (_, Some(InFlight::List { .. })) => Step::List {
-                request: self.effect.list(self.version),
+                request: responses::list_request(self.version),
                 timeout: self.read_timeout(now),
             },
-            (_, Some(InFlight::Record)) => Step::Record(self.current_intent()),
+            (_, Some(InFlight::Record)) => Step::Record(self.current_intent().into()),
             // There was time for all of it when it was handed out.
             (_, Some(InFlight::Send)) => Step::Send {
-                request: self.effect.request(self.version),
+                request: self.effect.endpoint().request(self.version),
                 timeout: self.policy.attempt_timeout,
             },
         }
@@ -407,13 +422,6 @@ impl<E: Effect> Flow<E> {
         self.phase = Phase::Attempt { recorded: false };
     }
 
-    /// Another attempt, with a backoff that grows with their number.
-    fn repeat_later(&mut self, now: Duration, jitter: Jitter) {
-        let backoff = self.policy.backoff(self.attempts.saturating_sub(1), jitter);
-        self.start_attempt();
-        self.wake_at = Some(now.saturating_add(backoff));
-    }
-
     /// Lists come next, the first at once.
     fn verify(&mut self, if_absent: IfAbsent) {
         self.end_request();
@@ -459,10 +467,7 @@ impl<E: Effect> Flow<E> {
             self.phase = Phase::Verify(IfAbsent::Repeat);
             self.polls += 1;
         }
-        self.wake_at = Some(match self.phase {
-            Phase::Verify(_) => self.no_later_than_last_list(now, wake_at),
-            _ => wake_at,
-        });
+        self.wait_until(now, wake_at);
         if is_rate_limited {
             self.tries = Tries { backoffs: self.tries.backoffs, ..Tries::default() };
             return;
@@ -474,16 +479,17 @@ impl<E: Effect> Flow<E> {
         }
     }
 
-    /// A wait that would leave no time for a list ends while there is some.
-    fn no_later_than_last_list(&self, now: Duration, wake_at: Duration) -> Duration {
-        if now < self.last_list() { wake_at.min(self.last_list()) } else { wake_at }
+    /// A wait for a list that would leave no time for it ends while there is some.
+    fn wait_until(&mut self, now: Duration, wake_at: Duration) {
+        let is_for_list = matches!(self.phase, Phase::Verify(_)) && now < self.last_list();
+        self.wake_at = Some(if is_for_list { wake_at.min(self.last_list()) } else { wake_at });
     }
 
-    fn unknown_or(&self, why: Unverified, reason: NotDone) -> End<E::Fact> {
+    fn unknown_or(&self, why: Unverified, reason: NotDone) -> End<E::Fact, E::Intent> {
         if self.doubt.is_some() { self.unknown(why) } else { End::NotDone(reason) }
     }
 
-    fn unknown(&self, why: Unverified) -> End<E::Fact> {
+    fn unknown(&self, why: Unverified) -> End<E::Fact, E::Intent> {
         let suspect = match &self.phase {
             Phase::Verify(IfAbsent::Suspect { error, earlier: false }) => Some(error.clone()),
             _ => None,
@@ -498,11 +504,11 @@ impl<E: Effect> Flow<E> {
         }
     }
 
-    fn current_intent(&self) -> Intent {
+    fn current_intent(&self) -> E::Intent {
         self.effect.intent(self.attempts, self.baseline.as_ref())
     }
 
-    fn finish(&mut self, end: End<E::Fact>) {
+    fn finish(&mut self, end: End<E::Fact, E::Intent>) {
         self.end_request();
         self.wake_at = None;
         self.last_failure = None;

@@ -86,12 +86,8 @@ impl Policy {
     /// after it, and a list. An attempt whose response is lost can still be verified before the
     /// deadline.
     pub fn time_for_an_attempt(&self) -> Duration {
-        self.attempt_timeout.saturating_add(self.time_to_verify())
-    }
-
-    /// The time that proof of absence takes after an attempt without a response, with its list.
-    fn time_to_verify(&self) -> Duration {
-        self.absence_after(false).saturating_add(self.read_timeout)
+        let verified = self.absence_after(false).saturating_add(self.read_timeout);
+        self.attempt_timeout.saturating_add(verified)
     }
 
     /// How long after the end of an attempt a list must begin to prove absence (rule 5). A service

@@ -1,15 +1,14 @@
 //! Renaming a portal, safely: the effect [`Rename`] and its flow, [`RenameFlow`].
 
-use std::time::Duration;
-
-use crate::endpoint::{ApiVersion, Endpoint as _, Request, Response};
+use crate::endpoint::ApiVersion;
+use crate::error::ErrorCode;
 use crate::intent::{Baseline, Intent, KnownPortal, RenameIntent};
 use crate::name::{PortalName, is_same_name};
-use crate::outcome::{NotDone, Owner, RenameOutcome, Unverified};
+use crate::outcome::{Owner, RenameOutcome, Unverified};
 use crate::portal::Portal;
 use crate::rename::RenamePortal;
 
-use super::effect::{Effect, End, Finding, Listing, Repeat, Reply, Rules, Unusable};
+use super::effect::{Effect, End, Finding, Listing, Repeat, Rules};
 use super::kernel::Flow;
 use super::policy::Policy;
 use super::responses;
@@ -48,48 +47,11 @@ impl RenameFlow {
     ) -> Self {
         Self::begin(Rename { old: old.into(), new }, policy, version)
     }
-
-    /// Determines the outcome of a rename that an earlier process left in doubt, and never sends
-    /// anything but lists. [`NotDone::Absent`] means that it did not happen.
-    ///
-    /// `since_end` is how long ago the last attempt ended, at least: zero if that is not known.
-    pub fn recover(
-        intent: RenameIntent,
-        since_end: Duration,
-        policy: Policy,
-        version: ApiVersion,
-    ) -> Self {
-        let flow = Self::take_over(intent, since_end, policy, version);
-        flow.without_attempts(NotDone::Absent)
-    }
-
-    /// Continues a rename that an earlier process left in doubt: its attempts count.
-    pub fn take_over(
-        intent: RenameIntent,
-        since_end: Duration,
-        policy: Policy,
-        version: ApiVersion,
-    ) -> Self {
-        let effect = Rename { old: intent.old, new: intent.new };
-        Self::continue_from(effect, intent.attempts, intent.baseline, since_end, policy, version)
-    }
 }
 
 impl Rename {
-    fn endpoint(&self) -> RenamePortal {
-        RenamePortal::new(self.old.clone(), self.new.clone())
-    }
-
     fn is_old(&self, name: &str) -> bool {
         is_same_name(&self.old, name)
-    }
-
-    fn rename_intent(&self, attempts: u32, baseline: Option<&Baseline>) -> RenameIntent {
-        RenameIntent {
-            attempts,
-            baseline: baseline.cloned(),
-            ..RenameIntent::new(self.old.clone(), self.new.clone())
-        }
     }
 
     /// Before the first attempt.
@@ -150,35 +112,26 @@ impl Rename {
 
 impl Effect for Rename {
     type Outcome = RenameOutcome;
+    type Intent = RenameIntent;
 }
 
-impl Rules<RenameOutcome> for Rename {
+impl Rules<RenameOutcome, RenameIntent> for Rename {
     type Fact = RenameFact;
+    type Endpoint = RenamePortal;
 
     // The old name may be given to another portal meanwhile, which a repeat would rename.
     const REPEAT: Repeat = Repeat::AfterProvedAbsence;
+
+    // The service rejects an unknown old name with INVALID_DATA, and so the second copy of a request
+    // whose first copy took effect.
+    const SUSPECTS: &'static [ErrorCode] = &[ErrorCode::AlreadyUsed, ErrorCode::InvalidData];
 
     fn is_exclusive(&self, _: &Policy) -> bool {
         false
     }
 
-    fn request(&self, version: ApiVersion) -> Request {
-        self.endpoint().request(version)
-    }
-
-    fn list(&self, version: ApiVersion) -> Request {
-        responses::list_request(version)
-    }
-
-    fn evidence(&self, response: &Response) -> Result<Listing, Unusable> {
-        responses::read_list(response)
-    }
-
-    fn classify(&self, response: &Response) -> Reply {
-        use crate::error::ErrorCode::{AlreadyUsed, InvalidData};
-        // The service rejects an unknown old name with INVALID_DATA, and so the second copy of a
-        // request whose first copy took effect.
-        responses::classify(&self.endpoint(), response, &[AlreadyUsed, InvalidData])
+    fn endpoint(&self) -> RenamePortal {
+        RenamePortal::new(self.old.clone(), self.new.clone())
     }
 
     fn compare(
@@ -203,11 +156,19 @@ impl Rules<RenameOutcome> for Rename {
         Finding::Absent
     }
 
-    fn intent(&self, attempts: u32, baseline: Option<&Baseline>) -> Intent {
-        self.rename_intent(attempts, baseline).into()
+    fn intent(&self, attempts: u32, baseline: Option<&Baseline>) -> RenameIntent {
+        RenameIntent {
+            attempts,
+            baseline: baseline.cloned(),
+            ..RenameIntent::new(self.old.clone(), self.new.clone())
+        }
     }
 
-    fn outcome(&self, end: End<RenameFact>) -> RenameOutcome {
+    fn of_intent(intent: RenameIntent) -> (Self, u32, Option<Baseline>) {
+        (Self { old: intent.old, new: intent.new }, intent.attempts, intent.baseline)
+    }
+
+    fn outcome(&self, end: End<RenameFact, RenameIntent>) -> RenameOutcome {
         let (old, new) = (self.old.clone(), self.new.clone());
         match end {
             End::There { fact: RenameFact::Named(portal), before: Some(true) } => {
@@ -226,12 +187,8 @@ impl Rules<RenameOutcome> for Rename {
             }
             End::Rejected(error) => RenameOutcome::Rejected { new, error },
             End::NotDone(reason) => RenameOutcome::NotRenamed { new, reason },
-            End::Unknown { intent: Intent::Rename(intent), doubt, why, .. } => {
+            End::Unknown { intent, doubt, why, .. } => {
                 RenameOutcome::Unknown { intent, doubt, why }
-            }
-            // The kernel ends with the intent that `intent` gave it.
-            End::Unknown { doubt, why, .. } => {
-                RenameOutcome::Unknown { intent: self.rename_intent(1, None), doubt, why }
             }
         }
     }

@@ -156,6 +156,18 @@ impl Event {
     pub fn recorded(result: Result<(), impl Display>) -> Self {
         result.map_or_else(|error| Self::NotRecorded(error.to_string()), |()| Self::Recorded)
     }
+
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "Token",
+            Self::NoToken(_) => "NoToken",
+            Self::Recorded => "Recorded",
+            Self::NotRecorded(_) => "NotRecorded",
+            Self::Response(_) => "Response",
+            Self::NotSent(_) => "NotSent",
+            Self::NoResponse(_) => "NoResponse",
+        }
+    }
 }
 
 impl From<Result<Response, TransportError>> for Event {
@@ -188,20 +200,6 @@ impl From<TokenResponseError> for TokenError {
         match error {
             TokenResponseError::Rejected(error) => Self::Rejected(error),
             TokenResponseError::Unreadable(why) => Self::Unreadable(why),
-        }
-    }
-}
-
-impl Event {
-    pub(super) const fn kind(&self) -> &'static str {
-        match self {
-            Self::Token(_) => "Token",
-            Self::NoToken(_) => "NoToken",
-            Self::Recorded => "Recorded",
-            Self::NotRecorded(_) => "NotRecorded",
-            Self::Response(_) => "Response",
-            Self::NotSent(_) => "NotSent",
-            Self::NoResponse(_) => "NoResponse",
         }
     }
 }

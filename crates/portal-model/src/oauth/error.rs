@@ -3,7 +3,9 @@
 
 use std::fmt;
 
-use crate::endpoint::Unreadable;
+use serde_json::{Map, Value};
+
+use crate::endpoint::{Response, Unreadable, UnreadableReason};
 
 /// A rejection by the accounts server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,30 +49,24 @@ impl OAuthError {
 
     /// The credentials are rejected; trying again does not help.
     pub fn is_wrong_credential(&self) -> bool {
-        matches!(
-            self.error.as_str(),
-            Self::INVALID_CLIENT
-                | Self::INVALID_CODE
-                | "invalid_client_id"
-                | Self::INVALID_CLIENT_SECRET
-                | "invalid_grant"
-        )
+        self.wrong_credential().is_some()
     }
 
     /// Which part of the credentials is rejected, for messages.
-    pub fn rejected_part(&self) -> &'static str {
+    fn wrong_credential(&self) -> Option<&'static str> {
         match self.error.as_str() {
-            Self::INVALID_CLIENT | "invalid_client_id" => "the client id",
-            Self::INVALID_CLIENT_SECRET => "the client secret",
-            Self::INVALID_CODE | "invalid_grant" => "the refresh token or code",
-            _ => "the request for a token",
+            Self::INVALID_CLIENT | "invalid_client_id" => Some("the client id"),
+            Self::INVALID_CLIENT_SECRET => Some("the client secret"),
+            Self::INVALID_CODE | "invalid_grant" => Some("the refresh token or code"),
+            _ => None,
         }
     }
 }
 
 impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the accounts server rejected {}: {}", self.rejected_part(), self.error)?;
+        let part = self.wrong_credential().unwrap_or("the request for a token");
+        write!(f, "the accounts server rejected {part}: {}", self.error)?;
         match &self.description {
             Some(description) => write!(f, " ({description})"),
             None => Ok(()),
@@ -90,4 +86,18 @@ pub enum TokenResponseError {
     /// Not a response of an accounts server. None of its body is kept, since it may hold a token.
     #[error(transparent)]
     Unreadable(Unreadable),
+}
+
+impl TokenResponseError {
+    /// Without an excerpt of the body.
+    pub(super) fn unreadable(response: &Response, why: UnreadableReason) -> Self {
+        let http_status = response.status;
+        Self::Unreadable(Unreadable { http_status, why, excerpt: String::new() })
+    }
+}
+
+/// The body of a response as a JSON object.
+pub(super) fn read_object(response: &Response) -> Result<Map<String, Value>, TokenResponseError> {
+    serde_json::from_slice(&response.body)
+        .map_err(|_| TokenResponseError::unreadable(response, UnreadableReason::NotJson))
 }

@@ -1,10 +1,10 @@
 //! What a client sends to the accounts server: [`TokenRequest`] and [`RevokeToken`].
 
 use percent_encoding::utf8_percent_encode;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::error::{OAuthError, TokenResponseError};
-use crate::endpoint::{Method, Request, Response, UNRESERVED, Unreadable, UnreadableReason};
+use super::error::{OAuthError, TokenResponseError, read_object};
+use crate::endpoint::{Method, Request, Response, UNRESERVED, UnreadableReason};
 use crate::secret::Secret;
 
 /// The path of [`TokenRequest`].
@@ -102,15 +102,12 @@ impl RevokeToken {
     /// [`TokenResponseError::Rejected`] if the token is unknown, or
     /// [`TokenResponseError::Unreadable`].
     pub fn decode(response: &Response) -> Result<(), TokenResponseError> {
-        let unreadable =
-            |why| TokenResponseError::Unreadable(Unreadable::without_excerpt(response, why));
-        let body: Map<String, Value> = serde_json::from_slice(&response.body)
-            .map_err(|_| unreadable(UnreadableReason::NotJson))?;
+        let body = read_object(response)?;
         let text = |key: &str| body.get(key).and_then(Value::as_str);
         match (text("status"), text("error")) {
             (Some("success"), None) => Ok(()),
             (_, Some(error)) => Err(TokenResponseError::Rejected(OAuthError::new(error))),
-            _ => Err(unreadable(UnreadableReason::NoEnvelope)),
+            _ => Err(TokenResponseError::unreadable(response, UnreadableReason::NoEnvelope)),
         }
     }
 }

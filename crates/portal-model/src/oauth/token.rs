@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::error::{OAuthError, TokenResponseError};
-use crate::endpoint::{Response, Unreadable, UnreadableReason};
+use super::error::{OAuthError, TokenResponseError, read_object};
+use crate::endpoint::{Response, UnreadableReason};
 use crate::secret::Secret;
 
 /// A granted access token.
@@ -44,10 +44,7 @@ impl AccessToken {
     /// [`TokenResponseError::Rejected`] with the accounts server's error, or
     /// [`TokenResponseError::Unreadable`].
     pub fn decode(response: &Response) -> Result<Self, TokenResponseError> {
-        let unreadable =
-            |why| TokenResponseError::Unreadable(Unreadable::without_excerpt(response, why));
-        let mut body: Map<String, Value> = serde_json::from_slice(&response.body)
-            .map_err(|_| unreadable(UnreadableReason::NotJson))?;
+        let mut body = read_object(response)?;
         let expires_in = lifetime(&body);
         // Taken out, not copied: what is dropped with the rest of the body is not zeroed.
         let mut text = |key: &str| match body.remove(key) {
@@ -60,7 +57,7 @@ impl AccessToken {
                     error,
                     description: text("error_description"),
                 }),
-                None => unreadable(UnreadableReason::NoEnvelope),
+                None => TokenResponseError::unreadable(response, UnreadableReason::NoEnvelope),
             });
         };
         Ok(Self {

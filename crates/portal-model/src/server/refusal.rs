@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::endpoint::Response;
 use crate::envelope::{Portals, to_json};
-use crate::error::{ApiError, Details, ErrorCode};
+use crate::error::ApiError;
 
 /// A rejection, with its envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,30 +26,21 @@ impl Refusal {
 
     /// The response with this rejection.
     pub fn response(&self) -> Response {
-        let error = Failure::from(self.error());
+        let ApiError { code, details, message, http_status } = self.error();
+        let reply = Reply { code: code.as_str(), details, message, status: "error" };
         let body = match self {
-            Self::Request(_) => to_json(&error),
-            Self::Item(_) => to_json(&Portals { portals: [error] }),
+            Self::Request(_) => to_json(&reply),
+            Self::Item(_) => to_json(&Portals { portals: [reply] }),
         };
-        Response::new(self.error().http_status, body)
+        Response::new(*http_status, body)
     }
 }
 
+/// A result, without its envelope.
 #[derive(Serialize)]
-struct Failure<'a> {
-    code: &'a ErrorCode,
-    details: &'a Details,
-    message: &'a str,
-    status: &'static str,
-}
-
-impl<'a> From<&'a ApiError> for Failure<'a> {
-    fn from(error: &'a ApiError) -> Self {
-        Self {
-            code: &error.code,
-            details: &error.details,
-            message: &error.message,
-            status: "error",
-        }
-    }
+pub(super) struct Reply<'a, D> {
+    pub(super) code: &'a str,
+    pub(super) details: D,
+    pub(super) message: &'a str,
+    pub(super) status: &'static str,
 }

@@ -1,7 +1,9 @@
 //! The accounts server's side: requests for tokens, and responses to them.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use crate::endpoint::Response;
 use crate::envelope::to_json;
@@ -15,13 +17,12 @@ use crate::secret::Secret;
 pub fn parse_token_request(
     parameters: impl IntoIterator<Item = (String, String)>,
 ) -> Result<TokenRequest, OAuthError> {
-    let mut found = Map::new();
+    let mut found = BTreeMap::new();
     for (name, value) in parameters {
-        found.entry(name).or_insert(Value::String(value));
+        found.entry(name).or_insert(value);
     }
-    let mut take = |name: &str, error: &str| match found.remove(name) {
-        Some(Value::String(value)) if !value.is_empty() => Ok(value),
-        _ => Err(OAuthError::new(error)),
+    let mut take = |name: &str, error: &str| {
+        found.remove(name).filter(|value| !value.is_empty()).ok_or_else(|| OAuthError::new(error))
     };
     let client_id = take("client_id", OAuthError::INVALID_CLIENT)?;
     let client_secret = take("client_secret", OAuthError::INVALID_CLIENT)?;

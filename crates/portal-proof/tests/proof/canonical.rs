@@ -5,7 +5,7 @@
 //! The machine compares some of those that are merged with their representative.
 
 use portal_model::error::ApiError;
-use portal_model::flow::{Flow, Policy, Step};
+use portal_model::flow::{Flow, IfAbsent, InFlight, Phase, Policy, Step};
 use portal_model::intent::{Baseline, Intent};
 use portal_model::outcome::Doubt;
 
@@ -119,7 +119,25 @@ impl Key {
         };
         let state = flow.state();
         let code = |error: &ApiError| Code::of(error.code.as_str());
-        let began = state.list_began.map_or(now, units);
+        let began = match state.in_flight {
+            Some(InFlight::List { began }) => units(began),
+            _ => now,
+        };
+        let (phase, reason, rejection) = match state.phase {
+            Phase::Baseline => ("baseline", None, None),
+            Phase::Attempt { recorded: false } => ("attempt", None, None),
+            Phase::Attempt { recorded: true } => ("recorded", None, None),
+            Phase::Verify(IfAbsent::Repeat) => ("repeat", None, None),
+            Phase::Verify(IfAbsent::NotDone(reason)) => ("not done", Some(reason), None),
+            Phase::Verify(IfAbsent::Rejected(error)) => ("rejected", None, Some(error)),
+            Phase::Verify(IfAbsent::Suspect { error, earlier: false }) => {
+                ("suspect", None, Some(error))
+            }
+            Phase::Verify(IfAbsent::Suspect { error, earlier: true }) => {
+                ("suspect in doubt", None, Some(error))
+            }
+            Phase::Ended(..) => ("ended", None, None),
+        };
         let in_doubt = state.doubt.is_some();
         let effect = number(&mut tables.effects, state.effect);
         let baseline = state.baseline.map(|it| number(&mut tables.baselines, it));
@@ -128,21 +146,21 @@ impl Key {
         Self::Running(Running {
             now,
             effect: byte(effect),
-            phase: (state.phase, state.reason.map(Reason::of), state.error.map(code)),
+            phase: (phase, reason.map(Reason::of), rejection.map(code)),
             in_flight,
             began,
             wake_at,
-            has_token: state.token.is_some(),
-            has_rejected_token: state.token.is_none() && state.rejected_token.is_some(),
-            token_replaced: state.token_replaced,
+            has_token: state.token.current.is_some(),
+            has_rejected_token: state.token.current.is_none() && state.token.rejected.is_some(),
+            token_replaced: state.token.replaced,
             // While in doubt, tries are not counted.
-            failures: if in_doubt { 0 } else { byte(state.failures as usize) },
+            failures: if in_doubt { 0 } else { byte(state.tries.failures as usize) },
             backoffs: if tables.backoffs_are_alike {
                 (0, 0)
             } else {
-                (byte(state.backoffs as usize), byte(state.polls as usize))
+                (byte(state.tries.backoffs as usize), byte(state.polls as usize))
             },
-            tries_began: state.tries_began.filter(|_| !in_doubt).map(units),
+            tries_began: state.tries.began.filter(|_| !in_doubt).map(units),
             last_failure: state.last_failure.map(Reason::of),
             attempts: byte(state.attempts as usize),
             baseline: baseline.map(byte),

@@ -9,6 +9,7 @@ use crate::outcome::{AuthFailure, Doubt, NotDone, Unverified};
 use super::{Flow, IfAbsent, InFlight, Phase, Tries};
 use crate::flow::effect::{Effect, End, Finding, Listing, Repeat, Reply, Unusable};
 use crate::flow::policy::{Jitter, NameTaken};
+use crate::flow::responses;
 use crate::flow::step::{Event, TokenError, UnexpectedEvent};
 use crate::intent::Baseline;
 use crate::transport::NotSent;
@@ -122,7 +123,7 @@ impl<E: Effect> Flow<E> {
     }
 
     fn on_attempt(&mut self, now: Duration, jitter: Jitter, response: &Response) {
-        match self.effect.classify(response) {
+        match responses::classify(&self.effect.endpoint(), response, E::SUSPECTS) {
             Reply::Done => self.finish(End::Done),
             Reply::Rejected(error) if self.doubt.is_none() => self.finish(End::Rejected(error)),
             Reply::Rejected(error) => self.verify(IfAbsent::Rejected(error)),
@@ -137,7 +138,8 @@ impl<E: Effect> Flow<E> {
             }
             Reply::RateLimited { by_service } => {
                 self.put_in_doubt(now, Doubt::RateLimited, by_service);
-                self.on_rate_limited_attempt(now, jitter, response.retry_after);
+                let retry_after = response.retry_after;
+                self.retry(now, jitter, NotDone::RateLimited { retry_after }, retry_after);
             }
             Reply::TokenRejected(error) => {
                 self.attempts -= 1;
@@ -162,20 +164,7 @@ impl<E: Effect> Flow<E> {
     fn wait_as_requested(&mut self, now: Duration, jitter: Jitter, requested: Duration) {
         let requested = requested.saturating_add(jitter.of(self.policy.backoff_base));
         let wake_at = now.saturating_add(requested).max(self.wake_at.unwrap_or(now));
-        self.wake_at = Some(match self.phase {
-            Phase::Verify(_) => self.no_later_than_last_list(now, wake_at),
-            _ => wake_at,
-        });
-    }
-
-    /// The service limits the rate of attempts.
-    fn on_rate_limited_attempt(
-        &mut self,
-        now: Duration,
-        jitter: Jitter,
-        retry_after: Option<Duration>,
-    ) {
-        self.retry(now, jitter, NotDone::RateLimited { retry_after }, retry_after);
+        self.wait_until(now, wake_at);
     }
 
     /// An attempt ended without a response that shows what the service did.
@@ -183,7 +172,10 @@ impl<E: Effect> Flow<E> {
         self.put_in_doubt(now, doubt, false);
         if self.list_rejected.is_some() && E::REPEAT == Repeat::InDoubt {
             self.end_request();
-            self.repeat_later(now, jitter);
+            self.start_attempt();
+            // It grows with the number of attempts.
+            let backoff = self.policy.backoff(self.attempts.saturating_sub(1), jitter);
+            self.wake_at = Some(now.saturating_add(backoff));
         } else {
             self.verify(IfAbsent::Repeat);
         }
@@ -202,7 +194,7 @@ impl<E: Effect> Flow<E> {
 
     fn on_list(&mut self, now: Duration, jitter: Jitter, began: Duration, response: &Response) {
         let retry_after = response.retry_after;
-        match self.effect.evidence(response) {
+        match responses::read_list(response) {
             Ok(listing) => self.on_listing(now, jitter, began, &listing),
             Err(Unusable::RateLimited) => {
                 self.retry(now, jitter, NotDone::RateLimited { retry_after }, retry_after);
@@ -338,8 +330,7 @@ impl<E: Effect> Flow<E> {
             IfAbsent::Repeat if may_repeat => {
                 self.polls += 1;
                 let backoff = self.policy.backoff(self.attempts.saturating_sub(1), jitter);
-                self.wake_at = Some(self.no_later_than_last_list(now, now.saturating_add(backoff)));
-                return;
+                return self.wait_until(now, now.saturating_add(backoff));
             }
             IfAbsent::Suspect { error, earlier: false } if self.ends_at_once(error) => {
                 return self.finish(self.unknown(Unverified::AtOnce));
@@ -352,7 +343,7 @@ impl<E: Effect> Flow<E> {
         let is_pressing = self.absent_from > now || poll > self.last_list();
         let counts_from = (began < self.absent_from && is_pressing).then_some(self.absent_from);
         let wake_at = counts_from.unwrap_or(poll).min(poll).max(now);
-        self.wake_at = Some(self.no_later_than_last_list(now, wake_at));
+        self.wait_until(now, wake_at);
     }
 
     /// Rule 4: whether the flow ends without proof of whose a taken name is, as the policy requests. A
