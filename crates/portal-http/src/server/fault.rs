@@ -232,6 +232,13 @@ pub struct InvalidFaultSpec {
     wrong: String,
 }
 
+impl InvalidFaultSpec {
+    /// The part that is invalid.
+    pub fn unexpected(&self) -> &str {
+        &self.wrong
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
