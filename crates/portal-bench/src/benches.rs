@@ -42,9 +42,6 @@ impl Effort {
     }
 }
 
-/// Why a bench can't run here, as a clause.
-pub(crate) struct Skipped(pub(crate) String);
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Bench {
     /// Creates over 64 connections
@@ -89,7 +86,8 @@ impl Bench {
         self.to_possible_value().map(|it| it.get_name().to_owned()).unwrap_or_default()
     }
 
-    pub(crate) fn run(self, effort: Effort) -> Result<Vec<Figure>, Skipped> {
+    /// The error is why it can't run here, as a clause.
+    pub(crate) fn run(self, effort: Effort) -> Result<Vec<Figure>, String> {
         Ok(match self {
             Self::Creates => creates::many(effort),
             Self::One => creates::one(effort),
@@ -99,7 +97,7 @@ impl Bench {
             #[cfg(unix)]
             Self::Postgres => return postgres::creates(effort),
             #[cfg(not(unix))]
-            Self::Postgres => return Err(Skipped("it starts PostgreSQL on Unix only".to_owned())),
+            Self::Postgres => return Err("it starts PostgreSQL on Unix only".to_owned()),
             Self::Client => client::calls(effort),
             Self::Command => return command::processes(effort),
             Self::Batch => batch::rows(effort),

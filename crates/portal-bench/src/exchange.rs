@@ -1,8 +1,11 @@
 //! One request and one response as bytes, without a library: what the load costs must be little
 //! beside what it measures.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::runtime::Builder;
 
 /// A request with a token and a body, or without those that are empty.
 pub(crate) fn request(
@@ -34,7 +37,7 @@ pub(crate) struct Received {
 }
 
 /// The response in `bytes`, once it is whole. Each has a length, as those of the server do.
-pub(crate) fn received(bytes: &[u8]) -> Option<Received> {
+fn received(bytes: &[u8]) -> Option<Received> {
     let body = bytes.windows(4).position(|it| it == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(bytes.get(..body)?).expect("an ASCII head");
     let status = head.get(9..12).and_then(|it| it.parse().ok()).expect("a status");
@@ -47,21 +50,33 @@ pub(crate) fn received(bytes: &[u8]) -> Option<Received> {
     (bytes.len() >= end).then_some(Received { status, body, end })
 }
 
+/// Sends a request, and reads the response into the buffer.
+pub(crate) async fn send(
+    stream: &mut TcpStream,
+    request: &[u8],
+    response: &mut Vec<u8>,
+) -> Received {
+    stream.write_all(request).await.expect("the server reads");
+    response.clear();
+    loop {
+        let length = stream.read_buf(response).await.expect("the server responds");
+        assert_ne!(length, 0, "the server closed the connection");
+        if let Some(received) = received(response) {
+            return received;
+        }
+    }
+}
+
 /// Sends one request over a connection of its own; gives the status and the body.
 pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).expect("the server listens");
-    stream.write_all(request).expect("the server reads");
-    let mut bytes = Vec::new();
-    loop {
-        if let Some(Received { status, body, end }) = received(&bytes) {
-            let body = bytes.get(body..end).expect("it is whole");
-            return (status, String::from_utf8(body.to_vec()).expect("UTF-8"));
-        }
-        let mut more = [0; 4096];
-        let length = stream.read(&mut more).expect("the server responds");
-        assert_ne!(length, 0, "the server closed the connection");
-        bytes.extend(more.iter().take(length));
-    }
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut stream = TcpStream::connect(address).await.expect("the server listens");
+        let mut bytes = Vec::new();
+        let Received { status, body, end } = send(&mut stream, request, &mut bytes).await;
+        let body = bytes.get(body..end).expect("it is whole");
+        (status, String::from_utf8(body.to_vec()).expect("UTF-8"))
+    })
 }
 
 #[cfg(test)]

@@ -1,24 +1,19 @@
 //! [`Figure`]: what was measured, beside its limit.
 
-use std::fmt;
+use serde::Serialize;
 
 /// What a value counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Unit {
+    #[serde(rename = "1/s")]
     PerSecond,
+    #[serde(rename = "s")]
     Seconds,
+    #[serde(rename = "MiB")]
     Mebibytes,
 }
 
 impl Unit {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::PerSecond => "1/s",
-            Self::Seconds => "s",
-            Self::Mebibytes => "MiB",
-        }
-    }
-
     /// A value as a person reads it.
     pub(crate) fn text(self, value: f64) -> String {
         match self {
@@ -48,19 +43,12 @@ impl Bound {
         }
     }
 
-    pub(crate) const fn value(self) -> f64 {
+    /// Its sign and its value.
+    pub(crate) const fn parts(self) -> (char, f64) {
         match self {
-            Self::AtLeast(value) | Self::AtMost(value) => value,
+            Self::AtLeast(least) => ('≥', least),
+            Self::AtMost(most) => ('≤', most),
         }
-    }
-}
-
-impl fmt::Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AtLeast(_) => "≥ ",
-            Self::AtMost(_) => "≤ ",
-        })
     }
 }
 

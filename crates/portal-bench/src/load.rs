@@ -4,13 +4,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
-use crate::exchange::received;
-use crate::service::Serves;
+use crate::exchange::send;
+use crate::service::Server;
 
 /// What came of it. Times are in seconds.
 pub(crate) struct Load {
@@ -29,13 +28,13 @@ pub(crate) struct Load {
 /// Sends what `next` makes to a server for `span`, over so many connections, on this thread. Every
 /// response must have the status.
 pub(crate) fn run(
-    server: &impl Serves,
+    server: &Server,
     connections: u32,
     span: Duration,
     status: u16,
     next: impl FnMut() -> Vec<u8> + 'static,
 ) -> Load {
-    let (process, address) = (server.process(), server.address());
+    let Server { process, address } = server;
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let next = Rc::new(RefCell::new(next));
     LocalSet::new().block_on(&runtime, async {
@@ -55,10 +54,7 @@ pub(crate) fn run(
             .collect();
         let mut latencies = Vec::new();
         for task in tasks {
-            match task.await.expect("it does not panic") {
-                Ok(mut of_one) => latencies.append(&mut of_one),
-                Err(error) => panic!("{error}"),
-            }
+            latencies.extend(task.await.expect("it does not panic"));
         }
         let elapsed = began.elapsed().as_secs_f64();
         let cpu = process.cpu() - cpu;
@@ -77,30 +73,22 @@ async fn exchanges(
     end: Instant,
     expected: u16,
     next: Rc<RefCell<impl FnMut() -> Vec<u8>>>,
-) -> Result<Vec<Duration>, String> {
+) -> Vec<Duration> {
     let mut response = Vec::new();
     let mut latencies = Vec::new();
     let mut now = Instant::now();
     while now < end {
         let sent = now;
         let request = (next.borrow_mut())();
-        stream.write_all(&request).await.map_err(|it| it.to_string())?;
-        response.clear();
-        let received = loop {
-            let length = stream.read_buf(&mut response).await.map_err(|it| it.to_string())?;
-            if length == 0 {
-                return Err("the server closed the connection".to_owned());
-            }
-            if let Some(received) = received(&response) {
-                break received;
-            }
-        };
-        if (received.status, received.end) != (expected, response.len()) {
-            let response = String::from_utf8_lossy(&response);
-            return Err(format!("expected one response with status {expected}: {response}"));
-        }
+        let received = send(&mut stream, &request, &mut response).await;
+        assert_eq!(
+            (received.status, received.end),
+            (expected, response.len()),
+            "one response: {}",
+            String::from_utf8_lossy(&response)
+        );
         now = Instant::now();
         latencies.push(now - sent);
     }
-    Ok(latencies)
+    latencies
 }

@@ -69,7 +69,7 @@ fn main() {
     for bench in benches {
         match bench.run(effort) {
             Ok(figures) => figures.iter().for_each(|figure| table.row(&bench.name(), figure)),
-            Err(skipped) => eprintln!("{}: skipped, {}", bench.name(), skipped.0),
+            Err(skipped) => eprintln!("{}: skipped, {}", bench.name(), skipped),
         }
     }
 }

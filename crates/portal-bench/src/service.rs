@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::exchange::{exchange, request};
@@ -101,17 +101,6 @@ scopes = ["ZohoCRM.settings.clientportal.ALL", "ZohoCRM.org.READ"]
     (1..=orgs).map(org).collect()
 }
 
-/// A server under test.
-pub(crate) trait Serves {
-    fn address(&self) -> SocketAddr;
-    fn process(&self) -> &Process;
-
-    /// Its base URL.
-    fn url(&self) -> String {
-        format!("http://{}", self.address())
-    }
-}
-
 /// Where a server keeps its data.
 #[derive(Clone, Copy)]
 pub(crate) enum Storage<'a> {
@@ -123,25 +112,16 @@ pub(crate) enum Storage<'a> {
     Database(&'a str),
 }
 
-/// `portal serve` over so many orgs of [`seed`].
+/// A server under test, in a process of its own.
 pub(crate) struct Server {
-    process: Process,
-    address: SocketAddr,
-}
-
-#[derive(Deserialize)]
-struct Listening {
-    url: String,
+    pub(crate) process: Process,
+    pub(crate) address: SocketAddr,
 }
 
 impl Server {
-    /// Starts one whose files are in `directory`, and waits until it listens.
-    pub(crate) fn start(directory: &Path, storage: Storage<'_>, orgs: u32) -> Self {
-        Self::start_with(directory, storage, orgs, &[])
-    }
-
-    /// Like [`start`](Self::start), with additional arguments.
-    pub(crate) fn start_with(
+    /// Starts `portal serve` over so many orgs of [`seed`], with its files in `directory`, and waits
+    /// until it listens.
+    pub(crate) fn start(
         directory: &Path,
         storage: Storage<'_>,
         orgs: u32,
@@ -157,10 +137,23 @@ impl Server {
             Storage::Database(url) => serve.env("PORTAL_DATABASE_URL", url),
         };
         let mut process = Process::start(&mut serve);
-        let listening: Listening =
-            serde_json::from_str(&process.line()).expect("the line that says where it listens");
-        let address = listening.url.trim_start_matches("http://").parse().expect("an address");
+        let url = text_of(&process.line(), "url");
+        let address = url.trim_start_matches("http://").parse().expect("an address");
         Self { process, address }
+    }
+
+    /// Starts the stub.
+    pub(crate) fn stub(workers: usize) -> Self {
+        let program = env::current_exe().expect("this program has a path");
+        let mut process =
+            Process::start(Command::new(program).arg("--stub").arg(workers.to_string()));
+        let address = process.line().trim().parse().expect("an address");
+        Self { process, address }
+    }
+
+    /// Its base URL.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// A token of an org.
@@ -174,23 +167,14 @@ impl Server {
             request("POST", "/oauth/v2/token", "", "application/x-www-form-urlencoded", &form);
         let (status, body) = exchange(self.address, &request);
         assert_eq!(status, 200, "{body}");
-        serde_json::from_str::<Granted>(&body).expect("a token").access_token
+        text_of(&body, "access_token")
     }
 }
 
-#[derive(Deserialize)]
-struct Granted {
-    access_token: String,
-}
-
-impl Serves for Server {
-    fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    fn process(&self) -> &Process {
-        &self.process
-    }
+/// A text in a JSON object.
+fn text_of(json: &str, member: &str) -> String {
+    let object: Value = serde_json::from_str(json).expect("JSON");
+    object.get(member).and_then(Value::as_str).expect("a text").to_owned()
 }
 
 /// `portal` with nothing of this user's.
@@ -198,30 +182,4 @@ pub(crate) fn command(home: &Path) -> Command {
     let mut command = Command::new(&*PORTAL);
     command.env_clear().env("HOME", home);
     command
-}
-
-/// The stub in a process of its own.
-pub(crate) struct StubServer {
-    process: Process,
-    address: SocketAddr,
-}
-
-impl StubServer {
-    pub(crate) fn start(workers: usize) -> Self {
-        let program = env::current_exe().expect("this program has a path");
-        let mut process =
-            Process::start(Command::new(program).arg("--stub").arg(workers.to_string()));
-        let address = process.line().trim().parse().expect("an address");
-        Self { process, address }
-    }
-}
-
-impl Serves for StubServer {
-    fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    fn process(&self) -> &Process {
-        &self.process
-    }
 }

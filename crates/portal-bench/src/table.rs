@@ -1,6 +1,6 @@
 //! [`Table`]: what is printed.
 
-use serde::Serialize;
+use serde_json::json;
 
 use crate::figure::{Bound, Figure, median};
 
@@ -8,31 +8,6 @@ use crate::figure::{Bound, Figure, median};
 /// as it is measured.
 pub(crate) struct Table {
     pub(crate) json: bool,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    bench: &'a str,
-    what: &'a str,
-    unit: &'a str,
-    measured: f64,
-    /// In seconds for each operation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cpu: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit_measured: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit_cpu: Option<f64>,
-    /// What the bar and the aim are about: the median of the rounds, the least and the most.
-    judged: f64,
-    least: f64,
-    most: f64,
-    bar: f64,
-    aim: f64,
-    meets_bar: bool,
-    meets_aim: bool,
 }
 
 impl Table {
@@ -55,31 +30,32 @@ impl Table {
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if self.json {
-            let line = Line {
-                bench,
-                what,
-                unit: ours.unit.name(),
-                measured: ours.median(),
-                cpu: ours.cpu(),
-                limit: limit.as_ref().map(|(limit, _)| *limit),
-                limit_measured: limit.as_ref().map(|(_, side)| side.median()),
-                limit_cpu: limit.as_ref().and_then(|(_, side)| side.cpu()),
-                judged,
-                least,
-                most,
-                bar: bar.value(),
-                aim: aim.value(),
-                meets_bar: bar.holds(judged),
-                meets_aim: aim.holds(judged),
-            };
-            println!("{}", serde_json::to_string(&line).expect("numbers and texts"));
+            // `cpu` is in seconds for each operation; `judged` is the median of the rounds.
+            let line = json!({
+                "bench": bench,
+                "what": what,
+                "unit": ours.unit,
+                "measured": ours.median(),
+                "cpu": ours.cpu(),
+                "limit": limit.as_ref().map(|(limit, _)| limit),
+                "limit_measured": limit.as_ref().map(|(_, side)| side.median()),
+                "limit_cpu": limit.as_ref().and_then(|(_, side)| side.cpu()),
+                "judged": judged,
+                "least": least,
+                "most": most,
+                "bar": bar.parts().1,
+                "aim": aim.parts().1,
+                "meets_bar": bar.holds(judged),
+                "meets_aim": aim.holds(judged),
+            });
+            println!("{line}");
             return;
         }
         let beside = limit.as_ref().map(|(limit, side)| format!("{limit}: {}", side.text()));
         let ratio = limit.as_ref().map(|_| format!("{judged:.2} ({least:.2}–{most:.2})"));
-        let bound = |bound: &Bound| match limit {
-            Some(_) => format!("{bound}{:.2}", bound.value()),
-            None => format!("{bound}{}", ours.unit.text(bound.value())),
+        let bound = |bound: &Bound| match (limit, bound.parts()) {
+            (Some(_), (sign, ratio)) => format!("{sign} {ratio:.2}"),
+            (None, (sign, value)) => format!("{sign} {}", ours.unit.text(value)),
         };
         let verdict = match (bar.holds(judged), aim.holds(judged)) {
             (false, _) => "missed",

@@ -21,7 +21,7 @@ use crate::commands::{
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::terminal::log::LogOf;
-use crate::terminal::printer::{Color, Output, Printer};
+use crate::terminal::printer::{Output, Printer};
 use crate::terminal::width;
 
 /// The top level of `portal --help`: it fits a screen, with the most common tasks first.
@@ -85,7 +85,7 @@ pub(crate) struct Cli {
     /// Color errors, warnings and hints; auto heeds NO_COLOR
     #[arg(long, global = true, display_order = 100)]
     #[arg(value_enum, default_value_t, value_name = "WHEN")]
-    pub(crate) color: Color,
+    pub(crate) color: clap::ColorChoice,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -216,13 +216,9 @@ fn with_command_help(command: clap::Command) -> clap::Command {
 }
 
 impl Cli {
-    /// The command line of this process.
-    pub(crate) fn from_command_line() -> clap::error::Result<Self> {
-        Self::from(std::env::args_os())
-    }
-
-    fn from<T: Into<OsString> + Clone>(
-        arguments: impl IntoIterator<Item = T>,
+    /// Parses the arguments of a process, of which the first is its name.
+    pub(crate) fn from_args(
+        arguments: impl IntoIterator<Item: Into<OsString> + Clone>,
     ) -> clap::error::Result<Self> {
         let matches = command(width::of_stdout()).try_get_matches_from(arguments)?;
         Self::from_arg_matches(&matches)
@@ -231,9 +227,8 @@ impl Cli {
 
 /// `portal help create` is `portal create --help`.
 fn help(command: &[String]) -> ExitClass {
-    let flag = String::from("--help");
-    let arguments = ["portal"].iter().map(ToString::to_string);
-    match Cli::from(arguments.chain(command.iter().cloned()).chain([flag])) {
+    let command = command.iter().map(String::as_str);
+    match Cli::from_args(["portal"].into_iter().chain(command).chain(["--help"])) {
         // `--help` is an error of kind `DisplayHelp`.
         Ok(_) => ExitClass::Success,
         Err(help) => usage::print(&help),

@@ -29,17 +29,17 @@ use std::process::ExitCode;
 use crate::cli::{Cli, print_usage};
 use crate::sys::core_dump;
 use crate::terminal::log;
-use crate::terminal::printer::Printer;
+use crate::terminal::printer::{self, Printer};
 
 fn main() -> ExitCode {
     core_dump::disable();
     cli::complete();
-    let cli = match Cli::from_command_line() {
+    let cli = match Cli::from_args(std::env::args_os()) {
         Ok(cli) => cli,
         Err(usage) => return ExitCode::from(print_usage(&usage) as u8),
     };
-    cli.color.apply();
-    let printer = Printer::new(cli.output).quiet(cli.quiet);
+    printer::color(cli.color);
+    let printer = Printer::new(cli.output, cli.quiet);
     log::start(&printer, cli.verbose, cli.command.log());
     let exit = cli.command.run(&printer).unwrap_or_else(|failure| failure.print(&printer));
     ExitCode::from(printer.finish(exit) as u8)

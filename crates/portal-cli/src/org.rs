@@ -16,8 +16,6 @@ pub(crate) mod target;
 
 use std::path::PathBuf;
 
-use portal_http::client::BuildError;
-
 /// Why an org, a profile or a server cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OrgError {
@@ -26,14 +24,12 @@ pub(crate) enum OrgError {
     #[error("the profile {name} has no secrets in {}", .path.display())]
     NoSecrets { name: String, path: PathBuf },
     #[error(transparent)]
-    UnusableSecrets(anyhow::Error),
+    Unusable(anyhow::Error),
     #[error(
         "{0:?} can't be the name of a profile: expected up to 64 of the letters A-Z, a-z, the \
          digits 0-9, and - _ ."
     )]
     InvalidProfileName(String),
-    #[error(transparent)]
-    Client(BuildError),
     #[error("no `portal serve` of this user runs{}", .port.map(|port| format!(" on port {port}")).unwrap_or_default())]
     NoServer { port: Option<u16> },
     #[error("{} servers run, on the ports {}", .ports.len(), .ports.join(", "))]

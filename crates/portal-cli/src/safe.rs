@@ -8,3 +8,4 @@ pub(crate) mod late;
 pub(crate) mod recent;
 pub(crate) mod recovery;
 pub(crate) mod unidentified;
+pub(crate) mod withheld;

@@ -4,12 +4,10 @@
 //! `curl http://127.0.0.1:3000/health`, and any call of the API at the same address.
 
 use std::error::Error;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::routing::get;
 use portal_http::server::PortalService;
-use portal_model::Timestamp;
 use portal_store::{MemoryRegistry, Registry};
 
 const SEED: &str = r#"
@@ -36,12 +34,10 @@ pub(crate) fn application<R: Registry>(portals: PortalService<R>) -> Router {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
-    let now = Timestamp::from_unix_seconds(now).ok_or("the clock is far in the future")?;
-    let registry = MemoryRegistry::new();
-    registry.apply_seed(&SEED.parse()?, now).await?;
+    let service = PortalService::new(MemoryRegistry::new());
+    service.registry().apply_seed(&SEED.parse()?, service.now()).await?;
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    axum::serve(listener, application(PortalService::new(registry))).await?;
+    axum::serve(listener, application(service)).await?;
     Ok(())
 }

@@ -10,6 +10,7 @@
 //! | `local` | [`LocalServer`] |
 //! | `accept` | [`Server`]: the accept loop |
 //! | `connection` | one connection |
+//! | `tls` | the certificate of a server, and the handshake |
 //! | `timeout` | timeouts of a connection |
 //! | `connections` | the open connections, and which of them to close |
 //! | `service` | [`PortalService`], its builder, and how a request is received |
@@ -22,7 +23,6 @@
 //! | `request` | a received request |
 //! | `fault_injector` | which requests get which faults |
 //! | `past_lists` | what a stale list shows |
-//! | `tls` | the certificate of a server |
 //! | `limits`, `log_limit`, `host`, `route`, `body`, `quota`, `fault` | leaves |
 
 mod accept;

@@ -149,7 +149,7 @@ pub(crate) fn body(bytes: &[u8], path: &str, headers: &HeaderMap) -> (String, us
     if is_form && !text.trim_start().starts_with(['{', '[']) {
         return (parameters(text), 0);
     }
-    json(text).map_or(left_out, |text| (text, 0))
+    response_body(bytes)
 }
 
 /// The body of a response.

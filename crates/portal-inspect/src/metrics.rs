@@ -60,8 +60,8 @@ impl Metrics {
         let code = request.code().map_or("", code);
         let labels = [("method", method), route, ("status", status), ("code", code)];
         self.requests.get_or_create(&labels).inc();
-        self.durations.get_or_create(&[route]).observe(request.elapsed().as_secs_f64());
-        self.faults.inc_by(request.faults().len() as u64);
+        self.durations.get_or_create(&[route]).observe(request.elapsed.as_secs_f64());
+        self.faults.inc_by(request.faults.len() as u64);
     }
 
     pub(crate) fn text(&self) -> String {

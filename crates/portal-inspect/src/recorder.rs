@@ -162,7 +162,7 @@ impl Recorder {
 
 impl Recorded {
     fn new(id: u64, request: &ServedRequest<'_>) -> Self {
-        let (path, headers) = (request.path(), request.request_headers());
+        let (path, headers) = (request.path(), &request.head.headers);
         let mut record = RequestRecord::from(request);
         record.method = cut(&record.method);
         record.path = mask::path(path);
@@ -170,8 +170,8 @@ impl Recorded {
         Self {
             id,
             record,
-            query: request.target().query().map(mask::parameters),
-            request: Message::new(headers, mask::body(request.request_body(), path, headers)),
+            query: request.head.uri.query().map(mask::parameters),
+            request: Message::new(headers, mask::body(request.body, path, headers)),
             response: Message::new(
                 &request.response_headers(),
                 mask::response_body(request.response_body()),

@@ -19,7 +19,7 @@ use crate::recorder::Recorded;
 use crate::request::Asked;
 use crate::response::{Answer, Body, Refusal, html, json, plain, see_other, text, with_status};
 
-use self::Handler::{Asset, Later, Now};
+use self::Handler::{Later, Now};
 
 /// A probe gets its response before it gives up.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,8 +43,6 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// What responds to the requests of a route.
 enum Handler<R> {
-    /// This text, of this type.
-    Asset(&'static str, &'static str),
     Now(fn(&Inspector<R>, &Asked) -> Answer),
     /// After a look into the registry.
     Later(for<'a> fn(&'a Inspector<R>, &'a Asked) -> BoxFuture<'a, Answer>),
@@ -58,14 +56,14 @@ impl<R: Registry> Inspector<R> {
         ("/requests/{id}", Now(|it, asked| Ok(html(page::request(&it.about, &*it.get(asked)?))))),
         ("/orgs", Later(|it, asked| Box::pin(it.page_of_orgs(asked)))),
         ("/faults", Now(|it, _| Ok(html(page::faults(it, None))))),
-        ("/icon.svg", Asset("image/svg+xml", page::ICON)),
-        ("/style.css", Asset("text/css; charset=utf-8", page::STYLE)),
-        ("/script.js", Asset("text/javascript; charset=utf-8", page::SCRIPT)),
+        ("/icon.svg", Now(|_, _| Ok(text("image/svg+xml", page::ICON)))),
+        ("/style.css", Now(|_, _| Ok(text("text/css; charset=utf-8", page::STYLE)))),
+        ("/script.js", Now(|_, _| Ok(text("text/javascript; charset=utf-8", page::SCRIPT)))),
         ("/api/requests", Now(Self::api_requests)),
         ("/api/requests/events", Now(|it, asked| it.events(asked, line))),
         ("/api/requests/{id}", Now(|it, asked| Ok(json(&json!(*it.get(asked)?))))),
         ("/api/faults", Now(|it, _| Ok(json(&it.faults())))),
-        ("/healthz", Asset("text/plain; charset=utf-8", "ok\n")),
+        ("/healthz", Now(|_, _| Ok(text("text/plain; charset=utf-8", "ok\n")))),
         ("/readyz", Later(|it, _| Box::pin(it.ready()))),
         ("/metrics", Now(|it, _| Ok(text(OPEN_METRICS, it.watch.metrics.text())))),
     ];
@@ -103,7 +101,6 @@ impl<R: Registry> Inspector<R> {
             None => asked.path() == pattern,
         };
         match routes.iter().find(|(pattern, _)| matches(pattern)) {
-            Some((_, Asset(content_type, content))) => Ok(text(content_type, *content)),
             Some((_, Now(respond))) => respond(self, &asked),
             Some((_, Later(respond))) => respond(self, &asked).await,
             None => Err(nothing_here()),

@@ -1,5 +1,7 @@
 //! What a code means and what to do about it: one table, for documentation and for programs.
 
+use serde::Serialize;
+
 use crate::error::ErrorCode;
 use crate::oauth::OAuthError;
 
@@ -15,8 +17,9 @@ pub struct Explanation {
     pub retry: Retry,
 }
 
-/// Whether the same request can succeed later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Whether the same request can succeed later. In JSON a word, such as `after_waiting`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Retry {
     /// No: the request or the org has to change first.
@@ -27,18 +30,6 @@ pub enum Retry {
     AfterWaiting,
     /// Only after a list shows whether it was done: the response does not show it.
     AfterVerifying,
-}
-
-impl Retry {
-    /// As in JSON, such as `after_waiting`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Useless => "useless",
-            Self::WithNewToken => "with_new_token",
-            Self::AfterWaiting => "after_waiting",
-            Self::AfterVerifying => "after_verifying",
-        }
-    }
 }
 
 /// The explanation of a code; an unknown one has a general one.

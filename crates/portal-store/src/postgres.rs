@@ -52,7 +52,7 @@
 //! | `credentials` | SQL statements for tokens |
 //! | `portals` | SQL statements for portals |
 //! | `pool` | the connections, shared by all statements |
-//! | `migrations` | creating and migrating the schema |
+//! | `schema` | creating the schema; locks |
 //! | `session` | a connection with verified settings |
 //! | `url` | the address of the database |
 //! | `failure` | whether a failed statement may have taken effect |
@@ -82,10 +82,10 @@ use url::Target;
 
 mod credentials;
 mod failure;
-mod migrations;
 mod people;
 mod pool;
 mod portals;
+mod schema;
 mod session;
 mod statements;
 mod tls;
@@ -106,8 +106,8 @@ struct Inner {
 
 impl PostgresRegistry {
     /// Connects to the database at `url`, such as
-    /// `postgres://portal:secret@db.example.com/portals?sslmode=verify-full`, and creates or
-    /// migrates its schema.
+    /// `postgres://portal:secret@db.example.com/portals?sslmode=verify-full`, and creates its
+    /// schema if it is missing.
     ///
     /// # Errors
     /// [`RegistryError::NotApplied`], with what to do about it, if the URL is invalid, or the
@@ -116,7 +116,7 @@ impl PostgresRegistry {
     pub async fn open(url: &str) -> Result<Self, RegistryError> {
         let target = Target::parse(url)?;
         let mut connected = Connected::to(&target).await.map_err(RegistryError::NotApplied)?;
-        migrations::apply(&mut connected.client, &target).await?;
+        schema::prepare(&mut connected.client, &target).await?;
         let session = connected.prepare().await.map_err(RegistryError::NotApplied)?;
         let pool = Pool::new(target, session);
         Ok(Self(Arc::new(Inner { pool, principals: Principals::default() })))

@@ -9,7 +9,7 @@
 //! | `backup` | [`backup`] |
 //! | `commit` | the writer thread with its group commit |
 //! | `readers` | the threads that read, and their queue |
-//! | `database` | creating, migrating and opening the file |
+//! | `database` | creating and opening the file |
 //! | `checkpoint` | keeps the write-ahead log small |
 //! | `files`, `format` | whether the files are still the same; whether the file is a registry |
 //! | `state` | what the database must contain, stored outside of it |

@@ -38,7 +38,10 @@ pub fn generate() -> Result<Secret, RegistryError> {
 }
 
 /// Generates a client id in the format of the service.
-pub(crate) fn generate_client_id() -> Result<String, RegistryError> {
+///
+/// # Errors
+/// [`RegistryError::NotApplied`] if the operating system can't provide random bytes.
+pub fn generate_client_id() -> Result<String, RegistryError> {
     Ok(format!("1000.{:032X}", random()?))
 }
 

@@ -14,10 +14,8 @@ use crate::programs;
 /// whatever means.
 pub struct Cluster {
     programs: PathBuf,
-    is_root: bool,
     folder: PathBuf,
-    /// `None`: it listens on a socket in its folder only.
-    port: Option<u16>,
+    port: u16,
     /// Stops the server and removes the folder once the pipe to it is closed.
     undertaker: Child,
 }
@@ -39,7 +37,7 @@ impl Cluster {
     /// # Panics
     /// If the machine has no PostgreSQL programs.
     pub fn start() -> Self {
-        Self::new(None, |_| String::new())
+        Self::new("", 5432, |_| String::new())
     }
 
     /// Starts one that listens on a free port of this machine too, over TLS with this certificate
@@ -51,37 +49,47 @@ impl Cluster {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its port").port();
         drop(listener);
-        Self::new(Some(port), |cluster| {
+        Self::new("127.0.0.1", port, |cluster| {
             let mut settings = "ssl = on\n".to_owned();
             for (setting, from) in [("ssl_cert_file", certificate), ("ssl_key_file", key)] {
                 let kept = cluster.folder.join(setting);
                 fs::copy(from, &kept).expect("the certificate can be copied");
                 fs::set_permissions(&kept, fs::Permissions::from_mode(0o600)).expect("its mode");
-                cluster.give_away(&kept);
+                give_away(&kept);
                 writeln!(settings, "{setting} = '{}'", kept.display()).expect("a string");
             }
             settings
         })
     }
 
-    fn new(port: Option<u16>, more: impl FnOnce(&Self) -> String) -> Self {
+    fn new(addresses: &str, port: u16, more: impl FnOnce(&Self) -> String) -> Self {
         let programs = programs::postgresql().expect("a test that needs PostgreSQL says so");
-        let is_root = geteuid().is_root();
         // Short: the path of a socket has a hundred bytes.
         let folder = tempfile::Builder::new().prefix("portal-pg-").tempdir().expect("a folder");
         let folder = folder.keep();
-        let undertaker = Self::undertaker(&programs, is_root, &folder);
-        let cluster = Self { programs, is_root, folder, port, undertaker };
-        cluster.give_away(&cluster.folder);
-        run(cluster
-            .command("initdb")
+        let stop = command(&programs.join("pg_ctl"));
+        let undertaker = Command::new("sh")
+            .args(["-c", UNDERTAKER, "sh"])
+            .arg(stop.get_program())
+            .args(stop.get_args())
+            .args(["stop", "-m", "immediate", "-D"])
+            .arg(folder.join("data"))
+            .env("FOLDER", &folder)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            // A pipe of the tests would stay open as long.
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("`sh` runs");
+        let cluster = Self { programs, folder, port, undertaker };
+        give_away(&cluster.folder);
+        run(command(&cluster.programs.join("initdb"))
             .args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
             .arg(cluster.data()));
         let settings = format!(
-            "listen_addresses = '{}'\nport = {}\nunix_socket_directories = '{}'\n\
+            "listen_addresses = '{addresses}'\nport = {port}\nunix_socket_directories = '{}'\n\
              fsync = on\nmax_connections = 500\nshared_buffers = 32MB\n{}",
-            if port.is_some() { "127.0.0.1" } else { "" },
-            port.unwrap_or(5432),
             cluster.folder.display(),
             more(&cluster)
         );
@@ -89,24 +97,6 @@ impl Cluster {
         fs::write(&file, settings).expect("its settings can be written");
         cluster.start_again();
         cluster
-    }
-
-    fn undertaker(programs: &Path, is_root: bool, folder: &Path) -> Child {
-        let stop = command(&programs.join("pg_ctl"), is_root);
-        Command::new("sh")
-            .args(["-c", UNDERTAKER, "sh"])
-            .arg(stop.get_program())
-            .args(stop.get_args())
-            .args(["stop", "-m", "immediate", "-D"])
-            .arg(folder.join("data"))
-            .env("FOLDER", folder)
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            // A pipe of the tests would stay open as long.
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("`sh` runs")
     }
 
     /// Ends the server at once, as a power cut would but for what the system still writes.
@@ -150,16 +140,12 @@ impl Cluster {
     /// The URL of one of its databases, over the socket in its folder.
     pub fn url(&self, database: &str) -> String {
         let folder = self.folder.display().to_string().replace('/', "%2F");
-        format!("postgres://{USER}@{folder}:{}/{database}", self.port.unwrap_or(5432))
+        format!("postgres://{USER}@{folder}:{}/{database}", self.port)
     }
 
-    /// The URL of one of its databases, over its port.
-    ///
-    /// # Panics
-    /// If it has none.
+    /// The URL of one of its databases, over the port of a server that was started with TLS.
     pub fn tcp_url(&self, host: &str, database: &str) -> String {
-        let port = self.port.expect("it was started with a port");
-        format!("postgres://{USER}@{host}:{port}/{database}")
+        format!("postgres://{USER}@{host}:{}/{database}", self.port)
     }
 
     fn data(&self) -> PathBuf {
@@ -167,19 +153,16 @@ impl Cluster {
     }
 
     fn pg_ctl(&self) -> Command {
-        let mut command = self.command("pg_ctl");
+        let mut command = command(&self.programs.join("pg_ctl"));
         command.arg("-D").arg(self.data());
         command
     }
+}
 
-    fn command(&self, program: &str) -> Command {
-        command(&self.programs.join(program), self.is_root)
-    }
-
-    fn give_away(&self, path: &Path) {
-        if self.is_root {
-            run(Command::new("chown").arg("postgres").arg(path));
-        }
+/// Hands a file to the user who runs the server.
+fn give_away(path: &Path) {
+    if geteuid().is_root() {
+        run(Command::new("chown").arg("postgres").arg(path));
     }
 }
 
@@ -191,8 +174,8 @@ impl Drop for Cluster {
 }
 
 /// A command of the user who runs the server: PostgreSQL refuses root.
-fn command(program: &Path, is_root: bool) -> Command {
-    let mut command = if is_root {
+fn command(program: &Path) -> Command {
+    let mut command = if geteuid().is_root() {
         let mut command = Command::new("runuser");
         command.args(["-u", "postgres", "--"]).arg(program);
         command

@@ -19,9 +19,7 @@ use tokio::task::JoinSet;
 use crate::benches::Effort;
 use crate::figure::{Bound, Figure, Side, Unit};
 use crate::process::{cpu_of_ended, own_cpu};
-use crate::service::{
-    SECRET, Server, Serves as _, Storage, client_id, command, directory, refresh_token,
-};
+use crate::service::{SECRET, Server, Storage, client_id, command, directory, refresh_token};
 use crate::store::new_name;
 
 /// Orgs that a batch works on at once by default.
@@ -59,7 +57,7 @@ pub(super) fn rows(effort: Effort) -> Vec<Figure> {
 }
 
 fn by_batch(home: &Path, orgs: u32, rows: u32) -> Cost {
-    let server = Server::start(home, Storage::Memory, orgs);
+    let server = Server::start(home, Storage::Memory, orgs, &[]);
     write_profiles(home, &server.url(), orgs);
     let mut csv = String::from("profile,name\n");
     // As a file that was put together by hand is, an org after the other.
@@ -84,7 +82,7 @@ fn by_batch(home: &Path, orgs: u32, rows: u32) -> Cost {
 
 fn by_clients(orgs: u32, rows: u32) -> Cost {
     let files = directory();
-    let server = Server::start(files.path(), Storage::Memory, orgs);
+    let server = Server::start(files.path(), Storage::Memory, orgs, &[]);
     let url = server.url();
     let (began, cpu) = (Instant::now(), own_cpu());
     Runtime::new().expect("a runtime").block_on(async {

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::benches::Effort;
 use crate::figure::{Bound, Figure, Side, Unit};
 use crate::process::own_cpu;
-use crate::service::{Server, Serves as _, Storage, directory};
+use crate::service::{Server, Storage, directory};
 use crate::store::new_name;
 
 const IN_FLIGHT: usize = 16;
@@ -28,7 +28,7 @@ type Rounds = Vec<(Cost, Cost)>;
 
 pub(super) fn calls(effort: Effort) -> Vec<Figure> {
     let files = directory();
-    let server = Server::start(files.path(), Storage::Memory, 1);
+    let server = Server::start(files.path(), Storage::Memory, 1, &[]);
     let token = server.token(1);
     let runtime = Runtime::new().expect("a runtime");
     let ours = ours(server.url(), &token);

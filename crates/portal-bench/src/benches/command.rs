@@ -4,23 +4,21 @@
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::benches::{Effort, Skipped};
+use crate::benches::Effort;
 use crate::figure::{Bound, Figure, Side, Unit, median};
-use crate::service::{
-    self, PORTALS, SECRET, Server, Serves as _, Storage, client_id, directory, refresh_token,
-};
+use crate::service::{self, PORTALS, SECRET, Server, Storage, client_id, directory, refresh_token};
 use crate::store::new_name;
 
-pub(super) fn processes(effort: Effort) -> Result<Vec<Figure>, Skipped> {
+pub(super) fn processes(effort: Effort) -> Result<Vec<Figure>, String> {
     let is_there = Command::new("curl").arg("--version").stdout(Stdio::null()).status();
     if !is_there.is_ok_and(|status| status.success()) {
-        return Err(Skipped("there is no curl".to_owned()));
+        return Err("there is no curl".to_owned());
     }
     let rounds = effort.rounds(|span| {
         // A new server and home each round: a create lists the org's portals and reads their receipts,
         // and hundreds of them are not typical.
         let (home, files) = (directory(), directory());
-        let server = Server::start(files.path(), Storage::Memory, 1);
+        let server = Server::start(files.path(), Storage::Memory, 1, &[]);
         let (url, token) = (server.url(), server.token(1));
         let began = Instant::now();
         let mut times = (Vec::new(), Vec::new());

@@ -4,7 +4,7 @@ use crate::benches::Effort;
 use crate::figure::{Bound, Figure, Side, Unit};
 use crate::load::{self, Load};
 use crate::process::cores;
-use crate::service::{CONNECTIONS, PORTALS, Server, Storage, StubServer, create, directory};
+use crate::service::{CONNECTIONS, PORTALS, Server, Storage, create, directory};
 use crate::store::{BareInserts, new_name};
 use crate::stub::Stub;
 
@@ -14,8 +14,8 @@ const BARE: &str = "bare inserts, 64 a commit";
 /// Over 64 connections.
 pub(super) fn many(effort: Effort) -> Vec<Figure> {
     let (files, bare_files) = (directory(), directory());
-    let server = Server::start(files.path(), Storage::Disk, 1);
-    let stub = StubServer::start(cores());
+    let server = Server::start(files.path(), Storage::Disk, 1, &[]);
+    let stub = Server::stub(cores());
     let token = server.token(1);
     let mut bare = BareInserts::new(bare_files.path());
     let rounds = effort.rounds(|span| {
@@ -70,7 +70,7 @@ pub(super) fn many(effort: Effort) -> Vec<Figure> {
 /// Over one connection, one at a time.
 pub(super) fn one(effort: Effort) -> Vec<Figure> {
     let (files, bare_files) = (directory(), directory());
-    let server = Server::start(files.path(), Storage::Disk, 1);
+    let server = Server::start(files.path(), Storage::Disk, 1, &[]);
     let token = server.token(1);
     let mut bare = BareInserts::new(bare_files.path());
     let rounds = effort.rounds(|span| {
@@ -92,7 +92,7 @@ pub(super) fn with_admin_listener(effort: Effort) -> Vec<Figure> {
     let arguments: [&[&str]; 2] = [&["--admin-listen", "127.0.0.1:0"], &["--admin-listen", "none"]];
     let servers = arguments.map(|arguments| {
         let files = directory();
-        let server = Server::start_with(files.path(), Storage::Disk, 1, arguments);
+        let server = Server::start(files.path(), Storage::Disk, 1, arguments);
         let token = server.token(1);
         (server, token, files)
     });

@@ -14,9 +14,9 @@ pub(super) fn registry(effort: Effort) -> Vec<Figure> {
     let (large, small) = (directory(), directory());
     let orgs = if effort.is_quick() { 100 } else { 100_000 };
     let [large, small] = [(large.path(), orgs), (small.path(), 1)].map(|(directory, orgs)| {
-        drop(Server::start(directory, Storage::Disk, 2));
+        drop(Server::start(directory, Storage::Disk, 2, &[]));
         let name = fill(&directory.join(DATA), orgs, PORTALS_OF_ORG);
-        let server = Server::start(directory, Storage::Disk, 2);
+        let server = Server::start(directory, Storage::Disk, 2, &[]);
         // What is created does not make the lists of the first org longer.
         let tokens = [server.token(1), server.token(2)];
         (server, tokens, name)

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
 
-use crate::benches::{Effort, Skipped};
+use crate::benches::Effort;
 use crate::figure::{Bound, Figure, Side, Unit};
 use crate::load;
 use crate::service::{CONNECTIONS, PORTALS, Server, Storage, create, directory, seed};
@@ -18,15 +18,15 @@ use crate::store::new_name;
 /// As many as a registry has.
 const POOL: u32 = 16;
 
-pub(super) fn creates(effort: Effort) -> Result<Vec<Figure>, Skipped> {
+pub(super) fn creates(effort: Effort) -> Result<Vec<Figure>, String> {
     if !Database::is_available() {
         let programs = "initdb, pg_ctl and postgres are neither on the PATH nor under";
-        return Err(Skipped(format!("PostgreSQL's programs {programs} /usr/lib/postgresql")));
+        return Err(format!("PostgreSQL's programs {programs} /usr/lib/postgresql"));
     }
     let (database, bare_database) = (Database::create(), Database::create());
     let files = directory();
     let url = database.url();
-    let server = Server::start(files.path(), Storage::Database(&url), 1);
+    let server = Server::start(files.path(), Storage::Database(&url), 1, &[]);
     let token = server.token(1);
     let runtime = Runtime::new().expect("a runtime");
     let bare = runtime.block_on(Bare::new(&bare_database.url()));

@@ -5,17 +5,15 @@ use crate::exchange::{exchange, request};
 use crate::figure::{Bound, Figure, Side, Unit};
 use crate::load::{self, Load};
 use crate::process::cores;
-use crate::service::{
-    CONNECTIONS, PORTALS, Server, Serves as _, Storage, StubServer, create, directory,
-};
+use crate::service::{CONNECTIONS, PORTALS, Server, Storage, create, directory};
 use crate::store::new_name;
 use crate::stub::Stub;
 
 /// A name that no portal can have, and a token that nobody was given.
 pub(super) fn rejects(effort: Effort) -> Vec<Figure> {
     let files = directory();
-    let server = Server::start(files.path(), Storage::Disk, 1);
-    let stub = StubServer::start(cores());
+    let server = Server::start(files.path(), Storage::Disk, 1, &[]);
+    let stub = Server::stub(cores());
     let bad_name = create(PORTALS, &server.token(1), "my portal!");
     let bad_token = create(PORTALS, "1000.00000000000000000000000000000000.0", &new_name());
     let rejected_by_stub = create(Stub::REJECT, "", "my portal!");
@@ -37,11 +35,11 @@ pub(super) fn rejects(effort: Effort) -> Vec<Figure> {
 /// Of an org with one portal.
 pub(super) fn reads(effort: Effort) -> Vec<Figure> {
     let files = directory();
-    let server = Server::start(files.path(), Storage::Disk, 1);
+    let server = Server::start(files.path(), Storage::Disk, 1, &[]);
     // As many workers as the server has.
-    let stub = StubServer::start(cores());
+    let stub = Server::stub(cores());
     let (token, name) = (server.token(1), new_name());
-    let (status, body) = exchange(server.address(), &create(PORTALS, &token, &name));
+    let (status, body) = exchange(server.address, &create(PORTALS, &token, &name));
     assert_eq!(status, 200, "{body}");
     let list = request("GET", PORTALS, &token, "", "");
     let get = request("GET", &format!("{PORTALS}/{name}"), &token, "", "");

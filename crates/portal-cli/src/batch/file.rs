@@ -38,7 +38,7 @@ pub(crate) fn rows(
         |name| identity(profiles, name),
     );
     let problems = csv::read(bytes, |entry, problems| checker.add(entry, problems));
-    if problems.count() == 0 { Ok(checker.into_rows()) } else { Err(problems) }
+    if problems.count() == 0 { Ok(checker.rows) } else { Err(problems) }
 }
 
 /// Returns the org of a profile, as far as it is known without a request.

@@ -1,7 +1,5 @@
 //! [`Mistake`]: what can be wrong with a line of the file of a batch.
 
-use std::fmt;
-
 use portal_model::InvalidPortalName;
 
 /// Separator of names in the column `fallback`.
@@ -41,14 +39,14 @@ pub(crate) enum Mistake {
     TooManyFields { found: usize, columns: usize },
     #[error("missing {0}")]
     Missing(&'static str),
-    #[error("{}: {invalid}", Quoted(.name))]
+    #[error("{}: {invalid}", quoted(.name))]
     InvalidName { name: String, invalid: InvalidPortalName },
     #[error(
         "{} is already in {}; upper and lower case are the same name",
-        Quoted(.name), place(*.first, *.line)
+        quoted(.name), place(*.first, *.line)
     )]
     DuplicateName { name: String, line: usize, first: usize },
-    #[error("unknown profile {}", Quoted(.0))]
+    #[error("unknown profile {}", quoted(.0))]
     UnknownProfile(String),
     #[error(
         "the profile {profile} already has a portal in line {first}; pass `--allow-another` if its \
@@ -63,14 +61,10 @@ pub(crate) enum Mistake {
 }
 
 /// Shortens and escapes a text of the file for a message.
-struct Quoted<'a>(&'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 40;
-        let shown: String = self.0.chars().take(SHOWN).collect();
-        write!(f, "{shown:?}{}", if shown.len() < self.0.len() { "…" } else { "" })
-    }
+fn quoted(text: &str) -> String {
+    const SHOWN: usize = 40;
+    let shown: String = text.chars().take(SHOWN).collect();
+    format!("{shown:?}{}", if shown.len() < text.len() { "…" } else { "" })
 }
 
 /// The line `first`, as one says it in `line`.

@@ -37,7 +37,8 @@ pub(crate) struct Checker<P, I> {
     allow_another: bool,
     has_profile: P,
     identity: I,
-    rows: Vec<Row>,
+    /// Complete only if there were no mistakes.
+    pub(super) rows: Vec<Row>,
     /// The lines of names (in lower case) and of profiles.
     names: HashMap<String, usize>,
     profiles: HashMap<String, usize>,
@@ -113,11 +114,6 @@ impl<P: Fn(&str) -> bool, I: Fn(&str) -> Option<Identity>> Checker<P, I> {
             }
         }
     }
-
-    /// Returns the rows, if there were no mistakes.
-    pub(crate) fn into_rows(self) -> Vec<Row> {
-        self.rows
-    }
 }
 
 /// Returns the last line with `key`, and records this one.
@@ -160,7 +156,7 @@ mod tests {
         let mut checker = Checker::new(allow_another, has_profile, identity);
         let problems = csv::read(file.as_bytes(), |entry, problems| checker.add(entry, problems));
         let problems = problems.into_first();
-        (checker.into_rows(), problems.iter().map(ToString::to_string).collect())
+        (checker.rows, problems.iter().map(ToString::to_string).collect())
     }
 
     fn rows(file: &str) -> Vec<Row> {

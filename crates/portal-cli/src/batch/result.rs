@@ -50,7 +50,7 @@ impl RowResult {
         if let Some(error) = &mut report.error {
             error.hint = next_step(error.kind, verdict, error.hint.take());
         }
-        Self { exit: report.exit(), report }
+        Self { exit: report.exit, report }
     }
 
     pub(crate) fn verdict(&self) -> Verdict {

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use portal_http::client::{Client, ClientBuilder, ClientError, IntentSink};
-use portal_model::Outcome;
 use portal_model::flow::Intent;
 use portal_model::outcome::NotDone;
+use portal_model::{CreateOperation, Outcome};
 use tokio::sync::{OnceCell, watch};
 
 use super::doubt::{self, Adopted};
 use super::in_flight::InFlight;
-use super::journal::{About, InDoubt, Writer};
+use super::journal::{About, InDoubt, State, Writer};
 use super::plan::Row;
 use super::result::RowResult;
 use crate::org::identity::Identity;
@@ -36,16 +36,8 @@ pub(crate) struct Org {
     pub(crate) identity: OnceCell<Result<Identity, ClientError>>,
 }
 
-/// What to do for a row.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Task {
-    Create,
-    /// Determine the outcome of an earlier create; if it did not take effect, create.
-    Recover(Box<InDoubt>),
-}
-
 /// The rows of one org in which something is to be done.
-pub(crate) type Tasks = Vec<(usize, Task)>;
+pub(crate) type Tasks = Vec<usize>;
 
 /// A row that ended.
 pub(crate) struct Ended {
@@ -58,6 +50,8 @@ pub(crate) struct Ended {
 /// What all rows share.
 pub(crate) struct Batch<'a> {
     pub(crate) rows: &'a [Row],
+    /// Of each row, according to the journal.
+    pub(crate) states: &'a [State],
     pub(crate) log: &'a IntentLog,
     pub(crate) journal: Arc<Writer>,
     pub(crate) journal_path: PathBuf,
@@ -80,27 +74,28 @@ impl Batch<'_> {
         let orgs = stream::iter(orgs).map(move |(org, tasks)| {
             let org = Arc::new(org);
             stream::iter(tasks)
-                .map(move |(row, task)| self.row(row, task, org.clone()))
+                .map(move |row| self.row(row, org.clone()))
                 .buffer_unordered(ClientBuilder::CONCURRENCY)
         });
         orgs.flatten_unordered(self.jobs).filter_map(std::future::ready)
     }
 
     /// Runs one row, unless the batch was asked to stop before.
-    async fn row(&self, index: usize, task: Task, org: Arc<Org>) -> Option<Ended> {
+    async fn row(&self, index: usize, org: Arc<Org>) -> Option<Ended> {
         if self.is_stopping.get() {
             return None;
         }
         let row = self.rows.get(index)?;
-        let in_doubt = match task {
-            Task::Create => None,
-            Task::Recover(doubt) => Some(doubt),
+        // Its outcome is determined first; if it did not take effect, the row is created.
+        let in_doubt = match self.states.get(index)? {
+            State::InDoubt(doubt) => Some(&**doubt),
+            State::Open | State::Done(_) => None,
         };
-        let created = self.create(index, row, in_doubt.as_deref(), &org).await;
+        let created = self.create(index, row, in_doubt, &org).await;
         self.in_flight.end(index);
         let (result, intent) = match created {
             Ok(Finished { outcome, intent }) => {
-                let outcome = keep_doubt(outcome, in_doubt.as_deref());
+                let outcome = keep_doubt(outcome, in_doubt);
                 let verified_after = Some(verified_after(&org.client));
                 (RowResult::new(&outcome, row, verified_after), Some(intent))
             }
@@ -130,6 +125,7 @@ impl Batch<'_> {
         org: &Org,
     ) -> Result<Finished, Failure> {
         let mut stop = self.stop_now.subscribe();
+        let wish = CreateOperation::new(row.name.clone()).with_fallbacks(row.fallbacks.clone());
         let known;
         let asked = org.identity.get_or_init(|| org.target.identify(&org.client));
         let identified = tokio::select! {
@@ -143,20 +139,20 @@ impl Batch<'_> {
         let identity = match identified {
             Ok(identity) => identity,
             Err(error) => {
-                let names = std::iter::once(&row.name).chain(&row.fallbacks);
-                let names: Vec<_> = names.map(ToString::to_string).collect();
+                let names: Vec<_> = wish.names().map(ToString::to_string).collect();
                 return Err(unidentified(self.log, &org.target, &names, "created", error).await);
             }
         };
         let mut show = |activity| self.in_flight.show(index, &row.profile, activity);
+        let whose = Whose {
+            identity: identity.clone(),
+            place: org.target.place.clone(),
+            batch_row: Some(BatchRow { journal: self.journal_path.clone(), row: index + 1 }),
+        };
+        let client = &org.client;
         if let Some(in_doubt) = in_doubt.filter(|_| !*stop.borrow()) {
-            let whose = Whose {
-                identity: identity.clone(),
-                place: org.target.place.clone(),
-                batch_row: Some(self.batch_row(index)),
-            };
+            let whose = whose.clone();
             let adopted = if self.same_org {
-                let client = &org.client;
                 doubt::adopt_as(self.log, in_doubt, whose, client, &mut stop, &mut show).await?
             } else {
                 doubt::adopt(self.log, in_doubt, whose).await?
@@ -165,21 +161,10 @@ impl Batch<'_> {
                 return Ok(*finished);
             }
         }
-        let create = SafeCreate {
-            log: self.log,
-            client: &org.client,
-            place: &org.target.place,
-            identity,
-            batch_row: Some(self.batch_row(index)),
-            printer: self.printer,
-        };
+        let create = SafeCreate { log: self.log, client, whose, printer: self.printer };
         let journal = self.journal.clone();
         let sink = JournalSink { journal, about: about(index, row, Some(identity)) };
-        create.run(row.name.clone(), row.fallbacks.clone(), sink, stop, show).await
-    }
-
-    fn batch_row(&self, index: usize) -> BatchRow {
-        BatchRow { journal: self.journal_path.clone(), row: index + 1 }
+        create.run(wish, sink, stop, show).await
     }
 }
 

@@ -18,12 +18,12 @@ pub(crate) fn print(usage: &clap::Error) -> ExitClass {
     }
     let failure = failure(usage);
     if asks_for_json(std::env::args_os()) {
-        failure.print_json(&Printer::new(Output::Json));
+        failure.print_json(&Printer::new(Output::Json, false));
     }
-    let printer = Printer::new(Output::Text);
+    let printer = Printer::new(Output::Text, false);
     printer.error(&failure.report);
-    if let Some(usage) = usage_line(usage) {
-        printer.note(format_args!("\n{usage}"));
+    if let Some(usage) = context(usage, ContextKind::Usage) {
+        printer.note(format_args!("\n{}", usage.trim()));
     }
     failure.exit
 }
@@ -32,29 +32,27 @@ fn print_help(help: &clap::Error) -> ExitClass {
     if !help.use_stderr() {
         // Clap leaves lines of a template as they are.
         let text = fit(help.to_string().trim_end(), width::of_stdout());
-        let printer = Printer::new(Output::Text);
+        let printer = Printer::new(Output::Text, false);
         printer.text(text);
         return printer.finish(ExitClass::Success);
     }
     // Ignore EPIPE.
     let _ = help.print();
     if asks_for_json(std::env::args_os()) {
-        Failure::usage("a command is missing").print_json(&Printer::new(Output::Json));
+        Failure::usage("a command is missing").print_json(&Printer::new(Output::Json, false));
     }
     ExitClass::Invalid
 }
 
 fn failure(usage: &clap::Error) -> Failure {
-    let failure = Failure::usage(message(usage));
-    match hint(usage) {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    let mut failure = Failure::usage(message(usage));
+    failure.report.hint = hint(usage);
+    failure
 }
 
 /// The error in one line, without the help around it.
 fn message(usage: &clap::Error) -> String {
-    if let Some(ContextValue::String(command)) = context(usage, ContextKind::InvalidSubcommand) {
+    if let Some(command) = context(usage, ContextKind::InvalidSubcommand) {
         return format!("unknown command `{command}`");
     }
     let text = usage.to_string();
@@ -65,31 +63,25 @@ fn message(usage: &clap::Error) -> String {
 
 /// What to do about it, if that can be told.
 fn hint(usage: &clap::Error) -> Option<String> {
-    if let Some(ContextValue::String(command)) = context(usage, ContextKind::InvalidSubcommand) {
-        return other_word(command).map(str::to_owned).or_else(|| {
-            // The best one is last.
-            let similar = suggestions(usage, ContextKind::SuggestedSubcommand).pop();
-            Some(similar.map_or_else(
-                || "run `portal --help` to list the commands".to_owned(),
-                |similar| format!("did you mean `{similar}`?"),
-            ))
-        });
+    let did_you_mean = |word: String| format!("did you mean `{word}`?");
+    if let Some(command) = context(usage, ContextKind::InvalidSubcommand) {
+        let other = other_word(&command).map(str::to_owned);
+        let hint =
+            other.or_else(|| suggestion(usage, ContextKind::SuggestedSubcommand).map(did_you_mean));
+        return hint.or_else(|| Some("run `portal --help` to list the commands".to_owned()));
     }
-    let Some(ContextValue::String(argument)) = context(usage, ContextKind::InvalidArg) else {
-        return None;
-    };
-    if usage.kind() == ErrorKind::UnknownArgument && names_secret(argument) {
+    let argument = context(usage, ContextKind::InvalidArg)?;
+    if usage.kind() == ErrorKind::UnknownArgument && names_secret(&argument) {
         return Some(
             "secrets are never flags: set PORTAL_CLIENT_SECRET, PORTAL_REFRESH_TOKEN or \
              PORTAL_ACCESS_TOKEN, or run `portal login`"
                 .to_owned(),
         );
     }
-    let flag = suggestions(usage, ContextKind::SuggestedArg).pop();
+    let flag = suggestion(usage, ContextKind::SuggestedArg);
     // Clap also suggests what is hardly alike.
-    let flag = flag.filter(|flag| similar(argument, [flag.as_str()]).is_some());
-    let similar = flag.or_else(|| suggestions(usage, ContextKind::SuggestedValue).pop());
-    similar.map(|similar| format!("did you mean `{similar}`?"))
+    let flag = flag.filter(|flag| similar(&argument, [flag.as_str()]).is_some());
+    flag.or_else(|| suggestion(usage, ContextKind::SuggestedValue)).map(did_you_mean)
 }
 
 /// What people try who know other tools.
@@ -112,23 +104,15 @@ fn names_secret(argument: &str) -> bool {
     ["secret", "token", "password"].iter().any(|word| argument.contains(word))
 }
 
-fn context(usage: &clap::Error, kind: ContextKind) -> Option<&ContextValue> {
-    usage.context().find_map(|(found, value)| (found == kind).then_some(value))
+fn context(usage: &clap::Error, kind: ContextKind) -> Option<String> {
+    usage.get(kind).map(ToString::to_string)
 }
 
-fn suggestions(usage: &clap::Error, kind: ContextKind) -> Vec<String> {
-    match context(usage, kind) {
-        Some(ContextValue::Strings(suggestions)) => suggestions.clone(),
-        Some(ContextValue::String(suggestion)) => vec![suggestion.clone()],
-        _ => Vec::new(),
-    }
-}
-
-/// `Usage: portal list [OPTIONS]`
-fn usage_line(usage: &clap::Error) -> Option<String> {
-    match context(usage, ContextKind::Usage) {
-        Some(ContextValue::StyledStr(usage)) => Some(usage.to_string().trim().to_owned()),
-        _ => None,
+/// The best one is last.
+fn suggestion(usage: &clap::Error, kind: ContextKind) -> Option<String> {
+    match usage.get(kind)? {
+        ContextValue::Strings(suggestions) => suggestions.last().cloned(),
+        suggestion => Some(suggestion.to_string()),
     }
 }
 

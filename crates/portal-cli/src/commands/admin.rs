@@ -43,45 +43,40 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let place = &args.place;
+    let (command, place) = (&args.command, &args.place);
     match (&place.data, &place.database_url) {
+        (Some(data), _) if !data.join("registry.sqlite").exists() => {
+            Err(Failure::usage(format!("{} has no registry", data.display()))
+                .hint("pass the data directory of a server, as `portal serve --data` has it"))
+        }
         (Some(data), _) => {
-            if !data.join("registry.sqlite").exists() {
-                let message = format!("{} has no registry", data.display());
-                return Err(Failure::usage(message)
-                    .hint("pass the data directory of a server, as `portal serve --data` has it"));
-            }
             let registry = SqliteRegistry::open(data)?;
-            Admin { registry, place, printer }.perform(&args.command).await?;
+            Admin { registry, place, printer }.perform(command).await
         }
         (None, Some(url)) => {
             let registry = PostgresRegistry::open(url.expose()).await?;
-            Admin { registry, place, printer }.perform(&args.command).await?;
+            Admin { registry, place, printer }.perform(command).await
         }
-        (None, None) => {
-            return Err(Failure::usage("expected a registry, found no option for one")
-                .hint("pass `--data DIR` or `--database-url URL`, as to `portal serve`"));
-        }
+        (None, None) => Err(Failure::usage("expected a registry, found no option for one")
+            .hint("pass `--data DIR` or `--database-url URL`, as to `portal serve`")),
     }
-    Ok(ExitClass::Success)
 }
 
 impl<R: Administration + Registry> Admin<'_, R> {
-    async fn perform(&self, command: &Command) -> Result<(), Failure> {
-        if let Some(change) = changes::change(command)? {
+    async fn perform(&self, command: &Command) -> Result<ExitClass, Failure> {
+        if let Some((change, text, changed)) = changes::change(command)? {
             let operator = changes::operator();
             let made = self.registry.administer(&change, &operator, data_directory::now()?).await;
             made.map_err(|error| self.failed(error))?.map_err(|refusal| self.refused(&refusal))?;
-            if let Some((text, changed)) = changes::made(&change) {
-                self.printer.result(text, &changed);
-            }
+            self.printer.result(text, &changed);
         }
         match command {
-            Command::Org(Org::List) => self.orgs().await,
-            Command::User(User::List { org }) => self.users(org).await,
-            Command::Credential(Credential::List { org }) => self.credentials(org).await,
-            Command::Log { limit } => self.log(*limit).await,
-            _ => Ok(()),
+            Command::Org(Org::List) => self.orgs().await?,
+            Command::User(User::List { org }) => self.users(org).await?,
+            Command::Credential(Credential::List { org }) => self.credentials(org).await?,
+            Command::Log { limit } => self.log(*limit).await?,
+            _ => {}
         }
+        Ok(ExitClass::Success)
     }
 }

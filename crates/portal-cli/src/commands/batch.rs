@@ -27,7 +27,7 @@ use crate::batch::journal::{self, Journal, State};
 use crate::batch::mistake::Problems;
 use crate::batch::plan::Row;
 use crate::batch::result::{RowResult, Verdict};
-use crate::batch::run::{Batch, Ended, Org, Task, Tasks};
+use crate::batch::run::{Batch, Ended, Org, Tasks};
 use crate::commands::candidates;
 use crate::commands::policy_args::PolicyArgs;
 use crate::commands::sections::{
@@ -138,8 +138,6 @@ struct Plan<'a> {
     /// The number of rows in `orgs`.
     open: usize,
     journal: PathBuf,
-    /// The command that continues.
-    command: String,
 }
 
 fn plan<'a>(args: &'a Args, printer: &Printer) -> Result<Plan<'a>, Failure> {
@@ -160,8 +158,7 @@ fn plan<'a>(args: &'a Args, printer: &Printer) -> Result<Plan<'a>, Failure> {
     let open = tasks.len();
     let orgs = orgs(&rows, tasks, &profiles, args, &policy)?;
     let results = states.iter().zip(&rows).map(|(state, row)| state.so_far(row)).collect();
-    let command = args.resume_command();
-    Ok(Plan { args, rows, states, results, orgs, open, journal, command })
+    Ok(Plan { args, rows, states, results, orgs, open, journal })
 }
 
 /// The journal is not that of the file.
@@ -202,7 +199,7 @@ fn refuse(path: &Path, problems: Problems, printer: &Printer) -> Failure {
 }
 
 /// `1 portal` or `2 portals`
-fn counted(count: usize, what: &str) -> String {
+pub(super) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -226,17 +223,16 @@ impl Args {
 
 /// What is still to be done.
 fn tasks(states: &[State], retry: bool) -> Tasks {
-    let task = |state: &State| match state {
-        State::Open => Some(Task::Create),
-        State::InDoubt(doubt) => Some(Task::Recover(doubt.clone())),
+    let is_open = |state: &State| match state {
+        State::Open | State::InDoubt(_) => true,
         State::Done(result) => match result.verdict() {
-            Verdict::NotCreated => Some(Task::Create),
-            Verdict::Rejected if retry => Some(Task::Create),
-            Verdict::Rejected | Verdict::Done | Verdict::InDoubt => None,
+            Verdict::NotCreated => true,
+            Verdict::Rejected => retry,
+            Verdict::Done | Verdict::InDoubt => false,
         },
     };
-    let tasks = states.iter().enumerate();
-    tasks.filter_map(|(row, state)| Some((row, task(state)?))).collect()
+    let open = states.iter().enumerate().filter(|(_, state)| is_open(state));
+    open.map(|(row, _)| row).collect()
 }
 
 /// The orgs where something is to be done, in the order of the file.
@@ -249,7 +245,7 @@ fn orgs(
 ) -> Result<Vec<(Org, Tasks)>, Failure> {
     let mut targets: Vec<(Target, Tasks)> = Vec::new();
     let mut places = HashMap::new();
-    for (index, task) in tasks {
+    for index in tasks {
         let Some(row) = rows.get(index) else { continue };
         let place = *places.entry(&row.profile).or_insert(targets.len());
         if place == targets.len() {
@@ -258,7 +254,7 @@ fn orgs(
             targets.push((Target { version: args.api_version, ..target }, Vec::new()));
         }
         if let Some((_, tasks)) = targets.get_mut(place) {
-            tasks.push((index, task));
+            tasks.push(index);
         }
     }
     // All of them were given the same certificates.
@@ -291,7 +287,8 @@ impl Plan<'_> {
             "Nothing to do: {rows} of {rows} rows were finished earlier ({counts}). Nothing was sent."
         ));
         if self.results.iter().any(|result| result.verdict() == Verdict::Rejected) {
-            printer.hint(format_args!("run `{} --retry` to try rejected rows again", self.command));
+            let command = self.args.resume_command();
+            printer.hint(format_args!("run `{command} --retry` to try rejected rows again"));
         }
         exit
     }
@@ -308,7 +305,8 @@ impl Plan<'_> {
     /// `12 portals in 12 orgs, 3 data centers; this cannot be undone`
     fn summary(&self) -> String {
         let tasks = self.orgs.iter().flat_map(|(_, tasks)| tasks);
-        let in_doubt = tasks.filter(|(_, task)| matches!(task, Task::Recover(_))).count();
+        let is_in_doubt = |row: &&usize| matches!(self.states.get(**row), Some(State::InDoubt(_)));
+        let in_doubt = tasks.filter(is_in_doubt).count();
         let servers: HashSet<_> = self.orgs.iter().map(|(org, _)| &org.target.accounts).collect();
         let first = match in_doubt {
             0 => String::new(),
@@ -362,6 +360,7 @@ impl Plan<'_> {
         deliver_again(&log, &journal_path, &self.states).await?;
         let batch = Batch {
             rows,
+            states: &self.states,
             log: &log,
             journal: Arc::new(journal.into_writer()?),
             journal_path,
@@ -381,7 +380,8 @@ impl Plan<'_> {
     fn summarize(&self, begun: &HashSet<usize>, printer: &Printer) -> Result<ExitClass, Failure> {
         let (results, ensure) = (&self.results, self.args.ensure);
         let exit = self.print_json(printer);
-        printer.text(table::of(results, begun, &self.command, ensure, width::of_stdout()));
+        let command = &self.args.resume_command();
+        printer.text(table::of(results, begun, command, ensure, width::of_stdout()));
         if let Some(path) = &self.args.report {
             report_file::write(path, &self.rows, results, begun).map_err(|error| {
                 Failure::from(error.context(format!("cannot write the report {}", path.display())))

@@ -49,17 +49,10 @@ pub(super) struct Checked<'a> {
     /// Of a row of a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<&'a str>,
-    outcome: Validity,
+    #[schemars(extend("enum" = ["valid", "invalid"]))]
+    outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorReport>,
-}
-
-#[derive(Serialize, JsonSchema)]
-#[schemars(inline)]
-#[serde(rename_all = "snake_case")]
-enum Validity {
-    Valid,
-    Invalid,
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
@@ -67,29 +60,26 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> 
         return check_file(path, args.allow_another, printer);
     }
     let mut seen = HashMap::new();
-    let mut all_valid = true;
+    let mut exit = ExitClass::Success;
     for name in &args.names {
         let error = match name_argument::parse(name, printer) {
             Err(invalid) => Some(*invalid_name::failure(&invalid).report),
             Ok(_) => seen.insert(name.to_ascii_lowercase(), name).map(|first| {
-                let error = ErrorReport::new(ErrorKind::DuplicateName, duplicate(name, first));
-                printer.error(&error);
-                error
+                let failure = Failure::new(ErrorKind::DuplicateName, duplicate(name, first));
+                printer.error(&failure.report);
+                *failure.report
             }),
         };
-        match error {
-            None => printer.result(
-                format_args!("{name} is possible"),
-                &Checked { name, profile: None, outcome: Validity::Valid, error: None },
-            ),
-            Some(error) => {
-                all_valid = false;
-                let (profile, error) = (None, Some(error));
-                printer.json(&Checked { name, profile, outcome: Validity::Invalid, error });
-            }
-        }
+        let outcome = if error.is_none() {
+            printer.text(format_args!("{name} is possible"));
+            "valid"
+        } else {
+            exit = ExitClass::Invalid;
+            "invalid"
+        };
+        printer.json(&Checked { name, profile: None, outcome, error });
     }
-    Ok(if all_valid { ExitClass::Success } else { ExitClass::Invalid })
+    Ok(exit)
 }
 
 fn duplicate(name: &str, first: &str) -> String {
@@ -105,7 +95,7 @@ fn check_file(path: &Path, allow_another: bool, printer: &Printer) -> Result<Exi
     let rows = batch::rows(path, allow_another, &profiles, printer)?;
     for row in &rows {
         let (name, profile) = (row.name.as_str(), Some(row.profile.as_str()));
-        printer.json(&Checked { name, profile, outcome: Validity::Valid, error: None });
+        printer.json(&Checked { name, profile, outcome: "valid", error: None });
     }
     printer.text(format_args!(
         "Nothing is wrong with the {} rows of {}.",

@@ -4,22 +4,20 @@ mod dry_run;
 
 pub(super) use self::dry_run::DryRun;
 use portal_http::client::Client;
-use portal_model::{InvalidPortalName, PortalName};
-use tokio::sync::watch;
+use portal_model::{CreateOperation, InvalidPortalName};
 
 use crate::commands::policy_args::PolicyArgs;
 use crate::commands::sections::{About, Environment, Examples, ExitStatus, ORG, Sections, SeeAlso};
 use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Org;
-use crate::org::identity::Identity;
 use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::outcome::CreateReport;
 use crate::safe::confirmation::{self, Facts};
 use crate::safe::create::{Finished, SafeCreate, deliver};
-use crate::safe::intent_log::IntentLog;
-use crate::safe::unidentified::unidentified;
+use crate::safe::intent_log::{IntentLog, Whose};
+use crate::safe::unidentified::identify;
 use crate::sys::signal::{raised, stop_flag};
 use crate::terminal::name_argument;
 use crate::terminal::printer::Printer;
@@ -78,14 +76,14 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         verified_after: Some(policy.processing_time.saturating_add(policy.list_lag)),
         ..ReportContext::default()
     };
-    let (name, fallbacks) = match names(&args.name, &args.fallbacks, printer) {
-        Ok(names) => names,
+    let wish = match wish(args, printer) {
+        Ok(wish) => wish,
         Err((name, invalid)) => {
             return Ok(CreateReport::invalid(name, &invalid, &context).print_json(printer));
         }
     };
     if args.dry_run {
-        return Ok(dry_run::run(&name, &fallbacks, &destination, printer));
+        return Ok(dry_run::run(&wish, &destination, printer));
     }
     let asks = !args.yes && !destination.is_this_machine();
     if asks {
@@ -94,93 +92,57 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     // Before anything is sent: without the log nothing is.
     let log = IntentLog::open()?;
     let org = destination.open(policy).await?;
-    let create = Create { log: &log, org: &org, name, fallbacks, printer };
-    let requested = create.name.as_str();
+    match create(&log, &org, &wish, asks, printer).await {
+        Ok(Some(finished)) => {
+            warn_of_another_api(&org.client, printer);
+            let exit = CreateReport::new(&finished.outcome, &context).print(printer);
+            deliver(&finished.intent, printer).await;
+            Ok(exit)
+        }
+        Ok(None) => Ok(CreateReport::cancelled(&wish.name, &context).print_cancelled(printer)),
+        Err(failure) => {
+            Ok(CreateReport::withheld(wish.name.as_str(), failure, &context).print(printer))
+        }
+    }
+}
+
+/// Determines the org, has the name typed if that `asks` for it, and creates the portal. Returns `None`
+/// if the user declines.
+async fn create(
+    log: &IntentLog,
+    org: &Org,
+    wish: &CreateOperation,
+    asks: bool,
+    printer: &Printer,
+) -> Result<Option<Finished>, Failure> {
     let mut stop = stop_flag();
-    let identity = match create.identify(&mut stop).await {
-        Ok(identity) => identity,
-        Err(failure) => {
-            return Ok(CreateReport::withheld(requested, failure, &context).print(printer));
-        }
-    };
-    if asks && !create.confirm(&identity, &mut stop).await? {
-        return Ok(CreateReport::cancelled(&create.name, &context).print_cancelled(printer));
-    }
-    let finished = match create.run(&identity, stop).await {
-        Ok(finished) => finished,
-        Err(failure) => {
-            return Ok(CreateReport::withheld(requested, failure, &context).print(printer));
-        }
-    };
-    warn_of_another_api(&org.client, printer);
-    let exit = CreateReport::new(&finished.outcome, &context).print(printer);
-    deliver(&finished.intent, printer).await;
-    Ok(exit)
-}
-
-/// A create in an org of which the intent log may have entries.
-struct Create<'a> {
-    log: &'a IntentLog,
-    org: &'a Org,
-    name: PortalName,
-    fallbacks: Vec<PortalName>,
-    printer: &'a Printer,
-}
-
-impl Create<'_> {
-    async fn identify(&self, stop: &mut watch::Receiver<bool>) -> Result<Identity, Failure> {
-        let identified = tokio::select! {
-            identified = self.org.identify() => identified,
-            // An earlier run of this create may be in doubt: that is looked up, nothing is sent.
-            () = raised(stop) => Ok(self.org.known_identity()),
-        };
-        match identified {
-            Ok(identity) => Ok(identity),
-            Err(error) => {
-                let names = std::iter::once(&self.name).chain(&self.fallbacks);
-                let names: Vec<_> = names.map(ToString::to_string).collect();
-                let target = &self.org.target;
-                Err(unidentified(self.log, target, &names, "created", &error).await)
-            }
+    let names: Vec<_> = wish.names().map(ToString::to_string).collect();
+    let identity = identify(log, org, &names, "created", &mut stop).await?;
+    let name = wish.name.as_str();
+    if asks {
+        let facts = confirmation::of_create(wish, &Facts::find(org, &identity).await);
+        if !prompt::confirm_by_typing(&facts, "the name", name, raised(&mut stop)).await? {
+            return Ok(None);
         }
     }
-
-    /// Has the name typed.
-    async fn confirm(
-        &self,
-        identity: &Identity,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Result<bool, Failure> {
-        let facts = Facts::find(self.org, identity).await;
-        let facts = confirmation::of_create(&self.name, &self.fallbacks, &facts);
-        prompt::confirm_by_typing(&facts, "the name", self.name.as_str(), raised(stop)).await
-    }
-
-    async fn run(
-        &self,
-        identity: &Identity,
-        stop: watch::Receiver<bool>,
-    ) -> Result<Finished, Failure> {
-        let Org { client, place, .. } = self.org;
-        let (log, printer) = (self.log, self.printer);
-        let create = SafeCreate { log, client, place, identity, batch_row: None, printer };
-        let (name, fallbacks) = (self.name.clone(), self.fallbacks.clone());
-        let progress = Progress::new(self.name.as_str(), client.policy().deadline, printer);
-        let work = create.run(name, fallbacks, (), stop, |activity| progress.watch(activity));
-        progress.during(work).await
-    }
+    let (client, place) = (&org.client, org.place.clone());
+    let whose = Whose { identity, place, batch_row: None };
+    let create = SafeCreate { log, client, whose, printer };
+    let progress = Progress::new(name, client.policy().deadline, printer);
+    let work = create.run(wish.clone(), (), stop, |activity| progress.watch(activity));
+    progress.during(work).await.map(Some)
 }
 
 /// The name and its fallbacks; every broken rule of each is reported.
-fn names<'a>(
-    name: &'a str,
-    fallbacks: &'a [String],
+fn wish<'a>(
+    args: &'a Args,
     printer: &Printer,
-) -> Result<(PortalName, Vec<PortalName>), (&'a str, InvalidPortalName)> {
+) -> Result<CreateOperation, (&'a str, InvalidPortalName)> {
     let parse = |name: &'a str| name_argument::parse(name, printer).map_err(|error| (name, error));
-    let name = parse(name);
-    let fallbacks: Vec<_> = fallbacks.iter().map(|name| parse(name)).collect();
-    Ok((name?, fallbacks.into_iter().collect::<Result<_, _>>()?))
+    let name = parse(&args.name);
+    let fallbacks: Vec<_> = args.fallbacks.iter().map(|name| parse(name)).collect();
+    let fallbacks = fallbacks.into_iter().collect::<Result<Vec<_>, _>>();
+    Ok(CreateOperation::new(name?).with_fallbacks(fallbacks?))
 }
 
 /// The account may live elsewhere than the user said.

@@ -1,8 +1,8 @@
 //! `portal doctor`: checks profiles without changing anything.
 
 mod checks;
-mod verdict;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use futures_util::StreamExt as _;
@@ -12,7 +12,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::checks::{Check, Status};
-use self::verdict::{Verdict, summary};
 use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, ExitStatus, Sections};
 use crate::org::OrgError;
@@ -79,7 +78,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     while let Some((name, checks)) = checked.next().await {
         let checks = checks?;
         let verdict = Verdict::of(&checks);
-        printer.text(format_args!("{name}: {}", verdict.of_one()));
+        printer.text(format_args!("{name}: {}", verdict.words().0));
         for check in &checks {
             // Of many profiles people want to see what is wrong.
             if is_one || printer.is_json() || check.status != Status::Ok {
@@ -118,4 +117,53 @@ fn say(profile: &str, check: &Check, printer: &Printer) {
         text.push_str(&wrap(&format!("→ {hint}"), INDENT, width::of_stdout()));
     }
     printer.result(text, &Checked { profile, check });
+}
+
+/// Whether portals can be created with a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Verdict {
+    Ready,
+    NoToken,
+    NotPermitted,
+    Failed,
+    Undetermined,
+}
+
+impl Verdict {
+    fn of(checks: &[Check]) -> Self {
+        let failed = |check: &&Check| check.status == Status::Failed;
+        let has = |wanted| checks.iter().any(|check| check.exit == wanted);
+        match checks.iter().find(failed) {
+            // It comes first.
+            Some(Check { about: "token", .. }) => Self::NoToken,
+            _ if has(ExitClass::Forbidden) => Self::NotPermitted,
+            Some(_) => Self::Failed,
+            None if checks.iter().any(|check| check.exit != ExitClass::Success) => {
+                Self::Undetermined
+            }
+            None => Self::Ready,
+        }
+    }
+
+    /// Completes `acme: `, and a number.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Ready => ("ready", "ready"),
+            Self::NoToken => ("no valid token", "without a valid token"),
+            Self::NotPermitted => ("not permitted to create", "not permitted"),
+            Self::Failed => ("cannot create", "that cannot create"),
+            Self::Undetermined => ("undetermined", "undetermined"),
+        }
+    }
+}
+
+/// `201 profiles: 193 ready · 2 without a valid token · 4 not permitted · 2 undetermined`
+fn summary(verdicts: &[Verdict]) -> String {
+    let mut counts = BTreeMap::<Verdict, usize>::new();
+    for verdict in verdicts {
+        *counts.entry(*verdict).or_default() += 1;
+    }
+    let counts = counts.iter().map(|(verdict, count)| format!("{count} {}", verdict.words().1));
+    let counts = counts.collect::<Vec<_>>().join(" · ");
+    format!("{} profiles: {counts}", verdicts.len())
 }

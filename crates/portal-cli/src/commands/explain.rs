@@ -33,54 +33,48 @@ pub(super) struct Explained {
     remedy: &'static str,
     /// Whether the same call can succeed later. `useless`: not before the remedy. `after_verifying`: not
     /// before a list shows whether it took effect.
-    #[schemars(extend("enum" = ["useless", "with_new_token", "after_waiting", "after_verifying"]))]
-    retry: &'static str,
+    #[schemars(with = "&str", extend("enum" = ["useless", "with_new_token", "after_waiting", "after_verifying"]))]
+    retry: Retry,
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     match &args.code {
         Some(text) => one(&find(text)?, printer),
-        None => known().for_each(|entry| listed(&entry, printer)),
+        None => known().for_each(|explained| {
+            let meaning = wrap(explained.meaning, 4, width::of_stdout());
+            printer.result(format_args!("{}\n{meaning}", explained.code), &explained);
+        }),
     }
     Ok(ExitClass::Success)
 }
 
 /// What shells complete: a name with a space would have to be quoted.
 fn candidates() -> Vec<CompletionCandidate> {
-    let codes = known().filter(|entry| !entry.code.contains(' '));
-    codes.map(|entry| CompletionCandidate::new(entry.code)).collect()
+    let codes = known().map(|explained| explained.code);
+    codes.filter(|code| !code.contains(' ')).map(CompletionCandidate::new).collect()
 }
 
-/// A code of the API, or an error of the accounts server.
-struct Entry {
-    code: &'static str,
-    explanation: Explanation,
+/// The codes of the API, and the errors of the accounts server.
+fn known() -> impl Iterator<Item = Explained> {
+    let codes = ErrorCode::KNOWN.iter().map(|code| (code.as_str(), explain(code)));
+    let errors = OAuthError::KNOWN.iter().map(|code| (*code, explain_oauth(code)));
+    codes.chain(errors).map(|(code, Explanation { meaning, remedy, retry, .. })| Explained {
+        code,
+        meaning,
+        remedy,
+        retry,
+    })
 }
 
-fn known() -> impl Iterator<Item = Entry> {
-    let codes = ErrorCode::KNOWN
-        .iter()
-        .map(|code| Entry { code: code.as_str(), explanation: explain(code) });
-    let errors =
-        OAuthError::KNOWN.iter().map(|code| Entry { code, explanation: explain_oauth(code) });
-    codes.chain(errors)
-}
-
-fn listed(entry: &Entry, printer: &Printer) {
-    let Entry { code, explanation } = entry;
-    let meaning = wrap(explanation.meaning, 4, width::of_stdout());
-    printer.result(format_args!("{code}\n{meaning}"), &explained(entry));
-}
-
-fn one(entry: &Entry, printer: &Printer) {
-    let Entry { code, explanation } = entry;
+fn one(explained: &Explained, printer: &Printer) {
+    let Explained { code, meaning, remedy, retry } = explained;
     let columns = width::of_stdout();
-    let mut what_to_do = wrap(&sentence(explanation.remedy), 4, columns);
+    let mut what_to_do = wrap(&sentence(remedy), 4, columns);
     if *code == ErrorCode::NoPermission.as_str() {
         what_to_do.push_str("\n\n");
         what_to_do.push_str(&fit(&format!("Or {}", permission::note()), columns));
     }
-    let again = match explanation.retry {
+    let again = match retry {
         Retry::Useless => "The same call fails again until that is done.",
         Retry::WithNewToken => "The same call can succeed with a new access token.",
         Retry::AfterWaiting => "The same call can succeed after waiting.",
@@ -93,10 +87,10 @@ fn one(entry: &Entry, printer: &Printer) {
     printer.result(
         format_args!(
             "{code}\n{}\n\nWhat to do\n{what_to_do}\n\nRetry\n{}",
-            wrap(explanation.meaning, 4, columns),
+            wrap(meaning, 4, columns),
             wrap(again, 4, columns)
         ),
-        &explained(entry),
+        explained,
     );
 }
 
@@ -107,17 +101,12 @@ fn sentence(hint: &str) -> String {
     first.into_iter().chain(letters).chain(['.']).collect()
 }
 
-fn explained(entry: &Entry) -> Explained {
-    let Explanation { meaning, remedy, retry, .. } = entry.explanation;
-    Explained { code: entry.code, meaning, remedy, retry: retry.as_str() }
-}
-
 /// Finds a code however it is typed: `already-used` is `ALREADY_USED`.
-fn find(text: &str) -> Result<Entry, Failure> {
+fn find(text: &str) -> Result<Explained, Failure> {
     let wanted = letters(text);
-    known().find(|entry| letters(entry.code) == wanted).ok_or_else(|| {
+    known().find(|known| letters(known.code) == wanted).ok_or_else(|| {
         let failure = Failure::usage(format!("unknown code {text:?}"));
-        match similar(text, known().map(|entry| entry.code)) {
+        match similar(text, known().map(|known| known.code)) {
             Some(code) => failure.hint(format!("did you mean {code}?")),
             None => failure.hint("run `portal explain` to list the known ones"),
         }

@@ -4,29 +4,14 @@ use portal_http::server::FaultSpec;
 
 use crate::report::similar::similar;
 
-const WORDS: [&str; 14] = [
-    "GET",
-    "POST",
-    "PUT",
-    "TOKEN",
-    "request",
-    "committed",
-    "drop",
-    "delay",
-    "429",
-    "500",
-    "html",
-    "cut",
-    "expire",
-    "stale",
-];
+const WORDS: &str = "GET POST PUT TOKEN request committed drop delay 429 500 html cut expire stale";
 
 /// Parses a fault; an error has the best guess, or an example.
 pub(crate) fn parse(text: &str) -> Result<FaultSpec, String> {
     text.parse().map_err(|error: portal_http::server::InvalidFaultSpec| {
         let unexpected = error.unexpected();
         let word = unexpected.split('=').next().unwrap_or_default();
-        match similar(word, WORDS).filter(|guess| *guess != word) {
+        match similar(word, WORDS.split(' ')).filter(|guess| *guess != word) {
             Some(guess) => format!("unexpected {unexpected:?}, did you mean {guess:?}?"),
             None => format!(
                 "unexpected {unexpected:?}, expected [METHOD ]POINT:ACTION[:WHICH], such as \

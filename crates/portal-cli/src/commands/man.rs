@@ -8,7 +8,7 @@ use clap_mangen::Man;
 use roff::{Roff, bold, italic, roman};
 
 use crate::commands::sections::{
-    About, Environment, Examples, ExitStatus, Sections, SeeAlso, notes,
+    self, About, Environment, Examples, ExitStatus, Sections, SeeAlso,
 };
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -103,7 +103,29 @@ fn name(command: &clap::Command) -> &str {
 }
 
 fn page(above: &[&clap::Command], command: &clap::Command) -> anyhow::Result<String> {
-    let sections = Sections::of(command).0;
+    let (mut about, mut notes, mut examples) = (Roff::new(), Roff::new(), Roff::new());
+    let of_options = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+    let mut named: Vec<_> = of_options.collect();
+    let mut exit_status = None;
+    for section in Sections::of(command).0 {
+        match section {
+            About(text) => paragraph(&mut about, text),
+            Environment(variables) => {
+                sections::notes(variables).lines().for_each(|note| paragraph(&mut notes, note));
+                named.extend(variables.iter().flat_map(|variables| variables.names));
+            }
+            ExitStatus(text) => exit_status = Some(*text),
+            Examples(lines) => {
+                examples.control("SH", ["EXAMPLES"]).control("nf", []);
+                for line in lines.lines() {
+                    examples.text([roman(line)]);
+                }
+                examples.control("fi", []);
+            }
+            SeeAlso(_) => {}
+        }
+    }
+
     let man = Man::new(as_in_page(command));
     // Without a date, which `Man` would leave out rather than leave empty.
     let title = name(command).to_uppercase();
@@ -113,53 +135,34 @@ fn page(above: &[&clap::Command], command: &clap::Command) -> anyhow::Result<Str
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
-    let about =
-        sections.iter().filter_map(|it| if let About(text) = it { Some(text) } else { None });
-    paragraphs(about.copied()).to_writer(&mut page)?;
+    about.to_writer(&mut page)?;
     if command.get_subcommands().any(|command| !command.is_hide_set()) {
         man.render_subcommands_section(&mut page)?;
     }
     man.render_options_section(&mut page)?;
 
     let mut rest = Roff::new();
-    rest.control("SH", ["ENVIRONMENT"]);
-    let of_options = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
-    let mut named: Vec<_> = of_options.collect();
-    for section in sections {
-        if let Environment(variables) = section {
-            rest.extend([paragraphs(notes(variables).lines())]);
-            named.extend(variables.iter().flat_map(|variables| variables.names));
-        }
-    }
+    rest.control("SH", ["ENVIRONMENT"]).extend([notes]);
     let own = VARIABLES.iter().filter(|(variable, _)| above.is_empty() || named.contains(variable));
     definitions(&mut rest, own.chain(&EVERYWHERE));
     rest.control("SH", ["EXIT STATUS"]);
-    let exit_status =
-        sections.iter().find_map(|it| if let ExitStatus(text) = it { Some(text) } else { None });
     match exit_status {
-        Some(text) => drop(rest.text([roman(*text)])),
+        Some(text) => drop(rest.text([roman(text)])),
         None => {
-            for exit in ExitClass::ALL {
+            for (exit, meaning) in ExitClass::ALL {
                 rest.control("TP", []).text([bold((exit as u8).to_string())]);
-                rest.text([roman(exit.meaning())]);
+                rest.text([roman(meaning)]);
             }
         }
     }
     rest.control("SH", ["FILES"]);
     definitions(&mut rest, FILES.iter());
-    rest.control("PP", []).text([roman(
+    paragraph(
+        &mut rest,
         "On other systems, and where XDG_CONFIG_HOME and its like are set, in the directories of the \
          platform.",
-    )]);
-    for section in sections {
-        if let Examples(lines) = section {
-            rest.control("SH", ["EXAMPLES"]).control("nf", []);
-            for line in lines.lines() {
-                rest.text([roman(line)]);
-            }
-            rest.control("fi", []);
-        }
-    }
+    );
+    rest.extend([examples]);
     rest.control("SH", ["SEE ALSO"]);
     rest.text([roman(see_also(above, command).join(", "))]);
     rest.to_writer(&mut page)?;
@@ -174,12 +177,8 @@ fn as_in_page(command: &clap::Command) -> clap::Command {
     command.mut_args(|argument| argument.help_heading(None))
 }
 
-fn paragraphs<'a>(paragraphs: impl Iterator<Item = &'a str>) -> Roff {
-    let mut roff = Roff::new();
-    for paragraph in paragraphs {
-        roff.control("PP", []).text([roman(paragraph)]);
-    }
-    roff
+fn paragraph(roff: &mut Roff, text: &str) {
+    roff.control("PP", []).text([roman(text)]);
 }
 
 fn definitions<'a>(roff: &mut Roff, list: impl Iterator<Item = &'a (&'a str, &'a str)>) {

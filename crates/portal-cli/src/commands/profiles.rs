@@ -144,20 +144,13 @@ fn list(profiles: &Profiles, printer: &Printer) {
     if entries.is_empty() {
         printer.hint("run `portal login` to create a profile");
     }
-    // Formatting panics beyond 65,535 columns, and a file may have anything.
-    let width = |cells: &mut dyn Iterator<Item = usize>| cells.max().unwrap_or_default().min(80);
-    let names = width(&mut entries.keys().map(String::len));
-    let hosts = width(&mut entries.values().map(|entry| entry.hosts.to_string().len()));
-    for (name, entry) in entries {
-        let Entry { hosts: place, client_id, org } = entry;
+    printer.table(entries.iter().map(|(name, entry)| {
+        let Entry { hosts, client_id, org } = entry;
         let org = org.as_ref().map(|org| format!("  {org}")).unwrap_or_default();
         let listed = listed(profiles, name, entry);
         let default = if listed.default { "  default" } else { "" };
-        printer.result(
-            format_args!("{name:names$}  {place:hosts$}  {client_id}{org}{default}"),
-            &listed,
-        );
-    }
+        ([name.clone(), hosts.to_string(), format!("{client_id}{org}{default}")], listed)
+    }));
 }
 
 fn show(profiles: &Profiles, name: &str, printer: &Printer) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ use crate::commands::sections::{
     About, Environment, Examples, ExitStatus, ORG, Sections, SeeAlso, Variables,
 };
 use crate::commands::target_args::TargetArgs;
-use crate::org::destination::Org;
+use crate::org::destination::{Destination, Org};
 use crate::org::place::Place;
 use crate::report::call_error;
 use crate::report::context::ReportContext;
@@ -87,20 +87,21 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let log = IntentLog::open()?;
     let found = log.all().await?;
     let only = args.name.as_deref().or(args.discard.as_deref());
-    let place = args.place()?;
+    // Where the user wants to look, if they said so.
+    let place = args.target.is_explicit().then(|| args.target.destination()).transpose()?;
+    let place = place.as_ref().map(Destination::place);
     let is_wanted = |entry: &&Entry| {
         only.is_none_or(|name| entry.has_name(name))
             // With a name, the org that was begun in is compared by identity instead.
             && (args.name.is_some()
-                || place.as_ref().is_none_or(|place| entry.history.whose.place == *place))
+                || place.is_none_or(|place| entry.history.whose.place == *place))
     };
     let (receipts, unfinished): (Vec<&Entry>, Vec<&Entry>) =
         found.entries.iter().filter(is_wanted).partition(|entry| entry.state() == State::Receipt);
     let may_be_wanted =
         |file: &&Unreadable| only.is_none_or(|name| is_same_name(file.portal(), name));
-    let unreadable_files = found.unreadable.iter().filter(may_be_wanted);
-    let mut exits: Vec<ExitClass> =
-        unreadable_files.map(|file| unreadable(file, printer)).collect();
+    let unreadable = found.unreadable.iter().filter(may_be_wanted);
+    let mut exits: Vec<ExitClass> = unreadable.map(|file| file.failure().print(printer)).collect();
     if unfinished.is_empty() && exits.is_empty() && !printer.is_json() {
         printer.note(match only {
             Some(name) => format!("no create or rename of {name} is unfinished"),
@@ -137,24 +138,6 @@ fn unfinished() -> ArgValueCandidates {
         let unfinished = entries.iter().filter(|entry| entry.state() != State::Receipt);
         unfinished.map(|entry| CompletionCandidate::new(entry.name())).collect()
     })
-}
-
-impl Args {
-    /// Where the user wants to look, if they said so.
-    fn place(&self) -> Result<Option<Place>, Failure> {
-        if !self.target.is_explicit() {
-            return Ok(None);
-        }
-        Ok(Some(self.target.destination()?.place().clone()))
-    }
-}
-
-fn unreadable(file: &Unreadable, printer: &Printer) -> ExitClass {
-    let message = format!("cannot read {}: {:#}", file.path.display(), file.error);
-    let portal = file.portal();
-    Failure::new(ErrorKind::UnreadableIntent, message)
-        .hint(format!("check in Zoho CRM whether {portal} exists, then remove the file"))
-        .print(printer)
 }
 
 /// Gives up what stays unknown then.

@@ -77,7 +77,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     batch.arg("batch").arg(file).current_dir(home.path());
     batch.args(["--output", if printer.is_json() { "json" } else { "text" }]);
     batch.args(args.allow_another.then_some("--allow-another"));
-    batch.args(printer.is_quiet().then_some("--quiet"));
+    batch.args(printer.is_quiet.then_some("--quiet"));
     // Whatever the environment says about orgs, directories and proxies is not for the rehearsal.
     batch.env_clear().env("HOME", home.path()).env("USERPROFILE", home.path());
     for inherited in ["PATH", "TERM", "NO_COLOR", "SystemRoot"] {

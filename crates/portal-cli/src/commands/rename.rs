@@ -20,12 +20,11 @@ use crate::report::failure::{ErrorKind, Failure};
 use crate::report::outcome::RenameReport;
 use crate::safe::confirmation::{self, Facts};
 use crate::safe::create::deliver;
-use crate::safe::intent_log::{
-    Entry, IntentLog, OpenIntent, OrgLock, State, Taken, Unreadable, Whose,
-};
+use crate::safe::intent_log::{Entry, IntentLog, OpenIntent, OrgLock, State, Taken, Whose};
 use crate::safe::recent::until_listed;
 use crate::safe::recovery::{self, Determined, Recovered};
-use crate::safe::unidentified::unidentified;
+use crate::safe::unidentified::identify;
+use crate::safe::withheld::withheld;
 use crate::sys::signal::{raised, stop_flag};
 use crate::terminal::name_argument;
 use crate::terminal::printer::Printer;
@@ -93,7 +92,8 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     if asks && !confirm(&org, old, &new, &mut stop).await? {
         return Ok(RenameReport::cancelled(&new, &context).of(old).print_cancelled(printer));
     }
-    let rename = Rename { log: &log, org: &org, old, new: &new, printer };
+    let names = [old.to_owned(), new.to_string()];
+    let rename = Rename { log: &log, org: &org, old, new: &new, names, printer };
     let progress = Progress::new(old, org.client.policy().deadline, printer);
     let work = rename.run(stop, |activity| progress.watch(activity));
     match progress.during(work).await {
@@ -131,6 +131,8 @@ struct Rename<'a> {
     org: &'a Org,
     old: &'a str,
     new: &'a PortalName,
+    /// The old one and the new one.
+    names: [String; 2],
     printer: &'a Printer,
 }
 
@@ -151,36 +153,19 @@ impl Rename<'_> {
         mut show: impl FnMut(watch::Receiver<Activity>),
     ) -> Result<(RenameOutcome, OpenIntent), Failure> {
         let deadline = Instant::now() + self.policy().deadline;
-        let begin = |identity: &Identity| {
-            let (identity, place) = (identity.clone(), self.org.place.clone());
-            self.log.begin(Whose { identity, place, batch_row: None })
-        };
-        let identified = tokio::select! {
-            identified = self.org.identify() => identified,
-            () = raised(&mut stop) => {
-                let known = self.org.known_identity();
-                return self.stopped(&known, begin(&known)).await;
-            }
-        };
-        let identity = match identified {
-            Ok(identity) => identity,
-            Err(error) => {
-                let names = [self.old.to_owned(), self.new.to_string()];
-                let target = &self.org.target;
-                return Err(unidentified(self.log, target, &names, "renamed", &error).await);
-            }
-        };
+        let identity = identify(self.log, self.org, &self.names, "renamed", &mut stop).await?;
+        let place = self.org.place.clone();
+        let intent = self.log.begin(Whose { identity: identity.clone(), place, batch_row: None });
         let _lock = match self.clear(&identity, deadline, &mut stop, &mut show).await? {
             Cleared::Free(lock) => lock,
             Cleared::Ended(outcome, intent) => return Ok((*outcome, intent)),
-            Cleared::Stopped => return self.stopped(&identity, begin(&identity)).await,
+            Cleared::Stopped => return self.stopped(&identity, intent).await,
         };
         let mut policy = self.policy().clone();
         // Waiting counts.
         policy.deadline = deadline.saturating_duration_since(Instant::now());
         let client = &self.org.client;
         let flow = RenameFlow::new(self.old, self.new.clone(), policy, client.version());
-        let intent = begin(&identity);
         let running = client.perform(flow, intent.clone());
         let outcome = recovery::finish(running, &mut stop, &mut show).await;
         Ok((outcome, intent))
@@ -193,15 +178,9 @@ impl Rename<'_> {
         identity: &Identity,
         unsent: OpenIntent,
     ) -> Result<(RenameOutcome, OpenIntent), Failure> {
-        let place = &self.org.place;
-        let names = [self.old.to_owned(), self.new.to_string()];
-        let found = self.log.about(identity, &names).await?;
-        if let Some(file) = found.unreadable.iter().find(|file| file.is_of(identity, &names)) {
-            return Err(self.unreadable(file));
-        }
-        for entry in found.entries {
+        for entry in self.find(identity).await? {
             let Intent::Rename(intent) = &entry.history.intent else { continue };
-            let is_here = entry.is_in(identity) || entry.history.whose.place == *place;
+            let is_here = entry.is_in(identity) || entry.history.whose.place == self.org.place;
             if !(is_here && self.is_same(&entry)) {
                 continue;
             }
@@ -230,6 +209,16 @@ impl Rename<'_> {
         self.org.client.policy()
     }
 
+    /// What the log has about the names. Fails if an earlier create or rename of them may be in doubt
+    /// in a file that cannot be read.
+    async fn find(&self, identity: &Identity) -> Result<Vec<Entry>, Failure> {
+        let found = self.log.about(identity, &self.names).await?;
+        match found.unreadable.iter().find(|file| file.is_of(identity, &self.names)) {
+            Some(file) => Err(withheld(self.old, "renamed", true, file.failure())),
+            None => Ok(found.entries),
+        }
+    }
+
     /// Waits while an earlier attempt for the portal may still take effect: a late create would
     /// take the name that the rename sets free (rule 11). Determines first what dead processes left
     /// in doubt.
@@ -241,19 +230,17 @@ impl Rename<'_> {
         show: &mut impl FnMut(watch::Receiver<Activity>),
     ) -> Result<Cleared, Failure> {
         const POLL: Duration = Duration::from_millis(100);
-        let names = [self.old.to_owned(), self.new.to_string()];
         let mut is_noted = false;
         loop {
+            if *stop.borrow() {
+                return Ok(Cleared::Stopped);
+            }
             // Not held while this waits, since other creates of the org need not wait for that.
             let lock = self.log.try_lock_org(identity)?;
-            let found = self.log.about(identity, &names).await?;
-            if let Some(file) = found.unreadable.iter().find(|file| file.is_of(identity, &names)) {
-                return Err(self.unreadable(file));
-            }
-            let entries = found.entries.iter().filter(|entry| {
-                entry.is_in(identity) && names.iter().any(|name| entry.has_name(name))
+            let mut entries = self.find(identity).await?;
+            entries.retain(|entry| {
+                entry.is_in(identity) && self.names.iter().any(|name| entry.has_name(name))
             });
-            let entries: Vec<&Entry> = entries.collect();
             let unfinished = entries.iter().find(|entry| match entry.state() {
                 State::InDoubt => true,
                 State::Undelivered => self.is_same(entry),
@@ -299,12 +286,8 @@ impl Rename<'_> {
 
     /// Whether `entry` is an earlier run of this very rename.
     fn is_same(&self, entry: &Entry) -> bool {
-        match &entry.history.intent {
-            Intent::Rename(rename) => {
-                is_same_name(&rename.old, self.old) && rename.new == *self.new
-            }
-            _ => false,
-        }
+        matches!(&entry.history.intent, Intent::Rename(rename)
+            if is_same_name(&rename.old, self.old) && rename.new == *self.new)
     }
 
     /// Determines the outcome of what a dead process left; the result is how this rename ends
@@ -320,9 +303,8 @@ impl Rename<'_> {
             let determined =
                 recovery::determine(self.log, client, entry, self.printer, stop, show).await?;
             return match determined {
-                _ if *stop.borrow() => Ok(Some(Cleared::Stopped)),
-                Determined::Certain => Ok(None),
-                Determined::Unknown => Err(self.in_doubt(entry.name())),
+                Determined::Unknown if !*stop.borrow() => Err(self.in_doubt(entry.name())),
+                Determined::Unknown | Determined::Certain => Ok(None),
             };
         }
         // If another process holds it now, the next pass over the log shows that.
@@ -346,30 +328,13 @@ impl Rename<'_> {
     }
 
     fn too_late(&self, is_in_progress: bool) -> Failure {
-        let name = self.old;
         if is_in_progress {
             return self.in_progress();
         }
-        let message = format!(
-            "{name} was not renamed, nothing was sent: an earlier request in this org did not end \
-             before the deadline"
-        );
-        Failure::new(ErrorKind::OrgBusy, message)
-            .hint("run the same command again later, or lengthen `--deadline`")
-    }
-
-    /// An earlier create or rename of the name may be in doubt in that file.
-    fn unreadable(&self, file: &Unreadable) -> Failure {
-        let message = format!(
-            "it is not known whether {} was renamed, nothing was sent now: cannot read {}: {:#}",
-            self.old,
-            file.path.display(),
-            file.error
-        );
-        Failure::new(ErrorKind::UnreadableIntent, message).hint(format!(
-            "check in Zoho CRM whether {} exists, then remove the file",
-            file.portal()
-        ))
+        let why = "an earlier request in this org did not end before the deadline";
+        let failure = Failure::new(ErrorKind::OrgBusy, why)
+            .hint("run the same command again later, or lengthen `--deadline`");
+        withheld(self.old, "renamed", false, failure)
     }
 
     fn in_progress(&self) -> Failure {
@@ -379,14 +344,12 @@ impl Rename<'_> {
     }
 
     fn in_doubt(&self, name: &str) -> Failure {
-        let message = format!(
-            "{} was not renamed, nothing was sent: {name} is in doubt in this org, and its outcome \
-             could not be determined",
-            self.old
-        );
-        Failure::new(ErrorKind::OrgInDoubt, message).hint(format!(
+        let why =
+            format!("{name} is in doubt in this org, and its outcome could not be determined");
+        let failure = Failure::new(ErrorKind::OrgInDoubt, why).hint(format!(
             "run `portal recover {name}{}`, then the same command again",
             self.org.place.arguments()
-        ))
+        ));
+        withheld(self.old, "renamed", false, failure)
     }
 }

@@ -120,8 +120,7 @@ async fn follow(admin: &str, printer: &Printer) -> anyhow::Result<()> {
         }
         // A reader that was too slow begins again, with what is still kept. One that got nothing has
         // no reason to.
-        let again = get(admin, &format!("{EVENTS}?after={last}")).await;
-        match again {
+        match get(admin, &format!("{EVENTS}?after={last}")).await {
             Ok(again) if last > before => events = again,
             _ => {
                 printer.note("The server ended");

@@ -29,52 +29,46 @@ use crate::terminal::results::Failed;
 pub(crate) struct Args {
     /// The object
     #[arg(value_name = "OBJECT", hide_possible_values = true,
-        value_parser = PossibleValuesParser::new(OBJECTS.iter().map(|object| object.name)))]
+        value_parser = PossibleValuesParser::new(OBJECTS.iter().map(|(name, ..)| *name)))]
     object: Option<String>,
 }
 
-/// An object, and the commands that print it: none if every command does.
-struct Object {
-    name: &'static str,
-    commands: &'static [&'static str],
-    schema: fn() -> Schema,
-}
+/// The name of an object, its schema, and the commands that print it: none if every command does.
+type Object = (&'static str, fn() -> Schema, &'static [&'static str]);
 
-macro_rules! objects {
-    ($($name:literal, $type:ty: $commands:expr;)*) => {
-        &[$(Object { name: $name, commands: &$commands, schema: schema::<$type> }),*]
-    };
-}
-
-const OBJECTS: &[Object] = objects! {
-    "create", CreateReport: ["create", "batch", "rehearse", "recover"];
-    "create-plan", create::DryRun<'_>: ["create --dry-run"];
-    "batch-plan", batch::Planned<'_>: ["batch --dry-run"];
-    "rename", RenameReport: ["rename", "recover"];
-    "recover", recover::Noted<'_>: ["recover"];
-    "recover-list", recover::Listed<'_>: ["recover --list"];
-    "check", check::Checked<'_>: ["check"];
-    "portal", PortalObject: ["list", "get"];
-    "login", login::LoggedIn<'_>: ["login"];
-    "logout", logout::LoggedOut<'_>: ["logout"];
-    "profile", profiles::Listed<'_>: ["profiles", "profiles show"];
-    "profile-change", profiles::Changed<'_>: ["profiles use", "profiles rename", "profiles remove"];
-    "doctor", doctor::Checked<'_>: ["doctor"];
-    "explain", explain::Explained: ["explain"];
-    "listening", serve::Listening<'_>: ["serve"];
-    "environment", serve::Environment: ["serve env"];
-    "call", requests::Call: ["serve --log json", "requests --follow"];
-    "log", LogLine: ["serve --log json"];
-    "requests", requests::Requests: ["requests"];
-    "backup", backup::BackedUp<'_>: ["backup"];
-    "admin-org", admin::OrgRow<'_>: ["admin org list"];
-    "admin-user", admin::UserRow<'_>: ["admin user list"];
-    "admin-credential", admin::CredentialRow<'_>: ["admin credential list"];
-    "admin-change", admin::Changed<'_>: ["admin"];
-    "admin-log", admin::LogRow<'_>: ["admin log"];
-    "schema", Listed: ["schema"];
-    "error", Failed<'_>: [];
-};
+const OBJECTS: &[Object] = &[
+    ("create", schema::<CreateReport>, &["create", "batch", "rehearse", "recover"]),
+    ("create-plan", schema::<create::DryRun<'_>>, &["create --dry-run"]),
+    ("batch-plan", schema::<batch::Planned<'_>>, &["batch --dry-run"]),
+    ("rename", schema::<RenameReport>, &["rename", "recover"]),
+    ("recover", schema::<recover::Noted<'_>>, &["recover"]),
+    ("recover-list", schema::<recover::Listed<'_>>, &["recover --list"]),
+    ("check", schema::<check::Checked<'_>>, &["check"]),
+    ("portal", schema::<PortalObject>, &["list", "get"]),
+    ("login", schema::<login::LoggedIn<'_>>, &["login"]),
+    ("logout", schema::<logout::LoggedOut<'_>>, &["logout"]),
+    ("profile", schema::<profiles::Listed<'_>>, &["profiles", "profiles show"]),
+    (
+        "profile-change",
+        schema::<profiles::Changed<'_>>,
+        &["profiles use", "profiles rename", "profiles remove"],
+    ),
+    ("doctor", schema::<doctor::Checked<'_>>, &["doctor"]),
+    ("explain", schema::<explain::Explained>, &["explain"]),
+    ("listening", schema::<serve::Listening<'_>>, &["serve"]),
+    ("environment", schema::<serve::Environment>, &["serve env"]),
+    ("call", schema::<requests::Call>, &["serve --log json", "requests --follow"]),
+    ("log", schema::<LogLine>, &["serve --log json"]),
+    ("requests", schema::<requests::Requests>, &["requests"]),
+    ("backup", schema::<backup::BackedUp<'_>>, &["backup"]),
+    ("admin-org", schema::<admin::OrgRow<'_>>, &["admin org list"]),
+    ("admin-user", schema::<admin::UserRow<'_>>, &["admin user list"]),
+    ("admin-credential", schema::<admin::CredentialRow<'_>>, &["admin credential list"]),
+    ("admin-change", schema::<admin::Changed<'_>>, &["admin"]),
+    ("admin-log", schema::<admin::LogRow<'_>>, &["admin log"]),
+    ("schema", schema::<Listed>, &["schema"]),
+    ("error", schema::<Failed<'_>>, &[]),
+];
 
 /// An object for which `portal schema OBJECT` prints the schema.
 #[derive(Serialize, JsonSchema)]
@@ -102,28 +96,22 @@ struct LogLine {
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, serde_json::Error> {
-    match &args.object {
-        // Clap knows the names.
-        Some(name) => {
-            for object in OBJECTS.iter().filter(|object| object.name == name) {
-                let mut schema = (object.schema)();
-                schema.insert("title".to_owned(), object.name.into());
-                printer.write(&(serde_json::to_string_pretty(&schema)? + "\n"));
-            }
-        }
-        None => list(printer),
+    // Clap knows the names.
+    let wanted = OBJECTS.iter().find(|(name, ..)| args.object.as_deref() == Some(name));
+    if let Some((name, schema, _)) = wanted {
+        let mut schema = schema();
+        schema.insert("title".to_owned(), (*name).into());
+        printer.write(&(serde_json::to_string_pretty(&schema)? + "\n"));
+    } else {
+        printer.table(OBJECTS.iter().map(|&(object, _, commands)| {
+            let of = match commands {
+                [] => "every command".to_owned(),
+                commands => format!("portal {}", commands.join(", ")),
+            };
+            ([object.to_owned(), of], Listed { object, commands })
+        }));
     }
     Ok(ExitClass::Success)
-}
-
-fn list(printer: &Printer) {
-    printer.table(OBJECTS.iter().map(|Object { name: object, commands, .. }| {
-        let of = match commands {
-            [] => "every command".to_owned(),
-            commands => format!("portal {}", commands.join(", ")),
-        };
-        ([(*object).to_owned(), of], Listed { object, commands })
-    }));
 }
 
 fn schema<T: JsonSchema>() -> Schema {

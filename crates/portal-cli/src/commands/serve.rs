@@ -13,9 +13,11 @@ use std::pin::pin;
 
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{LocalBoxFuture, OptionFuture};
 use futures_util::stream::BoxStream;
-use portal_http::server::{PortalService, Server, raise_nofile_limit};
+use portal_http::server::{
+    PortalService, PortalServiceBuilder, RequestRecord, Server, raise_nofile_limit,
+};
 use portal_inspect::{Inspector, Watch};
 use portal_store::{Registry, RegistryError};
 use tokio::net::TcpListener;
@@ -25,28 +27,14 @@ use tokio::sync::Notify;
 pub(super) use self::announce::{Environment, Listening};
 use self::announce::{announce, local_url, open_page};
 pub(crate) use self::args::Args;
-use self::args::{LogFormat, Subcommand};
-use self::listeners::Listeners;
+use self::args::Subcommand;
 use self::registry::Opened;
-use crate::org::running::{Registration, Running};
+use crate::org::running::Running;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::sys::signal::{Kind, signals_and_hangup};
-use crate::terminal::printer::Printer;
+use crate::terminal::printer::{Output, Printer, json_line};
 use crate::terminal::served_request;
-
-/// A server, of which other commands and its inspector know.
-struct Serving<R> {
-    running: Running,
-    service: PortalService<R>,
-    server: Server,
-    watch: Option<Watch>,
-    signals: BoxStream<'static, Kind>,
-    failed: LocalBoxFuture<'static, RegistryError>,
-    /// For `portal serve env` and `portal requests` only: without a home directory the server runs
-    /// all the same.
-    _registration: Option<Registration>,
-}
 
 /// How serving ended.
 enum Ended {
@@ -87,118 +75,117 @@ async fn open_and_serve(args: &Args, printer: &Printer) -> Result<Ended, Failure
         printer.warning(format_args!("the limit on open files was not raised: {error}"));
     }
     let seed = registry::read_seed(args)?;
-    let listeners = Listeners::bind(args, tls, printer).await?;
+    let server = listeners::bind(args, tls, printer).await?;
+    let inspector = listeners::bind_inspector(args.admin_listen, printer).await?;
     match (&args.database_url, &args.data) {
         (Some(url), _) => {
             let opened = registry::in_database(url, seed, args.seed_replaces).await?;
-            serve(args, listeners, opened, printer).await
+            serve(args, server, inspector, opened, printer).await
         }
         (None, Some(directory)) => {
             let opened = registry::in_directory(directory, seed, args, printer).await?;
-            serve(args, listeners, opened, printer).await
+            serve(args, server, inspector, opened, printer).await
         }
-        (None, None) => serve(args, listeners, registry::in_memory(seed).await?, printer).await,
+        (None, None) => {
+            let opened = registry::in_memory(seed).await?;
+            serve(args, server, inspector, opened, printer).await
+        }
     }
 }
 
 async fn serve<R: Registry>(
     args: &Args,
-    listeners: Listeners,
+    server: Server,
+    listener: Option<TcpListener>,
     opened: Opened<R>,
     printer: &Printer,
 ) -> Result<Ended, Failure> {
-    let serving = Serving::start(args, listeners, opened, printer)?;
-    let running = &serving.running;
+    let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
+    let Opened { registry, org, throwaway, failed } = opened;
+    let watch = listener.as_ref().map(|_| Watch::new());
+    let service = service(args, registry, watch.clone(), printer);
+    // Before clients learn that the server is up, so that no signal finds it without handlers.
+    let signals = signals_and_hangup();
+    let admin = listener.as_ref().map(TcpListener::local_addr).transpose();
+    let admin = admin.context("the admin listener has no address")?;
+    let running = Running {
+        port: server.address().port(),
+        url: local_url(scheme, server.address()),
+        admin: admin.map(|address| local_url("http", address)),
+        org,
+    };
+    // For `portal serve env` and `portal requests` only: without a home directory the server runs
+    // all the same.
+    let _registration = running.register().ok();
+    if let (Some(listener), Some(watch)) = (listener, watch.clone()) {
+        let mut inspector = Inspector::new(service.clone(), watch, &running.url);
+        inspector = args.allowed_hosts.iter().fold(inspector, Inspector::allow_host);
+        if running.org.is_some() {
+            let command = format!("portal serve env --port {}", running.port);
+            inspector = inspector.environment_command(command);
+        }
+        if let Some((registry, seed)) = throwaway {
+            inspector = inspector.throwaway(registry, seed);
+        }
+        tokio::spawn(inspector.serve(listener));
+    }
     if args.command.is_empty() {
-        announce(args, running, serving.service.registry(), printer).await?;
+        announce(args, &running, service.registry(), printer).await?;
     }
     if args.open {
-        open_page(running, printer);
+        open_page(&running, printer);
     }
-    match child::start(&args.command, &announce::variables(running)) {
-        Ok(child) => serving.until_shutdown(child, printer).await,
-        Err(error) => Ok(Ended::Command(child::not_started(&args.command, &error, printer))),
-    }
+    let child = match child::start(&args.command, &announce::variables(&running)) {
+        Ok(child) => child,
+        Err(error) => {
+            return Ok(Ended::Command(child::not_started(&args.command, &error, printer)));
+        }
+    };
+    let shutdown = Notify::new();
+    let begin_shutdown = || {
+        watch.iter().for_each(Watch::begin_shutdown);
+        shutdown.notify_one();
+    };
+    let work = server.serve(service, shutdown.notified());
+    until_shutdown(work, begin_shutdown, child, signals, failed, printer).await
 }
 
-impl<R: Registry> Serving<R> {
-    fn start(
-        args: &Args,
-        listeners: Listeners,
-        opened: Opened<R>,
-        printer: &Printer,
-    ) -> Result<Self, Failure> {
-        let Listeners { server, inspector: listener } = listeners;
-        let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
-        let Opened { registry, org, throwaway, failed } = opened;
-        let watch = listener.as_ref().map(|_| Watch::new());
-        let service = service(args, registry, watch.clone(), printer);
-        // Before clients learn that the server is up, so that no signal finds it without handlers.
-        let signals = signals_and_hangup();
-        let admin = listener.as_ref().map(TcpListener::local_addr).transpose();
-        let admin = admin.context("the admin listener has no address")?;
-        let running = Running {
-            port: server.address().port(),
-            url: local_url(scheme, server.address()),
-            admin: admin.map(|address| local_url("http", address)),
-            org,
-        };
-        let registration = running.register().ok();
-        if let (Some(listener), Some(watch)) = (listener, watch.clone()) {
-            let mut inspector = Inspector::new(service.clone(), watch, &running.url);
-            inspector = args.allowed_hosts.iter().fold(inspector, Inspector::allow_host);
-            if running.org.is_some() {
-                let command = format!("portal serve env --port {}", running.port);
-                inspector = inspector.environment_command(command);
+/// Serves until a signal or the end of `child`, and until open requests completed.
+async fn until_shutdown(
+    served: impl Future<Output = ()>,
+    begin_shutdown: impl Fn(),
+    mut child: Option<Child>,
+    mut signals: BoxStream<'static, Kind>,
+    mut failed: LocalBoxFuture<'static, RegistryError>,
+    printer: &Printer,
+) -> Result<Ended, Failure> {
+    let mut served = pin!(served);
+    let (mut received, mut status) = (0, None);
+    loop {
+        tokio::select! {
+            () = &mut served => break,
+            Some(ended) = OptionFuture::from(child.as_mut().map(Child::wait)), if status.is_none() => {
+                status = Some(ended);
+                begin_shutdown();
             }
-            if let Some((registry, seed)) = throwaway {
-                inspector = inspector.throwaway(registry, seed);
+            Some(kind) = signals.next() => {
+                received = match kind {
+                    Kind::Interrupt | Kind::Terminate => received + 1,
+                    // Kernel and shell may both send one when a terminal closes: nobody insists.
+                    Kind::Hangup => received.max(1),
+                };
+                if received > 1 {
+                    printer.warning("stopped before open requests completed");
+                    return Ok(Ended::With(ExitClass::Stopped));
+                }
+                child.as_ref().map_or_else(&begin_shutdown, |child| child::pass_on(child, kind));
             }
-            tokio::spawn(inspector.serve(listener));
+            error = &mut failed => return Err(error.into()),
         }
-        Ok(Self { running, service, server, watch, signals, failed, _registration: registration })
     }
-
-    /// Serves until a signal or the end of `child`, and until open requests completed.
-    async fn until_shutdown(
-        self,
-        mut child: Option<Child>,
-        printer: &Printer,
-    ) -> Result<Ended, Failure> {
-        let Self { server, service, watch, mut signals, mut failed, .. } = self;
-        let shutdown = Notify::new();
-        let begin_shutdown = || {
-            watch.iter().for_each(Watch::begin_shutdown);
-            shutdown.notify_one();
-        };
-        let mut served = pin!(server.serve(service, shutdown.notified()));
-        let (mut received, mut status) = (0, None);
-        loop {
-            tokio::select! {
-                () = &mut served => break,
-                ended = child::ended(&mut child), if status.is_none() => {
-                    status = Some(ended);
-                    begin_shutdown();
-                }
-                Some(kind) = signals.next() => {
-                    received = match kind {
-                        Kind::Interrupt | Kind::Terminate => received + 1,
-                        // Kernel and shell may both send one when a terminal closes: nobody insists.
-                        Kind::Hangup => received.max(1),
-                    };
-                    if received > 1 {
-                        printer.warning("stopped before open requests completed");
-                        return Ok(Ended::With(ExitClass::Stopped));
-                    }
-                    child.as_ref().map_or_else(begin_shutdown, |child| child::pass_on(child, kind));
-                }
-                error = &mut failed => return Err(error.into()),
-            }
-        }
-        match status {
-            None => Ok(Ended::With(ExitClass::Success)),
-            Some(status) => Ok(Ended::Command(child::status(status?))),
-        }
+    match status {
+        None => Ok(Ended::With(ExitClass::Success)),
+        Some(status) => Ok(Ended::Command(child::status(status?))),
     }
 }
 
@@ -219,19 +206,19 @@ fn service<R: Registry>(
     if args.enforce_limits {
         service = service.enforce_limits();
     }
-    for fault in &args.faults {
-        service = service.fault(fault.clone());
-    }
-    let log = args.log.or(io::stderr().is_terminal().then_some(LogFormat::Text));
+    service = args.faults.iter().cloned().fold(service, PortalServiceBuilder::fault);
+    let log = args.log.or(io::stderr().is_terminal().then_some(Output::Text));
     if watch.is_some() || log.is_some() {
         let printer = printer.clone();
         service = service.on_request(move |request| {
             if let Some(watch) = &watch {
                 watch.notice(request);
             }
+            let record = || RequestRecord::from(request);
             match log {
-                Some(LogFormat::Text) => printer.styled(served_request::styled(&request.into())),
-                Some(LogFormat::Json) => printer.styled(served_request::json(&request.into())),
+                Some(Output::Text) => printer.stderr(served_request::styled(&record())),
+                // Strings and numbers always serialize.
+                Some(Output::Json) => printer.stderr(json_line(&record()).unwrap_or_default()),
                 None => {}
             }
         });

@@ -8,6 +8,7 @@ use portal_model::flow::Policy;
 use portal_model::{ApiVersion, DataCenter, Environment, Secret};
 
 use crate::commands::candidates;
+use crate::commands::sections::ORG;
 use crate::org::destination::{Destination, Org};
 use crate::org::identity;
 use crate::org::place::Place;
@@ -54,14 +55,15 @@ impl TargetArgs {
         if self.local {
             return Ok(Destination::Local(self.api_version));
         }
-        let variables = Variables::from_env();
+        let variables = Variables(|name: &str| std::env::var(name).ok());
         let has_flags = self.api_domain.is_some()
             || self.accounts_url.is_some()
             || self.client_id.is_some()
             || self.data_center.is_some();
         let named = self.profile.clone();
-        let named = named.or_else(|| variables.profile().filter(|_| !has_flags));
-        let may_be_default = !has_flags && !variables.select_an_org();
+        let named = named.or_else(|| variables.get("PORTAL_PROFILE").filter(|_| !has_flags));
+        let may_be_default =
+            !has_flags && ORG.names.iter().all(|name| variables.get(name).is_none());
         if named.is_some() || may_be_default {
             let profiles = Profiles::load(&directories::config()?)?;
             if let Some(name) = named.as_deref().or(profiles.default_name()) {
@@ -113,43 +115,15 @@ impl TargetArgs {
 /// The variables of the environment, by a look-up. An empty variable counts as unset.
 struct Variables<L>(L);
 
-impl Variables<fn(&str) -> Option<String>> {
-    fn from_env() -> Self {
-        Self(|name| std::env::var(name).ok())
-    }
-}
-
 impl<L: Fn(&str) -> Option<String>> Variables<L> {
-    fn profile(&self) -> Option<String> {
-        self.get("PORTAL_PROFILE")
-    }
-
-    /// Whether any variable selects an org or a credential.
-    fn select_an_org(&self) -> bool {
-        const SELECTING: [&str; 7] = [
-            "PORTAL_DATA_CENTER",
-            "PORTAL_API_DOMAIN",
-            "PORTAL_ACCOUNTS_URL",
-            "PORTAL_CLIENT_ID",
-            "PORTAL_CLIENT_SECRET",
-            "PORTAL_REFRESH_TOKEN",
-            "PORTAL_ACCESS_TOKEN",
-        ];
-        SELECTING.iter().any(|name| self.get(name).is_some())
-    }
-
     /// Resolves flags and variables; flags take precedence.
     fn target(&self, flags: &TargetArgs) -> Result<Target, Failure> {
         let (api, accounts) = self.hosts(flags)?;
         let client_id = flags.client_id.clone().or_else(|| self.get("PORTAL_CLIENT_ID"));
         let credential = self.credential(&api, accounts.is_some(), client_id.clone())?;
-        let fingerprint = match credential {
-            Credential::RefreshToken { .. } => {
-                let identity = identity::of(None, accounts.as_deref(), &credential);
-                Some(identity.fingerprint().to_owned())
-            }
-            _ => None,
-        };
+        let is_renewable = matches!(credential, Credential::RefreshToken { .. });
+        let fingerprint = is_renewable
+            .then(|| identity::of(None, accounts.as_deref(), &credential).fingerprint().to_owned());
         let place = Place::Explicit {
             api: api.url(),
             accounts: accounts.clone(),
@@ -166,17 +140,12 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
         let variable = |name| self.get(name).filter(|_| flags.data_center.is_none());
         let api = flags.api_domain.clone().or_else(|| variable("PORTAL_API_DOMAIN"));
         let accounts = flags.accounts_url.clone().or_else(|| variable("PORTAL_ACCOUNTS_URL"));
-        let data_center = match (flags.data_center, self.get("PORTAL_DATA_CENTER")) {
-            (Some(data_center), _) => Some(data_center),
-            // A data center variable never completes a named host, which may be that of another org.
-            (None, Some(code)) if api.is_none() && accounts.is_none() => {
-                let parsed = code.parse::<DataCenter>();
-                Some(parsed.map_err(|error| {
-                    Failure::usage(format!("invalid PORTAL_DATA_CENTER: {error}"))
-                })?)
-            }
-            (None, _) => None,
-        };
+        // A data center variable never completes a named host, which may be that of another org.
+        let code = variable("PORTAL_DATA_CENTER").filter(|_| api.is_none() && accounts.is_none());
+        let parsed = code.map(|code| code.parse::<DataCenter>()).transpose();
+        let parsed = parsed
+            .map_err(|error| Failure::usage(format!("invalid PORTAL_DATA_CENTER: {error}")))?;
+        let data_center = flags.data_center.or(parsed);
         let accounts = accounts.or_else(|| Some(data_center?.accounts_url().to_owned()));
         let api = match (api, data_center) {
             (Some(url), _) => ApiDomain::Given(url),

@@ -6,11 +6,10 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use portal_model::{Scope, Secret};
-use portal_store::{Seed, SeedCredential, SeedOrg, SeedUser};
+use portal_store::{RegistryError, Seed, SeedCredential, SeedOrg, SeedUser, token};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::sys::hex::hex;
 use crate::sys::private_file::{self, refuse_if_others_can_read};
 use crate::sys::{directories, toml_file};
 
@@ -33,11 +32,11 @@ impl DefaultOrg {
     pub(crate) const NAME: &str = "Default org";
 
     /// Generates credentials in the service's format.
-    pub(crate) fn generate() -> anyhow::Result<Self> {
+    pub(crate) fn generate() -> Result<Self, RegistryError> {
         Ok(Self {
-            client_id: format!("1000.{}", random_hex(16)?.to_uppercase()),
-            client_secret: Secret::new(random_hex(20)?),
-            refresh_token: Secret::new(format!("1000.{}.{}", random_hex(16)?, random_hex(16)?)),
+            client_id: token::generate_client_id()?,
+            client_secret: token::generate_client_secret()?,
+            refresh_token: token::generate()?,
         })
     }
 
@@ -86,13 +85,6 @@ impl DefaultOrg {
         let user = SeedUser::admin("Default user", "user@default.example").credential(credential);
         Seed::new([SeedOrg::new(Self::NAME).user(user)])
     }
-}
-
-/// Returns `bytes` random bytes in hexadecimal.
-fn random_hex(bytes: usize) -> anyhow::Result<String> {
-    let mut random = vec![0; bytes];
-    getrandom::fill(&mut random).context("the system gives no random bytes")?;
-    Ok(hex(&random))
 }
 
 #[cfg(test)]

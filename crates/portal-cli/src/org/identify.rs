@@ -61,20 +61,15 @@ impl Target {
             Some(url) => self.identity_at(Some(url.as_str())),
             None => declared.clone(),
         };
-        match reply {
-            Reply::Id(org) => {
-                let identity = identity.with_org(Some(org));
-                cache.store(&declared, &identity);
-                Ok(identity)
-            }
-            Reply::Refused => {
-                cache.store(&declared, &identity);
-                Ok(identity)
-            }
+        let identity = match reply {
+            Reply::Id(org) => identity.with_org(Some(org)),
+            Reply::Refused => identity,
             // Not cached, because a later request may find the resource.
-            Reply::NoId => Ok(identity),
-            Reply::Transient(error) | Reply::Failed(error) => Err(error),
-        }
+            Reply::NoId => return Ok(identity),
+            Reply::Transient(error) | Reply::Failed(error) => return Err(error),
+        };
+        cache.store(&declared, &identity);
+        Ok(identity)
     }
 }
 

@@ -80,7 +80,7 @@ impl std::fmt::Display for Hosts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::DataCenter(data_center) => data_center.fmt(f),
-            Self::Urls { api_domain, .. } => f.pad(api_domain),
+            Self::Urls { api_domain, .. } => f.write_str(api_domain),
         }
     }
 }
@@ -131,7 +131,7 @@ impl Profiles {
     /// Returns the profile `name` with its secrets.
     pub(crate) fn get(&self, name: &str) -> Result<Profile, OrgError> {
         let entry = self.entry(name)?.clone();
-        let secrets = self.secrets().map_err(OrgError::UnusableSecrets)?.get(name);
+        let secrets = self.secrets().map_err(OrgError::Unusable)?.get(name);
         let secrets = secrets.cloned().ok_or_else(|| OrgError::NoSecrets {
             name: name.to_owned(),
             path: credentials_path(&self.directory),
@@ -170,7 +170,9 @@ impl Profiles {
 pub(crate) fn store(directory: &Path, name: &str, profile: &Profile) -> anyhow::Result<()> {
     let _lock = lock(directory)?;
     // Secrets first, so that every listed profile has its secrets.
-    credentials::insert(&credentials_path(directory), name, &profile.secrets)?;
+    credentials::edit(&credentials_path(directory), |all| {
+        all.insert(name.to_owned(), profile.secrets.clone());
+    })?;
     config::insert(&config_path(directory), name, &profile.entry)
 }
 
@@ -178,7 +180,11 @@ pub(crate) fn store(directory: &Path, name: &str, profile: &Profile) -> anyhow::
 pub(crate) fn rename(directory: &Path, old: &str, new: &str) -> anyhow::Result<()> {
     let _lock = lock(directory)?;
     // Resumable: if the process ends in between, the same command completes the rest.
-    credentials::rename(&credentials_path(directory), old, new)?;
+    credentials::edit(&credentials_path(directory), |all| {
+        if let Some(secrets) = all.remove(old) {
+            all.insert(new.to_owned(), secrets);
+        }
+    })?;
     config::rename(&config_path(directory), old, new)
 }
 
@@ -191,7 +197,7 @@ pub(crate) fn set_default(directory: &Path, name: &str) -> anyhow::Result<()> {
 /// Removes a profile with its secrets.
 pub(crate) fn remove(directory: &Path, name: &str) -> anyhow::Result<()> {
     let _lock = lock(directory)?;
-    credentials::remove(&credentials_path(directory), name)?;
+    credentials::edit(&credentials_path(directory), |all| drop(all.remove(name)))?;
     config::remove(&config_path(directory), name)
 }
 

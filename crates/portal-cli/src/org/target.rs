@@ -63,7 +63,8 @@ impl Target {
             let cache = directories::cache()?.join("tokens");
             builder = builder.token_cache(FileTokenCache::new(cache));
         }
-        Ok(builder.build(self.credential.clone()).map_err(OrgError::Client)?)
+        let built = builder.build(self.credential.clone());
+        Ok(built.map_err(|error| OrgError::Unusable(error.into()))?)
     }
 
     /// Returns a client builder without a policy and token cache.

@@ -10,7 +10,7 @@ use portal_model::{ApiError, ErrorCode, Portal};
 
 use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
-use crate::report::failure::{Details, ErrorKind, ErrorReport, Failure};
+use crate::report::failure::{Details, ErrorKind, Failure};
 use crate::report::permission;
 
 const READ: &str = "ZohoCRM.settings.clientportal.READ";
@@ -57,7 +57,7 @@ impl Subject<'_> {
             Owner::AnotherOrg => not_done("the name belongs to another organization"),
             Owner::Undetermined(why) => {
                 // It may be this org, by a copy of this very request: nothing is denied.
-                let (name, why) = (self.recover, Why(why));
+                let (name, why) = (self.recover, in_words(why));
                 let message = format!("the name {name} is taken; by which org is not known: {why}");
                 Failure::new(ErrorKind::NameTaken, message)
             }
@@ -85,10 +85,7 @@ impl Subject<'_> {
                 refused_by_accounts(self.message(&why), error)
             }
             NotDone::Auth(AuthFailure::TokenRejected(error)) => {
-                let rejected = ErrorReport::rejected(self.message(&why), error);
-                let report = ErrorReport { kind: ErrorKind::Auth, ..rejected };
-                Failure { report: Box::new(report), exit: ExitClass::Forbidden }
-                    .hint(explain(&error.code).remedy)
+                not_done(ErrorKind::Auth).of_service(error).hint(explain(&error.code).remedy)
             }
             NotDone::Auth(_) => not_done(ErrorKind::Auth),
             NotDone::Absent if self.context.recovered => self
@@ -112,7 +109,7 @@ impl Subject<'_> {
         let message = format!(
             "it is not known whether {name} was {done}: {}; {}",
             with_sources(doubt),
-            Why(why)
+            in_words(why)
         );
         Failure::new(ErrorKind::InDoubt, message).hint(match why {
             Unverified::ListRejected(error) if error.is_scope_mismatch() => format!(
@@ -149,16 +146,12 @@ impl Subject<'_> {
 }
 
 /// Why something could not be verified; a missing scope in words, without the response.
-struct Why<'a>(&'a Unverified);
-
-impl Display for Why<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Unverified::ListRejected(error) if error.is_scope_mismatch() => {
-                f.write_str("the token is not allowed to list the org's portals")
-            }
-            why => f.write_str(&with_sources(why)),
+fn in_words(why: &Unverified) -> String {
+    match why {
+        Unverified::ListRejected(error) if error.is_scope_mismatch() => {
+            "the token is not allowed to list the org's portals".to_owned()
         }
+        why => with_sources(why),
     }
 }
 
@@ -180,7 +173,7 @@ pub(super) fn rejected(
     } else {
         (message(error), explain(&error.code).remedy.to_owned())
     };
-    Failure { report: Box::new(ErrorReport::rejected(message, error)), exit }.hint(hint)
+    Failure::new(ErrorKind::Rejected, message).of_service(error).exit(exit).hint(hint)
 }
 
 /// A refusal by the accounts server.

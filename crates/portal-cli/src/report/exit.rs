@@ -28,31 +28,17 @@ pub(crate) enum ExitClass {
 }
 
 impl ExitClass {
-    /// What it means, for the manual.
-    pub(crate) const fn meaning(self) -> &'static str {
-        match self {
-            Self::Success => "what was asked for is so",
-            Self::Rejected => "the service rejected the request, or the command failed",
-            Self::Invalid => "invalid usage, name or file; nothing was sent",
-            Self::Forbidden => "a permission, a scope or a valid token is missing",
-            Self::Exists => "the portal, another one of the org, or the name exists",
-            Self::Unknown => "in doubt, or in progress in another process",
-            Self::Unavailable => "nothing was done; running the same command again is safe",
-            Self::Io => "the result could not be written to stdout",
-            Self::Stopped => "interrupted with nothing in doubt, or declined",
-        }
-    }
-
-    pub(crate) const ALL: [Self; 9] = [
-        Self::Success,
-        Self::Rejected,
-        Self::Invalid,
-        Self::Forbidden,
-        Self::Exists,
-        Self::Unknown,
-        Self::Unavailable,
-        Self::Io,
-        Self::Stopped,
+    /// All of them, and what each means, for the manual.
+    pub(crate) const ALL: [(Self, &str); 9] = [
+        (Self::Success, "what was asked for is so"),
+        (Self::Rejected, "the service rejected the request, or the command failed"),
+        (Self::Invalid, "invalid usage, name or file; nothing was sent"),
+        (Self::Forbidden, "a permission, a scope or a valid token is missing"),
+        (Self::Exists, "the portal, another one of the org, or the name exists"),
+        (Self::Unknown, "in doubt, or in progress in another process"),
+        (Self::Unavailable, "nothing was done; running the same command again is safe"),
+        (Self::Io, "the result could not be written to stdout"),
+        (Self::Stopped, "interrupted with nothing in doubt, or declined"),
     ];
 }
 
@@ -65,7 +51,8 @@ impl From<ExitClass> for u8 {
 /// Reads a status that was written down; one that is not known counts as rejected.
 impl From<u8> for ExitClass {
     fn from(number: u8) -> Self {
-        Self::ALL.into_iter().find(|exit| *exit as u8 == number).unwrap_or(Self::Rejected)
+        let mut all = Self::ALL.into_iter().map(|(exit, _)| exit);
+        all.find(|exit| *exit as u8 == number).unwrap_or(Self::Rejected)
     }
 }
 
@@ -89,7 +76,7 @@ mod tests {
 
     #[test]
     fn status_reads_back_from_its_number() {
-        for exit in ExitClass::ALL {
+        for (exit, _) in ExitClass::ALL {
             assert_eq!(ExitClass::from(u8::from(exit)), exit);
         }
         assert_eq!(ExitClass::from(99), ExitClass::Rejected);

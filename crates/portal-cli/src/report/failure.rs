@@ -73,7 +73,15 @@ error_kinds! {
 impl Failure {
     /// With the exit status of its kind.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { report: Box::new(ErrorReport::new(kind, message)), exit: kind.exit() }
+        let report = ErrorReport {
+            kind,
+            code: None,
+            http_status: None,
+            message: message.into(),
+            details: None,
+            hint: None,
+        };
+        Self { report: Box::new(report), exit: kind.exit() }
     }
 
     /// Wrong usage, or a file or profile that is not as it should be; nothing was sent.
@@ -100,6 +108,16 @@ impl Failure {
     #[must_use]
     pub(crate) fn exit(self, exit: ExitClass) -> Self {
         Self { exit, ..self }
+    }
+
+    /// Adds the parts of a rejection by the service, for machines.
+    #[must_use]
+    pub(crate) fn of_service(mut self, error: &ApiError) -> Self {
+        self.report.code = Some(error.code.to_string());
+        self.report.http_status = Some(error.http_status);
+        self.report.details = (!error.details.is_empty())
+            .then(|| Details::OfService(error.details.as_value().clone()));
+        self
     }
 
     #[must_use]
@@ -142,9 +160,8 @@ fn org_error(error: &OrgError, message: String) -> Failure {
         OrgError::SeedDiffers { .. } => Failure::new(ErrorKind::Failed, message)
             .hint("pass `--seed-replaces` to take the seed's values and revoke the rest"),
         OrgError::NoServer { port: Some(_) }
-        | OrgError::UnusableSecrets(_)
-        | OrgError::InvalidProfileName(_)
-        | OrgError::Client(_) => usage,
+        | OrgError::Unusable(_)
+        | OrgError::InvalidProfileName(_) => usage,
     }
 }
 
@@ -218,7 +235,7 @@ pub(crate) enum Details {
 }
 
 /// A broken rule of a name.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "broken_rule")]
 pub(crate) struct BrokenRule {
     /// One that is not allowed.
@@ -243,28 +260,4 @@ pub(crate) struct Mistake {
     #[schemars(range(min = 1))]
     pub(crate) line: usize,
     pub(crate) message: String,
-}
-
-impl ErrorReport {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            code: None,
-            http_status: None,
-            message: message.into(),
-            details: None,
-            hint: None,
-        }
-    }
-
-    /// A rejection by the service, with its parts for machines.
-    pub(crate) fn rejected(message: String, error: &ApiError) -> Self {
-        Self {
-            code: Some(error.code.to_string()),
-            http_status: Some(error.http_status),
-            details: (!error.details.is_empty())
-                .then(|| Details::OfService(error.details.as_value().clone())),
-            ..Self::new(ErrorKind::Rejected, message)
-        }
-    }
 }

@@ -27,12 +27,7 @@ fn listed(invalid: &InvalidPortalName) -> (&[BrokenRule], usize) {
 }
 
 fn rule(rule: &BrokenRule) -> failure::BrokenRule {
-    let of = |rule: &str| failure::BrokenRule {
-        character: None,
-        length: None,
-        position: None,
-        rule: rule.to_owned(),
-    };
+    let of = |rule: &str| failure::BrokenRule { rule: rule.to_owned(), ..Default::default() };
     match rule {
         BrokenRule::TooShort { length } => {
             failure::BrokenRule { length: Some(*length), ..of("too_short") }

@@ -35,7 +35,7 @@ pub(crate) struct Report<S = CreateStatus> {
     /// it did not, and exists now, by this create or by somebody else at the same moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("enum" = ["preexisting", "appeared", "undetermined"]))]
-    origin: Option<Origin>,
+    pub(crate) origin: Option<Origin>,
     /// Of a name that is taken: whose it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<OwnerKind>,
@@ -54,7 +54,7 @@ pub(crate) struct Report<S = CreateStatus> {
     pub(crate) error: Option<ErrorReport>,
     /// Kept apart by callers that store a report.
     #[serde(skip, default = "exit_not_kept")]
-    exit: ExitClass,
+    pub(crate) exit: ExitClass,
     #[serde(skip)]
     pub(crate) text: String,
 }
@@ -197,10 +197,6 @@ impl CreateReport {
     pub(crate) fn is_preexisting(&self) -> bool {
         self.outcome == CreateStatus::Present && self.origin != Some(Origin::Appeared)
     }
-
-    pub(crate) fn origin(&self) -> Option<Origin> {
-        self.origin
-    }
 }
 
 impl RenameReport {
@@ -294,10 +290,6 @@ impl<S: Status> Report<S> {
 }
 
 impl<S> Report<S> {
-    pub(crate) fn exit(&self) -> ExitClass {
-        self.exit
-    }
-
     fn failed(name: &str, context: &ReportContext, outcome: S, failure: Failure) -> Self {
         Self { error: Some(*failure.report), ..Self::ended(name, context, outcome, failure.exit) }
     }

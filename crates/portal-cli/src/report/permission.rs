@@ -17,20 +17,15 @@ pub(crate) fn cannot_verify() -> String {
 /// The meaning of a `NO_PERMISSION`: which permission is missing, and a note ready to send to the
 /// administrator. `purpose` ends the sentence "I need … to".
 pub(crate) fn missing(error: &ApiError, purpose: &str) -> (String, String) {
-    let names: Vec<&str> = error.details.permissions().collect();
-    let (missing, wanted) = match names.as_slice() {
-        [] => (
+    let names: Vec<_> = error.details.permissions().map(described).collect();
+    let all = names.join(" and ");
+    let (missing, wanted) = match names.len() {
+        0 => (
             "the service does not say which permission is missing".to_owned(),
             "the permissions \"Manage Portal\" and \"Manage Portal Users\"".to_owned(),
         ),
-        [one] => {
-            let one = described(one);
-            (format!("the permission {one} is missing"), format!("the permission {one}"))
-        }
-        several => {
-            let all = several.iter().map(|name| described(name)).collect::<Vec<_>>().join(" and ");
-            (format!("the permissions {all} are missing"), format!("the permissions {all}"))
-        }
+        1 => (format!("the permission {all} is missing"), format!("the permission {all}")),
+        _ => (format!("the permissions {all} are missing"), format!("the permissions {all}")),
     };
     let letter = format!(
         "Please add {wanted} to the profile of my user in Zoho CRM. I need it to {purpose} \

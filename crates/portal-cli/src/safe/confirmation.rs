@@ -1,7 +1,7 @@
 //! What an irreversible act does, shown before it is confirmed.
 
 use portal_model::error::with_sources;
-use portal_model::{ListPortals, Portal, PortalName};
+use portal_model::{CreateOperation, ListPortals, Portal, PortalName};
 
 use crate::org::destination::Org;
 use crate::org::identity::Identity;
@@ -19,9 +19,9 @@ pub(crate) struct Facts<'a> {
 }
 
 /// Shown before a create.
-pub(crate) fn of_create(name: &PortalName, fallbacks: &[PortalName], facts: &Facts<'_>) -> String {
-    let names: Vec<&str> = fallbacks.iter().map(PortalName::as_str).collect();
-    let mut lines = vec![("name", name.to_string())];
+pub(crate) fn of_create(wish: &CreateOperation, facts: &Facts<'_>) -> String {
+    let names: Vec<&str> = wish.fallbacks.iter().map(PortalName::as_str).collect();
+    let mut lines = vec![("name", wish.name.to_string())];
     if !names.is_empty() {
         lines.push(("fallback", names.join(", ")));
     }

@@ -1,7 +1,6 @@
 //! One create with the duties of the intent log around it (rule 11): [`SafeCreate`].
 
 mod waits;
-mod withheld;
 
 use std::io;
 use std::path::PathBuf;
@@ -10,23 +9,20 @@ use std::time::Duration;
 use portal_http::client::{Client, IntentSink};
 use portal_model::flow::{Activity, CreateFlow, CreateIntent, Intent, Policy, Receipt};
 use portal_model::outcome::{Doubt, NotDone, Unverified};
-use portal_model::{CreateOperation, Outcome, PortalName};
+use portal_model::{CreateOperation, Outcome};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::withheld::{discarded, in_progress, withheld};
-use crate::org::identity::Identity;
-use crate::org::place::Place;
 use crate::report::exit::ExitClass;
 use crate::report::failure::ErrorKind;
 use crate::report::failure::Failure;
 use crate::safe::intent_log::{
-    BatchRow, Entry, Found, IntentLog, OpenIntent, OrgLock, State, Taken, Unreadable, Whose,
-    receipts,
+    Entry, Found, IntentLog, OpenIntent, OrgLock, State, Taken, Unreadable, Whose, receipts,
 };
 use crate::safe::late;
 use crate::safe::recent::{is_superseded, renames_of};
 use crate::safe::recovery::{self, Determined, Recovered};
+use crate::safe::withheld::{discarded, in_progress, not_created};
 use crate::sys::signal::raised;
 use crate::terminal::printer::Printer;
 
@@ -35,9 +31,7 @@ use crate::terminal::printer::Printer;
 pub(crate) struct SafeCreate<'a> {
     pub(crate) log: &'a IntentLog,
     pub(crate) client: &'a Client,
-    pub(crate) place: &'a Place,
-    pub(crate) identity: &'a Identity,
-    pub(crate) batch_row: Option<BatchRow>,
+    pub(crate) whose: Whose,
     /// Prints notes about other creates.
     pub(crate) printer: &'a Printer,
 }
@@ -67,14 +61,12 @@ impl SafeCreate<'_> {
     /// log cannot be read.
     pub(crate) async fn run(
         &self,
-        name: PortalName,
-        fallbacks: Vec<PortalName>,
+        wish: CreateOperation,
         also: impl IntentSink + Clone,
         mut stop: watch::Receiver<bool>,
         mut show: impl FnMut(watch::Receiver<Activity>),
     ) -> Result<Finished, Failure> {
         let deadline = Instant::now() + self.policy().deadline;
-        let wish = CreateOperation::new(name).with_fallbacks(fallbacks);
         let _lock = if self.policy().allow_another {
             None
         } else {
@@ -157,11 +149,7 @@ impl SafeCreate<'_> {
     }
 
     fn new_intent(&self) -> OpenIntent {
-        self.log.begin(Whose {
-            identity: self.identity.clone(),
-            place: self.place.clone(),
-            batch_row: self.batch_row.clone(),
-        })
+        self.log.begin(self.whose.clone())
     }
 
     /// The policy with the remaining time: waiting for the org counts.
@@ -209,7 +197,7 @@ impl SafeCreate<'_> {
     ) -> Result<Option<OrgLock>, Failure> {
         let mut is_noted = false;
         loop {
-            if let Some(lock) = self.log.try_lock_org(self.identity)? {
+            if let Some(lock) = self.log.try_lock_org(&self.whose.identity)? {
                 return Ok(Some(lock));
             }
             if !self.wait(&mut is_noted, wish, deadline, stop).await? {
@@ -220,12 +208,12 @@ impl SafeCreate<'_> {
 
     async fn find(&self, wish: &CreateOperation) -> Result<Found, Failure> {
         let names: Vec<String> = wish.names().map(ToString::to_string).collect();
-        Ok(self.log.about(self.identity, &names).await?)
+        Ok(self.log.about(&self.whose.identity, &names).await?)
     }
 
     fn own<'f>(&self, found: &'f Found) -> impl Iterator<Item = &'f Entry> {
         let entries = found.entries.iter();
-        entries.filter(|entry| entry.is_in(self.identity))
+        entries.filter(|entry| entry.is_in(&self.whose.identity))
     }
 
     /// Whether an earlier run of this create is in `state`.
@@ -295,7 +283,7 @@ impl SafeCreate<'_> {
                 None => None,
                 Some(entry) => match self.log.take(entry).await? {
                     Taken::Held(entry, intent) => Some((entry, intent)),
-                    Taken::InProgress => return Err(in_progress(wish, self.place)),
+                    Taken::InProgress => return Err(in_progress(wish, &self.whose.place)),
                     Taken::Gone => continue,
                 },
             };
@@ -321,46 +309,31 @@ impl SafeCreate<'_> {
     fn check(&self, found: &Found, wish: &CreateOperation) -> Result<(), Failure> {
         let is_about = |file: &Unreadable| wish.includes(file.portal());
         let unreadable = found.unreadable.iter().filter(|file| {
-            file.may_concern(self.identity) && (!self.policy().allow_another || is_about(file))
+            file.may_concern(&self.whose.identity)
+                && (!self.policy().allow_another || is_about(file))
         });
         if let Some(file) = unreadable.max_by_key(|file| is_about(file)) {
-            return Err(withheld(
-                wish,
-                is_about(file),
-                ErrorKind::UnreadableIntent,
-                &format!("cannot read {}: {:#}", file.path.display(), file.error),
-                format!("check in Zoho CRM whether {} exists, then remove the file", file.portal()),
-            ));
+            let failure = file.failure().exit(ExitClass::Unavailable);
+            return Err(not_created(wish, is_about(file), failure));
         }
         if self.is_in(found, wish, State::InProgress) {
-            return Err(in_progress(wish, self.place));
+            return Err(in_progress(wish, &self.whose.place));
         }
         // One request must not become two portals because a profile now leads to another org.
         let mut elsewhere = found.entries.iter().filter(|entry| {
             entry.is_of(wish)
-                && entry.history.whose.place == *self.place
-                && !entry.is_in(self.identity)
+                && entry.history.whose.place == self.whose.place
+                && !entry.is_in(&self.whose.identity)
                 && matches!(entry.state(), State::InDoubt | State::InProgress)
         });
-        match elsewhere.next() {
-            None => Ok(()),
-            Some(entry) => Err(withheld(
-                wish,
-                true,
-                ErrorKind::AnotherOrg,
-                &format!(
-                    "{} is in doubt in another org: {}; now this is {}",
-                    entry.name(),
-                    entry.identity(),
-                    self.identity
-                ),
-                format!(
-                    "use the credentials of that org and run `portal recover {name}`; if it is \
-                     the same org, `portal recover {name} --same-org`",
-                    name = entry.name()
-                ),
-            )),
-        }
+        let Some(entry) = elsewhere.next() else { return Ok(()) };
+        let (name, begun, now) = (entry.name(), entry.identity(), &self.whose.identity);
+        let why = format!("{name} is in doubt in another org: {begun}; now this is {now}");
+        let failure = Failure::new(ErrorKind::AnotherOrg, why).hint(format!(
+            "use the credentials of that org and run `portal recover {name}`; if it is the same \
+             org, `portal recover {name} --same-org`"
+        ));
+        Err(not_created(wish, true, failure))
     }
 
     /// Determines the outcome of another intent of this org.
@@ -376,17 +349,14 @@ impl SafeCreate<'_> {
         if work.await? == Determined::Certain || *stop.borrow() {
             return Ok(());
         }
-        let found = self.find(wish).await?;
-        Err(withheld(
-            wish,
-            self.is_in(&found, wish, State::InDoubt),
-            ErrorKind::OrgInDoubt,
-            &format!("{name} is in doubt in this org, and its outcome could not be determined"),
-            format!(
-                "run `portal recover {name}{}`, or pass `--allow-another` to create a second one",
-                self.place.arguments()
-            ),
-        ))
+        let is_in_doubt = self.is_in(&self.find(wish).await?, wish, State::InDoubt);
+        let why =
+            format!("{name} is in doubt in this org, and its outcome could not be determined");
+        let failure = Failure::new(ErrorKind::OrgInDoubt, why).hint(format!(
+            "run `portal recover {name}{}`, or pass `--allow-another` to create a second one",
+            self.whose.place.arguments()
+        ));
+        Err(not_created(wish, is_in_doubt, failure))
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) use self::open_intent::OpenIntent;
 pub(crate) use self::org_lock::OrgLock;
 use crate::org::identity::{self, Identity};
 use crate::org::place::Place;
-use crate::report::failure::Failure;
+use crate::report::failure::{ErrorKind, Failure};
 use crate::sys::directories;
 use crate::sys::private_file::is_free;
 
@@ -421,6 +421,14 @@ impl Unreadable {
     /// The portal that it may concern.
     pub(crate) fn portal(&self) -> &str {
         &self.name.portal
+    }
+
+    /// Why a command cannot go on, or reports it.
+    pub(crate) fn failure(&self) -> Failure {
+        let message = format!("cannot read {}: {:#}", self.path.display(), self.error);
+        let portal = self.portal();
+        Failure::new(ErrorKind::UnreadableIntent, message)
+            .hint(format!("check in Zoho CRM whether {portal} exists, then remove the file"))
     }
 }
 

@@ -31,33 +31,22 @@ pub(crate) enum Output {
     Json,
 }
 
-/// When to color text on stderr.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    // On a terminal, unless `NO_COLOR` is set.
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
-
-impl Color {
-    /// Applies to all output of this process.
-    pub(crate) fn apply(self) {
-        match self {
-            Self::Auto => ColorChoice::Auto,
-            Self::Always => ColorChoice::Always,
-            Self::Never => ColorChoice::Never,
-        }
-        .write_global();
+/// Colors text on stderr, of this process. `Auto` does on a terminal, unless `NO_COLOR` is set.
+pub(crate) fn color(when: clap::ColorChoice) {
+    match when {
+        clap::ColorChoice::Auto => ColorChoice::Auto,
+        clap::ColorChoice::Always => ColorChoice::Always,
+        clap::ColorChoice::Never => ColorChoice::Never,
     }
+    .write_global();
 }
 
 /// The only way to stdout and stderr. Colors are left out if the stream is not a terminal.
 #[derive(Clone, Debug)]
 pub(crate) struct Printer {
     output: Output,
-    is_quiet: bool,
+    /// Whether notes and progress are left out.
+    pub(crate) is_quiet: bool,
     /// Why stdout takes no more results.
     stdout_failed: Arc<Mutex<Option<io::Error>>>,
     /// The progress bars on stderr, which step aside for a line.
@@ -65,22 +54,12 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
-    pub(crate) fn new(output: Output) -> Self {
-        Self { output, is_quiet: false, stdout_failed: Arc::default(), bars: MultiProgress::new() }
-    }
-
-    /// Leaves out notes and progress.
-    #[must_use]
-    pub(crate) fn quiet(self, is_quiet: bool) -> Self {
-        Self { is_quiet, ..self }
+    pub(crate) fn new(output: Output, is_quiet: bool) -> Self {
+        Self { output, is_quiet, stdout_failed: Arc::default(), bars: MultiProgress::new() }
     }
 
     pub(crate) fn is_json(&self) -> bool {
         self.output == Output::Json
-    }
-
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.is_quiet
     }
 
     /// A result: `text` for people, `json` for machines.
@@ -145,11 +124,6 @@ impl Printer {
         }
     }
 
-    /// A line on stderr with colors, whose texts are [`printable`] already.
-    pub(crate) fn styled(&self, text: impl Display) {
-        self.stderr(text);
-    }
-
     /// What the command is waiting for.
     pub(crate) fn waiting(&self, text: impl Display) {
         if !self.is_quiet {
@@ -165,7 +139,8 @@ impl Printer {
         self.stderr(format_args!("{style}{label}{style:#}{text}"));
     }
 
-    fn stderr(&self, line: impl Display) {
+    /// A line on stderr with colors, whose texts are [`printable`] already.
+    pub(crate) fn stderr(&self, line: impl Display) {
         // One write, so that the lines of two processes don't mix. If stderr fails there is no
         // place left to report it.
         let line = format!("{line}\n");

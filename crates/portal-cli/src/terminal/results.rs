@@ -12,7 +12,7 @@ impl CreateReport {
     /// Prints it, with a hint at `--ensure` if that makes a difference.
     pub(crate) fn print(&self, printer: &Printer) -> ExitClass {
         self.print_text(printer);
-        if self.is_preexisting() && self.exit() == ExitClass::Exists {
+        if self.is_preexisting() && self.exit == ExitClass::Exists {
             printer.hint("pass `--ensure` to count an existing portal as success");
         }
         self.print_json(printer)
@@ -36,7 +36,7 @@ impl<S: Serialize> Report<S> {
     /// Prints it for machines only.
     pub(crate) fn print_json(&self, printer: &Printer) -> ExitClass {
         printer.json(self);
-        self.exit()
+        self.exit
     }
 
     /// Prints the state on stdout, or the error on stderr.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use portal_http::server::{RequestRecord, RequestResult};
-use portal_model::neutral::{escaped, printable_line};
+use portal_model::neutral::printable_line;
 
 /// `14:03:25.114Z POST /crm/v7/settings/portals  400 ALREADY_USED  2 ms  Acme  AcmePortal`
 pub(crate) fn text(record: &RequestRecord) -> String {
@@ -19,12 +19,6 @@ pub(crate) fn styled(record: &RequestRecord) -> String {
         RequestResult::Failed => AnsiColor::Red,
     };
     line(record, color.on_default())
-}
-
-/// In one line.
-pub(crate) fn json(record: &RequestRecord) -> String {
-    // Strings and numbers always serialize.
-    escaped(&serde_json::to_string(record).unwrap_or_default())
 }
 
 fn line(record: &RequestRecord, style: Style) -> String {

@@ -5,6 +5,9 @@ use serde::Serialize;
 
 use crate::terminal::printer::Printer;
 
+/// Columns of a cell that others are aligned with.
+const WIDEST: usize = 80;
+
 impl Printer {
     /// Prints each row as a line of aligned cells, or as its object.
     pub(crate) fn table<const N: usize, T: Serialize>(
@@ -18,7 +21,8 @@ impl Printer {
         let mut widths = [0; N];
         for (cells, _) in &rows {
             for (width, cell) in widths.iter_mut().zip(cells) {
-                *width = (*width).max(cell.chars().count());
+                // Formatting panics beyond 65,535 columns, and a file may have anything.
+                *width = (*width).max(cell.chars().count()).min(WIDEST);
             }
         }
         for (cells, object) in &rows {

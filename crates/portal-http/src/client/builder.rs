@@ -1,6 +1,6 @@
 //! [`ClientBuilder`]: configures a client.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use portal_model::datacenter::ApiDomain;
 use portal_model::flow::{DeadlineTooShort, Policy};
@@ -125,9 +125,9 @@ impl ClientBuilder {
                 let key = CacheKey::new(&accounts.url, &client_id, &client_secret, &refresh_token);
                 let grant = Grant::RefreshToken(refresh_token);
                 let request = TokenRequest::new(client_id, client_secret, grant);
-                let cache = self.cache;
-                let api_url = api_url.clone();
-                Tokens::Refreshed(Arc::new(Refreshed::new(accounts, request, cache, key, api_url)))
+                let (cache, api_url, state) = (self.cache, api_url.clone(), Mutex::default());
+                let tokens = Refreshed { accounts, request, cache, key, api_url, state };
+                Tokens::Refreshed(Arc::new(tokens))
             }
         };
         Ok(Client(Arc::new(Core {

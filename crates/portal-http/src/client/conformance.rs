@@ -12,9 +12,7 @@ use portal_model::flow::{Intent, Policy};
 use portal_model::outcome::{AuthFailure, Doubt, NotDone};
 use portal_model::{ApiVersion, CreateFlow, ErrorCode, Outcome, PortalName};
 
-use self::server::{
-    Act, Entry, OnAttempt, OnList, STEP_TIMEOUT, Seen, Server, is_attempt, is_list,
-};
+use self::server::{Act, Entry, OnList, STEP_TIMEOUT, Seen, Server, is_attempt, is_list};
 use super::drive::IntentSink;
 
 /// The shortest backoff between two attempts.
@@ -92,7 +90,8 @@ struct Duty {
     /// Continues "a driver must".
     text: &'static str,
     list: OnList,
-    attempt: OnAttempt,
+    /// What the server does with each attempt; the last is for all that follow.
+    acts: &'static [Act],
     is_full: bool,
     attempts: u32,
     attempt_timeout: Duration,
@@ -115,7 +114,7 @@ const INVALID_TOKEN: &str = r#"{"code":"INVALID_TOKEN","status":"error"}"#;
 const DUTY: Duty = Duty {
     text: "",
     list: |_, _| NO_CONTENT,
-    attempt: |_| CREATED,
+    acts: &[CREATED],
     is_full: false,
     attempts: 1,
     attempt_timeout: STEP_TIMEOUT,
@@ -133,7 +132,7 @@ const LOST: Duty = Duty {
 const DUTIES: [Duty; 11] = [
     Duty {
         text: "report every complete response, whatever its status",
-        attempt: |_| Act::Respond("403 Forbidden", "", NO_PERMISSION),
+        acts: &[Act::Respond("403 Forbidden", "", NO_PERMISSION)],
         is_fulfilled: |outcome, _| match outcome {
             Outcome::Rejected { error, .. } => error.code == ErrorCode::NoPermission,
             _ => false,
@@ -142,10 +141,7 @@ const DUTIES: [Duty; 11] = [
     },
     Duty {
         text: "record the intent before each attempt, and make each attempt once",
-        attempt: |number| match number {
-            0 => Act::Respond("429 Too Many Requests", "", RATE_LIMITED),
-            _ => CREATED,
-        },
+        acts: &[Act::Respond("429 Too Many Requests", "", RATE_LIMITED), CREATED],
         attempts: 2,
         is_fulfilled: |outcome, seen| {
             use Entry::{Attempt, Recorded};
@@ -171,12 +167,12 @@ const DUTIES: [Duty; 11] = [
         },
         ..DUTY
     },
-    Duty { attempt: |_| Act::Close, ..LOST },
-    Duty { attempt: |_| Act::Cut, ..LOST },
+    Duty { acts: &[Act::Close], ..LOST },
+    Duty { acts: &[Act::Cut], ..LOST },
     Duty {
         text: "honor the timeout of a step",
         list: |_, _| NO_SCOPE,
-        attempt: |_| Act::Hang,
+        acts: &[Act::Hang],
         attempt_timeout: Duration::from_secs(1),
         is_fulfilled: |outcome, seen| {
             let took = seen.times(is_attempt).first().map(Instant::elapsed);
@@ -198,10 +194,7 @@ const DUTIES: [Duty; 11] = [
     },
     Duty {
         text: "pass on Retry-After, and wait as long as the flow asks",
-        attempt: |number| match number {
-            0 => Act::Respond("429 Too Many Requests", "retry-after: 1\r\n", RATE_LIMITED),
-            _ => CREATED,
-        },
+        acts: &[Act::Respond("429 Too Many Requests", "retry-after: 1\r\n", RATE_LIMITED), CREATED],
         attempts: 2,
         is_fulfilled: |outcome, seen| {
             let is_late = is_apart(seen, is_attempt, Duration::from_secs(1));
@@ -236,7 +229,7 @@ const DUTIES: [Duty; 11] = [
     Duty {
         text: "follow no redirect",
         list: |_, _| NO_SCOPE,
-        attempt: |_| Act::Respond("307 Temporary Redirect", "location: /elsewhere\r\n", ""),
+        acts: &[Act::Respond("307 Temporary Redirect", "location: /elsewhere\r\n", "")],
         is_fulfilled: |outcome, seen| {
             matches!(outcome, Outcome::Unknown { .. }) && seen.count(is_attempt) == 1
         },
@@ -270,8 +263,8 @@ const DUTIES: [Duty; 11] = [
 pub fn driver(mut drive: impl FnMut(DriverRun) -> Outcome) -> Result<(), Violation> {
     let name = PortalName::parse("PortalsAPItest100").map_err(io::Error::other)?;
     for duty in DUTIES {
-        let server = Server::start(duty.list, duty.attempt)?;
-        let seen = &server.seen;
+        let server = Server::start(duty.list, duty.acts)?;
+        let seen = server.seen();
         let outcome = drive(DriverRun {
             base_url: server.url(),
             flow: CreateFlow::new(name.clone(), policy(&duty), ApiVersion::default()),

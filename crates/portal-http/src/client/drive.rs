@@ -182,7 +182,9 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
             // from the baseline to the end of the attempt: a flow that had to queue in between
             // could find its deadline spent. Requesting a token needs no slot.
             if slot.is_none() && token.is_some() {
-                let acquired = self.core.slots.acquire(self.urgency(has_begun));
+                let is_in_doubt = self.end.flow.intent().is_some();
+                let urgency = if is_in_doubt || has_begun { Urgency::Begun } else { Urgency::New };
+                let acquired = self.core.slots.acquire(urgency);
                 let in_time = timeout_at(self.deadline(), acquired);
                 match unless_stopped(&mut stopping, in_time).await {
                     // Without a slot the deadline has passed, and the flow ends by itself (rule
@@ -243,11 +245,6 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
                 return self.abandoned();
             }
         }
-    }
-
-    fn urgency(&self, has_begun: bool) -> Urgency {
-        let is_in_doubt = self.end.flow.intent().is_some();
-        if is_in_doubt || has_begun { Urgency::Begun } else { Urgency::New }
     }
 
     /// Rule 11 within one client: unless several portals are allowed, its creates run one after

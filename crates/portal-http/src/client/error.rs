@@ -9,7 +9,7 @@ use portal_model::{ApiError, ResponseError, Unreadable};
 pub enum ClientError {
     /// There is no access token, so nothing was sent.
     #[error("no access token")]
-    Token(#[source] TokenError),
+    Token(#[from] TokenError),
     /// The request certainly did not arrive.
     #[error("request not sent")]
     NotSent(#[source] NotSent),
@@ -37,12 +37,6 @@ impl ClientError {
             Self::Api(error) => Some(error),
             _ => None,
         }
-    }
-}
-
-impl From<TokenError> for ClientError {
-    fn from(error: TokenError) -> Self {
-        Self::Token(error)
     }
 }
 

@@ -99,38 +99,28 @@ impl TokenCache for FileTokenCache {
     }
 }
 
-/// Whether other users could read or write the token.
-#[cfg(unix)]
+/// Whether other users could read or write the token. On Windows a file inherits the permissions of
+/// its directory, which is in the user's profile.
 fn is_open_to_others(file: &File) -> io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt as _;
-    Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
+    let permissions = file.metadata()?.permissions();
+    #[cfg(unix)]
+    let is_open = std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o077 != 0;
+    #[cfg(not(unix))]
+    let (_, is_open) = (permissions, false);
+    Ok(is_open)
 }
 
-#[cfg(not(unix))]
-fn is_open_to_others(_: &File) -> io::Result<bool> {
-    Ok(false)
-}
-
-#[cfg(unix)]
 fn make_directory(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn make_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).create(path)
+    let mut directory = DirBuilder::new();
+    directory.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut directory, 0o700);
+    directory.create(path)
 }
 
 /// Creates files that only their owner can read.
-#[cfg(unix)]
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    options.mode(0o600)
-}
-
-/// On Windows a file inherits the permissions of its directory, which is in the user's profile.
-#[cfg(not(unix))]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
 }

@@ -30,6 +30,9 @@ use self::tls::Tls;
 use super::transport::{Bounds, Transport, after, read};
 pub use crate::pem::TlsError;
 
+/// How long an idle connection is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// HTTP/1.1 over pooled connections, with TLS by rustls.
 ///
 /// Cloning is cheap, and clones share their connections. Trusts the platform's certificates and
@@ -64,7 +67,7 @@ impl HttpTransport {
         // Never retry a request that was handed to a connection: it may have been sent.
         client.retry_canceled_requests(false);
         client.http1_max_buf_size(LONGEST_HEAD);
-        client.pool_idle_timeout(builder.idle_timeout).pool_timer(TokioTimer::new());
+        client.pool_idle_timeout(IDLE_TIMEOUT).pool_timer(TokioTimer::new());
         Self { pooled: client.build(connector.clone()), connector }
     }
 
@@ -131,7 +134,6 @@ pub struct HttpTransportBuilder {
     ca_file: Option<PathBuf>,
     client_certificate: Option<(PathBuf, PathBuf)>,
     connect_timeout: Duration,
-    idle_timeout: Duration,
 }
 
 impl Default for HttpTransportBuilder {
@@ -141,7 +143,6 @@ impl Default for HttpTransportBuilder {
             ca_file: None,
             client_certificate: None,
             connect_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -174,12 +175,6 @@ impl HttpTransportBuilder {
     /// When it expires, the request has certainly not been sent.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.connect_timeout = time;
-        self
-    }
-
-    /// Sets how long an idle connection is kept. Default: 30 s.
-    pub fn idle_timeout(mut self, time: Duration) -> Self {
-        self.idle_timeout = time;
         self
     }
 

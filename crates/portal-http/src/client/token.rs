@@ -47,16 +47,17 @@ impl Tokens {
 
 /// Tokens obtained with a refresh token.
 pub(super) struct Refreshed {
-    accounts: Accounts,
-    request: TokenRequest,
-    cache: Box<dyn DynTokenCache>,
-    key: CacheKey,
-    api_url: Arc<ApiUrl>,
-    state: Mutex<State>,
+    pub(super) accounts: Accounts,
+    pub(super) request: TokenRequest,
+    pub(super) cache: Box<dyn DynTokenCache>,
+    pub(super) key: CacheKey,
+    pub(super) api_url: Arc<ApiUrl>,
+    pub(super) state: Mutex<State>,
 }
 
+/// No token yet.
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     held: Option<Held>,
     /// The id of the last token.
     count: u64,
@@ -92,16 +93,6 @@ enum Shared<'a> {
 }
 
 impl Refreshed {
-    pub(super) fn new(
-        accounts: Accounts,
-        request: TokenRequest,
-        cache: Box<dyn DynTokenCache>,
-        key: CacheKey,
-        api_url: Arc<ApiUrl>,
-    ) -> Self {
-        Self { accounts, request, cache, key, api_url, state: Mutex::default() }
-    }
-
     async fn get(self: &Arc<Self>, rejected: Option<TokenId>) -> Result<Token, TokenError> {
         /// Pause after a failed refresh in the background.
         const PAUSE: Duration = Duration::from_secs(30);

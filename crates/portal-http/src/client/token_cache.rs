@@ -114,9 +114,7 @@ impl CachedToken {
         let left = self.expires_at.saturating_sub(unix_seconds(now));
         Duration::from_secs(self.lifetime.saturating_sub(left))
     }
-}
 
-impl CachedToken {
     /// Returns whether it is valid at `now`.
     pub(super) fn state(&self, now: SystemTime) -> TokenState {
         TokenState::at(self.age(now), self.expires_in())

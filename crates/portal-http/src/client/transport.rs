@@ -5,9 +5,9 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::time::Duration;
 
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use http::StatusCode;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Body;
 use portal_model::error::with_sources;
 use portal_model::flow::{NoResponse, TransportError};
@@ -140,16 +140,10 @@ where
     if body.size_hint().lower() > limit as u64 {
         return Err(NoResponse::TooLarge { limit });
     }
-    let mut body = std::pin::pin!(body);
-    let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
-        if whole.len() + data.remaining() > limit {
-            return Err(NoResponse::TooLarge { limit });
-        }
-        whole.put(data);
-    }
-    Ok(http::Response::from_parts(head, whole.freeze()))
+    let body = Limited::new(body, limit).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() { NoResponse::TooLarge { limit } } else { broken(error) }
+    })?;
+    Ok(http::Response::from_parts(head, body.to_bytes()))
 }
 
 fn broken(error: impl Into<Box<dyn Error + Send + Sync>>) -> NoResponse {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, request::Parts};
+use http::request::Parts;
 use portal_model::server::rejections;
 use portal_model::{
     ApiError, ApiVersion, CreatePortal, Endpoint, Environment, GetOrg, ListPortals, RenamePortal,
@@ -13,7 +13,7 @@ use portal_store::{Permission, Principal, Registry};
 
 use super::quota::{Admission, RateLimited};
 use super::request::{access_token, check_codings};
-use super::response::RequestError;
+use super::response::ServerResponse;
 use super::route::{Operation, Route};
 use super::state::ServiceState;
 
@@ -29,27 +29,20 @@ pub(super) enum Access {
 pub(super) async fn access<R: Registry>(
     state: &ServiceState<R>,
     head: &Parts,
-) -> Result<Access, RequestError> {
+) -> Result<Access, ServerResponse> {
     let access = match Route::of(&head.method, head.uri.path())? {
         Route::Crm(version, operation) => {
-            Access::Crm { version, operation, principal: authenticate(state, &head.headers).await? }
+            let token = access_token(&head.headers, state.schemes)
+                .ok_or_else(rejections::authentication_failure)?;
+            let principal = state.registry.authenticate(token, state.now()).await?;
+            let principal = principal.ok_or_else(rejections::invalid_token)?;
+            Access::Crm { version, operation, principal }
         }
         Route::Token => Access::Token,
         Route::Revoke => Access::Revoke,
     };
     check_codings(&head.headers)?;
     Ok(access)
-}
-
-/// The principal of the request's access token.
-async fn authenticate<R: Registry>(
-    state: &ServiceState<R>,
-    headers: &HeaderMap,
-) -> Result<Arc<Principal>, RequestError> {
-    let token =
-        access_token(headers, state.schemes).ok_or_else(rejections::authentication_failure)?;
-    let principal = state.registry.authenticate(token, state.now()).await?;
-    Ok(principal.ok_or_else(rejections::invalid_token)?)
 }
 
 /// Counts the request against the quota of its org and client, if quotas are enforced.

@@ -3,25 +3,17 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-#[cfg(feature = "tls")]
-use std::time::Duration;
 
 use http::Request;
 use http::uri::Scheme;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use portal_store::Registry;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-#[cfg(feature = "tls")]
-use tokio::time::timeout;
-#[cfg(feature = "tls")]
-use tokio_rustls::TlsAcceptor;
-#[cfg(feature = "tls")]
-use tokio_rustls::server::TlsStream;
 
 use super::body::ResponseBody;
 use super::connections::{Connection, Phase, Registration};
@@ -57,35 +49,11 @@ pub(super) async fn serve_connection<R: Registry>(
     let stream = TimeoutStream::new(stream, config.limits.write_timeout, Arc::clone(state));
     #[cfg(feature = "tls")]
     if let Some(tls) = &config.tls {
-        let Some(stream) = accept_tls(stream, tls, config.limits.handshake_timeout, state).await
-        else {
-            return;
-        };
+        let accepted = tls.accept(stream, config.limits.handshake_timeout, state).await;
+        let Some(stream) = accepted else { return };
         return serve_http(stream, Scheme::HTTPS, &config, state, watcher).await;
     }
     serve_http(stream, Scheme::HTTP, &config, state, watcher).await;
-}
-
-/// The handshake, unless it fails, takes too long or the connection has to make room.
-#[cfg(feature = "tls")]
-async fn accept_tls<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    tls: &ServerTls,
-    limit: Duration,
-    state: &Connection,
-) -> Option<TlsStream<S>> {
-    let handshake = timeout(limit, TlsAcceptor::from(tls.config()).accept(stream));
-    tokio::select! {
-        biased;
-        result = handshake => match result {
-            Ok(Ok(stream)) => return Some(stream),
-            // Such as plain HTTP, or a client that does not trust the certificate.
-            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-            Err(_) => tracing::debug!("TLS handshake timed out"),
-        },
-        () = state.closed() => tracing::debug!("connection closed to make room"),
-    }
-    None
 }
 
 async fn serve_http<R: Registry, S: AsyncRead + AsyncWrite + Unpin + 'static>(
@@ -133,11 +101,7 @@ async fn respond<R: Registry>(
     }
     let body = TimeoutBody::new(body, config.limits.body_timeout, Arc::clone(&state));
     let request = Request::from_parts(head, body);
-    let response = match checked {
-        Ok(()) => config.service.call(request),
-        Err(error) => config.service.reject(request, error),
-    }
-    .await;
+    let response = config.service.respond(request, checked).await;
     state.enter(Phase::Write);
     response
 }

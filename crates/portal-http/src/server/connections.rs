@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,84 +23,64 @@ const NEWCOMER_WEIGHT: u32 = 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// For a complete head, also if it is idle.
-    Head = 1,
+    Head,
     /// For the body of a request.
-    Body = 2,
+    Body,
     /// For the service.
-    Service = 3,
+    Service,
     /// For the peer to accept the response.
-    Write = 4,
-}
-
-/// A phase and the milliseconds since the server's start at which it began, in one word, so that
-/// a connection is closed only if it still waits for what it waited for when it was chosen.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Waiting(u64);
-
-impl Waiting {
-    fn new(phase: Phase, since: Duration) -> Self {
-        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX >> 3);
-        Self(millis << 3 | phase as u64)
-    }
-
-    fn is(self, phase: Phase) -> bool {
-        self.0 & 7 == phase as u64
-    }
-
-    fn since(self) -> Duration {
-        Duration::from_millis(self.0 >> 3)
-    }
+    Write,
 }
 
 /// One open connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     peer: IpAddr,
-    server_start: Instant,
-    waiting: AtomicU64,
-    /// Whether a request has been received.
-    has_served: AtomicBool,
-    /// The value of `waiting` for which the connection shall be closed; 0 for none.
-    close_if: AtomicU64,
+    state: Mutex<State>,
     close: Notify,
 }
 
-impl Connection {
-    fn new(peer: IpAddr, server_start: Instant) -> Self {
-        let waiting = Waiting::new(Phase::Head, server_start.elapsed());
-        Self {
-            peer,
-            server_start,
-            waiting: AtomicU64::new(waiting.0),
-            has_served: AtomicBool::new(false),
-            close_if: AtomicU64::new(0),
-            close: Notify::new(),
-        }
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    phase: Phase,
+    since: Instant,
+    /// Whether a request has been received.
+    has_served: bool,
+    /// Whether the connection shall be closed, unless it enters another phase before.
+    is_chosen: bool,
+}
 
-    fn waiting(&self) -> Waiting {
-        Waiting(self.waiting.load(Ordering::Acquire))
+impl State {
+    fn new(phase: Phase, has_served: bool) -> Self {
+        Self { phase, since: Instant::now(), has_served, is_chosen: false }
+    }
+}
+
+impl Connection {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Enters `phase`. Called on the connection's own task only.
     pub(super) fn enter(&self, phase: Phase) {
-        if phase == Phase::Service {
-            self.has_served.store(true, Ordering::Relaxed);
-        }
-        self.waiting.store(Waiting::new(phase, self.server_start.elapsed()).0, Ordering::Release);
+        let mut state = self.state();
+        *state = State::new(phase, state.has_served || phase == Phase::Service);
     }
 
     /// Enters `to` if the connection is in phase `from`.
     pub(super) fn advance(&self, from: Phase, to: Phase) {
-        if self.waiting().is(from) {
+        if self.state().phase == from {
             self.enter(to);
         }
     }
 
-    /// Asks the connection's task to close it if it still waits for the same.
-    fn close_if(&self, waiting: Waiting) {
-        self.close_if.store(waiting.0, Ordering::Release);
-        self.close.notify_one();
+    /// Asks the connection's task to close it if it still waits for the same as when it was `seen`.
+    fn close_if(&self, seen: State) {
+        let mut state = self.state();
+        if *state == seen {
+            state.is_chosen = true;
+            self.close.notify_one();
+        }
     }
 
     /// Completes when the connection must be closed. Poll it after the connection itself, so that
@@ -109,8 +88,7 @@ impl Connection {
     pub(super) async fn closed(&self) {
         loop {
             self.close.notified().await;
-            let chosen = self.close_if.swap(0, Ordering::AcqRel);
-            if chosen == self.waiting().0 {
+            if self.state().is_chosen {
                 return;
             }
         }
@@ -130,7 +108,6 @@ pub(super) enum Admission {
 /// The open connections.
 #[derive(Debug)]
 pub(super) struct Connections {
-    start: Instant,
     max: usize,
     max_per_peer: Option<usize>,
     open: Mutex<HashMap<u64, Arc<Connection>>>,
@@ -152,8 +129,7 @@ impl Drop for Registration {
 
 impl Connections {
     pub(super) fn new(max: usize, max_per_peer: Option<usize>) -> Arc<Self> {
-        let (start, open) = (Instant::now(), Mutex::default());
-        Arc::new(Self { start, max, max_per_peer, open })
+        Arc::new(Self { max, max_per_peer, open: Mutex::default() })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -167,7 +143,8 @@ impl Connections {
 
     /// Adds a connection. `id` must be new.
     pub(super) fn register(self: &Arc<Self>, id: u64, peer: IpAddr) -> Registration {
-        let connection = Arc::new(Connection::new(peer, self.start));
+        let state = Mutex::new(State::new(Phase::Head, false));
+        let connection = Arc::new(Connection { peer, state, close: Notify::new() });
         self.open().insert(id, Arc::clone(&connection));
         Registration { table: Arc::clone(self), id, connection }
     }
@@ -182,7 +159,7 @@ impl Connections {
             let of_peer = || open.values().filter(|other| network_of(other.peer) == network);
             if of_peer().count() >= share {
                 // Its own connections make room, not those of others.
-                let closes = self.close_longest_waiting(of_peer());
+                let closes = Self::close_longest_waiting(of_peer());
                 return if closes { Admission::Wait } else { Admission::Refuse };
             }
         }
@@ -191,7 +168,7 @@ impl Connections {
         }
         // The chosen connection still counts until its task has closed it, since a request may
         // have arrived meanwhile.
-        self.close_longest_waiting(open.values());
+        Self::close_longest_waiting(open.values());
         Admission::Wait
     }
 
@@ -199,45 +176,37 @@ impl Connections {
     ///
     /// Returns whether there is one.
     pub(super) fn make_room(&self) -> bool {
-        self.close_longest_waiting(self.open().values())
+        Self::close_longest_waiting(self.open().values())
     }
 
-    fn close_longest_waiting<'a>(
-        &self,
-        candidates: impl Iterator<Item = &'a Arc<Connection>>,
-    ) -> bool {
-        let now = self.start.elapsed();
+    fn close_longest_waiting<'a>(candidates: impl Iterator<Item = &'a Arc<Connection>>) -> bool {
+        let now = Instant::now();
         let longest = candidates
             .filter_map(|connection| {
                 // Read once: the connection changes it meanwhile, and `close_if` compares.
-                let waiting = connection.waiting();
-                let age = now.saturating_sub(waiting.since());
-                let is_newcomer = !connection.has_served.load(Ordering::Relaxed);
-                let weight = if is_newcomer { NEWCOMER_WEIGHT } else { 1 };
-                let rank = if waiting.is(Phase::Head) && age >= HEAD_GRACE {
-                    (true, age * weight)
-                } else if waiting.is(Phase::Body) && age >= BODY_GRACE {
-                    (false, age)
-                } else {
-                    return None;
+                let seen = *connection.state();
+                let age = now.duration_since(seen.since);
+                let weight = if seen.has_served { 1 } else { NEWCOMER_WEIGHT };
+                let rank = match seen.phase {
+                    Phase::Head if age >= HEAD_GRACE => (true, age * weight),
+                    Phase::Body if age >= BODY_GRACE => (false, age),
+                    Phase::Head | Phase::Body | Phase::Service | Phase::Write => return None,
                 };
-                Some((rank, connection, waiting))
+                Some((rank, connection, seen))
             })
             .max_by_key(|(rank, ..)| *rank);
-        let Some((_, connection, waiting)) = longest else { return false };
-        connection.close_if(waiting);
+        let Some((_, connection, seen)) = longest else { return false };
+        connection.close_if(seen);
         true
     }
 
     /// Closes every connection that has waited in one of `phases` for at least `timeout`.
     pub(super) fn close_waiting(&self, phases: &[Phase], timeout: Duration) -> usize {
-        let now = self.start.elapsed();
         let mut closed = 0;
         for connection in self.open().values() {
-            let waiting = connection.waiting();
-            let is_due = now.saturating_sub(waiting.since()) >= timeout;
-            if is_due && phases.iter().any(|phase| waiting.is(*phase)) {
-                connection.close_if(waiting);
+            let seen = *connection.state();
+            if seen.since.elapsed() >= timeout && phases.contains(&seen.phase) {
+                connection.close_if(seen);
                 closed += 1;
             }
         }
@@ -269,7 +238,7 @@ mod tests {
     const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
 
     fn is_asked_to_close(registration: &Registration) -> bool {
-        registration.connection.close_if.load(Ordering::Acquire) != 0
+        registration.connection.state().is_chosen
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use super::fault::{FaultSpec, Point};
 use super::log_limit::log_limited;
 use super::past_lists::PastLists;
 use super::request::{ServerRequest, access_token};
-use super::response::{RequestError, ServerResponse};
+use super::response::ServerResponse;
 use super::route::{Operation, Route};
 use super::served_request::ServedRequest;
 use super::state::ServiceState;
@@ -24,7 +24,7 @@ use super::{handlers, oauth};
 pub(super) async fn dispatch<R: Registry>(
     state: &ServiceState<R>,
     request: &ServerRequest,
-    access: Result<Access, RequestError>,
+    access: Result<Access, ServerResponse>,
 ) -> ServerResponse {
     let (received, started) = (SystemTime::now(), Instant::now());
     let mut faults = Vec::new();
@@ -68,9 +68,9 @@ pub(super) fn rejected<R>(
 async fn with_faults<R: Registry>(
     state: &ServiceState<R>,
     request: &ServerRequest,
-    mut allowed: Result<Access, RequestError>,
+    mut allowed: Result<Access, ServerResponse>,
     faults: &mut Vec<FaultSpec>,
-) -> Result<ServerResponse, RequestError> {
+) -> Result<ServerResponse, ServerResponse> {
     let (method, path) = (&request.head.method, request.path());
     let token = access_token(&request.head.headers, state.schemes);
     let is_token_request = path == TOKEN_PATH;
@@ -96,7 +96,7 @@ async fn with_faults<R: Registry>(
         Access::Revoke => oauth::revoke(state, request).await.into(),
     };
     // Faults at `committed` are for requests that took effect; a failed one did nothing.
-    if !response.is_success() {
+    if response.code.is_some() {
         return Ok(response);
     }
     let mut injected = state.faults.check(Point::Committed, method, path);
@@ -136,7 +136,10 @@ async fn crm<R: Registry>(
             (result, admission)
         }
     };
-    ServerResponse::from(result).for_principal(principal, admission)
+    let mut response = ServerResponse::from(result);
+    response.principal = Some(Arc::clone(principal));
+    response.admission = admission;
+    response
 }
 
 /// Records the list of the org for later stale ones, before a request that may change it and after.

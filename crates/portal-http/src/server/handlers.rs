@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::past_lists::PastLists;
 use super::request::ServerRequest;
-use super::response::RequestError;
+use super::response::ServerResponse;
 use super::route::Operation;
 use super::state::ServiceState;
 
@@ -20,7 +20,7 @@ pub(super) async fn perform<R: Registry>(
     operation: &Operation,
     principal: &Principal,
     past: Option<&PastLists>,
-) -> Result<Response, RequestError> {
+) -> Result<Response, ServerResponse> {
     let org = principal.org.id;
     match operation {
         Operation::List => {
@@ -66,7 +66,7 @@ async fn create<R: Registry>(
     request: &ServerRequest,
     version: ApiVersion,
     principal: &Principal,
-) -> Result<Response, RequestError> {
+) -> Result<Response, ServerResponse> {
     let CreatePortal { name, .. } = server::parse_create(request.complete_body()?)?;
     let (org, user) = (principal.org.id, principal.user.id);
     match state.registry.create_portal(org, user, &name, state.now()).await? {
@@ -83,7 +83,7 @@ async fn rename<R: Registry>(
     version: ApiVersion,
     old: &str,
     principal: &Principal,
-) -> Result<Response, RequestError> {
+) -> Result<Response, ServerResponse> {
     let body = request.complete_body()?;
     refuse_saml_configuration(body)?;
     let RenamePortal { new, .. } = server::parse_rename(old, body)?;
@@ -140,7 +140,7 @@ async fn users<R: Registry>(
     state: &ServiceState<R>,
     query: Option<&str>,
     principal: &Principal,
-) -> Result<Response, RequestError> {
+) -> Result<Response, ServerResponse> {
     let parameters: Vec<_> = server::form_parameters(query.unwrap_or_default()).collect();
     let parameter = |wanted: &str| {
         let mut parameters = parameters.iter();

@@ -90,21 +90,13 @@ pub fn raise_nofile_limit() -> io::Result<()> {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, getrlimit, setrlimit};
-        /// What macOS accepts at most, whatever hard limit it reports.
-        const OPEN_MAX: u64 = 10_240;
+        // macOS accepts no more than this, whatever hard limit it reports.
+        let most = if cfg!(target_vendor = "apple") { 10_240 } else { u64::MAX };
 
         let mut limit = getrlimit(Resource::Nofile);
-        let target = match limit.maximum {
-            hard if cfg!(not(target_vendor = "apple")) => hard,
-            hard => Some(hard.map_or(OPEN_MAX, |hard| hard.min(OPEN_MAX))),
-        };
-        let is_raise = match (limit.current, target) {
-            (Some(soft), Some(target)) => target > soft,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if is_raise {
-            limit.current = target;
+        let target = limit.maximum.unwrap_or(u64::MAX).min(most);
+        if limit.current.is_some_and(|soft| soft < target) {
+            limit.current = Some(target);
             setrlimit(Resource::Nofile, limit)?;
         }
     }

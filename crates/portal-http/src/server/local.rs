@@ -1,9 +1,7 @@
 //! [`LocalServer`]: a server for a test.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -15,14 +13,14 @@ use portal_store::{
     MemoryRegistry, OrgId, Registry, RegistryError, Seed, SeedCredential, SeedOrg, SeedUser,
     TokenRules,
 };
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::accept::{BindError, Server};
 use super::fault::FaultSpec;
 use super::served_request::{RequestRecord, ServedRequest};
 use super::service::PortalService;
-use super::state::{OnRequest, timestamp};
+use super::state::OnRequest;
 #[cfg(feature = "client")]
 use crate::client::{Client, Credential};
 
@@ -60,9 +58,11 @@ pub struct LocalServer<R = MemoryRegistry> {
     seed: Seed,
     /// Those of the start.
     faults: Vec<FaultSpec>,
-    clock: Arc<LocalClock>,
-    requests: Arc<Requests>,
-    task: JoinHandle<()>,
+    /// How far [`advance`](Self::advance) has moved the clock.
+    ahead: Arc<Mutex<Duration>>,
+    requests: Arc<Mutex<VecDeque<RequestRecord>>>,
+    /// Stops serving when it is dropped.
+    _tasks: JoinSet<()>,
 }
 
 impl LocalServer {
@@ -104,12 +104,12 @@ impl LocalServer {
     /// # }
     /// ```
     pub fn reset(&self) {
-        self.clock.reset();
-        self.registry().reset(&self.seed, timestamp(self.clock.now()));
+        *lock(&self.ahead) = Duration::ZERO;
+        self.registry().reset(&self.seed, self.service.now());
         // Removed first, since one that stays keeps its count.
         self.set_faults([]);
         self.set_faults(self.faults.clone());
-        self.requests.lock().clear();
+        lock(&self.requests).clear();
     }
 }
 
@@ -176,8 +176,8 @@ impl<R: Registry> LocalServer<R> {
     pub async fn access_token(&self) -> Result<Secret, RegistryError> {
         let grant = Grant::RefreshToken(Secret::new(OWN_REFRESH_TOKEN.to_owned()));
         let request = TokenRequest::new(CLIENT_ID, CLIENT_SECRET.to_owned(), grant);
-        let now = timestamp(self.clock.now());
-        let granted = self.registry().issue_token(&request, TokenRules::LifetimesOnly, now).await?;
+        let (rules, now) = (TokenRules::LifetimesOnly, self.service.now());
+        let granted = self.registry().issue_token(&request, rules, now).await?;
         granted.map(|token| token.access_token).map_err(|_| gone())
     }
 
@@ -262,7 +262,7 @@ impl<R: Registry> LocalServer<R> {
     /// # }
     /// ```
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.requests.lock().iter().cloned().collect()
+        lock(&self.requests).iter().cloned().collect()
     }
 
     /// The service that it serves, such as for a transport without sockets.
@@ -277,64 +277,21 @@ impl<R: Registry> LocalServer<R> {
 
     /// Moves its clock forward, to test expiry without waiting.
     pub fn advance(&self, by: Duration) {
-        self.clock.advance(by);
+        let mut ahead = lock(&self.ahead);
+        *ahead = ahead.saturating_add(by);
     }
 }
 
-/// The system's time at the start, moved forward by tokio's clock and by
-/// [`LocalServer::advance`].
-#[derive(Debug)]
-struct LocalClock {
-    system: SystemTime,
-    started: Instant,
-    /// In milliseconds.
-    ahead: AtomicU64,
+fn record(requests: &mut VecDeque<RequestRecord>, request: &ServedRequest<'_>) {
+    let request_body = String::from_utf8_lossy(request.body).into_owned();
+    if requests.len() == MAX_REQUESTS {
+        requests.pop_front();
+    }
+    requests.push_back(RequestRecord { request_body, ..request.into() });
 }
 
-impl LocalClock {
-    fn new() -> Self {
-        Self { system: SystemTime::now(), started: Instant::now(), ahead: AtomicU64::new(0) }
-    }
-
-    fn now(&self) -> SystemTime {
-        let ahead = Duration::from_millis(self.ahead.load(Ordering::Relaxed));
-        let now = self.system + self.started.elapsed();
-        now.checked_add(ahead).unwrap_or(now)
-    }
-
-    fn advance(&self, by: Duration) {
-        self.ahead.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    fn reset(&self) {
-        self.ahead.store(0, Ordering::Relaxed);
-    }
-}
-
-/// The last requests.
-#[derive(Debug, Default)]
-struct Requests(Mutex<VecDeque<RequestRecord>>);
-
-impl Requests {
-    fn record(&self, request: &ServedRequest<'_>) {
-        let request_body = String::from_utf8_lossy(request.request_body()).into_owned();
-        let record = RequestRecord { request_body, ..request.into() };
-        let mut requests = self.lock();
-        if requests.len() == MAX_REQUESTS {
-            requests.pop_front();
-        }
-        requests.push_back(record);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<RequestRecord>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<R> Drop for LocalServer<R> {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Configures a [`LocalServer`].
@@ -391,29 +348,29 @@ impl<R: Registry> LocalServerBuilder<R> {
     /// [`StartError`] if no port is free or the registry fails.
     pub async fn start(self) -> Result<LocalServer<R>, StartError> {
         let Self { registry, seed, faults, enforces_limits, on_request } = self;
-        let clock = Arc::new(LocalClock::new());
-        let requests = Arc::new(Requests::default());
-        let (of_service, log) = (Arc::clone(&clock), Arc::clone(&requests));
-        let builder = PortalService::builder(registry).clock(move || of_service.now());
+        let ahead = Arc::<Mutex<Duration>>::default();
+        let requests = Arc::<Mutex<VecDeque<_>>>::default();
+        let (by, log) = (Arc::clone(&ahead), Arc::clone(&requests));
+        // Both are needed: tokio's clock can be paused, and has no date.
+        let (system, started) = (SystemTime::now(), Instant::now());
+        let builder = PortalService::builder(registry).clock(move || {
+            let now = system + started.elapsed();
+            now.checked_add(*lock(&by)).unwrap_or(now)
+        });
         let builder = builder.on_request(move |request| {
-            log.record(request);
+            record(&mut lock(&log), request);
             if let Some(on_request) = &on_request {
                 on_request(request);
             }
         });
         let service = if enforces_limits { builder.enforce_limits() } else { builder }.build();
         service.update_faults(|in_force, _| in_force.clone_from(&faults));
-        service.registry().apply_seed(&seed, timestamp(clock.now())).await?;
+        service.registry().apply_seed(&seed, service.now()).await?;
         let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = server.url();
-        let task = tokio::spawn(server.serve(service.clone(), std::future::pending()));
-        Ok(LocalServer { url, service, seed, faults, clock, requests, task })
-    }
-}
-
-impl<R> fmt::Debug for LocalServerBuilder<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalServerBuilder").field("faults", &self.faults).finish_non_exhaustive()
+        let mut tasks = JoinSet::new();
+        tasks.spawn(server.serve(service.clone(), std::future::pending()));
+        Ok(LocalServer { url, service, seed, faults, ahead, requests, _tasks: tasks })
     }
 }
 

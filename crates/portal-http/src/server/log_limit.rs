@@ -1,8 +1,8 @@
 //! [`LogLimit`]: at most one log event a minute of each kind, so that an overload does not fill
 //! the disk of the operator who must see it.
 
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::mem;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Between two events of one kind.
@@ -23,17 +23,14 @@ macro_rules! log_limited {
 }
 pub(super) use log_limited;
 
-/// Limits the events of one kind.
+/// Limits the events of one kind: when the next one passes, since the start, and how many were
+/// suppressed since the last one.
 #[derive(Debug)]
-pub(super) struct LogLimit {
-    /// When the next event passes, in milliseconds since the start.
-    next: AtomicU64,
-    suppressed: AtomicU64,
-}
+pub(super) struct LogLimit(Mutex<(Duration, u64)>);
 
 impl LogLimit {
     pub(super) const fn new() -> Self {
-        Self { next: AtomicU64::new(0), suppressed: AtomicU64::new(0) }
+        Self(Mutex::new((Duration::ZERO, 0)))
     }
 
     /// Whether to log the event now: if so, how many were suppressed since the last one.
@@ -42,23 +39,15 @@ impl LogLimit {
     }
 
     fn pass_at(&self, now: Duration) -> Option<u64> {
-        let (next, after) = (self.next.load(Ordering::Relaxed), millis(now + LOG_INTERVAL));
-        // Of events at the same time, the one that moves the limit passes.
-        let passes = millis(now) >= next
-            && self
-                .next
-                .compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok();
-        if passes {
-            return Some(self.suppressed.swap(0, Ordering::Relaxed));
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (next, suppressed) = &mut *state;
+        if now < *next {
+            *suppressed += 1;
+            return None;
         }
-        self.suppressed.fetch_add(1, Ordering::Relaxed);
-        None
+        *next = now + LOG_INTERVAL;
+        Some(mem::take(suppressed))
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -9,14 +9,14 @@ use portal_store::Registry;
 
 use super::host;
 use super::request::ServerRequest;
-use super::response::RequestError;
+use super::response::ServerResponse;
 use super::state::ServiceState;
 
 /// Grants an access token.
 pub(super) async fn token<R: Registry>(
     state: &ServiceState<R>,
     request: &ServerRequest,
-) -> Result<Response, RequestError> {
+) -> Result<Response, ServerResponse> {
     let grant = server::parse_token_request(parameters(request).await?)?;
     let mut token = state.registry.issue_token(&grant, state.token_rules, state.now()).await??;
     token.api_domain = state.public_url.clone().or_else(|| base_url(request));
@@ -27,7 +27,7 @@ pub(super) async fn token<R: Registry>(
 pub(super) async fn revoke<R: Registry>(
     state: &ServiceState<R>,
     request: &ServerRequest,
-) -> Result<Response, RequestError> {
+) -> Result<Response, ServerResponse> {
     let mut parameters = parameters(request).await?.into_iter();
     let token = parameters.find(|(name, _)| name == "token").map(|(_, value)| value);
     let was_known = match token {

@@ -1,11 +1,12 @@
 //! The documented quotas of the service, enforced on request: concurrent calls and credits.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use portal_model::Timestamp;
 use portal_store::OrgId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The quota of an org.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +32,8 @@ pub(super) struct Quotas {
 
 #[derive(Debug, Default)]
 struct Usage {
-    running: HashMap<String, usize>,
+    /// By client.
+    running: HashMap<String, Arc<Semaphore>>,
     /// Requests by hour, oldest first.
     by_hour: VecDeque<(i64, u64)>,
 }
@@ -39,9 +41,7 @@ struct Usage {
 /// Permission for one request, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Admission {
-    quotas: Arc<Quotas>,
-    org: OrgId,
-    client_id: String,
+    _running: OwnedSemaphorePermit,
     /// Present once half of the credits are used.
     pub(super) credits_remaining: Option<u64>,
 }
@@ -56,20 +56,21 @@ pub(super) struct RateLimited {
 const HOUR: i64 = 3600;
 
 impl Quotas {
-    pub(super) fn new(allowance: Allowance) -> Arc<Self> {
-        Arc::new(Self { allowance, orgs: Mutex::default() })
+    pub(super) fn new(allowance: Allowance) -> Self {
+        Self { allowance, orgs: Mutex::default() }
     }
 
     /// Counts a request of `client_id` in `org`, unless it exceeds the quota. A refused request
     /// costs no credit.
     pub(super) fn admit(
-        self: &Arc<Self>,
+        &self,
         org: OrgId,
         client_id: &str,
         now: Timestamp,
     ) -> Result<Admission, RateLimited> {
         let Allowance { concurrent, credits } = self.allowance;
-        let mut orgs = self.orgs();
+        // No code under the lock can panic between two changes, so the map is consistent.
+        let mut orgs = self.orgs.lock().unwrap_or_else(PoisonError::into_inner);
         let usage = orgs.entry(org).or_default();
         let used = usage.used_at(now);
         if used >= credits {
@@ -77,24 +78,17 @@ impl Quotas {
             let seconds = u64::try_from(free_at - now.unix_seconds()).unwrap_or_default();
             return Err(RateLimited { retry_after: Duration::from_secs(seconds.max(1)) });
         }
-        let running = usage.running.entry(client_id.to_owned()).or_default();
-        if *running >= concurrent {
-            return Err(RateLimited { retry_after: Duration::from_secs(1) });
-        }
-        *running += 1;
+        let running = usage.running.entry(client_id.to_owned());
+        let running = running.or_insert_with(|| Arc::new(Semaphore::new(concurrent)));
+        let running = Arc::clone(running)
+            .try_acquire_owned()
+            .map_err(|_| RateLimited { retry_after: Duration::from_secs(1) })?;
         usage.count(now);
         let left = credits - used - 1;
         Ok(Admission {
-            quotas: Arc::clone(self),
-            org,
-            client_id: client_id.to_owned(),
+            _running: running,
             credits_remaining: (left <= credits / 2).then_some(left),
         })
-    }
-
-    fn orgs(&self) -> MutexGuard<'_, HashMap<OrgId, Usage>> {
-        // No code under the lock can panic between two changes, so the map is consistent.
-        self.orgs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,21 +107,6 @@ impl Usage {
         match self.by_hour.back_mut() {
             Some((last, requests)) if *last >= hour => *requests += 1,
             _ => self.by_hour.push_back((hour, 1)),
-        }
-    }
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        let mut orgs = self.quotas.orgs();
-        let running = orgs.get_mut(&self.org).map(|usage| &mut usage.running);
-        if let Some(running) = running
-            && let Some(count) = running.get_mut(&self.client_id)
-        {
-            *count -= 1;
-            if *count == 0 {
-                running.remove(&self.client_id);
-            }
         }
     }
 }

@@ -1,5 +1,4 @@
-//! [`ServerResponse`]: the response to one request, and how it is sent; [`RequestError`]: why a
-//! request fails.
+//! [`ServerResponse`]: the response to one request, or why it fails, and how it is sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,60 +18,18 @@ use super::quota::{Admission, RateLimited};
 const RESET: HeaderName = HeaderName::from_static("x-accesstoken-reset");
 const CREDITS: HeaderName = HeaderName::from_static("x-api-credits-remaining");
 
-/// Why a request fails, as it is sent.
-#[derive(Debug)]
-pub(super) struct RequestError {
-    response: Response,
-    code: String,
-}
-
-impl From<Refusal> for RequestError {
-    fn from(refusal: Refusal) -> Self {
-        Self { response: refusal.response(), code: refusal.error().code.as_str().to_owned() }
-    }
-}
-
-impl From<ApiError> for RequestError {
-    fn from(error: ApiError) -> Self {
-        Refusal::Request(error).into()
-    }
-}
-
-impl From<OAuthError> for RequestError {
-    fn from(error: OAuthError) -> Self {
-        Self { response: token_refused(&error), code: error.error }
-    }
-}
-
-impl From<RateLimited> for RequestError {
-    fn from(limited: RateLimited) -> Self {
-        let mut error = Self::from(rejections::too_many_requests());
-        error.response.retry_after = Some(limited.retry_after);
-        error
-    }
-}
-
-impl From<RegistryError> for RequestError {
-    fn from(error: RegistryError) -> Self {
-        if matches!(error, RegistryError::Overloaded) {
-            return RateLimited { retry_after: Duration::from_secs(1) }.into();
-        }
-        log_limited!(error: %error, "the registry failed: responding with 500");
-        rejections::internal_error().into()
-    }
-}
-
-/// The response to one request, with what the access log and the headers need to know about it.
+/// The response to one request, with what the access log and the headers need to know about it. As an
+/// error, it is why a request fails.
 #[derive(Debug)]
 pub(super) struct ServerResponse {
     pub(super) response: Response,
     /// The error code; `None` for a success.
     pub(super) code: Option<String>,
     /// Who sent the request; `None` without a valid access token.
-    principal: Option<Arc<Principal>>,
+    pub(super) principal: Option<Arc<Principal>>,
     /// Held until the response is handed to the connection: until then the request counts as
     /// concurrent.
-    admission: Option<Admission>,
+    pub(super) admission: Option<Admission>,
     form: Form,
 }
 
@@ -91,21 +48,45 @@ impl From<Response> for ServerResponse {
     }
 }
 
-impl From<RequestError> for ServerResponse {
-    fn from(error: RequestError) -> Self {
-        Self { code: Some(error.code), ..error.response.into() }
+impl From<Refusal> for ServerResponse {
+    fn from(refusal: Refusal) -> Self {
+        let code = refusal.error().code.as_str().to_owned();
+        Self { code: Some(code), ..refusal.response().into() }
     }
 }
 
 impl From<ApiError> for ServerResponse {
     fn from(error: ApiError) -> Self {
-        RequestError::from(error).into()
+        Refusal::Request(error).into()
     }
 }
 
-impl<T: Into<Self>> From<Result<T, RequestError>> for ServerResponse {
-    fn from(result: Result<T, RequestError>) -> Self {
-        result.map_or_else(Self::from, Into::into)
+impl From<OAuthError> for ServerResponse {
+    fn from(error: OAuthError) -> Self {
+        let response = token_refused(&error);
+        Self { code: Some(error.error), ..response.into() }
+    }
+}
+
+impl From<RateLimited> for ServerResponse {
+    fn from(limited: RateLimited) -> Self {
+        Self::rate_limited(false, Some(limited.retry_after))
+    }
+}
+
+impl From<RegistryError> for ServerResponse {
+    fn from(error: RegistryError) -> Self {
+        if matches!(error, RegistryError::Overloaded) {
+            return Self::rate_limited(false, Some(Duration::from_secs(1)));
+        }
+        log_limited!(error: %error, "the registry failed: responding with 500");
+        rejections::internal_error().into()
+    }
+}
+
+impl<T: Into<Self>> From<Result<T, Self>> for ServerResponse {
+    fn from(result: Result<T, Self>) -> Self {
+        result.map_or_else(|error| error, Into::into)
     }
 }
 
@@ -113,7 +94,7 @@ impl ServerResponse {
     /// 429 of the API, or what the accounts server sends instead.
     pub(super) fn rate_limited(is_token_request: bool, retry_after: Option<Duration>) -> Self {
         let mut limited: Self = if is_token_request {
-            RequestError::from(tokens_rate_limited()).into()
+            tokens_rate_limited().into()
         } else {
             rejections::too_many_requests().into()
         };
@@ -121,23 +102,9 @@ impl ServerResponse {
         limited
     }
 
-    /// Adds the principal of an authenticated request and, unless the quota refuses it, its admission.
-    pub(super) fn for_principal(
-        self,
-        principal: &Arc<Principal>,
-        admission: Option<Admission>,
-    ) -> Self {
-        Self { principal: Some(Arc::clone(principal)), admission, ..self }
-    }
-
     /// The name of the org, if the request had a valid access token.
     pub(super) fn org(&self) -> Option<&str> {
         self.principal.as_ref().map(|principal| principal.org.name.as_str())
-    }
-
-    /// Whether the operation took effect.
-    pub(super) fn is_success(&self) -> bool {
-        self.code.is_none()
     }
 
     /// The status, if a response is sent at all.
@@ -146,13 +113,19 @@ impl ServerResponse {
     }
 
     /// Replaces this response by what `fault` makes of it.
-    pub(super) fn with_fault(self, fault: FaultResponse, is_token_request: bool) -> Self {
+    pub(super) fn with_fault(mut self, fault: FaultResponse, is_token_request: bool) -> Self {
         let response = match fault {
             // A status that allows a body, since it is the body that aborts the connection.
             FaultResponse::Drop => {
                 return Self { form: Form::Withheld, response: Response::new(200, ""), ..self };
             }
-            FaultResponse::Cut => return self.cut(),
+            // A 200 that ends too early, also if the complete response has no body.
+            FaultResponse::Cut => {
+                if self.response.body.is_empty() {
+                    self.response = Response::new(200, br#"{"portals":[]}"#);
+                }
+                return Self { form: Form::Cut, ..self };
+            }
             FaultResponse::Fail => rejections::internal_error().into(),
             FaultResponse::Html => {
                 let page = "<html><head><title>502 Bad Gateway</title></head>\
@@ -164,14 +137,6 @@ impl ServerResponse {
             }
         };
         Self { principal: self.principal, admission: self.admission, ..response }
-    }
-
-    /// A 200 that ends too early, also if the complete response has no body.
-    fn cut(mut self) -> Self {
-        if self.response.body.is_empty() {
-            self.response = Response::new(200, br#"{"portals":[]}"#);
-        }
-        Self { form: Form::Cut, ..self }
     }
 
     /// The response as it is sent.

@@ -1,13 +1,13 @@
 //! [`ServedRequest`]: one request and its response, as access logs and monitoring see them, and
 //! [`RequestRecord`]: what is kept of them.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::fault::FaultSpec;
 use super::response::ServerResponse;
@@ -18,25 +18,20 @@ use super::response::ServerResponse;
 /// It borrows everything, so that a callback pays only for what it looks at. The query, the headers
 /// and the bodies have secrets: keep them out of logs. `Debug` leaves them out.
 pub struct ServedRequest<'a> {
-    pub(super) received: SystemTime,
-    pub(super) elapsed: Duration,
-    pub(super) head: &'a Parts,
-    pub(super) body: &'a [u8],
+    /// When the last byte of the request had been received.
+    pub received: SystemTime,
+    /// From the last byte of the request to the response.
+    pub elapsed: Duration,
+    /// The method, the target and the headers of the request.
+    pub head: &'a Parts,
+    /// The body of the request, if it was received completely.
+    pub body: &'a [u8],
+    /// The faults that were injected.
+    pub faults: &'a [FaultSpec],
     pub(super) response: &'a ServerResponse,
-    pub(super) faults: &'a [FaultSpec],
 }
 
 impl<'a> ServedRequest<'a> {
-    /// When the last byte of the request had been received.
-    pub fn received(&self) -> SystemTime {
-        self.received
-    }
-
-    /// From the last byte of the request to the response.
-    pub fn elapsed(&self) -> Duration {
-        self.elapsed
-    }
-
     /// The method.
     pub fn method(&self) -> &'a Method {
         &self.head.method
@@ -55,18 +50,8 @@ impl<'a> ServedRequest<'a> {
     /// The name of a portal in the request's body, such as that of a create; escape it too. Parses
     /// the body.
     pub fn portal(&self) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Body<'a> {
-            #[serde(borrow)]
-            portals: Vec<Named<'a>>,
-        }
-        #[derive(Deserialize)]
-        struct Named<'a> {
-            #[serde(borrow)]
-            name: Cow<'a, str>,
-        }
-        let body: Body<'_> = serde_json::from_slice(self.body).ok()?;
-        body.portals.into_iter().next().map(|named| named.name.into_owned())
+        let body: Value = serde_json::from_slice(self.body).ok()?;
+        body.pointer("/portals/0/name")?.as_str().map(str::to_owned)
     }
 
     /// The HTTP status; `None` if a fault withheld the response.
@@ -77,26 +62,6 @@ impl<'a> ServedRequest<'a> {
     /// The error code of the API or of the accounts server.
     pub fn code(&self) -> Option<&'a str> {
         self.response.code.as_deref()
-    }
-
-    /// The faults that were injected.
-    pub fn faults(&self) -> &'a [FaultSpec] {
-        self.faults
-    }
-
-    /// The target of the request, with its query.
-    pub fn target(&self) -> &'a Uri {
-        &self.head.uri
-    }
-
-    /// The headers of the request.
-    pub fn request_headers(&self) -> &'a HeaderMap {
-        &self.head.headers
-    }
-
-    /// The body of the request, if it was received completely.
-    pub fn request_body(&self) -> &'a [u8] {
-        self.body
     }
 
     /// The headers of the response, without those that the connection adds.

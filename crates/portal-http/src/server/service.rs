@@ -21,6 +21,7 @@ use super::fault::FaultSpec;
 use super::fault_injector::FaultInjector;
 use super::quota::{Allowance, Quotas};
 use super::request::{Schemes, ServerRequest};
+use super::response::ServerResponse;
 use super::route::Route;
 use super::served_request::ServedRequest;
 use super::state::ServiceState;
@@ -108,18 +109,29 @@ impl<R: Registry> PortalService<R> {
         self.state.now()
     }
 
-    fn respond<B>(&self, request: Request<B>) -> ResponseFuture
+    /// Responds to `request`, if the listener has nothing against it.
+    pub(super) fn respond<B>(
+        &self,
+        request: Request<B>,
+        checked: Result<(), ApiError>,
+    ) -> ResponseFuture
     where
         B: Body<Data: Send> + Send + 'static,
     {
         let state = Arc::clone(&self.state);
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            // The limit on connections does not bound requests: those whose client disconnected
-            // continue without a connection.
-            let Ok(permit) = Arc::clone(&state.in_flight).try_acquire_owned() else {
-                discard(&head.headers, body).await;
-                return Ok(rejected(&state, &head, overloaded(&head)).into_http());
+            let admitted = checked.map_err(ServerResponse::from).and_then(|()| {
+                // The limit on connections does not bound requests: those whose client disconnected
+                // continue without a connection.
+                Arc::clone(&state.in_flight).try_acquire_owned().map_err(|_| overloaded(&head))
+            });
+            let permit = match admitted {
+                Ok(permit) => permit,
+                Err(response) => {
+                    discard(&head.headers, body).await;
+                    return Ok(rejected(&state, &head, response).into_http());
+                }
             };
             // Authentication comes before the body, so that an unknown caller costs no memory.
             let access = access(&state, &head).await;
@@ -148,23 +160,9 @@ impl<R: Registry> PortalService<R> {
     }
 }
 
-/// What [`Server`](super::Server) needs beside the service's interface.
-impl<R: Registry> PortalService<R> {
+impl<R> PortalService<R> {
     pub(super) fn public_url(&self) -> Option<&str> {
         self.state.public_url.as_deref()
-    }
-
-    /// Responds with `error`, whatever the request is.
-    pub(super) fn reject<B>(&self, request: Request<B>, error: ApiError) -> ResponseFuture
-    where
-        B: Body<Data: Send> + Send + 'static,
-    {
-        let state = Arc::clone(&self.state);
-        Box::pin(async move {
-            let (head, body) = request.into_parts();
-            discard(&head.headers, body).await;
-            Ok(rejected(&state, &head, error.into()).into_http())
-        })
     }
 }
 
@@ -256,7 +254,7 @@ where
     type Future = ResponseFuture;
 
     fn call(&self, request: Request<B>) -> ResponseFuture {
-        self.respond(request)
+        self.respond(request, Ok(()))
     }
 }
 
@@ -274,7 +272,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
-        self.respond(request)
+        self.respond(request, Ok(()))
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct ServiceState<R> {
     pub(super) public_url: Option<String>,
     pub(super) token_rules: TokenRules,
     pub(super) schemes: Schemes,
-    pub(super) quotas: Option<Arc<Quotas>>,
+    pub(super) quotas: Option<Quotas>,
     /// One permit per request in flight.
     pub(super) in_flight: Arc<Semaphore>,
     pub(super) faults: FaultInjector,
@@ -31,8 +31,13 @@ pub(super) struct ServiceState<R> {
 }
 
 impl<R> ServiceState<R> {
+    /// The time to the second, between 1970 and the year 9999.
     pub(super) fn now(&self) -> Timestamp {
-        timestamp((self.clock)())
+        const LAST: i64 = 253_402_300_799;
+        let since = (self.clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let seconds = i64::try_from(since.as_secs()).unwrap_or(LAST).min(LAST);
+        #[expect(clippy::expect_used, reason = "no second of these years is out of range")]
+        Timestamp::from_unix_seconds(seconds).expect("a second between 1970 and the year 9999")
     }
 
     /// Reports a request to the access log.
@@ -47,13 +52,4 @@ impl<R> fmt::Debug for ServiceState<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServiceState").field("faults", &self.faults).finish_non_exhaustive()
     }
-}
-
-/// A time to the second, between 1970 and the year 9999.
-pub(super) fn timestamp(time: SystemTime) -> Timestamp {
-    const LAST: i64 = 253_402_300_799;
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let seconds = i64::try_from(since.as_secs()).unwrap_or(LAST).min(LAST);
-    #[expect(clippy::expect_used, reason = "no second of these years is out of range")]
-    Timestamp::from_unix_seconds(seconds).expect("a second between 1970 and the year 9999")
 }

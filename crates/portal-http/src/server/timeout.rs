@@ -13,38 +13,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::connections::{Connection, Phase};
 
-/// Measures how long an operation has been pending.
-#[derive(Debug)]
-struct StallTimer {
-    limit: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl StallTimer {
-    fn new(limit: Duration) -> Self {
-        Self { limit, timer: None }
-    }
-
-    /// Returns `poll`, or an error once the operation has been pending for too long.
-    fn check<T>(&mut self, context: &mut Context<'_>, poll: Poll<T>) -> Result<Poll<T>, Stalled> {
-        if poll.is_ready() {
-            self.timer = None;
-            return Ok(poll);
-        }
-        match self.poll(context) {
-            Poll::Ready(()) => Err(Stalled),
-            Poll::Pending => Ok(poll),
-        }
-    }
-
-    /// Ready once the limit has passed since the first call.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(self.limit)));
-        timer.as_mut().poll(context)
-    }
-}
-
-/// The peer took too long.
+/// The body of a request did not arrive in time.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("timed out waiting for the peer")]
 pub(super) struct Stalled;
@@ -54,7 +23,9 @@ pub(super) struct Stalled;
 #[derive(Debug)]
 pub(super) struct TimeoutBody<B> {
     body: B,
-    stall: StallTimer,
+    limit: Duration,
+    /// Set once the body keeps its receiver waiting.
+    timer: Option<Pin<Box<Sleep>>>,
     connection: Arc<Connection>,
 }
 
@@ -67,7 +38,7 @@ impl<B> Drop for TimeoutBody<B> {
 
 impl<B> TimeoutBody<B> {
     pub(super) fn new(body: B, limit: Duration, connection: Arc<Connection>) -> Self {
-        Self { body, stall: StallTimer::new(limit), connection }
+        Self { body, limit, timer: None, connection }
     }
 }
 
@@ -85,7 +56,8 @@ impl<B: Body + Unpin> Body for TimeoutBody<B> {
         }
         // One timer for the whole body, so that a byte now and then does not extend it. Most
         // bodies arrive with their head and never need a timer.
-        this.stall.poll(context).map(|()| Some(Err(Stalled)))
+        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.limit)));
+        timer.as_mut().poll(context).map(|()| Some(Err(Stalled)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -101,45 +73,35 @@ impl<B: Body + Unpin> Body for TimeoutBody<B> {
 /// what is read, a head or a body.
 #[derive(Debug)]
 pub(super) struct TimeoutStream<S> {
-    stream: S,
-    stall: StallTimer,
+    stream: Pin<Box<tokio_io_timeout::TimeoutStream<S>>>,
     connection: Arc<Connection>,
 }
 
-impl<S> TimeoutStream<S> {
+impl<S: AsyncRead + AsyncWrite> TimeoutStream<S> {
     pub(super) fn new(stream: S, limit: Duration, connection: Arc<Connection>) -> Self {
-        Self { stream, stall: StallTimer::new(limit), connection }
-    }
-
-    fn check<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        poll: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        self.stall.check(context, poll).unwrap_or_else(|stalled| {
-            Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, stalled)))
-        })
+        let mut stream = tokio_io_timeout::TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limit));
+        Self { stream: Box::pin(stream), connection }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for TimeoutStream<S> {
+impl<S: AsyncRead + AsyncWrite> AsyncRead for TimeoutStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        self.stream.as_mut().poll_read(context, buffer)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TimeoutStream<S> {
+impl<S: AsyncRead + AsyncWrite> AsyncWrite for TimeoutStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write(context, data);
-        self.check(context, poll)
+        self.stream.as_mut().poll_write(context, data)
     }
 
     fn poll_write_vectored(
@@ -147,8 +109,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimeoutStream<S> {
         context: &mut Context<'_>,
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write_vectored(context, data);
-        self.check(context, poll)
+        self.stream.as_mut().poll_write_vectored(context, data)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -156,17 +117,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimeoutStream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_flush(context);
+        let poll = self.stream.as_mut().poll_flush(context);
         if poll.is_ready() {
             // hyper flushes once a response is written.
             self.connection.advance(Phase::Write, Phase::Head);
         }
-        self.check(context, poll)
+        poll
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.check(context, poll)
+        self.stream.as_mut().poll_shutdown(context)
     }
 }
 

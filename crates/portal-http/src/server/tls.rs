@@ -4,11 +4,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
+use super::connections::Connection;
 use crate::pem::{TlsError, certificates, private_key};
 
 /// The certificate and the key of a [`Server`](super::Server), read from files in PEM form.
@@ -72,8 +77,26 @@ impl ServerTls {
         Ok(true)
     }
 
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.shared.loaded.read().unwrap_or_else(PoisonError::into_inner).config)
+    /// The handshake, unless it fails, takes too long or the connection has to make room.
+    pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        limit: Duration,
+        state: &Connection,
+    ) -> Option<TlsStream<S>> {
+        let loaded = self.shared.loaded.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let handshake = timeout(limit, TlsAcceptor::from(loaded.config).accept(stream));
+        tokio::select! {
+            biased;
+            result = handshake => match result {
+                Ok(Ok(stream)) => return Some(stream),
+                // Such as plain HTTP, or a client that does not trust the certificate.
+                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                Err(_) => tracing::debug!("TLS handshake timed out"),
+            },
+            () = state.closed() => tracing::debug!("connection closed to make room"),
+        }
+        None
     }
 }
 

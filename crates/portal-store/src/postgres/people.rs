@@ -9,7 +9,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement, Transaction};
 
 use super::failure::Failure;
-use super::migrations;
+use super::schema;
 use crate::people::{Change, People};
 use crate::sql::{self, Columns, Table, Value};
 use crate::token::Hashed;
@@ -29,7 +29,7 @@ pub(super) async fn decide<T>(
     client: &mut Client,
     rule: impl FnOnce(&mut People) -> T,
 ) -> Result<T, Failure> {
-    let transaction = migrations::begin_alone(client).await?;
+    let transaction = schema::begin_alone(client).await?;
     let mut people = read(transaction.client()).await?;
     let result = rule(&mut people);
     let changes = people.take_changes();

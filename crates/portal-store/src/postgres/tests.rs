@@ -52,7 +52,7 @@ async fn database_of_newer_version_is_left_alone() {
     assert!(
         error.ends_with(
             "was written by a newer version of this program: it has format 9, expected at \
-             most 2; upgrade, or use another database"
+             most 1; upgrade, or use another database"
         ),
         "{error}"
     );

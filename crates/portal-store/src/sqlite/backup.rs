@@ -8,7 +8,7 @@ use tempfile::TempPath;
 use super::database::{self, cannot_write};
 use super::failure::not_applied;
 use super::files::beside;
-use super::format::{self, Found, Thoroughness};
+use super::format::{self, Thoroughness};
 use crate::error::RegistryError;
 
 /// Copies the registry in `directory` to the new file `file`, readable only by its owner. The copy
@@ -22,7 +22,7 @@ use crate::error::RegistryError;
 /// writable. No `file` is created then.
 pub fn backup(directory: &Path, file: &Path) -> Result<(), RegistryError> {
     let source = directory.join(database::FILE_NAME);
-    if format::inspect(&source)? == Found::Nothing {
+    if format::inspect(&source)?.is_none() {
         return Err(RegistryError::NotApplied(format!("{} does not exist", source.display())));
     }
     if file.exists() {

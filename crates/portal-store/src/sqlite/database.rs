@@ -1,4 +1,4 @@
-//! The database file: creating, migrating and opening it.
+//! The database file: creating and opening it.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,7 +11,7 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::failure::{not_applied, retry_while_busy, wait_for_others};
 use super::files::{self, beside};
-use super::format::{self, Found, Thoroughness};
+use super::format::{self, Thoroughness};
 use super::state::{self, History, State, StateFile};
 use crate::error::RegistryError;
 
@@ -55,29 +55,21 @@ pub(super) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, Regist
     let known = if accept_loss { known.unwrap_or_default() } else { known? };
     let found = format::inspect(&path)?;
     if let (Some(known), false) = (&known, accept_loss) {
-        state::compare(&known.history, found.history(), &path)?;
+        state::compare(&known.history, found.as_ref(), &path)?;
     }
     let was_closed = known.is_some_and(|known| known.is_closed) && !accept_loss;
-    if found == Found::Nothing {
+    if found.is_none() {
         if !is_alone {
             return Err(RegistryError::NotApplied(files::replaced(&path)));
         }
         create(&path)?;
     }
     let connection = open_for_writing(&path).map_err(|error| not_applied(&error, &path))?;
-    if is_alone && found != Found::Nothing {
+    if is_alone && found.is_some() {
         let thoroughness = if was_closed { Thoroughness::Pages } else { Thoroughness::Indexes };
         format::verify(&connection, &path, thoroughness)?;
     }
-    let prepare = || {
-        retry_while_busy(|| format::migrate(&connection))?;
-        if is_alone {
-            // Moves the migration into the database itself, so that losing the log can't undo it.
-            connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE)?;
-        }
-        format::history(&connection)
-    };
-    let history = prepare().map_err(|error| not_applied(&error, &path))?;
+    let history = format::history(&connection).map_err(|error| not_applied(&error, &path))?;
     sync_directory(directory)
         .and_then(|()| state.write(&State { history: history.clone(), is_closed: false }))
         .and_then(|()| state.sync())
@@ -101,7 +93,10 @@ fn create(path: &Path) -> Result<(), RegistryError> {
     open_private(&new).map_err(|error| cannot_write(&new, &error))?;
     let fill = || {
         let connection = open_for_writing(&new)?;
-        format::migrate(&connection)?;
+        // In one transaction: each statement alone would wait for the disk.
+        let transaction = connection.unchecked_transaction()?;
+        transaction.execute_batch(format::SCHEMA)?;
+        transaction.commit()?;
         // Closing would checkpoint too, but without reporting errors.
         connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::TRUNCATE)?;
         connection.close().map_err(|(_, error)| error)
@@ -119,7 +114,7 @@ fn create(path: &Path) -> Result<(), RegistryError> {
     complete().map_err(|error| cannot_write(path, &error))
 }
 
-/// Opens another connection to an up-to-date file, for checkpoints only.
+/// Opens another connection to a registry, for checkpoints only.
 pub(super) fn open_for_checkpoints(path: &Path) -> Result<Connection, RegistryError> {
     let open = || {
         let connection = connect(path)?;
@@ -131,7 +126,7 @@ pub(super) fn open_for_checkpoints(path: &Path) -> Result<Connection, RegistryEr
     open().map_err(|error| not_applied(&error, path))
 }
 
-/// Opens another connection to an up-to-date file, for reading.
+/// Opens another connection to a registry, for reading.
 pub(super) fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(path)?;
     connection.pragma_update(None, "query_only", true)?;

@@ -1,5 +1,4 @@
-//! The file format: recognizing a registry before anything is changed, migrating it, and verifying
-//! its content.
+//! The file format: recognizing a registry before anything is changed, and verifying its content.
 
 use std::fs;
 use std::path::Path;
@@ -10,63 +9,30 @@ use super::failure::{is_busy, not_applied, retry_while_busy, wait_for_others};
 use super::state::History;
 use crate::error::RegistryError;
 
-/// The version after all migrations; a new file has 0.
-pub(super) const VERSION: u32 = 4;
+/// The version of [`SCHEMA`]; a new file has 0.
+pub(super) const VERSION: u32 = 1;
 
-/// Each migrates to the next version.
-const MIGRATIONS: [&str; VERSION as usize] = [
-    include_str!("../../migrations/sqlite/0001_registry.sql"),
-    include_str!("../../migrations/sqlite/0002_portals_without_look_ups.sql"),
-    include_str!("../../migrations/sqlite/0003_history_and_seeded_tokens.sql"),
-    include_str!("../../migrations/sqlite/0004_audit_and_removal.sql"),
-];
-
-/// ASCII "Port", set in every file from version 3 on.
+/// ASCII "Port".
 const APPLICATION_ID: u32 = 0x506f_7274;
 
-/// The version that introduced [`APPLICATION_ID`] and [`History`].
-const FIRST_WITH_HISTORY: u32 = 3;
-
-/// The tables that identify files older than version 3.
-const TABLES: &str =
-    "('orgs', 'users', 'clients', 'codes', 'refresh_tokens', 'access_tokens', 'portals')";
-
-/// The result of [`inspect`].
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// No file, or an empty database.
-    Nothing,
-    /// A registry, with its history from version 3 on.
-    Registry(Option<History>),
-}
-
-impl Found {
-    pub(super) fn history(&self) -> Option<&History> {
-        match self {
-            Self::Registry(history) => history.as_ref(),
-            Self::Nothing => None,
-        }
-    }
-}
+/// Creates the tables of an empty file.
+pub(super) const SCHEMA: &str = include_str!("../../schema/sqlite.sql");
 
 /// Inspects the file at `path` over a read-only connection, so that neither the file nor its log
-/// changes.
+/// changes. Returns `None` if there is no file or the database is empty.
 ///
 /// # Errors
 /// [`RegistryError::NotApplied`] if the file is not a registry or was written by a newer version.
-pub(super) fn inspect(path: &Path) -> Result<Found, RegistryError> {
+pub(super) fn inspect(path: &Path) -> Result<Option<History>, RegistryError> {
     // Don't open an empty file: SQLite would delete its log, which may be all that is left of a
     // registry.
     if fs::metadata(path).is_ok_and(|file| file.len() == 0) || !path.exists() {
-        return Ok(Found::Nothing);
+        return Ok(None);
     }
-    let (application_id, version, is_empty, is_ours, history) =
-        retry_while_busy(|| read(path)).map_err(|error| not_applied(&error, path))?;
-    match (application_id, version) {
-        (0, 0) if is_empty => Ok(Found::Nothing),
-        (0, 1..FIRST_WITH_HISTORY) if is_ours => Ok(Found::Registry(None)),
-        (APPLICATION_ID, ..=VERSION) => Ok(Found::Registry(history)),
-        (APPLICATION_ID, newer) => Err(RegistryError::NotApplied(format!(
+    match retry_while_busy(|| read(path)).map_err(|error| not_applied(&error, path))? {
+        (.., Some(history)) => Ok(Some(history)),
+        (0, 0, true, None) => Ok(None),
+        (APPLICATION_ID, newer, ..) if newer > VERSION => Err(RegistryError::NotApplied(format!(
             "{} was written by a newer version of this program: it has format {newer}, expected \
              at most {VERSION}; upgrade, or use another data directory",
             path.display()
@@ -86,28 +52,23 @@ pub(super) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Application id, version, whether there are no tables, whether they are ours, and the history.
-type Header = (u32, u32, bool, bool, Option<History>);
+/// Application id, version, whether there are no tables, and the history if it is a registry.
+type Header = (u32, u32, bool, Option<History>);
 
 fn read(path: &Path) -> rusqlite::Result<Header> {
     let connection = open_read_only(path)?;
-    // One snapshot for all queries, because another process may be migrating.
+    // One snapshot for all queries.
     let view = Transaction::new_unchecked(&connection, TransactionBehavior::Deferred)?;
     let application_id = view.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version = view.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let count = |condition: &str| -> rusqlite::Result<u32> {
-        let statement = format!("SELECT count(*) FROM sqlite_schema WHERE {condition}");
-        view.query_row(&statement, [], |row| row.get(0))
-    };
-    let is_empty = count("true")? == 0;
-    let is_ours = count(&format!("type = 'table' AND name IN {TABLES}"))? == 7;
-    let has_history =
-        application_id == APPLICATION_ID && (FIRST_WITH_HISTORY..=VERSION).contains(&version);
-    let history = if has_history { Some(history(&view)?) } else { None };
-    Ok((application_id, version, is_empty, is_ours, history))
+    let is_empty =
+        view.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))?;
+    let is_ours = (application_id, version) == (APPLICATION_ID, VERSION);
+    let history = if is_ours { Some(history(&view)?) } else { None };
+    Ok((application_id, version, is_empty, history))
 }
 
-/// Returns the history of an up-to-date file.
+/// Returns the history of a registry.
 pub(super) fn history(connection: &Connection) -> rusqlite::Result<History> {
     connection.query_row("SELECT registry, commits FROM history", [], |row| {
         Ok(History { registry: row.get(0)?, commits: row.get(1)? })
@@ -122,23 +83,6 @@ pub(super) fn count_commit(connection: &Connection) -> rusqlite::Result<i64> {
         .query_row([], |row| row.get(0))?;
     connection.prepare_cached("UPDATE history SET commits = ?")?.execute([commits])?;
     Ok(commits)
-}
-
-/// Applies the missing migrations.
-pub(super) fn migrate(connection: &Connection) -> rusqlite::Result<()> {
-    let version =
-        || connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
-    if version()? == VERSION {
-        return Ok(());
-    }
-    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    // Read again under the lock: another process may have migrated meanwhile.
-    let found = version()?;
-    for (migration, leads_to) in MIGRATIONS.iter().zip(1..).filter(|(_, to)| *to > found) {
-        transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "user_version", leads_to)?;
-    }
-    transaction.commit()
 }
 
 /// How much [`verify`] checks.
@@ -185,9 +129,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn migrations_reach_current_version() {
+    fn schema_has_current_version() {
         let connection = Connection::open_in_memory().unwrap();
-        migrate(&connection).unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
         let version: u32 =
             connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
         assert_eq!(version, VERSION);

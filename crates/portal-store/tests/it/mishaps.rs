@@ -95,7 +95,7 @@ fn newer_registry_is_refused_and_unchanged() {
     assert!(
         why.ends_with(
             "registry.sqlite was written by a newer version of this program: it has format 9, \
-             expected at most 4; upgrade, or use another data directory"
+             expected at most 1; upgrade, or use another data directory"
         ),
         "{why}"
     );

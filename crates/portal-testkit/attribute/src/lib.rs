@@ -15,23 +15,16 @@ pub fn needs(programs: TokenStream, test: TokenStream) -> TokenStream {
         if let Some((_, package)) = missing.find(|(name, _)| *name == program) {
             reasons.push(format!("no {program}; Debian: apt-get install {package}"));
         } else if !env!("FOUND").split(' ').any(|name| name == program) {
-            return compile_error(&format!("{program}: not a program of the build script"));
+            let message = format!("{program}: not a program of the build script");
+            return parse(&format!("::core::compile_error!({message:?});"));
         }
     }
     if reasons.is_empty() {
         return test;
     }
-    let mut ignored = attribute(&reasons.join("; "));
+    let mut ignored = parse(&format!("#[ignore = {:?}]", reasons.join("; ")));
     ignored.extend(test);
     ignored
-}
-
-fn attribute(reason: &str) -> TokenStream {
-    parse(&format!("#[ignore = {reason:?}]"))
-}
-
-fn compile_error(message: &str) -> TokenStream {
-    parse(&format!("::core::compile_error!({message:?});"))
 }
 
 fn parse(rust: &str) -> TokenStream {

@@ -1,5 +1,6 @@
 //! The subcommands that change something.
 
+use std::collections::BTreeSet;
 use std::env;
 
 use portal_model::Scope;
@@ -44,13 +45,13 @@ pub(crate) enum Changed<'a> {
         org: &'a str,
         /// Of the user.
         email: &'a str,
-        client_id: &'a str,
-        client_secret: &'a str,
-        refresh_token: &'a str,
+        client_id: String,
+        client_secret: String,
+        refresh_token: String,
     },
     SecretRotated {
         client_id: &'a str,
-        client_secret: &'a str,
+        client_secret: String,
     },
     CredentialRevoked {
         /// The client id or fingerprint that was revoked.
@@ -58,73 +59,59 @@ pub(crate) enum Changed<'a> {
     },
 }
 
-/// The change that a command makes; `None` if it only shows something.
-pub(super) fn change(command: &Command) -> Result<Option<AdminChange>, RegistryError> {
-    Ok(Some(match command.clone() {
+/// The change that a command makes, and what is printed once it is made; `None` if the command only
+/// shows something.
+pub(super) fn change(
+    command: &Command,
+) -> Result<Option<(AdminChange, String, Changed<'_>)>, RegistryError> {
+    Ok(Some(match command {
         Command::Org(Org::Add { org, environment, one_portal }) => {
-            let portal_limit = if one_portal { PortalLimit::One } else { PortalLimit::Unlimited };
-            AdminChange::AddOrg { org, environment, portal_limit }
+            let portal_limit = if *one_portal { PortalLimit::One } else { PortalLimit::Unlimited };
+            (
+                AdminChange::AddOrg { org: org.clone(), environment: *environment, portal_limit },
+                format!("Added org {org}"),
+                Changed::OrgAdded { org },
+            )
         }
-        Command::Org(Org::Remove { org }) => AdminChange::RemoveOrg { org },
-        Command::User(User::Add { org, email, name, permissions }) => AdminChange::AddUser {
-            org,
-            name: name.unwrap_or_else(|| email.clone()),
-            email,
-            permissions: permissions.into_iter().collect(),
-        },
-        Command::User(User::Remove { org, email }) => AdminChange::RemoveUser { org, email },
-        Command::User(User::SetPermissions { org, email, permissions }) => {
-            let permissions = permissions.into_iter().collect();
-            AdminChange::SetPermissions { org, email, permissions }
-        }
-        Command::Credential(Credential::Add { org, email, scopes }) => {
-            let scopes = if scopes.is_empty() { default_scopes() } else { scopes };
-            let credential = SeedCredential::generate(scopes)?;
-            AdminChange::AddCredential { org, email, credential }
-        }
-        Command::Credential(Credential::Rotate { client_id }) => {
-            AdminChange::RotateSecret { client_id, client_secret: token::generate_client_secret()? }
-        }
-        Command::Credential(Credential::Revoke { credential }) => {
-            AdminChange::RevokeCredential { credential }
-        }
-        Command::Org(Org::List)
-        | Command::User(User::List { .. })
-        | Command::Credential(Credential::List { .. })
-        | Command::Log { .. } => return Ok(None),
-    }))
-}
-
-/// What is printed of a change once it is made.
-pub(super) fn made(change: &AdminChange) -> Option<(String, Changed<'_>)> {
-    Some(match change {
-        AdminChange::AddOrg { org, .. } => (format!("Added org {org}"), Changed::OrgAdded { org }),
-        AdminChange::RemoveOrg { org } => (
+        Command::Org(Org::Remove { org }) => (
+            AdminChange::RemoveOrg { org: org.clone() },
             format!("Removed org {org} and revoked its credentials; its portals stay"),
             Changed::OrgRemoved { org },
         ),
-        AdminChange::AddUser { org, email, .. } => {
-            (format!("Added user {email} to org {org}"), Changed::UserAdded { org, email })
-        }
-        AdminChange::RemoveUser { org, email } => (
+        Command::User(User::Add { org, email, name, permissions }) => (
+            AdminChange::AddUser {
+                org: org.clone(),
+                email: email.clone(),
+                name: name.as_ref().unwrap_or(email).clone(),
+                permissions: permissions.iter().copied().collect(),
+            },
+            format!("Added user {email} to org {org}"),
+            Changed::UserAdded { org, email },
+        ),
+        Command::User(User::Remove { org, email }) => (
+            AdminChange::RemoveUser { org: org.clone(), email: email.clone() },
             format!("Removed user {email} from org {org} and revoked the credentials"),
             Changed::UserRemoved { org, email },
         ),
-        AdminChange::SetPermissions { org, email, permissions } => {
-            let permissions: Vec<_> =
-                permissions.iter().copied().map(Permission::seed_name).collect();
-            let names =
-                if permissions.is_empty() { "none".to_owned() } else { permissions.join(", ") };
+        Command::User(User::SetPermissions { org, email, permissions }) => {
+            let permissions: BTreeSet<_> = permissions.iter().copied().collect();
+            let (names, text) = named(&permissions, "none");
             (
-                format!("Set the permissions of {email} in org {org}: {names}"),
-                Changed::PermissionsSet { org, email, permissions },
+                AdminChange::SetPermissions { org: org.clone(), email: email.clone(), permissions },
+                format!("Set the permissions of {email} in org {org}: {text}"),
+                Changed::PermissionsSet { org, email, permissions: names },
             )
         }
-        AdminChange::AddCredential { org, email, credential } => {
-            let SeedCredential { client_id, client_secret, grant, .. } = credential;
-            let (SeedGrant::RefreshToken(refresh_token) | SeedGrant::Code(refresh_token)) = grant;
-            let (client_secret, refresh_token) = (client_secret.expose(), refresh_token.expose());
+        Command::Credential(Credential::Add { org, email, scopes }) => {
+            let scopes = if scopes.is_empty() { default_scopes() } else { scopes.clone() };
+            let credential = SeedCredential::generate(scopes)?;
+            let (SeedGrant::RefreshToken(refresh_token) | SeedGrant::Code(refresh_token)) =
+                &credential.grant;
+            let client_id = credential.client_id.clone();
+            let client_secret = credential.client_secret.expose().to_owned();
+            let refresh_token = refresh_token.expose().to_owned();
             (
+                AdminChange::AddCredential { org: org.clone(), email: email.clone(), credential },
                 format!(
                     "Added a credential of {email} in org {org}; its secrets are not shown again\n\
                      client_id      {client_id}\n\
@@ -134,9 +121,11 @@ pub(super) fn made(change: &AdminChange) -> Option<(String, Changed<'_>)> {
                 Changed::CredentialAdded { org, email, client_id, client_secret, refresh_token },
             )
         }
-        AdminChange::RotateSecret { client_id, client_secret } => {
-            let client_secret = client_secret.expose();
+        Command::Credential(Credential::Rotate { client_id }) => {
+            let secret = token::generate_client_secret()?;
+            let client_secret = secret.expose().to_owned();
             (
+                AdminChange::RotateSecret { client_id: client_id.clone(), client_secret: secret },
                 format!(
                     "Rotated the secret of client {client_id}; it is not shown again\n\
                      client_secret  {client_secret}"
@@ -144,11 +133,23 @@ pub(super) fn made(change: &AdminChange) -> Option<(String, Changed<'_>)> {
                 Changed::SecretRotated { client_id, client_secret },
             )
         }
-        AdminChange::RevokeCredential { credential } => {
-            (format!("Revoked {credential}"), Changed::CredentialRevoked { credential })
-        }
-        _ => return None,
-    })
+        Command::Credential(Credential::Revoke { credential }) => (
+            AdminChange::RevokeCredential { credential: credential.clone() },
+            format!("Revoked {credential}"),
+            Changed::CredentialRevoked { credential },
+        ),
+        Command::Org(Org::List)
+        | Command::User(User::List { .. })
+        | Command::Credential(Credential::List { .. })
+        | Command::Log { .. } => return Ok(None),
+    }))
+}
+
+/// Permissions by their names, and as a text.
+pub(super) fn named(permissions: &BTreeSet<Permission>, none: &str) -> (Vec<&'static str>, String) {
+    let names: Vec<_> = permissions.iter().copied().map(Permission::seed_name).collect();
+    let text = if names.is_empty() { none.to_owned() } else { names.join(", ") };
+    (names, text)
 }
 
 /// The name of the person, as far as the system tells. It is a note for the log, not a proof.

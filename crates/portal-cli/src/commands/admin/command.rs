@@ -85,21 +85,15 @@ portal admin user add Acme ada@acme.example --name \"Ada Lovelace\" \\
         permissions: Vec<Permission>,
     },
     /// List those of an org
-    #[command(add = Sections(&[
-        Examples("\
-portal admin user list Acme --data ./portals
-portal admin credential list Acme --data ./portals"),
-    ]))]
+    #[command(add = LISTS)]
     List {
         /// The name of the org
         org: String,
     },
     /// Remove a user, and revoke the credentials
-    #[command(
-        add = Sections(&[
+    #[command(add = Sections(&[
         Examples("portal admin user remove Acme ada@acme.example --data ./portals"),
-    ])
-    )]
+    ]))]
     Remove {
         /// The name of the org
         org: String,
@@ -138,11 +132,7 @@ pub(super) enum Credential {
         scopes: Vec<Scope>,
     },
     /// List those of an org
-    #[command(add = Sections(&[
-        Examples("\
-portal admin user list Acme --data ./portals
-portal admin credential list Acme --data ./portals"),
-    ]))]
+    #[command(add = LISTS)]
     List {
         /// The name of the org
         org: String,
@@ -167,6 +157,12 @@ portal admin credential list Acme --data ./portals"),
         credential: String,
     },
 }
+
+/// Of both lists of an org.
+const LISTS: Sections = Sections(&[Examples(
+    "portal admin user list Acme --data ./portals\n\
+     portal admin credential list Acme --data ./portals",
+)]);
 
 const ENVIRONMENTS: [Environment; 3] =
     [Environment::Production, Environment::Sandbox, Environment::Developer];

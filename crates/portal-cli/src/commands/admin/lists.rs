@@ -2,11 +2,12 @@
 
 use portal_model::Scope;
 use portal_store::{
-    AdminRefusal, Administration, AuditAction, AuditEntry, Permission, PortalLimit, Registry,
+    AdminRefusal, Administration, AuditAction, AuditEntry, Credential, PortalLimit, Registry, User,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::changes::named;
 use super::registry::Admin;
 use crate::report::failure::Failure;
 
@@ -66,7 +67,7 @@ pub(crate) struct LogRow<'a> {
 
 impl<R: Administration + Registry> Admin<'_, R> {
     pub(super) async fn orgs(&self) -> Result<(), Failure> {
-        let orgs = self.registry.orgs().await.map_err(|error| self.failed(error))?;
+        let orgs = self.registry.orgs().await?;
         self.printer.table(orgs.iter().map(|org| {
             let environment = org.environment.as_str();
             let (portal_limit, limit) = match org.portal_limit {
@@ -80,55 +81,35 @@ impl<R: Administration + Registry> Admin<'_, R> {
     }
 
     pub(super) async fn users(&self, org: &str) -> Result<(), Failure> {
-        let users = self.registry.users_of(org).await.map_err(|error| self.failed(error))?;
+        let users = self.registry.users_of(org).await?;
         self.printer.table(self.of_org(org, users)?.iter().map(|user| {
-            let permissions: Vec<_> =
-                user.permissions.iter().copied().map(Permission::seed_name).collect();
-            let names = if permissions.is_empty() {
-                "no permission".to_owned()
-            } else {
-                permissions.join(", ")
-            };
-            let row = UserRow {
-                email: &user.email,
-                id: user.id.to_string(),
-                name: &user.name,
-                org,
-                permissions,
-            };
-            ([user.email.clone(), user.name.clone(), names], row)
+            let (permissions, names) = named(&user.permissions, "no permission");
+            let User { email, name, .. } = user;
+            let row = UserRow { email, id: user.id.to_string(), name, org, permissions };
+            ([email.clone(), name.clone(), names], row)
         }));
         Ok(())
     }
 
     pub(super) async fn credentials(&self, org: &str) -> Result<(), Failure> {
-        let credentials = self.registry.credentials_of(org).await;
-        let credentials = credentials.map_err(|error| self.failed(error))?;
+        let credentials = self.registry.credentials_of(org).await?;
         self.printer.table(self.of_org(org, credentials)?.iter().map(|it| {
-            let scopes: Vec<_> = it.scopes.iter().map(Scope::as_str).collect();
-            let revoked_at = it.revoked_at.map(|at| at.to_string());
+            let Credential { client_id, email, fingerprint, scopes, revoked_at, .. } = it;
+            let scopes: Vec<_> = scopes.iter().map(Scope::as_str).collect();
+            let revoked_at = revoked_at.map(|at| at.to_string());
             let state = match &revoked_at {
                 Some(at) => format!("revoked {at}"),
                 None => scopes.join(","),
             };
-            let cells =
-                [it.email.clone(), it.client_id.clone(), format!("{}  {state}", it.fingerprint)];
-            let row = CredentialRow {
-                client_id: &it.client_id,
-                email: &it.email,
-                fingerprint: &it.fingerprint,
-                org,
-                revoked_at,
-                scopes,
-            };
-            (cells, row)
+            let cells = [email.clone(), client_id.clone(), format!("{fingerprint}  {state}")];
+            (cells, CredentialRow { client_id, email, fingerprint, org, revoked_at, scopes })
         }));
         Ok(())
     }
 
     pub(super) async fn log(&self, limit: u32) -> Result<(), Failure> {
-        let entries = self.registry.audit_log(limit).await;
-        self.printer.table(entries.map_err(|error| self.failed(error))?.iter().map(|entry| {
+        let entries = self.registry.audit_log(limit).await?;
+        self.printer.table(entries.iter().map(|entry| {
             let AuditEntry { at, actor, action, org, subject, detail, .. } = entry;
             let of_org = org.as_ref().filter(|org| *org != subject);
             let of_org = of_org.map(|org| format!(" of {org}")).unwrap_or_default();

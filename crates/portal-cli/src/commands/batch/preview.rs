@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::batch::journal::State;
 use crate::batch::plan::Row;
 use crate::batch::result::Verdict;
-use crate::batch::run::{Org, Task, Tasks};
+use crate::batch::run::{Org, Tasks};
 use crate::commands::batch::table::count;
 use crate::org::create_probe::{probe, undetermined};
 use crate::org::retry::retry;
@@ -92,15 +92,15 @@ impl<'a> Preview<'a> {
         });
         let mut probes = std::pin::pin!(probes.buffer_unordered(AT_ONCE));
         while let Some((org, tasks, portals, can_create)) = probes.next().await {
-            for (index, task) in tasks {
-                let Some((row, planned)) = rows.get(*index).zip(planned.get_mut(*index)) else {
+            for &index in tasks {
+                let Some((row, planned)) = rows.get(index).zip(planned.get_mut(index)) else {
                     continue;
                 };
                 planned.host = org.target.declared_identity().host();
-                (planned.state, planned.detail) = match task {
-                    Task::Recover(_) => (Kind::InDoubt, None),
-                    Task::Create => by_probe(row, &portals, &can_create, allow_another),
-                };
+                if planned.state != Kind::InDoubt {
+                    (planned.state, planned.detail) =
+                        by_probe(row, &portals, &can_create, allow_another);
+                }
             }
         }
         Self(planned)

@@ -49,7 +49,7 @@ impl Section {
     fn of(result: &RowResult) -> Self {
         match result.report.outcome {
             CreateStatus::Created => Self::Created,
-            CreateStatus::Present => match result.report.origin() {
+            CreateStatus::Present => match result.report.origin {
                 Some(Origin::Appeared) => Self::ExistsNow,
                 _ => Self::Existing,
             },
@@ -147,7 +147,7 @@ fn profile(result: &RowResult) -> &str {
 fn name(result: &RowResult) -> String {
     let report = &result.report;
     let mut notes = Vec::new();
-    if report.origin() == Some(Origin::Undetermined) {
+    if report.origin == Some(Origin::Undetermined) {
         notes.push("whether this batch created it is not known".to_owned());
     }
     let taken: Vec<&str> = report.taken.iter().map(PortalName::as_str).collect();

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use portal_http::client::Credential;
 use portal_model::oauth::{Grant, TokenRequest};
-use portal_model::{CreatePortal, Endpoint as _, ListPortals, PortalName, Request, Secret};
+use portal_model::{
+    CreateOperation, CreatePortal, Endpoint as _, ListPortals, PortalName, Request, Secret,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -45,20 +47,19 @@ struct Shown {
 }
 
 pub(super) fn run(
-    name: &PortalName,
-    fallbacks: &[PortalName],
+    wish: &CreateOperation,
     destination: &Destination,
     printer: &Printer,
 ) -> ExitClass {
-    let requests = requests(name, fallbacks, destination);
+    let requests = requests(wish, destination);
     let profile = destination.place().profile();
     let text: String = requests.iter().map(Shown::text).collect();
-    let shown = DryRun { name: name.as_str(), profile, outcome: "dry_run", requests };
+    let shown = DryRun { name: wish.name.as_str(), profile, outcome: "dry_run", requests };
     printer.result(text.trim_end(), &shown);
     ExitClass::Success
 }
 
-fn requests(name: &PortalName, fallbacks: &[PortalName], destination: &Destination) -> Vec<Shown> {
+fn requests(wish: &CreateOperation, destination: &Destination) -> Vec<Shown> {
     let secret = || Secret::new(REDACTED.to_owned());
     let (version, api, accounts, client_id) = match destination {
         Destination::Local(version) => {
@@ -87,10 +88,11 @@ fn requests(name: &PortalName, fallbacks: &[PortalName], destination: &Destinati
         let request = CreatePortal::new(name.clone()).request(version);
         Shown::new(why, &api, request.authorized(&secret()))
     };
-    let others = fallbacks
+    let others = wish
+        .fallbacks
         .iter()
         .map(|name| create("If the name before belongs to another organization:", name));
-    token.into_iter().chain([list, create("The create:", name)]).chain(others).collect()
+    token.into_iter().chain([list, create("The create:", &wish.name)]).chain(others).collect()
 }
 
 impl Shown {

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
+use anyhow::Context as _;
 use bytes::Bytes;
 use portal_http::client::{Bounds, Client, ClientError, HttpTransport, Transport};
 use portal_model::datacenter::ApiDomain;
-use portal_model::error::with_sources;
 use portal_model::explain::explain;
 use portal_model::{ApiError, CanCreate, ErrorCode, ListPortals, Portal, Scope};
 use schemars::JsonSchema;
@@ -93,31 +93,28 @@ pub(super) async fn run(
     let client = target.builder()?.build(target.credential.clone())?;
     let transport = target.transport()?;
     let mut checks = Vec::new();
-    match client.authenticate().await {
-        Ok(()) => checks.push(Check::ok("token", "the accounts server gives an access token")),
+    // Without a token only where a create was begun tells its org.
+    let mut identity = None;
+    let token = client.authenticate().await.map_err(ClientError::Token);
+    let has_token = token.is_ok();
+    match token {
+        Ok(()) => {
+            checks.push(Check::ok("token", "the accounts server gives an access token"));
+            match target.identify(&client).await {
+                Ok(found) => identity = Some(found),
+                Err(error) => checks.push(Check::failed("org", call_error::unidentified(&error))),
+            }
+        }
         Err(error) => {
-            let failure = call_error::failure(&ClientError::Token(error), "get a token");
-            checks.push(Check::failed("token", failure));
+            checks.push(Check::failed("token", call_error::failure(&error, "get a token")));
         }
     }
-    let has_token = checks.iter().all(|check| check.status == Status::Ok);
-    // Without a token only where a create was begun tells its org.
-    let identity = if has_token { target.identify(&client).await.map(Some) } else { Ok(None) };
-    let identity = identity.unwrap_or_else(|error| {
-        checks.push(Check::failed("org", call_error::unidentified(&error)));
-        None
-    });
-    let is_own = |entry: &&Entry| match &identity {
-        Some(identity) => entry.is_in(identity),
-        None => entry.history.whose.place == target.place,
-    };
+    let is_here = |entry: &Entry| entry.history.whose.place == target.place;
+    let is_own = |entry: &&Entry| identity.as_ref().map_or(is_here(entry), |it| entry.is_in(it));
     let own: Vec<Entry> = entries.iter().filter(is_own).cloned().collect();
     // The profile may have led to another org when they were begun.
-    let elsewhere: Vec<&Entry> = entries
-        .iter()
-        .filter(|entry| !is_own(entry) && entry.history.whose.place == target.place)
-        .collect();
-    checks.push(intents(&own, &elsewhere));
+    let elsewhere = entries.iter().filter(|entry| !is_own(entry) && is_here(entry));
+    checks.push(intents(&own, elsewhere));
     if has_token {
         checks.push(data_center(hosts, &client));
         checks.extend(identity.as_ref().map(org));
@@ -146,34 +143,27 @@ const LATE: &str = "if the org has a portal too many, ask the support of Zoho";
 
 /// What earlier creates and renames of this profile left, in its org and in one that it led to
 /// before.
-fn intents(own: &[Entry], elsewhere: &[&Entry]) -> Check {
+fn intents<'a>(own: &[Entry], elsewhere: impl Iterator<Item = &'a Entry>) -> Check {
     let is_unfinished = |entry: &&Entry| entry.state() != State::Receipt;
     let own = own.iter().filter(is_unfinished).map(|entry| entry.name().to_owned());
-    let elsewhere = elsewhere.iter().copied().filter(is_unfinished);
+    let elsewhere = elsewhere.filter(is_unfinished);
     let elsewhere =
         elsewhere.map(|entry| format!("{} (begun in {})", entry.name(), entry.identity()));
     let names: Vec<String> = own.chain(elsewhere).collect();
-    match names.as_slice() {
-        [] => Check::ok("intents", "no create or rename is unfinished"),
-        names => Check::warning(
-            "intents",
-            format!("unfinished: {}", names.join(", ")),
-            "run `portal recover`",
-        ),
+    if names.is_empty() {
+        return Check::ok("intents", "no create or rename is unfinished");
     }
+    let message = format!("unfinished: {}", names.join(", "));
+    Check::warning("intents", message, "run `portal recover`")
 }
 
 fn org(identity: &Identity) -> Check {
-    match identity.org() {
-        Some(org) => Check::ok("org", format!("the token is for org {org}")),
-        None => Check::ok(
-            "org",
-            format!(
-                "the token lacks the scope {}, so its credential stands for the org",
-                Scope::ORG_READ
-            ),
-        ),
-    }
+    let scope = Scope::ORG_READ;
+    let message = match identity.org() {
+        Some(org) => format!("the token is for org {org}"),
+        None => format!("the token lacks the scope {scope}, so its credential stands for the org"),
+    };
+    Check::ok("org", message)
 }
 
 fn data_center(hosts: &Hosts, client: &Client) -> Check {
@@ -207,27 +197,21 @@ fn read(portals: &Result<Vec<Portal>, ClientError>) -> Check {
 }
 
 fn create(probed: Result<CanCreate, ClientError>) -> Check {
-    let probed = match probed {
-        Ok(probed) => probed,
+    let failure = match probed {
+        Ok(CanCreate::Yes) => return Check::ok("create", "the token can create a portal"),
+        Ok(CanCreate::NotHere(error)) => return no_portals(&error),
         Err(ClientError::Api(error)) => return Check::undetermined("create", undetermined(&error)),
-        Err(error) => {
-            let failure = call_error::failure(&error, "find out whether the token can create");
-            return Check::failed("create", failure);
-        }
-    };
-    match probed {
-        CanCreate::Yes => Check::ok("create", "the token can create a portal"),
-        CanCreate::MissingScope => Check::failed(
-            "create",
+        Ok(CanCreate::MissingScope) => {
             Failure::forbidden(format!("the token lacks the scope {}", Scope::PORTAL_CREATE))
-                .hint(permission::EVERY_SCOPE),
-        ),
-        CanCreate::MissingPermission(error) => {
-            let (missing, note) = permission::missing(&error, "create a portal");
-            Check::failed("create", Failure::forbidden(missing).hint(note))
+                .hint(permission::EVERY_SCOPE)
         }
-        CanCreate::NotHere(error) => no_portals(&error),
-    }
+        Ok(CanCreate::MissingPermission(error)) => {
+            let (missing, note) = permission::missing(&error, "create a portal");
+            Failure::forbidden(missing).hint(note)
+        }
+        Err(error) => call_error::failure(&error, "find out whether the token can create"),
+    };
+    Check::failed("create", failure)
 }
 
 /// Such as a sandbox.
@@ -240,20 +224,19 @@ fn no_portals(error: &ApiError) -> Check {
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
 async fn clock(transport: &HttpTransport, url: &str) -> Check {
-    let unknown = |why: String| Check::unknown("clock", format!("the service's clock: {why}"));
-    let request = match http::Request::get(format!("{url}/")).body(Bytes::new()) {
-        Ok(request) => request,
-        Err(error) => return unknown(error.to_string()),
-    };
-    let response = match transport.send(request, Bounds::new(Duration::from_secs(30))).await {
-        Ok(response) => response,
-        Err(error) => return unknown(with_sources(&error)),
-    };
+    match date(transport, url).await {
+        Ok(date) => compare_clocks(SystemTime::now(), date),
+        Err(why) => Check::unknown("clock", format!("the service's clock: {why:#}")),
+    }
+}
+
+/// What time the service has.
+async fn date(transport: &HttpTransport, url: &str) -> anyhow::Result<SystemTime> {
+    let request = http::Request::get(format!("{url}/")).body(Bytes::new())?;
+    let response = transport.send(request, Bounds::new(Duration::from_secs(30))).await?;
     let date = response.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
-    let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
-        return unknown("the response has no date".to_owned());
-    };
-    compare_clocks(SystemTime::now(), date)
+    let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
+    date.context("the response has no date")
 }
 
 fn compare_clocks(here: SystemTime, there: SystemTime) -> Check {

@@ -3,11 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use portal_model::neutral::shell_word;
-use portal_store::{Org, Registry, RegistryError};
+use portal_store::{Registry, RegistryError};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Args;
+use crate::commands::batch::counted;
+use crate::commands::sections::ORG;
 use crate::org::default_org::DefaultOrg;
 use crate::org::running::Running;
 use crate::terminal::printer::Printer;
@@ -38,7 +40,14 @@ pub(super) async fn announce(
     printer: &Printer,
 ) -> Result<(), RegistryError> {
     let orgs = registry.orgs().await?;
-    let portals = count_portals(registry, &orgs).await?;
+    let mut portals = String::new();
+    if orgs.len() <= COUNTED_ORGS {
+        let mut count = 0;
+        for org in &orgs {
+            count += registry.portals(org.id).await?.len();
+        }
+        portals = format!(" with {}", counted(count, "portal"));
+    }
     let Running { url, admin, org, port } = running;
     let (admin, org) = (admin.as_deref(), org.as_ref());
     let listening = Listening { event: "listening", url, admin, org };
@@ -46,17 +55,12 @@ pub(super) async fn announce(
     if printer.is_json() {
         return Ok(());
     }
-    let count = |number: usize, thing| match number {
-        1 => format!("1 {thing}"),
-        number => format!("{number} {thing}s"),
+    let kept = match (&args.data, &args.database_url) {
+        (Some(directory), _) => format!("kept in {}", directory.display()),
+        (None, Some(_)) => "kept in a database".to_owned(),
+        (None, None) => "gone when it ends (`--data DIR` keeps them)".to_owned(),
     };
-    let kept = match args.kept_in() {
-        Some(place) => format!("kept in {place}"),
-        None => "gone when it ends (`--data DIR` keeps them)".to_owned(),
-    };
-    let portals = portals.map(|portals| format!(" with {}", count(portals, "portal")));
-    let portals = portals.unwrap_or_default();
-    let mut lines = vec![format!("Serving {}{portals}, {kept}", count(orgs.len(), "org"))];
+    let mut lines = vec![format!("Serving {}{portals}, {kept}", counted(orgs.len(), "org"))];
     if orgs.is_empty() {
         lines.push("No request can succeed: add an org by `--seed FILE` or `portal admin`".into());
     }
@@ -69,20 +73,6 @@ pub(super) async fn announce(
     }
     printer.note(lines.join("\n"));
     Ok(())
-}
-
-async fn count_portals(
-    registry: &impl Registry,
-    orgs: &[Org],
-) -> Result<Option<usize>, RegistryError> {
-    if orgs.len() > COUNTED_ORGS {
-        return Ok(None);
-    }
-    let mut portals = 0;
-    for org in orgs {
-        portals += registry.portals(org.id).await?.len();
-    }
-    Ok(Some(portals))
 }
 
 /// Opens the page in a browser.
@@ -112,23 +102,15 @@ pub(in crate::commands) struct Environment {
 }
 
 /// The variables that lead commands to an org, or tests to an admin listener.
-pub(super) const LEADING: [&str; 9] = [
-    "PORTAL_PROFILE",
-    "PORTAL_DATA_CENTER",
-    "PORTAL_ACCESS_TOKEN",
-    "PORTAL_API_DOMAIN",
-    "PORTAL_ACCOUNTS_URL",
-    "PORTAL_CLIENT_ID",
-    "PORTAL_CLIENT_SECRET",
-    "PORTAL_REFRESH_TOKEN",
-    "PORTAL_ADMIN_URL",
-];
+pub(super) fn leading() -> impl Iterator<Item = &'static str> {
+    ORG.names.iter().copied().chain(["PORTAL_ADMIN_URL"])
+}
 
 /// The environment that leads to the server, for a shell, and not to where it led before.
 pub(super) fn exports(running: &Running, indent: &str) -> String {
     let variables = variables(running);
     let is_set = |name: &&str| variables.iter().any(|(other, _)| other == name);
-    let others: Vec<_> = LEADING.into_iter().filter(|name| !is_set(name)).collect();
+    let others: Vec<_> = leading().filter(|name| !is_set(name)).collect();
     let unset = format!("{indent}unset {}", others.join(" "));
     let lines = variables.iter().map(|(name, value)| {
         // Credentials of kept data are in a file that its owner can write to.

@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use portal_http::server::{FaultSpec, ServerLimits};
 use portal_model::Secret;
 
 use super::address::{self, AdminListen};
 use crate::commands::fault_arg;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
+use crate::terminal::printer::Output;
 
 /// Serve the API on this machine, to rehearse on
 #[derive(Debug, clap::Args)]
@@ -103,7 +103,7 @@ pub(crate) struct Args {
     pub(super) open: bool,
     /// Log each call to stderr, and warnings in the same form [default: text, where stderr is a terminal]
     #[arg(long, value_name = "FORMAT")]
-    pub(super) log: Option<LogFormat>,
+    pub(super) log: Option<Output>,
     /// Serve as long as this program runs, with the environment that leads to the server
     #[arg(last = true, value_name = "PROGRAM")]
     pub(super) command: Vec<OsString>,
@@ -119,16 +119,9 @@ pub(super) enum Subcommand {
     },
 }
 
-/// The form of the lines about calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogFormat {
-    Text,
-    Json,
-}
-
 impl Args {
     pub(crate) fn logs_json(&self) -> bool {
-        self.log == Some(LogFormat::Json)
+        self.log == Some(Output::Json)
     }
 
     pub(super) fn listen(&self) -> SocketAddr {
@@ -148,12 +141,6 @@ impl Args {
             limits.max_connections_per_peer = None;
         }
         limits
-    }
-
-    /// Where everything is kept, if it outlives the server.
-    pub(super) fn kept_in(&self) -> Option<String> {
-        let directory = self.data.as_ref().map(|directory| directory.display().to_string());
-        directory.or_else(|| self.database_url.as_ref().map(|_| "a database".to_owned()))
     }
 }
 

@@ -1,7 +1,6 @@
 //! `portal serve -- COMMAND`: a command that runs while the server does.
 
 use std::ffi::OsString;
-use std::future::pending;
 use std::io;
 #[cfg(unix)]
 use std::io::IsTerminal as _;
@@ -10,7 +9,7 @@ use std::process::ExitStatus;
 use anyhow::anyhow;
 use tokio::process::{Child, Command};
 
-use super::announce::LEADING;
+use super::announce::leading;
 use crate::report::failure::Failure;
 use crate::sys::signal::Kind;
 use crate::terminal::printer::Printer;
@@ -20,7 +19,7 @@ pub(super) fn start(command: &[OsString], variables: &[(&str, &str)]) -> io::Res
     let Some((program, arguments)) = command.split_first() else { return Ok(None) };
     let mut command = Command::new(program);
     // What is there leads to another org, in which the command must not create a portal.
-    for name in LEADING {
+    for name in leading() {
         command.env_remove(name);
     }
     command
@@ -39,14 +38,6 @@ pub(super) fn not_started(command: &[OsString], error: &io::Error, printer: &Pri
     let program = command.first().map(OsString::as_os_str).unwrap_or_default().display();
     Failure::from(anyhow!("cannot run {program}: {error}")).print(printer);
     if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
-}
-
-/// Completes at the end of the command, if there is one.
-pub(super) async fn ended(child: &mut Option<Child>) -> io::Result<ExitStatus> {
-    match child {
-        Some(child) => child.wait().await,
-        None => pending().await,
-    }
 }
 
 /// Passes on what this process was sent. Ctrl-C on a terminal reaches the command by itself, which

@@ -1,4 +1,4 @@
-//! [`Listeners`]: where a server and its inspector listen.
+//! Where a server and its inspector listen.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
@@ -18,12 +18,6 @@ const TLS_INTERVAL: Duration = Duration::from_secs(5);
 /// The ports that are tried for the inspector, before any free one.
 const INSPECTOR_PORTS: Range<u16> = 8781..8881;
 
-/// What a server listens on.
-pub(super) struct Listeners {
-    pub(super) server: Server,
-    pub(super) inspector: Option<TcpListener>,
-}
-
 /// Reads the certificate, without which only loopback or a proxy may reach the server.
 pub(super) fn read_tls(args: &Args) -> Result<Option<ServerTls>, Failure> {
     let files = args.tls_cert.as_ref().zip(args.tls_key.as_ref());
@@ -41,21 +35,16 @@ pub(super) fn read_tls(args: &Args) -> Result<Option<ServerTls>, Failure> {
     Err(Failure::usage(message).hint(hint))
 }
 
-impl Listeners {
-    pub(super) async fn bind(
-        args: &Args,
-        tls: Option<ServerTls>,
-        printer: &Printer,
-    ) -> Result<Self, Failure> {
-        let mut server = Server::bind(args.listen()).await?.with_limits(args.limits());
-        server = args.allowed_hosts.iter().fold(server, Server::allow_host);
-        if let Some(tls) = tls {
-            tokio::spawn(reload(tls.clone(), printer.clone()));
-            server = server.with_tls(tls);
-        }
-        let inspector = bind_inspector(args.admin_listen, printer).await?;
-        Ok(Self { server, inspector })
-    }
+pub(super) async fn bind(
+    args: &Args,
+    tls: Option<ServerTls>,
+    printer: &Printer,
+) -> Result<Server, Failure> {
+    let server = Server::bind(args.listen()).await?.with_limits(args.limits());
+    let server = args.allowed_hosts.iter().fold(server, Server::allow_host);
+    let Some(tls) = tls else { return Ok(server) };
+    tokio::spawn(reload(tls.clone(), printer.clone()));
+    Ok(server.with_tls(tls))
 }
 
 /// Reads the files of the certificate again whenever they change.
@@ -82,7 +71,7 @@ async fn reload(tls: ServerTls, printer: Printer) {
 }
 
 /// Binds where it is wanted; without an argument on a free port of loopback.
-async fn bind_inspector(
+pub(super) async fn bind_inspector(
     listen: Option<AdminListen>,
     printer: &Printer,
 ) -> Result<Option<TcpListener>, Failure> {

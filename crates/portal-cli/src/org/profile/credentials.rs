@@ -29,28 +29,17 @@ pub(super) fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Secrets>> {
     toml_file::parse(path, &toml_file::read(path)?, explain)
 }
 
-pub(super) fn insert(path: &Path, name: &str, secrets: &Secrets) -> anyhow::Result<()> {
-    let mut all = read(path)?;
-    all.insert(name.to_owned(), secrets.clone());
-    write(path, &all)
-}
-
-pub(super) fn rename(path: &Path, old: &str, new: &str) -> anyhow::Result<()> {
-    let mut all = read(path)?;
-    let Some(secrets) = all.remove(old) else { return Ok(()) };
-    all.insert(new.to_owned(), secrets);
-    write(path, &all)
-}
-
-pub(super) fn remove(path: &Path, name: &str) -> anyhow::Result<()> {
-    let mut all = read(path)?;
-    match all.remove(name) {
-        Some(_) => write(path, &all),
-        None => Ok(()),
-    }
-}
-
-fn write(path: &Path, all: &BTreeMap<String, Secrets>) -> anyhow::Result<()> {
+/// Changes the secrets, and writes them if that makes a difference.
+pub(super) fn edit(
+    path: &Path,
+    change: impl FnOnce(&mut BTreeMap<String, Secrets>),
+) -> anyhow::Result<()> {
     const NOTE: &str = "# Written by `portal login`. Whoever reads it can act as you.\n\n";
-    toml_file::replace(path, &format!("{NOTE}{}", toml::to_string(all)?))
+    let before = read(path)?;
+    let mut all = before.clone();
+    change(&mut all);
+    if all == before {
+        return Ok(());
+    }
+    toml_file::replace(path, &format!("{NOTE}{}", toml::to_string(&all)?))
 }

@@ -8,11 +8,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::SafeCreate;
-use super::withheld::{discarded, in_progress, org_busy, unlisted, whole_seconds};
 use crate::report::failure::Failure;
 use crate::safe::intent_log::{Entry, State};
 use crate::safe::recent;
 use crate::safe::recovery;
+use crate::safe::withheld::{discarded, in_progress, org_busy, unlisted, whole_seconds};
 use crate::sys::signal::raised;
 
 /// How often to retry a lock that another process holds.
@@ -34,7 +34,7 @@ impl SafeCreate<'_> {
         if Instant::now() + POLL >= deadline {
             let found = self.find(wish).await?;
             return Err(if self.is_in(&found, wish, State::InProgress) {
-                in_progress(wish, self.place)
+                in_progress(wish, &self.whose.place)
             } else {
                 org_busy(wish, self.is_in(&found, wish, State::InDoubt))
             });

@@ -52,7 +52,7 @@ impl FileName {
 }
 
 impl<S: AsRef<str>> FileName<S> {
-    /// Whether the file may concern the org with these [tags](Identity::tags).
+    /// Whether the file may concern the org with these [tags](identity::tags).
     pub(super) fn may_concern(&self, tags: &[String]) -> bool {
         let mut known = self.tags.iter().map(AsRef::as_ref).filter(|tag| *tag != UNKNOWN);
         known.any(|known| tags.iter().any(|tag| tag == known))
@@ -67,7 +67,7 @@ impl<'a> FileName<&'a str> {
         tags.map(Cow::Borrowed).chain([Cow::Owned(portal_key(self.portal))])
     }
 
-    /// The keys of the files that may concern an org with these [tags](Identity::tags), and of those
+    /// The keys of the files that may concern an org with these [tags](identity::tags), and of those
     /// about one of `portals`.
     pub(super) fn keys_of(tags: &[String], portals: &[String]) -> Vec<String> {
         let portals = portals.iter().map(|portal| portal_key(portal));

@@ -67,52 +67,54 @@ pub(super) enum Act {
 
 /// What the server does with each list, by its number from 0 and its token.
 pub(super) type OnList = fn(usize, &str) -> Act;
-/// What the server does with each other request, by its number from 0.
-pub(super) type OnAttempt = fn(usize) -> Act;
 
 /// A server on this machine that handles one request per connection. Accepts no more when dropped.
 pub(super) struct Server {
     address: SocketAddr,
-    is_over: Arc<AtomicBool>,
-    pub(super) seen: Seen,
+    script: Arc<Script>,
 }
 
-#[derive(Clone)]
 struct Script {
     seen: Seen,
-    tokens: Arc<AtomicUsize>,
+    tokens: AtomicUsize,
+    is_over: AtomicBool,
     list: OnList,
-    attempt: OnAttempt,
+    acts: &'static [Act],
 }
 
 impl Server {
-    pub(super) fn start(list: OnList, attempt: OnAttempt) -> io::Result<Self> {
+    /// Does each of `acts` with one attempt, and the last with all that follow.
+    pub(super) fn start(list: OnList, acts: &'static [Act]) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let (is_over, seen) = (Arc::new(AtomicBool::new(false)), Seen::default());
-        let script = Script { seen: seen.clone(), tokens: Arc::default(), list, attempt };
-        let end = is_over.clone();
+        let (seen, tokens, is_over) = Default::default();
+        let script = Arc::new(Script { seen, tokens, is_over, list, acts });
+        let shared = script.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                if end.load(Ordering::SeqCst) {
+                if shared.is_over.load(Ordering::SeqCst) {
                     return;
                 }
-                let script = script.clone();
+                let script = shared.clone();
                 // An error here is a connection that the client closed.
                 thread::spawn(move || stream.and_then(|stream| script.serve(stream)));
             }
         });
-        Ok(Self { address, is_over, seen })
+        Ok(Self { address, script })
     }
 
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
+
+    pub(super) fn seen(&self) -> &Seen {
+        &self.script.seen
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::SeqCst);
+        self.script.is_over.store(true, Ordering::SeqCst);
         // Wakes the accepting thread.
         let _ = TcpStream::connect(self.address);
     }
@@ -135,7 +137,7 @@ impl Script {
         } else {
             let number = self.seen.count(is_attempt);
             self.seen.note(Entry::Attempt);
-            (self.attempt)(number)
+            *self.acts.get(number).or(self.acts.last()).unwrap_or(&Act::Close)
         };
         match act {
             Act::Respond(status, headers, body) => respond(&mut stream, status, headers, body),

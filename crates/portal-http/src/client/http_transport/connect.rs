@@ -62,21 +62,22 @@ impl Connector {
         }
         let first = proxy.as_ref().map_or(destination, Intercept::uri);
         // Without a usable configuration nothing connects.
-        let is_encrypted = is_https(first) || is_https(destination);
-        let tls = is_encrypted.then(|| self.tls.connector()).transpose()?;
+        if is_https(first) || is_https(destination) {
+            self.tls.config()?;
+        }
 
         let tcp = self.tcp.clone().call(first.clone()).await?.into_inner();
         let mut stream = prepare(tcp, purpose)?;
         if let Some(proxy) = &proxy {
-            if let Some(tls) = tls.as_ref().filter(|_| is_https(first)) {
-                stream = tls.encrypt(stream, first).await?;
+            if is_https(first) {
+                stream = self.tls.encrypt(stream, first).await?;
             }
             if is_https(destination) {
                 stream = tunnel(stream, proxy, destination).await?;
             }
         }
-        if let Some(tls) = tls.filter(|_| is_https(destination)) {
-            stream = tls.encrypt(stream, destination).await?;
+        if is_https(destination) {
+            stream = self.tls.encrypt(stream, destination).await?;
         }
         let forwards = proxy.is_some() && !is_https(destination);
         Ok(Wire { stream: TokioIo::new(stream), forwards })

@@ -10,6 +10,7 @@ use rustls::crypto::ring;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls_platform_verifier::Verifier;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::layer::{BoxError, BoxLayer, Layer};
@@ -20,14 +21,9 @@ use crate::pem::{TlsError, certificates, private_key};
 #[derive(Debug, Default)]
 pub(super) struct Tls {
     roots: Vec<CertificateDer<'static>>,
-    identity: Option<Identity>,
+    /// A chain of certificates and its key.
+    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
     config: OnceLock<Result<Arc<ClientConfig>, rustls::Error>>,
-}
-
-#[derive(Debug)]
-struct Identity {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
 }
 
 impl Tls {
@@ -35,9 +31,8 @@ impl Tls {
         ca_file: Option<&Path>,
         client_certificate: Option<&(PathBuf, PathBuf)>,
     ) -> Result<Self, TlsError> {
-        let identity = client_certificate.map(|(chain, key)| {
-            Ok(Identity { chain: certificates(chain)?, key: private_key(key)? })
-        });
+        let identity =
+            client_certificate.map(|(chain, key)| Ok((certificates(chain)?, private_key(key)?)));
         let tls = Self {
             roots: ca_file.map(certificates).transpose()?.unwrap_or_default(),
             identity: identity.transpose()?,
@@ -45,16 +40,15 @@ impl Tls {
         };
         // Validate the files now, so that a bad one fails before anything is sent.
         if let Some(path) = client_certificate.map(|(_, key)| key.as_path()).or(ca_file)
-            && let Err(error) = tls.connector()
+            && let Err(error) = tls.config()
         {
             return Err(TlsError { path: path.to_owned(), why: error.to_string() });
         }
         Ok(tls)
     }
 
-    pub(super) fn connector(&self) -> Result<TlsConnector, rustls::Error> {
-        let config = self.config.get_or_init(|| self.make_config().map(Arc::new));
-        config.clone().map(|config| TlsConnector(config.into()))
+    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+        self.config.get_or_init(|| self.make_config().map(Arc::new)).clone()
     }
 
     fn make_config(&self) -> Result<ClientConfig, rustls::Error> {
@@ -66,24 +60,17 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
         match &self.identity {
-            Some(Identity { chain, key }) => {
-                builder.with_client_auth_cert(chain.clone(), key.clone_key())
-            }
+            Some((chain, key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key()),
             None => Ok(builder.with_no_client_auth()),
         }
     }
-}
 
-/// Adds a layer of TLS.
-pub(super) struct TlsConnector(tokio_rustls::TlsConnector);
-
-impl TlsConnector {
     /// Encrypts `stream` and verifies that the host of `uri` is at its other end.
     pub(super) async fn encrypt(&self, stream: BoxLayer, uri: &Uri) -> Result<BoxLayer, BoxError> {
         // A URL has an IPv6 address in brackets.
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let host = ServerName::try_from(host.to_owned())?;
-        Ok(Box::new(self.0.connect(host, stream).await?))
+        Ok(Box::new(TlsConnector::from(self.config()?).connect(host, stream).await?))
     }
 }
 

@@ -29,18 +29,13 @@ impl Tls {
     }
 
     #[expect(clippy::unused_self, reason = "the signature of the other one")]
-    pub(super) fn connector(&self) -> Result<TlsConnector, NoTls> {
+    pub(super) fn config(&self) -> Result<(), NoTls> {
         Err(NoTls)
     }
-}
 
-/// There is none.
-pub(super) enum TlsConnector {}
-
-impl TlsConnector {
     #[expect(clippy::unused_async, reason = "the signature of the other one")]
     pub(super) async fn encrypt(&self, _: BoxLayer, _: &Uri) -> Result<BoxLayer, BoxError> {
-        match *self {}
+        Err(NoTls.into())
     }
 }
 

@@ -2,11 +2,16 @@
 -- since 1970-01-01 00:00 UTC. What is unique is compared by bytes: an index in the order of a
 -- language is damaged by an update of the system's idea of it.
 
+CREATE TABLE format (version integer NOT NULL);
+INSERT INTO format VALUES (1);
+
+-- A removed org or user keeps its number and what it created; it has no credential that works.
 CREATE TABLE orgs (
     id           bigint PRIMARY KEY,
     name         text COLLATE "C" NOT NULL UNIQUE,
     environment  text NOT NULL CHECK (environment IN ('production', 'sandbox', 'developer')),
-    portal_limit bigint CHECK (portal_limit = 1) -- NULL: unlimited
+    portal_limit bigint CHECK (portal_limit = 1), -- NULL: unlimited
+    removed_at   bigint
 );
 
 CREATE TABLE users (
@@ -16,6 +21,7 @@ CREATE TABLE users (
     email               text COLLATE "C" NOT NULL,
     manage_portal       boolean NOT NULL,
     manage_portal_users boolean NOT NULL,
+    removed_at          bigint,
     UNIQUE (org_id, email)
 );
 
@@ -38,7 +44,10 @@ CREATE TABLE refresh_tokens (
     client_id  text COLLATE "C" NOT NULL REFERENCES clients (id),
     user_id    bigint NOT NULL REFERENCES users (id),
     scopes     text NOT NULL, -- separated by commas
-    revoked_at bigint
+    revoked_at bigint,
+    -- Whether a seed gave the token, not the exchange of a code: of the former, those that a later
+    -- seed does not have are revoked when it replaces what is kept.
+    is_seeded  boolean NOT NULL DEFAULT false
 );
 
 CREATE TABLE access_tokens (
@@ -69,6 +78,22 @@ CREATE UNIQUE INDEX portals_by_name ON portals (name_key);
 CREATE UNIQUE INDEX portals_by_limit_slot ON portals (org_id, limit_slot);
 
 CREATE INDEX portals_by_org ON portals (org_id, id);
+
+-- Who changed what, and when. The creates are in `portals` already, with their user and time: the
+-- log puts both together, so that a create writes no second row.
+CREATE TABLE audit (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- in the order of the changes
+    at           bigint NOT NULL,
+    after_portal bigint NOT NULL, -- the last portal created before: its place among the creates
+    actor        text NOT NULL,   -- a user's e-mail address, an operator, or a seed
+    action       text NOT NULL,
+    org          text,            -- its name; NULL: of no single org
+    subject      text NOT NULL,   -- what was changed, as people know it
+    portal_id    bigint,          -- of a renamed portal
+    detail       text             -- its old name; the new permissions, the scopes
+);
+
+CREATE INDEX audit_by_portal ON audit (portal_id) WHERE portal_id IS NOT NULL;
 
 -- Issues an access token: 'granted', 'invalid' or 'throttled'. A function, because the limits
 -- count what the row lock on the refresh token has let through, and each statement of a function
@@ -105,6 +130,11 @@ BEGIN
         END IF;
         INSERT INTO refresh_tokens (hash, client_id, user_id, scopes)
         SELECT parent, client_id, user_id, scopes FROM codes WHERE hash = given_code;
+        INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
+        SELECT at_second, (SELECT coalesce(max(id), 0) FROM portals), email, 'code_exchanged',
+               orgs.name, client_id || ' ' || left(encode(parent, 'hex'), 12), scopes
+        FROM codes JOIN users ON users.id = user_id JOIN orgs ON orgs.id = org_id
+        WHERE hash = given_code;
     END IF;
 
     IF with_limits THEN

@@ -1,0 +1,86 @@
+//! The schema, and the locks for changing it and its people.
+
+use tokio_postgres::{Client, Transaction};
+
+use super::failure::Failure;
+use super::url::Target;
+use crate::error::RegistryError;
+
+/// The version of [`SCHEMA`]; an empty database has 0.
+const VERSION: i32 = 1;
+
+const SCHEMA: &str = include_str!("../../schema/postgres.sql");
+
+/// Class of the advisory locks, "port" in ASCII; the second number says what is locked.
+const LOCK_CLASS: i32 = 0x706f_7274;
+const SCHEMA_CREATION: i32 = 1;
+const PEOPLE: i32 = 2;
+
+/// Creates the schema if it is missing. If several processes try at once, one does it and the others
+/// wait. An existing schema is only read, so the role needs no other rights.
+pub(super) async fn prepare(client: &mut Client, target: &Target) -> Result<(), RegistryError> {
+    match version(client).await.map_err(failed)? {
+        VERSION => Ok(()),
+        0 => create(client).await.map_err(failed),
+        newer => Err(RegistryError::NotApplied(format!(
+            "{target} was written by a newer version of this program: it has format {newer}, \
+             expected at most {VERSION}; upgrade, or use another database"
+        ))),
+    }
+}
+
+fn failed(error: tokio_postgres::Error) -> RegistryError {
+    match Failure::from(error).into() {
+        RegistryError::NotApplied(why) => {
+            RegistryError::NotApplied(format!("failed to create the schema `portal`: {why}"))
+        }
+        unknown => unknown,
+    }
+}
+
+async fn version(client: &Client) -> Result<i32, tokio_postgres::Error> {
+    // Not `to_regclass`, whose cache misses what was committed while a transaction waited for a lock.
+    let exists = "SELECT FROM pg_tables WHERE schemaname = 'portal' AND tablename = 'format'";
+    if client.query_opt(exists, &[]).await?.is_none() {
+        return Ok(0);
+    }
+    client.query_one("SELECT version FROM portal.format", &[]).await?.try_get(0)
+}
+
+async fn create(client: &mut Client) -> Result<(), tokio_postgres::Error> {
+    let transaction = client.transaction().await?;
+    lock(&transaction, SCHEMA_CREATION).await?;
+    // Read again under the lock: another process may have created it meanwhile.
+    if version(transaction.client()).await? == 0 {
+        // An administrator may have created the schema for a role that can't.
+        let schema = "
+            DO $$ BEGIN
+                IF to_regnamespace('portal') IS NULL THEN CREATE SCHEMA portal; END IF;
+            END $$";
+        transaction.batch_execute(schema).await?;
+        transaction.batch_execute(SCHEMA).await?;
+    }
+    transaction.commit().await
+}
+
+/// Takes an advisory lock that is released at the end of the transaction.
+async fn lock(transaction: &Transaction<'_>, what: i32) -> Result<(), tokio_postgres::Error> {
+    transaction.batch_execute("SET LOCAL lock_timeout = '60s'").await?;
+    transaction
+        .execute("SELECT pg_advisory_xact_lock($1, $2)", &[&LOCK_CLASS, &what])
+        .await
+        .map(drop)
+}
+
+/// Begins a change of orgs, users or credentials once no other process makes one, exchanges a code
+/// or revokes a token. Creates and other token requests don't wait.
+pub(super) async fn begin_alone(
+    client: &mut Client,
+) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    let transaction = client.transaction().await?;
+    lock(&transaction, PEOPLE).await?;
+    // In the order in which the exchange of a code locks them.
+    let tables = "LOCK TABLE codes, refresh_tokens IN SHARE ROW EXCLUSIVE MODE";
+    transaction.batch_execute(tables).await?;
+    Ok(transaction)
+}
