@@ -113,10 +113,7 @@ impl DataCenter {
 
     /// The data center whose production API has this base URL.
     fn of_production_url(url: &str) -> Option<Self> {
-        let url = url.trim_end_matches('/');
-        Self::ALL
-            .into_iter()
-            .find(|data_center| data_center.api_url(Environment::Production) == url)
+        Self::ALL.into_iter().find(|center| center.api_url(Environment::Production) == url)
     }
 }
 

@@ -137,7 +137,7 @@ macro_rules! kinds {
         #[non_exhaustive]
         pub enum OutcomeKind {
             $(
-                #[doc = concat!("[`Outcome::", stringify!($variant), "`]: `", $word, "`")]
+                #[doc = concat!("`", $word, "`: [`Outcome::", stringify!($variant), "`]")]
                 $variant,
             )+
         }
