@@ -68,7 +68,8 @@ async fn token_response_names_api_unless_plain_http() {
 
     let service = Scripted::granting(|_| none());
     let error = client(&service).call(&ListPortals).await.unwrap_err();
-    assert!(error.to_string().contains("did not name the API"), "{error}");
+    let error = with_sources(&error);
+    assert!(error.contains("did not name the API"), "{error}");
 }
 
 #[test]
