@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -60,7 +60,7 @@ impl Page {
     pub(super) fn read(body: &[u8]) -> Result<Self, UnreadableReason> {
         serde_json::from_slice(body).map_err(|_| {
             // Either it is not JSON, or not an object.
-            if serde_json::from_slice::<Value>(body).is_ok() {
+            if AnyValue::is_json(body) {
                 UnreadableReason::NoEnvelope
             } else if body.iter().all(u8::is_ascii_whitespace) {
                 UnreadableReason::Empty
@@ -91,30 +91,43 @@ impl<'de> Visitor<'de> for PageVisitor {
         // Of a member that occurs twice the last one counts, as in a map.
         while let Some(key) = map.next_key::<String>()? {
             if key == "portals" {
-                page.records = map.next_value()?;
-                continue;
-            }
-            // Read even if it is dropped: `IgnoredAny` accepts invalid UTF-8, numbers out of range and
-            // bottomless nesting, which show that something is wrong.
-            let value: Value = map.next_value()?;
-            if MEMBERS.contains(&key.as_str()) {
-                page.members.insert(key, value);
+                page.records = map.next_value_seed(AnyValue::Portals)?;
+            } else if MEMBERS.contains(&key.as_str()) {
+                page.members.insert(key, map.next_value()?);
+            } else {
+                map.next_value_seed(AnyValue::Dropped)?;
             }
         }
         Ok(page)
     }
 }
 
-impl<'de> Deserialize<'de> for Records {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RecordsVisitor)
+/// Any JSON value. Unlike [`IgnoredAny`](serde::de::IgnoredAny), it accepts nothing that [`Value`]
+/// does not: invalid UTF-8, numbers out of range and bottomless nesting show that something is wrong.
+#[derive(Clone, Copy)]
+enum AnyValue {
+    /// The member `portals`.
+    Portals,
+    /// A value that is not needed.
+    Dropped,
+}
+
+impl AnyValue {
+    fn is_json(body: &[u8]) -> bool {
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        Self::Dropped.deserialize(&mut deserializer).is_ok() && deserializer.end().is_ok()
     }
 }
 
-/// Accepts any value of the member `portals`.
-struct RecordsVisitor;
+impl<'de> DeserializeSeed<'de> for AnyValue {
+    type Value = Records;
 
-impl<'de> Visitor<'de> for RecordsVisitor {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Records, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AnyValue {
     type Value = Records;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,6 +135,10 @@ impl<'de> Visitor<'de> for RecordsVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Records, A::Error> {
+        if matches!(self, Self::Dropped) {
+            while items.next_element_seed(Self::Dropped)?.is_some() {}
+            return Ok(Records::Invalid);
+        }
         let Some(first) = items.next_element::<Value>()? else {
             return Ok(Records::Several(Ok(Vec::new())));
         };
@@ -142,7 +159,9 @@ impl<'de> Visitor<'de> for RecordsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Records, A::Error> {
-        while map.next_entry::<String, Value>()?.is_some() {}
+        while map.next_key::<String>()?.is_some() {
+            map.next_value_seed(Self::Dropped)?;
+        }
         Ok(Records::Invalid)
     }
 
