@@ -87,6 +87,23 @@ impl Intent {
             Self::Rename(rename) => &rename.new,
         }
     }
+
+    /// The portals that the org had before the first attempt; `None` if they were not listed.
+    pub fn baseline(&self) -> Option<&Baseline> {
+        match self {
+            Self::Create(create) => create.baseline.as_ref(),
+            Self::Rename(rename) => rename.baseline.as_ref(),
+        }
+    }
+
+    /// Replaces the baseline, with that of an earlier attempt of the same operation.
+    #[must_use]
+    pub fn with_baseline(self, baseline: Option<Baseline>) -> Self {
+        match self {
+            Self::Create(create) => Self::Create(CreateIntent { baseline, ..create }),
+            Self::Rename(rename) => Self::Rename(RenameIntent { baseline, ..rename }),
+        }
+    }
 }
 
 impl From<CreateIntent> for Intent {

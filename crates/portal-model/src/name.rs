@@ -60,6 +60,11 @@ pub fn is_same_name(one: &str, other: &str) -> bool {
     one.trim().eq_ignore_ascii_case(other.trim())
 }
 
+/// A text that is equal for [the same name](is_same_name) only, to look names up by.
+pub fn name_key(name: &str) -> String {
+    name.trim().to_ascii_lowercase()
+}
+
 impl TryFrom<String> for PortalName {
     type Error = InvalidPortalName;
 
@@ -328,6 +333,7 @@ mod tests {
         assert!(name.is_same_as("acmeportaL"));
         assert!(!name.is_same_as("acmeportal1"));
         assert!(is_same_name(" my Portal\t", "My portal"));
+        assert_eq!(name_key(" my Portal\t"), name_key("My portal"));
         assert!(!is_same_name("my portal", "myportal"));
     }
 }

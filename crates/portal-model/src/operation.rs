@@ -1,10 +1,13 @@
 //! What somebody wants: an [`Operation`], a create or a rename with all its attempts.
 
+use serde::{Deserialize, Serialize};
+
 use crate::intent::CreateIntent;
 use crate::name::{PortalName, is_same_name};
 
 /// A create or a rename, as somebody wants it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Operation {
     /// Create a portal.
@@ -14,17 +17,18 @@ pub enum Operation {
 }
 
 /// A create, as somebody wants it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CreateOperation {
     /// The name to try first.
     pub name: PortalName,
     /// The names to try in turn, each if the one before belongs to another org.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallbacks: Vec<PortalName>,
 }
 
 /// A rename, as somebody wants it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RenameOperation {
     /// The name of the portal. Any text: portals with names that [`PortalName`] rejects may exist.

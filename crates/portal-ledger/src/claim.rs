@@ -1,0 +1,96 @@
+//! [`ClaimRequest`]: asking for the next attempt, and what stands in the way.
+
+use portal_model::{Operation, OrgIdentity};
+
+use crate::entry::{About, Entry, EntryId};
+use crate::time::{Moment, Times};
+
+/// An operation that somebody wants, in one org.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClaimRequest {
+    /// The id of the entry, if a new one is made, and of the holder in any case.
+    pub id: EntryId,
+    /// The API and the org, as far as that is known.
+    pub org: OrgIdentity,
+    /// The caller's word for where its credentials are.
+    pub label: Option<String>,
+    /// The caller's own id of the operation. Two requests of one key are one operation.
+    pub key: Option<String>,
+    /// What is wanted.
+    pub wanted: Wanted,
+    /// Whether the org may get the portal beside another one: then only entries of the same names
+    /// are waited for.
+    pub allow_another: bool,
+    /// How long attempts and their effects take.
+    pub times: Times,
+    /// Where it comes from, for people.
+    pub about: About,
+}
+
+/// What a claim is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// To do this.
+    Do(Operation),
+    /// To determine what came of this entry, without another attempt.
+    Recover(EntryId),
+}
+
+/// What a claim waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Wait {
+    /// Why.
+    pub why: Why,
+    /// The entry that it waits for longest.
+    pub entry: EntryId,
+    /// When the claim can be granted, if nothing happens to that entry meanwhile.
+    pub until: Moment,
+}
+
+/// Why a claim has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Why {
+    /// The same operation is under way elsewhere.
+    UnderWay,
+    /// Another operation is under way in what may be the same org, or about the same name.
+    OtherUnderWay,
+    /// An attempt of another operation may still take effect, or is not listed yet.
+    Effect,
+}
+
+/// Why a claim can't be granted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Blocked {
+    /// The key is that of another operation, which exists or is in doubt.
+    #[error("the key belongs to the operation of {}", .0.name())]
+    KeyOfAnother(Box<Entry>),
+    /// The operation is in doubt, or done, under a fallback that is no longer among its names.
+    #[error("{} is in doubt or exists, and is not among the names", .0.name())]
+    NameDropped(Box<Entry>),
+    /// The label led to another org when its operation of this name was created or left in doubt.
+    #[error("the label led to another org, where {} is in doubt or exists", .0.name())]
+    LabelMoved(Box<Entry>),
+    /// There is no such entry to recover.
+    #[error("no entry {0}")]
+    NoEntry(EntryId),
+}
+
+impl ClaimRequest {
+    /// A request with default times, without label and key.
+    pub fn new(id: EntryId, org: OrgIdentity, wanted: Wanted) -> Self {
+        Self {
+            id,
+            org,
+            label: None,
+            key: None,
+            wanted,
+            allow_another: false,
+            times: Times::default(),
+            about: About::default(),
+        }
+    }
+}

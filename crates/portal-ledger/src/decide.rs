@@ -1,0 +1,517 @@
+//! Every rule about entries: who may make the next attempt, what a claim waits for, and what a
+//! holder may still write.
+//!
+//! Functions of rows and a time. An engine reads the rows, lets one of these decide, and writes the
+//! rows that come back, all in one transaction; no rule is in an engine.
+//!
+//! # Rules
+//! 1. **Fencing, not liveness.** A grant lasts until its lease ends, at most one attempt budget from
+//!    then, and [`record`] extends it by one more. After that anybody may take the entry over. Whoever
+//!    lost it learns that at the next [`record`] or [`end`], and nothing asks whether a process lives.
+//! 2. **A grant takes every other open entry that it had to wait for from its holder**, in the same
+//!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
+//! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
+//!    included. A later rename of that name in this ledger determines it.
+//! 4. **Other operations' entries are waited for, not determined.** After its horizon and the list lag
+//!    an entry has an effect that the next baseline shows, or none.
+//! 5. **What is waited for**: an open entry, until its lease ends, and if an attempt was recorded until
+//!    horizon and list lag; an ended one that had or may have had an effect, until the list lag after
+//!    its end, and for its names until horizon and list lag of any attempt that was ever in doubt. Never
+//!    one that sent nothing, or of which everything was rejected.
+//! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names.
+//!    With `allow_another` the names alone count.
+//! 7. **A key is one operation**: created, and that is the answer; in doubt, and it goes on; ended
+//!    without a portal, and it begins anew.
+//! 8. **A moment of another clock counts from now**: another boot, machine or time namespace.
+//! 9. **`Created` is accepted from anybody, everything else from the holder.**
+
+use std::time::Duration;
+
+use portal_model::flow::{Intent, Receipt};
+use portal_model::identity::SameOrg;
+use portal_model::name::is_same_name;
+use portal_model::operation::Operation;
+
+use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
+use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
+use crate::time::{Moment, Times};
+
+/// Nothing is waited for as long as this, so an older entry is settled for every reader.
+const SETTLED_AFTER: Duration = Duration::from_secs(60 * 60);
+
+/// What [`claim`] decides.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    Granted(Box<Grant>),
+    Ended(Box<Entry>),
+    Wait(Wait),
+    Blocked(Blocked),
+}
+
+/// What the holder of an entry works with.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    pub(crate) entry: Entry,
+    /// Portals that this ledger created in what may be the org.
+    pub(crate) receipts: Vec<Receipt>,
+}
+
+/// The end of the last recorded attempt, as its holder saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptEnd {
+    /// When its response was read, or its connection closed.
+    pub at: Moment,
+    /// Whether it may have taken effect all the same.
+    pub in_doubt: bool,
+}
+
+/// Why a holder may not write: somebody else adopted the entry, or it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the entry was taken over")]
+pub struct Adopted;
+
+/// Decides a claim over the rows of its origin that may concern it; others do no harm. Returns the
+/// rows to write.
+pub(crate) fn claim(
+    rows: Vec<Entry>,
+    request: &ClaimRequest,
+    now: &Moment,
+) -> (Vec<Entry>, Decision) {
+    let mut view = View::new(rows, request, now);
+    let decision = match &request.wanted {
+        Wanted::Do(operation) => view.begin(operation),
+        Wanted::Recover(id) => view.recover(id),
+    };
+    (view.written, decision)
+}
+
+/// Decides whether the holder may make the attempt that `intent` describes. Returns the row to write.
+///
+/// # Errors
+/// [`Adopted`] if it no longer holds the entry: no attempt, ever.
+pub(crate) fn record(
+    entry: Entry,
+    holder: &EntryId,
+    intent: &Intent,
+    last: Option<&AttemptEnd>,
+    now: &Moment,
+) -> Result<Entry, Adopted> {
+    let State::Open(lease) = &entry.state else { return Err(Adopted) };
+    if lease.holder.as_ref() != Some(holder) {
+        return Err(Adopted);
+    }
+    let mut entry = with_end(entry, last);
+    // An attempt whose end was not reported ended with its lease at the latest.
+    entry.doubt_ended = entry.last_doubtful_end();
+    // The first baseline is of before every attempt; a later one may show what the first one did.
+    entry.intent = Some(match &entry.intent {
+        Some(first) => intent.clone().with_baseline(first.baseline().cloned()),
+        None => intent.clone(),
+    });
+    entry.attempts += 1;
+    let until = now.plus(entry.times.attempt_budget);
+    entry.state = State::Open(Lease { holder: Some(holder.clone()), until, is_attempting: true });
+    Ok(entry)
+}
+
+/// Decides whether `holder` may end the entry so. Returns the row to write.
+///
+/// # Errors
+/// [`Adopted`] if it no longer holds the entry, and did not create the portal.
+pub(crate) fn end(
+    entry: Entry,
+    holder: &EntryId,
+    ending: &Ending,
+    last: Option<&AttemptEnd>,
+    now: &Moment,
+) -> Result<Entry, Adopted> {
+    let is_holder =
+        matches!(&entry.state, State::Open(lease) if lease.holder.as_ref() == Some(holder));
+    if !is_holder && ending.kind != EndingKind::Created {
+        return Err(Adopted);
+    }
+    let entry = if is_holder { with_end(entry, last) } else { entry };
+    Ok(ended(entry, ending.clone(), now))
+}
+
+/// Gives the entry up, if `holder` still has it and no attempt of it is under way.
+pub(crate) fn release(entry: Entry, holder: &EntryId, last: Option<&AttemptEnd>) -> Option<Entry> {
+    let mut entry = with_end(entry, last);
+    let State::Open(lease) = &mut entry.state else { return None };
+    if lease.holder.as_ref() != Some(holder) || lease.is_attempting {
+        return None;
+    }
+    lease.holder = None;
+    let until = lease.until.clone();
+    // Nothing was sent, and nothing remains to be determined.
+    Some(if entry.attempts == 0 { taken_over(entry, &until) } else { entry })
+}
+
+fn with_end(mut entry: Entry, last: Option<&AttemptEnd>) -> Entry {
+    let Some(last) = last else { return entry };
+    if last.in_doubt {
+        entry.doubt_ended = Some(later(entry.doubt_ended.take(), &last.at));
+    }
+    if let State::Open(lease) = &mut entry.state {
+        lease.is_attempting = false;
+    }
+    entry
+}
+
+fn ended(mut entry: Entry, ending: Ending, now: &Moment) -> Entry {
+    entry.doubt_ended = entry.last_doubtful_end();
+    entry.is_settled = entry.attempts == 0;
+    entry.state = State::Ended { ending, at: now.clone() };
+    entry
+}
+
+fn taken_over(entry: Entry, now: &Moment) -> Entry {
+    let kind = if entry.attempts > 0 { EndingKind::Unknown } else { EndingKind::NotDone };
+    ended(entry, Ending::new(kind), now)
+}
+
+/// The later of two moments of one clock.
+fn later(one: Option<Moment>, other: &Moment) -> Moment {
+    one.filter(|one| other.since(one).is_none()).unwrap_or_else(|| other.clone())
+}
+
+/// The rows that a claim looks at, as they are now, and what was written.
+struct View<'a> {
+    entries: Vec<Entry>,
+    written: Vec<Entry>,
+    request: &'a ClaimRequest,
+    now: &'a Moment,
+}
+
+impl<'a> View<'a> {
+    fn new(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
+        let mut view = Self { entries: Vec::new(), written: Vec::new(), request, now };
+        for row in rows {
+            if row.org.origin() != request.org.origin() {
+                continue;
+            }
+            let times = row.times.max(request.times);
+            let entry = settled(on_this_clock(row.clone(), times, now), times, now);
+            if entry != row {
+                view.written.push(entry.clone());
+            }
+            view.entries.push(entry);
+        }
+        view.entries.sort_by_key(|entry| entry.order);
+        view
+    }
+
+    fn begin(&mut self, operation: &Operation) -> Decision {
+        if let Some(decision) = self.asked_again() {
+            return decision;
+        }
+        if let Some(blocked) = self.blocked(operation) {
+            return Decision::Blocked(blocked);
+        }
+        let adopted = match self.earlier(operation) {
+            Earlier::None => None,
+            Earlier::Adopt(entry) => Some(*entry),
+            Earlier::Decided(decision) => return *decision,
+        };
+        let own = adopted.as_ref().map(|entry| entry.id.clone());
+        let others = || {
+            let counts = |entry: &&Entry| self.counts(entry, operation);
+            self.entries.iter().filter(counts).filter(|entry| own.as_ref() != Some(&entry.id))
+        };
+        let waits = others().filter_map(|entry| self.wait_for(entry, operation));
+        let longest = waits
+            .reduce(|one, other| if other.until.since(&one.until).is_some() { other } else { one });
+        if let Some(wait) = longest {
+            return Decision::Wait(wait);
+        }
+        // Rule 2: in this transaction, so that none of their holders attempts beside this one.
+        let open = others().filter(|entry| entry.ending().is_none());
+        let taken: Vec<Entry> = open.map(|entry| taken_over(entry.clone(), self.now)).collect();
+        self.written.extend(taken);
+        self.grant(adopted.unwrap_or_else(|| self.new_entry(operation)))
+    }
+
+    /// What an earlier entry of the same operation means for this claim.
+    fn earlier(&mut self, operation: &Operation) -> Earlier {
+        let decided = |decision| Earlier::Decided(Box::new(decision));
+        let Some(mut entry) = self.last_of_same(operation).cloned() else { return Earlier::None };
+        let is_answer = has_equal_key(&entry, self.request) && may_be_own(&entry);
+        match &entry.state {
+            State::Open(lease) if lease.is_held_at(self.now) => {
+                return decided(under_way(&entry, lease));
+            }
+            State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
+                // The answer to this very claim was lost, and somebody ended the entry since.
+                let is_own = entry.id == self.request.id;
+                let is_answer = ending.kind.is_positive() && is_answer;
+                return if is_own || (is_answer && operation.concerns(entry.name())) {
+                    decided(Decision::Ended(Box::new(entry)))
+                } else if is_answer {
+                    decided(Decision::Blocked(Blocked::NameDropped(Box::new(entry))))
+                } else {
+                    Earlier::None
+                };
+            }
+            State::Open(_) | State::Ended { .. } => {}
+        }
+        if let Some(renamed) = self.renamed_since(&entry) {
+            return decided(Decision::Ended(Box::new(renamed)));
+        }
+        if entry.attempts == 0 {
+            entry.operation = operation.clone();
+        } else if !operation.concerns(entry.name()) {
+            return decided(Decision::Blocked(Blocked::NameDropped(Box::new(entry))));
+        }
+        entry.key = entry.key.or_else(|| self.request.key.clone());
+        entry.label = entry.label.or_else(|| self.request.label.clone());
+        Earlier::Adopt(Box::new(entry))
+    }
+
+    /// Determines what came of an entry; nothing is attempted, so nothing else is waited for.
+    fn recover(&mut self, id: &EntryId) -> Decision {
+        if let Some(decision) = self.asked_again() {
+            return decision;
+        }
+        let Some(entry) = self.entries.iter().find(|entry| entry.id == *id).cloned() else {
+            return Decision::Blocked(Blocked::NoEntry(id.clone()));
+        };
+        if let Some(renamed) = self.renamed_since(&entry) {
+            return Decision::Ended(Box::new(renamed));
+        }
+        match &entry.state {
+            State::Open(lease) if lease.is_held_at(self.now) => under_way(&entry, lease),
+            State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
+                Decision::Ended(Box::new(entry))
+            }
+            State::Open(_) | State::Ended { .. } => self.grant(entry),
+        }
+    }
+
+    /// A claim whose answer was lost, made again: it holds an entry and has not used it.
+    fn asked_again(&mut self) -> Option<Decision> {
+        let holds = |entry: &&Entry| {
+            matches!(&entry.state, State::Open(lease)
+            if lease.holder.as_ref() == Some(&self.request.id) && !lease.is_attempting)
+        };
+        let entry = self.entries.iter().find(holds).cloned()?;
+        Some(self.grant(entry))
+    }
+
+    /// Rule 7, and a label that leads elsewhere.
+    fn blocked(&self, operation: &Operation) -> Option<Blocked> {
+        self.entries.iter().rev().find_map(|entry| {
+            if !may_be_own(entry) {
+                return None;
+            }
+            let is_first = operation.is_same_as(&entry.operation);
+            let has_key = has_equal_key(entry, self.request);
+            let has_label = entry.label.is_some() && entry.label == self.request.label;
+            if has_key && !is_first {
+                return Some(Blocked::KeyOfAnother(Box::new(entry.clone())));
+            }
+            let moved = is_other_org(entry, self.request);
+            (has_label && is_first && moved).then(|| Blocked::LabelMoved(Box::new(entry.clone())))
+        })
+    }
+
+    /// The last entry of the same operation: of the same id, or of an equal key; or, where at most
+    /// one of the two has a key, of the same org, kind and first name.
+    fn last_of_same(&self, operation: &Operation) -> Option<&Entry> {
+        let last = |is_same: &dyn Fn(&&Entry) -> bool| self.entries.iter().rev().find(is_same);
+        let has_other_key = |entry: &Entry| entry.key.is_some() && self.request.key.is_some();
+        last(&|entry| entry.id == self.request.id)
+            .or_else(|| last(&|entry| has_equal_key(entry, self.request)))
+            .or_else(|| {
+                last(&|entry| {
+                    !has_other_key(entry)
+                        && is_same_org(entry, self.request)
+                        && operation.is_same_as(&entry.operation)
+                })
+            })
+    }
+
+    /// Rule 6: whether an entry of another operation has to be waited for at all.
+    fn counts(&self, entry: &Entry, operation: &Operation) -> bool {
+        has_common_name(entry, operation)
+            || (!self.request.allow_another && !is_other_org(entry, self.request))
+    }
+
+    /// Rule 5, for an entry that counts.
+    fn wait_for(&self, entry: &Entry, operation: &Operation) -> Option<Wait> {
+        let times = entry.times.max(self.request.times);
+        let horizon = entry.horizon(times.processing_time).map(|at| at.plus(times.list_lag));
+        let (why, until) = match &entry.state {
+            State::Open(lease) if lease.holder.is_some() => {
+                (Why::OtherUnderWay, later(horizon, &lease.until))
+            }
+            State::Open(_) => (Why::Effect, horizon?),
+            State::Ended { .. } if entry.attempts == 0 => return None,
+            State::Ended { ending, at } => {
+                let listed = match ending.kind {
+                    EndingKind::NotDone => None,
+                    _ => Some(at.plus(times.list_lag)),
+                };
+                let doubt = horizon.filter(|_| has_common_name(entry, operation));
+                (
+                    Why::Effect,
+                    match (doubt, listed) {
+                        (doubt, Some(listed)) => later(doubt, &listed),
+                        (doubt, None) => doubt?,
+                    },
+                )
+            }
+        };
+        (!until.is_at_or_before(self.now)).then(|| Wait { why, entry: entry.id.clone(), until })
+    }
+
+    /// Rule 3: an entry in doubt whose portal this ledger renamed later was created.
+    fn renamed_since(&mut self, entry: &Entry) -> Option<Entry> {
+        if !entry.is_in_doubt() {
+            return None;
+        }
+        let portal = self.rename_of(entry)?.ending().and_then(|ending| ending.portal.clone());
+        let name = Some(entry.name().to_owned());
+        let ending = Ending { name, portal, ..Ending::new(EndingKind::Created) };
+        let entry = ended(entry.clone(), ending, self.now);
+        self.written.push(entry.clone());
+        Some(entry)
+    }
+
+    /// The later rename of the portal that an entry created, or may have created.
+    fn rename_of(&self, entry: &Entry) -> Option<&Entry> {
+        self.entries.iter().find(|other| {
+            matches!(&other.operation, Operation::Rename(rename) if is_same_name(&rename.old, entry.name()))
+                && other.order > entry.order
+                && other.ending().is_some_and(|ending| ending.kind == EndingKind::Renamed)
+                && other.org.compare(&entry.org) == SameOrg::Yes
+        })
+    }
+
+    fn new_entry(&self, operation: &Operation) -> Entry {
+        let request = self.request;
+        Entry {
+            id: request.id.clone(),
+            order: 0,
+            org: request.org.clone(),
+            label: request.label.clone(),
+            key: request.key.clone(),
+            operation: operation.clone(),
+            intent: None,
+            attempts: 0,
+            state: State::Open(Lease {
+                holder: None,
+                until: self.now.clone(),
+                is_attempting: false,
+            }),
+            doubt_ended: None,
+            is_settled: false,
+            times: request.times,
+            about: request.about.clone(),
+        }
+    }
+
+    fn grant(&mut self, mut entry: Entry) -> Decision {
+        // The attempt of a holder that went away ended with its lease at the latest.
+        entry.doubt_ended = entry.last_doubtful_end();
+        entry.times = entry.times.max(self.request.times);
+        entry.is_settled = false;
+        entry.state = State::Open(Lease {
+            holder: Some(self.request.id.clone()),
+            until: self.now.plus(entry.times.attempt_budget),
+            is_attempting: false,
+        });
+        self.written.retain(|written| written.id != entry.id);
+        self.written.push(entry.clone());
+        let receipts = self.receipts(&entry);
+        Decision::Granted(Box::new(Grant { entry, receipts }))
+    }
+
+    fn receipts(&self, own: &Entry) -> Vec<Receipt> {
+        let others = self.entries.iter().filter(|entry| {
+            entry.id != own.id
+                && may_be_own(entry)
+                && !is_other_org(entry, self.request)
+                && self.rename_of(entry).is_none()
+        });
+        others
+            .filter_map(|entry| match &entry.state {
+                State::Ended { ending, at } if ending.kind.is_positive() => {
+                    let age =
+                        if entry.is_settled { Some(SETTLED_AFTER) } else { self.now.since(at) };
+                    Some(Receipt { name: entry.name().to_owned(), age: age.unwrap_or_default() })
+                }
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// What an earlier entry of the same operation means.
+enum Earlier {
+    /// There is none that counts.
+    None,
+    /// The operation goes on from it.
+    Adopt(Box<Entry>),
+    /// It decides the claim.
+    Decided(Box<Decision>),
+}
+
+fn under_way(entry: &Entry, lease: &Lease) -> Decision {
+    let (entry, until) = (entry.id.clone(), lease.until.clone());
+    Decision::Wait(Wait { why: Why::UnderWay, entry, until })
+}
+
+fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {
+    entry.org.compare(&request.org) == SameOrg::Yes
+}
+
+fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
+    entry.org.compare(&request.org) == SameOrg::No
+}
+
+fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {
+    entry.key.is_some() && entry.key == request.key
+}
+
+/// Whether its portal may be this operation's doing, rather than one that was there before.
+fn may_be_own(entry: &Entry) -> bool {
+    let is_positive = entry.ending().is_some_and(|ending| ending.kind.is_positive());
+    entry.is_in_doubt() || (is_positive && entry.attempts > 0)
+}
+
+fn has_common_name(entry: &Entry, operation: &Operation) -> bool {
+    operation.names().any(|name| entry.operation.concerns(name) || is_same_name(name, entry.name()))
+}
+
+/// Rule 8. What another clock says of the past was at the latest now; what it says of the future is
+/// at most one attempt budget ahead.
+fn on_this_clock(mut entry: Entry, times: Times, now: &Moment) -> Entry {
+    let is_ours = |moment: &Moment| moment.is_of_clock(now, times.total());
+    if entry.is_settled {
+        return entry;
+    }
+    if entry.doubt_ended.as_ref().is_some_and(|ended| !is_ours(ended)) {
+        entry.doubt_ended = Some(now.plus(times.attempt_budget));
+    }
+    match &mut entry.state {
+        State::Open(lease) if !is_ours(&lease.until) => {
+            lease.until = now.plus(times.attempt_budget);
+        }
+        State::Ended { at, .. } if !is_ours(at) => *at = now.clone(),
+        State::Open(_) | State::Ended { .. } => {}
+    }
+    entry
+}
+
+/// Marks an entry that nothing waits for any more, so that it is not read for every claim.
+fn settled(mut entry: Entry, times: Times, now: &Moment) -> Entry {
+    if let State::Ended { at, .. } = &entry.state {
+        let needed = times.total().max(SETTLED_AFTER);
+        let is_past = |moment: &Moment| now.since(moment).is_some_and(|age| age >= needed);
+        entry.is_settled |= is_past(at) && entry.doubt_ended.as_ref().is_none_or(is_past);
+    }
+    entry
+}
+
+#[cfg(test)]
+mod tests;

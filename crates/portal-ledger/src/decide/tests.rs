@@ -1,0 +1,408 @@
+//! The decisions, as a table. Times are seconds; it is 100, an attempt takes 3 at most, its effect 6
+//! more, and a list lags by 2.
+
+use std::time::Duration;
+
+use portal_model::flow::{Baseline, CreateIntent, Intent, RenameIntent};
+use portal_model::operation::{CreateOperation, RenameOperation};
+use portal_model::{Org, OrgIdentity};
+
+use super::*;
+use crate::entry::About;
+
+const NOW: u64 = 100;
+
+fn at(second: u64) -> Moment {
+    Moment::new("this", Duration::from_secs(second))
+}
+
+fn times() -> Times {
+    let seconds = Duration::from_secs;
+    Times { attempt_budget: seconds(3), processing_time: seconds(6), list_lag: seconds(2) }
+}
+
+fn create(name: &str) -> Operation {
+    CreateOperation::new(name.parse().unwrap()).into()
+}
+
+fn with_fallback(name: &str, fallback: &str) -> Operation {
+    let create = CreateOperation::new(name.parse().unwrap());
+    create.with_fallbacks([fallback.parse().unwrap()]).into()
+}
+
+fn rename(old: &str, new: &str) -> Operation {
+    RenameOperation::new(old, new.parse().unwrap()).into()
+}
+
+fn org(id: &str) -> OrgIdentity {
+    unknown(&format!("credential of {id}")).with_org(Some(Org::new(id)))
+}
+
+fn unknown(credential: &str) -> OrgIdentity {
+    OrgIdentity::new("https://api.example", credential)
+}
+
+/// An entry of org 7 in the ledger, open and without attempts.
+fn entry(operation: Operation) -> Entry {
+    Entry {
+        id: EntryId::new("earlier"),
+        order: 1,
+        org: org("7"),
+        label: None,
+        key: None,
+        operation,
+        intent: None,
+        attempts: 0,
+        state: open(103),
+        doubt_ended: None,
+        is_settled: false,
+        times: times(),
+        about: About::default(),
+    }
+}
+
+fn open(until: u64) -> State {
+    let holder = Some(EntryId::new("earlier"));
+    State::Open(Lease { holder, until: at(until), is_attempting: false })
+}
+
+fn attempting(until: u64) -> State {
+    let holder = Some(EntryId::new("earlier"));
+    State::Open(Lease { holder, until: at(until), is_attempting: true })
+}
+
+fn ended(kind: EndingKind, second: u64) -> State {
+    State::Ended { ending: Ending::new(kind), at: at(second) }
+}
+
+impl Entry {
+    fn attempted(self, state: State) -> Self {
+        Self { attempts: 1, state, ..self }
+    }
+
+    fn doubt(self, second: u64) -> Self {
+        Self { doubt_ended: Some(at(second)), ..self }
+    }
+
+    fn of(self, org: OrgIdentity) -> Self {
+        Self { org, ..self }
+    }
+
+    fn key(self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self }
+    }
+
+    fn label(self, label: &str) -> Self {
+        Self { label: Some(label.to_owned()), ..self }
+    }
+}
+
+/// A claim of org 7.
+fn wants(operation: Operation) -> ClaimRequest {
+    let wanted = Wanted::Do(operation);
+    let request = ClaimRequest::new(EntryId::new("new"), org("7"), wanted);
+    ClaimRequest { times: times(), ..request }
+}
+
+impl ClaimRequest {
+    fn of(self, org: OrgIdentity) -> Self {
+        Self { org, ..self }
+    }
+
+    fn key(self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self }
+    }
+
+    fn label(self, label: &str) -> Self {
+        Self { label: Some(label.to_owned()), ..self }
+    }
+
+    fn allow_another(self) -> Self {
+        Self { allow_another: true, ..self }
+    }
+}
+
+/// `new`, `adopts`, `waits until 109: effect`, `ended created`, `blocked: …`.
+fn decided(rows: Vec<Entry>, request: &ClaimRequest) -> String {
+    match claim(rows, request, &at(NOW)).1 {
+        Decision::Granted(grant) if grant.entry.id == request.id => "new".to_owned(),
+        Decision::Granted(_) => "adopts".to_owned(),
+        Decision::Ended(entry) => format!("ended {:?}", entry.ending().unwrap().kind),
+        Decision::Wait(Wait { why, until, .. }) => {
+            let second = until.since(&at(0)).unwrap().as_secs();
+            format!("waits until {second}: {why:?}")
+        }
+        Decision::Blocked(Blocked::KeyOfAnother(_)) => "blocked: key of another".to_owned(),
+        Decision::Blocked(Blocked::NameDropped(_)) => "blocked: name dropped".to_owned(),
+        Decision::Blocked(Blocked::LabelMoved(_)) => "blocked: label moved".to_owned(),
+        Decision::Blocked(Blocked::NoEntry(_)) => "blocked: no entry".to_owned(),
+    }
+}
+
+#[test]
+fn decisions_are_as_in_table() {
+    use EndingKind::{Created, NotDone, Present, Renamed, Unknown};
+    let acme = || entry(create("AcmeCo"));
+    let other = || entry(create("Others"));
+    let renamed = || entry(rename("AcmeCo", "BetaCo")).attempted(ended(Renamed, 99));
+    #[rustfmt::skip]
+    let table = vec![
+        // What is in the ledger                            who asks                                    what it gets
+        // The same operation.
+        (None,                                              wants(create("AcmeCo")),                      "new"),
+        (Some(acme()),                                      wants(create("AcmeCo")),                      "waits until 103: UnderWay"),
+        (Some(acme()),                                      wants(create("ACMECO")),                     "waits until 103: UnderWay"),
+        (Some(entry(create("AcmeCo")).attempted(open(100))),  wants(create("AcmeCo")),                      "adopts"),
+        (Some(acme().attempted(attempting(100))),           wants(create("AcmeCo")),                      "adopts"),
+        (Some(acme().attempted(attempting(100))),           wants(with_fallback("AcmeCo", "Others")),      "adopts"),
+        (Some(acme().attempted(ended(Unknown, 99))),        wants(create("AcmeCo")),                      "adopts"),
+        (Some(acme().attempted(ended(Unknown, 1))),         wants(create("AcmeCo")),                      "adopts"),
+        (Some(acme().attempted(ended(NotDone, 99))),        wants(create("AcmeCo")),                      "new"),
+        (Some(acme().attempted(ended(NotDone, 99)).doubt(95)), wants(create("AcmeCo")),                   "waits until 103: Effect"),
+        (Some(acme().attempted(ended(Created, 99))),        wants(create("AcmeCo")),                      "waits until 101: Effect"),
+        (Some(acme().attempted(ended(Created, 98))),        wants(create("AcmeCo")),                      "new"),
+        (Some(acme().attempted(ended(Created, 98)).doubt(95)), wants(create("AcmeCo")),                   "waits until 103: Effect"),
+        // A key.
+        (Some(acme().key("k").attempted(ended(Created, 99))), wants(create("AcmeCo")).key("k"),           "ended Created"),
+        (Some(acme().key("k").attempted(ended(Present, 1))), wants(create("AcmeCo")).key("k"),            "ended Present"),
+        (Some(Entry { state: ended(Present, 1), ..acme().key("k") }), wants(create("AcmeCo")).key("k"), "new"),
+        (Some(acme().key("k").attempted(ended(Unknown, 1))), wants(create("AcmeCo")).key("k"),            "adopts"),
+        (Some(acme().key("k").attempted(ended(NotDone, 1))), wants(create("AcmeCo")).key("k"),            "new"),
+        (Some(acme().key("k").attempted(ended(NotDone, 1))), wants(create("Others")).key("k"),           "new"),
+        (Some(acme().key("k")),                             wants(create("AcmeCo")).key("k"),             "waits until 103: UnderWay"),
+        (Some(acme().key("k").attempted(ended(Created, 1))), wants(create("Others")).key("k"),           "blocked: key of another"),
+        (Some(acme().key("k").attempted(ended(Unknown, 1))), wants(create("Others")).key("k"),           "blocked: key of another"),
+        (Some(acme().key("k").attempted(ended(Unknown, 99))), wants(create("AcmeCo")).key("l"),           "waits until 101: Effect"),
+        (Some(acme().key("k").attempted(ended(Unknown, 1))), wants(create("AcmeCo")),                     "adopts"),
+        // A label that leads to another org now.
+        (Some(acme().label("l").attempted(ended(Created, 1))), wants(create("AcmeCo")).label("l").of(org("8")), "blocked: label moved"),
+        (Some(acme().label("l").attempted(ended(NotDone, 1))), wants(create("AcmeCo")).label("l").of(org("8")), "new"),
+        (Some(acme().label("l").attempted(ended(Created, 1))), wants(create("Others")).label("l").of(org("8")), "new"),
+        // Another operation of the org.
+        (Some(other()),                                     wants(create("AcmeCo")),                      "waits until 103: OtherUnderWay"),
+        (Some(entry(create("Others")).attempted(open(103))), wants(create("AcmeCo")),                      "waits until 103: OtherUnderWay"),
+        (Some(other().attempted(attempting(103))),          wants(create("AcmeCo")),                      "waits until 111: OtherUnderWay"),
+        (Some(other().attempted(attempting(99))),           wants(create("AcmeCo")),                      "waits until 107: OtherUnderWay"),
+        (Some(other().attempted(attempting(92))),           wants(create("AcmeCo")),                      "new"),
+        (Some(Entry { state: open(100), ..other() }),       wants(create("AcmeCo")),                      "new"),
+        (Some(other().attempted(ended(Created, 99))),       wants(create("AcmeCo")),                      "waits until 101: Effect"),
+        (Some(other().attempted(ended(Unknown, 99))),       wants(create("AcmeCo")),                      "waits until 101: Effect"),
+        (Some(other().attempted(ended(NotDone, 99))),       wants(create("AcmeCo")),                      "new"),
+        (Some(other().attempted(ended(NotDone, 99)).doubt(99)), wants(create("AcmeCo")),                  "new"),
+        (Some(Entry { state: ended(Present, 99), ..other() }), wants(create("AcmeCo")),                   "new"),
+        (Some(other().attempted(attempting(103))),          wants(create("AcmeCo")).allow_another(),      "new"),
+        // An org whose id is not known may be the same.
+        (Some(other().attempted(attempting(99))),           wants(create("AcmeCo")).of(org("8")),         "new"),
+        (Some(other().attempted(attempting(99))),           wants(create("AcmeCo")).of(unknown("x")),     "waits until 107: OtherUnderWay"),
+        (Some(other().of(unknown("x")).attempted(attempting(99))), wants(create("AcmeCo")),               "waits until 107: OtherUnderWay"),
+        (Some(acme().of(unknown("x")).attempted(ended(Unknown, 1))), wants(create("AcmeCo")),             "new"),
+        (Some(acme().of(unknown("x")).attempted(ended(Unknown, 1))), wants(create("AcmeCo")).of(unknown("x")), "adopts"),
+        (Some(acme().of(org("8")).attempted(attempting(99))), wants(create("AcmeCo")),                    "waits until 107: OtherUnderWay"),
+        // Renames.
+        (Some(acme().attempted(ended(Created, 99)).doubt(95)), wants(rename("AcmeCo", "BetaCo")),           "waits until 103: Effect"),
+        (Some(renamed()),                                   wants(create("AcmeCo")).allow_another(),      "waits until 101: Effect"),
+        (Some(renamed()),                                   wants(create("GammaCo")).allow_another(),     "new"),
+    ];
+    for (row, request, expected) in table {
+        let found = decided(row.clone().into_iter().collect(), &request);
+        assert_eq!(found, expected, "{request:?} of {row:?}");
+    }
+}
+
+fn intent(name: &str) -> Intent {
+    CreateIntent::new(name.parse().unwrap()).into()
+}
+
+fn granted(rows: Vec<Entry>, request: &ClaimRequest) -> (Vec<Entry>, Grant) {
+    match claim(rows, request, &at(NOW)) {
+        (written, Decision::Granted(grant)) => (written, *grant),
+        (_, other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn entry_whose_lease_ended_is_taken_by_any_grant() {
+    let rows = vec![Entry { state: open(99), ..entry(create("Others")) }];
+    let (written, _) = granted(rows, &wants(create("AcmeCo")));
+    let [taken, new] = &written[..] else { panic!("{written:?}") };
+    assert_eq!(taken.ending().unwrap().kind, EndingKind::NotDone);
+    assert_eq!(new.id, EntryId::new("new"));
+    let late = record(taken.clone(), &EntryId::new("earlier"), &intent("Others"), None, &at(101));
+    assert_eq!(late, Err(Adopted));
+}
+
+#[test]
+fn attempt_that_was_waited_out_is_in_doubt_for_good() {
+    let rows = vec![entry(create("Others")).attempted(attempting(92))];
+    let (written, _) = granted(rows, &wants(create("AcmeCo")));
+    assert_eq!(written[0].ending().unwrap().kind, EndingKind::Unknown);
+    assert_eq!(written[0].doubt_ended, Some(at(92)));
+}
+
+#[test]
+fn adopted_entry_keeps_first_baseline_and_bound_of_attempt() {
+    let first = intent("AcmeCo").with_baseline(Some(Baseline::default()));
+    let rows = vec![Entry {
+        intent: Some(first.clone()),
+        ..entry(create("AcmeCo")).attempted(attempting(99))
+    }];
+    let (_, grant) = granted(rows, &wants(create("AcmeCo")).key("k"));
+    assert_eq!(grant.entry.key.as_deref(), Some("k"));
+    assert_eq!(grant.entry.horizon(Duration::from_secs(6)), Some(at(105)));
+    let holder = EntryId::new("new");
+    let entry = record(grant.entry, &holder, &intent("AcmeCo"), None, &at(101)).unwrap();
+    assert_eq!((entry.attempts, entry.intent), (2, Some(first)));
+}
+
+#[test]
+fn holder_records_until_somebody_adopts() {
+    let (_, grant) = granted(Vec::new(), &wants(create("AcmeCo")));
+    let (first, second) = (EntryId::new("new"), EntryId::new("second"));
+    let entry = record(grant.entry, &first, &intent("AcmeCo"), None, &at(100)).unwrap();
+    let again = ClaimRequest { id: second.clone(), ..wants(create("AcmeCo")) };
+    assert_eq!(decided(vec![entry.clone()], &again), "waits until 103: UnderWay");
+    let end = AttemptEnd { at: at(101), in_doubt: true };
+    let entry = record(entry, &first, &intent("AcmeCo"), Some(&end), &at(102)).unwrap();
+    assert_eq!((entry.attempts, entry.doubt_ended.clone()), (2, Some(at(101))));
+    let unreported = record(entry.clone(), &first, &intent("AcmeCo"), None, &at(104)).unwrap();
+    assert_eq!(unreported.doubt_ended, Some(at(105)));
+    let (_, Decision::Granted(adopted)) = claim(vec![entry], &again, &at(105)) else { panic!() };
+    let adopted = adopted.entry;
+    assert_eq!(record(adopted.clone(), &first, &intent("AcmeCo"), None, &at(105)), Err(Adopted));
+    let negative = Ending::new(EndingKind::NotDone);
+    assert_eq!(end_of(&adopted, &first, &negative), Err(Adopted));
+    let created = Ending::new(EndingKind::Created);
+    let entry = end_of(&adopted, &first, &created).unwrap();
+    assert_eq!(entry.ending(), Some(&created));
+    assert_eq!(record(entry, &second, &intent("AcmeCo"), None, &at(106)), Err(Adopted));
+}
+
+fn end_of(entry: &Entry, holder: &EntryId, ending: &Ending) -> Result<Entry, Adopted> {
+    end(entry.clone(), holder, ending, None, &at(105))
+}
+
+#[test]
+fn claim_whose_answer_was_lost_is_granted_again() {
+    let request = wants(create("AcmeCo"));
+    let (_, grant) = granted(Vec::new(), &request);
+    let (_, again) = granted(vec![grant.entry.clone()], &request);
+    assert_eq!(again.entry.id, grant.entry.id);
+    let entry = record(again.entry, &request.id, &intent("AcmeCo"), None, &at(100)).unwrap();
+    assert_eq!(decided(vec![entry.clone()], &request), "waits until 103: UnderWay");
+    let entry = end(entry, &request.id, &Ending::new(EndingKind::NotDone), None, &at(100)).unwrap();
+    assert_eq!(decided(vec![entry], &request), "ended NotDone");
+}
+
+#[test]
+fn rename_in_ledger_determines_create_in_doubt() {
+    let doubt = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50));
+    let renamed = Entry {
+        id: EntryId::new("rename"),
+        order: 2,
+        ..entry(rename("acmeco", "BetaCo")).attempted(ended(EndingKind::Renamed, 60))
+    };
+    let rows = vec![doubt, renamed];
+    assert_eq!(decided(rows.clone(), &wants(create("AcmeCo"))), "ended Created");
+    let recover = Wanted::Recover(EntryId::new("earlier"));
+    let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
+    assert_eq!(decided(rows, &request), "ended Created");
+}
+
+#[test]
+fn recovery_adopts_and_waits_for_nothing_else() {
+    let doubt = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50));
+    let other = Entry { id: EntryId::new("other"), order: 2, ..entry(create("Others")) };
+    let recover = Wanted::Recover(EntryId::new("earlier"));
+    let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
+    assert_eq!(decided(vec![doubt, other.clone()], &request), "adopts");
+    assert_eq!(decided(vec![other], &request), "blocked: no entry");
+    assert_eq!(decided(vec![entry(create("AcmeCo"))], &request), "waits until 103: UnderWay");
+    let done = entry(create("AcmeCo")).attempted(ended(EndingKind::Created, 50));
+    assert_eq!(decided(vec![done], &request), "ended Created");
+}
+
+#[test]
+fn moment_of_another_clock_counts_from_now() {
+    let elsewhere = |second| Moment::new("that", Duration::from_secs(second));
+    let holder = Some(EntryId::new("earlier"));
+    let lease = Lease { holder, until: elsewhere(5), is_attempting: true };
+    let rows = vec![entry(create("AcmeCo")).attempted(State::Open(lease))];
+    assert_eq!(decided(rows.clone(), &wants(create("AcmeCo"))), "waits until 103: UnderWay");
+    assert_eq!(decided(rows, &wants(create("Others"))), "waits until 111: OtherUnderWay");
+    let ending = Ending::new(EndingKind::Created);
+    let rows = vec![entry(create("AcmeCo")).attempted(State::Ended { ending, at: elsewhere(5) })];
+    let (written, _) = claim(rows, &wants(create("Others")), &at(NOW));
+    assert_eq!(written[0].state, ended(EndingKind::Created, NOW));
+    // The same boot, in a time namespace whose clock is ahead.
+    let rows = vec![entry(create("AcmeCo")).attempted(ended(EndingKind::Created, 100_000))];
+    assert_eq!(decided(rows, &wants(create("Others"))), "waits until 102: Effect");
+}
+
+#[test]
+fn greater_times_count() {
+    let rows = vec![entry(create("Others")).attempted(attempting(99))];
+    let patient = Times { list_lag: Duration::from_secs(20), ..times() };
+    let request = ClaimRequest { times: patient, ..wants(create("AcmeCo")) };
+    assert_eq!(decided(rows.clone(), &request), "waits until 125: OtherUnderWay");
+    let rows = vec![Entry { times: patient, ..rows[0].clone() }];
+    assert_eq!(decided(rows, &wants(create("AcmeCo"))), "waits until 125: OtherUnderWay");
+}
+
+#[test]
+fn released_entry_is_free_at_once_unless_attempting() {
+    let (_, grant) = granted(Vec::new(), &wants(create("AcmeCo")));
+    let holder = EntryId::new("new");
+    let attempting =
+        record(grant.entry.clone(), &holder, &intent("AcmeCo"), None, &at(100)).unwrap();
+    assert_eq!(release(attempting.clone(), &holder, None), None);
+    let again = ClaimRequest { id: EntryId::new("again"), ..wants(create("AcmeCo")) };
+    let released = release(grant.entry, &holder, None).unwrap();
+    assert_eq!(released.ending().unwrap().kind, EndingKind::NotDone);
+    assert_eq!(decided(vec![released], &again), "new");
+    let end = AttemptEnd { at: at(100), in_doubt: true };
+    let released = release(attempting, &holder, Some(&end)).unwrap();
+    assert_eq!(decided(vec![released], &again), "adopts");
+}
+
+#[test]
+fn old_entries_are_settled_and_remain_receipts() {
+    let created = entry(create("Others")).attempted(ended(EndingKind::Created, 10));
+    let later = at(10 + 60 * 60);
+    let (written, Decision::Granted(grant)) =
+        claim(vec![created], &wants(create("AcmeCo")).allow_another(), &later)
+    else {
+        panic!()
+    };
+    assert!(written[0].is_settled);
+    assert_eq!(grant.receipts[0].name, "Others");
+}
+
+#[test]
+fn receipt_goes_by_name_after_rename() {
+    let created = entry(create("Others")).attempted(ended(EndingKind::Created, 10));
+    let renamed = Entry {
+        id: EntryId::new("rename"),
+        order: 2,
+        intent: Some(RenameIntent::new("Others", "BetaCo".parse().unwrap()).into()),
+        ..entry(rename("Others", "BetaCo")).attempted(ended(EndingKind::Renamed, 20))
+    };
+    let present =
+        Entry { order: 3, state: ended(EndingKind::Present, 30), ..entry(create("Theirs")) };
+    let rows = vec![created, renamed, present];
+    let (_, grant) = granted(rows, &wants(create("AcmeCo")).allow_another());
+    let names: Vec<_> = grant.receipts.iter().map(|receipt| &receipt.name[..]).collect();
+    assert_eq!(names, ["BetaCo"]);
+}
+
+#[test]
+fn entry_of_key_precedes_later_one_without() {
+    let created = entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::Created, 10));
+    let present = Entry {
+        id: EntryId::new("later"),
+        order: 2,
+        ..entry(create("AcmeCo")).attempted(ended(EndingKind::Present, 20))
+    };
+    let rows = vec![created, present];
+    assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Created");
+    assert_eq!(decided(rows, &wants(create("AcmeCo"))), "new");
+}

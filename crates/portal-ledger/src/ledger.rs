@@ -1,0 +1,232 @@
+//! [`Ledger`] and [`Permit`]: the decisions over a store that lasts.
+
+use portal_model::flow::{Intent, Receipt};
+
+use crate::claim::{Blocked, ClaimRequest, Wait};
+use crate::decide::{self, Adopted, AttemptEnd, Decision, Grant};
+use crate::entry::{Ending, Entry, EntryId};
+use crate::error::LedgerError;
+use crate::memory::Memory;
+use crate::rows::{Filter, Rows};
+#[cfg(feature = "sqlite")]
+use crate::sqlite::{OpenError, Sqlite};
+use crate::time::Moment;
+
+/// The record of operations of everybody who shares it. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Ledger(Engine);
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Memory(Memory),
+    #[cfg(feature = "sqlite")]
+    Sqlite(std::sync::Arc<Sqlite>),
+}
+
+/// What a [`ClaimRequest`] leads to.
+#[derive(Debug)]
+#[must_use = "a permit that is dropped gives the entry up"]
+pub enum Claim {
+    /// The next attempt may be made.
+    Granted(Permit),
+    /// The operation ended earlier, and that is the answer.
+    Ended(Box<Entry>),
+    /// Something else has to end first. List meanwhile: presence ends the wait, only absence needs
+    /// it. Claim again at `until`, or every few seconds.
+    Wait(Wait),
+    /// It can't be granted, however long one waits.
+    Blocked(Blocked),
+}
+
+/// The right to make the next attempt of an entry, until its lease ends or somebody adopts it.
+///
+/// Dropping it gives the entry up, unless an attempt is under way: then the entry stays held for one
+/// attempt budget, since nobody knows what the attempt did.
+#[derive(Debug)]
+pub struct Permit {
+    ledger: Ledger,
+    holder: EntryId,
+    grant: Box<Grant>,
+    last: Option<AttemptEnd>,
+    has_ended: bool,
+}
+
+/// Why an attempt must not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// Somebody else adopted the entry: claim again, under a new id.
+    #[error(transparent)]
+    Adopted(#[from] Adopted),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl Ledger {
+    /// A ledger that lasts as long as this value and its clones.
+    pub fn in_memory() -> Self {
+        Self(Engine::Memory(Memory::default()))
+    }
+
+    /// Opens the ledger in `directory`, creating it if missing, readable only by its owner. Any
+    /// number of processes of one machine may do so at once.
+    ///
+    /// # Errors
+    /// [`OpenError`] if it can't be opened, is damaged, or was written by a later version.
+    #[cfg(feature = "sqlite")]
+    pub fn open(directory: impl AsRef<std::path::Path>) -> Result<Self, OpenError> {
+        Ok(Self(Engine::Sqlite(Sqlite::open(directory.as_ref())?.into())))
+    }
+
+    /// The same ledger as a process finds it that starts now: to test a crash. Permits of `self`
+    /// are held by nobody, as those of a process that was killed: their writes fail.
+    pub fn after_restart(&self) -> Self {
+        match &self.0 {
+            Engine::Memory(memory) => Self(Engine::Memory(memory.after_restart())),
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(_) => self.clone(),
+        }
+    }
+
+    /// Asks for the next attempt of an operation, in one transaction.
+    ///
+    /// # Errors
+    /// [`LedgerError`]. After [`LedgerError::Unknown`] ask again with the same request.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the claim may have been granted; the same request, asked again, is
+    /// granted again, and otherwise the entry is held for one attempt budget.
+    pub async fn claim(&self, request: &ClaimRequest, now: &Moment) -> Result<Claim, LedgerError> {
+        let (asked, at) = (request.clone(), now.clone());
+        let decide = move |rows| decide::claim(rows, &asked, &at);
+        let decision = self.transact(Rows::of_claim(request), decide).await?;
+        Ok(match decision {
+            Decision::Granted(grant) => Claim::Granted(Permit {
+                ledger: self.clone(),
+                holder: request.id.clone(),
+                grant,
+                last: None,
+                has_ended: false,
+            }),
+            Decision::Ended(entry) => Claim::Ended(entry),
+            Decision::Wait(wait) => Claim::Wait(wait),
+            Decision::Blocked(blocked) => Claim::Blocked(blocked),
+        })
+    }
+
+    /// The entries that `filter` selects, newest first.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn entries(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
+        let rows = Rows::Filter(filter.clone());
+        self.transact(rows, |rows| (Vec::new(), rows)).await
+    }
+
+    /// Reads rows, decides, and writes rows, in one transaction.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(clippy::unused_async, reason = "the engine without a disk never waits")
+    )]
+    async fn transact<T: Send + 'static>(
+        &self,
+        rows: Rows,
+        decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T) + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        match &self.0 {
+            Engine::Memory(memory) => memory.transact(&rows, decide),
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(sqlite) => sqlite.transact(rows, decide).await,
+        }
+    }
+
+    /// The same for the row of a holder.
+    async fn write<E: From<Adopted> + From<LedgerError> + Send + 'static>(
+        &self,
+        id: &EntryId,
+        decide: impl FnOnce(Entry) -> Result<Entry, Adopted> + Send + 'static,
+    ) -> Result<Entry, E> {
+        let decide = |mut rows: Vec<Entry>| match rows.pop().ok_or(Adopted).and_then(decide) {
+            Ok(entry) => (vec![entry.clone()], Ok(entry)),
+            Err(adopted) => (Vec::new(), Err(adopted)),
+        };
+        Ok(self.transact(Rows::Entry(id.clone()), decide).await??)
+    }
+}
+
+impl Permit {
+    /// The entry: a new one, or the one that is adopted, with its attempts and its first baseline.
+    pub fn entry(&self) -> &Entry {
+        &self.grant.entry
+    }
+
+    /// When the attempts of those who held the entry before can no longer take effect; `None` if
+    /// there was none, or none in doubt.
+    pub fn horizon(&self) -> Option<Moment> {
+        self.grant.entry.horizon(self.grant.entry.times.processing_time)
+    }
+
+    /// The portals that this ledger created in what may be the org: a list may not show them yet.
+    pub fn receipts(&self) -> &[Receipt] {
+        &self.grant.receipts
+    }
+
+    /// Notes the end of the attempt that was recorded last; it is written with the next record or
+    /// the end.
+    pub fn attempt_ended(&mut self, end: AttemptEnd) {
+        self.last = Some(end);
+    }
+
+    /// Records an attempt, durably, before it is made. `now` is read before the call, and the
+    /// attempt ends at most one attempt budget after it: check that right before the first byte.
+    ///
+    /// # Errors
+    /// [`RecordError`]: no attempt may be made.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the attempt may be recorded; it must not be made.
+    pub async fn record(&mut self, intent: &Intent, now: &Moment) -> Result<(), RecordError> {
+        let (holder, intent) = (self.holder.clone(), intent.clone());
+        let (last, now) = (self.last.clone(), now.clone());
+        let decide = move |entry| decide::record(entry, &holder, &intent, last.as_ref(), &now);
+        self.grant.entry = self.ledger.write::<RecordError>(&self.grant.entry.id, decide).await?;
+        self.last = None;
+        Ok(())
+    }
+
+    /// Ends the entry, durably, and returns it.
+    ///
+    /// # Errors
+    /// [`RecordError::Adopted`] if somebody else holds the entry, and `ending` is not that the portal
+    /// was created; the ending is then for them to determine. After an error of the ledger the
+    /// outcome is as true as before, and the next claim determines it again.
+    pub async fn end(mut self, ending: &Ending, now: &Moment) -> Result<Entry, RecordError> {
+        let (holder, ending) = (self.holder.clone(), ending.clone());
+        let (last, now) = (self.last.take(), now.clone());
+        let decide = move |entry| decide::end(entry, &holder, &ending, last.as_ref(), &now);
+        let entry = self.ledger.write::<RecordError>(&self.grant.entry.id, decide).await?;
+        self.has_ended = true;
+        Ok(entry)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.has_ended {
+            return;
+        }
+        let (holder, last) = (self.holder.clone(), self.last.take());
+        let decide = move |mut rows: Vec<Entry>| {
+            let released = rows.pop().and_then(|row| decide::release(row, &holder, last.as_ref()));
+            (released.into_iter().collect(), ())
+        };
+        let rows = Rows::Entry(self.grant.entry.id.clone());
+        // Best effort: without it the entry is held until its lease ends.
+        match &self.ledger.0 {
+            Engine::Memory(memory) => drop(memory.transact(&rows, decide)),
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(sqlite) => sqlite.submit(rows, decide),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Order of the modules
+//!
+//! Imports point down this list only.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `ledger` | [`Ledger`] and [`Permit`] |
+//! | `memory`, `sqlite` | the engines: they read rows, let `decide` run, and write rows |
+//! | `decide` | every rule about entries |
+//! | `rows` | which entries a decision reads: [`Filter`] |
+//! | `claim` | [`ClaimRequest`] and [`Claim`] |
+//! | `entry` | [`Entry`] |
+//! | `time` | [`Moment`] and [`Times`] |
+//! | `error` | [`LedgerError`] |
+
+mod claim;
+mod decide;
+mod entry;
+mod error;
+mod ledger;
+mod memory;
+mod rows;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod time;
+
+pub use claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
+pub use decide::{Adopted, AttemptEnd};
+pub use entry::{About, Ending, EndingKind, Entry, EntryId, Lease, State};
+pub use error::LedgerError;
+pub use ledger::{Claim, Ledger, Permit, RecordError};
+pub use rows::Filter;
+#[cfg(feature = "sqlite")]
+pub use sqlite::OpenError;
+pub use time::{Moment, Times};

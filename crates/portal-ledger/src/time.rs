@@ -1,0 +1,88 @@
+//! [`Moment`], a reading of the caller's clock, and [`Times`], how long things take.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A reading of a clock that counts from boot, suspended time included, and never steps.
+///
+/// The ledger reads no clock itself. The wall clock is not suitable: it steps, and it may be wrong
+/// by years on a machine without a battery.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Moment {
+    boot: String,
+    since_boot: Duration,
+}
+
+impl Moment {
+    /// `since_boot` on the clock that `boot` names. Readings of one name are compared with each
+    /// other, so it has to differ after a reboot, on another machine and in another time namespace.
+    pub fn new(boot: impl Into<String>, since_boot: Duration) -> Self {
+        Self { boot: boot.into(), since_boot }
+    }
+
+    /// The time since `earlier`, or `None` if that can't be told: it is of another clock, or later.
+    pub fn since(&self, earlier: &Self) -> Option<Duration> {
+        (self.boot == earlier.boot).then(|| self.since_boot.checked_sub(earlier.since_boot))?
+    }
+
+    pub(crate) fn plus(&self, time: Duration) -> Self {
+        Self { boot: self.boot.clone(), since_boot: self.since_boot.saturating_add(time) }
+    }
+
+    /// Whether this is a moment of the clock that `now` was read from, and no moment that it has
+    /// yet to reach by more than `ahead`.
+    pub(crate) fn is_of_clock(&self, now: &Self, ahead: Duration) -> bool {
+        self.boot == now.boot && self.since_boot <= now.since_boot.saturating_add(ahead)
+    }
+
+    pub(crate) fn is_at_or_before(&self, now: &Self) -> bool {
+        now.since(self).is_some()
+    }
+}
+
+/// Formats as `12.5s after boot 3f2a…`.
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} after boot {}", self.since_boot, self.boot)
+    }
+}
+
+/// How long an attempt and its effect take. Where an entry and a reader of it differ, the greater
+/// counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// Longest time from the start of [`Permit::record`](crate::Permit::record) to the end of the
+    /// attempt: the caller's timeout of the record plus that of the attempt.
+    pub attempt_budget: Duration,
+    /// How long an attempt may still take effect after its end.
+    pub processing_time: Duration,
+    /// How long a list may lag behind an effect.
+    pub list_lag: Duration,
+}
+
+impl Times {
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self {
+            attempt_budget: self.attempt_budget.max(other.attempt_budget),
+            processing_time: self.processing_time.max(other.processing_time),
+            list_lag: self.list_lag.max(other.list_lag),
+        }
+    }
+
+    pub(crate) fn total(self) -> Duration {
+        self.attempt_budget.saturating_add(self.processing_time).saturating_add(self.list_lag)
+    }
+}
+
+/// An attempt of 20 s, recorded within 5 s, as [`portal_model::flow::Policy`] has the others.
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            attempt_budget: Duration::from_secs(25),
+            processing_time: Duration::from_secs(60),
+            list_lag: Duration::from_secs(10),
+        }
+    }
+}
