@@ -21,8 +21,8 @@ const FILE_NAME: &str = "ledger.sqlite";
 const APPLICATION_ID: i32 = 0x504c_6564;
 /// The version of the file's format. A later one is refused, and left as it is.
 const FORMAT: i32 = 1;
-/// How long a transaction waits for those of other processes.
-const BUSY: Duration = Duration::from_secs(5);
+/// How often a transaction asks for the lock that another process holds: for about 5 s.
+const MAX_TRIES: i32 = 1250;
 
 const SCHEMA: &str = "
     CREATE TABLE entries (
@@ -278,7 +278,7 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
     };
     let prepare = || {
         let mut connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY)?;
+        connection.busy_handler(Some(wait))?;
         // One file that can be copied; each commit is on the disk before it is answered.
         connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -304,6 +304,13 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
         }
         (connection, true, _) => Ok(connection),
     }
+}
+
+/// Waits for another process's transaction. SQLite's own handler soon sleeps for 100 ms at a time, and
+/// loses the lock again and again to a process that writes without a pause.
+fn wait(tries: i32) -> bool {
+    thread::sleep(Duration::from_millis(1 + u64::from(tries.unsigned_abs() % 7)));
+    tries < MAX_TRIES
 }
 
 /// Makes the directory and the file readable only by their owner, where the system has owners.

@@ -37,6 +37,9 @@
 //!     jitter. After a 429 to an attempt, absence needs a list too.
 //! 13. **It ends** by [`Policy::deadline`]. With nothing in doubt, a request that fails is tried
 //!     five times within 20 s.
+//! 14. **What has ended sends nothing more**, a duty of the transport: an attempt's connection is
+//!     closed, and nothing of the attempt leaves any more, before its end is reported or its process
+//!     is gone. Rule 5 counts from that end.
 //!
 //! # Order of the modules
 //!

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// `required`: a missing program is a build failure. `hidden`: as if none were there.
 pub(crate) const VARIABLE: &str = "PORTAL_TEST_PROGRAMS";
@@ -22,7 +23,8 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     files.find(|file| !are_hidden() && file.is_file())
 }
 
-/// The folder with `initdb`, `pg_ctl` and `postgres`.
+/// The folder with `initdb`, `pg_ctl` and `postgres`, if they can be run: PostgreSQL refuses root, who has
+/// to change to the user postgres.
 pub(crate) fn postgresql() -> Option<PathBuf> {
     // Debian keeps each version's in a folder of its own, off the path.
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -34,5 +36,15 @@ pub(crate) fn postgresql() -> Option<PathBuf> {
         ["initdb", "pg_ctl", "postgres"].iter().all(|program| folder.join(program).is_file())
     };
     let newest_first = by_version.into_iter().map(|(_, folder)| folder.join("bin"));
-    newest_first.chain(path()).find(|folder| !are_hidden() && is_complete(folder))
+    let mut folders = newest_first.chain(path());
+    folders.find(|folder| !are_hidden() && is_complete(folder)).filter(|_| !is_root() || has_user())
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
+fn has_user() -> bool {
+    let changed = Command::new("runuser").args(["-u", "postgres", "--", "true"]).status();
+    changed.is_ok_and(|status| status.success())
 }

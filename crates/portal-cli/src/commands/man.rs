@@ -202,6 +202,8 @@ fn see_also(above: &[&clap::Command], command: &clap::Command) -> Vec<String> {
 fn in_ascii(page: &str) -> String {
     let ascii = |c: char| match c {
         c if c.is_ascii() => c.to_string(),
+        // Not in every font of every device.
+        '…' => "...".to_owned(),
         c => format!("\\[u{:04X}]", u32::from(c)),
     };
     page.chars().map(ascii).collect()

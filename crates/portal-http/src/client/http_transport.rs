@@ -42,8 +42,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// [`send`](Transport::send) returns, and when its future is dropped. Unless the response was read,
 /// closing discards what the system has not delivered yet, also when the process is killed: it is a
 /// reset (`SO_LINGER` with a time of zero). If that can't be arranged, nothing is sent. On Linux the
-/// system also stops by itself at the end of [`Bounds::time`], or after a second if that is later
-/// (`TCP_USER_TIMEOUT`), in case the process is frozen.
+/// system also gives up by itself once data has been on its way for what was left of [`Bounds::time`]
+/// after connecting, a second at least (`TCP_USER_TIMEOUT`), in case the process is frozen.
 #[derive(Clone, Debug)]
 pub struct HttpTransport {
     pooled: Client<Connector, Full<Bytes>>,

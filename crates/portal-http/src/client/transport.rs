@@ -38,6 +38,9 @@ use tower_service::Service;
 ///   died unless the socket is reset (`SO_LINGER` with a time of zero, set before the first byte is
 ///   sent). If that can't be arranged, the attempt is [`TransportError::NotSent`].
 ///
+/// The reset reaches the next hop only. A proxy or a relay may still deliver what it has received, and
+/// the policy's `processing_time` has to cover that.
+///
 /// A transport that can't do this, such as a service that shares its connections, is right only if
 /// the policy's `processing_time` covers how long a request may still be on its way.
 ///

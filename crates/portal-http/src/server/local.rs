@@ -90,7 +90,7 @@ impl LocalServer {
     /// at the present time. Every org is a new one, whose id no org had before; credentials are the
     /// same, while access tokens are gone.
     ///
-    /// A request that is under way takes no effect on the new orgs.
+    /// A request that is under way takes no effect on the new orgs; it is recorded when it ends.
     ///
     /// ```
     /// # use portal_http::server::LocalServer;

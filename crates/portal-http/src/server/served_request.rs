@@ -102,7 +102,7 @@ impl fmt::Debug for ServedRequest<'_> {
 /// assert_eq!((record.clock(), record.result()), ("14:03:25.114Z", RequestResult::Refused));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RequestRecord {
     /// When the last byte of the request had been received: RFC 3339 in UTC, with milliseconds.
@@ -128,6 +128,21 @@ pub struct RequestRecord {
     /// secrets in its body; empty otherwise, and never serialized.
     #[serde(skip)]
     pub request_body: String,
+}
+
+/// Leaves the body of the request out: that of a token request has secrets.
+impl fmt::Debug for RequestRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestRecord")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("org", &self.org)
+            .field("portal", &self.portal)
+            .field("status", &self.status)
+            .field("code", &self.code)
+            .field("faults", &self.faults)
+            .finish_non_exhaustive()
+    }
 }
 
 impl From<&ServedRequest<'_>> for RequestRecord {

@@ -1,4 +1,4 @@
-//! Sends an attempt, over a connection that ends with it (rule 9).
+//! Sends an attempt, over a connection that ends with it (rule 14).
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -17,7 +17,8 @@ use super::failure::{lost, not_connected};
 use super::layer::Purpose;
 use crate::client::transport::{Bounds, after, read};
 
-/// Maximum size of a response's head, in bytes. hyper's own limit is six times as high.
+/// Size of the buffer that a response's head has to fit into, in bytes; hyper reads a little beyond it. Its
+/// own limit is six times as high.
 pub(super) const LONGEST_HEAD: usize = 64 << 10;
 
 /// Sends `request` over a connection of its own. When this returns or is dropped, the socket is
