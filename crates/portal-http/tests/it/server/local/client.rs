@@ -92,3 +92,16 @@ async fn create_outlasts_stale_lists() {
         assert_eq!(names(&client).await.len(), usize::from(exists), "{fault}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn debug_of_server_and_requests_has_no_secret() {
+    let server = LocalServer::start().await.unwrap();
+    assert!(server.client().authenticate().await.is_ok());
+    let requests = server.requests();
+    let secret = server.client_secret();
+    assert!(requests[0].request_body.contains(secret.expose()));
+    let shown = format!("{server:?} {requests:?}");
+    for secret in [secret, server.refresh_token()] {
+        assert!(!shown.contains(secret.expose()), "{shown}");
+    }
+}
