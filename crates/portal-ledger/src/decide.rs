@@ -6,8 +6,8 @@
 //!
 //! # Rules
 //! 1. **Fencing, not liveness.** A grant lasts until its lease ends, at most one attempt budget from
-//!    then, and [`record`] extends it by one more. After that anybody may take the entry over. Whoever
-//!    lost it learns that at the next [`record`] or [`end`], and nothing asks whether a process lives.
+//!    then, and [`record`] extends it by one more. After that anybody may take the entry over. A holder
+//!    that lost it learns that at the next [`record`] or [`end`], and nothing asks whether a process lives.
 //! 2. **A grant takes every other open entry that it had to wait for from its holder**, in the same
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
@@ -20,7 +20,7 @@
 //!    one that sent nothing, or of which everything was rejected.
 //! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names.
 //!    With `allow_another` the names alone count.
-//! 7. **A key is one operation**: created, and that is the answer; in doubt, and it goes on; ended
+//! 7. **A key is one operation**: created, and its entry is returned; in doubt, and it goes on; ended
 //!    without a portal, and it begins anew.
 //! 8. **A moment of another clock counts from now**: another boot, machine or time namespace.
 //! 9. **`Created` is accepted from anybody, everything else from the holder.**
@@ -241,7 +241,7 @@ impl<'a> View<'a> {
                 return decided(under_way(&entry, lease));
             }
             State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
-                // The answer to this very claim was lost, and somebody ended the entry since.
+                // The result of this very claim was lost, and somebody ended the entry since.
                 let is_own = entry.id == self.request.id;
                 let is_answer = ending.kind.is_positive() && is_answer;
                 return if is_own || (is_answer && operation.concerns(entry.name())) {
@@ -287,7 +287,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A claim whose answer was lost, made again: it holds an entry and has not used it.
+    /// A claim whose result was lost, made again: it holds an entry and has not used it.
     fn asked_again(&mut self) -> Option<Decision> {
         let holds = |entry: &&Entry| {
             matches!(&entry.state, State::Open(lease)

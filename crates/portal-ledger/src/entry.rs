@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::LedgerError;
 use crate::time::{Moment, Times};
 
-/// Identifies an entry, and whoever holds it. Made by the caller before it claims, so that a claim
-/// whose answer was lost can be made again.
+/// Identifies an entry, and the claim that holds it. Made by the caller before it claims, so that a
+/// claim whose result was lost can be made again.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EntryId(String);

@@ -29,7 +29,7 @@ enum Engine {
 pub enum Claim {
     /// The next attempt may be made.
     Granted(Permit),
-    /// The operation ended earlier, and that is the answer.
+    /// The operation ended earlier: this is its entry.
     Ended(Box<Entry>),
     /// Something else has to end first. List meanwhile: presence ends the wait, only absence needs
     /// it. Claim again at `until`, or every few seconds.

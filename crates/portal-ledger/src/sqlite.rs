@@ -115,7 +115,7 @@ impl Sqlite {
         answered.await.unwrap_or_else(|_| Err(LedgerError::Unknown(STOPPED.to_owned())))
     }
 
-    /// The same without waiting, and without an answer.
+    /// The same without waiting for the result.
     pub(crate) fn submit(
         &self,
         rows: Rows,
@@ -279,7 +279,7 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
     let prepare = || {
         let mut connection = Connection::open(path)?;
         connection.busy_handler(Some(wait))?;
-        // One file that can be copied; each commit is on the disk before it is answered.
+        // One file that can be copied; each commit is on the disk before its result is sent.
         connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
