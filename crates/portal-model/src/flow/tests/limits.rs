@@ -84,7 +84,7 @@ fn permanent_failure_to_connect_ends_at_once() {
     ] {
         assert_eq!(
             reason(script.ends()),
-            NotDone::Unreachable("no connection: unknown host".to_owned())
+            NotDone::Unreachable("unknown host".to_owned())
         );
     }
     let mut script = create().ready().attempt(lost()).list(Event::NotSent(permanent()));
