@@ -393,7 +393,8 @@ mod tests {
             (500, body("INVALID_TOKEN"), false),
             (400, "<html>".to_owned(), false),
         ] {
-            let error = crate::read::decode_page(&Response::new(status, body.as_str())).unwrap_err();
+            let error =
+                crate::read::decode_page(&Response::new(status, body.as_str())).unwrap_err();
             assert_eq!(error.needs_new_token(), expected, "{status} {body}");
         }
     }

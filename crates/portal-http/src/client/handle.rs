@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use portal_model::flow::{CreateIntent, Effect, Flow, Policy, RenameIntent, TokenError};
 use portal_model::{
-    ApiVersion, CreateFlow, Endpoint, Method, PortalName, ReadOnly, RenameFlow,
-    RenameOutcome, Request, ResponseError,
+    ApiVersion, CreateFlow, Endpoint, Method, PortalName, ReadOnly, RenameFlow, RenameOutcome,
+    Request, ResponseError,
 };
 
 use super::base_url::BaseUrl;
