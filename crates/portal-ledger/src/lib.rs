@@ -11,6 +11,7 @@
 //! | `decide` | every rule about entries |
 //! | `rows` | which entries a decision reads: [`Filter`] |
 //! | `host` | [`Host`]: what a transport of your own gives |
+//! | `late` | what a later list says against an ending: [`Late`] |
 //! | `claim` | [`ClaimRequest`] and [`Claim`] |
 //! | `entry` | [`Entry`] |
 //! | `clock` | [`Clock`]: the system's |
@@ -24,6 +25,7 @@ mod decide;
 mod entry;
 mod error;
 mod host;
+mod late;
 mod ledger;
 mod memory;
 #[cfg(feature = "postgres")]
@@ -43,6 +45,7 @@ pub use decide::{Adopted, AttemptEnd};
 pub use entry::{About, Ending, EndingKind, Entry, EntryId, Lease, State};
 pub use error::LedgerError;
 pub use host::{Host, Terms};
+pub use late::Late;
 pub use ledger::{Claim, Ledger, Permit, RecordError};
 pub use rows::Filter;
 #[cfg(feature = "sqlite")]
