@@ -1,8 +1,10 @@
 //! [`ClaimRequest`]: asking for the next attempt, and what stands in the way.
 
+use portal_model::flow::{Policy, Receipt};
 use portal_model::{Operation, OrgIdentity};
 
 use crate::entry::{About, Entry, EntryId};
+use crate::process::Process;
 use crate::time::{Moment, Times};
 
 /// An operation that somebody wants, in one org.
@@ -19,13 +21,13 @@ pub struct ClaimRequest {
     pub key: Option<String>,
     /// What is wanted.
     pub wanted: Wanted,
-    /// Whether the org may get the portal beside another one: then only entries of the same names
-    /// are waited for.
-    pub allow_another: bool,
-    /// How long attempts and their effects take.
-    pub times: Times,
+    /// How long attempts and their effects take, and whether the org may get the portal beside another
+    /// one: then only entries of the same names are waited for.
+    pub policy: Policy,
     /// Where it comes from, for people.
     pub about: About,
+    /// Who asks, where others can tell whether it is gone.
+    pub(crate) process: Option<Process>,
 }
 
 /// What a claim is for.
@@ -47,14 +49,18 @@ pub struct Wait {
     pub entry: EntryId,
     /// When the claim can be granted, if nothing happens to that entry meanwhile.
     pub until: Moment,
+    /// The portals that this ledger created in what may be the org, for a list meanwhile.
+    pub receipts: Vec<Receipt>,
 }
 
 /// Why a claim has to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Why {
-    /// The same operation is under way elsewhere.
+    /// The same operation is under way elsewhere, under the same key: its ending is the answer.
     UnderWay,
+    /// The same operation is under way elsewhere.
+    SameUnderWay,
     /// Another operation is under way in what may be the same org, or about the same name.
     OtherUnderWay,
     /// An attempt of another operation may still take effect, or is not listed yet.
@@ -80,7 +86,7 @@ pub enum Blocked {
 }
 
 impl ClaimRequest {
-    /// A request with default times, without label and key.
+    /// A request with the default policy, without label and key.
     pub fn new(id: EntryId, org: OrgIdentity, wanted: Wanted) -> Self {
         Self {
             id,
@@ -88,9 +94,13 @@ impl ClaimRequest {
             label: None,
             key: None,
             wanted,
-            allow_another: false,
-            times: Times::default(),
+            policy: Policy::default(),
             about: About::default(),
+            process: None,
         }
+    }
+
+    pub(crate) fn times(&self) -> Times {
+        Times::from(&self.policy)
     }
 }

@@ -8,6 +8,7 @@ use portal_model::{Operation, OrgIdentity};
 use serde::{Deserialize, Serialize};
 
 use crate::error::LedgerError;
+use crate::process::Process;
 use crate::time::{Moment, Times};
 
 /// Identifies an entry, and the claim that holds it. Made by the caller before it claims, so that a
@@ -78,6 +79,9 @@ pub struct Lease {
     pub(crate) until: Moment,
     /// Whether the holder recorded an attempt, and has not reported its end.
     pub(crate) is_attempting: bool,
+    /// The holder's process, where others can tell whether it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) process: Option<Process>,
 }
 
 /// How an operation ended.
@@ -106,7 +110,9 @@ pub enum EndingKind {
     Created,
     /// The portal was renamed by this operation.
     Renamed,
-    /// The portal was there, or appeared meanwhile.
+    /// An attempt was in doubt, and the portal is there now, which was not there before.
+    Appeared,
+    /// The portal is there, and not by this operation as far as anybody knows.
     Present,
     /// Nothing was done, for certain.
     NotDone,
@@ -169,16 +175,31 @@ impl Ending {
 }
 
 impl Lease {
+    /// Gives the entry up if the holder's process is gone. Its attempt still ends with the lease: the
+    /// kernel of a dead process may go on sending.
+    pub(crate) fn without_gone_holder(self) -> Self {
+        let is_gone = self.process.as_ref().is_some_and(Process::is_gone);
+        Self { holder: self.holder.filter(|_| !is_gone), ..self }
+    }
+
     pub(crate) fn is_held_at(&self, now: &Moment) -> bool {
         self.holder.is_some() && !self.until.is_at_or_before(now)
     }
 }
 
 impl EndingKind {
+    /// Whether the operation had an effect, as far as anybody knows.
+    pub const fn is_own(self) -> bool {
+        match self {
+            Self::Created | Self::Renamed | Self::Appeared => true,
+            Self::Present | Self::NotDone | Self::Unknown => false,
+        }
+    }
+
     /// Whether the operation had an effect, or its portal is there.
     pub const fn is_positive(self) -> bool {
         match self {
-            Self::Created | Self::Renamed | Self::Present => true,
+            Self::Created | Self::Renamed | Self::Appeared | Self::Present => true,
             Self::NotDone | Self::Unknown => false,
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use portal_model::flow::Policy;
 use serde::{Deserialize, Serialize};
 
 /// A reading of a clock that counts from boot, suspended time included, and never steps.
@@ -29,6 +30,21 @@ impl Moment {
 
     pub(crate) fn plus(&self, time: Duration) -> Self {
         Self { boot: self.boot.clone(), since_boot: self.since_boot.saturating_add(time) }
+    }
+
+    /// This moment on another clock, which read `there` when this one read `here`. One that can't be
+    /// told is that reading.
+    pub(crate) fn read_at(&self, here: &Self, there: &Self) -> Self {
+        if here.boot == there.boot {
+            return self.clone();
+        }
+        match (self.since(here), here.since(self)) {
+            (Some(ahead), _) => there.plus(ahead),
+            (None, Some(ago)) => {
+                Self { since_boot: there.since_boot.saturating_sub(ago), ..there.clone() }
+            }
+            (None, None) => there.clone(),
+        }
     }
 
     /// Whether this is a moment of the clock that `now` was read from, and no moment that it has
@@ -76,13 +92,12 @@ impl Times {
     }
 }
 
-/// An attempt of 20 s, recorded within 5 s, as [`portal_model::flow::Policy`] has the others.
-impl Default for Times {
-    fn default() -> Self {
+impl From<&Policy> for Times {
+    fn from(policy: &Policy) -> Self {
         Self {
-            attempt_budget: Duration::from_secs(25),
-            processing_time: Duration::from_secs(60),
-            list_lag: Duration::from_secs(10),
+            attempt_budget: policy.record_timeout.saturating_add(policy.attempt_timeout),
+            processing_time: policy.processing_time,
+            list_lag: policy.list_lag,
         }
     }
 }

@@ -128,14 +128,12 @@ pub(super) fn read_list(response: &Response) -> Result<Listing, Unusable> {
             Ok(Listing { portals, is_complete: !more && !response.is_from_cache })
         }
         Err(error) if response.status == 429 => Err(Unusable::RateLimited(error)),
-        Err(ResponseError::Unreadable(page)) => {
-            Err(Unusable::Failed(Failure::Response(ResponseError::Unreadable(page))))
-        }
         Err(ResponseError::Api(error)) if error.is_rate_limited() => {
             Err(Unusable::RateLimited(ResponseError::Api(error)))
         }
-        Err(ResponseError::Api(error)) if error.is_token_rejected() => {
-            Err(Unusable::TokenRejected(ResponseError::Api(error)))
+        Err(error) if error.needs_new_token() => Err(Unusable::TokenRejected(error)),
+        Err(ResponseError::Unreadable(page)) => {
+            Err(Unusable::Failed(Failure::Response(ResponseError::Unreadable(page))))
         }
         Err(ResponseError::Api(error)) if error.is_server_error() || response.status < 400 => {
             Err(Unusable::Failed(Failure::Response(ResponseError::Api(error))))
@@ -214,6 +212,9 @@ mod tests {
         assert!(matches!(list(400, limited), Unusable::RateLimited(_)));
         for status in [200, 302, 399] {
             assert!(matches!(list(status, new), Unusable::Failed(_)), "{status}");
+        }
+        for body in [new, "<html>"] {
+            assert!(matches!(list(401, body), Unusable::TokenRejected(_)), "{body}");
         }
     }
 

@@ -102,7 +102,7 @@ impl Flow {
     }
 
     fn on_not_sent(&mut self, now: Duration, jitter: Jitter, why: NotSent) {
-        let is_permanent = matches!(why, NotSent::Permanent(_));
+        let is_permanent = why.is_permanent();
         let last_failure = NotDone::Unreachable(Failure::NotSent(why));
         if is_permanent && self.doubt.is_none() {
             self.finish(End::NotDone(last_failure));
