@@ -94,7 +94,7 @@ fn request(wish: &Wish, id: usize) -> ClaimRequest {
 fn intent(entry: &Entry) -> Intent {
     match &entry.operation {
         Operation::Rename(rename) => RenameIntent::new(&*rename.old, rename.new.clone()).into(),
-        _ => CreateIntent::new(entry.name().parse().unwrap()).into(),
+        Operation::Create(_) => CreateIntent::new(entry.name().parse().unwrap()).into(),
     }
 }
 

@@ -22,4 +22,5 @@ mod file;
 mod postgres;
 #[cfg(unix)]
 mod processes;
+mod run;
 mod schedules;
