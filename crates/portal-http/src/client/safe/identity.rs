@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use portal_ledger::Ledger;
 use portal_model::flow::{NoResponse, NotSent, TokenError};
-use portal_model::{ErrorCode, GetOrg, Org, OrgIdentity};
+use portal_model::outcome::{AuthFailure, Failure, NotDone};
+use portal_model::{ErrorCode, GetOrg, Org, OrgIdentity, ResponseError};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -47,6 +48,43 @@ pub enum IdentifyError {
     },
 }
 
+impl From<IdentifyError> for NotDone {
+    fn from(error: IdentifyError) -> Self {
+        let error = match error {
+            IdentifyError::Client(error) => error,
+            IdentifyError::Contradicted { stated, found } => {
+                let (expected, found) = (format!("org {stated}"), format!("org {found}"));
+                return Self::OtherOrg { expected, found };
+            }
+        };
+        match error {
+            ClientError::Token(TokenError::Rejected(error)) if !error.is_rate_limited() => {
+                Self::Auth(AuthFailure::Rejected(error))
+            }
+            ClientError::Token(TokenError::OtherOrigin(api)) => Self::Origin(api),
+            ClientError::Token(error @ (TokenError::NotRenewable | TokenError::Local(_))) => {
+                Self::Auth(AuthFailure::Unavailable(error.to_string()))
+            }
+            ClientError::Token(error) => Self::Unreachable(Failure::Token(error)),
+            ClientError::NotSent(why) => Self::Unreachable(Failure::NotSent(why)),
+            ClientError::NoResponse(why) => Self::Unreachable(Failure::NoResponse(why)),
+            ClientError::Api(error) if error.is_token_rejected() => {
+                Self::Auth(AuthFailure::TokenRejected(ResponseError::Api(error)))
+            }
+            ClientError::Api(error) if error.is_rate_limited() => {
+                let cause = Failure::Response(ResponseError::Api(error));
+                Self::RateLimited { retry_after: None, cause }
+            }
+            ClientError::Api(error) => {
+                Self::Unreachable(Failure::Response(ResponseError::Api(error)))
+            }
+            ClientError::Unreadable(page) => {
+                Self::Unreachable(Failure::Response(ResponseError::Unreadable(page)))
+            }
+        }
+    }
+}
+
 impl Identity {
     pub(super) fn stated(id: String) -> Self {
         Self { stated: Some(Org::new(id)), known: OnceCell::new() }
@@ -75,7 +113,7 @@ impl Identity {
         if let Some(org) = &earlier
             && is_stated(org)
         {
-            return Ok(at(client).with_org(earlier));
+            return Ok(unknown(client).with_org(earlier));
         }
         // A stated id needs no answer, but one may contradict it.
         let answer = ask(client, if stated.is_some() { 1 } else { TRIES }).await;
@@ -88,22 +126,22 @@ impl Identity {
             (Some(found), Some(stated)) if found.id != stated.id => {
                 Err(IdentifyError::Contradicted { stated: stated.id.clone(), found })
             }
-            (Some(found), _) => Ok(at(client).with_org(Some(found))),
-            (None, Some(stated)) => Ok(at(client).with_org(Some(stated.clone()))),
+            (Some(found), _) => Ok(unknown(client).with_org(Some(found))),
+            (None, Some(stated)) => Ok(unknown(client).with_org(Some(stated.clone()))),
             (None, None) => {
                 tracing::warn!(
                     "this token may not read its org, which counts as any org that is not known \
                      either: state its id, or add the scope {}",
                     portal_model::Scope::ORG_READ
                 );
-                Ok(at(client))
+                Ok(unknown(client))
             }
         }
     }
 }
 
 /// The org that is not known yet. The response to a token request may have corrected the host.
-fn at(client: &Client) -> OrgIdentity {
+pub(super) fn unknown(client: &Client) -> OrgIdentity {
     let url = client.api_url();
     OrgIdentity::new(url.as_ref().map_or("", |url| url.as_str()), client.fingerprint())
 }
@@ -115,7 +153,7 @@ async fn earlier(client: &Client, ledger: &Ledger) -> Option<Org> {
         return None;
     }
     // Should the ledger fail, so will the claim, and say why.
-    ledger.org_of(&at(client)).await.ok().flatten()
+    ledger.org_of(&unknown(client)).await.ok().flatten()
 }
 
 /// Asks the service; `None` if it refuses.
