@@ -16,8 +16,8 @@
 //!    an entry has an effect that the next baseline shows, or none.
 //! 5. **What is waited for**: an open entry, until its lease ends, and if an attempt was recorded until
 //!    horizon and list lag; an ended one that had or may have had an effect, until the list lag after
-//!    its end, and for its names until horizon and list lag of any attempt that was ever in doubt. Never
-//!    one that sent nothing, or of which everything was rejected.
+//!    its end, and for its names, or if it ended as unknown, until horizon and list lag of any attempt
+//!    that was ever in doubt. Never one that sent nothing, or of which everything was rejected.
 //! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names.
 //!    With `allow_another` the names alone count.
 //! 7. **A key is one operation**: created, and its entry is returned; in doubt, and it goes on; ended
@@ -374,7 +374,8 @@ impl<'a> View<'a> {
                     EndingKind::NotDone => None,
                     _ => Some(at.plus(times.list_lag)),
                 };
-                let doubt = horizon.filter(|_| has_common_name(entry, operation));
+                let may_act = ending.kind == EndingKind::Unknown;
+                let doubt = horizon.filter(|_| may_act || has_common_name(entry, operation));
                 (
                     Why::Effect,
                     match (doubt, listed) {

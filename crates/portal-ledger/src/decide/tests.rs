@@ -198,6 +198,7 @@ fn decisions_are_as_in_table() {
         (Some(Entry { state: open(100), ..other() }),       wants(create("AcmeCo")),                      "new"),
         (Some(other().attempted(ended(Created, 99))),       wants(create("AcmeCo")),                      "waits until 101: Effect"),
         (Some(other().attempted(ended(Unknown, 99))),       wants(create("AcmeCo")),                      "waits until 101: Effect"),
+        (Some(other().attempted(ended(Unknown, 99)).doubt(99)), wants(create("AcmeCo")),                  "waits until 107: Effect"),
         (Some(other().attempted(ended(NotDone, 99))),       wants(create("AcmeCo")),                      "new"),
         (Some(other().attempted(ended(NotDone, 99)).doubt(99)), wants(create("AcmeCo")),                  "new"),
         (Some(Entry { state: ended(Present, 99), ..other() }), wants(create("AcmeCo")),                   "new"),
