@@ -16,7 +16,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::peer::{LISTED, Peer, client, plain, with_access_token};
+use super::peer::{Peer, client, plain, with_access_token};
 use super::script::credential;
 
 pub(crate) fn file(name: &str) -> PathBuf {
