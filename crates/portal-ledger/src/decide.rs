@@ -99,7 +99,7 @@ pub(crate) fn look(
         Wanted::Recover(id) => view.entries.iter().find(|entry| entry.id == *id),
     };
     let in_doubt = entry.filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
-    (entry.cloned(), view.receipts(in_doubt))
+    (entry.cloned(), view.certain_receipts(in_doubt))
 }
 
 /// Decides whether the holder may make the attempt that `intent` describes. Returns the row to write.
