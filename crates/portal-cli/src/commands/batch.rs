@@ -146,8 +146,6 @@ fn plan<'a>(args: &'a Args, printer: &Printer) -> Result<Plan<'a>, Failure> {
         return Err(Failure::usage(format!("{} cannot have a journal beside it", path.display()))
             .hint("pass `--journal PATH` with a file that survives a restart"));
     }
-    let mut policy = args.policy.policy(Policy::batch())?;
-    policy.allow_another = args.allow_another;
     let profiles = Profiles::load(&directories::config()?)?;
     let rows = rows(path, args.allow_another, &profiles, printer)?;
     let journal = args.journal.clone().unwrap_or_else(|| args.default_journal());
@@ -156,7 +154,7 @@ fn plan<'a>(args: &'a Args, printer: &Printer) -> Result<Plan<'a>, Failure> {
     let mut tasks = tasks(&states, args.retry);
     tasks.truncate(args.limit.unwrap_or(usize::MAX));
     let open = tasks.len();
-    let orgs = orgs(&rows, tasks, &profiles, args, &policy)?;
+    let orgs = orgs(&rows, tasks, &profiles, args)?;
     let results = states.iter().zip(&rows).map(|(state, row)| state.so_far(row)).collect();
     Ok(Plan { args, rows, states, results, orgs, open, journal })
 }
@@ -241,7 +239,6 @@ fn orgs(
     tasks: Tasks,
     profiles: &Profiles,
     args: &Args,
-    policy: &Policy,
 ) -> Result<Vec<(Org, Tasks)>, Failure> {
     let mut targets: Vec<(Target, Tasks)> = Vec::new();
     let mut places = HashMap::new();
@@ -261,7 +258,10 @@ fn orgs(
     let Some((first, _)) = targets.first() else { return Ok(Vec::new()) };
     let transport = first.transport()?;
     let org = |(target, tasks): (Target, Tasks)| {
-        let client = target.client_over(transport.clone(), policy.clone());
+        let defaults = target.policy(Policy::batch());
+        let mut policy = args.policy.policy(defaults, target.is_this_machine())?;
+        policy.allow_another = args.allow_another;
+        let client = target.client_over(transport.clone(), policy);
         let client = client.with_context(|| target.place.to_string())?;
         Ok((Org { target, client, identity: OnceCell::new() }, tasks))
     };

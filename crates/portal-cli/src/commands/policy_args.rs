@@ -1,5 +1,6 @@
 //! How long a create, a rename or a recovery tries: arguments that all of them share.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use portal_model::flow::Policy;
@@ -26,7 +27,20 @@ pub(crate) struct PolicyArgs {
 
 impl PolicyArgs {
     /// `defaults` with what was given on the command line or in the environment.
-    pub(crate) fn policy(&self, defaults: Policy) -> Result<Policy, Failure> {
+    ///
+    /// A variable that was set for a rehearsal must not shorten a proof about the real service, which
+    /// never runs on this machine.
+    pub(crate) fn policy(
+        &self,
+        defaults: Policy,
+        is_this_machine: bool,
+    ) -> Result<Policy, Failure> {
+        if !is_this_machine {
+            let Self { processing_time, list_lag, .. } = *self;
+            let lag = (list_lag, defaults.list_lag);
+            not_shortened("processing-time", processing_time, defaults.processing_time)?;
+            not_shortened("list-lag", lag.0, lag.1)?;
+        }
         let mut policy = defaults;
         policy.attempt_timeout = self.timeout.unwrap_or(policy.attempt_timeout);
         policy.read_timeout = policy.read_timeout.min(policy.attempt_timeout);
@@ -38,6 +52,24 @@ impl PolicyArgs {
         })?;
         Ok(policy)
     }
+}
+
+/// Refuses a time below its default that a variable has.
+fn not_shortened(flag: &str, time: Option<Duration>, default: Duration) -> Result<(), Failure> {
+    let Some(time) = time.filter(|time| *time < default) else { return Ok(()) };
+    // clap does not tell where a value of a derived struct comes from.
+    let flag = format!("--{flag}");
+    let is_flag = |argument: OsString| argument.to_string_lossy().starts_with(&flag);
+    if std::env::args_os().any(is_flag) {
+        return Ok(());
+    }
+    let variable = format!("PORTAL_{}", flag[2..].replace('-', "_").to_uppercase());
+    let (time, default) = (humantime::format_duration(time), humantime::format_duration(default));
+    Err(Failure::usage(format!(
+        "{variable} is {time}, expected at least the default of {default} for a host that is not this \
+         machine"
+    ))
+    .hint(format!("unset {variable}, or pass `{flag} {time}` if the service is known to be that fast")))
 }
 
 /// Times that no clock overflows with.
