@@ -6,13 +6,17 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | `run` | [`run`]: claim, wait, flow, end |
 //! | `ledger` | [`Ledger`] and [`Permit`] |
-//! | `memory`, `sqlite` | the engines: they read rows, let `decide` run, and write rows |
+//! | `memory`, `sqlite`, `postgres` | the engines: they read rows, let `decide` run, and write rows |
 //! | `decide` | every rule about entries |
 //! | `rows` | which entries a decision reads: [`Filter`] |
+//! | `host` | [`Host`]: what a transport of your own gives |
+//! | `late` | what a later list says against an ending: [`Late`] |
 //! | `claim` | [`ClaimRequest`] and [`Claim`] |
 //! | `entry` | [`Entry`] |
 //! | `clock` | [`Clock`]: the system's |
+//! | `process` | whether a holder's process is gone |
 //! | `time` | [`Moment`] and [`Times`] |
 //! | `error` | [`LedgerError`] |
 
@@ -21,20 +25,32 @@ mod clock;
 mod decide;
 mod entry;
 mod error;
+mod host;
+mod late;
 mod ledger;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod process;
 mod rows;
+mod run;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod time;
+
+#[cfg(feature = "postgres")]
+pub use deadpool_postgres;
 
 pub use claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
 pub use clock::Clock;
 pub use decide::{Adopted, AttemptEnd};
 pub use entry::{About, Ending, EndingKind, Entry, EntryId, Lease, State};
 pub use error::LedgerError;
+pub use host::{Host, Terms};
+pub use late::Late;
 pub use ledger::{Claim, Ledger, Permit, RecordError};
 pub use rows::Filter;
+pub use run::{Ended, Preview, end_unclaimed, preview, run};
 #[cfg(feature = "sqlite")]
 pub use sqlite::OpenError;
 pub use time::{Moment, Times};

@@ -28,8 +28,24 @@ impl Moment {
         (self.boot == earlier.boot).then(|| self.since_boot.checked_sub(earlier.since_boot))?
     }
 
-    pub(crate) fn plus(&self, time: Duration) -> Self {
+    /// The moment `time` later.
+    pub fn plus(&self, time: Duration) -> Self {
         Self { boot: self.boot.clone(), since_boot: self.since_boot.saturating_add(time) }
+    }
+
+    /// This moment on another clock, which read `there` when this one read `here`. One that can't be
+    /// told is that reading.
+    pub(crate) fn read_at(&self, here: &Self, there: &Self) -> Self {
+        if here.boot == there.boot {
+            return self.clone();
+        }
+        match (self.since(here), here.since(self)) {
+            (Some(ahead), _) => there.plus(ahead),
+            (None, Some(ago)) => {
+                Self { since_boot: there.since_boot.saturating_sub(ago), ..there.clone() }
+            }
+            (None, None) => there.clone(),
+        }
     }
 
     /// Whether this is a moment of the clock that `now` was read from, and no moment that it has

@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         call_error::failure(&error, &format!("look up the portal {}", args.name))
     })?;
     let Some(portal) = portal else {
-        let message = format!("there is no portal {} in {}", args.name, org.place);
+        let message = format!("there is no portal {} in {}", args.name, org.place());
         return Err(Failure::new(ErrorKind::NotFound, message).hint(format!(
             "run `portal list{}` to see the org's portals",
             args.target.arguments(&org.place)

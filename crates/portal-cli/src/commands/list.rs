@@ -27,7 +27,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let portals = org.client.call(&ListPortals).await;
     let portals = portals.map_err(|error| call_error::failure(&error, "list the portals"))?;
     if portals.is_empty() && !printer.is_json() {
-        printer.note(format_args!("There is no portal in {}.", org.place));
+        printer.note(format_args!("There is no portal in {}.", org.place()));
     }
     let columns = portals.iter().map(width).max().unwrap_or_default();
     for portal in &portals {

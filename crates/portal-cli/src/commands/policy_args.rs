@@ -1,11 +1,11 @@
 //! How long a create, a rename or a recovery tries: arguments that all of them share.
 
-use std::ffi::OsString;
 use std::time::Duration;
 
 use portal_model::flow::Policy;
 
 use crate::report::failure::Failure;
+use crate::sys::environment;
 
 /// How long a create, a rename or a recovery tries.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -17,36 +17,29 @@ pub(crate) struct PolicyArgs {
     /// For all of it [default: 300s; in a batch 15m]
     #[arg(long, value_name = "TIME", value_parser = positive)]
     deadline: Option<Duration>,
-    /// An attempt takes effect within [default: 60s]
-    #[arg(long, value_name = "TIME", value_parser = duration, env = "PORTAL_PROCESSING_TIME", hide_env_values = true)]
+    /// An attempt takes effect within [default: 60s] [env: PORTAL_PROCESSING_TIME]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     processing_time: Option<Duration>,
-    /// The list shows an effect within [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = duration, env = "PORTAL_LIST_LAG", hide_env_values = true)]
+    /// The list shows an effect within [default: 10s] [env: PORTAL_LIST_LAG]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     list_lag: Option<Duration>,
 }
 
 impl PolicyArgs {
     /// `defaults` with what was given on the command line or in the environment.
-    ///
-    /// A variable that was set for a rehearsal must not shorten a proof about the real service, which
-    /// never runs on this machine.
     pub(crate) fn policy(
         &self,
         defaults: Policy,
         is_this_machine: bool,
     ) -> Result<Policy, Failure> {
-        if !is_this_machine {
-            let Self { processing_time, list_lag, .. } = *self;
-            let lag = (list_lag, defaults.list_lag);
-            not_shortened("processing-time", processing_time, defaults.processing_time)?;
-            not_shortened("list-lag", lag.0, lag.1)?;
-        }
         let mut policy = defaults;
+        let time = |given, flag, default| assumed(given, flag, default, is_this_machine);
         policy.attempt_timeout = self.timeout.unwrap_or(policy.attempt_timeout);
         policy.read_timeout = policy.read_timeout.min(policy.attempt_timeout);
         policy.deadline = self.deadline.unwrap_or(policy.deadline);
-        policy.processing_time = self.processing_time.unwrap_or(policy.processing_time);
-        policy.list_lag = self.list_lag.unwrap_or(policy.list_lag);
+        policy.processing_time =
+            time(self.processing_time, "--processing-time", policy.processing_time)?;
+        policy.list_lag = time(self.list_lag, "--list-lag", policy.list_lag)?;
         policy.check().map_err(|error| {
             Failure::usage(error.to_string()).hint("lengthen `--deadline`, or shorten `--timeout`")
         })?;
@@ -54,22 +47,30 @@ impl PolicyArgs {
     }
 }
 
-/// Refuses a time below its default that a variable has.
-fn not_shortened(flag: &str, time: Option<Duration>, default: Duration) -> Result<(), Failure> {
-    let Some(time) = time.filter(|time| *time < default) else { return Ok(()) };
-    // clap does not tell where a value of a derived struct comes from.
-    let flag = format!("--{flag}");
-    let is_flag = |argument: OsString| argument.to_string_lossy().starts_with(&flag);
-    if std::env::args_os().any(is_flag) {
-        return Ok(());
+/// What was given, else the variable of the flag. One that was set for a rehearsal must not shorten a
+/// proof about the real service, which never runs on this machine.
+fn assumed(
+    given: Option<Duration>,
+    flag: &str,
+    default: Duration,
+    is_this_machine: bool,
+) -> Result<Duration, Failure> {
+    let variable = format!("PORTAL{}", flag.replace('-', "_").to_uppercase().replacen('_', "", 1));
+    let text = || environment::text(&variable).map(|text| text.filter(|text| !text.is_empty()));
+    let time = match given {
+        Some(time) => return Ok(time),
+        None => text()?.map(|text| duration(&text)).transpose(),
+    };
+    let time = time.map_err(|why| Failure::usage(format!("invalid {variable}: {why}")))?;
+    let time = time.unwrap_or(default);
+    if time >= default || is_this_machine {
+        return Ok(time);
     }
-    let variable = format!("PORTAL_{}", flag[2..].replace('-', "_").to_uppercase());
     let (time, default) = (humantime::format_duration(time), humantime::format_duration(default));
     Err(Failure::usage(format!(
-        "{variable} is {time}, expected at least the default of {default} for a host that is not this \
-         machine"
+        "{variable} is {time}, expected at least the default of {default} for another machine"
     ))
-    .hint(format!("unset {variable}, or pass `{flag} {time}` if the service is known to be that fast")))
+    .hint(format!("unset it, or pass `{flag} {time}` if the service is known to be that fast")))
 }
 
 /// Times that no clock overflows with.

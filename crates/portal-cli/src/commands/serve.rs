@@ -162,7 +162,7 @@ async fn until_shutdown(
     printer: &Printer,
 ) -> Result<Ended, Failure> {
     let mut served = pin!(served);
-    let (mut received, mut status) = (0, None);
+    let (mut received, mut status, mut failure) = (0, None, None);
     loop {
         tokio::select! {
             () = &mut served => break,
@@ -182,8 +182,15 @@ async fn until_shutdown(
                 }
                 child.as_ref().map_or_else(&begin_shutdown, |child| child::pass_on(child, kind));
             }
-            error = &mut failed => return Err(error.into()),
+            // Those who wait are told that it failed.
+            error = &mut failed, if failure.is_none() => {
+                failure = Some(error);
+                begin_shutdown();
+            }
         }
+    }
+    if let Some(error) = failure {
+        return Err(error.into());
     }
     match status {
         None => Ok(Ended::With(ExitClass::Success)),

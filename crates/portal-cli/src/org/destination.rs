@@ -67,6 +67,14 @@ pub(crate) struct Org {
 }
 
 impl Org {
+    /// The org, with the API that the accounts server named if flags and environment selected it.
+    pub(crate) fn place(&self) -> String {
+        match (&self.place, self.client.api_url()) {
+            (Place::Explicit { .. }, Some(url)) => format!("the org at {url}"),
+            (place, _) => place.to_string(),
+        }
+    }
+
     /// Determines which org it is (rule 10).
     ///
     /// # Errors

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use portal_http::client::{Client, ClientError};
-use portal_model::flow::{NoResponse, NotSent, TokenError};
+use portal_model::flow::{NoResponse, TokenError};
 use portal_model::{GetOrg, Org};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -113,12 +113,13 @@ fn of_error(error: ClientError) -> Reply {
             200 | 204 | 404 | 405 => Reply::NoId,
             _ => Reply::Transient(error),
         },
-        ClientError::NotSent(NotSent::Permanent(_))
-        | ClientError::Token(
-            TokenError::NotSent(NotSent::Permanent(_))
-            | TokenError::Rejected(_)
-            | TokenError::NotRenewable
-            | TokenError::Local(_),
+        ClientError::NotSent(why) | ClientError::Token(TokenError::NotSent(why))
+            if why.is_permanent() =>
+        {
+            Reply::Failed(error)
+        }
+        ClientError::Token(
+            TokenError::Rejected(_) | TokenError::NotRenewable | TokenError::Local(_),
         ) => Reply::Failed(error),
         _ => Reply::Transient(error),
     }

@@ -25,7 +25,7 @@ struct Cached {
 
 impl IdentityCache {
     pub(crate) fn new() -> Self {
-        Self { directory: directories::cache().ok().map(|cache| cache.join("orgs")) }
+        Self { directory: directories::tokens().map(|tokens| tokens.with_file_name("orgs")) }
     }
 
     pub(crate) fn load(&self, declared: &Identity) -> Option<Identity> {

@@ -2,8 +2,10 @@
 
 use std::fmt::Display;
 
+use portal_model::ResponseError;
 use portal_model::error::with_sources;
 use portal_model::explain::{explain, explain_oauth};
+use portal_model::flow::NotSent;
 use portal_model::oauth::OAuthError;
 use portal_model::outcome::{AuthFailure, Doubt, NotDone, Owner, Unverified};
 use portal_model::{ApiError, ErrorCode, Portal};
@@ -74,7 +76,7 @@ impl Subject<'_> {
         let not_done = |kind| self.not_done(kind, &why);
         match reason {
             NotDone::Unreachable(_) => unreachable(self.message(&why)),
-            NotDone::RateLimited { retry_after } => {
+            NotDone::RateLimited { retry_after, .. } => {
                 let again = match retry_after {
                     Some(time) => format!("in {} s", time.as_secs().max(1)),
                     None => "in a few minutes".to_owned(),
@@ -84,7 +86,7 @@ impl Subject<'_> {
             NotDone::Auth(AuthFailure::Rejected(error)) => {
                 refused_by_accounts(self.message(&why), error)
             }
-            NotDone::Auth(AuthFailure::TokenRejected(error)) => {
+            NotDone::Auth(AuthFailure::TokenRejected(ResponseError::Api(error))) => {
                 not_done(ErrorKind::Auth).of_service(error).hint(explain(&error.code).remedy)
             }
             NotDone::Auth(_) => not_done(ErrorKind::Auth),
@@ -92,7 +94,7 @@ impl Subject<'_> {
                 .not_done(ErrorKind::Absent, self.absent)
                 .hint(format!("run `{}` if it is still wanted", self.command)),
             NotDone::Absent => not_done(ErrorKind::Absent).hint("run the same command again"),
-            NotDone::Exhausted | NotDone::Deadline => not_done(ErrorKind::Exhausted)
+            NotDone::Exhausted { .. } | NotDone::Deadline { .. } => not_done(ErrorKind::Exhausted)
                 .hint("run the same command again; `--deadline` gives it more time"),
             NotDone::NotRecorded(_) => not_done(ErrorKind::NotRecorded).hint(
                 "make the state directory writable or set PORTAL_STATE_DIR, then run the same \
@@ -163,8 +165,9 @@ pub(super) fn rejected(
     message: impl Fn(&dyn Display) -> String,
 ) -> Failure {
     let exit = match error.code {
-        _ if error.is_forbidden() || error.is_token_rejected() => ExitClass::Forbidden,
-        ErrorCode::TooManyRequests => ExitClass::Unavailable,
+        _ if error.is_forbidden() || error.http_status == 401 => ExitClass::Forbidden,
+        _ if error.is_token_rejected() => ExitClass::Forbidden,
+        _ if error.is_rate_limited() => ExitClass::Unavailable,
         _ => ExitClass::Rejected,
     };
     let (message, hint) = if error.code == ErrorCode::NoPermission {
@@ -178,7 +181,8 @@ pub(super) fn rejected(
 
 /// A refusal by the accounts server.
 pub(super) fn refused_by_accounts(message: String, error: &OAuthError) -> Failure {
-    let mut failure = Failure::forbidden(message).hint(match error.error.as_str() {
+    let kind = if error.is_rate_limited() { ErrorKind::RateLimited } else { ErrorKind::Auth };
+    let mut failure = Failure::new(kind, message).hint(match error.error.as_str() {
         OAuthError::INVALID_CODE => {
             "create a new code in Zoho's API console, then run `portal login`"
         }
@@ -191,4 +195,19 @@ pub(super) fn refused_by_accounts(message: String, error: &OAuthError) -> Failur
 pub(super) fn unreachable(message: String) -> Failure {
     Failure::new(ErrorKind::Unreachable, message)
         .hint("check the network and the API host, then run the same command again")
+}
+
+/// The same with what to do about a connection that there was not.
+pub(super) fn not_sent(message: String, why: &NotSent) -> Failure {
+    let failure = unreachable(message);
+    match why {
+        NotSent::Untrusted(_) => failure.hint(
+            "pass `--ca-file FILE` with the certificate of its CA, or set PORTAL_CA_FILE; `portal \
+             login` keeps it in the profile",
+        ),
+        NotSent::NoListener(_) => {
+            failure.hint("run `portal serve` in another terminal, or check the port")
+        }
+        _ => failure,
+    }
 }

@@ -55,10 +55,15 @@ impl Live {
         command
     }
 
+    /// The URL of the proxy.
+    pub(crate) fn proxy(&self) -> String {
+        format!("http://{}", self.proxy)
+    }
+
     /// `portal` without credentials.
     pub(crate) fn anonymous(&self, arguments: &[&str]) -> Command {
         let mut command = self.home.command(arguments);
-        command.env("HTTPS_PROXY", format!("http://{}", self.proxy));
+        command.env("HTTPS_PROXY", self.proxy());
         // Nothing is known of the speed of another machine.
         command.env_remove("PORTAL_PROCESSING_TIME").env_remove("PORTAL_LIST_LAG");
         command.arg("--ca-file").arg(file("ca.pem"));
@@ -66,7 +71,7 @@ impl Live {
     }
 }
 
-fn file(name: &str) -> PathBuf {
+pub(crate) fn file(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/it/live", name].iter().collect()
 }
 

@@ -11,7 +11,9 @@ use super::accounts::Accounts;
 use super::api_url::ApiUrl;
 use super::base_url::{BaseUrl, InvalidBaseUrl};
 use super::core::Core;
-use super::credential::Credential;
+use super::credential::{Credential, InvalidCredential};
+#[cfg(feature = "ledger")]
+use super::fingerprint::fingerprint;
 use super::handle::Client;
 #[cfg(feature = "sockets")]
 use super::http_transport::HttpTransport;
@@ -60,13 +62,14 @@ impl ClientBuilder {
     }
 
     /// Sets the base URL of the API, which then never changes. Without it and without a data
-    /// center, the first token response names the API.
+    /// center, the first token response names the API: one of Zoho's, or one of the accounts server's
+    /// own host.
     pub fn api_url(mut self, url: impl Into<String>) -> Self {
         self.api = ApiDomain::Given(url.into());
         self
     }
 
-    /// Sets the base URL of the accounts server.
+    /// Sets the base URL of the accounts server, or the URL of its tokens.
     pub fn accounts_url(mut self, url: impl Into<String>) -> Self {
         self.accounts_url = Some(url.into());
         self
@@ -113,8 +116,12 @@ impl ClientBuilder {
     /// [`BuildError`], before anything is sent.
     pub fn build(self, credential: Credential) -> Result<Client, BuildError> {
         self.policy.check()?;
-        let api_url = Arc::new(ApiUrl::new(self.api.clone()).map_err(BuildError::ApiUrl)?);
+        credential.check()?;
+        let api_url = ApiUrl::new(self.api.clone(), self.accounts_url.as_deref());
+        let api_url = Arc::new(api_url.map_err(BuildError::ApiUrl)?);
         let transport = self.shared_transport()?;
+        #[cfg(feature = "ledger")]
+        let fingerprint = fingerprint(self.accounts_url.as_deref(), &credential);
         let tokens = match credential {
             Credential::AccessToken(_) if api_url.get().is_none() => {
                 return Err(BuildError::NoApiUrl);
@@ -134,6 +141,8 @@ impl ClientBuilder {
             transport,
             tokens,
             api_url,
+            #[cfg(feature = "ledger")]
+            fingerprint,
             version: self.version,
             policy: self.policy,
             slots: Slots::new(self.concurrency),
@@ -190,6 +199,9 @@ pub enum BuildError {
     /// The URL of the accounts server is invalid.
     #[error("invalid accounts server URL: {0}")]
     AccountsUrl(InvalidBaseUrl),
+    /// A part of the credential can't be one.
+    #[error(transparent)]
+    Credential(#[from] InvalidCredential),
     /// The deadline leaves no time for an attempt.
     #[error(transparent)]
     Policy(#[from] DeadlineTooShort),

@@ -8,11 +8,11 @@ use portal_model::{ApiError, ResponseError, Unreadable};
 #[non_exhaustive]
 pub enum ClientError {
     /// There is no access token, so nothing was sent.
-    #[error("no access token")]
+    #[error(transparent)]
     Token(#[from] TokenError),
     /// The request certainly did not arrive.
-    #[error("request not sent")]
-    NotSent(#[source] NotSent),
+    #[error(transparent)]
+    NotSent(NotSent),
     /// The request may have arrived, but no complete response was received.
     #[error("response lost")]
     NoResponse(#[source] NoResponse),
@@ -26,7 +26,7 @@ pub enum ClientError {
 
 impl ClientError {
     /// Whether the request may have reached the service. If so, a create must not be sent again
-    /// without a list: [`Client::create`](super::Client::create) does that.
+    /// without a list: `SafeClient` does that.
     pub const fn may_have_been_sent(&self) -> bool {
         !matches!(self, Self::Token(_) | Self::NotSent(_))
     }
