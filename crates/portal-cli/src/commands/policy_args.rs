@@ -10,6 +10,7 @@ use crate::sys::environment;
 /// How long a create, a rename or a recovery tries.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Timing")]
+#[expect(clippy::doc_markdown, reason = "it is the help")]
 pub(crate) struct PolicyArgs {
     /// For the irreversible request [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = positive)]
