@@ -47,7 +47,7 @@ async fn create_killed_in_mid_attempt_is_one_portal() {
 /// byte and wakes up.
 struct Frozen {
     service: PortalService<MemoryRegistry>,
-    is_frozen: mpsc::Sender<()>,
+    asleep: mpsc::Sender<()>,
     wake: std::sync::Mutex<Option<mpsc::Receiver<()>>>,
 }
 
@@ -59,7 +59,7 @@ impl Transport for Frozen {
     ) -> Result<http::Response<bytes::Bytes>, TransportError> {
         let wake = if bounds.is_attempt { self.wake.lock().unwrap().take() } else { None };
         if let Some(wake) = wake {
-            self.is_frozen.send(()).unwrap();
+            self.asleep.send(()).unwrap();
             // Its whole thread stands still, timers included.
             wake.recv().unwrap();
         }
@@ -77,16 +77,15 @@ async fn frozen_process_that_wakes_sends_nothing() {
     let mut policy = Policy::rehearsal();
     policy.attempt_timeout = Duration::from_millis(300);
     policy.record_timeout = Duration::from_millis(100);
-    let (is_frozen, frozen) = mpsc::channel();
+    let (asleep, frozen) = mpsc::channel();
     let (wake, woken) = mpsc::channel();
-    let transport =
-        Frozen { service: server.service().clone(), is_frozen, wake: Some(woken).into() };
+    let transport = Frozen { service: server.service().clone(), asleep, wake: Some(woken).into() };
     let credential = Credential::access_token(server.access_token().await.unwrap());
     let builder = Client::builder().api_url(server.url()).transport(transport);
     let slow =
         SafeClient::new(builder.policy(policy.clone()).build(credential).unwrap(), ledger.clone());
     let create = slow.create(name("AcmePortal")).key("4711");
-    let asleep = std::thread::spawn(move || {
+    let sleeper = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(create.into_future())
     });
@@ -99,7 +98,7 @@ async fn frozen_process_that_wakes_sends_nothing() {
     let renamed = safe.rename("AcmePortal", name("AcmeHelp")).await;
     assert!(renamed.is_ours(), "{renamed:?}");
     wake.send(()).unwrap();
-    let late = tokio::task::spawn_blocking(|| asleep.join().unwrap()).await.unwrap();
+    let late = tokio::task::spawn_blocking(|| sleeper.join().unwrap()).await.unwrap();
     assert_eq!(names(&server).await, ["AcmeHelp"], "{late:?}");
     assert!(!late.is_certain() || late.is_ours(), "{late:?}");
 }
