@@ -191,7 +191,7 @@ mod tests {
                     "ALREADY_USED" | "LIMIT_REACHED" if is_documented => "Suspect",
                     "INVALID_TOKEN" | "AUTHENTICATION_FAILURE" if is_documented => "TokenRejected",
                     _ if status == 407 => "NotForwarded",
-                    _ if status < 300 || status >= 500 => "Ambiguous",
+                    _ if !(300..500).contains(&status) => "Ambiguous",
                     _ if matches!(status, 408 | 409 | 425 | 499) => "Ambiguous",
                     "TOO_MANY_REQUESTS" if status >= 400 => "RateLimited",
                     _ if status == 429 => "RateLimited",
