@@ -11,14 +11,16 @@
 //! 2. **A grant takes every other open entry that it had to wait for from its holder**, in the same
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
-//!    included. A later rename of that name in this ledger determines it.
+//!    included. A later rename of that name in this ledger determines it. Whoever lost an entry in which
+//!    it attempted something goes by what becomes of that.
 //! 4. **Other operations' entries are waited for, not determined.** After its horizon and the list lag
 //!    an entry has an effect that the next baseline shows, or none.
 //! 5. **What is waited for**: an open entry, until its lease ends, and if an attempt was recorded until
 //!    horizon and list lag; an ended one that had or may have had an effect, until the list lag after
 //!    its end, and until horizon and list lag of any attempt that was ever in doubt: if it ended as
-//!    unknown, and for its names in any case. Never one that sent nothing, or of which everything was
-//!    rejected.
+//!    unknown, and for its names in any case. A rename waits that long for its names whether there was a
+//!    doubt or not: it may free the name for a copy. Never one that sent nothing, or of which everything
+//!    was rejected.
 //! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names.
 //!    With `allow_another` the names alone count.
 //! 7. **A key is one operation**: created, and its entry is returned; in doubt, and it goes on; ended
@@ -258,7 +260,7 @@ impl<'a> View<'a> {
     fn earlier(&mut self, operation: &Operation) -> Earlier {
         let decided = |decision| Earlier::Decided(Box::new(decision));
         let Some(mut entry) = self.last_of_same(operation).cloned() else { return Earlier::None };
-        let is_answer = has_equal_key(&entry, self.request) && may_be_own(&entry);
+        let is_answer = is_theirs_too(&entry, self.request) && may_be_own(&entry);
         match &entry.state {
             State::Open(lease) if lease.is_held_at(self.now) => {
                 return decided(self.under_way(&entry, lease));
@@ -351,6 +353,7 @@ impl<'a> View<'a> {
         let last = |is_same: &dyn Fn(&&Entry) -> bool| self.entries.iter().rev().find(is_same);
         let has_other_key = |entry: &Entry| entry.key.is_some() && self.request.key.is_some();
         last(&|entry| entry.id == self.request.id)
+            .or_else(|| last(&|entry| self.request.lost.as_ref() == Some(&entry.id)))
             .or_else(|| {
                 // What is of another org for certain is not done here.
                 last(&|entry| {
@@ -375,6 +378,10 @@ impl<'a> View<'a> {
     /// Rule 5, for an entry that counts.
     fn wait_for(&self, entry: &Entry, operation: &Operation) -> Option<Wait> {
         let times = entry.times.max(self.request.times());
+        // A rename frees a name that a copy of an attempt may still be about, also of one that succeeded.
+        let is_freed =
+            matches!(operation, Operation::Rename(_)) && has_common_name(entry, operation);
+        let copies = if is_freed { times.processing_time } else { Duration::ZERO };
         let horizon = entry.horizon(times.processing_time).map(|at| at.plus(times.list_lag));
         let (why, until) = match &entry.state {
             State::Open(lease) if lease.holder.is_some() => {
@@ -385,7 +392,7 @@ impl<'a> View<'a> {
             State::Ended { ending, at } => {
                 let listed = match ending.kind {
                     EndingKind::NotDone => None,
-                    _ => Some(at.plus(times.list_lag)),
+                    _ => Some(at.plus(copies).plus(times.list_lag)),
                 };
                 let is_unknown = ending.kind == EndingKind::Unknown;
                 let doubt = horizon.filter(|_| is_unknown || has_common_name(entry, operation));
@@ -473,8 +480,8 @@ impl<'a> View<'a> {
     fn under_way(&self, entry: &Entry, lease: &Lease) -> Decision {
         let (id, until) = (entry.id.clone(), lease.until.clone());
         let receipts = self.certain_receipts(Some(&id));
-        let why =
-            if has_equal_key(entry, self.request) { Why::UnderWay } else { Why::SameUnderWay };
+        let is_answer = is_theirs_too(entry, self.request);
+        let why = if is_answer { Why::UnderWay } else { Why::SameUnderWay };
         Decision::Wait(Wait { why, entry: id, until, receipts })
     }
 
@@ -527,6 +534,11 @@ fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {
 
 fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
     entry.org.compare(&request.org) == SameOrg::No
+}
+
+/// Whether the ending of the entry is the answer to the request, and not the next list.
+fn is_theirs_too(entry: &Entry, request: &ClaimRequest) -> bool {
+    has_equal_key(entry, request) || request.lost.as_ref() == Some(&entry.id)
 }
 
 fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {

@@ -215,7 +215,9 @@ fn decisions_are_as_in_table() {
         (Some(acme().of(unknown("x")).attempted(ended(Unknown, 1))), wants(create("AcmeCo")).of(unknown("x")), "adopts"),
         (Some(acme().of(org("8")).attempted(attempting(99))), wants(create("AcmeCo")),                    "waits until 107: OtherUnderWay"),
         // Renames.
-        (Some(acme().attempted(ended(Created, 99)).doubt(95)), wants(rename("AcmeCo", "BetaCo")),           "waits until 103: Effect"),
+        (Some(acme().attempted(ended(Created, 93)).doubt(89)), wants(rename("AcmeCo", "BetaCo")),           "waits until 101: Effect"),
+        (Some(acme().attempted(ended(Created, 93))),        wants(rename("AcmeCo", "BetaCo")),             "waits until 101: Effect"),
+        (Some(other().attempted(ended(Created, 93))),       wants(rename("AcmeCo", "BetaCo")),             "new"),
         (Some(renamed()),                                   wants(create("AcmeCo")).allow_another(),      "waits until 101: Effect"),
         (Some(renamed()),                                   wants(create("GammaCo")).allow_another(),     "new"),
     ];
@@ -437,6 +439,17 @@ fn list_is_no_answer_while_own_attempt_is_in_doubt() {
     let other = Entry { id: EntryId::new("other"), order: 2, ..entry(create("Others")) };
     let rows = vec![doubt, other];
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "waits until 103: InDoubt");
+}
+
+#[test]
+fn who_lost_entry_goes_by_what_becomes_of_it() {
+    let lost = Some(EntryId::new("earlier"));
+    let request = ClaimRequest { lost, ..wants(create("AcmeCo")) };
+    let of = |state| decided(vec![entry(create("AcmeCo")).attempted(state)], &request);
+    assert_eq!(of(attempting(103)), "waits until 103: UnderWay");
+    assert_eq!(of(ended(EndingKind::Appeared, 99)), "ended Appeared");
+    assert_eq!(of(ended(EndingKind::Unknown, 99)), "adopts");
+    assert_eq!(of(ended(EndingKind::NotDone, 99)), "new");
 }
 
 #[test]
