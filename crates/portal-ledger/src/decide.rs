@@ -25,7 +25,8 @@
 //!    With `allow_another` the names alone count.
 //! 7. **A key is one operation**: created, and its entry is returned; in doubt, and it goes on; ended
 //!    without a portal, and it begins anew.
-//! 8. **A moment of another clock counts from now**: another boot, machine or time namespace.
+//! 8. **A moment of another clock counts from when it is first read**: another boot, machine or time
+//!    namespace.
 //! 9. **`Created` is accepted from anybody, everything else from the holder.**
 
 use std::time::Duration;
@@ -39,6 +40,8 @@ use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
 use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
 use crate::time::{Moment, Times};
 
+/// How many clocks an entry remembers the first reader of.
+const MAX_SIGHTINGS: usize = 32;
 /// Nothing is waited for as long as this, so an older entry is settled for every reader.
 const SETTLED_AFTER: Duration = Duration::from_secs(60 * 60);
 
@@ -129,6 +132,7 @@ pub(crate) fn record(
         None => intent.clone(),
     });
     entry.attempts += 1;
+    entry.sightings.clear();
     let until = now.plus(entry.times.attempt_budget);
     entry.state =
         State::Open(Lease { holder: Some(holder.clone()), until, is_attempting: true, process });
@@ -182,6 +186,7 @@ fn with_end(mut entry: Entry, last: Option<&AttemptEnd>) -> Entry {
 fn ended(mut entry: Entry, ending: Ending, now: &Moment) -> Entry {
     entry.doubt_ended = entry.last_doubtful_end();
     entry.is_settled = entry.attempts == 0;
+    entry.sightings.clear();
     entry.state = State::Ended { ending, at: now.clone() };
     entry
 }
@@ -204,6 +209,13 @@ struct View<'a> {
     now: &'a Moment,
 }
 
+impl Entry {
+    /// When a reader of the clock of `now` first saw it as it is.
+    fn sighting(&self, now: &Moment) -> Option<&Moment> {
+        self.sightings.iter().find(|seen| seen.is_at_or_before(now))
+    }
+}
+
 impl<'a> View<'a> {
     fn new(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
         let mut view = Self { entries: Vec::new(), written: Vec::new(), request, now };
@@ -212,10 +224,11 @@ impl<'a> View<'a> {
                 continue;
             }
             let times = row.times.max(request.times());
-            let entry = without_gone_holder(row.clone());
-            let entry = settled(on_this_clock(entry, times, now), times, now);
-            if entry != row {
-                view.written.push(entry.clone());
+            let seen = sighted(without_gone_holder(row.clone()), times, now);
+            let entry = settled(on_this_clock(seen.clone(), times, now), times, now);
+            let seen = Entry { is_settled: entry.is_settled, ..seen };
+            if seen != row {
+                view.written.push(seen);
             }
             view.entries.push(entry);
         }
@@ -453,6 +466,7 @@ impl<'a> View<'a> {
                 process: None,
             }),
             doubt_ended: None,
+            sightings: Vec::new(),
             is_settled: false,
             times: request.times(),
             about: request.about.clone(),
@@ -464,6 +478,7 @@ impl<'a> View<'a> {
         entry.doubt_ended = entry.last_doubtful_end();
         entry.times = entry.times.max(self.request.times());
         entry.is_settled = false;
+        entry.sightings.clear();
         entry.state = State::Open(Lease {
             holder: Some(self.request.id.clone()),
             until: self.now.plus(entry.times.attempt_budget),
@@ -563,21 +578,30 @@ fn without_gone_holder(mut entry: Entry) -> Entry {
     entry
 }
 
-/// Rule 8. What another clock says of the past was at the latest now; what it says of the future is
-/// at most one attempt budget ahead.
+/// Rule 8: notes when a reader of this clock first saw the entry as it is, if its moments are of another.
+fn sighted(mut entry: Entry, times: Times, now: &Moment) -> Entry {
+    let is_other = |moment: &Moment| !moment.is_of_clock(now, times.total());
+    let (State::Open(Lease { until: moment, .. }) | State::Ended { at: moment, .. }) = &entry.state;
+    let has_other = is_other(moment) || entry.doubt_ended.as_ref().is_some_and(is_other);
+    if has_other && !entry.is_settled && entry.sighting(now).is_none() {
+        // The clocks of many processes that are gone are no longer read.
+        let keep = entry.sightings.len().saturating_sub(MAX_SIGHTINGS - 1);
+        entry.sightings.drain(..keep);
+        entry.sightings.push(now.clone());
+    }
+    entry
+}
+
+/// Rule 8. What another clock said of the past was at the latest when this one's reader saw it; what it
+/// said of the future is at most one attempt budget ahead of that.
 fn on_this_clock(mut entry: Entry, times: Times, now: &Moment) -> Entry {
     let is_ours = |moment: &Moment| moment.is_of_clock(now, times.total());
-    if entry.is_settled {
-        return entry;
-    }
-    if entry.doubt_ended.as_ref().is_some_and(|ended| !is_ours(ended)) {
-        entry.doubt_ended = Some(now.plus(times.attempt_budget));
-    }
+    let Some(seen) = entry.sighting(now).cloned() else { return entry };
+    let until = seen.plus(times.attempt_budget);
+    entry.doubt_ended = entry.doubt_ended.map(|at| if is_ours(&at) { at } else { until.clone() });
     match &mut entry.state {
-        State::Open(lease) if !is_ours(&lease.until) => {
-            lease.until = now.plus(times.attempt_budget);
-        }
-        State::Ended { at, .. } if !is_ours(at) => *at = now.clone(),
+        State::Open(lease) if !is_ours(&lease.until) => lease.until = until,
+        State::Ended { at, .. } if !is_ours(at) => *at = seen,
         State::Open(_) | State::Ended { .. } => {}
     }
     entry

@@ -55,6 +55,7 @@ fn entry(operation: Operation) -> Entry {
         attempts: 0,
         state: open(103),
         doubt_ended: None,
+        sightings: Vec::new(),
         is_settled: false,
         times: times(),
         about: About::default(),
@@ -357,11 +358,28 @@ fn moment_of_another_clock_counts_from_now() {
     assert_eq!(decided(rows, &wants(create("Others"))), "waits until 111: OtherUnderWay");
     let ending = Ending::new(EndingKind::Created);
     let rows = vec![entry(create("AcmeCo")).attempted(State::Ended { ending, at: elsewhere(5) })];
-    let (written, _) = claim(rows, &wants(create("Others")), &at(NOW));
-    assert_eq!(written[0].state, ended(EndingKind::Created, NOW));
+    assert_eq!(decided(rows, &wants(create("Others"))), "waits until 102: Effect");
     // The same boot, in a time namespace whose clock is ahead.
     let rows = vec![entry(create("AcmeCo")).attempted(ended(EndingKind::Created, 100_000))];
     assert_eq!(decided(rows, &wants(create("Others"))), "waits until 102: Effect");
+}
+
+/// On some systems every process has a clock of its own.
+#[test]
+fn readers_of_two_clocks_do_not_make_each_other_wait() {
+    let row = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50)).doubt(50);
+    let mut rows = vec![row];
+    let there = |second| Moment::new("there", Duration::from_secs(second));
+    let elsewhere = |second| Moment::new("elsewhere", Duration::from_secs(second));
+    for second in 0..11 {
+        for now in [there(second), elsewhere(1000 + second)] {
+            let (written, decision) = claim(rows.clone(), &wants(create("Others")), &now);
+            assert!(matches!(decision, Decision::Wait(_)), "{decision:?}");
+            rows = if written.is_empty() { rows } else { written };
+        }
+    }
+    let (_, decision) = claim(rows, &wants(create("Others")), &there(11));
+    assert!(matches!(decision, Decision::Granted(_)), "{decision:?}");
 }
 
 #[test]
