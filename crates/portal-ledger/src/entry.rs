@@ -46,6 +46,9 @@ pub struct Entry {
     /// The latest end of an attempt that was in doubt, whether it still is or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) doubt_ended: Option<Moment>,
+    /// When readers of other clocks than its moments' first saw it so: for each clock one moment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) sightings: Vec<Moment>,
     /// Whether nothing waits for it any more.
     #[serde(skip)]
     pub(crate) is_settled: bool,
