@@ -41,7 +41,7 @@ const SETTLED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// What [`claim`] decides.
 #[derive(Debug)]
-pub(crate) enum Decision {
+pub enum Decision {
     Granted(Box<Grant>),
     Ended(Box<Entry>),
     Wait(Wait),
@@ -50,10 +50,10 @@ pub(crate) enum Decision {
 
 /// What the holder of an entry works with.
 #[derive(Debug)]
-pub(crate) struct Grant {
-    pub(crate) entry: Entry,
+pub struct Grant {
+    pub entry: Entry,
     /// Other portals that this ledger created in what may be the org.
-    pub(crate) receipts: Vec<Receipt>,
+    pub receipts: Vec<Receipt>,
 }
 
 /// The end of the last recorded attempt, as its holder saw it.
@@ -72,7 +72,7 @@ pub struct Adopted;
 
 /// Decides a claim over the rows of its origin that may concern it; others do no harm. Returns the
 /// rows to write.
-pub(crate) fn claim(
+pub fn claim(
     rows: Vec<Entry>,
     request: &ClaimRequest,
     now: &Moment,
@@ -89,7 +89,7 @@ pub(crate) fn claim(
 ///
 /// # Errors
 /// [`Adopted`] if it no longer holds the entry: no attempt, ever.
-pub(crate) fn record(
+pub fn record(
     entry: Entry,
     holder: &EntryId,
     intent: &Intent,
@@ -120,7 +120,7 @@ pub(crate) fn record(
 ///
 /// # Errors
 /// [`Adopted`] if it no longer holds the entry, and did not create the portal.
-pub(crate) fn end(
+pub fn end(
     entry: Entry,
     holder: &EntryId,
     ending: &Ending,
@@ -137,7 +137,7 @@ pub(crate) fn end(
 }
 
 /// Gives the entry up, if `holder` still has it and no attempt of it is under way.
-pub(crate) fn release(entry: Entry, holder: &EntryId, last: Option<&AttemptEnd>) -> Option<Entry> {
+pub fn release(entry: Entry, holder: &EntryId, last: Option<&AttemptEnd>) -> Option<Entry> {
     let mut entry = with_end(entry, last);
     let State::Open(lease) = &mut entry.state else { return None };
     if lease.holder.as_ref() != Some(holder) || lease.is_attempting {
