@@ -8,6 +8,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `conformance` | the check of a driver of your own (feature `test-util`) |
+//! | `safe` | [`SafeClient`] (feature `ledger`) |
 //! | `builder` | [`ClientBuilder`] |
 //! | `handle` | [`Client`] |
 //! | `drive` | performs the steps of a flow: [`Running`] |
@@ -19,12 +20,15 @@
 //! | `transport` | [`Transport`], and the bounds of a response |
 //! | `file_token_cache` | tokens in a directory: [`FileTokenCache`] |
 //! | `token_cache`, `api_url` | tokens for other processes; the API that the accounts server named |
-//! | `base_url`, `credential`, `error`, `slots` | leaves |
+//! | `fingerprint` | tells credentials apart |
+//! | `base_url`, `clock`, `credential`, `error`, `slots` | leaves |
 
 mod accounts;
 mod api_url;
 mod base_url;
 mod builder;
+#[cfg(feature = "ledger")]
+mod clock;
 #[cfg(feature = "test-util")]
 pub mod conformance;
 mod core;
@@ -33,9 +37,13 @@ mod drive;
 mod error;
 mod exchange;
 mod file_token_cache;
+#[cfg(feature = "ledger")]
+mod fingerprint;
 mod handle;
 #[cfg(feature = "sockets")]
 mod http_transport;
+#[cfg(feature = "ledger")]
+mod safe;
 mod slots;
 mod token;
 mod token_cache;
@@ -53,6 +61,10 @@ pub use self::handle::Client;
 pub use self::http_transport::{
     HttpTransport, HttpTransportBuilder, InvalidProxy, Proxy, TlsError, UnusableTransport,
 };
+#[cfg(feature = "ledger")]
+pub use self::safe::{Call, IdentifyError, InFlight, PreviewError, SafeClient};
 pub use self::token_cache::{CacheKey, CachedToken, TokenCache};
 pub use self::transport::{Bounds, Transport};
+#[cfg(feature = "ledger")]
+pub use portal_ledger::{Ended, Preview};
 pub use portal_model::flow::TransportError;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portal_model::flow::{Intent, Receipt};
+use portal_model::{Org, OrgIdentity};
 
 use crate::claim::{Blocked, ClaimRequest, Wait};
 use crate::decide::{self, Adopted, AttemptEnd, Decision, Grant};
@@ -143,6 +144,43 @@ impl Ledger {
             }
             Decision::Blocked(blocked) => Claim::Blocked(blocked),
         })
+    }
+
+    /// The org that the credential of `identity` led to, as far as an entry has it.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn org_of(&self, identity: &OrgIdentity) -> Result<Option<Org>, LedgerError> {
+        let (id, org) = (EntryId::new(""), identity.clone());
+        let rows = Rows::Claim { org: org.clone(), key: None, names: Vec::new(), id };
+        let find = move |rows: Vec<Entry>, _: Option<&Moment>| {
+            let is_same = |entry: &&Entry| entry.org.fingerprint() == org.fingerprint();
+            let found = rows.iter().filter(is_same).find_map(|entry| entry.org.org().cloned());
+            (Vec::new(), found)
+        };
+        self.transact(rows, find).await
+    }
+
+    /// What a claim would find: the last entry of the same operation, and the portals that this ledger
+    /// created in what may be the org.
+    pub(crate) async fn look(
+        &self,
+        request: &ClaimRequest,
+        now: &Moment,
+    ) -> Result<(Option<Entry>, Vec<Receipt>), LedgerError> {
+        let (asked, at) = (request.clone(), now.clone());
+        let look = move |rows, clock: Option<&Moment>| {
+            (Vec::new(), decide::look(rows, &asked, clock.unwrap_or(&at)))
+        };
+        self.transact(Rows::of_claim(request), look).await
+    }
+
+    /// The entry of that id, if there is one.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn entry(&self, id: &EntryId) -> Result<Option<Entry>, LedgerError> {
+        self.transact(Rows::Entry(id.clone()), |mut rows, _| (Vec::new(), rows.pop())).await
     }
 
     /// The entries that `filter` selects, newest first.

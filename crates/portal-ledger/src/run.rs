@@ -1,7 +1,7 @@
 //! [`run`]: claim, wait, flow, end. The one loop that performs an operation, for creates, renames and
 //! recoveries alike.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
@@ -58,6 +58,62 @@ pub async fn run(
     Run { ledger, request, version, host, stop, has_token: false }.finish().await
 }
 
+/// What is known of an operation, and what a list shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Preview {
+    /// What the ledger has of the same operation.
+    pub entry: Option<Entry>,
+    /// What would come of it: [`NotDone::Preview`] if something would be sent.
+    pub outcome: Outcome,
+}
+
+/// Looks once into the ledger and once at the org's portals; claims and sends nothing.
+///
+/// # Errors
+/// [`LedgerError`].
+pub async fn preview(
+    ledger: &Ledger,
+    request: ClaimRequest,
+    version: ApiVersion,
+    host: &mut impl Host,
+) -> Result<Preview, LedgerError> {
+    let (entry, receipts) = ledger.look(&request, &host.now()).await?;
+    let operation = match (&request.wanted, &entry) {
+        (Wanted::Do(operation), _) => operation.clone(),
+        (Wanted::Recover(_), Some(entry)) => entry.operation.clone(),
+        (Wanted::Recover(id), None) => {
+            return Err(LedgerError::NotApplied(Blocked::NoEntry(id.clone()).to_string()));
+        }
+    };
+    let flow = Flow::preview(operation.clone(), request.policy.clone(), version);
+    let stop = Stop { future: pin!(pending()), is_raised: false };
+    let mut run = Run { ledger, request, version, host, stop, has_token: false };
+    let driven = run.drive(flow.with_receipts(receipts), None).await;
+    let outcome = driven.unwrap_or_else(|Adopted| not_done(&operation, NotDone::Preview));
+    Ok(Preview { entry, outcome })
+}
+
+/// How an operation ends that got no further than before its claim, for the reason `why`: nothing was
+/// sent for it, but an earlier one of its names may be in doubt, in whatever org.
+pub async fn end_unclaimed(
+    ledger: &Ledger,
+    request: ClaimRequest,
+    why: NotDone,
+    host: &mut impl Host,
+) -> Ended {
+    let (version, stop) =
+        (ApiVersion::default(), Stop { future: pin!(ready(())), is_raised: true });
+    Run { ledger, request, version, host, stop, has_token: false }.nothing_sent(why).await
+}
+
+impl From<Outcome> for Ended {
+    /// Without an entry.
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, entry: None, not_written: None }
+    }
+}
+
 struct Run<'a, H, S> {
     ledger: &'a Ledger,
     request: ClaimRequest,
@@ -105,10 +161,11 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         }
     }
 
-    /// Lists while others are at work: what the list shows ends the wait. `None` to claim again.
+    /// Lists while others are at work: what the list shows ends the wait, where that is an answer. `None`
+    /// to claim again.
     async fn wait(&mut self, wait: Wait) -> Option<Ended> {
-        let is_answer_theirs = wait.why == Why::UnderWay;
-        if let (Wanted::Do(operation), false) = (&self.request.wanted, is_answer_theirs) {
+        let is_answer = !matches!(wait.why, Why::UnderWay | Why::InDoubt);
+        if let (Wanted::Do(operation), true) = (&self.request.wanted, is_answer) {
             let operation = operation.clone();
             if let Some(outcome) = self.look(operation, wait.receipts, wait.why).await {
                 return Some(outcome);
@@ -117,7 +174,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         self.host.pause();
         let now = self.host.now();
         // At random, so that many who wait don't ask at the same moment.
-        let [fraction, ..] = getrandom::u32().unwrap_or_default().to_ne_bytes();
+        let [fraction, ..] = self.host.random().to_ne_bytes();
         let asks_again = ASK_AGAIN / 2 + ASK_AGAIN / 512 * u32::from(fraction);
         // A moment of another clock says nothing here.
         let time = wait.until.since(&now).map_or(asks_again, |left| left.min(asks_again));
@@ -128,7 +185,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             (None, Why::UnderWay | Why::SameUnderWay) => {
                 Some(self.unknown(Unverified::Elsewhere, Some(wait.entry)))
             }
-            (None, Why::OtherUnderWay | Why::Effect) => {
+            (None, Why::OtherUnderWay | Why::Effect | Why::InDoubt) => {
                 Some(self.nothing_sent(NotDone::Stopped).await)
             }
         }
@@ -304,7 +361,8 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 return Ok(flow.abandon());
             };
             self.has_token |= matches!(event, Event::Token { .. });
-            let handled = flow.handle(elapsed, jitter(), event);
+            let jitter = Jitter::from_bits(self.host.random());
+            let handled = flow.handle(elapsed, jitter, event);
             if let (true, Some(permit)) = (is_attempt, permit.as_deref_mut()) {
                 let in_doubt = flow.is_last_in_doubt();
                 permit.attempt_ended(AttemptEnd { at: now, in_doubt });
@@ -343,7 +401,8 @@ impl<H: Host, S> Run<'_, H, S> {
     async fn nothing_sent(&self, why: NotDone) -> Ended {
         let now = self.host.now();
         let filter = Filter {
-            origin: Some(self.request.org.origin().to_owned()),
+            // Not known before there is a token, in which case any may be meant.
+            origin: Some(self.request.org.origin().to_owned()).filter(|origin| !origin.is_empty()),
             is_unfinished: true,
             ..Filter::default()
         };
@@ -365,13 +424,13 @@ impl<H: Host, S> Run<'_, H, S> {
             Wanted::Recover(id) => entry.id == *id,
         };
         match entries.iter().filter(wanted).find(|entry| entry.may_be_done(&now)) {
-            Some(entry) => self.unknown(Unverified::Stopped, Some(entry.id.clone())),
+            Some(entry) => self.unknown(unverified(why), Some(entry.id.clone())),
             None => match &self.request.wanted {
                 Wanted::Do(operation) => {
                     let outcome = not_done(operation, why);
                     Ended { outcome, entry: None, not_written: None }
                 }
-                Wanted::Recover(id) => self.unknown(Unverified::Stopped, Some(id.clone())),
+                Wanted::Recover(id) => self.unknown(unverified(why), Some(id.clone())),
             },
         }
     }
@@ -397,14 +456,16 @@ impl<H: Host, S> Run<'_, H, S> {
         };
         let name = entry.name().to_owned();
         let outcome = match (conflict, &self.request.wanted) {
+            (Conflict::KeyOfAnother | Conflict::LabelMoved, Wanted::Do(operation)) => {
+                not_done(operation, NotDone::Conflict { conflict, name })
+            }
+            (Conflict::NameDropped, Wanted::Do(operation)) if !entry.is_in_doubt() => {
+                not_done(operation, NotDone::Conflict { conflict, name })
+            }
             // What is in doubt there is what is wanted here.
-            (Conflict::NameDropped, _) if entry.is_in_doubt() => {
+            (_, Wanted::Do(_) | Wanted::Recover(_)) => {
                 let why = Unverified::Conflict(conflict);
                 Outcome::Unknown { name, doubt: Doubt::Earlier, why }
-            }
-            (_, Wanted::Do(operation)) => not_done(operation, NotDone::Conflict { conflict, name }),
-            (_, Wanted::Recover(_)) => {
-                not_done(&entry.operation, NotDone::Conflict { conflict, name })
             }
         };
         Ended { outcome, entry: Some(entry.id), not_written: None }
@@ -481,6 +542,18 @@ fn not_done(operation: &Operation, why: NotDone) -> Outcome {
     }
 }
 
+/// The same cause, of what is in doubt.
+fn unverified(why: NotDone) -> Unverified {
+    match why {
+        NotDone::Stopped => Unverified::Stopped,
+        NotDone::Auth(failure) => Unverified::Auth(failure),
+        NotDone::Origin(api) => Unverified::Origin(api),
+        NotDone::OtherOrg { expected, found } => Unverified::OtherOrg { expected, found },
+        NotDone::NotRecorded(why) => Unverified::Ledger(why),
+        _ => Unverified::Deadline,
+    }
+}
+
 /// The name that is wanted.
 fn target(operation: &Operation) -> &str {
     match operation {
@@ -491,10 +564,6 @@ fn target(operation: &Operation) -> &str {
 
 fn not_recorded(error: &LedgerError) -> NotDone {
     NotDone::NotRecorded(error.to_string())
-}
-
-fn jitter() -> Jitter {
-    getrandom::u32().map_or(Jitter::FULL, Jitter::from_bits)
 }
 
 /// The caller's wish that nothing more is sent.

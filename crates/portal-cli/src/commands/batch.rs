@@ -152,8 +152,6 @@ fn plan<'a>(args: &'a Args, printer: &Printer) -> Result<Plan<'a>, Failure> {
     let files = files.into_iter().chain([("--journal", args.journal.as_deref())]);
     let files: Vec<_> = files.filter_map(|(what, path)| Some((what, path?))).collect();
     files::refuse_same(&files)?;
-    let mut policy = args.policy.policy(Policy::batch())?;
-    policy.allow_another = args.allow_another;
     let profiles = Profiles::load(&directories::config()?)?;
     let rows = rows(path, args.allow_another, &profiles, printer)?;
     let journal = args.journal.clone().unwrap_or_else(|| args.default_journal());
@@ -162,7 +160,7 @@ fn plan<'a>(args: &'a Args, printer: &Printer) -> Result<Plan<'a>, Failure> {
     let mut tasks = tasks(&states, args.retry);
     tasks.truncate(args.limit.unwrap_or(usize::MAX));
     let open = tasks.len();
-    let orgs = orgs(&rows, tasks, &profiles, args, &policy)?;
+    let orgs = orgs(&rows, tasks, &profiles, args)?;
     let results = states.iter().zip(&rows).map(|(state, row)| state.so_far(row)).collect();
     Ok(Plan { args, rows, states, results, orgs, open, journal })
 }
@@ -247,7 +245,6 @@ fn orgs(
     tasks: Tasks,
     profiles: &Profiles,
     args: &Args,
-    policy: &Policy,
 ) -> Result<Vec<(Org, Tasks)>, Failure> {
     let mut targets: Vec<(Target, Tasks)> = Vec::new();
     let mut places = HashMap::new();
@@ -266,12 +263,15 @@ fn orgs(
     // Those with the same certificates share connections.
     let mut transports = HashMap::new();
     let org = |(target, tasks): (Target, Tasks)| {
+        let defaults = target.policy(Policy::batch());
+        let mut policy = args.policy.policy(defaults, target.is_this_machine())?;
+        policy.allow_another = args.allow_another;
         let key = (target.ca_file.clone(), target.is_this_machine());
         let transport = match transports.entry(key) {
             hash_map::Entry::Occupied(known) => known.into_mut(),
             hash_map::Entry::Vacant(vacant) => vacant.insert(target.transport()?),
         };
-        let client = target.client_over(transport.clone(), policy.clone());
+        let client = target.client_over(transport.clone(), policy);
         let client = client.with_context(|| target.place.to_string())?;
         Ok((Org { target, client, identity: OnceCell::new() }, tasks))
     };

@@ -66,7 +66,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let destination = args.target.destination()?;
     let place = destination.place().clone();
-    let mut policy = args.policy.policy(destination.default_policy())?;
+    let mut policy =
+        args.policy.policy(destination.default_policy(), destination.is_this_machine())?;
     policy.allow_another = args.allow_another;
     let context = ReportContext {
         profile: place.profile().map(str::to_owned),

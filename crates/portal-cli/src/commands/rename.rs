@@ -62,7 +62,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let destination = args.target.destination()?;
     let place = destination.place().clone();
-    let policy = args.policy.policy(destination.default_policy())?;
+    let policy = args.policy.policy(destination.default_policy(), destination.is_this_machine())?;
     let context = ReportContext {
         profile: place.profile().map(str::to_owned),
         org: args.target.arguments(&place),

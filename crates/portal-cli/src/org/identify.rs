@@ -52,7 +52,9 @@ impl Target {
         client: &Client,
     ) -> Result<Identity, ClientError> {
         let declared = self.declared_identity();
-        if let Some(identity) = cache.load(&declared) {
+        // An org on this machine is a new one after every reset, with the same credentials.
+        let cached = if self.is_this_machine() { None } else { cache.load(&declared) };
+        if let Some(identity) = cached {
             return Ok(identity);
         }
         let reply = ask(client).await;

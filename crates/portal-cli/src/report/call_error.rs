@@ -6,7 +6,7 @@ use portal_http::client::ClientError;
 use portal_model::error::with_sources;
 use portal_model::flow::TokenError;
 
-use crate::report::cause::{not_sent, refused_by_accounts, rejected, unreachable};
+use crate::report::cause::{TOKEN_REJECTED, not_sent, refused_by_accounts, rejected, unreachable};
 use crate::report::failure::Failure;
 
 /// The failure of a call that changes nothing, or that can be repeated. `purpose` completes
@@ -25,8 +25,7 @@ pub(crate) fn failure(error: &ClientError, purpose: &str) -> Failure {
         }
         ClientError::Api(error) if error.http_status < 500 => rejected(error, purpose, message),
         ClientError::Unreadable(response) if response.http_status == 401 => {
-            Failure::forbidden(message(response))
-                .hint("check that the credentials and the API host are of the same data center")
+            Failure::forbidden(message(response)).hint(TOKEN_REJECTED)
         }
         _ => unreachable(message(&with_sources(error))),
     }

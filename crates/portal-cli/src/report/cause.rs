@@ -6,14 +6,20 @@ use portal_model::ResponseError;
 use portal_model::error::with_sources;
 use portal_model::explain::{explain, explain_oauth};
 use portal_model::flow::NotSent;
-use portal_model::oauth::OAuthError;
-use portal_model::outcome::{AuthFailure, Doubt, NotDone, Owner, Unverified};
+use portal_model::oauth::{OAuthError, TokenError};
+use portal_model::outcome::{AuthFailure, Doubt, Failure as Unreached, NotDone, Owner, Unverified};
 use portal_model::{ApiError, ErrorCode, Portal};
 
+use crate::org::place::operands;
 use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{Details, ErrorKind, Failure};
 use crate::report::permission;
+use crate::report::portal::cell;
+
+/// What to do about a token that the service does not accept. One that can be renewed was.
+pub(super) const TOKEN_REJECTED: &str = "check that the credentials and the API host are of the same data center, \
+    or log in again; an access token in PORTAL_ACCESS_TOKEN lasts an hour";
 
 const READ: &str = "ZohoCRM.settings.clientportal.READ";
 
@@ -43,11 +49,12 @@ impl Subject<'_> {
     }
 
     pub(super) fn org_has_portal(&self, portal: &Portal) -> Failure {
-        let (old, new, org) = (&portal.name, self.name, &self.context.org);
+        let (old, new, org) = (cell(&portal.name), self.name, &self.context.org);
+        let renamed = operands([&portal.name, new]);
         self.not_done(ErrorKind::OrgHasPortal, format_args!("the org has the portal {old}"))
             .details(Details::Portal { portal: Box::new(portal.clone()) })
             .hint(format!(
-                "use {old}, run `portal rename {old} {new}{org}`, or pass `--allow-another` if the \
+                "use {old}, run `portal rename{org}{renamed}`, or pass `--allow-another` if the \
                  org may have several"
             ))
     }
@@ -75,6 +82,9 @@ impl Subject<'_> {
         let why = with_sources(reason);
         let not_done = |kind| self.not_done(kind, &why);
         match reason {
+            NotDone::Unreachable(
+                Unreached::NotSent(error) | Unreached::Token(TokenError::NotSent(error)),
+            ) => not_sent(self.message(&why), error),
             NotDone::Unreachable(_) => unreachable(self.message(&why)),
             NotDone::RateLimited { retry_after, .. } => {
                 let again = match retry_after {
@@ -87,7 +97,7 @@ impl Subject<'_> {
                 refused_by_accounts(self.message(&why), error)
             }
             NotDone::Auth(AuthFailure::TokenRejected(ResponseError::Api(error))) => {
-                not_done(ErrorKind::Auth).of_service(error).hint(explain(&error.code).remedy)
+                not_done(ErrorKind::Auth).of_service(error).hint(TOKEN_REJECTED)
             }
             NotDone::Auth(_) => not_done(ErrorKind::Auth),
             NotDone::Absent if self.context.recovered => self
@@ -173,6 +183,8 @@ pub(super) fn rejected(
     let (message, hint) = if error.code == ErrorCode::NoPermission {
         let (missing, note) = permission::missing(error, purpose);
         (message(&missing), note)
+    } else if error.is_token_rejected() {
+        (message(error), TOKEN_REJECTED.to_owned())
     } else {
         (message(error), explain(&error.code).remedy.to_owned())
     };

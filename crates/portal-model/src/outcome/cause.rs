@@ -30,6 +30,14 @@ pub enum NotDone {
     /// The credentials lead to another API now than when the flow began.
     #[error("the accounts server names another API: {0}")]
     Origin(String),
+    /// The credential leads to another org than it should: which, and than which.
+    #[error("the credential leads to {found}, not to {expected}")]
+    OtherOrg {
+        /// Where it should lead.
+        expected: String,
+        /// Where it leads.
+        found: String,
+    },
     /// Every attempt was made, and a list proves that none took effect.
     #[error("gave up: every attempt failed")]
     Exhausted {
@@ -156,6 +164,15 @@ pub enum Doubt {
     Earlier,
 }
 
+impl From<ResponseError> for Doubt {
+    fn from(error: ResponseError) -> Self {
+        match error {
+            ResponseError::Api(error) => Self::Rejected(error),
+            ResponseError::Unreadable(page) => Self::Unreadable(page),
+        }
+    }
+}
+
 impl Doubt {
     /// The response that led to it, if one did.
     pub fn response(&self) -> Option<ResponseError> {
@@ -189,6 +206,14 @@ pub enum Unverified {
     /// The credentials lead to another API now than when the flow began.
     #[error("the accounts server names another API: {0}")]
     Origin(String),
+    /// The credential leads to another org than the one that this is about.
+    #[error("the credential leads to {found}, not to {expected}")]
+    OtherOrg {
+        /// Where it should lead.
+        expected: String,
+        /// Where it leads.
+        found: String,
+    },
     /// A new portal of another name may be the one in doubt.
     #[error("the portal {0} may be this one, under another name")]
     MayBeRenamed(String),
@@ -198,10 +223,9 @@ pub enum Unverified {
     /// The list shows neither the old name nor the new one.
     #[error("the list shows neither the old name nor the new one")]
     Gone,
-    /// An earlier attempt of this call was in doubt when the name turned out to be taken, and the
-    /// org's list does not show it.
-    #[error("an earlier attempt is in doubt and the org's list does not show the name")]
-    EarlierAttempt,
+    /// The name is taken, and somebody changed the org's portals meanwhile: one of them may have had it.
+    #[error("somebody changed the org's portals meanwhile")]
+    Changed,
     /// The policy is to end after the first list.
     #[error("not verified, as requested")]
     AtOnce,
