@@ -24,7 +24,8 @@
 //! 7. **A key is one operation**: created, and its entry is returned; in doubt, and it goes on; ended
 //!    without a portal, and it begins anew.
 //! 8. **A moment of another clock counts from now**: another boot, machine or time namespace.
-//! 9. **`Created` is accepted from anybody, everything else from the holder.**
+//! 9. **`Created` is accepted from anybody, everything else from the holder.** But once another holder
+//!    saw the portal appear, its caller was told that it is theirs, and no second one hears that.
 
 use std::time::Duration;
 
@@ -73,11 +74,7 @@ pub struct Adopted;
 
 /// Decides a claim over the rows of its origin that may concern it; others do no harm. Returns the
 /// rows to write.
-pub fn claim(
-    rows: Vec<Entry>,
-    request: &ClaimRequest,
-    now: &Moment,
-) -> (Vec<Entry>, Decision) {
+pub fn claim(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> (Vec<Entry>, Decision) {
     let mut view = View::new(rows, request, now);
     let decision = match &request.wanted {
         Wanted::Do(operation) => view.begin(operation),
@@ -136,7 +133,8 @@ pub fn record(
 /// Decides whether `holder` may end the entry so. Returns the row to write.
 ///
 /// # Errors
-/// [`Adopted`] if it no longer holds the entry, and did not create the portal.
+/// [`Adopted`] if it no longer holds the entry, and did not create the portal or somebody was told
+/// that it is theirs.
 pub fn end(
     entry: Entry,
     holder: &EntryId,
@@ -146,7 +144,8 @@ pub fn end(
 ) -> Result<Entry, Adopted> {
     let is_holder =
         matches!(&entry.state, State::Open(lease) if lease.holder.as_ref() == Some(holder));
-    if !is_holder && ending.kind != EndingKind::Created {
+    let is_told = entry.ending().is_some_and(|ending| ending.kind.is_own());
+    if !is_holder && (ending.kind != EndingKind::Created || is_told) {
         return Err(Adopted);
     }
     let entry = if is_holder { with_end(entry, last) } else { entry };

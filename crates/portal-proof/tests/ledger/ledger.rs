@@ -227,7 +227,7 @@ impl Ledger {
             Decision::Ended(entry) => Decided::Ended { row: self.row_of(&after, &entry.id) },
             Decision::Wait(wait) => {
                 let look = match (&request.wanted, wait.why) {
-                    (Wanted::Do(_), Why::UnderWay) | (Wanted::Recover(_), _) => None,
+                    (Wanted::Do(_), Why::UnderWay | Why::InDoubt) | (Wanted::Recover(_), _) => None,
                     (Wanted::Do(operation), _) => {
                         let flow = Flow::preview(operation.clone(), request.policy, VERSION);
                         Some(flows.start(flow.with_receipts(wait.receipts), (wish, true)))

@@ -81,12 +81,16 @@ pub(super) fn blocked(request: &ClaimRequest, blocked: &Blocked) -> Outcome {
     };
     let name = entry.name().to_owned();
     match (conflict, &request.wanted) {
-        (Conflict::NameDropped, _) if entry.is_in_doubt() => {
+        (Conflict::KeyOfAnother | Conflict::LabelMoved, Wanted::Do(operation)) => {
+            not_done(operation, NotDone::Conflict { conflict, name })
+        }
+        (Conflict::NameDropped, Wanted::Do(operation)) if !entry.is_in_doubt() => {
+            not_done(operation, NotDone::Conflict { conflict, name })
+        }
+        (_, Wanted::Do(_) | Wanted::Recover(_)) => {
             let why = Unverified::Conflict(conflict);
             Outcome::Unknown { name, doubt: Doubt::Earlier, why }
         }
-        (_, Wanted::Do(operation)) => not_done(operation, NotDone::Conflict { conflict, name }),
-        (_, Wanted::Recover(_)) => not_done(&entry.operation, NotDone::Conflict { conflict, name }),
     }
 }
 

@@ -46,11 +46,6 @@ pub(super) fn explore(world: World) -> Result<Coverage, Box<Found>> {
     let mut successors = Successors { found: Vec::new() };
     while let Some(current) = open.pop_front() {
         let state = states[current as usize].0;
-        if current % 200000 == 199999 {
-            println!("… {current} of {} {} flows {} rows", states.len(), machine.flows.len(), machine.ledger.len());
-            println!("{state:?}\n{}", described(&machine, &[(states[current as usize].2.unwrap(), Some(state))]));
-            if std::env::var("DBG").is_ok() && current > 300000 { panic!(); }
-        }
         if let Err((step, violation)) = successors.of(&mut machine, &state) {
             let mut schedule = Vec::new();
             let mut at = current;
