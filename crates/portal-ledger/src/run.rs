@@ -512,7 +512,8 @@ impl<H: Host, S> Run<'_, H, S> {
 
 impl Ending {
     /// What the ledger keeps of an outcome.
-    fn of(outcome: &Outcome) -> Self {
+    #[doc(hidden)]
+    pub fn of(outcome: &Outcome) -> Self {
         let kind = match outcome {
             Outcome::Created { .. } => EndingKind::Created,
             Outcome::Renamed { .. } => EndingKind::Renamed,

@@ -296,6 +296,23 @@ fn holder_records_until_somebody_adopts() {
     assert_eq!(record(entry, &second, &intent("AcmeCo"), None, &at(106)), Err(Adopted));
 }
 
+#[test]
+fn only_one_holder_ends_as_own() {
+    // The first holder reads SUCCESS when its time is over; the second one saw the portal by then.
+    let [first, second] = ["new", "second"].map(EntryId::new);
+    let (_, grant) = granted(Vec::new(), &wants(create("AcmeCo")));
+    let entry = record(grant.entry, &first, &intent("AcmeCo"), None, &at(100)).unwrap();
+    let request = ClaimRequest { id: second.clone(), ..wants(create("AcmeCo")) };
+    let (_, Decision::Granted(grant)) = claim(vec![entry], &request, &at(103)) else { panic!() };
+    let created = Ending::new(EndingKind::Created);
+    let appeared = end_of(&grant.entry, &second, &Ending::new(EndingKind::Appeared)).unwrap();
+    assert_eq!(end_of(&appeared, &first, &created), Err(Adopted));
+    for kind in [EndingKind::Unknown, EndingKind::NotDone, EndingKind::Present] {
+        let entry = end_of(&grant.entry, &second, &Ending::new(kind)).unwrap();
+        assert!(end_of(&entry, &first, &created).is_ok(), "{kind:?}");
+    }
+}
+
 fn end_of(entry: &Entry, holder: &EntryId, ending: &Ending) -> Result<Entry, Adopted> {
     end(entry.clone(), holder, ending, None, &at(105))
 }
