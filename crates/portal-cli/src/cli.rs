@@ -15,8 +15,8 @@ use tokio::runtime::Builder;
 pub(crate) use self::usage::print as print_usage;
 use crate::commands::sections::{About, Examples, Sections};
 use crate::commands::{
-    admin, backup, batch, check, completions, create, doctor, explain, get, list, login, logout,
-    man, profiles, recover, rehearse, rename, requests, schema, serve,
+    admin, backup, batch, check, completions, create, doctor, explain, history, list, login,
+    logout, man, profiles, recover, rehearse, rename, requests, schema, serve,
 };
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -97,10 +97,10 @@ pub(crate) enum Command {
     Create(Box<create::Args>),
     Batch(Box<batch::Args>),
     Recover(recover::Args),
+    History(history::Args),
     Rehearse(rehearse::Args),
     Check(check::Args),
     List(list::Args),
-    Get(get::Args),
     Rename(rename::Args),
     Login(login::Args),
     Logout(logout::Args),
@@ -165,9 +165,9 @@ impl Command {
             Self::Batch(args) => run_single_threaded(batch::run(&args, printer)),
             Self::Rehearse(args) => run_single_threaded(rehearse::run(&args, printer)),
             Self::Recover(args) => run_single_threaded(recover::run(&args, printer)),
+            Self::History(args) => run_single_threaded(history::run(&args, printer)),
             Self::Check(args) => check::run(&args, printer),
             Self::List(args) => run_single_threaded(list::run(&args, printer)),
-            Self::Get(args) => run_single_threaded(get::run(&args, printer)),
             Self::Rename(args) => run_single_threaded(rename::run(&args, printer)),
             Self::Login(args) => run_single_threaded(login::run(&args, printer)),
             Self::Logout(args) => run_single_threaded(logout::run(&args, printer)),

@@ -10,7 +10,7 @@ pub(crate) mod create;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 mod fault_arg;
-pub(crate) mod get;
+pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod login;
 pub(crate) mod logout;

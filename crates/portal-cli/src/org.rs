@@ -7,6 +7,7 @@ pub(crate) mod destination;
 pub(crate) mod identify;
 pub(crate) mod identity;
 pub(crate) mod identity_cache;
+pub(crate) mod ledger;
 pub(crate) mod local;
 pub(crate) mod place;
 pub(crate) mod profile;
@@ -36,6 +37,12 @@ pub(crate) enum OrgError {
     SeveralServers { ports: Vec<String> },
     #[error("the seed file differs from what {registry} keeps, where {differences}")]
     SeedDiffers { registry: String, differences: String },
+    #[error("{source:#}")]
+    Ledger {
+        /// Whether something may be in doubt that can't be read.
+        may_hold_something: bool,
+        source: anyhow::Error,
+    },
 }
 
 /// `there are acme, beta`

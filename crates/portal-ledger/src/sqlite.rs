@@ -75,6 +75,10 @@ pub enum OpenError {
     },
 }
 
+pub(crate) fn path_in(directory: &Path) -> PathBuf {
+    directory.join(FILE_NAME)
+}
+
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// The connection's thread. Dropping it completes what is queued.
@@ -88,7 +92,7 @@ pub(crate) struct Sqlite {
 
 impl Sqlite {
     pub(crate) fn open(directory: &Path) -> Result<Self, OpenError> {
-        let path = directory.join(FILE_NAME);
+        let path = path_in(directory);
         let io = |source| OpenError::Io { path: path.clone(), source };
         make_private(directory, &path).map_err(io)?;
         let mut connection = open(&path)?;
@@ -98,6 +102,10 @@ impl Sqlite {
             .spawn(move || queue.into_iter().for_each(|job| job(&mut connection)))
             .map_err(io)?;
         Ok(Self { path, jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(crate) async fn transact<T: Send + 'static>(

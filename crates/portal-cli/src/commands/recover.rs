@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::commands::policy_args::PolicyArgs;
 use crate::commands::sections::{
-    About, Environment, Examples, ExitStatus, ORG, Sections, SeeAlso, Variables,
+    About, Environment, Examples, ExitStatus, ORG, STATE, Sections, SeeAlso,
 };
 use crate::commands::target_args::TargetArgs;
 use crate::org::destination::{Destination, Org};
@@ -39,10 +39,7 @@ use crate::terminal::prompt;
         time and the list lag have passed since the last attempt."),
     ExitStatus("0 the portal exists or nothing is unfinished, 5 still in doubt or in progress in \
         another process, 6 not created, 1 if several differ"),
-    Environment(&[ORG, Variables {
-        names: &["PORTAL_STATE_DIR"],
-        notes: "PORTAL_STATE_DIR is the directory of the intent log",
-    }]),
+    Environment(&[ORG, STATE]),
     Examples("\
 portal recover --list
 portal recover AcmePortal"),

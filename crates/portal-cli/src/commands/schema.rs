@@ -13,6 +13,7 @@ use crate::commands::{
     admin, backup, batch, check, create, doctor, explain, login, logout, profiles, recover,
     requests, serve,
 };
+use crate::report::entry::EntryObject;
 use crate::report::exit::ExitClass;
 use crate::report::outcome::{CreateReport, RenameReport};
 use crate::report::portal::PortalObject;
@@ -43,8 +44,9 @@ const OBJECTS: &[Object] = &[
     ("rename", schema::<RenameReport>, &["rename", "recover"]),
     ("recover", schema::<recover::Noted<'_>>, &["recover"]),
     ("recover-list", schema::<recover::Listed<'_>>, &["recover --list"]),
+    ("history", schema::<EntryObject<'_>>, &["history"]),
     ("check", schema::<check::Checked<'_>>, &["check"]),
-    ("portal", schema::<PortalObject>, &["list", "get"]),
+    ("portal", schema::<PortalObject>, &["list"]),
     ("login", schema::<login::LoggedIn<'_>>, &["login"]),
     ("logout", schema::<logout::LoggedOut<'_>>, &["logout"]),
     ("profile", schema::<profiles::Listed<'_>>, &["profiles", "profiles show"]),

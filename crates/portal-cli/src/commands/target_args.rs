@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use portal_http::client::Credential;
 use portal_model::datacenter::ApiDomain;
 use portal_model::flow::Policy;
-use portal_model::{ApiVersion, DataCenter, Environment, Secret};
+use portal_model::{ApiVersion, DataCenter, Environment, Org as OrgId, Secret};
 
 use crate::commands::candidates;
 use crate::commands::sections::ORG;
@@ -131,7 +131,8 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
             credential: fingerprint,
         };
         let (version, ca_file) = (flags.api_version, flags.ca_file.clone());
-        Ok(Target { place, api, accounts, credential, version, ca_file })
+        let org = self.get("PORTAL_ORG_ID").map(OrgId::new);
+        Ok(Target { place, api, accounts, credential, org, version, ca_file })
     }
 
     /// The API, and the URL of the accounts server.

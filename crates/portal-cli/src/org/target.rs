@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use portal_http::client::{
     BaseUrl, Client, ClientBuilder, Credential, FileTokenCache, HttpTransport, Proxy,
 };
-use portal_model::ApiVersion;
 use portal_model::datacenter::ApiDomain;
 use portal_model::flow::Policy;
+use portal_model::{ApiVersion, Org};
 
 use crate::org::OrgError;
 use crate::org::identity::{self, Identity};
@@ -21,6 +21,8 @@ pub(crate) struct Target {
     pub(crate) api: ApiDomain,
     pub(crate) accounts: Option<String>,
     pub(crate) credential: Credential,
+    /// The org, where the user states it: then the service need not tell.
+    pub(crate) org: Option<Org>,
     pub(crate) version: ApiVersion,
     pub(crate) ca_file: Option<PathBuf>,
 }

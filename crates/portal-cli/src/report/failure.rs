@@ -67,6 +67,7 @@ error_kinds! {
     Unknown = "unknown" => Unknown,
     Unreachable = "unreachable" => Unavailable,
     UnreadableIntent = "unreadable_intent" => Unknown,
+    UnreadableLedger = "unreadable_ledger" => Unknown,
     Usage = "usage" => Invalid,
 }
 
@@ -159,6 +160,16 @@ fn org_error(error: &OrgError, message: String) -> Failure {
         OrgError::NoServer { port: None } => usage.hint("run `portal serve` in another terminal"),
         OrgError::SeedDiffers { .. } => Failure::new(ErrorKind::Failed, message)
             .hint("pass `--seed-replaces` to take the seed's values and revoke the rest"),
+        OrgError::Ledger { may_hold_something: true, .. } => {
+            Failure::new(ErrorKind::UnreadableLedger, message).hint(
+                "make the file readable and writable, or restore a copy of it; without it, move it \
+                 away and check in Zoho CRM what may be in doubt",
+            )
+        }
+        OrgError::Ledger { may_hold_something: false, .. } => {
+            Failure::new(ErrorKind::NotRecorded, message)
+                .hint("make the state directory writable, or set PORTAL_STATE_DIR")
+        }
         OrgError::NoServer { port: Some(_) }
         | OrgError::Unusable(_)
         | OrgError::InvalidProfileName(_) => usage,

@@ -51,7 +51,7 @@ const SUBCOMMANDS: [&str; 20] = [
     "credential",
     "doctor",
     "explain",
-    "get",
+    "history",
     "list",
     "log",
     "login",
@@ -133,7 +133,7 @@ fn hints_without_account_can_be_run() {
     assert_eq!(home.run(&["create", "--local", "FirstPortal"]).status, 0);
     let renamed = follow(&home, &blocked("SecondPortal"));
     assert_eq!(renamed.stdout, "FirstPortal is named SecondPortal now\n", "{renamed:?}");
-    let listed = follow(&home, &home.run(&["get", "--local", "Nowhere"]));
+    let listed = follow(&home, &home.run(&["list", "--local", "Nowhere"]));
     assert!(listed.stdout.starts_with("SecondPortal"), "{listed:?}");
     for (arguments, expected) in [
         (&["explain", "xyz"][..], "ALREADY_USED"),
@@ -156,7 +156,7 @@ fn hints_name_profile() {
     assert_eq!(orgs.run(&["create", "FirstPortal", "--profile", "acme"]).status, 0);
     let blocked = orgs.run(&["create", "SecondPortal", "--profile", "acme"]);
     assert_eq!(follow(&orgs.home, &blocked).status, 0, "{blocked:?}");
-    let listed = follow(&orgs.home, &orgs.run(&["get", "Nowhere", "--profile", "acme"]));
+    let listed = follow(&orgs.home, &orgs.run(&["list", "Nowhere", "--profile", "acme"]));
     assert!(listed.stdout.starts_with("SecondPortal"), "{listed:?}");
 
     orgs.write("two rows.csv", "profile,name\nbeta,BetaPortal\nacme,SecondPortal\n");
@@ -208,7 +208,7 @@ fn hints_about_doubt_can_be_run() {
     assert_eq!(server.run(&home, &["create", "AcmePortal"]).status, 0);
     let blocked = server.run(&home, &["create", "AnotherPortal"]);
     assert_eq!(follow_with(&home, &blocked, server.environment()).status, 0, "{blocked:?}");
-    let missing = server.run(&home, &["get", "Nowhere"]);
+    let missing = server.run(&home, &["list", "Nowhere"]);
     assert_eq!(follow_with(&home, &missing, server.environment()).status, 0, "{missing:?}");
 }
 

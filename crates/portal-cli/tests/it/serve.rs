@@ -95,9 +95,9 @@ fn list_get_and_rename_say_what_is_there() {
 
     let ran = server.run(&home, &["list", "--output", "json"]);
     assert_eq!(ran.json()[0]["name"], NAME);
-    let ran = server.run(&home, &["get", "PORTALSAPITEST100", "--output", "json"]);
+    let ran = server.run(&home, &["list", "PORTALSAPITEST100", "--output", "json"]);
     assert_eq!((ran.status, &ran.json()[0]["active"]), (0, &json!(true)));
-    let ran = server.run(&home, &["get", "Absent100"]);
+    let ran = server.run(&home, &["list", "Absent100"]);
     assert_eq!(ran.status, 1);
     assert!(ran.stderr.starts_with("error: there is no portal Absent100"), "{ran:?}");
 
