@@ -1,5 +1,6 @@
 //! [`ClaimRequest`]: asking for the next attempt, and what stands in the way.
 
+use portal_model::flow::{Policy, Receipt};
 use portal_model::{Operation, OrgIdentity};
 
 use crate::entry::{About, Entry, EntryId};
@@ -19,11 +20,9 @@ pub struct ClaimRequest {
     pub key: Option<String>,
     /// What is wanted.
     pub wanted: Wanted,
-    /// Whether the org may get the portal beside another one: then only entries of the same names
-    /// are waited for.
-    pub allow_another: bool,
-    /// How long attempts and their effects take.
-    pub times: Times,
+    /// How long attempts and their effects take, and whether the org may get the portal beside another
+    /// one: then only entries of the same names are waited for.
+    pub policy: Policy,
     /// Where it comes from, for people.
     pub about: About,
 }
@@ -47,6 +46,8 @@ pub struct Wait {
     pub entry: EntryId,
     /// When the claim can be granted, if nothing happens to that entry meanwhile.
     pub until: Moment,
+    /// The portals that this ledger created in what may be the org, for a list meanwhile.
+    pub receipts: Vec<Receipt>,
 }
 
 /// Why a claim has to wait.
@@ -80,7 +81,7 @@ pub enum Blocked {
 }
 
 impl ClaimRequest {
-    /// A request with default times, without label and key.
+    /// A request with the default policy, without label and key.
     pub fn new(id: EntryId, org: OrgIdentity, wanted: Wanted) -> Self {
         Self {
             id,
@@ -88,9 +89,12 @@ impl ClaimRequest {
             label: None,
             key: None,
             wanted,
-            allow_another: false,
-            times: Times::default(),
+            policy: Policy::default(),
             about: About::default(),
         }
+    }
+
+    pub(crate) fn times(&self) -> Times {
+        Times::from(&self.policy)
     }
 }

@@ -52,7 +52,7 @@ pub(crate) enum Decision {
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub(crate) entry: Entry,
-    /// Portals that this ledger created in what may be the org.
+    /// Other portals that this ledger created in what may be the org.
     pub(crate) receipts: Vec<Receipt>,
 }
 
@@ -190,7 +190,7 @@ impl<'a> View<'a> {
             if row.org.origin() != request.org.origin() {
                 continue;
             }
-            let times = row.times.max(request.times);
+            let times = row.times.max(request.times());
             let entry = settled(on_this_clock(row.clone(), times, now), times, now);
             if entry != row {
                 view.written.push(entry.clone());
@@ -222,7 +222,7 @@ impl<'a> View<'a> {
         let longest = waits
             .reduce(|one, other| if other.until.since(&one.until).is_some() { other } else { one });
         if let Some(wait) = longest {
-            return Decision::Wait(wait);
+            return Decision::Wait(Wait { receipts: self.receipts(own.as_ref()), ..wait });
         }
         // Rule 2: in this transaction, so that none of their holders attempts beside this one.
         let open = others().filter(|entry| entry.ending().is_none());
@@ -238,12 +238,11 @@ impl<'a> View<'a> {
         let is_answer = has_equal_key(&entry, self.request) && may_be_own(&entry);
         match &entry.state {
             State::Open(lease) if lease.is_held_at(self.now) => {
-                return decided(under_way(&entry, lease));
+                return decided(self.under_way(&entry, lease));
             }
             State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
                 // The result of this very claim was lost, and somebody ended the entry since.
                 let is_own = entry.id == self.request.id;
-                let is_answer = ending.kind.is_positive() && is_answer;
                 return if is_own || (is_answer && operation.concerns(entry.name())) {
                     decided(Decision::Ended(Box::new(entry)))
                 } else if is_answer {
@@ -255,7 +254,12 @@ impl<'a> View<'a> {
             State::Open(_) | State::Ended { .. } => {}
         }
         if let Some(renamed) = self.renamed_since(&entry) {
-            return decided(Decision::Ended(Box::new(renamed)));
+            // Whose key it is, is told; without one the wish is a new one, and the next list its answer.
+            return if is_answer {
+                decided(Decision::Ended(Box::new(renamed)))
+            } else {
+                Earlier::None
+            };
         }
         if entry.attempts == 0 {
             entry.operation = operation.clone();
@@ -279,7 +283,7 @@ impl<'a> View<'a> {
             return Decision::Ended(Box::new(renamed));
         }
         match &entry.state {
-            State::Open(lease) if lease.is_held_at(self.now) => under_way(&entry, lease),
+            State::Open(lease) if lease.is_held_at(self.now) => self.under_way(&entry, lease),
             State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
                 Decision::Ended(Box::new(entry))
             }
@@ -333,12 +337,12 @@ impl<'a> View<'a> {
     /// Rule 6: whether an entry of another operation has to be waited for at all.
     fn counts(&self, entry: &Entry, operation: &Operation) -> bool {
         has_common_name(entry, operation)
-            || (!self.request.allow_another && !is_other_org(entry, self.request))
+            || (!self.request.policy.allow_another && !is_other_org(entry, self.request))
     }
 
     /// Rule 5, for an entry that counts.
     fn wait_for(&self, entry: &Entry, operation: &Operation) -> Option<Wait> {
-        let times = entry.times.max(self.request.times);
+        let times = entry.times.max(self.request.times());
         let horizon = entry.horizon(times.processing_time).map(|at| at.plus(times.list_lag));
         let (why, until) = match &entry.state {
             State::Open(lease) if lease.holder.is_some() => {
@@ -361,7 +365,8 @@ impl<'a> View<'a> {
                 )
             }
         };
-        (!until.is_at_or_before(self.now)).then(|| Wait { why, entry: entry.id.clone(), until })
+        let is_past = until.is_at_or_before(self.now);
+        (!is_past).then(|| Wait { why, entry: entry.id.clone(), until, receipts: Vec::new() })
     }
 
     /// Rule 3: an entry in doubt whose portal this ledger renamed later was created.
@@ -372,9 +377,12 @@ impl<'a> View<'a> {
         let portal = self.rename_of(entry)?.ending().and_then(|ending| ending.portal.clone());
         let name = Some(entry.name().to_owned());
         let ending = Ending { name, portal, ..Ending::new(EndingKind::Created) };
-        let entry = ended(entry.clone(), ending, self.now);
-        self.written.push(entry.clone());
-        Some(entry)
+        let determined = ended(entry.clone(), ending, self.now);
+        self.written.push(determined.clone());
+        self.entries.retain(|other| other.id != entry.id);
+        self.entries.push(determined.clone());
+        self.entries.sort_by_key(|entry| entry.order);
+        Some(determined)
     }
 
     /// The later rename of the portal that an entry created, or may have created.
@@ -405,7 +413,7 @@ impl<'a> View<'a> {
             }),
             doubt_ended: None,
             is_settled: false,
-            times: request.times,
+            times: request.times(),
             about: request.about.clone(),
         }
     }
@@ -413,7 +421,7 @@ impl<'a> View<'a> {
     fn grant(&mut self, mut entry: Entry) -> Decision {
         // The attempt of a holder that went away ended with its lease at the latest.
         entry.doubt_ended = entry.last_doubtful_end();
-        entry.times = entry.times.max(self.request.times);
+        entry.times = entry.times.max(self.request.times());
         entry.is_settled = false;
         entry.state = State::Open(Lease {
             holder: Some(self.request.id.clone()),
@@ -422,13 +430,20 @@ impl<'a> View<'a> {
         });
         self.written.retain(|written| written.id != entry.id);
         self.written.push(entry.clone());
-        let receipts = self.receipts(&entry);
+        let receipts = self.receipts(Some(&entry.id));
         Decision::Granted(Box::new(Grant { entry, receipts }))
     }
 
-    fn receipts(&self, own: &Entry) -> Vec<Receipt> {
+    fn under_way(&self, entry: &Entry, lease: &Lease) -> Decision {
+        let (id, until) = (entry.id.clone(), lease.until.clone());
+        let receipts = self.receipts(Some(&id));
+        Decision::Wait(Wait { why: Why::UnderWay, entry: id, until, receipts })
+    }
+
+    /// What this ledger created in what may be the org, apart from the entry `own`.
+    fn receipts(&self, own: Option<&EntryId>) -> Vec<Receipt> {
         let others = self.entries.iter().filter(|entry| {
-            entry.id != own.id
+            own != Some(&entry.id)
                 && may_be_own(entry)
                 && !is_other_org(entry, self.request)
                 && self.rename_of(entry).is_none()
@@ -456,11 +471,6 @@ enum Earlier {
     Decided(Box<Decision>),
 }
 
-fn under_way(entry: &Entry, lease: &Lease) -> Decision {
-    let (entry, until) = (entry.id.clone(), lease.until.clone());
-    Decision::Wait(Wait { why: Why::UnderWay, entry, until })
-}
-
 fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {
     entry.org.compare(&request.org) == SameOrg::Yes
 }
@@ -475,8 +485,8 @@ fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {
 
 /// Whether its portal may be this operation's doing, rather than one that was there before.
 fn may_be_own(entry: &Entry) -> bool {
-    let is_positive = entry.ending().is_some_and(|ending| ending.kind.is_positive());
-    entry.is_in_doubt() || (is_positive && entry.attempts > 0)
+    let is_own = entry.ending().is_some_and(|ending| ending.kind.is_own());
+    entry.is_in_doubt() || (is_own && entry.attempts > 0)
 }
 
 fn has_common_name(entry: &Entry, operation: &Operation) -> bool {

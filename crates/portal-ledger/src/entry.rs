@@ -106,7 +106,9 @@ pub enum EndingKind {
     Created,
     /// The portal was renamed by this operation.
     Renamed,
-    /// The portal was there, or appeared meanwhile.
+    /// An attempt was in doubt, and the portal is there now, which was not there before.
+    Appeared,
+    /// The portal is there, and not by this operation as far as anybody knows.
     Present,
     /// Nothing was done, for certain.
     NotDone,
@@ -175,10 +177,18 @@ impl Lease {
 }
 
 impl EndingKind {
+    /// Whether the operation had an effect, as far as anybody knows.
+    pub const fn is_own(self) -> bool {
+        match self {
+            Self::Created | Self::Renamed | Self::Appeared => true,
+            Self::Present | Self::NotDone | Self::Unknown => false,
+        }
+    }
+
     /// Whether the operation had an effect, or its portal is there.
     pub const fn is_positive(self) -> bool {
         match self {
-            Self::Created | Self::Renamed | Self::Present => true,
+            Self::Created | Self::Renamed | Self::Appeared | Self::Present => true,
             Self::NotDone | Self::Unknown => false,
         }
     }

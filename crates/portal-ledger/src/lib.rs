@@ -12,10 +12,12 @@
 //! | `rows` | which entries a decision reads: [`Filter`] |
 //! | `claim` | [`ClaimRequest`] and [`Claim`] |
 //! | `entry` | [`Entry`] |
+//! | `clock` | [`Clock`]: the system's |
 //! | `time` | [`Moment`] and [`Times`] |
 //! | `error` | [`LedgerError`] |
 
 mod claim;
+mod clock;
 mod decide;
 mod entry;
 mod error;
@@ -27,6 +29,7 @@ mod sqlite;
 mod time;
 
 pub use claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
+pub use clock::Clock;
 pub use decide::{Adopted, AttemptEnd};
 pub use entry::{About, Ending, EndingKind, Entry, EntryId, Lease, State};
 pub use error::LedgerError;

@@ -193,8 +193,13 @@ fn transact<T>(
     rows: &Rows,
     decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T),
 ) -> Result<T, Failure> {
-    // Immediate: what is read must not change before it is written.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // What is read must not change before it is written; what is for people only is read from a file
+    // that can't be written, too.
+    let behavior = match rows {
+        Rows::Claim { .. } | Rows::Entry(_) => TransactionBehavior::Immediate,
+        Rows::Filter(_) => TransactionBehavior::Deferred,
+    };
+    let transaction = connection.transaction_with_behavior(behavior)?;
     let (written, decision) = decide(read(&transaction, rows)?);
     for entry in &written {
         write(&transaction, entry)?;

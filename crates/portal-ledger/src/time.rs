@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use portal_model::flow::Policy;
 use serde::{Deserialize, Serialize};
 
 /// A reading of a clock that counts from boot, suspended time included, and never steps.
@@ -76,13 +77,12 @@ impl Times {
     }
 }
 
-/// An attempt of 20 s, recorded within 5 s, as [`portal_model::flow::Policy`] has the others.
-impl Default for Times {
-    fn default() -> Self {
+impl From<&Policy> for Times {
+    fn from(policy: &Policy) -> Self {
         Self {
-            attempt_budget: Duration::from_secs(25),
-            processing_time: Duration::from_secs(60),
-            list_lag: Duration::from_secs(10),
+            attempt_budget: policy.record_timeout.saturating_add(policy.attempt_timeout),
+            processing_time: policy.processing_time,
+            list_lag: policy.list_lag,
         }
     }
 }

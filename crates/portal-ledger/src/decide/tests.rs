@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use portal_model::flow::{Baseline, CreateIntent, Intent, RenameIntent};
+use portal_model::flow::{Baseline, CreateIntent, Intent, Policy, RenameIntent};
 use portal_model::operation::{CreateOperation, RenameOperation};
 use portal_model::{Org, OrgIdentity};
 
@@ -101,7 +101,16 @@ impl Entry {
 fn wants(operation: Operation) -> ClaimRequest {
     let wanted = Wanted::Do(operation);
     let request = ClaimRequest::new(EntryId::new("new"), org("7"), wanted);
-    ClaimRequest { times: times(), ..request }
+    ClaimRequest { policy: policy(times()), ..request }
+}
+
+fn policy(times: Times) -> Policy {
+    let mut policy = Policy::default();
+    policy.record_timeout = Duration::ZERO;
+    policy.attempt_timeout = times.attempt_budget;
+    policy.processing_time = times.processing_time;
+    policy.list_lag = times.list_lag;
+    policy
 }
 
 impl ClaimRequest {
@@ -117,8 +126,9 @@ impl ClaimRequest {
         Self { label: Some(label.to_owned()), ..self }
     }
 
-    fn allow_another(self) -> Self {
-        Self { allow_another: true, ..self }
+    fn allow_another(mut self) -> Self {
+        self.policy.allow_another = true;
+        self
     }
 }
 
@@ -141,7 +151,7 @@ fn decided(rows: Vec<Entry>, request: &ClaimRequest) -> String {
 
 #[test]
 fn decisions_are_as_in_table() {
-    use EndingKind::{Created, NotDone, Present, Renamed, Unknown};
+    use EndingKind::{Appeared, Created, NotDone, Present, Renamed, Unknown};
     let acme = || entry(create("AcmeCo"));
     let other = || entry(create("Others"));
     let renamed = || entry(rename("AcmeCo", "BetaCo")).attempted(ended(Renamed, 99));
@@ -164,7 +174,8 @@ fn decisions_are_as_in_table() {
         (Some(acme().attempted(ended(Created, 98)).doubt(95)), wants(create("AcmeCo")),                   "waits until 103: Effect"),
         // A key.
         (Some(acme().key("k").attempted(ended(Created, 99))), wants(create("AcmeCo")).key("k"),           "ended Created"),
-        (Some(acme().key("k").attempted(ended(Present, 1))), wants(create("AcmeCo")).key("k"),            "ended Present"),
+        (Some(acme().key("k").attempted(ended(Appeared, 1))), wants(create("AcmeCo")).key("k"),           "ended Appeared"),
+        (Some(acme().key("k").attempted(ended(Present, 1))), wants(create("AcmeCo")).key("k"),            "new"),
         (Some(Entry { state: ended(Present, 1), ..acme().key("k") }), wants(create("AcmeCo")).key("k"), "new"),
         (Some(acme().key("k").attempted(ended(Unknown, 1))), wants(create("AcmeCo")).key("k"),            "adopts"),
         (Some(acme().key("k").attempted(ended(NotDone, 1))), wants(create("AcmeCo")).key("k"),            "new"),
@@ -301,8 +312,12 @@ fn rename_in_ledger_determines_create_in_doubt() {
         order: 2,
         ..entry(rename("acmeco", "BetaCo")).attempted(ended(EndingKind::Renamed, 60))
     };
-    let rows = vec![doubt, renamed];
-    assert_eq!(decided(rows.clone(), &wants(create("AcmeCo"))), "ended Created");
+    let rows = vec![doubt.key("k"), renamed];
+    assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Created");
+    // Without the key it is a new wish, and the next list its answer.
+    let (written, decision) = claim(rows.clone(), &wants(create("AcmeCo")), &at(NOW));
+    assert!(matches!(decision, Decision::Wait(Wait { why: Why::Effect, .. })), "{decision:?}");
+    assert_eq!(written[0].ending().unwrap().kind, EndingKind::Created);
     let recover = Wanted::Recover(EntryId::new("earlier"));
     let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
     assert_eq!(decided(rows, &request), "ended Created");
@@ -342,7 +357,7 @@ fn moment_of_another_clock_counts_from_now() {
 fn greater_times_count() {
     let rows = vec![entry(create("Others")).attempted(attempting(99))];
     let patient = Times { list_lag: Duration::from_secs(20), ..times() };
-    let request = ClaimRequest { times: patient, ..wants(create("AcmeCo")) };
+    let request = ClaimRequest { policy: policy(patient), ..wants(create("AcmeCo")) };
     assert_eq!(decided(rows.clone(), &request), "waits until 125: OtherUnderWay");
     let rows = vec![Entry { times: patient, ..rows[0].clone() }];
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "waits until 125: OtherUnderWay");
@@ -400,7 +415,7 @@ fn entry_of_key_precedes_later_one_without() {
     let present = Entry {
         id: EntryId::new("later"),
         order: 2,
-        ..entry(create("AcmeCo")).attempted(ended(EndingKind::Present, 20))
+        ..entry(create("AcmeCo")).attempted(ended(EndingKind::Appeared, 20))
     };
     let rows = vec![created, present];
     assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Created");

@@ -46,7 +46,10 @@ fn at(second: u64) -> Moment {
 
 fn wants(id: &str, name: &str) -> ClaimRequest {
     let create = CreateOperation::new(name.parse().unwrap());
-    ClaimRequest::new(EntryId::new(id), org("credential", "7"), Wanted::Do(create.into()))
+    let wanted = Wanted::Do(create.into());
+    let mut request = ClaimRequest::new(EntryId::new(id), org("credential", "7"), wanted);
+    request.policy.attempt_timeout = Duration::from_secs(20);
+    request
 }
 
 fn org(credential: &str, id: &str) -> OrgIdentity {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use portal_ledger::{
     AttemptEnd, Claim, ClaimRequest, Ending, EndingKind, EntryId, Ledger, Moment, Permit,
-    RecordError, Times, Wanted,
+    RecordError, Wanted,
 };
 use portal_model::flow::{Baseline, CreateIntent, Intent, RenameIntent};
 use portal_model::operation::{CreateOperation, Operation, RenameOperation};
@@ -149,12 +149,11 @@ impl World {
         let org = OrgIdentity::new("https://api.example", "credential");
         let org = org.with_org(Some(Org::new("7")));
         let mut request = ClaimRequest::new(self.id(), org, Wanted::Do(operation));
-        request.allow_another = allow_another;
-        request.times = Times {
-            attempt_budget: seconds(RECORD + ATTEMPT),
-            processing_time: seconds(PROCESSING),
-            list_lag: seconds(LAG),
-        };
+        request.policy.allow_another = allow_another;
+        request.policy.record_timeout = seconds(RECORD);
+        request.policy.attempt_timeout = seconds(ATTEMPT);
+        request.policy.processing_time = seconds(PROCESSING);
+        request.policy.list_lag = seconds(LAG);
         request
     }
 }
@@ -281,7 +280,7 @@ impl World {
             let first = permit.entry().intent.as_ref().and_then(|intent| intent.baseline());
             let baseline = first.cloned().unwrap_or_else(|| baseline(&seen));
             if seen.iter().any(|(_, shown)| *shown == name) {
-                break ("present", EndingKind::Present);
+                break ("present", EndingKind::Appeared);
             }
             let is_new =
                 |id: usize| baseline.0.iter().all(|known| known.id != Some(id.to_string()));
@@ -338,7 +337,7 @@ impl World {
             pause(LAG).await;
             let seen = self.list(self.now());
             if seen.iter().any(|(_, shown)| *shown == name) {
-                break ("present", EndingKind::Present);
+                break ("present", EndingKind::Appeared);
             }
             // An own copy may have taken the name, and may have been renamed since.
             break ("unknown", EndingKind::Unknown);

@@ -9,6 +9,8 @@ pub struct Policy {
     /// Timeout of the irreversible request, from connecting to the last byte of the response. A
     /// slow success is worth more than a doubt, so this is long. Default 60 s.
     pub attempt_timeout: Duration,
+    /// Timeout of the durable record before an attempt. Default 5 s.
+    pub record_timeout: Duration,
     /// Timeout of a list, and of getting a token. Default 10 s.
     pub read_timeout: Duration,
     /// Time for the whole flow. Default 300 s.
@@ -51,6 +53,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             attempt_timeout: Duration::from_secs(60),
+            record_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(10),
             deadline: Duration::from_secs(300),
             processing_time: Duration::from_secs(60),

@@ -1,0 +1,85 @@
+//! [`Clock`]: the system's clock that counts from boot, suspended time included.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::time::Moment;
+
+/// The system's clock that counts from boot, suspended time included. Cloning is cheap.
+///
+/// On Linux its readings are comparable between the processes of one boot and one time namespace. On
+/// other systems they are comparable within the process, so that what another one left is waited for
+/// as long as if it had just ended.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    boot: Arc<str>,
+    #[cfg(not(unix))]
+    start: std::time::Instant,
+}
+
+impl Clock {
+    /// Reads which boot this is.
+    pub fn system() -> Self {
+        Self {
+            boot: boot().unwrap_or_else(process).into(),
+            #[cfg(not(unix))]
+            start: std::time::Instant::now(),
+        }
+    }
+
+    /// Reads the clock.
+    pub fn now(&self) -> Moment {
+        Moment::new(&*self.boot, self.elapsed())
+    }
+
+    #[cfg(unix)]
+    #[expect(clippy::unused_self, reason = "elsewhere it counts from the start of this clock")]
+    fn elapsed(&self) -> Duration {
+        use rustix::time::{ClockId, clock_gettime};
+
+        // Apple's monotonic clock counts suspended time; Linux has one of its own for that.
+        #[cfg(target_os = "linux")]
+        let clock = ClockId::Boottime;
+        #[cfg(not(target_os = "linux"))]
+        let clock = ClockId::Monotonic;
+        Duration::try_from(clock_gettime(clock)).unwrap_or_default()
+    }
+
+    #[cfg(not(unix))]
+    fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+/// A time namespace has a boot clock of its own, and shares the boot's id with all others.
+#[cfg(target_os = "linux")]
+fn boot() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
+    Some(format!("{} {}", id.trim(), namespace.display()).trim_end().to_owned())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn boot() -> Option<String> {
+    None
+}
+
+/// Names a clock that no other process reads.
+fn process() -> String {
+    let random = getrandom::u64().unwrap_or_default();
+    format!("process {} {random:016x}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readings_of_one_clock_are_in_order() {
+        let clock = Clock::system();
+        let (first, second) = (clock.now(), clock.clone().now());
+        assert!(second.since(&first).is_some_and(|age| age < Duration::from_secs(60)));
+        #[cfg(target_os = "linux")]
+        assert!(Clock::system().now().since(&first).is_some(), "another clock of this boot");
+    }
+}
