@@ -8,6 +8,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `conformance` | the check of a driver of your own (feature `test-util`) |
+//! | `safe` | [`SafeClient`] (feature `ledger`) |
 //! | `builder` | [`ClientBuilder`] |
 //! | `handle` | [`Client`] |
 //! | `drive` | performs the steps of a flow: [`Running`] |
@@ -36,6 +37,8 @@ mod file_token_cache;
 mod handle;
 #[cfg(feature = "sockets")]
 mod http_transport;
+#[cfg(feature = "ledger")]
+mod safe;
 mod slots;
 mod token;
 mod token_cache;
@@ -52,6 +55,10 @@ pub use self::handle::Client;
 #[cfg(feature = "sockets")]
 pub use self::http_transport::{
     HttpTransport, HttpTransportBuilder, InvalidProxy, Proxy, TlsError,
+};
+#[cfg(feature = "ledger")]
+pub use self::safe::{
+    Call, Ended, IdentifyError, InFlight, Note, Preview, PreviewError, SafeClient,
 };
 pub use self::token_cache::{CacheKey, CachedToken, TokenCache};
 pub use self::transport::{Bounds, Transport};

