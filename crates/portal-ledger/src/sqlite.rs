@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -79,7 +79,17 @@ pub(crate) fn path_in(directory: &Path) -> PathBuf {
     directory.join(FILE_NAME)
 }
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// Reads, decides and writes, and returns whether it wrote.
+type Work = Box<dyn FnOnce(&Connection) -> Result<bool, Failure> + Send>;
+
+/// A part of a transaction.
+struct Job {
+    work: Work,
+    /// Whether it writes nothing, so that it needs no lock of a file.
+    reads_only: bool,
+    /// Is told once what was written is durable, or why it is not.
+    answer: Box<dyn FnOnce(Result<(), LedgerError>) + Send>,
+}
 
 /// The connection's thread. Dropping it completes what is queued.
 #[derive(Debug)]
@@ -96,10 +106,11 @@ impl Sqlite {
         let io = |source| OpenError::Io { path: path.clone(), source };
         make_private(directory, &path).map_err(io)?;
         let mut connection = open(&path)?;
-        let (jobs, queue) = mpsc::channel::<Job>();
+        let (jobs, queue) = mpsc::channel();
+        let name = path.clone();
         let thread = thread::Builder::new()
             .name("portal-ledger".to_owned())
-            .spawn(move || queue.into_iter().for_each(|job| job(&mut connection)))
+            .spawn(move || perform(&mut connection, &queue, &name))
             .map_err(io)?;
         Ok(Self { path, jobs: Some(jobs), thread: Some(thread) })
     }
@@ -114,13 +125,20 @@ impl Sqlite {
         decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T) + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (answer, answered) = oneshot::channel();
-        let path = self.path.clone();
-        self.send(Box::new(move |connection| {
-            // The caller may have dropped its future.
-            let _ =
-                answer.send(transact(connection, &rows, decide).map_err(|error| error.of(&path)));
-        }))?;
-        answered.await.unwrap_or_else(|_| Err(LedgerError::Unknown(STOPPED.to_owned())))
+        let (decision, decided) = oneshot::channel();
+        self.send(Job {
+            reads_only: matches!(rows, Rows::Filter(_)),
+            work: Box::new(move |connection| {
+                let (has_written, result) = transact(connection, &rows, decide)?;
+                // The caller may have dropped its future.
+                let _ = decision.send(result);
+                Ok(has_written)
+            }),
+            answer: Box::new(move |result| drop(answer.send(result))),
+        })?;
+        let stopped = |_| LedgerError::Unknown(STOPPED.to_owned());
+        answered.await.map_err(stopped)??;
+        decided.await.map_err(stopped)
     }
 
     /// The same without waiting for the result.
@@ -129,9 +147,9 @@ impl Sqlite {
         rows: Rows,
         decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, ()) + Send + 'static,
     ) {
-        let job: Job = Box::new(move |connection| drop(transact(connection, &rows, decide)));
+        let work = move |connection: &Connection| Ok(transact(connection, &rows, decide)?.0);
         // Fails only if the thread panicked.
-        drop(self.send(job));
+        drop(self.send(Job { reads_only: false, work: Box::new(work), answer: Box::new(drop) }));
     }
 
     fn send(&self, job: Job) -> Result<(), LedgerError> {
@@ -188,28 +206,76 @@ impl Failure {
     }
 }
 
-fn transact<T>(
-    connection: &mut Connection,
-    rows: &Rows,
-    decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T),
-) -> Result<T, Failure> {
+/// Performs jobs as they come; those that wait together share a commit.
+fn perform(connection: &mut Connection, queue: &Receiver<Job>, path: &Path) {
+    let mut next = None;
+    while let Some(first) = next.take().or_else(|| queue.recv().ok()) {
+        let reads_only = first.reads_only;
+        let mut group = vec![first];
+        for job in queue.try_iter() {
+            if reads_only || job.reads_only {
+                next = Some(job);
+                break;
+            }
+            group.push(job);
+        }
+        perform_group(connection, group, reads_only, path);
+    }
+}
+
+fn perform_group(connection: &mut Connection, group: Vec<Job>, reads_only: bool, path: &Path) {
     // What is read must not change before it is written; what is for people only is read from a file
     // that can't be written, too.
-    let behavior = match rows {
-        Rows::Claim { .. } | Rows::Entry(_) => TransactionBehavior::Immediate,
-        Rows::Filter(_) => TransactionBehavior::Deferred,
+    let behavior =
+        if reads_only { TransactionBehavior::Deferred } else { TransactionBehavior::Immediate };
+    let failed = |failure: Failure| failure.of(path);
+    let mut transaction = match connection.transaction_with_behavior(behavior) {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            let error = failed(error.into());
+            return group.into_iter().for_each(|job| (job.answer)(Err(error.clone())));
+        }
     };
-    let transaction = connection.transaction_with_behavior(behavior)?;
-    let (written, decision) = decide(read(&transaction, rows)?);
-    for entry in &written {
-        write(&transaction, entry)?;
+    let mut answers = Vec::new();
+    let mut has_written = false;
+    for job in group {
+        match apart(&mut transaction, job.work) {
+            Ok(wrote) => {
+                has_written |= wrote;
+                answers.push(job.answer);
+            }
+            Err(failure) => (job.answer)(Err(failed(failure))),
+        }
     }
-    if written.is_empty() {
-        transaction.rollback()?;
+    let ended = if has_written {
+        transaction.commit().map_err(Failure::Commit)
     } else {
-        transaction.commit().map_err(Failure::Commit)?;
+        transaction.rollback().map_err(Failure::Before)
+    };
+    let ended = ended.map_err(failed);
+    for answer in answers {
+        answer(ended.clone());
     }
-    Ok(decision)
+}
+
+/// Nothing of a job that fails remains.
+fn apart(transaction: &mut Transaction<'_>, work: Work) -> Result<bool, Failure> {
+    let savepoint = transaction.savepoint()?;
+    let has_written = work(&savepoint)?;
+    savepoint.commit()?;
+    Ok(has_written)
+}
+
+fn transact<T>(
+    connection: &Connection,
+    rows: &Rows,
+    decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T),
+) -> Result<(bool, T), Failure> {
+    let (written, decision) = decide(read(connection, rows)?);
+    for entry in &written {
+        write(connection, entry)?;
+    }
+    Ok((!written.is_empty(), decision))
 }
 
 /// Those that may concern a claim: of the org, of the credential, of no known org, of the key, the
@@ -229,9 +295,9 @@ const ONE: &str = "SELECT position, is_settled, entry FROM entries WHERE id = ?1
 const ALL: &str = "SELECT position, is_settled, entry FROM entries ORDER BY position DESC";
 
 /// Reads what [`Rows::selects`].
-fn read(transaction: &Transaction<'_>, rows: &Rows) -> Result<Vec<Entry>, Failure> {
+fn read(connection: &Connection, rows: &Rows) -> Result<Vec<Entry>, Failure> {
     let query = |sql, parameters: &[&dyn ToSql]| {
-        let mut statement = transaction.prepare_cached(sql)?;
+        let mut statement = connection.prepare_cached(sql)?;
         let mut found = statement.query(parameters)?;
         let mut entries = Vec::new();
         while let Some(row) = found.next()?
@@ -259,9 +325,9 @@ fn read(transaction: &Transaction<'_>, rows: &Rows) -> Result<Vec<Entry>, Failur
     }
 }
 
-fn write(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Failure> {
+fn write(connection: &Connection, entry: &Entry) -> Result<(), Failure> {
     let json = serde_json::to_string(entry).map_err(Failure::Row)?;
-    transaction
+    connection
         .prepare_cached(
             "INSERT INTO entries (id, origin, org, credential, key, is_settled, entry)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -277,7 +343,7 @@ fn write(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Failure> {
             entry.is_settled,
             json
         ])?;
-    let mut name = transaction.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1, ?2)")?;
+    let mut name = connection.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1, ?2)")?;
     for key in names_of(entry) {
         name.execute([&key, entry.id.as_str()])?;
     }
