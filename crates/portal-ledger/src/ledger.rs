@@ -241,7 +241,7 @@ impl Drop for Permit {
         match &self.ledger.0 {
             Engine::Memory(memory) => drop(memory.transact(&rows, decide)),
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite(sqlite) => sqlite.submit(rows, decide),
+            Engine::Sqlite(sqlite) => drop(sqlite.submit(rows, decide, drop)),
         }
     }
 }

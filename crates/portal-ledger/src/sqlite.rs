@@ -23,6 +23,8 @@ const APPLICATION_ID: i32 = 0x504c_6564;
 const FORMAT: i32 = 1;
 /// How often a transaction asks for the lock that another process holds: for about 5 s.
 const MAX_TRIES: i32 = 1250;
+/// How many transactions are committed at once: the first of them waits for the others.
+const MAX_GROUP: usize = 64;
 
 const SCHEMA: &str = "
     CREATE TABLE entries (
@@ -32,12 +34,16 @@ const SCHEMA: &str = "
         org TEXT,
         credential TEXT NOT NULL,
         key TEXT,
+        label TEXT,
         is_settled INTEGER NOT NULL,
+        is_unfinished INTEGER NOT NULL,
         entry TEXT NOT NULL
     ) STRICT;
     CREATE INDEX entries_by_org ON entries (origin, org, is_settled);
     CREATE INDEX entries_by_credential ON entries (origin, credential);
     CREATE INDEX entries_by_key ON entries (origin, key) WHERE key IS NOT NULL;
+    CREATE INDEX entries_by_label ON entries (label) WHERE label IS NOT NULL;
+    CREATE INDEX unfinished_entries ON entries (is_unfinished) WHERE is_unfinished = 1;
     CREATE TABLE names (
         name TEXT NOT NULL,
         entry TEXT NOT NULL REFERENCES entries (id),
@@ -79,7 +85,10 @@ pub(crate) fn path_in(directory: &Path) -> PathBuf {
     directory.join(FILE_NAME)
 }
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// Decides in a transaction, and returns the rows to write and what tells the caller once it is known
+/// whether that was committed. `None` if there is no transaction to decide in.
+type Job = Box<dyn FnOnce(Option<&Transaction<'_>>) -> (Vec<Entry>, Reply) + Send>;
+type Reply = Box<dyn FnOnce(&Result<(), LedgerError>) + Send>;
 
 /// The connection's thread. Dropping it completes what is queued.
 #[derive(Debug)]
@@ -97,10 +106,15 @@ impl Sqlite {
         make_private(directory, &path).map_err(io)?;
         let mut connection = open(&path)?;
         let (jobs, queue) = mpsc::channel::<Job>();
-        let thread = thread::Builder::new()
-            .name("portal-ledger".to_owned())
-            .spawn(move || queue.into_iter().for_each(|job| job(&mut connection)))
-            .map_err(io)?;
+        let file = path.clone();
+        let work = move || {
+            while let Ok(first) = queue.recv() {
+                let waiting = queue.try_iter().take(MAX_GROUP - 1);
+                commit(&mut connection, std::iter::once(first).chain(waiting), &file);
+            }
+        };
+        let thread =
+            thread::Builder::new().name("portal-ledger".to_owned()).spawn(work).map_err(io)?;
         Ok(Self { path, jobs: Some(jobs), thread: Some(thread) })
     }
 
@@ -114,28 +128,33 @@ impl Sqlite {
         decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T) + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (answer, answered) = oneshot::channel();
-        let path = self.path.clone();
-        self.send(Box::new(move |connection| {
+        self.submit(rows, decide, move |decided| {
             // The caller may have dropped its future.
-            let _ =
-                answer.send(transact(connection, &rows, decide).map_err(|error| error.of(&path)));
-        }))?;
+            let _ = answer.send(decided);
+        })?;
         answered.await.unwrap_or_else(|_| Err(LedgerError::Unknown(STOPPED.to_owned())))
     }
 
-    /// The same without waiting for the result.
-    pub(crate) fn submit(
+    /// The same without waiting for the result, which `reply` gets.
+    pub(crate) fn submit<T: Send + 'static>(
         &self,
         rows: Rows,
-        decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, ()) + Send + 'static,
-    ) {
-        let job: Job = Box::new(move |connection| drop(transact(connection, &rows, decide)));
-        // Fails only if the thread panicked.
-        drop(self.send(job));
-    }
-
-    fn send(&self, job: Job) -> Result<(), LedgerError> {
+        decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T) + Send + 'static,
+        reply: impl FnOnce(Result<T, LedgerError>) + Send + 'static,
+    ) -> Result<(), LedgerError> {
         let stopped = || LedgerError::NotApplied(STOPPED.to_owned());
+        let path = self.path.clone();
+        let job: Job = Box::new(move |transaction| {
+            let read = transaction.map(|it| read(it, &rows).map_err(|error| error.of(&path)));
+            let (written, decision) = match read.unwrap_or_else(|| Err(stopped())).map(decide) {
+                Ok((written, decision)) => (written, Ok(decision)),
+                Err(error) => (Vec::new(), Err(error)),
+            };
+            let reply = move |committed: &Result<(), LedgerError>| {
+                reply(committed.clone().and(decision));
+            };
+            (written, Box::new(reply))
+        });
         self.jobs.as_ref().ok_or_else(stopped)?.send(job).map_err(|_| stopped())
     }
 }
@@ -188,38 +207,51 @@ impl Failure {
     }
 }
 
-fn transact<T>(
+/// Does what waits in one transaction, each after the other: a commit is several writes to the disk, and
+/// many rows of a batch wait for one.
+fn commit(connection: &mut Connection, jobs: impl Iterator<Item = Job>, path: &Path) {
+    // Fused: what comes in during the commit is for the next one.
+    let (mut jobs, mut replies) = (jobs.fuse(), Vec::new());
+    let committed = commit_all(connection, &mut jobs, &mut replies).map_err(|it| it.of(path));
+    // Without a transaction nothing is decided.
+    replies.extend(jobs.map(|job| job(None).1));
+    for reply in replies {
+        reply(&committed);
+    }
+}
+
+fn commit_all(
     connection: &mut Connection,
-    rows: &Rows,
-    decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T),
-) -> Result<T, Failure> {
-    // What is read must not change before it is written; what is for people only is read from a file
-    // that can't be written, too.
-    let behavior = match rows {
-        Rows::Claim { .. } | Rows::Entry(_) => TransactionBehavior::Immediate,
-        Rows::Filter(_) => TransactionBehavior::Deferred,
-    };
-    let transaction = connection.transaction_with_behavior(behavior)?;
-    let (written, decision) = decide(read(&transaction, rows)?);
-    for entry in &written {
-        write(&transaction, entry)?;
+    jobs: &mut impl Iterator<Item = Job>,
+    replies: &mut Vec<Reply>,
+) -> Result<(), Failure> {
+    // Immediate: what is read must not change before it is written.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut is_changed = false;
+    for job in jobs {
+        let (written, reply) = job(Some(&transaction));
+        replies.push(reply);
+        for entry in &written {
+            // If one can't be written none is: later decisions saw the earlier ones.
+            write(&transaction, entry)?;
+            is_changed = true;
+        }
     }
-    if written.is_empty() {
-        transaction.rollback()?;
+    if is_changed {
+        transaction.commit().map_err(Failure::Commit)
     } else {
-        transaction.commit().map_err(Failure::Commit)?;
+        Ok(transaction.rollback()?)
     }
-    Ok(decision)
 }
 
 /// Those that may concern a claim: of the org, of the credential, of no known org, of the key, the
-/// one that is named, and those of one of the names.
+/// one that is named, and those of one of the names. The plus keeps SQLite from reading all of an origin.
 const CLAIM: &str = "
-    SELECT position, is_settled, entry FROM entries WHERE origin = ?1 AND position IN (
+    SELECT position, is_settled, entry FROM entries WHERE +origin = ?1 AND position IN (
         SELECT position FROM entries WHERE origin = ?1 AND org = ?2
         UNION SELECT position FROM entries WHERE origin = ?1 AND credential = ?3
-        UNION SELECT position FROM entries
-            WHERE origin = ?1 AND is_settled = 0 AND (org IS NULL OR ?2 IS NULL)
+        UNION SELECT position FROM entries WHERE origin = ?1 AND org IS NULL AND is_settled = 0
+        UNION SELECT position FROM entries WHERE ?2 IS NULL AND origin = ?1 AND is_settled = 0
         UNION SELECT position FROM entries WHERE origin = ?1 AND key = ?4
         UNION SELECT position FROM entries WHERE id = ?5
         UNION SELECT position FROM names JOIN entries ON entries.id = names.entry
@@ -227,6 +259,11 @@ const CLAIM: &str = "
     ORDER BY position DESC";
 const ONE: &str = "SELECT position, is_settled, entry FROM entries WHERE id = ?1";
 const ALL: &str = "SELECT position, is_settled, entry FROM entries ORDER BY position DESC";
+const UNFINISHED: &str = "
+    SELECT position, is_settled, entry FROM entries WHERE is_unfinished = 1 ORDER BY position DESC";
+const OF_LABELS: &str = "
+    SELECT position, is_settled, entry FROM entries
+    WHERE label IN (SELECT value FROM json_each(?1)) ORDER BY position DESC";
 
 /// Reads what [`Rows::selects`].
 fn read(transaction: &Transaction<'_>, rows: &Rows) -> Result<Vec<Entry>, Failure> {
@@ -255,7 +292,14 @@ fn read(transaction: &Transaction<'_>, rows: &Rows) -> Result<Vec<Entry>, Failur
             query(CLAIM, &[&origin, &org, &fingerprint, key, &id.as_str(), &names])
         }
         Rows::Entry(id) => query(ONE, &[&id.as_str()]),
-        Rows::Filter(_) => query(ALL, &[]),
+        Rows::Filter(filter) => match &filter.labels {
+            _ if filter.is_unfinished => query(UNFINISHED, &[]),
+            None => query(ALL, &[]),
+            Some(labels) => {
+                let labels = serde_json::to_string(labels).map_err(Failure::Row)?;
+                query(OF_LABELS, &[&labels])
+            }
+        },
     }
 }
 
@@ -263,10 +307,11 @@ fn write(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Failure> {
     let json = serde_json::to_string(entry).map_err(Failure::Row)?;
     transaction
         .prepare_cached(
-            "INSERT INTO entries (id, origin, org, credential, key, is_settled, entry)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT (id) DO UPDATE SET
-                org = ?3, credential = ?4, key = ?5, is_settled = ?6, entry = ?7",
+            "INSERT INTO entries
+                (id, origin, org, credential, key, label, is_settled, is_unfinished, entry)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (id) DO UPDATE SET org = ?3, credential = ?4, key = ?5, label = ?6,
+                is_settled = ?7, is_unfinished = ?8, entry = ?9",
         )?
         .execute(params![
             entry.id.as_str(),
@@ -274,7 +319,9 @@ fn write(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Failure> {
             entry.org.org().map(|org| &org.id),
             entry.org.fingerprint(),
             entry.key,
+            entry.label,
             entry.is_settled,
+            entry.is_unfinished(),
             json
         ])?;
     let mut name = transaction.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1, ?2)")?;
