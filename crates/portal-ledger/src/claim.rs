@@ -4,6 +4,7 @@ use portal_model::flow::{Policy, Receipt};
 use portal_model::{Operation, OrgIdentity};
 
 use crate::entry::{About, Entry, EntryId};
+use crate::process::Process;
 use crate::time::{Moment, Times};
 
 /// An operation that somebody wants, in one org.
@@ -25,6 +26,8 @@ pub struct ClaimRequest {
     pub policy: Policy,
     /// Where it comes from, for people.
     pub about: About,
+    /// Who asks, where others can tell whether it is gone.
+    pub(crate) process: Option<Process>,
 }
 
 /// What a claim is for.
@@ -54,8 +57,10 @@ pub struct Wait {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Why {
-    /// The same operation is under way elsewhere.
+    /// The same operation is under way elsewhere, under the same key: its ending is the answer.
     UnderWay,
+    /// The same operation is under way elsewhere.
+    SameUnderWay,
     /// Another operation is under way in what may be the same org, or about the same name.
     OtherUnderWay,
     /// An attempt of another operation may still take effect, or is not listed yet.
@@ -91,6 +96,7 @@ impl ClaimRequest {
             wanted,
             policy: Policy::default(),
             about: About::default(),
+            process: None,
         }
     }
 

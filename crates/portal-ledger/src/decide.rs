@@ -100,6 +100,7 @@ pub(crate) fn record(
     if lease.holder.as_ref() != Some(holder) {
         return Err(Adopted);
     }
+    let process = lease.process.clone();
     let mut entry = with_end(entry, last);
     // An attempt whose end was not reported ended with its lease at the latest.
     entry.doubt_ended = entry.last_doubtful_end();
@@ -110,7 +111,8 @@ pub(crate) fn record(
     });
     entry.attempts += 1;
     let until = now.plus(entry.times.attempt_budget);
-    entry.state = State::Open(Lease { holder: Some(holder.clone()), until, is_attempting: true });
+    entry.state =
+        State::Open(Lease { holder: Some(holder.clone()), until, is_attempting: true, process });
     Ok(entry)
 }
 
@@ -191,7 +193,8 @@ impl<'a> View<'a> {
                 continue;
             }
             let times = row.times.max(request.times());
-            let entry = settled(on_this_clock(row.clone(), times, now), times, now);
+            let entry = without_gone_holder(row.clone());
+            let entry = settled(on_this_clock(entry, times, now), times, now);
             if entry != row {
                 view.written.push(entry.clone());
             }
@@ -410,6 +413,7 @@ impl<'a> View<'a> {
                 holder: None,
                 until: self.now.clone(),
                 is_attempting: false,
+                process: None,
             }),
             doubt_ended: None,
             is_settled: false,
@@ -427,6 +431,7 @@ impl<'a> View<'a> {
             holder: Some(self.request.id.clone()),
             until: self.now.plus(entry.times.attempt_budget),
             is_attempting: false,
+            process: self.request.process.clone(),
         });
         self.written.retain(|written| written.id != entry.id);
         self.written.push(entry.clone());
@@ -437,7 +442,9 @@ impl<'a> View<'a> {
     fn under_way(&self, entry: &Entry, lease: &Lease) -> Decision {
         let (id, until) = (entry.id.clone(), lease.until.clone());
         let receipts = self.receipts(Some(&id));
-        Decision::Wait(Wait { why: Why::UnderWay, entry: id, until, receipts })
+        let why =
+            if has_equal_key(entry, self.request) { Why::UnderWay } else { Why::SameUnderWay };
+        Decision::Wait(Wait { why, entry: id, until, receipts })
     }
 
     /// What this ledger created in what may be the org, apart from the entry `own`.
@@ -491,6 +498,14 @@ fn may_be_own(entry: &Entry) -> bool {
 
 fn has_common_name(entry: &Entry, operation: &Operation) -> bool {
     operation.names().any(|name| entry.operation.concerns(name) || is_same_name(name, entry.name()))
+}
+
+/// Nobody else can do what a holder of a process that is gone would have done.
+fn without_gone_holder(mut entry: Entry) -> Entry {
+    if let State::Open(lease) = entry.state {
+        entry.state = State::Open(lease.without_gone_holder());
+    }
+    entry
 }
 
 /// Rule 8. What another clock says of the past was at the latest now; what it says of the future is

@@ -8,6 +8,7 @@ use portal_model::{Operation, OrgIdentity};
 use serde::{Deserialize, Serialize};
 
 use crate::error::LedgerError;
+use crate::process::Process;
 use crate::time::{Moment, Times};
 
 /// Identifies an entry, and the claim that holds it. Made by the caller before it claims, so that a
@@ -78,6 +79,9 @@ pub struct Lease {
     pub(crate) until: Moment,
     /// Whether the holder recorded an attempt, and has not reported its end.
     pub(crate) is_attempting: bool,
+    /// The holder's process, where others can tell whether it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) process: Option<Process>,
 }
 
 /// How an operation ended.
@@ -174,6 +178,13 @@ impl Ending {
 }
 
 impl Lease {
+    /// Gives the entry up if the holder's process is gone. Its attempt still ends with the lease: the
+    /// kernel of a dead process may go on sending.
+    pub(crate) fn without_gone_holder(self) -> Self {
+        let is_gone = self.process.as_ref().is_some_and(Process::is_gone);
+        Self { holder: self.holder.filter(|_| !is_gone), ..self }
+    }
+
     pub(crate) fn is_held_at(&self, now: &Moment) -> bool {
         self.holder.is_some() && !self.until.is_at_or_before(now)
     }

@@ -7,6 +7,7 @@ use crate::decide::{self, Adopted, AttemptEnd, Decision, Grant};
 use crate::entry::{Ending, Entry, EntryId};
 use crate::error::LedgerError;
 use crate::memory::Memory;
+use crate::process::Process;
 use crate::rows::{Filter, Rows};
 #[cfg(feature = "sqlite")]
 use crate::sqlite::{OpenError, Sqlite};
@@ -113,7 +114,8 @@ impl Ledger {
     /// If the future is dropped, the claim may have been granted; the same request, asked again, is
     /// granted again, and otherwise the entry is held for one attempt budget.
     pub async fn claim(&self, request: &ClaimRequest, now: &Moment) -> Result<Claim, LedgerError> {
-        let (asked, at) = (request.clone(), now.clone());
+        let (mut asked, at) = (request.clone(), now.clone());
+        asked.process = self.process();
         let decide = move |rows| decide::claim(rows, &asked, &at);
         let decision = self.transact(Rows::of_claim(request), decide).await?;
         Ok(match decision {
@@ -128,6 +130,15 @@ impl Ledger {
             Decision::Wait(wait) => Claim::Wait(wait),
             Decision::Blocked(blocked) => Claim::Blocked(blocked),
         })
+    }
+
+    /// This process, where the engine is of one machine.
+    fn process(&self) -> Option<Process> {
+        match &self.0 {
+            Engine::Memory(_) => None,
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(_) => Process::current(),
+        }
     }
 
     /// The entries that `filter` selects, newest first.
@@ -241,7 +252,7 @@ impl Drop for Permit {
         match &self.ledger.0 {
             Engine::Memory(memory) => drop(memory.transact(&rows, decide)),
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite(sqlite) => drop(sqlite.submit(rows, decide, drop)),
+            Engine::Sqlite(sqlite) => sqlite.submit(rows, decide),
         }
     }
 }

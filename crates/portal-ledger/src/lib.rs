@@ -10,9 +10,12 @@
 //! | `memory`, `sqlite` | the engines: they read rows, let `decide` run, and write rows |
 //! | `decide` | every rule about entries |
 //! | `rows` | which entries a decision reads: [`Filter`] |
+//! | `host` | [`Host`]: what a transport of your own gives |
+//! | `late` | what a later list says against an ending: [`Late`] |
 //! | `claim` | [`ClaimRequest`] and [`Claim`] |
 //! | `entry` | [`Entry`] |
 //! | `clock` | [`Clock`]: the system's |
+//! | `process` | whether a holder's process is gone |
 //! | `time` | [`Moment`] and [`Times`] |
 //! | `error` | [`LedgerError`] |
 
@@ -21,8 +24,11 @@ mod clock;
 mod decide;
 mod entry;
 mod error;
+mod host;
+mod late;
 mod ledger;
 mod memory;
+mod process;
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -33,6 +39,8 @@ pub use clock::Clock;
 pub use decide::{Adopted, AttemptEnd};
 pub use entry::{About, Ending, EndingKind, Entry, EntryId, Lease, State};
 pub use error::LedgerError;
+pub use host::{Host, Terms};
+pub use late::Late;
 pub use ledger::{Claim, Ledger, Permit, RecordError};
 pub use rows::Filter;
 #[cfg(feature = "sqlite")]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -23,8 +23,6 @@ const APPLICATION_ID: i32 = 0x504c_6564;
 const FORMAT: i32 = 1;
 /// How often a transaction asks for the lock that another process holds: for about 5 s.
 const MAX_TRIES: i32 = 1250;
-/// How many transactions are committed at once: the first of them waits for the others.
-const MAX_GROUP: usize = 64;
 
 const SCHEMA: &str = "
     CREATE TABLE entries (
@@ -85,10 +83,17 @@ pub(crate) fn path_in(directory: &Path) -> PathBuf {
     directory.join(FILE_NAME)
 }
 
-/// Decides in a transaction, and returns the rows to write and what tells the caller once it is known
-/// whether that was committed. `None` if there is no transaction to decide in.
-type Job = Box<dyn FnOnce(Option<&Transaction<'_>>) -> (Vec<Entry>, Reply) + Send>;
-type Reply = Box<dyn FnOnce(&Result<(), LedgerError>) + Send>;
+/// Reads, decides and writes, and returns whether it wrote.
+type Work = Box<dyn FnOnce(&Connection) -> Result<bool, Failure> + Send>;
+
+/// A part of a transaction.
+struct Job {
+    work: Work,
+    /// Whether it writes nothing, so that it needs no lock of a file.
+    reads_only: bool,
+    /// Is told once what was written is durable, or why it is not.
+    answer: Box<dyn FnOnce(Result<(), LedgerError>) + Send>,
+}
 
 /// The connection's thread. Dropping it completes what is queued.
 #[derive(Debug)]
@@ -105,16 +110,12 @@ impl Sqlite {
         let io = |source| OpenError::Io { path: path.clone(), source };
         make_private(directory, &path).map_err(io)?;
         let mut connection = open(&path)?;
-        let (jobs, queue) = mpsc::channel::<Job>();
-        let file = path.clone();
-        let work = move || {
-            while let Ok(first) = queue.recv() {
-                let waiting = queue.try_iter().take(MAX_GROUP - 1);
-                commit(&mut connection, std::iter::once(first).chain(waiting), &file);
-            }
-        };
-        let thread =
-            thread::Builder::new().name("portal-ledger".to_owned()).spawn(work).map_err(io)?;
+        let (jobs, queue) = mpsc::channel();
+        let name = path.clone();
+        let thread = thread::Builder::new()
+            .name("portal-ledger".to_owned())
+            .spawn(move || perform(&mut connection, &queue, &name))
+            .map_err(io)?;
         Ok(Self { path, jobs: Some(jobs), thread: Some(thread) })
     }
 
@@ -128,33 +129,35 @@ impl Sqlite {
         decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T) + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (answer, answered) = oneshot::channel();
-        self.submit(rows, decide, move |decided| {
-            // The caller may have dropped its future.
-            let _ = answer.send(decided);
+        let (decision, decided) = oneshot::channel();
+        self.send(Job {
+            reads_only: matches!(rows, Rows::Filter(_)),
+            work: Box::new(move |connection| {
+                let (has_written, result) = transact(connection, &rows, decide)?;
+                // The caller may have dropped its future.
+                let _ = decision.send(result);
+                Ok(has_written)
+            }),
+            answer: Box::new(move |result| drop(answer.send(result))),
         })?;
-        answered.await.unwrap_or_else(|_| Err(LedgerError::Unknown(STOPPED.to_owned())))
+        let stopped = |_| LedgerError::Unknown(STOPPED.to_owned());
+        answered.await.map_err(stopped)??;
+        decided.await.map_err(stopped)
     }
 
-    /// The same without waiting for the result, which `reply` gets.
-    pub(crate) fn submit<T: Send + 'static>(
+    /// The same without waiting for the result.
+    pub(crate) fn submit(
         &self,
         rows: Rows,
-        decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T) + Send + 'static,
-        reply: impl FnOnce(Result<T, LedgerError>) + Send + 'static,
-    ) -> Result<(), LedgerError> {
+        decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, ()) + Send + 'static,
+    ) {
+        let work = move |connection: &Connection| Ok(transact(connection, &rows, decide)?.0);
+        // Fails only if the thread panicked.
+        drop(self.send(Job { reads_only: false, work: Box::new(work), answer: Box::new(drop) }));
+    }
+
+    fn send(&self, job: Job) -> Result<(), LedgerError> {
         let stopped = || LedgerError::NotApplied(STOPPED.to_owned());
-        let path = self.path.clone();
-        let job: Job = Box::new(move |transaction| {
-            let read = transaction.map(|it| read(it, &rows).map_err(|error| error.of(&path)));
-            let (written, decision) = match read.unwrap_or_else(|| Err(stopped())).map(decide) {
-                Ok((written, decision)) => (written, Ok(decision)),
-                Err(error) => (Vec::new(), Err(error)),
-            };
-            let reply = move |committed: &Result<(), LedgerError>| {
-                reply(committed.clone().and(decision));
-            };
-            (written, Box::new(reply))
-        });
         self.jobs.as_ref().ok_or_else(stopped)?.send(job).map_err(|_| stopped())
     }
 }
@@ -207,41 +210,76 @@ impl Failure {
     }
 }
 
-/// Does what waits in one transaction, each after the other: a commit is several writes to the disk, and
-/// many rows of a batch wait for one.
-fn commit(connection: &mut Connection, jobs: impl Iterator<Item = Job>, path: &Path) {
-    // Fused: what comes in during the commit is for the next one.
-    let (mut jobs, mut replies) = (jobs.fuse(), Vec::new());
-    let committed = commit_all(connection, &mut jobs, &mut replies).map_err(|it| it.of(path));
-    // Without a transaction nothing is decided.
-    replies.extend(jobs.map(|job| job(None).1));
-    for reply in replies {
-        reply(&committed);
+/// Performs jobs as they come; those that wait together share a commit.
+fn perform(connection: &mut Connection, queue: &Receiver<Job>, path: &Path) {
+    let mut next = None;
+    while let Some(first) = next.take().or_else(|| queue.recv().ok()) {
+        let reads_only = first.reads_only;
+        let mut group = vec![first];
+        for job in queue.try_iter() {
+            if reads_only || job.reads_only {
+                next = Some(job);
+                break;
+            }
+            group.push(job);
+        }
+        perform_group(connection, group, reads_only, path);
     }
 }
 
-fn commit_all(
-    connection: &mut Connection,
-    jobs: &mut impl Iterator<Item = Job>,
-    replies: &mut Vec<Reply>,
-) -> Result<(), Failure> {
-    // Immediate: what is read must not change before it is written.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut is_changed = false;
-    for job in jobs {
-        let (written, reply) = job(Some(&transaction));
-        replies.push(reply);
-        for entry in &written {
-            // If one can't be written none is: later decisions saw the earlier ones.
-            write(&transaction, entry)?;
-            is_changed = true;
+fn perform_group(connection: &mut Connection, group: Vec<Job>, reads_only: bool, path: &Path) {
+    // What is read must not change before it is written; what is for people only is read from a file
+    // that can't be written, too.
+    let behavior =
+        if reads_only { TransactionBehavior::Deferred } else { TransactionBehavior::Immediate };
+    let failed = |failure: Failure| failure.of(path);
+    let mut transaction = match connection.transaction_with_behavior(behavior) {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            let error = failed(error.into());
+            return group.into_iter().for_each(|job| (job.answer)(Err(error.clone())));
+        }
+    };
+    let mut answers = Vec::new();
+    let mut has_written = false;
+    for job in group {
+        match apart(&mut transaction, job.work) {
+            Ok(wrote) => {
+                has_written |= wrote;
+                answers.push(job.answer);
+            }
+            Err(failure) => (job.answer)(Err(failed(failure))),
         }
     }
-    if is_changed {
+    let ended = if has_written {
         transaction.commit().map_err(Failure::Commit)
     } else {
-        Ok(transaction.rollback()?)
+        transaction.rollback().map_err(Failure::Before)
+    };
+    let ended = ended.map_err(failed);
+    for answer in answers {
+        answer(ended.clone());
     }
+}
+
+/// Nothing of a job that fails remains.
+fn apart(transaction: &mut Transaction<'_>, work: Work) -> Result<bool, Failure> {
+    let savepoint = transaction.savepoint()?;
+    let has_written = work(&savepoint)?;
+    savepoint.commit()?;
+    Ok(has_written)
+}
+
+fn transact<T>(
+    connection: &Connection,
+    rows: &Rows,
+    decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T),
+) -> Result<(bool, T), Failure> {
+    let (written, decision) = decide(read(connection, rows)?);
+    for entry in &written {
+        write(connection, entry)?;
+    }
+    Ok((!written.is_empty(), decision))
 }
 
 /// Those that may concern a claim: of the org, of the credential, of no known org, of the key, the
@@ -266,9 +304,9 @@ const OF_LABELS: &str = "
     WHERE label IN (SELECT value FROM json_each(?1)) ORDER BY position DESC";
 
 /// Reads what [`Rows::selects`].
-fn read(transaction: &Transaction<'_>, rows: &Rows) -> Result<Vec<Entry>, Failure> {
+fn read(connection: &Connection, rows: &Rows) -> Result<Vec<Entry>, Failure> {
     let query = |sql, parameters: &[&dyn ToSql]| {
-        let mut statement = transaction.prepare_cached(sql)?;
+        let mut statement = connection.prepare_cached(sql)?;
         let mut found = statement.query(parameters)?;
         let mut entries = Vec::new();
         while let Some(row) = found.next()?
@@ -303,9 +341,9 @@ fn read(transaction: &Transaction<'_>, rows: &Rows) -> Result<Vec<Entry>, Failur
     }
 }
 
-fn write(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Failure> {
+fn write(connection: &Connection, entry: &Entry) -> Result<(), Failure> {
     let json = serde_json::to_string(entry).map_err(Failure::Row)?;
-    transaction
+    connection
         .prepare_cached(
             "INSERT INTO entries
                 (id, origin, org, credential, key, label, is_settled, is_unfinished, entry)
@@ -324,7 +362,7 @@ fn write(transaction: &Transaction<'_>, entry: &Entry) -> Result<(), Failure> {
             entry.is_unfinished(),
             json
         ])?;
-    let mut name = transaction.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1, ?2)")?;
+    let mut name = connection.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1, ?2)")?;
     for key in names_of(entry) {
         name.execute([&key, entry.id.as_str()])?;
     }

@@ -121,9 +121,7 @@ impl From<RenameIntent> for Intent {
 impl Baseline {
     /// The portals of a list.
     pub fn of(portals: &[Portal]) -> Self {
-        let known =
-            |portal: &Portal| KnownPortal { id: portal.zaid.clone(), name: portal.name.clone() };
-        Self(portals.iter().map(known).collect())
+        Self(portals.iter().map(KnownPortal::of).collect())
     }
 
     /// Whether `portal` was there: the same id, or the same name where either lacks an id.
@@ -133,6 +131,11 @@ impl Baseline {
 }
 
 impl KnownPortal {
+    /// What tells `portal` apart from others.
+    pub fn of(portal: &Portal) -> Self {
+        Self { id: portal.zaid.clone(), name: portal.name.clone() }
+    }
+
     /// Whether `portal` is this one: by id, or by name where either lacks an id.
     pub(super) fn is_same_as(&self, portal: &Portal) -> bool {
         match (&self.id, &portal.zaid) {

@@ -63,12 +63,12 @@ fn entry(operation: Operation) -> Entry {
 
 fn open(until: u64) -> State {
     let holder = Some(EntryId::new("earlier"));
-    State::Open(Lease { holder, until: at(until), is_attempting: false })
+    State::Open(Lease { holder, until: at(until), is_attempting: false, process: None })
 }
 
 fn attempting(until: u64) -> State {
     let holder = Some(EntryId::new("earlier"));
-    State::Open(Lease { holder, until: at(until), is_attempting: true })
+    State::Open(Lease { holder, until: at(until), is_attempting: true, process: None })
 }
 
 fn ended(kind: EndingKind, second: u64) -> State {
@@ -160,8 +160,8 @@ fn decisions_are_as_in_table() {
         // What is in the ledger                            who asks                                    what it gets
         // The same operation.
         (None,                                              wants(create("AcmeCo")),                      "new"),
-        (Some(acme()),                                      wants(create("AcmeCo")),                      "waits until 103: UnderWay"),
-        (Some(acme()),                                      wants(create("ACMECO")),                     "waits until 103: UnderWay"),
+        (Some(acme()),                                      wants(create("AcmeCo")),                      "waits until 103: SameUnderWay"),
+        (Some(acme()),                                      wants(create("ACMECO")),                     "waits until 103: SameUnderWay"),
         (Some(entry(create("AcmeCo")).attempted(open(100))),  wants(create("AcmeCo")),                      "adopts"),
         (Some(acme().attempted(attempting(100))),           wants(create("AcmeCo")),                      "adopts"),
         (Some(acme().attempted(attempting(100))),           wants(with_fallback("AcmeCo", "Others")),      "adopts"),
@@ -271,7 +271,7 @@ fn holder_records_until_somebody_adopts() {
     let (first, second) = (EntryId::new("new"), EntryId::new("second"));
     let entry = record(grant.entry, &first, &intent("AcmeCo"), None, &at(100)).unwrap();
     let again = ClaimRequest { id: second.clone(), ..wants(create("AcmeCo")) };
-    assert_eq!(decided(vec![entry.clone()], &again), "waits until 103: UnderWay");
+    assert_eq!(decided(vec![entry.clone()], &again), "waits until 103: SameUnderWay");
     let end = AttemptEnd { at: at(101), in_doubt: true };
     let entry = record(entry, &first, &intent("AcmeCo"), Some(&end), &at(102)).unwrap();
     assert_eq!((entry.attempts, entry.doubt_ended.clone()), (2, Some(at(101))));
@@ -299,7 +299,7 @@ fn claim_whose_answer_was_lost_is_granted_again() {
     let (_, again) = granted(vec![grant.entry.clone()], &request);
     assert_eq!(again.entry.id, grant.entry.id);
     let entry = record(again.entry, &request.id, &intent("AcmeCo"), None, &at(100)).unwrap();
-    assert_eq!(decided(vec![entry.clone()], &request), "waits until 103: UnderWay");
+    assert_eq!(decided(vec![entry.clone()], &request), "waits until 103: SameUnderWay");
     let entry = end(entry, &request.id, &Ending::new(EndingKind::NotDone), None, &at(100)).unwrap();
     assert_eq!(decided(vec![entry], &request), "ended NotDone");
 }
@@ -331,7 +331,7 @@ fn recovery_adopts_and_waits_for_nothing_else() {
     let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
     assert_eq!(decided(vec![doubt, other.clone()], &request), "adopts");
     assert_eq!(decided(vec![other], &request), "blocked: no entry");
-    assert_eq!(decided(vec![entry(create("AcmeCo"))], &request), "waits until 103: UnderWay");
+    assert_eq!(decided(vec![entry(create("AcmeCo"))], &request), "waits until 103: SameUnderWay");
     let done = entry(create("AcmeCo")).attempted(ended(EndingKind::Created, 50));
     assert_eq!(decided(vec![done], &request), "ended Created");
 }
@@ -340,9 +340,9 @@ fn recovery_adopts_and_waits_for_nothing_else() {
 fn moment_of_another_clock_counts_from_now() {
     let elsewhere = |second| Moment::new("that", Duration::from_secs(second));
     let holder = Some(EntryId::new("earlier"));
-    let lease = Lease { holder, until: elsewhere(5), is_attempting: true };
+    let lease = Lease { holder, until: elsewhere(5), is_attempting: true, process: None };
     let rows = vec![entry(create("AcmeCo")).attempted(State::Open(lease))];
-    assert_eq!(decided(rows.clone(), &wants(create("AcmeCo"))), "waits until 103: UnderWay");
+    assert_eq!(decided(rows.clone(), &wants(create("AcmeCo"))), "waits until 103: SameUnderWay");
     assert_eq!(decided(rows, &wants(create("Others"))), "waits until 111: OtherUnderWay");
     let ending = Ending::new(EndingKind::Created);
     let rows = vec![entry(create("AcmeCo")).attempted(State::Ended { ending, at: elsewhere(5) })];

@@ -85,7 +85,7 @@ async fn operation_is_held_by_one_until_lease_ends() {
         let mut first = granted(here, &wants("1", "AcmePortal"), 100).await;
         first.record(&intent("AcmePortal"), &at(110)).await.unwrap();
         let second = wants("2", "AcmePortal");
-        assert_eq!(wait(&there, &second, 134).await, (Why::UnderWay, at(135)));
+        assert_eq!(wait(&there, &second, 134).await, (Why::SameUnderWay, at(135)));
         let adopted = granted(&there, &second, 135).await;
         assert_eq!(adopted.entry().id, EntryId::new("1"));
         assert_eq!((adopted.entry().attempts, adopted.horizon()), (1, Some(at(195))));
@@ -133,7 +133,10 @@ async fn dropped_permit_frees_entry_unless_attempt_is_under_way() {
         assert_eq!(permit.entry().id, EntryId::new("2"));
         permit.record(&intent("AcmePortal"), &at(100)).await.unwrap();
         drop(permit);
-        assert_eq!(wait(ledger, &wants("3", "AcmePortal"), 101).await, (Why::UnderWay, at(125)));
+        assert_eq!(
+            wait(ledger, &wants("3", "AcmePortal"), 101).await,
+            (Why::SameUnderWay, at(125))
+        );
         let mut permit = granted(ledger, &wants("3", "AcmePortal"), 125).await;
         permit.record(&intent("AcmePortal"), &at(125)).await.unwrap();
         permit.attempt_ended(doubt(126));
@@ -227,7 +230,10 @@ async fn killed_process_writes_nothing_more() {
     assert!(matches!(late, Err(RecordError::Ledger(LedgerError::NotApplied(_)))), "{late:?}");
     permit.attempt_ended(doubt(101));
     drop(permit);
-    assert_eq!(wait(&restarted, &wants("2", "AcmePortal"), 102).await, (Why::UnderWay, at(125)));
+    assert_eq!(
+        wait(&restarted, &wants("2", "AcmePortal"), 102).await,
+        (Why::SameUnderWay, at(125))
+    );
 }
 
 fn file(directory: &Path) -> std::path::PathBuf {
