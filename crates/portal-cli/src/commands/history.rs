@@ -41,7 +41,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let mut filter = Filter::default();
-    filter.label.clone_from(&args.profile);
+    filter.labels = args.profile.clone().map(|profile| [profile].into());
     filter.is_unfinished = args.open;
     let entries = ledger::entries(&filter).await?;
     let is_wanted =

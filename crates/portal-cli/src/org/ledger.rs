@@ -50,7 +50,7 @@ pub(crate) async fn entries_of(ledger: &Ledger, filter: &Filter) -> Result<Vec<E
 /// [`OrgError::Ledger`].
 pub(crate) async fn unfinished(profile: Option<&str>) -> anyhow::Result<Vec<Entry>> {
     let mut filter = Filter::default();
-    filter.label = profile.map(str::to_owned);
+    filter.labels = profile.map(|profile| [profile.to_owned()].into());
     filter.is_unfinished = true;
     entries(&filter).await
 }
