@@ -7,7 +7,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `ledger` | [`Ledger`] and [`Permit`] |
-//! | `memory`, `sqlite` | the engines: they read rows, let `decide` run, and write rows |
+//! | `memory`, `sqlite`, `postgres` | the engines: they read rows, let `decide` run, and write rows |
 //! | `decide` | every rule about entries |
 //! | `rows` | which entries a decision reads: [`Filter`] |
 //! | `host` | [`Host`]: what a transport of your own gives |
@@ -28,11 +28,16 @@ mod host;
 mod late;
 mod ledger;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod process;
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod time;
+
+#[cfg(feature = "postgres")]
+pub use deadpool_postgres;
 
 pub use claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
 pub use clock::Clock;

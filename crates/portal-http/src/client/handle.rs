@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use portal_model::flow::{CreateIntent, Effect, Flow, Policy, RenameIntent, TokenError};
 use portal_model::{
-    ApiError, ApiVersion, CreateFlow, Endpoint, Method, PortalName, ReadOnly, RenameFlow,
-    RenameOutcome, Request, ResponseError,
+    ApiVersion, CreateFlow, Endpoint, Method, PortalName, ReadOnly, RenameFlow, RenameOutcome,
+    Request, ResponseError,
 };
 
 use super::base_url::BaseUrl;
@@ -41,7 +41,7 @@ impl Client {
             Ok(output) => return Ok(output),
             Err(error) => error,
         };
-        if !is_token_rejected(&error) {
+        if !error.needs_new_token() {
             return Err(error.into());
         }
         // Don't occupy a slot while requesting a token, which may take long.
@@ -83,7 +83,7 @@ impl Client {
         let response = self.0.exchange(request, Some(&token), bounds).await?;
         drop(slot);
         let result = endpoint.decode(&response);
-        if result.as_ref().is_err_and(is_token_rejected) {
+        if result.as_ref().is_err_and(ResponseError::needs_new_token) {
             // If that fails, so will the next call, and say why.
             let _ = self.0.tokens.get(Some(token.id)).await;
         }
@@ -199,10 +199,6 @@ impl Client {
     pub fn api_domain_mismatch(&self) -> Option<String> {
         self.0.api_url.mismatch()
     }
-}
-
-fn is_token_rejected(error: &ResponseError) -> bool {
-    error.api().is_some_and(ApiError::is_token_rejected)
 }
 
 impl fmt::Debug for Client {

@@ -1,4 +1,4 @@
-//! The ledger over real files, across real processes, and at random.
+//! The ledger over real files and databases, across real processes, and at random.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,5 +8,7 @@
     reason = "clippy knows tests by `cfg(test)`, which this crate of tests doesn't have"
 )]
 
+mod engine;
 mod engines;
+mod file;
 mod schedules;

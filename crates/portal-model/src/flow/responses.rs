@@ -85,9 +85,12 @@ pub(super) fn read_list(response: &Response) -> Result<Listing, Unusable> {
         }
         Err(_) if response.status == 429 => Err(Unusable::RateLimited),
         Err(ResponseError::Api(error)) if error.is_rate_limited() => Err(Unusable::RateLimited),
-        Err(ResponseError::Api(error)) if error.is_token_rejected() => {
-            Err(Unusable::TokenRejected(error))
-        }
+        Err(error) if error.needs_new_token() => Err(Unusable::TokenRejected(match error {
+            ResponseError::Api(error) => error,
+            ResponseError::Unreadable(response) => {
+                ApiError::new(401, ErrorCode::AuthenticationFailure, response.to_string())
+            }
+        })),
         Err(ResponseError::Api(error)) if error.is_server_error() || response.status < 400 => {
             Err(Unusable::Failed(error.to_string()))
         }
@@ -169,6 +172,9 @@ mod tests {
         for status in [200, 302, 399] {
             assert!(matches!(list(status), Unusable::Failed(_)), "{status}");
         }
+        assert!(matches!(list(401), Unusable::TokenRejected(_)));
+        let page = read_list(&Response::new(401, "<html>"));
+        assert!(matches!(page, Err(Unusable::TokenRejected(_))));
     }
 
     #[test]

@@ -89,14 +89,14 @@ pub enum TokenError {
     #[error(transparent)]
     Rejected(OAuthError),
     /// The accounts server was not reached.
-    #[error("cannot reach the accounts server")]
-    NotSent(#[source] NotSent),
+    #[error(transparent)]
+    NotSent(NotSent),
     /// The accounts server sent no complete response.
     #[error("no response from the accounts server")]
     NoResponse(#[source] NoResponse),
     /// The response is not one of an accounts server.
-    #[error("invalid response from the accounts server")]
-    Unreadable(#[source] Unreadable),
+    #[error("the accounts server sent an {0}")]
+    Unreadable(Unreadable),
     /// The rejected token is the only one there is.
     #[error("the access token cannot be renewed")]
     NotRenewable,

@@ -60,6 +60,11 @@ async fn token_response_names_api_unless_plain_http() {
     client(&service).call(&ListPortals).await.unwrap();
     assert_eq!(service.hosts(), ["accounts.zoho.uk", "www.zohoapis.uk"]);
 
+    let service = naming("https://www.zohoapis.evil");
+    let error = client(&service).call(&ListPortals).await.unwrap_err();
+    assert!(error.to_string().contains("not one of Zoho's"), "{error}");
+    assert_eq!(service.hosts(), ["accounts.zoho.uk"]);
+
     let service = naming("http://www.zohoapis.uk");
     let error = client(&service).call(&ListPortals).await.unwrap_err();
     let error = with_sources(&error);

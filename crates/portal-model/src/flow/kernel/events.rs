@@ -94,7 +94,7 @@ impl<E: Effect> Flow<E> {
 
     fn on_not_sent(&mut self, now: Duration, jitter: Jitter, why: &NotSent) {
         let last_failure = NotDone::Unreachable(why.to_string());
-        if matches!(why, NotSent::Permanent(_)) && self.doubt.is_none() {
+        if why.is_permanent() && self.doubt.is_none() {
             self.finish(End::NotDone(last_failure));
         } else {
             self.retry(now, jitter, last_failure, None);
