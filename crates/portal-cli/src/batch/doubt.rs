@@ -145,6 +145,6 @@ fn is_known(found: &Found, doubt: &InDoubt, whose: &Whose) -> bool {
 /// Records the intent and releases it at once, so that a create of the row can take it over.
 async fn record(log: &IntentLog, doubt: &InDoubt, whose: Whose) -> Result<(), Failure> {
     let mut intent = log.begin(whose);
-    IntentSink::<Outcome>::record(&mut intent, &Intent::Create(doubt.intent.clone())).await?;
+    IntentSink::record(&mut intent, &Intent::Create(doubt.intent.clone())).await?;
     Ok(())
 }

@@ -60,7 +60,7 @@ impl State {
     pub(crate) fn so_far(&self, row: &Row) -> RowResult {
         let outcome = match self {
             Self::Done(result) => return result.as_ref().clone(),
-            Self::Open => Outcome::NotCreated { name: row.name.clone(), reason: NotDone::Stopped },
+            Self::Open => Outcome::NotCreated { name: row.name.clone(), why: NotDone::Stopped },
             Self::InDoubt(doubt) => doubt.stopped(),
         };
         RowResult::new(&outcome, row, None)
@@ -71,7 +71,7 @@ impl InDoubt {
     /// Returns the outcome if nothing more is done.
     pub(crate) fn stopped(&self) -> Outcome {
         let (doubt, why) = (Doubt::Earlier, Unverified::Stopped);
-        Outcome::Unknown { intent: self.intent.clone(), doubt, why }
+        Outcome::Unknown { name: self.intent.name.to_string(), doubt, why }
     }
 }
 

@@ -175,7 +175,7 @@ fn about(index: usize, row: &Row, org: Option<&Identity>) -> About {
 /// A row that was in doubt, and was stopped before a list could tell, stays in doubt.
 fn keep_doubt(outcome: Outcome, in_doubt: Option<&InDoubt>) -> Outcome {
     match (&outcome, in_doubt) {
-        (Outcome::NotCreated { reason: NotDone::Stopped, .. }, Some(doubt)) => doubt.stopped(),
+        (Outcome::NotCreated { why: NotDone::Stopped, .. }, Some(doubt)) => doubt.stopped(),
         _ => outcome,
     }
 }

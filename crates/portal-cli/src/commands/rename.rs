@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use portal_model::flow::Flow;
 use portal_model::flow::{Activity, Intent, Policy};
 use portal_model::name::is_same_name;
 use portal_model::outcome::{Doubt, NotDone, Unverified};
-use portal_model::{PortalName, RenameFlow, RenameOutcome};
+use portal_model::{Outcome, PortalName, RenameOperation};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -141,7 +142,7 @@ enum Cleared {
     /// The rename can begin while the org's lock is held.
     Free(OrgLock),
     /// An earlier run of this very rename has this outcome.
-    Ended(Box<RenameOutcome>, OpenIntent),
+    Ended(Box<Outcome>, OpenIntent),
     /// The user stopped.
     Stopped,
 }
@@ -151,7 +152,7 @@ impl Rename<'_> {
         &self,
         mut stop: watch::Receiver<bool>,
         mut show: impl FnMut(watch::Receiver<Activity>),
-    ) -> Result<(RenameOutcome, OpenIntent), Failure> {
+    ) -> Result<(Outcome, OpenIntent), Failure> {
         let deadline = Instant::now() + self.policy().deadline;
         let identity = identify(self.log, self.org, &self.names, "renamed", &mut stop).await?;
         let place = self.org.place.clone();
@@ -165,7 +166,8 @@ impl Rename<'_> {
         // Waiting counts.
         policy.deadline = deadline.saturating_duration_since(Instant::now());
         let client = &self.org.client;
-        let flow = RenameFlow::new(self.old, self.new.clone(), policy, client.version());
+        let rename = RenameOperation::new(self.old, self.new.clone());
+        let flow = Flow::new(rename.into(), policy, client.version());
         let running = client.perform(flow, intent.clone());
         let outcome = recovery::finish(running, &mut stop, &mut show).await;
         Ok((outcome, intent))
@@ -177,7 +179,7 @@ impl Rename<'_> {
         &self,
         identity: &Identity,
         unsent: OpenIntent,
-    ) -> Result<(RenameOutcome, OpenIntent), Failure> {
+    ) -> Result<(Outcome, OpenIntent), Failure> {
         for entry in self.find(identity).await? {
             let Intent::Rename(intent) = &entry.history.intent else { continue };
             let is_here = entry.is_in(identity) || entry.history.whose.place == self.org.place;
@@ -187,9 +189,9 @@ impl Rename<'_> {
             match entry.state() {
                 State::InProgress => return Err(self.in_progress()),
                 State::InDoubt => {
-                    let (intent, doubt, why) =
-                        (intent.clone(), Doubt::Earlier, Unverified::Stopped);
-                    return Ok((RenameOutcome::Unknown { intent, doubt, why }, unsent));
+                    let name = intent.new.to_string();
+                    let (doubt, why) = (Doubt::Earlier, Unverified::Stopped);
+                    return Ok((Outcome::Unknown { name, doubt, why }, unsent));
                 }
                 State::Undelivered => {
                     if let Some(Recovered::Rename(outcome)) = Recovered::recorded(&entry)
@@ -201,8 +203,8 @@ impl Rename<'_> {
                 State::Receipt => {}
             }
         }
-        let reason = NotDone::Stopped;
-        Ok((RenameOutcome::NotRenamed { new: self.new.clone(), reason }, unsent))
+        let (old, new, why) = (self.old.to_owned(), self.new.clone(), NotDone::Stopped);
+        Ok((Outcome::NotRenamed { old, new, why }, unsent))
     }
 
     fn policy(&self) -> &Policy {
@@ -316,7 +318,7 @@ impl Rename<'_> {
             "the rename is in doubt from an earlier run; determining its outcome first"
         ));
         match recovery::recover(client, &entry, intent.clone(), stop, show).await {
-            Recovered::Rename(RenameOutcome::NotRenamed { .. }) if !*stop.borrow() => {
+            Recovered::Rename(Outcome::NotRenamed { .. }) if !*stop.borrow() => {
                 // It did not happen, so it is done now; nobody waits for this outcome.
                 intent.delivered().await?;
                 Ok(None)

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use portal_model::ResponseError;
 use portal_model::error::with_sources;
 use portal_model::explain::{explain, explain_oauth};
 use portal_model::oauth::OAuthError;
@@ -74,7 +75,7 @@ impl Subject<'_> {
         let not_done = |kind| self.not_done(kind, &why);
         match reason {
             NotDone::Unreachable(_) => unreachable(self.message(&why)),
-            NotDone::RateLimited { retry_after } => {
+            NotDone::RateLimited { retry_after, .. } => {
                 let again = match retry_after {
                     Some(time) => format!("in {} s", time.as_secs().max(1)),
                     None => "in a few minutes".to_owned(),
@@ -84,7 +85,7 @@ impl Subject<'_> {
             NotDone::Auth(AuthFailure::Rejected(error)) => {
                 refused_by_accounts(self.message(&why), error)
             }
-            NotDone::Auth(AuthFailure::TokenRejected(error)) => {
+            NotDone::Auth(AuthFailure::TokenRejected(ResponseError::Api(error))) => {
                 not_done(ErrorKind::Auth).of_service(error).hint(explain(&error.code).remedy)
             }
             NotDone::Auth(_) => not_done(ErrorKind::Auth),
@@ -92,7 +93,7 @@ impl Subject<'_> {
                 .not_done(ErrorKind::Absent, self.absent)
                 .hint(format!("run `{}` if it is still wanted", self.command)),
             NotDone::Absent => not_done(ErrorKind::Absent).hint("run the same command again"),
-            NotDone::Exhausted | NotDone::Deadline => not_done(ErrorKind::Exhausted)
+            NotDone::Exhausted { .. } | NotDone::Deadline { .. } => not_done(ErrorKind::Exhausted)
                 .hint("run the same command again; `--deadline` gives it more time"),
             NotDone::NotRecorded(_) => not_done(ErrorKind::NotRecorded).hint(
                 "make the state directory writable or set PORTAL_STATE_DIR, then run the same \

@@ -23,7 +23,7 @@ pub(crate) struct ReportContext {
 impl ReportContext {
     /// The time that an outcome without effect rests on, if a list has proved it.
     pub(crate) fn verified_after(&self, reason: &NotDone) -> Option<u64> {
-        let is_proved = matches!(reason, NotDone::Absent | NotDone::Exhausted);
+        let is_proved = matches!(reason, NotDone::Absent | NotDone::Exhausted { .. });
         self.verified_after.filter(|_| is_proved).map(|time| time.as_secs())
     }
 }

@@ -1,7 +1,7 @@
 //! How a create or a rename ended, for people and for machines: [`Report`].
 
 use portal_model::outcome::{Origin, Owner};
-use portal_model::{ErrorCode, InvalidPortalName, Outcome, PortalName, RenameOutcome};
+use portal_model::{ErrorCode, InvalidPortalName, Outcome, PortalName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -158,8 +158,8 @@ impl CreateReport {
             Outcome::Present { origin, .. } => {
                 let is_success = context.ensure || *origin == Origin::Appeared;
                 let exit = if is_success { ExitClass::Success } else { ExitClass::Exists };
-                let text = present(name, *origin, context);
-                Self { origin: Some(*origin), ..done(CreateStatus::Present, exit, text) }
+                let text = present(name, origin, context);
+                Self { origin: Some(origin.clone()), ..done(CreateStatus::Present, exit, text) }
             }
             Outcome::OrgHasPortal { portal, .. } => {
                 failed(CreateStatus::OrgHasPortal, subject.org_has_portal(portal))
@@ -176,7 +176,7 @@ impl CreateReport {
             Outcome::Rejected { error, .. } => {
                 failed(CreateStatus::Rejected, subject.rejected(error))
             }
-            Outcome::NotCreated { reason, .. } => Self {
+            Outcome::NotCreated { why: reason, .. } => Self {
                 verified_after: context.verified_after(reason),
                 ..failed(CreateStatus::NotCreated, subject.stopped_by(reason))
             },
@@ -202,7 +202,7 @@ impl CreateReport {
 impl RenameReport {
     /// Of a rename of `old` to `new`.
     pub(crate) fn renamed(
-        outcome: &RenameOutcome,
+        outcome: &Outcome,
         old: &str,
         new: &PortalName,
         context: &ReportContext,
@@ -222,33 +222,33 @@ impl RenameReport {
         let failed = |status, failure| Self::failed(new, context, status, failure);
         let list = || format!("run `portal list{org}` to see the org's portals");
         let report = match outcome {
-            RenameOutcome::Renamed { .. } => {
+            Outcome::Renamed { .. } => {
                 done(RenameStatus::Renamed, format!("{old} is named {new} now"))
             }
-            RenameOutcome::Unchanged { .. } => {
+            Outcome::Unchanged { .. } => {
                 done(RenameStatus::Unchanged, format!("{new} already has that name"))
             }
-            RenameOutcome::NotFound { .. } => {
+            Outcome::NotFound { .. } => {
                 let why = "the org has no portal of that name";
                 let failure = subject.not_done(ErrorKind::NotFound, why).hint(list());
                 failed(RenameStatus::NotFound, failure)
             }
-            RenameOutcome::NameTaken { owner, .. } => {
+            Outcome::NameTaken { owner, .. } => {
                 let failure = subject.taken(owner).hint("choose another name");
                 Self { owner: Some(owner.into()), ..failed(RenameStatus::NameTaken, failure) }
             }
             // The service's code for a missing portal of the old name, too.
-            RenameOutcome::Rejected { error, .. } if error.code == ErrorCode::InvalidData => {
+            Outcome::Rejected { error, .. } if error.code == ErrorCode::InvalidData => {
                 failed(RenameStatus::Rejected, subject.rejected(error).hint(list()))
             }
-            RenameOutcome::Rejected { error, .. } => {
+            Outcome::Rejected { error, .. } => {
                 failed(RenameStatus::Rejected, subject.rejected(error))
             }
-            RenameOutcome::NotRenamed { reason, .. } => Self {
+            Outcome::NotRenamed { why: reason, .. } => Self {
                 verified_after: context.verified_after(reason),
                 ..failed(RenameStatus::NotRenamed, subject.stopped_by(reason))
             },
-            RenameOutcome::Unknown { doubt, why, .. } => {
+            Outcome::Unknown { doubt, why, .. } => {
                 failed(RenameStatus::Unknown, subject.in_doubt(doubt, why))
             }
             _ => failed(RenameStatus::Unknown, subject.unknown_variant()),
@@ -328,7 +328,7 @@ fn exit_not_kept() -> ExitClass {
 }
 
 /// That a portal exists, in one clause that claims no more than is known (rule 6).
-fn present(name: &str, origin: Origin, context: &ReportContext) -> String {
+fn present(name: &str, origin: &Origin, context: &ReportContext) -> String {
     match (origin, &context.profile) {
         (Origin::Preexisting, Some(profile)) => {
             format!("{name} already exists in the org of profile {profile}")
@@ -339,7 +339,7 @@ fn present(name: &str, origin: Origin, context: &ReportContext) -> String {
              at the same moment)"
         ),
         // An origin that this version does not know is not determined either.
-        (Origin::Undetermined | _, _) => {
+        _ => {
             format!("{name} exists; whether this call created it is not known")
         }
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use portal_http::client::{Client, IntentSink};
-use portal_model::flow::{Activity, CreateFlow, CreateIntent, Intent, Policy, Receipt};
+use portal_model::flow::{Activity, CreateIntent, Flow, Intent, Policy, Receipt};
 use portal_model::outcome::{Doubt, NotDone, Unverified};
 use portal_model::{CreateOperation, Outcome};
 use tokio::sync::watch;
@@ -132,7 +132,7 @@ impl SafeCreate<'_> {
             }
             if let Intent::Create(intent) = entry.history.intent.clone() {
                 let (doubt, why) = (Doubt::Earlier, Unverified::Stopped);
-                let outcome = Outcome::Unknown { intent, doubt, why };
+                let outcome = Outcome::Unknown { name: intent.name.into(), doubt, why };
                 return Ok(Finished { outcome, intent: self.new_intent() });
             }
         }
@@ -140,7 +140,7 @@ impl SafeCreate<'_> {
         if let Some(entry) = self.own(&found).filter(is_discarded).find(|e| e.concerns(wish)) {
             return Err(discarded(wish, entry, self.until_safe(entry)));
         }
-        let outcome = Outcome::NotCreated { name: wish.name.clone(), reason: NotDone::Stopped };
+        let outcome = Outcome::NotCreated { name: wish.name.clone(), why: NotDone::Stopped };
         Ok(Finished { outcome, intent: self.new_intent() })
     }
 
@@ -159,16 +159,9 @@ impl SafeCreate<'_> {
         policy
     }
 
-    fn begin(
-        &self,
-        wish: &CreateOperation,
-        deadline: Instant,
-        receipts: Vec<Receipt>,
-    ) -> CreateFlow {
+    fn begin(&self, wish: &CreateOperation, deadline: Instant, receipts: Vec<Receipt>) -> Flow {
         let policy = self.policy_until(deadline);
-        CreateFlow::new(wish.name.clone(), policy, self.client.version())
-            .with_fallbacks(wish.fallbacks.iter().cloned())
-            .with_receipts(receipts)
+        Flow::new(wish.clone().into(), policy, self.client.version()).with_receipts(receipts)
     }
 
     fn take_over(
@@ -178,14 +171,11 @@ impl SafeCreate<'_> {
         wish: &CreateOperation,
         deadline: Instant,
         receipts: Vec<Receipt>,
-    ) -> CreateFlow {
-        // The names up to the one in doubt were tried.
-        let tried = wish.fallbacks.iter().position(|name| name.is_same_as(earlier.name.as_str()));
-        let rest = wish.fallbacks.iter().skip(tried.map_or(0, |position| position + 1)).cloned();
+    ) -> Flow {
         let policy = self.policy_until(deadline);
-        CreateFlow::take_over(earlier, since_end, policy, self.client.version())
-            .with_fallbacks(rest)
-            .with_receipts(receipts)
+        let horizon = policy.processing_time.saturating_sub(since_end);
+        let (wish, version) = (wish.clone().into(), self.client.version());
+        Flow::resume(wish, earlier.into(), horizon, policy, version).with_receipts(receipts)
     }
 
     /// Waits for the org's lock. Returns `None` if the flag is raised first.

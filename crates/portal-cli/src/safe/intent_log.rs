@@ -374,7 +374,14 @@ impl Entry {
             Ending::Renamed => self.name().to_owned(),
             _ => return None,
         };
-        Some(Receipt { name, age: end.at.age(now) })
+        Some(Receipt {
+            entry: String::new(),
+            name,
+            id: None,
+            baseline: self.history.intent.baseline().cloned(),
+            has_same_key: false,
+            age: end.at.age(now),
+        })
     }
 
     /// Whether the user discarded its outcome: its effect may still appear (rule 11).

@@ -6,7 +6,7 @@ use std::time::Duration;
 use portal_http::client::{Client, Running};
 use portal_model::flow::{Activity, Intent};
 use portal_model::outcome::{NotDone, Origin};
-use portal_model::{Outcome, Portal, RenameOutcome};
+use portal_model::{Outcome, Portal};
 use tokio::sync::watch;
 
 use crate::safe::intent_log::{Ending, Entry, IntentLog, OpenIntent, State, Taken};
@@ -17,14 +17,13 @@ use crate::terminal::printer::Printer;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Recovered {
     Create(Outcome),
-    Rename(RenameOutcome),
+    Rename(Outcome),
 }
 
 impl Recovered {
     pub(crate) fn is_certain(&self) -> bool {
         match self {
-            Self::Create(outcome) => outcome.is_certain(),
-            Self::Rename(outcome) => outcome.is_certain(),
+            Self::Create(outcome) | Self::Rename(outcome) => outcome.is_certain(),
         }
     }
 
@@ -40,14 +39,14 @@ impl Recovered {
                 // A baseline without an attempt belongs to a create that made none.
                 let origin = match origin {
                     Origin::Preexisting => Origin::Undetermined,
-                    origin => *origin,
+                    origin => origin.clone(),
                 };
                 let (portal, taken) = (Portal::new(name.as_str()), intent.taken.clone());
                 Some(Self::Create(Outcome::Present { portal, origin, taken }))
             }
             (Intent::Rename(intent), Ending::Renamed) => {
                 let (old, new) = (intent.old.clone(), intent.new.clone());
-                Some(Self::Rename(RenameOutcome::Renamed { old, new }))
+                Some(Self::Rename(Outcome::Renamed { old, new }))
             }
             _ => None,
         }
@@ -65,20 +64,20 @@ pub(crate) async fn recover(
     if let Some(recorded) = Recovered::recorded(entry) {
         return recorded;
     }
-    let since_end = entry.since_end();
+    let horizon = client.policy().processing_time.saturating_sub(entry.since_end());
     match entry.history.intent.clone() {
         Intent::Rename(rename) => {
-            let flow = client.recover_rename_flow(rename, since_end);
+            let flow = client.recover_flow(rename, horizon);
             Recovered::Rename(finish(client.perform(flow, intent), stop, show).await)
         }
         Intent::Create(create) => {
-            let flow = client.recover_flow(create, since_end);
+            let flow = client.recover_flow(create, horizon);
             Recovered::Create(finish(client.perform(flow, intent), stop, show).await)
         }
         // This version has no other effect.
         other => {
-            let reason = NotDone::NotRecorded("unknown effect".to_owned());
-            Recovered::Create(Outcome::NotCreated { name: other.name().clone(), reason })
+            let why = NotDone::NotRecorded("unknown effect".to_owned());
+            Recovered::Create(Outcome::NotCreated { name: other.name().clone(), why })
         }
     }
 }
@@ -118,17 +117,17 @@ fn in_a_word(recovered: &Recovered) -> String {
     match recovered {
         Recovered::Create(Outcome::Present { .. }) => "the portal exists".to_owned(),
         Recovered::Create(outcome) => outcome.kind().as_str().replace('_', " "),
-        Recovered::Rename(RenameOutcome::Renamed { .. }) => "renamed".to_owned(),
+        Recovered::Rename(Outcome::Renamed { .. }) => "renamed".to_owned(),
         Recovered::Rename(_) => "not renamed".to_owned(),
     }
 }
 
 /// Waits for the outcome. A raised flag stops the flow, which then ends soon.
-pub(crate) async fn finish<O>(
-    mut running: Running<O>,
+pub(crate) async fn finish(
+    mut running: Running,
     stop: &mut watch::Receiver<bool>,
     show: &mut impl FnMut(watch::Receiver<Activity>),
-) -> O {
+) -> Outcome {
     show(running.activity());
     tokio::select! {
         biased;

@@ -1,11 +1,11 @@
-//! Why there is no token: [`OAuthError`], a rejection by the accounts server, or an unreadable
-//! response.
+//! Why there is no token: [`TokenError`], and [`OAuthError`], a rejection by the accounts server.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
 use crate::endpoint::{Response, Unreadable, UnreadableReason};
+use crate::transport::{NoResponse, NotSent, TransportError};
 
 /// A rejection by the accounts server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +104,52 @@ impl TokenResponseError {
     pub(super) fn unreadable(response: &Response, why: UnreadableReason) -> Self {
         let http_status = response.status;
         Self::Unreadable(Unreadable { http_status, why, excerpt: String::new() })
+    }
+}
+
+/// Why there is no access token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The accounts server rejected the request: the credentials are wrong, or too many tokens were
+    /// requested. Trying again soon does not help.
+    #[error(transparent)]
+    Rejected(OAuthError),
+    /// The accounts server was not reached.
+    #[error(transparent)]
+    NotSent(NotSent),
+    /// The accounts server sent no complete response.
+    #[error("no response from the accounts server")]
+    NoResponse(#[source] NoResponse),
+    /// The response is not one of an accounts server.
+    #[error("the accounts server sent an {0}")]
+    Unreadable(Unreadable),
+    /// The response names another API than the one that the flow began with.
+    #[error("the accounts server names another API: {0}")]
+    OtherOrigin(String),
+    /// The rejected token is the only one there is.
+    #[error("the access token cannot be renewed")]
+    NotRenewable,
+    /// A local failure, such as a token cache that cannot be read.
+    #[error("{0}")]
+    Local(String),
+}
+
+impl From<TransportError> for TokenError {
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::NotSent(why) => Self::NotSent(why),
+            TransportError::NoResponse(why) => Self::NoResponse(why),
+        }
+    }
+}
+
+impl From<TokenResponseError> for TokenError {
+    fn from(error: TokenResponseError) -> Self {
+        match error {
+            TokenResponseError::Rejected(error) => Self::Rejected(error),
+            TokenResponseError::Unreadable(why) => Self::Unreadable(why),
+        }
     }
 }
 

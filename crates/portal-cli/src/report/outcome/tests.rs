@@ -3,11 +3,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use portal_model::endpoint::UnreadableReason;
-use portal_model::flow::{CreateIntent, NoResponse, RenameIntent};
+use portal_model::flow::{NoResponse, NotSent};
 use portal_model::oauth::OAuthError;
-use portal_model::outcome::{AuthFailure, Doubt, NotDone, Unverified};
+use portal_model::outcome::{self, AuthFailure, Doubt, NotDone, Unverified};
 use portal_model::server::rejections;
-use portal_model::{ApiError, ErrorCode, Portal, Response, Unreadable};
+use portal_model::{ApiError, ErrorCode, Portal, Response, ResponseError, Unreadable};
 
 use super::*;
 
@@ -20,18 +20,28 @@ fn present(origin: Origin) -> Outcome {
     Outcome::Present { portal, origin, taken: Vec::new() }
 }
 
+fn unreachable(why: &str) -> NotDone {
+    NotDone::Unreachable(outcome::Failure::NotSent(NotSent::Connect(why.to_owned())))
+}
+
+fn limited(retry_after: Option<Duration>) -> NotDone {
+    let error = ApiError::new(429, ErrorCode::TooManyRequests, "");
+    let cause = outcome::Failure::Response(ResponseError::Api(error));
+    NotDone::RateLimited { retry_after, cause }
+}
+
 /// Every reason, as far as each has words of its own.
 fn every_reason() -> Vec<NotDone> {
     vec![
-        NotDone::Unreachable("no connection: connection refused".to_owned()),
-        NotDone::RateLimited { retry_after: Some(Duration::from_secs(7)) },
-        NotDone::RateLimited { retry_after: None },
+        unreachable("connection refused"),
+        limited(Some(Duration::from_secs(7))),
+        limited(None),
         NotDone::Auth(AuthFailure::Rejected(OAuthError::new("invalid_client"))),
         NotDone::Auth(AuthFailure::Rejected(OAuthError::new("invalid_code"))),
-        NotDone::Auth(AuthFailure::TokenRejected(rejections::invalid_token())),
+        NotDone::Auth(AuthFailure::TokenRejected(ResponseError::Api(rejections::invalid_token()))),
         NotDone::Auth(AuthFailure::Unavailable("the token cache is full".to_owned())),
-        NotDone::Exhausted,
-        NotDone::Deadline,
+        NotDone::Exhausted { last: None },
+        NotDone::Deadline { last: None },
         NotDone::Absent,
         NotDone::NotRecorded("the disk is full".to_owned()),
         NotDone::Stopped,
@@ -60,7 +70,9 @@ fn every_doubt() -> Vec<(Doubt, Unverified)> {
         ),
         (
             Doubt::Unreadable(Unreadable::new(&page, UnreadableReason::NotJson)),
-            Unverified::Auth(AuthFailure::TokenRejected(rejections::invalid_token())),
+            Unverified::Auth(AuthFailure::TokenRejected(ResponseError::Api(
+                rejections::invalid_token(),
+            ))),
         ),
         (Doubt::Earlier, Unverified::MayBeRenamed("AcmeOther".to_owned())),
     ]
@@ -90,27 +102,30 @@ fn every_outcome() -> Vec<Outcome> {
     outcomes.extend(owners.map(|owner| Outcome::NameTaken { name: name(), owner }));
     let rejected = |error| Outcome::Rejected { name: name(), error };
     outcomes.extend(every_rejection().into_iter().map(rejected));
-    let not_created = |reason| Outcome::NotCreated { name: name(), reason };
+    let not_created = |reason| Outcome::NotCreated { name: name(), why: reason };
     outcomes.extend(every_reason().into_iter().map(not_created));
-    let unknown = |(doubt, why)| Outcome::Unknown { intent: CreateIntent::new(name()), doubt, why };
+    let unknown = |(doubt, why)| Outcome::Unknown { name: name().into(), doubt, why };
     outcomes.extend(every_doubt().into_iter().map(unknown));
     outcomes
 }
 
 /// Those of a rename that differ.
-fn rename_outcomes() -> Vec<RenameOutcome> {
+fn rename_outcomes() -> Vec<Outcome> {
     let (old, new) = ("AcmeOld".to_owned(), name());
-    let intent = RenameIntent::new(old.as_str(), name());
     let (doubt, why) = (Doubt::NoResponse(NoResponse::TimedOut), Unverified::Gone);
     vec![
-        RenameOutcome::Renamed { old: old.clone(), new: new.clone() },
-        RenameOutcome::Unchanged { portal: Portal::new("AcmeClients") },
-        RenameOutcome::NotFound { old },
-        RenameOutcome::NameTaken { new: new.clone(), owner: Owner::ThisOrg },
-        RenameOutcome::NameTaken { new: new.clone(), owner: Owner::AnotherOrg },
-        RenameOutcome::Rejected { new: new.clone(), error: rejections::no_permission([""; 0]) },
-        RenameOutcome::NotRenamed { new, reason: NotDone::Exhausted },
-        RenameOutcome::Unknown { intent, doubt, why },
+        Outcome::Renamed { old: old.clone(), new: new.clone() },
+        Outcome::Unchanged { portal: Portal::new("AcmeClients") },
+        Outcome::NotFound { old },
+        Outcome::NameTaken { name: new.clone(), owner: Owner::ThisOrg },
+        Outcome::NameTaken { name: new.clone(), owner: Owner::AnotherOrg },
+        Outcome::Rejected { name: new.clone(), error: rejections::no_permission([""; 0]) },
+        Outcome::NotRenamed {
+            new,
+            old: "AcmeOld".to_owned(),
+            why: NotDone::Exhausted { last: None },
+        },
+        Outcome::Unknown { name: name().into(), doubt, why },
     ]
 }
 
@@ -202,7 +217,7 @@ fn withheld_create_is_unknown_only_while_it_is_in_progress() {
 
 #[test]
 fn recovered_absence_can_be_created_again() {
-    let absent = Outcome::NotCreated { name: name(), reason: NotDone::Absent };
+    let absent = Outcome::NotCreated { name: name(), why: NotDone::Absent };
     let context = ReportContext {
         recovered: true,
         verified_after: Some(Duration::from_secs(70)),
@@ -218,7 +233,7 @@ fn recovered_absence_can_be_created_again() {
 fn existing_portal_is_success_with_ensure_only() {
     let ensure = ReportContext { ensure: true, ..ReportContext::default() };
     for origin in [Origin::Preexisting, Origin::Undetermined] {
-        assert_eq!(Report::new(&present(origin), &ensure).exit, ExitClass::Success);
+        assert_eq!(Report::new(&present(origin.clone()), &ensure).exit, ExitClass::Success);
         assert_eq!(
             Report::new(&present(origin), &ReportContext::default()).exit,
             ExitClass::Exists
@@ -237,13 +252,13 @@ fn invalid_name_lists_its_broken_rules_in_json() {
 }
 
 fn reasons() -> Vec<(NotDone, u8)> {
-    let token = AuthFailure::TokenRejected(rejections::invalid_token());
+    let token = AuthFailure::TokenRejected(ResponseError::Api(rejections::invalid_token()));
     vec![
-        (NotDone::Deadline, 6),
-        (NotDone::Exhausted, 6),
+        (NotDone::Deadline { last: None }, 6),
+        (NotDone::Exhausted { last: None }, 6),
         (NotDone::Absent, 6),
-        (NotDone::Unreachable("refused".to_owned()), 6),
-        (NotDone::RateLimited { retry_after: Some(Duration::from_secs(9)) }, 6),
+        (unreachable("refused"), 6),
+        (limited(Some(Duration::from_secs(9))), 6),
         (NotDone::NotRecorded("disk full".to_owned()), 6),
         (NotDone::Auth(token), 3),
         (NotDone::Auth(AuthFailure::Rejected(OAuthError::new("invalid_code"))), 3),
@@ -266,8 +281,7 @@ fn rejections_and_exits() -> Vec<(ApiError, u8)> {
 fn create_has_status_of_table() {
     let taken = |owner| Outcome::NameTaken { name: name(), owner };
     let other = Outcome::OrgHasPortal { name: name(), portal: Portal::new("AcmeOld") };
-    let unknown =
-        |why| Outcome::Unknown { intent: CreateIntent::new(name()), doubt: Doubt::InProgress, why };
+    let unknown = |why| Outcome::Unknown { name: name().into(), doubt: Doubt::InProgress, why };
     // Without and with `ensure`.
     let mut table = vec![
         (Outcome::Created { name: name(), taken: Vec::new() }, 0, 0),
@@ -282,7 +296,7 @@ fn create_has_status_of_table() {
     ];
     let rejected = |(error, exit)| (Outcome::Rejected { name: name(), error }, exit, exit);
     table.extend(rejections_and_exits().into_iter().map(rejected));
-    let not_done = |(reason, exit)| (Outcome::NotCreated { name: name(), reason }, exit, exit);
+    let not_done = |(reason, exit)| (Outcome::NotCreated { name: name(), why: reason }, exit, exit);
     table.extend(reasons().into_iter().map(not_done));
     for (outcome, plain, ensured) in table {
         let exits = [false, true].map(|ensure| {
@@ -295,21 +309,23 @@ fn create_has_status_of_table() {
 
 #[test]
 fn rename_has_status_of_table() {
-    let unknown = RenameOutcome::Unknown {
-        intent: RenameIntent::new("AcmeOld", name()),
+    let unknown = Outcome::Unknown {
+        name: name().into(),
         doubt: Doubt::InProgress,
         why: Unverified::Deadline,
     };
     let mut table = vec![
-        (RenameOutcome::Renamed { old: "AcmeOld".to_owned(), new: name() }, 0),
-        (RenameOutcome::Unchanged { portal: Portal::new("AcmePortal") }, 0),
-        (RenameOutcome::NotFound { old: "AcmeOld".to_owned() }, 1),
-        (RenameOutcome::NameTaken { new: name(), owner: Owner::ThisOrg }, 4),
+        (Outcome::Renamed { old: "AcmeOld".to_owned(), new: name() }, 0),
+        (Outcome::Unchanged { portal: Portal::new("AcmePortal") }, 0),
+        (Outcome::NotFound { old: "AcmeOld".to_owned() }, 1),
+        (Outcome::NameTaken { name: name(), owner: Owner::ThisOrg }, 4),
         (unknown, 5),
     ];
-    let rejected = |(error, exit)| (RenameOutcome::Rejected { new: name(), error }, exit);
+    let rejected = |(error, exit)| (Outcome::Rejected { name: name(), error }, exit);
     table.extend(rejections_and_exits().into_iter().map(rejected));
-    let not_done = |(reason, exit)| (RenameOutcome::NotRenamed { new: name(), reason }, exit);
+    let not_done = |(reason, exit)| {
+        (Outcome::NotRenamed { old: "AcmeOld".to_owned(), new: name(), why: reason }, exit)
+    };
     table.extend(reasons().into_iter().map(not_done));
     for (outcome, exit) in table {
         let report = Report::renamed(&outcome, "AcmeOld", &name(), &ReportContext::default());

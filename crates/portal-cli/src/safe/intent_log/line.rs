@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
+use portal_model::Outcome;
 use portal_model::flow::Intent;
 use portal_model::outcome::{Origin, OutcomeKind};
-use portal_model::{Outcome, RenameOutcome};
 use serde::{Deserialize, Serialize};
 
 use super::file_name::FileName;
@@ -119,19 +119,11 @@ impl From<&Outcome> for Ending {
             Outcome::Unknown { .. } => Self::Unknown,
             Outcome::Created { name, .. } => Self::Created { name: name.to_string() },
             Outcome::Present { portal, origin, .. } => {
-                Self::Present { name: portal.name.clone(), origin: *origin }
+                Self::Present { name: portal.name.clone(), origin: origin.clone() }
             }
+            Outcome::Renamed { .. } | Outcome::Unchanged { .. } => Self::Renamed,
+            Outcome::NotRenamed { .. } | Outcome::NotFound { .. } => Self::NotRenamed,
             other => Self::NotCreated { kind: other.kind() },
-        }
-    }
-}
-
-impl From<&RenameOutcome> for Ending {
-    fn from(outcome: &RenameOutcome) -> Self {
-        match outcome {
-            RenameOutcome::Unknown { .. } => Self::Unknown,
-            RenameOutcome::Renamed { .. } | RenameOutcome::Unchanged { .. } => Self::Renamed,
-            _ => Self::NotRenamed,
         }
     }
 }

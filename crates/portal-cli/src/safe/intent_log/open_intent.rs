@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portal_http::client::IntentSink;
+use portal_model::Outcome;
 use portal_model::flow::Intent;
-use portal_model::{Outcome, RenameOutcome};
 
 use super::file_name::FileName;
 use super::line::{Attempt, End, Ending, Line, Whose, whole_lines};
@@ -111,17 +111,6 @@ impl IntentSink for OpenIntent {
     }
 
     async fn end(&mut self, outcome: &Outcome) -> io::Result<()> {
-        self.note_end(outcome.into()).await
-    }
-}
-
-impl IntentSink<RenameOutcome> for OpenIntent {
-    async fn record(&mut self, intent: &Intent) -> io::Result<()> {
-        let intent = intent.clone();
-        self.blocking(move |inner| inner.record(intent)).await
-    }
-
-    async fn end(&mut self, outcome: &RenameOutcome) -> io::Result<()> {
         self.note_end(outcome.into()).await
     }
 }

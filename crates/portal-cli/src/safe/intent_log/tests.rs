@@ -1,7 +1,7 @@
 use portal_http::client::IntentSink;
 use portal_model::flow::{CreateIntent, RenameIntent};
 use portal_model::outcome::{Doubt, NotDone, OutcomeKind, Unverified};
-use portal_model::{Outcome, PortalName, RenameOutcome};
+use portal_model::{Outcome, PortalName};
 use tempfile::TempDir;
 
 use super::*;
@@ -72,16 +72,20 @@ fn created() -> Outcome {
 }
 
 fn not_created() -> Outcome {
-    Outcome::NotCreated { name: name("AcmePortal"), reason: NotDone::Exhausted }
+    Outcome::NotCreated { name: name("AcmePortal"), why: NotDone::Exhausted { last: None } }
 }
 
 fn unknown() -> Outcome {
     let intent = CreateIntent::new(name("AcmePortal"));
-    Outcome::Unknown { intent, doubt: Doubt::InProgress, why: Unverified::Stopped }
+    Outcome::Unknown {
+        name: intent.name.into(),
+        doubt: Doubt::InProgress,
+        why: Unverified::Stopped,
+    }
 }
 
 async fn record(intent: &mut OpenIntent, what: &Intent) {
-    IntentSink::<Outcome>::record(intent, what).await.unwrap();
+    IntentSink::record(intent, what).await.unwrap();
 }
 
 async fn end(intent: &OpenIntent, outcome: &Outcome) {
@@ -273,7 +277,7 @@ async fn receipts_follow_renames() {
     while Moment::now().time() == begun {}
     let mut intent = machine.begin("1000.a");
     record(&mut intent, &RenameIntent::new("AcmePortal", name("AcmeOther")).into()).await;
-    let renamed = RenameOutcome::Renamed { old: "AcmePortal".to_owned(), new: name("AcmeOther") };
+    let renamed = Outcome::Renamed { old: "AcmePortal".to_owned(), new: name("AcmeOther") };
     IntentSink::end(&mut intent, &renamed).await.unwrap();
     intent.delivered().await.unwrap();
     assert_eq!(names().await, ["AcmeOther"]);

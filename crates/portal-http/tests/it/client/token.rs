@@ -7,7 +7,7 @@ use portal_model::flow::TokenError;
 use portal_model::oauth::{AccessToken, OAuthError};
 use portal_model::outcome::{AuthFailure, NotDone, Outcome};
 use portal_model::server::{self, rejections};
-use portal_model::{ListPortals, PortalName, Response};
+use portal_model::{ListPortals, PortalName, Response, ResponseError};
 use tokio::task::JoinSet;
 use tokio::time::{advance, sleep};
 
@@ -131,12 +131,12 @@ async fn rejected_fixed_token_is_not_replaced() {
     let client = service.builder().build(access_token()).unwrap();
     let error = client.call(&ListPortals).await.unwrap_err();
     assert_eq!(error.api(), Some(&rejections::invalid_token()));
-    let Outcome::NotCreated { reason: NotDone::Auth(AuthFailure::TokenRejected(error)), .. } =
+    let Outcome::NotCreated { why: NotDone::Auth(AuthFailure::TokenRejected(error)), .. } =
         client.create(name()).await
     else {
         panic!()
     };
-    assert_eq!(error, rejections::invalid_token());
+    assert_eq!(error, ResponseError::Api(rejections::invalid_token()));
     assert_eq!(service.seen(), [LIST, LIST]);
 }
 
@@ -151,7 +151,7 @@ async fn wrong_credential_is_tried_once() {
         creates.spawn(client.create(PortalName::parse(&format!("Portal{number}")).unwrap()));
     }
     while let Some(outcome) = creates.join_next().await {
-        let Outcome::NotCreated { reason: NotDone::Auth(failure), .. } = outcome.unwrap() else {
+        let Outcome::NotCreated { why: NotDone::Auth(failure), .. } = outcome.unwrap() else {
             panic!()
         };
         assert!(failure.to_string().contains("client id"), "{failure}");

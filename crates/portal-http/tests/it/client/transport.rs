@@ -10,7 +10,7 @@ use portal_http::client::{
     TransportError,
 };
 use portal_model::flow::{NoResponse, NotSent, Policy};
-use portal_model::outcome::NotDone;
+use portal_model::outcome::{Failure, NotDone};
 use portal_model::server::{self, rejections};
 use portal_model::{ApiVersion, CreatePortal, ListPortals, Outcome};
 
@@ -49,11 +49,11 @@ async fn unknown_host_ends_create_at_once() {
     }
     let client = with_access_token(client(plain(), "https://zoho.invalid"));
     let error = post(&client).await.unwrap_err();
-    let ClientError::NotSent(NotSent::Permanent(why)) = &error else { panic!("{error:?}") };
-    assert_eq!(why, "cannot reach zoho.invalid: its name can't be resolved");
+    let ClientError::NotSent(why @ NotSent::Permanent(_)) = error else { panic!("{error:?}") };
+    assert_eq!(why.to_string(), "cannot reach zoho.invalid: its name can't be resolved");
     let began = Instant::now();
-    let Outcome::NotCreated { reason, .. } = client.create(name()).await else { panic!() };
-    assert_eq!(reason, NotDone::Unreachable(why.clone()));
+    let Outcome::NotCreated { why: reason, .. } = client.create(name()).await else { panic!() };
+    assert_eq!(reason, NotDone::Unreachable(Failure::NotSent(why)));
     assert!(began.elapsed() < Policy::default().backoff_base / 2, "{:?}", began.elapsed());
 }
 
