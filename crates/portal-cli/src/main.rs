@@ -9,10 +9,9 @@
 //! | `cli` | the top level of the command line, and which command runs |
 //! | `commands` | one file per command: its arguments and its `run` |
 //! | `batch` | one portal in each of many orgs: CSV in, journal out |
-//! | `safe` | the intent log, the lock of an org, and recovery around one create or rename |
 //! | `terminal` | the only module that writes to stdout and stderr or reads a reply |
 //! | `report` | what outcomes and errors say: data and words, no I/O |
-//! | `org` | which org, with which credentials, over which client; profiles, the local server |
+//! | `org` | which org, with which credentials, over which client; the ledger, profiles, the local server |
 //! | `sys` | directories, signals, lines with checksums |
 
 mod batch;
@@ -20,7 +19,6 @@ mod cli;
 mod commands;
 mod org;
 mod report;
-mod safe;
 mod sys;
 mod terminal;
 

@@ -42,7 +42,11 @@ impl Host for Async {
         tokio::time::sleep(time)
     }
 
-    async fn token(&mut self, rejected: Option<TokenId>, _: Duration) -> Result<TokenId, TokenError> {
+    async fn token(
+        &mut self,
+        rejected: Option<TokenId>,
+        _: Duration,
+    ) -> Result<TokenId, TokenError> {
         rejected.map_or(Ok(TokenId(0)), |_| Err(TokenError::NotRenewable))
     }
 

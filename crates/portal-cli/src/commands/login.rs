@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
-use crate::org::identity::OrgObject;
 use crate::org::ledger;
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::org::retry::retry;
@@ -21,7 +20,7 @@ use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::permission::{EVERY_SCOPE, cannot_verify};
-use crate::report::portal;
+use crate::report::portal::{self, OrgObject};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
@@ -275,7 +274,7 @@ impl Login<'_> {
                 _ => return Ok(Some(org)),
             },
             Err(_) if stated.is_some() => return Ok(stated.map(Org::new)),
-            Err(error) => call_error::unidentified(&error).report.message,
+            Err(error) => call_error::failure(&error, "determine which org this is").report.message,
         };
         // What was exchanged works once: a profile without the id of its org is better than none.
         self.printer.warning(why);

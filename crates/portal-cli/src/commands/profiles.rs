@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
-use crate::org::identity::OrgObject;
 use crate::org::ledger;
 use crate::org::profile::{self, Entry, Hosts, Profiles};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
+use crate::report::portal::OrgObject;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 

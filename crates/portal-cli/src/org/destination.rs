@@ -1,12 +1,14 @@
 //! [`Destination`]: the org that a command line selects; and [`Org`]: it with a client.
 
-use portal_http::client::{Client, ClientError};
+use std::time::SystemTime;
+
+use portal_http::client::{Client, SafeClient};
+use portal_ledger::{About, Ledger};
 use portal_model::ApiVersion;
 use portal_model::flow::Policy;
 
-use crate::org::identity::Identity;
 use crate::org::local::Local;
-use crate::org::place::Place;
+use crate::org::place::{LOCAL, Place};
 use crate::org::target::Target;
 
 /// The org that the arguments select.
@@ -67,19 +69,28 @@ pub(crate) struct Org {
 }
 
 impl Org {
-    /// Determines which org it is (rule 10).
-    ///
-    /// # Errors
-    /// The service is unreachable.
-    pub(crate) async fn identify(&self) -> Result<Identity, ClientError> {
-        if self.place == Place::Local {
-            return Ok(self.known_identity());
+    /// Makes creates and renames in the org safe with `ledger`.
+    pub(crate) fn safe(&self, ledger: &Ledger) -> SafeClient {
+        let safe = SafeClient::new(self.client.clone(), ledger.clone()).with_about(about());
+        let safe = match &self.target.org {
+            Some(org) => safe.with_org(org.clone()),
+            None => safe,
+        };
+        match &self.place {
+            Place::Local => safe.with_origin(LOCAL),
+            Place::Profile(name) => safe.with_label(name),
+            Place::Explicit(_) => safe,
         }
-        self.target.identify(&self.client).await
     }
+}
 
-    /// Returns which org it is, as far as that is known without a request.
-    pub(crate) fn known_identity(&self) -> Identity {
-        self.target.declared_identity()
+/// What entries say of this run, for people.
+fn about() -> About {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    About {
+        user: ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()),
+        program: Some(concat!("portal ", env!("CARGO_PKG_VERSION")).to_owned()),
+        wall_time: now.ok().map(|time| time.as_secs()),
+        ..About::default()
     }
 }

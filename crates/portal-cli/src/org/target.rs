@@ -10,7 +10,6 @@ use portal_model::flow::Policy;
 use portal_model::{ApiVersion, Org};
 
 use crate::org::OrgError;
-use crate::org::identity::{self, Identity};
 use crate::org::place::Place;
 use crate::sys::directories;
 
@@ -28,19 +27,6 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Returns which org its credential belongs to, as far as that is known without a request.
-    pub(crate) fn declared_identity(&self) -> Identity {
-        if self.place == Place::Local {
-            return identity::local(&self.credential);
-        }
-        self.identity_at(self.api.url().as_deref())
-    }
-
-    /// Returns the identity at the API `api_url`.
-    pub(crate) fn identity_at(&self, api_url: Option<&str>) -> Identity {
-        identity::of(api_url, self.accounts.as_deref(), &self.credential)
-    }
-
     /// Whether a create is only a rehearsal there: the real service never runs on this machine.
     pub(crate) fn is_this_machine(&self) -> bool {
         match &self.api {

@@ -6,7 +6,7 @@ use portal_model::ResponseError;
 use portal_model::error::with_sources;
 use portal_model::explain::{explain, explain_oauth};
 use portal_model::oauth::OAuthError;
-use portal_model::outcome::{AuthFailure, Doubt, NotDone, Owner, Unverified};
+use portal_model::outcome::{AuthFailure, Conflict, Doubt, NotDone, Owner, Unverified};
 use portal_model::{ApiError, ErrorCode, Portal};
 
 use crate::report::context::ReportContext;
@@ -19,7 +19,7 @@ const READ: &str = "ZohoCRM.settings.clientportal.READ";
 /// The portal that was to be created or renamed.
 pub(super) struct Subject<'a> {
     pub(super) name: &'a str,
-    /// The name under which the intent log has it.
+    /// The name under which the ledger has it.
     pub(super) recover: &'a str,
     /// `created` or `renamed`
     pub(super) done: &'static str,
@@ -99,6 +99,9 @@ impl Subject<'_> {
                 "make the state directory writable or set PORTAL_STATE_DIR, then run the same \
                  command again",
             ),
+            NotDone::Conflict { conflict, name } => {
+                not_done(ErrorKind::Conflict).hint(way_out(*conflict, name))
+            }
             NotDone::Stopped => not_done(ErrorKind::Stopped),
             // Whatever the reason, nothing was done.
             _ => not_done(ErrorKind::Failed).exit(ExitClass::Unavailable),
@@ -112,14 +115,22 @@ impl Subject<'_> {
             with_sources(doubt),
             in_words(why)
         );
-        Failure::new(ErrorKind::InDoubt, message).hint(match why {
+        let kind = match why {
+            Unverified::Elsewhere => ErrorKind::InProgress,
+            _ => ErrorKind::InDoubt,
+        };
+        Failure::new(kind, message).hint(match why {
+            Unverified::Elsewhere => {
+                format!("wait for the other process, then run `portal recover {recover}{org}`")
+            }
+            Unverified::Conflict(conflict) => way_out(*conflict, recover),
             Unverified::ListRejected(error) if error.is_scope_mismatch() => format!(
                 "run `portal recover {recover}{org}` with a token that has the scope {READ}, or \
                  check the org's portals in Zoho CRM"
             ),
             Unverified::MayBeRenamed(other) => format!(
-                "check in Zoho CRM whether {other} is the portal, then run `portal recover \
-                 --discard {recover}{org}`"
+                "check in Zoho CRM: if {other} is the portal, run `portal rename {other} \
+                 {recover}{org}`; if not, use another name"
             ),
             _ => format!("run `portal recover {recover}{org}` to determine the outcome"),
         })
@@ -143,6 +154,19 @@ impl Subject<'_> {
     pub(super) fn unknown_variant(&self) -> Failure {
         let message = format!("it is not known whether {} was {}", self.name, self.done);
         Failure::new(ErrorKind::Failed, message).exit(ExitClass::Unknown)
+    }
+}
+
+/// What to do if the ledger contradicts what is wanted.
+fn way_out(conflict: Conflict, name: &str) -> String {
+    match conflict {
+        Conflict::NameDropped => {
+            format!("pass {name} among the names, or run `portal recover {name}`")
+        }
+        Conflict::LabelMoved => {
+            "log in to that org again, or use a profile of another name for this one".to_owned()
+        }
+        _ => format!("run `portal history {name}` to see what the ledger has"),
     }
 }
 

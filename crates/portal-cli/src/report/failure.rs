@@ -45,6 +45,7 @@ error_kinds! {
     AnotherOrg = "another_org" => Unknown,
     Auth = "auth" => Forbidden,
     Cancelled = "cancelled" => Stopped,
+    Conflict = "conflict" => Exists,
     DuplicateName = "duplicate_name" => Invalid,
     Exhausted = "exhausted" => Unavailable,
     Exists = "exists" => Exists,
@@ -66,7 +67,6 @@ error_kinds! {
     Stopped = "stopped" => Stopped,
     Unknown = "unknown" => Unknown,
     Unreachable = "unreachable" => Unavailable,
-    UnreadableIntent = "unreadable_intent" => Unknown,
     UnreadableLedger = "unreadable_ledger" => Unknown,
     Usage = "usage" => Invalid,
 }

@@ -21,10 +21,11 @@ mod doubtful_batch;
 mod first_use;
 mod gateway;
 mod help;
-mod history;
 #[cfg(unix)]
 mod hints;
+mod history;
 mod hostile;
+mod kill;
 #[cfg(unix)]
 mod killed_servers;
 #[cfg(target_os = "linux")]
