@@ -12,7 +12,7 @@
 //! | `terminal` | the only module that writes to stdout and stderr or reads a reply |
 //! | `report` | what outcomes and errors say: data and words, no I/O |
 //! | `org` | which org, with which credentials, over which client; the ledger, profiles, the local server |
-//! | `sys` | directories, signals, lines with checksums |
+//! | `sys` | variables, files, directories, signals, lines with checksums |
 
 mod batch;
 mod cli;
@@ -25,12 +25,13 @@ mod terminal;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, print_usage};
-use crate::sys::core_dump;
+use crate::report::failure::Failure;
+use crate::sys::limits;
 use crate::terminal::log;
 use crate::terminal::printer::{self, Printer};
 
 fn main() -> ExitCode {
-    core_dump::disable();
+    limits::disable_core_dumps();
     cli::complete();
     let cli = match Cli::from_args(std::env::args_os()) {
         Ok(cli) => cli,
@@ -39,6 +40,8 @@ fn main() -> ExitCode {
     printer::color(cli.color);
     let printer = Printer::new(cli.output, cli.quiet);
     log::start(&printer, cli.verbose, cli.command.log());
-    let exit = cli.command.run(&printer).unwrap_or_else(|failure| failure.print(&printer));
+    let ready = limits::raise_open_files().map_err(Failure::from);
+    let result = ready.and_then(|()| cli.command.run(&printer));
+    let exit = result.unwrap_or_else(|failure| failure.print(&printer));
     ExitCode::from(printer.finish(exit) as u8)
 }

@@ -25,7 +25,7 @@ pub(crate) enum OrgError {
     Unusable(anyhow::Error),
     #[error(
         "{0:?} can't be the name of a profile: expected up to 64 of the letters A-Z, a-z, the \
-         digits 0-9, and - _ ."
+         digits 0-9, and _ . -, which is not the first"
     )]
     InvalidProfileName(String),
     #[error("no `portal serve` of this user runs{}", .port.map(|port| format!(" on port {port}")).unwrap_or_default())]

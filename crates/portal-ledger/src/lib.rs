@@ -6,6 +6,7 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | `run` | [`run`]: claim, wait, flow, end |
 //! | `ledger` | [`Ledger`] and [`Permit`] |
 //! | `memory`, `sqlite`, `postgres` | the engines: they read rows, let `decide` run, and write rows |
 //! | `decide` | every rule about entries |
@@ -32,6 +33,7 @@ mod memory;
 mod postgres;
 mod process;
 mod rows;
+mod run;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod time;
@@ -48,6 +50,7 @@ pub use host::{Host, Terms};
 pub use late::Late;
 pub use ledger::{Claim, Ledger, Permit, RecordError};
 pub use rows::Filter;
+pub use run::{Ended, run};
 #[cfg(feature = "sqlite")]
 pub use sqlite::OpenError;
 pub use time::{Moment, Times};

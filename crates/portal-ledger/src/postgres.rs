@@ -43,7 +43,7 @@ const BEGIN: &str = "
 /// In one transaction, and by one process at a time; the one that found no schema has failed.
 const SCHEMA: &str = "
     ROLLBACK;
-    BEGIN;
+    BEGIN READ WRITE;
     SET LOCAL statement_timeout = '5s';
     SELECT pg_advisory_xact_lock(5786936184172241004);
     CREATE SCHEMA IF NOT EXISTS portal_ledger;
@@ -173,8 +173,8 @@ impl Failure {
 
     fn describe(&self) -> String {
         let mut error: &dyn Error = match self {
+            Self::Pool(PoolError::Backend(error)) | Self::Server(error) => error,
             Self::Pool(error) => error,
-            Self::Server(error) => error,
             Self::Late => return format!("no answer within {} s", TIMEOUT.as_secs()),
             Self::Missing => return "the schema portal_ledger is missing".to_owned(),
             Self::Final(error) => error,

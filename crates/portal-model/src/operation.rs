@@ -8,7 +8,6 @@ use crate::name::{PortalName, is_same_name};
 /// A create or a rename, as somebody wants it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Operation {
     /// Create a portal.
     Create(CreateOperation),

@@ -6,7 +6,7 @@ mod report_file;
 mod table;
 
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,6 +39,7 @@ use crate::report::exit::{self, ExitClass};
 use crate::report::failure::{Details, ErrorKind, Failure, Mistake};
 use crate::safe::intent_log::{self, Entry, IntentLog, Taken};
 use crate::sys::directories;
+use crate::sys::files::{self, OutputFile};
 use crate::sys::signal;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
@@ -122,8 +123,9 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         printer.note("Cancelled. Nothing was sent or saved.");
         return Ok(ExitClass::Stopped);
     }
+    let report = args.report.as_deref().map(OutputFile::open).transpose()?;
     let begun = plan.execute(printer).await?;
-    plan.summarize(&begun, printer)
+    plan.summarize(&begun, report, printer)
 }
 
 /// What is to be done, and what was.
@@ -146,6 +148,10 @@ fn plan<'a>(args: &'a Args, printer: &Printer) -> Result<Plan<'a>, Failure> {
         return Err(Failure::usage(format!("{} cannot have a journal beside it", path.display()))
             .hint("pass `--journal PATH` with a file that survives a restart"));
     }
+    let files = [("FILE", Some(path)), ("--report", args.report.as_deref())];
+    let files = files.into_iter().chain([("--journal", args.journal.as_deref())]);
+    let files: Vec<_> = files.filter_map(|(what, path)| Some((what, path?))).collect();
+    files::refuse_same(&files)?;
     let mut policy = args.policy.policy(Policy::batch())?;
     policy.allow_another = args.allow_another;
     let profiles = Profiles::load(&directories::config()?)?;
@@ -257,10 +263,14 @@ fn orgs(
             tasks.push(index);
         }
     }
-    // All of them were given the same certificates.
-    let Some((first, _)) = targets.first() else { return Ok(Vec::new()) };
-    let transport = first.transport()?;
+    // Those with the same certificates share connections.
+    let mut transports = HashMap::new();
     let org = |(target, tasks): (Target, Tasks)| {
+        let key = (target.ca_file.clone(), target.is_this_machine());
+        let transport = match transports.entry(key) {
+            hash_map::Entry::Occupied(known) => known.into_mut(),
+            hash_map::Entry::Vacant(vacant) => vacant.insert(target.transport()?),
+        };
         let client = target.client_over(transport.clone(), policy.clone());
         let client = client.with_context(|| target.place.to_string())?;
         Ok((Org { target, client, identity: OnceCell::new() }, tasks))
@@ -377,14 +387,19 @@ impl Plan<'_> {
     }
 
     /// Prints the results, and writes the file of `--report` if it is asked for.
-    fn summarize(&self, begun: &HashSet<usize>, printer: &Printer) -> Result<ExitClass, Failure> {
+    fn summarize(
+        &self,
+        begun: &HashSet<usize>,
+        report: Option<OutputFile>,
+        printer: &Printer,
+    ) -> Result<ExitClass, Failure> {
         let (results, ensure) = (&self.results, self.args.ensure);
         let exit = self.print_json(printer);
         let command = &self.args.resume_command();
         printer.text(table::of(results, begun, command, ensure, width::of_stdout()));
-        if let Some(path) = &self.args.report {
-            report_file::write(path, &self.rows, results, begun).map_err(|error| {
-                Failure::from(error.context(format!("cannot write the report {}", path.display())))
+        if let Some(report) = report {
+            report_file::write(report, &self.rows, results, begun).map_err(|error| {
+                Failure::from(error)
                     .hint("run the same command again: finished rows are not sent again")
             })?;
         }

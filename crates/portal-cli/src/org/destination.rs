@@ -69,6 +69,14 @@ pub(crate) struct Org {
 }
 
 impl Org {
+    /// The org, with the API that the accounts server named if flags and environment selected it.
+    pub(crate) fn place(&self) -> String {
+        match (&self.place, self.client.api_url()) {
+            (Place::Explicit(_), Some(url)) => format!("the org at {url}"),
+            (place, _) => place.to_string(),
+        }
+    }
+
     /// Makes creates and renames in the org safe with `ledger`.
     pub(crate) fn safe(&self, ledger: &Ledger) -> SafeClient {
         let safe = SafeClient::new(self.client.clone(), ledger.clone()).with_about(about());

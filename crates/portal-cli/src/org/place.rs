@@ -3,6 +3,7 @@
 use std::fmt;
 
 use portal_ledger::Entry;
+use portal_model::neutral::shell_word;
 
 /// The origin of the server of `--local` in the ledger: its port differs each time.
 pub(crate) const LOCAL: &str = "local";
@@ -39,10 +40,22 @@ impl Place {
     pub(crate) fn arguments(&self) -> String {
         match self {
             Self::Local => " --local".to_owned(),
-            Self::Profile(name) => format!(" --profile {name}"),
+            Self::Profile(name) => profile_flag(name),
             Self::Explicit(_) => String::new(),
         }
     }
+}
+
+/// The flag that selects a profile, after a space.
+pub(crate) fn profile_flag(name: &str) -> String {
+    flag_with("--profile", name)
+}
+
+/// A flag with its value, after a space, as a shell takes it.
+pub(crate) fn flag_with(flag: &str, value: &str) -> String {
+    // A value that looks like a flag is not one beside the equals sign.
+    let separator = if value.starts_with('-') { '=' } else { ' ' };
+    format!(" {flag}{separator}{}", shell_word(value))
 }
 
 /// Formats as `the local org`, `the org of profile acme` or `the org at https://www.zohoapis.eu`.

@@ -6,7 +6,7 @@ use portal_http::client::{ClientError, IdentifyError, PreviewError};
 use portal_model::error::with_sources;
 use portal_model::flow::TokenError;
 
-use crate::report::cause::{refused_by_accounts, rejected, unreachable};
+use crate::report::cause::{not_sent, refused_by_accounts, rejected, unreachable};
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorKind, Failure};
 
@@ -21,7 +21,14 @@ pub(crate) fn failure(error: &ClientError, purpose: &str) -> Failure {
         ClientError::Token(TokenError::Local(_) | TokenError::NotRenewable) => {
             Failure::forbidden(message(&with_sources(error)))
         }
+        ClientError::Token(TokenError::NotSent(why)) | ClientError::NotSent(why) => {
+            not_sent(message(why), why)
+        }
         ClientError::Api(error) if error.http_status < 500 => rejected(error, purpose, message),
+        ClientError::Unreadable(response) if response.http_status == 401 => {
+            Failure::forbidden(message(response))
+                .hint("check that the credentials and the API host are of the same data center")
+        }
         _ => unreachable(message(&with_sources(error))),
     }
 }

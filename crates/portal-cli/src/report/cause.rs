@@ -5,6 +5,7 @@ use std::fmt::Display;
 use portal_model::ResponseError;
 use portal_model::error::with_sources;
 use portal_model::explain::{explain, explain_oauth};
+use portal_model::flow::NotSent;
 use portal_model::oauth::OAuthError;
 use portal_model::outcome::{AuthFailure, Conflict, Doubt, NotDone, Owner, Unverified};
 use portal_model::{ApiError, ErrorCode, Portal};
@@ -188,8 +189,9 @@ pub(super) fn rejected(
     message: impl Fn(&dyn Display) -> String,
 ) -> Failure {
     let exit = match error.code {
-        _ if error.is_forbidden() || error.is_token_rejected() => ExitClass::Forbidden,
-        ErrorCode::TooManyRequests => ExitClass::Unavailable,
+        _ if error.is_forbidden() || error.http_status == 401 => ExitClass::Forbidden,
+        _ if error.is_token_rejected() => ExitClass::Forbidden,
+        _ if error.is_rate_limited() => ExitClass::Unavailable,
         _ => ExitClass::Rejected,
     };
     let (message, hint) = if error.code == ErrorCode::NoPermission {
@@ -203,7 +205,8 @@ pub(super) fn rejected(
 
 /// A refusal by the accounts server.
 pub(super) fn refused_by_accounts(message: String, error: &OAuthError) -> Failure {
-    let mut failure = Failure::forbidden(message).hint(match error.error.as_str() {
+    let kind = if error.is_rate_limited() { ErrorKind::RateLimited } else { ErrorKind::Auth };
+    let mut failure = Failure::new(kind, message).hint(match error.error.as_str() {
         OAuthError::INVALID_CODE => {
             "create a new code in Zoho's API console, then run `portal login`"
         }
@@ -216,4 +219,19 @@ pub(super) fn refused_by_accounts(message: String, error: &OAuthError) -> Failur
 pub(super) fn unreachable(message: String) -> Failure {
     Failure::new(ErrorKind::Unreachable, message)
         .hint("check the network and the API host, then run the same command again")
+}
+
+/// The same with what to do about a connection that there was not.
+pub(super) fn not_sent(message: String, why: &NotSent) -> Failure {
+    let failure = unreachable(message);
+    match why {
+        NotSent::Untrusted(_) => failure.hint(
+            "pass `--ca-file FILE` with the certificate of its CA, or set PORTAL_CA_FILE; `portal \
+             login` keeps it in the profile",
+        ),
+        NotSent::NoListener(_) => {
+            failure.hint("run `portal serve` in another terminal, or check the port")
+        }
+        _ => failure,
+    }
 }

@@ -18,6 +18,7 @@ mod database;
 mod doctor;
 mod doubt;
 mod doubtful_batch;
+mod environment;
 mod first_use;
 mod gateway;
 mod help;
@@ -51,5 +52,6 @@ mod support;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod unidentified;
+mod unreachable;
 #[cfg(target_os = "linux")]
 mod waiting;

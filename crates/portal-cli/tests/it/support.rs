@@ -38,12 +38,7 @@ impl Home {
 
     /// Runs with `stdin` to read from.
     pub(crate) fn run_with(&self, arguments: &[&str], stdin: &str) -> Ran {
-        let mut command = self.command(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().unwrap();
-        // It may end without having read everything.
-        let _ = process.stdin.take().unwrap().write_all(stdin.as_bytes());
-        Ran { arguments: texts(&command), ..Ran::from(process.wait_with_output().unwrap()) }
+        Ran::fed(&mut self.command(arguments), stdin)
     }
 
     /// The file of the ledger.
@@ -104,6 +99,16 @@ impl From<Output> for Ran {
 impl Ran {
     pub(crate) fn of(command: &mut Command) -> Self {
         let output = command.output().unwrap();
+        Self { arguments: texts(command), ..Self::from(output) }
+    }
+
+    /// With `stdin` to read from.
+    pub(crate) fn fed(command: &mut Command, stdin: &str) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        // It may end without having read everything.
+        let _ = process.stdin.take().unwrap().write_all(stdin.as_bytes());
+        let output = process.wait_with_output().unwrap();
         Self { arguments: texts(command), ..Self::from(output) }
     }
 

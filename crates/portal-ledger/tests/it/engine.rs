@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portal_ledger::deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use portal_ledger::{
-    AttemptEnd, Claim, ClaimRequest, EntryId, Ledger, Moment, Permit, Wanted, Why,
+    AttemptEnd, Claim, ClaimRequest, EntryId, Filter, Ledger, Moment, Permit, Wanted, Why,
 };
 use portal_model::flow::{CreateIntent, Intent};
 use portal_model::operation::CreateOperation;
@@ -22,7 +22,7 @@ pub(crate) struct Engine {
 enum Data {
     Memory,
     Directory(TempDir),
-    Database { database: Database, pool: Pool, clock: Client },
+    Database { database: Database, pool: Pool, client: Client },
 }
 
 /// Shadows PostgreSQL's own clock, in every session that is opened later.
@@ -55,11 +55,10 @@ impl Engine {
     pub(crate) async fn postgres() -> Self {
         let database = Database::create();
         database.execute(CLOCK);
-        let (clock, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
-        tokio::spawn(connection);
+        let client = connect(&database.url()).await;
         let pool = pool(&database.url());
         let ledger = Ledger::postgres(pool.clone());
-        Self { ledger, data: Data::Database { database, pool, clock } }
+        Self { ledger, data: Data::Database { database, pool, client } }
     }
 
     /// As another process has it.
@@ -67,7 +66,7 @@ impl Engine {
         match &self.data {
             Data::Memory => self.ledger.clone(),
             Data::Directory(directory) => Ledger::open(directory.path()).unwrap(),
-            Data::Database { database, .. } => Ledger::postgres(pool(&database.url())),
+            Data::Database { pool, .. } => Ledger::postgres(pool.clone()),
         }
     }
 
@@ -77,22 +76,62 @@ impl Engine {
 
     /// Sets the engine's clock, and returns what the caller's shows then.
     pub(crate) async fn at(&self, second: u64) -> Moment {
-        if let Data::Database { clock, .. } = &self.data {
-            clock.execute(&format!("UPDATE test.clock SET second = {second}"), &[]).await.unwrap();
+        if let Data::Database { client, .. } = &self.data {
+            client.execute(&format!("UPDATE test.clock SET second = {second}"), &[]).await.unwrap();
         }
         at(second)
     }
 
-    /// Waits until what nobody waits for is done: the end of a permit that was dropped.
-    pub(crate) async fn idle(&self) {
-        if let Data::Database { pool, .. } = &self.data {
-            loop {
+    /// Waits until what nobody waits for is done in `ledger`: the end of a permit that was dropped.
+    pub(crate) async fn idle(&self, ledger: &Ledger) {
+        match &self.data {
+            Data::Memory => {}
+            // It does one thing after the other.
+            Data::Directory(_) => drop(ledger.entries(&Filter::default()).await.unwrap()),
+            Data::Database { pool, .. } => loop {
                 tokio::task::yield_now().await;
                 let status = pool.status();
                 if status.available == status.size {
                     return;
                 }
-            }
+            },
+        }
+    }
+
+    /// Where another process finds it.
+    pub(crate) fn place(&self) -> String {
+        match &self.data {
+            Data::Memory => String::new(),
+            Data::Directory(directory) => directory.path().to_str().unwrap().to_owned(),
+            Data::Database { database, .. } => database.url(),
+        }
+    }
+
+    /// Runs SQL.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let Data::Database { client, .. } = &self.data else { panic!("no database") };
+        client.batch_execute(sql).await.unwrap();
+    }
+
+    /// Has made an entry, and holds the lock of its origin until it is dropped.
+    pub(crate) async fn lock_origin_after(&self, request: &ClaimRequest) -> Client {
+        drop(self.granted(request, 100).await);
+        self.idle(&self.ledger).await;
+        let client = connect(&self.place()).await;
+        client
+            .batch_execute("BEGIN READ WRITE; SELECT FROM portal_ledger.origins FOR UPDATE")
+            .await
+            .unwrap();
+        client
+    }
+
+    /// Waits until another session waits for a lock.
+    pub(crate) async fn wait_for_blocked_session(&self) {
+        let Data::Database { client, .. } = &self.data else { panic!("no database") };
+        let blocked = "SELECT FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while client.query(blocked, &[]).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
         }
     }
 
@@ -104,6 +143,12 @@ impl Engine {
     pub(crate) async fn wait(&self, request: &ClaimRequest, second: u64) -> (Why, Moment) {
         wait(&self.elsewhere(), request, self.at(second).await).await
     }
+}
+
+async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
 }
 
 pub(crate) fn pool(url: &str) -> Pool {

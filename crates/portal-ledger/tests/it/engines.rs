@@ -185,12 +185,12 @@ async fn recovery_finds_entry_by_its_id() {
 async fn dropped_permit_frees_entry_unless_attempt_is_under_way() {
     for engine in Engine::all().await {
         drop(engine.granted(&wants("1", "AcmePortal"), 100).await);
-        engine.idle().await;
+        engine.idle(&engine.ledger).await;
         let mut permit = engine.granted(&wants("2", "AcmePortal"), 100).await;
         assert_eq!(permit.entry().id, EntryId::new("2"));
         permit.record(&intent("AcmePortal"), &engine.at(100).await).await.unwrap();
         drop(permit);
-        engine.idle().await;
+        engine.idle(&engine.ledger).await;
         let third = wants("3", "AcmePortal");
         let waits = wait(&engine.ledger, &third, engine.at(101).await).await;
         assert_eq!(waits, (Why::SameUnderWay, at(125)));
@@ -199,7 +199,7 @@ async fn dropped_permit_frees_entry_unless_attempt_is_under_way() {
         permit.attempt_ended(doubt(126));
         engine.at(126).await;
         drop(permit);
-        engine.idle().await;
+        engine.idle(&engine.ledger).await;
         let permit = engine.granted(&wants("4", "AcmePortal"), 126).await;
         assert_eq!((permit.entry().attempts, permit.horizon().as_secs()), (2, 60));
     }

@@ -111,6 +111,8 @@ pub enum Activity {
         /// When the next try begins.
         until: Duration,
     },
+    /// Waiting for other operations of the org, or for the same one elsewhere.
+    WaitingForOthers,
     /// The flow has ended.
     Done,
 }

@@ -41,7 +41,7 @@ impl OAuthError {
     /// An error without a description.
     pub fn new(error: impl Into<String>) -> Self {
         let error = error.into();
-        let letters = error.chars().filter(|c| c.is_ascii_alphanumeric());
+        let letters = error.chars().filter(char::is_ascii_alphanumeric);
         let error = if letters.collect::<String>().eq_ignore_ascii_case("accessdenied") {
             Self::ACCESS_DENIED.to_owned()
         } else {
@@ -74,9 +74,10 @@ impl OAuthError {
 impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = self.wrong_credential().unwrap_or("the request for a token");
-        match self.is_rate_limited() {
-            true => write!(f, "the accounts server limits the rate of tokens: {}", self.error)?,
-            false => write!(f, "the accounts server rejected {part}: {}", self.error)?,
+        if self.is_rate_limited() {
+            write!(f, "the accounts server limits the rate of tokens: {}", self.error)?;
+        } else {
+            write!(f, "the accounts server rejected {part}: {}", self.error)?;
         }
         match &self.description {
             Some(description) => write!(f, " ({description})"),

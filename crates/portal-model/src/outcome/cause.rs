@@ -174,6 +174,9 @@ impl Doubt {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unverified {
+    /// The ledger can't be read, so anything that it holds may be in doubt; the text is its own.
+    #[error("{0}")]
+    Ledger(String),
     /// No list proved it before the deadline.
     #[error("deadline exceeded before the outcome could be verified")]
     Deadline,

@@ -1,18 +1,17 @@
 //! The file of `--report`: the rows of a batch with a result for each.
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use portal_model::PortalName;
 
 use crate::batch::plan::Row;
 use crate::batch::result::RowResult;
 use crate::report::failure::ErrorKind;
-use crate::sys::private_file;
+use crate::sys::files::OutputFile;
 
-/// Writes the file whole or not at all.
+/// Writes the file.
 pub(super) fn write(
-    path: &Path,
+    file: OutputFile,
     rows: &[Row],
     results: &[RowResult],
     begun: &HashSet<usize>,
@@ -39,6 +38,5 @@ pub(super) fn write(
         ])?;
     }
     let bytes = csv.into_inner().map_err(csv::IntoInnerError::into_error)?;
-    private_file::new_beside(path, &bytes)?.persist(path)?;
-    Ok(())
+    file.write(&bytes)
 }
