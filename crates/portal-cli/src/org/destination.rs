@@ -1,7 +1,5 @@
 //! [`Destination`]: the org that a command line selects; and [`Org`]: it with a client.
 
-use std::time::SystemTime;
-
 use portal_http::client::{Client, SafeClient};
 use portal_ledger::{About, Ledger};
 use portal_model::ApiVersion;
@@ -94,11 +92,9 @@ impl Org {
 
 /// What entries say of this run, for people.
 fn about() -> About {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     About {
         user: ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()),
         program: Some(concat!("portal ", env!("CARGO_PKG_VERSION")).to_owned()),
-        wall_time: now.ok().map(|time| time.as_secs()),
         ..About::default()
     }
 }

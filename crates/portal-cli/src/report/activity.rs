@@ -10,7 +10,10 @@ pub(crate) fn text(activity: &Activity) -> Option<String> {
     Some(match activity {
         Activity::Authenticating => "getting an access token".to_owned(),
         Activity::ListingFirst => "listing the org's portals".to_owned(),
-        Activity::Recording => "recording the intent".to_owned(),
+        Activity::Recording => "recording the attempt".to_owned(),
+        Activity::WaitingForOthers => {
+            "waiting until earlier creates and renames in this org have ended".to_owned()
+        }
         Activity::Sending { attempt: 1 } => "sent; waiting for the response".to_owned(),
         Activity::Sending { attempt } => {
             format!("sent again (attempt {attempt}); waiting for the response")

@@ -59,7 +59,7 @@ impl Subject<'_> {
             Owner::AnotherOrg => not_done("the name belongs to another organization"),
             Owner::Undetermined(why) => {
                 // It may be this org, by a copy of this very request: nothing is denied.
-                let (name, why) = (self.recover, in_words(why));
+                let (name, why) = (self.recover, in_words(why, self.recover));
                 let message = format!("the name {name} is taken; by which org is not known: {why}");
                 Failure::new(ErrorKind::NameTaken, message)
             }
@@ -100,9 +100,9 @@ impl Subject<'_> {
                 "make the state directory writable or set PORTAL_STATE_DIR, then run the same \
                  command again",
             ),
-            NotDone::Conflict { conflict, name } => {
-                not_done(ErrorKind::Conflict).hint(way_out(*conflict, name))
-            }
+            NotDone::Conflict { conflict, name } => self
+                .not_done(ErrorKind::Conflict, contradiction(*conflict, name))
+                .hint(way_out(*conflict, name)),
             NotDone::Stopped => not_done(ErrorKind::Stopped),
             // Whatever the reason, nothing was done.
             _ => not_done(ErrorKind::Failed).exit(ExitClass::Unavailable),
@@ -114,10 +114,11 @@ impl Subject<'_> {
         let message = format!(
             "it is not known whether {name} was {done}: {}; {}",
             with_sources(doubt),
-            in_words(why)
+            in_words(why, recover)
         );
         let kind = match why {
             Unverified::Elsewhere => ErrorKind::InProgress,
+            Unverified::Ledger(_) => ErrorKind::UnreadableLedger,
             _ => ErrorKind::InDoubt,
         };
         Failure::new(kind, message).hint(match why {
@@ -125,6 +126,9 @@ impl Subject<'_> {
                 format!("wait for the other process, then run `portal recover {recover}{org}`")
             }
             Unverified::Conflict(conflict) => way_out(*conflict, recover),
+            Unverified::Ledger(_) => {
+                "make the ledger readable and run the same command again".to_owned()
+            }
             Unverified::ListRejected(error) if error.is_scope_mismatch() => format!(
                 "run `portal recover {recover}{org}` with a token that has the scope {READ}, or \
                  check the org's portals in Zoho CRM"
@@ -158,25 +162,39 @@ impl Subject<'_> {
     }
 }
 
+/// How the ledger contradicts what is wanted.
+fn contradiction(conflict: Conflict, name: &str) -> String {
+    match conflict {
+        Conflict::NameDropped => {
+            format!("an earlier run of it got to {name}, which is not among the names now")
+        }
+        Conflict::LabelMoved => {
+            format!("the profile led to another org when {name} was begun there")
+        }
+        other => format!("{other}: {name}"),
+    }
+}
+
 /// What to do if the ledger contradicts what is wanted.
 fn way_out(conflict: Conflict, name: &str) -> String {
     match conflict {
         Conflict::NameDropped => {
-            format!("pass {name} among the names, or run `portal recover {name}`")
+            format!("pass `--fallback {name}` again, or run `portal recover {name}`")
         }
         Conflict::LabelMoved => {
-            "log in to that org again, or use a profile of another name for this one".to_owned()
+            "log in to that org again, or log in to this one with another `--profile`".to_owned()
         }
         _ => format!("run `portal history {name}` to see what the ledger has"),
     }
 }
 
 /// Why something could not be verified; a missing scope in words, without the response.
-fn in_words(why: &Unverified) -> String {
+fn in_words(why: &Unverified, name: &str) -> String {
     match why {
         Unverified::ListRejected(error) if error.is_scope_mismatch() => {
             "the token is not allowed to list the org's portals".to_owned()
         }
+        Unverified::Conflict(conflict) => contradiction(*conflict, name),
         why => with_sources(why),
     }
 }

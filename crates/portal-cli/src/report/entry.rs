@@ -59,14 +59,14 @@ impl<'a> EntryObject<'a> {
         Self { name, profile, effect, old_name, state: EntryState::of(entry), begun, entry }
     }
 
-    /// `AcmePortal`, `created`, `3 minutes ago`, `org Acme Inc. (7000)`: cells of a table.
+    /// `AcmePortal`, `3m ago`, `acme, org Acme Inc. (7000)`, `created`: cells of a table.
     pub(crate) fn cells(&self, now: SystemTime) -> [String; 4] {
         let name = match self.old_name {
             Some(old) => format!("{old} → {}", self.name),
             None => self.name.to_owned(),
         };
         let begun = begun(self.entry).map(|time| ago(time, now)).unwrap_or_default();
-        [name, self.what(), begun, self.place()]
+        [name, begun, self.place(), self.what()]
     }
 
     /// What was done, in the past tense.
@@ -86,7 +86,11 @@ impl<'a> EntryObject<'a> {
             EntryState::Unknown => "in doubt",
         };
         match self.entry.ending().and_then(|ending| ending.cause.as_deref()) {
-            Some(cause) => format!("{words}: {cause}"),
+            // A sentence about the name, which the line has already.
+            Some(cause) => {
+                let about = cause.strip_prefix(self.name).and_then(|it| it.strip_prefix(" was "));
+                about.unwrap_or(cause).to_owned()
+            }
             None => words.to_owned(),
         }
     }

@@ -26,7 +26,10 @@ pub(crate) fn exit_at_once() -> ! {
     let is_in_doubt = |activity: &watch::Receiver<Activity>| {
         !matches!(
             *activity.borrow(),
-            Activity::Authenticating | Activity::ListingFirst | Activity::Done
+            Activity::Authenticating
+                | Activity::ListingFirst
+                | Activity::WaitingForOthers
+                | Activity::Done
         )
     };
     std::process::exit(if watched.iter().any(is_in_doubt) { 5 } else { 130 })
