@@ -211,13 +211,14 @@ fn unreadable_ledger_may_hold_anything() {
 fn create_of_frozen_process_is_taken_over_once() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s:@1"]);
-    let json = |arguments: &[&str]| [&JSON[..], &["create", NAME], arguments].concat();
-    let frozen = Running::start(server.command(&home, &json(&["--timeout", "1s"])));
+    let create = [&JSON[..], &["create", NAME]].concat();
+    let impatient = [&create[..], &["--timeout", "1s"]].concat();
+    let frozen = Running::start(server.command(&home, &impatient));
     wait_until(|| home.attempts() == 1);
     frozen.signal(Signal::STOP);
     assert_eq!(home.unfinished()[0]["state"], "open");
     // Its lease ends, and with it its right to send.
-    let second = server.run(&home, &json(&[]));
+    let second = server.run(&home, &create);
     assert_eq!((second.status, &second.json()[0]["outcome"]), (0, &json!("created")), "{second:?}");
     frozen.signal(Signal::CONT);
     let first = frozen.wait();

@@ -29,7 +29,7 @@ const RUN: [&str; 17] = [
 ];
 
 /// The commands that no test can run as they are printed.
-const PROSE: [(&str, &str); 11] = [
+const PROSE: [(&str, &str); 10] = [
     ("portal admin", "names a group of commands"),
     ("portal admin credential list --data", "has a placeholder"),
     ("portal admin org list", "the URL of a database has a password; the variable is set"),
