@@ -72,7 +72,7 @@ impl Request {
         printer: &Printer,
     ) -> Result<ExitClass, Failure> {
         // Before anything is sent: without the ledger nothing is.
-        let ledger = match ledger::open() {
+        let ledger = match ledger::open().await {
             Ok(ledger) => ledger,
             Err(error) => return Ok(self.withheld(error.into()).print(printer)),
         };
