@@ -20,12 +20,15 @@
 //! | `transport` | [`Transport`], and the bounds of a response |
 //! | `file_token_cache` | tokens in a directory: [`FileTokenCache`] |
 //! | `token_cache`, `api_url` | tokens for other processes; the API that the accounts server named |
-//! | `base_url`, `credential`, `error`, `slots` | leaves |
+//! | `fingerprint` | tells credentials apart |
+//! | `base_url`, `clock`, `credential`, `error`, `slots` | leaves |
 
 mod accounts;
 mod api_url;
 mod base_url;
 mod builder;
+#[cfg(feature = "ledger")]
+mod clock;
 #[cfg(feature = "test-util")]
 pub mod conformance;
 mod core;
@@ -34,6 +37,8 @@ mod drive;
 mod error;
 mod exchange;
 mod file_token_cache;
+#[cfg(feature = "ledger")]
+mod fingerprint;
 mod handle;
 #[cfg(feature = "sockets")]
 mod http_transport;

@@ -1,6 +1,7 @@
 //! [`Ledger`] and [`Permit`]: the decisions over a store that lasts.
 
 use portal_model::flow::{Intent, Receipt};
+use portal_model::{Org, OrgIdentity};
 
 use crate::claim::{Blocked, ClaimRequest, Wait};
 use crate::decide::{self, Adopted, AttemptEnd, Decision, Grant};
@@ -130,6 +131,21 @@ impl Ledger {
             Decision::Wait(wait) => Claim::Wait(wait),
             Decision::Blocked(blocked) => Claim::Blocked(blocked),
         })
+    }
+
+    /// The org that the credential of `identity` led to, as far as an entry has it.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn org_of(&self, identity: &OrgIdentity) -> Result<Option<Org>, LedgerError> {
+        let (id, org) = (EntryId::new(""), identity.clone());
+        let rows = Rows::Claim { org: org.clone(), key: None, names: Vec::new(), id };
+        let find = move |rows: Vec<Entry>| {
+            let is_same = |entry: &&Entry| entry.org.fingerprint() == org.fingerprint();
+            let found = rows.iter().filter(is_same).find_map(|entry| entry.org.org().cloned());
+            (Vec::new(), found)
+        };
+        self.transact(rows, find).await
     }
 
     /// This process, where the engine is of one machine.

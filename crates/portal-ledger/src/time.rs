@@ -28,7 +28,8 @@ impl Moment {
         (self.boot == earlier.boot).then(|| self.since_boot.checked_sub(earlier.since_boot))?
     }
 
-    pub(crate) fn plus(&self, time: Duration) -> Self {
+    /// The moment `time` later.
+    pub fn plus(&self, time: Duration) -> Self {
         Self { boot: self.boot.clone(), since_boot: self.since_boot.saturating_add(time) }
     }
 

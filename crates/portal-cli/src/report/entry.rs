@@ -41,6 +41,7 @@ pub(crate) enum EntryState {
     Open,
     Created,
     Renamed,
+    Appeared,
     Present,
     NotCreated,
     NotRenamed,
@@ -77,6 +78,7 @@ impl<'a> EntryObject<'a> {
             EntryState::Created if is_asked_for => "created",
             EntryState::Created => return format!("created instead of {}", self.first()),
             EntryState::Renamed => "renamed",
+            EntryState::Appeared => "appeared after a lost response",
             EntryState::Present if self.old_name.is_some() => "had the new name",
             EntryState::Present => "existed",
             EntryState::NotCreated => "not created",
@@ -111,6 +113,7 @@ impl EntryState {
             State::Ended { ending, .. } => match ending.kind {
                 EndingKind::Created => Self::Created,
                 EndingKind::Renamed => Self::Renamed,
+                EndingKind::Appeared => Self::Appeared,
                 EndingKind::Present => Self::Present,
                 EndingKind::NotDone if is_rename => Self::NotRenamed,
                 EndingKind::NotDone => Self::NotCreated,

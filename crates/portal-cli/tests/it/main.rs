@@ -21,6 +21,7 @@ mod doubtful_batch;
 mod first_use;
 mod gateway;
 mod help;
+mod history;
 #[cfg(unix)]
 mod hints;
 mod hostile;

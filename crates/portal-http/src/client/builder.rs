@@ -12,6 +12,8 @@ use super::api_url::ApiUrl;
 use super::base_url::{BaseUrl, InvalidBaseUrl};
 use super::core::Core;
 use super::credential::Credential;
+#[cfg(feature = "ledger")]
+use super::fingerprint::fingerprint;
 use super::handle::Client;
 #[cfg(feature = "sockets")]
 use super::http_transport::HttpTransport;
@@ -115,6 +117,8 @@ impl ClientBuilder {
         self.policy.check()?;
         let api_url = Arc::new(ApiUrl::new(self.api.clone()).map_err(BuildError::ApiUrl)?);
         let transport = self.shared_transport()?;
+        #[cfg(feature = "ledger")]
+        let fingerprint = fingerprint(self.accounts_url.as_deref(), &credential);
         let tokens = match credential {
             Credential::AccessToken(_) if api_url.get().is_none() => {
                 return Err(BuildError::NoApiUrl);
@@ -134,6 +138,8 @@ impl ClientBuilder {
             transport,
             tokens,
             api_url,
+            #[cfg(feature = "ledger")]
+            fingerprint,
             version: self.version,
             policy: self.policy,
             slots: Slots::new(self.concurrency),

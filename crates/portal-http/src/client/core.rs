@@ -17,6 +17,9 @@ pub(super) struct Core {
     pub(super) transport: Arc<dyn DynTransport>,
     pub(super) tokens: Tokens,
     pub(super) api_url: Arc<ApiUrl>,
+    /// Tells credentials apart.
+    #[cfg(feature = "ledger")]
+    pub(super) fingerprint: String,
     pub(super) version: ApiVersion,
     pub(super) policy: Policy,
     pub(super) slots: Slots,

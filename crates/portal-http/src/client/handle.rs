@@ -76,7 +76,8 @@ impl Client {
         endpoint: &E,
     ) -> Result<E::Output, ClientError> {
         let request = endpoint.request(self.0.version);
-        let bounds = Bounds { is_attempt: true, ..self.bounds(&request) };
+        let mut bounds = self.bounds(&request);
+        bounds.is_attempt = true;
         let token = self.0.tokens.get(None).await?;
         let slot = self.0.slots.acquire(Urgency::New).await;
         let response = self.0.exchange(request, Some(&token), bounds).await?;
@@ -165,6 +166,11 @@ impl Client {
     /// Returns the policy of this client's flows.
     pub fn policy(&self) -> &Policy {
         &self.0.policy
+    }
+
+    #[cfg(feature = "ledger")]
+    pub(super) fn fingerprint(&self) -> &str {
+        &self.0.fingerprint
     }
 
     /// Returns the API version of this client's requests.

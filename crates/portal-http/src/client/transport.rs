@@ -10,9 +10,12 @@ use http::StatusCode;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Body;
 use portal_model::error::with_sources;
-use portal_model::flow::{NoResponse, TransportError};
+use portal_model::flow::{NoResponse, NotSent, TransportError};
 use tokio::time::Instant;
 use tower_service::Service;
+
+#[cfg(feature = "ledger")]
+use super::clock::NotAfter;
 
 /// Sends a request once and waits for its response.
 ///
@@ -32,6 +35,8 @@ use tower_service::Service;
 ///
 /// - A new connection by HTTP/1.1. The peer may close a used one at that moment, and a stray
 ///   response on it could be mistaken for the attempt's. No TLS early data, which can be replayed.
+/// - A beginning. Right before the first byte of the request, after everything that can take long, it
+///   asks [`Bounds::may_begin`], and otherwise sends nothing: [`TransportError::NotSent`].
 /// - An end. Before `send` returns an error, and when its future is dropped, the connection is
 ///   closed in such a way that nothing of the request leaves any more: not from a task in the
 ///   background, and not from the system's buffers, which are delivered even after the process has
@@ -71,6 +76,8 @@ pub struct Bounds {
     /// Whether the request is an attempt: it can't be undone, and has to end when its caller says
     /// so. [`Transport`] says what that requires.
     pub is_attempt: bool,
+    #[cfg(feature = "ledger")]
+    not_after: Option<NotAfter>,
 }
 
 impl Bounds {
@@ -82,7 +89,13 @@ impl Bounds {
 
     /// Bounds with this timeout and [`BODY`](Self::BODY).
     pub const fn new(time: Duration) -> Self {
-        Self { time, body: Self::BODY, is_attempt: false }
+        Self {
+            time,
+            body: Self::BODY,
+            is_attempt: false,
+            #[cfg(feature = "ledger")]
+            not_after: None,
+        }
     }
 
     /// Bounds with this timeout and [`LIST`](Self::LIST).
@@ -93,6 +106,23 @@ impl Bounds {
     /// Bounds of an attempt, with this timeout and [`BODY`](Self::BODY).
     pub const fn of_attempt(time: Duration) -> Self {
         Self { is_attempt: true, ..Self::new(time) }
+    }
+
+    /// The same bounds for a request that must not begin later than this. The ledger may have given the
+    /// attempt to somebody else by then.
+    #[cfg(feature = "ledger")]
+    pub fn not_after(self, moment: &portal_ledger::Moment) -> Self {
+        Self { not_after: Some(NotAfter::new(moment)), ..self }
+    }
+
+    /// Whether the request may still begin, to be asked right before its first byte: connecting may
+    /// have taken long, and the system may have been suspended meanwhile.
+    pub fn may_begin(&self) -> bool {
+        #[cfg(feature = "ledger")]
+        let has_passed = self.not_after.is_some_and(NotAfter::has_passed);
+        #[cfg(not(feature = "ledger"))]
+        let has_passed = false;
+        !has_passed
     }
 
     /// Returns the limit for the body of a response with this status.
@@ -119,13 +149,13 @@ where
         let mut service = self.clone();
         let response = async move {
             poll_fn(|context| service.poll_ready(context)).await.map_err(broken)?;
+            if !bounds.may_begin() {
+                return Err(NotSent::NotStarted("its time was up".to_owned()).into());
+            }
             let response = service.call(request.map(Full::new)).await.map_err(broken)?;
-            read(response, bounds).await
+            Ok(read(response, bounds).await?)
         };
-        tokio::time::timeout(bounds.time, response)
-            .await
-            .map_err(|_| NoResponse::TimedOut)?
-            .map_err(Into::into)
+        tokio::time::timeout(bounds.time, response).await.map_err(|_| NoResponse::TimedOut)?
     }
 }
 

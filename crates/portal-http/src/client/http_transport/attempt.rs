@@ -32,7 +32,7 @@ pub(super) async fn send(
     let connecting = connector.connect(request.uri(), Purpose::Attempt(end));
     let wire = match timeout_at(end, connecting).await {
         // A process that was suspended while it connected must not start late.
-        Ok(Ok(wire)) if Instant::now() < end => wire,
+        Ok(Ok(wire)) if Instant::now() < end && bounds.may_begin() => wire,
         Ok(Err(error)) => return Err(not_connected(error.as_ref(), request.uri()).into()),
         Ok(Ok(_)) | Err(_) => return Err(NotSent::ConnectTimedOut.into()),
     };

@@ -1,15 +1,33 @@
 //! Which org a credential leads to (rule 10).
+//!
+//! Identified by fingerprint, two credentials of one org count as two that may be the same, and wait
+//! for each other. Mistaken for two orgs, each could get a portal: only the service's own refusal makes
+//! an org unknown, and anything else is a failure.
+
+use std::time::Duration;
 
 use portal_ledger::Ledger;
-use portal_model::{Org, OrgIdentity};
+use portal_model::flow::{NoResponse, NotSent, TokenError};
+use portal_model::{ErrorCode, GetOrg, Org, OrgIdentity};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::client::error::ClientError;
 use crate::client::handle::Client;
 
+/// Timeout for all tries.
+const LIMIT: Duration = Duration::from_secs(20);
+/// Timeout for one, so that a single response that hangs leaves time for another.
+const TRY_LIMIT: Duration = Duration::from_secs(8);
+const TRIES: u32 = 5;
+/// Pause after the first try; doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
 /// What is known of the org.
 #[derive(Debug, Default)]
 pub(super) struct Identity {
-    stated: Option<String>,
+    stated: Option<Org>,
+    known: OnceCell<OrgIdentity>,
 }
 
 /// Why it is not known which org a credential leads to.
@@ -19,7 +37,7 @@ pub enum IdentifyError {
     /// The service was not reached, or sent no valid response.
     #[error("cannot determine which org this is")]
     Client(#[from] ClientError),
-    /// The service, or the ledger, names another org than the one stated.
+    /// The service, or an earlier entry of the ledger, names another org than the one stated.
     #[error("the credential leads to org {}, not to {stated}", found.id)]
     Contradicted {
         /// The id that was stated.
@@ -31,17 +49,126 @@ pub enum IdentifyError {
 
 impl Identity {
     pub(super) fn stated(id: String) -> Self {
-        Self { stated: Some(id) }
+        Self { stated: Some(Org::new(id)), known: OnceCell::new() }
     }
 
+    /// Determines it once.
     pub(super) async fn of(
         &self,
         client: &Client,
-        _: &Ledger,
+        ledger: &Ledger,
     ) -> Result<OrgIdentity, IdentifyError> {
-        client.authenticate().await.map_err(ClientError::from)?;
-        let url = client.api_url();
-        let identity = OrgIdentity::new(url.as_ref().map_or("", |url| url.as_str()), "");
-        Ok(identity.with_org(self.stated.as_ref().map(Org::new)))
+        self.known.get_or_try_init(|| self.identify(client, ledger)).await.cloned()
     }
+
+    async fn identify(
+        &self,
+        client: &Client,
+        ledger: &Ledger,
+    ) -> Result<OrgIdentity, IdentifyError> {
+        if client.api_url().is_none() {
+            client.authenticate().await.map_err(ClientError::from)?;
+        }
+        let stated = self.stated.as_ref();
+        let is_stated = |org: &Org| stated.is_none_or(|stated| stated.id == org.id);
+        let earlier = earlier(client, ledger).await;
+        if let Some(org) = &earlier
+            && is_stated(org)
+        {
+            return Ok(at(client).with_org(earlier));
+        }
+        // A stated id needs no answer, but one may contradict it.
+        let answer = ask(client, if stated.is_some() { 1 } else { TRIES }).await;
+        let found = match (answer, stated) {
+            (Ok(found), _) => found,
+            (Err(_), Some(_)) => None,
+            (Err(error), None) => return Err(error.into()),
+        };
+        match (found.or(earlier), stated) {
+            (Some(found), Some(stated)) if found.id != stated.id => {
+                Err(IdentifyError::Contradicted { stated: stated.id.clone(), found })
+            }
+            (Some(found), _) => Ok(at(client).with_org(Some(found))),
+            (None, Some(stated)) => Ok(at(client).with_org(Some(stated.clone()))),
+            (None, None) => {
+                tracing::warn!(
+                    "this token may not read its org, which counts as any org that is not known \
+                     either: state its id, or add the scope {}",
+                    portal_model::Scope::ORG_READ
+                );
+                Ok(at(client))
+            }
+        }
+    }
+}
+
+/// The org that is not known yet. The response to a token request may have corrected the host.
+fn at(client: &Client) -> OrgIdentity {
+    let url = client.api_url();
+    OrgIdentity::new(url.as_ref().map_or("", |url| url.as_str()), client.fingerprint())
+}
+
+/// The org that an earlier entry has for the credential. An org on this machine is a new one after
+/// every restart of its server, with the same credentials.
+async fn earlier(client: &Client, ledger: &Ledger) -> Option<Org> {
+    if client.api_url().is_none_or(|url| url.is_this_machine()) {
+        return None;
+    }
+    // Should the ledger fail, so will the claim, and say why.
+    ledger.org_of(&at(client)).await.ok().flatten()
+}
+
+/// Asks the service; `None` if it refuses.
+async fn ask(client: &Client, tries: u32) -> Result<Option<Org>, ClientError> {
+    let end = Instant::now() + LIMIT.min(client.policy().deadline);
+    let mut pause = FIRST_PAUSE;
+    let mut count = 0;
+    loop {
+        count += 1;
+        let left = end.saturating_duration_since(Instant::now());
+        let error = match timeout(TRY_LIMIT.min(left), client.call(&GetOrg)).await {
+            Ok(Ok(org)) => return Ok(Some(org)),
+            Ok(Err(error)) if is_refusal(&error) => return Ok(None),
+            Ok(Err(error)) => error,
+            Err(_) => ClientError::NoResponse(NoResponse::TimedOut),
+        };
+        let next = Instant::now() + jittered(pause);
+        if is_final(&error) || count >= tries || next >= end {
+            return Err(error);
+        }
+        sleep_until(next).await;
+        pause *= 2;
+    }
+}
+
+/// Whether the service itself does not let this token read its org.
+fn is_refusal(error: &ClientError) -> bool {
+    error.api().is_some_and(|error| {
+        matches!(
+            (error.http_status, &error.code),
+            (401, ErrorCode::OauthScopeMismatch) | (403, ErrorCode::NoPermission)
+        )
+    })
+}
+
+/// Whether trying again does not help.
+fn is_final(error: &ClientError) -> bool {
+    match error {
+        // A rejected token fails everything else as well.
+        ClientError::Api(error) => error.is_token_rejected(),
+        ClientError::NotSent(why) | ClientError::Token(TokenError::NotSent(why)) => {
+            matches!(why, NotSent::Permanent(_))
+        }
+        ClientError::Token(error) => matches!(
+            error,
+            TokenError::Rejected(_) | TokenError::NotRenewable | TokenError::Local(_)
+        ),
+        ClientError::NoResponse(_) | ClientError::Unreadable(_) => false,
+    }
+}
+
+/// Between half of the pause and all of it, so that clients spread out.
+fn jittered(pause: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or(u32::MAX);
+    pause.mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX))
 }

@@ -1,0 +1,100 @@
+//! [`ClientHost`]: what `run` needs of a client.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portal_ledger::{Host, Moment, Terms};
+use portal_model::datacenter::origin;
+use portal_model::flow::{Activity, NoResponse, NotSent, TokenError, TokenId, TransportError};
+use portal_model::{OrgIdentity, Request, Response};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::client::clock;
+use crate::client::core::Core;
+use crate::client::slots::{Slot, Urgency};
+use crate::client::token::Token;
+use crate::client::transport::Bounds;
+
+/// Performs one operation with the parts of a client.
+pub(super) struct ClientHost {
+    core: Arc<Core>,
+    /// The origin of the API that the operation is about (rule 14).
+    origin: String,
+    token: Option<Token>,
+    slot: Option<Slot>,
+    activity: watch::Sender<Activity>,
+}
+
+impl ClientHost {
+    pub(super) fn new(
+        core: Arc<Core>,
+        org: &OrgIdentity,
+        activity: watch::Sender<Activity>,
+    ) -> Self {
+        Self { core, origin: org.origin().to_owned(), token: None, slot: None, activity }
+    }
+
+    /// Rule 14: a token response may name another API, to which nothing of this operation goes.
+    fn check_origin(&self) -> Result<(), String> {
+        let url = self.core.api_url.get();
+        let named = url.as_ref().map(|url| origin(url.as_str())).unwrap_or_default();
+        if named == self.origin {
+            return Ok(());
+        }
+        Err(format!("the accounts server now names the API {named}, not {}", self.origin))
+    }
+}
+
+impl Host for ClientHost {
+    fn now(&self) -> Moment {
+        clock::now()
+    }
+
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(time)
+    }
+
+    async fn token(
+        &mut self,
+        rejected: Option<TokenId>,
+        limit: Duration,
+    ) -> Result<TokenId, TokenError> {
+        let late = |_| Err(TokenError::NoResponse(NoResponse::TimedOut));
+        let token = timeout(limit, self.core.tokens.get(rejected)).await.unwrap_or_else(late)?;
+        self.check_origin().map_err(TokenError::Local)?;
+        Ok(self.token.insert(token).id)
+    }
+
+    async fn send(&mut self, request: Request, terms: Terms) -> Result<Response, TransportError> {
+        self.check_origin().map_err(NotSent::NotStarted)?;
+        let bounds = match &terms.attempt {
+            Some(until) => Bounds::of_attempt(terms.timeout).not_after(until),
+            None => Bounds::of_list(terms.timeout),
+        };
+        self.core.exchange(request, self.token.as_ref(), bounds).await
+    }
+
+    async fn admit(&mut self, begun: bool, limit: Duration) {
+        let urgency = if begun { Urgency::Begun } else { Urgency::New };
+        if self.slot.is_none() {
+            self.slot = timeout(limit, self.core.slots.acquire(urgency)).await.ok();
+        }
+    }
+
+    fn pause(&mut self) {
+        self.slot = None;
+    }
+
+    fn show(&mut self, activity: &Activity) {
+        self.activity.send_if_modified(|shown| {
+            let is_new = shown != activity;
+            if is_new {
+                tracing::debug!(?activity);
+                shown.clone_from(activity);
+            }
+            is_new
+        });
+    }
+}
