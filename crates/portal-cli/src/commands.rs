@@ -15,6 +15,7 @@ pub(crate) mod list;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod man;
+mod operation;
 mod policy_args;
 pub(crate) mod profiles;
 pub(crate) mod recover;

@@ -9,30 +9,29 @@
 //! | `cli` | the top level of the command line, and which command runs |
 //! | `commands` | one file per command: its arguments and its `run` |
 //! | `batch` | one portal in each of many orgs: CSV in, journal out |
-//! | `safe` | the intent log, the lock of an org, and recovery around one create or rename |
 //! | `terminal` | the only module that writes to stdout and stderr or reads a reply |
 //! | `report` | what outcomes and errors say: data and words, no I/O |
-//! | `org` | which org, with which credentials, over which client; profiles, the local server |
-//! | `sys` | directories, signals, lines with checksums |
+//! | `org` | which org, with which credentials, over which client; the ledger, profiles, the local server |
+//! | `sys` | variables, files, directories, signals, lines with checksums |
 
 mod batch;
 mod cli;
 mod commands;
 mod org;
 mod report;
-mod safe;
 mod sys;
 mod terminal;
 
 use std::process::ExitCode;
 
 use crate::cli::{Cli, print_usage};
-use crate::sys::core_dump;
+use crate::report::failure::Failure;
+use crate::sys::limits;
 use crate::terminal::log;
 use crate::terminal::printer::{self, Printer};
 
 fn main() -> ExitCode {
-    core_dump::disable();
+    limits::disable_core_dumps();
     cli::complete();
     let cli = match Cli::from_args(std::env::args_os()) {
         Ok(cli) => cli,
@@ -41,6 +40,8 @@ fn main() -> ExitCode {
     printer::color(cli.color);
     let printer = Printer::new(cli.output, cli.quiet);
     log::start(&printer, cli.verbose, cli.command.log());
-    let exit = cli.command.run(&printer).unwrap_or_else(|failure| failure.print(&printer));
+    let ready = limits::raise_open_files().map_err(Failure::from);
+    let result = ready.and_then(|()| cli.command.run(&printer));
+    let exit = result.unwrap_or_else(|failure| failure.print(&printer));
     ExitCode::from(printer.finish(exit) as u8)
 }

@@ -4,9 +4,6 @@ pub(crate) mod create_probe;
 pub(crate) mod data_directory;
 pub(crate) mod default_org;
 pub(crate) mod destination;
-pub(crate) mod identify;
-pub(crate) mod identity;
-pub(crate) mod identity_cache;
 pub(crate) mod ledger;
 pub(crate) mod local;
 pub(crate) mod place;
@@ -28,7 +25,7 @@ pub(crate) enum OrgError {
     Unusable(anyhow::Error),
     #[error(
         "{0:?} can't be the name of a profile: expected up to 64 of the letters A-Z, a-z, the \
-         digits 0-9, and - _ ."
+         digits 0-9, and _ . -, which is not the first"
     )]
     InvalidProfileName(String),
     #[error("no `portal serve` of this user runs{}", .port.map(|port| format!(" on port {port}")).unwrap_or_default())]

@@ -1,9 +1,12 @@
-//! What belongs to the machine: directories, signals, lines with checksums.
+//! What belongs to the machine: variables, files, directories, signals, lines with checksums.
 
 pub(crate) mod checked_line;
-pub(crate) mod core_dump;
 pub(crate) mod directories;
+pub(crate) mod environment;
+pub(crate) mod files;
 pub(crate) mod hex;
+pub(crate) mod invalid_input;
+pub(crate) mod limits;
 pub(crate) mod private_file;
 pub(crate) mod signal;
 pub(crate) mod toml_file;

@@ -52,14 +52,14 @@ mod transport;
 pub use self::accounts::Accounts;
 pub use self::base_url::{BaseUrl, InvalidBaseUrl};
 pub use self::builder::{BuildError, ClientBuilder};
-pub use self::credential::Credential;
+pub use self::credential::{Credential, InvalidCredential};
 pub use self::drive::{IntentSink, Running};
 pub use self::error::ClientError;
 pub use self::file_token_cache::FileTokenCache;
 pub use self::handle::Client;
 #[cfg(feature = "sockets")]
 pub use self::http_transport::{
-    HttpTransport, HttpTransportBuilder, InvalidProxy, Proxy, TlsError,
+    HttpTransport, HttpTransportBuilder, InvalidProxy, Proxy, TlsError, UnusableTransport,
 };
 #[cfg(feature = "ledger")]
 pub use self::safe::{

@@ -23,7 +23,8 @@
 //! | `request` | a received request |
 //! | `fault_injector` | which requests get which faults |
 //! | `past_lists` | what a stale list shows |
-//! | `limits`, `log_limit`, `host`, `route`, `body`, `quota`, `fault` | leaves |
+//! | `mask` | takes secrets out of what is logged and recorded |
+//! | `limits`, `log_limit`, `host`, `listener`, `route`, `body`, `quota`, `fault` | leaves |
 
 mod accept;
 mod authorize;
@@ -36,8 +37,10 @@ mod fault_injector;
 mod handlers;
 mod host;
 mod limits;
+mod listener;
 mod local;
 mod log_limit;
+mod mask;
 mod oauth;
 mod past_lists;
 mod quota;
@@ -53,12 +56,15 @@ mod tls;
 
 #[cfg(feature = "tls")]
 pub use crate::pem::TlsError;
-pub use accept::{BindError, Server};
+pub use accept::Server;
 pub use body::{BODY_LIMIT, InjectedAbort, ResponseBody};
 pub use fault::{FaultSpec, InvalidFaultSpec};
 pub use limits::{ServerLimits, raise_nofile_limit};
+pub use listener::{BindError, Listener};
 pub use local::{LocalServer, LocalServerBuilder, StartError};
-pub use served_request::{RequestRecord, RequestResult, ServedRequest};
+pub use served_request::{
+    MaskedMessage, MaskedRequest, RequestRecord, RequestResult, ServedRequest,
+};
 pub use service::{PortalService, PortalServiceBuilder};
 #[cfg(feature = "tls")]
 pub use tls::ServerTls;

@@ -10,9 +10,9 @@ use http::header;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use portal_http::server::Listener;
 use portal_store::Registry;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_io_timeout::TimeoutStream;
 
@@ -36,9 +36,9 @@ impl<R: Registry + 'static> Inspector<R> {
     ///
     /// It asks nobody for credentials: listen on loopback, unless all who can reach another address may
     /// look in.
-    pub async fn serve(mut self, listener: TcpListener) {
-        let address = listener.local_addr();
-        self.about.is_exposed = !address.is_ok_and(|at| at.ip().to_canonical().is_loopback());
+    pub async fn serve(mut self, listener: impl Into<Listener>) {
+        let listener = listener.into();
+        self.about.is_exposed = !listener.address().ip().to_canonical().is_loopback();
         let inspector = Arc::new(self);
         let mut tasks = JoinSet::new();
         let mut connections = VecDeque::new();

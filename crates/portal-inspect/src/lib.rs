@@ -15,14 +15,13 @@
 //! | `request` | a request whose host and origin are checked |
 //! | `inspector` | [`Inspector`] and [`Watch`]: what is looked into, and what is noticed of it |
 //! | `recorder`, `metrics` | the last requests; counters of all |
-//! | `mask`, `response` | leaves |
+//! | `response` | a leaf |
 
 mod connections;
 mod curl;
 mod events;
 mod faults;
 mod inspector;
-mod mask;
 mod metrics;
 mod page;
 mod recorder;

@@ -4,14 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::HeaderMap;
-use portal_http::server::{RequestRecord, ServedRequest};
+use portal_http::server::{MaskedRequest, RequestRecord, ServedRequest};
 use portal_model::neutral::cut;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
-
-use crate::mask;
 
 /// Requests that are kept.
 const MAX_REQUESTS: usize = 1000;
@@ -35,19 +32,8 @@ pub(crate) struct Recorded {
     pub(crate) id: u64,
     #[serde(flatten)]
     pub(crate) record: RequestRecord,
-    pub(crate) query: Option<String>,
-    pub(crate) request: Message,
-    pub(crate) response: Message,
-}
-
-/// The headers and the body of a request or a response.
-#[derive(Debug, Serialize)]
-pub(crate) struct Message {
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: String,
-    /// Bytes of the body that are not kept: the end of a long one, or all of one that is not text or
-    /// may hold a secret.
-    pub(crate) left_out: usize,
+    #[serde(flatten)]
+    pub(crate) masked: MaskedRequest,
 }
 
 /// The last requests, the oldest first.
@@ -162,21 +148,13 @@ impl Recorder {
 
 impl Recorded {
     fn new(id: u64, request: &ServedRequest<'_>) -> Self {
-        let (path, headers) = (request.path(), &request.head.headers);
-        let mut record = RequestRecord::from(request);
+        let (mut record, mut masked) = (RequestRecord::from(request), request.masked());
         record.method = cut(&record.method);
-        record.path = mask::path(path);
+        record.path = cut(&record.path);
         record.portal = record.portal.as_deref().map(cut);
-        Self {
-            id,
-            record,
-            query: request.head.uri.query().map(mask::parameters),
-            request: Message::new(headers, mask::body(request.body, path, headers)),
-            response: Message::new(
-                &request.response_headers(),
-                mask::response_body(request.response_body()),
-            ),
-        }
+        masked.request.shorten(MAX_BODY);
+        masked.response.shorten(MAX_BODY);
+        Self { id, record, masked }
     }
 
     /// Its JSON in a list, without headers and bodies.
@@ -191,8 +169,9 @@ impl Recorded {
     /// About the bytes that it takes in memory.
     fn size(&self) -> usize {
         let RequestRecord { method, path, org, portal, code, faults, .. } = &self.record;
-        let texts = [org, portal, code, &self.query].into_iter().flatten().chain([method, path]);
-        let messages = [&self.request, &self.response];
+        let MaskedRequest { query, request, response, .. } = &self.masked;
+        let texts = [org, portal, code, query].into_iter().flatten().chain([method, path]);
+        let messages = [request, response];
         let headers = messages.iter().flat_map(|message| &message.headers);
         size_of::<Self>()
             + texts.map(String::len).sum::<usize>()
@@ -202,31 +181,19 @@ impl Recorded {
     }
 }
 
-impl Message {
-    fn new(headers: &HeaderMap, (mut body, mut left_out): (String, usize)) -> Self {
-        if body.len() > MAX_BODY {
-            let kept = body.floor_char_boundary(MAX_BODY);
-            left_out += body.len() - kept;
-            body.truncate(kept);
-            body.shrink_to_fit();
-        }
-        Self { headers: mask::headers(headers), body, left_out }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn recorded(id: u64, body: String) -> Recorded {
-        let message = |body| Message { headers: Vec::new(), body, left_out: 0 };
+        let message = |body| json!({ "headers": [], "body": body, "left_out": 0 });
         let record = json!({
             "time": "2026-11-25T14:03:25.114Z", "method": "POST", "path": "/crm/v7/settings/portals",
             "status": 200, "ms": 1, "faults": [],
         });
         let record = serde_json::from_value(record).unwrap();
-        let (request, response) = (message(body), message(String::new()));
-        Recorded { id, record, query: None, request, response }
+        let masked = json!({ "request": message(body), "response": message(String::new()) });
+        Recorded { id, record, masked: serde_json::from_value(masked).unwrap() }
     }
 
     #[test]

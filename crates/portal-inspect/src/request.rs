@@ -98,7 +98,7 @@ fn check_host(about: &About, headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = format!(
-        "expected the host localhost, an IP address of this machine or one of `--allow-host`, found \
+        "expected the host localhost, an IP address of this machine or a name that is allowed, found \
          {host:?}"
     );
     Err(Refusal(StatusCode::MISDIRECTED_REQUEST, message))

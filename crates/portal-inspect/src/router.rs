@@ -146,8 +146,7 @@ impl<R: Registry> Inspector<R> {
     /// Begins anew with the orgs of the start.
     fn reset(&self) -> Result<(), Refusal> {
         let Some((registry, seed)) = &self.about.throwaway else {
-            let message = "this server keeps its data: only one without `--data` and \
-                           `--database-url` can begin anew";
+            let message = "this server keeps its data: only one in memory can begin anew";
             return Err(Refusal(StatusCode::CONFLICT, message.to_owned()));
         };
         registry.reset(seed, self.service.now());

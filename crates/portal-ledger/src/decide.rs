@@ -460,7 +460,14 @@ impl<'a> View<'a> {
                 State::Ended { ending, at } if ending.kind.is_positive() => {
                     let age =
                         if entry.is_settled { Some(SETTLED_AFTER) } else { self.now.since(at) };
-                    Some(Receipt { name: entry.name().to_owned(), age: age.unwrap_or_default() })
+                    Some(Receipt {
+                        entry: entry.id.to_string(),
+                        name: entry.name().to_owned(),
+                        id: ending.portal.as_ref().and_then(|portal| portal.id.clone()),
+                        baseline: entry.intent.as_ref().and_then(Intent::baseline).cloned(),
+                        has_same_key: has_equal_key(entry, self.request),
+                        age: age.unwrap_or_default(),
+                    })
                 }
                 _ => None,
             })

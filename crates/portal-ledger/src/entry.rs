@@ -230,6 +230,11 @@ impl Entry {
         matches!(self.state, State::Open(_)) || self.is_in_doubt()
     }
 
+    /// Whether something may be done by it yet: it is in doubt, or somebody works on it.
+    pub(crate) fn may_be_done(&self, now: &Moment) -> bool {
+        self.is_in_doubt() || matches!(&self.state, State::Open(lease) if lease.is_held_at(now))
+    }
+
     /// The name that it is about now: that of its ending or its last attempt, else the first.
     pub fn name(&self) -> &str {
         let ending = self.ending().and_then(|ending| ending.name.as_deref());

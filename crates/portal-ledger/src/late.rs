@@ -51,11 +51,11 @@ impl Entry {
                 };
                 portals.iter().filter(named).find(had_old_name).cloned().map(Late::Done)
             }
-            _ if self.ending()?.kind == EndingKind::NotDone => {
+            Operation::Create(_) if self.ending()?.kind == EndingKind::NotDone => {
                 new.find(named).cloned().map(Late::Done)
             }
             // The name was freed by a rename, and the attempt that came late took it.
-            _ => {
+            Operation::Create(_) => {
                 new.clone().find(named)?;
                 let is_renamed = |portal: &&Portal| portal.created_time != portal.modified_time;
                 let mut twins = new.filter(|portal| !named(portal) && !is_theirs(portal));

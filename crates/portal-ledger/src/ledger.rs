@@ -1,5 +1,7 @@
 //! [`Ledger`] and [`Permit`]: the decisions over a store that lasts.
 
+use std::time::Duration;
+
 use portal_model::flow::{Intent, Receipt};
 use portal_model::{Org, OrgIdentity};
 
@@ -8,6 +10,8 @@ use crate::decide::{self, Adopted, AttemptEnd, Decision, Grant};
 use crate::entry::{Ending, Entry, EntryId};
 use crate::error::LedgerError;
 use crate::memory::Memory;
+#[cfg(feature = "postgres")]
+use crate::postgres::Postgres;
 use crate::process::Process;
 use crate::rows::{Filter, Rows};
 #[cfg(feature = "sqlite")]
@@ -23,6 +27,8 @@ enum Engine {
     Memory(Memory),
     #[cfg(feature = "sqlite")]
     Sqlite(std::sync::Arc<Sqlite>),
+    #[cfg(feature = "postgres")]
+    Postgres(Postgres),
 }
 
 /// What a [`ClaimRequest`] leads to.
@@ -49,6 +55,7 @@ pub struct Permit {
     ledger: Ledger,
     holder: EntryId,
     grant: Box<Grant>,
+    granted_at: Moment,
     last: Option<AttemptEnd>,
     has_ended: bool,
 }
@@ -81,6 +88,16 @@ impl Ledger {
         Ok(Self(Engine::Sqlite(Sqlite::open(directory.as_ref())?.into())))
     }
 
+    /// The ledger in the schema `portal_ledger` of a PostgreSQL database, which the first transaction
+    /// creates if it is missing. Any number of processes on any number of machines may use it at once.
+    ///
+    /// A transaction uses one connection of the pool, keeps nothing in its session, and takes at most
+    /// 5 s, the wait for the connection included. It needs a tokio runtime with time and I/O enabled.
+    #[cfg(feature = "postgres")]
+    pub fn postgres(pool: deadpool_postgres::Pool) -> Self {
+        Self(Engine::Postgres(Postgres(pool)))
+    }
+
     /// The same ledger as a process finds it that starts now: to test a crash. Permits of `self`
     /// are held by nobody, as those of a process that was killed: their writes fail.
     pub fn after_restart(&self) -> Self {
@@ -88,6 +105,8 @@ impl Ledger {
             Engine::Memory(memory) => Self(Engine::Memory(memory.after_restart())),
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(_) => self.clone(),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(_) => self.clone(),
         }
     }
 
@@ -116,19 +135,28 @@ impl Ledger {
     /// granted again, and otherwise the entry is held for one attempt budget.
     pub async fn claim(&self, request: &ClaimRequest, now: &Moment) -> Result<Claim, LedgerError> {
         let (mut asked, at) = (request.clone(), now.clone());
-        asked.process = self.process();
-        let decide = move |rows| decide::claim(rows, &asked, &at);
-        let decision = self.transact(Rows::of_claim(request), decide).await?;
+        asked.process = Process::current();
+        let decide = move |rows, clock: Option<&Moment>| {
+            let at = clock.unwrap_or(&at).clone();
+            let (written, decision) = decide::claim(rows, &asked, &at);
+            (written, (decision, at))
+        };
+        let (decision, at) = self.transact(Rows::of_claim(request), decide).await?;
         Ok(match decision {
             Decision::Granted(grant) => Claim::Granted(Permit {
                 ledger: self.clone(),
                 holder: request.id.clone(),
                 grant,
+                granted_at: at,
                 last: None,
                 has_ended: false,
             }),
             Decision::Ended(entry) => Claim::Ended(entry),
-            Decision::Wait(wait) => Claim::Wait(wait),
+            Decision::Wait(wait) => {
+                // `now` was read earlier than the clock: too early, if anything, and asked again then.
+                let until = wait.until.read_at(&at, now);
+                Claim::Wait(Wait { until, ..wait })
+            }
             Decision::Blocked(blocked) => Claim::Blocked(blocked),
         })
     }
@@ -140,21 +168,12 @@ impl Ledger {
     pub async fn org_of(&self, identity: &OrgIdentity) -> Result<Option<Org>, LedgerError> {
         let (id, org) = (EntryId::new(""), identity.clone());
         let rows = Rows::Claim { org: org.clone(), key: None, names: Vec::new(), id };
-        let find = move |rows: Vec<Entry>| {
+        let find = move |rows: Vec<Entry>, _: Option<&Moment>| {
             let is_same = |entry: &&Entry| entry.org.fingerprint() == org.fingerprint();
             let found = rows.iter().filter(is_same).find_map(|entry| entry.org.org().cloned());
             (Vec::new(), found)
         };
         self.transact(rows, find).await
-    }
-
-    /// This process, where the engine is of one machine.
-    fn process(&self) -> Option<Process> {
-        match &self.0 {
-            Engine::Memory(_) => None,
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(_) => Process::current(),
-        }
     }
 
     /// The entries that `filter` selects, newest first.
@@ -163,35 +182,50 @@ impl Ledger {
     /// [`LedgerError`].
     pub async fn entries(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
         let rows = Rows::Filter(filter.clone());
-        self.transact(rows, |rows| (Vec::new(), rows)).await
+        self.transact(rows, |rows, _| (Vec::new(), rows)).await
     }
 
-    /// Reads rows, decides, and writes rows, in one transaction.
+    /// Reads rows, decides, and writes rows, in one transaction. An engine of several machines has a
+    /// clock of its own, which was read after the rows; moments of its rows are of that.
     #[cfg_attr(
-        not(feature = "sqlite"),
+        not(any(feature = "sqlite", feature = "postgres")),
         expect(clippy::unused_async, reason = "the engine without a disk never waits")
     )]
     async fn transact<T: Send + 'static>(
         &self,
         rows: Rows,
-        decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T) + Send + 'static,
+        decide: impl FnOnce(Vec<Entry>, Option<&Moment>) -> (Vec<Entry>, T) + Send + 'static,
     ) -> Result<T, LedgerError> {
         match &self.0 {
-            Engine::Memory(memory) => memory.transact(&rows, decide),
+            Engine::Memory(memory) => memory.transact(&rows, |rows| decide(rows, None)),
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite(sqlite) => sqlite.transact(rows, decide).await,
+            Engine::Sqlite(sqlite) => sqlite.transact(rows, |rows| decide(rows, None)).await,
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(postgres) => {
+                postgres.transact(rows, |rows, clock| decide(rows, Some(clock))).await
+            }
         }
     }
 
-    /// The same for the row of a holder.
-    async fn write<E: From<Adopted> + From<LedgerError> + Send + 'static>(
+    /// The same for the row of a holder, with the end of its last attempt.
+    async fn write(
         &self,
         id: &EntryId,
-        decide: impl FnOnce(Entry) -> Result<Entry, Adopted> + Send + 'static,
-    ) -> Result<Entry, E> {
-        let decide = |mut rows: Vec<Entry>| match rows.pop().ok_or(Adopted).and_then(decide) {
-            Ok(entry) => (vec![entry.clone()], Ok(entry)),
-            Err(adopted) => (Vec::new(), Err(adopted)),
+        last: Option<AttemptEnd>,
+        now: &Moment,
+        decide: impl FnOnce(Entry, Option<&AttemptEnd>, &Moment) -> Result<Entry, Adopted>
+        + Send
+        + 'static,
+    ) -> Result<Entry, RecordError> {
+        let now = now.clone();
+        let decide = move |mut rows: Vec<Entry>, clock: Option<&Moment>| {
+            let clock = clock.unwrap_or(&now);
+            // The clock was read later than `now`: the end is not too early.
+            let last = last.map(|last| AttemptEnd { at: last.at.read_at(&now, clock), ..last });
+            match rows.pop().ok_or(Adopted).and_then(|row| decide(row, last.as_ref(), clock)) {
+                Ok(entry) => (vec![entry.clone()], Ok(entry)),
+                Err(adopted) => (Vec::new(), Err(adopted)),
+            }
         };
         Ok(self.transact(Rows::Entry(id.clone()), decide).await??)
     }
@@ -203,10 +237,11 @@ impl Permit {
         &self.grant.entry
     }
 
-    /// When the attempts of those who held the entry before can no longer take effect; `None` if
-    /// there was none, or none in doubt.
-    pub fn horizon(&self) -> Option<Moment> {
-        self.grant.entry.horizon(self.grant.entry.times.processing_time)
+    /// How long from the grant the attempts of those who held the entry before may still take effect;
+    /// zero if there was none, none in doubt, or not any more. Count it from after the claim.
+    pub fn horizon(&self) -> Duration {
+        let horizon = self.grant.entry.horizon(self.grant.entry.times.processing_time);
+        horizon.and_then(|horizon| horizon.since(&self.granted_at)).unwrap_or_default()
     }
 
     /// The portals that this ledger created in what may be the org: a list may not show them yet.
@@ -230,9 +265,11 @@ impl Permit {
     /// If the future is dropped, the attempt may be recorded; it must not be made.
     pub async fn record(&mut self, intent: &Intent, now: &Moment) -> Result<(), RecordError> {
         let (holder, intent) = (self.holder.clone(), intent.clone());
-        let (last, now) = (self.last.clone(), now.clone());
-        let decide = move |entry| decide::record(entry, &holder, &intent, last.as_ref(), &now);
-        self.grant.entry = self.ledger.write::<RecordError>(&self.grant.entry.id, decide).await?;
+        let decide = move |entry, last: Option<&_>, now: &_| {
+            decide::record(entry, &holder, &intent, last, now)
+        };
+        let id = &self.grant.entry.id;
+        self.grant.entry = self.ledger.write(id, self.last.clone(), now, decide).await?;
         self.last = None;
         Ok(())
     }
@@ -245,9 +282,10 @@ impl Permit {
     /// outcome is as true as before, and the next claim determines it again.
     pub async fn end(mut self, ending: &Ending, now: &Moment) -> Result<Entry, RecordError> {
         let (holder, ending) = (self.holder.clone(), ending.clone());
-        let (last, now) = (self.last.take(), now.clone());
-        let decide = move |entry| decide::end(entry, &holder, &ending, last.as_ref(), &now);
-        let entry = self.ledger.write::<RecordError>(&self.grant.entry.id, decide).await?;
+        let decide =
+            move |entry, last: Option<&_>, now: &_| decide::end(entry, &holder, &ending, last, now);
+        let last = self.last.take();
+        let entry = self.ledger.write(&self.grant.entry.id, last, now, decide).await?;
         self.has_ended = true;
         Ok(entry)
     }
@@ -259,16 +297,23 @@ impl Drop for Permit {
             return;
         }
         let (holder, last) = (self.holder.clone(), self.last.take());
-        let decide = move |mut rows: Vec<Entry>| {
+        let decide = move |mut rows: Vec<Entry>, clock: Option<&Moment>| {
+            // Without a reading of the caller's clock, the attempt ended now at the latest.
+            let last =
+                last.map(|last| AttemptEnd { at: clock.unwrap_or(&last.at).clone(), ..last });
             let released = rows.pop().and_then(|row| decide::release(row, &holder, last.as_ref()));
             (released.into_iter().collect(), ())
         };
         let rows = Rows::Entry(self.grant.entry.id.clone());
         // Best effort: without it the entry is held until its lease ends.
         match &self.ledger.0 {
-            Engine::Memory(memory) => drop(memory.transact(&rows, decide)),
+            Engine::Memory(memory) => drop(memory.transact(&rows, |rows| decide(rows, None))),
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite(sqlite) => sqlite.submit(rows, decide),
+            Engine::Sqlite(sqlite) => sqlite.submit(rows, |rows| decide(rows, None)),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(postgres) => {
+                postgres.submit(rows, |rows, clock| decide(rows, Some(clock)));
+            }
         }
     }
 }

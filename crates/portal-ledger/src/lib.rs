@@ -6,8 +6,9 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | `run` | [`run`]: claim, wait, flow, end |
 //! | `ledger` | [`Ledger`] and [`Permit`] |
-//! | `memory`, `sqlite` | the engines: they read rows, let `decide` run, and write rows |
+//! | `memory`, `sqlite`, `postgres` | the engines: they read rows, let `decide` run, and write rows |
 //! | `decide` | every rule about entries |
 //! | `rows` | which entries a decision reads: [`Filter`] |
 //! | `host` | [`Host`]: what a transport of your own gives |
@@ -28,11 +29,17 @@ mod host;
 mod late;
 mod ledger;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod process;
 mod rows;
+mod run;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod time;
+
+#[cfg(feature = "postgres")]
+pub use deadpool_postgres;
 
 pub use claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
 pub use clock::Clock;
@@ -43,6 +50,7 @@ pub use host::{Host, Terms};
 pub use late::Late;
 pub use ledger::{Claim, Ledger, Permit, RecordError};
 pub use rows::Filter;
+pub use run::{Ended, run};
 #[cfg(feature = "sqlite")]
 pub use sqlite::OpenError;
 pub use time::{Moment, Times};

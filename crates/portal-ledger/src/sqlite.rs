@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension as _, ToSql, Transaction, TransactionBehavior, params,
@@ -23,6 +23,8 @@ const APPLICATION_ID: i32 = 0x504c_6564;
 const FORMAT: i32 = 1;
 /// How often a transaction asks for the lock that another process holds: for about 5 s.
 const MAX_TRIES: i32 = 1250;
+/// How long dropping the ledger waits for what is queued.
+const ENDING: Duration = Duration::from_secs(1);
 
 const SCHEMA: &str = "
     CREATE TABLE entries (
@@ -95,7 +97,7 @@ struct Job {
     answer: Box<dyn FnOnce(Result<(), LedgerError>) + Send>,
 }
 
-/// The connection's thread. Dropping it completes what is queued.
+/// The connection's thread. Dropping it completes what is queued, unless the disk hangs.
 #[derive(Debug)]
 pub(crate) struct Sqlite {
     path: PathBuf,
@@ -167,9 +169,12 @@ const STOPPED: &str = "the thread of the ledger has stopped";
 impl Drop for Sqlite {
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            // It panicked; callers were told.
-            let _ = thread.join();
+        let began = Instant::now();
+        // A disk that hangs does not keep the process from its end: what is queued is best effort.
+        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+            && began.elapsed() < ENDING
+        {
+            thread::sleep(Duration::from_millis(1));
         }
     }
 }

@@ -33,6 +33,21 @@ impl Moment {
         Self { boot: self.boot.clone(), since_boot: self.since_boot.saturating_add(time) }
     }
 
+    /// This moment on another clock, which read `there` when this one read `here`. One that can't be
+    /// told is that reading.
+    pub(crate) fn read_at(&self, here: &Self, there: &Self) -> Self {
+        if here.boot == there.boot {
+            return self.clone();
+        }
+        match (self.since(here), here.since(self)) {
+            (Some(ahead), _) => there.plus(ahead),
+            (None, Some(ago)) => {
+                Self { since_boot: there.since_boot.saturating_sub(ago), ..there.clone() }
+            }
+            (None, None) => there.clone(),
+        }
+    }
+
     /// Whether this is a moment of the clock that `now` was read from, and no moment that it has
     /// yet to reach by more than `ahead`.
     pub(crate) fn is_of_clock(&self, now: &Self, ahead: Duration) -> bool {

@@ -17,10 +17,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portal_model::flow::{
-    CreateFlow, Effect, Event, Flow, Intent, Jitter, NoResponse, NotSent, Policy, Step, TokenError,
-    TokenId, TransportError,
+    Event, Flow, Intent, Jitter, NoResponse, NotSent, Policy, Step, TokenError, TokenId,
+    TransportError,
 };
-use portal_model::{ApiVersion, Outcome, PortalName, Request, Response, Secret};
+use portal_model::{
+    ApiVersion, CreateOperation, Operation, Outcome, PortalName, Request, Response, Secret,
+};
 
 use intent_file::IntentFile;
 
@@ -50,11 +52,13 @@ pub(crate) fn create(
     deliver: impl FnOnce(&Outcome) -> io::Result<()>,
 ) -> Result<(), BoxError> {
     let intents = IntentFile::open(path)?;
+    let operation = Operation::from(CreateOperation::new(name.clone()));
     let flow = match intents.read()? {
-        None => CreateFlow::new(name, policy, ApiVersion::V7),
-        // Its process has ended, since this one has the lock. When is not known: zero (rule 9).
+        None => Flow::new(operation, policy, ApiVersion::V7),
+        // Its process has ended, since this one has the lock. When is not known.
         Some(Intent::Create(intent)) if intent.name.is_same_as(name.as_str()) => {
-            CreateFlow::take_over(intent, Duration::ZERO, policy, ApiVersion::V7)
+            let horizon = policy.processing_time;
+            Flow::resume(operation, intent.into(), horizon, policy, ApiVersion::V7)
         }
         Some(other) => return Err(format!("{} is in doubt: recover it first", other.name()).into()),
     };
@@ -89,11 +93,11 @@ impl Driver {
     }
 
     /// Performs `flow` to its outcome; `record` writes its intents durably.
-    pub(crate) fn perform<E: Effect>(
+    pub(crate) fn perform(
         &self,
-        mut flow: Flow<E>,
+        mut flow: Flow,
         mut record: impl FnMut(&Intent) -> io::Result<()>,
-    ) -> E::Outcome {
+    ) -> Outcome {
         let start = Instant::now();
         loop {
             let event = match flow.step(start.elapsed()) {

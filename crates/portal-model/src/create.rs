@@ -1,7 +1,7 @@
 //! `POST /crm/{version}/settings/portals`
 //!
 //! Creates a portal in the token's org. It cannot be undone, and after a lost response it is not
-//! known whether it happened: [`CreateFlow`](crate::flow::CreateFlow) is the safe way to send it.
+//! known whether it happened: a [`Flow`](crate::flow::Flow) is the safe way to send it.
 
 use crate::endpoint::{ApiVersion, Endpoint, Method, Request, Response, ResponseError};
 use crate::envelope;

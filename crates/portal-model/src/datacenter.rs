@@ -179,7 +179,7 @@ pub fn origin(url: &str) -> String {
 /// configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApiDomain {
-    /// Not configured: the response decides.
+    /// Not configured: the response decides among the hosts of Zoho's APIs.
     Unset,
     /// By data center: the account may be in another one.
     DataCenter(DataCenter, Environment),
@@ -212,7 +212,7 @@ impl ApiDomain {
     pub fn after(&self, received: &str) -> ApiDomainChange {
         let received = received.trim_end_matches('/');
         match self {
-            Self::Unset => ApiDomainChange::Use(received.to_owned()),
+            Self::Unset if is_api_of_zoho(received) => ApiDomainChange::Use(received.to_owned()),
             Self::DataCenter(here, Environment::Production) => {
                 match DataCenter::of_production_url(received) {
                     Some(there) if there == *here => ApiDomainChange::Keep,
@@ -225,9 +225,20 @@ impl ApiDomain {
                 ApiDomainChange::Keep
             }
             Self::Given(url) if url.trim_end_matches('/') == received => ApiDomainChange::Keep,
-            Self::DataCenter(..) | Self::Given(_) => ApiDomainChange::Mismatch(received.to_owned()),
+            Self::Unset | Self::DataCenter(..) | Self::Given(_) => {
+                ApiDomainChange::Mismatch(received.to_owned())
+            }
         }
     }
+}
+
+/// Whether this is the base URL of one of Zoho's APIs, exactly.
+fn is_api_of_zoho(url: &str) -> bool {
+    let environments = [Environment::Production, Environment::Sandbox, Environment::Developer];
+    let mut urls = environments
+        .into_iter()
+        .flat_map(|environment| DataCenter::ALL.map(|center| center.api_url(environment)));
+    urls.any(|known| known == url)
 }
 
 #[cfg(test)]
@@ -286,5 +297,15 @@ mod tests {
         assert_eq!(given.after("http://127.0.0.1:8780/"), ApiDomainChange::Keep);
         assert_eq!(given.after(&eu), ApiDomainChange::Mismatch(eu.clone()));
         assert_eq!(ApiDomain::Unset.after(&eu), ApiDomainChange::Use(eu));
+        for foreign in [
+            "https://evil.example",
+            "http://www.zohoapis.eu",
+            "https://www.zohoapis.eu.evil.example",
+            "https://www.zohoapis.eu:8443",
+            "https://www.zohoapis.eu@evil.example",
+        ] {
+            let mismatch = ApiDomainChange::Mismatch(foreign.to_owned());
+            assert_eq!(ApiDomain::Unset.after(foreign), mismatch);
+        }
     }
 }

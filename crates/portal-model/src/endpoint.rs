@@ -299,6 +299,20 @@ impl ResponseError {
             Self::Unreadable(_) => None,
         }
     }
+
+    /// Whether a read-only request deserves another access token: it came with HTTP 401, whatever the
+    /// body, or with a code for a rejected token. Not if the scope is missing, which a new token lacks
+    /// too. It proves nothing about an attempt: see [`ApiError::is_token_rejected`].
+    pub fn needs_new_token(&self) -> bool {
+        match self {
+            Self::Api(error) if error.is_scope_mismatch() => false,
+            Self::Api(error) => {
+                let is_client_error = (400..500).contains(&error.http_status);
+                error.http_status == 401 || is_client_error && error.code.is_of_token()
+            }
+            Self::Unreadable(response) => response.http_status == 401,
+        }
+    }
 }
 
 /// A response that is not the service's, with the excerpt that helps to find out whose it is.
@@ -361,6 +375,29 @@ pub enum UnreadableReason {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_401_but_scope_needs_new_token() {
+        let body = |code: &str| format!(r#"{{"code":"{code}","status":"error","message":"m"}}"#);
+        for (status, body, expected) in [
+            (401, body("INVALID_OAUTHTOKEN"), true),
+            (401, body("NO_IDEA"), true),
+            (401, r#"{"code":"INVALID_OAUTHTOKEN"}"#.to_owned(), true),
+            (401, "<html>".to_owned(), true),
+            (401, String::new(), true),
+            (400, body("INVALID_TOKEN"), true),
+            (403, body("INVALID_OAUTHTOKEN"), true),
+            (400, body("AUTHENTICATION_FAILURE"), true),
+            (401, body("OAUTH_SCOPE_MISMATCH"), false),
+            (403, body("NO_PERMISSION"), false),
+            (500, body("INVALID_TOKEN"), false),
+            (400, "<html>".to_owned(), false),
+        ] {
+            let error =
+                crate::read::decode_page(&Response::new(status, body.as_str())).unwrap_err();
+            assert_eq!(error.needs_new_token(), expected, "{status} {body}");
+        }
+    }
 
     #[test]
     fn debug_shows_no_secret() {

@@ -47,8 +47,8 @@ impl ApiError {
         self.code == ErrorCode::AlreadyUsed
     }
 
-    /// The access token is unknown, expired or revoked: a new one may help. The service uses either
-    /// of two codes.
+    /// The access token is unknown, expired or revoked, so nothing was done, and a new one may help: a
+    /// documented code under its documented status.
     pub fn is_token_rejected(&self) -> bool {
         self.http_status == 401
             && matches!(self.code, ErrorCode::InvalidToken | ErrorCode::AuthenticationFailure)

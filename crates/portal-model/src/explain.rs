@@ -157,7 +157,8 @@ pub fn explain(code: &ErrorCode) -> Explanation {
 /// assert_eq!(explain_oauth("Access Denied").retry, Retry::AfterWaiting);
 /// ```
 pub fn explain_oauth(error: &str) -> Explanation {
-    let (meaning, remedy) = match error {
+    let error = OAuthError::new(error).error;
+    let (meaning, remedy) = match error.as_str() {
         OAuthError::INVALID_CLIENT | "invalid_client_id" => (
             "The client id is unknown to the accounts server, or the client secret is wrong.",
             "check the client id and the data center: a client exists in one data center only",
@@ -176,14 +177,14 @@ pub fn explain_oauth(error: &str) -> Explanation {
         ),
         OAuthError::ACCESS_DENIED => (
             "Too many access tokens were requested: ten in ten minutes lock an account out.",
-            "wait ten minutes, then use each token for its hour",
+            "wait ten minutes before the next request for a token, and use each token for its hour",
         ),
         _ => (
             "The error of the accounts server is unknown here.",
             "check the client id, the client secret and the refresh token",
         ),
     };
-    let retry = match error {
+    let retry = match error.as_str() {
         OAuthError::ACCESS_DENIED => Retry::AfterWaiting,
         _ => Retry::Useless,
     };

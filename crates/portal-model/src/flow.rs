@@ -1,4 +1,4 @@
-//! A safe call: [`CreateFlow`] creates a portal, [`RenameFlow`] renames one.
+//! A safe call: a [`Flow`] creates a portal, or renames one.
 //!
 //! Neither call can be undone or rehearsed, and there is no idempotency key; after a lost response
 //! only the list of the org's portals shows what happened. A [`Flow`] is a state machine without
@@ -29,7 +29,7 @@
 //! 8. **Repeat only where harmless**, at most twice while in doubt. A create may be repeated in
 //!    doubt, since names are unique; a rename only after a list proves that it did not happen. A
 //!    fallback name is tried only after the one before is proved to belong to another org.
-//! 9. **Recovery never sends.** [`Flow::intent`] is what it needs; [`Flow::abandon`] is true at any
+//! 9. **Recovery never sends.** The recorded intent is what it needs; [`Flow::abandon`] is true at any
 //!    moment.
 //! 10. **One org, one identity**, and 11., **one intent log per machine**, are duties of the driver;
 //!     [`Receipt`] is how the log's knowledge reaches a flow.
@@ -48,17 +48,19 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `tests` | a unit test of each rule |
-//! | `create`, `rename` | the effects |
 //! | `kernel::events` | what an event means |
 //! | `kernel::state` | what the exhaustive test of portal-proof tells flows apart by |
 //! | `kernel` | [`Flow`]: its state, its steps and the moves between them |
+//! | `effect` | a create or a rename, and the outcomes of both |
+//! | `create`, `rename` | what is specific to each |
 //! | `responses` | which rejections are certain |
+//! | `evidence` | what is known of an org's portals |
 //! | `step` | what a flow and its driver exchange |
-//! | `effect` | [`Effect`], and what the kernel needs of one |
 //! | `policy` | times and limits |
 
 mod create;
 mod effect;
+mod evidence;
 mod kernel;
 mod policy;
 mod rename;
@@ -67,14 +69,13 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use create::{Create, CreateFlow};
-pub use effect::{Effect, Receipt};
+pub use evidence::Receipt;
 pub use kernel::Flow;
 #[doc(hidden)]
 pub use kernel::{IfAbsent, InFlight, Phase};
 pub use policy::{DeadlineTooShort, Jitter, NameTaken, Policy};
-pub use rename::{Rename, RenameFlow};
-pub use step::{Activity, Event, Step, TokenError, TokenId, UnexpectedEvent};
+pub use step::{Activity, Event, Step, TokenId, UnexpectedEvent};
 
 pub use crate::intent::{Baseline, CreateIntent, Intent, KnownPortal, RenameIntent};
+pub use crate::oauth::TokenError;
 pub use crate::transport::{NoResponse, NotSent, TransportError};

@@ -54,14 +54,14 @@ pub use endpoint::{
     ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, Unreadable,
 };
 pub use error::{ApiError, Details, ErrorCode};
-pub use flow::{CreateFlow, RenameFlow};
+pub use flow::Flow;
 pub use read::{GetPortal, ListPortals};
 
 pub use identity::OrgIdentity;
 pub use name::{BrokenRule, InvalidPortalName, PortalName};
 pub use operation::{CreateOperation, Operation, RenameOperation};
 pub use org::{GetOrg, Org};
-pub use outcome::{Outcome, RenameOutcome};
+pub use outcome::Outcome;
 pub use portal::{Portal, UserRef};
 pub use probe::{CanCreate, ProbeCreate};
 pub use rename::RenamePortal;

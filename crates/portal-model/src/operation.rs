@@ -2,13 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::intent::CreateIntent;
+use crate::intent::{CreateIntent, Intent};
 use crate::name::{PortalName, is_same_name};
 
 /// A create or a rename, as somebody wants it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Operation {
     /// Create a portal.
     Create(CreateOperation),
@@ -74,6 +73,18 @@ impl Operation {
     /// Whether `name` is one of the [names](Self::names).
     pub fn concerns(&self, name: &str) -> bool {
         self.names().any(|own| is_same_name(own, name))
+    }
+}
+
+impl Intent {
+    /// What was to be done, as far as the intent tells: a create without the names to try in turn.
+    pub fn operation(&self) -> Operation {
+        match self {
+            Self::Create(create) => CreateOperation::new(create.name.clone()).into(),
+            Self::Rename(rename) => {
+                RenameOperation::new(rename.old.as_str(), rename.new.clone()).into()
+            }
+        }
     }
 }
 

@@ -1,20 +1,24 @@
-//! How a flow ended: [`Outcome`] of a create, [`RenameOutcome`] of a rename.
+//! How a flow ended: [`Outcome`].
+
+mod cause;
+mod json;
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::Unreadable;
-use crate::error::ApiError;
-use crate::intent::{CreateIntent, RenameIntent};
+use crate::endpoint::ResponseError;
+use crate::error::{ApiError, with_sources};
 use crate::name::PortalName;
-use crate::oauth::OAuthError;
 use crate::portal::Portal;
-use crate::transport::NoResponse;
 
-/// How a create ended. Every variant except [`Unknown`](Self::Unknown) is certain, within what the
-/// [crate](crate#what-this-rests-on) assumes of the service.
+pub use cause::{AuthFailure, Conflict, Doubt, Failure, NotDone, Unverified};
+
+/// How a create or a rename ended. Every variant except [`Unknown`](Self::Unknown) is certain, within
+/// what the [crate](crate#what-this-rests-on) assumes of the service.
+///
+/// `Display` is one sentence, without a full stop. In JSON it is an object: see the
+/// [README](crate#outcomes).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -41,14 +45,14 @@ pub enum Outcome {
         /// The portal that the org has.
         portal: Portal,
     },
-    /// The name is taken.
+    /// The name is taken; nothing was created or renamed.
     NameTaken {
         /// The requested name, the last one of several.
         name: PortalName,
         /// Whose it is.
         owner: Owner,
     },
-    /// The service rejected the request; no portal was created.
+    /// The service rejected the request; nothing was created or renamed.
     Rejected {
         /// The requested name.
         name: PortalName,
@@ -60,24 +64,18 @@ pub enum Outcome {
         /// The requested name.
         name: PortalName,
         /// Why.
-        reason: NotDone,
+        why: NotDone,
     },
-    /// The portal may or may not exist. [`CreateFlow::recover`](crate::CreateFlow::recover)
-    /// determines it later from the intent.
+    /// It is not known whether the portal was created or renamed. The same operation again, on the
+    /// same ledger, goes on from here; [`Flow::recover`](crate::Flow::recover) only determines it.
     Unknown {
-        /// What recovery needs.
-        intent: CreateIntent,
-        /// What put the create in doubt.
+        /// The name that the portal is to have.
+        name: String,
+        /// What put it in doubt.
         doubt: Doubt,
         /// Why the doubt could not be resolved.
         why: Unverified,
     },
-}
-
-/// How a rename ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RenameOutcome {
     /// The portal has the new name: the service responded so, or a list shows it.
     Renamed {
         /// The name before.
@@ -92,40 +90,52 @@ pub enum RenameOutcome {
     },
     /// The org has no portal of the old name; nothing was sent.
     NotFound {
-        /// The requested name.
+        /// The old name.
         old: String,
-    },
-    /// Another portal has the new name; nothing was renamed.
-    NameTaken {
-        /// The requested name.
-        new: PortalName,
-        /// Whose it is.
-        owner: Owner,
-    },
-    /// The service rejected the request; nothing was renamed.
-    Rejected {
-        /// The requested name.
-        new: PortalName,
-        /// The service's response.
-        error: ApiError,
     },
     /// Nothing was renamed; trying again is safe.
     NotRenamed {
+        /// The name before, and still.
+        old: String,
         /// The requested name.
         new: PortalName,
         /// Why.
-        reason: NotDone,
+        why: NotDone,
     },
-    /// The portal may have either name. [`RenameFlow::recover`](crate::RenameFlow::recover)
-    /// determines it later from the intent.
-    Unknown {
-        /// What recovery needs.
-        intent: RenameIntent,
-        /// What put the rename in doubt.
-        doubt: Doubt,
-        /// Why the doubt could not be resolved.
-        why: Unverified,
+}
+
+/// How it is known that a portal exists, and so who may have created it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Origin {
+    /// Its id is among those of before the first attempt, under whatever name.
+    Preexisting,
+    /// It was absent before the first attempt and exists now: created by this operation, or by
+    /// somebody else at the same moment.
+    Appeared,
+    /// An earlier operation of the same ledger created it.
+    CreatedEarlier {
+        /// The entry of that operation.
+        entry: String,
+        /// Whether that operation has the same key as this one, and so is the same wish.
+        is_own: bool,
     },
+    /// It exists now; no list was seen before the first attempt.
+    Undetermined,
+}
+
+/// Who owns a name that is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Owner {
+    /// Another portal of this org.
+    ThisOrg,
+    /// Another org: this org's list does not show it, at a time when it would.
+    AnotherOrg,
+    /// Not known. It may be this org, by a copy of this very request that something repeated: list
+    /// again later before another name is used.
+    Undetermined(Unverified),
 }
 
 /// [`OutcomeKind`], with its words in JSON.
@@ -173,6 +183,10 @@ kinds! {
     Rejected = "rejected",
     NotCreated = "not_created",
     Unknown = "unknown",
+    Renamed = "renamed",
+    Unchanged = "unchanged",
+    NotFound = "not_found",
+    NotRenamed = "not_renamed",
 }
 
 impl fmt::Display for OutcomeKind {
@@ -181,183 +195,146 @@ impl fmt::Display for OutcomeKind {
     }
 }
 
-/// How it is known that a portal exists, and so who may have created it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Origin {
-    /// It is in the list that came before the first attempt.
-    Preexisting,
-    /// It was absent before the first attempt and exists now: created by this call, or by somebody
-    /// else at the same moment.
-    Appeared,
-    /// It exists now; no list was seen before the first attempt.
-    Undetermined,
-}
-
-/// Who owns a name that is taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Owner {
-    /// Another portal of this org.
-    ThisOrg,
-    /// Another org: this org's list does not show it, at a time when it would.
-    AnotherOrg,
-    /// Not known. It may be this org, by a copy of this very request that something repeated: list
-    /// again later before another name is used.
-    Undetermined(Unverified),
-}
-
-/// Why nothing was done, for certain.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotDone {
-    /// The service was not reached, or never sent a valid response to a read-only request.
-    #[error("{0}")]
-    Unreachable(String),
-    /// The service limited the rate of requests until the end.
-    #[error("rate limited by the service{}", after(*retry_after))]
-    RateLimited {
-        /// The wait that the service requests.
-        retry_after: Option<Duration>,
-    },
-    /// There is no access token that the service accepts.
-    #[error(transparent)]
-    Auth(AuthFailure),
-    /// Every attempt was made, and a list proves that none took effect.
-    #[error("gave up: every attempt failed")]
-    Exhausted,
-    /// No attempt fitted the deadline.
-    #[error("gave up: deadline too close for an attempt")]
-    Deadline,
-    /// A list proves that an earlier attempt did not take effect.
-    #[error("an earlier attempt did not take effect")]
-    Absent,
-    /// The intent could not be written down, so the attempt was not made.
-    #[error("cannot record the intent: {0}")]
-    NotRecorded(String),
-    /// The caller stopped the flow with nothing in doubt.
-    #[error("stopped with nothing in doubt")]
-    Stopped,
-}
-
-/// `; retry after 7s`
-fn after(requested: Option<Duration>) -> String {
-    let requested = requested.filter(|time| !time.is_zero());
-    requested.map_or_else(String::new, |time| format!("; retry after {time:?}"))
-}
-
-/// Why there is no access token that the service accepts.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AuthFailure {
-    /// The accounts server rejected the request for a token: the credentials are wrong, or too many
-    /// tokens were requested.
-    #[error(transparent)]
-    Rejected(OAuthError),
-    /// The service rejected the token, and the new one too if there was one.
-    #[error("access token rejected")]
-    TokenRejected(#[source] ApiError),
-    /// The token could not be obtained for a local reason.
-    #[error("no access token: {0}")]
-    Unavailable(String),
-}
-
-/// What put an effect in doubt.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Doubt {
-    /// The request was under way.
-    #[error("the request was under way")]
-    InProgress,
-    /// No complete response came back.
-    #[error("response lost")]
-    NoResponse(#[source] NoResponse),
-    /// The service failed, which does not show what it did.
-    #[error("the service failed")]
-    ServerError(#[source] ApiError),
-    /// The response is not the service's, or contradicts itself.
-    #[error(transparent)]
-    Unreadable(Unreadable),
-    /// The service limited the rate of requests, which it may do after the fact.
-    #[error("rate limited by the service")]
-    RateLimited,
-    /// A rejection that an earlier copy of the same request may have caused, or of a kind that
-    /// is not known.
-    #[error(transparent)]
-    Rejected(ApiError),
-    /// An earlier process left it in doubt.
-    #[error("an earlier attempt was left in doubt")]
-    Earlier,
-}
-
-/// Why a doubt could not be resolved.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Unverified {
-    /// No list proved it before the deadline.
-    #[error("deadline exceeded before the outcome could be verified")]
-    Deadline,
-    /// The service does not let this token list the org's portals.
-    #[error("cannot list the org's portals")]
-    ListRejected(#[source] ApiError),
-    /// There is no access token for the list.
-    #[error("cannot list the org's portals")]
-    Auth(#[source] AuthFailure),
-    /// A new portal of another name shows signs of a rename: it may be the one in doubt.
-    #[error("the new portal {0} may be this one, renamed")]
-    MayBeRenamed(String),
-    /// The portal has a third name: somebody renamed it before or after.
-    #[error("the portal is now named {0}")]
-    RenamedElsewhere(String),
-    /// The list shows neither the old name nor the new one.
-    #[error("the list shows neither the old name nor the new one")]
-    Gone,
-    /// An earlier attempt of this call was in doubt when the name turned out to be taken, and the
-    /// org's list does not show it.
-    #[error("an earlier attempt is in doubt and the org's list does not show the name")]
-    EarlierAttempt,
-    /// The policy is to end after the first list.
-    #[error("not verified, as requested")]
-    AtOnce,
-    /// The caller stopped the flow.
-    #[error("stopped before the outcome could be verified")]
-    Stopped,
-}
-
 impl Outcome {
-    /// The name it is about: of the portal that exists, else the name that was tried last.
+    /// The name it is about: of the portal that exists, else the name that was tried last; of a rename
+    /// the new one, or the old one if nothing has it.
     pub fn name(&self) -> &str {
         match self {
-            Self::Present { portal, .. } => &portal.name,
+            Self::Present { portal, .. } | Self::Unchanged { portal } => &portal.name,
             Self::Created { name, .. }
             | Self::OrgHasPortal { name, .. }
             | Self::NameTaken { name, .. }
             | Self::Rejected { name, .. }
-            | Self::NotCreated { name, .. } => name.as_str(),
-            Self::Unknown { intent, .. } => intent.name.as_str(),
+            | Self::NotCreated { name, .. }
+            | Self::Renamed { new: name, .. }
+            | Self::NotRenamed { new: name, .. } => name.as_str(),
+            Self::Unknown { name, .. } | Self::NotFound { old: name } => name,
         }
     }
 
     /// Whether nothing is left in doubt.
     pub const fn is_certain(&self) -> bool {
         !matches!(self, Self::Unknown { .. })
+    }
+
+    /// Whether the org has a portal of the wanted name.
+    pub const fn exists(&self) -> bool {
+        match self {
+            Self::Created { .. }
+            | Self::Present { .. }
+            | Self::Renamed { .. }
+            | Self::Unchanged { .. } => true,
+            Self::OrgHasPortal { .. }
+            | Self::NameTaken { .. }
+            | Self::Rejected { .. }
+            | Self::NotCreated { .. }
+            | Self::Unknown { .. }
+            | Self::NotFound { .. }
+            | Self::NotRenamed { .. } => false,
+        }
+    }
+
+    /// Whether it is this operation that created or renamed the portal, as far as can be known.
+    pub const fn is_ours(&self) -> bool {
+        match self {
+            Self::Created { .. } | Self::Renamed { .. } => true,
+            Self::Present { origin, .. } => match origin {
+                Origin::Appeared => true,
+                Origin::CreatedEarlier { is_own, .. } => *is_own,
+                Origin::Preexisting | Origin::Undetermined => false,
+            },
+            _ => false,
+        }
     }
 
     /// Names that were tried before and belong to another org, as far as the outcome carries them.
     pub fn taken(&self) -> &[PortalName] {
         match self {
             Self::Created { taken, .. } | Self::Present { taken, .. } => taken,
-            Self::Unknown { intent, .. } => &intent.taken,
             _ => &[],
         }
     }
+
+    /// The response that led to it, if one did that is not a success: a code, a status, a quote.
+    pub fn response(&self) -> Option<ResponseError> {
+        match self {
+            Self::Rejected { error, .. } => Some(ResponseError::Api(error.clone())),
+            Self::NotCreated { why, .. } | Self::NotRenamed { why, .. } => why.response(),
+            Self::Unknown { doubt, .. } => doubt.response(),
+            Self::Created { .. }
+            | Self::Present { .. }
+            | Self::OrgHasPortal { .. }
+            | Self::NameTaken { .. }
+            | Self::Renamed { .. }
+            | Self::Unchanged { .. }
+            | Self::NotFound { .. } => None,
+        }
+    }
+
+    /// The outcome if the portal [exists](Self::exists).
+    ///
+    /// # Errors
+    /// [`OutcomeError`] if it does not, or if that is not known.
+    pub fn into_result(self) -> Result<Self, OutcomeError> {
+        if self.exists() { Ok(self) } else { Err(OutcomeError(Box::new(self))) }
+    }
 }
 
-impl RenameOutcome {
-    /// Whether nothing is left in doubt.
-    pub const fn is_certain(&self) -> bool {
-        !matches!(self, Self::Unknown { .. })
+/// An outcome without a portal, as an error. Its text is that of the outcome.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct OutcomeError(pub Box<Outcome>);
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created { name, .. } => write!(f, "{name} was created")?,
+            Self::Present { portal, origin, .. } => {
+                let name = &portal.name;
+                match origin {
+                    Origin::Preexisting => write!(f, "{name} already existed in the org")?,
+                    Origin::Appeared => write!(
+                        f,
+                        "{name} exists now (created by this call, or by somebody else at the same \
+                         moment)"
+                    )?,
+                    Origin::CreatedEarlier { .. } => {
+                        write!(f, "{name} exists: it was created by an earlier call")?;
+                    }
+                    Origin::Undetermined => {
+                        write!(f, "{name} exists; who created it is not known")?;
+                    }
+                }
+            }
+            Self::OrgHasPortal { name, portal } => {
+                write!(f, "{name} was not created: the org has the portal {}", portal.name)?;
+            }
+            Self::NameTaken { name, owner } => match owner {
+                Owner::ThisOrg => write!(f, "another portal of the org has the name {name}")?,
+                Owner::AnotherOrg => write!(f, "the name {name} belongs to another organization")?,
+                Owner::Undetermined(why) => {
+                    let why = with_sources(why);
+                    write!(f, "the name {name} is taken; by which org is not known: {why}")?;
+                }
+            },
+            Self::Rejected { name, error } => write!(f, "{name} was rejected: {error}")?,
+            Self::NotCreated { name, why } => {
+                write!(f, "{name} was not created: {}", with_sources(why))?;
+            }
+            Self::Unknown { name, doubt, why } => {
+                let (doubt, why) = (with_sources(doubt), with_sources(why));
+                write!(f, "it is not known whether the org has {name}: {doubt}; {why}")?;
+            }
+            Self::Renamed { old, new } => write!(f, "{old} is named {new} now")?,
+            Self::Unchanged { portal } => write!(f, "{} already has that name", portal.name)?,
+            Self::NotFound { old } => write!(f, "the org has no portal named {old}")?,
+            Self::NotRenamed { old, new, why } => {
+                write!(f, "{old} was not renamed to {new}: {}", with_sources(why))?;
+            }
+        }
+        self.taken()
+            .iter()
+            .try_for_each(|name| write!(f, "; {name} belongs to another organization"))
     }
 }
 

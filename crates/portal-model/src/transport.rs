@@ -4,19 +4,32 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotSent {
-    /// No connection; the text is the transport's own.
-    #[error("no connection: {0}")]
+    /// No connection. The text names the host and the cause: `cannot reach HOST: connection refused`.
+    #[error("{0}")]
     Connect(String),
-    /// No connection, and trying again does not help: an unknown host, an invalid certificate,
-    /// a port on this machine that nothing listens on.
-    #[error("no connection: {0}")]
+    /// The same, and trying again does not help: an unknown host, an invalid certificate, a proxy that
+    /// refuses.
+    #[error("{0}")]
     Permanent(String),
+    /// The same: nobody that this machine trusts has signed the host's certificate.
+    #[error("{0}")]
+    Untrusted(String),
+    /// The same: nothing listens on that port of this machine.
+    #[error("{0}")]
+    NoListener(String),
     /// No connection within the timeout.
     #[error("no connection within the timeout")]
     ConnectTimedOut,
     /// The request was not started.
     #[error("not started: {0}")]
     NotStarted(String),
+}
+
+impl NotSent {
+    /// Whether trying again soon would fail the same way.
+    pub const fn is_permanent(&self) -> bool {
+        matches!(self, Self::Permanent(_) | Self::Untrusted(_) | Self::NoListener(_))
+    }
 }
 
 /// Why it is not known what became of a request.

@@ -62,7 +62,7 @@ CREATE INDEX access_tokens_by_refresh_token ON access_tokens (refresh_hash, issu
 
 -- The ids are a sequence's: one that a refused create drew is never used.
 CREATE TABLE portals (
-    id          bigint GENERATED ALWAYS AS IDENTITY (START WITH 10000001) PRIMARY KEY,
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     org_id      bigint NOT NULL CONSTRAINT portals_org REFERENCES orgs (id),
     limit_slot  bigint, -- the org's portal_limit
     name        text NOT NULL,
@@ -72,6 +72,9 @@ CREATE TABLE portals (
     modified_at bigint NOT NULL,
     modified_by bigint NOT NULL CONSTRAINT portals_modifier REFERENCES users (id)
 );
+
+-- From a random number on, so that no portal is taken for one of a database that was there before.
+SELECT setval(pg_get_serial_sequence('portals', 'id'), 10000000000 + floor(random() * 80000000000)::bigint);
 
 -- These two decide every race. NULLs are distinct: an org without a limit has any number.
 CREATE UNIQUE INDEX portals_by_name ON portals (name_key);

@@ -8,7 +8,7 @@ use portal_model::oauth::{AccessToken, OAuthError, TokenRequest};
 use portal_model::{Portal, PortalName, Timestamp, UserRef};
 
 use crate::error::RegistryError;
-use crate::org::{FIRST_ZAID, Org, OrgId, PortalLimit, Principal, User, UserId};
+use crate::org::{Org, OrgId, PortalLimit, Principal, User, UserId, first_zaid};
 use crate::people::People;
 use crate::registry::{CreateConflict, Registry, RenameConflict, name_key, sealed};
 use crate::seed::Seed;
@@ -30,16 +30,11 @@ impl MemoryRegistry {
     }
 
     /// Replaces the whole content with `seed`, for example between two tests. Its orgs, users and
-    /// portals get numbers that none had before.
+    /// portals are new ones, with other numbers than before.
     pub fn reset(&self, seed: &Seed, now: Timestamp) {
-        let mut state = self.lock();
-        let mut fresh = State {
-            people: state.people.successor(),
-            earlier_portals: state.earlier_portals + state.portals.len(),
-            ..State::default()
-        };
+        let mut fresh = State::default();
         fresh.apply_seed(seed, now);
-        *state = fresh;
+        *self.lock() = fresh;
     }
 
     /// Ignores poisoning: no code under the lock panics halfway through a change.
@@ -48,7 +43,6 @@ impl MemoryRegistry {
     }
 }
 
-#[derive(Default)]
 struct State {
     people: People,
     tokens: Tokens,
@@ -57,8 +51,20 @@ struct State {
     by_name: HashMap<String, usize>,
     /// Indexes into `portals` by org, in the order of creation.
     by_org: HashMap<OrgId, Vec<usize>>,
-    /// How many portals there were before the last reset.
-    earlier_portals: usize,
+    first_zaid: i64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            people: People::default(),
+            tokens: Tokens::default(),
+            portals: Vec::new(),
+            by_name: HashMap::new(),
+            by_org: HashMap::new(),
+            first_zaid: first_zaid(),
+        }
+    }
 }
 
 impl fmt::Debug for MemoryRegistry {
@@ -160,7 +166,7 @@ impl Registry for MemoryRegistry {
             return Ok(Err(CreateConflict::NameTaken));
         }
         let at = state.portals.len();
-        let zaid = FIRST_ZAID.saturating_add_unsigned((state.earlier_portals + at) as u64);
+        let zaid = state.first_zaid.saturating_add_unsigned(at as u64);
         let mut portal = Portal::new(name.as_str());
         portal.created_time = Some(now);
         portal.modified_time = Some(now);

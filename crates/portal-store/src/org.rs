@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 
 use portal_model::{Environment, Scope, Timestamp};
 
@@ -13,18 +14,23 @@ pub struct OrgId(pub(crate) i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(pub(crate) i64);
 
-impl OrgId {
-    /// The number of the first org, in the range of the documentation's samples.
-    pub(crate) const FIRST: Self = Self(3_652_397_000_000_100_001);
+/// The number of the first org, or of the first user, of a new registry: a random one of 19 digits,
+/// as the service's are. An org of a new registry is another one than those of the registry that was
+/// there before, and who remembers that one must be able to tell.
+pub(crate) fn first_number() -> i64 {
+    random(1_000_000_000_000_000_000..=8_999_999_999_999_999_999)
 }
 
-impl UserId {
-    /// The number of the first user, taken from the documentation's samples.
-    pub(crate) const FIRST: Self = Self(3_652_397_000_000_186_017);
+/// The number (`zaid`) of the first portal of a new registry.
+pub(crate) fn first_zaid() -> i64 {
+    random(10_000_000_000..=89_999_999_999)
 }
 
-/// The number (`zaid`) of the first portal.
-pub(crate) const FIRST_ZAID: i64 = 10_000_001;
+/// A number that is unlikely to have been drawn before; it is no secret.
+fn random(range: std::ops::RangeInclusive<i64>) -> i64 {
+    let width = range.end().abs_diff(*range.start()) + 1;
+    range.start().saturating_add_unsigned(RandomState::new().hash_one(()) % width)
+}
 
 impl fmt::Display for OrgId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,7 +12,7 @@ use portal_model::{Scope, Secret, Timestamp};
 use crate::audit::{AuditAction, AuditEntry};
 use crate::change::Credential;
 use crate::error::RegistryError;
-use crate::org::{Org, OrgId, PortalLimit, User, UserId};
+use crate::org::{Org, OrgId, PortalLimit, User, UserId, first_number};
 use crate::registry::Registry;
 use crate::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
 use crate::token::Hashed;
@@ -58,8 +58,6 @@ pub struct People {
     orgs_by_name: HashMap<String, OrgId>,
     users_by_email: HashMap<(OrgId, String), UserId>,
     changes: Vec<Change>,
-    /// The numbers of the first org and user, if they are not the usual ones.
-    first: Option<(OrgId, UserId)>,
 }
 
 /// What a rule changed; an engine writes it.
@@ -223,20 +221,15 @@ impl People {
         }));
     }
 
-    /// Nobody yet, with numbers that follow those given so far.
-    pub(crate) fn successor(&self) -> Self {
-        Self { first: Some((self.next_org(), self.next_user())), ..Self::default() }
-    }
-
     /// Numbers are never reused.
     fn next_org(&self) -> OrgId {
-        let first = || self.first.map_or(OrgId::FIRST, |(org, _)| org);
-        self.orgs.last_key_value().map_or_else(first, |(last, _)| OrgId(last.0 + 1))
+        let last = self.orgs.last_key_value();
+        OrgId(last.map_or_else(first_number, |(last, _)| last.0 + 1))
     }
 
     fn next_user(&self) -> UserId {
-        let first = || self.first.map_or(UserId::FIRST, |(_, user)| user);
-        self.users.last_key_value().map_or_else(first, |(last, _)| UserId(last.0 + 1))
+        let last = self.users.last_key_value();
+        UserId(last.map_or_else(first_number, |(last, _)| last.0 + 1))
     }
 
     /// Adds a row, or replaces the one with the same key if it differs.

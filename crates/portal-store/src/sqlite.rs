@@ -75,7 +75,7 @@ struct Inner {
     writer: Writer,
     readers: Readers,
     principals: Principals,
-    has_failed: watch::Receiver<bool>,
+    ended: watch::Receiver<Option<String>>,
     _closing: Closing,
 }
 
@@ -108,36 +108,38 @@ impl SqliteRegistry {
 
     fn open_database(directory: &Path, accept_loss: bool) -> Result<Self, RegistryError> {
         let Opened { connection, path, state, history } = database::open(directory, accept_loss)?;
-        let files = Files::new(&path, Arc::clone(&state), history.registry)?;
-        let has_failed = files.has_failed.subscribe();
+        let files = Files::new(&path, Arc::clone(&state), history)?;
+        let ended = files.end.subscribe();
         let checkpoints =
             Checkpoints::start(database::open_for_checkpoints(&path)?, Arc::clone(&state))?;
-        let readers = Readers::open(&path)?;
+        let readers = Readers::open(&path, &files.end)?;
         let writer = Writer::start(connection, files, checkpoints)?;
         Ok(Self(Arc::new(Inner {
             writer,
             readers,
             principals: Principals::default(),
-            has_failed,
+            ended,
             _closing: Closing(state),
             path,
         })))
     }
 
-    /// Completes once changes have become impossible because a file was removed or replaced while
-    /// open, which is detected at the next change. A server should shut down then. The future does
-    /// not keep the registry open.
+    /// Completes once the registry is unusable, until a restart with other files: a file was
+    /// removed, replaced or overwritten with an older copy while open, which is detected at the next
+    /// change, or was found damaged. A server should shut down then. The future does not keep the
+    /// registry open.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub fn failed(&self) -> impl Future<Output = RegistryError> + Send + use<> {
-        let (mut has_failed, path) = (self.0.has_failed.clone(), self.0.path.clone());
+        let mut ended = self.0.ended.clone();
         async move {
-            if has_failed.wait_for(|it| *it).await.is_err() {
+            let why = ended.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+            match why {
+                Some(why) => RegistryError::NotApplied(why),
                 // The registry was closed without a failure.
-                std::future::pending::<()>().await;
+                None => std::future::pending().await,
             }
-            RegistryError::NotApplied(files::replaced(&path))
         }
     }
 

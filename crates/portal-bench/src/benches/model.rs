@@ -4,11 +4,11 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use portal_model::flow::{Event, Jitter, Policy, Step, TokenId};
+use portal_model::flow::{Event, Flow, Jitter, Policy, Step, TokenId};
 use portal_model::server;
 use portal_model::{
-    ApiVersion, CreateFlow, CreatePortal, Endpoint as _, ListPortals, Outcome, Portal, PortalName,
-    Request, Response,
+    ApiVersion, CreateOperation, CreatePortal, Endpoint as _, ListPortals, Outcome, Portal,
+    PortalName, Request, Response,
 };
 use serde_json::Value;
 
@@ -80,7 +80,8 @@ fn decisions(effort: Effort) -> Figure {
 
 fn flow(listed: &Response, created: &Response) -> Outcome {
     let name = PortalName::parse(black_box(NAME)).expect("a valid name");
-    let mut flow = CreateFlow::new(name, Policy::default(), ApiVersion::V7);
+    let create = CreateOperation::new(name);
+    let mut flow = Flow::new(create.into(), Policy::default(), ApiVersion::V7);
     loop {
         let event = match flow.step(Duration::ZERO) {
             Step::Authenticate { .. } => Event::Token(TokenId(1)),

@@ -20,23 +20,27 @@ pub(crate) struct Entry {
 /// columns.
 pub(crate) fn read(bytes: &[u8], mut take: impl FnMut(Entry, &mut Problems)) -> Problems {
     let mut problems = Problems::default();
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        problems.add(1, Mistake::Utf16);
+    if let Some(mistake) = not_csv(bytes) {
+        problems.add(1, mistake);
         return problems;
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // Some programs of DOS's time end a text with Ctrl-Z.
+    let bytes = bytes.trim_ascii_end().strip_suffix(b"\x1a").unwrap_or(bytes);
+    let (delimiter, stated) = delimiter(bytes);
     let mut csv = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .delimiter(delimiter(bytes))
+        .delimiter(delimiter)
         .from_reader(bytes);
-    let (mut header, mut is_empty) = (None, true);
+    let (mut header, mut is_empty, mut line) = (None, true, 1);
     let mut record = ByteRecord::new();
     // Reading from a slice can't fail, and neither can a flexible reader of byte records.
     while let Ok(true) = csv.read_byte_record(&mut record) {
-        let line = line_of(&record, bytes);
+        line = line_of(&record, bytes);
         let read = fields(&record).and_then(|fields| match &header {
             _ if fields.iter().all(String::is_empty) => Ok(()),
+            None if line == stated => Ok(()),
             Some(header) => {
                 is_empty = false;
                 entry(line, header, &fields).map(|entry| take(entry, &mut problems))
@@ -54,7 +58,7 @@ pub(crate) fn read(bytes: &[u8], mut take: impl FnMut(Entry, &mut Problems)) -> 
     // The reader closes it by itself, and a name that was cut off is another name.
     let is_open = bytes.iter().fold(false, |is_open, byte| is_open != (*byte == b'"'));
     if problems.count() == 0 && is_open {
-        problems.add(line_of(&record, bytes), Mistake::OpenQuote);
+        problems.add(line, Mistake::OpenQuote);
     }
     if header.is_none() {
         problems.add(1, Mistake::Empty);
@@ -64,11 +68,33 @@ pub(crate) fn read(bytes: &[u8], mut take: impl FnMut(Entry, &mut Problems)) -> 
     problems
 }
 
-/// Spreadsheets use the list separator of their language: semicolons or tabs.
-fn delimiter(bytes: &[u8]) -> u8 {
-    let first = bytes.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
-    let has = |delimiter| first.is_some_and(|line| line.contains(&delimiter));
-    [b',', b';', b'\t'].into_iter().find(|delimiter| has(*delimiter)).unwrap_or(b',')
+/// A file that is not CSV in UTF-8, by what it begins with.
+fn not_csv(bytes: &[u8]) -> Option<Mistake> {
+    const OLD_EXCEL: &[u8] = b"\xd0\xcf\x11\xe0";
+    let has = |text: &[u8]| bytes.windows(text.len()).take(4096).any(|found| found == text);
+    Some(match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Mistake::Utf16,
+        // An archive; which one it is follows from the names of its files.
+        [b'P', b'K', 3, 4, ..] if has(b"opendocument") => Mistake::Workbook("an OpenDocument file"),
+        [b'P', b'K', 3, 4, ..] => Mistake::Workbook("an Excel workbook, or another archive"),
+        _ if bytes.starts_with(OLD_EXCEL) => Mistake::Workbook("an Excel workbook"),
+        _ if bytes.starts_with(b"%PDF") => Mistake::Workbook("a PDF"),
+        // Without a byte-order mark every other byte shows it.
+        _ if bytes.iter().take(64).any(|byte| *byte == 0) => Mistake::Utf16,
+        _ => return None,
+    })
+}
+
+/// The delimiter, and the line that states it, or 0: Excel writes `sep=;`. Spreadsheets use the list
+/// separator of their language: semicolons or tabs.
+fn delimiter(bytes: &[u8]) -> (u8, usize) {
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).zip(1..);
+    let Some((first, line)) = lines.find(|(line, _)| !line.is_empty()) else { return (b',', 0) };
+    if let [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', rest @ ..] = first.trim_ascii_end() {
+        return (rest.first().copied().unwrap_or(b'\t'), line);
+    }
+    let has = |delimiter: &u8| first.contains(delimiter);
+    ([b',', b';', b'\t'].into_iter().find(has).unwrap_or(b','), 0)
 }
 
 /// The reader counts blank lines before a record as part of it.
@@ -87,10 +113,10 @@ fn fields(record: &ByteRecord) -> Result<Vec<String>, Mistake> {
             let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
             Mistake::NotUtf8 { field, byte }
         })?;
-        if text.contains('\n') {
-            return Err(Mistake::OpenField { field });
+        match text.trim() {
+            text if text.contains(['\n', '\r']) => Err(Mistake::LineBreak { field }),
+            text => Ok(text.to_owned()),
         }
-        Ok(text.trim().to_owned())
     };
     (1..).zip(record).map(text).collect()
 }

@@ -17,8 +17,10 @@ pub(crate) enum Mistake {
          \"CSV UTF-8\""
     )]
     NotUtf8 { field: usize, byte: u8 },
-    #[error("field {field} does not end with the line: close its quote")]
-    OpenField { field: usize },
+    #[error("this is {0}, expected CSV: save it as \"CSV UTF-8\"")]
+    Workbook(&'static str),
+    #[error("field {field} has a line break: remove it, or close the quote before it")]
+    LineBreak { field: usize },
     #[error("a quote is not closed")]
     OpenQuote,
     #[error("the file is empty, expected {header}", header = HEADER)]

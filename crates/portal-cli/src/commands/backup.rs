@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
+use crate::sys::files;
 use crate::terminal::printer::Printer;
 
 /// Copy the data of a server, running or not, to a new file
@@ -36,6 +37,7 @@ pub(super) struct BackedUp<'a> {
 }
 
 pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    files::refuse_same(&[("--data", &args.data), ("FILE", &args.file)])?;
     sqlite::backup(&args.data, &args.file)?;
     printer.result(
         format_args!("Backed up {} to {}", args.data.display(), args.file.display()),

@@ -35,7 +35,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     if let Some(name) = &args.name {
         portals.retain(|portal| is_same_name(&portal.name, name));
         if portals.is_empty() {
-            let message = format!("there is no portal {name} in {}", org.place);
+            let message = format!("there is no portal {name} in {}", org.place());
             return Err(Failure::new(ErrorKind::NotFound, message).hint(format!(
                 "run `portal list{}` to see the org's portals",
                 args.target.arguments(&org.place)
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         }
     }
     if portals.is_empty() && !printer.is_json() {
-        printer.note(format_args!("There is no portal in {}.", org.place));
+        printer.note(format_args!("There is no portal in {}.", org.place()));
     }
     let columns = portals.iter().map(width).max().unwrap_or_default();
     for portal in &portals {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use portal_http::client::{Accounts, Client, ClientError};
+use portal_http::client::{Accounts, Client, ClientError, Credential, InvalidCredential};
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
 use portal_model::{DataCenter, GetCurrentUser, GetOrg, ListPortals, Org, Scope, Secret};
@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
-use crate::org::identity::OrgObject;
 use crate::org::ledger;
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::org::retry::retry;
@@ -21,7 +20,7 @@ use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::permission::{EVERY_SCOPE, cannot_verify};
-use crate::report::portal;
+use crate::report::portal::{self, OrgObject};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
@@ -71,7 +70,7 @@ pub(crate) struct Args {
     /// Skip the confirmation prompt if the profile leads to another org so far
     #[arg(long, short)]
     yes: bool,
-    /// PEM file with additional root certificates to trust
+    /// PEM file of root certificates to trust too; the profile keeps it
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 }
@@ -133,8 +132,8 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let login = Login { args, directory, profiles, name, entry, printer };
     // Local problems come up before a code is used up.
     profiles.check_secrets()?;
-    let empty = || Secret::new(String::new());
-    let target = login.target(&login.profile(empty(), empty()));
+    let not_read_yet = || Secret::new("-".to_owned());
+    let target = login.target(&login.profile(not_read_yet(), not_read_yet()));
     target.client(Policy::default())?;
     let accounts = target.builder()?.build_accounts()?;
     if args.refresh_token {
@@ -173,7 +172,9 @@ impl Args {
         let client_id = self.client_id.clone().or_else(|| Some(old?.client_id.clone()));
         let ask = || ask_for_client_id(&hosts);
         let client_id = or_ask(client_id, ask, "client id", "pass `--client-id`")?;
-        Ok((profile, Entry { hosts, client_id, org: None }))
+        let given = self.ca_file.as_deref().map(std::path::absolute).transpose()?;
+        let ca_file = given.or_else(|| old?.ca_file.clone());
+        Ok((profile, Entry { hosts, client_id, org: None, ca_file }))
     }
 
     fn hosts(&self) -> Option<Hosts> {
@@ -213,7 +214,7 @@ fn ask_for_data_center() -> Result<Hosts, Failure> {
 fn ask_for_client_id(hosts: &Hosts) -> Result<String, Failure> {
     let parse = |text: &str| match text {
         "" => Err(Failure::usage("expected the client id, such as 1000.ABC")),
-        text => Ok(text.to_owned()),
+        text => Ok(Credential::part("client id", text).map_err(invalid)?.to_owned()),
     };
     prompt::ask(&format!("Client id (from {}, \"Self Client\")", console(hosts)), None, parse)
 }
@@ -245,7 +246,11 @@ impl Login<'_> {
         if let Some(old) = old.filter(|old| leads_elsewhere(old, &profile.entry)) {
             confirm_replacement(name, old, &profile.entry, self.args.yes, printer)?;
         }
+        let earlier = self.profiles.get(name).ok();
         profile::store(self.directory, name, &profile)?;
+        if let Some(earlier) = earlier.filter(|earlier| self.is_replaced(earlier, &profile)) {
+            self.revoke(&earlier).await;
+        }
         if old.is_some() {
             warn_of_unfinished(name, &profile.entry, printer).await;
         }
@@ -275,7 +280,7 @@ impl Login<'_> {
                 _ => return Ok(Some(org)),
             },
             Err(_) if stated.is_some() => return Ok(stated.map(Org::new)),
-            Err(error) => call_error::unidentified(&error).report.message,
+            Err(error) => call_error::failure(&error, "determine which org this is").report.message,
         };
         // What was exchanged works once: a profile without the id of its org is better than none.
         self.printer.warning(why);
@@ -284,6 +289,32 @@ impl Login<'_> {
              wait for each other",
         );
         Ok(None)
+    }
+
+    /// Whether nothing needs the earlier refresh token any more: neither another profile, nor what is
+    /// in doubt in the org that the profile led to so far.
+    fn is_replaced(&self, earlier: &Profile, now: &Profile) -> bool {
+        let is_other = earlier.secrets.refresh_token != now.secrets.refresh_token;
+        let is_shared = self.profiles.sharing_token(&self.name).is_ok_and(|them| !them.is_empty());
+        is_other && !is_shared && !leads_elsewhere(&earlier.entry, &now.entry)
+    }
+
+    /// Revokes the earlier refresh token, of which the service keeps twenty for a user: one more ends
+    /// the first, which may be another machine's.
+    async fn revoke(&self, earlier: &Profile) {
+        let target = self.target(earlier);
+        let revoke = async {
+            let request = RevokeToken::new(earlier.secrets.refresh_token.clone());
+            match target.builder()?.build_accounts()?.revoke(&request).await {
+                // It was not valid any more.
+                Ok(()) | Err(TokenError::Rejected(_)) => target.forget_token(),
+                Err(error) => Err(error.into()),
+            }
+        };
+        if let Err(error) = revoke.await {
+            let why = "the refresh token of the earlier login is still valid";
+            self.printer.warning(format_args!("{why}: {error:#}"));
+        }
     }
 }
 
@@ -383,7 +414,7 @@ fn how_to_get_a_code(hosts: &Hosts, scopes: &[LoginScope]) -> String {
 }
 
 /// The client secret and the second secret, from a prompt without echo, or one per line.
-fn read_secrets(second: &str) -> Result<(Secret, Secret), Failure> {
+fn read_secrets(second: &'static str) -> Result<(Secret, Secret), Failure> {
     let read = |what| {
         prompt::read_secret(what)?.ok_or_else(|| {
             Failure::usage(format!("missing {what}"))
@@ -391,6 +422,10 @@ fn read_secrets(second: &str) -> Result<(Secret, Secret), Failure> {
         })
     };
     Ok((read("client secret")?, read(second)?))
+}
+
+fn invalid(part: InvalidCredential) -> Failure {
+    Failure::usage(part.to_string())
 }
 
 /// A refresh token for a code.

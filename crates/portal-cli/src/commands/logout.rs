@@ -62,6 +62,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         }
     };
     profile::remove(&directory, name)?;
+    target.forget_token()?;
     let text = if was_known {
         format!("The refresh token is revoked, and the profile {name} is removed.")
     } else {

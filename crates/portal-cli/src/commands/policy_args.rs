@@ -5,6 +5,7 @@ use std::time::Duration;
 use portal_model::flow::Policy;
 
 use crate::report::failure::Failure;
+use crate::sys::environment;
 
 /// How long a create, a rename or a recovery tries.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -16,11 +17,11 @@ pub(crate) struct PolicyArgs {
     /// For all of it [default: 300s; in a batch 15m]
     #[arg(long, value_name = "TIME", value_parser = positive)]
     deadline: Option<Duration>,
-    /// An attempt takes effect within [default: 60s]
-    #[arg(long, value_name = "TIME", value_parser = duration, env = "PORTAL_PROCESSING_TIME", hide_env_values = true)]
+    /// An attempt takes effect within [default: 60s] [env: PORTAL_PROCESSING_TIME]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     processing_time: Option<Duration>,
-    /// The list shows an effect within [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = duration, env = "PORTAL_LIST_LAG", hide_env_values = true)]
+    /// The list shows an effect within [default: 10s] [env: PORTAL_LIST_LAG]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     list_lag: Option<Duration>,
 }
 
@@ -31,13 +32,24 @@ impl PolicyArgs {
         policy.attempt_timeout = self.timeout.unwrap_or(policy.attempt_timeout);
         policy.read_timeout = policy.read_timeout.min(policy.attempt_timeout);
         policy.deadline = self.deadline.unwrap_or(policy.deadline);
-        policy.processing_time = self.processing_time.unwrap_or(policy.processing_time);
-        policy.list_lag = self.list_lag.unwrap_or(policy.list_lag);
+        policy.processing_time =
+            time(self.processing_time, "PORTAL_PROCESSING_TIME")?.unwrap_or(policy.processing_time);
+        policy.list_lag = time(self.list_lag, "PORTAL_LIST_LAG")?.unwrap_or(policy.list_lag);
         policy.check().map_err(|error| {
             Failure::usage(error.to_string()).hint("lengthen `--deadline`, or shorten `--timeout`")
         })?;
         Ok(policy)
     }
+}
+
+/// What was given, else the variable `name`.
+fn time(given: Option<Duration>, name: &str) -> Result<Option<Duration>, Failure> {
+    let variable = || environment::text(name).map(|text| text.filter(|text| !text.is_empty()));
+    match given {
+        Some(time) => Ok(Some(time)),
+        None => variable()?.map(|text| duration(&text)).transpose(),
+    }
+    .map_err(|why| Failure::usage(format!("invalid {name}: {why}")))
 }
 
 /// Times that no clock overflows with.

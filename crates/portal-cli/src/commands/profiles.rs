@@ -1,5 +1,7 @@
 //! `portal profiles`: lists, shows, renames and removes profiles, and chooses the default one.
 
+use std::path::Path;
+
 use clap::Subcommand;
 use portal_model::Org;
 use schemars::JsonSchema;
@@ -7,11 +9,11 @@ use serde::Serialize;
 
 use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
-use crate::org::identity::OrgObject;
 use crate::org::ledger;
 use crate::org::profile::{self, Entry, Hosts, Profiles};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
+use crate::report::portal::OrgObject;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 
@@ -73,6 +75,8 @@ pub(super) struct Listed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrgObject>")]
     org: Option<&'a Org>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca_file: Option<&'a Path>,
     /// Present if this profile is used where no other org is named.
     #[schemars(extend("const" = true))]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -128,7 +132,10 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         Some(Command::Remove { name }) => {
             profiles.entry(name)?;
             refuse_if_unfinished(name).await?;
+            // A profile without secrets has no token either.
+            let token = profiles.get(name).map(|profile| profile.target(name, None).forget_token());
             profile::remove(&directory, name)?;
+            token.unwrap_or(Ok(()))?;
             printer.result(
                 format_args!("profile {name} removed; its refresh token stays valid"),
                 &Changed::Removed { profile: name },
@@ -144,7 +151,7 @@ fn list(profiles: &Profiles, printer: &Printer) {
         printer.hint("run `portal login` to create a profile");
     }
     printer.table(entries.iter().map(|(name, entry)| {
-        let Entry { hosts, client_id, org } = entry;
+        let Entry { hosts, client_id, org, .. } = entry;
         let org = org.as_ref().map(|org| format!("  {org}")).unwrap_or_default();
         let listed = listed(profiles, name, entry);
         let default = if listed.default { "  default" } else { "" };
@@ -194,6 +201,7 @@ fn listed<'a>(profiles: &Profiles, profile: &'a str, entry: &'a Entry) -> Listed
         accounts_url: entry.hosts.accounts_url(),
         client_id: &entry.client_id,
         org: entry.org.as_ref(),
+        ca_file: entry.ca_file.as_deref(),
         default: profiles.default_name() == Some(profile),
     }
 }

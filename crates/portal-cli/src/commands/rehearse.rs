@@ -129,7 +129,12 @@ fn write_profiles(home: &Path, url: &str, orgs: &[Org]) -> anyhow::Result<()> {
         let hosts = Hosts::Urls { api_domain: url.to_owned(), accounts_url: url.to_owned() };
         let client_secret = credential.client_secret.clone();
         let profile = Profile {
-            entry: Entry { hosts, client_id: credential.client_id.clone(), org: None },
+            entry: Entry {
+                hosts,
+                client_id: credential.client_id.clone(),
+                org: None,
+                ca_file: None,
+            },
             secrets: Secrets { client_secret, refresh_token: refresh_token.clone() },
         };
         profile::store(&directory, name, &profile)?;

@@ -1,5 +1,6 @@
 //! [`TargetArgs`]: the flags that select an org, together with the `PORTAL_` variables.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use portal_http::client::Credential;
@@ -10,12 +11,12 @@ use portal_model::{ApiVersion, DataCenter, Environment, Org as OrgId, Secret};
 use crate::commands::candidates;
 use crate::commands::sections::ORG;
 use crate::org::destination::{Destination, Org};
-use crate::org::identity;
-use crate::org::place::Place;
+use crate::org::place::{Place, flag_with, profile_flag};
 use crate::org::profile::Profiles;
 use crate::org::target::Target;
 use crate::report::failure::Failure;
-use crate::sys::directories;
+use crate::sys::{directories, environment};
+use crate::terminal::prompt;
 
 /// Which org. One source's secret never goes to another's host: `--local` and `--profile` ignore
 /// the hosts and credentials of the environment.
@@ -55,18 +56,29 @@ impl TargetArgs {
         if self.local {
             return Ok(Destination::Local(self.api_version));
         }
-        let variables = Variables(|name: &str| std::env::var(name).ok());
         let has_flags = self.api_domain.is_some()
             || self.accounts_url.is_some()
             || self.client_id.is_some()
             || self.data_center.is_some();
+        // A profile that a flag names leaves no other variable to read.
+        let variables = match self.profile {
+            Some(_) => Variables::default(),
+            None => Variables::read()?,
+        };
         let named = self.profile.clone();
         let named = named.or_else(|| variables.get("PORTAL_PROFILE").filter(|_| !has_flags));
-        let may_be_default =
-            !has_flags && ORG.names.iter().all(|name| variables.get(name).is_none());
-        if named.is_some() || may_be_default {
-            let profiles = Profiles::load(&directories::config()?)?;
+        let may_be_default = !has_flags && variables.0.values().all(String::is_empty);
+        let directory = match named {
+            Some(_) => Some(directories::config()?),
+            // Without a home directory there is no default either.
+            None => directories::config().ok().filter(|_| may_be_default),
+        };
+        if let Some(directory) = directory {
+            let profiles = Profiles::load(&directory)?;
             if let Some(name) = named.as_deref().or(profiles.default_name()) {
+                if named.is_none() {
+                    variables.refuse_empty(name)?;
+                }
                 let profile = profiles.get(name)?;
                 let target = profile.target(name, self.ca_file.clone());
                 let target = Target { version: self.api_version, ..target };
@@ -94,7 +106,7 @@ impl TargetArgs {
         match place {
             Place::Local => Self { local: true, ..common },
             Place::Profile(name) => Self { profile: Some(name.clone()), ..common },
-            Place::Explicit { .. } => Self { local: false, profile: None, ..self.clone() },
+            Place::Explicit(_) => Self { local: false, profile: None, ..self.clone() },
         }
     }
 
@@ -106,32 +118,50 @@ impl TargetArgs {
             ("--api-domain", self.api_domain.clone()),
             ("--accounts-url", self.accounts_url.clone()),
             ("--client-id", self.client_id.clone()),
+            ("--ca-file", self.ca_file.as_ref().map(|path| path.to_string_lossy().into_owned())),
         ];
         let explicit = explicit.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
-        explicit.fold(place.arguments(), |text, (flag, value)| format!("{text} {flag} {value}"))
+        explicit.fold(place.arguments(), |text, (flag, value)| text + &flag_with(flag, &value))
     }
 }
 
-/// The variables of the environment, by a look-up. An empty variable counts as unset.
-struct Variables<L>(L);
+/// The variables of the environment that are set. One that is empty counts as unset, except where another
+/// org would take its place.
+#[derive(Default)]
+struct Variables(BTreeMap<&'static str, String>);
 
-impl<L: Fn(&str) -> Option<String>> Variables<L> {
+impl Variables {
+    fn read() -> Result<Self, Failure> {
+        let mut found = BTreeMap::new();
+        for &name in ORG.names {
+            found.extend(environment::text(name)?.map(|text| (name, text)));
+        }
+        Ok(Self(found))
+    }
+
+    /// Fails if a variable was to name the org and is empty, as a secret that is missing in a CI job, and
+    /// nobody sees that the default profile would be used instead.
+    fn refuse_empty(&self, default: &str) -> Result<(), Failure> {
+        match self.0.keys().next() {
+            Some(name) if !prompt::can_ask() => {
+                Err(Failure::usage(format!("{name} is empty, so it selects no org"))
+                    .hint(format!("set it, unset it, or pass `{}`", profile_flag(default).trim())))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Resolves flags and variables; flags take precedence.
     fn target(&self, flags: &TargetArgs) -> Result<Target, Failure> {
         let (api, accounts) = self.hosts(flags)?;
-        let client_id = flags.client_id.clone().or_else(|| self.get("PORTAL_CLIENT_ID"));
-        let credential = self.credential(&api, accounts.is_some(), client_id.clone())?;
-        let is_renewable = matches!(credential, Credential::RefreshToken { .. });
-        let fingerprint = is_renewable
-            .then(|| identity::of(None, accounts.as_deref(), &credential).fingerprint().to_owned());
-        let place = Place::Explicit {
-            api: api.url(),
-            accounts: accounts.clone(),
-            client_id,
-            credential: fingerprint,
+        let client_id = match &flags.client_id {
+            Some(id) => Some(part("--client-id", "client id", id)?),
+            None => self.part("PORTAL_CLIENT_ID", "client id")?,
         };
+        let credential = self.credential(&api, accounts.is_some(), client_id)?;
+        let place = Place::Explicit(api.url());
         let (version, ca_file) = (flags.api_version, flags.ca_file.clone());
-        let org = self.get("PORTAL_ORG_ID").map(OrgId::new);
+        let org = self.part("PORTAL_ORG_ID", "org id")?.map(OrgId::new);
         Ok(Target { place, api, accounts, credential, org, version, ca_file })
     }
 
@@ -163,10 +193,13 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
         has_accounts: bool,
         client_id: Option<String>,
     ) -> Result<Credential, Failure> {
-        let secret = |name| self.get(name).map(Secret::new);
-        let client_secret = secret("PORTAL_CLIENT_SECRET");
-        let refresh_token = secret("PORTAL_REFRESH_TOKEN");
-        let access_token = secret("PORTAL_ACCESS_TOKEN").filter(|_| refresh_token.is_none());
+        let secret = |name, what| Ok::<_, Failure>(self.part(name, what)?.map(Secret::new));
+        let client_secret = secret("PORTAL_CLIENT_SECRET", "client secret")?;
+        let refresh_token = secret("PORTAL_REFRESH_TOKEN", "refresh token")?;
+        let access_token = match refresh_token {
+            Some(_) => None,
+            None => secret("PORTAL_ACCESS_TOKEN", "access token")?,
+        };
         if let Some(access_token) = access_token {
             return match api {
                 ApiDomain::Unset => Err(missing([(API, false)])),
@@ -187,9 +220,20 @@ impl<L: Fn(&str) -> Option<String>> Variables<L> {
         }
     }
 
-    fn get(&self, name: &str) -> Option<String> {
-        (self.0)(name).filter(|value| !value.is_empty())
+    /// A variable that is a part of a credential.
+    fn part(&self, name: &str, what: &'static str) -> Result<Option<String>, Failure> {
+        self.get(name).map(|text| part(name, what, &text)).transpose()
     }
+
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+}
+
+/// A part of a credential, `what`, from the flag or variable `name`.
+fn part(name: &str, what: &'static str, text: &str) -> Result<String, Failure> {
+    let part = Credential::part(what, text);
+    part.map(str::to_owned).map_err(|error| Failure::usage(format!("invalid {name}: {error}")))
 }
 
 /// Names all that is not there.
@@ -212,11 +256,37 @@ mod tests {
     use super::*;
 
     fn target(flags: &TargetArgs, variables: &[(&str, &str)]) -> Result<Target, Failure> {
-        let lookup = |name: &str| {
-            let found = variables.iter().find(|(variable, _)| *variable == name);
-            found.map(|(_, value)| (*value).to_owned())
-        };
-        Variables(lookup).target(flags)
+        variables_of(variables).target(flags)
+    }
+
+    fn variables_of(variables: &[(&str, &str)]) -> Variables {
+        let known = |name: &str| ORG.names.iter().copied().find(|known| *known == name).unwrap();
+        Variables(
+            variables.iter().map(|(name, value)| (known(name), (*value).to_owned())).collect(),
+        )
+    }
+
+    #[test]
+    fn variable_with_more_than_its_value_is_named() {
+        for (name, value) in [
+            ("PORTAL_ACCESS_TOKEN", "Zoho-oauthtoken 1000.hush"),
+            ("PORTAL_REFRESH_TOKEN", "1000.hush 1000.hush"),
+            ("PORTAL_CLIENT_SECRET", "hush\u{e4}"),
+        ] {
+            let flags = TargetArgs { data_center: Some(DataCenter::Eu), ..TargetArgs::default() };
+            let message = target(&flags, &[(name, value)]).unwrap_err().report.message;
+            assert!(message.starts_with(&format!("invalid {name}: the ")), "{message}");
+            assert!(!message.contains("hush"), "{message}");
+        }
+    }
+
+    #[test]
+    fn empty_variable_does_not_select_default_profile() {
+        for name in ["PORTAL_PROFILE", "PORTAL_REFRESH_TOKEN"] {
+            let failure = variables_of(&[(name, "")]).refuse_empty("acme").unwrap_err();
+            assert!(failure.report.message.contains(name), "{failure:?}");
+        }
+        assert!(variables_of(&[]).refuse_empty("acme").is_ok());
     }
 
     const CREDENTIALS: [(&str, &str); 3] = [
@@ -261,19 +331,6 @@ mod tests {
         assert!(message.report.message.contains(ACCOUNTS), "{message:?}");
         let message = with(&[("PORTAL_DATA_CENTER", "mars")]).unwrap_err().report.message;
         assert!(message.starts_with("invalid PORTAL_DATA_CENTER: "), "{message}");
-    }
-
-    #[test]
-    fn places_of_two_refresh_tokens_differ() {
-        let flags = TargetArgs { data_center: Some(DataCenter::Eu), ..TargetArgs::default() };
-        let place = |refresh_token| {
-            let mut variables = CREDENTIALS.to_vec();
-            variables[2].1 = refresh_token;
-            target(&flags, &variables).unwrap().place
-        };
-        assert_eq!(place("1000.a.b"), place("1000.a.b"));
-        assert_ne!(place("1000.a.b"), place("1000.c.d"));
-        assert!(!serde_json::to_string(&place("1000.a.b")).unwrap().contains("1000.a.b"));
     }
 
     #[test]

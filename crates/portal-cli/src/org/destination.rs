@@ -1,12 +1,12 @@
 //! [`Destination`]: the org that a command line selects; and [`Org`]: it with a client.
 
-use portal_http::client::{Client, ClientError};
+use portal_http::client::{Client, SafeClient};
+use portal_ledger::{About, Ledger};
 use portal_model::ApiVersion;
 use portal_model::flow::Policy;
 
-use crate::org::identity::Identity;
 use crate::org::local::Local;
-use crate::org::place::Place;
+use crate::org::place::{LOCAL, Place};
 use crate::org::target::Target;
 
 /// The org that the arguments select.
@@ -67,19 +67,34 @@ pub(crate) struct Org {
 }
 
 impl Org {
-    /// Determines which org it is (rule 10).
-    ///
-    /// # Errors
-    /// The service is unreachable.
-    pub(crate) async fn identify(&self) -> Result<Identity, ClientError> {
-        if self.place == Place::Local {
-            return Ok(self.known_identity());
+    /// The org, with the API that the accounts server named if flags and environment selected it.
+    pub(crate) fn place(&self) -> String {
+        match (&self.place, self.client.api_url()) {
+            (Place::Explicit(_), Some(url)) => format!("the org at {url}"),
+            (place, _) => place.to_string(),
         }
-        self.target.identify(&self.client).await
     }
 
-    /// Returns which org it is, as far as that is known without a request.
-    pub(crate) fn known_identity(&self) -> Identity {
-        self.target.declared_identity()
+    /// Makes creates and renames in the org safe with `ledger`.
+    pub(crate) fn safe(&self, ledger: &Ledger) -> SafeClient {
+        let safe = SafeClient::new(self.client.clone(), ledger.clone()).with_about(about());
+        let safe = match &self.target.org {
+            Some(org) => safe.with_org(org.clone()),
+            None => safe,
+        };
+        match &self.place {
+            Place::Local => safe.with_origin(LOCAL),
+            Place::Profile(name) => safe.with_label(name),
+            Place::Explicit(_) => safe,
+        }
+    }
+}
+
+/// What entries say of this run, for people.
+fn about() -> About {
+    About {
+        user: ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()),
+        program: Some(concat!("portal ", env!("CARGO_PKG_VERSION")).to_owned()),
+        ..About::default()
     }
 }

@@ -43,7 +43,7 @@ impl Profile {
             ),
             org: self.entry.org.clone(),
             version: ApiVersion::default(),
-            ca_file,
+            ca_file: ca_file.or_else(|| self.entry.ca_file.clone()),
         }
     }
 }
@@ -93,6 +93,8 @@ pub(crate) struct Entry {
     pub(crate) client_id: String,
     /// The org: as the service named it at login, or as the user states it.
     pub(crate) org: Option<Org>,
+    /// More root certificates to trust, as an absolute path.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 impl Entry {
@@ -214,7 +216,9 @@ pub(crate) fn remove(directory: &Path, name: &str) -> anyhow::Result<()> {
 /// Checks that `name` is a valid name for a profile.
 pub(crate) fn check_name(name: &str) -> Result<(), OrgError> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.is_empty() || name.len() > 64 || !name.chars().all(is_allowed) {
+    // One that begins with `-` would be a flag where it is printed.
+    let is_odd = name.is_empty() || name.len() > 64 || name.starts_with('-');
+    if is_odd || !name.chars().all(is_allowed) {
         return Err(OrgError::InvalidProfileName(name.to_owned()));
     }
     Ok(())

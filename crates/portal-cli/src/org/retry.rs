@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use portal_http::client::ClientError;
-use portal_model::flow::NotSent;
 use tokio::time::sleep;
 
 /// Number of attempts.
@@ -30,7 +29,7 @@ fn may_pass(error: &ClientError) -> bool {
     match error {
         ClientError::Api(error) => error.is_rate_limited() || error.is_server_error(),
         ClientError::Unreadable(response) => response.http_status >= 500,
-        ClientError::NotSent(reason) => !matches!(reason, NotSent::Permanent(_)),
+        ClientError::NotSent(reason) => !reason.is_permanent(),
         ClientError::NoResponse(_) => true,
         // The client has retried the accounts server itself.
         _ => false,

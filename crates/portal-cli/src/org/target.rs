@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use portal_http::client::{
-    BaseUrl, Client, ClientBuilder, Credential, FileTokenCache, HttpTransport, Proxy,
+    BaseUrl, CacheKey, Client, ClientBuilder, Credential, FileTokenCache, HttpTransport, Proxy,
 };
 use portal_model::datacenter::ApiDomain;
 use portal_model::flow::Policy;
 use portal_model::{ApiVersion, Org};
 
 use crate::org::OrgError;
-use crate::org::identity::{self, Identity};
 use crate::org::place::Place;
-use crate::sys::directories;
+use crate::sys::{directories, environment};
 
 /// An org: its servers and credentials.
 #[derive(Clone, Debug)]
@@ -28,19 +28,6 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Returns which org its credential belongs to, as far as that is known without a request.
-    pub(crate) fn declared_identity(&self) -> Identity {
-        if self.place == Place::Local {
-            return identity::local(&self.credential);
-        }
-        self.identity_at(self.api.url().as_deref())
-    }
-
-    /// Returns the identity at the API `api_url`.
-    pub(crate) fn identity_at(&self, api_url: Option<&str>) -> Identity {
-        identity::of(api_url, self.accounts.as_deref(), &self.credential)
-    }
-
     /// Whether a create is only a rehearsal there: the real service never runs on this machine.
     pub(crate) fn is_this_machine(&self) -> bool {
         match &self.api {
@@ -61,12 +48,13 @@ impl Target {
     ) -> anyhow::Result<Client> {
         let mut builder = self.builder_over(transport).policy(policy);
         // The address of a local server is another one each time.
-        if self.place != Place::Local {
-            let cache = directories::cache()?.join("tokens");
-            builder = builder.token_cache(FileTokenCache::new(cache));
+        if self.place != Place::Local
+            && let Some(directory) = directories::tokens()
+        {
+            builder = builder.token_cache(FileTokenCache::new(directory));
         }
-        let built = builder.build(self.credential.clone());
-        Ok(built.map_err(|error| OrgError::Unusable(error.into()))?)
+        let built = builder.build(self.credential.clone()).with_context(|| self.place.to_string());
+        Ok(built.map_err(OrgError::Unusable)?)
     }
 
     /// Returns a client builder without a policy and token cache.
@@ -76,13 +64,31 @@ impl Target {
 
     pub(crate) fn transport(&self) -> anyhow::Result<HttpTransport> {
         let mut transport = HttpTransport::builder();
-        if let Some(path) = &self.ca_file {
+        let ca_file = self.ca_file.clone().or_else(|| environment::path("PORTAL_CA_FILE"));
+        if let Some(path) = ca_file {
             transport = transport.ca_file(path);
         }
-        if self.place == Place::Local {
+        let url = self.api.url().or_else(|| self.accounts.clone());
+        if url.is_some_and(|url| url.parse().is_ok_and(|url: BaseUrl| url.is_this_machine())) {
+            // A proxy that is unusable is none of its business.
             transport = transport.proxy(Proxy::none());
         }
-        Ok(transport.build()?)
+        let built = transport.build();
+        Ok(built.map_err(|error| OrgError::Unusable(error.into()))?)
+    }
+
+    /// Removes the access token that other processes share, once the refresh token is revoked or
+    /// forgotten.
+    pub(crate) fn forget_token(&self) -> anyhow::Result<()> {
+        let Credential::RefreshToken { client_id, client_secret, refresh_token } = &self.credential
+        else {
+            return Ok(());
+        };
+        let (Some(accounts), Some(directory)) = (&self.accounts, directories::tokens()) else {
+            return Ok(());
+        };
+        let key = CacheKey::new(&accounts.parse()?, client_id, client_secret, refresh_token);
+        Ok(FileTokenCache::new(directory).remove(&key)?)
     }
 
     fn builder_over(&self, transport: HttpTransport) -> ClientBuilder {

@@ -2,12 +2,13 @@
 
 use std::fmt::Display;
 
-use portal_http::client::ClientError;
+use portal_http::client::{ClientError, IdentifyError, PreviewError};
 use portal_model::error::with_sources;
 use portal_model::flow::TokenError;
 
-use crate::report::cause::{refused_by_accounts, rejected, unreachable};
-use crate::report::failure::Failure;
+use crate::report::cause::{not_sent, refused_by_accounts, rejected, unreachable};
+use crate::report::exit::ExitClass;
+use crate::report::failure::{ErrorKind, Failure};
 
 /// The failure of a call that changes nothing, or that can be repeated. `purpose` completes
 /// "could not …".
@@ -20,12 +21,32 @@ pub(crate) fn failure(error: &ClientError, purpose: &str) -> Failure {
         ClientError::Token(TokenError::Local(_) | TokenError::NotRenewable) => {
             Failure::forbidden(message(&with_sources(error)))
         }
+        ClientError::Token(TokenError::NotSent(why)) | ClientError::NotSent(why) => {
+            not_sent(message(why), why)
+        }
         ClientError::Api(error) if error.http_status < 500 => rejected(error, purpose, message),
+        ClientError::Unreadable(response) if response.http_status == 401 => {
+            Failure::forbidden(message(response))
+                .hint("check that the credentials and the API host are of the same data center")
+        }
         _ => unreachable(message(&with_sources(error))),
     }
 }
 
 /// The failure of a command whose org cannot be determined.
-pub(crate) fn unidentified(error: &ClientError) -> Failure {
-    failure(error, "determine which org this is")
+pub(crate) fn unidentified(error: &IdentifyError) -> Failure {
+    match error {
+        IdentifyError::Client(error) => failure(error, "determine which org this is"),
+        error => Failure::new(ErrorKind::AnotherOrg, error.to_string())
+            .exit(ExitClass::Invalid)
+            .hint("correct the id of the org in PORTAL_ORG_ID or the profile, or log in again"),
+    }
+}
+
+/// The failure of a look at what would come of a create or a rename.
+pub(crate) fn preview(error: &PreviewError) -> Failure {
+    match error {
+        PreviewError::Identify(error) => unidentified(error),
+        error => Failure::new(ErrorKind::UnreadableLedger, with_sources(error)),
+    }
 }

@@ -2,10 +2,12 @@
 
 use std::fmt::Display;
 
+use portal_model::ResponseError;
 use portal_model::error::with_sources;
 use portal_model::explain::{explain, explain_oauth};
+use portal_model::flow::NotSent;
 use portal_model::oauth::OAuthError;
-use portal_model::outcome::{AuthFailure, Doubt, NotDone, Owner, Unverified};
+use portal_model::outcome::{AuthFailure, Conflict, Doubt, NotDone, Owner, Unverified};
 use portal_model::{ApiError, ErrorCode, Portal};
 
 use crate::report::context::ReportContext;
@@ -18,7 +20,7 @@ const READ: &str = "ZohoCRM.settings.clientportal.READ";
 /// The portal that was to be created or renamed.
 pub(super) struct Subject<'a> {
     pub(super) name: &'a str,
-    /// The name under which the intent log has it.
+    /// The name under which the ledger has it.
     pub(super) recover: &'a str,
     /// `created` or `renamed`
     pub(super) done: &'static str,
@@ -57,7 +59,7 @@ impl Subject<'_> {
             Owner::AnotherOrg => not_done("the name belongs to another organization"),
             Owner::Undetermined(why) => {
                 // It may be this org, by a copy of this very request: nothing is denied.
-                let (name, why) = (self.recover, in_words(why));
+                let (name, why) = (self.recover, in_words(why, self.recover));
                 let message = format!("the name {name} is taken; by which org is not known: {why}");
                 Failure::new(ErrorKind::NameTaken, message)
             }
@@ -74,7 +76,7 @@ impl Subject<'_> {
         let not_done = |kind| self.not_done(kind, &why);
         match reason {
             NotDone::Unreachable(_) => unreachable(self.message(&why)),
-            NotDone::RateLimited { retry_after } => {
+            NotDone::RateLimited { retry_after, .. } => {
                 let again = match retry_after {
                     Some(time) => format!("in {} s", time.as_secs().max(1)),
                     None => "in a few minutes".to_owned(),
@@ -84,7 +86,7 @@ impl Subject<'_> {
             NotDone::Auth(AuthFailure::Rejected(error)) => {
                 refused_by_accounts(self.message(&why), error)
             }
-            NotDone::Auth(AuthFailure::TokenRejected(error)) => {
+            NotDone::Auth(AuthFailure::TokenRejected(ResponseError::Api(error))) => {
                 not_done(ErrorKind::Auth).of_service(error).hint(explain(&error.code).remedy)
             }
             NotDone::Auth(_) => not_done(ErrorKind::Auth),
@@ -92,12 +94,15 @@ impl Subject<'_> {
                 .not_done(ErrorKind::Absent, self.absent)
                 .hint(format!("run `{}` if it is still wanted", self.command)),
             NotDone::Absent => not_done(ErrorKind::Absent).hint("run the same command again"),
-            NotDone::Exhausted | NotDone::Deadline => not_done(ErrorKind::Exhausted)
+            NotDone::Exhausted { .. } | NotDone::Deadline { .. } => not_done(ErrorKind::Exhausted)
                 .hint("run the same command again; `--deadline` gives it more time"),
             NotDone::NotRecorded(_) => not_done(ErrorKind::NotRecorded).hint(
                 "make the state directory writable or set PORTAL_STATE_DIR, then run the same \
                  command again",
             ),
+            NotDone::Conflict { conflict, name } => self
+                .not_done(ErrorKind::Conflict, contradiction(*conflict, name))
+                .hint(way_out(*conflict, name)),
             NotDone::Stopped => not_done(ErrorKind::Stopped),
             // Whatever the reason, nothing was done.
             _ => not_done(ErrorKind::Failed).exit(ExitClass::Unavailable),
@@ -109,16 +114,28 @@ impl Subject<'_> {
         let message = format!(
             "it is not known whether {name} was {done}: {}; {}",
             with_sources(doubt),
-            in_words(why)
+            in_words(why, recover)
         );
-        Failure::new(ErrorKind::InDoubt, message).hint(match why {
+        let kind = match why {
+            Unverified::Elsewhere => ErrorKind::InProgress,
+            Unverified::Ledger(_) => ErrorKind::UnreadableLedger,
+            _ => ErrorKind::InDoubt,
+        };
+        Failure::new(kind, message).hint(match why {
+            Unverified::Elsewhere => {
+                format!("wait for the other process, then run `portal recover {recover}{org}`")
+            }
+            Unverified::Conflict(conflict) => way_out(*conflict, recover),
+            Unverified::Ledger(_) => {
+                "make the ledger readable and run the same command again".to_owned()
+            }
             Unverified::ListRejected(error) if error.is_scope_mismatch() => format!(
                 "run `portal recover {recover}{org}` with a token that has the scope {READ}, or \
                  check the org's portals in Zoho CRM"
             ),
             Unverified::MayBeRenamed(other) => format!(
-                "check in Zoho CRM whether {other} is the portal, then run `portal recover \
-                 --discard {recover}{org}`"
+                "check in Zoho CRM: if {other} is the portal, run `portal rename {other} \
+                 {recover}{org}`; if not, use another name"
             ),
             _ => format!("run `portal recover {recover}{org}` to determine the outcome"),
         })
@@ -145,12 +162,39 @@ impl Subject<'_> {
     }
 }
 
+/// How the ledger contradicts what is wanted.
+fn contradiction(conflict: Conflict, name: &str) -> String {
+    match conflict {
+        Conflict::NameDropped => {
+            format!("an earlier run of it got to {name}, which is not among the names now")
+        }
+        Conflict::LabelMoved => {
+            format!("the profile led to another org when {name} was begun there")
+        }
+        other => format!("{other}: {name}"),
+    }
+}
+
+/// What to do if the ledger contradicts what is wanted.
+fn way_out(conflict: Conflict, name: &str) -> String {
+    match conflict {
+        Conflict::NameDropped => {
+            format!("pass `--fallback {name}` again, or run `portal recover {name}`")
+        }
+        Conflict::LabelMoved => {
+            "log in to that org again, or log in to this one with another `--profile`".to_owned()
+        }
+        _ => format!("run `portal history {name}` to see what the ledger has"),
+    }
+}
+
 /// Why something could not be verified; a missing scope in words, without the response.
-fn in_words(why: &Unverified) -> String {
+fn in_words(why: &Unverified, name: &str) -> String {
     match why {
         Unverified::ListRejected(error) if error.is_scope_mismatch() => {
             "the token is not allowed to list the org's portals".to_owned()
         }
+        Unverified::Conflict(conflict) => contradiction(*conflict, name),
         why => with_sources(why),
     }
 }
@@ -163,8 +207,9 @@ pub(super) fn rejected(
     message: impl Fn(&dyn Display) -> String,
 ) -> Failure {
     let exit = match error.code {
-        _ if error.is_forbidden() || error.is_token_rejected() => ExitClass::Forbidden,
-        ErrorCode::TooManyRequests => ExitClass::Unavailable,
+        _ if error.is_forbidden() || error.http_status == 401 => ExitClass::Forbidden,
+        _ if error.is_token_rejected() => ExitClass::Forbidden,
+        _ if error.is_rate_limited() => ExitClass::Unavailable,
         _ => ExitClass::Rejected,
     };
     let (message, hint) = if error.code == ErrorCode::NoPermission {
@@ -178,7 +223,8 @@ pub(super) fn rejected(
 
 /// A refusal by the accounts server.
 pub(super) fn refused_by_accounts(message: String, error: &OAuthError) -> Failure {
-    let mut failure = Failure::forbidden(message).hint(match error.error.as_str() {
+    let kind = if error.is_rate_limited() { ErrorKind::RateLimited } else { ErrorKind::Auth };
+    let mut failure = Failure::new(kind, message).hint(match error.error.as_str() {
         OAuthError::INVALID_CODE => {
             "create a new code in Zoho's API console, then run `portal login`"
         }
@@ -191,4 +237,19 @@ pub(super) fn refused_by_accounts(message: String, error: &OAuthError) -> Failur
 pub(super) fn unreachable(message: String) -> Failure {
     Failure::new(ErrorKind::Unreachable, message)
         .hint("check the network and the API host, then run the same command again")
+}
+
+/// The same with what to do about a connection that there was not.
+pub(super) fn not_sent(message: String, why: &NotSent) -> Failure {
+    let failure = unreachable(message);
+    match why {
+        NotSent::Untrusted(_) => failure.hint(
+            "pass `--ca-file FILE` with the certificate of its CA, or set PORTAL_CA_FILE; `portal \
+             login` keeps it in the profile",
+        ),
+        NotSent::NoListener(_) => {
+            failure.hint("run `portal serve` in another terminal, or check the port")
+        }
+        _ => failure,
+    }
 }

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use portal_ledger::{EndingKind, Entry, State};
-use portal_model::Operation;
+use portal_ledger::{EndingKind, Entry, Late, State};
+use portal_model::{Operation, Portal};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::report::activity::about;
+use crate::report::activity::ago;
+use crate::report::portal::PortalObject;
 
 /// An earlier create or rename, newest first. `entry` is all that the ledger has of it.
 #[derive(Serialize, JsonSchema)]
@@ -54,19 +55,18 @@ impl<'a> EntryObject<'a> {
             Operation::Rename(rename) => ("rename", Some(rename.old.as_str())),
             _ => ("create", None),
         };
-        let begun = begun(entry).map(|time| humantime::format_rfc3339_seconds(time).to_string());
-        let (name, profile) = (entry.name(), entry.label.as_deref());
+        let (name, profile, begun) = (entry.name(), entry.label.as_deref(), begun_text(entry));
         Self { name, profile, effect, old_name, state: EntryState::of(entry), begun, entry }
     }
 
-    /// `AcmePortal`, `created`, `3 minutes ago`, `org Acme Inc. (7000)`: cells of a table.
+    /// `AcmePortal`, `3m ago`, `acme, org Acme Inc. (7000)`, `created`: cells of a table.
     pub(crate) fn cells(&self, now: SystemTime) -> [String; 4] {
         let name = match self.old_name {
             Some(old) => format!("{old} → {}", self.name),
             None => self.name.to_owned(),
         };
         let begun = begun(self.entry).map(|time| ago(time, now)).unwrap_or_default();
-        [name, self.what(), begun, self.place()]
+        [name, begun, self.place(), self.what()]
     }
 
     /// What was done, in the past tense.
@@ -86,7 +86,11 @@ impl<'a> EntryObject<'a> {
             EntryState::Unknown => "in doubt",
         };
         match self.entry.ending().and_then(|ending| ending.cause.as_deref()) {
-            Some(cause) => format!("{words}: {cause}"),
+            // A sentence about the name, which the line has already.
+            Some(cause) => {
+                let about = cause.strip_prefix(self.name).and_then(|it| it.strip_prefix(" was "));
+                about.unwrap_or(cause).to_owned()
+            }
             None => words.to_owned(),
         }
     }
@@ -125,14 +129,60 @@ impl EntryState {
 }
 
 /// When an entry was begun, by the wall clock: for people, never for a decision.
-fn begun(entry: &Entry) -> Option<SystemTime> {
+pub(crate) fn begun(entry: &Entry) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(entry.about.wall_time?))
 }
 
-/// `3 minutes ago`; in its own words what was begun in the future of this clock.
-fn ago(time: SystemTime, now: SystemTime) -> String {
-    match now.duration_since(time) {
-        Ok(time) => format!("{} ago", about(time)),
-        Err(_) => humantime::format_rfc3339_seconds(time).to_string(),
+fn begun_text(entry: &Entry) -> Option<String> {
+    begun(entry).map(|time| humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// What a list shows against an earlier ending: `appeared_late`: the portal exists although the
+/// operation ended as if nothing had been done. `twin`: beside it is another one that may be the work
+/// of an attempt that came late.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "late")]
+pub(crate) struct LateObject<'a> {
+    name: &'a str,
+    /// The profile whose org it is about; null without one.
+    profile: Option<&'a str>,
+    #[schemars(extend("enum" = ["appeared_late", "twin"]))]
+    outcome: &'static str,
+    /// The portal that the list shows.
+    #[schemars(with = "PortalObject")]
+    portal: &'a Portal,
+    /// When the operation was begun.
+    #[schemars(extend("format" = "date-time"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    begun: Option<String>,
+}
+
+impl<'a> LateObject<'a> {
+    /// `None` if there is nothing that this version has words for.
+    pub(crate) fn new(entry: &'a Entry, late: &'a Late) -> Option<Self> {
+        let (outcome, portal) = match late {
+            Late::Done(portal) => ("appeared_late", portal),
+            Late::Twin(portal) => ("twin", portal),
+            _ => return None,
+        };
+        let (name, profile, begun) = (entry.name(), entry.label.as_deref(), begun_text(entry));
+        Some(Self { name, profile, outcome, portal, begun })
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let Self { name, portal, .. } = self;
+        let begun = self.begun.as_deref().map(|begun| format!(" (begun {begun})"));
+        let begun = begun.unwrap_or_default();
+        match self.outcome {
+            "twin" => format!(
+                "the org has {} beside {name}: an attempt to create {name}{begun} may have taken \
+                 effect late",
+                portal.name
+            ),
+            _ => format!(
+                "{name} exists now although an earlier run of it was reported as not done{begun}: \
+                 it took effect late, or somebody else did it"
+            ),
+        }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::org::OrgError;
 use crate::report::exit::ExitClass;
 use crate::report::portal::PortalObject;
+use crate::sys::invalid_input::InvalidInput;
 
 /// Ends a command that has no result: why, and the exit status.
 ///
@@ -45,6 +46,7 @@ error_kinds! {
     AnotherOrg = "another_org" => Unknown,
     Auth = "auth" => Forbidden,
     Cancelled = "cancelled" => Stopped,
+    Conflict = "conflict" => Exists,
     DuplicateName = "duplicate_name" => Invalid,
     Exhausted = "exhausted" => Unavailable,
     Exists = "exists" => Exists,
@@ -66,7 +68,6 @@ error_kinds! {
     Stopped = "stopped" => Stopped,
     Unknown = "unknown" => Unknown,
     Unreachable = "unreachable" => Unavailable,
-    UnreadableIntent = "unreadable_intent" => Unknown,
     UnreadableLedger = "unreadable_ledger" => Unknown,
     Usage = "usage" => Invalid,
 }
@@ -139,6 +140,9 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(cause: E) -> Self {
         let cause = cause.into();
         let message = format!("{cause:#}");
+        if cause.is::<InvalidInput>() {
+            return Self::usage(message);
+        }
         match cause.downcast_ref::<OrgError>() {
             Some(error) => org_error(error, message),
             None => Self::new(ErrorKind::Failed, message),

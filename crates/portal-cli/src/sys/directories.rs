@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
 
+use crate::sys::environment;
+
 /// Returns the directory of `config.toml` and `credentials.toml`.
 pub(crate) fn config() -> anyhow::Result<PathBuf> {
     usable(strategy()?.config_dir().join("portal"))
@@ -24,8 +26,7 @@ pub(crate) fn data() -> anyhow::Result<PathBuf> {
 /// Returns the directory of the ledger. `PORTAL_STATE_DIR` sets it, for machines whose home
 /// directory is not writable.
 pub(crate) fn state() -> anyhow::Result<PathBuf> {
-    if let Some(directory) = std::env::var_os("PORTAL_STATE_DIR").filter(|path| !path.is_empty()) {
-        let directory = PathBuf::from(directory);
+    if let Some(directory) = environment::path("PORTAL_STATE_DIR") {
         // A relative path would name a different ledger in each working directory, and miss what is in
         // doubt.
         anyhow::ensure!(
@@ -39,9 +40,16 @@ pub(crate) fn state() -> anyhow::Result<PathBuf> {
     usable(strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("portal"))
 }
 
-/// Returns the directory of cached access tokens.
-pub(crate) fn cache() -> anyhow::Result<PathBuf> {
-    usable(strategy()?.cache_dir().join("portal"))
+/// Returns the directory of cached access tokens; `None` where there is no home directory for it.
+pub(crate) fn tokens() -> Option<PathBuf> {
+    let directory = usable(strategy().ok()?.cache_dir().join("portal")).ok()?;
+    Some(directory.join("tokens"))
+}
+
+/// Returns the directories with files that other commands must not write to.
+pub(crate) fn all() -> Vec<PathBuf> {
+    let directories = [config(), data(), state()].into_iter().filter_map(anyhow::Result::ok);
+    directories.chain(tokens()).collect()
 }
 
 fn strategy() -> anyhow::Result<impl etcetera::BaseStrategy> {

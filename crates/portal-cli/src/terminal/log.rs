@@ -12,6 +12,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::sys::environment;
 use crate::terminal::printer::Printer;
 
 /// The only warnings that a command shows without `PORTAL_LOG`: what else goes wrong is in its
@@ -37,8 +38,11 @@ pub(crate) fn start(printer: &Printer, is_verbose: bool, log: LogOf) {
     let of_libraries = |level| {
         Targets::new().with_targets(["portal_http", "portal_store"].map(|target| (target, level)))
     };
-    match std::env::var("PORTAL_LOG").map(|filter| filter.parse::<Targets>()) {
-        Ok(Ok(filter)) => {
+    let filter = environment::text("PORTAL_LOG");
+    let filter = filter.map(|filter| filter.filter(|filter| !filter.is_empty()));
+    match filter.map(|filter| filter.map(|filter| filter.parse::<Targets>())) {
+        Err(invalid) => printer.warning(invalid),
+        Ok(Some(Ok(filter))) => {
             if !logs_something(&filter) {
                 printer.warning(
                     "PORTAL_LOG logs nothing: expected such as debug or portal_http=debug",
@@ -46,10 +50,10 @@ pub(crate) fn start(printer: &Printer, is_verbose: bool, log: LogOf) {
             }
             install(filter, json);
         }
-        Ok(Err(error)) => printer.warning(format_args!("invalid PORTAL_LOG: {error}")),
-        Err(_) if is_verbose => install(of_libraries(Level::DEBUG), json),
-        Err(_) if log != LogOf::Command => install(of_libraries(Level::WARN), json),
-        Err(_) => {
+        Ok(Some(Err(error))) => printer.warning(format_args!("invalid PORTAL_LOG: {error}")),
+        Ok(None) if is_verbose => install(of_libraries(Level::DEBUG), json),
+        Ok(None) if log != LogOf::Command => install(of_libraries(Level::WARN), json),
+        Ok(None) => {
             let warnings = Warnings { printer: printer.clone(), is_shown: AtomicBool::new(false) };
             let filter = Targets::new().with_target(TOKEN_CACHE, Level::WARN);
             tracing_subscriber::registry().with(warnings).with(filter).init();

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::pin::pin;
 
+use portal_http::client::Credential;
 use portal_model::Secret;
 use portal_model::neutral::printable;
 use tokio::sync::oneshot;
@@ -107,11 +108,11 @@ pub(crate) fn ask<T>(
     }
 }
 
-/// Reads a secret from a prompt without echo, or a line of stdin. `None` if it is empty.
+/// Reads a part of a credential from a prompt without echo, or a line of stdin. `None` if it is empty.
 ///
 /// # Errors
-/// The terminal ended the input.
-pub(crate) fn read_secret(what: &str) -> Result<Option<Secret>, Failure> {
+/// The terminal ended the input, or what it has is no such part.
+pub(crate) fn read_secret(what: &'static str) -> Result<Option<Secret>, Failure> {
     let text = if io::stdin().is_terminal() {
         match rpassword::prompt_password(format!("The {what} (not echoed): ")) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -122,7 +123,13 @@ pub(crate) fn read_secret(what: &str) -> Result<Option<Secret>, Failure> {
     } else {
         read_line()?
     };
-    Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(|text| Secret::new(text.to_owned())))
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    match Credential::part(what, &text) {
+        Ok(part) => Ok(Some(Secret::new(part.to_owned()))),
+        Err(invalid) => Err(Failure::usage(invalid.to_string())),
+    }
 }
 
 /// Reads a line with its line break, or nothing at the end of stdin.

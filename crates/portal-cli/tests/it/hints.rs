@@ -37,7 +37,6 @@ const PROSE: [(&str, &str); 11] = [
     ("portal admin credential list", "has a placeholder"),
     ("portal login", "asks on a terminal: `prompts` runs it"),
     ("portal login --profile", "asks on a terminal: `prompts` runs it"),
-    ("portal recover --discard", "for after a look into Zoho CRM: `doubt` runs it"),
     ("portal recover --same-org", "on the word of the user: `doubt` and `doubtful_batch` run it"),
     ("portal serve", "runs until it is ended: `serve` runs it"),
     ("portal serve --data", "names an option"),

@@ -55,16 +55,21 @@ impl Live {
         command
     }
 
+    /// The URL of the proxy.
+    pub(crate) fn proxy(&self) -> String {
+        format!("http://{}", self.proxy)
+    }
+
     /// `portal` without credentials.
     pub(crate) fn anonymous(&self, arguments: &[&str]) -> Command {
         let mut command = self.home.command(arguments);
-        command.env("HTTPS_PROXY", format!("http://{}", self.proxy));
+        command.env("HTTPS_PROXY", self.proxy());
         command.arg("--ca-file").arg(file("ca.pem"));
         command
     }
 }
 
-fn file(name: &str) -> PathBuf {
+pub(crate) fn file(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/it/live", name].iter().collect()
 }
 

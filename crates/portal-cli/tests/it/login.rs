@@ -55,7 +55,7 @@ fn refresh_token_becomes_profile() {
     let org = without_profile("acme");
     let orgs = Orgs::start(vec![org.clone()], &[]);
     // As a spreadsheet or a password manager on Windows would pipe it.
-    let stdin = format!("{}\r\n{}", org.client_secret(), org.refresh_token());
+    let stdin = format!("\u{feff}{}\r\n{}", org.client_secret(), org.refresh_token());
     let ran = login(&orgs, &org, &["--refresh-token", "--output", "json"], &stdin);
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
     let mut logged_in = ran.json().remove(0);
@@ -149,6 +149,8 @@ fn failing_credentials_are_not_stored() {
         (&org, format!("{}\n1000.hush\n", org.client_secret()), 3, "the refresh token"),
         (&org, org.client_secret(), 2, "missing refresh token"),
         (&org, String::new(), 2, "missing client secret"),
+        (&org, good.replace("1000", "\"1000"), 2, "the refresh token has a quote"),
+        (&org, good.replace("1000", "Zoho-oauthtoken 1000"), 2, "begins with the scheme"),
         (&sandbox, good.replace("acme", "trial"), 1, "sandbox"),
     ] {
         let ran = login(&orgs, org, &["--refresh-token"], &stdin);
@@ -198,6 +200,60 @@ fn logout_revokes_token_and_removes_profile() {
     let org = &orgs.seeded[0];
     let stdin = format!("{}\n{}\n", org.client_secret(), org.refresh_token());
     assert_eq!(login(&orgs, org, &["--refresh-token"], &stdin).status, 3, "it is revoked");
+}
+
+/// The access tokens that processes share.
+fn cached_tokens(orgs: &Orgs) -> usize {
+    let files = std::fs::read_dir(orgs.home.path().join(".cache/portal/tokens"));
+    let files = files.into_iter().flatten().map(|file| file.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|end| end == "json")).count()
+}
+
+#[test]
+fn access_token_goes_with_refresh_token_or_profile() {
+    let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
+    assert_eq!(orgs.run(&["list", "--profile", "acme"]).status, 0);
+    assert_eq!(orgs.run(&["list", "--profile", "beta"]).status, 0);
+    assert_eq!(cached_tokens(&orgs), 2);
+    assert_eq!(orgs.run(&["logout", "--profile", "acme"]).status, 0);
+    assert_eq!(cached_tokens(&orgs), 1);
+    assert_eq!(orgs.run(&["profiles", "remove", "beta"]).status, 0);
+    assert_eq!(cached_tokens(&orgs), 0);
+}
+
+#[test]
+fn login_over_profile_ends_earlier_token() {
+    let orgs = Orgs::start(vec![Org::new("acme")], &[]);
+    let org = &orgs.seeded[0];
+    assert_eq!(orgs.run(&["list", "--profile", "acme"]).status, 0);
+    let ran = login(&orgs, org, &[], &format!("{}\n{}\n", org.client_secret(), org.code()));
+    assert_eq!((ran.status, cached_tokens(&orgs)), (0, 1), "{ran:?}");
+    assert_eq!(orgs.served.requests("/oauth/v2/token/revoke"), 1);
+    assert_eq!(orgs.run(&["list", "--profile", "acme"]).status, 0);
+    let mut earlier = orgs.home.command(&["list"]);
+    let ran = Ran::of(earlier.envs(org.environment(orgs.served.url())));
+    assert_eq!(ran.status, 3, "{ran:?}");
+}
+
+#[test]
+fn login_over_profile_keeps_token_that_another_has() {
+    let orgs = Orgs::start(vec![Org::new("acme")], &[]);
+    let org = &orgs.seeded[0];
+    let twin = Org { name: "twin".to_owned(), ..org.clone() };
+    let url = orgs.served.url();
+    let id = org.client_id();
+    let hosts = ["--api-domain", url, "--accounts-url", url, "--client-id", &id];
+    let as_twin = [&["login", "--profile", &twin.name, "--refresh-token"][..], &hosts].concat();
+    let stdin = format!("{}\n{}\n", org.client_secret(), org.refresh_token());
+    assert_eq!(orgs.run_with(&as_twin, &stdin).status, 0);
+    // The same token again, and then another one.
+    for stdin in [stdin, format!("{}\n{}\n", org.client_secret(), org.code())] {
+        let more: &[_] = if stdin.contains("code") { &[] } else { &["--refresh-token"] };
+        let ran = login(&orgs, org, more, &stdin);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert_eq!(orgs.run(&["list", "--profile", "twin"]).status, 0);
+    }
+    assert_eq!(orgs.served.requests("/oauth/v2/token/revoke"), 0);
 }
 
 #[test]

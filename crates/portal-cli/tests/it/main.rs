@@ -18,13 +18,15 @@ mod database;
 mod doctor;
 mod doubt;
 mod doubtful_batch;
+mod environment;
 mod first_use;
 mod gateway;
 mod help;
-mod history;
 #[cfg(unix)]
 mod hints;
+mod history;
 mod hostile;
+mod kill;
 #[cfg(unix)]
 mod killed_servers;
 #[cfg(target_os = "linux")]
@@ -50,5 +52,6 @@ mod support;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod unidentified;
+mod unreachable;
 #[cfg(target_os = "linux")]
 mod waiting;

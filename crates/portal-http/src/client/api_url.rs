@@ -2,7 +2,7 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use portal_model::datacenter::{ApiDomain, ApiDomainChange};
+use portal_model::datacenter::{ApiDomain, ApiDomainChange, origin};
 use portal_model::flow::TokenError;
 
 use super::base_url::{BaseUrl, InvalidBaseUrl};
@@ -11,6 +11,8 @@ use super::base_url::{BaseUrl, InvalidBaseUrl};
 #[derive(Debug)]
 pub(super) struct ApiUrl {
     configured: ApiDomain,
+    /// The origin of the accounts server, which may name an API of its own.
+    accounts: Option<String>,
     known: RwLock<Known>,
 }
 
@@ -21,9 +23,21 @@ struct Known {
 }
 
 impl ApiUrl {
-    pub(super) fn new(configured: ApiDomain) -> Result<Self, InvalidBaseUrl> {
+    pub(super) fn new(
+        configured: ApiDomain,
+        accounts_url: Option<&str>,
+    ) -> Result<Self, InvalidBaseUrl> {
         let url = configured.url().map(|url| url.parse()).transpose()?;
-        Ok(Self { configured, known: RwLock::new(Known { url, mismatch: None }) })
+        let accounts = accounts_url.map(origin);
+        Ok(Self { configured, accounts, known: RwLock::new(Known { url, mismatch: None }) })
+    }
+
+    /// Whether it is the accounts server's own origin, or the API beside it: the service has data
+    /// centers that are not known here.
+    fn is_of_accounts(&self, api: &str) -> bool {
+        let Some(accounts) = &self.accounts else { return false };
+        let domain = accounts.strip_prefix("accounts.zoho.");
+        accounts == api || domain.is_some_and(|domain| api == format!("www.zohoapis.{domain}"))
     }
 
     pub(super) fn get(&self) -> Option<BaseUrl> {
@@ -36,7 +50,20 @@ impl ApiUrl {
 
     /// Processes the `api_domain` of a token response.
     pub(super) fn learn(&self, api_domain: Option<&str>) -> Result<(), TokenError> {
-        let change = api_domain.map_or(ApiDomainChange::Keep, |url| self.configured.after(url));
+        let change = match api_domain.map(|url| self.configured.after(url)) {
+            None => ApiDomainChange::Keep,
+            Some(ApiDomainChange::Mismatch(url)) if self.configured == ApiDomain::Unset => {
+                // Whoever answers for the accounts server must not lead the token away.
+                if !self.is_of_accounts(&origin(&url)) {
+                    return Err(TokenError::Local(format!(
+                        "the accounts server named the API {url}, which is not one of Zoho's: set \
+                         the API's URL if it is right"
+                    )));
+                }
+                ApiDomainChange::Use(url)
+            }
+            Some(change) => change,
+        };
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         match change {
             ApiDomainChange::Keep => {}

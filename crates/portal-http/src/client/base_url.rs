@@ -27,6 +27,7 @@ impl FromStr for BaseUrl {
     type Err = InvalidBaseUrl;
 
     fn from_str(text: &str) -> Result<Self, InvalidBaseUrl> {
+        let text = text.trim();
         let uri: Uri = text.parse().map_err(|_| InvalidBaseUrl::NoUrl)?;
         let authority = uri.authority().ok_or(InvalidBaseUrl::NoUrl)?.as_str();
         if authority.contains('@') {
@@ -42,7 +43,10 @@ impl FromStr for BaseUrl {
         if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
             return Err(InvalidBaseUrl::Scheme(scheme.to_string()));
         }
-        Ok(Self(text.trim_end_matches('/').to_owned()))
+        // Documentation shows whole endpoints, whose paths would follow twice.
+        let endpoint = ["/oauth/v2", "/crm/v"].into_iter().find_map(|path| text.find(path));
+        let base = text.get(..endpoint.unwrap_or(text.len())).unwrap_or(text);
+        Ok(Self(base.trim_end_matches('/').to_owned()))
     }
 }
 
@@ -61,9 +65,9 @@ impl fmt::Debug for BaseUrl {
 /// Whether the host of `uri` is `localhost` or a loopback address.
 pub(crate) fn is_this_machine(uri: &Uri) -> bool {
     uri.host().is_some_and(|host| {
-        let address = host.trim_start_matches('[').trim_end_matches(']');
-        host.eq_ignore_ascii_case("localhost")
-            || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        host.trim_end_matches('.').eq_ignore_ascii_case("localhost")
+            || address.is_ok_and(|address| address.to_canonical().is_loopback())
     })
 }
 
@@ -97,9 +101,14 @@ mod tests {
     #[test]
     fn plain_http_reaches_no_other_machine() {
         let parse = |text: &str| text.parse::<BaseUrl>().map(|url| url.0);
-        for here in
-            ["http://127.0.0.1:8780", "http://[::1]:8780/", "http://LOCALHOST", "http://127.9.9.9"]
-        {
+        for here in [
+            "http://127.0.0.1:8780",
+            "http://[::1]:8780/",
+            "http://LOCALHOST",
+            "http://127.9.9.9",
+            "http://localhost.:8780",
+            "http://[::ffff:127.0.0.1]",
+        ] {
             assert_eq!(parse(here), Ok(here.trim_end_matches('/').to_owned()));
         }
         for there in [
@@ -107,6 +116,7 @@ mod tests {
             "http://localhost.evil.example",
             "http://127.0.0.1.evil.example",
             "http://10.0.0.1",
+            "http://[::ffff:10.0.0.1]",
         ] {
             assert!(matches!(parse(there), Err(InvalidBaseUrl::PlainHttp(_))), "{there}");
         }
@@ -117,6 +127,15 @@ mod tests {
     fn base_url_can_have_path_but_no_query() {
         let base: BaseUrl = "https://gateway.example/zoho/".parse().unwrap();
         assert_eq!(base.as_str(), "https://gateway.example/zoho");
+        for (endpoint, base) in [
+            ("https://accounts.zoho.eu/oauth/v2/token", "https://accounts.zoho.eu"),
+            ("https://accounts.zoho.eu/oauth/v2/", "https://accounts.zoho.eu"),
+            ("http://127.0.0.1:8780/oauth/v2/token\r\n", "http://127.0.0.1:8780"),
+            ("https://www.zohoapis.eu/crm/v7/settings/portals", "https://www.zohoapis.eu"),
+            ("https://gateway.example/zoho/crm/v8", "https://gateway.example/zoho"),
+        ] {
+            assert_eq!(endpoint.parse::<BaseUrl>().unwrap().as_str(), base);
+        }
         for wrong in
             ["", "www.zohoapis.com", "/crm", "https://", "ftp://a.example", "https://a?b=c"]
         {

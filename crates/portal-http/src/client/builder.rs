@@ -11,7 +11,7 @@ use super::accounts::Accounts;
 use super::api_url::ApiUrl;
 use super::base_url::{BaseUrl, InvalidBaseUrl};
 use super::core::Core;
-use super::credential::Credential;
+use super::credential::{Credential, InvalidCredential};
 #[cfg(feature = "ledger")]
 use super::fingerprint::fingerprint;
 use super::handle::Client;
@@ -62,13 +62,14 @@ impl ClientBuilder {
     }
 
     /// Sets the base URL of the API, which then never changes. Without it and without a data
-    /// center, the first token response names the API.
+    /// center, the first token response names the API: one of Zoho's, or one of the accounts server's
+    /// own host.
     pub fn api_url(mut self, url: impl Into<String>) -> Self {
         self.api = ApiDomain::Given(url.into());
         self
     }
 
-    /// Sets the base URL of the accounts server.
+    /// Sets the base URL of the accounts server, or the URL of its tokens.
     pub fn accounts_url(mut self, url: impl Into<String>) -> Self {
         self.accounts_url = Some(url.into());
         self
@@ -115,7 +116,9 @@ impl ClientBuilder {
     /// [`BuildError`], before anything is sent.
     pub fn build(self, credential: Credential) -> Result<Client, BuildError> {
         self.policy.check()?;
-        let api_url = Arc::new(ApiUrl::new(self.api.clone()).map_err(BuildError::ApiUrl)?);
+        credential.check()?;
+        let api_url = ApiUrl::new(self.api.clone(), self.accounts_url.as_deref());
+        let api_url = Arc::new(api_url.map_err(BuildError::ApiUrl)?);
         let transport = self.shared_transport()?;
         #[cfg(feature = "ledger")]
         let fingerprint = fingerprint(self.accounts_url.as_deref(), &credential);
@@ -196,6 +199,9 @@ pub enum BuildError {
     /// The URL of the accounts server is invalid.
     #[error("invalid accounts server URL: {0}")]
     AccountsUrl(InvalidBaseUrl),
+    /// A part of the credential can't be one.
+    #[error(transparent)]
+    Credential(#[from] InvalidCredential),
     /// The deadline leaves no time for an attempt.
     #[error(transparent)]
     Policy(#[from] DeadlineTooShort),

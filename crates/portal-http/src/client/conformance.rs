@@ -8,9 +8,9 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use portal_model::flow::{Intent, Policy};
+use portal_model::flow::{Flow, Intent, Policy};
 use portal_model::outcome::{AuthFailure, Doubt, NotDone};
-use portal_model::{ApiVersion, CreateFlow, ErrorCode, Outcome, PortalName};
+use portal_model::{ApiVersion, CreateOperation, ErrorCode, Outcome, PortalName};
 
 use self::server::{Act, Entry, OnList, STEP_TIMEOUT, Seen, Server, is_attempt, is_list};
 use super::drive::IntentSink;
@@ -43,7 +43,7 @@ pub struct DriverRun {
     /// token.
     pub base_url: String,
     /// What to perform.
-    pub flow: CreateFlow,
+    pub flow: Flow,
     /// Where to record its intents.
     pub intents: TestIntents,
 }
@@ -162,7 +162,7 @@ const DUTIES: [Duty; 11] = [
         is_fulfilled: |outcome, seen| {
             let reason = NotDone::NotRecorded(io::ErrorKind::StorageFull.to_string());
             let is_reported =
-                matches!(outcome, Outcome::NotCreated { reason: found, .. } if *found == reason);
+                matches!(outcome, Outcome::NotCreated { why: found, .. } if *found == reason);
             is_reported && seen.count(is_attempt) == 0
         },
         ..DUTY
@@ -219,7 +219,7 @@ const DUTIES: [Duty; 11] = [
         },
         is_fulfilled: |outcome, seen| match outcome {
             Outcome::Created { .. } => seen.count(is_list) == 2,
-            Outcome::NotCreated { reason: NotDone::Auth(failure), .. } => {
+            Outcome::NotCreated { why: NotDone::Auth(failure), .. } => {
                 matches!(failure, AuthFailure::TokenRejected(_)) && seen.count(is_list) == 1
             }
             _ => false,
@@ -262,12 +262,13 @@ const DUTIES: [Duty; 11] = [
 /// The first [`Violation`].
 pub fn driver(mut drive: impl FnMut(DriverRun) -> Outcome) -> Result<(), Violation> {
     let name = PortalName::parse("PortalsAPItest100").map_err(io::Error::other)?;
+    let create = CreateOperation::new(name);
     for duty in DUTIES {
         let server = Server::start(duty.list, duty.acts)?;
         let seen = server.seen();
         let outcome = drive(DriverRun {
             base_url: server.url(),
-            flow: CreateFlow::new(name.clone(), policy(&duty), ApiVersion::default()),
+            flow: Flow::new(create.clone().into(), policy(&duty), ApiVersion::default()),
             intents: TestIntents { seen: seen.clone(), is_full: duty.is_full },
         });
         if !(duty.is_fulfilled)(&outcome, seen) {

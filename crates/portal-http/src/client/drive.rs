@@ -8,9 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use portal_model::Outcome;
-use portal_model::flow::{
-    Activity, Effect, Event, Flow, Intent, Jitter, NoResponse, Step, TokenError,
-};
+use portal_model::flow::{Activity, Event, Flow, Intent, Jitter, NoResponse, Step, TokenError};
 use tokio::sync::{OwnedMutexGuard, oneshot, watch};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -34,7 +32,7 @@ use super::transport::{Bounds, after};
 /// The futures run to completion unless the runtime shuts down. A half-written intent must
 /// therefore read as either the previous or the new one. Use `spawn_blocking` for blocking I/O,
 /// because the flow's task shares its thread with others.
-pub trait IntentSink<O = Outcome>: Send + 'static {
+pub trait IntentSink: Send + 'static {
     /// Replaces the stored intent with `intent`, durably. The attempt is made after this succeeds;
     /// if it fails, no attempt is made.
     fn record(&mut self, intent: &Intent) -> impl Future<Output = io::Result<()>> + Send;
@@ -42,15 +40,15 @@ pub trait IntentSink<O = Outcome>: Send + 'static {
     /// Ends the intent. Called once, before the outcome is delivered, if an intent was recorded or
     /// the call started from one. After a certain outcome the intent may be removed. After an
     /// unknown one it must stay; the last attempt has ended by now.
-    fn end(&mut self, outcome: &O) -> impl Future<Output = io::Result<()>> + Send;
+    fn end(&mut self, outcome: &Outcome) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-impl<O: Sync> IntentSink<O> for () {
+impl IntentSink for () {
     async fn record(&mut self, _: &Intent) -> io::Result<()> {
         Ok(())
     }
 
-    async fn end(&mut self, _: &O) -> io::Result<()> {
+    async fn end(&mut self, _: &Outcome) -> io::Result<()> {
         Ok(())
     }
 }
@@ -62,13 +60,13 @@ impl<O: Sync> IntentSink<O> for () {
 /// leaves nothing in doubt; [`stop`](Self::stop) stops it.
 #[derive(Debug)]
 #[must_use = "its outcome says whether the portal exists"]
-pub struct Running<O = Outcome> {
-    outcome: oneshot::Receiver<O>,
+pub struct Running {
+    outcome: oneshot::Receiver<Outcome>,
     activity: watch::Receiver<Activity>,
     stop: watch::Sender<bool>,
 }
 
-impl<O> Running<O> {
+impl Running {
     /// Returns what the call is doing, updated with every change.
     pub fn activity(&self) -> watch::Receiver<Activity> {
         self.activity.clone()
@@ -81,10 +79,10 @@ impl<O> Running<O> {
     }
 }
 
-impl<O> Future for Running<O> {
-    type Output = O;
+impl Future for Running {
+    type Output = Outcome;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         match Pin::new(&mut self.outcome).poll(context) {
             Poll::Ready(Ok(outcome)) => Poll::Ready(outcome),
             // The task always sends an outcome, so this future was polled after it had completed.
@@ -94,17 +92,13 @@ impl<O> Future for Running<O> {
 }
 
 /// Starts performing `flow`.
-pub(super) fn start<E: Effect>(
-    core: Arc<Core>,
-    flow: Flow<E>,
-    intents: impl IntentSink<E::Outcome>,
-) -> Running<E::Outcome> {
+pub(super) fn start(core: Arc<Core>, flow: Flow, intents: impl IntentSink) -> Running {
     let (outcome, outcome_receiver) = oneshot::channel();
     let (activity, activity_receiver) = watch::channel(flow.activity());
     let (stop, stop_receiver) = watch::channel(false);
     let task = Task {
         core,
-        has_intent: flow.intent().is_some(),
+        has_intent: flow.is_in_doubt(),
         end: End { flow, outcome: Some(outcome) },
         intents,
         activity,
@@ -115,9 +109,9 @@ pub(super) fn start<E: Effect>(
     Running { outcome: outcome_receiver, activity: activity_receiver, stop }
 }
 
-struct Task<E: Effect, S> {
+struct Task<S> {
     core: Arc<Core>,
-    end: End<E>,
+    end: End,
     intents: S,
     /// Whether the sink holds an intent.
     has_intent: bool,
@@ -128,13 +122,13 @@ struct Task<E: Effect, S> {
 
 /// Owns the flow and delivers its true outcome however the task ends, even by a panic or the
 /// shutdown of the runtime.
-struct End<E: Effect> {
-    flow: Flow<E>,
-    outcome: Option<oneshot::Sender<E::Outcome>>,
+struct End {
+    flow: Flow,
+    outcome: Option<oneshot::Sender<Outcome>>,
 }
 
-impl<E: Effect> End<E> {
-    fn deliver(&mut self, outcome: E::Outcome) {
+impl End {
+    fn deliver(&mut self, outcome: Outcome) {
         if let Some(sender) = self.outcome.take() {
             // The caller may have dropped its handle.
             let _ = sender.send(outcome);
@@ -142,7 +136,7 @@ impl<E: Effect> End<E> {
     }
 }
 
-impl<E: Effect> Drop for End<E> {
+impl Drop for End {
     fn drop(&mut self) {
         if self.outcome.is_some() {
             let outcome = self.flow.clone().abandon();
@@ -151,7 +145,7 @@ impl<E: Effect> Drop for End<E> {
     }
 }
 
-impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
+impl<S: IntentSink> Task<S> {
     async fn run(mut self) {
         let outcome = self.perform().await;
         tracing::info!(?outcome, "ended");
@@ -165,7 +159,7 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
     }
 
     /// Performs one step after the other until the outcome.
-    async fn perform(&mut self) -> E::Outcome {
+    async fn perform(&mut self) -> Outcome {
         let mut stopping = self.stop.clone();
         let Some(_turn) = unless_stopped(&mut stopping, self.turn()).await else {
             return self.abandoned();
@@ -182,7 +176,7 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
             // from the baseline to the end of the attempt: a flow that had to queue in between
             // could find its deadline spent. Requesting a token needs no slot.
             if slot.is_none() && token.is_some() {
-                let is_in_doubt = self.end.flow.intent().is_some();
+                let is_in_doubt = self.end.flow.is_in_doubt();
                 let urgency = if is_in_doubt || has_begun { Urgency::Begun } else { Urgency::New };
                 let acquired = self.core.slots.acquire(urgency);
                 let in_time = timeout_at(self.deadline(), acquired);
@@ -284,7 +278,7 @@ impl<E: Effect, S: IntentSink<E::Outcome>> Task<E, S> {
         });
     }
 
-    fn abandoned(&self) -> E::Outcome {
+    fn abandoned(&self) -> Outcome {
         self.end.flow.clone().abandon()
     }
 }

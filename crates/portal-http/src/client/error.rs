@@ -8,11 +8,11 @@ use portal_model::{ApiError, ResponseError, Unreadable};
 #[non_exhaustive]
 pub enum ClientError {
     /// There is no access token, so nothing was sent.
-    #[error("no access token")]
+    #[error(transparent)]
     Token(#[from] TokenError),
     /// The request certainly did not arrive.
-    #[error("request not sent")]
-    NotSent(#[source] NotSent),
+    #[error(transparent)]
+    NotSent(NotSent),
     /// The request may have arrived, but no complete response was received.
     #[error("response lost")]
     NoResponse(#[source] NoResponse),

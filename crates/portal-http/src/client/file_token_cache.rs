@@ -23,6 +23,14 @@ impl FileTokenCache {
         Self { directory: directory.into() }
     }
 
+    /// Removes the token of `key`, if there is one: of a credential that is no longer used.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    pub fn remove(&self, key: &CacheKey) -> io::Result<()> {
+        remove(&self.path(key, "json")).map_err(|error| self.named(&error))
+    }
+
     fn path(&self, key: &CacheKey, extension: &str) -> PathBuf {
         self.directory.join(format!("{}.{extension}", key.as_str()))
     }
@@ -37,10 +45,7 @@ impl FileTokenCache {
         // Nobody else writes this file, because the lock is held. Remove what a killed process
         // left: it may have a different mode.
         let new = self.path(key, "new");
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove(&new)?;
         let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&new)?;
         file.write_all(&serde_json::to_vec(token)?)?;
         fs::rename(&new, self.path(key, "json"))
@@ -96,6 +101,14 @@ impl TokenCache for FileTokenCache {
 
     async fn store(&self, key: &CacheKey, token: &CachedToken) -> io::Result<()> {
         self.replace(key, token).map_err(|error| self.named(&error))
+    }
+}
+
+/// Removes a file, which may be gone already.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

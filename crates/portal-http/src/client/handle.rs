@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portal_model::flow::{CreateIntent, Effect, Flow, Policy, RenameIntent, TokenError};
+use portal_model::flow::{Flow, Intent, Policy, TokenError};
 use portal_model::{
-    ApiError, ApiVersion, CreateFlow, Endpoint, Method, PortalName, ReadOnly, RenameFlow,
-    RenameOutcome, Request, ResponseError,
+    ApiVersion, CreateOperation, Endpoint, Method, PortalName, ReadOnly, RenameOperation, Request,
+    ResponseError,
 };
 
 use super::base_url::BaseUrl;
@@ -41,7 +41,7 @@ impl Client {
             Ok(output) => return Ok(output),
             Err(error) => error,
         };
-        if !is_token_rejected(&error) {
+        if !error.needs_new_token() {
             return Err(error.into());
         }
         // Don't occupy a slot while requesting a token, which may take long.
@@ -83,7 +83,7 @@ impl Client {
         let response = self.0.exchange(request, Some(&token), bounds).await?;
         drop(slot);
         let result = endpoint.decode(&response);
-        if result.as_ref().is_err_and(is_token_rejected) {
+        if result.as_ref().is_err_and(ResponseError::needs_new_token) {
             // If that fails, so will the next call, and say why.
             let _ = self.0.tokens.get(Some(token.id)).await;
         }
@@ -118,7 +118,7 @@ impl Client {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn rename(&self, old: impl Into<String>, new: PortalName) -> Running<RenameOutcome> {
+    pub fn rename(&self, old: impl Into<String>, new: PortalName) -> Running {
         self.perform(self.rename_flow(old, new), ())
     }
 
@@ -127,40 +127,34 @@ impl Client {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn perform<E: Effect>(
-        &self,
-        flow: Flow<E>,
-        intents: impl IntentSink<E::Outcome>,
-    ) -> Running<E::Outcome> {
+    pub fn perform(&self, flow: Flow, intents: impl IntentSink) -> Running {
         drive::start(self.0.clone(), flow, intents)
     }
 
     /// Returns a create of `name` with this client's policy and version, not yet started.
-    pub fn create_flow(&self, name: PortalName) -> CreateFlow {
-        CreateFlow::new(name, self.0.policy.clone(), self.0.version)
+    pub fn create_flow(&self, name: PortalName) -> Flow {
+        let create = CreateOperation::new(name);
+        Flow::new(create.into(), self.0.policy.clone(), self.0.version)
     }
 
     /// Returns a rename of the portal `old` with this client's policy and version, not yet started.
-    pub fn rename_flow(&self, old: impl Into<String>, new: PortalName) -> RenameFlow {
-        RenameFlow::new(old, new, self.0.policy.clone(), self.0.version)
+    pub fn rename_flow(&self, old: impl Into<String>, new: PortalName) -> Flow {
+        let rename = RenameOperation::new(old, new);
+        Flow::new(rename.into(), self.0.policy.clone(), self.0.version)
     }
 
-    /// Returns a flow that determines the outcome of a create left in doubt by an earlier process:
-    /// see [`CreateFlow::recover`].
-    pub fn recover_flow(&self, intent: CreateIntent, since_end: Duration) -> CreateFlow {
-        CreateFlow::recover(intent, since_end, self.0.policy.clone(), self.0.version)
+    /// Returns a flow that determines the outcome of an intent left in doubt by an earlier process:
+    /// see [`Flow::recover`].
+    pub fn recover_flow(&self, intent: impl Into<Intent>, horizon: Duration) -> Flow {
+        let intent = intent.into();
+        Flow::recover(intent.operation(), intent, horizon, self.0.policy.clone(), self.0.version)
     }
 
-    /// Returns a flow that continues a create left in doubt by an earlier process: see
-    /// [`CreateFlow::take_over`].
-    pub fn take_over_flow(&self, intent: CreateIntent, since_end: Duration) -> CreateFlow {
-        CreateFlow::take_over(intent, since_end, self.0.policy.clone(), self.0.version)
-    }
-
-    /// Returns a flow that determines the outcome of a rename left in doubt by an earlier process:
-    /// see [`RenameFlow::recover`].
-    pub fn recover_rename_flow(&self, intent: RenameIntent, since_end: Duration) -> RenameFlow {
-        RenameFlow::recover(intent, since_end, self.0.policy.clone(), self.0.version)
+    /// Returns a flow that goes on from an intent left in doubt by an earlier process: see
+    /// [`Flow::resume`].
+    pub fn take_over_flow(&self, intent: impl Into<Intent>, horizon: Duration) -> Flow {
+        let intent = intent.into();
+        Flow::resume(intent.operation(), intent, horizon, self.0.policy.clone(), self.0.version)
     }
 
     /// Returns the policy of this client's flows.
@@ -199,10 +193,6 @@ impl Client {
     pub fn api_domain_mismatch(&self) -> Option<String> {
         self.0.api_url.mismatch()
     }
-}
-
-fn is_token_rejected(error: &ResponseError) -> bool {
-    error.api().is_some_and(ApiError::is_token_rejected)
 }
 
 impl fmt::Debug for Client {

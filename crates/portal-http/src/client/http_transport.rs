@@ -12,9 +12,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{PROXY_AUTHORIZATION, USER_AGENT};
-use http::uri::Scheme;
-use http::{HeaderValue, Request, Response, Uri};
+use http::header::USER_AGENT;
+use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::legacy::{Client, Error};
@@ -24,7 +23,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::attempt::LONGEST_HEAD;
 use self::connect::Connector;
-use self::failure::{lost, not_connected};
+use self::failure::{find, lost};
 pub use self::proxy::{InvalidProxy, Proxy};
 use self::tls::Tls;
 use super::transport::{Bounds, Transport, after, read};
@@ -77,11 +76,10 @@ impl HttpTransport {
         bounds: Bounds,
     ) -> Result<Response<Bytes>, TransportError> {
         let end = after(Instant::now(), bounds.time);
-        let destination = request.uri().clone();
         let connection = capture_connection(&mut request);
         let response = match timeout_at(end, self.pooled.request(request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(classify(&error, &destination)),
+            Ok(Err(error)) => return Err(classify(&error)),
             Err(_) if connection.connection_metadata().is_none() => {
                 return Err(NotSent::ConnectTimedOut.into());
             }
@@ -108,11 +106,6 @@ impl Transport for HttpTransport {
             HeaderValue::from_static(concat!("portal-http/", env!("CARGO_PKG_VERSION")));
         let mut request = request.map(Full::new);
         request.headers_mut().entry(USER_AGENT).or_insert(PRODUCT);
-        if request.uri().scheme() == Some(&Scheme::HTTP)
-            && let Some(credentials) = self.connector.proxy.credentials_for(request.uri())
-        {
-            request.headers_mut().insert(PROXY_AUTHORIZATION, credentials);
-        }
         if bounds.is_attempt {
             attempt::send(&self.connector, request, bounds).await
         } else {
@@ -122,9 +115,11 @@ impl Transport for HttpTransport {
 }
 
 /// Classifies an error of the pooled client, which wraps the error that counts.
-fn classify(error: &Error, destination: &Uri) -> TransportError {
-    let cause = std::error::Error::source(error).unwrap_or(error);
-    if error.is_connect() { not_connected(cause, destination).into() } else { lost(cause) }
+fn classify(error: &Error) -> TransportError {
+    match find::<NotSent>(error) {
+        Some(not_sent) => not_sent.clone().into(),
+        None => lost(std::error::Error::source(error).unwrap_or(error)),
+    }
 }
 
 /// Options of an [`HttpTransport`].
@@ -181,9 +176,23 @@ impl HttpTransportBuilder {
     /// Reads the files and builds the transport.
     ///
     /// # Errors
-    /// [`TlsError`] if a file can't be read or has no certificate or key.
-    pub fn build(self) -> Result<HttpTransport, TlsError> {
+    /// [`UnusableTransport`] if a file can't be read or has no certificate or key, or a variable of
+    /// [`Proxy::from_env`] is not a proxy.
+    pub fn build(self) -> Result<HttpTransport, UnusableTransport> {
+        self.proxy.check()?;
         let tls = Tls::read(self.ca_file.as_deref(), self.client_certificate.as_ref())?;
         Ok(HttpTransport::assemble(self, tls))
     }
+}
+
+/// Why an [`HttpTransport`] can't be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnusableTransport {
+    /// A variable is not a proxy.
+    #[error(transparent)]
+    Proxy(#[from] InvalidProxy),
+    /// A file has no usable certificate or key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }

@@ -64,8 +64,8 @@ pub(super) struct State {
     refresh: Option<Refresh>,
     /// Set once the credentials are known to be wrong; retrying is pointless then.
     rejected: Option<OAuthError>,
-    /// When a refresh last failed.
-    failed: Option<Instant>,
+    /// When a refresh last failed, and why.
+    failed: Option<(Instant, TokenError)>,
 }
 
 /// A refresh in flight, and eventually its result.
@@ -94,16 +94,14 @@ enum Shared<'a> {
 
 impl Refreshed {
     async fn get(self: &Arc<Self>, rejected: Option<TokenId>) -> Result<Token, TokenError> {
-        /// Pause after a failed refresh in the background.
-        const PAUSE: Duration = Duration::from_secs(30);
         let mut refresh = {
             let mut state = self.lock();
             let held = state.held.as_ref().filter(|held| Some(held.token.id) != rejected);
             match held.map(|held| (held.state(), held.token.clone())) {
                 Some((TokenState::Valid, token)) => return Ok(token),
                 Some((TokenState::RefreshSoon, token)) => {
-                    let paused = state.failed.is_some_and(|failed| failed.elapsed() < PAUSE);
-                    if state.rejected.is_none() && !paused {
+                    let failed = |(at, _): &(Instant, _)| at.elapsed() < PAUSE;
+                    if state.rejected.is_none() && !state.failed.as_ref().is_some_and(failed) {
                         self.refresh(&mut state);
                     }
                     return Ok(token);
@@ -113,6 +111,9 @@ impl Refreshed {
             }
             if let Some(error) = &state.rejected {
                 return Err(TokenError::Rejected(error.clone()));
+            }
+            if let Some(error) = state.unreadable() {
+                return Err(error);
             }
             self.refresh(&mut state)
         };
@@ -142,7 +143,7 @@ impl Refreshed {
                 Ok(token) => Ok(state.hold(&token)),
                 Err(error) => {
                     tracing::warn!(error = with_sources(&error), "cannot refresh the access token");
-                    state.failed = Some(Instant::now());
+                    state.failed = Some((Instant::now(), error.clone()));
                     if let TokenError::Rejected(error) = &error
                         && error.is_wrong_credential()
                     {
@@ -209,7 +210,21 @@ impl Refreshed {
     }
 }
 
+/// Pause after a failed refresh in the background, and after a response that nobody can read.
+const PAUSE: Duration = Duration::from_secs(30);
+
 impl State {
+    /// The error of a refresh whose response was somebody else's, such as a page. The service counts
+    /// it all the same, and grants ten tokens in ten minutes: those who ask again soon get the same
+    /// error. A gateway whose service is restarting recovers earlier.
+    fn unreadable(&self) -> Option<TokenError> {
+        const PAUSE_OF_GATEWAY: Duration = Duration::from_secs(5);
+        let (at, error) = self.failed.as_ref()?;
+        let TokenError::Unreadable(response) = error else { return None };
+        let pause = if response.http_status < 500 { PAUSE } else { PAUSE_OF_GATEWAY };
+        (at.elapsed() < pause).then(|| error.clone())
+    }
+
     fn hold(&mut self, found: &CachedToken) -> Token {
         self.count += 1;
         let token = Token { id: TokenId(self.count), secret: found.access_token.clone() };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
 use portal_store::Registry;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout_at};
 
@@ -16,6 +16,7 @@ use super::connection::{ConnectionConfig, serve_connection};
 use super::connections::{Admission, Connections, Phase};
 use super::host::HostPolicy;
 use super::limits::ServerLimits;
+use super::listener::{BindError, Listener};
 use super::log_limit::log_limited;
 use super::service::PortalService;
 #[cfg(feature = "tls")]
@@ -27,8 +28,7 @@ const TICK: Duration = Duration::from_millis(10);
 /// Serves a [`PortalService`] over HTTP/1.1, plain or over TLS.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Listener,
     limits: ServerLimits,
     allowed_hosts: Vec<String>,
     #[cfg(feature = "tls")]
@@ -41,21 +41,18 @@ impl Server {
     /// # Errors
     /// [`BindError`] if the address is in use or cannot be bound.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let bound = async {
-            let listener = listen(address)?;
-            Ok(Self {
-                address: listener.local_addr()?,
-                listener,
-                limits: ServerLimits::default(),
-                allowed_hosts: Vec::new(),
-                #[cfg(feature = "tls")]
-                tls: None,
-            })
-        };
-        bound.await.map_err(|source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => BindError::InUse { address },
-            _ => BindError::Other { address, source },
-        })
+        Listener::bind(address).await.map(Self::on)
+    }
+
+    /// Serves those who connect to `listener`.
+    pub fn on(listener: Listener) -> Self {
+        Self {
+            listener,
+            limits: ServerLimits::default(),
+            allowed_hosts: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
     }
 
     /// Replaces the limits.
@@ -86,16 +83,16 @@ impl Server {
 
     /// The address of the listener.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// The base URL, such as `http://127.0.0.1:8780`.
     pub fn url(&self) -> String {
         #[cfg(feature = "tls")]
         if self.tls.is_some() {
-            return format!("https://{}", self.address);
+            return format!("https://{}", self.address());
         }
-        format!("http://{}", self.address)
+        format!("http://{}", self.address())
     }
 
     /// Serves until `shutdown` is ready, then accepts no more connections and waits for open
@@ -110,8 +107,8 @@ impl Server {
         service: PortalService<R>,
         shutdown: impl Future<Output = ()>,
     ) {
-        let Self { listener, address, limits, allowed_hosts, .. } = self;
-        let hosts = HostPolicy::new(address.ip(), &allowed_hosts, service.public_url());
+        let Self { listener, limits, allowed_hosts, .. } = self;
+        let hosts = HostPolicy::new(listener.address().ip(), &allowed_hosts, service.public_url());
         let config = Arc::new(ConnectionConfig {
             service,
             hosts,
@@ -165,12 +162,12 @@ impl Server {
                 // The chosen connection must close first; a tick or its end brings us back here.
                 Admission::Wait => {
                     let open = table.len();
-                    log_limited!(warn: open, "connection limit reached: closing idle connections");
+                    log_limited!(warn, "connection limit reached: closing idle connections", open);
                     accepted = Some((stream, peer));
                 }
                 // Dropping the stream closes it. Waiting would block everybody else's connections.
                 Admission::Refuse => log_limited!(
-                    warn: peer = %peer.ip(), "connection limit of a peer reached: refusing connections"
+                    warn, "connection limit of a peer reached: refusing connections", peer = %peer.ip()
                 ),
             }
         }
@@ -179,23 +176,6 @@ impl Server {
         // Dropping `tasks` afterwards closes whatever is still open.
         drain(&table, graceful, &limits).await;
     }
-}
-
-/// Connections that the kernel completes before they are accepted. With the 128 of
-/// `TcpListener::bind`, a burst overflows it: the kernel then drops what a client sends to connect,
-/// and the client tries again after a second, then two, then four. Linux lowers it to `somaxconn`.
-pub(super) const BACKLOG: u32 = 4096;
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    // As `TcpListener::bind` does: on Windows it would allow two servers on one port.
-    #[cfg(not(windows))]
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }
 
 fn ticks() -> Interval {
@@ -209,7 +189,7 @@ fn ticks() -> Interval {
 fn close_slow(table: &Connections, timeout: Duration) {
     let closed = table.close_waiting(&[Phase::Head, Phase::Body, Phase::Write], timeout);
     if closed > 0 {
-        log_limited!(warn: closed, "connections are scarce: closing slow ones");
+        log_limited!(warn, "connections are scarce: closing slow ones", closed);
     }
 }
 
@@ -248,28 +228,6 @@ async fn after_failed_accept(error: &io::Error, table: &Connections) {
         return;
     }
     table.make_room();
-    log_limited!(error: %error, open = table.len(), "failed to accept a connection");
+    log_limited!(error, "failed to accept a connection", %error, open = table.len());
     sleep(TICK).await;
-}
-
-/// Why a [`Server`] cannot listen.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BindError {
-    /// Another process listens on the address.
-    #[error(
-        "{address} is in use: stop the process that listens there or choose another port (0 selects a free one)"
-    )]
-    InUse {
-        /// The address.
-        address: SocketAddr,
-    },
-    /// Anything else.
-    #[error("failed to listen on {address}")]
-    Other {
-        /// The address.
-        address: SocketAddr,
-        /// The cause.
-        source: io::Error,
-    },
 }

@@ -43,7 +43,7 @@ pub(super) async fn dispatch<R: Registry>(
 
 /// The response to a request beyond the bound on requests in flight.
 pub(super) fn overloaded(head: &Parts) -> ServerResponse {
-    log_limited!(warn: "too many requests in flight: responding with 429");
+    log_limited!(warn, "too many requests in flight: responding with 429");
     let is_token_request = head.uri.path() == TOKEN_PATH;
     ServerResponse::rate_limited(is_token_request, Some(Duration::from_secs(1)))
 }

@@ -105,7 +105,7 @@ pub fn raise_nofile_limit() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{accept, body, connections, log_limit, service};
+    use super::super::{body, connections, listener, log_limit, service};
     use super::*;
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
     fn readme_lists_every_limit_with_its_default() {
         let mut limits = fields();
         limits.extend([
-            ("BACKLOG", accept::BACKLOG.to_string()),
+            ("BACKLOG", listener::BACKLOG.to_string()),
             ("max_in_flight", service::DEFAULT_MAX_IN_FLIGHT.to_string()),
             ("BODY_LIMIT", written_bytes(body::BODY_LIMIT)),
             ("DISCARD_LIMIT", written_bytes(body::DISCARD_LIMIT)),

@@ -16,8 +16,9 @@ use portal_store::{
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::accept::{BindError, Server};
+use super::accept::Server;
 use super::fault::FaultSpec;
+use super::listener::BindError;
 use super::served_request::{RequestRecord, ServedRequest};
 use super::service::PortalService;
 use super::state::OnRequest;
@@ -268,6 +269,13 @@ impl<R: Registry> LocalServer<R> {
     /// The service that it serves, such as for a transport without sockets.
     pub fn service(&self) -> &PortalService<R> {
         &self.service
+    }
+
+    /// The orgs that it began with, its own among them.
+    ///
+    /// Its secrets are those of the server; `portal-inspect` shows them and begins anew with them.
+    pub fn seed(&self) -> &Seed {
+        &self.seed
     }
 
     /// The registry that holds its data.

@@ -8,9 +8,10 @@ use portal_model::{ApiError, Response};
 use portal_store::Registry;
 
 use super::host;
+use super::log_limit::log_limited;
 use super::request::ServerRequest;
 use super::response::ServerResponse;
-use super::state::ServiceState;
+use super::state::{PublicUrl, ServiceState};
 
 /// Grants an access token.
 pub(super) async fn token<R: Registry>(
@@ -18,12 +19,20 @@ pub(super) async fn token<R: Registry>(
     request: &ServerRequest,
 ) -> Result<Response, ServerResponse> {
     let grant = server::parse_token_request(parameters(request).await?)?;
-    let mut token = state.registry.issue_token(&grant, state.token_rules, state.now()).await??;
-    token.api_domain = state.public_url.clone().or_else(|| base_url(request));
+    let granted = state.registry.issue_token(&grant, state.token_rules, state.now()).await?;
+    let mut token = granted.inspect_err(|refused| {
+        // One who guesses leaves a trace, even if nobody logs requests.
+        log_limited!(warn, "a request for a token was refused", code = refused.error);
+    })?;
+    token.api_domain = match &state.public_url {
+        PublicUrl::Given(url) => Some(url.clone()),
+        PublicUrl::HttpsHost => authority(request).map(|host| format!("https://{host}")),
+        PublicUrl::Host => base_url(request),
+    };
     Ok(server::granted(&token))
 }
 
-/// Revokes a token of either kind.
+/// Revokes a refresh token with its access tokens, or one access token.
 pub(super) async fn revoke<R: Registry>(
     state: &ServiceState<R>,
     request: &ServerRequest,
@@ -31,7 +40,10 @@ pub(super) async fn revoke<R: Registry>(
     let mut parameters = parameters(request).await?.into_iter();
     let token = parameters.find(|(name, _)| name == "token").map(|(_, value)| value);
     let was_known = match token {
-        Some(token) => state.registry.revoke(&token, state.now()).await?,
+        Some(token) => {
+            state.registry.revoke(&token, state.now()).await?
+                || state.registry.expire_access_token(&token).await?
+        }
         None => false,
     };
     Ok(server::revoked(was_known))
@@ -66,13 +78,17 @@ async fn multipart(body: &[u8], boundary: String) -> Vec<(String, String)> {
     fields
 }
 
-/// Scheme and host as the client sent them. `None` without a valid host, and for one of Zoho's: a
-/// client would send its token there.
+/// Scheme and host as the client sent them.
 fn base_url(request: &ServerRequest) -> Option<String> {
     let of_connection = request.head.extensions.get::<Scheme>();
     let scheme = request.head.uri.scheme().or(of_connection).unwrap_or(&Scheme::HTTP);
-    let host = host::authority(&request.head).ok()??;
-    (!is_zoho(host)).then(|| format!("{scheme}://{host}"))
+    authority(request).map(|host| format!("{scheme}://{host}"))
+}
+
+/// The host as the client sent it. `None` without a valid one, and for one of Zoho's: a client would
+/// send its token there.
+fn authority(request: &ServerRequest) -> Option<&str> {
+    host::authority(&request.head).ok()?.filter(|host| !is_zoho(host))
 }
 
 /// Whether the host is in one of Zoho's domains, of a known or a future data center.

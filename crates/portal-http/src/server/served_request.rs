@@ -1,5 +1,5 @@
 //! [`ServedRequest`]: one request and its response, as access logs and monitoring see them, and
-//! [`RequestRecord`]: what is kept of them.
+//! [`RequestRecord`] and [`MaskedRequest`]: what is kept of them.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::fault::FaultSpec;
+use super::mask;
 use super::response::ServerResponse;
 
 /// One request and its response, reported to
 /// [`on_request`](super::PortalServiceBuilder::on_request).
 ///
-/// It borrows everything, so that a callback pays only for what it looks at. The query, the headers
-/// and the bodies have secrets: keep them out of logs. `Debug` leaves them out.
+/// It borrows everything, so that a callback pays only for what it looks at. The path, the query, the
+/// headers and the bodies can have secrets: log what [`RequestRecord`] and [`masked`](Self::masked)
+/// have of them. `Debug` leaves them out.
 pub struct ServedRequest<'a> {
     /// When the last byte of the request had been received.
     pub received: SystemTime,
@@ -37,7 +39,7 @@ impl<'a> ServedRequest<'a> {
         &self.head.method
     }
 
-    /// The path without its query, as received: escape it before showing it on a terminal.
+    /// The path without its query, as received, with a token that a client has put there.
     pub fn path(&self) -> &'a str {
         self.head.uri.path()
     }
@@ -73,13 +75,66 @@ impl<'a> ServedRequest<'a> {
     pub fn response_body(&self) -> &'a [u8] {
         self.response.body()
     }
+
+    /// The request and its response in full, with `•••` for each secret.
+    pub fn masked(&self) -> MaskedRequest {
+        let headers = &self.head.headers;
+        MaskedRequest {
+            query: self.head.uri.query().map(mask::parameters),
+            request: MaskedMessage::new(headers, mask::body(self.body, self.path(), headers)),
+            response: MaskedMessage::new(
+                &self.response_headers(),
+                mask::response_body(self.response_body()),
+            ),
+        }
+    }
+}
+
+/// What a [`RequestRecord`] leaves out, with `•••` for each secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MaskedRequest {
+    /// The query of the target.
+    pub query: Option<String>,
+    /// The request.
+    pub request: MaskedMessage,
+    /// The response.
+    pub response: MaskedMessage,
+}
+
+/// The headers and the body of a request or a response, with `•••` for each secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MaskedMessage {
+    /// Names and values, in their order.
+    pub headers: Vec<(String, String)>,
+    /// The body, as far as it is kept.
+    pub body: String,
+    /// Bytes of the body that are not kept, such as one that is not text or may hold a secret.
+    pub left_out: usize,
+}
+
+impl MaskedMessage {
+    fn new(headers: &HeaderMap, (body, left_out): (String, usize)) -> Self {
+        Self { headers: mask::headers(headers), body, left_out }
+    }
+
+    /// Keeps at most `bytes` of the body.
+    pub fn shorten(&mut self, bytes: usize) {
+        if self.body.len() > bytes {
+            let kept = self.body.floor_char_boundary(bytes);
+            self.left_out += self.body.len() - kept;
+            self.body.truncate(kept);
+            self.body.shrink_to_fit();
+        }
+    }
 }
 
 impl fmt::Debug for ServedRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServedRequest")
             .field("method", self.method())
-            .field("path", &self.path())
+            .field("path", &mask::path(self.path()))
             .field("org", &self.org())
             .field("status", &self.status())
             .field("code", &self.code())
@@ -91,7 +146,7 @@ impl fmt::Debug for ServedRequest<'_> {
 /// What is kept of one request and its response: an entry of an access log.
 ///
 /// It serializes as an object of its fields, without the body of the request. Every text is as the
-/// client sent it: escape it before showing it on a terminal.
+/// client sent it, but with `•••` for each secret: escape it before showing it on a terminal.
 ///
 /// ```
 /// use portal_http::server::{RequestRecord, RequestResult};
@@ -149,10 +204,10 @@ impl From<&ServedRequest<'_>> for RequestRecord {
     fn from(request: &ServedRequest<'_>) -> Self {
         Self {
             time: humantime::format_rfc3339_millis(request.received).to_string(),
-            method: request.method().to_string(),
-            path: request.path().to_owned(),
+            method: mask::text(request.method().as_str()),
+            path: mask::path(request.path()),
             org: request.org().map(str::to_owned),
-            portal: request.portal(),
+            portal: request.portal().as_deref().map(mask::text),
             status: request.status(),
             code: request.code().map(str::to_owned),
             ms: u64::try_from(request.elapsed.as_millis()).unwrap_or(u64::MAX),

@@ -24,7 +24,7 @@ use super::request::{Schemes, ServerRequest};
 use super::response::ServerResponse;
 use super::route::Route;
 use super::served_request::ServedRequest;
-use super::state::ServiceState;
+use super::state::{PublicUrl, ServiceState};
 
 /// Default of [`PortalServiceBuilder::max_in_flight`].
 pub(super) const DEFAULT_MAX_IN_FLIGHT: usize = 2048;
@@ -54,7 +54,7 @@ impl<R: Registry> PortalService<R> {
         PortalServiceBuilder {
             state: ServiceState {
                 registry,
-                public_url: None,
+                public_url: PublicUrl::Host,
                 token_rules: TokenRules::LifetimesOnly,
                 schemes: Schemes::ZohoAndBearer,
                 quotas: None,
@@ -162,7 +162,10 @@ impl<R: Registry> PortalService<R> {
 
 impl<R> PortalService<R> {
     pub(super) fn public_url(&self) -> Option<&str> {
-        self.state.public_url.as_deref()
+        match &self.state.public_url {
+            PublicUrl::Given(url) => Some(url),
+            PublicUrl::HttpsHost | PublicUrl::Host => None,
+        }
     }
 }
 
@@ -178,7 +181,18 @@ impl<R: Registry> PortalServiceBuilder<R> {
     /// TLS proxy and under a path.
     #[must_use]
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
-        self.state.public_url = Some(url.into().trim_end_matches('/').to_owned());
+        let url = url.into().trim_end_matches('/').to_owned();
+        self.state.public_url = PublicUrl::Given(url);
+        self
+    }
+
+    /// Says that a proxy in front of the service terminates TLS: without a
+    /// [`public_url`](Self::public_url), token responses name `https` and the `Host` of each request.
+    #[must_use]
+    pub fn behind_tls_proxy(mut self) -> Self {
+        if matches!(self.state.public_url, PublicUrl::Host) {
+            self.state.public_url = PublicUrl::HttpsHost;
+        }
         self
     }
 

@@ -16,10 +16,19 @@ use super::served_request::ServedRequest;
 pub(super) type OnRequest = Box<dyn Fn(&ServedRequest<'_>) + Send + Sync>;
 pub(super) type Clock = Box<dyn Fn() -> SystemTime + Send + Sync>;
 
+/// The base URL of a service as its clients see it.
+pub(super) enum PublicUrl {
+    Given(String),
+    /// The host of each request, over TLS.
+    HttpsHost,
+    /// The scheme and the host of each request.
+    Host,
+}
+
 /// The registry and the settings of a service.
 pub(super) struct ServiceState<R> {
     pub(super) registry: R,
-    pub(super) public_url: Option<String>,
+    pub(super) public_url: PublicUrl,
     pub(super) token_rules: TokenRules,
     pub(super) schemes: Schemes,
     pub(super) quotas: Option<Quotas>,

@@ -17,7 +17,7 @@ pub(super) fn layout(about: &About, path: &str, title: &str, content: &Markup) -
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (title) " · portal serve" }
+                title { (title) " · Portal server" }
                 link rel="icon" href="/icon.svg";
                 link rel="stylesheet" href="/style.css";
                 script src="/script.js" defer {}
@@ -29,7 +29,7 @@ pub(super) fn layout(about: &About, path: &str, title: &str, content: &Markup) -
                             a href=(link) aria-current=[(link == path).then_some("page")] { (name) }
                         }
                     }
-                    p.server { "portal serve at " code { (about.url) } }
+                    p.server { "The server at " code { (about.url) } }
                 }
                 main { (content) }
             }

@@ -9,7 +9,9 @@ use portal_store::{Org, Permission, PortalLimit, User};
 
 use super::layout::{copyable, layout};
 use crate::inspector::About;
-use crate::mask::MASK;
+
+/// Stands for a secret.
+const MASK: &str = "•••";
 
 /// An org with all that belongs to it.
 type OrgState = (Org, Vec<User>, Vec<Portal>);
@@ -19,11 +21,11 @@ pub(crate) fn orgs(about: &About, orgs: &[OrgState], count: usize, shows_secrets
     let content = html! {
         h1 { "Orgs" }
         @if orgs.is_empty() {
-            p { "None. Add one by " code { "--seed FILE" } " or " code { "portal admin" } "." }
+            p { "None yet. A seed adds some." }
         }
         @if count > orgs.len() {
             p.note {
-                "The first " (orgs.len()) " of " (count) "; " code { "portal admin" } " has all."
+                "The first " (orgs.len()) " of " (count)
             }
         }
         @if about.known_credentials().is_none() && !orgs.is_empty() {

@@ -1,13 +1,13 @@
 //! The list of requests, and one request in full.
 
 use maud::{Markup, html};
-use portal_http::server::{RequestRecord, RequestResult};
+use portal_http::server::{MaskedMessage, RequestRecord, RequestResult};
 use portal_model::neutral::{printable, printable_line};
 
 use super::layout::{copyable, layout};
 use crate::curl;
 use crate::inspector::About;
-use crate::recorder::{Message, Recorded, Since};
+use crate::recorder::{Recorded, Since};
 
 /// Bytes of a text in a row.
 const MAX_IN_ROW: usize = 200;
@@ -120,11 +120,13 @@ fn matches(record: &RequestRecord, filter: &str) -> bool {
 /// A request and its response.
 pub(crate) fn request(about: &About, recorded: &Recorded) -> Markup {
     let record = &recorded.record;
-    let query = recorded.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
+    let query =
+        recorded.masked.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
     // One that was cut is not the same again, and one that can take over a terminal stays away from it.
     let command = curl::command(recorded, &about.url);
     let is_cut = [&record.method, &record.path].iter().any(|text| text.ends_with('…'));
-    let is_repeatable = recorded.request.left_out == 0 && !is_cut && printable(&command) == command;
+    let is_repeatable =
+        recorded.masked.request.left_out == 0 && !is_cut && printable(&command) == command;
     let content = html! {
         p { a href="/" { "← Requests" } }
         h1 { span.method { (printable_line(&record.method)) } " " (printable_line(&record.path)) (printable_line(&query)) }
@@ -138,9 +140,9 @@ pub(crate) fn request(about: &About, recorded: &Recorded) -> Markup {
                 dd { @for fault in &record.faults { code { (fault) } " " } }
             }
         }
-        (message("Request", &recorded.request))
+        (message("Request", &recorded.masked.request))
         @if record.status.is_some() {
-            (message("Response", &recorded.response))
+            (message("Response", &recorded.masked.response))
         } @else {
             h2 { "Response" }
             p { "A fault withheld it." }
@@ -155,7 +157,7 @@ pub(crate) fn request(about: &About, recorded: &Recorded) -> Markup {
     layout(about, "/", &title, &content)
 }
 
-fn message(title: &str, message: &Message) -> Markup {
+fn message(title: &str, message: &MaskedMessage) -> Markup {
     html! {
         h2 { (title) }
         dl.headers {

@@ -269,7 +269,8 @@ impl World {
         let random = &self.random;
         // A process may stand still between any two steps.
         let freeze = |share: f64| if random.happens(share) { random.below(40.0) } else { 0.1 };
-        let mut horizon = permit.horizon().map_or(0.0, |at| second(&at));
+        let left = permit.horizon().as_secs_f64();
+        let mut horizon = if left > 0.0 { self.now() + left } else { 0.0 };
         let mut in_doubt = permit.entry().attempts > 0;
         let mut tries = 0;
         pause(freeze(0.04)).await;
@@ -399,10 +400,6 @@ fn create(name: &str) -> Operation {
 fn baseline(seen: &[(usize, &'static str)]) -> Baseline {
     let known = |(id, name): &(usize, &str)| json!({ "id": id.to_string(), "name": name });
     serde_json::from_value(seen.iter().map(known).collect()).unwrap()
-}
-
-fn second(at: &Moment) -> f64 {
-    at.since(&moment(0.0)).unwrap().as_secs_f64()
 }
 
 const ALPHA: &str = "AlphaPortal";

@@ -101,6 +101,14 @@ codes! {
     InternalServerError = "INTERNAL_SERVER_ERROR",
 }
 
+impl ErrorCode {
+    /// Whether it is about the access token, in any of the spellings seen.
+    pub(crate) fn is_of_token(&self) -> bool {
+        matches!(self, Self::InvalidToken | Self::AuthenticationFailure)
+            || self.as_str().eq_ignore_ascii_case("INVALID_OAUTHTOKEN")
+    }
+}
+
 /// The text of a code that is not known here; made by `ErrorCode::from`, so that a known code
 /// never hides in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,201 +1,197 @@
-//! What a flow makes safe: an [`Effect`], and in [`Rules`] what the kernel learns from it.
-//!
-//! An effect supplies the irreversible request, and what a list of the org's portals shows of it.
-//!
-//! Only [`Effect`] and [`Receipt`] are public. The rest is `pub` for the language's sake and can't be
-//! named outside of `flow`.
+//! What a flow makes safe: an [`Effect`], one irreversible call that has no idempotency key, with the
+//! list that verifies it.
 
-use std::fmt::Debug;
-use std::time::Duration;
-
-use crate::endpoint::Endpoint;
+use crate::endpoint::{ApiVersion, Endpoint as _, Request, Response};
 use crate::error::{ApiError, ErrorCode};
 use crate::intent::{Baseline, Intent};
-use crate::outcome::{Doubt, NotDone, Unverified};
-use crate::portal::Portal;
+use crate::name::PortalName;
+use crate::operation::Operation;
+use crate::outcome::{Origin, Outcome, Owner, Unverified};
 
+use super::create::Create;
+use super::evidence::{End, Finding, Listing, Obstacle, Receipt};
 use super::policy::Policy;
+use super::rename::Rename;
+use super::responses::{self, Reply};
 
-/// One irreversible call that has no idempotency key, with the list that verifies it:
-/// [`Create`](super::Create) or [`Rename`](super::Rename).
-///
-/// The trait is sealed: its rules are checked exhaustively for the effects of this crate.
-pub trait Effect: Rules<<Self as Effect>::Outcome, <Self as Effect>::Intent> {
-    /// How the flow ends.
-    type Outcome: Clone + Debug + PartialEq + Send + Sync + 'static;
-
-    /// What recovery needs.
-    type Intent: Into<Intent>;
+/// The creation or the renaming of a portal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Create(Create),
+    Rename(Rename),
 }
 
-/// What the kernel needs of an effect that ends with `O`, and is recovered from `I`.
-pub trait Rules<O, I>: Clone + Debug + PartialEq + Send + Sync + 'static {
-    /// What a list shows once the effect has happened, or what prevents it.
-    type Fact: Clone + Debug + PartialEq + Send + Sync + 'static;
+impl Effect {
+    pub(super) fn of(operation: Operation) -> Self {
+        match operation {
+            Operation::Create(create) => Self::Create(Create::new(create)),
+            Operation::Rename(rename) => Self::Rename(Rename::new(rename)),
+        }
+    }
+
+    /// The effect of an intent, with its attempts and its baseline.
+    pub(super) fn of_intent(operation: Operation, intent: Intent) -> (Self, u32, Option<Baseline>) {
+        match intent {
+            Intent::Create(intent) => {
+                let (attempts, baseline) = (intent.attempts, intent.baseline.clone());
+                (Self::Create(Create::of_intent(operation, intent)), attempts, baseline)
+            }
+            Intent::Rename(intent) => {
+                let (attempts, baseline) = (intent.attempts, intent.baseline.clone());
+                (Self::Rename(Rename::of_intent(intent)), attempts, baseline)
+            }
+        }
+    }
+
+    pub(super) fn add_receipts(&mut self, receipts: impl IntoIterator<Item = Receipt>) {
+        match self {
+            Self::Create(create) => create.receipts.extend(receipts),
+            Self::Rename(_) => {}
+        }
+    }
+
+    /// Whether an attempt may be repeated while an earlier one is in doubt. A name is unique over all of
+    /// Zoho, so of several copies of a create one takes effect at most. The old name of a rename may be
+    /// given to another portal meanwhile, which a repeat would rename.
+    pub(super) const fn repeats_in_doubt(&self) -> bool {
+        matches!(self, Self::Create(_))
+    }
 
     /// The irreversible request.
-    type Endpoint: Endpoint;
+    pub(super) fn request(&self, version: ApiVersion) -> Request {
+        match self {
+            Self::Create(create) => create.endpoint().request(version),
+            Self::Rename(rename) => rename.endpoint().request(version),
+        }
+    }
 
-    /// When an attempt may be repeated.
-    const REPEAT: Repeat;
-
-    /// The codes under 400 that an earlier copy of the same request may have caused.
-    const SUSPECTS: &'static [ErrorCode];
-
-    /// Whether no other effect of the kind may be attempted in the org at the same time.
-    fn is_exclusive(&self, policy: &Policy) -> bool;
-
-    /// The irreversible request.
-    fn endpoint(&self) -> Self::Endpoint;
+    /// What the response to an attempt means.
+    pub(super) fn classify(&self, response: &Response) -> Reply {
+        match self {
+            Self::Create(create) => {
+                responses::classify(&create.endpoint(), response, &Create::SUSPECTS)
+            }
+            Self::Rename(rename) => {
+                responses::classify(&rename.endpoint(), response, &Rename::SUSPECTS)
+            }
+        }
+    }
 
     /// Compares what is there now with what was there before the first attempt, if that was seen.
     /// `attempted` is false for the baseline itself.
-    fn compare(
+    pub(super) fn compare(
         &self,
         policy: &Policy,
         before: Option<&Baseline>,
         now: &Listing,
         attempted: bool,
-    ) -> Finding<Self::Fact>;
+    ) -> Finding {
+        match self {
+            Self::Create(create) => create.compare(policy, before, now, attempted),
+            Self::Rename(rename) => rename.compare(before, now, attempted),
+        }
+    }
 
     /// What is certain without any list, where the token may not list.
-    fn known(&self, policy: &Policy) -> Finding<Self::Fact>;
+    pub(super) fn known(&self, policy: &Policy) -> Finding {
+        match self {
+            Self::Create(create) => create.known(policy),
+            Self::Rename(_) => Finding::Absent,
+        }
+    }
 
     /// What recovery needs, once `attempts` may have been sent.
-    fn intent(&self, attempts: u32, baseline: Option<&Baseline>) -> I;
+    pub(super) fn intent(&self, attempts: u32, baseline: Option<Baseline>) -> Intent {
+        match self {
+            Self::Create(create) => create.intent(attempts, baseline).into(),
+            Self::Rename(rename) => rename.intent(attempts, baseline).into(),
+        }
+    }
 
-    /// The effect, the attempts and the baseline of an intent.
-    fn of_intent(intent: I) -> (Self, u32, Option<Baseline>);
+    /// The name that the portal is to have.
+    fn name(&self) -> &PortalName {
+        match self {
+            Self::Create(create) => &create.name,
+            Self::Rename(rename) => &rename.new,
+        }
+    }
 
     /// The outcome that an end means.
-    fn outcome(&self, end: End<Self::Fact, I>) -> O;
+    pub(super) fn outcome(&self, end: End) -> Outcome {
+        let name = self.name().clone();
+        match (end, self) {
+            (End::Done, Self::Create(create)) => {
+                Outcome::Created { name, taken: create.taken.clone() }
+            }
+            (End::There { portal, before }, Self::Create(create)) => {
+                let origin = match before {
+                    Some(true) => Origin::Preexisting,
+                    Some(false) => Origin::Appeared,
+                    None => Origin::Undetermined,
+                };
+                Outcome::Present { portal, origin, taken: create.taken.clone() }
+            }
+            (End::There { portal, before: Some(true) }, Self::Rename(_)) => {
+                Outcome::Unchanged { portal }
+            }
+            (End::Done | End::There { .. }, Self::Rename(rename)) => {
+                Outcome::Renamed { old: rename.old.clone(), new: name }
+            }
+            (End::Blocked { by, rejection }, _) => self.blocked(by, rejection),
+            (End::Rejected(error), _) if responses::is_name_taken(&error) => {
+                Outcome::NameTaken { name, owner: Owner::AnotherOrg }
+            }
+            (End::Rejected(error), _) => Outcome::Rejected { name, error },
+            (End::NotDone(why), Self::Create(_)) => Outcome::NotCreated { name, why },
+            (End::NotDone(why), Self::Rename(rename)) => {
+                Outcome::NotRenamed { old: rename.old.clone(), new: name, why }
+            }
+            // Nothing more can be learned. A flow that was stopped is unknown instead, since the list may
+            // still show that the name was taken by its own attempt.
+            (End::Unknown { why, suspect: Some(error), .. }, _)
+                if responses::is_name_taken(&error) && !may_still_be_learned(&why) =>
+            {
+                Outcome::NameTaken { name, owner: Owner::Undetermined(why) }
+            }
+            (End::Unknown { doubt, why, .. }, _) => {
+                Outcome::Unknown { name: name.into(), doubt, why }
+            }
+        }
+    }
 
-    /// What recovery needs after an outcome that is not certain.
-    fn unresolved(&self, outcome: &O) -> Option<Intent>;
+    fn blocked(&self, by: Obstacle, rejection: Option<ApiError>) -> Outcome {
+        let name = self.name().clone();
+        let is_taken = rejection.as_ref().is_some_and(responses::is_name_taken);
+        match (by, rejection) {
+            // Without a fallback, the taken name matters more to the caller than the other portal.
+            (Obstacle::OtherPortal(_), Some(_)) if is_taken && !self.has_fallback() => {
+                Outcome::NameTaken { name, owner: Owner::AnotherOrg }
+            }
+            (Obstacle::OtherPortal(_) | Obstacle::NewNameInUse, Some(error))
+                if !is_taken && error.code != ErrorCode::LimitReached =>
+            {
+                Outcome::Rejected { name, error }
+            }
+            (Obstacle::OtherPortal(portal), _) => Outcome::OrgHasPortal { name, portal },
+            (Obstacle::NewNameInUse, _) => Outcome::NameTaken { name, owner: Owner::ThisOrg },
+            (Obstacle::NotFound { old }, _) => Outcome::NotFound { old },
+        }
+    }
+
+    pub(super) fn has_fallback(&self) -> bool {
+        matches!(self, Self::Create(create) if !create.fallbacks.is_empty())
+    }
 
     /// The effect to try next after an outcome, if any.
-    fn fallback(&self, outcome: &O) -> Option<Self>;
+    pub(super) fn fallback(&self, outcome: &Outcome) -> Option<Self> {
+        match self {
+            Self::Create(create) => create.fallback(outcome).map(Self::Create),
+            Self::Rename(_) => None,
+        }
+    }
 }
 
-/// When an attempt may be repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeat {
-    /// While an earlier one is in doubt: at most one of several copies can take effect.
-    InDoubt,
-    /// Only after a list proves that the earlier one did not take effect.
-    AfterProvedAbsence,
-}
-
-/// The portals that a list shows.
-///
-/// Presence in any list counts, absence only in a complete one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listing {
-    /// In the order of the service.
-    pub portals: Vec<Portal>,
-    /// Whether absence from it means anything: not from a cache, and without further pages.
-    pub is_complete: bool,
-}
-
-/// Why a list shows nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Unusable {
-    /// The service limits the rate of requests.
-    RateLimited,
-    /// The service rejected the token.
-    TokenRejected(ApiError),
-    /// The service does not let this token list: its scope does not cover it.
-    ScopeMissing(ApiError),
-    /// The service rejected the request for another reason.
-    Rejected(ApiError),
-    /// Anything else. Trying again may help.
-    Failed(String),
-}
-
-/// What the response to an attempt means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Reply {
-    /// The effect happened.
-    Done,
-    /// The service rejected the request, with a documented code under its documented status: it
-    /// did nothing.
-    Rejected(ApiError),
-    /// A rejection that an earlier copy of this very request may have caused, if something between
-    /// here and the service repeated it.
-    Suspect(ApiError),
-    /// An undocumented rejection by a service that has finished: nothing will happen any more,
-    /// but something may have.
-    Finished(ApiError),
-    /// Too many requests. A gateway may respond so after the fact.
-    RateLimited {
-        /// Whether the response is in the service's own envelope, so that the service has
-        /// finished.
-        by_service: bool,
-    },
-    /// The access token was rejected, and nothing was done.
-    TokenRejected(ApiError),
-    /// It does not show what happened.
-    Ambiguous(Doubt),
-}
-
-/// What a list shows of the effect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding<F> {
-    /// The effect is there.
-    There(F),
-    /// It is not there.
-    Absent,
-    /// It is not there, and something is that forbids an attempt.
-    Blocked(F),
-    /// What is there may be the effect, changed by somebody else since.
-    Ambiguous(Unverified),
-}
-
-/// How the kernel ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End<F, I> {
-    /// The service responded that the effect happened.
-    Done,
-    /// A list shows the effect.
-    There {
-        /// What it shows.
-        fact: F,
-        /// Whether it was there before the first attempt; `None` if no list was seen before.
-        before: Option<bool>,
-    },
-    /// The effect did not happen, and something is there that forbids it.
-    Blocked {
-        /// What forbids it.
-        fact: F,
-        /// The rejection that led there, if any.
-        rejection: Option<ApiError>,
-    },
-    /// The service rejected the request, and it certainly did nothing.
-    Rejected(ApiError),
-    /// Nothing happened.
-    NotDone(NotDone),
-    /// It is not known whether the effect happened.
-    Unknown {
-        /// What recovery needs.
-        intent: I,
-        /// What put it in doubt.
-        doubt: Doubt,
-        /// Why that could not be resolved.
-        why: Unverified,
-        /// The [`Reply::Suspect`] rejection, if no earlier attempt is in doubt beside it.
-        suspect: Option<ApiError>,
-    },
-}
-
-/// A portal that this machine created in the org, or saw appear there.
-///
-/// A list may not show it yet. With receipts, a flow counts one that is younger than the
-/// processing time and the list lag as a portal of the org, and never takes it for its own,
-/// renamed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// Its name.
-    pub name: String,
-    /// How long ago its create ended.
-    pub age: Duration,
+/// Whether a later list may show what this flow had no time or no token to see.
+fn may_still_be_learned(why: &Unverified) -> bool {
+    matches!(why, Unverified::Stopped | Unverified::Deadline | Unverified::Auth(_))
 }

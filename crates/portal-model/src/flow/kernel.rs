@@ -1,32 +1,61 @@
-//! What every safe call has in common: [`Flow`], generic over its [`Effect`]. Here are its state, its
-//! steps, and the moves between them; `events` has what an event means.
+//! What every safe call has in common: [`Flow`]. Here are its state, its steps, and the moves between
+//! them; `events` has what an event means.
 
 mod events;
 mod state;
 
 use std::time::Duration;
 
-use crate::endpoint::{ApiVersion, Endpoint as _};
+use crate::endpoint::{ApiVersion, ResponseError};
 use crate::error::{ApiError, with_sources};
 use crate::intent::{Baseline, Intent};
-use crate::outcome::{Doubt, NotDone, Unverified};
+use crate::operation::Operation;
+use crate::outcome::{Doubt, NotDone, Outcome, Unverified};
 
-use super::effect::{Effect, End, Repeat};
+use super::effect::Effect;
+use super::evidence::{End, Obstacle, Receipt};
 use super::policy::{Jitter, Policy};
 use super::responses;
 use super::step::{Activity, Step, TokenId};
 
-/// One safe call, from the first list to its outcome. See the [module](super) for its rules.
+/// One safe call, from the first list to its [`Outcome`]. See the [module](super) for its rules.
+///
+/// ```
+/// use std::time::Duration;
+/// use portal_model::flow::{Event, Flow, Jitter, Policy, Step, TokenId};
+/// use portal_model::{ApiVersion, CreateOperation, Outcome, PortalName, Response};
+///
+/// let created = r#"{"portals":[{"code":"SUCCESS","details":{"name":"PortalsAPItest100"},
+///     "message":"Portal created successfully with given name.","status":"success"}]}"#;
+/// let create = CreateOperation::new(PortalName::parse("PortalsAPItest100")?);
+/// let mut flow = Flow::new(create.into(), Policy::default(), ApiVersion::V7);
+/// let outcome = loop {
+///     let now = Duration::ZERO; // since the driver's start
+///     let event = match flow.step(now) {
+///         Step::Authenticate { .. } => Event::Token(TokenId(1)),
+///         Step::List { .. } => Event::Response(Response::new(204, "")),
+///         Step::Record(_intent) => Event::Recorded, // … once it is on the disk
+///         Step::Send { .. } => Event::Response(Response::new(200, created)),
+///         Step::WaitUntil(_time) => continue, // … after sleeping until then
+///         Step::Done(outcome) => break outcome,
+///     };
+///     flow.handle(now, Jitter::FULL, event)?;
+/// };
+/// assert!(matches!(*outcome, Outcome::Created { .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Flow<E: Effect> {
-    pub(super) effect: E,
+pub struct Flow {
+    pub(super) effect: Effect,
     pub(super) policy: Policy,
     pub(super) version: ApiVersion,
     /// When the first step was handed out, or the clock started before it.
     pub(super) started: Option<Duration>,
-    /// How long before the start an earlier process's last attempt ended.
-    pub(super) since_end: Duration,
-    pub(super) phase: Phase<E::Outcome>,
+    /// How long after the start an attempt of an earlier process may still take effect.
+    pub(super) horizon: Duration,
+    /// Whether the flow ends where it would send.
+    pub(super) is_preview: bool,
+    pub(super) phase: Phase,
     /// What was handed out and is not reported yet.
     pub(super) in_flight: Option<InFlight>,
     /// Nothing is handed out before this time.
@@ -41,6 +70,10 @@ pub struct Flow<E: Effect> {
     pub(super) baseline: Option<Baseline>,
     /// Set while an attempt may have taken effect.
     pub(super) doubt: Option<Doubt>,
+    /// Whether the attempt whose event was handled last may yet take effect.
+    pub(super) is_last_in_doubt: bool,
+    /// What became of the last attempt that was ever in doubt.
+    pub(super) last_doubt: Option<Doubt>,
     /// A complete list that began at this time or later proves absence.
     pub(super) absent_from: Duration,
     /// How many waits were for a list, since the last attempt that may have been sent. A repeat in
@@ -49,7 +82,7 @@ pub struct Flow<E: Effect> {
     /// Something that a list showed and that may be the effect, changed by somebody else.
     pub(super) ambiguity: Option<Unverified>,
     /// Something that a list showed since the attempt and that forbids another one.
-    pub(super) blocked: Option<E::Fact>,
+    pub(super) blocked: Option<Obstacle>,
     /// Set once the service rejected a list because the token lacks the scope.
     pub(super) list_rejected: Option<ApiError>,
 }
@@ -57,15 +90,15 @@ pub struct Flow<E: Effect> {
 /// What comes next. Hidden, as all that the exhaustive test sees of a flow.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Phase<O> {
+pub enum Phase {
     /// The list before the first attempt.
     Baseline,
     /// An attempt comes next; `recorded` once its intent is durable.
     Attempt { recorded: bool },
     /// A list comes next.
     Verify(IfAbsent),
-    /// The flow has ended; an intent is left if the outcome is unknown.
-    Ended(Box<O>, Option<Intent>),
+    /// The flow has ended.
+    Ended(Box<Outcome>),
 }
 
 /// What follows once a list proves that no attempt took effect.
@@ -97,7 +130,7 @@ pub enum InFlight {
 pub struct Token {
     pub current: Option<TokenId>,
     /// The last one that the service rejected, with its error.
-    pub rejected: Option<(TokenId, ApiError)>,
+    pub rejected: Option<(TokenId, ResponseError)>,
     /// Whether the current request was already repeated with a new token.
     pub replaced: bool,
 }
@@ -113,14 +146,68 @@ pub struct Tries {
     pub began: Option<Duration>,
 }
 
-impl<E: Effect> Flow<E> {
-    pub(super) fn begin(effect: E, policy: Policy, version: ApiVersion) -> Self {
+impl Flow {
+    /// Does what `operation` wants.
+    pub fn new(operation: Operation, policy: Policy, version: ApiVersion) -> Self {
+        Self::begin(Effect::of(operation), policy, version)
+    }
+
+    /// Looks only: lists once, and ends with [`NotDone::Preview`] where it would send something.
+    pub fn preview(operation: Operation, policy: Policy, version: ApiVersion) -> Self {
+        Self { is_preview: true, ..Self::new(operation, policy, version) }
+    }
+
+    /// Goes on from an intent that was left, whose attempts count.
+    ///
+    /// Until `horizon` from the start of this flow an earlier attempt may take effect; zero if none can
+    /// any more.
+    pub fn resume(
+        operation: Operation,
+        intent: Intent,
+        horizon: Duration,
+        policy: Policy,
+        version: ApiVersion,
+    ) -> Self {
+        let (effect, attempts, baseline) = Effect::of_intent(operation, intent);
+        Self {
+            horizon,
+            attempts,
+            baseline,
+            doubt: Some(Doubt::Earlier),
+            phase: Phase::Verify(IfAbsent::Repeat),
+            ..Self::begin(effect, policy, version)
+        }
+    }
+
+    /// Determines what came of an intent that was left, and never sends anything but lists.
+    /// [`NotDone::Absent`] means that its attempts had no effect. `horizon` is as for
+    /// [`resume`](Self::resume).
+    pub fn recover(
+        operation: Operation,
+        intent: Intent,
+        horizon: Duration,
+        policy: Policy,
+        version: ApiVersion,
+    ) -> Self {
+        let phase = Phase::Verify(IfAbsent::NotDone(NotDone::Absent));
+        Self { phase, ..Self::resume(operation, intent, horizon, policy, version) }
+    }
+
+    /// Portals that the same ledger has of earlier operations in the org; see [`Receipt`].
+    #[must_use]
+    pub fn with_receipts(mut self, receipts: impl IntoIterator<Item = Receipt>) -> Self {
+        self.effect.add_receipts(receipts);
+        self
+    }
+
+    fn begin(effect: Effect, policy: Policy, version: ApiVersion) -> Self {
         Self {
             effect,
             policy,
             version,
             started: None,
-            since_end: Duration::ZERO,
+            horizon: Duration::ZERO,
+            is_preview: false,
             phase: Phase::Baseline,
             in_flight: None,
             wake_at: None,
@@ -130,44 +217,13 @@ impl<E: Effect> Flow<E> {
             attempts: 0,
             baseline: None,
             doubt: None,
+            is_last_in_doubt: false,
+            last_doubt: None,
             absent_from: Duration::ZERO,
             polls: 0,
             ambiguity: None,
             blocked: None,
             list_rejected: None,
-        }
-    }
-
-    /// Determines the outcome of an effect that an earlier process left in doubt, and never sends
-    /// anything but lists. [`NotDone::Absent`] means that it did not happen.
-    ///
-    /// `since_end` is how long ago the last attempt ended, at least: zero if that is not known.
-    pub fn recover(
-        intent: E::Intent,
-        since_end: Duration,
-        policy: Policy,
-        version: ApiVersion,
-    ) -> Self {
-        // Rule 9: it ends, rather than sends, once absence is proved.
-        let phase = Phase::Verify(IfAbsent::NotDone(NotDone::Absent));
-        Self { phase, ..Self::take_over(intent, since_end, policy, version) }
-    }
-
-    /// Continues an effect that an earlier process left in doubt: its attempts count.
-    pub fn take_over(
-        intent: E::Intent,
-        since_end: Duration,
-        policy: Policy,
-        version: ApiVersion,
-    ) -> Self {
-        let (effect, attempts, baseline) = E::of_intent(intent);
-        Self {
-            since_end,
-            attempts,
-            baseline,
-            doubt: Some(Doubt::Earlier),
-            phase: Phase::Verify(IfAbsent::Repeat),
-            ..Self::begin(effect, policy, version)
         }
     }
 
@@ -177,9 +233,8 @@ impl<E: Effect> Flow<E> {
         if self.started.is_none() {
             self.started = Some(now);
             if self.doubt.is_some() {
-                // Rule 9: an earlier process's attempt ended `since_end` ago at the latest.
-                let remaining = self.policy.absence_after(false).saturating_sub(self.since_end);
-                self.absent_from = now.saturating_add(remaining);
+                let listed = self.horizon.saturating_add(self.policy.list_lag);
+                self.absent_from = now.saturating_add(listed);
             }
         }
     }
@@ -190,15 +245,16 @@ impl<E: Effect> Flow<E> {
     }
 
     /// Whether no other such flow may run in the org at the same time: a create, unless the policy
-    /// allows several portals. Recovery, which never sends, need not wait for its turn.
+    /// allows several portals, and it is not a recovery.
+    #[doc(hidden)]
     pub fn is_exclusive(&self) -> bool {
         let never_sends = matches!(self.phase, Phase::Verify(IfAbsent::NotDone(_)));
-        self.effect.is_exclusive(&self.policy) && !never_sends
+        self.effect.repeats_in_doubt() && !self.policy.allow_another && !never_sends
     }
 
     /// What to do next. Called again before the event, it returns the same step, with the
     /// remaining timeout.
-    pub fn step(&mut self, now: Duration) -> Step<E::Outcome> {
+    pub fn step(&mut self, now: Duration) -> Step {
         self.start(now);
         if self.in_flight.is_none() {
             self.proceed(now);
@@ -206,22 +262,24 @@ impl<E: Effect> Flow<E> {
         self.current_step(now)
     }
 
-    /// What must be durable now: `Some` from [`Step::Record`] until the effect of the attempts is
-    /// certain.
-    pub fn intent(&self) -> Option<Intent> {
-        let may_be_sent = matches!(self.in_flight, Some(InFlight::Record | InFlight::Send))
-            || self.phase == Phase::Attempt { recorded: true };
+    /// Whether some attempt may have taken effect, and nothing shows it.
+    pub fn is_in_doubt(&self) -> bool {
         match &self.phase {
-            Phase::Ended(_, left) => left.clone(),
-            _ if may_be_sent || self.doubt.is_some() => Some(self.current_intent().into()),
-            _ => None,
+            Phase::Ended(outcome) => !outcome.is_certain(),
+            _ => self.doubt.is_some() || self.in_flight == Some(InFlight::Send),
         }
+    }
+
+    /// Whether the attempt whose event was handled last may yet take effect. A rejection settles its own
+    /// attempt only (rule 3), so an earlier one may be in doubt although this is false.
+    pub fn is_last_in_doubt(&self) -> bool {
+        self.is_last_in_doubt
     }
 
     /// The outcome of stopping now. It is true at any moment: unknown while a request is under way
     /// or an earlier one is in doubt.
     #[must_use]
-    pub fn abandon(mut self) -> E::Outcome {
+    pub fn abandon(mut self) -> Outcome {
         match self.in_flight {
             Some(InFlight::Send) => {
                 self.doubt.get_or_insert(Doubt::InProgress);
@@ -231,7 +289,7 @@ impl<E: Effect> Flow<E> {
             _ => {}
         }
         match self.phase {
-            Phase::Ended(outcome, _) => *outcome,
+            Phase::Ended(outcome) => *outcome,
             _ => self.effect.outcome(self.unknown_or(Unverified::Stopped, NotDone::Stopped)),
         }
     }
@@ -267,11 +325,11 @@ impl<E: Effect> Flow<E> {
 }
 
 /// What comes next.
-impl<E: Effect> Flow<E> {
+impl Flow {
     /// Whether the next list clears the way for another attempt, unless it shows something.
     fn backs_off(&self) -> bool {
         self.phase == Phase::Verify(IfAbsent::Repeat)
-            && E::REPEAT == Repeat::InDoubt
+            && self.effect.repeats_in_doubt()
             && self.polls > 0
             && self.blocked.is_none()
             && self.ambiguity.is_none()
@@ -317,9 +375,9 @@ impl<E: Effect> Flow<E> {
         self.in_flight = Some(next);
     }
 
-    fn current_step(&self, now: Duration) -> Step<E::Outcome> {
+    fn current_step(&self, now: Duration) -> Step {
         match (&self.phase, self.in_flight) {
-            (Phase::Ended(outcome, _), _) => Step::Done(outcome.clone()),
+            (Phase::Ended(outcome), _) => Step::Done(outcome.clone()),
             (_, None) => Step::WaitUntil(self.wake_at.unwrap_or(now)),
             (_, Some(InFlight::Token)) => Step::Authenticate {
                 rejected: self.token.rejected.as_ref().map(|(id, _)| *id),
@@ -329,10 +387,12 @@ impl<E: Effect> Flow<E> {
                 request: responses::list_request(self.version),
                 timeout: self.read_timeout(now),
             },
-            (_, Some(InFlight::Record)) => Step::Record(self.current_intent().into()),
+            (_, Some(InFlight::Record)) => {
+                Step::Record(self.effect.intent(self.attempts, self.baseline.clone()))
+            }
             // There was time for all of it when it was handed out.
             (_, Some(InFlight::Send)) => Step::Send {
-                request: self.effect.endpoint().request(self.version),
+                request: self.effect.request(self.version),
                 timeout: self.policy.attempt_timeout,
             },
         }
@@ -342,10 +402,14 @@ impl<E: Effect> Flow<E> {
     fn check_attempt(&self, at: Duration) -> Result<(), NotDone> {
         let counted = u32::from(self.phase == Phase::Attempt { recorded: true });
         if self.attempts - counted >= self.policy.max_attempts {
-            return Err(NotDone::Exhausted);
+            return Err(NotDone::Exhausted { last: self.last_doubt.clone() });
         }
         let verified = at.saturating_add(self.policy.time_for_an_attempt());
-        if verified <= self.deadline() { Ok(()) } else { Err(NotDone::Deadline) }
+        if verified <= self.deadline() { Ok(()) } else { Err(self.too_late()) }
+    }
+
+    fn too_late(&self) -> NotDone {
+        NotDone::Deadline { last: self.last_doubt.clone() }
     }
 
     /// An attempt would be next, but the policy allows no more.
@@ -378,7 +442,7 @@ impl<E: Effect> Flow<E> {
     }
 
     fn end_at_deadline(&mut self) {
-        let reason = self.last_failure.clone().unwrap_or(NotDone::Deadline);
+        let reason = self.last_failure.clone().unwrap_or_else(|| self.too_late());
         let end = self.unknown_or(Unverified::Deadline, reason);
         self.finish(end);
     }
@@ -409,7 +473,7 @@ impl<E: Effect> Flow<E> {
 }
 
 /// Moves.
-impl<E: Effect> Flow<E> {
+impl Flow {
     /// The current request has ended.
     fn end_request(&mut self) {
         self.in_flight = None;
@@ -419,6 +483,9 @@ impl<E: Effect> Flow<E> {
 
     fn start_attempt(&mut self) {
         self.last_failure = None;
+        if self.is_preview {
+            return self.finish(End::NotDone(NotDone::Preview));
+        }
         self.phase = Phase::Attempt { recorded: false };
     }
 
@@ -448,7 +515,7 @@ impl<E: Effect> Flow<E> {
         }
         // Rule 1 for a repeat in doubt: a list comes after the wait, which grows all the same. Where the
         // token may not list, only a create is repeated (rule 8).
-        let needs_list = self.list_rejected.is_none() || E::REPEAT == Repeat::AfterProvedAbsence;
+        let needs_list = self.list_rejected.is_none() || !self.effect.repeats_in_doubt();
         let is_repeat =
             matches!(self.phase, Phase::Attempt { .. }) && self.doubt.is_some() && needs_list;
         let step =
@@ -485,11 +552,11 @@ impl<E: Effect> Flow<E> {
         self.wake_at = Some(if is_for_list { wake_at.min(self.last_list()) } else { wake_at });
     }
 
-    fn unknown_or(&self, why: Unverified, reason: NotDone) -> End<E::Fact, E::Intent> {
+    fn unknown_or(&self, why: Unverified, reason: NotDone) -> End {
         if self.doubt.is_some() { self.unknown(why) } else { End::NotDone(reason) }
     }
 
-    fn unknown(&self, why: Unverified) -> End<E::Fact, E::Intent> {
+    fn unknown(&self, why: Unverified) -> End {
         let suspect = match &self.phase {
             Phase::Verify(IfAbsent::Suspect { error, earlier: false }) => Some(error.clone()),
             _ => None,
@@ -497,18 +564,13 @@ impl<E: Effect> Flow<E> {
         // The reason that no wait would change comes first.
         let rejected = self.list_rejected.clone().map(Unverified::ListRejected);
         End::Unknown {
-            intent: self.current_intent(),
             doubt: self.doubt.clone().unwrap_or(Doubt::InProgress),
             why: self.ambiguity.clone().or(rejected).unwrap_or(why),
             suspect,
         }
     }
 
-    fn current_intent(&self) -> E::Intent {
-        self.effect.intent(self.attempts, self.baseline.as_ref())
-    }
-
-    fn finish(&mut self, end: End<E::Fact, E::Intent>) {
+    fn finish(&mut self, end: End) {
         self.end_request();
         self.wake_at = None;
         self.last_failure = None;
@@ -520,8 +582,7 @@ impl<E: Effect> Flow<E> {
             self.doubt = None;
             self.start_attempt();
         } else {
-            let left = self.effect.unresolved(&outcome);
-            self.phase = Phase::Ended(Box::new(outcome), left);
+            self.phase = Phase::Ended(Box::new(outcome));
         }
     }
 }

@@ -2,10 +2,53 @@
 
 use crate::endpoint::{ApiVersion, Endpoint, Request, Response, ResponseError};
 use crate::error::{ApiError, ErrorCode};
-use crate::outcome::Doubt;
+use crate::outcome::{Doubt, Failure};
 use crate::read::{self, ListPortals};
 
-use super::effect::{Listing, Reply, Unusable};
+use super::evidence::Listing;
+
+/// Why a list shows nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unusable {
+    /// The service limits the rate of requests.
+    RateLimited(ResponseError),
+    /// The service rejected the token.
+    TokenRejected(ResponseError),
+    /// The service does not let this token list: its scope does not cover it.
+    ScopeMissing(ApiError),
+    /// The service rejected the request for another reason.
+    Rejected(ApiError),
+    /// Anything else. Trying again may help.
+    Failed(Failure),
+}
+
+/// What the response to an attempt means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// The effect happened.
+    Done,
+    /// The service rejected the request, with a documented code under its documented status: it
+    /// did nothing.
+    Rejected(ApiError),
+    /// A rejection that an earlier copy of this very request may have caused, if something between
+    /// here and the service repeated it.
+    Suspect(ApiError),
+    /// An undocumented rejection by a service that has finished: nothing will happen any more,
+    /// but something may have.
+    Finished(ApiError),
+    /// Too many requests. A gateway may respond so after the fact.
+    RateLimited {
+        /// The response.
+        error: ResponseError,
+        /// Whether the response is in the service's own envelope, so that the service has
+        /// finished.
+        by_service: bool,
+    },
+    /// The access token was rejected, and nothing was done.
+    TokenRejected(ResponseError),
+    /// It does not show what happened.
+    Ambiguous(Doubt),
+}
 
 /// Rejections after which the service certainly did nothing (rule 3): documented codes under their
 /// documented status. Everything else is at best [`Reply::Finished`].
@@ -38,8 +81,8 @@ pub(super) fn classify<E: Endpoint>(
     let error = match endpoint.decode(response) {
         Ok(_) => return Reply::Done,
         // A gateway limits rates in words of its own.
-        Err(ResponseError::Unreadable(_)) if response.status == 429 => {
-            return Reply::RateLimited { by_service: false };
+        Err(error @ ResponseError::Unreadable(_)) if response.status == 429 => {
+            return Reply::RateLimited { error, by_service: false };
         }
         Err(ResponseError::Unreadable(unreadable)) => {
             return Reply::Ambiguous(Doubt::Unreadable(unreadable));
@@ -49,11 +92,12 @@ pub(super) fn classify<E: Endpoint>(
     let is_status_of_rejection =
         (400..500).contains(&response.status) && !AMBIGUOUS.contains(&response.status);
     if error.is_rate_limited() && is_status_of_rejection {
-        Reply::RateLimited { by_service: error.code == ErrorCode::TooManyRequests }
+        let by_service = error.code == ErrorCode::TooManyRequests;
+        Reply::RateLimited { error: ResponseError::Api(error), by_service }
     } else if error.is_server_error() || !is_status_of_rejection {
         Reply::Ambiguous(Doubt::ServerError(error))
     } else if error.is_token_rejected() {
-        Reply::TokenRejected(error)
+        Reply::TokenRejected(ResponseError::Api(error))
     } else if response.status == 400 && suspects.contains(&error.code) {
         Reply::Suspect(error)
     } else if is_certain(&error) {
@@ -83,19 +127,21 @@ pub(super) fn read_list(response: &Response) -> Result<Listing, Unusable> {
         Ok((portals, more)) => {
             Ok(Listing { portals, is_complete: !more && !response.is_from_cache })
         }
-        Err(_) if response.status == 429 => Err(Unusable::RateLimited),
-        Err(ResponseError::Api(error)) if error.is_rate_limited() => Err(Unusable::RateLimited),
-        Err(ResponseError::Api(error)) if error.is_token_rejected() => {
-            Err(Unusable::TokenRejected(error))
+        Err(error) if response.status == 429 => Err(Unusable::RateLimited(error)),
+        Err(ResponseError::Api(error)) if error.is_rate_limited() => {
+            Err(Unusable::RateLimited(ResponseError::Api(error)))
+        }
+        Err(error) if error.needs_new_token() => Err(Unusable::TokenRejected(error)),
+        Err(ResponseError::Unreadable(page)) => {
+            Err(Unusable::Failed(Failure::Response(ResponseError::Unreadable(page))))
         }
         Err(ResponseError::Api(error)) if error.is_server_error() || response.status < 400 => {
-            Err(Unusable::Failed(error.to_string()))
+            Err(Unusable::Failed(Failure::Response(ResponseError::Api(error))))
         }
         Err(ResponseError::Api(error)) if error.is_scope_mismatch() => {
             Err(Unusable::ScopeMissing(error))
         }
         Err(ResponseError::Api(error)) => Err(Unusable::Rejected(error)),
-        Err(error) => Err(Unusable::Failed(error.to_string())),
     }
 }
 
@@ -153,21 +199,22 @@ mod tests {
         for status in (200..600).filter(|status| *status != 429) {
             assert!(matches!(page(status), Reply::Ambiguous(_)), "{status}");
         }
-        assert_eq!(page(429), Reply::RateLimited { by_service: false });
+        assert!(matches!(page(429), Reply::RateLimited { by_service: false, .. }));
     }
 
     #[test]
     fn error_of_list_is_rejection_from_400_on() {
-        let list = |status| {
-            let body = r#"{"code":"NEW_CODE","details":{},"message":"","status":"error"}"#;
-            read_list(&Response::new(status, body)).unwrap_err()
-        };
-        assert!(matches!(list(400), Unusable::Rejected(_)));
-        assert_eq!(read_list(&Response::new(429, "<html>")), Err(Unusable::RateLimited));
+        let list = |status, body: &str| read_list(&Response::new(status, body)).unwrap_err();
+        let new = r#"{"code":"NEW_CODE","details":{},"message":"","status":"error"}"#;
+        assert!(matches!(list(400, new), Unusable::Rejected(_)));
+        assert!(matches!(list(429, "<html>"), Unusable::RateLimited(_)));
         let limited = r#"{"code":"TOO_MANY_REQUESTS","details":{},"message":"","status":"error"}"#;
-        assert_eq!(read_list(&Response::new(400, limited)), Err(Unusable::RateLimited));
+        assert!(matches!(list(400, limited), Unusable::RateLimited(_)));
         for status in [200, 302, 399] {
-            assert!(matches!(list(status), Unusable::Failed(_)), "{status}");
+            assert!(matches!(list(status, new), Unusable::Failed(_)), "{status}");
+        }
+        for body in [new, "<html>"] {
+            assert!(matches!(list(401, body), Unusable::TokenRejected(_)), "{body}");
         }
     }
 

@@ -4,9 +4,9 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use crate::endpoint::{Request, Response, Unreadable};
+use crate::endpoint::{Request, Response};
 use crate::intent::Intent;
-use crate::oauth::{OAuthError, TokenResponseError};
+use crate::oauth::TokenError;
 use crate::outcome::{Doubt, Outcome};
 use crate::transport::{NoResponse, NotSent, TransportError};
 
@@ -19,7 +19,7 @@ use crate::transport::{NoResponse, NotSent, TransportError};
 /// The enum is exhaustive on purpose: a driver that skips a step it does not know is not safe, so a
 /// new one must fail to compile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step<O = Outcome> {
+pub enum Step {
     /// Get an access token, then report [`Event::Token`] or [`Event::NoToken`].
     Authenticate {
         /// The token that the service rejected. If the caller has a newer one by now, report that
@@ -53,7 +53,7 @@ pub enum Step<O = Outcome> {
     /// Do nothing until this time, then call [`Flow::step`](super::Flow::step) again.
     WaitUntil(Duration),
     /// The flow has ended.
-    Done(Box<O>),
+    Done(Box<Outcome>),
 }
 
 /// What happened. An event states facts; only the flow classifies them.
@@ -79,31 +79,6 @@ pub enum Event {
 /// Identifies one of the caller's access tokens; a new token has a new id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenId(pub u64);
-
-/// Why there is no access token.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TokenError {
-    /// The accounts server rejected the request: the credentials are wrong, or too many tokens were
-    /// requested. Trying again soon does not help.
-    #[error(transparent)]
-    Rejected(OAuthError),
-    /// The accounts server was not reached.
-    #[error("cannot reach the accounts server")]
-    NotSent(#[source] NotSent),
-    /// The accounts server sent no complete response.
-    #[error("no response from the accounts server")]
-    NoResponse(#[source] NoResponse),
-    /// The response is not one of an accounts server.
-    #[error("invalid response from the accounts server")]
-    Unreadable(#[source] Unreadable),
-    /// The rejected token is the only one there is.
-    #[error("the access token cannot be renewed")]
-    NotRenewable,
-    /// A local failure, such as a token cache that cannot be read.
-    #[error("{0}")]
-    Local(String),
-}
 
 /// What a flow is doing, for progress displays.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +111,8 @@ pub enum Activity {
         /// When the next try begins.
         until: Duration,
     },
+    /// Waiting for other operations of the org, or for the same one elsewhere.
+    WaitingForOthers,
     /// The flow has ended.
     Done,
 }
@@ -183,23 +160,5 @@ impl From<Result<Response, TransportError>> for Event {
 impl From<Result<TokenId, TokenError>> for Event {
     fn from(result: Result<TokenId, TokenError>) -> Self {
         result.map_or_else(Self::NoToken, Self::Token)
-    }
-}
-
-impl From<TransportError> for TokenError {
-    fn from(error: TransportError) -> Self {
-        match error {
-            TransportError::NotSent(why) => Self::NotSent(why),
-            TransportError::NoResponse(why) => Self::NoResponse(why),
-        }
-    }
-}
-
-impl From<TokenResponseError> for TokenError {
-    fn from(error: TokenResponseError) -> Self {
-        match error {
-            TokenResponseError::Rejected(error) => Self::Rejected(error),
-            TokenResponseError::Unreadable(why) => Self::Unreadable(why),
-        }
     }
 }

@@ -1,11 +1,11 @@
-//! Why there is no token: [`OAuthError`], a rejection by the accounts server, or an unreadable
-//! response.
+//! Why there is no token: [`TokenError`], and [`OAuthError`], a rejection by the accounts server.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
 use crate::endpoint::{Response, Unreadable, UnreadableReason};
+use crate::transport::{NoResponse, NotSent, TransportError};
 
 /// A rejection by the accounts server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,8 @@ impl OAuthError {
     pub const INVALID_CODE: &str = "invalid_code";
     /// Neither `authorization_code` nor `refresh_token`.
     pub const UNSUPPORTED_GRANT_TYPE: &str = "unsupported_grant_type";
-    /// Too many tokens in too short a time.
+    /// Too many tokens in too short a time. Every other spelling, and HTTP 429 without an error, becomes
+    /// this one.
     pub const ACCESS_DENIED: &str = "Access Denied";
     /// All of these.
     pub const KNOWN: &[&str] = &[
@@ -39,12 +40,19 @@ impl OAuthError {
 
     /// An error without a description.
     pub fn new(error: impl Into<String>) -> Self {
-        Self { error: error.into(), description: None }
+        let error = error.into();
+        let letters = error.chars().filter(char::is_ascii_alphanumeric);
+        let error = if letters.collect::<String>().eq_ignore_ascii_case("accessdenied") {
+            Self::ACCESS_DENIED.to_owned()
+        } else {
+            error
+        };
+        Self { error, description: None }
     }
 
     /// Too many tokens were requested; trying again later helps.
     pub fn is_rate_limited(&self) -> bool {
-        self.error.eq_ignore_ascii_case(Self::ACCESS_DENIED)
+        self.error == Self::ACCESS_DENIED
     }
 
     /// The credentials are rejected; trying again does not help.
@@ -66,7 +74,11 @@ impl OAuthError {
 impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = self.wrong_credential().unwrap_or("the request for a token");
-        write!(f, "the accounts server rejected {part}: {}", self.error)?;
+        if self.is_rate_limited() {
+            write!(f, "the accounts server limits the rate of tokens: {}", self.error)?;
+        } else {
+            write!(f, "the accounts server rejected {part}: {}", self.error)?;
+        }
         match &self.description {
             Some(description) => write!(f, " ({description})"),
             None => Ok(()),
@@ -96,8 +108,59 @@ impl TokenResponseError {
     }
 }
 
-/// The body of a response as a JSON object.
+/// Why there is no access token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The accounts server rejected the request: the credentials are wrong, or too many tokens were
+    /// requested. Trying again soon does not help.
+    #[error(transparent)]
+    Rejected(OAuthError),
+    /// The accounts server was not reached.
+    #[error(transparent)]
+    NotSent(NotSent),
+    /// The accounts server sent no complete response.
+    #[error("no response from the accounts server")]
+    NoResponse(#[source] NoResponse),
+    /// The response is not one of an accounts server.
+    #[error("the accounts server sent an {0}")]
+    Unreadable(Unreadable),
+    /// The response names another API than the one that the flow began with.
+    #[error("the accounts server names another API: {0}")]
+    OtherOrigin(String),
+    /// The rejected token is the only one there is.
+    #[error("the access token cannot be renewed")]
+    NotRenewable,
+    /// A local failure, such as a token cache that cannot be read.
+    #[error("{0}")]
+    Local(String),
+}
+
+impl From<TransportError> for TokenError {
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::NotSent(why) => Self::NotSent(why),
+            TransportError::NoResponse(why) => Self::NoResponse(why),
+        }
+    }
+}
+
+impl From<TokenResponseError> for TokenError {
+    fn from(error: TokenResponseError) -> Self {
+        match error {
+            TokenResponseError::Rejected(error) => Self::Rejected(error),
+            TokenResponseError::Unreadable(why) => Self::Unreadable(why),
+        }
+    }
+}
+
+/// The body of a response as a JSON object. What else comes under 429 counts as a rate limit.
 pub(super) fn read_object(response: &Response) -> Result<Map<String, Value>, TokenResponseError> {
+    if response.status == 429 {
+        let error = OAuthError::new(OAuthError::ACCESS_DENIED);
+        let description = Some("HTTP 429".to_owned());
+        return Err(TokenResponseError::Rejected(OAuthError { description, ..error }));
+    }
     serde_json::from_slice(&response.body)
         .map_err(|_| TokenResponseError::unreadable(response, UnreadableReason::NotJson))
 }

@@ -54,8 +54,8 @@ impl AccessToken {
         let Some(access_token) = text("access_token").filter(|token| !token.is_empty()) else {
             return Err(match text("error") {
                 Some(error) => TokenResponseError::Rejected(OAuthError {
-                    error,
                     description: text("error_description"),
+                    ..OAuthError::new(error)
                 }),
                 None => TokenResponseError::unreadable(response, UnreadableReason::NoEnvelope),
             });
@@ -146,6 +146,24 @@ mod tests {
         fn response_without_access_token_is_error(status: u16, body: Vec<u8>) {
             prop_assert!(AccessToken::decode(&Response::new(status, body)).is_err());
         }
+    }
+
+    #[test]
+    fn throttle_is_rate_limit_in_every_spelling() {
+        for (status, body) in [
+            (400, r#"{"error":"Access Denied","error_description":"too many","status":"failure"}"#),
+            (400, r#"{"error":"access_denied"}"#),
+            (200, r#"{"error":"ACCESS-DENIED"}"#),
+            (429, r#"{"error":"general_error"}"#),
+            (429, "<html>"),
+        ] {
+            let error = AccessToken::decode(&Response::new(status, body)).unwrap_err();
+            let TokenResponseError::Rejected(error) = error else { panic!("{error:?}") };
+            assert!(error.is_rate_limited() && !error.is_wrong_credential(), "{body}");
+            assert_eq!(error.error, OAuthError::ACCESS_DENIED, "{body}");
+        }
+        let denied = AccessToken::decode(&Response::new(200, r#"{"error":"denied"}"#)).unwrap_err();
+        assert!(matches!(denied, TokenResponseError::Rejected(error) if !error.is_rate_limited()));
     }
 
     #[test]

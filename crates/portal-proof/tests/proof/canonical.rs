@@ -10,20 +10,20 @@ use portal_model::intent::{Baseline, Intent};
 use portal_model::outcome::Doubt;
 
 use super::replies::Code;
-use super::subject::{Reason, Subject, Summary, Why};
+use super::subject::{Reason, Summary, Why};
 use super::world::{at, units};
 
 /// What flows are made of, each once; its place in the table is its number.
-pub(super) struct Tables<E: Subject> {
+pub(super) struct Tables {
     intents: Vec<Intent>,
-    effects: Vec<E>,
+    effects: Vec<String>,
     baselines: Vec<Baseline>,
     facts: Vec<String>,
     /// Whether every backoff of the policy is as long as the first.
     backoffs_are_alike: bool,
 }
 
-impl<E: Subject> Tables<E> {
+impl Tables {
     pub(super) fn new(policy: &Policy) -> Self {
         Self {
             intents: Vec::new(),
@@ -66,7 +66,7 @@ fn number<T: PartialEq + Clone>(all: &mut Vec<T>, value: &T) -> usize {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Key {
-    Ended(Summary, u8),
+    Ended(Summary),
     Running(Running),
 }
 
@@ -101,15 +101,10 @@ pub(super) struct Running {
 type PhaseKey = (&'static str, Option<Reason>, Option<Code>);
 
 impl Key {
-    pub(super) fn of<E: Subject>(
-        flow: &Flow<E>,
-        step: &Step<E::Outcome>,
-        now: u8,
-        tables: &mut Tables<E>,
-    ) -> Self {
+    pub(super) fn of(flow: &Flow, step: &Step, now: u8, tables: &mut Tables) -> Self {
         let (in_flight, wake_at) = match step {
             Step::Done(outcome) => {
-                return Self::Ended(E::summary(outcome), tables.number_of(flow.intent()));
+                return Self::Ended(Summary::of(outcome));
             }
             Step::WaitUntil(time) => (0, Some(units(*time))),
             Step::Authenticate { .. } => (1, None),
@@ -139,7 +134,7 @@ impl Key {
             Phase::Ended(..) => ("ended", None, None),
         };
         let in_doubt = state.doubt.is_some();
-        let effect = number(&mut tables.effects, state.effect);
+        let effect = number(&mut tables.effects, &format!("{:?}", state.effect));
         let baseline = state.baseline.map(|it| number(&mut tables.baselines, it));
         let blocked = state.blocked.map(|it| number(&mut tables.facts, &format!("{it:?}")));
         let byte = |number: usize| u8::try_from(number).unwrap();

@@ -8,15 +8,11 @@ use portal_model::flow::{Jitter, Policy};
 use portal_model::transport::{NoResponse, NotSent};
 
 use super::node::{Doing, Node};
-use super::subject::{Ending, Reason, Subject, Summary, Whose};
+use super::subject::{Ending, Reason, Summary, Whose};
 use super::world::{Violation, at, ensure, units};
 
 /// What must hold of a flow, whatever the service does.
-pub(super) fn inspect<E: Subject>(
-    node: &Node<E>,
-    policy: &Policy,
-    step: &Step<E::Outcome>,
-) -> Result<(), Violation> {
+pub(super) fn inspect(node: &Node, policy: &Policy, step: &Step) -> Result<(), Violation> {
     let deadline = units(policy.deadline);
     ensure(node.doing == Doing::Done || node.now <= deadline, "it continues past the deadline")?;
     match node.doing {
@@ -31,40 +27,31 @@ pub(super) fn inspect<E: Subject>(
             let needed = units(policy.time_for_an_attempt());
             ensure(node.now + needed <= deadline, "an attempt without time to verify it")?;
             ensure(limit == units(policy.attempt_timeout), "an attempt of another length")?;
-            ensure(node.intent != 0, "an attempt without its intent")?;
         }
-        Doing::Record => {
-            let Step::Record(intent) = step else { unreachable!() };
-            ensure(
-                node.flow.intent().as_ref() == Some(intent),
-                "an intent to record that is not the flow's",
-            )?;
-        }
-        Doing::Done => {}
+        Doing::Record | Doing::Done => {}
     }
     stop_anywhere(node)?;
     step_again(node, step)?;
     handle_unexpected(node)
 }
 
-/// The outcome of abandoning is certain if and only if there is no intent. A taken name is taken,
+/// The outcome of abandoning is certain if and only if nothing is in doubt. A taken name is taken,
 /// whoever has it.
-fn stop_anywhere<E: Subject>(node: &Node<E>) -> Result<(), Violation> {
+fn stop_anywhere(node: &Node) -> Result<(), Violation> {
     let honest = match (node.summary, node.abandoned.end) {
         (Some(summary), _) => {
             let is_certain = !matches!(summary.end, Ending::Unknown(_));
-            summary == node.abandoned && is_certain == (node.intent == 0)
+            summary == node.abandoned && is_certain != node.is_in_doubt
         }
-        // Recorded, but not sent.
-        (None, Ending::NotDone(Reason::Stopped)) => node.intent == 0 || node.doing == Doing::Record,
-        (None, Ending::Unknown(_) | Ending::Taken(Whose::Undetermined(_))) => node.intent != 0,
+        (None, Ending::NotDone(Reason::Stopped)) => !node.is_in_doubt,
+        (None, Ending::Unknown(_) | Ending::Taken(Whose::Undetermined(_))) => node.is_in_doubt,
         _ => false,
     };
     ensure(honest, "abandoned, and not honest about it")
 }
 
 /// A second call changes nothing, and a wait continues for the rest of its time.
-fn step_again<E: Subject>(node: &Node<E>, step: &Step<E::Outcome>) -> Result<(), Violation> {
+fn step_again(node: &Node, step: &Step) -> Result<(), Violation> {
     let mut again = node.flow.clone();
     ensure(again.step(at(node.now)) == *step, "another step when called again")?;
     if let Step::WaitUntil(time) = step {
@@ -75,7 +62,7 @@ fn step_again<E: Subject>(node: &Node<E>, step: &Step<E::Outcome>) -> Result<(),
 }
 
 /// An event that does not fit is refused and changes nothing.
-fn handle_unexpected<E: Subject>(node: &Node<E>) -> Result<(), Violation> {
+fn handle_unexpected(node: &Node) -> Result<(), Violation> {
     let of_token = matches!(node.doing, Doing::Authenticate { .. });
     let of_record = node.doing == Doing::Record;
     let of_request = matches!(node.doing, Doing::Send { .. } | Doing::List { .. });

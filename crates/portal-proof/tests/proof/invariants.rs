@@ -2,14 +2,13 @@
 
 use portal_model::flow::NameTaken;
 use portal_model::intent::Intent;
-use portal_model::outcome::Origin;
 
 use super::machine::Machine;
 use super::node::{Doing, Draw};
 use super::replies::Meaning;
 use super::service::{Deed, Maker, Service, Version, View};
 use super::state::State;
-use super::subject::{Ending, Reason, Subject, Summary, Whose, Why, index};
+use super::subject::{Ending, Reason, Summary, Whose, Why, index};
 use super::witness::{Last, Process};
 use super::world::{Driver, Violation, World, ensure, units};
 
@@ -38,11 +37,7 @@ pub(super) fn shows_ours_renamed(state: &State, view: View, world: &World) -> bo
 }
 
 /// Checks an attempt, and takes note of it.
-pub(super) fn send<E: Subject>(
-    state: &mut State,
-    machine: &Machine<E>,
-    deed: Deed,
-) -> Result<(), Violation> {
+pub(super) fn send(state: &mut State, machine: &Machine, deed: Deed) -> Result<(), Violation> {
     let world = &machine.world;
     let service = &state.service;
     let witness = &mut state.witness;
@@ -90,8 +85,7 @@ pub(super) fn send<E: Subject>(
         other => panic!("{other:?}"),
     };
     ensure(attempts >= u32::from(witness.attempts), "the durable intent has too few attempts")?;
-    ensure(has_baseline == witness.absent_seen, "the durable intent lacks what a list showed")?;
-    ensure(witness.disk == node.intent, "the durable intent is not the flow's")
+    ensure(has_baseline == witness.absent_seen, "the durable intent lacks what a list showed")
 }
 
 /// Whether something was done by this call, or may yet be done.
@@ -108,10 +102,10 @@ fn is_done(service: &Service) -> bool {
 }
 
 /// Compares an outcome with the service and the witness.
-pub(super) fn check_outcome<E: Subject>(
+pub(super) fn check_outcome(
     summary: Summary,
     state: &State,
-    machine: &Machine<E>,
+    machine: &Machine,
     was_in_doubt: bool,
 ) -> Result<(), Violation> {
     let Summary { name, taken, end } = summary;
@@ -131,22 +125,20 @@ pub(super) fn check_outcome<E: Subject>(
             ensure(in_doubt || witness.sent, "claims renamed, with nothing sent")?;
             return ensure(is_there, "claims renamed, but nothing has the name");
         }
-        Ending::Present(origin) => {
+        Ending::Preexisting => {
             ensure(service.shows(name), "claims present, but it is not there")?;
-            return match origin {
-                Origin::Preexisting => ensure(
-                    !witness.sent && witness.process == Process::First,
-                    "claims preexisting, after an attempt",
-                ),
-                Origin::Appeared => {
-                    ensure(in_doubt, "claims appeared, with nothing in doubt")?;
-                    ensure(witness.absent_seen, "claims appeared, but absence was not seen")
-                }
-                Origin::Undetermined => {
-                    ensure(!witness.absent_seen, "of undetermined origin, but absence was seen")
-                }
-                other => panic!("{other:?}"),
-            };
+            let is_first = !witness.sent && witness.process == Process::First;
+            return ensure(is_first, "claims preexisting, after an attempt");
+        }
+        Ending::Appeared => {
+            ensure(service.shows(name), "claims present, but it is not there")?;
+            ensure(in_doubt, "claims appeared, with nothing in doubt")?;
+            return ensure(witness.absent_seen, "claims appeared, but absence was not seen");
+        }
+        Ending::OfUnknownOrigin => {
+            ensure(service.shows(name), "claims present, but it is not there")?;
+            let is_unknown = !witness.absent_seen;
+            return ensure(is_unknown, "of undetermined origin, but absence was seen");
         }
         Ending::Unknown(why) => {
             ensure(in_doubt, "claims unknown, with nothing in doubt")?;
@@ -191,7 +183,7 @@ pub(super) fn check_outcome<E: Subject>(
 }
 
 /// Why an outcome is not certain must be so, and no later list could have resolved it.
-fn avoidable<E: Subject>(why: Why, state: &State, machine: &Machine<E>) -> Result<(), Violation> {
+fn avoidable(why: Why, state: &State, machine: &Machine) -> Result<(), Violation> {
     let witness = &state.witness;
     let holds = match why {
         Why::Deadline => witness.hindered || !witness.may_list,
@@ -230,7 +222,7 @@ fn not_done(reason: Reason, state: &State, was_in_doubt: bool) -> Result<(), Vio
 }
 
 /// Stopped or killed here, at any moment: the outcome is true, and what needs an intent has one.
-pub(super) fn stop_here<E: Subject>(state: &State, machine: &Machine<E>) -> Result<(), Violation> {
+pub(super) fn stop_here(state: &State, machine: &Machine) -> Result<(), Violation> {
     let node = machine.node(state.node);
     let State { service, witness, .. } = state;
     let may_be_done = may_be_done(service, &machine.world);
@@ -254,8 +246,8 @@ pub(super) fn stop_here<E: Subject>(state: &State, machine: &Machine<E>) -> Resu
 }
 
 /// Rule 12, and no request right after the same one failed.
-pub(super) fn check_backoff<E: Subject>(
-    machine: &Machine<E>,
+pub(super) fn check_backoff(
+    machine: &Machine,
     before: &State,
     doing: Doing,
     meaning: Meaning,

@@ -12,28 +12,28 @@ use super::inspect;
 use super::node::{Doing, Draw, Move, Node};
 use super::replies::{self, IN_USE, Meaning, Reply};
 use super::service::{Deed, View};
-use super::subject::Subject;
+use super::subject::{self, Summary};
 use super::world::{Driver, Violation, World, at, ensure, units};
 
-pub(super) struct Machine<E: Subject> {
+pub(super) struct Machine {
     /// What is promised, which is what the flows are given unless it is broken on purpose.
     pub(super) policy: Policy,
     given: Policy,
     pub(super) world: World,
-    nodes: Vec<Node<E>>,
+    nodes: Vec<Node>,
     ids: Map<Key, u32>,
     /// From the node with the same number.
     exits: Vec<Option<Rc<Vec<Move>>>>,
     lists: Map<(u32, u8, Draw, View, bool), u32>,
     starts: Map<(u8, bool, u8), u32>,
-    pub(super) tables: Tables<E>,
+    pub(super) tables: Tables,
     replies: [Vec<Reply>; 5],
     /// How often a flow was merged into one that is alike, and how many of these were compared.
     pub(super) merged: usize,
     pub(super) compared: usize,
 }
 
-impl<E: Subject> Machine<E> {
+impl Machine {
     pub(super) fn new(policy: Policy, given: Policy, world: World) -> Self {
         let filtered = |replies: Vec<Reply>| world.alphabet.of(replies);
         let replies = [
@@ -59,7 +59,7 @@ impl<E: Subject> Machine<E> {
         }
     }
 
-    pub(super) fn node(&self, id: u32) -> &Node<E> {
+    pub(super) fn node(&self, id: u32) -> &Node {
         &self.nodes[id as usize]
     }
 
@@ -68,18 +68,18 @@ impl<E: Subject> Machine<E> {
     }
 
     pub(super) fn start(&mut self) -> Result<u32, Violation> {
-        let flow = E::start(&self.world, &self.given);
+        let flow = subject::start(&self.world, &self.given);
         self.enter(flow, 0)
     }
 
-    /// The flow of another process, `since_end` after the end of the last attempt.
+    /// The flow of another process, while an attempt may take effect for `horizon` yet.
     pub(super) fn resume(
         &mut self,
         intent: u8,
         sends: bool,
-        since_end: u8,
+        horizon: u8,
     ) -> Result<u32, Violation> {
-        if let Some(&id) = self.starts.get(&(intent, sends, since_end)) {
+        if let Some(&id) = self.starts.get(&(intent, sends, horizon)) {
             return Ok(id);
         }
         let driver = self.world.driver;
@@ -91,15 +91,15 @@ impl<E: Subject> Machine<E> {
             }
             _ => {}
         }
-        let flow = E::resume(
+        let flow = subject::resume(
             &stored,
             sends || driver == Driver::RecoverySends,
-            at(if driver == Driver::EndLongAgo { 99 } else { since_end }),
+            at(if driver == Driver::EndLongAgo { 0 } else { horizon }),
             &self.world,
             &self.given,
         );
         let id = self.enter(flow, 0)?;
-        self.starts.insert((intent, sends, since_end), id);
+        self.starts.insert((intent, sends, horizon), id);
         Ok(id)
     }
 
@@ -131,7 +131,7 @@ impl<E: Subject> Machine<E> {
     }
 
     /// Those that differ in when they are, what they mean, or where they lead.
-    fn moves(&mut self, flow: &Flow<E>, now: u8, doing: Doing) -> Result<Vec<Move>, Violation> {
+    fn moves(&mut self, flow: &Flow, now: u8, doing: Doing) -> Result<Vec<Move>, Violation> {
         let mut moves: Vec<Move> = Vec::new();
         let (times, replies) = match doing {
             Doing::Done => return Ok(moves),
@@ -190,7 +190,7 @@ impl<E: Subject> Machine<E> {
     }
 
     /// The list that the driver reports.
-    fn reported_list(&self, flow: &Flow<E>, view: View, is_complete: bool) -> Event {
+    fn reported_list(&self, flow: &Flow, view: View, is_complete: bool) -> Event {
         let bare = self.world.bare;
         match self.world.driver {
             Driver::DropsAge => replies::list(view, true, bare),
@@ -204,19 +204,13 @@ impl<E: Subject> Machine<E> {
         }
     }
 
-    fn after(
-        &mut self,
-        flow: &Flow<E>,
-        now: u8,
-        draw: Draw,
-        event: Event,
-    ) -> Result<u32, Violation> {
+    fn after(&mut self, flow: &Flow, now: u8, draw: Draw, event: Event) -> Result<u32, Violation> {
         let mut flow = flow.clone();
         let is_recorded = event == Event::Recorded;
         flow.handle(at(now), draw.jitter(), event).map_err(|unexpected| unexpected.to_string())?;
         if is_recorded {
             // Rule 2: stopping between the record and the step after it.
-            let stopped = E::summary(&flow.clone().abandon());
+            let stopped = Summary::of(&flow.clone().abandon());
             let was_in_doubt = flow.state().doubt.is_some();
             inspect::stopped_before_sending(stopped, was_in_doubt)?;
         }
@@ -243,7 +237,7 @@ impl<E: Subject> Machine<E> {
         Ok(to)
     }
 
-    fn enter(&mut self, mut flow: Flow<E>, now: u8) -> Result<u32, Violation> {
+    fn enter(&mut self, mut flow: Flow, now: u8) -> Result<u32, Violation> {
         let step = flow.step(at(now));
         if let Step::Authenticate { rejected: Some(id), .. } = step {
             ensure(id == IN_USE, "an unknown token is named as rejected")?;
@@ -263,19 +257,24 @@ impl<E: Subject> Machine<E> {
             Step::List { timeout, .. } => Doing::List { limit: units(*timeout) },
             Step::Record(_) => Doing::Record,
             Step::Send { request, timeout } => {
-                Doing::Send { deed: E::deed(request), limit: units(*timeout) }
+                Doing::Send { deed: subject::deed(request), limit: units(*timeout) }
             }
             Step::WaitUntil(time) => Doing::Wait { time: units(time.saturating_sub(at(now))) },
             Step::Done(_) => Doing::Done,
         };
         let summary = match &step {
-            Step::Done(outcome) => Some(E::summary(outcome)),
+            Step::Done(outcome) => Some(Summary::of(outcome)),
             _ => None,
         };
-        let intent = self.tables.number_of(flow.intent());
-        let abandoned = E::summary(&flow.clone().abandon());
+        let intent = match &step {
+            Step::Record(intent) => Some(intent.clone()),
+            _ => None,
+        };
+        let intent = self.tables.number_of(intent);
+        let abandoned = Summary::of(&flow.clone().abandon());
         let written = self.written(intent);
-        let node = Node { flow, now, doing, intent, written, abandoned, summary };
+        let is_in_doubt = flow.is_in_doubt();
+        let node = Node { flow, now, doing, written, is_in_doubt, abandoned, summary };
         inspect::inspect(&node, &self.policy, &step)?;
         let id = u32::try_from(self.nodes.len()).unwrap();
         self.nodes.push(node);
@@ -314,7 +313,7 @@ impl<E: Subject> Machine<E> {
     }
 
     /// The quotient is sound if flows that are merged stay alike, whatever happens.
-    fn compare(&mut self, flow: &Flow<E>, now: u8, id: u32) -> Result<(), Violation> {
+    fn compare(&mut self, flow: &Flow, now: u8, id: u32) -> Result<(), Violation> {
         self.compared += 1;
         let doing = self.node(id).doing;
         let (one, other) = (self.moves(flow, now, doing)?, self.exits(id)?);

@@ -5,18 +5,18 @@ use portal_model::flow::Jitter;
 
 use super::replies::Meaning;
 use super::service::Deed;
-use super::subject::{Subject, Summary};
+use super::subject::Summary;
 
 /// A flow with its step.
-pub(super) struct Node<E: Subject> {
-    pub(super) flow: Flow<E>,
+pub(super) struct Node {
+    pub(super) flow: Flow,
     /// Since its start, in units, which are seconds.
     pub(super) now: u8,
     pub(super) doing: Doing,
-    /// Numbers of intents count from 1; 0 is none.
-    pub(super) intent: u8,
-    /// The intent as the driver writes it.
+    /// The intent that is to be recorded, as the driver writes it. Numbers of intents count from 1; 0 is
+    /// none.
     pub(super) written: u8,
+    pub(super) is_in_doubt: bool,
     pub(super) abandoned: Summary,
     pub(super) summary: Option<Summary>,
 }

@@ -4,11 +4,9 @@
 
 use std::time::Duration;
 
-use portal_model::flow::{Create, Rename};
 use proptest::prelude::*;
 
 use super::machine::Machine;
-use super::subject::Subject;
 use super::transitions::starts;
 use super::world::{Alphabet, CREATE, RENAME, Shape, World, policy};
 
@@ -61,8 +59,8 @@ fn rename() -> Shape {
 }
 
 /// Follows the choices, from the start of one flow to its end and on to the next.
-fn follow<E: Subject>((world, policy): Shape, choices: &[u32]) -> Result<(), String> {
-    let mut machine = Machine::<E>::new(policy.clone(), policy, world);
+fn follow((world, policy): Shape, choices: &[u32]) -> Result<(), String> {
+    let mut machine = Machine::new(policy.clone(), policy, world);
     let starts = starts(&mut machine)?;
     let mut next = Vec::new();
     let mut state = starts[0];
@@ -83,9 +81,9 @@ fn hold(choices: &[u32]) -> Result<(), TestCaseError> {
     let fail = |violation: String| TestCaseError::fail(violation);
     let (one, rest) = choices.split_at(choices.len() / 3);
     let (two, three) = rest.split_at(rest.len() / 2);
-    follow::<Create>(create(), one).map_err(fail)?;
-    follow::<Create>(create_by_scope(), two).map_err(fail)?;
-    follow::<Rename>(rename(), three).map_err(fail)
+    follow(create(), one).map_err(fail)?;
+    follow(create_by_scope(), two).map_err(fail)?;
+    follow(rename(), three).map_err(fail)
 }
 
 /// Nothing is kept: what a schedule finds becomes a unit test or a shape.

@@ -7,7 +7,6 @@ use super::Map;
 use super::machine::Machine;
 use super::node::Doing;
 use super::state::{State, Step};
-use super::subject::Subject;
 use super::transitions::starts;
 use super::witness::Process;
 use super::world::Violation;
@@ -45,7 +44,7 @@ impl fmt::Display for Found {
 }
 
 /// Visits every state that can be reached, or stops at the first in which something is wrong.
-pub(super) fn explore<E: Subject>(machine: &mut Machine<E>) -> Result<Coverage, Box<Found>> {
+pub(super) fn explore(machine: &mut Machine) -> Result<Coverage, Box<Found>> {
     let mut coverage = Coverage::default();
     let mut visited: Map<State, u32> = Map::default();
     // With the step that led there, and from where.
@@ -106,7 +105,7 @@ impl Coverage {
         }
     }
 
-    fn count<E: Subject>(&mut self, machine: &Machine<E>, state: State) {
+    fn count(&mut self, machine: &Machine, state: State) {
         if state.witness.process == Process::Dead {
             return;
         }

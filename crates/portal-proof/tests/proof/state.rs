@@ -39,7 +39,7 @@ pub(super) enum Step {
     Resume {
         sends: bool,
         may_list: bool,
-        since_end: u8,
+        horizon: u8,
     },
 }
 

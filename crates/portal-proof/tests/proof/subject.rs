@@ -1,36 +1,57 @@
-//! What the proof needs of an effect, and how it ended in words that are the proof's own.
+//! The flows that are explored, and how they ended in words that are the proof's own.
 
 use std::time::Duration;
 
-use portal_model::endpoint::{ApiVersion, Request};
+use portal_model::endpoint::{ApiVersion, Method, Request};
 use portal_model::error::ApiError;
-use portal_model::flow::{Create, CreateFlow, Effect, Flow, Policy, Receipt, Rename, RenameFlow};
-use portal_model::intent::Intent;
+use portal_model::flow::{Flow, Policy, Receipt};
+use portal_model::intent::{Baseline, Intent};
 use portal_model::name::PortalName;
-use portal_model::outcome::{NotDone, Origin, Outcome, Owner, RenameOutcome, Unverified};
+use portal_model::operation::{CreateOperation, Operation, RenameOperation};
+use portal_model::outcome::{NotDone, Origin, Outcome, Owner, Unverified};
 
 use super::replies::Code;
 use super::service::{Deed, SPELLED};
 use super::world::{Driver, World};
 
-/// An effect whose flows are explored.
-pub(super) trait Subject: Effect {
-    /// The flow of the first process.
-    fn start(world: &World, policy: &Policy) -> Flow<Self>;
+/// The flow of the first process.
+pub(super) fn start(world: &World, policy: &Policy) -> Flow {
+    let flow = Flow::new(operation(world), policy.clone(), ApiVersion::V7);
+    flow.with_receipts(receipts(world))
+}
 
-    /// The flow of a later process, which continues if it `sends`, or only determines the outcome.
-    fn resume(
-        intent: &Intent,
-        sends: bool,
-        since_end: Duration,
-        world: &World,
-        policy: &Policy,
-    ) -> Flow<Self>;
+/// The flow of a later process, which goes on if it `sends`, or only determines the outcome.
+pub(super) fn resume(
+    intent: &Intent,
+    sends: bool,
+    horizon: Duration,
+    world: &World,
+    policy: &Policy,
+) -> Flow {
+    let resume = if sends { Flow::resume } else { Flow::recover };
+    let (wanted, intent) = (operation(world), intent.clone());
+    let flow = resume(wanted, intent, horizon, policy.clone(), ApiVersion::V7);
+    flow.with_receipts(receipts(world))
+}
 
-    /// What an attempt does, by its request.
-    fn deed(request: &Request) -> Deed;
+/// A create of the first name, with the second as a fallback; or a rename of the first to the second.
+fn operation(world: &World) -> Operation {
+    if world.is_rename {
+        // Exactly as the service spells it: letters in another case are another name to a rename.
+        let target = PortalName::parse(SPELLED[1]).unwrap();
+        return RenameOperation::new(name(0).as_str(), target).into();
+    }
+    CreateOperation::new(name(0)).with_fallbacks((1..world.names).map(name)).into()
+}
 
-    fn summary(outcome: &Self::Outcome) -> Summary;
+/// What an attempt does, by its request.
+pub(super) fn deed(request: &Request) -> Deed {
+    if request.method == Method::Put {
+        return Deed::Rename;
+    }
+    let body = str::from_utf8(&request.body).unwrap();
+    let requested = (0..2).find(|index| body.contains(name(*index).as_str())).unwrap();
+    Deed::Create { name: u8::try_from(requested).unwrap() }
 }
 
 /// How a flow ended, without words.
@@ -49,7 +70,9 @@ pub(super) enum Ending {
     Renamed,
     Unchanged,
     NotFound,
-    Present(Origin),
+    Preexisting,
+    Appeared,
+    OfUnknownOrigin,
     OrgHas(u8),
     Taken(Whose),
     Rejected(Code),
@@ -97,9 +120,9 @@ impl Ending {
             Self::Renamed => "renamed",
             Self::Unchanged => "unchanged",
             Self::NotFound => "not found",
-            Self::Present(Origin::Preexisting) => "present, preexisting",
-            Self::Present(Origin::Appeared) => "present, appeared",
-            Self::Present(_) => "present, undetermined",
+            Self::Preexisting => "present, preexisting",
+            Self::Appeared => "present, appeared",
+            Self::OfUnknownOrigin => "present, undetermined",
             Self::OrgHas(_) => "org has portal",
             Self::Taken(Whose::ThisOrg) => "taken by this org",
             Self::Taken(Whose::AnotherOrg) => "taken by another org",
@@ -117,8 +140,8 @@ impl Reason {
             NotDone::Unreachable(_) => Self::Unreachable,
             NotDone::RateLimited { .. } => Self::RateLimited,
             NotDone::Auth(_) => Self::Auth,
-            NotDone::Exhausted => Self::Exhausted,
-            NotDone::Deadline => Self::Deadline,
+            NotDone::Exhausted { .. } => Self::Exhausted,
+            NotDone::Deadline { .. } => Self::Deadline,
             NotDone::Absent => Self::Absent,
             NotDone::NotRecorded(_) => Self::NotRecorded,
             NotDone::Stopped => Self::Stopped,
@@ -172,95 +195,38 @@ fn owner(owner: &Owner) -> Whose {
     }
 }
 
-/// A create of the first name, with the second as a fallback.
-impl Subject for Create {
-    fn start(world: &World, policy: &Policy) -> CreateFlow {
-        let flow = CreateFlow::new(name(0), policy.clone(), ApiVersion::V7);
-        let flow = flow.with_fallbacks((1..world.names).map(name));
-        flow.with_receipts(receipts(world))
-    }
+/// The receipt of a portal that this machine created before, as young as it can be.
+fn receipts(world: &World) -> Option<Receipt> {
+    let receipt = Receipt {
+        entry: "other".to_owned(),
+        name: SPELLED[2].to_owned(),
+        id: None,
+        baseline: Some(Baseline::default()),
+        has_same_key: false,
+        age: Duration::ZERO,
+    };
+    (world.receipt && world.driver != Driver::NoReceipts).then_some(receipt)
+}
 
-    fn resume(
-        intent: &Intent,
-        sends: bool,
-        since_end: Duration,
-        world: &World,
-        policy: &Policy,
-    ) -> CreateFlow {
-        let Intent::Create(intent) = intent else { panic!("{intent:?}") };
-        // The command that takes over has the fallbacks that are left.
-        let fallbacks = usize::from(index(intent.name.as_str())) + 1..world.names;
-        let resume = if sends { CreateFlow::take_over } else { CreateFlow::recover };
-        let flow = resume(intent.clone(), since_end, policy.clone(), ApiVersion::V7);
-        flow.with_receipts(receipts(world)).with_fallbacks(fallbacks.map(name))
-    }
-
-    fn deed(request: &Request) -> Deed {
-        let body = str::from_utf8(&request.body).unwrap();
-        let requested = (0..2).find(|index| body.contains(name(*index).as_str())).unwrap();
-        Deed::Create { name: u8::try_from(requested).unwrap() }
-    }
-
-    fn summary(outcome: &Outcome) -> Summary {
+impl Summary {
+    pub(super) fn of(outcome: &Outcome) -> Self {
         let end = match outcome {
             Outcome::Created { .. } => Ending::Created,
-            Outcome::Present { origin, .. } => Ending::Present(*origin),
+            Outcome::Present { origin: Origin::Preexisting, .. } => Ending::Preexisting,
+            Outcome::Present { origin: Origin::Appeared, .. } => Ending::Appeared,
+            Outcome::Present { origin: Origin::Undetermined, .. } => Ending::OfUnknownOrigin,
             Outcome::OrgHasPortal { portal, .. } => Ending::OrgHas(index(&portal.name)),
             Outcome::NameTaken { owner: whose, .. } => Ending::Taken(owner(whose)),
             Outcome::Rejected { error, .. } => Ending::Rejected(code(error)),
-            Outcome::NotCreated { reason, .. } => Ending::NotDone(Reason::of(reason)),
+            Outcome::NotCreated { why, .. } | Outcome::NotRenamed { why, .. } => {
+                Ending::NotDone(Reason::of(why))
+            }
             Outcome::Unknown { why, .. } => Ending::Unknown(Why::of(why)),
+            Outcome::Renamed { .. } => Ending::Renamed,
+            Outcome::Unchanged { .. } => Ending::Unchanged,
+            Outcome::NotFound { .. } => Ending::NotFound,
             other => panic!("{other:?}"),
         };
-        Summary { name: index(outcome.name()), taken: mask(outcome.taken()), end }
+        Self { name: index(outcome.name()), taken: mask(outcome.taken()), end }
     }
-}
-
-/// The receipt of a portal that this machine created before, as young as it can be.
-fn receipts(world: &World) -> Option<Receipt> {
-    let age = Duration::ZERO;
-    (world.receipt && world.driver != Driver::NoReceipts)
-        .then(|| Receipt { name: SPELLED[2].to_owned(), age })
-}
-
-/// A rename of the first name to the second.
-impl Subject for Rename {
-    fn start(_: &World, policy: &Policy) -> RenameFlow {
-        RenameFlow::new(name(0).as_str(), target(), policy.clone(), ApiVersion::V7)
-    }
-
-    fn resume(
-        intent: &Intent,
-        sends: bool,
-        since_end: Duration,
-        _: &World,
-        policy: &Policy,
-    ) -> RenameFlow {
-        let Intent::Rename(intent) = intent else { panic!("{intent:?}") };
-        let resume = if sends { RenameFlow::take_over } else { RenameFlow::recover };
-        resume(intent.clone(), since_end, policy.clone(), ApiVersion::V7)
-    }
-
-    fn deed(_: &Request) -> Deed {
-        Deed::Rename
-    }
-
-    fn summary(outcome: &RenameOutcome) -> Summary {
-        let end = match outcome {
-            RenameOutcome::Renamed { .. } => Ending::Renamed,
-            RenameOutcome::Unchanged { .. } => Ending::Unchanged,
-            RenameOutcome::NotFound { .. } => Ending::NotFound,
-            RenameOutcome::NameTaken { owner: whose, .. } => Ending::Taken(owner(whose)),
-            RenameOutcome::Rejected { error, .. } => Ending::Rejected(code(error)),
-            RenameOutcome::NotRenamed { reason, .. } => Ending::NotDone(Reason::of(reason)),
-            RenameOutcome::Unknown { why, .. } => Ending::Unknown(Why::of(why)),
-            other => panic!("{other:?}"),
-        };
-        Summary { name: 1, taken: 0, end }
-    }
-}
-
-/// Exactly as the service spells it: letters in another case are another name to a rename.
-fn target() -> PortalName {
-    PortalName::parse(SPELLED[1]).unwrap()
 }

@@ -6,12 +6,11 @@ use super::node::{Doing, Draw};
 use super::replies::Meaning;
 use super::service::{Deed, Service, View};
 use super::state::{Fate, State, Step};
-use super::subject::Subject;
 use super::witness::{Process, Witness};
 use super::world::{Driver, Violation, World, absence_after, ensure, units};
 
 /// Every state in which an exploration begins.
-pub(super) fn starts<E: Subject>(machine: &mut Machine<E>) -> Result<Vec<State>, Violation> {
+pub(super) fn starts(machine: &mut Machine) -> Result<Vec<State>, Violation> {
     let world = machine.world;
     let node = machine.start()?;
     let witness = Witness::new(Process::First, world.may_list);
@@ -21,9 +20,9 @@ pub(super) fn starts<E: Subject>(machine: &mut Machine<E>) -> Result<Vec<State>,
 
 impl State {
     /// All that can happen next, with what comes of it.
-    pub(super) fn successors<E: Subject>(
+    pub(super) fn successors(
         self,
-        machine: &mut Machine<E>,
+        machine: &mut Machine,
         go: &mut Vec<(Step, Self)>,
     ) -> Result<(), (Step, Violation)> {
         let world = machine.world;
@@ -31,12 +30,12 @@ impl State {
             return self.resumed(machine, go);
         }
         let node = machine.node(self.node);
-        let (doing, intent) = (node.doing, node.intent);
+        let (doing, written) = (node.doing, node.written);
         if doing == Doing::Done {
-            // The caller of an unknown outcome has the intent.
-            if world.kills && intent != 0 {
-                let witness = Witness { disk: intent, ..self.witness };
-                let witness = witness.died(machine.tables.has_baseline(intent));
+            // Whoever is told an unknown outcome has the intent.
+            let disk = self.witness.disk;
+            if world.kills && node.is_in_doubt && disk != 0 {
+                let witness = self.witness.died(machine.tables.has_baseline(disk));
                 go.push((Step::Kill, Self { node: 0, elapsed: 0, witness, ..self }));
             }
             return Ok(());
@@ -65,12 +64,12 @@ impl State {
             self.lists(machine, go)?;
         }
         if world.kills {
-            self.killed(machine, doing, intent, go);
+            self.killed(machine, doing, written, go);
         }
         Ok(())
     }
 
-    fn ticked<E: Subject>(mut self, machine: &Machine<E>) -> Result<Self, Violation> {
+    fn ticked(mut self, machine: &Machine) -> Result<Self, Violation> {
         self.elapsed += 1;
         self.service = self.service.ticked();
         self.witness.doubt = self.witness.doubt.map(|left| left.saturating_sub(1));
@@ -79,11 +78,7 @@ impl State {
     }
 
     /// What others do, and what is processed late.
-    fn acts<E: Subject>(
-        self,
-        machine: &Machine<E>,
-        go: &mut Vec<(Step, Self)>,
-    ) -> Result<(), (Step, Violation)> {
+    fn acts(self, machine: &Machine, go: &mut Vec<(Step, Self)>) -> Result<(), (Step, Violation)> {
         for (act, service) in self.service.acts(&machine.world) {
             let service = service.without_impossible(&machine.world);
             let next = Self { service, ..self };
@@ -97,9 +92,9 @@ impl State {
         Ok(())
     }
 
-    fn lists<E: Subject>(
+    fn lists(
         self,
-        machine: &mut Machine<E>,
+        machine: &mut Machine,
         go: &mut Vec<(Step, Self)>,
     ) -> Result<(), (Step, Violation)> {
         for is_complete in [true, false] {
@@ -121,15 +116,9 @@ impl State {
         Ok(())
     }
 
-    fn killed<E: Subject>(
-        self,
-        machine: &Machine<E>,
-        doing: Doing,
-        intent: u8,
-        go: &mut Vec<(Step, Self)>,
-    ) {
+    fn killed(self, machine: &Machine, doing: Doing, written: u8, go: &mut Vec<(Step, Self)>) {
         // The write that was under way is durable or not.
-        let written = (doing == Doing::Record).then_some(intent);
+        let written = (doing == Doing::Record).then_some(written);
         let world = &machine.world;
         for disk in [Some(self.witness.disk), written].into_iter().flatten() {
             if disk == 0 {
@@ -145,9 +134,9 @@ impl State {
     }
 
     /// After the process is dead: time passes, and another one resumes.
-    fn resumed<E: Subject>(
+    fn resumed(
         self,
-        machine: &mut Machine<E>,
+        machine: &mut Machine,
         go: &mut Vec<(Step, Self)>,
     ) -> Result<(), (Step, Violation)> {
         let world = machine.world;
@@ -161,19 +150,19 @@ impl State {
         for may_list in scopes.into_iter().flatten() {
             for sends in [true, false] {
                 for since_end in [0, self.elapsed] {
-                    let step = Step::Resume { sends, may_list, since_end };
+                    let horizon = units(machine.policy.processing_time).saturating_sub(since_end);
+                    let step = Step::Resume { sends, may_list, horizon };
                     let process = if sends { Process::Later } else { Process::Recovering };
                     let witness = Witness {
                         process,
                         may_list,
-                        doubt: Some(lost - since_end),
+                        doubt: Some(horizon + absence_after(&machine.policy, true)),
                         attempts: if sends { self.witness.attempts } else { 0 },
                         ..self.witness
                     };
-                    let next =
-                        machine.resume(self.witness.disk, sends, since_end).and_then(|node| {
-                            Self { node, elapsed: 0, witness, ..self }.arrived(machine)
-                        });
+                    let next = machine.resume(self.witness.disk, sends, horizon).and_then(|node| {
+                        Self { node, elapsed: 0, witness, ..self }.arrived(machine)
+                    });
                     go.push((step, next.map_err(|violation| (step, violation))?));
                     if self.elapsed == 0 {
                         break;
@@ -238,9 +227,9 @@ impl State {
         }
     }
 
-    fn moved<E: Subject>(
+    fn moved(
         self,
-        machine: &Machine<E>,
+        machine: &Machine,
         meaning: Meaning,
         to: u32,
         fate: Fate,
@@ -286,16 +275,12 @@ impl State {
         Self { node: to, elapsed: 0, service, witness }.arrived_after(machine, was_in_doubt)
     }
 
-    fn arrived<E: Subject>(self, machine: &Machine<E>) -> Result<Self, Violation> {
+    fn arrived(self, machine: &Machine) -> Result<Self, Violation> {
         self.arrived_after(machine, false)
     }
 
     /// Checks that the step that is handed out now may be handed out.
-    fn arrived_after<E: Subject>(
-        mut self,
-        machine: &Machine<E>,
-        was_in_doubt: bool,
-    ) -> Result<Self, Violation> {
+    fn arrived_after(mut self, machine: &Machine, was_in_doubt: bool) -> Result<Self, Violation> {
         let node = machine.node(self.node);
         match node.doing {
             Doing::Authenticate { renew, .. } => {

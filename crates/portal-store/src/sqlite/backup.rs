@@ -3,11 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use tempfile::TempPath;
-
 use super::database::{self, cannot_write};
 use super::failure::not_applied;
-use super::files::beside;
 use super::format::{self, Thoroughness};
 use crate::error::RegistryError;
 
@@ -28,14 +25,11 @@ pub fn backup(directory: &Path, file: &Path) -> Result<(), RegistryError> {
     if file.exists() {
         return Err(exists(file));
     }
-    let partial = beside(file, ".partial");
-    // Left by a concurrent backup to the same file, or by one that was killed.
-    if partial.exists() {
-        return Err(exists(&partial));
-    }
-    database::open_private(&partial).map_err(|error| cannot_write(&partial, &error))?;
-    // Removed on drop.
-    let partial = TempPath::try_from_path(partial).map_err(|error| cannot_write(file, &error))?;
+    // A name of its own, since a backup that was killed leaves its file behind. Removed on drop.
+    let (name, directory_of_file) = (file.file_name().unwrap_or_default(), parent(file));
+    let partial =
+        tempfile::Builder::new().prefix(name).suffix(".partial").tempfile_in(directory_of_file);
+    let partial = partial.map_err(|error| cannot_write(file, &error))?.into_temp_path();
     copy(&source, &partial).map_err(|error| not_applied(&error, &source))?;
     let copy = format::open_read_only(&partial).map_err(|error| not_applied(&error, &partial))?;
     // Verify the copy, not the source: what counts is whether the backup can be restored.
@@ -44,7 +38,7 @@ pub fn backup(directory: &Path, file: &Path) -> Result<(), RegistryError> {
     let complete = || {
         fs::File::open(&partial)?.sync_all()?;
         partial.persist_noclobber(file)?;
-        database::sync_directory(file.parent().unwrap_or(Path::new("")))
+        database::sync_directory(directory_of_file)
     };
     complete().map_err(|error| cannot_write(file, &error))
 }
@@ -53,6 +47,11 @@ fn copy(source: &Path, target: &Path) -> rusqlite::Result<()> {
     // `VACUUM INTO` reads one snapshot; SQLite's backup API would start over with every commit.
     let into = target.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(target.to_owned()))?;
     format::open_read_only(source)?.execute("VACUUM INTO ?", [into]).map(drop)
+}
+
+/// The directory of a file, which is the working directory for a bare name.
+fn parent(file: &Path) -> &Path {
+    file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
 }
 
 fn exists(file: &Path) -> RegistryError {

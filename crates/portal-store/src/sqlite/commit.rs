@@ -11,9 +11,9 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpoints;
-use super::failure::{describe, not_applied};
+use super::failure::describe;
 use super::files::Files;
-use super::format::count_commit;
+use super::format::{count_commit, history};
 use super::thread::Joined;
 use crate::error::RegistryError;
 
@@ -172,11 +172,13 @@ fn commit(
     files: &Files,
     changes: &mut [Box<dyn Change>],
 ) -> Result<(), Failure> {
-    let not_applied = |error: rusqlite::Error| not_applied(&error, &files.path);
+    let not_applied = |error: rusqlite::Error| files.end.not_applied(&error, &files.path);
     // Writing to files that were removed or replaced succeeds, and all of it is lost later.
     files.expect_present().map_err(Failure::Transaction)?;
     let transaction =
         Transaction::begin(connection).map_err(not_applied).map_err(Failure::Transaction)?;
+    let seen = history(connection).map_err(not_applied).map_err(Failure::Transaction)?;
+    files.expect_newest(seen).map_err(Failure::Transaction)?;
     let before = connection.total_changes();
     for change in changes {
         change.apply(connection).map_err(not_applied).map_err(Failure::Change)?;
@@ -187,18 +189,23 @@ fn commit(
         return Ok(());
     }
     // Part of the transaction, so that the count can't be ahead of or behind the content.
-    let commits = count_commit(connection).map_err(not_applied).map_err(Failure::Transaction)?;
+    let counted = count_commit(connection, seen).map_err(not_applied);
+    let counted = counted.map_err(Failure::Transaction)?;
     transaction.commit().map_err(|error| {
         Failure::Transaction(match error.sqlite_error_code() {
             // Refused before anything was written: another process holds a lock.
             Some(ErrorCode::DatabaseBusy) => not_applied(error),
             // The commit record may have reached the disk: in doubt.
-            _ => RegistryError::Unknown(describe(&error, &files.path)),
+            _ => {
+                let why = describe(&error, &files.path);
+                files.end.not_applied(&error, &files.path);
+                RegistryError::Unknown(why)
+            }
         })
     })?;
     // Before the responses: what is acknowledged must be in the files that the next start opens, and
     // in the count that it is compared with.
-    files.committed(commits).map_err(Failure::Transaction)
+    files.committed(counted).map_err(Failure::Transaction)
 }
 
 /// An open transaction, rolled back on drop unless committed. `rusqlite::Transaction` would parse

@@ -1,12 +1,53 @@
-//! Mapping SQLite's errors, and waiting for locks of other processes.
+//! Mapping SQLite's errors, those after which there is no way back, and waiting for locks of other
+//! processes.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
+use tokio::sync::watch;
 
 use crate::error::RegistryError;
+
+/// Why nothing more is read or written: the first failure that only a restart with other files
+/// mends. What would be acknowledged after it would be lost, or contradict what was acknowledged.
+#[derive(Clone, Debug, Default)]
+pub(super) struct End(Arc<watch::Sender<Option<String>>>);
+
+impl End {
+    /// # Errors
+    /// [`RegistryError::NotApplied`] from the first final failure on.
+    pub(super) fn check(&self) -> Result<(), RegistryError> {
+        self.0.borrow().clone().map_or(Ok(()), |why| Err(RegistryError::NotApplied(why)))
+    }
+
+    /// Ends it, unless it has ended before; returns why.
+    pub(super) fn set(&self, why: String) -> String {
+        self.0.send_if_modified(|ended| {
+            ended.is_none().then(|| *ended = Some(why.clone())).is_some()
+        });
+        self.0.borrow().clone().unwrap_or(why)
+    }
+
+    /// Maps an error that occurred before anything was changed; of a damaged file it is the end.
+    pub(super) fn not_applied(&self, error: &rusqlite::Error, path: &Path) -> RegistryError {
+        if is_damage(error) {
+            RegistryError::NotApplied(self.set(describe(error, path)))
+        } else {
+            not_applied(error, path)
+        }
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<Option<String>> {
+        self.0.subscribe()
+    }
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
 
 /// How long to wait for another process that writes: 10 seconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

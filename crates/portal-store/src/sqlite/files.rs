@@ -2,15 +2,16 @@
 //! many commits they have.
 //!
 //! A file that was removed or replaced while open still accepts writes, all of which are lost when
-//! the process ends.
+//! the process ends. One whose content was replaced, such as by `cp` of an older copy, accepts them
+//! too, and gives away names that were acknowledged to others.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
+use super::failure::End;
 use super::state::{History, State, StateFile};
 use crate::error::RegistryError;
 
@@ -21,28 +22,28 @@ pub(super) struct Files {
     /// The database and its log, as they were when they were opened.
     known: [(PathBuf, Identity); 2],
     state: Arc<StateFile>,
-    registry: [u8; 16],
-    /// Whether changes have become impossible.
-    pub(super) has_failed: watch::Sender<bool>,
+    /// The newest that this process has seen.
+    newest: Cell<History>,
+    pub(super) end: End,
 }
 
 impl Files {
-    /// Monitors the database at `path`, which is open.
+    /// Monitors the database at `path`, which is open and has had the commits of `history`.
     ///
     /// # Errors
     /// [`RegistryError::NotApplied`] if the files no longer exist.
     pub(super) fn new(
         path: &Path,
         state: Arc<StateFile>,
-        registry: [u8; 16],
+        history: History,
     ) -> Result<Self, RegistryError> {
         let identified = |file: PathBuf| match identity(&file) {
             Ok(identity) => Ok((file, identity)),
             Err(_) => Err(RegistryError::NotApplied(replaced(path))),
         };
         let known = [identified(path.to_owned())?, identified(beside(path, "-wal"))?];
-        let has_failed = watch::Sender::new(false);
-        Ok(Self { path: path.to_owned(), known, state, registry, has_failed })
+        let (path, newest) = (path.to_owned(), Cell::new(history));
+        Ok(Self { path, known, state, newest, end: End::default() })
     }
 
     /// Call before a transaction.
@@ -50,22 +51,42 @@ impl Files {
     /// # Errors
     /// [`RegistryError::NotApplied`], from the first time on that a file was found missing.
     pub(super) fn expect_present(&self) -> Result<(), RegistryError> {
-        if *self.has_failed.borrow() || !self.are_intact() {
-            return Err(self.fail(RegistryError::NotApplied));
+        self.end.check()?;
+        if self.are_intact() {
+            return Ok(());
         }
-        Ok(())
+        Err(RegistryError::NotApplied(self.end.set(replaced(&self.path))))
     }
 
-    /// Call before acknowledging a commit, with the commit count that it stored.
+    /// Call within a transaction, with the history that it found.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotApplied`], from now on, if the content is older than what this process
+    /// has seen, or another registry's.
+    pub(super) fn expect_newest(&self, found: History) -> Result<(), RegistryError> {
+        let seen = self.newest.replace(found);
+        let found = self.newest.get();
+        if found.registry == seen.registry && found.commits >= seen.commits {
+            return Ok(());
+        }
+        let why = format!(
+            "{} was overwritten while open, with an older copy or another registry: restore the \
+             newest copy and restart",
+            self.path.display()
+        );
+        Err(RegistryError::NotApplied(self.end.set(why)))
+    }
+
+    /// Call before acknowledging a commit, with the history that it stored.
     ///
     /// # Errors
     /// [`RegistryError::Unknown`] if a file is missing: the commit may be in a file that was moved
     /// away.
-    pub(super) fn committed(&self, commits: i64) -> Result<(), RegistryError> {
+    pub(super) fn committed(&self, history: History) -> Result<(), RegistryError> {
         if !self.are_intact() {
-            return Err(self.fail(RegistryError::Unknown));
+            return Err(RegistryError::Unknown(self.end.set(replaced(&self.path))));
         }
-        let history = History { registry: self.registry, commits };
+        self.newest.set(history);
         // Ignored: failing to write the count loses no commit, it only makes a later loss harder to
         // detect.
         let _ = self.state.write(&State { history, is_closed: false });
@@ -75,11 +96,6 @@ impl Files {
     /// Costs two system calls.
     fn are_intact(&self) -> bool {
         self.known.iter().all(|(path, known)| identity(path).is_ok_and(|found| found == *known))
-    }
-
-    fn fail(&self, error: fn(String) -> RegistryError) -> RegistryError {
-        self.has_failed.send_replace(true);
-        error(replaced(&self.path))
     }
 }
 

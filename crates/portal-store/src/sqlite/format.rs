@@ -70,19 +70,16 @@ fn read(path: &Path) -> rusqlite::Result<Header> {
 
 /// Returns the history of a registry.
 pub(super) fn history(connection: &Connection) -> rusqlite::Result<History> {
-    connection.query_row("SELECT registry, commits FROM history", [], |row| {
-        Ok(History { registry: row.get(0)?, commits: row.get(1)? })
-    })
+    connection
+        .prepare_cached("SELECT registry, commits FROM history")?
+        .query_row([], |row| Ok(History { registry: row.get(0)?, commits: row.get(1)? }))
 }
 
-/// Increments the commit count as part of the current transaction, and returns it.
-pub(super) fn count_commit(connection: &Connection) -> rusqlite::Result<i64> {
-    // Not RETURNING: for it SQLite keeps a statement journal, which costs more than the update.
-    let commits: i64 = connection
-        .prepare_cached("SELECT commits + 1 FROM history")?
-        .query_row([], |row| row.get(0))?;
+/// Counts the current transaction after those of `before`.
+pub(super) fn count_commit(connection: &Connection, before: History) -> rusqlite::Result<History> {
+    let commits = before.commits + 1;
     connection.prepare_cached("UPDATE history SET commits = ?")?.execute([commits])?;
-    Ok(commits)
+    Ok(History { commits, ..before })
 }
 
 /// How much [`verify`] checks.

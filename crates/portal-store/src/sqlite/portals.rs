@@ -4,7 +4,7 @@ use portal_model::{Portal, PortalName};
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use crate::audit::AuditAction;
-use crate::org::{FIRST_ZAID, OrgId, UserId};
+use crate::org::{OrgId, UserId, first_zaid};
 use crate::registry::{CreateConflict, RenameConflict, name_key};
 use crate::sql;
 
@@ -28,7 +28,7 @@ pub(super) fn create(
              ON CONFLICT DO NOTHING",
         )?
         .execute(named_params! {
-            ":first": FIRST_ZAID, ":org": org.0, ":name": name.as_str(),
+            ":first": first_zaid(), ":org": org.0, ":name": name.as_str(),
             ":name_key": name_key(name.as_str()), ":now": now, ":user": user.0,
         })?;
     if created == 1 {

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
 use super::database::open_for_reading;
-use super::failure::not_applied;
+use super::failure::{End, not_applied};
 use super::thread::spawn;
 use crate::error::RegistryError;
 
@@ -58,10 +58,11 @@ impl Readers {
     ///
     /// # Errors
     /// [`RegistryError::NotApplied`] if a connection can't be opened or a thread can't be started.
-    pub(super) fn open(path: &Path) -> Result<Self, RegistryError> {
+    pub(super) fn open(path: &Path, end: &End) -> Result<Self, RegistryError> {
         let mut readers = Self { queue: Arc::default(), threads: Vec::new() };
         for _ in 0..READERS {
-            let mut reader = Reader::open(path).map_err(|error| not_applied(&error, path))?;
+            let reader = Reader::open(path, end.clone());
+            let mut reader = reader.map_err(|error| not_applied(&error, path))?;
             let queue = Arc::clone(&readers.queue);
             readers.threads.push(spawn("reader", move || {
                 queue.serve(&mut reader);
@@ -162,19 +163,21 @@ impl Drop for WakeUp<'_> {
 /// The connection of one thread.
 struct Reader {
     path: PathBuf,
+    end: End,
     /// `None` after an error or a panic.
     connection: Option<Connection>,
 }
 
 impl Reader {
-    fn open(path: &Path) -> rusqlite::Result<Self> {
-        Ok(Self { path: path.to_owned(), connection: Some(open_for_reading(path)?) })
+    fn open(path: &Path, end: End) -> rusqlite::Result<Self> {
+        Ok(Self { path: path.to_owned(), end, connection: Some(open_for_reading(path)?) })
     }
 
     fn read<T>(
         &mut self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, RegistryError> {
+        self.end.check()?;
         let read = || {
             let connection = match self.connection.take() {
                 Some(connection) => connection,
@@ -184,7 +187,7 @@ impl Reader {
             self.connection = Some(connection);
             Ok(found)
         };
-        read().map_err(|error| not_applied(&error, &self.path))
+        read().map_err(|error| self.end.not_applied(&error, &self.path))
     }
 }
 
@@ -205,7 +208,7 @@ mod tests {
     fn readers() -> (tempfile::TempDir, Readers) {
         let directory = tempfile::tempdir().unwrap();
         let opened = database::open(directory.path(), false).unwrap();
-        let readers = Readers::open(&opened.path).unwrap();
+        let readers = Readers::open(&opened.path, &End::default()).unwrap();
         // Until then a read needs no wake-up.
         while readers.queue.lock().parked < READERS {
             thread::yield_now();

@@ -19,7 +19,7 @@ use crate::error::RegistryError;
 pub(super) const FILE_NAME: &str = "registry.state";
 
 /// Identifies a registry, and counts its commits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct History {
     /// Random.
     pub(super) registry: [u8; 16],

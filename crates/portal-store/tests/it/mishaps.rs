@@ -338,3 +338,74 @@ async fn overwritten_open_file_is_detected_at_start() {
     assert!(why.contains(" is damaged: ") || why.contains(" is not a registry "), "{why}");
     assert_eq!(why.lines().count(), 1);
 }
+
+/// What a registry that is open says of a create, twice, and why it is of no use any more.
+async fn refused_for_good(registry: &SqliteRegistry, by: &Principal, text: &str) -> String {
+    let mut whys = Vec::new();
+    for _ in 0..2 {
+        let created = registry.create_portal(by.org.id, by.user.id, &name(text), at(9)).await;
+        let Err(RegistryError::NotApplied(why)) = created else { panic!("{created:?}") };
+        whys.push(why);
+    }
+    let RegistryError::NotApplied(why) = registry.failed().await else { panic!() };
+    assert_eq!(whys, [why.clone(), why.clone()]);
+    let read = registry.portals(by.org.id).await;
+    assert_eq!(read, Err(RegistryError::NotApplied(why.clone())), "what it reads is not true");
+    why
+}
+
+#[tokio::test]
+async fn older_copy_over_open_registry_is_final() {
+    let (directory, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (registry, acme) = seeded(directory.path()).await;
+    create(&registry, &acme, "FirstPortal").await;
+    copy(directory.path(), older.path());
+    create(&registry, &acme, "SecondPortal").await;
+    copy(older.path(), directory.path());
+    // Acknowledged before: it must not be given twice.
+    let why = refused_for_good(&registry, &acme, "SecondPortal").await;
+    assert!(why.contains("was overwritten while open, with an older copy"), "{why}");
+}
+
+#[tokio::test]
+async fn copy_of_same_age_over_open_registry_is_harmless() {
+    let (directory, same) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (registry, acme) = seeded(directory.path()).await;
+    create(&registry, &acme, "FirstPortal").await;
+    copy(directory.path(), same.path());
+    copy(same.path(), directory.path());
+    create(&registry, &acme, "SecondPortal").await;
+    assert_eq!(portals(&registry).await, 2);
+}
+
+#[tokio::test]
+async fn another_registry_over_open_one_is_final() {
+    let (directory, another) = (tempfile::tempdir().unwrap(), killed(30).await);
+    let (registry, acme) = seeded(directory.path()).await;
+    create(&registry, &acme, "FirstPortal").await;
+    copy(another.path(), directory.path());
+    let why = refused_for_good(&registry, &acme, "FirstPortal").await;
+    assert!(why.contains("or another registry"), "{why}");
+}
+
+#[tokio::test]
+async fn damage_found_while_open_is_final() {
+    let directory = tempfile::tempdir().unwrap();
+    let (registry, acme) = seeded(directory.path()).await;
+    create(&registry, &acme, "FirstPortal").await;
+    drop(registry);
+    let database = directory.path().join(DATABASE);
+    let intact = fs::read(&database).unwrap();
+    for (from, expected) in [(4096, "is damaged"), (0, "is not a registry")] {
+        fs::write(&database, &intact).unwrap();
+        let registry = SqliteRegistry::open(directory.path()).unwrap();
+        let mut damaged = intact.clone();
+        damaged[from..].fill(0x5a);
+        fs::write(&database, &damaged).unwrap();
+        assert!(registry.portals(acme.org.id).await.is_err());
+        // Nothing is acknowledged from now on, though the file may be readable again.
+        fs::write(&database, &intact).unwrap();
+        let why = refused_for_good(&registry, &acme, "NextPortal").await;
+        assert!(why.contains(expected), "{why}");
+    }
+}

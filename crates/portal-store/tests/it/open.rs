@@ -1,9 +1,10 @@
 //! Directories and files that can't be opened, and their errors.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use portal_store::{Registry, RegistryError, SqliteRegistry};
+use portal_store::{MemoryRegistry, Registry, RegistryError, Seed, SqliteRegistry};
 
 use crate::{at, name, principal_of, seed};
 
@@ -92,4 +93,34 @@ async fn closed_registry_opens_with_its_content() {
     let registry = SqliteRegistry::open(kept.path()).unwrap();
     assert_eq!(principal_of(&registry, "acme").await, acme);
     assert_eq!(registry.portals(acme.org.id).await, Ok(portals));
+}
+
+/// Who remembers an org of an earlier registry must not take one of this for it.
+#[tokio::test]
+async fn new_registry_has_numbers_of_its_own() {
+    async fn numbers(registry: &impl Registry) -> [String; 3] {
+        registry.apply_seed(&seed(), at(0)).await.unwrap();
+        let acme = principal_of(registry, "acme").await;
+        let name = name("AcmePortal");
+        let created = registry.create_portal(acme.org.id, acme.user.id, &name, at(1)).await;
+        created.unwrap().unwrap();
+        let zaid = registry.portals(acme.org.id).await.unwrap()[0].zaid.clone().unwrap();
+        let numbers = [acme.org.id.to_string(), acme.user.id.to_string(), zaid];
+        assert_eq!(numbers.each_ref().map(String::len), [19, 19, 11], "{numbers:?}");
+        numbers
+    }
+    let memory = MemoryRegistry::new();
+    let kept = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut seen = vec![
+        numbers(&memory).await,
+        numbers(&MemoryRegistry::new()).await,
+        numbers(&SqliteRegistry::open(kept[0].path()).unwrap()).await,
+        numbers(&SqliteRegistry::open(kept[1].path()).unwrap()).await,
+    ];
+    memory.reset(&Seed::default(), at(2));
+    seen.push(numbers(&memory).await);
+    for column in 0..3 {
+        let different: BTreeSet<_> = seen.iter().map(|numbers| &numbers[column]).collect();
+        assert_eq!(different.len(), seen.len(), "{seen:?}");
+    }
 }

@@ -32,6 +32,30 @@ fn additions_of_spreadsheets_do_not_matter() {
 }
 
 #[test]
+fn marks_of_other_programs_are_no_rows() {
+    let row = |line| [row(line, "acme", &["AcmePortal"])];
+    for (file, line) in [
+        ("sep=;\r\nprofile;name\r\nacme;AcmePortal\r\n", 3),
+        ("\u{feff}SEP=,\nprofile,name\nacme,AcmePortal\n", 3),
+        ("sep=|\nprofile|name\nacme|AcmePortal\n", 3),
+        ("\nsep=\t\nprofile\tname\nacme\tAcmePortal\n", 4),
+        ("profile,name\nacme,AcmePortal\n\u{1a}", 2),
+        ("profile,name\r\nacme,AcmePortal\r\n\u{1a}\r\n", 2),
+        ("profile,name\nacme,AcmePortal\u{1a}", 2),
+        ("profile,name\nacme,\"AcmePortal\n\"\n", 2),
+    ] {
+        assert_eq!(entries(file), row(line), "{file:?}");
+    }
+    for cell in ["\"Acme\nPortal\"", "\"Acme\r\nPortal\"", "\"Acme\rPortal\""] {
+        let found = problems(format!("profile,name\nacme,{cell}\n"));
+        assert_eq!(
+            found,
+            ["line 2: field 2 has a line break: remove it, or close the quote before it"]
+        );
+    }
+}
+
+#[test]
 fn line_is_right_after_blank_lines_and_quotes() {
     let file = "\n\nprofile,name\n\r\n\r\na,NameOne\n\n\n\"b\",\"NameTwo\"\nc,NameThree";
     let lines: Vec<_> = entries(file).into_iter().map(|(line, ..)| line).collect();
@@ -52,7 +76,7 @@ fn wrong_lines_are_named_and_others_are_read() {
              \"CSV UTF-8\"",
             "line 6: 4 fields, but the header has 3 columns; fallback names go into the column \
              fallback, separated by |",
-            "line 7: field 1 does not end with the line: close its quote",
+            "line 7: field 1 has a line break: remove it, or close the quote before it",
         ]
     );
     let mut lines = Vec::new();
@@ -77,7 +101,23 @@ fn wrong_header_is_only_problem() {
         assert_eq!(found.len(), 1, "{file:?}: {found:?}");
         assert!(found[0].starts_with(expected), "{file:?}: {found:?}");
     }
-    assert_eq!(problems(b"\xff\xfep\0r\0").len(), 1);
+}
+
+#[test]
+fn file_that_is_not_csv_is_called_what_it_is() {
+    for (bytes, expected) in [
+        (&b"\xff\xfep\0r\0"[..], "line 1: the file is UTF-16"),
+        (b"p\0r\0o\0f\0i\0l\0e\0", "line 1: the file is UTF-16"),
+        (b"\0p\0r\0o\0f\0i\0l\0e", "line 1: the file is UTF-16"),
+        (b"PK\x03\x04\x14\0xl/workbook.xml", "line 1: this is an Excel workbook"),
+        (b"PK\x03\x04\x14\0mimetypeapplication/vnd.oasis.opendocument", "line 1: this is an Open"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "line 1: this is an Excel workbook"),
+        (b"%PDF-1.7\n", "line 1: this is a PDF"),
+    ] {
+        let found = problems(bytes);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(expected) && found[0].contains("CSV UTF-8"), "{found:?}");
+    }
 }
 
 proptest::proptest! {

@@ -8,10 +8,11 @@
 //! client_id = "1000.ABC"
 //! org_id = "7000000001"       # of the org that its credentials lead to
 //! org_name = "Acme Inc."      # for display
+//! ca_file = "/etc/ca.pem"     # where one was given
 //! ```
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use portal_model::Org;
@@ -45,6 +46,7 @@ struct RawEntry {
     client_id: String,
     org_id: Option<String>,
     org_name: Option<String>,
+    ca_file: Option<PathBuf>,
 }
 
 pub(super) fn read(path: &Path) -> anyhow::Result<Config> {
@@ -69,12 +71,12 @@ impl RawEntry {
         };
         let name = self.org_name;
         let org = self.org_id.map(|id| Org::new(id).named(name));
-        Ok(Entry { hosts, client_id: self.client_id, org })
+        Ok(Entry { hosts, client_id: self.client_id, org, ca_file: self.ca_file })
     }
 }
 
 pub(super) fn insert(path: &Path, name: &str, profile: &Entry) -> anyhow::Result<()> {
-    let Entry { hosts, client_id, org } = profile;
+    let Entry { hosts, client_id, org, ca_file } = profile;
     edit(path, |document| {
         let entry = profiles(document)?
             .entry(name)
@@ -92,6 +94,8 @@ pub(super) fn insert(path: &Path, name: &str, profile: &Entry) -> anyhow::Result
         let org = org.as_ref();
         set(entry, "org_id", org.map(|org| org.id.as_str()));
         set(entry, "org_name", org.and_then(|org| org.name.as_deref()));
+        let ca_file = ca_file.as_ref().map(|path| path.to_str().context("its path is not UTF-8"));
+        set(entry, "ca_file", ca_file.transpose()?);
         Ok(())
     })
 }

@@ -8,6 +8,7 @@ use super::*;
 fn profile(hosts: Hosts) -> Profile {
     Profile {
         entry: Entry {
+            ca_file: None,
             hosts,
             client_id: "1000.ABC".to_owned(),
             org: Some(Org::new("7000").named(Some("Acme Inc.".to_owned()))),
@@ -142,7 +143,7 @@ fn misleading_profile_name_is_refused() {
     for name in ["acme", "acme-eu_2.test", "7"] {
         check_name(name).unwrap();
     }
-    for name in ["", "acme eu", "a,b", "a/b", "ä", &"a".repeat(65)] {
+    for name in ["", "-x", "--yes", "acme eu", "a,b", "a/b", "ä", &"a".repeat(65)] {
         assert!(check_name(name).is_err(), "{name:?}");
     }
 }

@@ -13,7 +13,7 @@ use portal_model::flow::{NoResponse, NotSent, TransportError};
 use tokio::time::{Instant, timeout_at};
 
 use super::connect::{Connector, Wire};
-use super::failure::{lost, not_connected};
+use super::failure::lost;
 use super::layer::Purpose;
 use crate::client::transport::{Bounds, after, read};
 
@@ -33,7 +33,7 @@ pub(super) async fn send(
     let wire = match timeout_at(end, connecting).await {
         // A process that was suspended while it connected must not start late.
         Ok(Ok(wire)) if Instant::now() < end && bounds.may_begin() => wire,
-        Ok(Err(error)) => return Err(not_connected(error.as_ref(), request.uri()).into()),
+        Ok(Err(error)) => return Err(error.into()),
         Ok(Ok(_)) | Err(_) => return Err(NotSent::ConnectTimedOut.into()),
     };
     timeout_at(end, exchange(wire, request, bounds)).await.map_err(|_| NoResponse::TimedOut)?
@@ -46,7 +46,7 @@ async fn exchange(
     request: Request<Full<Bytes>>,
     bounds: Bounds,
 ) -> Result<Response<Bytes>, TransportError> {
-    let request = addressed(request, wire.forwards)?;
+    let request = addressed(request)?;
     let handshake = http1::Builder::new().max_buf_size(LONGEST_HEAD).handshake(wire);
     let (mut sender, mut connection) = handshake.await.map_err(not_started)?;
     let response = async move {
@@ -64,19 +64,14 @@ async fn exchange(
     Ok(response)
 }
 
-/// Adds `Host`, and leaves only the path in the URL, unless a proxy forwards it.
-fn addressed(
-    mut request: Request<Full<Bytes>>,
-    forwards: bool,
-) -> Result<Request<Full<Bytes>>, NotSent> {
+/// Adds `Host`, and leaves only the path in the URL.
+fn addressed(mut request: Request<Full<Bytes>>) -> Result<Request<Full<Bytes>>, NotSent> {
     let authority = request.uri().authority().map_or("", |authority| authority.as_str());
     let host = authority.rsplit('@').next().unwrap_or_default();
     let host = HeaderValue::from_str(host).map_err(not_started)?;
     request.headers_mut().entry(HOST).or_insert(host);
-    if !forwards {
-        let path = request.uri().path_and_query().cloned();
-        *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
-    }
+    let path = request.uri().path_and_query().cloned();
+    *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
     Ok(request)
 }
 

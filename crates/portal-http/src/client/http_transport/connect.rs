@@ -1,6 +1,6 @@
 //! From a URL to a connection: directly or through a proxy, then TLS, all within a timeout.
 
-use std::future::{Ready, ready};
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,22 +10,25 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Scheme;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::client::proxy::matcher::Intercept;
 use hyper_util::rt::TokioIo;
+use portal_model::flow::NotSent;
 use socket2::SockRef;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower_service::Service;
 
-use super::layer::{BoxError, BoxLayer, Purpose, prepare};
+use super::failure::unreachable;
+use super::layer::{BoxLayer, Purpose, prepare};
 use super::proxy::Proxy;
 use super::tls::Tls;
+use crate::client::base_url::is_this_machine;
 
 /// Connects, TLS included, within `timeout`.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     tcp: HttpConnector,
-    pub(super) proxy: Arc<Proxy>,
+    proxy: Arc<Proxy>,
     tls: Arc<Tls>,
     timeout: Duration,
 }
@@ -38,58 +41,91 @@ impl Connector {
         Self { tcp, proxy: Arc::new(proxy), tls: Arc::new(tls), timeout }
     }
 
-    /// Connects to the host of `destination`, or to the proxy in front of it.
+    /// Connects to the host of `destination`, through the proxy in front of it if there is one.
     pub(super) async fn connect(
         &self,
         destination: &Uri,
         purpose: Purpose,
-    ) -> Result<Wire, BoxError> {
-        let connecting = self.connect_in_any_time(destination, purpose);
-        // An error that says so if the time was up.
-        tokio::time::timeout(self.timeout, connecting).await?
+    ) -> Result<Wire, NotSent> {
+        let proxy = self.proxy.on_the_way_to(destination);
+        let proxy = proxy.map_err(|invalid| NotSent::Permanent(invalid.to_string()))?;
+        let connecting = self.connect_in_any_time(destination, proxy.as_ref(), purpose);
+        tokio::time::timeout(self.timeout, connecting).await.unwrap_or_else(|_| {
+            let (host, time) = (Peer::Host(destination), self.timeout);
+            Err(NotSent::Connect(format!("cannot reach {host}: no connection within {time:?}")))
+        })
     }
 
     async fn connect_in_any_time(
         &self,
         destination: &Uri,
+        proxy: Option<&Intercept>,
         purpose: Purpose,
-    ) -> Result<Wire, BoxError> {
-        let proxy = self.proxy.on_the_way_to(destination);
-        if let Some(scheme) = proxy.as_ref().and_then(|proxy| proxy.uri().scheme_str())
-            && !matches!(scheme, "http" | "https")
-        {
-            return Err(format!("unsupported proxy scheme {scheme}: use an http proxy").into());
-        }
-        let first = proxy.as_ref().map_or(destination, Intercept::uri);
+    ) -> Result<Wire, NotSent> {
+        let host = Peer::Host(destination);
+        let first = proxy.map_or(host, |proxy| Peer::Proxy(proxy.uri()));
         // Without a usable configuration nothing connects.
-        if is_https(first) || is_https(destination) {
-            self.tls.config()?;
+        if is_https(first.uri()) || is_https(destination) {
+            self.tls.config().map_err(|error| host.unreachable(&error))?;
         }
+        let tcp = self.tcp.clone().call(first.uri().clone()).await;
+        let tcp = tcp.map_err(|error| first.unreachable(&error))?.into_inner();
+        let mut stream = prepare(tcp, purpose).map_err(|error| first.unreachable(&error))?;
+        if let Some(proxy) = proxy {
+            stream = self.encrypt(stream, first).await?;
+            stream = tunnel(stream, proxy, destination).await?;
+        }
+        stream = self.encrypt(stream, host).await?;
+        Ok(Wire { stream: TokioIo::new(stream) })
+    }
 
-        let tcp = self.tcp.clone().call(first.clone()).await?.into_inner();
-        let mut stream = prepare(tcp, purpose)?;
-        if let Some(proxy) = &proxy {
-            if is_https(first) {
-                stream = self.tls.encrypt(stream, first).await?;
-            }
-            if is_https(destination) {
-                stream = tunnel(stream, proxy, destination).await?;
-            }
+    /// Adds TLS if the peer wants it.
+    async fn encrypt(&self, stream: BoxLayer, peer: Peer<'_>) -> Result<BoxLayer, NotSent> {
+        if !is_https(peer.uri()) {
+            return Ok(stream);
         }
-        if is_https(destination) {
-            stream = self.tls.encrypt(stream, destination).await?;
+        let encrypted = self.tls.encrypt(stream, peer.uri()).await;
+        encrypted.map_err(|error| peer.unreachable(error.as_ref()))
+    }
+}
+
+/// The other end of a connection, for messages.
+#[derive(Clone, Copy)]
+enum Peer<'a> {
+    Host(&'a Uri),
+    Proxy(&'a Uri),
+}
+
+impl<'a> Peer<'a> {
+    fn uri(self) -> &'a Uri {
+        match self {
+            Self::Host(uri) | Self::Proxy(uri) => uri,
         }
-        let forwards = proxy.is_some() && !is_https(destination);
-        Ok(Wire { stream: TokioIo::new(stream), forwards })
+    }
+
+    fn unreachable(self, error: &(dyn std::error::Error + 'static)) -> NotSent {
+        // Whoever has no proxy there needs another hint than who has no server.
+        let is_server_here = matches!(self, Self::Host(uri) if is_this_machine(uri));
+        unreachable(self, is_server_here, error)
+    }
+}
+
+impl fmt::Display for Peer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Proxy(_) = self {
+            f.write_str("the proxy ")?;
+        }
+        // A base URL has no user, and the proxy's is not part of its URL any more.
+        f.write_str(self.uri().authority().map_or("", |authority| authority.as_str()))
     }
 }
 
 impl Service<Uri> for Connector {
     type Response = Wire;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Wire, BoxError>> + Send>>;
+    type Error = NotSent;
+    type Future = Pin<Box<dyn Future<Output = Result<Wire, NotSent>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NotSent>> {
         Poll::Ready(Ok(()))
     }
 
@@ -105,39 +141,55 @@ fn is_https(uri: &Uri) -> bool {
 
 /// Asks the proxy for a tunnel to the host of `destination`.
 async fn tunnel(
-    stream: BoxLayer,
+    mut stream: BoxLayer,
     proxy: &Intercept,
     destination: &Uri,
-) -> Result<BoxLayer, BoxError> {
-    let mut tunnel = Tunnel::new(proxy.uri().clone(), ToProxy(Some(TokioIo::new(stream))));
+) -> Result<BoxLayer, NotSent> {
+    let (peer, target) = (Peer::Proxy(proxy.uri()), Peer::Host(destination));
+    let (host, port) = (destination.host().unwrap_or_default(), destination.port_u16());
+    let to = format!("{host}:{}", port.unwrap_or(443));
+    let mut head = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n").into_bytes();
     if let Some(credentials) = proxy.basic_auth() {
-        tunnel = tunnel.with_auth(credentials.clone());
+        head.extend([b"Proxy-Authorization: ", credentials.as_bytes(), b"\r\n"].concat());
     }
-    Ok(tunnel.call(destination.clone()).await?.into_inner())
-}
-
-/// Hands out the one connection to a proxy.
-struct ToProxy(Option<TokioIo<BoxLayer>>);
-
-impl Service<Uri> for ToProxy {
-    type Response = TokioIo<BoxLayer>;
-    type Error = io::Error;
-    type Future = Ready<io::Result<Self::Response>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        ready(self.0.take().ok_or_else(|| io::ErrorKind::NotConnected.into()))
+    head.extend(b"\r\n");
+    let status = async {
+        stream.write_all(&head).await?;
+        stream.flush().await?;
+        read_status(&mut stream).await
+    };
+    match status.await.map_err(|error| peer.unreachable(&error))? {
+        200..300 => Ok(stream),
+        407 => Err(NotSent::Permanent(format!(
+            "{peer} does not accept its user name and password (HTTP 407)"
+        ))),
+        status @ 400..500 => Err(NotSent::Permanent(format!(
+            "{peer} refused to connect to {target} (HTTP {status})"
+        ))),
+        status => Err(NotSent::Connect(format!("{peer} cannot reach {target} (HTTP {status})"))),
     }
 }
 
-/// A connection to a host, or to the proxy in front of it.
+/// The status of a response whose body does not matter. Nothing follows a success before TLS begins.
+async fn read_status(stream: &mut BoxLayer) -> io::Result<u16> {
+    const LONGEST: usize = 8 << 10;
+    let mut head = Vec::new();
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        if stream.read_buf(&mut head).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if head.len() > LONGEST {
+            return Err(io::Error::other("its response is too long"));
+        }
+    }
+    let status = head.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5));
+    let status = status.and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
+    status.ok_or_else(|| io::Error::other("its response is not HTTP/1.1"))
+}
+
+/// A connection to a host.
 pub(super) struct Wire {
     stream: TokioIo<BoxLayer>,
-    /// Whether a proxy at the other end reads the requests, which then have absolute URLs.
-    pub(super) forwards: bool,
 }
 
 impl Wire {
@@ -152,7 +204,7 @@ impl Wire {
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {
-        Connected::new().proxy(self.forwards)
+        Connected::new()
     }
 }
 

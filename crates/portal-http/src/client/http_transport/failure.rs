@@ -1,27 +1,66 @@
-//! What a failure says about its request: certainly not sent, or maybe.
+//! What a failure says about its request: certainly not sent, or maybe; and why, in one clause.
 
 use std::error::Error;
-use std::io;
+use std::io::{self, ErrorKind};
 
-use http::Uri;
 use portal_model::error::with_sources;
 use portal_model::flow::{NoResponse, NotSent, TransportError};
-use tokio::time::error::Elapsed;
 
 use super::tls;
-use crate::client::base_url::is_this_machine;
 
-/// Why there is no connection, so that nothing was sent.
-pub(super) fn not_connected(error: &(dyn Error + 'static), destination: &Uri) -> NotSent {
-    if find::<Elapsed>(error).is_some() {
-        return NotSent::ConnectTimedOut;
+/// A kind of [`NotSent`] with its text.
+pub(super) type Kind = fn(String) -> NotSent;
+
+/// Why a host was not reached, so that nothing was sent. `peer` names it.
+pub(super) fn unreachable(
+    peer: impl std::fmt::Display,
+    is_this_machine: bool,
+    error: &(dyn Error + 'static),
+) -> NotSent {
+    let (kind, why) = cause(error, is_this_machine);
+    kind(format!("cannot reach {peer}: {why}"))
+}
+
+fn cause(error: &(dyn Error + 'static), is_this_machine: bool) -> (Kind, String) {
+    // `std` has no error kind for an unknown host; these are the messages of glibc, musl, macOS and
+    // Windows.
+    const UNKNOWN_HOST: [&str; 4] = [
+        "Name or service not known",
+        "Name does not resolve",
+        "nodename nor servname provided",
+        "No such host is known",
+    ];
+    let io = find::<io::Error>(error);
+    if let Some(cause) = chain(error).chain(io.and_then(innermost)).find_map(tls::cause) {
+        return cause;
     }
-    let why = with_sources(error);
-    if is_permanent(error, &why, is_this_machine(destination)) {
-        NotSent::Permanent(why)
-    } else {
-        NotSent::Connect(why)
+    let text = with_sources(error);
+    if UNKNOWN_HOST.iter().any(|unknown| text.contains(unknown)) {
+        return (NotSent::Permanent, "its name can't be resolved".to_owned());
     }
+    if text.contains("failed to lookup address") {
+        let why = "its name can't be resolved at the moment; is this machine online?";
+        return (NotSent::Connect, why.to_owned());
+    }
+    let why = match io.map(io::Error::kind) {
+        Some(ErrorKind::ConnectionRefused) if is_this_machine => {
+            return (NotSent::NoListener, "nothing listens there".to_owned());
+        }
+        Some(ErrorKind::ConnectionRefused) => "connection refused",
+        Some(ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted) => "connection reset",
+        Some(ErrorKind::UnexpectedEof) => "it closed the connection",
+        Some(ErrorKind::TimedOut) => "connection timed out",
+        Some(ErrorKind::NetworkUnreachable) => "no network leads there",
+        Some(ErrorKind::HostUnreachable) => "no route leads there",
+        _ => return (NotSent::Connect, io.map_or(text, message)),
+    };
+    (NotSent::Connect, why.to_owned())
+}
+
+/// The message of a system without the number of the error.
+fn message(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 /// How a request failed on its connection. It certainly did not arrive if the connection closed
@@ -35,31 +74,13 @@ pub(super) fn lost(error: &(dyn Error + 'static)) -> TransportError {
     }
 }
 
-/// Whether a retry would fail the same way: an invalid certificate, an unknown host, or a port of
-/// this machine without a listener. Other servers refuse connections while they restart.
-fn is_permanent(error: &(dyn Error + 'static), why: &str, is_local: bool) -> bool {
-    // `std` has no error kind for an unknown host; these are the messages of glibc, musl, macOS and
-    // Windows.
-    const UNKNOWN_HOST: [&str; 4] = [
-        "Name or service not known",
-        "Name does not resolve",
-        "nodename nor servname provided",
-        "No such host is known",
-    ];
-    let io = find::<io::Error>(error);
-    let is_refused = io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused);
-    chain(error).chain(io.and_then(innermost)).any(tls::is_permanent)
-        || is_local && is_refused
-        || UNKNOWN_HOST.iter().any(|text| why.contains(text))
-}
-
 /// Returns the innermost of nested `io::Error`s, as TLS layers create them; `source` skips it.
 fn innermost(error: &io::Error) -> Option<&(dyn Error + 'static)> {
     let inner = error.get_ref()?;
     inner.downcast_ref::<io::Error>().map_or(Some(inner), innermost)
 }
 
-fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+pub(super) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     chain(error).find_map(|error| error.downcast_ref::<E>())
 }
 

@@ -1,35 +1,77 @@
 //! [`Proxy`]: which requests go through which proxy.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderValue, Uri};
+use http::Uri;
+use http::uri::{Authority, Scheme};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::base_url::is_this_machine;
 
 /// The proxy of a client, for the API and the accounts server alike.
 ///
-/// `https` goes through a tunnel (`CONNECT`), so the proxy sees no request. Plain `http` is allowed
-/// only to this machine, and therefore uses only a proxy on this machine.
+/// Only `https` uses it, through a tunnel (`CONNECT`), so the proxy sees no request. Requests to this
+/// machine, in any spelling, never leave it.
 #[derive(Clone)]
-pub struct Proxy(Option<Arc<Matcher>>);
+pub struct Proxy(Result<Option<Arc<Rules>>, InvalidProxy>);
+
+/// A proxy, and the hosts that it is not for.
+#[derive(Debug)]
+struct Rules {
+    proxy: Intercept,
+    except: Vec<Exception>,
+}
+
+/// Hosts as [`Matcher`] takes them, or `*`; on one port or on all.
+#[derive(Debug)]
+struct Exception {
+    host: String,
+    port: Option<u16>,
+}
 
 impl Proxy {
     /// Uses no proxy.
     pub const fn none() -> Self {
-        Self(None)
+        Self(Ok(None))
     }
 
-    /// Reads `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or lower case, as
-    /// curl does.
+    /// Reads `HTTPS_PROXY` or else `ALL_PROXY`, and `NO_PROXY`, in upper or lower case. In `NO_PROXY`
+    /// commas or blanks separate names with their subdomains, addresses and networks, each with a port
+    /// if it has one; `*` is every host.
+    ///
+    /// An unusable variable is an error of [`build`](super::HttpTransportBuilder::build), and of every
+    /// request that would use it: it never leads to a direct connection.
     pub fn from_env() -> Self {
-        Self(Some(Arc::new(Matcher::from_env())))
+        Self::from_variables(|name| std::env::var_os(name))
     }
 
-    /// Uses the proxy at `url`, such as `http://user:password@proxy.example:3128`, for every
-    /// request except those to the hosts in `except`: names with their subdomains, addresses,
-    /// networks.
+    fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let first = |names: &[&'static str]| -> Result<_, InvalidProxy> {
+            let found = |name: &&'static str| Some((*name, variable(name)?));
+            let mut set = names.iter().filter_map(found).filter(|(_, text)| !text.is_empty());
+            let Some((name, text)) = set.next() else { return Ok(None) };
+            let text = text.into_string().map_err(|_| InvalidProxy { name, why: NOT_UTF8 })?;
+            Ok(Some((name, text)))
+        };
+        let read = || {
+            let url = first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])?;
+            let Some((name, url)) = url else { return Ok(None) };
+            let no_proxy = first(&["NO_PROXY", "no_proxy"])?;
+            let (except, list) = no_proxy.unwrap_or_default();
+            if is_quoted(&list) {
+                return Err(InvalidProxy { name: except, why: QUOTED });
+            }
+            let except = list.split([',', ' ', '\t', '\r', '\n']);
+            Rules::new(name, &url, except).map(|rules| Some(Arc::new(rules)))
+        };
+        Self(read())
+    }
+
+    /// Uses the proxy at `url`, such as `http://user:password@proxy.example:3128`, for every `https`
+    /// request except those to the hosts in `except`, as in `NO_PROXY`. The last `@` separates.
     ///
     /// # Errors
     /// [`InvalidProxy`] if `url` is not the URL of an HTTP proxy.
@@ -37,70 +79,232 @@ impl Proxy {
         url: &str,
         except: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, InvalidProxy> {
-        let uri: Uri = url.parse().map_err(|_| InvalidProxy)?;
-        if uri.host().is_none() || !matches!(uri.scheme_str(), None | Some("http" | "https")) {
-            return Err(InvalidProxy);
-        }
-        let except: Vec<_> = except.into_iter().collect();
-        Ok(Self(Some(Arc::new(Matcher::builder().all(url).no(except.join(",")).build()))))
+        Rules::new("the proxy", url, except).map(|rules| Self(Ok(Some(Arc::new(rules)))))
+    }
+
+    /// Fails if a variable is unusable.
+    pub(super) fn check(&self) -> Result<(), InvalidProxy> {
+        self.0.as_ref().map(drop).map_err(|invalid| *invalid)
     }
 
     /// Returns the proxy for `destination`.
-    pub(super) fn on_the_way_to(&self, destination: &Uri) -> Option<Intercept> {
-        let proxy = self.0.as_ref()?.intercept(destination)?;
-        let stays_here = is_this_machine(proxy.uri());
-        (destination.scheme_str() == Some("https") || stays_here).then_some(proxy)
-    }
-
-    /// Returns the credentials of the proxy for `destination`.
-    pub(super) fn credentials_for(&self, destination: &Uri) -> Option<HeaderValue> {
-        self.on_the_way_to(destination)?.basic_auth().cloned()
+    pub(super) fn on_the_way_to(
+        &self,
+        destination: &Uri,
+    ) -> Result<Option<Intercept>, InvalidProxy> {
+        if destination.scheme() != Some(&Scheme::HTTPS) || is_this_machine(destination) {
+            return Ok(None);
+        }
+        let Some(rules) = self.0.as_ref().map_err(|invalid| *invalid)? else { return Ok(None) };
+        Ok((!rules.except(destination)).then(|| rules.proxy.clone()))
     }
 }
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `Matcher` shows neither user nor password.
+        // `Intercept` shows neither user nor password.
         f.debug_tuple("Proxy").field(&self.0).finish()
     }
 }
 
+/// Any `https` URL, for a [`Matcher`] of which only the rest matters.
+const ANY: &str = "https://proxy.invalid";
+
+impl Rules {
+    fn new<'a>(
+        name: &'static str,
+        url: &str,
+        except: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, InvalidProxy> {
+        let url = normal(url).map_err(|why| InvalidProxy { name, why })?;
+        let matcher = Matcher::builder().https(url).build();
+        let proxy = matcher.intercept(&Uri::from_static(ANY));
+        let proxy = proxy.ok_or(InvalidProxy { name, why: EXPECTED })?;
+        let except = except.into_iter().map(str::trim).filter(|host| !host.is_empty());
+        Ok(Self { proxy, except: except.map(Exception::parse).collect() })
+    }
+
+    fn except(&self, destination: &Uri) -> bool {
+        let port = destination.port_u16().unwrap_or(443);
+        let here = self.except.iter().filter(|except| except.port.is_none_or(|only| only == port));
+        let hosts: Vec<_> = here.map(|except| except.host.as_str()).collect();
+        // The matcher's own `*` leaves out addresses.
+        let matcher = || Matcher::builder().https(ANY).no(hosts.join(",")).build();
+        hosts.contains(&"*") || matcher().intercept(destination).is_none()
+    }
+}
+
+impl Exception {
+    /// Parses `zoho.eu`, `*.zoho.eu`, `10.0.0.0/8`, `[::1]:443` or the like.
+    fn parse(text: &str) -> Self {
+        let is_host = |host: &str| !host.contains(':') || host.ends_with(']');
+        let with_port = text.rsplit_once(':').filter(|(host, _)| is_host(host));
+        let with_port = with_port.and_then(|(host, port)| Some((host, Some(port.parse().ok()?))));
+        let (host, port) = with_port.unwrap_or((text, None));
+        let host = host.trim_matches(['[', ']']);
+        let host = host.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(host);
+        Self { host: host.to_owned(), port }
+    }
+}
+
+/// The URL with a scheme, and with what is special in a URL encoded in its user and password.
+fn normal(url: &str) -> Result<String, &'static str> {
+    const SPECIAL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'%');
+    let url = url.trim();
+    if is_quoted(url) {
+        return Err(QUOTED);
+    }
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return Err(EXPECTED);
+    }
+    let (user, host) = match rest.rsplit_once('@') {
+        Some((user, host)) => (Some(user), host),
+        None => (None, rest),
+    };
+    let host: Authority = host.trim_end_matches('/').parse().map_err(|_| EXPECTED)?;
+    let has_odd_port = host.as_str() != host.host() && host.port_u16().is_none();
+    if host.host().is_empty() || has_odd_port {
+        return Err(EXPECTED);
+    }
+    let encoded = |text| utf8_percent_encode(text, SPECIAL);
+    Ok(match user.map(|user| user.split_once(':').unwrap_or((user, ""))) {
+        Some((user, password)) => {
+            format!("{scheme}://{}:{}@{host}", encoded(user), encoded(password))
+        }
+        None => format!("{scheme}://{host}"),
+    })
+}
+
+/// Whether a text has what neither a URL nor a list of hosts has: a sign that a file was read as if it
+/// were a shell's.
+fn is_quoted(text: &str) -> bool {
+    let text = text.trim();
+    text.contains(['"', '\'', '`']) || text.contains(|c: char| c.is_control() && c != '\t')
+}
+
+const EXPECTED: &str = "expected one such as http://user:password@proxy.example:3128";
+const QUOTED: &str = "it has a quote or a control character";
+const NOT_UTF8: &str = "it is not UTF-8";
+
 /// A text that is not the URL of an HTTP proxy. It is not repeated: it may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the URL of an HTTP proxy: expected one such as http://proxy.example:3128")]
-pub struct InvalidProxy;
+#[error("{name} is not usable as an HTTP proxy: {why}")]
+pub struct InvalidProxy {
+    /// The variable, if there is one.
+    name: &'static str,
+    why: &'static str,
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn takes(proxy: &Proxy, destination: &'static str) -> bool {
-        proxy.on_the_way_to(&Uri::from_static(destination)).is_some()
+    fn takes(proxy: &Proxy, destination: &str) -> bool {
+        proxy.on_the_way_to(&destination.parse().unwrap()).unwrap().is_some()
     }
 
     #[test]
-    fn plain_http_leaves_this_machine_by_no_proxy() {
-        let elsewhere = Proxy::new("http://proxy.example:3128", []).unwrap();
-        assert!(takes(&elsewhere, "https://www.zohoapis.com"));
-        assert!(!takes(&elsewhere, "http://127.0.0.1:8780"));
-        let here = Proxy::new("127.0.0.1:3128", []).unwrap();
-        assert!(takes(&here, "http://127.0.0.1:8780"));
+    fn this_machine_is_never_proxied() {
+        let proxy = Proxy::new("http://127.0.0.1:3128", []).unwrap();
+        assert!(takes(&proxy, "https://www.zohoapis.com"));
+        for here in [
+            "http://127.0.0.1:8780",
+            "https://127.0.0.1:8780",
+            "https://127.8.9.1",
+            "https://localhost:8780",
+            "https://LocalHost.",
+            "https://[::1]:8780",
+            "https://[::ffff:127.0.0.1]",
+            "http://10.0.0.1",
+        ] {
+            assert!(!takes(&proxy, here), "{here}");
+        }
+        assert!(takes(&proxy, "https://localhost.evil.example"));
     }
 
     #[test]
     fn excepted_host_bypasses_proxy() {
-        let proxy = Proxy::new("http://proxy.example:3128", ["zohoapis.eu", "10.0.0.0/8"]).unwrap();
-        assert!(!takes(&proxy, "https://www.zohoapis.eu"));
-        assert!(!takes(&proxy, "https://10.1.2.3"));
-        assert!(takes(&proxy, "https://accounts.zoho.eu"));
+        for (list, around, through) in [
+            ("zohoapis.eu,10.0.0.0/8", "https://www.zohoapis.eu", "https://accounts.zoho.eu"),
+            ("zohoapis.eu,10.0.0.0/8", "https://10.1.2.3", "https://11.1.2.3"),
+            ("*", "https://10.1.2.3", ""),
+            ("a.example, *", "https://www.zohoapis.eu", ""),
+            ("a.example b.example", "https://b.example", "https://c.example"),
+            ("*.zoho.eu", "https://accounts.zoho.eu", "https://accounts.zoho.eu.example"),
+            ("zoho.eu:443", "https://accounts.zoho.eu", "https://accounts.zoho.eu:8443"),
+            ("zoho.eu:8443", "https://accounts.zoho.eu:8443", "https://accounts.zoho.eu"),
+            ("[fd00::1]:443,[fd00::2]", "https://[fd00::1]", "https://[fd00::1]:8443"),
+            ("fd00::2", "https://[fd00::2]:8443", "https://[fd00::3]"),
+        ] {
+            let variables = [("HTTPS_PROXY", "proxy.example:3128"), ("NO_PROXY", list)];
+            let proxy = from_variables(&variables);
+            assert!(!takes(&proxy, around), "{list} {around}");
+            assert!(through.is_empty() || takes(&proxy, through), "{list} {through}");
+        }
+    }
+
+    fn from_variables(variables: &[(&str, &str)]) -> Proxy {
+        Proxy::from_variables(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into())
+        })
+    }
+
+    #[test]
+    fn unusable_variable_is_named_and_never_ignored() {
+        for (name, value) in [
+            ("HTTPS_PROXY", "\"http://127.0.0.1:3128\""),
+            ("https_proxy", "'http://127.0.0.1:3128'"),
+            ("HTTPS_PROXY", "http://127.0.0.1\r:3128"),
+            ("ALL_PROXY", "socks5://127.0.0.1:1080"),
+            ("HTTPS_PROXY", "http://"),
+            ("HTTPS_PROXY", "http://127.0.0.1:99999"),
+            ("HTTPS_PROXY", "http://user:hush@pro xy"),
+            ("HTTPS_PROXY", "ftp://user:hush@proxy"),
+        ] {
+            let proxy = from_variables(&[(name, value)]);
+            let destination = Uri::from_static("https://accounts.zoho.eu");
+            let error = proxy.on_the_way_to(&destination).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{name} is not usable")), "{error}");
+            assert!(!error.contains("hush"), "{error}");
+            assert!(proxy.check().is_err());
+        }
+        let list = [("HTTPS_PROXY", "proxy:3128"), ("NO_PROXY", "\"zoho.eu\"")];
+        assert!(from_variables(&list).check().unwrap_err().to_string().starts_with("NO_PROXY"));
+        for usable in ["http://127.0.0.1:3128\r", " http://127.0.0.1:3128/ ", "HTTP://proxy"] {
+            let proxy = from_variables(&[("HTTPS_PROXY", ""), ("ALL_PROXY", usable)]);
+            assert!(takes(&proxy, "https://accounts.zoho.eu"), "{usable}");
+        }
+        assert!(!takes(&from_variables(&[("HTTP_PROXY", "http://proxy")]), "https://a.example"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn variable_beyond_utf8_is_named() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let bytes = || OsString::from_vec(b"http://caf\xe9:3128".to_vec());
+        let proxy = Proxy::from_variables(|name| (name == "HTTPS_PROXY").then(bytes));
+        assert!(proxy.check().unwrap_err().to_string().contains("HTTPS_PROXY"));
+    }
+
+    #[test]
+    fn last_at_sign_ends_password() {
+        // user:p@ss/w#rd%
+        for url in ["http://user:p@ss/w#rd%@proxy", "http://user:p%40ss%2Fw%23rd%25@proxy:80/"] {
+            let proxy = Proxy::new(url, []).unwrap();
+            let found = proxy.on_the_way_to(&Uri::from_static("https://a.example")).unwrap();
+            let found = found.unwrap();
+            assert_eq!(found.uri().host(), Some("proxy"));
+            assert_eq!(found.basic_auth().unwrap(), "Basic dXNlcjpwQHNzL3cjcmQl");
+        }
     }
 
     #[test]
     fn debug_hides_proxy_password() {
         let proxy = Proxy::new("http://user:hush@proxy.example:3128", []).unwrap();
         assert!(!format!("{proxy:?}").contains("hush"));
-        let credentials = proxy.credentials_for(&Uri::from_static("https://a.example")).unwrap();
-        assert_eq!(format!("{credentials:?}"), "Sensitive");
+        let found = proxy.on_the_way_to(&Uri::from_static("https://a.example")).unwrap().unwrap();
+        assert_eq!(format!("{:?}", found.basic_auth().unwrap()), "Sensitive");
         let wrong = Proxy::new("socks5://user:hush@proxy.example", []).unwrap_err();
         assert!(!wrong.to_string().contains("hush"));
     }

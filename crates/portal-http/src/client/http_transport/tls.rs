@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use http::Uri;
+use portal_model::flow::NotSent;
 use rustls::ClientConfig;
 use rustls::crypto::ring;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -13,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::failure::Kind;
 use super::layer::{BoxError, BoxLayer, Layer};
 use crate::pem::{TlsError, certificates, private_key};
 
@@ -80,9 +82,40 @@ impl Layer for TlsStream<BoxLayer> {
     }
 }
 
-/// Whether a retry would fail the same way.
-pub(super) fn is_permanent(error: &(dyn Error + 'static)) -> bool {
-    matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
+/// Why there is no TLS, if this is an error of it.
+pub(super) fn cause(error: &(dyn Error + 'static)) -> Option<(Kind, String)> {
+    use rustls::CertificateError as Invalid;
+    use rustls::Error::{AlertReceived, General, InvalidCertificate, InvalidMessage};
+
+    let (kind, why): (Kind, &str) = match error.downcast_ref::<rustls::Error>()? {
+        InvalidCertificate(invalid) => match invalid {
+            Invalid::UnknownIssuer => (NotSent::Untrusted, "its certificate is not trusted"),
+            Invalid::Expired | Invalid::ExpiredContext { .. } => {
+                (NotSent::Permanent, "its certificate has expired")
+            }
+            Invalid::NotValidYet | Invalid::NotValidYetContext { .. } => (
+                NotSent::Permanent,
+                "its certificate is not valid yet; is this machine's clock right?",
+            ),
+            Invalid::NotValidForName | Invalid::NotValidForNameContext { .. } => {
+                (NotSent::Permanent, "its certificate is for another host")
+            }
+            Invalid::Revoked => (NotSent::Permanent, "its certificate is revoked"),
+            Invalid::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+                (NotSent::Permanent, "its certificate is that of a CA, not of a server")
+            }
+            other => {
+                return Some((NotSent::Permanent, format!("its certificate is invalid: {other}")));
+            }
+        },
+        InvalidMessage(_) => (NotSent::Connect, "its response is not TLS; is it an http server?"),
+        AlertReceived(alert) => {
+            return Some((NotSent::Connect, format!("it ended the TLS handshake: {alert:?}")));
+        }
+        General(why) => (NotSent::Connect, why.as_str()),
+        other => return Some((NotSent::Connect, other.to_string())),
+    };
+    Some((kind, why.to_owned()))
 }
 
 #[cfg(test)]

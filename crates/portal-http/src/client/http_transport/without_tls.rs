@@ -5,7 +5,9 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use http::Uri;
+use portal_model::flow::NotSent;
 
+use super::failure::Kind;
 use super::layer::{BoxError, BoxLayer};
 use crate::pem::TlsError;
 
@@ -39,9 +41,10 @@ impl Tls {
     }
 }
 
-/// Whether a retry would fail the same way.
-pub(super) fn is_permanent(error: &(dyn Error + 'static)) -> bool {
-    error.is::<NoTls>()
+/// Why there is no TLS, if this is an error of it.
+pub(super) fn cause(error: &(dyn Error + 'static)) -> Option<(Kind, String)> {
+    let no_tls = error.downcast_ref::<NoTls>()?;
+    Some((NotSent::Permanent, no_tls.to_string()))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portal_ledger::{Entry, LedgerError};
 use portal_model::flow::{DeadlineTooShort, NameTaken, Policy};
-use portal_model::{Operation, Outcome, PortalName};
+use portal_model::{Operation, Outcome, Portal, PortalName};
 
 use super::SafeClient;
 use super::identity::IdentifyError;
@@ -31,6 +31,8 @@ pub struct Call {
 pub struct Preview {
     /// What the ledger has of the same operation.
     pub entry: Option<Entry>,
+    /// The org's portals, unless the token may not list them or the list failed.
+    pub portals: Option<Vec<Portal>>,
     /// What would come of it: [`NotDone::Preview`](portal_model::outcome::NotDone) if it would be sent.
     pub outcome: Outcome,
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use portal_ledger::EntryId;
 use portal_model::flow::Activity;
 use portal_model::outcome::NotDone;
-use portal_model::{CreateFlow, Operation, Outcome, PortalName};
+use portal_model::{Flow, Operation, Outcome, PortalName};
 use tokio::sync::watch;
 
 use super::SafeClient;
@@ -67,13 +67,8 @@ impl Future for InFlight {
 pub(super) struct Operations;
 
 pub(super) fn start(call: Call) -> InFlight {
-    let (name, fallbacks) = match call.operation {
-        Operation::Create(create) => (create.name, create.fallbacks),
-        Operation::Rename(rename) => (rename.new, Vec::new()),
-        _ => unreachable!("there are two kinds"),
-    };
     let version = call.safe.client.version();
-    let flow = CreateFlow::new(name, call.policy, version).with_fallbacks(fallbacks);
+    let flow = Flow::new(call.operation, call.policy, version);
     InFlight(call.safe.client.perform(flow, ()))
 }
 
@@ -86,5 +81,9 @@ pub(super) fn recover(safe: &SafeClient, _: &EntryId) -> InFlight {
 pub(super) async fn preview(call: Call) -> Result<Preview, PreviewError> {
     let name = call.operation.names().next().and_then(|name| PortalName::parse(name).ok());
     let name = name.unwrap_or_else(|| unreachable!("a create"));
-    Ok(Preview { entry: None, outcome: Outcome::NotCreated { name, reason: NotDone::Stopped } })
+    Ok(Preview {
+        entry: None,
+        portals: None,
+        outcome: Outcome::NotCreated { name, why: NotDone::Stopped },
+    })
 }

@@ -57,6 +57,9 @@ async fn file_cache_is_shared_and_locked_by_key() {
     // The call that timed out does not hold the lock either.
     drop(other.lock(&first_key).await.unwrap());
     assert_eq!(other.load(&first_key).await.unwrap(), Some(second));
+    other.remove(&first_key).unwrap();
+    other.remove(&first_key).unwrap();
+    assert_eq!(one.load(&first_key).await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]

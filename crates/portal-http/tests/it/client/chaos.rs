@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use portal_http::client::{Client, Credential, IntentSink};
 use portal_http::server::LocalServer;
-use portal_model::PortalName;
-use portal_model::flow::{CreateIntent, Intent, Policy};
+use portal_model::flow::{CreateIntent, Flow, Intent, Policy};
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_model::outcome::{Origin, Outcome, OutcomeKind, Owner};
+use portal_model::{CreateOperation, PortalName};
 use portal_store::{Registry as _, Seed, SeedCredential, TokenRules};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -94,7 +94,9 @@ impl Job {
         let client = if self.number % 20 == 11 { second } else { first };
         let flow = || {
             let (name, fallbacks) = self.names.split_first().unwrap();
-            client.create_flow(name.clone()).with_fallbacks(fallbacks.iter().cloned())
+            let create =
+                CreateOperation::new(name.clone()).with_fallbacks(fallbacks.iter().cloned());
+            Flow::new(create.into(), client.policy().clone(), client.version())
         };
         let disk = Disk::default();
         let mut running = client.perform(flow(), disk.clone());
@@ -106,12 +108,11 @@ impl Job {
         // The outcome dies with the process; only the stored intent survives.
         let _ = running.await;
         let intent = disk.0.lock().unwrap().take();
+        let horizon = client.policy().processing_time;
         let next = match intent {
             None => flow(),
-            Some(intent) if self.number.is_multiple_of(2) => {
-                client.take_over_flow(intent, Duration::ZERO)
-            }
-            Some(intent) => client.recover_flow(intent, Duration::ZERO),
+            Some(intent) if self.number.is_multiple_of(2) => client.take_over_flow(intent, horizon),
+            Some(intent) => client.recover_flow(intent, horizon),
         };
         client.perform(next, ()).await
     }

@@ -57,6 +57,7 @@ impl Blocking {
         // A fast clock ends every wait too early.
         let speed = if self.has(Flaw::ReturnsTooEarly) { 10 } else { 1 };
         let now = || started.elapsed() * speed;
+        let mut unrecorded = None;
         loop {
             let event = match flow.step(now()) {
                 Step::Done(outcome) => return *outcome,
@@ -70,7 +71,10 @@ impl Blocking {
                     }
                     Event::Token(TokenId(self.token))
                 }
-                Step::Record(_) if self.has(Flaw::RecordsAfterwards) => Event::Recorded,
+                Step::Record(intent) if self.has(Flaw::RecordsAfterwards) => {
+                    unrecorded = Some(intent);
+                    Event::Recorded
+                }
                 Step::Record(intent) => match run.intents.record(&intent) {
                     Err(error) if !self.has(Flaw::IgnoresFullDisk) => {
                         Event::NotRecorded(error.to_string())
@@ -80,8 +84,8 @@ impl Blocking {
                 Step::List { request, timeout } => self.send(request, timeout),
                 Step::Send { request, timeout } => {
                     let event = self.send(request, timeout);
-                    if self.has(Flaw::RecordsAfterwards) {
-                        run.intents.record(&flow.intent().unwrap()).unwrap();
+                    if let Some(intent) = unrecorded.take() {
+                        run.intents.record(&intent).unwrap();
                     }
                     event
                 }

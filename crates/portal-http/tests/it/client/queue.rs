@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use portal_model::flow::Flow;
 use portal_model::flow::Policy;
 use portal_model::outcome::{NotDone, Outcome, OutcomeKind};
-use portal_model::{ApiVersion, CreateFlow, CreatePortal, Response};
+use portal_model::{ApiVersion, CreateOperation, CreatePortal, Response};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -71,7 +72,7 @@ async fn create_behind_slow_calls_ends_by_deadline() {
         calls.spawn(async move { client.send_once(&CreatePortal::new(name())).await });
     }
     tokio::task::yield_now().await;
-    assert_eq!(reason(client.create(name()).await), NotDone::Deadline);
+    assert_eq!(reason(client.create(name()).await), NotDone::Deadline { last: None });
     assert_eq!(began.elapsed().as_secs(), Policy::default().deadline.as_secs());
 }
 
@@ -116,10 +117,10 @@ async fn create_queued_until_deadline_sends_nothing() {
     sending(&first).await;
     let sent = service.seen().len();
     let policy = policy(|policy| policy.deadline = Duration::from_secs(50));
-    let second = "SecondName".parse().unwrap();
-    let second = CreateFlow::new(second, policy, ApiVersion::V7);
+    let second = CreateOperation::new("SecondName".parse().unwrap());
+    let second = Flow::new(second.into(), policy, ApiVersion::V7);
     let began = Instant::now();
-    assert_eq!(reason(client.perform(second, ()).await), NotDone::Deadline);
+    assert_eq!(reason(client.perform(second, ()).await), NotDone::Deadline { last: None });
     assert_eq!(began.elapsed().as_secs(), 50);
     assert_eq!(service.seen().len(), sent);
 }

@@ -222,7 +222,7 @@ pub(crate) async fn sending(running: &Running) {
 /// Returns why nothing was created.
 pub(crate) fn reason(outcome: Outcome) -> NotDone {
     match outcome {
-        Outcome::NotCreated { reason, .. } => reason,
+        Outcome::NotCreated { why, .. } => why,
         other => panic!("{other:?}"),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use portal_http::client::ClientError;
+use portal_http::client::{Client, ClientError};
 use portal_model::flow::TokenError;
 use portal_model::oauth::{AccessToken, OAuthError};
 use portal_model::outcome::{AuthFailure, NotDone, Outcome};
 use portal_model::server::{self, rejections};
-use portal_model::{ListPortals, PortalName};
+use portal_model::{ListPortals, PortalName, Response, ResponseError};
 use tokio::task::JoinSet;
 use tokio::time::{advance, sleep};
 
@@ -54,17 +54,89 @@ async fn call_replaces_rejected_token_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn any_401_but_scope_costs_one_refresh() {
+    let error = |status: u16, code: &str| {
+        let body = format!(r#"{{"code":"{code}","details":{{}},"message":"no","status":"error"}}"#);
+        Response::new(status, body)
+    };
+    for response in [
+        error(401, "INVALID_OAUTHTOKEN"),
+        error(401, "SOMETHING_NEW"),
+        error(400, "INVALID_TOKEN"),
+        Response::new(401, "<html>"),
+        Response::new(401, r#"{"code":"INVALID_OAUTHTOKEN"}"#),
+    ] {
+        let old = response.clone();
+        let service = Scripted::granting(move |call| match call.token.as_deref() {
+            Some("t1") => Act::Respond(old.clone()),
+            _ => none(),
+        });
+        assert_eq!(service.client().call(&ListPortals).await.unwrap(), [], "{response:?}");
+        assert_eq!(service.seen(), [TOKEN, LIST, TOKEN, LIST]);
+        let service = Scripted::granting(move |_| Act::Respond(response.clone()));
+        service.client().call(&ListPortals).await.unwrap_err();
+        assert_eq!(service.seen(), [TOKEN, LIST, TOKEN, LIST]);
+    }
+    let scope = error(401, "OAUTH_SCOPE_MISMATCH");
+    let service = Scripted::granting(move |_| Act::Respond(scope.clone()));
+    service.client().call(&ListPortals).await.unwrap_err();
+    assert_eq!(service.seen(), [TOKEN, LIST]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn page_of_accounts_server_costs_one_request() {
+    for (status, requests) in [(200, 1), (403, 1), (502, 3)] {
+        let service = Scripted::new(move |_| Act::Respond(Response::new(status, "<html>")));
+        let client = service.client();
+        let Outcome::NotCreated { .. } = client.create(name()).await else { panic!() };
+        assert!(service.count(TOKEN) <= requests, "{status}: {}", service.count(TOKEN));
+        advance(Duration::from_secs(31)).await;
+        let before = service.count(TOKEN);
+        client.call(&ListPortals).await.unwrap_err();
+        assert_eq!(service.count(TOKEN), before + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_goes_to_no_host_that_nobody_named() {
+    for (named, is_used) in [
+        ("https://www.zohoapis.eu", true),
+        ("https://accounts.example", true),
+        ("https://evil.example", false),
+        ("https://www.zohoapis.eu.evil.example", false),
+        ("https://accounts.example:8443", false),
+        ("http://www.zohoapis.eu", false),
+    ] {
+        let service = Scripted::new(move |call| match call.what.as_str() {
+            TOKEN => {
+                let mut token = AccessToken::new("t1".to_owned());
+                token.api_domain = Some(named.to_owned());
+                Act::Respond(server::granted(&token))
+            }
+            _ => none(),
+        });
+        let client = Client::builder().transport(service.clone());
+        let client = client.accounts_url("https://accounts.example/oauth/v2/token");
+        let client = client.build(super::script::credential()).unwrap();
+        let listed = client.call(&ListPortals).await;
+        assert_eq!(listed.is_ok(), is_used, "{named}: {listed:?}");
+        assert_eq!(service.count(LIST), usize::from(is_used), "{named}");
+        assert_eq!(service.count(TOKEN), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn rejected_fixed_token_is_not_replaced() {
     let service = Scripted::new(|_| refused(rejections::invalid_token()));
     let client = service.builder().build(access_token()).unwrap();
     let error = client.call(&ListPortals).await.unwrap_err();
     assert_eq!(error.api(), Some(&rejections::invalid_token()));
-    let Outcome::NotCreated { reason: NotDone::Auth(AuthFailure::TokenRejected(error)), .. } =
+    let Outcome::NotCreated { why: NotDone::Auth(AuthFailure::TokenRejected(error)), .. } =
         client.create(name()).await
     else {
         panic!()
     };
-    assert_eq!(error, rejections::invalid_token());
+    assert_eq!(error, ResponseError::Api(rejections::invalid_token()));
     assert_eq!(service.seen(), [LIST, LIST]);
 }
 
@@ -79,7 +151,7 @@ async fn wrong_credential_is_tried_once() {
         creates.spawn(client.create(PortalName::parse(&format!("Portal{number}")).unwrap()));
     }
     while let Some(outcome) = creates.join_next().await {
-        let Outcome::NotCreated { reason: NotDone::Auth(failure), .. } = outcome.unwrap() else {
+        let Outcome::NotCreated { why: NotDone::Auth(failure), .. } = outcome.unwrap() else {
             panic!()
         };
         assert!(failure.to_string().contains("client id"), "{failure}");

@@ -1,11 +1,11 @@
 //! The accept loop: limits, timeouts and shutdown.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use portal_http::server::{BODY_LIMIT, LocalServer, Server, ServerLimits};
+use portal_http::server::{BODY_LIMIT, BindError, Listener, LocalServer, Server, ServerLimits};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
@@ -80,6 +80,25 @@ async fn burst_of_connections_is_queued() {
     }
     let connected = timeout(LONG, connecting.join_all()).await.expect("no connection is dropped");
     assert!(connected.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn localhost_is_served_on_both_families() {
+    let local = LocalServer::start().await.unwrap();
+    let listener = Listener::bind_localhost(0).await.unwrap();
+    let port = listener.address().port();
+    let server = Server::on(listener);
+    let serving = tokio::spawn(server.serve(local.service().clone(), std::future::pending()));
+    let has_both = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.is_ok();
+    for host in ["127.0.0.1", "[::1]", "localhost"] {
+        if host != "[::1]" || has_both {
+            let list = list("none").send(&format!("http://{host}:{port}")).await;
+            assert_eq!(list.unwrap().status, 401, "{host}");
+        }
+    }
+    let again = Listener::bind_localhost(port).await;
+    assert!(matches!(again, Err(BindError::InUse { .. })), "{again:?}");
+    serving.abort();
 }
 
 /// An attack with more incomplete heads than connections, each renewed as soon as it is closed.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use portal_http::server::{LocalServer, Server};
-use portal_store::{Seed, SeedCredential};
+use portal_http::server::{LocalServer, PortalServiceBuilder, Server};
+use portal_store::{MemoryRegistry, Seed, SeedCredential};
 use serde_json::{Value, json};
 
 use super::{Custom, list};
@@ -122,6 +122,35 @@ async fn api_domain_is_public_url() {
     assert_eq!(granted["api_domain"], "https://crm.acme.example/zoho");
 }
 
+#[tokio::test]
+async fn api_domain_behind_proxy_is_https() {
+    let behind = |service: PortalServiceBuilder<MemoryRegistry>| service.behind_tls_proxy();
+    let allow = |server: Server| server.allow_host("crm.acme.example");
+    let server = Custom::start(behind, allow).await;
+    let parameters = urlencoded(&parameters(("state", "")));
+    let absolute = format!("http://{}/oauth/v2/token", server.host);
+    for (target, host, expected) in [
+        ("/oauth/v2/token", "crm.acme.example", "https://crm.acme.example"),
+        ("/oauth/v2/token", "crm.acme.example:8443", "https://crm.acme.example:8443"),
+        (&absolute, "crm.acme.example", &format!("https://{}", server.host)),
+    ] {
+        let wire = Wire::new("POST", target).header("Host", host).body(parameters.clone());
+        let granted = wire.send(&server.url).await.unwrap().json().unwrap();
+        assert_eq!(granted["api_domain"], expected);
+    }
+    // In either order.
+    for given in [
+        (|service| service.public_url("http://crm.acme.example").behind_tls_proxy())
+            as fn(PortalServiceBuilder<_>) -> _,
+        |service| service.behind_tls_proxy().public_url("http://crm.acme.example"),
+    ] {
+        let server = Custom::start(given, |server| server).await;
+        let wire = Wire::new("POST", "/oauth/v2/token").body(parameters.clone());
+        let granted = wire.send(&server.url).await.unwrap().json().unwrap();
+        assert_eq!(granted["api_domain"], "http://crm.acme.example");
+    }
+}
+
 /// A server with an org whose user has a grant code.
 async fn server_with_code() -> LocalServer {
     let credential = SeedCredential::code("1000.SELF", "1000.SELF", "1000.code");
@@ -187,6 +216,20 @@ async fn revoke_invalidates_access_tokens_once() {
     assert_eq!(revoke.send(server.url()).await.unwrap().status, 400);
     let without = Wire::new("POST", "/oauth/v2/token/revoke");
     assert_eq!(without.send(server.url()).await.unwrap().status, 400);
+}
+
+#[tokio::test]
+async fn revoke_of_access_token_ends_that_one() {
+    let server = LocalServer::start().await.unwrap();
+    let first = refresh(&server).await.json().unwrap();
+    let second = refresh(&server).await.json().unwrap();
+    let token = first["access_token"].as_str().unwrap();
+    let revoke = Wire::new("POST", &format!("/oauth/v2/token/revoke?token={token}"));
+    assert_eq!(revoke.send(server.url()).await.unwrap().status, 200);
+    assert!(!is_accepted(&server, &first).await);
+    assert!(is_accepted(&server, &second).await);
+    assert_eq!(revoke.send(server.url()).await.unwrap().status, 400);
+    assert!(refresh(&server).await.json().unwrap().get("access_token").is_some());
 }
 
 #[tokio::test]

@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use crate::endpoint::Response;
-use crate::error::{ApiError, with_sources};
-use crate::outcome::{AuthFailure, Doubt, NotDone, Unverified};
+use crate::endpoint::{Response, ResponseError};
+use crate::error::ApiError;
+use crate::outcome::{AuthFailure, Doubt, Failure, NotDone, Unverified};
 
 use super::{Flow, IfAbsent, InFlight, Phase, Tries};
-use crate::flow::effect::{Effect, End, Finding, Listing, Repeat, Reply, Unusable};
+use crate::flow::evidence::{End, Finding, Listing};
 use crate::flow::policy::{Jitter, NameTaken};
-use crate::flow::responses;
-use crate::flow::step::{Event, TokenError, UnexpectedEvent};
+use crate::flow::responses::{self, Reply, Unusable};
+use crate::flow::step::{Event, UnexpectedEvent};
 use crate::intent::Baseline;
+use crate::oauth::TokenError;
 use crate::transport::NotSent;
 
-impl<E: Effect> Flow<E> {
+impl Flow {
     /// Takes in what the last step led to.
     ///
     /// # Errors
@@ -44,6 +45,7 @@ impl<E: Effect> Flow<E> {
                 self.end_attempts(NotDone::NotRecorded(why));
             }
             (Some(InFlight::Send), Event::Response(response)) => {
+                self.is_last_in_doubt = false;
                 self.on_attempt(now, jitter, &response);
             }
             (Some(InFlight::Send), Event::NoResponse(why)) => {
@@ -51,13 +53,14 @@ impl<E: Effect> Flow<E> {
             }
             (Some(InFlight::Send), Event::NotSent(why)) => {
                 self.attempts -= 1;
-                self.on_not_sent(now, jitter, &why);
+                self.is_last_in_doubt = false;
+                self.on_not_sent(now, jitter, why);
             }
             (Some(InFlight::List { .. }), Event::NotSent(why)) => {
-                self.on_not_sent(now, jitter, &why);
+                self.on_not_sent(now, jitter, why);
             }
             (Some(InFlight::List { .. }), Event::NoResponse(why)) => {
-                self.retry(now, jitter, NotDone::Unreachable(why.to_string()), None);
+                self.retry(now, jitter, NotDone::Unreachable(Failure::NoResponse(why)), None);
             }
             (in_flight, event) => {
                 return Err(UnexpectedEvent {
@@ -78,9 +81,15 @@ impl<E: Effect> Flow<E> {
 
     fn on_no_token(&mut self, now: Duration, jitter: Jitter, error: TokenError) {
         let failure = match error {
-            TokenError::NotSent(why) => return self.on_not_sent(now, jitter, &why),
+            TokenError::NotSent(why) => return self.on_not_sent(now, jitter, why),
             TokenError::NoResponse(_) | TokenError::Unreadable(_) => {
-                return self.retry(now, jitter, NotDone::Unreachable(with_sources(&error)), None);
+                let failure = NotDone::Unreachable(Failure::Token(error));
+                return self.retry(now, jitter, failure, None);
+            }
+            // Rule 14: nothing more is sent.
+            TokenError::OtherOrigin(api) => {
+                let end = self.unknown_or(Unverified::Origin(api.clone()), NotDone::Origin(api));
+                return self.finish(end);
             }
             TokenError::Rejected(error) => AuthFailure::Rejected(error),
             TokenError::NotRenewable => match self.token.rejected.take() {
@@ -92,9 +101,10 @@ impl<E: Effect> Flow<E> {
         self.fail_to_authenticate(failure);
     }
 
-    fn on_not_sent(&mut self, now: Duration, jitter: Jitter, why: &NotSent) {
-        let last_failure = NotDone::Unreachable(why.to_string());
-        if matches!(why, NotSent::Permanent(_)) && self.doubt.is_none() {
+    fn on_not_sent(&mut self, now: Duration, jitter: Jitter, why: NotSent) {
+        let is_permanent = why.is_permanent();
+        let last_failure = NotDone::Unreachable(Failure::NotSent(why));
+        if is_permanent && self.doubt.is_none() {
             self.finish(End::NotDone(last_failure));
         } else {
             self.retry(now, jitter, last_failure, None);
@@ -102,7 +112,7 @@ impl<E: Effect> Flow<E> {
     }
 
     /// The service rejected the token of the current request.
-    fn on_token_rejected(&mut self, error: ApiError) {
+    fn on_token_rejected(&mut self, error: ResponseError) {
         if self.token.replaced {
             return self.fail_to_authenticate(AuthFailure::TokenRejected(error));
         }
@@ -123,7 +133,7 @@ impl<E: Effect> Flow<E> {
     }
 
     fn on_attempt(&mut self, now: Duration, jitter: Jitter, response: &Response) {
-        match responses::classify(&self.effect.endpoint(), response, E::SUSPECTS) {
+        match self.effect.classify(response) {
             Reply::Done => self.finish(End::Done),
             Reply::Rejected(error) if self.doubt.is_none() => self.finish(End::Rejected(error)),
             Reply::Rejected(error) => self.verify(IfAbsent::Rejected(error)),
@@ -136,10 +146,9 @@ impl<E: Effect> Flow<E> {
                 self.put_in_doubt(now, Doubt::Rejected(error.clone()), true);
                 self.verify(IfAbsent::Rejected(error));
             }
-            Reply::RateLimited { by_service } => {
-                self.put_in_doubt(now, Doubt::RateLimited, by_service);
-                let retry_after = response.retry_after;
-                self.retry(now, jitter, NotDone::RateLimited { retry_after }, retry_after);
+            Reply::RateLimited { error, by_service } => {
+                self.put_in_doubt(now, Doubt::RateLimited(error.clone()), by_service);
+                self.retry_limited(now, jitter, error, response.retry_after);
             }
             Reply::TokenRejected(error) => {
                 self.attempts -= 1;
@@ -160,6 +169,17 @@ impl<E: Effect> Flow<E> {
         }
     }
 
+    fn retry_limited(
+        &mut self,
+        now: Duration,
+        jitter: Jitter,
+        error: ResponseError,
+        retry_after: Option<Duration>,
+    ) {
+        let cause = Failure::Response(error);
+        self.retry(now, jitter, NotDone::RateLimited { retry_after, cause }, retry_after);
+    }
+
     /// Rule 12: a service that fails may request a wait, too. The last list comes in any case.
     fn wait_as_requested(&mut self, now: Duration, jitter: Jitter, requested: Duration) {
         let requested = requested.saturating_add(jitter.of(self.policy.backoff_base));
@@ -170,7 +190,7 @@ impl<E: Effect> Flow<E> {
     /// An attempt ended without a response that shows what the service did.
     fn on_lost_attempt(&mut self, now: Duration, jitter: Jitter, doubt: Doubt) {
         self.put_in_doubt(now, doubt, false);
-        if self.list_rejected.is_some() && E::REPEAT == Repeat::InDoubt {
+        if self.list_rejected.is_some() && self.effect.repeats_in_doubt() {
             self.end_request();
             self.start_attempt();
             // It grows with the number of attempts.
@@ -185,7 +205,9 @@ impl<E: Effect> Flow<E> {
         // Rule 5; an earlier attempt may need longer.
         let absent_from = now.saturating_add(self.policy.absence_after(has_finished));
         self.absent_from = self.absent_from.max(absent_from);
+        self.is_last_in_doubt = !has_finished;
         self.last_failure = None;
+        self.last_doubt = Some(doubt.clone());
         // The first doubt is the one that matters to recovery and to the caller.
         if !has_finished || self.doubt.is_none() {
             self.doubt = Some(doubt);
@@ -196,18 +218,20 @@ impl<E: Effect> Flow<E> {
         let retry_after = response.retry_after;
         match responses::read_list(response) {
             Ok(listing) => self.on_listing(now, jitter, began, &listing),
-            Err(Unusable::RateLimited) => {
-                self.retry(now, jitter, NotDone::RateLimited { retry_after }, retry_after);
+            Err(Unusable::RateLimited(error)) => {
+                self.retry_limited(now, jitter, error, retry_after);
             }
-            Err(Unusable::Failed(why)) => {
-                self.retry(now, jitter, NotDone::Unreachable(why), retry_after);
+            Err(Unusable::Failed(failure)) => {
+                self.retry(now, jitter, NotDone::Unreachable(failure), retry_after);
             }
             Err(Unusable::TokenRejected(error)) => self.on_token_rejected(error),
             // Rule 1: what a token without the scope can't see is left unverified.
             Err(Unusable::ScopeMissing(error)) if self.phase == Phase::Baseline => {
                 match self.effect.known(&self.policy) {
-                    Finding::There(fact) => self.finish(End::There { fact, before: Some(true) }),
-                    Finding::Blocked(fact) => self.finish(End::Blocked { fact, rejection: None }),
+                    Finding::There(portal) => {
+                        self.finish(End::There { portal, before: Some(true) });
+                    }
+                    Finding::Blocked(by) => self.finish(End::Blocked { by, rejection: None }),
                     Finding::Absent | Finding::Ambiguous(_) => {
                         self.list_rejected = Some(error);
                         self.end_request();
@@ -229,18 +253,18 @@ impl<E: Effect> Flow<E> {
         let attempted = self.phase != Phase::Baseline;
         let before = self.baseline.as_ref();
         let finding = self.effect.compare(&self.policy, before, listing, attempted);
-        if let Finding::There(fact) = finding {
+        if let Finding::There(portal) = finding {
             // Rule 6. Before the first attempt the list is the baseline itself.
             let before = if attempted { self.baseline.as_ref().map(|_| false) } else { Some(true) };
-            return self.finish(End::There { fact, before });
+            return self.finish(End::There { portal, before });
         }
         if attempted {
             self.on_absence(now, jitter, began, listing, finding);
         } else if !listing.is_complete {
-            let why = "incomplete list: it comes from a cache or has more pages".to_owned();
+            let why = Failure::IncompleteList("it comes from a cache or has more pages");
             self.retry(now, jitter, NotDone::Unreachable(why), None);
-        } else if let Finding::Blocked(fact) = finding {
-            self.finish(End::Blocked { fact, rejection: None });
+        } else if let Finding::Blocked(by) = finding {
+            self.finish(End::Blocked { by, rejection: None });
         } else {
             self.baseline = Some(Baseline::of(&listing.portals));
             self.end_request();
@@ -255,7 +279,7 @@ impl<E: Effect> Flow<E> {
         jitter: Jitter,
         began: Duration,
         listing: &Listing,
-        finding: Finding<E::Fact>,
+        finding: Finding,
     ) {
         let Phase::Verify(if_absent) = self.phase.clone() else { return };
         self.end_request();
@@ -265,9 +289,9 @@ impl<E: Effect> Flow<E> {
             // Rule 5: that something is gone is absence, too.
             Finding::Ambiguous(Unverified::Gone) if !proves_absence => {}
             Finding::Ambiguous(ambiguity) => self.ambiguity = Some(ambiguity),
-            Finding::Blocked(fact) => self.blocked = Some(fact),
+            Finding::Blocked(by) => self.blocked = Some(by),
             // A name can be given away again. A portal stays, even if a stale list misses it.
-            Finding::Absent if E::REPEAT == Repeat::AfterProvedAbsence => self.blocked = None,
+            Finding::Absent if !self.effect.repeats_in_doubt() => self.blocked = None,
             Finding::Absent | Finding::There(_) => {}
         }
         if !proves_absence {
@@ -282,16 +306,15 @@ impl<E: Effect> Flow<E> {
             // Rule 4: the name is taken, and if by our own attempt, the list should show it.
             (IfAbsent::Suspect { error, earlier: true }, _) if error.is_already_used() => {
                 End::Unknown {
-                    intent: self.current_intent(),
                     doubt: self.doubt.clone().unwrap_or(Doubt::Earlier),
                     why: Unverified::EarlierAttempt,
                     suspect: Some(error),
                 }
             }
             (IfAbsent::NotDone(reason), _) => End::NotDone(reason),
-            (IfAbsent::Repeat, Some(fact)) => End::Blocked { fact, rejection: None },
-            (IfAbsent::Rejected(error) | IfAbsent::Suspect { error, .. }, Some(fact)) => {
-                End::Blocked { fact, rejection: Some(error) }
+            (IfAbsent::Repeat, Some(by)) => End::Blocked { by, rejection: None },
+            (IfAbsent::Rejected(error) | IfAbsent::Suspect { error, .. }, Some(by)) => {
+                End::Blocked { by, rejection: Some(error) }
             }
             (IfAbsent::Rejected(error) | IfAbsent::Suspect { error, .. }, None) => {
                 End::Rejected(error)
@@ -318,7 +341,7 @@ impl<E: Effect> Flow<E> {
         is_complete: bool,
     ) {
         // Rule 1 holds for repeats, too: a stale list does not clear the way.
-        let may_repeat = E::REPEAT == Repeat::InDoubt
+        let may_repeat = self.effect.repeats_in_doubt()
             && is_complete
             && self.blocked.is_none()
             && self.ambiguity.is_none()

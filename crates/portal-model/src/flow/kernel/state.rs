@@ -5,14 +5,15 @@ use std::time::Duration;
 use super::{Flow, InFlight, Phase, Token, Tries};
 use crate::error::ApiError;
 use crate::flow::effect::Effect;
+use crate::flow::evidence::Obstacle;
 use crate::intent::Baseline;
 use crate::outcome::{Doubt, NotDone, Unverified};
 
 /// A flow without its step, its policy and its version.
 #[derive(Debug)]
-pub struct State<'a, E: Effect> {
-    pub effect: &'a E,
-    pub phase: &'a Phase<E::Outcome>,
+pub struct State<'a> {
+    pub effect: &'a Effect,
+    pub phase: &'a Phase,
     pub in_flight: Option<InFlight>,
     pub token: &'a Token,
     pub tries: Tries,
@@ -23,14 +24,14 @@ pub struct State<'a, E: Effect> {
     pub absent_from: Duration,
     pub polls: u32,
     pub ambiguity: Option<&'a Unverified>,
-    pub blocked: Option<&'a E::Fact>,
+    pub blocked: Option<&'a Obstacle>,
     pub list_rejected: Option<&'a ApiError>,
 }
 
-impl<E: Effect> Flow<E> {
+impl Flow {
     /// Not a part of the API: what the exhaustive test tells flows apart by.
     #[doc(hidden)]
-    pub fn state(&self) -> State<'_, E> {
+    pub fn state(&self) -> State<'_> {
         State {
             effect: &self.effect,
             phase: &self.phase,

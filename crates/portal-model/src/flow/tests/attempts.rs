@@ -1,4 +1,4 @@
-//! When an attempt is made: rules 1, 2, 8 and 11.
+//! When an attempt is made: rules 1, 2 and 8.
 
 use super::*;
 
@@ -20,9 +20,7 @@ fn listed_name_is_preexisting_whatever_its_case() {
 
 #[test]
 fn listed_fallback_is_preexisting_and_none_taken() {
-    let mut script = create();
-    script.flow = script.flow.with_fallbacks([name("SecondName")]);
-    let outcome = script.token().shows(&["SecondName"]).ends();
+    let outcome = with_fallback(Policy::default()).token().shows(&["SecondName"]).ends();
     assert_eq!(origin(&outcome), Origin::Preexisting);
     assert_eq!((outcome.name(), outcome.taken()), ("SecondName", &[][..]));
 }
@@ -78,9 +76,7 @@ fn rejected_baseline_is_outcome() {
 
 #[test]
 fn receipt_yields_to_list_that_may_show_it_renamed() {
-    let mut script = create();
-    let receipt = Receipt { name: "Acme2026".to_owned(), age: Duration::from_secs(1) };
-    script.flow = script.flow.with_receipts([receipt]);
+    let script = with_receipt(Policy::default(), receipt("Acme2026", 1));
     let outcome = script.token().shows_portals(&[("1", "AcmeHelpdesk", true)]).ends();
     let Outcome::OrgHasPortal { portal, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(portal.name, "AcmeHelpdesk");
@@ -88,13 +84,7 @@ fn receipt_yields_to_list_that_may_show_it_renamed() {
 
 #[test]
 fn receipt_counts_where_token_may_not_list() {
-    let receipt =
-        |name: &str, seconds| Receipt { name: name.to_owned(), age: Duration::from_secs(seconds) };
-    let ends = |policy, receipt| {
-        let mut script = create_with(policy);
-        script.flow = script.flow.with_receipts([receipt]);
-        script.token().list(scope_mismatch())
-    };
+    let ends = |policy, receipt| with_receipt(policy, receipt).token().list(scope_mismatch());
     let outcome = ends(Policy::default(), receipt("Acme2026", 1)).ends();
     assert_eq!(origin(&outcome), Origin::Preexisting);
     for age in [1, 7200] {
@@ -105,27 +95,27 @@ fn receipt_counts_where_token_may_not_list() {
 }
 
 #[test]
-fn receipt_of_other_portal_ends_take_over() {
+fn receipt_of_other_portal_ends_resumed_create() {
     let intent = CreateIntent {
         attempts: 1,
         baseline: Some(Baseline::default()),
         ..CreateIntent::new(name("Acme2026"))
     };
-    let flow = CreateFlow::take_over(intent, Duration::ZERO, Policy::default(), ApiVersion::V7);
-    let receipt = Receipt { name: "AcmeOther".to_owned(), age: Duration::ZERO };
-    let script = script(flow.with_receipts([receipt])).token().shows_until_proved(&[]);
+    let flow = Flow::resume(
+        create_of(&["Acme2026"]),
+        intent.into(),
+        Duration::ZERO,
+        Policy::default(),
+        ApiVersion::V7,
+    );
+    let script =
+        script(flow.with_receipts([receipt("AcmeOther", 0)])).token().shows_until_proved(&[]);
     assert!(matches!(script.ends(), Outcome::OrgHasPortal { .. }));
 }
 
 #[test]
 fn young_receipt_counts_as_portal_of_org() {
-    let receipt =
-        |name: &str, age| Receipt { name: name.to_owned(), age: Duration::from_secs(age) };
-    let with = |receipt| {
-        let mut script = create();
-        script.flow = script.flow.with_receipts([receipt]);
-        script.token().shows(&[])
-    };
+    let with = |receipt| with_receipt(Policy::default(), receipt).token().shows(&[]);
     assert!(matches!(with(receipt("AcmeOther", 69)).ends(), Outcome::OrgHasPortal { .. }));
     assert_eq!(origin(&with(receipt("ACME2026", 69)).ends()), Origin::Preexisting);
     with(receipt("AcmeOther", 70)).sends();
@@ -134,20 +124,24 @@ fn young_receipt_counts_as_portal_of_org() {
 // Rule 2: intent before attempt.
 
 #[test]
-fn intent_is_kept_from_record_until_certain() {
-    let mut script = create().token();
-    assert_eq!(script.flow.intent(), None);
-    script = script.shows_portals(&[]);
+fn flow_is_in_doubt_from_attempt_until_certain() {
+    let mut script = create().ready();
     let Step::Record(Intent::Create(intent)) = script.flow.step(script.now) else { panic!() };
-    assert_eq!((intent.attempts, intent.baseline.clone()), (1, Some(Baseline::default())));
-    assert_eq!(script.flow.intent(), Some(intent.clone().into()));
-    script = script.handle(Event::Recorded);
-    assert_eq!(script.flow.intent(), Some(intent.clone().into()));
-    script.flow.step(script.now);
+    assert_eq!((intent.attempts, intent.baseline), (1, Some(Baseline::default())));
+    assert!(!script.flow.is_in_doubt());
+    script = script.sends();
+    assert!(script.flow.is_in_doubt());
     script = script.handle(lost());
-    assert_eq!(script.flow.intent(), Some(intent.into()));
+    assert!(script.flow.is_in_doubt() && script.flow.is_last_in_doubt());
     script = script.shows(&["Acme2026"]);
-    assert_eq!(script.flow.intent(), None);
+    assert!(!script.flow.is_in_doubt());
+}
+
+#[test]
+fn rejection_settles_its_own_attempt_only() {
+    let script = create().ready().attempt(lost()).clears(1000);
+    let script = script.attempt(response(403, "NO_PERMISSION"));
+    assert!(script.flow.is_in_doubt() && !script.flow.is_last_in_doubt());
 }
 
 #[test]
@@ -155,14 +149,8 @@ fn attempt_too_late_after_write_is_not_made() {
     // 140 s: the attempt, the processing time, the list lag and a list.
     let mut script = create().ready().lasting(160).record();
     assert_eq!(script.timeout(), 60);
-    let mut script = create().ready().lasting(161).record();
-    assert_eq!(
-        script.flow.intent().map(|intent| intent.name().to_string()),
-        Some("Acme2026".into())
-    );
-    script.flow.step(script.now);
-    assert_eq!(script.flow.intent(), None);
-    assert_eq!(reason(script.ends()), NotDone::Deadline);
+    let script = create().ready().lasting(161).record();
+    assert_eq!(reason(script.ends()), NotDone::Deadline { last: None });
 }
 
 #[test]
@@ -191,34 +179,17 @@ fn stop_before_attempt_leaves_no_doubt() {
 #[test]
 fn attempt_that_was_not_made_does_not_count() {
     let in_doubt = || create().ready().attempt(lost()).clears(1000);
-    let attempts = |outcome| match outcome {
-        Outcome::Unknown { intent, .. } => intent.attempts,
-        other => panic!("{other:?}"),
-    };
-    // Stopped before and after the intent of the second one is written.
-    let mut script = in_doubt();
-    script.flow.step(script.now);
-    assert_eq!(attempts(script.flow.abandon()), 1);
-    assert_eq!(attempts(in_doubt().record().flow.abandon()), 1);
     // The intent cannot be written.
     let mut script = in_doubt();
     script.flow.step(script.now);
     let script = script.handle(Event::NotRecorded("disk full".to_owned()));
-    assert_eq!(attempts(script.flow.abandon()), 1);
+    assert_eq!(script.flow.attempts, 1);
     // The write takes too long.
     let mut script = in_doubt().lasting(170).record();
     assert!(matches!(script.flow.step(script.now), Step::List { .. }));
-    assert_eq!(attempts(script.flow.abandon()), 1);
+    assert_eq!(script.flow.attempts, 1);
     // It was made.
-    assert_eq!(attempts(in_doubt().sends().flow.abandon()), 2);
-}
-
-#[test]
-fn unknown_outcome_leaves_its_intent() {
-    let mut script = create().ready().attempt(lost()).list(response(403, "NO_PERMISSION"));
-    let Step::Done(outcome) = script.flow.step(script.now) else { panic!() };
-    let Outcome::Unknown { intent, .. } = *outcome else { panic!("{outcome:?}") };
-    assert_eq!(script.flow.intent(), Some(intent.into()));
+    assert_eq!(in_doubt().sends().flow.attempts, 2);
 }
 
 #[test]
@@ -235,7 +206,8 @@ fn create_is_repeated_in_doubt_at_most_twice() {
     let script = script.attempt(html(502)).clears(2000);
     let script = script.attempt(lost()).shows_until_proved(&[]);
     assert_eq!(script.elapsed(), Duration::from_secs(3 + 70));
-    assert_eq!(reason(script.ends()), NotDone::Exhausted);
+    let last = Some(Doubt::NoResponse(NoResponse::TimedOut));
+    assert_eq!(reason(script.ends()), NotDone::Exhausted { last });
 }
 
 #[test]
@@ -268,9 +240,10 @@ fn create_is_not_repeated_beside_another_portal() {
 
 #[test]
 fn fallback_is_tried_after_name_is_proved_taken() {
-    let mut script = create();
-    script.flow = script.flow.with_fallbacks([name("SecondName")]);
-    let script = script.ready().attempt(response(400, "ALREADY_USED")).shows_until_proved(&[]);
+    let script = with_fallback(Policy::default())
+        .ready()
+        .attempt(response(400, "ALREADY_USED"))
+        .shows_until_proved(&[]);
     let Outcome::Created { name, taken } = script.attempt(success("SecondName")).ends() else {
         panic!()
     };
@@ -286,28 +259,20 @@ fn rejection_in_doubt_is_outcome_once_absent() {
 }
 
 #[test]
-fn taken_over_create_counts_earlier_attempts() {
+fn resumed_create_counts_earlier_attempts() {
     let intent = CreateIntent {
         attempts: 3,
         baseline: Some(Baseline::default()),
         ..CreateIntent::new(name("Acme2026"))
     };
-    let flow = CreateFlow::take_over(intent, Duration::ZERO, Policy::default(), ApiVersion::V7);
+    let flow = Flow::resume(
+        create_of(&["Acme2026"]),
+        intent.into(),
+        Duration::from_secs(60),
+        Policy::default(),
+        ApiVersion::V7,
+    );
     let script = script(flow).token().shows_until_proved(&[]);
     assert_eq!(script.elapsed(), Duration::from_secs(70));
     assert!(matches!(script.attempt(success("Acme2026")).ends(), Outcome::Created { .. }));
-}
-
-// Rule 11: one create at a time.
-
-#[test]
-fn create_is_exclusive_unless_it_may_add() {
-    let intent = || CreateIntent { attempts: 1, ..CreateIntent::new(name("Acme2026")) };
-    let (policy, version) = (Policy::default, ApiVersion::V7);
-    let zero = Duration::ZERO;
-    assert!(create().flow.is_exclusive());
-    assert!(CreateFlow::take_over(intent(), zero, policy(), version).is_exclusive());
-    assert!(!create_with(allow_another()).flow.is_exclusive());
-    assert!(!CreateFlow::recover(intent(), zero, policy(), version).is_exclusive());
-    assert!(!rename().flow.is_exclusive());
 }

@@ -24,7 +24,7 @@ fn retry_after_zero_on_lists_backs_off() {
 fn rate_limited_attempt_is_in_doubt_until_listed() {
     let policy = || Policy { max_attempts: 1, ..Policy::default() };
     let script = create_with(policy()).ready().attempt(retry_after(429, "1"));
-    assert!(script.flow.intent().is_some());
+    assert!(script.flow.is_in_doubt());
     let script = script.shows_until_proved(&[]);
     assert_eq!(script.elapsed(), Duration::from_secs(10));
     assert!(matches!(reason(script.ends()), NotDone::RateLimited { .. }));
@@ -82,10 +82,7 @@ fn permanent_failure_to_connect_ends_at_once() {
         create().token().list(Event::NotSent(permanent())),
         create().ready().attempt(Event::NotSent(permanent())),
     ] {
-        assert_eq!(
-            reason(script.ends()),
-            NotDone::Unreachable("no connection: unknown host".to_owned())
-        );
+        assert_eq!(reason(script.ends()), NotDone::Unreachable(Failure::NotSent(permanent())));
     }
     let mut script = create().ready().attempt(lost()).list(Event::NotSent(permanent()));
     assert!(matches!(script.flow.step(script.now), Step::WaitUntil(_)), "in doubt it continues");
@@ -116,17 +113,19 @@ fn rejected_token_is_replaced_once_per_request() {
     let mut script = create().token().list(invalid_token());
     assert_eq!(script.needs_token(), Some(TokenId(1)));
     let script = script.token().shows(&[]).attempt(invalid_token());
-    assert_eq!(script.flow.intent(), None, "it did nothing");
+    assert!(!script.flow.is_in_doubt(), "it did nothing");
     let script = script.token().attempt(invalid_token());
-    let NotDone::Auth(AuthFailure::TokenRejected(error)) = reason(script.ends()) else { panic!() };
-    assert_eq!(error.code, ErrorCode::InvalidToken);
+    let outcome = script.ends();
+    let error = outcome.response().unwrap();
+    assert_eq!(error.api().unwrap().code, ErrorCode::InvalidToken);
+    assert!(matches!(reason(outcome), NotDone::Auth(AuthFailure::TokenRejected(_))));
 }
 
 #[test]
 fn attempt_with_rejected_token_does_not_count() {
     let script = create().ready().attempt(invalid_token()).token().attempt(lost());
     let script = script.clears(1000).attempt(lost()).clears(2000);
-    let Some(Intent::Create(intent)) = script.sends().flow.intent() else { panic!() };
+    let Some(Intent::Create(intent)) = script.sends().intent else { panic!() };
     assert_eq!(intent.attempts, 3);
 }
 
@@ -187,7 +186,7 @@ fn activity_reports_reason_and_end_of_wait() {
     let mut script = create().token().list(retry_after(429, "7"));
     script.flow.step(script.now);
     let Activity::BackingOff { cause, until } = script.flow.activity() else { panic!() };
-    assert_eq!(cause, "rate limited by the service; retry after 7s");
+    assert_eq!(cause, "rate limited; retry after 7s: HTTP 429 TOO_MANY_REQUESTS");
     assert_eq!(until, script.now + Duration::from_secs(8));
 }
 
@@ -203,12 +202,20 @@ fn unexpected_event_changes_nothing() {
 
 #[test]
 fn intent_carries_what_was_taken() {
-    let mut sent = create();
-    sent.flow = sent.flow.with_fallbacks([name("SecondName")]);
-    let sent = sent.ready().attempt(response(400, "ALREADY_USED")).shows_until_proved(&[]).sends();
-    let Some(Intent::Create(intent)) = sent.flow.intent() else { panic!() };
+    let sent = with_fallback(Policy::default())
+        .ready()
+        .attempt(response(400, "ALREADY_USED"))
+        .shows_until_proved(&[])
+        .sends();
+    let Some(Intent::Create(intent)) = sent.intent else { panic!() };
     assert_eq!((intent.name.as_str(), intent.taken[0].as_str()), ("SecondName", "Acme2026"));
-    let flow = CreateFlow::recover(intent, Duration::ZERO, Policy::default(), ApiVersion::V7);
+    let flow = Flow::recover(
+        create_of(&["Acme2026"]),
+        intent.into(),
+        Duration::ZERO,
+        Policy::default(),
+        ApiVersion::V7,
+    );
     let outcome = script(flow).token().shows(&["SecondName"]).ends();
     assert_eq!(outcome.taken()[0].as_str(), "Acme2026");
 }

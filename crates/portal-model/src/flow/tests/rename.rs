@@ -10,21 +10,21 @@ fn renamed(code: &str) -> Event {
 fn rename_lists_before_and_sends_once() {
     let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]);
     let outcome = script.attempt(renamed("SUCCESS")).ends();
-    assert!(matches!(outcome, RenameOutcome::Renamed { old, .. } if old == "AcmeOld"));
+    assert!(matches!(outcome, Outcome::Renamed { old, .. } if old == "AcmeOld"));
 }
 
 #[test]
 fn needless_or_impossible_rename_sends_nothing() {
     let listed = |portals: &[(&str, &str, bool)]| rename().token().shows_portals(portals).ends();
-    assert!(matches!(listed(&[("1", "AcmeNew", false)]), RenameOutcome::NotFound { .. }));
-    assert!(matches!(listed(&[]), RenameOutcome::NotFound { .. }));
+    assert!(matches!(listed(&[("1", "AcmeNew", false)]), Outcome::NotFound { .. }));
+    assert!(matches!(listed(&[]), Outcome::NotFound { .. }));
     assert!(matches!(
         listed(&[("1", "AcmeOld", false), ("2", "ACMENEW", false)]),
-        RenameOutcome::NameTaken { owner: Owner::ThisOrg, .. }
+        Outcome::NameTaken { owner: Owner::ThisOrg, .. }
     ));
-    let same = RenameFlow::new("acmenew", name("AcmeNew"), Policy::default(), ApiVersion::V7);
+    let same = Flow::new(rename_of("acmenew", "AcmeNew"), Policy::default(), ApiVersion::V7);
     let outcome = script(same).token().shows_portals(&[("1", "AcmeNew", false)]).ends();
-    assert!(matches!(outcome, RenameOutcome::Unchanged { .. }));
+    assert!(matches!(outcome, Outcome::Unchanged { .. }));
 }
 
 #[test]
@@ -36,10 +36,10 @@ fn lost_rename_is_verified_by_id() {
             .attempt(lost())
     };
     let outcome = attempted().shows_portals(&[("1", "AcmeNew", true)]).ends();
-    assert!(matches!(outcome, RenameOutcome::Renamed { .. }));
+    assert!(matches!(outcome, Outcome::Renamed { .. }));
     // Somebody renamed the other portal to the new name: this one still has the old name.
     let script = attempted().shows_portals(&[("1", "AcmeOld", false), ("2", "AcmeNew", true)]);
-    assert!(script.flow.intent().is_some());
+    assert!(script.flow.is_in_doubt());
 }
 
 #[test]
@@ -58,12 +58,12 @@ fn rename_is_repeated_only_after_proved_absence() {
 
 #[test]
 fn case_only_rename_compares_exact_bytes() {
-    let flow = RenameFlow::new("Acmeold", name("AcmeOld"), Policy::default(), ApiVersion::V7);
+    let flow = Flow::new(rename_of("Acmeold", "AcmeOld"), Policy::default(), ApiVersion::V7);
     let script = script(flow).token().shows_portals(&[("1", "Acmeold", false)]).attempt(lost());
     let script = script.shows_portals(&[("1", "Acmeold", false)]);
-    assert!(script.flow.intent().is_some());
+    assert!(script.flow.is_in_doubt());
     let outcome = script.waits(1000).shows_portals(&[("1", "AcmeOld", true)]).ends();
-    assert!(matches!(outcome, RenameOutcome::Renamed { .. }));
+    assert!(matches!(outcome, Outcome::Renamed { .. }));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn portal_under_third_name_leaves_rename_unknown() {
             step => panic!("{step:?}"),
         }
     };
-    let RenameOutcome::Unknown { why, .. } = outcome else { panic!("{outcome:?}") };
+    let Outcome::Unknown { why, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(why, Unverified::RenamedElsewhere("AcmeThird".to_owned()));
 }
 
@@ -86,7 +86,7 @@ fn rejection_by_copy_of_rename_is_verified() {
     for code in ["INVALID_DATA", "ALREADY_USED"] {
         let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]);
         let outcome = script.attempt(renamed(code)).shows_portals(&[("1", "AcmeNew", true)]).ends();
-        assert!(matches!(outcome, RenameOutcome::Renamed { .. }), "{code}");
+        assert!(matches!(outcome, Outcome::Renamed { .. }), "{code}");
     }
 }
 
@@ -95,7 +95,7 @@ fn rename_limited_beyond_deadline_is_verified() {
     let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]);
     let script = script.attempt(retry_after(429, "3600"));
     let outcome = script.shows_portals(&[("1", "AcmeNew", true)]).ends();
-    assert!(matches!(outcome, RenameOutcome::Renamed { .. }));
+    assert!(matches!(outcome, Outcome::Renamed { .. }));
     let mut script = rename().token().shows_portals(&[("1", "AcmeOld", false)]);
     script = script.attempt(retry_after(429, "3600"));
     let outcome = loop {
@@ -107,14 +107,14 @@ fn rename_limited_beyond_deadline_is_verified() {
         }
     };
     assert_eq!(script.elapsed(), Duration::from_secs(10));
-    let RenameOutcome::NotRenamed { reason, .. } = outcome else { panic!("{outcome:?}") };
+    let Outcome::NotRenamed { why: reason, .. } = outcome else { panic!("{outcome:?}") };
     assert!(matches!(reason, NotDone::RateLimited { .. }), "{reason:?}");
 }
 
 #[test]
 fn intent_of_rename_has_attempts_and_baseline() {
     let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).sends();
-    let Some(Intent::Rename(intent)) = script.flow.intent() else { panic!() };
+    let Some(Intent::Rename(intent)) = script.intent else { panic!() };
     let id = Some("1".to_owned());
     let known = KnownPortal { id, name: "AcmeOld".to_owned() };
     assert_eq!((intent.attempts, intent.baseline), (1, Some(Baseline(vec![known]))));

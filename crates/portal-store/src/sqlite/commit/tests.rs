@@ -17,7 +17,7 @@ fn writer(directory: &tempfile::TempDir) -> (Writer, PathBuf) {
              CREATE TABLE changes (id INTEGER PRIMARY KEY, parent REFERENCES parents, text)",
         )
         .unwrap();
-    let files = Files::new(&path, Arc::clone(&state), history.registry).unwrap();
+    let files = Files::new(&path, Arc::clone(&state), history).unwrap();
     let checkpoints = Checkpoints::start(database::open_for_checkpoints(&path).unwrap(), state);
     (Writer::start(connection, files, checkpoints.unwrap()).unwrap(), path)
 }

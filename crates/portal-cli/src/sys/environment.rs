@@ -1,0 +1,68 @@
+//! The variables of the environment, each read here, so that none that is unusable counts as unset.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::sys::invalid_input::InvalidInput;
+
+/// Returns the value of a variable without the blanks around it; `None` if it is unset.
+///
+/// # Errors
+/// It is not UTF-8, or has a quote or a control character: a sign that a file was read as if it were a
+/// shell's.
+pub(crate) fn text(name: &str) -> Result<Option<String>, InvalidInput> {
+    std::env::var_os(name).map(|value| parse(name, value)).transpose()
+}
+
+/// Returns the value of a variable that is a path; `None` if it is unset or empty.
+pub(crate) fn path(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+fn parse(name: &str, value: OsString) -> Result<String, InvalidInput> {
+    let invalid = |what| InvalidInput(format!("{name} {what}"));
+    let text = value.into_string().map_err(|_| invalid("is not UTF-8"))?;
+    let text = text.trim();
+    if text.contains(['"', '\'', '`']) {
+        return Err(invalid("has a quote: expected its value alone"));
+    }
+    if text.contains(char::is_control) {
+        return Err(invalid("has a line break or another control character"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unusable_value_names_variable_and_is_not_repeated() {
+        for (value, expected) in [
+            ("acme", Ok("acme")),
+            (" acme \r\n", Ok("acme")),
+            ("", Ok("")),
+            ("caf\u{e9}", Ok("caf\u{e9}")),
+            ("\"hush\"", Err("PORTAL_PROFILE has a quote")),
+            ("'hush'", Err("PORTAL_PROFILE has a quote")),
+            ("hush\nhush", Err("PORTAL_PROFILE has a line break")),
+            ("hush\u{1b}[31m", Err("PORTAL_PROFILE has a line break or another control")),
+        ] {
+            match (parse("PORTAL_PROFILE", value.into()), expected) {
+                (Ok(text), Ok(expected)) => assert_eq!(text, expected),
+                (Err(InvalidInput(error)), Err(expected)) => {
+                    assert!(error.starts_with(expected) && !error.contains("hush"), "{error}");
+                }
+                (found, _) => panic!("{value:?}: {found:?}"),
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn value_beyond_utf8_is_error() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let error = parse("PORTAL_PROFILE", OsString::from_vec(b"caf\xe9".to_vec())).unwrap_err();
+        assert_eq!(error.to_string(), "PORTAL_PROFILE is not UTF-8");
+    }
+}

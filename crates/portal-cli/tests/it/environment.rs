@@ -1,0 +1,136 @@
+//! What the environment has that cannot be used: it is named, and nothing is sent.
+
+use std::ffi::{OsStr, OsString};
+use std::process::{Command, Stdio};
+
+use crate::orgs::{Org, Orgs};
+use crate::support::{Home, Ran};
+
+fn run(command: &mut Command, variables: &[(&str, &OsStr)]) -> Ran {
+    Ran::of(command.envs(variables.iter().copied()).stdin(Stdio::null()))
+}
+
+#[cfg(unix)]
+fn latin_1() -> OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec())
+}
+
+#[cfg(unix)]
+#[test]
+fn unusable_variable_never_selects_default_profile() {
+    let orgs = Orgs::start(vec![Org::new("acme")], &[]);
+    assert_eq!(orgs.run(&["profiles", "use", "acme"]).status, 0);
+    let latin_1 = latin_1();
+    for (name, value) in [
+        ("PORTAL_PROFILE", &*latin_1),
+        ("PORTAL_PROFILE", OsStr::new("")),
+        ("PORTAL_PROFILE", OsStr::new("\"acme\"")),
+        ("PORTAL_PROFILE", OsStr::new("acme\nbeta")),
+        ("PORTAL_REFRESH_TOKEN", &latin_1),
+        ("PORTAL_REFRESH_TOKEN", OsStr::new("")),
+        ("PORTAL_DATA_CENTER", &latin_1),
+        ("PORTAL_PROCESSING_TIME", &latin_1),
+        ("PORTAL_LIST_LAG", OsStr::new("soon")),
+    ] {
+        let ran = run(&mut orgs.home.command(&["create", "AcmePortal", "--yes"]), &[(name, value)]);
+        assert_eq!(ran.status, 2, "{name} {value:?}: {ran:?}");
+        assert!(ran.stderr.contains(name), "{ran:?}");
+    }
+    assert_eq!(orgs.served.requests("/crm/v7/settings/portals"), 0);
+    let ran = run(&mut orgs.home.command(&["list"]), &[("PORTAL_PROFILE", OsStr::new(" acme\r"))]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    // A flag leaves no variable to read.
+    let profile = ["list", "--profile", "acme"];
+    let ran = run(&mut orgs.home.command(&profile), &[("PORTAL_PROFILE", &latin_1)]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+}
+
+#[test]
+fn credential_with_more_than_itself_is_named() {
+    let home = Home::new();
+    let served = crate::support::Served::start(&home, &[]);
+    let variables = served.environment();
+    for name in ["PORTAL_CLIENT_ID", "PORTAL_CLIENT_SECRET", "PORTAL_REFRESH_TOKEN"] {
+        let value = variables.iter().find(|(known, _)| *known == name).unwrap().1;
+        for padded in [format!("{value}\r\n"), format!("\u{feff} {value}")] {
+            let mut command = served.command(&home, &["list"]);
+            let ran = Ran::of(command.env(name, &padded));
+            assert_eq!(ran.status, 0, "{name} {padded:?}: {ran:?}");
+        }
+        for wrong in
+            [format!("'{value}'"), format!("Zoho-oauthtoken {value}"), format!("{value}\u{e4}")]
+        {
+            let ran = Ran::of(served.command(&home, &["list"]).env(name, &wrong));
+            assert_eq!(ran.status, 2, "{ran:?}");
+            assert!(ran.stderr.contains(name) && !ran.stderr.contains(value), "{ran:?}");
+        }
+    }
+    let token = "1000.0123456789abcdef0123456789abcdef.0123456789abcdef0123456789abcdef";
+    for wrong in ["Zoho-oauthtoken 1000.hush", "\"1000.hush\"", "Bearer 1000.hush", "1000.hush x"] {
+        let mut command = home.command(&["list", "--api-domain", served.url()]);
+        let ran = Ran::of(command.env("PORTAL_ACCESS_TOKEN", wrong));
+        assert_eq!(ran.status, 2, "{ran:?}");
+        assert!(
+            ran.stderr.contains("PORTAL_ACCESS_TOKEN") && !ran.stderr.contains("hush"),
+            "{ran:?}"
+        );
+    }
+    let mut command = home.command(&["list", "--api-domain", served.url()]);
+    let ran = Ran::of(command.env("PORTAL_ACCESS_TOKEN", format!("{token}\r")));
+    assert_eq!(ran.status, 3, "{ran:?}");
+}
+
+#[test]
+fn unusable_proxy_is_named_and_not_passed_by() {
+    let home = Home::new();
+    let served = crate::support::Served::start(&home, &[]);
+    for (name, value) in [
+        ("HTTPS_PROXY", "\"http://127.0.0.1:1\""),
+        ("HTTPS_PROXY", "http://user:hush@127.0.0.1:1\rx"),
+        ("ALL_PROXY", "socks5://user:hush@127.0.0.1:1"),
+        ("https_proxy", "http://user:hush@"),
+    ] {
+        let mut command = home.command(&["list", "--data-center", "eu", "--client-id", "1000.A"]);
+        command.env("PORTAL_CLIENT_SECRET", "hush").env("PORTAL_REFRESH_TOKEN", "1000.hush");
+        let ran = Ran::of(command.env(name, value));
+        assert_eq!(ran.status, 2, "{name} {value:?}: {ran:?}");
+        assert!(ran.stderr.contains(name) && !ran.stderr.contains("hush"), "{ran:?}");
+        // It is none of the business of a server on this machine.
+        let ran = Ran::of(served.command(&home, &["list"]).env(name, value));
+        assert_eq!(ran.status, 0, "{name} {value:?}: {ran:?}");
+    }
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"] {
+        let ran = Ran::of(served.command(&home, &["list"]).env(name, "http://127.0.0.1:1"));
+        assert_eq!(ran.status, 0, "{name}: {ran:?}");
+    }
+}
+
+#[test]
+fn home_is_needed_only_for_what_is_in_it() {
+    let home = Home::new();
+    let served = crate::support::Served::start(&home, &[]);
+    let state = home.path().join("state");
+    let mut create = served.command(&home, &["create", "AcmePortal", "--yes"]);
+    let ran = Ran::of(create.env("HOME", "/nonexistent").env("PORTAL_STATE_DIR", &state));
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let mut list = home.command(&["list"]);
+    let ran = Ran::of(list.env("HOME", "/nonexistent"));
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.stderr.contains("no org selected"), "{ran:?}");
+    let ran = Ran::of(home.command(&["list", "--profile", "acme"]).env("HOME", "/nonexistent"));
+    assert!(ran.status != 0 && ran.stderr.contains("/nonexistent"), "{ran:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn too_few_open_files_are_error_not_panic() {
+    let home = Home::new();
+    for (limit, is_enough) in [(4, false), (6, false), (16, false), (64, true)] {
+        let mut command = Command::new("/bin/sh");
+        let portal = env!("CARGO_BIN_EXE_portal");
+        command.args(["-c", &format!("ulimit -n {limit}; exec {portal} list --local")]);
+        let ran = Ran::of(command.env_clear().env("HOME", home.path()));
+        assert_eq!(ran.status == 0, is_enough, "{limit}: {ran:?}");
+        assert!(is_enough || ran.stderr.contains(&format!("may open {limit} files")), "{ran:?}");
+    }
+}

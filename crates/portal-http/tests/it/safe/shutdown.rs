@@ -1,0 +1,67 @@
+//! `shutdown`, and `recover` in the next process.
+
+use std::time::Duration;
+
+use portal_http::ledger::Ledger;
+use portal_model::Outcome;
+use portal_model::outcome::NotDone;
+use tokio::time::Instant;
+
+use super::{name, names, safe, sending, server};
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_waits_for_what_is_in_doubt() {
+    let server = server(&["POST request:delay=10s"]).await;
+    let safe = safe(&server, &Ledger::in_memory());
+    let first = safe.create(name("FirstPortal")).start();
+    sending(&first).await;
+    let queued = safe.create(name("SecondPortal")).start();
+    assert_eq!(safe.shutdown(Duration::from_secs(20)).await, []);
+    assert!(first.await.outcome.is_ours());
+    for stopped in [queued, safe.create(name("ThirdPortal")).start()] {
+        let outcome = stopped.await.outcome;
+        assert!(
+            matches!(outcome, Outcome::NotCreated { why: NotDone::Stopped, .. }),
+            "{outcome:?}"
+        );
+    }
+    assert_eq!(names(&server).await, ["FirstPortal"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_returns_what_stays_in_doubt() {
+    let server = server(&["POST request:delay=15s:@1"]).await;
+    let ledger = Ledger::in_memory();
+    let safe = safe(&server, &ledger);
+    let call = safe.create(name("AcmePortal")).start();
+    sending(&call).await;
+    let began = Instant::now();
+    let left = safe.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(began.elapsed().as_secs(), 5);
+    assert_eq!(left.iter().map(|entry| entry.name()).collect::<Vec<_>>(), ["AcmePortal"]);
+    assert!(matches!(call.await.outcome, Outcome::Unknown { .. }));
+
+    // The next process determines it; presence counts at once.
+    let next = super::safe(&server, &ledger.after_restart());
+    let recovered = tokio::spawn(next.recover()).await.unwrap();
+    let [ended] = &recovered[..] else { panic!("{recovered:?}") };
+    assert!(ended.outcome.is_ours(), "{:?}", ended.outcome);
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert!(next.recover().await.is_empty());
+    assert_eq!(names(&server).await, ["AcmePortal"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn recovery_never_sends() {
+    let server = server(&["POST request:drop"]).await;
+    let ledger = Ledger::in_memory();
+    let call = safe(&server, &ledger).create(name("AcmePortal")).start();
+    sending(&call).await;
+    call.stop();
+    let entry = call.await.entry.unwrap();
+    server.set_faults([]);
+    let next = safe(&server, &ledger.after_restart());
+    let ended = next.recover_entry(&entry).await;
+    assert!(matches!(ended.outcome, Outcome::NotCreated { .. }), "{:?}", ended.outcome);
+    assert_eq!((ended.entry, names(&server).await), (Some(entry), vec![]));
+}

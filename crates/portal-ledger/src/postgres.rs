@@ -1,0 +1,393 @@
+//! The ledger of several machines: PostgreSQL 13 or later, over the caller's pool.
+//!
+//! A decision is one transaction that locks the row of its origin. Nothing outlives it in a session:
+//! statements have no name and settings are local, so a pooler in transaction mode is fine. The moments
+//! in it are of the database's clock, which all its callers share.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Pool, PoolError};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio::try_join;
+use tokio_postgres::error::{DbError, Severity, SqlState};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
+
+use crate::entry::Entry;
+use crate::error::LedgerError;
+use crate::rows::{Rows, names_of};
+use crate::time::Moment;
+
+/// The version of the schema. A later one is refused, and left as it is.
+const FORMAT: i32 = 1;
+/// How long a transaction takes at most: as long as SQLite's waits for the lock.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection is tried for, so that the reason is told before the timeout.
+const CONNECTING: Duration = Duration::from_secs(3);
+/// Entries read at a time where all of them are looked through.
+const PAGE: i64 = 500;
+
+/// Whatever the defaults of the database and the role: what is read must be what was committed before
+/// the lock was granted, a commit must be on the disk, and a client that is frozen must let go of the
+/// lock.
+const BEGIN: &str = "
+    BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+    SET LOCAL statement_timeout = '5s';
+    SET LOCAL idle_in_transaction_session_timeout = '2s';
+    SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+        WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)";
+
+/// In one transaction, and by one process at a time; the one that found no schema has failed.
+const SCHEMA: &str = "
+    ROLLBACK;
+    BEGIN READ WRITE;
+    SET LOCAL statement_timeout = '5s';
+    SELECT pg_advisory_xact_lock(5786936184172241004);
+    CREATE SCHEMA IF NOT EXISTS portal_ledger;
+    CREATE TABLE IF NOT EXISTS portal_ledger.origins (origin text PRIMARY KEY);
+    CREATE TABLE IF NOT EXISTS portal_ledger.entries (
+        position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        id text NOT NULL UNIQUE,
+        origin text NOT NULL REFERENCES portal_ledger.origins,
+        org text,
+        credential text NOT NULL,
+        key text,
+        names text[] NOT NULL,
+        is_settled boolean NOT NULL,
+        entry text NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS entries_by_org ON portal_ledger.entries (org);
+    CREATE INDEX IF NOT EXISTS entries_by_credential ON portal_ledger.entries (credential);
+    CREATE INDEX IF NOT EXISTS entries_by_key ON portal_ledger.entries (key);
+    CREATE INDEX IF NOT EXISTS entries_by_name ON portal_ledger.entries USING gin (names);
+    CREATE INDEX IF NOT EXISTS entries_unsettled ON portal_ledger.entries (origin) WHERE NOT is_settled;
+    CREATE TABLE IF NOT EXISTS portal_ledger.format AS SELECT 1 AS format;
+    COMMIT";
+
+const CHECK: &str =
+    "SELECT format, current_setting('fsync') = 'on' FROM portal_ledger.format ORDER BY format DESC";
+const ADD_ORIGIN: &str = "INSERT INTO portal_ledger.origins VALUES ($1) ON CONFLICT DO NOTHING";
+const LOCK: &str = "SELECT FROM portal_ledger.origins WHERE origin = $1 FOR UPDATE";
+const LOCK_OF_ENTRY: &str = "SELECT FROM portal_ledger.origins
+    WHERE origin = (SELECT origin FROM portal_ledger.entries WHERE id = $1) FOR UPDATE";
+/// Microseconds, with the start of the server: after a restart or a failover it is another clock.
+const CLOCK: &str = "SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint,
+    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+/// Those that may concern a claim: of the org, of the credential, of no known org, of the key, the
+/// one that is named, and those of one of the names.
+const CLAIM: &str = "
+    SELECT position, is_settled, entry FROM portal_ledger.entries WHERE origin = $1 AND (
+        org = $2 OR credential = $3 OR NOT is_settled AND (org IS NULL OR $2 IS NULL)
+        OR key = $4 OR id = $5 OR names && $6)
+    ORDER BY position DESC";
+const ONE: &str = "SELECT position, is_settled, entry FROM portal_ledger.entries WHERE id = $1";
+const OLDER: &str = "SELECT position, is_settled, entry FROM portal_ledger.entries
+    WHERE position < $1 ORDER BY position DESC LIMIT $2";
+const WRITE: &str = "
+    INSERT INTO portal_ledger.entries (id, origin, org, credential, key, names, is_settled, entry)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (id) DO UPDATE SET
+        org = $3, credential = $4, key = $5, names = $6, is_settled = $7, entry = $8";
+
+type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+#[derive(Clone)]
+pub(crate) struct Postgres(pub(crate) Pool);
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Postgres")
+    }
+}
+
+impl Postgres {
+    /// Runs to completion, even if the caller drops the future: a transaction that is left in the
+    /// middle would keep its lock.
+    pub(crate) async fn transact<T: Send + 'static>(
+        &self,
+        rows: Rows,
+        decide: impl FnOnce(Vec<Entry>, &Moment) -> (Vec<Entry>, T) + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let runtime = Handle::try_current().map_err(|error| {
+            LedgerError::NotApplied(format!("PostgreSQL needs a tokio runtime: {error}"))
+        })?;
+        let task = runtime.spawn(transact(self.0.clone(), rows, decide));
+        task.await.unwrap_or_else(|error| Err(LedgerError::Unknown(error.to_string())))
+    }
+
+    /// The same without waiting for the result, if there is a runtime.
+    pub(crate) fn submit(
+        &self,
+        rows: Rows,
+        decide: impl FnOnce(Vec<Entry>, &Moment) -> (Vec<Entry>, ()) + Send + 'static,
+    ) {
+        if let Ok(runtime) = Handle::try_current() {
+            drop(runtime.spawn(transact(self.0.clone(), rows, decide)));
+        }
+    }
+}
+
+/// Why a statement, or the wait for a connection, failed.
+enum Failure {
+    Pool(PoolError),
+    Server(tokio_postgres::Error),
+    Late,
+    /// There is no schema yet.
+    Missing,
+    Final(LedgerError),
+}
+
+impl From<PoolError> for Failure {
+    fn from(error: PoolError) -> Self {
+        Self::Pool(error)
+    }
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Server(error)
+    }
+}
+
+impl Failure {
+    /// Whether another connection may do: the server ended this one, is starting, or has too many.
+    fn is_of_connection(&self) -> bool {
+        let (Self::Pool(PoolError::Backend(error)) | Self::Server(error)) = self else {
+            return false;
+        };
+        let is_passing = |code: &SqlState| {
+            ["08", "53", "57P"].iter().any(|class| code.code().starts_with(class))
+        };
+        error.code().is_none_or(is_passing)
+    }
+
+    /// Whether the server certainly rolled back: ERROR does so, FATAL may follow the commit.
+    fn is_refusal(&self) -> bool {
+        let Self::Server(error) = self else { return false };
+        error.as_db_error().and_then(DbError::parsed_severity) == Some(Severity::Error)
+    }
+
+    fn describe(&self) -> String {
+        let mut error: &dyn Error = match self {
+            Self::Pool(PoolError::Backend(error)) | Self::Server(error) => error,
+            Self::Pool(error) => error,
+            Self::Late => return format!("no answer within {} s", TIMEOUT.as_secs()),
+            Self::Missing => return "the schema portal_ledger is missing".to_owned(),
+            Self::Final(error) => error,
+        };
+        let mut text = error.to_string();
+        while let Some(source) = error.source() {
+            text = format!("{text}: {source}");
+            error = source;
+        }
+        format!("PostgreSQL: {text}")
+    }
+
+    fn not_applied(self) -> LedgerError {
+        match self {
+            Self::Final(error) => error,
+            other => LedgerError::NotApplied(other.describe()),
+        }
+    }
+}
+
+/// Fails at the deadline at the latest, whatever hangs.
+async fn within<T, E: Into<Failure>>(
+    deadline: Instant,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure> {
+    timeout_at(deadline, work).await.map_or(Err(Failure::Late), |result| result.map_err(Into::into))
+}
+
+/// Closes a connection that may be in the middle of a transaction, which the server rolls back.
+fn close(client: Object) {
+    drop(Object::take(client));
+}
+
+async fn transact<T>(
+    pool: Pool,
+    rows: Rows,
+    decide: impl FnOnce(Vec<Entry>, &Moment) -> (Vec<Entry>, T),
+) -> Result<T, LedgerError> {
+    let deadline = Instant::now() + TIMEOUT;
+    let (client, entries, now) =
+        begin(&pool, &rows, deadline).await.map_err(Failure::not_applied)?;
+    let (written, decision) = decide(entries, &now);
+    if let Err(failure) = within(deadline, write(&client, &written)).await {
+        close(client);
+        return Err(failure.not_applied());
+    }
+    let end = if written.is_empty() { "ROLLBACK" } else { "COMMIT" };
+    if let Err(failure) = within(deadline, client.batch_execute(end)).await {
+        close(client);
+        if failure.is_refusal() {
+            return Err(failure.not_applied());
+        } else if !written.is_empty() {
+            return Err(LedgerError::Unknown(failure.describe()));
+        }
+    }
+    Ok(decision)
+}
+
+/// Begins a transaction and reads, over as many connections as it takes: nothing is written yet.
+async fn begin(
+    pool: &Pool,
+    rows: &Rows,
+    deadline: Instant,
+) -> Result<(Object, Vec<Entry>, Moment), Failure> {
+    let connecting = Instant::now() + CONNECTING;
+    let mut creates_schema = true;
+    loop {
+        let failure = match within(deadline, pool.get()).await {
+            Ok(client) => match within(deadline, read(&client, rows)).await {
+                Ok((entries, now)) => return Ok((client, entries, now)),
+                Err(Failure::Missing) if creates_schema => {
+                    creates_schema = false;
+                    let created = within(deadline, client.batch_execute(SCHEMA)).await;
+                    close(client);
+                    match created {
+                        Ok(()) => continue,
+                        Err(failure) => failure,
+                    }
+                }
+                Err(failure) => {
+                    close(client);
+                    failure
+                }
+            },
+            Err(failure) => failure,
+        };
+        if !failure.is_of_connection() || Instant::now() >= connecting {
+            return Err(failure);
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Begins, locks the origin, and reads the clock and what [`Rows::selects`]. Statements that are sent
+/// at once run in this order.
+async fn read(client: &Client, rows: &Rows) -> Result<(Vec<Entry>, Moment), Failure> {
+    let begun = try_join!(biased; client.batch_execute(BEGIN), client.query_typed(CHECK, &[]));
+    match begun {
+        Ok(((), found)) => check(found.first())?,
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
+            return Err(Failure::Missing);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let (clock, found) = match rows {
+        Rows::Claim { org, key, names, id } => {
+            let (origin, credential) = (org.origin(), org.fingerprint());
+            let (org, id) = (org.org().map(|org| &org.id), id.as_str());
+            let which: [Parameter<'_>; 6] = [
+                (&origin, Type::TEXT),
+                (&org, Type::TEXT),
+                (&credential, Type::TEXT),
+                (key, Type::TEXT),
+                (&id, Type::TEXT),
+                (names, Type::TEXT_ARRAY),
+            ];
+            let (_, _, clock, found) = try_join!(
+                biased;
+                client.query_typed(ADD_ORIGIN, &which[..1]),
+                client.query_typed(LOCK, &which[..1]),
+                client.query_typed(CLOCK, &[]),
+                client.query_typed(CLAIM, &which),
+            )?;
+            (clock, found)
+        }
+        Rows::Entry(id) => {
+            let which: [Parameter<'_>; 1] = [(&id.as_str(), Type::TEXT)];
+            let (_, clock, found) = try_join!(
+                biased;
+                client.query_typed(LOCK_OF_ENTRY, &which),
+                client.query_typed(CLOCK, &[]),
+                client.query_typed(ONE, &which),
+            )?;
+            (clock, found)
+        }
+        Rows::Filter(_) => (client.query_typed(CLOCK, &[]).await?, Vec::new()),
+    };
+    let clock = clock.first().ok_or_else(|| damaged("no clock"))?;
+    let (started, micros): (i64, i64) = (clock.try_get(0)?, clock.try_get(1)?);
+    let since_1970 = Duration::from_micros(micros.unsigned_abs());
+    let now = Moment::new(format!("PostgreSQL started at {started}"), since_1970);
+    let mut entries = Vec::new();
+    select(rows, &found, &mut entries)?;
+    if let Rows::Filter(_) = rows {
+        read_all(client, rows, &mut entries).await?;
+    }
+    Ok((entries, now))
+}
+
+/// Whether this version may use the schema, and the server keeps what it commits.
+fn check(found: Option<&Row>) -> Result<(), Failure> {
+    let found = found.ok_or_else(|| damaged("no format"))?;
+    let (format, is_synced): (i32, bool) = (found.try_get(0)?, found.try_get(1)?);
+    let refused = |reason| Err(Failure::Final(LedgerError::NotApplied(reason)));
+    if format > FORMAT {
+        return refused(format!(
+            "the schema portal_ledger has format {format}, this version reads up to {FORMAT}: update it"
+        ));
+    }
+    if !is_synced {
+        return refused("PostgreSQL runs with fsync = off, and may lose entries".to_owned());
+    }
+    Ok(())
+}
+
+/// Newest first, a page at a time, until there are enough.
+async fn read_all(client: &Client, rows: &Rows, entries: &mut Vec<Entry>) -> Result<(), Failure> {
+    let mut before = i64::MAX;
+    while entries.len() < rows.limit() {
+        let which: [Parameter<'_>; 2] = [(&before, Type::INT8), (&PAGE, Type::INT8)];
+        let page = client.query_typed(OLDER, &which).await?;
+        let Some(last) = page.last() else { break };
+        before = last.try_get(0)?;
+        select(rows, &page, entries)?;
+    }
+    entries.truncate(rows.limit());
+    Ok(())
+}
+
+fn select(rows: &Rows, found: &[Row], entries: &mut Vec<Entry>) -> Result<(), Failure> {
+    for row in found {
+        let (position, is_settled): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
+        let entry: Entry = serde_json::from_str(row.try_get(2)?)
+            .map_err(|error| damaged(&format!("row {position}: {error}")))?;
+        let entry = Entry { order: position.unsigned_abs(), is_settled, ..entry };
+        if rows.selects(&entry) {
+            entries.push(entry);
+        }
+    }
+    Ok(())
+}
+
+fn damaged(what: &str) -> Failure {
+    Failure::Final(LedgerError::Damaged(format!("schema portal_ledger of PostgreSQL, {what}")))
+}
+
+async fn write(client: &Client, written: &[Entry]) -> Result<(), Failure> {
+    for entry in written {
+        let json = serde_json::to_string(entry).map_err(|error| damaged(&error.to_string()))?;
+        let (id, origin, credential) =
+            (entry.id.as_str(), entry.org.origin(), entry.org.fingerprint());
+        let org = entry.org.org().map(|org| &org.id);
+        let row: [Parameter<'_>; 8] = [
+            (&id, Type::TEXT),
+            (&origin, Type::TEXT),
+            (&org, Type::TEXT),
+            (&credential, Type::TEXT),
+            (&entry.key, Type::TEXT),
+            (&names_of(entry), Type::TEXT_ARRAY),
+            (&entry.is_settled, Type::BOOL),
+            (&json, Type::TEXT),
+        ];
+        client.execute_typed(WRITE, &row).await?;
+    }
+    Ok(())
+}

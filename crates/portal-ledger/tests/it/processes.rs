@@ -1,0 +1,298 @@
+//! Processes that are killed, frozen, or three at once, over one ledger.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use portal_ledger::{AttemptEnd, Claim, Ending, EndingKind, Filter, Ledger, RecordError};
+use portal_testkit::{Cluster, Signal, needs, signal};
+use tempfile::TempDir;
+
+use crate::engine::{Engine, at, granted, intent, org, pool, wants};
+
+const PLACE: &str = "PORTAL_LEDGER_PLACE";
+const SCRATCH: &str = "PORTAL_LEDGER_SCRATCH";
+
+/// A process of this test binary.
+struct Process {
+    child: Child,
+    stdin: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    fn start(role: &str, place: &str, scratch: &Path) -> Self {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args([&format!("processes::{role}"), "--exact", "--ignored", "--nocapture"])
+            .env(PLACE, place)
+            .env(SCRATCH, scratch)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let stdin = child.stdin.take().unwrap();
+        Self { child, stdin, lines }
+    }
+
+    /// The next line that its role says, rather than the test harness.
+    fn says(&mut self) -> Option<String> {
+        let mut lines = self.lines.by_ref().map_while(Result::ok);
+        lines.find_map(|line| Some(line.split_once("> ")?.1.to_owned()))
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// What it has said by its end.
+    fn said(mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.says()).collect()
+    }
+}
+
+/// From the child to its parent. Fails once nobody listens any more.
+fn say(what: &str) {
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "> {what}").unwrap();
+}
+
+fn ledger() -> Option<Ledger> {
+    let place = env::var(PLACE).ok()?;
+    let is_url = place.starts_with("postgres://");
+    Some(if is_url { Ledger::postgres(pool(&place)) } else { Ledger::open(place).unwrap() })
+}
+
+/// Creates one portal after another, and says each step once it is durable. Where the ledger fails it
+/// makes no attempt.
+#[tokio::test]
+#[ignore = "a process that another test starts"]
+async fn creator() {
+    let Some(ledger) = ledger() else { return };
+    for count in 0.. {
+        let name = format!("Portal{}x{count}", std::process::id());
+        let mut request = wants(&name, &name);
+        request.org = org("credential", &name);
+        let mut permit = loop {
+            match ledger.claim(&request, &at(100)).await {
+                Ok(Claim::Granted(permit)) => break permit,
+                Ok(other) => panic!("{other:?}"),
+                // Whether it was granted or not: the same again tells.
+                Err(_) => {}
+            }
+        };
+        say(&format!("granted {name}"));
+        if permit.record(&intent(&name), &at(100)).await.is_err() {
+            continue;
+        }
+        say(&format!("recorded {name}"));
+        permit.attempt_ended(AttemptEnd { at: at(100), in_doubt: false });
+        if permit.end(&Ending::new(EndingKind::Created), &at(100)).await.is_ok() {
+            say(&format!("ended {name}"));
+        }
+    }
+}
+
+/// What was acknowledged is there, and what was not ended is adopted with every attempt.
+async fn check(ledger: &Ledger, said: &[String]) {
+    let entries = ledger.entries(&Filter::default()).await.unwrap();
+    for line in said {
+        let (step, name) = line.split_once(' ').unwrap();
+        let entry = entries.iter().find(|entry| entry.name() == name).expect(line);
+        match step {
+            "granted" => {}
+            "recorded" => assert_eq!(entry.attempts, 1, "{line}"),
+            "ended" => assert_eq!(entry.ending().unwrap().kind, EndingKind::Created, "{line}"),
+            _ => panic!("{line}"),
+        }
+    }
+}
+
+/// Kills two processes while they create, between calls and in the middle of one.
+async fn kill_creators(engine: &Engine, place: &str, kills: u64) {
+    for round in 0..kills {
+        let mut processes = [(); 2].map(|()| Process::start("creator", place, Path::new("")));
+        let mut said = Vec::new();
+        for process in &mut processes {
+            said.extend((0..4 + round % 3).map_while(|_| process.says()));
+        }
+        // Into the next call, or through it.
+        thread::sleep(Duration::from_micros(round * 617 % 5000));
+        for process in &mut processes {
+            process.kill();
+        }
+        for process in processes {
+            said.extend(process.said());
+        }
+        engine.at(100).await;
+        check(&engine.elsewhere(), &said).await;
+        let entries = engine.ledger.entries(&Filter::default()).await.unwrap();
+        for left in entries.iter().filter(|entry| entry.ending().is_none()) {
+            let mut again = wants(&format!("again {}", left.id), left.name());
+            again.org = left.org.clone();
+            let adopted = granted(&engine.elsewhere(), &again, engine.at(125).await).await;
+            assert_eq!((&adopted.entry().id, adopted.entry().attempts), (&left.id, left.attempts));
+            adopted.end(&Ending::new(EndingKind::NotDone), &at(125)).await.unwrap();
+        }
+    }
+}
+
+fn kills() -> u64 {
+    env::var("PORTAL_LEDGER_KILLS").map_or(6, |text| text.parse().unwrap())
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_kill() {
+    let engine = Engine::sqlite();
+    kill_creators(&engine, &engine.place(), kills()).await;
+}
+
+#[needs(postgresql)]
+#[tokio::test]
+async fn what_was_acknowledged_survives_kill_over_postgresql() {
+    let engine = Engine::postgres().await;
+    kill_creators(&engine, &engine.place(), kills()).await;
+}
+
+/// Three processes create while their server is killed, and go on once it is back.
+#[needs(postgresql)]
+#[tokio::test]
+async fn what_was_acknowledged_survives_kill_of_postgresql() {
+    let cluster = Cluster::start();
+    let place = cluster.url("postgres");
+    let mut processes = [(); 3].map(|()| Process::start("creator", &place, Path::new("")));
+    let mut said = Vec::new();
+    for _ in 0..kills() / 3 {
+        for process in &mut processes {
+            said.extend((0..20).map_while(|_| process.says()));
+        }
+        cluster.kill();
+        cluster.start_again();
+    }
+    for process in &mut processes {
+        let more: Vec<_> = (0..20).map_while(|_| process.says()).collect();
+        assert_eq!(more.len(), 20, "it goes on");
+        said.extend(more);
+    }
+    for mut process in processes {
+        process.kill();
+        said.extend(process.said());
+    }
+    check(&Ledger::postgres(pool(&place)), &said).await;
+}
+
+/// Wants the same portal as others, a few times; whoever holds it is alone.
+#[tokio::test]
+#[ignore = "a process that another test starts"]
+async fn contender() {
+    let Some(ledger) = ledger() else { return };
+    let alone = Path::new(&env::var_os(SCRATCH).unwrap()).join("alone");
+    for count in 0..8 {
+        let id = format!("{} {count}", std::process::id());
+        let mut permit = loop {
+            match ledger.claim(&wants(&id, "AcmePortal"), &at(100)).await.unwrap() {
+                Claim::Granted(permit) => break permit,
+                Claim::Wait(_) => tokio::task::yield_now().await,
+                other => panic!("{other:?}"),
+            }
+        };
+        fs::File::create_new(&alone).expect("alone");
+        permit.record(&intent("AcmePortal"), &at(100)).await.unwrap();
+        fs::remove_file(&alone).unwrap();
+        permit.attempt_ended(AttemptEnd { at: at(100), in_doubt: false });
+        permit.end(&Ending::new(EndingKind::NotDone), &at(100)).await.unwrap();
+    }
+    say("done");
+}
+
+async fn contend(engine: &Engine, place: &str) {
+    let scratch = TempDir::new().unwrap();
+    let processes = [(); 3].map(|()| Process::start("contender", place, scratch.path()));
+    for process in processes {
+        assert_eq!(process.said(), ["done"]);
+    }
+    let entries = engine.ledger.entries(&Filter::default()).await.unwrap();
+    assert_eq!(entries.len(), 24);
+    assert!(entries.iter().all(|entry| entry.attempts == 1), "{entries:?}");
+}
+
+#[tokio::test]
+async fn three_processes_hold_entry_one_at_a_time() {
+    let engine = Engine::sqlite();
+    contend(&engine, &engine.place()).await;
+}
+
+#[needs(postgresql)]
+#[tokio::test]
+async fn three_processes_hold_entry_one_at_a_time_over_postgresql() {
+    let engine = Engine::postgres().await;
+    contend(&engine, &engine.place()).await;
+}
+
+/// Claims, and records once it is told to.
+#[tokio::test]
+#[ignore = "a process that another test starts"]
+async fn sleeper() {
+    let Some(ledger) = ledger() else { return };
+    let mut permit = match ledger.claim(&wants("1", "AcmePortal"), &at(100)).await {
+        Ok(Claim::Granted(permit)) => permit,
+        other => return say(&format!("{other:?}")),
+    };
+    say("granted");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    match permit.record(&intent("AcmePortal"), &at(101)).await {
+        Err(RecordError::Adopted(_)) => say("adopted"),
+        other => say(&format!("{other:?}")),
+    }
+}
+
+/// A process is frozen beyond the end of its lease: it makes no attempt when it wakes up.
+async fn freeze(engine: &Engine, place: &str) {
+    engine.at(100).await;
+    let mut process = Process::start("sleeper", place, Path::new(""));
+    assert_eq!(process.says().unwrap(), "granted");
+    signal(&process.child, Signal::STOP);
+    let mut adopted = engine.granted(&wants("2", "AcmePortal"), 125).await;
+    adopted.record(&intent("AcmePortal"), &engine.at(125).await).await.unwrap();
+    signal(&process.child, Signal::CONT);
+    writeln!(process.stdin).unwrap();
+    assert_eq!(process.says().unwrap(), "adopted");
+    process.child.wait().unwrap();
+}
+
+#[tokio::test]
+async fn frozen_process_learns_that_its_entry_was_adopted() {
+    let engine = Engine::sqlite();
+    freeze(&engine, &engine.place()).await;
+}
+
+#[needs(postgresql)]
+#[tokio::test]
+async fn frozen_process_learns_that_its_entry_was_adopted_over_postgresql() {
+    let engine = Engine::postgres().await;
+    freeze(&engine, &engine.place()).await;
+}
+
+/// A process that is frozen in the middle of a transaction does not keep the others from theirs.
+#[needs(postgresql)]
+#[tokio::test]
+async fn process_frozen_in_transaction_loses_it() {
+    let engine = Engine::postgres().await;
+    let lock = engine.lock_origin_after(&wants("0", "AcmePortal")).await;
+    let mut process = Process::start("sleeper", &engine.place(), Path::new(""));
+    engine.wait_for_blocked_session().await;
+    signal(&process.child, Signal::STOP);
+    // It is granted the lock, and its client does nothing with it.
+    drop(lock);
+    let mut permit = engine.granted(&wants("2", "AcmePortal"), 100).await;
+    permit.record(&intent("AcmePortal"), &engine.at(100).await).await.unwrap();
+    signal(&process.child, Signal::CONT);
+    let said = process.says().unwrap();
+    assert!(said.starts_with("Err(NotApplied(\"PostgreSQL: "), "{said}");
+    process.child.wait().unwrap();
+}
