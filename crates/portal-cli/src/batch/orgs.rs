@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, stream};
 use portal_http::client::{Client, ClientError, HttpTransport, SafeClient};
-use portal_ledger::{About, Ledger};
+use portal_ledger::Ledger;
 use portal_model::error::with_sources;
 use portal_model::flow::Policy;
 use portal_model::server::rejections;
@@ -48,7 +48,8 @@ impl Org {
 /// What the clients of all orgs share.
 pub(crate) struct Clients<'a> {
     pub(crate) ledger: &'a Ledger,
-    pub(crate) about: About,
+    /// The file that asks for them.
+    pub(crate) file: Option<String>,
     pub(crate) policy: &'a Policy,
     pub(crate) version: ApiVersion,
     pub(crate) ca_file: Option<&'a Path>,
@@ -93,7 +94,7 @@ impl Clients<'_> {
         let client = target
             .client_over(transport.clone(), self.policy.clone())
             .with_context(|| target.place.to_string())?;
-        let safe = target.safe(client, self.ledger, self.about.clone());
+        let safe = target.safe(client, self.ledger, self.file.clone());
         Ok(Org { target, safe, identity: None, rows: Vec::new() })
     }
 }

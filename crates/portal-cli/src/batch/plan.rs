@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use portal_ledger::{EndingKind, Entry};
 use portal_model::flow::Intent;
 use portal_model::identity::SameOrg;
-use portal_model::outcome::Origin;
+use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Unverified};
 use portal_model::{ApiError, Operation, Org, OrgIdentity, Outcome, Portal, PortalName};
 
 use super::rows::{self, Row};
@@ -172,7 +172,7 @@ impl State {
         }
     }
 
-    /// The outcome of a row that needs nothing to be sent, unless it is blocked by what the ledger has.
+    /// The outcome of a row for which nothing needs to be sent, or may be.
     pub(crate) fn outcome(&self, row: &Row) -> Option<Outcome> {
         let name = row.name.clone();
         match self {
@@ -188,7 +188,9 @@ impl State {
             Self::NotPermitted(error) => {
                 Some(Outcome::Rejected { name, error: (**error).clone() })
             }
-            Self::Moved { .. } | Self::Dropped(_) | Self::InDoubt(_) | Self::New(_) => None,
+            Self::Moved { entry, .. } => Some(blocked(entry, row, Conflict::LabelMoved)),
+            Self::Dropped(entry) => Some(blocked(entry, row, Conflict::NameDropped)),
+            Self::InDoubt(_) | Self::New(_) => None,
         }
     }
 
@@ -262,6 +264,17 @@ fn created(entry: &Entry, row: &Row) -> Outcome {
     let is_it = |name: &&PortalName| name.is_same_as(entry.name());
     let name = row.create().names().find(is_it).unwrap_or(&row.name).clone();
     Outcome::Created { name, taken }
+}
+
+/// The outcome of a row that contradicts what the ledger has.
+fn blocked(entry: &Entry, row: &Row, conflict: Conflict) -> Outcome {
+    let name = entry.name().to_owned();
+    if entry.is_in_doubt() {
+        Outcome::Unknown { name, doubt: Doubt::Earlier, why: Unverified::Conflict(conflict) }
+    } else {
+        let why = NotDone::Conflict { conflict, name };
+        Outcome::NotCreated { name: row.name.clone(), why }
+    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,6 @@ use crate::commands::sections::{
 };
 use crate::org::ledger;
 use crate::org::profile::Profiles;
-use crate::org::target::about;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{Details, ErrorKind, Failure, Mistake};
 use crate::sys::files::{self, OutputFile};
@@ -173,10 +172,9 @@ impl<'a> Batch<'a> {
         let entries = entries(ledger, &rows).await?;
         let plan = Plan::new(rows, &entries, |name| profiles.entries().get(name)?.org.as_ref());
         let file = (args.file != Path::new("-")).then(|| std::path::absolute(&args.file));
-        let mut about = about();
-        about.file = file.transpose()?.map(|path| path.display().to_string());
+        let file = file.transpose()?.map(|path| path.display().to_string());
         let (version, ca_file) = (args.api_version, args.ca_file.as_deref());
-        let orgs = Clients { ledger, about, policy, version, ca_file }.orgs(&plan, profiles)?;
+        let orgs = Clients { ledger, file, policy, version, ca_file }.orgs(&plan, profiles)?;
         Ok(Self { args, plan, orgs })
     }
 

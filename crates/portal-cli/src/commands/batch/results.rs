@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use portal_model::outcome::{Origin, Owner};
+use portal_model::outcome::{Conflict, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, PortalName};
 
 use super::plan::Shown;
@@ -11,7 +11,6 @@ use crate::batch::plan::{Plan, State};
 use crate::batch::rows::Row;
 use crate::report::context::ReportContext;
 use crate::report::exit::{self, ExitClass};
-use crate::report::failure::{ErrorKind, Failure};
 use crate::report::outcome::Report;
 use crate::report::wrap::wrap;
 use crate::terminal::printer::Printer;
@@ -158,10 +157,6 @@ impl<'a> RowResult<'a> {
             let is_earlier = matches!(state, State::Created(_));
             let kind = if is_earlier { Kind::CreatedEarlier } else { Kind::of(&outcome) };
             result.set(&outcome, kind, ensure);
-        } else if let Some(failure) = blocked(row, state) {
-            let (operation, context) = (Operation::from(row.create()), context(row, ensure));
-            result.kind = Kind::Blocked;
-            result.report = Some(Report::withheld(&operation, failure, &context));
         }
         result
     }
@@ -225,6 +220,8 @@ impl Kind {
             Outcome::OrgHasPortal { .. } => Self::OrgHasPortal,
             Outcome::NameTaken { .. } => Self::NameTaken,
             Outcome::Rejected { .. } => Self::Rejected,
+            Outcome::NotCreated { why: NotDone::Conflict { .. }, .. }
+            | Outcome::Unknown { why: Unverified::Conflict(_), .. } => Self::Blocked,
             Outcome::NotCreated { .. } => Self::NotCreated,
             // What this version does not know proves nothing.
             _ => Self::InDoubt,
@@ -297,45 +294,6 @@ fn context(row: &Row, ensure: bool) -> ReportContext {
     }
 }
 
-/// Why nothing may be sent for a row, if the ledger forbids it.
-fn blocked(row: &Row, state: &State) -> Option<Failure> {
-    let (entry, kind, why, hint) = match state {
-        State::Moved { entry, now } => (
-            entry,
-            ErrorKind::AnotherOrg,
-            format!(
-                "{} was begun in {}, and the profile {} leads to {now} now; nothing was sent",
-                entry.name(),
-                entry.org,
-                row.profile
-            ),
-            "log in to the first org again, or use another profile for the second; if it is the \
-             same org, pass `--same-org`",
-        ),
-        State::Dropped(entry) => (
-            entry,
-            ErrorKind::NameDropped,
-            format!(
-                "its fallback {} is not in the file any more; nothing was sent",
-                entry.name()
-            ),
-            "put the fallback back into the file",
-        ),
-        _ => return None,
-    };
-    let (known, exit) = if entry.is_in_doubt() {
-        ("it is not known whether", ExitClass::Unknown)
-    } else {
-        ("not created again", ExitClass::Unavailable)
-    };
-    let message = if entry.is_in_doubt() {
-        format!("{known} {} was created: {why}", row.name)
-    } else {
-        format!("{} was {known}: {why}", row.name)
-    };
-    Some(Failure::new(kind, message).exit(exit).hint(hint))
-}
-
 /// What to do about a row, which can differ from a single create.
 fn next_step(outcome: &Outcome, alone: Option<String>) -> Option<String> {
     match outcome {
@@ -345,8 +303,26 @@ fn next_step(outcome: &Outcome, alone: Option<String>) -> Option<String> {
         Outcome::OrgHasPortal { .. } => Some(
             "use that portal, or pass `--allow-another` if the org may have several".to_owned(),
         ),
+        Outcome::NotCreated { why: NotDone::Conflict { conflict, name }, .. } => {
+            way_out(*conflict, name).or(alone)
+        }
+        Outcome::Unknown { why: Unverified::Conflict(conflict), name, .. } => {
+            way_out(*conflict, name).or(alone)
+        }
         // The same command determines it.
-        Outcome::Unknown { .. } => None,
+        Outcome::Unknown { why: Unverified::Deadline | Unverified::Stopped, .. } => None,
         _ => alone,
+    }
+}
+
+fn way_out(conflict: Conflict, name: &str) -> Option<String> {
+    match conflict {
+        Conflict::NameDropped => Some(format!("put the fallback {name} back into the file")),
+        Conflict::LabelMoved => Some(
+            "log in to that org again, or log in to this one as another profile; pass `--same-org` \
+             if it is the same org"
+                .to_owned(),
+        ),
+        _ => None,
     }
 }
