@@ -62,9 +62,9 @@ pub use self::http_transport::{
     HttpTransport, HttpTransportBuilder, InvalidProxy, Proxy, TlsError, UnusableTransport,
 };
 #[cfg(feature = "ledger")]
-pub use self::safe::{
-    Call, Ended, IdentifyError, InFlight, Note, Preview, PreviewError, SafeClient,
-};
+pub use self::safe::{Call, IdentifyError, InFlight, PreviewError, SafeClient};
 pub use self::token_cache::{CacheKey, CachedToken, TokenCache};
 pub use self::transport::{Bounds, Transport};
+#[cfg(feature = "ledger")]
+pub use portal_ledger::{Ended, Preview};
 pub use portal_model::flow::TransportError;

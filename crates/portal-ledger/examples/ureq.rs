@@ -10,7 +10,7 @@
 //! the live service, `policy.processing_time` has to cover that.
 
 use std::error::Error;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::time::Duration;
 use std::{env, io, thread};
 
@@ -46,8 +46,8 @@ impl Host for Blocking {
         self.clock.now()
     }
 
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
-        async move { thread::sleep(time) }
+    async fn sleep(&self, time: Duration) {
+        thread::sleep(time);
     }
 
     async fn token(

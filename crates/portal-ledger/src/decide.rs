@@ -85,6 +85,22 @@ pub(crate) fn claim(
     (view.written, decision)
 }
 
+/// What a claim would find, without one: the last entry of the same operation, and what this ledger
+/// created besides.
+pub(crate) fn look(
+    rows: Vec<Entry>,
+    request: &ClaimRequest,
+    now: &Moment,
+) -> (Option<Entry>, Vec<Receipt>) {
+    let view = View::new(rows, request, now);
+    let entry = match &request.wanted {
+        Wanted::Do(operation) => view.last_of_same(operation),
+        Wanted::Recover(id) => view.entries.iter().find(|entry| entry.id == *id),
+    };
+    let in_doubt = entry.filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
+    (entry.cloned(), view.receipts(in_doubt))
+}
+
 /// Decides whether the holder may make the attempt that `intent` describes. Returns the row to write.
 ///
 /// # Errors

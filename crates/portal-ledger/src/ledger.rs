@@ -176,6 +176,28 @@ impl Ledger {
         self.transact(rows, find).await
     }
 
+    /// What a claim would find: the last entry of the same operation, and the portals that this ledger
+    /// created in what may be the org.
+    pub(crate) async fn look(
+        &self,
+        request: &ClaimRequest,
+        now: &Moment,
+    ) -> Result<(Option<Entry>, Vec<Receipt>), LedgerError> {
+        let (asked, at) = (request.clone(), now.clone());
+        let look = move |rows, clock: Option<&Moment>| {
+            (Vec::new(), decide::look(rows, &asked, clock.unwrap_or(&at)))
+        };
+        self.transact(Rows::of_claim(request), look).await
+    }
+
+    /// The entry of that id, if there is one.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn entry(&self, id: &EntryId) -> Result<Option<Entry>, LedgerError> {
+        self.transact(Rows::Entry(id.clone()), |mut rows, _| (Vec::new(), rows.pop())).await
+    }
+
     /// The entries that `filter` selects, newest first.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! [`run`]: claim, wait, flow, end. The one loop that performs an operation, for creates, renames and
 //! recoveries alike.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
@@ -56,6 +56,62 @@ pub async fn run(
 ) -> Ended {
     let stop = Stop { future: pin!(stop), is_raised: false };
     Run { ledger, request, version, host, stop, has_token: false }.finish().await
+}
+
+/// What is known of an operation, and what a list shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Preview {
+    /// What the ledger has of the same operation.
+    pub entry: Option<Entry>,
+    /// What would come of it: [`NotDone::Preview`] if something would be sent.
+    pub outcome: Outcome,
+}
+
+/// Looks once into the ledger and once at the org's portals; claims and sends nothing.
+///
+/// # Errors
+/// [`LedgerError`].
+pub async fn preview(
+    ledger: &Ledger,
+    request: ClaimRequest,
+    version: ApiVersion,
+    host: &mut impl Host,
+) -> Result<Preview, LedgerError> {
+    let (entry, receipts) = ledger.look(&request, &host.now()).await?;
+    let operation = match (&request.wanted, &entry) {
+        (Wanted::Do(operation), _) => operation.clone(),
+        (Wanted::Recover(_), Some(entry)) => entry.operation.clone(),
+        (Wanted::Recover(id), None) => {
+            return Err(LedgerError::NotApplied(Blocked::NoEntry(id.clone()).to_string()));
+        }
+    };
+    let flow = Flow::preview(operation.clone(), request.policy.clone(), version);
+    let stop = Stop { future: pin!(pending()), is_raised: false };
+    let mut run = Run { ledger, request, version, host, stop, has_token: false };
+    let driven = run.drive(flow.with_receipts(receipts), None).await;
+    let outcome = driven.unwrap_or_else(|Adopted| not_done(&operation, NotDone::Preview));
+    Ok(Preview { entry, outcome })
+}
+
+/// How an operation ends that got no further than before its claim, for the reason `why`: nothing was
+/// sent for it, but an earlier one of its names may be in doubt, in whatever org.
+pub async fn end_unclaimed(
+    ledger: &Ledger,
+    request: ClaimRequest,
+    why: NotDone,
+    host: &mut impl Host,
+) -> Ended {
+    let (version, stop) =
+        (ApiVersion::default(), Stop { future: pin!(ready(())), is_raised: true });
+    Run { ledger, request, version, host, stop, has_token: false }.nothing_sent(why).await
+}
+
+impl From<Outcome> for Ended {
+    /// Without an entry.
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, entry: None, not_written: None }
+    }
 }
 
 struct Run<'a, H, S> {
@@ -343,7 +399,8 @@ impl<H: Host, S> Run<'_, H, S> {
     async fn nothing_sent(&self, why: NotDone) -> Ended {
         let now = self.host.now();
         let filter = Filter {
-            origin: Some(self.request.org.origin().to_owned()),
+            // Not known before there is a token, in which case any may be meant.
+            origin: Some(self.request.org.origin().to_owned()).filter(|origin| !origin.is_empty()),
             is_unfinished: true,
             ..Filter::default()
         };
@@ -365,13 +422,13 @@ impl<H: Host, S> Run<'_, H, S> {
             Wanted::Recover(id) => entry.id == *id,
         };
         match entries.iter().filter(wanted).find(|entry| entry.may_be_done(&now)) {
-            Some(entry) => self.unknown(Unverified::Stopped, Some(entry.id.clone())),
+            Some(entry) => self.unknown(unverified(why), Some(entry.id.clone())),
             None => match &self.request.wanted {
                 Wanted::Do(operation) => {
                     let outcome = not_done(operation, why);
                     Ended { outcome, entry: None, not_written: None }
                 }
-                Wanted::Recover(id) => self.unknown(Unverified::Stopped, Some(id.clone())),
+                Wanted::Recover(id) => self.unknown(unverified(why), Some(id.clone())),
             },
         }
     }
@@ -477,6 +534,18 @@ fn not_done(operation: &Operation, why: NotDone) -> Outcome {
         Operation::Rename(rename) => {
             Outcome::NotRenamed { old: rename.old.clone(), new: rename.new.clone(), why }
         }
+    }
+}
+
+/// The same cause, of what is in doubt.
+fn unverified(why: NotDone) -> Unverified {
+    match why {
+        NotDone::Stopped => Unverified::Stopped,
+        NotDone::Auth(failure) => Unverified::Auth(failure),
+        NotDone::Origin(api) => Unverified::Origin(api),
+        NotDone::OtherOrg { expected, found } => Unverified::OtherOrg { expected, found },
+        NotDone::NotRecorded(why) => Unverified::Ledger(why),
+        _ => Unverified::Deadline,
     }
 }
 

@@ -6,7 +6,7 @@ use portal_http::client::{Call, Client, Ended, InFlight, SafeClient};
 use portal_ledger::{Entry, Filter, Ledger};
 use portal_model::flow::Policy;
 use portal_model::outcome::{NotDone, Origin};
-use portal_model::{Operation, Outcome};
+use portal_model::{ListPortals, Operation, Outcome};
 use tokio::sync::watch;
 
 use crate::org::destination::Destination;
@@ -90,7 +90,7 @@ impl Request {
         }
         let name = self.operation.names().next().unwrap_or_default();
         let progress = Progress::new(name, deadline, printer);
-        let ended = finish(call.start(), &mut stop, &progress).await;
+        let ended = finish(call.start(), &mut stop, &progress, printer).await;
         warn_of_another_api(&org.client, printer);
         if let (Consent::Given, Outcome::Renamed { old, .. }) = (self.consent, &ended.outcome) {
             printer.warning(format_args!(
@@ -130,11 +130,12 @@ impl Request {
         if is_dry || (!would_be_sent && preview.outcome.is_certain()) {
             return Ok(Some(self.report(safe.ledger(), &preview.outcome).await));
         }
+        let portals = safe.client().call(&ListPortals).await.ok();
         let facts = Facts {
             operation: &self.operation,
             org: &org,
             profile: self.context.profile.as_deref(),
-            portals: preview.portals.as_deref(),
+            portals: portals.as_deref(),
             is_in_doubt: preview.entry.as_ref().is_some_and(Entry::is_in_doubt),
         };
         let (what, expected) = facts.to_type();
@@ -172,6 +173,7 @@ pub(super) async fn finish(
     mut call: InFlight,
     stop: &mut watch::Receiver<bool>,
     progress: &Progress<'_>,
+    printer: &Printer,
 ) -> Ended {
     progress.watch(call.activity());
     signal::watch(call.activity());
@@ -183,7 +185,13 @@ pub(super) async fn finish(
         }
         call.await
     };
-    progress.during(work).await
+    let ended = progress.during(work).await;
+    if let Some(error) = &ended.not_written {
+        printer.warning(format_args!(
+            "the outcome is not in the ledger, and the next run determines it again: {error}"
+        ));
+    }
+    ended
 }
 
 /// When the create was begun that made the portal of `outcome`, if the ledger has it.

@@ -121,7 +121,7 @@ impl Recovery<'_> {
         }
         let policy = org.client.policy();
         let progress = Progress::new(entry.name(), policy.deadline, self.printer);
-        let ended = finish(safe.recover_entry(&entry.id), &mut stop, &progress).await;
+        let ended = finish(safe.recover_entry(&entry.id), &mut stop, &progress, self.printer).await;
         let context = self.context(entry, policy);
         Ok(Report::new(&ended.outcome, &entry.operation, &context))
     }

@@ -6,7 +6,7 @@ use portal_http::client::{ClientError, IdentifyError, PreviewError};
 use portal_model::error::with_sources;
 use portal_model::flow::TokenError;
 
-use crate::report::cause::{not_sent, refused_by_accounts, rejected, unreachable};
+use crate::report::cause::{CORRECT_ORG, not_sent, refused_by_accounts, rejected, unreachable};
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorKind, Failure};
 
@@ -39,7 +39,7 @@ pub(crate) fn unidentified(error: &IdentifyError) -> Failure {
         IdentifyError::Client(error) => failure(error, "determine which org this is"),
         error => Failure::new(ErrorKind::AnotherOrg, error.to_string())
             .exit(ExitClass::Invalid)
-            .hint("correct the id of the org in PORTAL_ORG_ID or the profile, or log in again"),
+            .hint(CORRECT_ORG),
     }
 }
 

@@ -15,6 +15,10 @@ use crate::report::exit::ExitClass;
 use crate::report::failure::{Details, ErrorKind, Failure};
 use crate::report::permission;
 
+/// What to do if the credentials lead to another org than the user states.
+pub(super) const CORRECT_ORG: &str =
+    "correct the id of the org in PORTAL_ORG_ID or the profile, or log in again";
+
 const READ: &str = "ZohoCRM.settings.clientportal.READ";
 
 /// The portal that was to be created or renamed.
@@ -103,6 +107,9 @@ impl Subject<'_> {
             NotDone::Conflict { conflict, name } => self
                 .not_done(ErrorKind::Conflict, contradiction(*conflict, name))
                 .hint(way_out(*conflict, name)),
+            NotDone::OtherOrg { .. } => {
+                not_done(ErrorKind::AnotherOrg).exit(ExitClass::Invalid).hint(CORRECT_ORG)
+            }
             NotDone::Stopped => not_done(ErrorKind::Stopped),
             // Whatever the reason, nothing was done.
             _ => not_done(ErrorKind::Failed).exit(ExitClass::Unavailable),

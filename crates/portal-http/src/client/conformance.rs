@@ -1,33 +1,34 @@
-//! A conformance check for your own driver of flows, to be called from your tests: its duties are
-//! checked from outside, by the requests that a server receives, the intents that a sink records, and
-//! the outcome.
+//! A conformance check for a [`Host`] of your own, to be called from your tests: its duties are checked
+//! from outside, by the requests that a server receives and the outcome.
 
 mod server;
 
+use std::future::{Future, pending};
 use std::io;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use portal_model::flow::{Flow, Intent, Policy};
+use portal_ledger::{ClaimRequest, EntryId, Host, Ledger, Moment, Terms, Wanted, run};
+use portal_model::flow::{Activity, Policy, TokenError, TokenId, TransportError};
 use portal_model::outcome::{AuthFailure, Doubt, NotDone};
-use portal_model::{ApiVersion, CreateOperation, ErrorCode, Outcome, PortalName};
+use portal_model::{
+    ApiVersion, CreateOperation, ErrorCode, OrgIdentity, Outcome, PortalName, Request, Response,
+};
 
 use self::server::{Act, Entry, OnList, STEP_TIMEOUT, Seen, Server, is_attempt, is_list};
-use super::drive::IntentSink;
 
 /// The shortest backoff between two attempts.
 const BACKOFF: Duration = Duration::from_millis(250);
 
-/// A duty that a driver neglects.
+/// A duty that a host neglects.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
-    /// A driver neglects a duty.
-    #[error("a driver must {duty}; found {found}")]
-    Driver {
-        /// What a driver must do.
+    /// A host neglects a duty.
+    #[error("a host must {duty}; found {found}")]
+    Host {
+        /// What a host must do.
         duty: &'static str,
-        /// The outcome, and the events at the server and the sink.
+        /// The outcome, and the requests at the server.
         found: String,
     },
     /// An operation failed that must not fail.
@@ -35,64 +36,61 @@ pub enum Violation {
     Io(#[from] io::Error),
 }
 
-/// One run of a driver under test.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct DriverRun {
-    /// The base URL of the API and of the accounts server, which grants a token for any refresh
-    /// token.
-    pub base_url: String,
-    /// What to perform.
-    pub flow: Flow,
-    /// Where to record its intents.
-    pub intents: TestIntents,
+/// The host under test, whose attempts are all too late.
+struct Late<'a, H> {
+    host: &'a mut H,
+    is_late: bool,
 }
 
-/// A slow sink of intents, which may also be full.
-#[derive(Clone, Debug)]
-pub struct TestIntents {
-    seen: Seen,
-    is_full: bool,
-}
+impl<H: Host> Host for Late<'_, H> {
+    fn now(&self) -> Moment {
+        self.host.now()
+    }
 
-impl TestIntents {
-    /// Records `intent`; blocks like a disk.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::StorageFull`], in one of the runs.
-    pub fn record(&self, intent: &Intent) -> io::Result<()> {
-        // A driver that does not wait for this would send its request meanwhile.
-        thread::sleep(Duration::from_millis(50));
-        if self.is_full {
-            return Err(io::Error::from(io::ErrorKind::StorageFull));
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
+        self.host.sleep(time)
+    }
+
+    fn token(
+        &mut self,
+        rejected: Option<TokenId>,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<TokenId, TokenError>> + Send {
+        self.host.token(rejected, timeout)
+    }
+
+    fn send(
+        &mut self,
+        request: Request,
+        mut terms: Terms,
+    ) -> impl Future<Output = Result<Response, TransportError>> + Send {
+        if self.is_late && terms.attempt.is_some() {
+            terms.attempt = Some(self.host.now());
         }
-        let Intent::Create(create) = intent else {
-            return Err(io::Error::other("not the intent of the flow"));
-        };
-        self.seen.note(Entry::Recorded { attempts: create.attempts });
-        Ok(())
+        self.host.send(request, terms)
+    }
+
+    fn admit(&mut self, begun: bool, timeout: Duration) -> impl Future<Output = ()> + Send {
+        self.host.admit(begun, timeout)
+    }
+
+    fn pause(&mut self) {
+        self.host.pause();
+    }
+
+    fn show(&mut self, activity: &Activity) {
+        self.host.show(activity);
     }
 }
 
-impl IntentSink for TestIntents {
-    async fn record(&mut self, intent: &Intent) -> io::Result<()> {
-        let (sink, intent) = (self.clone(), intent.clone());
-        tokio::task::spawn_blocking(move || Self::record(&sink, &intent)).await?
-    }
-
-    async fn end(&mut self, _: &Outcome) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A duty, and a scenario that shows whether a driver fulfills it.
+/// A duty, and a scenario that shows whether a host fulfills it.
 struct Duty {
-    /// Continues "a driver must".
+    /// Continues "a host must".
     text: &'static str,
     list: OnList,
     /// What the server does with each attempt; the last is for all that follow.
     acts: &'static [Act],
-    is_full: bool,
+    is_late: bool,
     attempts: u32,
     attempt_timeout: Duration,
     is_fulfilled: fn(&Outcome, &Seen) -> bool,
@@ -115,7 +113,7 @@ const DUTY: Duty = Duty {
     text: "",
     list: |_, _| NO_CONTENT,
     acts: &[CREATED],
-    is_full: false,
+    is_late: false,
     attempts: 1,
     attempt_timeout: STEP_TIMEOUT,
     is_fulfilled: |_, _| true,
@@ -140,37 +138,26 @@ const DUTIES: [Duty; 11] = [
         ..DUTY
     },
     Duty {
-        text: "record the intent before each attempt, and make each attempt once",
+        text: "make each attempt once",
         acts: &[Act::Respond("429 Too Many Requests", "", RATE_LIMITED), CREATED],
         attempts: 2,
         is_fulfilled: |outcome, seen| {
-            use Entry::{Attempt, Recorded};
-            // A list comes before each of the two.
-            let mut entries = seen.entries();
-            entries.retain(|entry| !is_list(entry));
-            let is_in_order = matches!(
-                entries[..],
-                [Recorded { attempts: 1 }, Attempt, Recorded { attempts: 2 }, Attempt]
-            );
-            matches!(outcome, Outcome::Created { .. }) && is_in_order
+            matches!(outcome, Outcome::Created { .. }) && seen.count(is_attempt) == 2
         },
         ..DUTY
     },
     Duty {
-        text: "report an intent that cannot be recorded, and send nothing",
-        is_full: true,
+        text: "begin no attempt that is late",
+        is_late: true,
         is_fulfilled: |outcome, seen| {
-            let reason = NotDone::NotRecorded(io::ErrorKind::StorageFull.to_string());
-            let is_reported =
-                matches!(outcome, Outcome::NotCreated { why: found, .. } if *found == reason);
-            is_reported && seen.count(is_attempt) == 0
+            matches!(outcome, Outcome::NotCreated { .. }) && seen.count(is_attempt) == 0
         },
         ..DUTY
     },
     Duty { acts: &[Act::Close], ..LOST },
     Duty { acts: &[Act::Cut], ..LOST },
     Duty {
-        text: "honor the timeout of a step",
+        text: "honor the timeout of a request",
         list: |_, _| NO_SCOPE,
         acts: &[Act::Hang],
         attempt_timeout: Duration::from_secs(1),
@@ -182,7 +169,7 @@ const DUTIES: [Duty; 11] = [
         ..DUTY
     },
     Duty {
-        text: "leave retries to the flow",
+        text: "leave retries to its caller",
         list: |number, _| match number {
             0 => Act::Respond("503 Service Unavailable", "", ""),
             _ => NO_CONTENT,
@@ -193,7 +180,7 @@ const DUTIES: [Duty; 11] = [
         ..DUTY
     },
     Duty {
-        text: "pass on Retry-After, and wait as long as the flow asks",
+        text: "pass on Retry-After, and wait as long as it is told",
         acts: &[Act::Respond("429 Too Many Requests", "retry-after: 1\r\n", RATE_LIMITED), CREATED],
         attempts: 2,
         is_fulfilled: |outcome, seen| {
@@ -237,43 +224,31 @@ const DUTIES: [Duty; 11] = [
     },
 ];
 
-/// Checks a driver of flows over any HTTP client, blocking or not. `drive` performs one flow and
-/// returns its outcome. Takes a few seconds.
+/// Checks a host over any HTTP client, blocking or not. `make` returns a new one for the API at a base
+/// URL, which is also that of the accounts server and grants a token for any refresh token. Takes a
+/// few seconds.
 ///
-/// One duty can't be checked from outside: reporting a request as not sent only if no byte of it
-/// has left.
-///
-/// ```no_run
-/// use portal_http::client::{Client, Credential, conformance};
-///
-/// let runtime = tokio::runtime::Runtime::new()?;
-/// conformance::driver(|run| {
-///     let client = Client::builder()
-///         .api_url(&run.base_url)
-///         .accounts_url(&run.base_url)
-///         .build(Credential::refresh_token("id", "secret".to_owned(), "refresh".to_owned()))
-///         .expect("valid URLs");
-///     runtime.block_on(async { client.perform(run.flow, run.intents).await })
-/// })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// Two duties can't be checked from outside: reporting a request as not sent only if no byte of it has
+/// left, and closing the connection of an attempt so that nothing of it leaves later.
 ///
 /// # Errors
 /// The first [`Violation`].
-pub fn driver(mut drive: impl FnMut(DriverRun) -> Outcome) -> Result<(), Violation> {
+pub async fn host<H: Host>(mut make: impl FnMut(&str) -> H) -> Result<(), Violation> {
     let name = PortalName::parse("PortalsAPItest100").map_err(io::Error::other)?;
-    let create = CreateOperation::new(name);
     for duty in DUTIES {
         let server = Server::start(duty.list, duty.acts)?;
         let seen = server.seen();
-        let outcome = drive(DriverRun {
-            base_url: server.url(),
-            flow: Flow::new(create.clone().into(), policy(&duty), ApiVersion::default()),
-            intents: TestIntents { seen: seen.clone(), is_full: duty.is_full },
-        });
-        if !(duty.is_fulfilled)(&outcome, seen) {
-            let found = format!("{outcome:?} after {:?}", seen.entries());
-            return Err(Violation::Driver { duty: duty.text, found });
+        let url = server.url();
+        let wanted = Wanted::Do(CreateOperation::new(name.clone()).into());
+        let org = OrgIdentity::new(&url, "conformance");
+        let mut request = ClaimRequest::new(EntryId::new("conformance"), org, wanted);
+        request.policy = policy(&duty);
+        let mut host = Late { host: &mut make(&url), is_late: duty.is_late };
+        let ledger = Ledger::in_memory();
+        let ended = run(&ledger, request, ApiVersion::default(), &mut host, pending()).await;
+        if !(duty.is_fulfilled)(&ended.outcome, seen) {
+            let found = format!("{:?} after {:?}", ended.outcome, seen.entries());
+            return Err(Violation::Host { duty: duty.text, found });
         }
     }
     Ok(())

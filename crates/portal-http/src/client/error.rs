@@ -26,7 +26,7 @@ pub enum ClientError {
 
 impl ClientError {
     /// Whether the request may have reached the service. If so, a create must not be sent again
-    /// without a list: [`Client::create`](super::Client::create) does that.
+    /// without a list: `SafeClient` does that.
     pub const fn may_have_been_sent(&self) -> bool {
         !matches!(self, Self::Token(_) | Self::NotSent(_))
     }

@@ -1,22 +1,27 @@
 //! [`SafeClient`]: creates and renames over a ledger.
 
 mod call;
+mod host;
 mod identity;
 mod in_flight;
+mod operations;
 
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portal_ledger::{About, Entry, EntryId, Ledger};
+use portal_ledger::{About, Ended, Entry, EntryId, Filter, Ledger, Wanted};
+use portal_model::error::with_sources;
+use portal_model::identity::SameOrg;
 use portal_model::{CreateOperation, Org, OrgIdentity, PortalName, RenameOperation};
 
-pub use self::call::{Call, Preview, PreviewError};
+pub use self::call::{Call, PreviewError};
 pub use self::identity::IdentifyError;
 use self::identity::Identity;
-use self::in_flight::Operations;
-pub use self::in_flight::{Ended, InFlight, Note};
+pub use self::in_flight::InFlight;
+use self::in_flight::Work;
+use self::operations::Operations;
 use super::handle::Client;
 
 /// Creates and renames portals of one org so that a crash, at any moment, makes no second portal: what
@@ -89,13 +94,30 @@ impl SafeClient {
         Call::new(self.clone(), RenameOperation::new(old, new).into())
     }
 
-    /// Determines what came of every operation of this org that the ledger has as unfinished, one
-    /// after another. Sends nothing but lists.
+    /// Determines what came of every operation of this org that the ledger has as unfinished, oldest
+    /// first. Sends nothing but lists.
+    ///
+    /// Spawn it at the start of a service; an operation that is called again meanwhile waits for it.
     pub fn recover(&self) -> impl Future<Output = Vec<Ended>> + Send + use<> {
         let safe = self.clone();
         async move {
-            let _ = safe;
-            Vec::new()
+            let entries = match safe.unfinished().await {
+                Ok(entries) => entries,
+                Err(error) => {
+                    tracing::warn!(error = with_sources(&error), "cannot recover");
+                    return Vec::new();
+                }
+            };
+            let calls: Vec<_> = entries
+                .iter()
+                .rev()
+                .map(|entry| safe.recover_named(entry.id.clone(), entry.name().to_owned()))
+                .collect();
+            let mut ended = Vec::new();
+            for call in calls {
+                ended.push(call.await);
+            }
+            ended
         }
     }
 
@@ -104,16 +126,37 @@ impl SafeClient {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn recover_entry(&self, entry: &EntryId) -> InFlight {
-        in_flight::recover(self, entry)
+        self.recover_named(entry.clone(), entry.to_string())
+    }
+
+    fn recover_named(&self, entry: EntryId, name: String) -> InFlight {
+        let (wanted, policy) = (Wanted::Recover(entry), self.client.policy().clone());
+        in_flight::start(self.clone(), Work { wanted, policy, key: None, name })
+    }
+
+    /// The unfinished entries of this org, newest first.
+    async fn unfinished(&self) -> Result<Vec<Entry>, PreviewError> {
+        let org = self.identify().await?;
+        let mut filter = Filter::default();
+        filter.origin = Some(org.origin().to_owned());
+        filter.is_unfinished = true;
+        let mut entries = self.ledger.entries(&filter).await?;
+        entries.retain(|entry| entry.org.compare(&org) == SameOrg::Yes);
+        Ok(entries)
     }
 
     /// Ends the calls of this client and its clones: nothing new starts, what has nothing in doubt is
     /// stopped, and the rest has `grace` to be determined. Returns the entries that stay in doubt,
     /// which [`recover`](Self::recover) determines in the next process.
     pub async fn shutdown(&self, grace: Duration) -> Vec<Entry> {
-        let _ = grace;
-        tokio::task::yield_now().await;
-        Vec::new()
+        let mut entries = Vec::new();
+        for id in self.operations.shutdown(grace).await {
+            match self.ledger.entry(&id).await {
+                Ok(entry) => entries.extend(entry),
+                Err(error) => tracing::warn!(%id, error = with_sources(&error), "in doubt"),
+            }
+        }
+        entries
     }
 
     /// Returns which org the client's credential leads to: asked once, and found in the ledger by later

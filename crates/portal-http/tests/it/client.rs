@@ -4,11 +4,10 @@ mod accounts;
 mod cache;
 #[cfg(feature = "server")]
 mod chaos;
-mod drive;
-#[cfg(feature = "test-util")]
-mod driver;
 #[cfg(feature = "server")]
 mod gateway;
+#[cfg(feature = "test-util")]
+mod host;
 mod hostile;
 #[cfg(all(target_os = "linux", feature = "tls"))]
 mod loss;
@@ -17,7 +16,7 @@ mod memory;
 mod peer;
 mod queue;
 mod retry;
-mod script;
+pub(crate) mod script;
 #[cfg(feature = "server")]
 mod table;
 #[cfg(feature = "tls")]

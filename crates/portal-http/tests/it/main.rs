@@ -12,12 +12,14 @@
 
 #[cfg(feature = "server")]
 mod cases;
-#[cfg(feature = "sockets")]
+#[cfg(all(feature = "ledger", feature = "sockets"))]
 mod client;
 #[cfg(feature = "server")]
-mod drivers;
-#[cfg(feature = "server")]
 mod fuzz;
+#[cfg(all(feature = "ledger", feature = "server"))]
+mod hosts;
+#[cfg(all(feature = "ledger", feature = "server", feature = "sockets"))]
+mod safe;
 #[cfg(feature = "server")]
 mod schema;
 #[cfg(feature = "server")]

@@ -30,6 +30,14 @@ pub enum NotDone {
     /// The credentials lead to another API now than when the flow began.
     #[error("the accounts server names another API: {0}")]
     Origin(String),
+    /// The credential leads to another org than it should: which, and than which.
+    #[error("the credential leads to {found}, not to {expected}")]
+    OtherOrg {
+        /// Where it should lead.
+        expected: String,
+        /// Where it leads.
+        found: String,
+    },
     /// Every attempt was made, and a list proves that none took effect.
     #[error("gave up: every attempt failed")]
     Exhausted {
@@ -189,6 +197,14 @@ pub enum Unverified {
     /// The credentials lead to another API now than when the flow began.
     #[error("the accounts server names another API: {0}")]
     Origin(String),
+    /// The credential leads to another org than the one that this is about.
+    #[error("the credential leads to {found}, not to {expected}")]
+    OtherOrg {
+        /// Where it should lead.
+        expected: String,
+        /// Where it leads.
+        found: String,
+    },
     /// A new portal of another name may be the one in doubt.
     #[error("the portal {0} may be this one, under another name")]
     MayBeRenamed(String),

@@ -115,7 +115,7 @@ impl Outcome {
                 NotDone::Unreachable(_) => "unreachable",
                 NotDone::RateLimited { .. } => "rate_limited",
                 NotDone::Auth(_) => "auth",
-                NotDone::Origin(_) => "another_org",
+                NotDone::Origin(_) | NotDone::OtherOrg { .. } => "another_org",
                 NotDone::Exhausted { .. } | NotDone::Deadline { .. } => "exhausted",
                 NotDone::Absent => "absent",
                 NotDone::NotRecorded(_) => "not_recorded",

@@ -1,4 +1,4 @@
-//! The server of the check. It uses threads, so that a driver may block its own.
+//! The server of the check. It uses threads, so that a host may block its own.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -10,13 +10,12 @@ use std::time::{Duration, Instant};
 /// Far longer than any step takes on a busy machine.
 pub(super) const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The events at a server and a sink, in order.
+/// The requests at a server, in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen(Arc<Mutex<Vec<(Instant, Entry)>>>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
-    Recorded { attempts: u32 },
     List { token: String },
     Attempt,
 }
@@ -152,7 +151,7 @@ impl Script {
     }
 }
 
-/// Reads one request; returns its first line and token, or `None` if the driver only connected.
+/// Reads one request; returns its first line and token, or `None` if the host only connected.
 fn read_request(stream: &TcpStream) -> io::Result<Option<(String, String)>> {
     let mut reader = BufReader::new(stream);
     let mut request_line = String::new();

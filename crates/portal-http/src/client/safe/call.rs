@@ -4,13 +4,15 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::time::Duration;
 
-use portal_ledger::{Entry, LedgerError};
-use portal_model::flow::{DeadlineTooShort, NameTaken, Policy};
-use portal_model::{Operation, Outcome, Portal, PortalName};
+use portal_ledger::{ClaimRequest, EntryId, LedgerError, Preview, Wanted, preview};
+use portal_model::flow::{Activity, DeadlineTooShort, NameTaken, Policy};
+use portal_model::{Operation, Outcome, PortalName};
+use tokio::sync::watch;
 
 use super::SafeClient;
+use super::host::ClientHost;
 use super::identity::IdentifyError;
-use super::in_flight::{self, InFlight};
+use super::in_flight::{self, InFlight, Work};
 
 /// A create or a rename, with its options. Awaiting it, or [`start`](Self::start), begins.
 ///
@@ -23,18 +25,6 @@ pub struct Call {
     pub(super) operation: Operation,
     pub(super) policy: Policy,
     pub(super) key: Option<String>,
-}
-
-/// What is known of an operation, and what a list shows.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Preview {
-    /// What the ledger has of the same operation.
-    pub entry: Option<Entry>,
-    /// The org's portals, unless the token may not list them or the list failed.
-    pub portals: Option<Vec<Portal>>,
-    /// What would come of it: [`NotDone::Preview`](portal_model::outcome::NotDone) if it would be sent.
-    pub outcome: Outcome,
 }
 
 /// Why there is no preview.
@@ -98,7 +88,10 @@ impl Call {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> InFlight {
-        in_flight::start(self)
+        let name = self.operation.names().next().unwrap_or_default().to_owned();
+        let work =
+            Work { wanted: Wanted::Do(self.operation), policy: self.policy, key: self.key, name };
+        in_flight::start(self.safe, work)
     }
 
     /// Looks once into the ledger and once at the org's portals, and sends nothing else: what a prompt
@@ -107,7 +100,15 @@ impl Call {
     /// # Errors
     /// [`PreviewError`].
     pub async fn preview(self) -> Result<Preview, PreviewError> {
-        in_flight::preview(self).await
+        let org = self.safe.identify().await?;
+        let (activity, _) = watch::channel(Activity::Authenticating);
+        let mut host = ClientHost::new(self.safe.client.0.clone(), &org, activity);
+        let (version, wanted) = (self.safe.client.version(), Wanted::Do(self.operation));
+        let mut request = ClaimRequest::new(EntryId::random()?, org, wanted);
+        request.label = self.safe.label;
+        request.key = self.key;
+        request.policy = self.policy;
+        Ok(preview(&self.safe.ledger, request, version, &mut host).await?)
     }
 }
 

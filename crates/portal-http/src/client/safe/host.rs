@@ -37,13 +37,10 @@ impl ClientHost {
     }
 
     /// Rule 14: a token response may name another API, to which nothing of this operation goes.
-    fn check_origin(&self) -> Result<(), String> {
+    fn check_origin(&self) -> Result<(), TokenError> {
         let url = self.core.api_url.get();
         let named = url.as_ref().map(|url| origin(url.as_str())).unwrap_or_default();
-        if named == self.origin {
-            return Ok(());
-        }
-        Err(format!("the accounts server now names the API {named}, not {}", self.origin))
+        if named == self.origin { Ok(()) } else { Err(TokenError::OtherOrigin(named)) }
     }
 }
 
@@ -63,12 +60,12 @@ impl Host for ClientHost {
     ) -> Result<TokenId, TokenError> {
         let late = |_| Err(TokenError::NoResponse(NoResponse::TimedOut));
         let token = timeout(limit, self.core.tokens.get(rejected)).await.unwrap_or_else(late)?;
-        self.check_origin().map_err(TokenError::Local)?;
+        self.check_origin()?;
         Ok(self.token.insert(token).id)
     }
 
     async fn send(&mut self, request: Request, terms: Terms) -> Result<Response, TransportError> {
-        self.check_origin().map_err(NotSent::NotStarted)?;
+        self.check_origin().map_err(|error| NotSent::NotStarted(error.to_string()))?;
         let bounds = match &terms.attempt {
             Some(until) => Bounds::of_attempt(terms.timeout).not_after(until),
             None => Bounds::of_list(terms.timeout),

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use portal_ledger::Ledger;
 use portal_model::flow::{NoResponse, NotSent, TokenError};
-use portal_model::{ErrorCode, GetOrg, Org, OrgIdentity};
+use portal_model::outcome::{AuthFailure, Failure, NotDone};
+use portal_model::{ErrorCode, GetOrg, Org, OrgIdentity, ResponseError};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -49,6 +50,43 @@ pub enum IdentifyError {
     },
 }
 
+impl From<IdentifyError> for NotDone {
+    fn from(error: IdentifyError) -> Self {
+        let error = match error {
+            IdentifyError::Client(error) => error,
+            IdentifyError::Contradicted { stated, found } => {
+                let (expected, found) = (format!("org {stated}"), format!("org {found}"));
+                return Self::OtherOrg { expected, found };
+            }
+        };
+        match error {
+            ClientError::Token(TokenError::Rejected(error)) if !error.is_rate_limited() => {
+                Self::Auth(AuthFailure::Rejected(error))
+            }
+            ClientError::Token(TokenError::OtherOrigin(api)) => Self::Origin(api),
+            ClientError::Token(error @ (TokenError::NotRenewable | TokenError::Local(_))) => {
+                Self::Auth(AuthFailure::Unavailable(error.to_string()))
+            }
+            ClientError::Token(error) => Self::Unreachable(Failure::Token(error)),
+            ClientError::NotSent(why) => Self::Unreachable(Failure::NotSent(why)),
+            ClientError::NoResponse(why) => Self::Unreachable(Failure::NoResponse(why)),
+            ClientError::Api(error) if error.is_token_rejected() => {
+                Self::Auth(AuthFailure::TokenRejected(ResponseError::Api(error)))
+            }
+            ClientError::Api(error) if error.is_rate_limited() => {
+                let cause = Failure::Response(ResponseError::Api(error));
+                Self::RateLimited { retry_after: None, cause }
+            }
+            ClientError::Api(error) => {
+                Self::Unreachable(Failure::Response(ResponseError::Api(error)))
+            }
+            ClientError::Unreadable(page) => {
+                Self::Unreachable(Failure::Response(ResponseError::Unreadable(page)))
+            }
+        }
+    }
+}
+
 impl Identity {
     pub(super) fn with_org(&self, org: Org) -> Self {
         Self { stated: Some(org), origin: self.origin.clone(), known: OnceCell::new() }
@@ -56,6 +94,13 @@ impl Identity {
 
     pub(super) fn with_origin(&self, origin: String) -> Self {
         Self { stated: self.stated.clone(), origin: Some(origin), known: OnceCell::new() }
+    }
+
+    /// The org that is not known yet. The response to a token request may have corrected the host.
+    pub(super) fn unknown(&self, client: &Client) -> OrgIdentity {
+        let url = client.api_url();
+        let url = self.origin.as_deref().or(url.as_ref().map(|url| url.as_str()));
+        OrgIdentity::new(url.unwrap_or_default(), client.fingerprint())
     }
 
     /// Determines it once.
@@ -77,11 +122,11 @@ impl Identity {
         }
         let stated = self.stated.as_ref();
         let is_stated = |org: &Org| stated.is_none_or(|stated| stated.id == org.id);
-        let earlier = earlier(client, &self.at(client), ledger).await;
+        let earlier = earlier(client, &self.unknown(client), ledger).await;
         if let Some(org) = &earlier
             && is_stated(org)
         {
-            return Ok(self.at(client).with_org(earlier));
+            return Ok(self.unknown(client).with_org(earlier));
         }
         // A stated id needs no answer, but one may contradict it.
         let answer = ask(client, if stated.is_some() { 1 } else { TRIES }).await;
@@ -94,35 +139,28 @@ impl Identity {
             (Some(found), Some(stated)) if found.id != stated.id => {
                 Err(IdentifyError::Contradicted { stated: stated.id.clone(), found })
             }
-            (Some(found), _) => Ok(self.at(client).with_org(Some(found))),
-            (None, Some(stated)) => Ok(self.at(client).with_org(Some(stated.clone()))),
+            (Some(found), _) => Ok(self.unknown(client).with_org(Some(found))),
+            (None, Some(stated)) => Ok(self.unknown(client).with_org(Some(stated.clone()))),
             (None, None) => {
                 tracing::warn!(
                     "this token may not read its org, which counts as any org that is not known \
                      either: state its id, or add the scope {}",
                     portal_model::Scope::ORG_READ
                 );
-                Ok(self.at(client))
+                Ok(self.unknown(client))
             }
         }
-    }
-
-    /// The org that is not known yet. The response to a token request may have corrected the host.
-    fn at(&self, client: &Client) -> OrgIdentity {
-        let url = client.api_url();
-        let url = self.origin.as_deref().or(url.as_ref().map(|url| url.as_str()));
-        OrgIdentity::new(url.unwrap_or_default(), client.fingerprint())
     }
 }
 
 /// The org that an earlier entry has for the credential. An org on this machine is a new one after
 /// every restart of its server, with the same credentials.
-async fn earlier(client: &Client, at: &OrgIdentity, ledger: &Ledger) -> Option<Org> {
+async fn earlier(client: &Client, unknown: &OrgIdentity, ledger: &Ledger) -> Option<Org> {
     if client.api_url().is_none_or(|url| url.is_this_machine()) {
         return None;
     }
     // Should the ledger fail, so will the claim, and say why.
-    ledger.org_of(at).await.ok().flatten()
+    ledger.org_of(unknown).await.ok().flatten()
 }
 
 /// Asks the service; `None` if it refuses.

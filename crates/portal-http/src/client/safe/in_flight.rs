@@ -1,55 +1,44 @@
-//! [`InFlight`]: a call in a task of its own.
+//! [`InFlight`]: an operation in a task of its own.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use portal_ledger::EntryId;
-use portal_model::flow::Activity;
-use portal_model::outcome::NotDone;
-use portal_model::{Flow, Operation, Outcome, PortalName};
-use tokio::sync::watch;
+use portal_ledger::{ClaimRequest, Ended, EntryId, Wanted, end_unclaimed, run};
+use portal_model::flow::{Activity, Policy};
+use portal_model::identity::SameOrg;
+use portal_model::outcome::{Doubt, NotDone, Unverified};
+use portal_model::{Operation, OrgIdentity, Outcome};
+use tokio::sync::{OwnedMutexGuard, oneshot, watch};
+use tracing::Instrument as _;
 
 use super::SafeClient;
-use super::call::{Call, Preview, PreviewError};
-use crate::client::drive::Running;
+use super::host::ClientHost;
 
-/// How a call ended.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Ended {
-    /// What is true.
-    pub outcome: Outcome,
-    /// Its entry in the ledger, if it has one.
-    pub entry: Option<EntryId>,
-    /// What else came to light.
-    pub notes: Vec<Note>,
-}
-
-/// Something that the outcome does not say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Note {}
-
-/// A call in progress; a future of how it ended.
+/// An operation in progress; a future of how it ended.
 ///
 /// # Cancel safety
-/// The call runs in a task of its own. Dropping this does not stop it, so a caller who hangs up
-/// leaves nothing in doubt; [`stop`](Self::stop) stops it.
+/// It runs in a task of its own. Dropping this does not stop it, so a caller who hangs up leaves
+/// nothing in doubt; [`stop`](Self::stop) stops it.
 #[derive(Debug)]
 #[must_use = "its outcome says whether the portal exists"]
-pub struct InFlight(Running);
+pub struct InFlight {
+    ended: oneshot::Receiver<Ended>,
+    activity: watch::Receiver<Activity>,
+    stop: watch::Sender<bool>,
+}
 
 impl InFlight {
-    /// Returns what the call is doing, updated with every change.
+    /// Returns what is being done, updated with every change.
     pub fn activity(&self) -> watch::Receiver<Activity> {
-        self.0.activity()
+        self.activity.clone()
     }
 
-    /// Stops the call, as for Ctrl-C. The outcome follows soon. It is unknown if a request is in
-    /// flight or an earlier attempt is in doubt.
+    /// Stops it, as for Ctrl-C. The outcome follows soon. It is unknown if a request is in flight or
+    /// an earlier attempt is in doubt.
     pub fn stop(&self) {
-        self.0.stop();
+        self.stop.send_replace(true);
     }
 }
 
@@ -57,33 +46,158 @@ impl Future for InFlight {
     type Output = Ended;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Ended> {
-        let outcome = ready!(Pin::new(&mut self.0).poll(context));
-        Poll::Ready(Ended { outcome, entry: None, notes: Vec::new() })
+        match Pin::new(&mut self.ended).poll(context) {
+            Poll::Ready(Ok(ended)) => Poll::Ready(ended),
+            // The task always sends an outcome, so this future was polled after it had completed.
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+        }
     }
 }
 
-/// The calls of a client and its clones.
-#[derive(Debug, Default)]
-pub(super) struct Operations;
-
-pub(super) fn start(call: Call) -> InFlight {
-    let version = call.safe.client.version();
-    let flow = Flow::new(call.operation, call.policy, version);
-    InFlight(call.safe.client.perform(flow, ()))
+/// What to do.
+pub(super) struct Work {
+    pub(super) wanted: Wanted,
+    pub(super) policy: Policy,
+    pub(super) key: Option<String>,
+    /// The name that it is about.
+    pub(super) name: String,
 }
 
-pub(super) fn recover(safe: &SafeClient, _: &EntryId) -> InFlight {
-    safe.create(PortalName::parse("unnamed").unwrap_or_else(|error| unreachable!("{error}")))
-        .start()
+/// Starts it in a task of its own.
+pub(super) fn start(safe: SafeClient, work: Work) -> InFlight {
+    let (ended, ended_receiver) = oneshot::channel();
+    let (activity, activity_receiver) = watch::channel(Activity::Authenticating);
+    let (stop, stop_receiver) = watch::channel(false);
+    let effect = match &work.wanted {
+        Wanted::Do(Operation::Create(_)) => "create",
+        Wanted::Do(_) => "rename",
+        Wanted::Recover(_) => "recover",
+    };
+    let span =
+        tracing::info_span!("operation", effect, name = work.name, entry = tracing::field::Empty);
+    let mut delivery = Delivery { sender: Some(ended), name: work.name.clone() };
+    let task =
+        Task { safe, work, activity, watched: activity_receiver.clone(), stop: stop_receiver };
+    // Keeps the channel open if the caller drops its handle.
+    let keep = stop.clone();
+    let run = async move {
+        let ended = Box::pin(task.run()).await;
+        delivery.deliver(ended);
+        drop(keep);
+    };
+    tokio::spawn(run.instrument(span));
+    InFlight { ended: ended_receiver, activity: activity_receiver, stop }
 }
 
-#[expect(clippy::unused_async, reason = "it will list")]
-pub(super) async fn preview(call: Call) -> Result<Preview, PreviewError> {
-    let name = call.operation.names().next().and_then(|name| PortalName::parse(name).ok());
-    let name = name.unwrap_or_else(|| unreachable!("a create"));
-    Ok(Preview {
-        entry: None,
-        portals: None,
-        outcome: Outcome::NotCreated { name, why: NotDone::Stopped },
-    })
+/// Delivers how the operation ended however its task ends, even by a panic or the shutdown of the
+/// runtime.
+struct Delivery {
+    sender: Option<oneshot::Sender<Ended>>,
+    name: String,
+}
+
+impl Delivery {
+    fn deliver(&mut self, ended: Ended) {
+        if let Some(sender) = self.sender.take() {
+            // The caller may have dropped its handle.
+            let _ = sender.send(ended);
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        // What it had done by then, nobody can ask the ledger any more.
+        let (doubt, why) = (Doubt::InProgress, Unverified::Stopped);
+        let name = std::mem::take(&mut self.name);
+        self.deliver(Outcome::Unknown { name, doubt, why }.into());
+    }
+}
+
+struct Task {
+    safe: SafeClient,
+    work: Work,
+    activity: watch::Sender<Activity>,
+    watched: watch::Receiver<Activity>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Task {
+    async fn run(self) -> Ended {
+        let safe = self.safe.clone();
+        let operation = safe.operations.begin();
+        let ended = self.perform().await;
+        let (outcome, entry) = (ended.outcome.kind(), ended.entry.as_ref());
+        tracing::info!(%outcome, entry = entry.map(EntryId::as_str), "ended");
+        if let Some(entry) = &ended.entry
+            && !ended.outcome.is_certain()
+        {
+            operation.is_in_doubt(entry.clone());
+        }
+        ended
+    }
+
+    async fn perform(self) -> Ended {
+        let id = EntryId::random();
+        let begun = match &id {
+            Err(error) => Err(NotDone::NotRecorded(error.to_string())),
+            Ok(id) => {
+                tracing::Span::current().record("entry", id.as_str());
+                tokio::select! {
+                    biased;
+                    () = self.stopped() => Err(NotDone::Stopped),
+                    begun = self.begin() => begun,
+                }
+            }
+        };
+        let (client, stopped) = (self.safe.client.clone(), self.stopped());
+        let id = id.unwrap_or_else(|_| EntryId::new(""));
+        let unknown = self.safe.identity.unknown(&client);
+        let mut request = ClaimRequest::new(id, unknown, self.work.wanted);
+        request.label = self.safe.label;
+        request.key = self.work.key;
+        request.policy = self.work.policy;
+        request.about = self.safe.about;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        request.about.wall_time = since_1970.ok().map(|time| time.as_secs());
+        let ledger = &self.safe.ledger;
+        match begun {
+            Ok((org, _turn)) => {
+                request.org = org;
+                let mut host = ClientHost::new(client.0.clone(), &request.org, self.activity);
+                run(ledger, request, client.version(), &mut host, stopped).await
+            }
+            Err(why) => {
+                let mut host = ClientHost::new(client.0.clone(), &request.org, self.activity);
+                end_unclaimed(ledger, request, why, &mut host).await
+            }
+        }
+    }
+
+    /// Waits until it may claim.
+    async fn begin(&self) -> Result<(OrgIdentity, Option<OwnedMutexGuard<()>>), NotDone> {
+        let org = self.safe.identify().await?;
+        if let Wanted::Recover(id) = &self.work.wanted
+            && let Ok(Some(entry)) = self.safe.ledger.entry(id).await
+            && entry.org.compare(&org) != SameOrg::Yes
+        {
+            // The list of another org would say nothing of it.
+            return Err(NotDone::OtherOrg {
+                expected: entry.org.to_string(),
+                found: org.to_string(),
+            });
+        }
+        // In one process, operations of an org take turns fairly before they claim, unless the org may
+        // have several portals: between processes they have to ask again and again.
+        let takes_turns =
+            matches!(self.work.wanted, Wanted::Do(_)) && !self.work.policy.allow_another;
+        let turns = &self.safe.client.0.turns;
+        let turn = if takes_turns { Some(turns.clone().lock_owned().await) } else { None };
+        Ok((org, turn))
+    }
+
+    fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let operations = self.safe.operations.clone();
+        operations.stopped(self.stop.clone(), self.watched.clone())
+    }
 }

@@ -1,5 +1,6 @@
 //! [`Operations`]: what runs of a client and its clones, and how that is ended.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portal_ledger::EntryId;
@@ -54,7 +55,7 @@ impl Operations {
 
     /// Waits until the caller of an operation, or a shutdown, stops it.
     pub(super) async fn stopped(
-        &self,
+        self: Arc<Self>,
         mut by_caller: watch::Receiver<bool>,
         mut activity: watch::Receiver<Activity>,
     ) {

@@ -7,17 +7,17 @@
 //! --all-features chaos` does all of it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use portal_http::client::{Client, Credential, IntentSink};
+use portal_http::client::{Call, Credential, SafeClient};
+use portal_http::ledger::Ledger;
 use portal_http::server::LocalServer;
-use portal_model::flow::{CreateIntent, Flow, Intent, Policy};
+use portal_model::PortalName;
+use portal_model::flow::Policy;
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_model::outcome::{Origin, Outcome, OutcomeKind, Owner};
-use portal_model::{CreateOperation, PortalName};
 use portal_store::{Registry as _, Seed, SeedCredential, TokenRules};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -45,6 +45,8 @@ const FAULTS: [&str; 6] =
 /// One create: its org, its names, and whether its process is killed.
 struct Job {
     number: usize,
+    /// The same for jobs that are one.
+    base: usize,
     org: usize,
     /// The name, and possibly a fallback.
     names: Vec<PortalName>,
@@ -65,6 +67,7 @@ fn job(number: usize) -> Job {
     let kills = number % 5 == 3 || number % 40 == 11;
     Job {
         number,
+        base,
         org: base % ORGS,
         names: names.iter().map(|name| PortalName::parse(name).unwrap()).collect(),
         is_double: matches!(number % 20, 10 | 11),
@@ -72,49 +75,26 @@ fn job(number: usize) -> Job {
     }
 }
 
-/// The last intent, which survives its process.
-#[derive(Clone, Default)]
-struct Disk(Arc<Mutex<Option<CreateIntent>>>);
-
-impl IntentSink for Disk {
-    async fn record(&mut self, intent: &Intent) -> io::Result<()> {
-        let Intent::Create(create) = intent else { panic!("{intent:?}") };
-        *self.0.lock().unwrap() = Some(create.clone());
-        Ok(())
-    }
-
-    async fn end(&mut self, _: &Outcome) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 impl Job {
-    async fn run(&self, machines: &[Client; 2]) -> Outcome {
+    async fn run(&self, machines: &[SafeClient; 2]) -> Outcome {
         let [first, second] = machines;
-        let client = if self.number % 20 == 11 { second } else { first };
-        let flow = || {
-            let (name, fallbacks) = self.names.split_first().unwrap();
-            let create =
-                CreateOperation::new(name.clone()).with_fallbacks(fallbacks.iter().cloned());
-            Flow::new(create.into(), client.policy().clone(), client.version())
+        let safe = if self.number % 20 == 11 { second } else { first };
+        let (name, fallbacks) = self.names.split_first().unwrap();
+        let create = || {
+            let create = safe.create(name.clone()).key(format!("{}", self.base));
+            fallbacks.iter().cloned().fold(create, Call::fallback)
         };
-        let disk = Disk::default();
-        let mut running = client.perform(flow(), disk.clone());
-        let Some(killed_after) = self.killed_after else { return running.await };
+        let mut call = create().start();
+        let Some(killed_after) = self.killed_after else { return call.await.outcome };
         tokio::select! {
-            outcome = &mut running => return outcome,
-            () = sleep(killed_after) => running.stop(),
+            ended = &mut call => return ended.outcome,
+            () = sleep(killed_after) => call.stop(),
         }
-        // The outcome dies with the process; only the stored intent survives.
-        let _ = running.await;
-        let intent = disk.0.lock().unwrap().take();
-        let horizon = client.policy().processing_time;
-        let next = match intent {
-            None => flow(),
-            Some(intent) if self.number.is_multiple_of(2) => client.take_over_flow(intent, horizon),
-            Some(intent) => client.recover_flow(intent, horizon),
-        };
-        client.perform(next, ()).await
+        // The outcome dies with the process; only its entry survives.
+        match call.await.entry.filter(|_| !self.number.is_multiple_of(2)) {
+            Some(entry) => safe.recover_entry(&entry).await.outcome,
+            None => create().await,
+        }
     }
 
     /// Whether `outcome` is true, given the orgs that have each name in the end.
@@ -131,7 +111,7 @@ impl Job {
             Outcome::Present { portal, origin, .. } => {
                 // Only the other machine can have created it before.
                 let is_possible = match origin {
-                    Origin::Appeared => true,
+                    Origin::Appeared | Origin::CreatedEarlier { is_own: true, .. } => true,
                     Origin::Preexisting => self.is_double,
                     _ => false,
                 };
@@ -177,8 +157,8 @@ async fn server() -> LocalServer {
     builder.fault("GET request:expire:1/50".parse().unwrap()).start().await.unwrap()
 }
 
-/// Returns two machines per org.
-fn machines(server: &LocalServer, under_way: &mpsc::Sender<()>) -> Vec<[Client; 2]> {
+/// Returns two machines per org, which share its ledger.
+fn machines(server: &LocalServer, under_way: &mpsc::Sender<()>) -> Vec<[SafeClient; 2]> {
     let mut policy = Policy::default();
     policy.attempt_timeout = TIMEOUT;
     policy.read_timeout = TIMEOUT;
@@ -193,12 +173,17 @@ fn machines(server: &LocalServer, under_way: &mpsc::Sender<()>) -> Vec<[Client; 
         .map(|org| {
             let gateway =
                 Gateway::new(transport.clone(), LIST_LAG, GATEWAY_DELAY, under_way.clone());
+            let ledger = Ledger::in_memory();
             [(); 2].map(|()| {
-                client(plain(), server.url())
+                let client = client(plain(), server.url())
                     .transport(gateway.clone())
                     .policy(policy.clone())
-                    .build(Credential::refresh_token(CLIENT, CLIENT.to_owned(), refresh_token(org)))
-                    .unwrap()
+                    .build(Credential::refresh_token(
+                        CLIENT,
+                        CLIENT.to_owned(),
+                        refresh_token(org),
+                    ));
+                SafeClient::new(client.unwrap(), ledger.clone()).with_org_id(org.to_string())
             })
         })
         .collect()

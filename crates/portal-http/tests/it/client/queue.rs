@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use portal_model::flow::Flow;
 use portal_model::flow::Policy;
 use portal_model::outcome::{NotDone, Outcome, OutcomeKind};
-use portal_model::{ApiVersion, CreateOperation, CreatePortal, Response};
+use portal_model::{CreatePortal, PortalName, Response};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::script::{
-    Act, CREATE, LIST, Scripted, created, creates, credential, name, never_responds, none, ours,
-    policy, reason, sending,
+    Act, CREATE, LIST, Scripted, creates, credential, lists_nothing, name, none, ours, policy,
+    reason, safely,
 };
 
 /// The latency of a service under load.
@@ -21,24 +20,28 @@ fn allow_another() -> Policy {
     policy(|policy| policy.allow_another = true)
 }
 
+fn distinct(count: u32) -> impl Iterator<Item = PortalName> {
+    (0..count).map(|number| PortalName::parse(&format!("Portal{number}")).unwrap())
+}
+
 #[tokio::test(start_paused = true)]
 async fn concurrent_requests_stay_within_limit() {
-    let service = Scripted::granting(creates);
-    let client = service.client_with(allow_another());
-    let creates: JoinSet<_> = (0..40).map(|_| client.create(name())).collect();
+    let service = Scripted::granting(lists_nothing);
+    let safe = service.safe_with(allow_another());
+    let creates: JoinSet<_> = distinct(40).map(|name| safe.create(name).into_future()).collect();
     creates.join_all().await;
     assert_eq!(service.max_in_flight(), 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn thousand_concurrent_creates_meet_deadline() {
-    let service = Scripted::granting(creates);
+    let service = Scripted::granting(lists_nothing);
     // 1,000 creates of two requests each over five slots take 80 s, and a flow reserves 140 s for an
     // attempt and its verification.
     let mut policy = allow_another();
     policy.deadline = Duration::from_secs(240);
-    let client = service.slow(SLOW).client_with(policy);
-    let creates: JoinSet<_> = (0..1000).map(|_| client.create(name())).collect();
+    let safe = service.slow(SLOW).safe_with(policy);
+    let creates: JoinSet<_> = distinct(1000).map(|name| safe.create(name).into_future()).collect();
     let outcomes = creates.join_all().await;
     assert!(outcomes.iter().all(|outcome| outcome.kind() == OutcomeKind::Created));
 }
@@ -51,10 +54,10 @@ async fn failed_lists_are_repeated_before_new_creates() {
             lists += 1;
             if lists <= 50 { Act::Respond(Response::new(503, "")) } else { none() }
         }
-        _ => created(),
+        _ => creates(call),
     });
-    let client = service.slow(SLOW).client_with(allow_another());
-    let creates: JoinSet<_> = (0..1000).map(|_| client.create(name())).collect();
+    let safe = service.slow(SLOW).safe_with(allow_another());
+    let creates: JoinSet<_> = distinct(1000).map(|name| safe.create(name).into_future()).collect();
     let outcomes = creates.join_all().await;
     let other = outcomes.iter().find(|outcome| outcome.kind() != OutcomeKind::Created);
     assert_eq!(other, None);
@@ -72,7 +75,8 @@ async fn create_behind_slow_calls_ends_by_deadline() {
         calls.spawn(async move { client.send_once(&CreatePortal::new(name())).await });
     }
     tokio::task::yield_now().await;
-    assert_eq!(reason(client.create(name()).await), NotDone::Deadline { last: None });
+    let why = reason(safely(client).create(name()).await);
+    assert!(matches!(why, NotDone::Deadline { .. }), "{why:?}");
     assert_eq!(began.elapsed().as_secs(), Policy::default().deadline.as_secs());
 }
 
@@ -82,45 +86,17 @@ async fn creates_of_one_client_run_one_after_another() {
     let service = Scripted::granting(move |call| match call.what.as_str() {
         CREATE => {
             is_created = true;
-            created()
+            creates(call)
         }
         _ if is_created => ours(),
         _ => none(),
     });
-    let client = service.slow(SLOW).client();
+    let safe = service.slow(SLOW).safe();
     let names = [name(), "SecondName".parse().unwrap()];
-    let creates: JoinSet<_> = names.into_iter().map(|name| client.clone().create(name)).collect();
+    let creates: JoinSet<_> =
+        names.into_iter().map(|name| safe.create(name).into_future()).collect();
     let mut kinds: Vec<_> = creates.join_all().await.iter().map(Outcome::kind).collect();
     kinds.sort_unstable();
     assert_eq!(kinds, [OutcomeKind::Created, OutcomeKind::OrgHasPortal]);
     assert_eq!(service.count(CREATE), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn queued_create_can_be_stopped() {
-    let service = Scripted::granting(never_responds);
-    let client = service.client();
-    let first = client.create(name());
-    sending(&first).await;
-    let began = Instant::now();
-    let second = client.create("SecondName".parse().unwrap());
-    second.stop();
-    assert_eq!(reason(second.await), NotDone::Stopped);
-    assert_eq!(began.elapsed(), Duration::ZERO);
-}
-
-#[tokio::test(start_paused = true)]
-async fn create_queued_until_deadline_sends_nothing() {
-    let service = Scripted::granting(never_responds);
-    let client = service.client();
-    let first = client.create(name());
-    sending(&first).await;
-    let sent = service.seen().len();
-    let policy = policy(|policy| policy.deadline = Duration::from_secs(50));
-    let second = CreateOperation::new("SecondName".parse().unwrap());
-    let second = Flow::new(second.into(), policy, ApiVersion::V7);
-    let began = Instant::now();
-    assert_eq!(reason(client.perform(second, ()).await), NotDone::Deadline { last: None });
-    assert_eq!(began.elapsed().as_secs(), 50);
-    assert_eq!(service.seen().len(), sent);
 }

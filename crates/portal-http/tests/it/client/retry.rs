@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use portal_model::Response;
-use portal_model::flow::NotSent;
+use portal_model::error::with_sources;
+use portal_model::flow::{Activity, NotSent};
 use portal_model::outcome::{NotDone, Outcome, Unverified};
 use tokio::time::Instant;
 
@@ -25,7 +26,7 @@ async fn rate_limited_create_waits_as_long_as_asked() {
         }
     });
     let began = Instant::now();
-    let outcome = service.client().create(name()).await;
+    let outcome = service.safe().create(name()).await;
     assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
     let seconds = began.elapsed().as_secs();
     assert!((14..=16).contains(&seconds), "{seconds} s: twice 7 s and the jitter");
@@ -40,7 +41,7 @@ async fn transient_502_is_created_within_two_seconds() {
         _ => none(),
     });
     let began = Instant::now();
-    let outcome = service.client().create(name()).await;
+    let outcome = service.safe().create(name()).await;
     assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
@@ -54,7 +55,7 @@ async fn unreachable_service_ends_within_20_seconds() {
     ] {
         let service = Scripted::granting(move |_| failure());
         let began = Instant::now();
-        let outcome = service.client().create(name()).await;
+        let outcome = service.safe().create(name()).await;
         assert!(matches!(reason(outcome), NotDone::Unreachable(_)));
         assert!(began.elapsed() <= Duration::from_secs(21), "{:?}", began.elapsed());
     }
@@ -64,7 +65,7 @@ async fn unreachable_service_ends_within_20_seconds() {
 async fn rate_limit_with_zero_wait_backs_off() {
     let service = Scripted::granting(|_| with_header(429, "retry-after", "0"));
     let began = Instant::now();
-    let outcome = service.client().create(name()).await;
+    let outcome = service.safe().create(name()).await;
     assert!(matches!(reason(outcome), NotDone::RateLimited { .. }));
     // The backoff grows to between 5 s and 10 s.
     let most = 6 + began.elapsed().as_secs() / 5;
@@ -80,7 +81,7 @@ async fn unavailable_service_is_retried_after_its_wait() {
         _ => created(),
     });
     let began = Instant::now();
-    let outcome = service.client().create(name()).await;
+    let outcome = service.safe().create(name()).await;
     assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
     let seconds = began.elapsed().as_secs();
     assert!((7..=8).contains(&seconds), "{seconds} s: 7 s and the jitter");
@@ -89,7 +90,7 @@ async fn unavailable_service_is_retried_after_its_wait() {
 #[tokio::test(start_paused = true)]
 async fn baseline_from_cache_sends_nothing() {
     let service = Scripted::granting(|_| with_header(204, "age", "60"));
-    let outcome = service.client().create(name()).await;
+    let outcome = service.safe().create(name()).await;
     assert!(matches!(reason(outcome), NotDone::Unreachable(_)));
     assert_eq!((service.count(LIST), service.count(CREATE)), (5, 0));
 }
@@ -105,7 +106,24 @@ async fn list_from_cache_is_no_proof_of_absence() {
         _ if is_sent => with_header(204, "age", "60"),
         _ => none(),
     });
-    let client = service.client_with(policy(|policy| policy.max_attempts = 1));
-    let outcome = client.create(name()).await;
+    let safe = service.safe_with(policy(|policy| policy.max_attempts = 1));
+    let outcome = safe.create(name()).await;
     let Outcome::Unknown { why: Unverified::Deadline, .. } = outcome else { panic!("{outcome:?}") };
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_response_is_verified_until_absence_holds() {
+    let service = Scripted::granting(|call| match call.what.as_str() {
+        CREATE => lost(),
+        _ => none(),
+    });
+    let call = service.safe_with(policy(|policy| policy.max_attempts = 1)).create(name()).start();
+    let mut activity = call.activity();
+    let waiting = |activity: &Activity| matches!(activity, Activity::WaitingToVerify { .. });
+    let shown = activity.wait_for(waiting).await.unwrap().clone();
+    let Activity::WaitingToVerify { doubt, .. } = shown else { unreachable!() };
+    assert_eq!(with_sources(&doubt), "response lost: reset");
+    let began = Instant::now();
+    assert!(matches!(reason(call.await.outcome), NotDone::Exhausted { .. }));
+    assert_eq!(began.elapsed().as_secs(), 70);
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use portal_http::client::{
-    Bounds, Client, ClientBuilder, Credential, Running, Transport, TransportError,
+    Bounds, Client, ClientBuilder, Credential, InFlight, SafeClient, Transport, TransportError,
 };
+use portal_http::ledger::Ledger;
 use portal_model::flow::{Activity, NoResponse, Policy};
 use portal_model::oauth::AccessToken;
 use portal_model::outcome::NotDone;
@@ -35,6 +36,7 @@ type Script = dyn FnMut(&Call) -> Act + Send;
 pub(crate) struct Call {
     pub(crate) what: String,
     pub(crate) token: Option<String>,
+    pub(crate) body: Bytes,
 }
 
 /// A transport that responds as its script says, and records the requests.
@@ -47,6 +49,8 @@ pub(crate) struct Scripted {
     running: Arc<Mutex<(usize, usize)>>,
     /// How long a request takes. Never zero, so that requests overlap as on a real network.
     latency: Duration,
+    /// Whether the script is asked which org it is, rather than only what tests are about.
+    has_org: bool,
 }
 
 impl Scripted {
@@ -59,7 +63,13 @@ impl Scripted {
             hosts: Arc::default(),
             running: Arc::default(),
             latency,
+            has_org: false,
         }
+    }
+
+    /// Returns the same service, whose script is also asked which org it is.
+    pub(crate) fn with_org(&self) -> Self {
+        Self { has_org: true, ..self.clone() }
     }
 
     /// Returns the same service with another latency.
@@ -112,6 +122,14 @@ impl Scripted {
     pub(crate) fn client_with(&self, policy: Policy) -> Client {
         self.builder().policy(policy).build(credential()).unwrap()
     }
+
+    pub(crate) fn safe(&self) -> SafeClient {
+        safely(self.client())
+    }
+
+    pub(crate) fn safe_with(&self, policy: Policy) -> SafeClient {
+        safely(self.client_with(policy))
+    }
 }
 
 pub(crate) fn access_token() -> Credential {
@@ -139,6 +157,9 @@ impl Transport for Scripted {
         let token = request.headers().get("authorization").map(|value| {
             value.to_str().unwrap().strip_prefix("Zoho-oauthtoken ").unwrap().to_owned()
         });
+        if what == ORG && !self.has_org {
+            return Ok(http::Response::new(Bytes::from_static(br#"{"org":[{"id":"7000"}]}"#)));
+        }
         self.seen.lock().unwrap().push(what.clone());
         self.hosts.lock().unwrap().push(request.uri().host().unwrap().to_owned());
         {
@@ -148,7 +169,8 @@ impl Transport for Scripted {
         }
         tokio::time::sleep(self.latency).await;
         self.running.lock().unwrap().0 -= 1;
-        let act = (self.script.lock().unwrap())(&Call { what, token });
+        let act =
+            (self.script.lock().unwrap())(&Call { what, token, body: request.body().clone() });
         match act {
             Act::Respond(scripted) => {
                 let mut response = http::Response::new(Bytes::from(scripted.body));
@@ -170,6 +192,7 @@ impl Transport for Scripted {
     }
 }
 
+pub(crate) const ORG: &str = "GET /crm/v7/org";
 pub(crate) const LIST: &str = "GET /crm/v7/settings/portals";
 pub(crate) const CREATE: &str = "POST /crm/v7/settings/portals";
 pub(crate) const TOKEN: &str = "POST /oauth/v2/token";
@@ -184,6 +207,13 @@ pub(crate) fn ours() -> Act {
 
 pub(crate) fn created() -> Act {
     Act::Respond(server::created(ApiVersion::V7, NAME))
+}
+
+/// Creates what is requested.
+pub(crate) fn creates(call: &Call) -> Act {
+    let body: serde_json::Value = serde_json::from_slice(&call.body).unwrap();
+    let name = body["portals"][0]["name"].as_str().unwrap();
+    Act::Respond(server::created(ApiVersion::V7, name))
 }
 
 pub(crate) fn refused(error: ApiError) -> Act {
@@ -204,8 +234,8 @@ pub(crate) fn lost() -> Act {
 }
 
 /// Script of a service that lists no portals and creates whatever is requested.
-pub(crate) fn creates(call: &Call) -> Act {
-    if call.what == LIST { none() } else { created() }
+pub(crate) fn lists_nothing(call: &Call) -> Act {
+    if call.what == LIST { none() } else { creates(call) }
 }
 
 /// Script of a service that lists no portals and responds to nothing else.
@@ -213,9 +243,14 @@ pub(crate) fn never_responds(call: &Call) -> Act {
     if call.what == LIST { none() } else { Act::Hang }
 }
 
+/// A client over a ledger of its own.
+pub(crate) fn safely(client: Client) -> SafeClient {
+    SafeClient::new(client, Ledger::in_memory())
+}
+
 /// Waits until an attempt is being sent.
-pub(crate) async fn sending(running: &Running) {
-    let mut activity = running.activity();
+pub(crate) async fn sending(call: &InFlight) {
+    let mut activity = call.activity();
     activity.wait_for(|activity| matches!(activity, Activity::Sending { .. })).await.unwrap();
 }
 

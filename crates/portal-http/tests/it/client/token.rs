@@ -12,16 +12,13 @@ use tokio::task::JoinSet;
 use tokio::time::{advance, sleep};
 
 use super::script::{
-    Act, Call, LIST, Scripted, TOKEN, access_token, created, creates, name, none, refused,
+    Act, Call, LIST, Scripted, TOKEN, access_token, lists_nothing, name, none, refused, safely,
 };
 
 /// Refuses every token but `good`.
 fn only(good: &'static str) -> impl FnMut(&Call) -> Act + Send + 'static {
     move |call| match &call.token {
-        Some(token) if token == good => match call.what.as_str() {
-            LIST => none(),
-            _ => created(),
-        },
+        Some(token) if token == good => lists_nothing(call),
         _ => refused(rejections::invalid_token()),
     }
 }
@@ -31,9 +28,11 @@ async fn creates_with_expired_token_refresh_once() {
     let service = Scripted::granting(only("t2"));
     let client = service.builder().concurrency(20).build(super::script::credential()).unwrap();
     client.authenticate().await.unwrap();
+    let safe = safely(client);
     let mut creates = JoinSet::new();
-    for _ in 0..20 {
-        creates.spawn(client.create(name()));
+    for number in 0..20 {
+        let name = PortalName::parse(&format!("Portal{number}")).unwrap();
+        creates.spawn(safe.create(name).allow_another().into_future());
     }
     while let Some(outcome) = creates.join_next().await {
         assert!(matches!(outcome.unwrap(), Outcome::Created { .. }));
@@ -132,7 +131,7 @@ async fn rejected_fixed_token_is_not_replaced() {
     let error = client.call(&ListPortals).await.unwrap_err();
     assert_eq!(error.api(), Some(&rejections::invalid_token()));
     let Outcome::NotCreated { why: NotDone::Auth(AuthFailure::TokenRejected(error)), .. } =
-        client.create(name()).await
+        safely(client).create(name()).await
     else {
         panic!()
     };
@@ -145,10 +144,11 @@ async fn wrong_credential_is_tried_once() {
     let service = Scripted::new(|_| {
         Act::Respond(server::token_refused(&OAuthError::new(OAuthError::INVALID_CLIENT)))
     });
-    let client = service.client();
+    let safe = service.safe();
     let mut creates = JoinSet::new();
     for number in 0..20 {
-        creates.spawn(client.create(PortalName::parse(&format!("Portal{number}")).unwrap()));
+        let name = PortalName::parse(&format!("Portal{number}")).unwrap();
+        creates.spawn(safe.create(name).into_future());
     }
     while let Some(outcome) = creates.join_next().await {
         let Outcome::NotCreated { why: NotDone::Auth(failure), .. } = outcome.unwrap() else {
@@ -203,7 +203,7 @@ async fn token_is_refreshed_in_background() {
 
 #[tokio::test(start_paused = true)]
 async fn refresh_continues_when_caller_hangs_up() {
-    let service = Scripted::granting(creates);
+    let service = Scripted::granting(lists_nothing);
     let client = service.client();
     tokio::select! {
         biased;

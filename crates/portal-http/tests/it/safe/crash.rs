@@ -84,10 +84,8 @@ async fn frozen_process_that_wakes_sends_nothing() {
         Frozen { service: server.service().clone(), is_frozen, wake: Some(woken).into() };
     let credential = Credential::access_token(server.access_token().await.unwrap());
     let builder = Client::builder().api_url(server.url()).transport(transport);
-    let slow = SafeClient::new(
-        builder.policy(policy.clone()).build(credential).unwrap(),
-        ledger.clone(),
-    );
+    let slow =
+        SafeClient::new(builder.policy(policy.clone()).build(credential).unwrap(), ledger.clone());
     let create = slow.create(name("AcmePortal")).key("4711");
     let asleep = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

@@ -59,7 +59,8 @@ impl Service {
             .spawn()
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut hosts = lines.filter_map(|line| Some(line.unwrap().strip_prefix("at ")?.to_owned()));
+        let mut hosts =
+            lines.filter_map(|line| Some(line.unwrap().strip_prefix("at ")?.to_owned()));
         let host = hosts.next().unwrap();
         Self { process, host }
     }

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use portal_http::client::SafeClient;
 use portal_http::ledger::Ledger;
 use portal_model::Outcome;
 use portal_model::flow::Policy;
-use portal_http::client::SafeClient;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -59,7 +59,8 @@ async fn hanging_ledger_sends_nothing() {
 
 #[tokio::test]
 async fn ledger_that_hangs_at_end_withholds_no_outcome() {
-    let (server, directory) = (server(&["POST request:delay=500ms"]).await, TempDir::new().unwrap());
+    let (server, directory) =
+        (server(&["POST request:delay=500ms"]).await, TempDir::new().unwrap());
     let ledger = Ledger::open(directory.path()).unwrap();
     let mut policy = Policy::rehearsal();
     policy.record_timeout = Duration::from_millis(200);

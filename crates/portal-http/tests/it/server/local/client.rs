@@ -9,6 +9,8 @@ use portal_model::outcome::{Origin, Outcome};
 use portal_model::{ListPortals, PortalName};
 use tokio::time::Instant;
 
+use crate::client::script::safely;
+
 async fn server_with(fault: &str) -> LocalServer {
     LocalServer::builder().fault(fault.parse().unwrap()).start().await.unwrap()
 }
@@ -26,7 +28,7 @@ async fn names(client: &Client) -> Vec<String> {
 async fn client_needs_neither_socket_nor_time() {
     let server = server_with("POST committed:delay=15s").await;
     let (started, paused) = (std::time::Instant::now(), Instant::now());
-    let outcome = server.client().create(name("AcmePortal")).await;
+    let outcome = safely(server.client()).create(name("AcmePortal")).await;
     assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
     assert!(paused.elapsed() >= Duration::from_secs(15));
     assert!(started.elapsed() < Duration::from_secs(15));
@@ -35,7 +37,7 @@ async fn client_needs_neither_socket_nor_time() {
 #[tokio::test(start_paused = true)]
 async fn first_attempt_fails_and_second_succeeds() {
     let server = server_with("POST request:500:@1").await;
-    let outcome = server.client().create(name("AcmePortal")).await;
+    let outcome = safely(server.client()).create(name("AcmePortal")).await;
     assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
     let requests = server.requests().into_iter();
     let attempts = requests.filter(|request| request.portal.is_some());
@@ -85,7 +87,7 @@ async fn create_outlasts_stale_lists() {
             .policy(Policy::default())
             .build(Credential::access_token(server.access_token().await.unwrap()))
             .unwrap();
-        let outcome = client.create(name("AcmePortal")).await;
+        let outcome = safely(client.clone()).create(name("AcmePortal")).await;
         let appeared = matches!(&outcome, Outcome::Present { origin: Origin::Appeared, .. });
         assert!(if exists { appeared } else { matches!(outcome, Outcome::Created { .. }) });
         assert_eq!(server.portals().await.unwrap().len(), 1);
