@@ -1,12 +1,12 @@
 //! [`Destination`]: the org that a command line selects; and [`Org`]: it with a client.
 
 use portal_http::client::{Client, SafeClient};
-use portal_ledger::{About, Ledger};
+use portal_ledger::Ledger;
 use portal_model::ApiVersion;
 use portal_model::flow::Policy;
 
 use crate::org::local::Local;
-use crate::org::place::{LOCAL, Place};
+use crate::org::place::Place;
 use crate::org::target::Target;
 
 /// The org that the arguments select.
@@ -77,24 +77,6 @@ impl Org {
 
     /// Makes creates and renames in the org safe with `ledger`.
     pub(crate) fn safe(&self, ledger: &Ledger) -> SafeClient {
-        let safe = SafeClient::new(self.client.clone(), ledger.clone()).with_about(about());
-        let safe = match &self.target.org {
-            Some(org) => safe.with_org(org.clone()),
-            None => safe,
-        };
-        match &self.place {
-            Place::Local => safe.with_origin(LOCAL),
-            Place::Profile(name) => safe.with_label(name),
-            Place::Explicit(_) => safe,
-        }
-    }
-}
-
-/// What entries say of this run, for people.
-fn about() -> About {
-    About {
-        user: ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()),
-        program: Some(concat!("portal ", env!("CARGO_PKG_VERSION")).to_owned()),
-        ..About::default()
+        self.target.safe(self.client.clone(), ledger, None)
     }
 }

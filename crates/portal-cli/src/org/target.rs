@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use portal_http::client::{
     BaseUrl, CacheKey, Client, ClientBuilder, Credential, FileTokenCache, HttpTransport, Proxy,
+    SafeClient,
 };
+use portal_ledger::{About, Ledger};
 use portal_model::datacenter::ApiDomain;
 use portal_model::flow::Policy;
 use portal_model::{ApiVersion, Org};
 
 use crate::org::OrgError;
-use crate::org::place::Place;
+use crate::org::place::{LOCAL, Place};
 use crate::sys::{directories, environment};
 
 /// An org: its servers and credentials.
@@ -55,6 +57,31 @@ impl Target {
         }
         let built = builder.build(self.credential.clone()).with_context(|| self.place.to_string());
         Ok(built.map_err(OrgError::Unusable)?)
+    }
+
+    /// Makes creates and renames with a client of the org safe with `ledger`. `file` asked for them.
+    pub(crate) fn safe(
+        &self,
+        client: Client,
+        ledger: &Ledger,
+        file: Option<String>,
+    ) -> SafeClient {
+        let about = About {
+            user: ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()),
+            program: Some(concat!("portal ", env!("CARGO_PKG_VERSION")).to_owned()),
+            file,
+            ..About::default()
+        };
+        let safe = SafeClient::new(client, ledger.clone()).with_about(about);
+        let safe = match &self.org {
+            Some(org) => safe.with_org(org.clone()),
+            None => safe,
+        };
+        match &self.place {
+            Place::Local => safe.with_origin(LOCAL),
+            Place::Profile(name) => safe.with_label(name),
+            Place::Explicit(_) => safe,
+        }
     }
 
     /// Returns a client builder without a policy and token cache.

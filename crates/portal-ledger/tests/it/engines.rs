@@ -259,7 +259,7 @@ async fn claims_at_once_are_decided_one_after_another() {
         for claim in claims {
             match claim.await.unwrap() {
                 Claim::Granted(permit) => granted.push(permit),
-                Claim::Wait(wait) if wait.why == Why::UnderWay => under_way += 1,
+                Claim::Wait(wait) if wait.why == Why::SameUnderWay => under_way += 1,
                 other => panic!("{other:?}"),
             }
         }
