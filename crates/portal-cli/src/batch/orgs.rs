@@ -148,8 +148,7 @@ pub(crate) async fn look(
 
 async fn see(safe: &SafeClient, probes: bool) -> Seen {
     let client = safe.client();
-    let mut seen =
-        Seen { identity: None, portals: Vec::new(), rejection: None, unchecked: None };
+    let mut seen = Seen { identity: None, portals: Vec::new(), rejection: None, unchecked: None };
     match safe.identify().await {
         Ok(identity) => seen.identity = Some(identity),
         Err(error) => return Seen { unchecked: Some(with_sources(&error)), ..seen },

@@ -185,9 +185,7 @@ impl State {
             Self::OrgHasPortal(portal) => {
                 Some(Outcome::OrgHasPortal { name, portal: (**portal).clone() })
             }
-            Self::NotPermitted(error) => {
-                Some(Outcome::Rejected { name, error: (**error).clone() })
-            }
+            Self::NotPermitted(error) => Some(Outcome::Rejected { name, error: (**error).clone() }),
             Self::Moved { entry, .. } => Some(blocked(entry, row, Conflict::LabelMoved)),
             Self::Dropped(entry) => Some(blocked(entry, row, Conflict::NameDropped)),
             Self::InDoubt(_) | Self::New(_) => None,
@@ -255,8 +253,7 @@ fn created(entry: &Entry, row: &Row) -> Outcome {
         Some(Intent::Create(intent)) => intent.taken.clone(),
         _ => Vec::new(),
     };
-    let has_appeared =
-        entry.ending().is_some_and(|ending| ending.kind == EndingKind::Appeared);
+    let has_appeared = entry.ending().is_some_and(|ending| ending.kind == EndingKind::Appeared);
     if has_appeared {
         let portal = Portal::new(entry.name());
         return Outcome::Present { portal, origin: Origin::Appeared, taken };
