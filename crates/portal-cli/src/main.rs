@@ -12,7 +12,7 @@
 //! | `terminal` | the only module that writes to stdout and stderr or reads a reply |
 //! | `report` | what outcomes and errors say: data and words, no I/O |
 //! | `org` | which org, with which credentials, over which client; the ledger, profiles, the local server |
-//! | `sys` | variables, files, directories, signals, lines with checksums |
+//! | `sys` | variables, files, directories, signals |
 
 mod batch;
 mod cli;
