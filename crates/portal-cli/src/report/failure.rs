@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::org::OrgError;
+use crate::org::place::profile_flag;
+use crate::org::profile::check_name;
 use crate::report::exit::ExitClass;
 use crate::report::portal::PortalObject;
 use crate::sys::invalid_input::InvalidInput;
@@ -147,11 +149,12 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 fn org_error(error: &OrgError, message: String) -> Failure {
     let usage = Failure::usage(&*message);
     match error {
-        OrgError::UnknownProfile { name, .. } => {
-            usage.hint(format!("run `portal login --profile {name}` to create it"))
-        }
+        OrgError::UnknownProfile { name, .. } => usage.hint(match check_name(name) {
+            Ok(()) => format!("run `portal login --profile {name}` to create it"),
+            Err(_) => "run `portal profiles` to list them".to_owned(),
+        }),
         OrgError::NoSecrets { name, .. } => {
-            usage.hint(format!("run `portal login --profile {name}` to store new ones"))
+            usage.hint(format!("run `portal login{}` to store new ones", profile_flag(name)))
         }
         OrgError::SeveralServers { .. } => usage.hint("pass `--port` with one of them"),
         OrgError::NoServer { port: None } => usage.hint("run `portal serve` in another terminal"),
