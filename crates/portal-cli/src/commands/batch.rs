@@ -83,10 +83,10 @@ pub(crate) struct Args {
     /// Write the rows with their results to this CSV file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// New credentials of a profile are for the same org as before
+    /// New credentials lead to the same org as before
     #[arg(long)]
     same_org: bool,
-    /// Every profile leads to an org of its own, also those that may not read its id
+    /// No two profiles lead to one org, known or not
     #[arg(long)]
     distinct_orgs: bool,
     /// Of `portal rehearse`
