@@ -1,253 +1,278 @@
-//! The rows of a file, validated as far as possible without sending anything.
+//! [`Plan`]: what was done of a file, what is there, what is in doubt, and what is left.
+//!
+//! A row is its profile and its first name: the ledger has what earlier runs did about it, under that
+//! key, whatever else the file had then. Data only, so that a plan shown, a plan run and a report are
+//! the same.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use portal_model::PortalName;
+use portal_ledger::{EndingKind, Entry};
+use portal_model::flow::Intent;
 use portal_model::identity::SameOrg;
-use sha2::{Digest as _, Sha256};
+use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Unverified};
+use portal_model::{ApiError, Operation, Org, OrgIdentity, Outcome, Portal, PortalName};
 
-use super::csv::Entry;
-use super::mistake::{Mistake, Problems};
-use crate::org::identity::{self, Identity};
-use crate::sys::hex::hex;
+use super::rows::{self, Row};
 
-/// A portal to create.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Row {
-    /// The profile that selects the org.
-    pub(crate) profile: String,
-    /// The wanted name.
-    pub(crate) name: PortalName,
-    /// The fallbacks, each tried once the previous name is proved taken.
-    pub(crate) fallbacks: Vec<PortalName>,
+/// The rows of a file, and the state of each.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) states: Vec<State>,
+    /// Rows in doubt that the file does not have any more.
+    pub(crate) dropped: Vec<Entry>,
 }
 
-impl Row {
-    /// Whether the row may create `name`.
-    pub(crate) fn has_name(&self, name: &str) -> bool {
-        std::iter::once(&self.name).chain(&self.fallbacks).any(|own| own.is_same_as(name))
-    }
+/// What is known of a row before anything is sent for it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum State {
+    /// It created its portal earlier.
+    Created(Box<Entry>),
+    /// Its profile leads to another org than the one where it was created or left in doubt.
+    Moved { entry: Box<Entry>, now: Box<OrgIdentity> },
+    /// It was created or left in doubt under a fallback that it does not have any more.
+    Dropped(Box<Entry>),
+    /// An attempt of it may have taken effect, which is determined first.
+    InDoubt(Box<Entry>),
+    /// Its portal exists, and was not created by it.
+    Exists {
+        portal: Box<Portal>,
+        /// Whether the ledger has the create that made it.
+        is_known: bool,
+    },
+    /// Its org has another portal.
+    OrgHasPortal(Box<Portal>),
+    /// The service rejects every create.
+    NotPermitted(Box<ApiError>),
+    /// It would be created.
+    New(New),
 }
 
-/// Checks entries one by one: names and profile are valid, no name occurs twice, and, unless an org
-/// may have several portals, neither does a profile or an org.
-///
-/// Stops remembering earlier entries once there are more mistakes than are shown.
-pub(crate) struct Checker<P, I> {
-    allow_another: bool,
-    has_profile: P,
-    identity: I,
-    /// Complete only if there were no mistakes.
-    pub(super) rows: Vec<Row>,
-    /// The lines of names (in lower case) and of profiles.
-    names: HashMap<String, usize>,
-    profiles: HashMap<String, usize>,
-    /// By tag of the org: the profile that leads to it, and its line.
-    orgs: HashMap<String, (String, usize, Identity)>,
+/// A row that would be created.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct New {
+    /// What came of it last time: what the service said, or why nothing was sent.
+    pub(crate) last: Option<String>,
+    /// Why its org could not be looked at.
+    pub(crate) unchecked: Option<String>,
+    /// Whether the ledger has a create of its name without its key.
+    is_known: bool,
 }
 
-impl<P: Fn(&str) -> bool, I: Fn(&str) -> Option<Identity>> Checker<P, I> {
-    /// `has_profile` knows all profiles; `identity` returns their orgs as far as that is possible
-    /// without a request (rule 10).
-    pub(crate) fn new(allow_another: bool, has_profile: P, identity: I) -> Self {
-        Self {
-            allow_another,
-            has_profile,
-            identity,
-            rows: Vec::new(),
-            names: HashMap::new(),
-            profiles: HashMap::new(),
-            orgs: HashMap::new(),
+/// What the ledger has of a row.
+#[derive(Clone, Copy, Default)]
+struct Found<'a> {
+    /// The last entry with its key.
+    own: Option<&'a Entry>,
+    /// The last create of its profile and name without a key, such as that of `portal create`.
+    other: Option<&'a Entry>,
+}
+
+impl Plan {
+    /// The plan as far as the ledger has it. `entries` are those of the profiles, newest first, and all
+    /// that are unfinished; `org` is the one that a profile states.
+    pub(crate) fn new<'o>(
+        rows: Vec<Row>,
+        entries: &[Entry],
+        org: impl Fn(&str) -> Option<&'o Org>,
+    ) -> Self {
+        let mut found = HashMap::<String, Found<'_>>::new();
+        for entry in entries {
+            let Operation::Create(create) = &entry.operation else { continue };
+            if let Some(key) = &entry.key {
+                found.entry(key.clone()).or_default().own.get_or_insert(entry);
+            } else if let Some(label) = &entry.label {
+                let key = rows::key(label, create.name.as_str());
+                found.entry(key).or_default().other.get_or_insert(entry);
+            }
         }
-    }
-
-    pub(crate) fn add(&mut self, entry: Entry, problems: &mut Problems) {
-        let Entry { line, profile, names } = entry;
-        let mut parsed = Vec::new();
-        for name in &names {
-            match PortalName::parse(name) {
-                Ok(name) => parsed.push(name),
-                Err(invalid) => {
-                    problems.add(line, Mistake::InvalidName { name: name.clone(), invalid });
+        let state = |row: &Row| {
+            let state = found.get(&row.key()).copied().unwrap_or_default().state(row);
+            match (state.entry(), org(&row.profile)) {
+                (Some(entry), Some(org)) => {
+                    let now = entry.org.clone().with_org(Some(org.clone()));
+                    state.in_org(&now, true)
                 }
+                _ => state,
             }
-            if let Some(first) = seen(&mut self.names, name.to_ascii_lowercase(), line, problems) {
-                problems.add(line, Mistake::DuplicateName { name: name.clone(), line, first });
-            }
-        }
-        if !(self.has_profile)(&profile) {
-            problems.add(line, Mistake::UnknownProfile(profile.clone()));
-        }
-        if !self.allow_another {
-            if let Some(first) = seen(&mut self.profiles, profile.clone(), line, problems) {
-                let profile = profile.clone();
-                problems.add(line, Mistake::DuplicateProfile { profile, first });
-            }
-            self.check_org(&profile, line, problems);
-        }
-        let mut parsed = parsed.into_iter();
-        // After a mistake the rows are not needed.
-        if problems.count() == 0
-            && let Some(name) = parsed.next()
-        {
-            self.rows.push(Row { profile, name, fallbacks: parsed.collect() });
-        }
+        };
+        let states = rows.iter().map(state).collect();
+        let keys: BTreeSet<String> = rows.iter().map(Row::key).collect();
+        let dropped = entries.iter().filter(|entry| is_dropped(entry, &keys)).cloned().collect();
+        Self { rows, states, dropped }
     }
 
-    /// Reports a line whose profile leads to the same org as another profile in an earlier line.
-    fn check_org(&mut self, profile: &str, line: usize, problems: &mut Problems) {
-        let Some(identity) = (self.identity)(profile) else { return };
-        // All identities of one org share a tag.
-        let earlier = identity::tags(&identity).into_iter().find_map(|tag| {
-            self.orgs.get(&tag).filter(|(earlier, _, known)| {
-                earlier != profile && known.compare(&identity) == SameOrg::Yes
-            })
-        });
-        if let Some((earlier, first, _)) = earlier {
-            let (profile, earlier, first) = (profile.to_owned(), earlier.clone(), *first);
-            problems.add(line, Mistake::SameOrg { profile, earlier, first });
-        }
-        if !problems.is_full() {
-            for tag in identity::tags(&identity) {
-                let entry = || (profile.to_owned(), line, identity.clone());
-                self.orgs.entry(tag).or_insert_with(entry);
-            }
+    /// The rows for which something may be sent, in the order of the file.
+    pub(crate) fn left(&self) -> impl Iterator<Item = (usize, &Row)> {
+        let rows = self.rows.iter().enumerate().zip(&self.states);
+        rows.filter_map(|(row, state)| state.may_be_sent().then_some(row))
+    }
+}
+
+impl Found<'_> {
+    /// The state, wherever the row's profile leads.
+    fn state(self, row: &Row) -> State {
+        let Some(entry) = self.own.or(self.other.filter(|other| other.is_in_doubt())) else {
+            let is_known = self.other.is_some_and(has_portal);
+            return State::New(New { is_known, ..New::default() });
+        };
+        let is_created = has_portal(entry);
+        if !is_created && !entry.is_in_doubt() {
+            let last = entry.ending().and_then(|ending| ending.cause.clone());
+            State::New(New { last, ..New::default() })
+        } else if !row.create().includes(entry.name()) {
+            State::Dropped(Box::new(entry.clone()))
+        } else if is_created {
+            State::Created(Box::new(entry.clone()))
+        } else {
+            State::InDoubt(Box::new(entry.clone()))
         }
     }
 }
 
-/// Returns the last line with `key`, and records this one.
-fn seen(
-    lines: &mut HashMap<String, usize>,
-    key: String,
-    line: usize,
-    problems: &Problems,
-) -> Option<usize> {
-    match lines.get_mut(&key) {
-        Some(last) => Some(std::mem::replace(last, line)),
-        None if problems.is_full() => None,
-        None => lines.insert(key, line),
+/// Whether its portal is the doing of the operation.
+fn has_portal(entry: &Entry) -> bool {
+    entry.ending().is_some_and(|ending| ending.kind.is_own())
+}
+
+/// Whether it is a row in doubt of a file, and none of `keys`.
+fn is_dropped(entry: &Entry, keys: &BTreeSet<String>) -> bool {
+    let (Operation::Create(create), Some(label), Some(key)) =
+        (&entry.operation, &entry.label, &entry.key)
+    else {
+        return false;
+    };
+    entry.is_in_doubt() && *key == rows::key(label, create.name.as_str()) && !keys.contains(key)
+}
+
+impl State {
+    /// Whether running the row may send its create.
+    pub(crate) fn may_be_sent(&self) -> bool {
+        match self {
+            Self::InDoubt(_) | Self::New(_) => true,
+            Self::Created(_)
+            | Self::Moved { .. }
+            | Self::Dropped(_)
+            | Self::Exists { .. }
+            | Self::OrgHasPortal(_)
+            | Self::NotPermitted(_) => false,
+        }
+    }
+
+    /// What the ledger has of its portal, or of what may have created it.
+    fn entry(&self) -> Option<&Entry> {
+        match self {
+            Self::Created(entry)
+            | Self::Moved { entry, .. }
+            | Self::Dropped(entry)
+            | Self::InDoubt(entry) => Some(entry),
+            Self::Exists { .. } | Self::OrgHasPortal(_) | Self::NotPermitted(_) | Self::New(_) => {
+                None
+            }
+        }
+    }
+
+    /// The outcome of a row for which nothing needs to be sent, or may be.
+    pub(crate) fn outcome(&self, row: &Row) -> Option<Outcome> {
+        let name = row.name.clone();
+        match self {
+            Self::Created(entry) => Some(created(entry, row)),
+            Self::Exists { portal, .. } => Some(Outcome::Present {
+                portal: (**portal).clone(),
+                origin: Origin::Preexisting,
+                taken: Vec::new(),
+            }),
+            Self::OrgHasPortal(portal) => {
+                Some(Outcome::OrgHasPortal { name, portal: (**portal).clone() })
+            }
+            Self::NotPermitted(error) => Some(Outcome::Rejected { name, error: (**error).clone() }),
+            Self::Moved { entry, .. } => Some(blocked(entry, row, Conflict::LabelMoved)),
+            Self::Dropped(entry) => Some(blocked(entry, row, Conflict::NameDropped)),
+            Self::InDoubt(_) | Self::New(_) => None,
+        }
+    }
+
+    /// The state if the row's profile leads to `now`. With `same_org` that is the same org as before
+    /// unless both ids are known.
+    #[must_use]
+    pub(crate) fn in_org(self, now: &OrgIdentity, same_org: bool) -> Self {
+        let Some(entry) = self.entry() else { return self };
+        let is_moved = match entry.org.compare(now) {
+            SameOrg::Yes => false,
+            SameOrg::No => true,
+            // That it is absent in what may be another org would prove nothing.
+            SameOrg::Unknown => !same_org && matches!(self, Self::InDoubt(_)),
+        };
+        if !is_moved {
+            return self;
+        }
+        match entry.key {
+            Some(_) => Self::Moved { entry: Box::new(entry.clone()), now: Box::new(now.clone()) },
+            // A create without a key is of this row only if it is of the same org.
+            None => Self::New(New::default()),
+        }
+    }
+
+    /// The state by the list of the portals of the row's org, too. A doubt is determined by a list of its
+    /// own.
+    #[must_use]
+    pub(crate) fn with_list(self, row: &Row, portals: &[Portal], allow_another: bool) -> Self {
+        let Self::New(new) = self else { return self };
+        let create = row.create();
+        if let Some(portal) = portals.iter().find(|portal| create.includes(&portal.name)) {
+            Self::Exists { portal: Box::new(portal.clone()), is_known: new.is_known }
+        } else if let Some(portal) = portals.first().filter(|_| !allow_another) {
+            Self::OrgHasPortal(Box::new(portal.clone()))
+        } else {
+            Self::New(new)
+        }
+    }
+
+    /// The state if creates are rejected with `error`.
+    #[must_use]
+    pub(crate) fn without_permission(self, error: &ApiError) -> Self {
+        match self {
+            Self::New(_) => Self::NotPermitted(Box::new(error.clone())),
+            state => state,
+        }
+    }
+
+    /// The state if the org could not be looked at.
+    #[must_use]
+    pub(crate) fn unchecked(self, why: &str) -> Self {
+        match self {
+            Self::New(new) => Self::New(New { unchecked: Some(why.to_owned()), ..new }),
+            state => state,
+        }
     }
 }
 
-/// A hash of the rows that doesn't depend on how the file writes them.
-pub(crate) fn fingerprint(rows: &[Row]) -> String {
-    let mut hash = Sha256::new();
-    for row in rows {
-        let fallbacks: Vec<_> = row.fallbacks.iter().map(PortalName::as_str).collect();
-        // Unambiguous, because neither names nor fields contain line breaks.
-        hash.update(format!("{}\n{}\n{}\n", row.profile, row.name, fallbacks.join("|")));
+/// The outcome of a row that the ledger has as created.
+fn created(entry: &Entry, row: &Row) -> Outcome {
+    let taken = match &entry.intent {
+        Some(Intent::Create(intent)) => intent.taken.clone(),
+        _ => Vec::new(),
+    };
+    let has_appeared = entry.ending().is_some_and(|ending| ending.kind == EndingKind::Appeared);
+    if has_appeared {
+        let portal = Portal::new(entry.name());
+        return Outcome::Present { portal, origin: Origin::Appeared, taken };
     }
-    hex(&hash.finalize())
+    let is_it = |name: &&PortalName| name.is_same_as(entry.name());
+    let name = row.create().names().find(is_it).unwrap_or(&row.name).clone();
+    Outcome::Created { name, taken }
+}
+
+/// The outcome of a row that contradicts what the ledger has.
+fn blocked(entry: &Entry, row: &Row, conflict: Conflict) -> Outcome {
+    let name = entry.name().to_owned();
+    if entry.is_in_doubt() {
+        Outcome::Unknown { name, doubt: Doubt::Earlier, why: Unverified::Conflict(conflict) }
+    } else {
+        let why = NotDone::Conflict { conflict, name };
+        Outcome::NotCreated { name: row.name.clone(), why }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::batch::csv;
-
-    /// Returns the rows of a file, or its mistakes.
-    fn check(
-        file: &str,
-        allow_another: bool,
-        has_profile: impl Fn(&str) -> bool,
-        identity: impl Fn(&str) -> Option<Identity>,
-    ) -> (Vec<Row>, Vec<String>) {
-        let mut checker = Checker::new(allow_another, has_profile, identity);
-        let problems = csv::read(file.as_bytes(), |entry, problems| checker.add(entry, problems));
-        let problems = problems.into_first();
-        (checker.rows, problems.iter().map(ToString::to_string).collect())
-    }
-
-    fn rows(file: &str) -> Vec<Row> {
-        let (rows, problems) = check(file, true, |_| true, |_| None);
-        assert_eq!(problems, [""; 0]);
-        rows
-    }
-
-    fn problems(file: &str, allow_another: bool) -> Vec<String> {
-        check(file, allow_another, |_| true, |_| None).1
-    }
-
-    #[test]
-    fn broken_rules_of_all_lines_are_named_at_once() {
-        let file =
-            "profile,name,fallback\na,my portal,x\nb,GoodName,goodname\nc,OtherName,GOODNAME\n";
-        let invalid = |name| PortalName::parse(name).unwrap_err();
-        assert_eq!(
-            problems(file, false),
-            [
-                format!("line 2: \"my portal\": {}", invalid("my portal")),
-                format!("line 2: \"x\": {}", invalid("x")),
-                "line 3: \"goodname\" is already in this line; upper and lower case are the same name"
-                    .to_owned(),
-                "line 4: \"GOODNAME\" is already in line 3; upper and lower case are the same name"
-                    .to_owned(),
-            ]
-        );
-    }
-
-    #[test]
-    fn second_portal_of_profile_must_be_allowed() {
-        let file = "profile,name\nacme,NameOne\nacme,NameTwo\n";
-        let found = problems(file, false);
-        assert_eq!(found.len(), 1);
-        assert!(found[0].starts_with("line 3: the profile acme already has a portal"), "{found:?}");
-        assert!(found[0].contains("line 2") && found[0].contains("--allow-another"), "{found:?}");
-        assert_eq!(rows(file).len(), 2);
-    }
-
-    #[test]
-    fn every_unknown_profile_is_named() {
-        let file = "profile,name\nacme,NameOne\namce,NameTwo\nx,NameThree\n";
-        let (_, found) = check(file, false, |profile| profile == "acme", |_| None);
-        assert_eq!(found, ["line 3: unknown profile \"amce\"", "line 4: unknown profile \"x\""]);
-    }
-
-    #[test]
-    fn two_profiles_of_one_org_are_one_org() {
-        use crate::org::identity::tests::{of_token, org};
-
-        let file = "profile,name\na,NameOne\nb,NameTwo\nc,NameThree\nd,NameFour\n";
-        let identity = |profile: &str| match profile {
-            // `a` and `c` share a credential; `b` and `d` are one org with two credentials.
-            "a" | "c" => Some(of_token("1000.a")),
-            "b" => Some(of_token("1000.b").with_org(Some(org("7000")))),
-            _ => Some(of_token("1000.d").with_org(Some(org("7000")))),
-        };
-        let (_, found) = check(file, false, |_| true, identity);
-        assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].starts_with("line 4: the profiles c and a (line 2)"), "{found:?}");
-        assert!(found[1].starts_with("line 5: the profiles d and b (line 3)"), "{found:?}");
-        assert_eq!(problems(file, false), [""; 0]);
-    }
-
-    #[test]
-    fn fingerprint_depends_on_rows_only() {
-        let of = |file| fingerprint(&rows(file));
-        let one = of("profile,name,fallback\nacme,NameOne,NameTwo|NameThree\n");
-        assert_eq!(one.len(), 64);
-        assert_eq!(
-            one,
-            of("\u{feff}fallback;name;profile\r\n\r\nNameTwo | NameThree;NameOne;acme\r\n")
-        );
-        for other in [
-            "profile,name,fallback\nacme,NameOne,NameThree|NameTwo\n",
-            "profile,name,fallback\nacme,nameOne,NameTwo|NameThree\n",
-            "profile,name\nacme,NameOne\n",
-        ] {
-            assert_ne!(one, of(other), "{other:?}");
-        }
-    }
-
-    #[test]
-    fn checker_stops_growing_when_it_shows_no_more() {
-        let mut checker = Checker::new(false, |_| true, |_| None);
-        let lines = (0..100_000).map(|line| format!("p{line},not a name {line}\n"));
-        let file = format!("profile,name\n{}", lines.collect::<String>());
-        let problems = csv::read(file.as_bytes(), |entry, problems| checker.add(entry, problems));
-        assert_eq!(problems.count(), 100_000);
-        assert!(checker.names.len() <= Problems::SHOWN && checker.profiles.len() < 200);
-        assert!(checker.rows.is_empty());
-    }
-}
+mod tests;

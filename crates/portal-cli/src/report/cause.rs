@@ -7,7 +7,9 @@ use portal_model::error::with_sources;
 use portal_model::explain::{explain, explain_oauth};
 use portal_model::flow::NotSent;
 use portal_model::oauth::{OAuthError, TokenError};
-use portal_model::outcome::{AuthFailure, Doubt, Failure as Unreached, NotDone, Owner, Unverified};
+use portal_model::outcome::{
+    AuthFailure, Conflict, Doubt, Failure as Unreached, NotDone, Owner, Unverified,
+};
 use portal_model::{ApiError, ErrorCode, Portal};
 
 use crate::org::place::operands;
@@ -21,12 +23,16 @@ use crate::report::portal::cell;
 pub(super) const TOKEN_REJECTED: &str = "check that the credentials and the API host are of the same data center, \
     or log in again; an access token in PORTAL_ACCESS_TOKEN lasts an hour";
 
+/// What to do if the credentials lead to another org than the user states.
+pub(super) const CORRECT_ORG: &str =
+    "correct the id of the org in PORTAL_ORG_ID or the profile, or log in again";
+
 const READ: &str = "ZohoCRM.settings.clientportal.READ";
 
 /// The portal that was to be created or renamed.
 pub(super) struct Subject<'a> {
     pub(super) name: &'a str,
-    /// The name under which the intent log has it.
+    /// The name under which the ledger has it.
     pub(super) recover: &'a str,
     /// `created` or `renamed`
     pub(super) done: &'static str,
@@ -66,7 +72,7 @@ impl Subject<'_> {
             Owner::AnotherOrg => not_done("the name belongs to another organization"),
             Owner::Undetermined(why) => {
                 // It may be this org, by a copy of this very request: nothing is denied.
-                let (name, why) = (self.recover, in_words(why));
+                let (name, why) = (self.recover, in_words(why, self.recover));
                 let message = format!("the name {name} is taken; by which org is not known: {why}");
                 Failure::new(ErrorKind::NameTaken, message)
             }
@@ -110,6 +116,12 @@ impl Subject<'_> {
                 "make the state directory writable or set PORTAL_STATE_DIR, then run the same \
                  command again",
             ),
+            NotDone::Conflict { conflict, name } => self
+                .not_done(ErrorKind::Conflict, contradiction(*conflict, name))
+                .hint(way_out(*conflict, name)),
+            NotDone::OtherOrg { .. } => {
+                not_done(ErrorKind::AnotherOrg).exit(ExitClass::Invalid).hint(CORRECT_ORG)
+            }
             NotDone::Stopped => not_done(ErrorKind::Stopped),
             // Whatever the reason, nothing was done.
             _ => not_done(ErrorKind::Failed).exit(ExitClass::Unavailable),
@@ -121,16 +133,28 @@ impl Subject<'_> {
         let message = format!(
             "it is not known whether {name} was {done}: {}; {}",
             with_sources(doubt),
-            in_words(why)
+            in_words(why, recover)
         );
-        Failure::new(ErrorKind::InDoubt, message).hint(match why {
+        let kind = match why {
+            Unverified::Elsewhere => ErrorKind::InProgress,
+            Unverified::Ledger(_) => ErrorKind::UnreadableLedger,
+            _ => ErrorKind::InDoubt,
+        };
+        Failure::new(kind, message).hint(match why {
+            Unverified::Elsewhere => {
+                format!("wait for the other process, then run `portal recover {recover}{org}`")
+            }
+            Unverified::Conflict(conflict) => way_out(*conflict, recover),
+            Unverified::Ledger(_) => {
+                "make the ledger readable and run the same command again".to_owned()
+            }
             Unverified::ListRejected(error) if error.is_scope_mismatch() => format!(
                 "run `portal recover {recover}{org}` with a token that has the scope {READ}, or \
                  check the org's portals in Zoho CRM"
             ),
             Unverified::MayBeRenamed(other) => format!(
-                "check in Zoho CRM whether {other} is the portal, then run `portal recover \
-                 --discard {recover}{org}`"
+                "check in Zoho CRM: if {other} is the portal, run `portal rename {other} \
+                 {recover}{org}`; if not, use another name"
             ),
             _ => format!("run `portal recover {recover}{org}` to determine the outcome"),
         })
@@ -157,12 +181,39 @@ impl Subject<'_> {
     }
 }
 
+/// How the ledger contradicts what is wanted.
+fn contradiction(conflict: Conflict, name: &str) -> String {
+    match conflict {
+        Conflict::NameDropped => {
+            format!("an earlier run of it got to {name}, which is not among the names now")
+        }
+        Conflict::LabelMoved => {
+            format!("the profile led to another org when {name} was begun there")
+        }
+        other => format!("{other}: {name}"),
+    }
+}
+
+/// What to do if the ledger contradicts what is wanted.
+fn way_out(conflict: Conflict, name: &str) -> String {
+    match conflict {
+        Conflict::NameDropped => {
+            format!("pass `--fallback {name}` again, or run `portal recover {name}`")
+        }
+        Conflict::LabelMoved => {
+            "log in to that org again, or log in to this one with another `--profile`".to_owned()
+        }
+        _ => format!("run `portal history {name}` to see what the ledger has"),
+    }
+}
+
 /// Why something could not be verified; a missing scope in words, without the response.
-fn in_words(why: &Unverified) -> String {
+fn in_words(why: &Unverified, name: &str) -> String {
     match why {
         Unverified::ListRejected(error) if error.is_scope_mismatch() => {
             "the token is not allowed to list the org's portals".to_owned()
         }
+        Unverified::Conflict(conflict) => contradiction(*conflict, name),
         why => with_sources(why),
     }
 }

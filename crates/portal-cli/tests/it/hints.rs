@@ -30,7 +30,7 @@ const RUN: [&str; 18] = [
 ];
 
 /// The commands that no test can run as they are printed.
-const PROSE: [(&str, &str); 11] = [
+const PROSE: [(&str, &str); 10] = [
     ("portal admin", "names a group of commands"),
     ("portal admin credential list --data", "has a placeholder"),
     ("portal admin org list", "the URL of a database has a password; the variable is set"),
@@ -38,7 +38,6 @@ const PROSE: [(&str, &str); 11] = [
     ("portal admin credential list", "has a placeholder"),
     ("portal login", "asks on a terminal: `prompts` runs it"),
     ("portal login --profile", "asks on a terminal: `prompts` runs it"),
-    ("portal recover --discard", "for after a look into Zoho CRM: `doubt` runs it"),
     ("portal recover --same-org", "on the word of the user: `doubt` and `doubtful_batch` run it"),
     ("portal serve", "runs until it is ended: `serve` runs it"),
     ("portal serve --data", "names an option"),
@@ -52,7 +51,7 @@ const SUBCOMMANDS: [&str; 20] = [
     "credential",
     "doctor",
     "explain",
-    "get",
+    "history",
     "list",
     "log",
     "login",
@@ -134,7 +133,7 @@ fn hints_without_account_can_be_run() {
     assert_eq!(home.run(&["create", "--local", "FirstPortal"]).status, 0);
     let renamed = follow(&home, &blocked("SecondPortal"));
     assert_eq!(renamed.stdout, "FirstPortal is named SecondPortal now\n", "{renamed:?}");
-    let listed = follow(&home, &home.run(&["get", "--local", "Nowhere"]));
+    let listed = follow(&home, &home.run(&["list", "--local", "Nowhere"]));
     assert!(listed.stdout.starts_with("SecondPortal"), "{listed:?}");
     for (arguments, expected) in [
         (&["explain", "xyz"][..], "ALREADY_USED"),
@@ -158,7 +157,7 @@ fn hints_name_profile() {
     assert_eq!(orgs.run(&["create", "FirstPortal", "--profile", "acme"]).status, 0);
     let blocked = orgs.run(&["create", "SecondPortal", "--profile", "acme"]);
     assert_eq!(follow(&orgs.home, &blocked).status, 0, "{blocked:?}");
-    let listed = follow(&orgs.home, &orgs.run(&["get", "Nowhere", "--profile", "acme"]));
+    let listed = follow(&orgs.home, &orgs.run(&["list", "Nowhere", "--profile", "acme"]));
     assert!(listed.stdout.starts_with("SecondPortal"), "{listed:?}");
 
     orgs.write("two rows.csv", "profile,name\nbeta,BetaPortal\nacme,SecondPortal\n");
@@ -210,7 +209,7 @@ fn hints_about_doubt_can_be_run() {
     assert_eq!(server.run(&home, &["create", "AcmePortal"]).status, 0);
     let blocked = server.run(&home, &["create", "AnotherPortal"]);
     assert_eq!(follow_with(&home, &blocked, server.environment()).status, 0, "{blocked:?}");
-    let missing = server.run(&home, &["get", "Nowhere"]);
+    let missing = server.run(&home, &["list", "Nowhere"]);
     assert_eq!(follow_with(&home, &missing, server.environment()).status, 0, "{missing:?}");
 }
 

@@ -1,42 +1,33 @@
 //! The file of `--report`: the rows of a batch with a result for each.
 
-use std::collections::HashSet;
-
 use portal_model::PortalName;
 
-use crate::batch::plan::Row;
-use crate::batch::result::RowResult;
-use crate::report::failure::ErrorKind;
+use super::results::Results;
 use crate::sys::files::OutputFile;
 
-/// Writes the file.
-pub(super) fn write(
-    file: OutputFile,
-    rows: &[Row],
-    results: &[RowResult],
-    begun: &HashSet<usize>,
-) -> anyhow::Result<()> {
+/// Writes the file. Rows without an outcome have what is known of them.
+pub(super) fn write(file: OutputFile, results: &Results<'_>) -> anyhow::Result<()> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(["profile", "name", "fallback", "outcome", "portal", "message", "hint"])?;
-    for (index, (row, result)) in rows.iter().zip(results).enumerate() {
+    for result in results.rows() {
+        let row = result.row;
         let fallbacks: Vec<&str> = row.fallbacks.iter().map(PortalName::as_str).collect();
-        let report = &result.report;
-        let is_stopped =
-            report.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Stopped);
-        let (outcome, error) = match &report.error {
-            Some(_) if is_stopped && !begun.contains(&index) => ("not_started", None),
-            error => (report.outcome.as_str(), error.as_ref()),
+        let report = result.report.as_ref();
+        let error = report.and_then(|report| report.error.as_ref());
+        let message = match (report, error) {
+            (None, _) => result.state(),
+            (_, Some(error)) => error.message.clone(),
+            (_, None) => String::new(),
         };
         csv.write_record([
             row.profile.as_str(),
             row.name.as_str(),
             &fallbacks.join("|"),
-            outcome,
-            if error.is_none() && outcome != "not_started" { &report.name } else { "" },
-            error.map_or("", |error| &error.message),
+            report.map_or("", |report| report.outcome),
+            report.filter(|_| error.is_none()).map_or("", |report| &report.name),
+            &message,
             error.and_then(|error| error.hint.as_deref()).unwrap_or_default(),
         ])?;
     }
-    let bytes = csv.into_inner().map_err(csv::IntoInnerError::into_error)?;
-    file.write(&bytes)
+    file.write(&csv.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }

@@ -1,0 +1,189 @@
+//! An entry of the ledger in words, and as an object.
+
+use std::time::{Duration, SystemTime};
+
+use portal_ledger::{EndingKind, Entry, Late, State};
+use portal_model::{Operation, Portal};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::org::place::Place;
+use crate::report::activity::ago;
+use crate::report::portal::PortalObject;
+
+/// An earlier create or rename, newest first. `entry` is all that the ledger has of it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "history")]
+pub(crate) struct EntryObject<'a> {
+    /// The portal's name: with fallbacks the one that was tried last, of a rename the new one.
+    name: &'a str,
+    /// The profile that it was begun with; null without one.
+    profile: Option<&'a str>,
+    #[schemars(extend("enum" = ["create", "rename"]))]
+    effect: &'static str,
+    /// Of a rename.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_name: Option<&'a str>,
+    state: EntryState,
+    /// When it was begun, by the clock of that machine.
+    #[schemars(extend("format" = "date-time"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    begun: Option<String>,
+    #[schemars(with = "Map<String, Value>")]
+    entry: &'a Entry,
+}
+
+/// What came of it. `open`: it is under way, or its process has ended before the outcome was known.
+/// `unknown`: a request may have taken effect; `portal recover` determines it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EntryState {
+    Open,
+    Created,
+    Renamed,
+    Appeared,
+    Present,
+    NotCreated,
+    NotRenamed,
+    Unknown,
+}
+
+impl<'a> EntryObject<'a> {
+    pub(crate) fn new(entry: &'a Entry) -> Self {
+        let (effect, old_name, name) = match &entry.operation {
+            Operation::Rename(rename) => ("rename", Some(&*rename.old), rename.new.as_str()),
+            _ => ("create", None, entry.name()),
+        };
+        let (profile, begun) = (entry.label.as_deref(), begun_text(entry));
+        Self { name, profile, effect, old_name, state: EntryState::of(entry), begun, entry }
+    }
+
+    /// `AcmePortal`, `3m ago`, `acme, org Acme Inc. (7000)`, `created`: cells of a table.
+    pub(crate) fn cells(&self, now: SystemTime) -> [String; 4] {
+        let name = match self.old_name {
+            Some(old) => format!("{old} → {}", self.name),
+            None => self.name.to_owned(),
+        };
+        let begun = begun(self.entry).map(|time| ago(time, now)).unwrap_or_default();
+        [name, begun, self.place(), self.what()]
+    }
+
+    /// What was done, in the past tense.
+    fn what(&self) -> String {
+        let is_asked_for = self.entry.operation.names().next() == Some(self.name);
+        let words = match self.state {
+            EntryState::Open if self.entry.attempts == 0 => "begun; nothing was sent",
+            EntryState::Open => "sent; the outcome was not determined",
+            EntryState::Created if is_asked_for => "created",
+            EntryState::Created => return format!("created instead of {}", self.first()),
+            EntryState::Renamed => "renamed",
+            EntryState::Appeared => "appeared after a lost response",
+            EntryState::Present if self.old_name.is_some() => "had the new name",
+            EntryState::Present => "existed",
+            EntryState::NotCreated => "not created",
+            EntryState::NotRenamed => "not renamed",
+            EntryState::Unknown => "in doubt",
+        };
+        match self.entry.ending().and_then(|ending| ending.cause.as_deref()) {
+            // A sentence about the name, which the line has already.
+            Some(cause) => {
+                let about = cause.strip_prefix(self.name).and_then(|it| it.strip_prefix(" was "));
+                about.unwrap_or(cause).to_owned()
+            }
+            None => words.to_owned(),
+        }
+    }
+
+    fn first(&self) -> &'a str {
+        self.entry.operation.names().next().unwrap_or_default()
+    }
+
+    fn place(&self) -> String {
+        match (Place::of(self.entry), self.entry.org.org()) {
+            (Place::Profile(profile), Some(org)) => format!("{profile}, org {org}"),
+            (Place::Profile(profile), None) => profile,
+            (Place::Local, _) => Place::Local.to_string(),
+            (Place::Explicit(_), _) => self.entry.org.to_string(),
+        }
+    }
+}
+
+impl EntryState {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        let is_rename = matches!(entry.operation, Operation::Rename(_));
+        match &entry.state {
+            State::Open(_) => Self::Open,
+            State::Ended { ending, .. } => match ending.kind {
+                EndingKind::Created => Self::Created,
+                EndingKind::Renamed => Self::Renamed,
+                EndingKind::Appeared => Self::Appeared,
+                EndingKind::Present => Self::Present,
+                EndingKind::NotDone if is_rename => Self::NotRenamed,
+                EndingKind::NotDone => Self::NotCreated,
+                // An ending that this version does not know proves nothing.
+                _ => Self::Unknown,
+            },
+        }
+    }
+}
+
+/// When an entry was begun, by the wall clock: for people, never for a decision.
+pub(crate) fn begun(entry: &Entry) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(entry.about.wall_time?))
+}
+
+fn begun_text(entry: &Entry) -> Option<String> {
+    begun(entry).map(|time| humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// What a list shows against an earlier ending: `appeared_late`: the portal exists although the
+/// operation ended as if nothing had been done. `twin`: beside it is another one that may be the work
+/// of an attempt that came late.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "late")]
+pub(crate) struct LateObject<'a> {
+    name: &'a str,
+    /// The profile whose org it is about; null without one.
+    profile: Option<&'a str>,
+    #[schemars(extend("enum" = ["appeared_late", "twin"]))]
+    outcome: &'static str,
+    /// The portal that the list shows.
+    #[schemars(with = "PortalObject")]
+    portal: &'a Portal,
+    /// When the operation was begun.
+    #[schemars(extend("format" = "date-time"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    begun: Option<String>,
+}
+
+impl<'a> LateObject<'a> {
+    /// `None` if there is nothing that this version has words for.
+    pub(crate) fn new(entry: &'a Entry, late: &'a Late) -> Option<Self> {
+        let (outcome, portal) = match late {
+            Late::Done(portal) => ("appeared_late", portal),
+            Late::Twin(portal) => ("twin", portal),
+            _ => return None,
+        };
+        let (name, profile, begun) = (entry.name(), entry.label.as_deref(), begun_text(entry));
+        Some(Self { name, profile, outcome, portal, begun })
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let Self { name, portal, .. } = self;
+        let begun = self.begun.as_deref().map(|begun| format!(" (begun {begun})"));
+        let begun = begun.unwrap_or_default();
+        match self.outcome {
+            "twin" => format!(
+                "the org has {} beside {name}: an attempt to create {name}{begun} may have taken \
+                 effect late",
+                portal.name
+            ),
+            _ => format!(
+                "{name} exists now although an earlier run of it was reported as not done{begun}: \
+                 it took effect late, or somebody else did it"
+            ),
+        }
+    }
+}
