@@ -9,7 +9,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Instant;
 
-use portal_http::client::{Client, Credential};
+use portal_http::client::{Client, Credential, SafeClient};
+use portal_http::ledger::Ledger;
 use portal_model::Outcome;
 use portal_model::flow::Policy;
 use tokio::runtime::Runtime;
@@ -89,11 +90,13 @@ fn by_clients(orgs: u32, rows: u32) -> Cost {
         let jobs = Arc::new(Semaphore::new(JOBS));
         let mut creates = JoinSet::new();
         for org in 1..=orgs {
-            let (client, jobs) = (client(&url, org), Arc::clone(&jobs));
+            let client = client(&url, org);
+            let portals = SafeClient::new(client, Ledger::in_memory());
+            let jobs = Arc::clone(&jobs);
             creates.spawn(async move {
                 let _job = jobs.acquire().await.expect("it is open");
                 for _ in 0..rows {
-                    let outcome = client.create(new_name().parse().expect("a valid name")).await;
+                    let outcome = portals.create(new_name().parse().expect("a valid name")).await;
                     assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
                 }
             });

@@ -105,8 +105,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let report = args.report.as_deref();
     let ca_file = args.ca_file.as_deref();
-    let named =
-        [("FILE", Some(args.file.as_path())), ("--report", report), ("--ca-file", ca_file)];
+    let named = [("FILE", Some(args.file.as_path())), ("--report", report), ("--ca-file", ca_file)];
     let named: Vec<_> = named.into_iter().filter_map(|(what, path)| Some((what, path?))).collect();
     files::refuse_same(&named)?;
     let profiles = Profiles::load(&directories::config()?)?;

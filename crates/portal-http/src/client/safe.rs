@@ -1,87 +1,38 @@
 //! [`SafeClient`]: creates and renames over a ledger.
+//!
+//! # Order of the modules
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `call` | [`Call`]: an operation before it starts |
+//! | `in_flight` | [`InFlight`]: its task |
+//! | `host` | what `run` needs of a client |
+//! | `client` | what a [`SafeClient`] is made of |
+//! | `identity` | which org it is |
+//! | `operations` | what is running, and how it is ended |
 
 mod call;
+mod client;
 mod host;
 mod identity;
 mod in_flight;
 mod operations;
 
-use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
-use portal_ledger::{About, Ended, Entry, EntryId, Filter, Ledger, Wanted};
+use portal_ledger::{Ended, Entry, EntryId, Filter, Wanted};
 use portal_model::error::with_sources;
 use portal_model::identity::SameOrg;
-use portal_model::{CreateOperation, Org, OrgIdentity, PortalName, RenameOperation};
+use portal_model::{CreateOperation, PortalName, RenameOperation};
 
 pub use self::call::{Call, PreviewError};
+pub use self::client::SafeClient;
 pub use self::identity::IdentifyError;
-use self::identity::Identity;
 pub use self::in_flight::InFlight;
 use self::in_flight::Work;
-use self::operations::Operations;
-use super::handle::Client;
-
-/// Creates and renames portals of one org so that a crash, at any moment, makes no second portal: what
-/// is attempted is in the ledger before it leaves, and the next claim of the same operation goes on
-/// from there.
-///
-/// All runs about one org share one ledger. Cloning is cheap; clones share the client, the ledger, the
-/// identity of the org, and what [`shutdown`](Self::shutdown) ends.
-#[derive(Clone)]
-pub struct SafeClient {
-    client: Client,
-    ledger: Ledger,
-    label: Option<String>,
-    about: About,
-    identity: Arc<Identity>,
-    operations: Arc<Operations>,
-}
 
 impl SafeClient {
-    /// Makes the calls of `client` safe with `ledger`. Nothing is sent or read yet: the org is
-    /// identified on first use.
-    pub fn new(client: Client, ledger: Ledger) -> Self {
-        Self {
-            client,
-            ledger,
-            label: None,
-            about: About::default(),
-            identity: Arc::default(),
-            operations: Arc::default(),
-        }
-    }
-
-    /// States the id of the org, for a token that may not read it. If the service names another one,
-    /// every call ends with nothing sent.
-    pub fn with_org_id(self, id: impl Into<String>) -> Self {
-        self.with_org(Org::new(id))
-    }
-
-    /// The same, with the name of the org for people.
-    pub fn with_org(self, org: Org) -> Self {
-        Self { identity: Arc::new(self.identity.with_org(org)), ..self }
-    }
-
-    /// Names the API in the ledger where its address is another one each time, such as that of a test
-    /// server on a free port. Otherwise each address is an API of its own.
-    pub fn with_origin(self, origin: impl Into<String>) -> Self {
-        Self { identity: Arc::new(self.identity.with_origin(origin.into())), ..self }
-    }
-
-    /// Sets the caller's word for where the client's credentials are, such as a tenant. It is in every
-    /// entry; a name that it created, or left in doubt, in one org is not created in another.
-    pub fn with_label(self, label: impl Into<String>) -> Self {
-        Self { label: Some(label.into()), ..self }
-    }
-
-    /// Sets what entries say of the program and its user, for people.
-    pub fn with_about(self, about: About) -> Self {
-        Self { about, ..self }
-    }
-
     /// Creates a portal. Nothing happens until the [`Call`] is awaited or started.
     pub fn create(&self, name: PortalName) -> Call {
         Call::new(self.clone(), CreateOperation::new(name).into())
@@ -157,33 +108,5 @@ impl SafeClient {
             }
         }
         entries
-    }
-
-    /// Returns which org the client's credential leads to: asked once, and found in the ledger by later
-    /// processes.
-    ///
-    /// # Errors
-    /// [`IdentifyError`] if that can't be determined. Nothing is sent for the operation then.
-    pub async fn identify(&self) -> Result<OrgIdentity, IdentifyError> {
-        self.identity.of(&self.client, &self.ledger).await
-    }
-
-    /// The ledger.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-
-    /// The client.
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-}
-
-impl fmt::Debug for SafeClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SafeClient")
-            .field("client", &self.client)
-            .field("label", &self.label)
-            .finish_non_exhaustive()
     }
 }

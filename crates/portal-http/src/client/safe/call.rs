@@ -9,7 +9,7 @@ use portal_model::flow::{Activity, DeadlineTooShort, NameTaken, Policy};
 use portal_model::{Operation, Outcome, PortalName};
 use tokio::sync::watch;
 
-use super::SafeClient;
+use super::client::SafeClient;
 use super::host::ClientHost;
 use super::identity::IdentifyError;
 use super::in_flight::{self, InFlight, Work};

@@ -13,7 +13,7 @@ use portal_model::{Operation, OrgIdentity, Outcome};
 use tokio::sync::{OwnedMutexGuard, oneshot, watch};
 use tracing::Instrument as _;
 
-use super::SafeClient;
+use super::client::SafeClient;
 use super::host::ClientHost;
 
 /// An operation in progress; a future of how it ended.
@@ -81,7 +81,7 @@ pub(super) fn start(safe: SafeClient, work: Work) -> InFlight {
     // Keeps the channel open if the caller drops its handle.
     let keep = stop.clone();
     let run = async move {
-        let ended = Box::pin(task.run()).await;
+        let ended = task.run().await;
         delivery.deliver(ended);
         drop(keep);
     };
@@ -126,7 +126,7 @@ impl Task {
     async fn run(self) -> Ended {
         let safe = self.safe.clone();
         let operation = safe.operations.begin();
-        let ended = self.perform().await;
+        let ended = Box::pin(self.perform()).await;
         let (outcome, entry) = (ended.outcome.kind(), ended.entry.as_ref());
         tracing::info!(%outcome, entry = entry.map(EntryId::as_str), "ended");
         if let Some(entry) = &ended.entry
