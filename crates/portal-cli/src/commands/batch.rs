@@ -97,14 +97,15 @@ pub(crate) struct Args {
     /// v4 to v8
     #[arg(long, value_name = "VERSION", default_value_t, help_heading = "Org", add = candidates::api_versions())]
     api_version: ApiVersion,
-    /// PEM file of root certificates to trust too
+    /// PEM file of root certificates to trust too [env: PORTAL_CA_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Org")]
     ca_file: Option<PathBuf>,
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let report = args.report.as_deref();
-    let named = [("FILE", Some(args.file.as_path())), ("--report", report)];
+    let ca_file = args.ca_file.as_deref();
+    let named = [("FILE", Some(args.file.as_path())), ("--report", report), ("--ca-file", ca_file)];
     let named: Vec<_> = named.into_iter().filter_map(|(what, path)| Some((what, path?))).collect();
     files::refuse_same(&named)?;
     let profiles = Profiles::load(&directories::config()?)?;
