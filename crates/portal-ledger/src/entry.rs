@@ -228,6 +228,11 @@ impl Entry {
         }
     }
 
+    /// Whether somebody works on it at `now`, as far as others can tell.
+    pub fn is_under_way(&self, now: &Moment) -> bool {
+        matches!(&self.state, State::Open(lease) if lease.clone().without_gone_holder().is_held_at(now))
+    }
+
     /// Whether it is open, or ended as unknown.
     pub fn is_unfinished(&self) -> bool {
         matches!(self.state, State::Open(_)) || self.is_in_doubt()

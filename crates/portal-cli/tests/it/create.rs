@@ -197,6 +197,10 @@ fn unreachable_is_6_and_plain_http_is_refused() {
                 "10s",
                 "--timeout",
                 "10ms",
+                "--processing-time",
+                "300ms",
+                "--list-lag",
+                "0s",
             ])
             .env("PORTAL_ACCESS_TOKEN", "1000.hush.hush")
             .output();
