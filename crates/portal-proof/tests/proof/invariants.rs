@@ -243,7 +243,10 @@ fn avoidable(why: Why, state: &State, machine: &Machine) -> Result<(), Violation
 fn not_done(reason: Reason, state: &State, was_in_doubt: bool) -> Result<(), Violation> {
     let last = state.witness.last;
     let holds = match reason {
-        _ if was_in_doubt => reason != Reason::Stopped,
+        // A driver that goes elsewhere is found otherwise.
+        _ if was_in_doubt || (state.witness.moved && reason != Reason::Origin) => {
+            reason != Reason::Stopped
+        }
         Reason::Unreachable => matches!(last, Last::Unreachable | Last::TokenRejected),
         Reason::RateLimited => matches!(last, Last::RateLimited | Last::TokenRejected),
         Reason::Auth => matches!(last, Last::NoToken | Last::TokenRejected),

@@ -147,7 +147,7 @@ fn rule_11_two_creates_of_machine_are_caught() {
 #[test]
 fn rule_14_second_place_is_caught() {
     let world = World { alphabet: Alphabet::Brief, ..CREATE };
-    assert_eq!(found_under(Driver::FollowsOrigin, world), NOT_DONE);
+    assert_eq!(found_under(Driver::FollowsOrigin, world), NOT_FOREIGN);
 }
 
 #[test]
