@@ -102,7 +102,7 @@ fn certificate_that_is_not_trusted_suggests_ca_file() {
     let live = Live::start(std::slice::from_ref(&org));
     let (home, proxy) = (&live.home, live.proxy());
     let command = |arguments: &[&str]| {
-        let mut command = home.command(arguments);
+        let mut command = home.command_elsewhere(arguments);
         command.env("HTTPS_PROXY", &proxy);
         command
     };
