@@ -193,7 +193,7 @@ fn no_secret_is_logged_or_recorded() {
     let authorization = authorization(&server);
     let text = |key: &str| server.listening[key].as_str().unwrap();
     let (secret, token) = (text("client_secret"), text("refresh_token"));
-    let escaped: String = token.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let escaped = token.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
     for target in [
         format!("POST /oauth/v2/token&refresh_token={token}&client_secret={secret}"),
         format!("POST /oauth/v2/token%3Fclient_secret={secret}"),
