@@ -122,6 +122,8 @@ impl Create {
             (None, _) if may_be_renamed(portal) && without_id().any(is_new_since) => {
                 Origin::Undetermined
             }
+            // What was renamed to the name was hardly created with it.
+            (None, Some(_)) if attempted && is_renamed(portal) => Origin::Undetermined,
             (None, Some(_)) if attempted => Origin::Appeared,
             (None, None) if attempted => Origin::Undetermined,
             (None, _) => Origin::Preexisting,
