@@ -59,6 +59,10 @@ impl Moment {
         self.boot == now.boot && self.since_boot <= now.since_boot.saturating_add(ahead)
     }
 
+    pub(crate) fn is_of_same_clock(&self, other: &Self) -> bool {
+        self.boot == other.boot
+    }
+
     pub(crate) fn is_at_or_before(&self, now: &Self) -> bool {
         now.since(self).is_some()
     }
