@@ -551,9 +551,10 @@ fn without_gone_holder(mut entry: Entry) -> Entry {
 }
 
 /// Rule 8. What another clock says of the past was at the latest now; what it says of the future is
-/// at most one attempt budget ahead.
+/// at most one attempt budget ahead. A moment of this clock counts as it is, however far ahead: `now`
+/// may have been read long before, by a process that was frozen since.
 fn on_this_clock(mut entry: Entry, times: Times, now: &Moment) -> Entry {
-    let is_ours = |moment: &Moment| moment.is_of_clock(now, times.total());
+    let is_ours = |moment: &Moment| moment.is_of_clock(now);
     if entry.is_settled {
         return entry;
     }
