@@ -3,7 +3,9 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use portal_http::client::{Bounds, Client, Credential, SafeClient, Transport, TransportError};
+use portal_http::client::{
+    Bounds, Call, Client, Credential, SafeClient, Transport, TransportError,
+};
 use portal_http::ledger::Ledger;
 use portal_http::server::{LocalServer, PortalService};
 use portal_model::flow::{NotSent, Policy};
@@ -40,6 +42,59 @@ async fn create_killed_in_mid_attempt_is_one_portal() {
         assert!(again_after("POST request:delay=15s:@1", key).await <= Duration::from_secs(30));
         let took = again_after("POST request:delay=40s:@1", key).await;
         assert!(took <= Duration::from_secs(60), "{took:?}");
+    }
+}
+
+/// What is done, killed and done again.
+type Operation = fn(&SafeClient) -> Call;
+
+/// Kills an operation after `time` and does it again; the portals of the org in the end.
+async fn killed_after(time: Duration, operation: Operation, faults: &[&str]) -> Vec<String> {
+    let server = server(&[]).await;
+    let ledger = Ledger::in_memory();
+    let other = safe(&server, &ledger).create(name("OldPortal")).allow_another();
+    assert!(other.await.is_ours());
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    server.set_faults(faults.iter().map(|fault| fault.parse().unwrap()));
+    let call = operation(&safe(&server, &ledger)).key("4711").start();
+    tokio::time::sleep(time).await;
+    drop(call);
+    let again = operation(&safe(&server, &ledger.after_restart())).key("4711").await;
+    assert!(again.is_ours(), "{time:?} {faults:?}: {again:?}");
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    let names = names(&server).await;
+    assert!(names.iter().any(|name| name == again.name()), "{time:?} {faults:?}: {again:?}");
+    names
+}
+
+#[tokio::test(start_paused = true)]
+async fn operation_killed_at_any_point_is_done_once() {
+    let operations: [(Operation, &[&str]); 3] = [
+        (|safe| safe.create(name("AcmePortal")).allow_another(), &["OldPortal", "AcmePortal"]),
+        (
+            |safe| {
+                let create = safe.create(name("AcmePortal")).fallback(name("AcmeHelp"));
+                create.allow_another()
+            },
+            &["OldPortal", "AcmePortal"],
+        ),
+        (|safe| safe.rename("OldPortal", name("AcmePortal")), &["AcmePortal"]),
+    ];
+    let sets: [&[&str]; 4] = [
+        &[],
+        &["committed:drop:@3", "GET request:stale=8s"],
+        &["POST request:delay=15s:@1", "PUT request:delay=15s:@1"],
+        &["POST committed:500:@1", "PUT committed:html:@1", "GET request:500:@3"],
+    ];
+    for (operation, expected) in operations {
+        for faults in sets {
+            // Every millisecond of an undisturbed one, and every so often afterwards.
+            let faults = &[faults, &["request:delay=2ms", "committed:delay=2ms"]].concat();
+            for millis in (0..16).chain((1..10).map(|number| number * number * 400)) {
+                let time = Duration::from_millis(millis);
+                assert_eq!(killed_after(time, operation, faults).await, expected);
+            }
+        }
     }
 }
 
