@@ -34,6 +34,23 @@ use self::in_flight::Work;
 
 impl SafeClient {
     /// Creates a portal. Nothing happens until the [`Call`] is awaited or started.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// let outcome = portals.create("AcmePortal".parse()?).await;
+    /// assert!(outcome.is_ours(), "{outcome}");
+    /// assert_eq!(server.portals().await?.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn create(&self, name: PortalName) -> Call {
         Call::new(self.clone(), CreateOperation::new(name).into())
     }
@@ -41,6 +58,23 @@ impl SafeClient {
     /// Renames a portal. Nothing happens until the [`Call`] is awaited or started.
     ///
     /// Links to the portal change with its name, and anyone can take the old name at once.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// portals.create("AcmePortal".parse()?).await;
+    /// let outcome = portals.rename("AcmePortal", "AcmeHelp".parse()?).await;
+    /// assert_eq!(outcome.to_string(), "AcmePortal is named AcmeHelp now");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn rename(&self, old: impl Into<String>, new: PortalName) -> Call {
         Call::new(self.clone(), RenameOperation::new(old, new).into())
     }
@@ -49,6 +83,23 @@ impl SafeClient {
     /// first. Sends nothing but lists.
     ///
     /// Spawn it at the start of a service; an operation that is called again meanwhile waits for it.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// for ended in tokio::spawn(portals.recover()).await? {
+    ///     println!("{}", ended.outcome);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn recover(&self) -> impl Future<Output = Vec<Ended>> + Send + use<> {
         let safe = self.clone();
         async move {
@@ -99,6 +150,25 @@ impl SafeClient {
     /// Ends the calls of this client and its clones: nothing new starts, what has nothing in doubt is
     /// stopped, and the rest has `grace` to be determined. Returns the entries that stay in doubt,
     /// which [`recover`](Self::recover) determines in the next process.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use std::time::Duration;
+    ///
+    /// for entry in portals.shutdown(Duration::from_secs(20)).await {
+    ///     println!("it is not known what came of {}", entry.name());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn shutdown(&self, grace: Duration) -> Vec<Entry> {
         let mut entries = Vec::new();
         for id in self.operations.shutdown(grace).await {

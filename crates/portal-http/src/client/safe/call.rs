@@ -18,6 +18,29 @@ use super::in_flight::{self, InFlight, Work};
 ///
 /// # Cancel safety
 /// The call runs in a task of its own from the first poll. Dropping the future does not stop it.
+///
+/// ```
+/// # #[cfg(not(feature = "server"))]
+/// # fn main() {}
+/// # #[cfg(feature = "server")]
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use portal_http::client::SafeClient;
+/// # use portal_http::ledger::Ledger;
+/// # let server = portal_http::server::LocalServer::start().await?;
+/// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+/// use portal_http::model::flow::NameTaken;
+///
+/// let create = portals
+///     .create("AcmePortal".parse()?)
+///     .fallback("AcmeHelp".parse()?)
+///     .allow_another()
+///     .name_taken(NameTaken::AtOnce)
+///     .key("sign-up 4711");
+/// assert!(create.await.is_ours());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens until it is awaited or started"]
 pub struct Call {
@@ -77,6 +100,25 @@ impl Call {
     ///
     /// # Errors
     /// [`DeadlineTooShort`], which names the least, if an attempt and its proof don't fit.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use std::time::Duration;
+    ///
+    /// let create = portals.create("AcmePortal".parse()?);
+    /// let error = create.clone().deadline(Duration::from_secs(1)).unwrap_err();
+    /// assert!(create.deadline(error.needed)?.await.is_ours());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn deadline(mut self, deadline: Duration) -> Result<Self, DeadlineTooShort> {
         self.policy.deadline = deadline;
         self.policy.check()?;
@@ -84,6 +126,28 @@ impl Call {
     }
 
     /// Starts the call in a task of its own.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use std::time::Duration;
+    ///
+    /// // A web request waits as long as it likes, and the call goes on.
+    /// let mut call = portals.create("AcmePortal".parse()?).start();
+    /// match tokio::time::timeout(Duration::from_secs(5), &mut call).await {
+    ///     Ok(ended) => println!("{}", ended.outcome),
+    ///     Err(_) => println!("still at it: {:?}", *call.activity().borrow()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -96,6 +160,22 @@ impl Call {
 
     /// Looks once into the ledger and once at the org's portals, and sends nothing else: what a prompt
     /// or a dry run shows.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// let preview = portals.create("AcmePortal".parse()?).preview().await?;
+    /// assert!(preview.entry.is_none() && !preview.outcome.exists());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`PreviewError`].

@@ -16,6 +16,24 @@ use crate::client::handle::Client;
 ///
 /// All runs about one org share one ledger. Cloning is cheap; clones share the client, the ledger, the
 /// identity of the org, and what [`shutdown`](Self::shutdown) ends.
+///
+/// ```
+/// # #[cfg(not(feature = "server"))]
+/// # fn main() {}
+/// # #[cfg(feature = "server")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use portal_http::client::SafeClient;
+/// use portal_http::ledger::Ledger;
+///
+/// # let server = portal_http::server::LocalServer::start().await?;
+/// # let client = server.client();
+/// let portals = SafeClient::new(client, Ledger::in_memory()); // or Ledger::open(directory)?
+/// let outcome = portals.create("AcmePortal".parse()?).key("sign-up 4711").await;
+/// assert!(outcome.is_ours());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct SafeClient {
     pub(super) client: Client,
@@ -42,6 +60,22 @@ impl SafeClient {
 
     /// States the id of the org, for a token that may not read it. If the service names another one,
     /// every call ends with nothing sent.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// let portals = portals.with_org_id(server.org_id().await?.to_string());
+    /// assert!(portals.identify().await?.org().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_org_id(self, id: impl Into<String>) -> Self {
         self.with_org(Org::new(id))
     }
@@ -73,6 +107,22 @@ impl SafeClient {
     ///
     /// # Errors
     /// [`IdentifyError`] if that can't be determined. Nothing is sent for the operation then.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// let org = portals.identify().await?;
+    /// assert_eq!(org.org().map(|org| org.id.clone()), Some(server.org_id().await?.to_string()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn identify(&self) -> Result<OrgIdentity, IdentifyError> {
         self.identity.of(&self.client, &self.ledger).await
     }
