@@ -28,6 +28,8 @@ pub struct ClaimRequest {
     pub about: About,
     /// Who asks, where others can tell whether it is gone.
     pub(crate) process: Option<Process>,
+    /// The entry that this operation attempted something in, and lost to somebody who adopted it.
+    pub(crate) lost: Option<EntryId>,
 }
 
 /// What a claim is for.
@@ -101,6 +103,7 @@ impl ClaimRequest {
             policy: Policy::default(),
             about: About::default(),
             process: None,
+            lost: None,
         }
     }
 
