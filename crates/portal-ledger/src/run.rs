@@ -477,9 +477,10 @@ impl<H: Host, S> Run<'_, H, S> {
     fn told(&self, entry: &Entry) -> Ended {
         let name = entry.name().to_owned();
         let kind = entry.ending().map_or(EndingKind::Unknown, |ending| ending.kind);
-        let is_own = self.request.key.is_some() && self.request.key == entry.key
-            || entry.id == self.request.id;
         let is_recovery = matches!(self.request.wanted, Wanted::Recover(_));
+        let is_own = is_recovery
+            || self.request.key.is_some() && self.request.key == entry.key
+            || entry.id == self.request.id;
         let outcome = match (kind, &entry.operation) {
             (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
             (EndingKind::Unknown, _) => {

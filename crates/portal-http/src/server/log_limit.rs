@@ -77,7 +77,11 @@ impl LogLimit {
             return Pass::Now(mem::take(&mut state.suppressed));
         }
         state.suppressed += 1;
-        if state.suppressed == 1 { Pass::Later(state.next - now) } else { Pass::Never }
+        if state.suppressed == 1 {
+            Pass::Later(state.next.saturating_sub(now))
+        } else {
+            Pass::Never
+        }
     }
 
     /// How many were suppressed, if any. What comes next is suppressed for another interval.

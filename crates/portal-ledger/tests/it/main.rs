@@ -24,3 +24,4 @@ mod postgres;
 mod processes;
 mod run;
 mod schedules;
+mod soak;

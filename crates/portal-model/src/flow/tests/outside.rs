@@ -128,6 +128,20 @@ fn old_portal_renamed_to_wanted_name_did_not_appear() {
 }
 
 #[test]
+fn new_portal_renamed_to_wanted_name_may_not_be_own() {
+    let script = create_with(allow_another()).token().shows_portals(&[]).attempt(lost());
+    let outcome = script.shows_portals(&[("1", "Acme2026", true)]).ends();
+    assert_eq!(origin(&outcome), Origin::Undetermined);
+}
+
+#[test]
+fn rename_that_somebody_undid_is_unknown() {
+    let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
+    let outcome = script.lists_until_end(&[("1", "AcmeOld", true)]);
+    assert_eq!(*unverified(&outcome), Unverified::Changed);
+}
+
+#[test]
 fn taken_name_is_another_orgs_only_if_nothing_changed() {
     let attempted = || {
         let script = create_with(allow_another()).token().shows_portals(&[("1", "AcmeOld", false)]);
