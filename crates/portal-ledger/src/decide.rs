@@ -587,7 +587,7 @@ fn sighted(mut entry: Entry, times: Times, now: &Moment) -> Entry {
     if entry.is_settled {
         return entry;
     }
-    let is_other = |moment: &Moment| !moment.is_of_clock(now, times.total());
+    let is_other = |moment: &Moment| !moment.is_of_clock(now);
     let (State::Open(Lease { until: moment, .. }) | State::Ended { at: moment, .. }) = &entry.state;
     if is_other(moment) && entry.sighting(now).is_none() {
         add(&mut entry.sightings, now.clone());
@@ -604,7 +604,7 @@ fn sighted(mut entry: Entry, times: Times, now: &Moment) -> Entry {
 /// said of the future is at most one attempt budget ahead of that. What the other clock said is kept for
 /// those who read it.
 fn on_this_clock(mut entry: Entry, times: Times, now: &Moment) -> Entry {
-    let is_ours = |moment: &Moment| moment.is_of_clock(now, times.total());
+    let is_ours = |moment: &Moment| moment.is_of_clock(now);
     let bound = entry.doubt_elsewhere.iter().position(is_ours);
     if let (Some(doubt), Some(bound)) = (&mut entry.doubt_ended, bound)
         && !is_ours(doubt)
@@ -629,7 +629,7 @@ fn on_this_clock(mut entry: Entry, times: Times, now: &Moment) -> Entry {
 /// Adds the moment of a clock in place of an earlier one of the same. The clocks of many processes that
 /// are gone are no longer read.
 fn add(moments: &mut Vec<Moment>, moment: Moment) {
-    moments.retain(|other| !other.is_of_same_clock(&moment));
+    moments.retain(|other| !other.is_of_clock(&moment));
     let keep = moments.len().saturating_sub(MAX_CLOCKS - 1);
     moments.drain(..keep);
     moments.push(moment);

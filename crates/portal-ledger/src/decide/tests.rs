@@ -378,9 +378,13 @@ fn moment_of_another_clock_counts_from_now() {
     let ending = Ending::new(EndingKind::Created);
     let rows = vec![entry(create("AcmeCo")).attempted(State::Ended { ending, at: elsewhere(5) })];
     assert_eq!(decided(rows, &wants(create("Others"))), "waits until 102: Effect");
-    // The same boot, in a time namespace whose clock is ahead.
-    let rows = vec![entry(create("AcmeCo")).attempted(ended(EndingKind::Created, 100_000))];
-    assert_eq!(decided(rows, &wants(create("Others"))), "waits until 102: Effect");
+    // A process that read the clock and was frozen since does not shorten what others hold.
+    let (_, grant) = granted(Vec::new(), &wants(create("Others")));
+    let id = EntryId::new("new");
+    let held = record(grant.entry, &id, &intent("Others"), None, &at(200)).unwrap();
+    let request = ClaimRequest { id: EntryId::new("late"), ..wants(create("AcmeCo")) };
+    assert_eq!(decided(vec![held.clone()], &request), "waits until 211: OtherUnderWay");
+    assert_eq!(claim(vec![held], &request, &at(NOW)).0, []);
 }
 
 /// On some systems every process has a clock of its own.

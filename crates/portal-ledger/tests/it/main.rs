@@ -24,4 +24,3 @@ mod postgres;
 mod processes;
 mod run;
 mod schedules;
-mod soak;
