@@ -56,6 +56,14 @@ impl ApiError {
             && matches!(self.code, ErrorCode::InvalidToken | ErrorCode::AuthenticationFailure)
     }
 
+    /// Whether a read-only request deserves another access token: HTTP 401, or a code for a rejected
+    /// token. Not if the scope is missing, which a new token lacks too. It proves nothing about an
+    /// attempt: see [`is_token_rejected`](Self::is_token_rejected).
+    pub fn needs_new_token(&self) -> bool {
+        let is_of_token = (400..500).contains(&self.http_status) && self.code.is_of_token();
+        (self.http_status == 401 || is_of_token) && !self.is_scope_mismatch()
+    }
+
     /// The access token is valid but lacks the scope.
     pub fn is_scope_mismatch(&self) -> bool {
         self.code == ErrorCode::OauthScopeMismatch
