@@ -27,7 +27,8 @@
 //!    without a portal, and it begins anew.
 //! 8. **A moment of another clock counts from when it is first read**: another boot, machine or time
 //!    namespace.
-//! 9. **`Created` is accepted from anybody, everything else from the holder.**
+//! 9. **`Created` is accepted from anybody, everything else from the holder.** But once another holder
+//!    saw the portal appear, its caller was told that it is theirs, and no second one hears that.
 
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ const SETTLED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// What [`claim`] decides.
 #[derive(Debug)]
-pub(crate) enum Decision {
+pub enum Decision {
     Granted(Box<Grant>),
     Ended(Box<Entry>),
     Wait(Wait),
@@ -56,10 +57,10 @@ pub(crate) enum Decision {
 
 /// What the holder of an entry works with.
 #[derive(Debug)]
-pub(crate) struct Grant {
-    pub(crate) entry: Entry,
+pub struct Grant {
+    pub entry: Entry,
     /// Other portals that this ledger created in what may be the org.
-    pub(crate) receipts: Vec<Receipt>,
+    pub receipts: Vec<Receipt>,
 }
 
 /// The end of the last recorded attempt, as its holder saw it.
@@ -78,11 +79,7 @@ pub struct Adopted;
 
 /// Decides a claim over the rows of its origin that may concern it; others do no harm. Returns the
 /// rows to write.
-pub(crate) fn claim(
-    rows: Vec<Entry>,
-    request: &ClaimRequest,
-    now: &Moment,
-) -> (Vec<Entry>, Decision) {
+pub fn claim(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> (Vec<Entry>, Decision) {
     let mut view = View::new(rows, request, now);
     let decision = match &request.wanted {
         Wanted::Do(operation) => view.begin(operation),
@@ -111,7 +108,7 @@ pub(crate) fn look(
 ///
 /// # Errors
 /// [`Adopted`] if it no longer holds the entry: no attempt, ever.
-pub(crate) fn record(
+pub fn record(
     entry: Entry,
     holder: &EntryId,
     intent: &Intent,
@@ -143,8 +140,9 @@ pub(crate) fn record(
 /// Decides whether `holder` may end the entry so. Returns the row to write.
 ///
 /// # Errors
-/// [`Adopted`] if it no longer holds the entry, and did not create the portal.
-pub(crate) fn end(
+/// [`Adopted`] if it no longer holds the entry, and did not create the portal or somebody was told
+/// that it is theirs.
+pub fn end(
     entry: Entry,
     holder: &EntryId,
     ending: &Ending,
@@ -153,7 +151,8 @@ pub(crate) fn end(
 ) -> Result<Entry, Adopted> {
     let is_holder =
         matches!(&entry.state, State::Open(lease) if lease.holder.as_ref() == Some(holder));
-    if !is_holder && ending.kind != EndingKind::Created {
+    let is_told = entry.ending().is_some_and(|ending| ending.kind.is_own());
+    if !is_holder && (ending.kind != EndingKind::Created || is_told) {
         return Err(Adopted);
     }
     let entry = if is_holder { with_end(entry, last) } else { entry };
@@ -161,7 +160,7 @@ pub(crate) fn end(
 }
 
 /// Gives the entry up, if `holder` still has it and no attempt of it is under way.
-pub(crate) fn release(entry: Entry, holder: &EntryId, last: Option<&AttemptEnd>) -> Option<Entry> {
+pub fn release(entry: Entry, holder: &EntryId, last: Option<&AttemptEnd>) -> Option<Entry> {
     let mut entry = with_end(entry, last);
     let State::Open(lease) = &mut entry.state else { return None };
     if lease.holder.as_ref() != Some(holder) || lease.is_attempting {
@@ -588,7 +587,7 @@ fn sighted(mut entry: Entry, times: Times, now: &Moment) -> Entry {
     if entry.is_settled {
         return entry;
     }
-    let is_other = |moment: &Moment| !moment.is_of_clock(now, times.total());
+    let is_other = |moment: &Moment| !moment.is_of_clock(now);
     let (State::Open(Lease { until: moment, .. }) | State::Ended { at: moment, .. }) = &entry.state;
     if is_other(moment) && entry.sighting(now).is_none() {
         add(&mut entry.sightings, now.clone());
@@ -605,7 +604,7 @@ fn sighted(mut entry: Entry, times: Times, now: &Moment) -> Entry {
 /// said of the future is at most one attempt budget ahead of that. What the other clock said is kept for
 /// those who read it.
 fn on_this_clock(mut entry: Entry, times: Times, now: &Moment) -> Entry {
-    let is_ours = |moment: &Moment| moment.is_of_clock(now, times.total());
+    let is_ours = |moment: &Moment| moment.is_of_clock(now);
     let bound = entry.doubt_elsewhere.iter().position(is_ours);
     if let (Some(doubt), Some(bound)) = (&mut entry.doubt_ended, bound)
         && !is_ours(doubt)
@@ -630,7 +629,7 @@ fn on_this_clock(mut entry: Entry, times: Times, now: &Moment) -> Entry {
 /// Adds the moment of a clock in place of an earlier one of the same. The clocks of many processes that
 /// are gone are no longer read.
 fn add(moments: &mut Vec<Moment>, moment: Moment) {
-    moments.retain(|other| !other.is_of_same_clock(&moment));
+    moments.retain(|other| !other.is_of_clock(&moment));
     let keep = moments.len().saturating_sub(MAX_CLOCKS - 1);
     moments.drain(..keep);
     moments.push(moment);

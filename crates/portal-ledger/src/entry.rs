@@ -229,7 +229,8 @@ impl Entry {
     }
 
     /// Whether something may be done by it yet: it is in doubt, or somebody works on it.
-    pub(crate) fn may_be_done(&self, now: &Moment) -> bool {
+    #[doc(hidden)]
+    pub fn may_be_done(&self, now: &Moment) -> bool {
         self.is_in_doubt() || matches!(&self.state, State::Open(lease) if lease.is_held_at(now))
     }
 
@@ -250,7 +251,8 @@ impl Entry {
     }
 
     /// When an attempt of it that was ever in doubt can no longer take effect.
-    pub(crate) fn horizon(&self, processing_time: Duration) -> Option<Moment> {
+    #[doc(hidden)]
+    pub fn horizon(&self, processing_time: Duration) -> Option<Moment> {
         self.last_doubtful_end().map(|end| end.plus(processing_time))
     }
 }

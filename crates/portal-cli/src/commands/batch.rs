@@ -105,7 +105,7 @@ pub(crate) struct Args {
     /// v4 to v8
     #[arg(long, value_name = "VERSION", default_value_t, help_heading = "Org", add = candidates::api_versions())]
     api_version: ApiVersion,
-    /// PEM file of root certificates to trust too
+    /// PEM file of root certificates to trust too [env: PORTAL_CA_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Org")]
     ca_file: Option<PathBuf>,
 }
@@ -149,7 +149,9 @@ fn plan<'a>(args: &'a Args, printer: &Printer) -> Result<Plan<'a>, Failure> {
             .hint("pass `--journal PATH` with a file that survives a restart"));
     }
     let files = [("FILE", Some(path)), ("--report", args.report.as_deref())];
-    let files = files.into_iter().chain([("--journal", args.journal.as_deref())]);
+    let files = files
+        .into_iter()
+        .chain([("--journal", args.journal.as_deref()), ("--ca-file", args.ca_file.as_deref())]);
     let files: Vec<_> = files.filter_map(|(what, path)| Some((what, path?))).collect();
     files::refuse_same(&files)?;
     let profiles = Profiles::load(&directories::config()?)?;

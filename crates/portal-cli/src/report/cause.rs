@@ -143,7 +143,7 @@ impl Subject<'_> {
             Unverified::ListRejected(error) if error.is_scope_mismatch() => {
                 format!("use a token with the scope {READ} to learn whose it is")
             }
-            Unverified::EarlierAttempt => {
+            Unverified::Changed => {
                 format!("run `portal list{org}` later to see whether this org has {name}")
             }
             _ => format!("run `portal list{org}` to see whether this org has {name}"),

@@ -298,6 +298,23 @@ fn holder_records_until_somebody_adopts() {
     assert_eq!(record(entry, &second, &intent("AcmeCo"), None, &at(106)), Err(Adopted));
 }
 
+#[test]
+fn only_one_holder_ends_as_own() {
+    // The first holder reads SUCCESS when its time is over; the second one saw the portal by then.
+    let [first, second] = ["new", "second"].map(EntryId::new);
+    let (_, grant) = granted(Vec::new(), &wants(create("AcmeCo")));
+    let entry = record(grant.entry, &first, &intent("AcmeCo"), None, &at(100)).unwrap();
+    let request = ClaimRequest { id: second.clone(), ..wants(create("AcmeCo")) };
+    let (_, Decision::Granted(grant)) = claim(vec![entry], &request, &at(103)) else { panic!() };
+    let created = Ending::new(EndingKind::Created);
+    let appeared = end_of(&grant.entry, &second, &Ending::new(EndingKind::Appeared)).unwrap();
+    assert_eq!(end_of(&appeared, &first, &created), Err(Adopted));
+    for kind in [EndingKind::Unknown, EndingKind::NotDone, EndingKind::Present] {
+        let entry = end_of(&grant.entry, &second, &Ending::new(kind)).unwrap();
+        assert!(end_of(&entry, &first, &created).is_ok(), "{kind:?}");
+    }
+}
+
 fn end_of(entry: &Entry, holder: &EntryId, ending: &Ending) -> Result<Entry, Adopted> {
     end(entry.clone(), holder, ending, None, &at(105))
 }
@@ -361,9 +378,13 @@ fn moment_of_another_clock_counts_from_now() {
     let ending = Ending::new(EndingKind::Created);
     let rows = vec![entry(create("AcmeCo")).attempted(State::Ended { ending, at: elsewhere(5) })];
     assert_eq!(decided(rows, &wants(create("Others"))), "waits until 102: Effect");
-    // The same boot, in a time namespace whose clock is ahead.
-    let rows = vec![entry(create("AcmeCo")).attempted(ended(EndingKind::Created, 100_000))];
-    assert_eq!(decided(rows, &wants(create("Others"))), "waits until 102: Effect");
+    // A process that read the clock and was frozen since does not shorten what others hold.
+    let (_, grant) = granted(Vec::new(), &wants(create("Others")));
+    let id = EntryId::new("new");
+    let held = record(grant.entry, &id, &intent("Others"), None, &at(200)).unwrap();
+    let request = ClaimRequest { id: EntryId::new("late"), ..wants(create("AcmeCo")) };
+    assert_eq!(decided(vec![held.clone()], &request), "waits until 211: OtherUnderWay");
+    assert_eq!(claim(vec![held], &request, &at(NOW)).0, []);
 }
 
 /// On some systems every process has a clock of its own.

@@ -82,6 +82,11 @@ fn doubt_of_attempt_is_known_to_its_ledger() {
     assert!(script.flow.is_last_in_doubt());
     script = script.clears(1000).attempt(success("Acme2026"));
     assert!(!script.flow.is_last_in_doubt());
+    // By a copy of its own, or by an earlier attempt: then a copy of this one may be at work.
+    let used = || response(400, "ALREADY_USED");
+    assert!(!create().ready().attempt(used()).flow.is_last_in_doubt());
+    let script = create().ready().attempt(lost()).clears(1000).attempt(used());
+    assert!(script.flow.is_last_in_doubt());
 }
 
 // Portals that are renamed.
