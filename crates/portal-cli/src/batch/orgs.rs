@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, stream};
-use portal_http::client::{Client, ClientError, HttpTransport, SafeClient};
+use portal_http::client::{Client, ClientError, HttpTransport, IdentifyError, SafeClient};
 use portal_ledger::Ledger;
 use portal_model::error::with_sources;
 use portal_model::flow::Policy;
@@ -122,22 +122,16 @@ pub(crate) async fn look(
     let seen: Vec<Seen> = looks.buffered(AT_ONCE).collect().await;
     for (org, seen) in orgs.iter_mut().zip(seen) {
         for &index in &org.rows {
-            let (Some(row), Some(place)) = (plan.rows.get(index), plan.states.get_mut(index))
-            else {
-                continue;
-            };
-            let mut state = place.clone();
             if let Some(identity) = &seen.identity {
-                state = state.in_org(identity, same_org);
+                plan.update(index, |state| state.in_org(identity, same_org));
             }
-            state = state.with_list(row, &seen.portals, allow_another);
+            plan.list(index, &seen.portals, allow_another);
             if let Some(error) = &seen.rejection {
-                state = state.without_permission(error);
+                plan.update(index, |state| state.without_permission(error));
             }
             if let Some(why) = &seen.unchecked {
-                state = state.unchecked(why);
+                plan.update(index, |state| state.unchecked(why));
             }
-            *place = state;
         }
         let is_left =
             |index: &usize| plan.states.get(*index).is_some_and(super::plan::State::may_be_sent);
@@ -152,6 +146,9 @@ async fn see(safe: &SafeClient, probes: bool) -> Seen {
         Seen { identity: None, portals: Vec::new(), rejection: None, unchecked: None };
     match safe.identify().await {
         Ok(identity) => seen.identity = Some(identity),
+        Err(IdentifyError::Client(error)) => {
+            return Seen { unchecked: Some(with_sources(&error)), ..seen };
+        }
         Err(error) => return Seen { unchecked: Some(with_sources(&error)), ..seen },
     }
     match retry(async || client.call(&ListPortals).await).await {

@@ -4,7 +4,7 @@
 //! key, whatever else the file had then. Data only, so that a plan shown, a plan run and a report are
 //! the same.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use portal_ledger::{EndingKind, Entry};
 use portal_model::flow::Intent;
@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) states: Vec<State>,
     /// Rows in doubt that the file does not have any more.
     pub(crate) dropped: Vec<Entry>,
+    /// The keys of all portals that this ledger has the creates or renames of.
+    made: HashSet<String>,
 }
 
 /// What is known of a row before anything is sent for it.
@@ -37,7 +39,7 @@ pub(crate) enum State {
     /// Its portal exists, and was not created by it.
     Exists {
         portal: Box<Portal>,
-        /// Whether the ledger has the create that made it.
+        /// Whether the ledger has the create or rename that made it.
         is_known: bool,
     },
     /// Its org has another portal.
@@ -55,8 +57,6 @@ pub(crate) struct New {
     pub(crate) last: Option<String>,
     /// Why its org could not be looked at.
     pub(crate) unchecked: Option<String>,
-    /// Whether the ledger has a create of its name without its key.
-    is_known: bool,
 }
 
 /// What the ledger has of a row.
@@ -97,9 +97,37 @@ impl Plan {
             }
         };
         let states = rows.iter().map(state).collect();
-        let keys: BTreeSet<String> = rows.iter().map(Row::key).collect();
+        let is_own = |entry: &&Entry| has_portal(entry);
+        let made = entries.iter().filter(is_own).filter_map(|entry| {
+            Some(rows::key(entry.label.as_ref()?, entry.name()))
+        });
+        let made = made.collect();
+        let keys: HashSet<String> = rows.iter().map(Row::key).collect();
         let dropped = entries.iter().filter(|entry| is_dropped(entry, &keys)).cloned().collect();
-        Self { rows, states, dropped }
+        Self { rows, states, dropped, made }
+    }
+
+    pub(crate) fn update(&mut self, index: usize, update: impl FnOnce(State) -> State) {
+        if let Some(state) = self.states.get_mut(index) {
+            *state = update(state.clone());
+        }
+    }
+
+    /// Completes the state of a row by the list of its org's portals. A doubt is determined by a list of
+    /// its own.
+    pub(crate) fn list(&mut self, index: usize, portals: &[Portal], allow_another: bool) {
+        let (Some(row), Some(state @ State::New(_))) =
+            (self.rows.get(index), self.states.get_mut(index))
+        else {
+            return;
+        };
+        let create = row.create();
+        if let Some(portal) = portals.iter().find(|portal| create.includes(&portal.name)) {
+            let is_known = self.made.contains(&rows::key(&row.profile, &portal.name));
+            *state = State::Exists { portal: Box::new(portal.clone()), is_known };
+        } else if let Some(portal) = portals.first().filter(|_| !allow_another) {
+            *state = State::OrgHasPortal(Box::new(portal.clone()));
+        }
     }
 
     /// The rows for which something may be sent, in the order of the file.
@@ -113,8 +141,7 @@ impl Found<'_> {
     /// The state, wherever the row's profile leads.
     fn state(self, row: &Row) -> State {
         let Some(entry) = self.own.or(self.other.filter(|other| other.is_in_doubt())) else {
-            let is_known = self.other.is_some_and(has_portal);
-            return State::New(New { is_known, ..New::default() });
+            return State::New(New::default());
         };
         let is_created = has_portal(entry);
         if !is_created && !entry.is_in_doubt() {
@@ -136,7 +163,7 @@ fn has_portal(entry: &Entry) -> bool {
 }
 
 /// Whether it is a row in doubt of a file, and none of `keys`.
-fn is_dropped(entry: &Entry, keys: &BTreeSet<String>) -> bool {
+fn is_dropped(entry: &Entry, keys: &HashSet<String>) -> bool {
     let (Operation::Create(create), Some(label), Some(key)) =
         (&entry.operation, &entry.label, &entry.key)
     else {
@@ -212,21 +239,6 @@ impl State {
             Some(_) => Self::Moved { entry: Box::new(entry.clone()), now: Box::new(now.clone()) },
             // A create without a key is of this row only if it is of the same org.
             None => Self::New(New::default()),
-        }
-    }
-
-    /// The state by the list of the portals of the row's org, too. A doubt is determined by a list of its
-    /// own.
-    #[must_use]
-    pub(crate) fn with_list(self, row: &Row, portals: &[Portal], allow_another: bool) -> Self {
-        let Self::New(new) = self else { return self };
-        let create = row.create();
-        if let Some(portal) = portals.iter().find(|portal| create.includes(&portal.name)) {
-            Self::Exists { portal: Box::new(portal.clone()), is_known: new.is_known }
-        } else if let Some(portal) = portals.first().filter(|_| !allow_another) {
-            Self::OrgHasPortal(Box::new(portal.clone()))
-        } else {
-            Self::New(new)
         }
     }
 

@@ -128,8 +128,9 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     let limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
     let lanes = Lanes::new(&batch.orgs, limit, args.distinct_orgs || args.allow_another);
-    let shown = Shown::new(&batch.plan, &batch.orgs, &lanes, &policy, &ledger);
-    let mut results = Results::new(&batch.plan, args.ensure);
+    let kept = Some(&ledger).filter(|_| !args.rehearsal);
+    let shown = Shown::new(&batch.plan, &batch.orgs, &lanes, &policy, kept);
+    let mut results = Results::new(&batch.plan, &shown, args.ensure);
     if args.dry_run {
         shown.print(printer, width::of_stdout());
         write_report(report, &results)?;
@@ -147,8 +148,8 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         }
         batch.run(lanes, &mut results, printer).await;
     }
-    let exit = results.print_json(&shown, printer);
-    let again = (!args.rehearsal && args.file != Path::new("-")).then(again);
+    let exit = results.print_json(printer);
+    let again = (!args.rehearsal && args.file != Path::new("-")).then(this_command);
     printer.text(results.text(again.as_deref(), width::of_stdout()));
     write_report(report, &results)?;
     Ok(exit)
@@ -297,8 +298,8 @@ async fn confirm(shown: &Shown<'_>, count: usize) -> Result<bool, Failure> {
     prompt::confirm_by_typing(&facts, &what, &expected, signal::interrupted()).await
 }
 
-/// This command, which does what is left.
-fn again() -> String {
+/// The command of this process, which does what is left.
+pub(super) fn this_command() -> String {
     let words = std::env::args().skip(1).map(|word| shell_word(&word).into_owned());
     std::iter::once("portal".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }

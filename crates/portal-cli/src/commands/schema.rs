@@ -38,7 +38,7 @@ type Object = (&'static str, fn() -> Schema, &'static [&'static str]);
 
 const OBJECTS: &[Object] = &[
     ("outcome", schema::<Report>, &["create", "rename", "batch", "rehearse", "recover"]),
-    ("batch-plan", schema::<batch::Planned<'_>>, &["batch --dry-run"]),
+    ("batch-plan", schema::<batch::Planned<'_>>, &["batch"]),
     ("late", schema::<LateObject<'_>>, &["recover"]),
     ("history", schema::<EntryObject<'_>>, &["history"]),
     ("check", schema::<check::Checked<'_>>, &["check"]),

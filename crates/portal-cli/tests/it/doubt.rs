@@ -211,7 +211,7 @@ fn unreadable_ledger_may_hold_anything() {
 fn create_of_frozen_process_is_taken_over_once() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s:@1"]);
-    let json = |arguments: &[&str]| [&JSON[..], &["create", NAME], arguments].concat();
+    let json = |arguments: &[&'static str]| [&JSON[..], &["create", NAME], arguments].concat();
     let frozen = Running::start(server.command(&home, &json(&["--timeout", "1s"])));
     wait_until(|| home.attempts() == 1);
     frozen.signal(Signal::STOP);

@@ -13,7 +13,6 @@ const RUN: [&str; 17] = [
     "portal admin org list --data",
     "portal admin user list --data",
     "portal batch",
-    "portal batch --retry",
     "portal create",
     "portal create --local",
     "portal explain",
@@ -23,13 +22,14 @@ const RUN: [&str; 17] = [
     "portal profiles remove",
     "portal recover",
     "portal recover --profile",
+    "portal rehearse",
     "portal rename",
     "portal rename --local",
     "portal rename --profile",
 ];
 
 /// The commands that no test can run as they are printed.
-const PROSE: [(&str, &str); 11] = [
+const PROSE: [(&str, &str); 10] = [
     ("portal admin", "names a group of commands"),
     ("portal admin credential list --data", "has a placeholder"),
     ("portal admin org list", "the URL of a database has a password; the variable is set"),
@@ -42,7 +42,7 @@ const PROSE: [(&str, &str); 11] = [
     ("portal serve --data", "names an option"),
 ];
 
-const SUBCOMMANDS: [&str; 20] = [
+const SUBCOMMANDS: [&str; 21] = [
     "admin",
     "batch",
     "check",
@@ -58,6 +58,7 @@ const SUBCOMMANDS: [&str; 20] = [
     "org",
     "profiles",
     "recover",
+    "rehearse",
     "rename",
     "requests",
     "serve",
@@ -73,7 +74,8 @@ fn commands(text: &str) -> impl Iterator<Item = &str> {
         let hint = line.strip_prefix("hint: ").or_else(|| line.strip_prefix("→ "));
         let quoted = hint.unwrap_or_default().split('`').skip(1).step_by(2);
         let quoted = quoted.filter(|quoted| quoted.starts_with("portal "));
-        quoted.chain(line.strip_prefix("Continue with: "))
+        let again = ["Continue with: ", "Try again with: ", "Rehearse again with: "];
+        quoted.chain(again.into_iter().find_map(|start| line.strip_prefix(start)))
     })
 }
 
@@ -81,7 +83,9 @@ fn commands(text: &str) -> impl Iterator<Item = &str> {
 fn without_values(command: &str) -> String {
     let words: Vec<_> = command.split(' ').skip(1).collect();
     let names = words.iter().take_while(|word| SUBCOMMANDS.contains(word));
-    let flags = words.iter().filter(|word| word.starts_with("--"));
+    // Those of a batch are the user's own.
+    let is_own = matches!(words.first(), Some(&"batch" | &"rehearse"));
+    let flags = words.iter().filter(|word| !is_own && word.starts_with("--"));
     names.chain(flags).fold("portal".to_owned(), |text, word| text + " " + word)
 }
 
@@ -160,16 +164,16 @@ fn hints_name_profile() {
 
     orgs.write("two rows.csv", "profile,name\nbeta,BetaPortal\nacme,SecondPortal\n");
     let first = orgs.run(&["batch", "two rows.csv", "--limit", "1"]);
-    assert!(first.stdout.contains("Continue with: portal batch 'two rows.csv'\n"), "{first:?}");
+    let command = "Continue with: portal batch 'two rows.csv' --limit 1\n";
+    assert!(first.stdout.contains(command), "{first:?}");
     let rest = follow(&orgs.home, &first);
-    assert!(rest.stderr.contains("already finished: 1 of 2 rows"), "{rest:?}");
+    assert!(rest.stdout.ends_with("1 created earlier, 1 already existing\nPass --ensure to count an existing portal as success.\n"), "{rest:?}");
 
     orgs.write("my portals.csv", "profile,name\nacme,ThirdPortal\n");
     assert_eq!(orgs.run(&["batch", "my portals.csv"]).status, 4);
     let again = orgs.run(&["batch", "my portals.csv"]);
-    assert!(again.stdout.starts_with("Nothing to do"), "{again:?}");
-    let retried = follow(&orgs.home, &again);
-    assert!(retried.status == 4 && !retried.stdout.starts_with("Nothing"), "{retried:?}");
+    assert!(again.stdout.contains("\nTry again with: portal batch 'my portals.csv'\n"), "{again:?}");
+    assert_eq!(follow(&orgs.home, &again).status, 4);
 
     let taken = orgs.run(&["profiles", "rename", "acme", "beta"]);
     assert_eq!(follow(&orgs.home, &taken).status, 0, "{taken:?}");

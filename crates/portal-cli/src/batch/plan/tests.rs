@@ -170,9 +170,9 @@ async fn create_without_key_goes_on_as_row_in_doubt_only() {
     assert_eq!(elsewhere.state(&row).await, "new -");
     let world = World::new();
     world.run(&row, None, Some(EndingKind::Created)).await;
-    let plan = world.plan(std::slice::from_ref(&row)).await;
-    let listed = [Portal::new("AcmeOne")];
-    assert_eq!(words(&plan.states[0].clone().with_list(&row, &listed, false)), "exists AcmeOne true");
+    let mut plan = world.plan(std::slice::from_ref(&row)).await;
+    plan.list(0, &[Portal::new("AcmeOne")], false);
+    assert_eq!(words(&plan.states[0]), "exists AcmeOne true");
 }
 
 #[tokio::test]
@@ -203,13 +203,16 @@ async fn rows_in_doubt_that_left_file_are_named() {
 #[test]
 fn list_decides_what_ledger_does_not() {
     let listed = [Portal::new("OtherPortal"), Portal::new("acmetwo")];
+    let state = |names: &[&str], listed: &[Portal], allow_another| {
+        let mut plan = Plan::new(vec![row("acme", names)], &[], |_| None);
+        plan.list(0, listed, allow_another);
+        words(&plan.states[0])
+    };
+    assert_eq!(state(&["AcmeOne", "AcmeTwo"], &listed, true), "exists acmetwo false");
+    assert_eq!(state(&["AcmeOne"], &listed, false), "org has OtherPortal");
+    assert_eq!(state(&["AcmeOne"], &listed, true), "new -");
+    assert_eq!(state(&["AcmeOne"], &[], false), "new -");
     let new = || State::New(New::default());
-    let one = row("acme", &["AcmeOne"]);
-    let with_fallback = row("acme", &["AcmeOne", "AcmeTwo"]);
-    assert_eq!(words(&new().with_list(&with_fallback, &listed, true)), "exists acmetwo false");
-    assert_eq!(words(&new().with_list(&one, &listed, false)), "org has OtherPortal");
-    assert_eq!(words(&new().with_list(&one, &listed, true)), "new -");
-    assert_eq!(words(&new().with_list(&one, &[], false)), "new -");
     let unchecked = new().unchecked("no connection");
     assert!(unchecked.may_be_sent() && unchecked != new());
     let error = ApiError::new(403, ErrorCode::NoPermission, "");

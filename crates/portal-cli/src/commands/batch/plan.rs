@@ -74,7 +74,7 @@ impl<'a> Shown<'a> {
         orgs: &[Org],
         lanes: &Lanes,
         policy: &Policy,
-        ledger: &Ledger,
+        ledger: Option<&Ledger>,
     ) -> Self {
         let hosts: HashMap<_, _> = orgs.iter().map(|org| (org.profile(), org.host())).collect();
         let rows = plan.rows.iter().zip(&plan.states).map(|(row, state)| {
@@ -85,7 +85,7 @@ impl<'a> Shown<'a> {
         });
         let (rows, left) = (rows.collect(), plan.left().count());
         let notes = [
-            ledger.path().map(|path| format!("ledger: {}", path.display())),
+            ledger.and_then(Ledger::path).map(|path| format!("ledger: {}", path.display())),
             elsewhere(plan),
             not_in_file(&plan.dropped),
             one_at_a_time(lanes, policy),
@@ -94,15 +94,15 @@ impl<'a> Shown<'a> {
         Self { rows, notes, summary: summary(plan, orgs, lanes, left) }
     }
 
-    /// Prints it.
+    /// Prints it for a dry run.
     pub(super) fn print(&self, printer: &Printer, columns: usize) {
         printer.text(self.whole(columns));
         self.rows.iter().for_each(|row| printer.json(row));
     }
 
-    /// A row as an object, by its place in the file.
-    pub(super) fn row(&self, index: usize) -> Option<&Planned<'a>> {
-        self.rows.get(index)
+    /// The rows, in the order of the file.
+    pub(super) fn rows(&self) -> &[Planned<'a>] {
+        &self.rows
     }
 
     /// What is to be known beside the rows.
@@ -149,34 +149,37 @@ impl<'a> Shown<'a> {
             is_whole || row.detail.is_some() || !matches!(row.state, Kind::New | Kind::Created)
         };
         let all: Vec<_> = self.rows.iter().filter(is_shown).collect();
-        let cells = |row: &&Planned<'_>| {
-            ([row.profile.to_owned(), row.host.clone(), row.name.to_owned()], row.text())
+        let (shown, more) = all.split_at(all.len().min(SHOWN));
+        let width = |cell: for<'p> fn(&'p Planned<'a>) -> &'p str, head: &str| {
+            shown.iter().map(|row| cell(row).len()).max().unwrap_or_default().max(head.len())
         };
-        let mut rows: Vec<_> = all.iter().take(SHOWN).map(cells).collect();
-        if !rows.is_empty() {
-            rows.insert(0, (["PROFILE", "HOST", "NAME"].map(str::to_owned), "STATE".to_owned()));
-        }
-        let mut widths = [0; 3];
-        for (cells, _) in &rows {
-            widths.iter_mut().zip(cells).for_each(|(width, cell)| *width = cell.len().max(*width));
-        }
-        let [profile, host, name] = widths;
-        // The states begin in this column, if that leaves them room for some words.
-        let left = profile + host + name + 6;
+        let (profile, name) = (width(|row| row.profile, "PROFILE"), width(|row| row.name, "NAME"));
+        let host = width(|row| &row.host, "HOST");
+        let has_hosts = shown.iter().any(|row| !row.host.is_empty());
+        let place = |one: &str, two: &str, three: &str| {
+            let two = if has_hosts { format!("{two:host$}  ") } else { String::new() };
+            format!("{one:profile$}  {two}{three:name$}  ")
+        };
+        let head = place("PROFILE", "HOST", "NAME");
         let mut table = String::new();
-        if left + MIN_STATE <= columns {
-            for ([one, two, three], state) in &rows {
-                let state =
-                    wrap(state, 0, columns - left).replace('\n', &format!("\n{:left$}", ""));
-                let _ = writeln!(table, "{one:profile$}  {two:host$}  {three:name$}  {state}");
+        // The states begin in this column, if that leaves them room for some words.
+        if head.len() + MIN_STATE <= columns {
+            if !shown.is_empty() {
+                let _ = writeln!(table, "{head}STATE");
+            }
+            for row in shown {
+                let line_break = format!("\n{:1$}", "", head.len());
+                let state = wrap(&row.text(), 0, columns - head.len()).replace('\n', &line_break);
+                let _ = writeln!(table, "{}{state}", place(row.profile, &row.host, row.name));
             }
         } else {
-            for ([profile, _, name], state) in rows.iter().skip(1) {
-                let _ = writeln!(table, "{profile} {name}\n{}", wrap(state, 4, columns));
+            for row in shown {
+                let state = wrap(&row.text(), 4, columns);
+                let _ = writeln!(table, "{} {}\n{state}", row.profile, row.name);
             }
         }
-        if all.len() > SHOWN {
-            let _ = writeln!(table, "… and {} more", all.len() - SHOWN);
+        if !more.is_empty() {
+            let _ = writeln!(table, "… and {} more", more.len());
         }
         table
     }
@@ -217,7 +220,7 @@ impl Kind {
             Self::NotChecked => "not checked",
             Self::InDoubt => "in doubt",
             Self::Exists => "already exists",
-            Self::OrgHasPortal => "kept out by another portal",
+            Self::OrgHasPortal => "in orgs with another portal",
             Self::NotPermitted => "not permitted",
             Self::Blocked => "blocked",
             Self::Created => "created earlier",
@@ -256,6 +259,9 @@ fn summary(plan: &Plan, orgs: &[Org], lanes: &Lanes, left: usize) -> String {
     let is_in_doubt = |row: &&usize| matches!(plan.states.get(**row), Some(State::InDoubt(_)));
     match tasks.iter().filter(is_in_doubt).count() {
         0 => {}
+        all if all == tasks.len() => {
+            summary.push_str("; in doubt from an earlier run, which is determined first");
+        }
         1 => summary.push_str("; one of them is in doubt, and is determined first"),
         several => {
             let _ = write!(summary, "; {several} of them are in doubt, and are determined first");

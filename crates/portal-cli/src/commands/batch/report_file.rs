@@ -15,7 +15,7 @@ pub(super) fn write(file: OutputFile, results: &Results<'_>) -> anyhow::Result<(
         let report = result.report.as_ref();
         let error = report.and_then(|report| report.error.as_ref());
         let message = match (report, error) {
-            (None, _) => result.state(),
+            (None, _) => result.planned.text(),
             (_, Some(error)) => error.message.clone(),
             (_, None) => String::new(),
         };

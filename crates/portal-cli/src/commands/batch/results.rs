@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use portal_model::outcome::{Conflict, NotDone, Origin, Owner, Unverified};
 use portal_model::{Operation, Outcome, PortalName};
 
-use super::plan::Shown;
+use super::plan::{Planned, Shown};
 use crate::batch::plan::{Plan, State};
 use crate::batch::rows::Row;
 use crate::report::context::ReportContext;
@@ -29,7 +29,8 @@ pub(super) struct Results<'a> {
 /// What came of a row.
 pub(super) struct RowResult<'a> {
     pub(super) row: &'a Row,
-    state: &'a State,
+    /// What was known of it before the run.
+    pub(super) planned: &'a Planned<'a>,
     kind: Kind,
     /// `None` if it was not begun.
     pub(super) report: Option<Report>,
@@ -56,10 +57,10 @@ enum Kind {
 
 impl<'a> Results<'a> {
     /// Of a plan of which nothing was run yet.
-    pub(super) fn new(plan: &'a Plan, ensure: bool) -> Self {
-        let rows = plan.rows.iter().zip(&plan.states);
-        let rows = rows.map(|(row, state)| RowResult::new(row, state, ensure)).collect();
-        Self { rows, ensure, is_interrupted: false }
+    pub(super) fn new(plan: &'a Plan, shown: &'a Shown<'a>, ensure: bool) -> Self {
+        let rows = plan.rows.iter().zip(&plan.states).zip(shown.rows());
+        let rows = rows.map(|((row, state), planned)| RowResult::new(row, state, planned, ensure));
+        Self { rows: rows.collect(), ensure, is_interrupted: false }
     }
 
     /// A row ended.
@@ -75,12 +76,12 @@ impl<'a> Results<'a> {
     }
 
     /// Prints the results for machines. Returns the exit status.
-    pub(super) fn print_json(&self, shown: &Shown<'_>, printer: &Printer) -> ExitClass {
+    pub(super) fn print_json(&self, printer: &Printer) -> ExitClass {
         let mut exits = Vec::new();
-        for (index, result) in self.rows.iter().enumerate() {
+        for result in &self.rows {
             match &result.report {
                 Some(report) => exits.push(report.print_json(printer)),
-                None => shown.row(index).into_iter().for_each(|row| printer.json(row)),
+                None => printer.json(result.planned),
             }
         }
         let is_cut = self.is_interrupted && self.count(Kind::NotBegun) > 0;
@@ -150,9 +151,9 @@ impl<'a> Results<'a> {
 }
 
 impl<'a> RowResult<'a> {
-    fn new(row: &'a Row, state: &'a State, ensure: bool) -> Self {
+    fn new(row: &'a Row, state: &State, planned: &'a Planned<'a>, ensure: bool) -> Self {
         let taken = Vec::new();
-        let mut result = Self { row, state, kind: Kind::NotBegun, report: None, taken };
+        let mut result = Self { row, planned, kind: Kind::NotBegun, report: None, taken };
         if let Some(outcome) = state.outcome(row) {
             let is_earlier = matches!(state, State::Created(_));
             let kind = if is_earlier { Kind::CreatedEarlier } else { Kind::of(&outcome) };
@@ -169,14 +170,6 @@ impl<'a> RowResult<'a> {
         }
         self.taken = outcome.taken().to_vec();
         (self.kind, self.report) = (kind, Some(report));
-    }
-
-    /// What the plan knows of a row that was not begun.
-    pub(super) fn state(&self) -> String {
-        match self.state {
-            State::InDoubt(_) => "not begun; in doubt from an earlier run".to_owned(),
-            _ => "not begun".to_owned(),
-        }
     }
 
     /// `BetaPortal25 (BetaPortal is taken)`
