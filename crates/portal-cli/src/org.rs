@@ -34,11 +34,11 @@ pub(crate) enum OrgError {
     SeveralServers { ports: Vec<String> },
     #[error("the seed file differs from what {registry} keeps, where {differences}")]
     SeedDiffers { registry: String, differences: String },
-    #[error("{source:#}")]
+    #[error("{why}")]
     Ledger {
         /// Whether something may be in doubt that can't be read.
         may_hold_something: bool,
-        source: anyhow::Error,
+        why: String,
     },
 }
 

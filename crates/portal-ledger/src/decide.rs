@@ -406,10 +406,16 @@ impl<'a> View<'a> {
 
     /// The later rename of the portal that an entry created, or may have created.
     fn rename_of(&self, entry: &Entry) -> Option<&Entry> {
-        self.entries.iter().find(|other| {
+        let is_done = |other: &&Entry| {
+            other.ending().is_some_and(|ending| ending.kind == EndingKind::Renamed)
+        };
+        self.later_renames(entry).find(is_done)
+    }
+
+    fn later_renames(&self, entry: &Entry) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|other| {
             matches!(&other.operation, Operation::Rename(rename) if is_same_name(&rename.old, entry.name()))
                 && other.order > entry.order
-                && other.ending().is_some_and(|ending| ending.kind == EndingKind::Renamed)
                 && other.org.compare(&entry.org) == SameOrg::Yes
         })
     }
@@ -469,7 +475,8 @@ impl<'a> View<'a> {
             own != Some(&entry.id)
                 && may_be_own(entry)
                 && !is_other_org(entry, self.request)
-                && self.rename_of(entry).is_none()
+                // While a rename is in doubt, the portal may have either name.
+                && !self.later_renames(entry).any(may_be_own)
         });
         others
             .filter_map(|entry| match &entry.state {

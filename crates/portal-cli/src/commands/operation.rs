@@ -72,7 +72,7 @@ impl Request {
         printer: &Printer,
     ) -> Result<ExitClass, Failure> {
         // Before anything is sent: without the ledger nothing is.
-        let ledger = match ledger::open() {
+        let ledger = match ledger::open().await {
             Ok(ledger) => ledger,
             Err(error) => return Ok(self.withheld(error.into()).print(printer)),
         };
@@ -92,13 +92,14 @@ impl Request {
         let progress = Progress::new(name, deadline, printer);
         let ended = finish(call.start(), &mut stop, &progress, printer).await;
         warn_of_another_api(&org.client, printer);
+        let exit = self.report(&ledger, &ended.outcome).await.print(printer);
         if let (Consent::Given, Outcome::Renamed { old, .. }) = (self.consent, &ended.outcome) {
             printer.warning(format_args!(
                 "links to {old} no longer work, its users were not notified, and any organization \
                  can take the name {old}"
             ));
         }
-        Ok(self.report(&ledger, &ended.outcome).await.print(printer))
+        Ok(exit)
     }
 
     /// Looks at what would come of it, and has the name typed if it would be sent. Returns the report of

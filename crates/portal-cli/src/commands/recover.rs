@@ -56,7 +56,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let ledger = ledger::open()?;
+    let ledger = ledger::open().await?;
     let entries = ledger::entries_of(&ledger, &Filter::default()).await?;
     // Where the user wants to look, if they said so. With a name, the org that it was begun in is
     // compared by identity instead.

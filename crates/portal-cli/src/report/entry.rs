@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::org::place::Place;
 use crate::report::activity::ago;
 use crate::report::portal::PortalObject;
 
@@ -51,11 +52,11 @@ pub(crate) enum EntryState {
 
 impl<'a> EntryObject<'a> {
     pub(crate) fn new(entry: &'a Entry) -> Self {
-        let (effect, old_name) = match &entry.operation {
-            Operation::Rename(rename) => ("rename", Some(rename.old.as_str())),
-            _ => ("create", None),
+        let (effect, old_name, name) = match &entry.operation {
+            Operation::Rename(rename) => ("rename", Some(&*rename.old), rename.new.as_str()),
+            _ => ("create", None, entry.name()),
         };
-        let (name, profile, begun) = (entry.name(), entry.label.as_deref(), begun_text(entry));
+        let (profile, begun) = (entry.label.as_deref(), begun_text(entry));
         Self { name, profile, effect, old_name, state: EntryState::of(entry), begun, entry }
     }
 
@@ -100,11 +101,11 @@ impl<'a> EntryObject<'a> {
     }
 
     fn place(&self) -> String {
-        let org = self.entry.org.org();
-        match (&self.profile, org) {
-            (Some(profile), Some(org)) => format!("{profile}, org {org}"),
-            (Some(profile), None) => (*profile).to_owned(),
-            (None, _) => self.entry.org.to_string(),
+        match (Place::of(self.entry), self.entry.org.org()) {
+            (Place::Profile(profile), Some(org)) => format!("{profile}, org {org}"),
+            (Place::Profile(profile), None) => profile,
+            (Place::Local, _) => Place::Local.to_string(),
+            (Place::Explicit(_), _) => self.entry.org.to_string(),
         }
     }
 }

@@ -4,8 +4,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use same_file::Handle;
-
 use crate::sys::directories;
 use crate::sys::invalid_input::InvalidInput;
 
@@ -24,23 +22,24 @@ pub(crate) fn refuse_same(files: &[(&str, &Path)]) -> Result<(), InvalidInput> {
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
-    let same_name = || Some(resolved(one)? == resolved(other)?);
-    match (Handle::from_path(one), Handle::from_path(other)) {
+    match (fs::metadata(one), fs::metadata(other)) {
         // A device can be read and written at once.
-        (Ok(one), Ok(other)) => one == other && one.as_file().metadata().is_ok_and(is_stored),
-        (Err(_), Err(_)) => same_name().unwrap_or(false),
-        _ => false,
+        (Ok(found), Ok(_)) if !found.is_file() && !found.is_dir() => false,
+        // Opening them would tell as well, and wait for the other end of a FIFO.
+        #[cfg(unix)]
+        (Ok(one), Ok(other)) => {
+            use std::os::unix::fs::MetadataExt as _;
+            (one.dev(), one.ino()) == (other.dev(), other.ino())
+        }
+        _ => resolved(one).is_some_and(|one| resolved(other) == Some(one)),
     }
 }
 
-fn is_stored(metadata: fs::Metadata) -> bool {
-    metadata.is_file() || metadata.is_dir()
-}
-
-/// The path of a file that does not exist yet.
+/// The path without links, also of a file that does not exist yet.
 fn resolved(path: &Path) -> Option<PathBuf> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    Some(fs::canonicalize(directory.unwrap_or(Path::new("."))).ok()?.join(path.file_name()?))
+    let directory = || fs::canonicalize(directory.unwrap_or(Path::new("."))).ok();
+    fs::canonicalize(path).ok().or_else(|| Some(directory()?.join(path.file_name()?)))
 }
 
 /// A file for a result. It is opened before anything is done that needs it, and written at the end: where
@@ -57,7 +56,7 @@ impl OutputFile {
     /// # Errors
     /// It can't be written to, or is one of this program's own.
     pub(crate) fn open(path: &Path) -> Result<Self, InvalidInput> {
-        let found = fs::canonicalize(path).ok().or_else(|| resolved(path));
+        let found = resolved(path);
         let is_in = |own: PathBuf| {
             let own = fs::canonicalize(own).ok();
             own.zip(found.as_ref()).is_some_and(|(own, found)| found.starts_with(own))

@@ -212,8 +212,11 @@ impl Orgs {
         });
     }
 
-    /// `text` without the server's port.
+    /// `text` without the server's port and the ids of its orgs, which differ each time.
     pub(crate) fn without_port(&self, text: &str) -> String {
-        text.replace(self.served.url(), "http://127.0.0.1:PORT")
+        let text = text.replace(self.served.url(), "http://127.0.0.1:PORT");
+        let is_id = |part: &&str| part.len() > 15 && part.bytes().all(|b| b.is_ascii_digit());
+        let ids: Vec<&str> = text.split(['(', ')']).filter(is_id).collect();
+        ids.iter().fold(text.clone(), |text, id| text.replace(id, "ID"))
     }
 }

@@ -59,16 +59,6 @@ fn doubt_in_unidentified_org_stays_unknown() {
 }
 
 #[test]
-fn recovery_needs_no_id_for_credential_of_create() {
-    let home = Home::new();
-    let (server, gateway) = start(&home);
-    kill_create(&gateway, &server, &home);
-    gateway.open();
-    let (status, object) = run(&gateway, &server, &home, &["recover", NAME]);
-    assert_eq!((status, &object["outcome"]), (0, &json!("present")), "{object}");
-}
-
-#[test]
 fn recovery_with_other_credential_keeps_intent() {
     let home = Home::new();
     let (server, gateway) = start(&home);

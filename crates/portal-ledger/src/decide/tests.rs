@@ -410,6 +410,24 @@ fn receipt_goes_by_name_after_rename() {
 }
 
 #[test]
+fn portal_in_doubtful_rename_has_no_receipt() {
+    let created = entry(create("Others")).attempted(ended(EndingKind::Created, 99));
+    let intent = RenameIntent::new("Others", "BetaCo".parse().unwrap());
+    let renaming = Entry {
+        id: EntryId::new("rename"),
+        order: 2,
+        intent: Some(intent.into()),
+        ..entry(rename("Others", "BetaCo")).attempted(attempting(103))
+    };
+    let (_, Decision::Wait(wait)) =
+        claim(vec![created, renaming], &wants(create("Others")).allow_another(), &at(NOW))
+    else {
+        panic!()
+    };
+    assert_eq!((wait.entry.as_str(), wait.receipts), ("rename", Vec::new()));
+}
+
+#[test]
 fn entry_of_key_precedes_later_one_without() {
     let created = entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::Created, 10));
     let present = Entry {

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use portal_ledger::Ledger;
+use portal_model::datacenter::origin;
 use portal_model::flow::{NoResponse, NotSent, TokenError};
 use portal_model::outcome::{AuthFailure, Failure, NotDone};
 use portal_model::{ErrorCode, GetOrg, Org, OrgIdentity, ResponseError};
@@ -101,6 +102,14 @@ impl Identity {
         let url = client.api_url();
         let url = self.origin.as_deref().or(url.as_ref().map(|url| url.as_str()));
         OrgIdentity::new(url.unwrap_or_default(), client.fingerprint())
+    }
+
+    /// The origin of the API at which `org` is: its own, unless something else stands for it.
+    pub(super) fn api(&self, client: &Client, org: &OrgIdentity) -> String {
+        match (&self.origin, client.api_url()) {
+            (Some(_), Some(url)) => origin(url.as_str()),
+            _ => org.origin().to_owned(),
+        }
     }
 
     /// Determines it once.

@@ -161,14 +161,15 @@ impl Task {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         request.about.wall_time = since_1970.ok().map(|time| time.as_secs());
         let ledger = &self.safe.ledger;
+        let api = |org: &OrgIdentity| self.safe.identity.api(&client, org);
         match begun {
             Ok((org, _turn)) => {
                 request.org = org;
-                let mut host = ClientHost::new(client.0.clone(), &request.org, self.activity);
+                let mut host = ClientHost::new(client.0.clone(), api(&request.org), self.activity);
                 run(ledger, request, client.version(), &mut host, stopped).await
             }
             Err(why) => {
-                let mut host = ClientHost::new(client.0.clone(), &request.org, self.activity);
+                let mut host = ClientHost::new(client.0.clone(), api(&request.org), self.activity);
                 end_unclaimed(ledger, request, why, &mut host).await
             }
         }
