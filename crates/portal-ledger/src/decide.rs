@@ -18,7 +18,8 @@
 //!    horizon and list lag; an ended one that had or may have had an effect, until the list lag after
 //!    its end, and for its names until horizon and list lag of any attempt that was ever in doubt. Never
 //!    one that sent nothing, or of which everything was rejected.
-//! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names.
+//! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names;
+//!    unless the caller states that the credentials of the two lead to different orgs.
 //!    With `allow_another` the names alone count.
 //! 7. **A key is one operation**: created, and its entry is returned; in doubt, and it goes on; ended
 //!    without a portal, and it begins anew.
@@ -513,7 +514,11 @@ fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {
 }
 
 fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
-    entry.org.compare(&request.org) == SameOrg::No
+    match entry.org.compare(&request.org) {
+        SameOrg::Yes => false,
+        SameOrg::No => true,
+        SameOrg::Unknown => request.distinct_from.contains(entry.org.fingerprint()),
+    }
 }
 
 fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {

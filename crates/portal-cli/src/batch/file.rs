@@ -44,8 +44,7 @@ fn signs(profiles: &Profiles, name: &str, hasher: &RandomState) -> Vec<u64> {
     let Ok(Profile { entry, secrets }) = profiles.get(name) else { return Vec::new() };
     let accounts = entry.hosts.accounts_url();
     // Hashed, so that no secret is copied.
-    let credential =
-        hasher.hash_one((accounts, &entry.client_id, secrets.refresh_token.expose()));
+    let credential = hasher.hash_one((accounts, &entry.client_id, secrets.refresh_token.expose()));
     let org = entry.org.as_ref().map(|org| hasher.hash_one((accounts, &org.id)));
     std::iter::once(credential).chain(org).collect()
 }

@@ -1,7 +1,8 @@
 //! The orgs of a plan: which each is, and which portals it has.
 
-use std::collections::{HashMap, hash_map};
+use std::collections::{BTreeSet, HashMap, hash_map};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, stream};
@@ -99,6 +100,17 @@ impl Clients<'_> {
     }
 }
 
+/// States that all orgs of the plan are different ones, also those whose ids are not known.
+pub(crate) fn state_distinct(plan: &Plan, orgs: &mut [Org]) {
+    let identities = orgs.iter().filter_map(|org| org.identity.as_ref());
+    let all = identities.chain(plan.states.iter().filter_map(|state| state.created_in()));
+    let fingerprints: BTreeSet<_> = all.map(|org| org.fingerprint().to_owned()).collect();
+    let fingerprints = Arc::new(fingerprints);
+    for org in orgs {
+        org.safe = org.safe.clone().with_distinct_orgs(Arc::clone(&fingerprints));
+    }
+}
+
 /// What an org shows without anything being created.
 struct Seen {
     identity: Option<OrgIdentity>,
@@ -142,8 +154,7 @@ pub(crate) async fn look(
 
 async fn see(safe: &SafeClient, probes: bool) -> Seen {
     let client = safe.client();
-    let mut seen =
-        Seen { identity: None, portals: Vec::new(), rejection: None, unchecked: None };
+    let mut seen = Seen { identity: None, portals: Vec::new(), rejection: None, unchecked: None };
     match safe.identify().await {
         Ok(identity) => seen.identity = Some(identity),
         Err(IdentifyError::Client(error)) => {

@@ -98,9 +98,10 @@ impl Plan {
         };
         let states = rows.iter().map(state).collect();
         let is_own = |entry: &&Entry| has_portal(entry);
-        let made = entries.iter().filter(is_own).filter_map(|entry| {
-            Some(rows::key(entry.label.as_ref()?, entry.name()))
-        });
+        let made = entries
+            .iter()
+            .filter(is_own)
+            .filter_map(|entry| Some(rows::key(entry.label.as_ref()?, entry.name())));
         let made = made.collect();
         let keys: HashSet<String> = rows.iter().map(Row::key).collect();
         let dropped = entries.iter().filter(|entry| is_dropped(entry, &keys)).cloned().collect();
@@ -186,6 +187,14 @@ impl State {
         }
     }
 
+    /// The org of a row that was created earlier.
+    pub(crate) fn created_in(&self) -> Option<&OrgIdentity> {
+        match self {
+            Self::Created(entry) => Some(&entry.org),
+            _ => None,
+        }
+    }
+
     /// What the ledger has of its portal, or of what may have created it.
     fn entry(&self) -> Option<&Entry> {
         match self {
@@ -212,9 +221,7 @@ impl State {
             Self::OrgHasPortal(portal) => {
                 Some(Outcome::OrgHasPortal { name, portal: (**portal).clone() })
             }
-            Self::NotPermitted(error) => {
-                Some(Outcome::Rejected { name, error: (**error).clone() })
-            }
+            Self::NotPermitted(error) => Some(Outcome::Rejected { name, error: (**error).clone() }),
             Self::Moved { entry, .. } => Some(blocked(entry, row, Conflict::LabelMoved)),
             Self::Dropped(entry) => Some(blocked(entry, row, Conflict::NameDropped)),
             Self::InDoubt(_) | Self::New(_) => None,
@@ -267,8 +274,7 @@ fn created(entry: &Entry, row: &Row) -> Outcome {
         Some(Intent::Create(intent)) => intent.taken.clone(),
         _ => Vec::new(),
     };
-    let has_appeared =
-        entry.ending().is_some_and(|ending| ending.kind == EndingKind::Appeared);
+    let has_appeared = entry.ending().is_some_and(|ending| ending.kind == EndingKind::Appeared);
     if has_appeared {
         let portal = Portal::new(entry.name());
         return Outcome::Present { portal, origin: Origin::Appeared, taken };

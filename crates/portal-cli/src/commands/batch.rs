@@ -113,7 +113,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let rows = rows(&args.file, args.allow_another, &profiles, printer)?;
     // Before anything is sent, so that its results can be written.
     let report = report.map(OutputFile::open).transpose()?;
-    let ledger = ledger::open()?;
+    let ledger = ledger::open().await?;
     let mut batch = Batch::new(args, rows, &policy, &profiles, &ledger).await?;
     let is_asked = !args.dry_run && !args.yes && !batch.is_rehearsal();
     if is_asked && !batch.orgs.is_empty() {
@@ -187,6 +187,9 @@ impl<'a> Batch<'a> {
     async fn look(&mut self, probes: bool) {
         let Args { allow_another, same_org, .. } = self.args;
         orgs::look(&mut self.plan, &mut self.orgs, *allow_another, *same_org, probes).await;
+        if self.args.distinct_orgs {
+            orgs::state_distinct(&self.plan, &mut self.orgs);
+        }
     }
 
     /// Runs the rows until all have ended or the user stops that.

@@ -15,8 +15,8 @@ use portal_store::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
 use tokio::process::Command;
 
 use crate::batch::{csv, file};
-use crate::commands::{batch, fault_arg};
 use crate::commands::sections::{About, Examples, ExitStatus, Sections, SeeAlso};
+use crate::commands::{batch, fault_arg};
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;

@@ -60,12 +60,7 @@ impl Target {
     }
 
     /// Makes creates and renames with a client of the org safe with `ledger`. `file` asked for them.
-    pub(crate) fn safe(
-        &self,
-        client: Client,
-        ledger: &Ledger,
-        file: Option<String>,
-    ) -> SafeClient {
+    pub(crate) fn safe(&self, client: Client, ledger: &Ledger, file: Option<String>) -> SafeClient {
         let about = About {
             user: ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()),
             program: Some(concat!("portal ", env!("CARGO_PKG_VERSION")).to_owned()),

@@ -185,6 +185,30 @@ async fn one_org_gets_several_portals_if_allowed() {
 }
 
 #[test]
+fn orgs_of_unknown_ids_run_one_at_a_time() {
+    let scopes = &["ZohoCRM.settings.clientportal.CREATE", "ZohoCRM.settings.clientportal.READ"];
+    let orgs = Org::many(5).into_iter().map(|org| Org { scopes, ..org });
+    let orgs = Orgs::start(orgs.collect(), &["--fault", "POST request:delay=100ms"]);
+    orgs.write("portals.csv", csv(&orgs.seeded));
+    let dry = orgs.run(&[&CREATE[..], &["--dry-run", "--list-lag", "10s"]].concat());
+    let note = "\n5 rows of orgs whose ids are not known, which may be one org: they run one at a time, \
+                about 55s; pass `--distinct-orgs` if each profile leads to an org of its own\n";
+    assert!(dry.stdout.replace('\n', " ").contains(&note.replace('\n', " ")), "{dry:?}");
+    let apart = orgs.run(&[&CREATE[..], &["--dry-run", "--distinct-orgs"]].concat());
+    assert!(!apart.stdout.contains("one at a time"), "{apart:?}");
+
+    let first = [&CREATE[..], &["--limit", "2"]].concat();
+    assert_eq!(orgs.run(&first).stdout.lines().next(), Some("2 created, 3 not begun"));
+    // A list lag of which two would not end in time.
+    let rest = ["--distinct-orgs", "--list-lag", "20s", "--deadline", "110s"];
+    let started = std::time::Instant::now();
+    let ran = orgs.run(&[&CREATE[..], &rest].concat());
+    assert_eq!(ran.stdout, "3 created, 2 created earlier\n", "{ran:?}");
+    assert!(started.elapsed().as_secs() < 20, "they waited for each other");
+    assert_eq!(listed(&orgs), [1; 5]);
+}
+
+#[test]
 fn two_processes_at_once_create_each_portal_once() {
     let orgs = start(20, &["--fault", "POST request:delay=200ms"]);
     let batch = start_first_row(&orgs);

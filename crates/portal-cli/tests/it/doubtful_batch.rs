@@ -113,7 +113,8 @@ fn row_in_doubt_that_left_file_is_named() {
     let orgs = in_doubt();
     orgs.write("portals.csv", "profile,name\nacme,SecondName\n");
     let dry = orgs.run(&["batch", "portals.csv", "--dry-run"]);
-    let named = "\nin doubt, but not in this file: acme FirstName; `portal recover` determines them\n";
+    let named =
+        "\nin doubt, but not in this file: acme FirstName; `portal recover` determines them\n";
     assert!(dry.stdout.contains(named), "{dry:?}");
     let ran = orgs.run(&CREATE);
     assert_eq!((ran.status, &row(&ran)["outcome"]), (4, &json!("org_has_portal")), "{ran:?}");
@@ -197,7 +198,10 @@ fn row_in_doubt_is_not_created_in_another_org() {
     assert_eq!((ran.status, &blocked["outcome"]), (5, &json!("unknown")), "{ran:?}");
     let message = blocked["error"]["message"].as_str().unwrap();
     assert!(message.starts_with("it is not known whether FirstName was created: "), "{message}");
-    assert!(message.contains("the profile led to another org when FirstName was begun"), "{message}");
+    assert!(
+        message.contains("the profile led to another org when FirstName was begun"),
+        "{message}"
+    );
     assert_eq!(portals(&orgs, "acme"), "", "nothing was sent there");
     // The doubt stays with the org where it was begun.
     login(&orgs.seeded[0]);

@@ -36,8 +36,7 @@ impl World {
         let create = row.create();
         let tried = create.names().last().unwrap().clone();
         let id = EntryId::random().unwrap();
-        let mut request =
-            ClaimRequest::new(id, self.identity.clone(), Wanted::Do(create.into()));
+        let mut request = ClaimRequest::new(id, self.identity.clone(), Wanted::Do(create.into()));
         request.label = Some(row.profile.clone());
         request.key = key;
         request.policy.allow_another = true;
@@ -156,7 +155,11 @@ async fn profile_of_another_org_blocks_row() {
     world.run(&row, Some(row.key()), Some(EndingKind::Unknown)).await;
     let state = world.plan(&[row]).await.states.remove(0);
     let unknown = identity("other", None);
-    assert_eq!(words(&state.clone().in_org(&unknown, true)), "in doubt AcmeOne", "the user says so");
+    assert_eq!(
+        words(&state.clone().in_org(&unknown, true)),
+        "in doubt AcmeOne",
+        "the user says so"
+    );
     assert_eq!(words(&state.in_org(&identity("other", Some("8000")), true)), "moved AcmeOne");
 }
 
@@ -178,9 +181,8 @@ async fn create_without_key_goes_on_as_row_in_doubt_only() {
 #[tokio::test]
 async fn rows_in_doubt_that_left_file_are_named() {
     let world = World::new();
-    let rows: Vec<_> = ["one", "two", "three"]
-        .map(|profile| row(profile, &[&format!("Portal{profile}")]))
-        .into();
+    let rows: Vec<_> =
+        ["one", "two", "three"].map(|profile| row(profile, &[&format!("Portal{profile}")])).into();
     for (row, kind) in rows.iter().zip([None, Some(EndingKind::Created), Some(EndingKind::Unknown)])
     {
         world.run(row, Some(row.key()), kind).await;

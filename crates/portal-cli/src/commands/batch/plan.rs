@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use portal_ledger::{Entry, Ledger};
+use portal_model::ErrorCode;
 use portal_model::flow::Policy;
 use portal_model::neutral::printable_line;
-use portal_model::ErrorCode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -15,8 +15,8 @@ use super::counted;
 use crate::batch::orgs::Org;
 use crate::batch::plan::{Plan, State};
 use crate::batch::run::Lanes;
-use crate::report::{activity, permission};
 use crate::report::wrap::wrap;
+use crate::report::{activity, permission};
 use crate::terminal::printer::Printer;
 
 /// Longer files are shown without the rows that are new or done.
@@ -284,9 +284,10 @@ fn elsewhere(plan: &Plan) -> Option<String> {
 }
 
 fn not_in_file(dropped: &[Entry]) -> Option<String> {
-    let names = dropped.iter().take(SHOWN_IN_NOTE).map(|entry| {
-        format!("{} {}", entry.label.as_deref().unwrap_or_default(), entry.name())
-    });
+    let names = dropped
+        .iter()
+        .take(SHOWN_IN_NOTE)
+        .map(|entry| format!("{} {}", entry.label.as_deref().unwrap_or_default(), entry.name()));
     let mut names: Vec<String> = names.collect();
     if dropped.len() > SHOWN_IN_NOTE {
         names.push(format!("and {} more", dropped.len() - SHOWN_IN_NOTE));

@@ -180,7 +180,9 @@ impl<'a> RowResult<'a> {
         match (taken.as_slice(), &report.origin) {
             ([one], _) => format!("{name} ({one} is taken)"),
             ([_, _, ..], _) => format!("{name} ({} are taken)", taken.join(", ")),
-            ([], Some("undetermined")) => format!("{name} (whether this batch created it is not known)"),
+            ([], Some("undetermined")) => {
+                format!("{name} (whether this batch created it is not known)")
+            }
             ([], _) => name.clone(),
         }
     }
@@ -257,16 +259,14 @@ impl Kind {
 fn causes(mut left: Vec<&RowResult<'_>>, width: usize, columns: usize, text: &mut String) {
     while let Some(first) = left.first() {
         let (why, next_step) = first.cause();
-        let same: Vec<_> = left
-            .extract_if(.., |row| row.cause() == (why.clone(), next_step.clone()))
-            .collect();
+        let same: Vec<_> =
+            left.extract_if(.., |row| row.cause() == (why.clone(), next_step.clone())).collect();
         let indent = if why.is_empty() { 2 } else { 4 };
         if !why.is_empty() {
             let _ = writeln!(text, "{}", wrap(&why, 2, columns));
         }
         for row in same.iter().take(SHOWN) {
-            let _ =
-                writeln!(text, "{:indent$}{:width$}  {}", "", row.row.profile, row.name());
+            let _ = writeln!(text, "{:indent$}{:width$}  {}", "", row.row.profile, row.name());
         }
         if same.len() > SHOWN {
             let more = same.len() - SHOWN;
