@@ -71,6 +71,9 @@ pub enum Why {
     OtherUnderWay,
     /// An attempt of another operation may still take effect, or is not listed yet.
     Effect,
+    /// One of the last two, while an attempt of this operation is in doubt: a list says that there is a
+    /// portal of the name, but only the entry whose it is.
+    InDoubt,
 }
 
 /// Why a claim can't be granted.
@@ -83,7 +86,8 @@ pub enum Blocked {
     /// The operation is in doubt, or done, under a fallback that is no longer among its names.
     #[error("{} is in doubt or exists, and is not among the names", .0.name())]
     NameDropped(Box<Entry>),
-    /// The label led to another org when its operation of this name was created or left in doubt.
+    /// The label led to another org when its operation of this name was created or left in doubt; or
+    /// the entry to recover may be of another org than the credential, whose lists say nothing of it.
     #[error("the label led to another org, where {} is in doubt or exists", .0.name())]
     LabelMoved(Box<Entry>),
     /// There is no such entry to recover.

@@ -16,8 +16,9 @@
 //!    an entry has an effect that the next baseline shows, or none.
 //! 5. **What is waited for**: an open entry, until its lease ends, and if an attempt was recorded until
 //!    horizon and list lag; an ended one that had or may have had an effect, until the list lag after
-//!    its end, and for its names until horizon and list lag of any attempt that was ever in doubt. Never
-//!    one that sent nothing, or of which everything was rejected.
+//!    its end, and until horizon and list lag of any attempt that was ever in doubt: if it ended as
+//!    unknown, and for its names in any case. Never one that sent nothing, or of which everything was
+//!    rejected.
 //! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names;
 //!    unless the caller states that the credentials of the two lead to different orgs.
 //!    With `allow_another` the names alone count.
@@ -99,7 +100,7 @@ pub(crate) fn look(
         Wanted::Recover(id) => view.entries.iter().find(|entry| entry.id == *id),
     };
     let in_doubt = entry.filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
-    (entry.cloned(), view.receipts(in_doubt))
+    (entry.cloned(), view.certain_receipts(in_doubt))
 }
 
 /// Decides whether the holder may make the attempt that `intent` describes. Returns the row to write.
@@ -242,7 +243,10 @@ impl<'a> View<'a> {
         let longest = waits
             .reduce(|one, other| if other.until.since(&one.until).is_some() { other } else { one });
         if let Some(wait) = longest {
-            return Decision::Wait(Wait { receipts: self.receipts(own.as_ref()), ..wait });
+            let receipts = self.certain_receipts(own.as_ref());
+            let is_in_doubt = adopted.is_some_and(|entry| entry.is_in_doubt());
+            let why = if is_in_doubt { Why::InDoubt } else { wait.why };
+            return Decision::Wait(Wait { why, receipts, ..wait });
         }
         // Rule 2: in this transaction, so that none of their holders attempts beside this one.
         let open = others().filter(|entry| entry.ending().is_none());
@@ -299,6 +303,10 @@ impl<'a> View<'a> {
         let Some(entry) = self.entries.iter().find(|entry| entry.id == *id).cloned() else {
             return Decision::Blocked(Blocked::NoEntry(id.clone()));
         };
+        // The list of what may be another org proves nothing.
+        if !is_same_org(&entry, self.request) {
+            return Decision::Blocked(Blocked::LabelMoved(Box::new(entry)));
+        }
         if let Some(renamed) = self.renamed_since(&entry) {
             return Decision::Ended(Box::new(renamed));
         }
@@ -321,7 +329,7 @@ impl<'a> View<'a> {
         Some(self.grant(entry))
     }
 
-    /// Rule 7, and a label that leads elsewhere.
+    /// Rule 7, and a label or key that leads elsewhere.
     fn blocked(&self, operation: &Operation) -> Option<Blocked> {
         self.entries.iter().rev().find_map(|entry| {
             if !may_be_own(entry) {
@@ -330,10 +338,10 @@ impl<'a> View<'a> {
             let is_first = operation.is_same_as(&entry.operation);
             let has_key = has_equal_key(entry, self.request);
             let has_label = entry.label.is_some() && entry.label == self.request.label;
-            if has_key && !is_first {
+            let moved = is_other_org(entry, self.request);
+            if has_key && (!is_first || moved) {
                 return Some(Blocked::KeyOfAnother(Box::new(entry.clone())));
             }
-            let moved = is_other_org(entry, self.request);
             (has_label && is_first && moved).then(|| Blocked::LabelMoved(Box::new(entry.clone())))
         })
     }
@@ -344,7 +352,12 @@ impl<'a> View<'a> {
         let last = |is_same: &dyn Fn(&&Entry) -> bool| self.entries.iter().rev().find(is_same);
         let has_other_key = |entry: &Entry| entry.key.is_some() && self.request.key.is_some();
         last(&|entry| entry.id == self.request.id)
-            .or_else(|| last(&|entry| has_equal_key(entry, self.request)))
+            .or_else(|| {
+                // What is of another org for certain is not done here.
+                last(&|entry| {
+                    has_equal_key(entry, self.request) && !is_other_org(entry, self.request)
+                })
+            })
             .or_else(|| {
                 last(&|entry| {
                     !has_other_key(entry)
@@ -375,7 +388,8 @@ impl<'a> View<'a> {
                     EndingKind::NotDone => None,
                     _ => Some(at.plus(times.list_lag)),
                 };
-                let doubt = horizon.filter(|_| has_common_name(entry, operation));
+                let is_unknown = ending.kind == EndingKind::Unknown;
+                let doubt = horizon.filter(|_| is_unknown || has_common_name(entry, operation));
                 (
                     Why::Effect,
                     match (doubt, listed) {
@@ -458,24 +472,30 @@ impl<'a> View<'a> {
         });
         self.written.retain(|written| written.id != entry.id);
         self.written.push(entry.clone());
-        let receipts = self.receipts(Some(&entry.id));
+        // One that may be of the org forbids what no list can clear.
+        let receipts = self.receipts(Some(&entry.id), |other| !is_other_org(other, self.request));
         Decision::Granted(Box::new(Grant { entry, receipts }))
     }
 
     fn under_way(&self, entry: &Entry, lease: &Lease) -> Decision {
         let (id, until) = (entry.id.clone(), lease.until.clone());
-        let receipts = self.receipts(Some(&id));
+        let receipts = self.certain_receipts(Some(&id));
         let why =
             if has_equal_key(entry, self.request) { Why::UnderWay } else { Why::SameUnderWay };
         Decision::Wait(Wait { why, entry: id, until, receipts })
     }
 
     /// What this ledger created in what may be the org, apart from the entry `own`.
-    fn receipts(&self, own: Option<&EntryId>) -> Vec<Receipt> {
+    /// Those that are an answer by themselves.
+    fn certain_receipts(&self, own: Option<&EntryId>) -> Vec<Receipt> {
+        self.receipts(own, |other| is_same_org(other, self.request))
+    }
+
+    fn receipts(&self, own: Option<&EntryId>, counts: impl Fn(&Entry) -> bool) -> Vec<Receipt> {
         let others = self.entries.iter().filter(|entry| {
             own != Some(&entry.id)
                 && may_be_own(entry)
-                && !is_other_org(entry, self.request)
+                && counts(entry)
                 // While a rename is in doubt, the portal may have either name.
                 && !self.later_renames(entry).any(may_be_own)
         });

@@ -52,6 +52,11 @@ pub trait Host: Send {
     /// The operation sends nothing for a while: others may.
     fn pause(&mut self) {}
 
+    /// Random bits, so that many clients that wait for one thing spread out.
+    fn random(&mut self) -> u32 {
+        getrandom::u32().unwrap_or(u32::MAX)
+    }
+
     /// Shows what is being done.
     fn show(&mut self, activity: &Activity) {
         let _ = activity;

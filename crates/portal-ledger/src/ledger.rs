@@ -116,6 +116,8 @@ impl Ledger {
         match &self.0 {
             Engine::Memory(_) => None,
             Engine::Sqlite(sqlite) => Some(sqlite.path()),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(_) => None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::entry::Entry;
+use crate::entry::{Entry, State};
 use crate::error::LedgerError;
 use crate::rows::Rows;
 
@@ -19,7 +19,13 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn after_restart(&self) -> Self {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let begun_at = self.restarts.fetch_add(1, Ordering::SeqCst) + 1;
+        for entry in entries.iter_mut() {
+            if let State::Open(lease) = &mut entry.state {
+                lease.holder = None;
+            }
+        }
         Self { begun_at, ..self.clone() }
     }
 

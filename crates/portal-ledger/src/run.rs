@@ -161,10 +161,11 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         }
     }
 
-    /// Lists while others are at work: what the list shows ends the wait. `None` to claim again.
+    /// Lists while others are at work: what the list shows ends the wait, where that is an answer. `None`
+    /// to claim again.
     async fn wait(&mut self, wait: Wait) -> Option<Ended> {
-        let is_answer_theirs = wait.why == Why::UnderWay;
-        if let (Wanted::Do(operation), false) = (&self.request.wanted, is_answer_theirs) {
+        let is_answer = !matches!(wait.why, Why::UnderWay | Why::InDoubt);
+        if let (Wanted::Do(operation), true) = (&self.request.wanted, is_answer) {
             let operation = operation.clone();
             if let Some(outcome) = self.look(operation, wait.receipts, wait.why).await {
                 return Some(outcome);
@@ -173,7 +174,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         self.host.pause();
         let now = self.host.now();
         // At random, so that many who wait don't ask at the same moment.
-        let [fraction, ..] = getrandom::u32().unwrap_or_default().to_ne_bytes();
+        let [fraction, ..] = self.host.random().to_ne_bytes();
         let asks_again = ASK_AGAIN / 2 + ASK_AGAIN / 512 * u32::from(fraction);
         // A moment of another clock says nothing here.
         let time = wait.until.since(&now).map_or(asks_again, |left| left.min(asks_again));
@@ -184,7 +185,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             (None, Why::UnderWay | Why::SameUnderWay) => {
                 Some(self.unknown(Unverified::Elsewhere, Some(wait.entry)))
             }
-            (None, Why::OtherUnderWay | Why::Effect) => {
+            (None, Why::OtherUnderWay | Why::Effect | Why::InDoubt) => {
                 Some(self.nothing_sent(NotDone::Stopped).await)
             }
         }
@@ -360,7 +361,8 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 return Ok(flow.abandon());
             };
             self.has_token |= matches!(event, Event::Token { .. });
-            let handled = flow.handle(elapsed, jitter(), event);
+            let jitter = Jitter::from_bits(self.host.random());
+            let handled = flow.handle(elapsed, jitter, event);
             if let (true, Some(permit)) = (is_attempt, permit.as_deref_mut()) {
                 let in_doubt = flow.is_last_in_doubt();
                 permit.attempt_ended(AttemptEnd { at: now, in_doubt });
@@ -454,14 +456,16 @@ impl<H: Host, S> Run<'_, H, S> {
         };
         let name = entry.name().to_owned();
         let outcome = match (conflict, &self.request.wanted) {
+            (Conflict::KeyOfAnother | Conflict::LabelMoved, Wanted::Do(operation)) => {
+                not_done(operation, NotDone::Conflict { conflict, name })
+            }
+            (Conflict::NameDropped, Wanted::Do(operation)) if !entry.is_in_doubt() => {
+                not_done(operation, NotDone::Conflict { conflict, name })
+            }
             // What is in doubt there is what is wanted here.
-            (Conflict::NameDropped, _) if entry.is_in_doubt() => {
+            (_, Wanted::Do(_) | Wanted::Recover(_)) => {
                 let why = Unverified::Conflict(conflict);
                 Outcome::Unknown { name, doubt: Doubt::Earlier, why }
-            }
-            (_, Wanted::Do(operation)) => not_done(operation, NotDone::Conflict { conflict, name }),
-            (_, Wanted::Recover(_)) => {
-                not_done(&entry.operation, NotDone::Conflict { conflict, name })
             }
         };
         Ended { outcome, entry: Some(entry.id), not_written: None }
@@ -559,10 +563,6 @@ fn target(operation: &Operation) -> &str {
 
 fn not_recorded(error: &LedgerError) -> NotDone {
     NotDone::NotRecorded(error.to_string())
-}
-
-fn jitter() -> Jitter {
-    getrandom::u32().map_or(Jitter::FULL, Jitter::from_bits)
 }
 
 /// The caller's wish that nothing more is sent.

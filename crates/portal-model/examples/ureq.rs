@@ -52,11 +52,11 @@ pub(crate) fn create(
     deliver: impl FnOnce(&Outcome) -> io::Result<()>,
 ) -> Result<(), BoxError> {
     let intents = IntentFile::open(path)?;
-    let operation = Operation::from(CreateOperation::new(name.clone()));
+    let operation = Operation::from(CreateOperation::new(name));
     let flow = match intents.read()? {
         None => Flow::new(operation, policy, ApiVersion::V7),
         // Its process has ended, since this one has the lock. When is not known.
-        Some(Intent::Create(intent)) if intent.name.is_same_as(name.as_str()) => {
+        Some(Intent::Create(intent)) if operation.concerns(intent.name.as_str()) => {
             let horizon = policy.processing_time;
             Flow::resume(operation, intent.into(), horizon, policy, ApiVersion::V7)
         }

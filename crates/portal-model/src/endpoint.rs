@@ -217,7 +217,8 @@ pub struct Response {
     pub status: u16,
     /// The `Retry-After` header, as a time from now.
     pub retry_after: Option<Duration>,
-    /// Whether an `Age` header marks the response as a cache's: it shows an earlier state.
+    /// Whether `Age`, `Cache-Status` or `X-Cache` marks the response as a cache's: it shows an earlier
+    /// state.
     pub is_from_cache: bool,
     /// The complete body.
     pub body: Vec<u8>,
@@ -248,8 +249,15 @@ impl Response {
         let retry_after = header("retry-after");
         self.retry_after =
             retry_after.and_then(|value| parse_retry_after(value.trim(), header("date")));
-        // A response of the service itself has no age (RFC 9111, section 5.1).
-        self.is_from_cache = header("age").is_some_and(|age| age.trim() != "0");
+        // A response of the service itself has no age (RFC 9111, section 5.1), and is no cache's hit: a
+        // parameter `hit` (RFC 9211), or `X-Cache` in any of its wordings, such as `TCP_HIT`.
+        let is_hit = |status: &str| {
+            let mut words = status.split([',', ';']).map(|word| word.trim().to_ascii_lowercase());
+            words.any(|word| word == "hit" || word == "hit=?1")
+        };
+        self.is_from_cache = header("age").is_some_and(|age| age.trim().parse() != Ok(0_u64))
+            || header("cache-status").is_some_and(is_hit)
+            || header("x-cache").is_some_and(|hit| hit.to_ascii_lowercase().contains("hit"));
         self
     }
 }
@@ -447,10 +455,26 @@ mod tests {
     }
 
     #[test]
-    fn age_marks_response_from_cache() {
-        let aged = |age| Response::new(200, "").with_headers(|name| (name == "age").then_some(age));
-        assert!(aged("3600").is_from_cache && aged("soon").is_from_cache);
-        assert!(!aged("0").is_from_cache && !Response::new(200, "").is_from_cache);
+    fn age_or_hit_marks_response_from_cache() {
+        let is_from_cache = |header: &str, value| {
+            let response = Response::new(200, "");
+            response.with_headers(|name| (name == header).then_some(value)).is_from_cache
+        };
+        for (header, value, expected) in [
+            ("age", "3600", true),
+            ("age", "soon", true),
+            ("age", " 0 ", false),
+            ("cache-status", "ExampleCache; hit; ttl=376", true),
+            ("cache-status", "origin; fwd=miss, edge;HIT", true),
+            ("cache-status", "hitman; fwd=uri-miss; key=\"hit/1\"", false),
+            ("x-cache", "Hit from cloudfront", true),
+            ("x-cache", "TCP_HIT", true),
+            ("x-cache", "MISS, HIT", true),
+            ("x-cache", "Miss from cloudfront", false),
+            ("date", "hit", false),
+        ] {
+            assert_eq!(is_from_cache(header, value), expected, "{header}: {value}");
+        }
     }
 
     #[test]

@@ -55,6 +55,13 @@ pub(crate) fn decode_name(
         .ok_or_else(|| ResponseError::unreadable(response, UnreadableReason::Contradiction))
 }
 
+/// The name in a success, whatever was requested.
+pub(crate) fn name_in_success(response: &Response) -> Option<String> {
+    let body = read_object(response).ok().filter(|_| (200..300).contains(&response.status))?;
+    let result = the_result(&body).filter(|result| is(result, "code", "SUCCESS"))?;
+    Some(result.get("details")?.get("name")?.as_str()?.to_owned())
+}
+
 /// Reads a rejection, bare or wrapped: it has a code other than `SUCCESS` and the status `error`.
 pub(crate) fn refusal_in(body: &Map<String, Value>, http_status: u16) -> Option<ApiError> {
     the_result(body).and_then(|result| refusal(result, http_status))

@@ -7,39 +7,43 @@
 //! flow classifies them. Times are durations on one monotonic clock of the driver's.
 //!
 //! # Rules
-//! 1. **Baseline.** One list before the first attempt shows which portals the org has. One that
-//!    failed, came from a cache or has more pages is repeated; then the flow ends with
-//!    nothing sent. Only a token that may not list creates without one, unverified, unless a receipt
-//!    shows that the org has a portal. A repeat has a list right before it, too.
-//! 2. **Intent before attempt.** [`Step::Record`] comes before [`Step::Send`]. The write may take
-//!    long, so the time is checked again after it; the driver checks for cancellation.
-//! 3. **Certain rejections are an allow-list**: documented codes under their documented status.
-//!    Everything else leaves the attempt in doubt. An undocumented rejection is not repeated, only
-//!    verified.
-//! 4. **Rejections that an earlier copy of the request may have caused** (`ALREADY_USED`,
-//!    `LIMIT_REACHED`) are verified by a list at once, where presence counts, and by one that
-//!    begins a list lag later. A name of which an earlier attempt is in doubt is never called
-//!    another org's. A flow that is stopped before leaves its intent.
-//! 5. **Absence counts late, presence counts at once.** Absence needs a complete list that began
-//!    one processing time plus one list lag after the last attempt ended without a response of the
-//!    service. Meanwhile the flow polls, ever more slowly.
-//! 6. **No origin without evidence**: see [`Origin`](crate::outcome::Origin).
-//! 7. **Portals can be renamed.** In doubt, a new portal under another name that shows signs of a
-//!    rename may be the one: no further attempt, and the outcome is unknown.
-//! 8. **Repeat only where harmless**, at most twice while in doubt. A create may be repeated in
-//!    doubt, since names are unique; a rename only after a list proves that it did not happen. A
-//!    fallback name is tried only after the one before is proved to belong to another org.
-//! 9. **Recovery never sends.** The recorded intent is what it needs; [`Flow::abandon`] is true at any
-//!    moment.
-//! 10. **One org, one identity**, and 11., **one intent log per machine**, are duties of the driver;
-//!     [`Receipt`] is how the log's knowledge reaches a flow.
+//! Where a rule is also kept elsewhere, by the ledger, the driver or the transport, only the flow's part
+//! is here.
+//!
+//! 1. **Baseline.** A complete list comes right before every attempt, and one from a cache or with more
+//!    pages counts for nothing, neither for presence nor for absence. *The* baseline is the first list of
+//!    the operation, kept over adoptions. Only a token without the scope READ attempts without one, and
+//!    then cannot verify.
+//! 2. **Intent before attempt.** [`Step::Record`] comes before [`Step::Send`], and the time is checked
+//!    again after it.
+//! 3. **Certain rejections are an allow-list**: documented codes under their documented status, and the
+//!    407 of our own proxy. A rejection settles its own attempt only: a negative outcome needs every
+//!    attempt settled. Everything else leaves the attempt in doubt; a redirect and a rejection of
+//!    another kind would come again, so they are only verified. After any other 401, a new token is worth
+//!    one try.
+//! 4. **Rejections that an own copy may have caused** (`ALREADY_USED`, `LIMIT_REACHED`, of a rename
+//!    `INVALID_DATA`) are verified by a list at once, where presence counts, and by one that begins a
+//!    list lag later. A name is another org's if and only if that list equals the baseline; only then a
+//!    fallback is tried. 429 and other codes say nothing of a copy: rule 5.
+//! 5. **Absence counts late, presence at once.** Absence needs a list that began one processing time plus
+//!    one list lag after the end of the last attempt in doubt. Meanwhile the flow polls, ever more slowly.
+//! 6. **No origin without evidence**: see [`Origin`](crate::outcome::Origin). Success for another name is
+//!    evidence of an effect: the outcome is unknown, and names it.
+//! 7. **Portals can be renamed**, so they are matched by id. In doubt, one that neither the baseline nor
+//!    another entry explains, and that shows signs of a rename, may be the one: no further attempt, and
+//!    the outcome is unknown.
+//! 8. **Repeat only where harmless**: at most twice in doubt, after a backoff and a list; a 429 does not
+//!    count. A create may be repeated in doubt, since names are unique; a rename only after a list proves
+//!    that it did not happen, and shows the portal under its old name.
 //! 12. **Rate limits**: the flow waits as long as `Retry-After` requests, at least the backoff, with
-//!     jitter. After a 429 to an attempt, absence needs a list too.
-//! 13. **It ends** by [`Policy::deadline`]. With nothing in doubt, a request that fails is tried
-//!     five times within 20 s.
-//! 14. **What has ended sends nothing more**, a duty of the transport: an attempt's connection is
-//!     closed, and nothing of the attempt leaves any more, before its end is reported or its process
-//!     is gone. Rule 5 counts from that end.
+//!     jitter. A wait beyond the deadline ends the sending at once; lists go on until then. A throttle of
+//!     the accounts server is a rate limit.
+//! 13. **It ends** by [`Policy::deadline`], and an attempt begins only if it, its processing time, the list
+//!     lag and a list fit before that. With nothing in doubt, a request that fails is tried five times
+//!     within 20 s.
+//! 14. **One place.** If the credentials lead to another API later, nothing more is sent.
+//!
+//! [`Flow::abandon`] is true at any moment, and [`Flow::recover`] never sends anything but lists.
 //!
 //! # Order of the modules
 //!

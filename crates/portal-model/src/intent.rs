@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::{PortalName, is_same_name};
 use crate::portal::Portal;
+use crate::timestamp::Timestamp;
 
 /// An effect that may have been attempted. Its JSON form has the tag `effect`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +64,9 @@ pub struct KnownPortal {
     pub id: Option<String>,
     /// Its name.
     pub name: String,
+    /// When it was last renamed or switched, as the list said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified_time: Option<Timestamp>,
 }
 
 impl CreateIntent {
@@ -124,6 +128,15 @@ impl Baseline {
         Self(portals.iter().map(KnownPortal::of).collect())
     }
 
+    /// Whether a list shows just these, so that nobody created or renamed a portal meanwhile. That can't
+    /// be told of a portal without `modified_time`.
+    pub fn is_unchanged(&self, portals: &[Portal]) -> bool {
+        let is_known = |portal: &Portal| {
+            portal.modified_time.is_some() && self.0.contains(&KnownPortal::of(portal))
+        };
+        self.0.len() == portals.len() && portals.iter().all(is_known)
+    }
+
     /// Whether `portal` was there: the same id, or the same name where either lacks an id.
     pub fn contains(&self, portal: &Portal) -> bool {
         self.0.iter().any(|known| known.is_same_as(portal))
@@ -133,7 +146,11 @@ impl Baseline {
 impl KnownPortal {
     /// What tells `portal` apart from others.
     pub fn of(portal: &Portal) -> Self {
-        Self { id: portal.zaid.clone(), name: portal.name.clone() }
+        Self {
+            id: portal.zaid.clone(),
+            name: portal.name.clone(),
+            modified_time: portal.modified_time,
+        }
     }
 
     /// Whether `portal` is this one: by id, or by name where either lacks an id.
@@ -151,7 +168,11 @@ mod tests {
 
     #[test]
     fn intent_round_trips_through_json() {
-        let portal = KnownPortal { id: Some("10".to_owned()), name: "AcmeOther".to_owned() };
+        let portal = KnownPortal {
+            id: Some("10".to_owned()),
+            name: "AcmeOther".to_owned(),
+            modified_time: Timestamp::from_unix_seconds(1_637_837_013),
+        };
         let name = PortalName::parse("AcmePortal").unwrap();
         let create = CreateIntent {
             attempts: 1,

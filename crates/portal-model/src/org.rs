@@ -11,6 +11,7 @@ use crate::endpoint::{
     ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, UnreadableReason,
 };
 use crate::envelope;
+use crate::neutral::printable_line;
 use crate::scope::Scope;
 
 /// Read the org of the token.
@@ -45,8 +46,8 @@ impl Org {
 impl fmt::Display for Org {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
-            Some(name) => write!(f, "{name} ({})", self.id),
-            None => f.write_str(&self.id),
+            Some(name) => write!(f, "{} ({})", printable_line(name), printable_line(&self.id)),
+            None => f.write_str(&printable_line(&self.id)),
         }
     }
 }

@@ -121,7 +121,8 @@ pub enum Origin {
         /// Whether that operation has the same key as this one, and so is the same wish.
         is_own: bool,
     },
-    /// It exists now; no list was seen before the first attempt.
+    /// It exists now; no list was seen before the first attempt, or it may be what an earlier operation
+    /// created, renamed since.
     Undetermined,
 }
 
@@ -340,13 +341,96 @@ impl fmt::Display for Outcome {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::endpoint::{Response, Unreadable, UnreadableReason};
+    use crate::error::ErrorCode;
 
     #[test]
     fn outcome_kind_is_same_word_in_json_and_display() {
         for kind in OutcomeKind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
             assert_eq!(kind.to_string(), kind.as_str());
+        }
+    }
+
+    fn name() -> PortalName {
+        PortalName::parse("AcmePortal").unwrap()
+    }
+
+    #[test]
+    fn outcome_is_sentence_and_object() {
+        let portal = || Portal::new("AcmePortal");
+        let page = Unreadable::new(&Response::new(502, "<html>"), UnreadableReason::NotJson);
+        let taken_before = vec![PortalName::parse("AcmeFirst").unwrap()];
+        let error = ApiError::new(403, ErrorCode::NoPermission, "no").with("permissions", "p");
+        let earlier = Origin::CreatedEarlier { entry: "e1".to_owned(), is_own: true };
+        for (outcome, text, json) in [
+            (
+                Outcome::Created { name: name(), taken: taken_before },
+                "AcmePortal was created; AcmeFirst belongs to another organization",
+                json!({"name": "AcmePortal", "outcome": "created", "taken": ["AcmeFirst"]}),
+            ),
+            (
+                Outcome::Present { portal: portal(), origin: earlier, taken: Vec::new() },
+                "AcmePortal exists: it was created by an earlier call",
+                json!({
+                    "name": "AcmePortal", "outcome": "present", "origin": "created_earlier",
+                    "entry": "e1", "portal": {"name": "AcmePortal"},
+                }),
+            ),
+            (
+                Outcome::NameTaken { name: name(), owner: Owner::Undetermined(Unverified::AtOnce) },
+                "the name AcmePortal is taken; by which org is not known: not verified, as requested",
+                json!({
+                    "name": "AcmePortal", "outcome": "name_taken", "owner": "undetermined",
+                    "error": {
+                        "kind": "name_taken",
+                        "message": "the name AcmePortal is taken; by which org is not known: not \
+                            verified, as requested",
+                    },
+                }),
+            ),
+            (
+                Outcome::Rejected { name: name(), error },
+                "AcmePortal was rejected: HTTP 403 NO_PERMISSION: no {\"permissions\":\"p\"}",
+                json!({
+                    "name": "AcmePortal", "outcome": "rejected",
+                    "error": {
+                        "kind": "rejected", "code": "NO_PERMISSION", "http_status": 403,
+                        "message": "AcmePortal was rejected: HTTP 403 NO_PERMISSION: no \
+                            {\"permissions\":\"p\"}",
+                        "details": {"permissions": "p"},
+                    },
+                }),
+            ),
+            (
+                Outcome::NotRenamed {
+                    old: "Acme".to_owned(),
+                    new: name(),
+                    why: NotDone::Exhausted { last: Some(Doubt::Unreadable(page)) },
+                },
+                "Acme was not renamed to AcmePortal: gave up: every attempt failed: invalid response \
+                 (HTTP 502): not JSON: <html>",
+                json!({
+                    "name": "AcmePortal", "old_name": "Acme", "outcome": "not_renamed",
+                    "error": {
+                        "kind": "exhausted", "http_status": 502,
+                        "message": "Acme was not renamed to AcmePortal: gave up: every attempt \
+                            failed: invalid response (HTTP 502): not JSON: <html>",
+                    },
+                }),
+            ),
+        ] {
+            assert_eq!(outcome.to_string(), text);
+            assert_eq!(serde_json::to_value(&outcome).unwrap(), json);
+            let is_error = json.get("error").is_some();
+            assert_eq!(outcome.exists(), !is_error, "{text}");
+            match outcome.into_result() {
+                Ok(outcome) => assert!(outcome.is_ours()),
+                Err(error) => assert_eq!((error.to_string().as_str(), is_error), (text, true)),
+            }
         }
     }
 }

@@ -98,22 +98,44 @@ pub(crate) fn portal_path(version: ApiVersion, name: &str) -> String {
     format!("{}/{}", portals_path(version), utf8_percent_encode(name, UNRESERVED))
 }
 
-/// The portals of a list, and whether the service has more.
+/// The portals of a list, and why there may be more of them, if so.
 ///
-/// A list is one response, never paged, as far as any source shows; `info.more_records` marks the
-/// service's other lists as incomplete.
-pub(crate) fn decode_page(response: &Response) -> Result<(Vec<Portal>, bool), ResponseError> {
-    let (records, has_more) = records(response)?;
+/// A list is one response, never paged, as far as any source shows; `info` is how the service marks its
+/// other lists as incomplete.
+pub(crate) fn decode_page(
+    response: &Response,
+) -> Result<(Vec<Portal>, Option<&'static str>), ResponseError> {
+    let (records, info) = records(response)?;
     let portals = records.into_portals().map_err(|why| ResponseError::unreadable(response, why))?;
-    Ok((portals, has_more))
+    let why = info.and_then(|info| incomplete(&info, portals.len()));
+    Ok((portals, why))
 }
 
-/// The records of a response, and whether the service has more. 204 has none.
-fn records(response: &Response) -> Result<(Records, bool), ResponseError> {
-    if response.status == 204 {
-        return Ok((Records::Several(Ok(Vec::new())), false));
+/// Why a list of `count` records with this `info` is not all that there is.
+fn incomplete(info: &Value, count: usize) -> Option<&'static str> {
+    let Value::Object(info) = info else { return Some("what it says of itself is unreadable") };
+    // In any spelling: a number or a flag may come as a text.
+    let text = |value: &Value| match value {
+        Value::String(text) => text.trim().to_ascii_lowercase(),
+        other => other.to_string(),
+    };
+    let is_absent = |value: &Value| matches!(text(value).as_str(), "" | "null" | "false");
+    let more = info.get("more_records").is_some_and(|more| !is_absent(more));
+    let next = |(key, value): (&String, &Value)| key.starts_with("next") && !is_absent(value);
+    if more || info.iter().any(next) {
+        return Some("it has more pages");
     }
-    let Page { members, records } =
+    let counted = info.get("count").filter(|count| !count.is_null());
+    let differs = counted.is_some_and(|counted| text(counted) != count.to_string());
+    differs.then_some("it has not as many portals as it says")
+}
+
+/// The records of a response, and what a list says of itself. 204 has none.
+fn records(response: &Response) -> Result<(Records, Option<Value>), ResponseError> {
+    if response.status == 204 {
+        return Ok((Records::Several(Ok(Vec::new())), None));
+    }
+    let Page { mut members, records } =
         Page::read(&response.body).map_err(|why| ResponseError::unreadable(response, why))?;
     // A single record may be the error of the request instead of a portal.
     let result = match &records {
@@ -124,10 +146,9 @@ fn records(response: &Response) -> Result<(Records, bool), ResponseError> {
     if let Some(error) = result.and_then(|result| envelope::refusal(result, response.status)) {
         return Err(ResponseError::Api(error));
     }
-    let has_more = members.get("info").and_then(|info| info.get("more_records")?.as_bool());
     match records {
         Records::One(_) | Records::Several(_) if response.status == 200 => {
-            Ok((records, has_more == Some(true)))
+            Ok((records, members.remove("info").filter(|info| !info.is_null())))
         }
         _ => Err(ResponseError::unreadable(response, UnreadableReason::NoEnvelope)),
     }
@@ -139,6 +160,36 @@ mod tests {
 
     fn got(body: &str) -> Result<Option<Portal>, ResponseError> {
         GetPortal::new("AcmePortal").decode(&Response::new(200, body))
+    }
+
+    #[test]
+    fn list_is_complete_unless_it_says_otherwise() {
+        let why = |info: &str| {
+            let body = format!(r#"{{"portals":[{{"name":"AcmePortal"}}],"info":{info}}}"#);
+            decode_page(&Response::new(200, body)).unwrap().1
+        };
+        for info in [
+            "null",
+            "{}",
+            r#"{"more_records":false,"count":1,"page":1,"next_page_token":null}"#,
+            r#"{"more_records":"False","count":"1","next_page_token":""}"#,
+        ] {
+            assert_eq!(why(info), None, "{info}");
+        }
+        for info in [
+            r#"{"more_records":true}"#,
+            r#"{"more_records":"true"}"#,
+            r#"{"more_records":1}"#,
+            r#"{"more_records":[]}"#,
+            r#"{"count":3}"#,
+            r#"{"count":"0"}"#,
+            r#"{"next_page_token":"c8582e"}"#,
+            r#"{"next_page":2}"#,
+            "[]",
+            "7",
+        ] {
+            assert!(why(info).is_some(), "{info}");
+        }
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Clients<'_> {
             hash_map::Entry::Vacant(vacant) => vacant.insert(target.transport()?),
         };
         let client = target
-            .client_over(transport.clone(), self.policy.clone())
+            .client_over(transport.clone(), target.policy(self.policy.clone()))
             .with_context(|| target.place.to_string())?;
         let safe = target.safe(client, self.ledger, self.file.clone());
         Ok(Org { target, safe, identity: None, rows: Vec::new() })

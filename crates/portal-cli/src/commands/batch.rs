@@ -107,10 +107,14 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let named = [("FILE", Some(args.file.as_path())), ("--report", report)];
     let named: Vec<_> = named.into_iter().filter_map(|(what, path)| Some((what, path?))).collect();
     files::refuse_same(&named)?;
-    let mut policy = args.policy.policy(Policy::batch())?;
-    policy.allow_another = args.allow_another;
     let profiles = Profiles::load(&directories::config()?)?;
     let rows = rows(&args.file, args.allow_another, &profiles, printer)?;
+    let is_here = |row: &Row| {
+        let profile = profiles.get(&row.profile);
+        profile.is_ok_and(|profile| profile.target(&row.profile, None).is_this_machine())
+    };
+    let mut policy = args.policy.policy(Policy::batch(), rows.iter().all(is_here))?;
+    policy.allow_another = args.allow_another;
     // Before anything is sent, so that its results can be written.
     let report = report.map(OutputFile::open).transpose()?;
     let ledger = ledger::open().await?;

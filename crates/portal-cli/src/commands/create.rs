@@ -62,7 +62,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let destination = args.target.destination()?;
-    let mut policy = args.policy.policy(destination.default_policy())?;
+    let mut policy =
+        args.policy.policy(destination.default_policy(), destination.is_this_machine())?;
     policy.allow_another = args.allow_another;
     if args.at_once {
         policy.name_taken = NameTaken::AtOnce;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::org::destination::Destination;
 use crate::org::ledger;
+use crate::org::place::Place;
 use crate::report::call_error;
 use crate::report::confirmation::Facts;
 use crate::report::context::ReportContext;
@@ -125,7 +126,11 @@ impl Request {
         let would_be_sent = is_preview(&preview.outcome);
         let is_dry = self.consent == Consent::DryRun;
         if is_dry && would_be_sent {
-            return Ok(Some(Report::would_be_sent(&self.operation, &org, &self.context)));
+            let place = match self.destination.place() {
+                Place::Local => Place::Local.to_string(),
+                Place::Profile(_) | Place::Explicit(_) => org.to_string(),
+            };
+            return Ok(Some(Report::would_be_sent(&self.operation, &place, &self.context)));
         }
         // No question whose answer changes nothing.
         if is_dry || (!would_be_sent && preview.outcome.is_certain()) {

@@ -10,6 +10,7 @@ use crate::sys::environment;
 /// How long a create, a rename or a recovery tries.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Timing")]
+#[expect(clippy::doc_markdown, reason = "it is the help")]
 pub(crate) struct PolicyArgs {
     /// For the irreversible request [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = positive)]
@@ -27,14 +28,19 @@ pub(crate) struct PolicyArgs {
 
 impl PolicyArgs {
     /// `defaults` with what was given on the command line or in the environment.
-    pub(crate) fn policy(&self, defaults: Policy) -> Result<Policy, Failure> {
+    pub(crate) fn policy(
+        &self,
+        defaults: Policy,
+        is_this_machine: bool,
+    ) -> Result<Policy, Failure> {
         let mut policy = defaults;
+        let time = |given, flag, default| assumed(given, flag, default, is_this_machine);
         policy.attempt_timeout = self.timeout.unwrap_or(policy.attempt_timeout);
         policy.read_timeout = policy.read_timeout.min(policy.attempt_timeout);
         policy.deadline = self.deadline.unwrap_or(policy.deadline);
         policy.processing_time =
-            time(self.processing_time, "PORTAL_PROCESSING_TIME")?.unwrap_or(policy.processing_time);
-        policy.list_lag = time(self.list_lag, "PORTAL_LIST_LAG")?.unwrap_or(policy.list_lag);
+            time(self.processing_time, "--processing-time", policy.processing_time)?;
+        policy.list_lag = time(self.list_lag, "--list-lag", policy.list_lag)?;
         policy.check().map_err(|error| {
             Failure::usage(error.to_string()).hint("lengthen `--deadline`, or shorten `--timeout`")
         })?;
@@ -42,14 +48,30 @@ impl PolicyArgs {
     }
 }
 
-/// What was given, else the variable `name`.
-fn time(given: Option<Duration>, name: &str) -> Result<Option<Duration>, Failure> {
-    let variable = || environment::text(name).map(|text| text.filter(|text| !text.is_empty()));
-    match given {
-        Some(time) => Ok(Some(time)),
-        None => variable()?.map(|text| duration(&text)).transpose(),
+/// What was given, else the variable of the flag. One that was set for a rehearsal must not shorten a
+/// proof about the real service, which never runs on this machine.
+fn assumed(
+    given: Option<Duration>,
+    flag: &str,
+    default: Duration,
+    is_this_machine: bool,
+) -> Result<Duration, Failure> {
+    let variable = format!("PORTAL{}", flag.replace('-', "_").to_uppercase().replacen('_', "", 1));
+    let text = || environment::text(&variable).map(|text| text.filter(|text| !text.is_empty()));
+    let time = match given {
+        Some(time) => return Ok(time),
+        None => text()?.map(|text| duration(&text)).transpose(),
+    };
+    let time = time.map_err(|why| Failure::usage(format!("invalid {variable}: {why}")))?;
+    let time = time.unwrap_or(default);
+    if time >= default || is_this_machine {
+        return Ok(time);
     }
-    .map_err(|why| Failure::usage(format!("invalid {name}: {why}")))
+    let (time, default) = (humantime::format_duration(time), humantime::format_duration(default));
+    Err(Failure::usage(format!(
+        "{variable} is {time}, expected at least the default of {default} for another machine"
+    ))
+    .hint(format!("unset it, or pass `{flag} {time}` if the service is known to be that fast")))
 }
 
 /// Times that no clock overflows with.

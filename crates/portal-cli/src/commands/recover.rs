@@ -132,7 +132,8 @@ impl Recovery<'_> {
         let target =
             if is_given { self.args.target.clone() } else { self.args.target.again(place) };
         let destination = target.destination()?;
-        let policy = self.args.policy.policy(destination.default_policy())?;
+        let policy =
+            self.args.policy.policy(destination.default_policy(), destination.is_this_machine())?;
         Ok(destination.open(policy).await?)
     }
 

@@ -18,6 +18,7 @@ use crate::batch::{csv, file};
 use crate::commands::sections::{About, Examples, ExitStatus, Sections, SeeAlso};
 use crate::commands::{batch, fault_arg};
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
+use crate::org::running::Times;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::sys::directories;
@@ -84,7 +85,11 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         child.envs(std::env::var_os(inherited).map(|value| (inherited, value)));
     }
     // The server in this process is known to be fast.
-    child.env("PORTAL_PROCESSING_TIME", "1s").env("PORTAL_LIST_LAG", "0s");
+    let Times { processing_time, list_lag } = Times::with_faults(&args.faults);
+    let text = |time| humantime::format_duration(time).to_string();
+    child
+        .env("PORTAL_PROCESSING_TIME", text(processing_time))
+        .env("PORTAL_LIST_LAG", text(list_lag));
     let status = child.kill_on_drop(true).status().await.context("cannot run the batch")?;
     if !status.success() && args.file != Path::new("-") {
         printer.note(format_args!("Rehearse again with: {}", batch::this_command()));

@@ -48,7 +48,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let destination = args.target.destination()?;
-    let policy = args.policy.policy(destination.default_policy())?;
+    let policy = args.policy.policy(destination.default_policy(), destination.is_this_machine())?;
     let org = args.target.arguments(destination.place());
     let context = ReportContext::new(destination.place(), org, &policy);
     let new = match name_argument::parse(&args.new, printer) {

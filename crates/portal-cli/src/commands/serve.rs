@@ -4,23 +4,23 @@ mod address;
 mod announce;
 mod args;
 mod child;
+mod exposure;
 mod listeners;
 mod registry;
+mod shell;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
 use std::pin::pin;
 
-use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use futures_util::future::{LocalBoxFuture, OptionFuture};
 use futures_util::stream::BoxStream;
 use portal_http::server::{
-    PortalService, PortalServiceBuilder, RequestRecord, Server, raise_nofile_limit,
+    Listener, PortalService, PortalServiceBuilder, RequestRecord, Server, raise_nofile_limit,
 };
 use portal_inspect::{Inspector, Watch};
 use portal_store::{Registry, RegistryError};
-use tokio::net::TcpListener;
 use tokio::process::Child;
 use tokio::sync::Notify;
 
@@ -29,7 +29,8 @@ use self::announce::{announce, local_url, open_page};
 pub(crate) use self::args::Args;
 use self::args::Subcommand;
 use self::registry::Opened;
-use crate::org::running::Running;
+use self::shell::Shell;
+use crate::org::running::{Running, Times};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::sys::signal::{Kind, signals_and_hangup};
@@ -44,8 +45,8 @@ enum Ended {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    if let Some(Subcommand::Env { port }) = args.subcommand {
-        return env(port, printer);
+    if let Some(Subcommand::Env { port, shell }) = args.subcommand {
+        return env(port, shell, printer);
     }
     match open_and_serve(args, printer).await? {
         Ended::With(exit) => Ok(exit),
@@ -55,7 +56,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 }
 
 /// Prints how to reach a server that runs.
-fn env(port: Option<u16>, printer: &Printer) -> Result<ExitClass, Failure> {
+fn env(port: Option<u16>, shell: Shell, printer: &Printer) -> Result<ExitClass, Failure> {
     let running = Running::find(port)?;
     if running.org.is_none() {
         return Err(Failure::usage(format!(
@@ -64,13 +65,14 @@ fn env(port: Option<u16>, printer: &Printer) -> Result<ExitClass, Failure> {
         )));
     }
     let variables = announce::variables(&running);
-    printer.result(announce::exports(&running, ""), &BTreeMap::from_iter(variables));
+    printer.result(shell.environment(&variables), &BTreeMap::from_iter(variables));
     Ok(ExitClass::Success)
 }
 
 async fn open_and_serve(args: &Args, printer: &Printer) -> Result<Ended, Failure> {
     // Check everything that can be wrong before creating anything.
     let tls = listeners::read_tls(args)?;
+    exposure::warn(args, printer);
     if let Err(error) = raise_nofile_limit() {
         printer.warning(format_args!("the limit on open files was not raised: {error}"));
     }
@@ -96,7 +98,7 @@ async fn open_and_serve(args: &Args, printer: &Printer) -> Result<Ended, Failure
 async fn serve<R: Registry>(
     args: &Args,
     server: Server,
-    listener: Option<TcpListener>,
+    listener: Option<Listener>,
     opened: Opened<R>,
     printer: &Printer,
 ) -> Result<Ended, Failure> {
@@ -106,16 +108,16 @@ async fn serve<R: Registry>(
     let service = service(args, registry, watch.clone(), printer);
     // Before clients learn that the server is up, so that no signal finds it without handlers.
     let signals = signals_and_hangup();
-    let admin = listener.as_ref().map(TcpListener::local_addr).transpose();
-    let admin = admin.context("the admin listener has no address")?;
-    let running = Running {
+    let admin = listener.as_ref().map(|listener| local_url("http", listener.address()));
+    let mut running = Running {
         port: server.address().port(),
         url: local_url(scheme, server.address()),
-        admin: admin.map(|address| local_url("http", address)),
+        admin,
         org,
+        times: Times::with_faults(&args.faults),
+        file: None,
     };
-    // For `portal serve env` and `portal requests` only: without a home directory the server runs
-    // all the same.
+    // Without a home directory the server runs all the same, and is assumed to be as slow as any.
     let _registration = running.register().ok();
     if let (Some(listener), Some(watch)) = (listener, watch.clone()) {
         let mut inspector = Inspector::new(service.clone(), watch, &running.url);
@@ -135,7 +137,7 @@ async fn serve<R: Registry>(
     if args.open {
         open_page(&running, printer);
     }
-    let child = match child::start(&args.command, &announce::variables(&running)) {
+    let child = match child::start(&args.command, announce::variables(&running)) {
         Ok(child) => child,
         Err(error) => {
             return Ok(Ended::Command(child::not_started(&args.command, &error, printer)));
@@ -160,7 +162,7 @@ async fn until_shutdown(
     printer: &Printer,
 ) -> Result<Ended, Failure> {
     let mut served = pin!(served);
-    let (mut received, mut status) = (0, None);
+    let (mut received, mut status, mut failure) = (0, None, None);
     loop {
         tokio::select! {
             () = &mut served => break,
@@ -180,8 +182,15 @@ async fn until_shutdown(
                 }
                 child.as_ref().map_or_else(&begin_shutdown, |child| child::pass_on(child, kind));
             }
-            error = &mut failed => return Err(error.into()),
+            // Those who wait are told that it failed.
+            error = &mut failed, if failure.is_none() => {
+                failure = Some(error);
+                begin_shutdown();
+            }
         }
+    }
+    if let Some(error) = failure {
+        return Err(error.into());
     }
     match status {
         None => Ok(Ended::With(ExitClass::Success)),
@@ -199,6 +208,9 @@ fn service<R: Registry>(
     let mut service = PortalService::builder(registry);
     if let Some(url) = &args.public_url {
         service = service.public_url(url);
+    }
+    if args.behind_proxy {
+        service = service.behind_tls_proxy();
     }
     if args.refuse_bearer {
         service = service.refuse_bearer();

@@ -34,17 +34,18 @@ pub(crate) async fn seed(
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Opens the registry in `directory`, creating both if missing. On a full disk it waits for space,
-/// as a running server does; `waits` is called once with the reason.
+/// as a running server does, if there is `waits`: it is called once with the reason.
 pub(crate) async fn open(
     directory: &Path,
     accept_loss: bool,
-    waits: impl FnOnce(String),
+    waits: Option<impl FnOnce(String)>,
 ) -> anyhow::Result<SqliteRegistry> {
-    let mut waits = Some(waits);
+    let is_patient = waits.is_some();
+    let mut waits = waits;
     let open = if accept_loss { SqliteRegistry::open_accepting_loss } else { SqliteRegistry::open };
     loop {
         match open(directory) {
-            Err(RegistryError::NoRoom(why)) => {
+            Err(RegistryError::NoRoom(why)) if is_patient => {
                 if let Some(waits) = waits.take() {
                     waits(why);
                 }

@@ -58,6 +58,12 @@ pub(crate) fn flag_with(flag: &str, value: &str) -> String {
     format!(" {flag}{separator}{}", shell_word(value))
 }
 
+/// Operands of a command, each after a space, as a shell and the command line take them.
+pub(crate) fn operands<const N: usize>(words: [&str; N]) -> String {
+    let begins = if words.iter().any(|word| word.starts_with('-')) { " --" } else { "" };
+    words.iter().fold(begins.to_owned(), |text, word| format!("{text} {}", shell_word(word)))
+}
+
 /// Formats as `the local org`, `the org of profile acme` or `the org at https://www.zohoapis.eu`.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,5 +73,20 @@ impl fmt::Display for Place {
             Self::Explicit(Some(url)) => write!(f, "the org at {url}"),
             Self::Explicit(None) => f.write_str("the org of the credentials"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggested_words_are_those_of_shell() {
+        assert_eq!(operands(["AcmeOld", "AcmeNew"]), " AcmeOld AcmeNew");
+        assert_eq!(operands(["-old it's", "AcmeNew"]), r" -- '-old it'\''s' AcmeNew");
+        assert_eq!(operands(["$(rm)"]), " '$(rm)'");
+        assert_eq!(profile_flag("acme"), " --profile acme");
+        assert_eq!(profile_flag("-x"), " --profile=-x");
+        assert_eq!(flag_with("--ca-file", "my ca.pem"), " --ca-file 'my ca.pem'");
     }
 }

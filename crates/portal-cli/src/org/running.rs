@@ -2,16 +2,22 @@
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
+use portal_http::server::FaultSpec;
+use portal_model::flow::Policy;
 use serde::{Deserialize, Serialize};
 
 use crate::org::OrgError;
 use crate::org::default_org::DefaultOrg;
-use crate::sys::{directories, private_file};
+use crate::sys::directories;
 
-/// How to reach a running server.
+/// The variable that names the file of a server to the programs that it is for.
+pub(crate) const VARIABLE: &str = "PORTAL_SERVER";
+
+/// How to reach a running server, and how fast it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Running {
     pub(crate) port: u16,
@@ -22,6 +28,30 @@ pub(crate) struct Running {
     /// Absent if its orgs come from a seed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) org: Option<DefaultOrg>,
+    pub(crate) times: Times,
+    /// Where it is registered.
+    #[serde(skip)]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// How fast a server is.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Times {
+    pub(crate) processing_time: Duration,
+    pub(crate) list_lag: Duration,
+}
+
+impl Times {
+    /// What an injected fault delays takes effect, or is listed, that much later.
+    pub(crate) fn with_faults(faults: &[FaultSpec]) -> Self {
+        let Policy { processing_time, list_lag, .. } = Policy::rehearsal();
+        let delay = faults.iter().map(FaultSpec::delay_of_effect).sum();
+        let staleness = faults.iter().map(FaultSpec::staleness).max().unwrap_or_default();
+        Self {
+            processing_time: processing_time.saturating_add(delay),
+            list_lag: list_lag.max(staleness),
+        }
+    }
 }
 
 /// Removes the file when the server ends. A killed server leaves its file behind, but unlocked.
@@ -33,16 +63,24 @@ pub(crate) struct Registration {
 
 impl Running {
     /// Registers the server for this user's commands until the result is dropped.
-    pub(crate) fn register(&self) -> anyhow::Result<Registration> {
-        let directory = directory()?;
-        directories::make_private(&directory)?;
-        let path = directory.join(format!("{}.json", self.port));
-        let mut file = private_file::options().create(true).open(&path)?;
-        // If another server has the same port on another address, the last one started is found.
-        let _ = file.try_lock();
-        file.set_len(0)?;
-        file.write_all(serde_json::to_string(self)?.as_bytes())?;
-        Ok(Registration { path, _locked: file })
+    pub(crate) fn register(&mut self) -> anyhow::Result<Registration> {
+        self.register_in(&directory()?)
+    }
+
+    fn register_in(&mut self, directory: &Path) -> anyhow::Result<Registration> {
+        directories::make_private(directory)?;
+        // Locked and complete before it has its name, which no other server has ever: one that is
+        // found unlocked is dead, and stays so.
+        let prefix = format!("{}-", self.port);
+        let mut new =
+            tempfile::Builder::new().prefix(&prefix).suffix(".new").tempfile_in(directory)?;
+        // Where there are no locks, it cannot be told from a dead one.
+        new.as_file().try_lock()?;
+        new.write_all(serde_json::to_string(self)?.as_bytes())?;
+        let path = new.path().with_extension("json");
+        let locked = new.persist(&path)?;
+        self.file = Some(path.clone());
+        Ok(Registration { path, _locked: locked })
     }
 
     /// Finds the server on `port`, or the only one running.
@@ -50,35 +88,59 @@ impl Running {
     /// # Errors
     /// None is running, or several are and `port` is `None`.
     pub(crate) fn find(port: Option<u16>) -> anyhow::Result<Self> {
-        let mut running = Self::all()?;
+        let mut running = Self::all_in(&directory()?)?;
         running.retain(|server| port.is_none_or(|port| server.port == port));
         let ports: Vec<_> = running.iter().map(|server| server.port.to_string()).collect();
         match running.pop() {
-            Some(server) if ports.len() == 1 => Ok(server),
+            // Of several with one port, on other addresses, any does.
+            Some(server) if ports.len() == 1 || port.is_some() => Ok(server),
             Some(_) => Err(OrgError::SeveralServers { ports }.into()),
             None => Err(OrgError::NoServer { port }.into()),
         }
     }
 
-    fn all() -> anyhow::Result<Vec<Self>> {
-        let Ok(files) = fs::read_dir(directory()?) else { return Ok(Vec::new()) };
+    fn all_in(directory: &Path) -> anyhow::Result<Vec<Self>> {
+        let Ok(files) = fs::read_dir(directory) else { return Ok(Vec::new()) };
         let mut running = Vec::new();
         for file in files {
             let path = file?.path();
-            // The server may end at this moment.
-            let Ok(mut file) = File::open(&path) else { continue };
-            if file.try_lock().is_ok() {
-                // Unlocked: left behind by a killed server.
-                let _ = fs::remove_file(&path);
-                continue;
+            if path.extension().is_some_and(|end| end == "json") {
+                running.extend(Self::read(&path));
             }
-            let mut text = String::new();
-            file.read_to_string(&mut text)?;
-            running.extend(serde_json::from_str::<Self>(&text));
         }
         running.sort_by_key(|server| server.port);
         Ok(running)
     }
+
+    /// Reads the file of a server that runs; that of a dead one is removed.
+    fn read(path: &Path) -> Option<Self> {
+        // The server may end at this moment.
+        let mut file = File::open(path).ok()?;
+        // Shared, so that two readers don't take each other for the server.
+        if file.try_lock_shared().is_ok() {
+            let _ = fs::remove_file(path);
+            return None;
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).ok()?;
+        let running = serde_json::from_str::<Self>(&text).ok()?;
+        Some(Self { file: Some(path.to_owned()), ..running })
+    }
+}
+
+/// `policy` with the times that a running server says of itself, if it is the one at `url` (rule 15).
+/// It is found by the variable that it set: of any other server, and of the next one at its address,
+/// nothing is known.
+pub(crate) fn with_times_of_server(mut policy: Policy, url: Option<&str>) -> Policy {
+    let file = std::env::var_os(VARIABLE).map(PathBuf::from);
+    let server = file.filter(|file| file.is_absolute()).and_then(|file| Running::read(&file));
+    let plain = |url: &str| url.trim_end_matches('/').to_ascii_lowercase();
+    let is_at = |server: &Running| url.is_some_and(|url| plain(url) == plain(&server.url));
+    if let Some(Running { times, .. }) = server.filter(is_at) {
+        policy.processing_time = times.processing_time;
+        policy.list_lag = times.list_lag;
+    }
+    policy
 }
 
 impl Drop for Registration {
@@ -91,4 +153,54 @@ impl Drop for Registration {
 /// In the state directory, next to the intent log.
 fn directory() -> anyhow::Result<PathBuf> {
     Ok(directories::state().context("cannot find running servers")?.join("servers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    fn running(port: u16) -> Running {
+        let (url, times) = (format!("http://127.0.0.1:{port}"), Times::with_faults(&[]));
+        Running { port, url, admin: None, org: None, times, file: None }
+    }
+
+    #[test]
+    fn server_is_found_while_others_look() {
+        let directory = tempfile::tempdir().unwrap();
+        let has_ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !has_ended.load(Ordering::Relaxed) {
+                        Running::all_in(directory.path()).unwrap();
+                    }
+                });
+            }
+            for port in 1..=400 {
+                let registration = running(port).register_in(directory.path()).unwrap();
+                let found = Running::all_in(directory.path()).unwrap();
+                let is_found = found.iter().any(|server| server.port == port);
+                if !is_found || port == 400 {
+                    has_ended.store(true, Ordering::Relaxed);
+                }
+                assert!(is_found, "{port}");
+                drop(registration);
+            }
+        });
+    }
+
+    #[test]
+    fn dead_server_is_removed_and_its_port_reused() {
+        let directory = tempfile::tempdir().unwrap();
+        // As a killed one leaves it: unlocked.
+        let path = directory.path().join("1-killed.json");
+        fs::write(&path, serde_json::to_string(&running(1)).unwrap()).unwrap();
+        let registration = running(1).register_in(directory.path()).unwrap();
+        let found = Running::all_in(directory.path()).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].file.as_ref(), Some(&registration.path));
+        assert!(!path.exists());
+    }
 }

@@ -14,6 +14,7 @@ use portal_model::{ApiVersion, Org};
 
 use crate::org::OrgError;
 use crate::org::place::{LOCAL, Place};
+use crate::org::running;
 use crate::sys::{directories, environment};
 
 /// An org: its servers and credentials.
@@ -36,6 +37,11 @@ impl Target {
             ApiDomain::Given(url) => url.parse::<BaseUrl>().is_ok_and(|url| url.is_this_machine()),
             ApiDomain::Unset | ApiDomain::DataCenter(..) => false,
         }
+    }
+
+    /// `defaults` with the times of the server, if it says them of itself.
+    pub(crate) fn policy(&self, defaults: Policy) -> Policy {
+        running::with_times_of_server(defaults, self.api.url().as_deref())
     }
 
     pub(crate) fn client(&self, policy: Policy) -> anyhow::Result<Client> {

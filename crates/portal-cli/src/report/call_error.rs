@@ -6,7 +6,9 @@ use portal_http::client::{ClientError, IdentifyError, PreviewError};
 use portal_model::error::with_sources;
 use portal_model::flow::TokenError;
 
-use crate::report::cause::{CORRECT_ORG, not_sent, refused_by_accounts, rejected, unreachable};
+use crate::report::cause::{
+    CORRECT_ORG, TOKEN_REJECTED, not_sent, refused_by_accounts, rejected, unreachable,
+};
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorKind, Failure};
 
@@ -26,8 +28,7 @@ pub(crate) fn failure(error: &ClientError, purpose: &str) -> Failure {
         }
         ClientError::Api(error) if error.http_status < 500 => rejected(error, purpose, message),
         ClientError::Unreadable(response) if response.http_status == 401 => {
-            Failure::forbidden(message(response))
-                .hint("check that the credentials and the API host are of the same data center")
+            Failure::forbidden(message(response)).hint(TOKEN_REJECTED)
         }
         _ => unreachable(message(&with_sources(error))),
     }

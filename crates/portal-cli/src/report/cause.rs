@@ -6,14 +6,22 @@ use portal_model::ResponseError;
 use portal_model::error::with_sources;
 use portal_model::explain::{explain, explain_oauth};
 use portal_model::flow::NotSent;
-use portal_model::oauth::OAuthError;
-use portal_model::outcome::{AuthFailure, Conflict, Doubt, NotDone, Owner, Unverified};
+use portal_model::oauth::{OAuthError, TokenError};
+use portal_model::outcome::{
+    AuthFailure, Conflict, Doubt, Failure as Unreached, NotDone, Owner, Unverified,
+};
 use portal_model::{ApiError, ErrorCode, Portal};
 
+use crate::org::place::operands;
 use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{Details, ErrorKind, Failure};
 use crate::report::permission;
+use crate::report::portal::cell;
+
+/// What to do about a token that the service does not accept. One that can be renewed was.
+pub(super) const TOKEN_REJECTED: &str = "check that the credentials and the API host are of the same data center, \
+    or log in again; an access token in PORTAL_ACCESS_TOKEN lasts an hour";
 
 /// What to do if the credentials lead to another org than the user states.
 pub(super) const CORRECT_ORG: &str =
@@ -47,11 +55,12 @@ impl Subject<'_> {
     }
 
     pub(super) fn org_has_portal(&self, portal: &Portal) -> Failure {
-        let (old, new, org) = (&portal.name, self.name, &self.context.org);
+        let (old, new, org) = (cell(&portal.name), self.name, &self.context.org);
+        let renamed = operands([&portal.name, new]);
         self.not_done(ErrorKind::OrgHasPortal, format_args!("the org has the portal {old}"))
             .details(Details::Portal { portal: Box::new(portal.clone()) })
             .hint(format!(
-                "use {old}, run `portal rename {old} {new}{org}`, or pass `--allow-another` if the \
+                "use {old}, run `portal rename{org}{renamed}`, or pass `--allow-another` if the \
                  org may have several"
             ))
     }
@@ -79,6 +88,9 @@ impl Subject<'_> {
         let why = with_sources(reason);
         let not_done = |kind| self.not_done(kind, &why);
         match reason {
+            NotDone::Unreachable(
+                Unreached::NotSent(error) | Unreached::Token(TokenError::NotSent(error)),
+            ) => not_sent(self.message(&why), error),
             NotDone::Unreachable(_) => unreachable(self.message(&why)),
             NotDone::RateLimited { retry_after, .. } => {
                 let again = match retry_after {
@@ -91,7 +103,7 @@ impl Subject<'_> {
                 refused_by_accounts(self.message(&why), error)
             }
             NotDone::Auth(AuthFailure::TokenRejected(ResponseError::Api(error))) => {
-                not_done(ErrorKind::Auth).of_service(error).hint(explain(&error.code).remedy)
+                not_done(ErrorKind::Auth).of_service(error).hint(TOKEN_REJECTED)
             }
             NotDone::Auth(_) => not_done(ErrorKind::Auth),
             NotDone::Absent if self.context.recovered => self
@@ -155,7 +167,7 @@ impl Subject<'_> {
             Unverified::ListRejected(error) if error.is_scope_mismatch() => {
                 format!("use a token with the scope {READ} to learn whose it is")
             }
-            Unverified::EarlierAttempt => {
+            Unverified::Changed => {
                 format!("run `portal list{org}` later to see whether this org has {name}")
             }
             _ => format!("run `portal list{org}` to see whether this org has {name}"),
@@ -222,6 +234,8 @@ pub(super) fn rejected(
     let (message, hint) = if error.code == ErrorCode::NoPermission {
         let (missing, note) = permission::missing(error, purpose);
         (message(&missing), note)
+    } else if error.is_token_rejected() {
+        (message(error), TOKEN_REJECTED.to_owned())
     } else {
         (message(error), explain(&error.code).remedy.to_owned())
     };

@@ -2,10 +2,12 @@
 
 use portal_model::{ApiError, Portal};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::org::OrgError;
+use crate::org::place::profile_flag;
+use crate::org::profile::check_name;
 use crate::report::exit::ExitClass;
 use crate::report::portal::PortalObject;
 use crate::sys::invalid_input::InvalidInput;
@@ -22,17 +24,13 @@ pub(crate) struct Failure {
 macro_rules! error_kinds {
     ($($kind:ident = $word:literal => $exit:ident,)*) => {
         /// The cause in one word, for programs.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
         #[schemars(inline)]
         pub(crate) enum ErrorKind {
             $(#[serde(rename = $word)] $kind,)*
         }
 
         impl ErrorKind {
-            pub(crate) const fn as_str(self) -> &'static str {
-                match self { $(Self::$kind => $word,)* }
-            }
-
             /// Its exit status, unless something is in doubt or the service's code has another one.
             const fn exit(self) -> ExitClass {
                 match self { $(Self::$kind => ExitClass::$exit,)* }
@@ -55,13 +53,10 @@ error_kinds! {
     InProgress = "in_progress" => Unknown,
     InvalidFile = "invalid_file" => Invalid,
     InvalidName = "invalid_name" => Invalid,
-    Journal = "journal" => Unavailable,
     NameTaken = "name_taken" => Exists,
     NotFound = "not_found" => Rejected,
     NotRecorded = "not_recorded" => Unavailable,
-    OrgBusy = "org_busy" => Unavailable,
     OrgHasPortal = "org_has_portal" => Exists,
-    OrgInDoubt = "org_in_doubt" => Unavailable,
     RateLimited = "rate_limited" => Unavailable,
     Refused = "refused" => Rejected,
     Rejected = "rejected" => Rejected,
@@ -154,11 +149,12 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 fn org_error(error: &OrgError, message: String) -> Failure {
     let usage = Failure::usage(&*message);
     match error {
-        OrgError::UnknownProfile { name, .. } => {
-            usage.hint(format!("run `portal login --profile {name}` to create it"))
-        }
+        OrgError::UnknownProfile { name, .. } => usage.hint(match check_name(name) {
+            Ok(()) => format!("run `portal login --profile {name}` to create it"),
+            Err(_) => "run `portal profiles` to list them".to_owned(),
+        }),
         OrgError::NoSecrets { name, .. } => {
-            usage.hint(format!("run `portal login --profile {name}` to store new ones"))
+            usage.hint(format!("run `portal login{}` to store new ones", profile_flag(name)))
         }
         OrgError::SeveralServers { .. } => usage.hint("pass `--port` with one of them"),
         OrgError::NoServer { port: None } => usage.hint("run `portal serve` in another terminal"),
@@ -181,7 +177,7 @@ fn org_error(error: &OrgError, message: String) -> Failure {
 }
 
 /// What went wrong. The same text is on stderr.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "error", extend("allOf" = [
     {
         "if": { "properties": { "kind": { "enum": ["invalid_name", "invalid_file"] } } },
@@ -210,12 +206,11 @@ pub(crate) struct ErrorReport {
 }
 
 /// More for programs. What it has depends on `kind`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "details")]
 #[serde(untagged)]
 pub(crate) enum Details {
     /// Of `invalid_name`: the first broken name rules, and how many more there are.
-    #[serde(skip_deserializing)]
     BrokenRules {
         #[schemars(length(min = 1))]
         broken_rules: Vec<BrokenRule>,
@@ -224,7 +219,6 @@ pub(crate) enum Details {
         more: Option<usize>,
     },
     /// Of `invalid_file`: the first mistakes of the file, and how many more there are.
-    #[serde(skip_deserializing)]
     Mistakes {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 1))]
@@ -233,16 +227,9 @@ pub(crate) enum Details {
         problems: Vec<Mistake>,
     },
     /// Of `org_has_portal`.
-    #[serde(skip_deserializing)]
     Portal {
         #[schemars(with = "PortalObject")]
         portal: Box<Portal>,
-    },
-    /// Of `org_in_doubt`.
-    #[serde(skip_deserializing)]
-    SafeAfter {
-        /// Seconds after which the same command can be sent.
-        safe_after: u64,
     },
     /// Of `rejected`: the service's own.
     #[schemars(extend("type" = ["object", "array"]))]

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use portal_model::outcome::{Origin, Owner};
-use portal_model::{ErrorCode, InvalidPortalName, Operation, OrgIdentity, Outcome, PortalName};
+use portal_model::{ErrorCode, InvalidPortalName, Operation, Outcome, PortalName};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -149,15 +149,15 @@ impl Report {
         }
     }
 
-    /// Of something that would be sent to `org`.
+    /// Of something that would be sent to the org `place`.
     pub(crate) fn would_be_sent(
         operation: &Operation,
-        org: &OrgIdentity,
+        place: &str,
         context: &ReportContext,
     ) -> Self {
         let names = Names::of(operation);
         let name = names.old.as_ref().unwrap_or(&names.name);
-        let text = format!("{name} would be {} in {org}", names.done());
+        let text = format!("{name} would be {} in {place}", names.done());
         Self { text, ..Self::ended(&names, context, "dry_run") }
     }
 

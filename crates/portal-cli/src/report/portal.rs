@@ -1,6 +1,7 @@
 //! A portal in one line, and as an object.
 
 use portal_model::Portal;
+use portal_model::neutral::printable_line;
 use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
@@ -64,15 +65,16 @@ pub(crate) fn names(portals: &[Portal]) -> Vec<&str> {
 pub(crate) fn how_many(names: &[&str]) -> String {
     match names {
         [] => "the org has no portal yet".to_owned(),
-        [name] => format!("the org has the portal {name}"),
+        [name] => format!("the org has the portal {}", cell(name)),
         names => format!("the org has {} portals", names.len()),
     }
 }
 
-/// A name as it fits into a table.
+/// A name of the service's as it fits into a table or a sentence.
 pub(crate) fn cell(name: &str) -> String {
+    let name = printable_line(name);
     if name.chars().count() <= WIDEST {
-        return name.to_owned();
+        return name;
     }
     name.chars().take(WIDEST - 1).chain(['…']).collect()
 }
@@ -93,4 +95,27 @@ pub(crate) fn line(portal: &Portal, width: usize) -> String {
     let by = portal.created_by.as_ref().map(|user| format!(" by {}", cell(&user.name)));
     let name = cell(&portal.name);
     format!("{name:width$}  {active:8}{created}{}", by.unwrap_or_default()).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_break_in_name_forges_no_line() {
+        let portal: Portal = serde_json::from_value(serde_json::json!({
+            "name": "Acme\nerror: forged",
+            "created_by": { "name": "Eve\r\u{1b}[2K\nfake  active", "id": "7" },
+        }))
+        .unwrap();
+        let lines = [
+            line(&portal, width(&portal)),
+            how_many(&names(std::slice::from_ref(&portal))),
+            portal_model::Org::new("7\n8").named(Some("Acme\nInc.".to_owned())).to_string(),
+        ];
+        for line in lines {
+            assert!(!line.contains(char::is_control), "{line:?}");
+            assert!(line.contains("Acme\u{fffd}"), "{line:?}");
+        }
+    }
 }

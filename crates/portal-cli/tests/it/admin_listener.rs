@@ -279,8 +279,11 @@ fn follower_that_lagged_begins_again_and_says_so() {
     let address = listener.local_addr().unwrap();
     let servers = home.path().join("state/servers");
     std::fs::create_dir_all(&servers).unwrap();
-    let running =
-        json!({ "port": 1, "url": "http://127.0.0.1:1", "admin": format!("http://{address}") });
+    let second = json!({ "secs": 1, "nanos": 0 });
+    let running = json!({
+        "port": 1, "url": "http://127.0.0.1:1", "admin": format!("http://{address}"),
+        "times": { "processing_time": second, "list_lag": second },
+    });
     std::fs::write(servers.join("1.json"), running.to_string()).unwrap();
     // Unlocked, it would be the file of a server that was killed.
     let file = std::fs::File::open(servers.join("1.json")).unwrap();

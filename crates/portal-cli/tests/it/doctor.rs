@@ -30,7 +30,7 @@ fn each_line_says_what_is_wrong_and_what_to_do() {
     {
         let ran = orgs.run(&["doctor", "--profile", profile]);
         assert_eq!((ran.status, ran.stderr.as_str()), (status, ""), "{ran:?}");
-        golden(&format!("doctor-{profile}"), &orgs.without_port(&ran.stdout));
+        golden(&format!("doctor-{profile}"), &orgs.without_numbers(&ran.stdout));
     }
 }
 
@@ -76,7 +76,7 @@ fn revoked_token_differs_from_unreachable_server() {
     std::fs::write(&credentials, text.replace("hush-refresh", "hush-revoked")).unwrap();
     let ran = orgs.run(&["doctor"]);
     assert_eq!(ran.status, 3, "{ran:?}");
-    golden("doctor-revoked", &orgs.without_port(&ran.stdout));
+    golden("doctor-revoked", &orgs.without_numbers(&ran.stdout));
     let Orgs { home, served, .. } = orgs;
     served.kill();
     let ran = home.run(&["doctor", "--output", "json"]);
@@ -92,7 +92,7 @@ fn api_other_than_profile_is_warned_about() {
     let orgs = Orgs::start(vec![Org::new("acme")], &["--public-url", "https://www.zohoapis.in"]);
     let ran = orgs.run(&["doctor"]);
     assert_eq!(ran.status, 0, "{ran:?}");
-    golden("doctor-another-api", &orgs.without_port(&ran.stdout));
+    golden("doctor-another-api", &orgs.without_numbers(&ran.stdout));
 }
 
 #[test]

@@ -345,7 +345,6 @@ fn ctrl_c_before_takeover_keeps_earlier_doubt() {
     create.signal(Signal::INT);
     let ran = create.wait();
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (5, &json!("unknown")), "{ran:?}");
-    let short = ["--timeout", "300ms", "--deadline", "1500ms"];
     other.kill();
 }
 

@@ -8,7 +8,7 @@ use crate::orgs::{Org, Orgs};
 use crate::support::{Home, Ran, Running, Served, wait_until};
 
 /// The commands that tests here run, without their values.
-const RUN: [&str; 17] = [
+const RUN: [&str; 18] = [
     "portal --help",
     "portal admin org list --data",
     "portal admin user list --data",
@@ -19,6 +19,7 @@ const RUN: [&str; 17] = [
     "portal list",
     "portal list --local",
     "portal list --profile",
+    "portal profiles",
     "portal profiles remove",
     "portal recover",
     "portal recover --profile",
@@ -141,6 +142,7 @@ fn hints_without_account_can_be_run() {
     for (arguments, expected) in [
         (&["explain", "xyz"][..], "ALREADY_USED"),
         (&["man", "nonsense"], "Usage: "),
+        (&["list", "--profile=two words"], ""),
         (&["frobnicate"], "Usage: "),
     ] {
         let followed = follow(&home, &home.run(arguments));

@@ -48,6 +48,7 @@ mod rename;
 mod schema;
 mod sdk;
 mod serve;
+mod served_program;
 mod support;
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -109,3 +109,15 @@ fn profile_of_create_in_doubt_stays() {
     assert_eq!(orgs.run(&recover).status, 0);
     assert_eq!(orgs.run(&["profiles", "rename", "acme", "beta"]).status, 0);
 }
+
+#[test]
+fn name_that_is_no_name_suggests_no_login_with_it() {
+    let orgs = Orgs::start(vec![Org::new("acme")], &[]);
+    for name in ["two words", "-x", "a'b", "$(rm)", "caf\u{e9}"] {
+        let ran = orgs.run(&["list", &format!("--profile={name}")]);
+        assert_eq!(ran.status, 2, "{ran:?}");
+        assert!(ran.stderr.contains("hint: run `portal profiles`"), "{ran:?}");
+        let ran = orgs.run(&["profiles", "rename", "acme", "--", name]);
+        assert!(ran.status == 2 && ran.stderr.contains("can't be the name"), "{ran:?}");
+    }
+}

@@ -155,7 +155,7 @@ fn serve(step: &Step) {
     let printed = printed();
     let port = printed.lines().next().unwrap().rsplit_once(':').unwrap().1;
     // The first free one from 8781 on, which others may have.
-    let admin = printed.rsplit_once("ADMIN_URL=").unwrap().1.lines().next().unwrap();
+    let admin = printed.split_once("Look into it at ").unwrap().1.split("/\n").next().unwrap();
     for (printed, expected) in printed.lines().zip(step.output.lines()) {
         let mut rest = printed.replace(port, "8780").replace(admin, "http://127.0.0.1:8781");
         for part in expected.split('…') {

@@ -9,7 +9,8 @@ use serde_json::json;
 
 use crate::orgs::{self, Org};
 #[cfg(unix)]
-use crate::raw::{authorization, send};
+use crate::raw::authorization;
+use crate::raw::send;
 use crate::support::{Home, Ran, Served, wait_until};
 #[cfg(target_os = "linux")]
 use crate::terminal::Terminal;
@@ -49,6 +50,113 @@ fn server_with_removed_data_ends() {
         ["error: kept/registry.sqlite or its log was removed or replaced while open: \
           restore both and restart"]
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn server_with_older_data_copied_over_ends() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--data", "kept"]);
+    assert_eq!(server.run(&home, &["create", NAME]).status, 0);
+    let copy = |from: &str, to: &str| {
+        let copied = Command::new("cp").args(["-r", from, to]).current_dir(home.path()).status();
+        assert!(copied.unwrap().success());
+    };
+    copy("kept", "older");
+    assert_eq!(server.run(&home, &["create", "--allow-another", "SecondPortal"]).status, 0);
+    copy("older/.", "kept");
+    // Acknowledged before, and not there any more.
+    let authorization = authorization_or_failure(&server);
+    assert_eq!(authorization, None);
+    let (status, stderr) = server.wait();
+    assert_eq!(status, Some(74), "{stderr}");
+    let errors: Vec<_> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 1, "{stderr}");
+    assert!(errors[0].contains("was overwritten while open"), "{stderr}");
+}
+
+/// The header with a token, unless the server does not grant one.
+#[cfg(unix)]
+fn authorization_or_failure(server: &Served) -> Option<String> {
+    let text = |key: &str| server.listening[key].as_str().unwrap();
+    let (client, secret) = (text("client_id"), text("client_secret"));
+    let form = format!(
+        "grant_type=refresh_token&client_id={client}&client_secret={secret}&refresh_token={}",
+        text("refresh_token")
+    );
+    let granted = send(server.url(), "POST /oauth/v2/token", &[], &form);
+    granted.json()["access_token"].as_str().map(str::to_owned)
+}
+
+#[cfg(unix)]
+#[test]
+fn server_whose_folder_is_gone_is_not_ready() {
+    let home = Home::new();
+    let server = Served::start(&home, &["--data", "kept"]);
+    let admin = server.listening["admin"].as_str().unwrap().to_owned();
+    assert_eq!(send(&admin, "GET /readyz", &[], "").status, 200);
+    std::fs::rename(home.path().join("kept"), home.path().join("moved")).unwrap();
+    assert_eq!(send(&admin, "GET /readyz", &[], "").status, 503);
+    let (status, stderr) = server.wait();
+    assert_eq!(status, Some(74), "{stderr}");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_others_can_use_are_warned_about() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let home = Home::new();
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../portal-http/tests/it/server/tls/");
+    for end in ["pem", "key"] {
+        std::fs::copy(format!("{directory}first.{end}"), home.path().join(format!("tls.{end}")))
+            .unwrap();
+    }
+    std::fs::write(home.path().join("seed.toml"), orgs::seed(&[Org::new("acme")])).unwrap();
+    std::fs::create_dir(home.path().join("kept")).unwrap();
+    let arguments =
+        ["--data", "kept", "--seed", "seed.toml", "--tls-cert", "tls.pem", "--tls-key", "tls.key"];
+    let warnings = |modes: [u32; 3]| {
+        for (file, mode) in ["tls.key", "seed.toml", "kept"].iter().zip(modes) {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(home.path().join(file), mode).unwrap();
+        }
+        let server = Served::start(&home, &arguments);
+        let log = server.log();
+        let warnings = log.lines().filter_map(|line| line.strip_prefix("warning: everybody on "));
+        warnings.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings([0o600, 0o644, 0o755]), [""; 0]);
+    assert_eq!(warnings([0o640, 0o664, 0o770]), [""; 0], "of a group of one's own");
+    assert_eq!(
+        warnings([0o644, 0o666, 0o777]),
+        [
+            "this machine can read tls.key: run `chmod 600 tls.key`",
+            "this machine can change seed.toml: run `chmod go-w seed.toml`",
+            "this machine can change kept: run `chmod 700 kept`",
+        ]
+    );
+}
+
+/// With a program there is somebody who waits.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn full_disk_with_program_fails() {
+    let home = Home::new();
+    let library = home.path().join("full_disk.so");
+    let source =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../portal-store/tests/it/full_disk/full_disk.c");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", source, "-ldl", "-o"]).arg(&library);
+    assert!(compiler.status().unwrap().success());
+    let data = home.path().join("data");
+    let mut command = home.command(&["serve", "--data", "data", "--", "true"]);
+    command.env("LD_PRELOAD", &library).env("FULL_DISK_ROOT", &data);
+    command.env("FULL_DISK_FLAG", home.path().join("flag"));
+    std::fs::write(home.path().join("flag"), "").unwrap();
+    let ran = Ran::of(&mut command);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.stderr.starts_with("error: the disk is full under "), "{ran:?}");
 }
 
 #[test]
@@ -223,6 +331,61 @@ fn plain_http_beyond_loopback_is_refused() {
                     `--tls-cert` and `--tls-key`, or pass `--behind-proxy` if a proxy terminates TLS\n"
     );
     assert!(!home.path().join("kept").exists());
+}
+
+#[test]
+fn behind_proxy_start_says_what_tokens_are_for() {
+    let home = Home::new();
+    let hint = "Tokens are for https:// and the host of each request (`--public-url`)";
+    for (variable, is_told) in [("", true), ("https://portals.example", false)] {
+        let mut command = home.command(&["serve", "--listen", "0.0.0.0:0", "--behind-proxy"]);
+        if !variable.is_empty() {
+            command.env("PORTAL_PUBLIC_URL", variable);
+        }
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let line = first_line(process.stdout.as_mut().unwrap());
+        let url = line.trim().trim_start_matches("Listening on ").to_owned();
+        // The note is one write, and the server serves after it.
+        assert!(refused_token(&url).contains("invalid_client"));
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let note = std::io::read_to_string(process.stderr.take().unwrap()).unwrap();
+        assert_eq!(note.contains(hint), is_told, "{note}");
+    }
+}
+
+/// The response to a request for a token with a wrong secret.
+fn refused_token(url: &str) -> String {
+    let form = "grant_type=refresh_token&client_id=1000.GUESS&client_secret=a&refresh_token=b";
+    send(url, "POST /oauth/v2/token", &[], form).body
+}
+
+#[test]
+fn guessed_secrets_leave_one_line() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    for _ in 0..50 {
+        refused_token(server.url());
+    }
+    let log = server.log();
+    assert_eq!(log.matches("a request for a token was refused").count(), 1, "{log}");
+}
+
+#[test]
+fn localhost_is_both_families() {
+    let home = Home::new();
+    let admin = ["--admin-listen", "localhost:0"];
+    let server = Served::start(&home, &[&["--listen", "localhost:0"][..], &admin].concat());
+    let has_both = std::net::TcpListener::bind("[::1]:0").is_ok();
+    for url in [server.url(), server.listening["admin"].as_str().unwrap()] {
+        for host in ["127.0.0.1", "[::1]"] {
+            if host == "127.0.0.1" || has_both {
+                let url = url.replace("127.0.0.1", host);
+                let response = request(&url, "GET", "/nowhere", "localhost");
+                assert!(response.starts_with("HTTP/1.1 404"), "{url}: {response}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -460,6 +623,31 @@ fn server_speaks_tls_and_takes_renewed_certificate() {
 }
 
 #[test]
+fn each_reason_to_keep_certificate_is_told_and_its_expiry() {
+    let home = Home::new();
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../portal-http/tests/it/server/tls/");
+    let install = |end: &str, from: &str| {
+        std::fs::copy(format!("{directory}{from}.{end}"), home.path().join(format!("tls.{end}")))
+            .unwrap();
+    };
+    install("pem", "expired");
+    install("key", "expired");
+    let server = Served::start(&home, &["--tls-cert", "tls.pem", "--tls-key", "tls.key"]);
+    let expired = "warning: the certificate expired at 2025-06-01T00:00:00Z: renew it\n";
+    wait_until(|| server.log().contains(expired));
+    install("pem", "first");
+    let keeps = "warning: the server keeps its certificate: ";
+    wait_until(|| server.log().contains(&format!("{keeps}tls.key: expected the private key")));
+    std::fs::write(home.path().join("tls.pem"), "nothing").unwrap();
+    wait_until(|| server.log().contains(&format!("{keeps}tls.pem: expected certificates")));
+    install("pem", "first");
+    install("key", "first");
+    wait_until(|| server.log().contains("the certificate was replaced\n"));
+    assert_eq!(server.log().matches(keeps).count(), 2, "{}", server.log());
+    assert_eq!(server.log().matches("renew it").count(), 1, "{}", server.log());
+}
+
+#[test]
 fn certificate_without_its_key_is_one_sentence() {
     let home = Home::new();
     std::fs::write(home.path().join("tls.pem"), "nothing").unwrap();
@@ -477,10 +665,13 @@ fn environment_of_running_server_is_printed() {
     let printed = home.run(&["serve", "env"]);
     let admin = ("PORTAL_ADMIN_URL", server.listening["admin"].as_str().unwrap());
     let variables = server.environment().into_iter().chain([admin]);
-    let unset = "unset PORTAL_PROFILE PORTAL_DATA_CENTER PORTAL_ACCESS_TOKEN\n".to_owned();
-    let lines = variables.map(|(name, value)| format!("export {name}={value}\n"));
-    let lines: String = std::iter::once(unset).chain(lines).collect();
-    assert_eq!((printed.status, printed.stdout), (0, lines));
+    let others = "PORTAL_PROFILE PORTAL_DATA_CENTER PORTAL_ACCESS_TOKEN";
+    let mut lines = format!("command -v unset >/dev/null && unset {others}\n");
+    lines += &format!("command -v unset >/dev/null || set -e {others}\n");
+    variables.for_each(|(name, value)| lines += &format!("export {name}={value}\n"));
+    lines += "export PORTAL_SERVER=";
+    assert_eq!(printed.status, 0);
+    assert!(printed.stdout.starts_with(&lines), "{printed:?}");
     let port = server.url().rsplit_once(':').unwrap().1.to_owned();
     let second = Served::start(&home, &[]);
     let which = home.run(&["serve", "env"]);

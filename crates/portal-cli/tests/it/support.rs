@@ -170,6 +170,16 @@ impl Served {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    /// All that its admin listener has of requests.
+    pub(crate) fn recorded(&self) -> String {
+        let Some(admin) = self.listening["admin"].as_str() else { return String::new() };
+        let get = |path: &str| crate::raw::send(admin, &format!("GET {path}"), &[], "");
+        let all = get("/api/requests");
+        let ids = all.json()["requests"].as_array().unwrap().clone().into_iter();
+        let each = ids.map(|request| get(&format!("/api/requests/{}", request["id"])).body);
+        all.body.clone() + &each.collect::<String>()
+    }
+
     #[cfg(unix)]
     pub(crate) fn signal(&self, signal: portal_testkit::Signal) {
         portal_testkit::signal(&self.process, signal);

@@ -57,7 +57,7 @@ impl Credential {
         let is_scheme = |word: &&str| text.to_ascii_lowercase().starts_with(&format!("{word} "));
         let what = if text.is_empty() {
             "is empty"
-        } else if ["zoho-oauthtoken", "bearer"].iter().any(|word| is_scheme(word)) {
+        } else if ["zoho-oauthtoken", "bearer"].iter().any(is_scheme) {
             "begins with the scheme of a header: expected what follows it"
         } else if text.contains(['"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']) {
             "has a quote"

@@ -107,6 +107,33 @@ pub(super) enum FaultResponse {
     Cut,
 }
 
+impl FaultSpec {
+    /// How much later a request that it matches takes effect: a proof of absence has to wait longer.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portal_http::server::FaultSpec;
+    ///
+    /// let fault: FaultSpec = "POST request:delay=5s".parse()?;
+    /// assert_eq!(fault.delay_of_effect(), Duration::from_secs(5));
+    /// # Ok::<(), portal_http::server::InvalidFaultSpec>(())
+    /// ```
+    pub fn delay_of_effect(&self) -> Duration {
+        match (self.point, self.action) {
+            (Point::Request, Action::Delay(delay)) => delay,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// How old a list is that it makes stale.
+    pub fn staleness(&self) -> Duration {
+        match self.action {
+            Action::Stale(age) => age,
+            Action::Delay(_) | Action::Expire | Action::Respond(_) => Duration::ZERO,
+        }
+    }
+}
+
 impl FromStr for FaultSpec {
     type Err = InvalidFaultSpec;
 

@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
 
 use super::connections::Connection;
 use crate::pem::{TlsError, certificates, private_key};
@@ -35,6 +37,7 @@ struct Shared {
 #[derive(Clone, Debug)]
 struct Loaded {
     config: Arc<ServerConfig>,
+    expires: Option<SystemTime>,
     modified: Modified,
 }
 
@@ -77,6 +80,11 @@ impl ServerTls {
         Ok(true)
     }
 
+    /// When the certificate expires; `None` if that cannot be read.
+    pub fn expires(&self) -> Option<SystemTime> {
+        self.shared.loaded.read().unwrap_or_else(PoisonError::into_inner).expires
+    }
+
     /// The handshake, unless it fails, takes too long or the connection has to make room.
     pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
@@ -112,14 +120,19 @@ fn load(chain: &Path, key: &Path) -> Result<Loaded, TlsError> {
             error => error.to_string(),
         },
     };
+    let certificates = certificates(chain)?;
+    let expires = certificates.first().and_then(|certificate| {
+        let certificate = Certificate::from_der(certificate).ok()?;
+        Some(certificate.tbs_certificate.validity.not_after.to_system_time())
+    });
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
         .with_no_client_auth()
-        .with_single_cert(certificates(chain)?, private_key(key)?)
+        .with_single_cert(certificates, private_key(key)?)
         .map_err(unusable)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Loaded { config: Arc::new(config), modified })
+    Ok(Loaded { config: Arc::new(config), expires, modified })
 }
 
 fn modified(chain: &Path, key: &Path) -> Result<Modified, TlsError> {

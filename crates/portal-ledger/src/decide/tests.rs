@@ -190,6 +190,9 @@ fn decisions_are_as_in_table() {
         (Some(acme().key("k").attempted(ended(Unknown, 1))), wants(create("Others")).key("k"),           "blocked: key of another"),
         (Some(acme().key("k").attempted(ended(Unknown, 99))), wants(create("AcmeCo")).key("l"),           "waits until 101: Effect"),
         (Some(acme().key("k").attempted(ended(Unknown, 1))), wants(create("AcmeCo")),                     "adopts"),
+        (Some(acme().key("k").attempted(ended(Created, 1))), wants(create("AcmeCo")).key("k").of(org("8")), "blocked: key of another"),
+        (Some(acme().key("k").attempted(ended(NotDone, 1))), wants(create("AcmeCo")).key("k").of(org("8")), "new"),
+        (Some(Entry { state: open(99), ..acme().key("k") }), wants(create("AcmeCo")).key("k").of(org("8")), "new"),
         // A label that leads to another org now.
         (Some(acme().label("l").attempted(ended(Created, 1))), wants(create("AcmeCo")).label("l").of(org("8")), "blocked: label moved"),
         (Some(acme().label("l").attempted(ended(NotDone, 1))), wants(create("AcmeCo")).label("l").of(org("8")), "new"),
@@ -203,6 +206,8 @@ fn decisions_are_as_in_table() {
         (Some(Entry { state: open(100), ..other() }),       wants(create("AcmeCo")),                      "new"),
         (Some(other().attempted(ended(Created, 99))),       wants(create("AcmeCo")),                      "waits until 101: Effect"),
         (Some(other().attempted(ended(Unknown, 99))),       wants(create("AcmeCo")),                      "waits until 101: Effect"),
+        (Some(other().attempted(ended(Unknown, 99)).doubt(95)), wants(create("AcmeCo")),                  "waits until 103: Effect"),
+        (Some(other().attempted(ended(Created, 99)).doubt(95)), wants(create("AcmeCo")),                  "waits until 101: Effect"),
         (Some(other().attempted(ended(NotDone, 99))),       wants(create("AcmeCo")),                      "new"),
         (Some(other().attempted(ended(NotDone, 99)).doubt(99)), wants(create("AcmeCo")),                  "new"),
         (Some(Entry { state: ended(Present, 99), ..other() }), wants(create("AcmeCo")),                   "new"),
@@ -334,12 +339,16 @@ fn rename_in_ledger_determines_create_in_doubt() {
 
 #[test]
 fn recovery_adopts_and_waits_for_nothing_else() {
-    let doubt = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50));
+    let doubt = || entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50));
     let other = Entry { id: EntryId::new("other"), order: 2, ..entry(create("Others")) };
     let recover = Wanted::Recover(EntryId::new("earlier"));
     let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
-    assert_eq!(decided(vec![doubt, other.clone()], &request), "adopts");
+    assert_eq!(decided(vec![doubt(), other.clone()], &request), "adopts");
     assert_eq!(decided(vec![other], &request), "blocked: no entry");
+    let elsewhere = |org| decided(vec![doubt().of(org)], &request);
+    assert_eq!(elsewhere(org("8")), "blocked: label moved");
+    assert_eq!(elsewhere(unknown("x")), "blocked: label moved");
+    assert_eq!(elsewhere(unknown("credential of 7")), "adopts");
     assert_eq!(decided(vec![entry(create("AcmeCo"))], &request), "waits until 103: SameUnderWay");
     let done = entry(create("AcmeCo")).attempted(ended(EndingKind::Created, 50));
     assert_eq!(decided(vec![done], &request), "ended Created");
@@ -447,4 +456,27 @@ fn entry_of_key_precedes_later_one_without() {
     let rows = vec![created, present];
     assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Created");
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "new");
+}
+
+#[test]
+fn list_is_no_answer_while_own_attempt_is_in_doubt() {
+    let doubt = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 99)).doubt(99);
+    let other = Entry { id: EntryId::new("other"), order: 2, ..entry(create("Others")) };
+    let rows = vec![doubt, other];
+    assert_eq!(decided(rows, &wants(create("AcmeCo"))), "waits until 103: InDoubt");
+}
+
+#[test]
+fn receipt_of_unknown_org_is_no_answer_while_waiting() {
+    let receipts = |org| {
+        let created = entry(create("Others")).of(org).attempted(ended(EndingKind::Created, 99));
+        let (_, decision) = claim(vec![created], &wants(create("AcmeCo")), &at(NOW));
+        let Decision::Wait(wait) = decision else { panic!("{decision:?}") };
+        wait.receipts.len()
+    };
+    assert_eq!((receipts(org("7")), receipts(unknown("x"))), (1, 0));
+    let created =
+        entry(create("Others")).of(unknown("x")).attempted(ended(EndingKind::Created, 98));
+    let (_, grant) = granted(vec![created], &wants(create("AcmeCo")));
+    assert_eq!(grant.receipts.len(), 1, "a credential that can't list goes by it");
 }

@@ -367,6 +367,41 @@ async fn one_key_is_one_operation() {
     assert_eq!((service.seen("attempt"), entries(&ledger).await), (1, 1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn name_of_this_org_is_not_another_orgs() {
+    // A colleague renames a portal to the wanted name, and away again.
+    let taken = answered(400, "ALREADY_USED");
+    let (service, ledger) = (Service::new([taken]), Ledger::in_memory());
+    service.add("OmegaPortal");
+    let mut request = service.request(create("AcmePortal"));
+    request.policy.allow_another = true;
+    let colleague = async {
+        sleep(secs(1)).await;
+        service.rename("OmegaPortal", "GammaPortal");
+    };
+    let (ended, ()) = tokio::join!(service.run(&ledger, request), colleague);
+    let undetermined =
+        matches!(&ended.outcome, Outcome::NameTaken { owner: Owner::Undetermined(_), .. });
+    assert!(undetermined, "{}", ended.outcome);
+}
+
+#[tokio::test(start_paused = true)]
+async fn portal_of_baseline_under_wanted_name_did_not_appear() {
+    let lost = Act { effect: None, ..LOST };
+    let (service, ledger) = (Service::new([lost]), Ledger::in_memory());
+    service.add("OldPortal");
+    let mut request = service.request(create("AcmePortal"));
+    request.policy.allow_another = true;
+    let colleague = async {
+        sleep(Duration::from_millis(100)).await;
+        service.rename("OldPortal", "AcmePortal");
+    };
+    let (ended, ()) = tokio::join!(service.run(&ledger, request), colleague);
+    let preexisting =
+        matches!(&ended.outcome, Outcome::Present { origin: Origin::Preexisting, .. });
+    assert!(preexisting && !ended.outcome.is_ours(), "{}", ended.outcome);
+}
+
 /// The lid is shut between the record and the attempt.
 #[tokio::test(start_paused = true)]
 async fn attempt_is_not_made_hours_later() {

@@ -1,16 +1,14 @@
 //! What is specific to creating a portal.
 
-use std::time::Duration;
-
 use crate::create::CreatePortal;
 use crate::error::ErrorCode;
 use crate::intent::{Baseline, CreateIntent};
 use crate::name::{PortalName, is_same_name};
 use crate::operation::{CreateOperation, Operation};
-use crate::outcome::{Outcome, Owner, Unverified};
+use crate::outcome::{Origin, Outcome, Owner, Unverified};
 use crate::portal::Portal;
 
-use super::evidence::{Finding, Listing, Obstacle, Receipt};
+use super::evidence::{Finding, Obstacle, Receipt};
 use super::policy::Policy;
 
 /// The creation of one portal.
@@ -54,57 +52,93 @@ impl Create {
         CreatePortal::new(self.name.clone())
     }
 
-    fn has_receipt(&self, portal: &Portal) -> bool {
-        self.receipts.iter().any(|receipt| is_same_name(&receipt.name, &portal.name))
-    }
-
-    /// Portals that exist although the list may not show them yet.
-    fn unlisted(&self, policy: &Policy) -> impl Iterator<Item = Portal> {
-        let visible_after: Duration = policy.processing_time.saturating_add(policy.list_lag);
-        let young = self.receipts.iter().filter(move |receipt| receipt.age < visible_after);
-        young.map(|receipt| Portal::new(receipt.name.as_str()))
-    }
-
+    /// Compares what is there now with the portals `before` the first attempt, if those were seen.
     pub(super) fn compare(
         &self,
         policy: &Policy,
         before: Option<&Baseline>,
-        now: &Listing,
+        now: &[Portal],
         attempted: bool,
     ) -> Finding {
-        let now = &now.portals;
-        // Before the first attempt any of the names fulfils the wish, the earliest first, and what
-        // this machine just created counts. Afterwards only what was sent does.
+        // Before the first attempt any of the names fulfills the wish, the earliest first. Afterwards
+        // only what was sent does.
         let fallbacks = if attempted { &[][..] } else { &self.fallbacks };
-        // A receipt of the same name may be that of an attempt whose doubt this list resolves, or of a
-        // portal that the list shows under the name that somebody gave it since.
-        let shows_renamed =
-            now.iter().any(|portal| may_be_renamed(portal) && !self.has_receipt(portal));
-        let unlisted = self
-            .unlisted(policy)
-            .filter(|portal| !(attempted || shows_renamed) || !self.name.is_same_as(&portal.name));
-        let portals: Vec<Portal> = now.iter().cloned().chain(unlisted).collect();
-        let named = |name: &PortalName| portals.iter().find(|portal| name.is_same_as(&portal.name));
-        if let Some(portal) = std::iter::once(&self.name).chain(fallbacks).find_map(named) {
-            return Finding::There(portal.clone());
-        }
+        let names = || std::iter::once(&self.name).chain(fallbacks);
+        let listed =
+            names().find_map(|name| now.iter().find(|portal| name.is_same_as(&portal.name)));
         // Rule 7: with no baseline, every portal that was ever renamed may be the one.
         let is_new = |portal: &Portal| before.is_none_or(|before| !before.contains(portal));
-        let renamed = now
-            .iter()
-            .find(|portal| is_new(portal) && may_be_renamed(portal) && !self.has_receipt(portal));
-        match (renamed.filter(|_| attempted), portals.first()) {
-            (Some(portal), _) => Finding::Ambiguous(Unverified::MayBeRenamed(portal.name.clone())),
-            (None, Some(portal)) if !policy.allow_another => {
-                Finding::Blocked(Obstacle::OtherPortal(portal.clone()))
+        let renamed = now.iter().find(|portal| {
+            is_new(portal) && may_be_renamed(portal) && !self.is_other_entrys(portal, policy)
+        });
+        let renamed = renamed.filter(|_| attempted);
+        let unlisted = || self.receipts.iter().filter(|receipt| is_unlisted(receipt, now, policy));
+        if let Some(portal) = listed {
+            let origin = self.origin(before, portal, attempted);
+            // Somebody gave an older portal the name, and perhaps the one in doubt another.
+            return match renamed.filter(|_| origin == Origin::Preexisting) {
+                Some(renamed) => may_be(renamed),
+                None => Finding::There { portal: portal.clone(), origin },
+            };
+        }
+        if let Some(renamed) = renamed {
+            return may_be(renamed);
+        }
+        // A receipt of the sent name may be that of an attempt whose doubt this list resolves.
+        let of_name = |name: &PortalName| {
+            let mut unlisted = unlisted().filter(|_| !attempted);
+            unlisted.find(|receipt| name.is_same_as(&receipt.name))
+        };
+        if let Some(receipt) = names().find_map(of_name) {
+            let portal = Portal::new(receipt.name.as_str());
+            return Finding::There { portal, origin: created_earlier(receipt) };
+        }
+        let of_receipt = || unlisted().map(|receipt| Portal::new(receipt.name.as_str())).next();
+        match now.first().cloned().or_else(of_receipt) {
+            Some(portal) if !policy.allow_another => {
+                Finding::Blocked(Obstacle::OtherPortal(portal))
             }
-            (None, _) => Finding::Absent,
+            _ => Finding::Absent,
         }
     }
 
+    /// Rule 6: how a listed portal of a wanted name came to be there.
+    fn origin(&self, before: Option<&Baseline>, portal: &Portal, attempted: bool) -> Origin {
+        let has_id = |receipt: &&Receipt| receipt.id.is_some() && receipt.id == portal.zaid;
+        // A success has no id, so it is known by its name until a list shows it. After an attempt
+        // of the same name it can't be told apart from that.
+        let is_new_since = |receipt: &Receipt| {
+            receipt.baseline.as_ref().is_none_or(|before| !before.contains(portal))
+        };
+        let without_id = || self.receipts.iter().filter(|receipt| receipt.id.is_none());
+        let has_name = || {
+            let mut named = without_id().filter(|_| !attempted);
+            named.find(|it| is_same_name(&it.name, &portal.name) && is_new_since(it))
+        };
+        match (self.receipts.iter().find(has_id).or_else(has_name), before) {
+            (Some(receipt), _) => created_earlier(receipt),
+            (None, Some(before)) if attempted && !before.contains(portal) => Origin::Appeared,
+            (None, None) if attempted => Origin::Undetermined,
+            // It may be a success of this ledger, renamed before any list showed it.
+            (None, _) if may_be_renamed(portal) && without_id().any(is_new_since) => {
+                Origin::Undetermined
+            }
+            (None, _) => Origin::Preexisting,
+        }
+    }
+
+    /// Whether another entry of the ledger made the portal: by its id; or by its name, as long as no list
+    /// can have shown the id.
+    fn is_other_entrys(&self, portal: &Portal, policy: &Policy) -> bool {
+        self.receipts.iter().any(|receipt| match &receipt.id {
+            Some(id) => portal.zaid.as_ref() == Some(id),
+            None => receipt.age < policy.list_lag && is_same_name(&receipt.name, &portal.name),
+        })
+    }
+
+    /// What is certain without any list, where the token may not list.
     pub(super) fn known(&self, policy: &Policy) -> Finding {
-        let nothing = Listing { portals: Vec::new(), is_complete: false };
-        match (self.compare(policy, None, &nothing, false), self.receipts.first()) {
+        match (self.compare(policy, None, &[], false), self.receipts.first()) {
             // Whatever its age and its name by now: a portal stays.
             (Finding::Absent, Some(receipt)) if !policy.allow_another => {
                 Finding::Blocked(Obstacle::OtherPortal(Portal::new(receipt.name.as_str())))
@@ -126,6 +160,23 @@ impl Create {
         next.fallbacks = fallbacks.to_vec();
         Some(next)
     }
+}
+
+fn created_earlier(receipt: &Receipt) -> Origin {
+    Origin::CreatedEarlier { entry: receipt.entry.clone(), is_own: receipt.has_same_key }
+}
+
+fn may_be(portal: &Portal) -> Finding {
+    Finding::Ambiguous(Unverified::MayBeRenamed(portal.name.clone()))
+}
+
+/// Whether the portal of a receipt exists although the list `now` does not show it yet.
+fn is_unlisted(receipt: &Receipt, now: &[Portal], policy: &Policy) -> bool {
+    let is_it = |portal: &Portal| match &receipt.id {
+        Some(id) => portal.zaid.as_ref() == Some(id),
+        None => is_same_name(&receipt.name, &portal.name),
+    };
+    receipt.age < policy.list_lag && !now.iter().any(is_it)
 }
 
 /// Whether somebody may have renamed the portal since it was created.

@@ -2,14 +2,15 @@
 //! list that verifies it.
 
 use crate::endpoint::{ApiVersion, Endpoint as _, Request, Response};
-use crate::error::{ApiError, ErrorCode};
+use crate::error::ErrorCode;
 use crate::intent::{Baseline, Intent};
 use crate::name::PortalName;
 use crate::operation::Operation;
 use crate::outcome::{Origin, Outcome, Owner, Unverified};
+use crate::portal::Portal;
 
 use super::create::Create;
-use super::evidence::{End, Finding, Listing, Obstacle, Receipt};
+use super::evidence::{End, Finding, Obstacle, Receipt};
 use super::policy::Policy;
 use super::rename::Rename;
 use super::responses::{self, Reply};
@@ -83,7 +84,7 @@ impl Effect {
         &self,
         policy: &Policy,
         before: Option<&Baseline>,
-        now: &Listing,
+        now: &[Portal],
         attempted: bool,
     ) -> Finding {
         match self {
@@ -123,25 +124,35 @@ impl Effect {
             (End::Done, Self::Create(create)) => {
                 Outcome::Created { name, taken: create.taken.clone() }
             }
-            (End::There { portal, before }, Self::Create(create)) => {
-                let origin = match before {
-                    Some(true) => Origin::Preexisting,
-                    Some(false) => Origin::Appeared,
-                    None => Origin::Undetermined,
-                };
+            (End::There { portal, origin }, Self::Create(create)) => {
                 Outcome::Present { portal, origin, taken: create.taken.clone() }
             }
-            (End::There { portal, before: Some(true) }, Self::Rename(_)) => {
+            (End::There { portal, origin: Origin::Preexisting }, Self::Rename(_)) => {
                 Outcome::Unchanged { portal }
             }
             (End::Done | End::There { .. }, Self::Rename(rename)) => {
                 Outcome::Renamed { old: rename.old.clone(), new: name }
             }
-            (End::Blocked { by, rejection }, _) => self.blocked(by, rejection),
-            (End::Rejected(error), _) if responses::is_name_taken(&error) => {
-                Outcome::NameTaken { name, owner: Owner::AnotherOrg }
-            }
-            (End::Rejected(error), _) => Outcome::Rejected { name, error },
+            (End::Blocked(by), _) => Self::blocked(name, by),
+            (End::Rejected { error, by, is_unchanged }, _) => match by {
+                Some(by @ Obstacle::NewNameInUse) if responses::is_name_taken(&error) => {
+                    Self::blocked(name, by)
+                }
+                // A fallback would be beside the other portal, too. Without one, the taken name matters
+                // more to the caller.
+                Some(by @ Obstacle::OtherPortal(_))
+                    if error.code == ErrorCode::LimitReached
+                        || responses::is_name_taken(&error) && self.has_fallback() =>
+                {
+                    Self::blocked(name, by)
+                }
+                _ if responses::is_name_taken(&error) => {
+                    let changed = Owner::Undetermined(Unverified::Changed);
+                    let owner = if is_unchanged { Owner::AnotherOrg } else { changed };
+                    Outcome::NameTaken { name, owner }
+                }
+                _ => Outcome::Rejected { name, error },
+            },
             (End::NotDone(why), Self::Create(_)) => Outcome::NotCreated { name, why },
             (End::NotDone(why), Self::Rename(rename)) => {
                 Outcome::NotRenamed { old: rename.old.clone(), new: name, why }
@@ -159,26 +170,15 @@ impl Effect {
         }
     }
 
-    fn blocked(&self, by: Obstacle, rejection: Option<ApiError>) -> Outcome {
-        let name = self.name().clone();
-        let is_taken = rejection.as_ref().is_some_and(responses::is_name_taken);
-        match (by, rejection) {
-            // Without a fallback, the taken name matters more to the caller than the other portal.
-            (Obstacle::OtherPortal(_), Some(_)) if is_taken && !self.has_fallback() => {
-                Outcome::NameTaken { name, owner: Owner::AnotherOrg }
-            }
-            (Obstacle::OtherPortal(_) | Obstacle::NewNameInUse, Some(error))
-                if !is_taken && error.code != ErrorCode::LimitReached =>
-            {
-                Outcome::Rejected { name, error }
-            }
-            (Obstacle::OtherPortal(portal), _) => Outcome::OrgHasPortal { name, portal },
-            (Obstacle::NewNameInUse, _) => Outcome::NameTaken { name, owner: Owner::ThisOrg },
-            (Obstacle::NotFound { old }, _) => Outcome::NotFound { old },
+    fn blocked(name: PortalName, by: Obstacle) -> Outcome {
+        match by {
+            Obstacle::OtherPortal(portal) => Outcome::OrgHasPortal { name, portal },
+            Obstacle::NewNameInUse => Outcome::NameTaken { name, owner: Owner::ThisOrg },
+            Obstacle::NotFound { old } => Outcome::NotFound { old },
         }
     }
 
-    pub(super) fn has_fallback(&self) -> bool {
+    fn has_fallback(&self) -> bool {
         matches!(self, Self::Create(create) if !create.fallbacks.is_empty())
     }
 

@@ -7,25 +7,19 @@ use std::time::Duration;
 
 use crate::error::ApiError;
 use crate::intent::Baseline;
-use crate::outcome::{Doubt, NotDone, Unverified};
+use crate::outcome::{Doubt, NotDone, Origin, Unverified};
 use crate::portal::Portal;
-
-/// The portals that a list shows.
-///
-/// Presence in any list counts, absence only in a complete one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Listing {
-    /// In the order of the service.
-    pub(super) portals: Vec<Portal>,
-    /// Whether absence from it means anything: not from a cache, and without further pages.
-    pub(super) is_complete: bool,
-}
 
 /// What a list shows of the effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// The effect is there: the portal that has the wanted name.
-    There(Portal),
+    /// The effect is there.
+    There {
+        /// The portal that has the wanted name.
+        portal: Portal,
+        /// How it came to be there.
+        origin: Origin,
+    },
     /// It is not there.
     Absent,
     /// It is not there, and something is that forbids an attempt.
@@ -54,18 +48,21 @@ pub(super) enum End {
     There {
         /// What it shows.
         portal: Portal,
-        /// Whether it was there before the first attempt; `None` if no list was seen before.
-        before: Option<bool>,
+        /// How it came to be there.
+        origin: Origin,
     },
     /// The effect did not happen, and something is there that forbids it.
-    Blocked {
-        /// What forbids it.
-        by: Obstacle,
-        /// The rejection that led there, if any.
-        rejection: Option<ApiError>,
-    },
+    Blocked(Obstacle),
     /// The service rejected the request, and it certainly did nothing.
-    Rejected(ApiError),
+    Rejected {
+        /// The rejection.
+        error: ApiError,
+        /// What a list showed since, if that forbids an attempt.
+        by: Option<Obstacle>,
+        /// Whether that list equals the baseline, so that whatever refused the name is not of this org
+        /// (rule 4).
+        is_unchanged: bool,
+    },
     /// Nothing happened.
     NotDone(NotDone),
     /// It is not known whether the effect happened.
@@ -81,15 +78,15 @@ pub(super) enum End {
 
 /// A portal that an earlier operation of the same ledger created in the org, or saw appear there.
 ///
-/// A list may not show it yet. With receipts, a flow counts a young one as a portal of the org, and
-/// never takes it for its own, renamed.
+/// With receipts, a flow knows portals that a list may not show yet, says of a portal that this ledger
+/// made it (rule 6), and takes none of them for its own, renamed (rule 7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The entry of that operation.
     pub entry: String,
     /// The portal's name at the end of it.
     pub name: String,
-    /// The portal's id, once a list showed it.
+    /// The portal's id. A success has none: the first later list that shows the name gives it.
     pub id: Option<String>,
     /// The portals that the org had before that operation.
     pub baseline: Option<Baseline>,

@@ -12,6 +12,8 @@ use crate::intent::{Baseline, Intent};
 use crate::operation::Operation;
 use crate::outcome::{Doubt, NotDone, Outcome, Unverified};
 
+use crate::portal::Portal;
+
 use super::effect::Effect;
 use super::evidence::{End, Obstacle, Receipt};
 use super::policy::{Jitter, Policy};
@@ -83,6 +85,8 @@ pub struct Flow {
     pub(super) ambiguity: Option<Unverified>,
     /// Something that a list showed since the attempt and that forbids another one.
     pub(super) blocked: Option<Obstacle>,
+    /// What the last list showed.
+    pub(super) listed: Option<Vec<Portal>>,
     /// Set once the service rejected a list because the token lacks the scope.
     pub(super) list_rejected: Option<ApiError>,
 }
@@ -133,6 +137,8 @@ pub struct Token {
     pub rejected: Option<(TokenId, ResponseError)>,
     /// Whether the current request was already repeated with a new token.
     pub replaced: bool,
+    /// Whether an attempt was refused with a 401 that is not the service's.
+    pub was_refused: bool,
 }
 
 /// Failures in a row of one kind of request.
@@ -223,6 +229,7 @@ impl Flow {
             polls: 0,
             ambiguity: None,
             blocked: None,
+            listed: None,
             list_rejected: None,
         }
     }
@@ -292,6 +299,11 @@ impl Flow {
             Phase::Ended(outcome) => *outcome,
             _ => self.effect.outcome(self.unknown_or(Unverified::Stopped, NotDone::Stopped)),
         }
+    }
+
+    /// What the last complete list showed, for whoever has other things to compare with it.
+    pub fn listed(&self) -> Option<&[Portal]> {
+        self.listed.as_deref()
     }
 
     /// What the flow is doing, for progress displays.

@@ -4,11 +4,11 @@ use crate::error::ErrorCode;
 use crate::intent::{Baseline, KnownPortal, RenameIntent};
 use crate::name::{PortalName, is_same_name};
 use crate::operation::RenameOperation;
-use crate::outcome::Unverified;
+use crate::outcome::{Origin, Unverified};
 use crate::portal::Portal;
 use crate::rename::RenamePortal;
 
-use super::evidence::{Finding, Listing, Obstacle};
+use super::evidence::{Finding, Obstacle};
 
 /// The renaming of one portal.
 ///
@@ -51,7 +51,7 @@ impl Rename {
         };
         // Letters in another case are another name here: exact bytes.
         if portal.name == self.new.as_str() {
-            return Finding::There(portal.clone());
+            return Finding::There { portal: portal.clone(), origin: Origin::Preexisting };
         }
         self.compare_others(portal, now)
     }
@@ -66,13 +66,13 @@ impl Rename {
     }
 
     /// After an attempt on the portal that was `known` before.
-    fn compare_known(&self, known: &KnownPortal, now: &Listing) -> Finding {
-        match now.portals.iter().find(|portal| known.is_same_as(portal)) {
-            Some(portal) if portal.name == self.new.as_str() => Finding::There(portal.clone()),
-            Some(portal) if portal.name == known.name => self.compare_others(portal, &now.portals),
+    fn compare_known(&self, known: &KnownPortal, now: &[Portal]) -> Finding {
+        match now.iter().find(|portal| known.is_same_as(portal)) {
+            Some(portal) if portal.name == self.new.as_str() => has_new_name(portal),
+            Some(portal) if portal.name == known.name => self.compare_others(portal, now),
             Some(portal) => Finding::Ambiguous(Unverified::RenamedElsewhere(portal.name.clone())),
             // Another portal of the new name is not the one.
-            None if now.portals.iter().all(|portal| portal.zaid.is_some()) => {
+            None if now.iter().all(|portal| portal.zaid.is_some()) => {
                 Finding::Ambiguous(Unverified::Gone)
             }
             None => self.compare_names(now),
@@ -80,14 +80,13 @@ impl Rename {
     }
 
     /// After an attempt on a portal of which only the name is known.
-    fn compare_names(&self, now: &Listing) -> Finding {
-        let find =
-            |is_it: &dyn Fn(&str) -> bool| now.portals.iter().find(|portal| is_it(&portal.name));
+    fn compare_names(&self, now: &[Portal]) -> Finding {
+        let find = |is_it: &dyn Fn(&str) -> bool| now.iter().find(|portal| is_it(&portal.name));
         match (find(&|name| name == self.new.as_str()), find(&|name| self.is_old(name))) {
-            // That the old name is gone is the evidence, so the list must be complete.
-            (Some(portal), None) if now.is_complete => Finding::There(portal.clone()),
-            (Some(portal), Some(old)) if portal == old => Finding::There(portal.clone()),
-            (_, Some(old)) => self.compare_others(old, &now.portals),
+            // That the old name is gone is the evidence.
+            (Some(portal), None) => has_new_name(portal),
+            (Some(portal), Some(old)) if portal == old => has_new_name(portal),
+            (_, Some(old)) => self.compare_others(old, now),
             // Somebody else may have renamed it once more.
             (_, None) => Finding::Ambiguous(Unverified::Gone),
         }
@@ -96,11 +95,11 @@ impl Rename {
     pub(super) fn compare(
         &self,
         before: Option<&Baseline>,
-        now: &Listing,
+        now: &[Portal],
         attempted: bool,
     ) -> Finding {
         if !attempted {
-            return self.compare_first(&now.portals);
+            return self.compare_first(now);
         }
         let known =
             before.and_then(|before| before.0.iter().find(|known| self.is_old(&known.name)));
@@ -114,4 +113,9 @@ impl Rename {
         let (old, new) = (self.old.clone(), self.new.clone());
         RenameIntent { old, new, attempts, baseline }
     }
+}
+
+/// After an attempt.
+fn has_new_name(portal: &Portal) -> Finding {
+    Finding::There { portal: portal.clone(), origin: Origin::Appeared }
 }

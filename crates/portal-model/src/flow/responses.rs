@@ -1,11 +1,11 @@
 //! What responses mean: the one place that decides which rejections are certain.
 
-use crate::endpoint::{ApiVersion, Endpoint, Request, Response, ResponseError};
+use crate::endpoint::{ApiVersion, Endpoint, Request, Response, ResponseError, UnreadableReason};
+use crate::envelope;
 use crate::error::{ApiError, ErrorCode};
 use crate::outcome::{Doubt, Failure};
+use crate::portal::Portal;
 use crate::read::{self, ListPortals};
-
-use super::evidence::Listing;
 
 /// Why a list shows nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,31 +27,31 @@ pub(super) enum Unusable {
 pub(super) enum Reply {
     /// The effect happened.
     Done,
+    /// The service reports success for another name: something happened.
+    OtherName(String),
     /// The service rejected the request, with a documented code under its documented status: it
     /// did nothing.
     Rejected(ApiError),
     /// A rejection that an earlier copy of this very request may have caused, if something between
     /// here and the service repeated it.
     Suspect(ApiError),
-    /// An undocumented rejection by a service that has finished: nothing will happen any more,
-    /// but something may have.
-    Finished(ApiError),
+    /// A rejection that is not documented, or not the service's: it shows nothing of what happened, and
+    /// would come again.
+    Refused(ResponseError),
     /// Too many requests. A gateway may respond so after the fact.
-    RateLimited {
-        /// The response.
-        error: ResponseError,
-        /// Whether the response is in the service's own envelope, so that the service has
-        /// finished.
-        by_service: bool,
-    },
+    RateLimited(ResponseError),
     /// The access token was rejected, and nothing was done.
     TokenRejected(ResponseError),
+    /// A 401 that is not the service's documented one. A new token may help.
+    Unauthorized(ResponseError),
+    /// Our own proxy did not forward the request (RFC 9110, section 15.5.8).
+    NotForwarded(ResponseError),
     /// It does not show what happened.
     Ambiguous(Doubt),
 }
 
 /// Rejections after which the service certainly did nothing (rule 3): documented codes under their
-/// documented status. Everything else is at best [`Reply::Finished`].
+/// documented status. Everything else leaves the attempt in doubt.
 ///
 /// A token rejection is certain too, but leads to a new token. Codes that an earlier copy of the
 /// same request may have caused are an effect's own.
@@ -78,32 +78,41 @@ pub(super) fn classify<E: Endpoint>(
     response: &Response,
     suspects: &[ErrorCode],
 ) -> Reply {
+    let status = response.status;
     let error = match endpoint.decode(response) {
         Ok(_) => return Reply::Done,
-        // A gateway limits rates in words of its own.
-        Err(error @ ResponseError::Unreadable(_)) if response.status == 429 => {
-            return Reply::RateLimited { error, by_service: false };
-        }
-        Err(ResponseError::Unreadable(unreadable)) => {
-            return Reply::Ambiguous(Doubt::Unreadable(unreadable));
-        }
+        Err(error) if status == 407 => return Reply::NotForwarded(error),
         Err(ResponseError::Api(error)) => error,
+        Err(ResponseError::Unreadable(page)) => {
+            if page.why == UnreadableReason::Contradiction
+                && let Some(name) = envelope::name_in_success(response)
+            {
+                return Reply::OtherName(name);
+            }
+            let error = ResponseError::Unreadable(page);
+            return match status {
+                429 => Reply::RateLimited(error),
+                401 => Reply::Unauthorized(error),
+                300..500 => Reply::Refused(error),
+                _ => Reply::Ambiguous(error.into()),
+            };
+        }
     };
-    let is_status_of_rejection =
-        (400..500).contains(&response.status) && !AMBIGUOUS.contains(&response.status);
-    if error.is_rate_limited() && is_status_of_rejection {
-        let by_service = error.code == ErrorCode::TooManyRequests;
-        Reply::RateLimited { error: ResponseError::Api(error), by_service }
-    } else if error.is_server_error() || !is_status_of_rejection {
+    let is_ambiguous = AMBIGUOUS.contains(&status) || error.is_server_error() || status < 300;
+    if error.is_rate_limited() && (400..500).contains(&status) && !AMBIGUOUS.contains(&status) {
+        Reply::RateLimited(ResponseError::Api(error))
+    } else if is_ambiguous {
         Reply::Ambiguous(Doubt::ServerError(error))
     } else if error.is_token_rejected() {
         Reply::TokenRejected(ResponseError::Api(error))
-    } else if response.status == 400 && suspects.contains(&error.code) {
+    } else if status == 400 && suspects.contains(&error.code) {
         Reply::Suspect(error)
     } else if is_certain(&error) {
         Reply::Rejected(error)
+    } else if status == 401 {
+        Reply::Unauthorized(ResponseError::Api(error))
     } else {
-        Reply::Finished(error)
+        Reply::Refused(ResponseError::Api(error))
     }
 }
 
@@ -122,11 +131,14 @@ pub(super) fn list_request(version: ApiVersion) -> Request {
     ListPortals.request(version).with_header("cache-control", "no-cache")
 }
 
-pub(super) fn read_list(response: &Response) -> Result<Listing, Unusable> {
+/// The portals of a complete list that is not a cache's. Any other counts for nothing (rule 1), neither
+/// for presence nor for absence.
+pub(super) fn read_list(response: &Response) -> Result<Vec<Portal>, Unusable> {
+    let incomplete = |why| Err(Unusable::Failed(Failure::IncompleteList(why)));
     match read::decode_page(response) {
-        Ok((portals, more)) => {
-            Ok(Listing { portals, is_complete: !more && !response.is_from_cache })
-        }
+        Ok(_) if response.is_from_cache => incomplete("it comes from a cache"),
+        Ok((_, Some(why))) => incomplete(why),
+        Ok((portals, None)) => Ok(portals),
         Err(error) if response.status == 429 => Err(Unusable::RateLimited(error)),
         Err(ResponseError::Api(error)) if error.is_rate_limited() => {
             Err(Unusable::RateLimited(ResponseError::Api(error)))
@@ -138,7 +150,7 @@ pub(super) fn read_list(response: &Response) -> Result<Listing, Unusable> {
         Err(ResponseError::Api(error)) if error.is_server_error() || response.status < 400 => {
             Err(Unusable::Failed(Failure::Response(ResponseError::Api(error))))
         }
-        Err(ResponseError::Api(error)) if error.is_scope_mismatch() => {
+        Err(ResponseError::Api(error)) if error.is_scope_mismatch() && response.status == 401 => {
             Err(Unusable::ScopeMissing(error))
         }
         Err(ResponseError::Api(error)) => Err(Unusable::Rejected(error)),
@@ -178,13 +190,15 @@ mod tests {
                 let expected = match code {
                     "ALREADY_USED" | "LIMIT_REACHED" if is_documented => "Suspect",
                     "INVALID_TOKEN" | "AUTHENTICATION_FAILURE" if is_documented => "TokenRejected",
-                    _ if (200..400).contains(&status) || status >= 500 => "Ambiguous",
+                    _ if status == 407 => "NotForwarded",
+                    _ if !(300..500).contains(&status) => "Ambiguous",
                     _ if matches!(status, 408 | 409 | 425 | 499) => "Ambiguous",
-                    "TOO_MANY_REQUESTS" => "RateLimited",
+                    "TOO_MANY_REQUESTS" if status >= 400 => "RateLimited",
                     _ if status == 429 => "RateLimited",
                     "INTERNAL_ERROR" | "INTERNAL_SERVER_ERROR" => "Ambiguous",
                     _ if is_documented => "Rejected",
-                    _ => "Finished",
+                    _ if status == 401 => "Unauthorized",
+                    _ => "Refused",
                 };
                 let found = format!("{:?}", reply(status, code));
                 assert!(found.starts_with(expected), "{status} {code}: {found}, not {expected}");
@@ -193,13 +207,28 @@ mod tests {
     }
 
     #[test]
-    fn gateway_pages_are_ambiguous_except_its_429() {
+    fn page_of_gateway_is_never_certain() {
         let create = CreatePortal::new(PortalName::parse("AcmePortal").unwrap());
-        let page = |status| classify(&create, &Response::new(status, "<html>"), &[]);
-        for status in (200..600).filter(|status| *status != 429) {
-            assert!(matches!(page(status), Reply::Ambiguous(_)), "{status}");
+        for status in 200..600 {
+            let expected = match status {
+                401 => "Unauthorized",
+                407 => "NotForwarded",
+                429 => "RateLimited",
+                300..500 => "Refused",
+                _ => "Ambiguous",
+            };
+            let found = format!("{:?}", classify(&create, &Response::new(status, "<html>"), &[]));
+            assert!(found.starts_with(expected), "{status}: {found}, not {expected}");
         }
-        assert!(matches!(page(429), Reply::RateLimited { by_service: false, .. }));
+    }
+
+    #[test]
+    fn success_of_other_name_is_evidence() {
+        let create = CreatePortal::new(PortalName::parse("AcmePortal").unwrap());
+        let body = r#"{"portals":[{"code":"SUCCESS","details":{"name":"AcmePortal1"},"status":"success"}]}"#;
+        let classify = |status| classify(&create, &Response::new(status, body), &[]);
+        assert_eq!(classify(201), Reply::OtherName("AcmePortal1".to_owned()));
+        assert!(matches!(classify(500), Reply::Ambiguous(_)));
     }
 
     #[test]
@@ -219,12 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn cached_or_paged_list_is_incomplete() {
-        let page = Response::new(200, r#"{"portals":[],"info":{"more_records":true}}"#);
-        assert!(!read_list(&page).unwrap().is_complete);
+    fn cached_or_paged_list_counts_for_nothing() {
+        let incomplete = |response: Response| {
+            let list = read_list(&response);
+            matches!(list, Err(Unusable::Failed(Failure::IncompleteList(_))))
+        };
+        assert!(incomplete(Response::new(200, r#"{"portals":[],"info":{"more_records":true}}"#)));
         let whole = Response::new(200, r#"{"portals":[],"info":{"more_records":false}}"#);
-        assert!(read_list(&whole).unwrap().is_complete);
-        let old = whole.with_headers(|name| (name == "age").then_some("3600"));
-        assert!(!read_list(&old).unwrap().is_complete);
+        assert!(read_list(&whole).unwrap().is_empty());
+        assert!(incomplete(whole.with_headers(|name| (name == "age").then_some("3600"))));
     }
 }

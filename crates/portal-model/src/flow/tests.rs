@@ -3,6 +3,7 @@
 mod attempts;
 mod corners;
 mod limits;
+mod outside;
 mod rename;
 mod verification;
 
@@ -16,7 +17,7 @@ use crate::oauth::OAuthError;
 use crate::operation::{CreateOperation, Operation, RenameOperation};
 use crate::outcome::{AuthFailure, Doubt, Failure, NotDone, Origin, Outcome, Owner, Unverified};
 
-/// A flow and its driver. By the defaults an attempt takes 60 s and a list 10 s at most, the
+/// A flow and its driver. By the defaults an attempt takes 20 s and a list 10 s at most, the
 /// deadline is 300 s, the processing time 60 s and the list lag 10 s.
 struct Script {
     flow: Flow,
@@ -59,6 +60,11 @@ fn with_fallback(policy: Policy) -> Script {
 
 fn with_receipt(policy: Policy, receipt: Receipt) -> Script {
     script(create_with(policy).flow.with_receipts([receipt]))
+}
+
+/// Of a [`receipt`].
+fn created_earlier() -> Origin {
+    Origin::CreatedEarlier { entry: "e1".to_owned(), is_own: false }
 }
 
 /// Of a portal that the ledger created so many seconds ago; its id is not known yet.

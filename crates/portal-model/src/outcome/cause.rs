@@ -164,6 +164,15 @@ pub enum Doubt {
     Earlier,
 }
 
+impl From<ResponseError> for Doubt {
+    fn from(error: ResponseError) -> Self {
+        match error {
+            ResponseError::Api(error) => Self::Rejected(error),
+            ResponseError::Unreadable(page) => Self::Unreadable(page),
+        }
+    }
+}
+
 impl Doubt {
     /// The response that led to it, if one did.
     pub fn response(&self) -> Option<ResponseError> {
@@ -214,10 +223,9 @@ pub enum Unverified {
     /// The list shows neither the old name nor the new one.
     #[error("the list shows neither the old name nor the new one")]
     Gone,
-    /// An earlier attempt of this call was in doubt when the name turned out to be taken, and the
-    /// org's list does not show it.
-    #[error("an earlier attempt is in doubt and the org's list does not show the name")]
-    EarlierAttempt,
+    /// The name is taken, and somebody changed the org's portals meanwhile: one of them may have had it.
+    #[error("somebody changed the org's portals meanwhile")]
+    Changed,
     /// The policy is to end after the first list.
     #[error("not verified, as requested")]
     AtOnce,

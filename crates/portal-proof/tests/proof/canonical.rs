@@ -80,8 +80,10 @@ pub(super) struct Running {
     began: u8,
     wake_at: Option<u8>,
     has_token: bool,
-    has_rejected_token: bool,
+    /// Whether the service itself rejected it.
+    rejected_token: Option<bool>,
     token_replaced: bool,
+    token_refused: bool,
     failures: u8,
     /// Zero where all backoffs are alike.
     backoffs: (u8, u8),
@@ -89,8 +91,8 @@ pub(super) struct Running {
     last_failure: Option<Reason>,
     attempts: u8,
     baseline: Option<u8>,
-    /// Whether an earlier process left it.
-    doubt: Option<bool>,
+    /// Whether an earlier process left it, or the service named another portal.
+    doubt: Option<(bool, bool)>,
     absent_from: u8,
     ambiguity: Option<Why>,
     blocked: Option<u8>,
@@ -134,6 +136,11 @@ impl Key {
             Phase::Ended(..) => ("ended", None, None),
         };
         let in_doubt = state.doubt.is_some();
+        let rejected = state
+            .token
+            .rejected
+            .as_ref()
+            .map(|(_, error)| error.api().is_some_and(ApiError::is_token_rejected));
         let effect = number(&mut tables.effects, &format!("{:?}", state.effect));
         let baseline = state.baseline.map(|it| number(&mut tables.baselines, it));
         let blocked = state.blocked.map(|it| number(&mut tables.facts, &format!("{it:?}")));
@@ -146,8 +153,9 @@ impl Key {
             began,
             wake_at,
             has_token: state.token.current.is_some(),
-            has_rejected_token: state.token.current.is_none() && state.token.rejected.is_some(),
+            rejected_token: rejected.filter(|_| state.token.current.is_none()),
             token_replaced: state.token.replaced,
+            token_refused: state.token.was_refused,
             // While in doubt, tries are not counted.
             failures: if in_doubt { 0 } else { byte(state.tries.failures as usize) },
             backoffs: if tables.backoffs_are_alike {
@@ -159,7 +167,9 @@ impl Key {
             last_failure: state.last_failure.map(Reason::of),
             attempts: byte(state.attempts as usize),
             baseline: baseline.map(byte),
-            doubt: state.doubt.map(|doubt| *doubt == Doubt::Earlier),
+            doubt: state
+                .doubt
+                .map(|doubt| (*doubt == Doubt::Earlier, matches!(doubt, Doubt::OtherName(_)))),
             absent_from: if in_doubt { units(state.absent_from.max(at(began))) } else { 0 },
             ambiguity: state.ambiguity.map(Why::of),
             blocked: blocked.map(byte),

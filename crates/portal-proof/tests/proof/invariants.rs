@@ -31,7 +31,7 @@ pub(super) fn shows_ours_renamed(state: &State, view: View, world: &World) -> bo
         && state.service.slots.iter().zip(view.0).any(|(slot, shown)| {
             slot.maker == Some(Maker::Us)
                 && shown.exists()
-                && shown.is_renamed()
+                && shown.renames() > 0
                 && shown.name() != state.witness.name
         })
 }
@@ -128,12 +128,20 @@ pub(super) fn check_outcome(
         Ending::Preexisting => {
             ensure(service.shows(name), "claims present, but it is not there")?;
             let is_first = !witness.sent && witness.process == Process::First;
-            return ensure(is_first, "claims preexisting, after an attempt");
+            let was_there = service.made_by(Maker::Before).chain(service.made_by(Maker::Colleague));
+            let mut was_there = was_there.flat_map(|slot| slot.versions());
+            let is_older = was_there.any(|version| version.name() == name);
+            return ensure(is_first || is_older, "claims preexisting, but it was not");
         }
         Ending::Appeared => {
             ensure(service.shows(name), "claims present, but it is not there")?;
             ensure(in_doubt, "claims appeared, with nothing in doubt")?;
             return ensure(witness.absent_seen, "claims appeared, but absence was not seen");
+        }
+        Ending::CreatedEarlier => {
+            let mut made = service.made_by(Maker::Machine).flat_map(|slot| slot.versions());
+            let is_there = made.any(|version| version.name() == name);
+            return ensure(is_there, "claims created earlier, but it was not");
         }
         Ending::OfUnknownOrigin => {
             ensure(service.shows(name), "claims present, but it is not there")?;
@@ -158,7 +166,6 @@ pub(super) fn check_outcome(
             ensure(is_there && other != name, "the org has no such portal")?;
         }
         Ending::Taken(Whose::AnotherOrg) => {
-            ensure(!witness.used_in_doubt, "claims another org's, but an own attempt is in doubt")?;
             let renamed_back = world.is_rename && service.renames < world.renames;
             let is_foreign = service.is_foreign(name) || renamed_back;
             ensure(is_foreign, "claims another org's, but it is not")?;
@@ -197,7 +204,16 @@ fn avoidable(why: Why, state: &State, machine: &Machine) -> Result<(), Violation
                 && (state.service.renames < machine.world.renames
                     || !machine.tables.has_baseline(witness.disk))
         }
-        Why::EarlierAttempt => witness.sent,
+        Why::Origin => witness.last == Last::Moved,
+        // A portal that is not as it was.
+        Why::Changed => {
+            machine.world.colleagues != 0
+                || machine.world.receipt
+                || machine.world.bare
+                || state.service.renames < machine.world.renames
+                || !machine.tables.has_baseline(witness.disk)
+        }
+        Why::OtherName => witness.other_name,
         Why::AtOnce => machine.policy.name_taken == NameTaken::AtOnce,
         Why::Stopped => true,
     };
@@ -212,6 +228,7 @@ fn not_done(reason: Reason, state: &State, was_in_doubt: bool) -> Result<(), Vio
         Reason::Unreachable => matches!(last, Last::Unreachable | Last::TokenRejected),
         Reason::RateLimited => matches!(last, Last::RateLimited | Last::TokenRejected),
         Reason::Auth => matches!(last, Last::NoToken | Last::TokenRejected),
+        Reason::Origin => last == Last::Moved,
         Reason::NotRecorded => last == Last::NotRecorded,
         Reason::Exhausted => state.witness.sent,
         Reason::Deadline => true,
@@ -260,10 +277,21 @@ pub(super) fn check_backoff(
         (Doing::Send { .. }, Meaning::Busy(0)) => return Ok(()),
         (_, Meaning::Busy(retry_after)) => (true, retry_after),
         (Doing::Send { .. } | Doing::Done | Doing::Wait { .. }, _) => return Ok(()),
-        (_, Meaning::NotSent | Meaning::NeverSent | Meaning::NoTokenYet | Meaning::Nothing) => {
-            (true, 0)
+        (
+            _,
+            Meaning::NotSent
+            | Meaning::NeverSent
+            | Meaning::NoTokenYet
+            | Meaning::NotForwarded
+            | Meaning::Refused
+            | Meaning::Nothing,
+        ) => (true, 0),
+        // A driver that reports it as complete is found otherwise.
+        (_, Meaning::List { is_complete: false, .. }) => {
+            let is_hidden =
+                matches!(machine.world.driver, Driver::DropsAge | Driver::SkipsFirstList);
+            (!is_hidden, 0)
         }
-        (_, Meaning::List { is_complete: false, .. }) => (false, 0),
         _ => return Ok(()),
     };
     let now = machine.node(before.node).now + before.elapsed;

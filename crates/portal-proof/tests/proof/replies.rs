@@ -28,11 +28,20 @@ pub(super) enum Meaning {
     NeverSent,
     /// Nothing about what was done; an attempt may be processed yet.
     Nothing,
-    /// Nothing about what was done, but the service has finished.
-    Finished(Code),
-    /// Too many requests, with the time to wait; the service has finished if the response is its own.
+    /// A code that is not documented: nothing about what was done.
+    Unknown(Code),
+    /// A redirect or a page of a gateway, that would come again: nothing about what was done.
+    Refused,
+    /// A 401 that is not the service's: the same.
+    Unauthorized,
+    /// The own proxy did not forward it.
+    NotForwarded,
+    /// Success for another name.
+    OtherName,
+    /// The token leads to another API.
+    Moved,
+    /// Too many requests, with the time to wait.
     RateLimited {
-        by_service: bool,
         retry_after: Option<u8>,
     },
     /// Nothing about what was done, with the time to wait.
@@ -122,6 +131,7 @@ pub(super) fn to_authenticate() -> Vec<Reply> {
     let connect = NotSent::Connect("no route".to_owned());
     let unknown_host = NotSent::Permanent("unknown host".to_owned());
     let refused = OAuthError::new(OAuthError::INVALID_CODE);
+    let throttle = TokenError::Rejected(OAuthError::new(OAuthError::ACCESS_DENIED));
     let lost = TokenError::NoResponse(NoResponse::TimedOut);
     vec![
         (Meaning::Token, "a token", Event::Token(IN_USE)),
@@ -131,6 +141,8 @@ pub(super) fn to_authenticate() -> Vec<Reply> {
         no_token(Meaning::NeverSent, "unknown host", TokenError::NotSent(unknown_host)),
         no_token(Meaning::NoToken, "invalid_code", TokenError::Rejected(refused)),
         no_token(Meaning::NoToken, "not renewable", TokenError::NotRenewable),
+        no_token(Meaning::RateLimited { retry_after: Some(99) }, "Access Denied", throttle),
+        no_token(Meaning::Moved, "another API", TokenError::OtherOrigin("https://x".to_owned())),
         no_token(Meaning::NoToken, "no cache", TokenError::Local("cache is full".to_owned())),
     ]
 }
@@ -146,7 +158,7 @@ pub(super) fn to_record() -> Vec<Reply> {
 /// Replies to a list or an attempt that show nothing of the service's state.
 fn to_any_request() -> Vec<Reply> {
     use Meaning::{NeverSent, Nothing, Rejected, TokenRejected};
-    let limited = |by_service, retry_after| Meaning::RateLimited { by_service, retry_after };
+    let limited = |retry_after| Meaning::RateLimited { retry_after };
     let cut = &SUCCESS[..SUCCESS.len() / 2];
     let slow = |seconds| with_header(429, HTML, "retry-after", seconds);
     let busy = |seconds| with_header(429, TOO_MANY_REQUESTS, "retry-after", seconds);
@@ -167,7 +179,7 @@ fn to_any_request() -> Vec<Reply> {
         (Nothing, "200 of another call", response(200, r#"{"users":[]}"#)),
         (Nothing, "202 error", response(202, NEW_CODE)),
         (Nothing, "500 SUCCESS", response(500, SUCCESS)),
-        (Nothing, "301 HTML", response(301, HTML)),
+        (Meaning::NotForwarded, "407 HTML", response(407, HTML)),
         (Meaning::NotSent, "not sent", Event::NotSent(NotSent::ConnectTimedOut)),
         (Meaning::NotSent, "not started", Event::NotSent(NotSent::NotStarted("busy".to_owned()))),
         (NeverSent, "unknown host", Event::NotSent(NotSent::Permanent("host".to_owned()))),
@@ -175,33 +187,38 @@ fn to_any_request() -> Vec<Reply> {
         (TokenRejected, "AUTHENTICATION_FAILURE", response(401, AUTHENTICATION_FAILURE)),
         (Meaning::ScopeMissing, "OAUTH_SCOPE_MISMATCH", response(401, SCOPE_MISMATCH)),
         (Rejected(Code::NoPermission), "NO_PERMISSION", response(403, NO_PERMISSION)),
-        (limited(true, None), "429", response(429, TOO_MANY_REQUESTS)),
-        (limited(true, None), "400 too many", response(400, TOO_MANY_REQUESTS)),
-        (limited(true, Some(0)), "429 at once", busy("0")),
-        (limited(true, Some(2)), "429 soon", busy("2")),
-        (limited(true, Some(99)), "429 late", busy("99")),
-        (limited(false, None), "429 HTML", response(429, HTML)),
-        (limited(false, Some(0)), "429 HTML at once", slow("0")),
-        (limited(false, Some(2)), "429 HTML soon", slow("2")),
-        (limited(false, Some(99)), "429 HTML late", slow("99")),
+        (limited(None), "429", response(429, TOO_MANY_REQUESTS)),
+        (limited(None), "400 too many", response(400, TOO_MANY_REQUESTS)),
+        (limited(Some(0)), "429 at once", busy("0")),
+        (limited(Some(2)), "429 soon", busy("2")),
+        (limited(Some(99)), "429 late", busy("99")),
+        (limited(None), "429 HTML", response(429, HTML)),
+        (limited(Some(0)), "429 HTML at once", slow("0")),
+        (limited(Some(2)), "429 HTML soon", slow("2")),
+        (limited(Some(99)), "429 HTML late", slow("99")),
     ]
 }
 
 pub(super) fn to_list() -> Vec<Reply> {
     let mut replies = to_any_request();
     replies.push((Meaning::Rejected(Code::New), "400 NEW_CODE", response(400, NEW_CODE)));
+    replies.push((Meaning::TokenRejected, "401 HTML", response(401, HTML)));
+    replies.push((Meaning::Nothing, "301 HTML", response(301, HTML)));
     replies
 }
 
 pub(super) fn to_attempt(name: usize) -> Vec<Reply> {
-    use Meaning::{Finished, Nothing};
+    use Meaning::{Nothing, Refused, Unknown};
     let success = [SUCCESS, SUCCESS_SECOND][name];
     let other = [SUCCESS_SECOND, SUCCESS][name];
     let mut replies = to_any_request();
     replies.extend([
         (Meaning::Success, "SUCCESS", response(200, success)),
         (Meaning::Success, "201 SUCCESS", response(201, success)),
-        (Nothing, "SUCCESS of another name", response(200, other)),
+        (Meaning::OtherName, "SUCCESS of another name", response(200, other)),
+        (Refused, "301 HTML", response(301, HTML)),
+        (Meaning::Unauthorized, "401 HTML", response(401, HTML)),
+        (Meaning::Unauthorized, "401 NEW_CODE", response(401, NEW_CODE)),
         (Meaning::Used, "ALREADY_USED", response(400, ALREADY_USED)),
         (Meaning::Full, "LIMIT_REACHED", response(400, LIMIT_REACHED)),
         (Meaning::Missing, "INVALID_DATA", response(400, NO_SUCH_PORTAL)),
@@ -210,9 +227,10 @@ pub(super) fn to_attempt(name: usize) -> Vec<Reply> {
             "PATTERN_NOT_MATCHED",
             response(400, PATTERN_NOT_MATCHED),
         ),
-        (Finished(Code::New), "400 NEW_CODE", response(400, NEW_CODE)),
-        (Finished(Code::New), "410 NEW_CODE", response(410, NEW_CODE)),
-        (Finished(Code::AlreadyUsed), "403 ALREADY_USED", response(403, ALREADY_USED)),
+        (Unknown(Code::New), "400 NEW_CODE", response(400, NEW_CODE)),
+        (Unknown(Code::New), "410 NEW_CODE", response(410, NEW_CODE)),
+        (Unknown(Code::New), "302 NEW_CODE", response(302, NEW_CODE)),
+        (Unknown(Code::AlreadyUsed), "403 ALREADY_USED", response(403, ALREADY_USED)),
         (Nothing, "200 ALREADY_USED", response(200, ALREADY_USED)),
         (Nothing, "408 NEW_CODE", response(408, NEW_CODE)),
         (Nothing, "408 ALREADY_USED", response(408, ALREADY_USED)),
@@ -222,8 +240,9 @@ pub(super) fn to_attempt(name: usize) -> Vec<Reply> {
         (Nothing, "409 ALREADY_USED", response(409, ALREADY_USED)),
         (Nothing, "503 LIMIT_REACHED", response(503, LIMIT_REACHED)),
         (Nothing, "400 INTERNAL_ERROR", response(400, INTERNAL_ERROR)),
-        (Nothing, "404 HTML", response(404, HTML)),
-        (Nothing, "400 empty", response(400, "")),
+        (Refused, "404 HTML", response(404, HTML)),
+        (Refused, "408 HTML", response(408, HTML)),
+        (Refused, "400 empty", response(400, "")),
         (Nothing, "204", response(204, "")),
     ]);
     replies

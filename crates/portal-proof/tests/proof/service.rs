@@ -14,20 +14,29 @@ pub(super) const RENAMED: u8 = 3;
 /// How many portals an org may have here.
 pub(super) const SLOTS: usize = 3;
 
-/// One name that a portal has or had, in 8 bits, so that a service is a few words.
+/// One name that a portal has or had, in 16 bits, so that a service is a few words.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(super) struct Version(u8);
+pub(super) struct Version(u16);
 
 impl Version {
-    const EXISTS: u8 = 1;
-    const OURS: u8 = 2;
-    const RENAMED: u8 = 4;
+    const EXISTS: u16 = 1;
+    const OURS: u16 = 2;
     /// The list under way shows at least this version.
-    const DUE: u8 = 8;
+    const DUE: u16 = 4;
+    const NAME: u32 = 4;
+    const LAG: u32 = 6;
+    /// How often the portal was renamed.
+    const RENAMES: u32 = 8;
 
-    fn new(name: u8, lag: u8, flags: u8) -> Self {
-        assert!(name < 4 && lag < 4, "a version has two bits for each");
-        Self(Self::EXISTS | flags | name << 4 | lag << 6)
+    fn new(name: u8, lag: u8, renames: u8, flags: u16) -> Self {
+        assert!(name < 4 && lag < 4 && renames < 4, "a version has two bits for each");
+        let numbers = [(name, Self::NAME), (lag, Self::LAG), (renames, Self::RENAMES)];
+        let numbers = numbers.map(|(number, shift)| u16::from(number) << shift);
+        Self(numbers.into_iter().fold(Self::EXISTS | flags, |bits, number| bits | number))
+    }
+
+    fn number(self, shift: u32) -> u8 {
+        (self.0 >> shift & 3) as u8
     }
 
     pub(super) fn exists(self) -> bool {
@@ -35,20 +44,25 @@ impl Version {
     }
 
     pub(super) fn name(self) -> u8 {
-        self.0 >> 4 & 3
+        self.number(Self::NAME)
     }
 
     /// For how long a list may yet miss it.
     fn lag(self) -> u8 {
-        self.0 >> 6
+        self.number(Self::LAG)
     }
 
-    pub(super) fn is_renamed(self) -> bool {
-        self.0 & Self::RENAMED != 0
+    pub(super) fn renames(self) -> u8 {
+        self.number(Self::RENAMES)
     }
 
     pub(super) fn is_ours(self) -> bool {
         self.0 & Self::OURS != 0
+    }
+
+    /// What a list shows of it: no lag, and nobody sees whose it is.
+    fn shown(self) -> Self {
+        if self.exists() { Self::new(self.name(), 0, self.renames(), 0) } else { Self(0) }
     }
 }
 
@@ -64,22 +78,22 @@ pub(super) enum Maker {
     Colleague,
 }
 
-/// A portal of the org, with the versions that a list may show: the oldest in the lowest byte.
+/// A portal of the org, with the versions that a list may show: the oldest in the lowest bits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot {
     pub(super) maker: Option<Maker>,
-    versions: u32,
+    versions: u64,
 }
 
 impl Slot {
     const EMPTY: Self = Self { maker: None, versions: 0 };
 
     fn len(self) -> u32 {
-        (u32::BITS - self.versions.leading_zeros()).div_ceil(8)
+        (u64::BITS - self.versions.leading_zeros()).div_ceil(16)
     }
 
     fn version(self, index: u32) -> Version {
-        Version(self.versions.to_le_bytes()[index as usize])
+        Version((self.versions >> (16 * index) & 0xffff) as u16)
     }
 
     pub(super) fn versions(self) -> impl Iterator<Item = Version> {
@@ -96,7 +110,7 @@ impl Slot {
 
     fn push(&mut self, version: Version) {
         assert!(self.has_room(), "no more versions than there is room for");
-        self.versions |= u32::from(version.0) << (8 * self.len());
+        self.versions |= u64::from(version.0) << (16 * self.len());
     }
 
     fn has_room(self) -> bool {
@@ -106,7 +120,7 @@ impl Slot {
     /// The first version that the list under way must show.
     fn due(self) -> Option<u32> {
         let due = self.versions & Self::of_all(Version::DUE);
-        (due != 0).then(|| due.trailing_zeros() / 8)
+        (due != 0).then(|| due.trailing_zeros() / 16)
     }
 
     /// Up to which version no list can miss them.
@@ -114,21 +128,21 @@ impl Slot {
         (0..self.len()).rev().find(|index| self.version(*index).lag() == 0)
     }
 
-    const fn of_all(flag: u8) -> u32 {
-        u32::from_le_bytes([flag; 4])
+    const fn of_all(flag: u16) -> u64 {
+        flag as u64 * 0x0001_0001_0001_0001
     }
 
     fn tick(&mut self) {
         for index in 0..self.len() {
             if self.version(index).lag() > 0 {
-                self.versions -= 1 << (8 * index + 6);
+                self.versions -= 1 << (16 * index + Version::LAG);
             }
         }
     }
 
     fn list_begins(&mut self) {
         if let Some(index) = self.certain() {
-            self.versions |= u32::from(Version::DUE) << (8 * index);
+            self.versions |= u64::from(Version::DUE) << (16 * index);
         }
     }
 
@@ -139,7 +153,7 @@ impl Slot {
     /// Versions that no list can show any more are forgotten: one under way, or a later one.
     fn tidy(&mut self) {
         if let Some(first) = self.due().or(self.certain()) {
-            self.versions >>= 8 * first;
+            self.versions >>= 16 * first;
         }
     }
 
@@ -182,13 +196,15 @@ pub(super) struct Service {
 
 impl Hash for Service {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let mut makers = 0;
         for slot in &self.slots {
             let maker = slot.maker.map_or(0, |maker| maker as u64 + 1);
-            hasher.write_u64(maker << 32 | u64::from(slot.versions));
+            hasher.write_u64(slot.versions);
+            makers = makers << 3 | maker;
         }
         let [first, second] = self.pending;
         let rest = u32::from_le_bytes([self.foreign, first, second, self.renames]);
-        hasher.write_u64(rest.into());
+        hasher.write_u64(makers << 32 | u64::from(rest));
     }
 }
 
@@ -200,7 +216,7 @@ pub(super) struct View(pub(super) [Version; SLOTS]);
 pub(super) struct Record {
     id: usize,
     name: u8,
-    is_renamed: bool,
+    renames: u8,
 }
 
 impl Record {
@@ -209,7 +225,7 @@ impl Record {
         if bare {
             return format!(r#"{{"name":"{name}"}}"#);
         }
-        let modified = if self.is_renamed { "16:14:02" } else { "16:13:33" };
+        let modified = ["16:13:33", "16:14:02", "16:14:03", "16:14:04"][usize::from(self.renames)];
         format!(
             r#"{{"created_time":"2021-11-25T16:13:33+05:30","modified_time":"2021-11-25T{modified}+05:30","name":"{name}","active":true,"zaid":"10{}"}}"#,
             self.id
@@ -219,17 +235,18 @@ impl Record {
 
 impl View {
     pub(super) fn records(self) -> impl Iterator<Item = Record> {
-        self.0.into_iter().enumerate().filter(|(_, version)| version.exists()).map(
-            |(id, version)| Record { id, name: version.name(), is_renamed: version.is_renamed() },
-        )
+        self.0
+            .into_iter()
+            .enumerate()
+            .filter(|(_, version)| version.exists())
+            .map(|(id, version)| Record { id, name: version.name(), renames: version.renames() })
     }
 
     /// The same as if nobody had renamed anything: where the call is a rename, under the old name.
     pub(super) fn without_renames(mut self, is_rename: bool) -> Self {
-        for version in &mut self.0 {
-            let is_by_others = is_rename && version.exists() && version.name() == RENAMED;
-            let name = if is_by_others { 3 << 4 } else { 0 };
-            version.0 &= !(Version::RENAMED | name);
+        for version in self.0.iter_mut().filter(|version| version.exists()) {
+            let is_by_others = is_rename && version.name() == RENAMED;
+            *version = Version::new(if is_by_others { 0 } else { version.name() }, 0, 0, 0);
         }
         self
     }
@@ -333,7 +350,7 @@ impl Service {
         let ours = if maker == Maker::Us { Version::OURS } else { 0 };
         let slot = self.slots.iter_mut().find(|slot| slot.maker.is_none()).expect("a free slot");
         slot.maker = Some(maker);
-        slot.push(Version::new(name, lag, ours));
+        slot.push(Version::new(name, lag, 0, ours));
         self
     }
 
@@ -388,13 +405,11 @@ impl Service {
         }
     }
 
-    fn renamed(mut self, slot: usize, to: u8, lag: u8, flags: u8) -> Self {
+    fn renamed(mut self, slot: usize, to: u8, lag: u8, flags: u16) -> Self {
+        let before = self.slots[slot].current().expect("it exists");
         // What this call did stays a part of it until somebody gives the portal its old name back.
-        let ours = match self.slots[slot].current() {
-            Some(before) if to != 0 => before.0 & Version::OURS,
-            _ => 0,
-        };
-        self.slots[slot].push(Version::new(to, lag, flags | ours | Version::RENAMED));
+        let ours = if to == 0 { 0 } else { before.0 & Version::OURS };
+        self.slots[slot].push(Version::new(to, lag, before.renames() + 1, flags | ours));
         self.tidied()
     }
 
@@ -439,9 +454,7 @@ impl Service {
             let shown = slot.views(is_complete);
             views = shown
                 .flat_map(|version| {
-                    // What lists show has no lag, and nobody sees whose it is.
-                    let flags = Version::EXISTS | Version::RENAMED | 3 << 4;
-                    let version = Version(if version.exists() { version.0 & flags } else { 0 });
+                    let version = version.shown();
                     views.iter().map(move |view| {
                         let mut view = *view;
                         view.0[index] = version;

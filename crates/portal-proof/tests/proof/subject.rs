@@ -8,7 +8,7 @@ use portal_model::flow::{Flow, Policy, Receipt};
 use portal_model::intent::{Baseline, Intent};
 use portal_model::name::PortalName;
 use portal_model::operation::{CreateOperation, Operation, RenameOperation};
-use portal_model::outcome::{NotDone, Origin, Outcome, Owner, Unverified};
+use portal_model::outcome::{Doubt, NotDone, Origin, Outcome, Owner, Unverified};
 
 use super::replies::Code;
 use super::service::{Deed, SPELLED};
@@ -73,6 +73,7 @@ pub(super) enum Ending {
     Preexisting,
     Appeared,
     OfUnknownOrigin,
+    CreatedEarlier,
     OrgHas(u8),
     Taken(Whose),
     Rejected(Code),
@@ -97,6 +98,7 @@ pub(super) enum Reason {
     Deadline,
     Absent,
     NotRecorded,
+    Origin,
     Stopped,
 }
 
@@ -107,8 +109,10 @@ pub(super) enum Why {
     ListRejected,
     Auth,
     Renamed,
+    OtherName,
     Gone,
-    EarlierAttempt,
+    Changed,
+    Origin,
     AtOnce,
     Stopped,
 }
@@ -122,6 +126,7 @@ impl Ending {
             Self::NotFound => "not found",
             Self::Preexisting => "present, preexisting",
             Self::Appeared => "present, appeared",
+            Self::CreatedEarlier => "present, created earlier",
             Self::OfUnknownOrigin => "present, undetermined",
             Self::OrgHas(_) => "org has portal",
             Self::Taken(Whose::ThisOrg) => "taken by this org",
@@ -144,6 +149,7 @@ impl Reason {
             NotDone::Deadline { .. } => Self::Deadline,
             NotDone::Absent => Self::Absent,
             NotDone::NotRecorded(_) => Self::NotRecorded,
+            NotDone::Origin(_) => Self::Origin,
             NotDone::Stopped => Self::Stopped,
             other => panic!("{other:?}"),
         }
@@ -158,7 +164,8 @@ impl Why {
             Unverified::Auth(_) => Self::Auth,
             Unverified::MayBeRenamed(_) | Unverified::RenamedElsewhere(_) => Self::Renamed,
             Unverified::Gone => Self::Gone,
-            Unverified::EarlierAttempt => Self::EarlierAttempt,
+            Unverified::Changed => Self::Changed,
+            Unverified::Origin(_) => Self::Origin,
             Unverified::AtOnce => Self::AtOnce,
             Unverified::Stopped => Self::Stopped,
             other => panic!("{other:?}"),
@@ -215,12 +222,20 @@ impl Summary {
             Outcome::Present { origin: Origin::Preexisting, .. } => Ending::Preexisting,
             Outcome::Present { origin: Origin::Appeared, .. } => Ending::Appeared,
             Outcome::Present { origin: Origin::Undetermined, .. } => Ending::OfUnknownOrigin,
+            Outcome::Present { origin: Origin::CreatedEarlier { .. }, .. } => {
+                Ending::CreatedEarlier
+            }
             Outcome::OrgHasPortal { portal, .. } => Ending::OrgHas(index(&portal.name)),
             Outcome::NameTaken { owner: whose, .. } => Ending::Taken(owner(whose)),
             Outcome::Rejected { error, .. } => Ending::Rejected(code(error)),
             Outcome::NotCreated { why, .. } | Outcome::NotRenamed { why, .. } => {
                 Ending::NotDone(Reason::of(why))
             }
+            Outcome::Unknown {
+                doubt: Doubt::OtherName(_),
+                why: Unverified::MayBeRenamed(_),
+                ..
+            } => Ending::Unknown(Why::OtherName),
             Outcome::Unknown { why, .. } => Ending::Unknown(Why::of(why)),
             Outcome::Renamed { .. } => Ending::Renamed,
             Outcome::Unchanged { .. } => Ending::Unchanged,

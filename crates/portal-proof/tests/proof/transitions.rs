@@ -100,8 +100,13 @@ impl State {
         for is_complete in [true, false] {
             let elsewhere = machine.world.driver == Driver::RecoversElsewhere
                 && self.witness.process != Process::First;
-            let views =
-                if elsewhere { vec![View::default()] } else { self.service.views(is_complete) };
+            // What an incomplete one shows counts for nothing, unless the driver hides that.
+            let is_nothing = !is_complete && machine.world.driver != Driver::DropsAge;
+            let views = if elsewhere || is_nothing {
+                vec![View::default()]
+            } else {
+                self.service.views(is_complete)
+            };
             for view in views {
                 let meaning = Meaning::List { view, is_complete };
                 for draw in [Draw::Full, Draw::None] {
@@ -209,16 +214,15 @@ impl State {
             Meaning::Full if !world.limited => NEVER,
             Meaning::Full => copied(!self.service.is_empty()),
             Meaning::Missing if world.is_rename => copied(!self.service.has(0)),
-            Meaning::Finished(_) | Meaning::RateLimited { by_service: true, .. } => {
-                if can {
-                    EITHER
-                } else {
-                    NOTHING
-                }
-            }
+            // Something was done, if not what was asked for.
+            Meaning::OtherName if can => EITHER,
+            // Whatever is responded, a copy may be at work.
             Meaning::Nothing
+            | Meaning::Unknown(_)
+            | Meaning::Refused
+            | Meaning::Unauthorized
             | Meaning::Busy(_)
-            | Meaning::RateLimited { by_service: false, .. } => match (world.processing, can) {
+            | Meaning::RateLimited { .. } => match (world.processing, can) {
                 (0, true) => EITHER,
                 (0, false) => NOTHING,
                 (_, _) => PENDING,

@@ -24,8 +24,8 @@ pub(super) struct Witness {
     pub(super) doubt: Option<u8>,
     /// Since then something else than the expected response came to a request.
     pub(super) hindered: bool,
-    /// The last attempt found the name in use while an earlier one was in doubt.
-    pub(super) used_in_doubt: bool,
+    /// The service reported success for another name.
+    pub(super) other_name: bool,
     /// The last list that counts shows nothing that forbids an attempt, or none can be had.
     pub(super) cleared: bool,
     /// A list that counts did not show the name, with nothing in doubt.
@@ -65,6 +65,8 @@ pub(super) enum Last {
     NoToken,
     TokenRejected,
     NotRecorded,
+    /// The accounts server named another API.
+    Moved,
     Other,
 }
 
@@ -79,7 +81,7 @@ impl Witness {
             sent: false,
             doubt: None,
             hindered: false,
-            used_in_doubt: false,
+            other_name: false,
             cleared: false,
             absent_seen: false,
             renamed_shown: false,
@@ -99,7 +101,7 @@ impl Witness {
             self.may_list,
             self.sent,
             self.hindered,
-            self.used_in_doubt,
+            self.other_name,
             self.cleared,
             self.absent_seen,
             self.renamed_shown,
@@ -147,17 +149,22 @@ impl Witness {
         if !sending {
             return;
         }
-        self.used_in_doubt = meaning == Meaning::Used && self.doubt.is_some();
+        self.other_name |= meaning == Meaning::OtherName;
         let wait = match meaning {
+            Meaning::RateLimited { .. } => {
+                self.attempts -= 1;
+                lost
+            }
             Meaning::Nothing
             | Meaning::Busy(_)
-            | Meaning::RateLimited { by_service: false, .. } => lost,
-            Meaning::Finished(_)
-            | Meaning::RateLimited { by_service: true, .. }
-            | Meaning::Used
-            | Meaning::Full
-            | Meaning::Missing => finished,
-            Meaning::NotSent | Meaning::NeverSent | Meaning::TokenRejected => {
+            | Meaning::Refused
+            | Meaning::Unauthorized
+            | Meaning::Unknown(_) => lost,
+            Meaning::OtherName | Meaning::Used | Meaning::Full | Meaning::Missing => finished,
+            Meaning::NotSent
+            | Meaning::NeverSent
+            | Meaning::NotForwarded
+            | Meaning::TokenRejected => {
                 self.attempts -= 1;
                 return;
             }
@@ -170,7 +177,7 @@ impl Witness {
     fn note_last(&mut self, doing: Doing, meaning: Meaning) {
         let sending = matches!(doing, Doing::Send { .. });
         let rejection = match meaning {
-            Meaning::Finished(code) | Meaning::Rejected(code) => Some(code),
+            Meaning::Unknown(code) | Meaning::Rejected(code) => Some(code),
             Meaning::ScopeMissing => Some(Code::ScopeMismatch),
             Meaning::Used => Some(Code::AlreadyUsed),
             Meaning::Full => Some(Code::LimitReached),
@@ -186,11 +193,14 @@ impl Witness {
             | Meaning::NeverSent
             | Meaning::NoTokenYet
             | Meaning::Nothing
+            | Meaning::Refused
+            | Meaning::NotForwarded
             | Meaning::Busy(_)
             | Meaning::List { is_complete: false, .. } => Last::Unreachable,
+            Meaning::Moved => Last::Moved,
             Meaning::RateLimited { .. } => Last::RateLimited,
             Meaning::NoToken => Last::NoToken,
-            Meaning::TokenRejected => Last::TokenRejected,
+            Meaning::TokenRejected | Meaning::Unauthorized => Last::TokenRejected,
             Meaning::NotRecorded => Last::NotRecorded,
             Meaning::List { is_complete: true, .. } => Last::None,
             _ => Last::Other,
@@ -206,12 +216,12 @@ impl Witness {
                 !world.allow_another || self.is_wanted(name, world)
             }
         };
-        let is_clear = if world.is_rename { view.shows(0) } else { !view.names().any(forbids) };
-        if is_complete || !is_clear {
-            self.cleared = is_clear;
+        if !is_complete {
+            return;
         }
+        self.cleared = if world.is_rename { view.shows(0) } else { !view.names().any(forbids) };
         let target = if world.is_rename { 1 } else { self.name };
-        if is_complete && self.list_counts && !view.shows(target) {
+        if self.list_counts && !view.shows(target) {
             self.absent_seen = true;
             if self.doubt.take().is_some() && self.process == Process::Later {
                 self.process = Process::First;

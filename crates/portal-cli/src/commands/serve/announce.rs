@@ -1,17 +1,17 @@
 //! What a server says at its start: the URL, what it serves, and how other programs reach its org.
 
+use std::env;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
-use portal_model::neutral::shell_word;
 use portal_store::{Registry, RegistryError};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Args;
 use crate::commands::batch::counted;
-use crate::commands::sections::ORG;
 use crate::org::default_org::DefaultOrg;
-use crate::org::running::Running;
+use crate::org::running::{self, Running};
 use crate::terminal::printer::Printer;
 
 /// The portals of more orgs are not counted at the start.
@@ -48,7 +48,7 @@ pub(super) async fn announce(
         }
         portals = format!(" with {}", counted(count, "portal"));
     }
-    let Running { url, admin, org, port } = running;
+    let Running { url, admin, org, port, .. } = running;
     let (admin, org) = (admin.as_deref(), org.as_ref());
     let listening = Listening { event: "listening", url, admin, org };
     printer.result(format_args!("Listening on {url}"), &listening);
@@ -67,9 +67,10 @@ pub(super) async fn announce(
     lines.extend(args.faults.iter().map(|fault| format!("Fault: {fault}")));
     lines.extend(admin.map(|admin| format!("Look into it at {admin}/")));
     if org.is_some() {
-        lines.push("Other commands and programs reach its org with".to_owned());
-        lines.push(exports(running, "  "));
         lines.push(format!("In another terminal: eval \"$(portal serve env --port {port})\""));
+    }
+    if args.behind_proxy && args.public_url.is_none() {
+        lines.push("Tokens are for https:// and the host of each request (`--public-url`)".into());
     }
     printer.note(lines.join("\n"));
     Ok(())
@@ -99,28 +100,18 @@ pub(in crate::commands) struct Environment {
     /// Where to look into it, if anywhere.
     #[schemars(skip_serializing_if = "Option::is_none")]
     portal_admin_url: Option<String>,
-}
-
-/// The variables that lead commands to an org, or tests to an admin listener.
-pub(super) fn leading() -> impl Iterator<Item = &'static str> {
-    ORG.names.iter().copied().chain(["PORTAL_ADMIN_URL"])
-}
-
-/// The environment that leads to the server, for a shell, and not to where it led before.
-pub(super) fn exports(running: &Running, indent: &str) -> String {
-    let variables = variables(running);
-    let is_set = |name: &&str| variables.iter().any(|(other, _)| other == name);
-    let others: Vec<_> = leading().filter(|name| !is_set(name)).collect();
-    let unset = format!("{indent}unset {}", others.join(" "));
-    let lines = variables.iter().map(|(name, value)| {
-        // Credentials of kept data are in a file that its owner can write to.
-        format!("{indent}export {name}={}", shell_word(value))
-    });
-    std::iter::once(unset).chain(lines).collect::<Vec<_>>().join("\n")
+    /// The file in which it says how fast it is.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    portal_server: Option<String>,
+    /// With a proxy in the environment: hosts that are reached without it, this machine among them.
+    #[schemars(rename = "NO_PROXY", skip_serializing_if = "Option::is_none")]
+    no_proxy_upper: Option<String>,
+    #[schemars(rename = "no_proxy", skip_serializing_if = "Option::is_none")]
+    no_proxy_lower: Option<String>,
 }
 
 /// The environment that leads to the server and, if it is known, to its org.
-pub(super) fn variables(running: &Running) -> Vec<(&'static str, &str)> {
+pub(super) fn variables(running: &Running) -> Vec<(&'static str, String)> {
     let url = running.url.as_str();
     let mut variables = vec![("PORTAL_API_DOMAIN", url), ("PORTAL_ACCOUNTS_URL", url)];
     if let Some(org) = &running.org {
@@ -131,7 +122,31 @@ pub(super) fn variables(running: &Running) -> Vec<(&'static str, &str)> {
         ]);
     }
     variables.extend(running.admin.as_deref().map(|admin| ("PORTAL_ADMIN_URL", admin)));
+    let mut variables: Vec<_> =
+        variables.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+    let file = running.file.as_deref().and_then(Path::to_str);
+    variables.extend(file.map(|file| (running::VARIABLE, file.to_owned())));
+    if let Some(hosts) = unproxied() {
+        variables.extend(["NO_PROXY", "no_proxy"].map(|name| (name, hosts.clone())));
+    }
     variables
+}
+
+/// The hosts that are reached without a proxy, this machine added, if there is a proxy at all: not
+/// every client knows that loopback has none.
+fn unproxied() -> Option<String> {
+    const PROXIES: [&str; 6] =
+        ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    const OWN: &str = "localhost,127.0.0.1,::1";
+    let value = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    PROXIES.into_iter().find_map(env::var_os)?;
+    // For curl `*` means all hosts only if it stands alone.
+    let hosts = value("NO_PROXY").or_else(|| value("no_proxy"));
+    Some(match hosts {
+        None => OWN.to_owned(),
+        Some(all) if all == "*" => all,
+        Some(hosts) => format!("{hosts},{OWN}"),
+    })
 }
 
 /// The URL by which this machine reaches the server.

@@ -1,13 +1,13 @@
 //! The arguments of `portal serve`: what is served, where and how.
 
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use portal_http::server::{FaultSpec, ServerLimits};
 use portal_model::Secret;
 
-use super::address::{self, AdminListen};
+use super::address::{self, AdminListen, Listen};
+use super::shell::Shell;
 use crate::commands::fault_arg;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::terminal::printer::Output;
@@ -37,8 +37,8 @@ pub(crate) struct Args {
     #[command(subcommand)]
     pub(super) subcommand: Option<Subcommand>,
     /// Port or address to listen on, port 0 for a free one [default: 8780, or a free one with PROGRAM]
-    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
-    pub(super) listen: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS", value_parser = Listen::parse)]
+    pub(super) listen: Option<Listen>,
     /// Keep portals, orgs and credentials in this directory
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
@@ -56,13 +56,25 @@ pub(crate) struct Args {
     #[arg(long, requires = "seed")]
     pub(super) seed_replaces: bool,
     /// The URL that clients reach it by, where it stands behind a proxy
-    #[arg(long, value_name = "URL", value_parser = public_url)]
+    #[arg(long, value_name = "URL", value_parser = public_url, env = "PORTAL_PUBLIC_URL", hide_env_values = true)]
     pub(super) public_url: Option<String>,
     /// Serve over TLS with this certificate, followed by those between it and a root, in PEM form
-    #[arg(long, value_name = "FILE", requires = "tls_key", env = "PORTAL_TLS_CERT")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        env = "PORTAL_TLS_CERT",
+        hide_env_values = true
+    )]
     pub(super) tls_cert: Option<PathBuf>,
     /// The private key of the certificate; both files are read again when they change
-    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "PORTAL_TLS_KEY")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cert",
+        env = "PORTAL_TLS_KEY",
+        hide_env_values = true
+    )]
     pub(super) tls_key: Option<PathBuf>,
     /// Accept plain HTTP from other machines, forwarded by a proxy that terminates TLS
     #[arg(long)]
@@ -96,7 +108,7 @@ pub(crate) struct Args {
     )]
     pub(super) faults: Vec<FaultSpec>,
     /// Where to look into it, its page, JSON, health and metrics, or `none` [default: 127.0.0.1, a free port from 8781]
-    #[arg(long, value_name = "ADDRESS", env = "PORTAL_ADMIN_LISTEN", value_parser = address::parse_admin)]
+    #[arg(long, value_name = "ADDRESS", env = "PORTAL_ADMIN_LISTEN", hide_env_values = true, value_parser = address::parse_admin)]
     pub(super) admin_listen: Option<AdminListen>,
     /// Open the page that looks into it in a browser
     #[arg(long)]
@@ -116,6 +128,9 @@ pub(super) enum Subcommand {
         /// The port of the server [default: the one that runs]
         #[arg(long)]
         port: Option<u16>,
+        /// The shell that reads it: fish reads `sh` too
+        #[arg(long, value_enum, default_value_t)]
+        shell: Shell,
     },
 }
 
@@ -124,11 +139,11 @@ impl Args {
         self.log == Some(Output::Json)
     }
 
-    pub(super) fn listen(&self) -> SocketAddr {
+    pub(super) fn listen(&self) -> Listen {
         self.listen.unwrap_or_else(|| {
             // For a test run a free port does, and any number of them can run at once.
             let port = if self.command.is_empty() { 8780 } else { 0 };
-            SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+            Listen::loopback(port)
         })
     }
 

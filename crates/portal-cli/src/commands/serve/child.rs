@@ -1,5 +1,6 @@
 //! `portal serve -- COMMAND`: a command that runs while the server does.
 
+use std::env;
 use std::ffi::OsString;
 use std::io;
 #[cfg(unix)]
@@ -9,28 +10,25 @@ use std::process::ExitStatus;
 use anyhow::anyhow;
 use tokio::process::{Child, Command};
 
-use super::announce::leading;
 use crate::report::failure::Failure;
 use crate::sys::signal::Kind;
 use crate::terminal::printer::Printer;
 
 /// Starts `command`, if there is one, with `variables` added to its environment.
-pub(super) fn start(command: &[OsString], variables: &[(&str, &str)]) -> io::Result<Option<Child>> {
+pub(super) fn start(
+    command: &[OsString],
+    variables: Vec<(&'static str, String)>,
+) -> io::Result<Option<Child>> {
     let Some((program, arguments)) = command.split_first() else { return Ok(None) };
     let mut command = Command::new(program);
-    // What is there leads to another org, in which the command must not create a portal.
-    for name in leading() {
-        command.env_remove(name);
+    // What is there is for the server, or leads to another org, in which the command must not create
+    // a portal. The state directory does neither.
+    for (name, _) in env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"PORTAL_") && name != "PORTAL_STATE_DIR" {
+            command.env_remove(name);
+        }
     }
-    command
-        .args(arguments)
-        .envs(variables.iter().copied())
-        // The server is known to be fast: what is in doubt is certain soon.
-        .env("PORTAL_PROCESSING_TIME", "1s")
-        .env("PORTAL_LIST_LAG", "0s")
-        .kill_on_drop(true)
-        .spawn()
-        .map(Some)
+    command.args(arguments).envs(variables).kill_on_drop(true).spawn().map(Some)
 }
 
 /// Reports why a command cannot run. Returns the status that a shell would.

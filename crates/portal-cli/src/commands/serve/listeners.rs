@@ -2,9 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use portal_http::server::{Server, ServerTls};
+use portal_http::server::{Listener, Server, ServerTls};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
@@ -15,6 +15,9 @@ use crate::terminal::printer::Printer;
 
 /// How often to look whether the files of the certificate have changed.
 const TLS_INTERVAL: Duration = Duration::from_secs(5);
+/// How long before its expiry a certificate is told to be renewed, and how often.
+const EXPIRES_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+const WARN_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// The ports that are tried for the inspector, before any free one.
 const INSPECTOR_PORTS: Range<u16> = 8781..8881;
 
@@ -24,7 +27,7 @@ pub(super) fn read_tls(args: &Args) -> Result<Option<ServerTls>, Failure> {
     let tls = files.map(|(chain, key)| ServerTls::from_files(chain, key)).transpose();
     let tls = tls.map_err(|error| Failure::usage(error.to_string()))?;
     let listen = args.listen();
-    if listen.ip().to_canonical().is_loopback() || args.behind_proxy || tls.is_some() {
+    if listen.is_loopback() || args.behind_proxy || tls.is_some() {
         return Ok(tls);
     }
     let message = format!(
@@ -40,31 +43,45 @@ pub(super) async fn bind(
     tls: Option<ServerTls>,
     printer: &Printer,
 ) -> Result<Server, Failure> {
-    let server = Server::bind(args.listen()).await?.with_limits(args.limits());
+    let server = Server::on(args.listen().bind().await?).with_limits(args.limits());
     let server = args.allowed_hosts.iter().fold(server, Server::allow_host);
     let Some(tls) = tls else { return Ok(server) };
     tokio::spawn(reload(tls.clone(), printer.clone()));
     Ok(server.with_tls(tls))
 }
 
-/// Reads the files of the certificate again whenever they change.
+/// Reads the files of the certificate again whenever they change, and warns of its expiry.
 async fn reload(tls: ServerTls, printer: Printer) {
-    let mut failures = 0_u32;
+    // The last failure, and the last one that was told.
+    let (mut failed, mut told) = (None, None);
+    let mut warn_at = SystemTime::now();
     loop {
+        if SystemTime::now() >= warn_at
+            && let Some(expires) = tls.expires()
+            && expires < SystemTime::now() + EXPIRES_SOON
+        {
+            let date = humantime::format_rfc3339_seconds(expires);
+            let verb = if expires < SystemTime::now() { "expired" } else { "expires" };
+            printer.warning(format_args!("the certificate {verb} at {date}: renew it"));
+            warn_at = SystemTime::now() + WARN_INTERVAL;
+        }
         sleep(TLS_INTERVAL).await;
         match tls.reload() {
             Ok(replaced) => {
-                failures = 0;
+                (failed, told) = (None, None);
                 if replaced {
                     printer.note("the certificate was replaced");
+                    warn_at = SystemTime::now();
                 }
             }
             Err(error) => {
-                failures += 1;
-                // Once, and not at first: one file is replaced before the other.
-                if failures == 2 {
+                let why = Some(error.to_string());
+                // Each reason once, and not at first: one file is replaced before the other.
+                if why == failed && why != told {
                     printer.warning(format_args!("the server keeps its certificate: {error}"));
+                    told.clone_from(&why);
                 }
+                failed = why;
             }
         }
     }
@@ -74,15 +91,16 @@ async fn reload(tls: ServerTls, printer: Printer) {
 pub(super) async fn bind_inspector(
     listen: Option<AdminListen>,
     printer: &Printer,
-) -> Result<Option<TcpListener>, Failure> {
+) -> Result<Option<Listener>, Failure> {
     match listen.unwrap_or(AdminListen::Free) {
         AdminListen::Off => Ok(None),
         AdminListen::At(address) => {
-            let listener = TcpListener::bind(address).await.map_err(|error| {
-                let message = format!("cannot listen on {address} for `--admin-listen`: {error}");
+            let listener = address.bind().await.map_err(|error| {
+                let message =
+                    format!("cannot serve `--admin-listen`: {:#}", anyhow::Error::new(error));
                 Failure::usage(message).hint("pass another address, or `none`")
             })?;
-            if !address.ip().to_canonical().is_loopback() {
+            if !address.is_loopback() {
                 printer.warning(
                     "the admin listener asks nobody who they are: all who can reach it can look in",
                 );
@@ -94,7 +112,7 @@ pub(super) async fn bind_inspector(
             let bound = TcpListener::bind(&*free.collect::<Vec<SocketAddr>>()).await;
             // Nobody asked for it, and the service does without.
             let warn = |error| printer.warning(format_args!("no admin listener: {error}"));
-            Ok(bound.map_err(warn).ok())
+            Ok(bound.map_err(warn).ok().map(Listener::from))
         }
     }
 }

@@ -63,7 +63,10 @@ pub(super) async fn in_directory(
     args: &Args,
     printer: &Printer,
 ) -> Result<Opened<SqliteRegistry>, Failure> {
-    let waits = |why| printer.warning(format_args!("{why}, and the server starts"));
+    // Not with a program, which somebody waits for.
+    let waits = args.command.is_empty();
+    let waits =
+        waits.then_some(|why| printer.warning(format_args!("{why}, and the server starts")));
     let registry = data_directory::open(directory, args.accept_loss, waits).await?;
     let org = if let Some(seed) = seed {
         let place = directory.display();

@@ -113,7 +113,7 @@ fn every_outcome() -> Vec<Outcome> {
         Owner::Undetermined(Unverified::ListRejected(rejections::no_permission([""; 0]))),
         Owner::Undetermined(Unverified::Deadline),
         Owner::Undetermined(Unverified::AtOnce),
-        Owner::Undetermined(Unverified::EarlierAttempt),
+        Owner::Undetermined(Unverified::Changed),
         Owner::Undetermined(Unverified::Stopped),
     ];
     outcomes.extend(owners.map(|owner| Outcome::NameTaken { name: name(), owner }));
@@ -228,7 +228,7 @@ fn undetermined_owner_says_why_truthfully() {
     let not_allowed = message(Unverified::ListRejected(rejections::scope_mismatch()));
     assert!(not_allowed.contains("the token is not allowed to list"), "{not_allowed}");
     // A list that fails proves nothing about the token's scopes.
-    for why in [Unverified::Deadline, Unverified::AtOnce, Unverified::EarlierAttempt] {
+    for why in [Unverified::Deadline, Unverified::AtOnce, Unverified::Changed] {
         let (expected, message) = (why.to_string(), message(why));
         assert!(message.ends_with(&expected), "{message}");
         assert!(!message.contains("allowed") && !message.contains("token"), "{message}");

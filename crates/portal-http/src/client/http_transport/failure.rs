@@ -6,10 +6,8 @@ use std::io::{self, ErrorKind};
 use portal_model::error::with_sources;
 use portal_model::flow::{NoResponse, NotSent, TransportError};
 
+use super::layer::Kind;
 use super::tls;
-
-/// A kind of [`NotSent`] with its text.
-pub(super) type Kind = fn(String) -> NotSent;
 
 /// Why a host was not reached, so that nothing was sent. `peer` names it.
 pub(super) fn unreachable(

@@ -4,12 +4,16 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use portal_model::flow::NotSent;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A kind of [`NotSent`], to be made of its text.
+pub(super) type Kind = fn(String) -> NotSent;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug)]

@@ -14,8 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::failure::Kind;
-use super::layer::{BoxError, BoxLayer, Layer};
+use super::layer::{BoxError, BoxLayer, Kind, Layer};
 use crate::pem::{TlsError, certificates, private_key};
 
 /// What was read from files, and the configuration built from it by the first connection: plain

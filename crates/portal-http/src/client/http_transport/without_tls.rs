@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use http::Uri;
 use portal_model::flow::NotSent;
 
-use super::failure::Kind;
-use super::layer::{BoxError, BoxLayer};
+use super::layer::{BoxError, BoxLayer, Kind};
 use crate::pem::TlsError;
 
 /// An https URL in a build without TLS.

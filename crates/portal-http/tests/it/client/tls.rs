@@ -146,13 +146,13 @@ async fn proxy(to: &Peer) -> Peer {
     Peer::start(move |mut connection| async move {
         let Some(head) = connection.request().await else { return };
         let head = head.to_ascii_lowercase();
-        if !head.contains("proxy-authorization: basic dxnlcjpwqhnz\r\n") {
-            connection.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
-        } else {
+        if head.contains("proxy-authorization: basic dxnlcjpwqhnz\r\n") {
             connection.write(b"HTTP/1.1 200 Connection established\r\n\r\n").await;
             let mut upstream = TcpStream::connect(to).await.unwrap();
             // Either side may close the tunnel.
             let _ = copy_bidirectional(&mut connection.stream, &mut upstream).await;
+        } else {
+            connection.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
         }
     })
     .await

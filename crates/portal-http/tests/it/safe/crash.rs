@@ -8,7 +8,6 @@ use portal_http::ledger::Ledger;
 use portal_http::server::{LocalServer, PortalService};
 use portal_model::flow::{NotSent, Policy};
 use portal_store::MemoryRegistry;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{client, name, names, safe, sending, server};
@@ -49,7 +48,7 @@ async fn create_killed_in_mid_attempt_is_one_portal() {
 struct Frozen {
     service: PortalService<MemoryRegistry>,
     is_frozen: mpsc::Sender<()>,
-    wake: std::sync::Mutex<Option<oneshot::Receiver<()>>>,
+    wake: std::sync::Mutex<Option<mpsc::Receiver<()>>>,
 }
 
 impl Transport for Frozen {
@@ -62,7 +61,7 @@ impl Transport for Frozen {
         if let Some(wake) = wake {
             self.is_frozen.send(()).unwrap();
             // Its whole thread stands still, timers included.
-            wake.blocking_recv().unwrap();
+            wake.recv().unwrap();
         }
         if !bounds.may_begin() {
             return Err(NotSent::NotStarted("late".to_owned()).into());
@@ -79,7 +78,7 @@ async fn frozen_process_that_wakes_sends_nothing() {
     policy.attempt_timeout = Duration::from_millis(300);
     policy.record_timeout = Duration::from_millis(100);
     let (is_frozen, frozen) = mpsc::channel();
-    let (wake, woken) = oneshot::channel();
+    let (wake, woken) = mpsc::channel();
     let transport =
         Frozen { service: server.service().clone(), is_frozen, wake: Some(woken).into() };
     let credential = Credential::access_token(server.access_token().await.unwrap());

@@ -53,7 +53,7 @@ async fn shutdown_returns_what_stays_in_doubt() {
 
 #[tokio::test(start_paused = true)]
 async fn recovery_never_sends() {
-    let server = server(&["POST request:drop"]).await;
+    let server = server(&["POST request:delay=1m", "POST request:drop"]).await;
     let ledger = Ledger::in_memory();
     let call = safe(&server, &ledger).create(name("AcmePortal")).start();
     sending(&call).await;

@@ -47,10 +47,13 @@ async fn hanging_ledger_sends_nothing() {
     let ledger = Ledger::open(directory.path()).unwrap();
     let mut policy = Policy::rehearsal();
     policy.record_timeout = Duration::from_millis(200);
+    // The claim that nobody waits for any more is applied in the end, and holds the entry for so long.
+    policy.attempt_timeout = Duration::from_secs(1);
     let safe = SafeClient::new(client(&server, policy), ledger);
     let hung = hang(directory.path());
     let outcome = safe.create(name("AcmePortal")).await;
-    assert!(matches!(outcome, Outcome::NotCreated { .. }), "{outcome:?}");
+    // It can't be read either, so what it may hold of that name is not known.
+    assert!(!outcome.exists(), "{outcome:?}");
     drop(hung);
     assert_eq!(names(&server).await, [""; 0]);
     let outcome = safe.create(name("AcmePortal")).await;

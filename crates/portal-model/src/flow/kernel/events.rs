@@ -7,12 +7,13 @@ use crate::error::ApiError;
 use crate::outcome::{AuthFailure, Doubt, Failure, NotDone, Unverified};
 
 use super::{Flow, IfAbsent, InFlight, Phase, Tries};
-use crate::flow::evidence::{End, Finding, Listing};
+use crate::flow::evidence::{End, Finding};
 use crate::flow::policy::{Jitter, NameTaken};
 use crate::flow::responses::{self, Reply, Unusable};
 use crate::flow::step::{Event, UnexpectedEvent};
 use crate::intent::Baseline;
 use crate::oauth::TokenError;
+use crate::portal::Portal;
 use crate::transport::NotSent;
 
 impl Flow {
@@ -91,8 +92,21 @@ impl Flow {
                 let end = self.unknown_or(Unverified::Origin(api.clone()), NotDone::Origin(api));
                 return self.finish(end);
             }
+            // Rule 12: the accounts server names no time, but its documentation does.
+            TokenError::Rejected(ref limit) if limit.is_rate_limited() => {
+                let retry_after = Some(TOKEN_LOCKOUT);
+                let failure = NotDone::RateLimited { retry_after, cause: Failure::Token(error) };
+                return self.retry(now, jitter, failure, retry_after);
+            }
             TokenError::Rejected(error) => AuthFailure::Rejected(error),
             TokenError::NotRenewable => match self.token.rejected.take() {
+                // A 401 that is not the service's may have nothing to do with the token.
+                Some((id, error)) if self.doubt.is_some() && !is_of_service(&error) => {
+                    self.in_flight = None;
+                    self.token.current = Some(id);
+                    self.token.replaced = true;
+                    return;
+                }
                 Some((_, error)) => AuthFailure::TokenRejected(error),
                 None => AuthFailure::Unavailable(TokenError::NotRenewable.to_string()),
             },
@@ -121,10 +135,14 @@ impl Flow {
             // A slow response is not a failed try: the new token has its own time.
             self.tries.began = None;
         }
+        self.drop_token(error);
+        self.token.replaced = true;
+    }
+
+    fn drop_token(&mut self, error: ResponseError) {
         if let Some(id) = self.token.current.take() {
             self.token.rejected = Some((id, error));
         }
-        self.token.replaced = true;
     }
 
     fn fail_to_authenticate(&mut self, failure: AuthFailure) {
@@ -135,20 +153,51 @@ impl Flow {
     fn on_attempt(&mut self, now: Duration, jitter: Jitter, response: &Response) {
         match self.effect.classify(response) {
             Reply::Done => self.finish(End::Done),
-            Reply::Rejected(error) if self.doubt.is_none() => self.finish(End::Rejected(error)),
+            Reply::OtherName(name) => {
+                // Rule 6: it is evidence of an effect, and stays so whatever the lists show.
+                let doubt = Doubt::OtherName(name.clone());
+                self.put_in_doubt(now, doubt.clone(), true);
+                self.doubt = Some(doubt);
+                self.ambiguity = Some(Unverified::MayBeRenamed(name));
+                self.verify(IfAbsent::Repeat);
+            }
+            Reply::Rejected(error) if self.doubt.is_none() => {
+                self.finish(End::Rejected { error, by: None, is_unchanged: true });
+            }
+            // Rule 3: it settles its own attempt only.
             Reply::Rejected(error) => self.verify(IfAbsent::Rejected(error)),
             Reply::Suspect(error) => {
                 let earlier = self.doubt.is_some();
                 self.put_in_doubt(now, Doubt::Rejected(error.clone()), true);
                 self.verify(IfAbsent::Suspect { error, earlier });
             }
-            Reply::Finished(error) => {
-                self.put_in_doubt(now, Doubt::Rejected(error.clone()), true);
-                self.verify(IfAbsent::Rejected(error));
+            Reply::Refused(error) => {
+                self.put_in_doubt(now, error.clone().into(), false);
+                self.verify(match error {
+                    ResponseError::Api(error) => IfAbsent::Rejected(error),
+                    page @ ResponseError::Unreadable(_) => {
+                        IfAbsent::NotDone(NotDone::Unreachable(Failure::Response(page)))
+                    }
+                });
             }
-            Reply::RateLimited { error, by_service } => {
-                self.put_in_doubt(now, Doubt::RateLimited(error.clone()), by_service);
+            Reply::RateLimited(error) => {
+                // Rule 8: it does not count.
+                self.attempts -= 1;
+                self.put_in_doubt(now, Doubt::RateLimited(error.clone()), false);
                 self.retry_limited(now, jitter, error, response.retry_after);
+            }
+            Reply::NotForwarded(error) => {
+                self.attempts -= 1;
+                self.end_attempts(NotDone::Unreachable(Failure::Response(error)));
+            }
+            Reply::Unauthorized(error) if self.token.was_refused => {
+                self.put_in_doubt(now, error.clone().into(), false);
+                self.verify(IfAbsent::NotDone(NotDone::Auth(AuthFailure::TokenRejected(error))));
+            }
+            Reply::Unauthorized(error) => {
+                self.token.was_refused = true;
+                self.on_lost_attempt(now, jitter, error.clone().into());
+                self.drop_token(error);
             }
             Reply::TokenRejected(error) => {
                 self.attempts -= 1;
@@ -201,15 +250,15 @@ impl Flow {
         }
     }
 
-    fn put_in_doubt(&mut self, now: Duration, doubt: Doubt, has_finished: bool) {
+    fn put_in_doubt(&mut self, now: Duration, doubt: Doubt, is_explained: bool) {
         // Rule 5; an earlier attempt may need longer.
-        let absent_from = now.saturating_add(self.policy.absence_after(has_finished));
+        let absent_from = now.saturating_add(self.policy.absence_after(is_explained));
         self.absent_from = self.absent_from.max(absent_from);
-        self.is_last_in_doubt = !has_finished;
+        self.is_last_in_doubt = !is_explained;
         self.last_failure = None;
         self.last_doubt = Some(doubt.clone());
         // The first doubt is the one that matters to recovery and to the caller.
-        if !has_finished || self.doubt.is_none() {
+        if !is_explained || self.doubt.is_none() {
             self.doubt = Some(doubt);
         }
     }
@@ -217,7 +266,10 @@ impl Flow {
     fn on_list(&mut self, now: Duration, jitter: Jitter, began: Duration, response: &Response) {
         let retry_after = response.retry_after;
         match responses::read_list(response) {
-            Ok(listing) => self.on_listing(now, jitter, began, &listing),
+            Ok(portals) => {
+                self.on_listing(now, jitter, began, &portals);
+                self.listed = Some(portals);
+            }
             Err(Unusable::RateLimited(error)) => {
                 self.retry_limited(now, jitter, error, retry_after);
             }
@@ -228,10 +280,8 @@ impl Flow {
             // Rule 1: what a token without the scope can't see is left unverified.
             Err(Unusable::ScopeMissing(error)) if self.phase == Phase::Baseline => {
                 match self.effect.known(&self.policy) {
-                    Finding::There(portal) => {
-                        self.finish(End::There { portal, before: Some(true) });
-                    }
-                    Finding::Blocked(by) => self.finish(End::Blocked { by, rejection: None }),
+                    Finding::There { portal, origin } => self.finish(End::There { portal, origin }),
+                    Finding::Blocked(by) => self.finish(End::Blocked(by)),
                     Finding::Absent | Finding::Ambiguous(_) => {
                         self.list_rejected = Some(error);
                         self.end_request();
@@ -242,33 +292,25 @@ impl Flow {
             Err(Unusable::ScopeMissing(error) | Unusable::Rejected(error)) => {
                 let end = match self.doubt {
                     Some(_) => self.unknown(Unverified::ListRejected(error)),
-                    None => End::Rejected(error),
+                    None => End::Rejected { error, by: None, is_unchanged: true },
                 };
                 self.finish(end);
             }
         }
     }
 
-    fn on_listing(&mut self, now: Duration, jitter: Jitter, began: Duration, listing: &Listing) {
+    fn on_listing(&mut self, now: Duration, jitter: Jitter, began: Duration, portals: &[Portal]) {
         let attempted = self.phase != Phase::Baseline;
-        let before = self.baseline.as_ref();
-        let finding = self.effect.compare(&self.policy, before, listing, attempted);
-        if let Finding::There(portal) = finding {
-            // Rule 6. Before the first attempt the list is the baseline itself.
-            let before = if attempted { self.baseline.as_ref().map(|_| false) } else { Some(true) };
-            return self.finish(End::There { portal, before });
-        }
-        if attempted {
-            self.on_absence(now, jitter, began, listing, finding);
-        } else if !listing.is_complete {
-            let why = Failure::IncompleteList("it comes from a cache or has more pages");
-            self.retry(now, jitter, NotDone::Unreachable(why), None);
-        } else if let Finding::Blocked(by) = finding {
-            self.finish(End::Blocked { by, rejection: None });
-        } else {
-            self.baseline = Some(Baseline::of(&listing.portals));
-            self.end_request();
-            self.start_attempt();
+        let finding = self.effect.compare(&self.policy, self.baseline.as_ref(), portals, attempted);
+        match finding {
+            Finding::There { portal, origin } => self.finish(End::There { portal, origin }),
+            finding if attempted => self.on_absence(now, jitter, began, portals, finding),
+            Finding::Blocked(by) => self.finish(End::Blocked(by)),
+            Finding::Absent | Finding::Ambiguous(_) => {
+                self.baseline = Some(Baseline::of(portals));
+                self.end_request();
+                self.start_attempt();
+            }
         }
     }
 
@@ -278,46 +320,41 @@ impl Flow {
         now: Duration,
         jitter: Jitter,
         began: Duration,
-        listing: &Listing,
+        portals: &[Portal],
         finding: Finding,
     ) {
         let Phase::Verify(if_absent) = self.phase.clone() else { return };
         self.end_request();
         self.last_failure = None;
-        let proves_absence = listing.is_complete && began >= self.absent_from;
+        let proves_absence = began >= self.absent_from;
         match finding {
             // Rule 5: that something is gone is absence, too.
             Finding::Ambiguous(Unverified::Gone) if !proves_absence => {}
-            Finding::Ambiguous(ambiguity) => self.ambiguity = Some(ambiguity),
+            Finding::Ambiguous(ambiguity) => {
+                // What a success names is more than what a list may mean.
+                self.ambiguity.get_or_insert(ambiguity);
+            }
             Finding::Blocked(by) => self.blocked = Some(by),
             // A name can be given away again. A portal stays, even if a stale list misses it.
             Finding::Absent if !self.effect.repeats_in_doubt() => self.blocked = None,
-            Finding::Absent | Finding::There(_) => {}
+            Finding::Absent | Finding::There { .. } => {}
         }
         if !proves_absence {
-            return self.stay_in_doubt(now, jitter, began, &if_absent, listing.is_complete);
+            return self.stay_in_doubt(now, jitter, began, &if_absent);
         }
         if let Some(ambiguity) = self.ambiguity.clone() {
             return self.finish(self.unknown(ambiguity));
         }
-        // No attempt so far took effect, so what is there now is the new baseline.
-        self.baseline = Some(Baseline::of(&listing.portals));
+        let is_unchanged =
+            self.baseline.as_ref().is_some_and(|before| before.is_unchanged(portals));
+        // Rule 1: the first list is the baseline. Without any, this one comes before every attempt that
+        // may take effect.
+        self.baseline.get_or_insert_with(|| Baseline::of(portals));
         let end = match (if_absent, self.blocked.clone()) {
-            // Rule 4: the name is taken, and if by our own attempt, the list should show it.
-            (IfAbsent::Suspect { error, earlier: true }, _) if error.is_already_used() => {
-                End::Unknown {
-                    doubt: self.doubt.clone().unwrap_or(Doubt::Earlier),
-                    why: Unverified::EarlierAttempt,
-                    suspect: Some(error),
-                }
-            }
             (IfAbsent::NotDone(reason), _) => End::NotDone(reason),
-            (IfAbsent::Repeat, Some(by)) => End::Blocked { by, rejection: None },
-            (IfAbsent::Rejected(error) | IfAbsent::Suspect { error, .. }, Some(by)) => {
-                End::Blocked { by, rejection: Some(error) }
-            }
-            (IfAbsent::Rejected(error) | IfAbsent::Suspect { error, .. }, None) => {
-                End::Rejected(error)
+            (IfAbsent::Repeat, Some(by)) => End::Blocked(by),
+            (IfAbsent::Rejected(error) | IfAbsent::Suspect { error, .. }, by) => {
+                End::Rejected { error, by, is_unchanged }
             }
             (IfAbsent::Repeat, None) => {
                 if self.doubt.take() == Some(Doubt::Earlier) {
@@ -338,11 +375,8 @@ impl Flow {
         jitter: Jitter,
         began: Duration,
         if_absent: &IfAbsent,
-        is_complete: bool,
     ) {
-        // Rule 1 holds for repeats, too: a stale list does not clear the way.
         let may_repeat = self.effect.repeats_in_doubt()
-            && is_complete
             && self.blocked.is_none()
             && self.ambiguity.is_none()
             && self.check_attempt(now).is_ok();
@@ -369,12 +403,15 @@ impl Flow {
         self.wait_until(now, wake_at);
     }
 
-    /// Rule 4: whether the flow ends without proof of whose a taken name is, as the policy requests. A
-    /// fallback needs that proof.
+    /// Rule 4: whether the flow ends without proof of whose a taken name is, as the policy requests.
     fn ends_at_once(&self, error: &ApiError) -> bool {
-        let taken = || self.effect.outcome(End::Rejected(error.clone()));
-        self.policy.name_taken == NameTaken::AtOnce
-            && error.is_already_used()
-            && self.effect.fallback(&taken()).is_none()
+        self.policy.name_taken == NameTaken::AtOnce && error.is_already_used()
     }
+}
+
+/// How long the accounts server grants no tokens once too many were requested.
+const TOKEN_LOCKOUT: Duration = Duration::from_secs(10 * 60);
+
+fn is_of_service(error: &ResponseError) -> bool {
+    error.api().is_some_and(ApiError::is_token_rejected)
 }

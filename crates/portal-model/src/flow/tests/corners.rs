@@ -31,7 +31,7 @@ impl Script {
 /// One attempt that ends without a response after `seconds`.
 fn lost_after(seconds: u64) -> Script {
     let policy = Policy { max_attempts: 1, ..Policy::default() };
-    create_with(policy).ready().lasting(seconds - 60).sends().lasting(60).handle(lost())
+    create_with(policy).ready().lasting(seconds - 20).sends().lasting(20).handle(lost())
 }
 
 #[test]
@@ -46,13 +46,6 @@ fn list_that_counts_has_its_full_timeout() {
     // Absence counts from 290 s on, which leaves a list 10 s.
     assert_eq!(lost_after(220).lasting(65).timeout(), 5);
     assert_eq!(lost_after(220).lasting(70).timeout(), 10);
-}
-
-#[test]
-fn incomplete_list_at_deadline_is_not_repeated() {
-    // Absence counts from 285 s on.
-    let script = lost_after(215).polls_until(285).list(cached_list());
-    script.waits(5000).list(cached_list());
 }
 
 #[test]
@@ -120,11 +113,6 @@ fn rename_without_ids_is_verified_by_names() {
     let script = attempted(to_new(), r#"{"name":"AcmeOld","zaid":"1"}"#);
     let outcome = script.list(records(&[r#"{"name":"AcmeNew"}"#])).ends();
     assert!(matches!(outcome, Outcome::Renamed { .. }), "{outcome:?}");
-    // A list that may miss the old name proves nothing.
-    let page = r#"{"portals":[{"name":"AcmeNew"}],"info":{"more_records":true}}"#;
-    let script = attempted(to_new(), r#"{"name":"AcmeOld"}"#);
-    let script = script.list(Event::Response(Response::new(200, page)));
-    assert!(script.flow.is_in_doubt());
     // Somebody renamed another portal.
     let script = attempted(to_new(), r#"{"name":"AcmeOld"}"#);
     let script = script.list(records(&[r#"{"name":"AcmeNew"}"#, r#"{"name":"AcmeOld"}"#]));
@@ -145,8 +133,8 @@ fn wait_beyond_deadline_leaves_last_list() {
 fn backoff_of_token_outlasts_last_attempt() {
     let unreachable = || TokenError::NotSent(NotSent::ConnectTimedOut);
     let mut script = create().ready().attempt(lost()).clears(1000);
-    script = script.lasting(157).sends().handle(invalid_token());
-    // At 160 s begins the last attempt that can be verified.
+    script = script.lasting(197).sends().handle(invalid_token());
+    // At 200 s begins the last attempt that can be verified.
     script = script.no_token(unreachable()).waits(2000).no_token(unreachable()).waits(2000);
     assert_eq!(script.needs_token(), Some(TokenId(1)));
     assert_eq!(origin(&script.token().shows(&["Acme2026"]).ends()), Origin::Appeared);
@@ -154,7 +142,7 @@ fn backoff_of_token_outlasts_last_attempt() {
 
 #[test]
 fn backoff_of_attempt_ends_with_last_attempt() {
-    let script = create().ready().lasting(97).sends().lasting(60).handle(lost()).clears(1000);
+    let script = create().ready().lasting(177).sends().lasting(20).handle(lost()).clears(1000);
     let script = script.attempt(not_sent()).waits(2000).shows(&[]).attempt(not_sent());
     // Another attempt could not be verified, and a list needs no backoff.
     assert_eq!(origin(&script.shows(&["Acme2026"]).ends()), Origin::Appeared);

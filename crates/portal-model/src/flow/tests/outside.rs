@@ -1,0 +1,306 @@
+//! What was attacked from outside: schedules in which an outcome was untrue once, and what the rules
+//! make of them now.
+
+use super::*;
+
+fn with_id(id: &str, receipt: Receipt) -> Receipt {
+    Receipt { id: Some(id.to_owned()), ..receipt }
+}
+
+fn resumed(baseline: &[(&str, &str, bool)], policy: Policy) -> Script {
+    let mut intent = CreateIntent::new(name("Acme2026"));
+    intent.attempts = 1;
+    intent.baseline = Some(Baseline::of(&portals(baseline)));
+    let (operation, horizon) = (create_of(&["Acme2026"]), Duration::from_secs(60));
+    script(Flow::resume(operation, intent.into(), horizon, policy, ApiVersion::V7))
+}
+
+fn portals(portals: &[(&str, &str, bool)]) -> Vec<crate::Portal> {
+    responses::read_list(&list_of(portals)).unwrap()
+}
+
+fn page(header: &'static str, value: &'static str) -> Event {
+    let page = list_of(&[("1", "Acme2026", false)]);
+    Event::Response(page.with_headers(|name| (name == header).then_some(value)))
+}
+
+// A copy of the attempt is at work while another one is answered.
+
+#[test]
+fn copy_at_work_behind_refusal_is_waited_for() {
+    let refusals = [
+        response(423, "RESOURCE_LOCKED"),
+        response(400, "REQUEST_IN_PROGRESS"),
+        retry_after(429, "3600"),
+        html(429),
+        html(403),
+    ];
+    for refusal in refusals {
+        let mut script = create().ready().attempt(refusal.clone());
+        // No list but one from 70 s on proves absence; presence counts at once.
+        while script.elapsed() < Duration::from_secs(60) {
+            script = match script.flow.step(script.now) {
+                Step::WaitUntil(time) => Script { now: time, ..script },
+                Step::List { .. } => script.shows(&[]),
+                Step::Record(_) => script.attempt(refusal.clone()),
+                step => panic!("{step:?} after {refusal:?}"),
+            };
+        }
+        assert!(script.flow.is_in_doubt(), "{refusal:?}");
+        let outcome = script.lists_until_end(&[("1", "Acme2026", false)]);
+        assert_eq!(origin(&outcome), Origin::Appeared, "{refusal:?}");
+    }
+}
+
+#[test]
+fn rejection_waits_for_every_earlier_attempt() {
+    for rejection in [
+        response(403, "NO_PERMISSION"),
+        response(404, "INVALID_URL_PATTERN"),
+        response(400, "LIMIT_REACHED"),
+        response(400, "ALREADY_USED"),
+    ] {
+        let script = create().ready().attempt(retry_after(429, "1")).waits(2000).shows(&[]);
+        let script = script.attempt(rejection.clone()).lists_until_step(&[]);
+        assert_eq!(script.elapsed(), Duration::from_secs(70), "{rejection:?}");
+    }
+}
+
+#[test]
+fn refused_rename_waits_for_copy_at_work() {
+    let old = [("1", "AcmeOld", false)];
+    for refusal in [response(423, "RESOURCE_LOCKED"), retry_after(429, "3600")] {
+        let script = rename().token().shows_portals(&old).attempt(refusal.clone());
+        let script = script.lists_until_step(&old);
+        assert_eq!(script.elapsed(), Duration::from_secs(70), "{refusal:?}");
+    }
+}
+
+#[test]
+fn doubt_of_attempt_is_known_to_its_ledger() {
+    let mut script = create().ready().attempt(html(504));
+    assert!(script.flow.is_last_in_doubt());
+    script = script.clears(1000).attempt(success("Acme2026"));
+    assert!(!script.flow.is_last_in_doubt());
+}
+
+// Portals that are renamed.
+
+#[test]
+fn portal_of_other_entry_is_known_by_its_id() {
+    let beta = || with_id("11", receipt("BetaPortal", 3600));
+    let script = || with_receipt(allow_another(), beta()).token();
+    let before = [("11", "GammaPortal", true)];
+    // The lost one is named as the other was.
+    let lost = script().shows_portals(&before).attempt(lost());
+    let outcome = lost.lists_until_end(&[before[0], ("12", "BetaPortal", true)]);
+    assert_eq!(*unverified(&outcome), Unverified::MayBeRenamed("BetaPortal".to_owned()));
+    // The other one is not the lost one, whatever its name.
+    let lost = script().shows_portals(&[]).attempt(super::lost()).shows_portals(&before);
+    lost.waits(1000).shows_portals(&before).sends();
+}
+
+#[test]
+fn first_baseline_is_kept_over_adoptions() {
+    // It took effect, and was renamed before anybody looked.
+    let script = resumed(&[], allow_another()).token();
+    let outcome = script.lists_until_end(&[("1", "AcmeHelpdesk", true)]);
+    assert_eq!(*unverified(&outcome), Unverified::MayBeRenamed("AcmeHelpdesk".to_owned()));
+    // One that was there before is not it, and stays in the baseline.
+    let before = [("1", "AcmeHelpdesk", true)];
+    let script = resumed(&before, allow_another()).token().lists_until_step(&before).sends();
+    let Some(Intent::Create(intent)) = script.intent else { panic!() };
+    assert_eq!(intent.baseline.unwrap(), Baseline::of(&portals(&before)));
+}
+
+#[test]
+fn old_portal_renamed_to_wanted_name_did_not_appear() {
+    let script = create_with(allow_another()).token().shows_portals(&[("1", "AcmeOld", false)]);
+    let lost = script.attempt(lost());
+    let outcome = lost.shows_portals(&[("1", "Acme2026", true)]).ends();
+    assert_eq!(origin(&outcome), Origin::Preexisting);
+    assert!(outcome.exists() && !outcome.is_ours());
+    // Unless the one in doubt may have been renamed before.
+    let script = resumed(&[("1", "AcmeOld", false)], allow_another()).token();
+    let swapped = [("1", "Acme2026", true), ("2", "AcmeThird", true)];
+    let outcome = script.lists_until_end(&swapped);
+    assert_eq!(*unverified(&outcome), Unverified::MayBeRenamed("AcmeThird".to_owned()));
+}
+
+#[test]
+fn taken_name_is_another_orgs_only_if_nothing_changed() {
+    let attempted = || {
+        let script = create_with(allow_another()).token().shows_portals(&[("1", "AcmeOld", false)]);
+        script.attempt(response(400, "ALREADY_USED"))
+    };
+    let script = attempted().lists_until_step(&[("1", "AcmeOld", false)]);
+    assert_eq!(script.elapsed(), Duration::from_secs(10));
+    assert_eq!(owner(script.ends()), Owner::AnotherOrg);
+    // Somebody renamed it to the name and away again, or to another one.
+    for now in [("1", "AcmeOld", true), ("1", "AcmeOther", true)] {
+        let outcome = attempted().lists_until_end(&[now]);
+        assert_eq!(owner(outcome), Owner::Undetermined(Unverified::Changed), "{now:?}");
+    }
+}
+
+#[test]
+fn fallback_needs_name_of_another_org() {
+    let policy = allow_another();
+    let script = with_fallback(policy).token().shows_portals(&[("1", "AcmeOld", false)]);
+    let script = script.attempt(response(400, "ALREADY_USED"));
+    let outcome = script.lists_until_end(&[("1", "AcmeOld", true)]);
+    assert_eq!(owner(outcome), Owner::Undetermined(Unverified::Changed));
+}
+
+// What a list is worth.
+
+#[test]
+fn list_from_cache_is_no_list() {
+    for (header, value) in
+        [("age", "3600"), ("age", "unknown"), ("cache-status", "edge; hit"), ("x-cache", "HIT")]
+    {
+        // Neither before the first attempt nor after it, although it shows the name.
+        let mut script = create().token().list(page(header, value));
+        script = script.waits(1000).shows(&[]).attempt(lost()).list(page(header, value));
+        assert!(script.flow.is_in_doubt(), "{header}: {value}");
+        script.waits(1000).list(page(header, value)).waits(2000);
+    }
+}
+
+#[test]
+fn part_of_list_is_no_list() {
+    for info in [r#"{"more_records":"true"}"#, r#"{"count":3}"#, r#"{"next_page_token":"c8582e"}"#]
+    {
+        let body = format!(r#"{{"portals":[{{"name":"Acme2026"}}],"info":{info}}}"#);
+        let part = || Event::Response(Response::new(200, body.as_str()));
+        let script = create().token().list(part()).waits(1000).shows(&[]).attempt(lost());
+        assert!(script.list(part()).flow.is_in_doubt(), "{info}");
+    }
+}
+
+// Responses that do not fit.
+
+#[test]
+fn success_of_other_name_stays_in_doubt_and_names_it() {
+    let script = create_with(allow_another()).ready().attempt(success("Acme20261"));
+    let outcome = script.lists_until_end(&[("1", "Acme20261", false)]);
+    let Outcome::Unknown { doubt, why, .. } = &outcome else { panic!("{outcome:?}") };
+    assert_eq!(*doubt, Doubt::OtherName("Acme20261".to_owned()));
+    assert_eq!(*why, Unverified::MayBeRenamed("Acme20261".to_owned()));
+    let script = create().ready().attempt(success("Acme20261"));
+    assert!(matches!(script.lists_until_end(&[]), Outcome::Unknown { .. }));
+}
+
+#[test]
+fn redirect_and_page_of_refusal_are_not_repeated() {
+    for status in [301, 307, 403, 404, 405, 408] {
+        let script = create().ready().attempt(html(status)).lists_until_step(&[]);
+        assert_eq!(script.elapsed(), Duration::from_secs(70), "{status}");
+        let outcome = script.ends();
+        let Some(crate::ResponseError::Unreadable(page)) = outcome.response() else { panic!() };
+        assert_eq!((page.http_status, page.excerpt.as_str()), (status, "<html>"));
+    }
+}
+
+#[test]
+fn refusal_by_own_proxy_is_certain() {
+    let script = create().ready().attempt(html(407));
+    assert!(!script.flow.is_in_doubt());
+    assert!(matches!(reason(script.ends()), NotDone::Unreachable(Failure::Response(_))));
+    let script = create().ready().attempt(lost()).clears(1000).attempt(html(407));
+    assert!(!script.flow.is_last_in_doubt());
+    assert_eq!(origin(&script.shows(&["Acme2026"]).ends()), Origin::Appeared);
+}
+
+#[test]
+fn any_401_is_worth_one_new_token() {
+    let mut script = create().token().list(html(401));
+    assert_eq!(script.needs_token(), Some(TokenId(1)));
+    // Of an attempt it proves nothing, so a list comes before the repeat.
+    for odd in [html(401), response(401, "INVALID_OAUTHTOKEN")] {
+        let mut script = create().ready().attempt(odd.clone());
+        assert!(script.flow.is_in_doubt());
+        assert_eq!(script.needs_token(), Some(TokenId(1)));
+        let script = script.token().clears(1000).attempt(odd).shows_until_proved(&[]);
+        assert!(matches!(reason(script.ends()), NotDone::Auth(AuthFailure::TokenRejected(_))));
+    }
+}
+
+#[test]
+fn page_of_401_does_not_cost_only_token() {
+    let script = create().ready().attempt(html(401)).no_token(TokenError::NotRenewable);
+    assert_eq!(origin(&script.shows(&["Acme2026"]).ends()), Origin::Appeared);
+}
+
+#[test]
+fn throttle_of_accounts_server_is_rate_limit() {
+    let throttle = || TokenError::Rejected(OAuthError::new(OAuthError::ACCESS_DENIED));
+    let outcome = create().no_token(throttle()).ends();
+    assert!(matches!(reason(outcome), NotDone::RateLimited { .. }));
+    let script = create().ready().attempt(lost()).list(invalid_token()).no_token(throttle());
+    // In doubt, there is a last list before the deadline.
+    assert!(script.waits(290_000).token().flow.is_in_doubt());
+}
+
+// One place, and time.
+
+#[test]
+fn other_api_ends_flow() {
+    let moved = || TokenError::OtherOrigin("https://www.zohoapis.in".to_owned());
+    let outcome = create().token().list(invalid_token()).no_token(moved()).ends();
+    assert_eq!(reason(outcome), NotDone::Origin("https://www.zohoapis.in".to_owned()));
+    let script = create().ready().attempt(lost()).list(invalid_token()).no_token(moved());
+    let origin = Unverified::Origin("https://www.zohoapis.in".to_owned());
+    assert_eq!(*unverified(&script.ends()), origin);
+}
+
+#[test]
+fn attempt_does_not_leave_after_long_sleep() {
+    // The lid is shut after the list, during the record, and after it.
+    let mut script = create().ready();
+    script.now += Duration::from_secs(3 * 3600);
+    assert!(matches!(reason(script.ends()), NotDone::Deadline { .. }));
+    let script = create().ready().lasting(3 * 3600).record();
+    assert!(matches!(reason(script.ends()), NotDone::Deadline { .. }));
+    let mut script = create().ready().record();
+    script.now += Duration::from_secs(3 * 3600);
+    assert!(matches!(reason(script.ends()), NotDone::Deadline { .. }));
+}
+
+// Who made it.
+
+#[test]
+fn portal_of_earlier_entry_is_created_earlier() {
+    let origin_with = |receipt: Receipt, listed| {
+        let script = with_receipt(Policy::default(), receipt).token();
+        origin(&script.shows_portals(&[listed]).ends())
+    };
+    let old = || receipt("Acme2026", 7200);
+    let listed = ("1", "Acme2026", false);
+    assert_eq!(origin_with(with_id("1", old()), listed), created_earlier());
+    assert_eq!(origin_with(with_id("2", old()), listed), Origin::Preexisting);
+    // A success has no id: the name decides until a list gave one.
+    assert_eq!(origin_with(old(), listed), created_earlier());
+    let baseline = Some(Baseline::of(&portals(&[listed])));
+    assert_eq!(origin_with(Receipt { baseline, ..old() }, listed), Origin::Preexisting);
+    // It may be that success, renamed before any list showed it.
+    let renamed = ("1", "Acme2026", true);
+    assert_eq!(origin_with(receipt("AcmeOther", 7200), renamed), Origin::Undetermined);
+    let own = Receipt { has_same_key: true, ..with_id("1", old()) };
+    let script = with_receipt(Policy::default(), own).token().shows_portals(&[listed]);
+    assert!(script.ends().is_ours());
+}
+
+#[test]
+fn preview_lists_once_and_sends_nothing() {
+    let preview = || {
+        let operation = create_of(&["Acme2026"]);
+        script(Flow::preview(operation, Policy::default(), ApiVersion::V7)).token()
+    };
+    assert_eq!(reason(preview().shows(&[]).ends()), NotDone::Preview);
+    assert_eq!(reason(preview().list(scope_mismatch()).ends()), NotDone::Preview);
+    assert_eq!(origin(&preview().shows(&["Acme2026"]).ends()), Origin::Preexisting);
+    assert!(matches!(preview().shows(&["AcmeOther"]).ends(), Outcome::OrgHasPortal { .. }));
+    let listed = preview().shows(&["AcmeOther"]).flow;
+    assert_eq!(listed.listed().unwrap()[0].name, "AcmeOther");
+}
