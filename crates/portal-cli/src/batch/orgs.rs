@@ -13,7 +13,7 @@ use portal_model::flow::Policy;
 use portal_model::server::rejections;
 use portal_model::{ApiError, ApiVersion, CanCreate, ListPortals, OrgIdentity, Portal};
 
-use super::plan::Plan;
+use super::plan::{Plan, State};
 use crate::org::create_probe::{probe, undetermined};
 use crate::org::profile::Profiles;
 use crate::org::retry::retry;
@@ -31,19 +31,6 @@ pub(crate) struct Org {
     pub(crate) identity: Option<OrgIdentity>,
     /// The rows of the profile for which something may be sent, in the order of the file.
     pub(crate) rows: Vec<usize>,
-}
-
-impl Org {
-    pub(crate) fn profile(&self) -> &str {
-        self.target.place.profile().unwrap_or_default()
-    }
-
-    /// The host of its API, for people.
-    pub(crate) fn host(&self) -> String {
-        let declared = || Some(OrgIdentity::new(&self.target.api.url()?, "").host());
-        let known = self.identity.as_ref().map(OrgIdentity::host);
-        known.or_else(declared).unwrap_or_default()
-    }
 }
 
 /// What the clients of all orgs share.
@@ -103,7 +90,7 @@ impl Clients<'_> {
 /// States that all orgs of the plan are different ones, also those whose ids are not known.
 pub(crate) fn state_distinct(plan: &Plan, orgs: &mut [Org]) {
     let identities = orgs.iter().filter_map(|org| org.identity.as_ref());
-    let all = identities.chain(plan.states.iter().filter_map(|state| state.created_in()));
+    let all = identities.chain(&plan.earlier);
     let fingerprints: BTreeSet<_> = all.map(|org| org.fingerprint().to_owned()).collect();
     let fingerprints = Arc::new(fingerprints);
     for org in orgs {
@@ -135,19 +122,17 @@ pub(crate) async fn look(
     for (org, seen) in orgs.iter_mut().zip(seen) {
         for &index in &org.rows {
             if let Some(identity) = &seen.identity {
-                plan.update(index, |state| state.in_org(identity, same_org));
+                plan.identify(index, identity, same_org);
             }
             plan.list(index, &seen.portals, allow_another);
             if let Some(error) = &seen.rejection {
-                plan.update(index, |state| state.without_permission(error));
+                plan.reject(index, error);
             }
             if let Some(why) = &seen.unchecked {
-                plan.update(index, |state| state.unchecked(why));
+                plan.leave_unchecked(index, why);
             }
         }
-        let is_left =
-            |index: &usize| plan.states.get(*index).is_some_and(super::plan::State::may_be_sent);
-        org.rows.retain(is_left);
+        org.rows.retain(|index| plan.states.get(*index).is_some_and(State::is_left));
         org.identity = seen.identity;
     }
 }

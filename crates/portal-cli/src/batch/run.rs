@@ -53,9 +53,14 @@ impl Lanes {
         lanes
     }
 
+    /// The rows.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = usize> {
+        self.apart.iter().flatten().chain(&self.last).map(|(row, _)| *row)
+    }
+
     /// The number of rows.
     pub(crate) fn len(&self) -> usize {
-        self.apart.iter().map(Vec::len).sum::<usize>() + self.last.len()
+        self.rows().count()
     }
 }
 

@@ -83,7 +83,7 @@ fn portal_of_unknown_ledger_is_told_apart() {
     forget(&orgs.home);
     let ran = orgs.run(&CREATE);
     assert_eq!((ran.status, &row(&ran)["origin"]), (4, &json!("preexisting")), "{ran:?}");
-    assert!(ran.stderr.contains("1 portal exists that this ledger did not create"), "{ran:?}");
+    assert!(ran.stderr.contains("portals that exist, and that this ledger did not create: 1; "), "{ran:?}");
     assert_eq!(portals(&orgs, "acme"), "FirstName");
 }
 
@@ -115,7 +115,7 @@ fn row_in_doubt_that_left_file_is_named() {
     let dry = orgs.run(&["batch", "portals.csv", "--dry-run"]);
     let named =
         "\nin doubt, but not in this file: acme FirstName; `portal recover` determines them\n";
-    assert!(dry.stdout.contains(named), "{dry:?}");
+    assert!(dry.stderr.contains(named), "{dry:?}");
     let ran = orgs.run(&CREATE);
     assert_eq!((ran.status, &row(&ran)["outcome"]), (4, &json!("org_has_portal")), "{ran:?}");
     assert!(ran.stderr.contains(named), "{ran:?}");
@@ -124,19 +124,17 @@ fn row_in_doubt_that_left_file_is_named() {
 
 #[test]
 fn row_not_begun_has_no_outcome() {
-    let beta = Org::new("beta");
-    let orgs = Orgs::start(vec![Org::new("acme"), beta], &LOST);
+    let orgs = Orgs::start(["acme", "beta", "gamma"].map(Org::new).into(), &LOST);
     // In doubt by another command, whatever came of it.
     orgs.kill_create("acme");
-    orgs.write("portals.csv", "profile,name\nbeta,BetaPortal\nacme,AcmePortal\n");
+    let csv = "profile,name\nbeta,BetaPortal\nacme,AcmePortal\ngamma,GammaPortal\n";
+    orgs.write("portals.csv", csv);
     let ran = orgs.run(&[&CREATE[..], &["--limit", "1", "--timeout", "1s"]].concat());
     let rows = ran.json();
-    assert_eq!(rows[0]["name"], json!("BetaPortal"), "{ran:?}");
-    let expected = json!({
-        "profile": "acme", "host": rows[1]["host"], "name": "AcmePortal", "state": "in_doubt",
-    });
-    assert_eq!(rows[1], expected, "{ran:?}");
-    assert_eq!(ran.status, 0, "{ran:?}");
+    let outcomes: Vec<_> = rows.iter().map(|row| row["outcome"].as_str().unwrap()).collect();
+    assert_eq!((ran.status, outcomes), (1, vec!["present", "unknown", "not_begun"]), "{ran:?}");
+    let expected = json!({ "name": "GammaPortal", "profile": "gamma", "outcome": "not_begun" });
+    assert_eq!(rows[2], expected, "{ran:?}");
 }
 
 #[test]
@@ -268,11 +266,11 @@ fn existing_fallback_is_not_called_taken() {
     assert_eq!(orgs.run(&["create", "SecondName", "--profile", "acme"]).status, 0);
     let single = ["create", "FirstName", "--fallback", "SecondName", "--profile", "acme"];
     let ran = orgs.run(&single);
-    let expected = "SecondName already exists in the org of profile acme\n";
-    assert_eq!((ran.status, ran.stdout.as_str()), (4, expected), "{ran:?}");
+    let expected = "SecondName already exists in the org of profile acme";
+    assert!(ran.status == 4 && ran.stdout.starts_with(expected), "{ran:?}");
     // A name that differs by case only is the org's own too.
     let ran = orgs.run(&["create", "secondname", "--fallback", "ThirdName", "--profile", "acme"]);
-    assert_eq!((ran.status, ran.stdout.as_str()), (4, expected), "{ran:?}");
+    assert!(ran.status == 4 && ran.stdout.starts_with(expected), "{ran:?}");
     for csv in ["FirstName,SecondName", "secondname,ThirdName"] {
         orgs.write("portals.csv", format!("profile,name,fallback\nacme,{csv}\n"));
         let ran = orgs.run(&["batch", "portals.csv"]);
@@ -288,7 +286,7 @@ fn list_that_fails_is_not_called_forbidden() {
     assert_eq!(orgs.run(&["create", "TakenName", "--profile", "rival"]).status, 0);
     let gateway = Gateway::start(&orgs.served);
     gateway.lead(&orgs);
-    let short = ["--timeout", "1s", "--deadline", "5s"];
+    let short = ["--timeout", "1s", "--deadline", "8s"];
     let create = ["--output", "json", "create", "TakenName", "--profile", "acme"];
     let create = Running::start(orgs.home.command(&[&create[..], &short].concat()));
     wait_until(|| gateway.creates() == 1);
