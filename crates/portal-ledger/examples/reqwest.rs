@@ -57,6 +57,9 @@ impl Host for Async {
         // An attempt begins before that moment or never, so it must have connected by then.
         let left = terms.attempt.map(|until| until.since(&self.now()).unwrap_or_default());
         let connect = left.unwrap_or(terms.timeout).min(terms.timeout / 2);
+        if connect.is_zero() {
+            return Err(NotSent::ConnectTimedOut.into());
+        }
         // A client for each request, and so a connection: a pooled one may be gone when it is used.
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())

@@ -34,6 +34,8 @@ pub struct ClaimRequest {
     pub about: About,
     /// Who asks, where others can tell whether it is gone.
     pub(crate) process: Option<Process>,
+    /// The entry that this operation attempted something in, and lost to somebody who adopted it.
+    pub(crate) lost: Option<EntryId>,
 }
 
 /// What a claim is for.
@@ -108,6 +110,7 @@ impl ClaimRequest {
             distinct_from: Arc::default(),
             about: About::default(),
             process: None,
+            lost: None,
         }
     }
 

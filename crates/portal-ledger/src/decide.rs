@@ -11,21 +11,25 @@
 //! 2. **A grant takes every other open entry that it had to wait for from its holder**, in the same
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
-//!    included. A later rename of that name in this ledger determines it.
+//!    included. A later rename of that name in this ledger determines it. Whoever lost an entry in which
+//!    it attempted something goes by what becomes of that.
 //! 4. **Other operations' entries are waited for, not determined.** After its horizon and the list lag
 //!    an entry has an effect that the next baseline shows, or none.
 //! 5. **What is waited for**: an open entry, until its lease ends, and if an attempt was recorded until
 //!    horizon and list lag; an ended one that had or may have had an effect, until the list lag after
 //!    its end, and until horizon and list lag of any attempt that was ever in doubt: if it ended as
-//!    unknown, and for its names in any case. Never one that sent nothing, or of which everything was
-//!    rejected.
+//!    unknown, and for its names in any case. A rename waits that long for its names whether there was a
+//!    doubt or not: it may free the name for a copy. Never one that sent nothing, or of which everything
+//!    was rejected.
 //! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names;
 //!    unless the caller states that the credentials of the two lead to different orgs.
 //!    With `allow_another` the names alone count.
 //! 7. **A key is one operation**: created, and its entry is returned; in doubt, and it goes on; ended
 //!    without a portal, and it begins anew.
-//! 8. **A moment of another clock counts from now**: another boot, machine or time namespace.
-//! 9. **`Created` is accepted from anybody, everything else from the holder.**
+//! 8. **A moment of another clock counts from when it is first read**: another boot, machine or time
+//!    namespace.
+//! 9. **`Created` is accepted from anybody, everything else from the holder.** But once another holder
+//!    saw the portal appear, its caller was told that it is theirs, and no second one hears that.
 
 use std::time::Duration;
 
@@ -38,12 +42,14 @@ use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
 use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
 use crate::time::{Moment, Times};
 
+/// How many clocks an entry remembers the first reader of.
+const MAX_SIGHTINGS: usize = 32;
 /// Nothing is waited for as long as this, so an older entry is settled for every reader.
 const SETTLED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// What [`claim`] decides.
 #[derive(Debug)]
-pub(crate) enum Decision {
+pub enum Decision {
     Granted(Box<Grant>),
     Ended(Box<Entry>),
     Wait(Wait),
@@ -52,10 +58,10 @@ pub(crate) enum Decision {
 
 /// What the holder of an entry works with.
 #[derive(Debug)]
-pub(crate) struct Grant {
-    pub(crate) entry: Entry,
+pub struct Grant {
+    pub entry: Entry,
     /// Other portals that this ledger created in what may be the org.
-    pub(crate) receipts: Vec<Receipt>,
+    pub receipts: Vec<Receipt>,
 }
 
 /// The end of the last recorded attempt, as its holder saw it.
@@ -74,11 +80,7 @@ pub struct Adopted;
 
 /// Decides a claim over the rows of its origin that may concern it; others do no harm. Returns the
 /// rows to write.
-pub(crate) fn claim(
-    rows: Vec<Entry>,
-    request: &ClaimRequest,
-    now: &Moment,
-) -> (Vec<Entry>, Decision) {
+pub fn claim(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> (Vec<Entry>, Decision) {
     let mut view = View::new(rows, request, now);
     let decision = match &request.wanted {
         Wanted::Do(operation) => view.begin(operation),
@@ -107,7 +109,7 @@ pub(crate) fn look(
 ///
 /// # Errors
 /// [`Adopted`] if it no longer holds the entry: no attempt, ever.
-pub(crate) fn record(
+pub fn record(
     entry: Entry,
     holder: &EntryId,
     intent: &Intent,
@@ -128,6 +130,7 @@ pub(crate) fn record(
         None => intent.clone(),
     });
     entry.attempts += 1;
+    entry.sightings.clear();
     let until = now.plus(entry.times.attempt_budget);
     entry.state =
         State::Open(Lease { holder: Some(holder.clone()), until, is_attempting: true, process });
@@ -137,8 +140,9 @@ pub(crate) fn record(
 /// Decides whether `holder` may end the entry so. Returns the row to write.
 ///
 /// # Errors
-/// [`Adopted`] if it no longer holds the entry, and did not create the portal.
-pub(crate) fn end(
+/// [`Adopted`] if it no longer holds the entry, and did not create the portal or somebody was told
+/// that it is theirs.
+pub fn end(
     entry: Entry,
     holder: &EntryId,
     ending: &Ending,
@@ -147,7 +151,8 @@ pub(crate) fn end(
 ) -> Result<Entry, Adopted> {
     let is_holder =
         matches!(&entry.state, State::Open(lease) if lease.holder.as_ref() == Some(holder));
-    if !is_holder && ending.kind != EndingKind::Created {
+    let is_told = entry.ending().is_some_and(|ending| ending.kind.is_own());
+    if !is_holder && (ending.kind != EndingKind::Created || is_told) {
         return Err(Adopted);
     }
     let entry = if is_holder { with_end(entry, last) } else { entry };
@@ -155,7 +160,7 @@ pub(crate) fn end(
 }
 
 /// Gives the entry up, if `holder` still has it and no attempt of it is under way.
-pub(crate) fn release(entry: Entry, holder: &EntryId, last: Option<&AttemptEnd>) -> Option<Entry> {
+pub fn release(entry: Entry, holder: &EntryId, last: Option<&AttemptEnd>) -> Option<Entry> {
     let mut entry = with_end(entry, last);
     let State::Open(lease) = &mut entry.state else { return None };
     if lease.holder.as_ref() != Some(holder) || lease.is_attempting {
@@ -181,6 +186,7 @@ fn with_end(mut entry: Entry, last: Option<&AttemptEnd>) -> Entry {
 fn ended(mut entry: Entry, ending: Ending, now: &Moment) -> Entry {
     entry.doubt_ended = entry.last_doubtful_end();
     entry.is_settled = entry.attempts == 0;
+    entry.sightings.clear();
     entry.state = State::Ended { ending, at: now.clone() };
     entry
 }
@@ -203,6 +209,13 @@ struct View<'a> {
     now: &'a Moment,
 }
 
+impl Entry {
+    /// When a reader of the clock of `now` first saw it as it is.
+    fn sighting(&self, now: &Moment) -> Option<&Moment> {
+        self.sightings.iter().find(|seen| seen.is_at_or_before(now))
+    }
+}
+
 impl<'a> View<'a> {
     fn new(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
         let mut view = Self { entries: Vec::new(), written: Vec::new(), request, now };
@@ -211,10 +224,11 @@ impl<'a> View<'a> {
                 continue;
             }
             let times = row.times.max(request.times());
-            let entry = without_gone_holder(row.clone());
-            let entry = settled(on_this_clock(entry, times, now), times, now);
-            if entry != row {
-                view.written.push(entry.clone());
+            let seen = sighted(without_gone_holder(row.clone()), times, now);
+            let entry = settled(on_this_clock(seen.clone(), times, now), times, now);
+            let seen = Entry { is_settled: entry.is_settled, ..seen };
+            if seen != row {
+                view.written.push(seen);
             }
             view.entries.push(entry);
         }
@@ -259,7 +273,7 @@ impl<'a> View<'a> {
     fn earlier(&mut self, operation: &Operation) -> Earlier {
         let decided = |decision| Earlier::Decided(Box::new(decision));
         let Some(mut entry) = self.last_of_same(operation).cloned() else { return Earlier::None };
-        let is_answer = has_equal_key(&entry, self.request) && may_be_own(&entry);
+        let is_answer = is_theirs_too(&entry, self.request) && may_be_own(&entry);
         match &entry.state {
             State::Open(lease) if lease.is_held_at(self.now) => {
                 return decided(self.under_way(&entry, lease));
@@ -352,6 +366,7 @@ impl<'a> View<'a> {
         let last = |is_same: &dyn Fn(&&Entry) -> bool| self.entries.iter().rev().find(is_same);
         let has_other_key = |entry: &Entry| entry.key.is_some() && self.request.key.is_some();
         last(&|entry| entry.id == self.request.id)
+            .or_else(|| last(&|entry| self.request.lost.as_ref() == Some(&entry.id)))
             .or_else(|| {
                 // What is of another org for certain is not done here.
                 last(&|entry| {
@@ -376,6 +391,10 @@ impl<'a> View<'a> {
     /// Rule 5, for an entry that counts.
     fn wait_for(&self, entry: &Entry, operation: &Operation) -> Option<Wait> {
         let times = entry.times.max(self.request.times());
+        // A rename frees a name that a copy of an attempt may still be about, also of one that succeeded.
+        let is_freed =
+            matches!(operation, Operation::Rename(_)) && has_common_name(entry, operation);
+        let copies = if is_freed { times.processing_time } else { Duration::ZERO };
         let horizon = entry.horizon(times.processing_time).map(|at| at.plus(times.list_lag));
         let (why, until) = match &entry.state {
             State::Open(lease) if lease.holder.is_some() => {
@@ -386,7 +405,7 @@ impl<'a> View<'a> {
             State::Ended { ending, at } => {
                 let listed = match ending.kind {
                     EndingKind::NotDone => None,
-                    _ => Some(at.plus(times.list_lag)),
+                    _ => Some(at.plus(copies).plus(times.list_lag)),
                 };
                 let is_unknown = ending.kind == EndingKind::Unknown;
                 let doubt = horizon.filter(|_| is_unknown || has_common_name(entry, operation));
@@ -453,6 +472,7 @@ impl<'a> View<'a> {
                 process: None,
             }),
             doubt_ended: None,
+            sightings: Vec::new(),
             is_settled: false,
             times: request.times(),
             about: request.about.clone(),
@@ -464,6 +484,7 @@ impl<'a> View<'a> {
         entry.doubt_ended = entry.last_doubtful_end();
         entry.times = entry.times.max(self.request.times());
         entry.is_settled = false;
+        entry.sightings.clear();
         entry.state = State::Open(Lease {
             holder: Some(self.request.id.clone()),
             until: self.now.plus(entry.times.attempt_budget),
@@ -480,8 +501,8 @@ impl<'a> View<'a> {
     fn under_way(&self, entry: &Entry, lease: &Lease) -> Decision {
         let (id, until) = (entry.id.clone(), lease.until.clone());
         let receipts = self.certain_receipts(Some(&id));
-        let why =
-            if has_equal_key(entry, self.request) { Why::UnderWay } else { Why::SameUnderWay };
+        let is_answer = is_theirs_too(entry, self.request);
+        let why = if is_answer { Why::UnderWay } else { Why::SameUnderWay };
         Decision::Wait(Wait { why, entry: id, until, receipts })
     }
 
@@ -541,6 +562,11 @@ fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
     }
 }
 
+/// Whether the ending of the entry is the answer to the request, and not the next list.
+fn is_theirs_too(entry: &Entry, request: &ClaimRequest) -> bool {
+    has_equal_key(entry, request) || request.lost.as_ref() == Some(&entry.id)
+}
+
 fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {
     entry.key.is_some() && entry.key == request.key
 }
@@ -563,21 +589,30 @@ fn without_gone_holder(mut entry: Entry) -> Entry {
     entry
 }
 
-/// Rule 8. What another clock says of the past was at the latest now; what it says of the future is
-/// at most one attempt budget ahead.
+/// Rule 8: notes when a reader of this clock first saw the entry as it is, if its moments are of another.
+fn sighted(mut entry: Entry, times: Times, now: &Moment) -> Entry {
+    let is_other = |moment: &Moment| !moment.is_of_clock(now, times.total());
+    let (State::Open(Lease { until: moment, .. }) | State::Ended { at: moment, .. }) = &entry.state;
+    let has_other = is_other(moment) || entry.doubt_ended.as_ref().is_some_and(is_other);
+    if has_other && !entry.is_settled && entry.sighting(now).is_none() {
+        // The clocks of many processes that are gone are no longer read.
+        let keep = entry.sightings.len().saturating_sub(MAX_SIGHTINGS - 1);
+        entry.sightings.drain(..keep);
+        entry.sightings.push(now.clone());
+    }
+    entry
+}
+
+/// Rule 8. What another clock said of the past was at the latest when this one's reader saw it; what it
+/// said of the future is at most one attempt budget ahead of that.
 fn on_this_clock(mut entry: Entry, times: Times, now: &Moment) -> Entry {
     let is_ours = |moment: &Moment| moment.is_of_clock(now, times.total());
-    if entry.is_settled {
-        return entry;
-    }
-    if entry.doubt_ended.as_ref().is_some_and(|ended| !is_ours(ended)) {
-        entry.doubt_ended = Some(now.plus(times.attempt_budget));
-    }
+    let Some(seen) = entry.sighting(now).cloned() else { return entry };
+    let until = seen.plus(times.attempt_budget);
+    entry.doubt_ended = entry.doubt_ended.map(|at| if is_ours(&at) { at } else { until.clone() });
     match &mut entry.state {
-        State::Open(lease) if !is_ours(&lease.until) => {
-            lease.until = now.plus(times.attempt_budget);
-        }
-        State::Ended { at, .. } if !is_ours(at) => *at = now.clone(),
+        State::Open(lease) if !is_ours(&lease.until) => lease.until = until,
+        State::Ended { at, .. } if !is_ours(at) => *at = seen,
         State::Open(_) | State::Ended { .. } => {}
     }
     entry

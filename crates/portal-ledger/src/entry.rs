@@ -46,6 +46,9 @@ pub struct Entry {
     /// The latest end of an attempt that was in doubt, whether it still is or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) doubt_ended: Option<Moment>,
+    /// When readers of other clocks than its moments' first saw it so: for each clock one moment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) sightings: Vec<Moment>,
     /// Whether nothing waits for it any more.
     #[serde(skip)]
     pub(crate) is_settled: bool,
@@ -225,13 +228,19 @@ impl Entry {
         }
     }
 
+    /// Whether somebody works on it at `now`, as far as others can tell.
+    pub fn is_under_way(&self, now: &Moment) -> bool {
+        matches!(&self.state, State::Open(lease) if lease.clone().without_gone_holder().is_held_at(now))
+    }
+
     /// Whether it is open, or ended as unknown.
     pub fn is_unfinished(&self) -> bool {
         matches!(self.state, State::Open(_)) || self.is_in_doubt()
     }
 
     /// Whether something may be done by it yet: it is in doubt, or somebody works on it.
-    pub(crate) fn may_be_done(&self, now: &Moment) -> bool {
+    #[doc(hidden)]
+    pub fn may_be_done(&self, now: &Moment) -> bool {
         self.is_in_doubt() || matches!(&self.state, State::Open(lease) if lease.is_held_at(now))
     }
 
@@ -252,7 +261,8 @@ impl Entry {
     }
 
     /// When an attempt of it that was ever in doubt can no longer take effect.
-    pub(crate) fn horizon(&self, processing_time: Duration) -> Option<Moment> {
+    #[doc(hidden)]
+    pub fn horizon(&self, processing_time: Duration) -> Option<Moment> {
         self.last_doubtful_end().map(|end| end.plus(processing_time))
     }
 }

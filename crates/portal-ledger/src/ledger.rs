@@ -302,7 +302,7 @@ impl Permit {
     ///
     /// # Errors
     /// [`RecordError::Adopted`] if somebody else holds the entry, and `ending` is not that the portal
-    /// was created; the ending is then for them to determine. After an error of the ledger the
+    /// was created, or somebody else was told that it is theirs; the ending is then for them to determine. After an error of the ledger the
     /// outcome is as true as before, and the next claim determines it again.
     pub async fn end(mut self, ending: &Ending, now: &Moment) -> Result<Entry, RecordError> {
         let (holder, ending) = (self.holder.clone(), ending.clone());

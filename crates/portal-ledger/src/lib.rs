@@ -22,7 +22,9 @@
 
 mod claim;
 mod clock;
-mod decide;
+/// The decisions, for the exhaustive test of portal-proof. Not a part of the API.
+#[doc(hidden)]
+pub mod decide;
 mod entry;
 mod error;
 mod host;

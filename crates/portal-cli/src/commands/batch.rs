@@ -83,10 +83,10 @@ pub(crate) struct Args {
     /// Write the rows with their results to this CSV file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// New credentials of a profile are for the same org as before
+    /// New credentials lead to the same org as before
     #[arg(long)]
     same_org: bool,
-    /// Every profile leads to an org of its own, also those that may not read its id
+    /// No two profiles lead to one org, known or not
     #[arg(long)]
     distinct_orgs: bool,
     /// Of `portal rehearse`
@@ -97,14 +97,15 @@ pub(crate) struct Args {
     /// v4 to v8
     #[arg(long, value_name = "VERSION", default_value_t, help_heading = "Org", add = candidates::api_versions())]
     api_version: ApiVersion,
-    /// PEM file of root certificates to trust too
+    /// PEM file of root certificates to trust too [env: PORTAL_CA_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Org")]
     ca_file: Option<PathBuf>,
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let report = args.report.as_deref();
-    let named = [("FILE", Some(args.file.as_path())), ("--report", report)];
+    let ca_file = args.ca_file.as_deref();
+    let named = [("FILE", Some(args.file.as_path())), ("--report", report), ("--ca-file", ca_file)];
     let named: Vec<_> = named.into_iter().filter_map(|(what, path)| Some((what, path?))).collect();
     files::refuse_same(&named)?;
     let profiles = Profiles::load(&directories::config()?)?;

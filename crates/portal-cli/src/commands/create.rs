@@ -45,10 +45,10 @@ pub(crate) struct Args {
     /// Create the portal even if the org has another one
     #[arg(long)]
     allow_another: bool,
-    /// Report a taken name without waiting to learn whose it is
+    /// Don't wait to learn whose a taken name is
     #[arg(long, conflicts_with = "fallbacks")]
     at_once: bool,
-    /// Show what would be done; list the portals, and send nothing else
+    /// Show what would be done, and create nothing
     #[arg(long)]
     dry_run: bool,
     /// Skip the prompt (required if stdin is not a terminal)

@@ -120,6 +120,7 @@ fn say(profile: &str, check: &Check, printer: &Printer) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
     Ready,
+    Unreachable,
     NoToken,
     NotPermitted,
     Failed,
@@ -132,6 +133,7 @@ impl Verdict {
         let has = |wanted| checks.iter().any(|check| check.exit == wanted);
         match checks.iter().find(failed) {
             // It comes first.
+            Some(Check { about: "token", exit: ExitClass::Unavailable, .. }) => Self::Unreachable,
             Some(Check { about: "token", .. }) => Self::NoToken,
             _ if has(ExitClass::Forbidden) => Self::NotPermitted,
             Some(_) => Self::Failed,
@@ -146,6 +148,7 @@ impl Verdict {
     const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Ready => ("ready", "ready"),
+            Self::Unreachable => ("unreachable", "unreachable"),
             Self::NoToken => ("no valid token", "without a valid token"),
             Self::NotPermitted => ("not permitted to create", "not permitted"),
             Self::Failed => ("cannot create", "that cannot create"),

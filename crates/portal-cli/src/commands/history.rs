@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use portal_ledger::{Entry, Filter, Ledger};
+use portal_ledger::{Clock, Entry, Filter, Ledger};
 
 use crate::commands::candidates;
 use crate::commands::sections::{About, Environment, Examples, STATE, Sections, SeeAlso};
@@ -10,8 +10,11 @@ use crate::org::ledger;
 use crate::report::entry::EntryObject;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
+use crate::report::wrap::wrap;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
+use crate::terminal::table::aligned;
+use crate::terminal::width;
 
 /// List earlier creates and renames, newest first
 #[derive(Debug, clap::Args)]
@@ -48,11 +51,9 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         |entry: &&Entry| args.name.as_ref().is_none_or(|name| entry.operation.concerns(name));
     let wanted: Vec<_> = entries.iter().filter(is_wanted).collect();
     let file = Ledger::path_in(directories::state()?);
-    let now = SystemTime::now();
-    printer.table(wanted.iter().map(|entry| {
-        let object = EntryObject::new(entry);
-        (object.cells(now), object)
-    }));
+    let now = Clock::system().now();
+    let objects: Vec<_> = wanted.iter().map(|entry| EntryObject::new(entry, &now)).collect();
+    print(&objects, printer);
     if !printer.is_json() {
         let count = match (wanted.len(), args.open) {
             (0, true) => "nothing is open".to_owned(),
@@ -63,4 +64,27 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         printer.note(format_args!("{count} in {}", file.display()));
     }
     Ok(ExitClass::Success)
+}
+
+/// A line for each; below it why, and on a narrow terminal where.
+fn print(objects: &[EntryObject<'_>], printer: &Printer) {
+    const INDENT: usize = 4;
+    let (now, columns) = (SystemTime::now(), width::of_terminal());
+    let whole = aligned(objects.iter().map(|object| object.cells(now)).collect());
+    let fits = |line: &String| columns.is_none_or(|columns| line.chars().count() <= columns);
+    let is_narrow = !whole.iter().all(fits);
+    let short = |object: &EntryObject<'_>| {
+        let [name, what, begun, _] = object.cells(now);
+        [name, what, begun]
+    };
+    let lines = if is_narrow { aligned(objects.iter().map(short).collect()) } else { whole };
+    for (object, line) in objects.iter().zip(lines) {
+        let below = [is_narrow.then(|| object.place()), object.why()].into_iter().flatten();
+        let below = below.map(|text| match columns {
+            Some(columns) => wrap(&text, INDENT, columns),
+            None => format!("{:INDENT$}{text}", ""),
+        });
+        let text: Vec<String> = std::iter::once(line).chain(below).collect();
+        printer.result(text.join("\n"), object);
+    }
 }

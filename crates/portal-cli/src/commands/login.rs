@@ -46,32 +46,28 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CODE", add = candidates::data_centers(), conflicts_with_all = ["api_domain", "accounts_url"])]
     data_center: Option<DataCenter>,
     /// Base URL of the API of another server, such as `portal serve`
-    #[arg(long, value_name = "URL", requires = "accounts_url")]
+    #[arg(long, help_heading = "Another server", value_name = "URL", requires = "accounts_url")]
     api_domain: Option<String>,
     /// Base URL of its accounts server
-    #[arg(long, value_name = "URL", requires = "api_domain")]
+    #[arg(long, help_heading = "Another server", value_name = "URL", requires = "api_domain")]
     accounts_url: Option<String>,
     /// The client id that the API console shows
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// What to create the code for: creating, listing and renaming portals, telling orgs apart, and
-    /// showing whose token it is
-    #[arg(long, value_enum, value_name = "SCOPE", value_delimiter = ',', conflicts_with = "refresh_token", default_values_t = LoginScope::value_variants().to_vec())]
+    /// What the code is for [default: create,read,update,org,user]
+    #[arg(long, value_enum, value_name = "SCOPES", value_delimiter = ',', hide_default_value = true, hide_possible_values = true, conflicts_with = "refresh_token", default_values_t = LoginScope::value_variants().to_vec())]
     scope: Vec<LoginScope>,
-    /// Read a code from the API console after the client secret (default)
-    #[arg(long, conflicts_with = "refresh_token")]
-    code: bool,
-    /// Read a refresh token after the client secret
+    /// Read a refresh token after the client secret, not a code
     #[arg(long)]
     refresh_token: bool,
     /// The id of the org, for a token that cannot read it
     #[arg(long, value_name = "ID")]
     org_id: Option<String>,
-    /// Skip the confirmation prompt if the profile leads to another org so far
+    /// Skip the prompt if the profile leads to another org
     #[arg(long, short)]
     yes: bool,
     /// PEM file of root certificates to trust too; the profile keeps it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = "Another server", value_name = "FILE")]
     ca_file: Option<PathBuf>,
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Skip the confirmation prompt if other profiles have the same refresh token
     #[arg(long, short)]
     yes: bool,
-    /// Trust the certificates in this PEM file too
+    /// PEM file of root certificates to trust too [env: PORTAL_CA_FILE]
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 }

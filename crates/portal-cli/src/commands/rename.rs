@@ -34,7 +34,7 @@ pub(crate) struct Args {
     old: String,
     /// The new name
     new: String,
-    /// Show what would be done; list the portals, and send nothing else
+    /// Show what would be done, and rename nothing
     #[arg(long)]
     dry_run: bool,
     /// Skip the prompt (required if stdin is not a terminal)

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use portal_ledger::{EndingKind, Entry, Late, State};
+use portal_ledger::{EndingKind, Entry, Late, Moment, State};
 use portal_model::{Operation, Portal};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -34,73 +34,82 @@ pub(crate) struct EntryObject<'a> {
     entry: &'a Entry,
 }
 
-/// What came of it. `open`: it is under way, or its process has ended before the outcome was known.
-/// `unknown`: a request may have taken effect; `portal recover` determines it.
+/// What came of it. `begun`: nothing was sent. `in_doubt`: a request may have taken effect; `portal
+/// recover` determines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(inline)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum EntryState {
-    Open,
+    Begun,
+    UnderWay,
+    InDoubt,
     Created,
     Renamed,
     Appeared,
     Present,
     NotCreated,
     NotRenamed,
-    Unknown,
 }
 
 impl<'a> EntryObject<'a> {
-    pub(crate) fn new(entry: &'a Entry) -> Self {
+    pub(crate) fn new(entry: &'a Entry, now: &Moment) -> Self {
         let (effect, old_name, name) = match &entry.operation {
             Operation::Rename(rename) => ("rename", Some(&*rename.old), rename.new.as_str()),
             _ => ("create", None, entry.name()),
         };
         let (profile, begun) = (entry.label.as_deref(), begun_text(entry));
-        Self { name, profile, effect, old_name, state: EntryState::of(entry), begun, entry }
+        Self { name, profile, effect, old_name, state: EntryState::of(entry, now), begun, entry }
     }
 
-    /// `AcmePortal`, `3m ago`, `acme, org Acme Inc. (7000)`, `created`: cells of a table.
+    /// `AcmePortal`, `not created`, `3m ago`, `acme, org Acme Inc. (7000)`: cells of a table.
     pub(crate) fn cells(&self, now: SystemTime) -> [String; 4] {
         let name = match self.old_name {
             Some(old) => format!("{old} → {}", self.name),
             None => self.name.to_owned(),
         };
         let begun = begun(self.entry).map(|time| ago(time, now)).unwrap_or_default();
-        [name, begun, self.place(), self.what()]
+        [name, self.what().to_owned(), begun, self.place()]
     }
 
     /// What was done, in the past tense.
-    fn what(&self) -> String {
-        let is_asked_for = self.entry.operation.names().next() == Some(self.name);
-        let words = match self.state {
-            EntryState::Open if self.entry.attempts == 0 => "begun; nothing was sent",
-            EntryState::Open => "sent; the outcome was not determined",
-            EntryState::Created if is_asked_for => "created",
-            EntryState::Created => return format!("created instead of {}", self.first()),
+    const fn what(&self) -> &'static str {
+        match self.state {
+            EntryState::Begun => "begun",
+            EntryState::UnderWay => "under way",
+            EntryState::InDoubt => "in doubt",
+            EntryState::Created => "created",
             EntryState::Renamed => "renamed",
-            EntryState::Appeared => "appeared after a lost response",
-            EntryState::Present if self.old_name.is_some() => "had the new name",
+            EntryState::Appeared => "appeared",
+            EntryState::Present if self.old_name.is_some() => "had the name",
             EntryState::Present => "existed",
             EntryState::NotCreated => "not created",
             EntryState::NotRenamed => "not renamed",
-            EntryState::Unknown => "in doubt",
-        };
-        match self.entry.ending().and_then(|ending| ending.cause.as_deref()) {
-            // A sentence about the name, which the line has already.
-            Some(cause) => {
-                let about = cause.strip_prefix(self.name).and_then(|it| it.strip_prefix(" was "));
-                about.unwrap_or(cause).to_owned()
-            }
-            None => words.to_owned(),
         }
     }
 
-    fn first(&self) -> &'a str {
-        self.entry.operation.names().next().unwrap_or_default()
+    /// Why, if there is more to say.
+    pub(crate) fn why(&self) -> Option<String> {
+        let first = self.entry.operation.names().next().unwrap_or_default();
+        let cause = self.entry.ending().and_then(|ending| ending.cause.as_deref());
+        match (self.state, cause) {
+            // A sentence, of which the line has the first half already.
+            (_, Some(cause)) => Some(match cause.split_once(": ") {
+                Some((what, why)) if what.contains(self.entry.name()) => why.to_owned(),
+                _ => cause.to_owned(),
+            }),
+            (EntryState::Appeared, None) => Some("after a response that was lost".to_owned()),
+            (EntryState::InDoubt, None) => {
+                Some("its process ended before the outcome was known".to_owned())
+            }
+            (EntryState::Begun, None) => Some("nothing was sent".to_owned()),
+            (EntryState::Created, None) if self.name != first => {
+                Some(format!("instead of {first}"))
+            }
+            _ => None,
+        }
     }
 
-    fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         match (Place::of(self.entry), self.entry.org.org()) {
             (Place::Profile(profile), Some(org)) => format!("{profile}, org {org}"),
             (Place::Profile(profile), None) => profile,
@@ -111,10 +120,12 @@ impl<'a> EntryObject<'a> {
 }
 
 impl EntryState {
-    pub(crate) fn of(entry: &Entry) -> Self {
+    fn of(entry: &Entry, now: &Moment) -> Self {
         let is_rename = matches!(entry.operation, Operation::Rename(_));
         match &entry.state {
-            State::Open(_) => Self::Open,
+            State::Open(_) if entry.is_under_way(now) => Self::UnderWay,
+            State::Open(_) if entry.attempts == 0 => Self::Begun,
+            State::Open(_) => Self::InDoubt,
             State::Ended { ending, .. } => match ending.kind {
                 EndingKind::Created => Self::Created,
                 EndingKind::Renamed => Self::Renamed,
@@ -123,7 +134,7 @@ impl EntryState {
                 EndingKind::NotDone if is_rename => Self::NotRenamed,
                 EndingKind::NotDone => Self::NotCreated,
                 // An ending that this version does not know proves nothing.
-                _ => Self::Unknown,
+                _ => Self::InDoubt,
             },
         }
     }

@@ -57,7 +57,7 @@ fn unfinished_names_are_completed_for_recover() {
     let orgs = Orgs::start(vec![Org::new("acme")], &["--fault", "POST committed:delay=60s"]);
     orgs.kill_create("acme");
     assert_eq!(candidates(&orgs.home, &["recover", "Ac"]), ["AcmePortal"]);
-    assert_eq!(candidates(&orgs.home, &["history", ""]), ["AcmePortal"]);
+    assert_eq!(candidates(&orgs.home, &["history", "Ac"]), ["AcmePortal"]);
 }
 
 #[test]

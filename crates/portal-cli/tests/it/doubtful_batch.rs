@@ -35,7 +35,7 @@ fn in_doubt() -> Orgs {
 fn log_in_again(orgs: &Orgs, profile: &str) {
     let org = &orgs.seeded[0];
     let (url, id) = (orgs.served.url(), org.client_id());
-    let login = ["login", "--profile", profile, "--yes", "--code", "--client-id", &id];
+    let login = ["login", "--profile", profile, "--yes", "--client-id", &id];
     let hosts = ["--api-domain", url, "--accounts-url", url];
     let stdin = format!("{}\n{}\n", org.client_secret(), org.code());
     let ran = orgs.run_with(&[&login[..], &hosts].concat(), &stdin);

@@ -73,7 +73,7 @@ async fn history_is_told_newest_first_and_names_ledger() {
     let path = ledger.path().unwrap().display().to_string();
     assert_eq!(ran.stderr, format!("5 creates and renames in {path}\n"));
     let open = home.run(&["history", "--open"]);
-    assert_eq!(open.stdout.lines().count(), 1, "{open:?}");
+    assert_eq!(open.stdout.lines().count(), 2, "{open:?}");
     assert!(open.stdout.starts_with("EpsilonPortal"), "{open:?}");
     let beta = home.run(&["history", "betacustomers", "--output", "json"]);
     assert_eq!(beta.json()[0]["old_name"], "BetaOld", "{beta:?}");

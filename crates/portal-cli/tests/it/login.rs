@@ -44,7 +44,7 @@ fn code_becomes_profile_once() {
     assert_eq!(orgs.run(&["create", "AcmePortal", "--profile", "acme"]).status, 0);
 
     let kept = std::fs::read(orgs.config().join("credentials.toml")).unwrap();
-    let again = login(&orgs, &org, &["--code"], &stdin);
+    let again = login(&orgs, &org, &[], &stdin);
     assert_eq!(again.status, 3, "{again:?}");
     assert!(again.stderr.contains("a code is valid once"), "{again:?}");
     assert_eq!(std::fs::read(orgs.config().join("credentials.toml")).unwrap(), kept);

@@ -19,6 +19,7 @@ mod doctor;
 mod doubt;
 mod doubtful_batch;
 mod environment;
+mod files;
 mod first_use;
 mod gateway;
 mod help;

@@ -94,7 +94,7 @@ fn unwritten_outcome_is_in_history() {
         let again = home.run(&create);
         assert_eq!(
             (again.status, &again.json()[0]["origin"]),
-            (4, &json!("preexisting")),
+            (4, &json!("created_earlier")),
             "{again:?}"
         );
     }

@@ -665,7 +665,7 @@ fn environment_of_running_server_is_printed() {
     let printed = home.run(&["serve", "env"]);
     let admin = ("PORTAL_ADMIN_URL", server.listening["admin"].as_str().unwrap());
     let variables = server.environment().into_iter().chain([admin]);
-    let others = "PORTAL_PROFILE PORTAL_DATA_CENTER PORTAL_ACCESS_TOKEN";
+    let others = "PORTAL_PROFILE PORTAL_DATA_CENTER PORTAL_ORG_ID PORTAL_ACCESS_TOKEN";
     let mut lines = format!("command -v unset >/dev/null && unset {others}\n");
     lines += &format!("command -v unset >/dev/null || set -e {others}\n");
     variables.for_each(|(name, value)| lines += &format!("export {name}={value}\n"));

@@ -68,5 +68,5 @@ fn ctrl_c_while_waiting_leaves_create_to_recover() {
     let (status, rest) = terminal.wait();
     assert_eq!(status, 5, "{rest}");
     assert!(rest.contains(&format!("portal recover {NAME}")), "{rest}");
-    assert_eq!(home.unfinished()[0]["state"], "unknown");
+    assert_eq!(home.unfinished()[0]["state"], "in_doubt");
 }

@@ -56,6 +56,7 @@ fn entry(operation: Operation) -> Entry {
         attempts: 0,
         state: open(103),
         doubt_ended: None,
+        sightings: Vec::new(),
         is_settled: false,
         times: times(),
         about: About::default(),
@@ -224,7 +225,9 @@ fn decisions_are_as_in_table() {
         (Some(acme().of(unknown("x")).attempted(ended(Unknown, 1))), wants(create("AcmeCo")).of(unknown("x")), "adopts"),
         (Some(acme().of(org("8")).attempted(attempting(99))), wants(create("AcmeCo")),                    "waits until 107: OtherUnderWay"),
         // Renames.
-        (Some(acme().attempted(ended(Created, 99)).doubt(95)), wants(rename("AcmeCo", "BetaCo")),           "waits until 103: Effect"),
+        (Some(acme().attempted(ended(Created, 93)).doubt(89)), wants(rename("AcmeCo", "BetaCo")),           "waits until 101: Effect"),
+        (Some(acme().attempted(ended(Created, 93))),        wants(rename("AcmeCo", "BetaCo")),             "waits until 101: Effect"),
+        (Some(other().attempted(ended(Created, 93))),       wants(rename("AcmeCo", "BetaCo")),             "new"),
         (Some(renamed()),                                   wants(create("AcmeCo")).allow_another(),      "waits until 101: Effect"),
         (Some(renamed()),                                   wants(create("GammaCo")).allow_another(),     "new"),
     ];
@@ -302,6 +305,23 @@ fn holder_records_until_somebody_adopts() {
     assert_eq!(record(entry, &second, &intent("AcmeCo"), None, &at(106)), Err(Adopted));
 }
 
+#[test]
+fn only_one_holder_ends_as_own() {
+    // The first holder reads SUCCESS when its time is over; the second one saw the portal by then.
+    let [first, second] = ["new", "second"].map(EntryId::new);
+    let (_, grant) = granted(Vec::new(), &wants(create("AcmeCo")));
+    let entry = record(grant.entry, &first, &intent("AcmeCo"), None, &at(100)).unwrap();
+    let request = ClaimRequest { id: second.clone(), ..wants(create("AcmeCo")) };
+    let (_, Decision::Granted(grant)) = claim(vec![entry], &request, &at(103)) else { panic!() };
+    let created = Ending::new(EndingKind::Created);
+    let appeared = end_of(&grant.entry, &second, &Ending::new(EndingKind::Appeared)).unwrap();
+    assert_eq!(end_of(&appeared, &first, &created), Err(Adopted));
+    for kind in [EndingKind::Unknown, EndingKind::NotDone, EndingKind::Present] {
+        let entry = end_of(&grant.entry, &second, &Ending::new(kind)).unwrap();
+        assert!(end_of(&entry, &first, &created).is_ok(), "{kind:?}");
+    }
+}
+
 fn end_of(entry: &Entry, holder: &EntryId, ending: &Ending) -> Result<Entry, Adopted> {
     end(entry.clone(), holder, ending, None, &at(105))
 }
@@ -364,11 +384,28 @@ fn moment_of_another_clock_counts_from_now() {
     assert_eq!(decided(rows, &wants(create("Others"))), "waits until 111: OtherUnderWay");
     let ending = Ending::new(EndingKind::Created);
     let rows = vec![entry(create("AcmeCo")).attempted(State::Ended { ending, at: elsewhere(5) })];
-    let (written, _) = claim(rows, &wants(create("Others")), &at(NOW));
-    assert_eq!(written[0].state, ended(EndingKind::Created, NOW));
+    assert_eq!(decided(rows, &wants(create("Others"))), "waits until 102: Effect");
     // The same boot, in a time namespace whose clock is ahead.
     let rows = vec![entry(create("AcmeCo")).attempted(ended(EndingKind::Created, 100_000))];
     assert_eq!(decided(rows, &wants(create("Others"))), "waits until 102: Effect");
+}
+
+/// On some systems every process has a clock of its own.
+#[test]
+fn readers_of_two_clocks_do_not_make_each_other_wait() {
+    let row = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50)).doubt(50);
+    let mut rows = vec![row];
+    let there = |second| Moment::new("there", Duration::from_secs(second));
+    let elsewhere = |second| Moment::new("elsewhere", Duration::from_secs(second));
+    for second in 0..11 {
+        for now in [there(second), elsewhere(1000 + second)] {
+            let (written, decision) = claim(rows.clone(), &wants(create("Others")), &now);
+            assert!(matches!(decision, Decision::Wait(_)), "{decision:?}");
+            rows = if written.is_empty() { rows } else { written };
+        }
+    }
+    let (_, decision) = claim(rows, &wants(create("Others")), &there(11));
+    assert!(matches!(decision, Decision::Granted(_)), "{decision:?}");
 }
 
 #[test]
@@ -464,6 +501,17 @@ fn list_is_no_answer_while_own_attempt_is_in_doubt() {
     let other = Entry { id: EntryId::new("other"), order: 2, ..entry(create("Others")) };
     let rows = vec![doubt, other];
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "waits until 103: InDoubt");
+}
+
+#[test]
+fn who_lost_entry_goes_by_what_becomes_of_it() {
+    let lost = Some(EntryId::new("earlier"));
+    let request = ClaimRequest { lost, ..wants(create("AcmeCo")) };
+    let of = |state| decided(vec![entry(create("AcmeCo")).attempted(state)], &request);
+    assert_eq!(of(attempting(103)), "waits until 103: UnderWay");
+    assert_eq!(of(ended(EndingKind::Appeared, 99)), "ended Appeared");
+    assert_eq!(of(ended(EndingKind::Unknown, 99)), "adopts");
+    assert_eq!(of(ended(EndingKind::NotDone, 99)), "new");
 }
 
 #[test]

@@ -17,6 +17,10 @@ use crate::report::wrap::wrap;
 /// Rows of one cause that are shown.
 const SHOWN: usize = 20;
 
+/// What stands for the name and the profile of several rows.
+const NAME: &str = "NAME";
+const PROFILE: &str = " --profile PROFILE";
+
 /// How a plan is shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View {
@@ -194,8 +198,7 @@ impl<'a> Said<'a> {
             (_, several) => format!(" ({} are taken)", several.join(", ")),
         };
         let general = |text: &str| {
-            text.replace(&report.name, "NAME")
-                .replace(&format!("--profile {}", row.profile), "--profile PROFILE")
+            text.replace(&report.name, NAME).replace(&format!(" --profile {}", row.profile), PROFILE)
         };
         let cause = match (state, &report.error) {
             (State::Left { note: Some(last) }, _) => (format!("last time: {last}"), None),
@@ -211,6 +214,12 @@ impl<'a> Said<'a> {
             }
         };
         Self { row, kind, name: report.name + &note, cause }
+    }
+
+    /// A cause that only this row has.
+    fn specific(&self, text: &str) -> String {
+        let name = self.name.split(' ').next().unwrap_or_default();
+        text.replace(NAME, name).replace(PROFILE, &format!(" --profile {}", self.row.profile))
     }
 
     fn is_shown(&self, view: View) -> bool {
@@ -234,7 +243,10 @@ fn causes(mut left: Vec<Said<'_>>, width: usize, columns: usize, text: &mut Stri
     while let Some(first) = left.first() {
         let cause = first.cause.clone();
         let same: Vec<_> = left.extract_if(.., |said| said.cause == cause).collect();
-        let (why, next_step) = cause;
+        let (why, next_step) = match same.as_slice() {
+            [only] => (only.specific(&cause.0), cause.1.map(|next_step| only.specific(&next_step))),
+            _ => cause,
+        };
         let indent = if why.is_empty() { 2 } else { 4 };
         if !why.is_empty() {
             let _ = writeln!(text, "{}", wrap(&why, 2, columns));

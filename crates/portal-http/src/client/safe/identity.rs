@@ -8,19 +8,17 @@ use std::time::Duration;
 
 use portal_ledger::Ledger;
 use portal_model::datacenter::origin;
-use portal_model::flow::{NoResponse, NotSent, TokenError};
+use portal_model::flow::{NotSent, TokenError};
 use portal_model::outcome::{AuthFailure, Failure, NotDone};
 use portal_model::{ErrorCode, GetOrg, Org, OrgIdentity, ResponseError};
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use crate::client::error::ClientError;
 use crate::client::handle::Client;
 
-/// Timeout for all tries.
+/// No try begins after that.
 const LIMIT: Duration = Duration::from_secs(20);
-/// Timeout for one, so that a single response that hangs leaves time for another.
-const TRY_LIMIT: Duration = Duration::from_secs(8);
 const TRIES: u32 = 5;
 /// Pause after the first try; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -179,12 +177,10 @@ async fn ask(client: &Client, tries: u32) -> Result<Option<Org>, ClientError> {
     let mut count = 0;
     loop {
         count += 1;
-        let left = end.saturating_duration_since(Instant::now());
-        let error = match timeout(TRY_LIMIT.min(left), client.call(&GetOrg)).await {
-            Ok(Ok(org)) => return Ok(Some(org)),
-            Ok(Err(error)) if is_refusal(&error) => return Ok(None),
-            Ok(Err(error)) => error,
-            Err(_) => ClientError::NoResponse(NoResponse::TimedOut),
+        let error = match client.call(&GetOrg).await {
+            Ok(org) => return Ok(Some(org)),
+            Err(error) if is_refusal(&error) => return Ok(None),
+            Err(error) => error,
         };
         let next = Instant::now() + jittered(pause);
         if is_final(&error) || count >= tries || next >= end {

@@ -1,0 +1,187 @@
+//! What must hold, in terms of the service: of every effect when it happens, and of every outcome when
+//! it is told. The search goes on after the outcomes, so that what happens later judges them, too.
+
+use portal_ledger::Entry;
+use portal_model::outcome::{Origin, Outcome, Owner};
+
+use super::machine::Machine;
+use super::service::Maker;
+use super::state::{Phase, State};
+use super::world::{Deed, Wish};
+
+/// The text of an invariant that does not hold.
+pub(super) type Violation = String;
+
+impl Machine {
+    /// Whether an entry is of the operation that is wished.
+    fn is_of(&self, entry: &Entry, wish: &Wish) -> bool {
+        let has_other_key =
+            entry.key.as_deref().is_some_and(|key| wish.key.is_some_and(|wished| wished != key));
+        super::ledger::deed(&entry.operation) == wish.deed
+            && !has_other_key
+            && entry.org.org().is_some() == wish.knows_org
+    }
+
+    /// The wish that a row is of.
+    fn wish_of(&self, state: &State, row: u8) -> Wish {
+        let entry = self.ledger.entry(&state.rows, row);
+        let is_of = |wish: &&Wish| self.is_of(entry, wish);
+        *self.world.wishes.iter().find(is_of).expect("somebody's wish")
+    }
+
+    fn rows_of(&self, state: &State, wish: &Wish) -> u8 {
+        let all = self.ledger.all(&state.rows);
+        all.filter(|(_, entry)| self.is_of(entry, wish)).fold(0, |rows, (row, _)| rows | 1 << row)
+    }
+
+    /// An attempt of a row takes effect.
+    pub(super) fn perform(
+        &self,
+        state: &mut State,
+        row: u8,
+        is_denied: bool,
+    ) -> Result<(), Violation> {
+        let wish = self.wish_of(state, row);
+        if is_denied {
+            return Err("somebody was told that nothing was done, and it is done now".to_owned());
+        }
+        if matches!(wish.deed, Deed::Create(_)) {
+            let same = self.rows_of(state, &wish);
+            let is_second = state.service.made().any(|portal| match portal.maker {
+                Maker::Before => false,
+                Maker::Row(maker) => maker == row || same & 1 << maker != 0 && !portal.is_old,
+            });
+            if is_second {
+                return Err("a second portal of one operation".to_owned());
+            }
+            if !wish.allow_another && state.service.made().next().is_some() {
+                return Err("a second portal in the org, which nobody allowed".to_owned());
+            }
+        }
+        state.service.perform(wish.deed, row);
+        Ok(())
+    }
+
+    /// Somebody wants the same once more: what was told before is another portal.
+    pub(super) fn wish_again(&self, state: &mut State, wish: &Wish) {
+        if wish.key.is_some() {
+            return;
+        }
+        let same = self.rows_of(state, wish);
+        for portal in state.service.portals.iter_mut().flatten() {
+            let is_same = matches!(portal.maker, Maker::Row(row) if same & 1 << row != 0);
+            portal.is_old |= is_same && portal.is_told;
+        }
+    }
+
+    /// A caller is told an outcome, of a row if it got that far.
+    pub(super) fn tell(
+        &self,
+        state: &mut State,
+        process: usize,
+        outcome: u16,
+        row: Option<u8>,
+    ) -> Result<(), Violation> {
+        let recovers = state.processes[process].recovers;
+        let wish = match recovers {
+            0 => self.world.wishes[process],
+            row => self.wish_of(state, row - 1),
+        };
+        let outcome = self.flows.outcome(outcome);
+        let same = self.rows_of(state, &wish);
+        let own = |maker: Maker| matches!(maker, Maker::Row(row) if same & 1 << row != 0);
+        let made: Vec<_> = state.service.made().filter(|portal| own(portal.maker)).collect();
+        match outcome {
+            Outcome::Unknown { .. } | Outcome::NameTaken { owner: Owner::Undetermined(_), .. } => {
+                return Ok(());
+            }
+            Outcome::Created { .. } if made.is_empty() => {
+                return Err("told that it was created, but it was not".to_owned());
+            }
+            Outcome::Present { portal, origin, .. } => {
+                let shown = state.service.made().find(|there| {
+                    super::world::NAMES
+                        .iter()
+                        .position(|name| name.eq_ignore_ascii_case(&portal.name))
+                        .is_some_and(|name| there.may_show(u8::try_from(name).unwrap()))
+                });
+                let by = shown.map(|portal| portal.maker);
+                match origin {
+                    Origin::Preexisting if row.is_some() && by == row.map(Maker::Row) => {
+                        return Err("told that it was there before, but this made it".to_owned());
+                    }
+                    Origin::Appeared if by == Some(Maker::Before) => {
+                        return Err("told that it appeared, but it was there before".to_owned());
+                    }
+                    Origin::CreatedEarlier { entry, .. } => {
+                        let all = self.ledger.all(&state.rows);
+                        let maker = all.filter(|(_, it)| it.id.as_str() == entry).map(|it| it.0);
+                        let done = maker.fold(0, |rows, row| rows | 1 << row) & state.service.done;
+                        if done == 0 {
+                            return Err("told of an operation that did not create it".to_owned());
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            Outcome::Renamed { .. } if same & state.service.done == 0 => {
+                return Err("told that it was renamed, but it was not".to_owned());
+            }
+            Outcome::NameTaken { owner: Owner::AnotherOrg, .. } if !state.service.foreign => {
+                return Err("told that another org has the name, but it has not".to_owned());
+            }
+            _ => {}
+        }
+        if outcome.exists() {
+            if outcome.is_ours()
+                && recovers == 0
+                && wish.key.is_none()
+                && matches!(wish.deed, Deed::Create(_))
+            {
+                let heard = &mut state.ours[self.first_of(&wish)];
+                *heard += 1;
+                if usize::from(*heard) > made.len() {
+                    return Err("two callers heard that it is theirs".to_owned());
+                }
+            }
+            for portal in state.service.portals.iter_mut().flatten() {
+                portal.is_told |= own(portal.maker);
+            }
+            return Ok(());
+        }
+        let is_done = match wish.deed {
+            Deed::Create(_) => made.iter().any(|portal| wish.key.is_some() || !portal.is_told),
+            Deed::Rename(..) => false,
+        };
+        let is_done = is_done
+            || matches!(wish.deed, Deed::Rename(..))
+                && row.is_some_and(|row| state.service.done & 1 << row != 0);
+        if is_done {
+            return Err("told that nothing was done, but it was".to_owned());
+        }
+        self.deny(state, same);
+        Ok(())
+    }
+
+    /// The process that is the first to wish so.
+    fn first_of(&self, wish: &Wish) -> usize {
+        let is_same = |it: &Wish| {
+            it.deed == wish.deed && it.key == wish.key && it.knows_org == wish.knows_org
+        };
+        self.world.wishes.iter().position(is_same).expect("somebody's wish")
+    }
+
+    /// Nothing of these rows may take effect any more.
+    fn deny(&self, state: &mut State, rows: u8) {
+        for row in (0..8).filter(|row| rows & 1 << row != 0) {
+            let open = std::mem::take(&mut state.service.open[row]);
+            let denied = &mut state.service.denied[row];
+            *denied = open.max(*denied);
+        }
+        for process in &mut state.processes {
+            if let Phase::Step { row, sent: Some(sent), .. } = &mut process.phase {
+                sent.is_denied |= rows & 1 << *row != 0;
+            }
+        }
+    }
+}

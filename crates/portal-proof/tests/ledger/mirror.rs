@@ -1,0 +1,133 @@
+//! What portal-ledger's `run` does around the flow, line by line, where it decides anything: the
+//! functions of the same names there. It is a mirror, not the thing itself.
+
+use std::time::Duration;
+
+use portal_ledger::{Blocked, ClaimRequest, EndingKind, Entry, Wanted};
+use portal_model::flow::{Baseline, Flow};
+use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Unverified};
+use portal_model::{Operation, Outcome, Portal};
+
+use super::flows::VERSION;
+use super::world::ago;
+
+/// What the holder of an entry does with it. A broken one has a baseline of its own.
+pub(super) fn flow(
+    request: &ClaimRequest,
+    entry: &Entry,
+    own_baseline: Option<Baseline>,
+    horizon: Duration,
+) -> Option<Flow> {
+    let (policy, operation) = (request.policy.clone(), entry.operation.clone());
+    let intent = entry.intent.clone().filter(|_| entry.attempts > 0);
+    let intent = intent.map(|intent| match own_baseline {
+        None => intent,
+        own => intent.with_baseline(own),
+    });
+    Some(match (&request.wanted, intent) {
+        (Wanted::Do(operation), None) => Flow::new(operation.clone(), policy, VERSION),
+        (Wanted::Do(operation), Some(intent)) => {
+            Flow::resume(operation.clone(), intent, horizon, policy, VERSION)
+        }
+        (Wanted::Recover(_), Some(intent)) => {
+            Flow::recover(operation, intent, horizon, policy, VERSION)
+        }
+        (Wanted::Recover(_), None) => return None,
+    })
+}
+
+/// Whether what a list shows ends the wait.
+pub(super) fn look(outcome: &Outcome, is_same: bool) -> bool {
+    match outcome {
+        Outcome::Present { .. } | Outcome::Unchanged { .. } => true,
+        Outcome::OrgHasPortal { .. } => !is_same,
+        _ => false,
+    }
+}
+
+/// Rule 11, over every entry.
+pub(super) fn nothing_sent<'a>(
+    request: &ClaimRequest,
+    why: NotDone,
+    mut entries: impl Iterator<Item = &'a Entry>,
+) -> Outcome {
+    let Wanted::Do(operation) = &request.wanted else {
+        return unknown(request, Unverified::Stopped);
+    };
+    let wanted = |entry: &&Entry| {
+        operation.names().any(|name| entry.operation.concerns(name))
+            || operation.concerns(entry.name())
+    };
+    match entries.find(|entry| wanted(entry) && entry.may_be_done(&ago(0))) {
+        Some(_) => unknown(request, Unverified::Stopped),
+        None => not_done(operation, why),
+    }
+}
+
+pub(super) fn unknown(request: &ClaimRequest, why: Unverified) -> Outcome {
+    let name = match &request.wanted {
+        Wanted::Do(operation) => operation.names().last().unwrap_or_default(),
+        Wanted::Recover(id) => id.as_str(),
+    };
+    Outcome::Unknown { name: name.to_owned(), doubt: Doubt::Earlier, why }
+}
+
+pub(super) fn blocked(request: &ClaimRequest, blocked: &Blocked) -> Outcome {
+    let (conflict, entry) = match blocked {
+        Blocked::KeyOfAnother(entry) => (Conflict::KeyOfAnother, entry),
+        Blocked::NameDropped(entry) => (Conflict::NameDropped, entry),
+        Blocked::LabelMoved(entry) => (Conflict::LabelMoved, entry),
+        other => return unknown(request, Unverified::Ledger(other.to_string())),
+    };
+    let name = entry.name().to_owned();
+    match (conflict, &request.wanted) {
+        (Conflict::KeyOfAnother | Conflict::LabelMoved, Wanted::Do(operation)) => {
+            not_done(operation, NotDone::Conflict { conflict, name })
+        }
+        (Conflict::NameDropped, Wanted::Do(operation)) if !entry.is_in_doubt() => {
+            not_done(operation, NotDone::Conflict { conflict, name })
+        }
+        (_, Wanted::Do(_) | Wanted::Recover(_)) => {
+            let why = Unverified::Conflict(conflict);
+            Outcome::Unknown { name, doubt: Doubt::Earlier, why }
+        }
+    }
+}
+
+pub(super) fn told(request: &ClaimRequest, entry: &Entry) -> Outcome {
+    let name = entry.name().to_owned();
+    let kind = entry.ending().map_or(EndingKind::Unknown, |ending| ending.kind);
+    let is_own = request.key.is_some() && request.key == entry.key || entry.id == request.id;
+    let is_recovery = matches!(request.wanted, Wanted::Recover(_));
+    match (kind, &entry.operation) {
+        (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
+        (EndingKind::Unknown, _) => {
+            Outcome::Unknown { name, doubt: Doubt::Earlier, why: Unverified::Stopped }
+        }
+        (_, Operation::Rename(rename)) => {
+            Outcome::Renamed { old: rename.old.clone(), new: rename.new.clone() }
+        }
+        (EndingKind::Created, Operation::Create(create)) if is_recovery => {
+            Outcome::Created { name: create.name.clone(), taken: Vec::new() }
+        }
+        _ => {
+            let known = entry.ending().and_then(|ending| ending.portal.as_ref());
+            let mut portal = Portal::new(name);
+            portal.zaid = known.and_then(|known| known.id.clone());
+            let origin = match kind {
+                EndingKind::Present => Origin::Undetermined,
+                _ => Origin::CreatedEarlier { entry: entry.id.to_string(), is_own },
+            };
+            Outcome::Present { portal, origin, taken: Vec::new() }
+        }
+    }
+}
+
+pub(super) fn not_done(operation: &Operation, why: NotDone) -> Outcome {
+    match operation {
+        Operation::Create(create) => Outcome::NotCreated { name: create.name.clone(), why },
+        Operation::Rename(rename) => {
+            Outcome::NotRenamed { old: rename.old.clone(), new: rename.new.clone(), why }
+        }
+    }
+}
