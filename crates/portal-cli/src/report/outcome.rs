@@ -15,7 +15,7 @@ use crate::report::{activity, invalid_name};
 
 /// How a create or a rename ended: of one portal, or of a row of a batch. `unknown`: a request may
 /// have taken effect; `portal recover` determines it. `unchanged`: the portal had the new name
-/// already. `dry_run`: it would be sent.
+/// already. `dry_run`: it would be sent. `not_begun`: a row that nothing was done for, and nothing is known of.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(extend("allOf" = [
     { "if": { "properties": { "outcome": { "const": "present" } } }, "then": { "required": ["origin"] } },
@@ -23,7 +23,7 @@ use crate::report::{activity, invalid_name};
     {
         "if": { "properties": { "outcome": { "enum": ["created", "present", "renamed", "unchanged", "dry_run"] } } },
         "then": { "not": { "required": ["error"] } },
-        "else": { "required": ["error"] }
+        "else": { "if": { "properties": { "outcome": { "const": "not_begun" } } }, "else": { "required": ["error"] } }
     }
 ]))]
 pub(crate) struct Report {
@@ -36,7 +36,8 @@ pub(crate) struct Report {
     profile: Option<String>,
     #[schemars(extend("enum" = [
         "created", "present", "org_has_portal", "name_taken", "rejected", "not_created", "unknown",
-        "renamed", "unchanged", "not_found", "not_renamed", "invalid", "dry_run"
+        "renamed", "unchanged", "not_found", "not_renamed", "invalid", "dry_run",
+        "not_begun"
     ]))]
     pub(crate) outcome: &'static str,
     /// Of a portal that is present. `preexisting`: it existed before the first request. `appeared`:
@@ -59,7 +60,7 @@ pub(crate) struct Report {
     /// Names that were tried before, and belong to another organization.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>", length(min = 1))]
-    taken: Vec<PortalName>,
+    pub(crate) taken: Vec<PortalName>,
     /// Seconds that were waited to prove absence: a request that takes longer to take effect would
     /// disprove it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,6 +160,11 @@ impl Report {
         let name = names.old.as_ref().unwrap_or(&names.name);
         let text = format!("{name} would be {} in {place}", names.done());
         Self { text, ..Self::ended(&names, context, "dry_run") }
+    }
+
+    /// Whether the org has the portal.
+    pub(crate) fn exists(&self) -> bool {
+        ["created", "present"].contains(&self.outcome)
     }
 
     /// Of something that was not begun, and why.

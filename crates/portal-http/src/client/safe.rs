@@ -6,6 +6,7 @@ mod identity;
 mod in_flight;
 mod operations;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub struct SafeClient {
     ledger: Ledger,
     label: Option<String>,
     about: About,
+    distinct_from: Arc<BTreeSet<String>>,
     identity: Arc<Identity>,
     operations: Arc<Operations>,
 }
@@ -49,6 +51,7 @@ impl SafeClient {
             ledger,
             label: None,
             about: About::default(),
+            distinct_from: Arc::default(),
             identity: Arc::default(),
             operations: Arc::default(),
         }
@@ -69,6 +72,13 @@ impl SafeClient {
     /// server on a free port. Otherwise each address is an API of its own.
     pub fn with_origin(self, origin: impl Into<String>) -> Self {
         Self { identity: Arc::new(self.identity.with_origin(origin.into())), ..self }
+    }
+
+    /// States that the credentials with these [fingerprints](OrgIdentity::fingerprint) lead to other orgs
+    /// than this client's. Without that, orgs whose ids no token may read take turns, since they may be
+    /// one. Its own fingerprint does no harm.
+    pub fn with_distinct_orgs(self, fingerprints: Arc<BTreeSet<String>>) -> Self {
+        Self { distinct_from: fingerprints, ..self }
     }
 
     /// Sets the caller's word for where the client's credentials are, such as a tenant. It is in every

@@ -240,7 +240,7 @@ async fn entries_are_newest_first_and_filtered() {
 /// Those that wait are committed together, and each sees what those before it wrote.
 #[tokio::test]
 async fn claims_at_once_are_decided_one_after_another() {
-    for engine in Engine::all() {
+    for engine in Engine::all().await {
         let request = |id: usize| {
             let mut request = wants(&id.to_string(), &format!("AcmePortal{}", id / 2));
             request.org = org("credential", &(id / 2).to_string());
