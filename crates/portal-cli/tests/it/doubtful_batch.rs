@@ -83,7 +83,10 @@ fn portal_of_unknown_ledger_is_told_apart() {
     forget(&orgs.home);
     let ran = orgs.run(&CREATE);
     assert_eq!((ran.status, &row(&ran)["origin"]), (4, &json!("preexisting")), "{ran:?}");
-    assert!(ran.stderr.contains("portals that exist, and that this ledger did not create: 1; "), "{ran:?}");
+    assert!(
+        ran.stderr.contains("portals that exist, and that this ledger did not create: 1; "),
+        "{ran:?}"
+    );
     assert_eq!(portals(&orgs, "acme"), "FirstName");
 }
 
