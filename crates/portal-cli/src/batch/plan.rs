@@ -142,7 +142,8 @@ impl Plan {
 
     /// Ends a row of an org in which every create is rejected with `error`.
     pub(crate) fn reject(&mut self, index: usize, error: &ApiError) {
-        if let (Some(row), Some(State::Left { .. })) = (self.rows.get(index), self.states.get(index))
+        if let (Some(row), Some(State::Left { .. })) =
+            (self.rows.get(index), self.states.get(index))
         {
             self.end(index, Outcome::Rejected { name: row.name.clone(), error: error.clone() });
         }

@@ -120,7 +120,8 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let ledger = ledger::open().await?;
     let entries = entries(&ledger, &rows).await?;
     let plan = Plan::new(rows, &entries, |name| profiles.entries().get(name)?.org.as_ref());
-    let file = (args.file != Path::new("-")).then(|| std::path::absolute(&args.file)).transpose()?;
+    let file =
+        (args.file != Path::new("-")).then(|| std::path::absolute(&args.file)).transpose()?;
     let file = file.map(|path| path.display().to_string());
     let (version, ca_file, policy) = (args.api_version, args.ca_file.as_deref(), &policy);
     let clients = Clients { ledger: &ledger, file, policy, version, ca_file };
@@ -308,9 +309,8 @@ impl Batch<'_> {
     fn text(&self, is_over: bool, columns: usize) -> String {
         let ensure = self.args.ensure;
         let mut text = words::text(&self.plan, View { is_over, ensure, columns });
-        let has = |kinds: &[Kind]| {
-            self.plan.states.iter().any(|state| kinds.contains(&Kind::of(state)))
-        };
+        let has =
+            |kinds: &[Kind]| self.plan.states.iter().any(|state| kinds.contains(&Kind::of(state)));
         if !ensure && has(&[Kind::Existing]) {
             text.push_str("\nPass --ensure to count an existing portal as success.");
         }

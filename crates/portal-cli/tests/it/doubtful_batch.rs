@@ -83,7 +83,10 @@ fn portal_of_unknown_ledger_is_told_apart() {
     forget(&orgs.home);
     let ran = orgs.run(&CREATE);
     assert_eq!((ran.status, &row(&ran)["origin"]), (4, &json!("preexisting")), "{ran:?}");
-    assert!(ran.stderr.contains("portals that exist, and that this ledger did not create: 1; "), "{ran:?}");
+    assert!(
+        ran.stderr.contains("portals that exist, and that this ledger did not create: 1; "),
+        "{ran:?}"
+    );
     assert_eq!(portals(&orgs, "acme"), "FirstName");
 }
 
@@ -286,7 +289,7 @@ fn list_that_fails_is_not_called_forbidden() {
     assert_eq!(orgs.run(&["create", "TakenName", "--profile", "rival"]).status, 0);
     let gateway = Gateway::start(&orgs.served);
     gateway.lead(&orgs);
-    let short = ["--timeout", "1s", "--deadline", "8s"];
+    let short = ["--timeout", "1s", "--deadline", "12s"];
     let create = ["--output", "json", "create", "TakenName", "--profile", "acme"];
     let create = Running::start(orgs.home.command(&[&create[..], &short].concat()));
     wait_until(|| gateway.creates() == 1);

@@ -74,7 +74,10 @@ fn words(state: &State) -> String {
         (State::Ended(_), Some(Outcome::Unknown { name, why, .. })) => {
             format!("in doubt {name}, {}", conflict(&why.to_string()))
         }
-        (State::Ended(_), Some(Outcome::NotCreated { why: NotDone::Conflict { name, conflict: it }, .. })) => {
+        (
+            State::Ended(_),
+            Some(Outcome::NotCreated { why: NotDone::Conflict { name, conflict: it }, .. }),
+        ) => {
             format!("created {name}, {}", conflict(&it.to_string()))
         }
         (State::Ended(outcome), _) => format!("{} {}", outcome.kind(), outcome.name()),

@@ -127,9 +127,9 @@ impl Kind {
             State::Ended(outcome) => match &**outcome {
                 Outcome::Created { .. } => Self::Created,
                 Outcome::Present { origin: Origin::Appeared, .. } => Self::ExistsNow,
-                Outcome::Present { origin: Origin::CreatedEarlier { is_own: true, .. }, .. } => {
-                    Self::CreatedEarlier
-                }
+                Outcome::Present {
+                    origin: Origin::CreatedEarlier { is_own: true, .. }, ..
+                } => Self::CreatedEarlier,
                 Outcome::Present { .. } => Self::Existing,
                 Outcome::OrgHasPortal { .. } => Self::OrgHasPortal,
                 Outcome::NameTaken { .. } => Self::NameTaken,
@@ -198,7 +198,8 @@ impl<'a> Said<'a> {
             (_, several) => format!(" ({} are taken)", several.join(", ")),
         };
         let general = |text: &str| {
-            text.replace(&report.name, NAME).replace(&format!(" --profile {}", row.profile), PROFILE)
+            text.replace(&report.name, NAME)
+                .replace(&format!(" --profile {}", row.profile), PROFILE)
         };
         let cause = match (state, &report.error) {
             (State::Left { note: Some(last) }, _) => (format!("last time: {last}"), None),
