@@ -42,6 +42,7 @@ use crate::terminal::{prompt, width};
 
 /// Create a portal in each of many orgs
 #[derive(Debug, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "it is the help")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(add = Sections(&[
     About("The column `fallback` is optional: names to try if the first is taken, separated by |. \

@@ -241,12 +241,11 @@ impl Names {
                 old: Some(rename.old.clone()),
                 requested: None,
             },
-            operation => {
-                let mut names = operation.names();
-                let first = names.next().unwrap_or_default().to_owned();
-                let requested = names.next().map(|_| first.clone());
-                Self { name: first, old: None, requested }
-            }
+            Operation::Create(create) => Self {
+                name: create.name.to_string(),
+                old: None,
+                requested: (!create.fallbacks.is_empty()).then(|| create.name.to_string()),
+            },
         }
     }
 
