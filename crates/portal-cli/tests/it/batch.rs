@@ -46,7 +46,7 @@ fn every_org_gets_its_portal_once() {
     assert_eq!(ran.stdout, "5 created\n");
     assert!(ran.stderr.starts_with("ledger: /"), "{ran:?}");
     assert!(ran.stderr.contains("\n5 portals in 5 orgs, on this machine\n"), "{ran:?}");
-    assert!(ran.stderr.contains("Portal was created\n"), "{ran:?}");
+    assert!(ran.stderr.contains("Portal: created\n"), "{ran:?}");
     assert!(ran.stderr.contains("[5/5] org"), "{ran:?}");
     for org in &orgs.seeded {
         let listed = orgs.run(&["list", "--profile", &org.name]).stdout;

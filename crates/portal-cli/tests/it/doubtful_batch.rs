@@ -289,7 +289,7 @@ fn list_that_fails_is_not_called_forbidden() {
     assert_eq!(orgs.run(&["create", "TakenName", "--profile", "rival"]).status, 0);
     let gateway = Gateway::start(&orgs.served);
     gateway.lead(&orgs);
-    let short = ["--timeout", "1s", "--deadline", "8s"];
+    let short = ["--timeout", "1s", "--deadline", "12s"];
     let create = ["--output", "json", "create", "TakenName", "--profile", "acme"];
     let create = Running::start(orgs.home.command(&[&create[..], &short].concat()));
     wait_until(|| gateway.creates() == 1);

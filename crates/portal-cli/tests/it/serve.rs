@@ -37,7 +37,7 @@ fn server_with_removed_data_ends() {
     assert_eq!(server.run(&home, &["create", NAME]).status, 0);
     std::fs::remove_dir_all(home.path().join("kept")).unwrap();
     let timing =
-        ["--timeout", "2s", "--processing-time", "1s", "--list-lag", "0s", "--deadline", "8s"];
+        ["--timeout", "2s", "--processing-time", "1s", "--list-lag", "0s", "--deadline", "12s"];
     let rename = [&["rename", NAME, "AcmeCustomers"][..], &timing].concat();
     let ran = server.run(&home, &rename);
     assert_ne!(ran.status, 0, "{ran:?}");
@@ -210,7 +210,7 @@ fn list_get_and_rename_say_what_is_there() {
     assert!(ran.stderr.starts_with("error: there is no portal Absent100"), "{ran:?}");
 
     let timing =
-        ["--timeout", "2s", "--processing-time", "1s", "--list-lag", "0s", "--deadline", "8s"];
+        ["--timeout", "2s", "--processing-time", "1s", "--list-lag", "0s", "--deadline", "12s"];
     let rename = [&["rename", NAME, "AcmeCustomers"][..], &timing].concat();
     let ran = server.run(&home, &rename);
     assert_eq!(ran.stdout, "PortalsAPItest100 is named AcmeCustomers now\n");
@@ -229,7 +229,7 @@ fn lost_rename_is_verified() {
     let server = Served::start(&home, &faults);
     server.run(&home, &["create", NAME]);
     let timing =
-        ["--timeout", "2s", "--processing-time", "1s", "--list-lag", "0s", "--deadline", "8s"];
+        ["--timeout", "2s", "--processing-time", "1s", "--list-lag", "0s", "--deadline", "12s"];
     let rename = [&["rename", NAME, "AcmeCustomers"][..], &timing].concat();
     let ran = server.run(&home, &rename);
     assert_eq!(ran.status, 0, "{ran:?}");

@@ -37,7 +37,7 @@ pub(super) enum Kind {
     Created,
     CreatedEarlier,
     /// After a lost response: created by this batch, or by somebody else at the same moment.
-    ExistsNow,
+    Appeared,
     Existing,
     OrgHasPortal,
     NameTaken,
@@ -71,7 +71,12 @@ pub(super) fn text(plan: &Plan, view: View) -> String {
     let width = kinds.values().flatten().map(|said| said.row.profile.len()).max();
     let mut text = String::new();
     for (kind, rows) in kinds {
-        let _ = writeln!(text, "{}: {}", kind.title(), rows.len());
+        let title = match kind {
+            Kind::Created => "created under another name",
+            kind => kind.text(view.is_over),
+        };
+        let (first, rest) = title.split_at(1);
+        let _ = writeln!(text, "{}{rest}: {}", first.to_uppercase(), rows.len());
         causes(rows, width.unwrap_or_default(), view.columns, &mut text);
     }
     if !text.is_empty() {
@@ -124,31 +129,35 @@ impl Kind {
             State::Unchecked(_) => Self::Unchecked,
             State::InDoubt(_) => Self::InDoubt,
             State::Earlier(_) => Self::CreatedEarlier,
-            State::Ended(outcome) => match &**outcome {
-                Outcome::Created { .. } => Self::Created,
-                Outcome::Present { origin: Origin::Appeared, .. } => Self::ExistsNow,
-                Outcome::Present {
-                    origin: Origin::CreatedEarlier { is_own: true, .. }, ..
-                } => Self::CreatedEarlier,
-                Outcome::Present { .. } => Self::Existing,
-                Outcome::OrgHasPortal { .. } => Self::OrgHasPortal,
-                Outcome::NameTaken { .. } => Self::NameTaken,
-                Outcome::Rejected { .. } => Self::Rejected,
-                Outcome::NotCreated { why: NotDone::Conflict { .. }, .. }
-                | Outcome::Unknown { why: Unverified::Conflict(_), .. } => Self::Blocked,
-                Outcome::NotCreated { .. } => Self::NotCreated,
-                // What this version does not know proves nothing.
-                _ => Self::InDoubt,
-            },
+            State::Ended(outcome) => Self::of_outcome(outcome),
         }
     }
 
-    /// After a number in the counts.
-    const fn text(self, is_over: bool) -> &'static str {
+    pub(super) fn of_outcome(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Created { .. } => Self::Created,
+            Outcome::Present { origin: Origin::Appeared, .. } => Self::Appeared,
+            Outcome::Present { origin: Origin::CreatedEarlier { is_own: true, .. }, .. } => {
+                Self::CreatedEarlier
+            }
+            Outcome::Present { .. } => Self::Existing,
+            Outcome::OrgHasPortal { .. } => Self::OrgHasPortal,
+            Outcome::NameTaken { .. } => Self::NameTaken,
+            Outcome::Rejected { .. } => Self::Rejected,
+            Outcome::NotCreated { why: NotDone::Conflict { .. }, .. }
+            | Outcome::Unknown { why: Unverified::Conflict(_), .. } => Self::Blocked,
+            Outcome::NotCreated { .. } => Self::NotCreated,
+            // What this version does not know proves nothing.
+            _ => Self::InDoubt,
+        }
+    }
+
+    /// What it is called: after a number, and above its rows.
+    pub(super) const fn text(self, is_over: bool) -> &'static str {
         match self {
             Self::Created => "created",
             Self::CreatedEarlier => "created earlier",
-            Self::ExistsNow => "exist now",
+            Self::Appeared => "existing after a lost response",
             Self::Existing => "already existing",
             Self::OrgHasPortal => "in orgs with another portal",
             Self::NameTaken => "with a taken name",
@@ -159,23 +168,6 @@ impl Kind {
             Self::Unchecked | Self::Left if is_over => "not begun",
             Self::Unchecked => "not checked",
             Self::Left => "to be created",
-        }
-    }
-
-    const fn title(self) -> &'static str {
-        match self {
-            Self::Created => "Created under another name",
-            Self::CreatedEarlier => "Created earlier",
-            Self::ExistsNow => "Exists now",
-            Self::Existing => "Already existing",
-            Self::OrgHasPortal => "Not created, the org has another portal",
-            Self::NameTaken => "Not created, the name is taken",
-            Self::Rejected => "Not created, rejected",
-            Self::NotCreated => "Not created, safe to try again",
-            Self::Blocked => "Blocked by what the ledger has",
-            Self::InDoubt => "In doubt",
-            Self::Unchecked => "To be created, but not checked",
-            Self::Left => "To be created",
         }
     }
 }
@@ -226,7 +218,7 @@ impl<'a> Said<'a> {
     fn is_shown(&self, view: View) -> bool {
         match self.kind {
             Kind::Created => self.name != self.row.name.as_str(),
-            Kind::CreatedEarlier | Kind::ExistsNow => false,
+            Kind::CreatedEarlier | Kind::Appeared => false,
             Kind::Existing => !view.ensure,
             Kind::Left | Kind::Unchecked => !view.is_over,
             Kind::OrgHasPortal
