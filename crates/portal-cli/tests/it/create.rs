@@ -89,7 +89,7 @@ fn missing_credentials_are_all_named() {
 fn create_without_terminal_requires_yes() {
     let home = Home::new();
     let ran = home
-        .command(&["create", NAME, "--data-center", "eu"])
+        .command_elsewhere(&["create", NAME, "--data-center", "eu"])
         .env("PORTAL_ACCESS_TOKEN", "1000.hush.hush")
         .stdin(Stdio::null())
         .output();
