@@ -5,6 +5,7 @@ mod report_file;
 mod words;
 
 use std::collections::{BTreeSet, HashSet};
+use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -136,28 +137,23 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         lanes = batch.look(args.dry_run || is_asked) => lanes,
         () = signal::interrupted() => return Ok(cancelled(printer)),
     };
+    let count = lanes.len();
     let notes = batch.notes(&lanes, policy, &ledger);
-    let mut is_interrupted = false;
     if args.dry_run {
         printer.text(batch.text(false, width::of_stdout()));
-        notes.iter().for_each(|note| printer.note(note));
-    } else if lanes.len() == 0 {
-        notes.iter().for_each(|note| printer.note(note));
-    } else if is_asked {
-        let shown = [batch.text(false, width::of_stderr()), notes.join("\n")];
-        let facts = format!("{}\n{}", shown.join("\n"), batch.summary(&lanes));
-        let expected = format!("create {}", lanes.len());
+    }
+    let mut is_interrupted = false;
+    if is_asked && count > 0 {
+        let facts = format!("{}\n{}", batch.text(false, width::of_stderr()), notes.join("\n"));
+        let expected = format!("create {count}");
         let what = format!("`{expected}`");
         if !prompt::confirm_by_typing(&facts, &what, &expected, signal::interrupted()).await? {
             return Ok(cancelled(printer));
         }
-        is_interrupted = batch.run(lanes, printer).await;
-    } else {
-        if lanes.len() < batch.plan.rows.len() {
-            printer.note(words::counts(&batch.plan, false));
-        }
-        notes.iter().for_each(|note| printer.note(note));
-        printer.note(batch.summary(&lanes));
+    } else if !notes.is_empty() {
+        printer.note(notes.join("\n"));
+    }
+    if !args.dry_run {
         is_interrupted = batch.run(lanes, printer).await;
     }
     let exit = batch.print_json(is_interrupted, printer);
@@ -234,6 +230,9 @@ impl Batch<'_> {
                 counted(lanes.last.len(), "row"),
                 activity::whole_seconds(time)
             ));
+        }
+        if lanes.len() > 0 {
+            notes.push(self.summary(lanes));
         }
         notes
     }
@@ -317,9 +316,9 @@ impl Batch<'_> {
         }
         if is_over && !self.args.rehearsal && self.args.file != Path::new("-") {
             if has(&[Kind::NotCreated, Kind::InDoubt, Kind::Left, Kind::Unchecked]) {
-                text.push_str(&format!("\nContinue with: {}", this_command()));
+                let _ = write!(text, "\nContinue with: {}", this_command());
             } else if has(&[Kind::Rejected, Kind::NameTaken, Kind::OrgHasPortal]) {
-                text.push_str(&format!("\nTry again with: {}", this_command()));
+                let _ = write!(text, "\nTry again with: {}", this_command());
             }
         }
         text

@@ -269,8 +269,8 @@ fn next_step(outcome: &Outcome, alone: Option<String>) -> Option<String> {
         }
         // The same command determines it.
         Outcome::Unknown { why: Unverified::Deadline | Unverified::Stopped, .. } => return None,
-        Outcome::NotCreated { why: NotDone::Conflict { conflict, name }, .. } => (conflict, name),
-        Outcome::Unknown { why: Unverified::Conflict(conflict), name, .. } => (conflict, name),
+        Outcome::NotCreated { why: NotDone::Conflict { conflict, name }, .. }
+        | Outcome::Unknown { why: Unverified::Conflict(conflict), name, .. } => (conflict, name),
         _ => return alone,
     };
     match conflict {
