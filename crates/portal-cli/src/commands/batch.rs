@@ -36,6 +36,7 @@ use crate::report::activity;
 use crate::report::exit::{self, ExitClass};
 use crate::report::failure::{Details, ErrorKind, Failure, Mistake};
 use crate::report::outcome::Report;
+use crate::report::wrap::wrap;
 use crate::sys::files::{self, OutputFile};
 use crate::sys::{directories, signal};
 use crate::terminal::printer::Printer;
@@ -151,7 +152,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             return Ok(cancelled(printer));
         }
     } else if !notes.is_empty() {
-        printer.note(notes.join("\n"));
+        printer.waiting(notes.join("\n"));
     }
     if !args.dry_run {
         is_interrupted = batch.run(lanes, printer).await;
@@ -312,7 +313,8 @@ impl Batch<'_> {
         let has =
             |kinds: &[Kind]| self.plan.states.iter().any(|state| kinds.contains(&Kind::of(state)));
         if !ensure && has(&[Kind::Existing]) {
-            text.push_str("\nPass --ensure to count an existing portal as success.");
+            let hint = "Pass --ensure to count an existing portal as success.";
+            let _ = write!(text, "\n{}", wrap(hint, 0, columns));
         }
         if is_over && !self.args.rehearsal && self.args.file != Path::new("-") {
             if has(&[Kind::NotCreated, Kind::InDoubt, Kind::Left, Kind::Unchecked]) {

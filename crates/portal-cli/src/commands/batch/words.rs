@@ -82,11 +82,11 @@ pub(super) fn text(plan: &Plan, view: View) -> String {
     if !text.is_empty() {
         text.push('\n');
     }
-    text + &counts(plan, view.is_over)
+    text + &wrap(&counts(plan, view.is_over), 0, view.columns)
 }
 
 /// `45 created, 3 rejected`
-pub(super) fn counts(plan: &Plan, is_over: bool) -> String {
+fn counts(plan: &Plan, is_over: bool) -> String {
     let mut counts = BTreeMap::<Kind, usize>::new();
     for state in &plan.states {
         *counts.entry(Kind::of(state)).or_default() += 1;
