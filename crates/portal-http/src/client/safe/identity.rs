@@ -14,6 +14,7 @@ use portal_model::{ErrorCode, GetOrg, Org, OrgIdentity, ResponseError};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep_until};
 
+use crate::client::base_url::BaseUrl;
 use crate::client::error::ClientError;
 use crate::client::handle::Client;
 
@@ -98,7 +99,7 @@ impl Identity {
     /// The org that is not known yet. The response to a token request may have corrected the host.
     pub(super) fn unknown(&self, client: &Client) -> OrgIdentity {
         let url = client.api_url();
-        let url = self.origin.as_deref().or(url.as_ref().map(|url| url.as_str()));
+        let url = self.origin.as_deref().or(url.as_ref().map(BaseUrl::as_str));
         OrgIdentity::new(url.unwrap_or_default(), client.fingerprint())
     }
 
