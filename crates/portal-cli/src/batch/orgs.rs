@@ -1,18 +1,19 @@
 //! The orgs of a plan: which each is, and which portals it has.
 
-use std::collections::{HashMap, hash_map};
+use std::collections::{BTreeSet, HashMap, hash_map};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, stream};
-use portal_http::client::{Client, ClientError, HttpTransport, SafeClient};
+use portal_http::client::{Client, ClientError, HttpTransport, IdentifyError, SafeClient};
 use portal_ledger::Ledger;
 use portal_model::error::with_sources;
 use portal_model::flow::Policy;
 use portal_model::server::rejections;
 use portal_model::{ApiError, ApiVersion, CanCreate, ListPortals, OrgIdentity, Portal};
 
-use super::plan::Plan;
+use super::plan::{Plan, State};
 use crate::org::create_probe::{probe, undetermined};
 use crate::org::profile::Profiles;
 use crate::org::retry::retry;
@@ -30,19 +31,6 @@ pub(crate) struct Org {
     pub(crate) identity: Option<OrgIdentity>,
     /// The rows of the profile for which something may be sent, in the order of the file.
     pub(crate) rows: Vec<usize>,
-}
-
-impl Org {
-    pub(crate) fn profile(&self) -> &str {
-        self.target.place.profile().unwrap_or_default()
-    }
-
-    /// The host of its API, for people.
-    pub(crate) fn host(&self) -> String {
-        let declared = || Some(OrgIdentity::new(&self.target.api.url()?, "").host());
-        let known = self.identity.as_ref().map(OrgIdentity::host);
-        known.or_else(declared).unwrap_or_default()
-    }
 }
 
 /// What the clients of all orgs share.
@@ -99,6 +87,17 @@ impl Clients<'_> {
     }
 }
 
+/// States that all orgs of the plan are different ones, also those whose ids are not known.
+pub(crate) fn state_distinct(plan: &Plan, orgs: &mut [Org]) {
+    let identities = orgs.iter().filter_map(|org| org.identity.as_ref());
+    let all = identities.chain(&plan.earlier);
+    let fingerprints: BTreeSet<_> = all.map(|org| org.fingerprint().to_owned()).collect();
+    let fingerprints = Arc::new(fingerprints);
+    for org in orgs {
+        org.safe = org.safe.clone().with_distinct_orgs(Arc::clone(&fingerprints));
+    }
+}
+
 /// What an org shows without anything being created.
 struct Seen {
     identity: Option<OrgIdentity>,
@@ -122,26 +121,18 @@ pub(crate) async fn look(
     let seen: Vec<Seen> = looks.buffered(AT_ONCE).collect().await;
     for (org, seen) in orgs.iter_mut().zip(seen) {
         for &index in &org.rows {
-            let (Some(row), Some(place)) = (plan.rows.get(index), plan.states.get_mut(index))
-            else {
-                continue;
-            };
-            let mut state = place.clone();
             if let Some(identity) = &seen.identity {
-                state = state.in_org(identity, same_org);
+                plan.identify(index, identity, same_org);
             }
-            state = state.with_list(row, &seen.portals, allow_another);
+            plan.list(index, &seen.portals, allow_another);
             if let Some(error) = &seen.rejection {
-                state = state.without_permission(error);
+                plan.reject(index, error);
             }
             if let Some(why) = &seen.unchecked {
-                state = state.unchecked(why);
+                plan.leave_unchecked(index, why);
             }
-            *place = state;
         }
-        let is_left =
-            |index: &usize| plan.states.get(*index).is_some_and(super::plan::State::may_be_sent);
-        org.rows.retain(is_left);
+        org.rows.retain(|index| plan.states.get(*index).is_some_and(State::is_left));
         org.identity = seen.identity;
     }
 }
@@ -151,6 +142,9 @@ async fn see(safe: &SafeClient, probes: bool) -> Seen {
     let mut seen = Seen { identity: None, portals: Vec::new(), rejection: None, unchecked: None };
     match safe.identify().await {
         Ok(identity) => seen.identity = Some(identity),
+        Err(IdentifyError::Client(error)) => {
+            return Seen { unchecked: Some(with_sources(&error)), ..seen };
+        }
         Err(error) => return Seen { unchecked: Some(with_sources(&error)), ..seen },
     }
     match retry(async || client.call(&ListPortals).await).await {

@@ -4,7 +4,7 @@
 //! key, whatever else the file had then. Data only, so that a plan shown, a plan run and a report are
 //! the same.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use portal_ledger::{EndingKind, Entry};
 use portal_model::flow::Intent;
@@ -21,51 +21,27 @@ pub(crate) struct Plan {
     pub(crate) states: Vec<State>,
     /// Rows in doubt that the file does not have any more.
     pub(crate) dropped: Vec<Entry>,
+    /// How many portals of rows exist that this ledger did not make.
+    pub(crate) foreign: usize,
+    /// The orgs of rows that were created earlier.
+    pub(crate) earlier: Vec<OrgIdentity>,
+    /// The keys of all portals that this ledger has the creates or renames of.
+    made: HashSet<String>,
 }
 
-/// What is known of a row before anything is sent for it.
+/// What is known of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum State {
-    /// It created its portal earlier.
-    Created(Box<Entry>),
-    /// Its profile leads to another org than the one where it was created or left in doubt.
-    Moved { entry: Box<Entry>, now: Box<OrgIdentity> },
-    /// It was created or left in doubt under a fallback that it does not have any more.
-    Dropped(Box<Entry>),
+    /// It is to be created. `note`: what came of it last time.
+    Left { note: Option<String> },
+    /// The same of a row whose org could not be looked at, and why.
+    Unchecked(String),
     /// An attempt of it may have taken effect, which is determined first.
     InDoubt(Box<Entry>),
-    /// Its portal exists, and was not created by it.
-    Exists {
-        portal: Box<Portal>,
-        /// Whether the ledger has the create that made it.
-        is_known: bool,
-    },
-    /// Its org has another portal.
-    OrgHasPortal(Box<Portal>),
-    /// The service rejects every create.
-    NotPermitted(Box<ApiError>),
-    /// It would be created.
-    New(New),
-}
-
-/// A row that would be created.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct New {
-    /// What came of it last time: what the service said, or why nothing was sent.
-    pub(crate) last: Option<String>,
-    /// Why its org could not be looked at.
-    pub(crate) unchecked: Option<String>,
-    /// Whether the ledger has a create of its name without its key.
-    is_known: bool,
-}
-
-/// What the ledger has of a row.
-#[derive(Clone, Copy, Default)]
-struct Found<'a> {
-    /// The last entry with its key.
-    own: Option<&'a Entry>,
-    /// The last create of its profile and name without a key, such as that of `portal create`.
-    other: Option<&'a Entry>,
+    /// It created its portal in an earlier run.
+    Earlier(Box<Outcome>),
+    /// What came of it in this run, or why nothing is sent.
+    Ended(Box<Outcome>),
 }
 
 impl Plan {
@@ -76,57 +52,128 @@ impl Plan {
         entries: &[Entry],
         org: impl Fn(&str) -> Option<&'o Org>,
     ) -> Self {
-        let mut found = HashMap::<String, Found<'_>>::new();
+        // By key: those of rows, and creates of the same profile and name without a key.
+        let (mut own, mut others) = (HashMap::new(), HashMap::new());
+        let mut made = HashSet::new();
         for entry in entries {
-            let Operation::Create(create) = &entry.operation else { continue };
-            if let Some(key) = &entry.key {
-                found.entry(key.clone()).or_default().own.get_or_insert(entry);
-            } else if let Some(label) = &entry.label {
-                let key = rows::key(label, create.name.as_str());
-                found.entry(key).or_default().other.get_or_insert(entry);
+            match (&entry.operation, &entry.key, &entry.label) {
+                (Operation::Create(_), Some(key), _) => {
+                    own.entry(key.clone()).or_insert(entry);
+                }
+                (Operation::Create(create), None, Some(label)) => {
+                    others.entry(rows::key(label, create.name.as_str())).or_insert(entry);
+                }
+                _ => {}
+            }
+            if let Some(label) = entry.label.as_ref().filter(|_| has_portal(entry)) {
+                made.insert(rows::key(label, entry.name()));
             }
         }
+        let mut earlier = Vec::new();
         let state = |row: &Row| {
-            let state = found.get(&row.key()).copied().unwrap_or_default().state(row);
-            match (state.entry(), org(&row.profile)) {
-                (Some(entry), Some(org)) => {
-                    let now = entry.org.clone().with_org(Some(org.clone()));
-                    state.in_org(&now, true)
-                }
-                _ => state,
+            let key = row.key();
+            let other = others.get(&key).copied().filter(|other| other.is_in_doubt());
+            let Some(entry) = own.get(&key).copied().or(other) else {
+                return State::Left { note: None };
+            };
+            let state = state(row, entry, org(&row.profile));
+            if matches!(state, State::Earlier(_)) {
+                earlier.push(entry.org.clone());
             }
+            state
         };
         let states = rows.iter().map(state).collect();
-        let keys: BTreeSet<String> = rows.iter().map(Row::key).collect();
+        let keys: HashSet<String> = rows.iter().map(Row::key).collect();
         let dropped = entries.iter().filter(|entry| is_dropped(entry, &keys)).cloned().collect();
-        Self { rows, states, dropped }
+        Self { rows, states, dropped, foreign: 0, earlier, made }
     }
 
     /// The rows for which something may be sent, in the order of the file.
     pub(crate) fn left(&self) -> impl Iterator<Item = (usize, &Row)> {
         let rows = self.rows.iter().enumerate().zip(&self.states);
-        rows.filter_map(|(row, state)| state.may_be_sent().then_some(row))
+        rows.filter_map(|(row, state)| state.is_left().then_some(row))
+    }
+
+    /// Ends a row.
+    pub(crate) fn end(&mut self, index: usize, outcome: Outcome) {
+        if let Some(state) = self.states.get_mut(index) {
+            *state = State::Ended(Box::new(outcome));
+        }
+    }
+
+    /// Blocks a row in doubt whose profile leads to another org than when it was begun. With `same_org`
+    /// it is the same one unless both ids are known.
+    pub(crate) fn identify(&mut self, index: usize, now: &OrgIdentity, same_org: bool) {
+        let Some(State::InDoubt(entry)) = self.states.get(index) else { return };
+        let is_moved = match entry.org.compare(now) {
+            SameOrg::Yes => false,
+            SameOrg::No => true,
+            // That it is absent in what may be another org would prove nothing.
+            SameOrg::Unknown => !same_org,
+        };
+        if !is_moved {
+            return;
+        }
+        if entry.key.is_some() {
+            let outcome = blocked(entry, Conflict::LabelMoved);
+            self.end(index, outcome);
+        } else if let Some(state) = self.states.get_mut(index) {
+            // A create without a key is of this row only if it is of the same org.
+            *state = State::Left { note: None };
+        }
+    }
+
+    /// Ends a row that the list of its org's portals decides. A doubt is determined by a list of its own.
+    pub(crate) fn list(&mut self, index: usize, portals: &[Portal], allow_another: bool) {
+        let (Some(row), Some(State::Left { .. })) = (self.rows.get(index), self.states.get(index))
+        else {
+            return;
+        };
+        let (name, create) = (row.name.clone(), row.create());
+        if let Some(portal) = portals.iter().find(|portal| create.includes(&portal.name)) {
+            let is_own = self.made.contains(&rows::key(&row.profile, &portal.name));
+            self.foreign += usize::from(!is_own);
+            let (portal, origin, taken) = (portal.clone(), Origin::Preexisting, Vec::new());
+            self.end(index, Outcome::Present { portal, origin, taken });
+        } else if let Some(portal) = portals.first().filter(|_| !allow_another) {
+            self.end(index, Outcome::OrgHasPortal { name, portal: portal.clone() });
+        }
+    }
+
+    /// Ends a row of an org in which every create is rejected with `error`.
+    pub(crate) fn reject(&mut self, index: usize, error: &ApiError) {
+        if let (Some(row), Some(State::Left { .. })) =
+            (self.rows.get(index), self.states.get(index))
+        {
+            self.end(index, Outcome::Rejected { name: row.name.clone(), error: error.clone() });
+        }
+    }
+
+    /// Notes that the org of a row could not be looked at.
+    pub(crate) fn leave_unchecked(&mut self, index: usize, why: &str) {
+        if let Some(state @ State::Left { .. }) = self.states.get_mut(index) {
+            *state = State::Unchecked(why.to_owned());
+        }
     }
 }
 
-impl Found<'_> {
-    /// The state, wherever the row's profile leads.
-    fn state(self, row: &Row) -> State {
-        let Some(entry) = self.own.or(self.other.filter(|other| other.is_in_doubt())) else {
-            let is_known = self.other.is_some_and(has_portal);
-            return State::New(New { is_known, ..New::default() });
-        };
-        let is_created = has_portal(entry);
-        if !is_created && !entry.is_in_doubt() {
-            let last = entry.ending().and_then(|ending| ending.cause.clone());
-            State::New(New { last, ..New::default() })
-        } else if !row.create().includes(entry.name()) {
-            State::Dropped(Box::new(entry.clone()))
-        } else if is_created {
-            State::Created(Box::new(entry.clone()))
-        } else {
-            State::InDoubt(Box::new(entry.clone()))
-        }
+/// The state by the last entry of a row whose profile states `org`.
+fn state(row: &Row, entry: &Entry, org: Option<&Org>) -> State {
+    let is_created = has_portal(entry);
+    if !is_created && !entry.is_in_doubt() {
+        return State::Left { note: entry.ending().and_then(|ending| ending.cause.clone()) };
+    }
+    let is_moved = org.zip(entry.org.org()).is_some_and(|(now, then)| now.id != then.id);
+    if is_moved && entry.key.is_none() {
+        State::Left { note: None }
+    } else if is_moved {
+        State::Ended(Box::new(blocked(entry, Conflict::LabelMoved)))
+    } else if !row.create().includes(entry.name()) {
+        State::Ended(Box::new(blocked(entry, Conflict::NameDropped)))
+    } else if is_created {
+        State::Earlier(Box::new(created(entry, row)))
+    } else {
+        State::InDoubt(Box::new(entry.clone()))
     }
 }
 
@@ -136,7 +183,7 @@ fn has_portal(entry: &Entry) -> bool {
 }
 
 /// Whether it is a row in doubt of a file, and none of `keys`.
-fn is_dropped(entry: &Entry, keys: &BTreeSet<String>) -> bool {
+fn is_dropped(entry: &Entry, keys: &HashSet<String>) -> bool {
     let (Operation::Create(create), Some(label), Some(key)) =
         (&entry.operation, &entry.label, &entry.key)
     else {
@@ -145,116 +192,13 @@ fn is_dropped(entry: &Entry, keys: &BTreeSet<String>) -> bool {
     entry.is_in_doubt() && *key == rows::key(label, create.name.as_str()) && !keys.contains(key)
 }
 
-impl State {
-    /// Whether running the row may send its create.
-    pub(crate) fn may_be_sent(&self) -> bool {
-        match self {
-            Self::InDoubt(_) | Self::New(_) => true,
-            Self::Created(_)
-            | Self::Moved { .. }
-            | Self::Dropped(_)
-            | Self::Exists { .. }
-            | Self::OrgHasPortal(_)
-            | Self::NotPermitted(_) => false,
-        }
-    }
-
-    /// What the ledger has of its portal, or of what may have created it.
-    fn entry(&self) -> Option<&Entry> {
-        match self {
-            Self::Created(entry)
-            | Self::Moved { entry, .. }
-            | Self::Dropped(entry)
-            | Self::InDoubt(entry) => Some(entry),
-            Self::Exists { .. } | Self::OrgHasPortal(_) | Self::NotPermitted(_) | Self::New(_) => {
-                None
-            }
-        }
-    }
-
-    /// The outcome of a row for which nothing needs to be sent, or may be.
-    pub(crate) fn outcome(&self, row: &Row) -> Option<Outcome> {
-        let name = row.name.clone();
-        match self {
-            Self::Created(entry) => Some(created(entry, row)),
-            Self::Exists { portal, .. } => Some(Outcome::Present {
-                portal: (**portal).clone(),
-                origin: Origin::Preexisting,
-                taken: Vec::new(),
-            }),
-            Self::OrgHasPortal(portal) => {
-                Some(Outcome::OrgHasPortal { name, portal: (**portal).clone() })
-            }
-            Self::NotPermitted(error) => Some(Outcome::Rejected { name, error: (**error).clone() }),
-            Self::Moved { entry, .. } => Some(blocked(entry, row, Conflict::LabelMoved)),
-            Self::Dropped(entry) => Some(blocked(entry, row, Conflict::NameDropped)),
-            Self::InDoubt(_) | Self::New(_) => None,
-        }
-    }
-
-    /// The state if the row's profile leads to `now`. With `same_org` that is the same org as before
-    /// unless both ids are known.
-    #[must_use]
-    pub(crate) fn in_org(self, now: &OrgIdentity, same_org: bool) -> Self {
-        let Some(entry) = self.entry() else { return self };
-        let is_moved = match entry.org.compare(now) {
-            SameOrg::Yes => false,
-            SameOrg::No => true,
-            // That it is absent in what may be another org would prove nothing.
-            SameOrg::Unknown => !same_org && matches!(self, Self::InDoubt(_)),
-        };
-        if !is_moved {
-            return self;
-        }
-        match entry.key {
-            Some(_) => Self::Moved { entry: Box::new(entry.clone()), now: Box::new(now.clone()) },
-            // A create without a key is of this row only if it is of the same org.
-            None => Self::New(New::default()),
-        }
-    }
-
-    /// The state by the list of the portals of the row's org, too. A doubt is determined by a list of its
-    /// own.
-    #[must_use]
-    pub(crate) fn with_list(self, row: &Row, portals: &[Portal], allow_another: bool) -> Self {
-        let Self::New(new) = self else { return self };
-        let create = row.create();
-        if let Some(portal) = portals.iter().find(|portal| create.includes(&portal.name)) {
-            Self::Exists { portal: Box::new(portal.clone()), is_known: new.is_known }
-        } else if let Some(portal) = portals.first().filter(|_| !allow_another) {
-            Self::OrgHasPortal(Box::new(portal.clone()))
-        } else {
-            Self::New(new)
-        }
-    }
-
-    /// The state if creates are rejected with `error`.
-    #[must_use]
-    pub(crate) fn without_permission(self, error: &ApiError) -> Self {
-        match self {
-            Self::New(_) => Self::NotPermitted(Box::new(error.clone())),
-            state => state,
-        }
-    }
-
-    /// The state if the org could not be looked at.
-    #[must_use]
-    pub(crate) fn unchecked(self, why: &str) -> Self {
-        match self {
-            Self::New(new) => Self::New(New { unchecked: Some(why.to_owned()), ..new }),
-            state => state,
-        }
-    }
-}
-
 /// The outcome of a row that the ledger has as created.
 fn created(entry: &Entry, row: &Row) -> Outcome {
     let taken = match &entry.intent {
         Some(Intent::Create(intent)) => intent.taken.clone(),
         _ => Vec::new(),
     };
-    let has_appeared = entry.ending().is_some_and(|ending| ending.kind == EndingKind::Appeared);
-    if has_appeared {
+    if entry.ending().is_some_and(|ending| ending.kind == EndingKind::Appeared) {
         let portal = Portal::new(entry.name());
         return Outcome::Present { portal, origin: Origin::Appeared, taken };
     }
@@ -264,13 +208,37 @@ fn created(entry: &Entry, row: &Row) -> Outcome {
 }
 
 /// The outcome of a row that contradicts what the ledger has.
-fn blocked(entry: &Entry, row: &Row, conflict: Conflict) -> Outcome {
-    let name = entry.name().to_owned();
-    if entry.is_in_doubt() {
-        Outcome::Unknown { name, doubt: Doubt::Earlier, why: Unverified::Conflict(conflict) }
-    } else {
-        let why = NotDone::Conflict { conflict, name };
-        Outcome::NotCreated { name: row.name.clone(), why }
+fn blocked(entry: &Entry, conflict: Conflict) -> Outcome {
+    let (name, why) = (entry.name().to_owned(), Unverified::Conflict(conflict));
+    match &entry.operation {
+        Operation::Create(create) if !entry.is_in_doubt() => {
+            let why = NotDone::Conflict { conflict, name };
+            Outcome::NotCreated { name: create.name.clone(), why }
+        }
+        _ => Outcome::Unknown { name, doubt: Doubt::Earlier, why },
+    }
+}
+
+impl State {
+    /// Whether running the row may send its create.
+    pub(crate) fn is_left(&self) -> bool {
+        match self {
+            Self::Left { .. } | Self::Unchecked(_) | Self::InDoubt(_) => true,
+            Self::Earlier(_) | Self::Ended(_) => false,
+        }
+    }
+
+    /// What came of the row, unless nothing did so far. What an earlier run left in doubt is unknown.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Left { .. } | Self::Unchecked(_) => None,
+            Self::InDoubt(entry) => Some(Outcome::Unknown {
+                name: entry.name().to_owned(),
+                doubt: Doubt::Earlier,
+                why: Unverified::Stopped,
+            }),
+            Self::Earlier(outcome) | Self::Ended(outcome) => Some((**outcome).clone()),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::orgs::Org;
 use super::rows::Row;
-use crate::sys::signal::raised;
+use crate::sys::signal::{self, raised};
 
 /// A row, and the client of its org.
 pub(crate) type Task = (usize, SafeClient);
@@ -53,9 +53,14 @@ impl Lanes {
         lanes
     }
 
+    /// The rows.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = usize> {
+        self.apart.iter().flatten().chain(&self.last).map(|(row, _)| *row)
+    }
+
     /// The number of rows.
     pub(crate) fn len(&self) -> usize {
-        self.apart.iter().map(Vec::len).sum::<usize>() + self.last.len()
+        self.rows().count()
     }
 }
 
@@ -108,6 +113,7 @@ impl<'a> Run<'a> {
         let fallbacks = row.fallbacks.iter().cloned();
         let call = fallbacks.fold(safe.create(row.name.clone()), Call::fallback);
         let mut call = call.key(row.key()).start();
+        signal::watch(call.activity());
         let number = self.begin(index, call.activity());
         let mut stop = self.stop_now.subscribe();
         let ended = tokio::select! {

@@ -1,13 +1,13 @@
 //! `portal batch FILE`: one portal in each of many orgs.
 
-mod plan;
 mod progress;
 mod report_file;
-mod results;
+mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use portal_ledger::{Entry, Filter, Ledger};
@@ -16,14 +16,12 @@ use portal_model::neutral::{cut, shell_word};
 use portal_model::outcome::NotDone;
 use portal_model::{ApiVersion, Outcome};
 
-pub(super) use self::plan::Planned;
-use self::plan::Shown;
 use self::progress::Progress;
-use self::results::Results;
+use self::words::{Kind, View};
 use crate::batch::file;
 use crate::batch::mistake::Problems;
 use crate::batch::orgs::{self, Clients, Org};
-use crate::batch::plan::Plan;
+use crate::batch::plan::{Plan, State};
 use crate::batch::rows::Row;
 use crate::batch::run::{Lanes, Run};
 use crate::commands::candidates;
@@ -33,8 +31,10 @@ use crate::commands::sections::{
 };
 use crate::org::ledger;
 use crate::org::profile::Profiles;
-use crate::report::exit::ExitClass;
+use crate::report::activity;
+use crate::report::exit::{self, ExitClass};
 use crate::report::failure::{Details, ErrorKind, Failure, Mistake};
+use crate::report::outcome::Report;
 use crate::sys::files::{self, OutputFile};
 use crate::sys::{directories, signal};
 use crate::terminal::printer::Printer;
@@ -42,6 +42,7 @@ use crate::terminal::{prompt, width};
 
 /// Create a portal in each of many orgs
 #[derive(Debug, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "it is the help")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(add = Sections(&[
     About("The column `fallback` is optional: names to try if the first is taken, separated by |. \
@@ -111,52 +112,70 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let profiles = Profiles::load(&directories::config()?)?;
     let rows = rows(&args.file, args.allow_another, &profiles, printer)?;
     let is_here = |row: &Row| {
-        let profile = profiles.get(&row.profile);
-        profile.is_ok_and(|profile| profile.target(&row.profile, None).is_this_machine())
+        profiles.entries().get(&row.profile).is_some_and(|entry| entry.hosts.is_this_machine())
     };
     let mut policy = args.policy.policy(Policy::batch(), rows.iter().all(is_here))?;
     policy.allow_another = args.allow_another;
     // Before anything is sent, so that its results can be written.
     let report = report.map(OutputFile::open).transpose()?;
     let ledger = ledger::open().await?;
-    let mut batch = Batch::new(args, rows, &policy, &profiles, &ledger).await?;
+    let entries = entries(&ledger, &rows).await?;
+    let plan = Plan::new(rows, &entries, |name| profiles.entries().get(name)?.org.as_ref());
+    let file =
+        (args.file != Path::new("-")).then(|| std::path::absolute(&args.file)).transpose()?;
+    let file = file.map(|path| path.display().to_string());
+    let (version, ca_file, policy) = (args.api_version, args.ca_file.as_deref(), &policy);
+    let clients = Clients { ledger: &ledger, file, policy, version, ca_file };
+    let orgs = clients.orgs(&plan, &profiles)?;
+    let mut batch = Batch { args, plan, orgs };
     let is_asked = !args.dry_run && !args.yes && !batch.is_rehearsal();
     if is_asked && !batch.orgs.is_empty() {
         prompt::require_terminal_for_create()?;
     }
-    tokio::select! {
-        () = batch.look(args.dry_run || is_asked) => {}
-        () = signal::interrupted() => {
-            printer.note("Cancelled. Nothing was sent.");
-            return Ok(ExitClass::Stopped);
-        }
-    }
-    let limit = args.limit.map_or(usize::MAX, NonZeroUsize::get);
-    let lanes = Lanes::new(&batch.orgs, limit, args.distinct_orgs || args.allow_another);
-    let shown = Shown::new(&batch.plan, &batch.orgs, &lanes, &policy, &ledger);
-    let mut results = Results::new(&batch.plan, args.ensure);
+    let lanes = tokio::select! {
+        lanes = batch.look(args.dry_run || is_asked) => lanes,
+        () = signal::interrupted() => return Ok(cancelled(printer)),
+    };
+    let notes = batch.notes(&lanes, policy, &ledger);
+    let mut is_interrupted = false;
     if args.dry_run {
-        shown.print(printer, width::of_stdout());
-        write_report(report, &results)?;
+        printer.text(batch.text(false, width::of_stdout()));
+        notes.iter().for_each(|note| printer.note(note));
+    } else if lanes.len() == 0 {
+        notes.iter().for_each(|note| printer.note(note));
+    } else if is_asked {
+        let shown = [batch.text(false, width::of_stderr()), notes.join("\n")];
+        let facts = format!("{}\n{}", shown.join("\n"), batch.summary(&lanes));
+        let expected = format!("create {}", lanes.len());
+        let what = format!("`{expected}`");
+        if !prompt::confirm_by_typing(&facts, &what, &expected, signal::interrupted()).await? {
+            return Ok(cancelled(printer));
+        }
+        is_interrupted = batch.run(lanes, printer).await;
+    } else {
+        if lanes.len() < batch.plan.rows.len() {
+            printer.note(words::counts(&batch.plan, false));
+        }
+        notes.iter().for_each(|note| printer.note(note));
+        printer.note(batch.summary(&lanes));
+        is_interrupted = batch.run(lanes, printer).await;
+    }
+    let exit = batch.print_json(is_interrupted, printer);
+    if let Some(file) = report {
+        report_file::write(file, &batch.reports(), &batch.plan.rows).map_err(|error| {
+            Failure::from(error).hint("run the same command again: what exists is not sent again")
+        })?;
+    }
+    if args.dry_run {
         return Ok(ExitClass::Success);
     }
-    if lanes.len() == 0 {
-        shown.notes().iter().for_each(|note| printer.note(note));
-    } else {
-        if is_asked && !confirm(&shown, lanes.len()).await? {
-            printer.note("Cancelled. Nothing was sent.");
-            return Ok(ExitClass::Stopped);
-        }
-        if !is_asked {
-            printer.note(shown.in_short());
-        }
-        batch.run(lanes, &mut results, printer).await;
-    }
-    let exit = results.print_json(&shown, printer);
-    let again = (!args.rehearsal && args.file != Path::new("-")).then(again);
-    printer.text(results.text(again.as_deref(), width::of_stdout()));
-    write_report(report, &results)?;
+    printer.text(batch.text(true, width::of_stdout()));
     Ok(exit)
+}
+
+fn cancelled(printer: &Printer) -> ExitClass {
+    printer.note("Cancelled. Nothing was sent.");
+    ExitClass::Stopped
 }
 
 /// A plan, and what carries it out.
@@ -166,52 +185,108 @@ struct Batch<'a> {
     orgs: Vec<Org>,
 }
 
-impl<'a> Batch<'a> {
-    async fn new(
-        args: &'a Args,
-        rows: Vec<Row>,
-        policy: &Policy,
-        profiles: &Profiles,
-        ledger: &Ledger,
-    ) -> Result<Self, Failure> {
-        let entries = entries(ledger, &rows).await?;
-        let plan = Plan::new(rows, &entries, |name| profiles.entries().get(name)?.org.as_ref());
-        let file = (args.file != Path::new("-")).then(|| std::path::absolute(&args.file));
-        let file = file.transpose()?.map(|path| path.display().to_string());
-        let (version, ca_file) = (args.api_version, args.ca_file.as_deref());
-        let orgs = Clients { ledger, file, policy, version, ca_file }.orgs(&plan, profiles)?;
-        Ok(Self { args, plan, orgs })
-    }
-
+impl Batch<'_> {
     /// Whether a create is only a rehearsal there: the real service never runs on this machine.
     fn is_rehearsal(&self) -> bool {
         self.orgs.iter().all(|org| org.target.is_this_machine())
     }
 
-    async fn look(&mut self, probes: bool) {
-        let Args { allow_another, same_org, .. } = self.args;
-        orgs::look(&mut self.plan, &mut self.orgs, *allow_another, *same_org, probes).await;
+    /// Completes the plan, and returns what is to be run.
+    async fn look(&mut self, probes: bool) -> Lanes {
+        let Args { allow_another, same_org, distinct_orgs, limit, .. } = *self.args;
+        orgs::look(&mut self.plan, &mut self.orgs, allow_another, same_org, probes).await;
+        if distinct_orgs {
+            orgs::state_distinct(&self.plan, &mut self.orgs);
+        }
+        let limit = limit.map_or(usize::MAX, NonZeroUsize::get);
+        Lanes::new(&self.orgs, limit, distinct_orgs || allow_another)
     }
 
-    /// Runs the rows until all have ended or the user stops that.
-    async fn run(&self, lanes: Lanes, results: &mut Results<'_>, printer: &Printer) {
+    /// What is to be known beside the rows.
+    fn notes(&self, lanes: &Lanes, policy: &Policy, ledger: &Ledger) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(path) = ledger.path().filter(|_| !self.args.rehearsal) {
+            notes.push(format!("ledger: {}", path.display()));
+        }
+        if self.plan.foreign > 0 {
+            notes.push(format!(
+                "portals that exist, and that this ledger did not create: {}; if another machine \
+                 ran this file, run it there",
+                self.plan.foreign
+            ));
+        }
+        if !self.plan.dropped.is_empty() {
+            let name = |entry: &Entry| {
+                format!("{} {}", entry.label.as_deref().unwrap_or_default(), entry.name())
+            };
+            let names: Vec<_> = self.plan.dropped.iter().map(name).collect();
+            notes.push(format!(
+                "in doubt, but not in this file: {}; `portal recover` determines them",
+                names.join(", ")
+            ));
+        }
+        if !lanes.last.is_empty() && lanes.len() > 1 {
+            let count = u32::try_from(lanes.last.len()).unwrap_or(u32::MAX);
+            let time = (policy.list_lag + Duration::from_secs(1)).saturating_mul(count);
+            notes.push(format!(
+                "{} of orgs whose ids are not known, which may be one org: they run one at a time, \
+                 about {}; pass `--distinct-orgs` if each profile leads to an org of its own",
+                counted(lanes.last.len(), "row"),
+                activity::whole_seconds(time)
+            ));
+        }
+        notes
+    }
+
+    /// What is about to be sent, and to where: `12 portals in 12 orgs, 3 data centers; this cannot be
+    /// undone`
+    fn summary(&self, lanes: &Lanes) -> String {
+        let tasks: HashSet<usize> = lanes.rows().collect();
+        let orgs = self.orgs.iter().filter(|org| org.rows.iter().any(|row| tasks.contains(row)));
+        let orgs: Vec<_> = orgs.collect();
+        let servers: HashSet<_> = orgs.iter().map(|org| &org.target.accounts).collect();
+        let place = if self.is_rehearsal() {
+            "on this machine".to_owned()
+        } else {
+            format!("{}; this cannot be undone", counted(servers.len(), "data center"))
+        };
+        let (portals, orgs) = (counted(tasks.len(), "portal"), counted(orgs.len(), "org"));
+        let is_in_doubt =
+            |row: &&usize| matches!(self.plan.states.get(**row), Some(State::InDoubt(_)));
+        let in_doubt = match tasks.iter().filter(is_in_doubt).count() {
+            0 => String::new(),
+            count => format!("; in doubt from an earlier run, and determined first: {count}"),
+        };
+        let more = match self.plan.left().count() - tasks.len() {
+            0 => String::new(),
+            more => format!("; left for another run: {more}"),
+        };
+        format!("{portals} in {orgs}, {place}{in_doubt}{more}")
+    }
+
+    /// Runs the rows until all have ended or the user stops that. Returns whether the user did.
+    async fn run(&mut self, lanes: Lanes, printer: &Printer) -> bool {
         let mut progress = Progress::new(lanes.len(), printer);
-        let run = Run::new(&self.plan.rows, self.args.jobs.into());
+        let (rows, states) = (&self.plan.rows, &mut self.plan.states);
+        let run = Run::new(rows, self.args.jobs.into());
         let mut ended = std::pin::pin!(run.start(lanes));
         let mut signals = signal::signals();
+        let mut is_interrupted = false;
         loop {
             tokio::select! {
                 biased;
                 next = ended.next() => {
                     let Some((row, outcome)) = next else { break };
-                    let why = self.stops(&outcome, progress.ended(&run, row, &outcome));
+                    let why = stops(self.args, &outcome, progress.ended(&run, row, &outcome));
                     if let Some(why) = why.filter(|_| !run.is_stopping.replace(true)) {
                         printer.note(format_args!("stopping: {why}"));
                     }
-                    results.end(row, outcome);
+                    if let Some(state) = states.get_mut(row) {
+                        *state = State::Ended(Box::new(outcome));
+                    }
                 }
                 Some(_) = signals.next() => {
-                    results.is_interrupted = true;
+                    is_interrupted = true;
                     // Rule 13: what is in doubt is in the ledger.
                     if *run.stop_now.borrow() {
                         signal::exit_at_once();
@@ -229,16 +304,53 @@ impl<'a> Batch<'a> {
             }
         }
         progress.finish();
+        is_interrupted
     }
 
-    /// Why no further row begins after one with this outcome.
-    fn stops(&self, outcome: &Outcome, failed: usize) -> Option<&'static str> {
-        if let Outcome::NotCreated { why: NotDone::NotRecorded(_), .. } = outcome {
-            return Some("the ledger can't be written");
+    fn text(&self, is_over: bool, columns: usize) -> String {
+        let ensure = self.args.ensure;
+        let mut text = words::text(&self.plan, View { is_over, ensure, columns });
+        let has =
+            |kinds: &[Kind]| self.plan.states.iter().any(|state| kinds.contains(&Kind::of(state)));
+        if !ensure && has(&[Kind::Existing]) {
+            text.push_str("\nPass --ensure to count an existing portal as success.");
         }
-        let most = self.args.max_failures?;
-        (failed >= most.get()).then_some("as many rows failed as `--max-failures` allows")
+        if is_over && !self.args.rehearsal && self.args.file != Path::new("-") {
+            if has(&[Kind::NotCreated, Kind::InDoubt, Kind::Left, Kind::Unchecked]) {
+                text.push_str(&format!("\nContinue with: {}", this_command()));
+            } else if has(&[Kind::Rejected, Kind::NameTaken, Kind::OrgHasPortal]) {
+                text.push_str(&format!("\nTry again with: {}", this_command()));
+            }
+        }
+        text
     }
+
+    /// Each row as an object.
+    fn reports(&self) -> Vec<Report> {
+        let rows = self.plan.rows.iter().zip(&self.plan.states);
+        let is_over = !self.args.dry_run;
+        rows.map(|(row, state)| words::report(row, state, self.args.ensure, is_over)).collect()
+    }
+
+    /// Prints the rows for machines. Returns the exit status.
+    fn print_json(&self, is_interrupted: bool, printer: &Printer) -> ExitClass {
+        let mut exits = Vec::new();
+        for (report, state) in self.reports().iter().zip(&self.plan.states) {
+            report.print_json(printer);
+            exits.extend(state.outcome().map(|_| report.exit));
+        }
+        let is_cut = is_interrupted && exits.len() < self.plan.rows.len();
+        exit::combined(exits.into_iter().chain(is_cut.then_some(ExitClass::Stopped)))
+    }
+}
+
+/// Why no further row begins after one with this outcome.
+fn stops(args: &Args, outcome: &Outcome, failed: usize) -> Option<&'static str> {
+    if let Outcome::NotCreated { why: NotDone::NotRecorded(_), .. } = outcome {
+        return Some("the ledger can't be written");
+    }
+    let most = args.max_failures?;
+    (failed >= most.get()).then_some("as many rows failed as `--max-failures` allows")
 }
 
 /// Returns the rows of a file; its mistakes go to stderr.
@@ -294,23 +406,8 @@ async fn entries(ledger: &Ledger, rows: &[Row]) -> Result<Vec<Entry>, Failure> {
     Ok(entries)
 }
 
-/// Shows what is about to be done. Returns `false` if the user declines.
-async fn confirm(shown: &Shown<'_>, count: usize) -> Result<bool, Failure> {
-    let facts = format!("{}\n{}", shown.whole(width::of_stderr()), shown.summary());
-    let expected = format!("create {count}");
-    let what = format!("`{expected}`");
-    prompt::confirm_by_typing(&facts, &what, &expected, signal::interrupted()).await
-}
-
-/// This command, which does what is left.
-fn again() -> String {
+/// The command of this process, which does what is left.
+pub(super) fn this_command() -> String {
     let words = std::env::args().skip(1).map(|word| shell_word(&word).into_owned());
     std::iter::once("portal".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
-}
-
-fn write_report(file: Option<OutputFile>, results: &Results<'_>) -> Result<(), Failure> {
-    let Some(file) = file else { return Ok(()) };
-    report_file::write(file, results).map_err(|error| {
-        Failure::from(error).hint("run the same command again: what exists is not sent again")
-    })
 }

@@ -84,7 +84,9 @@ impl Request {
         let call = call(&safe);
         let report = match self.consent {
             Consent::Given => None,
-            Consent::Asked | Consent::DryRun => self.ask(&safe, call.clone(), &mut stop).await?,
+            Consent::Asked | Consent::DryRun => {
+                Box::pin(self.ask(&safe, call.clone(), &mut stop)).await?
+            }
         };
         if let Some(report) = report {
             return Ok(report.print(printer));
@@ -112,7 +114,7 @@ impl Request {
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Option<Report>, Failure> {
         let previewed = tokio::select! {
-            preview = call.clone().preview() => preview,
+            preview = Box::pin(call.clone().preview()) => preview,
             () = raised(stop) => return Ok(Some(self.not_begun(safe, call, cancelled()).await)),
         };
         let previewed = match previewed {

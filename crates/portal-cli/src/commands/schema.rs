@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::commands::sections::{About, Examples, Sections};
 use crate::commands::{
-    admin, backup, batch, check, doctor, explain, login, logout, profiles, requests, serve,
+    admin, backup, check, doctor, explain, login, logout, profiles, requests, serve,
 };
 use crate::report::entry::{EntryObject, LateObject};
 use crate::report::exit::ExitClass;
@@ -38,7 +38,6 @@ type Object = (&'static str, fn() -> Schema, &'static [&'static str]);
 
 const OBJECTS: &[Object] = &[
     ("outcome", schema::<Report>, &["create", "rename", "batch", "rehearse", "recover"]),
-    ("batch-plan", schema::<batch::Planned<'_>>, &["batch --dry-run"]),
     ("late", schema::<LateObject<'_>>, &["recover"]),
     ("history", schema::<EntryObject<'_>>, &["history"]),
     ("check", schema::<check::Checked<'_>>, &["check"]),

@@ -19,7 +19,7 @@ use portal_model::{ApiVersion, Org};
 pub(crate) use self::credentials::Secrets;
 use crate::org::OrgError;
 use crate::org::place::Place;
-use crate::org::target::Target;
+use crate::org::target::{Target, is_this_machine};
 use crate::sys::{directories, private_file};
 
 /// An org with its credentials.
@@ -74,6 +74,10 @@ impl Hosts {
             }
             Self::Urls { api_domain, .. } => ApiDomain::Given(api_domain.clone()),
         }
+    }
+
+    pub(crate) fn is_this_machine(&self) -> bool {
+        is_this_machine(&self.api_domain())
     }
 }
 

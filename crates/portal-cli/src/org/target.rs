@@ -33,10 +33,7 @@ pub(crate) struct Target {
 impl Target {
     /// Whether a create is only a rehearsal there: the real service never runs on this machine.
     pub(crate) fn is_this_machine(&self) -> bool {
-        match &self.api {
-            ApiDomain::Given(url) => url.parse::<BaseUrl>().is_ok_and(|url| url.is_this_machine()),
-            ApiDomain::Unset | ApiDomain::DataCenter(..) => false,
-        }
+        is_this_machine(&self.api)
     }
 
     /// `defaults` with the times of the server, if it says them of itself.
@@ -135,5 +132,12 @@ impl Target {
             builder = builder.accounts_url(url);
         }
         builder
+    }
+}
+
+pub(super) fn is_this_machine(api: &ApiDomain) -> bool {
+    match api {
+        ApiDomain::Given(url) => url.parse::<BaseUrl>().is_ok_and(|url| url.is_this_machine()),
+        ApiDomain::Unset | ApiDomain::DataCenter(..) => false,
     }
 }

@@ -1,6 +1,6 @@
 //! What an irreversible act does, shown before it is confirmed.
 
-use portal_model::{Operation, OrgIdentity, Portal};
+use portal_model::{Operation, OrgIdentity, Portal, PortalName};
 
 /// How many portals are named.
 const NAMED: usize = 5;
@@ -21,7 +21,7 @@ impl Facts<'_> {
     pub(crate) fn to_type(&self) -> (&'static str, &str) {
         match self.operation {
             Operation::Rename(rename) => ("the new name", rename.new.as_str()),
-            create => ("the name", create.names().next().unwrap_or_default()),
+            Operation::Create(create) => ("the name", create.name.as_str()),
         }
     }
 
@@ -35,11 +35,11 @@ impl Facts<'_> {
                 );
                 (act, vec![("from", old.clone()), ("to", rename.new.to_string())])
             }
-            create => {
+            Operation::Create(create) => {
                 let act = "This creates a portal in Zoho CRM. It can never be deleted.".to_owned();
-                let mut names = create.names();
-                let mut lines = vec![("name", names.next().unwrap_or_default().to_owned())];
-                let fallbacks: Vec<&str> = names.collect();
+                let mut lines = vec![("name", create.name.to_string())];
+                let fallbacks: Vec<&str> =
+                    create.fallbacks.iter().map(PortalName::as_str).collect();
                 if !fallbacks.is_empty() {
                     lines.push(("fallback", fallbacks.join(", ")));
                 }

@@ -55,7 +55,7 @@ impl<'a> EntryObject<'a> {
     pub(crate) fn new(entry: &'a Entry, now: &Moment) -> Self {
         let (effect, old_name, name) = match &entry.operation {
             Operation::Rename(rename) => ("rename", Some(&*rename.old), rename.new.as_str()),
-            _ => ("create", None, entry.name()),
+            Operation::Create(_) => ("create", None, entry.name()),
         };
         let (profile, begun) = (entry.label.as_deref(), begun_text(entry));
         Self { name, profile, effect, old_name, state: EntryState::of(entry, now), begun, entry }

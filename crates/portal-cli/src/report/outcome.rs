@@ -15,7 +15,7 @@ use crate::report::{activity, invalid_name};
 
 /// How a create or a rename ended: of one portal, or of a row of a batch. `unknown`: a request may
 /// have taken effect; `portal recover` determines it. `unchanged`: the portal had the new name
-/// already. `dry_run`: it would be sent.
+/// already. `dry_run`: it would be sent. `not_begun`: a row that nothing was done for, and nothing is known of.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(extend("allOf" = [
     { "if": { "properties": { "outcome": { "const": "present" } } }, "then": { "required": ["origin"] } },
@@ -23,7 +23,7 @@ use crate::report::{activity, invalid_name};
     {
         "if": { "properties": { "outcome": { "enum": ["created", "present", "renamed", "unchanged", "dry_run"] } } },
         "then": { "not": { "required": ["error"] } },
-        "else": { "required": ["error"] }
+        "else": { "if": { "properties": { "outcome": { "const": "not_begun" } } }, "else": { "required": ["error"] } }
     }
 ]))]
 pub(crate) struct Report {
@@ -36,7 +36,8 @@ pub(crate) struct Report {
     profile: Option<String>,
     #[schemars(extend("enum" = [
         "created", "present", "org_has_portal", "name_taken", "rejected", "not_created", "unknown",
-        "renamed", "unchanged", "not_found", "not_renamed", "invalid", "dry_run"
+        "renamed", "unchanged", "not_found", "not_renamed", "invalid", "dry_run",
+        "not_begun"
     ]))]
     pub(crate) outcome: &'static str,
     /// Of a portal that is present. `preexisting`: it existed before the first request. `appeared`:
@@ -59,7 +60,7 @@ pub(crate) struct Report {
     /// Names that were tried before, and belong to another organization.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>", length(min = 1))]
-    taken: Vec<PortalName>,
+    pub(crate) taken: Vec<PortalName>,
     /// Seconds that were waited to prove absence: a request that takes longer to take effect would
     /// disprove it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,35 +77,18 @@ pub(crate) struct Report {
 impl Report {
     /// Of a create or a rename that ended, or of which a preview showed the outcome.
     pub(crate) fn new(outcome: &Outcome, operation: &Operation, context: &ReportContext) -> Self {
-        let names = Names::new(outcome, operation);
-        let (name, org) = (names.name.as_str(), &context.org);
-        let (purpose, command, absent) = match &names.old {
-            Some(old) => (
-                format!("rename the portal {old} to {name}"),
-                format!("portal rename {old} {name}{org}"),
-                "it still has the old name",
-            ),
-            None => (
-                format!("create the portal {name}"),
-                format!("portal create {name}{org}"),
-                "the org's list does not show it",
-            ),
-        };
-        let subject = Subject {
-            name: names.old.as_deref().unwrap_or(name),
-            recover: name,
-            done: names.done(),
-            purpose: &purpose,
-            absent,
-            command: &command,
-            context,
-        };
         let report = Self {
             taken: outcome.taken().to_vec(),
-            ..Self::ended(&names, context, outcome.kind().as_str())
+            ..Self::ended(operation, context, outcome.kind().as_str())
         };
+        let report = match operation {
+            Operation::Create(_) => Self { name: outcome.name().to_owned(), ..report },
+            Operation::Rename(_) => report,
+        };
+        let (name, old) = (report.name.clone(), report.old_name.clone());
+        let subject = Subject { name: &name, old: old.as_deref(), context };
         let failed = |failure: Failure| report.clone().failed(failure);
-        let list = || format!("run `portal list{org}` to see the org's portals");
+        let list = || format!("run `portal list{}` to see the org's portals", context.org);
         match outcome {
             Outcome::Created { .. } => report.succeeded(format!("{name} was created")),
             Outcome::Renamed { old, .. } => report.succeeded(format!("{old} is named {name} now")),
@@ -114,14 +98,14 @@ impl Report {
                 let exit = if is_success { ExitClass::Success } else { ExitClass::Exists };
                 let begun =
                     context.begun.map(|time| humantime::format_rfc3339_seconds(time).to_string());
-                let text = present(name, origin, context);
+                let text = present(&name, origin, context);
                 Self { exit, origin: Some(origin.as_str()), begun, ..report.succeeded(text) }
             }
             Outcome::OrgHasPortal { portal, .. } => failed(subject.org_has_portal(portal)),
             Outcome::NameTaken { owner, .. } => {
                 let failure = subject.taken(owner).hint(match owner {
                     Owner::Undetermined(why) => subject.unknown_owner_hint(why),
-                    _ if names.old.is_some() => "choose another name".to_owned(),
+                    _ if old.is_some() => "choose another name".to_owned(),
                     _ => "choose another name, or pass `--fallback NAME` to try one if the first \
                           is taken"
                         .to_owned(),
@@ -130,7 +114,7 @@ impl Report {
             }
             // The service's code for a missing portal of the old name, too.
             Outcome::Rejected { error, .. }
-                if names.old.is_some() && error.code == ErrorCode::InvalidData =>
+                if old.is_some() && error.code == ErrorCode::InvalidData =>
             {
                 failed(subject.rejected(error).hint(list()))
             }
@@ -155,10 +139,16 @@ impl Report {
         place: &str,
         context: &ReportContext,
     ) -> Self {
-        let names = Names::of(operation);
-        let name = names.old.as_ref().unwrap_or(&names.name);
-        let text = format!("{name} would be {} in {place}", names.done());
-        Self { text, ..Self::ended(&names, context, "dry_run") }
+        let report = Self::ended(operation, context, "dry_run");
+        let old = report.old_name.as_deref();
+        let subject = Subject { name: &report.name, old, context };
+        let text = format!("{} would be {} in {place}", subject.now(), subject.done());
+        Self { text, ..report }
+    }
+
+    /// Whether the org has the portal.
+    pub(crate) fn exists(&self) -> bool {
+        ["created", "present"].contains(&self.outcome)
     }
 
     /// Of something that was not begun, and why.
@@ -167,13 +157,12 @@ impl Report {
         failure: Failure,
         context: &ReportContext,
     ) -> Self {
-        let names = Names::of(operation);
-        let outcome = match (failure.exit, &names.old) {
+        let outcome = match (failure.exit, operation) {
             (ExitClass::Unknown, _) => "unknown",
-            (_, Some(_)) => "not_renamed",
-            (_, None) => "not_created",
+            (_, Operation::Create(_)) => "not_created",
+            (_, Operation::Rename(_)) => "not_renamed",
         };
-        Self::ended(&names, context, outcome).failed(failure)
+        Self::ended(operation, context, outcome).failed(failure)
     }
 
     /// Of an invalid name: nothing was sent.
@@ -182,20 +171,32 @@ impl Report {
         invalid: &InvalidPortalName,
         context: &ReportContext,
     ) -> Self {
-        let names = Names { name: name.to_owned(), old: None, requested: None };
-        Self::ended(&names, context, "invalid").failed(invalid_name::failure(invalid))
+        Self::named(name.to_owned(), context, "invalid").failed(invalid_name::failure(invalid))
     }
 
-    fn ended(names: &Names, context: &ReportContext, outcome: &'static str) -> Self {
+    fn ended(operation: &Operation, context: &ReportContext, outcome: &'static str) -> Self {
+        match operation {
+            Operation::Create(create) => {
+                let requested = (!create.fallbacks.is_empty()).then(|| create.name.to_string());
+                Self { requested, ..Self::named(create.name.to_string(), context, outcome) }
+            }
+            Operation::Rename(rename) => {
+                let old_name = Some(rename.old.clone());
+                Self { old_name, ..Self::named(rename.new.to_string(), context, outcome) }
+            }
+        }
+    }
+
+    fn named(name: String, context: &ReportContext, outcome: &'static str) -> Self {
         Self {
-            name: names.name.clone(),
-            old_name: names.old.clone(),
+            name,
+            old_name: None,
             profile: context.profile.clone(),
             outcome,
             origin: None,
             begun: None,
             owner: None,
-            requested: names.requested.clone(),
+            requested: None,
             taken: Vec::new(),
             verified_after: None,
             error: None,
@@ -214,44 +215,6 @@ impl Report {
 
     fn failed(self, failure: Failure) -> Self {
         Self { error: Some(*failure.report), exit: failure.exit, ..self }
-    }
-}
-
-/// The names of an operation.
-struct Names {
-    /// Of the portal: the new one, or the one that was tried last.
-    name: String,
-    /// Of a rename.
-    old: Option<String>,
-    /// The one that was wanted first, if there are others.
-    requested: Option<String>,
-}
-
-impl Names {
-    fn of(operation: &Operation) -> Self {
-        match operation {
-            Operation::Rename(rename) => Self {
-                name: rename.new.to_string(),
-                old: Some(rename.old.clone()),
-                requested: None,
-            },
-            operation => {
-                let mut names = operation.names();
-                let first = names.next().unwrap_or_default().to_owned();
-                let requested = names.next().map(|_| first.clone());
-                Self { name: first, old: None, requested }
-            }
-        }
-    }
-
-    fn new(outcome: &Outcome, operation: &Operation) -> Self {
-        let names = Self::of(operation);
-        let name = if names.old.is_some() { names.name } else { outcome.name().to_owned() };
-        Self { name, ..names }
-    }
-
-    const fn done(&self) -> &'static str {
-        if self.old.is_some() { "renamed" } else { "created" }
     }
 }
 

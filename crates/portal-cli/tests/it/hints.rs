@@ -13,7 +13,6 @@ const RUN: [&str; 18] = [
     "portal admin org list --data",
     "portal admin user list --data",
     "portal batch",
-    "portal batch --retry",
     "portal create",
     "portal create --local",
     "portal explain",
@@ -24,6 +23,7 @@ const RUN: [&str; 18] = [
     "portal profiles remove",
     "portal recover",
     "portal recover --profile",
+    "portal rehearse",
     "portal rename",
     "portal rename --local",
     "portal rename --profile",
@@ -43,7 +43,7 @@ const PROSE: [(&str, &str); 10] = [
     ("portal serve --data", "names an option"),
 ];
 
-const SUBCOMMANDS: [&str; 20] = [
+const SUBCOMMANDS: [&str; 21] = [
     "admin",
     "batch",
     "check",
@@ -59,6 +59,7 @@ const SUBCOMMANDS: [&str; 20] = [
     "org",
     "profiles",
     "recover",
+    "rehearse",
     "rename",
     "requests",
     "serve",
@@ -74,7 +75,8 @@ fn commands(text: &str) -> impl Iterator<Item = &str> {
         let hint = line.strip_prefix("hint: ").or_else(|| line.strip_prefix("→ "));
         let quoted = hint.unwrap_or_default().split('`').skip(1).step_by(2);
         let quoted = quoted.filter(|quoted| quoted.starts_with("portal "));
-        quoted.chain(line.strip_prefix("Continue with: "))
+        let again = ["Continue with: ", "Try again with: ", "Rehearse again with: "];
+        quoted.chain(again.into_iter().find_map(|start| line.strip_prefix(start)))
     })
 }
 
@@ -82,7 +84,9 @@ fn commands(text: &str) -> impl Iterator<Item = &str> {
 fn without_values(command: &str) -> String {
     let words: Vec<_> = command.split(' ').skip(1).collect();
     let names = words.iter().take_while(|word| SUBCOMMANDS.contains(word));
-    let flags = words.iter().filter(|word| word.starts_with("--"));
+    // Those of a batch are the user's own.
+    let is_own = matches!(words.first(), Some(&"batch" | &"rehearse"));
+    let flags = words.iter().filter(|word| !is_own && word.starts_with("--"));
     names.chain(flags).fold("portal".to_owned(), |text, word| text + " " + word)
 }
 
@@ -153,25 +157,27 @@ fn hints_name_profile() {
         scopes: &["ZohoCRM.settings.clientportal.ALL", "ZohoCRM.org.READ"],
         ..Org::new("acme")
     };
-    let orgs = Orgs::start(vec![acme, Org::new("beta")], &[]);
+    let orgs = Orgs::start(vec![acme, Org::new("beta"), Org::new("gamma")], &[]);
     assert_eq!(orgs.run(&["create", "FirstPortal", "--profile", "acme"]).status, 0);
     let blocked = orgs.run(&["create", "SecondPortal", "--profile", "acme"]);
     assert_eq!(follow(&orgs.home, &blocked).status, 0, "{blocked:?}");
     let listed = follow(&orgs.home, &orgs.run(&["list", "Nowhere", "--profile", "acme"]));
     assert!(listed.stdout.starts_with("SecondPortal"), "{listed:?}");
 
-    orgs.write("two rows.csv", "profile,name\nbeta,BetaPortal\nacme,SecondPortal\n");
+    orgs.write("two rows.csv", "profile,name\nbeta,BetaPortal\ngamma,GammaPortal\n");
     let first = orgs.run(&["batch", "two rows.csv", "--limit", "1"]);
-    assert!(first.stdout.contains("Continue with: portal batch 'two rows.csv'\n"), "{first:?}");
-    let rest = follow(&orgs.home, &first);
-    assert!(rest.stderr.contains("already finished: 1 of 2 rows"), "{rest:?}");
+    let command = "Continue with: portal batch 'two rows.csv' --limit 1\n";
+    assert!(first.stdout.contains(command), "{first:?}");
+    assert_eq!(follow(&orgs.home, &first).stdout, "1 created, 1 created earlier\n");
 
     orgs.write("my portals.csv", "profile,name\nacme,ThirdPortal\n");
     assert_eq!(orgs.run(&["batch", "my portals.csv"]).status, 4);
     let again = orgs.run(&["batch", "my portals.csv"]);
-    assert!(again.stdout.starts_with("Nothing to do"), "{again:?}");
-    let retried = follow(&orgs.home, &again);
-    assert!(retried.status == 4 && !retried.stdout.starts_with("Nothing"), "{retried:?}");
+    assert!(
+        again.stdout.contains("\nTry again with: portal batch 'my portals.csv'\n"),
+        "{again:?}"
+    );
+    assert_eq!(follow(&orgs.home, &again).status, 4);
 
     let taken = orgs.run(&["profiles", "rename", "acme", "beta"]);
     assert_eq!(follow(&orgs.home, &taken).status, 0, "{taken:?}");

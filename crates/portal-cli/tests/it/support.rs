@@ -301,6 +301,16 @@ impl Running {
         let status = self.process.wait().unwrap();
         assert!(status.code().is_none() || cfg!(windows), "it ended before it was killed");
     }
+
+    /// The same of one that may have ended.
+    pub(crate) fn kill_even_if_ended(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
+    }
 }
 
 impl Drop for Running {

@@ -59,22 +59,33 @@ impl World {
 
     /// The state of the only row of a file, in words.
     async fn state(&self, row: &Row) -> String {
-        let state = self.plan(std::slice::from_ref(row)).await.states.remove(0);
-        words(&state.in_org(&self.identity, false))
+        let mut plan = self.plan(std::slice::from_ref(row)).await;
+        plan.identify(0, &self.identity, false);
+        words(&plan.states[0])
     }
 }
 
 fn words(state: &State) -> String {
-    match state {
-        State::Created(entry) => format!("created {}", entry.name()),
-        State::Moved { entry, .. } => format!("moved {}", entry.name()),
-        State::Dropped(entry) => format!("dropped {}", entry.name()),
-        State::InDoubt(entry) => format!("in doubt {}", entry.name()),
-        State::Exists { portal, is_known } => format!("exists {} {is_known}", portal.name),
-        State::OrgHasPortal(portal) => format!("org has {}", portal.name),
-        State::New(new) => format!("new {}", new.last.as_deref().unwrap_or("-")),
-        other => format!("{other:?}"),
+    match (state, state.outcome()) {
+        (State::Left { note }, _) => format!("left {}", note.as_deref().unwrap_or("-")),
+        (State::Unchecked(why), _) => format!("unchecked {why}"),
+        (State::InDoubt(entry), _) => format!("in doubt {}", entry.name()),
+        (State::Earlier(outcome), _) => format!("earlier {}", outcome.name()),
+        (State::Ended(_), Some(Outcome::Unknown { name, why, .. })) => {
+            format!("in doubt {name}, {}", conflict(&why.to_string()))
+        }
+        (
+            State::Ended(_),
+            Some(Outcome::NotCreated { why: NotDone::Conflict { name, conflict: it }, .. }),
+        ) => {
+            format!("created {name}, {}", conflict(&it.to_string()))
+        }
+        (State::Ended(outcome), _) => format!("{} {}", outcome.kind(), outcome.name()),
     }
+}
+
+fn conflict(text: &str) -> &'static str {
+    if text.contains("label") { "moved" } else { "dropped" }
 }
 
 #[tokio::test]
@@ -82,11 +93,11 @@ async fn row_is_its_profile_and_first_name_in_ledger() {
     let cases = [
         (None, "in doubt AcmeTwo"),
         (Some(EndingKind::Unknown), "in doubt AcmeTwo"),
-        (Some(EndingKind::Created), "created AcmeTwo"),
-        (Some(EndingKind::Appeared), "created AcmeTwo"),
+        (Some(EndingKind::Created), "earlier AcmeTwo"),
+        (Some(EndingKind::Appeared), "earlier AcmeTwo"),
         // A list decides again: it may be gone, or another one's.
-        (Some(EndingKind::Present), "new -"),
-        (Some(EndingKind::NotDone), "new NO_PERMISSION"),
+        (Some(EndingKind::Present), "left -"),
+        (Some(EndingKind::NotDone), "left NO_PERMISSION"),
     ];
     for (kind, expected) in cases {
         let world = World::new();
@@ -96,8 +107,8 @@ async fn row_is_its_profile_and_first_name_in_ledger() {
         // The fallbacks are a parameter, and letters count in any case.
         let grown = row("acme", &["ACMEONE", "AcmeThree", "AcmeTwo"]);
         assert_eq!(world.state(&grown).await, expected, "{kind:?}");
-        assert_eq!(world.state(&row("beta", &["AcmeOne", "AcmeTwo"])).await, "new -");
-        assert_eq!(world.state(&row("acme", &["AcmeTwo", "AcmeOne"])).await, "new -");
+        assert_eq!(world.state(&row("beta", &["AcmeOne", "AcmeTwo"])).await, "left -");
+        assert_eq!(world.state(&row("acme", &["AcmeTwo", "AcmeOne"])).await, "left -");
     }
 }
 
@@ -107,7 +118,7 @@ async fn last_run_of_row_counts() {
     let row = row("acme", &["AcmeOne"]);
     world.run(&row, Some(row.key()), Some(EndingKind::NotDone)).await;
     world.run(&row, Some(row.key()), Some(EndingKind::Created)).await;
-    assert_eq!(world.state(&row).await, "created AcmeOne");
+    assert_eq!(world.state(&row).await, "earlier AcmeOne");
 }
 
 #[tokio::test]
@@ -117,7 +128,7 @@ async fn created_row_has_its_outcome_from_ledger() {
         let row = row("acme", &["AcmeOne", "AcmeTwo"]);
         world.run(&row, Some(row.key()), Some(kind)).await;
         let plan = world.plan(std::slice::from_ref(&row)).await;
-        let outcome = plan.states[0].outcome(&row).unwrap();
+        let outcome = plan.states[0].outcome().unwrap();
         assert_eq!((outcome.kind().as_str(), outcome.name()), (expected, "AcmeTwo"));
         assert!(outcome.is_ours());
     }
@@ -125,42 +136,56 @@ async fn created_row_has_its_outcome_from_ledger() {
 
 #[tokio::test]
 async fn fallback_that_was_dropped_blocks_row() {
-    for kind in [None, Some(EndingKind::Unknown), Some(EndingKind::Created)] {
+    for (kind, expected) in [
+        (None, "in doubt AcmeTwo, dropped"),
+        (Some(EndingKind::Unknown), "in doubt AcmeTwo, dropped"),
+        (Some(EndingKind::Created), "created AcmeTwo, dropped"),
+    ] {
         let world = World::new();
         let first = row("acme", &["AcmeOne", "AcmeTwo"]);
         world.run(&first, Some(first.key()), kind).await;
-        assert_eq!(world.state(&row("acme", &["AcmeOne"])).await, "dropped AcmeTwo", "{kind:?}");
+        assert_eq!(world.state(&row("acme", &["AcmeOne"])).await, expected, "{kind:?}");
     }
 }
 
 #[tokio::test]
-async fn profile_of_another_org_blocks_row() {
-    let moved = [
-        (identity("token", Some("8000")), "moved AcmeOne", "moved AcmeOne"),
-        // A new token of an org whose id nobody knows: whether it is the same org is not known.
-        (identity("other", None), "created AcmeOne", "moved AcmeOne"),
-        (identity("other", Some("7000")), "created AcmeOne", "in doubt AcmeOne"),
+async fn profile_that_states_another_org_blocks_row() {
+    for (kind, expected) in [
+        (EndingKind::Created, "created AcmeOne, moved"),
+        (EndingKind::Unknown, "in doubt AcmeOne, moved"),
+        (EndingKind::NotDone, "left NO_PERMISSION"),
+    ] {
+        let world = World::new();
+        let row = row("acme", &["AcmeOne"]);
+        world.run(&row, Some(row.key()), Some(kind)).await;
+        let entries = world.ledger.entries(&Filter::default()).await.unwrap();
+        let plan = |org: &Org| {
+            let plan = Plan::new(vec![row.clone()], &entries, |_| Some(org));
+            words(&plan.states[0])
+        };
+        assert_eq!(plan(&Org::new("8000")), expected);
+        assert!(!plan(&Org::new("7000")).contains("moved"));
+    }
+}
+
+#[tokio::test]
+async fn row_in_doubt_is_not_sent_to_what_may_be_another_org() {
+    let cases = [
+        (identity("token", Some("8000")), "in doubt AcmeOne, moved", "in doubt AcmeOne, moved"),
+        // A new token of an org whose id nobody knows: whether it is the same org, the user may say.
+        (identity("other", None), "in doubt AcmeOne, moved", "in doubt AcmeOne"),
+        (identity("other", Some("7000")), "in doubt AcmeOne", "in doubt AcmeOne"),
     ];
-    for (identity, created, in_doubt) in moved {
-        for (kind, expected) in [(EndingKind::Created, created), (EndingKind::Unknown, in_doubt)] {
-            let mut world = World::new();
-            let row = row("acme", &["AcmeOne"]);
-            world.run(&row, Some(row.key()), Some(kind)).await;
-            world.identity = identity.clone();
-            assert_eq!(world.state(&row).await, expected, "{kind:?} {identity:?}");
+    for (identity, expected, same) in cases {
+        let world = World::new();
+        let row = row("acme", &["AcmeOne"]);
+        world.run(&row, Some(row.key()), Some(EndingKind::Unknown)).await;
+        for (same_org, expected) in [(false, expected), (true, same)] {
+            let mut plan = world.plan(std::slice::from_ref(&row)).await;
+            plan.identify(0, &identity, same_org);
+            assert_eq!(words(&plan.states[0]), expected, "{identity:?} {same_org}");
         }
     }
-    let world = World::new();
-    let row = row("acme", &["AcmeOne"]);
-    world.run(&row, Some(row.key()), Some(EndingKind::Unknown)).await;
-    let state = world.plan(&[row]).await.states.remove(0);
-    let unknown = identity("other", None);
-    assert_eq!(
-        words(&state.clone().in_org(&unknown, true)),
-        "in doubt AcmeOne",
-        "the user says so"
-    );
-    assert_eq!(words(&state.in_org(&identity("other", Some("8000")), true)), "moved AcmeOne");
 }
 
 #[tokio::test]
@@ -170,15 +195,12 @@ async fn create_without_key_goes_on_as_row_in_doubt_only() {
     world.run(&row, None, None).await;
     assert_eq!(world.state(&row).await, "in doubt AcmeOne");
     let elsewhere = World { identity: identity("other", Some("8000")), ..world };
-    assert_eq!(elsewhere.state(&row).await, "new -");
+    assert_eq!(elsewhere.state(&row).await, "left -");
     let world = World::new();
     world.run(&row, None, Some(EndingKind::Created)).await;
-    let plan = world.plan(std::slice::from_ref(&row)).await;
-    let listed = [Portal::new("AcmeOne")];
-    assert_eq!(
-        words(&plan.states[0].clone().with_list(&row, &listed, false)),
-        "exists AcmeOne true"
-    );
+    let mut plan = world.plan(std::slice::from_ref(&row)).await;
+    plan.list(0, &[Portal::new("AcmeOne")], false);
+    assert_eq!((words(&plan.states[0]).as_str(), plan.foreign), ("present AcmeOne", 0));
 }
 
 #[tokio::test]
@@ -199,7 +221,7 @@ async fn rows_in_doubt_that_left_file_are_named() {
     let other = row("one", &["OtherPortal"]);
     let plan = world.plan(&[rows[1].clone(), other, rows[0].clone()]).await;
     let states: Vec<_> = plan.states.iter().map(words).collect();
-    assert_eq!(states, ["created Portaltwo", "new -", "in doubt Portalone"]);
+    assert_eq!(states, ["earlier Portaltwo", "left -", "in doubt Portalone"]);
     assert_eq!(plan.left().map(|(index, _)| index).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(dropped(plan), ["Portalthree"]);
     assert_eq!(dropped(world.plan(&rows).await), [""; 0]);
@@ -208,15 +230,23 @@ async fn rows_in_doubt_that_left_file_are_named() {
 #[test]
 fn list_decides_what_ledger_does_not() {
     let listed = [Portal::new("OtherPortal"), Portal::new("acmetwo")];
-    let new = || State::New(New::default());
-    let one = row("acme", &["AcmeOne"]);
-    let with_fallback = row("acme", &["AcmeOne", "AcmeTwo"]);
-    assert_eq!(words(&new().with_list(&with_fallback, &listed, true)), "exists acmetwo false");
-    assert_eq!(words(&new().with_list(&one, &listed, false)), "org has OtherPortal");
-    assert_eq!(words(&new().with_list(&one, &listed, true)), "new -");
-    assert_eq!(words(&new().with_list(&one, &[], false)), "new -");
-    let unchecked = new().unchecked("no connection");
-    assert!(unchecked.may_be_sent() && unchecked != new());
-    let error = ApiError::new(403, ErrorCode::NoPermission, "");
-    assert!(!unchecked.without_permission(&error).may_be_sent());
+    let plan = |names: &[&str]| Plan::new(vec![row("acme", names)], &[], |_| None);
+    let list = |names: &[&str], listed: &[Portal], allow_another| {
+        let mut plan = plan(names);
+        plan.list(0, listed, allow_another);
+        (words(&plan.states[0]), plan.foreign)
+    };
+    let state = |text: &str, foreign| (text.to_owned(), foreign);
+    assert_eq!(list(&["AcmeOne", "AcmeTwo"], &listed, true), state("present acmetwo", 1));
+    assert_eq!(list(&["AcmeOne"], &listed, false), state("org_has_portal AcmeOne", 0));
+    assert_eq!(list(&["AcmeOne"], &listed, true), state("left -", 0));
+    assert_eq!(list(&["AcmeOne"], &[], false), state("left -", 0));
+    let mut unchecked = plan(&["AcmeOne"]);
+    unchecked.leave_unchecked(0, "no connection");
+    assert_eq!(words(&unchecked.states[0]), "unchecked no connection");
+    assert!(unchecked.states[0].is_left() && unchecked.states[0].outcome().is_none());
+    let mut rejected = plan(&["AcmeOne"]);
+    rejected.reject(0, &ApiError::new(403, ErrorCode::NoPermission, ""));
+    assert_eq!(words(&rejected.states[0]), "rejected AcmeOne");
+    assert_eq!(rejected.left().count(), 0);
 }

@@ -7,6 +7,7 @@ use portal_model::Outcome;
 use portal_model::neutral::cut;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use super::words::Kind;
 use crate::batch::run::Run;
 use crate::report::activity;
 use crate::terminal::printer::Printer;
@@ -44,8 +45,13 @@ impl<'a> Progress<'a> {
             None if self.printer.is_json() => {}
             None => {
                 let profile = run.rows.get(row).map_or("", |row| row.profile.as_str());
-                let line = format!("[{}/{}] {profile}: {outcome}", self.ended, self.rows);
-                self.printer.note(cut(&line));
+                let (name, what) = (outcome.name(), Kind::of_outcome(outcome).text(true));
+                let code = match outcome {
+                    Outcome::Rejected { error, .. } => format!(" ({})", error.code),
+                    _ => String::new(),
+                };
+                let counted = format!("[{}/{}]", self.ended, self.rows);
+                self.printer.note(cut(&format!("{counted} {profile} {name}: {what}{code}")));
             }
         }
         self.failed

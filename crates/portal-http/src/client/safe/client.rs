@@ -1,5 +1,6 @@
 //! [`SafeClient`]: what it is made of.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ pub struct SafeClient {
     pub(super) ledger: Ledger,
     pub(super) label: Option<String>,
     pub(super) about: About,
+    pub(super) distinct_from: Arc<BTreeSet<String>>,
     pub(super) identity: Arc<Identity>,
     pub(super) operations: Arc<Operations>,
 }
@@ -53,6 +55,7 @@ impl SafeClient {
             ledger,
             label: None,
             about: About::default(),
+            distinct_from: Arc::default(),
             identity: Arc::default(),
             operations: Arc::default(),
         }
@@ -89,6 +92,13 @@ impl SafeClient {
     /// server on a free port. Otherwise each address is an API of its own.
     pub fn with_origin(self, origin: impl Into<String>) -> Self {
         Self { identity: Arc::new(self.identity.with_origin(origin.into())), ..self }
+    }
+
+    /// States that the credentials with these [fingerprints](OrgIdentity::fingerprint) lead to other orgs
+    /// than this client's. Without that, orgs whose ids no token may read take turns, since they may be
+    /// one. Its own fingerprint does no harm.
+    pub fn with_distinct_orgs(self, fingerprints: Arc<BTreeSet<String>>) -> Self {
+        Self { distinct_from: fingerprints, ..self }
     }
 
     /// Sets the caller's word for where the client's credentials are, such as a tenant. It is in every

@@ -158,6 +158,7 @@ impl Task {
         request.key = self.work.key;
         request.policy = self.work.policy;
         request.about = self.safe.about;
+        request.distinct_from = self.safe.distinct_from;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         request.about.wall_time = since_1970.ok().map(|time| time.as_secs());
         let ledger = &self.safe.ledger;
