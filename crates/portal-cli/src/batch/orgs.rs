@@ -18,6 +18,7 @@ use crate::org::create_probe::{probe, undetermined};
 use crate::org::profile::Profiles;
 use crate::org::retry::retry;
 use crate::org::target::Target;
+use crate::report::permission;
 
 /// Orgs that are looked at at once.
 const AT_ONCE: usize = 16;
@@ -151,6 +152,10 @@ async fn see(safe: &SafeClient, probes: bool) -> Seen {
         Ok(portals) => seen.portals = portals,
         Err(ClientError::Api(error)) if error.is_scope_mismatch() => {
             seen.unchecked = Some("the token cannot list the org's portals".to_owned());
+        }
+        // Whether a create is rejected too is worth more.
+        Err(ClientError::Api(error)) if error.is_forbidden() => {
+            seen.unchecked = Some(permission::missing(&error, "").0);
         }
         Err(error) => return Seen { unchecked: Some(with_sources(&error)), ..seen },
     }

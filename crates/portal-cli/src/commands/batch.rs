@@ -5,6 +5,7 @@ mod report_file;
 mod words;
 
 use std::collections::{BTreeSet, HashSet};
+use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,6 +36,7 @@ use crate::report::activity;
 use crate::report::exit::{self, ExitClass};
 use crate::report::failure::{Details, ErrorKind, Failure, Mistake};
 use crate::report::outcome::Report;
+use crate::report::wrap::wrap;
 use crate::sys::files::{self, OutputFile};
 use crate::sys::{directories, signal};
 use crate::terminal::printer::Printer;
@@ -136,28 +138,23 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         lanes = batch.look(args.dry_run || is_asked) => lanes,
         () = signal::interrupted() => return Ok(cancelled(printer)),
     };
+    let count = lanes.len();
     let notes = batch.notes(&lanes, policy, &ledger);
-    let mut is_interrupted = false;
     if args.dry_run {
         printer.text(batch.text(false, width::of_stdout()));
-        notes.iter().for_each(|note| printer.note(note));
-    } else if lanes.len() == 0 {
-        notes.iter().for_each(|note| printer.note(note));
-    } else if is_asked {
-        let shown = [batch.text(false, width::of_stderr()), notes.join("\n")];
-        let facts = format!("{}\n{}", shown.join("\n"), batch.summary(&lanes));
-        let expected = format!("create {}", lanes.len());
+    }
+    let mut is_interrupted = false;
+    if is_asked && count > 0 {
+        let facts = format!("{}\n{}", batch.text(false, width::of_stderr()), notes.join("\n"));
+        let expected = format!("create {count}");
         let what = format!("`{expected}`");
         if !prompt::confirm_by_typing(&facts, &what, &expected, signal::interrupted()).await? {
             return Ok(cancelled(printer));
         }
-        is_interrupted = batch.run(lanes, printer).await;
-    } else {
-        if lanes.len() < batch.plan.rows.len() {
-            printer.note(words::counts(&batch.plan, false));
-        }
-        notes.iter().for_each(|note| printer.note(note));
-        printer.note(batch.summary(&lanes));
+    } else if !notes.is_empty() {
+        printer.waiting(notes.join("\n"));
+    }
+    if !args.dry_run {
         is_interrupted = batch.run(lanes, printer).await;
     }
     let exit = batch.print_json(is_interrupted, printer);
@@ -234,6 +231,9 @@ impl Batch<'_> {
                 counted(lanes.last.len(), "row"),
                 activity::whole_seconds(time)
             ));
+        }
+        if lanes.len() > 0 {
+            notes.push(self.summary(lanes));
         }
         notes
     }
@@ -313,13 +313,14 @@ impl Batch<'_> {
         let has =
             |kinds: &[Kind]| self.plan.states.iter().any(|state| kinds.contains(&Kind::of(state)));
         if !ensure && has(&[Kind::Existing]) {
-            text.push_str("\nPass --ensure to count an existing portal as success.");
+            let hint = "Pass --ensure to count an existing portal as success.";
+            let _ = write!(text, "\n{}", wrap(hint, 0, columns));
         }
         if is_over && !self.args.rehearsal && self.args.file != Path::new("-") {
             if has(&[Kind::NotCreated, Kind::InDoubt, Kind::Left, Kind::Unchecked]) {
-                text.push_str(&format!("\nContinue with: {}", this_command()));
+                let _ = write!(text, "\nContinue with: {}", this_command());
             } else if has(&[Kind::Rejected, Kind::NameTaken, Kind::OrgHasPortal]) {
-                text.push_str(&format!("\nTry again with: {}", this_command()));
+                let _ = write!(text, "\nTry again with: {}", this_command());
             }
         }
         text

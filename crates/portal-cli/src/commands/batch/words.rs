@@ -82,11 +82,11 @@ pub(super) fn text(plan: &Plan, view: View) -> String {
     if !text.is_empty() {
         text.push('\n');
     }
-    text + &counts(plan, view.is_over)
+    text + &wrap(&counts(plan, view.is_over), 0, view.columns)
 }
 
 /// `45 created, 3 rejected`
-pub(super) fn counts(plan: &Plan, is_over: bool) -> String {
+fn counts(plan: &Plan, is_over: bool) -> String {
     let mut counts = BTreeMap::<Kind, usize>::new();
     for state in &plan.states {
         *counts.entry(Kind::of(state)).or_default() += 1;
@@ -269,8 +269,8 @@ fn next_step(outcome: &Outcome, alone: Option<String>) -> Option<String> {
         }
         // The same command determines it.
         Outcome::Unknown { why: Unverified::Deadline | Unverified::Stopped, .. } => return None,
-        Outcome::NotCreated { why: NotDone::Conflict { conflict, name }, .. } => (conflict, name),
-        Outcome::Unknown { why: Unverified::Conflict(conflict), name, .. } => (conflict, name),
+        Outcome::NotCreated { why: NotDone::Conflict { conflict, name }, .. }
+        | Outcome::Unknown { why: Unverified::Conflict(conflict), name, .. } => (conflict, name),
         _ => return alone,
     };
     match conflict {
