@@ -668,9 +668,12 @@ fn environment_of_running_server_is_printed() {
     let admin = ("PORTAL_ADMIN_URL", server.listening["admin"].as_str().unwrap());
     let variables = server.environment().into_iter().chain([admin]);
     let others = "PORTAL_PROFILE PORTAL_DATA_CENTER PORTAL_ORG_ID PORTAL_ACCESS_TOKEN";
-    let mut lines = format!("command -v unset >/dev/null && unset {others}\n");
-    lines += &format!("command -v unset >/dev/null || set -e {others}\n");
-    variables.for_each(|(name, value)| lines += &format!("export {name}={value}\n"));
+    let unset = format!(
+        "command -v unset >/dev/null && unset {others}\n\
+         command -v unset >/dev/null || set -e {others}\n"
+    );
+    let lines = variables.map(|(name, value)| format!("export {name}={value}\n"));
+    let mut lines = std::iter::once(unset).chain(lines).collect::<Vec<_>>().concat();
     lines += "export PORTAL_SERVER=";
     assert_eq!(printed.status, 0);
     assert!(printed.stdout.starts_with(&lines), "{printed:?}");

@@ -4,7 +4,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::time::Duration;
 
-use portal_ledger::{ClaimRequest, EntryId, LedgerError, Preview, Wanted, preview};
+use portal_ledger::{EntryId, LedgerError, Preview, Wanted, preview};
 use portal_model::flow::{Activity, DeadlineTooShort, NameTaken, Policy};
 use portal_model::{Operation, Outcome, PortalName};
 use tokio::sync::watch;
@@ -152,10 +152,14 @@ impl Call {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> InFlight {
+        let (safe, work) = self.into_work();
+        in_flight::start(safe, work)
+    }
+
+    fn into_work(self) -> (SafeClient, Work) {
         let name = self.operation.names().next().unwrap_or_default().to_owned();
-        let work =
-            Work { wanted: Wanted::Do(self.operation), policy: self.policy, key: self.key, name };
-        in_flight::start(self.safe, work)
+        let (wanted, policy, key) = (Wanted::Do(self.operation), self.policy, self.key);
+        (self.safe, Work { wanted, policy, key, name })
     }
 
     /// Looks once into the ledger and once at the org's portals, and sends nothing else: what a prompt
@@ -180,19 +184,13 @@ impl Call {
     /// # Errors
     /// [`PreviewError`].
     pub async fn preview(self) -> Result<Preview, PreviewError> {
-        let org = self.safe.identify().await?;
+        let (safe, work) = self.into_work();
+        let org = safe.identify().await?;
         let (activity, _) = watch::channel(Activity::Authenticating);
-        let mut host = ClientHost::new(
-            self.safe.client.0.clone(),
-            self.safe.identity.api(&self.safe.client, &org),
-            activity,
-        );
-        let (version, wanted) = (self.safe.client.version(), Wanted::Do(self.operation));
-        let mut request = ClaimRequest::new(EntryId::random()?, org, wanted);
-        request.label = self.safe.label;
-        request.key = self.key;
-        request.policy = self.policy;
-        Ok(preview(&self.safe.ledger, request, version, &mut host).await?)
+        let api = safe.identity.api(&safe.client, &org);
+        let mut host = ClientHost::new(safe.client.0.clone(), api, activity);
+        let request = work.request(&safe, EntryId::random()?, org);
+        Ok(preview(&safe.ledger, request, safe.client.version(), &mut host).await?)
     }
 }
 
