@@ -161,7 +161,10 @@ pub fn end(
 
 /// Gives the entry up, if `holder` still has it and no attempt of it is under way.
 pub fn release(entry: Entry, holder: &EntryId, last: Option<&AttemptEnd>) -> Option<Entry> {
-    let mut entry = with_end(entry, last);
+    // Even if the attempt itself is not in doubt, nobody says what it did, or its copies, and no list may
+    // show it yet.
+    let last = last.map(|last| AttemptEnd { in_doubt: true, ..last.clone() });
+    let mut entry = with_end(entry, last.as_ref());
     let State::Open(lease) = &mut entry.state else { return None };
     if lease.holder.as_ref() != Some(holder) || lease.is_attempting {
         return None;

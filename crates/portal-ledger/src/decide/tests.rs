@@ -453,9 +453,15 @@ fn released_entry_is_free_at_once_unless_attempting() {
     let released = release(grant.entry, &holder, None).unwrap();
     assert_eq!(released.ending().unwrap().kind, EndingKind::NotDone);
     assert_eq!(decided(vec![released], &again), "new");
-    let end = AttemptEnd { at: at(100), in_doubt: true };
-    let released = release(attempting, &holder, Some(&end)).unwrap();
-    assert_eq!(decided(vec![released], &again), "adopts");
+    // It may have read SUCCESS, and lists are behind.
+    for in_doubt in [false, true] {
+        let end = AttemptEnd { at: at(100), in_doubt };
+        let released = release(attempting.clone(), &holder, Some(&end)).unwrap();
+        assert_eq!(decided(vec![released.clone()], &again), "adopts");
+        let other = Wanted::Do(create("Others"));
+        let other = ClaimRequest { wanted: other, ..again.clone() };
+        assert_eq!(decided(vec![released], &other), "waits until 108: Effect");
+    }
 }
 
 #[test]
