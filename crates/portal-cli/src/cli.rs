@@ -2,6 +2,7 @@
 //! are beside its code, in [`crate::commands`].
 
 mod usage;
+mod variables;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -220,7 +221,10 @@ impl Cli {
     pub(crate) fn from_args(
         arguments: impl IntoIterator<Item: Into<OsString> + Clone>,
     ) -> clap::error::Result<Self> {
-        let matches = command(width::of_stdout()).try_get_matches_from(arguments)?;
+        let mut command = command(width::of_stdout());
+        let matches = command.try_get_matches_from_mut(arguments);
+        let matches = matches.map_err(|error| variables::explain(&mut command, error))?;
+        variables::check(&mut command, &matches)?;
         Self::from_arg_matches(&matches)
     }
 }

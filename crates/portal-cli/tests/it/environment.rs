@@ -170,3 +170,23 @@ fn url_that_is_unusable_is_named_and_not_repeated() {
         assert!(ran.status == 2 && ran.stderr.contains("unusable certificates: "), "{ran:?}");
     }
 }
+
+#[test]
+fn variable_of_option_is_named() {
+    let home = Home::new();
+    for (name, value, expected) in [
+        ("PORTAL_DATABASE_URL", "", "is empty"),
+        ("PORTAL_DATABASE_URL", "'postgres://u:hush@127.0.0.1:1/x'", "has a quote"),
+        ("PORTAL_DATABASE_URL", "postgres://u:hush@127.0.0.1:1/x\r", "has blanks around it"),
+        ("PORTAL_ADMIN_LISTEN", "none\r", "has blanks around it"),
+        ("PORTAL_TLS_CERT", "", "is empty"),
+    ] {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--output", "json"];
+        let ran = Ran::of(home.command(&serve).env(name, value));
+        assert_eq!(ran.status, 2, "{name} {value:?}: {ran:?}");
+        assert!(ran.stderr.contains(&format!("error: {name} {expected}")), "{ran:?}");
+        assert!(!ran.stderr.contains("hush") && !ran.stdout.contains("hush"), "{ran:?}");
+        // It is none of the business of another command.
+        assert_eq!(Ran::of(home.command(&["explain"]).env(name, value)).status, 0);
+    }
+}
