@@ -21,7 +21,8 @@
 //!    unknown, and for its names in any case. A rename waits that long for its names whether there was a
 //!    doubt or not: it may free the name for a copy. Never one that sent nothing, or of which everything
 //!    was rejected.
-//! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names.
+//! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names;
+//!    unless the caller states that the credentials of the two lead to different orgs.
 //!    With `allow_another` the names alone count.
 //! 7. **A key is one operation**: created, and its entry is returned; in doubt, and it goes on; ended
 //!    without a portal, and it begins anew.
@@ -445,10 +446,16 @@ impl<'a> View<'a> {
 
     /// The later rename of the portal that an entry created, or may have created.
     fn rename_of(&self, entry: &Entry) -> Option<&Entry> {
-        self.entries.iter().find(|other| {
+        let is_done = |other: &&Entry| {
+            other.ending().is_some_and(|ending| ending.kind == EndingKind::Renamed)
+        };
+        self.later_renames(entry).find(is_done)
+    }
+
+    fn later_renames(&self, entry: &Entry) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|other| {
             matches!(&other.operation, Operation::Rename(rename) if is_same_name(&rename.old, entry.name()))
                 && other.order > entry.order
-                && other.ending().is_some_and(|ending| ending.kind == EndingKind::Renamed)
                 && other.org.compare(&entry.org) == SameOrg::Yes
         })
     }
@@ -518,7 +525,8 @@ impl<'a> View<'a> {
             own != Some(&entry.id)
                 && may_be_own(entry)
                 && counts(entry)
-                && self.rename_of(entry).is_none()
+                // While a rename is in doubt, the portal may have either name.
+                && !self.later_renames(entry).any(may_be_own)
         });
         others
             .filter_map(|entry| match &entry.state {
@@ -555,7 +563,11 @@ fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {
 }
 
 fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
-    entry.org.compare(&request.org) == SameOrg::No
+    match entry.org.compare(&request.org) {
+        SameOrg::Yes => false,
+        SameOrg::No => true,
+        SameOrg::Unknown => request.distinct_from.contains(entry.org.fingerprint()),
+    }
 }
 
 /// Whether the ending of the entry is the answer to the request, and not the next list.

@@ -135,6 +135,9 @@ pub struct About {
     pub program: Option<String>,
     /// The wall clock when it was begun, in seconds since 1970.
     pub wall_time: Option<u64>,
+    /// The file that asked for it, such as that of a batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 impl EntryId {
@@ -226,6 +229,16 @@ impl Entry {
             State::Open(_) => self.attempts > 0,
             State::Ended { ending, .. } => ending.kind == EndingKind::Unknown,
         }
+    }
+
+    /// Whether somebody works on it at `now`, as far as others can tell.
+    pub fn is_under_way(&self, now: &Moment) -> bool {
+        matches!(&self.state, State::Open(lease) if lease.clone().without_gone_holder().is_held_at(now))
+    }
+
+    /// Whether it is open, or ended as unknown.
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self.state, State::Open(_)) || self.is_in_doubt()
     }
 
     /// Whether something may be done by it yet: it is in doubt, or somebody works on it.

@@ -6,6 +6,7 @@ mod identity;
 mod in_flight;
 mod operations;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use portal_ledger::{About, Ended, Entry, EntryId, Filter, Ledger, Wanted};
 use portal_model::error::with_sources;
 use portal_model::identity::SameOrg;
-use portal_model::{CreateOperation, OrgIdentity, PortalName, RenameOperation};
+use portal_model::{CreateOperation, Org, OrgIdentity, PortalName, RenameOperation};
 
 pub use self::call::{Call, PreviewError};
 pub use self::identity::IdentifyError;
@@ -36,6 +37,7 @@ pub struct SafeClient {
     ledger: Ledger,
     label: Option<String>,
     about: About,
+    distinct_from: Arc<BTreeSet<String>>,
     identity: Arc<Identity>,
     operations: Arc<Operations>,
 }
@@ -49,6 +51,7 @@ impl SafeClient {
             ledger,
             label: None,
             about: About::default(),
+            distinct_from: Arc::default(),
             identity: Arc::default(),
             operations: Arc::default(),
         }
@@ -57,7 +60,25 @@ impl SafeClient {
     /// States the id of the org, for a token that may not read it. If the service names another one,
     /// every call ends with nothing sent.
     pub fn with_org_id(self, id: impl Into<String>) -> Self {
-        Self { identity: Arc::new(Identity::stated(id.into())), ..self }
+        self.with_org(Org::new(id))
+    }
+
+    /// The same, with the name of the org for people.
+    pub fn with_org(self, org: Org) -> Self {
+        Self { identity: Arc::new(self.identity.with_org(org)), ..self }
+    }
+
+    /// Names the API in the ledger where its address is another one each time, such as that of a test
+    /// server on a free port. Otherwise each address is an API of its own.
+    pub fn with_origin(self, origin: impl Into<String>) -> Self {
+        Self { identity: Arc::new(self.identity.with_origin(origin.into())), ..self }
+    }
+
+    /// States that the credentials with these [fingerprints](OrgIdentity::fingerprint) lead to other orgs
+    /// than this client's. Without that, orgs whose ids no token may read take turns, since they may be
+    /// one. Its own fingerprint does no harm.
+    pub fn with_distinct_orgs(self, fingerprints: Arc<BTreeSet<String>>) -> Self {
+        Self { distinct_from: fingerprints, ..self }
     }
 
     /// Sets the caller's word for where the client's credentials are, such as a tenant. It is in every

@@ -102,7 +102,11 @@ impl Call {
     pub async fn preview(self) -> Result<Preview, PreviewError> {
         let org = self.safe.identify().await?;
         let (activity, _) = watch::channel(Activity::Authenticating);
-        let mut host = ClientHost::new(self.safe.client.0.clone(), &org, activity);
+        let mut host = ClientHost::new(
+            self.safe.client.0.clone(),
+            self.safe.identity.api(&self.safe.client, &org),
+            activity,
+        );
         let (version, wanted) = (self.safe.client.version(), Wanted::Do(self.operation));
         let mut request = ClaimRequest::new(EntryId::random()?, org, wanted);
         request.label = self.safe.label;

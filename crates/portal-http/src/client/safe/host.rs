@@ -7,7 +7,7 @@ use std::time::Duration;
 use portal_ledger::{Host, Moment, Terms};
 use portal_model::datacenter::origin;
 use portal_model::flow::{Activity, NoResponse, NotSent, TokenError, TokenId, TransportError};
-use portal_model::{OrgIdentity, Request, Response};
+use portal_model::{Request, Response};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -28,12 +28,8 @@ pub(super) struct ClientHost {
 }
 
 impl ClientHost {
-    pub(super) fn new(
-        core: Arc<Core>,
-        org: &OrgIdentity,
-        activity: watch::Sender<Activity>,
-    ) -> Self {
-        Self { core, origin: org.origin().to_owned(), token: None, slot: None, activity }
+    pub(super) fn new(core: Arc<Core>, origin: String, activity: watch::Sender<Activity>) -> Self {
+        Self { core, origin, token: None, slot: None, activity }
     }
 
     /// Rule 14: a token response may name another API, to which nothing of this operation goes.

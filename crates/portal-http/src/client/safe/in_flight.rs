@@ -15,7 +15,6 @@ use tracing::Instrument as _;
 
 use super::SafeClient;
 use super::host::ClientHost;
-use super::identity;
 
 /// An operation in progress; a future of how it ended.
 ///
@@ -153,22 +152,25 @@ impl Task {
         };
         let (client, stopped) = (self.safe.client.clone(), self.stopped());
         let id = id.unwrap_or_else(|_| EntryId::new(""));
-        let mut request = ClaimRequest::new(id, identity::unknown(&client), self.work.wanted);
+        let unknown = self.safe.identity.unknown(&client);
+        let mut request = ClaimRequest::new(id, unknown, self.work.wanted);
         request.label = self.safe.label;
         request.key = self.work.key;
         request.policy = self.work.policy;
         request.about = self.safe.about;
+        request.distinct_from = self.safe.distinct_from;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         request.about.wall_time = since_1970.ok().map(|time| time.as_secs());
         let ledger = &self.safe.ledger;
+        let api = |org: &OrgIdentity| self.safe.identity.api(&client, org);
         match begun {
             Ok((org, _turn)) => {
                 request.org = org;
-                let mut host = ClientHost::new(client.0.clone(), &request.org, self.activity);
+                let mut host = ClientHost::new(client.0.clone(), api(&request.org), self.activity);
                 run(ledger, request, client.version(), &mut host, stopped).await
             }
             Err(why) => {
-                let mut host = ClientHost::new(client.0.clone(), &request.org, self.activity);
+                let mut host = ClientHost::new(client.0.clone(), api(&request.org), self.activity);
                 end_unclaimed(ledger, request, why, &mut host).await
             }
         }
