@@ -4,6 +4,7 @@
 use portal_ledger::Entry;
 use portal_model::outcome::{Origin, Outcome, Owner};
 
+use super::ledger::fingerprint;
 use super::machine::Machine;
 use super::service::{Maker, Portal};
 use super::state::{Phase, State};
@@ -19,7 +20,7 @@ impl Machine {
             entry.key.as_deref().is_some_and(|key| wish.key.is_some_and(|wished| wished != key));
         super::ledger::deed(&entry.operation) == wish.deed
             && !has_other_key
-            && entry.org.org().is_some() == wish.knows_org
+            && entry.org.fingerprint() == fingerprint(wish)
     }
 
     /// The wish that a row is of.

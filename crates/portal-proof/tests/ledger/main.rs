@@ -43,49 +43,50 @@ mod service;
 mod state;
 mod transitions;
 mod world;
+mod worlds;
 
 use std::time::Instant;
 
 use rustc_hash::FxHashMap as Map;
 
 use search::explore;
-use world::{
-    ANOTHER_TWICE, KEYED_TWICE, RENAME_TWICE, RENAMED, REPLIES, TWO_CREDENTIALS, TWO_NAMES, WORLD,
-    Wish, World,
-};
-
-fn worlds() -> Vec<World> {
-    let mut worlds = Vec::new();
-    let sets: [(&str, &'static [Wish], bool, Option<u8>); 7] = [
-        ("twice", WORLD.wishes, true, None),
-        ("keyed", KEYED_TWICE, true, None),
-        ("two names", TWO_NAMES, false, None),
-        ("two credentials", TWO_CREDENTIALS, false, None),
-        ("renamed", RENAMED, false, None),
-        ("rename twice", RENAME_TWICE, true, Some(0)),
-        ("another twice", ANOTHER_TWICE, true, None),
-    ];
-    for (name, wishes, is_symmetric, before) in sets {
-        let world = World { wishes, is_symmetric, before, ..WORLD };
-        let mut add = |what: &str, world: World| {
-            worlds.push(World { title: format!("{name}, {what}").leak(), ..world });
-        };
-        add("replies", World { replies: REPLIES, ..world });
-        add("killed", World { kills: 1, restarts: 1, recovers: true, ..world });
-        add("frozen", World { freezes: 1, ..world });
-        add("stale", World { freezes: 1, stale: true, ..world });
-        add("lost", World { lost: 1, ..world });
-        add("stopped", World { stops: 1, restarts: 1, recovers: true, ..world });
-        add("colleague", World { renames: 1, kills: 1, restarts: 1, ..world });
-    }
-    worlds
-}
+use world::World;
 
 #[test]
 fn first_world() {
     let only = std::env::var("ONLY").unwrap_or_default();
     let full = std::env::var("FULL").is_ok();
-    for world in worlds() {
+    if std::env::var("SAB").is_ok() {
+        use world::Broken::*;
+        for broken in [
+            NoFence,
+            NothingTaken,
+            NoTimer,
+            OwnBaseline,
+            UnknownEnds,
+            UnknownDiffers,
+            NobodyAsked,
+            RenameHastens,
+            LostHolderTells,
+            KeyIgnored,
+        ] {
+            for world in
+                if std::env::var("LONG").is_ok() { worlds::long() } else { worlds::short() }
+            {
+                let began = Instant::now();
+                if let Err(found) = explore(World { broken, ..world }) {
+                    println!(
+                        "{broken:?} {} {:.1?} {}",
+                        world.title,
+                        began.elapsed(),
+                        found.to_string().lines().next().unwrap()
+                    );
+                }
+            }
+        }
+        return;
+    }
+    for world in if std::env::var("LONG").is_ok() { worlds::long() } else { worlds::short() } {
         if !world.title.contains(&only) {
             continue;
         }
