@@ -520,7 +520,8 @@ impl Successors {
         }
         let Some(number) = ended else {
             let mut after = *state;
-            if machine.world.broken == Broken::LostHolderTells {
+            let is_negative = !machine.flows.outcome(outcome).exists();
+            if machine.world.broken == Broken::LostHolderTells && is_negative {
                 return self.tell(
                     machine,
                     after,

@@ -84,7 +84,17 @@ fn with(what: &str, world: World) -> World {
     World { title: format!("{}, {what}", world.title).leak(), ..world }
 }
 
+/// Every attempt fits once, so that only who adopts makes a second one.
+const BRIEF: u8 = 5;
+
+/// With the time for one attempt.
 pub(super) fn short() -> Vec<World> {
+    let worlds = middle().into_iter();
+    worlds.map(|world| World { deadline: BRIEF, ..world }).collect()
+}
+
+/// With the time for two.
+pub(super) fn middle() -> Vec<World> {
     let all = [TWICE, KEYED_TWICE, TWO_NAMES, TWO_CREDENTIALS, RENAMED, RENAME_TWICE];
     let mut worlds = Vec::new();
     for world in all {
@@ -95,40 +105,28 @@ pub(super) fn short() -> Vec<World> {
 }
 
 pub(super) fn long() -> Vec<World> {
-    let pairs = [
-        TWICE,
-        KEYED_TWICE,
-        ONE_KEYED,
-        TWO_KEYS,
-        TWO_NAMES,
-        TWO_CREDENTIALS,
-        RENAMED,
-        RENAME_TWICE,
-        ANOTHER_TWICE,
-    ];
+    let brief = |world: World| World { deadline: BRIEF, ..world };
     let mut worlds = Vec::new();
-    for world in pairs {
-        let what = [
-            "replies, killed",
-            "replies, colleague",
-            "killed twice",
-            "frozen, killed",
-            "frozen twice",
-            "stale",
-            "no answers, killed",
-            "no answers, frozen",
-            "stopped",
-            "stopped, killed",
-            "colleague",
-            "colleague, frozen",
-            "foreign",
-            "long",
-        ];
+    for world in [TWICE, KEYED_TWICE, ONE_KEYED, TWO_NAMES, TWO_CREDENTIALS, RENAMED, RENAME_TWICE]
+    {
+        let twice = ["killed twice", "frozen twice", "frozen, killed", "no answers, killed"];
+        worlds.extend(twice.map(|what| with(what, brief(world))));
+        let both =
+            ["stopped, killed", "no answers, frozen", "replies, killed", "replies, colleague"];
+        worlds.extend(both.map(|what| with(what, brief(world))));
+        let more = ["colleague, frozen", "foreign"];
+        worlds.extend(more.map(|what| with(what, world)));
+    }
+    for world in [ONE_KEYED, TWO_KEYS] {
+        let what = ["replies", "killed", "frozen", "stale", "no answers", "stopped", "colleague"];
         worlds.extend(what.map(|what| with(what, world)));
     }
+    worlds.push(with("colleague", ANOTHER_TWICE));
+    worlds.push(with("long", TWICE));
+    worlds.push(with("long", RENAMED));
     for world in [THREE, TWICE_RENAMED, THREE_NAMES] {
-        let what = ["replies", "killed", "frozen", "no answers", "stopped", "colleague"];
-        worlds.extend(what.map(|what| with(what, world)));
+        let what = ["replies", "killed", "frozen", "stopped"];
+        worlds.extend(what.map(|what| with(what, brief(world))));
     }
     worlds
 }
