@@ -508,8 +508,8 @@ impl<H: Host, S> Run<'_, H, S> {
     fn told(&self, entry: &Entry) -> Ended {
         let name = entry.name().to_owned();
         let kind = entry.ending().map_or(EndingKind::Unknown, |ending| ending.kind);
-        let is_own = self.request.key.is_some() && self.request.key == entry.key
-            || entry.id == self.request.id;
+        // Not because the entry is that of a claim whose answer was lost: somebody else did it since.
+        let is_own = self.request.key.is_some() && self.request.key == entry.key;
         let is_recovery = matches!(self.request.wanted, Wanted::Recover(_));
         let outcome = match (kind, &entry.operation) {
             (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
