@@ -113,10 +113,10 @@ fn batch_without_terminal_requires_yes() {
     std::fs::write(config.join("config.toml"), profiles).unwrap();
     std::fs::write(home.path().join("portals.csv"), csv(&[Org::new("acme"), Org::new("beta")]))
         .unwrap();
-    let ran = home.run(&CREATE);
+    let ran = Ran::of(&mut home.command_elsewhere(&CREATE));
     assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{ran:?}");
     assert!(ran.stderr.contains("pass `--yes`"), "{ran:?}");
-    let dry = home.run(&[&CREATE[..], &["--dry-run"]].concat());
+    let dry = Ran::of(&mut home.command_elsewhere(&[&CREATE[..], &["--dry-run"]].concat()));
     assert_eq!(dry.status, 0, "{dry:?}");
     assert!(dry.stdout.ends_with("2 not checked\n"), "{dry:?}");
     assert!(!home.path().join("portals.journal.jsonl").exists());

@@ -86,7 +86,7 @@ fn missing_credentials_are_all_named() {
 fn create_without_terminal_requires_yes() {
     let home = Home::new();
     let ran = home
-        .command(&["create", NAME, "--data-center", "eu"])
+        .command_elsewhere(&["create", NAME, "--data-center", "eu"])
         .env("PORTAL_ACCESS_TOKEN", "1000.hush.hush")
         .stdin(Stdio::null())
         .output();
@@ -100,7 +100,7 @@ fn dry_run_prints_requests_without_secrets() {
     let home = Home::new();
     let dry_run = |arguments: &[&str]| {
         let ran = home
-            .command(&["create", NAME, "--dry-run", "--data-center", "eu"])
+            .command_elsewhere(&["create", NAME, "--dry-run", "--data-center", "eu"])
             .args(arguments)
             .env("PORTAL_CLIENT_ID", "1000.ID")
             .env("PORTAL_CLIENT_SECRET", "hush")
@@ -186,6 +186,10 @@ fn unreachable_is_6_and_plain_http_is_refused() {
                 "500ms",
                 "--timeout",
                 "10ms",
+                "--processing-time",
+                "300ms",
+                "--list-lag",
+                "0s",
             ])
             .env("PORTAL_ACCESS_TOKEN", "1000.hush.hush")
             .output();

@@ -46,7 +46,7 @@ fn rename_warns_and_reports_old_and_new_name() {
 fn remote_rename_requires_yes_without_terminal() {
     let home = Home::new();
     let rename = |arguments: &[&str]| {
-        let mut command = home.command(&[&["rename", OLD, NEW], arguments].concat());
+        let mut command = home.command_elsewhere(&[&["rename", OLD, NEW], arguments].concat());
         command.env("PORTAL_API_DOMAIN", "https://portal.invalid");
         Ran::from(command.env("PORTAL_ACCESS_TOKEN", "1000.hush").output().unwrap())
     };

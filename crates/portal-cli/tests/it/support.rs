@@ -31,6 +31,13 @@ impl Home {
         command
     }
 
+    /// `portal` about another machine, of whose speed nothing is known.
+    pub(crate) fn command_elsewhere(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.env_remove("PORTAL_PROCESSING_TIME").env_remove("PORTAL_LIST_LAG");
+        command
+    }
+
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Ran::of(&mut self.command(arguments))
     }

@@ -118,16 +118,6 @@ impl MaskedMessage {
     fn new(headers: &HeaderMap, (body, left_out): (String, usize)) -> Self {
         Self { headers: mask::headers(headers), body, left_out }
     }
-
-    /// Keeps at most `bytes` of the body.
-    pub fn shorten(&mut self, bytes: usize) {
-        if self.body.len() > bytes {
-            let kept = self.body.floor_char_boundary(bytes);
-            self.left_out += self.body.len() - kept;
-            self.body.truncate(kept);
-            self.body.shrink_to_fit();
-        }
-    }
 }
 
 impl fmt::Debug for ServedRequest<'_> {
