@@ -5,8 +5,8 @@ mod report_file;
 mod words;
 
 use std::collections::{BTreeSet, HashSet};
-use std::fmt::Write as _;
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
