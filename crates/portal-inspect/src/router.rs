@@ -13,9 +13,11 @@ use portal_store::{Registry, RegistryError};
 use serde_json::json;
 use tokio::time::timeout;
 
+use crate::filter;
+use crate::har;
 use crate::inspector::Inspector;
 use crate::page;
-use crate::recorder::Recorded;
+use crate::recorder::{Recorded, Since};
 use crate::request::Asked;
 use crate::response::{Answer, Body, Refusal, html, json, plain, see_other, text, with_status};
 
@@ -50,7 +52,7 @@ enum Handler<R> {
 
 impl<R: Registry> Inspector<R> {
     /// The first that matches responds; `{id}` stands for the last segment of a path.
-    const GET: [(&str, Handler<R>); 15] = [
+    const GET: [(&str, Handler<R>); 17] = [
         ("/", Now(|it, asked| Ok(html(it.page_of_requests(asked))))),
         ("/requests/events", Now(|it, asked| it.events(asked, row))),
         ("/requests/{id}", Now(|it, asked| Ok(html(page::request(&it.about, &*it.get(asked)?))))),
@@ -60,9 +62,11 @@ impl<R: Registry> Inspector<R> {
         ("/style.css", Now(|_, _| Ok(text("text/css; charset=utf-8", page::STYLE)))),
         ("/script.js", Now(|_, _| Ok(text("text/javascript; charset=utf-8", page::SCRIPT)))),
         ("/api/requests", Now(Self::api_requests)),
+        ("/api/requests.har", Now(Self::archive)),
         ("/api/requests/events", Now(|it, asked| it.events(asked, line))),
         ("/api/requests/{id}", Now(|it, asked| Ok(json(&json!(*it.get(asked)?))))),
         ("/api/faults", Now(|it, _| Ok(json(&it.faults())))),
+        ("/openapi.json", Now(|it, _| Ok(json(&it.about.openapi())))),
         ("/healthz", Now(|_, _| Ok(text("text/plain; charset=utf-8", "ok\n")))),
         ("/readyz", Later(|it, _| Box::pin(it.ready()))),
         ("/metrics", Now(|it, _| Ok(text(OPEN_METRICS, it.watch.metrics.text())))),
@@ -113,9 +117,22 @@ impl<R: Registry> Inspector<R> {
     }
 
     fn api_requests(&self, asked: &Asked) -> Answer {
-        let since = self.watch.recorder.since(asked.after()?);
+        let since = self.matching(asked)?;
         let requests: Vec<_> = since.requests.iter().map(|recorded| recorded.listed()).collect();
         Ok(json(&json!({ "requests": requests, "not_recorded": since.skipped })))
+    }
+
+    /// The same requests in full, as browsers' developer tools and HTTP clients import them.
+    fn archive(&self, asked: &Asked) -> Answer {
+        Ok(json(&har::archive(&self.matching(asked)?.requests, &self.about.url)))
+    }
+
+    /// The requests that a reader asks for.
+    fn matching(&self, asked: &Asked) -> Result<Since, Refusal> {
+        let mut since = self.watch.recorder.since(asked.after()?);
+        let filter = asked.parameter("q").unwrap_or_default();
+        since.requests.retain(|recorded| filter::matches(&recorded.record, &filter));
+        Ok(since)
     }
 
     /// The request whose id is at the end of the path.

@@ -294,7 +294,7 @@ fn follower_that_lagged_begins_again_and_says_so() {
     let event = |id: u64| {
         let request = json!({
             "id": id, "time": "2026-11-25T14:03:25.114Z", "method": "GET", "path": "/x", "org": null,
-            "portal": null, "status": 200, "code": null, "ms": 1, "faults": [],
+            "portal": null, "status": 200, "code": null, "us": 1000, "agent": null, "faults": [],
         });
         format!("id: {id}\ndata: {request}\n\n")
     };
@@ -314,7 +314,7 @@ fn follower_that_lagged_begins_again_and_says_so() {
     }
     drop(listener);
     let ended = follow.wait_with_output().unwrap();
-    let line = "14:03:25.114Z GET  /x  200  1 ms\n";
+    let line = "14:03:25.114Z GET  /x  200  1.0 ms\n";
     assert_eq!(String::from_utf8(ended.stdout).unwrap(), line.repeat(4));
     let warning = "warning: 2 requests before this one came too fast to be shown\n";
     let stderr = String::from_utf8(ended.stderr).unwrap();

@@ -6,11 +6,10 @@ use portal_model::neutral::{printable, printable_line};
 
 use super::layout::{copyable, layout};
 use crate::curl;
+use crate::filter::{matches, short};
 use crate::inspector::About;
 use crate::recorder::{Recorded, Since};
 
-/// Bytes of a text in a row.
-const MAX_IN_ROW: usize = 200;
 const COLUMNS: [&str; 6] = ["Time (UTC)", "Request", "Org", "Portal", "Response", "Duration"];
 
 /// All requests, the latest first. Those that `filter` does not match are hidden.
@@ -70,7 +69,7 @@ pub(crate) fn row(recorded: &Recorded, is_hidden: bool) -> Markup {
                 (outcome(record))
                 @for fault in &record.faults { " " code.fault { (fault) } }
             }
-            td.duration { (record.ms) " ms" }
+            td.duration { (record.duration()) }
         }
     }
 }
@@ -92,31 +91,6 @@ fn outcome(record: &RequestRecord) -> Markup {
     }
 }
 
-/// What a row has of a text: a thousand of them are a page, and the request itself has all of it.
-fn short(text: &str) -> String {
-    if text.len() <= MAX_IN_ROW {
-        return printable_line(text);
-    }
-    printable_line(&text[..text.floor_char_boundary(MAX_IN_ROW)]) + "…"
-}
-
-/// Whether each word of `filter` occurs in a row, in any case. The script does the same.
-fn matches(record: &RequestRecord, filter: &str) -> bool {
-    let RequestRecord { method, path, org, portal, status, code, ms, faults, .. } = record;
-    let texts = [org, portal, code].into_iter().flatten().chain(faults);
-    let texts: Vec<_> = texts.map(|text| short(text)).collect();
-    let status = status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
-    let text = format!(
-        "{} {} {} {status} {ms} ms {}",
-        record.clock(),
-        short(method),
-        short(path),
-        texts.join(" ")
-    );
-    let text = text.to_lowercase();
-    filter.to_lowercase().split_whitespace().all(|word| text.contains(word))
-}
-
 /// A request and its response.
 pub(crate) fn request(about: &About, recorded: &Recorded) -> Markup {
     let record = &recorded.record;
@@ -132,7 +106,7 @@ pub(crate) fn request(about: &About, recorded: &Recorded) -> Markup {
         h1 { span.method { (printable_line(&record.method)) } " " (printable_line(&record.path)) (printable_line(&query)) }
         dl.facts {
             dt { "Time" } dd { time datetime=(record.time) { (record.time) } }
-            dt { "Response" } dd { (outcome(record)) " after " (record.ms) " ms" }
+            dt { "Response" } dd { (outcome(record)) " after " (record.duration()) }
             @if let Some(org) = &record.org { dt { "Org" } dd { bdi { (printable_line(org)) } } }
             @if let Some(portal) = &record.portal { dt { "Portal" } dd { bdi { (printable_line(portal)) } } }
             @if !record.faults.is_empty() {
