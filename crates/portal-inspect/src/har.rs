@@ -57,10 +57,10 @@ fn entry(recorded: &Recorded, url: &str) -> Value {
         "timings": { "send": 0, "wait": took, "receive": 0 },
         "comment": record.faults.join(", "),
     });
-    if !masked.request.body.is_empty() {
-        entry["request"]["postData"] = json!({
-            "mimeType": content_type(&masked.request), "text": masked.request.body,
-        });
+    let request = entry.pointer_mut("/request").and_then(Value::as_object_mut);
+    if let Some(request) = request.filter(|_| !masked.request.body.is_empty()) {
+        let (kind, text) = (content_type(&masked.request), &masked.request.body);
+        request.insert("postData".to_owned(), json!({ "mimeType": kind, "text": text }));
     }
     entry
 }

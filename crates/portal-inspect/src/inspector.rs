@@ -56,7 +56,9 @@ impl<R: Registry> Inspector<R> {
     }
 
     /// Offers to begin anew with the orgs of `seed`, and shows their secrets to this machine if asked:
-    /// for a service over `registry`, in which nothing is worth keeping.
+    /// for a service over `registry`, in which nothing is worth keeping, such as that of a
+    /// [`LocalServer`](portal_http::server::LocalServer) with its
+    /// [`seed`](portal_http::server::LocalServer::seed).
     #[must_use]
     pub fn throwaway(mut self, registry: MemoryRegistry, seed: Seed) -> Self {
         self.about.throwaway = Some((registry, seed));
@@ -67,9 +69,11 @@ impl<R: Registry> Inspector<R> {
 impl About {
     /// The document of the service, for those who read it elsewhere.
     pub(crate) fn openapi(&self) -> Value {
-        // It is a JSON object.
+        // It is JSON.
         let mut document: Value = serde_json::from_str(OPENAPI).unwrap_or_default();
-        document["servers"] = json!([{ "url": self.url }]);
+        if let Value::Object(members) = &mut document {
+            members.insert("servers".to_owned(), json!([{ "url": self.url }]));
+        }
         document
     }
 
