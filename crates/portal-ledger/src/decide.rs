@@ -41,8 +41,8 @@ use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
 use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
 use crate::time::{Moment, Times};
 
-/// How many clocks an entry remembers the first reader of.
-const MAX_SIGHTINGS: usize = 32;
+/// Of how many clocks an entry keeps moments.
+const MAX_CLOCKS: usize = 32;
 /// Nothing is waited for as long as this, so an older entry is settled for every reader.
 const SETTLED_AFTER: Duration = Duration::from_secs(60 * 60);
 
@@ -129,6 +129,7 @@ pub fn record(
         None => intent.clone(),
     });
     entry.attempts += 1;
+    entry.doubt_elsewhere.clear();
     entry.sightings.clear();
     let until = now.plus(entry.times.attempt_budget);
     entry.state =
@@ -160,7 +161,10 @@ pub fn end(
 
 /// Gives the entry up, if `holder` still has it and no attempt of it is under way.
 pub fn release(entry: Entry, holder: &EntryId, last: Option<&AttemptEnd>) -> Option<Entry> {
-    let mut entry = with_end(entry, last);
+    // Even if the attempt itself is not in doubt, nobody says what it did, or its copies, and no list may
+    // show it yet.
+    let last = last.map(|last| AttemptEnd { in_doubt: true, ..last.clone() });
+    let mut entry = with_end(entry, last.as_ref());
     let State::Open(lease) = &mut entry.state else { return None };
     if lease.holder.as_ref() != Some(holder) || lease.is_attempting {
         return None;
@@ -175,6 +179,7 @@ fn with_end(mut entry: Entry, last: Option<&AttemptEnd>) -> Entry {
     let Some(last) = last else { return entry };
     if last.in_doubt {
         entry.doubt_ended = Some(later(entry.doubt_ended.take(), &last.at));
+        entry.doubt_elsewhere.clear();
     }
     if let State::Open(lease) = &mut entry.state {
         lease.is_attempting = false;
@@ -390,7 +395,8 @@ impl<'a> View<'a> {
     /// Rule 5, for an entry that counts.
     fn wait_for(&self, entry: &Entry, operation: &Operation) -> Option<Wait> {
         let times = entry.times.max(self.request.times());
-        // A rename frees a name that a copy of an attempt may still be about, also of one that succeeded.
+        // A rename frees a name that a copy of an attempt may still be about, also of one that
+        // succeeded or was rejected.
         let is_freed =
             matches!(operation, Operation::Rename(_)) && has_common_name(entry, operation);
         let copies = if is_freed { times.processing_time } else { Duration::ZERO };
@@ -403,7 +409,7 @@ impl<'a> View<'a> {
             State::Ended { .. } if entry.attempts == 0 => return None,
             State::Ended { ending, at } => {
                 let listed = match ending.kind {
-                    EndingKind::NotDone => None,
+                    EndingKind::NotDone if !is_freed => None,
                     _ => Some(at.plus(copies).plus(times.list_lag)),
                 };
                 let is_unknown = ending.kind == EndingKind::Unknown;
@@ -465,6 +471,7 @@ impl<'a> View<'a> {
                 process: None,
             }),
             doubt_ended: None,
+            doubt_elsewhere: Vec::new(),
             sightings: Vec::new(),
             is_settled: false,
             times: request.times(),
@@ -506,7 +513,8 @@ impl<'a> View<'a> {
     }
 
     fn receipts(&self, own: Option<&EntryId>, counts: impl Fn(&Entry) -> bool) -> Vec<Receipt> {
-        let others = self.entries.iter().filter(|entry| {
+        // The newest first: of several that created a portal of one name, it is the last one's.
+        let others = self.entries.iter().rev().filter(|entry| {
             own != Some(&entry.id)
                 && may_be_own(entry)
                 && counts(entry)
@@ -579,31 +587,55 @@ fn without_gone_holder(mut entry: Entry) -> Entry {
 
 /// Rule 8: notes when a reader of this clock first saw the entry as it is, if its moments are of another.
 fn sighted(mut entry: Entry, times: Times, now: &Moment) -> Entry {
-    let is_other = |moment: &Moment| !moment.is_of_clock(now, times.total());
+    if entry.is_settled {
+        return entry;
+    }
+    let is_other = |moment: &Moment| !moment.is_of_clock(now);
     let (State::Open(Lease { until: moment, .. }) | State::Ended { at: moment, .. }) = &entry.state;
-    let has_other = is_other(moment) || entry.doubt_ended.as_ref().is_some_and(is_other);
-    if has_other && !entry.is_settled && entry.sighting(now).is_none() {
-        // The clocks of many processes that are gone are no longer read.
-        let keep = entry.sightings.len().saturating_sub(MAX_SIGHTINGS - 1);
-        entry.sightings.drain(..keep);
-        entry.sightings.push(now.clone());
+    if is_other(moment) && entry.sighting(now).is_none() {
+        add(&mut entry.sightings, now.clone());
+    }
+    if entry.doubt_ended.as_ref().is_some_and(is_other)
+        && entry.doubt_elsewhere.iter().all(is_other)
+    {
+        add(&mut entry.doubt_elsewhere, now.plus(times.attempt_budget));
     }
     entry
 }
 
 /// Rule 8. What another clock said of the past was at the latest when this one's reader saw it; what it
-/// said of the future is at most one attempt budget ahead of that.
+/// said of the future is at most one attempt budget ahead of that. What the other clock said is kept for
+/// those who read it.
 fn on_this_clock(mut entry: Entry, times: Times, now: &Moment) -> Entry {
-    let is_ours = |moment: &Moment| moment.is_of_clock(now, times.total());
+    let is_ours = |moment: &Moment| moment.is_of_clock(now);
+    let bound = entry.doubt_elsewhere.iter().position(is_ours);
+    if let (Some(doubt), Some(bound)) = (&mut entry.doubt_ended, bound)
+        && !is_ours(doubt)
+    {
+        let bound = entry.doubt_elsewhere.remove(bound);
+        add(&mut entry.doubt_elsewhere, std::mem::replace(doubt, bound));
+    }
     let Some(seen) = entry.sighting(now).cloned() else { return entry };
-    let until = seen.plus(times.attempt_budget);
-    entry.doubt_ended = entry.doubt_ended.map(|at| if is_ours(&at) { at } else { until.clone() });
     match &mut entry.state {
-        State::Open(lease) if !is_ours(&lease.until) => lease.until = until,
+        State::Open(lease) if !is_ours(&lease.until) => {
+            let until = std::mem::replace(&mut lease.until, seen.plus(times.attempt_budget));
+            if lease.is_attempting {
+                add(&mut entry.doubt_elsewhere, until);
+            }
+        }
         State::Ended { at, .. } if !is_ours(at) => *at = seen,
         State::Open(_) | State::Ended { .. } => {}
     }
     entry
+}
+
+/// Adds the moment of a clock in place of an earlier one of the same. The clocks of many processes that
+/// are gone are no longer read.
+fn add(moments: &mut Vec<Moment>, moment: Moment) {
+    moments.retain(|other| !other.is_of_clock(&moment));
+    let keep = moments.len().saturating_sub(MAX_CLOCKS - 1);
+    moments.drain(..keep);
+    moments.push(moment);
 }
 
 /// Marks an entry that nothing waits for any more, so that it is not read for every claim.

@@ -46,7 +46,10 @@ pub struct Entry {
     /// The latest end of an attempt that was in doubt, whether it still is or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) doubt_ended: Option<Moment>,
-    /// When readers of other clocks than its moments' first saw it so: for each clock one moment.
+    /// The same on other clocks, or at least not too early: for each clock one moment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) doubt_elsewhere: Vec<Moment>,
+    /// When readers of other clocks than its state's first saw it so: for each clock one moment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) sightings: Vec<Moment>,
     /// Whether nothing waits for it any more.

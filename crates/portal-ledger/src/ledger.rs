@@ -56,6 +56,8 @@ pub struct Permit {
     holder: EntryId,
     grant: Box<Grant>,
     granted_at: Moment,
+    /// Until then nobody else can adopt the entry, on the caller's clock.
+    held_until: Moment,
     last: Option<AttemptEnd>,
     has_ended: bool,
 }
@@ -131,6 +133,7 @@ impl Ledger {
             Decision::Granted(grant) => Claim::Granted(Permit {
                 ledger: self.clone(),
                 holder: request.id.clone(),
+                held_until: now.plus(grant.entry.times.attempt_budget),
                 grant,
                 granted_at: at,
                 last: None,
@@ -251,6 +254,11 @@ impl Permit {
         horizon.and_then(|horizon| horizon.since(&self.granted_at)).unwrap_or_default()
     }
 
+    /// Until then nobody else can have adopted the entry.
+    pub(crate) fn held_until(&self) -> &Moment {
+        &self.held_until
+    }
+
     /// The portals that this ledger created in what may be the org: a list may not show them yet.
     pub fn receipts(&self) -> &[Receipt] {
         &self.grant.receipts
@@ -277,6 +285,7 @@ impl Permit {
         };
         let id = &self.grant.entry.id;
         self.grant.entry = self.ledger.write(id, self.last.clone(), now, decide).await?;
+        self.held_until = now.plus(self.grant.entry.times.attempt_budget);
         self.last = None;
         Ok(())
     }

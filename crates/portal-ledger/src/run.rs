@@ -39,7 +39,7 @@ pub struct Ended {
 }
 
 /// Performs one operation, or determines what came of one, and returns once that is known or the
-/// deadline of its policy is past. The deadline counts from the claim; until then it waits for others
+/// deadline of its policy is past. The deadline counts from the first grant; until then it waits for others
 /// as long as their attempts may take.
 ///
 /// Once `stop` is ready nothing more is sent, and the outcome is what is known by then.
@@ -55,7 +55,7 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Ended {
     let stop = Stop { future: pin!(stop), is_raised: false };
-    Run { ledger, request, version, host, stop, has_token: false }.finish().await
+    Run { ledger, request, version, host, stop, has_token: false, granted: None }.finish().await
 }
 
 /// What is known of an operation, and what a list shows.
@@ -88,7 +88,7 @@ pub async fn preview(
     };
     let flow = Flow::preview(operation.clone(), request.policy.clone(), version);
     let stop = Stop { future: pin!(pending()), is_raised: false };
-    let mut run = Run { ledger, request, version, host, stop, has_token: false };
+    let mut run = Run { ledger, request, version, host, stop, has_token: false, granted: None };
     let driven = run.drive(flow.with_receipts(receipts), None).await;
     let outcome = driven.unwrap_or_else(|Adopted| not_done(&operation, NotDone::Preview));
     Ok(Preview { entry, outcome })
@@ -104,7 +104,9 @@ pub async fn end_unclaimed(
 ) -> Ended {
     let (version, stop) =
         (ApiVersion::default(), Stop { future: pin!(ready(())), is_raised: true });
-    Run { ledger, request, version, host, stop, has_token: false }.nothing_sent(why).await
+    Run { ledger, request, version, host, stop, has_token: false, granted: None }
+        .nothing_sent(why)
+        .await
 }
 
 impl From<Outcome> for Ended {
@@ -121,6 +123,8 @@ struct Run<'a, H, S> {
     host: &'a mut H,
     stop: Stop<'a, S>,
     has_token: bool,
+    /// When the first permit was granted.
+    granted: Option<Moment>,
 }
 
 impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
@@ -229,6 +233,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         let Ok(outcome) = driven else { return self.adopted(permit.entry()).await };
         let (ending, now) = (Ending::of(&outcome), self.host.now());
         let held = permit.entry().clone();
+        let held_until = permit.held_until().clone();
         let written = within(self.host.sleep(END_TIMEOUT), permit.end(&ending, &now)).await;
         let not_written = match written {
             Some(Ok(_)) => None,
@@ -241,6 +246,13 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             Some(Err(RecordError::Ledger(error))) => Some(error),
             None => Some(LedgerError::Unknown(format!("no answer within {END_TIMEOUT:?}"))),
         };
+        let is_negative = outcome.is_certain() && !outcome.exists();
+        let may_be_adopted = held_until.is_at_or_before(&self.host.now());
+        if let (Some(error), true) = (&not_written, is_negative && may_be_adopted) {
+            // Whoever adopted the entry may have made another attempt.
+            let why = Unverified::Ledger(error.to_string());
+            return Some(Ended { not_written, ..self.unknown(why, Some(entry)) });
+        }
         Some(Ended { outcome, entry: Some(entry), not_written })
     }
 
@@ -257,9 +269,13 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
     }
 
     /// `None` if nothing was attempted, and nothing is to be.
-    fn flow(&self, permit: &Permit) -> Option<Flow> {
+    fn flow(&mut self, permit: &Permit) -> Option<Flow> {
         let entry = permit.entry();
-        let (policy, version) = (self.request.policy.clone(), self.version);
+        let (mut policy, version) = (self.request.policy.clone(), self.version);
+        // Two who adopt from each other in turn have no more time than one.
+        let now = self.host.now();
+        let spent = now.since(self.granted.get_or_insert_with(|| now.clone())).unwrap_or_default();
+        policy.deadline = policy.deadline.saturating_sub(spent);
         let horizon = permit.horizon();
         let intent = entry.intent.clone().filter(|_| entry.attempts > 0);
         let operation = entry.operation.clone();
@@ -425,9 +441,14 @@ impl<H: Host, S> Run<'_, H, S> {
             }
             Wanted::Recover(id) => entry.id == *id,
         };
-        match entries.iter().filter(wanted).find(|entry| entry.may_be_done(&now)) {
-            Some(entry) => self.unknown(unverified(why), Some(entry.id.clone())),
-            None => match &self.request.wanted {
+        if let Some(entry) = entries.iter().filter(wanted).find(|entry| entry.may_be_done(&now)) {
+            return self.unknown(unverified(why), Some(entry.id.clone()));
+        }
+        match within(self.host.sleep(limit), self.done_under_key(&now)).await {
+            // It may have ended since the caller asked for it.
+            Some(Ok(Some(entry))) => self.told(&entry),
+            Some(Err(error)) => self.unknown(Unverified::Ledger(error.to_string()), None),
+            Some(Ok(None)) | None => match &self.request.wanted {
                 Wanted::Do(operation) => {
                     let outcome = not_done(operation, why);
                     Ended { outcome, entry: None, not_written: None }
@@ -435,6 +456,18 @@ impl<H: Host, S> Run<'_, H, S> {
                 Wanted::Recover(id) => self.unknown(unverified(why), Some(id.clone())),
             },
         }
+    }
+
+    /// The entry of the same key, if it had an effect.
+    async fn done_under_key(&self, now: &Moment) -> Result<Option<Entry>, LedgerError> {
+        if self.request.key.is_none() {
+            return Ok(None);
+        }
+        let (entry, _) = self.ledger.look(&self.request, now).await?;
+        let is_done = |entry: &Entry| {
+            entry.key == self.request.key && entry.ending().is_some_and(|it| it.kind.is_own())
+        };
+        Ok(entry.filter(is_done))
     }
 
     fn unknown(&self, why: Unverified, entry: Option<EntryId>) -> Ended {

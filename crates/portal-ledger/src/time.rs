@@ -53,10 +53,9 @@ impl Moment {
         Self { boot: self.boot.clone(), since_boot: self.since_boot.saturating_sub(time) }
     }
 
-    /// Whether this is a moment of the clock that `now` was read from, and no moment that it has
-    /// yet to reach by more than `ahead`.
-    pub(crate) fn is_of_clock(&self, now: &Self, ahead: Duration) -> bool {
-        self.boot == now.boot && self.since_boot <= now.since_boot.saturating_add(ahead)
+    /// Whether this is a moment of the clock that `now` was read from.
+    pub(crate) fn is_of_clock(&self, now: &Self) -> bool {
+        self.boot == now.boot
     }
 
     pub(crate) fn is_at_or_before(&self, now: &Self) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use portal_http::client::Credential;
+use portal_http::client::{BaseUrl, Credential};
 use portal_model::datacenter::ApiDomain;
 use portal_model::flow::Policy;
 use portal_model::{ApiVersion, DataCenter, Environment, Secret};
@@ -177,8 +177,12 @@ impl Variables {
     fn hosts(&self, flags: &TargetArgs) -> Result<(ApiDomain, Option<String>), Failure> {
         // A data center given as a flag replaces both host variables.
         let variable = |name| self.get(name).filter(|_| flags.data_center.is_none());
-        let api = flags.api_domain.clone().or_else(|| variable("PORTAL_API_DOMAIN"));
-        let accounts = flags.accounts_url.clone().or_else(|| variable("PORTAL_ACCOUNTS_URL"));
+        let url = |flag: &Option<String>, flag_name, name| match (flag, variable(name)) {
+            (Some(text), _) => base_url(flag_name, text).map(Some),
+            (None, text) => text.map(|text| base_url(name, &text)).transpose(),
+        };
+        let api = url(&flags.api_domain, "--api-domain", "PORTAL_API_DOMAIN")?;
+        let accounts = url(&flags.accounts_url, "--accounts-url", "PORTAL_ACCOUNTS_URL")?;
         // A data center variable never completes a named host, which may be that of another org.
         let code = variable("PORTAL_DATA_CENTER").filter(|_| api.is_none() && accounts.is_none());
         let parsed = code.map(|code| code.parse::<DataCenter>()).transpose();
@@ -236,6 +240,12 @@ impl Variables {
     fn get(&self, name: &str) -> Option<String> {
         self.0.get(name).filter(|value| !value.is_empty()).cloned()
     }
+}
+
+/// A base URL from the flag or variable `name`, which an error does not repeat: it may hold a password.
+fn base_url(name: &str, text: &str) -> Result<String, Failure> {
+    let url = text.parse().map(|url: BaseUrl| url.as_str().to_owned());
+    url.map_err(|error| Failure::usage(format!("invalid {name}: {error}")))
 }
 
 /// A part of a credential, `what`, from the flag or variable `name`.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use portal_http::client::{
     BaseUrl, CacheKey, Client, ClientBuilder, Credential, FileTokenCache, HttpTransport, Proxy,
+    UnusableTransport,
 };
 use portal_model::ApiVersion;
 use portal_model::datacenter::ApiDomain;
@@ -91,8 +92,11 @@ impl Target {
             // A proxy that is unusable is none of its business.
             transport = transport.proxy(Proxy::none());
         }
-        let built = transport.build();
-        Ok(built.map_err(|error| OrgError::Unusable(error.into()))?)
+        let built = transport.build().map_err(|error| match error {
+            UnusableTransport::Tls(_) => anyhow::Error::new(error).context("unusable certificates"),
+            _ => error.into(),
+        });
+        Ok(built.map_err(OrgError::Unusable)?)
     }
 
     /// Removes the access token that other processes share, once the refresh token is revoked or

@@ -175,15 +175,14 @@ pub(super) fn rejected(
     message: impl Fn(&dyn Display) -> String,
 ) -> Failure {
     let exit = match error.code {
-        _ if error.is_forbidden() || error.http_status == 401 => ExitClass::Forbidden,
-        _ if error.is_token_rejected() => ExitClass::Forbidden,
+        _ if error.is_forbidden() || error.needs_new_token() => ExitClass::Forbidden,
         _ if error.is_rate_limited() => ExitClass::Unavailable,
         _ => ExitClass::Rejected,
     };
     let (message, hint) = if error.code == ErrorCode::NoPermission {
         let (missing, note) = permission::missing(error, purpose);
         (message(&missing), note)
-    } else if error.is_token_rejected() {
+    } else if error.needs_new_token() {
         (message(error), TOKEN_REJECTED.to_owned())
     } else {
         (message(error), explain(&error.code).remedy.to_owned())

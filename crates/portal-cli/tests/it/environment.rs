@@ -134,3 +134,40 @@ fn too_few_open_files_are_error_not_panic() {
         assert!(is_enough || ran.stderr.contains(&format!("may open {limit} files")), "{ran:?}");
     }
 }
+
+#[test]
+fn url_that_is_unusable_is_named_and_not_repeated() {
+    let home = Home::new();
+    let served = crate::support::Served::start(&home, &[]);
+    for (name, value) in [
+        ("PORTAL_API_DOMAIN", "https://user:hush@www.zohoapis.eu"),
+        ("PORTAL_ACCOUNTS_URL", "accounts.zoho.eu"),
+        ("PORTAL_ACCOUNTS_URL", "http://accounts.zoho.eu"),
+        ("PORTAL_API_DOMAIN", "https://www.zohoapis.eu?token=hush"),
+    ] {
+        let ran = Ran::of(served.command(&home, &["list"]).env(name, value));
+        assert_eq!(ran.status, 2, "{value}: {ran:?}");
+        assert!(ran.stderr.contains(&format!("invalid {name}: ")), "{ran:?}");
+        assert!(!ran.stderr.contains("hush"), "{ran:?}");
+    }
+    let flag = ["list", "--api-domain", "https://user:hush@www.zohoapis.eu"];
+    let ran = served.run(&home, &flag);
+    assert!(ran.status == 2 && ran.stderr.contains("invalid --api-domain: "), "{ran:?}");
+    // Endpoints as the documentation shows them.
+    let token = format!("{}/oauth/v2/token", served.url());
+    let portals = format!("{}/crm/v7/settings/portals", served.url());
+    let mut list = served.command(&home, &["list"]);
+    list.env("PORTAL_ACCOUNTS_URL", token).env("PORTAL_API_DOMAIN", portals);
+    let ran = Ran::of(&mut list);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(ran.stderr, format!("There is no portal in the org at {}.\n", served.url()));
+    for directory in ["~/state", "state"] {
+        let mut create = served.command(&home, &["create", "AcmePortal", "--yes"]);
+        let ran = Ran::of(create.env("PORTAL_STATE_DIR", directory));
+        assert!(ran.status == 2 && ran.stderr.contains("PORTAL_STATE_DIR is"), "{ran:?}");
+    }
+    for file in ["/nonexistent/ca.pem", "."] {
+        let ran = Ran::of(served.command(&home, &["list"]).env("PORTAL_CA_FILE", file));
+        assert!(ran.status == 2 && ran.stderr.contains("unusable certificates: "), "{ran:?}");
+    }
+}

@@ -162,6 +162,23 @@ fn failing_credentials_are_not_stored() {
 }
 
 #[test]
+fn stdin_in_other_encoding_is_named() {
+    let org = without_profile("acme");
+    let orgs = Orgs::start(vec![org.clone()], &[]);
+    let url = orgs.served.url();
+    let id = org.client_id();
+    let hosts = ["--api-domain", url, "--accounts-url", url, "--client-id", &id];
+    let login = [&["login", "--profile", "acme", "--refresh-token"][..], &hosts].concat();
+    let text = format!("\u{feff}{}\n{}\n", org.client_secret(), org.refresh_token());
+    let utf_16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(orgs.home.path().join("secrets.txt"), utf_16).unwrap();
+    let mut command = orgs.home.command(&login);
+    command.stdin(std::fs::File::open(orgs.home.path().join("secrets.txt")).unwrap());
+    let ran = Ran::of(&mut command);
+    assert_eq!((ran.status, ran.stderr.as_str()), (2, "error: stdin is not UTF-8\n"));
+}
+
+#[test]
 fn invalid_arguments_fail_before_reading_secrets() {
     let orgs = Orgs::start(vec![], &[]);
     for (arguments, expected) in [

@@ -51,6 +51,7 @@ mod served_program;
 mod support;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod token;
 mod unidentified;
 mod unreachable;
 #[cfg(target_os = "linux")]

@@ -92,6 +92,30 @@ fn throttle_of_accounts_server_is_rate_limit() {
 }
 
 #[test]
+fn server_of_something_else_is_named() {
+    for (response, expected) in [
+        ("SSH-2.0-OpenSSH_9.6\r\n", "sent something other than HTTP"),
+        ("", "closed the connection"),
+    ] {
+        let (home, (address, _)) = (Home::new(), always(response));
+        let ran = Ran::of(&mut with_credentials(&home, &["list"], &format!("http://{address}")));
+        let (error, _) = said(&ran);
+        let expected = format!("no response from the accounts server: {address} {expected}");
+        assert!(ran.status == 6 && error.contains(&expected), "{ran:?}");
+    }
+}
+
+#[test]
+fn text_of_accounts_server_forges_no_line() {
+    let body = r#"{"error":"invalid_client","error_description":"no\nerror: forged\u001b[31m"}"#;
+    let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let (home, (address, _)) = (Home::new(), always(response.leak()));
+    let ran = Ran::of(&mut with_credentials(&home, &["list"], &format!("http://{address}")));
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(ran.stderr.contains("(no\u{fffd}error: forged\u{fffd}[31m)"), "{ran:?}");
+}
+
+#[test]
 fn page_of_accounts_server_costs_one_request() {
     let response = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>";
     for command in [&["list"][..], &["create", "AcmePortal", "--yes"]] {

@@ -55,6 +55,7 @@ fn entry(operation: Operation) -> Entry {
         attempts: 0,
         state: open(103),
         doubt_ended: None,
+        doubt_elsewhere: Vec::new(),
         sightings: Vec::new(),
         is_settled: false,
         times: times(),
@@ -219,6 +220,7 @@ fn decisions_are_as_in_table() {
         (Some(acme().attempted(ended(Created, 93)).doubt(89)), wants(rename("AcmeCo", "BetaCo")),           "waits until 101: Effect"),
         (Some(acme().attempted(ended(Created, 93))),        wants(rename("AcmeCo", "BetaCo")),             "waits until 101: Effect"),
         (Some(other().attempted(ended(Created, 93))),       wants(rename("AcmeCo", "BetaCo")),             "new"),
+        (Some(acme().of(org("8")).attempted(ended(NotDone, 93))), wants(rename("AcmeCo", "BetaCo")),       "waits until 101: Effect"),
         (Some(renamed()),                                   wants(create("AcmeCo")).allow_another(),      "waits until 101: Effect"),
         (Some(renamed()),                                   wants(create("GammaCo")).allow_another(),     "new"),
     ];
@@ -376,9 +378,13 @@ fn moment_of_another_clock_counts_from_now() {
     let ending = Ending::new(EndingKind::Created);
     let rows = vec![entry(create("AcmeCo")).attempted(State::Ended { ending, at: elsewhere(5) })];
     assert_eq!(decided(rows, &wants(create("Others"))), "waits until 102: Effect");
-    // The same boot, in a time namespace whose clock is ahead.
-    let rows = vec![entry(create("AcmeCo")).attempted(ended(EndingKind::Created, 100_000))];
-    assert_eq!(decided(rows, &wants(create("Others"))), "waits until 102: Effect");
+    // A process that read the clock and was frozen since does not shorten what others hold.
+    let (_, grant) = granted(Vec::new(), &wants(create("Others")));
+    let id = EntryId::new("new");
+    let held = record(grant.entry, &id, &intent("Others"), None, &at(200)).unwrap();
+    let request = ClaimRequest { id: EntryId::new("late"), ..wants(create("AcmeCo")) };
+    assert_eq!(decided(vec![held.clone()], &request), "waits until 211: OtherUnderWay");
+    assert_eq!(claim(vec![held], &request, &at(NOW)).0, []);
 }
 
 /// On some systems every process has a clock of its own.
@@ -397,6 +403,33 @@ fn readers_of_two_clocks_do_not_make_each_other_wait() {
     }
     let (_, decision) = claim(rows, &wants(create("Others")), &there(11));
     assert!(matches!(decision, Decision::Granted(_)), "{decision:?}");
+}
+
+/// Each of them takes the entry over as soon as the lease of the other one has ended.
+#[test]
+fn adoptions_by_two_clocks_do_not_delay_horizon() {
+    let moment = |clock: &str, second| Moment::new(clock, Duration::from_secs(second));
+    let clocks = ["there", "elsewhere"].map(|clock| move |second| moment(clock, second));
+    let until = clocks[0](3);
+    let lease = Lease { holder: None, until, is_attempting: true, process: None };
+    let mut row = entry(create("AcmeCo")).attempted(State::Open(lease));
+    let mut horizons = Vec::new();
+    for second in 1..12 {
+        let (clock, second) = (&clocks[second % 2], 1000 * (second as u64 % 2) + 3 * second as u64);
+        let (written, decision) = claim(vec![row], &wants(create("AcmeCo")), &clock(second));
+        row = written.last().cloned().unwrap();
+        if let Decision::Granted(grant) = decision {
+            let horizon = grant.entry.horizon(Duration::from_secs(6)).unwrap();
+            horizons.push(horizon.since(&clock(second)).map_or(0, |left| left.as_secs()));
+            row.state = State::Open(Lease {
+                holder: None,
+                until: clock(second),
+                is_attempting: false,
+                process: None,
+            });
+        }
+    }
+    assert_eq!(horizons.last(), Some(&0), "{horizons:?}");
 }
 
 #[test]
@@ -420,9 +453,15 @@ fn released_entry_is_free_at_once_unless_attempting() {
     let released = release(grant.entry, &holder, None).unwrap();
     assert_eq!(released.ending().unwrap().kind, EndingKind::NotDone);
     assert_eq!(decided(vec![released], &again), "new");
-    let end = AttemptEnd { at: at(100), in_doubt: true };
-    let released = release(attempting, &holder, Some(&end)).unwrap();
-    assert_eq!(decided(vec![released], &again), "adopts");
+    // It may have read SUCCESS, and lists are behind.
+    for in_doubt in [false, true] {
+        let end = AttemptEnd { at: at(100), in_doubt };
+        let released = release(attempting.clone(), &holder, Some(&end)).unwrap();
+        assert_eq!(decided(vec![released.clone()], &again), "adopts");
+        let other = Wanted::Do(create("Others"));
+        let other = ClaimRequest { wanted: other, ..again.clone() };
+        assert_eq!(decided(vec![released], &other), "waits until 108: Effect");
+    }
 }
 
 #[test]
@@ -449,10 +488,15 @@ fn receipt_goes_by_name_after_rename() {
     };
     let present =
         Entry { order: 3, state: ended(EndingKind::Present, 30), ..entry(create("Theirs")) };
-    let rows = vec![created, renamed, present];
+    let again = Entry {
+        id: EntryId::new("again"),
+        order: 4,
+        ..entry(create("Others")).attempted(ended(EndingKind::Created, 40))
+    };
+    let rows = vec![created, renamed, present, again];
     let (_, grant) = granted(rows, &wants(create("AcmeCo")).allow_another());
     let names: Vec<_> = grant.receipts.iter().map(|receipt| &receipt.name[..]).collect();
-    assert_eq!(names, ["BetaCo"]);
+    assert_eq!(names, ["Others", "BetaCo"], "the newest first");
 }
 
 #[test]

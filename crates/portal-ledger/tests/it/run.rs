@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portal_ledger::{
-    ClaimRequest, Ended, EntryId, Filter, Host, Ledger, Moment, Terms, Wanted, run,
+    ClaimRequest, Ended, EntryId, Filter, Host, Ledger, Moment, Terms, Wanted, end_unclaimed, run,
 };
 use portal_model::flow::{NoResponse, NotSent, TokenError, TokenId, TransportError};
 use portal_model::operation::{CreateOperation, Operation, RenameOperation};
@@ -468,4 +468,53 @@ async fn rename_waits_for_copy_of_doubtful_create() {
     assert!(matches!(ended.outcome, Outcome::Renamed { .. }), "{}", ended.outcome);
     sleep(secs(300)).await;
     assert_eq!(service.names(), ["AcmePortal"]);
+}
+
+/// Nothing comes of an attempt, and nothing comes back.
+const NOTHING: Act = Act { effect: None, reply: None, after: Duration::from_secs(20) };
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_adopt_in_turn_end_by_deadline() {
+    let (service, ledger) = (Service::new([NOTHING; 99]), Ledger::in_memory());
+    let (one, other) =
+        tokio::join!(service.create(&ledger, "AcmePortal"), service.create(&ledger, "AcmePortal"));
+    assert!(!one.exists() && !other.exists(), "{one}; {other}");
+    assert!(service.now() <= secs(400), "{:?}", service.now());
+}
+
+#[tokio::test(start_paused = true)]
+async fn negative_that_is_not_written_is_certain_while_held_only() {
+    let (service, ledger) = (Service::new([NOTHING; 9]), Ledger::in_memory());
+    let fails = async {
+        sleep(secs(100)).await;
+        ledger.after_restart();
+    };
+    let run = service.run(&ledger, service.request(create("AcmePortal")));
+    let (ended, ()) = tokio::join!(run, fails);
+    // Somebody may have adopted the entry since the last attempt, and made another one.
+    assert!(ended.not_written.is_some() && !ended.outcome.is_certain(), "{}", ended.outcome);
+
+    let refused = Act { after: secs(20), ..answered(400, "PATTERN_NOT_MATCHED") };
+    let (service, ledger) = (Service::new([refused]), Ledger::in_memory());
+    let fails = async {
+        sleep(secs(10)).await;
+        ledger.after_restart();
+    };
+    let run = service.run(&ledger, service.request(create("AcmePortal")));
+    let (ended, ()) = tokio::join!(run, fails);
+    assert!(ended.not_written.is_some() && ended.outcome.is_certain(), "{}", ended.outcome);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ends_unclaimed_is_told_what_its_key_created() {
+    let (service, ledger) = (Service::new([]), Ledger::in_memory());
+    let keyed = || {
+        let mut request = service.request(create("AcmePortal"));
+        request.key = Some("sign-up 4711".to_owned());
+        request
+    };
+    service.run(&ledger, keyed()).await;
+    let mut host = Client(service.clone());
+    let ended = end_unclaimed(&ledger, keyed(), NotDone::Stopped, &mut host).await;
+    assert!(ended.outcome.is_ours(), "{}", ended.outcome);
 }

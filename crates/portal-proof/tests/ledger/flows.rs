@@ -28,8 +28,8 @@ pub(super) struct Node {
     pub(super) during: u16,
 }
 
-/// Of which wish a flow is, and whether it only looks.
-pub(super) type Whose = (usize, bool);
+/// Of which wish a flow is, whether it only looks, and how much of its time was spent before.
+pub(super) type Whose = (usize, bool, u8);
 
 /// A step, without what does not differ here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use portal_ledger::Entry;
 use portal_model::outcome::{Origin, Outcome, Owner};
 
 use super::machine::Machine;
-use super::service::Maker;
+use super::service::{Maker, Portal};
 use super::state::{Phase, State};
 use super::world::{Deed, Wish};
 
@@ -62,15 +62,25 @@ impl Machine {
         Ok(())
     }
 
+    /// Whether somebody was told of a portal, or the ledger has it as what came of an operation: then the
+    /// same without a key is another wish.
+    fn is_known(&self, state: &State, portal: &Portal) -> bool {
+        let Maker::Row(row) = portal.maker else { return true };
+        let ending = self.ledger.entry(&state.rows, row).ending();
+        portal.is_told || ending.is_some_and(|ending| ending.kind.is_own())
+    }
+
     /// Somebody wants the same once more: what was told before is another portal.
     pub(super) fn wish_again(&self, state: &mut State, wish: &Wish) {
         if wish.key.is_some() {
             return;
         }
         let same = self.rows_of(state, wish);
+        let made = state.service.made().filter(|portal| self.is_known(state, portal));
+        let known: Vec<Maker> = made.map(|portal| portal.maker).collect();
         for portal in state.service.portals.iter_mut().flatten() {
             let is_same = matches!(portal.maker, Maker::Row(row) if same & 1 << row != 0);
-            portal.is_old |= is_same && portal.is_told;
+            portal.is_old |= is_same && known.contains(&portal.maker);
         }
     }
 
@@ -79,8 +89,8 @@ impl Machine {
         &self,
         state: &mut State,
         process: usize,
-        outcome: u16,
-        row: Option<u8>,
+        (outcome, row): (u16, Option<u8>),
+        is_not_written: bool,
     ) -> Result<(), Violation> {
         let recovers = state.processes[process].recovers;
         let wish = match recovers {
@@ -133,7 +143,9 @@ impl Machine {
             _ => {}
         }
         if outcome.exists() {
+            // Where the ending is not written, the next caller determines the same.
             if outcome.is_ours()
+                && !is_not_written
                 && recovers == 0
                 && wish.key.is_none()
                 && matches!(wish.deed, Deed::Create(_))
@@ -150,7 +162,9 @@ impl Machine {
             return Ok(());
         }
         let is_done = match wish.deed {
-            Deed::Create(_) => made.iter().any(|portal| wish.key.is_some() || !portal.is_told),
+            Deed::Create(_) => {
+                made.iter().any(|portal| wish.key.is_some() || !self.is_known(state, portal))
+            }
             Deed::Rename(..) => false,
         };
         let is_done = is_done

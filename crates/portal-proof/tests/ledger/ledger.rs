@@ -55,7 +55,11 @@ pub(super) enum Decided {
     Blocked(u16),
 }
 
-type ClaimKey = (Rows, u8, Id, u8, u8);
+type ClaimKey = (Rows, Claim, u8);
+
+/// Which process claims, under which id; the row that it determines, counted from 1, or 0; and how much
+/// of its time it has spent.
+pub(super) type Claim = (usize, Id, u8, u8);
 
 pub(super) struct Ledger {
     world: World,
@@ -188,10 +192,11 @@ impl Ledger {
         &mut self,
         flows: &mut Flows,
         rows: &Rows,
-        (wish, id, recovers): (usize, Id, u8),
+        claim: Claim,
         read_ago: u8,
     ) -> (Rows, Decided) {
-        let key = (*rows, u8::try_from(wish).unwrap(), id, recovers, read_ago);
+        let key = (*rows, claim, read_ago);
+        let (wish, id, recovers, spent) = claim;
         if let Some(known) = self.claims.get(&key) {
             return *known;
         }
@@ -219,9 +224,10 @@ impl Ledger {
                 let horizon = grant.entry.horizon(grant.entry.times.processing_time);
                 let horizon = horizon.and_then(|horizon| horizon.since(&now)).unwrap_or_default();
                 let horizon = u8::try_from(horizon.as_secs()).unwrap();
-                let flow = mirror::flow(&request, &grant.entry, None, at(horizon));
-                let flow =
-                    flow.map(|flow| flows.start(flow.with_receipts(grant.receipts), (wish, false)));
+                let flow = mirror::flow(&request, &grant.entry, None, at(horizon), at(spent));
+                let flow = flow.map(|flow| {
+                    flows.start(flow.with_receipts(grant.receipts), (wish, false, spent))
+                });
                 Decided::Granted { row, is_new, horizon, flow }
             }
             Decision::Ended(entry) => Decided::Ended { row: self.row_of(&after, &entry.id) },
@@ -230,7 +236,7 @@ impl Ledger {
                     (Wanted::Do(_), Why::UnderWay | Why::InDoubt) | (Wanted::Recover(_), _) => None,
                     (Wanted::Do(operation), _) => {
                         let flow = Flow::preview(operation.clone(), request.policy, VERSION);
-                        Some(flows.start(flow.with_receipts(wait.receipts), (wish, true)))
+                        Some(flows.start(flow.with_receipts(wait.receipts), (wish, true, 0)))
                     }
                 };
                 let is_same = matches!(wait.why, Why::UnderWay | Why::SameUnderWay);
@@ -275,15 +281,15 @@ impl Ledger {
         &self,
         flows: &mut Flows,
         rows: &Rows,
-        (wish, id, recovers): (usize, Id, u8),
+        (wish, id, recovers, spent): Claim,
         (row, horizon): (u8, u8),
         list: View,
     ) -> Option<u32> {
         let request = self.request(rows, wish, id, recovers);
         let portals = portal_model::ListPortals.decode(&response(list)).unwrap();
         let own = Some(Baseline::of(&portals));
-        let flow = mirror::flow(&request, self.entry(rows, row), own, at(horizon))?;
-        Some(flows.start(flow, (wish, false)))
+        let flow = mirror::flow(&request, self.entry(rows, row), own, at(horizon), at(spent))?;
+        Some(flows.start(flow, (wish, false, spent)))
     }
 
     /// Records an attempt of the row that `id` holds; `None` if it does not.

@@ -17,8 +17,10 @@ pub(super) fn flow(
     entry: &Entry,
     own_baseline: Option<Baseline>,
     horizon: Duration,
+    spent: Duration,
 ) -> Option<Flow> {
-    let (policy, operation) = (request.policy.clone(), entry.operation.clone());
+    let (mut policy, operation) = (request.policy.clone(), entry.operation.clone());
+    policy.deadline = policy.deadline.saturating_sub(spent);
     let intent = entry.intent.clone().filter(|_| entry.attempts > 0);
     let intent = intent.map(|intent| match own_baseline {
         None => intent,
@@ -49,18 +51,26 @@ pub(super) fn look(outcome: &Outcome, is_same: bool) -> bool {
 pub(super) fn nothing_sent<'a>(
     request: &ClaimRequest,
     why: NotDone,
-    mut entries: impl Iterator<Item = &'a Entry>,
+    entries: impl Iterator<Item = &'a Entry>,
 ) -> Outcome {
     let Wanted::Do(operation) = &request.wanted else {
         return unknown(request, Unverified::Stopped);
     };
-    let wanted = |entry: &&Entry| {
+    let wanted = |entry: &Entry| {
         operation.names().any(|name| entry.operation.concerns(name))
             || operation.concerns(entry.name())
     };
-    match entries.find(|entry| wanted(entry) && entry.may_be_done(&ago(0))) {
-        Some(_) => unknown(request, Unverified::Stopped),
-        None => not_done(operation, why),
+    let entries: Vec<&Entry> = entries.collect();
+    let is_done = |entry: &&&Entry| {
+        let ended = entry.ending().is_some_and(|ending| ending.kind.is_own());
+        request.key.is_some() && entry.key == request.key && ended
+    };
+    if entries.iter().any(|entry| wanted(entry) && entry.may_be_done(&ago(0))) {
+        unknown(request, Unverified::Stopped)
+    } else if let Some(entry) = entries.iter().find(is_done) {
+        told(request, entry)
+    } else {
+        not_done(operation, why)
     }
 }
 

@@ -38,16 +38,38 @@ pub(super) struct Process {
     pub(super) is_stopped: bool,
     /// The row that it determines, counted from 1; 0 if it does what it wishes.
     pub(super) recovers: u8,
+    /// How long ago it was granted something for the first time.
+    pub(super) granted: Option<u8>,
 }
 
 /// What a process is at: the places where `run` waits for something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Phase {
     Idle,
-    Claim { id: Id, tries: u8 },
-    Wait { id: Id, is_same: bool },
-    Step { id: Id, row: u8, node: u32, until: i8, last: Last, sent: Option<Sent> },
-    End { id: Id, row: u8, outcome: u16, last: Last },
+    Claim {
+        id: Id,
+        tries: u8,
+    },
+    Wait {
+        id: Id,
+        is_same: bool,
+    },
+    Step {
+        id: Id,
+        row: u8,
+        node: u32,
+        until: i8,
+        last: Last,
+        sent: Option<Sent>,
+    },
+    /// Until then, counted from now, nobody else can have adopted the entry.
+    End {
+        id: Id,
+        row: u8,
+        outcome: u16,
+        last: Last,
+        until: i8,
+    },
     Done,
     Dead,
 }
@@ -65,7 +87,15 @@ pub(super) struct Sent {
 
 impl Process {
     pub(super) const fn at(phase: Phase) -> Self {
-        Self { phase, since: 0, is_frozen: false, is_stale: false, is_stopped: false, recovers: 0 }
+        Self {
+            phase,
+            since: 0,
+            is_frozen: false,
+            is_stale: false,
+            is_stopped: false,
+            recovers: 0,
+            granted: None,
+        }
     }
 
     pub(super) fn is_active(&self) -> bool {
@@ -87,10 +117,11 @@ impl Process {
         if self.is_stale { self.since } else { 0 }
     }
 
-    pub(super) fn tick(&mut self, longest: u8) {
+    pub(super) fn tick(&mut self, longest: u8, deadline: u8) {
         if !self.is_active() {
             return;
         }
+        self.granted = self.granted.map(|ago| (ago + 1).min(deadline));
         self.since = (self.since + 1).min(longest);
         let older = |last: Last| last.map(|(ago, in_doubt)| ((ago + 1).min(longest), in_doubt));
         match &mut self.phase {
@@ -98,7 +129,10 @@ impl Process {
                 *until = (*until - 1).max(-1 - PROCESSING.cast_signed());
                 *last = older(*last);
             }
-            Phase::End { last, .. } => *last = older(*last),
+            Phase::End { last, until, .. } => {
+                *last = older(*last);
+                *until = (*until - 1).max(-1 - PROCESSING.cast_signed());
+            }
             Phase::Idle | Phase::Claim { .. } | Phase::Wait { .. } | Phase::Done | Phase::Dead => {}
         }
     }

@@ -19,6 +19,8 @@ pub(super) struct Step {
 
 /// How often a claim is asked again whose result was lost.
 const MAX_CLAIMS: u8 = 3;
+/// The ending of a row is not written, and the caller is told so.
+const FAILS: &str = "fails to end";
 /// How long a process waits before it claims again.
 const ASK_AGAIN: u8 = 1;
 
@@ -48,7 +50,10 @@ impl Successors {
             machine.ledger.tick(&mut after.rows);
             after.service.tick();
             let longest = machine.world.deadline + FREEZE;
-            after.processes.iter_mut().for_each(|process| process.tick(longest));
+            after
+                .processes
+                .iter_mut()
+                .for_each(|process| process.tick(longest, machine.world.deadline));
             self.found.push((Step { process: None, what: "tick" }, after));
         }
         Ok(())
@@ -193,14 +198,14 @@ impl Successors {
                 let outcome = machine.nothing_sent(&state, process, id, NotDone::Stopped);
                 self.tell(machine, state, process, (STOPPED, outcome, None))
             }
-            Phase::Step { id, row, node, last, sent, .. } => {
+            Phase::Step { id, row, node, until, last, sent } => {
                 let node = machine.flows.node(node);
                 let (outcome, last) = match sent {
                     Some(_) => (node.during, Some((0, true))),
                     None => (node.before, last),
                 };
                 state.close(process, false);
-                state.processes[process].enter(Phase::End { id, row, outcome, last });
+                state.processes[process].enter(Phase::End { id, row, outcome, last, until });
                 self.add(process, STOPPED, state);
                 Ok(())
             }
@@ -215,7 +220,7 @@ impl Successors {
     fn claim(&mut self, machine: &mut Machine, state: &State, process: usize) -> Outcome {
         let it = state.processes[process];
         let Phase::Claim { id, tries } = it.phase else { return Ok(()) };
-        let claim = (process, id, it.recovers);
+        let claim = (process, id, it.recovers, it.granted.unwrap_or_default());
         let (rows, decided) =
             machine.ledger.claim(&mut machine.flows, &state.rows, claim, it.read_ago());
         let mut after = State { rows, ..*state };
@@ -242,6 +247,9 @@ impl Successors {
         }
         match decided {
             Decided::Granted { row, horizon, flow, .. } => {
+                let held = BUDGET.cast_signed() - it.read_ago().cast_signed();
+                let held = held.max(-1 - PROCESSING.cast_signed());
+                after.processes[process].granted.get_or_insert(0);
                 let own = machine.world.broken == Broken::OwnBaseline
                     && machine.ledger.entry(&rows, row).attempts > 0;
                 if own {
@@ -258,16 +266,22 @@ impl Successors {
                             machine,
                             after,
                             process,
-                            ("is granted", id, row, node, -3, None),
+                            ("is granted", id, row, node, held, None),
                         );
                     }
                 } else if let Some(node) = flow {
-                    self.enter(machine, after, process, ("is granted", id, row, node, -3, None));
+                    self.enter(machine, after, process, ("is granted", id, row, node, held, None));
                 } else {
                     let entry = machine.ledger.entry(&rows, row);
                     let outcome = mirror::not_done(&entry.operation, NotDone::Absent);
                     let outcome = machine.flows.outcome_id(outcome);
-                    after.processes[process].enter(Phase::End { id, row, outcome, last: None });
+                    after.processes[process].enter(Phase::End {
+                        id,
+                        row,
+                        outcome,
+                        last: None,
+                        until: held,
+                    });
                     self.add(process, "is granted nothing to do", after);
                 }
                 Ok(())
@@ -435,7 +449,9 @@ impl Successors {
             let mut after = *state;
             match reply {
                 Reply::Rejected => {}
-                Reply::Success if !machine.world.copies_after_success => {}
+                // There are two copies at most.
+                Reply::Success if !machine.world.more_copies => {}
+                Reply::Used if sent.is_done && !machine.world.more_copies => {}
                 _ => after.close(process, false),
             }
             let to = machine.flows.after(node, it.since, Happened::Replied(*reply), deed);
@@ -446,7 +462,7 @@ impl Successors {
 
     fn end(&mut self, machine: &mut Machine, state: &State, process: usize) -> Outcome {
         let it = state.processes[process];
-        let Phase::End { id, row, outcome, last } = it.phase else { return Ok(()) };
+        let Phase::End { id, row, outcome, last, until } = it.phase else { return Ok(()) };
         let at = usize::from(row);
         let ends = (id, outcome, last);
         let ended = machine.ledger.end(&machine.flows, state.rows[at], ends, it.read_ago());
@@ -455,7 +471,16 @@ impl Successors {
             after.left.lost -= 1;
             // The end of the attempt went with the call; the permit that is dropped has none.
             after.rows[at] = machine.ledger.release(state.rows[at], id, None);
-            self.tell(machine, after, process, ("fails to end", outcome, Some(row)))?;
+            let told = machine.flows.outcome(outcome);
+            let is_negative = told.is_certain() && !told.exists();
+            let outcome = if is_negative && until <= 0 {
+                let request = machine.ledger.request(&state.rows, process, id, it.recovers);
+                let why = Unverified::Ledger("no answer".to_owned());
+                machine.flows.outcome_id(mirror::unknown(&request, why))
+            } else {
+                outcome
+            };
+            self.tell(machine, after, process, (FAILS, outcome, Some(row)))?;
         }
         let Some(number) = ended else {
             let mut after = *state;
@@ -498,7 +523,7 @@ impl Successors {
     ) -> Outcome {
         let step = Step { process: Some(process), what };
         machine
-            .tell(&mut state, process, outcome, row)
+            .tell(&mut state, process, (outcome, row), what == FAILS)
             .map_err(|found| (step, format!("{found}: {:?}", machine.flows.outcome(outcome))))?;
         state.processes[process] = Process::at(Phase::Done);
         self.found.push((step, state));
@@ -514,7 +539,7 @@ impl Successors {
         (what, id, row, node, until, last): (&'static str, Id, u8, u32, i8, Last),
     ) {
         let phase = match machine.flows.node(node).doing {
-            Doing::Done(outcome) => Phase::End { id, row, outcome, last },
+            Doing::Done(outcome) => Phase::End { id, row, outcome, last, until },
             _ => Phase::Step { id, row, node, until, last, sent: None },
         };
         state.processes[process].enter(phase);

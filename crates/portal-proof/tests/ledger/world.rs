@@ -67,8 +67,8 @@ pub(super) struct World {
     pub(super) foreign: bool,
     /// What else than a success or nothing comes back from an attempt.
     pub(super) replies: &'static [Reply],
-    /// Copies of an attempt may be at work after the response of another one says that it is done.
-    pub(super) copies_after_success: bool,
+    /// Copies of an attempt may be at work after the response of another one shows that it is done.
+    pub(super) more_copies: bool,
     pub(super) deadline: u8,
     pub(super) broken: Broken,
 }
@@ -154,7 +154,7 @@ pub(super) const WORLD: World = World {
     renames: 0,
     foreign: false,
     replies: &[],
-    copies_after_success: false,
+    more_copies: false,
     deadline: 7,
     broken: Broken::Nothing,
 };

@@ -38,7 +38,7 @@ impl State {
                 let witness = self.witness.died(machine.tables.has_baseline(disk));
                 go.push((Step::Kill, Self { node: 0, elapsed: 0, witness, ..self }));
             }
-            return Ok(());
+            return self.later(machine, go);
         }
         let longest = match doing {
             Doing::Done => 0,
@@ -65,6 +65,23 @@ impl State {
         }
         if world.kills {
             self.killed(machine, doing, written, go);
+        }
+        Ok(())
+    }
+
+    /// After the outcome.
+    fn later(self, machine: &Machine, go: &mut Vec<(Step, Self)>) -> Result<(), (Step, Violation)> {
+        if !self.service.has_pending() {
+            return Ok(());
+        }
+        go.push((Step::Tick, Self { service: self.service.ticked(), elapsed: 0, ..self }));
+        for (act, service) in self.service.late_acts(&machine.world) {
+            let service = service.without_impossible(&machine.world);
+            let next = Self { service, elapsed: 0, ..self };
+            let violation = |violation| (Step::Act(act), violation);
+            invariants::of_service(&service, &machine.world).map_err(violation)?;
+            invariants::check_later(&next, machine).map_err(violation)?;
+            go.push((Step::Act(act), next));
         }
         Ok(())
     }
@@ -98,8 +115,11 @@ impl State {
         go: &mut Vec<(Step, Self)>,
     ) -> Result<(), (Step, Violation)> {
         for is_complete in [true, false] {
-            let elsewhere = machine.world.driver == Driver::RecoversElsewhere
-                && self.witness.process != Process::First;
+            let elsewhere = match machine.world.driver {
+                Driver::RecoversElsewhere => self.witness.process != Process::First,
+                Driver::FollowsOrigin => self.witness.moved,
+                _ => false,
+            };
             // What an incomplete one shows counts for nothing, unless the driver hides that.
             let is_nothing = !is_complete && machine.world.driver != Driver::DropsAge;
             let views = if elsewhere || is_nothing {
@@ -146,7 +166,8 @@ impl State {
     ) -> Result<(), (Step, Violation)> {
         let world = machine.world;
         let lost = absence_after(&machine.policy, false);
-        if self.elapsed < lost {
+        let longest = if self.service.renames > 0 { lost.max(world.young) } else { lost };
+        if self.elapsed < longest {
             let service = self.service.ticked();
             go.push((Step::Tick, Self { elapsed: self.elapsed + 1, service, ..self }));
         }

@@ -127,7 +127,7 @@ impl Task {
     async fn run(self) -> Ended {
         let safe = self.safe.clone();
         let operation = safe.operations.begin();
-        let ended = self.perform().await;
+        let ended = Box::pin(self.perform()).await;
         let (outcome, entry) = (ended.outcome.kind(), ended.entry.as_ref());
         tracing::info!(%outcome, entry = entry.map(EntryId::as_str), "ended");
         if let Some(entry) = &ended.entry

@@ -112,7 +112,7 @@ impl Job {
                 // Only the other machine can have created it before.
                 let is_possible = match origin {
                     Origin::Appeared | Origin::CreatedEarlier { is_own: true, .. } => true,
-                    Origin::Preexisting => self.is_double,
+                    Origin::Preexisting | Origin::CreatedEarlier { .. } => self.is_double,
                     _ => false,
                 };
                 is_possible && is_wanted(&portal.name) && is_ours(&portal.name)

@@ -71,7 +71,7 @@ async fn create_behind_slow_calls_ends_by_deadline() {
     safe.identify().await.unwrap();
     let began = Instant::now();
     let mut calls = JoinSet::new();
-    for _ in 0..10 {
+    for _ in 0..20 {
         let client = client.clone();
         calls.spawn(async move { client.send_once(&CreatePortal::new(name())).await });
     }

@@ -169,6 +169,8 @@ impl Flow {
             Reply::Suspect(error) => {
                 let earlier = self.doubt.is_some();
                 self.put_in_doubt(now, Doubt::Rejected(error.clone()), true);
+                // Where an earlier attempt has the name, no copy of this one has had it yet.
+                self.is_last_in_doubt = earlier;
                 self.verify(IfAbsent::Suspect { error, earlier });
             }
             Reply::Refused(error) => {

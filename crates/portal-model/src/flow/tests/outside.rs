@@ -82,6 +82,11 @@ fn doubt_of_attempt_is_known_to_its_ledger() {
     assert!(script.flow.is_last_in_doubt());
     script = script.clears(1000).attempt(success("Acme2026"));
     assert!(!script.flow.is_last_in_doubt());
+    // By a copy of its own, or by an earlier attempt: then a copy of this one may be at work.
+    let used = || response(400, "ALREADY_USED");
+    assert!(!create().ready().attempt(used()).flow.is_last_in_doubt());
+    let script = create().ready().attempt(lost()).clears(1000).attempt(used());
+    assert!(script.flow.is_last_in_doubt());
 }
 
 // Portals that are renamed.
@@ -125,6 +130,20 @@ fn old_portal_renamed_to_wanted_name_did_not_appear() {
     let swapped = [("1", "Acme2026", true), ("2", "AcmeThird", true)];
     let outcome = script.lists_until_end(&swapped);
     assert_eq!(*unverified(&outcome), Unverified::MayBeRenamed("AcmeThird".to_owned()));
+}
+
+#[test]
+fn new_portal_renamed_to_wanted_name_may_not_be_own() {
+    let script = create_with(allow_another()).token().shows_portals(&[]).attempt(lost());
+    let outcome = script.shows_portals(&[("1", "Acme2026", true)]).ends();
+    assert_eq!(origin(&outcome), Origin::Undetermined);
+}
+
+#[test]
+fn rename_that_somebody_undid_is_unknown() {
+    let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
+    let outcome = script.lists_until_end(&[("1", "AcmeOld", true)]);
+    assert_eq!(*unverified(&outcome), Unverified::Changed);
 }
 
 #[test]
