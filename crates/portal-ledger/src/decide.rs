@@ -6,8 +6,8 @@
 //!
 //! # Rules
 //! 1. **Fencing, not liveness.** A grant lasts until its lease ends, at most one attempt budget from
-//!    then, and [`record`] extends it by one more. After that anybody may take the entry over. A holder
-//!    that lost it learns that at the next [`record`] or [`end`], and nothing asks whether a process lives.
+//!    then, and `record` extends it by one more. After that anybody may take the entry over. A holder
+//!    that lost it learns that at the next `record` or `end`, and nothing asks whether a process lives.
 //! 2. **A grant takes every other open entry that it had to wait for from its holder**, in the same
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
