@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use portal_model::flow::{Intent, KnownPortal};
-use portal_model::{Operation, OrgIdentity};
+use portal_model::{Operation, OrgIdentity, PortalName};
 use serde::{Deserialize, Serialize};
 
 use crate::error::LedgerError;
@@ -252,6 +252,14 @@ impl Entry {
         let ending = self.ending().and_then(|ending| ending.name.as_deref());
         let intent = self.intent.as_ref().map(|intent| intent.name().as_str());
         ending.or(intent).or(self.operation.names().next()).unwrap_or_default()
+    }
+
+    /// The names that were tried before the last one, and belong to other orgs.
+    pub fn taken(&self) -> &[PortalName] {
+        match &self.intent {
+            Some(Intent::Create(intent)) => &intent.taken,
+            _ => &[],
+        }
     }
 
     /// The latest end of an attempt that may still take effect, known or bounded.

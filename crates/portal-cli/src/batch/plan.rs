@@ -7,7 +7,6 @@
 use std::collections::{HashMap, HashSet};
 
 use portal_ledger::{EndingKind, Entry};
-use portal_model::flow::Intent;
 use portal_model::identity::SameOrg;
 use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Unverified};
 use portal_model::{ApiError, Operation, Org, OrgIdentity, Outcome, Portal, PortalName};
@@ -194,10 +193,7 @@ fn is_dropped(entry: &Entry, keys: &HashSet<String>) -> bool {
 
 /// The outcome of a row that the ledger has as created.
 fn created(entry: &Entry, row: &Row) -> Outcome {
-    let taken = match &entry.intent {
-        Some(Intent::Create(intent)) => intent.taken.clone(),
-        _ => Vec::new(),
-    };
+    let taken = entry.taken().to_vec();
     if entry.ending().is_some_and(|ending| ending.kind == EndingKind::Appeared) {
         let portal = Portal::new(entry.name());
         return Outcome::Present { portal, origin: Origin::Appeared, taken };

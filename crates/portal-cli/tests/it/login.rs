@@ -384,7 +384,7 @@ fn org_is_stated_where_token_cannot_read_it() {
     assert_eq!(ran.status, 0, "{ran:?}");
     assert!(ran.stderr.contains("`--org-id`"), "{ran:?}");
     let ran = login(&orgs, &org, &["--refresh-token", "--org-id", "7000"], &stdin);
-    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    assert!(ran.status == 0 && !ran.stderr.contains("`--org-id`"), "{ran:?}");
     assert!(orgs.run(&["profiles"]).stdout.contains("7000"));
     assert_eq!(orgs.run(&["create", "AcmePortal", "--profile", "acme"]).status, 0);
     assert!(orgs.run(&["history"]).stdout.contains("acme, org 7000"));
@@ -400,11 +400,12 @@ fn stated_org_that_is_not_that_of_token_is_refused() {
     assert!(ran.stderr.contains("the token is for org acme ("), "{ran:?}");
     assert_eq!(orgs.run(&["profiles"]).stdout, "");
 
+    let before = orgs.served.requests("/crm/v7/settings/portals");
     let mut create = orgs.home.command(&["--output", "json", "create", "AcmePortal"]);
     create.envs(org.environment(orgs.served.url())).env("PORTAL_ORG_ID", "7000");
     let ran = Ran::of(&mut create);
     let object = ran.json().remove(0);
     assert_eq!((ran.status, &object["outcome"]), (2, &json!("not_created")), "{ran:?}");
     assert_eq!(object["error"]["kind"], "another_org", "{ran:?}");
-    assert_eq!(orgs.served.requests("/crm/v7/settings/portals"), 0);
+    assert_eq!(orgs.served.requests("/crm/v7/settings/portals"), before);
 }

@@ -78,9 +78,11 @@ fn ctrl_c_at_prompt_cancels() {
 fn rename_on_live_host_wants_new_name_typed() {
     let acme = acme();
     let live = Live::start(std::slice::from_ref(&acme));
-    let create = live.command(&acme, &["create", NAME, "--yes"]).output().unwrap();
-    assert_eq!(Ran::from(create).status, 0);
-    let rename = ["rename", NAME, "AcmeCustomers", "--processing-time", "0s"];
+    // A rename waits until no copy of the create can be about any more.
+    let times = ["--processing-time", "0s", "--list-lag", "0s"];
+    let create = [&["create", NAME, "--yes"], &times[..]].concat();
+    assert_eq!(Ran::of(&mut live.command(&acme, &create)).status, 0);
+    let rename = [&["rename", NAME, "AcmeCustomers"], &times[..]].concat();
     let mut terminal = Terminal::start(&live.command(&acme, &rename), 80);
     golden("prompt-rename", &comparable(&terminal.expect(TYPE)));
     terminal.line("no");
