@@ -2,6 +2,7 @@
 //! are beside its code, in [`crate::commands`].
 
 mod usage;
+mod variables;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -245,7 +246,10 @@ impl Cli {
     ) -> clap::error::Result<Self> {
         let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
         let help = if arguments.iter().any(|it| it == "-h") { Help::Short } else { Help::Long };
-        let matches = command(width::of_stdout(), help).try_get_matches_from(arguments)?;
+        let mut command = command(width::of_stdout(), help);
+        let matches = command.try_get_matches_from_mut(arguments);
+        let matches = matches.map_err(|error| variables::explain(&mut command, error))?;
+        variables::check(&mut command, &matches)?;
         Self::from_arg_matches(&matches)
     }
 }

@@ -6,8 +6,8 @@
 //!
 //! # Rules
 //! 1. **Fencing, not liveness.** A grant lasts until its lease ends, at most one attempt budget from
-//!    then, and [`record`] extends it by one more. After that anybody may take the entry over. A holder
-//!    that lost it learns that at the next [`record`] or [`end`], and nothing asks whether a process lives.
+//!    then, and `record` extends it by one more. After that anybody may take the entry over. A holder
+//!    that lost it learns that at the next `record` or `end`, and nothing asks whether a process lives.
 //! 2. **A grant takes every other open entry that it had to wait for from its holder**, in the same
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
@@ -366,23 +366,25 @@ impl<'a> View<'a> {
     }
 
     /// The last entry of the same operation: of the same id, or of an equal key; or, where at most
-    /// one of the two has a key, of the same org, kind and first name.
+    /// one of the two has a key, of the same org, kind and first name. What ended without a portal under
+    /// the key says nothing of one that came later without it.
     fn last_of_same(&self, operation: &Operation) -> Option<&Entry> {
         let last = |is_same: &dyn Fn(&&Entry) -> bool| self.entries.iter().rev().find(is_same);
         let has_other_key = |entry: &Entry| entry.key.is_some() && self.request.key.is_some();
+        // What is of another org for certain is not done here.
+        let has_key = |entry: &Entry| {
+            has_equal_key(entry, self.request) && !is_other_org(entry, self.request)
+        };
+        let is_open = |entry: &Entry| entry.ending().is_none();
         last(&|entry| entry.id == self.request.id)
             .or_else(|| last(&|entry| self.request.lost.as_ref() == Some(&entry.id)))
-            .or_else(|| {
-                // What is of another org for certain is not done here.
-                last(&|entry| {
-                    has_equal_key(entry, self.request) && !is_other_org(entry, self.request)
-                })
-            })
+            .or_else(|| last(&|entry| has_key(entry) && (is_open(entry) || may_be_own(entry))))
             .or_else(|| {
                 last(&|entry| {
-                    !has_other_key(entry)
-                        && is_same_org(entry, self.request)
-                        && operation.is_same_as(&entry.operation)
+                    has_key(entry)
+                        || !has_other_key(entry)
+                            && is_same_org(entry, self.request)
+                            && operation.is_same_as(&entry.operation)
                 })
             })
     }

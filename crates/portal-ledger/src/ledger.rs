@@ -95,6 +95,16 @@ impl Ledger {
     ///
     /// A transaction uses one connection of the pool, keeps nothing in its session, and takes at most
     /// 5 s, the wait for the connection included. It needs a tokio runtime with time and I/O enabled.
+    ///
+    /// ```
+    /// use portal_ledger::Ledger;
+    /// use portal_ledger::deadpool_postgres::{Manager, Pool, tokio_postgres::NoTls};
+    ///
+    /// let database = "postgres://portal@db.example.com/portal".parse()?;
+    /// let pool = Pool::builder(Manager::new(database, NoTls)).build()?;
+    /// let ledger = Ledger::postgres(pool);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[cfg(feature = "postgres")]
     pub fn postgres(pool: deadpool_postgres::Pool) -> Self {
         Self(Engine::Postgres(Postgres(pool)))

@@ -90,12 +90,12 @@ fn by_clients(orgs: u32, rows: u32) -> Cost {
         let (jobs, ledger) = (Arc::new(Semaphore::new(JOBS)), Ledger::in_memory());
         let mut creates = JoinSet::new();
         for org in 1..=orgs {
-            let client = SafeClient::new(client(&url, org), ledger.clone());
+            let portals = SafeClient::new(client(&url, org), ledger.clone());
             let jobs = Arc::clone(&jobs);
             creates.spawn(async move {
                 let _job = jobs.acquire().await.expect("it is open");
                 for _ in 0..rows {
-                    let outcome = client.create(new_name().parse().expect("a valid name")).await;
+                    let outcome = portals.create(new_name().parse().expect("a valid name")).await;
                     assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
                 }
             });

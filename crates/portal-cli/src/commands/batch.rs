@@ -5,6 +5,7 @@ mod report_file;
 mod words;
 
 use std::collections::{BTreeSet, HashSet};
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -103,7 +104,7 @@ pub(crate) struct Args {
     /// v4 to v8
     #[arg(long, value_name = "VERSION", default_value_t, help_heading = "Org", add = candidates::api_versions())]
     api_version: ApiVersion,
-    /// PEM file of root certificates to trust too [env: PORTAL_CA_FILE]
+    /// More root certificates, as PEM [env: PORTAL_CA_FILE]
     #[arg(long, value_name = "FILE", help_heading = "Org")]
     ca_file: Option<PathBuf>,
 }
@@ -423,6 +424,7 @@ async fn entries(ledger: &Ledger, rows: &[Row]) -> Result<Vec<Entry>, Failure> {
 
 /// The command of this process, which does what is left.
 pub(super) fn this_command() -> String {
-    let words = std::env::args().skip(1).map(|word| shell_word(&word).into_owned());
+    let word = |word: OsString| shell_word(&word.to_string_lossy()).into_owned();
+    let words = std::env::args_os().skip(1).map(word);
     std::iter::once("portal".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }

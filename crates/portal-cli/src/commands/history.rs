@@ -4,6 +4,8 @@ use std::time::SystemTime;
 
 use portal_ledger::{Clock, Entry, Filter, Ledger};
 
+use portal_model::neutral::printable_line;
+
 use crate::commands::candidates;
 use crate::commands::sections::{About, Environment, Examples, STATE, Sections, SeeAlso};
 use crate::org::ledger;
@@ -82,7 +84,7 @@ fn print(objects: &[EntryObject<'_>], printer: &Printer) {
         let below = [is_narrow.then(|| object.place()), object.why()].into_iter().flatten();
         let below = below.map(|text| match columns {
             Some(columns) => wrap(&text, INDENT, columns),
-            None => format!("{:INDENT$}{text}", ""),
+            None => format!("{:INDENT$}{}", "", printable_line(&text)),
         });
         let text: Vec<String> = std::iter::once(line).chain(below).collect();
         printer.result(text.join("\n"), object);

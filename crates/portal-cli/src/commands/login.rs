@@ -66,7 +66,7 @@ pub(crate) struct Args {
     /// Skip the prompt if the profile leads to another org
     #[arg(long, short)]
     yes: bool,
-    /// PEM file of root certificates to trust too; the profile keeps it
+    /// More root certificates, as PEM; the profile keeps the path
     #[arg(long, help_heading = "Another server", value_name = "FILE")]
     ca_file: Option<PathBuf>,
 }
@@ -323,7 +323,8 @@ impl LoggedIn<'_> {
         }
         let has = portals.as_ref().map(|names| format!("; {}", portal::how_many(names)));
         let has = has.unwrap_or_default();
-        let whose = match (self.user, self.org) {
+        let user = self.user.map(portal::cell);
+        let whose = match (user, self.org) {
             (Some(user), Some(org)) => format!(" for {user} of org {org}"),
             (Some(user), None) => format!(" for {user}"),
             (None, Some(org)) => format!(" for org {org}"),

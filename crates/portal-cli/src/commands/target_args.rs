@@ -45,7 +45,7 @@ pub(crate) struct TargetArgs {
     /// v4 to v8
     #[arg(long, value_name = "VERSION", default_value_t, add = candidates::api_versions())]
     pub(crate) api_version: ApiVersion,
-    /// PEM file of root certificates to trust too [env: PORTAL_CA_FILE]
+    /// More root certificates, as PEM [env: PORTAL_CA_FILE]
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 }

@@ -1,5 +1,6 @@
 //! What an irreversible act does, shown before it is confirmed.
 
+use portal_model::neutral::printable_line;
 use portal_model::{Operation, OrgIdentity, Portal, PortalName};
 
 /// How many portals are named.
@@ -72,6 +73,7 @@ fn list(portals: &[Portal]) -> String {
 
 fn table(lines: &[(&str, String)]) -> String {
     let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
-    let lines = lines.iter().map(|(label, text)| format!("  {label:width$}  {text}\n"));
+    let lines =
+        lines.iter().map(|(label, text)| format!("  {label:width$}  {}\n", printable_line(text)));
     lines.collect::<String>().trim_end().to_owned()
 }

@@ -182,9 +182,7 @@ impl Served {
         let Some(admin) = self.listening["admin"].as_str() else { return String::new() };
         let get = |path: &str| crate::raw::send(admin, &format!("GET {path}"), &[], "");
         let all = get("/api/requests");
-        let ids = all.json()["requests"].as_array().unwrap().clone().into_iter();
-        let each = ids.map(|request| get(&format!("/api/requests/{}", request["id"])).body);
-        all.body.clone() + &each.collect::<String>()
+        all.body + &get("/api/requests.har").body + &get("/").body
     }
 
     #[cfg(unix)]

@@ -537,6 +537,14 @@ fn entry_of_key_precedes_later_one_without() {
     let rows = vec![created, present];
     assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Created");
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "new");
+    // Nothing came of the key, and somebody without one is in doubt since.
+    let rejected = entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::NotDone, 10));
+    let doubt = Entry {
+        id: EntryId::new("later"),
+        order: 2,
+        ..entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 20))
+    };
+    assert_eq!(decided(vec![rejected, doubt], &wants(create("AcmeCo")).key("k")), "adopts");
 }
 
 #[test]

@@ -91,3 +91,23 @@ impl Host for ClientHost {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![cfg(all(feature = "sockets", feature = "test-util"))]
+
+    use super::*;
+    use crate::client::{Client, Credential, HttpTransport, Proxy, conformance};
+
+    #[tokio::test]
+    async fn client_conforms_as_host() {
+        let make = |url: &str| {
+            let transport = HttpTransport::builder().proxy(Proxy::none()).build().unwrap();
+            let builder = Client::builder().transport(transport).api_url(url).accounts_url(url);
+            let credential = Credential::refresh_token("id", "s".to_owned(), "r".to_owned());
+            let core = builder.build(credential).unwrap().0;
+            ClientHost::new(core, origin(url), watch::channel(Activity::Authenticating).0)
+        };
+        conformance::host(make).await.unwrap();
+    }
+}
