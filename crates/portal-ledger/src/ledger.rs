@@ -122,6 +122,23 @@ impl Ledger {
         }
     }
 
+    /// The file of a ledger that [`Self::open`] opened; `None` for others.
+    #[cfg(feature = "sqlite")]
+    pub fn path(&self) -> Option<&std::path::Path> {
+        match &self.0 {
+            Engine::Memory(_) => None,
+            Engine::Sqlite(sqlite) => Some(sqlite.path()),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(_) => None,
+        }
+    }
+
+    /// Where [`Self::open`] has the file of the ledger in `directory`, whether it exists or not.
+    #[cfg(feature = "sqlite")]
+    pub fn path_in(directory: impl AsRef<std::path::Path>) -> std::path::PathBuf {
+        crate::sqlite::path_in(directory.as_ref())
+    }
+
     /// Asks for the next attempt of an operation, in one transaction.
     ///
     /// # Errors
