@@ -24,6 +24,7 @@ use with_ureq::Blocking;
 #[tokio::test]
 async fn example_hosts_conform() {
     use portal_http::client::conformance;
+    use portal_model::Secret;
 
     // The check rejects this token once.
     fn token() -> Secret {
