@@ -56,6 +56,8 @@ pub struct Grant {
     pub entry: Entry,
     /// Other portals that this ledger created in what may be the org.
     pub receipts: Vec<Receipt>,
+    /// Whether what appears may be another operation's.
+    pub has_rival: bool,
 }
 
 /// The end of the last recorded attempt, as its holder saw it.
@@ -471,7 +473,23 @@ impl<'a> View<'a> {
         self.written.push(entry.clone());
         // One that may be of the org forbids what no list can clear.
         let receipts = self.receipts(Some(&entry.id), |other| !is_other_org(other, self.request));
-        Decision::Granted(Box::new(Grant { entry, receipts }))
+        let has_rival = self.has_rival(&entry);
+        Decision::Granted(Box::new(Grant { entry, receipts, has_rival }))
+    }
+
+    /// Whether another create of its names began since: it waited until no attempt of this entry could
+    /// take effect any more, so a portal that appears now is rather its doing.
+    fn has_rival(&self, entry: &Entry) -> bool {
+        let is_rival = |other: &Entry| {
+            let is_held = matches!(&other.state, State::Open(lease) if lease.holder.is_some());
+            matches!(other.operation, Operation::Create(_))
+                && other.order > entry.order
+                && (other.attempts > 0 || is_held)
+                && has_common_name(other, &entry.operation)
+                && !is_other_org(other, self.request)
+        };
+        // A new entry is the last one.
+        entry.order > 0 && self.entries.iter().any(is_rival)
     }
 
     fn under_way(&self, entry: &Entry, lease: &Lease) -> Decision {

@@ -230,7 +230,12 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             None => Ok(not_done(&permit.entry().operation, NotDone::Absent)),
         };
         let entry = permit.entry().id.clone();
-        let Ok(outcome) = driven else { return self.adopted().await };
+        let Ok(mut outcome) = driven else { return self.adopted().await };
+        if let (Outcome::Present { origin, .. }, true) = (&mut outcome, permit.has_rival())
+            && *origin == Origin::Appeared
+        {
+            *origin = Origin::Undetermined;
+        }
         let (ending, now) = (Ending::of(&outcome), self.host.now());
         let held_until = permit.held_until().clone();
         let written = within(self.host.sleep(END_TIMEOUT), permit.end(&ending, &now)).await;

@@ -488,3 +488,22 @@ fn receipt_of_unknown_org_is_no_answer_while_waiting() {
     let (_, grant) = granted(vec![created], &wants(create("AcmeCo")));
     assert_eq!(grant.receipts.len(), 1, "a credential that can't list goes by it");
 }
+
+#[test]
+fn what_appears_may_be_of_operation_that_began_later() {
+    let doubt = entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::Unknown, 20));
+    let rival = |state| Entry {
+        id: EntryId::new("later"),
+        order: 2,
+        ..entry(create("AcmeCo")).key("other").attempted(state)
+    };
+    let recover = Wanted::Recover(EntryId::new("earlier"));
+    let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
+    let has_rival = |rows| granted(rows, &request).1.has_rival;
+    assert!(!has_rival(vec![doubt.clone()]));
+    assert!(has_rival(vec![doubt.clone(), rival(attempting(103))]));
+    let unused = Entry { attempts: 0, ..rival(open(103)) };
+    assert!(has_rival(vec![doubt.clone(), unused.clone()]));
+    let left = Entry { attempts: 0, ..rival(ended(EndingKind::NotDone, 30)) };
+    assert!(!has_rival(vec![doubt, left]));
+}

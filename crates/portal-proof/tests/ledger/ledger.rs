@@ -10,10 +10,10 @@ use portal_model::{Endpoint as _, Org, OrgIdentity, PortalName};
 use serde_json::Value;
 
 use super::Map;
-use super::flows::{Flows, VERSION};
+use super::flows::Flows;
 use super::mirror;
 use super::service::{ROWS, View, response};
-use super::world::{Broken, Deed, NAMES, NOW, Wish, World, ago, at};
+use super::world::{Broken, Deed, NAMES, NOW, VERSION, Wish, World, ago, at};
 
 /// The entries in their order, by number; 0 is none.
 pub(super) type Rows = [u16; ROWS];
@@ -223,7 +223,8 @@ impl Ledger {
                 let horizon = u8::try_from(horizon.as_secs()).unwrap();
                 let flow = mirror::flow(&request, &grant.entry, None, at(horizon), at(spent));
                 let flow = flow.map(|flow| {
-                    flows.start(flow.with_receipts(grant.receipts), (wish, false, spent))
+                    let whose = (wish, false, spent, grant.has_rival);
+                    flows.start(flow.with_receipts(grant.receipts), whose)
                 });
                 Decided::Granted { row, is_new, horizon, flow }
             }
@@ -233,7 +234,7 @@ impl Ledger {
                     (Wanted::Do(_), Why::UnderWay | Why::InDoubt) | (Wanted::Recover(_), _) => None,
                     (Wanted::Do(operation), _) => {
                         let flow = Flow::preview(operation.clone(), request.policy, VERSION);
-                        Some(flows.start(flow.with_receipts(wait.receipts), (wish, true, 0)))
+                        Some(flows.start(flow.with_receipts(wait.receipts), (wish, true, 0, false)))
                     }
                 };
                 let is_same = matches!(wait.why, Why::UnderWay | Why::SameUnderWay);
@@ -286,7 +287,7 @@ impl Ledger {
         let portals = portal_model::ListPortals.decode(&response(list)).unwrap();
         let own = Some(Baseline::of(&portals));
         let flow = mirror::flow(&request, self.entry(rows, row), own, at(horizon), at(spent))?;
-        Some(flows.start(flow, (wish, false, spent)))
+        Some(flows.start(flow, (wish, false, spent, false)))
     }
 
     /// Records an attempt of the row that `id` holds; `None` if it does not.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portal_ledger::Moment;
+use portal_model::ApiVersion;
 use portal_model::flow::Policy;
 
 /// How long a record and an attempt may take, how long an attempt may take effect after its end, and
@@ -137,6 +138,9 @@ pub(super) const WORLD: World = World {
     deadline: 7,
     broken: Broken::Nothing,
 };
+
+/// The only version of the API: they differ in nothing here.
+pub(super) const VERSION: ApiVersion = ApiVersion::V7;
 
 pub(super) fn at(units: u8) -> Duration {
     Duration::from_secs(units.into())
