@@ -21,8 +21,8 @@
 //!    rejected.
 //! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names.
 //!    With `allow_another` the names alone count.
-//! 7. **A key is one operation**: created, and its entry is returned; in doubt, and it goes on; ended
-//!    without a portal, and it begins anew.
+//! 7. **A key is one operation**: created, or there after an attempt, and its entry is returned; in doubt,
+//!    and it goes on; ended without a portal, and it begins anew.
 //! 8. **A moment of another clock counts from now**: another boot, machine or time namespace.
 //! 9. **`Created` is accepted from anybody, everything else from the holder.** But once another holder
 //!    saw the portal appear, its caller was told that it is theirs, and no second one hears that.
@@ -262,7 +262,10 @@ impl<'a> View<'a> {
     fn earlier(&mut self, operation: &Operation) -> Earlier {
         let decided = |decision| Earlier::Decided(Box::new(decision));
         let Some(mut entry) = self.last_of_same(operation).cloned() else { return Earlier::None };
-        let is_answer = has_equal_key(&entry, self.request) && may_be_own(&entry);
+        // Of a portal that was there after an attempt, the attempt may have been the cause.
+        let is_there = entry.attempts > 0
+            && entry.ending().is_some_and(|ending| ending.kind == EndingKind::Present);
+        let is_answer = has_equal_key(&entry, self.request) && (may_be_own(&entry) || is_there);
         match &entry.state {
             State::Open(lease) if lease.is_held_at(self.now) => {
                 return decided(self.under_way(&entry, lease));

@@ -175,7 +175,7 @@ fn decisions_are_as_in_table() {
         // A key.
         (Some(acme().key("k").attempted(ended(Created, 99))), wants(create("AcmeCo")).key("k"),           "ended Created"),
         (Some(acme().key("k").attempted(ended(Appeared, 1))), wants(create("AcmeCo")).key("k"),           "ended Appeared"),
-        (Some(acme().key("k").attempted(ended(Present, 1))), wants(create("AcmeCo")).key("k"),            "new"),
+        (Some(acme().key("k").attempted(ended(Present, 1))), wants(create("AcmeCo")).key("k"),            "ended Present"),
         (Some(Entry { state: ended(Present, 1), ..acme().key("k") }), wants(create("AcmeCo")).key("k"), "new"),
         (Some(acme().key("k").attempted(ended(Unknown, 1))), wants(create("AcmeCo")).key("k"),            "adopts"),
         (Some(acme().key("k").attempted(ended(NotDone, 1))), wants(create("AcmeCo")).key("k"),            "new"),
