@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use portal_http::server::{MaskedRequest, RequestRecord, ServedRequest};
+use portal_http::server::{MaskedMessage, MaskedRequest, RequestRecord, ServedRequest};
 use portal_model::neutral::cut;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -152,8 +152,8 @@ impl Recorded {
         record.method = cut(&record.method);
         record.path = cut(&record.path);
         record.portal = record.portal.as_deref().map(cut);
-        masked.request.shorten(MAX_BODY);
-        masked.response.shorten(MAX_BODY);
+        shorten(&mut masked.request);
+        shorten(&mut masked.response);
         Self { id, record, masked }
     }
 
@@ -168,9 +168,9 @@ impl Recorded {
 
     /// About the bytes that it takes in memory.
     fn size(&self) -> usize {
-        let RequestRecord { method, path, org, portal, code, faults, .. } = &self.record;
+        let RequestRecord { method, path, org, portal, code, agent, faults, .. } = &self.record;
         let MaskedRequest { query, request, response, .. } = &self.masked;
-        let texts = [org, portal, code, query].into_iter().flatten().chain([method, path]);
+        let texts = [org, portal, code, agent, query].into_iter().flatten().chain([method, path]);
         let messages = [request, response];
         let headers = messages.iter().flat_map(|message| &message.headers);
         size_of::<Self>()
@@ -178,6 +178,17 @@ impl Recorded {
             + faults.iter().map(|fault| fault.len() + 24).sum::<usize>()
             + messages.iter().map(|message| message.body.len()).sum::<usize>()
             + headers.map(|(name, value)| name.len() + value.len() + 48).sum::<usize>()
+    }
+}
+
+/// Leaves out the end of a long body.
+fn shorten(message: &mut MaskedMessage) {
+    let MaskedMessage { body, left_out, .. } = message;
+    if body.len() > MAX_BODY {
+        let kept = body.floor_char_boundary(MAX_BODY);
+        *left_out += body.len() - kept;
+        body.truncate(kept);
+        body.shrink_to_fit();
     }
 }
 
@@ -189,7 +200,7 @@ mod tests {
         let message = |body| json!({ "headers": [], "body": body, "left_out": 0 });
         let record = json!({
             "time": "2026-11-25T14:03:25.114Z", "method": "POST", "path": "/crm/v7/settings/portals",
-            "status": 200, "ms": 1, "faults": [],
+            "status": 200, "us": 1, "faults": [],
         });
         let record = serde_json::from_value(record).unwrap();
         let masked = json!({ "request": message(body), "response": message(String::new()) });

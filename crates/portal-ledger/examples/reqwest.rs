@@ -57,6 +57,9 @@ impl Host for Async {
         // An attempt begins before that moment or never, so it must have connected by then.
         let left = terms.attempt.map(|until| until.since(&self.now()).unwrap_or_default());
         let connect = left.unwrap_or(terms.timeout).min(terms.timeout / 2);
+        if connect.is_zero() {
+            return Err(NotSent::ConnectTimedOut.into());
+        }
         // A client for each request, and so a connection: a pooled one may be gone when it is used.
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -67,16 +70,17 @@ impl Host for Async {
             .build()
             .map_err(|error| not_sent(&error))?;
         let request = request.try_into().map_err(|error: reqwest::Error| not_sent(&error))?;
-        let response: http::Response<_> = client.execute(request).await.map_err(failure)?.into();
+        let response: http::Response<_> =
+            client.execute(request).await.map_err(|error| failure(&error))?.into();
         let (head, body) = response.into_parts();
         let body = reqwest::Response::from(http::Response::new(body)).bytes().await;
-        let body = body.map_err(failure)?.to_vec();
+        let body = body.map_err(|error| failure(&error))?.to_vec();
         Ok(http::Response::from_parts(head, body).into())
     }
 }
 
 /// Only what reqwest reports before it has a connection was not sent; all else may have arrived.
-fn failure(error: reqwest::Error) -> TransportError {
+fn failure(error: &reqwest::Error) -> TransportError {
     if error.is_connect() {
         NotSent::Connect(error.to_string()).into()
     } else if error.is_timeout() {

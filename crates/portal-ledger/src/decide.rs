@@ -6,24 +6,28 @@
 //!
 //! # Rules
 //! 1. **Fencing, not liveness.** A grant lasts until its lease ends, at most one attempt budget from
-//!    then, and [`record`] extends it by one more. After that anybody may take the entry over. A holder
-//!    that lost it learns that at the next [`record`] or [`end`], and nothing asks whether a process lives.
+//!    then, and `record` extends it by one more. After that anybody may take the entry over. A holder
+//!    that lost it learns that at the next `record` or `end`, and nothing asks whether a process lives.
 //! 2. **A grant takes every other open entry that it had to wait for from its holder**, in the same
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
-//!    included. A later rename of that name in this ledger determines it.
+//!    included. A later rename of that name in this ledger determines it. Whoever lost an entry in which
+//!    it attempted something goes by what becomes of that.
 //! 4. **Other operations' entries are waited for, not determined.** After its horizon and the list lag
 //!    an entry has an effect that the next baseline shows, or none.
 //! 5. **What is waited for**: an open entry, until its lease ends, and if an attempt was recorded until
 //!    horizon and list lag; an ended one that had or may have had an effect, until the list lag after
 //!    its end, and until horizon and list lag of any attempt that was ever in doubt: if it ended as
-//!    unknown, and for its names in any case. Never one that sent nothing, or of which everything was
-//!    rejected.
-//! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names.
+//!    unknown, and for its names in any case. A rename waits that long for its names whether there was a
+//!    doubt or not: it may free the name for a copy. Never one that sent nothing, or of which everything
+//!    was rejected.
+//! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names;
+//!    unless the caller states that the credentials of the two lead to different orgs.
 //!    With `allow_another` the names alone count.
 //! 7. **A key is one operation**: created, or there after an attempt, and its entry is returned; in doubt,
 //!    and it goes on; ended without a portal, and it begins anew.
-//! 8. **A moment of another clock counts from now**: another boot, machine or time namespace.
+//! 8. **A moment of another clock counts from when it is first read**: another boot, machine or time
+//!    namespace.
 //! 9. **`Created` is accepted from anybody, everything else from the holder.** But once another holder
 //!    saw the portal appear, its caller was told that it is theirs, and no second one hears that.
 
@@ -38,6 +42,8 @@ use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
 use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
 use crate::time::{Moment, Times};
 
+/// Of how many clocks an entry keeps moments.
+const MAX_CLOCKS: usize = 32;
 /// Nothing is waited for as long as this, so an older entry is settled for every reader.
 const SETTLED_AFTER: Duration = Duration::from_secs(60 * 60);
 
@@ -126,6 +132,8 @@ pub fn record(
         None => intent.clone(),
     });
     entry.attempts += 1;
+    entry.doubt_elsewhere.clear();
+    entry.sightings.clear();
     let until = now.plus(entry.times.attempt_budget);
     entry.state =
         State::Open(Lease { holder: Some(holder.clone()), until, is_attempting: true, process });
@@ -174,6 +182,7 @@ fn with_end(mut entry: Entry, last: Option<&AttemptEnd>) -> Entry {
     let Some(last) = last else { return entry };
     if last.in_doubt {
         entry.doubt_ended = Some(later(entry.doubt_ended.take(), &last.at));
+        entry.doubt_elsewhere.clear();
     }
     if let State::Open(lease) = &mut entry.state {
         lease.is_attempting = false;
@@ -184,6 +193,7 @@ fn with_end(mut entry: Entry, last: Option<&AttemptEnd>) -> Entry {
 fn ended(mut entry: Entry, ending: Ending, now: &Moment) -> Entry {
     entry.doubt_ended = entry.last_doubtful_end();
     entry.is_settled = entry.attempts == 0;
+    entry.sightings.clear();
     entry.state = State::Ended { ending, at: now.clone() };
     entry
 }
@@ -206,6 +216,13 @@ struct View<'a> {
     now: &'a Moment,
 }
 
+impl Entry {
+    /// When a reader of the clock of `now` first saw it as it is.
+    fn sighting(&self, now: &Moment) -> Option<&Moment> {
+        self.sightings.iter().find(|seen| seen.is_at_or_before(now))
+    }
+}
+
 impl<'a> View<'a> {
     fn new(rows: Vec<Entry>, request: &'a ClaimRequest, now: &'a Moment) -> Self {
         let mut view = Self { entries: Vec::new(), written: Vec::new(), request, now };
@@ -214,10 +231,11 @@ impl<'a> View<'a> {
                 continue;
             }
             let times = row.times.max(request.times());
-            let entry = without_gone_holder(row.clone());
-            let entry = settled(on_this_clock(entry, times, now), times, now);
-            if entry != row {
-                view.written.push(entry.clone());
+            let seen = sighted(without_gone_holder(row.clone()), times, now);
+            let entry = settled(on_this_clock(seen.clone(), times, now), times, now);
+            let seen = Entry { is_settled: entry.is_settled, ..seen };
+            if seen != row {
+                view.written.push(seen);
             }
             view.entries.push(entry);
         }
@@ -265,7 +283,7 @@ impl<'a> View<'a> {
         // Of a portal that was there after an attempt, the attempt may have been the cause.
         let is_there = entry.attempts > 0
             && entry.ending().is_some_and(|ending| ending.kind == EndingKind::Present);
-        let is_answer = has_equal_key(&entry, self.request) && (may_be_own(&entry) || is_there);
+        let is_answer = is_theirs_too(&entry, self.request) && (may_be_own(&entry) || is_there);
         match &entry.state {
             State::Open(lease) if lease.is_held_at(self.now) => {
                 return decided(self.under_way(&entry, lease));
@@ -364,6 +382,7 @@ impl<'a> View<'a> {
         };
         let is_open = |entry: &Entry| entry.ending().is_none();
         last(&|entry| entry.id == self.request.id)
+            .or_else(|| last(&|entry| self.request.lost.as_ref() == Some(&entry.id)))
             .or_else(|| last(&|entry| has_key(entry) && (is_open(entry) || may_be_own(entry))))
             .or_else(|| {
                 last(&|entry| {
@@ -384,6 +403,11 @@ impl<'a> View<'a> {
     /// Rule 5, for an entry that counts.
     fn wait_for(&self, entry: &Entry, operation: &Operation) -> Option<Wait> {
         let times = entry.times.max(self.request.times());
+        // A rename frees a name that a copy of an attempt may still be about, also of one that
+        // succeeded or was rejected.
+        let is_freed =
+            matches!(operation, Operation::Rename(_)) && has_common_name(entry, operation);
+        let copies = if is_freed { times.processing_time } else { Duration::ZERO };
         let horizon = entry.horizon(times.processing_time).map(|at| at.plus(times.list_lag));
         let (why, until) = match &entry.state {
             State::Open(lease) if lease.holder.is_some() => {
@@ -393,8 +417,8 @@ impl<'a> View<'a> {
             State::Ended { .. } if entry.attempts == 0 => return None,
             State::Ended { ending, at } => {
                 let listed = match ending.kind {
-                    EndingKind::NotDone => None,
-                    _ => Some(at.plus(times.list_lag)),
+                    EndingKind::NotDone if !is_freed => None,
+                    _ => Some(at.plus(copies).plus(times.list_lag)),
                 };
                 let is_unknown = ending.kind == EndingKind::Unknown;
                 let doubt = horizon.filter(|_| is_unknown || has_common_name(entry, operation));
@@ -429,10 +453,16 @@ impl<'a> View<'a> {
 
     /// The later rename of the portal that an entry created, or may have created.
     fn rename_of(&self, entry: &Entry) -> Option<&Entry> {
-        self.entries.iter().find(|other| {
+        let is_done = |other: &&Entry| {
+            other.ending().is_some_and(|ending| ending.kind == EndingKind::Renamed)
+        };
+        self.later_renames(entry).find(is_done)
+    }
+
+    fn later_renames(&self, entry: &Entry) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|other| {
             matches!(&other.operation, Operation::Rename(rename) if is_same_name(&rename.old, entry.name()))
                 && other.order > entry.order
-                && other.ending().is_some_and(|ending| ending.kind == EndingKind::Renamed)
                 && other.org.compare(&entry.org) == SameOrg::Yes
         })
     }
@@ -455,6 +485,8 @@ impl<'a> View<'a> {
                 process: None,
             }),
             doubt_ended: None,
+            doubt_elsewhere: Vec::new(),
+            sightings: Vec::new(),
             is_settled: false,
             times: request.times(),
             about: request.about.clone(),
@@ -466,6 +498,7 @@ impl<'a> View<'a> {
         entry.doubt_ended = entry.last_doubtful_end();
         entry.times = entry.times.max(self.request.times());
         entry.is_settled = false;
+        entry.sightings.clear();
         entry.state = State::Open(Lease {
             holder: Some(self.request.id.clone()),
             until: self.now.plus(entry.times.attempt_budget),
@@ -498,8 +531,8 @@ impl<'a> View<'a> {
     fn under_way(&self, entry: &Entry, lease: &Lease) -> Decision {
         let (id, until) = (entry.id.clone(), lease.until.clone());
         let receipts = self.certain_receipts(Some(&id));
-        let why =
-            if has_equal_key(entry, self.request) { Why::UnderWay } else { Why::SameUnderWay };
+        let is_answer = is_theirs_too(entry, self.request);
+        let why = if is_answer { Why::UnderWay } else { Why::SameUnderWay };
         Decision::Wait(Wait { why, entry: id, until, receipts })
     }
 
@@ -510,11 +543,13 @@ impl<'a> View<'a> {
     }
 
     fn receipts(&self, own: Option<&EntryId>, counts: impl Fn(&Entry) -> bool) -> Vec<Receipt> {
-        let others = self.entries.iter().filter(|entry| {
+        // The newest first: of several that created a portal of one name, it is the last one's.
+        let others = self.entries.iter().rev().filter(|entry| {
             own != Some(&entry.id)
                 && may_be_own(entry)
                 && counts(entry)
-                && self.rename_of(entry).is_none()
+                // While a rename is in doubt, the portal may have either name.
+                && !self.later_renames(entry).any(may_be_own)
         });
         others
             .filter_map(|entry| match &entry.state {
@@ -551,7 +586,16 @@ fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {
 }
 
 fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
-    entry.org.compare(&request.org) == SameOrg::No
+    match entry.org.compare(&request.org) {
+        SameOrg::Yes => false,
+        SameOrg::No => true,
+        SameOrg::Unknown => request.distinct_from.contains(entry.org.fingerprint()),
+    }
+}
+
+/// Whether the ending of the entry is the answer to the request, and not the next list.
+fn is_theirs_too(entry: &Entry, request: &ClaimRequest) -> bool {
+    has_equal_key(entry, request) || request.lost.as_ref() == Some(&entry.id)
 }
 
 fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {
@@ -576,25 +620,57 @@ fn without_gone_holder(mut entry: Entry) -> Entry {
     entry
 }
 
-/// Rule 8. What another clock says of the past was at the latest now; what it says of the future is
-/// at most one attempt budget ahead. A moment of this clock counts as it is, however far ahead: `now`
-/// may have been read long before, by a process that was frozen since.
-fn on_this_clock(mut entry: Entry, times: Times, now: &Moment) -> Entry {
-    let is_ours = |moment: &Moment| moment.is_of_clock(now);
+/// Rule 8: notes when a reader of this clock first saw the entry as it is, if its moments are of another.
+fn sighted(mut entry: Entry, times: Times, now: &Moment) -> Entry {
     if entry.is_settled {
         return entry;
     }
-    if entry.doubt_ended.as_ref().is_some_and(|ended| !is_ours(ended)) {
-        entry.doubt_ended = Some(now.plus(times.attempt_budget));
+    let is_other = |moment: &Moment| !moment.is_of_clock(now);
+    let (State::Open(Lease { until: moment, .. }) | State::Ended { at: moment, .. }) = &entry.state;
+    if is_other(moment) && entry.sighting(now).is_none() {
+        add(&mut entry.sightings, now.clone());
     }
+    if entry.doubt_ended.as_ref().is_some_and(is_other)
+        && entry.doubt_elsewhere.iter().all(is_other)
+    {
+        add(&mut entry.doubt_elsewhere, now.plus(times.attempt_budget));
+    }
+    entry
+}
+
+/// Rule 8. What another clock said of the past was at the latest when this one's reader saw it; what it
+/// said of the future is at most one attempt budget ahead of that. What the other clock said is kept for
+/// those who read it.
+fn on_this_clock(mut entry: Entry, times: Times, now: &Moment) -> Entry {
+    let is_ours = |moment: &Moment| moment.is_of_clock(now);
+    let bound = entry.doubt_elsewhere.iter().position(is_ours);
+    if let (Some(doubt), Some(bound)) = (&mut entry.doubt_ended, bound)
+        && !is_ours(doubt)
+    {
+        let bound = entry.doubt_elsewhere.remove(bound);
+        add(&mut entry.doubt_elsewhere, std::mem::replace(doubt, bound));
+    }
+    let Some(seen) = entry.sighting(now).cloned() else { return entry };
     match &mut entry.state {
         State::Open(lease) if !is_ours(&lease.until) => {
-            lease.until = now.plus(times.attempt_budget);
+            let until = std::mem::replace(&mut lease.until, seen.plus(times.attempt_budget));
+            if lease.is_attempting {
+                add(&mut entry.doubt_elsewhere, until);
+            }
         }
-        State::Ended { at, .. } if !is_ours(at) => *at = now.clone(),
+        State::Ended { at, .. } if !is_ours(at) => *at = seen,
         State::Open(_) | State::Ended { .. } => {}
     }
     entry
+}
+
+/// Adds the moment of a clock in place of an earlier one of the same. The clocks of many processes that
+/// are gone are no longer read.
+fn add(moments: &mut Vec<Moment>, moment: Moment) {
+    moments.retain(|other| !other.is_of_clock(&moment));
+    let keep = moments.len().saturating_sub(MAX_CLOCKS - 1);
+    moments.drain(..keep);
+    moments.push(moment);
 }
 
 /// Marks an entry that nothing waits for any more, so that it is not read for every claim.

@@ -100,6 +100,8 @@ mod tests {
             attempts,
             state: State::Ended { ending: Ending::new(kind), at: at.clone() },
             doubt_ended: Some(at),
+            doubt_elsewhere: Vec::new(),
+            sightings: Vec::new(),
             is_settled: false,
             times: Times::from(&portal_model::flow::Policy::default()),
             about: About::default(),

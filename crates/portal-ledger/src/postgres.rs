@@ -40,33 +40,7 @@ const BEGIN: &str = "
     SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
         WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)";
 
-/// In one transaction, and by one process at a time; the one that found no schema has failed.
-const SCHEMA: &str = "
-    ROLLBACK;
-    BEGIN READ WRITE;
-    SET LOCAL statement_timeout = '5s';
-    SELECT pg_advisory_xact_lock(5786936184172241004);
-    CREATE SCHEMA IF NOT EXISTS portal_ledger;
-    CREATE TABLE IF NOT EXISTS portal_ledger.origins (origin text PRIMARY KEY);
-    CREATE TABLE IF NOT EXISTS portal_ledger.entries (
-        position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        id text NOT NULL UNIQUE,
-        origin text NOT NULL REFERENCES portal_ledger.origins,
-        org text,
-        credential text NOT NULL,
-        key text,
-        names text[] NOT NULL,
-        is_settled boolean NOT NULL,
-        entry text NOT NULL
-    );
-    CREATE INDEX IF NOT EXISTS entries_by_org ON portal_ledger.entries (org);
-    CREATE INDEX IF NOT EXISTS entries_by_credential ON portal_ledger.entries (credential);
-    CREATE INDEX IF NOT EXISTS entries_by_key ON portal_ledger.entries (key);
-    CREATE INDEX IF NOT EXISTS entries_by_name ON portal_ledger.entries USING gin (names);
-    CREATE INDEX IF NOT EXISTS entries_unsettled ON portal_ledger.entries (origin) WHERE NOT is_settled;
-    CREATE TABLE IF NOT EXISTS portal_ledger.format AS SELECT 1 AS format;
-    COMMIT";
-
+const SCHEMA: &str = include_str!("postgres/schema.sql");
 const CHECK: &str =
     "SELECT format, current_setting('fsync') = 'on' FROM portal_ledger.format ORDER BY format DESC";
 const ADD_ORIGIN: &str = "INSERT INTO portal_ledger.origins VALUES ($1) ON CONFLICT DO NOTHING";

@@ -3,6 +3,8 @@
 //! Safety rests on leases alone. This only spares whoever comes after a process that was killed the
 //! rest of its lease.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 /// A process, as others of its machine can tell it from those before and after it.
@@ -18,14 +20,19 @@ pub(crate) struct Process {
 impl Process {
     /// This process; `None` where others could not tell.
     pub(crate) fn current() -> Option<Self> {
-        let id = std::process::id();
-        let (started, _) = stat(id).ok()??;
-        Some(Self { system: system()?, id, started })
+        // Read once: every claim has it, and compares it with each holder.
+        static CURRENT: LazyLock<Option<Process>> = LazyLock::new(|| {
+            let id = std::process::id();
+            let (started, _) = stat(id).ok()??;
+            Some(Process { system: system()?, id, started })
+        });
+        CURRENT.clone()
     }
 
     /// Whether it is gone for certain.
     pub(crate) fn is_gone(&self) -> bool {
-        if system().is_none_or(|system| system != self.system) {
+        let current = Self::current();
+        if current.is_none_or(|it| it == *self || it.system != self.system) {
             return false;
         }
         match stat(self.id) {

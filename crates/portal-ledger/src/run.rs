@@ -230,19 +230,20 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             None => Ok(not_done(&permit.entry().operation, NotDone::Absent)),
         };
         let entry = permit.entry().id.clone();
-        let Ok(mut outcome) = driven else { return self.adopted().await };
+        let Ok(mut outcome) = driven else { return self.adopted(permit.entry()).await };
         if let (Outcome::Present { origin, .. }, true) = (&mut outcome, permit.has_rival())
             && *origin == Origin::Appeared
         {
             *origin = Origin::Undetermined;
         }
         let (ending, now) = (Ending::of(&outcome), self.host.now());
+        let held = permit.entry().clone();
         let held_until = permit.held_until().clone();
         let written = within(self.host.sleep(END_TIMEOUT), permit.end(&ending, &now)).await;
         let not_written = match written {
             Some(Ok(_)) => None,
             Some(Err(RecordError::Adopted(_))) if !self.stop.is_raised => {
-                return self.adopted().await;
+                return self.adopted(&held).await;
             }
             Some(Err(RecordError::Adopted(_))) => {
                 return Some(self.unknown(Unverified::Elsewhere, Some(entry)));
@@ -261,10 +262,11 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
     }
 
     /// Becomes a waiter, under an id of its own. `None` to claim again.
-    async fn adopted(&mut self) -> Option<Ended> {
+    async fn adopted(&mut self, entry: &Entry) -> Option<Ended> {
         match EntryId::random() {
             Ok(id) => {
                 self.request.id = id;
+                self.request.lost = (entry.attempts > 0).then(|| entry.id.clone());
                 None
             }
             Err(error) => Some(self.nothing_sent(not_recorded(&error)).await),
@@ -513,9 +515,9 @@ impl<H: Host, S> Run<'_, H, S> {
     fn told(&self, entry: &Entry) -> Ended {
         let name = entry.name().to_owned();
         let kind = entry.ending().map_or(EndingKind::Unknown, |ending| ending.kind);
-        // Not because the entry is that of a claim whose answer was lost: somebody else did it since.
-        let is_own = self.request.key.is_some() && self.request.key == entry.key;
         let is_recovery = matches!(self.request.wanted, Wanted::Recover(_));
+        // Not because the entry is that of a claim whose answer was lost: somebody else did it since.
+        let is_own = is_recovery || self.request.key.is_some() && self.request.key == entry.key;
         let outcome = match (kind, &entry.operation) {
             (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
             (EndingKind::Unknown, _) => {

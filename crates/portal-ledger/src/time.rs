@@ -48,6 +48,11 @@ impl Moment {
         }
     }
 
+    /// The moment `time` earlier, at most when the clock began.
+    pub fn minus(&self, time: Duration) -> Self {
+        Self { boot: self.boot.clone(), since_boot: self.since_boot.saturating_sub(time) }
+    }
+
     /// Whether this is a moment of the clock that `now` was read from.
     pub(crate) fn is_of_clock(&self, now: &Self) -> bool {
         self.boot == now.boot

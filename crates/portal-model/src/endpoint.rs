@@ -309,15 +309,10 @@ impl ResponseError {
     }
 
     /// Whether a read-only request deserves another access token: it came with HTTP 401, whatever the
-    /// body, or with a code for a rejected token. Not if the scope is missing, which a new token lacks
-    /// too. It proves nothing about an attempt: see [`ApiError::is_token_rejected`].
+    /// body, or as in [`ApiError::needs_new_token`].
     pub fn needs_new_token(&self) -> bool {
         match self {
-            Self::Api(error) if error.is_scope_mismatch() => false,
-            Self::Api(error) => {
-                let is_client_error = (400..500).contains(&error.http_status);
-                error.http_status == 401 || is_client_error && error.code.is_of_token()
-            }
+            Self::Api(error) => error.needs_new_token(),
             Self::Unreadable(response) => response.http_status == 401,
         }
     }

@@ -11,6 +11,8 @@ use serde_json::Value;
 pub use code::{ErrorCode, UnknownCode};
 pub use details::Details;
 
+use crate::neutral::printable_line;
+
 /// A rejection by the service.
 ///
 /// Plain data: what it means and what to do about it is in [`explain`](crate::explain).
@@ -54,6 +56,14 @@ impl ApiError {
             && matches!(self.code, ErrorCode::InvalidToken | ErrorCode::AuthenticationFailure)
     }
 
+    /// Whether a read-only request deserves another access token: HTTP 401, or a code for a rejected
+    /// token. Not if the scope is missing, which a new token lacks too. It proves nothing about an
+    /// attempt: see [`is_token_rejected`](Self::is_token_rejected).
+    pub fn needs_new_token(&self) -> bool {
+        let is_of_token = (400..500).contains(&self.http_status) && self.code.is_of_token();
+        (self.http_status == 401 || is_of_token) && !self.is_scope_mismatch()
+    }
+
     /// The access token is valid but lacks the scope.
     pub fn is_scope_mismatch(&self) -> bool {
         self.code == ErrorCode::OauthScopeMismatch
@@ -78,9 +88,10 @@ impl ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HTTP {} {}", self.http_status, self.code)?;
+        // One line, whatever the service sends.
+        write!(f, "HTTP {} {}", self.http_status, printable_line(self.code.as_str()))?;
         if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
+            write!(f, ": {}", printable_line(&self.message))?;
         }
         if !self.details.is_empty() {
             write!(f, " {}", self.details)?;
@@ -118,6 +129,7 @@ pub fn with_sources(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oauth::OAuthError;
 
     #[test]
     fn error_is_one_clause() {
@@ -126,5 +138,10 @@ mod tests {
             error.with("api_name", "name").to_string(),
             "HTTP 400 ALREADY_USED: The name is in use {\"api_name\":\"name\"}"
         );
+        let error = ApiError::new(400, ErrorCode::from("A\nB"), "no\nerror: forged\u{1b}[31m");
+        assert!(!error.with("a", "b\nc").to_string().contains(char::is_control));
+        let mut error = OAuthError::new("A\nB");
+        error.description = Some("no\r\nerror: forged".to_owned());
+        assert!(!error.to_string().contains(char::is_control));
     }
 }

@@ -16,9 +16,7 @@ use std::pin::pin;
 use futures_util::StreamExt as _;
 use futures_util::future::{LocalBoxFuture, OptionFuture};
 use futures_util::stream::BoxStream;
-use portal_http::server::{
-    Listener, PortalService, PortalServiceBuilder, RequestRecord, Server, raise_nofile_limit,
-};
+use portal_http::server::{Listener, PortalService, PortalServiceBuilder, RequestRecord, Server};
 use portal_inspect::{Inspector, Watch};
 use portal_store::{Registry, RegistryError};
 use tokio::process::Child;
@@ -73,9 +71,6 @@ async fn open_and_serve(args: &Args, printer: &Printer) -> Result<Ended, Failure
     // Check everything that can be wrong before creating anything.
     let tls = listeners::read_tls(args)?;
     exposure::warn(args, printer);
-    if let Err(error) = raise_nofile_limit() {
-        printer.warning(format_args!("the limit on open files was not raised: {error}"));
-    }
     let seed = registry::read_seed(args)?;
     let server = listeners::bind(args, tls, printer).await?;
     let inspector = listeners::bind_inspector(args.admin_listen, printer).await?;

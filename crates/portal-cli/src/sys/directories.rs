@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
 
 use crate::sys::environment;
+use crate::sys::invalid_input::InvalidInput;
 
 /// Returns the directory of `config.toml` and `credentials.toml`.
 pub(crate) fn config() -> anyhow::Result<PathBuf> {
@@ -23,17 +24,17 @@ pub(crate) fn data() -> anyhow::Result<PathBuf> {
     usable(strategy()?.data_dir().join("portal"))
 }
 
-/// Returns the directory of the intent log. `PORTAL_STATE_DIR` sets it, for machines whose home
+/// Returns the directory of the ledger. `PORTAL_STATE_DIR` sets it, for machines whose home
 /// directory is not writable.
 pub(crate) fn state() -> anyhow::Result<PathBuf> {
     if let Some(directory) = environment::path("PORTAL_STATE_DIR") {
-        // A relative path would name a different log in each working directory, and miss what is in
+        // A relative path would name a different ledger in each working directory, and miss what is in
         // doubt.
-        anyhow::ensure!(
-            directory.is_absolute(),
-            "PORTAL_STATE_DIR is {}, expected an absolute path",
-            directory.display()
-        );
+        if !directory.is_absolute() {
+            let directory = directory.display();
+            let message = format!("PORTAL_STATE_DIR is {directory}, expected an absolute path");
+            return Err(InvalidInput(message).into());
+        }
         return Ok(directory);
     }
     let strategy = strategy()?;

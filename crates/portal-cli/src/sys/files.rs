@@ -42,6 +42,12 @@ fn resolved(path: &Path) -> Option<PathBuf> {
     fs::canonicalize(path).ok().or_else(|| Some(directory()?.join(path.file_name()?)))
 }
 
+/// The path of the file that a path leads to, which may not exist yet.
+pub(crate) fn target(path: &Path) -> PathBuf {
+    let link = || Some(path.parent()?.join(fs::read_link(path).ok()?));
+    fs::canonicalize(path).ok().or_else(link).unwrap_or_else(|| path.to_owned())
+}
+
 /// A file for a result. It is opened before anything is done that needs it, and written at the end: where
 /// links lead, in place, so that modes, devices and FIFOs stay what they are.
 #[derive(Debug)]

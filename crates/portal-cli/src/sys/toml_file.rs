@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use serde::de::DeserializeOwned;
 
-use crate::sys::private_file;
+use crate::sys::{files, private_file};
 
 /// Returns the content of a file; empty if it doesn't exist.
 pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
@@ -30,15 +30,18 @@ pub(crate) fn parse<T: DeserializeOwned>(
     })
 }
 
-/// Replaces a file atomically, readable only by its owner. Symbolic links are followed. The caller
-/// excludes other writers.
+/// Replaces a file atomically. A new one is readable only by its owner; another one keeps its mode.
+/// Symbolic links are followed. The caller excludes other writers.
 pub(crate) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = files::target(path);
     // A fixed name, so that killed processes leave at most one copy, which the next one replaces.
     let new = path.with_added_extension("new");
     let write = || {
         remove(&new)?;
         let mut file = private_file::options().create_new(true).open(&new)?;
+        if let Ok(metadata) = fs::metadata(&path) {
+            file.set_permissions(metadata.permissions())?;
+        }
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, &path)

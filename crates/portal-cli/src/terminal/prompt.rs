@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::report::failure::Failure;
 use crate::report::wrap::fit;
+use crate::sys::invalid_input::InvalidInput;
 use crate::terminal::width;
 
 /// How often a line can be mistyped.
@@ -133,13 +134,19 @@ pub(crate) fn read_secret(what: &'static str) -> Result<Option<Secret>, Failure>
 }
 
 /// Reads a line with its line break, or nothing at the end of stdin.
-fn read_line() -> io::Result<String> {
+fn read_line() -> anyhow::Result<String> {
     let mut line = String::new();
-    io::stdin().read_line(&mut line).map(|_| line)
+    match io::stdin().read_line(&mut line) {
+        // As PowerShell pipes and Notepad may save it.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(InvalidInput("stdin is not UTF-8".to_owned()).into())
+        }
+        read => Ok(read.map(|_| line)?),
+    }
 }
 
 /// Reads a line on a thread of its own, which does not keep the process from ending.
-async fn read_line_aside() -> io::Result<String> {
+async fn read_line_aside() -> anyhow::Result<String> {
     let (sender, line) = oneshot::channel();
     // Nobody waits for it after Ctrl-C.
     std::thread::spawn(move || drop(sender.send(read_line())));

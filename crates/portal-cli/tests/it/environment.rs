@@ -1,26 +1,25 @@
 //! What the environment has that cannot be used: it is named, and nothing is sent.
 
-use std::ffi::{OsStr, OsString};
-use std::process::{Command, Stdio};
-
-use crate::orgs::{Org, Orgs};
-use crate::support::{Home, Ran};
-
-fn run(command: &mut Command, variables: &[(&str, &OsStr)]) -> Ran {
-    Ran::of(command.envs(variables.iter().copied()).stdin(Stdio::null()))
-}
+#[cfg(target_os = "linux")]
+use std::process::Command;
 
 #[cfg(unix)]
-fn latin_1() -> OsString {
-    std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec())
-}
+use crate::orgs::{Org, Orgs};
+use crate::support::{Home, Ran};
 
 #[cfg(unix)]
 #[test]
 fn unusable_variable_never_selects_default_profile() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStringExt as _;
+    use std::process::{Command, Stdio};
+
+    let run = |command: &mut Command, (name, value): (&str, &OsStr)| {
+        Ran::of(command.env(name, value).stdin(Stdio::null()))
+    };
     let orgs = Orgs::start(vec![Org::new("acme")], &[]);
     assert_eq!(orgs.run(&["profiles", "use", "acme"]).status, 0);
-    let latin_1 = latin_1();
+    let latin_1 = OsString::from_vec(b"caf\xe9".to_vec());
     for (name, value) in [
         ("PORTAL_PROFILE", &*latin_1),
         ("PORTAL_PROFILE", OsStr::new("")),
@@ -32,16 +31,16 @@ fn unusable_variable_never_selects_default_profile() {
         ("PORTAL_PROCESSING_TIME", &latin_1),
         ("PORTAL_LIST_LAG", OsStr::new("soon")),
     ] {
-        let ran = run(&mut orgs.home.command(&["create", "AcmePortal", "--yes"]), &[(name, value)]);
+        let ran = run(&mut orgs.home.command(&["create", "AcmePortal", "--yes"]), (name, value));
         assert_eq!(ran.status, 2, "{name} {value:?}: {ran:?}");
         assert!(ran.stderr.contains(name), "{ran:?}");
     }
     assert_eq!(orgs.served.requests("/crm/v7/settings/portals"), 0);
-    let ran = run(&mut orgs.home.command(&["list"]), &[("PORTAL_PROFILE", OsStr::new(" acme\r"))]);
+    let ran = run(&mut orgs.home.command(&["list"]), ("PORTAL_PROFILE", OsStr::new(" acme\r")));
     assert_eq!(ran.status, 0, "{ran:?}");
     // A flag leaves no variable to read.
     let profile = ["list", "--profile", "acme"];
-    let ran = run(&mut orgs.home.command(&profile), &[("PORTAL_PROFILE", &latin_1)]);
+    let ran = run(&mut orgs.home.command(&profile), ("PORTAL_PROFILE", &latin_1));
     assert_eq!(ran.status, 0, "{ran:?}");
 }
 
@@ -132,5 +131,62 @@ fn too_few_open_files_are_error_not_panic() {
         let ran = Ran::of(command.env_clear().env("HOME", home.path()));
         assert_eq!(ran.status == 0, is_enough, "{limit}: {ran:?}");
         assert!(is_enough || ran.stderr.contains(&format!("may open {limit} files")), "{ran:?}");
+    }
+}
+
+#[test]
+fn url_that_is_unusable_is_named_and_not_repeated() {
+    let home = Home::new();
+    let served = crate::support::Served::start(&home, &[]);
+    for (name, value) in [
+        ("PORTAL_API_DOMAIN", "https://user:hush@www.zohoapis.eu"),
+        ("PORTAL_ACCOUNTS_URL", "accounts.zoho.eu"),
+        ("PORTAL_ACCOUNTS_URL", "http://accounts.zoho.eu"),
+        ("PORTAL_API_DOMAIN", "https://www.zohoapis.eu?token=hush"),
+    ] {
+        let ran = Ran::of(served.command(&home, &["list"]).env(name, value));
+        assert_eq!(ran.status, 2, "{value}: {ran:?}");
+        assert!(ran.stderr.contains(&format!("invalid {name}: ")), "{ran:?}");
+        assert!(!ran.stderr.contains("hush"), "{ran:?}");
+    }
+    let flag = ["list", "--api-domain", "https://user:hush@www.zohoapis.eu"];
+    let ran = served.run(&home, &flag);
+    assert!(ran.status == 2 && ran.stderr.contains("invalid --api-domain: "), "{ran:?}");
+    // Endpoints as the documentation shows them.
+    let token = format!("{}/oauth/v2/token", served.url());
+    let portals = format!("{}/crm/v7/settings/portals", served.url());
+    let mut list = served.command(&home, &["list"]);
+    list.env("PORTAL_ACCOUNTS_URL", token).env("PORTAL_API_DOMAIN", portals);
+    let ran = Ran::of(&mut list);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(ran.stderr, format!("There is no portal in the org at {}.\n", served.url()));
+    for directory in ["~/state", "state"] {
+        let mut create = served.command(&home, &["create", "AcmePortal", "--yes"]);
+        let ran = Ran::of(create.env("PORTAL_STATE_DIR", directory));
+        assert!(ran.status == 2 && ran.stderr.contains("PORTAL_STATE_DIR is"), "{ran:?}");
+    }
+    for file in ["/nonexistent/ca.pem", "."] {
+        let ran = Ran::of(served.command(&home, &["list"]).env("PORTAL_CA_FILE", file));
+        assert!(ran.status == 2 && ran.stderr.contains("unusable certificates: "), "{ran:?}");
+    }
+}
+
+#[test]
+fn variable_of_option_is_named() {
+    let home = Home::new();
+    for (name, value, expected) in [
+        ("PORTAL_DATABASE_URL", "", "is empty"),
+        ("PORTAL_DATABASE_URL", "'postgres://u:hush@127.0.0.1:1/x'", "has a quote"),
+        ("PORTAL_DATABASE_URL", "postgres://u:hush@127.0.0.1:1/x\r", "has blanks around it"),
+        ("PORTAL_ADMIN_LISTEN", "none\r", "has blanks around it"),
+        ("PORTAL_TLS_CERT", "", "is empty"),
+    ] {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--output", "json"];
+        let ran = Ran::of(home.command(&serve).env(name, value));
+        assert_eq!(ran.status, 2, "{name} {value:?}: {ran:?}");
+        assert!(ran.stderr.contains(&format!("error: {name} {expected}")), "{ran:?}");
+        assert!(!ran.stderr.contains("hush") && !ran.stdout.contains("hush"), "{ran:?}");
+        // It is none of the business of another command.
+        assert_eq!(Ran::of(home.command(&["explain"]).env(name, value)).status, 0);
     }
 }

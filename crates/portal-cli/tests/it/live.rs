@@ -62,10 +62,8 @@ impl Live {
 
     /// `portal` without credentials.
     pub(crate) fn anonymous(&self, arguments: &[&str]) -> Command {
-        let mut command = self.home.command(arguments);
+        let mut command = self.home.command_elsewhere(arguments);
         command.env("HTTPS_PROXY", self.proxy());
-        // Nothing is known of the speed of another machine.
-        command.env_remove("PORTAL_PROCESSING_TIME").env_remove("PORTAL_LIST_LAG");
         command.arg("--ca-file").arg(file("ca.pem"));
         command
     }

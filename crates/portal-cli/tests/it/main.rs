@@ -19,12 +19,15 @@ mod doctor;
 mod doubt;
 mod doubtful_batch;
 mod environment;
+mod files;
 mod first_use;
 mod gateway;
 mod help;
 #[cfg(unix)]
 mod hints;
+mod history;
 mod hostile;
+mod kill;
 #[cfg(unix)]
 mod killed_servers;
 #[cfg(target_os = "linux")]
@@ -50,6 +53,7 @@ mod served_program;
 mod support;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod token;
 mod unidentified;
 mod unreachable;
 #[cfg(target_os = "linux")]

@@ -1,5 +1,6 @@
 //! What `portal serve` says of itself to a program and a shell, and to nobody else.
 
+#[cfg(unix)]
 use std::process::Command;
 
 #[cfg(unix)]
@@ -10,13 +11,6 @@ use crate::support::{Home, Ran, Served};
 
 /// Creates that would need ten minutes if the server were as slow as any.
 const IMPATIENT: [&str; 5] = ["create", "--deadline", "30s", "--timeout", "5s"];
-
-/// `portal` in `home`, without what tests say of the speed of servers.
-fn plain(home: &Home, arguments: &[&str]) -> Command {
-    let mut command = home.command(arguments);
-    command.env_remove("PORTAL_PROCESSING_TIME").env_remove("PORTAL_LIST_LAG");
-    command
-}
 
 /// What `serve env` says of a server.
 fn environment(home: &Home, server: &Served) -> Vec<(String, String)> {
@@ -32,7 +26,7 @@ fn times_of_server_are_those_of_its_address_only() {
     let home = Home::new();
     let (fast, other) = (Served::start(&home, &[]), Served::start(&home, &[]));
     let create = |server: &Served, name: &str| {
-        let mut command = plain(&home, &[&IMPATIENT[..], &[name]].concat());
+        let mut command = home.command_elsewhere(&[&IMPATIENT[..], &[name]].concat());
         command.envs(server.environment());
         command
     };
@@ -57,7 +51,7 @@ fn fault_that_delays_effects_is_waited_for() {
     let home = Home::new();
     let faults = ["--fault", "POST request:delay=1m:@9", "--fault", "GET request:stale=20s:@9"];
     let server = Served::start(&home, &faults);
-    let mut command = plain(&home, &[&IMPATIENT[..], &["AcmePortal"]].concat());
+    let mut command = home.command_elsewhere(&[&IMPATIENT[..], &["AcmePortal"]].concat());
     let ran = Ran::of(command.envs(environment(&home, &server)));
     assert_eq!(ran.status, 2, "{ran:?}");
 }
@@ -70,7 +64,7 @@ fn variable_shortens_no_proof_about_another_machine() {
     {
         let create = |arguments: &[&str]| {
             let arguments = [&["create", "AcmePortal", "--yes"], arguments].concat();
-            let mut command = plain(&home, &arguments);
+            let mut command = home.command_elsewhere(&arguments);
             for (name, value) in [
                 ("PORTAL_API_DOMAIN", "https://portal.invalid"),
                 ("PORTAL_ACCOUNTS_URL", "https://portal.invalid"),
@@ -199,7 +193,7 @@ fn no_secret_is_logged_or_recorded() {
     let authorization = authorization(&server);
     let text = |key: &str| server.listening[key].as_str().unwrap();
     let (secret, token) = (text("client_secret"), text("refresh_token"));
-    let escaped: String = token.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let escaped = token.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
     for target in [
         format!("POST /oauth/v2/token&refresh_token={token}&client_secret={secret}"),
         format!("POST /oauth/v2/token%3Fclient_secret={secret}"),

@@ -63,6 +63,17 @@ fn nothing_on_port_of_this_machine_suggests_server() {
 }
 
 #[test]
+fn profile_of_host_that_is_not_reached_is_unreachable() {
+    let orgs = crate::orgs::Orgs::start(vec![Org::new("acme")], &[]);
+    let crate::orgs::Orgs { home, served, .. } = orgs;
+    served.kill();
+    let ran = home.run(&["doctor", "--profile", "acme"]);
+    assert_eq!(ran.status, 6, "{ran:?}");
+    assert!(ran.stdout.starts_with("acme: unreachable\n"), "{ran:?}");
+    assert!(ran.stdout.contains("run `portal serve`"), "{ran:?}");
+}
+
+#[test]
 fn throttle_of_accounts_server_is_rate_limit() {
     for response in [
         "HTTP/1.1 400 Bad Request\r\ncontent-length: 25\r\n\r\n{\"error\":\"Access Denied\"}",
@@ -78,6 +89,30 @@ fn throttle_of_accounts_server_is_rate_limit() {
         assert!(said(&ran).1.starts_with("wait ten minutes"), "{ran:?}");
         assert_eq!(count.load(Ordering::SeqCst), 1);
     }
+}
+
+#[test]
+fn server_of_something_else_is_named() {
+    for (response, expected) in [
+        ("SSH-2.0-OpenSSH_9.6\r\n", "sent something other than HTTP"),
+        ("", "closed the connection"),
+    ] {
+        let (home, (address, _)) = (Home::new(), always(response));
+        let ran = Ran::of(&mut with_credentials(&home, &["list"], &format!("http://{address}")));
+        let (error, _) = said(&ran);
+        let expected = format!("no response from the accounts server: {address} {expected}");
+        assert!(ran.status == 6 && error.contains(&expected), "{ran:?}");
+    }
+}
+
+#[test]
+fn text_of_accounts_server_forges_no_line() {
+    let body = r#"{"error":"invalid_client","error_description":"no\nerror: forged\u001b[31m"}"#;
+    let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let (home, (address, _)) = (Home::new(), always(response.leak()));
+    let ran = Ran::of(&mut with_credentials(&home, &["list"], &format!("http://{address}")));
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(ran.stderr.contains("(no\u{fffd}error: forged\u{fffd}[31m)"), "{ran:?}");
 }
 
 #[test]
@@ -103,7 +138,8 @@ fn certificate_that_is_not_trusted_suggests_ca_file() {
     let (home, proxy) = (&live.home, live.proxy());
     let command = |arguments: &[&str]| {
         let mut command = home.command(arguments);
-        command.env("HTTPS_PROXY", &proxy);
+        command.env("HTTPS_PROXY", &proxy).env_remove("PORTAL_PROCESSING_TIME");
+        command.env_remove("PORTAL_LIST_LAG");
         command
     };
     let mut list = command(&["list"]);
@@ -117,6 +153,11 @@ fn certificate_that_is_not_trusted_suggests_ca_file() {
         "could not list the portals: cannot reach accounts.zoho.eu: its certificate is not trusted"
     );
     assert!(hint.contains("--ca-file") && hint.contains("PORTAL_CA_FILE"), "{hint}");
+    let mut login = command(&["login", "--profile", "acme", "--data-center", "eu"]);
+    login.args(["--client-id", &org.client_id(), "--refresh-token"]);
+    let stdin = format!("{}\n{}\n", org.client_secret(), org.refresh_token());
+    let ran = Ran::fed(&mut login, &stdin);
+    assert!(ran.status == 6 && ran.stderr.contains("--ca-file"), "{ran:?}");
     let ca = crate::live::file("ca.pem");
     let ran = Ran::of(list.env("PORTAL_CA_FILE", &ca));
     assert_eq!(ran.status, 0, "{ran:?}");
@@ -126,7 +167,6 @@ fn certificate_that_is_not_trusted_suggests_ca_file() {
     std::fs::copy(&ca, home.path().join("ca.pem")).unwrap();
     let mut login = command(&["login", "--profile", "acme", "--data-center", "eu"]);
     login.args(["--client-id", &org.client_id(), "--refresh-token", "--ca-file", "ca.pem"]);
-    let stdin = format!("{}\n{}\n", org.client_secret(), org.refresh_token());
     let ran = Ran::fed(&mut login, &stdin);
     assert_eq!(ran.status, 0, "{ran:?}");
     for arguments in [

@@ -7,13 +7,14 @@ use portal_ledger::{Clock, Moment};
 
 static SYSTEM: LazyLock<Clock> = LazyLock::new(Clock::system);
 /// What a [`NotAfter`] counts from.
-static START: LazyLock<Moment> = LazyLock::new(|| SYSTEM.now());
+static START: LazyLock<Moment> = LazyLock::new(|| SYSTEM.now().minus(Duration::MAX));
 
-/// Reads the system's clock. While tokio's time is paused, how far it was moved comes on top, so that
-/// waits end in a test.
+/// Reads the system's clock, by as much ahead of it or behind as tokio's time is: paused in a test, it
+/// goes only as far as it is moved.
 pub(super) fn now() -> Moment {
-    let moved = tokio::time::Instant::now().into_std().saturating_duration_since(Instant::now());
-    SYSTEM.now().plus(moved)
+    let (test, real) = (tokio::time::Instant::now().into_std(), Instant::now());
+    let ahead = test.saturating_duration_since(real);
+    SYSTEM.now().plus(ahead).minus(real.saturating_duration_since(test))
 }
 
 /// A moment on the clock of this process.
@@ -22,7 +23,7 @@ pub(super) struct NotAfter(Duration);
 
 impl NotAfter {
     pub(super) fn new(moment: &Moment) -> Self {
-        // What is of another clock, or lies before the first use of this one, has passed.
+        // What is of another clock has passed.
         Self(moment.since(&START).unwrap_or_default())
     }
 
@@ -40,8 +41,7 @@ mod tests {
         let (before, hour) = (now(), Duration::from_secs(3600));
         let soon = NotAfter::new(&before.plus(hour));
         assert!(!soon.has_passed());
-        // What has really passed since the pause is not added.
-        tokio::time::advance(hour * 2).await;
+        tokio::time::advance(hour + Duration::from_millis(1)).await;
         assert!(now().since(&before).is_some_and(|passed| passed >= hour));
         assert!(soon.has_passed());
         assert!(NotAfter::new(&Moment::new("another boot", hour * 9999)).has_passed());

@@ -14,7 +14,7 @@ pub enum ClientError {
     #[error(transparent)]
     NotSent(NotSent),
     /// The request may have arrived, but no complete response was received.
-    #[error("response lost")]
+    #[error("no response")]
     NoResponse(#[source] NoResponse),
     /// The service rejected the request.
     #[error(transparent)]

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::USER_AGENT;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::Full;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::legacy::{Client, Error};
@@ -76,10 +76,11 @@ impl HttpTransport {
         bounds: Bounds,
     ) -> Result<Response<Bytes>, TransportError> {
         let end = after(Instant::now(), bounds.time);
+        let destination = request.uri().clone();
         let connection = capture_connection(&mut request);
         let response = match timeout_at(end, self.pooled.request(request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(classify(&error)),
+            Ok(Err(error)) => return Err(classify(&destination, &error)),
             Err(_) if connection.connection_metadata().is_none() => {
                 return Err(NotSent::ConnectTimedOut.into());
             }
@@ -115,10 +116,10 @@ impl Transport for HttpTransport {
 }
 
 /// Classifies an error of the pooled client, which wraps the error that counts.
-fn classify(error: &Error) -> TransportError {
+fn classify(destination: &Uri, error: &Error) -> TransportError {
     match find::<NotSent>(error) {
         Some(not_sent) => not_sent.clone().into(),
-        None => lost(std::error::Error::source(error).unwrap_or(error)),
+        None => lost(destination, std::error::Error::source(error).unwrap_or(error)),
     }
 }
 

@@ -19,8 +19,8 @@ impl Listener {
     ///
     /// # Errors
     /// [`BindError`] if the address is in use or cannot be bound.
+    #[expect(clippy::unused_async, reason = "a socket belongs to a runtime")]
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        // An async function, since a socket belongs to a runtime.
         listen(address).map(Self::from).map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse { address },
             _ => BindError::Other { address, source },
@@ -99,7 +99,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Why a [`Server`] cannot listen.
+/// Why a [`Server`](super::Server) cannot listen.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {

@@ -77,7 +77,11 @@ impl LogLimit {
             return Pass::Now(mem::take(&mut state.suppressed));
         }
         state.suppressed += 1;
-        if state.suppressed == 1 { Pass::Later(state.next - now) } else { Pass::Never }
+        if state.suppressed == 1 {
+            Pass::Later(state.next.saturating_sub(now))
+        } else {
+            Pass::Never
+        }
     }
 
     /// How many were suppressed, if any. What comes next is suppressed for another interval.
@@ -109,7 +113,10 @@ mod tests {
         assert_eq!(limit.pass_at(LOG_INTERVAL), Pass::Never);
         // Nothing else may come.
         assert_eq!(limit.take_at(LOG_INTERVAL + start), Some(2));
-        assert_eq!(limit.pass_at(LOG_INTERVAL + start * 2), Pass::Later(LOG_INTERVAL - start));
+        assert_eq!(
+            limit.pass_at(LOG_INTERVAL + start * 2),
+            Pass::Later(LOG_INTERVAL.saturating_sub(start))
+        );
         // A runtime that has ended logs nothing.
         assert_eq!(limit.pass_at(LOG_INTERVAL * 3), Pass::Now(1));
     }

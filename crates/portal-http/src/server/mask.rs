@@ -231,7 +231,9 @@ fn mask(value: &mut Value, side: Side) {
         }
         Value::Array(values) => {
             let is_pair = side == Side::Client && values.iter().any(is_name_of_secret);
-            values.iter_mut().for_each(|value| mask_member(value, is_pair, side));
+            for value in values {
+                mask_member(value, is_pair, side);
+            }
         }
         Value::String(string) => *string = text(string),
         _ => {}

@@ -1,6 +1,7 @@
 //! The decisions, as a table. Times are seconds; it is 100, an attempt takes 3 at most, its effect 6
 //! more, and a list lags by 2.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portal_model::flow::{Baseline, CreateIntent, Intent, Policy, RenameIntent};
@@ -55,6 +56,8 @@ fn entry(operation: Operation) -> Entry {
         attempts: 0,
         state: open(103),
         doubt_ended: None,
+        doubt_elsewhere: Vec::new(),
+        sightings: Vec::new(),
         is_settled: false,
         times: times(),
         about: About::default(),
@@ -124,6 +127,10 @@ impl ClaimRequest {
 
     fn label(self, label: &str) -> Self {
         Self { label: Some(label.to_owned()), ..self }
+    }
+
+    fn distinct_from(self, credential: &str) -> Self {
+        Self { distinct_from: Arc::new([credential.to_owned()].into()), ..self }
     }
 
     fn allow_another(mut self) -> Self {
@@ -211,11 +218,18 @@ fn decisions_are_as_in_table() {
         (Some(other().attempted(attempting(99))),           wants(create("AcmeCo")).of(org("8")),         "new"),
         (Some(other().attempted(attempting(99))),           wants(create("AcmeCo")).of(unknown("x")),     "waits until 107: OtherUnderWay"),
         (Some(other().of(unknown("x")).attempted(attempting(99))), wants(create("AcmeCo")),               "waits until 107: OtherUnderWay"),
+        // Unless the caller states that these credentials lead to another org.
+        (Some(other().of(unknown("y")).attempted(attempting(99))), wants(create("AcmeCo")).of(unknown("x")).distinct_from("y"), "new"),
+        (Some(acme().of(unknown("y")).attempted(attempting(99))), wants(create("AcmeCo")).of(unknown("x")).distinct_from("y"), "waits until 107: OtherUnderWay"),
+        (Some(acme().of(unknown("x")).attempted(ended(Unknown, 1))), wants(create("AcmeCo")).of(unknown("x")).distinct_from("x"), "adopts"),
         (Some(acme().of(unknown("x")).attempted(ended(Unknown, 1))), wants(create("AcmeCo")),             "new"),
         (Some(acme().of(unknown("x")).attempted(ended(Unknown, 1))), wants(create("AcmeCo")).of(unknown("x")), "adopts"),
         (Some(acme().of(org("8")).attempted(attempting(99))), wants(create("AcmeCo")),                    "waits until 107: OtherUnderWay"),
         // Renames.
-        (Some(acme().attempted(ended(Created, 99)).doubt(95)), wants(rename("AcmeCo", "BetaCo")),           "waits until 103: Effect"),
+        (Some(acme().attempted(ended(Created, 93)).doubt(89)), wants(rename("AcmeCo", "BetaCo")),           "waits until 101: Effect"),
+        (Some(acme().attempted(ended(Created, 93))),        wants(rename("AcmeCo", "BetaCo")),             "waits until 101: Effect"),
+        (Some(other().attempted(ended(Created, 93))),       wants(rename("AcmeCo", "BetaCo")),             "new"),
+        (Some(acme().of(org("8")).attempted(ended(NotDone, 93))), wants(rename("AcmeCo", "BetaCo")),       "waits until 101: Effect"),
         (Some(renamed()),                                   wants(create("AcmeCo")).allow_another(),      "waits until 101: Effect"),
         (Some(renamed()),                                   wants(create("GammaCo")).allow_another(),     "new"),
     ];
@@ -372,8 +386,7 @@ fn moment_of_another_clock_counts_from_now() {
     assert_eq!(decided(rows, &wants(create("Others"))), "waits until 111: OtherUnderWay");
     let ending = Ending::new(EndingKind::Created);
     let rows = vec![entry(create("AcmeCo")).attempted(State::Ended { ending, at: elsewhere(5) })];
-    let (written, _) = claim(rows, &wants(create("Others")), &at(NOW));
-    assert_eq!(written[0].state, ended(EndingKind::Created, NOW));
+    assert_eq!(decided(rows, &wants(create("Others"))), "waits until 102: Effect");
     // A process that read the clock and was frozen since does not shorten what others hold.
     let (_, grant) = granted(Vec::new(), &wants(create("Others")));
     let id = EntryId::new("new");
@@ -381,6 +394,51 @@ fn moment_of_another_clock_counts_from_now() {
     let request = ClaimRequest { id: EntryId::new("late"), ..wants(create("AcmeCo")) };
     assert_eq!(decided(vec![held.clone()], &request), "waits until 211: OtherUnderWay");
     assert_eq!(claim(vec![held], &request, &at(NOW)).0, []);
+}
+
+/// On some systems every process has a clock of its own.
+#[test]
+fn readers_of_two_clocks_do_not_make_each_other_wait() {
+    let row = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50)).doubt(50);
+    let mut rows = vec![row];
+    let there = |second| Moment::new("there", Duration::from_secs(second));
+    let elsewhere = |second| Moment::new("elsewhere", Duration::from_secs(second));
+    for second in 0..11 {
+        for now in [there(second), elsewhere(1000 + second)] {
+            let (written, decision) = claim(rows.clone(), &wants(create("Others")), &now);
+            assert!(matches!(decision, Decision::Wait(_)), "{decision:?}");
+            rows = if written.is_empty() { rows } else { written };
+        }
+    }
+    let (_, decision) = claim(rows, &wants(create("Others")), &there(11));
+    assert!(matches!(decision, Decision::Granted(_)), "{decision:?}");
+}
+
+/// Each of them takes the entry over as soon as the lease of the other one has ended.
+#[test]
+fn adoptions_by_two_clocks_do_not_delay_horizon() {
+    let moment = |clock: &str, second| Moment::new(clock, Duration::from_secs(second));
+    let clocks = ["there", "elsewhere"].map(|clock| move |second| moment(clock, second));
+    let until = clocks[0](3);
+    let lease = Lease { holder: None, until, is_attempting: true, process: None };
+    let mut row = entry(create("AcmeCo")).attempted(State::Open(lease));
+    let mut horizons = Vec::new();
+    for second in 1..12 {
+        let (clock, second) = (&clocks[second % 2], 1000 * (second as u64 % 2) + 3 * second as u64);
+        let (written, decision) = claim(vec![row], &wants(create("AcmeCo")), &clock(second));
+        row = written.last().cloned().unwrap();
+        if let Decision::Granted(grant) = decision {
+            let horizon = grant.entry.horizon(Duration::from_secs(6)).unwrap();
+            horizons.push(horizon.since(&clock(second)).map_or(0, |left| left.as_secs()));
+            row.state = State::Open(Lease {
+                holder: None,
+                until: clock(second),
+                is_attempting: false,
+                process: None,
+            });
+        }
+    }
+    assert_eq!(horizons.last(), Some(&0), "{horizons:?}");
 }
 
 #[test]
@@ -439,10 +497,33 @@ fn receipt_goes_by_name_after_rename() {
     };
     let present =
         Entry { order: 3, state: ended(EndingKind::Present, 30), ..entry(create("Theirs")) };
-    let rows = vec![created, renamed, present];
+    let again = Entry {
+        id: EntryId::new("again"),
+        order: 4,
+        ..entry(create("Others")).attempted(ended(EndingKind::Created, 40))
+    };
+    let rows = vec![created, renamed, present, again];
     let (_, grant) = granted(rows, &wants(create("AcmeCo")).allow_another());
     let names: Vec<_> = grant.receipts.iter().map(|receipt| &receipt.name[..]).collect();
-    assert_eq!(names, ["BetaCo"]);
+    assert_eq!(names, ["Others", "BetaCo"], "the newest first");
+}
+
+#[test]
+fn portal_in_doubtful_rename_has_no_receipt() {
+    let created = entry(create("Others")).attempted(ended(EndingKind::Created, 99));
+    let intent = RenameIntent::new("Others", "BetaCo".parse().unwrap());
+    let renaming = Entry {
+        id: EntryId::new("rename"),
+        order: 2,
+        intent: Some(intent.into()),
+        ..entry(rename("Others", "BetaCo")).attempted(attempting(103))
+    };
+    let (_, Decision::Wait(wait)) =
+        claim(vec![created, renaming], &wants(create("Others")).allow_another(), &at(NOW))
+    else {
+        panic!()
+    };
+    assert_eq!((wait.entry.as_str(), wait.receipts), ("rename", Vec::new()));
 }
 
 #[test]
@@ -472,6 +553,17 @@ fn list_is_no_answer_while_own_attempt_is_in_doubt() {
     let other = Entry { id: EntryId::new("other"), order: 2, ..entry(create("Others")) };
     let rows = vec![doubt, other];
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "waits until 103: InDoubt");
+}
+
+#[test]
+fn who_lost_entry_goes_by_what_becomes_of_it() {
+    let lost = Some(EntryId::new("earlier"));
+    let request = ClaimRequest { lost, ..wants(create("AcmeCo")) };
+    let of = |state| decided(vec![entry(create("AcmeCo")).attempted(state)], &request);
+    assert_eq!(of(attempting(103)), "waits until 103: UnderWay");
+    assert_eq!(of(ended(EndingKind::Appeared, 99)), "ended Appeared");
+    assert_eq!(of(ended(EndingKind::Unknown, 99)), "adopts");
+    assert_eq!(of(ended(EndingKind::NotDone, 99)), "new");
 }
 
 #[test]

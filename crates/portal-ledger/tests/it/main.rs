@@ -23,4 +23,4 @@ mod postgres;
 #[cfg(unix)]
 mod processes;
 mod run;
-mod schedules;
+mod soak;

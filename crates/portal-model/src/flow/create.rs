@@ -117,12 +117,15 @@ impl Create {
         };
         match (self.receipts.iter().find(has_id).or_else(has_name), before) {
             (Some(receipt), _) => created_earlier(receipt),
-            (None, Some(before)) if attempted && !before.contains(portal) => Origin::Appeared,
-            (None, None) if attempted => Origin::Undetermined,
+            (None, Some(before)) if before.contains(portal) => Origin::Preexisting,
             // It may be a success of this ledger, renamed before any list showed it.
             (None, _) if may_be_renamed(portal) && without_id().any(is_new_since) => {
                 Origin::Undetermined
             }
+            // What was renamed to the name was hardly created with it.
+            (None, Some(_)) if attempted && is_renamed(portal) => Origin::Undetermined,
+            (None, Some(_)) if attempted => Origin::Appeared,
+            (None, None) if attempted => Origin::Undetermined,
             (None, _) => Origin::Preexisting,
         }
     }
@@ -181,8 +184,13 @@ fn is_unlisted(receipt: &Receipt, now: &[Portal], policy: &Policy) -> bool {
 
 /// Whether somebody may have renamed the portal since it was created.
 fn may_be_renamed(portal: &Portal) -> bool {
+    is_renamed(portal) || portal.created_time.is_none() || portal.modified_time.is_none()
+}
+
+/// The same, as far as it shows.
+fn is_renamed(portal: &Portal) -> bool {
     match (&portal.created_time, &portal.modified_time) {
         (Some(created), Some(modified)) => created != modified,
-        _ => true,
+        _ => false,
     }
 }

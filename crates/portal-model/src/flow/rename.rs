@@ -69,6 +69,10 @@ impl Rename {
     fn compare_known(&self, known: &KnownPortal, now: &[Portal]) -> Finding {
         match now.iter().find(|portal| known.is_same_as(portal)) {
             Some(portal) if portal.name == self.new.as_str() => has_new_name(portal),
+            // Renamed, and by somebody else back again, it would look so too.
+            Some(portal) if portal.name == known.name && is_modified_since(known, portal) => {
+                Finding::Ambiguous(Unverified::Changed)
+            }
             Some(portal) if portal.name == known.name => self.compare_others(portal, now),
             Some(portal) => Finding::Ambiguous(Unverified::RenamedElsewhere(portal.name.clone())),
             // Another portal of the new name is not the one.
@@ -118,4 +122,9 @@ impl Rename {
 /// After an attempt.
 fn has_new_name(portal: &Portal) -> Finding {
     Finding::There { portal: portal.clone(), origin: Origin::Appeared }
+}
+
+fn is_modified_since(known: &KnownPortal, portal: &Portal) -> bool {
+    let times = known.modified_time.as_ref().zip(portal.modified_time.as_ref());
+    times.is_some_and(|(before, now)| before != now)
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::endpoint::{Response, Unreadable, UnreadableReason};
+use crate::neutral::printable_line;
 use crate::transport::{NoResponse, NotSent, TransportError};
 
 /// A rejection by the accounts server.
@@ -74,13 +75,14 @@ impl OAuthError {
 impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = self.wrong_credential().unwrap_or("the request for a token");
+        let error = printable_line(&self.error);
         if self.is_rate_limited() {
-            write!(f, "the accounts server limits the rate of tokens: {}", self.error)?;
+            write!(f, "the accounts server limits the rate of tokens: {error}")?;
         } else {
-            write!(f, "the accounts server rejected {part}: {}", self.error)?;
+            write!(f, "the accounts server rejected {part}: {error}")?;
         }
         match &self.description {
-            Some(description) => write!(f, " ({description})"),
+            Some(description) => write!(f, " ({})", printable_line(description)),
             None => Ok(()),
         }
     }

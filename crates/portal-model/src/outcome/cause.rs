@@ -223,7 +223,8 @@ pub enum Unverified {
     /// The list shows neither the old name nor the new one.
     #[error("the list shows neither the old name nor the new one")]
     Gone,
-    /// The name is taken, and somebody changed the org's portals meanwhile: one of them may have had it.
+    /// Somebody changed the org's portals meanwhile: one of them may have had the name that is taken, or
+    /// the one to rename may have been renamed, and back again.
     #[error("somebody changed the org's portals meanwhile")]
     Changed,
     /// The policy is to end after the first list.

@@ -57,9 +57,9 @@ pub(super) enum Decided {
 
 type ClaimKey = (Rows, Claim, u8);
 
-/// Which process claims, under which id; the row that it determines, counted from 1, or 0; and how much
-/// of its time it has spent.
-pub(super) type Claim = (usize, Id, u8, u8);
+/// Which process claims, under which id; the row that it determines, counted from 1, or 0; how much of
+/// its time it has spent; and the row that it lost, counted from 1, or 0.
+pub(super) type Claim = (usize, Id, u8, u8, u8);
 
 pub(super) struct Ledger {
     world: World,
@@ -193,11 +193,12 @@ impl Ledger {
         read_ago: u8,
     ) -> (Rows, Decided) {
         let key = (*rows, claim, read_ago);
-        let (wish, id, recovers, spent) = claim;
+        let (wish, id, recovers, spent, lost) = claim;
         if let Some(known) = self.claims.get(&key) {
             return *known;
         }
-        let request = self.request(rows, wish, id, recovers);
+        let mut request = self.request(rows, wish, id, recovers);
+        request.lost = (lost > 0).then(|| self.entry(rows, lost - 1).id.clone());
         let now = ago(read_ago);
         let before: Vec<Entry> =
             self.read(rows).into_iter().map(|entry| self.seen(entry, &request)).collect();
@@ -279,7 +280,7 @@ impl Ledger {
         &self,
         flows: &mut Flows,
         rows: &Rows,
-        (wish, id, recovers, spent): Claim,
+        (wish, id, recovers, spent, _): Claim,
         (row, horizon): (u8, u8),
         list: View,
     ) -> Option<u32> {

@@ -256,7 +256,7 @@ impl Successors {
     fn claim(&mut self, machine: &mut Machine, state: &State, process: usize) -> Outcome {
         let it = state.processes[process];
         let Phase::Claim { id, tries } = it.phase else { return Ok(()) };
-        let claim = (process, id, it.recovers, it.granted.unwrap_or_default());
+        let claim = (process, id, it.recovers, it.granted.unwrap_or_default(), it.lost);
         let (rows, decided) =
             machine.ledger.claim(&mut machine.flows, &state.rows, claim, it.read_ago());
         let mut after = State { rows, ..*state };
@@ -286,6 +286,7 @@ impl Successors {
                 let held = BUDGET.cast_signed() - it.read_ago().cast_signed();
                 let held = held.max(-1 - PROCESSING.cast_signed());
                 after.processes[process].granted.get_or_insert(0);
+                after.processes[process].attempted = machine.ledger.entry(&rows, row).attempts > 0;
                 let own = machine.world.broken == Broken::OwnBaseline
                     && machine.ledger.entry(&rows, row).attempts > 0;
                 if own {
@@ -430,8 +431,7 @@ impl Successors {
                 );
             } else {
                 let mut after = *state;
-                let id = machine.free_id(state, process);
-                after.processes[process].enter(Phase::Claim { id, tries: 1 });
+                machine.adopted(&mut after, process, row);
                 self.add(process, "may not record", after);
             }
             return Ok(());
@@ -450,6 +450,7 @@ impl Successors {
             let to = machine.flows.after(node, it.since, Happened::NotRecorded, deed);
             self.enter(machine, after, process, ("records, no answer", id, row, to, until, last));
         }
+        after.processes[process].attempted = true;
         let to = machine.flows.after(node, it.since, Happened::Recorded, deed);
         let until = BUDGET.cast_signed() - read_ago.cast_signed();
         let until = until.max(-1 - PROCESSING.cast_signed());
@@ -535,8 +536,7 @@ impl Successors {
                 let outcome = machine.flows.outcome_id(outcome);
                 return self.tell(machine, after, process, ("may not end", outcome, Some(row)));
             }
-            let id = machine.free_id(state, process);
-            after.processes[process].enter(Phase::Claim { id, tries: 1 });
+            machine.adopted(&mut after, process, row);
             self.add(process, "may not end", after);
             return Ok(());
         };
@@ -632,6 +632,15 @@ impl Machine {
         let used = held.fold(self.ledger.ids(&state.rows), |used, id| used | 1 << id);
         let mut own = (process..16).step_by(PROCESSES).filter(|id| used & 1 << id == 0);
         Id::try_from(own.next().expect("an id")).unwrap()
+    }
+
+    /// It becomes a waiter, under an id of its own.
+    fn adopted(&self, state: &mut State, process: usize, row: u8) {
+        let id = self.free_id(state, process);
+        let waiter = &mut state.processes[process];
+        waiter.lost = if waiter.attempted { row + 1 } else { 0 };
+        waiter.attempted = false;
+        waiter.enter(Phase::Claim { id, tries: 1 });
     }
 
     fn nothing_sent(&mut self, state: &State, process: usize, id: Id, why: NotDone) -> u16 {

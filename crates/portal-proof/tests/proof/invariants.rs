@@ -15,9 +15,7 @@ use super::world::{Driver, Violation, World, ensure, units};
 /// What must hold of the service, whatever the flow does.
 pub(super) fn of_service(service: &Service, world: &World) -> Result<(), Violation> {
     let made = service.made_by(Maker::Us).count();
-    // Whoever renames a portal before any list shows it frees its name for the next copy.
-    let renamed = service.renames < world.renames;
-    ensure(made <= 1 || renamed, "two portals by one create")?;
+    ensure(made <= 1, "two portals by one create")?;
     let machines = service.made_by(Maker::Machine).count();
     ensure(
         world.allow_another || made == 0 || machines == 0,
@@ -95,7 +93,6 @@ fn may_be_done(service: &Service, world: &World) -> bool {
     is_done(service) || deeds.iter().any(|deed| service.is_pending(*deed, world.limited))
 }
 
-/// Somebody who gives a portal its old name back undoes a rename.
 fn is_done(service: &Service) -> bool {
     service.made_by(Maker::Us).count() > 0
         || service.slots.iter().any(|slot| slot.current().is_some_and(Version::is_ours))
@@ -136,6 +133,10 @@ pub(super) fn check_outcome(
         Ending::Appeared => {
             ensure(service.shows(name), "claims present, but it is not there")?;
             ensure(in_doubt, "claims appeared, with nothing in doubt")?;
+            let new = service.slots.iter().filter(|slot| slot.maker != Some(Maker::Before));
+            let mut new = new.flat_map(|slot| slot.versions()).filter(|it| it.renames() == 0);
+            let is_new = world.bare || new.any(|version| version.name() == name);
+            ensure(is_new, "claims appeared, but it was not created with that name")?;
             return ensure(witness.absent_seen, "claims appeared, but absence was not seen");
         }
         Ending::CreatedEarlier => {
@@ -145,7 +146,7 @@ pub(super) fn check_outcome(
         }
         Ending::OfUnknownOrigin => {
             ensure(service.shows(name), "claims present, but it is not there")?;
-            let is_unknown = !witness.absent_seen;
+            let is_unknown = !witness.absent_seen || service.renames < world.renames;
             return ensure(is_unknown, "of undetermined origin, but absence was seen");
         }
         Ending::Unknown(why) => {
@@ -189,6 +190,24 @@ pub(super) fn check_outcome(
     ensure(!may_be_done(service, world), "claims nothing was done, but it may be yet")
 }
 
+/// The world runs on: what was told must stay true until no attempt can take effect any more.
+pub(super) fn check_later(state: &State, machine: &Machine) -> Result<(), Violation> {
+    let summary = machine.node(state.node).summary.expect("it ended");
+    let is_negative = match summary.end {
+        Ending::NotDone(_) | Ending::Rejected(_) | Ending::OrgHas(_) | Ending::NotFound => true,
+        Ending::Taken(whose) => !matches!(whose, Whose::Undetermined(_)),
+        Ending::Created
+        | Ending::Renamed
+        | Ending::Unchanged
+        | Ending::Preexisting
+        | Ending::Appeared
+        | Ending::OfUnknownOrigin
+        | Ending::CreatedEarlier
+        | Ending::Unknown(_) => false,
+    };
+    ensure(!is_negative || !is_done(&state.service), "claims nothing was done, but it was later")
+}
+
 /// Why an outcome is not certain must be so, and no later list could have resolved it.
 fn avoidable(why: Why, state: &State, machine: &Machine) -> Result<(), Violation> {
     let witness = &state.witness;
@@ -224,7 +243,10 @@ fn avoidable(why: Why, state: &State, machine: &Machine) -> Result<(), Violation
 fn not_done(reason: Reason, state: &State, was_in_doubt: bool) -> Result<(), Violation> {
     let last = state.witness.last;
     let holds = match reason {
-        _ if was_in_doubt => reason != Reason::Stopped,
+        // A driver that goes elsewhere is found otherwise.
+        _ if was_in_doubt || (state.witness.moved && reason != Reason::Origin) => {
+            reason != Reason::Stopped
+        }
         Reason::Unreachable => matches!(last, Last::Unreachable | Last::TokenRejected),
         Reason::RateLimited => matches!(last, Last::RateLimited | Last::TokenRejected),
         Reason::Auth => matches!(last, Last::NoToken | Last::TokenRejected),

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use portal_model::flow::{Activity, Event, Flow, NotSent, Policy, Step};
+use portal_model::flow::{Activity, Event, Flow, NotSent, Policy, Step, TokenError};
 use portal_model::intent::Intent;
 
 use super::Map;
@@ -178,6 +178,9 @@ impl Machine {
         let is_attempt = matches!(doing, Doing::Send { .. });
         match (self.world.driver, &mut event) {
             (Driver::DropsRetryAfter, Event::Response(response)) => response.retry_after = None,
+            (Driver::FollowsOrigin, Event::NoToken(TokenError::OtherOrigin(_))) => {
+                return Event::Token(IN_USE);
+            }
             (Driver::NeverInDoubt, Event::NoResponse(_)) if is_attempt => {
                 return Event::NotSent(NotSent::ConnectTimedOut);
             }

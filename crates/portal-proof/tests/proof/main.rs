@@ -77,6 +77,16 @@ fn creates(deadline: u64) -> Vec<Shape> {
     let alone = World { title: "create, one name", others: 0b01, before: 0b001, ..CREATE };
     let renamed =
         World { renames: 1, renames_to: 0b1000, colleagues: 0b001, before: 0b100, ..CREATE };
+    let swapped = World {
+        allow_another: true,
+        renames: 2,
+        renames_to: 0b1001,
+        before: 0b100,
+        others: 0b01,
+        ..CREATE
+    };
+    let given = World { colleagues: 0b100, before: 0, renames: 1, renames_to: 0b0001, ..swapped };
+    let given = World { kills: true, others: 0, ..given };
     let fallback = World { names: 2, others: 0b11, before: 0b011, colleagues: 0b011, ..CREATE };
     let receipt = World { receipt: true, allow_another: true, others: 0b01, ..CREATE };
     let worlds = [
@@ -92,6 +102,9 @@ fn creates(deadline: u64) -> Vec<Shape> {
         World { title: "fallback", ..fallback },
         World { title: "renamed", ..renamed },
         World { title: "renamed and kills", colleagues: 0, before: 0, kills: true, ..renamed },
+        World { title: "renamed to the name and away", ..swapped },
+        World { title: "renamed to the name and away, kills", kills: true, others: 0, ..swapped },
+        World { title: "another one renamed to the name", ..given },
         World { title: "receipt", allow_another: false, ..receipt },
         World { title: "receipt, another portal allowed", ..receipt },
         World { title: "receipt, CREATE only", allow_another: false, may_list: false, ..receipt },
@@ -117,6 +130,7 @@ fn renames(deadline: u64) -> Vec<Shape> {
         World { title: "rename, taken", colleagues: 0b010, others: 0b010, before: 0b011, ..killed },
         World { title: "rename, renamed", kills: true, ..renamed },
         World { title: "rename, renamed and replaced", colleagues: 0b001, ..renamed },
+        World { title: "rename, renamed twice", renames: 2, ..renamed },
         World { title: "rename, swapped", renames_to: 0b1011, before: 0b101, ..renamed },
         World { title: "rename, bare records", bare: true, ..renamed },
         World { title: "rename, UPDATE first, READ later", may_list: false, ..killed },

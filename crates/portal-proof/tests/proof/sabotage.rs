@@ -145,6 +145,12 @@ fn rule_11_two_creates_of_machine_are_caught() {
 }
 
 #[test]
+fn rule_14_second_place_is_caught() {
+    let world = World { alphabet: Alphabet::Brief, ..CREATE };
+    assert_eq!(found_under(Driver::FollowsOrigin, world), NOT_FOREIGN);
+}
+
+#[test]
 fn rule_12_early_tries_are_caught() {
     let early = "a try sooner than the service and the backoff allow";
     assert_eq!(found_under(Driver::DropsRetryAfter, CREATE), early);

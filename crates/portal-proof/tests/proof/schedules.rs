@@ -24,7 +24,7 @@ fn with_time(world: World) -> Shape {
     policy.backoff_max = seconds(4);
     policy.max_attempts = 3;
     policy.max_tries = 3;
-    (World { processing: 4, lag: 2, ..world }, policy)
+    (World { processing: 4, lag: 2, young: 13, ..world }, policy)
 }
 
 fn create() -> Shape {

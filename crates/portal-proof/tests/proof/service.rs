@@ -82,11 +82,13 @@ pub(super) enum Maker {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot {
     pub(super) maker: Option<Maker>,
+    /// For how long yet nobody renames it, where anybody may.
+    young: u8,
     versions: u64,
 }
 
 impl Slot {
-    const EMPTY: Self = Self { maker: None, versions: 0 };
+    const EMPTY: Self = Self { maker: None, young: 0, versions: 0 };
 
     fn len(self) -> u32 {
         (u64::BITS - self.versions.leading_zeros()).div_ceil(16)
@@ -133,6 +135,7 @@ impl Slot {
     }
 
     fn tick(&mut self) {
+        self.young = self.young.saturating_sub(1);
         for index in 0..self.len() {
             if self.version(index).lag() > 0 {
                 self.versions -= 1 << (16 * index + Version::LAG);
@@ -190,8 +193,9 @@ pub(super) struct Service {
     /// For how long yet a copy of an attempt for that name may be processed, although its
     /// connection ended.
     pub(super) pending: [u8; 2],
-    /// How often somebody else may yet rename a portal.
+    /// How often somebody else may yet rename a portal, and for how long not a new one.
     pub(super) renames: u8,
+    young: u8,
 }
 
 impl Hash for Service {
@@ -200,7 +204,7 @@ impl Hash for Service {
         for slot in &self.slots {
             let maker = slot.maker.map_or(0, |maker| maker as u64 + 1);
             hasher.write_u64(slot.versions);
-            makers = makers << 3 | maker;
+            makers = makers << 8 | maker << 5 | u64::from(slot.young);
         }
         let [first, second] = self.pending;
         let rest = u32::from_le_bytes([self.foreign, first, second, self.renames]);
@@ -307,7 +311,7 @@ impl Service {
     pub(super) fn all(world: &World) -> Vec<Self> {
         let mut services = Vec::new();
         for foreign in (0..4).filter(|foreign| foreign & !world.others == 0) {
-            services.push(Self::new(foreign, world.renames));
+            services.push(Self::new(foreign, world));
         }
         for name in 0..3 {
             let with: Vec<_> = services
@@ -341,8 +345,9 @@ impl Service {
         services
     }
 
-    pub(super) fn new(foreign: u8, renames: u8) -> Self {
-        Self { slots: [Slot::EMPTY; SLOTS], foreign, pending: [0; 2], renames }
+    fn new(foreign: u8, world: &World) -> Self {
+        let World { renames, young, .. } = *world;
+        Self { slots: [Slot::EMPTY; SLOTS], foreign, pending: [0; 2], renames, young }
     }
 
     /// The same with one more portal that a list may miss for `lag` yet.
@@ -350,6 +355,8 @@ impl Service {
         let ours = if maker == Maker::Us { Version::OURS } else { 0 };
         let slot = self.slots.iter_mut().find(|slot| slot.maker.is_none()).expect("a free slot");
         slot.maker = Some(maker);
+        let may_be_renamed = self.renames > 0 && maker != Maker::Before;
+        slot.young = if may_be_renamed { self.young } else { 0 };
         slot.push(Version::new(name, lag, 0, ours));
         self
     }
@@ -407,8 +414,8 @@ impl Service {
 
     fn renamed(mut self, slot: usize, to: u8, lag: u8, flags: u16) -> Self {
         let before = self.slots[slot].current().expect("it exists");
-        // What this call did stays a part of it until somebody gives the portal its old name back.
-        let ours = if to == 0 { 0 } else { before.0 & Version::OURS };
+        // What this call did stays a part of it, also if somebody gives the portal its old name back.
+        let ours = before.0 & Version::OURS;
         self.slots[slot].push(Version::new(to, lag, before.renames() + 1, flags | ours));
         self.tidied()
     }
@@ -417,6 +424,11 @@ impl Service {
         let pending = &mut self.pending[deed.pending()];
         *pending = processing.max(*pending);
         self
+    }
+
+    /// Whether an attempt may yet take effect, now or once a name is free.
+    pub(super) fn has_pending(&self) -> bool {
+        self.pending != [0; 2]
     }
 
     /// Whether an attempt of that name may yet take effect.
@@ -466,6 +478,13 @@ impl Service {
         views
     }
 
+    /// Everything that can still happen to what was attempted, once the call has ended.
+    pub(super) fn late_acts(&self, world: &World) -> Vec<(Act, Self)> {
+        let mut acts = self.acts(world);
+        acts.retain(|(act, _)| matches!(act, Act::Process(_) | Act::Rename { .. }));
+        acts
+    }
+
     /// Everything that others can do now.
     pub(super) fn acts(&self, world: &World) -> Vec<(Act, Self)> {
         let mut acts = Vec::new();
@@ -503,9 +522,13 @@ impl Service {
             for slot in (0..SLOTS).filter(|slot| self.slots[*slot].maker.is_some()) {
                 for to in 0..=RENAMED {
                     let allowed = world.renames_to >> to & 1 != 0;
-                    if allowed && !self.is_taken(to) && self.slots[slot].has_room() {
+                    let is_old = self.slots[slot].young == 0;
+                    if allowed && is_old && !self.is_taken(to) && self.slots[slot].has_room() {
                         let mut after = self.renamed(slot, to, world.lag, 0);
                         after.renames -= 1;
+                        if after.renames == 0 {
+                            after.slots.iter_mut().for_each(|slot| slot.young = 0);
+                        }
                         acts.push((Act::Rename { slot, to }, after));
                     }
                 }

@@ -38,7 +38,7 @@ impl State {
                 let witness = self.witness.died(machine.tables.has_baseline(disk));
                 go.push((Step::Kill, Self { node: 0, elapsed: 0, witness, ..self }));
             }
-            return Ok(());
+            return self.later(machine, go);
         }
         let longest = match doing {
             Doing::Done => 0,
@@ -65,6 +65,23 @@ impl State {
         }
         if world.kills {
             self.killed(machine, doing, written, go);
+        }
+        Ok(())
+    }
+
+    /// After the outcome.
+    fn later(self, machine: &Machine, go: &mut Vec<(Step, Self)>) -> Result<(), (Step, Violation)> {
+        if !self.service.has_pending() {
+            return Ok(());
+        }
+        go.push((Step::Tick, Self { service: self.service.ticked(), elapsed: 0, ..self }));
+        for (act, service) in self.service.late_acts(&machine.world) {
+            let service = service.without_impossible(&machine.world);
+            let next = Self { service, elapsed: 0, ..self };
+            let violation = |violation| (Step::Act(act), violation);
+            invariants::of_service(&service, &machine.world).map_err(violation)?;
+            invariants::check_later(&next, machine).map_err(violation)?;
+            go.push((Step::Act(act), next));
         }
         Ok(())
     }
@@ -98,15 +115,13 @@ impl State {
         go: &mut Vec<(Step, Self)>,
     ) -> Result<(), (Step, Violation)> {
         for is_complete in [true, false] {
-            let elsewhere = machine.world.driver == Driver::RecoversElsewhere
-                && self.witness.process != Process::First;
-            // What an incomplete one shows counts for nothing, unless the driver hides that.
-            let is_nothing = !is_complete && machine.world.driver != Driver::DropsAge;
-            let views = if elsewhere || is_nothing {
-                vec![View::default()]
-            } else {
-                self.service.views(is_complete)
+            let elsewhere = match machine.world.driver {
+                Driver::RecoversElsewhere => self.witness.process != Process::First,
+                Driver::FollowsOrigin => self.witness.moved,
+                _ => false,
             };
+            let views =
+                if elsewhere { vec![View::default()] } else { self.service.views(is_complete) };
             for view in views {
                 let meaning = Meaning::List { view, is_complete };
                 for draw in [Draw::Full, Draw::None] {
@@ -146,7 +161,8 @@ impl State {
     ) -> Result<(), (Step, Violation)> {
         let world = machine.world;
         let lost = absence_after(&machine.policy, false);
-        if self.elapsed < lost {
+        let longest = if self.service.renames > 0 { lost.max(world.young) } else { lost };
+        if self.elapsed < longest {
             let service = self.service.ticked();
             go.push((Step::Tick, Self { elapsed: self.elapsed + 1, service, ..self }));
         }
@@ -258,7 +274,8 @@ impl State {
         match (doing, meaning) {
             (Doing::List { .. }, Meaning::List { view, is_complete }) => {
                 witness.read(view, is_complete, world);
-                witness.renamed_shown |= invariants::shows_ours_renamed(&self, view, world);
+                witness.renamed_shown |=
+                    is_complete && invariants::shows_ours_renamed(&self, view, world);
             }
             // Rule 1: a token that may not list creates without a baseline.
             (Doing::List { .. }, Meaning::ScopeMissing) if !witness.sent => witness.cleared = true,

@@ -26,6 +26,8 @@ pub(super) struct Witness {
     pub(super) hindered: bool,
     /// The service reported success for another name.
     pub(super) other_name: bool,
+    /// The accounts server named another API.
+    pub(super) moved: bool,
     /// The last list that counts shows nothing that forbids an attempt, or none can be had.
     pub(super) cleared: bool,
     /// A list that counts did not show the name, with nothing in doubt.
@@ -82,6 +84,7 @@ impl Witness {
             doubt: None,
             hindered: false,
             other_name: false,
+            moved: false,
             cleared: false,
             absent_seen: false,
             renamed_shown: false,
@@ -102,6 +105,7 @@ impl Witness {
             self.sent,
             self.hindered,
             self.other_name,
+            self.moved,
             self.cleared,
             self.absent_seen,
             self.renamed_shown,
@@ -115,7 +119,7 @@ impl Witness {
         let numbers =
             [self.process as u8, self.disk, self.name, self.attempts, self.token_rejected];
         let numbers = numbers.into_iter().fold(0, |bits, number| bits << 8 | u64::from(number));
-        (numbers << 10 | flags).rotate_left(12) ^ doubt << 8 ^ rejection << 4 ^ self.last as u64
+        (numbers << 11 | flags).rotate_left(12) ^ doubt << 8 ^ rejection << 4 ^ self.last as u64
     }
 
     /// What remains of it when the process is killed: that absence was seen only if the intent on
@@ -132,12 +136,13 @@ impl Witness {
     pub(super) fn note(&mut self, doing: Doing, meaning: Meaning, finished: u8, lost: u8) {
         let sending = matches!(doing, Doing::Send { .. });
         self.note_last(doing, meaning);
+        self.moved |= meaning == Meaning::Moved;
         if meaning == Meaning::TokenRejected {
             self.token_rejected += 1;
         } else if !matches!(meaning, Meaning::Token | Meaning::Woken | Meaning::Recorded) {
             self.token_rejected = 0;
         }
-        self.had_token |= meaning == Meaning::Token;
+        self.had_token |= matches!(meaning, Meaning::Token | Meaning::Moved);
         let expected = matches!(
             meaning,
             Meaning::Woken

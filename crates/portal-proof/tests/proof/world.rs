@@ -35,6 +35,8 @@ pub(super) struct World {
     /// How often somebody may rename a portal of the org, and to which names.
     pub(super) renames: u8,
     pub(super) renames_to: u8,
+    /// For how long nobody renames a new portal: a list lag, a list, an attempt and the processing time.
+    pub(super) young: u8,
     /// The names that the org may have before.
     pub(super) before: u8,
     /// This machine created the third name in the org just before, and its log has a receipt.
@@ -88,6 +90,8 @@ pub(super) enum Driver {
     SkipsFirstList,
     /// It reports lists as if nobody had renamed anything.
     HidesRenames,
+    /// It goes to another API where a token leads there.
+    FollowsOrigin,
     /// It reports an attempt without a response as not sent.
     NeverInDoubt,
     /// It reports the reply of that label to an attempt as a certain rejection.
@@ -118,6 +122,7 @@ pub(super) const CREATE: World = World {
     others: 0,
     renames: 0,
     renames_to: 0,
+    young: 5,
     before: 0,
     receipt: false,
     may_list: true,

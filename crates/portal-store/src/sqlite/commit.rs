@@ -192,16 +192,12 @@ fn commit(
     let counted = count_commit(connection, seen).map_err(not_applied);
     let counted = counted.map_err(Failure::Transaction)?;
     transaction.commit().map_err(|error| {
-        Failure::Transaction(match error.sqlite_error_code() {
-            // Refused before anything was written: another process holds a lock.
-            Some(ErrorCode::DatabaseBusy) => not_applied(error),
-            // The commit record may have reached the disk: in doubt.
-            _ => {
-                let why = describe(&error, &files.path);
-                files.end.not_applied(&error, &files.path);
-                RegistryError::Unknown(why)
-            }
-        })
+        // Refused before anything was written: another process holds a lock.
+        let is_refused = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+        let why = describe(&error, &files.path);
+        let refused = not_applied(error);
+        // Otherwise the commit record may have reached the disk: in doubt.
+        Failure::Transaction(if is_refused { refused } else { RegistryError::Unknown(why) })
     })?;
     // Before the responses: what is acknowledged must be in the files that the next start opens, and
     // in the count that it is compared with.

@@ -71,7 +71,7 @@ pub(super) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, Regist
     }
     let history = format::history(&connection).map_err(|error| not_applied(&error, &path))?;
     sync_directory(directory)
-        .and_then(|()| state.write(&State { history: history.clone(), is_closed: false }))
+        .and_then(|()| state.write(&State { history, is_closed: false }))
         .and_then(|()| state.sync())
         .map_err(|error| state.failed("write", &error))?;
     state.share()?;

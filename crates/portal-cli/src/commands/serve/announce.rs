@@ -90,7 +90,7 @@ pub(super) fn open_page(running: &Running, printer: &Printer) {
 /// The variables that lead other commands and programs to a running server.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(dead_code, clippy::struct_field_names, reason = "`variables` has them as pairs")]
+#[expect(dead_code, reason = "`variables` has them as pairs")]
 pub(in crate::commands) struct Environment {
     portal_api_domain: String,
     portal_accounts_url: String,

@@ -14,6 +14,7 @@ use super::args::Args;
 use crate::org::data_directory;
 use crate::org::default_org::DefaultOrg;
 use crate::report::failure::Failure;
+use crate::sys::files;
 use crate::terminal::printer::Printer;
 
 /// A registry, and the state it begins with.
@@ -29,6 +30,9 @@ pub(super) struct Opened<R> {
 }
 
 pub(super) fn read_seed(args: &Args) -> Result<Option<Seed>, Failure> {
+    if let (Some(seed), Some(data)) = (&args.seed, &args.data) {
+        files::refuse_same(&[("--seed", seed), ("--data", data)])?;
+    }
     let read = |path: &PathBuf| {
         let file = path.display();
         let text = std::fs::read_to_string(path)

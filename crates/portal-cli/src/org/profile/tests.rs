@@ -173,3 +173,24 @@ fn profiles_sharing_token_are_found() {
     assert_eq!(profiles.sharing_token("acme").unwrap(), ["beta"]);
     assert_eq!(profiles.sharing_token("other").unwrap(), [""; 0]);
 }
+
+#[cfg(unix)]
+#[test]
+fn change_keeps_mode_and_links_of_config() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let home = TempDir::new().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let (dotfiles, directory) = (home.path().join("dotfiles"), home.path().join("portal"));
+    fs::create_dir(&dotfiles).unwrap();
+    fs::create_dir(&directory).unwrap();
+    // As a repository of dotfiles has it, before it has a file.
+    symlink("../dotfiles/portal.toml", config_path(&directory)).unwrap();
+    store(&directory, "acme", &in_europe()).unwrap();
+    assert_eq!(mode(&dotfiles.join("portal.toml")), 0o600);
+    fs::set_permissions(dotfiles.join("portal.toml"), fs::Permissions::from_mode(0o644)).unwrap();
+    store(&directory, "beta", &elsewhere()).unwrap();
+    assert!(fs::symlink_metadata(config_path(&directory)).unwrap().is_symlink());
+    assert_eq!(mode(&dotfiles.join("portal.toml")), 0o644);
+    assert_eq!(mode(&credentials_path(&directory)), 0o600);
+    assert_eq!(Profiles::load(&directory).unwrap().entries().len(), 2);
+}

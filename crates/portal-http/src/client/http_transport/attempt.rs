@@ -46,11 +46,13 @@ async fn exchange(
     request: Request<Full<Bytes>>,
     bounds: Bounds,
 ) -> Result<Response<Bytes>, TransportError> {
+    let destination = request.uri().clone();
     let request = addressed(request)?;
     let handshake = http1::Builder::new().max_buf_size(LONGEST_HEAD).handshake(wire);
     let (mut sender, mut connection) = handshake.await.map_err(not_started)?;
     let response = async move {
-        let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
+        let response =
+            sender.send_request(request).await.map_err(|error| lost(&destination, &error))?;
         Ok::<_, TransportError>(read(response, bounds).await?)
     };
     let mut response = pin!(response);

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
+use http::Uri;
 use portal_model::error::with_sources;
 use portal_model::flow::{NoResponse, NotSent, TransportError};
 
@@ -61,15 +62,28 @@ fn message(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
-/// How a request failed on its connection. It certainly did not arrive if the connection closed
-/// before the request left its queue, which hyper calls canceled.
-pub(super) fn lost(error: &(dyn Error + 'static)) -> TransportError {
-    if find::<hyper::Error>(error).is_some_and(hyper::Error::is_canceled) {
-        NotSent::NotStarted("the connection closed before the request was written".to_owned())
-            .into()
-    } else {
-        NoResponse::Broken(with_sources(error)).into()
-    }
+/// How a request to `host` failed on its connection. It certainly did not arrive if the connection
+/// closed before the request left its queue, which hyper calls canceled.
+pub(super) fn lost(host: &Uri, error: &(dyn Error + 'static)) -> TransportError {
+    let host = host.authority().map_or("", |authority| authority.as_str());
+    let why = match find::<hyper::Error>(error) {
+        Some(error) if error.is_canceled() => {
+            let why = "the connection closed before the request was written";
+            return NotSent::NotStarted(why.to_owned()).into();
+        }
+        Some(error) if error.is_incomplete_message() => "closed the connection".to_owned(),
+        Some(error) if error.is_parse() => format!("sent something other than HTTP ({error})"),
+        Some(error) if error.to_string().starts_with("received unexpected message") => {
+            "sent something other than HTTP".to_owned()
+        }
+        _ => match find::<io::Error>(error) {
+            Some(io) if io.kind() == ErrorKind::ConnectionReset => {
+                "closed the connection".to_owned()
+            }
+            _ => with_sources(error),
+        },
+    };
+    NoResponse::Broken(format!("{host} {why}")).into()
 }
 
 /// Returns the innermost of nested `io::Error`s, as TLS layers create them; `source` skips it.

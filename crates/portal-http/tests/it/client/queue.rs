@@ -67,15 +67,16 @@ async fn failed_lists_are_repeated_before_new_creates() {
 async fn create_behind_slow_calls_ends_by_deadline() {
     let service = Scripted::granting(|_| Act::Hang);
     let client = service.builder().concurrency(1).build(credential()).unwrap();
-    client.authenticate().await.unwrap();
+    let safe = safely(client.clone());
+    safe.identify().await.unwrap();
     let began = Instant::now();
     let mut calls = JoinSet::new();
-    for _ in 0..10 {
+    for _ in 0..20 {
         let client = client.clone();
         calls.spawn(async move { client.send_once(&CreatePortal::new(name())).await });
     }
     tokio::task::yield_now().await;
-    let why = reason(safely(client).create(name()).await);
+    let why = reason(safe.create(name()).await);
     assert!(matches!(why, NotDone::Deadline { .. }), "{why:?}");
     assert_eq!(began.elapsed().as_secs(), Policy::default().deadline.as_secs());
 }
