@@ -371,8 +371,8 @@ impl<'a> View<'a> {
     }
 
     /// The last entry of the same operation: of the same id, or of an equal key; or, where at most
-    /// one of the two has a key, of the same org, kind and first name. What ended without a portal under
-    /// the key says nothing of one that came later without it.
+    /// one of the two has a key, of the same org, kind and first name. What ended without a portal, under
+    /// the key or lost, says nothing of one that came later.
     fn last_of_same(&self, operation: &Operation) -> Option<&Entry> {
         let last = |is_same: &dyn Fn(&&Entry) -> bool| self.entries.iter().rev().find(is_same);
         let has_other_key = |entry: &Entry| entry.key.is_some() && self.request.key.is_some();
@@ -380,9 +380,10 @@ impl<'a> View<'a> {
         let has_key = |entry: &Entry| {
             has_equal_key(entry, self.request) && !is_other_org(entry, self.request)
         };
+        let is_lost = |entry: &Entry| self.request.lost.as_ref() == Some(&entry.id);
         let is_open = |entry: &Entry| entry.ending().is_none();
         last(&|entry| entry.id == self.request.id)
-            .or_else(|| last(&|entry| self.request.lost.as_ref() == Some(&entry.id)))
+            .or_else(|| last(&|entry| is_lost(entry) && (is_open(entry) || may_be_own(entry))))
             .or_else(|| last(&|entry| has_key(entry) && (is_open(entry) || may_be_own(entry))))
             .or_else(|| {
                 last(&|entry| {

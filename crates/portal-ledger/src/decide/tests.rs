@@ -544,7 +544,10 @@ fn entry_of_key_precedes_later_one_without() {
         order: 2,
         ..entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 20))
     };
-    assert_eq!(decided(vec![rejected, doubt], &wants(create("AcmeCo")).key("k")), "adopts");
+    let rows = vec![rejected, doubt];
+    assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "adopts");
+    let lost = Some(EntryId::new("earlier"));
+    assert_eq!(decided(rows, &ClaimRequest { lost, ..wants(create("AcmeCo")) }), "adopts");
 }
 
 #[test]

@@ -260,6 +260,9 @@ impl Ledger {
                 entry
             }
             (Broken::RenameHastens, Some(_)) if is_rename => {
+                if let State::Ended { at, .. } = &mut entry.state {
+                    *at = ago(self.world.oldest());
+                }
                 let order = entry.order;
                 let mut value = serde_json::to_value(&entry).unwrap();
                 value.as_object_mut().unwrap().remove("doubt_ended");

@@ -486,9 +486,6 @@ impl Successors {
             let mut after = *state;
             match reply {
                 Reply::Rejected => {}
-                // There are two copies at most.
-                Reply::Success if !machine.world.more_copies => {}
-                Reply::Used if sent.is_done && !machine.world.more_copies => {}
                 _ => after.close(process, false),
             }
             let to = machine.flows.after(node, it.since, Happened::Replied(*reply), deed);

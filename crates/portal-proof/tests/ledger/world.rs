@@ -68,8 +68,6 @@ pub(super) struct World {
     pub(super) foreign: bool,
     /// What else than a success or nothing comes back from an attempt.
     pub(super) replies: &'static [Reply],
-    /// Copies of an attempt may be at work after the response of another one shows that it is done.
-    pub(super) more_copies: bool,
     pub(super) deadline: u8,
     pub(super) broken: Broken,
 }
@@ -134,7 +132,6 @@ pub(super) const WORLD: World = World {
     renames: 0,
     foreign: false,
     replies: &[],
-    more_copies: false,
     deadline: 7,
     broken: Broken::Nothing,
 };
