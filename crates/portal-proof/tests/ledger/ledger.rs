@@ -111,15 +111,15 @@ impl Ledger {
     /// One unit of time later.
     pub(super) fn tick(&mut self, rows: &mut Rows) {
         for number in rows.iter_mut().filter(|number| **number > 0) {
-            *number = match self.ticked.get(number) {
-                Some(ticked) => *ticked,
-                None => {
-                    let entry = self.rows[usize::from(*number) - 1].entry.clone();
-                    let ticked = self.number(&entry, 1);
-                    self.ticked.insert(*number, ticked);
-                    ticked
-                }
+            let ticked = if let Some(ticked) = self.ticked.get(number) {
+                *ticked
+            } else {
+                let entry = self.rows[usize::from(*number) - 1].entry.clone();
+                let ticked = self.number(&entry, 1);
+                self.ticked.insert(*number, ticked);
+                ticked
             };
+            *number = ticked;
         }
     }
 

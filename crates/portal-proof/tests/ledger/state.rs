@@ -28,6 +28,7 @@ pub(super) struct Left {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "they are facts, each by itself")]
 pub(super) struct Process {
     pub(super) phase: Phase,
     /// Since the phase or the step began.

@@ -135,7 +135,7 @@ impl Successors {
                     self.add(process, "claims again", after);
                 }
             }
-            Phase::Step { .. } => self.step(machine, state, process)?,
+            Phase::Step { .. } => self.step(machine, state, process),
             Phase::End { .. } => self.end(machine, state, process)?,
         }
         self.mishaps(machine, state, process)
@@ -282,45 +282,8 @@ impl Successors {
             }
         }
         match decided {
-            Decided::Granted { row, horizon, flow, .. } => {
-                let held = BUDGET.cast_signed() - it.read_ago().cast_signed();
-                let held = held.max(-1 - PROCESSING.cast_signed());
-                after.processes[process].granted.get_or_insert(0);
-                after.processes[process].attempted = machine.ledger.entry(&rows, row).attempts > 0;
-                let own = machine.world.broken == Broken::OwnBaseline
-                    && machine.ledger.entry(&rows, row).attempts > 0;
-                if own {
-                    for list in state.service.views() {
-                        let flow = machine.ledger.with_own_baseline(
-                            &mut machine.flows,
-                            &rows,
-                            claim,
-                            (row, horizon),
-                            list,
-                        );
-                        let node = flow.expect("something to determine");
-                        self.enter(
-                            machine,
-                            after,
-                            process,
-                            ("is granted", id, row, node, held, None),
-                        );
-                    }
-                } else if let Some(node) = flow {
-                    self.enter(machine, after, process, ("is granted", id, row, node, held, None));
-                } else {
-                    let entry = machine.ledger.entry(&rows, row);
-                    let outcome = mirror::not_done(&entry.operation, NotDone::Absent);
-                    let outcome = machine.flows.outcome_id(outcome);
-                    after.processes[process].enter(Phase::End {
-                        id,
-                        row,
-                        outcome,
-                        last: None,
-                        until: held,
-                    });
-                    self.add(process, "is granted nothing to do", after);
-                }
+            Decided::Granted { .. } => {
+                self.granted(machine, after, process, decided);
                 Ok(())
             }
             Decided::Ended { row } => {
@@ -358,9 +321,52 @@ impl Successors {
         }
     }
 
-    fn step(&mut self, machine: &mut Machine, state: &State, process: usize) -> Outcome {
+    /// It holds a row, and goes on from what is in it.
+    fn granted(&mut self, machine: &mut Machine, mut after: State, process: usize, by: Decided) {
+        let it = after.processes[process];
+        let (Phase::Claim { id, .. }, Decided::Granted { row, horizon, flow, .. }) = (it.phase, by)
+        else {
+            return;
+        };
+        let rows = after.rows;
+        let held = BUDGET.cast_signed() - it.read_ago().cast_signed();
+        let held = held.max(-1 - PROCESSING.cast_signed());
+        after.processes[process].granted.get_or_insert(0);
+        after.processes[process].attempted = machine.ledger.entry(&rows, row).attempts > 0;
+        let own = machine.world.broken == Broken::OwnBaseline
+            && machine.ledger.entry(&rows, row).attempts > 0;
+        if own {
+            for list in after.service.views() {
+                let flow = machine.ledger.with_own_baseline(
+                    &mut machine.flows,
+                    &rows,
+                    (process, id, it.recovers, it.granted.unwrap_or_default(), it.lost),
+                    (row, horizon),
+                    list,
+                );
+                let node = flow.expect("something to determine");
+                self.enter(machine, after, process, ("is granted", id, row, node, held, None));
+            }
+        } else if let Some(node) = flow {
+            self.enter(machine, after, process, ("is granted", id, row, node, held, None));
+        } else {
+            let entry = machine.ledger.entry(&rows, row);
+            let outcome = mirror::not_done(&entry.operation, NotDone::Absent);
+            let outcome = machine.flows.outcome_id(outcome);
+            after.processes[process].enter(Phase::End {
+                id,
+                row,
+                outcome,
+                last: None,
+                until: held,
+            });
+            self.add(process, "is granted nothing to do", after);
+        }
+    }
+
+    fn step(&mut self, machine: &mut Machine, state: &State, process: usize) {
         let it = state.processes[process];
-        let Phase::Step { id, row, node, until, last, sent } = it.phase else { return Ok(()) };
+        let Phase::Step { id, row, node, until, last, sent } = it.phase else { return };
         let deed = machine.ledger.deed(&state.rows, row);
         let go = (id, row, node, until, last);
         match machine.flows.node(node).doing {
@@ -376,7 +382,7 @@ impl Successors {
                     self.enter(machine, *state, process, ("lists", id, row, to, until, last));
                 }
             }
-            Doing::Record => self.record(machine, state, process, go)?,
+            Doing::Record => self.record(machine, state, process, go),
             Doing::Send => match sent {
                 None if until <= 0 && machine.world.broken != Broken::NoTimer => {
                     let to = machine.flows.after(node, it.since, Happened::NotSent, deed);
@@ -403,7 +409,6 @@ impl Successors {
                 Some(sent) => self.respond(machine, state, process, sent),
             },
         }
-        Ok(())
     }
 
     fn record(
@@ -412,7 +417,7 @@ impl Successors {
         state: &State,
         process: usize,
         (id, row, node, until, last): (Id, u8, u32, i8, Last),
-    ) -> Outcome {
+    ) {
         let it = state.processes[process];
         let at = usize::from(row);
         let deed = machine.ledger.deed(&state.rows, row);
@@ -434,7 +439,7 @@ impl Successors {
                 machine.adopted(&mut after, process, row);
                 self.add(process, "may not record", after);
             }
-            return Ok(());
+            return;
         };
         let mut after = *state;
         after.rows[at] = number;
@@ -455,7 +460,6 @@ impl Successors {
         let until = BUDGET.cast_signed() - read_ago.cast_signed();
         let until = until.max(-1 - PROCESSING.cast_signed());
         self.enter(machine, after, process, ("records", id, row, to, until, None));
-        Ok(())
     }
 
     /// What comes back from an attempt, or nothing.
