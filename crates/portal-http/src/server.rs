@@ -26,6 +26,16 @@
 //! | `mask` | takes secrets out of what is logged and recorded |
 //! | `limits`, `log_limit`, `host`, `listener`, `route`, `body`, `quota`, `fault` | leaves |
 
+/// The `OpenAPI` 3.1 document of what the server does, which it serves at `/openapi.json`. Its URLs are
+/// relative to it.
+///
+/// ```
+/// let document: serde_json::Value = serde_json::from_str(portal_http::server::OPENAPI)?;
+/// assert_eq!(document["openapi"], "3.1.0");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub const OPENAPI: &str = include_str!("server/openapi.json");
+
 mod accept;
 mod authorize;
 mod body;

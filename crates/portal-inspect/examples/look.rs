@@ -22,7 +22,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("The API is at {}, and every second GET fails", server.url());
     println!("Look into it at http://{}/", listener.local_addr()?);
-    let inspector = Inspector::new(server.service().clone(), watch, server.url());
+    let inspector = Inspector::new(server.service().clone(), watch, server.url())
+        .throwaway(server.registry().clone(), server.seed().clone());
     tokio::select! {
         () = inspector.serve(listener) => {}
         interrupted = tokio::signal::ctrl_c() => interrupted?,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::inspector::Inspector;
-use crate::page;
+use crate::page::{self, Frame};
 use crate::request::Asked;
 use crate::response::{Answer, Refusal, bad_request, html, json, see_other, with_status};
 
@@ -55,7 +55,7 @@ impl<R: Registry> Inspector<R> {
         let fault: FaultSpec = match text.trim().parse() {
             Ok(fault) => fault,
             Err(error) => {
-                let page = html(page::faults(self, Some((&text, &error))));
+                let page = html(page::faults(&Frame::of(self), Some((&text, &error))));
                 return Ok(with_status(StatusCode::BAD_REQUEST, page));
             }
         };
@@ -66,7 +66,7 @@ impl<R: Registry> Inspector<R> {
             _ if in_force.contains(&fault) => {}
             _ => in_force.push(fault),
         })?;
-        Ok(see_other("/faults"))
+        Ok(see_other(page::section(&asked.field("back"))))
     }
 
     /// Changes those in force and those for one request, unless there would be too many.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use portal_http::server::{PortalService, ServedRequest};
+use portal_http::server::{OPENAPI, PortalService, ServedRequest};
 use portal_store::{MemoryRegistry, Registry, Seed};
+use serde_json::{Value, json};
 
 use crate::metrics::Metrics;
 use crate::recorder::Recorder;
@@ -55,7 +56,9 @@ impl<R: Registry> Inspector<R> {
     }
 
     /// Offers to begin anew with the orgs of `seed`, and shows their secrets to this machine if asked:
-    /// for a service over `registry`, in which nothing is worth keeping.
+    /// for a service over `registry`, in which nothing is worth keeping, such as that of a
+    /// [`LocalServer`](portal_http::server::LocalServer) with its
+    /// [`seed`](portal_http::server::LocalServer::seed).
     #[must_use]
     pub fn throwaway(mut self, registry: MemoryRegistry, seed: Seed) -> Self {
         self.about.throwaway = Some((registry, seed));
@@ -64,6 +67,16 @@ impl<R: Registry> Inspector<R> {
 }
 
 impl About {
+    /// The document of the service, for those who read it elsewhere.
+    pub(crate) fn openapi(&self) -> Value {
+        // It is JSON.
+        let mut document: Value = serde_json::from_str(OPENAPI).unwrap_or_default();
+        if let Value::Object(members) = &mut document {
+            members.insert("servers".to_owned(), json!([{ "url": self.url }]));
+        }
+        document
+    }
+
     /// The credentials that may be shown: those of a server that keeps nothing, to this machine.
     /// What opens kept data is in files that only their owner can read, and this page has no owner.
     pub(crate) fn known_credentials(&self) -> Option<&Seed> {

@@ -11,16 +11,18 @@
 //! | `events` | the requests as server-sent events |
 //! | `faults` | what switches faults on and off |
 //! | `page` | the pages, in HTML |
-//! | `curl` | a recorded request as a command line |
+//! | `curl`, `har` | a recorded request as a command line; all of them as an archive |
 //! | `request` | a request whose host and origin are checked |
 //! | `inspector` | [`Inspector`] and [`Watch`]: what is looked into, and what is noticed of it |
 //! | `recorder`, `metrics` | the last requests; counters of all |
-//! | `response` | a leaf |
+//! | `filter`, `response` | leaves |
 
 mod connections;
 mod curl;
 mod events;
 mod faults;
+mod filter;
+mod har;
 mod inspector;
 mod metrics;
 mod page;

@@ -7,7 +7,7 @@ mod orgs;
 mod requests;
 
 pub(crate) use self::faults::faults;
-pub(crate) use self::layout::refused;
+pub(crate) use self::layout::{Frame, refused, section};
 pub(crate) use self::orgs::orgs;
 pub(crate) use self::requests::{request, requests, row};
 

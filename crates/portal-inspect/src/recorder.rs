@@ -168,9 +168,9 @@ impl Recorded {
 
     /// About the bytes that it takes in memory.
     fn size(&self) -> usize {
-        let RequestRecord { method, path, org, portal, code, faults, .. } = &self.record;
+        let RequestRecord { method, path, org, portal, code, agent, faults, .. } = &self.record;
         let MaskedRequest { query, request, response, .. } = &self.masked;
-        let texts = [org, portal, code, query].into_iter().flatten().chain([method, path]);
+        let texts = [org, portal, code, agent, query].into_iter().flatten().chain([method, path]);
         let messages = [request, response];
         let headers = messages.iter().flat_map(|message| &message.headers);
         size_of::<Self>()
@@ -200,7 +200,7 @@ mod tests {
         let message = |body| json!({ "headers": [], "body": body, "left_out": 0 });
         let record = json!({
             "time": "2026-11-25T14:03:25.114Z", "method": "POST", "path": "/crm/v7/settings/portals",
-            "status": 200, "ms": 1, "faults": [],
+            "status": 200, "us": 1, "faults": [],
         });
         let record = serde_json::from_value(record).unwrap();
         let masked = json!({ "request": message(body), "response": message(String::new()) });

@@ -13,9 +13,11 @@ use portal_store::{Registry, RegistryError};
 use serde_json::json;
 use tokio::time::timeout;
 
+use crate::filter;
+use crate::har;
 use crate::inspector::Inspector;
-use crate::page;
-use crate::recorder::Recorded;
+use crate::page::{self, Frame};
+use crate::recorder::{Recorded, Since};
 use crate::request::Asked;
 use crate::response::{Answer, Body, Refusal, html, json, plain, see_other, text, with_status};
 
@@ -50,28 +52,35 @@ enum Handler<R> {
 
 impl<R: Registry> Inspector<R> {
     /// The first that matches responds; `{id}` stands for the last segment of a path.
-    const GET: [(&str, Handler<R>); 15] = [
+    const GET: [(&str, Handler<R>); 17] = [
         ("/", Now(|it, asked| Ok(html(it.page_of_requests(asked))))),
         ("/requests/events", Now(|it, asked| it.events(asked, row))),
-        ("/requests/{id}", Now(|it, asked| Ok(html(page::request(&it.about, &*it.get(asked)?))))),
+        (
+            "/requests/{id}",
+            Now(|it, asked| Ok(html(page::request(&Frame::of(it), &*it.get(asked)?)))),
+        ),
         ("/orgs", Later(|it, asked| Box::pin(it.page_of_orgs(asked)))),
-        ("/faults", Now(|it, _| Ok(html(page::faults(it, None))))),
+        ("/faults", Now(|it, _| Ok(html(page::faults(&Frame::of(it), None))))),
         ("/icon.svg", Now(|_, _| Ok(text("image/svg+xml", page::ICON)))),
         ("/style.css", Now(|_, _| Ok(text("text/css; charset=utf-8", page::STYLE)))),
         ("/script.js", Now(|_, _| Ok(text("text/javascript; charset=utf-8", page::SCRIPT)))),
         ("/api/requests", Now(Self::api_requests)),
+        ("/api/requests.har", Now(Self::archive)),
         ("/api/requests/events", Now(|it, asked| it.events(asked, line))),
         ("/api/requests/{id}", Now(|it, asked| Ok(json(&json!(*it.get(asked)?))))),
         ("/api/faults", Now(|it, _| Ok(json(&it.faults())))),
+        ("/openapi.json", Now(|it, _| Ok(json(&it.about.openapi())))),
         ("/healthz", Now(|_, _| Ok(text("text/plain; charset=utf-8", "ok\n")))),
         ("/readyz", Later(|it, _| Box::pin(it.ready()))),
         ("/metrics", Now(|it, _| Ok(text(OPEN_METRICS, it.watch.metrics.text())))),
     ];
 
-    const POST: [(&str, Handler<R>); 4] = [
+    const POST: [(&str, Handler<R>); 6] = [
         ("/faults", Now(Self::switch_fault)),
-        ("/reset", Now(|it, _| it.reset().map(|()| see_other("/orgs")))),
+        ("/reset", Now(|it, asked| it.reset().map(|()| back(asked)))),
+        ("/clear", Now(|it, asked| Ok(it.clear(back(asked))))),
         ("/api/faults", Now(Self::change_faults)),
+        ("/api/clear", Now(|it, _| Ok(it.clear(json(&json!({ "cleared": true })))))),
         ("/api/reset", Now(|it, _| it.reset().map(|()| json(&json!({ "reset": true }))))),
     ];
 
@@ -83,7 +92,7 @@ impl<R: Registry> Inspector<R> {
         let mut response = self.route(request).await.unwrap_or_else(|Refusal(status, message)| {
             let refused = match (is_api, is_page) {
                 (true, _) => json(&json!({ "error": message })),
-                (false, true) => html(page::refused(&self.about, &message)),
+                (false, true) => html(page::refused(&Frame::of(self), &message)),
                 (false, false) => plain(message),
             };
             with_status(status, refused)
@@ -109,13 +118,26 @@ impl<R: Registry> Inspector<R> {
 
     fn page_of_requests(&self, asked: &Asked) -> Markup {
         let filter = asked.parameter("q").unwrap_or_default();
-        page::requests(&self.about, &self.watch.recorder.since(0), &filter)
+        page::requests(&Frame::of(self), &self.watch.recorder.since(0), &filter)
     }
 
     fn api_requests(&self, asked: &Asked) -> Answer {
-        let since = self.watch.recorder.since(asked.after()?);
+        let since = self.matching(asked)?;
         let requests: Vec<_> = since.requests.iter().map(|recorded| recorded.listed()).collect();
         Ok(json(&json!({ "requests": requests, "not_recorded": since.skipped })))
+    }
+
+    /// The same requests in full, as browsers' developer tools and HTTP clients import them.
+    fn archive(&self, asked: &Asked) -> Answer {
+        Ok(json(&har::archive(&self.matching(asked)?.requests, &self.about.url)))
+    }
+
+    /// The requests that a reader asks for.
+    fn matching(&self, asked: &Asked) -> Result<Since, Refusal> {
+        let mut since = self.watch.recorder.since(asked.after()?);
+        let filter = asked.parameter("q").unwrap_or_default();
+        since.requests.retain(|recorded| filter::matches(&recorded.record, &filter));
+        Ok(since)
     }
 
     /// The request whose id is at the end of the path.
@@ -140,7 +162,7 @@ impl<R: Registry> Inspector<R> {
             let portals = registry.portals(org.id).await.map_err(failed)?;
             shown.push((org, users, portals));
         }
-        Ok(html(page::orgs(&self.about, &shown, count, shows_secrets)))
+        Ok(html(page::orgs(&Frame::of(self), &shown, count, shows_secrets)))
     }
 
     /// Begins anew with the orgs of the start.
@@ -152,6 +174,12 @@ impl<R: Registry> Inspector<R> {
         registry.reset(seed, self.service.now());
         self.watch.recorder.clear();
         Ok(())
+    }
+
+    /// Forgets the requests, and responds.
+    fn clear(&self, response: Response<Body>) -> Response<Body> {
+        self.watch.recorder.clear();
+        response
     }
 
     /// Whether requests can be served now.
@@ -170,6 +198,11 @@ impl<R: Registry> Inspector<R> {
         };
         Ok(with_status(StatusCode::SERVICE_UNAVAILABLE, plain(unready)))
     }
+}
+
+/// To the section that a form names.
+fn back(asked: &Asked) -> Response<Body> {
+    see_other(page::section(&asked.field("back")))
 }
 
 fn nothing_here() -> Refusal {

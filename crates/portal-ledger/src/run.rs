@@ -344,7 +344,8 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 }
                 Step::Record(intent) => {
                     let limit = self.request.policy.record_timeout;
-                    let now = self.host.now();
+                    // That of the step: nothing comes between it and the timer.
+                    let now = started.plus(elapsed);
                     let Some(permit) = permit.as_deref_mut() else {
                         return Ok(flow.abandon());
                     };
@@ -511,9 +512,8 @@ impl<H: Host, S> Run<'_, H, S> {
         let name = entry.name().to_owned();
         let kind = entry.ending().map_or(EndingKind::Unknown, |ending| ending.kind);
         let is_recovery = matches!(self.request.wanted, Wanted::Recover(_));
-        let is_own = is_recovery
-            || self.request.key.is_some() && self.request.key == entry.key
-            || entry.id == self.request.id;
+        // Not because the entry is that of a claim whose answer was lost: somebody else did it since.
+        let is_own = is_recovery || self.request.key.is_some() && self.request.key == entry.key;
         let outcome = match (kind, &entry.operation) {
             (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
             (EndingKind::Unknown, _) => {

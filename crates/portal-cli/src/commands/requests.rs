@@ -54,8 +54,10 @@ pub(super) struct Call {
     status: Option<u16>,
     /// The code of an error.
     code: Option<String>,
-    /// Milliseconds until the response was sent.
-    ms: u64,
+    /// Microseconds until the response was sent.
+    us: u64,
+    /// The user agent of the client.
+    agent: Option<String>,
     /// Those that were injected.
     faults: Vec<String>,
     /// Its number, in `portal requests`.

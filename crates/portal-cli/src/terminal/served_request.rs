@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use portal_http::server::{RequestRecord, RequestResult};
 use portal_model::neutral::printable_line;
 
-/// `14:03:25.114Z POST /crm/v7/settings/portals  400 ALREADY_USED  2 ms  Acme  AcmePortal`
+/// `14:03:25.114Z POST /crm/v7/settings/portals  400 ALREADY_USED  2.3 ms  Acme  AcmePortal`
 pub(crate) fn text(record: &RequestRecord) -> String {
     line(record, Style::new())
 }
@@ -25,12 +25,12 @@ fn line(record: &RequestRecord, style: Style) -> String {
     let status = record.status.map_or_else(|| "no response".to_owned(), |it| it.to_string());
     let code = record.code.as_ref().map(|code| format!(" {}", printable_line(code)));
     let mut line = format!(
-        "{} {:4} {}  {style}{status}{}{style:#}  {} ms",
+        "{} {:4} {}  {style}{status}{}{style:#}  {}",
         printable_line(record.clock()),
         printable_line(&record.method),
         printable_line(&record.path),
         code.unwrap_or_default(),
-        record.ms,
+        record.duration(),
     );
     for text in [&record.org, &record.portal].into_iter().flatten() {
         let _ = write!(line, "  {}", printable_line(text));

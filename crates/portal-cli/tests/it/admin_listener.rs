@@ -54,6 +54,32 @@ fn everything_shown(server: &Served) -> String {
 }
 
 #[test]
+fn requests_are_found_by_words_and_archived() {
+    let (_home, server) = served();
+    let found = |query: &str| {
+        let found = get(&server, &format!("/api/requests?q={query}")).json();
+        found["requests"].as_array().unwrap().iter().map(|it| it["id"].clone()).collect::<Vec<_>>()
+    };
+    let all = found("");
+    let creates = found("post%20SETTINGS");
+    assert!(!creates.is_empty() && creates.len() < all.len(), "{creates:?} of {all:?}");
+    assert_eq!(found("400+PATTERN_NOT_MATCHED").len(), 1);
+    assert_eq!(found("no-such-word"), [Value::Null; 0]);
+
+    let archive = get(&server, "/api/requests.har?q=400+PATTERN_NOT_MATCHED").json();
+    let entries = archive["log"]["entries"].as_array().unwrap();
+    assert_eq!((&archive["log"]["version"], entries.len()), (&json!("1.2"), 1));
+    let (request, response) = (&entries[0]["request"], &entries[0]["response"]);
+    let target = format!("{}{PORTALS}?x=•••", server.url());
+    assert_eq!((&request["method"], &request["url"]), (&json!("POST"), &json!(target)));
+    assert!(request["postData"]["text"].as_str().unwrap().contains(HOSTILE), "{request}");
+    assert_eq!(response["status"], 400);
+    assert!(response["content"]["text"].as_str().unwrap().contains("PATTERN_NOT_MATCHED"));
+    assert_eq!(post(&server, "/api/clear", "").status, 200);
+    assert_eq!(found(""), [Value::Null; 0]);
+}
+
+#[test]
 fn markup_of_request_is_shown_as_text() {
     let (home, server) = served();
     let last = get(&server, "/api/requests").json()["requests"].as_array().unwrap().len();
@@ -294,7 +320,7 @@ fn follower_that_lagged_begins_again_and_says_so() {
     let event = |id: u64| {
         let request = json!({
             "id": id, "time": "2026-11-25T14:03:25.114Z", "method": "GET", "path": "/x", "org": null,
-            "portal": null, "status": 200, "code": null, "ms": 1, "faults": [],
+            "portal": null, "status": 200, "code": null, "us": 1000, "agent": null, "faults": [],
         });
         format!("id: {id}\ndata: {request}\n\n")
     };
@@ -314,7 +340,7 @@ fn follower_that_lagged_begins_again_and_says_so() {
     }
     drop(listener);
     let ended = follow.wait_with_output().unwrap();
-    let line = "14:03:25.114Z GET  /x  200  1 ms\n";
+    let line = "14:03:25.114Z GET  /x  200  1.0 ms\n";
     assert_eq!(String::from_utf8(ended.stdout).unwrap(), line.repeat(4));
     let warning = "warning: 2 requests before this one came too fast to be shown\n";
     let stderr = String::from_utf8(ended.stderr).unwrap();

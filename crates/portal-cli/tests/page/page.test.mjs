@@ -63,7 +63,10 @@ test("a create with a fault appears live", async () => {
   await lost.waitFor();
   await lost.getByRole("link").click();
   assert.match(await page.textContent("main"), /A fault withheld it/);
-  const curl = await page.textContent("figure pre");
+  assert.match(await page.textContent("pre.body"), /^\{\n  "portals": \[\n    \{\n      "name": "AcmePortal"/);
+  assert.match(await page.textContent("dl.facts"), /Client\s*portal/);
+  const [token, curl] = await page.locator("figure pre").allTextContents();
+  assert.match(token, /^eval "\$\(portal serve env --port \d+\)"\nTOKEN=\$\(curl /);
   assert.match(curl, /--data-raw '\{"portals":\[\{"name":"AcmePortal"\}\]\}'/);
 });
 
@@ -80,7 +83,9 @@ test("the list is filtered and paused", async () => {
   await page.getByLabel("Filter").fill("datetime");
   await page.reload();
   assert.equal(await rows.count(), 0);
+  await page.getByText("No request matches the filter").waitFor();
   await page.getByLabel("Filter").fill("");
+  await page.getByText("No request matches the filter").waitFor({ state: "hidden" });
   assert.equal(await rows.count(), all);
   await page.getByRole("button", { name: "Pause" }).click();
   await create("BetaPortal");
@@ -89,6 +94,19 @@ test("the list is filtered and paused", async () => {
   assert.equal(await rows.count(), all);
   await resume.click();
   await page.getByRole("row", { name: /BetaPortal/ }).waitFor();
+});
+
+test("faults that are on are in the header of every page", async () => {
+  await page.goto(`${listening.admin}/faults`);
+  await page.getByRole("button", { name: "Switch on: The list fails" }).click();
+  const active = page.getByRole("group", { name: "Faults that are on" });
+  for (const path of ["/orgs", "/requests/1", "/"]) {
+    await page.goto(listening.admin + path);
+    assert.match(await active.textContent(), /GET request:500/);
+  }
+  await active.getByRole("button", { name: "Switch off GET request:500" }).click();
+  await page.waitForURL(`${listening.admin}/`);
+  assert.equal(await active.count(), 0);
 });
 
 test("markup in a request is text", async () => {
@@ -134,7 +152,7 @@ test("a fault is switched on and off", async () => {
   await page.getByRole("button", { name: "Switch on: The list fails" }).click();
   const list = await fetch(`${listening.url}/crm/v7/settings/portals`);
   assert.equal(list.status, 500);
-  await page.getByRole("button", { name: "Switch off GET request:500" }).click();
+  await page.getByRole("main").getByRole("button", { name: "Switch off GET request:500" }).click();
   assert.match(await page.textContent("main"), /None: every request is served as it should be/);
   await page.getByLabel("Fault", { exact: true }).fill("GET request:oops");
   await page.keyboard.press("Enter");
@@ -144,6 +162,8 @@ test("a fault is switched on and off", async () => {
 });
 
 test("it is whole at every width, with and without scripts", async () => {
+  const faults = { faults: ["POST committed:delay=15s:@9"], once: ["GET request:stale=1m30s:1/2"] };
+  await fetch(`${listening.admin}/api/faults`, { method: "POST", body: JSON.stringify(faults) });
   for (const javaScriptEnabled of [true, false]) {
     for (const width of [400, 1600]) {
       for (const colorScheme of ["light", "dark"]) {
@@ -170,7 +190,21 @@ test("it is whole at every width, with and without scripts", async () => {
   }
 });
 
+test("the list is cleared, and all begins anew from it", async () => {
+  await page.goto(listening.admin);
+  await page.getByRole("button", { name: "Clear" }).click();
+  await page.getByText("No request yet").waitFor();
+  await page.goto(`${listening.admin}/orgs`);
+  assert.match(await page.textContent("main"), /AcmePortal/);
+  await page.goto(listening.admin);
+  await page.getByRole("button", { name: "Start over" }).click();
+  await page.waitForURL(`${listening.admin}/`);
+  await page.goto(`${listening.admin}/orgs`);
+  await page.getByText("None yet").waitFor();
+});
+
 test("it begins anew", async () => {
+  await create("AcmePortal");
   await page.goto(`${listening.admin}/orgs`);
   assert.match(await page.textContent("main"), /AcmePortal/);
   // By the keyboard alone.

@@ -23,6 +23,7 @@ pub(super) enum Access {
     Crm { version: ApiVersion, operation: Operation, principal: Arc<Principal> },
     Token,
     Revoke,
+    OpenApi,
 }
 
 /// Checks path, method, access token and codings.
@@ -40,6 +41,7 @@ pub(super) async fn access<R: Registry>(
         }
         Route::Token => Access::Token,
         Route::Revoke => Access::Revoke,
+        Route::OpenApi => Access::OpenApi,
     };
     check_codings(&head.headers)?;
     Ok(access)

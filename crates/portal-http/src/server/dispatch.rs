@@ -18,7 +18,7 @@ use super::response::ServerResponse;
 use super::route::{Operation, Route};
 use super::served_request::ServedRequest;
 use super::state::ServiceState;
-use super::{handlers, oauth};
+use super::{OPENAPI, handlers, oauth};
 
 /// Responds to `request` and reports it to the access log.
 pub(super) async fn dispatch<R: Registry>(
@@ -94,6 +94,7 @@ async fn with_faults<R: Registry>(
         }
         Access::Token => oauth::token(state, request).await.into(),
         Access::Revoke => oauth::revoke(state, request).await.into(),
+        Access::OpenApi => Response::new(200, OPENAPI).into(),
     };
     // Faults at `committed` are for requests that took effect; a failed one did nothing.
     if response.code.is_some() {

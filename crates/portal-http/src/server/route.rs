@@ -13,6 +13,8 @@ pub(super) enum Route {
     Token,
     /// `POST /oauth/v2/token/revoke`
     Revoke,
+    /// `GET /openapi.json`
+    OpenApi,
 }
 
 /// An operation of the API; names are percent-decoded.
@@ -36,6 +38,8 @@ impl Route {
         match path {
             oauth::TOKEN_PATH => accounts(Self::Token),
             oauth::REVOKE_PATH => accounts(Self::Revoke),
+            "/openapi.json" if *method == Method::GET => Ok(Self::OpenApi),
+            "/openapi.json" => Err(rejections::invalid_request_method()),
             _ => Self::of_crm(method, path),
         }
     }

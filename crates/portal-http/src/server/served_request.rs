@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, header};
+use portal_model::neutral::cut;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -142,9 +143,10 @@ impl fmt::Debug for ServedRequest<'_> {
 /// use portal_http::server::{RequestRecord, RequestResult};
 ///
 /// let line = r#"{"time":"2026-11-25T14:03:25.114Z","method":"POST","path":"/crm/v7/settings/portals",
-///     "org":"Acme","portal":"AcmePortal","status":400,"code":"ALREADY_USED","ms":2,"faults":[]}"#;
+///     "org":"Acme","portal":"AcmePortal","status":400,"code":"ALREADY_USED","us":2390,"agent":"curl/8.14.1","faults":[]}"#;
 /// let record: RequestRecord = serde_json::from_str(line)?;
 /// assert_eq!((record.clock(), record.result()), ("14:03:25.114Z", RequestResult::Refused));
+/// assert_eq!(record.duration(), "2.3 ms");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,8 +166,10 @@ pub struct RequestRecord {
     pub status: Option<u16>,
     /// The error code of the API or of the accounts server.
     pub code: Option<String>,
-    /// From the last byte of the request to the response, in milliseconds.
-    pub ms: u64,
+    /// From the last byte of the request to the response, in microseconds.
+    pub us: u64,
+    /// The `User-Agent` of the client.
+    pub agent: Option<String>,
     /// The faults that were injected, as [`FaultSpec`] writes them.
     pub faults: Vec<String>,
     /// The body of the request, with `\u{FFFD}` in place of what is not UTF-8. Only
@@ -200,7 +204,12 @@ impl From<&ServedRequest<'_>> for RequestRecord {
             portal: request.portal().as_deref().map(mask::text),
             status: request.status(),
             code: request.code().map(str::to_owned),
-            ms: u64::try_from(request.elapsed.as_millis()).unwrap_or(u64::MAX),
+            us: u64::try_from(request.elapsed.as_micros()).unwrap_or(u64::MAX),
+            agent: request
+                .head
+                .headers
+                .get(header::USER_AGENT)
+                .map(|agent| cut(&mask::text(&String::from_utf8_lossy(agent.as_bytes())))),
             faults: request.faults.iter().map(ToString::to_string).collect(),
             request_body: String::new(),
         }
@@ -211,6 +220,19 @@ impl RequestRecord {
     /// The time without its date.
     pub fn clock(&self) -> &str {
         self.time.split_once('T').map_or(&self.time, |(_, clock)| clock)
+    }
+
+    /// How long it took, in the unit that says something: `850 µs`, `2.3 ms`, `48 ms` or `1.2 s`.
+    pub fn duration(&self) -> String {
+        let of = |unit: u64| match self.us / (unit / 10) {
+            tenths @ 0..100 => format!("{}.{}", tenths / 10, tenths % 10),
+            tenths => (tenths / 10).to_string(),
+        };
+        match self.us {
+            us @ 0..1_000 => format!("{us} µs"),
+            1_000..1_000_000 => format!("{} ms", of(1_000)),
+            _ => format!("{} s", of(1_000_000)),
+        }
     }
 
     /// How it ended.
@@ -233,4 +255,27 @@ pub enum RequestResult {
     Refused,
     /// With a failure of the server, or without a response.
     Failed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duration_has_unit_that_says_something() {
+        for (us, text) in [
+            (0, "0 µs"),
+            (850, "850 µs"),
+            (1_000, "1.0 ms"),
+            (2_390, "2.3 ms"),
+            (48_000, "48 ms"),
+            (999_999, "999 ms"),
+            (1_250_000, "1.2 s"),
+            (72_000_000, "72 s"),
+        ] {
+            let line = r#"{"time":"","method":"","path":"","faults":[],"us":"#.to_owned();
+            let record: RequestRecord = serde_json::from_str(&format!("{line}{us}}}")).unwrap();
+            assert_eq!(record.duration(), text);
+        }
+    }
 }

@@ -18,6 +18,8 @@ mod client;
 mod fuzz;
 #[cfg(all(feature = "ledger", feature = "server"))]
 mod hosts;
+#[cfg(feature = "server")]
+mod openapi;
 #[cfg(all(feature = "ledger", feature = "server", feature = "sockets"))]
 mod safe;
 #[cfg(feature = "server")]

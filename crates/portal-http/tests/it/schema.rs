@@ -12,7 +12,7 @@ static SCHEMA: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("schema/responses.json")).unwrap());
 
 /// The documented responses of an operation, in groups: each with the name of its group.
-fn responses(operation: &str) -> impl Iterator<Item = (&'static str, &'static Value)> {
+pub(crate) fn responses(operation: &str) -> impl Iterator<Item = (&'static str, &'static Value)> {
     let groups = SCHEMA["operations"].get(operation).and_then(Value::as_array);
     groups.into_iter().flatten().flat_map(|group| {
         let group = group.as_str().unwrap();
@@ -30,6 +30,11 @@ pub(crate) fn all() -> Vec<String> {
     groups.iter().map(name).collect::<Vec<Vec<_>>>().concat()
 }
 
+/// The types that a pattern names.
+pub(crate) fn types() -> impl Iterator<Item = (&'static String, &'static Value)> {
+    SCHEMA["types"].as_object().into_iter().flatten()
+}
+
 /// Returns the operation of a method and path, in the terms of the schema.
 fn operation(method: &str, path: &str) -> String {
     let segments: Vec<_> = path.trim_start_matches('/').split('/').collect();
@@ -42,6 +47,7 @@ fn operation(method: &str, path: &str) -> String {
         ("PUT", ["crm", _, "settings", "portals", _]) => "rename",
         ("GET", ["crm", _, "users"]) => "users",
         ("GET", ["crm", _, "org"]) => "org",
+        ("GET", ["openapi.json"]) => "openapi",
         _ => "unknown",
     };
     let versioned = format!("{name} {}", segments.get(1).unwrap_or(&""));
@@ -66,7 +72,7 @@ pub(crate) fn name_of(
 }
 
 /// The pattern of a response's body.
-fn pattern(response: &Value) -> Value {
+pub(crate) fn pattern(response: &Value) -> Value {
     let error = |parts: &Value| json!({"code": parts[0], "message": parts[1], "details": parts[2], "status": "error"});
     if let Some(parts) = response.get("bare") {
         error(parts)
@@ -112,6 +118,7 @@ fn is_of_type(name: &str, value: &Value) -> bool {
         }),
         "number" => value.is_u64(),
         "boolean" => value.is_boolean(),
+        "object" => value.is_object(),
         other => matches(SCHEMA["types"].get(other).expect(other), value),
     }
 }

@@ -2,10 +2,8 @@
 
 use maud::{Markup, html};
 use portal_http::server::{FaultSpec, InvalidFaultSpec};
-use portal_store::Registry;
 
-use super::layout::layout;
-use crate::inspector::Inspector;
+use super::layout::{Frame, layout};
 
 /// What goes wrong most often, and what it looks like to a client.
 const COMMON: [(&str, &str); 9] = [
@@ -21,19 +19,16 @@ const COMMON: [(&str, &str); 9] = [
 ];
 
 /// The faults, and what was wrong with one that was sent.
-pub(crate) fn faults<R: Registry>(
-    inspector: &Inspector<R>,
-    invalid: Option<(&str, &InvalidFaultSpec)>,
-) -> Markup {
-    let (in_force, once) = (inspector.service.faults(), inspector.service.faults_once());
+pub(crate) fn faults(frame: &Frame<'_>, invalid: Option<(&str, &InvalidFaultSpec)>) -> Markup {
+    let Frame { in_force, once, .. } = frame;
     let content = html! {
         h1 { "Faults" }
         @if in_force.is_empty() && once.is_empty() {
             p { "None: every request is served as it should be." }
         } @else {
             ul.faults {
-                @for fault in &in_force { (one_fault(fault, "on", "remove")) }
-                @for fault in &once { (one_fault(fault, "next request only", "remove-once")) }
+                @for fault in in_force { (one_fault(fault, "on", "remove")) }
+                @for fault in once { (one_fault(fault, "next request only", "remove-once")) }
             }
         }
         h2 { "Switch on" }
@@ -43,6 +38,7 @@ pub(crate) fn faults<R: Registry>(
                     span { (description) br; code { (spec) } }
                     form method="post" action="/faults" {
                         input type="hidden" name="spec" value=(spec);
+                        input type="hidden" name="back" value="/faults";
                         (buttons(description))
                     }
                 }
@@ -50,6 +46,7 @@ pub(crate) fn faults<R: Registry>(
         }
         h2 { "Another" }
         form.another method="post" action="/faults" {
+            input type="hidden" name="back" value="/faults";
             label for="spec" { "Fault" }
             input #spec name="spec" value=(invalid.map_or("", |(text, _)| text)) required
                 placeholder="POST committed:drop:1/2" autocomplete="off" spellcheck="false"
@@ -69,7 +66,7 @@ pub(crate) fn faults<R: Registry>(
             }
         }
     };
-    layout(&inspector.about, "/faults", "Faults", &content)
+    layout(frame, "/faults", "Faults", &content)
 }
 
 fn one_fault(fault: &FaultSpec, state: &str, action: &str) -> Markup {
@@ -78,6 +75,7 @@ fn one_fault(fault: &FaultSpec, state: &str, action: &str) -> Markup {
             span { code { (fault) } " " span.state { (state) } }
             form method="post" action="/faults" {
                 input type="hidden" name="spec" value=(fault);
+                input type="hidden" name="back" value="/faults";
                 button type="submit" name="action" value=(action)
                     aria-label={ "Switch off " (fault) } { "Switch off" }
             }

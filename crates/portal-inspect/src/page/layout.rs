@@ -1,15 +1,37 @@
 //! What all pages have in common.
 
 use maud::{DOCTYPE, Markup, html};
+use portal_http::server::FaultSpec;
 use portal_model::neutral::printable_line;
+use portal_store::Registry;
 
-use crate::inspector::About;
+use crate::inspector::{About, Inspector};
 
 /// The sections of the navigation.
 const SECTIONS: [(&str, &str); 3] = [("/", "Requests"), ("/orgs", "Orgs"), ("/faults", "Faults")];
 
+/// What the frame of a page shows.
+pub(crate) struct Frame<'a> {
+    pub(super) about: &'a About,
+    pub(super) in_force: Vec<FaultSpec>,
+    pub(super) once: Vec<FaultSpec>,
+}
+
+impl<'a> Frame<'a> {
+    pub(crate) fn of<R: Registry>(inspector: &'a Inspector<R>) -> Self {
+        let (in_force, once) = (inspector.service.faults(), inspector.service.faults_once());
+        Self { about: &inspector.about, in_force, once }
+    }
+}
+
+/// The section to which a form leads back.
+pub(crate) fn section(path: &str) -> &'static str {
+    SECTIONS.iter().find(|(link, _)| *link == path).map_or("/", |(link, _)| link)
+}
+
 /// A page in the section at `path`.
-pub(super) fn layout(about: &About, path: &str, title: &str, content: &Markup) -> Markup {
+pub(super) fn layout(frame: &Frame<'_>, path: &str, title: &str, content: &Markup) -> Markup {
+    let about = frame.about;
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -30,6 +52,9 @@ pub(super) fn layout(about: &About, path: &str, title: &str, content: &Markup) -
                         }
                     }
                     p.server { "The server at " code { (about.url) } }
+                    @if !frame.in_force.is_empty() || !frame.once.is_empty() {
+                        (faults_on(frame, path))
+                    }
                 }
                 main { (content) }
             }
@@ -37,10 +62,32 @@ pub(super) fn layout(about: &About, path: &str, title: &str, content: &Markup) -
     }
 }
 
+/// The faults that make requests fail, on every page: who forgets one looks for its cause elsewhere.
+fn faults_on(frame: &Frame<'_>, path: &str) -> Markup {
+    let one = |fault: &FaultSpec, action: &str, note: &str| {
+        html! {
+            form.chip method="post" action="/faults" {
+                input type="hidden" name="spec" value=(fault);
+                input type="hidden" name="back" value=(path);
+                code { (fault) } (note)
+                button type="submit" name="action" value=(action)
+                    aria-label={ "Switch off " (fault) } title="Switch off" { "×" }
+            }
+        }
+    };
+    html! {
+        div.faults-on role="group" aria-label="Faults that are on" {
+            a href="/faults" { "Faults on" }
+            @for fault in &frame.in_force { (one(fault, "remove", "")) }
+            @for fault in &frame.once { (one(fault, "remove-once", " once")) }
+        }
+    }
+}
+
 /// Why a page is not shown.
-pub(crate) fn refused(about: &About, message: &str) -> Markup {
+pub(crate) fn refused(frame: &Frame<'_>, message: &str) -> Markup {
     let content = html! { p.error role="alert" { (printable_line(message)) } };
-    layout(about, "", "Not shown", &content)
+    layout(frame, "", "Not shown", &content)
 }
 
 /// Text to copy, with a button where scripts run.

@@ -7,17 +7,26 @@ use portal_model::{Environment, Portal};
 use portal_store::seed::{SeedCredential, SeedGrant};
 use portal_store::{Org, Permission, PortalLimit, User};
 
-use super::layout::{copyable, layout};
+use super::layout::{Frame, copyable, layout};
 use crate::inspector::About;
 
 /// Stands for a secret.
 const MASK: &str = "•••";
+/// Leads to the org of the environment, whatever a seed calls its secrets.
+pub(super) const TOKEN_OF_ENVIRONMENT: &str = r#"curl -s "$PORTAL_ACCOUNTS_URL/oauth/v2/token" -d grant_type=refresh_token \
+  -d client_id="$PORTAL_CLIENT_ID" -d client_secret="$PORTAL_CLIENT_SECRET" -d refresh_token="$PORTAL_REFRESH_TOKEN""#;
 
 /// An org with all that belongs to it.
 type OrgState = (Org, Vec<User>, Vec<Portal>);
 
 /// The first orgs of `count`.
-pub(crate) fn orgs(about: &About, orgs: &[OrgState], count: usize, shows_secrets: bool) -> Markup {
+pub(crate) fn orgs(
+    frame: &Frame<'_>,
+    orgs: &[OrgState],
+    count: usize,
+    shows_secrets: bool,
+) -> Markup {
+    let about = frame.about;
     let content = html! {
         h1 { "Orgs" }
         @if orgs.is_empty() {
@@ -48,13 +57,14 @@ pub(crate) fn orgs(about: &About, orgs: &[OrgState], count: usize, shows_secrets
             details.reset {
                 summary { "Reset to the orgs of the start" }
                 form method="post" action="/reset" {
+                    input type="hidden" name="back" value="/orgs";
                     p { "Portals, changes, access tokens and the list of requests will be gone. Faults stay." }
                     button.danger type="submit" { "Reset" }
                 }
             }
         }
     };
-    layout(about, "/orgs", "Orgs", &content)
+    layout(frame, "/orgs", "Orgs", &content)
 }
 
 fn one_org(about: &About, (org, users, portals): &OrgState, shows_secrets: bool) -> Markup {

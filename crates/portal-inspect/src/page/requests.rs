@@ -1,21 +1,28 @@
 //! The list of requests, and one request in full.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use maud::{Markup, html};
 use portal_http::server::{MaskedMessage, RequestRecord, RequestResult};
 use portal_model::neutral::{printable, printable_line};
+use serde::de::IgnoredAny;
 
-use super::layout::{copyable, layout};
+use super::layout::{Frame, copyable, layout};
+use super::orgs::TOKEN_OF_ENVIRONMENT;
 use crate::curl;
+use crate::filter::{matches, short};
 use crate::inspector::About;
 use crate::recorder::{Recorded, Since};
 
-/// Bytes of a text in a row.
-const MAX_IN_ROW: usize = 200;
-const COLUMNS: [&str; 6] = ["Time (UTC)", "Request", "Org", "Portal", "Response", "Duration"];
+const COLUMNS: [&str; 7] =
+    ["Time (UTC)", "Request", "Client", "Org", "Portal", "Response", "Duration"];
 
 /// All requests, the latest first. Those that `filter` does not match are hidden.
-pub(crate) fn requests(about: &About, since: &Since, filter: &str) -> Markup {
-    let Since { requests, skipped, .. } = since;
+pub(crate) fn requests(frame: &Frame<'_>, since: &Since, filter: &str) -> Markup {
+    let (about, Since { requests, skipped, .. }) = (frame.about, since);
+    let is_shown = |recorded: &&Arc<Recorded>| matches(&recorded.record, filter);
+    let has_match = requests.is_empty() || requests.iter().any(|recorded| is_shown(&recorded));
     let last = requests.last().map_or(0, |recorded| recorded.id);
     let content = html! {
         h1 { "Requests" }
@@ -25,7 +32,14 @@ pub(crate) fn requests(about: &About, since: &Since, filter: &str) -> Markup {
                 autocomplete="off" spellcheck="false";
             button type="submit" { "Filter" }
             button #pause type="button" aria-pressed="false" hidden { "Pause" }
+            button type="submit" form="clear" { "Clear" }
+            @if about.throwaway.is_some() {
+                button.danger type="submit" form="start-over"
+                    title="Portals, access tokens and this list are gone; faults stay" { "Start over" }
+            }
         }
+        form #clear method="post" action="/clear" hidden {}
+        form #start-over method="post" action="/reset" hidden {}
         @if *skipped > 0 {
             p.note { (skipped) " more were served so fast that they are not kept." }
         }
@@ -35,10 +49,11 @@ pub(crate) fn requests(about: &About, since: &Since, filter: &str) -> Markup {
             }
             tbody #requests data-last=(last) {
                 @for recorded in requests.iter().rev() {
-                    (row(recorded, !matches(&recorded.record, filter)))
+                    (row(recorded, !is_shown(&recorded)))
                 }
             }
         }
+        p #unmatched .note role="status" hidden[has_match] { "No request matches the filter." }
         @if requests.is_empty() {
             div #none {
                 p { "No request yet. The server is at " code { (about.url) } "." }
@@ -50,7 +65,7 @@ pub(crate) fn requests(about: &About, since: &Since, filter: &str) -> Markup {
             }
         }
     };
-    layout(about, "/", "Requests", &content)
+    layout(frame, "/", "Requests", &content)
 }
 
 /// One request in the list.
@@ -64,15 +79,21 @@ pub(crate) fn row(recorded: &Recorded, is_hidden: bool) -> Markup {
                     span.method { (short(&record.method)) } " " (short(&record.path))
                 }
             }
+            td.client { @if let Some(agent) = &record.agent { (short(product(agent))) } }
             td.org { @if let Some(org) = &record.org { bdi { (short(org)) } } }
             td.portal { @if let Some(portal) = &record.portal { bdi { (short(portal)) } } }
             td.status {
                 (outcome(record))
                 @for fault in &record.faults { " " code.fault { (fault) } }
             }
-            td.duration { (record.ms) " ms" }
+            td.duration { (record.duration()) }
         }
     }
+}
+
+/// The first product of a user agent, such as `curl/8.14.1`.
+fn product(agent: &str) -> &str {
+    agent.split(' ').next().unwrap_or_default()
 }
 
 fn outcome(record: &RequestRecord) -> Markup {
@@ -92,34 +113,9 @@ fn outcome(record: &RequestRecord) -> Markup {
     }
 }
 
-/// What a row has of a text: a thousand of them are a page, and the request itself has all of it.
-fn short(text: &str) -> String {
-    if text.len() <= MAX_IN_ROW {
-        return printable_line(text);
-    }
-    printable_line(&text[..text.floor_char_boundary(MAX_IN_ROW)]) + "…"
-}
-
-/// Whether each word of `filter` occurs in a row, in any case. The script does the same.
-fn matches(record: &RequestRecord, filter: &str) -> bool {
-    let RequestRecord { method, path, org, portal, status, code, ms, faults, .. } = record;
-    let texts = [org, portal, code].into_iter().flatten().chain(faults);
-    let texts: Vec<_> = texts.map(|text| short(text)).collect();
-    let status = status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
-    let text = format!(
-        "{} {} {} {status} {ms} ms {}",
-        record.clock(),
-        short(method),
-        short(path),
-        texts.join(" ")
-    );
-    let text = text.to_lowercase();
-    filter.to_lowercase().split_whitespace().all(|word| text.contains(word))
-}
-
 /// A request and its response.
-pub(crate) fn request(about: &About, recorded: &Recorded) -> Markup {
-    let record = &recorded.record;
+pub(crate) fn request(frame: &Frame<'_>, recorded: &Recorded) -> Markup {
+    let (about, record) = (frame.about, &recorded.record);
     let query =
         recorded.masked.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
     // One that was cut is not the same again, and one that can take over a terminal stays away from it.
@@ -132,7 +128,8 @@ pub(crate) fn request(about: &About, recorded: &Recorded) -> Markup {
         h1 { span.method { (printable_line(&record.method)) } " " (printable_line(&record.path)) (printable_line(&query)) }
         dl.facts {
             dt { "Time" } dd { time datetime=(record.time) { (record.time) } }
-            dt { "Response" } dd { (outcome(record)) " after " (record.ms) " ms" }
+            dt { "Response" } dd { (outcome(record)) " after " (record.duration()) }
+            @if let Some(agent) = &record.agent { dt { "Client" } dd { (printable_line(agent)) } }
             @if let Some(org) = &record.org { dt { "Org" } dd { bdi { (printable_line(org)) } } }
             @if let Some(portal) = &record.portal { dt { "Portal" } dd { bdi { (printable_line(portal)) } } }
             @if !record.faults.is_empty() {
@@ -149,12 +146,80 @@ pub(crate) fn request(about: &About, recorded: &Recorded) -> Markup {
         }
         @if is_repeatable {
             h2 { "Repeat it" }
-            p { "Secrets are not kept: set " code { "TOKEN" } " to an access token first." }
+            @if command.contains("\"$TOKEN\"") {
+                p { "Secrets are not kept: set " code { "TOKEN" } " to an access token first." }
+                (copyable("An access token", &token(about)))
+            }
+            @if command.contains('•') {
+                p { "Secrets are not kept: put yours in place of each " code { "•••" } "." }
+            }
             (copyable("As curl", &command))
         }
     };
     let title = printable_line(&format!("{} {}", record.method, record.path));
-    layout(about, "/", &title, &content)
+    layout(frame, "/", &title, &content)
+}
+
+/// The commands that set `TOKEN`.
+fn token(about: &About) -> String {
+    let environment = about.environment_command.as_ref();
+    let environment = environment.map(|command| format!("eval \"$({command})\"\n"));
+    let member = r#"sed 's/.*"access_token":"\([^"]*\)".*/\1/'"#;
+    let environment = environment.unwrap_or_default();
+    format!("{environment}TOKEN=$({TOKEN_OF_ENVIRONMENT} |\n  {member})")
+}
+
+/// JSON with a line for each member, in its order; any other text as it is.
+fn indented(text: &str) -> Cow<'_, str> {
+    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return text.into();
+    }
+    let (mut indented, mut depth, mut is_string) = (String::new(), 0, false);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        if is_string {
+            indented.push(c);
+            match c {
+                '\\' => indented.extend(rest.next()),
+                '"' => is_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match c {
+            '{' | '[' => {
+                while rest.next_if(|c| c.is_whitespace()).is_some() {}
+                indented.push(c);
+                if let Some(close) = rest.next_if(|c| ['}', ']'].contains(c)) {
+                    indented.push(close);
+                } else {
+                    depth += 1;
+                    line_break(&mut indented, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                line_break(&mut indented, depth);
+                indented.push(c);
+            }
+            ',' => {
+                indented.push(c);
+                line_break(&mut indented, depth);
+            }
+            ':' => indented.push_str(": "),
+            c if c.is_whitespace() => {}
+            c => {
+                is_string = c == '"';
+                indented.push(c);
+            }
+        }
+    }
+    indented.into()
+}
+
+fn line_break(text: &mut String, depth: usize) {
+    text.push('\n');
+    text.extend(std::iter::repeat_n("  ", depth));
 }
 
 fn message(title: &str, message: &MaskedMessage) -> Markup {
@@ -166,13 +231,34 @@ fn message(title: &str, message: &MaskedMessage) -> Markup {
             }
         }
         @if !message.body.is_empty() {
-            pre.body { (printable(&message.body)) }
+            pre.body { (printable(&indented(&message.body))) }
         }
         @match (message.left_out, message.body.is_empty()) {
             (0, true) => p.note { "No body" },
             (0, false) => {},
             (bytes, true) => p.note { "A body of " (bytes) " bytes that is not kept" },
             (bytes, false) => p.note { "… and " (bytes) " more bytes" },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_indented_and_stays_what_it_was() {
+        for (text, expected) in [
+            (
+                r#"{"b":1,"a":[{"x":"{,}:\\\""},[],{ }],"b":2}"#,
+                "{\n  \"b\": 1,\n  \"a\": [\n    {\n      \"x\": \"{,}:\\\\\\\"\"\n    },\n    [],\n    {}\n  ],\n  \"b\": 2\n}",
+            ),
+            ("[ 1 , null ]", "[\n  1,\n  null\n]"),
+            ("{\"cut", "{\"cut"),
+            ("grant_type=refresh_token", "grant_type=refresh_token"),
+            ("{}", "{}"),
+        ] {
+            assert_eq!(indented(text), expected);
         }
     }
 }

@@ -15,17 +15,26 @@ function followRequests(list) {
     row.hidden = !words.every((word) => text.includes(word));
   }
 
+  const unmatched = document.getElementById("unmatched");
+
+  function showWhetherAnyMatches() {
+    const rows = [...list.rows];
+    unmatched.hidden = rows.length === 0 || rows.some((row) => !row.hidden);
+  }
+
   function add(row) {
     document.getElementById("none")?.remove();
     applyFilter(row);
     list.prepend(row);
     while (list.rows.length > MAX_ROWS) list.lastElementChild.remove();
+    showWhetherAnyMatches();
   }
 
   filter.form.addEventListener("submit", (event) => event.preventDefault());
   filter.form.querySelector("[type=submit]").hidden = true;
   filter.addEventListener("input", () => {
     [...list.rows].forEach(applyFilter);
+    showWhetherAnyMatches();
     // For a page that is loaded again, and for the way back to it.
     const address = new URL(location);
     if (filter.value) address.searchParams.set("q", filter.value);
