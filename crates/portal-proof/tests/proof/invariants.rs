@@ -43,6 +43,7 @@ pub(super) fn send(state: &mut State, machine: &Machine, deed: Deed) -> Result<(
     ensure(witness.process != Process::Recovering, "an attempt by a recovery")?;
     ensure(witness.cleared, "an attempt although no list clears the way")?;
     ensure(!witness.renamed_shown, "an attempt although a list showed the portal, renamed")?;
+    ensure(!witness.other_name, "an attempt although the service reported a success")?;
     if let Deed::Create { name } = deed {
         ensure(name >= witness.name, "an attempt of a name that was given up")?;
         if name > witness.name {
@@ -186,6 +187,7 @@ pub(super) fn check_outcome(
         }
         Ending::NotDone(reason) => not_done(reason, state, was_in_doubt)?,
     }
+    ensure(!witness.other_name, "claims nothing was done, but the service reported a success")?;
     ensure(!is_done(service), "claims nothing was done, but it was")?;
     ensure(!may_be_done(service, world), "claims nothing was done, but it may be yet")
 }
