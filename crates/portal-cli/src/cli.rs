@@ -2,6 +2,7 @@
 //! are beside its code, in [`crate::commands`].
 
 mod usage;
+mod variables;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -15,8 +16,8 @@ use tokio::runtime::Builder;
 pub(crate) use self::usage::print as print_usage;
 use crate::commands::sections::{About, Examples, Sections};
 use crate::commands::{
-    admin, backup, batch, check, completions, create, doctor, explain, get, list, login, logout,
-    man, profiles, recover, rehearse, rename, requests, schema, serve,
+    admin, backup, batch, check, completions, create, doctor, explain, history, list, login,
+    logout, man, profiles, recover, rehearse, rename, requests, schema, serve,
 };
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -97,10 +98,10 @@ pub(crate) enum Command {
     Create(Box<create::Args>),
     Batch(Box<batch::Args>),
     Recover(recover::Args),
+    History(history::Args),
     Rehearse(rehearse::Args),
     Check(check::Args),
     List(list::Args),
-    Get(get::Args),
     Rename(rename::Args),
     Login(login::Args),
     Logout(logout::Args),
@@ -165,9 +166,9 @@ impl Command {
             Self::Batch(args) => run_single_threaded(batch::run(&args, printer)),
             Self::Rehearse(args) => run_single_threaded(rehearse::run(&args, printer)),
             Self::Recover(args) => run_single_threaded(recover::run(&args, printer)),
+            Self::History(args) => run_single_threaded(history::run(&args, printer)),
             Self::Check(args) => check::run(&args, printer),
             Self::List(args) => run_single_threaded(list::run(&args, printer)),
-            Self::Get(args) => run_single_threaded(get::run(&args, printer)),
             Self::Rename(args) => run_single_threaded(rename::run(&args, printer)),
             Self::Login(args) => run_single_threaded(login::run(&args, printer)),
             Self::Logout(args) => run_single_threaded(logout::run(&args, printer)),
@@ -199,28 +200,56 @@ Global options:
 /// Columns below which a flag has a line of its own.
 const NARROW: usize = 60;
 
+/// How much the help of a command has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Help {
+    /// `-h`: what fits a screen.
+    Short,
+    /// `--help`: everything.
+    Long,
+}
+
 /// The definition of the command line, for a terminal of `columns`.
-fn command(columns: usize) -> clap::Command {
+fn command(columns: usize, help: Help) -> clap::Command {
     Cli::command()
         .term_width(columns)
         .next_line_help(columns < NARROW)
         // The help of a command names what every command has in one line.
         .mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg })
-        .mut_subcommands(with_command_help)
+        .mut_subcommands(|command| with_help(command, help))
 }
 
-fn with_command_help(command: clap::Command) -> clap::Command {
+fn with_help(command: clap::Command, help: Help) -> clap::Command {
     let sections = Sections::of(&command).to_string();
-    let command = command.help_template(COMMAND_HELP).mut_subcommands(with_command_help);
-    if sections.is_empty() { command } else { command.after_help(sections) }
+    let command = command.help_template(COMMAND_HELP);
+    let command = command.mut_subcommands(|command| with_help(command, help));
+    match help {
+        Help::Long if sections.is_empty() => command,
+        Help::Long => command.after_help(sections),
+        // Not clap's own short help: its long one has a blank line between any two flags.
+        Help::Short => command
+            .mut_args(|arg| if is_rare(&arg) { arg.hide(true) } else { arg })
+            .after_help("`--help` has every flag, the exit statuses and examples."),
+    }
+}
+
+/// Whether a flag is one of many that change how long things take or where an org is.
+fn is_rare(arg: &clap::Arg) -> bool {
+    const USUAL: [&str; 2] = ["local", "profile"];
+    arg.get_help_heading().is_some() && !USUAL.contains(&arg.get_id().as_str())
 }
 
 impl Cli {
     /// Parses the arguments of a process, of which the first is its name.
     pub(crate) fn from_args(
-        arguments: impl IntoIterator<Item: Into<OsString> + Clone>,
+        arguments: impl IntoIterator<Item: Into<OsString>>,
     ) -> clap::error::Result<Self> {
-        let matches = command(width::of_stdout()).try_get_matches_from(arguments)?;
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        let help = if arguments.iter().any(|it| it == "-h") { Help::Short } else { Help::Long };
+        let mut command = command(width::of_stdout(), help);
+        let matches = command.try_get_matches_from_mut(arguments);
+        let matches = matches.map_err(|error| variables::explain(&mut command, error))?;
+        variables::check(&mut command, &matches)?;
         Self::from_arg_matches(&matches)
     }
 }

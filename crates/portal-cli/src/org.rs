@@ -4,9 +4,7 @@ pub(crate) mod create_probe;
 pub(crate) mod data_directory;
 pub(crate) mod default_org;
 pub(crate) mod destination;
-pub(crate) mod identify;
-pub(crate) mod identity;
-pub(crate) mod identity_cache;
+pub(crate) mod ledger;
 pub(crate) mod local;
 pub(crate) mod place;
 pub(crate) mod profile;
@@ -36,6 +34,12 @@ pub(crate) enum OrgError {
     SeveralServers { ports: Vec<String> },
     #[error("the seed file differs from what {registry} keeps, where {differences}")]
     SeedDiffers { registry: String, differences: String },
+    #[error("{why}")]
+    Ledger {
+        /// Whether something may be in doubt that can't be read.
+        may_hold_something: bool,
+        why: String,
+    },
 }
 
 /// `there are acme, beta`

@@ -3,7 +3,9 @@
 pub(crate) mod activity;
 pub(crate) mod call_error;
 mod cause;
+pub(crate) mod confirmation;
 pub(crate) mod context;
+pub(crate) mod entry;
 pub(crate) mod exit;
 pub(crate) mod failure;
 pub(crate) mod invalid_name;

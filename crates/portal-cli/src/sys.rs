@@ -1,10 +1,8 @@
-//! What belongs to the machine: variables, files, directories, signals, lines with checksums.
+//! What belongs to the machine: variables, files, directories, signals.
 
-pub(crate) mod checked_line;
 pub(crate) mod directories;
 pub(crate) mod environment;
 pub(crate) mod files;
-pub(crate) mod hex;
 pub(crate) mod invalid_input;
 pub(crate) mod limits;
 pub(crate) mod private_file;

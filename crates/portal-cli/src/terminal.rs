@@ -7,5 +7,5 @@ pub(crate) mod progress;
 pub(crate) mod prompt;
 pub(crate) mod results;
 pub(crate) mod served_request;
-mod table;
+pub(crate) mod table;
 pub(crate) mod width;

@@ -1,5 +1,5 @@
-//! The client: [`Client::create`] creates a portal safely, [`Client::call`] makes any single call that
-//! changes nothing.
+//! The client: `SafeClient` creates and renames portals safely (feature `ledger`), [`Client::call`] makes
+//! any single call that changes nothing.
 //!
 //! # Order of the modules
 //!
@@ -7,12 +7,11 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `conformance` | the check of a driver of your own (feature `test-util`) |
+//! | `conformance` | the check of a host of your own (feature `test-util`) |
 //! | `safe` | [`SafeClient`] (feature `ledger`) |
 //! | `builder` | [`ClientBuilder`] |
 //! | `handle` | [`Client`] |
-//! | `drive` | performs the steps of a flow: [`Running`] |
-//! | `core` | what a client, its clones and its flows share |
+//! | `core` | what a client, its clones and its calls share |
 //! | `token` | the access token: one refresh in flight at most |
 //! | `accounts` | [`Accounts`] |
 //! | `exchange` | one request and its response |
@@ -33,7 +32,6 @@ mod clock;
 pub mod conformance;
 mod core;
 mod credential;
-mod drive;
 mod error;
 mod exchange;
 mod file_token_cache;
@@ -53,7 +51,6 @@ pub use self::accounts::Accounts;
 pub use self::base_url::{BaseUrl, InvalidBaseUrl};
 pub use self::builder::{BuildError, ClientBuilder};
 pub use self::credential::{Credential, InvalidCredential};
-pub use self::drive::{IntentSink, Running};
 pub use self::error::ClientError;
 pub use self::file_token_cache::FileTokenCache;
 pub use self::handle::Client;

@@ -10,10 +10,11 @@
 //! the live service, `policy.processing_time` has to cover that.
 
 use std::error::Error;
-use std::future::pending;
+use std::future::{Future, pending};
 use std::time::Duration;
-use std::{env, io, thread};
+use std::{env, io};
 
+use futures_timer::Delay;
 use portal_ledger::{ClaimRequest, Clock, EntryId, Host, Ledger, Moment, Terms, Wanted, run};
 use portal_model::flow::{NoResponse, NotSent, TokenError, TokenId, TransportError};
 use portal_model::{
@@ -46,8 +47,8 @@ impl Host for Blocking {
         self.clock.now()
     }
 
-    async fn sleep(&self, time: Duration) {
-        thread::sleep(time);
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
+        Delay::new(time)
     }
 
     async fn token(

@@ -1,5 +1,8 @@
 //! [`ClaimRequest`]: asking for the next attempt, and what stands in the way.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use portal_model::flow::{Policy, Receipt};
 use portal_model::{Operation, OrgIdentity};
 
@@ -24,6 +27,9 @@ pub struct ClaimRequest {
     /// How long attempts and their effects take, and whether the org may get the portal beside another
     /// one: then only entries of the same names are waited for.
     pub policy: Policy,
+    /// Fingerprints of credentials that lead to other orgs than this one, as the caller states: without
+    /// that, orgs of which no id is known may be one.
+    pub distinct_from: Arc<BTreeSet<String>>,
     /// Where it comes from, for people.
     pub about: About,
     /// Who asks, where others can tell whether it is gone.
@@ -101,6 +107,7 @@ impl ClaimRequest {
             key: None,
             wanted,
             policy: Policy::default(),
+            distinct_from: Arc::default(),
             about: About::default(),
             process: None,
             lost: None,

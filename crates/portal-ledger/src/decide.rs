@@ -6,8 +6,8 @@
 //!
 //! # Rules
 //! 1. **Fencing, not liveness.** A grant lasts until its lease ends, at most one attempt budget from
-//!    then, and [`record`] extends it by one more. After that anybody may take the entry over. A holder
-//!    that lost it learns that at the next [`record`] or [`end`], and nothing asks whether a process lives.
+//!    then, and `record` extends it by one more. After that anybody may take the entry over. A holder
+//!    that lost it learns that at the next `record` or `end`, and nothing asks whether a process lives.
 //! 2. **A grant takes every other open entry that it had to wait for from its holder**, in the same
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
@@ -21,7 +21,8 @@
 //!    unknown, and for its names in any case. A rename waits that long for its names whether there was a
 //!    doubt or not: it may free the name for a copy. Never one that sent nothing, or of which everything
 //!    was rejected.
-//! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names.
+//! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names;
+//!    unless the caller states that the credentials of the two lead to different orgs.
 //!    With `allow_another` the names alone count.
 //! 7. **A key is one operation**: created, and its entry is returned; in doubt, and it goes on; ended
 //!    without a portal, and it begins anew.
@@ -365,23 +366,25 @@ impl<'a> View<'a> {
     }
 
     /// The last entry of the same operation: of the same id, or of an equal key; or, where at most
-    /// one of the two has a key, of the same org, kind and first name.
+    /// one of the two has a key, of the same org, kind and first name. What ended without a portal under
+    /// the key says nothing of one that came later without it.
     fn last_of_same(&self, operation: &Operation) -> Option<&Entry> {
         let last = |is_same: &dyn Fn(&&Entry) -> bool| self.entries.iter().rev().find(is_same);
         let has_other_key = |entry: &Entry| entry.key.is_some() && self.request.key.is_some();
+        // What is of another org for certain is not done here.
+        let has_key = |entry: &Entry| {
+            has_equal_key(entry, self.request) && !is_other_org(entry, self.request)
+        };
+        let is_open = |entry: &Entry| entry.ending().is_none();
         last(&|entry| entry.id == self.request.id)
             .or_else(|| last(&|entry| self.request.lost.as_ref() == Some(&entry.id)))
-            .or_else(|| {
-                // What is of another org for certain is not done here.
-                last(&|entry| {
-                    has_equal_key(entry, self.request) && !is_other_org(entry, self.request)
-                })
-            })
+            .or_else(|| last(&|entry| has_key(entry) && (is_open(entry) || may_be_own(entry))))
             .or_else(|| {
                 last(&|entry| {
-                    !has_other_key(entry)
-                        && is_same_org(entry, self.request)
-                        && operation.is_same_as(&entry.operation)
+                    has_key(entry)
+                        || !has_other_key(entry)
+                            && is_same_org(entry, self.request)
+                            && operation.is_same_as(&entry.operation)
                 })
             })
     }
@@ -445,10 +448,16 @@ impl<'a> View<'a> {
 
     /// The later rename of the portal that an entry created, or may have created.
     fn rename_of(&self, entry: &Entry) -> Option<&Entry> {
-        self.entries.iter().find(|other| {
+        let is_done = |other: &&Entry| {
+            other.ending().is_some_and(|ending| ending.kind == EndingKind::Renamed)
+        };
+        self.later_renames(entry).find(is_done)
+    }
+
+    fn later_renames(&self, entry: &Entry) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|other| {
             matches!(&other.operation, Operation::Rename(rename) if is_same_name(&rename.old, entry.name()))
                 && other.order > entry.order
-                && other.ending().is_some_and(|ending| ending.kind == EndingKind::Renamed)
                 && other.org.compare(&entry.org) == SameOrg::Yes
         })
     }
@@ -518,7 +527,8 @@ impl<'a> View<'a> {
             own != Some(&entry.id)
                 && may_be_own(entry)
                 && counts(entry)
-                && self.rename_of(entry).is_none()
+                // While a rename is in doubt, the portal may have either name.
+                && !self.later_renames(entry).any(may_be_own)
         });
         others
             .filter_map(|entry| match &entry.state {
@@ -555,7 +565,11 @@ fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {
 }
 
 fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
-    entry.org.compare(&request.org) == SameOrg::No
+    match entry.org.compare(&request.org) {
+        SameOrg::Yes => false,
+        SameOrg::No => true,
+        SameOrg::Unknown => request.distinct_from.contains(entry.org.fingerprint()),
+    }
 }
 
 /// Whether the ending of the entry is the answer to the request, and not the next list.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use portal_model::flow::{Intent, KnownPortal};
-use portal_model::{Operation, OrgIdentity};
+use portal_model::{Operation, OrgIdentity, PortalName};
 use serde::{Deserialize, Serialize};
 
 use crate::error::LedgerError;
@@ -135,6 +135,9 @@ pub struct About {
     pub program: Option<String>,
     /// The wall clock when it was begun, in seconds since 1970.
     pub wall_time: Option<u64>,
+    /// The file that asked for it, such as that of a batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 impl EntryId {
@@ -228,6 +231,16 @@ impl Entry {
         }
     }
 
+    /// Whether somebody works on it at `now`, as far as others can tell.
+    pub fn is_under_way(&self, now: &Moment) -> bool {
+        matches!(&self.state, State::Open(lease) if lease.clone().without_gone_holder().is_held_at(now))
+    }
+
+    /// Whether it is open, or ended as unknown.
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self.state, State::Open(_)) || self.is_in_doubt()
+    }
+
     /// Whether something may be done by it yet: it is in doubt, or somebody works on it.
     #[doc(hidden)]
     pub fn may_be_done(&self, now: &Moment) -> bool {
@@ -239,6 +252,14 @@ impl Entry {
         let ending = self.ending().and_then(|ending| ending.name.as_deref());
         let intent = self.intent.as_ref().map(|intent| intent.name().as_str());
         ending.or(intent).or(self.operation.names().next()).unwrap_or_default()
+    }
+
+    /// The names that were tried before the last one, and belong to other orgs.
+    pub fn taken(&self) -> &[PortalName] {
+        match &self.intent {
+            Some(Intent::Create(intent)) => &intent.taken,
+            _ => &[],
+        }
     }
 
     /// The latest end of an attempt that may still take effect, known or bounded.

@@ -18,7 +18,8 @@ pub trait Host: Send {
     /// Reads a clock that counts suspended time, such as [`Clock`](crate::Clock).
     fn now(&self) -> Moment;
 
-    /// Waits that long.
+    /// Waits that long. The future is raced with others, so it must not block its thread; a host without
+    /// a runtime has a timer of its own, such as the crate futures-timer.
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
 
     /// Names the access token that [`send`](Self::send) uses from now on, within `timeout`. The one

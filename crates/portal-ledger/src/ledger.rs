@@ -95,6 +95,16 @@ impl Ledger {
     ///
     /// A transaction uses one connection of the pool, keeps nothing in its session, and takes at most
     /// 5 s, the wait for the connection included. It needs a tokio runtime with time and I/O enabled.
+    ///
+    /// ```
+    /// use portal_ledger::Ledger;
+    /// use portal_ledger::deadpool_postgres::{Manager, Pool, tokio_postgres::NoTls};
+    ///
+    /// let database = "postgres://portal@db.example.com/portal".parse()?;
+    /// let pool = Pool::builder(Manager::new(database, NoTls)).build()?;
+    /// let ledger = Ledger::postgres(pool);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[cfg(feature = "postgres")]
     pub fn postgres(pool: deadpool_postgres::Pool) -> Self {
         Self(Engine::Postgres(Postgres(pool)))
@@ -110,6 +120,23 @@ impl Ledger {
             #[cfg(feature = "postgres")]
             Engine::Postgres(_) => self.clone(),
         }
+    }
+
+    /// The file of a ledger that [`Self::open`] opened; `None` for others.
+    #[cfg(feature = "sqlite")]
+    pub fn path(&self) -> Option<&std::path::Path> {
+        match &self.0 {
+            Engine::Memory(_) => None,
+            Engine::Sqlite(sqlite) => Some(sqlite.path()),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(_) => None,
+        }
+    }
+
+    /// Where [`Self::open`] has the file of the ledger in `directory`, whether it exists or not.
+    #[cfg(feature = "sqlite")]
+    pub fn path_in(directory: impl AsRef<std::path::Path>) -> std::path::PathBuf {
+        crate::sqlite::path_in(directory.as_ref())
     }
 
     /// Asks for the next attempt of an operation, in one transaction.

@@ -1,10 +1,12 @@
 //! [`Rows`]: which entries a decision reads.
 
+use std::collections::BTreeSet;
+
 use portal_model::identity::{OrgIdentity, SameOrg};
 use portal_model::name::name_key;
 
 use crate::claim::{ClaimRequest, Wanted};
-use crate::entry::{Entry, EntryId, State};
+use crate::entry::{Entry, EntryId};
 
 /// Which entries a decision reads. More than these do no harm.
 #[derive(Clone, Debug)]
@@ -23,8 +25,8 @@ pub(crate) enum Rows {
 pub struct Filter {
     /// Of this origin only.
     pub origin: Option<String>,
-    /// Of this label only.
-    pub label: Option<String>,
+    /// Of these labels only.
+    pub labels: Option<BTreeSet<String>>,
     /// Only those that are open, or ended as unknown.
     pub is_unfinished: bool,
     /// At most this many, the newest.
@@ -79,7 +81,9 @@ pub(crate) fn names_of(entry: &Entry) -> Vec<String> {
 impl Filter {
     pub(crate) fn selects(&self, entry: &Entry) -> bool {
         self.origin.as_ref().is_none_or(|origin| entry.org.origin() == *origin)
-            && self.label.as_ref().is_none_or(|label| entry.label.as_ref() == Some(label))
-            && (!self.is_unfinished || entry.is_in_doubt() || matches!(entry.state, State::Open(_)))
+            && self.labels.as_ref().is_none_or(|labels| {
+                entry.label.as_ref().is_some_and(|label| labels.contains(label))
+            })
+            && (!self.is_unfinished || entry.is_unfinished())
     }
 }

@@ -511,9 +511,8 @@ impl<H: Host, S> Run<'_, H, S> {
         let name = entry.name().to_owned();
         let kind = entry.ending().map_or(EndingKind::Unknown, |ending| ending.kind);
         let is_recovery = matches!(self.request.wanted, Wanted::Recover(_));
-        let is_own = is_recovery
-            || self.request.key.is_some() && self.request.key == entry.key
-            || entry.id == self.request.id;
+        // Not because the entry is that of a claim whose answer was lost: somebody else did it since.
+        let is_own = is_recovery || self.request.key.is_some() && self.request.key == entry.key;
         let outcome = match (kind, &entry.operation) {
             (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
             (EndingKind::Unknown, _) => {

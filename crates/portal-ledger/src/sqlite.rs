@@ -34,12 +34,16 @@ const SCHEMA: &str = "
         org TEXT,
         credential TEXT NOT NULL,
         key TEXT,
+        label TEXT,
         is_settled INTEGER NOT NULL,
+        is_unfinished INTEGER NOT NULL,
         entry TEXT NOT NULL
     ) STRICT;
     CREATE INDEX entries_by_org ON entries (origin, org, is_settled);
     CREATE INDEX entries_by_credential ON entries (origin, credential);
     CREATE INDEX entries_by_key ON entries (origin, key) WHERE key IS NOT NULL;
+    CREATE INDEX entries_by_label ON entries (label) WHERE label IS NOT NULL;
+    CREATE INDEX unfinished_entries ON entries (is_unfinished) WHERE is_unfinished = 1;
     CREATE TABLE names (
         name TEXT NOT NULL,
         entry TEXT NOT NULL REFERENCES entries (id),
@@ -77,6 +81,10 @@ pub enum OpenError {
     },
 }
 
+pub(crate) fn path_in(directory: &Path) -> PathBuf {
+    directory.join(FILE_NAME)
+}
+
 /// Reads, decides and writes, and returns whether it wrote.
 type Work = Box<dyn FnOnce(&Connection) -> Result<bool, Failure> + Send>;
 
@@ -92,6 +100,7 @@ struct Job {
 /// The connection's thread. Dropping it completes what is queued, unless the disk hangs.
 #[derive(Debug)]
 pub(crate) struct Sqlite {
+    path: PathBuf,
     /// `None` only during `drop`.
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -99,7 +108,7 @@ pub(crate) struct Sqlite {
 
 impl Sqlite {
     pub(crate) fn open(directory: &Path) -> Result<Self, OpenError> {
-        let path = directory.join(FILE_NAME);
+        let path = path_in(directory);
         let io = |source| OpenError::Io { path: path.clone(), source };
         make_private(directory, &path).map_err(io)?;
         let mut connection = open(&path)?;
@@ -109,7 +118,11 @@ impl Sqlite {
             .name("portal-ledger".to_owned())
             .spawn(move || perform(&mut connection, &queue, &name))
             .map_err(io)?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { path, jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(crate) async fn transact<T: Send + 'static>(
@@ -275,13 +288,13 @@ fn transact<T>(
 }
 
 /// Those that may concern a claim: of the org, of the credential, of no known org, of the key, the
-/// one that is named, and those of one of the names.
+/// one that is named, and those of one of the names. The plus keeps SQLite from reading all of an origin.
 const CLAIM: &str = "
-    SELECT position, is_settled, entry FROM entries WHERE origin = ?1 AND position IN (
+    SELECT position, is_settled, entry FROM entries WHERE +origin = ?1 AND position IN (
         SELECT position FROM entries WHERE origin = ?1 AND org = ?2
         UNION SELECT position FROM entries WHERE origin = ?1 AND credential = ?3
-        UNION SELECT position FROM entries
-            WHERE origin = ?1 AND is_settled = 0 AND (org IS NULL OR ?2 IS NULL)
+        UNION SELECT position FROM entries WHERE origin = ?1 AND org IS NULL AND is_settled = 0
+        UNION SELECT position FROM entries WHERE ?2 IS NULL AND origin = ?1 AND is_settled = 0
         UNION SELECT position FROM entries WHERE origin = ?1 AND key = ?4
         UNION SELECT position FROM entries WHERE id = ?5
         UNION SELECT position FROM names JOIN entries ON entries.id = names.entry
@@ -289,6 +302,11 @@ const CLAIM: &str = "
     ORDER BY position DESC";
 const ONE: &str = "SELECT position, is_settled, entry FROM entries WHERE id = ?1";
 const ALL: &str = "SELECT position, is_settled, entry FROM entries ORDER BY position DESC";
+const UNFINISHED: &str = "
+    SELECT position, is_settled, entry FROM entries WHERE is_unfinished = 1 ORDER BY position DESC";
+const OF_LABELS: &str = "
+    SELECT position, is_settled, entry FROM entries
+    WHERE label IN (SELECT value FROM json_each(?1)) ORDER BY position DESC";
 
 /// Reads what [`Rows::selects`].
 fn read(connection: &Connection, rows: &Rows) -> Result<Vec<Entry>, Failure> {
@@ -317,7 +335,14 @@ fn read(connection: &Connection, rows: &Rows) -> Result<Vec<Entry>, Failure> {
             query(CLAIM, &[&origin, &org, &fingerprint, key, &id.as_str(), &names])
         }
         Rows::Entry(id) => query(ONE, &[&id.as_str()]),
-        Rows::Filter(_) => query(ALL, &[]),
+        Rows::Filter(filter) => match &filter.labels {
+            _ if filter.is_unfinished => query(UNFINISHED, &[]),
+            None => query(ALL, &[]),
+            Some(labels) => {
+                let labels = serde_json::to_string(labels).map_err(Failure::Row)?;
+                query(OF_LABELS, &[&labels])
+            }
+        },
     }
 }
 
@@ -325,10 +350,11 @@ fn write(connection: &Connection, entry: &Entry) -> Result<(), Failure> {
     let json = serde_json::to_string(entry).map_err(Failure::Row)?;
     connection
         .prepare_cached(
-            "INSERT INTO entries (id, origin, org, credential, key, is_settled, entry)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT (id) DO UPDATE SET
-                org = ?3, credential = ?4, key = ?5, is_settled = ?6, entry = ?7",
+            "INSERT INTO entries
+                (id, origin, org, credential, key, label, is_settled, is_unfinished, entry)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (id) DO UPDATE SET org = ?3, credential = ?4, key = ?5, label = ?6,
+                is_settled = ?7, is_unfinished = ?8, entry = ?9",
         )?
         .execute(params![
             entry.id.as_str(),
@@ -336,7 +362,9 @@ fn write(connection: &Connection, entry: &Entry) -> Result<(), Failure> {
             entry.org.org().map(|org| &org.id),
             entry.org.fingerprint(),
             entry.key,
+            entry.label,
             entry.is_settled,
+            entry.is_unfinished(),
             json
         ])?;
     let mut name = connection.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1, ?2)")?;

@@ -1,5 +1,5 @@
-//! `portal batch` with its journal and intent log, beside the same creates by clients that write
-//! nothing down.
+//! `portal batch` with its ledger on the disk, beside the same creates by clients whose ledger is in
+//! memory.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,7 +9,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Instant;
 
-use portal_http::client::{Client, Credential};
+use portal_http::client::{Client, Credential, SafeClient};
+use portal_http::ledger::Ledger;
 use portal_model::Outcome;
 use portal_model::flow::Policy;
 use tokio::runtime::Runtime;
@@ -50,7 +51,7 @@ pub(super) fn rows(effort: Effort) -> Vec<Figure> {
     vec![Figure {
         what: "rows/s of a batch, 10,000 rows in 100 orgs",
         ours: side(|(ours, _)| ours),
-        limit: Some(("without a journal", side(|(_, theirs)| theirs))),
+        limit: Some(("with a ledger in memory", side(|(_, theirs)| theirs))),
         bar: Bound::AtLeast(0.6),
         aim: Bound::AtLeast(0.8),
     }]
@@ -86,14 +87,15 @@ fn by_clients(orgs: u32, rows: u32) -> Cost {
     let url = server.url();
     let (began, cpu) = (Instant::now(), own_cpu());
     Runtime::new().expect("a runtime").block_on(async {
-        let jobs = Arc::new(Semaphore::new(JOBS));
+        let (jobs, ledger) = (Arc::new(Semaphore::new(JOBS)), Ledger::in_memory());
         let mut creates = JoinSet::new();
         for org in 1..=orgs {
-            let (client, jobs) = (client(&url, org), Arc::clone(&jobs));
+            let portals = SafeClient::new(client(&url, org), ledger.clone());
+            let jobs = Arc::clone(&jobs);
             creates.spawn(async move {
                 let _job = jobs.acquire().await.expect("it is open");
                 for _ in 0..rows {
-                    let outcome = client.create(new_name().parse().expect("a valid name")).await;
+                    let outcome = portals.create(new_name().parse().expect("a valid name")).await;
                     assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
                 }
             });

@@ -1,21 +1,17 @@
 //! Reads the file of a batch and finds every mistake in it.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::csv;
 use super::mistake::Problems;
-use super::plan::{self, Row};
-use crate::org::identity::Identity;
-use crate::org::profile::Profiles;
+use super::rows::{Checker, Row};
+use crate::org::profile::{Profile, Profiles};
 
 /// Means stdin.
 const STDIN: &str = "-";
-
-/// Whether a file can be read again and has a directory for a journal, unlike stdin and devices.
-pub(crate) fn is_regular(path: &Path) -> bool {
-    path != Path::new(STDIN) && !path.metadata().is_ok_and(|found| !found.is_file())
-}
 
 /// Reads all of a file or stdin.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -32,19 +28,23 @@ pub(crate) fn rows(
     allow_another: bool,
     profiles: &Profiles,
 ) -> Result<Vec<Row>, Problems> {
-    let mut checker = plan::Checker::new(
+    let hasher = RandomState::new();
+    let mut checker = Checker::new(
         allow_another,
         |name| profiles.entries().contains_key(name),
-        |name| identity(profiles, name),
+        |name| signs(profiles, name, &hasher),
     );
     let problems = csv::read(bytes, |entry, problems| checker.add(entry, problems));
     if problems.count() == 0 { Ok(checker.rows) } else { Err(problems) }
 }
 
-/// Returns the org of a profile, as far as it is known without a request.
-fn identity(profiles: &Profiles, name: &str) -> Option<Identity> {
+/// What only profiles of one org have in common: its id, or its credentials.
+fn signs(profiles: &Profiles, name: &str, hasher: &RandomState) -> Vec<u64> {
     // Problems with the credentials are reported later, before anything is sent.
-    let profile = profiles.get(name).ok()?;
-    let target = profile.target(name, None);
-    Some(target.declared_identity().with_org(profile.entry.org))
+    let Ok(Profile { entry, secrets }) = profiles.get(name) else { return Vec::new() };
+    let accounts = entry.hosts.accounts_url();
+    // Hashed, so that no secret is copied.
+    let credential = hasher.hash_one((accounts, &entry.client_id, secrets.refresh_token.expose()));
+    let org = entry.org.as_ref().map(|org| hasher.hash_one((accounts, &org.id)));
+    std::iter::once(credential).chain(org).collect()
 }

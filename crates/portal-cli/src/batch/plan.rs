@@ -1,253 +1,242 @@
-//! The rows of a file, validated as far as possible without sending anything.
+//! [`Plan`]: what was done of a file, what is there, what is in doubt, and what is left.
+//!
+//! A row is its profile and its first name: the ledger has what earlier runs did about it, under that
+//! key, whatever else the file had then. Data only, so that a plan shown, a plan run and a report are
+//! the same.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use portal_model::PortalName;
+use portal_ledger::{EndingKind, Entry};
 use portal_model::identity::SameOrg;
-use sha2::{Digest as _, Sha256};
+use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Unverified};
+use portal_model::{ApiError, Operation, Org, OrgIdentity, Outcome, Portal, PortalName};
 
-use super::csv::Entry;
-use super::mistake::{Mistake, Problems};
-use crate::org::identity::{self, Identity};
-use crate::sys::hex::hex;
+use super::rows::{self, Row};
 
-/// A portal to create.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Row {
-    /// The profile that selects the org.
-    pub(crate) profile: String,
-    /// The wanted name.
-    pub(crate) name: PortalName,
-    /// The fallbacks, each tried once the previous name is proved taken.
-    pub(crate) fallbacks: Vec<PortalName>,
+/// The rows of a file, and the state of each.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) states: Vec<State>,
+    /// Rows in doubt that the file does not have any more.
+    pub(crate) dropped: Vec<Entry>,
+    /// How many portals of rows exist that this ledger did not make.
+    pub(crate) foreign: usize,
+    /// The orgs of rows that were created earlier.
+    pub(crate) earlier: Vec<OrgIdentity>,
+    /// The keys of all portals that this ledger has the creates or renames of.
+    made: HashSet<String>,
 }
 
-impl Row {
-    /// Whether the row may create `name`.
-    pub(crate) fn has_name(&self, name: &str) -> bool {
-        std::iter::once(&self.name).chain(&self.fallbacks).any(|own| own.is_same_as(name))
-    }
+/// What is known of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum State {
+    /// It is to be created. `note`: what came of it last time.
+    Left { note: Option<String> },
+    /// The same of a row whose org could not be looked at, and why.
+    Unchecked(String),
+    /// An attempt of it may have taken effect, which is determined first.
+    InDoubt(Box<Entry>),
+    /// It created its portal in an earlier run.
+    Earlier(Box<Outcome>),
+    /// What came of it in this run, or why nothing is sent.
+    Ended(Box<Outcome>),
 }
 
-/// Checks entries one by one: names and profile are valid, no name occurs twice, and, unless an org
-/// may have several portals, neither does a profile or an org.
-///
-/// Stops remembering earlier entries once there are more mistakes than are shown.
-pub(crate) struct Checker<P, I> {
-    allow_another: bool,
-    has_profile: P,
-    identity: I,
-    /// Complete only if there were no mistakes.
-    pub(super) rows: Vec<Row>,
-    /// The lines of names (in lower case) and of profiles.
-    names: HashMap<String, usize>,
-    profiles: HashMap<String, usize>,
-    /// By tag of the org: the profile that leads to it, and its line.
-    orgs: HashMap<String, (String, usize, Identity)>,
-}
-
-impl<P: Fn(&str) -> bool, I: Fn(&str) -> Option<Identity>> Checker<P, I> {
-    /// `has_profile` knows all profiles; `identity` returns their orgs as far as that is possible
-    /// without a request (rule 10).
-    pub(crate) fn new(allow_another: bool, has_profile: P, identity: I) -> Self {
-        Self {
-            allow_another,
-            has_profile,
-            identity,
-            rows: Vec::new(),
-            names: HashMap::new(),
-            profiles: HashMap::new(),
-            orgs: HashMap::new(),
-        }
-    }
-
-    pub(crate) fn add(&mut self, entry: Entry, problems: &mut Problems) {
-        let Entry { line, profile, names } = entry;
-        let mut parsed = Vec::new();
-        for name in &names {
-            match PortalName::parse(name) {
-                Ok(name) => parsed.push(name),
-                Err(invalid) => {
-                    problems.add(line, Mistake::InvalidName { name: name.clone(), invalid });
+impl Plan {
+    /// The plan as far as the ledger has it. `entries` are those of the profiles, newest first, and all
+    /// that are unfinished; `org` is the one that a profile states.
+    pub(crate) fn new<'o>(
+        rows: Vec<Row>,
+        entries: &[Entry],
+        org: impl Fn(&str) -> Option<&'o Org>,
+    ) -> Self {
+        // By key: those of rows, and creates of the same profile and name without a key.
+        let (mut own, mut others) = (HashMap::new(), HashMap::new());
+        let mut made = HashSet::new();
+        for entry in entries {
+            match (&entry.operation, &entry.key, &entry.label) {
+                (Operation::Create(_), Some(key), _) => {
+                    own.entry(key.clone()).or_insert(entry);
                 }
+                (Operation::Create(create), None, Some(label)) => {
+                    others.entry(rows::key(label, create.name.as_str())).or_insert(entry);
+                }
+                _ => {}
             }
-            if let Some(first) = seen(&mut self.names, name.to_ascii_lowercase(), line, problems) {
-                problems.add(line, Mistake::DuplicateName { name: name.clone(), line, first });
+            if let Some(label) = entry.label.as_ref().filter(|_| has_portal(entry)) {
+                made.insert(rows::key(label, entry.name()));
             }
         }
-        if !(self.has_profile)(&profile) {
-            problems.add(line, Mistake::UnknownProfile(profile.clone()));
-        }
-        if !self.allow_another {
-            if let Some(first) = seen(&mut self.profiles, profile.clone(), line, problems) {
-                let profile = profile.clone();
-                problems.add(line, Mistake::DuplicateProfile { profile, first });
+        let mut earlier = Vec::new();
+        let state = |row: &Row| {
+            let key = row.key();
+            let other = others.get(&key).copied().filter(|other| other.is_in_doubt());
+            let Some(entry) = own.get(&key).copied().or(other) else {
+                return State::Left { note: None };
+            };
+            let state = state(row, entry, org(&row.profile));
+            if matches!(state, State::Earlier(_)) {
+                earlier.push(entry.org.clone());
             }
-            self.check_org(&profile, line, problems);
+            state
+        };
+        let states = rows.iter().map(state).collect();
+        let keys: HashSet<String> = rows.iter().map(Row::key).collect();
+        let dropped = entries.iter().filter(|entry| is_dropped(entry, &keys)).cloned().collect();
+        Self { rows, states, dropped, foreign: 0, earlier, made }
+    }
+
+    /// The rows for which something may be sent, in the order of the file.
+    pub(crate) fn left(&self) -> impl Iterator<Item = (usize, &Row)> {
+        let rows = self.rows.iter().enumerate().zip(&self.states);
+        rows.filter_map(|(row, state)| state.is_left().then_some(row))
+    }
+
+    /// Ends a row.
+    pub(crate) fn end(&mut self, index: usize, outcome: Outcome) {
+        if let Some(state) = self.states.get_mut(index) {
+            *state = State::Ended(Box::new(outcome));
         }
-        let mut parsed = parsed.into_iter();
-        // After a mistake the rows are not needed.
-        if problems.count() == 0
-            && let Some(name) = parsed.next()
+    }
+
+    /// Blocks a row in doubt whose profile leads to another org than when it was begun. With `same_org`
+    /// it is the same one unless both ids are known.
+    pub(crate) fn identify(&mut self, index: usize, now: &OrgIdentity, same_org: bool) {
+        let Some(State::InDoubt(entry)) = self.states.get(index) else { return };
+        let is_moved = match entry.org.compare(now) {
+            SameOrg::Yes => false,
+            SameOrg::No => true,
+            // That it is absent in what may be another org would prove nothing.
+            SameOrg::Unknown => !same_org,
+        };
+        if !is_moved {
+            return;
+        }
+        if entry.key.is_some() {
+            let outcome = blocked(entry, Conflict::LabelMoved);
+            self.end(index, outcome);
+        } else if let Some(state) = self.states.get_mut(index) {
+            // A create without a key is of this row only if it is of the same org.
+            *state = State::Left { note: None };
+        }
+    }
+
+    /// Ends a row that the list of its org's portals decides. A doubt is determined by a list of its own.
+    pub(crate) fn list(&mut self, index: usize, portals: &[Portal], allow_another: bool) {
+        let (Some(row), Some(State::Left { .. })) = (self.rows.get(index), self.states.get(index))
+        else {
+            return;
+        };
+        let (name, create) = (row.name.clone(), row.create());
+        if let Some(portal) = portals.iter().find(|portal| create.includes(&portal.name)) {
+            let is_own = self.made.contains(&rows::key(&row.profile, &portal.name));
+            self.foreign += usize::from(!is_own);
+            let (portal, origin, taken) = (portal.clone(), Origin::Preexisting, Vec::new());
+            self.end(index, Outcome::Present { portal, origin, taken });
+        } else if let Some(portal) = portals.first().filter(|_| !allow_another) {
+            self.end(index, Outcome::OrgHasPortal { name, portal: portal.clone() });
+        }
+    }
+
+    /// Ends a row of an org in which every create is rejected with `error`.
+    pub(crate) fn reject(&mut self, index: usize, error: &ApiError) {
+        if let (Some(row), Some(State::Left { .. })) =
+            (self.rows.get(index), self.states.get(index))
         {
-            self.rows.push(Row { profile, name, fallbacks: parsed.collect() });
+            self.end(index, Outcome::Rejected { name: row.name.clone(), error: error.clone() });
         }
     }
 
-    /// Reports a line whose profile leads to the same org as another profile in an earlier line.
-    fn check_org(&mut self, profile: &str, line: usize, problems: &mut Problems) {
-        let Some(identity) = (self.identity)(profile) else { return };
-        // All identities of one org share a tag.
-        let earlier = identity::tags(&identity).into_iter().find_map(|tag| {
-            self.orgs.get(&tag).filter(|(earlier, _, known)| {
-                earlier != profile && known.compare(&identity) == SameOrg::Yes
-            })
-        });
-        if let Some((earlier, first, _)) = earlier {
-            let (profile, earlier, first) = (profile.to_owned(), earlier.clone(), *first);
-            problems.add(line, Mistake::SameOrg { profile, earlier, first });
-        }
-        if !problems.is_full() {
-            for tag in identity::tags(&identity) {
-                let entry = || (profile.to_owned(), line, identity.clone());
-                self.orgs.entry(tag).or_insert_with(entry);
-            }
+    /// Notes that the org of a row could not be looked at.
+    pub(crate) fn leave_unchecked(&mut self, index: usize, why: &str) {
+        if let Some(state @ State::Left { .. }) = self.states.get_mut(index) {
+            *state = State::Unchecked(why.to_owned());
         }
     }
 }
 
-/// Returns the last line with `key`, and records this one.
-fn seen(
-    lines: &mut HashMap<String, usize>,
-    key: String,
-    line: usize,
-    problems: &Problems,
-) -> Option<usize> {
-    match lines.get_mut(&key) {
-        Some(last) => Some(std::mem::replace(last, line)),
-        None if problems.is_full() => None,
-        None => lines.insert(key, line),
+/// The state by the last entry of a row whose profile states `org`.
+fn state(row: &Row, entry: &Entry, org: Option<&Org>) -> State {
+    let is_created = has_portal(entry);
+    if !is_created && !entry.is_in_doubt() {
+        return State::Left { note: entry.ending().and_then(|ending| ending.cause.clone()) };
+    }
+    let is_moved = org.zip(entry.org.org()).is_some_and(|(now, then)| now.id != then.id);
+    if is_moved && entry.key.is_none() {
+        State::Left { note: None }
+    } else if is_moved {
+        State::Ended(Box::new(blocked(entry, Conflict::LabelMoved)))
+    } else if !row.create().includes(entry.name()) {
+        State::Ended(Box::new(blocked(entry, Conflict::NameDropped)))
+    } else if is_created {
+        State::Earlier(Box::new(created(entry, row)))
+    } else {
+        State::InDoubt(Box::new(entry.clone()))
     }
 }
 
-/// A hash of the rows that doesn't depend on how the file writes them.
-pub(crate) fn fingerprint(rows: &[Row]) -> String {
-    let mut hash = Sha256::new();
-    for row in rows {
-        let fallbacks: Vec<_> = row.fallbacks.iter().map(PortalName::as_str).collect();
-        // Unambiguous, because neither names nor fields contain line breaks.
-        hash.update(format!("{}\n{}\n{}\n", row.profile, row.name, fallbacks.join("|")));
+/// Whether its portal is the doing of the operation.
+fn has_portal(entry: &Entry) -> bool {
+    entry.ending().is_some_and(|ending| ending.kind.is_own())
+}
+
+/// Whether it is a row in doubt of a file, and none of `keys`.
+fn is_dropped(entry: &Entry, keys: &HashSet<String>) -> bool {
+    let (Operation::Create(create), Some(label), Some(key)) =
+        (&entry.operation, &entry.label, &entry.key)
+    else {
+        return false;
+    };
+    entry.is_in_doubt() && *key == rows::key(label, create.name.as_str()) && !keys.contains(key)
+}
+
+/// The outcome of a row that the ledger has as created.
+fn created(entry: &Entry, row: &Row) -> Outcome {
+    let taken = entry.taken().to_vec();
+    if entry.ending().is_some_and(|ending| ending.kind == EndingKind::Appeared) {
+        let portal = Portal::new(entry.name());
+        return Outcome::Present { portal, origin: Origin::Appeared, taken };
     }
-    hex(&hash.finalize())
+    let is_it = |name: &&PortalName| name.is_same_as(entry.name());
+    let name = row.create().names().find(is_it).unwrap_or(&row.name).clone();
+    Outcome::Created { name, taken }
+}
+
+/// The outcome of a row that contradicts what the ledger has.
+fn blocked(entry: &Entry, conflict: Conflict) -> Outcome {
+    let (name, why) = (entry.name().to_owned(), Unverified::Conflict(conflict));
+    match &entry.operation {
+        Operation::Create(create) if !entry.is_in_doubt() => {
+            let why = NotDone::Conflict { conflict, name };
+            Outcome::NotCreated { name: create.name.clone(), why }
+        }
+        _ => Outcome::Unknown { name, doubt: Doubt::Earlier, why },
+    }
+}
+
+impl State {
+    /// Whether running the row may send its create.
+    pub(crate) fn is_left(&self) -> bool {
+        match self {
+            Self::Left { .. } | Self::Unchecked(_) | Self::InDoubt(_) => true,
+            Self::Earlier(_) | Self::Ended(_) => false,
+        }
+    }
+
+    /// What came of the row, unless nothing did so far. What an earlier run left in doubt is unknown.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Left { .. } | Self::Unchecked(_) => None,
+            Self::InDoubt(entry) => Some(Outcome::Unknown {
+                name: entry.name().to_owned(),
+                doubt: Doubt::Earlier,
+                why: Unverified::Stopped,
+            }),
+            Self::Earlier(outcome) | Self::Ended(outcome) => Some((**outcome).clone()),
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::batch::csv;
-
-    /// Returns the rows of a file, or its mistakes.
-    fn check(
-        file: &str,
-        allow_another: bool,
-        has_profile: impl Fn(&str) -> bool,
-        identity: impl Fn(&str) -> Option<Identity>,
-    ) -> (Vec<Row>, Vec<String>) {
-        let mut checker = Checker::new(allow_another, has_profile, identity);
-        let problems = csv::read(file.as_bytes(), |entry, problems| checker.add(entry, problems));
-        let problems = problems.into_first();
-        (checker.rows, problems.iter().map(ToString::to_string).collect())
-    }
-
-    fn rows(file: &str) -> Vec<Row> {
-        let (rows, problems) = check(file, true, |_| true, |_| None);
-        assert_eq!(problems, [""; 0]);
-        rows
-    }
-
-    fn problems(file: &str, allow_another: bool) -> Vec<String> {
-        check(file, allow_another, |_| true, |_| None).1
-    }
-
-    #[test]
-    fn broken_rules_of_all_lines_are_named_at_once() {
-        let file =
-            "profile,name,fallback\na,my portal,x\nb,GoodName,goodname\nc,OtherName,GOODNAME\n";
-        let invalid = |name| PortalName::parse(name).unwrap_err();
-        assert_eq!(
-            problems(file, false),
-            [
-                format!("line 2: \"my portal\": {}", invalid("my portal")),
-                format!("line 2: \"x\": {}", invalid("x")),
-                "line 3: \"goodname\" is already in this line; upper and lower case are the same name"
-                    .to_owned(),
-                "line 4: \"GOODNAME\" is already in line 3; upper and lower case are the same name"
-                    .to_owned(),
-            ]
-        );
-    }
-
-    #[test]
-    fn second_portal_of_profile_must_be_allowed() {
-        let file = "profile,name\nacme,NameOne\nacme,NameTwo\n";
-        let found = problems(file, false);
-        assert_eq!(found.len(), 1);
-        assert!(found[0].starts_with("line 3: the profile acme already has a portal"), "{found:?}");
-        assert!(found[0].contains("line 2") && found[0].contains("--allow-another"), "{found:?}");
-        assert_eq!(rows(file).len(), 2);
-    }
-
-    #[test]
-    fn every_unknown_profile_is_named() {
-        let file = "profile,name\nacme,NameOne\namce,NameTwo\nx,NameThree\n";
-        let (_, found) = check(file, false, |profile| profile == "acme", |_| None);
-        assert_eq!(found, ["line 3: unknown profile \"amce\"", "line 4: unknown profile \"x\""]);
-    }
-
-    #[test]
-    fn two_profiles_of_one_org_are_one_org() {
-        use crate::org::identity::tests::{of_token, org};
-
-        let file = "profile,name\na,NameOne\nb,NameTwo\nc,NameThree\nd,NameFour\n";
-        let identity = |profile: &str| match profile {
-            // `a` and `c` share a credential; `b` and `d` are one org with two credentials.
-            "a" | "c" => Some(of_token("1000.a")),
-            "b" => Some(of_token("1000.b").with_org(Some(org("7000")))),
-            _ => Some(of_token("1000.d").with_org(Some(org("7000")))),
-        };
-        let (_, found) = check(file, false, |_| true, identity);
-        assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].starts_with("line 4: the profiles c and a (line 2)"), "{found:?}");
-        assert!(found[1].starts_with("line 5: the profiles d and b (line 3)"), "{found:?}");
-        assert_eq!(problems(file, false), [""; 0]);
-    }
-
-    #[test]
-    fn fingerprint_depends_on_rows_only() {
-        let of = |file| fingerprint(&rows(file));
-        let one = of("profile,name,fallback\nacme,NameOne,NameTwo|NameThree\n");
-        assert_eq!(one.len(), 64);
-        assert_eq!(
-            one,
-            of("\u{feff}fallback;name;profile\r\n\r\nNameTwo | NameThree;NameOne;acme\r\n")
-        );
-        for other in [
-            "profile,name,fallback\nacme,NameOne,NameThree|NameTwo\n",
-            "profile,name,fallback\nacme,nameOne,NameTwo|NameThree\n",
-            "profile,name\nacme,NameOne\n",
-        ] {
-            assert_ne!(one, of(other), "{other:?}");
-        }
-    }
-
-    #[test]
-    fn checker_stops_growing_when_it_shows_no_more() {
-        let mut checker = Checker::new(false, |_| true, |_| None);
-        let lines = (0..100_000).map(|line| format!("p{line},not a name {line}\n"));
-        let file = format!("profile,name\n{}", lines.collect::<String>());
-        let problems = csv::read(file.as_bytes(), |entry, problems| checker.add(entry, problems));
-        assert_eq!(problems.count(), 100_000);
-        assert!(checker.names.len() <= Problems::SHOWN && checker.profiles.len() < 200);
-        assert!(checker.rows.is_empty());
-    }
-}
+mod tests;

@@ -1,9 +1,13 @@
 //! What shells complete after the flags that say which org.
 
+use std::collections::BTreeSet;
+
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use portal_ledger::Filter;
 use portal_model::neutral::printable_line;
 use portal_model::{ApiVersion, DataCenter};
 
+use crate::org::ledger;
 use crate::org::profile::{Entry, Profiles, check_name};
 use crate::sys::directories;
 
@@ -20,6 +24,28 @@ pub(crate) fn profiles() -> ArgValueCandidates {
         let help = |entry| Some(printable_line(&place(entry)).into());
         named.map(|(name, entry)| CompletionCandidate::new(name).help(help(entry))).collect()
     })
+}
+
+/// The names of earlier creates and renames.
+pub(super) fn names() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| of_entries(&Filter::default()))
+}
+
+/// The names of what is unfinished.
+pub(super) fn unfinished() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let mut filter = Filter::default();
+        filter.is_unfinished = true;
+        of_entries(&filter)
+    })
+}
+
+fn of_entries(filter: &Filter) -> Vec<CompletionCandidate> {
+    // A shell has no place for errors.
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let entries = runtime.ok().and_then(|runtime| runtime.block_on(ledger::entries(filter)).ok());
+    let names = entries.iter().flatten().map(|entry| entry.name().to_owned());
+    names.collect::<BTreeSet<_>>().into_iter().map(CompletionCandidate::new).collect()
 }
 
 /// The codes of the data centers.

@@ -15,11 +15,11 @@ use self::checks::{Check, Status};
 use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, ExitStatus, Sections};
 use crate::org::OrgError;
+use crate::org::ledger;
 use crate::org::profile::{Profile, Profiles};
 use crate::report::exit::{self, ExitClass};
 use crate::report::failure::Failure;
 use crate::report::wrap::wrap;
-use crate::safe::intent_log::{Found, IntentLog};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::width;
@@ -60,14 +60,11 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         .collect::<Result<_, OrgError>>()?;
     let is_one = found.len() == 1;
     // What earlier creates left is worth a look, and not worth failing for.
-    let left = match IntentLog::open() {
-        Ok(log) => log.all().await.unwrap_or_default(),
-        Err(failure) => {
-            printer.warning(&failure.report.message);
-            Found::default()
-        }
-    };
-    let entries = &left.entries[..];
+    let unfinished = ledger::unfinished(None).await.unwrap_or_else(|error| {
+        printer.warning(format_args!("{error:#}"));
+        Vec::new()
+    });
+    let entries = &unfinished[..];
     let mut checked = stream::iter(found)
         .map(|(name, profile)| async move {
             let target = profile.target(name, args.ca_file.clone());

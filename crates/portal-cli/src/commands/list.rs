@@ -1,23 +1,29 @@
-//! `portal list`: the portals of an org.
+//! `portal list [NAME]`: the portals of an org, or one of them.
 
 use portal_model::ListPortals;
+use portal_model::name::is_same_name;
 
-use crate::commands::sections::{Environment, Examples, ORG, Sections, SeeAlso};
+use crate::commands::sections::{Environment, Examples, ExitStatus, ORG, Sections, SeeAlso};
 use crate::commands::target_args::TargetArgs;
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
-use crate::report::failure::Failure;
+use crate::report::failure::{ErrorKind, Failure};
 use crate::report::portal::{line, width};
 use crate::terminal::printer::Printer;
 
-/// List the portals of an org
+/// List the portals of an org, or show one
 #[derive(Debug, clap::Args)]
 #[command(add = Sections(&[
     Environment(&[ORG]),
-    Examples("portal list --profile acme"),
+    ExitStatus("0 listed, 1 there is no portal NAME, or the service rejected the request"),
+    Examples("\
+portal list --profile acme
+portal list PortalsAPItest100 --profile acme"),
     SeeAlso(&["login", "profiles"]),
 ]))]
 pub(crate) struct Args {
+    /// Only this portal; the case of letters doesn't count
+    name: Option<String>,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -25,7 +31,17 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let org = args.target.open().await?;
     let portals = org.client.call(&ListPortals).await;
-    let portals = portals.map_err(|error| call_error::failure(&error, "list the portals"))?;
+    let mut portals = portals.map_err(|error| call_error::failure(&error, "list the portals"))?;
+    if let Some(name) = &args.name {
+        portals.retain(|portal| is_same_name(&portal.name, name));
+        if portals.is_empty() {
+            let message = format!("there is no portal {name} in {}", org.place());
+            return Err(Failure::new(ErrorKind::NotFound, message).hint(format!(
+                "run `portal list{}` to see the org's portals",
+                args.target.arguments(&org.place)
+            )));
+        }
+    }
     if portals.is_empty() && !printer.is_json() {
         printer.note(format_args!("There is no portal in {}.", org.place()));
     }

@@ -3,25 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use portal_http::client::{Accounts, ClientError, Credential, InvalidCredential};
+use portal_http::client::{Accounts, Client, ClientError, Credential, InvalidCredential};
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
-use portal_model::{DataCenter, GetCurrentUser, ListPortals, Org, Scope, Secret};
+use portal_model::{DataCenter, GetCurrentUser, GetOrg, ListPortals, Org, Scope, Secret};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
-use crate::org::identity::{Identity, OrgObject};
-use crate::org::place::Place;
+use crate::org::ledger;
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
+use crate::org::retry::retry;
 use crate::org::target::Target;
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::permission::{EVERY_SCOPE, cannot_verify};
-use crate::report::portal;
-use crate::safe::intent_log::IntentLog;
+use crate::report::portal::{self, OrgObject};
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
@@ -47,29 +46,28 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CODE", add = candidates::data_centers(), conflicts_with_all = ["api_domain", "accounts_url"])]
     data_center: Option<DataCenter>,
     /// Base URL of the API of another server, such as `portal serve`
-    #[arg(long, value_name = "URL", requires = "accounts_url")]
+    #[arg(long, help_heading = "Another server", value_name = "URL", requires = "accounts_url")]
     api_domain: Option<String>,
     /// Base URL of its accounts server
-    #[arg(long, value_name = "URL", requires = "api_domain")]
+    #[arg(long, help_heading = "Another server", value_name = "URL", requires = "api_domain")]
     accounts_url: Option<String>,
     /// The client id that the API console shows
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// What to create the code for: creating, listing and renaming portals, telling orgs apart, and
-    /// showing whose token it is
-    #[arg(long, value_enum, value_name = "SCOPE", value_delimiter = ',', conflicts_with = "refresh_token", default_values_t = LoginScope::value_variants().to_vec())]
+    /// What the code is for [default: create,read,update,org,user]
+    #[arg(long, value_enum, value_name = "SCOPES", value_delimiter = ',', hide_default_value = true, hide_possible_values = true, conflicts_with = "refresh_token", default_values_t = LoginScope::value_variants().to_vec())]
     scope: Vec<LoginScope>,
-    /// Read a code from the API console after the client secret (default)
-    #[arg(long, conflicts_with = "refresh_token")]
-    code: bool,
-    /// Read a refresh token after the client secret
+    /// Read a refresh token after the client secret, not a code
     #[arg(long)]
     refresh_token: bool,
-    /// Skip the confirmation prompt if the profile leads to another org so far
+    /// The id of the org, for a token that cannot read it
+    #[arg(long, value_name = "ID")]
+    org_id: Option<String>,
+    /// Skip the prompt if the profile leads to another org
     #[arg(long, short)]
     yes: bool,
-    /// PEM file of root certificates to trust too; the profile keeps it
-    #[arg(long, value_name = "FILE")]
+    /// More root certificates, as PEM; the profile keeps the path
+    #[arg(long, help_heading = "Another server", value_name = "FILE")]
     ca_file: Option<PathBuf>,
 }
 
@@ -236,18 +234,13 @@ impl Login<'_> {
             Err(ClientError::Api(error)) if error.is_scope_mismatch() => None,
             Err(error) => return Err(call_error::failure(&error, "list the portals of the org")),
         };
-        // What was exchanged works once: a profile without the id of its org is better than none.
-        let identity = target.identify(&client).await.unwrap_or_else(|error| {
-            printer.warning(&call_error::unidentified(&error).report.message);
-            target.declared_identity()
-        });
+        profile.entry.org = self.org(&client).await?;
         // For display only, and the token may lack the scope.
         let user = client.call(&GetCurrentUser).await.ok().flatten();
-        profile.entry.org = identity.org().cloned();
         let name = &self.name;
         let old = self.profiles.entries().get(name);
         if let Some(old) = old.filter(|old| leads_elsewhere(old, &profile.entry)) {
-            confirm_replacement(name, old, &identity, self.args.yes, printer)?;
+            confirm_replacement(name, old, &profile.entry, self.args.yes, printer)?;
         }
         let earlier = self.profiles.get(name).ok();
         profile::store(self.directory, name, &profile)?;
@@ -255,7 +248,7 @@ impl Login<'_> {
             self.revoke(&earlier).await;
         }
         if old.is_some() {
-            warn_of_unfinished(name, &identity, printer).await;
+            warn_of_unfinished(name, &profile.entry, printer).await;
         }
         let logged_in = LoggedIn {
             profile: name,
@@ -270,6 +263,30 @@ impl Login<'_> {
 }
 
 impl Login<'_> {
+    /// The org that the token is for, else the one that the user states.
+    async fn org(&self, client: &Client) -> Result<Option<Org>, Failure> {
+        let stated = self.args.org_id.as_deref();
+        let why = match retry(async || client.call(&GetOrg).await).await {
+            Ok(org) => match stated {
+                Some(stated) if stated != org.id => {
+                    let message = format!("the token is for org {org}, and `--org-id` is {stated}");
+                    return Err(Failure::usage(message)
+                        .hint("log in as a user of that org, or leave `--org-id` out"));
+                }
+                _ => return Ok(Some(org)),
+            },
+            Err(_) if stated.is_some() => return Ok(stated.map(Org::new)),
+            Err(error) => call_error::failure(&error, "determine which org this is").report.message,
+        };
+        // What was exchanged works once: a profile without the id of its org is better than none.
+        self.printer.warning(why);
+        self.printer.hint(
+            "log in again with the scope `org`, or with `--org-id`: orgs that can't be told apart \
+             wait for each other",
+        );
+        Ok(None)
+    }
+
     /// Whether nothing needs the earlier refresh token any more: neither another profile, nor what is
     /// in doubt in the org that the profile led to so far.
     fn is_replaced(&self, earlier: &Profile, now: &Profile) -> bool {
@@ -306,7 +323,8 @@ impl LoggedIn<'_> {
         }
         let has = portals.as_ref().map(|names| format!("; {}", portal::how_many(names)));
         let has = has.unwrap_or_default();
-        let whose = match (self.user, self.org) {
+        let user = self.user.map(portal::cell);
+        let whose = match (user, self.org) {
             (Some(user), Some(org)) => format!(" for {user} of org {org}"),
             (Some(user), None) => format!(" for {user}"),
             (None, Some(org)) => format!(" for org {org}"),
@@ -331,48 +349,39 @@ fn leads_elsewhere(old: &Entry, new: &Entry) -> bool {
 fn confirm_replacement(
     profile: &str,
     old: &Entry,
-    identity: &Identity,
+    new: &Entry,
     is_confirmed: bool,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let earlier = match &old.org {
-        Some(org) => format!("org {org}"),
-        None => format!("an org at {}", old.hosts),
-    };
+    let (earlier, now) = (old.place(), new.place());
     if is_confirmed {
         printer.warning(format_args!(
-            "the profile {profile} was for {earlier}; from now on it is for {identity}"
+            "the profile {profile} was for {earlier}; from now on it is for {now}"
         ));
         return Ok(());
     }
     let is_wanted = prompt::confirm(
         &format!(
-            "The profile {profile} is for {earlier}. Whatever uses it will act in {identity} from \
+            "The profile {profile} is for {earlier}. Whatever uses it will act in {now} from \
              now on. Replace it?"
         ),
-        &format!("the profile {profile} is for {earlier}, and this login is for {identity}"),
+        &format!("the profile {profile} is for {earlier}, and this login is for {now}"),
         "pass `--yes` to replace it, or another `--profile`; a code is used up by now",
     )?;
     if is_wanted { Ok(()) } else { Err(Failure::cancelled("not confirmed; nothing was stored")) }
 }
 
 /// What the earlier credentials left in doubt is recovered with them, or on the user's word.
-async fn warn_of_unfinished(profile: &str, identity: &Identity, printer: &Printer) {
-    let Ok(log) = IntentLog::open() else { return };
-    let Ok(found) = log.all().await else { return };
-    let place = Place::Profile(profile.to_owned());
-    for entry in found.unfinished_at(&place) {
-        if !entry.is_in(identity) {
-            let name = entry.name();
-            printer.warning(format_args!(
-                "{name} is in doubt from an earlier login: {}",
-                entry.identity()
-            ));
-            printer.hint(format_args!(
-                "log in to that org under another name and run `portal recover {name} --profile \
-                 OTHER`; if it is the same org, `portal recover {name} --same-org`"
-            ));
-        }
+async fn warn_of_unfinished(profile: &str, now: &Entry, printer: &Printer) {
+    let unfinished = ledger::unfinished(Some(profile)).await.unwrap_or_default();
+    for entry in unfinished.iter().filter(|entry| {
+        entry.org.org().zip(now.org.as_ref()).is_some_and(|(then, now)| then.id != now.id)
+    }) {
+        let name = entry.name();
+        printer.warning(format_args!("{name} is in doubt from an earlier login: {}", entry.org));
+        printer.hint(format_args!(
+            "log in to that org under another name and run `portal recover {name} --profile OTHER`"
+        ));
     }
 }
 

@@ -20,7 +20,9 @@ use crate::terminal::prompt::confirm;
 
 /// Revoke the refresh token of a profile, and remove the profile
 #[derive(Debug, clap::Args)]
+#[expect(clippy::doc_markdown, reason = "it is the help")]
 #[command(add = Sections(&[Examples("portal logout --profile acme")]))]
+#[expect(clippy::doc_markdown, reason = "it is the help")]
 pub(crate) struct Args {
     /// The profile
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
@@ -28,7 +30,7 @@ pub(crate) struct Args {
     /// Skip the confirmation prompt if other profiles have the same refresh token
     #[arg(long, short)]
     yes: bool,
-    /// PEM file of root certificates to trust too [env: PORTAL_CA_FILE]
+    /// More root certificates, as PEM [env: PORTAL_CA_FILE]
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 }

@@ -31,18 +31,19 @@ pub(crate) struct Args {
 }
 
 /// What a page says about a variable that its command reads.
-const VARIABLES: [(&str, &str); 13] = [
+const VARIABLES: [(&str, &str); 14] = [
     ("PORTAL_PROFILE", "Stands for --profile."),
     ("PORTAL_DATA_CENTER", "Stands for --data-center where no host is named."),
     ("PORTAL_API_DOMAIN", "Stands for --api-domain."),
     ("PORTAL_ACCOUNTS_URL", "Stands for --accounts-url."),
     ("PORTAL_CLIENT_ID", "Stands for --client-id."),
+    ("PORTAL_ORG_ID", "The id of the org, for a token that cannot read it."),
     ("PORTAL_CLIENT_SECRET", "The client secret. There is no flag for it."),
     ("PORTAL_REFRESH_TOKEN", "The refresh token. There is no flag for it."),
     ("PORTAL_ACCESS_TOKEN", "An access token, instead of the client and its refresh token."),
     ("PORTAL_PROCESSING_TIME", "Stands for --processing-time."),
     ("PORTAL_LIST_LAG", "Stands for --list-lag."),
-    ("PORTAL_STATE_DIR", "The directory of the intent log."),
+    ("PORTAL_STATE_DIR", "The directory of the ledger."),
     ("PORTAL_DATABASE_URL", "Stands for --database-url."),
     ("PORTAL_PUBLIC_URL", "Stands for --public-url."),
 ];
@@ -57,9 +58,9 @@ const EVERYWHERE: [(&str, &str); 3] = [
 const FILES: [(&str, &str); 5] = [
     ("~/.config/portal/config.toml", "Profiles."),
     ("~/.config/portal/credentials.toml", "Their secrets. Refused if others can read it."),
-    ("~/.local/state/portal", "The intent log: what is in doubt."),
+    ("~/.local/state/portal", "The ledger: every create and rename, and what came of it."),
     ("~/.local/share/portal", "The portals of --local."),
-    ("~/.cache/portal", "Access tokens, and which org each credential belongs to."),
+    ("~/.cache/portal", "Access tokens."),
 ];
 
 pub(crate) fn run(

@@ -12,7 +12,7 @@ use crate::sys::environment;
 #[command(next_help_heading = "Timing")]
 #[expect(clippy::doc_markdown, reason = "it is the help")]
 pub(crate) struct PolicyArgs {
-    /// For the irreversible request [default: 60s]
+    /// For the irreversible request [default: 20s]
     #[arg(long, value_name = "TIME", value_parser = positive)]
     timeout: Option<Duration>,
     /// For all of it [default: 300s; in a batch 15m]

@@ -9,12 +9,11 @@ use serde::Serialize;
 
 use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
-use crate::org::identity::OrgObject;
-use crate::org::place::Place;
+use crate::org::ledger;
 use crate::org::profile::{self, Entry, Hosts, Profiles};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
-use crate::safe::intent_log::IntentLog;
+use crate::report::portal::OrgObject;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 
@@ -180,9 +179,7 @@ fn show(profiles: &Profiles, name: &str, printer: &Printer) -> Result<(), Failur
 
 /// A recovery opens the profile that a create was begun with, by its name.
 async fn refuse_if_unfinished(name: &str) -> Result<(), Failure> {
-    let found = IntentLog::open()?.all().await?;
-    let place = Place::Profile(name.to_owned());
-    match found.unfinished_at(&place).next() {
+    match ledger::unfinished(Some(name)).await?.first() {
         None => Ok(()),
         Some(entry) => Err(Failure::usage(format!(
             "the outcome of {}, begun with the profile {name}, is not determined yet",

@@ -1,7 +1,7 @@
 //! `portal rehearse`: a batch against throw-away orgs, one for each of its profiles.
 //!
 //! The batch runs as a process of its own, whose home is a temporary directory: it finds no
-//! credentials but those of the throw-away orgs, and leaves no journal and no intent.
+//! credentials but those of the throw-away orgs, and leaves nothing behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,8 +15,8 @@ use portal_store::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
 use tokio::process::Command;
 
 use crate::batch::{csv, file};
-use crate::commands::fault_arg;
 use crate::commands::sections::{About, Examples, ExitStatus, Sections, SeeAlso};
+use crate::commands::{batch, fault_arg};
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::org::running::Times;
 use crate::report::exit::ExitClass;
@@ -74,23 +74,26 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     fs::write(home.path().join(file), &bytes)?;
 
     printer.note("Rehearsal: nothing reaches Zoho CRM, and nothing is kept.");
-    let mut batch = Command::new(std::env::current_exe()?);
-    batch.arg("batch").arg(file).current_dir(home.path());
-    batch.args(["--output", if printer.is_json() { "json" } else { "text" }]);
-    batch.args(args.allow_another.then_some("--allow-another"));
-    batch.args(printer.is_quiet.then_some("--quiet"));
+    let mut child = Command::new(std::env::current_exe()?);
+    child.args(["batch", "--rehearsal"]).arg(file).current_dir(home.path());
+    child.args(["--output", if printer.is_json() { "json" } else { "text" }]);
+    child.args(args.allow_another.then_some("--allow-another"));
+    child.args(printer.is_quiet.then_some("--quiet"));
     // Whatever the environment says about orgs, directories and proxies is not for the rehearsal.
-    batch.env_clear().env("HOME", home.path()).env("USERPROFILE", home.path());
+    child.env_clear().env("HOME", home.path()).env("USERPROFILE", home.path());
     for inherited in ["PATH", "TERM", "NO_COLOR", "SystemRoot"] {
-        batch.envs(std::env::var_os(inherited).map(|value| (inherited, value)));
+        child.envs(std::env::var_os(inherited).map(|value| (inherited, value)));
     }
     // The server in this process is known to be fast.
     let Times { processing_time, list_lag } = Times::with_faults(&args.faults);
     let text = |time| humantime::format_duration(time).to_string();
-    batch
+    child
         .env("PORTAL_PROCESSING_TIME", text(processing_time))
         .env("PORTAL_LIST_LAG", text(list_lag));
-    let status = batch.kill_on_drop(true).status().await.context("cannot run the batch")?;
+    let status = child.kill_on_drop(true).status().await.context("cannot run the batch")?;
+    if !status.success() && args.file != Path::new("-") {
+        printer.note(format_args!("Rehearse again with: {}", batch::this_command()));
+    }
     let exit = status.code().and_then(|code| u8::try_from(code).ok());
     printer.note("That was a rehearsal: nothing was created in Zoho CRM.");
     Ok(exit.map_or(ExitClass::Stopped, ExitClass::from))

@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 
 use crate::commands::sections::{About, Examples, Sections};
 use crate::commands::{
-    admin, backup, batch, check, create, doctor, explain, login, logout, profiles, recover,
-    requests, serve,
+    admin, backup, check, doctor, explain, login, logout, profiles, requests, serve,
 };
+use crate::report::entry::{EntryObject, LateObject};
 use crate::report::exit::ExitClass;
-use crate::report::outcome::{CreateReport, RenameReport};
+use crate::report::outcome::Report;
 use crate::report::portal::PortalObject;
 use crate::terminal::printer::Printer;
 use crate::terminal::results::Failed;
@@ -24,7 +24,7 @@ use crate::terminal::results::Failed;
 #[command(add = Sections(&[
     About("Without OBJECT lists the objects, and the commands that print them. A later version may \
               add members to an object, values to an enumeration, and objects."),
-    Examples("portal schema create > create.schema.json"),
+    Examples("portal schema outcome > outcome.schema.json"),
 ]))]
 pub(crate) struct Args {
     /// The object
@@ -37,14 +37,11 @@ pub(crate) struct Args {
 type Object = (&'static str, fn() -> Schema, &'static [&'static str]);
 
 const OBJECTS: &[Object] = &[
-    ("create", schema::<CreateReport>, &["create", "batch", "rehearse", "recover"]),
-    ("create-plan", schema::<create::DryRun<'_>>, &["create --dry-run"]),
-    ("batch-plan", schema::<batch::Planned<'_>>, &["batch --dry-run"]),
-    ("rename", schema::<RenameReport>, &["rename", "recover"]),
-    ("recover", schema::<recover::Noted<'_>>, &["recover"]),
-    ("recover-list", schema::<recover::Listed<'_>>, &["recover --list"]),
+    ("outcome", schema::<Report>, &["create", "rename", "batch", "rehearse", "recover"]),
+    ("late", schema::<LateObject<'_>>, &["recover"]),
+    ("history", schema::<EntryObject<'_>>, &["history"]),
     ("check", schema::<check::Checked<'_>>, &["check"]),
-    ("portal", schema::<PortalObject>, &["list", "get"]),
+    ("portal", schema::<PortalObject>, &["list"]),
     ("login", schema::<login::LoggedIn<'_>>, &["login"]),
     ("logout", schema::<logout::LoggedOut<'_>>, &["logout"]),
     ("profile", schema::<profiles::Listed<'_>>, &["profiles", "profiles show"]),

@@ -37,14 +37,22 @@ pub(super) const ORG: Variables = Variables {
         "PORTAL_DATA_CENTER",
         "PORTAL_API_DOMAIN",
         "PORTAL_ACCOUNTS_URL",
+        "PORTAL_ORG_ID",
         "PORTAL_CLIENT_ID",
         "PORTAL_CLIENT_SECRET",
         "PORTAL_REFRESH_TOKEN",
         "PORTAL_ACCESS_TOKEN",
     ],
     notes: "PORTAL_CLIENT_SECRET with PORTAL_REFRESH_TOKEN, or PORTAL_ACCESS_TOKEN\n\
+            PORTAL_ORG_ID is the org's id, for a token that cannot read it\n\
             Secrets are never flags. --local and --profile ignore the variables of hosts and \
             credentials. If nothing names an org, the profile of `portal profiles use` counts.",
+};
+
+/// Where the ledger is.
+pub(super) const STATE: Variables = Variables {
+    names: &["PORTAL_STATE_DIR"],
+    notes: "PORTAL_STATE_DIR is the directory of the ledger",
 };
 
 impl Sections {

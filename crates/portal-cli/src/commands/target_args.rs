@@ -6,12 +6,11 @@ use std::path::PathBuf;
 use portal_http::client::{BaseUrl, Credential};
 use portal_model::datacenter::ApiDomain;
 use portal_model::flow::Policy;
-use portal_model::{ApiVersion, DataCenter, Environment, Secret};
+use portal_model::{ApiVersion, DataCenter, Environment, Org as OrgId, Secret};
 
 use crate::commands::candidates;
 use crate::commands::sections::ORG;
 use crate::org::destination::{Destination, Org};
-use crate::org::identity;
 use crate::org::place::{Place, flag_with, profile_flag};
 use crate::org::profile::Profiles;
 use crate::org::target::Target;
@@ -46,7 +45,7 @@ pub(crate) struct TargetArgs {
     /// v4 to v8
     #[arg(long, value_name = "VERSION", default_value_t, add = candidates::api_versions())]
     pub(crate) api_version: ApiVersion,
-    /// PEM file of root certificates to trust too [env: PORTAL_CA_FILE]
+    /// More root certificates, as PEM [env: PORTAL_CA_FILE]
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 }
@@ -107,7 +106,7 @@ impl TargetArgs {
         match place {
             Place::Local => Self { local: true, ..common },
             Place::Profile(name) => Self { profile: Some(name.clone()), ..common },
-            Place::Explicit { .. } => Self { local: false, profile: None, ..self.clone() },
+            Place::Explicit(_) => Self { local: false, profile: None, ..self.clone() },
         }
     }
 
@@ -159,18 +158,11 @@ impl Variables {
             Some(id) => Some(part("--client-id", "client id", id)?),
             None => self.part("PORTAL_CLIENT_ID", "client id")?,
         };
-        let credential = self.credential(&api, accounts.is_some(), client_id.clone())?;
-        let is_renewable = matches!(credential, Credential::RefreshToken { .. });
-        let fingerprint = is_renewable
-            .then(|| identity::of(None, accounts.as_deref(), &credential).fingerprint().to_owned());
-        let place = Place::Explicit {
-            api: api.url(),
-            accounts: accounts.clone(),
-            client_id,
-            credential: fingerprint,
-        };
+        let credential = self.credential(&api, accounts.is_some(), client_id)?;
+        let place = Place::Explicit(api.url());
         let (version, ca_file) = (flags.api_version, flags.ca_file.clone());
-        Ok(Target { place, api, accounts, credential, version, ca_file })
+        let org = self.part("PORTAL_ORG_ID", "org id")?.map(OrgId::new);
+        Ok(Target { place, api, accounts, credential, org, version, ca_file })
     }
 
     /// The API, and the URL of the accounts server.
@@ -349,19 +341,6 @@ mod tests {
         assert!(message.report.message.contains(ACCOUNTS), "{message:?}");
         let message = with(&[("PORTAL_DATA_CENTER", "mars")]).unwrap_err().report.message;
         assert!(message.starts_with("invalid PORTAL_DATA_CENTER: "), "{message}");
-    }
-
-    #[test]
-    fn places_of_two_refresh_tokens_differ() {
-        let flags = TargetArgs { data_center: Some(DataCenter::Eu), ..TargetArgs::default() };
-        let place = |refresh_token| {
-            let mut variables = CREDENTIALS.to_vec();
-            variables[2].1 = refresh_token;
-            target(&flags, &variables).unwrap().place
-        };
-        assert_eq!(place("1000.a.b"), place("1000.a.b"));
-        assert_ne!(place("1000.a.b"), place("1000.c.d"));
-        assert!(!serde_json::to_string(&place("1000.a.b")).unwrap().contains("1000.a.b"));
     }
 
     #[test]

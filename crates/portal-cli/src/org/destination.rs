@@ -1,10 +1,10 @@
 //! [`Destination`]: the org that a command line selects; and [`Org`]: it with a client.
 
-use portal_http::client::{Client, ClientError};
+use portal_http::client::{Client, SafeClient};
+use portal_ledger::Ledger;
 use portal_model::ApiVersion;
 use portal_model::flow::Policy;
 
-use crate::org::identity::Identity;
 use crate::org::local::Local;
 use crate::org::place::Place;
 use crate::org::target::Target;
@@ -70,24 +70,13 @@ impl Org {
     /// The org, with the API that the accounts server named if flags and environment selected it.
     pub(crate) fn place(&self) -> String {
         match (&self.place, self.client.api_url()) {
-            (Place::Explicit { .. }, Some(url)) => format!("the org at {url}"),
+            (Place::Explicit(_), Some(url)) => format!("the org at {url}"),
             (place, _) => place.to_string(),
         }
     }
 
-    /// Determines which org it is (rule 10).
-    ///
-    /// # Errors
-    /// The service is unreachable.
-    pub(crate) async fn identify(&self) -> Result<Identity, ClientError> {
-        if self.place == Place::Local {
-            return Ok(self.known_identity());
-        }
-        self.target.identify(&self.client).await
-    }
-
-    /// Returns which org it is, as far as that is known without a request.
-    pub(crate) fn known_identity(&self) -> Identity {
-        self.target.declared_identity()
+    /// Makes creates and renames in the org safe with `ledger`.
+    pub(crate) fn safe(&self, ledger: &Ledger) -> SafeClient {
+        self.target.safe(self.client.clone(), ledger, None)
     }
 }

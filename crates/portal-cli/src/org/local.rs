@@ -31,6 +31,7 @@ impl Local {
                 org.client_secret,
                 org.refresh_token,
             ),
+            org: None,
             version,
             ca_file: None,
         };

@@ -1,33 +1,37 @@
-//! [`Place`]: how the org of a create was selected.
+//! [`Place`]: how an org was selected.
 
 use std::fmt;
 
+use portal_ledger::Entry;
 use portal_model::neutral::shell_word;
-use serde::{Deserialize, Serialize};
 
-/// How the org of a create was selected, without secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// The origin of the server of `--local` in the ledger: its port differs each time.
+pub(crate) const LOCAL: &str = "local";
+
+/// How an org was selected.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Local,
     Profile(String),
-    /// By flags and environment.
-    Explicit {
-        api: Option<String>,
-        accounts: Option<String>,
-        client_id: Option<String>,
-        /// A fingerprint of the refresh token: one client can have tokens of many orgs.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        credential: Option<String>,
-    },
+    /// By flags and environment; the URL of the API, if it is known.
+    Explicit(Option<String>),
 }
 
 impl Place {
+    /// Where an operation was begun.
+    pub(crate) fn of(entry: &Entry) -> Self {
+        match &entry.label {
+            Some(profile) => Self::Profile(profile.clone()),
+            None if entry.org.origin() == LOCAL => Self::Local,
+            None => Self::Explicit(None),
+        }
+    }
+
     /// Returns the profile, if one was used.
     pub(crate) fn profile(&self) -> Option<&str> {
         match self {
             Self::Profile(name) => Some(name),
-            Self::Local | Self::Explicit { .. } => None,
+            Self::Local | Self::Explicit(_) => None,
         }
     }
 
@@ -37,7 +41,7 @@ impl Place {
         match self {
             Self::Local => " --local".to_owned(),
             Self::Profile(name) => profile_flag(name),
-            Self::Explicit { .. } => String::new(),
+            Self::Explicit(_) => String::new(),
         }
     }
 }
@@ -66,8 +70,8 @@ impl fmt::Display for Place {
         match self {
             Self::Local => f.write_str("the local org"),
             Self::Profile(name) => write!(f, "the org of profile {name}"),
-            Self::Explicit { api: Some(url), .. } => write!(f, "the org at {url}"),
-            Self::Explicit { .. } => f.write_str("the org of the credentials"),
+            Self::Explicit(Some(url)) => write!(f, "the org at {url}"),
+            Self::Explicit(None) => f.write_str("the org of the credentials"),
         }
     }
 }

@@ -19,7 +19,7 @@ use portal_model::{ApiVersion, Org};
 pub(crate) use self::credentials::Secrets;
 use crate::org::OrgError;
 use crate::org::place::Place;
-use crate::org::target::Target;
+use crate::org::target::{Target, is_this_machine};
 use crate::sys::{directories, private_file};
 
 /// An org with its credentials.
@@ -41,6 +41,7 @@ impl Profile {
                 self.secrets.client_secret.clone(),
                 self.secrets.refresh_token.clone(),
             ),
+            org: self.entry.org.clone(),
             version: ApiVersion::default(),
             ca_file: ca_file.or_else(|| self.entry.ca_file.clone()),
         }
@@ -74,6 +75,10 @@ impl Hosts {
             Self::Urls { api_domain, .. } => ApiDomain::Given(api_domain.clone()),
         }
     }
+
+    pub(crate) fn is_this_machine(&self) -> bool {
+        is_this_machine(&self.api_domain())
+    }
 }
 
 impl std::fmt::Display for Hosts {
@@ -90,11 +95,20 @@ impl std::fmt::Display for Hosts {
 pub(crate) struct Entry {
     pub(crate) hosts: Hosts,
     pub(crate) client_id: String,
-    /// The org as the service named it at login, if the token could read it. Only for display: which
-    /// org it is now is asked from the service.
+    /// The org: as the service named it at login, or as the user states it.
     pub(crate) org: Option<Org>,
     /// More root certificates to trust, as an absolute path.
     pub(crate) ca_file: Option<PathBuf>,
+}
+
+impl Entry {
+    /// `org Acme Inc. (7000)`, or `an org at eu`.
+    pub(crate) fn place(&self) -> String {
+        match &self.org {
+            Some(org) => format!("org {org}"),
+            None => format!("an org at {}", self.hosts),
+        }
+    }
 }
 
 /// All profiles.

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use portal_http::client::{
     BaseUrl, CacheKey, Client, ClientBuilder, Credential, FileTokenCache, HttpTransport, Proxy,
-    UnusableTransport,
+    SafeClient, UnusableTransport,
 };
-use portal_model::ApiVersion;
+use portal_ledger::{About, Ledger};
 use portal_model::datacenter::ApiDomain;
 use portal_model::flow::Policy;
+use portal_model::{ApiVersion, Org};
 
 use crate::org::OrgError;
-use crate::org::identity::{self, Identity};
-use crate::org::place::Place;
+use crate::org::place::{LOCAL, Place};
 use crate::org::running;
 use crate::sys::{directories, environment};
 
@@ -24,30 +24,16 @@ pub(crate) struct Target {
     pub(crate) api: ApiDomain,
     pub(crate) accounts: Option<String>,
     pub(crate) credential: Credential,
+    /// The org, where the user states it: then the service need not tell.
+    pub(crate) org: Option<Org>,
     pub(crate) version: ApiVersion,
     pub(crate) ca_file: Option<PathBuf>,
 }
 
 impl Target {
-    /// Returns which org its credential belongs to, as far as that is known without a request.
-    pub(crate) fn declared_identity(&self) -> Identity {
-        if self.place == Place::Local {
-            return identity::local(&self.credential);
-        }
-        self.identity_at(self.api.url().as_deref())
-    }
-
-    /// Returns the identity at the API `api_url`.
-    pub(crate) fn identity_at(&self, api_url: Option<&str>) -> Identity {
-        identity::of(api_url, self.accounts.as_deref(), &self.credential)
-    }
-
     /// Whether a create is only a rehearsal there: the real service never runs on this machine.
     pub(crate) fn is_this_machine(&self) -> bool {
-        match &self.api {
-            ApiDomain::Given(url) => url.parse::<BaseUrl>().is_ok_and(|url| url.is_this_machine()),
-            ApiDomain::Unset | ApiDomain::DataCenter(..) => false,
-        }
+        is_this_machine(&self.api)
     }
 
     /// `defaults` with the times of the server, if it says them of itself.
@@ -74,6 +60,26 @@ impl Target {
         }
         let built = builder.build(self.credential.clone()).with_context(|| self.place.to_string());
         Ok(built.map_err(OrgError::Unusable)?)
+    }
+
+    /// Makes creates and renames with a client of the org safe with `ledger`. `file` asked for them.
+    pub(crate) fn safe(&self, client: Client, ledger: &Ledger, file: Option<String>) -> SafeClient {
+        let about = About {
+            user: ["USER", "USERNAME"].iter().find_map(|name| std::env::var(name).ok()),
+            program: Some(concat!("portal ", env!("CARGO_PKG_VERSION")).to_owned()),
+            file,
+            ..About::default()
+        };
+        let safe = SafeClient::new(client, ledger.clone()).with_about(about);
+        let safe = match &self.org {
+            Some(org) => safe.with_org(org.clone()),
+            None => safe,
+        };
+        match &self.place {
+            Place::Local => safe.with_origin(LOCAL),
+            Place::Profile(name) => safe.with_label(name),
+            Place::Explicit(_) => safe,
+        }
     }
 
     /// Returns a client builder without a policy and token cache.
@@ -126,5 +132,12 @@ impl Target {
             builder = builder.accounts_url(url);
         }
         builder
+    }
+}
+
+pub(super) fn is_this_machine(api: &ApiDomain) -> bool {
+    match api {
+        ApiDomain::Given(url) => url.parse::<BaseUrl>().is_ok_and(|url| url.is_this_machine()),
+        ApiDomain::Unset | ApiDomain::DataCenter(..) => false,
     }
 }

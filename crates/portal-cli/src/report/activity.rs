@@ -1,6 +1,6 @@
 //! What a create or rename is doing, in words.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use portal_model::error::with_sources;
 use portal_model::flow::Activity;
@@ -10,7 +10,10 @@ pub(crate) fn text(activity: &Activity) -> Option<String> {
     Some(match activity {
         Activity::Authenticating => "getting an access token".to_owned(),
         Activity::ListingFirst => "listing the org's portals".to_owned(),
-        Activity::Recording => "recording the intent".to_owned(),
+        Activity::Recording => "recording the attempt".to_owned(),
+        Activity::WaitingForOthers => {
+            "waiting until earlier creates and renames in this org have ended".to_owned()
+        }
         Activity::Sending { attempt: 1 } => "sent; waiting for the response".to_owned(),
         Activity::Sending { attempt } => {
             format!("sent again (attempt {attempt}); waiting for the response")
@@ -41,6 +44,19 @@ pub(crate) fn next(activity: &Activity, elapsed: Duration) -> Option<String> {
 /// `1m 5s`
 pub(crate) fn whole_seconds(duration: Duration) -> String {
     humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
+}
+
+/// `3m ago`; the time itself if it is in the future of this clock.
+pub(crate) fn ago(time: SystemTime, now: SystemTime) -> String {
+    let Ok(since) = now.duration_since(time) else {
+        return humantime::format_rfc3339_seconds(time).to_string();
+    };
+    match since.as_secs() {
+        seconds @ 0..60 => format!("{seconds}s ago"),
+        seconds @ 60..3600 => format!("{}m ago", seconds / 60),
+        seconds @ 3600..86_400 => format!("{}h ago", seconds / 3600),
+        seconds => format!("{}d ago", seconds / 86_400),
+    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,15 @@
 
 use std::fmt::Display;
 
-use portal_http::client::ClientError;
+use portal_http::client::{ClientError, IdentifyError, PreviewError};
 use portal_model::error::with_sources;
 use portal_model::flow::TokenError;
 
-use crate::report::cause::{TOKEN_REJECTED, not_sent, refused_by_accounts, rejected, unreachable};
-use crate::report::failure::Failure;
+use crate::report::cause::{
+    CORRECT_ORG, TOKEN_REJECTED, not_sent, refused_by_accounts, rejected, unreachable,
+};
+use crate::report::exit::ExitClass;
+use crate::report::failure::{ErrorKind, Failure};
 
 /// The failure of a call that changes nothing, or that can be repeated. `purpose` completes
 /// "could not …".
@@ -32,6 +35,19 @@ pub(crate) fn failure(error: &ClientError, purpose: &str) -> Failure {
 }
 
 /// The failure of a command whose org cannot be determined.
-pub(crate) fn unidentified(error: &ClientError) -> Failure {
-    failure(error, "determine which org this is")
+pub(crate) fn unidentified(error: &IdentifyError) -> Failure {
+    match error {
+        IdentifyError::Client(error) => failure(error, "determine which org this is"),
+        error => Failure::new(ErrorKind::AnotherOrg, error.to_string())
+            .exit(ExitClass::Invalid)
+            .hint(CORRECT_ORG),
+    }
+}
+
+/// The failure of a look at what would come of a create or a rename.
+pub(crate) fn preview(error: &PreviewError) -> Failure {
+    match error {
+        PreviewError::Identify(error) => unidentified(error),
+        error => Failure::new(ErrorKind::UnreadableLedger, with_sources(error)),
+    }
 }

@@ -7,7 +7,9 @@ use portal_model::error::with_sources;
 use portal_model::explain::{explain, explain_oauth};
 use portal_model::flow::NotSent;
 use portal_model::oauth::{OAuthError, TokenError};
-use portal_model::outcome::{AuthFailure, Doubt, Failure as Unreached, NotDone, Owner, Unverified};
+use portal_model::outcome::{
+    AuthFailure, Conflict, Doubt, Failure as Unreached, NotDone, Owner, Unverified,
+};
 use portal_model::{ApiError, ErrorCode, Portal};
 
 use crate::org::place::operands;
@@ -21,31 +23,60 @@ use crate::report::portal::cell;
 pub(super) const TOKEN_REJECTED: &str = "check that the credentials and the API host are of the same data center, \
     or log in again; an access token in PORTAL_ACCESS_TOKEN lasts an hour";
 
+/// What to do if the credentials lead to another org than the user states.
+pub(super) const CORRECT_ORG: &str =
+    "correct the id of the org in PORTAL_ORG_ID or the profile, or log in again";
+
 const READ: &str = "ZohoCRM.settings.clientportal.READ";
 
 /// The portal that was to be created or renamed.
 pub(super) struct Subject<'a> {
+    /// Its name: with fallbacks the one that was tried last, of a rename the new one.
     pub(super) name: &'a str,
-    /// The name under which the intent log has it.
-    pub(super) recover: &'a str,
-    /// `created` or `renamed`
-    pub(super) done: &'static str,
-    /// Completes "I need a permission to".
-    pub(super) purpose: &'a str,
-    /// How a recovery knows that nothing was done.
-    pub(super) absent: &'static str,
-    pub(super) command: &'a str,
+    /// Of a rename.
+    pub(super) old: Option<&'a str>,
     pub(super) context: &'a ReportContext,
 }
 
 impl Subject<'_> {
+    /// The name that it has as long as nothing is done.
+    pub(super) fn now(&self) -> &str {
+        self.old.unwrap_or(self.name)
+    }
+
+    pub(super) const fn done(&self) -> &'static str {
+        if self.old.is_some() { "renamed" } else { "created" }
+    }
+
+    /// Completes "I need a permission to".
+    fn purpose(&self) -> String {
+        match (self.old, self.name) {
+            (Some(old), new) => format!("rename the portal {old} to {new}"),
+            (None, name) => format!("create the portal {name}"),
+        }
+    }
+
+    /// That nothing was done, as a recovery knows it, and the command that would.
+    fn absent(&self) -> (&'static str, String) {
+        let org = &self.context.org;
+        match (self.old, self.name) {
+            (Some(old), new) => {
+                let names = operands([old, new]);
+                ("it still has the old name", format!("portal rename{org}{names}"))
+            }
+            (None, name) => {
+                ("the org's list does not show it", format!("portal create {name}{org}"))
+            }
+        }
+    }
+
     /// `NAME was not created: why`
     pub(super) fn not_done(&self, kind: ErrorKind, why: impl Display) -> Failure {
         Failure::new(kind, self.message(&why))
     }
 
     fn message(&self, why: &dyn Display) -> String {
-        format!("{} was not {}: {why}", self.name, self.done)
+        format!("{} was not {}: {why}", self.now(), self.done())
     }
 
     pub(super) fn org_has_portal(&self, portal: &Portal) -> Failure {
@@ -66,7 +97,7 @@ impl Subject<'_> {
             Owner::AnotherOrg => not_done("the name belongs to another organization"),
             Owner::Undetermined(why) => {
                 // It may be this org, by a copy of this very request: nothing is denied.
-                let (name, why) = (self.recover, in_words(why));
+                let (name, why) = (self.name, in_words(why, self.name));
                 let message = format!("the name {name} is taken; by which org is not known: {why}");
                 Failure::new(ErrorKind::NameTaken, message)
             }
@@ -75,7 +106,7 @@ impl Subject<'_> {
     }
 
     pub(super) fn rejected(&self, error: &ApiError) -> Failure {
-        rejected(error, self.purpose, |why| self.message(why))
+        rejected(error, &self.purpose(), |why| self.message(why))
     }
 
     pub(super) fn stopped_by(&self, reason: &NotDone) -> Failure {
@@ -100,9 +131,11 @@ impl Subject<'_> {
                 not_done(ErrorKind::Auth).of_service(error).hint(TOKEN_REJECTED)
             }
             NotDone::Auth(_) => not_done(ErrorKind::Auth),
-            NotDone::Absent if self.context.recovered => self
-                .not_done(ErrorKind::Absent, self.absent)
-                .hint(format!("run `{}` if it is still wanted", self.command)),
+            NotDone::Absent if self.context.recovered => {
+                let (absent, command) = self.absent();
+                self.not_done(ErrorKind::Absent, absent)
+                    .hint(format!("run `{command}` if it is still wanted"))
+            }
             NotDone::Absent => not_done(ErrorKind::Absent).hint("run the same command again"),
             NotDone::Exhausted { .. } | NotDone::Deadline { .. } => not_done(ErrorKind::Exhausted)
                 .hint("run the same command again; `--deadline` gives it more time"),
@@ -110,6 +143,12 @@ impl Subject<'_> {
                 "make the state directory writable or set PORTAL_STATE_DIR, then run the same \
                  command again",
             ),
+            NotDone::Conflict { conflict, name } => self
+                .not_done(ErrorKind::Conflict, contradiction(*conflict, name))
+                .hint(way_out(*conflict, name)),
+            NotDone::OtherOrg { .. } => {
+                not_done(ErrorKind::AnotherOrg).exit(ExitClass::Invalid).hint(CORRECT_ORG)
+            }
             NotDone::Stopped => not_done(ErrorKind::Stopped),
             // Whatever the reason, nothing was done.
             _ => not_done(ErrorKind::Failed).exit(ExitClass::Unavailable),
@@ -117,28 +156,43 @@ impl Subject<'_> {
     }
 
     pub(super) fn in_doubt(&self, doubt: &Doubt, why: &Unverified) -> Failure {
-        let Self { name, recover, done, context: ReportContext { org, .. }, .. } = self;
+        let (name, org) = (self.name, &self.context.org);
+        let (doubt, reason) = (with_sources(doubt), in_words(why, name));
         let message = format!(
-            "it is not known whether {name} was {done}: {}; {}",
-            with_sources(doubt),
-            in_words(why)
+            "it is not known whether {} was {}: {doubt}; {reason}",
+            self.now(),
+            self.done()
         );
-        Failure::new(ErrorKind::InDoubt, message).hint(match why {
+        let kind = match why {
+            Unverified::Elsewhere => ErrorKind::InProgress,
+            Unverified::Ledger(_) => ErrorKind::UnreadableLedger,
+            _ => ErrorKind::InDoubt,
+        };
+        Failure::new(kind, message).hint(match why {
+            Unverified::Elsewhere => {
+                format!("wait for the other process, then run `portal recover {name}{org}`")
+            }
+            Unverified::Conflict(conflict) => way_out(*conflict, name),
+            Unverified::Ledger(_) => {
+                "make the ledger readable and run the same command again".to_owned()
+            }
             Unverified::ListRejected(error) if error.is_scope_mismatch() => format!(
-                "run `portal recover {recover}{org}` with a token that has the scope {READ}, or \
+                "run `portal recover {name}{org}` with a token that has the scope {READ}, or \
                  check the org's portals in Zoho CRM"
             ),
             Unverified::MayBeRenamed(other) => format!(
-                "check in Zoho CRM whether {other} is the portal, then run `portal recover \
-                 --discard {recover}{org}`"
+                "check in Zoho CRM: if {} is the portal, run `portal rename{org}{}`; if not, use \
+                 another name",
+                cell(other),
+                operands([other, name])
             ),
-            _ => format!("run `portal recover {recover}{org}` to determine the outcome"),
+            _ => format!("run `portal recover {name}{org}` to determine the outcome"),
         })
     }
 
     /// How to find out which org has the name.
     pub(super) fn unknown_owner_hint(&self, why: &Unverified) -> String {
-        let (name, org) = (self.name, &self.context.org);
+        let (name, org) = (self.now(), &self.context.org);
         match why {
             Unverified::ListRejected(error) if error.is_scope_mismatch() => {
                 format!("use a token with the scope {READ} to learn whose it is")
@@ -152,17 +206,44 @@ impl Subject<'_> {
 
     /// An outcome that this version does not know proves nothing.
     pub(super) fn unknown_variant(&self) -> Failure {
-        let message = format!("it is not known whether {} was {}", self.name, self.done);
+        let message = format!("it is not known whether {} was {}", self.now(), self.done());
         Failure::new(ErrorKind::Failed, message).exit(ExitClass::Unknown)
     }
 }
 
+/// How the ledger contradicts what is wanted.
+fn contradiction(conflict: Conflict, name: &str) -> String {
+    match conflict {
+        Conflict::NameDropped => {
+            format!("an earlier run of it got to {name}, which is not among the names now")
+        }
+        Conflict::LabelMoved => {
+            format!("the profile led to another org when {name} was begun there")
+        }
+        other => format!("{other}: {name}"),
+    }
+}
+
+/// What to do if the ledger contradicts what is wanted.
+fn way_out(conflict: Conflict, name: &str) -> String {
+    match conflict {
+        Conflict::NameDropped => {
+            format!("pass `--fallback {name}` again, or run `portal recover {name}`")
+        }
+        Conflict::LabelMoved => {
+            "log in to that org again, or log in to this one with another `--profile`".to_owned()
+        }
+        _ => format!("run `portal history {name}` to see what the ledger has"),
+    }
+}
+
 /// Why something could not be verified; a missing scope in words, without the response.
-fn in_words(why: &Unverified) -> String {
+fn in_words(why: &Unverified, name: &str) -> String {
     match why {
         Unverified::ListRejected(error) if error.is_scope_mismatch() => {
             "the token is not allowed to list the org's portals".to_owned()
         }
+        Unverified::Conflict(conflict) => contradiction(*conflict, name),
         why => with_sources(why),
     }
 }

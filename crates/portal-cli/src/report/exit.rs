@@ -1,10 +1,7 @@
 //! Exit statuses: [`ExitClass`].
 
-use serde::{Deserialize, Serialize};
-
 /// The exit status of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "u8", into = "u8")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum ExitClass {
     /// What was asked for is so.
@@ -35,20 +32,14 @@ impl ExitClass {
         (Self::Invalid, "invalid usage, name or file; nothing was sent"),
         (Self::Forbidden, "a permission, a scope or a valid token is missing"),
         (Self::Exists, "the portal, another one of the org, or the name exists"),
-        (Self::Unknown, "in doubt, or in progress in another process"),
+        (Self::Unknown, "in doubt, or under way in another process"),
         (Self::Unavailable, "nothing was done; running the same command again is safe"),
         (Self::Io, "the result could not be written to stdout"),
         (Self::Stopped, "interrupted with nothing in doubt, or declined"),
     ];
 }
 
-impl From<ExitClass> for u8 {
-    fn from(exit: ExitClass) -> Self {
-        exit as Self
-    }
-}
-
-/// Reads a status that was written down; one that is not known counts as rejected.
+/// The status of a child process; one that is not known counts as rejected.
 impl From<u8> for ExitClass {
     fn from(number: u8) -> Self {
         let mut all = Self::ALL.into_iter().map(|(exit, _)| exit);
@@ -77,7 +68,7 @@ mod tests {
     #[test]
     fn status_reads_back_from_its_number() {
         for (exit, _) in ExitClass::ALL {
-            assert_eq!(ExitClass::from(u8::from(exit)), exit);
+            assert_eq!(ExitClass::from(exit as u8), exit);
         }
         assert_eq!(ExitClass::from(99), ExitClass::Rejected);
     }

@@ -2,7 +2,7 @@
 
 use portal_model::{ApiError, Portal};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::org::OrgError;
@@ -24,17 +24,13 @@ pub(crate) struct Failure {
 macro_rules! error_kinds {
     ($($kind:ident = $word:literal => $exit:ident,)*) => {
         /// The cause in one word, for programs.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
         #[schemars(inline)]
         pub(crate) enum ErrorKind {
             $(#[serde(rename = $word)] $kind,)*
         }
 
         impl ErrorKind {
-            pub(crate) const fn as_str(self) -> &'static str {
-                match self { $(Self::$kind => $word,)* }
-            }
-
             /// Its exit status, unless something is in doubt or the service's code has another one.
             const fn exit(self) -> ExitClass {
                 match self { $(Self::$kind => ExitClass::$exit,)* }
@@ -48,6 +44,7 @@ error_kinds! {
     AnotherOrg = "another_org" => Unknown,
     Auth = "auth" => Forbidden,
     Cancelled = "cancelled" => Stopped,
+    Conflict = "conflict" => Exists,
     DuplicateName = "duplicate_name" => Invalid,
     Exhausted = "exhausted" => Unavailable,
     Exists = "exists" => Exists,
@@ -56,20 +53,17 @@ error_kinds! {
     InProgress = "in_progress" => Unknown,
     InvalidFile = "invalid_file" => Invalid,
     InvalidName = "invalid_name" => Invalid,
-    Journal = "journal" => Unavailable,
     NameTaken = "name_taken" => Exists,
     NotFound = "not_found" => Rejected,
     NotRecorded = "not_recorded" => Unavailable,
-    OrgBusy = "org_busy" => Unavailable,
     OrgHasPortal = "org_has_portal" => Exists,
-    OrgInDoubt = "org_in_doubt" => Unavailable,
     RateLimited = "rate_limited" => Unavailable,
     Refused = "refused" => Rejected,
     Rejected = "rejected" => Rejected,
     Stopped = "stopped" => Stopped,
     Unknown = "unknown" => Unknown,
     Unreachable = "unreachable" => Unavailable,
-    UnreadableIntent = "unreadable_intent" => Unknown,
+    UnreadableLedger = "unreadable_ledger" => Unknown,
     Usage = "usage" => Invalid,
 }
 
@@ -166,6 +160,16 @@ fn org_error(error: &OrgError, message: String) -> Failure {
         OrgError::NoServer { port: None } => usage.hint("run `portal serve` in another terminal"),
         OrgError::SeedDiffers { .. } => Failure::new(ErrorKind::Failed, message)
             .hint("pass `--seed-replaces` to take the seed's values and revoke the rest"),
+        OrgError::Ledger { may_hold_something: true, .. } => {
+            Failure::new(ErrorKind::UnreadableLedger, message).hint(
+                "make the file readable and writable, or restore a copy of it; without it, move it \
+                 away and check in Zoho CRM what may be in doubt",
+            )
+        }
+        OrgError::Ledger { may_hold_something: false, .. } => {
+            Failure::new(ErrorKind::NotRecorded, message)
+                .hint("make the state directory writable, or set PORTAL_STATE_DIR")
+        }
         OrgError::NoServer { port: Some(_) }
         | OrgError::Unusable(_)
         | OrgError::InvalidProfileName(_) => usage,
@@ -173,7 +177,7 @@ fn org_error(error: &OrgError, message: String) -> Failure {
 }
 
 /// What went wrong. The same text is on stderr.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "error", extend("allOf" = [
     {
         "if": { "properties": { "kind": { "enum": ["invalid_name", "invalid_file"] } } },
@@ -202,12 +206,11 @@ pub(crate) struct ErrorReport {
 }
 
 /// More for programs. What it has depends on `kind`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "details")]
 #[serde(untagged)]
 pub(crate) enum Details {
     /// Of `invalid_name`: the first broken name rules, and how many more there are.
-    #[serde(skip_deserializing)]
     BrokenRules {
         #[schemars(length(min = 1))]
         broken_rules: Vec<BrokenRule>,
@@ -216,7 +219,6 @@ pub(crate) enum Details {
         more: Option<usize>,
     },
     /// Of `invalid_file`: the first mistakes of the file, and how many more there are.
-    #[serde(skip_deserializing)]
     Mistakes {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(range(min = 1))]
@@ -225,16 +227,9 @@ pub(crate) enum Details {
         problems: Vec<Mistake>,
     },
     /// Of `org_has_portal`.
-    #[serde(skip_deserializing)]
     Portal {
         #[schemars(with = "PortalObject")]
         portal: Box<Portal>,
-    },
-    /// Of `org_in_doubt`.
-    #[serde(skip_deserializing)]
-    SafeAfter {
-        /// Seconds after which the same command can be sent.
-        safe_after: u64,
     },
     /// Of `rejected`: the service's own.
     #[schemars(extend("type" = ["object", "array"]))]

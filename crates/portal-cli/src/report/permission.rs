@@ -40,12 +40,6 @@ pub(crate) fn note() -> String {
     missing(&rejections::no_permission(both), "create portals").1
 }
 
-/// The missing permissions by the names that administrators see: `"Manage Portal Users"`.
-pub(crate) fn labels(error: &ApiError) -> String {
-    let labels: Vec<_> = error.details.permissions().map(label).collect();
-    labels.join(" and ")
-}
-
 /// A permission by the name that administrators see, and the service's own.
 fn described(api_name: &str) -> String {
     match label(api_name) {

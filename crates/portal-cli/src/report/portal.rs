@@ -43,6 +43,16 @@ struct User {
     id: String,
 }
 
+/// The service's id of an org, and its name for display.
+#[derive(JsonSchema)]
+#[schemars(rename = "org")]
+#[expect(dead_code, reason = "the library serializes it")]
+pub(crate) struct OrgObject {
+    id: String,
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
 /// Columns of a name at most. Those that the service allows have fewer.
 const WIDEST: usize = 64;
 

@@ -14,6 +14,16 @@ pub(crate) fn text(name: &str) -> Result<Option<String>, InvalidInput> {
     std::env::var_os(name).map(|value| parse(name, value)).transpose()
 }
 
+/// Checks a variable that something else reads as it is.
+pub(crate) fn check(name: &str) -> Result<(), InvalidInput> {
+    let raw = std::env::var(name).unwrap_or_default();
+    match text(name)? {
+        Some(text) if text.is_empty() => Err(InvalidInput(format!("{name} is empty: unset it"))),
+        Some(text) if text != raw => Err(InvalidInput(format!("{name} has blanks around it"))),
+        _ => Ok(()),
+    }
+}
+
 /// Returns the value of a variable that is a path; `None` if it is unset or empty.
 pub(crate) fn path(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from)

@@ -1,6 +1,6 @@
 //! Files that only their owner can read.
 
-use std::fs::{OpenOptions, TryLockError};
+use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -13,15 +13,6 @@ pub(crate) fn options() -> OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
-}
-
-/// Whether a lock was free: one that is not proves that the process that took it lives.
-pub(crate) fn is_free(locked: Result<(), TryLockError>) -> io::Result<bool> {
-    match locked {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
 }
 
 /// Writes a temporary file beside `path`, readable only by its owner, to be persisted there: readers

@@ -1,43 +1,38 @@
 //! Ctrl-C, SIGTERM and SIGHUP.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 #[cfg(unix)]
 use std::task::Context;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
+use portal_model::flow::Activity;
 use tokio::sync::watch;
 
-/// How many [`InDoubt`] there are.
-static IN_DOUBT: AtomicUsize = AtomicUsize::new(0);
+/// What runs, and may be in doubt.
+static WATCHED: Mutex<Vec<watch::Receiver<Activity>>> = Mutex::new(Vec::new());
 
-/// Something that may have taken effect, and whose outcome was not reported: while there is one,
-/// [`exit_at_once`] says so.
-#[derive(Debug)]
-pub(crate) struct InDoubt(());
-
-impl InDoubt {
-    pub(crate) fn new() -> Self {
-        IN_DOUBT.fetch_add(1, Ordering::SeqCst);
-        Self(())
-    }
-
-    /// Counts until the process ends.
-    pub(crate) fn stay(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for InDoubt {
-    fn drop(&mut self) {
-        IN_DOUBT.fetch_sub(1, Ordering::SeqCst);
-    }
+/// While a call with this activity is in doubt, [`exit_at_once`] says so.
+pub(crate) fn watch(activity: watch::Receiver<Activity>) {
+    let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    watched.retain(|activity| activity.has_changed().is_ok());
+    watched.push(activity);
 }
 
 /// Ends the process with status 5 if something is in doubt, else as SIGINT does. That is safe because
-/// the intent log has whatever is in doubt.
+/// the ledger has whatever is in doubt.
 pub(crate) fn exit_at_once() -> ! {
-    std::process::exit(if IN_DOUBT.load(Ordering::SeqCst) > 0 { 5 } else { 130 })
+    let watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_in_doubt = |activity: &watch::Receiver<Activity>| {
+        !matches!(
+            *activity.borrow(),
+            Activity::Authenticating
+                | Activity::ListingFirst
+                | Activity::WaitingForOthers
+                | Activity::Done
+        )
+    };
+    std::process::exit(if watched.iter().any(is_in_doubt) { 5 } else { 130 })
 }
 
 /// Completes on Ctrl-C or SIGTERM.

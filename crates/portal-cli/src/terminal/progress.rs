@@ -17,7 +17,7 @@ use crate::terminal::width;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Shows what is being done, from the second second on: on a terminal in one place that is redrawn
-/// each second, elsewhere a line for each change.
+/// each second, elsewhere a line for each thing.
 pub(crate) struct Progress<'a> {
     printer: &'a Printer,
     /// The portal's name.
@@ -55,17 +55,17 @@ impl<'a> Progress<'a> {
 
     async fn show(&self, live: Option<&ProgressBar>) -> Infallible {
         let mut ticks = interval_at(Instant::now() + SECOND, SECOND);
-        let mut printed = None;
+        let mut printed = Vec::new();
         loop {
             ticks.tick().await;
             let Some((what, next)) = self.state() else { continue };
             if let Some(live) = live {
                 live.set_message(self.live_text(&what, next.as_deref()));
-            } else if printed.as_ref() != Some(&what) {
+            } else if !printed.contains(&what) {
                 // The time that is left changes with each second, and is printed once.
                 let next = next.map(|next| format!(" ({next})")).unwrap_or_default();
                 self.printer.waiting(format_args!("{what}{next}"));
-                printed = Some(what);
+                printed.push(what);
             }
         }
     }

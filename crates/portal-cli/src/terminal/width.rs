@@ -11,6 +11,11 @@ const MAX: usize = 120;
 /// Narrower terminals break lines themselves.
 const MIN: usize = 20;
 
+/// `None` if stdout is not a terminal: its lines stay whole.
+pub(crate) fn of_terminal() -> Option<usize> {
+    terminal_size_of(io::stdout()).map(|size| columns(Some(size)))
+}
+
 pub(crate) fn of_stdout() -> usize {
     columns(terminal_size_of(io::stdout()))
 }

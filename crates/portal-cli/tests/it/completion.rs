@@ -43,7 +43,7 @@ fn values_are_completed_that_only_portal_knows() {
         (&["explain", "NO_"], &["NO_PERMISSION"]),
         (&["login", "--scope", "cr"], &["create"]),
         (&["batch", "po"], &["portals.csv"]),
-        (&["schema", "create-"], &["create-plan"]),
+        (&["schema", "hist"], &["history"]),
         (&["help", "ren"], &["rename"]),
         (&["chec"], &["check"]),
     ] {
@@ -57,7 +57,7 @@ fn unfinished_names_are_completed_for_recover() {
     let orgs = Orgs::start(vec![Org::new("acme")], &["--fault", "POST committed:delay=60s"]);
     orgs.kill_create("acme");
     assert_eq!(candidates(&orgs.home, &["recover", "Ac"]), ["AcmePortal"]);
-    assert_eq!(candidates(&orgs.home, &["recover", "--discard", ""]), ["AcmePortal"]);
+    assert_eq!(candidates(&orgs.home, &["history", "Ac"]), ["AcmePortal"]);
 }
 
 #[test]

@@ -16,7 +16,8 @@ fn second_create_reports_portal_as_present() {
     assert_eq!(ran.stdout, "PortalsAPItest100 was created\n");
     let ran = home.run(&["create", "--local", "portalsapitest100"]);
     assert_eq!(ran.status, 4);
-    assert_eq!(ran.stdout, "PortalsAPItest100 already exists in the org\n");
+    let text = "PortalsAPItest100 already exists in the org; `portal` created it ";
+    assert!(ran.stdout.starts_with(text) && ran.stdout.ends_with("s ago\n"), "{ran:?}");
     assert_eq!(home.run(&["create", "--local", NAME, "--ensure"]).status, 0);
 }
 
@@ -27,9 +28,11 @@ fn json_output_is_one_object() {
     let ran = home.run(&[&create[..], &[NAME]].concat());
     assert_eq!(ran.json(), [json!({"name": NAME, "profile": null, "outcome": "created"})]);
     let ran = home.run(&[&create[..], &[NAME]].concat());
+    let mut object = ran.json().remove(0);
+    assert!(object.as_object_mut().unwrap().remove("begun").is_some_and(|at| at.is_string()));
     assert_eq!(
-        ran.json(),
-        [json!({"name": NAME, "profile": null, "outcome": "present", "origin": "preexisting"})]
+        object,
+        json!({"name": NAME, "profile": null, "outcome": "present", "origin": "created_earlier"})
     );
     let ran = home.run(&[&create[..], &["Another100"]].concat());
     assert_eq!((ran.status, &ran.json()[0]["outcome"]), (4, &json!("org_has_portal")));
@@ -96,23 +99,31 @@ fn create_without_terminal_requires_yes() {
 }
 
 #[test]
-fn dry_run_prints_requests_without_secrets() {
+fn dry_run_looks_and_sends_nothing() {
     let home = Home::new();
-    let dry_run = |arguments: &[&str]| {
-        let ran = home
-            .command_elsewhere(&["create", NAME, "--dry-run", "--data-center", "eu"])
-            .args(arguments)
-            .env("PORTAL_CLIENT_ID", "1000.ID")
-            .env("PORTAL_CLIENT_SECRET", "hush")
-            .env("PORTAL_REFRESH_TOKEN", "1000.hush.hush")
-            .output();
-        Ran::from(ran.unwrap())
+    let server = Served::start(&home, &[]);
+    let dry_run = |name: &str, more: &[&str]| {
+        server.run(&home, &[&["create", name, "--dry-run"], more].concat())
     };
-    let ran = dry_run(&[]);
+    let ran = dry_run(NAME, &[]);
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
-    assert!(!ran.stdout.contains("hush"), "{}", ran.stdout);
-    crate::support::golden("create-dry-run", &ran.stdout);
-    crate::support::golden("create-dry-run-json", &dry_run(&["--output", "json"]).stdout);
+    assert!(ran.stdout.starts_with("PortalsAPItest100 would be created in org "), "{ran:?}");
+    let object = dry_run(NAME, &["--output", "json"]).json().remove(0);
+    assert_eq!(object, json!({"name": NAME, "profile": null, "outcome": "dry_run"}));
+    assert_eq!((server.run(&home, &["list"]).stdout.as_str(), home.entries().len()), ("", 0));
+
+    assert_eq!(server.run(&home, &["create", NAME]).status, 0);
+    let ran = dry_run(NAME, &[]);
+    assert_eq!(ran.status, 4, "{ran:?}");
+    assert!(ran.stdout.starts_with("PortalsAPItest100 already exists in the org"), "{ran:?}");
+    assert_eq!(dry_run(NAME, &["--ensure"]).status, 0);
+    let ran = dry_run("AcmeOther", &[]);
+    assert_eq!(ran.status, 4, "{ran:?}");
+    assert!(ran.stderr.contains("the org has the portal PortalsAPItest100"), "{ran:?}");
+    let ran = server.run(&home, &["rename", NAME, "AcmeOther", "--dry-run"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.stdout.starts_with("PortalsAPItest100 would be renamed in org "), "{ran:?}");
+    assert!(server.run(&home, &["list"]).stdout.starts_with(NAME));
 }
 
 #[test]
@@ -183,7 +194,7 @@ fn unreachable_is_6_and_plain_http_is_refused() {
                 "--api-domain",
                 url,
                 "--deadline",
-                "500ms",
+                "10s",
                 "--timeout",
                 "10ms",
                 "--processing-time",

@@ -1,26 +1,25 @@
 //! What the environment has that cannot be used: it is named, and nothing is sent.
 
-use std::ffi::{OsStr, OsString};
-use std::process::{Command, Stdio};
-
-use crate::orgs::{Org, Orgs};
-use crate::support::{Home, Ran};
-
-fn run(command: &mut Command, variables: &[(&str, &OsStr)]) -> Ran {
-    Ran::of(command.envs(variables.iter().copied()).stdin(Stdio::null()))
-}
+#[cfg(target_os = "linux")]
+use std::process::Command;
 
 #[cfg(unix)]
-fn latin_1() -> OsString {
-    std::os::unix::ffi::OsStringExt::from_vec(b"caf\xe9".to_vec())
-}
+use crate::orgs::{Org, Orgs};
+use crate::support::{Home, Ran};
 
 #[cfg(unix)]
 #[test]
 fn unusable_variable_never_selects_default_profile() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStringExt as _;
+    use std::process::{Command, Stdio};
+
+    let run = |command: &mut Command, (name, value): (&str, &OsStr)| {
+        Ran::of(command.env(name, value).stdin(Stdio::null()))
+    };
     let orgs = Orgs::start(vec![Org::new("acme")], &[]);
     assert_eq!(orgs.run(&["profiles", "use", "acme"]).status, 0);
-    let latin_1 = latin_1();
+    let latin_1 = OsString::from_vec(b"caf\xe9".to_vec());
     for (name, value) in [
         ("PORTAL_PROFILE", &*latin_1),
         ("PORTAL_PROFILE", OsStr::new("")),
@@ -32,16 +31,16 @@ fn unusable_variable_never_selects_default_profile() {
         ("PORTAL_PROCESSING_TIME", &latin_1),
         ("PORTAL_LIST_LAG", OsStr::new("soon")),
     ] {
-        let ran = run(&mut orgs.home.command(&["create", "AcmePortal", "--yes"]), &[(name, value)]);
+        let ran = run(&mut orgs.home.command(&["create", "AcmePortal", "--yes"]), (name, value));
         assert_eq!(ran.status, 2, "{name} {value:?}: {ran:?}");
         assert!(ran.stderr.contains(name), "{ran:?}");
     }
     assert_eq!(orgs.served.requests("/crm/v7/settings/portals"), 0);
-    let ran = run(&mut orgs.home.command(&["list"]), &[("PORTAL_PROFILE", OsStr::new(" acme\r"))]);
+    let ran = run(&mut orgs.home.command(&["list"]), ("PORTAL_PROFILE", OsStr::new(" acme\r")));
     assert_eq!(ran.status, 0, "{ran:?}");
     // A flag leaves no variable to read.
     let profile = ["list", "--profile", "acme"];
-    let ran = run(&mut orgs.home.command(&profile), &[("PORTAL_PROFILE", &latin_1)]);
+    let ran = run(&mut orgs.home.command(&profile), ("PORTAL_PROFILE", &latin_1));
     assert_eq!(ran.status, 0, "{ran:?}");
 }
 
@@ -169,5 +168,25 @@ fn url_that_is_unusable_is_named_and_not_repeated() {
     for file in ["/nonexistent/ca.pem", "."] {
         let ran = Ran::of(served.command(&home, &["list"]).env("PORTAL_CA_FILE", file));
         assert!(ran.status == 2 && ran.stderr.contains("unusable certificates: "), "{ran:?}");
+    }
+}
+
+#[test]
+fn variable_of_option_is_named() {
+    let home = Home::new();
+    for (name, value, expected) in [
+        ("PORTAL_DATABASE_URL", "", "is empty"),
+        ("PORTAL_DATABASE_URL", "'postgres://u:hush@127.0.0.1:1/x'", "has a quote"),
+        ("PORTAL_DATABASE_URL", "postgres://u:hush@127.0.0.1:1/x\r", "has blanks around it"),
+        ("PORTAL_ADMIN_LISTEN", "none\r", "has blanks around it"),
+        ("PORTAL_TLS_CERT", "", "is empty"),
+    ] {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--output", "json"];
+        let ran = Ran::of(home.command(&serve).env(name, value));
+        assert_eq!(ran.status, 2, "{name} {value:?}: {ran:?}");
+        assert!(ran.stderr.contains(&format!("error: {name} {expected}")), "{ran:?}");
+        assert!(!ran.stderr.contains("hush") && !ran.stdout.contains("hush"), "{ran:?}");
+        // It is none of the business of another command.
+        assert_eq!(Ran::of(home.command(&["explain"]).env(name, value)).status, 0);
     }
 }

@@ -229,9 +229,9 @@ fn org_response(org: OrgRequests, shared: &(Mutex<State>, Condvar)) -> Option<&'
             Some("HTTP/1.1 502 Bad Gateway\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
         }
         OrgRequests::Hidden => Some(
-            "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-type: \
-            application/json\r\ncontent-length: 75\r\n\r\n\
-            {\"code\":\"INVALID_URL_PATTERN\",\"details\":{},\"message\":\"no\",\"status\":\"error\"}",
+            "HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-type: \
+            application/json\r\ncontent-length: 76\r\n\r\n\
+            {\"code\":\"OAUTH_SCOPE_MISMATCH\",\"details\":{},\"message\":\"no\",\"status\":\"error\"}",
         ),
     }
 }

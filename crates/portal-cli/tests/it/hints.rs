@@ -13,7 +13,6 @@ const RUN: [&str; 18] = [
     "portal admin org list --data",
     "portal admin user list --data",
     "portal batch",
-    "portal batch --retry",
     "portal create",
     "portal create --local",
     "portal explain",
@@ -24,13 +23,14 @@ const RUN: [&str; 18] = [
     "portal profiles remove",
     "portal recover",
     "portal recover --profile",
+    "portal rehearse",
     "portal rename",
     "portal rename --local",
     "portal rename --profile",
 ];
 
 /// The commands that no test can run as they are printed.
-const PROSE: [(&str, &str); 11] = [
+const PROSE: [(&str, &str); 10] = [
     ("portal admin", "names a group of commands"),
     ("portal admin credential list --data", "has a placeholder"),
     ("portal admin org list", "the URL of a database has a password; the variable is set"),
@@ -38,13 +38,12 @@ const PROSE: [(&str, &str); 11] = [
     ("portal admin credential list", "has a placeholder"),
     ("portal login", "asks on a terminal: `prompts` runs it"),
     ("portal login --profile", "asks on a terminal: `prompts` runs it"),
-    ("portal recover --discard", "for after a look into Zoho CRM: `doubt` runs it"),
     ("portal recover --same-org", "on the word of the user: `doubt` and `doubtful_batch` run it"),
     ("portal serve", "runs until it is ended: `serve` runs it"),
     ("portal serve --data", "names an option"),
 ];
 
-const SUBCOMMANDS: [&str; 20] = [
+const SUBCOMMANDS: [&str; 21] = [
     "admin",
     "batch",
     "check",
@@ -52,7 +51,7 @@ const SUBCOMMANDS: [&str; 20] = [
     "credential",
     "doctor",
     "explain",
-    "get",
+    "history",
     "list",
     "log",
     "login",
@@ -60,6 +59,7 @@ const SUBCOMMANDS: [&str; 20] = [
     "org",
     "profiles",
     "recover",
+    "rehearse",
     "rename",
     "requests",
     "serve",
@@ -75,7 +75,8 @@ fn commands(text: &str) -> impl Iterator<Item = &str> {
         let hint = line.strip_prefix("hint: ").or_else(|| line.strip_prefix("→ "));
         let quoted = hint.unwrap_or_default().split('`').skip(1).step_by(2);
         let quoted = quoted.filter(|quoted| quoted.starts_with("portal "));
-        quoted.chain(line.strip_prefix("Continue with: "))
+        let again = ["Continue with: ", "Try again with: ", "Rehearse again with: "];
+        quoted.chain(again.into_iter().find_map(|start| line.strip_prefix(start)))
     })
 }
 
@@ -83,7 +84,9 @@ fn commands(text: &str) -> impl Iterator<Item = &str> {
 fn without_values(command: &str) -> String {
     let words: Vec<_> = command.split(' ').skip(1).collect();
     let names = words.iter().take_while(|word| SUBCOMMANDS.contains(word));
-    let flags = words.iter().filter(|word| word.starts_with("--"));
+    // Those of a batch are the user's own.
+    let is_own = matches!(words.first(), Some(&"batch" | &"rehearse"));
+    let flags = words.iter().filter(|word| !is_own && word.starts_with("--"));
     names.chain(flags).fold("portal".to_owned(), |text, word| text + " " + word)
 }
 
@@ -134,7 +137,7 @@ fn hints_without_account_can_be_run() {
     assert_eq!(home.run(&["create", "--local", "FirstPortal"]).status, 0);
     let renamed = follow(&home, &blocked("SecondPortal"));
     assert_eq!(renamed.stdout, "FirstPortal is named SecondPortal now\n", "{renamed:?}");
-    let listed = follow(&home, &home.run(&["get", "--local", "Nowhere"]));
+    let listed = follow(&home, &home.run(&["list", "--local", "Nowhere"]));
     assert!(listed.stdout.starts_with("SecondPortal"), "{listed:?}");
     for (arguments, expected) in [
         (&["explain", "xyz"][..], "ALREADY_USED"),
@@ -154,25 +157,27 @@ fn hints_name_profile() {
         scopes: &["ZohoCRM.settings.clientportal.ALL", "ZohoCRM.org.READ"],
         ..Org::new("acme")
     };
-    let orgs = Orgs::start(vec![acme, Org::new("beta")], &[]);
+    let orgs = Orgs::start(vec![acme, Org::new("beta"), Org::new("gamma")], &[]);
     assert_eq!(orgs.run(&["create", "FirstPortal", "--profile", "acme"]).status, 0);
     let blocked = orgs.run(&["create", "SecondPortal", "--profile", "acme"]);
     assert_eq!(follow(&orgs.home, &blocked).status, 0, "{blocked:?}");
-    let listed = follow(&orgs.home, &orgs.run(&["get", "Nowhere", "--profile", "acme"]));
+    let listed = follow(&orgs.home, &orgs.run(&["list", "Nowhere", "--profile", "acme"]));
     assert!(listed.stdout.starts_with("SecondPortal"), "{listed:?}");
 
-    orgs.write("two rows.csv", "profile,name\nbeta,BetaPortal\nacme,SecondPortal\n");
+    orgs.write("two rows.csv", "profile,name\nbeta,BetaPortal\ngamma,GammaPortal\n");
     let first = orgs.run(&["batch", "two rows.csv", "--limit", "1"]);
-    assert!(first.stdout.contains("Continue with: portal batch 'two rows.csv'\n"), "{first:?}");
-    let rest = follow(&orgs.home, &first);
-    assert!(rest.stderr.contains("already finished: 1 of 2 rows"), "{rest:?}");
+    let command = "Continue with: portal batch 'two rows.csv' --limit 1\n";
+    assert!(first.stdout.contains(command), "{first:?}");
+    assert_eq!(follow(&orgs.home, &first).stdout, "1 created, 1 created earlier\n");
 
     orgs.write("my portals.csv", "profile,name\nacme,ThirdPortal\n");
     assert_eq!(orgs.run(&["batch", "my portals.csv"]).status, 4);
     let again = orgs.run(&["batch", "my portals.csv"]);
-    assert!(again.stdout.starts_with("Nothing to do"), "{again:?}");
-    let retried = follow(&orgs.home, &again);
-    assert!(retried.status == 4 && !retried.stdout.starts_with("Nothing"), "{retried:?}");
+    assert!(
+        again.stdout.contains("\nTry again with: portal batch 'my portals.csv'\n"),
+        "{again:?}"
+    );
+    assert_eq!(follow(&orgs.home, &again).status, 4);
 
     let taken = orgs.run(&["profiles", "rename", "acme", "beta"]);
     assert_eq!(follow(&orgs.home, &taken).status, 0, "{taken:?}");
@@ -210,7 +215,7 @@ fn hints_about_doubt_can_be_run() {
     assert_eq!(server.run(&home, &["create", "AcmePortal"]).status, 0);
     let blocked = server.run(&home, &["create", "AnotherPortal"]);
     assert_eq!(follow_with(&home, &blocked, server.environment()).status, 0, "{blocked:?}");
-    let missing = server.run(&home, &["get", "Nowhere"]);
+    let missing = server.run(&home, &["list", "Nowhere"]);
     assert_eq!(follow_with(&home, &missing, server.environment()).status, 0, "{missing:?}");
 }
 

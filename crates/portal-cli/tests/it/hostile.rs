@@ -109,7 +109,7 @@ fn name_of_65536_characters_is_cut_in_text() {
     let ran = run(&home, &url, &[], &["list", "--output", "json"]);
     assert_eq!(ran.json()[0]["name"], name);
     // Whatever the command is, it ends with a message.
-    for arguments in [&["create", "AcmePortal", "--yes"][..], &["get", "Acme"]] {
+    for arguments in [&["create", "AcmePortal", "--yes"][..], &["list", "Acme"]] {
         let ran = run(&home, &url, &[("PORTAL_DEADLINE", "1m")], arguments);
         assert!((1..=9).contains(&ran.status) && ran.stderr.len() < 4096, "{ran:?}");
     }

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use portal_http::client::{Client, Credential};
+use portal_http::client::{Client, Credential, SafeClient};
+use portal_http::ledger::Ledger;
 use portal_model::flow::Policy;
 use portal_model::outcome::Origin;
 use portal_model::{ListPortals, Outcome, PortalName};
@@ -107,13 +108,14 @@ async fn create(
     created: watch::Sender<usize>,
     is_over: Arc<AtomicBool>,
 ) -> Vec<(String, Outcome)> {
+    let portals = SafeClient::new(client, Ledger::in_memory());
     let mut outcomes = Vec::new();
     for number in 0.. {
         if is_over.load(Ordering::SeqCst) {
             break;
         }
         let name = format!("{org}x{number}");
-        let outcome = client.create(PortalName::parse(&name).unwrap()).await;
+        let outcome = portals.create(PortalName::parse(&name).unwrap()).await;
         if matches!(outcome, Outcome::Created { .. }) {
             created.send_modify(|created| *created += 1);
         }

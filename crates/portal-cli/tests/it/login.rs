@@ -44,7 +44,7 @@ fn code_becomes_profile_once() {
     assert_eq!(orgs.run(&["create", "AcmePortal", "--profile", "acme"]).status, 0);
 
     let kept = std::fs::read(orgs.config().join("credentials.toml")).unwrap();
-    let again = login(&orgs, &org, &["--code"], &stdin);
+    let again = login(&orgs, &org, &[], &stdin);
     assert_eq!(again.status, 3, "{again:?}");
     assert!(again.stderr.contains("a code is valid once"), "{again:?}");
     assert_eq!(std::fs::read(orgs.config().join("credentials.toml")).unwrap(), kept);
@@ -355,12 +355,12 @@ fn login_to_other_org_warns_and_keeps_intents() {
     assert_eq!(ran.status, 0, "{ran:?}");
     assert!(ran.stderr.contains("the profile main was for org acme ("), "{ran:?}");
     assert!(ran.stderr.contains("AcmePortal is in doubt from an earlier login"), "{ran:?}");
-    for command in [&["create", "AcmePortal", "--profile", "main"][..], &["recover", "AcmePortal"]]
-    {
-        let ran = home.run(command);
-        assert!([5, 6].contains(&ran.status), "{ran:?}");
-        assert!(ran.stderr.contains("org acme (") && ran.stderr.contains("org beta ("), "{ran:?}");
-    }
+    let ran = home.run(&["create", "AcmePortal", "--profile", "main"]);
+    assert_eq!(ran.status, 4, "{ran:?}");
+    assert!(ran.stderr.contains("the profile led to another org when AcmePortal was"), "{ran:?}");
+    let ran = home.run(&["recover", "AcmePortal"]);
+    assert_eq!(ran.status, 5, "{ran:?}");
+    assert!(ran.stderr.contains("org acme (") && ran.stderr.contains("org beta ("), "{ran:?}");
     let ran = home.run(&["--output", "json", "recover", "AcmePortal"]);
     let object = ran.json().remove(0);
     assert_eq!((&object["name"], &object["outcome"]), (&json!("AcmePortal"), &json!("unknown")));
@@ -372,4 +372,40 @@ fn login_to_other_org_warns_and_keeps_intents() {
     assert_eq!(as_main(&acme, &["--yes"]).status, 0);
     let ran = home.run(&["--output", "json", "recover", "AcmePortal"]);
     assert_eq!((ran.status, &ran.json()[0]["origin"]), (0, &json!("appeared")), "{ran:?}");
+}
+
+#[test]
+fn org_is_stated_where_token_cannot_read_it() {
+    let scopes = &["ZohoCRM.settings.clientportal.CREATE", "ZohoCRM.settings.clientportal.READ"];
+    let org = Org { scopes, ..without_profile("acme") };
+    let orgs = Orgs::start(vec![org.clone()], &[]);
+    let stdin = format!("{}\n{}\n", org.client_secret(), org.refresh_token());
+    let ran = login(&orgs, &org, &["--refresh-token"], &stdin);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.stderr.contains("`--org-id`"), "{ran:?}");
+    let ran = login(&orgs, &org, &["--refresh-token", "--org-id", "7000"], &stdin);
+    assert!(ran.status == 0 && !ran.stderr.contains("`--org-id`"), "{ran:?}");
+    assert!(orgs.run(&["profiles"]).stdout.contains("7000"));
+    assert_eq!(orgs.run(&["create", "AcmePortal", "--profile", "acme"]).status, 0);
+    assert!(orgs.run(&["history"]).stdout.contains("acme, org 7000"));
+}
+
+#[test]
+fn stated_org_that_is_not_that_of_token_is_refused() {
+    let org = without_profile("acme");
+    let orgs = Orgs::start(vec![org.clone()], &[]);
+    let stdin = format!("{}\n{}\n", org.client_secret(), org.refresh_token());
+    let ran = login(&orgs, &org, &["--refresh-token", "--org-id", "7000"], &stdin);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.stderr.contains("the token is for org acme ("), "{ran:?}");
+    assert_eq!(orgs.run(&["profiles"]).stdout, "");
+
+    let before = orgs.served.requests("/crm/v7/settings/portals");
+    let mut create = orgs.home.command(&["--output", "json", "create", "AcmePortal"]);
+    create.envs(org.environment(orgs.served.url())).env("PORTAL_ORG_ID", "7000");
+    let ran = Ran::of(&mut create);
+    let object = ran.json().remove(0);
+    assert_eq!((ran.status, &object["outcome"]), (2, &json!("not_created")), "{ran:?}");
+    assert_eq!(object["error"]["kind"], "another_org", "{ran:?}");
+    assert_eq!(orgs.served.requests("/crm/v7/settings/portals"), before);
 }

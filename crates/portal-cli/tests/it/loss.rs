@@ -133,7 +133,8 @@ fn delivers_nothing(end: End) {
         .env("PORTAL_ACCOUNTS_URL", &service.url)
         .env("PORTAL_CLIENT_ID", "1000.ID")
         .env("PORTAL_CLIENT_SECRET", "secret")
-        .env("PORTAL_REFRESH_TOKEN", "refresh");
+        .env("PORTAL_REFRESH_TOKEN", "refresh")
+        .env("PORTAL_ORG_ID", "7000");
     let create = Running::start(command);
     let mut found = None;
     wait_until(|| {

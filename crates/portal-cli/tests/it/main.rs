@@ -25,7 +25,9 @@ mod gateway;
 mod help;
 #[cfg(unix)]
 mod hints;
+mod history;
 mod hostile;
+mod kill;
 #[cfg(unix)]
 mod killed_servers;
 #[cfg(target_os = "linux")]

@@ -17,7 +17,7 @@ fn batch_of_200_rows_rehearses_without_account() {
     std::fs::write(home.path().join("portals.csv"), rows).unwrap();
     let ran = home.run(&["rehearse", "portals.csv"]);
     assert_eq!(ran.status, 0, "{ran:?}");
-    assert!(ran.stdout.ends_with("\n200 created\n"), "{}", ran.stdout);
+    assert_eq!(ran.stdout, "200 created\n");
     let (first, last) = (ran.stderr.lines().next().unwrap(), ran.stderr.lines().last().unwrap());
     assert_eq!(first, "Rehearsal: nothing reaches Zoho CRM, and nothing is kept.");
     assert_eq!(last, "That was a rehearsal: nothing was created in Zoho CRM.");
@@ -55,5 +55,20 @@ fn real_orgs_and_environment_are_not_touched() {
     let ran = Ran::from(command.env("HTTP_PROXY", "http://127.0.0.1:1").output().unwrap());
     assert_eq!(ran.status, 0, "{ran:?}");
     assert_eq!(orgs.run(&["list", "--profile", "acme"]).stdout, "");
-    assert!(!orgs.home.path().join("portals.journal.jsonl").exists());
+}
+
+#[test]
+fn failed_rehearsal_suggests_rehearsal_only() {
+    let home = Home::new();
+    let rows = "profile,name\nacme,AcmePortal\nbeta,BetaPortal\n";
+    std::fs::write(home.path().join("portals.csv"), rows).unwrap();
+    let fault = "POST request:429=6000";
+    let ran = home.run(&["rehearse", "portals.csv", "--fault", fault]);
+    assert_eq!(ran.status, 6, "{ran:?}");
+    assert!(ran.stdout.ends_with("\n2 not created\n"), "{ran:?}");
+    let again = format!("\nRehearse again with: portal rehearse portals.csv --fault '{fault}'\n");
+    assert!(ran.stderr.contains(&again), "{ran:?}");
+    for untrue in ["portal batch", "undone", "ledger"] {
+        assert!(!ran.stdout.contains(untrue) && !ran.stderr.contains(untrue), "{ran:?}");
+    }
 }

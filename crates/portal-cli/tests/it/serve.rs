@@ -205,9 +205,9 @@ fn list_get_and_rename_say_what_is_there() {
 
     let ran = server.run(&home, &["list", "--output", "json"]);
     assert_eq!(ran.json()[0]["name"], NAME);
-    let ran = server.run(&home, &["get", "PORTALSAPITEST100", "--output", "json"]);
+    let ran = server.run(&home, &["list", "PORTALSAPITEST100", "--output", "json"]);
     assert_eq!((ran.status, &ran.json()[0]["active"]), (0, &json!(true)));
-    let ran = server.run(&home, &["get", "Absent100"]);
+    let ran = server.run(&home, &["list", "Absent100"]);
     assert_eq!(ran.status, 1);
     assert!(ran.stderr.starts_with("error: there is no portal Absent100"), "{ran:?}");
 
@@ -667,7 +667,7 @@ fn environment_of_running_server_is_printed() {
     let printed = home.run(&["serve", "env"]);
     let admin = ("PORTAL_ADMIN_URL", server.listening["admin"].as_str().unwrap());
     let variables = server.environment().into_iter().chain([admin]);
-    let others = "PORTAL_PROFILE PORTAL_DATA_CENTER PORTAL_ACCESS_TOKEN";
+    let others = "PORTAL_PROFILE PORTAL_DATA_CENTER PORTAL_ORG_ID PORTAL_ACCESS_TOKEN";
     let unset = format!(
         "command -v unset >/dev/null && unset {others}\n\
          command -v unset >/dev/null || set -e {others}\n"

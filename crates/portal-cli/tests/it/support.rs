@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use portal_ledger::{Entry, Filter, Ledger};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -47,17 +48,32 @@ impl Home {
         Ran::fed(&mut self.command(arguments), stdin)
     }
 
-    /// The intent log's files.
-    pub(crate) fn intents(&self) -> Vec<PathBuf> {
-        let directory = self.path().join(".local/state/portal/intents");
-        let files = std::fs::read_dir(directory).into_iter().flatten();
-        let files = files.map(|file| file.unwrap().path());
-        files.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).collect()
+    /// The file of the ledger.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        Ledger::path_in(self.path().join(".local/state/portal"))
     }
 
-    /// What is unfinished, as `portal recover --list` has it.
+    /// What the ledger has, newest first.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        let file = self.ledger();
+        if !file.exists() {
+            return Vec::new();
+        }
+        let ledger = Ledger::open(file.parent().unwrap()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        // A thread of its own: a test may run in a runtime.
+        let read = || runtime.block_on(ledger.entries(&Filter::default())).unwrap();
+        std::thread::scope(|scope| scope.spawn(read).join().unwrap())
+    }
+
+    /// How many attempts were recorded, and may have been sent.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.entries().iter().map(|entry| entry.attempts).sum()
+    }
+
+    /// What is unfinished, as `portal history --open` has it.
     pub(crate) fn unfinished(&self) -> Vec<Value> {
-        self.run(&["--output", "json", "recover", "--list"]).json()
+        self.run(&["--output", "json", "history", "--open"]).json()
     }
 }
 
@@ -282,6 +298,16 @@ impl Running {
         self.process.kill().unwrap();
         let status = self.process.wait().unwrap();
         assert!(status.code().is_none() || cfg!(windows), "it ended before it was killed");
+    }
+
+    /// The same of one that may have ended.
+    pub(crate) fn kill_even_if_ended(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
     }
 }
 

@@ -32,7 +32,6 @@ fn object(ran: &Ran) -> (i32, Value) {
 fn kill_create(gateway: &Gateway, server: &Served, home: &Home) {
     gateway.pass_org();
     kill_once(gateway.command(server, home, &["create", NAME]), || gateway.creates() == 1);
-    std::fs::remove_dir_all(home.path().join(".cache/portal/orgs")).unwrap();
     gateway.fail_org();
 }
 
@@ -43,7 +42,7 @@ fn create_in_unidentified_org_sends_nothing() {
     let (status, object) = run(&gateway, &server, &home, &["create", NAME]);
     assert_eq!((status, &object["outcome"]), (6, &json!("not_created")), "{object}");
     assert_eq!((&object["name"], &object["error"]["kind"]), (&json!(NAME), &json!("unreachable")));
-    assert_eq!((gateway.creates(), home.intents().len()), (0, 0));
+    assert_eq!((gateway.creates(), home.entries().len()), (0, 0));
     gateway.pass_org();
     gateway.open();
     assert_eq!(gateway.run(&server, &home, &["create", NAME]).status, 0);
@@ -57,27 +56,6 @@ fn doubt_in_unidentified_org_stays_unknown() {
     let (status, object) = run(&gateway, &server, &home, &["create", NAME]);
     assert_eq!((status, &object["outcome"]), (5, &json!("unknown")), "{object}");
     assert_eq!((gateway.creates(), home.unfinished().len()), (1, 1));
-}
-
-#[test]
-fn unreadable_intent_of_unidentified_org_is_unknown() {
-    let home = Home::new();
-    let (server, gateway) = start(&home);
-    kill_create(&gateway, &server, &home);
-    std::fs::write(home.intents().remove(0), "nonsense\n").unwrap();
-    let (status, object) = run(&gateway, &server, &home, &["create", NAME]);
-    assert_eq!((status, &object["outcome"]), (5, &json!("unknown")), "{object}");
-    assert_eq!(gateway.creates(), 1);
-}
-
-#[test]
-fn recovery_needs_no_id_for_credential_of_create() {
-    let home = Home::new();
-    let (server, gateway) = start(&home);
-    kill_create(&gateway, &server, &home);
-    gateway.open();
-    let (status, object) = run(&gateway, &server, &home, &["recover", NAME]);
-    assert_eq!((status, &object["outcome"]), (0, &json!("present")), "{object}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn waiting_is_shown_in_one_place_that_is_redrawn() {
             let redraw = terminal.expect("is safe");
             assert!(redraw.contains("\x1b[2K"), "{redraw:?}");
             let text = text_of(&redraw, columns.into());
-            if text.starts_with(&format!("{NAME}: response lost: connection closed ")) {
+            if text.starts_with(&format!("{NAME}: response lost: 127.0.0.1:")) {
                 break text;
             }
             assert!(text.starts_with(&format!("{NAME}: ")), "{text}");

@@ -146,6 +146,7 @@ impl ClientBuilder {
             version: self.version,
             policy: self.policy,
             slots: Slots::new(self.concurrency),
+            #[cfg(feature = "ledger")]
             turns: Arc::default(),
         })))
     }

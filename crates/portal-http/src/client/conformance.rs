@@ -181,10 +181,10 @@ const DUTIES: [Duty; 11] = [
     },
     Duty {
         text: "pass on Retry-After, and wait as long as it is told",
-        acts: &[Act::Respond("429 Too Many Requests", "retry-after: 1\r\n", RATE_LIMITED), CREATED],
+        acts: &[Act::Respond("429 Too Many Requests", "retry-after: 3\r\n", RATE_LIMITED), CREATED],
         attempts: 2,
         is_fulfilled: |outcome, seen| {
-            let is_late = is_apart(seen, is_attempt, Duration::from_secs(1));
+            let is_late = is_apart(seen, is_attempt, Duration::from_secs(3));
             matches!(outcome, Outcome::Created { .. }) && is_late
         },
         ..DUTY
@@ -262,6 +262,7 @@ fn policy(duty: &Duty) -> Policy {
     policy.list_lag = Duration::ZERO;
     policy.backoff_base = BACKOFF * 2;
     policy.max_attempts = duty.attempts;
+    policy.max_tries = 2;
     policy
 }
 

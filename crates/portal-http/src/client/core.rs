@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use portal_model::flow::{NotSent, Policy, TransportError};
 use portal_model::{ApiVersion, Request, Response};
+#[cfg(feature = "ledger")]
 use tokio::sync::Mutex;
 
 use super::api_url::ApiUrl;
@@ -23,7 +24,8 @@ pub(super) struct Core {
     pub(super) version: ApiVersion,
     pub(super) policy: Policy,
     pub(super) slots: Slots,
-    /// Held by the create in progress, unless the policy allows several portals.
+    /// Held by the operation in progress, unless the org may have several portals.
+    #[cfg(feature = "ledger")]
     pub(super) turns: Arc<Mutex<()>>,
 }
 

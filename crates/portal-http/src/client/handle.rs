@@ -2,17 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use portal_model::flow::{Flow, Intent, Policy, TokenError};
-use portal_model::{
-    ApiVersion, CreateOperation, Endpoint, Method, PortalName, ReadOnly, RenameOperation, Request,
-    ResponseError,
-};
+use portal_model::flow::{Policy, TokenError};
+use portal_model::{ApiVersion, Endpoint, Method, ReadOnly, Request, ResponseError};
 
 use super::base_url::BaseUrl;
 use super::core::Core;
-use super::drive::{self, IntentSink, Running};
 use super::error::ClientError;
 use super::slots::Urgency;
 use super::transport::Bounds;
@@ -62,7 +57,7 @@ impl Client {
     /// for which [`may_have_been_sent`](ClientError::may_have_been_sent) is true, and that is not a
     /// rejection by the service, the portal may exist, or may come to exist within the policy's
     /// [`processing_time`](Policy::processing_time). Sending it again could create a second portal.
-    /// [`create`](Self::create) and [`rename`](Self::rename) determine the outcome; use those.
+    /// `SafeClient` determines the outcome; use that.
     ///
     /// # Errors
     /// [`ClientError`]. Not even a request with a rejected token is sent again; a later call gets
@@ -97,67 +92,7 @@ impl Client {
         }
     }
 
-    /// Creates a portal: lists the org's portals, sends the request, and determines the outcome if
-    /// the response is lost.
-    ///
-    /// Starts immediately, in a task of its own. Unless [`Policy::allow_another`] is set, the
-    /// creates of a client and its clones run one after another, so that no two of them both find
-    /// the org empty. Keeping other clients and processes apart is up to the caller; the command
-    /// `portal` does it with its intent log.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub fn create(&self, name: PortalName) -> Running {
-        self.perform(self.create_flow(name), ())
-    }
-
-    /// Renames a portal: finds it in a list, sends the request, and determines the outcome if the
-    /// response is lost.
-    ///
-    /// Links to the portal change with its name, and anyone can take the old name at once.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub fn rename(&self, old: impl Into<String>, new: PortalName) -> Running {
-        self.perform(self.rename_flow(old, new), ())
-    }
-
-    /// Performs `flow`, such as a [`create_flow`](Self::create_flow) with fallbacks, and stores its
-    /// intent in `intents` from before each attempt until the outcome is certain.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub fn perform(&self, flow: Flow, intents: impl IntentSink) -> Running {
-        drive::start(self.0.clone(), flow, intents)
-    }
-
-    /// Returns a create of `name` with this client's policy and version, not yet started.
-    pub fn create_flow(&self, name: PortalName) -> Flow {
-        let create = CreateOperation::new(name);
-        Flow::new(create.into(), self.0.policy.clone(), self.0.version)
-    }
-
-    /// Returns a rename of the portal `old` with this client's policy and version, not yet started.
-    pub fn rename_flow(&self, old: impl Into<String>, new: PortalName) -> Flow {
-        let rename = RenameOperation::new(old, new);
-        Flow::new(rename.into(), self.0.policy.clone(), self.0.version)
-    }
-
-    /// Returns a flow that determines the outcome of an intent left in doubt by an earlier process:
-    /// see [`Flow::recover`].
-    pub fn recover_flow(&self, intent: impl Into<Intent>, horizon: Duration) -> Flow {
-        let intent = intent.into();
-        Flow::recover(intent.operation(), intent, horizon, self.0.policy.clone(), self.0.version)
-    }
-
-    /// Returns a flow that goes on from an intent left in doubt by an earlier process: see
-    /// [`Flow::resume`].
-    pub fn take_over_flow(&self, intent: impl Into<Intent>, horizon: Duration) -> Flow {
-        let intent = intent.into();
-        Flow::resume(intent.operation(), intent, horizon, self.0.policy.clone(), self.0.version)
-    }
-
-    /// Returns the policy of this client's flows.
+    /// Returns the policy of safe calls over this client.
     pub fn policy(&self) -> &Policy {
         &self.0.policy
     }

@@ -1,77 +1,56 @@
 //! [`SafeClient`]: creates and renames over a ledger.
+//!
+//! # Order of the modules
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `call` | [`Call`]: an operation before it starts |
+//! | `in_flight` | [`InFlight`]: its task |
+//! | `host` | what `run` needs of a client |
+//! | `client` | what a [`SafeClient`] is made of |
+//! | `identity` | which org it is |
+//! | `operations` | what is running, and how it is ended |
 
 mod call;
+mod client;
 mod host;
 mod identity;
 mod in_flight;
 mod operations;
 
-use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
-use portal_ledger::{About, Ended, Entry, EntryId, Filter, Ledger, Wanted};
+use portal_ledger::{Ended, Entry, EntryId, Filter, Wanted};
 use portal_model::error::with_sources;
 use portal_model::identity::SameOrg;
-use portal_model::{CreateOperation, OrgIdentity, PortalName, RenameOperation};
+use portal_model::{CreateOperation, PortalName, RenameOperation};
 
 pub use self::call::{Call, PreviewError};
+pub use self::client::SafeClient;
 pub use self::identity::IdentifyError;
-use self::identity::Identity;
 pub use self::in_flight::InFlight;
 use self::in_flight::Work;
-use self::operations::Operations;
-use super::handle::Client;
-
-/// Creates and renames portals of one org so that a crash, at any moment, makes no second portal: what
-/// is attempted is in the ledger before it leaves, and the next claim of the same operation goes on
-/// from there.
-///
-/// All runs about one org share one ledger. Cloning is cheap; clones share the client, the ledger, the
-/// identity of the org, and what [`shutdown`](Self::shutdown) ends.
-#[derive(Clone)]
-pub struct SafeClient {
-    client: Client,
-    ledger: Ledger,
-    label: Option<String>,
-    about: About,
-    identity: Arc<Identity>,
-    operations: Arc<Operations>,
-}
 
 impl SafeClient {
-    /// Makes the calls of `client` safe with `ledger`. Nothing is sent or read yet: the org is
-    /// identified on first use.
-    pub fn new(client: Client, ledger: Ledger) -> Self {
-        Self {
-            client,
-            ledger,
-            label: None,
-            about: About::default(),
-            identity: Arc::default(),
-            operations: Arc::default(),
-        }
-    }
-
-    /// States the id of the org, for a token that may not read it. If the service names another one,
-    /// every call ends with nothing sent.
-    pub fn with_org_id(self, id: impl Into<String>) -> Self {
-        Self { identity: Arc::new(Identity::stated(id.into())), ..self }
-    }
-
-    /// Sets the caller's word for where the client's credentials are, such as a tenant. It is in every
-    /// entry; a name that it created, or left in doubt, in one org is not created in another.
-    pub fn with_label(self, label: impl Into<String>) -> Self {
-        Self { label: Some(label.into()), ..self }
-    }
-
-    /// Sets what entries say of the program and its user, for people.
-    pub fn with_about(self, about: About) -> Self {
-        Self { about, ..self }
-    }
-
     /// Creates a portal. Nothing happens until the [`Call`] is awaited or started.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// let outcome = portals.create("AcmePortal".parse()?).await;
+    /// assert!(outcome.is_ours(), "{outcome}");
+    /// assert_eq!(server.portals().await?.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn create(&self, name: PortalName) -> Call {
         Call::new(self.clone(), CreateOperation::new(name).into())
     }
@@ -79,6 +58,23 @@ impl SafeClient {
     /// Renames a portal. Nothing happens until the [`Call`] is awaited or started.
     ///
     /// Links to the portal change with its name, and anyone can take the old name at once.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// portals.create("AcmePortal".parse()?).await;
+    /// let outcome = portals.rename("AcmePortal", "AcmeHelp".parse()?).await;
+    /// assert_eq!(outcome.to_string(), "AcmePortal is named AcmeHelp now");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn rename(&self, old: impl Into<String>, new: PortalName) -> Call {
         Call::new(self.clone(), RenameOperation::new(old, new).into())
     }
@@ -87,6 +83,23 @@ impl SafeClient {
     /// first. Sends nothing but lists.
     ///
     /// Spawn it at the start of a service; an operation that is called again meanwhile waits for it.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// for ended in tokio::spawn(portals.recover()).await? {
+    ///     println!("{}", ended.outcome);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn recover(&self) -> impl Future<Output = Vec<Ended>> + Send + use<> {
         let safe = self.clone();
         async move {
@@ -137,6 +150,25 @@ impl SafeClient {
     /// Ends the calls of this client and its clones: nothing new starts, what has nothing in doubt is
     /// stopped, and the rest has `grace` to be determined. Returns the entries that stay in doubt,
     /// which [`recover`](Self::recover) determines in the next process.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use std::time::Duration;
+    ///
+    /// for entry in portals.shutdown(Duration::from_secs(20)).await {
+    ///     println!("it is not known what came of {}", entry.name());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn shutdown(&self, grace: Duration) -> Vec<Entry> {
         let mut entries = Vec::new();
         for id in self.operations.shutdown(grace).await {
@@ -146,33 +178,5 @@ impl SafeClient {
             }
         }
         entries
-    }
-
-    /// Returns which org the client's credential leads to: asked once, and found in the ledger by later
-    /// processes.
-    ///
-    /// # Errors
-    /// [`IdentifyError`] if that can't be determined. Nothing is sent for the operation then.
-    pub async fn identify(&self) -> Result<OrgIdentity, IdentifyError> {
-        self.identity.of(&self.client, &self.ledger).await
-    }
-
-    /// The ledger.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-
-    /// The client.
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-}
-
-impl fmt::Debug for SafeClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SafeClient")
-            .field("client", &self.client)
-            .field("label", &self.label)
-            .finish_non_exhaustive()
     }
 }

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Body;
 use portal_model::error::with_sources;
 use portal_model::flow::{NoResponse, NotSent, TransportError};
+#[cfg(feature = "sockets")]
 use tokio::time::Instant;
 use tower_service::Service;
 
@@ -185,6 +186,7 @@ fn broken(error: impl Into<Box<dyn Error + Send + Sync>>) -> NoResponse {
 
 /// Returns the instant `time` after `start`; durations too long for an `Instant` are cut to thirty
 /// years.
+#[cfg(feature = "sockets")]
 pub(super) fn after(start: Instant, time: Duration) -> Instant {
     const THIRTY_YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
     start.checked_add(time).unwrap_or_else(|| start + THIRTY_YEARS)

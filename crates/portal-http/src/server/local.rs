@@ -130,14 +130,13 @@ impl<R: Registry> LocalServer<R> {
     /// whose policy has a `list_lag` of at least that long.
     ///
     /// ```
+    /// use portal_http::model::ListPortals;
     /// use portal_http::server::LocalServer;
-    /// use portal_model::Outcome;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = LocalServer::start().await?;
-    /// let outcome = server.client().create("AcmePortal".parse()?).await;
-    /// assert!(matches!(outcome, Outcome::Created { .. }));
+    /// assert_eq!(server.client().call(&ListPortals).await?, []);
     /// # Ok(())
     /// # }
     /// ```
@@ -227,15 +226,17 @@ impl<R: Registry> LocalServer<R> {
     /// ```
     /// # #[cfg(not(feature = "client"))]
     /// # fn main() {}
+    /// # use portal_http::model::CreatePortal;
     /// # use portal_http::server::LocalServer;
     /// # #[cfg(feature = "client")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = LocalServer::start().await?;
     /// server.inject_once("POST committed:drop".parse()?);
-    /// let outcome = server.client().create("AcmePortal".parse()?).await;
-    /// // The response is lost, but the client finds the portal.
-    /// assert!(matches!(outcome, portal_model::Outcome::Present { .. }));
+    /// let sent = server.client().send_once(&CreatePortal::new("AcmePortal".parse()?)).await;
+    /// // The response is lost, but the portal is there.
+    /// assert!(sent.is_err());
+    /// assert_eq!(server.portals().await?.len(), 1);
     /// # Ok(())
     /// # }
     /// ```
@@ -249,12 +250,13 @@ impl<R: Registry> LocalServer<R> {
     /// ```
     /// # #[cfg(not(feature = "client"))]
     /// # fn main() {}
+    /// # use portal_http::model::CreatePortal;
     /// # use portal_http::server::LocalServer;
     /// # #[cfg(feature = "client")]
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = LocalServer::start().await?;
-    /// server.client().create("AcmePortal".parse()?).await;
+    /// server.client().send_once(&CreatePortal::new("AcmePortal".parse()?)).await?;
     /// let requests = server.requests();
     /// let create = requests.iter().find(|request| request.portal.is_some()).unwrap();
     /// assert_eq!((create.method.as_str(), create.status), ("POST", Some(200)));

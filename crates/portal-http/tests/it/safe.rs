@@ -13,7 +13,7 @@ mod stop;
 use std::time::Duration;
 
 use portal_http::client::{Client, Credential, InFlight, SafeClient};
-use portal_http::ledger::Ledger;
+use portal_http::ledger::{Filter, Ledger};
 use portal_http::server::LocalServer;
 use portal_model::flow::{Activity, Policy};
 use portal_model::{Outcome, PortalName};
@@ -86,7 +86,7 @@ async fn rename_is_in_ledger_too() {
     let ended = safe.rename("AcmePortal", name("AcmeHelp")).start().await;
     assert!(matches!(ended.outcome, Outcome::Renamed { .. }), "{:?}", ended.outcome);
     assert_eq!(names(&server).await, ["AcmeHelp"]);
-    let entries = ledger.entries(&Default::default()).await.unwrap();
+    let entries = ledger.entries(&Filter::default()).await.unwrap();
     assert_eq!(Some(&entries[0].id), ended.entry.as_ref());
 }
 

@@ -1,6 +1,7 @@
 //! The decisions, as a table. Times are seconds; it is 100, an attempt takes 3 at most, its effect 6
 //! more, and a list lags by 2.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portal_model::flow::{Baseline, CreateIntent, Intent, Policy, RenameIntent};
@@ -128,6 +129,10 @@ impl ClaimRequest {
         Self { label: Some(label.to_owned()), ..self }
     }
 
+    fn distinct_from(self, credential: &str) -> Self {
+        Self { distinct_from: Arc::new([credential.to_owned()].into()), ..self }
+    }
+
     fn allow_another(mut self) -> Self {
         self.policy.allow_another = true;
         self
@@ -213,6 +218,10 @@ fn decisions_are_as_in_table() {
         (Some(other().attempted(attempting(99))),           wants(create("AcmeCo")).of(org("8")),         "new"),
         (Some(other().attempted(attempting(99))),           wants(create("AcmeCo")).of(unknown("x")),     "waits until 107: OtherUnderWay"),
         (Some(other().of(unknown("x")).attempted(attempting(99))), wants(create("AcmeCo")),               "waits until 107: OtherUnderWay"),
+        // Unless the caller states that these credentials lead to another org.
+        (Some(other().of(unknown("y")).attempted(attempting(99))), wants(create("AcmeCo")).of(unknown("x")).distinct_from("y"), "new"),
+        (Some(acme().of(unknown("y")).attempted(attempting(99))), wants(create("AcmeCo")).of(unknown("x")).distinct_from("y"), "waits until 107: OtherUnderWay"),
+        (Some(acme().of(unknown("x")).attempted(ended(Unknown, 1))), wants(create("AcmeCo")).of(unknown("x")).distinct_from("x"), "adopts"),
         (Some(acme().of(unknown("x")).attempted(ended(Unknown, 1))), wants(create("AcmeCo")),             "new"),
         (Some(acme().of(unknown("x")).attempted(ended(Unknown, 1))), wants(create("AcmeCo")).of(unknown("x")), "adopts"),
         (Some(acme().of(org("8")).attempted(attempting(99))), wants(create("AcmeCo")),                    "waits until 107: OtherUnderWay"),
@@ -500,6 +509,24 @@ fn receipt_goes_by_name_after_rename() {
 }
 
 #[test]
+fn portal_in_doubtful_rename_has_no_receipt() {
+    let created = entry(create("Others")).attempted(ended(EndingKind::Created, 99));
+    let intent = RenameIntent::new("Others", "BetaCo".parse().unwrap());
+    let renaming = Entry {
+        id: EntryId::new("rename"),
+        order: 2,
+        intent: Some(intent.into()),
+        ..entry(rename("Others", "BetaCo")).attempted(attempting(103))
+    };
+    let (_, Decision::Wait(wait)) =
+        claim(vec![created, renaming], &wants(create("Others")).allow_another(), &at(NOW))
+    else {
+        panic!()
+    };
+    assert_eq!((wait.entry.as_str(), wait.receipts), ("rename", Vec::new()));
+}
+
+#[test]
 fn entry_of_key_precedes_later_one_without() {
     let created = entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::Created, 10));
     let present = Entry {
@@ -510,6 +537,14 @@ fn entry_of_key_precedes_later_one_without() {
     let rows = vec![created, present];
     assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Created");
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "new");
+    // Nothing came of the key, and somebody without one is in doubt since.
+    let rejected = entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::NotDone, 10));
+    let doubt = Entry {
+        id: EntryId::new("later"),
+        order: 2,
+        ..entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 20))
+    };
+    assert_eq!(decided(vec![rejected, doubt], &wants(create("AcmeCo")).key("k")), "adopts");
 }
 
 #[test]

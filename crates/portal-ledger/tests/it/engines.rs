@@ -228,10 +228,41 @@ async fn entries_are_newest_first_and_filtered() {
         filter.is_unfinished = true;
         assert_eq!(ids(&filter).await, ["2"]);
         let mut filter = Filter::default();
-        filter.label = Some("tenant 1".to_owned());
-        assert_eq!(ids(&filter).await, ["1"]);
+        filter.labels = Some(["tenant 1", "tenant 2", "tenant 9"].map(str::to_owned).into());
+        assert_eq!(ids(&filter).await, ["2", "1"]);
+        filter.is_unfinished = true;
+        assert_eq!(ids(&filter).await, ["2"]);
         filter.origin = Some("https://elsewhere.example".to_owned());
         assert!(ids(&filter).await.is_empty());
+    }
+}
+
+/// Those that wait are committed together, and each sees what those before it wrote.
+#[tokio::test]
+async fn claims_at_once_are_decided_one_after_another() {
+    for engine in Engine::all().await {
+        let request = |id: usize| {
+            let mut request = wants(&id.to_string(), &format!("AcmePortal{}", id / 2));
+            request.org = org("credential", &(id / 2).to_string());
+            request
+        };
+        let requests: Vec<_> = (0..200).map(request).collect();
+        let claims: Vec<_> = requests
+            .into_iter()
+            .map(|request| {
+                let ledger = engine.ledger.clone();
+                tokio::spawn(async move { ledger.claim(&request, &at(100)).await.unwrap() })
+            })
+            .collect();
+        let (mut granted, mut under_way) = (Vec::new(), 0);
+        for claim in claims {
+            match claim.await.unwrap() {
+                Claim::Granted(permit) => granted.push(permit),
+                Claim::Wait(wait) if wait.why == Why::SameUnderWay => under_way += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((granted.len(), under_way), (100, 100));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
+use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -517,4 +518,17 @@ async fn what_ends_unclaimed_is_told_what_its_key_created() {
     let mut host = Client(service.clone());
     let ended = end_unclaimed(&ledger, keyed(), NotDone::Stopped, &mut host).await;
     assert!(ended.outcome.is_ours(), "{}", ended.outcome);
+}
+
+#[tokio::test(start_paused = true)]
+async fn claim_that_others_went_on_from_is_not_theirs_and_ours() {
+    let (service, ledger) = (Service::new([]), Ledger::in_memory());
+    let request = service.request(create("AcmePortal"));
+    // No answer to the first claim reaches its caller, who is frozen; the next one adopts the entry.
+    let claim = ledger.claim(&request, &Client(service.clone()).now()).await;
+    let _permit = ManuallyDrop::new(claim.unwrap());
+    sleep(secs(60)).await;
+    assert!(service.create(&ledger, "AcmePortal").await.is_ours());
+    let outcome = service.run(&ledger, request).await.outcome;
+    assert!(outcome.exists() && !outcome.is_ours(), "{outcome}");
 }

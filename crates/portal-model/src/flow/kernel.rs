@@ -12,8 +12,6 @@ use crate::intent::{Baseline, Intent};
 use crate::operation::Operation;
 use crate::outcome::{Doubt, NotDone, Outcome, Unverified};
 
-use crate::portal::Portal;
-
 use super::effect::Effect;
 use super::evidence::{End, Obstacle, Receipt};
 use super::policy::{Jitter, Policy};
@@ -85,8 +83,6 @@ pub struct Flow {
     pub(super) ambiguity: Option<Unverified>,
     /// Something that a list showed since the attempt and that forbids another one.
     pub(super) blocked: Option<Obstacle>,
-    /// What the last list showed.
-    pub(super) listed: Option<Vec<Portal>>,
     /// Set once the service rejected a list because the token lacks the scope.
     pub(super) list_rejected: Option<ApiError>,
 }
@@ -229,7 +225,6 @@ impl Flow {
             polls: 0,
             ambiguity: None,
             blocked: None,
-            listed: None,
             list_rejected: None,
         }
     }
@@ -299,11 +294,6 @@ impl Flow {
             Phase::Ended(outcome) => *outcome,
             _ => self.effect.outcome(self.unknown_or(Unverified::Stopped, NotDone::Stopped)),
         }
-    }
-
-    /// What the last complete list showed, for whoever has other things to compare with it.
-    pub fn listed(&self) -> Option<&[Portal]> {
-        self.listed.as_deref()
     }
 
     /// What the flow is doing, for progress displays.

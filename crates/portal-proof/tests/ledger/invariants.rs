@@ -4,10 +4,11 @@
 use portal_ledger::Entry;
 use portal_model::outcome::{Origin, Outcome, Owner};
 
+use super::ledger::fingerprint;
 use super::machine::Machine;
 use super::service::{Maker, Portal};
 use super::state::{Phase, State};
-use super::world::{Deed, Wish};
+use super::world::{Broken, Deed, Wish};
 
 /// The text of an invariant that does not hold.
 pub(super) type Violation = String;
@@ -19,7 +20,7 @@ impl Machine {
             entry.key.as_deref().is_some_and(|key| wish.key.is_some_and(|wished| wished != key));
         super::ledger::deed(&entry.operation) == wish.deed
             && !has_other_key
-            && entry.org.org().is_some() == wish.knows_org
+            && entry.org.fingerprint() == fingerprint(wish)
     }
 
     /// The wish that a row is of.
@@ -70,6 +71,13 @@ impl Machine {
         portal.is_told || ending.is_some_and(|ending| ending.kind.is_own())
     }
 
+    /// Whether a row was begun under the key of a wish, whatever a broken ledger has of it.
+    fn has_key_of(&self, state: &State, row: u8, wish: &Wish) -> bool {
+        let key = self.ledger.entry(&state.rows, row).key.as_deref();
+        let is_ignored = self.world.broken == Broken::KeyIgnored;
+        wish.key.is_some() && (is_ignored || key == wish.key)
+    }
+
     /// Somebody wants the same once more: what was told before is another portal.
     pub(super) fn wish_again(&self, state: &mut State, wish: &Wish) {
         if wish.key.is_some() {
@@ -117,7 +125,9 @@ impl Machine {
                 });
                 let by = shown.map(|portal| portal.maker);
                 match origin {
-                    Origin::Preexisting if row.is_some() && by == row.map(Maker::Row) => {
+                    Origin::Preexisting
+                        if row.is_some() && by == row.map(Maker::Row) && !is_not_written =>
+                    {
                         return Err("told that it was there before, but this made it".to_owned());
                     }
                     Origin::Appeared if by == Some(Maker::Before) => {
@@ -161,19 +171,20 @@ impl Machine {
             }
             return Ok(());
         }
+        // Who determines an entry hears of that one.
+        let denied = if recovers > 0 { 1 << (recovers - 1) } else { same };
         let is_done = match wish.deed {
-            Deed::Create(_) => {
-                made.iter().any(|portal| wish.key.is_some() || !self.is_known(state, portal))
-            }
-            Deed::Rename(..) => false,
+            Deed::Create(_) => made.iter().any(|portal| {
+                let Maker::Row(row) = portal.maker else { return false };
+                denied & 1 << row != 0
+                    && (self.has_key_of(state, row, &wish) || !self.is_known(state, portal))
+            }),
+            Deed::Rename(..) => row.is_some_and(|row| state.service.done & 1 << row != 0),
         };
-        let is_done = is_done
-            || matches!(wish.deed, Deed::Rename(..))
-                && row.is_some_and(|row| state.service.done & 1 << row != 0);
         if is_done {
             return Err("told that nothing was done, but it was".to_owned());
         }
-        self.deny(state, same);
+        self.deny(state, denied);
         Ok(())
     }
 

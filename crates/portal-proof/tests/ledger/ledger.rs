@@ -13,7 +13,7 @@ use super::Map;
 use super::flows::{Flows, VERSION};
 use super::mirror;
 use super::service::{ROWS, View, response};
-use super::world::{Broken, Deed, NAMES, NOW, World, ago, at};
+use super::world::{Broken, Deed, NAMES, NOW, Wish, World, ago, at};
 
 /// The entries in their order, by number; 0 is none.
 pub(super) type Rows = [u16; ROWS];
@@ -169,10 +169,7 @@ impl Ledger {
             row => Wanted::Recover(self.entry(rows, row - 1).id.clone()),
         };
         let wish_is = self.world.wishes[wish];
-        let org = OrgIdentity::new(
-            "https://api.example",
-            if wish_is.knows_org { "credential" } else { "another credential" },
-        );
+        let org = OrgIdentity::new("https://api.example", fingerprint(&wish_is));
         let org = match (wish_is.knows_org, self.world.broken) {
             (true, _) => org.with_org(Some(Org::new("7"))),
             (false, Broken::UnknownDiffers) => org.with_org(Some(Org::new("8"))),
@@ -342,6 +339,11 @@ impl Ledger {
         let released = decide::release(entry, &EntryId::new(id.to_string()), ended(last).as_ref());
         released.map_or(number, |entry| self.number(&entry, 0))
     }
+}
+
+/// That of the credential of a wish.
+pub(super) fn fingerprint(wish: &Wish) -> &'static str {
+    if wish.knows_org { "credential" } else { "another credential" }
 }
 
 fn ended(last: Last) -> Option<AttemptEnd> {

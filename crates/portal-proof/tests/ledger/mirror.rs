@@ -107,7 +107,7 @@ pub(super) fn blocked(request: &ClaimRequest, blocked: &Blocked) -> Outcome {
 pub(super) fn told(request: &ClaimRequest, entry: &Entry) -> Outcome {
     let name = entry.name().to_owned();
     let kind = entry.ending().map_or(EndingKind::Unknown, |ending| ending.kind);
-    let is_own = request.key.is_some() && request.key == entry.key || entry.id == request.id;
+    let is_own = request.key.is_some() && request.key == entry.key;
     let is_recovery = matches!(request.wanted, Wanted::Recover(_));
     match (kind, &entry.operation) {
         (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),

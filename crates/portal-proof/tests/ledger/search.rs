@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
+use std::hash::BuildHasher as _;
+
+use rustc_hash::FxBuildHasher;
 
 use super::Map;
 use super::flows::Doing;
@@ -34,13 +37,14 @@ impl fmt::Display for Found {
 /// Visits every state that can be reached, or stops at the first in which something is wrong.
 pub(super) fn explore(world: World) -> Result<Coverage, Box<Found>> {
     let mut machine = Machine::new(world);
-    let mut visited: Map<State, u32> = Map::default();
+    // By the hash of the state, or the next number that is free.
+    let mut visited: Map<u64, u32> = Map::default();
     // With the step that led there, and from where.
     let mut states: Vec<(State, u32, Option<Step>)> = Vec::new();
     let mut open: VecDeque<u32> = VecDeque::new();
     let mut coverage = Coverage::default();
     let first = State::new(&world);
-    visited.insert(first, 0);
+    visited.insert(FxBuildHasher.hash_one(first), 0);
     states.push((first, 0, None));
     open.push_back(0);
     let mut successors = Successors { found: Vec::new() };
@@ -61,11 +65,19 @@ pub(super) fn explore(world: World) -> Result<Coverage, Box<Found>> {
         coverage.transitions += successors.found.len();
         for (step, state) in successors.found.drain(..) {
             let next = u32::try_from(states.len()).unwrap();
-            visited.entry(state).or_insert_with(|| {
+            let mut hash = FxBuildHasher.hash_one(state);
+            let is_new = loop {
+                match visited.get(&hash) {
+                    None => break true,
+                    Some(known) if states[*known as usize].0 == state => break false,
+                    Some(_) => hash = hash.wrapping_add(1),
+                }
+            };
+            if is_new {
+                visited.insert(hash, next);
                 states.push((state, current, Some(step)));
                 open.push_back(next);
-                next
-            });
+            }
         }
     }
     coverage.states = states.len();
@@ -114,6 +126,15 @@ fn phase(machine: &Machine, phase: &Phase) -> String {
         },
         Phase::End { outcome, .. } => format!("{:?}", machine.flows.outcome(*outcome)),
         phase => format!("{phase:?}"),
+    }
+}
+
+impl Coverage {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.states += other.states;
+        self.transitions += other.transitions;
+        self.flows += other.flows;
+        self.rows += other.rows;
     }
 }
 

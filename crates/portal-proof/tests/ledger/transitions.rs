@@ -158,6 +158,7 @@ impl Successors {
             after.close(process, true);
             after.processes[process] = Process::at(Phase::Dead);
             self.add(process, "is killed", after);
+            self.drop_permit(machine, state, process);
         }
         if state.left.freezes > 0 {
             let mut after = *state;
@@ -184,6 +185,22 @@ impl Successors {
         Ok(())
     }
 
+    /// It stops without a word, but gives up what it holds: its future is dropped.
+    fn drop_permit(&mut self, machine: &mut Machine, state: &State, process: usize) {
+        let (Phase::Step { id, row, last, .. } | Phase::End { id, row, last, .. }) =
+            state.processes[process].phase
+        else {
+            return;
+        };
+        let mut after = *state;
+        after.left.kills -= 1;
+        after.close(process, false);
+        let number = &mut after.rows[usize::from(row)];
+        *number = machine.ledger.release(*number, id, last);
+        after.processes[process] = Process::at(Phase::Dead);
+        self.add(process, "is dropped", after);
+    }
+
     fn stop(&mut self, machine: &mut Machine, mut state: State, process: usize) -> Outcome {
         const STOPPED: &str = "is stopped";
         match state.processes[process].phase {
@@ -199,6 +216,25 @@ impl Successors {
                 self.tell(machine, state, process, (STOPPED, outcome, None))
             }
             Phase::Step { id, row, node, until, last, sent } => {
+                if machine.flows.node(node).doing == Doing::Record {
+                    let at = usize::from(row);
+                    let holds = (id, node, last);
+                    if let Some(number) =
+                        machine.ledger.record(&machine.flows, state.rows[at], holds, 0)
+                    {
+                        let mut after = state;
+                        after.rows[at] = number;
+                        let outcome = machine.flows.node(node).during;
+                        after.processes[process].enter(Phase::End {
+                            id,
+                            row,
+                            outcome,
+                            last,
+                            until,
+                        });
+                        self.add(process, "records and is stopped", after);
+                    }
+                }
                 let node = machine.flows.node(node);
                 let (outcome, last) = match sent {
                     Some(_) => (node.during, Some((0, true))),
@@ -484,7 +520,8 @@ impl Successors {
         }
         let Some(number) = ended else {
             let mut after = *state;
-            if machine.world.broken == Broken::LostHolderTells {
+            let is_negative = !machine.flows.outcome(outcome).exists();
+            if machine.world.broken == Broken::LostHolderTells && is_negative {
                 return self.tell(
                     machine,
                     after,

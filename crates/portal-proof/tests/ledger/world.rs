@@ -117,27 +117,6 @@ pub(super) enum Broken {
 pub(super) const CREATE: Wish =
     Wish { deed: Deed::Create(0), key: None, knows_org: true, allow_another: false };
 
-const KEYED: Wish = Wish { key: Some("key"), ..CREATE };
-const OTHER: Wish = Wish { deed: Deed::Create(1), ..CREATE };
-const RENAME: Wish = Wish { deed: Deed::Rename(0, 1), ..CREATE };
-
-/// The same create twice, under one key.
-pub(super) const KEYED_TWICE: &[Wish] = &[KEYED, KEYED];
-/// Two names in one org, which may have one portal.
-pub(super) const TWO_NAMES: &[Wish] = &[CREATE, OTHER];
-/// The same, by another credential, with which the org's id is not known.
-pub(super) const TWO_CREDENTIALS: &[Wish] = &[CREATE, Wish { knows_org: false, ..OTHER }];
-/// A create, and a rename of its portal.
-pub(super) const RENAMED: &[Wish] = &[CREATE, RENAME];
-/// The same rename twice.
-pub(super) const RENAME_TWICE: &[Wish] = &[RENAME, RENAME];
-/// The same create twice, whatever else the org has.
-pub(super) const ANOTHER_TWICE: &[Wish] =
-    &[Wish { allow_another: true, ..CREATE }, Wish { allow_another: true, ..CREATE }];
-
-pub(super) const REPLIES: &[Reply] =
-    &[Reply::Limited, Reply::NewCode, Reply::Used, Reply::Missing, Reply::Rejected];
-
 /// The same create twice; nothing goes wrong but what the service does.
 pub(super) const WORLD: World = World {
     title: "",

@@ -93,7 +93,6 @@ fn may_be_done(service: &Service, world: &World) -> bool {
     is_done(service) || deeds.iter().any(|deed| service.is_pending(*deed, world.limited))
 }
 
-/// Somebody who gives a portal its old name back undoes a rename.
 fn is_done(service: &Service) -> bool {
     service.made_by(Maker::Us).count() > 0
         || service.slots.iter().any(|slot| slot.current().is_some_and(Version::is_ours))
@@ -134,9 +133,10 @@ pub(super) fn check_outcome(
         Ending::Appeared => {
             ensure(service.shows(name), "claims present, but it is not there")?;
             ensure(in_doubt, "claims appeared, with nothing in doubt")?;
-            let mut new = service.slots.iter().filter(|slot| slot.maker != Some(Maker::Before));
-            let is_new = new.any(|slot| slot.versions().any(|version| version.name() == name));
-            ensure(is_new, "claims appeared, but it was there before")?;
+            let new = service.slots.iter().filter(|slot| slot.maker != Some(Maker::Before));
+            let mut new = new.flat_map(|slot| slot.versions()).filter(|it| it.renames() == 0);
+            let is_new = world.bare || new.any(|version| version.name() == name);
+            ensure(is_new, "claims appeared, but it was not created with that name")?;
             return ensure(witness.absent_seen, "claims appeared, but absence was not seen");
         }
         Ending::CreatedEarlier => {
@@ -146,7 +146,7 @@ pub(super) fn check_outcome(
         }
         Ending::OfUnknownOrigin => {
             ensure(service.shows(name), "claims present, but it is not there")?;
-            let is_unknown = !witness.absent_seen;
+            let is_unknown = !witness.absent_seen || service.renames < world.renames;
             return ensure(is_unknown, "of undetermined origin, but absence was seen");
         }
         Ending::Unknown(why) => {

@@ -85,6 +85,8 @@ fn creates(deadline: u64) -> Vec<Shape> {
         others: 0b01,
         ..CREATE
     };
+    let given = World { colleagues: 0b100, before: 0, renames: 1, renames_to: 0b0001, ..swapped };
+    let given = World { kills: true, others: 0, ..given };
     let fallback = World { names: 2, others: 0b11, before: 0b011, colleagues: 0b011, ..CREATE };
     let receipt = World { receipt: true, allow_another: true, others: 0b01, ..CREATE };
     let worlds = [
@@ -102,6 +104,7 @@ fn creates(deadline: u64) -> Vec<Shape> {
         World { title: "renamed and kills", colleagues: 0, before: 0, kills: true, ..renamed },
         World { title: "renamed to the name and away", ..swapped },
         World { title: "renamed to the name and away, kills", kills: true, others: 0, ..swapped },
+        World { title: "another one renamed to the name", ..given },
         World { title: "receipt", allow_another: false, ..receipt },
         World { title: "receipt, another portal allowed", ..receipt },
         World { title: "receipt, CREATE only", allow_another: false, may_list: false, ..receipt },

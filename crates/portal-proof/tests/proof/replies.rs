@@ -252,15 +252,22 @@ pub(super) fn certain_rejection() -> Event {
     response(400, PATTERN_NOT_MATCHED)
 }
 
-/// The response to a list. `bare` records have a name and nothing else.
+/// The response to a list. `bare` records have a name and nothing else. One that is not complete is a
+/// cache's, or has more pages, or counts more than it has.
 pub(super) fn list(view: View, is_complete: bool, bare: bool) -> Event {
     let records: Vec<String> = view.records().map(|record| record.body(bare)).collect();
     let records = records.join(",");
-    match (is_complete, records.is_empty()) {
-        (true, true) => response(204, ""),
-        (true, false) => response(200, &format!(r#"{{"portals":[{records}]}}"#)),
-        (false, true) => response(200, r#"{"portals":[],"info":{"more_records":true}}"#),
-        (false, false) => with_header(200, &format!(r#"{{"portals":[{records}]}}"#), "age", "3600"),
+    if is_complete {
+        let body = format!(r#"{{"portals":[{records}]}}"#);
+        return if records.is_empty() { response(204, "") } else { response(200, &body) };
+    }
+    match view.names().map(|name| name + 1).sum::<u8>() % 3 {
+        0 => with_header(200, &format!(r#"{{"portals":[{records}]}}"#), "age", "3600"),
+        1 => {
+            let info = r#""info":{"more_records":"true"}"#;
+            response(200, &format!(r#"{{"portals":[{records}],{info}}}"#))
+        }
+        _ => response(200, &format!(r#"{{"portals":[{records}],"info":{{"count":9}}}}"#)),
     }
 }
 

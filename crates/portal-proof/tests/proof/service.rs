@@ -414,8 +414,8 @@ impl Service {
 
     fn renamed(mut self, slot: usize, to: u8, lag: u8, flags: u16) -> Self {
         let before = self.slots[slot].current().expect("it exists");
-        // What this call did stays a part of it until somebody gives the portal its old name back.
-        let ours = if to == 0 { 0 } else { before.0 & Version::OURS };
+        // What this call did stays a part of it, also if somebody gives the portal its old name back.
+        let ours = before.0 & Version::OURS;
         self.slots[slot].push(Version::new(to, lag, before.renames() + 1, flags | ours));
         self.tidied()
     }

@@ -120,13 +120,8 @@ impl State {
                 Driver::FollowsOrigin => self.witness.moved,
                 _ => false,
             };
-            // What an incomplete one shows counts for nothing, unless the driver hides that.
-            let is_nothing = !is_complete && machine.world.driver != Driver::DropsAge;
-            let views = if elsewhere || is_nothing {
-                vec![View::default()]
-            } else {
-                self.service.views(is_complete)
-            };
+            let views =
+                if elsewhere { vec![View::default()] } else { self.service.views(is_complete) };
             for view in views {
                 let meaning = Meaning::List { view, is_complete };
                 for draw in [Draw::Full, Draw::None] {
@@ -279,7 +274,8 @@ impl State {
         match (doing, meaning) {
             (Doing::List { .. }, Meaning::List { view, is_complete }) => {
                 witness.read(view, is_complete, world);
-                witness.renamed_shown |= invariants::shows_ours_renamed(&self, view, world);
+                witness.renamed_shown |=
+                    is_complete && invariants::shows_ours_renamed(&self, view, world);
             }
             // Rule 1: a token that may not list creates without a baseline.
             (Doing::List { .. }, Meaning::ScopeMissing) if !witness.sent => witness.cleared = true,

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use portal_model::Outcome;
 use portal_model::neutral::cut;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::batch::in_flight::InFlight;
-use crate::batch::result::{RowResult, Verdict};
+use super::words::Kind;
+use crate::batch::run::Run;
 use crate::report::activity;
 use crate::terminal::printer::Printer;
 
@@ -16,7 +17,7 @@ pub(super) struct Progress<'a> {
     /// Absent if stderr is not a terminal that can redraw a line.
     bar: Option<ProgressBar>,
     rows: u32,
-    over: u32,
+    ended: u32,
     failed: usize,
     started: Instant,
     ticks: Interval,
@@ -32,26 +33,35 @@ impl<'a> Progress<'a> {
         let mut ticks = interval(Duration::from_millis(100));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
-        Self { bar, rows, over: 0, failed: 0, started: Instant::now(), ticks, printer }
+        Self { bar, rows, ended: 0, failed: 0, started: Instant::now(), ticks, printer }
     }
 
     /// A row has ended. Returns how many of them failed.
-    pub(super) fn over(&mut self, result: &RowResult) -> usize {
-        self.over += 1;
-        self.failed += usize::from(result.verdict() != Verdict::Done);
+    pub(super) fn ended(&mut self, run: &Run<'_>, row: usize, outcome: &Outcome) -> usize {
+        self.ended += 1;
+        self.failed += usize::from(!outcome.exists());
         match &self.bar {
             Some(bar) => bar.inc(1),
             None if self.printer.is_json() => {}
-            None => self.printer.note(line(self.over, self.rows, result)),
+            None => {
+                let profile = run.rows.get(row).map_or("", |row| row.profile.as_str());
+                let (name, what) = (outcome.name(), Kind::of_outcome(outcome).text(true));
+                let code = match outcome {
+                    Outcome::Rejected { error, .. } => format!(" ({})", error.code),
+                    _ => String::new(),
+                };
+                let counted = format!("[{}/{}]", self.ended, self.rows);
+                self.printer.note(cut(&format!("{counted} {profile} {name}: {what}{code}")));
+            }
         }
         self.failed
     }
 
     /// Waits a moment, then shows what is in flight.
-    pub(super) async fn tick(&mut self, in_flight: &InFlight) {
+    pub(super) async fn tick(&mut self, run: &Run<'_>) {
         self.ticks.tick().await;
         if let Some(bar) = &self.bar {
-            bar.set_message(self.message(in_flight));
+            bar.set_message(self.message(run));
         }
     }
 
@@ -62,34 +72,23 @@ impl<'a> Progress<'a> {
     }
 
     /// `2 failed · 16 in flight · 3.2/s · about 40s left · acme: response lost; verifying`
-    fn message(&self, in_flight: &InFlight) -> String {
+    fn message(&self, run: &Run<'_>) -> String {
         let mut parts = Vec::new();
         if self.failed > 0 {
             parts.push(format!("{} failed", self.failed));
         }
-        parts.push(format!("{} in flight", in_flight.len()));
+        parts.push(format!("{} in flight", run.in_flight()));
         let elapsed = self.started.elapsed();
-        if self.over > 0 && elapsed > Duration::from_secs(1) {
-            parts.push(format!("{:.1}/s", f64::from(self.over) / elapsed.as_secs_f64()));
-            let left = elapsed * self.rows.saturating_sub(self.over) / self.over;
+        if self.ended > 0 && elapsed > Duration::from_secs(1) {
+            parts.push(format!("{:.1}/s", f64::from(self.ended) / elapsed.as_secs_f64()));
+            let left = elapsed * self.rows.saturating_sub(self.ended) / self.ended;
             parts.push(format!("about {} left", activity::whole_seconds(left)));
         }
-        if let Some((profile, activity)) = in_flight.slowest()
+        if let Some((row, activity)) = run.slowest()
             && let Some(text) = activity::text(&activity)
         {
-            parts.push(format!("{profile}: {text}"));
+            parts.push(format!("{}: {text}", row.profile));
         }
         parts.join(" · ")
     }
-}
-
-/// `[3/50] acme AcmePortal: rejected (NO_PERMISSION)`
-fn line(over: u32, rows: u32, result: &RowResult) -> String {
-    let report = &result.report;
-    let profile = report.profile.as_deref().unwrap_or_default();
-    let outcome = report.outcome.as_str().replace('_', " ");
-    let why =
-        report.error.as_ref().map(|error| error.code.as_deref().unwrap_or(error.kind.as_str()));
-    let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
-    cut(&format!("[{over}/{rows}] {profile} {}: {outcome}{why}", report.name))
 }

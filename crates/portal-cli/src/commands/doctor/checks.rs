@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use bytes::Bytes;
 use portal_http::client::{Bounds, Client, ClientError, HttpTransport, Transport};
+use portal_ledger::Entry;
 use portal_model::datacenter::ApiDomain;
 use portal_model::explain::explain;
-use portal_model::{ApiError, CanCreate, ErrorCode, ListPortals, Portal, Scope};
+use portal_model::{ApiError, CanCreate, ErrorCode, GetOrg, ListPortals, Org, Portal, Scope};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::org::create_probe::{probe, undetermined};
-use crate::org::identity::Identity;
 use crate::org::profile::Hosts;
 use crate::org::retry::retry;
 use crate::org::target::Target;
@@ -21,8 +21,6 @@ use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::permission;
 use crate::report::portal::{how_many, names};
-use crate::safe::intent_log::{Entry, State};
-use crate::safe::late;
 
 /// What was found out about one thing.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -30,7 +28,7 @@ pub(super) struct Check {
     /// What was checked.
     #[serde(rename = "check")]
     #[schemars(extend("enum" = [
-        "token", "intents", "hosts", "org", "read", "create", "portal", "late", "clock"
+        "token", "ledger", "hosts", "org", "read", "create", "portal", "clock"
     ]))]
     pub(super) about: &'static str,
     pub(super) status: Status,
@@ -83,7 +81,7 @@ impl Check {
 }
 
 /// Checks everything that can be checked; what hangs on something else that failed is left out.
-/// `entries` are those of the whole intent log.
+/// `entries` are those of the whole ledger that are unfinished.
 pub(super) async fn run(
     hosts: &Hosts,
     target: &Target,
@@ -93,31 +91,22 @@ pub(super) async fn run(
     let client = target.builder()?.build(target.credential.clone())?;
     let transport = target.transport()?;
     let mut checks = Vec::new();
-    // Without a token only where a create was begun tells its org.
-    let mut identity = None;
+    let mut identified = None;
     let token = client.authenticate().await.map_err(ClientError::Token);
     let has_token = token.is_ok();
     match token {
         Ok(()) => {
             checks.push(Check::ok("token", "the accounts server gives an access token"));
-            match target.identify(&client).await {
-                Ok(found) => identity = Some(found),
-                Err(error) => checks.push(Check::failed("org", call_error::unidentified(&error))),
-            }
+            identified = Some(retry(async || client.call(&GetOrg).await).await);
         }
         Err(error) => {
             checks.push(Check::failed("token", call_error::failure(&error, "get a token")));
         }
     }
-    let is_here = |entry: &Entry| entry.history.whose.place == target.place;
-    let is_own = |entry: &&Entry| identity.as_ref().map_or(is_here(entry), |it| entry.is_in(it));
-    let own: Vec<Entry> = entries.iter().filter(is_own).cloned().collect();
-    // The profile may have led to another org when they were begun.
-    let elsewhere = entries.iter().filter(|entry| !is_own(entry) && is_here(entry));
-    checks.push(intents(&own, elsewhere));
+    checks.push(unfinished(target, entries));
     if has_token {
         checks.push(data_center(hosts, &client));
-        checks.extend(identity.as_ref().map(org));
+        checks.extend(identified.map(|identified| org(identified, target.org.as_ref())));
         match retry(async || client.call(&ListPortals).await).await {
             Err(ClientError::Api(error)) if error.code == ErrorCode::ApiNotSupported => {
                 checks.push(no_portals(&error));
@@ -127,9 +116,6 @@ pub(super) async fn run(
                 checks.push(create(probe(&client).await));
                 if let Ok(portals) = &portals {
                     checks.push(Check::ok("portal", how_many(&names(portals))));
-                    let late = late::appeared(&own, portals).into_iter();
-                    checks
-                        .extend(late.map(|entry| Check::warning("late", late::text(entry), LATE)));
                 }
             }
         }
@@ -139,31 +125,45 @@ pub(super) async fn run(
     Ok(checks)
 }
 
-const LATE: &str = "if the org has a portal too many, ask the support of Zoho";
-
-/// What earlier creates and renames of this profile left, in its org and in one that it led to
-/// before.
-fn intents<'a>(own: &[Entry], elsewhere: impl Iterator<Item = &'a Entry>) -> Check {
-    let is_unfinished = |entry: &&Entry| entry.state() != State::Receipt;
-    let own = own.iter().filter(is_unfinished).map(|entry| entry.name().to_owned());
-    let elsewhere = elsewhere.filter(is_unfinished);
-    let elsewhere =
-        elsewhere.map(|entry| format!("{} (begun in {})", entry.name(), entry.identity()));
-    let names: Vec<String> = own.chain(elsewhere).collect();
+/// What earlier creates and renames with this profile left.
+fn unfinished(target: &Target, entries: &[Entry]) -> Check {
+    let own = entries.iter().filter(|entry| entry.label.as_deref() == target.place.profile());
+    let names: Vec<String> = own
+        .map(|entry| match (entry.org.org(), &target.org) {
+            // The profile led to another org when it was begun.
+            (Some(then), Some(now)) if then.id != now.id => {
+                format!("{} (begun in {})", entry.name(), entry.org)
+            }
+            _ => entry.name().to_owned(),
+        })
+        .collect();
     if names.is_empty() {
-        return Check::ok("intents", "no create or rename is unfinished");
+        return Check::ok("ledger", "no create or rename is unfinished");
     }
     let message = format!("unfinished: {}", names.join(", "));
-    Check::warning("intents", message, "run `portal recover`")
+    Check::warning("ledger", message, "run `portal recover`")
 }
 
-fn org(identity: &Identity) -> Check {
-    let scope = Scope::ORG_READ;
-    let message = match identity.org() {
-        Some(org) => format!("the token is for org {org}"),
-        None => format!("the token lacks the scope {scope}, so its credential stands for the org"),
-    };
-    Check::ok("org", message)
+fn org(identified: Result<Org, ClientError>, stated: Option<&Org>) -> Check {
+    match (identified, stated) {
+        (Ok(org), Some(stated)) if org.id != stated.id => {
+            let message = format!("the token is for org {org}, and the profile says {stated}");
+            Check::failed("org", Failure::usage(message).hint("log in again"))
+        }
+        (Ok(org), _) => Check::ok("org", format!("the token is for org {org}")),
+        (Err(_), Some(org)) => Check::ok("org", format!("the profile is for org {org}")),
+        (Err(error), None) if error.api().is_some_and(ApiError::is_forbidden) => Check::warning(
+            "org",
+            format!(
+                "the token lacks the scope {}, so which org it is for is not known",
+                Scope::ORG_READ
+            ),
+            "log in again with every scope, or with `--org-id`",
+        ),
+        (Err(error), None) => {
+            Check::failed("org", call_error::failure(&error, "determine which org this is"))
+        }
+    }
 }
 
 fn data_center(hosts: &Hosts, client: &Client) -> Check {

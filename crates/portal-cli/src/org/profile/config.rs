@@ -6,8 +6,8 @@
 //! [profile.acme]
 //! data_center = "eu"          # or api_domain and accounts_url
 //! client_id = "1000.ABC"
-//! org_id = "7000000001"       # for display; not there if the token cannot read it
-//! org_name = "Acme Inc."
+//! org_id = "7000000001"       # of the org that its credentials lead to
+//! org_name = "Acme Inc."      # for display
 //! ca_file = "/etc/ca.pem"     # where one was given
 //! ```
 

@@ -3,13 +3,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use portal_model::endpoint::UnreadableReason;
-use portal_model::flow::{NoResponse, NotSent};
+use portal_model::flow::{NoResponse, NotSent, Policy};
 use portal_model::oauth::OAuthError;
-use portal_model::outcome::{self, AuthFailure, Doubt, NotDone, Unverified};
+use portal_model::outcome::{self, AuthFailure, Conflict, Doubt, NotDone, Unverified};
 use portal_model::server::rejections;
-use portal_model::{ApiError, ErrorCode, Portal, Response, ResponseError, Unreadable};
+use portal_model::{
+    ApiError, CreateOperation, ErrorCode, Portal, RenameOperation, Response, ResponseError,
+    Unreadable,
+};
 
 use super::*;
+use crate::org::place::Place;
 
 fn name() -> PortalName {
     PortalName::parse("AcmeClients").unwrap()
@@ -30,6 +34,10 @@ fn limited(retry_after: Option<Duration>) -> NotDone {
     NotDone::RateLimited { retry_after, cause }
 }
 
+fn conflict(conflict: Conflict) -> NotDone {
+    NotDone::Conflict { conflict, name: "AcmeOther".to_owned() }
+}
+
 /// Every reason, as far as each has words of its own.
 fn every_reason() -> Vec<NotDone> {
     vec![
@@ -45,6 +53,9 @@ fn every_reason() -> Vec<NotDone> {
         NotDone::Absent,
         NotDone::NotRecorded("the disk is full".to_owned()),
         NotDone::Stopped,
+        NotDone::Origin("https://www.zohoapis.in".to_owned()),
+        conflict(Conflict::NameDropped),
+        conflict(Conflict::LabelMoved),
     ]
 }
 
@@ -75,6 +86,10 @@ fn every_doubt() -> Vec<(Doubt, Unverified)> {
             ))),
         ),
         (Doubt::Earlier, Unverified::MayBeRenamed("AcmeOther".to_owned())),
+        (Doubt::OtherName("AcmeOther".to_owned()), Unverified::Gone),
+        (Doubt::Earlier, Unverified::Elsewhere),
+        (Doubt::Earlier, Unverified::Ledger("the ledger is damaged".to_owned())),
+        (Doubt::Earlier, Unverified::Conflict(Conflict::NameDropped)),
     ]
 }
 
@@ -87,6 +102,8 @@ fn every_outcome() -> Vec<Outcome> {
         Outcome::Created { name: name(), taken },
         present(Origin::Preexisting),
         present(Origin::Appeared),
+        present(Origin::CreatedEarlier { entry: "1".to_owned(), is_own: true }),
+        present(Origin::CreatedEarlier { entry: "1".to_owned(), is_own: false }),
         present(Origin::Undetermined),
         Outcome::OrgHasPortal { name: name(), portal },
     ];
@@ -129,7 +146,25 @@ fn rename_outcomes() -> Vec<Outcome> {
     ]
 }
 
-fn show<K: Serialize>(report: &Report<K>) -> String {
+fn create() -> Operation {
+    CreateOperation::new(name()).into()
+}
+
+fn rename() -> Operation {
+    RenameOperation::new("AcmeOld", name()).into()
+}
+
+/// Of a create without particulars.
+fn report(outcome: &Outcome) -> Report {
+    Report::new(outcome, &create(), &ReportContext::default())
+}
+
+/// Where absence counts after 70 s.
+fn context() -> ReportContext {
+    ReportContext::new(&Place::Explicit(None), String::new(), &Policy::default())
+}
+
+fn show(report: &Report) -> String {
     let mut shown = String::new();
     if let Some(error) = &report.error {
         writeln!(shown, "error: {}", error.message).unwrap();
@@ -146,17 +181,11 @@ fn show<K: Serialize>(report: &Report<K>) -> String {
 
 #[test]
 fn every_outcome_has_its_text_json_and_exit_status() {
-    let context = ReportContext {
-        profile: Some("acme".to_owned()),
-        verified_after: Some(Duration::from_secs(70)),
-        ..ReportContext::default()
+    let context = ReportContext { profile: Some("acme".to_owned()), ..context() };
+    let show_all = |outcomes: Vec<Outcome>, operation| {
+        outcomes.iter().map(|it| show(&Report::new(it, &operation, &context))).collect::<String>()
     };
-    let creates = every_outcome();
-    let creates = creates.iter().map(|outcome| show(&Report::new(outcome, &context)));
-    let renames = rename_outcomes();
-    let renames =
-        renames.iter().map(|outcome| show(&Report::renamed(outcome, "AcmeOld", &name(), &context)));
-    let text: String = creates.chain(renames).collect();
+    let text = show_all(every_outcome(), create()) + &show_all(rename_outcomes(), rename());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/outcomes.txt");
     if std::env::var_os("BLESS").is_some() {
         return std::fs::write(path, text).unwrap();
@@ -166,16 +195,17 @@ fn every_outcome_has_its_text_json_and_exit_status() {
 
 #[test]
 fn fallback_names_what_was_taken_and_only_that() {
-    let context =
-        ReportContext { requested: Some("AcmePortal".to_owned()), ..ReportContext::default() };
+    let first = PortalName::parse("AcmePortal").unwrap();
+    let operation = CreateOperation::new(first.clone()).with_fallbacks([name()]).into();
+    let report = |outcome| Report::new(&outcome, &operation, &ReportContext::default());
     // The org has the second name: the first one was never sent.
-    let report = Report::new(&present(Origin::Preexisting), &context);
-    assert!(!report.text.contains("AcmePortal"), "{}", report.text);
-    let taken = vec![PortalName::parse("AcmePortal").unwrap()];
-    let report = Report::new(&Outcome::Created { name: name(), taken }, &context);
-    assert!(report.text.ends_with("; AcmePortal belongs to another organization"));
-    let json = serde_json::to_value(&report).unwrap();
+    let present = report(present(Origin::Preexisting));
+    assert!(!present.text.contains("AcmePortal"), "{}", present.text);
+    let created = report(Outcome::Created { name: name(), taken: vec![first] });
+    assert!(created.text.ends_with("; AcmePortal belongs to another organization"));
+    let json = serde_json::to_value(&created).unwrap();
     assert_eq!(json["taken"], serde_json::json!(["AcmePortal"]));
+    assert_eq!(json["requested"], "AcmePortal");
 }
 
 #[test]
@@ -183,9 +213,9 @@ fn existing_portal_in_another_case_is_not_taken_by_others() {
     let portal = Portal::new("SecondName");
     let outcome = Outcome::Present { portal, origin: Origin::Preexisting, taken: Vec::new() };
     // The org has SecondName, and secondname was asked for first.
-    let context =
-        ReportContext { requested: Some("secondname".to_owned()), ..ReportContext::default() };
-    let report = Report::new(&outcome, &context);
+    let first = PortalName::parse("secondname").unwrap();
+    let operation = CreateOperation::new(first).with_fallbacks([name()]).into();
+    let report = Report::new(&outcome, &operation, &ReportContext::default());
     assert_eq!(report.text, "SecondName already exists in the org");
 }
 
@@ -193,7 +223,7 @@ fn existing_portal_in_another_case_is_not_taken_by_others() {
 fn undetermined_owner_says_why_truthfully() {
     let message = |why| {
         let outcome = Outcome::NameTaken { name: name(), owner: Owner::Undetermined(why) };
-        Report::new(&outcome, &ReportContext::default()).error.unwrap().message
+        report(&outcome).error.unwrap().message
     };
     let not_allowed = message(Unverified::ListRejected(rejections::scope_mismatch()));
     assert!(not_allowed.contains("the token is not allowed to list"), "{not_allowed}");
@@ -209,21 +239,17 @@ fn undetermined_owner_says_why_truthfully() {
 fn withheld_create_is_unknown_only_while_it_is_in_progress() {
     let outcome = |exit| {
         let failure = Failure::new(ErrorKind::Failed, "why").exit(exit);
-        Report::<CreateStatus>::withheld("AcmeClients", failure, &ReportContext::default()).outcome
+        Report::withheld(&create(), failure, &ReportContext::default()).outcome
     };
-    assert_eq!(outcome(ExitClass::Unknown), CreateStatus::Unknown);
-    assert_eq!(outcome(ExitClass::Unavailable), CreateStatus::NotCreated);
+    assert_eq!(outcome(ExitClass::Unknown), "unknown");
+    assert_eq!(outcome(ExitClass::Unavailable), "not_created");
 }
 
 #[test]
 fn recovered_absence_can_be_created_again() {
     let absent = Outcome::NotCreated { name: name(), why: NotDone::Absent };
-    let context = ReportContext {
-        recovered: true,
-        verified_after: Some(Duration::from_secs(70)),
-        ..ReportContext::default()
-    };
-    let report = Report::new(&absent, &context);
+    let context = ReportContext { recovered: true, ..context() };
+    let report = Report::new(&absent, &create(), &context);
     assert_eq!(serde_json::to_value(&report).unwrap()["verified_after"], 70);
     let error = report.error.unwrap();
     assert_eq!(error.message, "AcmeClients was not created: the org's list does not show it");
@@ -233,18 +259,16 @@ fn recovered_absence_can_be_created_again() {
 fn existing_portal_is_success_with_ensure_only() {
     let ensure = ReportContext { ensure: true, ..ReportContext::default() };
     for origin in [Origin::Preexisting, Origin::Undetermined] {
-        assert_eq!(Report::new(&present(origin.clone()), &ensure).exit, ExitClass::Success);
-        assert_eq!(
-            Report::new(&present(origin), &ReportContext::default()).exit,
-            ExitClass::Exists
-        );
+        let outcome = present(origin);
+        assert_eq!(Report::new(&outcome, &create(), &ensure).exit, ExitClass::Success);
+        assert_eq!(report(&outcome).exit, ExitClass::Exists);
     }
 }
 
 #[test]
 fn invalid_name_lists_its_broken_rules_in_json() {
     let invalid = PortalName::parse("a b").unwrap_err();
-    let report = Report::<CreateStatus>::invalid("a b", &invalid, &ReportContext::default());
+    let report = Report::invalid("a b", &invalid, &ReportContext::default());
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["outcome"], "invalid");
     assert_eq!(json["error"]["details"]["broken_rules"][1]["position"], 2);
@@ -264,6 +288,7 @@ fn reasons() -> Vec<(NotDone, u8)> {
         (NotDone::Auth(AuthFailure::Rejected(OAuthError::new("invalid_code"))), 3),
         (NotDone::Auth(AuthFailure::Unavailable("cache".to_owned())), 3),
         (NotDone::Stopped, 130),
+        (conflict(Conflict::LabelMoved), 4),
     ]
 }
 
@@ -287,6 +312,8 @@ fn create_has_status_of_table() {
         (Outcome::Created { name: name(), taken: Vec::new() }, 0, 0),
         (present(Origin::Appeared), 0, 0),
         (present(Origin::Preexisting), 4, 0),
+        (present(Origin::CreatedEarlier { entry: "1".to_owned(), is_own: true }), 0, 0),
+        (present(Origin::CreatedEarlier { entry: "1".to_owned(), is_own: false }), 4, 0),
         (present(Origin::Undetermined), 4, 0),
         (other, 4, 4),
         (taken(Owner::AnotherOrg), 4, 4),
@@ -301,7 +328,7 @@ fn create_has_status_of_table() {
     for (outcome, plain, ensured) in table {
         let exits = [false, true].map(|ensure| {
             let context = ReportContext { ensure, ..ReportContext::default() };
-            Report::new(&outcome, &context).exit as u8
+            Report::new(&outcome, &create(), &context).exit as u8
         });
         assert_eq!(exits, [plain, ensured], "{outcome:?}");
     }
@@ -328,7 +355,7 @@ fn rename_has_status_of_table() {
     };
     table.extend(reasons().into_iter().map(not_done));
     for (outcome, exit) in table {
-        let report = Report::renamed(&outcome, "AcmeOld", &name(), &ReportContext::default());
+        let report = Report::new(&outcome, &rename(), &ReportContext::default());
         assert_eq!(report.exit as u8, exit, "{outcome:?}");
     }
 }

@@ -4,12 +4,12 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::time::Duration;
 
-use portal_ledger::{ClaimRequest, EntryId, LedgerError, Preview, Wanted, preview};
+use portal_ledger::{EntryId, LedgerError, Preview, Wanted, preview};
 use portal_model::flow::{Activity, DeadlineTooShort, NameTaken, Policy};
 use portal_model::{Operation, Outcome, PortalName};
 use tokio::sync::watch;
 
-use super::SafeClient;
+use super::client::SafeClient;
 use super::host::ClientHost;
 use super::identity::IdentifyError;
 use super::in_flight::{self, InFlight, Work};
@@ -18,6 +18,29 @@ use super::in_flight::{self, InFlight, Work};
 ///
 /// # Cancel safety
 /// The call runs in a task of its own from the first poll. Dropping the future does not stop it.
+///
+/// ```
+/// # #[cfg(not(feature = "server"))]
+/// # fn main() {}
+/// # #[cfg(feature = "server")]
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use portal_http::client::SafeClient;
+/// # use portal_http::ledger::Ledger;
+/// # let server = portal_http::server::LocalServer::start().await?;
+/// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+/// use portal_http::model::flow::NameTaken;
+///
+/// let create = portals
+///     .create("AcmePortal".parse()?)
+///     .fallback("AcmeHelp".parse()?)
+///     .allow_another()
+///     .name_taken(NameTaken::AtOnce)
+///     .key("sign-up 4711");
+/// assert!(create.await.is_ours());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens until it is awaited or started"]
 pub struct Call {
@@ -77,6 +100,25 @@ impl Call {
     ///
     /// # Errors
     /// [`DeadlineTooShort`], which names the least, if an attempt and its proof don't fit.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use std::time::Duration;
+    ///
+    /// let create = portals.create("AcmePortal".parse()?);
+    /// let error = create.clone().deadline(Duration::from_secs(1)).unwrap_err();
+    /// assert!(create.deadline(error.needed)?.await.is_ours());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn deadline(mut self, deadline: Duration) -> Result<Self, DeadlineTooShort> {
         self.policy.deadline = deadline;
         self.policy.check()?;
@@ -85,30 +127,70 @@ impl Call {
 
     /// Starts the call in a task of its own.
     ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use std::time::Duration;
+    ///
+    /// // A web request waits as long as it likes, and the call goes on.
+    /// let mut call = portals.create("AcmePortal".parse()?).start();
+    /// match tokio::time::timeout(Duration::from_secs(5), &mut call).await {
+    ///     Ok(ended) => println!("{}", ended.outcome),
+    ///     Err(_) => println!("still at it: {:?}", *call.activity().borrow()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(self) -> InFlight {
+        let (safe, work) = self.into_work();
+        in_flight::start(safe, work)
+    }
+
+    fn into_work(self) -> (SafeClient, Work) {
         let name = self.operation.names().next().unwrap_or_default().to_owned();
-        let work =
-            Work { wanted: Wanted::Do(self.operation), policy: self.policy, key: self.key, name };
-        in_flight::start(self.safe, work)
+        let (wanted, policy, key) = (Wanted::Do(self.operation), self.policy, self.key);
+        (self.safe, Work { wanted, policy, key, name })
     }
 
     /// Looks once into the ledger and once at the org's portals, and sends nothing else: what a prompt
     /// or a dry run shows.
     ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// let preview = portals.create("AcmePortal".parse()?).preview().await?;
+    /// assert!(preview.entry.is_none() && !preview.outcome.exists());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`PreviewError`].
     pub async fn preview(self) -> Result<Preview, PreviewError> {
-        let org = self.safe.identify().await?;
+        let (safe, work) = self.into_work();
+        let org = safe.identify().await?;
         let (activity, _) = watch::channel(Activity::Authenticating);
-        let mut host = ClientHost::new(self.safe.client.0.clone(), &org, activity);
-        let (version, wanted) = (self.safe.client.version(), Wanted::Do(self.operation));
-        let mut request = ClaimRequest::new(EntryId::random()?, org, wanted);
-        request.label = self.safe.label;
-        request.key = self.key;
-        request.policy = self.policy;
-        Ok(preview(&self.safe.ledger, request, version, &mut host).await?)
+        let api = safe.identity.api(&safe.client, &org);
+        let mut host = ClientHost::new(safe.client.0.clone(), api, activity);
+        let request = work.request(&safe, EntryId::random()?, org);
+        Ok(preview(&safe.ledger, request, safe.client.version(), &mut host).await?)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use portal_ledger::{Host, Moment, Terms};
 use portal_model::datacenter::origin;
 use portal_model::flow::{Activity, NoResponse, NotSent, TokenError, TokenId, TransportError};
-use portal_model::{OrgIdentity, Request, Response};
+use portal_model::{Request, Response};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -28,12 +28,8 @@ pub(super) struct ClientHost {
 }
 
 impl ClientHost {
-    pub(super) fn new(
-        core: Arc<Core>,
-        org: &OrgIdentity,
-        activity: watch::Sender<Activity>,
-    ) -> Self {
-        Self { core, origin: org.origin().to_owned(), token: None, slot: None, activity }
+    pub(super) fn new(core: Arc<Core>, origin: String, activity: watch::Sender<Activity>) -> Self {
+        Self { core, origin, token: None, slot: None, activity }
     }
 
     /// Rule 14: a token response may name another API, to which nothing of this operation goes.
@@ -93,5 +89,25 @@ impl Host for ClientHost {
             }
             is_new
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![cfg(all(feature = "sockets", feature = "test-util"))]
+
+    use super::*;
+    use crate::client::{Client, Credential, HttpTransport, Proxy, conformance};
+
+    #[tokio::test]
+    async fn client_conforms_as_host() {
+        let make = |url: &str| {
+            let transport = HttpTransport::builder().proxy(Proxy::none()).build().unwrap();
+            let builder = Client::builder().transport(transport).api_url(url).accounts_url(url);
+            let credential = Credential::refresh_token("id", "s".to_owned(), "r".to_owned());
+            let core = builder.build(credential).unwrap().0;
+            ClientHost::new(core, origin(url), watch::channel(Activity::Authenticating).0)
+        };
+        conformance::host(make).await.unwrap();
     }
 }

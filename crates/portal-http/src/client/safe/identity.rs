@@ -7,12 +7,14 @@
 use std::time::Duration;
 
 use portal_ledger::Ledger;
+use portal_model::datacenter::origin;
 use portal_model::flow::{NotSent, TokenError};
 use portal_model::outcome::{AuthFailure, Failure, NotDone};
 use portal_model::{ErrorCode, GetOrg, Org, OrgIdentity, ResponseError};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep_until};
 
+use crate::client::base_url::BaseUrl;
 use crate::client::error::ClientError;
 use crate::client::handle::Client;
 
@@ -26,6 +28,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 #[derive(Debug, Default)]
 pub(super) struct Identity {
     stated: Option<Org>,
+    /// What stands for the API in the ledger, if it is not its address.
+    origin: Option<String>,
     known: OnceCell<OrgIdentity>,
 }
 
@@ -84,8 +88,27 @@ impl From<IdentifyError> for NotDone {
 }
 
 impl Identity {
-    pub(super) fn stated(id: String) -> Self {
-        Self { stated: Some(Org::new(id)), known: OnceCell::new() }
+    pub(super) fn with_org(&self, org: Org) -> Self {
+        Self { stated: Some(org), origin: self.origin.clone(), known: OnceCell::new() }
+    }
+
+    pub(super) fn with_origin(&self, origin: String) -> Self {
+        Self { stated: self.stated.clone(), origin: Some(origin), known: OnceCell::new() }
+    }
+
+    /// The org that is not known yet. The response to a token request may have corrected the host.
+    pub(super) fn unknown(&self, client: &Client) -> OrgIdentity {
+        let url = client.api_url();
+        let url = self.origin.as_deref().or(url.as_ref().map(BaseUrl::as_str));
+        OrgIdentity::new(url.unwrap_or_default(), client.fingerprint())
+    }
+
+    /// The origin of the API at which `org` is: its own, unless something else stands for it.
+    pub(super) fn api(&self, client: &Client, org: &OrgIdentity) -> String {
+        match (&self.origin, client.api_url()) {
+            (Some(_), Some(url)) => origin(url.as_str()),
+            _ => org.origin().to_owned(),
+        }
     }
 
     /// Determines it once.
@@ -107,11 +130,11 @@ impl Identity {
         }
         let stated = self.stated.as_ref();
         let is_stated = |org: &Org| stated.is_none_or(|stated| stated.id == org.id);
-        let earlier = earlier(client, ledger).await;
+        let earlier = earlier(client, &self.unknown(client), ledger).await;
         if let Some(org) = &earlier
             && is_stated(org)
         {
-            return Ok(unknown(client).with_org(earlier));
+            return Ok(self.unknown(client).with_org(earlier));
         }
         // A stated id needs no answer, but one may contradict it.
         let answer = ask(client, if stated.is_some() { 1 } else { TRIES }).await;
@@ -124,34 +147,28 @@ impl Identity {
             (Some(found), Some(stated)) if found.id != stated.id => {
                 Err(IdentifyError::Contradicted { stated: stated.id.clone(), found })
             }
-            (Some(found), _) => Ok(unknown(client).with_org(Some(found))),
-            (None, Some(stated)) => Ok(unknown(client).with_org(Some(stated.clone()))),
+            (Some(found), _) => Ok(self.unknown(client).with_org(Some(found))),
+            (None, Some(stated)) => Ok(self.unknown(client).with_org(Some(stated.clone()))),
             (None, None) => {
                 tracing::warn!(
                     "this token may not read its org, which counts as any org that is not known \
                      either: state its id, or add the scope {}",
                     portal_model::Scope::ORG_READ
                 );
-                Ok(unknown(client))
+                Ok(self.unknown(client))
             }
         }
     }
 }
 
-/// The org that is not known yet. The response to a token request may have corrected the host.
-pub(super) fn unknown(client: &Client) -> OrgIdentity {
-    let url = client.api_url();
-    OrgIdentity::new(url.as_ref().map_or("", |url| url.as_str()), client.fingerprint())
-}
-
 /// The org that an earlier entry has for the credential. An org on this machine is a new one after
 /// every restart of its server, with the same credentials.
-async fn earlier(client: &Client, ledger: &Ledger) -> Option<Org> {
+async fn earlier(client: &Client, unknown: &OrgIdentity, ledger: &Ledger) -> Option<Org> {
     if client.api_url().is_none_or(|url| url.is_this_machine()) {
         return None;
     }
     // Should the ledger fail, so will the claim, and say why.
-    ledger.org_of(&unknown(client)).await.ok().flatten()
+    ledger.org_of(unknown).await.ok().flatten()
 }
 
 /// Asks the service; `None` if it refuses.

@@ -13,9 +13,8 @@ use portal_model::{Operation, OrgIdentity, Outcome};
 use tokio::sync::{OwnedMutexGuard, oneshot, watch};
 use tracing::Instrument as _;
 
-use super::SafeClient;
+use super::client::SafeClient;
 use super::host::ClientHost;
-use super::identity;
 
 /// An operation in progress; a future of how it ended.
 ///
@@ -64,6 +63,21 @@ pub(super) struct Work {
     pub(super) name: String,
 }
 
+impl Work {
+    /// Asks for it.
+    pub(super) fn request(self, safe: &SafeClient, id: EntryId, org: OrgIdentity) -> ClaimRequest {
+        let mut request = ClaimRequest::new(id, org, self.wanted);
+        request.label.clone_from(&safe.label);
+        request.key = self.key;
+        request.policy = self.policy;
+        request.distinct_from = safe.distinct_from.clone();
+        request.about = safe.about.clone();
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        request.about.wall_time = since_1970.ok().map(|time| time.as_secs());
+        request
+    }
+}
+
 /// Starts it in a task of its own.
 pub(super) fn start(safe: SafeClient, work: Work) -> InFlight {
     let (ended, ended_receiver) = oneshot::channel();
@@ -82,7 +96,7 @@ pub(super) fn start(safe: SafeClient, work: Work) -> InFlight {
     // Keeps the channel open if the caller drops its handle.
     let keep = stop.clone();
     let run = async move {
-        let ended = Box::pin(task.run()).await;
+        let ended = task.run().await;
         delivery.deliver(ended);
         drop(keep);
     };
@@ -153,22 +167,18 @@ impl Task {
         };
         let (client, stopped) = (self.safe.client.clone(), self.stopped());
         let id = id.unwrap_or_else(|_| EntryId::new(""));
-        let mut request = ClaimRequest::new(id, identity::unknown(&client), self.work.wanted);
-        request.label = self.safe.label;
-        request.key = self.work.key;
-        request.policy = self.work.policy;
-        request.about = self.safe.about;
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-        request.about.wall_time = since_1970.ok().map(|time| time.as_secs());
+        let unknown = self.safe.identity.unknown(&client);
+        let mut request = self.work.request(&self.safe, id, unknown);
         let ledger = &self.safe.ledger;
+        let api = |org: &OrgIdentity| self.safe.identity.api(&client, org);
         match begun {
             Ok((org, _turn)) => {
                 request.org = org;
-                let mut host = ClientHost::new(client.0.clone(), &request.org, self.activity);
+                let mut host = ClientHost::new(client.0.clone(), api(&request.org), self.activity);
                 run(ledger, request, client.version(), &mut host, stopped).await
             }
             Err(why) => {
-                let mut host = ClientHost::new(client.0.clone(), &request.org, self.activity);
+                let mut host = ClientHost::new(client.0.clone(), api(&request.org), self.activity);
                 end_unclaimed(ledger, request, why, &mut host).await
             }
         }

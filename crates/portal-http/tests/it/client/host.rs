@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use futures_timer::Delay;
 use portal_http::client::conformance::{self, Violation};
 use portal_http::ledger::{Clock, Host, Moment, Terms};
 use portal_model::flow::{NoResponse, NotSent, TokenError, TokenId, TransportError};
@@ -20,7 +21,6 @@ enum Flaw {
     IgnoresTimeout,
     RetriesOn503,
     DropsRetryAfter,
-    ReturnsTooEarly,
     DropsAge,
     KeepsRejectedToken,
     TakesStatusForFailure,
@@ -40,9 +40,7 @@ impl Host for Blocking {
     }
 
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send {
-        let speed = if self.has(Flaw::ReturnsTooEarly) { 10 } else { 1 };
-        std::thread::sleep(time / speed);
-        ready(())
+        Delay::new(time)
     }
 
     fn token(
@@ -159,7 +157,6 @@ fn error_names_duty_of_flawed_host() {
         (Flaw::IgnoresTimeout, "honor the timeout of a request"),
         (Flaw::RetriesOn503, "leave retries to its caller"),
         (Flaw::DropsRetryAfter, "pass on Retry-After"),
-        (Flaw::ReturnsTooEarly, "leave retries to its caller"),
         (Flaw::DropsAge, "pass on Age"),
         (Flaw::KeepsRejectedToken, "get another token"),
         (Flaw::TakesStatusForFailure, "report every complete response"),

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use portal_http::client::{
-    Bounds, Client, ClientBuilder, Credential, InFlight, SafeClient, Transport, TransportError,
+    Bounds, Client, ClientBuilder, Credential, SafeClient, Transport, TransportError,
 };
 use portal_http::ledger::Ledger;
-use portal_model::flow::{Activity, NoResponse, Policy};
+use portal_model::flow::{NoResponse, Policy};
 use portal_model::oauth::AccessToken;
 use portal_model::outcome::NotDone;
 use portal_model::server::{self, Refusal};
@@ -238,20 +238,9 @@ pub(crate) fn lists_nothing(call: &Call) -> Act {
     if call.what == LIST { none() } else { creates(call) }
 }
 
-/// Script of a service that lists no portals and responds to nothing else.
-pub(crate) fn never_responds(call: &Call) -> Act {
-    if call.what == LIST { none() } else { Act::Hang }
-}
-
 /// A client over a ledger of its own.
 pub(crate) fn safely(client: Client) -> SafeClient {
     SafeClient::new(client, Ledger::in_memory())
-}
-
-/// Waits until an attempt is being sent.
-pub(crate) async fn sending(call: &InFlight) {
-    let mut activity = call.activity();
-    activity.wait_for(|activity| matches!(activity, Activity::Sending { .. })).await.unwrap();
 }
 
 /// Returns why nothing was created.

@@ -87,7 +87,9 @@ async fn page_of_accounts_server_costs_one_request() {
     for (status, requests) in [(200, 1), (403, 1), (502, 3)] {
         let service = Scripted::new(move |_| Act::Respond(Response::new(status, "<html>")));
         let client = service.client();
-        let Outcome::NotCreated { .. } = client.create(name()).await else { panic!() };
+        let Outcome::NotCreated { .. } = safely(client.clone()).create(name()).await else {
+            panic!()
+        };
         assert!(service.count(TOKEN) <= requests, "{status}: {}", service.count(TOKEN));
         advance(Duration::from_secs(31)).await;
         let before = service.count(TOKEN);

@@ -9,6 +9,7 @@ use portal_http::client::{
     Bounds, BuildError, Client, ClientError, HttpTransport, InvalidBaseUrl, Transport,
     TransportError,
 };
+use portal_http::ledger::Clock;
 use portal_model::flow::{NoResponse, NotSent, Policy};
 use portal_model::server::{self, rejections};
 use portal_model::{ApiVersion, CreatePortal, ListPortals, Outcome};
@@ -319,6 +320,23 @@ async fn socket_is_closed_when_attempt_ends() {
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let error = std::io::copy(&mut stream, &mut std::io::sink()).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn attempt_that_may_not_begin_sends_nothing() {
+    let peer = Peer::closing_after(LISTED).await;
+    let request = || {
+        let url = format!("http://{}/", peer.address);
+        http::Request::post(url).body(Bytes::new()).unwrap()
+    };
+    let (transport, now) = (plain().build().unwrap(), Clock::system().now());
+    // Its timeouts say nothing of a system that was suspended.
+    let bounds = Bounds::of_attempt(Duration::from_secs(10));
+    let late = transport.send(request(), bounds.not_after(&now)).await.unwrap_err();
+    assert!(matches!(late, TransportError::NotSent(_)), "{late:?}");
+    assert_eq!(peer.heads(), [""; 0]);
+    let in_time = bounds.not_after(&now.plus(Duration::from_secs(60)));
+    assert!(transport.send(request(), in_time).await.is_ok());
 }
 
 #[tokio::test]

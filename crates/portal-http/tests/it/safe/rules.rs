@@ -74,9 +74,10 @@ async fn two_clients_of_one_ledger_give_org_one_portal() {
 
 /// A hundred creates at once, and how long they took.
 async fn hundred(allow_another: bool) -> Duration {
-    let server = server(&[]).await;
+    // The latency of a service nearby; none of them waits for anything else.
+    let server = server(&["request:delay=10ms"]).await;
     let safe = SafeClient::new(client(&server, Policy::default()), Ledger::in_memory());
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     let calls = (0..100).map(|number| {
         let create = safe.create(name(&format!("Portal{number}")));
         if allow_another { create.allow_another() } else { create }.into_future()
@@ -84,7 +85,9 @@ async fn hundred(allow_another: bool) -> Duration {
     let outcomes = calls.collect::<JoinSet<_>>().join_all().await;
     let elapsed = began.elapsed();
     let mut kinds = BTreeMap::<_, usize>::new();
-    outcomes.iter().for_each(|outcome| *kinds.entry(outcome.kind()).or_default() += 1);
+    for outcome in &outcomes {
+        *kinds.entry(outcome.kind()).or_default() += 1;
+    }
     let expected: &[_] = if allow_another {
         &[(OutcomeKind::Created, 100)]
     } else {
@@ -94,15 +97,11 @@ async fn hundred(allow_another: bool) -> Duration {
     elapsed
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn hundred_creates_at_once_take_two_seconds() {
     for allow_another in [false, true] {
-        // The best of three, since other tests run beside this one.
-        let mut best = Duration::MAX;
-        for _ in 0..3 {
-            best = best.min(hundred(allow_another).await);
-        }
-        assert!(best < Duration::from_secs(2), "{best:?}");
+        let elapsed = hundred(allow_another).await;
+        assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portal_http::ledger::Ledger;
+use portal_http::ledger::{Entry, Ledger};
 use portal_model::Outcome;
 use portal_model::outcome::NotDone;
 use tokio::time::Instant;
@@ -38,7 +38,7 @@ async fn shutdown_returns_what_stays_in_doubt() {
     let began = Instant::now();
     let left = safe.shutdown(Duration::from_secs(5)).await;
     assert_eq!(began.elapsed().as_secs(), 5);
-    assert_eq!(left.iter().map(|entry| entry.name()).collect::<Vec<_>>(), ["AcmePortal"]);
+    assert_eq!(left.iter().map(Entry::name).collect::<Vec<_>>(), ["AcmePortal"]);
     assert!(matches!(call.await.outcome, Outcome::Unknown { .. }));
 
     // The next process determines it; presence counts at once.

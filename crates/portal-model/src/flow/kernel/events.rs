@@ -268,10 +268,7 @@ impl Flow {
     fn on_list(&mut self, now: Duration, jitter: Jitter, began: Duration, response: &Response) {
         let retry_after = response.retry_after;
         match responses::read_list(response) {
-            Ok(portals) => {
-                self.on_listing(now, jitter, began, &portals);
-                self.listed = Some(portals);
-            }
+            Ok(portals) => self.on_listing(now, jitter, began, &portals),
             Err(Unusable::RateLimited(error)) => {
                 self.retry_limited(now, jitter, error, retry_after);
             }

@@ -1,0 +1,252 @@
+use std::time::Duration;
+
+use portal_ledger::{
+    About, AttemptEnd, Claim, ClaimRequest, Ending, EndingKind, EntryId, Filter, Ledger, Moment,
+    Wanted,
+};
+use portal_model::flow::CreateIntent;
+use portal_model::{ErrorCode, Org, OrgIdentity};
+
+use super::*;
+
+/// A ledger, and what is known of where the profile `acme` leads.
+struct World {
+    ledger: Ledger,
+    identity: OrgIdentity,
+}
+
+fn identity(credential: &str, id: Option<&str>) -> OrgIdentity {
+    OrgIdentity::new("https://www.zohoapis.eu", credential).with_org(id.map(Org::new))
+}
+
+fn row(profile: &str, names: &[&str]) -> Row {
+    let mut names = names.iter().map(|name| name.parse().unwrap());
+    Row { profile: profile.to_owned(), name: names.next().unwrap(), fallbacks: names.collect() }
+}
+
+impl World {
+    fn new() -> Self {
+        Self { ledger: Ledger::in_memory(), identity: identity("token", Some("7000")) }
+    }
+
+    /// Runs a row of `portals.csv` that tries its last name, which ends as `kind`; without one it is
+    /// killed in mid-attempt.
+    async fn run(&self, row: &Row, key: Option<String>, kind: Option<EndingKind>) {
+        let now = Moment::new("boot", Duration::from_secs(100));
+        let create = row.create();
+        let tried = create.names().last().unwrap().clone();
+        let id = EntryId::random().unwrap();
+        let mut request = ClaimRequest::new(id, self.identity.clone(), Wanted::Do(create.into()));
+        request.label = Some(row.profile.clone());
+        request.key = key;
+        request.policy.allow_another = true;
+        request.about = About { file: Some("/portals.csv".to_owned()), ..About::default() };
+        let claim = self.ledger.claim(&request, &now).await.unwrap();
+        let Claim::Granted(mut permit) = claim else { panic!("{claim:?}") };
+        permit.record(&CreateIntent::new(tried.clone()).into(), &now).await.unwrap();
+        let Some(kind) = kind else { return std::mem::forget(permit) };
+        permit.attempt_ended(AttemptEnd { at: now.clone(), in_doubt: kind == EndingKind::Unknown });
+        let mut ending = Ending::new(kind);
+        ending.name = Some(tried.to_string());
+        ending.cause = (kind == EndingKind::NotDone).then(|| "NO_PERMISSION".to_owned());
+        permit.end(&ending, &now).await.unwrap();
+    }
+
+    async fn plan(&self, rows: &[Row]) -> Plan {
+        let entries = self.ledger.entries(&Filter::default()).await.unwrap();
+        Plan::new(rows.to_vec(), &entries, |_| None)
+    }
+
+    /// The state of the only row of a file, in words.
+    async fn state(&self, row: &Row) -> String {
+        let mut plan = self.plan(std::slice::from_ref(row)).await;
+        plan.identify(0, &self.identity, false);
+        words(&plan.states[0])
+    }
+}
+
+fn words(state: &State) -> String {
+    match (state, state.outcome()) {
+        (State::Left { note }, _) => format!("left {}", note.as_deref().unwrap_or("-")),
+        (State::Unchecked(why), _) => format!("unchecked {why}"),
+        (State::InDoubt(entry), _) => format!("in doubt {}", entry.name()),
+        (State::Earlier(outcome), _) => format!("earlier {}", outcome.name()),
+        (State::Ended(_), Some(Outcome::Unknown { name, why, .. })) => {
+            format!("in doubt {name}, {}", conflict(&why.to_string()))
+        }
+        (
+            State::Ended(_),
+            Some(Outcome::NotCreated { why: NotDone::Conflict { name, conflict: it }, .. }),
+        ) => {
+            format!("created {name}, {}", conflict(&it.to_string()))
+        }
+        (State::Ended(outcome), _) => format!("{} {}", outcome.kind(), outcome.name()),
+    }
+}
+
+fn conflict(text: &str) -> &'static str {
+    if text.contains("label") { "moved" } else { "dropped" }
+}
+
+#[tokio::test]
+async fn row_is_its_profile_and_first_name_in_ledger() {
+    let cases = [
+        (None, "in doubt AcmeTwo"),
+        (Some(EndingKind::Unknown), "in doubt AcmeTwo"),
+        (Some(EndingKind::Created), "earlier AcmeTwo"),
+        (Some(EndingKind::Appeared), "earlier AcmeTwo"),
+        // A list decides again: it may be gone, or another one's.
+        (Some(EndingKind::Present), "left -"),
+        (Some(EndingKind::NotDone), "left NO_PERMISSION"),
+    ];
+    for (kind, expected) in cases {
+        let world = World::new();
+        let first = row("acme", &["AcmeOne", "AcmeTwo"]);
+        world.run(&first, Some(first.key()), kind).await;
+        assert_eq!(world.state(&first).await, expected, "{kind:?}");
+        // The fallbacks are a parameter, and letters count in any case.
+        let grown = row("acme", &["ACMEONE", "AcmeThree", "AcmeTwo"]);
+        assert_eq!(world.state(&grown).await, expected, "{kind:?}");
+        assert_eq!(world.state(&row("beta", &["AcmeOne", "AcmeTwo"])).await, "left -");
+        assert_eq!(world.state(&row("acme", &["AcmeTwo", "AcmeOne"])).await, "left -");
+    }
+}
+
+#[tokio::test]
+async fn last_run_of_row_counts() {
+    let world = World::new();
+    let row = row("acme", &["AcmeOne"]);
+    world.run(&row, Some(row.key()), Some(EndingKind::NotDone)).await;
+    world.run(&row, Some(row.key()), Some(EndingKind::Created)).await;
+    assert_eq!(world.state(&row).await, "earlier AcmeOne");
+}
+
+#[tokio::test]
+async fn created_row_has_its_outcome_from_ledger() {
+    for (kind, expected) in [(EndingKind::Created, "created"), (EndingKind::Appeared, "present")] {
+        let world = World::new();
+        let row = row("acme", &["AcmeOne", "AcmeTwo"]);
+        world.run(&row, Some(row.key()), Some(kind)).await;
+        let plan = world.plan(std::slice::from_ref(&row)).await;
+        let outcome = plan.states[0].outcome().unwrap();
+        assert_eq!((outcome.kind().as_str(), outcome.name()), (expected, "AcmeTwo"));
+        assert!(outcome.is_ours());
+    }
+}
+
+#[tokio::test]
+async fn fallback_that_was_dropped_blocks_row() {
+    for (kind, expected) in [
+        (None, "in doubt AcmeTwo, dropped"),
+        (Some(EndingKind::Unknown), "in doubt AcmeTwo, dropped"),
+        (Some(EndingKind::Created), "created AcmeTwo, dropped"),
+    ] {
+        let world = World::new();
+        let first = row("acme", &["AcmeOne", "AcmeTwo"]);
+        world.run(&first, Some(first.key()), kind).await;
+        assert_eq!(world.state(&row("acme", &["AcmeOne"])).await, expected, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn profile_that_states_another_org_blocks_row() {
+    for (kind, expected) in [
+        (EndingKind::Created, "created AcmeOne, moved"),
+        (EndingKind::Unknown, "in doubt AcmeOne, moved"),
+        (EndingKind::NotDone, "left NO_PERMISSION"),
+    ] {
+        let world = World::new();
+        let row = row("acme", &["AcmeOne"]);
+        world.run(&row, Some(row.key()), Some(kind)).await;
+        let entries = world.ledger.entries(&Filter::default()).await.unwrap();
+        let plan = |org: &Org| {
+            let plan = Plan::new(vec![row.clone()], &entries, |_| Some(org));
+            words(&plan.states[0])
+        };
+        assert_eq!(plan(&Org::new("8000")), expected);
+        assert!(!plan(&Org::new("7000")).contains("moved"));
+    }
+}
+
+#[tokio::test]
+async fn row_in_doubt_is_not_sent_to_what_may_be_another_org() {
+    let cases = [
+        (identity("token", Some("8000")), "in doubt AcmeOne, moved", "in doubt AcmeOne, moved"),
+        // A new token of an org whose id nobody knows: whether it is the same org, the user may say.
+        (identity("other", None), "in doubt AcmeOne, moved", "in doubt AcmeOne"),
+        (identity("other", Some("7000")), "in doubt AcmeOne", "in doubt AcmeOne"),
+    ];
+    for (identity, expected, same) in cases {
+        let world = World::new();
+        let row = row("acme", &["AcmeOne"]);
+        world.run(&row, Some(row.key()), Some(EndingKind::Unknown)).await;
+        for (same_org, expected) in [(false, expected), (true, same)] {
+            let mut plan = world.plan(std::slice::from_ref(&row)).await;
+            plan.identify(0, &identity, same_org);
+            assert_eq!(words(&plan.states[0]), expected, "{identity:?} {same_org}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn create_without_key_goes_on_as_row_in_doubt_only() {
+    let world = World::new();
+    let row = row("acme", &["AcmeOne"]);
+    world.run(&row, None, None).await;
+    assert_eq!(world.state(&row).await, "in doubt AcmeOne");
+    let elsewhere = World { identity: identity("other", Some("8000")), ..world };
+    assert_eq!(elsewhere.state(&row).await, "left -");
+    let world = World::new();
+    world.run(&row, None, Some(EndingKind::Created)).await;
+    let mut plan = world.plan(std::slice::from_ref(&row)).await;
+    plan.list(0, &[Portal::new("AcmeOne")], false);
+    assert_eq!((words(&plan.states[0]).as_str(), plan.foreign), ("present AcmeOne", 0));
+}
+
+#[tokio::test]
+async fn rows_in_doubt_that_left_file_are_named() {
+    let world = World::new();
+    let rows: Vec<_> =
+        ["one", "two", "three"].map(|profile| row(profile, &[&format!("Portal{profile}")])).into();
+    for (row, kind) in rows.iter().zip([None, Some(EndingKind::Created), Some(EndingKind::Unknown)])
+    {
+        world.run(row, Some(row.key()), kind).await;
+    }
+    let single = row("one", &["SinglePortal"]);
+    world.run(&single, Some("signup 1".to_owned()), None).await;
+    let dropped = |plan: Plan| -> Vec<String> {
+        plan.dropped.iter().map(|entry| entry.name().to_owned()).collect()
+    };
+    // Sorted, shrunk and grown: rows are found all the same.
+    let other = row("one", &["OtherPortal"]);
+    let plan = world.plan(&[rows[1].clone(), other, rows[0].clone()]).await;
+    let states: Vec<_> = plan.states.iter().map(words).collect();
+    assert_eq!(states, ["earlier Portaltwo", "left -", "in doubt Portalone"]);
+    assert_eq!(plan.left().map(|(index, _)| index).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(dropped(plan), ["Portalthree"]);
+    assert_eq!(dropped(world.plan(&rows).await), [""; 0]);
+}
+
+#[test]
+fn list_decides_what_ledger_does_not() {
+    let listed = [Portal::new("OtherPortal"), Portal::new("acmetwo")];
+    let plan = |names: &[&str]| Plan::new(vec![row("acme", names)], &[], |_| None);
+    let list = |names: &[&str], listed: &[Portal], allow_another| {
+        let mut plan = plan(names);
+        plan.list(0, listed, allow_another);
+        (words(&plan.states[0]), plan.foreign)
+    };
+    let state = |text: &str, foreign| (text.to_owned(), foreign);
+    assert_eq!(list(&["AcmeOne", "AcmeTwo"], &listed, true), state("present acmetwo", 1));
+    assert_eq!(list(&["AcmeOne"], &listed, false), state("org_has_portal AcmeOne", 0));
+    assert_eq!(list(&["AcmeOne"], &listed, true), state("left -", 0));
+    assert_eq!(list(&["AcmeOne"], &[], false), state("left -", 0));
+    let mut unchecked = plan(&["AcmeOne"]);
+    unchecked.leave_unchecked(0, "no connection");
+    assert_eq!(words(&unchecked.states[0]), "unchecked no connection");
+    assert!(unchecked.states[0].is_left() && unchecked.states[0].outcome().is_none());
+    let mut rejected = plan(&["AcmeOne"]);
+    rejected.reject(0, &ApiError::new(403, ErrorCode::NoPermission, ""));
+    assert_eq!(words(&rejected.states[0]), "rejected AcmeOne");
+    assert_eq!(rejected.left().count(), 0);
+}

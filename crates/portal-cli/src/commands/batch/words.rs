@@ -1,0 +1,287 @@
+//! A plan in words and as objects, before and after it is run: the exceptions, those of one cause
+//! together, and how many rows there are of each kind.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use portal_model::outcome::{Conflict, NotDone, Origin, Owner, Unverified};
+use portal_model::{Operation, Outcome, PortalName};
+
+use crate::batch::plan::{Plan, State};
+use crate::batch::rows::Row;
+use crate::report::context::ReportContext;
+use crate::report::failure::{ErrorKind, Failure};
+use crate::report::outcome::Report;
+use crate::report::wrap::wrap;
+
+/// Rows of one cause that are shown.
+const SHOWN: usize = 20;
+
+/// What stands for the name and the profile of several rows.
+const NAME: &str = "NAME";
+const PROFILE: &str = " --profile PROFILE";
+
+/// How a plan is shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View {
+    /// Whether it was run.
+    pub(super) is_over: bool,
+    /// Whether an existing portal is a success.
+    pub(super) ensure: bool,
+    pub(super) columns: usize,
+}
+
+/// What a row is counted as, in the order of the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Created,
+    CreatedEarlier,
+    /// After a lost response: created by this batch, or by somebody else at the same moment.
+    Appeared,
+    Existing,
+    OrgHasPortal,
+    NameTaken,
+    Rejected,
+    NotCreated,
+    Blocked,
+    InDoubt,
+    Unchecked,
+    Left,
+}
+
+/// What is said of a row.
+struct Said<'a> {
+    row: &'a Row,
+    kind: Kind,
+    /// The portal's name, and what belongs to this row only.
+    name: String,
+    /// The cause, and what to do about it, with placeholders for what differs by row.
+    cause: (String, Option<String>),
+}
+
+/// The rows of a plan that are to be known, by kind and cause, and the counts.
+pub(super) fn text(plan: &Plan, view: View) -> String {
+    let mut kinds = BTreeMap::<Kind, Vec<Said<'_>>>::new();
+    for (row, state) in plan.rows.iter().zip(&plan.states) {
+        let said = Said::new(row, state, view.ensure);
+        if said.is_shown(view) {
+            kinds.entry(said.kind).or_default().push(said);
+        }
+    }
+    let width = kinds.values().flatten().map(|said| said.row.profile.len()).max();
+    let mut text = String::new();
+    for (kind, rows) in kinds {
+        let title = match kind {
+            Kind::Created => "created under another name",
+            kind => kind.text(view.is_over),
+        };
+        let (first, rest) = title.split_at(1);
+        let _ = writeln!(text, "{}{rest}: {}", first.to_uppercase(), rows.len());
+        causes(rows, width.unwrap_or_default(), view.columns, &mut text);
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text + &wrap(&counts(plan, view.is_over), 0, view.columns)
+}
+
+/// `45 created, 3 rejected`
+fn counts(plan: &Plan, is_over: bool) -> String {
+    let mut counts = BTreeMap::<Kind, usize>::new();
+    for state in &plan.states {
+        *counts.entry(Kind::of(state)).or_default() += 1;
+    }
+    let counts = counts.into_iter().map(|(kind, count)| format!("{count} {}", kind.text(is_over)));
+    counts.collect::<Vec<_>>().join(", ")
+}
+
+/// A row as an object.
+pub(super) fn report(row: &Row, state: &State, ensure: bool, is_over: bool) -> Report {
+    let operation = Operation::from(row.create());
+    let context = ReportContext {
+        profile: Some(row.profile.clone()),
+        org: format!(" --profile {}", row.profile),
+        ensure,
+        ..ReportContext::default()
+    };
+    let Some(outcome) = state.outcome() else {
+        let mut report = Report::would_be_sent(&operation, "", &context);
+        if let State::Unchecked(why) = state {
+            let message = format!("{} was not checked: {why}", row.name);
+            report.error = Some(*Failure::new(ErrorKind::Failed, message).report);
+        }
+        if is_over || report.error.is_some() {
+            report.outcome = "not_begun";
+        }
+        return report;
+    };
+    let mut report = Report::new(&outcome, &operation, &context);
+    if let Some(error) = &mut report.error {
+        error.hint = next_step(&outcome, error.hint.take());
+    }
+    report
+}
+
+impl Kind {
+    pub(super) fn of(state: &State) -> Self {
+        match state {
+            State::Left { .. } => Self::Left,
+            State::Unchecked(_) => Self::Unchecked,
+            State::InDoubt(_) => Self::InDoubt,
+            State::Earlier(_) => Self::CreatedEarlier,
+            State::Ended(outcome) => Self::of_outcome(outcome),
+        }
+    }
+
+    pub(super) fn of_outcome(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Created { .. } => Self::Created,
+            Outcome::Present { origin: Origin::Appeared, .. } => Self::Appeared,
+            Outcome::Present { origin: Origin::CreatedEarlier { is_own: true, .. }, .. } => {
+                Self::CreatedEarlier
+            }
+            Outcome::Present { .. } => Self::Existing,
+            Outcome::OrgHasPortal { .. } => Self::OrgHasPortal,
+            Outcome::NameTaken { .. } => Self::NameTaken,
+            Outcome::Rejected { .. } => Self::Rejected,
+            Outcome::NotCreated { why: NotDone::Conflict { .. }, .. }
+            | Outcome::Unknown { why: Unverified::Conflict(_), .. } => Self::Blocked,
+            Outcome::NotCreated { .. } => Self::NotCreated,
+            // What this version does not know proves nothing.
+            _ => Self::InDoubt,
+        }
+    }
+
+    /// What it is called: after a number, and above its rows.
+    pub(super) const fn text(self, is_over: bool) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::CreatedEarlier => "created earlier",
+            Self::Appeared => "existing after a lost response",
+            Self::Existing => "already existing",
+            Self::OrgHasPortal => "in orgs with another portal",
+            Self::NameTaken => "with a taken name",
+            Self::Rejected => "rejected",
+            Self::NotCreated => "not created",
+            Self::Blocked => "blocked",
+            Self::InDoubt => "in doubt",
+            Self::Unchecked | Self::Left if is_over => "not begun",
+            Self::Unchecked => "not checked",
+            Self::Left => "to be created",
+        }
+    }
+}
+
+impl<'a> Said<'a> {
+    fn new(row: &'a Row, state: &State, ensure: bool) -> Self {
+        let kind = Kind::of(state);
+        let report = report(row, state, ensure, false);
+        let taken: Vec<&str> = report.taken.iter().map(PortalName::as_str).collect();
+        let note = match (&state, &*taken) {
+            (State::Ended(outcome), []) => match &**outcome {
+                Outcome::OrgHasPortal { portal, .. } => format!(" (has {})", portal.name),
+                Outcome::Present { origin: Origin::Undetermined, .. } => {
+                    " (whether this batch created it is not known)".to_owned()
+                }
+                _ => String::new(),
+            },
+            (_, []) => String::new(),
+            (_, [one]) => format!(" ({one} is taken)"),
+            (_, several) => format!(" ({} are taken)", several.join(", ")),
+        };
+        let general = |text: &str| {
+            text.replace(&report.name, NAME)
+                .replace(&format!(" --profile {}", row.profile), PROFILE)
+        };
+        let cause = match (state, &report.error) {
+            (State::Left { note: Some(last) }, _) => (format!("last time: {last}"), None),
+            (_, None) => (String::new(), None),
+            (_, Some(error)) => {
+                // What was to be done stands before the first colon; what the org has, beside the name.
+                let why = match error.message.split_once(": ") {
+                    _ if kind == Kind::OrgHasPortal => "",
+                    Some((_, why)) => why,
+                    None => &error.message,
+                };
+                (general(why), error.hint.as_deref().map(general))
+            }
+        };
+        Self { row, kind, name: report.name + &note, cause }
+    }
+
+    /// A cause that only this row has.
+    fn specific(&self, text: &str) -> String {
+        let name = self.name.split(' ').next().unwrap_or_default();
+        text.replace(NAME, name).replace(PROFILE, &format!(" --profile {}", self.row.profile))
+    }
+
+    fn is_shown(&self, view: View) -> bool {
+        match self.kind {
+            Kind::Created => self.name != self.row.name.as_str(),
+            Kind::CreatedEarlier | Kind::Appeared => false,
+            Kind::Existing => !view.ensure,
+            Kind::Left | Kind::Unchecked => !view.is_over,
+            Kind::OrgHasPortal
+            | Kind::NameTaken
+            | Kind::Rejected
+            | Kind::NotCreated
+            | Kind::Blocked
+            | Kind::InDoubt => true,
+        }
+    }
+}
+
+/// The rows by cause: the cause, the rows, and what to do.
+fn causes(mut left: Vec<Said<'_>>, width: usize, columns: usize, text: &mut String) {
+    while let Some(first) = left.first() {
+        let cause = first.cause.clone();
+        let same: Vec<_> = left.extract_if(.., |said| said.cause == cause).collect();
+        let (why, next_step) = match same.as_slice() {
+            [only] => (only.specific(&cause.0), cause.1.map(|next_step| only.specific(&next_step))),
+            _ => cause,
+        };
+        let indent = if why.is_empty() { 2 } else { 4 };
+        if !why.is_empty() {
+            let _ = writeln!(text, "{}", wrap(&why, 2, columns));
+        }
+        for said in same.iter().take(SHOWN) {
+            let _ = writeln!(text, "{:indent$}{:width$}  {}", "", said.row.profile, said.name);
+        }
+        if same.len() > SHOWN {
+            let more = same.len() - SHOWN;
+            let _ = writeln!(text, "{:indent$}… and {more} more (`--report FILE` has all)", "");
+        }
+        if let Some(next_step) = next_step {
+            let _ = writeln!(text, "{}", wrap(&format!("→ {next_step}"), indent, columns));
+        }
+    }
+}
+
+/// What to do about a row, which can differ from a single create.
+fn next_step(outcome: &Outcome, alone: Option<String>) -> Option<String> {
+    let conflict = match outcome {
+        Outcome::NameTaken { owner: Owner::AnotherOrg, .. } => {
+            return Some("give the row another name, or fallbacks".to_owned());
+        }
+        Outcome::OrgHasPortal { .. } => {
+            let next = "use that portal, or pass `--allow-another` if the org may have several";
+            return Some(next.to_owned());
+        }
+        // The same command determines it.
+        Outcome::Unknown { why: Unverified::Deadline | Unverified::Stopped, .. } => return None,
+        Outcome::NotCreated { why: NotDone::Conflict { conflict, name }, .. }
+        | Outcome::Unknown { why: Unverified::Conflict(conflict), name, .. } => (conflict, name),
+        _ => return alone,
+    };
+    match conflict {
+        (Conflict::NameDropped, name) => {
+            Some(format!("put the fallback {name} back into the file"))
+        }
+        (Conflict::LabelMoved, _) => Some(
+            "log in to that org again, or log in to this one as another profile; pass `--same-org` \
+             if it is the same org"
+                .to_owned(),
+        ),
+        _ => alone,
+    }
+}

@@ -1,0 +1,92 @@
+//! `portal history`: earlier creates and renames, and what came of them.
+
+use std::time::SystemTime;
+
+use portal_ledger::{Clock, Entry, Filter, Ledger};
+
+use portal_model::neutral::printable_line;
+
+use crate::commands::candidates;
+use crate::commands::sections::{About, Environment, Examples, STATE, Sections, SeeAlso};
+use crate::org::ledger;
+use crate::report::entry::EntryObject;
+use crate::report::exit::ExitClass;
+use crate::report::failure::Failure;
+use crate::report::wrap::wrap;
+use crate::sys::directories;
+use crate::terminal::printer::Printer;
+use crate::terminal::table::aligned;
+use crate::terminal::width;
+
+/// List earlier creates and renames, newest first
+#[derive(Debug, clap::Args)]
+#[command(add = Sections(&[
+    About("Reads the ledger, in which every create and rename of this user on this machine is \
+        recorded before it is sent; nothing is sent. What is open has not ended: it is under way, or \
+        its process was killed or interrupted while a request was in doubt, and `portal recover` \
+        determines the outcome."),
+    Environment(&[STATE]),
+    Examples("\
+portal history
+portal history --open
+portal history --output json > backup.jsonl"),
+    SeeAlso(&["recover", "create"]),
+]))]
+pub(crate) struct Args {
+    /// Only of this portal, under any of its names
+    #[arg(add = candidates::names())]
+    name: Option<String>,
+    /// Only what has not ended, or is in doubt
+    #[arg(long)]
+    open: bool,
+    /// Only of this profile
+    #[arg(long, value_name = "NAME", add = candidates::profiles())]
+    profile: Option<String>,
+}
+
+pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
+    let mut filter = Filter::default();
+    filter.labels = args.profile.clone().map(|profile| [profile].into());
+    filter.is_unfinished = args.open;
+    let entries = ledger::entries(&filter).await?;
+    let is_wanted =
+        |entry: &&Entry| args.name.as_ref().is_none_or(|name| entry.operation.concerns(name));
+    let wanted: Vec<_> = entries.iter().filter(is_wanted).collect();
+    let file = Ledger::path_in(directories::state()?);
+    let now = Clock::system().now();
+    let objects: Vec<_> = wanted.iter().map(|entry| EntryObject::new(entry, &now)).collect();
+    print(&objects, printer);
+    if !printer.is_json() {
+        let count = match (wanted.len(), args.open) {
+            (0, true) => "nothing is open".to_owned(),
+            (0, false) => "nothing was created or renamed".to_owned(),
+            (1, _) => "1 create or rename".to_owned(),
+            (count, _) => format!("{count} creates and renames"),
+        };
+        printer.note(format_args!("{count} in {}", file.display()));
+    }
+    Ok(ExitClass::Success)
+}
+
+/// A line for each; below it why, and on a narrow terminal where.
+fn print(objects: &[EntryObject<'_>], printer: &Printer) {
+    const INDENT: usize = 4;
+    let (now, columns) = (SystemTime::now(), width::of_terminal());
+    let whole = aligned(objects.iter().map(|object| object.cells(now)).collect());
+    let fits = |line: &String| columns.is_none_or(|columns| line.chars().count() <= columns);
+    let is_narrow = !whole.iter().all(fits);
+    let short = |object: &EntryObject<'_>| {
+        let [name, what, begun, _] = object.cells(now);
+        [name, what, begun]
+    };
+    let lines = if is_narrow { aligned(objects.iter().map(short).collect()) } else { whole };
+    for (object, line) in objects.iter().zip(lines) {
+        let below = [is_narrow.then(|| object.place()), object.why()].into_iter().flatten();
+        let below = below.map(|text| match columns {
+            Some(columns) => wrap(&text, INDENT, columns),
+            None => format!("{:INDENT$}{}", "", printable_line(&text)),
+        });
+        let text: Vec<String> = std::iter::once(line).chain(below).collect();
+        printer.result(text.join("\n"), object);
+    }
+}

@@ -1,0 +1,200 @@
+//! An entry of the ledger in words, and as an object.
+
+use std::time::{Duration, SystemTime};
+
+use portal_ledger::{EndingKind, Entry, Late, Moment, State};
+use portal_model::{Operation, Portal};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::org::place::Place;
+use crate::report::activity::ago;
+use crate::report::portal::PortalObject;
+
+/// An earlier create or rename, newest first. `entry` is all that the ledger has of it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "history")]
+pub(crate) struct EntryObject<'a> {
+    /// The portal's name: with fallbacks the one that was tried last, of a rename the new one.
+    name: &'a str,
+    /// The profile that it was begun with; null without one.
+    profile: Option<&'a str>,
+    #[schemars(extend("enum" = ["create", "rename"]))]
+    effect: &'static str,
+    /// Of a rename.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_name: Option<&'a str>,
+    state: EntryState,
+    /// When it was begun, by the clock of that machine.
+    #[schemars(extend("format" = "date-time"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    begun: Option<String>,
+    #[schemars(with = "Map<String, Value>")]
+    entry: &'a Entry,
+}
+
+/// What came of it. `begun`: nothing was sent. `in_doubt`: a request may have taken effect; `portal
+/// recover` determines it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EntryState {
+    Begun,
+    UnderWay,
+    InDoubt,
+    Created,
+    Renamed,
+    Appeared,
+    Present,
+    NotCreated,
+    NotRenamed,
+}
+
+impl<'a> EntryObject<'a> {
+    pub(crate) fn new(entry: &'a Entry, now: &Moment) -> Self {
+        let (effect, old_name, name) = match &entry.operation {
+            Operation::Rename(rename) => ("rename", Some(&*rename.old), rename.new.as_str()),
+            Operation::Create(_) => ("create", None, entry.name()),
+        };
+        let (profile, begun) = (entry.label.as_deref(), begun_text(entry));
+        Self { name, profile, effect, old_name, state: EntryState::of(entry, now), begun, entry }
+    }
+
+    /// `AcmePortal`, `not created`, `3m ago`, `acme, org Acme Inc. (7000)`: cells of a table.
+    pub(crate) fn cells(&self, now: SystemTime) -> [String; 4] {
+        let name = match self.old_name {
+            Some(old) => format!("{old} → {}", self.name),
+            None => self.name.to_owned(),
+        };
+        let begun = begun(self.entry).map(|time| ago(time, now)).unwrap_or_default();
+        [name, self.what().to_owned(), begun, self.place()]
+    }
+
+    /// What was done, in the past tense.
+    const fn what(&self) -> &'static str {
+        match self.state {
+            EntryState::Begun => "begun",
+            EntryState::UnderWay => "under way",
+            EntryState::InDoubt => "in doubt",
+            EntryState::Created => "created",
+            EntryState::Renamed => "renamed",
+            EntryState::Appeared => "appeared",
+            EntryState::Present if self.old_name.is_some() => "had the name",
+            EntryState::Present => "existed",
+            EntryState::NotCreated => "not created",
+            EntryState::NotRenamed => "not renamed",
+        }
+    }
+
+    /// Why, if there is more to say.
+    pub(crate) fn why(&self) -> Option<String> {
+        let first = self.entry.operation.names().next().unwrap_or_default();
+        let cause = self.entry.ending().and_then(|ending| ending.cause.as_deref());
+        match (self.state, cause) {
+            // A sentence, of which the line has the first half already.
+            (_, Some(cause)) => Some(match cause.split_once(": ") {
+                Some((what, why)) if what.contains(self.entry.name()) => why.to_owned(),
+                _ => cause.to_owned(),
+            }),
+            (EntryState::Appeared, None) => Some("after a response that was lost".to_owned()),
+            (EntryState::InDoubt, None) => {
+                Some("its process ended before the outcome was known".to_owned())
+            }
+            (EntryState::Begun, None) => Some("nothing was sent".to_owned()),
+            (EntryState::Created, None) if self.name != first => {
+                Some(format!("instead of {first}"))
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn place(&self) -> String {
+        match (Place::of(self.entry), self.entry.org.org()) {
+            (Place::Profile(profile), Some(org)) => format!("{profile}, org {org}"),
+            (Place::Profile(profile), None) => profile,
+            (Place::Local, _) => Place::Local.to_string(),
+            (Place::Explicit(_), _) => self.entry.org.to_string(),
+        }
+    }
+}
+
+impl EntryState {
+    fn of(entry: &Entry, now: &Moment) -> Self {
+        let is_rename = matches!(entry.operation, Operation::Rename(_));
+        match &entry.state {
+            State::Open(_) if entry.is_under_way(now) => Self::UnderWay,
+            State::Open(_) if entry.attempts == 0 => Self::Begun,
+            State::Open(_) => Self::InDoubt,
+            State::Ended { ending, .. } => match ending.kind {
+                EndingKind::Created => Self::Created,
+                EndingKind::Renamed => Self::Renamed,
+                EndingKind::Appeared => Self::Appeared,
+                EndingKind::Present => Self::Present,
+                EndingKind::NotDone if is_rename => Self::NotRenamed,
+                EndingKind::NotDone => Self::NotCreated,
+                // An ending that this version does not know proves nothing.
+                _ => Self::InDoubt,
+            },
+        }
+    }
+}
+
+/// When an entry was begun, by the wall clock: for people, never for a decision.
+pub(crate) fn begun(entry: &Entry) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(entry.about.wall_time?))
+}
+
+fn begun_text(entry: &Entry) -> Option<String> {
+    begun(entry).map(|time| humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// What a list shows against an earlier ending: `appeared_late`: the portal exists although the
+/// operation ended as if nothing had been done. `twin`: beside it is another one that may be the work
+/// of an attempt that came late.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "late")]
+pub(crate) struct LateObject<'a> {
+    name: &'a str,
+    /// The profile whose org it is about; null without one.
+    profile: Option<&'a str>,
+    #[schemars(extend("enum" = ["appeared_late", "twin"]))]
+    outcome: &'static str,
+    /// The portal that the list shows.
+    #[schemars(with = "PortalObject")]
+    portal: &'a Portal,
+    /// When the operation was begun.
+    #[schemars(extend("format" = "date-time"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    begun: Option<String>,
+}
+
+impl<'a> LateObject<'a> {
+    /// `None` if there is nothing that this version has words for.
+    pub(crate) fn new(entry: &'a Entry, late: &'a Late) -> Option<Self> {
+        let (outcome, portal) = match late {
+            Late::Done(portal) => ("appeared_late", portal),
+            Late::Twin(portal) => ("twin", portal),
+            _ => return None,
+        };
+        let (name, profile, begun) = (entry.name(), entry.label.as_deref(), begun_text(entry));
+        Some(Self { name, profile, outcome, portal, begun })
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let Self { name, portal, .. } = self;
+        let begun = self.begun.as_deref().map(|begun| format!(" (begun {begun})"));
+        let begun = begun.unwrap_or_default();
+        match self.outcome {
+            "twin" => format!(
+                "the org has {} beside {name}: an attempt to create {name}{begun} may have taken \
+                 effect late",
+                portal.name
+            ),
+            _ => format!(
+                "{name} exists now although an earlier run of it was reported as not done{begun}: \
+                 it took effect late, or somebody else did it"
+            ),
+        }
+    }
+}

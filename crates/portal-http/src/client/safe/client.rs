@@ -1,0 +1,158 @@
+//! [`SafeClient`]: what it is made of.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use portal_ledger::{About, Ledger};
+use portal_model::{Org, OrgIdentity};
+
+use super::identity::{IdentifyError, Identity};
+use super::operations::Operations;
+use crate::client::handle::Client;
+
+/// Creates and renames portals of one org so that a crash, at any moment, makes no second portal: what
+/// is attempted is in the ledger before it leaves, and the next claim of the same operation goes on
+/// from there.
+///
+/// All runs about one org share one ledger. Cloning is cheap; clones share the client, the ledger, the
+/// identity of the org, and what [`shutdown`](Self::shutdown) ends.
+///
+/// ```
+/// # #[cfg(not(feature = "server"))]
+/// # fn main() {}
+/// # #[cfg(feature = "server")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use portal_http::client::SafeClient;
+/// use portal_http::ledger::Ledger;
+///
+/// # let server = portal_http::server::LocalServer::start().await?;
+/// # let client = server.client();
+/// let portals = SafeClient::new(client, Ledger::in_memory()); // or Ledger::open(directory)?
+/// let outcome = portals.create("AcmePortal".parse()?).key("sign-up 4711").await;
+/// assert!(outcome.is_ours());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct SafeClient {
+    pub(super) client: Client,
+    pub(super) ledger: Ledger,
+    pub(super) label: Option<String>,
+    pub(super) about: About,
+    pub(super) distinct_from: Arc<BTreeSet<String>>,
+    pub(super) identity: Arc<Identity>,
+    pub(super) operations: Arc<Operations>,
+}
+
+impl SafeClient {
+    /// Makes the calls of `client` safe with `ledger`. Nothing is sent or read yet: the org is
+    /// identified on first use.
+    pub fn new(client: Client, ledger: Ledger) -> Self {
+        Self {
+            client,
+            ledger,
+            label: None,
+            about: About::default(),
+            distinct_from: Arc::default(),
+            identity: Arc::default(),
+            operations: Arc::default(),
+        }
+    }
+
+    /// States the id of the org, for a token that may not read it. If the service names another one,
+    /// every call ends with nothing sent.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// let portals = portals.with_org_id(server.org_id().await?.to_string());
+    /// assert!(portals.identify().await?.org().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_org_id(self, id: impl Into<String>) -> Self {
+        self.with_org(Org::new(id))
+    }
+
+    /// The same, with the name of the org for people.
+    pub fn with_org(self, org: Org) -> Self {
+        Self { identity: Arc::new(self.identity.with_org(org)), ..self }
+    }
+
+    /// Names the API in the ledger where its address is another one each time, such as that of a test
+    /// server on a free port. Otherwise each address is an API of its own.
+    pub fn with_origin(self, origin: impl Into<String>) -> Self {
+        Self { identity: Arc::new(self.identity.with_origin(origin.into())), ..self }
+    }
+
+    /// States that the credentials with these [fingerprints](OrgIdentity::fingerprint) lead to other orgs
+    /// than this client's. Without that, orgs whose ids no token may read take turns, since they may be
+    /// one. Its own fingerprint does no harm.
+    pub fn with_distinct_orgs(self, fingerprints: Arc<BTreeSet<String>>) -> Self {
+        Self { distinct_from: fingerprints, ..self }
+    }
+
+    /// Sets the caller's word for where the client's credentials are, such as a tenant. It is in every
+    /// entry; a name that it created, or left in doubt, in one org is not created in another.
+    pub fn with_label(self, label: impl Into<String>) -> Self {
+        Self { label: Some(label.into()), ..self }
+    }
+
+    /// Sets what entries say of the program and its user, for people.
+    pub fn with_about(self, about: About) -> Self {
+        Self { about, ..self }
+    }
+
+    /// Returns which org the client's credential leads to: asked once, and found in the ledger by later
+    /// processes.
+    ///
+    /// # Errors
+    /// [`IdentifyError`] if that can't be determined. Nothing is sent for the operation then.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// let org = portals.identify().await?;
+    /// assert_eq!(org.org().map(|org| org.id.clone()), Some(server.org_id().await?.to_string()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn identify(&self) -> Result<OrgIdentity, IdentifyError> {
+        self.identity.of(&self.client, &self.ledger).await
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl fmt::Debug for SafeClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SafeClient")
+            .field("client", &self.client)
+            .field("label", &self.label)
+            .finish_non_exhaustive()
+    }
+}
