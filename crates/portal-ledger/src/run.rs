@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use portal_model::flow::{Activity, Event, Flow, Jitter, KnownPortal, NotSent, Receipt, Step};
-use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Unverified};
+use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Owner, Unverified};
 use portal_model::{ApiVersion, Operation, Outcome, Portal, Response};
 
 use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
@@ -559,6 +559,12 @@ impl Ending {
             Outcome::Present { origin: Origin::Appeared, .. } => EndingKind::Appeared,
             Outcome::Present { .. } | Outcome::Unchanged { .. } => EndingKind::Present,
             Outcome::Unknown { .. } => EndingKind::Unknown,
+            // It may be this org's, by a copy of this attempt. Who asked not to wait for that does not.
+            Outcome::NameTaken { owner: Owner::Undetermined(why), .. }
+                if *why != Unverified::AtOnce =>
+            {
+                EndingKind::Unknown
+            }
             _ => EndingKind::NotDone,
         };
         let portal = match outcome {

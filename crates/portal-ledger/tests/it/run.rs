@@ -532,3 +532,20 @@ async fn claim_that_others_went_on_from_is_not_theirs_and_ours() {
     let outcome = service.run(&ledger, request).await.outcome;
     assert!(outcome.exists() && !outcome.is_ours(), "{outcome}");
 }
+
+#[test]
+fn undetermined_owner_of_taken_name_is_no_negative_ending() {
+    let ending = |why| {
+        let owner = Owner::Undetermined(why);
+        let name = "AcmePortal".parse().unwrap();
+        portal_ledger::Ending::of(&Outcome::NameTaken { name, owner }).kind
+    };
+    assert_eq!(
+        ending(portal_model::outcome::Unverified::Changed),
+        portal_ledger::EndingKind::Unknown
+    );
+    assert_eq!(
+        ending(portal_model::outcome::Unverified::AtOnce),
+        portal_ledger::EndingKind::NotDone
+    );
+}
