@@ -583,12 +583,11 @@ fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {
 
 /// Whether its portal may be this operation's doing, rather than one that was there before.
 fn may_be_own(entry: &Entry) -> bool {
-    let is_own = entry.ending().is_some_and(|ending| ending.kind.is_own());
-    entry.is_in_doubt() || (is_own && entry.attempts > 0)
+    entry.is_in_doubt() || entry.ending().is_some_and(|ending| ending.kind.is_own())
 }
 
 fn has_common_name(entry: &Entry, operation: &Operation) -> bool {
-    operation.names().any(|name| entry.operation.concerns(name) || is_same_name(name, entry.name()))
+    operation.names().any(|name| entry.operation.concerns(name))
 }
 
 /// Nobody else can do what a holder of a process that is gone would have done.
@@ -629,16 +628,16 @@ fn on_this_clock(mut entry: Entry, times: Times, now: &Moment) -> Entry {
         let bound = entry.doubt_elsewhere.remove(bound);
         add(&mut entry.doubt_elsewhere, std::mem::replace(doubt, bound));
     }
+    // There is one only if the state is of another clock.
     let Some(seen) = entry.sighting(now).cloned() else { return entry };
     match &mut entry.state {
-        State::Open(lease) if !is_ours(&lease.until) => {
+        State::Open(lease) => {
             let until = std::mem::replace(&mut lease.until, seen.plus(times.attempt_budget));
             if lease.is_attempting {
                 add(&mut entry.doubt_elsewhere, until);
             }
         }
-        State::Ended { at, .. } if !is_ours(at) => *at = seen,
-        State::Open(_) | State::Ended { .. } => {}
+        State::Ended { at, .. } => *at = seen,
     }
     entry
 }

@@ -344,7 +344,8 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 }
                 Step::Record(intent) => {
                     let limit = self.request.policy.record_timeout;
-                    let now = self.host.now();
+                    // That of the step: nothing comes between it and the timer.
+                    let now = started.plus(elapsed);
                     let Some(permit) = permit.as_deref_mut() else {
                         return Ok(flow.abandon());
                     };

@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, Command};
 use crate::sys::environment;
 use crate::sys::invalid_input::InvalidInput;
 
-/// Fails if an option has its value from a variable that has nothing or more than a value.
+/// Fails if an option has its value from a variable that has more than a value.
 pub(super) fn check(command: &mut Command, matches: &ArgMatches) -> clap::error::Result<()> {
     unusable(command, Some(matches))
         .map_or(Ok(()), |invalid| Err(command.error(ErrorKind::InvalidValue, invalid)))
@@ -32,6 +32,8 @@ fn unusable(command: &Command, matches: Option<&ArgMatches>) -> Option<InvalidIn
         source.is_none_or(|source| source == Some(ValueSource::EnvVariable))
     };
     let names = command.get_arguments().filter(is_taken).filter_map(|arg| arg.get_env()?.to_str());
+    // What was taken although it is empty has a meaning.
+    let names = names.filter(|name| matches.is_none() || environment::path(name).is_some());
     let own = names.filter_map(|name| environment::check(name).err()).next();
     own.or_else(|| match matches {
         Some(matches) => {

@@ -43,6 +43,9 @@ use crate::sys::{directories, signal};
 use crate::terminal::printer::Printer;
 use crate::terminal::{prompt, width};
 
+/// Rows that a note names.
+const NAMED: usize = 10;
+
 /// Create a portal in each of many orgs
 #[derive(Debug, clap::Args)]
 #[expect(clippy::doc_markdown, reason = "it is the help")]
@@ -122,15 +125,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     // Before anything is sent, so that its results can be written.
     let report = report.map(OutputFile::open).transpose()?;
     let ledger = ledger::open().await?;
-    let entries = entries(&ledger, &rows).await?;
-    let plan = Plan::new(rows, &entries, |name| profiles.entries().get(name)?.org.as_ref());
-    let file =
-        (args.file != Path::new("-")).then(|| std::path::absolute(&args.file)).transpose()?;
-    let file = file.map(|path| path.display().to_string());
-    let (version, ca_file, policy) = (args.api_version, args.ca_file.as_deref(), &policy);
-    let clients = Clients { ledger: &ledger, file, policy, version, ca_file };
-    let orgs = clients.orgs(&plan, &profiles)?;
-    let mut batch = Batch { args, plan, orgs };
+    let mut batch = Batch::new(args, rows, &policy, &profiles, &ledger).await?;
     let is_asked = !args.dry_run && !args.yes && !batch.is_rehearsal();
     if is_asked && !batch.orgs.is_empty() {
         prompt::require_terminal_for_create()?;
@@ -140,7 +135,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         () = signal::interrupted() => return Ok(cancelled(printer)),
     };
     let count = lanes.len();
-    let notes = batch.notes(&lanes, policy, &ledger);
+    let notes = batch.notes(&lanes, &policy, &ledger);
     if args.dry_run {
         printer.text(batch.text(false, width::of_stdout()));
     }
@@ -183,7 +178,24 @@ struct Batch<'a> {
     orgs: Vec<Org>,
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
+    /// A batch as far as the ledger has it.
+    async fn new(
+        args: &'a Args,
+        rows: Vec<Row>,
+        policy: &Policy,
+        profiles: &Profiles,
+        ledger: &Ledger,
+    ) -> Result<Self, Failure> {
+        let entries = entries(ledger, &rows).await?;
+        let plan = Plan::new(rows, &entries, |name| profiles.entries().get(name)?.org.as_ref());
+        let file = (args.file != Path::new("-")).then(|| std::path::absolute(&args.file));
+        let file = file.transpose()?.map(|path| path.display().to_string());
+        let (version, ca_file) = (args.api_version, args.ca_file.as_deref());
+        let orgs = Clients { ledger, file, policy, version, ca_file }.orgs(&plan, profiles)?;
+        Ok(Self { args, plan, orgs })
+    }
+
     /// Whether a create is only a rehearsal there: the real service never runs on this machine.
     fn is_rehearsal(&self) -> bool {
         self.orgs.iter().all(|org| org.target.is_this_machine())
@@ -217,7 +229,9 @@ impl Batch<'_> {
             let name = |entry: &Entry| {
                 format!("{} {}", entry.label.as_deref().unwrap_or_default(), entry.name())
             };
-            let names: Vec<_> = self.plan.dropped.iter().map(name).collect();
+            let mut names: Vec<_> = self.plan.dropped.iter().take(NAMED).map(name).collect();
+            let more = self.plan.dropped.len() - names.len();
+            names.extend((more > 0).then(|| format!("and {more} more")));
             notes.push(format!(
                 "in doubt, but not in this file: {}; `portal recover` determines them",
                 names.join(", ")

@@ -188,6 +188,30 @@ async fn one_org_gets_several_portals_if_allowed() {
 }
 
 #[test]
+fn report_is_derived_from_ledger() {
+    let orgs = start(3, &[]);
+    let calls = || orgs.served.requests("/crm/v7/settings/portals");
+    for report in ["no/such/directory.csv", "./portals.csv"] {
+        let ran = orgs.run(&[&CREATE[..], &["--report", report]].concat());
+        assert_eq!((ran.status, calls()), (2, 0), "{ran:?}");
+    }
+    assert_eq!(orgs.run(&[&CREATE[..], &["--limit", "2"]].concat()).status, 0);
+    let rows = |last: &str| {
+        format!(
+            "profile,name,fallback,outcome,portal,message,hint\n\
+             org000,org000Portal,,created,org000Portal,,\n\
+             org001,org001Portal,,created,org001Portal,,\n\
+             org002,org002Portal,,{last},,\n"
+        )
+    };
+    let report = ["--report", "report.csv"];
+    assert_eq!(orgs.run(&[&CREATE[..], &report, &["--dry-run"]].concat()).status, 0);
+    assert_eq!(orgs.read("report.csv"), rows("dry_run,"));
+    assert_eq!(orgs.run(&[&CREATE[..], &report].concat()).status, 0);
+    assert_eq!(orgs.read("report.csv"), rows("created,org002Portal"));
+}
+
+#[test]
 fn orgs_of_unknown_ids_run_one_at_a_time() {
     let scopes = &["ZohoCRM.settings.clientportal.CREATE", "ZohoCRM.settings.clientportal.READ"];
     let orgs = Org::many(5).into_iter().map(|org| Org { scopes, ..org });

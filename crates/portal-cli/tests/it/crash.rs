@@ -119,7 +119,7 @@ async fn killed_batch_creates_each_portal_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes minutes; run by .ci/run: cargo test -p portal-cli --all-features --test it -- --ignored batch_killed_at_200_points"]
-async fn batch_killed_at_200_points() {
+#[ignore = "takes minutes; run by .ci/run: cargo test -p portal-cli --test it -- --ignored batches_killed_at_random"]
+async fn batches_killed_at_random() {
     kill_at_random(11, 200).await;
 }

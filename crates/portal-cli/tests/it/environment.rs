@@ -175,7 +175,6 @@ fn url_that_is_unusable_is_named_and_not_repeated() {
 fn variable_of_option_is_named() {
     let home = Home::new();
     for (name, value, expected) in [
-        ("PORTAL_DATABASE_URL", "", "is empty"),
         ("PORTAL_DATABASE_URL", "'postgres://u:hush@127.0.0.1:1/x'", "has a quote"),
         ("PORTAL_DATABASE_URL", "postgres://u:hush@127.0.0.1:1/x\r", "has blanks around it"),
         ("PORTAL_ADMIN_LISTEN", "none\r", "has blanks around it"),

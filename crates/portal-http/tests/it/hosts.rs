@@ -7,7 +7,7 @@ use std::time::Duration;
 use portal_http::ledger::{ClaimRequest, Ended, EntryId, Filter, Host, Ledger, Wanted, run};
 use portal_http::server::LocalServer;
 use portal_model::flow::Policy;
-use portal_model::{ApiVersion, CreateOperation, OrgIdentity, Outcome, Secret};
+use portal_model::{ApiVersion, CreateOperation, OrgIdentity, Outcome};
 use tokio::task::spawn_blocking;
 
 #[path = "../../../portal-ledger/examples/reqwest.rs"]

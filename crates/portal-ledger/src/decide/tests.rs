@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portal_model::flow::{Baseline, CreateIntent, Intent, Policy, RenameIntent};
+use portal_model::flow::{Baseline, CreateIntent, Intent, KnownPortal, Policy, RenameIntent};
 use portal_model::operation::{CreateOperation, RenameOperation};
-use portal_model::{Org, OrgIdentity};
+use portal_model::{Org, OrgIdentity, Portal};
 
 use super::*;
 use crate::entry::About;
@@ -72,6 +72,10 @@ fn open(until: u64) -> State {
 fn attempting(until: u64) -> State {
     let holder = Some(EntryId::new("earlier"));
     State::Open(Lease { holder, until: at(until), is_attempting: true, process: None })
+}
+
+fn given_up(until: u64) -> State {
+    State::Open(Lease { holder: None, until: at(until), is_attempting: false, process: None })
 }
 
 fn ended(kind: EndingKind, second: u64) -> State {
@@ -206,6 +210,8 @@ fn decisions_are_as_in_table() {
         (Some(other().attempted(attempting(99))),           wants(create("AcmeCo")),                      "waits until 107: OtherUnderWay"),
         (Some(other().attempted(attempting(92))),           wants(create("AcmeCo")),                      "new"),
         (Some(Entry { state: open(100), ..other() }),       wants(create("AcmeCo")),                      "new"),
+        (Some(other().attempted(given_up(103)).doubt(91)),  wants(create("AcmeCo")),                      "new"),
+        (Some(other().attempted(given_up(103)).doubt(95)),  wants(create("AcmeCo")),                      "waits until 103: Effect"),
         (Some(other().attempted(ended(Created, 99))),       wants(create("AcmeCo")),                      "waits until 101: Effect"),
         (Some(other().attempted(ended(Unknown, 99))),       wants(create("AcmeCo")),                      "waits until 101: Effect"),
         (Some(other().attempted(ended(Unknown, 99)).doubt(95)), wants(create("AcmeCo")),                  "waits until 103: Effect"),
@@ -343,17 +349,23 @@ fn claim_whose_answer_was_lost_is_granted_again() {
 #[test]
 fn rename_in_ledger_determines_create_in_doubt() {
     let doubt = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50));
+    let mut listed = Portal::new("BetaCo");
+    listed.zaid = Some("11".to_owned());
+    let portal = KnownPortal::of(&listed);
+    let ending = Ending { portal: Some(portal.clone()), ..Ending::new(EndingKind::Renamed) };
     let renamed = Entry {
         id: EntryId::new("rename"),
         order: 2,
-        ..entry(rename("acmeco", "BetaCo")).attempted(ended(EndingKind::Renamed, 60))
+        ..entry(rename("acmeco", "BetaCo")).attempted(State::Ended { ending, at: at(60) })
     };
     let rows = vec![doubt.key("k"), renamed];
     assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Created");
     // Without the key it is a new wish, and the next list its answer.
     let (written, decision) = claim(rows.clone(), &wants(create("AcmeCo")), &at(NOW));
     assert!(matches!(decision, Decision::Wait(Wait { why: Why::Effect, .. })), "{decision:?}");
-    assert_eq!(written[0].ending().unwrap().kind, EndingKind::Created);
+    let ending = written[0].ending().unwrap();
+    assert_eq!(ending.kind, EndingKind::Created);
+    assert_eq!((ending.name.as_deref(), &ending.portal), (Some("AcmeCo"), &Some(portal)));
     let recover = Wanted::Recover(EntryId::new("earlier"));
     let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
     assert_eq!(decided(rows, &request), "ended Created");
@@ -367,6 +379,8 @@ fn recovery_adopts_and_waits_for_nothing_else() {
     let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
     assert_eq!(decided(vec![doubt(), other.clone()], &request), "adopts");
     assert_eq!(decided(vec![other], &request), "blocked: no entry");
+    let left = entry(create("AcmeCo")).attempted(attempting(100));
+    assert_eq!(decided(vec![left], &request), "adopts");
     let elsewhere = |org| decided(vec![doubt().of(org)], &request);
     assert_eq!(elsewhere(org("8")), "blocked: label moved");
     assert_eq!(elsewhere(unknown("x")), "blocked: label moved");
@@ -412,6 +426,18 @@ fn readers_of_two_clocks_do_not_make_each_other_wait() {
     }
     let (_, decision) = claim(rows, &wants(create("Others")), &there(11));
     assert!(matches!(decision, Decision::Granted(_)), "{decision:?}");
+}
+
+#[test]
+fn moments_of_many_clocks_are_not_kept() {
+    let mut row = entry(create("Others")).attempted(ended(EndingKind::Created, 50));
+    for process in 0..100 {
+        let now = Moment::new(format!("process {process}"), Duration::from_secs(1));
+        let (written, _) = claim(vec![row], &wants(create("AcmeCo")), &now);
+        row = written.into_iter().next().unwrap();
+    }
+    assert_eq!(row.sightings.len(), MAX_CLOCKS);
+    assert_eq!(row.sightings.last(), Some(&Moment::new("process 99", Duration::from_secs(1))));
 }
 
 /// Each of them takes the entry over as soon as the lease of the other one has ended.
@@ -475,15 +501,17 @@ fn released_entry_is_free_at_once_unless_attempting() {
 
 #[test]
 fn old_entries_are_settled_and_remain_receipts() {
-    let created = entry(create("Others")).attempted(ended(EndingKind::Created, 10));
-    let later = at(10 + 60 * 60);
-    let (written, Decision::Granted(grant)) =
-        claim(vec![created], &wants(create("AcmeCo")).allow_another(), &later)
+    let created = || entry(create("Others")).attempted(ended(EndingKind::Created, 10));
+    let later_by = 10 + 60 * 60;
+    let request = wants(create("AcmeCo")).allow_another();
+    let (written, Decision::Granted(grant)) = claim(vec![created()], &request, &at(later_by))
     else {
         panic!()
     };
     assert!(written[0].is_settled);
     assert_eq!(grant.receipts[0].name, "Others");
+    let (written, _) = claim(vec![created()], &wants(create("AcmeCo")), &at(later_by - 1));
+    assert!(written.iter().all(|entry| !entry.is_settled));
 }
 
 #[test]
@@ -502,10 +530,21 @@ fn receipt_goes_by_name_after_rename() {
         order: 4,
         ..entry(create("Others")).attempted(ended(EndingKind::Created, 40))
     };
-    let rows = vec![created, renamed, present, again];
+    let doubt = Entry {
+        id: EntryId::new("doubt"),
+        order: 5,
+        ..entry(create("DoubtCo")).attempted(ended(EndingKind::Unknown, 50))
+    };
+    let rows = vec![created, renamed, present, again, doubt];
     let (_, grant) = granted(rows, &wants(create("AcmeCo")).allow_another());
     let names: Vec<_> = grant.receipts.iter().map(|receipt| &receipt.name[..]).collect();
     assert_eq!(names, ["Others", "BetaCo"], "the newest first");
+    // A rename that changes the case of letters is not of what it made itself.
+    let intent = Some(RenameIntent::new("BetaCo", "BETACO".parse().unwrap()).into());
+    let cased = entry(rename("BetaCo", "BETACO")).attempted(ended(EndingKind::Renamed, 20));
+    let (_, grant) =
+        granted(vec![Entry { intent, ..cased }], &wants(create("AcmeCo")).allow_another());
+    assert_eq!(grant.receipts[0].name, "BETACO");
 }
 
 #[test]
@@ -579,4 +618,48 @@ fn receipt_of_unknown_org_is_no_answer_while_waiting() {
         entry(create("Others")).of(unknown("x")).attempted(ended(EndingKind::Created, 98));
     let (_, grant) = granted(vec![created], &wants(create("AcmeCo")));
     assert_eq!(grant.receipts.len(), 1, "a credential that can't list goes by it");
+}
+
+#[test]
+fn fallbacks_are_those_of_last_claim_until_first_attempt() {
+    let request = wants(with_fallback("AcmeCo", "BetaCo"));
+    let operation = |row: Entry| granted(vec![row], &request).1.entry.operation;
+    let idle = entry(create("AcmeCo"));
+    assert_eq!(
+        operation(Entry { state: open(100), ..idle.clone() }),
+        with_fallback("AcmeCo", "BetaCo")
+    );
+    assert_eq!(operation(idle.attempted(open(100))), create("AcmeCo"));
+}
+
+#[test]
+fn entry_that_sent_nothing_is_settled_by_its_end() {
+    let is_settled = |attempts| {
+        let row = Entry { attempts, ..entry(create("AcmeCo")) };
+        let ending = Ending::new(EndingKind::NotDone);
+        end(row, &EntryId::new("earlier"), &ending, None, &at(101)).unwrap().is_settled
+    };
+    assert_eq!((is_settled(0), is_settled(1)), (true, false));
+}
+
+#[test]
+fn look_finds_last_entry_of_same_operation_and_others_as_receipts() {
+    let own = || entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50));
+    let other = Entry {
+        id: EntryId::new("other"),
+        order: 2,
+        ..entry(create("Others")).attempted(ended(EndingKind::Created, 60))
+    };
+    let rows = vec![own(), other];
+    let seen = |request: &ClaimRequest| {
+        let (found, receipts) = look(rows.clone(), request, &at(NOW));
+        let names = receipts.into_iter().map(|receipt| receipt.name).collect::<Vec<_>>();
+        (found.map(|entry| entry.id.to_string()), names)
+    };
+    let others = || vec!["Others".to_owned()];
+    assert_eq!(seen(&wants(create("AcmeCo"))), (Some("earlier".to_owned()), others()));
+    assert_eq!(seen(&wants(create("GammaCo"))), (None, others()));
+    let recover = Wanted::Recover(EntryId::new("earlier"));
+    let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
+    assert_eq!(seen(&request), (Some("earlier".to_owned()), others()));
 }

@@ -238,7 +238,7 @@ fn causes(mut left: Vec<Said<'_>>, width: usize, columns: usize, text: &mut Stri
         let same: Vec<_> = left.extract_if(.., |said| said.cause == cause).collect();
         let (why, next_step) = match same.as_slice() {
             [only] => (only.specific(&cause.0), cause.1.map(|next_step| only.specific(&next_step))),
-            _ => cause,
+            _ => (cause.0, cause.1.map(|next| next.replace("the portal NAME", "portals"))),
         };
         let indent = if why.is_empty() { 2 } else { 4 };
         if !why.is_empty() {

@@ -92,10 +92,9 @@ impl Host for ClientHost {
     }
 }
 
+#[cfg(all(feature = "sockets", feature = "test-util"))]
 #[cfg(test)]
 mod tests {
-    #![cfg(all(feature = "sockets", feature = "test-util"))]
-
     use super::*;
     use crate::client::{Client, Credential, HttpTransport, Proxy, conformance};
 

@@ -126,7 +126,8 @@ impl Identity {
         ledger: &Ledger,
     ) -> Result<OrgIdentity, IdentifyError> {
         if client.api_url().is_none() {
-            client.authenticate().await.map_err(ClientError::from)?;
+            // The origin is part of an identity, and the response to a token request names it.
+            ask(client, For::Api, TRIES).await?;
         }
         let stated = self.stated.as_ref();
         let is_stated = |org: &Org| stated.is_none_or(|stated| stated.id == org.id);
@@ -137,7 +138,7 @@ impl Identity {
             return Ok(self.unknown(client).with_org(earlier));
         }
         // A stated id needs no answer, but one may contradict it.
-        let answer = ask(client, if stated.is_some() { 1 } else { TRIES }).await;
+        let answer = ask(client, For::Org, if stated.is_some() { 1 } else { TRIES }).await;
         let found = match (answer, stated) {
             (Ok(found), _) => found,
             (Err(_), Some(_)) => None,
@@ -171,15 +172,26 @@ async fn earlier(client: &Client, unknown: &OrgIdentity, ledger: &Ledger) -> Opt
     ledger.org_of(unknown).await.ok().flatten()
 }
 
-/// Asks the service; `None` if it refuses.
-async fn ask(client: &Client, tries: u32) -> Result<Option<Org>, ClientError> {
+/// What is asked for.
+#[derive(Clone, Copy)]
+enum For {
+    Api,
+    Org,
+}
+
+/// Asks the service; no org if it refuses.
+async fn ask(client: &Client, what: For, tries: u32) -> Result<Option<Org>, ClientError> {
     let end = Instant::now() + LIMIT.min(client.policy().deadline);
     let mut pause = FIRST_PAUSE;
     let mut count = 0;
     loop {
         count += 1;
-        let error = match client.call(&GetOrg).await {
-            Ok(org) => return Ok(Some(org)),
+        let answer = match what {
+            For::Api => client.authenticate().await.map(|()| None).map_err(ClientError::from),
+            For::Org => client.call(&GetOrg).await.map(Some),
+        };
+        let error = match answer {
+            Ok(org) => return Ok(org),
             Err(error) if is_refusal(&error) => return Ok(None),
             Err(error) => error,
         };

@@ -5,12 +5,15 @@ use std::time::Duration;
 use portal_http::client::{Client, Credential, IdentifyError, SafeClient};
 use portal_http::ledger::Ledger;
 use portal_http::server::LocalServer;
+use portal_model::oauth::AccessToken;
 use portal_model::outcome::NotDone;
-use portal_model::{Outcome, Response, Scope};
+use portal_model::{Outcome, Response, Scope, server};
 use portal_store::{Seed, SeedCredential, SeedOrg, SeedUser};
 
 use super::{name, requests, sending};
-use crate::client::script::{self, Act, Call, ORG, Scripted, created, credential, none};
+use crate::client::script::{
+    self, Act, Call, ORG, Scripted, TOKEN, created, credential, lost, none,
+};
 
 const CLIENT: &str = "1000.TWO";
 
@@ -56,6 +59,29 @@ async fn page_of_gateway_is_no_answer() {
         assert!(unreachable, "{outcome:?}");
         assert_eq!((service.count(ORG), service.count("GET /crm/v7/settings")), (5, 0));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn accounts_server_that_fails_for_a_moment_is_asked_again() {
+    let mut fails = 2;
+    let service = Scripted::new(move |call| match call.what.as_str() {
+        TOKEN if fails > 0 => {
+            fails -= 1;
+            lost()
+        }
+        TOKEN => {
+            let mut token = AccessToken::new("t1".to_owned());
+            token.api_domain = Some("https://www.zohoapis.com".to_owned());
+            Act::Respond(server::granted(&token))
+        }
+        what if what.starts_with("GET") => none(),
+        _ => created(),
+    });
+    let builder = Client::builder().transport(service.clone());
+    let builder = builder.accounts_url("https://accounts.zoho.com");
+    let client = builder.build(credential()).unwrap();
+    let outcome = SafeClient::new(client, Ledger::in_memory()).create(script::name()).await;
+    assert!(outcome.is_ours(), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -379,10 +379,15 @@ impl Flow {
             && self.blocked.is_none()
             && self.ambiguity.is_none()
             && self.check_attempt(now).is_ok();
+        // A process that was frozen may read a list of long ago, and what took effect before it may have
+        // been listed and renamed since.
+        let is_fresh = now.saturating_sub(began) <= self.policy.read_timeout.saturating_mul(2);
         match if_absent {
             // Rule 8: at most one of several copies can take effect. The backoff comes before the
             // list that clears the way (rule 1), so that nothing happens unseen in between.
-            IfAbsent::Repeat if may_repeat && self.polls > 0 => return self.start_attempt(),
+            IfAbsent::Repeat if may_repeat && self.polls > 0 && is_fresh => {
+                return self.start_attempt();
+            }
             IfAbsent::Repeat if may_repeat => {
                 self.polls += 1;
                 let backoff = self.policy.backoff(self.attempts.saturating_sub(1), jitter);

@@ -140,6 +140,13 @@ fn new_portal_renamed_to_wanted_name_may_not_be_own() {
 }
 
 #[test]
+fn list_of_before_long_sleep_clears_no_way() {
+    let script = || create().ready().attempt(lost()).shows(&[]).waits(1000);
+    script().lasting(20).shows(&[]).sends();
+    script().lasting(21).shows(&[]).waits(1000).shows(&[]).sends();
+}
+
+#[test]
 fn rename_that_somebody_undid_is_unknown() {
     let script = rename().token().shows_portals(&[("1", "AcmeOld", false)]).attempt(lost());
     let outcome = script.lists_until_end(&[("1", "AcmeOld", true)]);
