@@ -35,7 +35,8 @@ pub struct ClaimRequest {
     /// Who asks, where others can tell whether it is gone.
     pub(crate) process: Option<Process>,
     /// The entry that this operation attempted something in, and lost to somebody who adopted it.
-    pub(crate) lost: Option<EntryId>,
+    #[doc(hidden)]
+    pub lost: Option<EntryId>,
 }
 
 /// What a claim is for.

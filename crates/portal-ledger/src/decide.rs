@@ -24,8 +24,8 @@
 //! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names;
 //!    unless the caller states that the credentials of the two lead to different orgs.
 //!    With `allow_another` the names alone count.
-//! 7. **A key is one operation**: created, and its entry is returned; in doubt, and it goes on; ended
-//!    without a portal, and it begins anew.
+//! 7. **A key is one operation**: created, or there after an attempt, and its entry is returned; in doubt,
+//!    and it goes on; ended without a portal, and it begins anew.
 //! 8. **A moment of another clock counts from when it is first read**: another boot, machine or time
 //!    namespace.
 //! 9. **`Created` is accepted from anybody, everything else from the holder.** But once another holder
@@ -62,6 +62,8 @@ pub struct Grant {
     pub entry: Entry,
     /// Other portals that this ledger created in what may be the org.
     pub receipts: Vec<Receipt>,
+    /// Whether what appears may be another operation's.
+    pub has_rival: bool,
 }
 
 /// The end of the last recorded attempt, as its holder saw it.
@@ -278,7 +280,10 @@ impl<'a> View<'a> {
     fn earlier(&mut self, operation: &Operation) -> Earlier {
         let decided = |decision| Earlier::Decided(Box::new(decision));
         let Some(mut entry) = self.last_of_same(operation).cloned() else { return Earlier::None };
-        let is_answer = is_theirs_too(&entry, self.request) && may_be_own(&entry);
+        // Of a portal that was there after an attempt, the attempt may have been the cause.
+        let is_there = entry.attempts > 0
+            && entry.ending().is_some_and(|ending| ending.kind == EndingKind::Present);
+        let is_answer = is_theirs_too(&entry, self.request) && (may_be_own(&entry) || is_there);
         match &entry.state {
             State::Open(lease) if lease.is_held_at(self.now) => {
                 return decided(self.under_way(&entry, lease));
@@ -366,8 +371,8 @@ impl<'a> View<'a> {
     }
 
     /// The last entry of the same operation: of the same id, or of an equal key; or, where at most
-    /// one of the two has a key, of the same org, kind and first name. What ended without a portal under
-    /// the key says nothing of one that came later without it.
+    /// one of the two has a key, of the same org, kind and first name. What ended without a portal, under
+    /// the key or lost, says nothing of one that came later.
     fn last_of_same(&self, operation: &Operation) -> Option<&Entry> {
         let last = |is_same: &dyn Fn(&&Entry) -> bool| self.entries.iter().rev().find(is_same);
         let has_other_key = |entry: &Entry| entry.key.is_some() && self.request.key.is_some();
@@ -375,9 +380,10 @@ impl<'a> View<'a> {
         let has_key = |entry: &Entry| {
             has_equal_key(entry, self.request) && !is_other_org(entry, self.request)
         };
+        let is_lost = |entry: &Entry| self.request.lost.as_ref() == Some(&entry.id);
         let is_open = |entry: &Entry| entry.ending().is_none();
         last(&|entry| entry.id == self.request.id)
-            .or_else(|| last(&|entry| self.request.lost.as_ref() == Some(&entry.id)))
+            .or_else(|| last(&|entry| is_lost(entry) && (is_open(entry) || may_be_own(entry))))
             .or_else(|| last(&|entry| has_key(entry) && (is_open(entry) || may_be_own(entry))))
             .or_else(|| {
                 last(&|entry| {
@@ -504,7 +510,23 @@ impl<'a> View<'a> {
         self.written.push(entry.clone());
         // One that may be of the org forbids what no list can clear.
         let receipts = self.receipts(Some(&entry.id), |other| !is_other_org(other, self.request));
-        Decision::Granted(Box::new(Grant { entry, receipts }))
+        let has_rival = self.has_rival(&entry);
+        Decision::Granted(Box::new(Grant { entry, receipts, has_rival }))
+    }
+
+    /// Whether another create of its names began since: it waited until no attempt of this entry could
+    /// take effect any more, so a portal that appears now is rather its doing.
+    fn has_rival(&self, entry: &Entry) -> bool {
+        let is_rival = |other: &Entry| {
+            let is_held = matches!(&other.state, State::Open(lease) if lease.holder.is_some());
+            matches!(other.operation, Operation::Create(_))
+                && other.order > entry.order
+                && (other.attempts > 0 || is_held)
+                && has_common_name(other, &entry.operation)
+                && !is_other_org(other, self.request)
+        };
+        // A new entry is the last one.
+        entry.order > 0 && self.entries.iter().any(is_rival)
     }
 
     fn under_way(&self, entry: &Entry, lease: &Lease) -> Decision {

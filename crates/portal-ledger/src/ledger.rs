@@ -281,6 +281,11 @@ impl Permit {
         horizon.and_then(|horizon| horizon.since(&self.granted_at)).unwrap_or_default()
     }
 
+    /// Whether a portal that appears may be the doing of another operation that wants the name.
+    pub fn has_rival(&self) -> bool {
+        self.grant.has_rival
+    }
+
     /// Until then nobody else can have adopted the entry.
     pub(crate) fn held_until(&self) -> &Moment {
         &self.held_until

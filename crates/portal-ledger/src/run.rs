@@ -230,7 +230,12 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             None => Ok(not_done(&permit.entry().operation, NotDone::Absent)),
         };
         let entry = permit.entry().id.clone();
-        let Ok(outcome) = driven else { return self.adopted(permit.entry()).await };
+        let Ok(mut outcome) = driven else { return self.adopted(permit.entry()).await };
+        if let (Outcome::Present { origin, .. }, true) = (&mut outcome, permit.has_rival())
+            && *origin == Origin::Appeared
+        {
+            *origin = Origin::Undetermined;
+        }
         let (ending, now) = (Ending::of(&outcome), self.host.now());
         let held = permit.entry().clone();
         let held_until = permit.held_until().clone();

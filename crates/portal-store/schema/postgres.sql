@@ -113,9 +113,12 @@ CREATE FUNCTION grant_access_token(
     window_seconds bigint,
     with_limits    boolean,
     most_in_window bigint,
-    most_alive     bigint
+    most_alive     bigint,
+    most_of_user   bigint
 ) RETURNS text
 LANGUAGE plpgsql AS $$
+DECLARE
+    beyond bytea[];
 BEGIN
     IF given_code IS NULL THEN
         PERFORM FROM refresh_tokens
@@ -152,6 +155,26 @@ BEGIN
         WHERE id IN (SELECT id FROM access_tokens
                      WHERE refresh_hash = parent AND expires_at > at_second
                      ORDER BY id DESC OFFSET most_alive - 1);
+    END IF;
+
+    IF with_limits AND given_code IS NOT NULL THEN
+        -- The log has the order of refresh tokens, but not of those that a seed gave: the oldest.
+        beyond := ARRAY(
+            SELECT hash FROM refresh_tokens AS token
+            WHERE revoked_at IS NULL
+                  AND user_id = (SELECT user_id FROM refresh_tokens WHERE hash = parent)
+            ORDER BY (SELECT max(id) FROM audit
+                      WHERE action = 'code_exchanged'
+                            AND subject = token.client_id || ' ' || left(encode(token.hash, 'hex'), 12)
+                     ) DESC NULLS LAST
+            OFFSET most_of_user);
+        UPDATE refresh_tokens SET revoked_at = at_second WHERE hash = ANY (beyond);
+        INSERT INTO audit (at, after_portal, actor, action, org, subject, detail)
+        SELECT at_second, (SELECT coalesce(max(id), 0) FROM portals), email, 'credential_revoked',
+               orgs.name, client_id || ' ' || left(encode(hash, 'hex'), 12), scopes
+        FROM refresh_tokens JOIN users ON users.id = user_id JOIN orgs ON orgs.id = org_id
+        WHERE hash = ANY (beyond);
+        DELETE FROM access_tokens WHERE refresh_hash = ANY (beyond);
     END IF;
 
     -- What neither is alive nor counts for a limit is forgotten.

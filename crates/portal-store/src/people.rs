@@ -317,6 +317,19 @@ impl People {
         self.clients.get(id).copied()
     }
 
+    /// The valid refresh tokens of a user, the oldest first.
+    pub(crate) fn refresh_tokens(&self, user: UserId) -> Vec<Hashed> {
+        let of_user = self.grants.values().filter_map(|grant| match grant.key {
+            GrantKey::RefreshToken(hash) if grant.user == user && grant.ended_at.is_none() => {
+                Some((!grant.is_seeded, grant.created_at, hash))
+            }
+            GrantKey::RefreshToken(_) | GrantKey::Code(_) => None,
+        });
+        let mut found: Vec<_> = of_user.collect();
+        found.sort_unstable();
+        found.into_iter().map(|(.., hash)| hash).collect()
+    }
+
     pub(crate) fn grant(&self, key: GrantKey) -> Option<&GrantRow> {
         self.grants.get(&key)
     }

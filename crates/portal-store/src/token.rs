@@ -18,6 +18,9 @@ pub(crate) const GRANTS_PER_WINDOW: u32 = 10;
 /// Maximum number of valid access tokens per refresh token; issuing one more expires the oldest.
 pub(crate) const ALIVE_PER_REFRESH_TOKEN: u32 = 15;
 
+/// Maximum number of valid refresh tokens per user; one more revokes the oldest.
+pub(crate) const REFRESH_TOKENS_PER_USER: u32 = 20;
+
 /// Which limits apply when a token is issued. The figures are from Zoho's documentation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TokenRules {
@@ -25,7 +28,8 @@ pub enum TokenRules {
     #[default]
     LifetimesOnly,
     /// Also the limits per refresh token: 10 new access tokens in 10 minutes, and 15 valid ones; a
-    /// sixteenth expires the oldest.
+    /// sixteenth expires the oldest. And 20 refresh tokens per user; the twenty-first revokes the
+    /// oldest, seeded ones first.
     ServiceLimits,
 }
 

@@ -33,8 +33,8 @@ fn unusable(command: &Command, matches: Option<&ArgMatches>) -> Option<InvalidIn
     };
     let names = command.get_arguments().filter(is_taken).filter_map(|arg| arg.get_env()?.to_str());
     // What was taken although it is empty has a meaning.
-    let names = names.filter(|name| matches.is_none() || environment::path(name).is_some());
-    let own = names.filter_map(|name| environment::check(name).err()).next();
+    let mut names = names.filter(|name| matches.is_none() || environment::path(name).is_some());
+    let own = names.find_map(|name| environment::check(name).err());
     own.or_else(|| match matches {
         Some(matches) => {
             let (name, matches) = matches.subcommand()?;

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
+use crate::commands::target_args::base_url;
 use crate::org::ledger;
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::org::retry::retry;
@@ -157,7 +158,7 @@ impl Args {
         let profile = or_ask(profile, ask, "name of the profile", "pass `--profile`")?;
         let old = profiles.entries().get(&profile);
         let hosts = or_ask(
-            self.hosts().or_else(|| Some(old?.hosts.clone())),
+            self.hosts()?.or_else(|| Some(old?.hosts.clone())),
             ask_for_data_center,
             "data center of the org",
             "pass `--data-center` with us, eu, in, au, jp, cn, ca or sa; for another server, \
@@ -173,15 +174,15 @@ impl Args {
         Ok((profile, Entry { hosts, client_id, org: None, ca_file }))
     }
 
-    fn hosts(&self) -> Option<Hosts> {
-        match (self.data_center, &self.api_domain, &self.accounts_url) {
+    fn hosts(&self) -> Result<Option<Hosts>, Failure> {
+        Ok(match (self.data_center, &self.api_domain, &self.accounts_url) {
             (Some(data_center), ..) => Some(Hosts::DataCenter(data_center)),
             (None, Some(api_domain), Some(accounts_url)) => Some(Hosts::Urls {
-                api_domain: api_domain.clone(),
-                accounts_url: accounts_url.clone(),
+                api_domain: base_url("--api-domain", api_domain)?,
+                accounts_url: base_url("--accounts-url", accounts_url)?,
             }),
             _ => None,
-        }
+        })
     }
 }
 

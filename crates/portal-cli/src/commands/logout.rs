@@ -20,7 +20,6 @@ use crate::terminal::prompt::confirm;
 
 /// Revoke the refresh token of a profile, and remove the profile
 #[derive(Debug, clap::Args)]
-#[expect(clippy::doc_markdown, reason = "it is the help")]
 #[command(add = Sections(&[Examples("portal logout --profile acme")]))]
 #[expect(clippy::doc_markdown, reason = "it is the help")]
 pub(crate) struct Args {

@@ -235,7 +235,7 @@ impl Variables {
 }
 
 /// A base URL from the flag or variable `name`, which an error does not repeat: it may hold a password.
-fn base_url(name: &str, text: &str) -> Result<String, Failure> {
+pub(super) fn base_url(name: &str, text: &str) -> Result<String, Failure> {
     let url = text.parse().map(|url: BaseUrl| url.as_str().to_owned());
     url.map_err(|error| Failure::usage(format!("invalid {name}: {error}")))
 }

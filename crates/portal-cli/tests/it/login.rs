@@ -162,6 +162,25 @@ fn failing_credentials_are_not_stored() {
 }
 
 #[test]
+fn endpoint_given_as_host_is_stored_as_host() {
+    let org = without_profile("acme");
+    let orgs = Orgs::start(vec![org.clone()], &[]);
+    let (url, id) = (orgs.served.url(), org.client_id());
+    let (api, token) = (format!("{url}/crm/v7"), format!("{url}/oauth/v2/token"));
+    let login = ["login", "--profile", "acme", "--refresh-token", "--client-id", &id];
+    let hosts = ["--api-domain", &api, "--accounts-url", &token];
+    let stdin = format!("{}\n{}\n", org.client_secret(), org.refresh_token());
+    let ran = orgs.run_with(&[&login[..], &hosts].concat(), &stdin);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let config = std::fs::read_to_string(orgs.config().join("config.toml")).unwrap();
+    assert!(config.contains(&format!("api_domain = \"{url}\"\naccounts_url = \"{url}\"")));
+    // As somebody writes it by hand.
+    std::fs::write(orgs.config().join("config.toml"), config.replace(url, &api)).unwrap();
+    let ran = orgs.run(&["create", "AcmePortal", "--profile", "acme"]);
+    assert_eq!((ran.status, ran.stderr.contains("names")), (0, false), "{ran:?}");
+}
+
+#[test]
 fn stdin_in_other_encoding_is_named() {
     let org = without_profile("acme");
     let orgs = Orgs::start(vec![org.clone()], &[]);

@@ -27,7 +27,12 @@ impl ApiUrl {
         configured: ApiDomain,
         accounts_url: Option<&str>,
     ) -> Result<Self, InvalidBaseUrl> {
-        let url = configured.url().map(|url| url.parse()).transpose()?;
+        let url = configured.url().map(|url| url.parse::<BaseUrl>()).transpose()?;
+        let configured = match (configured, &url) {
+            // In the form in which the accounts server names it.
+            (ApiDomain::Given(_), Some(url)) => ApiDomain::Given(url.to_string()),
+            (configured, _) => configured,
+        };
         let accounts = accounts_url.map(origin);
         Ok(Self { configured, accounts, known: RwLock::new(Known { url, mismatch: None }) })
     }

@@ -197,7 +197,7 @@ impl<R: Registry> PortalServiceBuilder<R> {
     }
 
     /// Enforces the quotas of the service's Enterprise edition: 10 access tokens per refresh token
-    /// in 10 minutes and 15 valid ones, 20 concurrent requests per org and client, and 50,000
+    /// in 10 minutes and 15 valid ones, 20 refresh tokens per user, 20 concurrent requests per org and client, and 50,000
     /// requests per org in 24 hours.
     #[must_use]
     pub fn enforce_limits(mut self) -> Self {

@@ -26,8 +26,8 @@ async fn example_hosts_conform() {
     use portal_http::client::conformance;
 
     // The check rejects this token once.
-    fn token() -> Secret {
-        Secret::new("t1")
+    fn token() -> portal_model::Secret {
+        portal_model::Secret::new("t1")
     }
     conformance::host(|url| Async::new(url, token())).await.unwrap();
     let blocking = || pollster::block_on(conformance::host(|url| Blocking::new(url, token())));

@@ -186,7 +186,7 @@ fn decisions_are_as_in_table() {
         // A key.
         (Some(acme().key("k").attempted(ended(Created, 99))), wants(create("AcmeCo")).key("k"),           "ended Created"),
         (Some(acme().key("k").attempted(ended(Appeared, 1))), wants(create("AcmeCo")).key("k"),           "ended Appeared"),
-        (Some(acme().key("k").attempted(ended(Present, 1))), wants(create("AcmeCo")).key("k"),            "new"),
+        (Some(acme().key("k").attempted(ended(Present, 1))), wants(create("AcmeCo")).key("k"),            "ended Present"),
         (Some(Entry { state: ended(Present, 1), ..acme().key("k") }), wants(create("AcmeCo")).key("k"), "new"),
         (Some(acme().key("k").attempted(ended(Unknown, 1))), wants(create("AcmeCo")).key("k"),            "adopts"),
         (Some(acme().key("k").attempted(ended(NotDone, 1))), wants(create("AcmeCo")).key("k"),            "new"),
@@ -583,7 +583,10 @@ fn entry_of_key_precedes_later_one_without() {
         order: 2,
         ..entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 20))
     };
-    assert_eq!(decided(vec![rejected, doubt], &wants(create("AcmeCo")).key("k")), "adopts");
+    let rows = vec![rejected, doubt];
+    assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "adopts");
+    let lost = Some(EntryId::new("earlier"));
+    assert_eq!(decided(rows, &ClaimRequest { lost, ..wants(create("AcmeCo")) }), "adopts");
 }
 
 #[test]
@@ -618,6 +621,25 @@ fn receipt_of_unknown_org_is_no_answer_while_waiting() {
         entry(create("Others")).of(unknown("x")).attempted(ended(EndingKind::Created, 98));
     let (_, grant) = granted(vec![created], &wants(create("AcmeCo")));
     assert_eq!(grant.receipts.len(), 1, "a credential that can't list goes by it");
+}
+
+#[test]
+fn what_appears_may_be_of_operation_that_began_later() {
+    let doubt = entry(create("AcmeCo")).key("k").attempted(ended(EndingKind::Unknown, 20));
+    let rival = |state| Entry {
+        id: EntryId::new("later"),
+        order: 2,
+        ..entry(create("AcmeCo")).key("other").attempted(state)
+    };
+    let recover = Wanted::Recover(EntryId::new("earlier"));
+    let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
+    let has_rival = |rows| granted(rows, &request).1.has_rival;
+    assert!(!has_rival(vec![doubt.clone()]));
+    assert!(has_rival(vec![doubt.clone(), rival(attempting(103))]));
+    let unused = Entry { attempts: 0, ..rival(open(103)) };
+    assert!(has_rival(vec![doubt.clone(), unused.clone()]));
+    let left = Entry { attempts: 0, ..rival(ended(EndingKind::NotDone, 30)) };
+    assert!(!has_rival(vec![doubt, left]));
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Flows, each of their states once, and what each event makes of it. The flow is portal-model's own.
 
-use portal_model::ApiVersion;
 use portal_model::endpoint::Response;
 use portal_model::flow::{Event, Flow, Jitter, NotSent, Step, TokenId};
 use portal_model::intent::Intent;
@@ -8,6 +7,7 @@ use portal_model::outcome::Outcome;
 use portal_model::transport::NoResponse;
 
 use super::Map;
+use super::mirror;
 use super::service::{View, response};
 use super::world::{Deed, NAMES, Reply, World, at, units};
 
@@ -28,8 +28,9 @@ pub(super) struct Node {
     pub(super) during: u16,
 }
 
-/// Of which wish a flow is, whether it only looks, and how much of its time was spent before.
-pub(super) type Whose = (usize, bool, u8);
+/// Of which wish a flow is, whether it only looks, how much of its time was spent before, and whether the
+/// entry has a rival.
+pub(super) type Whose = (usize, bool, u8, bool);
 
 /// A step, without what does not differ here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +133,10 @@ impl Flows {
             Step::Record(intent) => (Doing::Record, Some(intent)),
             Step::Send { .. } => (Doing::Send, None),
             Step::WaitUntil(time) => (Doing::Wait(units(time.saturating_sub(now))), None),
-            Step::Done(outcome) => (Doing::Done(self.outcome_id(*outcome)), None),
+            Step::Done(outcome) => {
+                let outcome = mirror::origin(*outcome, whose.3);
+                (Doing::Done(self.outcome_id(outcome)), None)
+            }
         };
         let is_last_in_doubt = flow.is_last_in_doubt();
         let before = self.outcome_id(before.abandon());
@@ -161,9 +165,6 @@ impl Flows {
         })
     }
 }
-
-/// The only version of the API that differs in nothing here.
-pub(super) const VERSION: ApiVersion = ApiVersion::V7;
 
 fn event(happened: Happened, deed: Deed) -> Option<Event> {
     Some(match happened {

@@ -14,25 +14,16 @@ use super::world::{Broken, Deed, Wish};
 pub(super) type Violation = String;
 
 impl Machine {
-    /// Whether an entry is of the operation that is wished.
-    fn is_of(&self, entry: &Entry, wish: &Wish) -> bool {
-        let has_other_key =
-            entry.key.as_deref().is_some_and(|key| wish.key.is_some_and(|wished| wished != key));
-        super::ledger::deed(&entry.operation) == wish.deed
-            && !has_other_key
-            && entry.org.fingerprint() == fingerprint(wish)
-    }
-
     /// The wish that a row is of.
     fn wish_of(&self, state: &State, row: u8) -> Wish {
         let entry = self.ledger.entry(&state.rows, row);
-        let is_of = |wish: &&Wish| self.is_of(entry, wish);
+        let is_of = |wish: &&Wish| is_of(entry, wish);
         *self.world.wishes.iter().find(is_of).expect("somebody's wish")
     }
 
     fn rows_of(&self, state: &State, wish: &Wish) -> u8 {
         let all = self.ledger.all(&state.rows);
-        all.filter(|(_, entry)| self.is_of(entry, wish)).fold(0, |rows, (row, _)| rows | 1 << row)
+        all.filter(|(_, entry)| is_of(entry, wish)).fold(0, |rows, (row, _)| rows | 1 << row)
     }
 
     /// An attempt of a row takes effect.
@@ -184,7 +175,7 @@ impl Machine {
         if is_done {
             return Err("told that nothing was done, but it was".to_owned());
         }
-        self.deny(state, denied);
+        deny(state, denied);
         Ok(())
     }
 
@@ -195,18 +186,27 @@ impl Machine {
         };
         self.world.wishes.iter().position(is_same).expect("somebody's wish")
     }
+}
 
-    /// Nothing of these rows may take effect any more.
-    fn deny(&self, state: &mut State, rows: u8) {
-        for row in (0..8).filter(|row| rows & 1 << row != 0) {
-            let open = std::mem::take(&mut state.service.open[row]);
-            let denied = &mut state.service.denied[row];
-            *denied = open.max(*denied);
-        }
-        for process in &mut state.processes {
-            if let Phase::Step { row, sent: Some(sent), .. } = &mut process.phase {
-                sent.is_denied |= rows & 1 << *row != 0;
-            }
+/// Whether an entry is of the operation that is wished.
+fn is_of(entry: &Entry, wish: &Wish) -> bool {
+    let has_other_key =
+        entry.key.as_deref().is_some_and(|key| wish.key.is_some_and(|wished| wished != key));
+    super::ledger::deed(&entry.operation) == wish.deed
+        && !has_other_key
+        && entry.org.fingerprint() == fingerprint(wish)
+}
+
+/// Nothing of these rows may take effect any more.
+fn deny(state: &mut State, rows: u8) {
+    for row in (0..8).filter(|row| rows & 1 << row != 0) {
+        let open = std::mem::take(&mut state.service.open[row]);
+        let denied = &mut state.service.denied[row];
+        *denied = open.max(*denied);
+    }
+    for process in &mut state.processes {
+        if let Phase::Step { row, sent: Some(sent), .. } = &mut process.phase {
+            sent.is_denied |= rows & 1 << *row != 0;
         }
     }
 }

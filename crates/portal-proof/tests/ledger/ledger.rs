@@ -10,10 +10,10 @@ use portal_model::{Endpoint as _, Org, OrgIdentity, PortalName};
 use serde_json::Value;
 
 use super::Map;
-use super::flows::{Flows, VERSION};
+use super::flows::Flows;
 use super::mirror;
 use super::service::{ROWS, View, response};
-use super::world::{Broken, Deed, NAMES, NOW, Wish, World, ago, at};
+use super::world::{Broken, Deed, NAMES, NOW, VERSION, Wish, World, ago, at};
 
 /// The entries in their order, by number; 0 is none.
 pub(super) type Rows = [u16; ROWS];
@@ -57,9 +57,9 @@ pub(super) enum Decided {
 
 type ClaimKey = (Rows, Claim, u8);
 
-/// Which process claims, under which id; the row that it determines, counted from 1, or 0; and how much
-/// of its time it has spent.
-pub(super) type Claim = (usize, Id, u8, u8);
+/// Which process claims, under which id; the row that it determines, counted from 1, or 0; how much of
+/// its time it has spent; and the row that it lost, counted from 1, or 0.
+pub(super) type Claim = (usize, Id, u8, u8, u8);
 
 pub(super) struct Ledger {
     world: World,
@@ -111,15 +111,15 @@ impl Ledger {
     /// One unit of time later.
     pub(super) fn tick(&mut self, rows: &mut Rows) {
         for number in rows.iter_mut().filter(|number| **number > 0) {
-            *number = match self.ticked.get(number) {
-                Some(ticked) => *ticked,
-                None => {
-                    let entry = self.rows[usize::from(*number) - 1].entry.clone();
-                    let ticked = self.number(&entry, 1);
-                    self.ticked.insert(*number, ticked);
-                    ticked
-                }
+            let ticked = if let Some(ticked) = self.ticked.get(number) {
+                *ticked
+            } else {
+                let entry = self.rows[usize::from(*number) - 1].entry.clone();
+                let ticked = self.number(&entry, 1);
+                self.ticked.insert(*number, ticked);
+                ticked
             };
+            *number = ticked;
         }
     }
 
@@ -193,11 +193,12 @@ impl Ledger {
         read_ago: u8,
     ) -> (Rows, Decided) {
         let key = (*rows, claim, read_ago);
-        let (wish, id, recovers, spent) = claim;
+        let (wish, id, recovers, spent, lost) = claim;
         if let Some(known) = self.claims.get(&key) {
             return *known;
         }
-        let request = self.request(rows, wish, id, recovers);
+        let mut request = self.request(rows, wish, id, recovers);
+        request.lost = (lost > 0).then(|| self.entry(rows, lost - 1).id.clone());
         let now = ago(read_ago);
         let before: Vec<Entry> =
             self.read(rows).into_iter().map(|entry| self.seen(entry, &request)).collect();
@@ -223,7 +224,8 @@ impl Ledger {
                 let horizon = u8::try_from(horizon.as_secs()).unwrap();
                 let flow = mirror::flow(&request, &grant.entry, None, at(horizon), at(spent));
                 let flow = flow.map(|flow| {
-                    flows.start(flow.with_receipts(grant.receipts), (wish, false, spent))
+                    let whose = (wish, false, spent, grant.has_rival);
+                    flows.start(flow.with_receipts(grant.receipts), whose)
                 });
                 Decided::Granted { row, is_new, horizon, flow }
             }
@@ -233,7 +235,7 @@ impl Ledger {
                     (Wanted::Do(_), Why::UnderWay | Why::InDoubt) | (Wanted::Recover(_), _) => None,
                     (Wanted::Do(operation), _) => {
                         let flow = Flow::preview(operation.clone(), request.policy, VERSION);
-                        Some(flows.start(flow.with_receipts(wait.receipts), (wish, true, 0)))
+                        Some(flows.start(flow.with_receipts(wait.receipts), (wish, true, 0, false)))
                     }
                 };
                 let is_same = matches!(wait.why, Why::UnderWay | Why::SameUnderWay);
@@ -258,6 +260,9 @@ impl Ledger {
                 entry
             }
             (Broken::RenameHastens, Some(_)) if is_rename => {
+                if let State::Ended { at, .. } = &mut entry.state {
+                    *at = ago(self.world.oldest());
+                }
                 let order = entry.order;
                 let mut value = serde_json::to_value(&entry).unwrap();
                 value.as_object_mut().unwrap().remove("doubt_ended");
@@ -278,7 +283,7 @@ impl Ledger {
         &self,
         flows: &mut Flows,
         rows: &Rows,
-        (wish, id, recovers, spent): Claim,
+        (wish, id, recovers, spent, _): Claim,
         (row, horizon): (u8, u8),
         list: View,
     ) -> Option<u32> {
@@ -286,7 +291,7 @@ impl Ledger {
         let portals = portal_model::ListPortals.decode(&response(list)).unwrap();
         let own = Some(Baseline::of(&portals));
         let flow = mirror::flow(&request, self.entry(rows, row), own, at(horizon), at(spent))?;
-        Some(flows.start(flow, (wish, false, spent)))
+        Some(flows.start(flow, (wish, false, spent, false)))
     }
 
     /// Records an attempt of the row that `id` holds; `None` if it does not.

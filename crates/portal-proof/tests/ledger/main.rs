@@ -69,9 +69,6 @@ fn explored(worlds: Vec<World>) -> Coverage {
                     println!("{}: {coverage} in {:.1?}", world.title, began.elapsed());
                     total.lock().unwrap().add(&coverage);
                 }
-                Err(found) if std::env::var("ALL").is_ok() => {
-                    println!("{} in {:.1?}: FOUND {found}", world.title, began.elapsed())
-                }
                 Err(found) => panic!("{world:?}\n{found}"),
             }
         }
@@ -95,8 +92,6 @@ fn no_world_makes_outcome_untrue() {
 #[ignore = "minutes; run by .ci/run: cargo test --release -p portal-proof -- --ignored --nocapture"]
 fn no_wide_world_makes_outcome_untrue() {
     let worlds = worlds::middle().into_iter().chain(worlds::long());
-    let worlds =
-        worlds.filter(|world| world.title.contains(&std::env::var("ONLY").unwrap_or_default()));
     let total = explored(worlds.collect());
-    assert!(total.states > 20_000_000, "less is covered: {total}");
+    assert!(total.states > 40_000_000, "less is covered: {total}");
 }

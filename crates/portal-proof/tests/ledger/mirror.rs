@@ -8,8 +8,7 @@ use portal_model::flow::{Baseline, Flow};
 use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Unverified};
 use portal_model::{Operation, Outcome, Portal};
 
-use super::flows::VERSION;
-use super::world::ago;
+use super::world::{VERSION, ago};
 
 /// What the holder of an entry does with it. A broken one has a baseline of its own.
 pub(super) fn flow(
@@ -36,6 +35,16 @@ pub(super) fn flow(
         }
         (Wanted::Recover(_), None) => return None,
     })
+}
+
+/// What of `perform` changes an outcome.
+pub(super) fn origin(mut outcome: Outcome, has_rival: bool) -> Outcome {
+    if let (Outcome::Present { origin, .. }, true) = (&mut outcome, has_rival)
+        && *origin == Origin::Appeared
+    {
+        *origin = Origin::Undetermined;
+    }
+    outcome
 }
 
 /// Whether what a list shows ends the wait.
@@ -107,8 +116,8 @@ pub(super) fn blocked(request: &ClaimRequest, blocked: &Blocked) -> Outcome {
 pub(super) fn told(request: &ClaimRequest, entry: &Entry) -> Outcome {
     let name = entry.name().to_owned();
     let kind = entry.ending().map_or(EndingKind::Unknown, |ending| ending.kind);
-    let is_own = request.key.is_some() && request.key == entry.key;
     let is_recovery = matches!(request.wanted, Wanted::Recover(_));
+    let is_own = is_recovery || request.key.is_some() && request.key == entry.key;
     match (kind, &entry.operation) {
         (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
         (EndingKind::Unknown, _) => {

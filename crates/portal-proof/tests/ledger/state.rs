@@ -28,6 +28,7 @@ pub(super) struct Left {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "they are facts, each by itself")]
 pub(super) struct Process {
     pub(super) phase: Phase,
     /// Since the phase or the step began.
@@ -38,6 +39,10 @@ pub(super) struct Process {
     pub(super) is_stopped: bool,
     /// The row that it determines, counted from 1; 0 if it does what it wishes.
     pub(super) recovers: u8,
+    /// The row in which it attempted something and that somebody adopted, counted from 1, or 0.
+    pub(super) lost: u8,
+    /// Whether the row that it holds had an attempt, as far as it knows.
+    pub(super) attempted: bool,
     /// How long ago it was granted something for the first time.
     pub(super) granted: Option<u8>,
 }
@@ -94,6 +99,8 @@ impl Process {
             is_stale: false,
             is_stopped: false,
             recovers: 0,
+            lost: 0,
+            attempted: false,
             granted: None,
         }
     }

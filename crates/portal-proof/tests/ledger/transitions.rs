@@ -135,7 +135,7 @@ impl Successors {
                     self.add(process, "claims again", after);
                 }
             }
-            Phase::Step { .. } => self.step(machine, state, process)?,
+            Phase::Step { .. } => self.step(machine, state, process),
             Phase::End { .. } => self.end(machine, state, process)?,
         }
         self.mishaps(machine, state, process)
@@ -256,7 +256,7 @@ impl Successors {
     fn claim(&mut self, machine: &mut Machine, state: &State, process: usize) -> Outcome {
         let it = state.processes[process];
         let Phase::Claim { id, tries } = it.phase else { return Ok(()) };
-        let claim = (process, id, it.recovers, it.granted.unwrap_or_default());
+        let claim = (process, id, it.recovers, it.granted.unwrap_or_default(), it.lost);
         let (rows, decided) =
             machine.ledger.claim(&mut machine.flows, &state.rows, claim, it.read_ago());
         let mut after = State { rows, ..*state };
@@ -282,44 +282,8 @@ impl Successors {
             }
         }
         match decided {
-            Decided::Granted { row, horizon, flow, .. } => {
-                let held = BUDGET.cast_signed() - it.read_ago().cast_signed();
-                let held = held.max(-1 - PROCESSING.cast_signed());
-                after.processes[process].granted.get_or_insert(0);
-                let own = machine.world.broken == Broken::OwnBaseline
-                    && machine.ledger.entry(&rows, row).attempts > 0;
-                if own {
-                    for list in state.service.views() {
-                        let flow = machine.ledger.with_own_baseline(
-                            &mut machine.flows,
-                            &rows,
-                            claim,
-                            (row, horizon),
-                            list,
-                        );
-                        let node = flow.expect("something to determine");
-                        self.enter(
-                            machine,
-                            after,
-                            process,
-                            ("is granted", id, row, node, held, None),
-                        );
-                    }
-                } else if let Some(node) = flow {
-                    self.enter(machine, after, process, ("is granted", id, row, node, held, None));
-                } else {
-                    let entry = machine.ledger.entry(&rows, row);
-                    let outcome = mirror::not_done(&entry.operation, NotDone::Absent);
-                    let outcome = machine.flows.outcome_id(outcome);
-                    after.processes[process].enter(Phase::End {
-                        id,
-                        row,
-                        outcome,
-                        last: None,
-                        until: held,
-                    });
-                    self.add(process, "is granted nothing to do", after);
-                }
+            Decided::Granted { .. } => {
+                self.granted(machine, after, process, decided);
                 Ok(())
             }
             Decided::Ended { row } => {
@@ -357,9 +321,52 @@ impl Successors {
         }
     }
 
-    fn step(&mut self, machine: &mut Machine, state: &State, process: usize) -> Outcome {
+    /// It holds a row, and goes on from what is in it.
+    fn granted(&mut self, machine: &mut Machine, mut after: State, process: usize, by: Decided) {
+        let it = after.processes[process];
+        let (Phase::Claim { id, .. }, Decided::Granted { row, horizon, flow, .. }) = (it.phase, by)
+        else {
+            return;
+        };
+        let rows = after.rows;
+        let held = BUDGET.cast_signed() - it.read_ago().cast_signed();
+        let held = held.max(-1 - PROCESSING.cast_signed());
+        after.processes[process].granted.get_or_insert(0);
+        after.processes[process].attempted = machine.ledger.entry(&rows, row).attempts > 0;
+        let own = machine.world.broken == Broken::OwnBaseline
+            && machine.ledger.entry(&rows, row).attempts > 0;
+        if own {
+            for list in after.service.views() {
+                let flow = machine.ledger.with_own_baseline(
+                    &mut machine.flows,
+                    &rows,
+                    (process, id, it.recovers, it.granted.unwrap_or_default(), it.lost),
+                    (row, horizon),
+                    list,
+                );
+                let node = flow.expect("something to determine");
+                self.enter(machine, after, process, ("is granted", id, row, node, held, None));
+            }
+        } else if let Some(node) = flow {
+            self.enter(machine, after, process, ("is granted", id, row, node, held, None));
+        } else {
+            let entry = machine.ledger.entry(&rows, row);
+            let outcome = mirror::not_done(&entry.operation, NotDone::Absent);
+            let outcome = machine.flows.outcome_id(outcome);
+            after.processes[process].enter(Phase::End {
+                id,
+                row,
+                outcome,
+                last: None,
+                until: held,
+            });
+            self.add(process, "is granted nothing to do", after);
+        }
+    }
+
+    fn step(&mut self, machine: &mut Machine, state: &State, process: usize) {
         let it = state.processes[process];
-        let Phase::Step { id, row, node, until, last, sent } = it.phase else { return Ok(()) };
+        let Phase::Step { id, row, node, until, last, sent } = it.phase else { return };
         let deed = machine.ledger.deed(&state.rows, row);
         let go = (id, row, node, until, last);
         match machine.flows.node(node).doing {
@@ -375,7 +382,7 @@ impl Successors {
                     self.enter(machine, *state, process, ("lists", id, row, to, until, last));
                 }
             }
-            Doing::Record => self.record(machine, state, process, go)?,
+            Doing::Record => self.record(machine, state, process, go),
             Doing::Send => match sent {
                 None if until <= 0 && machine.world.broken != Broken::NoTimer => {
                     let to = machine.flows.after(node, it.since, Happened::NotSent, deed);
@@ -402,7 +409,6 @@ impl Successors {
                 Some(sent) => self.respond(machine, state, process, sent),
             },
         }
-        Ok(())
     }
 
     fn record(
@@ -411,7 +417,7 @@ impl Successors {
         state: &State,
         process: usize,
         (id, row, node, until, last): (Id, u8, u32, i8, Last),
-    ) -> Outcome {
+    ) {
         let it = state.processes[process];
         let at = usize::from(row);
         let deed = machine.ledger.deed(&state.rows, row);
@@ -430,11 +436,10 @@ impl Successors {
                 );
             } else {
                 let mut after = *state;
-                let id = machine.free_id(state, process);
-                after.processes[process].enter(Phase::Claim { id, tries: 1 });
+                machine.adopted(&mut after, process, row);
                 self.add(process, "may not record", after);
             }
-            return Ok(());
+            return;
         };
         let mut after = *state;
         after.rows[at] = number;
@@ -450,11 +455,11 @@ impl Successors {
             let to = machine.flows.after(node, it.since, Happened::NotRecorded, deed);
             self.enter(machine, after, process, ("records, no answer", id, row, to, until, last));
         }
+        after.processes[process].attempted = true;
         let to = machine.flows.after(node, it.since, Happened::Recorded, deed);
         let until = BUDGET.cast_signed() - read_ago.cast_signed();
         let until = until.max(-1 - PROCESSING.cast_signed());
         self.enter(machine, after, process, ("records", id, row, to, until, None));
-        Ok(())
     }
 
     /// What comes back from an attempt, or nothing.
@@ -485,9 +490,6 @@ impl Successors {
             let mut after = *state;
             match reply {
                 Reply::Rejected => {}
-                // There are two copies at most.
-                Reply::Success if !machine.world.more_copies => {}
-                Reply::Used if sent.is_done && !machine.world.more_copies => {}
                 _ => after.close(process, false),
             }
             let to = machine.flows.after(node, it.since, Happened::Replied(*reply), deed);
@@ -535,8 +537,7 @@ impl Successors {
                 let outcome = machine.flows.outcome_id(outcome);
                 return self.tell(machine, after, process, ("may not end", outcome, Some(row)));
             }
-            let id = machine.free_id(state, process);
-            after.processes[process].enter(Phase::Claim { id, tries: 1 });
+            machine.adopted(&mut after, process, row);
             self.add(process, "may not end", after);
             return Ok(());
         };
@@ -632,6 +633,15 @@ impl Machine {
         let used = held.fold(self.ledger.ids(&state.rows), |used, id| used | 1 << id);
         let mut own = (process..16).step_by(PROCESSES).filter(|id| used & 1 << id == 0);
         Id::try_from(own.next().expect("an id")).unwrap()
+    }
+
+    /// It becomes a waiter, under an id of its own.
+    fn adopted(&self, state: &mut State, process: usize, row: u8) {
+        let id = self.free_id(state, process);
+        let waiter = &mut state.processes[process];
+        waiter.lost = if waiter.attempted { row + 1 } else { 0 };
+        waiter.attempted = false;
+        waiter.enter(Phase::Claim { id, tries: 1 });
     }
 
     fn nothing_sent(&mut self, state: &State, process: usize, id: Id, why: NotDone) -> u16 {

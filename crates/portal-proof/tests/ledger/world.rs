@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portal_ledger::Moment;
+use portal_model::ApiVersion;
 use portal_model::flow::Policy;
 
 /// How long a record and an attempt may take, how long an attempt may take effect after its end, and
@@ -67,8 +68,6 @@ pub(super) struct World {
     pub(super) foreign: bool,
     /// What else than a success or nothing comes back from an attempt.
     pub(super) replies: &'static [Reply],
-    /// Copies of an attempt may be at work after the response of another one shows that it is done.
-    pub(super) more_copies: bool,
     pub(super) deadline: u8,
     pub(super) broken: Broken,
 }
@@ -133,10 +132,12 @@ pub(super) const WORLD: World = World {
     renames: 0,
     foreign: false,
     replies: &[],
-    more_copies: false,
     deadline: 7,
     broken: Broken::Nothing,
 };
+
+/// The only version of the API: they differ in nothing here.
+pub(super) const VERSION: ApiVersion = ApiVersion::V7;
 
 pub(super) fn at(units: u8) -> Duration {
     Duration::from_secs(units.into())

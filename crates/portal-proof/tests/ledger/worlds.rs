@@ -107,7 +107,8 @@ pub(super) fn middle() -> Vec<World> {
 pub(super) fn long() -> Vec<World> {
     let brief = |world: World| World { deadline: BRIEF, ..world };
     let mut worlds = Vec::new();
-    for world in [TWICE, KEYED_TWICE, ONE_KEYED, TWO_NAMES, TWO_CREDENTIALS, RENAMED, RENAME_TWICE]
+    for world in
+        [TWICE, KEYED_TWICE, ONE_KEYED, TWO_KEYS, TWO_NAMES, TWO_CREDENTIALS, RENAMED, RENAME_TWICE]
     {
         let twice = ["killed twice", "frozen twice", "frozen, killed", "no answers, killed"];
         worlds.extend(twice.map(|what| with(what, brief(world))));

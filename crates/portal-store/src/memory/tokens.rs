@@ -8,7 +8,7 @@ use portal_model::server;
 use crate::people::{GrantKey, GrantRow, People, Row};
 use crate::token::{
     ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, Hashed,
-    HashedRequest, TokenRules, WINDOW_SECONDS,
+    HashedRequest, REFRESH_TOKENS_PER_USER, TokenRules, WINDOW_SECONDS,
 };
 
 /// The access tokens, by the hashes of their secrets.
@@ -53,10 +53,18 @@ impl Tokens {
         if rules == TokenRules::ServiceLimits {
             limit(issued, now)?;
         }
+        let user = grant.map(|grant| grant.user);
         let hash = request.access_token;
         let expires_at = now.saturating_add(ACCESS_TOKEN_SECONDS);
         issued.push(Issued { hash, at: now, expires_at });
         self.refresh_tokens.insert(hash, refresh_token);
+        if let Some(user) = user.filter(|_| rules == TokenRules::ServiceLimits) {
+            let alive = people.refresh_tokens(user);
+            let excess = alive.len().saturating_sub(REFRESH_TOKENS_PER_USER as usize);
+            for oldest in alive.into_iter().take(excess) {
+                self.revoke(people, oldest, now);
+            }
+        }
         Ok(())
     }
 
@@ -99,7 +107,7 @@ fn exchange(people: &mut People, code: Hashed, request: &HashedRequest, now: i64
     {
         people.load(Row::Grant(GrantRow { ended_at: Some(now), ..code.clone() }));
         let key = GrantKey::RefreshToken(request.refresh_token);
-        people.load(Row::Grant(GrantRow { key, is_seeded: false, ..code }));
+        people.load(Row::Grant(GrantRow { key, is_seeded: false, created_at: now, ..code }));
     }
 }
 

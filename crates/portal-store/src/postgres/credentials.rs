@@ -9,7 +9,7 @@ use crate::error::RegistryError;
 use crate::sql::Columns as _;
 use crate::token::{
     ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, HashedRequest,
-    TokenRules, WINDOW_SECONDS,
+    REFRESH_TOKENS_PER_USER, TokenRules, WINDOW_SECONDS,
 };
 
 pub(super) async fn issue_token(
@@ -44,6 +44,7 @@ pub(super) async fn issue_token(
                 &(rules == TokenRules::ServiceLimits),
                 &i64::from(GRANTS_PER_WINDOW),
                 &i64::from(ALIVE_PER_REFRESH_TOKEN),
+                &i64::from(REFRESH_TOKENS_PER_USER),
             ],
         )
         .await?;

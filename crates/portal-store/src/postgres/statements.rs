@@ -65,7 +65,7 @@ const RENAME_PORTAL: &str = concat!(
     sql::select_portals!("renamed AS portals")
 );
 
-const GRANT: &str = "SELECT grant_access_token($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+const GRANT: &str = "SELECT grant_access_token($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
 /// Does not see access tokens that are issued concurrently; `PRINCIPAL` checks the refresh token,
 /// so those are invalid too.

@@ -9,7 +9,7 @@ use crate::org::Principal;
 use crate::sql;
 use crate::token::{
     ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, Hashed,
-    HashedRequest, TokenRules, WINDOW_SECONDS,
+    HashedRequest, REFRESH_TOKENS_PER_USER, TokenRules, WINDOW_SECONDS,
 };
 
 /// The issue of an access token.
@@ -36,6 +36,7 @@ impl Issue<'_> {
                 return Ok(Err(server::tokens_rate_limited()));
             }
             self.expire_oldest()?;
+            self.revoke_oldest()?;
         }
         self.insert()?;
         Ok(Ok(()))
@@ -96,6 +97,27 @@ impl Issue<'_> {
                 ORDER BY id DESC LIMIT -1 OFFSET ?)",
             (self.request.refresh_token.0, self.now, ALIVE_PER_REFRESH_TOKEN - 1),
         )
+    }
+
+    /// Revokes the oldest refresh tokens of the user beyond the limit. The log has their order, but not
+    /// of those that a seed gave: they are the oldest.
+    fn revoke_oldest(&self) -> rusqlite::Result<()> {
+        let beyond: Vec<Hashed> = self
+            .connection
+            .prepare_cached(
+                "SELECT hash FROM refresh_tokens AS token
+                 WHERE revoked_at IS NULL
+                       AND user_id = (SELECT user_id FROM refresh_tokens WHERE hash = ?)
+                 ORDER BY (SELECT max(id) FROM audit
+                           WHERE action = 'code_exchanged' AND subject = token.client_id || ' ' ||
+                                 substr(lower(hex(token.hash)), 1, 12)) DESC NULLS LAST
+                 LIMIT -1 OFFSET ?",
+            )?
+            .query_map((self.request.refresh_token.0, REFRESH_TOKENS_PER_USER), |row| {
+                row.get(0).map(Hashed)
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        beyond.into_iter().try_for_each(|hash| revoke(self.connection, hash, self.now).map(drop))
     }
 
     fn insert(&self) -> rusqlite::Result<usize> {

@@ -158,7 +158,8 @@ impl Numbers {
             if digits.len() < 11 {
                 replaced.push_str(&digits);
             } else {
-                replaced.push_str(&format!("#{}", self.0.entry(digits).or_insert(next)));
+                replaced += "#";
+                replaced += &self.0.entry(digits).or_insert(next).to_string();
             }
             replaced.push(c);
         }

@@ -53,6 +53,7 @@ macro_rules! suite {
             tokens: access_token_can_be_expired_early,
             tokens: eleventh_token_in_ten_minutes_is_denied,
             tokens: sixteenth_token_expires_oldest,
+            tokens: twenty_first_refresh_token_revokes_oldest,
             tokens: lifetimes_only_denies_and_expires_nothing,
         }
     };

@@ -4,8 +4,8 @@ use portal_model::oauth::{Grant, OAuthError};
 use portal_model::server;
 
 use super::{
-    access_token, all_at_once, at, client_id, client_secret, exchange, refresh, request, seed,
-    seed_with_code,
+    access_token, all_at_once, at, client_id, client_secret, exchange, refresh, refresh_token,
+    request, seed, seed_with_code,
 };
 use portal_store::{Permission, Registry, TokenRules};
 
@@ -195,4 +195,26 @@ pub(crate) async fn lifetimes_only_denies_and_expires_nothing<R: Registry>(open:
     // Only a token that counts towards no limit is forgotten.
     access_token(&registry, &refresh("acme"), 3600).await.unwrap();
     assert_eq!(alive(&registry, &tokens, 3600).await, vec![false; 20]);
+}
+
+pub(crate) async fn twenty_first_refresh_token_revokes_oldest<R: Registry>(open: impl Fn() -> R) {
+    let registry = open();
+    let mut refresh_tokens = vec![refresh_token("acme").expose().to_owned()];
+    for number in 1..=21 {
+        let (code, now) = (format!("code {number}"), at(number));
+        registry.apply_seed(&seed_with_code(&code), now).await.unwrap();
+        let granted = registry.issue_token(&exchange(&code), TokenRules::ServiceLimits, now).await;
+        let granted = granted.unwrap().unwrap();
+        refresh_tokens.push(granted.refresh_token.unwrap().expose().to_owned());
+        let mut alive = 0;
+        for (age, token) in refresh_tokens.iter().rev().enumerate() {
+            let request = request("acme", Grant::RefreshToken(token.clone().into()));
+            let is_alive = access_token(&registry, &request, number).await.is_ok();
+            assert_eq!(is_alive, age < 20, "{number} {age}");
+            alive += usize::from(is_alive);
+        }
+        assert_eq!(alive, refresh_tokens.len().min(20));
+    }
+    // Of another user none.
+    access_token(&registry, &refresh("globex"), 30).await.unwrap();
 }

@@ -125,7 +125,7 @@ async fn token_committed_during_revocation_is_refused() {
             "BEGIN;
              SELECT portal.grant_access_token('1000.CLIENT', sha256('acme.token'), NULL,
                                               sha256('held.token'), 1790000001, 180, 3600, 600,
-                                              false, 10, 15)",
+                                              false, 10, 15, 20)",
         )
         .await
         .unwrap();
@@ -161,7 +161,7 @@ async fn code_exchanged_during_removal_yields_no_token() {
             "BEGIN;
              SELECT portal.grant_access_token('1000.CLIENT', sha256('held.refresh'),
                                               sha256('acme.code'), sha256('held.token'),
-                                              1790000001, 180, 3600, 600, false, 10, 15)",
+                                              1790000001, 180, 3600, 600, false, 10, 15, 20)",
         )
         .await
         .unwrap();
