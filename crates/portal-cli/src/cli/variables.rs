@@ -31,8 +31,9 @@ fn unusable(command: &Command, matches: Option<&ArgMatches>) -> Option<InvalidIn
         let source = matches.map(|matches| matches.value_source(arg.get_id().as_str()));
         source.is_none_or(|source| source == Some(ValueSource::EnvVariable))
     };
-    let names = command.get_arguments().filter(is_taken).filter_map(|arg| arg.get_env()?.to_str());
-    let own = names.filter_map(|name| environment::check(name).err()).next();
+    let mut names =
+        command.get_arguments().filter(is_taken).filter_map(|arg| arg.get_env()?.to_str());
+    let own = names.find_map(|name| environment::check(name).err());
     own.or_else(|| match matches {
         Some(matches) => {
             let (name, matches) = matches.subcommand()?;

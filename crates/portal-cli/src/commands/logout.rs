@@ -22,7 +22,6 @@ use crate::terminal::prompt::confirm;
 #[derive(Debug, clap::Args)]
 #[expect(clippy::doc_markdown, reason = "it is the help")]
 #[command(add = Sections(&[Examples("portal logout --profile acme")]))]
-#[expect(clippy::doc_markdown, reason = "it is the help")]
 pub(crate) struct Args {
     /// The profile
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
