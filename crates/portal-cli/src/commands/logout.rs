@@ -21,6 +21,7 @@ use crate::terminal::prompt::confirm;
 /// Revoke the refresh token of a profile, and remove the profile
 #[derive(Debug, clap::Args)]
 #[command(add = Sections(&[Examples("portal logout --profile acme")]))]
+#[expect(clippy::doc_markdown, reason = "it is the help")]
 pub(crate) struct Args {
     /// The profile
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]

@@ -99,6 +99,7 @@ async fn beyond_the_api(sent: &mut Sent) {
         sent.send(server.url(), list(&token)).await;
     }
     let named = || create(&token, "AcmePortal");
+    sent.send(server.url(), Wire::new("GET", "/openapi.json")).await;
     for wire in [
         named().header("Content-Encoding", "gzip"),
         named().header("Host", "evil.example"),
