@@ -1,0 +1,318 @@
+//! The loop: claim, wait and look, drive the flow, end.
+
+use std::future::Future;
+use std::time::Duration;
+
+use portal_model::flow::{Activity, Event, Flow, Jitter, NotSent, Receipt, Step, TransportError};
+use portal_model::outcome::{NotDone, Origin, Unverified};
+use portal_model::{Operation, Outcome, Request, Response};
+
+use super::stop::within;
+use super::unattempted::not_recorded;
+use super::{Ended, Run, not_done};
+use crate::claim::{Wait, Wanted, Why};
+use crate::decide::{Adopted, AttemptEnd};
+use crate::entry::{Ending, Entry, EntryId};
+use crate::error::LedgerError;
+use crate::host::{Host, Terms};
+use crate::ledger::{Claim, Permit, RecordError};
+use crate::time::Moment;
+
+/// How long an outcome that is known waits until it is in the ledger, too.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a claim that has to wait waits before it asks again: half of it to all of it.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// How often a claim is asked again whose result was lost.
+const MAX_CLAIMS: u32 = 3;
+
+impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
+    pub(super) async fn finish(mut self) -> Ended {
+        loop {
+            let ended = match self.claim().await {
+                Ok(Claim::Granted(permit)) => self.perform(permit).await,
+                Ok(Claim::Wait(wait)) => self.wait(wait).await,
+                Ok(Claim::Ended(entry)) => Some(self.told(&entry)),
+                Ok(Claim::Blocked(blocked)) => Some(self.blocked(blocked)),
+                Err(why) => Some(self.nothing_sent(why).await),
+            };
+            if let Some(ended) = ended {
+                return ended;
+            }
+        }
+    }
+
+    async fn claim(&mut self) -> Result<Claim, NotDone> {
+        let limit = self.request.policy.record_timeout;
+        let mut claims = 1;
+        loop {
+            let now = self.host.now();
+            let asked = self.ledger.claim(&self.request, &now);
+            let within = within(self.host.sleep(limit), asked);
+            let failure = match self.stop.unless_raised(within).await {
+                None => return Err(NotDone::Stopped),
+                Some(Some(Ok(claim))) => return Ok(claim),
+                Some(Some(Err(LedgerError::Unknown(why)))) => LedgerError::Unknown(why),
+                Some(Some(Err(error))) => return Err(not_recorded(&error)),
+                Some(None) => LedgerError::Unknown(format!("no answer within {limit:?}")),
+            };
+            // The same request again: if it was granted, it is granted again.
+            if claims == MAX_CLAIMS {
+                return Err(not_recorded(&failure));
+            }
+            claims += 1;
+        }
+    }
+
+    /// Lists while others are at work: what the list shows ends the wait, where that is an answer. `None`
+    /// to claim again.
+    async fn wait(&mut self, wait: Wait) -> Option<Ended> {
+        let is_answer = !matches!(wait.why, Why::UnderWay | Why::InDoubt);
+        if let (Wanted::Do(operation), true) = (&self.request.wanted, is_answer) {
+            let operation = operation.clone();
+            if let Some(outcome) = self.look(operation, wait.receipts, wait.why).await {
+                return Some(outcome);
+            }
+        }
+        self.host.pause();
+        let now = self.host.now();
+        // At random, so that many who wait don't ask at the same moment.
+        let [fraction, ..] = self.host.random().to_ne_bytes();
+        let asks_again = ASK_AGAIN / 2 + ASK_AGAIN / 512 * u32::from(fraction);
+        // A moment of another clock says nothing here.
+        let time = wait.until.since(&now).map_or(asks_again, |left| left.min(asks_again));
+        self.host.show(&Activity::WaitingForOthers);
+        let slept = self.stop.unless_raised(self.host.sleep(time)).await;
+        match (slept, wait.why) {
+            (Some(()), _) => None,
+            (None, Why::UnderWay | Why::SameUnderWay) => {
+                Some(self.unknown(Unverified::Elsewhere, Some(wait.entry)))
+            }
+            (None, Why::OtherUnderWay | Why::Effect | Why::InDoubt) => {
+                Some(self.nothing_sent(NotDone::Stopped).await)
+            }
+        }
+    }
+
+    /// What one list says, if that ends the wait.
+    async fn look(
+        &mut self,
+        operation: Operation,
+        receipts: Vec<Receipt>,
+        why: Why,
+    ) -> Option<Ended> {
+        let flow = Flow::preview(operation, self.request.policy.clone(), self.version);
+        let Ok(outcome) = self.drive(flow.with_receipts(receipts), None).await else {
+            return None;
+        };
+        match outcome {
+            Outcome::Present { .. } | Outcome::Unchanged { .. } => {
+                Some(Ended { outcome, entry: None, not_written: None })
+            }
+            // While the same operation is under way, it may yet get the portal.
+            Outcome::OrgHasPortal { .. } if why != Why::SameUnderWay => {
+                Some(Ended { outcome, entry: None, not_written: None })
+            }
+            Outcome::NotCreated { why: NotDone::Auth(failure), .. }
+            | Outcome::NotRenamed { why: NotDone::Auth(failure), .. } => {
+                Some(self.nothing_sent(NotDone::Auth(failure)).await)
+            }
+            _ => None,
+        }
+    }
+
+    /// What the holder of the entry does with it. `None` if somebody else holds it since.
+    async fn perform(&mut self, mut permit: Permit) -> Option<Ended> {
+        let driven = match self.flow(&permit) {
+            Some(flow) => self.drive(flow, Some(&mut permit)).await,
+            // Whoever began it attempted nothing.
+            None => Ok(not_done(&permit.entry().operation, NotDone::Absent)),
+        };
+        let entry = permit.entry().id.clone();
+        let Ok(mut outcome) = driven else { return self.adopted(permit.entry()).await };
+        if let (Outcome::Present { origin, .. }, true) = (&mut outcome, permit.has_rival())
+            && *origin == Origin::Appeared
+        {
+            *origin = Origin::Undetermined;
+        }
+        let (ending, now) = (Ending::of(&outcome), self.host.now());
+        let held = permit.entry().clone();
+        let held_until = permit.held_until().clone();
+        let written = within(self.host.sleep(END_TIMEOUT), permit.end(&ending, &now)).await;
+        let not_written = match written {
+            Some(Ok(_)) => None,
+            Some(Err(RecordError::Adopted(_))) if !self.stop.is_raised => {
+                return self.adopted(&held).await;
+            }
+            Some(Err(RecordError::Adopted(_))) => {
+                return Some(self.unknown(Unverified::Elsewhere, Some(entry)));
+            }
+            Some(Err(RecordError::Ledger(error))) => Some(error),
+            None => Some(LedgerError::Unknown(format!("no answer within {END_TIMEOUT:?}"))),
+        };
+        let is_negative = outcome.is_certain() && !outcome.exists();
+        let may_be_adopted = held_until.is_at_or_before(&self.host.now());
+        if let (Some(error), true) = (&not_written, is_negative && may_be_adopted) {
+            // Whoever adopted the entry may have made another attempt.
+            let why = Unverified::Ledger(error.to_string());
+            return Some(Ended { not_written, ..self.unknown(why, Some(entry)) });
+        }
+        Some(Ended { outcome, entry: Some(entry), not_written })
+    }
+
+    /// Becomes a waiter, under an id of its own. `None` to claim again.
+    async fn adopted(&mut self, entry: &Entry) -> Option<Ended> {
+        match EntryId::random() {
+            Ok(id) => {
+                self.request.id = id;
+                self.request.lost = (entry.attempts > 0).then(|| entry.id.clone());
+                None
+            }
+            Err(error) => Some(self.nothing_sent(not_recorded(&error)).await),
+        }
+    }
+
+    /// `None` if nothing was attempted, and nothing is to be.
+    fn flow(&mut self, permit: &Permit) -> Option<Flow> {
+        let entry = permit.entry();
+        let (mut policy, version) = (self.request.policy.clone(), self.version);
+        // Two who adopt from each other in turn have no more time than one.
+        let now = self.host.now();
+        let spent = now.since(self.granted.get_or_insert_with(|| now.clone())).unwrap_or_default();
+        policy.deadline = policy.deadline.saturating_sub(spent);
+        let horizon = permit.horizon();
+        let intent = entry.intent.clone().filter(|_| entry.attempts > 0);
+        let operation = entry.operation.clone();
+        let flow = match (&self.request.wanted, intent) {
+            (Wanted::Do(operation), None) => Flow::new(operation.clone(), policy, version),
+            (Wanted::Do(operation), Some(intent)) => {
+                Flow::resume(operation.clone(), intent, horizon, policy, version)
+            }
+            (Wanted::Recover(_), Some(intent)) => {
+                Flow::recover(operation, intent, horizon, policy, version)
+            }
+            (Wanted::Recover(_), None) => return None,
+        };
+        Some(flow.with_receipts(permit.receipts().iter().cloned()))
+    }
+
+    /// Performs the steps of a flow. Without a permit it is one that records and attempts nothing.
+    pub(super) async fn drive(
+        &mut self,
+        mut flow: Flow,
+        mut permit: Option<&mut Permit>,
+    ) -> Result<Outcome, Adopted> {
+        let started = self.host.now();
+        let mut elapsed = Duration::ZERO;
+        let mut is_admitted = false;
+        let mut has_begun = false;
+        // From when on the attempt that was recorded may not be made.
+        let mut attempt_until = started.clone();
+        loop {
+            if self.stop.is_raised().await {
+                return Ok(flow.abandon());
+            }
+            // Before the step, so that its timeout does not run while queuing.
+            if self.has_token && !is_admitted {
+                let left = flow.deadline().saturating_sub(elapsed);
+                let begun = has_begun || flow.is_in_doubt();
+                let admitted = self.host.admit(begun, left);
+                if self.stop.unless_raised(admitted).await.is_none() {
+                    return Ok(flow.abandon());
+                }
+                (is_admitted, has_begun) = (true, true);
+            }
+            elapsed = self.elapsed(&started, elapsed);
+            let step = flow.step(elapsed);
+            self.host.show(&flow.activity());
+            let is_attempt = matches!(step, Step::Send { .. });
+            let event = match step {
+                Step::Done(outcome) => return Ok(*outcome),
+                Step::WaitUntil(time) => {
+                    self.host.pause();
+                    is_admitted = false;
+                    let sleep = self.host.sleep(time.saturating_sub(elapsed));
+                    // Whether it was stopped is asked above.
+                    self.stop.unless_raised(sleep).await;
+                    continue;
+                }
+                Step::Authenticate { rejected, timeout } => {
+                    self.host.pause();
+                    is_admitted = false;
+                    let token = self.host.token(rejected, timeout);
+                    self.stop.unless_raised(token).await.map(Event::from)
+                }
+                Step::List { request, timeout } => {
+                    let sent = self.host.send(request, Terms { timeout, attempt: None });
+                    self.stop.unless_raised(sent).await.map(Event::from)
+                }
+                Step::Record(intent) => {
+                    let limit = self.request.policy.record_timeout;
+                    // That of the step: nothing comes between it and the timer.
+                    let now = started.plus(elapsed);
+                    let Some(permit) = permit.as_deref_mut() else {
+                        return Ok(flow.abandon());
+                    };
+                    attempt_until = now.plus(permit.entry().times.attempt_budget);
+                    let recorded = permit.record(&intent, &now);
+                    let recorded = within(self.host.sleep(limit), recorded);
+                    match self.stop.unless_raised(recorded).await {
+                        None => None,
+                        Some(Some(Ok(()))) => Some(Event::Recorded),
+                        Some(Some(Err(RecordError::Adopted(adopted)))) => return Err(adopted),
+                        Some(Some(Err(RecordError::Ledger(error)))) => {
+                            Some(Event::NotRecorded(error.to_string()))
+                        }
+                        // It may be recorded; it is not made.
+                        Some(None) => {
+                            let why = format!("no answer of the ledger within {limit:?}");
+                            Some(Event::NotRecorded(why))
+                        }
+                    }
+                }
+                Step::Send { request, timeout } => {
+                    let sent = self.attempt(request, timeout, &attempt_until);
+                    sent.await.map(Event::from)
+                }
+            };
+            let now = self.host.now();
+            elapsed = self.elapsed(&started, elapsed);
+            let Some(event) = event else {
+                if let (true, Some(permit)) = (is_attempt, permit) {
+                    permit.attempt_ended(AttemptEnd { at: now, in_doubt: true });
+                }
+                return Ok(flow.abandon());
+            };
+            self.has_token |= matches!(event, Event::Token { .. });
+            let jitter = Jitter::from_bits(self.host.random());
+            let handled = flow.handle(elapsed, jitter, event);
+            if let (true, Some(permit)) = (is_attempt, permit.as_deref_mut()) {
+                let in_doubt = flow.is_last_in_doubt();
+                permit.attempt_ended(AttemptEnd { at: now, in_doubt });
+            }
+            // Every step above has an event that fits it. If not, nothing more is sent.
+            debug_assert_eq!(handled, Ok(()));
+            if handled.is_err() {
+                return Ok(flow.abandon());
+            }
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        request: Request,
+        timeout: Duration,
+        until: &Moment,
+    ) -> Option<Result<Response, TransportError>> {
+        let Some(left) = until.since(&self.host.now()).filter(|left| !left.is_zero()) else {
+            let why = "the time for the attempt was over before it began".to_owned();
+            return Some(Err(NotSent::NotStarted(why).into()));
+        };
+        let terms = Terms { timeout: timeout.min(left), attempt: Some(until.clone()) };
+        self.stop.unless_raised(self.host.send(request, terms)).await
+    }
+
+    /// Since `started`. A clock that can't be compared stands still.
+    fn elapsed(&self, started: &Moment, before: Duration) -> Duration {
+        self.host.now().since(started).map_or(before, |elapsed| elapsed.max(before))
+    }
+}

@@ -1,0 +1,199 @@
+//! The outcomes of what was not attempted here, and what the ledger keeps of an outcome.
+
+use portal_model::flow::KnownPortal;
+use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Owner, Unverified};
+use portal_model::{Operation, Outcome, Portal};
+
+use super::stop::within;
+use super::{Ended, Run, not_done};
+use crate::claim::{Blocked, Wanted};
+use crate::entry::{Ending, EndingKind, Entry, EntryId};
+use crate::error::LedgerError;
+use crate::host::Host;
+use crate::rows::Filter;
+use crate::time::Moment;
+
+/// Outcomes of what was not attempted here.
+impl<H: Host, S> Run<'_, H, S> {
+    /// Rule 11: nothing was sent by this call, but an earlier one may be in doubt, in any org.
+    pub(super) async fn nothing_sent(&self, why: NotDone) -> Ended {
+        let now = self.host.now();
+        let filter = Filter {
+            // Not known before there is a token, in which case any may be meant.
+            origin: Some(self.request.org.origin().to_owned()).filter(|origin| !origin.is_empty()),
+            is_unfinished: true,
+            ..Filter::default()
+        };
+        let limit = self.request.policy.record_timeout;
+        let read = within(self.host.sleep(limit), self.ledger.entries(&filter)).await;
+        let entries = match read {
+            Some(Ok(entries)) => entries,
+            Some(Err(error)) => return self.unknown(Unverified::Ledger(error.to_string()), None),
+            None => {
+                let why = format!("no answer of the ledger within {limit:?}");
+                return self.unknown(Unverified::Ledger(why), None);
+            }
+        };
+        let wanted = |entry: &&Entry| match &self.request.wanted {
+            Wanted::Do(operation) => {
+                operation.names().any(|name| entry.operation.concerns(name))
+                    || operation.concerns(entry.name())
+            }
+            Wanted::Recover(id) => entry.id == *id,
+        };
+        if let Some(entry) = entries.iter().filter(wanted).find(|entry| entry.may_be_done(&now)) {
+            return self.unknown(unverified(why), Some(entry.id.clone()));
+        }
+        match within(self.host.sleep(limit), self.done_under_key(&now)).await {
+            // It may have ended since the caller asked for it.
+            Some(Ok(Some(entry))) => self.told(&entry),
+            Some(Err(error)) => self.unknown(Unverified::Ledger(error.to_string()), None),
+            Some(Ok(None)) | None => match &self.request.wanted {
+                Wanted::Do(operation) => {
+                    let outcome = not_done(operation, why);
+                    Ended { outcome, entry: None, not_written: None }
+                }
+                Wanted::Recover(id) => self.unknown(unverified(why), Some(id.clone())),
+            },
+        }
+    }
+
+    /// The entry of the same key, if it had an effect.
+    async fn done_under_key(&self, now: &Moment) -> Result<Option<Entry>, LedgerError> {
+        if self.request.key.is_none() {
+            return Ok(None);
+        }
+        let (entry, _) = self.ledger.look(&self.request, now).await?;
+        let is_done = |entry: &Entry| {
+            entry.key == self.request.key && entry.ending().is_some_and(|it| it.kind.is_own())
+        };
+        Ok(entry.filter(is_done))
+    }
+
+    pub(super) fn unknown(&self, why: Unverified, entry: Option<EntryId>) -> Ended {
+        let name = match &self.request.wanted {
+            Wanted::Do(operation) => target(operation),
+            Wanted::Recover(id) => id.as_str(),
+        };
+        let outcome = Outcome::Unknown { name: name.to_owned(), doubt: Doubt::Earlier, why };
+        Ended { outcome, entry, not_written: None }
+    }
+
+    pub(super) fn blocked(&self, blocked: Blocked) -> Ended {
+        let (conflict, entry) = match blocked {
+            Blocked::KeyOfAnother(entry) => (Conflict::KeyOfAnother, entry),
+            Blocked::NameDropped(entry) => (Conflict::NameDropped, entry),
+            Blocked::LabelMoved(entry) => (Conflict::LabelMoved, entry),
+            Blocked::NoEntry(id) => {
+                let why = Unverified::Ledger(Blocked::NoEntry(id).to_string());
+                return self.unknown(why, None);
+            }
+        };
+        let name = entry.name().to_owned();
+        let outcome = match (conflict, &self.request.wanted) {
+            (Conflict::KeyOfAnother | Conflict::LabelMoved, Wanted::Do(operation)) => {
+                not_done(operation, NotDone::Conflict { conflict, name })
+            }
+            (Conflict::NameDropped, Wanted::Do(operation)) if !entry.is_in_doubt() => {
+                not_done(operation, NotDone::Conflict { conflict, name })
+            }
+            // What is in doubt there is what is wanted here.
+            (_, Wanted::Do(_) | Wanted::Recover(_)) => {
+                let why = Unverified::Conflict(conflict);
+                Outcome::Unknown { name, doubt: Doubt::Earlier, why }
+            }
+        };
+        Ended { outcome, entry: Some(entry.id), not_written: None }
+    }
+
+    /// The outcome of an operation that ended earlier.
+    pub(super) fn told(&self, entry: &Entry) -> Ended {
+        let name = entry.name().to_owned();
+        let kind = entry.ending().map_or(EndingKind::Unknown, |ending| ending.kind);
+        let is_recovery = matches!(self.request.wanted, Wanted::Recover(_));
+        // Not because the entry is that of a claim whose answer was lost: somebody else did it since.
+        let is_own = is_recovery || self.request.key.is_some() && self.request.key == entry.key;
+        let outcome = match (kind, &entry.operation) {
+            (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
+            (EndingKind::Unknown, _) => {
+                let (doubt, why) = (Doubt::Earlier, Unverified::Stopped);
+                Outcome::Unknown { name, doubt, why }
+            }
+            (_, Operation::Rename(rename)) => {
+                Outcome::Renamed { old: rename.old.clone(), new: rename.new.clone() }
+            }
+            (EndingKind::Created, Operation::Create(create)) if is_recovery => {
+                // What was created may have another name by now.
+                let named = create.names().find(|own| own.is_same_as(&name));
+                let name = named.unwrap_or(&create.name).clone();
+                Outcome::Created { name, taken: Vec::new() }
+            }
+            _ => {
+                let known = entry.ending().and_then(|ending| ending.portal.as_ref());
+                let mut portal = Portal::new(name);
+                portal.zaid = known.and_then(|known| known.id.clone());
+                let origin = match kind {
+                    EndingKind::Present => Origin::Undetermined,
+                    _ => Origin::CreatedEarlier { entry: entry.id.to_string(), is_own },
+                };
+                Outcome::Present { portal, origin, taken: Vec::new() }
+            }
+        };
+        Ended { outcome, entry: Some(entry.id.clone()), not_written: None }
+    }
+}
+
+impl Ending {
+    /// What the ledger keeps of an outcome.
+    #[doc(hidden)]
+    pub fn of(outcome: &Outcome) -> Self {
+        let kind = match outcome {
+            Outcome::Created { .. } => EndingKind::Created,
+            Outcome::Renamed { .. } => EndingKind::Renamed,
+            Outcome::Present { origin: Origin::Appeared, .. } => EndingKind::Appeared,
+            Outcome::Present { .. } | Outcome::Unchanged { .. } => EndingKind::Present,
+            Outcome::Unknown { .. } => EndingKind::Unknown,
+            // It may be this org's, by a copy of this attempt. Who asked not to wait for that does not.
+            Outcome::NameTaken { owner: Owner::Undetermined(why), .. }
+                if *why != Unverified::AtOnce =>
+            {
+                EndingKind::Unknown
+            }
+            _ => EndingKind::NotDone,
+        };
+        let portal = match outcome {
+            Outcome::Present { portal, .. } | Outcome::Unchanged { portal } => {
+                Some(KnownPortal::of(portal))
+            }
+            _ => None,
+        };
+        let name = matches!(outcome, Outcome::Created { .. } | Outcome::Present { .. })
+            .then(|| outcome.name().to_owned());
+        let cause = (!kind.is_positive()).then(|| outcome.to_string());
+        Self { kind, name, portal, cause }
+    }
+}
+
+/// The same cause, of what is in doubt.
+fn unverified(why: NotDone) -> Unverified {
+    match why {
+        NotDone::Stopped => Unverified::Stopped,
+        NotDone::Auth(failure) => Unverified::Auth(failure),
+        NotDone::Origin(api) => Unverified::Origin(api),
+        NotDone::OtherOrg { expected, found } => Unverified::OtherOrg { expected, found },
+        NotDone::NotRecorded(why) => Unverified::Ledger(why),
+        _ => Unverified::Deadline,
+    }
+}
+
+/// The name that is wanted.
+fn target(operation: &Operation) -> &str {
+    match operation {
+        Operation::Create(create) => create.name.as_str(),
+        Operation::Rename(rename) => rename.new.as_str(),
+    }
+}
+
+pub(super) fn not_recorded(error: &LedgerError) -> NotDone {
+    NotDone::NotRecorded(error.to_string())
+}
