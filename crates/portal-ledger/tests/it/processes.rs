@@ -294,7 +294,8 @@ async fn process_frozen_in_transaction_loses_it() {
     signal(&process.child, Signal::CONT);
     let said = process.says().unwrap();
     // Its transaction was ended; where there is time for another one, that sees the new holder.
-    let has_lost = said.starts_with("Err(NotApplied(\"PostgreSQL: ") || said.starts_with("Ok(Wait(");
+    let has_lost =
+        said.starts_with("Err(NotApplied(\"PostgreSQL: ") || said.starts_with("Ok(Wait(");
     assert!(has_lost, "{said}");
     process.child.wait().unwrap();
 }
