@@ -109,6 +109,19 @@ pub async fn end_unclaimed(
         .await
 }
 
+impl Ended {
+    /// The same of an unknown outcome under this name.
+    fn named(self, of: &str) -> Self {
+        let outcome = match self.outcome {
+            Outcome::Unknown { doubt, why, .. } => {
+                Outcome::Unknown { name: of.to_owned(), doubt, why }
+            }
+            other => other,
+        };
+        Self { outcome, ..self }
+    }
+}
+
 impl From<Outcome> for Ended {
     /// Without an entry.
     fn from(outcome: Outcome) -> Self {
@@ -127,6 +140,14 @@ struct Run<'a, H, S> {
     granted: Option<Moment>,
 }
 
+/// Why there is no claim.
+enum Unclaimed {
+    /// Nothing was done for it.
+    NotDone(NotDone),
+    /// The ledger can't be read, so that anything may be in doubt.
+    Damaged(String),
+}
+
 impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
     async fn finish(mut self) -> Ended {
         loop {
@@ -135,7 +156,8 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 Ok(Claim::Wait(wait)) => self.wait(wait).await,
                 Ok(Claim::Ended(entry)) => Some(self.told(&entry)),
                 Ok(Claim::Blocked(blocked)) => Some(self.blocked(blocked)),
-                Err(why) => Some(self.nothing_sent(why).await),
+                Err(Unclaimed::Damaged(why)) => Some(self.unknown(Unverified::Ledger(why), None)),
+                Err(Unclaimed::NotDone(why)) => Some(self.nothing_sent(why).await),
             };
             if let Some(ended) = ended {
                 return ended;
@@ -143,7 +165,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         }
     }
 
-    async fn claim(&mut self) -> Result<Claim, NotDone> {
+    async fn claim(&mut self) -> Result<Claim, Unclaimed> {
         let limit = self.request.policy.record_timeout;
         let mut claims = 1;
         loop {
@@ -151,15 +173,18 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             let asked = self.ledger.claim(&self.request, &now);
             let within = within(self.host.sleep(limit), asked);
             let failure = match self.stop.unless_raised(within).await {
-                None => return Err(NotDone::Stopped),
+                None => return Err(Unclaimed::NotDone(NotDone::Stopped)),
                 Some(Some(Ok(claim))) => return Ok(claim),
                 Some(Some(Err(LedgerError::Unknown(why)))) => LedgerError::Unknown(why),
-                Some(Some(Err(error))) => return Err(not_recorded(&error)),
+                Some(Some(Err(error @ LedgerError::Damaged(_)))) => {
+                    return Err(Unclaimed::Damaged(error.to_string()));
+                }
+                Some(Some(Err(error))) => return Err(Unclaimed::NotDone(not_recorded(&error))),
                 Some(None) => LedgerError::Unknown(format!("no answer within {limit:?}")),
             };
             // The same request again: if it was granted, it is granted again.
             if claims == MAX_CLAIMS {
-                return Err(not_recorded(&failure));
+                return Err(Unclaimed::NotDone(not_recorded(&failure)));
             }
             claims += 1;
         }
@@ -448,7 +473,12 @@ impl<H: Host, S> Run<'_, H, S> {
             Wanted::Recover(id) => entry.id == *id,
         };
         if let Some(entry) = entries.iter().filter(wanted).find(|entry| entry.may_be_done(&now)) {
-            return self.unknown(unverified(why), Some(entry.id.clone()));
+            let ended = self.unknown(unverified(why), Some(entry.id.clone()));
+            return match self.request.wanted {
+                Wanted::Do(_) => ended,
+                // Its name instead of its id.
+                Wanted::Recover(_) => ended.named(entry.name()),
+            };
         }
         match within(self.host.sleep(limit), self.done_under_key(&now)).await {
             // It may have ended since the caller asked for it.

@@ -150,7 +150,7 @@ impl Drop for Registration {
     }
 }
 
-/// In the state directory, next to the intent log.
+/// In the state directory, next to the ledger.
 fn directory() -> anyhow::Result<PathBuf> {
     Ok(directories::state().context("cannot find running servers")?.join("servers"))
 }
