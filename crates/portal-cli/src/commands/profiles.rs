@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Subcommand;
+use portal_ledger::Filter;
 use portal_model::Org;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -128,6 +129,11 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
                 format_args!("profile {old} is now called {new}"),
                 &Changed::Renamed { old_profile: old, profile: new },
             );
+            if has_rows(old).await {
+                printer.warning(format_args!(
+                    "a batch takes rows of {new} for new ones, also those that created their portal as {old}"
+                ));
+            }
         }
         Some(Command::Remove { name }) => {
             profiles.entry(name)?;
@@ -175,6 +181,14 @@ fn show(profiles: &Profiles, name: &str, printer: &Printer) -> Result<(), Failur
     let lines = facts.map(|(label, text)| format!("{label:<11}  {text}"));
     printer.result(lines.join("\n"), &listed);
     Ok(())
+}
+
+/// Whether rows of a batch were begun with the profile, under whose name the ledger knows them.
+async fn has_rows(name: &str) -> bool {
+    let mut filter = Filter::default();
+    filter.labels = Some([name.to_owned()].into());
+    let entries = ledger::entries(&filter).await;
+    entries.is_ok_and(|entries| entries.iter().any(|entry| entry.key.is_some()))
 }
 
 /// A recovery opens the profile that a create was begun with, by its name.

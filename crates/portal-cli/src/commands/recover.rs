@@ -116,9 +116,19 @@ impl Recovery<'_> {
             () = raised(&mut stop) => return Err(cannot(Failure::cancelled("interrupted"))),
         };
         // Absence in another org would prove nothing (rule 10).
-        if !self.args.same_org && now.compare(&entry.org) != SameOrg::Yes {
-            return Err(another_org(entry, &now));
-        }
+        let safe = match now.compare(&entry.org) {
+            SameOrg::Yes => safe,
+            // On the word of the user.
+            SameOrg::Unknown if self.args.same_org => safe.with_identity(entry.org.clone()),
+            SameOrg::Unknown => {
+                return Err(another_org(entry, &now).hint(
+                    "use the credentials of that org, or pass `--same-org` if it is the same org",
+                ));
+            }
+            SameOrg::No => {
+                return Err(another_org(entry, &now).hint("use the credentials of that org"));
+            }
+        };
         let policy = org.client.policy();
         let progress = Progress::new(entry.name(), policy.deadline, self.printer);
         let ended = finish(safe.recover_entry(&entry.id), &mut stop, &progress, self.printer).await;
@@ -189,5 +199,4 @@ impl Recovery<'_> {
 fn another_org(entry: &Entry, now: &OrgIdentity) -> Failure {
     let (name, then) = (entry.name(), &entry.org);
     Failure::new(ErrorKind::AnotherOrg, format!("{name} was begun in {then}; now this is {now}"))
-        .hint("use the credentials of that org, or pass `--same-org` if it is the same org")
 }

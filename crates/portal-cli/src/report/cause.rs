@@ -140,8 +140,7 @@ impl Subject<'_> {
             NotDone::Exhausted { .. } | NotDone::Deadline { .. } => not_done(ErrorKind::Exhausted)
                 .hint("run the same command again; `--deadline` gives it more time"),
             NotDone::NotRecorded(_) => not_done(ErrorKind::NotRecorded).hint(
-                "make the state directory writable or set PORTAL_STATE_DIR, then run the same \
-                 command again",
+                "make room for the ledger and its directory writable, then run the same command again",
             ),
             NotDone::Conflict { conflict, name } => self
                 .not_done(ErrorKind::Conflict, contradiction(*conflict, name))
@@ -174,7 +173,7 @@ impl Subject<'_> {
             }
             Unverified::Conflict(conflict) => way_out(*conflict, name),
             Unverified::Ledger(_) => {
-                "make the ledger readable and run the same command again".to_owned()
+                "make the ledger readable and writable, and run the same command again".to_owned()
             }
             Unverified::ListRejected(error) if error.is_scope_mismatch() => format!(
                 "run `portal recover {name}{org}` with a token that has the scope {READ}, or \

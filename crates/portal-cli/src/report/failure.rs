@@ -168,7 +168,7 @@ fn org_error(error: &OrgError, message: String) -> Failure {
         }
         OrgError::Ledger { may_hold_something: false, .. } => {
             Failure::new(ErrorKind::NotRecorded, message)
-                .hint("make the state directory writable, or set PORTAL_STATE_DIR")
+                .hint("make the state directory writable, or, if there is no ledger yet, set PORTAL_STATE_DIR")
         }
         OrgError::NoServer { port: Some(_) }
         | OrgError::Unusable(_)

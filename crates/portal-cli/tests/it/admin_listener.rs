@@ -228,7 +228,7 @@ fn reset_begins_anew_with_same_orgs() {
     assert_eq!(post(&server, "/api/reset", "").json(), json!({ "reset": true }));
     assert!(!get(&server, "/orgs").body.contains("AcmePortal"));
     assert_eq!(get(&server, "/api/requests").json()["requests"], json!([]));
-    // With the same credentials, by a user whose intent log has not seen the first create.
+    // With the same credentials, by a user whose ledger has not seen the first create.
     let again = server.run(&Home::new(), &["create", "--yes", "AcmePortal"]);
     assert_eq!(again.status, 0, "{again:?}");
 }

@@ -161,6 +161,29 @@ fn recovery_in_other_org_is_refused() {
 }
 
 #[test]
+fn recovery_with_new_token_of_unknown_org_takes_the_users_word() {
+    let orgs = Orgs::start(vec![Org::new("acme")], &["--fault", "POST committed:delay=60s"]);
+    let gateway = Gateway::start(&orgs.served);
+    gateway.open();
+    gateway.hide_org();
+    let run = |token: &str, arguments: &[&str]| {
+        let mut command = orgs.home.command(arguments);
+        command.env("PORTAL_API_DOMAIN", gateway.url()).env("PORTAL_ACCESS_TOKEN", token);
+        command
+    };
+    kill_once(run(&orgs.access_token("acme"), &["create", NAME]), || {
+        orgs.home.run(&["list", "--profile", "acme"]).stdout.contains(NAME)
+    });
+    let fresh = orgs.access_token("acme");
+    let recover = [&JSON[..], &["recover", NAME]].concat();
+    let ran = Ran::from(run(&fresh, &recover).output().unwrap());
+    assert!(ran.status == 5 && ran.stderr.contains("`--same-org`"), "{ran:?}");
+    let same = [&recover[..], &["--same-org"]].concat();
+    let ran = Ran::from(run(&fresh, &same).output().unwrap());
+    assert_eq!((ran.status, &ran.json()[0]["origin"]), (0, &json!("appeared")), "{ran:?}");
+}
+
+#[test]
 fn recover_reports_effect_beyond_limits() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
@@ -185,7 +208,9 @@ fn unreadable_ledger_may_hold_anything() {
     kill_once(gateway.command(&server, &home, &["create", NAME]), || gateway.creates() == 1);
     let whole = fs::read(home.ledger()).unwrap();
     let torn = whole[..whole.len() / 2].to_vec();
-    for damaged in [b"nonsense, and not a database at all".to_vec(), torn] {
+    // It opens, and fails when its rows are read.
+    let rows = [whole[..4096].to_vec(), vec![0xff; whole.len() - 4096]].concat();
+    for damaged in [b"nonsense, and not a database at all".to_vec(), torn, rows] {
         fs::write(home.ledger(), damaged).unwrap();
         for command in
             [&["create", NAME][..], &["create", "AcmeOther"], &["rename", "AcmeOld", NAME]]

@@ -25,6 +25,14 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// How often a claim is asked again whose result was lost.
 const MAX_CLAIMS: u32 = 3;
 
+/// Why there is no claim.
+enum Unclaimed {
+    /// Nothing was done for it.
+    NotDone(NotDone),
+    /// The ledger can't be read, so that anything may be in doubt.
+    Damaged(String),
+}
+
 impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
     pub(super) async fn finish(mut self) -> Ended {
         loop {
@@ -33,7 +41,8 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 Ok(Claim::Wait(wait)) => self.wait(wait).await,
                 Ok(Claim::Ended(entry)) => Some(self.told(&entry)),
                 Ok(Claim::Blocked(blocked)) => Some(self.blocked(blocked)),
-                Err(why) => Some(self.nothing_sent(why).await),
+                Err(Unclaimed::Damaged(why)) => Some(self.unknown(Unverified::Ledger(why), None)),
+                Err(Unclaimed::NotDone(why)) => Some(self.nothing_sent(why).await),
             };
             if let Some(ended) = ended {
                 return ended;
@@ -41,7 +50,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         }
     }
 
-    async fn claim(&mut self) -> Result<Claim, NotDone> {
+    async fn claim(&mut self) -> Result<Claim, Unclaimed> {
         let limit = self.request.policy.record_timeout;
         let mut claims = 1;
         loop {
@@ -49,15 +58,18 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             let asked = self.ledger.claim(&self.request, &now);
             let within = within(self.host.sleep(limit), asked);
             let failure = match self.stop.unless_raised(within).await {
-                None => return Err(NotDone::Stopped),
+                None => return Err(Unclaimed::NotDone(NotDone::Stopped)),
                 Some(Some(Ok(claim))) => return Ok(claim),
                 Some(Some(Err(LedgerError::Unknown(why)))) => LedgerError::Unknown(why),
-                Some(Some(Err(error))) => return Err(not_recorded(&error)),
+                Some(Some(Err(error @ LedgerError::Damaged(_)))) => {
+                    return Err(Unclaimed::Damaged(error.to_string()));
+                }
+                Some(Some(Err(error))) => return Err(Unclaimed::NotDone(not_recorded(&error))),
                 Some(None) => LedgerError::Unknown(format!("no answer within {limit:?}")),
             };
             // The same request again: if it was granted, it is granted again.
             if claims == MAX_CLAIMS {
-                return Err(not_recorded(&failure));
+                return Err(Unclaimed::NotDone(not_recorded(&failure)));
             }
             claims += 1;
         }

@@ -42,7 +42,12 @@ impl<H: Host, S> Run<'_, H, S> {
             Wanted::Recover(id) => entry.id == *id,
         };
         if let Some(entry) = entries.iter().filter(wanted).find(|entry| entry.may_be_done(&now)) {
-            return self.unknown(unverified(why), Some(entry.id.clone()));
+            let ended = self.unknown(unverified(why), Some(entry.id.clone()));
+            return match self.request.wanted {
+                Wanted::Do(_) => ended,
+                // Its name instead of its id.
+                Wanted::Recover(_) => ended.named(entry.name()),
+            };
         }
         match within(self.host.sleep(limit), self.done_under_key(&now)).await {
             // It may have ended since the caller asked for it.
@@ -140,6 +145,19 @@ impl<H: Host, S> Run<'_, H, S> {
             }
         };
         Ended { outcome, entry: Some(entry.id.clone()), not_written: None }
+    }
+}
+
+impl Ended {
+    /// The same of an unknown outcome under this name.
+    fn named(self, of: &str) -> Self {
+        let outcome = match self.outcome {
+            Outcome::Unknown { doubt, why, .. } => {
+                Outcome::Unknown { name: of.to_owned(), doubt, why }
+            }
+            other => other,
+        };
+        Self { outcome, ..self }
     }
 }
 

@@ -88,6 +88,12 @@ impl SafeClient {
         Self { identity: Arc::new(self.identity.with_org(org)), ..self }
     }
 
+    /// States that the credential leads to the org of an entry, whichever credential that had: to recover
+    /// the entry with another one where no token may read the id of the org.
+    pub fn with_identity(self, org: OrgIdentity) -> Self {
+        Self { identity: Arc::new(self.identity.with_known(org)), ..self }
+    }
+
     /// Names the API in the ledger where its address is another one each time, such as that of a test
     /// server on a free port. Otherwise each address is an API of its own.
     pub fn with_origin(self, origin: impl Into<String>) -> Self {

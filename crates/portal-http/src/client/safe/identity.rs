@@ -96,6 +96,11 @@ impl Identity {
         Self { stated: self.stated.clone(), origin: Some(origin), known: OnceCell::new() }
     }
 
+    /// Takes the word of the caller for it.
+    pub(super) fn with_known(&self, org: OrgIdentity) -> Self {
+        Self { stated: None, origin: self.origin.clone(), known: OnceCell::from(org) }
+    }
+
     /// The org that is not known yet. The response to a token request may have corrected the host.
     pub(super) fn unknown(&self, client: &Client) -> OrgIdentity {
         let url = client.api_url();
