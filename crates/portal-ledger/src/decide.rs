@@ -544,11 +544,18 @@ impl<'a> View<'a> {
     }
 
     fn receipts(&self, own: Option<&EntryId>, counts: impl Fn(&Entry) -> bool) -> Vec<Receipt> {
+        let in_doubt = own.and_then(|id| self.entries.iter().find(|entry| entry.id == *id));
+        // What it made may be what they renamed: where their org is not known, nothing else tells.
+        let may_be_renamed = |entry: &Entry| {
+            matches!((&entry.operation, in_doubt), (Operation::Rename(rename), Some(own))
+                if is_same_name(&rename.old, own.name()))
+        };
         // The newest first: of several that created a portal of one name, it is the last one's.
         let others = self.entries.iter().rev().filter(|entry| {
             own != Some(&entry.id)
                 && may_be_own(entry)
                 && counts(entry)
+                && !may_be_renamed(entry)
                 // While a rename is in doubt, the portal may have either name.
                 && !self.later_renames(entry).any(may_be_own)
         });

@@ -685,3 +685,21 @@ fn look_finds_last_entry_of_same_operation_and_others_as_receipts() {
     let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
     assert_eq!(seen(&request), (Some("earlier".to_owned()), others()));
 }
+
+/// The org of the rename is not known, so it does not determine what came of the create.
+#[test]
+fn rename_of_name_in_doubt_is_no_receipt() {
+    let doubt = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50)).doubt(50);
+    let renamed = Entry {
+        id: EntryId::new("rename"),
+        order: 2,
+        intent: Some(RenameIntent::new("AcmeCo", "BetaCo".parse().unwrap()).into()),
+        ..entry(rename("AcmeCo", "BetaCo"))
+            .of(unknown("x"))
+            .attempted(ended(EndingKind::Renamed, 60))
+    };
+    let recover = Wanted::Recover(EntryId::new("earlier"));
+    let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
+    let (_, grant) = granted(vec![doubt, renamed], &request);
+    assert_eq!(grant.receipts, []);
+}

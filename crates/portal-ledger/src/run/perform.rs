@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use portal_model::flow::{Activity, Event, Flow, Jitter, NotSent, Receipt, Step, TransportError};
+use portal_model::flow::{
+    Activity, Event, Flow, Intent, Jitter, NotSent, Receipt, Step, TransportError,
+};
 use portal_model::outcome::{NotDone, Origin, Unverified};
 use portal_model::{Operation, Outcome, Request, Response};
 
@@ -217,6 +219,8 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         let mut elapsed = Duration::ZERO;
         let mut is_admitted = false;
         let mut has_begun = false;
+        // When the last list was asked for.
+        let mut listed = None;
         // From when on the attempt that was recorded may not be made.
         let mut attempt_until = started.clone();
         loop {
@@ -254,32 +258,23 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                     self.stop.unless_raised(token).await.map(Event::from)
                 }
                 Step::List { request, timeout } => {
+                    listed = Some(elapsed);
                     let sent = self.host.send(request, Terms { timeout, attempt: None });
                     self.stop.unless_raised(sent).await.map(Event::from)
                 }
+                // A process that was frozen since the list, or waited for a token, repeats nothing: what
+                // the attempt before did may have been listed and renamed meanwhile.
+                Step::Record(_) if flow.is_in_doubt() && self.is_stale(listed, elapsed) => {
+                    Some(Event::NotRecorded("too long since the list before it".to_owned()))
+                }
                 Step::Record(intent) => {
-                    let limit = self.request.policy.record_timeout;
-                    // That of the step: nothing comes between it and the timer.
-                    let now = started.plus(elapsed);
                     let Some(permit) = permit.as_deref_mut() else {
                         return Ok(flow.abandon());
                     };
+                    // That of the step: nothing comes between it and the timer.
+                    let now = started.plus(elapsed);
                     attempt_until = now.plus(permit.entry().times.attempt_budget);
-                    let recorded = permit.record(&intent, &now);
-                    let recorded = within(self.host.sleep(limit), recorded);
-                    match self.stop.unless_raised(recorded).await {
-                        None => None,
-                        Some(Some(Ok(()))) => Some(Event::Recorded),
-                        Some(Some(Err(RecordError::Adopted(adopted)))) => return Err(adopted),
-                        Some(Some(Err(RecordError::Ledger(error)))) => {
-                            Some(Event::NotRecorded(error.to_string()))
-                        }
-                        // It may be recorded; it is not made.
-                        Some(None) => {
-                            let why = format!("no answer of the ledger within {limit:?}");
-                            Some(Event::NotRecorded(why))
-                        }
-                    }
+                    self.record(permit, &intent, &now).await?
                 }
                 Step::Send { request, timeout } => {
                     let sent = self.attempt(request, timeout, &attempt_until);
@@ -305,6 +300,35 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             debug_assert_eq!(handled, Ok(()));
             if handled.is_err() {
                 return Ok(flow.abandon());
+            }
+        }
+    }
+
+    /// Whether a list that was asked for then says too little of what there is now.
+    fn is_stale(&self, listed: Option<Duration>, now: Duration) -> bool {
+        let limit = self.request.policy.read_timeout.saturating_mul(2);
+        listed.is_some_and(|listed| now.saturating_sub(listed) > limit)
+    }
+
+    /// `None` if it was stopped meanwhile.
+    async fn record(
+        &mut self,
+        permit: &mut Permit,
+        intent: &Intent,
+        now: &Moment,
+    ) -> Result<Option<Event>, Adopted> {
+        let limit = self.request.policy.record_timeout;
+        let recorded = within(self.host.sleep(limit), permit.record(intent, now));
+        match self.stop.unless_raised(recorded).await {
+            None => Ok(None),
+            Some(Some(Ok(()))) => Ok(Some(Event::Recorded)),
+            Some(Some(Err(RecordError::Adopted(adopted)))) => Err(adopted),
+            Some(Some(Err(RecordError::Ledger(error)))) => {
+                Ok(Some(Event::NotRecorded(error.to_string())))
+            }
+            // It may be recorded; it is not made.
+            Some(None) => {
+                Ok(Some(Event::NotRecorded(format!("no answer of the ledger within {limit:?}"))))
             }
         }
     }

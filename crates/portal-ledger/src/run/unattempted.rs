@@ -128,9 +128,8 @@ impl<H: Host, S> Run<'_, H, S> {
                 Outcome::Renamed { old: rename.old.clone(), new: rename.new.clone() }
             }
             (EndingKind::Created, Operation::Create(create)) if is_recovery => {
-                // What was created may have another name by now.
-                let named = create.names().find(|own| own.is_same_as(&name));
-                let name = named.unwrap_or(&create.name).clone();
+                // Whoever went on from it may have had other fallbacks. By now it may have another name.
+                let name = name.parse().unwrap_or_else(|_| create.name.clone());
                 Outcome::Created { name, taken: Vec::new() }
             }
             _ => {
