@@ -114,7 +114,9 @@ fn killed_rename_ends_with_one_portal() {
 #[test]
 #[ignore = "takes minutes; run by .ci/run: cargo test -p portal-cli --test it -- --ignored killed_at_200_points"]
 fn killed_at_200_points_ends_with_one_portal() {
-    for kind in [Kind::Create, Kind::Fallback, Kind::Rename] {
-        killed_at_random_points(kind, 200);
-    }
+    std::thread::scope(|scope| {
+        for kind in [Kind::Create, Kind::Fallback, Kind::Rename] {
+            scope.spawn(move || killed_at_random_points(kind, 200));
+        }
+    });
 }
