@@ -149,7 +149,7 @@ impl Failure {
         let mut error: &dyn Error = match self {
             Self::Pool(PoolError::Backend(error)) | Self::Server(error) => error,
             Self::Pool(error) => error,
-            Self::Late => return format!("no answer within {} s", TIMEOUT.as_secs()),
+            Self::Late => return format!("no response within {} s", TIMEOUT.as_secs()),
             Self::Missing => return "the schema portal_ledger is missing".to_owned(),
             Self::Final(error) => error,
         };

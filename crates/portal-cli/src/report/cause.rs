@@ -140,7 +140,7 @@ impl Subject<'_> {
             NotDone::Exhausted { .. } | NotDone::Deadline { .. } => not_done(ErrorKind::Exhausted)
                 .hint("run the same command again; `--deadline` gives it more time"),
             NotDone::NotRecorded(_) => not_done(ErrorKind::NotRecorded).hint(
-                "make room for the ledger and its directory writable, then run the same command again",
+                "free some disk space, or make the directory of the ledger writable; then run the same command again",
             ),
             NotDone::Conflict { conflict, name } => self
                 .not_done(ErrorKind::Conflict, contradiction(*conflict, name))

@@ -67,7 +67,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                     return Err(Unclaimed::Damaged(error.to_string()));
                 }
                 Some(Some(Err(error))) => return Err(Unclaimed::NotDone(not_recorded(&error))),
-                Some(None) => LedgerError::Unknown(format!("no answer within {limit:?}")),
+                Some(None) => LedgerError::Unknown(format!("no response within {limit:?}")),
             };
             // The same request again: if it was granted, it is granted again.
             if claims == MAX_CLAIMS {
@@ -161,7 +161,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
                 return Some(self.unknown(Unverified::Elsewhere, Some(entry)));
             }
             Some(Err(RecordError::Ledger(error))) => Some(error),
-            None => Some(LedgerError::Unknown(format!("no answer within {END_TIMEOUT:?}"))),
+            None => Some(LedgerError::Unknown(format!("no response within {END_TIMEOUT:?}"))),
         };
         let is_negative = outcome.is_certain() && !outcome.exists();
         let may_be_adopted = held_until.is_at_or_before(&self.host.now());
@@ -328,7 +328,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             }
             // It may be recorded; it is not made.
             Some(None) => {
-                Ok(Some(Event::NotRecorded(format!("no answer of the ledger within {limit:?}"))))
+                Ok(Some(Event::NotRecorded(format!("no response of the ledger within {limit:?}"))))
             }
         }
     }

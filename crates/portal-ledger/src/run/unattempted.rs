@@ -30,7 +30,7 @@ impl<H: Host, S> Run<'_, H, S> {
             Some(Ok(entries)) => entries,
             Some(Err(error)) => return self.unknown(Unverified::Ledger(error.to_string()), None),
             None => {
-                let why = format!("no answer of the ledger within {limit:?}");
+                let why = format!("no response of the ledger within {limit:?}");
                 return self.unknown(Unverified::Ledger(why), None);
             }
         };

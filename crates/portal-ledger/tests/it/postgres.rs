@@ -147,7 +147,7 @@ async fn exhausted_pool_is_told_of_in_time() {
     let began = tokio::time::Instant::now();
     let error = ledger.claim(&wants("1", "AcmePortal"), &at(100)).await.unwrap_err();
     assert!(
-        matches!(&error, LedgerError::NotApplied(why) if why == "no answer within 5 s"),
+        matches!(&error, LedgerError::NotApplied(why) if why == "no response within 5 s"),
         "{error}"
     );
     assert_eq!(began.elapsed().as_secs(), 5);
@@ -270,7 +270,7 @@ async fn server_that_hangs_is_told_of_in_time() {
     tokio::time::pause();
     let error = ledger.claim(&wants("1", "AcmePortal"), &at(100)).await.unwrap_err();
     assert!(
-        matches!(&error, LedgerError::NotApplied(why) if why == "no answer within 5 s"),
+        matches!(&error, LedgerError::NotApplied(why) if why == "no response within 5 s"),
         "{error}"
     );
     tokio::time::resume();

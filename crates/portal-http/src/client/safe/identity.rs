@@ -142,7 +142,7 @@ impl Identity {
         {
             return Ok(self.unknown(client).with_org(earlier));
         }
-        // A stated id needs no answer, but one may contradict it.
+        // A stated id needs no response, but one may contradict it.
         let answer = ask(client, For::Org, if stated.is_some() { 1 } else { TRIES }).await;
         let found = match (answer, stated) {
             (Ok(found), _) => found,
