@@ -54,9 +54,10 @@ const NAMED: usize = 10;
     About("The column `fallback` is optional: names to try if the first is taken, separated by |. \
         Nothing is sent unless the whole file is valid. The ledger knows the rows by profile and \
         first name: the same command again, after anything at all, does what is left, also if the \
-        file has grown, shrunk or been sorted meanwhile."),
+        file has grown, shrunk or been sorted meanwhile. A report of `--report` is valid input."),
     Environment(&[STATE]),
-    ExitStatus("that of a create if all rows have the same (`portal create --help`), else 1"),
+    ExitStatus("that of a create if all rows that have an outcome have the same (`portal create \
+        --help`), else 1; a dry run tells what is known of them, such as 5 if they are in doubt"),
     Examples("\
 portal batch portals.csv --dry-run
 portal batch portals.csv --limit 1
@@ -159,10 +160,9 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             Failure::from(error).hint("run the same command again: what exists is not sent again")
         })?;
     }
-    if args.dry_run {
-        return Ok(ExitClass::Success);
+    if !args.dry_run {
+        printer.text(batch.text(true, width::of_stdout()));
     }
-    printer.text(batch.text(true, width::of_stdout()));
     Ok(exit)
 }
 

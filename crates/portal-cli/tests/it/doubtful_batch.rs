@@ -56,6 +56,8 @@ fn forget(home: &Home) {
 #[test]
 fn row_in_doubt_is_unfinished_for_all_commands() {
     let orgs = in_doubt();
+    let dry = orgs.run(&[&CREATE[..], &["--dry-run"]].concat());
+    assert_eq!((dry.status, &row(&dry)["outcome"]), (5, &json!("unknown")), "{dry:?}");
     let listed = orgs.home.unfinished().remove(0);
     assert_eq!(listed["name"], json!("FirstName"));
     let file = listed["entry"]["about"]["file"].as_str().unwrap();
