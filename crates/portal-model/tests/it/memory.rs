@@ -49,9 +49,10 @@ fn decode_hostile_bodies() {
     for body in bodies() {
         let is_error = body.contains("details");
         let response = Response::new(200, body);
-        let decoded = match is_error {
-            true => create.decode(&response).map(|_| ()),
-            false => ListPortals.decode(&response).map(|_| ()),
+        let decoded = if is_error {
+            create.decode(&response).map(|_| ())
+        } else {
+            ListPortals.decode(&response).map(|_| ())
         };
         let unreadable = decoded.err().filter(|error| error.api().is_none());
         assert_eq!(unreadable, None);
