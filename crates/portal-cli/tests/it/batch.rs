@@ -206,6 +206,8 @@ fn report_is_derived_from_ledger() {
     assert_eq!(orgs.read("report.csv"), rows("dry_run,"));
     assert_eq!(orgs.run(&[&CREATE[..], &report].concat()).status, 0);
     assert_eq!(orgs.read("report.csv"), rows("created,org002Portal"));
+    let again = orgs.run(&["batch", "report.csv"]);
+    assert_eq!((again.status, again.stdout.as_str()), (0, "3 created earlier\n"), "{again:?}");
 }
 
 #[test]
