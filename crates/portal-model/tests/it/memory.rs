@@ -12,8 +12,6 @@ fn bodies() -> impl Iterator<Item = String> {
         (r#"{"portals":[{"name":"AcmePortal","x":["#, "]}]}"),
         (r#"{"portals":[{"name":"AcmePortal"},{"name":"Another","active":["#, "]}]}"),
         (r#"{"portals":[{"name":"AcmePortal"}],"info":{"next":["#, "]}}"),
-        (r#"{"portals":[],"x":{"y":["#, "]}}"),
-        (r#"{"code":"X","status":"error","details":["#, "]}"),
         (r#"{"portals":[{"code":"X","status":"error","details":{"x":["#, "]}}]}"),
     ];
     shapes.into_iter().map(|(start, end)| {
@@ -49,9 +47,10 @@ fn decode_hostile_bodies() {
     for body in bodies() {
         let is_error = body.contains("details");
         let response = Response::new(200, body);
-        let decoded = match is_error {
-            true => create.decode(&response).map(|_| ()),
-            false => ListPortals.decode(&response).map(|_| ()),
+        let decoded = if is_error {
+            create.decode(&response).map(|_| ())
+        } else {
+            ListPortals.decode(&response).map(|_| ())
         };
         let unreadable = decoded.err().filter(|error| error.api().is_none());
         assert_eq!(unreadable, None);
