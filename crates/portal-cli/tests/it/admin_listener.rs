@@ -302,9 +302,9 @@ fn follower_that_lagged_begins_again_and_says_so() {
         "times": { "processing_time": second, "list_lag": second },
     });
     std::fs::write(servers.join("1.json"), running.to_string()).unwrap();
-    // Unlocked, it would be the file of a server that was killed.
-    let file = std::fs::File::open(servers.join("1.json")).unwrap();
-    file.lock().unwrap();
+    // Unlocked, it would be that of a server that was killed.
+    let lock = std::fs::File::create(servers.join("1.lock")).unwrap();
+    lock.lock().unwrap();
     let mut follow = home.command(&["requests", "--follow"]);
     follow.env("PORTAL_STATE_DIR", home.path().join("state"));
     let follow = follow.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use boon::{Compiler, SchemaIndex, Schemas, ValidationError};
+use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::{Value, json};
 
 use crate::support::{Home, Ran, Served};
@@ -16,8 +16,8 @@ struct Documented {
 }
 
 impl Documented {
-    fn validate<'a>(&'a self, object: &'a Value) -> Result<(), ValidationError<'a, 'a>> {
-        self.schema.0.validate(object, self.schema.1)
+    fn validate(&self, object: &Value) -> Result<(), String> {
+        self.schema.0.validate(object, self.schema.1).map_err(|error| format!("{error:#}"))
     }
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn check(arguments: &[String], object: &Value) {
     }
     let why = candidates().filter_map(|documented| {
         let error = documented.validate(object).err()?;
-        Some(format!("\n  {}: {error:#}", documented.object))
+        Some(format!("\n  {}: {error}", documented.object))
     });
     panic!("{arguments:?} printed what is not documented: {object}{}", why.collect::<String>());
 }
