@@ -71,6 +71,8 @@ pub(crate) fn run(
     // Gives each command its full name and the global options.
     portal.build();
     if let Some(directory) = &args.all {
+        fs::create_dir_all(directory)
+            .with_context(|| format!("cannot create {}", directory.display()))?;
         write_all(&[], &portal, directory)?;
         return Ok(ExitClass::Success);
     }
