@@ -54,8 +54,9 @@ impl History {
         let mut by_name = HashMap::<String, Vec<usize>>::new();
         for (place, entry) in entries.iter().enumerate() {
             let first = entry.operation.names().next().unwrap_or_default();
-            let names = HashSet::from([first, entry.name()].map(name_key));
-            names.into_iter().for_each(|name| by_name.entry(name).or_default().push(place));
+            for name in HashSet::from([first, entry.name()].map(name_key)) {
+                by_name.entry(name).or_default().push(place);
+            }
         }
         Self { entries, by_name }
     }

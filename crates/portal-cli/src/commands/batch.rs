@@ -136,7 +136,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         () = signal::interrupted() => return Ok(cancelled(printer)),
     };
     let count = lanes.len();
-    let notes = batch.notes(&lanes, &policy, &ledger);
+    let notes = batch.notes(&lanes, &policy, &ledger::Place::new()?);
     if args.dry_run {
         printer.text(batch.text(false, width::of_stdout()));
     }
@@ -213,10 +213,10 @@ impl<'a> Batch<'a> {
     }
 
     /// What is to be known beside the rows.
-    fn notes(&self, lanes: &Lanes, policy: &Policy, ledger: &Ledger) -> Vec<String> {
+    fn notes(&self, lanes: &Lanes, policy: &Policy, ledger: &ledger::Place) -> Vec<String> {
         let mut notes = Vec::new();
-        if let Some(path) = ledger.path().filter(|_| !self.args.rehearsal) {
-            notes.push(format!("ledger: {}", path.display()));
+        if !self.args.rehearsal {
+            notes.push(format!("ledger: {ledger}"));
         }
         if self.plan.foreign > 0 {
             notes.push(format!(

@@ -17,7 +17,7 @@ use crate::terminal::printer::Printer;
 
 /// The only warnings that a command shows without `PORTAL_LOG`: what else goes wrong is in its
 /// result.
-const TOKEN_CACHE: &str = "portal_http::client::token_cache";
+const SHOWN: [&str; 2] = ["portal_http::client::token_cache", "portal::org::ledger"];
 
 /// Whose log it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(crate) fn start(printer: &Printer, is_verbose: bool, log: LogOf) {
         Ok(None) if log != LogOf::Command => install(of_libraries(Level::WARN), json),
         Ok(None) => {
             let warnings = Warnings { printer: printer.clone(), is_shown: AtomicBool::new(false) };
-            let filter = Targets::new().with_target(TOKEN_CACHE, Level::WARN);
+            let filter = Targets::new().with_targets(SHOWN.map(|target| (target, Level::WARN)));
             tracing_subscriber::registry().with(warnings).with(filter).init();
         }
     }
