@@ -31,6 +31,7 @@ use crate::commands::policy_args::PolicyArgs;
 use crate::commands::sections::{
     About, Environment, Examples, ExitStatus, STATE, Sections, SeeAlso,
 };
+use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;
 use crate::org::profile::Profiles;
 use crate::report::activity;
@@ -48,7 +49,6 @@ const NAMED: usize = 10;
 
 /// Create a portal in each of many orgs
 #[derive(Debug, clap::Args)]
-#[expect(clippy::doc_markdown, reason = "it is the help")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(add = Sections(&[
     About("The column `fallback` is optional: names to try if the first is taken, separated by |. \
@@ -64,6 +64,7 @@ portal batch portals.csv --limit 1
 portal rehearse portals.csv"),
     SeeAlso(&["create", "history", "rehearse"]),
 ]))]
+#[command(mut_arg("deadline", |arg| arg.help("Give up on a row after [default: 15m]")))]
 pub(crate) struct Args {
     /// CSV with the columns profile, name and fallback; `-` reads stdin
     file: PathBuf,
@@ -83,30 +84,29 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     limit: Option<NonZeroUsize>,
     /// Begin no further row after this many failed
-    #[arg(long, value_name = "N")]
+    #[arg(long, hide_short_help = true, value_name = "N")]
     max_failures: Option<NonZeroUsize>,
-    /// Orgs that are worked on at once
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// Work on this many orgs at once
+    #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
     /// Write the rows with their results to this CSV file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// New credentials lead to the same org as before
-    #[arg(long)]
+    /// The new credentials are for the same org as before
+    #[arg(long, hide_short_help = true)]
     same_org: bool,
     /// No two profiles lead to one org, known or not
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     distinct_orgs: bool,
     /// Of `portal rehearse`
     #[arg(long, hide = true)]
     rehearsal: bool,
     #[command(flatten)]
     policy: PolicyArgs,
-    /// v4 to v8
-    #[arg(long, value_name = "VERSION", default_value_t, help_heading = "Org", add = candidates::api_versions())]
+    /// Version of the API: v4 to v8
+    #[arg(long, value_name = "VERSION", default_value_t, help_heading = CONNECTION, add = candidates::api_versions())]
     api_version: ApiVersion,
-    /// More root certificates, as PEM [env: PORTAL_CA_FILE]
-    #[arg(long, value_name = "FILE", help_heading = "Org")]
+    #[arg(long, value_name = "FILE", help_heading = CONNECTION, help = CA_FILE)]
     ca_file: Option<PathBuf>,
 }
 

@@ -67,7 +67,12 @@ pub(super) async fn announce(
     lines.extend(args.faults.iter().map(|fault| format!("Fault: {fault}")));
     lines.extend(admin.map(|admin| format!("Look into it at {admin}/")));
     if org.is_some() {
-        lines.push(format!("In another terminal: eval \"$(portal serve env --port {port})\""));
+        let env = format!("portal serve env --port {port}");
+        lines.push(if cfg!(windows) {
+            format!("In another PowerShell: {env} --shell powershell | Out-String | iex")
+        } else {
+            format!("In another terminal: eval \"$({env})\"")
+        });
     }
     if args.behind_proxy && args.public_url.is_none() {
         lines.push("Tokens are for https:// and the host of each request (`--public-url`)".into());
