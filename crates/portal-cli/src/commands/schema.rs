@@ -44,7 +44,7 @@ const OBJECTS: &[Object] = &[
     ("portal", schema::<PortalObject>, &["list"]),
     ("login", schema::<login::LoggedIn<'_>>, &["login"]),
     ("logout", schema::<logout::LoggedOut<'_>>, &["logout"]),
-    ("profile", schema::<profiles::Listed<'_>>, &["profiles", "profiles show"]),
+    ("profile", schema::<profiles::Listed<'_>>, &["profiles", "profiles show", "serve profiles"]),
     (
         "profile-change",
         schema::<profiles::Changed<'_>>,

@@ -1,17 +1,19 @@
 //! [`Running`]: the servers that this user runs on this machine, one file for each while it runs.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use portal_http::server::FaultSpec;
 use portal_model::flow::Policy;
+use portal_store::Seed;
 use serde::{Deserialize, Serialize};
 
 use crate::org::OrgError;
-use crate::org::default_org::DefaultOrg;
+use crate::org::default_org::OrgCredentials;
 use crate::sys::directories;
 
 /// The variable that names the file of a server to the programs that it is for.
@@ -25,13 +27,50 @@ pub(crate) struct Running {
     /// The base URL of its page and its JSON API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin: Option<String>,
-    /// Absent if its orgs come from a seed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) org: Option<DefaultOrg>,
+    /// The default org or those of the seed; of a database without a seed none.
+    pub(crate) orgs: Vec<ServedOrg>,
     pub(crate) times: Times,
     /// Where it is registered.
     #[serde(skip)]
     pub(crate) file: Option<PathBuf>,
+}
+
+/// An org of a server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ServedOrg {
+    pub(crate) name: String,
+    /// Absent if it has no refresh token.
+    #[serde(flatten)]
+    pub(crate) credentials: Option<OrgCredentials>,
+}
+
+impl ServedOrg {
+    pub(crate) fn default_org(credentials: OrgCredentials) -> Self {
+        Self { name: OrgCredentials::NAME.to_owned(), credentials: Some(credentials) }
+    }
+
+    pub(crate) fn all_of(seed: &Seed) -> Vec<Self> {
+        let orgs = seed.orgs.iter();
+        orgs.map(|org| Self { name: org.name.clone(), credentials: OrgCredentials::of(org) })
+            .collect()
+    }
+
+    /// The credentials of the org called `name`, or of the only one.
+    pub(crate) fn credentials_of<'a>(
+        orgs: &'a [Self],
+        name: Option<&str>,
+    ) -> Result<&'a OrgCredentials, OrgError> {
+        let org = match (name, orgs) {
+            (None, [only]) => Some(only),
+            (name, _) => orgs.iter().find(|org| Some(&*org.name) == name),
+        };
+        let names = || orgs.iter().map(|org| org.name.clone()).collect();
+        let org = org.ok_or_else(|| match name {
+            Some(name) => OrgError::UnknownOrg { name: name.to_owned(), orgs: names() },
+            None => OrgError::SeveralOrgs { orgs: names() },
+        })?;
+        org.credentials.as_ref().ok_or_else(|| OrgError::NoRefreshToken { org: org.name.clone() })
+    }
 }
 
 /// How fast a server is.
@@ -58,7 +97,7 @@ impl Times {
 #[derive(Debug)]
 pub(crate) struct Registration {
     path: PathBuf,
-    _locked: File,
+    locked: Mutex<File>,
 }
 
 impl Running {
@@ -80,7 +119,7 @@ impl Running {
         let path = new.path().with_extension("json");
         let locked = new.persist(&path)?;
         self.file = Some(path.clone());
-        Ok(Registration { path, _locked: locked })
+        Ok(Registration { path, locked: Mutex::new(locked) })
     }
 
     /// Finds the server on `port`, or the only one running.
@@ -143,6 +182,19 @@ pub(crate) fn with_times_of_server(mut policy: Policy, url: Option<&str>) -> Pol
     policy
 }
 
+impl Registration {
+    /// Writes anew what is known of the server. On failure commands go by what was known before.
+    pub(crate) fn update(&self, running: &Running) -> anyhow::Result<()> {
+        let mut text = serde_json::to_string(running)?;
+        let mut file = self.locked.lock().unwrap_or_else(PoisonError::into_inner);
+        // In one write, and never shorter: a reader sees the old text or the new one.
+        let length = usize::try_from(file.metadata()?.len())?;
+        text.push_str(&" ".repeat(length.saturating_sub(text.len())));
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file.write_all(text.as_bytes())?)
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
         // A stale file is harmless.
@@ -163,7 +215,7 @@ mod tests {
 
     fn running(port: u16) -> Running {
         let (url, times) = (format!("http://127.0.0.1:{port}"), Times::with_faults(&[]));
-        Running { port, url, admin: None, org: None, times, file: None }
+        Running { port, url, admin: None, orgs: Vec::new(), times, file: None }
     }
 
     #[test]
