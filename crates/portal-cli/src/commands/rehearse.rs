@@ -80,7 +80,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     child.args(args.allow_another.then_some("--allow-another"));
     child.args(printer.is_quiet.then_some("--quiet"));
     // Whatever the environment says about orgs, directories and proxies is not for the rehearsal.
-    child.env_clear().env("HOME", home.path()).env("USERPROFILE", home.path());
+    child.env_clear().envs(directories::variables_of(home.path()));
     for inherited in ["PATH", "TERM", "NO_COLOR", "SystemRoot"] {
         child.envs(std::env::var_os(inherited).map(|value| (inherited, value)));
     }

@@ -5,8 +5,9 @@
 //! detected. It is written after each commit is synced, but not synced itself: in a loss of power
 //! it may fall behind, but it is never ahead.
 //!
-//! Processes detect each other by its file lock: each holds a shared lock while it has the
-//! registry open, so a process that gets the exclusive lock is the only one.
+//! Processes detect each other by the lock of a file beside it: each holds a shared lock while it has
+//! the registry open, so a process that gets the exclusive lock is the only one. It is another file
+//! because on Windows nobody can write to one that is locked, not even who locked it.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -17,6 +18,8 @@ use crate::error::RegistryError;
 
 /// File name in the data directory.
 pub(super) const FILE_NAME: &str = "registry.state";
+/// Name of the file that is locked. It stays empty.
+pub(super) const LOCK_NAME: &str = "registry.lock";
 
 /// Identifies a registry, and counts its commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,23 +66,28 @@ impl State {
     }
 }
 
-/// An open, locked state file.
+/// An open state file, and the lock beside it.
 #[derive(Debug)]
 pub(super) struct StateFile {
     file: File,
+    lock: File,
     path: PathBuf,
 }
 
 impl StateFile {
-    /// Locks `file`, which is empty if new, at `path`, waiting while another process opens or
-    /// closes the registry. Also returns whether this is the only process; if so, the lock stays
+    /// Locks `lock` for `file`, which is empty if new, at `path`, waiting while another process opens
+    /// or closes the registry. Also returns whether this is the only process; if so, the lock stays
     /// exclusive until [`share`](Self::share).
-    pub(super) fn acquire(file: File, path: PathBuf) -> Result<(Self, bool), RegistryError> {
-        let state = Self { file, path };
-        let is_alone = match state.file.try_lock() {
+    pub(super) fn acquire(
+        file: File,
+        lock: File,
+        path: PathBuf,
+    ) -> Result<(Self, bool), RegistryError> {
+        let state = Self { file, lock, path };
+        let is_alone = match state.lock.try_lock() {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => {
-                state.file.lock_shared().map_err(|error| state.failed("lock", &error))?;
+                state.lock.lock_shared().map_err(|error| state.failed("lock", &error))?;
                 false
             }
             Err(TryLockError::Error(error)) => return Err(state.failed("lock", &error)),
@@ -89,11 +97,8 @@ impl StateFile {
 
     /// Downgrades the lock, so that other processes can open the registry.
     pub(super) fn share(&self) -> Result<(), RegistryError> {
-        let share = || {
-            self.file.unlock()?;
-            self.file.lock_shared()
-        };
-        share().map_err(|error| self.failed("lock", &error))
+        self.unlock();
+        self.lock.lock_shared().map_err(|error| self.failed("lock", &error))
     }
 
     /// Reads the state, or `None` if the file is new.
@@ -130,7 +135,14 @@ impl StateFile {
 
     /// Whether this is the only process left. If so, it holds the exclusive lock afterwards.
     pub(super) fn is_last(&self) -> bool {
-        self.file.unlock().is_ok() && self.file.try_lock().is_ok()
+        self.unlock();
+        self.lock.try_lock().is_ok()
+    }
+
+    /// Ignores errors: one that was true would keep others out, as the next lock then finds, and Wine
+    /// has one for each lock that it did release.
+    fn unlock(&self) {
+        let _ = self.lock.unlock();
     }
 }
 

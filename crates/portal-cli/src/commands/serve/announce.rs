@@ -73,7 +73,12 @@ pub(super) async fn announce(
     if let Some(first) = with_token.first() {
         let of =
             if running.orgs.len() > 1 { flag_with("--org", &first.name) } else { String::new() };
-        lines.push(format!("In another terminal: eval \"$(portal serve env --port {port}{of})\""));
+        let env = format!("portal serve env --port {port}{of}");
+        lines.push(if cfg!(windows) {
+            format!("In another PowerShell: {env} --shell powershell | Out-String | iex")
+        } else {
+            format!("In another terminal: eval \"$({env})\"")
+        });
     }
     if with_token.len() > 1 {
         lines.push(format!("A profile for each org: portal serve profiles --port {port}"));

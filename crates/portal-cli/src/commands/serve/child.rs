@@ -102,7 +102,8 @@ pub(super) fn pass_on(child: &Child, kind: Kind) {
     }
 }
 
-#[cfg(not(unix))]
+/// A console sends its events to every process that it has.
+#[cfg(windows)]
 pub(super) fn pass_on(_: &Child, _: Kind) {}
 
 /// The status that a shell would report.
