@@ -365,3 +365,13 @@ pub(crate) fn golden(name: &str, text: &str) {
     let expected = std::fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
     assert_eq!(text, expected, "{} differs; BLESS=1 writes it anew", path.display());
 }
+
+/// Reads no further than the line, so that the rest can be read later.
+pub(crate) fn first_line(reader: &mut impl std::io::Read) -> String {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while reader.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
+        line.push(byte[0]);
+    }
+    String::from_utf8(line).unwrap()
+}
