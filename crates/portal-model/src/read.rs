@@ -4,19 +4,17 @@
 //! the second means that this org has the name and 204 that another org does.
 
 use percent_encoding::utf8_percent_encode;
-use serde_json::Value;
+use serde::de::{MapAccess, SeqAccess};
 
 use crate::endpoint::{
     ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, UNRESERVED,
     UnreadableReason,
 };
-use crate::envelope;
+use crate::envelope::Body;
+use crate::json::{Any, FromJson, RawJson};
 use crate::name::is_same_name;
-use crate::portal::Portal;
-use crate::read::page::{Page, Records};
+use crate::portal::{Portal, Record};
 use crate::scope::Scope;
-
-mod page;
 
 /// List the portals of the org.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,10 +68,8 @@ impl Endpoint for GetPortal {
     fn decode(&self, response: &Response) -> Result<Option<Portal>, ResponseError> {
         let mut records = records(response)?.0;
         // In the latest edition of the API the details have no name: it is that of the request.
-        if let Records::One(Value::Object(record)) = &mut records
-            && DETAILS.iter().any(|field| record.contains_key(*field))
-        {
-            record.entry("name").or_insert_with(|| Value::String(self.name.clone()));
+        if let Records::One(record) = &mut records {
+            record.name_if_any(&self.name, &DETAILS);
         }
         let mut portals = records
             .into_portals()
@@ -112,132 +108,127 @@ pub(crate) fn decode_page(
 }
 
 /// Why a list of `count` records with this `info` is not all that there is.
-fn incomplete(info: &Value, count: usize) -> Option<&'static str> {
-    let Value::Object(info) = info else { return Some("what it says of itself is unreadable") };
-    // In any spelling: a number or a flag may come as a text.
-    let text = |value: &Value| match value {
-        Value::String(text) => text.trim().to_ascii_lowercase(),
-        other => other.to_string(),
+fn incomplete(info: &RawJson, count: usize) -> Option<&'static str> {
+    let Some(Any(Some(info))) = info.read::<Any<Option<Info>>>() else {
+        return Some("what it says of itself is unreadable");
     };
-    let is_absent = |value: &Value| matches!(text(value).as_str(), "" | "null" | "false");
-    let more = info.get("more_records").is_some_and(|more| !is_absent(more));
-    let next = |(key, value): (&String, &Value)| key.starts_with("next") && !is_absent(value);
-    if more || info.iter().any(next) {
+    if info.has_more {
         return Some("it has more pages");
     }
-    let counted = info.get("count").filter(|count| !count.is_null());
-    let differs = counted.is_some_and(|counted| text(counted) != count.to_string());
+    let differs = info.count.is_some_and(|counted| counted != count.to_string());
     differs.then_some("it has not as many portals as it says")
 }
 
+/// What a list says of itself.
+#[derive(Default)]
+struct Info {
+    has_more: bool,
+    count: Option<String>,
+}
+
+/// `None` if it is not an object.
+impl FromJson for Option<Info> {
+    fn from_json(_: RawJson) -> Self {
+        None
+    }
+
+    fn from_object<'de, A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
+        let mut info = Info::default();
+        while let Some((name, Any(Spelled(value)))) = members.next_entry::<String, _>()? {
+            if name == "count" {
+                info.count = Some(value).filter(|count| count != "null");
+            } else if name == "more_records" || name.starts_with("next") {
+                info.has_more |= !matches!(value.as_str(), "" | "null" | "false");
+            }
+        }
+        Ok(Some(info))
+    }
+}
+
+/// A value in any spelling: a number or a flag may come as a text.
+struct Spelled(String);
+
+impl FromJson for Spelled {
+    fn from_json(json: RawJson) -> Self {
+        Self(json.as_str().to_owned())
+    }
+
+    fn from_text(text: &str) -> Self {
+        Self(text.trim().to_ascii_lowercase())
+    }
+}
+
 /// The records of a response, and what a list says of itself. 204 has none.
-fn records(response: &Response) -> Result<(Records, Option<Value>), ResponseError> {
+fn records(response: &Response) -> Result<(Records, Option<RawJson>), ResponseError> {
     if response.status == 204 {
         return Ok((Records::Several(Ok(Vec::new())), None));
     }
-    let Page { mut members, records } =
-        Page::read(&response.body).map_err(|why| ResponseError::unreadable(response, why))?;
+    let Body { result, info, portals } = Body::<Records>::read(response)?;
     // A single record may be the error of the request instead of a portal.
-    let result = match &records {
-        Records::Absent => Some(&members),
-        Records::One(Value::Object(record)) => Some(record),
-        _ => None,
+    let result = match &portals {
+        None => Some(result),
+        Some(Records::One(record)) => record.read::<Any<_>>().and_then(|Any(result)| result),
+        Some(_) => None,
     };
-    if let Some(error) = result.and_then(|result| envelope::refusal(result, response.status)) {
+    if let Some(error) = result.and_then(|result| result.into_refusal(response.status)) {
         return Err(ResponseError::Api(error));
     }
-    match records {
-        Records::One(_) | Records::Several(_) if response.status == 200 => {
-            Ok((records, members.remove("info").filter(|info| !info.is_null())))
+    let info = info.filter(|info| info.as_str() != "null");
+    portals
+        .filter(|_| response.status == 200)
+        .map(|records| (records, info))
+        .ok_or_else(|| ResponseError::unreadable(response, UnreadableReason::NoEnvelope))
+}
+
+/// The member `portals`.
+enum Records {
+    /// One record: it may be an error, or lack the name of the requested portal.
+    One(Box<Record>),
+    /// None or several portals, or why the first invalid record is invalid.
+    Several(Result<Vec<Portal>, UnreadableReason>),
+}
+
+impl Records {
+    /// A record without a name makes all of them unreadable: its portal could be the one that
+    /// matters.
+    fn into_portals(self) -> Result<Vec<Portal>, UnreadableReason> {
+        match self {
+            Self::One(record) => portal(Some(*record)).map(|portal| vec![portal]),
+            Self::Several(portals) => portals,
         }
-        _ => Err(ResponseError::unreadable(response, UnreadableReason::NoEnvelope)),
+    }
+}
+
+fn portal(record: Option<Record>) -> Result<Portal, UnreadableReason> {
+    record.ok_or(UnreadableReason::NoEnvelope)?.into_portal().ok_or(UnreadableReason::NoName)
+}
+
+impl FromJson for Records {
+    fn from_json(_: RawJson) -> Self {
+        Self::Several(Err(UnreadableReason::NoEnvelope))
+    }
+
+    fn from_array<'de, A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
+        let Some(Any::<Option<Record>>(first)) = items.next_element()? else {
+            return Ok(Self::Several(Ok(Vec::new())));
+        };
+        let Some(Any(second)) = items.next_element()? else {
+            let one = first.map(Box::new).map(Self::One);
+            return Ok(one.unwrap_or(Self::Several(Err(UnreadableReason::NoEnvelope))));
+        };
+        let mut portals = [first, second].into_iter().map(portal).collect::<Result<Vec<_>, _>>();
+        // To the end, even after an invalid record: the rest may not be JSON.
+        while let Some(Any(record)) = items.next_element()? {
+            if let Ok(list) = &mut portals {
+                match portal(record) {
+                    Ok(portal) => list.push(portal),
+                    Err(why) => portals = Err(why),
+                }
+            }
+        }
+        Ok(Self::Several(portals))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn got(body: &str) -> Result<Option<Portal>, ResponseError> {
-        GetPortal::new("AcmePortal").decode(&Response::new(200, body))
-    }
-
-    #[test]
-    fn list_is_complete_unless_it_says_otherwise() {
-        let why = |info: &str| {
-            let body = format!(r#"{{"portals":[{{"name":"AcmePortal"}}],"info":{info}}}"#);
-            decode_page(&Response::new(200, body)).unwrap().1
-        };
-        for info in [
-            "null",
-            "{}",
-            r#"{"more_records":false,"count":1,"page":1,"next_page_token":null}"#,
-            r#"{"more_records":"False","count":"1","next_page_token":""}"#,
-        ] {
-            assert_eq!(why(info), None, "{info}");
-        }
-        for info in [
-            r#"{"more_records":true}"#,
-            r#"{"more_records":"true"}"#,
-            r#"{"more_records":1}"#,
-            r#"{"more_records":[]}"#,
-            r#"{"count":3}"#,
-            r#"{"count":"0"}"#,
-            r#"{"next_page_token":"c8582e"}"#,
-            r#"{"next_page":2}"#,
-            "[]",
-            "7",
-        ] {
-            assert!(why(info).is_some(), "{info}");
-        }
-    }
-
-    #[test]
-    fn details_without_name_have_that_of_request() {
-        let body = r#"{"portals":[{"admin_zuid":7,"login_url":"https://acme.example",
-            "saml_configuration":{"active":true,"login_url":"https://idp.example"}}]}"#;
-        let portal = got(body).unwrap().unwrap();
-        assert_eq!(portal.name, "AcmePortal");
-        assert_eq!(portal.other["login_url"], "https://acme.example");
-        assert_eq!(portal.other["saml_configuration"]["active"], true);
-        assert_eq!(portal.other["admin_zuid"], 7);
-    }
-
-    #[test]
-    fn record_of_nothing_known_is_unreadable() {
-        for record in [
-            "{}",
-            r#"{"code":"SUCCESS","details":{},"message":"","status":"success"}"#,
-            r#"{"name":null,"zaid":"1"}"#,
-        ] {
-            let error = got(&format!(r#"{{"portals":[{record}]}}"#)).unwrap_err().to_string();
-            assert!(error.contains("without a name"), "{error}");
-        }
-    }
-
-    #[test]
-    fn list_with_nameless_record_is_unreadable() {
-        let list = |body| ListPortals.decode(&Response::new(200, body)).unwrap_err().to_string();
-        assert_eq!(
-            list(r#"{"portals":[{"name":"AcmePortal"},{"zaid":"1"}]}"#),
-            "invalid response (HTTP 200): portal record without a name: \
-             {\"portals\":[{\"name\":\"AcmePortal\"},{\"zaid\":\"1\"}]}"
-        );
-        assert!(list(r#"{"portals":[null]}"#).contains("unexpected JSON"));
-    }
-
-    #[test]
-    fn response_about_other_portal_is_contradiction() {
-        for body in [
-            r#"{"portals":[{"name":"Another"}]}"#,
-            r#"{"portals":[{"name":"AcmePortal"},{"name":"Another"}]}"#,
-        ] {
-            assert!(got(body).unwrap_err().to_string().contains("contradicts"), "{body}");
-        }
-        assert_eq!(got(r#"{"portals":[]}"#), Ok(None));
-        assert_eq!(
-            got(r#"{"portals":[{"name":"acmeportal"}]}"#).unwrap().unwrap().name,
-            "acmeportal"
-        );
-    }
-}
+mod tests;

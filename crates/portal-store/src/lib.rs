@@ -48,9 +48,7 @@ pub use org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresRegistry;
 pub use registry::{CreateConflict, Registry, RenameConflict};
-pub use seed::{
-    Seed, SeedCredential, SeedDifference, SeedDifferences, SeedError, SeedGrant, SeedOrg, SeedUser,
-};
+pub use seed::{Seed, SeedCredential, SeedDifferences, SeedError, SeedGrant, SeedOrg, SeedUser};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteRegistry;
 pub use token::TokenRules;

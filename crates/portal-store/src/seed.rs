@@ -11,7 +11,7 @@ use crate::token;
 mod difference;
 mod file;
 
-pub use difference::{SeedDifference, SeedDifferences};
+pub use difference::SeedDifferences;
 pub use file::SeedError;
 
 /// The initial content of a registry; see [`Registry::apply_seed`](crate::Registry::apply_seed).

@@ -4,6 +4,9 @@ use csv::{ByteRecord, ReaderBuilder};
 
 use super::mistake::{Mistake, Problems, SEPARATOR};
 
+/// The columns that a report has besides. As input they are ignored: people edit it and run it again.
+pub(crate) const RESULT: [&str; 4] = ["outcome", "portal", "message", "hint"];
+
 /// A line of the file as typed; nothing is validated yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -141,8 +144,10 @@ impl Header {
         };
         let known = [position("profile")?, position("name")?, position("fallback")?];
         let [profile, name, fallback] = known;
-        let is_foreign =
-            |(index, field): &(usize, &String)| !field.is_empty() && !known.contains(&Some(*index));
+        let is_foreign = |(index, field): &(usize, &String)| {
+            let is_result = RESULT.iter().any(|column| field.eq_ignore_ascii_case(column));
+            !field.is_empty() && !is_result && !known.contains(&Some(*index))
+        };
         if let Some((_, column)) = fields.iter().enumerate().find(is_foreign) {
             return Err(Mistake::UnknownColumn(column.clone()));
         }

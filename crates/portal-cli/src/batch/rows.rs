@@ -17,12 +17,14 @@ pub(crate) struct Row {
     pub(crate) name: PortalName,
     /// The fallbacks, each tried once the previous name is proved taken.
     pub(crate) fallbacks: Vec<PortalName>,
+    /// Its key in the ledger, or that of the entry that it goes on from.
+    pub(crate) key: String,
 }
 
 impl Row {
-    /// Its key in the ledger. Letters of a name count in any case.
-    pub(crate) fn key(&self) -> String {
-        key(&self.profile, self.name.as_str())
+    pub(crate) fn new(profile: String, name: PortalName, fallbacks: Vec<PortalName>) -> Self {
+        let key = key(&profile, name.as_str());
+        Self { profile, name, fallbacks, key }
     }
 
     /// What it asks for.
@@ -31,7 +33,8 @@ impl Row {
     }
 }
 
-/// The key of a row: its profile, whose name has no slash, and its first name.
+/// The key of a row: its profile, whose name has no slash, and its first name, whose letters count in
+/// any case.
 pub(super) fn key(profile: &str, name: &str) -> String {
     format!("{profile}/{}", name_key(name))
 }
@@ -97,7 +100,7 @@ impl<P: Fn(&str) -> bool, S: Fn(&str) -> Vec<u64>> Checker<P, S> {
         if problems.count() == 0
             && let Some(name) = parsed.next()
         {
-            self.rows.push(Row { profile, name, fallbacks: parsed.collect() });
+            self.rows.push(Row::new(profile, name, parsed.collect()));
         }
     }
 
@@ -213,7 +216,7 @@ mod tests {
     #[test]
     fn key_is_profile_and_first_name_in_any_case() {
         let file = "profile,name,fallback\nacme,NameOne,NameTwo\nbeta,NameThree,\n";
-        let keys = |file| rows(file).iter().map(Row::key).collect::<Vec<_>>();
+        let keys = |file| rows(file).into_iter().map(|row| row.key).collect::<Vec<_>>();
         assert_eq!(keys(file), ["acme/nameone", "beta/namethree"]);
         let sorted = "fallback;name;profile\r\n;nameThree;beta\r\nNameFour;NAMEONE;acme\r\n";
         assert_eq!(keys(sorted), ["beta/namethree", "acme/nameone"]);

@@ -4,7 +4,7 @@ mod progress;
 mod report_file;
 mod words;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
@@ -31,6 +31,7 @@ use crate::commands::policy_args::PolicyArgs;
 use crate::commands::sections::{
     About, Environment, Examples, ExitStatus, STATE, Sections, SeeAlso,
 };
+use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;
 use crate::org::profile::Profiles;
 use crate::report::activity;
@@ -48,21 +49,22 @@ const NAMED: usize = 10;
 
 /// Create a portal in each of many orgs
 #[derive(Debug, clap::Args)]
-#[expect(clippy::doc_markdown, reason = "it is the help")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(add = Sections(&[
     About("The column `fallback` is optional: names to try if the first is taken, separated by |. \
         Nothing is sent unless the whole file is valid. The ledger knows the rows by profile and \
         first name: the same command again, after anything at all, does what is left, also if the \
-        file has grown, shrunk or been sorted meanwhile."),
+        file has grown, shrunk or been sorted meanwhile. A report of `--report` is valid input."),
     Environment(&[STATE]),
-    ExitStatus("that of a create if all rows have the same (`portal create --help`), else 1"),
+    ExitStatus("that of a create if all rows that have an outcome have the same (`portal create \
+        --help`), else 1; a dry run tells what is known of them, such as 5 if they are in doubt"),
     Examples("\
 portal batch portals.csv --dry-run
 portal batch portals.csv --limit 1
 portal rehearse portals.csv"),
     SeeAlso(&["create", "history", "rehearse"]),
 ]))]
+#[command(mut_arg("deadline", |arg| arg.help("Give up on a row after [default: 15m]")))]
 pub(crate) struct Args {
     /// CSV with the columns profile, name and fallback; `-` reads stdin
     file: PathBuf,
@@ -82,30 +84,29 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     limit: Option<NonZeroUsize>,
     /// Begin no further row after this many failed
-    #[arg(long, value_name = "N")]
+    #[arg(long, hide_short_help = true, value_name = "N")]
     max_failures: Option<NonZeroUsize>,
-    /// Orgs that are worked on at once
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// Work on this many orgs at once
+    #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
     /// Write the rows with their results to this CSV file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// New credentials lead to the same org as before
-    #[arg(long)]
+    /// The new credentials are for the same org as before
+    #[arg(long, hide_short_help = true)]
     same_org: bool,
     /// No two profiles lead to one org, known or not
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     distinct_orgs: bool,
     /// Of `portal rehearse`
     #[arg(long, hide = true)]
     rehearsal: bool,
     #[command(flatten)]
     policy: PolicyArgs,
-    /// v4 to v8
-    #[arg(long, value_name = "VERSION", default_value_t, help_heading = "Org", add = candidates::api_versions())]
+    /// Version of the API: v4 to v8
+    #[arg(long, value_name = "VERSION", default_value_t, help_heading = CONNECTION, add = candidates::api_versions())]
     api_version: ApiVersion,
-    /// More root certificates, as PEM [env: PORTAL_CA_FILE]
-    #[arg(long, value_name = "FILE", help_heading = "Org")]
+    #[arg(long, value_name = "FILE", help_heading = CONNECTION, help = CA_FILE)]
     ca_file: Option<PathBuf>,
 }
 
@@ -159,10 +160,9 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             Failure::from(error).hint("run the same command again: what exists is not sent again")
         })?;
     }
-    if args.dry_run {
-        return Ok(ExitClass::Success);
+    if !args.dry_run {
+        printer.text(batch.text(true, width::of_stdout()));
     }
-    printer.text(batch.text(true, width::of_stdout()));
     Ok(exit)
 }
 
@@ -187,8 +187,8 @@ impl<'a> Batch<'a> {
         profiles: &Profiles,
         ledger: &Ledger,
     ) -> Result<Self, Failure> {
-        let entries = entries(ledger, &rows).await?;
-        let plan = Plan::new(rows, &entries, |name| profiles.entries().get(name)?.org.as_ref());
+        let entries = ledger::entries_of(ledger, &Filter::default()).await?;
+        let plan = Plan::new(rows, entries, |name| profiles.entries().get(name)?.org.as_ref());
         let file = (args.file != Path::new("-")).then(|| std::path::absolute(&args.file));
         let file = file.transpose()?.map(|path| path.display().to_string());
         let (version, ca_file) = (args.api_version, args.ca_file.as_deref());
@@ -225,16 +225,17 @@ impl<'a> Batch<'a> {
                 self.plan.foreign
             ));
         }
-        if !self.plan.dropped.is_empty() {
-            let name = |entry: &Entry| {
-                format!("{} {}", entry.label.as_deref().unwrap_or_default(), entry.name())
-            };
-            let mut names: Vec<_> = self.plan.dropped.iter().take(NAMED).map(name).collect();
-            let more = self.plan.dropped.len() - names.len();
-            names.extend((more > 0).then(|| format!("and {more} more")));
+        let name = |entry: &Entry| {
+            format!("{} {}", entry.label.as_deref().unwrap_or_default(), entry.name())
+        };
+        let mut dropped: Vec<String> = self.plan.dropped().map(name).collect();
+        if !dropped.is_empty() {
+            let more = dropped.len().saturating_sub(NAMED);
+            dropped.truncate(NAMED);
+            dropped.extend((more > 0).then(|| format!("and {more} more")));
             notes.push(format!(
                 "in doubt, but not in this file: {}; `portal recover` determines them",
-                names.join(", ")
+                dropped.join(", ")
             ));
         }
         if !lanes.last.is_empty() && lanes.len() > 1 {
@@ -404,22 +405,6 @@ fn refuse(path: &Path, problems: Problems, printer: &Printer) -> Failure {
 /// `1 portal` or `2 portals`
 pub(super) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// What the ledger has of the profiles of `rows`, newest first, and all that is unfinished.
-async fn entries(ledger: &Ledger, rows: &[Row]) -> Result<Vec<Entry>, Failure> {
-    let profiles: BTreeSet<String> = rows.iter().map(|row| row.profile.clone()).collect();
-    let mut filter = Filter::default();
-    filter.is_unfinished = true;
-    let unfinished = ledger::entries_of(ledger, &filter).await?;
-    let is_other =
-        |entry: &Entry| entry.label.as_ref().is_none_or(|label| !profiles.contains(label));
-    let others: Vec<_> = unfinished.into_iter().filter(is_other).collect();
-    let mut filter = Filter::default();
-    filter.labels = Some(profiles);
-    let mut entries = ledger::entries_of(ledger, &filter).await?;
-    entries.extend(others);
-    Ok(entries)
 }
 
 /// The command of this process, which does what is left.

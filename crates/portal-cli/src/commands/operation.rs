@@ -96,6 +96,9 @@ impl Request {
         let ended = finish(call.start(), &mut stop, &progress, printer).await;
         warn_of_another_api(&org.client, printer);
         let exit = self.report(&ledger, &ended.outcome).await.print(printer);
+        if matches!(ended.outcome, Outcome::Created { .. }) && !printer.is_json() {
+            printer.note(format_args!("Next: {}", self.next()));
+        }
         if let (Consent::Given, Outcome::Renamed { old, .. }) = (self.consent, &ended.outcome) {
             printer.warning(format_args!(
                 "links to {old} no longer work, its users were not notified, and any organization \
@@ -103,6 +106,21 @@ impl Request {
             ));
         }
         Ok(exit)
+    }
+
+    /// What people do once a portal was created.
+    fn next(&self) -> &'static str {
+        match &self.destination {
+            Destination::Local(_) => {
+                "`portal serve` for your own code; `portal login` for an org of Zoho CRM"
+            }
+            Destination::Remote(target) if target.is_this_machine() => {
+                "`portal requests` shows what was sent"
+            }
+            Destination::Remote(_) => {
+                "invite its users in Zoho CRM, under Setup > Channels > Portals"
+            }
+        }
     }
 
     /// Looks at what would come of it, and has the name typed if it would be sent. Returns the report of

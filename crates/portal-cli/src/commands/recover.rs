@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::commands::candidates;
 use crate::commands::operation::finish;
-use crate::commands::policy_args::PolicyArgs;
+use crate::commands::policy_args::RecoveryArgs;
 use crate::commands::sections::{
     About, Environment, Examples, ExitStatus, ORG, STATE, Sections, SeeAlso,
 };
@@ -43,14 +43,14 @@ portal recover AcmePortal"),
     SeeAlso(&["history", "login", "profiles"]),
 ]))]
 pub(crate) struct Args {
-    /// Only this portal, or the entry of this id; without it, all of them
+    /// Only the portal of this name, or the entry of this id [default: all]
     #[arg(add = candidates::unfinished())]
     name: Option<String>,
-    /// Accept other credentials: they lead to the same org
+    /// The new credentials are for the same org as before
     #[arg(long)]
     same_org: bool,
     #[command(flatten)]
-    policy: PolicyArgs,
+    policy: RecoveryArgs,
     #[command(flatten)]
     target: TargetArgs,
 }

@@ -214,7 +214,8 @@ fn service<R: Registry>(
         service = service.enforce_limits();
     }
     service = args.faults.iter().cloned().fold(service, PortalServiceBuilder::fault);
-    let log = args.log.or(io::stderr().is_terminal().then_some(Output::Text));
+    let log =
+        args.log.or((printer.is_verbose || io::stderr().is_terminal()).then_some(Output::Text));
     if watch.is_some() || log.is_some() {
         let printer = printer.clone();
         service = service.on_request(move |request| {

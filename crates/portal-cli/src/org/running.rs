@@ -106,6 +106,12 @@ impl Running {
         }
     }
 
+    /// Finds the server at `url`.
+    pub(crate) fn at(url: &str) -> Option<Self> {
+        let running = Self::all_in(&directory().ok()?).ok()?;
+        running.into_iter().find(|server| server.url == url)
+    }
+
     fn all_in(directory: &Path) -> anyhow::Result<Vec<Self>> {
         let Ok(files) = fs::read_dir(directory) else { return Ok(Vec::new()) };
         let mut running = Vec::new();

@@ -112,8 +112,8 @@ impl Failure {
     pub(crate) fn of_service(mut self, error: &ApiError) -> Self {
         self.report.code = Some(error.code.to_string());
         self.report.http_status = Some(error.http_status);
-        self.report.details = (!error.details.is_empty())
-            .then(|| Details::OfService(error.details.as_value().clone()));
+        self.report.details =
+            (!error.details.is_empty()).then(|| Details::OfService(error.details.to_value()));
         self
     }
 

@@ -181,9 +181,9 @@ fn backup_of_running_server_can_be_served() {
     let home = Home::new();
     let server = Served::start(&home, &["--data", "kept"]);
     assert_eq!(server.run(&home, &["create", NAME]).status, 0);
-    let ran = home.run(&["backup", "--data", "kept", "copy"]);
+    let ran = home.run(&["admin", "backup", "--data", "kept", "copy"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (0, "Backed up kept to copy\n"), "{ran:?}");
-    let ran = home.run(&["backup", "--data", "kept", "copy"]);
+    let ran = home.run(&["admin", "backup", "--data", "kept", "copy"]);
     assert_eq!(ran.status, 1);
     assert!(ran.stderr.starts_with("error: copy already exists"), "{ran:?}");
     server.kill();

@@ -123,7 +123,7 @@ fn eval_in(shell: &[&str]) {
     let home = Home::new();
     let server = Served::start(&home, &[]);
     let directory = std::path::Path::new(env!("CARGO_BIN_EXE_portal")).parent().unwrap();
-    let script = "eval \"$(portal serve env)\"; portal create AcmePortal && env";
+    let script = "eval \"$(portal serve env)\"; portal create -q AcmePortal && env";
     let mut command = Command::new(shell[0]);
     command.args(&shell[1..]).arg(script).env_clear().current_dir(home.path());
     let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());

@@ -12,13 +12,16 @@ use crate::commands::fault_arg;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::terminal::printer::Output;
 
+/// The heading of what rehearsing alone does not need.
+const OPERATING: &str = "Operating";
+
 /// Serve the API on this machine, to rehearse on
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(add = Sections(&[
     About("Without a seed file, new data has one org, whose credentials are told at the start; a \
         database has the orgs of its seeds. `portal admin` changes orgs, users and credentials \
-        while it runs, and `portal backup` copies a data directory in use. Without either, \
+        while it runs, and `portal admin backup` copies a data directory in use. Without either, \
         everything is gone when it ends."),
     About("`portal requests` and the page that is printed at the start show what it has served. \
         The page switches faults on and off too; its address also has /healthz, /readyz and \
@@ -31,36 +34,37 @@ use crate::terminal::printer::Output;
     Examples("\
 portal serve --data ./portals --fault \"POST committed:drop:1/2\"
 portal serve -- npm test"),
-    SeeAlso(&["requests", "backup", "admin"]),
+    SeeAlso(&["requests", "admin"]),
 ]), args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(super) subcommand: Option<Subcommand>,
-    /// Port or address to listen on, port 0 for a free one [default: 8780, or a free one with PROGRAM]
+    /// Port or address to listen on; 0: any free port, as with PROGRAM [default: 8780]
     #[arg(long, value_name = "ADDRESS", value_parser = Listen::parse)]
     pub(super) listen: Option<Listen>,
     /// Keep portals, orgs and credentials in this directory
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
     /// Keep portals, orgs and credentials in this PostgreSQL database, which servers may share
-    #[arg(long, value_name = "URL", env = "PORTAL_DATABASE_URL", hide_env_values = true)]
+    #[arg(long, help_heading = OPERATING, value_name = "URL", env = "PORTAL_DATABASE_URL", hide_env_values = true)]
     #[arg(conflicts_with = "data")]
     pub(super) database_url: Option<Secret>,
     /// Serve what is left if the data directory has lost portals that were acknowledged
-    #[arg(long, requires = "data")]
+    #[arg(long, help_heading = OPERATING, requires = "data")]
     pub(super) accept_loss: bool,
     /// Serve the orgs in this file
     #[arg(long, value_name = "FILE")]
     pub(super) seed: Option<PathBuf>,
     /// Change kept orgs, users and secrets to the seed's, and revoke credentials it lacks
-    #[arg(long, requires = "seed")]
+    #[arg(long, help_heading = OPERATING, requires = "seed")]
     pub(super) seed_replaces: bool,
     /// The URL that clients reach it by, where it stands behind a proxy
-    #[arg(long, value_name = "URL", value_parser = public_url, env = "PORTAL_PUBLIC_URL", hide_env_values = true)]
+    #[arg(long, help_heading = OPERATING, value_name = "URL", value_parser = public_url, env = "PORTAL_PUBLIC_URL", hide_env_values = true)]
     pub(super) public_url: Option<String>,
     /// Serve over TLS with this certificate, followed by those between it and a root, in PEM form
     #[arg(
         long,
+        help_heading = OPERATING,
         value_name = "FILE",
         requires = "tls_key",
         env = "PORTAL_TLS_CERT",
@@ -70,6 +74,7 @@ pub(crate) struct Args {
     /// The private key of the certificate; both files are read again when they change
     #[arg(
         long,
+        help_heading = OPERATING,
         value_name = "FILE",
         requires = "tls_cert",
         env = "PORTAL_TLS_KEY",
@@ -77,53 +82,54 @@ pub(crate) struct Args {
     )]
     pub(super) tls_key: Option<PathBuf>,
     /// Accept plain HTTP from other machines, forwarded by a proxy that terminates TLS
-    #[arg(long)]
+    #[arg(long, help_heading = OPERATING)]
     pub(super) behind_proxy: bool,
     /// Serve requests to this host name on a loopback address too; repeatable
-    #[arg(long = "allow-host", value_name = "NAME")]
+    #[arg(long = "allow-host", help_heading = OPERATING, value_name = "NAME")]
     pub(super) allowed_hosts: Vec<String>,
     /// Limit concurrent connections
     #[arg(
         long,
+        help_heading = OPERATING,
         value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..),
         default_value_t = default_max_connections()
     )]
     pub(super) max_connections: u32,
     /// Wait this long for open requests on shutdown
-    #[arg(long, value_name = "DURATION", default_value_t = ServerLimits::default().shutdown_timeout.into())]
+    #[arg(long, help_heading = OPERATING, value_name = "DURATION", default_value_t = ServerLimits::default().shutdown_timeout.into())]
     pub(super) shutdown_timeout: humantime::Duration,
     /// Refuse `Authorization: Bearer`, accepted beside `Zoho-oauthtoken`
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) refuse_bearer: bool,
     /// Enforce the service's limits on tokens, calls at once and calls a day
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) enforce_limits: bool,
     // Not a doc comment: rustdoc takes the grammar's brackets for a link.
     #[arg(
         long = "fault",
         value_name = "SPEC",
         value_parser = fault_arg::parse,
-        help = "Fail on purpose: [METHOD ]POINT:ACTION[:WHICH], as below; repeatable"
+        help = "Fail on purpose: [METHOD ]POINT:ACTION[:WHICH]; repeatable"
     )]
     pub(super) faults: Vec<FaultSpec>,
-    /// Where to look into it, its page, JSON, health and metrics, or `none` [default: 127.0.0.1, a free port from 8781]
-    #[arg(long, value_name = "ADDRESS", env = "PORTAL_ADMIN_LISTEN", hide_env_values = true, value_parser = address::parse_admin)]
+    /// Address of the page, its JSON, health and metrics, or `none` [default: 127.0.0.1, a free port from 8781]
+    #[arg(long, help_heading = OPERATING, value_name = "ADDRESS", env = "PORTAL_ADMIN_LISTEN", hide_env_values = true, value_parser = address::parse_admin)]
     pub(super) admin_listen: Option<AdminListen>,
-    /// Open the page that looks into it in a browser
+    /// Open the page in a browser
     #[arg(long)]
     pub(super) open: bool,
     /// Log each call to stderr, and warnings in the same form [default: text, where stderr is a terminal]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, help_heading = OPERATING, value_name = "FORMAT")]
     pub(super) log: Option<Output>,
-    /// Serve as long as this program runs, with the environment that leads to the server
+    /// Run this program with the environment of the server, and end with it
     #[arg(last = true, value_name = "PROGRAM")]
     pub(super) command: Vec<OsString>,
 }
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Subcommand {
-    /// Print the environment that leads to a running server, for a shell
+    /// Print the environment of a running server, for a shell
     Env {
         /// The port of the server [default: the one that runs]
         #[arg(long)]
