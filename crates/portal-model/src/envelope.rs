@@ -40,18 +40,16 @@ pub(crate) fn decode_name(
     requested: &PortalName,
 ) -> Result<String, ResponseError> {
     let unreadable = |why| ResponseError::unreadable(response, why);
-    let Some(result) = the_result(response)? else {
-        return Err(unreadable(UnreadableReason::NoEnvelope));
-    };
-    if !(result.is_code_success() && is(result.status.as_ref(), "success")) {
-        let error = result.into_refusal(response.status);
+    let result = the_result::<Success>(response)?;
+    let Some(success) = result.filter(|result| result.has_code && result.has_status) else {
+        let error = refusal(response)?;
         return Err(
             error.map_or_else(|| unreadable(UnreadableReason::NoEnvelope), ResponseError::Api)
         );
-    }
-    let echoed = match result.details.and_then(|details| details.get("name")) {
-        None => Some(requested.as_str().to_owned()),
-        Some(echoed) => echoed.read(),
+    };
+    let echoed = match success.echoed {
+        Echoed::Nothing => Some(requested.as_str().to_owned()),
+        Echoed::Name(name) => name,
     };
     echoed
         .filter(|echoed| requested.is_same_as(echoed) && (200..300).contains(&response.status))
@@ -60,32 +58,35 @@ pub(crate) fn decode_name(
 
 /// The name in a success, whatever was requested.
 pub(crate) fn name_in_success(response: &Response) -> Option<String> {
-    let result = the_result(response).ok().filter(|_| (200..300).contains(&response.status))??;
-    result.details.as_ref().filter(|_| result.is_code_success())?.get("name")?.read()
+    match the_result::<Success>(response).ok()??.echoed {
+        Echoed::Name(name) if (200..300).contains(&response.status) => name,
+        _ => None,
+    }
 }
 
 /// The rejection in a response, bare or wrapped, if it is one.
 pub(crate) fn refusal(response: &Response) -> Result<Option<ApiError>, ResponseError> {
-    Ok(the_result(response)?.and_then(|result| result.into_refusal(response.status)))
+    let result = the_result::<ApiResult>(response)?;
+    Ok(result.and_then(|result| result.into_refusal(response.status)))
 }
 
 /// The result: wrapped, or the body itself; `None` unless there is exactly one.
-fn the_result(response: &Response) -> Result<Option<ApiResult>, ResponseError> {
-    let body = Body::<OneResult>::read(response)?;
+fn the_result<R: ReadMember>(response: &Response) -> Result<Option<R>, ResponseError> {
+    let body = Body::<R, OneResult<R>>::read(response)?;
     Ok(body.portals.map_or(Some(body.result), |OneResult(result)| result))
 }
 
 /// A body that is a JSON object, without what is not needed.
-pub(crate) struct Body<P> {
+pub(crate) struct Body<R, P> {
     /// At the top level.
-    pub(crate) result: ApiResult,
+    pub(crate) result: R,
     /// What a list says of itself.
     pub(crate) info: Option<RawJson>,
     /// `None` if there is no such member.
     pub(crate) portals: Option<P>,
 }
 
-impl<P: FromJson> Body<P> {
+impl<R: ReadMember, P: FromJson> Body<R, P> {
     pub(crate) fn read(response: &Response) -> Result<Self, ResponseError> {
         let why = match serde_json::from_slice::<Any<Option<Self>>>(&response.body) {
             Ok(Any(Some(body))) => return Ok(body),
@@ -98,26 +99,36 @@ impl<P: FromJson> Body<P> {
 }
 
 /// `None` if it is not an object.
-impl<P: FromJson> FromJson for Option<Body<P>> {
+impl<R: ReadMember, P: FromJson> FromJson for Option<Body<R, P>> {
     fn from_json(_: RawJson) -> Self {
         None
     }
 
     fn from_object<'de, A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
-        let mut body = Body { result: ApiResult::default(), info: None, portals: None };
+        let mut body = Body { result: R::default(), info: None, portals: None };
         // Of a member that occurs twice the last one counts, as in a map.
         while let Some(Any(member)) = members.next_key()? {
             match member {
                 Member::Portals => body.portals = Some(members.next_value::<Any<P>>()?.0),
                 Member::Info => body.info = Some(members.next_value()?),
-                member => body.result.read(&member, &mut members)?,
+                member => body.result.read_member(&member, &mut members)?,
             }
         }
         Ok(Some(body))
     }
 }
 
-/// The result of a request, or of its item: a success, an error, or neither.
+/// The result of a request, or of its item, as far as it is needed.
+pub(crate) trait ReadMember: Default {
+    /// Reads the value of a member.
+    fn read_member<'de, A: MapAccess<'de>>(
+        &mut self,
+        member: &Member,
+        members: &mut A,
+    ) -> Result<(), A::Error>;
+}
+
+/// As an error.
 #[derive(Default)]
 pub(crate) struct ApiResult {
     code: Option<String>,
@@ -127,16 +138,10 @@ pub(crate) struct ApiResult {
 }
 
 impl ApiResult {
-    fn is_code_success(&self) -> bool {
-        is(self.code.as_ref(), "SUCCESS")
-    }
-
     /// The error, if it has a code other than `SUCCESS` and the status `error`.
     pub(crate) fn into_refusal(self, http_status: u16) -> Option<ApiError> {
         let code = self.code.filter(|code| code != "SUCCESS")?;
-        if !is(self.status.as_ref(), "error") {
-            return None;
-        }
+        self.status.filter(|status| status.eq_ignore_ascii_case("error"))?;
         let message = self.message.unwrap_or_default();
         let mut error = ApiError::new(http_status, ErrorCode::from(code), message);
         if let Some(details) = self.details {
@@ -144,8 +149,10 @@ impl ApiResult {
         }
         Some(error)
     }
+}
 
-    fn read<'de, A: MapAccess<'de>>(
+impl ReadMember for ApiResult {
+    fn read_member<'de, A: MapAccess<'de>>(
         &mut self,
         member: &Member,
         members: &mut A,
@@ -155,7 +162,7 @@ impl ApiResult {
             Member::Status => self.status = members.next_value::<Any<_>>()?.0,
             Member::Message => self.message = members.next_value::<Any<_>>()?.0,
             Member::Details => self.details = Some(members.next_value()?),
-            Member::Portals | Member::Info | Member::Other => {
+            Member::Portals | Member::Info | Member::Name | Member::Other => {
                 members.next_value::<Dropped>()?;
             }
         }
@@ -163,25 +170,91 @@ impl ApiResult {
     }
 }
 
+/// As a success.
+#[derive(Default)]
+struct Success {
+    has_code: bool,
+    has_status: bool,
+    echoed: Echoed,
+}
+
+impl ReadMember for Success {
+    fn read_member<'de, A: MapAccess<'de>>(
+        &mut self,
+        member: &Member,
+        members: &mut A,
+    ) -> Result<(), A::Error> {
+        match member {
+            Member::Code => Any(IsSuccess(self.has_code)) = members.next_value()?,
+            Member::Status => Any(IsSuccess(self.has_status)) = members.next_value()?,
+            Member::Details => Any(self.echoed) = members.next_value()?,
+            _ => {
+                members.next_value::<Dropped>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A code or a status that says so.
+struct IsSuccess(bool);
+
+impl FromJson for IsSuccess {
+    fn from_json(_: RawJson) -> Self {
+        Self(false)
+    }
+
+    fn from_text(text: &str) -> Self {
+        Self(text.eq_ignore_ascii_case("SUCCESS"))
+    }
+}
+
+/// The name in the details of a success.
+#[derive(Default)]
+enum Echoed {
+    #[default]
+    Nothing,
+    /// `None` if it is not a text.
+    Name(Option<String>),
+}
+
+impl FromJson for Echoed {
+    fn from_json(_: RawJson) -> Self {
+        Self::Nothing
+    }
+
+    fn from_object<'de, A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
+        let mut echoed = Self::Nothing;
+        while let Some(Any(member)) = members.next_key()? {
+            if matches!(member, Member::Name) {
+                echoed = Self::Name(members.next_value::<Any<_>>()?.0);
+            } else {
+                members.next_value::<Dropped>()?;
+            }
+        }
+        Ok(echoed)
+    }
+}
+
 /// `None` if it is not an object.
-impl FromJson for Option<ApiResult> {
+impl<R: ReadMember> FromJson for Option<R> {
     fn from_json(_: RawJson) -> Self {
         None
     }
 
     fn from_object<'de, A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
-        let mut result = ApiResult::default();
+        let mut result = R::default();
         while let Some(Any(member)) = members.next_key()? {
-            result.read(&member, &mut members)?;
+            result.read_member(&member, &mut members)?;
         }
         Ok(Some(result))
     }
 }
 
 /// A list of one result; `None` if it is anything else.
-struct OneResult(Option<ApiResult>);
+struct OneResult<R>(Option<R>);
 
-impl FromJson for OneResult {
+impl<R: ReadMember> FromJson for OneResult<R> {
     fn from_json(_: RawJson) -> Self {
         Self(None)
     }
@@ -196,11 +269,12 @@ impl FromJson for OneResult {
 }
 
 /// The name of a member that is read.
-enum Member {
+pub(crate) enum Member {
     Code,
     Details,
     Info,
     Message,
+    Name,
     Portals,
     Status,
     Other,
@@ -217,13 +291,10 @@ impl FromJson for Member {
             "details" => Self::Details,
             "info" => Self::Info,
             "message" => Self::Message,
+            "name" => Self::Name,
             "portals" => Self::Portals,
             "status" => Self::Status,
             _ => Self::Other,
         }
     }
-}
-
-fn is(text: Option<&String>, expected: &str) -> bool {
-    text.is_some_and(|text| text.eq_ignore_ascii_case(expected))
 }

@@ -227,9 +227,15 @@ impl ObjectWriter {
         members.next_value_seed(Write(&mut self.0))
     }
 
-    pub(crate) fn insert(&mut self, key: &str, value: &RawJson) {
-        self.key(key);
-        self.0.extend_from_slice(value.as_str().as_bytes());
+    pub(crate) fn extend(&mut self, members: &[(&str, RawJson)]) {
+        for (key, value) in members {
+            self.key(key);
+            self.0.extend_from_slice(value.as_str().as_bytes());
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn key(&mut self, key: &str) {
@@ -238,12 +244,11 @@ impl ObjectWriter {
         self.0.push(b':');
     }
 
-    /// `None` if it has no member.
-    pub(crate) fn finish<E: Error>(mut self) -> Result<Option<RawJson>, E> {
-        if self.0.is_empty() {
-            return Ok(None);
+    pub(crate) fn finish<E: Error>(mut self) -> Result<RawJson, E> {
+        if self.is_empty() {
+            self.0.push(b'{');
         }
         self.0.push(b'}');
-        RawJson::from_bytes(self.0).map(Some)
+        RawJson::from_bytes(self.0)
     }
 }

@@ -59,9 +59,10 @@ impl Portal {
 
 impl<'de> Deserialize<'de> for Portal {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let record = Any::<Option<Record>>::deserialize(deserializer)?.0;
+        let record = Any::<Option<Box<Record>>>::deserialize(deserializer)?.0;
         record
-            .and_then(Record::into_portal)
+            .filter(|record| record.is_portal())
+            .map(|record| record.into_portal())
             .ok_or_else(|| D::Error::custom("a portal needs a name"))
     }
 }
@@ -102,17 +103,21 @@ impl Serialize for OtherFields {
     }
 }
 
-/// An object in a list of portals: a portal if it has a name.
+/// An object in a list of portals.
 pub(crate) struct Record {
-    /// `None` if there is no name, or one that is not a text; the latter is among the other fields.
-    name: Option<String>,
-    /// Without its name.
+    /// Without, it is not a portal. A name that is not a text is among the other fields.
+    has_name: bool,
     portal: Portal,
 }
 
 impl Record {
-    pub(crate) fn into_portal(self) -> Option<Portal> {
-        Some(Portal { name: self.name?, ..self.portal })
+    pub(crate) fn is_portal(&self) -> bool {
+        self.has_name
+    }
+
+    /// Meaningless unless [`is_portal`](Self::is_portal).
+    pub(crate) fn into_portal(self) -> Portal {
+        self.portal
     }
 
     /// Names the portal if the record has `name` nowhere, but one of these fields.
@@ -121,9 +126,9 @@ impl Record {
             "zaid" if self.portal.zaid.is_some() => true,
             field => self.portal.other.get(field).is_some(),
         };
-        let has_name = self.name.is_some() || has(&"name");
-        if !has_name && fields.iter().any(has) {
-            self.name = Some(name.to_owned());
+        if !self.has_name && !has(&"name") && fields.iter().any(has) {
+            name.clone_into(&mut self.portal.name);
+            self.has_name = true;
         }
     }
 
@@ -134,53 +139,64 @@ impl Record {
 }
 
 /// `None` if it is not an object.
-impl FromJson for Option<Record> {
+impl FromJson for Option<Box<Record>> {
     fn from_json(_: RawJson) -> Self {
         None
     }
 
     fn from_object<'de, A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
-        /// Reads a field; of several with that name the last one counts, as in a map.
-        fn field<'de, T: Known, A: MapAccess<'de>>(
-            field: &mut Field<T>,
-            members: &mut A,
-        ) -> Result<(), A::Error> {
-            *field = members.next_value::<Any<_>>()?.0;
-            Ok(())
-        }
-
-        let (mut name, mut zaid) = (Field::Absent, Field::Absent);
-        let (mut created_time, mut modified_time) = (Field::Absent, Field::Absent);
-        let (mut created_by, mut modified_by) = (Field::Absent, Field::Absent);
-        let (mut active, mut other) = (Field::Absent, ObjectWriter::default());
-        while let Some(Any(key)) = members.next_key()? {
-            match key {
-                FieldName::Name => field(&mut name, &mut members)?,
-                FieldName::Zaid => field(&mut zaid, &mut members)?,
-                FieldName::Active => field(&mut active, &mut members)?,
-                FieldName::CreatedTime => field(&mut created_time, &mut members)?,
-                FieldName::ModifiedTime => field(&mut modified_time, &mut members)?,
-                FieldName::CreatedBy => field(&mut created_by, &mut members)?,
-                FieldName::ModifiedBy => field(&mut modified_by, &mut members)?,
-                FieldName::Other(key) => other.copy(&key, &mut members)?,
+        let mut record = Box::new(Record { has_name: false, portal: Portal::new("") });
+        let portal = &mut record.portal;
+        let (mut name, mut odd, mut other) = (None, Vec::new(), ObjectWriter::default());
+        while let Some(Any(field)) = members.next_key()? {
+            match field {
+                Field::Name => read(&mut name, "name", &mut members, &mut odd)?,
+                Field::Zaid => read(&mut portal.zaid, "zaid", &mut members, &mut odd)?,
+                Field::Active => read(&mut portal.active, "active", &mut members, &mut odd)?,
+                Field::CreatedTime => {
+                    read(&mut portal.created_time, "created_time", &mut members, &mut odd)?;
+                }
+                Field::ModifiedTime => {
+                    read(&mut portal.modified_time, "modified_time", &mut members, &mut odd)?;
+                }
+                Field::CreatedBy => {
+                    read(&mut portal.created_by, "created_by", &mut members, &mut odd)?;
+                }
+                Field::ModifiedBy => {
+                    read(&mut portal.modified_by, "modified_by", &mut members, &mut odd)?;
+                }
+                Field::Other(name) => other.copy(&name, &mut members)?,
             }
         }
-        let name = name.known_or_into("name", &mut other);
-        let portal = Portal {
-            created_time: created_time.known_or_into("created_time", &mut other),
-            modified_time: modified_time.known_or_into("modified_time", &mut other),
-            modified_by: modified_by.known_or_into("modified_by", &mut other),
-            name: String::new(),
-            active: active.known_or_into("active", &mut other),
-            zaid: zaid.known_or_into("zaid", &mut other),
-            created_by: created_by.known_or_into("created_by", &mut other),
-            other: OtherFields(other.finish()?),
-        };
-        Ok(Some(Record { name, portal }))
+        other.extend(&odd);
+        portal.other = OtherFields((!other.is_empty()).then(|| other.finish()).transpose()?);
+        record.has_name = name.is_some();
+        record.portal.name = name.unwrap_or_default();
+        Ok(Some(record))
     }
 }
 
-enum FieldName {
+/// Reads the field `name` of [`Portal`], or keeps it in `odd` because of its form. Of several with that
+/// name the last one counts, as in a map.
+fn read<'de, T: Known, A: MapAccess<'de>>(
+    field: &mut Option<T>,
+    name: &'static str,
+    members: &mut A,
+    odd: &mut Vec<(&'static str, RawJson)>,
+) -> Result<(), A::Error> {
+    odd.retain(|(other, _)| *other != name);
+    *field = match members.next_value::<Any<Result<T, RawJson>>>()?.0 {
+        Ok(value) => Some(value),
+        Err(json) => {
+            odd.push((name, json));
+            None
+        }
+    };
+    Ok(())
+}
+
+/// The name of a field.
+enum Field {
     Name,
     Zaid,
     Active,
@@ -191,7 +207,7 @@ enum FieldName {
     Other(String),
 }
 
-impl FromJson for FieldName {
+impl FromJson for Field {
     fn from_json(json: RawJson) -> Self {
         Self::Other(json.as_str().to_owned())
     }
@@ -210,26 +226,6 @@ impl FromJson for FieldName {
     }
 }
 
-/// A field that has a place in [`Portal`], unless its form is odd.
-enum Field<T> {
-    Absent,
-    Known(T),
-    Odd(RawJson),
-}
-
-impl<T> Field<T> {
-    fn known_or_into(self, name: &str, other: &mut ObjectWriter) -> Option<T> {
-        match self {
-            Self::Absent => None,
-            Self::Known(value) => Some(value),
-            Self::Odd(json) => {
-                other.insert(name, &json);
-                None
-            }
-        }
-    }
-}
-
 /// What a field can be made of, without loss.
 trait Known: Sized {
     fn from_text(_: &str) -> Option<Self> {
@@ -240,8 +236,8 @@ trait Known: Sized {
         None
     }
 
-    fn from_json(_: &RawJson) -> Option<Self> {
-        None
+    fn from_object<'de, A: MapAccess<'de>>(members: A) -> Result<Result<Self, RawJson>, A::Error> {
+        RawJson::from_object(members).map(Err)
     }
 }
 
@@ -264,23 +260,68 @@ impl Known for bool {
 }
 
 impl Known for UserRef {
-    fn from_json(json: &RawJson) -> Option<Self> {
-        // serde reads an array as well.
-        json.as_str().starts_with('{').then(|| json.read()).flatten()
+    fn from_object<'de, A: MapAccess<'de>>(
+        mut members: A,
+    ) -> Result<Result<Self, RawJson>, A::Error> {
+        let (mut name, mut id) = (None::<String>, None::<String>);
+        let (mut odd, mut other) = (Vec::new(), ObjectWriter::default());
+        while let Some(Any(member)) = members.next_key()? {
+            match member {
+                Member::Name => read(&mut name, "name", &mut members, &mut odd)?,
+                Member::Id => read(&mut id, "id", &mut members, &mut odd)?,
+                Member::Other(name) => other.copy(&name, &mut members)?,
+            }
+        }
+        let (name, id) = match (name, id) {
+            (Some(name), Some(id)) if odd.is_empty() && other.is_empty() => {
+                return Ok(Ok(Self { name, id }));
+            }
+            other => other,
+        };
+        odd.extend(name.map(|name| ("name", RawJson::of(&name))));
+        odd.extend(id.map(|id| ("id", RawJson::of(&id))));
+        other.extend(&odd);
+        other.finish().map(Err)
     }
 }
 
-impl<T: Known> FromJson for Field<T> {
+/// A member of a user.
+enum Member {
+    Name,
+    Id,
+    Other(String),
+}
+
+impl FromJson for Member {
     fn from_json(json: RawJson) -> Self {
-        T::from_json(&json).map_or_else(|| Self::Odd(json), Self::Known)
+        Self::Other(json.as_str().to_owned())
+    }
+
+    fn from_text(name: &str) -> Self {
+        match name {
+            "name" => Self::Name,
+            "id" => Self::Id,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+/// An odd form is an error.
+impl<T: Known> FromJson for Result<T, RawJson> {
+    fn from_json(json: RawJson) -> Self {
+        Err(json)
     }
 
     fn from_text(text: &str) -> Self {
-        T::from_text(text).map_or_else(|| Self::Odd(RawJson::of(&text)), Self::Known)
+        T::from_text(text).ok_or_else(|| RawJson::of(&text))
     }
 
     fn from_bool(flag: bool) -> Self {
-        T::from_bool(flag).map_or_else(|| Self::Odd(RawJson::of(&flag)), Self::Known)
+        T::from_bool(flag).ok_or_else(|| RawJson::of(&flag))
+    }
+
+    fn from_object<'de, A: MapAccess<'de>>(members: A) -> Result<Self, A::Error> {
+        T::from_object(members)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::endpoint::{
     ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, UNRESERVED,
     UnreadableReason,
 };
-use crate::envelope::Body;
+use crate::envelope::{ApiResult, Body};
 use crate::json::{Any, FromJson, RawJson};
 use crate::name::is_same_name;
 use crate::portal::{Portal, Record};
@@ -163,11 +163,13 @@ fn records(response: &Response) -> Result<(Records, Option<RawJson>), ResponseEr
     if response.status == 204 {
         return Ok((Records::Several(Ok(Vec::new())), None));
     }
-    let Body { result, info, portals } = Body::<Records>::read(response)?;
+    let Body { result, info, portals } = Body::<ApiResult, Records>::read(response)?;
     // A single record may be the error of the request instead of a portal.
     let result = match &portals {
         None => Some(result),
-        Some(Records::One(record)) => record.read::<Any<_>>().and_then(|Any(result)| result),
+        Some(Records::One(record)) => {
+            record.read::<Any<Option<_>>>().and_then(|Any(result)| result)
+        }
         Some(_) => None,
     };
     if let Some(error) = result.and_then(|result| result.into_refusal(response.status)) {
@@ -193,14 +195,16 @@ impl Records {
     /// matters.
     fn into_portals(self) -> Result<Vec<Portal>, UnreadableReason> {
         match self {
-            Self::One(record) => portal(Some(*record)).map(|portal| vec![portal]),
+            Self::One(record) => checked(Some(record)).map(|record| vec![record.into_portal()]),
             Self::Several(portals) => portals,
         }
     }
 }
 
-fn portal(record: Option<Record>) -> Result<Portal, UnreadableReason> {
-    record.ok_or(UnreadableReason::NoEnvelope)?.into_portal().ok_or(UnreadableReason::NoName)
+/// A record that is a portal.
+fn checked(record: Option<Box<Record>>) -> Result<Box<Record>, UnreadableReason> {
+    let record = record.ok_or(UnreadableReason::NoEnvelope)?;
+    if record.is_portal() { Ok(record) } else { Err(UnreadableReason::NoName) }
 }
 
 impl FromJson for Records {
@@ -209,22 +213,24 @@ impl FromJson for Records {
     }
 
     fn from_array<'de, A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
-        let Some(Any::<Option<Record>>(first)) = items.next_element()? else {
+        let Some(Any::<Option<Box<Record>>>(first)) = items.next_element()? else {
             return Ok(Self::Several(Ok(Vec::new())));
         };
         let Some(Any(second)) = items.next_element()? else {
-            let one = first.map(Box::new).map(Self::One);
+            let one = first.map(Self::One);
             return Ok(one.unwrap_or(Self::Several(Err(UnreadableReason::NoEnvelope))));
         };
-        let mut portals = [first, second].into_iter().map(portal).collect::<Result<Vec<_>, _>>();
+        let mut portals = Ok(Vec::new());
+        let mut push = |record| match (&mut portals, checked(record)) {
+            (Ok(list), Ok(record)) => list.push(record.into_portal()),
+            (Ok(_), Err(why)) => portals = Err(why),
+            (Err(_), _) => {}
+        };
+        push(first);
+        push(second);
         // To the end, even after an invalid record: the rest may not be JSON.
         while let Some(Any(record)) = items.next_element()? {
-            if let Ok(list) = &mut portals {
-                match portal(record) {
-                    Ok(portal) => list.push(portal),
-                    Err(why) => portals = Err(why),
-                }
-            }
+            push(record);
         }
         Ok(Self::Several(portals))
     }

@@ -58,7 +58,7 @@ pub(crate) fn orgs(
                 summary { "Reset: back to the orgs it started with" }
                 form method="post" action="/reset" {
                     input type="hidden" name="back" value="/orgs";
-                    p { "Portals, changes, access tokens and the list of requests will be gone. Faults stay." }
+                    p { "Portals, changes, access tokens and the list of requests will be gone, and the faults are those of the start." }
                     button.danger type="submit" { "Reset" }
                 }
             }

@@ -158,7 +158,8 @@ fn any_text() -> impl Strategy<Value = String> {
         select(vec![
             r#"{"name":"A","active":true,"active":1,"zaid":"1","b":[{}]}"#,
             r#"{"name":"A","x":1,"zaid":2,"x":{"y":0.10},"zaid":"1"}"#,
-            r#"{"created_by":{"id":"1","name":"B"},"name":"A","modified_by":{"id":1}}"#,
+            r#"{"created_by":{"id":"1","name":"B"},"name":"A","modified_by":{"id":1},"x":{}}"#,
+            r#"{"created_by":{"id":"1","x":0,"name":"B"},"name":"A","modified_by":["1","B"]}"#,
             r#"{"created_time":"2021-11-25T16:13:33+05:30","name":7,"name":"A"}"#,
             r#"{"code":"ALREADY_USED","details":{"b":1,"a":[]},"message":"m","status":"error"}"#,
             r#"{"code":"SUCCESS","status":"error","message":null}"#,

@@ -55,6 +55,9 @@ pub(crate) struct Args {
     /// Serve the orgs in this file
     #[arg(long, value_name = "FILE")]
     pub(super) seed: Option<PathBuf>,
+    /// Lead PROGRAM to this org of the seed [default: the only one]
+    #[arg(long, help_heading = OPERATING, value_name = "NAME", requires = "seed")]
+    pub(super) org: Option<String>,
     /// Change kept orgs, users and secrets to the seed's, and revoke credentials it lacks
     #[arg(long, help_heading = OPERATING, requires = "seed")]
     pub(super) seed_replaces: bool,
@@ -116,6 +119,9 @@ pub(crate) struct Args {
     /// Address of the page, its JSON, health and metrics, or `none` [default: 127.0.0.1, a free port from 8781]
     #[arg(long, help_heading = OPERATING, value_name = "ADDRESS", env = "PORTAL_ADMIN_LISTEN", hide_env_values = true, value_parser = address::parse_admin)]
     pub(super) admin_listen: Option<AdminListen>,
+    /// Shut down when the process that started it has ended, however it did
+    #[arg(long, help_heading = OPERATING)]
+    pub(super) exit_with_parent: bool,
     /// Open the page in a browser
     #[arg(long)]
     pub(super) open: bool,
@@ -137,6 +143,24 @@ pub(super) enum Subcommand {
         /// The shell that reads it: fish reads `sh` too
         #[arg(long, value_enum, default_value_t)]
         shell: Shell,
+        /// The org of the server's seed [default: the only one]
+        #[arg(long, value_name = "NAME")]
+        org: Option<String>,
+    },
+    /// Store a profile for each org of a running server
+    Profiles {
+        /// The port of the server [default: the one that runs]
+        #[arg(long)]
+        port: Option<u16>,
+    },
+    /// Become PROGRAM, which ends with the server; see `child`
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Tethered {
+        /// The process of the server
+        server: i32,
+        #[arg(last = true)]
+        program: Vec<OsString>,
     },
 }
 
