@@ -46,7 +46,11 @@ impl FromStr for BaseUrl {
         // Documentation shows whole endpoints, whose paths would follow twice.
         let endpoint = ["/oauth/v2", "/crm/v"].into_iter().find_map(|path| text.find(path));
         let base = text.get(..endpoint.unwrap_or(text.len())).unwrap_or(text);
-        Ok(Self(base.trim_end_matches('/').to_owned()))
+        let base = base.trim_end_matches('/');
+        // A resolver need not know `localhost.`.
+        let host = uri.host().filter(|host| host.ends_with('.') && is_this_machine(&uri));
+        let plain = host.map(|host| base.replacen(host, host.trim_end_matches('.'), 1));
+        Ok(Self(plain.unwrap_or_else(|| base.to_owned())))
     }
 }
 
@@ -107,9 +111,11 @@ mod tests {
             "http://LOCALHOST",
             "http://127.9.9.9",
             "http://localhost.:8780",
+            "http://localhost./",
             "http://[::ffff:127.0.0.1]",
         ] {
-            assert_eq!(parse(here), Ok(here.trim_end_matches('/').to_owned()));
+            let expected = here.trim_end_matches('/').replace("localhost.", "localhost");
+            assert_eq!(parse(here), Ok(expected));
         }
         for there in [
             "http://www.zohoapis.com",

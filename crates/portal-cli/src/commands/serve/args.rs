@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{NonEmptyStringValueParser, TypedValueParser as _};
 use portal_http::server::{FaultSpec, ServerLimits};
 use portal_model::Secret;
 
@@ -47,6 +48,7 @@ pub(crate) struct Args {
     pub(super) data: Option<PathBuf>,
     /// Keep portals, orgs and credentials in this PostgreSQL database, which servers may share
     #[arg(long, help_heading = OPERATING, value_name = "URL", env = "PORTAL_DATABASE_URL", hide_env_values = true)]
+    #[arg(value_parser = NonEmptyStringValueParser::new().map(Secret::new))]
     #[arg(conflicts_with = "data")]
     pub(super) database_url: Option<Secret>,
     /// Serve what is left if the data directory has lost portals that were acknowledged
@@ -55,7 +57,7 @@ pub(crate) struct Args {
     /// Serve the orgs in this file
     #[arg(long, value_name = "FILE")]
     pub(super) seed: Option<PathBuf>,
-    /// Lead PROGRAM to this org of the seed [default: the only one]
+    /// Lead PROGRAM and `serve env` to this org of the seed [default: the only one]
     #[arg(long, help_heading = OPERATING, value_name = "NAME", requires = "seed")]
     pub(super) org: Option<String>,
     /// Change kept orgs, users and secrets to the seed's, and revoke credentials it lacks
@@ -143,7 +145,7 @@ pub(super) enum Subcommand {
         /// The shell that reads it: fish reads `sh` too
         #[arg(long, value_enum, default_value_t)]
         shell: Shell,
-        /// The org of the server's seed [default: the only one]
+        /// The org of the server's seed [default: that of the server's `--org`, or the only one]
         #[arg(long, value_name = "NAME")]
         org: Option<String>,
     },
