@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser as _};
+use portal_http::client::BaseUrl;
 use portal_http::server::{FaultSpec, ServerLimits};
 use portal_model::Secret;
 
@@ -90,7 +91,7 @@ pub(crate) struct Args {
     #[arg(long, help_heading = OPERATING)]
     pub(super) behind_proxy: bool,
     /// Serve requests to this host name on a loopback address too; repeatable
-    #[arg(long = "allow-host", help_heading = OPERATING, value_name = "NAME")]
+    #[arg(long = "allow-host", help_heading = OPERATING, value_name = "NAME", value_parser = host_name)]
     pub(super) allowed_hosts: Vec<String>,
     /// Limit concurrent connections
     #[arg(
@@ -195,10 +196,16 @@ fn default_max_connections() -> u32 {
     u32::try_from(ServerLimits::default().max_connections).unwrap_or(u32::MAX)
 }
 
-fn public_url(text: &str) -> Result<String, &'static str> {
-    if text.starts_with("https://") || text.starts_with("http://") {
-        Ok(text.to_owned())
-    } else {
-        Err("expected a URL such as https://portals.example.com")
+/// As of any server that gets tokens: https, unless it is this machine.
+fn public_url(text: &str) -> Result<String, String> {
+    let url = text.parse::<BaseUrl>().map_err(|error| error.to_string())?;
+    Ok(url.as_str().to_owned())
+}
+
+fn host_name(text: &str) -> Result<String, &'static str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.:[]".contains(c);
+    if text.is_empty() || !text.chars().all(is_name) {
+        return Err("expected a host name, such as portals.example");
     }
+    Ok(text.to_owned())
 }
