@@ -1,4 +1,4 @@
-//! Whatever is asked, every engine answers what the one in memory does.
+//! Every engine does what the one in memory does.
 
 use portal_ledger::{
     AttemptEnd, Claim, ClaimRequest, Ending, EndingKind, Entry, EntryId, Filter, Permit, Wanted,
@@ -99,10 +99,10 @@ fn intent(entry: &Entry) -> Intent {
 }
 
 /// What came of each call, and what is in the ledger then.
-async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
+async fn results(engine: &Engine, calls: &[Call]) -> Vec<String> {
     let there = engine.elsewhere();
     let mut permits: Vec<Permit> = Vec::new();
-    let mut answers = Vec::new();
+    let mut results = Vec::new();
     let (mut second, mut claims) = (1000, 0);
     for (number, call) in calls.iter().enumerate() {
         // By turns from two processes.
@@ -110,7 +110,7 @@ async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
         let now = engine.at(second).await;
         let count = permits.len();
         let which = |permit: usize| (count > 0).then(|| permit % count);
-        let answer = match call {
+        let result = match call {
             Call::Later(time) => {
                 second += time;
                 String::new()
@@ -121,7 +121,7 @@ async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
                 match ledger.claim(&request, &now).await.unwrap() {
                     Claim::Granted(permit) => {
                         let entry = permit.entry();
-                        let answer = format!(
+                        let result = format!(
                             "granted {} {} {} {:?} {:?} {:?}",
                             entry.id,
                             entry.name(),
@@ -131,7 +131,7 @@ async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
                             permit.receipts()
                         );
                         permits.push(permit);
-                        answer
+                        result
                     }
                     Claim::Ended(entry) => format!("ended {} {:?}", entry.id, entry.ending()),
                     Claim::Wait(wait) => format!("{wait:?}"),
@@ -169,16 +169,16 @@ async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
                 String::new()
             }
         };
-        answers.push(answer);
+        results.push(result);
     }
     for entry in there.entries(&Filter::default()).await.unwrap() {
         let (label, key, ending) = (&entry.label, &entry.key, entry.ending());
-        answers.push(format!("{} {label:?} {key:?} {} {ending:?}", entry.id, entry.attempts));
+        results.push(format!("{} {label:?} {key:?} {} {ending:?}", entry.id, entry.attempts));
     }
     drop(permits);
     engine.idle(&engine.ledger).await;
     engine.idle(&there).await;
-    answers
+    results
 }
 
 /// `PROPTEST_CASES` chooses how many.
@@ -189,13 +189,13 @@ fn engines_agree() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     proptest!(config, |(calls in prop::collection::vec(call(), 1..60))| {
         runtime.block_on(async {
-            let mut answered: Option<Vec<String>> = None;
+            let mut expected: Option<Vec<String>> = None;
             for engine in Engine::all().await {
-                let these = answers(&engine, &calls).await;
-                if let Some(first) = &answered {
+                let these = results(&engine, &calls).await;
+                if let Some(first) = &expected {
                     assert_eq!(*first, these, "{calls:#?}");
                 }
-                answered = Some(these);
+                expected = Some(these);
             }
         });
     });
