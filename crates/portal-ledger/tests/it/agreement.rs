@@ -1,4 +1,4 @@
-//! Whatever is asked, every engine answers what the one in memory does.
+//! Every engine does what the one in memory does.
 
 use portal_ledger::{
     AttemptEnd, Claim, ClaimRequest, Ending, EndingKind, Entry, EntryId, Filter, Permit, Wanted,
@@ -99,10 +99,10 @@ fn intent(entry: &Entry) -> Intent {
 }
 
 /// What came of each call, and what is in the ledger then.
-async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
+async fn results(engine: &Engine, calls: &[Call]) -> Vec<String> {
     let there = engine.elsewhere();
     let mut permits: Vec<Permit> = Vec::new();
-    let mut answers = Vec::new();
+    let mut results = Vec::new();
     // Of the permits whose attempt has ended, whether it is in doubt.
     let mut ended: Vec<Option<bool>> = Vec::new();
     let mut orgs = Vec::new();
@@ -113,7 +113,7 @@ async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
         let now = engine.at(second).await;
         let count = permits.len();
         let which = |permit: usize| (count > 0).then(|| permit % count);
-        let answer = match call {
+        let result = match call {
             Call::Later(time) => {
                 second += time;
                 // A database ends the attempt of a permit that is dropped by its own clock, at the drop.
@@ -135,7 +135,7 @@ async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
                 match ledger.claim(&request, &now).await.unwrap() {
                     Claim::Granted(permit) => {
                         let entry = permit.entry();
-                        let answer = format!(
+                        let result = format!(
                             "granted {} {} {} {:?} {:?} {:?}",
                             entry.id,
                             entry.name(),
@@ -146,7 +146,7 @@ async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
                         );
                         permits.push(permit);
                         ended.push(None);
-                        answer
+                        result
                     }
                     Claim::Ended(entry) => format!("ended {} {:?}", entry.id, entry.ending()),
                     Claim::Wait(wait) => format!("{wait:?}"),
@@ -188,16 +188,16 @@ async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
                 String::new()
             }
         };
-        answers.push(answer);
+        results.push(result);
     }
     for entry in there.entries(&Filter::default()).await.unwrap() {
         let (label, key, ending) = (&entry.label, &entry.key, entry.ending());
-        answers.push(format!("{} {label:?} {key:?} {} {ending:?}", entry.id, entry.attempts));
+        results.push(format!("{} {label:?} {key:?} {} {ending:?}", entry.id, entry.attempts));
     }
     drop(permits);
     engine.idle(&engine.ledger).await;
     engine.idle(&there).await;
-    answers
+    results
 }
 
 /// `PROPTEST_CASES` chooses how many.
@@ -208,13 +208,13 @@ fn engines_agree() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     proptest!(config, |(calls in prop::collection::vec(call(), 1..60))| {
         runtime.block_on(async {
-            let mut answered: Option<Vec<String>> = None;
+            let mut expected: Option<Vec<String>> = None;
             for engine in Engine::all().await {
-                let these = answers(&engine, &calls).await;
-                if let Some(first) = &answered {
+                let these = results(&engine, &calls).await;
+                if let Some(first) = &expected {
                     assert_eq!(*first, these, "{calls:#?}");
                 }
-                answered = Some(these);
+                expected = Some(these);
             }
         });
     });
