@@ -158,6 +158,10 @@ fn org_error(error: &OrgError, message: String) -> Failure {
         }
         OrgError::SeveralServers { .. } => usage.hint("pass `--port` with one of them"),
         OrgError::NoServer { port: None } => usage.hint("run `portal serve` in another terminal"),
+        OrgError::UnknownOrg { .. } | OrgError::SeveralOrgs { .. } => {
+            usage.hint("pass `--org` with one of them")
+        }
+        OrgError::NoRefreshToken { .. } => usage.hint("give it one, or exchange its code by `portal login`"),
         OrgError::SeedDiffers { .. } => Failure::new(ErrorKind::Failed, message)
             .hint("pass `--seed-replaces` to take the seed's values and revoke the rest"),
         OrgError::Ledger { may_hold_something: true, .. } => {

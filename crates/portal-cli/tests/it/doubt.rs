@@ -435,7 +435,7 @@ fn ctrl_c_with_nothing_in_doubt_exits_with_130() {
     let server = Served::start(&home, &["--fault", "GET request:delay=60s"]);
     let create = Running::start(server.command(&home, &["create", NAME]));
     // With its token cached it is about to list.
-    wait_until(|| home.path().join(".cache/portal/tokens").exists());
+    wait_until(|| home.tokens().exists());
     create.signal(Signal::INT);
     let ran = create.wait();
     assert_eq!(ran.status, 130, "{ran:?}");

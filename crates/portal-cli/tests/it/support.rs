@@ -12,6 +12,19 @@ use tempfile::TempDir;
 
 use crate::schema;
 
+/// The environment of a process that has nothing but the home directory `path`.
+pub(crate) fn home_variables(path: &Path) -> Vec<(&'static str, PathBuf)> {
+    let mut variables = vec![("HOME", path.to_owned())];
+    if cfg!(windows) {
+        variables.push(("USERPROFILE", path.to_owned()));
+        variables.push(("APPDATA", path.join(".config")));
+        variables.push(("LOCALAPPDATA", path.join(".local/state")));
+        // Without it there are no sockets.
+        variables.extend(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root.into())));
+    }
+    variables
+}
+
 /// A home directory, empty at first; it is gone when the test ends.
 pub(crate) struct Home(TempDir);
 
@@ -27,7 +40,8 @@ impl Home {
     /// `portal` with these arguments and nothing of the environment that the test runs in.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portal"));
-        command.args(arguments).env_clear().env("HOME", self.path()).current_dir(self.path());
+        command.args(arguments).env_clear().envs(home_variables(self.path()));
+        command.current_dir(self.path());
         // The test servers take effect at once: proof of absence need not take a minute.
         command.env("PORTAL_PROCESSING_TIME", "300ms").env("PORTAL_LIST_LAG", "0s");
         command
@@ -52,6 +66,12 @@ impl Home {
     /// The file of the ledger.
     pub(crate) fn ledger(&self) -> PathBuf {
         Ledger::path_in(self.path().join(".local/state/portal"))
+    }
+
+    /// The directory of cached access tokens.
+    pub(crate) fn tokens(&self) -> PathBuf {
+        let cache = if cfg!(windows) { ".local/state" } else { ".cache" };
+        self.path().join(cache).join("portal/tokens")
     }
 
     /// What the ledger has, newest first.
@@ -160,7 +180,7 @@ impl Served {
             .args(["--log", "json"])
             .env_clear()
             .env("PATH", path)
-            .env("HOME", home.path())
+            .envs(home_variables(home.path()))
             .env("PORTAL_ADMIN_LISTEN", "0")
             .current_dir(home.path())
             .stdout(Stdio::piped())
@@ -364,4 +384,14 @@ pub(crate) fn golden(name: &str, text: &str) {
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
     assert_eq!(text, expected, "{} differs; BLESS=1 writes it anew", path.display());
+}
+
+/// Reads no further than the line, so that the rest can be read later.
+pub(crate) fn first_line(reader: &mut impl std::io::Read) -> String {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while reader.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
+        line.push(byte[0]);
+    }
+    String::from_utf8(line).unwrap()
 }
