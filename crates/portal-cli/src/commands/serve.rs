@@ -78,7 +78,7 @@ fn env(
             format!("the credentials of the orgs at {url} are with who seeded its database");
         return Err(Failure::usage(message));
     }
-    let org = ServedOrg::credentials_of(&running.orgs, org)?;
+    let org = ServedOrg::credentials_of(&running.orgs, org.or(running.org.as_deref()))?;
     let variables = announce::variables(&running, Some(org));
     printer.result(shell.environment(&variables), &BTreeMap::from_iter(variables));
     Ok(ExitClass::Success)
@@ -137,6 +137,7 @@ async fn serve<R: Registry>(
         url: local_url(scheme, server.address()),
         admin,
         orgs: org.clone().map_or(seeded, |org| vec![ServedOrg::default_org(org)]),
+        org: args.org.clone(),
         times: Times::with_faults(&args.faults),
         file: None,
     };

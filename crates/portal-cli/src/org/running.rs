@@ -32,6 +32,9 @@ pub(crate) struct Running {
     pub(crate) admin: Option<String>,
     /// The default org or those of the seed; of a database without a seed none.
     pub(crate) orgs: Vec<ServedOrg>,
+    /// The one of them that was chosen at the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) org: Option<String>,
     pub(crate) times: Times,
     /// Where it is registered.
     #[serde(skip)]
@@ -228,7 +231,7 @@ mod tests {
 
     fn running(port: u16) -> Running {
         let (url, times) = (format!("http://127.0.0.1:{port}"), Times::with_faults(&[]));
-        Running { port, url, admin: None, orgs: Vec::new(), times, file: None }
+        Running { port, url, admin: None, orgs: Vec::new(), org: None, times, file: None }
     }
 
     #[test]

@@ -123,6 +123,9 @@ fn files_that_others_can_use_are_warned_about() {
     };
     assert_eq!(warnings([0o600, 0o644, 0o755]), [""; 0]);
     assert_eq!(warnings([0o640, 0o664, 0o770]), [""; 0], "of a group of one's own");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--seed", "/dev/stdin", "--", "true"];
+    let ran = home.run_with(&serve, &orgs::seed(&[Org::new("acme")]));
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "a pipe is nobody's");
     assert_eq!(
         warnings([0o644, 0o666, 0o777]),
         [

@@ -210,3 +210,26 @@ fn certificate_without_its_key_is_one_sentence() {
     let expected = "error: tls.pem: expected certificates in PEM form, found none\n";
     assert_eq!((ran.status, ran.stderr.as_str()), (2, expected));
 }
+
+/// What a server would tell its clients, and they would follow.
+#[test]
+fn public_url_that_leads_astray_is_refused() {
+    let home = Home::new();
+    for (flag, value, expected) in [
+        ("--public-url", "http://portals.example", "would carry secrets in the clear"),
+        ("--public-url", "https://", "not an absolute URL"),
+        ("--public-url", "https://a b", "not an absolute URL"),
+        ("--public-url", "https://u:p@portals.example", "unexpected user name"),
+        ("--public-url", "https://portals.example/?x=1", "unexpected query"),
+        ("--public-url", "https://portals.example:99999", "invalid port"),
+        ("--public-url", "ftp://portals.example", "unsupported scheme"),
+        ("--allow-host", "http://portals.example", "expected a host name"),
+        ("--allow-host", "", "expected a host name"),
+        ("--listen", "localhost", "expected a port, or localhost"),
+    ] {
+        let ran = home.run(&["serve", flag, value, "--data", "kept"]);
+        assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{value}");
+        assert!(ran.stderr.contains(expected), "{value}: {ran:?}");
+    }
+    assert!(!home.path().join("kept").exists());
+}

@@ -23,9 +23,11 @@ fn program_beside_server_decides_exit_status() {
     let ran = home.run(&["serve", "--", "sh", "-c", "kill -TERM $$"]);
     assert_eq!(ran.status, 128 + 15, "{ran:?}");
     // As a shell reports them.
-    for (program, status) in [("no-such-program", 127), ("/", 126)] {
+    for (program, word, status) in
+        [("no-such-program", "no-such-program", 127), ("/", "/", 126), ("", "''", 127)]
+    {
         let ran = home.run(&["serve", "--", program]);
-        let error = format!("error: cannot run {program}: ");
+        let error = format!("error: cannot run {word}: ");
         assert!(ran.status == status && ran.stderr.starts_with(&error), "{ran:?}");
     }
 }

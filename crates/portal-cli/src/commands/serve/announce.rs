@@ -71,8 +71,8 @@ pub(super) async fn announce(
     lines.extend(admin.map(|admin| format!("Look into it at {admin}/")));
     let with_token: Vec<_> = running.orgs.iter().filter(|org| org.credentials.is_some()).collect();
     if let Some(first) = with_token.first() {
-        let of =
-            if running.orgs.len() > 1 { flag_with("--org", &first.name) } else { String::new() };
+        let is_clear = running.orgs.len() == 1 || running.org.is_some();
+        let of = if is_clear { String::new() } else { flag_with("--org", &first.name) };
         let env = format!("portal serve env --port {port}{of}");
         lines.push(if cfg!(windows) {
             format!("In another PowerShell: {env} --shell powershell | Out-String | iex")

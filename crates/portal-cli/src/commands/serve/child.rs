@@ -12,6 +12,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitStatus;
 
 use anyhow::anyhow;
+use portal_model::neutral::shell_word;
 use tokio::process::{Child, Command};
 
 #[cfg(target_os = "linux")]
@@ -78,7 +79,8 @@ pub(super) fn become_program(server: i32, command: &[OsString], printer: &Printe
 
 /// Reports why a command cannot run. Returns the status that a shell would.
 pub(super) fn not_started(command: &[OsString], error: &io::Error, printer: &Printer) -> u8 {
-    let program = command.first().map(OsString::as_os_str).unwrap_or_default().display();
+    let program = command.first().map(OsString::as_os_str).unwrap_or_default();
+    let program = shell_word(&program.to_string_lossy()).into_owned();
     Failure::from(anyhow!("cannot run {program}: {error}")).print(printer);
     if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
 }
