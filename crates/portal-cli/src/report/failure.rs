@@ -166,8 +166,8 @@ fn org_error(error: &OrgError, message: String) -> Failure {
             .hint("pass `--seed-replaces` to take the seed's values and revoke the rest"),
         OrgError::Ledger { may_hold_something: true, .. } => {
             Failure::new(ErrorKind::UnreadableLedger, message).hint(
-                "make the file readable and writable, or restore a copy of it; without it, move it \
-                 away and check in Zoho CRM what may be in doubt",
+                "make the file, or the database of PORTAL_LEDGER, readable and writable, or restore a \
+                 copy of it; without it, move it away and check in Zoho CRM what may be in doubt",
             )
         }
         OrgError::Ledger { may_hold_something: false, .. } => {

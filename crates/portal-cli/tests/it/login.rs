@@ -283,7 +283,7 @@ fn logout_revokes_token_and_removes_profile() {
 
 /// The access tokens that processes share.
 fn cached_tokens(orgs: &Orgs) -> usize {
-    let files = std::fs::read_dir(orgs.home.path().join(".cache/portal/tokens"));
+    let files = std::fs::read_dir(orgs.home.tokens());
     let files = files.into_iter().flatten().map(|file| file.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|end| end == "json")).count()
 }
