@@ -1,11 +1,11 @@
 //! A portal as the service returns it: [`Portal`].
 
-use serde::de::{DeserializeOwned, Error as _, MapAccess};
-use serde::ser::SerializeMap as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::json::{Any, FromJson, ObjectWriter, RawJson};
+use crate::json::{Members, RawJson};
 use crate::timestamp::Timestamp;
 
 /// A portal of an org.
@@ -55,273 +55,95 @@ impl Portal {
             other: OtherFields::default(),
         }
     }
+
+    /// The portal of a record; `None` if it has no name.
+    pub(crate) fn from_members(mut members: Members) -> Option<Self> {
+        Some(Self {
+            name: members.take("name")?,
+            created_time: members.take("created_time"),
+            modified_time: members.take("modified_time"),
+            modified_by: members.take("modified_by"),
+            active: members.take("active"),
+            zaid: members.take("zaid"),
+            created_by: members.take("created_by"),
+            other: OtherFields(members),
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for Portal {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let record = Any::<Option<Box<Record>>>::deserialize(deserializer)?.0;
-        record
-            .filter(|record| record.is_portal())
-            .map(|record| record.into_portal())
+        Self::from_members(Members::deserialize(deserializer)?)
             .ok_or_else(|| D::Error::custom("a portal needs a name"))
     }
 }
 
 /// Fields of a [`Portal`] that have no name here: their names, and their values as they came.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OtherFields(Option<RawJson>);
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct OtherFields(Members);
 
 impl OtherFields {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.0.0.is_empty()
     }
 
     /// The value of a field.
     pub fn get(&self, name: &str) -> Option<Value> {
-        self.0.as_ref()?.get(name)?.read()
+        self.0.get(name)
     }
 
     /// Adds a field, or replaces it.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) {
-        let mut fields = self.read::<Map<_, _>>().unwrap_or_default();
-        fields.insert(name.into(), value.into());
-        self.0 = Some(RawJson::of(&fields));
-    }
-
-    fn read<T: DeserializeOwned>(&self) -> Option<T> {
-        self.0.as_ref()?.read()
+        self.0.0.insert(name.into(), RawJson::of(&value.into()));
     }
 }
 
-impl Serialize for OtherFields {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0 {
-            Some(fields) => fields.serialize(serializer),
-            None => serializer.serialize_map(Some(0))?.end(),
+/// A record as it is documented. Any other is read through [`Members`], which takes longer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Documented<'a> {
+    name: String,
+    #[serde(default, deserialize_with = "present")]
+    created_time: Option<Timestamp>,
+    #[serde(default, deserialize_with = "present")]
+    modified_time: Option<Timestamp>,
+    #[serde(default, deserialize_with = "present")]
+    modified_by: Option<UserRef>,
+    #[serde(default, deserialize_with = "present")]
+    active: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    zaid: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    created_by: Option<UserRef>,
+    #[serde(borrow, default)]
+    login_url: Option<&'a RawValue>,
+}
+
+/// Not null, which is kept as it came.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl From<Documented<'_>> for Portal {
+    fn from(record: Documented<'_>) -> Self {
+        let mut other = OtherFields::default();
+        if let Some(url) = record.login_url {
+            other.0.0.insert("login_url".to_owned(), RawJson::of(&url));
         }
-    }
-}
-
-/// An object in a list of portals.
-pub(crate) struct Record {
-    /// Without, it is not a portal. A name that is not a text is among the other fields.
-    has_name: bool,
-    portal: Portal,
-}
-
-impl Record {
-    pub(crate) fn is_portal(&self) -> bool {
-        self.has_name
-    }
-
-    /// Meaningless unless [`is_portal`](Self::is_portal).
-    pub(crate) fn into_portal(self) -> Portal {
-        self.portal
-    }
-
-    /// Names the portal if the record has `name` nowhere, but one of these fields.
-    pub(crate) fn name_if_any(&mut self, name: &str, fields: &[&str]) {
-        let has = |field: &&str| match *field {
-            "zaid" if self.portal.zaid.is_some() => true,
-            field => self.portal.other.get(field).is_some(),
-        };
-        if !self.has_name && !has(&"name") && fields.iter().any(has) {
-            name.clone_into(&mut self.portal.name);
-            self.has_name = true;
+        Self {
+            created_time: record.created_time,
+            modified_time: record.modified_time,
+            modified_by: record.modified_by,
+            name: record.name,
+            active: record.active,
+            zaid: record.zaid,
+            created_by: record.created_by,
+            other,
         }
-    }
-
-    /// The record as another type that has none of the fields of a portal.
-    pub(crate) fn read<T: DeserializeOwned>(&self) -> Option<T> {
-        self.portal.other.read()
-    }
-}
-
-/// `None` if it is not an object.
-impl FromJson for Option<Box<Record>> {
-    fn from_json(_: RawJson) -> Self {
-        None
-    }
-
-    fn from_object<'de, A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
-        let mut record = Box::new(Record { has_name: false, portal: Portal::new("") });
-        let portal = &mut record.portal;
-        let (mut name, mut odd, mut other) = (None, Vec::new(), ObjectWriter::default());
-        while let Some(Any(field)) = members.next_key()? {
-            match field {
-                Field::Name => read(&mut name, "name", &mut members, &mut odd)?,
-                Field::Zaid => read(&mut portal.zaid, "zaid", &mut members, &mut odd)?,
-                Field::Active => read(&mut portal.active, "active", &mut members, &mut odd)?,
-                Field::CreatedTime => {
-                    read(&mut portal.created_time, "created_time", &mut members, &mut odd)?;
-                }
-                Field::ModifiedTime => {
-                    read(&mut portal.modified_time, "modified_time", &mut members, &mut odd)?;
-                }
-                Field::CreatedBy => {
-                    read(&mut portal.created_by, "created_by", &mut members, &mut odd)?;
-                }
-                Field::ModifiedBy => {
-                    read(&mut portal.modified_by, "modified_by", &mut members, &mut odd)?;
-                }
-                Field::Other(name) => other.copy(&name, &mut members)?,
-            }
-        }
-        other.extend(&odd);
-        portal.other = OtherFields((!other.is_empty()).then(|| other.finish()).transpose()?);
-        record.has_name = name.is_some();
-        record.portal.name = name.unwrap_or_default();
-        Ok(Some(record))
-    }
-}
-
-/// Reads the field `name` of [`Portal`], or keeps it in `odd` because of its form. Of several with that
-/// name the last one counts, as in a map.
-fn read<'de, T: Known, A: MapAccess<'de>>(
-    field: &mut Option<T>,
-    name: &'static str,
-    members: &mut A,
-    odd: &mut Vec<(&'static str, RawJson)>,
-) -> Result<(), A::Error> {
-    odd.retain(|(other, _)| *other != name);
-    *field = match members.next_value::<Any<Result<T, RawJson>>>()?.0 {
-        Ok(value) => Some(value),
-        Err(json) => {
-            odd.push((name, json));
-            None
-        }
-    };
-    Ok(())
-}
-
-/// The name of a field.
-enum Field {
-    Name,
-    Zaid,
-    Active,
-    CreatedTime,
-    ModifiedTime,
-    CreatedBy,
-    ModifiedBy,
-    Other(String),
-}
-
-impl FromJson for Field {
-    fn from_json(json: RawJson) -> Self {
-        Self::Other(json.as_str().to_owned())
-    }
-
-    fn from_text(name: &str) -> Self {
-        match name {
-            "name" => Self::Name,
-            "zaid" => Self::Zaid,
-            "active" => Self::Active,
-            "created_time" => Self::CreatedTime,
-            "modified_time" => Self::ModifiedTime,
-            "created_by" => Self::CreatedBy,
-            "modified_by" => Self::ModifiedBy,
-            other => Self::Other(other.to_owned()),
-        }
-    }
-}
-
-/// What a field can be made of, without loss.
-trait Known: Sized {
-    fn from_text(_: &str) -> Option<Self> {
-        None
-    }
-
-    fn from_bool(_: bool) -> Option<Self> {
-        None
-    }
-
-    fn from_object<'de, A: MapAccess<'de>>(members: A) -> Result<Result<Self, RawJson>, A::Error> {
-        RawJson::from_object(members).map(Err)
-    }
-}
-
-impl Known for String {
-    fn from_text(text: &str) -> Option<Self> {
-        Some(text.to_owned())
-    }
-}
-
-impl Known for Timestamp {
-    fn from_text(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-}
-
-impl Known for bool {
-    fn from_bool(flag: bool) -> Option<Self> {
-        Some(flag)
-    }
-}
-
-impl Known for UserRef {
-    fn from_object<'de, A: MapAccess<'de>>(
-        mut members: A,
-    ) -> Result<Result<Self, RawJson>, A::Error> {
-        let (mut name, mut id) = (None::<String>, None::<String>);
-        let (mut odd, mut other) = (Vec::new(), ObjectWriter::default());
-        while let Some(Any(member)) = members.next_key()? {
-            match member {
-                Member::Name => read(&mut name, "name", &mut members, &mut odd)?,
-                Member::Id => read(&mut id, "id", &mut members, &mut odd)?,
-                Member::Other(name) => other.copy(&name, &mut members)?,
-            }
-        }
-        let (name, id) = match (name, id) {
-            (Some(name), Some(id)) if odd.is_empty() && other.is_empty() => {
-                return Ok(Ok(Self { name, id }));
-            }
-            other => other,
-        };
-        odd.extend(name.map(|name| ("name", RawJson::of(&name))));
-        odd.extend(id.map(|id| ("id", RawJson::of(&id))));
-        other.extend(&odd);
-        other.finish().map(Err)
-    }
-}
-
-/// A member of a user.
-enum Member {
-    Name,
-    Id,
-    Other(String),
-}
-
-impl FromJson for Member {
-    fn from_json(json: RawJson) -> Self {
-        Self::Other(json.as_str().to_owned())
-    }
-
-    fn from_text(name: &str) -> Self {
-        match name {
-            "name" => Self::Name,
-            "id" => Self::Id,
-            other => Self::Other(other.to_owned()),
-        }
-    }
-}
-
-/// An odd form is an error.
-impl<T: Known> FromJson for Result<T, RawJson> {
-    fn from_json(json: RawJson) -> Self {
-        Err(json)
-    }
-
-    fn from_text(text: &str) -> Self {
-        T::from_text(text).ok_or_else(|| RawJson::of(&text))
-    }
-
-    fn from_bool(flag: bool) -> Self {
-        T::from_bool(flag).ok_or_else(|| RawJson::of(&flag))
-    }
-
-    fn from_object<'de, A: MapAccess<'de>>(members: A) -> Result<Self, A::Error> {
-        T::from_object(members)
     }
 }
 

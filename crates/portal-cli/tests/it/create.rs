@@ -182,7 +182,7 @@ fn cached_token_is_private() {
     use std::os::unix::fs::PermissionsExt as _;
     let home = Home::new();
     Served::start(&home, &[]).run(&home, &["list"]);
-    let files = std::fs::read_dir(home.path().join(".cache/portal/tokens")).unwrap();
+    let files = std::fs::read_dir(home.tokens()).unwrap();
     for file in files.map(Result::unwrap) {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{file:?}");
     }
