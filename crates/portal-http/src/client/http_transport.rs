@@ -78,16 +78,18 @@ impl HttpTransport {
         let end = after(Instant::now(), bounds.time);
         let destination = request.uri().clone();
         let connection = capture_connection(&mut request);
-        let response = match timeout_at(end, self.pooled.request(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(classify(&destination, &error)),
-            Err(_) if connection.connection_metadata().is_none() => {
-                return Err(NotSent::ConnectTimedOut.into());
-            }
-            Err(_) => return Err(NoResponse::TimedOut.into()),
+        let exchange = async {
+            let response = self.pooled.request(request).await;
+            let response = response.map_err(|error| classify(&destination, &error))?;
+            Ok(read(response, bounds).await?)
         };
-        let response = timeout_at(end, read(response, bounds)).await;
-        Ok(response.map_err(|_| NoResponse::TimedOut)??)
+        match timeout_at(end, exchange).await {
+            Ok(response) => response,
+            Err(_) if connection.connection_metadata().is_none() => {
+                Err(NotSent::ConnectTimedOut.into())
+            }
+            Err(_) => Err(NoResponse::TimedOut.into()),
+        }
     }
 }
 
