@@ -30,6 +30,10 @@ pub struct CreateIntent {
     /// Names that were tried before and are proved to belong to another org.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken: Vec<PortalName>,
+    /// The name of a success that an attempt was answered with, where it is another name: the portal
+    /// may have that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_name: Option<String>,
     /// How many attempts may have been sent.
     pub attempts: u32,
     /// The portals that the org had before the first attempt; `None` if they were not listed.
@@ -72,7 +76,7 @@ pub struct KnownPortal {
 impl CreateIntent {
     /// An intent to create `name`, before any attempt and without a baseline.
     pub fn new(name: PortalName) -> Self {
-        Self { name, taken: Vec::new(), attempts: 0, baseline: None }
+        Self { name, taken: Vec::new(), other_name: None, attempts: 0, baseline: None }
     }
 }
 
@@ -97,6 +101,26 @@ impl Intent {
         match self {
             Self::Create(create) => create.baseline.as_ref(),
             Self::Rename(rename) => rename.baseline.as_ref(),
+        }
+    }
+
+    /// The name of a success that a create was answered with, where it is another name.
+    pub fn other_name(&self) -> Option<&str> {
+        match self {
+            Self::Create(create) => create.other_name.as_deref(),
+            Self::Rename(_) => None,
+        }
+    }
+
+    /// Remembers that a create was answered with success for another name. A rename can be repeated by
+    /// nobody while it is in doubt, and needs no such memory.
+    #[must_use]
+    pub fn with_other_name(self, other_name: String) -> Self {
+        match self {
+            Self::Create(create) => {
+                Self::Create(CreateIntent { other_name: Some(other_name), ..create })
+            }
+            Self::Rename(rename) => Self::Rename(rename),
         }
     }
 

@@ -16,6 +16,8 @@ use portal_model::{ApiVersion, Method, Org, OrgIdentity, Outcome, Request, Respo
 use tokio::time::{Instant, sleep, timeout};
 
 const SUCCESS: &str = "SUCCESS";
+/// The service creates a portal of another name, and says so.
+const OTHER_NAME: &str = "OTHER_NAME";
 
 /// An org, and what the service does with the next attempts.
 #[derive(Clone)]
@@ -217,6 +219,11 @@ impl Host for Client {
         }
         sleep(act.after).await;
         match act.reply {
+            Some((status, OTHER_NAME)) => {
+                let other = create(&format!("{}1", operation.names().last().unwrap()));
+                self.0.process(&other);
+                Ok(body(status, SUCCESS, &other))
+            }
             Some((200, SUCCESS)) if is_taken => Ok(body(400, "ALREADY_USED", &operation)),
             Some((status, code)) => Ok(body(status, code, &operation)),
             None => Err(NoResponse::TimedOut.into()),
@@ -288,6 +295,30 @@ async fn rejection_of_second_copy_says_nothing_of_first() {
         };
         assert!(!is_untrue, "{status} {code}: {outcome}");
     }
+}
+
+/// What no list shows is in the ledger for whoever goes on.
+#[tokio::test(start_paused = true)]
+async fn success_of_other_name_is_remembered() {
+    let (service, ledger) = (Service::new([responds(200, OTHER_NAME)]), Ledger::in_memory());
+    let run = || async {
+        let mut request = service.request(create("AcmePortal"));
+        request.policy.allow_another = true;
+        service.run(&ledger, request).await
+    };
+    let first = run().await;
+    assert!(!first.outcome.is_certain(), "{}", first.outcome);
+    let again = run().await;
+    assert_eq!(service.names(), ["AcmePortal1"], "{}", again.outcome);
+    let mut request = service.request(create("AcmePortal"));
+    request.wanted = Wanted::Recover(first.entry.unwrap());
+    let recovered = service.run(&ledger, request).await;
+    assert!(!recovered.outcome.is_certain(), "{}", recovered.outcome);
+    // What the hint says helps.
+    service.rename("AcmePortal1", "AcmePortal");
+    let outcome = run().await.outcome;
+    assert!(outcome.exists(), "{outcome}");
+    assert_eq!(service.seen("attempt"), 1);
 }
 
 #[tokio::test(start_paused = true)]

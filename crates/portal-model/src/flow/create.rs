@@ -150,7 +150,7 @@ impl Create {
 
     pub(super) fn intent(&self, attempts: u32, baseline: Option<Baseline>) -> CreateIntent {
         let (name, taken) = (self.name.clone(), self.taken.clone());
-        CreateIntent { name, taken, attempts, baseline }
+        CreateIntent { attempts, baseline, taken, ..CreateIntent::new(name) }
     }
 
     pub(super) fn fallback(&self, outcome: &Outcome) -> Option<Self> {

@@ -170,12 +170,17 @@ impl Flow {
         policy: Policy,
         version: ApiVersion,
     ) -> Self {
+        // Rule 6: a success for another name is evidence in every process.
+        let other_name = intent.other_name().map(str::to_owned);
+        let ambiguity = other_name.clone().map(Unverified::MayBeRenamed);
+        let doubt = other_name.map_or(Doubt::Earlier, Doubt::OtherName);
         let (effect, attempts, baseline) = Effect::of_intent(operation, intent);
         Self {
             horizon,
             attempts,
             baseline,
-            doubt: Some(Doubt::Earlier),
+            ambiguity,
+            doubt: Some(doubt),
             phase: Phase::Verify(IfAbsent::Repeat),
             ..Self::begin(effect, policy, version)
         }

@@ -218,6 +218,23 @@ fn success_of_other_name_stays_in_doubt_and_names_it() {
 }
 
 #[test]
+fn success_of_other_name_is_known_to_whoever_goes_on() {
+    let intent = CreateIntent { attempts: 1, ..CreateIntent::new(name("Acme2026")) };
+    let intent = Intent::from(intent).with_other_name("Acme20261".to_owned());
+    let operation = || create_of(&["Acme2026"]);
+    let flows = [
+        Flow::resume(operation(), intent.clone(), Duration::from_secs(1), allow_another(), ApiVersion::V7),
+        Flow::recover(operation(), intent, Duration::from_secs(1), Policy::default(), ApiVersion::V7),
+    ];
+    for flow in flows {
+        let outcome = script(flow).token().lists_until_end(&[("1", "Acme20261", false)]);
+        let Outcome::Unknown { doubt, why, .. } = &outcome else { panic!("{outcome:?}") };
+        assert_eq!(*doubt, Doubt::OtherName("Acme20261".to_owned()));
+        assert_eq!(*why, Unverified::MayBeRenamed("Acme20261".to_owned()));
+    }
+}
+
+#[test]
 fn redirect_and_page_of_refusal_are_not_repeated() {
     for status in [301, 307, 403, 404, 405, 408] {
         let script = create().ready().attempt(html(status)).lists_until_step(&[]);
