@@ -635,7 +635,7 @@ fn is_same_org(entry: &Entry, request: &ClaimRequest) -> bool {
     entry.org.compare(&request.org) == SameOrg::Yes
 }
 
-fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
+pub(crate) fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
     match entry.org.compare(&request.org) {
         SameOrg::Yes => false,
         SameOrg::No => true,

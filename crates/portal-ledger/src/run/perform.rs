@@ -120,8 +120,11 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         };
         match outcome {
             Outcome::Present { .. } | Outcome::Unchanged { .. } => Some(outcome.into()),
-            // While the same operation is under way, it may yet get the portal.
-            Outcome::OrgHasPortal { .. } if why != Why::SameUnderWay => Some(outcome.into()),
+            // While the same is under way or in doubt, be it with another credential, the org may yet get
+            // the portal.
+            Outcome::OrgHasPortal { .. } if why != Why::SameUnderWay => {
+                (!self.may_be_done_here().await).then(|| outcome.into())
+            }
             Outcome::NotCreated { why: NotDone::Auth(failure), .. }
             | Outcome::NotRenamed { why: NotDone::Auth(failure), .. } => {
                 Some(self.nothing_sent(NotDone::Auth(failure)).await)

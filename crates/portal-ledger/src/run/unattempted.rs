@@ -7,6 +7,7 @@ use portal_model::{Operation, Outcome, Portal};
 use super::stop::within;
 use super::{Ended, Run, not_done};
 use crate::claim::{Blocked, Wanted};
+use crate::decide::is_other_org;
 use crate::entry::{Ending, EndingKind, Entry, EntryId};
 use crate::error::LedgerError;
 use crate::host::Host;
@@ -18,30 +19,12 @@ impl<H: Host, S> Run<'_, H, S> {
     /// Rule 11: nothing was sent by this call, but an earlier one may be in doubt, in any org.
     pub(super) async fn nothing_sent(&self, why: NotDone) -> Ended {
         let now = self.host.now();
-        let filter = Filter {
-            // Not known before there is a token, in which case any may be meant.
-            origin: Some(self.request.org.origin().to_owned()).filter(|origin| !origin.is_empty()),
-            is_unfinished: true,
-            ..Filter::default()
-        };
         let limit = self.request.policy.record_timeout;
-        let read = within(self.host.sleep(limit), self.ledger.entries(&filter)).await;
-        let entries = match read {
-            Some(Ok(entries)) => entries,
-            Some(Err(error)) => return self.unknown(Unverified::Ledger(error.to_string()), None),
-            None => {
-                let why = format!("no response of the ledger within {limit:?}");
-                return self.unknown(Unverified::Ledger(why), None);
-            }
+        let undecided = match self.undecided(&now).await {
+            Ok(entries) => entries,
+            Err(why) => return self.unknown(Unverified::Ledger(why), None),
         };
-        let wanted = |entry: &&Entry| match &self.request.wanted {
-            Wanted::Do(operation) => {
-                operation.names().any(|name| entry.operation.concerns(name))
-                    || operation.concerns(entry.name())
-            }
-            Wanted::Recover(id) => entry.id == *id,
-        };
-        if let Some(entry) = entries.iter().filter(wanted).find(|entry| entry.may_be_done(&now)) {
+        if let Some(entry) = undecided.first() {
             let ended = self.unknown(unverified(why), Some(entry.id.clone()));
             return match self.request.wanted {
                 Wanted::Do(_) => ended,
@@ -57,6 +40,43 @@ impl<H: Host, S> Run<'_, H, S> {
                 Wanted::Do(operation) => not_done(operation, why).into(),
                 Wanted::Recover(id) => self.unknown(unverified(why), Some(id.clone())),
             },
+        }
+    }
+
+    /// The entries about what is wanted of which something may be done yet, in any org; or why the ledger
+    /// can't be read.
+    async fn undecided(&self, now: &Moment) -> Result<Vec<Entry>, String> {
+        let filter = Filter {
+            // Not known before there is a token, in which case any may be meant.
+            origin: Some(self.request.org.origin().to_owned()).filter(|origin| !origin.is_empty()),
+            is_unfinished: true,
+            ..Filter::default()
+        };
+        let limit = self.request.policy.record_timeout;
+        let read = within(self.host.sleep(limit), self.ledger.entries(&filter)).await;
+        let mut entries = match read {
+            Some(Ok(entries)) => entries,
+            Some(Err(error)) => return Err(error.to_string()),
+            None => return Err(format!("no response of the ledger within {limit:?}")),
+        };
+        entries.retain(|entry| {
+            let is_wanted = match &self.request.wanted {
+                Wanted::Do(operation) => {
+                    operation.names().any(|name| entry.operation.concerns(name))
+                        || operation.concerns(entry.name())
+                }
+                Wanted::Recover(id) => entry.id == *id,
+            };
+            is_wanted && entry.may_be_done(now)
+        });
+        Ok(entries)
+    }
+
+    /// Whether what is wanted may be done yet by another entry, in what may be the same org.
+    pub(super) async fn may_be_done_here(&self) -> bool {
+        match self.undecided(&self.host.now()).await {
+            Ok(entries) => entries.iter().any(|entry| !is_other_org(entry, &self.request)),
+            Err(_) => true,
         }
     }
 

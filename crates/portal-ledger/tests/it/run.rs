@@ -297,6 +297,26 @@ async fn rejection_of_second_copy_says_nothing_of_first() {
     }
 }
 
+/// Two credentials of an org whose id neither can read, and a colleague who created another portal.
+#[tokio::test(start_paused = true)]
+async fn other_portal_is_no_answer_while_same_name_is_in_doubt() {
+    let slow = Act { effect: Some(secs(5)), reply: None, after: secs(15) };
+    let (service, ledger) = (Service::new([slow]), Ledger::in_memory());
+    let request = |credential| {
+        let mut request = service.request(create("AcmePortal"));
+        request.org = OrgIdentity::new("https://api.example", credential);
+        request
+    };
+    let first = service.run(&ledger, request("first"));
+    assert!(timeout(secs(1), first).await.is_err());
+    let ledger = ledger.after_restart();
+    service.add("AcmeHelp");
+    let outcome = service.run(&ledger, request("second")).await.outcome;
+    sleep(secs(300)).await;
+    assert_eq!(service.names(), ["AcmeHelp", "AcmePortal"]);
+    assert!(outcome.exists(), "{outcome}");
+}
+
 /// What no list shows is in the ledger for whoever goes on.
 #[tokio::test(start_paused = true)]
 async fn success_of_other_name_is_remembered() {
