@@ -220,12 +220,16 @@ pub struct Response {
     pub status: u16,
     /// The `Retry-After` header, as a time from now.
     pub retry_after: Option<Duration>,
-    /// Whether `Age`, `Cache-Status` or `X-Cache` marks the response as a cache's: it shows an earlier
-    /// state.
+    /// Whether `Age`, `Cache-Status`, `Warning`, or `X-Cache` or a header like it marks the response as a
+    /// cache's: it shows an earlier state.
     pub is_from_cache: bool,
     /// The complete body.
     pub body: Vec<u8>,
 }
+
+/// Headers in which a cache says whether the response is its own: of Varnish and CloudFront, Cloudflare,
+/// and nginx as its documentation and others name it.
+const CACHES: [&str; 4] = ["x-cache", "cf-cache-status", "x-cache-status", "x-proxy-cache"];
 
 impl Response {
     /// A response without headers.
@@ -252,15 +256,21 @@ impl Response {
         let retry_after = header("retry-after");
         self.retry_after =
             retry_after.and_then(|value| parse_retry_after(value.trim(), header("date")));
-        // A response of the service itself has no age (RFC 9111, section 5.1), and is no cache's hit: a
-        // parameter `hit` (RFC 9211), or `X-Cache` in any of its wordings, such as `TCP_HIT`.
+        // A response of the service itself has no age (RFC 9111, section 5.1), is not stale (RFC 7234,
+        // section 5.5.1), and is no cache's hit: a parameter `hit` (RFC 9211), or `X-Cache` in any of its
+        // wordings, such as `TCP_HIT`.
         let is_hit = |status: &str| {
             let mut words = status.split([',', ';']).map(|word| word.trim().to_ascii_lowercase());
             words.any(|word| word == "hit" || word == "hit=?1")
         };
+        let is_past = |status: &str| {
+            let status = status.to_ascii_lowercase();
+            ["hit", "stale", "updating"].iter().any(|past| status.contains(past))
+        };
         self.is_from_cache = header("age").is_some_and(|age| age.trim().parse() != Ok(0_u64))
             || header("cache-status").is_some_and(is_hit)
-            || header("x-cache").is_some_and(|hit| hit.to_ascii_lowercase().contains("hit"));
+            || header("warning").is_some_and(|warning| warning.trim().starts_with("110"))
+            || CACHES.iter().filter_map(|name| header(name)).any(is_past);
         self
     }
 }
@@ -469,6 +479,13 @@ mod tests {
             ("x-cache", "TCP_HIT", true),
             ("x-cache", "MISS, HIT", true),
             ("x-cache", "Miss from cloudfront", false),
+            ("cf-cache-status", "HIT", true),
+            ("cf-cache-status", "DYNAMIC", false),
+            ("x-cache-status", "UPDATING", true),
+            ("x-cache-status", "BYPASS", false),
+            ("x-proxy-cache", "STALE", true),
+            ("warning", "110 squid \"Response is stale\"", true),
+            ("warning", "214 - \"Transformation applied\"", false),
             ("date", "hit", false),
         ] {
             assert_eq!(is_from_cache(header, value), expected, "{header}: {value}");

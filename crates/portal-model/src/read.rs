@@ -94,13 +94,14 @@ pub(crate) fn decode_page(
     response: &Response,
 ) -> Result<(Vec<Portal>, Option<&'static str>), ResponseError> {
     let (portals, info) = records(response, None)?;
-    let why = info.and_then(|info| incomplete(&info, portals.len()));
+    let why = info.iter().find_map(|info| incomplete(info, portals.len()));
     Ok((portals, why))
 }
 
-/// Why a list of `count` records with this `info` is not all that there is.
-fn incomplete(info: &RawJson, count: usize) -> Option<&'static str> {
-    let Some(info) = info.read::<Members>() else {
+/// Why a list of `count` records with this `info` is not all that there is. The members beside the records
+/// are one, too.
+fn incomplete(info: &Info, count: usize) -> Option<&'static str> {
+    let Some(info) = info else {
         return Some("what it says of itself is unreadable");
     };
     // In any spelling: a number or a flag may come as a text.
@@ -113,30 +114,38 @@ fn incomplete(info: &RawJson, count: usize) -> Option<&'static str> {
     if info.0.iter().any(|(name, value)| says_more(name) && !is_absent(value)) {
         return Some("it has more pages");
     }
-    let counted = info.0.get("count").map(text).filter(|count| count != "null");
-    let differs = counted.is_some_and(|counted| counted != count.to_string());
+    if info.0.get("page").map(text).is_some_and(|page| !matches!(page.as_str(), "null" | "1")) {
+        return Some("it is a later page");
+    }
+    let counts = ["count", "total", "total_count", "total_records"];
+    let mut counted = counts.iter().filter_map(|name| info.0.get(*name)).map(text);
+    let differs = counted.any(|counted| counted != "null" && counted != count.to_string());
     differs.then_some("it has not as many portals as it says")
 }
+
+/// What a list says of itself; `None` if it is unreadable.
+type Info = Option<Members>;
 
 /// The portals of a response, and what a list says of itself. 204 has none. A single record that has
 /// details and no name is the portal `requested`.
 fn records(
     response: &Response,
     requested: Option<&str>,
-) -> Result<(Vec<Portal>, Option<RawJson>), ResponseError> {
+) -> Result<(Vec<Portal>, Vec<Info>), ResponseError> {
     let unreadable = |why| ResponseError::unreadable(response, why);
     if response.status == 204 {
-        return Ok((Vec::new(), None));
+        return Ok((Vec::new(), Vec::new()));
     }
     let documented = read_portals::<Vec<Object<Documented<'_>>>>(response);
     if let (200, Some(portals)) = (response.status, documented) {
-        return Ok((portals.into_iter().map(|Object(portal)| portal.into()).collect(), None));
+        return Ok((portals.into_iter().map(|Object(portal)| portal.into()).collect(), Vec::new()));
     }
     let mut body = read_object(response)?;
     let (records, info) = (body.0.remove("portals"), body.0.remove("info"));
     let single = records.as_ref().and_then(RawJson::read).map(|[record]: [Members; 1]| record);
-    // A single record may be the error of the request instead of a portal.
-    let result = if records.is_none() { Some(body) } else { single.clone() };
+    // A single record may be the error of the request instead of a portal, and so may what is beside none.
+    let is_empty = records.as_ref().is_none_or(|records| records.read::<[Members; 0]>().is_some());
+    let result = if is_empty { Some(body.clone()) } else { single.clone() };
     if let Some(error) = result.and_then(|result| into_refusal(result, response.status)) {
         return Err(ResponseError::Api(error));
     }
@@ -157,7 +166,8 @@ fn records(
     };
     // A record without a name makes all of them unreadable: its portal could be the one that matters.
     let portals = portals.ok_or_else(|| unreadable(UnreadableReason::NoName))?;
-    Ok((portals, info.filter(|info| info.as_str() != "null")))
+    let info = info.filter(|info| info.as_str() != "null").map(|info| info.read());
+    Ok((portals, info.into_iter().chain([Some(body)]).collect()))
 }
 
 #[cfg(test)]

@@ -35,11 +35,28 @@ fn list_is_complete_unless_it_says_otherwise() {
         r#"{"count":"0"}"#,
         r#"{"next_page_token":"c8582e"}"#,
         r#"{"next_page":2}"#,
+        r#"{"page":2,"more_records":false}"#,
+        r#"{"total_count":2}"#,
         "[]",
         "7",
     ] {
         assert!(why(info).is_some(), "{info}");
     }
+}
+
+#[test]
+fn what_stands_beside_records_counts_as_well() {
+    let page = |body: &str| decode_page(&Response::new(200, body));
+    for body in [
+        r#"{"portals":[],"more_records":true}"#,
+        r#"{"portals":[],"info":null,"count":3}"#,
+        r#"{"portals":[{"name":"AcmePortal"}],"next_page_token":"c8582e"}"#,
+    ] {
+        assert!(page(body).unwrap().1.is_some(), "{body}");
+    }
+    assert_eq!(page(r#"{"portals":[],"count":0}"#).unwrap(), (vec![], None));
+    let failed = r#"{"portals":[],"code":"INTERNAL_ERROR","message":"","status":"error"}"#;
+    assert!(matches!(page(failed), Err(ResponseError::Api(_))), "{failed}");
 }
 
 #[test]

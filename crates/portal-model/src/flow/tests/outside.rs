@@ -223,8 +223,20 @@ fn success_of_other_name_is_known_to_whoever_goes_on() {
     let intent = Intent::from(intent).with_other_name("Acme20261".to_owned());
     let operation = || create_of(&["Acme2026"]);
     let flows = [
-        Flow::resume(operation(), intent.clone(), Duration::from_secs(1), allow_another(), ApiVersion::V7),
-        Flow::recover(operation(), intent, Duration::from_secs(1), Policy::default(), ApiVersion::V7),
+        Flow::resume(
+            operation(),
+            intent.clone(),
+            Duration::from_secs(1),
+            allow_another(),
+            ApiVersion::V7,
+        ),
+        Flow::recover(
+            operation(),
+            intent,
+            Duration::from_secs(1),
+            Policy::default(),
+            ApiVersion::V7,
+        ),
     ];
     for flow in flows {
         let outcome = script(flow).token().lists_until_end(&[("1", "Acme20261", false)]);
