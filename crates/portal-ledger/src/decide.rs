@@ -26,7 +26,8 @@
 //!    unless the caller states that the credentials of the two lead to different orgs.
 //!    With `allow_another` the names alone count.
 //! 7. **A key is one operation**: created, or there after an attempt, and its entry is returned; in doubt,
-//!    and it goes on; ended without a portal, and it begins anew.
+//!    and it goes on; ended without a portal, and it begins anew. After a name that was taken, and by whom
+//!    was not verified, that waits until a list shows whether a copy took it.
 //! 8. **A moment of another clock counts from when it is first read**: another boot, machine or time
 //!    namespace.
 //! 9. **`Created` is accepted from anybody, everything else from the holder.** But once another holder
@@ -34,7 +35,7 @@
 
 use std::time::Duration;
 
-use portal_model::flow::{Intent, Receipt};
+use portal_model::flow::{Intent, Receipt, Refused};
 use portal_model::identity::SameOrg;
 use portal_model::name::is_same_name;
 use portal_model::operation::Operation;
@@ -64,6 +65,8 @@ pub struct Grant {
     pub entry: Entry,
     /// Other portals that this ledger created in what may be the org.
     pub receipts: Vec<Receipt>,
+    /// The names that earlier operations of the same key were refused, by whom was not verified.
+    pub refused: Vec<Refused>,
     /// Whether what appears may be another operation's.
     pub has_rival: bool,
 }
@@ -414,6 +417,7 @@ impl<'a> View<'a> {
     /// Rule 6: whether an entry of another operation has to be waited for at all.
     fn counts(&self, entry: &Entry, operation: &Operation) -> bool {
         has_common_name(entry, operation)
+            || self.is_refused_under_key(entry)
             || (!self.request.policy.allow_another && !is_other_org(entry, self.request))
     }
 
@@ -532,7 +536,20 @@ impl<'a> View<'a> {
         // One that may be of the org forbids what no list can clear.
         let receipts = self.receipts(Some(&entry.id), |other| !is_other_org(other, self.request));
         let has_rival = self.has_rival(&entry);
-        Decision::Granted(Box::new(Grant { entry, receipts, has_rival }))
+        let refused = self.entries.iter().filter(|other| self.is_refused_under_key(other));
+        let refused = refused.map(|other| Refused {
+            name: other.name().to_owned(),
+            baseline: other.intent.as_ref().and_then(Intent::baseline).cloned(),
+        });
+        let refused = refused.collect();
+        Decision::Granted(Box::new(Grant { entry, receipts, refused, has_rival }))
+    }
+
+    /// Rule 7: whether the key may have its portal by a copy of an attempt whose name was taken.
+    fn is_refused_under_key(&self, entry: &Entry) -> bool {
+        has_equal_key(entry, self.request)
+            && entry.ending().is_some_and(|ending| ending.kind == EndingKind::NameTaken)
+            && !is_other_org(entry, self.request)
     }
 
     /// Whether another create of its names began since: it waited until no attempt of this entry could

@@ -227,8 +227,8 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// Headers in which a cache says whether the response is its own: of Varnish and CloudFront, Cloudflare,
-/// and nginx as its documentation and others name it.
+/// Headers in which a cache says whether the response is its own: of Varnish, Cloudflare, and
+/// nginx as its documentation and others name it.
 const CACHES: [&str; 4] = ["x-cache", "cf-cache-status", "x-cache-status", "x-proxy-cache"];
 
 impl Response {

@@ -205,6 +205,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             }
             (Wanted::Recover(_), None) => return None,
         };
+        let flow = flow.with_refused(permit.refused().iter().cloned());
         Some(flow.with_receipts(permit.receipts().iter().cloned()))
     }
 

@@ -212,7 +212,9 @@ impl Ending {
         let name = matches!(outcome, Outcome::Created { .. } | Outcome::Present { .. })
             .then(|| outcome.name().to_owned());
         let other_name = match outcome {
-            Outcome::Unknown { doubt: Doubt::OtherName(other_name), .. } => Some(other_name.clone()),
+            Outcome::Unknown { doubt: Doubt::OtherName(other_name), .. } => {
+                Some(other_name.clone())
+            }
             _ => None,
         };
         let cause = (!kind.is_positive()).then(|| outcome.to_string());

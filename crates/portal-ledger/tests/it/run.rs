@@ -609,6 +609,29 @@ async fn copy_behind_unverified_taken_name_is_waited_for() {
     assert!(outcome.exists() && now == service.now(), "{outcome}");
 }
 
+/// A form that learns at once that a name is taken, and is sent again with another one.
+#[tokio::test(start_paused = true)]
+async fn other_name_of_same_key_waits_for_copy_of_first() {
+    let copies = Act { effect: Some(AT_ONCE), ..responds(400, "ALREADY_USED") };
+    let (service, ledger) = (Service::new([copies]), Ledger::in_memory());
+    service.with(|state| state.lag = secs(10));
+    let form = async |name| {
+        let mut form = service.request(create(name));
+        form.key = Some("4711".to_owned());
+        form.policy.name_taken = NameTaken::AtOnce;
+        form.policy.allow_another = true;
+        service.run(&ledger, form).await.outcome
+    };
+    let taken = form("AcmePortal").await;
+    assert!(matches!(taken, Outcome::NameTaken { .. }), "{taken}");
+    let outcome = form("AcmeHelp").await;
+    assert!(matches!(outcome, Outcome::OrgHasPortal { .. }), "{outcome}");
+    assert_eq!(service.names(), ["AcmePortal"]);
+    // The portal is that of the key.
+    let outcome = form("AcmePortal").await;
+    assert!(outcome.is_ours(), "{outcome}");
+}
+
 #[test]
 fn undetermined_owner_of_taken_name_is_no_negative_ending() {
     let ending = |why| {

@@ -8,7 +8,7 @@ use crate::operation::{CreateOperation, Operation};
 use crate::outcome::{Origin, Outcome, Owner, Unverified};
 use crate::portal::Portal;
 
-use super::evidence::{Finding, Obstacle, Receipt};
+use super::evidence::{Finding, Obstacle, Receipt, Refused};
 use super::policy::Policy;
 
 /// The creation of one portal.
@@ -19,6 +19,7 @@ pub struct Create {
     /// Names that were tried before and belong to another org.
     pub(super) taken: Vec<PortalName>,
     pub(super) receipts: Vec<Receipt>,
+    pub(super) refused: Vec<Refused>,
 }
 
 impl Create {
@@ -27,7 +28,7 @@ impl Create {
 
     pub(super) fn new(operation: CreateOperation) -> Self {
         let CreateOperation { name, fallbacks } = operation;
-        Self { name, fallbacks, taken: Vec::new(), receipts: Vec::new() }
+        Self { name, fallbacks, taken: Vec::new(), receipts: Vec::new(), refused: Vec::new() }
     }
 
     /// The create of an intent, with the names of `operation` that were not tried yet.
@@ -45,7 +46,7 @@ impl Create {
             std::iter::once(&name).chain(&taken).all(|tried| !tried.is_same_as(wanted.as_str()))
         };
         let fallbacks = fallbacks.filter(is_new).collect();
-        Self { name, fallbacks, taken, receipts: Vec::new() }
+        Self { name, fallbacks, taken, receipts: Vec::new(), refused: Vec::new() }
     }
 
     pub(super) fn endpoint(&self) -> CreatePortal {
@@ -93,6 +94,11 @@ impl Create {
             let portal = Portal::new(receipt.name.as_str());
             return Finding::There { portal, origin: created_earlier(receipt) };
         }
+        // A copy of the attempt that was refused made it, and the key has its portal.
+        let refused = now.iter().find(|portal| self.refused.iter().any(|it| it.may_be(portal)));
+        if let Some(portal) = refused {
+            return Finding::Blocked(Obstacle::OtherPortal(portal.clone()));
+        }
         let of_receipt = || unlisted().map(|receipt| Portal::new(receipt.name.as_str())).next();
         match now.first().cloned().or_else(of_receipt) {
             Some(portal) if !policy.allow_another => {
@@ -118,6 +124,8 @@ impl Create {
         }
         let may_be_earlier = || self.receipts.iter().any(|receipt| may_have_made(receipt, portal));
         match before {
+            // The first attempt under the key was before this flow.
+            _ if !attempted && self.refused.iter().any(|it| it.may_be(portal)) => Origin::Appeared,
             Some(before) if before.contains(portal) => Origin::Preexisting,
             // What was renamed to the name was hardly created with it.
             Some(_) if is_renamed(portal) => Origin::Undetermined,
@@ -150,7 +158,7 @@ impl Create {
 
     pub(super) fn intent(&self, attempts: u32, baseline: Option<Baseline>) -> CreateIntent {
         let (name, taken) = (self.name.clone(), self.taken.clone());
-        CreateIntent { attempts, baseline, taken, ..CreateIntent::new(name) }
+        CreateIntent { name, taken, other_name: None, attempts, baseline }
     }
 
     pub(super) fn fallback(&self, outcome: &Outcome) -> Option<Self> {

@@ -10,7 +10,7 @@ use crate::outcome::{Origin, Outcome, Owner, Unverified};
 use crate::portal::Portal;
 
 use super::create::Create;
-use super::evidence::{End, Finding, Obstacle, Receipt};
+use super::evidence::{End, Finding, Obstacle, Receipt, Refused};
 use super::policy::Policy;
 use super::rename::Rename;
 use super::responses::{self, Reply};
@@ -47,6 +47,13 @@ impl Effect {
     pub(super) fn add_receipts(&mut self, receipts: impl IntoIterator<Item = Receipt>) {
         match self {
             Self::Create(create) => create.receipts.extend(receipts),
+            Self::Rename(_) => {}
+        }
+    }
+
+    pub(super) fn add_refused(&mut self, refused: impl IntoIterator<Item = Refused>) {
+        match self {
+            Self::Create(create) => create.refused.extend(refused),
             Self::Rename(_) => {}
         }
     }

@@ -1,12 +1,13 @@
 //! What is known of an org's portals, and what follows from it for a flow.
 //!
-//! Only [`Receipt`] is public. [`Obstacle`] is `pub` for the exhaustive test's sake and can't be named
+//! Only [`Receipt`] and [`Refused`] are public. [`Obstacle`] is `pub` for the exhaustive test's sake and can't be named
 //! outside of `flow`.
 
 use std::time::Duration;
 
 use crate::error::ApiError;
 use crate::intent::Baseline;
+use crate::name::is_same_name;
 use crate::outcome::{Doubt, NotDone, Origin, Unverified};
 use crate::portal::Portal;
 
@@ -96,4 +97,24 @@ pub struct Receipt {
     pub has_same_key: bool,
     /// How long ago it ended.
     pub age: Duration,
+}
+
+/// A name that an earlier operation of the same key was refused as taken, when it was not verified by whom:
+/// perhaps by a copy of its own attempt.
+///
+/// With these, a flow makes no other portal beside one that came of such a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The name.
+    pub name: String,
+    /// The portals that the org had before that attempt.
+    pub baseline: Option<Baseline>,
+}
+
+impl Refused {
+    /// Whether `portal` may have come of that attempt.
+    pub(super) fn may_be(&self, portal: &Portal) -> bool {
+        let is_new = || self.baseline.as_ref().is_some_and(|before| !before.contains(portal));
+        is_same_name(&self.name, &portal.name) && is_new()
+    }
 }

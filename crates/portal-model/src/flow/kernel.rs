@@ -13,7 +13,7 @@ use crate::operation::Operation;
 use crate::outcome::{Doubt, NotDone, Outcome, Unverified};
 
 use super::effect::Effect;
-use super::evidence::{End, Obstacle, Receipt};
+use super::evidence::{End, Obstacle, Receipt, Refused};
 use super::policy::{Jitter, Policy};
 use super::responses;
 use super::step::{Activity, Step, TokenId};
@@ -204,6 +204,13 @@ impl Flow {
     #[must_use]
     pub fn with_receipts(mut self, receipts: impl IntoIterator<Item = Receipt>) -> Self {
         self.effect.add_receipts(receipts);
+        self
+    }
+
+    /// Names that earlier operations of the same key were refused; see [`Refused`].
+    #[must_use]
+    pub fn with_refused(mut self, refused: impl IntoIterator<Item = Refused>) -> Self {
+        self.effect.add_refused(refused);
         self
     }
 
