@@ -185,6 +185,11 @@ impl Subject<'_> {
                 cell(other),
                 operands([other, name])
             ),
+            // No later list tells more.
+            Unverified::RenamedElsewhere(other) => format!(
+                "run `portal rename{org}{}` if that name is still wanted",
+                operands([other, name])
+            ),
             _ => format!("run `portal recover {name}{org}` to determine the outcome"),
         })
     }

@@ -49,6 +49,7 @@ pub(crate) enum EntryState {
     Present,
     NotCreated,
     NotRenamed,
+    NameTaken,
 }
 
 impl<'a> EntryObject<'a> {
@@ -84,6 +85,7 @@ impl<'a> EntryObject<'a> {
             EntryState::Present => "existed",
             EntryState::NotCreated => "not created",
             EntryState::NotRenamed => "not renamed",
+            EntryState::NameTaken => "name taken",
         }
     }
 
@@ -131,8 +133,10 @@ impl EntryState {
                 EndingKind::Renamed => Self::Renamed,
                 EndingKind::Appeared => Self::Appeared,
                 EndingKind::Present => Self::Present,
-                EndingKind::NotDone | EndingKind::NameTaken if is_rename => Self::NotRenamed,
-                EndingKind::NotDone | EndingKind::NameTaken => Self::NotCreated,
+                EndingKind::NotDone if is_rename => Self::NotRenamed,
+                EndingKind::NotDone => Self::NotCreated,
+                // A copy of the attempt may have taken it.
+                EndingKind::NameTaken => Self::NameTaken,
                 // An ending that this version does not know proves nothing.
                 _ => Self::InDoubt,
             },
@@ -167,6 +171,9 @@ pub(crate) struct LateObject<'a> {
     #[schemars(extend("format" = "date-time"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     begun: Option<String>,
+    /// Whether the name was taken then.
+    #[serde(skip)]
+    was_taken: bool,
 }
 
 impl<'a> LateObject<'a> {
@@ -178,7 +185,8 @@ impl<'a> LateObject<'a> {
             _ => return None,
         };
         let (name, profile, begun) = (entry.name(), entry.label.as_deref(), begun_text(entry));
-        Some(Self { name, profile, outcome, portal, begun })
+        let was_taken = entry.ending().is_some_and(|ending| ending.kind == EndingKind::NameTaken);
+        Some(Self { name, profile, outcome, portal, begun, was_taken })
     }
 
     pub(crate) fn text(&self) -> String {
@@ -190,6 +198,10 @@ impl<'a> LateObject<'a> {
                 "the org has {} beside {name}: an attempt to create {name}{begun} may have taken \
                  effect late",
                 portal.name
+            ),
+            _ if self.was_taken => format!(
+                "{name}, which an earlier run{begun} found taken, is in this org: a copy of its \
+                 request took the name, or somebody else did"
             ),
             _ => format!(
                 "{name} exists now although an earlier run of it was reported as not done{begun}: \

@@ -81,6 +81,17 @@ async fn history_is_told_newest_first_and_names_ledger() {
 }
 
 #[tokio::test]
+async fn unverified_taken_name_is_not_told_as_not_created() {
+    let home = Home::new();
+    let ledger = Ledger::open(home.path().join(".local/state/portal")).unwrap();
+    let taken = Some(Ending::new(EndingKind::NameTaken));
+    play(&ledger, "acme", create("AcmePortal"), taken).await;
+    let ran = home.run(&["history"]);
+    assert!(ran.stdout.starts_with("AcmePortal  name taken  "), "{ran:?}");
+    assert_eq!(home.run(&["history", "--output", "json"]).json()[0]["state"], "name_taken");
+}
+
+#[tokio::test]
 async fn objects_of_history_are_backup_of_ledger() {
     let home = Home::new();
     let ledger = ledger(&home).await;

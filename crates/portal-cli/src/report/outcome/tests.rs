@@ -87,6 +87,7 @@ fn every_doubt() -> Vec<(Doubt, Unverified)> {
         ),
         (Doubt::Earlier, Unverified::MayBeRenamed("AcmeOther".to_owned())),
         (Doubt::OtherName("AcmeOther".to_owned()), Unverified::Gone),
+        (Doubt::Earlier, Unverified::RenamedElsewhere("AcmeOther".to_owned())),
         (Doubt::Earlier, Unverified::Elsewhere),
         (Doubt::Earlier, Unverified::Ledger("the ledger is damaged".to_owned())),
         (Doubt::Earlier, Unverified::Conflict(Conflict::NameDropped)),
