@@ -15,9 +15,10 @@ use tokio::runtime::Builder;
 
 pub(crate) use self::usage::print as print_usage;
 use crate::commands::sections::{About, Examples, Sections};
+use crate::commands::target_args::ORG_HEADING as ORG;
 use crate::commands::{
-    admin, backup, batch, check, completions, create, doctor, explain, history, list, login,
-    logout, man, profiles, recover, rehearse, rename, requests, schema, serve,
+    admin, batch, check, completions, create, doctor, explain, history, list, login, logout, man,
+    profiles, recover, rehearse, rename, requests, schema, serve,
 };
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -32,9 +33,9 @@ const HELP: &str = "\
   portal create --local MyPortal          rehearse on this machine, no account
   portal create --profile acme MyPortal   create it in the org of a profile
 
-Usage: {usage}
-Commands:
+Commands, which `portal COMMAND -h` explains:
 {subcommands}
+  admin, completions, man, schema
 
 Options: --output text|json (see portal schema), -v, -q, --color WHEN, -V, -h
 ";
@@ -74,7 +75,7 @@ pub(crate) struct Cli {
     #[arg(value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
 
-    /// Log every request to stderr; PORTAL_LOG has a filter, such as debug
+    /// Show each request on stderr
     #[arg(short, long, global = true, display_order = 100)]
     #[arg(conflicts_with = "quiet")]
     pub(crate) verbose: bool,
@@ -100,26 +101,23 @@ pub(crate) enum Command {
     Recover(recover::Args),
     History(history::Args),
     Rehearse(rehearse::Args),
-    Check(check::Args),
     List(list::Args),
     Rename(rename::Args),
+    Check(check::Args),
+    Explain(explain::Args),
     Login(login::Args),
     Logout(logout::Args),
     Profiles(profiles::Args),
     Doctor(doctor::Args),
-    Explain(explain::Args),
     Serve(serve::Args),
-    // These three are not in the list, which fills a screen; the help of `serve` names them.
-    #[command(hide = true)]
     Requests(requests::Args),
-    #[command(hide = true)]
-    Backup(backup::Args),
+    // Those above fill a screen; [`HELP`] only names these.
     #[command(hide = true)]
     Admin(admin::Args),
     #[command(hide = true)]
-    Schema(schema::Args),
     Completions(completions::Args),
-    // For packagers.
+    #[command(hide = true)]
+    Schema(schema::Args),
     #[command(hide = true)]
     Man(man::Args),
     /// Print the help of a command
@@ -167,7 +165,7 @@ impl Command {
             Self::Rehearse(args) => run_single_threaded(rehearse::run(&args, printer)),
             Self::Recover(args) => run_single_threaded(recover::run(&args, printer)),
             Self::History(args) => run_single_threaded(history::run(&args, printer)),
-            Self::Check(args) => check::run(&args, printer),
+            Self::Check(args) => Ok(check::run(&args, printer)),
             Self::List(args) => run_single_threaded(list::run(&args, printer)),
             Self::Rename(args) => run_single_threaded(rename::run(&args, printer)),
             Self::Login(args) => run_single_threaded(login::run(&args, printer)),
@@ -177,7 +175,6 @@ impl Command {
             Self::Explain(args) => explain::run(&args, printer),
             Self::Serve(args) => block_on(Builder::new_multi_thread(), serve::run(&args, printer)),
             Self::Requests(args) => run_single_threaded(requests::run(&args, printer)),
-            Self::Backup(args) => backup::run(&args, printer),
             Self::Admin(args) => run_single_threaded(admin::run(&args, printer)),
             Self::Schema(args) => Ok(schema::run(&args, printer)?),
             Self::Completions(args) => completions::run(&args, printer),
@@ -196,6 +193,15 @@ const COMMAND_HELP: &str = "\
 
 Global options:
   --output text|json, --color auto|always|never, -q (--quiet), -v (--verbose){after-help}";
+
+/// The same without what every command has.
+const SHORT_HELP: &str = "\
+{about-with-newline}
+{usage-heading} {usage}
+
+{all-args}
+
+`--help` has the rest: more options, -q, -v, --output json, statuses, examples";
 
 /// Columns below which a flag has a line of its own.
 const NARROW: usize = 60;
@@ -221,22 +227,24 @@ fn command(columns: usize, help: Help) -> clap::Command {
 
 fn with_help(command: clap::Command, help: Help) -> clap::Command {
     let sections = Sections::of(&command).to_string();
-    let command = command.help_template(COMMAND_HELP);
     let command = command.mut_subcommands(|command| with_help(command, help));
+    // Not clap's own short help: its long one has a blank line between any two flags.
     match help {
-        Help::Long if sections.is_empty() => command,
-        Help::Long => command.after_help(sections),
-        // Not clap's own short help: its long one has a blank line between any two flags.
+        Help::Long => {
+            let command =
+                command.mut_args(|arg| arg.hide_short_help(false)).help_template(COMMAND_HELP);
+            if sections.is_empty() { command } else { command.after_help(sections) }
+        }
         Help::Short => command
             .mut_args(|arg| if is_rare(&arg) { arg.hide(true) } else { arg })
-            .after_help("`--help` has every flag, the exit statuses and examples."),
+            .help_template(SHORT_HELP),
     }
 }
 
-/// Whether a flag is one of many that change how long things take or where an org is.
+/// Whether a flag is not for a screen of help: that of its command says so, or it is in one of the
+/// sections for special matters.
 fn is_rare(arg: &clap::Arg) -> bool {
-    const USUAL: [&str; 2] = ["local", "profile"];
-    arg.get_help_heading().is_some() && !USUAL.contains(&arg.get_id().as_str())
+    arg.is_hide_short_help_set() || arg.get_help_heading().is_some_and(|heading| heading != ORG)
 }
 
 impl Cli {
@@ -283,6 +291,55 @@ mod tests {
     #[test]
     fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
+    }
+
+    /// Every command and subcommand, as the words that name it, and its definition.
+    fn commands() -> Vec<(Vec<String>, clap::Command)> {
+        fn below(words: &[String], command: &clap::Command) -> Vec<(Vec<String>, clap::Command)> {
+            let mut found = Vec::new();
+            for command in command.get_subcommands().filter(|it| it.get_name() != "help") {
+                let words = [words, &[command.get_name().to_owned()]].concat();
+                found.extend(below(&words, command));
+                found.push((words, command.clone()));
+            }
+            found
+        }
+        below(&[], &Cli::command())
+    }
+
+    /// What a terminal of 80 columns shows.
+    fn help_of(words: &[String], flag: &str) -> String {
+        let help = if flag == "-h" { Help::Short } else { Help::Long };
+        let line = ["portal"].into_iter().chain(words.iter().map(String::as_str)).chain([flag]);
+        command(80, help).try_get_matches_from(line).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn short_help_of_every_command_fits_screen() {
+        let mut too_long = Vec::new();
+        for (words, _) in commands() {
+            for (flag, lines) in [("-h", 24), ("--help", usize::MAX)] {
+                let help = help_of(&words, flag);
+                let fits = |line: &str| line.chars().count() <= 80;
+                if help.trim_end().lines().count() > lines || !help.lines().all(fits) {
+                    too_long.push(help);
+                }
+            }
+        }
+        assert!(too_long.is_empty(), "{}", too_long.join("\n----\n"));
+    }
+
+    #[test]
+    fn there_are_few_commands_with_every_argument_described() {
+        let commands = commands();
+        let count = commands.iter().filter(|(words, _)| words.len() == 1).count();
+        assert!(count <= 19, "{count}");
+        for (words, command) in commands {
+            let nameless = command.get_arguments().find(|arg| arg.get_help().is_none());
+            assert!(nameless.is_none(), "{words:?}: {nameless:?}");
+            // The value of a variable is no part of the help.
+            assert!(!help_of(&words, "--help").contains("=]"), "{words:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The commands, one per file: its arguments and its `run`.
 
 pub(crate) mod admin;
-pub(crate) mod backup;
 pub(crate) mod batch;
 pub(crate) mod candidates;
 pub(crate) mod check;
@@ -25,4 +24,4 @@ pub(crate) mod requests;
 pub(crate) mod schema;
 pub(crate) mod sections;
 pub(crate) mod serve;
-mod target_args;
+pub(crate) mod target_args;

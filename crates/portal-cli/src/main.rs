@@ -38,8 +38,9 @@ fn main() -> ExitCode {
         Err(usage) => return ExitCode::from(print_usage(&usage) as u8),
     };
     printer::color(cli.color);
-    let printer = Printer::new(cli.output, cli.quiet);
-    log::start(&printer, cli.verbose, cli.command.log());
+    let mut printer = Printer::new(cli.output, cli.quiet);
+    printer.is_verbose = cli.verbose;
+    log::start(&printer, cli.command.log());
     let ready = limits::raise_open_files().map_err(Failure::from);
     let result = ready.and_then(|()| cli.command.run(&printer));
     let exit = result.unwrap_or_else(|failure| failure.print(&printer));

@@ -3,21 +3,25 @@
 //! The result of one item is inside `{"portals":[…]}` (wrapped); a result about the whole request is
 //! at the top level (bare). Reading accepts both under any status, since sources disagree.
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::endpoint::{Response, ResponseError, UnreadableReason};
 use crate::error::{ApiError, Details, ErrorCode};
+use crate::json::{Members, Object};
 use crate::name::PortalName;
 
 /// The body of a create and of a rename, and the result of either.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Portals<T> {
     pub(crate) portals: T,
 }
 
 /// An item of a request, and the details of a success.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Named<'a> {
     pub(crate) name: &'a str,
 }
@@ -32,81 +36,104 @@ pub(crate) fn encode_name(name: &PortalName) -> Vec<u8> {
     to_json(&Portals { portals: [Named { name: name.as_str() }] })
 }
 
+/// A success as it is documented. Any other response is read through [`Members`], which takes longer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Success<'a> {
+    code: &'a str,
+    status: &'a str,
+    #[serde(rename = "message")]
+    _message: IgnoredAny,
+    #[serde(borrow)]
+    details: Object<Named<'a>>,
+}
+
+/// The member `portals`, if the body has nothing else, and what it has is of that form.
+pub(crate) fn read_portals<'a, T: Deserialize<'a>>(response: &'a Response) -> Option<T> {
+    let body = serde_json::from_slice::<Object<Portals<T>>>(&response.body);
+    body.ok().map(|Object(Portals { portals })| portals)
+}
+
 /// Reads the response to a create or rename to `requested`; a success returns the name as the
 /// service writes it.
 pub(crate) fn decode_name(
     response: &Response,
     requested: &PortalName,
 ) -> Result<String, ResponseError> {
-    let body = read_object(response)?;
-    if let Some(error) = refusal_in(&body, response.status) {
-        return Err(ResponseError::Api(error));
+    let unreadable = |why| ResponseError::unreadable(response, why);
+    let is_echo =
+        |echoed: &str| requested.is_same_as(echoed) && (200..300).contains(&response.status);
+    if let Some([Object(success)]) = read_portals::<[Object<Success<'_>>; 1]>(response)
+        && (success.code, success.status) == ("SUCCESS", "success")
+        && is_echo(success.details.0.name)
+    {
+        return Ok(success.details.0.name.to_owned());
     }
-    let result = the_result(&body)
-        .filter(|result| is(result, "code", "SUCCESS") && is(result, "status", "success"))
-        .ok_or_else(|| ResponseError::unreadable(response, UnreadableReason::NoEnvelope))?;
-    let echoed = match result.get("details").and_then(|details| details.get("name")) {
-        None => Some(requested.as_str()),
-        Some(echoed) => echoed.as_str(),
+    let result = the_result(read_object(response)?);
+    let Some(success) =
+        result.as_ref().filter(|it| it.is("code", "SUCCESS") && it.is("status", "success"))
+    else {
+        let error = result.and_then(|result| into_refusal(result, response.status));
+        return Err(
+            error.map_or_else(|| unreadable(UnreadableReason::NoEnvelope), ResponseError::Api)
+        );
+    };
+    let details = success.get::<Members>("details").unwrap_or_default();
+    let echoed = match details.0.get("name") {
+        None => Some(requested.as_str().to_owned()),
+        Some(name) => name.read(),
     };
     echoed
-        .filter(|echoed| requested.is_same_as(echoed) && (200..300).contains(&response.status))
-        .map(ToOwned::to_owned)
-        .ok_or_else(|| ResponseError::unreadable(response, UnreadableReason::Contradiction))
+        .filter(|echoed| is_echo(echoed))
+        .ok_or_else(|| unreadable(UnreadableReason::Contradiction))
 }
 
 /// The name in a success, whatever was requested.
 pub(crate) fn name_in_success(response: &Response) -> Option<String> {
     let body = read_object(response).ok().filter(|_| (200..300).contains(&response.status))?;
-    let result = the_result(&body).filter(|result| is(result, "code", "SUCCESS"))?;
-    Some(result.get("details")?.get("name")?.as_str()?.to_owned())
+    let result = the_result(body).filter(|result| result.is("code", "SUCCESS"))?;
+    result.get::<Members>("details")?.get("name")
 }
 
-/// Reads a rejection, bare or wrapped: it has a code other than `SUCCESS` and the status `error`.
-pub(crate) fn refusal_in(body: &Map<String, Value>, http_status: u16) -> Option<ApiError> {
-    the_result(body).and_then(|result| refusal(result, http_status))
+/// The rejection in a response, bare or wrapped, if it is one.
+pub(crate) fn refusal(response: &Response) -> Result<Option<ApiError>, ResponseError> {
+    let result = the_result(read_object(response)?);
+    Ok(result.and_then(|result| into_refusal(result, response.status)))
 }
 
-/// Reads a result without its envelope as a rejection.
-pub(crate) fn refusal(result: &Map<String, Value>, http_status: u16) -> Option<ApiError> {
-    if !is(result, "status", "error") {
+/// The error in a result without its envelope, if it has a code other than `SUCCESS` and the status
+/// `error`.
+pub(crate) fn into_refusal(mut result: Members, http_status: u16) -> Option<ApiError> {
+    let code = result.get::<String>("code").filter(|code| code != "SUCCESS")?;
+    if !result.is("status", "error") {
         return None;
     }
-    let code = result.get("code")?.as_str().filter(|code| *code != "SUCCESS")?;
-    let message = result.get("message").and_then(Value::as_str).unwrap_or_default();
+    let message: String = result.get("message").unwrap_or_default();
     let mut error = ApiError::new(http_status, ErrorCode::from(code), message);
-    if let Some(details) = result.get("details") {
-        error.details = Details::from(details.clone());
+    if let Some(details) = result.0.remove("details") {
+        error.details = Details(details);
     }
     Some(error)
 }
 
 /// The body as a JSON object.
-pub(crate) fn read_object(response: &Response) -> Result<Map<String, Value>, ResponseError> {
-    let why = match serde_json::from_slice(&response.body) {
-        Ok(Value::Object(body)) => return Ok(body),
-        Ok(_) => UnreadableReason::NoEnvelope,
-        Err(_) if response.body.iter().all(u8::is_ascii_whitespace) => UnreadableReason::Empty,
-        Err(_) => UnreadableReason::NotJson,
-    };
-    Err(ResponseError::unreadable(response, why))
+pub(crate) fn read_object(response: &Response) -> Result<Members, ResponseError> {
+    serde_json::from_slice(&response.body).map_err(|_| {
+        let why = if response.body.iter().all(u8::is_ascii_whitespace) {
+            UnreadableReason::Empty
+        } else if serde_json::from_slice::<&RawValue>(&response.body).is_ok() {
+            UnreadableReason::NoEnvelope
+        } else {
+            UnreadableReason::NotJson
+        };
+        ResponseError::unreadable(response, why)
+    })
 }
 
 /// The result: wrapped, or the body itself; `None` unless there is exactly one.
-fn the_result(body: &Map<String, Value>) -> Option<&Map<String, Value>> {
-    match body.get("portals") {
+fn the_result(body: Members) -> Option<Members> {
+    match body.0.get("portals") {
         None => Some(body),
-        Some(Value::Array(items)) => match items.as_slice() {
-            [Value::Object(item)] => Some(item),
-            _ => None,
-        },
-        Some(_) => None,
+        Some(portals) => portals.read().map(|[result]: [Members; 1]| result),
     }
-}
-
-fn is(result: &Map<String, Value>, key: &str, expected: &str) -> bool {
-    result
-        .get(key)
-        .and_then(Value::as_str)
-        .is_some_and(|value| value.eq_ignore_ascii_case(expected))
 }

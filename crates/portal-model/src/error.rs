@@ -38,8 +38,9 @@ impl ApiError {
     /// The same error with one more detail.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        if let Value::Object(details) = &mut self.details.0 {
+        if let Value::Object(mut details) = self.details.to_value() {
             details.insert(key.to_owned(), value.into());
+            self.details = Value::Object(details).into();
         }
         self
     }

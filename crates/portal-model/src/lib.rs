@@ -1,3 +1,5 @@
+// docs.rs says which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![doc = include_str!("../README.md")]
 //!
 //! # Order of the modules
@@ -17,7 +19,7 @@
 //! | `endpoint` | [`Endpoint`], [`Request`] and [`Response`] |
 //! | `intent` | what is stored before an attempt |
 //! | `portal`, `error` | [`Portal`]; [`ApiError`] |
-//! | `datacenter`, `name`, `neutral`, `scope`, `secret`, `timestamp`, `transport` | leaves |
+//! | `datacenter`, `json`, `name`, `neutral`, `scope`, `secret`, `timestamp`, `transport` | leaves |
 
 pub mod create;
 pub mod datacenter;
@@ -30,6 +32,7 @@ pub mod flow;
 pub mod http;
 pub mod identity;
 pub mod intent;
+mod json;
 pub mod name;
 pub mod neutral;
 pub mod oauth;
@@ -62,7 +65,7 @@ pub use name::{BrokenRule, InvalidPortalName, PortalName};
 pub use operation::{CreateOperation, Operation, RenameOperation};
 pub use org::{GetOrg, Org};
 pub use outcome::Outcome;
-pub use portal::{Portal, UserRef};
+pub use portal::{OtherFields, Portal, UserRef};
 pub use probe::{CanCreate, ProbeCreate};
 pub use rename::RenamePortal;
 pub use scope::Scope;

@@ -5,7 +5,6 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::endpoint::{
     ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, UnreadableReason,
@@ -52,6 +51,11 @@ impl fmt::Display for Org {
     }
 }
 
+#[derive(Deserialize)]
+struct Body {
+    org: [Record; 1],
+}
+
 /// A record of the response.
 #[derive(Deserialize)]
 struct Record {
@@ -70,17 +74,12 @@ impl Endpoint for GetOrg {
     }
 
     fn decode(&self, response: &Response) -> Result<Org, ResponseError> {
-        let mut body = envelope::read_object(response)?;
-        if let Some(error) = envelope::refusal_in(&body, response.status) {
+        if let Some(error) = envelope::refusal(response)? {
             return Err(ResponseError::Api(error));
         }
         // A token belongs to one org. Of several, none is certain to be it.
-        let org = match body.remove("org") {
-            Some(Value::Array(orgs)) if response.status == 200 => {
-                <[Value; 1]>::try_from(orgs).ok().and_then(|[org]| Record::deserialize(org).ok())
-            }
-            _ => None,
-        };
+        let body = serde_json::from_slice::<Body>(&response.body).ok();
+        let org = body.filter(|_| response.status == 200).map(|Body { org: [org] }| org);
         // An id that is empty would make strangers the same org.
         match org.filter(|org| !org.id.is_empty()) {
             Some(Record { id, company_name }) => Ok(Org::new(id).named(company_name)),

@@ -1,9 +1,11 @@
 //! A portal as the service returns it: [`Portal`].
 
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
+use crate::json::{Members, RawJson};
 use crate::timestamp::Timestamp;
 
 /// A portal of an org.
@@ -36,7 +38,7 @@ pub struct Portal {
     pub created_by: Option<UserRef>,
     /// Every other field, unchanged.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub other: OtherFields,
 }
 
 impl Portal {
@@ -50,40 +52,98 @@ impl Portal {
             active: None,
             zaid: None,
             created_by: None,
-            other: Map::new(),
+            other: OtherFields::default(),
         }
     }
 
     /// The portal of a record; `None` if it has no name.
-    pub(crate) fn from_fields(mut fields: Map<String, Value>) -> Option<Self> {
-        let Value::String(name) = fields.remove("name")? else {
-            return None;
-        };
+    pub(crate) fn from_members(mut members: Members) -> Option<Self> {
         Some(Self {
-            name,
-            created_time: take(&mut fields, "created_time"),
-            modified_time: take(&mut fields, "modified_time"),
-            modified_by: take(&mut fields, "modified_by"),
-            active: take(&mut fields, "active"),
-            zaid: take(&mut fields, "zaid"),
-            created_by: take(&mut fields, "created_by"),
-            // An emptied map would keep the allocation of its entries, which is larger than a portal.
-            other: if fields.is_empty() { Map::new() } else { fields },
+            name: members.take("name")?,
+            created_time: members.take("created_time"),
+            modified_time: members.take("modified_time"),
+            modified_by: members.take("modified_by"),
+            active: members.take("active"),
+            zaid: members.take("zaid"),
+            created_by: members.take("created_by"),
+            other: OtherFields(members),
         })
     }
 }
 
-/// Takes a field out if `T` carries it without loss; otherwise it stays in `other`.
-fn take<T: DeserializeOwned + Serialize>(fields: &mut Map<String, Value>, key: &str) -> Option<T> {
-    let value = T::deserialize(fields.get(key)?).ok()?;
-    fields.remove(key);
-    Some(value)
-}
-
 impl<'de> Deserialize<'de> for Portal {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_fields(Map::deserialize(deserializer)?)
+        Self::from_members(Members::deserialize(deserializer)?)
             .ok_or_else(|| D::Error::custom("a portal needs a name"))
+    }
+}
+
+/// Fields of a [`Portal`] that have no name here: their names, and their values as they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct OtherFields(Members);
+
+impl OtherFields {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.0.is_empty()
+    }
+
+    /// The value of a field.
+    pub fn get(&self, name: &str) -> Option<Value> {
+        self.0.get(name)
+    }
+
+    /// Adds a field, or replaces it.
+    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) {
+        self.0.0.insert(name.into(), RawJson::of(&value.into()));
+    }
+}
+
+/// A record as it is documented. Any other is read through [`Members`], which takes longer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Documented<'a> {
+    name: String,
+    #[serde(default, deserialize_with = "present")]
+    created_time: Option<Timestamp>,
+    #[serde(default, deserialize_with = "present")]
+    modified_time: Option<Timestamp>,
+    #[serde(default, deserialize_with = "present")]
+    modified_by: Option<UserRef>,
+    #[serde(default, deserialize_with = "present")]
+    active: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    zaid: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    created_by: Option<UserRef>,
+    #[serde(borrow, default)]
+    login_url: Option<&'a RawValue>,
+}
+
+/// Not null, which is kept as it came.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl From<Documented<'_>> for Portal {
+    fn from(record: Documented<'_>) -> Self {
+        let mut other = OtherFields::default();
+        if let Some(url) = record.login_url {
+            other.0.0.insert("login_url".to_owned(), RawJson::of(&url));
+        }
+        Self {
+            created_time: record.created_time,
+            modified_time: record.modified_time,
+            modified_by: record.modified_by,
+            name: record.name,
+            active: record.active,
+            zaid: record.zaid,
+            created_by: record.created_by,
+            other,
+        }
     }
 }
 
@@ -123,7 +183,7 @@ mod tests {
         assert_eq!(portal.name, "MyFirstCompany");
         assert_eq!(portal.active, None);
         assert!(portal.modified_time.is_some());
-        assert_eq!(portal.other["login_url"], "www.example.com");
+        assert_eq!(portal.other.get("login_url").unwrap(), "www.example.com");
         assert_eq!(serde_json::to_value(portal).unwrap(), record);
     }
 
@@ -158,10 +218,9 @@ mod tests {
                 (portal.created_time, portal.modified_time) = times;
                 (portal.created_by, portal.modified_by) = users;
                 (portal.active, portal.zaid) = (active, zaid);
-                portal.other = login_url
-                    .map(|url| ("login_url".to_owned(), Value::String(url)))
-                    .into_iter()
-                    .collect();
+                if let Some(url) = login_url {
+                    portal.other.insert("login_url", url);
+                }
                 portal
             })
     }

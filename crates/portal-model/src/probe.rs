@@ -43,8 +43,7 @@ impl Endpoint for ProbeCreate {
 
     /// A rejection that does not show it is [`ResponseError::Api`].
     fn decode(&self, response: &Response) -> Result<CanCreate, ResponseError> {
-        let body = envelope::read_object(response)?;
-        match envelope::refusal_in(&body, response.status) {
+        match envelope::refusal(response)? {
             Some(error) => match error.code {
                 ErrorCode::MandatoryNotFound => Ok(CanCreate::Yes),
                 ErrorCode::OauthScopeMismatch => Ok(CanCreate::MissingScope),

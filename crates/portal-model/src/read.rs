@@ -4,19 +4,16 @@
 //! the second means that this org has the name and 204 that another org does.
 
 use percent_encoding::utf8_percent_encode;
-use serde_json::Value;
 
 use crate::endpoint::{
     ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, UNRESERVED,
     UnreadableReason,
 };
-use crate::envelope;
+use crate::envelope::{into_refusal, read_object, read_portals};
+use crate::json::{Members, Object, RawJson};
 use crate::name::is_same_name;
-use crate::portal::Portal;
-use crate::read::page::{Page, Records};
+use crate::portal::{Documented, Portal};
 use crate::scope::Scope;
-
-mod page;
 
 /// List the portals of the org.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,17 +65,8 @@ impl Endpoint for GetPortal {
     }
 
     fn decode(&self, response: &Response) -> Result<Option<Portal>, ResponseError> {
-        let mut records = records(response)?.0;
         // In the latest edition of the API the details have no name: it is that of the request.
-        if let Records::One(Value::Object(record)) = &mut records
-            && DETAILS.iter().any(|field| record.contains_key(*field))
-        {
-            record.entry("name").or_insert_with(|| Value::String(self.name.clone()));
-        }
-        let mut portals = records
-            .into_portals()
-            .map_err(|why| ResponseError::unreadable(response, why))?
-            .into_iter();
+        let mut portals = records(response, Some(&self.name))?.0.into_iter();
         let is_requested = |portal: &Portal| is_same_name(&portal.name, &self.name);
         match (portals.next(), portals.next()) {
             (None, _) => Ok(None),
@@ -105,139 +93,72 @@ pub(crate) fn portal_path(version: ApiVersion, name: &str) -> String {
 pub(crate) fn decode_page(
     response: &Response,
 ) -> Result<(Vec<Portal>, Option<&'static str>), ResponseError> {
-    let (records, info) = records(response)?;
-    let portals = records.into_portals().map_err(|why| ResponseError::unreadable(response, why))?;
+    let (portals, info) = records(response, None)?;
     let why = info.and_then(|info| incomplete(&info, portals.len()));
     Ok((portals, why))
 }
 
 /// Why a list of `count` records with this `info` is not all that there is.
-fn incomplete(info: &Value, count: usize) -> Option<&'static str> {
-    let Value::Object(info) = info else { return Some("what it says of itself is unreadable") };
-    // In any spelling: a number or a flag may come as a text.
-    let text = |value: &Value| match value {
-        Value::String(text) => text.trim().to_ascii_lowercase(),
-        other => other.to_string(),
+fn incomplete(info: &RawJson, count: usize) -> Option<&'static str> {
+    let Some(info) = info.read::<Members>() else {
+        return Some("what it says of itself is unreadable");
     };
-    let is_absent = |value: &Value| matches!(text(value).as_str(), "" | "null" | "false");
-    let more = info.get("more_records").is_some_and(|more| !is_absent(more));
-    let next = |(key, value): (&String, &Value)| key.starts_with("next") && !is_absent(value);
-    if more || info.iter().any(next) {
+    // In any spelling: a number or a flag may come as a text.
+    let text = |value: &RawJson| match value.read::<String>() {
+        Some(text) => text.trim().to_ascii_lowercase(),
+        None => value.as_str().to_owned(),
+    };
+    let is_absent = |value: &RawJson| matches!(text(value).as_str(), "" | "null" | "false");
+    let says_more = |name: &str| name == "more_records" || name.starts_with("next");
+    if info.0.iter().any(|(name, value)| says_more(name) && !is_absent(value)) {
         return Some("it has more pages");
     }
-    let counted = info.get("count").filter(|count| !count.is_null());
-    let differs = counted.is_some_and(|counted| text(counted) != count.to_string());
+    let counted = info.0.get("count").map(text).filter(|count| count != "null");
+    let differs = counted.is_some_and(|counted| counted != count.to_string());
     differs.then_some("it has not as many portals as it says")
 }
 
-/// The records of a response, and what a list says of itself. 204 has none.
-fn records(response: &Response) -> Result<(Records, Option<Value>), ResponseError> {
+/// The portals of a response, and what a list says of itself. 204 has none. A single record that has
+/// details and no name is the portal `requested`.
+fn records(
+    response: &Response,
+    requested: Option<&str>,
+) -> Result<(Vec<Portal>, Option<RawJson>), ResponseError> {
+    let unreadable = |why| ResponseError::unreadable(response, why);
     if response.status == 204 {
-        return Ok((Records::Several(Ok(Vec::new())), None));
+        return Ok((Vec::new(), None));
     }
-    let Page { mut members, records } =
-        Page::read(&response.body).map_err(|why| ResponseError::unreadable(response, why))?;
+    let documented = read_portals::<Vec<Object<Documented<'_>>>>(response);
+    if let (200, Some(portals)) = (response.status, documented) {
+        return Ok((portals.into_iter().map(|Object(portal)| portal.into()).collect(), None));
+    }
+    let mut body = read_object(response)?;
+    let (records, info) = (body.0.remove("portals"), body.0.remove("info"));
+    let single = records.as_ref().and_then(RawJson::read).map(|[record]: [Members; 1]| record);
     // A single record may be the error of the request instead of a portal.
-    let result = match &records {
-        Records::Absent => Some(&members),
-        Records::One(Value::Object(record)) => Some(record),
-        _ => None,
-    };
-    if let Some(error) = result.and_then(|result| envelope::refusal(result, response.status)) {
+    let result = if records.is_none() { Some(body) } else { single.clone() };
+    if let Some(error) = result.and_then(|result| into_refusal(result, response.status)) {
         return Err(ResponseError::Api(error));
     }
-    match records {
-        Records::One(_) | Records::Several(_) if response.status == 200 => {
-            Ok((records, members.remove("info").filter(|info| !info.is_null())))
+    let records = records.filter(|it| response.status == 200 && it.as_str().starts_with('['));
+    let records = records.ok_or_else(|| unreadable(UnreadableReason::NoEnvelope))?;
+    let portals = match single {
+        Some(mut record) => {
+            let is_nameless = !record.0.contains_key("name");
+            if let Some(name) = requested
+                && is_nameless
+                && DETAILS.iter().any(|field| record.0.contains_key(*field))
+            {
+                record.0.insert("name".to_owned(), RawJson::of(&name));
+            }
+            Portal::from_members(record).map(|portal| vec![portal])
         }
-        _ => Err(ResponseError::unreadable(response, UnreadableReason::NoEnvelope)),
-    }
+        None => records.read(),
+    };
+    // A record without a name makes all of them unreadable: its portal could be the one that matters.
+    let portals = portals.ok_or_else(|| unreadable(UnreadableReason::NoName))?;
+    Ok((portals, info.filter(|info| info.as_str() != "null")))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn got(body: &str) -> Result<Option<Portal>, ResponseError> {
-        GetPortal::new("AcmePortal").decode(&Response::new(200, body))
-    }
-
-    #[test]
-    fn list_is_complete_unless_it_says_otherwise() {
-        let why = |info: &str| {
-            let body = format!(r#"{{"portals":[{{"name":"AcmePortal"}}],"info":{info}}}"#);
-            decode_page(&Response::new(200, body)).unwrap().1
-        };
-        for info in [
-            "null",
-            "{}",
-            r#"{"more_records":false,"count":1,"page":1,"next_page_token":null}"#,
-            r#"{"more_records":"False","count":"1","next_page_token":""}"#,
-        ] {
-            assert_eq!(why(info), None, "{info}");
-        }
-        for info in [
-            r#"{"more_records":true}"#,
-            r#"{"more_records":"true"}"#,
-            r#"{"more_records":1}"#,
-            r#"{"more_records":[]}"#,
-            r#"{"count":3}"#,
-            r#"{"count":"0"}"#,
-            r#"{"next_page_token":"c8582e"}"#,
-            r#"{"next_page":2}"#,
-            "[]",
-            "7",
-        ] {
-            assert!(why(info).is_some(), "{info}");
-        }
-    }
-
-    #[test]
-    fn details_without_name_have_that_of_request() {
-        let body = r#"{"portals":[{"admin_zuid":7,"login_url":"https://acme.example",
-            "saml_configuration":{"active":true,"login_url":"https://idp.example"}}]}"#;
-        let portal = got(body).unwrap().unwrap();
-        assert_eq!(portal.name, "AcmePortal");
-        assert_eq!(portal.other["login_url"], "https://acme.example");
-        assert_eq!(portal.other["saml_configuration"]["active"], true);
-        assert_eq!(portal.other["admin_zuid"], 7);
-    }
-
-    #[test]
-    fn record_of_nothing_known_is_unreadable() {
-        for record in [
-            "{}",
-            r#"{"code":"SUCCESS","details":{},"message":"","status":"success"}"#,
-            r#"{"name":null,"zaid":"1"}"#,
-        ] {
-            let error = got(&format!(r#"{{"portals":[{record}]}}"#)).unwrap_err().to_string();
-            assert!(error.contains("without a name"), "{error}");
-        }
-    }
-
-    #[test]
-    fn list_with_nameless_record_is_unreadable() {
-        let list = |body| ListPortals.decode(&Response::new(200, body)).unwrap_err().to_string();
-        assert_eq!(
-            list(r#"{"portals":[{"name":"AcmePortal"},{"zaid":"1"}]}"#),
-            "invalid response (HTTP 200): portal record without a name: \
-             {\"portals\":[{\"name\":\"AcmePortal\"},{\"zaid\":\"1\"}]}"
-        );
-        assert!(list(r#"{"portals":[null]}"#).contains("unexpected JSON"));
-    }
-
-    #[test]
-    fn response_about_other_portal_is_contradiction() {
-        for body in [
-            r#"{"portals":[{"name":"Another"}]}"#,
-            r#"{"portals":[{"name":"AcmePortal"},{"name":"Another"}]}"#,
-        ] {
-            assert!(got(body).unwrap_err().to_string().contains("contradicts"), "{body}");
-        }
-        assert_eq!(got(r#"{"portals":[]}"#), Ok(None));
-        assert_eq!(
-            got(r#"{"portals":[{"name":"acmeportal"}]}"#).unwrap().unwrap().name,
-            "acmeportal"
-        );
-    }
-}
+mod tests;

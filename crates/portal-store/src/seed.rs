@@ -11,7 +11,7 @@ use crate::token;
 mod difference;
 mod file;
 
-pub use difference::{SeedDifference, SeedDifferences};
+pub use difference::SeedDifferences;
 pub use file::SeedError;
 
 /// The initial content of a registry; see [`Registry::apply_seed`](crate::Registry::apply_seed).
@@ -218,6 +218,7 @@ impl SeedCredential {
 pub enum SeedGrant {
     /// Usable any number of times until revoked.
     RefreshToken(Secret),
-    /// Usable once, within three minutes of the first application of the seed.
+    /// Usable once; by [`TokenRules::ServiceLimits`](crate::TokenRules::ServiceLimits), within three
+    /// minutes of the first application of the seed.
     Code(Secret),
 }

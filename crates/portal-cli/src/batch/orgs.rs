@@ -125,7 +125,7 @@ pub(crate) async fn look(
             if let Some(identity) = &seen.identity {
                 plan.identify(index, identity, same_org);
             }
-            plan.list(index, &seen.portals, allow_another);
+            plan.list(index, seen.identity.as_ref(), &seen.portals, allow_another);
             if let Some(error) = &seen.rejection {
                 plan.reject(index, error);
             }

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use portal_ledger::{EndingKind, Entry};
 use portal_model::identity::SameOrg;
+use portal_model::name::{is_same_name, name_key};
 use portal_model::outcome::{Conflict, Doubt, NotDone, Origin, Unverified};
 use portal_model::{ApiError, Operation, Org, OrgIdentity, Outcome, Portal, PortalName};
 
@@ -18,14 +19,19 @@ use super::rows::{self, Row};
 pub(crate) struct Plan {
     pub(crate) rows: Vec<Row>,
     pub(crate) states: Vec<State>,
-    /// Rows in doubt that the file does not have any more.
-    pub(crate) dropped: Vec<Entry>,
-    /// How many portals of rows exist that this ledger did not make.
+    /// How many portals of rows exist that this ledger knows nothing of.
     pub(crate) foreign: usize,
     /// The orgs of rows that were created earlier.
     pub(crate) earlier: Vec<OrgIdentity>,
-    /// The keys of all portals that this ledger has the creates or renames of.
-    made: HashSet<String>,
+    history: History,
+}
+
+/// What the ledger has, newest first.
+#[derive(Debug)]
+struct History {
+    entries: Vec<Entry>,
+    /// Their places by name: the first that was wanted, and the last.
+    by_name: HashMap<String, Vec<usize>>,
 }
 
 /// What is known of a row.
@@ -43,48 +49,82 @@ pub(crate) enum State {
     Ended(Box<Outcome>),
 }
 
-impl Plan {
-    /// The plan as far as the ledger has it. `entries` are those of the profiles, newest first, and all
-    /// that are unfinished; `org` is the one that a profile states.
-    pub(crate) fn new<'o>(
-        rows: Vec<Row>,
-        entries: &[Entry],
-        org: impl Fn(&str) -> Option<&'o Org>,
-    ) -> Self {
-        // By key: those of rows, and creates of the same profile and name without a key.
-        let (mut own, mut others) = (HashMap::new(), HashMap::new());
-        let mut made = HashSet::new();
-        for entry in entries {
-            match (&entry.operation, &entry.key, &entry.label) {
-                (Operation::Create(_), Some(key), _) => {
-                    own.entry(key.clone()).or_insert(entry);
-                }
-                (Operation::Create(create), None, Some(label)) => {
-                    others.entry(rows::key(label, create.name.as_str())).or_insert(entry);
-                }
-                _ => {}
-            }
-            if let Some(label) = entry.label.as_ref().filter(|_| has_portal(entry)) {
-                made.insert(rows::key(label, entry.name()));
+impl History {
+    fn new(entries: Vec<Entry>) -> Self {
+        let mut by_name = HashMap::<String, Vec<usize>>::new();
+        for (place, entry) in entries.iter().enumerate() {
+            let first = entry.operation.names().next().unwrap_or_default();
+            for name in HashSet::from([first, entry.name()].map(name_key)) {
+                by_name.entry(name).or_default().push(place);
             }
         }
-        let mut earlier = Vec::new();
-        let state = |row: &Row| {
-            let key = row.key();
-            let other = others.get(&key).copied().filter(|other| other.is_in_doubt());
-            let Some(entry) = own.get(&key).copied().or(other) else {
-                return State::Left { note: None };
-            };
-            let state = state(row, entry, org(&row.profile));
-            if matches!(state, State::Earlier(_)) {
-                earlier.push(entry.org.clone());
-            }
-            state
+        Self { entries, by_name }
+    }
+
+    /// The entries of a name that the profile has, or its org as far as that is known.
+    fn of(&self, name: &str, profile: &str, org: Option<&OrgIdentity>) -> Vec<&Entry> {
+        let places = self.by_name.get(&name_key(name)).into_iter().flatten();
+        let entries = places.filter_map(|place| self.entries.get(*place));
+        let is_of = |entry: &&Entry| {
+            entry.label.as_deref() == Some(profile)
+                || org.is_some_and(|org| entry.org.compare(org) == SameOrg::Yes)
         };
-        let states = rows.iter().map(state).collect();
-        let keys: HashSet<String> = rows.iter().map(Row::key).collect();
-        let dropped = entries.iter().filter(|entry| is_dropped(entry, &keys)).cloned().collect();
-        Self { rows, states, dropped, foreign: 0, earlier, made }
+        entries.filter(is_of).collect()
+    }
+
+    /// The entry that a row goes on from: a profile may have another name since, or two lead to one org.
+    fn last(&self, row: &Row, org: Option<&OrgIdentity>) -> Option<&Entry> {
+        // One that was asked for otherwise, and is there, is for the list to show.
+        let counts = |entry: &Entry| is_of_row(entry) || entry.key.is_none() && entry.is_in_doubt();
+        let is_same = |entry: &Entry| match &entry.operation {
+            Operation::Create(create) => create.name.is_same_as(row.name.as_str()) && counts(entry),
+            Operation::Rename(_) => false,
+        };
+        let mut all = self.of(row.name.as_str(), &row.profile, org);
+        all.retain(|entry| is_same(entry));
+        // What ended without a portal says nothing of one that came before.
+        all.iter().find(|entry| may_be_own(entry)).or(all.first()).copied()
+    }
+}
+
+impl Plan {
+    /// The plan as far as the ledger has it. `entries` are newest first; `org` is the one that a profile
+    /// states.
+    pub(crate) fn new<'o>(
+        rows: Vec<Row>,
+        entries: Vec<Entry>,
+        org: impl Fn(&str) -> Option<&'o Org>,
+    ) -> Self {
+        let states = vec![State::Left { note: None }; rows.len()];
+        let history = History::new(entries);
+        let mut plan = Self { rows, states, foreign: 0, earlier: Vec::new(), history };
+        for index in 0..plan.rows.len() {
+            plan.go_on(index, None, |row, entry| {
+                org(&row.profile).zip(entry.org.org()).is_some_and(|(now, then)| now.id != then.id)
+            });
+        }
+        plan
+    }
+
+    /// Sets the state of a row by the entry that it goes on from. `is_moved`: its profile leads to
+    /// another org than that of the entry.
+    fn go_on(
+        &mut self,
+        index: usize,
+        org: Option<&OrgIdentity>,
+        is_moved: impl Fn(&Row, &Entry) -> bool,
+    ) {
+        let (Some(row), Some(state)) = (self.rows.get_mut(index), self.states.get_mut(index))
+        else {
+            return;
+        };
+        let Some(entry) = self.history.last(row, org) else { return };
+        *state = state_of(row, entry, is_moved(row, entry));
+        match state {
+            State::Earlier(_) => self.earlier.push(entry.org.clone()),
+            State::InDoubt(_) => row.key = entry.key.clone().unwrap_or_else(|| row.key.clone()),
+            State::Left { .. } | State::Unchecked(_) | State::Ended(_) => {}
+        }
     }
 
     /// The rows for which something may be sent, in the order of the file.
@@ -100,43 +140,51 @@ impl Plan {
         }
     }
 
-    /// Blocks a row in doubt whose profile leads to another org than when it was begun. With `same_org`
-    /// it is the same one unless both ids are known.
+    /// Completes the state of a row whose org is known now: an entry of the org may be its own, and one of
+    /// another org is not. With `same_org` what may be the same one is it.
     pub(crate) fn identify(&mut self, index: usize, now: &OrgIdentity, same_org: bool) {
-        let Some(State::InDoubt(entry)) = self.states.get(index) else { return };
-        let is_moved = match entry.org.compare(now) {
-            SameOrg::Yes => false,
-            SameOrg::No => true,
-            // That it is absent in what may be another org would prove nothing.
-            SameOrg::Unknown => !same_org,
-        };
-        if !is_moved {
-            return;
-        }
-        if entry.key.is_some() {
-            let outcome = blocked(entry, Conflict::LabelMoved);
-            self.end(index, outcome);
-        } else if let Some(state) = self.states.get_mut(index) {
-            // A create without a key is of this row only if it is of the same org.
-            *state = State::Left { note: None };
+        if let Some(State::Left { .. } | State::InDoubt(_)) = self.states.get(index) {
+            self.go_on(index, Some(now), |_, entry| match entry.org.compare(now) {
+                SameOrg::Yes => false,
+                SameOrg::No => true,
+                // That it is absent in what may be another org would prove nothing.
+                SameOrg::Unknown => !same_org,
+            });
         }
     }
 
     /// Ends a row that the list of its org's portals decides. A doubt is determined by a list of its own.
-    pub(crate) fn list(&mut self, index: usize, portals: &[Portal], allow_another: bool) {
+    pub(crate) fn list(
+        &mut self,
+        index: usize,
+        org: Option<&OrgIdentity>,
+        portals: &[Portal],
+        allow_another: bool,
+    ) {
         let (Some(row), Some(State::Left { .. })) = (self.rows.get(index), self.states.get(index))
         else {
             return;
         };
         let (name, create) = (row.name.clone(), row.create());
         if let Some(portal) = portals.iter().find(|portal| create.includes(&portal.name)) {
-            let is_own = self.made.contains(&rows::key(&row.profile, &portal.name));
-            self.foreign += usize::from(!is_own);
+            let is_it = |entry: &Entry| is_same_name(entry.name(), &portal.name);
+            let known = self.history.of(&portal.name, &row.profile, org);
+            let is_known = known.into_iter().any(|entry| is_it(entry) && may_be_own(entry));
+            self.foreign += usize::from(!is_known);
             let (portal, origin, taken) = (portal.clone(), Origin::Preexisting, Vec::new());
             self.end(index, Outcome::Present { portal, origin, taken });
         } else if let Some(portal) = portals.first().filter(|_| !allow_another) {
             self.end(index, Outcome::OrgHasPortal { name, portal: portal.clone() });
         }
+    }
+
+    /// Rows in doubt that the file does not have any more.
+    pub(crate) fn dropped(&self) -> impl Iterator<Item = &Entry> {
+        let keys: HashSet<_> = self.rows.iter().map(|row| row.key.as_str()).collect();
+        let is_there =
+            move |entry: &&Entry| !entry.key.as_deref().is_some_and(|key| keys.contains(key));
+        let rows = self.history.entries.iter().filter(|entry| is_of_row(entry));
+        rows.filter(|entry| entry.is_in_doubt()).filter(is_there)
     }
 
     /// Ends a row of an org in which every create is rejected with `error`.
@@ -156,39 +204,36 @@ impl Plan {
     }
 }
 
-/// The state by the last entry of a row whose profile states `org`.
-fn state(row: &Row, entry: &Entry, org: Option<&Org>) -> State {
-    let is_created = has_portal(entry);
-    if !is_created && !entry.is_in_doubt() {
+/// The state of a row by the entry that it goes on from.
+fn state_of(row: &Row, entry: &Entry, is_moved: bool) -> State {
+    if !may_be_own(entry) {
         return State::Left { note: entry.ending().and_then(|ending| ending.cause.clone()) };
     }
-    let is_moved = org.zip(entry.org.org()).is_some_and(|(now, then)| now.id != then.id);
     if is_moved && entry.key.is_none() {
+        // A create without a key is of this row only if it is of the same org.
         State::Left { note: None }
     } else if is_moved {
         State::Ended(Box::new(blocked(entry, Conflict::LabelMoved)))
     } else if !row.create().includes(entry.name()) {
         State::Ended(Box::new(blocked(entry, Conflict::NameDropped)))
-    } else if is_created {
-        State::Earlier(Box::new(created(entry, row)))
-    } else {
+    } else if entry.is_in_doubt() {
         State::InDoubt(Box::new(entry.clone()))
+    } else {
+        State::Earlier(Box::new(created(entry, row)))
     }
 }
 
-/// Whether its portal is the doing of the operation.
-fn has_portal(entry: &Entry) -> bool {
-    entry.ending().is_some_and(|ending| ending.kind.is_own())
+/// Whether its portal is the doing of the operation, or may be.
+fn may_be_own(entry: &Entry) -> bool {
+    entry.is_in_doubt() || entry.ending().is_some_and(|ending| ending.kind.is_own())
 }
 
-/// Whether it is a row in doubt of a file, and none of `keys`.
-fn is_dropped(entry: &Entry, keys: &HashSet<String>) -> bool {
-    let (Operation::Create(create), Some(label), Some(key)) =
-        (&entry.operation, &entry.label, &entry.key)
-    else {
+/// Whether it was the row of a file.
+fn is_of_row(entry: &Entry) -> bool {
+    let (Operation::Create(create), Some(label)) = (&entry.operation, &entry.label) else {
         return false;
     };
-    entry.is_in_doubt() && *key == rows::key(label, create.name.as_str()) && !keys.contains(key)
+    entry.key.as_ref() == Some(&rows::key(label, create.name.as_str()))
 }
 
 /// The outcome of a row that the ledger has as created.

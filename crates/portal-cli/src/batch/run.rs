@@ -112,7 +112,7 @@ impl<'a> Run<'a> {
         let row = self.rows.get(index).filter(|_| !self.is_stopping.get())?;
         let fallbacks = row.fallbacks.iter().cloned();
         let call = fallbacks.fold(safe.create(row.name.clone()), Call::fallback);
-        let mut call = call.key(row.key()).start();
+        let mut call = call.key(&row.key).start();
         signal::watch(call.activity());
         let number = self.begin(index, call.activity());
         let mut stop = self.stop_now.subscribe();

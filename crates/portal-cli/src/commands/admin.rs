@@ -1,8 +1,10 @@
-//! `portal admin`: orgs, users and credentials of a server's registry, and the log of all changes.
+//! `portal admin`: orgs, users and credentials of a server's registry, the log of all changes, and
+//! backups.
 //!
 //! It opens the registry itself, as one more of the processes that may share it, so that it works
 //! while servers run and while none does.
 
+mod backup;
 mod changes;
 mod command;
 mod lists;
@@ -10,6 +12,7 @@ mod registry;
 
 use portal_store::{Administration, PostgresRegistry, Registry, SqliteRegistry};
 
+pub(crate) use self::backup::BackedUp;
 pub(crate) use self::changes::Changed;
 use self::command::{Command, Credential, Org, User};
 pub(crate) use self::lists::{CredentialRow, LogRow, OrgRow, UserRow};
@@ -20,7 +23,7 @@ use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::terminal::printer::Printer;
 
-/// Change orgs, users and credentials of a server, and show who changed what
+/// Change orgs, users and credentials of a server, log and back up
 #[derive(Debug, clap::Args)]
 #[command(
     subcommand_value_name = "COMMAND",
@@ -44,6 +47,9 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let (command, place) = (&args.command, &args.place);
+    if let Command::Backup { file } = command {
+        return backup::run(place, file, printer);
+    }
     match (&place.data, &place.database_url) {
         (Some(data), _) if !data.join("registry.sqlite").exists() => {
             Err(Failure::usage(format!("{} has no registry", data.display()))

@@ -4,7 +4,7 @@ mod progress;
 mod report_file;
 mod words;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
@@ -21,17 +21,22 @@ use portal_model::{ApiVersion, Outcome};
 use self::progress::Progress;
 use self::words::{Kind, View};
 use crate::batch::file;
-use crate::batch::mistake::Problems;
+use crate::batch::mistake::Problem;
 use crate::batch::orgs::{self, Clients, Org};
 use crate::batch::plan::{Plan, State};
 use crate::batch::rows::Row;
 use crate::batch::run::{Lanes, Run};
 use crate::commands::candidates;
+use crate::commands::create::IRREVERSIBLE;
+use crate::commands::operation::HOW_TO_CONFIRM;
 use crate::commands::policy_args::PolicyArgs;
 use crate::commands::sections::{
     About, Environment, Examples, ExitStatus, STATE, Sections, SeeAlso,
 };
+use crate::commands::target_args::TargetArgs;
+use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;
+use crate::org::place::Place;
 use crate::org::profile::Profiles;
 use crate::report::activity;
 use crate::report::exit::{self, ExitClass};
@@ -45,24 +50,27 @@ use crate::terminal::{prompt, width};
 
 /// Rows that a note names.
 const NAMED: usize = 10;
+/// Mistakes of a file that are shown.
+const SHOWN: usize = 100;
 
 /// Create a portal in each of many orgs
 #[derive(Debug, clap::Args)]
-#[expect(clippy::doc_markdown, reason = "it is the help")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(add = Sections(&[
     About("The column `fallback` is optional: names to try if the first is taken, separated by |. \
         Nothing is sent unless the whole file is valid. The ledger knows the rows by profile and \
         first name: the same command again, after anything at all, does what is left, also if the \
-        file has grown, shrunk or been sorted meanwhile."),
+        file has grown, shrunk or been sorted meanwhile. A report of `--report` is valid input."),
     Environment(&[STATE]),
-    ExitStatus("that of a create if all rows have the same (`portal create --help`), else 1"),
+    ExitStatus("that of a create if all rows that have an outcome have the same (`portal create \
+        --help`), else 1; a dry run tells what is known of them, such as 5 if they are in doubt"),
     Examples("\
 portal batch portals.csv --dry-run
 portal batch portals.csv --limit 1
 portal rehearse portals.csv"),
     SeeAlso(&["create", "history", "rehearse"]),
 ]))]
+#[command(mut_arg("deadline", |arg| arg.help("Give up on a row after [default: 15m]")))]
 pub(crate) struct Args {
     /// CSV with the columns profile, name and fallback; `-` reads stdin
     file: PathBuf,
@@ -82,30 +90,29 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     limit: Option<NonZeroUsize>,
     /// Begin no further row after this many failed
-    #[arg(long, value_name = "N")]
+    #[arg(long, hide_short_help = true, value_name = "N")]
     max_failures: Option<NonZeroUsize>,
-    /// Orgs that are worked on at once
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// Work on this many orgs at once
+    #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
     /// Write the rows with their results to this CSV file
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// New credentials lead to the same org as before
-    #[arg(long)]
+    /// The new credentials are for the same org as before
+    #[arg(long, hide_short_help = true)]
     same_org: bool,
     /// No two profiles lead to one org, known or not
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     distinct_orgs: bool,
     /// Of `portal rehearse`
     #[arg(long, hide = true)]
     rehearsal: bool,
     #[command(flatten)]
     policy: PolicyArgs,
-    /// v4 to v8
-    #[arg(long, value_name = "VERSION", default_value_t, help_heading = "Org", add = candidates::api_versions())]
+    /// Version of the API: v4 to v8
+    #[arg(long, value_name = "VERSION", default_value_t, help_heading = CONNECTION, add = candidates::api_versions())]
     api_version: ApiVersion,
-    /// More root certificates, as PEM [env: PORTAL_CA_FILE]
-    #[arg(long, value_name = "FILE", help_heading = "Org")]
+    #[arg(long, value_name = "FILE", help_heading = CONNECTION, help = CA_FILE)]
     ca_file: Option<PathBuf>,
 }
 
@@ -128,14 +135,14 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let mut batch = Batch::new(args, rows, &policy, &profiles, &ledger).await?;
     let is_asked = !args.dry_run && !args.yes && !batch.is_rehearsal();
     if is_asked && !batch.orgs.is_empty() {
-        prompt::require_terminal_for_create()?;
+        prompt::require_terminal(IRREVERSIBLE, HOW_TO_CONFIRM)?;
     }
     let lanes = tokio::select! {
         lanes = batch.look(args.dry_run || is_asked) => lanes,
         () = signal::interrupted() => return Ok(cancelled(printer)),
     };
     let count = lanes.len();
-    let notes = batch.notes(&lanes, &policy, &ledger);
+    let notes = batch.notes(&lanes, &policy, &ledger::Place::new()?);
     if args.dry_run {
         printer.text(batch.text(false, width::of_stdout()));
     }
@@ -159,10 +166,9 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             Failure::from(error).hint("run the same command again: what exists is not sent again")
         })?;
     }
-    if args.dry_run {
-        return Ok(ExitClass::Success);
+    if !args.dry_run {
+        printer.text(batch.text(true, width::of_stdout()));
     }
-    printer.text(batch.text(true, width::of_stdout()));
     Ok(exit)
 }
 
@@ -176,6 +182,8 @@ struct Batch<'a> {
     args: &'a Args,
     plan: Plan,
     orgs: Vec<Org>,
+    /// Those that a suggested command needs, too.
+    flags: String,
 }
 
 impl<'a> Batch<'a> {
@@ -187,13 +195,19 @@ impl<'a> Batch<'a> {
         profiles: &Profiles,
         ledger: &Ledger,
     ) -> Result<Self, Failure> {
-        let entries = entries(ledger, &rows).await?;
-        let plan = Plan::new(rows, &entries, |name| profiles.entries().get(name)?.org.as_ref());
+        let entries = ledger::entries_of(ledger, &Filter::default()).await?;
+        let plan = Plan::new(rows, entries, |name| profiles.entries().get(name)?.org.as_ref());
         let file = (args.file != Path::new("-")).then(|| std::path::absolute(&args.file));
         let file = file.transpose()?.map(|path| path.display().to_string());
         let (version, ca_file) = (args.api_version, args.ca_file.as_deref());
         let orgs = Clients { ledger, file, policy, version, ca_file }.orgs(&plan, profiles)?;
-        Ok(Self { args, plan, orgs })
+        let target = TargetArgs {
+            api_version: version,
+            ca_file: args.ca_file.clone(),
+            ..TargetArgs::default()
+        };
+        let flags = target.arguments(&Place::Explicit(None));
+        Ok(Self { args, plan, orgs, flags })
     }
 
     /// Whether a create is only a rehearsal there: the real service never runs on this machine.
@@ -213,10 +227,10 @@ impl<'a> Batch<'a> {
     }
 
     /// What is to be known beside the rows.
-    fn notes(&self, lanes: &Lanes, policy: &Policy, ledger: &Ledger) -> Vec<String> {
+    fn notes(&self, lanes: &Lanes, policy: &Policy, ledger: &ledger::Place) -> Vec<String> {
         let mut notes = Vec::new();
-        if let Some(path) = ledger.path().filter(|_| !self.args.rehearsal) {
-            notes.push(format!("ledger: {}", path.display()));
+        if !self.args.rehearsal {
+            notes.push(format!("ledger: {ledger}"));
         }
         if self.plan.foreign > 0 {
             notes.push(format!(
@@ -225,16 +239,17 @@ impl<'a> Batch<'a> {
                 self.plan.foreign
             ));
         }
-        if !self.plan.dropped.is_empty() {
-            let name = |entry: &Entry| {
-                format!("{} {}", entry.label.as_deref().unwrap_or_default(), entry.name())
-            };
-            let mut names: Vec<_> = self.plan.dropped.iter().take(NAMED).map(name).collect();
-            let more = self.plan.dropped.len() - names.len();
-            names.extend((more > 0).then(|| format!("and {more} more")));
+        let name = |entry: &Entry| {
+            format!("{} {}", entry.label.as_deref().unwrap_or_default(), entry.name())
+        };
+        let mut dropped: Vec<String> = self.plan.dropped().map(name).collect();
+        if !dropped.is_empty() {
+            let more = dropped.len().saturating_sub(NAMED);
+            dropped.truncate(NAMED);
+            dropped.extend((more > 0).then(|| format!("and {more} more")));
             notes.push(format!(
                 "in doubt, but not in this file: {}; `portal recover` determines them",
-                names.join(", ")
+                dropped.join(", ")
             ));
         }
         if !lanes.last.is_empty() && lanes.len() > 1 {
@@ -324,7 +339,7 @@ impl<'a> Batch<'a> {
 
     fn text(&self, is_over: bool, columns: usize) -> String {
         let ensure = self.args.ensure;
-        let mut text = words::text(&self.plan, View { is_over, ensure, columns });
+        let mut text = words::text(&self.plan, self.view(is_over, columns));
         let has =
             |kinds: &[Kind]| self.plan.states.iter().any(|state| kinds.contains(&Kind::of(state)));
         if !ensure && has(&[Kind::Existing]) {
@@ -344,8 +359,13 @@ impl<'a> Batch<'a> {
     /// Each row as an object.
     fn reports(&self) -> Vec<Report> {
         let rows = self.plan.rows.iter().zip(&self.plan.states);
-        let is_over = !self.args.dry_run;
-        rows.map(|(row, state)| words::report(row, state, self.args.ensure, is_over)).collect()
+        let view = self.view(!self.args.dry_run, usize::MAX);
+        rows.map(|(row, state)| words::report(row, state, view)).collect()
+    }
+
+    fn view(&self, is_over: bool, columns: usize) -> View<'_> {
+        let Args { ensure, rehearsal: is_rehearsal, .. } = *self.args;
+        View { is_over, ensure, is_rehearsal, flags: &self.flags, columns }
     }
 
     /// Prints the rows for machines. Returns the exit status.
@@ -370,7 +390,7 @@ fn stops(args: &Args, outcome: &Outcome, failed: usize) -> Option<&'static str> 
 }
 
 /// Returns the rows of a file; its mistakes go to stderr.
-pub(super) fn rows(
+fn rows(
     path: &Path,
     allow_another: bool,
     profiles: &Profiles,
@@ -378,48 +398,29 @@ pub(super) fn rows(
 ) -> Result<Vec<Row>, Failure> {
     let bytes = file::read(path)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    file::rows(&bytes, allow_another, profiles).map_err(|problems| refuse(path, problems, printer))
+    file::rows(&bytes, allow_another, profiles).map_err(|problems| refuse(path, &problems, printer))
 }
 
-fn refuse(path: &Path, problems: Problems, printer: &Printer) -> Failure {
+fn refuse(path: &Path, problems: &[Problem], printer: &Printer) -> Failure {
     let shown = path.display();
-    let count = problems.count();
-    let first = problems.into_first();
-    for problem in &first {
+    let (first, more) = problems.split_at_checked(SHOWN).unwrap_or((problems, &[]));
+    for problem in first {
         printer.note(cut(&format!("{shown}, {problem}")));
     }
-    let more = count - first.len();
-    if more > 0 {
+    let more = Some(more.len()).filter(|more| *more > 0);
+    if let Some(more) = more {
         printer.note(format_args!("… and {more} more"));
     }
-    let problems = first
-        .iter()
-        .map(|problem| Mistake { line: problem.line, message: problem.mistake.to_string() });
-    let details =
-        Details::Mistakes { more: (more > 0).then_some(more), problems: problems.collect() };
-    let message = format!("{shown} has {}; nothing was sent", counted(count, "mistake"));
+    let mistake =
+        |problem: &Problem| Mistake { line: problem.line, message: problem.mistake.to_string() };
+    let details = Details::Mistakes { more, problems: first.iter().map(mistake).collect() };
+    let message = format!("{shown} has {}; nothing was sent", counted(problems.len(), "mistake"));
     Failure::new(ErrorKind::InvalidFile, message).details(details)
 }
 
 /// `1 portal` or `2 portals`
 pub(super) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// What the ledger has of the profiles of `rows`, newest first, and all that is unfinished.
-async fn entries(ledger: &Ledger, rows: &[Row]) -> Result<Vec<Entry>, Failure> {
-    let profiles: BTreeSet<String> = rows.iter().map(|row| row.profile.clone()).collect();
-    let mut filter = Filter::default();
-    filter.is_unfinished = true;
-    let unfinished = ledger::entries_of(ledger, &filter).await?;
-    let is_other =
-        |entry: &Entry| entry.label.as_ref().is_none_or(|label| !profiles.contains(label));
-    let others: Vec<_> = unfinished.into_iter().filter(is_other).collect();
-    let mut filter = Filter::default();
-    filter.labels = Some(profiles);
-    let mut entries = ledger::entries_of(ledger, &filter).await?;
-    entries.extend(others);
-    Ok(entries)
 }
 
 /// The command of this process, which does what is left.

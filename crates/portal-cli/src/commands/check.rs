@@ -1,19 +1,14 @@
-//! `portal check NAME…`: the name rules, and `--from FILE`: all of a batch that can be checked
-//! without sending anything.
+//! `portal check NAME…`: the name rules, which need no server.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::commands::batch;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
-use crate::org::profile::Profiles;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorKind, ErrorReport, Failure};
 use crate::report::invalid_name;
-use crate::sys::directories;
 use crate::terminal::name_argument;
 use crate::terminal::printer::Printer;
 
@@ -21,20 +16,14 @@ use crate::terminal::printer::Printer;
 #[derive(Debug, clap::Args)]
 #[command(add = Sections(&[
     About("A name is 6 to 30 of the letters A-Z, a-z and the digits 0-9. Whether it is free only a create \
-     tells: names are unique over all of Zoho."),
+     tells: names are unique over all of Zoho. `portal batch FILE --dry-run` checks a whole file."),
     Examples("portal check PortalsAPItest100 AcmeCustomers"),
     SeeAlso(&["batch"]),
 ]))]
 pub(crate) struct Args {
     /// The names
-    #[arg(required_unless_present = "from", value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
-    /// Find everything that `portal batch FILE` would refuse to begin with
-    #[arg(long, value_name = "FILE", conflicts_with = "names")]
-    from: Option<PathBuf>,
-    /// Let a file have several portals for one profile
-    #[arg(long, conflicts_with = "names")]
-    allow_another: bool,
 }
 
 /// Whether a name keeps to the rules. Whether it is free only a create tells.
@@ -46,19 +35,13 @@ pub(crate) struct Args {
 ))]
 pub(super) struct Checked<'a> {
     name: &'a str,
-    /// Of a row of a file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    profile: Option<&'a str>,
     #[schemars(extend("enum" = ["valid", "invalid"]))]
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorReport>,
 }
 
-pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    if let Some(path) = &args.from {
-        return check_file(path, args.allow_another, printer);
-    }
+pub(crate) fn run(args: &Args, printer: &Printer) -> ExitClass {
     let mut seen = HashMap::new();
     let mut exit = ExitClass::Success;
     for name in &args.names {
@@ -77,9 +60,9 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> 
             exit = ExitClass::Invalid;
             "invalid"
         };
-        printer.json(&Checked { name, profile: None, outcome, error });
+        printer.json(&Checked { name, outcome, error });
     }
-    Ok(exit)
+    exit
 }
 
 fn duplicate(name: &str, first: &str) -> String {
@@ -88,19 +71,4 @@ fn duplicate(name: &str, first: &str) -> String {
     } else {
         format!("{name} is the same name as {first}; the case of letters doesn't count")
     }
-}
-
-fn check_file(path: &Path, allow_another: bool, printer: &Printer) -> Result<ExitClass, Failure> {
-    let profiles = Profiles::load(&directories::config()?)?;
-    let rows = batch::rows(path, allow_another, &profiles, printer)?;
-    for row in &rows {
-        let (name, profile) = (row.name.as_str(), Some(row.profile.as_str()));
-        printer.json(&Checked { name, profile, outcome: "valid", error: None });
-    }
-    printer.text(format_args!(
-        "Nothing is wrong with the {} rows of {}.",
-        rows.len(),
-        path.display()
-    ));
-    Ok(ExitClass::Success)
 }

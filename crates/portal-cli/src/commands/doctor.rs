@@ -11,9 +11,10 @@ use portal_model::neutral::cut;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use self::checks::{Check, Status};
+pub(super) use self::checks::{Check, Status, can_create};
 use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, ExitStatus, Sections};
+use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::OrgError;
 use crate::org::ledger;
 use crate::org::profile::{Profile, Profiles};
@@ -37,8 +38,7 @@ pub(crate) struct Args {
     /// The profile to check [default: all]
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
     profile: Option<String>,
-    /// PEM file with additional root certificates to trust
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = CONNECTION, help = CA_FILE)]
     ca_file: Option<PathBuf>,
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use portal_http::client::{Accounts, Client, ClientError, Credential, InvalidCredential};
+use portal_model::datacenter::ApiDomain;
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
 use portal_model::{DataCenter, GetCurrentUser, GetOrg, ListPortals, Org, Scope, Secret};
@@ -11,12 +12,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::candidates;
+use crate::commands::doctor::{Check, Status, can_create};
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
-use crate::commands::target_args::base_url;
+use crate::commands::target_args::{CA_FILE, CONNECTION, base_url, of_environment};
 use crate::org::ledger;
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::org::retry::retry;
-use crate::org::target::Target;
+use crate::org::running::{Running, ServedOrg};
+use crate::org::target::{Target, is_this_machine};
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -32,43 +35,45 @@ use crate::terminal::prompt;
     About("On a terminal asks for all that is missing: the client secret and a code from Zoho's API \
     console are not echoed, and it says where to find both. If stdin is not a terminal, reads the \
     two from there, one per line. A profile that exists supplies the data center and the client \
-    id. Nothing is stored unless the org's portals could be listed."),
+    id. Nothing is stored unless the org's portals could be listed. Then it determines whether the \
+    user may create portals."),
+    About("A `portal serve` of this machine needs no more than its URL, or the environment of \
+    `portal serve env`: both lead to its credentials."),
     Examples("\
 portal login
 portal login --profile acme --data-center eu --client-id 1000.ABC
-portal login --profile acme --scope create,read,org"),
+portal login --profile local --api-domain http://127.0.0.1:8780"),
     SeeAlso(&["serve"]),
 ]))]
 pub(crate) struct Args {
-    /// The name of the profile
+    /// Name of the profile
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
     profile: Option<String>,
     /// Data center of the org: us, eu, in, au, jp, cn, ca or sa
     #[arg(long, value_name = "CODE", add = candidates::data_centers(), conflicts_with_all = ["api_domain", "accounts_url"])]
     data_center: Option<DataCenter>,
-    /// Base URL of the API of another server, such as `portal serve`
-    #[arg(long, help_heading = "Another server", value_name = "URL", requires = "accounts_url")]
+    /// Base URL of another server, such as `portal serve`
+    #[arg(long, value_name = "URL")]
     api_domain: Option<String>,
-    /// Base URL of its accounts server
-    #[arg(long, help_heading = "Another server", value_name = "URL", requires = "api_domain")]
+    /// Base URL of its accounts server [default on this machine: that of the API]
+    #[arg(long, help_heading = CONNECTION, value_name = "URL", requires = "api_domain")]
     accounts_url: Option<String>,
-    /// The client id that the API console shows
+    /// Client id, as the API console shows it
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
     /// What the code is for [default: create,read,update,org,user]
-    #[arg(long, value_enum, value_name = "SCOPES", value_delimiter = ',', hide_default_value = true, hide_possible_values = true, conflicts_with = "refresh_token", default_values_t = LoginScope::value_variants().to_vec())]
+    #[arg(long, hide_short_help = true, value_enum, value_name = "SCOPES", value_delimiter = ',', hide_default_value = true, hide_possible_values = true, conflicts_with = "refresh_token", default_values_t = LoginScope::value_variants().to_vec())]
     scope: Vec<LoginScope>,
     /// Read a refresh token after the client secret, not a code
     #[arg(long)]
     refresh_token: bool,
-    /// The id of the org, for a token that cannot read it
-    #[arg(long, value_name = "ID")]
+    /// Id of the org, for a token that cannot read it
+    #[arg(long, hide_short_help = true, value_name = "ID")]
     org_id: Option<String>,
     /// Skip the prompt if the profile leads to another org
     #[arg(long, short)]
     yes: bool,
-    /// More root certificates, as PEM; the profile keeps the path
-    #[arg(long, help_heading = "Another server", value_name = "FILE")]
+    #[arg(long, help_heading = CONNECTION, value_name = "FILE", help = CA_FILE)]
     ca_file: Option<PathBuf>,
 }
 
@@ -120,15 +125,26 @@ pub(super) struct LoggedIn<'a> {
     /// Whose token it is, if the token can read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
+    /// Whether the token can create a portal, as `portal doctor` determines it.
+    create: Status,
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let directory = &directories::config()?;
     let profiles = &Profiles::load(directory)?;
-    let (name, entry) = args.complete(profiles)?;
-    let login = Login { args, directory, profiles, name, entry, printer };
     // Local problems come up before a code is used up.
     profiles.check_secrets()?;
+    let (name, hosts, old) = args.org(profiles)?;
+    let ca_file = args.ca_file.as_deref().map(std::path::absolute).transpose()?;
+    let ca_file = ca_file.or_else(|| old?.ca_file.clone());
+    if let Some((client_id, secrets)) = args.of_own_server(&hosts) {
+        let entry = Entry { hosts, client_id, org: None, ca_file };
+        let login = Login { args, directory, profiles, name, entry, printer };
+        return login.store(login.profile(secrets.client_secret, secrets.refresh_token)).await;
+    }
+    let client_id = args.client_id(&hosts, old)?;
+    let entry = Entry { hosts, client_id, org: None, ca_file };
+    let login = Login { args, directory, profiles, name, entry, printer };
     let not_read_yet = || Secret::new("-".to_owned());
     let target = login.target(&login.profile(not_read_yet(), not_read_yet()));
     target.client(Policy::default())?;
@@ -137,7 +153,10 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         let (client_secret, refresh_token) = read_secrets("refresh token")?;
         return login.store(login.profile(client_secret, refresh_token)).await;
     }
-    printer.note(how_to_get_a_code(&login.entry.hosts, &args.scope));
+    // Whoever pipes a code has it.
+    if prompt::can_ask() {
+        printer.note(how_to_get_a_code(&login.entry.hosts, &args.scope));
+    }
     let (client_secret, code) = read_secrets("code")?;
     let client_id = &login.entry.client_id;
     let refresh_token = exchange(&accounts, client_id, &client_secret, code).await?;
@@ -150,40 +169,88 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 }
 
 impl Args {
-    /// The name and the entry of the profile. Takes what is missing from the profile, or asks for it.
-    fn complete(&self, profiles: &Profiles) -> Result<(String, Entry), Failure> {
+    /// The name of the profile and its servers, with the entry that it has already. Takes what is missing
+    /// from the profile or from the environment of a server, or asks for it.
+    fn org<'a>(
+        &self,
+        profiles: &'a Profiles,
+    ) -> Result<(String, Hosts, Option<&'a Entry>), Failure> {
         let check = |name: &str| profile::check_name(name).map(|()| name.to_owned());
         let profile = self.profile.as_deref().map(check).transpose()?;
         let ask = || prompt::ask("Profile name", Some("default"), |name| Ok(check(name)?));
         let profile = or_ask(profile, ask, "name of the profile", "pass `--profile`")?;
         let old = profiles.entries().get(&profile);
         let hosts = or_ask(
-            self.hosts()?.or_else(|| Some(old?.hosts.clone())),
-            ask_for_data_center,
+            self.hosts()?.or_else(|| Some(old?.hosts.clone())).or_else(of_own_environment),
+            ask_for_hosts,
             "data center of the org",
             "pass `--data-center` with us, eu, in, au, jp, cn, ca or sa; for another server, \
-             `--api-domain` and `--accounts-url`",
+             `--api-domain`",
         )?;
         // A client is registered in one data center.
         let old = old.filter(|old| old.hosts.accounts_url() == hosts.accounts_url());
-        let client_id = self.client_id.clone().or_else(|| Some(old?.client_id.clone()));
-        let ask = || ask_for_client_id(&hosts);
-        let client_id = or_ask(client_id, ask, "client id", "pass `--client-id`")?;
-        let given = self.ca_file.as_deref().map(std::path::absolute).transpose()?;
-        let ca_file = given.or_else(|| old?.ca_file.clone());
-        Ok((profile, Entry { hosts, client_id, org: None, ca_file }))
+        Ok((profile, hosts, old))
     }
 
     fn hosts(&self) -> Result<Option<Hosts>, Failure> {
-        Ok(match (self.data_center, &self.api_domain, &self.accounts_url) {
-            (Some(data_center), ..) => Some(Hosts::DataCenter(data_center)),
-            (None, Some(api_domain), Some(accounts_url)) => Some(Hosts::Urls {
-                api_domain: base_url("--api-domain", api_domain)?,
-                accounts_url: base_url("--accounts-url", accounts_url)?,
-            }),
+        if let Some(data_center) = self.data_center {
+            return Ok(Some(Hosts::DataCenter(data_center)));
+        }
+        let Some(api_domain) = &self.api_domain else { return Ok(None) };
+        let api_domain = base_url("--api-domain", api_domain)?;
+        let accounts_url = match &self.accounts_url {
+            Some(url) => base_url("--accounts-url", url)?,
+            None if is_own(&api_domain) => api_domain.clone(),
+            None => {
+                return Err(Failure::usage("missing URL of the accounts server")
+                    .hint("pass `--accounts-url`, too"));
+            }
+        };
+        Ok(Some(Hosts::Urls { api_domain, accounts_url }))
+    }
+
+    fn client_id(&self, hosts: &Hosts, old: Option<&Entry>) -> Result<String, Failure> {
+        let client_id = self.client_id.clone().or_else(|| Some(old?.client_id.clone()));
+        or_ask(client_id, || ask_for_client_id(hosts), "client id", "pass `--client-id`")
+    }
+
+    /// The credentials of a server of this machine that are at hand: in the environment, as
+    /// `portal serve env` prints them, or of a `portal serve` of this user. Of any other server they are
+    /// those that the user means.
+    fn of_own_server(&self, hosts: &Hosts) -> Option<(String, Secrets)> {
+        if self.client_id.is_some() || self.refresh_token || !hosts.is_this_machine() {
+            return None;
+        }
+        let of_target = |target: Target| match target.credential {
+            Credential::RefreshToken { client_id, client_secret, refresh_token } => {
+                Some((client_id, Secrets { client_secret, refresh_token }))
+            }
             _ => None,
+        };
+        let is_meant = |target: &Target| hosts_of(target).is_some_and(|named| named == *hosts);
+        of_environment().filter(is_meant).and_then(of_target).or_else(|| {
+            let orgs = Running::at(&hosts.api_domain().url()?)?.orgs;
+            let of_seed = ServedOrg::credentials_of(&orgs, self.profile.as_deref());
+            let org = of_seed.or_else(|_| ServedOrg::credentials_of(&orgs, None)).ok()?.clone();
+            let (client_secret, refresh_token) = (org.client_secret, org.refresh_token);
+            Some((org.client_id, Secrets { client_secret, refresh_token }))
         })
     }
+}
+
+/// The server of this machine to which the environment leads.
+fn of_own_environment() -> Option<Hosts> {
+    hosts_of(&of_environment()?).filter(Hosts::is_this_machine)
+}
+
+fn hosts_of(target: &Target) -> Option<Hosts> {
+    let (api_domain, accounts_url) = (target.api.url()?, target.accounts.clone()?);
+    Some(Hosts::Urls { api_domain, accounts_url })
+}
+
+/// Whether it is the URL of a server of this machine.
+fn is_own(url: &str) -> bool {
+    is_this_machine(&ApiDomain::Given(url.to_owned()))
 }
 
 /// What is `known`, or what somebody at the terminal enters.
@@ -200,12 +267,25 @@ fn or_ask<T>(
     }
 }
 
-fn ask_for_data_center() -> Result<Hosts, Failure> {
+/// A data center, or the URL of another server.
+fn ask_for_hosts() -> Result<Hosts, Failure> {
+    let url = |text: &str| base_url("URL", text);
     let parse = |text: &str| {
+        if text.contains("://") {
+            let api_domain = url(text)?;
+            return Ok(Hosts::Urls { accounts_url: api_domain.clone(), api_domain });
+        }
         let parsed = text.to_lowercase().parse::<DataCenter>();
         parsed.map(Hosts::DataCenter).map_err(|error| Failure::usage(error.to_string()))
     };
-    prompt::ask("Data center of the org (us, eu, in, au, jp, cn, ca or sa)", None, parse)
+    let label = "Data center (us, eu, in, au, jp, cn, ca or sa), or URL of a server";
+    Ok(match prompt::ask(label, None, parse)? {
+        Hosts::Urls { api_domain, .. } if !is_own(&api_domain) => {
+            let accounts_url = prompt::ask("URL of its accounts server", Some(&api_domain), url)?;
+            Hosts::Urls { api_domain, accounts_url }
+        }
+        hosts => hosts,
+    })
 }
 
 fn ask_for_client_id(hosts: &Hosts) -> Result<String, Failure> {
@@ -213,7 +293,12 @@ fn ask_for_client_id(hosts: &Hosts) -> Result<String, Failure> {
         "" => Err(Failure::usage("expected the client id, such as 1000.ABC")),
         text => Ok(Credential::part("client id", text).map_err(invalid)?.to_owned()),
     };
-    prompt::ask(&format!("Client id (from {}, \"Self Client\")", console(hosts)), None, parse)
+    let from = if hosts.is_this_machine() {
+        "the seed file, or `portal admin`".to_owned()
+    } else {
+        format!("{}, \"Self Client\"", console(hosts))
+    };
+    prompt::ask(&format!("Client id (from {from})"), None, parse)
 }
 
 impl Login<'_> {
@@ -251,14 +336,31 @@ impl Login<'_> {
         if old.is_some() {
             warn_of_unfinished(name, &profile.entry, printer).await;
         }
+        let create = can_create(&client).await;
         let logged_in = LoggedIn {
             profile: name,
             outcome: "logged_in",
             portals: portals.as_deref().map(portal::names),
             org: profile.entry.org.as_ref(),
             user: user.as_deref(),
+            create: create.status,
         };
         logged_in.print(if old.is_none() { "stored" } else { "replaced" }, printer);
+        match create {
+            Check { status: Status::Ok, .. } if printer.is_json() => {}
+            Check { status: Status::Ok, .. } => {
+                if logged_in.portals.as_ref().is_some_and(Vec::is_empty) {
+                    printer
+                        .note(format_args!("Next: portal create NAME --profile {name} --dry-run"));
+                }
+            }
+            Check { message, hint, .. } => {
+                printer.warning(message);
+                if let Some(hint) = hint {
+                    printer.hint(hint);
+                }
+            }
+        }
         Ok(ExitClass::Success)
     }
 }
@@ -332,9 +434,6 @@ impl LoggedIn<'_> {
             (None, None) => String::new(),
         };
         printer.result(format_args!("profile {profile} {done}{whose}{has}"), self);
-        if portals.as_ref().is_some_and(Vec::is_empty) && !printer.is_json() {
-            printer.note(format_args!("Next: portal create NAME --profile {profile} --dry-run"));
-        }
     }
 }
 
@@ -396,8 +495,12 @@ fn console(hosts: &Hosts) -> String {
     }
 }
 
-/// The steps in the API console, with the scopes to paste.
+/// The steps in the API console, with the scopes to paste. `portal serve` has none.
 fn how_to_get_a_code(hosts: &Hosts, scopes: &[LoginScope]) -> String {
+    if hosts.is_this_machine() {
+        return "The code is the `grant_code` of the seed file; for a refresh token, pass `--refresh-token`."
+            .to_owned();
+    }
     let scopes: Vec<_> = scopes.iter().map(|scope| scope.scope().to_string()).collect();
     format!(
         "How to get a code:\n  \
@@ -448,4 +551,18 @@ async fn exchange(
         Failure::from(anyhow::anyhow!("the accounts server returned no refresh token for the code"))
             .hint("create the code in the tab \"Generate Code\" of a self client")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_have_console_and_scopes_to_paste() {
+        let scopes = [LoginScope::Create, LoginScope::Read];
+        let steps = how_to_get_a_code(&Hosts::DataCenter(DataCenter::Eu), &scopes);
+        assert!(steps.contains("Open https://api-console.zoho.eu, "), "{steps}");
+        let pasted = " ZohoCRM.settings.clientportal.CREATE,ZohoCRM.settings.clientportal.READ\n";
+        assert!(steps.contains(pasted), "{steps}");
+    }
 }

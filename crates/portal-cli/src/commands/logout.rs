@@ -9,8 +9,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::candidates;
-use crate::commands::sections::{Examples, Sections};
-use crate::org::profile::{self, Profiles};
+use crate::commands::profiles::refuse_if_unfinished;
+use crate::commands::sections::{About, Examples, Sections};
+use crate::commands::target_args::{CA_FILE, CONNECTION};
+use crate::org::profile::{self, Profile, Profiles};
+use crate::org::target::Target;
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -20,17 +23,22 @@ use crate::terminal::prompt::confirm;
 
 /// Revoke the refresh token of a profile, and remove the profile
 #[derive(Debug, clap::Args)]
-#[command(add = Sections(&[Examples("portal logout --profile acme")]))]
-#[expect(clippy::doc_markdown, reason = "it is the help")]
+#[command(add = Sections(&[
+    About("Refuses while a create or rename that was begun with the profile is in doubt: \
+    `portal recover` determines it with the profile."),
+    Examples("portal logout --profile acme"),
+]))]
 pub(crate) struct Args {
-    /// The profile
+    /// The profile to remove
     #[arg(long, value_name = "PROFILE", add = candidates::profiles())]
     profile: String,
-    /// Skip the confirmation prompt if other profiles have the same refresh token
+    /// Keep the refresh token valid, such as for another machine
+    #[arg(long)]
+    keep_token: bool,
+    /// Log out even if other profiles lose their token, or something is in doubt
     #[arg(long, short)]
     yes: bool,
-    /// More root certificates, as PEM [env: PORTAL_CA_FILE]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = CONNECTION, help = CA_FILE)]
     ca_file: Option<PathBuf>,
 }
 
@@ -40,37 +48,43 @@ pub(super) struct LoggedOut<'a> {
     profile: &'a str,
     #[schemars(extend("const" = "logged_out"))]
     outcome: &'static str,
-    /// Whether the refresh token was valid until now.
+    /// Whether the refresh token was revoked: not if it was to be kept, or was not valid any more.
     revoked: bool,
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let (directory, name) = (directories::config()?, &args.profile);
     let profiles = Profiles::load(&directory)?;
-    let profile = profiles.get(name)?;
-    let sharing = profiles.sharing_token(name)?;
+    profiles.entry(name)?;
+    if !args.yes {
+        refuse_if_unfinished(name).await?;
+    }
+    // A profile whose secrets are gone can only be removed.
+    let profile = match profiles.get(name) {
+        Err(_) if args.keep_token => None,
+        profile => Some(profile?),
+    };
+    let sharing = if args.keep_token { Vec::new() } else { profiles.sharing_token(name)? };
     if !sharing.is_empty() && !args.yes && !confirm_revocation(name, &sharing)? {
         return Err(Failure::cancelled("not confirmed; the profile is still there"));
     }
-    let target = profile.target(name, args.ca_file.clone());
-    let accounts = target.builder()?.build_accounts()?;
-    let was_known = match accounts.revoke(&RevokeToken::new(profile.secrets.refresh_token)).await {
-        Ok(()) => true,
-        Err(TokenError::Rejected(_)) => false,
-        Err(error) => {
-            let failure = call_error::failure(&ClientError::Token(error), "revoke the token");
-            return Err(failure.hint("the profile is still there; running the same again is safe"));
-        }
+    let target = profile.as_ref().map(|profile| profile.target(name, args.ca_file.clone()));
+    let revoked = match (&profile, &target) {
+        (Some(profile), Some(target)) if !args.keep_token => revoke(profile, target).await?,
+        _ => false,
     };
     profile::remove(&directory, name)?;
-    target.forget_token()?;
-    let text = if was_known {
-        format!("The refresh token is revoked, and the profile {name} is removed.")
-    } else {
-        format!("The profile {name} is removed; its refresh token was not valid any more.")
+    target.map_or(Ok(()), |target| target.forget_token())?;
+    let text = match (revoked, args.keep_token) {
+        (true, _) => format!("The refresh token is revoked, and the profile {name} is removed."),
+        (false, true) => {
+            format!("The profile {name} is removed; its refresh token stays valid.")
+        }
+        (false, false) => {
+            format!("The profile {name} is removed; its refresh token was not valid any more.")
+        }
     };
-    let logged_out = LoggedOut { profile: name, outcome: "logged_out", revoked: was_known };
-    printer.result(text, &logged_out);
+    printer.result(text, &LoggedOut { profile: name, outcome: "logged_out", revoked });
     if !sharing.is_empty() {
         printer.warning(format_args!(
             "the profiles with the same refresh token no longer work: {}",
@@ -79,6 +93,20 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         printer.hint("run `portal login` again for each that is still needed");
     }
     Ok(ExitClass::Success)
+}
+
+/// Revokes the refresh token of the profile. Returns whether it was valid until now.
+async fn revoke(profile: &Profile, target: &Target) -> Result<bool, Failure> {
+    let accounts = target.builder()?.build_accounts()?;
+    let request = RevokeToken::new(profile.secrets.refresh_token.clone());
+    match accounts.revoke(&request).await {
+        Ok(()) => Ok(true),
+        Err(TokenError::Rejected(_)) => Ok(false),
+        Err(error) => {
+            let failure = call_error::failure(&ClientError::Token(error), "revoke the token");
+            Err(failure.hint("the profile is still there; running the same again is safe"))
+        }
+    }
 }
 
 /// Asks, since other profiles lose their token too.

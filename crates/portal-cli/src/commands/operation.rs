@@ -24,6 +24,10 @@ use crate::terminal::printer::Printer;
 use crate::terminal::progress::Progress;
 use crate::terminal::prompt;
 
+/// What to do where nobody can be asked.
+pub(super) const HOW_TO_CONFIRM: &str =
+    "pass `--yes` to confirm; `--dry-run` shows what would be done";
+
 /// A create or a rename, as the command line asks for it.
 pub(super) struct Request {
     pub(super) operation: Operation,
@@ -59,8 +63,7 @@ impl Consent {
         if yes || destination.is_this_machine() {
             return Ok(Self::Given);
         }
-        let hint = "pass `--yes` to confirm; `--dry-run` shows what would be done";
-        prompt::require_terminal(why, hint)?;
+        prompt::require_terminal(why, HOW_TO_CONFIRM)?;
         Ok(Self::Asked)
     }
 }
@@ -96,6 +99,9 @@ impl Request {
         let ended = finish(call.start(), &mut stop, &progress, printer).await;
         warn_of_another_api(&org.client, printer);
         let exit = self.report(&ledger, &ended.outcome).await.print(printer);
+        if matches!(ended.outcome, Outcome::Created { .. }) && !printer.is_json() {
+            printer.note(format_args!("Next: {}", self.next()));
+        }
         if let (Consent::Given, Outcome::Renamed { old, .. }) = (self.consent, &ended.outcome) {
             printer.warning(format_args!(
                 "links to {old} no longer work, its users were not notified, and any organization \
@@ -103,6 +109,21 @@ impl Request {
             ));
         }
         Ok(exit)
+    }
+
+    /// What people do once a portal was created.
+    fn next(&self) -> &'static str {
+        match &self.destination {
+            Destination::Local(_) => {
+                "`portal serve` for your own code; `portal login` for an org of Zoho CRM"
+            }
+            Destination::Remote(target) if target.is_this_machine() => {
+                "`portal requests` shows what was sent"
+            }
+            Destination::Remote(_) => {
+                "invite its users in Zoho CRM, under Setup > Channels > Portals"
+            }
+        }
     }
 
     /// Looks at what would come of it, and has the name typed if it would be sent. Returns the report of
@@ -134,7 +155,7 @@ impl Request {
             };
             return Ok(Some(Report::would_be_sent(&self.operation, &place, &self.context)));
         }
-        // No question whose answer changes nothing.
+        // Don't ask if the reply changes nothing.
         if is_dry || (!would_be_sent && preview.outcome.is_certain()) {
             return Ok(Some(self.report(safe.ledger(), &preview.outcome).await));
         }

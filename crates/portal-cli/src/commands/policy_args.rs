@@ -1,4 +1,4 @@
-//! How long a create, a rename or a recovery tries: arguments that all of them share.
+//! How long a create, a rename or a recovery tries, and when absence is proved.
 
 use std::time::Duration;
 
@@ -7,26 +7,47 @@ use portal_model::flow::Policy;
 use crate::report::failure::Failure;
 use crate::sys::environment;
 
-/// How long a create, a rename or a recovery tries.
+/// How long something is tried that sends an irreversible request.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Timing")]
+pub(crate) struct PolicyArgs {
+    /// Wait for the response to the irreversible request [default: 20s]
+    #[arg(long, value_name = "TIME", value_parser = positive)]
+    timeout: Option<Duration>,
+    #[command(flatten)]
+    recovery: RecoveryArgs,
+}
+
+impl PolicyArgs {
+    /// `defaults` with what was given on the command line or in the environment.
+    pub(crate) fn policy(
+        &self,
+        mut defaults: Policy,
+        is_this_machine: bool,
+    ) -> Result<Policy, Failure> {
+        defaults.attempt_timeout = self.timeout.unwrap_or(defaults.attempt_timeout);
+        defaults.read_timeout = defaults.read_timeout.min(defaults.attempt_timeout);
+        self.recovery.policy(defaults, is_this_machine)
+    }
+}
+
+/// How long it takes to determine what came of a request.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Timing")]
 #[expect(clippy::doc_markdown, reason = "it is the help")]
-pub(crate) struct PolicyArgs {
-    /// For the irreversible request [default: 20s]
-    #[arg(long, value_name = "TIME", value_parser = positive)]
-    timeout: Option<Duration>,
-    /// For all of it [default: 300s; in a batch 15m]
+pub(crate) struct RecoveryArgs {
+    /// Give up after [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = positive)]
     deadline: Option<Duration>,
-    /// An attempt takes effect within [default: 60s] [env: PORTAL_PROCESSING_TIME]
+    /// How long a lost request may still take effect [default: 60s] [env: PORTAL_PROCESSING_TIME]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     processing_time: Option<Duration>,
-    /// The list shows an effect within [default: 10s] [env: PORTAL_LIST_LAG]
+    /// How long the list of portals may lag behind [default: 10s] [env: PORTAL_LIST_LAG]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     list_lag: Option<Duration>,
 }
 
-impl PolicyArgs {
+impl RecoveryArgs {
     /// `defaults` with what was given on the command line or in the environment.
     pub(crate) fn policy(
         &self,
@@ -35,15 +56,13 @@ impl PolicyArgs {
     ) -> Result<Policy, Failure> {
         let mut policy = defaults;
         let time = |given, flag, default| assumed(given, flag, default, is_this_machine);
-        policy.attempt_timeout = self.timeout.unwrap_or(policy.attempt_timeout);
-        policy.read_timeout = policy.read_timeout.min(policy.attempt_timeout);
         policy.deadline = self.deadline.unwrap_or(policy.deadline);
         policy.processing_time =
             time(self.processing_time, "--processing-time", policy.processing_time)?;
         policy.list_lag = time(self.list_lag, "--list-lag", policy.list_lag)?;
-        policy.check().map_err(|error| {
-            Failure::usage(error.to_string()).hint("lengthen `--deadline`, or shorten `--timeout`")
-        })?;
+        policy
+            .check()
+            .map_err(|error| Failure::usage(error.to_string()).hint("lengthen `--deadline`"))?;
         Ok(policy)
     }
 }

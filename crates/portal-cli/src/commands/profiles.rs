@@ -1,4 +1,4 @@
-//! `portal profiles`: lists, shows, renames and removes profiles, and chooses the default one.
+//! `portal profiles`: lists, shows and renames profiles, and chooses the default one.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use crate::terminal::printer::Printer;
 /// List and change the profiles that `portal login` stored
 #[derive(Debug, clap::Args)]
 #[command(add = Sections(&[
-    About("Without a command the profiles are listed."),
+    About("Without a command lists the profiles. `portal logout` removes one."),
     Examples("\
 portal profiles
 portal profiles use acme
@@ -35,29 +35,26 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the profiles (default)
-    List,
     /// Show one profile, without its secrets
     Show {
+        /// The profile
         #[arg(value_name = "PROFILE", add = candidates::profiles())]
         name: String,
     },
-    /// Use a profile where no other org is named by a flag or the environment
+    /// Make a profile the default
     Use {
+        /// The profile that is used where no flag and no variable selects an org
         #[arg(value_name = "PROFILE", add = candidates::profiles())]
         name: String,
     },
-    /// Give a profile another name
+    /// Rename a profile
     Rename {
+        /// The current name
         #[arg(value_name = "OLD", add = candidates::profiles())]
         old: String,
+        /// The new name
         #[arg(value_name = "NEW")]
         new: String,
-    },
-    /// Remove a profile from this machine; `portal logout` also revokes its token
-    Remove {
-        #[arg(value_name = "PROFILE", add = candidates::profiles())]
-        name: String,
     },
 }
 
@@ -96,16 +93,13 @@ pub(super) enum Changed<'a> {
         /// The new name.
         profile: &'a str,
     },
-    Removed {
-        profile: &'a str,
-    },
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let directory = directories::config()?;
     let profiles = Profiles::load(&directory)?;
     match &args.command {
-        None | Some(Command::List) => list(&profiles, printer),
+        None => list(&profiles, |_| true, printer),
         Some(Command::Show { name }) => show(&profiles, name, printer)?,
         Some(Command::Use { name }) => {
             let entry = profiles.entry(name)?;
@@ -121,7 +115,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             profile::check_name(new)?;
             if profiles.entries().contains_key(new) {
                 return Err(Failure::usage(format!("there is a profile {new} already"))
-                    .hint(format!("`portal profiles remove {new}` removes it from this machine")));
+                    .hint(format!("`portal logout --profile {new}` removes it")));
             }
             refuse_if_unfinished(old).await?;
             profile::rename(&directory, old, new)?;
@@ -135,28 +129,17 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
                 ));
             }
         }
-        Some(Command::Remove { name }) => {
-            profiles.entry(name)?;
-            refuse_if_unfinished(name).await?;
-            // A profile without secrets has no token either.
-            let token = profiles.get(name).map(|profile| profile.target(name, None).forget_token());
-            profile::remove(&directory, name)?;
-            token.unwrap_or(Ok(()))?;
-            printer.result(
-                format_args!("profile {name} removed; its refresh token stays valid"),
-                &Changed::Removed { profile: name },
-            );
-        }
     }
     Ok(ExitClass::Success)
 }
 
-fn list(profiles: &Profiles, printer: &Printer) {
+/// Lists the profiles with these names.
+pub(super) fn list(profiles: &Profiles, names: impl Fn(&str) -> bool, printer: &Printer) {
     let entries = profiles.entries();
     if entries.is_empty() {
         printer.hint("run `portal login` to create a profile");
     }
-    printer.table(entries.iter().map(|(name, entry)| {
+    printer.table(entries.iter().filter(|(name, _)| names(name)).map(|(name, entry)| {
         let Entry { hosts, client_id, org, .. } = entry;
         let org = org.as_ref().map(|org| format!("  {org}")).unwrap_or_default();
         let listed = listed(profiles, name, entry);
@@ -192,7 +175,7 @@ async fn has_rows(name: &str) -> bool {
 }
 
 /// A recovery opens the profile that a create was begun with, by its name.
-async fn refuse_if_unfinished(name: &str) -> Result<(), Failure> {
+pub(super) async fn refuse_if_unfinished(name: &str) -> Result<(), Failure> {
     match ledger::unfinished(Some(name)).await?.first() {
         None => Ok(()),
         Some(entry) => Err(Failure::usage(format!(

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use futures_util::StreamExt as _;
 use portal_http::server::{FaultSpec, LocalServer, LocalServerBuilder};
 use portal_model::Scope;
 use portal_store::PortalLimit;
@@ -22,6 +23,7 @@ use crate::org::running::Times;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::sys::directories;
+use crate::sys::signal::{self, Kind};
 use crate::terminal::printer::Printer;
 
 /// Rehearse a batch against throw-away orgs made from its rows
@@ -57,12 +59,10 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let bytes = file::read(&args.file)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", args.file.display())))?;
-    let mut names = BTreeSet::new();
     // What is wrong with the file is reported by the batch.
-    let _ = csv::read(&bytes, |entry, _| {
-        names.extend(Some(entry.profile).filter(|name| profile::check_name(name).is_ok()));
-    });
-    let orgs = orgs(names)?;
+    let (entries, _) = csv::read(&bytes);
+    let names = entries.into_iter().map(|entry| entry.profile);
+    let orgs = orgs(names.filter(|name| profile::check_name(name).is_ok()).collect())?;
 
     let home = tempfile::tempdir().context("cannot create a temporary directory")?;
     let server = LocalServer::builder().seed(seed(&orgs, args.allow_another));
@@ -79,8 +79,8 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     child.args(["--output", if printer.is_json() { "json" } else { "text" }]);
     child.args(args.allow_another.then_some("--allow-another"));
     child.args(printer.is_quiet.then_some("--quiet"));
-    // Whatever the environment says about orgs, directories and proxies is not for the rehearsal.
-    child.env_clear().env("HOME", home.path()).env("USERPROFILE", home.path());
+    // Variables that name orgs, directories and proxies are not for the rehearsal.
+    child.env_clear().envs(directories::variables_of(home.path()));
     for inherited in ["PATH", "TERM", "NO_COLOR", "SystemRoot"] {
         child.envs(std::env::var_os(inherited).map(|value| (inherited, value)));
     }
@@ -90,7 +90,22 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     child
         .env("PORTAL_PROCESSING_TIME", text(processing_time))
         .env("PORTAL_LIST_LAG", text(list_lag));
-    let status = child.kill_on_drop(true).status().await.context("cannot run the batch")?;
+    // Before it starts, so that no signal ends this process, and the server, alone.
+    let mut signals = signal::signals();
+    let mut child = child.kill_on_drop(true).spawn().context("cannot run the batch")?;
+    let mut interrupts = 0;
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status?,
+            Some(signal) = signals.next() => {
+                // The batch has a Ctrl-C of the terminal, too, and ends by itself.
+                interrupts += 1;
+                if signal == Kind::Terminate || interrupts > 2 {
+                    return Ok(ExitClass::Stopped);
+                }
+            }
+        }
+    };
     if !status.success() && args.file != Path::new("-") {
         printer.note(format_args!("Rehearse again with: {}", batch::this_command()));
     }

@@ -9,9 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::commands::sections::{About, Examples, Sections};
-use crate::commands::{
-    admin, backup, check, doctor, explain, login, logout, profiles, requests, serve,
-};
+use crate::commands::{admin, check, doctor, explain, login, logout, profiles, requests, serve};
 use crate::report::entry::{EntryObject, LateObject};
 use crate::report::exit::ExitClass;
 use crate::report::outcome::Report;
@@ -27,7 +25,7 @@ use crate::terminal::results::Failed;
     Examples("portal schema outcome > outcome.schema.json"),
 ]))]
 pub(crate) struct Args {
-    /// The object
+    /// The object, such as `outcome` [default: a list of them]
     #[arg(value_name = "OBJECT", hide_possible_values = true,
         value_parser = PossibleValuesParser::new(OBJECTS.iter().map(|(name, ..)| *name)))]
     object: Option<String>,
@@ -44,12 +42,8 @@ const OBJECTS: &[Object] = &[
     ("portal", schema::<PortalObject>, &["list"]),
     ("login", schema::<login::LoggedIn<'_>>, &["login"]),
     ("logout", schema::<logout::LoggedOut<'_>>, &["logout"]),
-    ("profile", schema::<profiles::Listed<'_>>, &["profiles", "profiles show"]),
-    (
-        "profile-change",
-        schema::<profiles::Changed<'_>>,
-        &["profiles use", "profiles rename", "profiles remove"],
-    ),
+    ("profile", schema::<profiles::Listed<'_>>, &["profiles", "profiles show", "serve profiles"]),
+    ("profile-change", schema::<profiles::Changed<'_>>, &["profiles use", "profiles rename"]),
     ("doctor", schema::<doctor::Checked<'_>>, &["doctor"]),
     ("explain", schema::<explain::Explained>, &["explain"]),
     ("listening", schema::<serve::Listening<'_>>, &["serve"]),
@@ -57,7 +51,7 @@ const OBJECTS: &[Object] = &[
     ("call", schema::<requests::Call>, &["serve --log json", "requests --follow"]),
     ("log", schema::<LogLine>, &["serve --log json"]),
     ("requests", schema::<requests::Requests>, &["requests"]),
-    ("backup", schema::<backup::BackedUp<'_>>, &["backup"]),
+    ("backup", schema::<admin::BackedUp<'_>>, &["admin backup"]),
     ("admin-org", schema::<admin::OrgRow<'_>>, &["admin org list"]),
     ("admin-user", schema::<admin::UserRow<'_>>, &["admin user list"]),
     ("admin-credential", schema::<admin::CredentialRow<'_>>, &["admin credential list"]),

@@ -13,6 +13,7 @@ use crate::commands::sections::ORG;
 use crate::org::destination::{Destination, Org};
 use crate::org::place::{Place, flag_with, profile_flag};
 use crate::org::profile::Profiles;
+use crate::org::running::Running;
 use crate::org::target::Target;
 use crate::report::failure::Failure;
 use crate::sys::{directories, environment};
@@ -21,34 +22,43 @@ use crate::terminal::prompt;
 /// Which org. One source's secret never goes to another's host: `--local` and `--profile` ignore
 /// the hosts and credentials of the environment.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Org")]
+#[command(next_help_heading = ORG_HEADING)]
 #[expect(clippy::doc_markdown, reason = "it is the help")]
 pub(crate) struct TargetArgs {
     /// Rehearse on a server in this process
     #[arg(long, conflicts_with_all = ["profile", "data_center", "api_domain", "accounts_url", "client_id"])]
     pub(crate) local: bool,
-    /// Profile of `portal login` [env: PORTAL_PROFILE]
+    /// Use the org of this profile of `portal login` [env: PORTAL_PROFILE]
     #[arg(long, value_name = "NAME", add = candidates::profiles(), conflicts_with_all = ["data_center", "api_domain", "accounts_url", "client_id"])]
     pub(crate) profile: Option<String>,
-    /// Where the org is: us, eu, in, au, jp, cn, ca, sa [env: PORTAL_DATA_CENTER]
-    #[arg(long, value_name = "CODE", add = candidates::data_centers())]
+    /// Data center of the org: us, eu, in, au, jp, cn, ca or sa [env: PORTAL_DATA_CENTER]
+    #[arg(long, help_heading = CONNECTION, value_name = "CODE", add = candidates::data_centers())]
     pub(crate) data_center: Option<DataCenter>,
     /// Base URL of the API [env: PORTAL_API_DOMAIN]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, help_heading = CONNECTION, value_name = "URL")]
     pub(crate) api_domain: Option<String>,
-    /// Its accounts server [env: PORTAL_ACCOUNTS_URL]
-    #[arg(long, value_name = "URL")]
+    /// Base URL of the accounts server [env: PORTAL_ACCOUNTS_URL]
+    #[arg(long, help_heading = CONNECTION, value_name = "URL")]
     pub(crate) accounts_url: Option<String>,
-    /// Client id [env: PORTAL_CLIENT_ID]
-    #[arg(long, value_name = "ID")]
+    /// Client id of the credentials [env: PORTAL_CLIENT_ID]
+    #[arg(long, help_heading = CONNECTION, value_name = "ID")]
     pub(crate) client_id: Option<String>,
-    /// v4 to v8
-    #[arg(long, value_name = "VERSION", default_value_t, add = candidates::api_versions())]
+    /// Version of the API: v4 to v8
+    #[arg(long, help_heading = CONNECTION, value_name = "VERSION", default_value_t, add = candidates::api_versions())]
     pub(crate) api_version: ApiVersion,
-    /// More root certificates, as PEM [env: PORTAL_CA_FILE]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = CONNECTION, value_name = "FILE", help = CA_FILE)]
     pub(crate) ca_file: Option<PathBuf>,
 }
+
+/// The heading of which org.
+pub(crate) const ORG_HEADING: &str = "Org";
+
+/// The heading of how a server is reached.
+pub(super) const CONNECTION: &str = "Connection";
+
+/// The help of `--ca-file`.
+pub(super) const CA_FILE: &str =
+    "Trust the root certificates in this PEM file too [env: PORTAL_CA_FILE]";
 
 impl TargetArgs {
     /// Resolves the arguments; sends nothing.
@@ -113,16 +123,25 @@ impl TargetArgs {
     /// Returns the arguments that select the same org, each preceded by a space, for suggested
     /// commands.
     pub(crate) fn arguments(&self, place: &Place) -> String {
+        let version = Some(self.api_version).filter(|version| *version != ApiVersion::default());
         let explicit = [
             ("--data-center", self.data_center.map(|code| code.to_string())),
             ("--api-domain", self.api_domain.clone()),
             ("--accounts-url", self.accounts_url.clone()),
             ("--client-id", self.client_id.clone()),
+            ("--api-version", version.map(|version| version.to_string())),
             ("--ca-file", self.ca_file.as_ref().map(|path| path.to_string_lossy().into_owned())),
         ];
         let explicit = explicit.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
         explicit.fold(place.arguments(), |text, (flag, value)| text + &flag_with(flag, &value))
     }
+}
+
+/// The org to which the environment leads, if it names one in full.
+pub(super) fn of_environment() -> Option<Target> {
+    let variables = Variables::read().ok()?;
+    variables.get("PORTAL_API_DOMAIN")?;
+    variables.target(&TargetArgs::default()).ok()
 }
 
 /// The variables of the environment that are set. One that is empty counts as unset, except where another
@@ -250,8 +269,15 @@ fn part(name: &str, what: &'static str, text: &str) -> Result<String, Failure> {
 fn missing<const N: usize>(needed: [(&str, bool); N]) -> Failure {
     let missing = needed.iter().filter(|(_, is_there)| !is_there).map(|(what, _)| *what);
     let missing = missing.collect::<Vec<_>>().join("\n  ");
-    Failure::usage(format!("no org selected; missing are\n  {missing}"))
-        .hint("pass `--profile NAME` (`portal login` creates one), or `--local` to rehearse")
+    let failure = Failure::usage(format!("no org selected; missing are\n  {missing}"));
+    match Running::find(None) {
+        Ok(server) => failure.hint(format!(
+            "run `eval \"$(portal serve env)\"` to use the server at {}, or pass `--profile NAME`",
+            server.url
+        )),
+        Err(_) => failure
+            .hint("pass `--profile NAME` (`portal login` creates one), or `--local` to rehearse"),
+    }
 }
 
 const API: &str = "the API: --data-center, --api-domain or PORTAL_API_DOMAIN";
@@ -355,5 +381,16 @@ mod tests {
         let target = target(&flags, &variables).unwrap();
         assert_eq!(target.api, ApiDomain::Given("https://flag.example".to_owned()));
         assert!(!format!("{target:?}").contains("hush"));
+    }
+
+    #[test]
+    fn suggested_command_keeps_flags() {
+        let flags = TargetArgs {
+            api_version: ApiVersion::V8,
+            ca_file: Some("my ca.pem".into()),
+            ..TargetArgs::default()
+        };
+        let again = flags.arguments(&Place::Profile("acme".to_owned()));
+        assert_eq!(again, " --profile acme --api-version v8 --ca-file 'my ca.pem'");
     }
 }

@@ -1,18 +1,23 @@
 //! [`Running`]: the servers that this user runs on this machine, one file for each while it runs.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use portal_http::server::FaultSpec;
 use portal_model::flow::Policy;
+use portal_store::Seed;
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use crate::org::OrgError;
-use crate::org::default_org::DefaultOrg;
+use crate::org::default_org::OrgCredentials;
 use crate::sys::directories;
+
+/// The extension of the file that is locked as long as the server runs.
+const LOCK: &str = "lock";
 
 /// The variable that names the file of a server to the programs that it is for.
 pub(crate) const VARIABLE: &str = "PORTAL_SERVER";
@@ -25,13 +30,53 @@ pub(crate) struct Running {
     /// The base URL of its page and its JSON API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin: Option<String>,
-    /// Absent if its orgs come from a seed.
+    /// The default org or those of the seed; of a database without a seed none.
+    pub(crate) orgs: Vec<ServedOrg>,
+    /// The one of them that was chosen at the start.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) org: Option<DefaultOrg>,
+    pub(crate) org: Option<String>,
     pub(crate) times: Times,
     /// Where it is registered.
     #[serde(skip)]
     pub(crate) file: Option<PathBuf>,
+}
+
+/// An org of a server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ServedOrg {
+    pub(crate) name: String,
+    /// Absent if it has no refresh token.
+    #[serde(flatten)]
+    pub(crate) credentials: Option<OrgCredentials>,
+}
+
+impl ServedOrg {
+    pub(crate) fn default_org(credentials: OrgCredentials) -> Self {
+        Self { name: OrgCredentials::NAME.to_owned(), credentials: Some(credentials) }
+    }
+
+    pub(crate) fn all_of(seed: &Seed) -> Vec<Self> {
+        let orgs = seed.orgs.iter();
+        orgs.map(|org| Self { name: org.name.clone(), credentials: OrgCredentials::of(org) })
+            .collect()
+    }
+
+    /// The credentials of the org called `name`, or of the only one.
+    pub(crate) fn credentials_of<'a>(
+        orgs: &'a [Self],
+        name: Option<&str>,
+    ) -> Result<&'a OrgCredentials, OrgError> {
+        let org = match (name, orgs) {
+            (None, [only]) => Some(only),
+            (name, _) => orgs.iter().find(|org| Some(&*org.name) == name),
+        };
+        let names = || orgs.iter().map(|org| org.name.clone()).collect();
+        let org = org.ok_or_else(|| match name {
+            Some(name) => OrgError::UnknownOrg { name: name.to_owned(), orgs: names() },
+            None => OrgError::SeveralOrgs { orgs: names() },
+        })?;
+        org.credentials.as_ref().ok_or_else(|| OrgError::NoRefreshToken { org: org.name.clone() })
+    }
 }
 
 /// How fast a server is.
@@ -54,11 +99,11 @@ impl Times {
     }
 }
 
-/// Removes the file when the server ends. A killed server leaves its file behind, but unlocked.
+/// Removes the file when the server ends. A killed server leaves its files behind, but unlocked.
 #[derive(Debug)]
 pub(crate) struct Registration {
     path: PathBuf,
-    _locked: File,
+    _lock: NamedTempFile,
 }
 
 impl Running {
@@ -69,18 +114,19 @@ impl Running {
 
     fn register_in(&mut self, directory: &Path) -> anyhow::Result<Registration> {
         directories::make_private(directory)?;
-        // Locked and complete before it has its name, which no other server has ever: one that is
-        // found unlocked is dead, and stays so.
+        // Locked before there is a file of that name, which no other server has ever: one that is found
+        // unlocked is dead, and stays so. Not locked itself: on Windows nobody could read it.
         let prefix = format!("{}-", self.port);
-        let mut new =
-            tempfile::Builder::new().prefix(&prefix).suffix(".new").tempfile_in(directory)?;
+        let lock = tempfile::Builder::new()
+            .prefix(&prefix)
+            .suffix(&format!(".{LOCK}"))
+            .tempfile_in(directory)?;
         // Where there are no locks, it cannot be told from a dead one.
-        new.as_file().try_lock()?;
-        new.write_all(serde_json::to_string(self)?.as_bytes())?;
-        let path = new.path().with_extension("json");
-        let locked = new.persist(&path)?;
+        lock.as_file().try_lock()?;
+        let path = lock.path().with_extension("json");
+        write(&path, self)?;
         self.file = Some(path.clone());
-        Ok(Registration { path, _locked: locked })
+        Ok(Registration { path, _lock: lock })
     }
 
     /// Finds the server on `port`, or the only one running.
@@ -99,6 +145,12 @@ impl Running {
         }
     }
 
+    /// Finds the server at `url`.
+    pub(crate) fn at(url: &str) -> Option<Self> {
+        let running = Self::all_in(&directory().ok()?).ok()?;
+        running.into_iter().find(|server| server.url == url)
+    }
+
     fn all_in(directory: &Path) -> anyhow::Result<Vec<Self>> {
         let Ok(files) = fs::read_dir(directory) else { return Ok(Vec::new()) };
         let mut running = Vec::new();
@@ -114,15 +166,15 @@ impl Running {
 
     /// Reads the file of a server that runs; that of a dead one is removed.
     fn read(path: &Path) -> Option<Self> {
-        // The server may end at this moment.
-        let mut file = File::open(path).ok()?;
+        let lock = path.with_extension(LOCK);
         // Shared, so that two readers don't take each other for the server.
-        if file.try_lock_shared().is_ok() {
+        if !File::open(&lock).is_ok_and(|lock| lock.try_lock_shared().is_err()) {
+            let _ = fs::remove_file(&lock);
             let _ = fs::remove_file(path);
             return None;
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text).ok()?;
+        // The server may end at this moment.
+        let text = fs::read_to_string(path).ok()?;
         let running = serde_json::from_str::<Self>(&text).ok()?;
         Some(Self { file: Some(path.to_owned()), ..running })
     }
@@ -143,11 +195,27 @@ pub(crate) fn with_times_of_server(mut policy: Policy, url: Option<&str>) -> Pol
     policy
 }
 
+impl Registration {
+    /// Writes anew what is known of the server. On failure commands go by what was known before.
+    pub(crate) fn update(&self, running: &Running) -> anyhow::Result<()> {
+        write(&self.path, running)
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
         // A stale file is harmless.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Readers see the file as it was before, or all of the new one.
+fn write(path: &Path, running: &Running) -> anyhow::Result<()> {
+    let directory = path.parent().context("a file is in a directory")?;
+    let mut new = NamedTempFile::new_in(directory)?;
+    new.write_all(serde_json::to_string(running)?.as_bytes())?;
+    new.persist(path)?;
+    Ok(())
 }
 
 /// In the state directory, next to the ledger.
@@ -163,7 +231,7 @@ mod tests {
 
     fn running(port: u16) -> Running {
         let (url, times) = (format!("http://127.0.0.1:{port}"), Times::with_faults(&[]));
-        Running { port, url, admin: None, org: None, times, file: None }
+        Running { port, url, admin: None, orgs: Vec::new(), org: None, times, file: None }
     }
 
     #[test]
@@ -197,10 +265,12 @@ mod tests {
         // As a killed one leaves it: unlocked.
         let path = directory.path().join("1-killed.json");
         fs::write(&path, serde_json::to_string(&running(1)).unwrap()).unwrap();
+        fs::write(path.with_extension(LOCK), "").unwrap();
         let registration = running(1).register_in(directory.path()).unwrap();
         let found = Running::all_in(directory.path()).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].file.as_ref(), Some(&registration.path));
-        assert!(!path.exists());
+        drop(registration);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

@@ -135,7 +135,7 @@ impl Target {
     }
 }
 
-pub(super) fn is_this_machine(api: &ApiDomain) -> bool {
+pub(crate) fn is_this_machine(api: &ApiDomain) -> bool {
     match api {
         ApiDomain::Given(url) => url.parse::<BaseUrl>().is_ok_and(|url| url.is_this_machine()),
         ApiDomain::Unset | ApiDomain::DataCenter(..) => false,

@@ -112,8 +112,8 @@ impl Failure {
     pub(crate) fn of_service(mut self, error: &ApiError) -> Self {
         self.report.code = Some(error.code.to_string());
         self.report.http_status = Some(error.http_status);
-        self.report.details = (!error.details.is_empty())
-            .then(|| Details::OfService(error.details.as_value().clone()));
+        self.report.details =
+            (!error.details.is_empty()).then(|| Details::OfService(error.details.to_value()));
         self
     }
 
@@ -158,12 +158,16 @@ fn org_error(error: &OrgError, message: String) -> Failure {
         }
         OrgError::SeveralServers { .. } => usage.hint("pass `--port` with one of them"),
         OrgError::NoServer { port: None } => usage.hint("run `portal serve` in another terminal"),
+        OrgError::UnknownOrg { .. } | OrgError::SeveralOrgs { .. } => {
+            usage.hint("pass `--org` with one of them")
+        }
+        OrgError::NoRefreshToken { .. } => usage.hint("give it one, or exchange its code by `portal login`"),
         OrgError::SeedDiffers { .. } => Failure::new(ErrorKind::Failed, message)
             .hint("pass `--seed-replaces` to take the seed's values and revoke the rest"),
         OrgError::Ledger { may_hold_something: true, .. } => {
             Failure::new(ErrorKind::UnreadableLedger, message).hint(
-                "make the file readable and writable, or restore a copy of it; without it, move it \
-                 away and check in Zoho CRM what may be in doubt",
+                "make the file, or the database of PORTAL_LEDGER, readable and writable, or restore a \
+                 copy of it; without it, move it away and check in Zoho CRM what may be in doubt",
             )
         }
         OrgError::Ledger { may_hold_something: false, .. } => {

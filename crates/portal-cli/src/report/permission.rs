@@ -17,7 +17,7 @@ pub(crate) fn cannot_verify() -> String {
 /// The meaning of a `NO_PERMISSION`: which permission is missing, and a note ready to send to the
 /// administrator. `purpose` ends the sentence "I need … to".
 pub(crate) fn missing(error: &ApiError, purpose: &str) -> (String, String) {
-    let names: Vec<_> = error.details.permissions().map(described).collect();
+    let names: Vec<_> = error.details.permissions().iter().map(|name| described(name)).collect();
     let all = names.join(" and ");
     let (missing, wanted) = match names.len() {
         0 => (

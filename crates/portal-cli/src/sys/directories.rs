@@ -14,14 +14,27 @@ pub(crate) fn config() -> anyhow::Result<PathBuf> {
     usable(strategy()?.config_dir().join("portal"))
 }
 
-/// Returns the default of that directory for a user whose home directory is `home`.
+/// Returns that directory of a process that was started with the [`variables_of`] `home`.
 pub(crate) fn config_of(home: &Path) -> PathBuf {
     home.join(".config/portal")
 }
 
+/// The variables that make `home` the home directory of a process, in an otherwise empty environment.
+pub(crate) fn variables_of(home: &Path) -> [(&'static str, PathBuf); 4] {
+    [
+        ("HOME", home.to_owned()),
+        ("USERPROFILE", home.to_owned()),
+        ("APPDATA", home.join(".config")),
+        ("LOCALAPPDATA", home.join(".local/state")),
+    ]
+}
+
 /// Returns the directory of the data of `--local`.
 pub(crate) fn data() -> anyhow::Result<PathBuf> {
-    usable(strategy()?.data_dir().join("portal"))
+    let strategy = strategy()?;
+    // The data directory of Windows follows its user to other machines, as copies.
+    let directory = if cfg!(windows) { strategy.cache_dir() } else { strategy.data_dir() };
+    usable(directory.join("portal"))
 }
 
 /// Returns the directory of the ledger. `PORTAL_STATE_DIR` sets it, for machines whose home
@@ -37,8 +50,7 @@ pub(crate) fn state() -> anyhow::Result<PathBuf> {
         }
         return Ok(directory);
     }
-    let strategy = strategy()?;
-    usable(strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("portal"))
+    strategy()?.state_dir().map_or_else(data, |directory| usable(directory.join("portal")))
 }
 
 /// Returns the directory of cached access tokens; `None` where there is no home directory for it.
@@ -53,16 +65,19 @@ pub(crate) fn all() -> Vec<PathBuf> {
     directories.chain(tokens()).collect()
 }
 
+/// The variable of the home directory.
+const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
 fn strategy() -> anyhow::Result<impl etcetera::BaseStrategy> {
-    etcetera::choose_base_strategy().context("no home directory: set HOME")
+    etcetera::choose_base_strategy().with_context(|| format!("no home directory: set {HOME}"))
 }
 
 /// Refuses to create a home directory: that of an account such as `nobody` does not exist on purpose.
 fn usable(directory: PathBuf) -> anyhow::Result<PathBuf> {
-    let home = etcetera::home_dir().context("no home directory: set HOME")?;
+    let home = etcetera::home_dir().with_context(|| format!("no home directory: set {HOME}"))?;
     anyhow::ensure!(
         !directory.starts_with(&home) || home.is_dir(),
-        "the home directory {} does not exist: set HOME",
+        "the home directory {} does not exist: set {HOME}",
         home.display()
     );
     Ok(directory)

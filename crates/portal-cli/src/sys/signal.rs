@@ -1,7 +1,6 @@
-//! Ctrl-C, SIGTERM and SIGHUP.
+//! Ctrl-C, SIGTERM and SIGHUP; on Windows Ctrl-C, Ctrl-Break and a console that is closed.
 
 use std::sync::{Mutex, PoisonError};
-#[cfg(unix)]
 use std::task::Context;
 
 use futures_util::StreamExt as _;
@@ -65,8 +64,11 @@ pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
 /// A signal that asks a process to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// Ctrl-C.
     Interrupt,
+    /// SIGTERM, Ctrl-Break.
     Terminate,
+    /// SIGHUP; the console was closed, and Windows ends the process seconds later.
     Hangup,
 }
 
@@ -101,11 +103,29 @@ fn arriving(kinds: &[Kind]) -> BoxStream<'static, Kind> {
     stream::select_all(arrived).chain(stream::pending()).boxed()
 }
 
-#[cfg(not(unix))]
-fn arriving(_: &[Kind]) -> BoxStream<'static, Kind> {
-    let arrived = stream::repeat(()).then(|()| tokio::signal::ctrl_c());
-    let arrived = arrived.take_while(|arrived| std::future::ready(arrived.is_ok()));
-    arrived.map(|_| Kind::Interrupt).chain(stream::pending()).boxed()
+#[cfg(windows)]
+fn arriving(kinds: &[Kind]) -> BoxStream<'static, Kind> {
+    use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close};
+
+    let arrived = kinds.iter().filter_map(|&kind| {
+        // Without a handler, the event itself ends the process.
+        let events = match kind {
+            Kind::Interrupt => {
+                let mut event = ctrl_c().ok()?;
+                stream::poll_fn(move |context: &mut Context<'_>| event.poll_recv(context)).boxed()
+            }
+            Kind::Terminate => {
+                let mut event = ctrl_break().ok()?;
+                stream::poll_fn(move |context: &mut Context<'_>| event.poll_recv(context)).boxed()
+            }
+            Kind::Hangup => {
+                let mut event = ctrl_close().ok()?;
+                stream::poll_fn(move |context: &mut Context<'_>| event.poll_recv(context)).boxed()
+            }
+        };
+        Some(events.map(move |()| kind))
+    });
+    stream::select_all(arrived).chain(stream::pending()).boxed()
 }
 
 /// Whether this process was started with SIGHUP ignored, as far as the system shows it.

@@ -3,13 +3,16 @@
 use std::fmt::{self, Write as _};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use portal_model::neutral::printable_line;
 use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::sys::environment;
@@ -17,7 +20,7 @@ use crate::terminal::printer::Printer;
 
 /// The only warnings that a command shows without `PORTAL_LOG`: what else goes wrong is in its
 /// result.
-const TOKEN_CACHE: &str = "portal_http::client::token_cache";
+const SHOWN: [&str; 2] = ["portal_http::client::token_cache", "portal::org::ledger"];
 
 /// Whose log it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +34,13 @@ pub(crate) enum LogOf {
     },
 }
 
-/// Logs to stderr by the filter in `PORTAL_LOG`, such as `debug` or `portal_http=debug`. Without it,
-/// logs every request if `is_verbose`, else only what everybody must see. Secrets are never logged.
-pub(crate) fn start(printer: &Printer, is_verbose: bool, log: LogOf) {
+/// Where a client sends its requests, and what came of each.
+const EXCHANGE: &str = "portal_http::client::exchange";
+
+/// Logs to stderr by the filter in `PORTAL_LOG`, such as `debug` or `portal_http=debug`, for developers.
+/// Without it, shows every request of a verbose printer, else only what everybody must see. Secrets are never
+/// logged.
+pub(crate) fn start(printer: &Printer, log: LogOf) {
     let json = log == LogOf::Server { json: true };
     let of_libraries = |level| {
         Targets::new().with_targets(["portal_http", "portal_store"].map(|target| (target, level)))
@@ -51,12 +58,14 @@ pub(crate) fn start(printer: &Printer, is_verbose: bool, log: LogOf) {
             install(filter, json);
         }
         Ok(Some(Err(error))) => printer.warning(format_args!("invalid PORTAL_LOG: {error}")),
-        Ok(None) if is_verbose => install(of_libraries(Level::DEBUG), json),
         Ok(None) if log != LogOf::Command => install(of_libraries(Level::WARN), json),
         Ok(None) => {
             let warnings = Warnings { printer: printer.clone(), is_shown: AtomicBool::new(false) };
-            let filter = Targets::new().with_target(TOKEN_CACHE, Level::WARN);
-            tracing_subscriber::registry().with(warnings).with(filter).init();
+            let requests = printer.is_verbose.then(|| Requests { printer: printer.clone() });
+            let filter = Targets::new().with_targets(SHOWN.map(|target| (target, Level::WARN)));
+            let filter =
+                filter.with_targets(printer.is_verbose.then_some((EXCHANGE, Level::DEBUG)));
+            tracing_subscriber::registry().with(warnings).with(requests).with(filter).init();
         }
     }
 }
@@ -106,7 +115,8 @@ struct Warnings {
 
 impl<S: Subscriber> Layer<S> for Warnings {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if !self.is_shown.swap(true, Ordering::Relaxed) {
+        if *event.metadata().level() == Level::WARN && !self.is_shown.swap(true, Ordering::Relaxed)
+        {
             let mut text = Text::default();
             event.record(&mut text);
             self.printer.warning(format_args!("{}{}", text.message, text.fields));
@@ -128,6 +138,68 @@ impl Visit for Text {
             "message" => write!(self.message, "{value:?}"),
             _ => write!(self.fields, ": {value:?}"),
         };
+    }
+}
+
+/// Shows each request and what came of it: `POST /crm/v7/settings/portals → 200 in 3 ms`.
+struct Requests {
+    printer: Printer,
+}
+
+/// A request that was sent, in its span.
+struct Sent {
+    fields: Fields,
+    at: Instant,
+}
+
+/// Those of [`EXCHANGE`]: of the request, or of what came of it.
+#[derive(Default)]
+struct Fields {
+    method: String,
+    path: String,
+    status: String,
+    error: String,
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let place = match field.name() {
+            "method" => &mut self.method,
+            "path" => &mut self.path,
+            "status" => &mut self.status,
+            "error" => &mut self.error,
+            _ => return,
+        };
+        *place = format!("{value:?}");
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Requests {
+    fn on_new_span(&self, span: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        span.record(&mut fields);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(Sent { fields, at: Instant::now() });
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let Some(span) = context.event_span(event) else { return };
+        let extensions = span.extensions();
+        let Some(Sent { fields: request, at }) = extensions.get() else { return };
+        let mut response = Fields::default();
+        event.record(&mut response);
+        let what = match response.error.as_str() {
+            "" => response.status,
+            error => format!("no response: {error}"),
+        };
+        let Fields { method, path, .. } = request;
+        let time = at.elapsed().as_millis();
+        self.printer.note(printable_line(&format!("{method} {path} → {what} in {time} ms")));
     }
 }
 

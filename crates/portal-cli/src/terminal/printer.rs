@@ -47,6 +47,8 @@ pub(crate) struct Printer {
     output: Output,
     /// Whether notes and progress are left out.
     pub(crate) is_quiet: bool,
+    /// Whether each request is shown.
+    pub(crate) is_verbose: bool,
     /// Why stdout takes no more results.
     stdout_failed: Arc<Mutex<Option<io::Error>>>,
     /// The progress bars on stderr, which step aside for a line.
@@ -55,7 +57,13 @@ pub(crate) struct Printer {
 
 impl Printer {
     pub(crate) fn new(output: Output, is_quiet: bool) -> Self {
-        Self { output, is_quiet, stdout_failed: Arc::default(), bars: MultiProgress::new() }
+        Self {
+            output,
+            is_quiet,
+            is_verbose: false,
+            stdout_failed: Arc::default(),
+            bars: MultiProgress::new(),
+        }
     }
 
     pub(crate) fn is_json(&self) -> bool {

@@ -93,12 +93,10 @@ fn file_with_mistakes_names_them_sends_nothing() {
     assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
     golden("batch-mistakes", &ran.stderr);
 
-    let checked = home.run(&["check", "--from", "portals.csv", "--output", "json"]);
+    let checked = home.run(&["batch", "portals.csv", "--dry-run", "--output", "json"]);
     assert_eq!((checked.status, &checked.stderr), (2, &ran.stderr));
     let problems = &checked.json()[0]["error"]["details"]["problems"];
     assert_eq!(problems.as_array().unwrap().len(), 8, "{problems}");
-    std::fs::write(home.path().join("portals.csv"), csv(&orgs)).unwrap();
-    assert_eq!(home.run(&["check", "--from", "portals.csv"]).status, 0);
 }
 
 #[test]
@@ -176,7 +174,6 @@ async fn one_org_gets_several_portals_if_allowed() {
     let file = format!("profile,name\n{}", rows.join("\n"));
     std::fs::write(home.path().join("portals.csv"), file).unwrap();
     assert_eq!(home.run(&CREATE).status, 2);
-    assert_eq!(home.run(&["check", "--from", "portals.csv", "--allow-another"]).status, 0);
     let ran = home.run(&[&CREATE[..], &["--allow-another"]].concat());
     assert_eq!(ran.status, 0, "{ran:?}");
     assert!(ran.stderr.contains("12 portals in 1 org, on this machine"), "{ran:?}");
@@ -209,6 +206,8 @@ fn report_is_derived_from_ledger() {
     assert_eq!(orgs.read("report.csv"), rows("dry_run,"));
     assert_eq!(orgs.run(&[&CREATE[..], &report].concat()).status, 0);
     assert_eq!(orgs.read("report.csv"), rows("created,org002Portal"));
+    let again = orgs.run(&["batch", "report.csv"]);
+    assert_eq!((again.status, again.stdout.as_str()), (0, "3 created earlier\n"), "{again:?}");
 }
 
 #[test]

@@ -12,7 +12,8 @@ const NAME: &str = "PortalsAPItest100";
 fn second_create_reports_portal_as_present() {
     let home = Home::new();
     let ran = home.run(&["create", "--local", NAME]);
-    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    let next = "Next: `portal serve` for your own code; `portal login` for an org of Zoho CRM\n";
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, next));
     assert_eq!(ran.stdout, "PortalsAPItest100 was created\n");
     let ran = home.run(&["create", "--local", "portalsapitest100"]);
     assert_eq!(ran.status, 4);
@@ -22,10 +23,34 @@ fn second_create_reports_portal_as_present() {
 }
 
 #[test]
+fn verbose_create_shows_each_request() {
+    let ran = Home::new().run(&["create", "--local", NAME, "-v"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "PortalsAPItest100 was created\n"));
+    let requests: Vec<_> = ran.stderr.lines().filter(|line| !line.starts_with("Next")).collect();
+    let expected = [
+        "POST /oauth/v2/token → 200 in ",
+        "GET /crm/v7/org → 200 in ",
+        "GET /crm/v7/settings/portals → 204 in ",
+        "POST /crm/v7/settings/portals → 200 in ",
+    ];
+    assert_eq!(requests.len(), expected.len(), "{ran:?}");
+    for (request, start) in requests.iter().zip(expected) {
+        let time = request.strip_prefix(start).and_then(|time| time.strip_suffix(" ms"));
+        assert!(time.is_some_and(|time| time.parse::<u32>().is_ok()), "{request}");
+    }
+    let home = Home::new();
+    let server = Served::start(&home, &["--fault", "GET request:drop"]);
+    let ran = server.run(&home, &["list", "-v"]);
+    let lost = "GET /crm/v7/settings/portals → no response: ";
+    assert!(ran.stderr.lines().any(|line| line.starts_with(lost)), "{ran:?}");
+}
+
+#[test]
 fn json_output_is_one_object() {
     let home = Home::new();
     let create = ["--output", "json", "create", "--local"];
     let ran = home.run(&[&create[..], &[NAME]].concat());
+    assert_eq!(ran.stderr, "");
     assert_eq!(ran.json(), [json!({"name": NAME, "profile": null, "outcome": "created"})]);
     let ran = home.run(&[&create[..], &[NAME]].concat());
     let mut object = ran.json().remove(0);
@@ -157,7 +182,7 @@ fn cached_token_is_private() {
     use std::os::unix::fs::PermissionsExt as _;
     let home = Home::new();
     Served::start(&home, &[]).run(&home, &["list"]);
-    let files = std::fs::read_dir(home.path().join(".cache/portal/tokens")).unwrap();
+    let files = std::fs::read_dir(home.tokens()).unwrap();
     for file in files.map(Result::unwrap) {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{file:?}");
     }

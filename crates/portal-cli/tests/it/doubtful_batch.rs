@@ -56,6 +56,8 @@ fn forget(home: &Home) {
 #[test]
 fn row_in_doubt_is_unfinished_for_all_commands() {
     let orgs = in_doubt();
+    let dry = orgs.run(&[&CREATE[..], &["--dry-run"]].concat());
+    assert_eq!((dry.status, &row(&dry)["outcome"]), (5, &json!("unknown")), "{dry:?}");
     let listed = orgs.home.unfinished().remove(0);
     assert_eq!(listed["name"], json!("FirstName"));
     let file = listed["entry"]["about"]["file"].as_str().unwrap();
@@ -93,8 +95,7 @@ fn portal_of_unknown_ledger_is_told_apart() {
 #[test]
 fn row_renamed_since_is_not_created_again() {
     for recovers in [true, false] {
-        let scopes = &["ZohoCRM.settings.clientportal.ALL", "ZohoCRM.org.READ"];
-        let orgs = Orgs::start(vec![Org { scopes, ..Org::new("acme") }], &LOST);
+        let orgs = Orgs::start(vec![renaming("acme")], &LOST);
         orgs.write("portals.csv", "profile,name\nacme,FirstName\n");
         kill_in_doubt(&orgs, "acme");
         if recovers {
@@ -109,6 +110,76 @@ fn row_renamed_since_is_not_created_again() {
             assert_eq!(portals(&orgs, "acme"), "SecondName");
         }
     }
+}
+
+/// An org whose portals the profile may rename.
+fn renaming(name: &'static str) -> Org {
+    let scopes = &["ZohoCRM.settings.clientportal.ALL", "ZohoCRM.org.READ"];
+    Org { scopes, portal_limit: false, ..Org::new(name) }
+}
+
+#[test]
+fn row_of_renamed_profile_is_not_created_again() {
+    let orgs = Orgs::start(vec![renaming("acme")], &[]);
+    orgs.write("portals.csv", "profile,name\nacme,FirstName\n");
+    assert_eq!(orgs.run(&CREATE).status, 0);
+    let rename = ["rename", "FirstName", "SecondName", "--profile", "acme", "--yes"];
+    assert_eq!(orgs.run(&rename).status, 0);
+    assert_eq!(orgs.run(&["profiles", "rename", "acme", "beta"]).status, 0);
+    orgs.write("portals.csv", "profile,name\nbeta,FIRSTname\n");
+    for arguments in [&["--allow-another"][..], &[]] {
+        let ran = orgs.run(&[&CREATE[..], arguments].concat());
+        assert_eq!((ran.status, portals(&orgs, "beta").as_str()), (0, "SecondName"), "{ran:?}");
+    }
+}
+
+#[test]
+fn row_in_doubt_goes_on_under_second_profile_of_org() {
+    let orgs = Orgs::start(vec![renaming("acme")], &LOST);
+    orgs.write("portals.csv", "profile,name\nacme,FirstName\n");
+    kill_in_doubt(&orgs, "acme");
+    log_in_again(&orgs, "twin");
+    orgs.write("portals.csv", "profile,name\ntwin,FIRSTname\n");
+    let ran = orgs.run(&[&CREATE[..], &["--allow-another"]].concat());
+    assert_eq!((ran.status, &row(&ran)["origin"]), (0, &json!("appeared")), "{ran:?}");
+    assert!(!ran.stderr.contains("not in this file"), "{ran:?}");
+    assert_eq!((orgs.home.unfinished().len(), portals(&orgs, "acme").as_str()), (0, "FirstName"));
+}
+
+#[test]
+fn row_of_second_profile_of_org_is_not_created_again() {
+    let orgs = Orgs::start(vec![renaming("acme")], &[]);
+    orgs.write("portals.csv", "profile,name\nacme,FirstName\n");
+    assert_eq!(orgs.run(&CREATE).status, 0);
+    let rename = ["rename", "FirstName", "SecondName", "--profile", "acme", "--yes"];
+    assert_eq!(orgs.run(&rename).status, 0);
+    log_in_again(&orgs, "twin");
+    orgs.write("portals.csv", "profile,name\ntwin,FirstName\n");
+    let ran = orgs.run(&[&CREATE[..], &["--allow-another"]].concat());
+    assert_eq!((ran.status, &row(&ran)["outcome"]), (0, &json!("created")), "{ran:?}");
+    assert_eq!(portals(&orgs, "acme"), "SecondName");
+}
+
+#[test]
+fn row_of_profile_that_leads_elsewhere_is_created() {
+    let orgs = Orgs::start(["acme", "gamma"].map(renaming).into(), &[]);
+    orgs.write("portals.csv", "profile,name\nacme,FirstName\n");
+    assert_eq!(orgs.run(&CREATE).status, 0);
+    let rename = ["rename", "FirstName", "SecondName", "--profile", "acme", "--yes"];
+    assert_eq!(orgs.run(&rename).status, 0);
+    orgs.write("portals.csv", "profile,name\ngamma,FirstName\n");
+    assert_eq!(orgs.run(&CREATE).status, 0);
+    assert_eq!(portals(&orgs, "gamma"), "FirstName");
+}
+
+#[test]
+fn portal_in_doubt_under_another_first_name_is_known() {
+    let orgs = in_doubt();
+    orgs.write("portals.csv", "profile,name,fallback\nacme,SecondName,FirstName\n");
+    let dry = orgs.run(&["batch", "portals.csv", "--dry-run"]);
+    assert_eq!(dry.status, 4, "{dry:?}");
+    assert!(dry.stderr.contains("not in this file: acme FirstName"), "{dry:?}");
+    assert!(!dry.stderr.contains("another machine"), "{dry:?}");
 }
 
 #[test]
@@ -297,7 +368,7 @@ fn list_that_fails_is_not_called_forbidden() {
     gateway.open();
     let ran = create.wait();
     let row = row(&ran);
-    // Whoever delivered the rejection may have delivered the request twice.
+    // What delivered the rejection may have delivered the request twice.
     assert_eq!((ran.status, &row["outcome"]), (5, &json!("unknown")), "{ran:?}");
     let message = row["error"]["message"].as_str().unwrap();
     assert!(message.contains("before the outcome could be verified"), "{message}");

@@ -70,7 +70,7 @@ fn report_goes_where_links_lead_and_keeps_modes_and_devices() {
 fn backup_onto_its_source_is_refused() {
     let orgs = orgs();
     std::fs::create_dir(orgs.home.path().join("data")).unwrap();
-    let ran = orgs.run(&["backup", "--data", "data", "./data"]);
+    let ran = orgs.run(&["admin", "backup", "--data", "data", "./data"]);
     assert_eq!(ran.status, 2, "{ran:?}");
     assert!(ran.stderr.contains("--data and FILE are one file"), "{ran:?}");
 }

@@ -71,7 +71,7 @@ const TESTED: [(&str, &[&str]); 30] = [
 /// What stays as it was found, and why.
 const DECIDED: [(&str, &str); 6] = [
     (
-        "`get` of a missing portal exits 1",
+        "`list` of a missing portal exits 1",
         "it failed; `kind` is `not_found`, and 4 is for what exists",
     ),
     (
@@ -136,7 +136,8 @@ fn flag_without_effect_is_refused() {
         (&["create", "--local", "AcmePortal", "--retry"], "unexpected argument"),
         (&["create", "--local", "AcmePortal", "--timeout", "0s"], "expected more than 0"),
         (&["create", "--local", "AcmePortal", "--deadline", "0s"], "expected more than 0"),
-        (&["check", "--allow-another", "AcmePortal"], "cannot be used with"),
+        (&["check", "--allow-another", "AcmePortal"], "unexpected argument"),
+        (&["recover", "--timeout", "5s"], "unexpected argument"),
     ] {
         let ran = home.run(arguments);
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");
@@ -152,7 +153,7 @@ fn unusable_file_exits_2() {
         &["serve", "--listen", "0", "--seed", "absent.toml"][..],
         &["batch", "absent.csv"],
         &["rehearse", "absent.csv"],
-        &["check", "--from", "absent.csv"],
+        &["batch", "absent.csv", "--dry-run"],
     ] {
         let ran = home.run(arguments);
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");

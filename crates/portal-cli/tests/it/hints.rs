@@ -20,7 +20,7 @@ const RUN: [&str; 18] = [
     "portal list --local",
     "portal list --profile",
     "portal profiles",
-    "portal profiles remove",
+    "portal logout --profile",
     "portal recover",
     "portal recover --profile",
     "portal rehearse",
@@ -30,7 +30,7 @@ const RUN: [&str; 18] = [
 ];
 
 /// The commands that no test can run as they are printed.
-const PROSE: [(&str, &str); 10] = [
+const PROSE: [(&str, &str); 11] = [
     ("portal admin", "names a group of commands"),
     ("portal admin credential list --data", "has a placeholder"),
     ("portal admin org list", "the URL of a database has a password; the variable is set"),
@@ -38,12 +38,13 @@ const PROSE: [(&str, &str); 10] = [
     ("portal admin credential list", "has a placeholder"),
     ("portal login", "asks on a terminal: `prompts` runs it"),
     ("portal login --profile", "asks on a terminal: `prompts` runs it"),
+    ("portal profiles rename", "has a placeholder"),
     ("portal recover --same-org", "on the word of the user: `doubt` and `doubtful_batch` run it"),
     ("portal serve", "runs until it is ended: `serve` runs it"),
     ("portal serve --data", "names an option"),
 ];
 
-const SUBCOMMANDS: [&str; 21] = [
+const SUBCOMMANDS: [&str; 20] = [
     "admin",
     "batch",
     "check",
@@ -64,7 +65,6 @@ const SUBCOMMANDS: [&str; 21] = [
     "requests",
     "serve",
     "user",
-    "remove",
 ];
 
 /// The commands in the hints of a text: after `hint:` on stderr, after an arrow in a table, and the one
@@ -141,9 +141,9 @@ fn hints_without_account_can_be_run() {
     assert!(listed.stdout.starts_with("SecondPortal"), "{listed:?}");
     for (arguments, expected) in [
         (&["explain", "xyz"][..], "ALREADY_USED"),
-        (&["man", "nonsense"], "Usage: "),
+        (&["man", "nonsense"], "portal COMMAND -h"),
         (&["list", "--profile=two words"], ""),
-        (&["frobnicate"], "Usage: "),
+        (&["frobnicate"], "portal COMMAND -h"),
     ] {
         let followed = follow(&home, &home.run(arguments));
         assert_eq!(followed.status, 0, "{arguments:?}");
@@ -188,7 +188,7 @@ fn hints_name_profile() {
 fn hints_about_doubt_can_be_run() {
     let orgs = Orgs::start(vec![Org::new("acme")], &["--fault", "POST committed:delay=60s"]);
     orgs.kill_create("acme");
-    let refused = orgs.run(&["profiles", "remove", "acme"]);
+    let refused = orgs.run(&["logout", "--profile", "acme"]);
     assert_eq!(refused.status, 2, "{refused:?}");
     let doctor = orgs.run(&["doctor", "--profile", "acme"]);
     assert!(commands(&doctor.stdout).eq(["portal recover"]), "{doctor:?}");

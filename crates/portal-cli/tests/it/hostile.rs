@@ -128,8 +128,8 @@ fn long_error_is_cut_in_text() {
 #[test]
 fn unusable_token_cache_warns_and_is_skipped() {
     let home = Home::new();
-    fs::create_dir_all(home.path().join(".cache/portal")).unwrap();
-    fs::write(home.path().join(".cache/portal/tokens"), "not a directory").unwrap();
+    fs::create_dir_all(home.tokens().parent().unwrap()).unwrap();
+    fs::write(home.tokens(), "not a directory").unwrap();
     let url = service(token(), list("Acme"));
     let ran = run(&home, &url, &[], &["list"]);
     assert_eq!((ran.status, ran.stdout.trim_end()), (0, "Acme           by Acme"), "{ran:?}");
@@ -216,7 +216,7 @@ fn runs_leave_secrets_in_private_files_only() {
         keep(Ran::from(command.env("PORTAL_LOG", "trace").output().unwrap()));
     }
     // The access tokens are in the cache only.
-    let cached = files(&orgs.home.path().join(".cache/portal/tokens"));
+    let cached = files(&orgs.home.tokens());
     let access_tokens: Vec<String> = cached
         .iter()
         .filter_map(|path| serde_json::from_slice(&fs::read(path).unwrap()).ok())
@@ -234,7 +234,10 @@ fn runs_leave_secrets_in_private_files_only() {
         if is_seed || !shows_secret(&String::from_utf8_lossy(&fs::read(&path).unwrap())) {
             continue;
         }
-        let may = path.ends_with("credentials.toml") || path.parent().unwrap().ends_with("tokens");
+        // The last is how a running server is found, with the orgs that it leads to.
+        let directory = path.parent().unwrap();
+        let may = path.ends_with("credentials.toml")
+            || ["tokens", "servers"].iter().any(|private| directory.ends_with(private));
         assert!(may, "{} has a secret", path.display());
         #[cfg(unix)]
         {

@@ -24,13 +24,6 @@ fn check_prints_one_json_object_per_name() {
 }
 
 #[test]
-fn missing_file_is_named() {
-    let ran = Home::new().run(&["check", "--from", "absent.txt"]);
-    assert_eq!(ran.status, 2);
-    assert!(ran.stderr.starts_with("error: cannot read absent.txt: "), "{}", ran.stderr);
-}
-
-#[test]
 fn explain_finds_code_in_any_spelling() {
     let home = Home::new();
     let ran = home.run(&["explain", "no-permission"]);

@@ -59,7 +59,7 @@ fn invalid_config_is_reported_with_line() {
 }
 
 #[test]
-fn profile_is_shown_renamed_and_removed() {
+fn profile_is_shown_and_renamed() {
     let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
     let shown = orgs.run(&["profiles", "show", "acme"]).stdout;
     assert!(shown.starts_with("profile      acme\n") && !shown.contains("hush"), "{shown}");
@@ -68,8 +68,10 @@ fn profile_is_shown_renamed_and_removed() {
     let ran = orgs.run(&["profiles", "rename", "acme", "main"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (0, "profile acme is now called main\n"));
     assert_eq!(orgs.run(&["list", "--profile", "main"]).status, 0);
-    let ran = orgs.run(&["profiles", "remove", "main"]);
-    assert_eq!(ran.status, 0, "{ran:?}");
+    let ran = orgs.run(&["logout", "--profile", "main", "--keep-token"]);
+    let text = "The profile main is removed; its refresh token stays valid.\n";
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, text), "{ran:?}");
+    assert_eq!(orgs.served.requests("/oauth/v2/token/revoke"), 0);
     assert_eq!(orgs.run(&["profiles", "--output", "json"]).json().len(), 1);
     let missing = orgs.run(&["profiles", "show", "main"]);
     assert!(missing.stderr.contains("there is no profile \"main\"; there is only beta"));
@@ -91,7 +93,7 @@ fn default_profile_applies_without_selection() {
     assert!(half.status == 2 && half.stderr.contains("PORTAL_REFRESH_TOKEN"), "{half:?}");
     assert_eq!(orgs.run(&["profiles", "rename", "acme", "zeta"]).status, 0);
     assert_eq!(default(1)["default"], json!(true));
-    assert_eq!(orgs.run(&["profiles", "remove", "zeta"]).status, 0);
+    assert_eq!(orgs.run(&["logout", "--profile", "zeta", "--keep-token"]).status, 0);
     assert_eq!(orgs.run(&["list"]).status, 2);
 }
 
@@ -99,7 +101,8 @@ fn default_profile_applies_without_selection() {
 fn profile_of_create_in_doubt_stays() {
     let orgs = Orgs::start(vec![Org::new("acme")], &["--fault", "POST committed:delay=60s"]);
     orgs.kill_create("acme");
-    for command in [&["profiles", "rename", "acme", "beta"][..], &["profiles", "remove", "acme"]] {
+    let keep = &["logout", "--profile", "acme", "--keep-token"];
+    for command in [&["profiles", "rename", "acme", "beta"][..], &keep[..], &keep[..3]] {
         let ran = orgs.run(command);
         assert_eq!(ran.status, 2, "{ran:?}");
         let hint = "hint: run `portal recover AcmePortal --profile acme` first\n";

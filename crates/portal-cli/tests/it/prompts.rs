@@ -4,7 +4,7 @@ use portal_testkit::needs;
 
 use crate::live::Live;
 use crate::orgs::{Org, write_profiles};
-use crate::support::{Home, Ran, golden};
+use crate::support::{Home, Ran, Served, golden};
 use crate::terminal::Terminal;
 
 const NAME: &str = "PortalsAPItest100";
@@ -51,7 +51,8 @@ fn create_on_live_host_wants_name_typed() {
     terminal.line(NAME);
     let (status, rest) = terminal.wait();
     assert_eq!(status, 0, "{rest}");
-    assert!(rest.ends_with("PortalsAPItest100 was created\n"), "{rest}");
+    let next = "Next: invite its users in Zoho CRM, under Setup > Channels > Portals\n";
+    assert!(rest.ends_with(&format!("PortalsAPItest100 was created\n{next}")), "{rest}");
     assert!(list(&live, &acme).starts_with(NAME));
 }
 
@@ -204,7 +205,7 @@ fn login_on_terminal_asks_for_missing_values() {
     terminal.line("my org");
     assert!(terminal.expect("Profile name [default]: ").contains("can't be the name"));
     terminal.line("acme");
-    terminal.expect("Data center of the org (us, eu, in, au, jp, cn, ca or sa): ");
+    terminal.expect("Data center (us, eu, in, au, jp, cn, ca or sa), or URL of a server: ");
     terminal.line("EU");
     terminal.expect("Client id (from https://api-console.zoho.eu, \"Self Client\"): ");
     terminal.line(&acme.client_id());
@@ -221,6 +222,22 @@ fn login_on_terminal_asks_for_missing_values() {
     assert!(rest.ends_with("Next: portal create NAME --profile acme --dry-run\n"), "{rest}");
     let create = ["create", NAME, "--profile", "acme", "--yes"];
     assert!(live.anonymous(&create).output().unwrap().status.success());
+}
+
+#[needs(setsid)]
+#[test]
+fn login_takes_url_of_own_server_for_data_center() {
+    let home = Home::new();
+    let server = Served::start(&home, &[]);
+    let mut terminal = Terminal::start(&home.command(&["login", "--profile", "local"]), 80);
+    terminal.expect("or URL of a server: ");
+    terminal.line("ftp://127.0.0.1");
+    terminal.expect("or URL of a server: ");
+    terminal.line(server.url());
+    let (status, rest) = terminal.wait();
+    assert_eq!(status, 0, "{rest}");
+    assert!(rest.contains("profile local stored for "), "{rest}");
+    assert!(!rest.contains("onsole") && rest.ends_with("--profile local --dry-run\n"), "{rest}");
 }
 
 #[needs(setsid)]

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use portal_ledger::{Entry, Filter, Ledger};
@@ -10,6 +11,19 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::schema;
+
+/// The environment of a process that has nothing but the home directory `path`.
+pub(crate) fn home_variables(path: &Path) -> Vec<(&'static str, PathBuf)> {
+    let mut variables = vec![("HOME", path.to_owned())];
+    if cfg!(windows) {
+        variables.push(("USERPROFILE", path.to_owned()));
+        variables.push(("APPDATA", path.join(".config")));
+        variables.push(("LOCALAPPDATA", path.join(".local/state")));
+        // Without it there are no sockets.
+        variables.extend(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root.into())));
+    }
+    variables
+}
 
 /// A home directory, empty at first; it is gone when the test ends.
 pub(crate) struct Home(TempDir);
@@ -26,7 +40,8 @@ impl Home {
     /// `portal` with these arguments and nothing of the environment that the test runs in.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portal"));
-        command.args(arguments).env_clear().env("HOME", self.path()).current_dir(self.path());
+        command.args(arguments).env_clear().envs(home_variables(self.path()));
+        command.current_dir(self.path());
         // The test servers take effect at once: proof of absence need not take a minute.
         command.env("PORTAL_PROCESSING_TIME", "300ms").env("PORTAL_LIST_LAG", "0s");
         command
@@ -51,6 +66,12 @@ impl Home {
     /// The file of the ledger.
     pub(crate) fn ledger(&self) -> PathBuf {
         Ledger::path_in(self.path().join(".local/state/portal"))
+    }
+
+    /// The directory of cached access tokens.
+    pub(crate) fn tokens(&self) -> PathBuf {
+        let cache = if cfg!(windows) { ".local/state" } else { ".cache" };
+        self.path().join(cache).join("portal/tokens")
     }
 
     /// What the ledger has, newest first.
@@ -159,7 +180,7 @@ impl Served {
             .args(["--log", "json"])
             .env_clear()
             .env("PATH", path)
-            .env("HOME", home.path())
+            .envs(home_variables(home.path()))
             .env("PORTAL_ADMIN_LISTEN", "0")
             .current_dir(home.path())
             .stdout(Stdio::piped())
@@ -325,6 +346,26 @@ pub(crate) fn kill_once(command: Command, condition: impl FnMut() -> bool) {
     running.kill();
 }
 
+/// How many tests of [`at_kill_points`] run at once, each against an org of its own.
+pub(crate) const AT_ONCE: usize = 4;
+
+/// Runs `test` for each point at which it kills something: `PORTAL_KILL_POINTS` of them, else 10.
+pub(crate) fn at_kill_points(test: impl Fn(usize) + Sync) {
+    let next = AtomicUsize::new(0);
+    let points = || std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+    let worker = || points().take_while(|point| *point < kill_points()).for_each(&test);
+    std::thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(worker))));
+}
+
+pub(crate) fn kill_points() -> usize {
+    std::env::var("PORTAL_KILL_POINTS").map_or(10, |points| points.parse().unwrap())
+}
+
+/// A random number from 0 to 1.
+pub(crate) fn random_share() -> f64 {
+    f64::from(getrandom::u32().unwrap()) / f64::from(u32::MAX)
+}
+
 /// Waits until `condition` holds; a test that waits for a minute fails.
 #[track_caller]
 pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
@@ -343,4 +384,14 @@ pub(crate) fn golden(name: &str, text: &str) {
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
     assert_eq!(text, expected, "{} differs; BLESS=1 writes it anew", path.display());
+}
+
+/// Reads no further than the line, so that the rest can be read later.
+pub(crate) fn first_line(reader: &mut impl std::io::Read) -> String {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while reader.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
+        line.push(byte[0]);
+    }
+    String::from_utf8(line).unwrap()
 }

@@ -40,7 +40,7 @@ pub(super) async fn perform<R: Registry>(
             {
                 add_login_url(version, portal);
                 // A single portal always has it. Here it is never configured: `rename` refuses it.
-                portal.other.insert("saml_configuration".to_owned(), Value::Null);
+                portal.other.insert("saml_configuration", Value::Null);
             }
             Ok(server::portal(portal.as_ref()))
         }
@@ -57,7 +57,7 @@ fn add_login_url(version: ApiVersion, portal: &mut Portal) {
     if version == ApiVersion::V8 {
         let host = portal.name.to_ascii_lowercase();
         let url = format!("https://{host}.zcrmportals.example");
-        portal.other.insert("login_url".to_owned(), url.into());
+        portal.other.insert("login_url", url);
     }
 }
 

@@ -174,12 +174,13 @@ impl Ending {
             Outcome::Renamed { .. } => EndingKind::Renamed,
             Outcome::Present { origin: Origin::Appeared, .. } => EndingKind::Appeared,
             Outcome::Present { .. } | Outcome::Unchanged { .. } => EndingKind::Present,
-            Outcome::Unknown { .. } => EndingKind::Unknown,
             // It may be this org's, by a copy of this attempt.
             Outcome::NameTaken { owner: Owner::Undetermined(Unverified::AtOnce), .. } => {
                 EndingKind::NameTaken
             }
-            Outcome::NameTaken { owner: Owner::Undetermined(_), .. } => EndingKind::Unknown,
+            Outcome::Unknown { .. } | Outcome::NameTaken { owner: Owner::Undetermined(_), .. } => {
+                EndingKind::Unknown
+            }
             _ => EndingKind::NotDone,
         };
         let portal = match outcome {

@@ -103,7 +103,10 @@ async fn results(engine: &Engine, calls: &[Call]) -> Vec<String> {
     let there = engine.elsewhere();
     let mut permits: Vec<Permit> = Vec::new();
     let mut results = Vec::new();
-    let (mut second, mut claims) = (1000, 0);
+    // Of the permits whose attempt has ended, whether it is in doubt.
+    let mut ended: Vec<Option<bool>> = Vec::new();
+    let mut orgs = Vec::new();
+    let mut second = 1000;
     for (number, call) in calls.iter().enumerate() {
         // By turns from two processes.
         let ledger = if number % 2 == 0 { &engine.ledger } else { &there };
@@ -113,11 +116,22 @@ async fn results(engine: &Engine, calls: &[Call]) -> Vec<String> {
         let result = match call {
             Call::Later(time) => {
                 second += time;
+                // A database ends the attempt of a permit that is dropped by its own clock, at the drop.
+                for (permit, in_doubt) in permits.iter_mut().zip(&ended) {
+                    if let Some(in_doubt) = *in_doubt {
+                        permit.attempt_ended(AttemptEnd { at: at(second), in_doubt });
+                    }
+                }
                 String::new()
             }
             Call::Claim(wish) => {
-                claims += 1;
-                let request = request(wish, wish.repeats.unwrap_or(claims));
+                // An id is of one claim, and its org.
+                let repeated = wish.repeats.filter(|claim| *claim < orgs.len());
+                if repeated.is_none() {
+                    orgs.push(wish.org);
+                }
+                let number = repeated.unwrap_or(orgs.len() - 1);
+                let request = request(&Wish { org: orgs[number], ..wish.clone() }, number + 1);
                 match ledger.claim(&request, &now).await.unwrap() {
                     Claim::Granted(permit) => {
                         let entry = permit.entry();
@@ -131,6 +145,7 @@ async fn results(engine: &Engine, calls: &[Call]) -> Vec<String> {
                             permit.receipts()
                         );
                         permits.push(permit);
+                        ended.push(None);
                         result
                     }
                     Claim::Ended(entry) => format!("ended {} {:?}", entry.id, entry.ending()),
@@ -142,6 +157,7 @@ async fn results(engine: &Engine, calls: &[Call]) -> Vec<String> {
                 Some(permit) => {
                     let intent = intent(permits[permit].entry());
                     let recorded = permits[permit].record(&intent, &now).await;
+                    ended[permit] = None;
                     format!("{recorded:?} {}", permits[permit].entry().attempts)
                 }
                 None => String::new(),
@@ -150,18 +166,21 @@ async fn results(engine: &Engine, calls: &[Call]) -> Vec<String> {
                 if let Some(permit) = which(*permit) {
                     let (at, in_doubt) = (at(second), *in_doubt);
                     permits[permit].attempt_ended(AttemptEnd { at, in_doubt });
+                    ended[permit] = Some(in_doubt);
                 }
                 String::new()
             }
             Call::End(permit, kind) => match which(*permit) {
                 Some(permit) => {
-                    let ended = permits.swap_remove(permit).end(&Ending::new(*kind), &now).await;
-                    format!("{:?}", ended.map(|entry| entry.id))
+                    ended.swap_remove(permit);
+                    let result = permits.swap_remove(permit).end(&Ending::new(*kind), &now).await;
+                    format!("{:?}", result.map(|entry| entry.id))
                 }
                 None => String::new(),
             },
             Call::Drop(permit) => {
                 if let Some(permit) = which(*permit) {
+                    ended.swap_remove(permit);
                     drop(permits.swap_remove(permit));
                     engine.idle(&engine.ledger).await;
                     engine.idle(&there).await;

@@ -5,52 +5,52 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::json::{Members, RawJson};
+
 /// The `details` of an error: whatever JSON came, with names for the parts that are documented.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Details(pub(super) Value);
+pub struct Details(pub(crate) RawJson);
 
 impl Default for Details {
     fn default() -> Self {
-        Self(Value::Object(Map::new()))
+        Self::from(Value::Object(Map::new()))
     }
 }
 
 impl Details {
     /// Everything, as it came.
-    pub fn as_value(&self) -> &Value {
-        &self.0
+    pub fn to_value(&self) -> Value {
+        self.0.read().unwrap_or_default()
     }
 
     /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
-        match &self.0 {
-            Value::Null => true,
-            Value::Object(map) => map.is_empty(),
-            _ => false,
-        }
+        matches!(self.0.as_str(), "null" | "{}")
     }
 
     /// The field that the error is about.
-    pub fn api_name(&self) -> Option<&str> {
-        self.0.get("api_name")?.as_str()
+    pub fn api_name(&self) -> Option<String> {
+        self.0.read::<Members>()?.get("api_name")
     }
 
     /// The permissions that are missing, as the service names them.
-    pub fn permissions(&self) -> impl Iterator<Item = &str> {
-        let missing = self.0.get("permissions").and_then(Value::as_array);
-        missing.into_iter().flatten().filter_map(Value::as_str)
+    pub fn permissions(&self) -> Vec<String> {
+        let members = self.0.read::<Members>().unwrap_or_default();
+        let missing = members.get::<Vec<Value>>("permissions");
+        let texts = missing.unwrap_or_default().into_iter();
+        texts.filter_map(|missing| missing.as_str().map(ToOwned::to_owned)).collect()
     }
 }
 
 impl From<Value> for Details {
     fn from(value: Value) -> Self {
-        Self(value)
+        Self(RawJson::of(&value))
     }
 }
 
 impl fmt::Display for Details {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(self.0.as_str())
     }
 }

@@ -139,7 +139,7 @@ mod tests {
     fn wrong_length_precedes_wrong_characters() {
         let error = invalid_name(&PortalName::parse("a b").unwrap_err());
         assert_eq!(error.code, ErrorCode::InvalidData);
-        assert_eq!(error.details.as_value()["minimum_length"], 6);
+        assert_eq!(error.details.to_value()["minimum_length"], 6);
         let error = invalid_name(&PortalName::parse("my portal").unwrap_err());
         assert_eq!(error.code, ErrorCode::PatternNotMatched);
     }

@@ -7,7 +7,7 @@ use portal_model::Timestamp;
 use super::{By, Existing, GrantKey, GrantRow, People, SEED};
 use crate::audit::AuditAction;
 use crate::org::{Org, User};
-use crate::seed::{Seed, SeedCredential, SeedDifference, SeedDifferences, SeedOrg, SeedUser};
+use crate::seed::{Seed, SeedCredential, SeedDifferences, SeedOrg, SeedUser};
 use crate::token::Hashed;
 
 impl People {
@@ -41,7 +41,7 @@ impl People {
 
     /// The differences from `seed`. Entries that are missing here don't count, nor do codes of an
     /// earlier seed, which expire on their own.
-    fn differences(&self, seed: &Seed) -> Vec<SeedDifference> {
+    fn differences(&self, seed: &Seed) -> Vec<String> {
         let mut found = Vec::new();
         for org in &seed.orgs {
             self.compare_org(org, &mut found);
@@ -61,33 +61,33 @@ impl People {
         found
     }
 
-    fn compare_org(&self, org: &SeedOrg, found: &mut Vec<SeedDifference>) {
+    fn compare_org(&self, org: &SeedOrg, found: &mut Vec<String>) {
         let Some(stored) = self.org_named(&org.name) else { return };
-        let name = || org.name.clone();
+        let name = &org.name;
         if stored.removed_at.is_some() {
-            found.push(SeedDifference::OrgRemoved { org: name() });
+            found.push(format!("org {name:?} was removed"));
         }
         if stored.org.environment != org.environment {
-            found.push(SeedDifference::Environment { org: name() });
+            found.push(format!("org {name:?} has a different environment"));
         }
         if stored.org.portal_limit != org.portal_limit {
-            found.push(SeedDifference::PortalLimit { org: name() });
+            found.push(format!("org {name:?} has a different portal limit"));
         }
     }
 
-    fn compare_user(&self, org: &SeedOrg, user: &SeedUser, found: &mut Vec<SeedDifference>) {
+    fn compare_user(&self, org: &SeedOrg, user: &SeedUser, found: &mut Vec<String>) {
         let Some(of_org) = self.org_named(&org.name) else { return };
         let Some(stored) = self.user_with(of_org.org.id, &user.email) else { return };
-        let (name, email) = (|| org.name.clone(), || user.email.clone());
+        let user_of = format!("user {} of org {:?}", user.email, org.name);
         // The removal of the org already implies the removal of its users.
         if stored.removed_at.is_some() && of_org.removed_at.is_none() {
-            found.push(SeedDifference::UserRemoved { org: name(), email: email() });
+            found.push(format!("{user_of} was removed"));
         }
         if stored.user.name != user.name {
-            found.push(SeedDifference::UserName { org: name(), email: email() });
+            found.push(format!("{user_of} has a different name"));
         }
         if stored.user.permissions != user.permissions {
-            found.push(SeedDifference::Permissions { org: name(), email: email() });
+            found.push(format!("{user_of} has different permissions"));
         }
     }
 
@@ -96,42 +96,45 @@ impl People {
         org: &SeedOrg,
         user: &SeedUser,
         credential: &SeedCredential,
-        found: &mut Vec<SeedDifference>,
+        found: &mut Vec<String>,
     ) {
-        let client_id = || credential.client_id.clone();
+        let client_id = &credential.client_id;
         let secret = Hashed::of(credential.client_secret.expose());
-        if self.client_secret(&credential.client_id).is_some_and(|it| !it.matches(secret)) {
-            found.push(SeedDifference::ClientSecret { client_id: client_id() });
+        if self.client_secret(client_id).is_some_and(|it| !it.matches(secret)) {
+            found.push(format!("client {client_id} has a different secret"));
         }
         let Some(stored) = self.grants.get(&GrantKey::of(&credential.grant)) else { return };
         let is_same_user = |(stored_org, stored_user): (&Org, &User)| {
             stored_org.name == org.name && stored_user.email == user.email
         };
-        if stored.client_id != credential.client_id
+        if stored.client_id != *client_id
             || !self.holder(stored).is_some_and(is_same_user)
             || stored.scopes != credential.scopes
         {
-            let (org, email) = (org.name.clone(), user.email.clone());
-            found.push(SeedDifference::Credential { org, email, client_id: client_id() });
+            found.push(format!(
+                "a credential of client {client_id} for user {} of org {:?} has a different \
+                 client, user or scopes",
+                user.email, org.name,
+            ));
         }
     }
 
     /// Why a refresh token that is valid must not be, if the registry matched the seed.
-    fn superfluity(&self, seed: &Seeded<'_>, token: &GrantRow) -> Option<SeedDifference> {
+    fn superfluity(&self, seed: &Seeded<'_>, token: &GrantRow) -> Option<String> {
         let (Org { name, .. }, User { email, .. }) = self.holder(token)?;
-        let (org, client_id) = (name.clone(), token.client_id.clone());
         let users = seed.users.get(name.as_str());
-        let has_user = users.is_some_and(|emails| emails.contains(email.as_str()));
         if token.ended_at.is_some() {
             None
         } else if users.is_none() {
-            Some(SeedDifference::OrgNotInSeed { org })
-        } else if !has_user {
-            Some(SeedDifference::UserNotInSeed { org, email: email.clone() })
+            Some(format!("org {name:?} is not in the seed"))
+        } else if !users.is_some_and(|emails| emails.contains(email.as_str())) {
+            Some(format!("user {email} of org {name:?} is not in the seed"))
         } else if token.is_seeded && !seed.grants.contains(&token.key) {
             // Tokens from a code or an administrator are in no seed and must survive.
-            let email = email.clone();
-            Some(SeedDifference::RefreshTokenNotInSeed { org, email, client_id })
+            Some(format!(
+                "a refresh token of client {} for user {email} of org {name:?} is not in the seed",
+                token.client_id,
+            ))
         } else {
             None
         }

@@ -1,6 +1,5 @@
 //! [`backup`]: a consistent copy of a registry, even while it is in use.
 
-use std::fs;
 use std::path::Path;
 
 use super::database::{self, cannot_write};
@@ -36,7 +35,7 @@ pub fn backup(directory: &Path, file: &Path) -> Result<(), RegistryError> {
     format::verify(&copy, &partial, Thoroughness::Indexes)?;
     drop(copy);
     let complete = || {
-        fs::File::open(&partial)?.sync_all()?;
+        database::sync_file(&partial)?;
         partial.persist_noclobber(file)?;
         database::sync_directory(directory_of_file)
     };

@@ -47,7 +47,8 @@ pub(super) fn open(directory: &Path, accept_loss: bool) -> Result<Opened, Regist
     make_private(directory).map_err(directory_error)?;
     let state_path = directory.join(state::FILE_NAME);
     let state_file = open_private(&state_path).map_err(directory_error)?;
-    let (state, is_alone) = StateFile::acquire(state_file, state_path)?;
+    let lock = open_private(&directory.join(state::LOCK_NAME)).map_err(directory_error)?;
+    let (state, is_alone) = StateFile::acquire(state_file, lock, state_path)?;
 
     // Read before the database, because other processes may commit in between: the state must never
     // be newer than the database it is compared with.
@@ -107,7 +108,7 @@ fn create(path: &Path) -> Result<(), RegistryError> {
         remove(&beside(path, left_over))?;
     }
     let complete = || {
-        File::open(&new)?.sync_all()?;
+        sync_file(&new)?;
         fs::rename(&new, path)?;
         sync_directory(path.parent().unwrap_or(Path::new("")))
     };
@@ -181,6 +182,11 @@ pub(super) fn open_private(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.read(true).write(true).create(true).truncate(false).open(path)
+}
+
+/// Syncs a file, through a handle that may write: Windows refuses any other.
+pub(super) fn sync_file(path: &Path) -> io::Result<()> {
+    fs::OpenOptions::new().write(true).open(path)?.sync_all()
 }
 
 /// Syncs a directory, so that the names of its files are durable.

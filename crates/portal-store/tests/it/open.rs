@@ -88,7 +88,7 @@ async fn closed_registry_opens_with_its_content() {
     assert_eq!(portals.len(), 1);
     drop(registry);
     let files = fs::read_dir(kept.path()).unwrap().count();
-    assert_eq!(files, 2, "a registry that is closed is a database and a state file");
+    assert_eq!(files, 3, "a registry that is closed is a database, a state file and its lock");
 
     let registry = SqliteRegistry::open(kept.path()).unwrap();
     assert_eq!(principal_of(&registry, "acme").await, acme);

@@ -21,7 +21,7 @@ fn identity(credential: &str, id: Option<&str>) -> OrgIdentity {
 
 fn row(profile: &str, names: &[&str]) -> Row {
     let mut names = names.iter().map(|name| name.parse().unwrap());
-    Row { profile: profile.to_owned(), name: names.next().unwrap(), fallbacks: names.collect() }
+    Row::new(profile.to_owned(), names.next().unwrap(), names.collect())
 }
 
 impl World {
@@ -54,7 +54,7 @@ impl World {
 
     async fn plan(&self, rows: &[Row]) -> Plan {
         let entries = self.ledger.entries(&Filter::default()).await.unwrap();
-        Plan::new(rows.to_vec(), &entries, |_| None)
+        Plan::new(rows.to_vec(), entries, |_| None)
     }
 
     /// The state of the only row of a file, in words.
@@ -102,12 +102,16 @@ async fn row_is_its_profile_and_first_name_in_ledger() {
     for (kind, expected) in cases {
         let world = World::new();
         let first = row("acme", &["AcmeOne", "AcmeTwo"]);
-        world.run(&first, Some(first.key()), kind).await;
+        world.run(&first, Some(first.key.clone()), kind).await;
         assert_eq!(world.state(&first).await, expected, "{kind:?}");
         // The fallbacks are a parameter, and letters count in any case.
         let grown = row("acme", &["ACMEONE", "AcmeThree", "AcmeTwo"]);
         assert_eq!(world.state(&grown).await, expected, "{kind:?}");
-        assert_eq!(world.state(&row("beta", &["AcmeOne", "AcmeTwo"])).await, "left -");
+        // The org counts as well: the profile may have another name since.
+        assert_eq!(world.state(&row("beta", &["AcmeOne", "AcmeTwo"])).await, expected, "{kind:?}");
+        let elsewhere =
+            World { identity: identity("other", Some("8000")), ledger: world.ledger.clone() };
+        assert_eq!(elsewhere.state(&row("beta", &["AcmeOne", "AcmeTwo"])).await, "left -");
         assert_eq!(world.state(&row("acme", &["AcmeTwo", "AcmeOne"])).await, "left -");
     }
 }
@@ -116,8 +120,8 @@ async fn row_is_its_profile_and_first_name_in_ledger() {
 async fn last_run_of_row_counts() {
     let world = World::new();
     let row = row("acme", &["AcmeOne"]);
-    world.run(&row, Some(row.key()), Some(EndingKind::NotDone)).await;
-    world.run(&row, Some(row.key()), Some(EndingKind::Created)).await;
+    world.run(&row, Some(row.key.clone()), Some(EndingKind::NotDone)).await;
+    world.run(&row, Some(row.key.clone()), Some(EndingKind::Created)).await;
     assert_eq!(world.state(&row).await, "earlier AcmeOne");
 }
 
@@ -126,7 +130,7 @@ async fn created_row_has_its_outcome_from_ledger() {
     for (kind, expected) in [(EndingKind::Created, "created"), (EndingKind::Appeared, "present")] {
         let world = World::new();
         let row = row("acme", &["AcmeOne", "AcmeTwo"]);
-        world.run(&row, Some(row.key()), Some(kind)).await;
+        world.run(&row, Some(row.key.clone()), Some(kind)).await;
         let plan = world.plan(std::slice::from_ref(&row)).await;
         let outcome = plan.states[0].outcome().unwrap();
         assert_eq!((outcome.kind().as_str(), outcome.name()), (expected, "AcmeTwo"));
@@ -143,7 +147,7 @@ async fn fallback_that_was_dropped_blocks_row() {
     ] {
         let world = World::new();
         let first = row("acme", &["AcmeOne", "AcmeTwo"]);
-        world.run(&first, Some(first.key()), kind).await;
+        world.run(&first, Some(first.key.clone()), kind).await;
         assert_eq!(world.state(&row("acme", &["AcmeOne"])).await, expected, "{kind:?}");
     }
 }
@@ -157,10 +161,10 @@ async fn profile_that_states_another_org_blocks_row() {
     ] {
         let world = World::new();
         let row = row("acme", &["AcmeOne"]);
-        world.run(&row, Some(row.key()), Some(kind)).await;
+        world.run(&row, Some(row.key.clone()), Some(kind)).await;
         let entries = world.ledger.entries(&Filter::default()).await.unwrap();
         let plan = |org: &Org| {
-            let plan = Plan::new(vec![row.clone()], &entries, |_| Some(org));
+            let plan = Plan::new(vec![row.clone()], entries.clone(), |_| Some(org));
             words(&plan.states[0])
         };
         assert_eq!(plan(&Org::new("8000")), expected);
@@ -179,7 +183,7 @@ async fn row_in_doubt_is_not_sent_to_what_may_be_another_org() {
     for (identity, expected, same) in cases {
         let world = World::new();
         let row = row("acme", &["AcmeOne"]);
-        world.run(&row, Some(row.key()), Some(EndingKind::Unknown)).await;
+        world.run(&row, Some(row.key.clone()), Some(EndingKind::Unknown)).await;
         for (same_org, expected) in [(false, expected), (true, same)] {
             let mut plan = world.plan(std::slice::from_ref(&row)).await;
             plan.identify(0, &identity, same_org);
@@ -199,7 +203,7 @@ async fn create_without_key_goes_on_as_row_in_doubt_only() {
     let world = World::new();
     world.run(&row, None, Some(EndingKind::Created)).await;
     let mut plan = world.plan(std::slice::from_ref(&row)).await;
-    plan.list(0, &[Portal::new("AcmeOne")], false);
+    plan.list(0, None, &[Portal::new("AcmeOne")], false);
     assert_eq!((words(&plan.states[0]).as_str(), plan.foreign), ("present AcmeOne", 0));
 }
 
@@ -210,12 +214,12 @@ async fn rows_in_doubt_that_left_file_are_named() {
         ["one", "two", "three"].map(|profile| row(profile, &[&format!("Portal{profile}")])).into();
     for (row, kind) in rows.iter().zip([None, Some(EndingKind::Created), Some(EndingKind::Unknown)])
     {
-        world.run(row, Some(row.key()), kind).await;
+        world.run(row, Some(row.key.clone()), kind).await;
     }
     let single = row("one", &["SinglePortal"]);
     world.run(&single, Some("signup 1".to_owned()), None).await;
     let dropped = |plan: Plan| -> Vec<String> {
-        plan.dropped.iter().map(|entry| entry.name().to_owned()).collect()
+        plan.dropped().map(|entry| entry.name().to_owned()).collect()
     };
     // Sorted, shrunk and grown: rows are found all the same.
     let other = row("one", &["OtherPortal"]);
@@ -230,10 +234,10 @@ async fn rows_in_doubt_that_left_file_are_named() {
 #[test]
 fn list_decides_what_ledger_does_not() {
     let listed = [Portal::new("OtherPortal"), Portal::new("acmetwo")];
-    let plan = |names: &[&str]| Plan::new(vec![row("acme", names)], &[], |_| None);
+    let plan = |names: &[&str]| Plan::new(vec![row("acme", names)], Vec::new(), |_| None);
     let list = |names: &[&str], listed: &[Portal], allow_another| {
         let mut plan = plan(names);
-        plan.list(0, listed, allow_another);
+        plan.list(0, None, listed, allow_another);
         (words(&plan.states[0]), plan.foreign)
     };
     let state = |text: &str, foreign| (text.to_owned(), foreign);

@@ -141,7 +141,8 @@ pub(super) fn change(
         Command::Org(Org::List)
         | Command::User(User::List { .. })
         | Command::Credential(Credential::List { .. })
-        | Command::Log { .. } => return Ok(None),
+        | Command::Log { .. }
+        | Command::Backup { .. } => return Ok(None),
     }))
 }
 

@@ -1,5 +1,7 @@
 //! The subcommands and their arguments.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use portal_model::{Environment, Scope};
@@ -29,6 +31,16 @@ pub(super) enum Command {
         /// Show this many changes at most
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: u32,
+    },
+    /// Copy a data directory, in use or not, to a new file
+    #[command(add = Sections(&[
+        About("The copy is consistent and has every portal that was acknowledged before. To restore it, \
+        copy it to the file `registry.sqlite` of a new directory, and serve that with `--data`."),
+        Examples("portal admin backup --data ./portals portals-2026-11-25.sqlite"),
+    ]))]
+    Backup {
+        /// The file to create
+        file: PathBuf,
     },
 }
 

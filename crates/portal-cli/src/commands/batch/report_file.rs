@@ -2,6 +2,7 @@
 
 use portal_model::PortalName;
 
+use crate::batch::csv::RESULT;
 use crate::batch::rows::Row;
 use crate::report::outcome::Report;
 use crate::sys::files::OutputFile;
@@ -9,7 +10,7 @@ use crate::sys::files::OutputFile;
 /// Writes the file.
 pub(super) fn write(file: OutputFile, reports: &[Report], rows: &[Row]) -> anyhow::Result<()> {
     let mut csv = csv::Writer::from_writer(Vec::new());
-    csv.write_record(["profile", "name", "fallback", "outcome", "portal", "message", "hint"])?;
+    csv.write_record(["profile", "name", "fallback"].into_iter().chain(RESULT))?;
     for (report, row) in reports.iter().zip(rows) {
         let fallbacks: Vec<&str> = row.fallbacks.iter().map(PortalName::as_str).collect();
         let error = report.error.as_ref();

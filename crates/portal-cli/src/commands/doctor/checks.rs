@@ -24,20 +24,20 @@ use crate::report::portal::{how_many, names};
 
 /// What was found out about one thing.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Check {
+pub(in crate::commands) struct Check {
     /// What was checked.
     #[serde(rename = "check")]
     #[schemars(extend("enum" = [
         "token", "ledger", "hosts", "org", "read", "create", "portal", "clock"
     ]))]
-    pub(super) about: &'static str,
-    pub(super) status: Status,
-    pub(super) message: String,
+    pub(in crate::commands) about: &'static str,
+    pub(in crate::commands) status: Status,
+    pub(in crate::commands) message: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) hint: Option<String>,
+    pub(in crate::commands) hint: Option<String>,
     #[serde(skip)]
-    pub(super) exit: ExitClass,
+    pub(in crate::commands) exit: ExitClass,
 }
 
 /// Whether something is as it should be. `warning`: it works, but not as well as it could. `unknown`:
@@ -45,7 +45,7 @@ pub(super) struct Check {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(inline)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Status {
+pub(in crate::commands) enum Status {
     Ok,
     Warning,
     Failed,
@@ -113,7 +113,7 @@ pub(super) async fn run(
             }
             portals => {
                 checks.push(read(&portals));
-                checks.push(create(probe(&client).await));
+                checks.push(can_create(&client).await);
                 if let Ok(portals) = &portals {
                     checks.push(Check::ok("portal", how_many(&names(portals))));
                 }
@@ -196,8 +196,9 @@ fn read(portals: &Result<Vec<Portal>, ClientError>) -> Check {
     }
 }
 
-fn create(probed: Result<CanCreate, ClientError>) -> Check {
-    let failure = match probed {
+/// Whether the token of a client can create portals.
+pub(in crate::commands) async fn can_create(client: &Client) -> Check {
+    let failure = match probe(client).await {
         Ok(CanCreate::Yes) => return Check::ok("create", "the token can create a portal"),
         Ok(CanCreate::NotHere(error)) => return no_portals(&error),
         Err(ClientError::Api(error)) => return Check::undetermined("create", undetermined(&error)),

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{NonEmptyStringValueParser, TypedValueParser as _};
+use portal_http::client::BaseUrl;
 use portal_http::server::{FaultSpec, ServerLimits};
 use portal_model::Secret;
 
@@ -12,13 +14,16 @@ use crate::commands::fault_arg;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::terminal::printer::Output;
 
+/// The heading of what rehearsing alone does not need.
+const OPERATING: &str = "Operating";
+
 /// Serve the API on this machine, to rehearse on
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(add = Sections(&[
     About("Without a seed file, new data has one org, whose credentials are told at the start; a \
         database has the orgs of its seeds. `portal admin` changes orgs, users and credentials \
-        while it runs, and `portal backup` copies a data directory in use. Without either, \
+        while it runs, and `portal admin backup` copies a data directory in use. Without either, \
         everything is gone when it ends."),
     About("`portal requests` and the page that is printed at the start show what it has served. \
         The page switches faults on and off too; its address also has /healthz, /readyz and \
@@ -31,36 +36,41 @@ use crate::terminal::printer::Output;
     Examples("\
 portal serve --data ./portals --fault \"POST committed:drop:1/2\"
 portal serve -- npm test"),
-    SeeAlso(&["requests", "backup", "admin"]),
+    SeeAlso(&["requests", "admin"]),
 ]), args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(super) subcommand: Option<Subcommand>,
-    /// Port or address to listen on, port 0 for a free one [default: 8780, or a free one with PROGRAM]
+    /// Port or address to listen on; 0: any free port, as with PROGRAM [default: 8780]
     #[arg(long, value_name = "ADDRESS", value_parser = Listen::parse)]
     pub(super) listen: Option<Listen>,
     /// Keep portals, orgs and credentials in this directory
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
     /// Keep portals, orgs and credentials in this PostgreSQL database, which servers may share
-    #[arg(long, value_name = "URL", env = "PORTAL_DATABASE_URL", hide_env_values = true)]
+    #[arg(long, help_heading = OPERATING, value_name = "URL", env = "PORTAL_DATABASE_URL", hide_env_values = true)]
+    #[arg(value_parser = NonEmptyStringValueParser::new().map(Secret::new))]
     #[arg(conflicts_with = "data")]
     pub(super) database_url: Option<Secret>,
     /// Serve what is left if the data directory has lost portals that were acknowledged
-    #[arg(long, requires = "data")]
+    #[arg(long, help_heading = OPERATING, requires = "data")]
     pub(super) accept_loss: bool,
     /// Serve the orgs in this file
     #[arg(long, value_name = "FILE")]
     pub(super) seed: Option<PathBuf>,
+    /// Lead PROGRAM and `serve env` to this org of the seed [default: the only one]
+    #[arg(long, help_heading = OPERATING, value_name = "NAME", requires = "seed")]
+    pub(super) org: Option<String>,
     /// Change kept orgs, users and secrets to the seed's, and revoke credentials it lacks
-    #[arg(long, requires = "seed")]
+    #[arg(long, help_heading = OPERATING, requires = "seed")]
     pub(super) seed_replaces: bool,
     /// The URL that clients reach it by, where it stands behind a proxy
-    #[arg(long, value_name = "URL", value_parser = public_url, env = "PORTAL_PUBLIC_URL", hide_env_values = true)]
+    #[arg(long, help_heading = OPERATING, value_name = "URL", value_parser = public_url, env = "PORTAL_PUBLIC_URL", hide_env_values = true)]
     pub(super) public_url: Option<String>,
     /// Serve over TLS with this certificate, followed by those between it and a root, in PEM form
     #[arg(
         long,
+        help_heading = OPERATING,
         value_name = "FILE",
         requires = "tls_key",
         env = "PORTAL_TLS_CERT",
@@ -70,6 +80,7 @@ pub(crate) struct Args {
     /// The private key of the certificate; both files are read again when they change
     #[arg(
         long,
+        help_heading = OPERATING,
         value_name = "FILE",
         requires = "tls_cert",
         env = "PORTAL_TLS_KEY",
@@ -77,53 +88,57 @@ pub(crate) struct Args {
     )]
     pub(super) tls_key: Option<PathBuf>,
     /// Accept plain HTTP from other machines, forwarded by a proxy that terminates TLS
-    #[arg(long)]
+    #[arg(long, help_heading = OPERATING)]
     pub(super) behind_proxy: bool,
     /// Serve requests to this host name on a loopback address too; repeatable
-    #[arg(long = "allow-host", value_name = "NAME")]
+    #[arg(long = "allow-host", help_heading = OPERATING, value_name = "NAME", value_parser = host_name)]
     pub(super) allowed_hosts: Vec<String>,
     /// Limit concurrent connections
     #[arg(
         long,
+        help_heading = OPERATING,
         value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..),
         default_value_t = default_max_connections()
     )]
     pub(super) max_connections: u32,
     /// Wait this long for open requests on shutdown
-    #[arg(long, value_name = "DURATION", default_value_t = ServerLimits::default().shutdown_timeout.into())]
+    #[arg(long, help_heading = OPERATING, value_name = "DURATION", default_value_t = ServerLimits::default().shutdown_timeout.into())]
     pub(super) shutdown_timeout: humantime::Duration,
     /// Refuse `Authorization: Bearer`, accepted beside `Zoho-oauthtoken`
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) refuse_bearer: bool,
     /// Enforce the service's limits on tokens, calls at once and calls a day
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) enforce_limits: bool,
     // Not a doc comment: rustdoc takes the grammar's brackets for a link.
     #[arg(
         long = "fault",
         value_name = "SPEC",
         value_parser = fault_arg::parse,
-        help = "Fail on purpose: [METHOD ]POINT:ACTION[:WHICH], as below; repeatable"
+        help = "Fail on purpose: [METHOD ]POINT:ACTION[:WHICH]; repeatable"
     )]
     pub(super) faults: Vec<FaultSpec>,
-    /// Where to look into it, its page, JSON, health and metrics, or `none` [default: 127.0.0.1, a free port from 8781]
-    #[arg(long, value_name = "ADDRESS", env = "PORTAL_ADMIN_LISTEN", hide_env_values = true, value_parser = address::parse_admin)]
+    /// Address of the page, its JSON, health and metrics, or `none` [default: 127.0.0.1, a free port from 8781]
+    #[arg(long, help_heading = OPERATING, value_name = "ADDRESS", env = "PORTAL_ADMIN_LISTEN", hide_env_values = true, value_parser = address::parse_admin)]
     pub(super) admin_listen: Option<AdminListen>,
-    /// Open the page that looks into it in a browser
+    /// Shut down when the process that started it has ended, however it did
+    #[arg(long, help_heading = OPERATING)]
+    pub(super) exit_with_parent: bool,
+    /// Open the page in a browser
     #[arg(long)]
     pub(super) open: bool,
     /// Log each call to stderr, and warnings in the same form [default: text, where stderr is a terminal]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, help_heading = OPERATING, value_name = "FORMAT")]
     pub(super) log: Option<Output>,
-    /// Serve as long as this program runs, with the environment that leads to the server
+    /// Run this program with the environment of the server, and end with it
     #[arg(last = true, value_name = "PROGRAM")]
     pub(super) command: Vec<OsString>,
 }
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Subcommand {
-    /// Print the environment that leads to a running server, for a shell
+    /// Print the environment of a running server, for a shell
     Env {
         /// The port of the server [default: the one that runs]
         #[arg(long)]
@@ -131,6 +146,25 @@ pub(super) enum Subcommand {
         /// The shell that reads it: fish reads `sh` too
         #[arg(long, value_enum, default_value_t)]
         shell: Shell,
+        /// The org of the server's seed [default: that of the server's `--org`, or the only one]
+        #[arg(long, value_name = "NAME")]
+        org: Option<String>,
+    },
+    /// Store a profile for each org of a running server
+    Profiles {
+        /// The port of the server [default: the one that runs]
+        #[arg(long)]
+        port: Option<u16>,
+    },
+    /// Become PROGRAM, which ends with the server; see `child`
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Tethered {
+        /// The process of the server
+        server: i32,
+        /// PROGRAM and its arguments
+        #[arg(last = true)]
+        program: Vec<OsString>,
     },
 }
 
@@ -163,10 +197,16 @@ fn default_max_connections() -> u32 {
     u32::try_from(ServerLimits::default().max_connections).unwrap_or(u32::MAX)
 }
 
-fn public_url(text: &str) -> Result<String, &'static str> {
-    if text.starts_with("https://") || text.starts_with("http://") {
-        Ok(text.to_owned())
-    } else {
-        Err("expected a URL such as https://portals.example.com")
+/// As of any server that gets tokens: https, unless it is this machine.
+fn public_url(text: &str) -> Result<String, String> {
+    let url = text.parse::<BaseUrl>().map_err(|error| error.to_string())?;
+    Ok(url.as_str().to_owned())
+}
+
+fn host_name(text: &str) -> Result<String, &'static str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.:[]".contains(c);
+    if text.is_empty() || !text.chars().all(is_name) {
+        return Err("expected a host name, such as portals.example");
     }
+    Ok(text.to_owned())
 }

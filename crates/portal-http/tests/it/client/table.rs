@@ -87,7 +87,7 @@ async fn documented_responses_decode_to_typed_values() {
             Err(ClientError::Api(error)) => {
                 let json = case.json.as_ref().expect(&row);
                 let told = json.get("portals").map_or(json, |portals| &portals[0]);
-                let details = error.details.as_value();
+                let details = error.details.to_value();
                 let arrived = json!({
                     "code": error.code.as_str(), "details": details, "message": error.message,
                     "status": "error",
