@@ -217,7 +217,7 @@ fn warn_unusable(error: &io::Error) {
     tracing::warn!(%error, "cannot use the token cache; continuing without it");
 }
 
-/// Pause after a failed refresh in the background, and after a response that nobody can read.
+/// Pause after a failed refresh in the background, and after an unreadable response.
 const PAUSE: Duration = Duration::from_secs(30);
 
 impl State {
