@@ -13,6 +13,7 @@ use crate::commands::sections::ORG;
 use crate::org::destination::{Destination, Org};
 use crate::org::place::{Place, flag_with, profile_flag};
 use crate::org::profile::Profiles;
+use crate::org::running::Running;
 use crate::org::target::Target;
 use crate::report::failure::Failure;
 use crate::sys::{directories, environment};
@@ -268,8 +269,15 @@ fn part(name: &str, what: &'static str, text: &str) -> Result<String, Failure> {
 fn missing<const N: usize>(needed: [(&str, bool); N]) -> Failure {
     let missing = needed.iter().filter(|(_, is_there)| !is_there).map(|(what, _)| *what);
     let missing = missing.collect::<Vec<_>>().join("\n  ");
-    Failure::usage(format!("no org selected; missing are\n  {missing}"))
-        .hint("pass `--profile NAME` (`portal login` creates one), or `--local` to rehearse")
+    let failure = Failure::usage(format!("no org selected; missing are\n  {missing}"));
+    match Running::find(None) {
+        Ok(server) => failure.hint(format!(
+            "run `eval \"$(portal serve env)\"` to use the server at {}, or pass `--profile NAME`",
+            server.url
+        )),
+        Err(_) => failure
+            .hint("pass `--profile NAME` (`portal login` creates one), or `--local` to rehearse"),
+    }
 }
 
 const API: &str = "the API: --data-center, --api-domain or PORTAL_API_DOMAIN";

@@ -162,7 +162,7 @@ pub(super) enum Subcommand {
     Tethered {
         /// The process of the server
         server: i32,
-        /// The program and its arguments
+        /// PROGRAM and its arguments
         #[arg(last = true)]
         program: Vec<OsString>,
     },
