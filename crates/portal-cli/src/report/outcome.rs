@@ -236,7 +236,8 @@ fn present(name: &str, origin: &Origin, context: &ReportContext) -> String {
 
 /// `; FirstName belongs to another organization`, as the library says it of a portal that was created.
 fn names_taken(names: &[PortalName]) -> String {
-    names.iter().map(|name| format!("; {name} belongs to another organization")).collect()
+    let taken = |text, name| format!("{text}; {name} belongs to another organization");
+    names.iter().fold(String::new(), taken)
 }
 
 #[cfg(test)]
