@@ -123,11 +123,13 @@ impl TargetArgs {
     /// Returns the arguments that select the same org, each preceded by a space, for suggested
     /// commands.
     pub(crate) fn arguments(&self, place: &Place) -> String {
+        let version = Some(self.api_version).filter(|version| *version != ApiVersion::default());
         let explicit = [
             ("--data-center", self.data_center.map(|code| code.to_string())),
             ("--api-domain", self.api_domain.clone()),
             ("--accounts-url", self.accounts_url.clone()),
             ("--client-id", self.client_id.clone()),
+            ("--api-version", version.map(|version| version.to_string())),
             ("--ca-file", self.ca_file.as_ref().map(|path| path.to_string_lossy().into_owned())),
         ];
         let explicit = explicit.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
@@ -379,5 +381,16 @@ mod tests {
         let target = target(&flags, &variables).unwrap();
         assert_eq!(target.api, ApiDomain::Given("https://flag.example".to_owned()));
         assert!(!format!("{target:?}").contains("hush"));
+    }
+
+    #[test]
+    fn suggested_command_keeps_flags() {
+        let flags = TargetArgs {
+            api_version: ApiVersion::V8,
+            ca_file: Some("my ca.pem".into()),
+            ..TargetArgs::default()
+        };
+        let again = flags.arguments(&Place::Profile("acme".to_owned()));
+        assert_eq!(again, " --profile acme --api-version v8 --ca-file 'my ca.pem'");
     }
 }
