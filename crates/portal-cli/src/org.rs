@@ -32,6 +32,12 @@ pub(crate) enum OrgError {
     NoServer { port: Option<u16> },
     #[error("{} servers run, on the ports {}", .ports.len(), .ports.join(", "))]
     SeveralServers { ports: Vec<String> },
+    #[error("the server has no org called {name:?}; {}", list(.orgs))]
+    UnknownOrg { name: String, orgs: Vec<String> },
+    #[error("expected the name of an org; {}", list(.orgs))]
+    SeveralOrgs { orgs: Vec<String> },
+    #[error("the org {org:?} of the seed has no refresh token")]
+    NoRefreshToken { org: String },
     #[error("the seed file differs from what {registry} keeps, where {differences}")]
     SeedDiffers { registry: String, differences: String },
     #[error("{why}")]

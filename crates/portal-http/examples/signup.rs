@@ -10,7 +10,7 @@
 
 use std::env::var;
 use std::error::Error;
-use std::future::Future;
+use std::io;
 use std::time::Duration;
 
 use axum::extract::{Form, Path, State};
@@ -57,22 +57,13 @@ async fn sign_up(
 
 /// Serves until `stop`.
 pub(crate) async fn run(
+    portals: SafeClient,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), Box<dyn Error>> {
-    let credential = Credential::refresh_token(
-        var("PORTAL_CLIENT_ID")?,
-        var("PORTAL_CLIENT_SECRET")?,
-        var("PORTAL_REFRESH_TOKEN")?,
-    );
-    let client = Client::builder().accounts_url(var("PORTAL_ACCOUNTS_URL")?).build(credential)?;
-    let ledger = Ledger::open(var("SIGNUP_DATA").unwrap_or_else(|_| "signup-data".to_owned()))?;
-    let portals = SafeClient::new(client, ledger);
+) -> io::Result<()> {
     tokio::spawn(portals.recover());
-
-    let application = Router::new().route("/signups/{id}", post(sign_up));
-    let application = application.with_state(portals.clone());
-    serve(listener, application).with_graceful_shutdown(stop).await?;
+    let service = Router::new().route("/signups/{id}", post(sign_up)).with_state(portals.clone());
+    serve(listener, service).with_graceful_shutdown(stop).await?;
     // What is still in doubt then is recovered at the next start.
     portals.shutdown(Duration::from_secs(20)).await;
     Ok(())
@@ -80,6 +71,10 @@ pub(crate) async fn run(
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let (secret, token) = (var("PORTAL_CLIENT_SECRET")?, var("PORTAL_REFRESH_TOKEN")?);
+    let credential = Credential::refresh_token(var("PORTAL_CLIENT_ID")?, secret, token);
+    let client = Client::builder().accounts_url(var("PORTAL_ACCOUNTS_URL")?).build(credential)?;
+    let portals = SafeClient::new(client, Ledger::open("signup-data")?);
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
-    run(listener, async { drop(tokio::signal::ctrl_c().await) }).await
+    Ok(run(portals, listener, async { drop(tokio::signal::ctrl_c().await) }).await?)
 }

@@ -1,3 +1,5 @@
+// docs.rs says which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![doc = include_str!("../README.md")]
 
 /// The ledger's types, re-exported so that a service needs no second dependency.

@@ -74,7 +74,7 @@ impl<R: Registry> Inspector<R> {
         &self,
         change: impl FnOnce(&mut Vec<FaultSpec>, &mut Vec<FaultSpec>),
     ) -> Result<(), Refusal> {
-        self.service.update_faults(|in_force, once| {
+        let changed = self.service.update_faults(|in_force, once| {
             let before = (in_force.clone(), once.clone());
             change(in_force, once);
             let count = in_force.len() + once.len();
@@ -84,6 +84,15 @@ impl<R: Registry> Inspector<R> {
                 return Err(bad_request(limit));
             }
             Ok(())
-        })
+        });
+        self.tell_of_faults();
+        changed
+    }
+
+    /// Tells whoever wants to know that they may have changed.
+    pub(crate) fn tell_of_faults(&self) {
+        if let Some(on_faults) = &self.about.on_faults {
+            on_faults(&[self.service.faults(), self.service.faults_once()].concat());
+        }
     }
 }

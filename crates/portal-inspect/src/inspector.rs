@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use portal_http::server::{OPENAPI, PortalService, ServedRequest};
+use portal_http::server::{FaultSpec, OPENAPI, PortalService, ServedRequest};
 use portal_store::{MemoryRegistry, Registry, Seed};
 use serde_json::{Value, json};
 
@@ -19,6 +19,9 @@ pub struct Inspector<R> {
     pub(crate) about: About,
 }
 
+/// Is told the faults in force.
+type OnFaults = Box<dyn Fn(&[FaultSpec]) + Send + Sync>;
+
 /// What is known of the server.
 #[derive(Default)]
 pub(crate) struct About {
@@ -32,6 +35,7 @@ pub(crate) struct About {
     pub(crate) environment_command: Option<String>,
     /// A registry that keeps nothing, and what it began with.
     pub(crate) throwaway: Option<(MemoryRegistry, Seed)>,
+    pub(crate) on_faults: Option<OnFaults>,
 }
 
 impl<R: Registry> Inspector<R> {
@@ -52,6 +56,14 @@ impl<R: Registry> Inspector<R> {
     #[must_use]
     pub fn environment_command(mut self, command: impl Into<String>) -> Self {
         self.about.environment_command = Some(command.into());
+        self
+    }
+
+    /// Registers a callback invoked with the faults in force, those for one request included, after
+    /// they were changed here.
+    #[must_use]
+    pub fn on_faults(mut self, on_faults: impl Fn(&[FaultSpec]) + Send + Sync + 'static) -> Self {
+        self.about.on_faults = Some(Box::new(on_faults));
         self
     }
 

@@ -165,13 +165,15 @@ impl<R: Registry> Inspector<R> {
         Ok(html(page::orgs(&Frame::of(self), &shown, count, shows_secrets)))
     }
 
-    /// Begins anew with the orgs of the start.
+    /// Begins anew with the orgs and the faults of the start.
     fn reset(&self) -> Result<(), Refusal> {
         let Some((registry, seed)) = &self.about.throwaway else {
             let message = "this server keeps its data: only one in memory can begin anew";
             return Err(Refusal(StatusCode::CONFLICT, message.to_owned()));
         };
         registry.reset(seed, self.service.now());
+        self.service.restart_faults();
+        self.tell_of_faults();
         self.watch.recorder.clear();
         Ok(())
     }

@@ -20,7 +20,8 @@
 //!    its end, and until horizon and list lag of any attempt that was ever in doubt: if it ended as
 //!    unknown, and for its names in any case. A rename waits that long for its names whether there was a
 //!    doubt or not: it may free the name for a copy. Never one that sent nothing, or of which everything
-//!    was rejected.
+//!    was rejected; but a name that was taken, and by whom was not verified, may be taken by a copy, which
+//!    the list lag shows.
 //! 6. **Unknown may be the same**: an entry counts if it may be of the same org, or has one of the names;
 //!    unless the caller states that the credentials of the two lead to different orgs.
 //!    With `allow_another` the names alone count.
@@ -410,6 +411,10 @@ impl<'a> View<'a> {
             matches!(operation, Operation::Rename(_)) && has_common_name(entry, operation);
         let copies = if is_freed { times.processing_time } else { Duration::ZERO };
         let horizon = entry.horizon(times.processing_time).map(|at| at.plus(times.list_lag));
+        // Its moments may be of a clock that no longer runs.
+        if entry.is_settled {
+            return None;
+        }
         let (why, until) = match &entry.state {
             State::Open(lease) if lease.holder.is_some() => {
                 (Why::OtherUnderWay, later(horizon, &lease.until))
@@ -446,9 +451,9 @@ impl<'a> View<'a> {
         let ending = Ending { name, portal, ..Ending::new(EndingKind::Created) };
         let determined = ended(entry.clone(), ending, self.now);
         self.written.push(determined.clone());
-        self.entries.retain(|other| other.id != entry.id);
-        self.entries.push(determined.clone());
-        self.entries.sort_by_key(|entry| entry.order);
+        for row in self.entries.iter_mut().filter(|row| row.id == entry.id) {
+            *row = determined.clone();
+        }
         Some(determined)
     }
 
@@ -567,6 +572,7 @@ impl<'a> View<'a> {
                     Some(Receipt {
                         entry: entry.id.to_string(),
                         name: entry.name().to_owned(),
+                        is_of_org: is_same_org(entry, self.request),
                         id: ending.portal.as_ref().and_then(|portal| portal.id.clone()),
                         baseline: entry.intent.as_ref().and_then(Intent::baseline).cloned(),
                         has_same_key: has_equal_key(entry, self.request),

@@ -122,6 +122,9 @@ pub enum EndingKind {
     Present,
     /// Nothing was done, for certain.
     NotDone,
+    /// The name is taken, and whose it is was not verified, as requested: nothing was done, unless a copy
+    /// of the attempt took the name, which a list shows one list lag later.
+    NameTaken,
     /// An attempt is in doubt, or was when nobody was left to determine it.
     Unknown,
 }
@@ -201,7 +204,7 @@ impl EndingKind {
     pub const fn is_own(self) -> bool {
         match self {
             Self::Created | Self::Renamed | Self::Appeared => true,
-            Self::Present | Self::NotDone | Self::Unknown => false,
+            Self::Present | Self::NotDone | Self::NameTaken | Self::Unknown => false,
         }
     }
 
@@ -209,7 +212,7 @@ impl EndingKind {
     pub const fn is_positive(self) -> bool {
         match self {
             Self::Created | Self::Renamed | Self::Appeared | Self::Present => true,
-            Self::NotDone | Self::Unknown => false,
+            Self::NotDone | Self::NameTaken | Self::Unknown => false,
         }
     }
 }

@@ -23,6 +23,7 @@ impl Entry {
         let in_doubt = self.doubt_ended.is_some();
         match ending.kind {
             EndingKind::NotDone => in_doubt,
+            EndingKind::NameTaken => true,
             EndingKind::Created | EndingKind::Appeared => in_doubt && self.attempts > 1,
             EndingKind::Renamed | EndingKind::Present | EndingKind::Unknown => false,
         }
@@ -51,7 +52,7 @@ impl Entry {
                 };
                 portals.iter().filter(named).find(had_old_name).cloned().map(Late::Done)
             }
-            Operation::Create(_) if self.ending()?.kind == EndingKind::NotDone => {
+            Operation::Create(_) if !self.ending()?.kind.is_own() => {
                 new.find(named).cloned().map(Late::Done)
             }
             // The name was freed by a rename, and the attempt that came late took it.

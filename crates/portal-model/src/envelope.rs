@@ -3,22 +3,25 @@
 //! The result of one item is inside `{"portals":[…]}` (wrapped); a result about the whole request is
 //! at the top level (bare). Reading accepts both under any status, since sources disagree.
 
-use serde::Serialize;
-use serde::de::{MapAccess, SeqAccess};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::endpoint::{Response, ResponseError, UnreadableReason};
 use crate::error::{ApiError, Details, ErrorCode};
-use crate::json::{Any, Dropped, FromJson, RawJson};
+use crate::json::{Members, Object};
 use crate::name::PortalName;
 
 /// The body of a create and of a rename, and the result of either.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Portals<T> {
     pub(crate) portals: T,
 }
 
 /// An item of a request, and the details of a success.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Named<'a> {
     pub(crate) name: &'a str,
 }
@@ -33,6 +36,24 @@ pub(crate) fn encode_name(name: &PortalName) -> Vec<u8> {
     to_json(&Portals { portals: [Named { name: name.as_str() }] })
 }
 
+/// A success as it is documented. Any other response is read through [`Members`], which takes longer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Success<'a> {
+    code: &'a str,
+    status: &'a str,
+    #[serde(rename = "message")]
+    _message: IgnoredAny,
+    #[serde(borrow)]
+    details: Object<Named<'a>>,
+}
+
+/// The member `portals`, if the body has nothing else, and what it has is of that form.
+pub(crate) fn read_portals<'a, T: Deserialize<'a>>(response: &'a Response) -> Option<T> {
+    let body = serde_json::from_slice::<Object<Portals<T>>>(&response.body);
+    body.ok().map(|Object(Portals { portals })| portals)
+}
+
 /// Reads the response to a create or rename to `requested`; a success returns the name as the
 /// service writes it.
 pub(crate) fn decode_name(
@@ -40,190 +61,79 @@ pub(crate) fn decode_name(
     requested: &PortalName,
 ) -> Result<String, ResponseError> {
     let unreadable = |why| ResponseError::unreadable(response, why);
-    let Some(result) = the_result(response)? else {
-        return Err(unreadable(UnreadableReason::NoEnvelope));
-    };
-    if !(result.is_code_success() && is(result.status.as_ref(), "success")) {
-        let error = result.into_refusal(response.status);
+    let is_echo =
+        |echoed: &str| requested.is_same_as(echoed) && (200..300).contains(&response.status);
+    if let Some([Object(success)]) = read_portals::<[Object<Success<'_>>; 1]>(response)
+        && (success.code, success.status) == ("SUCCESS", "success")
+        && is_echo(success.details.0.name)
+    {
+        return Ok(success.details.0.name.to_owned());
+    }
+    let result = the_result(read_object(response)?);
+    let Some(success) =
+        result.as_ref().filter(|it| it.is("code", "SUCCESS") && it.is("status", "success"))
+    else {
+        let error = result.and_then(|result| into_refusal(result, response.status));
         return Err(
             error.map_or_else(|| unreadable(UnreadableReason::NoEnvelope), ResponseError::Api)
         );
-    }
-    let echoed = match result.details.and_then(|details| details.get("name")) {
+    };
+    let details = success.get::<Members>("details").unwrap_or_default();
+    let echoed = match details.0.get("name") {
         None => Some(requested.as_str().to_owned()),
-        Some(echoed) => echoed.read(),
+        Some(name) => name.read(),
     };
     echoed
-        .filter(|echoed| requested.is_same_as(echoed) && (200..300).contains(&response.status))
+        .filter(|echoed| is_echo(echoed))
         .ok_or_else(|| unreadable(UnreadableReason::Contradiction))
 }
 
 /// The name in a success, whatever was requested.
 pub(crate) fn name_in_success(response: &Response) -> Option<String> {
-    let result = the_result(response).ok().filter(|_| (200..300).contains(&response.status))??;
-    result.details.as_ref().filter(|_| result.is_code_success())?.get("name")?.read()
+    let body = read_object(response).ok().filter(|_| (200..300).contains(&response.status))?;
+    let result = the_result(body).filter(|result| result.is("code", "SUCCESS"))?;
+    result.get::<Members>("details")?.get("name")
 }
 
 /// The rejection in a response, bare or wrapped, if it is one.
 pub(crate) fn refusal(response: &Response) -> Result<Option<ApiError>, ResponseError> {
-    Ok(the_result(response)?.and_then(|result| result.into_refusal(response.status)))
+    let result = the_result(read_object(response)?);
+    Ok(result.and_then(|result| into_refusal(result, response.status)))
+}
+
+/// The error in a result without its envelope, if it has a code other than `SUCCESS` and the status
+/// `error`.
+pub(crate) fn into_refusal(mut result: Members, http_status: u16) -> Option<ApiError> {
+    let code = result.get::<String>("code").filter(|code| code != "SUCCESS")?;
+    if !result.is("status", "error") {
+        return None;
+    }
+    let message: String = result.get("message").unwrap_or_default();
+    let mut error = ApiError::new(http_status, ErrorCode::from(code), message);
+    if let Some(details) = result.0.remove("details") {
+        error.details = Details(details);
+    }
+    Some(error)
+}
+
+/// The body as a JSON object.
+pub(crate) fn read_object(response: &Response) -> Result<Members, ResponseError> {
+    serde_json::from_slice(&response.body).map_err(|_| {
+        let why = if response.body.iter().all(u8::is_ascii_whitespace) {
+            UnreadableReason::Empty
+        } else if serde_json::from_slice::<&RawValue>(&response.body).is_ok() {
+            UnreadableReason::NoEnvelope
+        } else {
+            UnreadableReason::NotJson
+        };
+        ResponseError::unreadable(response, why)
+    })
 }
 
 /// The result: wrapped, or the body itself; `None` unless there is exactly one.
-fn the_result(response: &Response) -> Result<Option<ApiResult>, ResponseError> {
-    let body = Body::<OneResult>::read(response)?;
-    Ok(body.portals.map_or(Some(body.result), |OneResult(result)| result))
-}
-
-/// A body that is a JSON object, without what is not needed.
-pub(crate) struct Body<P> {
-    /// At the top level.
-    pub(crate) result: ApiResult,
-    /// What a list says of itself.
-    pub(crate) info: Option<RawJson>,
-    /// `None` if there is no such member.
-    pub(crate) portals: Option<P>,
-}
-
-impl<P: FromJson> Body<P> {
-    pub(crate) fn read(response: &Response) -> Result<Self, ResponseError> {
-        let why = match serde_json::from_slice::<Any<Option<Self>>>(&response.body) {
-            Ok(Any(Some(body))) => return Ok(body),
-            Ok(Any(None)) => UnreadableReason::NoEnvelope,
-            Err(_) if response.body.iter().all(u8::is_ascii_whitespace) => UnreadableReason::Empty,
-            Err(_) => UnreadableReason::NotJson,
-        };
-        Err(ResponseError::unreadable(response, why))
+fn the_result(body: Members) -> Option<Members> {
+    match body.0.get("portals") {
+        None => Some(body),
+        Some(portals) => portals.read().map(|[result]: [Members; 1]| result),
     }
-}
-
-/// `None` if it is not an object.
-impl<P: FromJson> FromJson for Option<Body<P>> {
-    fn from_json(_: RawJson) -> Self {
-        None
-    }
-
-    fn from_object<'de, A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
-        let mut body = Body { result: ApiResult::default(), info: None, portals: None };
-        // Of a member that occurs twice the last one counts, as in a map.
-        while let Some(Any(member)) = members.next_key()? {
-            match member {
-                Member::Portals => body.portals = Some(members.next_value::<Any<P>>()?.0),
-                Member::Info => body.info = Some(members.next_value()?),
-                member => body.result.read(&member, &mut members)?,
-            }
-        }
-        Ok(Some(body))
-    }
-}
-
-/// The result of a request, or of its item: a success, an error, or neither.
-#[derive(Default)]
-pub(crate) struct ApiResult {
-    code: Option<String>,
-    status: Option<String>,
-    message: Option<String>,
-    details: Option<RawJson>,
-}
-
-impl ApiResult {
-    fn is_code_success(&self) -> bool {
-        is(self.code.as_ref(), "SUCCESS")
-    }
-
-    /// The error, if it has a code other than `SUCCESS` and the status `error`.
-    pub(crate) fn into_refusal(self, http_status: u16) -> Option<ApiError> {
-        let code = self.code.filter(|code| code != "SUCCESS")?;
-        if !is(self.status.as_ref(), "error") {
-            return None;
-        }
-        let message = self.message.unwrap_or_default();
-        let mut error = ApiError::new(http_status, ErrorCode::from(code), message);
-        if let Some(details) = self.details {
-            error.details = Details(details);
-        }
-        Some(error)
-    }
-
-    fn read<'de, A: MapAccess<'de>>(
-        &mut self,
-        member: &Member,
-        members: &mut A,
-    ) -> Result<(), A::Error> {
-        match member {
-            Member::Code => self.code = members.next_value::<Any<_>>()?.0,
-            Member::Status => self.status = members.next_value::<Any<_>>()?.0,
-            Member::Message => self.message = members.next_value::<Any<_>>()?.0,
-            Member::Details => self.details = Some(members.next_value()?),
-            Member::Portals | Member::Info | Member::Other => {
-                members.next_value::<Dropped>()?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// `None` if it is not an object.
-impl FromJson for Option<ApiResult> {
-    fn from_json(_: RawJson) -> Self {
-        None
-    }
-
-    fn from_object<'de, A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
-        let mut result = ApiResult::default();
-        while let Some(Any(member)) = members.next_key()? {
-            result.read(&member, &mut members)?;
-        }
-        Ok(Some(result))
-    }
-}
-
-/// A list of one result; `None` if it is anything else.
-struct OneResult(Option<ApiResult>);
-
-impl FromJson for OneResult {
-    fn from_json(_: RawJson) -> Self {
-        Self(None)
-    }
-
-    fn from_array<'de, A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
-        let mut result = items.next_element::<Any<_>>()?.and_then(|Any(result)| result);
-        while items.next_element::<Dropped>()?.is_some() {
-            result = None;
-        }
-        Ok(Self(result))
-    }
-}
-
-/// The name of a member that is read.
-enum Member {
-    Code,
-    Details,
-    Info,
-    Message,
-    Portals,
-    Status,
-    Other,
-}
-
-impl FromJson for Member {
-    fn from_json(_: RawJson) -> Self {
-        Self::Other
-    }
-
-    fn from_text(name: &str) -> Self {
-        match name {
-            "code" => Self::Code,
-            "details" => Self::Details,
-            "info" => Self::Info,
-            "message" => Self::Message,
-            "portals" => Self::Portals,
-            "status" => Self::Status,
-            _ => Self::Other,
-        }
-    }
-}
-
-fn is(text: Option<&String>, expected: &str) -> bool {
-    text.is_some_and(|text| text.eq_ignore_ascii_case(expected))
 }

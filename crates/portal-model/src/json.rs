@@ -1,165 +1,41 @@
-//! JSON that is read in one pass, whatever it holds: [`FromJson`]; and JSON that is kept as text:
-//! [`RawJson`].
-//!
-//! A tree of values takes up to ninety times the memory of its text.
+//! JSON that is kept as text, because a tree of values takes up to ninety times the memory: [`RawJson`],
+//! and the [`Members`] of an object. An [`Object`] is read at once.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::marker::PhantomData;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use serde_transcode::{Transcoder, transcode};
+use serde_json::value::{RawValue, to_raw_value};
 
-/// What any JSON value can be read as: [`Any`] does so.
-///
-/// Nothing is accepted that [`Value`] rejects, even where it is not needed: invalid UTF-8, numbers out of
-/// range and bottomless nesting show that something is wrong.
-pub(crate) trait FromJson: Sized {
-    /// What no other method takes.
-    fn from_json(json: RawJson) -> Self;
-
-    fn from_text(text: &str) -> Self {
-        Self::from_json(RawJson::of(&text))
-    }
-
-    fn from_bool(flag: bool) -> Self {
-        Self::from_json(RawJson::of(&flag))
-    }
-
-    fn from_array<'de, A: SeqAccess<'de>>(items: A) -> Result<Self, A::Error> {
-        RawJson::deserialize(SeqAccessDeserializer::new(items)).map(Self::from_json)
-    }
-
-    fn from_object<'de, A: MapAccess<'de>>(members: A) -> Result<Self, A::Error> {
-        RawJson::deserialize(MapAccessDeserializer::new(members)).map(Self::from_json)
-    }
-}
-
-/// Deserializes a [`FromJson`].
-pub(crate) struct Any<T>(pub(crate) T);
-
-impl<'de, T: FromJson> Deserialize<'de> for Any<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyVisitor(PhantomData)).map(Self)
-    }
-}
-
-struct AnyVisitor<T>(PhantomData<T>);
-
-impl<'de, T: FromJson> Visitor<'de> for AnyVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<T, E> {
-        Ok(T::from_json(RawJson::of(&())))
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> Result<T, E> {
-        Ok(T::from_bool(flag))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<T, E> {
-        Ok(T::from_json(RawJson::of(&number)))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<T, E> {
-        Ok(T::from_json(RawJson::of(&number)))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<T, E> {
-        Ok(T::from_json(RawJson::of(&number)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<T, E> {
-        Ok(T::from_text(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<T, A::Error> {
-        T::from_array(items)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
-        T::from_object(members)
-    }
-}
-
-/// A text; `None` for anything else.
-impl FromJson for Option<String> {
-    fn from_json(_: RawJson) -> Self {
-        None
-    }
-
-    fn from_text(text: &str) -> Self {
-        Some(text.to_owned())
-    }
-}
-
-/// Any JSON value, as compact text. Equal to another one if both are the same value.
-#[derive(Clone)]
-pub(crate) struct RawJson(Box<str>);
+/// Any JSON, as it came.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct RawJson(Box<RawValue>);
 
 impl RawJson {
-    /// JSON of a value whose serialization cannot fail: maps with string keys, no foreign code.
     pub(crate) fn of(value: &impl Serialize) -> Self {
-        Self(serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()).into())
+        Self(to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned()))
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        self.0.get()
     }
 
-    /// `None` if it is not a `T`.
+    /// `None` if it has another form.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_str(&self.0).ok()
-    }
-
-    /// A member of an object.
-    pub(crate) fn get(&self, key: &str) -> Option<Self> {
-        struct Member<'a>(&'a str);
-
-        impl<'de> Visitor<'de> for Member<'_> {
-            type Value = Option<RawJson>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-                // Of several with that name the last one counts, as in a map.
-                let mut found = None;
-                while let Some(key) = members.next_key::<String>()? {
-                    if key == self.0 {
-                        found = Some(members.next_value()?);
-                    } else {
-                        members.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(found)
-            }
-        }
-
-        serde_json::Deserializer::from_str(&self.0).deserialize_map(Member(key)).ok().flatten()
+        serde_json::from_str(self.as_str()).ok()
     }
 }
 
-impl FromJson for RawJson {
-    fn from_json(json: Self) -> Self {
-        json
-    }
-}
-
+/// The same value; the members of an object may come in another order.
 impl PartialEq for RawJson {
     fn eq(&self, other: &Self) -> bool {
-        // The members of an object may come in another order.
-        self.0 == other.0 || self.read::<Value>() == other.read::<Value>()
+        let is_same = |value| other.read::<Value>() == Some(value);
+        self.as_str() == other.as_str() || self.read().is_some_and(is_same)
     }
 }
 
@@ -167,83 +43,53 @@ impl Eq for RawJson {}
 
 impl fmt::Debug for RawJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
-impl<'de> Deserialize<'de> for RawJson {
+/// The members of an object. Of several with one name it is the last one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Members(pub(crate) BTreeMap<String, RawJson>);
+
+impl Members {
+    /// `None` if there is none of that name, or it has another form.
+    pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.0.get(name)?.read()
+    }
+
+    /// Takes a member out if it has the form; otherwise it stays.
+    pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let value = self.get(name)?;
+        self.0.remove(name);
+        Some(value)
+    }
+
+    /// Whether it has this text, ignoring case.
+    pub(crate) fn is(&self, name: &str, text: &str) -> bool {
+        self.get::<String>(name).is_some_and(|found| found.eq_ignore_ascii_case(text))
+    }
+}
+
+/// A struct in the form of an object: by itself it would be read from an array, too.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut text = Vec::new();
-        Write(&mut text).deserialize(deserializer)?;
-        Self::from_bytes(text)
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
     }
 }
 
-impl RawJson {
-    fn from_bytes<E: Error>(text: Vec<u8>) -> Result<Self, E> {
-        String::from_utf8(text).map(|text| Self(text.into())).map_err(E::custom)
-    }
-}
+struct ObjectVisitor<T>(PhantomData<T>);
 
-impl Serialize for RawJson {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Transcoder::new(&mut serde_json::Deserializer::from_str(&self.0)).serialize(serializer)
-    }
-}
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
 
-/// Any value that is not needed.
-pub(crate) struct Dropped;
-
-impl<'de> Deserialize<'de> for Dropped {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let nowhere = &mut serde_json::Serializer::new(io::sink());
-        transcode(deserializer, nowhere).map(|()| Self).map_err(D::Error::custom)
-    }
-}
-
-/// Appends any value as compact text.
-struct Write<'a>(&'a mut Vec<u8>);
-
-impl<'de> DeserializeSeed<'de> for Write<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        transcode(deserializer, &mut serde_json::Serializer::new(self.0)).map_err(D::Error::custom)
-    }
-}
-
-/// Makes an object of its members.
-#[derive(Default)]
-pub(crate) struct ObjectWriter(Vec<u8>);
-
-impl ObjectWriter {
-    /// Takes over the value that follows in `members`.
-    pub(crate) fn copy<'de, A: MapAccess<'de>>(
-        &mut self,
-        key: &str,
-        members: &mut A,
-    ) -> Result<(), A::Error> {
-        self.key(key);
-        members.next_value_seed(Write(&mut self.0))
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
     }
 
-    pub(crate) fn insert(&mut self, key: &str, value: &RawJson) {
-        self.key(key);
-        self.0.extend_from_slice(value.as_str().as_bytes());
-    }
-
-    fn key(&mut self, key: &str) {
-        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
-        self.0.extend_from_slice(RawJson::of(&key).as_str().as_bytes());
-        self.0.push(b':');
-    }
-
-    /// `None` if it has no member.
-    pub(crate) fn finish<E: Error>(mut self) -> Result<Option<RawJson>, E> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        self.0.push(b'}');
-        RawJson::from_bytes(self.0).map(Some)
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members))
     }
 }

@@ -1,11 +1,11 @@
 //! A portal as the service returns it: [`Portal`].
 
-use serde::de::{DeserializeOwned, Error as _, MapAccess};
-use serde::ser::SerializeMap as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::json::{Any, FromJson, ObjectWriter, RawJson};
+use crate::json::{Members, RawJson};
 use crate::timestamp::Timestamp;
 
 /// A portal of an org.
@@ -55,232 +55,95 @@ impl Portal {
             other: OtherFields::default(),
         }
     }
+
+    /// The portal of a record; `None` if it has no name.
+    pub(crate) fn from_members(mut members: Members) -> Option<Self> {
+        Some(Self {
+            name: members.take("name")?,
+            created_time: members.take("created_time"),
+            modified_time: members.take("modified_time"),
+            modified_by: members.take("modified_by"),
+            active: members.take("active"),
+            zaid: members.take("zaid"),
+            created_by: members.take("created_by"),
+            other: OtherFields(members),
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for Portal {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let record = Any::<Option<Record>>::deserialize(deserializer)?.0;
-        record
-            .and_then(Record::into_portal)
+        Self::from_members(Members::deserialize(deserializer)?)
             .ok_or_else(|| D::Error::custom("a portal needs a name"))
     }
 }
 
 /// Fields of a [`Portal`] that have no name here: their names, and their values as they came.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OtherFields(Option<RawJson>);
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct OtherFields(Members);
 
 impl OtherFields {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.0.0.is_empty()
     }
 
     /// The value of a field.
     pub fn get(&self, name: &str) -> Option<Value> {
-        self.0.as_ref()?.get(name)?.read()
+        self.0.get(name)
     }
 
     /// Adds a field, or replaces it.
     pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) {
-        let mut fields = self.read::<Map<_, _>>().unwrap_or_default();
-        fields.insert(name.into(), value.into());
-        self.0 = Some(RawJson::of(&fields));
-    }
-
-    fn read<T: DeserializeOwned>(&self) -> Option<T> {
-        self.0.as_ref()?.read()
+        self.0.0.insert(name.into(), RawJson::of(&value.into()));
     }
 }
 
-impl Serialize for OtherFields {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0 {
-            Some(fields) => fields.serialize(serializer),
-            None => serializer.serialize_map(Some(0))?.end(),
+/// A record as it is documented. Any other is read through [`Members`], which takes longer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Documented<'a> {
+    name: String,
+    #[serde(default, deserialize_with = "present")]
+    created_time: Option<Timestamp>,
+    #[serde(default, deserialize_with = "present")]
+    modified_time: Option<Timestamp>,
+    #[serde(default, deserialize_with = "present")]
+    modified_by: Option<UserRef>,
+    #[serde(default, deserialize_with = "present")]
+    active: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    zaid: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    created_by: Option<UserRef>,
+    #[serde(borrow, default)]
+    login_url: Option<&'a RawValue>,
+}
+
+/// Not null, which is kept as it came.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl From<Documented<'_>> for Portal {
+    fn from(record: Documented<'_>) -> Self {
+        let mut other = OtherFields::default();
+        if let Some(url) = record.login_url {
+            other.0.0.insert("login_url".to_owned(), RawJson::of(&url));
         }
-    }
-}
-
-/// An object in a list of portals: a portal if it has a name.
-pub(crate) struct Record {
-    /// `None` if there is no name, or one that is not a text; the latter is among the other fields.
-    name: Option<String>,
-    /// Without its name.
-    portal: Portal,
-}
-
-impl Record {
-    pub(crate) fn into_portal(self) -> Option<Portal> {
-        Some(Portal { name: self.name?, ..self.portal })
-    }
-
-    /// Names the portal if the record has `name` nowhere, but one of these fields.
-    pub(crate) fn name_if_any(&mut self, name: &str, fields: &[&str]) {
-        let has = |field: &&str| match *field {
-            "zaid" if self.portal.zaid.is_some() => true,
-            field => self.portal.other.get(field).is_some(),
-        };
-        let has_name = self.name.is_some() || has(&"name");
-        if !has_name && fields.iter().any(has) {
-            self.name = Some(name.to_owned());
+        Self {
+            created_time: record.created_time,
+            modified_time: record.modified_time,
+            modified_by: record.modified_by,
+            name: record.name,
+            active: record.active,
+            zaid: record.zaid,
+            created_by: record.created_by,
+            other,
         }
-    }
-
-    /// The record as another type that has none of the fields of a portal.
-    pub(crate) fn read<T: DeserializeOwned>(&self) -> Option<T> {
-        self.portal.other.read()
-    }
-}
-
-/// `None` if it is not an object.
-impl FromJson for Option<Record> {
-    fn from_json(_: RawJson) -> Self {
-        None
-    }
-
-    fn from_object<'de, A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
-        /// Reads a field; of several with that name the last one counts, as in a map.
-        fn field<'de, T: Known, A: MapAccess<'de>>(
-            field: &mut Field<T>,
-            members: &mut A,
-        ) -> Result<(), A::Error> {
-            *field = members.next_value::<Any<_>>()?.0;
-            Ok(())
-        }
-
-        let (mut name, mut zaid) = (Field::Absent, Field::Absent);
-        let (mut created_time, mut modified_time) = (Field::Absent, Field::Absent);
-        let (mut created_by, mut modified_by) = (Field::Absent, Field::Absent);
-        let (mut active, mut other) = (Field::Absent, ObjectWriter::default());
-        while let Some(Any(key)) = members.next_key()? {
-            match key {
-                FieldName::Name => field(&mut name, &mut members)?,
-                FieldName::Zaid => field(&mut zaid, &mut members)?,
-                FieldName::Active => field(&mut active, &mut members)?,
-                FieldName::CreatedTime => field(&mut created_time, &mut members)?,
-                FieldName::ModifiedTime => field(&mut modified_time, &mut members)?,
-                FieldName::CreatedBy => field(&mut created_by, &mut members)?,
-                FieldName::ModifiedBy => field(&mut modified_by, &mut members)?,
-                FieldName::Other(key) => other.copy(&key, &mut members)?,
-            }
-        }
-        let name = name.known_or_into("name", &mut other);
-        let portal = Portal {
-            created_time: created_time.known_or_into("created_time", &mut other),
-            modified_time: modified_time.known_or_into("modified_time", &mut other),
-            modified_by: modified_by.known_or_into("modified_by", &mut other),
-            name: String::new(),
-            active: active.known_or_into("active", &mut other),
-            zaid: zaid.known_or_into("zaid", &mut other),
-            created_by: created_by.known_or_into("created_by", &mut other),
-            other: OtherFields(other.finish()?),
-        };
-        Ok(Some(Record { name, portal }))
-    }
-}
-
-enum FieldName {
-    Name,
-    Zaid,
-    Active,
-    CreatedTime,
-    ModifiedTime,
-    CreatedBy,
-    ModifiedBy,
-    Other(String),
-}
-
-impl FromJson for FieldName {
-    fn from_json(json: RawJson) -> Self {
-        Self::Other(json.as_str().to_owned())
-    }
-
-    fn from_text(name: &str) -> Self {
-        match name {
-            "name" => Self::Name,
-            "zaid" => Self::Zaid,
-            "active" => Self::Active,
-            "created_time" => Self::CreatedTime,
-            "modified_time" => Self::ModifiedTime,
-            "created_by" => Self::CreatedBy,
-            "modified_by" => Self::ModifiedBy,
-            other => Self::Other(other.to_owned()),
-        }
-    }
-}
-
-/// A field that has a place in [`Portal`], unless its form is odd.
-enum Field<T> {
-    Absent,
-    Known(T),
-    Odd(RawJson),
-}
-
-impl<T> Field<T> {
-    fn known_or_into(self, name: &str, other: &mut ObjectWriter) -> Option<T> {
-        match self {
-            Self::Absent => None,
-            Self::Known(value) => Some(value),
-            Self::Odd(json) => {
-                other.insert(name, &json);
-                None
-            }
-        }
-    }
-}
-
-/// What a field can be made of, without loss.
-trait Known: Sized {
-    fn from_text(_: &str) -> Option<Self> {
-        None
-    }
-
-    fn from_bool(_: bool) -> Option<Self> {
-        None
-    }
-
-    fn from_json(_: &RawJson) -> Option<Self> {
-        None
-    }
-}
-
-impl Known for String {
-    fn from_text(text: &str) -> Option<Self> {
-        Some(text.to_owned())
-    }
-}
-
-impl Known for Timestamp {
-    fn from_text(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-}
-
-impl Known for bool {
-    fn from_bool(flag: bool) -> Option<Self> {
-        Some(flag)
-    }
-}
-
-impl Known for UserRef {
-    fn from_json(json: &RawJson) -> Option<Self> {
-        // serde reads an array as well.
-        json.as_str().starts_with('{').then(|| json.read()).flatten()
-    }
-}
-
-impl<T: Known> FromJson for Field<T> {
-    fn from_json(json: RawJson) -> Self {
-        T::from_json(&json).map_or_else(|| Self::Odd(json), Self::Known)
-    }
-
-    fn from_text(text: &str) -> Self {
-        T::from_text(text).map_or_else(|| Self::Odd(RawJson::of(&text)), Self::Known)
-    }
-
-    fn from_bool(flag: bool) -> Self {
-        T::from_bool(flag).map_or_else(|| Self::Odd(RawJson::of(&flag)), Self::Known)
     }
 }
 

@@ -4,16 +4,15 @@
 //! the second means that this org has the name and 204 that another org does.
 
 use percent_encoding::utf8_percent_encode;
-use serde::de::{MapAccess, SeqAccess};
 
 use crate::endpoint::{
     ApiVersion, Endpoint, Method, ReadOnly, Request, Response, ResponseError, UNRESERVED,
     UnreadableReason,
 };
-use crate::envelope::Body;
-use crate::json::{Any, FromJson, RawJson};
+use crate::envelope::{into_refusal, read_object, read_portals};
+use crate::json::{Members, Object, RawJson};
 use crate::name::is_same_name;
-use crate::portal::{Portal, Record};
+use crate::portal::{Documented, Portal};
 use crate::scope::Scope;
 
 /// List the portals of the org.
@@ -66,15 +65,8 @@ impl Endpoint for GetPortal {
     }
 
     fn decode(&self, response: &Response) -> Result<Option<Portal>, ResponseError> {
-        let mut records = records(response)?.0;
         // In the latest edition of the API the details have no name: it is that of the request.
-        if let Records::One(record) = &mut records {
-            record.name_if_any(&self.name, &DETAILS);
-        }
-        let mut portals = records
-            .into_portals()
-            .map_err(|why| ResponseError::unreadable(response, why))?
-            .into_iter();
+        let mut portals = records(response, Some(&self.name))?.0.into_iter();
         let is_requested = |portal: &Portal| is_same_name(&portal.name, &self.name);
         match (portals.next(), portals.next()) {
             (None, _) => Ok(None),
@@ -101,133 +93,71 @@ pub(crate) fn portal_path(version: ApiVersion, name: &str) -> String {
 pub(crate) fn decode_page(
     response: &Response,
 ) -> Result<(Vec<Portal>, Option<&'static str>), ResponseError> {
-    let (records, info) = records(response)?;
-    let portals = records.into_portals().map_err(|why| ResponseError::unreadable(response, why))?;
+    let (portals, info) = records(response, None)?;
     let why = info.and_then(|info| incomplete(&info, portals.len()));
     Ok((portals, why))
 }
 
 /// Why a list of `count` records with this `info` is not all that there is.
 fn incomplete(info: &RawJson, count: usize) -> Option<&'static str> {
-    let Some(Any(Some(info))) = info.read::<Any<Option<Info>>>() else {
+    let Some(info) = info.read::<Members>() else {
         return Some("what it says of itself is unreadable");
     };
-    if info.has_more {
+    // In any spelling: a number or a flag may come as a text.
+    let text = |value: &RawJson| match value.read::<String>() {
+        Some(text) => text.trim().to_ascii_lowercase(),
+        None => value.as_str().to_owned(),
+    };
+    let is_absent = |value: &RawJson| matches!(text(value).as_str(), "" | "null" | "false");
+    let says_more = |name: &str| name == "more_records" || name.starts_with("next");
+    if info.0.iter().any(|(name, value)| says_more(name) && !is_absent(value)) {
         return Some("it has more pages");
     }
-    let differs = info.count.is_some_and(|counted| counted != count.to_string());
+    let counted = info.0.get("count").map(text).filter(|count| count != "null");
+    let differs = counted.is_some_and(|counted| counted != count.to_string());
     differs.then_some("it has not as many portals as it says")
 }
 
-/// What a list says of itself.
-#[derive(Default)]
-struct Info {
-    has_more: bool,
-    count: Option<String>,
-}
-
-/// `None` if it is not an object.
-impl FromJson for Option<Info> {
-    fn from_json(_: RawJson) -> Self {
-        None
-    }
-
-    fn from_object<'de, A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
-        let mut info = Info::default();
-        while let Some((name, Any(Spelled(value)))) = members.next_entry::<String, _>()? {
-            if name == "count" {
-                info.count = Some(value).filter(|count| count != "null");
-            } else if name == "more_records" || name.starts_with("next") {
-                info.has_more |= !matches!(value.as_str(), "" | "null" | "false");
-            }
-        }
-        Ok(Some(info))
-    }
-}
-
-/// A value in any spelling: a number or a flag may come as a text.
-struct Spelled(String);
-
-impl FromJson for Spelled {
-    fn from_json(json: RawJson) -> Self {
-        Self(json.as_str().to_owned())
-    }
-
-    fn from_text(text: &str) -> Self {
-        Self(text.trim().to_ascii_lowercase())
-    }
-}
-
-/// The records of a response, and what a list says of itself. 204 has none.
-fn records(response: &Response) -> Result<(Records, Option<RawJson>), ResponseError> {
+/// The portals of a response, and what a list says of itself. 204 has none. A single record that has
+/// details and no name is the portal `requested`.
+fn records(
+    response: &Response,
+    requested: Option<&str>,
+) -> Result<(Vec<Portal>, Option<RawJson>), ResponseError> {
+    let unreadable = |why| ResponseError::unreadable(response, why);
     if response.status == 204 {
-        return Ok((Records::Several(Ok(Vec::new())), None));
+        return Ok((Vec::new(), None));
     }
-    let Body { result, info, portals } = Body::<Records>::read(response)?;
+    let documented = read_portals::<Vec<Object<Documented<'_>>>>(response);
+    if let (200, Some(portals)) = (response.status, documented) {
+        return Ok((portals.into_iter().map(|Object(portal)| portal.into()).collect(), None));
+    }
+    let mut body = read_object(response)?;
+    let (records, info) = (body.0.remove("portals"), body.0.remove("info"));
+    let single = records.as_ref().and_then(RawJson::read).map(|[record]: [Members; 1]| record);
     // A single record may be the error of the request instead of a portal.
-    let result = match &portals {
-        None => Some(result),
-        Some(Records::One(record)) => record.read::<Any<_>>().and_then(|Any(result)| result),
-        Some(_) => None,
-    };
-    if let Some(error) = result.and_then(|result| result.into_refusal(response.status)) {
+    let result = if records.is_none() { Some(body) } else { single.clone() };
+    if let Some(error) = result.and_then(|result| into_refusal(result, response.status)) {
         return Err(ResponseError::Api(error));
     }
-    let info = info.filter(|info| info.as_str() != "null");
-    portals
-        .filter(|_| response.status == 200)
-        .map(|records| (records, info))
-        .ok_or_else(|| ResponseError::unreadable(response, UnreadableReason::NoEnvelope))
-}
-
-/// The member `portals`.
-enum Records {
-    /// One record: it may be an error, or lack the name of the requested portal.
-    One(Box<Record>),
-    /// None or several portals, or why the first invalid record is invalid.
-    Several(Result<Vec<Portal>, UnreadableReason>),
-}
-
-impl Records {
-    /// A record without a name makes all of them unreadable: its portal could be the one that
-    /// matters.
-    fn into_portals(self) -> Result<Vec<Portal>, UnreadableReason> {
-        match self {
-            Self::One(record) => portal(Some(*record)).map(|portal| vec![portal]),
-            Self::Several(portals) => portals,
-        }
-    }
-}
-
-fn portal(record: Option<Record>) -> Result<Portal, UnreadableReason> {
-    record.ok_or(UnreadableReason::NoEnvelope)?.into_portal().ok_or(UnreadableReason::NoName)
-}
-
-impl FromJson for Records {
-    fn from_json(_: RawJson) -> Self {
-        Self::Several(Err(UnreadableReason::NoEnvelope))
-    }
-
-    fn from_array<'de, A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
-        let Some(Any::<Option<Record>>(first)) = items.next_element()? else {
-            return Ok(Self::Several(Ok(Vec::new())));
-        };
-        let Some(Any(second)) = items.next_element()? else {
-            let one = first.map(Box::new).map(Self::One);
-            return Ok(one.unwrap_or(Self::Several(Err(UnreadableReason::NoEnvelope))));
-        };
-        let mut portals = [first, second].into_iter().map(portal).collect::<Result<Vec<_>, _>>();
-        // To the end, even after an invalid record: the rest may not be JSON.
-        while let Some(Any(record)) = items.next_element()? {
-            if let Ok(list) = &mut portals {
-                match portal(record) {
-                    Ok(portal) => list.push(portal),
-                    Err(why) => portals = Err(why),
-                }
+    let records = records.filter(|it| response.status == 200 && it.as_str().starts_with('['));
+    let records = records.ok_or_else(|| unreadable(UnreadableReason::NoEnvelope))?;
+    let portals = match single {
+        Some(mut record) => {
+            let is_nameless = !record.0.contains_key("name");
+            if let Some(name) = requested
+                && is_nameless
+                && DETAILS.iter().any(|field| record.0.contains_key(*field))
+            {
+                record.0.insert("name".to_owned(), RawJson::of(&name));
             }
+            Portal::from_members(record).map(|portal| vec![portal])
         }
-        Ok(Self::Several(portals))
-    }
+        None => records.read(),
+    };
+    // A record without a name makes all of them unreadable: its portal could be the one that matters.
+    let portals = portals.ok_or_else(|| unreadable(UnreadableReason::NoName))?;
+    Ok((portals, info.filter(|info| info.as_str() != "null")))
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+// docs.rs says which feature an item needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![doc = include_str!("../README.md")]
 //!
 //! # Order of the modules
@@ -46,7 +48,7 @@ pub use error::RegistryError;
 pub use memory::MemoryRegistry;
 pub use org::{Org, OrgId, Permission, PortalLimit, Principal, User, UserId};
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresRegistry;
+pub use postgres::{DatabaseUrl, PostgresRegistry};
 pub use registry::{CreateConflict, Registry, RenameConflict};
 pub use seed::{Seed, SeedCredential, SeedDifferences, SeedError, SeedGrant, SeedOrg, SeedUser};
 #[cfg(feature = "sqlite")]

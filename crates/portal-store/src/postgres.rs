@@ -78,7 +78,7 @@ use crate::sql;
 use crate::token::{Hashed, HashedRequest, TokenRules};
 use pool::Pool;
 use session::{Connected, Parameters};
-use url::Target;
+pub use url::DatabaseUrl;
 
 mod credentials;
 mod failure;
@@ -114,7 +114,7 @@ impl PostgresRegistry {
     /// database is unreachable, was written by a newer version, or would lose changes in a power
     /// cut. No error shows the password.
     pub async fn open(url: &str) -> Result<Self, RegistryError> {
-        let target = Target::parse(url)?;
+        let target = DatabaseUrl::parse(url)?;
         let mut connected = Connected::to(&target).await.map_err(RegistryError::NotApplied)?;
         schema::prepare(&mut connected.client, &target).await?;
         let session = connected.prepare().await.map_err(RegistryError::NotApplied)?;

@@ -218,6 +218,7 @@ impl SeedCredential {
 pub enum SeedGrant {
     /// Usable any number of times until revoked.
     RefreshToken(Secret),
-    /// Usable once, within three minutes of the first application of the seed.
+    /// Usable once; by [`TokenRules::ServiceLimits`](crate::TokenRules::ServiceLimits), within three
+    /// minutes of the first application of the seed.
     Code(Secret),
 }

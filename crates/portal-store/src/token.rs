@@ -9,8 +9,6 @@ use crate::error::RegistryError;
 
 /// Lifetime of an access token: one hour.
 pub(crate) const ACCESS_TOKEN_SECONDS: i64 = 3600;
-/// Lifetime of a code: three minutes.
-pub(crate) const CODE_SECONDS: i64 = 180;
 /// Window in which a refresh token yields [`GRANTS_PER_WINDOW`] access tokens: ten minutes.
 pub(crate) const WINDOW_SECONDS: i64 = 600;
 /// Including the access token that was issued with the code.
@@ -24,13 +22,24 @@ pub(crate) const REFRESH_TOKENS_PER_USER: u32 = 20;
 /// Which limits apply when a token is issued. The figures are from Zoho's documentation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TokenRules {
-    /// An access token expires after an hour; a code after one use or three minutes.
+    /// An access token expires after an hour; a code after one use.
     #[default]
     LifetimesOnly,
-    /// Also the limits per refresh token: 10 new access tokens in 10 minutes, and 15 valid ones; a
+    /// A code expires after three minutes, too. And the limits per refresh token: 10 new access tokens in 10 minutes, and 15 valid ones; a
     /// sixteenth expires the oldest. And 20 refresh tokens per user; the twenty-first revokes the
     /// oldest, seeded ones first.
     ServiceLimits,
+}
+
+impl TokenRules {
+    /// How many seconds after the seed was applied a code can be exchanged: with the lifetimes only
+    /// for a century, so that a seed is as good on the second day of a server as in its first minutes.
+    pub(crate) const fn code_seconds(self) -> i64 {
+        match self {
+            Self::LifetimesOnly => 100 * 365 * 24 * 60 * 60,
+            Self::ServiceLimits => 180,
+        }
+    }
 }
 
 /// Generates a token in the format of the service, `1000.<32 hex>.<32 hex>`: 256 random bits.

@@ -9,11 +9,13 @@ mod programs;
 use programs::{VARIABLE, find, postgresql};
 
 /// Each with the Debian package that has it. PostgreSQL is looked for in more places.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("bash", "bash"),
+    ("curl", "curl"),
     ("fish", "fish"),
     ("groff", "groff"),
     ("mandoc", "mandoc"),
+    ("sed", "sed"),
     ("setsid", "util-linux"),
     ("zsh", "zsh"),
 ];

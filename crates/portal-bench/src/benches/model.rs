@@ -8,7 +8,7 @@ use portal_model::flow::{Event, Flow, Jitter, Policy, Step, TokenId};
 use portal_model::server;
 use portal_model::{
     ApiVersion, CreateOperation, CreatePortal, Endpoint as _, ListPortals, Outcome, Portal,
-    PortalName, Request, Response,
+    PortalName, Request, Response, Timestamp, UserRef,
 };
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ pub(super) fn wire(effort: Effort) -> Vec<Figure> {
     let create = CreatePortal::new(name());
     let request = create.request(ApiVersion::V7);
     let response = server::created(ApiVersion::V7, NAME);
-    let portals: Vec<_> = (0..100).map(|n| Portal::new(format!("{NAME}{n}"))).collect();
+    let portals: Vec<_> = (0..100).map(documented).collect();
     let list = server::list(&portals);
     let value = |json: &[u8]| serde_json::from_slice::<Value>(black_box(json)).expect("JSON");
     let rounds = effort.rounds(|span| {
@@ -57,6 +57,16 @@ pub(super) fn wire(effort: Effort) -> Vec<Figure> {
         }
     };
     whats.into_iter().enumerate().map(figure).chain([decisions(effort)]).collect()
+}
+
+/// With every field that a list documents.
+fn documented(n: u32) -> Portal {
+    let mut portal = Portal::new(format!("{NAME}{n}"));
+    let (time, user) = (Timestamp::from_unix_seconds(1_637_836_413), UserRef::new("Ada", "7"));
+    (portal.created_time, portal.modified_time) = (time, time);
+    (portal.created_by, portal.modified_by) = (Some(user.clone()), Some(user));
+    (portal.active, portal.zaid) = (Some(true), Some("3652397000000186017".to_owned()));
+    portal
 }
 
 /// The decisions of a create, beside the encoding and decoding in it.

@@ -54,8 +54,7 @@ impl History {
         let mut by_name = HashMap::<String, Vec<usize>>::new();
         for (place, entry) in entries.iter().enumerate() {
             let first = entry.operation.names().next().unwrap_or_default();
-            let names = HashSet::from([first, entry.name()].map(name_key));
-            for name in names {
+            for name in HashSet::from([first, entry.name()].map(name_key)) {
                 by_name.entry(name).or_default().push(place);
             }
         }

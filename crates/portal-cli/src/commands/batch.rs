@@ -136,7 +136,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         () = signal::interrupted() => return Ok(cancelled(printer)),
     };
     let count = lanes.len();
-    let notes = batch.notes(&lanes, &policy, &ledger);
+    let notes = batch.notes(&lanes, &policy, &ledger::Place::new()?);
     if args.dry_run {
         printer.text(batch.text(false, width::of_stdout()));
     }
@@ -213,10 +213,10 @@ impl<'a> Batch<'a> {
     }
 
     /// What is to be known beside the rows.
-    fn notes(&self, lanes: &Lanes, policy: &Policy, ledger: &Ledger) -> Vec<String> {
+    fn notes(&self, lanes: &Lanes, policy: &Policy, ledger: &ledger::Place) -> Vec<String> {
         let mut notes = Vec::new();
-        if let Some(path) = ledger.path().filter(|_| !self.args.rehearsal) {
-            notes.push(format!("ledger: {}", path.display()));
+        if !self.args.rehearsal {
+            notes.push(format!("ledger: {ledger}"));
         }
         if self.plan.foreign > 0 {
             notes.push(format!(
@@ -325,7 +325,7 @@ impl<'a> Batch<'a> {
 
     fn text(&self, is_over: bool, columns: usize) -> String {
         let ensure = self.args.ensure;
-        let mut text = words::text(&self.plan, View { is_over, ensure, columns });
+        let mut text = words::text(&self.plan, self.view(is_over, columns));
         let has =
             |kinds: &[Kind]| self.plan.states.iter().any(|state| kinds.contains(&Kind::of(state)));
         if !ensure && has(&[Kind::Existing]) {
@@ -345,8 +345,13 @@ impl<'a> Batch<'a> {
     /// Each row as an object.
     fn reports(&self) -> Vec<Report> {
         let rows = self.plan.rows.iter().zip(&self.plan.states);
-        let is_over = !self.args.dry_run;
-        rows.map(|(row, state)| words::report(row, state, self.args.ensure, is_over)).collect()
+        let view = self.view(!self.args.dry_run, usize::MAX);
+        rows.map(|(row, state)| words::report(row, state, view)).collect()
+    }
+
+    fn view(&self, is_over: bool, columns: usize) -> View {
+        let Args { ensure, rehearsal: is_rehearsal, .. } = *self.args;
+        View { is_over, ensure, is_rehearsal, columns }
     }
 
     /// Prints the rows for machines. Returns the exit status.

@@ -2,8 +2,7 @@
 
 use std::time::SystemTime;
 
-use portal_ledger::{Clock, Entry, Filter, Ledger};
-
+use portal_ledger::{Clock, Entry, Filter};
 use portal_model::neutral::printable_line;
 
 use crate::commands::candidates;
@@ -13,7 +12,6 @@ use crate::report::entry::EntryObject;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::wrap::wrap;
-use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::table::aligned;
 use crate::terminal::width;
@@ -52,7 +50,6 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let is_wanted =
         |entry: &&Entry| args.name.as_ref().is_none_or(|name| entry.operation.concerns(name));
     let wanted: Vec<_> = entries.iter().filter(is_wanted).collect();
-    let file = Ledger::path_in(directories::state()?);
     let now = Clock::system().now();
     let objects: Vec<_> = wanted.iter().map(|entry| EntryObject::new(entry, &now)).collect();
     print(&objects, printer);
@@ -63,7 +60,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             (1, _) => "1 create or rename".to_owned(),
             (count, _) => format!("{count} creates and renames"),
         };
-        printer.note(format_args!("{count} in {}", file.display()));
+        printer.note(format_args!("{count} in {}", ledger::Place::new()?));
     }
     Ok(ExitClass::Success)
 }

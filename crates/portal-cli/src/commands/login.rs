@@ -18,7 +18,7 @@ use crate::commands::target_args::{CA_FILE, CONNECTION, base_url, of_environment
 use crate::org::ledger;
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::org::retry::retry;
-use crate::org::running::Running;
+use crate::org::running::{Running, ServedOrg};
 use crate::org::target::{Target, is_this_machine};
 use crate::report::call_error;
 use crate::report::exit::ExitClass;
@@ -226,7 +226,9 @@ impl Args {
         };
         let is_meant = |target: &Target| hosts_of(target).is_some_and(|named| named == *hosts);
         of_environment().filter(is_meant).and_then(of_target).or_else(|| {
-            let org = Running::at(&hosts.api_domain().url()?)?.org?;
+            let orgs = Running::at(&hosts.api_domain().url()?)?.orgs;
+            let of_seed = ServedOrg::credentials_of(&orgs, self.profile.as_deref());
+            let org = of_seed.or_else(|_| ServedOrg::credentials_of(&orgs, None)).ok()?.clone();
             let (client_secret, refresh_token) = (org.client_secret, org.refresh_token);
             Some((org.client_id, Secrets { client_secret, refresh_token }))
         })

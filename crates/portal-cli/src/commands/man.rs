@@ -31,7 +31,7 @@ pub(crate) struct Args {
 }
 
 /// What a page says about a variable that its command reads.
-const VARIABLES: [(&str, &str); 14] = [
+const VARIABLES: [(&str, &str); 15] = [
     ("PORTAL_PROFILE", "Stands for --profile."),
     ("PORTAL_DATA_CENTER", "Stands for --data-center where no host is named."),
     ("PORTAL_API_DOMAIN", "Stands for --api-domain."),
@@ -44,6 +44,7 @@ const VARIABLES: [(&str, &str); 14] = [
     ("PORTAL_PROCESSING_TIME", "Stands for --processing-time."),
     ("PORTAL_LIST_LAG", "Stands for --list-lag."),
     ("PORTAL_STATE_DIR", "The directory of the ledger."),
+    ("PORTAL_LEDGER", "A PostgreSQL database that has the ledger instead."),
     ("PORTAL_DATABASE_URL", "Stands for --database-url."),
     ("PORTAL_PUBLIC_URL", "Stands for --public-url."),
 ];
@@ -71,6 +72,8 @@ pub(crate) fn run(
     // Gives each command its full name and the global options.
     portal.build();
     if let Some(directory) = &args.all {
+        fs::create_dir_all(directory)
+            .with_context(|| format!("cannot create {}", directory.display()))?;
         write_all(&[], &portal, directory)?;
         return Ok(ExitClass::Success);
     }

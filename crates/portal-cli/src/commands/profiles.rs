@@ -99,7 +99,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let directory = directories::config()?;
     let profiles = Profiles::load(&directory)?;
     match &args.command {
-        None => list(&profiles, printer),
+        None => list(&profiles, |_| true, printer),
         Some(Command::Show { name }) => show(&profiles, name, printer)?,
         Some(Command::Use { name }) => {
             let entry = profiles.entry(name)?;
@@ -133,12 +133,13 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     Ok(ExitClass::Success)
 }
 
-fn list(profiles: &Profiles, printer: &Printer) {
+/// Lists the profiles with these names.
+pub(super) fn list(profiles: &Profiles, names: impl Fn(&str) -> bool, printer: &Printer) {
     let entries = profiles.entries();
     if entries.is_empty() {
         printer.hint("run `portal login` to create a profile");
     }
-    printer.table(entries.iter().map(|(name, entry)| {
+    printer.table(entries.iter().filter(|(name, _)| names(name)).map(|(name, entry)| {
         let Entry { hosts, client_id, org, .. } = entry;
         let org = org.as_ref().map(|org| format!("  {org}")).unwrap_or_default();
         let listed = listed(profiles, name, entry);

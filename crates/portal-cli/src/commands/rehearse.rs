@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use futures_util::StreamExt as _;
 use portal_http::server::{FaultSpec, LocalServer, LocalServerBuilder};
 use portal_model::Scope;
 use portal_store::PortalLimit;
@@ -22,6 +23,7 @@ use crate::org::running::Times;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::sys::directories;
+use crate::sys::signal::{self, Kind};
 use crate::terminal::printer::Printer;
 
 /// Rehearse a batch against throw-away orgs made from its rows
@@ -90,7 +92,22 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     child
         .env("PORTAL_PROCESSING_TIME", text(processing_time))
         .env("PORTAL_LIST_LAG", text(list_lag));
-    let status = child.kill_on_drop(true).status().await.context("cannot run the batch")?;
+    // Before it starts, so that no signal ends this process, and the server, alone.
+    let mut signals = signal::signals();
+    let mut child = child.kill_on_drop(true).spawn().context("cannot run the batch")?;
+    let mut interrupts = 0;
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status?,
+            Some(signal) = signals.next() => {
+                // The batch has a Ctrl-C of the terminal, too, and ends by itself.
+                interrupts += 1;
+                if signal == Kind::Terminate || interrupts > 2 {
+                    return Ok(ExitClass::Stopped);
+                }
+            }
+        }
+    };
     if !status.success() && args.file != Path::new("-") {
         printer.note(format_args!("Rehearse again with: {}", batch::this_command()));
     }

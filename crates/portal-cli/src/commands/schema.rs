@@ -42,7 +42,7 @@ const OBJECTS: &[Object] = &[
     ("portal", schema::<PortalObject>, &["list"]),
     ("login", schema::<login::LoggedIn<'_>>, &["login"]),
     ("logout", schema::<logout::LoggedOut<'_>>, &["logout"]),
-    ("profile", schema::<profiles::Listed<'_>>, &["profiles", "profiles show"]),
+    ("profile", schema::<profiles::Listed<'_>>, &["profiles", "profiles show", "serve profiles"]),
     ("profile-change", schema::<profiles::Changed<'_>>, &["profiles use", "profiles rename"]),
     ("doctor", schema::<doctor::Checked<'_>>, &["doctor"]),
     ("explain", schema::<explain::Explained>, &["explain"]),

@@ -51,8 +51,9 @@ pub(super) const ORG: Variables = Variables {
 
 /// Where the ledger is.
 pub(super) const STATE: Variables = Variables {
-    names: &["PORTAL_STATE_DIR"],
-    notes: "PORTAL_STATE_DIR is the directory of the ledger",
+    names: &["PORTAL_STATE_DIR", "PORTAL_LEDGER"],
+    notes: "PORTAL_STATE_DIR is the directory of the ledger\n\
+            PORTAL_LEDGER is a PostgreSQL database instead, which several machines share",
 };
 
 impl Sections {

@@ -6,16 +6,18 @@ mod args;
 mod child;
 mod exposure;
 mod listeners;
+mod profiles;
 mod registry;
 mod shell;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
 use std::pin::pin;
+use std::sync::{Arc, Weak};
 
 use futures_util::StreamExt as _;
 use futures_util::future::{LocalBoxFuture, OptionFuture};
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use portal_http::server::{Listener, PortalService, PortalServiceBuilder, RequestRecord, Server};
 use portal_inspect::{Inspector, Watch};
 use portal_store::{Registry, RegistryError};
@@ -28,9 +30,10 @@ pub(crate) use self::args::Args;
 use self::args::Subcommand;
 use self::registry::Opened;
 use self::shell::Shell;
-use crate::org::running::{Running, Times};
+use crate::org::running::{Running, ServedOrg, Times};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
+use crate::sys::parent::Parent;
 use crate::sys::signal::{Kind, signals_and_hangup};
 use crate::terminal::printer::{Output, Printer, json_line};
 use crate::terminal::served_request;
@@ -43,8 +46,16 @@ enum Ended {
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    if let Some(Subcommand::Env { port, shell }) = args.subcommand {
-        return env(port, shell, printer);
+    match &args.subcommand {
+        Some(Subcommand::Env { port, shell, org }) => {
+            return env(*port, *shell, org.as_deref(), printer);
+        }
+        Some(Subcommand::Profiles { port }) => return profiles::run(*port, printer).await,
+        #[cfg(target_os = "linux")]
+        Some(Subcommand::Tethered { server, program }) => {
+            std::process::exit(child::become_program(*server, program, printer).into())
+        }
+        None => {}
     }
     match open_and_serve(args, printer).await? {
         Ended::With(exit) => Ok(exit),
@@ -54,15 +65,21 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 }
 
 /// Prints how to reach a server that runs.
-fn env(port: Option<u16>, shell: Shell, printer: &Printer) -> Result<ExitClass, Failure> {
+fn env(
+    port: Option<u16>,
+    shell: Shell,
+    org: Option<&str>,
+    printer: &Printer,
+) -> Result<ExitClass, Failure> {
     let running = Running::find(port)?;
-    if running.org.is_none() {
-        return Err(Failure::usage(format!(
-            "the server at {} has the orgs of a seed or a database, and their credentials are there",
-            running.url
-        )));
+    if running.orgs.is_empty() {
+        let url = &running.url;
+        let message =
+            format!("the credentials of the orgs at {url} are with who seeded its database");
+        return Err(Failure::usage(message));
     }
-    let variables = announce::variables(&running);
+    let org = ServedOrg::credentials_of(&running.orgs, org.or(running.org.as_deref()))?;
+    let variables = announce::variables(&running, Some(org));
     printer.result(shell.environment(&variables), &BTreeMap::from_iter(variables));
     Ok(ExitClass::Success)
 }
@@ -70,22 +87,33 @@ fn env(port: Option<u16>, shell: Shell, printer: &Printer) -> Result<ExitClass, 
 async fn open_and_serve(args: &Args, printer: &Printer) -> Result<Ended, Failure> {
     // Check everything that can be wrong before creating anything.
     let tls = listeners::read_tls(args)?;
+    // Before clients learn that the server is up, so that no signal finds it without handlers.
+    let mut signals = signals_and_hangup();
+    if args.exit_with_parent {
+        let parent = Parent::of_this_process()?;
+        let ended = stream::once(parent.ended()).map(|()| Kind::Terminate);
+        signals = stream::select(signals, ended).boxed();
+    }
     exposure::warn(args, printer);
     let seed = registry::read_seed(args)?;
+    let orgs = seed.as_ref().map(ServedOrg::all_of).unwrap_or_default();
+    if args.org.is_some() {
+        ServedOrg::credentials_of(&orgs, args.org.as_deref())?;
+    }
     let server = listeners::bind(args, tls, printer).await?;
     let inspector = listeners::bind_inspector(args.admin_listen, printer).await?;
     match (&args.database_url, &args.data) {
         (Some(url), _) => {
             let opened = registry::in_database(url, seed, args.seed_replaces).await?;
-            serve(args, server, inspector, opened, printer).await
+            serve(args, server, inspector, opened, orgs, signals, printer).await
         }
         (None, Some(directory)) => {
             let opened = registry::in_directory(directory, seed, args, printer).await?;
-            serve(args, server, inspector, opened, printer).await
+            serve(args, server, inspector, opened, orgs, signals, printer).await
         }
         (None, None) => {
             let opened = registry::in_memory(seed).await?;
-            serve(args, server, inspector, opened, printer).await
+            serve(args, server, inspector, opened, orgs, signals, printer).await
         }
     }
 }
@@ -95,49 +123,61 @@ async fn serve<R: Registry>(
     server: Server,
     listener: Option<Listener>,
     opened: Opened<R>,
+    seeded: Vec<ServedOrg>,
+    signals: BoxStream<'static, Kind>,
     printer: &Printer,
 ) -> Result<Ended, Failure> {
     let scheme = if args.tls_cert.is_some() { "https" } else { "http" };
     let Opened { registry, org, throwaway, failed } = opened;
     let watch = listener.as_ref().map(|_| Watch::new());
     let service = service(args, registry, watch.clone(), printer);
-    // Before clients learn that the server is up, so that no signal finds it without handlers.
-    let signals = signals_and_hangup();
     let admin = listener.as_ref().map(|listener| local_url("http", listener.address()));
     let mut running = Running {
         port: server.address().port(),
         url: local_url(scheme, server.address()),
         admin,
-        org,
+        orgs: org.clone().map_or(seeded, |org| vec![ServedOrg::default_org(org)]),
+        org: args.org.clone(),
         times: Times::with_faults(&args.faults),
         file: None,
     };
+    let reached = ServedOrg::credentials_of(&running.orgs, args.org.as_deref()).ok().cloned();
     // Without a home directory the server runs all the same, and is assumed to be as slow as any.
-    let _registration = running.register().ok();
+    let registration = running.register().ok().map(Arc::new);
     if let (Some(listener), Some(watch)) = (listener, watch.clone()) {
         let mut inspector = Inspector::new(service.clone(), watch, &running.url);
         inspector = args.allowed_hosts.iter().fold(inspector, Inspector::allow_host);
-        if running.org.is_some() {
+        if reached.is_some() {
             let command = format!("portal serve env --port {}", running.port);
             inspector = inspector.environment_command(command);
         }
+        let (known, weak) = (running.clone(), registration.as_ref().map(Arc::downgrade));
+        inspector = inspector.on_faults(move |faults| {
+            let running = Running { times: Times::with_faults(faults), ..known.clone() };
+            if let Some(registration) = weak.as_ref().and_then(Weak::upgrade) {
+                // Without room on the disk, commands go by what was known before.
+                let _ = registration.update(&running);
+            }
+        });
         if let Some((registry, seed)) = throwaway {
             inspector = inspector.throwaway(registry, seed);
         }
         tokio::spawn(inspector.serve(listener));
     }
     if args.command.is_empty() {
-        announce(args, &running, service.registry(), printer).await?;
+        announce(args, &running, org.as_ref(), service.registry(), printer).await?;
     }
     if args.open {
         open_page(&running, printer);
     }
-    let child = match child::start(&args.command, announce::variables(&running)) {
-        Ok(child) => child,
-        Err(error) => {
-            return Ok(Ended::Command(child::not_started(&args.command, &error, printer)));
-        }
-    };
+    let child =
+        match child::start(&args.command, announce::variables(&running, reached.as_ref()), printer)
+        {
+            Ok(child) => child,
+            Err(error) => {
+                return Ok(Ended::Command(child::not_started(&args.command, &error, printer)));
+            }
+        };
     let shutdown = Notify::new();
     let begin_shutdown = || {
         watch.iter().for_each(Watch::begin_shutdown);

@@ -11,7 +11,7 @@ use portal_store::{
 };
 
 use crate::org::OrgError;
-use crate::org::default_org::DefaultOrg;
+use crate::org::default_org::OrgCredentials;
 
 /// Applies `seed` to a registry, which it either replaces or must not differ from. `name` is that of
 /// the registry in errors.
@@ -61,17 +61,17 @@ pub(crate) async fn open(
 pub(crate) async fn default_unless_others(
     registry: &SqliteRegistry,
     directory: &Path,
-) -> anyhow::Result<Option<DefaultOrg>> {
+) -> anyhow::Result<Option<OrgCredentials>> {
     let orgs = registry.orgs().await?;
-    if !orgs.is_empty() && orgs.iter().all(|org| org.name != DefaultOrg::NAME) {
+    if !orgs.is_empty() && orgs.iter().all(|org| org.name != OrgCredentials::NAME) {
         return Ok(None);
     }
-    let org = DefaultOrg::load_or_create(directory)?;
+    let org = OrgCredentials::load_or_create(directory)?;
     add(registry, &org.seed()).await?;
     Ok(if is_accepted(registry, &org).await? { Some(org) } else { None })
 }
 
-async fn is_accepted(registry: &SqliteRegistry, org: &DefaultOrg) -> anyhow::Result<bool> {
+async fn is_accepted(registry: &SqliteRegistry, org: &OrgCredentials) -> anyhow::Result<bool> {
     let grant = Grant::RefreshToken(org.refresh_token.clone());
     let request = TokenRequest::new(&org.client_id, org.client_secret.clone(), grant);
     // Without the service's limits, so that starting a server uses up nothing of a client's quota.
@@ -83,10 +83,12 @@ async fn is_accepted(registry: &SqliteRegistry, org: &DefaultOrg) -> anyhow::Res
 }
 
 /// Opens the registry in `directory`, creating both if missing, with the default org.
-pub(crate) async fn open_default(directory: &Path) -> anyhow::Result<(SqliteRegistry, DefaultOrg)> {
+pub(crate) async fn open_default(
+    directory: &Path,
+) -> anyhow::Result<(SqliteRegistry, OrgCredentials)> {
     // Open first, so that no credentials are written to an unusable directory.
     let registry = SqliteRegistry::open(directory)?;
-    let org = DefaultOrg::load_or_create(directory)?;
+    let org = OrgCredentials::load_or_create(directory)?;
     add(&registry, &org.seed()).await?;
     Ok((registry, org))
 }

@@ -1,4 +1,4 @@
-//! [`DefaultOrg`]: the org of a server without a seed; its credentials are stored in a file.
+//! The default org, of a server without a seed; its [`OrgCredentials`] are stored in a file.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -6,16 +6,17 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use portal_model::{Scope, Secret};
-use portal_store::{RegistryError, Seed, SeedCredential, SeedOrg, SeedUser, token};
+use portal_store::{RegistryError, Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser, token};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::private_file::{self, refuse_if_others_can_read};
 use crate::sys::{directories, toml_file};
 
-/// The credentials of the default org. It has no limit, and a single user with every permission.
+/// What acts in an org: the default one, which has no limit and a single user with every permission,
+/// or one of a seed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct DefaultOrg {
+pub(crate) struct OrgCredentials {
     pub(crate) client_id: String,
     #[serde(serialize_with = "portal_http::model::secret::serialize_exposed")]
     #[schemars(with = "String")]
@@ -25,7 +26,7 @@ pub(crate) struct DefaultOrg {
     pub(crate) refresh_token: Secret,
 }
 
-impl DefaultOrg {
+impl OrgCredentials {
     const FILE: &str = "default-org.toml";
 
     /// The name of the org.
@@ -37,6 +38,18 @@ impl DefaultOrg {
             client_id: token::generate_client_id()?,
             client_secret: token::generate_client_secret()?,
             refresh_token: token::generate()?,
+        })
+    }
+
+    /// The first of a seed's org that have a refresh token.
+    pub(crate) fn of(org: &SeedOrg) -> Option<Self> {
+        org.users.iter().flat_map(|user| &user.credentials).find_map(|credential| {
+            let SeedGrant::RefreshToken(refresh_token) = &credential.grant else { return None };
+            Some(Self {
+                client_id: credential.client_id.clone(),
+                client_secret: credential.client_secret.clone(),
+                refresh_token: refresh_token.clone(),
+            })
         })
     }
 
@@ -77,7 +90,7 @@ impl DefaultOrg {
         }
     }
 
-    /// Returns the seed that adds the org to a registry.
+    /// Returns the seed that adds the default org to a registry.
     pub(crate) fn seed(&self) -> Seed {
         let Self { client_id, client_secret, refresh_token } = self.clone();
         let credential = SeedCredential::refresh_token(client_id, client_secret, refresh_token)
@@ -97,7 +110,7 @@ mod tests {
         let directory = directory.path().join("made/on/the/way");
         let kept: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| DefaultOrg::load_or_create(&directory).unwrap()))
+                .map(|_| scope.spawn(|| OrgCredentials::load_or_create(&directory).unwrap()))
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
@@ -109,13 +122,13 @@ mod tests {
     #[test]
     fn invalid_file_is_reported_without_secrets() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(DefaultOrg::FILE);
+        let path = directory.path().join(OrgCredentials::FILE);
         // Rewriting keeps the mode.
-        DefaultOrg::load_or_create(directory.path()).unwrap();
+        OrgCredentials::load_or_create(directory.path()).unwrap();
         for text in ["client_id = \"1\"\nclient_secret = \"hush\" x", "\nclient_secret = 404404"] {
             fs::write(&path, text).unwrap();
             let message =
-                format!("{:#}", DefaultOrg::load_or_create(directory.path()).unwrap_err());
+                format!("{:#}", OrgCredentials::load_or_create(directory.path()).unwrap_err());
             assert!(message.contains("default-org.toml, line 2: expected"), "{message}");
             assert!(!message.contains("hush") && !message.contains("404404"), "{message}");
             assert_eq!(message.lines().count(), 1, "{message}");
@@ -127,11 +140,11 @@ mod tests {
     fn nobody_else_can_read_them() {
         use std::os::unix::fs::PermissionsExt as _;
         let directory = tempfile::tempdir().unwrap();
-        DefaultOrg::load_or_create(directory.path()).unwrap();
-        let path = directory.path().join(DefaultOrg::FILE);
+        OrgCredentials::load_or_create(directory.path()).unwrap();
+        let path = directory.path().join(OrgCredentials::FILE);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let message = DefaultOrg::load_or_create(directory.path()).unwrap_err().to_string();
+        let message = OrgCredentials::load_or_create(directory.path()).unwrap_err().to_string();
         assert!(message.contains("chmod 600"), "{message}");
     }
 }

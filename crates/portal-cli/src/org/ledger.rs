@@ -1,30 +1,96 @@
-//! The ledger of this user on this machine: what creates and renames attempted, and what came of it.
+//! The ledger of this user on this machine, or of several: what creates and renames attempted, and what
+//! came of it.
 
+use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use portal_ledger::deadpool_postgres::{Manager, Pool};
 use portal_ledger::{Entry, Filter, Ledger, LedgerError};
 use portal_model::error::with_sources;
+use portal_store::DatabaseUrl;
 
 use crate::org::OrgError;
-use crate::sys::directories;
+use crate::sys::invalid_input::InvalidInput;
+use crate::sys::{directories, environment};
+
+/// Where the ledger is.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// In this directory of the user's.
+    Directory(PathBuf),
+    /// In a database that several machines share.
+    Database(Box<DatabaseUrl>),
+}
+
+impl Place {
+    /// That of `PORTAL_LEDGER`, else the user's own.
+    ///
+    /// # Errors
+    /// The variable is unusable, or there is no home directory.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        const NAME: &str = "PORTAL_LEDGER";
+        let url = environment::text(NAME)?.filter(|url| !url.is_empty());
+        let Some(url) = url else { return Ok(Self::Directory(directories::state()?)) };
+        let unusable = |error| InvalidInput(format!("{NAME}: {}", with_sources(&error)));
+        Ok(Self::Database(Box::new(DatabaseUrl::parse(&url).map_err(unusable)?)))
+    }
+
+    async fn open(self) -> anyhow::Result<Ledger> {
+        match self {
+            Self::Directory(directory) => open_in(&directory).await,
+            Self::Database(url) => {
+                let (config, tls) = url.into_parts();
+                Ok(Ledger::postgres(Pool::builder(Manager::new(config, tls)).build()?))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(directory) => Ledger::path_in(directory).display().fmt(f),
+            Self::Database(url) => url.fmt(f),
+        }
+    }
+}
 
 /// Opens the ledger, creating it if missing.
 ///
 /// # Errors
 /// [`OrgError::Ledger`]: nothing may be sent.
 pub(crate) async fn open() -> anyhow::Result<Ledger> {
-    open_in(&directories::state()?).await
+    Place::new()?.open().await
 }
 
 async fn open_in(directory: &Path) -> anyhow::Result<Ledger> {
+    warn_if_emptied(&Ledger::path_in(directory));
     let error = match Ledger::open(directory) {
         Ok(ledger) => return Ok(ledger),
         Err(error) => error,
     };
     let may_hold_something = may_hold_something(directory).await.unwrap_or(true);
     Err(OrgError::Ledger { may_hold_something, why: with_sources(&error) }.into())
+}
+
+/// A file that has lost all of its content counts as a new one, as does that of a process that was killed
+/// before it wrote any.
+fn warn_if_emptied(file: &Path) {
+    /// By then the process that makes it has written to it.
+    const MAKING: Duration = Duration::from_secs(10);
+    let Ok(metadata) = fs::metadata(file).and_then(|file| Ok((file.len(), file.modified()?)))
+    else {
+        return;
+    };
+    if metadata.0 == 0 && metadata.1.elapsed().is_ok_and(|age| age > MAKING) {
+        tracing::warn!(
+            file = %file.display(),
+            "the ledger is empty and counts as new; if it was not, restore a copy of it"
+        );
+    }
 }
 
 /// Whether a ledger that can't be opened holds something unfinished. One that can only be read is
@@ -53,10 +119,13 @@ async fn may_hold_something(directory: &Path) -> anyhow::Result<bool> {
 /// [`OrgError::Ledger`].
 pub(crate) async fn entries(filter: &Filter) -> anyhow::Result<Vec<Entry>> {
     let is_missing = |error: std::io::Error| error.kind() == ErrorKind::NotFound;
-    if fs::metadata(Ledger::path_in(directories::state()?)).is_err_and(is_missing) {
+    let place = Place::new()?;
+    if let Place::Directory(directory) = &place
+        && fs::metadata(Ledger::path_in(directory)).is_err_and(is_missing)
+    {
         return Ok(Vec::new());
     }
-    Ok(entries_of(&open().await?, filter).await?)
+    Ok(entries_of(&place.open().await?, filter).await?)
 }
 
 /// The entries of an open ledger that `filter` selects, newest first.

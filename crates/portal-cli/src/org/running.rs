@@ -8,11 +8,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use portal_http::server::FaultSpec;
 use portal_model::flow::Policy;
+use portal_store::Seed;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use crate::org::OrgError;
-use crate::org::default_org::DefaultOrg;
+use crate::org::default_org::OrgCredentials;
 use crate::sys::directories;
 
 /// The extension of the file that is locked as long as the server runs.
@@ -29,13 +30,53 @@ pub(crate) struct Running {
     /// The base URL of its page and its JSON API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) admin: Option<String>,
-    /// Absent if its orgs come from a seed.
+    /// The default org or those of the seed; of a database without a seed none.
+    pub(crate) orgs: Vec<ServedOrg>,
+    /// The one of them that was chosen at the start.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) org: Option<DefaultOrg>,
+    pub(crate) org: Option<String>,
     pub(crate) times: Times,
     /// Where it is registered.
     #[serde(skip)]
     pub(crate) file: Option<PathBuf>,
+}
+
+/// An org of a server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ServedOrg {
+    pub(crate) name: String,
+    /// Absent if it has no refresh token.
+    #[serde(flatten)]
+    pub(crate) credentials: Option<OrgCredentials>,
+}
+
+impl ServedOrg {
+    pub(crate) fn default_org(credentials: OrgCredentials) -> Self {
+        Self { name: OrgCredentials::NAME.to_owned(), credentials: Some(credentials) }
+    }
+
+    pub(crate) fn all_of(seed: &Seed) -> Vec<Self> {
+        let orgs = seed.orgs.iter();
+        orgs.map(|org| Self { name: org.name.clone(), credentials: OrgCredentials::of(org) })
+            .collect()
+    }
+
+    /// The credentials of the org called `name`, or of the only one.
+    pub(crate) fn credentials_of<'a>(
+        orgs: &'a [Self],
+        name: Option<&str>,
+    ) -> Result<&'a OrgCredentials, OrgError> {
+        let org = match (name, orgs) {
+            (None, [only]) => Some(only),
+            (name, _) => orgs.iter().find(|org| Some(&*org.name) == name),
+        };
+        let names = || orgs.iter().map(|org| org.name.clone()).collect();
+        let org = org.ok_or_else(|| match name {
+            Some(name) => OrgError::UnknownOrg { name: name.to_owned(), orgs: names() },
+            None => OrgError::SeveralOrgs { orgs: names() },
+        })?;
+        org.credentials.as_ref().ok_or_else(|| OrgError::NoRefreshToken { org: org.name.clone() })
+    }
 }
 
 /// How fast a server is.
@@ -83,9 +124,7 @@ impl Running {
         // Where there are no locks, it cannot be told from a dead one.
         lock.as_file().try_lock()?;
         let path = lock.path().with_extension("json");
-        let mut new = NamedTempFile::new_in(directory)?;
-        new.write_all(serde_json::to_string(self)?.as_bytes())?;
-        new.persist(&path)?;
+        write(&path, self)?;
         self.file = Some(path.clone());
         Ok(Registration { path, _lock: lock })
     }
@@ -156,11 +195,27 @@ pub(crate) fn with_times_of_server(mut policy: Policy, url: Option<&str>) -> Pol
     policy
 }
 
+impl Registration {
+    /// Writes anew what is known of the server. On failure commands go by what was known before.
+    pub(crate) fn update(&self, running: &Running) -> anyhow::Result<()> {
+        write(&self.path, running)
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
         // A stale file is harmless.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Readers see the file as it was before, or all of the new one.
+fn write(path: &Path, running: &Running) -> anyhow::Result<()> {
+    let directory = path.parent().context("a file is in a directory")?;
+    let mut new = NamedTempFile::new_in(directory)?;
+    new.write_all(serde_json::to_string(running)?.as_bytes())?;
+    new.persist(path)?;
+    Ok(())
 }
 
 /// In the state directory, next to the ledger.
@@ -176,7 +231,7 @@ mod tests {
 
     fn running(port: u16) -> Running {
         let (url, times) = (format!("http://127.0.0.1:{port}"), Times::with_faults(&[]));
-        Running { port, url, admin: None, org: None, times, file: None }
+        Running { port, url, admin: None, orgs: Vec::new(), org: None, times, file: None }
     }
 
     #[test]

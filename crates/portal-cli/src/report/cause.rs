@@ -285,7 +285,7 @@ pub(super) fn refused_by_accounts(message: String, error: &OAuthError) -> Failur
 
 pub(super) fn unreachable(message: String) -> Failure {
     Failure::new(ErrorKind::Unreachable, message)
-        .hint("check the network and the API host, then run the same command again")
+        .hint("check the network and that host, then run the same command again")
 }
 
 /// The same with what to do about a connection that there was not.

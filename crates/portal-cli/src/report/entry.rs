@@ -131,8 +131,8 @@ impl EntryState {
                 EndingKind::Renamed => Self::Renamed,
                 EndingKind::Appeared => Self::Appeared,
                 EndingKind::Present => Self::Present,
-                EndingKind::NotDone if is_rename => Self::NotRenamed,
-                EndingKind::NotDone => Self::NotCreated,
+                EndingKind::NotDone | EndingKind::NameTaken if is_rename => Self::NotRenamed,
+                EndingKind::NotDone | EndingKind::NameTaken => Self::NotCreated,
                 // An ending that this version does not know proves nothing.
                 _ => Self::InDoubt,
             },

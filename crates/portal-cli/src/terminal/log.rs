@@ -20,7 +20,7 @@ use crate::terminal::printer::Printer;
 
 /// The only warnings that a command shows without `PORTAL_LOG`: what else goes wrong is in its
 /// result.
-const TOKEN_CACHE: &str = "portal_http::client::token_cache";
+const SHOWN: [&str; 2] = ["portal_http::client::token_cache", "portal::org::ledger"];
 
 /// Whose log it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub(crate) fn start(printer: &Printer, log: LogOf) {
         Ok(None) => {
             let warnings = Warnings { printer: printer.clone(), is_shown: AtomicBool::new(false) };
             let requests = printer.is_verbose.then(|| Requests { printer: printer.clone() });
-            let filter = Targets::new().with_target(TOKEN_CACHE, Level::WARN);
+            let filter = Targets::new().with_targets(SHOWN.map(|target| (target, Level::WARN)));
             let filter =
                 filter.with_targets(printer.is_verbose.then_some((EXCHANGE, Level::DEBUG)));
             tracing_subscriber::registry().with(warnings).with(requests).with(filter).init();

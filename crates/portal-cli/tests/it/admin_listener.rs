@@ -298,7 +298,7 @@ fn follower_that_lagged_begins_again_and_says_so() {
     std::fs::create_dir_all(&servers).unwrap();
     let second = json!({ "secs": 1, "nanos": 0 });
     let running = json!({
-        "port": 1, "url": "http://127.0.0.1:1", "admin": format!("http://{address}"),
+        "port": 1, "url": "http://127.0.0.1:1", "admin": format!("http://{address}"), "orgs": [],
         "times": { "processing_time": second, "list_lag": second },
     });
     std::fs::write(servers.join("1.json"), running.to_string()).unwrap();

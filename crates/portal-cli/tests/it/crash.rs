@@ -1,17 +1,15 @@
 //! A batch in two processes at once, killed at random points and run again, ends with each portal exactly
 //! once and a truthful word.
-#![allow(clippy::print_stdout, reason = "it says how long it took")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use portal_http::server::{LocalServer, ServedRequest};
 use portal_model::oauth::{Grant, TokenRequest};
 use portal_store::{Registry as _, TokenRules};
 
 use crate::orgs::{self, Org};
-use crate::support::{Home, Ran, Running, wait_until};
+use crate::support::{Home, Ran, Running, at_kill_points, wait_until};
 
 const ORGS: usize = 10;
 const ROWS: usize = 50;
@@ -20,18 +18,6 @@ const REQUESTS: usize = 180;
 /// Leases of the dead end soon.
 const BATCH: [&str; 6] =
     ["batch", "portals.csv", "--allow-another", "--output", "json", "--timeout=1s"];
-
-/// Numbers that look random and are the same in each run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        // The constants of Knuth's MMIX.
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % bound
-    }
-}
 
 /// The names of the portals of each org, sorted.
 async fn portals(server: &LocalServer, orgs: &[Org]) -> Vec<Vec<String>> {
@@ -104,22 +90,12 @@ async fn kill_both_at(points: [usize; 2]) {
     );
 }
 
-async fn kill_at_random(seed: u64, rounds: usize) {
-    let started = Instant::now();
-    let mut random = Random(seed);
-    for _ in 0..rounds {
-        kill_both_at([random.below(REQUESTS), random.below(REQUESTS)]).await;
-    }
-    println!("{rounds} kills of two processes: {:.1?}", started.elapsed());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_batch_creates_each_portal_once() {
-    kill_at_random(7, 4).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes minutes; run by .ci/run: cargo test -p portal-cli --test it -- --ignored batches_killed_at_random"]
-async fn batches_killed_at_random() {
-    kill_at_random(11, 200).await;
+#[test]
+fn killed_batch_creates_each_portal_once() {
+    at_kill_points(|_| {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
+        let request = || usize::try_from(getrandom::u32().unwrap()).unwrap() % REQUESTS;
+        runtime.block_on(kill_both_at([request(), request()]));
+    });
 }

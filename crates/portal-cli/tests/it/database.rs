@@ -1,4 +1,5 @@
-//! `serve --database-url`: servers that share a PostgreSQL database.
+//! `serve --database-url`: servers that share a PostgreSQL database; and machines that share a ledger in
+//! one.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use portal_testkit::{Cluster, Database, needs};
 
-use crate::orgs::{self, Org};
+use crate::orgs::{self, Org, Orgs};
 use crate::support::{Home, Ran, Served};
 
 const NAME: &str = "PortalsAPItest100";
@@ -108,4 +109,59 @@ fn list(server: &Served) -> String {
     write!(stream, "GET /crm/v7/settings/portals HTTP/1.1\r\nHost: {address}\r\n{head}\r\n\r\n")
         .unwrap();
     std::io::read_to_string(stream).unwrap()
+}
+
+/// `portal` on a machine of its own, with the ledger at `url`.
+fn run_with_ledger(orgs: &Orgs, machine: &Home, url: &str, arguments: &[&str]) -> Ran {
+    orgs::write_profiles(machine, orgs.served.url(), &orgs.seeded);
+    Ran::of(machine.command(arguments).env("PORTAL_LEDGER", url))
+}
+
+#[needs(postgresql)]
+#[test]
+fn machines_share_ledger_and_password_is_never_shown() {
+    let org = Org {
+        portal_limit: false,
+        scopes: &["ZohoCRM.settings.clientportal.ALL", "ZohoCRM.org.READ"],
+        ..acme()
+    };
+    let orgs = Orgs::start(vec![org], &[]);
+    let (machines, database) = ([(); 2].map(|()| Home::new()), Database::create());
+    let url = database.url().replacen('@', ":hush@", 1);
+    let run = |machine: usize, arguments: &[&str]| {
+        let ran = run_with_ledger(&orgs, &machines[machine], &url, arguments);
+        assert!(!ran.stdout.contains("hush") && !ran.stderr.contains("hush"), "{ran:?}");
+        assert_eq!(ran.status, 0, "{ran:?}");
+        ran
+    };
+    for machine in &machines {
+        std::fs::write(machine.path().join("portals.csv"), "profile,name\nacme,FirstName\n")
+            .unwrap();
+    }
+    let batch = ["batch", "portals.csv", "--allow-another"];
+    let first = run(0, &batch);
+    assert_eq!(first.stdout, "1 created\n", "{first:?}");
+    assert!(
+        first.stderr.contains("ledger: /") && first.stderr.contains("/portal_test_"),
+        "{first:?}"
+    );
+    run(0, &["rename", "FirstName", "SecondName", "--profile", "acme", "--yes"]);
+    // Nothing but the ledger knows that it was created.
+    assert_eq!(run(1, &batch).stdout, "1 created earlier\n");
+    assert_eq!(run(1, &["history"]).stdout.lines().count(), 2);
+    assert!(run(1, &["recover"]).stderr.contains("no create or rename is unfinished"));
+    assert!(!machines[1].ledger().exists());
+}
+
+#[test]
+fn ledger_out_of_reach_sends_nothing() {
+    let orgs = Orgs::start(vec![acme()], &[]);
+    let machine = Home::new();
+    let create = ["create", NAME, "--profile", "acme"];
+    let ran = run_with_ledger(&orgs, &machine, "postgres://me:hush@127.0.0.1:1/x", &create);
+    assert_eq!((ran.status, ran.stderr.contains("hush")), (5, false), "{ran:?}");
+    let invalid = run_with_ledger(&orgs, &machine, "https://me:hush@db/x", &create);
+    let message = "error: PORTAL_LEDGER: invalid database URL: expected postgres://USER:PASSWORD@";
+    assert!(invalid.status == 2 && invalid.stderr.starts_with(message), "{invalid:?}");
+    assert_eq!(orgs.run(&["list", "--profile", "acme"]).stdout, "");
 }

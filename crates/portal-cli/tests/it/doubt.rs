@@ -441,3 +441,18 @@ fn ctrl_c_with_nothing_in_doubt_exits_with_130() {
     assert_eq!(ran.status, 130, "{ran:?}");
     assert_eq!(home.entries().len(), 0);
 }
+
+#[test]
+fn ledger_that_lost_its_content_is_told() {
+    let home = Home::new();
+    let file = home.ledger();
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let emptied = fs::File::create(&file).unwrap();
+    emptied.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+    let warning =
+        "warning: the ledger is empty and counts as new; if it was not, restore a copy of it: ";
+    let ran = home.run(&["create", "PortalsAPItest100", "--local"]);
+    assert!(ran.status == 0 && ran.stderr.starts_with(warning), "{ran:?}");
+    let again = home.run(&["create", "PortalsAPItest100", "--local"]);
+    assert_eq!((again.status, again.stderr.as_str()), (4, ""), "{again:?}");
+}

@@ -158,6 +158,8 @@ fn url_that_is_unusable_is_named_and_not_repeated() {
         ("PORTAL_ACCOUNTS_URL", "accounts.zoho.eu"),
         ("PORTAL_ACCOUNTS_URL", "http://accounts.zoho.eu"),
         ("PORTAL_API_DOMAIN", "https://www.zohoapis.eu?token=hush"),
+        ("PORTAL_API_DOMAIN", "https://www.zohoapis.eu:99999"),
+        ("PORTAL_ACCOUNTS_URL", "https://accounts.zoho.eu:"),
     ] {
         let ran = Ran::of(served.command(&home, &["list"]).env(name, value));
         assert_eq!(ran.status, 2, "{value}: {ran:?}");
@@ -175,6 +177,11 @@ fn url_that_is_unusable_is_named_and_not_repeated() {
     let ran = Ran::of(&mut list);
     assert_eq!(ran.status, 0, "{ran:?}");
     assert_eq!(ran.stderr, format!("There is no portal in the org at {}.\n", served.url()));
+    let dotted = served.url().replace("127.0.0.1", "LocalHost.");
+    let mut list = served.command(&home, &["list"]);
+    list.env("PORTAL_ACCOUNTS_URL", &dotted).env("PORTAL_API_DOMAIN", &dotted);
+    let ran = Ran::of(list.env("HTTPS_PROXY", "nonsense").env("HTTP_PROXY", "http://127.0.0.1:9"));
+    assert_eq!(ran.status, 0, "{ran:?}");
     for directory in ["~/state", "state"] {
         let mut create = served.command(&home, &["create", "AcmePortal", "--yes"]);
         let ran = Ran::of(create.env("PORTAL_STATE_DIR", directory));
@@ -193,7 +200,11 @@ fn variable_of_option_is_named() {
         ("PORTAL_DATABASE_URL", "'postgres://u:hush@127.0.0.1:1/x'", "has a quote"),
         ("PORTAL_DATABASE_URL", "postgres://u:hush@127.0.0.1:1/x\r", "has blanks around it"),
         ("PORTAL_ADMIN_LISTEN", "none\r", "has blanks around it"),
+        ("PORTAL_DATABASE_URL", "", "is empty"),
+        ("PORTAL_DATABASE_URL", " ", "is empty"),
         ("PORTAL_TLS_CERT", "", "is empty"),
+        ("PORTAL_PUBLIC_URL", "", "is empty"),
+        ("PORTAL_PUBLIC_URL", "\"https://portals.example\"", "has a quote"),
     ] {
         let serve = ["serve", "--listen", "127.0.0.1:0", "--output", "json"];
         let ran = Ran::of(home.command(&serve).env(name, value));

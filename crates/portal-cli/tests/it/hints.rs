@@ -30,7 +30,7 @@ const RUN: [&str; 18] = [
 ];
 
 /// The commands that no test can run as they are printed.
-const PROSE: [(&str, &str); 10] = [
+const PROSE: [(&str, &str); 11] = [
     ("portal admin", "names a group of commands"),
     ("portal admin credential list --data", "has a placeholder"),
     ("portal admin org list", "the URL of a database has a password; the variable is set"),
@@ -38,6 +38,7 @@ const PROSE: [(&str, &str); 10] = [
     ("portal admin credential list", "has a placeholder"),
     ("portal login", "asks on a terminal: `prompts` runs it"),
     ("portal login --profile", "asks on a terminal: `prompts` runs it"),
+    ("portal profiles rename", "has a placeholder"),
     ("portal recover --same-org", "on the word of the user: `doubt` and `doubtful_batch` run it"),
     ("portal serve", "runs until it is ended: `serve` runs it"),
     ("portal serve --data", "names an option"),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::orgs::{Org, Orgs};
+use crate::support::{AT_ONCE, at_kill_points, kill_points, random_share};
 
 /// What is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,36 +57,44 @@ impl Kind {
     }
 }
 
-fn killed_at_random_points(kind: Kind, points: usize) {
-    const SCOPES: &[&str] = &["ZohoCRM.settings.clientportal.ALL", "ZohoCRM.org.READ"];
-    let seeded = Org::many(points + 1).into_iter().map(|org| Org { scopes: SCOPES, ..org });
-    let orgs = Orgs::start(seeded.chain([Org::new("owner")]).collect(), &[]);
-    assert_eq!(orgs.run(&["create", TAKEN, "--profile", "owner"]).status, 0);
-    let run =
-        |arguments: &[String]| orgs.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    let mut whole = Duration::ZERO;
-    for (point, org) in orgs.seeded[..=points].iter().enumerate() {
-        let profile = org.name.as_str();
-        if kind == Kind::Rename {
+/// One org for each point, and for those that are run whole first.
+struct World {
+    kind: Kind,
+    orgs: Orgs,
+}
+
+impl World {
+    fn new(kind: Kind) -> Self {
+        const SCOPES: &[&str] = &["ZohoCRM.settings.clientportal.ALL", "ZohoCRM.org.READ"];
+        let seeded = Org::many(AT_ONCE + kill_points());
+        let seeded = seeded.into_iter().map(|org| Org { scopes: SCOPES, ..org });
+        let orgs = Orgs::start(seeded.chain([Org::new("owner")]).collect(), &[]);
+        assert_eq!(orgs.run(&["create", TAKEN, "--profile", "owner"]).status, 0);
+        Self { kind, orgs }
+    }
+
+    /// Kills the command within `longest`, if there is one, and runs it to its end. Returns how long that
+    /// took.
+    fn run(&self, org: usize, longest: Option<Duration>) -> Duration {
+        let Self { kind, orgs } = self;
+        let profile = orgs.seeded[org].name.as_str();
+        if *kind == Kind::Rename {
             let old = format!("{profile}Old");
             assert_eq!(orgs.run(&["create", &old, "--profile", profile]).status, 0);
         }
         let (arguments, portal) = kind.command(profile);
-        if point > 0 {
-            let texts: Vec<_> = arguments.iter().map(String::as_str).collect();
-            let mut command = orgs.home.command(&texts);
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        if let Some(longest) = longest {
+            let mut command = orgs.home.command(&arguments);
             let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             // Not a wait for anything: the moment is what is tested.
-            let share = f64::from(getrandom::u32().unwrap()) / f64::from(u32::MAX);
-            std::thread::sleep(whole.mul_f64(1.2 * share));
+            std::thread::sleep(longest.mul_f64(random_share()));
             process.kill().unwrap();
             process.wait().unwrap();
         }
         let started = Instant::now();
-        let again = run(&arguments);
-        if point == 0 {
-            whole = started.elapsed();
-        }
+        let again = orgs.run(&arguments);
+        let took = started.elapsed();
         let object = again.json().remove(0);
         assert!(kind.is_truthful(&object), "{kind:?}: {again:?}");
         let listed = orgs.run(&["list", "--output", "json", "--profile", profile]).json();
@@ -93,30 +102,34 @@ fn killed_at_random_points(kind: Kind, points: usize) {
         assert_eq!(names, [portal], "{kind:?}: {again:?}");
         let open = orgs.run(&["history", "--open", "--profile", profile]);
         assert_eq!(open.stdout, "", "{kind:?}: {again:?}");
+        took
     }
+}
+
+fn killed_at_random_points(kind: Kind) {
+    let world = &World::new(kind);
+    // As many at once as are killed later, so that the moments are spread over all that they do.
+    let longest = std::thread::scope(|scope| {
+        let whole: Vec<_> =
+            (0..AT_ONCE).map(|org| scope.spawn(move || world.run(org, None))).collect();
+        whole.into_iter().map(|run| run.join().unwrap()).max().unwrap().mul_f64(1.2)
+    });
+    at_kill_points(|point| {
+        world.run(AT_ONCE + point, Some(longest));
+    });
 }
 
 #[test]
 fn killed_create_ends_with_one_portal() {
-    killed_at_random_points(Kind::Create, 5);
+    killed_at_random_points(Kind::Create);
 }
 
 #[test]
 fn killed_fallback_ends_with_one_portal() {
-    killed_at_random_points(Kind::Fallback, 5);
+    killed_at_random_points(Kind::Fallback);
 }
 
 #[test]
 fn killed_rename_ends_with_one_portal() {
-    killed_at_random_points(Kind::Rename, 5);
-}
-
-#[test]
-#[ignore = "takes minutes; run by .ci/run: cargo test -p portal-cli --test it -- --ignored killed_at_200_points"]
-fn killed_at_200_points_ends_with_one_portal() {
-    std::thread::scope(|scope| {
-        for kind in [Kind::Create, Kind::Fallback, Kind::Rename] {
-            scope.spawn(move || killed_at_random_points(kind, 200));
-        }
-    });
+    killed_at_random_points(Kind::Rename);
 }

@@ -97,8 +97,13 @@ fn environment_of_own_server_leads_to_its_org() {
     let mut login = orgs.home.command(&["login", "--profile", "acme"]);
     let ran = Ran::of(login.envs(org.environment(orgs.served.url())));
     assert!(ran.stdout.starts_with("profile acme stored for Admin of org acme ("), "{ran:?}");
-    // Without it nothing says which org.
-    let ran = orgs.run(&["login", "--profile", "beta", "--api-domain", orgs.served.url()]);
+    // Without it, the name of the profile says which org, or nothing does.
+    let login = |profile: &str| {
+        orgs.run(&["login", "--profile", profile, "--api-domain", orgs.served.url()])
+    };
+    let ran = login("beta");
+    assert!(ran.stdout.starts_with("profile beta stored for Admin of org beta ("), "{ran:?}");
+    let ran = login("gamma");
     assert!(ran.status == 2 && ran.stderr.starts_with("error: missing client id"), "{ran:?}");
 }
 

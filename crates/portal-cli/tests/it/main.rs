@@ -48,11 +48,19 @@ mod rehearse;
 mod rename;
 mod schema;
 mod sdk;
+mod secrets;
 mod serve;
-mod served_program;
+mod serve_data;
+mod serve_env;
+mod serve_listen;
+#[cfg(unix)]
+mod serve_program;
+#[cfg(unix)]
+mod serve_shutdown;
 mod support;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod testing;
 mod token;
 mod unidentified;
 mod unreachable;

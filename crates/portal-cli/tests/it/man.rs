@@ -10,17 +10,16 @@ use crate::support::Home;
 /// A home with the pages of all commands in `man`.
 fn pages() -> (Home, Vec<String>) {
     let home = Home::new();
-    fs::create_dir(home.path().join("man")).unwrap();
-    let ran = home.run(&["man", "--all", "man"]);
+    let ran = home.run(&["man", "--all", "share/man"]);
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
-    let files = fs::read_dir(home.path().join("man")).unwrap();
+    let files = fs::read_dir(home.path().join("share/man")).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
     let names = names.collect();
     (home, names)
 }
 
 fn read(home: &Home, page: &str) -> String {
-    fs::read_to_string(home.path().join("man").join(page)).unwrap()
+    fs::read_to_string(home.path().join("share/man").join(page)).unwrap()
 }
 
 #[test]
@@ -91,7 +90,7 @@ fn page_of_command_has_what_its_help_has() {
 fn every_page_is_accepted_by(program: &str, arguments: &[&str]) {
     let (home, names) = pages();
     let mut command = Command::new(program);
-    command.args(arguments).args(&names).current_dir(home.path().join("man"));
+    command.args(arguments).args(&names).current_dir(home.path().join("share/man"));
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(output.status.success() && said.is_empty(), "{said}");

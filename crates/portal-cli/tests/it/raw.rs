@@ -51,3 +51,12 @@ pub(crate) fn authorization(server: &Served) -> String {
     let granted = send(server.url(), "POST /oauth/v2/token", &[], &form).json();
     format!("Authorization: Bearer {}", granted["access_token"].as_str().unwrap())
 }
+
+/// The response to a request without a token.
+pub(crate) fn request(url: &str, method: &str, path: &str, host: &str) -> String {
+    let address = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    std::io::read_to_string(stream).unwrap()
+}

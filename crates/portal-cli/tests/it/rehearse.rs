@@ -2,9 +2,13 @@
 
 use std::fmt::Write as _;
 
+#[cfg(unix)]
+use portal_testkit::Signal;
 use serde_json::json;
 
 use crate::orgs::{Org, Orgs};
+#[cfg(unix)]
+use crate::support::Running;
 use crate::support::{Home, Ran};
 
 #[test]
@@ -57,6 +61,21 @@ fn real_orgs_and_environment_are_not_touched() {
     assert_eq!(orgs.run(&["list", "--profile", "acme"]).stdout, "");
 }
 
+/// Its batch would try to reach the server for minutes.
+#[cfg(unix)]
+#[test]
+fn terminated_rehearsal_leaves_no_batch() {
+    let home = Home::new();
+    std::fs::write(home.path().join("portals.csv"), "profile,name\nacme,AcmePortal\n").unwrap();
+    let fault = ["--fault", "POST request:delay=60s"];
+    let mut rehearsal =
+        Running::start(home.command(&[&["rehearse", "portals.csv"][..], &fault].concat()));
+    rehearsal.wait_for_line("1 portal in 1 org");
+    rehearsal.signal(Signal::TERM);
+    // It waits for the end of all that has its stderr.
+    assert_eq!(rehearsal.wait().status, 130);
+}
+
 #[test]
 fn failed_rehearsal_suggests_rehearsal_only() {
     let home = Home::new();
@@ -68,7 +87,11 @@ fn failed_rehearsal_suggests_rehearsal_only() {
     assert!(ran.stdout.ends_with("\n2 not created\n"), "{ran:?}");
     let again = format!("\nRehearse again with: portal rehearse portals.csv --fault '{fault}'\n");
     assert!(ran.stderr.contains(&again), "{ran:?}");
-    for untrue in ["portal batch", "undone", "ledger"] {
-        assert!(!ran.stdout.contains(untrue) && !ran.stderr.contains(untrue), "{ran:?}");
+    let rejected = home.run(&["rehearse", "portals.csv", "--fault", "POST request:html"]);
+    assert_eq!(rejected.status, 6, "{rejected:?}");
+    for ran in [ran, rejected] {
+        for untrue in ["portal batch", "undone", "ledger", "--deadline", "network"] {
+            assert!(!ran.stdout.contains(untrue) && !ran.stderr.contains(untrue), "{ran:?}");
+        }
     }
 }

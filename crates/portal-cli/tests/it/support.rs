@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use portal_ledger::{Entry, Filter, Ledger};
@@ -345,6 +346,26 @@ pub(crate) fn kill_once(command: Command, condition: impl FnMut() -> bool) {
     running.kill();
 }
 
+/// How many tests of [`at_kill_points`] run at once, each against an org of its own.
+pub(crate) const AT_ONCE: usize = 4;
+
+/// Runs `test` for each point at which it kills something: `PORTAL_KILL_POINTS` of them, else 10.
+pub(crate) fn at_kill_points(test: impl Fn(usize) + Sync) {
+    let next = AtomicUsize::new(0);
+    let points = || std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+    let worker = || points().take_while(|point| *point < kill_points()).for_each(&test);
+    std::thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(worker))));
+}
+
+pub(crate) fn kill_points() -> usize {
+    std::env::var("PORTAL_KILL_POINTS").map_or(10, |points| points.parse().unwrap())
+}
+
+/// A random number from 0 to 1.
+pub(crate) fn random_share() -> f64 {
+    f64::from(getrandom::u32().unwrap()) / f64::from(u32::MAX)
+}
+
 /// Waits until `condition` holds; a test that waits for a minute fails.
 #[track_caller]
 pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
@@ -363,4 +384,14 @@ pub(crate) fn golden(name: &str, text: &str) {
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
     assert_eq!(text, expected, "{} differs; BLESS=1 writes it anew", path.display());
+}
+
+/// Reads no further than the line, so that the rest can be read later.
+pub(crate) fn first_line(reader: &mut impl std::io::Read) -> String {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while reader.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
+        line.push(byte[0]);
+    }
+    String::from_utf8(line).unwrap()
 }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
 
 use crate::support::wait_until;
 
@@ -34,11 +34,25 @@ impl Terminal {
         unlockpt(&main).unwrap();
         let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&main, size).unwrap();
+        // Ctrl-C would discard what was written by then, or a moment later.
+        let mut modes = tcgetattr(&main).unwrap();
+        modes.local_modes.insert(LocalModes::NOFLSH);
+        tcsetattr(&main, OptionalActions::Now, &modes).unwrap();
         let name = ptsname(&main, Vec::new()).unwrap().into_string().unwrap();
         let open = || OpenOptions::new().read(true).write(true).open(&name).unwrap();
         // Makes the terminal the controlling one: hidden input is read from `/dev/tty`.
         let mut session = Command::new("setsid");
-        session.args(["--ctty", "--wait", "sh", "-c", LEADER, "sh"]);
+        // A test run in the background, or under `nohup`, ignores signals, and a shell could not trap them.
+        session.args([
+            "--ctty",
+            "--wait",
+            "env",
+            "--default-signal=INT,HUP",
+            "sh",
+            "-c",
+            LEADER,
+            "sh",
+        ]);
         session.arg(command.get_program()).args(command.get_args());
         session.env_clear().env("TERM", "xterm").env("PATH", std::env::var("PATH").unwrap());
         session.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));

@@ -208,7 +208,7 @@ test("it begins anew", async () => {
   await page.goto(`${listening.admin}/orgs`);
   assert.match(await page.textContent("main"), /AcmePortal/);
   // By the keyboard alone.
-  await page.getByText("Reset to the orgs of the start").focus();
+  await page.getByText("Reset: back to the orgs it started with").focus();
   await page.keyboard.press("Enter");
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");

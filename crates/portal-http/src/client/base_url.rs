@@ -36,6 +36,10 @@ impl FromStr for BaseUrl {
         if uri.query().is_some() || text.contains('#') {
             return Err(InvalidBaseUrl::HasQuery(authority.to_owned()));
         }
+        // Without this, that of the scheme would be used.
+        if uri.host().is_none_or(|host| host != authority) && uri.port_u16().is_none() {
+            return Err(InvalidBaseUrl::Port(authority.to_owned()));
+        }
         let scheme = uri.scheme().ok_or(InvalidBaseUrl::NoUrl)?;
         if *scheme == Scheme::HTTP && !is_this_machine(&uri) {
             return Err(InvalidBaseUrl::PlainHttp(authority.to_owned()));
@@ -46,7 +50,11 @@ impl FromStr for BaseUrl {
         // Documentation shows whole endpoints, whose paths would follow twice.
         let endpoint = ["/oauth/v2", "/crm/v"].into_iter().find_map(|path| text.find(path));
         let base = text.get(..endpoint.unwrap_or(text.len())).unwrap_or(text);
-        Ok(Self(base.trim_end_matches('/').to_owned()))
+        let base = base.trim_end_matches('/');
+        // A resolver need not know `localhost.`.
+        let host = uri.host().filter(|host| host.ends_with('.') && is_this_machine(&uri));
+        let plain = host.map(|host| base.replacen(host, host.trim_end_matches('.'), 1));
+        Ok(Self(plain.unwrap_or_else(|| base.to_owned())))
     }
 }
 
@@ -89,6 +97,9 @@ pub enum InvalidBaseUrl {
     /// A user name or password in a URL tends to end up in logs.
     #[error("unexpected user name: remove everything up to the @")]
     HasUser,
+    /// It is not one of 0 to 65535.
+    #[error("invalid port in {0}")]
+    Port(String),
     /// A path can't be appended to a query or fragment.
     #[error("unexpected query or fragment: remove it from {0}")]
     HasQuery(String),
@@ -107,9 +118,11 @@ mod tests {
             "http://LOCALHOST",
             "http://127.9.9.9",
             "http://localhost.:8780",
+            "http://localhost./",
             "http://[::ffff:127.0.0.1]",
         ] {
-            assert_eq!(parse(here), Ok(here.trim_end_matches('/').to_owned()));
+            let expected = here.trim_end_matches('/').replace("localhost.", "localhost");
+            assert_eq!(parse(here), Ok(expected));
         }
         for there in [
             "http://www.zohoapis.com",
@@ -135,6 +148,9 @@ mod tests {
             ("https://gateway.example/zoho/crm/v8", "https://gateway.example/zoho"),
         ] {
             assert_eq!(endpoint.parse::<BaseUrl>().unwrap().as_str(), base);
+        }
+        for port in ["https://a.example:99999", "http://127.0.0.1:", "https://[::1]:-1"] {
+            assert!(matches!(port.parse::<BaseUrl>(), Err(InvalidBaseUrl::Port(_))), "{port}");
         }
         for wrong in
             ["", "www.zohoapis.com", "/crm", "https://", "ftp://a.example", "https://a?b=c"]

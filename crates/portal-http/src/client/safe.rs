@@ -125,6 +125,26 @@ impl SafeClient {
 
     /// Determines what came of one entry. Sends nothing but lists.
     ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use portal_http::ledger::Filter;
+    ///
+    /// portals.create("AcmePortal".parse()?).await;
+    /// let entries = portals.ledger().entries(&Filter::default()).await?;
+    /// let ended = portals.recover_entry(&entries[0].id).await;
+    /// assert_eq!(ended.outcome.to_string(), "AcmePortal was created");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn recover_entry(&self, entry: &EntryId) -> InFlight {

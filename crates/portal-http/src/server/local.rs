@@ -20,7 +20,7 @@ use super::accept::Server;
 use super::fault::FaultSpec;
 use super::listener::BindError;
 use super::served_request::{RequestRecord, ServedRequest};
-use super::service::PortalService;
+use super::service::{PortalService, PortalServiceBuilder};
 use super::state::OnRequest;
 #[cfg(feature = "client")]
 use crate::client::{Client, Credential};
@@ -57,8 +57,6 @@ pub struct LocalServer<R = MemoryRegistry> {
     url: String,
     service: PortalService<R>,
     seed: Seed,
-    /// Those of the start.
-    faults: Vec<FaultSpec>,
     /// How far [`advance`](Self::advance) has moved the clock.
     ahead: Arc<Mutex<Duration>>,
     requests: Arc<Mutex<VecDeque<RequestRecord>>>,
@@ -107,9 +105,7 @@ impl LocalServer {
     pub fn reset(&self) {
         *lock(&self.ahead) = Duration::ZERO;
         self.registry().reset(&self.seed, self.service.now());
-        // Removed first, since one that stays keeps its count.
-        self.set_faults([]);
-        self.set_faults(self.faults.clone());
+        self.service.restart_faults();
         lock(&self.requests).clear();
     }
 }
@@ -373,14 +369,14 @@ impl<R: Registry> LocalServerBuilder<R> {
                 on_request(request);
             }
         });
+        let builder = faults.into_iter().fold(builder, PortalServiceBuilder::fault);
         let service = if enforces_limits { builder.enforce_limits() } else { builder }.build();
-        service.update_faults(|in_force, _| in_force.clone_from(&faults));
         service.registry().apply_seed(&seed, service.now()).await?;
         let server = Server::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = server.url();
         let mut tasks = JoinSet::new();
         tasks.spawn(server.serve(service.clone(), std::future::pending()));
-        Ok(LocalServer { url, service, seed, faults, ahead, requests, _tasks: tasks })
+        Ok(LocalServer { url, service, seed, ahead, requests, _tasks: tasks })
     }
 }
 

@@ -60,6 +60,7 @@ impl<R: Registry> PortalService<R> {
                 quotas: None,
                 in_flight: Arc::new(Semaphore::new(DEFAULT_MAX_IN_FLIGHT)),
                 faults: FaultInjector::default(),
+                first_faults: Vec::new(),
                 on_request: None,
                 clock: Box::new(SystemTime::now),
             },
@@ -97,6 +98,16 @@ impl<R: Registry> PortalService<R> {
         update: impl FnOnce(&mut Vec<FaultSpec>, &mut Vec<FaultSpec>) -> T,
     ) -> T {
         self.state.faults.update(update)
+    }
+
+    /// Puts the faults of the builder in force again and no others, each with its count at 0.
+    pub fn restart_faults(&self) {
+        // Removed first, since one that stays keeps its count.
+        self.update_faults(|in_force, once| {
+            in_force.clear();
+            once.clear();
+        });
+        self.update_faults(|in_force, _| in_force.clone_from(&self.state.first_faults));
     }
 
     /// The registry.
@@ -250,7 +261,8 @@ impl<R: Registry> PortalServiceBuilder<R> {
     }
 
     /// Builds the service.
-    pub fn build(self) -> PortalService<R> {
+    pub fn build(mut self) -> PortalService<R> {
+        self.state.first_faults = self.state.faults.specs(false);
         PortalService { state: Arc::new(self.state) }
     }
 }

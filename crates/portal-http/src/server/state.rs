@@ -8,6 +8,7 @@ use portal_model::Timestamp;
 use portal_store::TokenRules;
 use tokio::sync::Semaphore;
 
+use super::fault::FaultSpec;
 use super::fault_injector::FaultInjector;
 use super::quota::Quotas;
 use super::request::Schemes;
@@ -35,6 +36,8 @@ pub(super) struct ServiceState<R> {
     /// One permit per request in flight.
     pub(super) in_flight: Arc<Semaphore>,
     pub(super) faults: FaultInjector,
+    /// Those of the builder.
+    pub(super) first_faults: Vec<FaultSpec>,
     pub(super) on_request: Option<OnRequest>,
     pub(super) clock: Clock,
 }

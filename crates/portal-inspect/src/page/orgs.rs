@@ -53,12 +53,12 @@ pub(crate) fn orgs(
             section { (one_org(about, state, shows_secrets)) }
         }
         @if about.throwaway.is_some() {
-            h2 { "Begin anew" }
+            h2 { "Start over" }
             details.reset {
-                summary { "Reset to the orgs of the start" }
+                summary { "Reset: back to the orgs it started with" }
                 form method="post" action="/reset" {
                     input type="hidden" name="back" value="/orgs";
-                    p { "Portals, changes, access tokens and the list of requests will be gone. Faults stay." }
+                    p { "Portals, changes, access tokens and the list of requests will be gone, and the faults are those of the start." }
                     button.danger type="submit" { "Reset" }
                 }
             }

@@ -35,7 +35,7 @@ pub(crate) fn requests(frame: &Frame<'_>, since: &Since, filter: &str) -> Markup
             button type="submit" form="clear" { "Clear" }
             @if about.throwaway.is_some() {
                 button.danger type="submit" form="start-over"
-                    title="Portals, access tokens and this list are gone; faults stay" { "Start over" }
+                    title="Portals, access tokens and this list are gone; faults are those of the start" { "Start over" }
             }
         }
         form #clear method="post" action="/clear" hidden {}

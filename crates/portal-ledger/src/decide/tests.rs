@@ -162,7 +162,7 @@ fn decided(rows: Vec<Entry>, request: &ClaimRequest) -> String {
 
 #[test]
 fn decisions_are_as_in_table() {
-    use EndingKind::{Appeared, Created, NotDone, Present, Renamed, Unknown};
+    use EndingKind::{Appeared, Created, NameTaken, NotDone, Present, Renamed, Unknown};
     let acme = || entry(create("AcmeCo"));
     let other = || entry(create("Others"));
     let renamed = || entry(rename("AcmeCo", "BetaCo")).attempted(ended(Renamed, 99));
@@ -191,6 +191,8 @@ fn decisions_are_as_in_table() {
         (Some(acme().key("k").attempted(ended(Unknown, 1))), wants(create("AcmeCo")).key("k"),            "adopts"),
         (Some(acme().key("k").attempted(ended(NotDone, 1))), wants(create("AcmeCo")).key("k"),            "new"),
         (Some(acme().key("k").attempted(ended(NotDone, 1))), wants(create("Others")).key("k"),           "new"),
+        (Some(acme().key("k").attempted(ended(NameTaken, 99))), wants(create("Others")).key("k"),         "waits until 101: Effect"),
+        (Some(acme().key("k").attempted(ended(NameTaken, 98))), wants(create("Others")).key("k"),         "new"),
         (Some(acme().key("k")),                             wants(create("AcmeCo")).key("k"),             "waits until 103: UnderWay"),
         (Some(acme().key("k").attempted(ended(Created, 1))), wants(create("Others")).key("k"),           "blocked: key of another"),
         (Some(acme().key("k").attempted(ended(Unknown, 1))), wants(create("Others")).key("k"),           "blocked: key of another"),
@@ -217,6 +219,7 @@ fn decisions_are_as_in_table() {
         (Some(other().attempted(ended(Unknown, 99)).doubt(95)), wants(create("AcmeCo")),                  "waits until 103: Effect"),
         (Some(other().attempted(ended(Created, 99)).doubt(95)), wants(create("AcmeCo")),                  "waits until 101: Effect"),
         (Some(other().attempted(ended(NotDone, 99))),       wants(create("AcmeCo")),                      "new"),
+        (Some(other().attempted(ended(NameTaken, 99))),     wants(create("AcmeCo")),                      "waits until 101: Effect"),
         (Some(other().attempted(ended(NotDone, 99)).doubt(99)), wants(create("AcmeCo")),                  "new"),
         (Some(Entry { state: ended(Present, 99), ..other() }), wants(create("AcmeCo")),                   "new"),
         (Some(other().attempted(attempting(103))),          wants(create("AcmeCo")).allow_another(),      "new"),
@@ -368,7 +371,11 @@ fn rename_in_ledger_determines_create_in_doubt() {
     assert_eq!((ending.name.as_deref(), &ending.portal), (Some("AcmeCo"), &Some(portal)));
     let recover = Wanted::Recover(EntryId::new("earlier"));
     let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
-    assert_eq!(decided(rows, &request), "ended Created");
+    assert_eq!(decided(rows.clone(), &request), "ended Created");
+    // What else is to be waited for, still is.
+    let other = Entry { id: EntryId::new("other"), order: 3, ..entry(create("Others")) };
+    let rows = [rows, vec![other]].concat();
+    assert_eq!(decided(rows, &wants(create("AcmeCo"))), "waits until 103: OtherUnderWay");
 }
 
 #[test]
@@ -510,6 +517,10 @@ fn old_entries_are_settled_and_remain_receipts() {
     };
     assert!(written[0].is_settled);
     assert_eq!(grant.receipts[0].name, "Others");
+    // After a restart, too.
+    let rebooted = Moment::new("another boot", Duration::from_secs(1));
+    let (_, decision) = claim(written, &wants(create("AcmeCo")), &rebooted);
+    assert!(matches!(decision, Decision::Granted(_)), "{decision:?}");
     let (written, _) = claim(vec![created()], &wants(create("AcmeCo")), &at(later_by - 1));
     assert!(written.iter().all(|entry| !entry.is_settled));
 }

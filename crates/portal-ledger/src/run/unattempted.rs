@@ -120,6 +120,14 @@ impl<H: Host, S> Run<'_, H, S> {
         let is_own = is_recovery || self.request.key.is_some() && self.request.key == entry.key;
         let outcome = match (kind, &entry.operation) {
             (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
+            // Nobody verified it since.
+            (EndingKind::NameTaken, operation) => match &entry.intent {
+                Some(intent) => {
+                    let owner = Owner::Undetermined(Unverified::AtOnce);
+                    Outcome::NameTaken { name: intent.name().clone(), owner }
+                }
+                None => not_done(operation, NotDone::Absent),
+            },
             (EndingKind::Unknown, _) => {
                 let (doubt, why) = (Doubt::Earlier, Unverified::Stopped);
                 Outcome::Unknown { name, doubt, why }
@@ -169,11 +177,11 @@ impl Ending {
             Outcome::Renamed { .. } => EndingKind::Renamed,
             Outcome::Present { origin: Origin::Appeared, .. } => EndingKind::Appeared,
             Outcome::Present { .. } | Outcome::Unchanged { .. } => EndingKind::Present,
-            Outcome::Unknown { .. } => EndingKind::Unknown,
-            // It may be this org's, by a copy of this attempt. Who asked not to wait for that does not.
-            Outcome::NameTaken { owner: Owner::Undetermined(why), .. }
-                if *why != Unverified::AtOnce =>
-            {
+            // It may be this org's, by a copy of this attempt.
+            Outcome::NameTaken { owner: Owner::Undetermined(Unverified::AtOnce), .. } => {
+                EndingKind::NameTaken
+            }
+            Outcome::Unknown { .. } | Outcome::NameTaken { owner: Owner::Undetermined(_), .. } => {
                 EndingKind::Unknown
             }
             _ => EndingKind::NotDone,

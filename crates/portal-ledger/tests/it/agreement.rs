@@ -163,6 +163,7 @@ async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
             Call::Drop(permit) => {
                 if let Some(permit) = which(*permit) {
                     drop(permits.swap_remove(permit));
+                    engine.idle(&engine.ledger).await;
                     engine.idle(&there).await;
                 }
                 String::new()
@@ -175,6 +176,7 @@ async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
         answers.push(format!("{} {label:?} {key:?} {} {ending:?}", entry.id, entry.attempts));
     }
     drop(permits);
+    engine.idle(&engine.ledger).await;
     engine.idle(&there).await;
     answers
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use portal_ledger::{
     ClaimRequest, Ended, EntryId, Filter, Host, Ledger, Moment, Terms, Wanted, end_unclaimed, run,
 };
-use portal_model::flow::{NoResponse, NotSent, TokenError, TokenId, TransportError};
+use portal_model::flow::{NameTaken, NoResponse, NotSent, TokenError, TokenId, TransportError};
 use portal_model::operation::{CreateOperation, Operation, RenameOperation};
 use portal_model::outcome::{NotDone, Origin, Owner};
 use portal_model::{ApiVersion, Method, Org, OrgIdentity, Outcome, Request, Response};
@@ -533,6 +533,31 @@ async fn claim_that_others_went_on_from_is_not_theirs_and_ours() {
     assert!(outcome.exists() && !outcome.is_ours(), "{outcome}");
 }
 
+/// The first copy took the name, the second one's response came back, and no list shows that yet.
+#[tokio::test(start_paused = true)]
+async fn copy_behind_unverified_taken_name_is_waited_for() {
+    let copies = Act { effect: Some(AT_ONCE), ..answered(400, "ALREADY_USED") };
+    let (service, ledger) = (Service::new([copies]), Ledger::in_memory());
+    service.with(|state| state.lag = secs(10));
+    let mut form = service.request(create("AcmePortal"));
+    form.policy.name_taken = NameTaken::AtOnce;
+    let taken = service.run(&ledger, form).await;
+    let is_taken = |outcome: &Outcome| {
+        matches!(outcome, Outcome::NameTaken { owner: Owner::Undetermined(_), .. })
+    };
+    assert!(is_taken(&taken.outcome) && service.now() < secs(1), "{taken:?}");
+    // Nobody has verified it since.
+    let mut recovery = service.request(create("AcmePortal"));
+    recovery.wanted = Wanted::Recover(taken.entry.unwrap());
+    assert!(is_taken(&service.run(&ledger, recovery).await.outcome));
+    let outcome = service.create(&ledger, "BetaPortal").await;
+    assert!(matches!(outcome, Outcome::OrgHasPortal { .. }), "{outcome}");
+    assert_eq!(service.names(), ["AcmePortal"]);
+    // Once a list shows it, nothing waits.
+    let (now, outcome) = (service.now(), service.create(&ledger, "AcmePortal").await);
+    assert!(outcome.exists() && now == service.now(), "{outcome}");
+}
+
 #[test]
 fn undetermined_owner_of_taken_name_is_no_negative_ending() {
     let ending = |why| {
@@ -546,6 +571,6 @@ fn undetermined_owner_of_taken_name_is_no_negative_ending() {
     );
     assert_eq!(
         ending(portal_model::outcome::Unverified::AtOnce),
-        portal_ledger::EndingKind::NotDone
+        portal_ledger::EndingKind::NameTaken
     );
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::json::RawJson;
+use crate::json::{Members, RawJson};
 
 /// The `details` of an error: whatever JSON came, with names for the parts that are documented.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,12 +31,13 @@ impl Details {
 
     /// The field that the error is about.
     pub fn api_name(&self) -> Option<String> {
-        self.0.get("api_name")?.read()
+        self.0.read::<Members>()?.get("api_name")
     }
 
     /// The permissions that are missing, as the service names them.
     pub fn permissions(&self) -> Vec<String> {
-        let missing = self.0.get("permissions").and_then(|missing| missing.read::<Vec<Value>>());
+        let members = self.0.read::<Members>().unwrap_or_default();
+        let missing = members.get::<Vec<Value>>("permissions");
         let texts = missing.unwrap_or_default().into_iter();
         texts.filter_map(|missing| missing.as_str().map(ToOwned::to_owned)).collect()
     }

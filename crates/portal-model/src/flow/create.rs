@@ -74,7 +74,7 @@ impl Create {
         let renamed = renamed.filter(|_| attempted);
         let unlisted = || self.receipts.iter().filter(|receipt| is_unlisted(receipt, now, policy));
         if let Some(portal) = listed {
-            let origin = self.origin(before, portal, attempted);
+            let origin = self.origin(before, now, portal, attempted);
             // Somebody gave an older portal the name, and perhaps the one in doubt another.
             return match renamed.filter(|_| origin == Origin::Preexisting) {
                 Some(renamed) => may_be(renamed),
@@ -102,31 +102,29 @@ impl Create {
         }
     }
 
-    /// Rule 6: how a listed portal of a wanted name came to be there.
-    fn origin(&self, before: Option<&Baseline>, portal: &Portal, attempted: bool) -> Origin {
+    /// Rule 6: how the `portal` of a wanted name, which the list `now` shows, came to be there.
+    fn origin(
+        &self,
+        before: Option<&Baseline>,
+        now: &[Portal],
+        portal: &Portal,
+        attempted: bool,
+    ) -> Origin {
         let has_id = |receipt: &&Receipt| receipt.id.is_some() && receipt.id == portal.zaid;
-        // A success has no id, so it is known by its name until a list shows it. After an attempt
-        // of the same name it can't be told apart from that.
-        let is_new_since = |receipt: &Receipt| {
-            receipt.baseline.as_ref().is_none_or(|before| !before.contains(portal))
-        };
-        let without_id = || self.receipts.iter().filter(|receipt| receipt.id.is_none());
-        let has_name = || {
-            let mut named = without_id().filter(|_| !attempted);
-            named.find(|it| is_same_name(&it.name, &portal.name) && is_new_since(it))
-        };
-        match (self.receipts.iter().find(has_id).or_else(has_name), before) {
-            (Some(receipt), _) => created_earlier(receipt),
-            (None, Some(before)) if before.contains(portal) => Origin::Preexisting,
-            // It may be a success of this ledger, renamed before any list showed it.
-            (None, _) if may_be_renamed(portal) && without_id().any(is_new_since) => {
-                Origin::Undetermined
-            }
+        // After an attempt of the same name it can't be told apart from that.
+        let made_it = || self.receipts.iter().find(|it| !attempted && made_only(it, portal, now));
+        if let Some(receipt) = self.receipts.iter().find(has_id).or_else(made_it) {
+            return created_earlier(receipt);
+        }
+        let may_be_earlier = || self.receipts.iter().any(|receipt| may_have_made(receipt, portal));
+        match before {
+            Some(before) if before.contains(portal) => Origin::Preexisting,
             // What was renamed to the name was hardly created with it.
-            (None, Some(_)) if attempted && is_renamed(portal) => Origin::Undetermined,
-            (None, Some(_)) if attempted => Origin::Appeared,
-            (None, None) if attempted => Origin::Undetermined,
-            (None, _) => Origin::Preexisting,
+            Some(_) if is_renamed(portal) => Origin::Undetermined,
+            Some(_) if may_be_renamed(portal) && may_be_earlier() => Origin::Undetermined,
+            Some(_) => Origin::Appeared,
+            None if attempted || may_be_earlier() => Origin::Undetermined,
+            None => Origin::Preexisting,
         }
     }
 
@@ -175,11 +173,28 @@ fn may_be(portal: &Portal) -> Finding {
 
 /// Whether the portal of a receipt exists although the list `now` does not show it yet.
 fn is_unlisted(receipt: &Receipt, now: &[Portal], policy: &Policy) -> bool {
-    let is_it = |portal: &Portal| match &receipt.id {
+    receipt.age < policy.list_lag && !now.iter().any(|portal| may_have_made(receipt, portal))
+}
+
+/// Whether `portal` may be that of a receipt. A success has no id, and what it made is not in its
+/// baseline, and has its name unless somebody renamed it since.
+fn may_have_made(receipt: &Receipt, portal: &Portal) -> bool {
+    let is_new = || receipt.baseline.as_ref().is_none_or(|before| !before.contains(portal));
+    match &receipt.id {
         Some(id) => portal.zaid.as_ref() == Some(id),
-        None => is_same_name(&receipt.name, &portal.name),
-    };
-    receipt.age < policy.list_lag && !now.iter().any(is_it)
+        None => (is_same_name(&receipt.name, &portal.name) || may_be_renamed(portal)) && is_new(),
+    }
+}
+
+/// Whether `portal` is that of a receipt without an id, and nothing else in the list `now` may be. Names
+/// may have been swapped, so one that was renamed proves nothing.
+fn made_only(receipt: &Receipt, portal: &Portal, now: &[Portal]) -> bool {
+    let mut others = now.iter().filter(|other| *other != portal);
+    receipt.id.is_none()
+        && receipt.is_of_org
+        && !may_be_renamed(portal)
+        && may_have_made(receipt, portal)
+        && !others.any(|other| may_have_made(receipt, other))
 }
 
 /// Whether somebody may have renamed the portal since it was created.

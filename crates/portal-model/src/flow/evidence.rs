@@ -86,6 +86,8 @@ pub struct Receipt {
     pub entry: String,
     /// The portal's name at the end of it.
     pub name: String,
+    /// Whether that operation was of this org for certain.
+    pub is_of_org: bool,
     /// The portal's id. A success has none: the first later list that shows the name gives it.
     pub id: Option<String>,
     /// The portals that the org had before that operation.

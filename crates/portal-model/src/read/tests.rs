@@ -74,7 +74,8 @@ fn list_with_nameless_record_is_unreadable() {
         "invalid response (HTTP 200): portal record without a name: \
          {\"portals\":[{\"name\":\"AcmePortal\"},{\"zaid\":\"1\"}]}"
     );
-    assert!(list(r#"{"portals":[null]}"#).contains("unexpected JSON"));
+    assert!(list(r#"{"portals":[null]}"#).contains("without a name"));
+    assert!(list(r#"{"portals":null}"#).contains("unexpected JSON"));
 }
 
 #[test]
@@ -89,7 +90,8 @@ fn response_about_other_portal_is_contradiction() {
     assert_eq!(got(r#"{"portals":[{"name":"acmeportal"}]}"#).unwrap().unwrap().name, "acmeportal");
 }
 
-/// The same by way of a tree.
+/// The same by way of a tree, which refuses what a text of the same kind may hold: numbers that are too
+/// large, lone surrogates, and deep nesting.
 mod tree {
     use serde::de::DeserializeOwned;
 
@@ -102,7 +104,7 @@ mod tree {
     }
 
     fn portal(record: &Value) -> Result<Portal, UnreadableReason> {
-        let mut fields = record.as_object().cloned().ok_or(UnreadableReason::NoEnvelope)?;
+        let mut fields = record.as_object().cloned().ok_or(UnreadableReason::NoName)?;
         let name = take::<String>(&mut fields, "name").ok_or(UnreadableReason::NoName)?;
         let mut portal = Portal::new(name);
         portal.created_time = take(&mut fields, "created_time");
@@ -152,13 +154,14 @@ mod tree {
 
 fn any_text() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
-        select(vec!["null", "true", "7", "-0", "0.5", "1e999", "[]", "{}", "", "]"]),
-        select(vec![r#""x""#, r#""\ud800""#, r#""\u0000ä""#, "\"\u{1}\"", "\u{feff}1"]),
+        select(vec!["null", "true", "7", "-0", "0.5", "[]", "{}", "", "]"]),
+        select(vec![r#""x""#, r#""\u0000ä""#, "\"\u{1}\"", "\u{feff}1"]),
         select(vec![r#"{"name":"AcmePortal"}"#, r#"{"name":7}"#, r#"{"active":"yes"}"#]),
         select(vec![
             r#"{"name":"A","active":true,"active":1,"zaid":"1","b":[{}]}"#,
             r#"{"name":"A","x":1,"zaid":2,"x":{"y":0.10},"zaid":"1"}"#,
-            r#"{"created_by":{"id":"1","name":"B"},"name":"A","modified_by":{"id":1}}"#,
+            r#"{"created_by":{"id":"1","name":"B"},"name":"A","modified_by":{"id":1},"x":{}}"#,
+            r#"{"created_by":{"id":"1","x":0,"name":"B"},"name":"A","modified_by":["1","B"]}"#,
             r#"{"created_time":"2021-11-25T16:13:33+05:30","name":7,"name":"A"}"#,
             r#"{"code":"ALREADY_USED","details":{"b":1,"a":[]},"message":"m","status":"error"}"#,
             r#"{"code":"SUCCESS","status":"error","message":null}"#,
@@ -176,7 +179,7 @@ fn any_text() -> impl Strategy<Value = String> {
             }),
             vec(value.clone(), 0..4)
                 .prop_map(|items| format!(r#"{{"portals":[{}]}}"#, items.join(" , "))),
-            (value, 100..200_usize).prop_map(|(value, depth)| {
+            (value, 2..20_usize).prop_map(|(value, depth)| {
                 format!(r#"{{"x":{}{value}{}}}"#, "[".repeat(depth), "]".repeat(depth))
             }),
         ]

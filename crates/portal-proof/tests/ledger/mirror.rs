@@ -119,7 +119,9 @@ pub(super) fn told(request: &ClaimRequest, entry: &Entry) -> Outcome {
     let is_recovery = matches!(request.wanted, Wanted::Recover(_));
     let is_own = is_recovery || request.key.is_some() && request.key == entry.key;
     match (kind, &entry.operation) {
-        (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
+        (EndingKind::NotDone | EndingKind::NameTaken, operation) => {
+            not_done(operation, NotDone::Absent)
+        }
         (EndingKind::Unknown, _) => {
             Outcome::Unknown { name, doubt: Doubt::Earlier, why: Unverified::Stopped }
         }

@@ -7,8 +7,8 @@ use portal_model::server;
 
 use crate::people::{GrantKey, GrantRow, People, Row};
 use crate::token::{
-    ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, Hashed,
-    HashedRequest, REFRESH_TOKENS_PER_USER, TokenRules, WINDOW_SECONDS,
+    ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, GRANTS_PER_WINDOW, Hashed, HashedRequest,
+    REFRESH_TOKENS_PER_USER, TokenRules, WINDOW_SECONDS,
 };
 
 /// The access tokens, by the hashes of their secrets.
@@ -39,7 +39,7 @@ impl Tokens {
     ) -> Result<(), OAuthError> {
         request.check_client(people.client_secret(&request.client_id))?;
         if let Some(code) = request.code {
-            exchange(people, code, request, now);
+            exchange(people, code, request, rules, now);
         }
         let refresh_token = request.refresh_token;
         let grant = people.grant(GrantKey::RefreshToken(refresh_token));
@@ -99,11 +99,17 @@ impl Tokens {
 }
 
 /// Exchanges a code for a refresh token, if the code is valid.
-fn exchange(people: &mut People, code: Hashed, request: &HashedRequest, now: i64) {
+fn exchange(
+    people: &mut People,
+    code: Hashed,
+    request: &HashedRequest,
+    rules: TokenRules,
+    now: i64,
+) {
     let Some(code) = people.grant(GrantKey::Code(code)).cloned() else { return };
     if code.ended_at.is_none()
         && code.client_id == request.client_id
-        && now < code.created_at.saturating_add(CODE_SECONDS)
+        && now < code.created_at.saturating_add(rules.code_seconds())
     {
         people.load(Row::Grant(GrantRow { ended_at: Some(now), ..code.clone() }));
         let key = GrantKey::RefreshToken(request.refresh_token);

@@ -8,7 +8,7 @@ use super::portals::is_storable;
 use crate::error::RegistryError;
 use crate::sql::Columns as _;
 use crate::token::{
-    ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, HashedRequest,
+    ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, GRANTS_PER_WINDOW, HashedRequest,
     REFRESH_TOKENS_PER_USER, TokenRules, WINDOW_SECONDS,
 };
 
@@ -38,7 +38,7 @@ pub(super) async fn issue_token(
                 &code.as_ref().map(<[u8; 32]>::as_slice),
                 &request.access_token.0.as_slice(),
                 &now,
-                &CODE_SECONDS,
+                &rules.code_seconds(),
                 &ACCESS_TOKEN_SECONDS,
                 &WINDOW_SECONDS,
                 &(rules == TokenRules::ServiceLimits),

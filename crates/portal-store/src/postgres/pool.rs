@@ -10,7 +10,7 @@ use tokio_postgres::{Row, Statement};
 use super::failure::Failure;
 use super::session::{Connected, Parameters, Session};
 use super::statements::Statements;
-use super::url::Target;
+use super::url::DatabaseUrl;
 use crate::error::RegistryError;
 
 /// Maximum number of connections per registry. Connections that commit at the same time share one
@@ -33,7 +33,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 pub(super) struct Pool(Arc<Shared>);
 
 struct Shared {
-    target: Target,
+    target: DatabaseUrl,
     state: Mutex<State>,
     turns: Arc<Semaphore>,
     /// Notified whenever a connection was opened.
@@ -50,7 +50,7 @@ struct State {
 }
 
 impl Pool {
-    pub(super) fn new(target: Target, first: Session) -> Self {
+    pub(super) fn new(target: DatabaseUrl, first: Session) -> Self {
         let state = State { sessions: vec![Arc::new(first)], ..State::default() };
         Self(Arc::new(Shared {
             target,
@@ -60,7 +60,7 @@ impl Pool {
         }))
     }
 
-    pub(super) fn target(&self) -> &Target {
+    pub(super) fn target(&self) -> &DatabaseUrl {
         &self.0.target
     }
 
@@ -195,6 +195,6 @@ async fn open(opening: Opening) {
     }
 }
 
-async fn connect(target: &Target) -> Result<Session, String> {
+async fn connect(target: &DatabaseUrl) -> Result<Session, String> {
     Connected::to(target).await?.prepare().await.map_err(|why| format!("{target}: {why}"))
 }

@@ -3,7 +3,7 @@
 use tokio_postgres::{Client, Transaction};
 
 use super::failure::Failure;
-use super::url::Target;
+use super::url::DatabaseUrl;
 use crate::error::RegistryError;
 
 /// The version of [`SCHEMA`]; an empty database has 0.
@@ -18,7 +18,10 @@ const PEOPLE: i32 = 2;
 
 /// Creates the schema if it is missing. If several processes try at once, one does it and the others
 /// wait. An existing schema is only read, so the role needs no other rights.
-pub(super) async fn prepare(client: &mut Client, target: &Target) -> Result<(), RegistryError> {
+pub(super) async fn prepare(
+    client: &mut Client,
+    target: &DatabaseUrl,
+) -> Result<(), RegistryError> {
     match version(client).await.map_err(failed)? {
         VERSION => Ok(()),
         0 => create(client).await.map_err(failed),

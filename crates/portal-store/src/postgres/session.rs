@@ -10,7 +10,7 @@ use tokio_postgres::{Client, Row, Statement};
 
 use super::failure::{Failure, describe};
 use super::statements::Statements;
-use super::url::Target;
+use super::url::DatabaseUrl;
 
 /// Timeout for opening a connection, over all hosts of the URL. No call waits this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ impl Connected {
     ///
     /// # Errors
     /// A single clause.
-    pub(super) async fn to(target: &Target) -> Result<Self, String> {
+    pub(super) async fn to(target: &DatabaseUrl) -> Result<Self, String> {
         let connected = async {
             let connect = target.config.connect(target.tls.clone());
             let (client, connection) = connect.await.map_err(|error| describe(&error))?;

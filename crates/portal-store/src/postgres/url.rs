@@ -1,4 +1,4 @@
-//! [`Target`]: the database's address, parsed from a URL.
+//! [`DatabaseUrl`]: the database's address, parsed from a URL.
 
 use std::fmt;
 
@@ -19,28 +19,50 @@ const DEFAULTS: &str = "application_name=portal&connect_timeout=3&tcp_user_timeo
     &keepalives_idle=30&keepalives_interval=10&keepalives_retries=3\
     &target_session_attrs=read-write";
 
-/// Everything needed to connect.
+/// A PostgreSQL database, how to connect to it, and which of its certificates to trust. Shown without
+/// the password.
+///
+/// ```
+/// use portal_store::DatabaseUrl;
+///
+/// let url = DatabaseUrl::parse("postgres://me:secret@db.example.com/portals?sslmode=verify-full")?;
+/// assert_eq!(url.to_string(), "db.example.com:5432/portals");
+/// let (config, tls) = url.into_parts(); // for tokio-postgres, or a pool over it
+/// # Ok::<(), portal_store::RegistryError>(())
+/// ```
 #[derive(Clone)]
-pub(super) struct Target {
+pub struct DatabaseUrl {
     pub(super) config: tokio_postgres::Config,
     pub(super) tls: MakeRustlsConnect,
 }
 
-impl Target {
-    /// Parses a URL.
+impl DatabaseUrl {
+    /// Parses `postgres://USER:PASSWORD@HOST/DATABASE`, with `sslmode` `disable`, `prefer` (the
+    /// default), `require` or `verify-full`, and `sslrootcert` for the last.
     ///
     /// # Errors
     /// [`RegistryError::NotApplied`]. The message never contains a part of the URL that may hold
     /// the password.
-    pub(super) fn parse(url: &str) -> Result<Self, RegistryError> {
+    pub fn parse(url: &str) -> Result<Self, RegistryError> {
         let (config, trust) = parse(url)
             .map_err(|why| RegistryError::NotApplied(format!("invalid database URL: {why}")))?;
         let tls = tls::connector(&trust).map_err(RegistryError::NotApplied)?;
         Ok(Self { config, tls })
     }
+
+    /// The parameters of a connection, and its TLS.
+    pub fn into_parts(self) -> (tokio_postgres::Config, MakeRustlsConnect) {
+        (self.config, self.tls)
+    }
 }
 
-impl fmt::Display for Target {
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
     /// Shows the hosts and the name of the database.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ports = self.config.get_ports();
@@ -152,7 +174,7 @@ mod tests {
             ("postgres://me:hu?sh=hush@db/portals?pool=3", "unknown option `pool`"),
             ("postgres://me:hush@db/portals?pool", "expected parameters of the form NAME=VALUE"),
         ] {
-            let error = match Target::parse(url) {
+            let error = match DatabaseUrl::parse(url) {
                 Err(error) => error.to_string(),
                 Ok(_) => panic!("{url}"),
             };
@@ -165,7 +187,7 @@ mod tests {
     #[test]
     fn target_shows_hosts_and_database_only() {
         let url = "postgres://me:hush@db1,db2:6543/portals?sslmode=disable";
-        assert_eq!(Target::parse(url).unwrap().to_string(), "db1:5432,db2:6543/portals");
+        assert_eq!(DatabaseUrl::parse(url).unwrap().to_string(), "db1:5432,db2:6543/portals");
     }
 
     #[cfg(unix)]

@@ -8,8 +8,8 @@ use crate::audit::AuditAction;
 use crate::org::Principal;
 use crate::sql;
 use crate::token::{
-    ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, CODE_SECONDS, GRANTS_PER_WINDOW, Hashed,
-    HashedRequest, REFRESH_TOKENS_PER_USER, TokenRules, WINDOW_SECONDS,
+    ACCESS_TOKEN_SECONDS, ALIVE_PER_REFRESH_TOKEN, GRANTS_PER_WINDOW, Hashed, HashedRequest,
+    REFRESH_TOKENS_PER_USER, TokenRules, WINDOW_SECONDS,
 };
 
 /// The issue of an access token.
@@ -26,7 +26,7 @@ impl Issue<'_> {
         }
         let is_valid = match self.request.code {
             None => self.is_alive()?,
-            Some(code) => self.exchange(code)?,
+            Some(code) => self.exchange(code, rules)?,
         };
         if !is_valid {
             return Ok(Err(OAuthError::new(OAuthError::INVALID_CODE)));
@@ -59,7 +59,7 @@ impl Issue<'_> {
     }
 
     /// Exchanges a code for a refresh token. Returns `false` if the code is used up or expired.
-    fn exchange(&self, code: Hashed) -> rusqlite::Result<bool> {
+    fn exchange(&self, code: Hashed, rules: TokenRules) -> rusqlite::Result<bool> {
         let HashedRequest { client_id, refresh_token, .. } = self.request;
         let used = self.execute(
             "UPDATE codes SET used_at = :now
@@ -67,7 +67,7 @@ impl Issue<'_> {
                    AND created_at > :now - :lifetime",
             named_params! {
                 ":now": self.now, ":code": code.0, ":client": client_id,
-                ":lifetime": CODE_SECONDS,
+                ":lifetime": rules.code_seconds(),
             },
         )?;
         if used == 1 {

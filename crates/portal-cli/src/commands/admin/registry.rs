@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use clap::builder::{NonEmptyStringValueParser, TypedValueParser as _};
 use portal_model::Secret;
 use portal_model::neutral::shell_word;
 use portal_store::{AdminRefusal, RegistryError};
@@ -19,6 +20,7 @@ pub(super) struct Place {
     /// The PostgreSQL database, as `portal serve --database-url` has it
     #[arg(long, global = true, value_name = "URL", env = "PORTAL_DATABASE_URL")]
     #[arg(hide_env_values = true, conflicts_with = "data")]
+    #[arg(value_parser = NonEmptyStringValueParser::new().map(Secret::new))]
     pub(super) database_url: Option<Secret>,
 }
 

@@ -28,6 +28,8 @@ pub(super) struct View {
     pub(super) is_over: bool,
     /// Whether an existing portal is a success.
     pub(super) ensure: bool,
+    /// Whether it is of `portal rehearse`, which has fewer flags, and whose server is gone at its end.
+    pub(super) is_rehearsal: bool,
     pub(super) columns: usize,
 }
 
@@ -63,7 +65,7 @@ struct Said<'a> {
 pub(super) fn text(plan: &Plan, view: View) -> String {
     let mut kinds = BTreeMap::<Kind, Vec<Said<'_>>>::new();
     for (row, state) in plan.rows.iter().zip(&plan.states) {
-        let said = Said::new(row, state, view.ensure);
+        let said = Said::new(row, state, view);
         if said.is_shown(view) {
             kinds.entry(said.kind).or_default().push(said);
         }
@@ -77,7 +79,7 @@ pub(super) fn text(plan: &Plan, view: View) -> String {
         };
         let (first, rest) = title.split_at(1);
         let _ = writeln!(text, "{}{rest}: {}", first.to_uppercase(), rows.len());
-        causes(rows, width.unwrap_or_default(), view.columns, &mut text);
+        causes(rows, width.unwrap_or_default(), view, &mut text);
     }
     if !text.is_empty() {
         text.push('\n');
@@ -96,12 +98,12 @@ fn counts(plan: &Plan, is_over: bool) -> String {
 }
 
 /// A row as an object.
-pub(super) fn report(row: &Row, state: &State, ensure: bool, is_over: bool) -> Report {
+pub(super) fn report(row: &Row, state: &State, view: View) -> Report {
     let operation = Operation::from(row.create());
     let context = ReportContext {
         profile: Some(row.profile.clone()),
         org: format!(" --profile {}", row.profile),
-        ensure,
+        ensure: view.ensure,
         ..ReportContext::default()
     };
     let Some(outcome) = state.outcome() else {
@@ -110,14 +112,15 @@ pub(super) fn report(row: &Row, state: &State, ensure: bool, is_over: bool) -> R
             let message = format!("{} was not checked: {why}", row.name);
             report.error = Some(*Failure::new(ErrorKind::Failed, message).report);
         }
-        if is_over || report.error.is_some() {
+        if view.is_over || report.error.is_some() {
             report.outcome = "not_begun";
         }
         return report;
     };
     let mut report = Report::new(&outcome, &operation, &context);
     if let Some(error) = &mut report.error {
-        error.hint = next_step(&outcome, error.hint.take());
+        let alone = error.hint.take().filter(|_| !view.is_rehearsal);
+        error.hint = next_step(&outcome, alone);
     }
     report
 }
@@ -173,9 +176,9 @@ impl Kind {
 }
 
 impl<'a> Said<'a> {
-    fn new(row: &'a Row, state: &State, ensure: bool) -> Self {
+    fn new(row: &'a Row, state: &State, view: View) -> Self {
         let kind = Kind::of(state);
-        let report = report(row, state, ensure, false);
+        let report = report(row, state, View { is_over: false, ..view });
         let taken: Vec<&str> = report.taken.iter().map(PortalName::as_str).collect();
         let note = match (&state, &*taken) {
             (State::Ended(outcome), []) => match &**outcome {
@@ -232,7 +235,9 @@ impl<'a> Said<'a> {
 }
 
 /// The rows by cause: the cause, the rows, and what to do.
-fn causes(mut left: Vec<Said<'_>>, width: usize, columns: usize, text: &mut String) {
+fn causes(mut left: Vec<Said<'_>>, width: usize, view: View, text: &mut String) {
+    let columns = view.columns;
+    let where_all_are = if view.is_rehearsal { "" } else { " (`--report FILE` has all)" };
     while let Some(first) = left.first() {
         let cause = first.cause.clone();
         let same: Vec<_> = left.extract_if(.., |said| said.cause == cause).collect();
@@ -249,7 +254,7 @@ fn causes(mut left: Vec<Said<'_>>, width: usize, columns: usize, text: &mut Stri
         }
         if same.len() > SHOWN {
             let more = same.len() - SHOWN;
-            let _ = writeln!(text, "{:indent$}… and {more} more (`--report FILE` has all)", "");
+            let _ = writeln!(text, "{:indent$}… and {more} more{where_all_are}", "");
         }
         if let Some(next_step) = next_step {
             let _ = writeln!(text, "{}", wrap(&format!("→ {next_step}"), indent, columns));

@@ -16,7 +16,9 @@ pub(super) enum Listen {
 impl Listen {
     /// Parses `8780`, `:8780`, `localhost:8780` or an address with a port.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let error = || format!("expected a port, or an IP address with a port, found `{text}`");
+        let error = || {
+            format!("expected a port, or localhost or an IP address with a port, found `{text}`")
+        };
         if let Ok(address) = text.parse() {
             return Ok(Self::At(address));
         }

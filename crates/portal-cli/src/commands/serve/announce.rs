@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::args::Args;
 use crate::commands::batch::counted;
-use crate::org::default_org::DefaultOrg;
+use crate::org::default_org::OrgCredentials;
+use crate::org::place::flag_with;
 use crate::org::running::{self, Running};
 use crate::terminal::printer::Printer;
 
@@ -29,13 +30,15 @@ pub(in crate::commands) struct Listening<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     admin: Option<&'a str>,
     #[serde(flatten)]
-    org: Option<&'a DefaultOrg>,
+    org: Option<&'a OrgCredentials>,
 }
 
-/// Says that it listens, and to people what it serves and how to use it.
+/// Says that it listens, and to people what it serves and how to use it. `org` is the default org: the
+/// secrets of a seed are in the seed.
 pub(super) async fn announce(
     args: &Args,
     running: &Running,
+    org: Option<&OrgCredentials>,
     registry: &impl Registry,
     printer: &Printer,
 ) -> Result<(), RegistryError> {
@@ -48,8 +51,8 @@ pub(super) async fn announce(
         }
         portals = format!(" with {}", counted(count, "portal"));
     }
-    let Running { url, admin, org, port, .. } = running;
-    let (admin, org) = (admin.as_deref(), org.as_ref());
+    let Running { url, admin, port, .. } = running;
+    let admin = admin.as_deref();
     let listening = Listening { event: "listening", url, admin, org };
     printer.result(format_args!("Listening on {url}"), &listening);
     if printer.is_json() {
@@ -66,13 +69,19 @@ pub(super) async fn announce(
     }
     lines.extend(args.faults.iter().map(|fault| format!("Fault: {fault}")));
     lines.extend(admin.map(|admin| format!("Look into it at {admin}/")));
-    if org.is_some() {
-        let env = format!("portal serve env --port {port}");
+    let with_token: Vec<_> = running.orgs.iter().filter(|org| org.credentials.is_some()).collect();
+    if let Some(first) = with_token.first() {
+        let is_clear = running.orgs.len() == 1 || running.org.is_some();
+        let of = if is_clear { String::new() } else { flag_with("--org", &first.name) };
+        let env = format!("portal serve env --port {port}{of}");
         lines.push(if cfg!(windows) {
             format!("In another PowerShell: {env} --shell powershell | Out-String | iex")
         } else {
             format!("In another terminal: eval \"$({env})\"")
         });
+    }
+    if with_token.len() > 1 {
+        lines.push(format!("A profile for each org: portal serve profiles --port {port}"));
     }
     if args.behind_proxy && args.public_url.is_none() {
         lines.push("Tokens are for https:// and the host of each request (`--public-url`)".into());
@@ -115,11 +124,14 @@ pub(in crate::commands) struct Environment {
     no_proxy_lower: Option<String>,
 }
 
-/// The environment that leads to the server and, if it is known, to its org.
-pub(super) fn variables(running: &Running) -> Vec<(&'static str, String)> {
+/// The environment that leads to the server and, if it is known, to an org.
+pub(super) fn variables(
+    running: &Running,
+    org: Option<&OrgCredentials>,
+) -> Vec<(&'static str, String)> {
     let url = running.url.as_str();
     let mut variables = vec![("PORTAL_API_DOMAIN", url), ("PORTAL_ACCOUNTS_URL", url)];
-    if let Some(org) = &running.org {
+    if let Some(org) = org {
         variables.extend([
             ("PORTAL_CLIENT_ID", org.client_id.as_str()),
             ("PORTAL_CLIENT_SECRET", org.client_secret.expose()),

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{NonEmptyStringValueParser, TypedValueParser as _};
+use portal_http::client::BaseUrl;
 use portal_http::server::{FaultSpec, ServerLimits};
 use portal_model::Secret;
 
@@ -47,6 +49,7 @@ pub(crate) struct Args {
     pub(super) data: Option<PathBuf>,
     /// Keep portals, orgs and credentials in this PostgreSQL database, which servers may share
     #[arg(long, help_heading = OPERATING, value_name = "URL", env = "PORTAL_DATABASE_URL", hide_env_values = true)]
+    #[arg(value_parser = NonEmptyStringValueParser::new().map(Secret::new))]
     #[arg(conflicts_with = "data")]
     pub(super) database_url: Option<Secret>,
     /// Serve what is left if the data directory has lost portals that were acknowledged
@@ -55,6 +58,9 @@ pub(crate) struct Args {
     /// Serve the orgs in this file
     #[arg(long, value_name = "FILE")]
     pub(super) seed: Option<PathBuf>,
+    /// Lead PROGRAM and `serve env` to this org of the seed [default: the only one]
+    #[arg(long, help_heading = OPERATING, value_name = "NAME", requires = "seed")]
+    pub(super) org: Option<String>,
     /// Change kept orgs, users and secrets to the seed's, and revoke credentials it lacks
     #[arg(long, help_heading = OPERATING, requires = "seed")]
     pub(super) seed_replaces: bool,
@@ -85,7 +91,7 @@ pub(crate) struct Args {
     #[arg(long, help_heading = OPERATING)]
     pub(super) behind_proxy: bool,
     /// Serve requests to this host name on a loopback address too; repeatable
-    #[arg(long = "allow-host", help_heading = OPERATING, value_name = "NAME")]
+    #[arg(long = "allow-host", help_heading = OPERATING, value_name = "NAME", value_parser = host_name)]
     pub(super) allowed_hosts: Vec<String>,
     /// Limit concurrent connections
     #[arg(
@@ -116,6 +122,9 @@ pub(crate) struct Args {
     /// Address of the page, its JSON, health and metrics, or `none` [default: 127.0.0.1, a free port from 8781]
     #[arg(long, help_heading = OPERATING, value_name = "ADDRESS", env = "PORTAL_ADMIN_LISTEN", hide_env_values = true, value_parser = address::parse_admin)]
     pub(super) admin_listen: Option<AdminListen>,
+    /// Shut down when the process that started it has ended, however it did
+    #[arg(long, help_heading = OPERATING)]
+    pub(super) exit_with_parent: bool,
     /// Open the page in a browser
     #[arg(long)]
     pub(super) open: bool,
@@ -137,6 +146,24 @@ pub(super) enum Subcommand {
         /// The shell that reads it: fish reads `sh` too
         #[arg(long, value_enum, default_value_t)]
         shell: Shell,
+        /// The org of the server's seed [default: that of the server's `--org`, or the only one]
+        #[arg(long, value_name = "NAME")]
+        org: Option<String>,
+    },
+    /// Store a profile for each org of a running server
+    Profiles {
+        /// The port of the server [default: the one that runs]
+        #[arg(long)]
+        port: Option<u16>,
+    },
+    /// Become PROGRAM, which ends with the server; see `child`
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Tethered {
+        /// The process of the server
+        server: i32,
+        #[arg(last = true)]
+        program: Vec<OsString>,
     },
 }
 
@@ -169,10 +196,16 @@ fn default_max_connections() -> u32 {
     u32::try_from(ServerLimits::default().max_connections).unwrap_or(u32::MAX)
 }
 
-fn public_url(text: &str) -> Result<String, &'static str> {
-    if text.starts_with("https://") || text.starts_with("http://") {
-        Ok(text.to_owned())
-    } else {
-        Err("expected a URL such as https://portals.example.com")
+/// As of any server that gets tokens: https, unless it is this machine.
+fn public_url(text: &str) -> Result<String, String> {
+    let url = text.parse::<BaseUrl>().map_err(|error| error.to_string())?;
+    Ok(url.as_str().to_owned())
+}
+
+fn host_name(text: &str) -> Result<String, &'static str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.:[]".contains(c);
+    if text.is_empty() || !text.chars().all(is_name) {
+        return Err("expected a host name, such as portals.example");
     }
+    Ok(text.to_owned())
 }

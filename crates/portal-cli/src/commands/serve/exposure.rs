@@ -32,7 +32,10 @@ pub(super) fn warn(args: &Args, printer: &Printer) {
 fn mode(path: &Path) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt as _;
 
-    std::fs::metadata(path).ok().map(|metadata| metadata.permissions().mode())
+    let metadata = std::fs::metadata(path).ok()?;
+    // Not a pipe or a device, such as `/dev/stdin`.
+    let is_kept = metadata.is_file() || metadata.is_dir();
+    is_kept.then(|| metadata.permissions().mode())
 }
 
 /// On Windows a user's own directory is closed to others.

@@ -12,7 +12,7 @@ use portal_store::{
 
 use super::args::Args;
 use crate::org::data_directory;
-use crate::org::default_org::DefaultOrg;
+use crate::org::default_org::OrgCredentials;
 use crate::report::failure::Failure;
 use crate::sys::files;
 use crate::terminal::printer::Printer;
@@ -21,7 +21,7 @@ use crate::terminal::printer::Printer;
 pub(super) struct Opened<R> {
     pub(super) registry: R,
     /// Absent if there is a seed, or were orgs.
-    pub(super) org: Option<DefaultOrg>,
+    pub(super) org: Option<OrgCredentials>,
     /// Of a registry in memory.
     pub(super) throwaway: Option<(MemoryRegistry, Seed)>,
     /// Completes once the files of the registry are found removed or replaced: whatever is
@@ -85,8 +85,8 @@ pub(super) async fn in_directory(
 
 /// A registry in memory, with the orgs of `seed` or the default org.
 pub(super) async fn in_memory(seed: Option<Seed>) -> Result<Opened<MemoryRegistry>, Failure> {
-    let org = if seed.is_none() { Some(DefaultOrg::generate()?) } else { None };
-    let seed = seed.or_else(|| org.as_ref().map(DefaultOrg::seed)).unwrap_or_default();
+    let org = if seed.is_none() { Some(OrgCredentials::generate()?) } else { None };
+    let seed = seed.or_else(|| org.as_ref().map(OrgCredentials::seed)).unwrap_or_default();
     let registry = MemoryRegistry::default();
     registry.apply_seed(&seed, data_directory::now()?).await?;
     let throwaway = Some((registry.clone(), seed));

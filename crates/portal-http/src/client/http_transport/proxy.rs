@@ -183,13 +183,13 @@ fn is_quoted(text: &str) -> bool {
     text.contains(['"', '\'', '`']) || text.contains(|c: char| c.is_control() && c != '\t')
 }
 
-const EXPECTED: &str = "expected one such as http://user:password@proxy.example:3128";
+const EXPECTED: &str = "expected an HTTP proxy, such as http://user:password@proxy.example:3128";
 const QUOTED: &str = "it has a quote or a control character";
 const NOT_UTF8: &str = "it is not UTF-8";
 
 /// A text that is not the URL of an HTTP proxy. It is not repeated: it may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name} is not usable as an HTTP proxy: {why}")]
+#[error("{name} is not usable: {why}")]
 pub struct InvalidProxy {
     /// The variable, if there is one.
     name: &'static str,

@@ -84,18 +84,71 @@ impl SafeClient {
     }
 
     /// The same, with the name of the org for people.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use portal_http::model::Org;
+    ///
+    /// let id = server.org_id().await?.to_string();
+    /// let portals = portals.with_org(Org::new(&id).named(Some("Acme Inc.".to_owned())));
+    /// assert_eq!(portals.identify().await?.org().map(|org| &org.id), Some(&id));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_org(self, org: Org) -> Self {
         Self { identity: Arc::new(self.identity.with_org(org)), ..self }
     }
 
     /// States that the credential leads to the org of an entry, whichever credential that had: to recover
     /// the entry with another one where no token may read the id of the org.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// let began_with = portals.identify().await?; // as `Entry::org` has it
+    /// let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// let portals = portals.with_identity(began_with.clone());
+    /// assert_eq!(portals.identify().await?.fingerprint(), began_with.fingerprint());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_identity(self, org: OrgIdentity) -> Self {
         Self { identity: Arc::new(self.identity.with_known(org)), ..self }
     }
 
     /// Names the API in the ledger where its address is another one each time, such as that of a test
     /// server on a free port. Otherwise each address is an API of its own.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// let portals = portals.with_origin("rehearsal");
+    /// assert_eq!(portals.identify().await?.origin(), "rehearsal");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_origin(self, origin: impl Into<String>) -> Self {
         Self { identity: Arc::new(self.identity.with_origin(origin.into())), ..self }
     }
@@ -103,17 +156,82 @@ impl SafeClient {
     /// States that the credentials with these [fingerprints](OrgIdentity::fingerprint) lead to other orgs
     /// than this client's. Without that, orgs whose ids no token may read take turns, since they may be
     /// one. Its own fingerprint does no harm.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use std::collections::BTreeSet;
+    ///
+    /// // One client for each tenant, over one ledger.
+    /// let tenants = [portals];
+    /// let mut all = BTreeSet::new();
+    /// for tenant in &tenants {
+    ///     all.insert(tenant.identify().await?.fingerprint().to_owned());
+    /// }
+    /// let tenants = tenants.map(|tenant| tenant.with_distinct_orgs(all.clone().into()));
+    /// assert!(tenants[0].create("AcmePortal".parse()?).await.is_ours());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_distinct_orgs(self, fingerprints: Arc<BTreeSet<String>>) -> Self {
         Self { distinct_from: fingerprints, ..self }
     }
 
     /// Sets the caller's word for where the client's credentials are, such as a tenant. It is in every
     /// entry; a name that it created, or left in doubt, in one org is not created in another.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use portal_http::ledger::Filter;
+    ///
+    /// let portals = portals.with_label("tenant acme");
+    /// portals.create("AcmePortal".parse()?).await;
+    /// let entries = portals.ledger().entries(&Filter::default()).await?;
+    /// assert_eq!(entries[0].label.as_deref(), Some("tenant acme"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_label(self, label: impl Into<String>) -> Self {
         Self { label: Some(label.into()), ..self }
     }
 
     /// Sets what entries say of the program and its user, for people.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use portal_http::ledger::{About, Filter};
+    ///
+    /// let program = Some("sign-up 2.1".to_owned());
+    /// let portals = portals.with_about(About { program, ..About::default() });
+    /// portals.create("AcmePortal".parse()?).await;
+    /// let entries = portals.ledger().entries(&Filter::default()).await?;
+    /// assert_eq!(entries[0].about.program.as_deref(), Some("sign-up 2.1"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_about(self, about: About) -> Self {
         Self { about, ..self }
     }
@@ -144,11 +262,50 @@ impl SafeClient {
     }
 
     /// The ledger.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use portal_http::ledger::Filter;
+    ///
+    /// portals.create("AcmePortal".parse()?).await;
+    /// for entry in portals.ledger().entries(&Filter::default()).await? {
+    ///     println!("{} {:?}", entry.name(), entry.ending());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
     /// The client.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use portal_http::model::ListPortals;
+    ///
+    /// portals.create("AcmePortal".parse()?).await;
+    /// let listed = portals.client().call(&ListPortals).await?;
+    /// assert_eq!(listed[0].name, "AcmePortal");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn client(&self) -> &Client {
         &self.client
     }

@@ -31,12 +31,51 @@ pub struct InFlight {
 
 impl InFlight {
     /// Returns what is being done, updated with every change.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// let create = portals.create("AcmePortal".parse()?).start();
+    /// let mut activity = create.activity();
+    /// tokio::spawn(async move {
+    ///     while activity.changed().await.is_ok() {
+    ///         println!("{:?}", *activity.borrow());
+    ///     }
+    /// });
+    /// assert!(create.await.outcome.is_ours());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn activity(&self) -> watch::Receiver<Activity> {
         self.activity.clone()
     }
 
     /// Stops it, as for Ctrl-C. The outcome follows soon. It is unknown if a request is in flight or
     /// an earlier attempt is in doubt.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// let create = portals.create("AcmePortal".parse()?).start();
+    /// create.stop();
+    /// assert!(!create.await.outcome.exists());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }

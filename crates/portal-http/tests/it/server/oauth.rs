@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portal_http::server::{LocalServer, PortalServiceBuilder, Server};
+use portal_http::server::{LocalServer, LocalServerBuilder, PortalServiceBuilder, Server};
 use portal_store::{MemoryRegistry, Seed, SeedCredential};
 use serde_json::{Value, json};
 
@@ -152,10 +152,9 @@ async fn api_domain_behind_proxy_is_https() {
 }
 
 /// A server with an org whose user has a grant code.
-async fn server_with_code() -> LocalServer {
+fn with_code() -> LocalServerBuilder {
     let credential = SeedCredential::code("1000.SELF", "1000.SELF", "1000.code");
-    let seed = Seed::new([org("Codes", credential)]);
-    LocalServer::builder().seed(seed).start().await.unwrap()
+    LocalServer::builder().seed(Seed::new([org("Codes", credential)]))
 }
 
 const CODE: [(&str, &str); 4] = [
@@ -167,7 +166,7 @@ const CODE: [(&str, &str); 4] = [
 
 #[tokio::test]
 async fn code_works_once_and_grants_refresh_token() {
-    let server = server_with_code().await;
+    let server = with_code().start().await.unwrap();
     let granted = request_token(&server, &CODE).await.json().unwrap();
     assert!(is_accepted(&server, &granted).await);
     let refresh_token = granted["refresh_token"].as_str().unwrap();
@@ -185,9 +184,15 @@ async fn code_works_once_and_grants_refresh_token() {
 }
 
 #[tokio::test]
-async fn code_expires_after_three_minutes() {
-    for (age, is_good) in [(170, true), (181, false)] {
-        let server = server_with_code().await;
+async fn code_expires_after_three_minutes_only_with_limits() {
+    for (is_limited, age, is_good) in
+        [(true, 170, true), (true, 181, false), (false, 10_000_000, true)]
+    {
+        let mut server = with_code();
+        if is_limited {
+            server = server.enforce_limits();
+        }
+        let server = server.start().await.unwrap();
         server.advance(Duration::from_secs(age));
         let granted = request_token(&server, &CODE).await.json().unwrap();
         assert_eq!(granted.get("access_token").is_some(), is_good, "after {age} s");

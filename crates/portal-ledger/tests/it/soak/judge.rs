@@ -100,9 +100,10 @@ impl Story {
                     Origin::Appeared if !entry.is_some_and(is_since) => {
                         Some("that was there before".to_owned())
                     }
-                    // Which of those that created one of the name, can't be told in each case.
-                    Origin::CreatedEarlier { entry, .. } if !is_since(&EntryId::new(entry)) => {
-                        Some("that was there before".to_owned())
+                    Origin::CreatedEarlier { entry, .. } => {
+                        let made = by.map(|attempt| &self.service.attempts[attempt].entry);
+                        let is_it = made.is_some_and(|made| made.as_str() == entry);
+                        (!is_it).then(|| format!("{made:?} created that"))
                     }
                     _ => None,
                 }

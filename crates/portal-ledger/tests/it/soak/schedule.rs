@@ -25,6 +25,8 @@ pub(super) struct Run {
     pub(super) begins: u64,
     pub(super) wish: Wish,
     pub(super) key: Option<u8>,
+    /// Whether it does not wait to learn whose a taken name is.
+    pub(super) at_once: bool,
     pub(super) credential: Credential,
     /// When it is killed, from its begin.
     pub(super) killed: Option<u64>,
@@ -128,12 +130,13 @@ fn run() -> impl Strategy<Value = Run> {
     let stopped = prop::option::weighted(0.1, soon());
     let frozen = prop::option::weighted(0.25, (soon(), 1_000..200_000_u64));
     let key = prop::option::weighted(0.4, 0..2_u8);
-    let has_own_clock = prop::bool::weighted(0.1);
-    (begins, wish, key, credential, killed, stopped, frozen, has_own_clock).prop_map(
-        |(begins, wish, key, credential, killed, stopped, frozen, has_own_clock)| Run {
+    let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.2));
+    (begins, wish, key, credential, killed, stopped, frozen, flags).prop_map(
+        |(begins, wish, key, credential, killed, stopped, frozen, (has_own_clock, at_once))| Run {
             begins,
             wish,
             key,
+            at_once,
             credential,
             killed,
             stopped,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use portal_ledger::{
     ClaimRequest, Ended, Entry, EntryId, Filter, Host, Ledger, Moment, Terms, Wanted, run,
 };
-use portal_model::flow::{NoResponse, NotSent, TokenError, TokenId, TransportError};
+use portal_model::flow::{NameTaken, NoResponse, NotSent, TokenError, TokenId, TransportError};
 use portal_model::operation::{CreateOperation, Operation, RenameOperation};
 use portal_model::server::rejections;
 use portal_model::{ApiVersion, Method, Org, OrgIdentity, Request, Response};
@@ -312,6 +312,9 @@ async fn perform(
     request.key = process.key.map(|key| format!("{} {key}", org_of(process.credential)));
     request.policy.attempt_timeout = Duration::from_secs(20);
     request.policy.allow_another = allow_another;
+    if process.at_once {
+        request.policy.name_taken = NameTaken::AtOnce;
+    }
     let clock = if process.has_own_clock { Some(number) } else { None };
     let mut host =
         Client { world: world.clone(), number, org: org_of(process.credential), boot, clock, flaw };

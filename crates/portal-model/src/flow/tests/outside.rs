@@ -312,9 +312,37 @@ fn portal_of_earlier_entry_is_created_earlier() {
     // It may be that success, renamed before any list showed it.
     let renamed = ("1", "Acme2026", true);
     assert_eq!(origin_with(receipt("AcmeOther", 7200), renamed), Origin::Undetermined);
+    // Or that of another org, if the ledger can't tell.
+    let maybe = || Receipt { is_of_org: false, ..old() };
+    assert_eq!(origin_with(maybe(), listed), Origin::Undetermined);
     let own = Receipt { has_same_key: true, ..with_id("1", old()) };
     let script = with_receipt(Policy::default(), own).token().shows_portals(&[listed]);
     assert!(script.ends().is_ours());
+}
+
+#[test]
+fn entry_is_named_only_if_no_other_portal_is_its() {
+    let origin_of = |listed: &[(&str, &str, bool)]| {
+        let script = with_receipt(allow_another(), receipt("Acme2026", 7200)).token();
+        origin(&script.shows_portals(listed).ends())
+    };
+    // A colleague swapped the names of two portals.
+    let swapped = [("1", "Acme2026", true), ("2", "AcmeOther", true)];
+    assert_eq!(origin_of(&swapped), Origin::Undetermined);
+    // Or renamed the entry's, and created another one.
+    let created = [("1", "Acme2026", false), ("2", "AcmeOther", true)];
+    assert_eq!(origin_of(&created), Origin::Undetermined);
+    let alone = [("1", "Acme2026", false), ("2", "AcmeOther", false)];
+    assert_eq!(origin_of(&alone), created_earlier());
+}
+
+#[test]
+fn portal_that_list_shows_renamed_has_not_the_name_of_its_receipt() {
+    let script = || with_receipt(Policy::default(), receipt("Acme2026", 1)).token();
+    let outcome = script().shows_portals(&[("1", "AcmeHelpdesk", true)]).ends();
+    assert!(matches!(outcome, Outcome::OrgHasPortal { .. }), "{outcome:?}");
+    let outcome = script().shows(&[]).ends();
+    assert_eq!(origin(&outcome), created_earlier());
 }
 
 #[test]

@@ -86,11 +86,23 @@ pub(crate) async fn access_token_expires_after_hour<R: Registry>(open: impl Fn()
     assert!(!is_alive(&registry, &token, 3600).await);
 }
 
-pub(crate) async fn code_expires_after_three_minutes<R: Registry>(open: impl Fn() -> R) {
+pub(crate) async fn code_expires_after_three_minutes_with_limits<R: Registry>(
+    open: impl Fn() -> R,
+) {
     let registry = with_code(&open, "code").await;
-    let refused = access_token(&registry, &exchange("code"), 180).await.unwrap_err();
+    let limited = async |second| {
+        let rules = TokenRules::ServiceLimits;
+        registry.issue_token(&exchange("code"), rules, at(second)).await.unwrap()
+    };
+    assert_eq!(limited(180).await.unwrap_err().error, OAuthError::INVALID_CODE);
+    limited(179).await.unwrap();
+}
+
+pub(crate) async fn code_is_good_until_used<R: Registry>(open: impl Fn() -> R) {
+    let registry = with_code(&open, "code").await;
+    access_token(&registry, &exchange("code"), 100_000_000).await.unwrap();
+    let refused = access_token(&registry, &exchange("code"), 100_000_000).await.unwrap_err();
     assert_eq!(refused.error, OAuthError::INVALID_CODE);
-    access_token(&registry, &exchange("code"), 179).await.unwrap();
 }
 
 pub(crate) async fn one_of_16_exchanges_of_same_code_succeeds<R: Registry>(open: impl Fn() -> R) {

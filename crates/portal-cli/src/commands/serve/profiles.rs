@@ -1,0 +1,100 @@
+//! `portal serve profiles`: a profile for each org of a running server.
+
+use std::collections::BTreeMap;
+
+use portal_http::client::Client;
+use portal_model::GetOrg;
+use portal_model::flow::Policy;
+
+use crate::commands::profiles;
+use crate::org::OrgError;
+use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
+use crate::org::running::Running;
+use crate::report::exit::ExitClass;
+use crate::report::failure::Failure;
+use crate::sys::directories;
+use crate::terminal::printer::Printer;
+
+pub(super) async fn run(port: Option<u16>, printer: &Printer) -> Result<ExitClass, Failure> {
+    let running = Running::find(port)?;
+    let directory = directories::config()?;
+    let earlier = Profiles::load(&directory)?;
+    earlier.check_secrets()?;
+    let mut new = BTreeMap::new();
+    for org in &running.orgs {
+        let Some(credentials) = &org.credentials else {
+            let error = OrgError::NoRefreshToken { org: org.name.clone() };
+            printer.warning(format_args!("{error}: it gets no profile"));
+            continue;
+        };
+        let name = unused(&new, &org.name);
+        // Only those that a rehearsal can have left.
+        let kept = earlier.entries().get(&name).filter(|entry| !entry.hosts.is_this_machine());
+        if let Some(kept) = kept {
+            let message = format!("there is a profile {name}, for {}", kept.place());
+            let hint = format!("run `portal profiles rename {name} NEW` first");
+            return Err(Failure::usage(message).hint(hint));
+        }
+        let hosts =
+            Hosts::Urls { api_domain: running.url.clone(), accounts_url: running.url.clone() };
+        let entry =
+            Entry { hosts, client_id: credentials.client_id.clone(), org: None, ca_file: None };
+        let (client_secret, refresh_token) =
+            (credentials.client_secret.clone(), credentials.refresh_token.clone());
+        new.insert(name, Profile { entry, secrets: Secrets { client_secret, refresh_token } });
+    }
+    for (name, profile) in &mut new {
+        let client: Client = profile.target(name, None).client(Policy::default())?;
+        // The token may lack the scope.
+        profile.entry.org = client.call(&GetOrg).await.ok();
+        profile::store(&directory, name, profile)?;
+    }
+    profiles::list(&Profiles::load(&directory)?, |name| new.contains_key(name), printer);
+    printer.note("Next: portal doctor");
+    Ok(ExitClass::Success)
+}
+
+/// The name of an org as that of a profile: `acme-inc` of `Acme Inc.`, or `acme-inc-2`.
+fn unused(taken: &BTreeMap<String, Profile>, org: &str) -> String {
+    const MAX: usize = 60;
+    let words = org.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let mut name = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
+    name.truncate(MAX);
+    if name.is_empty() {
+        "org".clone_into(&mut name);
+    }
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    let mut names = std::iter::once(name.clone()).chain(numbered);
+    names.find(|name| !taken.contains_key(name)).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_are_named_after_orgs() {
+        let mut taken = BTreeMap::new();
+        for (org, expected) in [
+            ("acme", "acme"),
+            ("Acme Inc.", "acme-inc"),
+            ("  acme/inc ", "acme-inc-2"),
+            ("ACME", "acme-2"),
+            ("-x", "x"),
+            ("\u{6771}\u{4eac}", "org"),
+            ("\u{5927}\u{962a}", "org-2"),
+            (&"a ".repeat(40), &"a-".repeat(30)),
+        ] {
+            let name = unused(&taken, org);
+            assert_eq!(name, expected, "{org}");
+            profile::check_name(&name).unwrap();
+            let hosts = Hosts::Urls { api_domain: String::new(), accounts_url: String::new() };
+            let entry = Entry { hosts, client_id: String::new(), org: None, ca_file: None };
+            let secrets = Secrets {
+                client_secret: String::new().into(),
+                refresh_token: String::new().into(),
+            };
+            taken.insert(name, Profile { entry, secrets });
+        }
+    }
+}
