@@ -69,6 +69,7 @@ pub use crate::pem::TlsError;
 pub use accept::Server;
 pub use body::{BODY_LIMIT, InjectedAbort, ResponseBody};
 pub use fault::{FaultSpec, InvalidFaultSpec};
+pub use host::{host_name, is_loopback};
 pub use limits::{ServerLimits, raise_nofile_limit};
 pub use listener::{BindError, Listener};
 pub use local::{LocalServer, LocalServerBuilder, StartError};

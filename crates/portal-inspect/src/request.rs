@@ -1,4 +1,4 @@
-//! [`Asked`]: a request whose host and origin are checked, and whose body is received.
+//! [`ReceivedRequest`]: a request whose host and origin are checked, and whose body is received.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use portal_http::server::{host_name, is_loopback};
 use tokio::time::timeout;
 
 use crate::inspector::About;
@@ -20,12 +21,12 @@ const MAX_BODY: usize = 64 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A GET, a HEAD or a POST that is not another origin's.
-pub(crate) struct Asked {
+pub(crate) struct ReceivedRequest {
     head: Parts,
     pub(crate) body: Bytes,
 }
 
-impl Asked {
+impl ReceivedRequest {
     pub(crate) async fn receive(
         request: Request<Incoming>,
         about: &About,
@@ -83,18 +84,11 @@ fn find<'a>(parameters: &'a [u8], wanted: &str) -> Option<Cow<'a, str>> {
 /// A web page can point a name of its own at a loopback address and read what is there.
 fn check_host(about: &About, headers: &HeaderMap) -> Result<(), Refusal> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => name,
-        _ => host,
-    };
-    let is_own = if let Ok(address) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
-        address.to_canonical().is_loopback() || about.is_exposed
-    } else {
-        // Other names can be anybody's.
-        let mut own = about.allowed_hosts.iter().map(String::as_str).chain(["localhost"]);
-        own.any(|own| own.eq_ignore_ascii_case(name))
-    };
-    if is_own {
+    let name = host_name(host);
+    let is_address = || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    // Other names can be anybody's.
+    let is_allowed = || about.allowed_hosts.iter().any(|allowed| host_name(allowed) == name);
+    if is_loopback(&name) || is_allowed() || about.is_exposed && is_address() {
         return Ok(());
     }
     let message = format!(

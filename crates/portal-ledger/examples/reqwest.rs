@@ -9,16 +9,18 @@
 //! a connection gently, so the kernel of a killed process may go on sending for about two minutes:
 //! against the live service, `policy.processing_time` has to cover that.
 
-use std::env;
+#[path = "shared/program.rs"]
+mod program;
+
 use std::error::Error;
 use std::future::{Future, pending};
 use std::time::Duration;
 
-use portal_ledger::{ClaimRequest, Clock, EntryId, Host, Ledger, Moment, Terms, Wanted, run};
+use portal_ledger::{Clock, Host, Moment, Terms, run};
 use portal_model::flow::{NoResponse, NotSent, TokenError, TokenId, TransportError};
-use portal_model::{
-    ApiVersion, CreateOperation, Org, OrgIdentity, PortalName, Request, Response, Secret,
-};
+use portal_model::{ApiVersion, Request, Response, Secret};
+
+use program::Program;
 
 /// Sends requests with an access token that it can't renew.
 pub(crate) struct Async {
@@ -92,16 +94,9 @@ fn failure(error: &reqwest::Error) -> TransportError {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<_> = env::args().skip(1).collect();
-    let [base_url, token, org, name, directory] = &arguments[..] else {
-        return Err("expected BASE_URL ACCESS_TOKEN ORG_ID NAME DIRECTORY".into());
-    };
-    let org = OrgIdentity::new(base_url, "this program").with_org(Some(Org::new(org)));
-    let create = CreateOperation::new(PortalName::parse(name)?);
-    let request = ClaimRequest::new(EntryId::random()?, org, Wanted::Do(create.into()));
-    let mut host = Async::new(base_url, Secret::new(token.clone()));
-    let ledger = Ledger::open(directory)?;
-    let ended = run(&ledger, request, ApiVersion::V7, &mut host, pending()).await;
+    let program = Program::from_arguments()?;
+    let mut host = Async::new(program.base_url, program.token);
+    let ended = run(&program.ledger, program.request, ApiVersion::V7, &mut host, pending()).await;
     ended.outcome.into_result()?;
     Ok(())
 }

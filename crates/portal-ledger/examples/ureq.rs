@@ -9,17 +9,20 @@
 //! connection gently, so the kernel of a killed process may go on sending for about two minutes: against
 //! the live service, `policy.processing_time` has to cover that.
 
+#[path = "shared/program.rs"]
+mod program;
+
 use std::error::Error;
 use std::future::{Future, pending};
+use std::io;
 use std::time::Duration;
-use std::{env, io};
 
 use futures_timer::Delay;
-use portal_ledger::{ClaimRequest, Clock, EntryId, Host, Ledger, Moment, Terms, Wanted, run};
+use portal_ledger::{Clock, Host, Moment, Terms, run};
 use portal_model::flow::{NoResponse, NotSent, TokenError, TokenId, TransportError};
-use portal_model::{
-    ApiVersion, CreateOperation, Org, OrgIdentity, PortalName, Request, Response, Secret,
-};
+use portal_model::{ApiVersion, Request, Response, Secret};
+
+use program::Program;
 
 /// Sends requests one at a time, with an access token that it can't renew.
 pub(crate) struct Blocking {
@@ -94,16 +97,10 @@ fn failure(error: ureq::Error) -> TransportError {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<_> = env::args().skip(1).collect();
-    let [base_url, token, org, name, directory] = &arguments[..] else {
-        return Err("expected BASE_URL ACCESS_TOKEN ORG_ID NAME DIRECTORY".into());
-    };
-    let org = OrgIdentity::new(base_url, "this program").with_org(Some(Org::new(org)));
-    let create = CreateOperation::new(PortalName::parse(name)?);
-    let request = ClaimRequest::new(EntryId::random()?, org, Wanted::Do(create.into()));
-    let mut host = Blocking::new(base_url, Secret::new(token.clone()));
-    let ledger = Ledger::open(directory)?;
-    let ended = pollster::block_on(run(&ledger, request, ApiVersion::V7, &mut host, pending()));
+    let program = Program::from_arguments()?;
+    let mut host = Blocking::new(program.base_url, program.token);
+    let run = run(&program.ledger, program.request, ApiVersion::V7, &mut host, pending());
+    let ended = pollster::block_on(run);
     ended.outcome.into_result()?;
     Ok(())
 }

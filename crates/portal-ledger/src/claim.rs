@@ -66,7 +66,7 @@ pub struct Wait {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Why {
-    /// The same operation is under way elsewhere, under the same key: its ending is the answer.
+    /// The same operation is under way elsewhere, under the same key: its ending is the outcome.
     UnderWay,
     /// The same operation is under way elsewhere.
     SameUnderWay,

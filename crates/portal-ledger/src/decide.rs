@@ -11,8 +11,8 @@
 //! 2. **A grant takes every other open entry that it had to wait for from its holder**, in the same
 //!    transaction, also one without an attempt: a holder that wakes up late would attempt beside it.
 //! 3. **`Unknown` is no end for the same operation**: it goes on from that entry, its first baseline
-//!    included. A later rename of that name in this ledger determines it. Whoever lost an entry in which
-//!    it attempted something goes by what becomes of that.
+//!    included. A later rename of that name in this ledger determines it. A claim that lost an entry in
+//!    which it attempted something goes by what becomes of that.
 //! 4. **Other operations' entries are waited for, not determined.** After its horizon and the list lag
 //!    an entry has an effect that the next baseline shows, or none.
 //! 5. **What is waited for**: an open entry, until its lease ends, and if an attempt was recorded until
@@ -41,6 +41,7 @@ use portal_model::operation::Operation;
 
 use crate::claim::{Blocked, ClaimRequest, Wait, Wanted, Why};
 use crate::entry::{Ending, EndingKind, Entry, EntryId, Lease, State};
+use crate::rows::Reach;
 use crate::time::{Moment, Times};
 
 /// Of how many clocks an entry keeps moments.
@@ -244,6 +245,16 @@ impl<'a> View<'a> {
         view
     }
 
+    /// What the claim is about, if there is something.
+    fn operation(&self) -> Option<&Operation> {
+        match &self.request.wanted {
+            Wanted::Do(operation) => Some(operation),
+            Wanted::Recover(id) => {
+                self.entries.iter().find(|entry| entry.id == *id).map(|entry| &entry.operation)
+            }
+        }
+    }
+
     fn begin(&mut self, operation: &Operation) -> Decision {
         if let Some(decision) = self.asked_again() {
             return decision;
@@ -284,7 +295,7 @@ impl<'a> View<'a> {
         // Of a portal that was there after an attempt, the attempt may have been the cause.
         let is_there = entry.attempts > 0
             && entry.ending().is_some_and(|ending| ending.kind == EndingKind::Present);
-        let is_answer = is_theirs_too(&entry, self.request) && (may_be_own(&entry) || is_there);
+        let is_outcome = is_theirs_too(&entry, self.request) && (entry.may_be_own() || is_there);
         match &entry.state {
             State::Open(lease) if lease.is_held_at(self.now) => {
                 return decided(self.under_way(&entry, lease));
@@ -292,9 +303,9 @@ impl<'a> View<'a> {
             State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
                 // The result of this very claim was lost, and somebody ended the entry since.
                 let is_own = entry.id == self.request.id;
-                return if is_own || (is_answer && operation.concerns(entry.name())) {
+                return if is_own || (is_outcome && operation.concerns(entry.name())) {
                     decided(Decision::Ended(Box::new(entry)))
-                } else if is_answer {
+                } else if is_outcome {
                     decided(Decision::Blocked(Blocked::NameDropped(Box::new(entry))))
                 } else {
                     Earlier::None
@@ -303,8 +314,8 @@ impl<'a> View<'a> {
             State::Open(_) | State::Ended { .. } => {}
         }
         if let Some(renamed) = self.renamed_since(&entry) {
-            // Whose key it is, is told; without one the wish is a new one, and the next list its answer.
-            return if is_answer {
+            // Whose key it is, is told; without one the wish is a new one, and the next list its outcome.
+            return if is_outcome {
                 decided(Decision::Ended(Box::new(renamed)))
             } else {
                 Earlier::None
@@ -357,7 +368,7 @@ impl<'a> View<'a> {
     /// Rule 7, and a label or key that leads elsewhere.
     fn blocked(&self, operation: &Operation) -> Option<Blocked> {
         self.entries.iter().rev().find_map(|entry| {
-            if !may_be_own(entry) {
+            if !entry.may_be_own() {
                 return None;
             }
             let is_first = operation.is_same_as(&entry.operation);
@@ -384,8 +395,8 @@ impl<'a> View<'a> {
         let is_lost = |entry: &Entry| self.request.lost.as_ref() == Some(&entry.id);
         let is_open = |entry: &Entry| entry.ending().is_none();
         last(&|entry| entry.id == self.request.id)
-            .or_else(|| last(&|entry| is_lost(entry) && (is_open(entry) || may_be_own(entry))))
-            .or_else(|| last(&|entry| has_key(entry) && (is_open(entry) || may_be_own(entry))))
+            .or_else(|| last(&|entry| is_lost(entry) && (is_open(entry) || entry.may_be_own())))
+            .or_else(|| last(&|entry| has_key(entry) && (is_open(entry) || entry.may_be_own())))
             .or_else(|| {
                 last(&|entry| {
                     has_key(entry)
@@ -470,6 +481,7 @@ impl<'a> View<'a> {
             matches!(&other.operation, Operation::Rename(rename) if is_same_name(&rename.old, entry.name()))
                 && other.order > entry.order
                 && other.org.compare(&entry.org) == SameOrg::Yes
+                && self.reads(other)
         })
     }
 
@@ -527,7 +539,7 @@ impl<'a> View<'a> {
             matches!(other.operation, Operation::Create(_))
                 && other.order > entry.order
                 && (other.attempts > 0 || is_held)
-                && has_common_name(other, &entry.operation)
+                && self.operation().is_some_and(|operation| has_common_name(other, operation))
                 && !is_other_org(other, self.request)
         };
         // A new entry is the last one.
@@ -537,17 +549,35 @@ impl<'a> View<'a> {
     fn under_way(&self, entry: &Entry, lease: &Lease) -> Decision {
         let (id, until) = (entry.id.clone(), lease.until.clone());
         let receipts = self.certain_receipts(Some(&id));
-        let is_answer = is_theirs_too(entry, self.request);
-        let why = if is_answer { Why::UnderWay } else { Why::SameUnderWay };
+        let is_outcome = is_theirs_too(entry, self.request);
+        let why = if is_outcome { Why::UnderWay } else { Why::SameUnderWay };
         Decision::Wait(Wait { why, entry: id, until, receipts })
     }
 
-    /// What this ledger created in what may be the org, apart from the entry `own`.
-    /// Those that are an answer by themselves.
+    /// The receipts that end a wait by themselves.
     fn certain_receipts(&self, own: Option<&EntryId>) -> Vec<Receipt> {
         self.receipts(own, |other| is_same_org(other, self.request))
     }
 
+    /// Whether this claim goes by what the entry made, asked of each from the newest to the oldest.
+    fn needs(&self, entry: &Entry, has_newest: &mut bool) -> bool {
+        let is_newest = Reach::of(entry) == Reach::Newest
+            && is_same_org(entry, self.request)
+            && !std::mem::replace(has_newest, true);
+        is_newest || self.reads(entry)
+    }
+
+    /// Whether [`Reach`] has a claim read the entry, or its names do.
+    fn reads(&self, entry: &Entry) -> bool {
+        let is_in_reach = match Reach::of(entry) {
+            Reach::MaybeOrg => entry.org.compare(&self.request.org) != SameOrg::No,
+            Reach::Org => is_same_org(entry, self.request),
+            Reach::Newest | Reach::Named => false,
+        };
+        is_in_reach || self.operation().is_some_and(|operation| has_common_name(entry, operation))
+    }
+
+    /// What this ledger created in what may be the org, apart from the entry `own`.
     fn receipts(&self, own: Option<&EntryId>, counts: impl Fn(&Entry) -> bool) -> Vec<Receipt> {
         let in_doubt = own.and_then(|id| self.entries.iter().find(|entry| entry.id == *id));
         // What it made may be what they renamed: where their org is not known, nothing else tells.
@@ -556,13 +586,15 @@ impl<'a> View<'a> {
                 if is_same_name(&rename.old, own.name()))
         };
         // The newest first: of several that created a portal of one name, it is the last one's.
+        let mut has_newest = false;
         let others = self.entries.iter().rev().filter(|entry| {
-            own != Some(&entry.id)
-                && may_be_own(entry)
+            self.needs(entry, &mut has_newest)
+                && own != Some(&entry.id)
+                && entry.may_be_own()
                 && counts(entry)
                 && !may_be_renamed(entry)
                 // While a rename is in doubt, the portal may have either name.
-                && !self.later_renames(entry).any(may_be_own)
+                && !self.later_renames(entry).any(Entry::may_be_own)
         });
         others
             .filter_map(|entry| match &entry.state {
@@ -607,18 +639,13 @@ fn is_other_org(entry: &Entry, request: &ClaimRequest) -> bool {
     }
 }
 
-/// Whether the ending of the entry is the answer to the request, and not the next list.
+/// Whether the ending of the entry is the outcome of the request, and not the next list.
 fn is_theirs_too(entry: &Entry, request: &ClaimRequest) -> bool {
     has_equal_key(entry, request) || request.lost.as_ref() == Some(&entry.id)
 }
 
 fn has_equal_key(entry: &Entry, request: &ClaimRequest) -> bool {
     entry.key.is_some() && entry.key == request.key
-}
-
-/// Whether its portal may be this operation's doing, rather than one that was there before.
-fn may_be_own(entry: &Entry) -> bool {
-    entry.is_in_doubt() || entry.ending().is_some_and(|ending| ending.kind.is_own())
 }
 
 fn has_common_name(entry: &Entry, operation: &Operation) -> bool {

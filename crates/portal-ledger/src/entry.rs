@@ -53,7 +53,7 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) sightings: Vec<Moment>,
     /// Whether nothing waits for it any more.
-    #[serde(skip)]
+    #[serde(default)]
     pub(crate) is_settled: bool,
     /// The times that its attempts were made with.
     pub times: Times,
@@ -232,6 +232,11 @@ impl Entry {
             State::Open(_) => self.attempts > 0,
             State::Ended { ending, .. } => ending.kind == EndingKind::Unknown,
         }
+    }
+
+    /// Whether its portal may be its doing, rather than one that was there before.
+    pub(crate) fn may_be_own(&self) -> bool {
+        self.is_in_doubt() || self.ending().is_some_and(|ending| ending.kind.is_own())
     }
 
     /// Whether somebody works on it at `now`, as far as others can tell.

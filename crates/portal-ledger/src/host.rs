@@ -8,8 +8,7 @@ use portal_model::{Request, Response};
 
 use crate::time::Moment;
 
-/// What [`run`](crate::run) needs of whoever sends its requests: a client of your own, a blocking one
-/// too. It reports facts; what they mean is decided elsewhere.
+/// What [`run`](crate::run) needs of a client of your own, a blocking one too. It reports facts; what they mean is decided elsewhere.
 ///
 /// A host does what it is told once: it repeats no request, follows no redirect, and passes every
 /// complete response on, with its headers. If the future of a request is dropped, its connection is

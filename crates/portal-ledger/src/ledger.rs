@@ -5,7 +5,7 @@ use std::time::Duration;
 use portal_model::flow::{Intent, Receipt};
 use portal_model::{Org, OrgIdentity};
 
-use crate::claim::{Blocked, ClaimRequest, Wait};
+use crate::claim::{Blocked, ClaimRequest, Wait, Wanted};
 use crate::decide::{self, Adopted, AttemptEnd, Decision, Grant};
 use crate::entry::{Ending, Entry, EntryId};
 use crate::error::LedgerError;
@@ -155,7 +155,7 @@ impl Ledger {
             let (written, decision) = decide::claim(rows, &asked, &at);
             (written, (decision, at))
         };
-        let (decision, at) = self.transact(Rows::of_claim(request), decide).await?;
+        let (decision, at) = self.transact(self.rows_of(request).await?, decide).await?;
         Ok(match decision {
             Decision::Granted(grant) => Claim::Granted(Permit {
                 ledger: self.clone(),
@@ -181,14 +181,10 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub async fn org_of(&self, identity: &OrgIdentity) -> Result<Option<Org>, LedgerError> {
-        let (id, org) = (EntryId::new(""), identity.clone());
-        let rows = Rows::Claim { org: org.clone(), key: None, names: Vec::new(), id };
-        let find = move |rows: Vec<Entry>, _: Option<&Moment>| {
-            let is_same = |entry: &&Entry| entry.org.fingerprint() == org.fingerprint();
-            let found = rows.iter().filter(is_same).find_map(|entry| entry.org.org().cloned());
-            (Vec::new(), found)
+        let find = |rows: Vec<Entry>, _: Option<&Moment>| {
+            (Vec::new(), rows.first().and_then(|entry| entry.org.org().cloned()))
         };
-        self.transact(rows, find).await
+        self.transact(Rows::OrgOf(identity.clone()), find).await
     }
 
     /// What a claim would find: the last entry of the same operation, and the portals that this ledger
@@ -202,7 +198,19 @@ impl Ledger {
         let look = move |rows, clock: Option<&Moment>| {
             (Vec::new(), decide::look(rows, &asked, clock.unwrap_or(&at)))
         };
-        self.transact(Rows::of_claim(request), look).await
+        self.transact(self.rows_of(request).await?, look).await
+    }
+
+    /// Which entries a claim reads.
+    async fn rows_of(&self, request: &ClaimRequest) -> Result<Rows, LedgerError> {
+        Ok(match &request.wanted {
+            Wanted::Do(operation) => Rows::of_claim(request, Some(operation)),
+            // What an entry is about changes no more once there is something to recover.
+            Wanted::Recover(id) => {
+                let entry = self.entry(id).await?;
+                Rows::of_claim(request, entry.as_ref().map(|entry| &entry.operation))
+            }
+        })
     }
 
     /// The entry of that id, if there is one.
@@ -357,7 +365,7 @@ impl Drop for Permit {
         match &self.ledger.0 {
             Engine::Memory(memory) => drop(memory.transact(&rows, |rows| decide(rows, None))),
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite(sqlite) => sqlite.submit(rows, |rows| decide(rows, None)),
+            Engine::Sqlite(sqlite) => drop(sqlite.submit(rows, |rows| decide(rows, None), drop)),
             #[cfg(feature = "postgres")]
             Engine::Postgres(postgres) => {
                 postgres.submit(rows, |rows, clock| decide(rows, Some(clock)));

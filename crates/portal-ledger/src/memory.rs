@@ -39,8 +39,8 @@ impl Memory {
         if self.restarts.load(Ordering::SeqCst) != self.begun_at {
             return Err(LedgerError::NotApplied("the process was killed".to_owned()));
         }
-        let selected = entries.iter().rev().filter(|entry| rows.selects(entry));
-        let found = selected.take(rows.limit()).cloned().collect();
+        let mut selects = rows.selects();
+        let found = entries.iter().rev().filter(|entry| selects(entry)).cloned().collect();
         let (written, decision) = decide(found);
         for mut row in written {
             if let Some(entry) = entries.iter_mut().find(|entry| entry.id == row.id) {

@@ -18,7 +18,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::entry::Entry;
 use crate::error::LedgerError;
-use crate::rows::{Rows, names_of};
+use crate::rows::{Reach, Rows, names_of};
 use crate::time::Moment;
 
 /// The version of the schema. A later one is refused, and left as it is.
@@ -51,21 +51,27 @@ const LOCK_OF_ENTRY: &str = "SELECT FROM portal_ledger.origins
 const CLOCK: &str = "SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint,
     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
-/// Those that may concern a claim: of the org, of the credential, of no known org, of the key, the
-/// one that is named, and those of one of the names.
+/// What [`Rows::Claim`] selects.
 const CLAIM: &str = "
-    SELECT position, is_settled, entry FROM portal_ledger.entries WHERE origin = $1 AND (
-        org = $2 OR credential = $3 OR NOT is_settled AND (org IS NULL OR $2 IS NULL)
-        OR key = $4 OR id = $5 OR names && $6)
+    SELECT position, entry FROM portal_ledger.entries WHERE origin = $1 AND (
+        org = $2 AND reach >= 2 OR credential = $3 AND reach >= 2
+        OR reach = 3 AND (org IS NULL OR $2 IS NULL)
+        OR position = (SELECT max(position) FROM portal_ledger.entries
+            WHERE origin = $1 AND org = $2 AND reach = 1)
+        OR position = (SELECT max(position) FROM portal_ledger.entries
+            WHERE origin = $1 AND credential = $3 AND reach = 1 AND (org IS NULL OR $2 IS NULL))
+        OR key = $4 OR id = ANY ($5) OR names && $6)
     ORDER BY position DESC";
-const ONE: &str = "SELECT position, is_settled, entry FROM portal_ledger.entries WHERE id = $1";
-const OLDER: &str = "SELECT position, is_settled, entry FROM portal_ledger.entries
+const ORG_OF: &str = "SELECT position, entry FROM portal_ledger.entries
+    WHERE origin = $1 AND credential = $2 AND org IS NOT NULL ORDER BY position DESC LIMIT 1";
+const ONE: &str = "SELECT position, entry FROM portal_ledger.entries WHERE id = $1";
+const OLDER: &str = "SELECT position, entry FROM portal_ledger.entries
     WHERE position < $1 ORDER BY position DESC LIMIT $2";
 const WRITE: &str = "
-    INSERT INTO portal_ledger.entries (id, origin, org, credential, key, names, is_settled, entry)
+    INSERT INTO portal_ledger.entries (id, origin, org, credential, key, names, reach, entry)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (id) DO UPDATE SET
-        org = $3, credential = $4, key = $5, names = $6, is_settled = $7, entry = $8";
+        org = $3, credential = $4, key = $5, names = $6, reach = $7, entry = $8";
 
 type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
@@ -254,15 +260,15 @@ async fn read(client: &Client, rows: &Rows) -> Result<(Vec<Entry>, Moment), Fail
         Err(error) => return Err(error.into()),
     }
     let (clock, found) = match rows {
-        Rows::Claim { org, key, names, id } => {
+        Rows::Claim { org, key, names, ids } => {
             let (origin, credential) = (org.origin(), org.fingerprint());
-            let (org, id) = (org.org().map(|org| &org.id), id.as_str());
+            let org = org.org().map(|org| &org.id);
             let which: [Parameter<'_>; 6] = [
                 (&origin, Type::TEXT),
                 (&org, Type::TEXT),
                 (&credential, Type::TEXT),
                 (key, Type::TEXT),
-                (&id, Type::TEXT),
+                (ids, Type::TEXT_ARRAY),
                 (names, Type::TEXT_ARRAY),
             ];
             let (_, _, clock, found) = try_join!(
@@ -284,16 +290,26 @@ async fn read(client: &Client, rows: &Rows) -> Result<(Vec<Entry>, Moment), Fail
             )?;
             (clock, found)
         }
+        Rows::OrgOf(identity) => {
+            let (origin, credential) = (identity.origin(), identity.fingerprint());
+            let which: [Parameter<'_>; 2] = [(&origin, Type::TEXT), (&credential, Type::TEXT)];
+            try_join!(
+                biased;
+                client.query_typed(CLOCK, &[]),
+                client.query_typed(ORG_OF, &which),
+            )?
+        }
         Rows::Filter(_) => (client.query_typed(CLOCK, &[]).await?, Vec::new()),
     };
     let clock = clock.first().ok_or_else(|| damaged("no clock"))?;
     let (started, micros): (i64, i64) = (clock.try_get(0)?, clock.try_get(1)?);
     let since_1970 = Duration::from_micros(micros.unsigned_abs());
     let now = Moment::new(format!("PostgreSQL started at {started}"), since_1970);
-    let mut entries = Vec::new();
-    select(rows, &found, &mut entries)?;
-    if let Rows::Filter(_) = rows {
-        read_all(client, rows, &mut entries).await?;
+    let (mut entries, mut selects) = (Vec::new(), rows.selects());
+    select(&mut selects, &found, &mut entries)?;
+    if let Rows::Filter(filter) = rows {
+        let limit = filter.limit.unwrap_or(usize::MAX);
+        read_all(client, &mut selects, limit, &mut entries).await?;
     }
     Ok((entries, now))
 }
@@ -315,26 +331,34 @@ fn check(found: Option<&Row>) -> Result<(), Failure> {
 }
 
 /// Newest first, a page at a time, until there are enough.
-async fn read_all(client: &Client, rows: &Rows, entries: &mut Vec<Entry>) -> Result<(), Failure> {
+async fn read_all(
+    client: &Client,
+    selects: &mut impl FnMut(&Entry) -> bool,
+    limit: usize,
+    entries: &mut Vec<Entry>,
+) -> Result<(), Failure> {
     let mut before = i64::MAX;
-    while entries.len() < rows.limit() {
+    while entries.len() < limit {
         let which: [Parameter<'_>; 2] = [(&before, Type::INT8), (&PAGE, Type::INT8)];
         let page = client.query_typed(OLDER, &which).await?;
         let Some(last) = page.last() else { break };
         before = last.try_get(0)?;
-        select(rows, &page, entries)?;
+        select(selects, &page, entries)?;
     }
-    entries.truncate(rows.limit());
     Ok(())
 }
 
-fn select(rows: &Rows, found: &[Row], entries: &mut Vec<Entry>) -> Result<(), Failure> {
+fn select(
+    selects: &mut impl FnMut(&Entry) -> bool,
+    found: &[Row],
+    entries: &mut Vec<Entry>,
+) -> Result<(), Failure> {
     for row in found {
-        let (position, is_settled): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
-        let entry: Entry = serde_json::from_str(row.try_get(2)?)
+        let position: i64 = row.try_get(0)?;
+        let entry: Entry = serde_json::from_str(row.try_get(1)?)
             .map_err(|error| damaged(&format!("row {position}: {error}")))?;
-        let entry = Entry { order: position.unsigned_abs(), is_settled, ..entry };
-        if rows.selects(&entry) {
+        let entry = Entry { order: position.unsigned_abs(), ..entry };
+        if selects(&entry) {
             entries.push(entry);
         }
     }
@@ -358,7 +382,7 @@ async fn write(client: &Client, written: &[Entry]) -> Result<(), Failure> {
             (&credential, Type::TEXT),
             (&entry.key, Type::TEXT),
             (&names_of(entry), Type::TEXT_ARRAY),
-            (&entry.is_settled, Type::BOOL),
+            (&(Reach::of(entry) as i16), Type::INT2),
             (&json, Type::TEXT),
         ];
         client.execute_typed(WRITE, &row).await?;

@@ -1,7 +1,7 @@
 //! [`Process`]: whether the process that holds an entry is gone.
 //!
-//! Safety rests on leases alone. This only spares whoever comes after a process that was killed the
-//! rest of its lease.
+//! Safety rests on leases alone. This only spares the next claim after a process that was killed
+//! the rest of its lease.
 
 use std::sync::LazyLock;
 

@@ -1,7 +1,8 @@
-//! [`Rows`]: which entries a decision reads.
+//! [`Rows`]: which entries a decision reads, and what engines find them by.
 
 use std::collections::BTreeSet;
 
+use portal_model::Operation;
 use portal_model::identity::{OrgIdentity, SameOrg};
 use portal_model::name::name_key;
 
@@ -12,7 +13,9 @@ use crate::entry::{Entry, EntryId};
 #[derive(Clone, Debug)]
 pub(crate) enum Rows {
     /// Those of an origin that may concern a claim.
-    Claim { org: OrgIdentity, key: Option<String>, names: Vec<String>, id: EntryId },
+    Claim { org: OrgIdentity, key: Option<String>, names: Vec<String>, ids: Vec<String> },
+    /// The newest of a credential of which the org is known.
+    OrgOf(OrgIdentity),
     /// One.
     Entry(EntryId),
     /// For people.
@@ -33,38 +36,84 @@ pub struct Filter {
     pub limit: Option<usize>,
 }
 
-impl Rows {
-    pub(crate) fn of_claim(request: &ClaimRequest) -> Self {
-        let (names, id) = match &request.wanted {
-            Wanted::Do(operation) => (operation.names().map(name_key).collect(), &request.id),
-            Wanted::Recover(id) => (Vec::new(), id),
+/// Which claims read an entry, beside those that name it by its id, its key or a name. Most entries are
+/// read by no others, so that a claim takes no longer in an org of thousands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// None.
+    Named = 0,
+    /// Those of its org, if it is the newest such: that there is a portal is enough.
+    Newest = 1,
+    /// Those of its org: it tells whose a portal is, whatever its name is by now.
+    Org = 2,
+    /// Those of what may be its org: it may be waited for.
+    MaybeOrg = 3,
+}
+
+impl Reach {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        let Some(ending) = entry.ending().filter(|_| entry.is_settled) else {
+            return Self::MaybeOrg;
         };
-        Self::Claim { org: request.org.clone(), key: request.key.clone(), names, id: id.clone() }
+        let has_id = ending.portal.as_ref().is_some_and(|portal| portal.id.is_some());
+        match entry.operation {
+            Operation::Rename(_) if entry.may_be_own() => Self::Org,
+            Operation::Create(_) if ending.kind.is_own() && has_id => Self::Org,
+            Operation::Create(_) if ending.kind.is_own() => Self::Newest,
+            Operation::Create(_) | Operation::Rename(_) => Self::Named,
+        }
     }
 }
 
 impl Rows {
-    /// Whether a decision has to see `entry`.
-    pub(crate) fn selects(&self, entry: &Entry) -> bool {
-        match self {
-            Self::Claim { org, key, names, id } => {
-                let same = entry.org.compare(org);
-                entry.org.origin() == org.origin()
-                    && (!entry.is_settled && same != SameOrg::No
-                        || same == SameOrg::Yes
-                        || entry.id == *id
-                        || key.is_some() && entry.key == *key
-                        || names_of(entry).iter().any(|name| names.contains(name)))
-            }
-            Self::Entry(id) => entry.id == *id,
-            Self::Filter(filter) => filter.selects(entry),
-        }
+    /// Those of a claim about `operation`.
+    pub(crate) fn of_claim(request: &ClaimRequest, operation: Option<&Operation>) -> Self {
+        let names = operation.into_iter().flat_map(Operation::names).map(name_key).collect();
+        let recovered = match &request.wanted {
+            Wanted::Do(_) => None,
+            Wanted::Recover(id) => Some(id),
+        };
+        let ids = std::iter::once(&request.id).chain(recovered).chain(&request.lost);
+        let ids = ids.map(EntryId::to_string).collect();
+        Self::Claim { org: request.org.clone(), key: request.key.clone(), names, ids }
     }
 
-    pub(crate) fn limit(&self) -> usize {
-        match self {
-            Self::Claim { .. } | Self::Entry(_) => usize::MAX,
+    /// Whether an entry is one of them, asked of each from the newest to the oldest.
+    pub(crate) fn selects(&self) -> impl FnMut(&Entry) -> bool {
+        let mut left = match self {
             Self::Filter(filter) => filter.limit.unwrap_or(usize::MAX),
+            Self::OrgOf(_) => 1,
+            Self::Claim { .. } | Self::Entry(_) => usize::MAX,
+        };
+        let mut has_newest = false;
+        move |entry| {
+            let is_selected = left > 0
+                && match self {
+                    Self::Claim { org, key, names, ids } if entry.org.origin() == org.origin() => {
+                        let is_read = match (Reach::of(entry), entry.org.compare(org)) {
+                            (Reach::MaybeOrg, same) => same != SameOrg::No,
+                            (Reach::Org, same) => same == SameOrg::Yes,
+                            (Reach::Newest, SameOrg::Yes) => {
+                                !std::mem::replace(&mut has_newest, true)
+                            }
+                            (Reach::Newest | Reach::Named, _) => false,
+                        };
+                        is_read
+                            || ids.iter().any(|id| entry.id.as_str() == id)
+                            || key.is_some() && entry.key == *key
+                            || names_of(entry).iter().any(|name| names.contains(name))
+                    }
+                    Self::Claim { .. } => false,
+                    Self::OrgOf(identity) => {
+                        entry.org.origin() == identity.origin()
+                            && entry.org.fingerprint() == identity.fingerprint()
+                            && entry.org.org().is_some()
+                    }
+                    Self::Entry(id) => entry.id == *id,
+                    Self::Filter(filter) => filter.selects(entry),
+                };
+            left -= usize::from(is_selected);
+            is_selected
         }
     }
 }
@@ -79,7 +128,7 @@ pub(crate) fn names_of(entry: &Entry) -> Vec<String> {
 }
 
 impl Filter {
-    pub(crate) fn selects(&self, entry: &Entry) -> bool {
+    fn selects(&self, entry: &Entry) -> bool {
         self.origin.as_ref().is_none_or(|origin| entry.org.origin() == *origin)
             && self.labels.as_ref().is_none_or(|labels| {
                 entry.label.as_ref().is_some_and(|label| labels.contains(label))

@@ -3,18 +3,17 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rusqlite::{
-    Connection, ErrorCode, OptionalExtension as _, ToSql, Transaction, TransactionBehavior, params,
-};
+use rusqlite::types::Type;
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, ToSql, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
 use crate::entry::Entry;
 use crate::error::LedgerError;
-use crate::rows::{Rows, names_of};
+use crate::rows::{Reach, Rows, names_of};
 
 const FILE_NAME: &str = "ledger.sqlite";
 /// `PLed`: tells the file from those of other programs.
@@ -34,15 +33,13 @@ const SCHEMA: &str = "
         org TEXT,
         credential TEXT NOT NULL,
         key TEXT,
-        label TEXT,
-        is_settled INTEGER NOT NULL,
+        reach INTEGER NOT NULL,
         is_unfinished INTEGER NOT NULL,
         entry TEXT NOT NULL
     ) STRICT;
-    CREATE INDEX entries_by_org ON entries (origin, org, is_settled);
-    CREATE INDEX entries_by_credential ON entries (origin, credential);
+    CREATE INDEX entries_by_org ON entries (origin, org, reach);
+    CREATE INDEX entries_by_credential ON entries (origin, credential, reach);
     CREATE INDEX entries_by_key ON entries (origin, key) WHERE key IS NOT NULL;
-    CREATE INDEX entries_by_label ON entries (label) WHERE label IS NOT NULL;
     CREATE INDEX unfinished_entries ON entries (is_unfinished) WHERE is_unfinished = 1;
     CREATE TABLE names (
         name TEXT NOT NULL,
@@ -85,16 +82,15 @@ pub(crate) fn path_in(directory: &Path) -> PathBuf {
     directory.join(FILE_NAME)
 }
 
-/// Reads, decides and writes, and returns whether it wrote.
-type Work = Box<dyn FnOnce(&Connection) -> Result<bool, Failure> + Send>;
+/// Takes what was read, or why it can't be, and returns what to write.
+type Decide = Box<dyn FnOnce(Result<Vec<Entry>, LedgerError>) -> (Vec<Entry>, Reply) + Send>;
+/// Takes what became of that: it is durable, or why it is not.
+type Reply = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
 
 /// A part of a transaction.
 struct Job {
-    work: Work,
-    /// Whether it writes nothing, so that it needs no lock of a file.
-    reads_only: bool,
-    /// Is told once what was written is durable, or why it is not.
-    answer: Box<dyn FnOnce(Result<(), LedgerError>) + Send>,
+    rows: Rows,
+    decide: Decide,
 }
 
 /// The connection's thread. Dropping it completes what is queued, unless the disk hangs.
@@ -103,7 +99,7 @@ pub(crate) struct Sqlite {
     path: PathBuf,
     /// `None` only during `drop`.
     jobs: Option<Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 impl Sqlite {
@@ -112,13 +108,19 @@ impl Sqlite {
         let io = |source| OpenError::Io { path: path.clone(), source };
         make_private(directory, &path).map_err(io)?;
         let mut connection = open(&path)?;
-        let (jobs, queue) = mpsc::channel();
+        let (jobs, queue) = mpsc::channel::<Job>();
         let name = path.clone();
-        let thread = thread::Builder::new()
-            .name("portal-ledger".to_owned())
-            .spawn(move || perform(&mut connection, &queue, &name))
-            .map_err(io)?;
-        Ok(Self { path, jobs: Some(jobs), thread: Some(thread) })
+        let work = move || {
+            while let Ok(first) = queue.recv() {
+                let jobs = std::iter::once(first).chain(queue.try_iter());
+                let (reads, writes) = jobs.partition(|job| matches!(job.rows, Rows::Filter(_)));
+                perform(&mut connection, writes, TransactionBehavior::Immediate, &name);
+                // For people, also from a file that can't be written.
+                perform(&mut connection, reads, TransactionBehavior::Deferred, &name);
+            }
+        };
+        let thread = thread::Builder::new().name("portal-ledger".to_owned());
+        Ok(Self { path: path.clone(), jobs: Some(jobs), thread: thread.spawn(work).map_err(io)? })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -130,37 +132,30 @@ impl Sqlite {
         rows: Rows,
         decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T) + Send + 'static,
     ) -> Result<T, LedgerError> {
-        let (answer, answered) = oneshot::channel();
-        let (decision, decided) = oneshot::channel();
-        self.send(Job {
-            reads_only: matches!(rows, Rows::Filter(_)),
-            work: Box::new(move |connection| {
-                let (has_written, result) = transact(connection, &rows, decide)?;
-                // The caller may have dropped its future.
-                let _ = decision.send(result);
-                Ok(has_written)
-            }),
-            answer: Box::new(move |result| drop(answer.send(result))),
-        })?;
-        let stopped = |_| LedgerError::Unknown(STOPPED.to_owned());
-        answered.await.map_err(stopped)??;
-        decided.await.map_err(stopped)
+        let (reply, replied) = oneshot::channel();
+        self.submit(rows, decide, |result| drop(reply.send(result)))?;
+        replied.await.map_err(|_| LedgerError::Unknown(STOPPED.to_owned()))?
     }
 
     /// The same without waiting for the result.
-    pub(crate) fn submit(
+    pub(crate) fn submit<T: Send + 'static>(
         &self,
         rows: Rows,
-        decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, ()) + Send + 'static,
-    ) {
-        let work = move |connection: &Connection| Ok(transact(connection, &rows, decide)?.0);
-        // Fails only if the thread panicked.
-        drop(self.send(Job { reads_only: false, work: Box::new(work), answer: Box::new(drop) }));
-    }
-
-    fn send(&self, job: Job) -> Result<(), LedgerError> {
+        decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T) + Send + 'static,
+        reply: impl FnOnce(Result<T, LedgerError>) + Send + 'static,
+    ) -> Result<(), LedgerError> {
+        let decide: Decide = Box::new(|read| match read.map(decide) {
+            Ok((written, decision)) => {
+                (written, Box::new(|end: Result<(), _>| reply(end.map(|()| decision))))
+            }
+            Err(error) => {
+                reply(Err(error));
+                (Vec::new(), Box::new(drop))
+            }
+        });
         let stopped = || LedgerError::NotApplied(STOPPED.to_owned());
-        self.jobs.as_ref().ok_or_else(stopped)?.send(job).map_err(|_| stopped())
+        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
+        jobs.send(Job { rows, decide }).map_err(|_| stopped())
     }
 }
 
@@ -171,190 +166,132 @@ impl Drop for Sqlite {
         self.jobs = None;
         let began = Instant::now();
         // A disk that hangs does not keep the process from its end: what is queued is best effort.
-        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
-            && began.elapsed() < ENDING
-        {
+        while !self.thread.is_finished() && began.elapsed() < ENDING {
             thread::sleep(Duration::from_millis(1));
         }
     }
 }
 
-/// Why a transaction failed.
-enum Failure {
-    /// Before its commit.
-    Before(rusqlite::Error),
-    /// In its commit, which may have happened.
-    Commit(rusqlite::Error),
-    /// A row can't be read.
-    Row(serde_json::Error),
-}
-
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Before(error)
+/// Performs jobs that waited together, with one commit.
+fn perform(
+    connection: &mut Connection,
+    jobs: Vec<Job>,
+    behavior: TransactionBehavior,
+    path: &Path,
+) {
+    let mut jobs = jobs.into_iter().peekable();
+    if jobs.peek().is_none() {
+        return;
     }
-}
-
-impl Failure {
-    fn of(self, path: &Path) -> LedgerError {
-        let (error, is_commit) = match self {
-            Self::Row(error) => {
-                return LedgerError::Damaged(format!("{}: {error}", path.display()));
-            }
-            Self::Before(error) => (error, false),
-            Self::Commit(error) => (error, true),
-        };
-        let reason = format!("{}: {error}", path.display());
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                LedgerError::Damaged(reason)
-            }
-            _ if is_commit => LedgerError::Unknown(reason),
-            _ => LedgerError::NotApplied(reason),
+    let mut replies = Vec::new();
+    let mut is_commit = false;
+    let mut work = || {
+        // What is read must not change before it is written.
+        let transaction = connection.transaction_with_behavior(behavior)?;
+        let mut has_written = false;
+        for job in jobs.by_ref() {
+            let entries = read(&transaction, &job.rows);
+            let (written, reply) = (job.decide)(entries.map_err(|it| failure(&it, path, false)));
+            replies.push(reply);
+            has_written |= !written.is_empty();
+            written.iter().try_for_each(|entry| write(&transaction, entry))?;
         }
-    }
-}
-
-/// Performs jobs as they come; those that wait together share a commit.
-fn perform(connection: &mut Connection, queue: &Receiver<Job>, path: &Path) {
-    let mut next = None;
-    while let Some(first) = next.take().or_else(|| queue.recv().ok()) {
-        let reads_only = first.reads_only;
-        let mut group = vec![first];
-        for job in queue.try_iter() {
-            if reads_only || job.reads_only {
-                next = Some(job);
-                break;
-            }
-            group.push(job);
-        }
-        perform_group(connection, group, reads_only, path);
-    }
-}
-
-fn perform_group(connection: &mut Connection, group: Vec<Job>, reads_only: bool, path: &Path) {
-    // What is read must not change before it is written; what is for people only is read from a file
-    // that can't be written, too.
-    let behavior =
-        if reads_only { TransactionBehavior::Deferred } else { TransactionBehavior::Immediate };
-    let failed = |failure: Failure| failure.of(path);
-    let mut transaction = match connection.transaction_with_behavior(behavior) {
-        Ok(transaction) => transaction,
-        Err(error) => {
-            let error = failed(error.into());
-            return group.into_iter().for_each(|job| (job.answer)(Err(error.clone())));
-        }
+        is_commit = true;
+        if has_written { transaction.commit() } else { Ok(()) }
     };
-    let mut answers = Vec::new();
-    let mut has_written = false;
-    for job in group {
-        match apart(&mut transaction, job.work) {
-            Ok(wrote) => {
-                has_written |= wrote;
-                answers.push(job.answer);
-            }
-            Err(failure) => (job.answer)(Err(failed(failure))),
+    let result = work().map_err(|error| failure(&error, path, is_commit));
+    for job in jobs {
+        if let Err(error) = &result {
+            drop((job.decide)(Err(error.clone())));
         }
     }
-    let ended = if has_written {
-        transaction.commit().map_err(Failure::Commit)
-    } else {
-        transaction.rollback().map_err(Failure::Before)
-    };
-    let ended = ended.map_err(failed);
-    for answer in answers {
-        answer(ended.clone());
+    for reply in replies {
+        reply(result.clone());
     }
 }
 
-/// Nothing of a job that fails remains.
-fn apart(transaction: &mut Transaction<'_>, work: Work) -> Result<bool, Failure> {
-    let savepoint = transaction.savepoint()?;
-    let has_written = work(&savepoint)?;
-    savepoint.commit()?;
-    Ok(has_written)
-}
-
-fn transact<T>(
-    connection: &Connection,
-    rows: &Rows,
-    decide: impl FnOnce(Vec<Entry>) -> (Vec<Entry>, T),
-) -> Result<(bool, T), Failure> {
-    let (written, decision) = decide(read(connection, rows)?);
-    for entry in &written {
-        write(connection, entry)?;
+/// What a failure means; in a commit, that may have happened.
+fn failure(error: &rusqlite::Error, path: &Path, is_commit: bool) -> LedgerError {
+    let reason = format!("{}: {error}", path.display());
+    let is_damage = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    );
+    match error {
+        rusqlite::Error::FromSqlConversionFailure(..) => LedgerError::Damaged(reason),
+        _ if is_damage => LedgerError::Damaged(reason),
+        _ if is_commit => LedgerError::Unknown(reason),
+        _ => LedgerError::NotApplied(reason),
     }
-    Ok((!written.is_empty(), decision))
 }
 
-/// Those that may concern a claim: of the org, of the credential, of no known org, of the key, the
-/// one that is named, and those of one of the names. The plus keeps SQLite from reading all of an origin.
+/// What [`Rows::Claim`] selects. The plus keeps SQLite from reading all of an origin.
 const CLAIM: &str = "
-    SELECT position, is_settled, entry FROM entries WHERE +origin = ?1 AND position IN (
-        SELECT position FROM entries WHERE origin = ?1 AND org = ?2
-        UNION SELECT position FROM entries WHERE origin = ?1 AND credential = ?3
-        UNION SELECT position FROM entries WHERE origin = ?1 AND org IS NULL AND is_settled = 0
-        UNION SELECT position FROM entries WHERE ?2 IS NULL AND origin = ?1 AND is_settled = 0
+    SELECT position, entry FROM entries WHERE +origin = ?1 AND position IN (
+        SELECT position FROM entries WHERE origin = ?1 AND org = ?2 AND reach >= 2
+        UNION SELECT position FROM entries WHERE origin = ?1 AND credential = ?3 AND reach >= 2
+        UNION SELECT position FROM entries WHERE origin = ?1 AND org IS NULL AND reach = 3
+        UNION SELECT position FROM entries WHERE ?2 IS NULL AND origin = ?1 AND reach = 3
+        UNION SELECT max(position) FROM entries WHERE origin = ?1 AND org = ?2 AND reach = 1
+        UNION SELECT max(position) FROM entries WHERE origin = ?1 AND credential = ?3
+            AND reach = 1 AND (org IS NULL OR ?2 IS NULL)
         UNION SELECT position FROM entries WHERE origin = ?1 AND key = ?4
-        UNION SELECT position FROM entries WHERE id = ?5
+        UNION SELECT position FROM entries WHERE id IN (SELECT value FROM json_each(?5))
         UNION SELECT position FROM names JOIN entries ON entries.id = names.entry
             WHERE names.name IN (SELECT value FROM json_each(?6)))
     ORDER BY position DESC";
-const ONE: &str = "SELECT position, is_settled, entry FROM entries WHERE id = ?1";
-const ALL: &str = "SELECT position, is_settled, entry FROM entries ORDER BY position DESC";
-const UNFINISHED: &str = "
-    SELECT position, is_settled, entry FROM entries WHERE is_unfinished = 1 ORDER BY position DESC";
-const OF_LABELS: &str = "
-    SELECT position, is_settled, entry FROM entries
-    WHERE label IN (SELECT value FROM json_each(?1)) ORDER BY position DESC";
+const ORG_OF: &str = "SELECT position, entry FROM entries
+    WHERE origin = ?1 AND credential = ?2 AND org IS NOT NULL ORDER BY position DESC LIMIT 1";
+const ONE: &str = "SELECT position, entry FROM entries WHERE id = ?1";
+const ALL: &str = "SELECT position, entry FROM entries ORDER BY position DESC";
+const UNFINISHED: &str =
+    "SELECT position, entry FROM entries WHERE is_unfinished = 1 ORDER BY position DESC";
 
-/// Reads what [`Rows::selects`].
-fn read(connection: &Connection, rows: &Rows) -> Result<Vec<Entry>, Failure> {
+fn read(connection: &Connection, rows: &Rows) -> rusqlite::Result<Vec<Entry>> {
     let query = |sql, parameters: &[&dyn ToSql]| {
         let mut statement = connection.prepare_cached(sql)?;
         let mut found = statement.query(parameters)?;
-        let mut entries = Vec::new();
-        while let Some(row) = found.next()?
-            && entries.len() < rows.limit()
-        {
-            let text: String = row.get(2)?;
-            let mut entry: Entry = serde_json::from_str(&text).map_err(Failure::Row)?;
+        let (mut entries, mut selects) = (Vec::new(), rows.selects());
+        while let Some(row) = found.next()? {
+            let text = row.get_ref(1)?.as_str()?;
+            let read: Result<Entry, _> = serde_json::from_str(text);
+            let mut entry = read.map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(1, Type::Text, error.into())
+            })?;
             entry.order = row.get::<_, i64>(0)?.unsigned_abs();
-            entry.is_settled = row.get(1)?;
-            if rows.selects(&entry) {
+            if selects(&entry) {
                 entries.push(entry);
             }
         }
         Ok(entries)
     };
     match rows {
-        Rows::Claim { org, key, names, id } => {
-            let names = serde_json::to_string(names).map_err(Failure::Row)?;
+        Rows::Claim { org, key, names, ids } => {
+            let (names, ids) = (json_array(names), json_array(ids));
             let (origin, fingerprint) = (org.origin(), org.fingerprint());
             let org = org.org().map(|org| &org.id);
-            query(CLAIM, &[&origin, &org, &fingerprint, key, &id.as_str(), &names])
+            query(CLAIM, &[&origin, &org, &fingerprint, key, &ids, &names])
         }
+        Rows::OrgOf(identity) => query(ORG_OF, &[&identity.origin(), &identity.fingerprint()]),
         Rows::Entry(id) => query(ONE, &[&id.as_str()]),
-        Rows::Filter(filter) => match &filter.labels {
-            _ if filter.is_unfinished => query(UNFINISHED, &[]),
-            None => query(ALL, &[]),
-            Some(labels) => {
-                let labels = serde_json::to_string(labels).map_err(Failure::Row)?;
-                query(OF_LABELS, &[&labels])
-            }
-        },
+        Rows::Filter(filter) => query(if filter.is_unfinished { UNFINISHED } else { ALL }, &[]),
     }
 }
 
-fn write(connection: &Connection, entry: &Entry) -> Result<(), Failure> {
-    let json = serde_json::to_string(entry).map_err(Failure::Row)?;
+fn json_array(texts: &[String]) -> String {
+    serde_json::Value::from(texts).to_string()
+}
+
+fn write(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+    let json = serde_json::to_string(entry)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     connection
         .prepare_cached(
             "INSERT INTO entries
-                (id, origin, org, credential, key, label, is_settled, is_unfinished, entry)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-             ON CONFLICT (id) DO UPDATE SET org = ?3, credential = ?4, key = ?5, label = ?6,
-                is_settled = ?7, is_unfinished = ?8, entry = ?9",
+                (id, origin, org, credential, key, reach, is_unfinished, entry)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (id) DO UPDATE SET
+                org = ?3, credential = ?4, key = ?5, reach = ?6, is_unfinished = ?7, entry = ?8",
         )?
         .execute(params![
             entry.id.as_str(),
@@ -362,8 +299,7 @@ fn write(connection: &Connection, entry: &Entry) -> Result<(), Failure> {
             entry.org.org().map(|org| &org.id),
             entry.org.fingerprint(),
             entry.key,
-            entry.label,
-            entry.is_settled,
+            Reach::of(entry) as i64,
             entry.is_unfinished(),
             json
         ])?;

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::intent::{CreateIntent, Intent};
 use crate::name::{PortalName, is_same_name};
 
 /// A create or a rename, as somebody wants it.
@@ -76,18 +75,6 @@ impl Operation {
     }
 }
 
-impl Intent {
-    /// What was to be done, as far as the intent tells: a create without the names to try in turn.
-    pub fn operation(&self) -> Operation {
-        match self {
-            Self::Create(create) => CreateOperation::new(create.name.clone()).into(),
-            Self::Rename(rename) => {
-                RenameOperation::new(rename.old.as_str(), rename.new.clone()).into()
-            }
-        }
-    }
-}
-
 impl CreateOperation {
     /// A create of `name`, without fallbacks.
     pub fn new(name: PortalName) -> Self {
@@ -109,13 +96,6 @@ impl CreateOperation {
     /// Whether `name` is one of the names.
     pub fn includes(&self, name: &str) -> bool {
         self.names().any(|own| own.is_same_as(name))
-    }
-
-    /// Whether an earlier run of this create left `intent`: it tried the first name, and last one that
-    /// is still wanted.
-    pub fn has_left(&self, intent: &CreateIntent) -> bool {
-        let mut tried = std::iter::once(&intent.name).chain(&intent.taken);
-        tried.any(|name| self.name.is_same_as(name.as_str())) && self.includes(intent.name.as_str())
     }
 }
 
@@ -169,15 +149,5 @@ mod tests {
         let rename = Operation::from(RenameOperation::new("my portal", name("AcmeHelp")));
         assert_eq!(rename.names().collect::<Vec<_>>(), ["my portal", "AcmeHelp"]);
         assert!(rename.concerns("My Portal") && rename.concerns("ACMEHELP"));
-    }
-
-    #[test]
-    fn intent_of_dropped_name_is_of_other_create() {
-        let mut intent = CreateIntent::new(name("AcmeHelp"));
-        intent.taken = vec![name("AcmePortal")];
-        assert!(create("acmeportal", &["acmehelp"]).has_left(&intent));
-        // The pending name is not wanted any more, or another one was wanted first.
-        assert!(!create("AcmePortal", &[]).has_left(&intent));
-        assert!(!create("AcmeOther", &["AcmeHelp"]).has_left(&intent));
     }
 }

@@ -4,11 +4,11 @@
 PRAGMA application_id = 0x506f7274;
 PRAGMA user_version = 1;
 
--- Which registry this is and how many commits it has had. The state file beside the database has
--- the same, so that a start with less than there was is found out.
+-- Which registry this is and how many changes it has had: the commits here and the portals. The state
+-- file beside the database has the sum, so that a start with less than there was is found out.
 CREATE TABLE history (
     registry BLOB NOT NULL,
-    commits  INTEGER NOT NULL
+    commits  INTEGER NOT NULL -- those that created no portal
 ) STRICT;
 
 INSERT INTO history VALUES (randomblob(16), 0);

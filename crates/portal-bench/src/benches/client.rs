@@ -1,16 +1,20 @@
 //! The client of portal-http beside reqwest, 16 requests in flight: lists over pooled connections, and
-//! creates over a connection each.
+//! creates over a connection each; and what it costs that a create survives a crash.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portal_http::client::{Client, Credential, HttpTransport, Proxy};
-use portal_model::{ApiVersion, CreatePortal, Endpoint as _, ListPortals, PortalName, Request};
+use portal_http::client::{Client, Credential, HttpTransport, Proxy, SafeClient};
+use portal_http::ledger::Ledger;
+use portal_model::{
+    ApiVersion, CreatePortal, Endpoint as _, ListPortals, Outcome, PortalName, Request,
+};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use crate::benches::Effort;
-use crate::figure::{Bound, Figure, Side, Unit};
+use crate::benches::batch::client;
+use crate::figure::{Bound, Figure, Side, Unit, median};
 use crate::process::own_cpu;
 use crate::service::{Server, Storage, directory};
 use crate::store::new_name;
@@ -72,7 +76,44 @@ pub(super) fn calls(effort: Effort) -> Vec<Figure> {
         cpu("CPU time of `Client::call`", &lists, "reqwest"),
         rate("creates/s of `Client::send_once`, 16 in flight", &creates, UNPOOLED),
         cpu("CPU time of `Client::send_once`", &creates, UNPOOLED),
+        safe(effort, &runtime),
     ]
+}
+
+/// One create after the other, each in another org.
+fn safe(effort: Effort, runtime: &Runtime) -> Figure {
+    const ORGS: u32 = 50;
+    let files = directory();
+    let server = Server::start(files.path(), Storage::Memory, ORGS, &[]);
+    let clients: Vec<_> = (1..=ORGS).map(|org| client(&server.url(), org)).collect();
+    let rounds = effort.rounds(|_| {
+        let home = directory();
+        let ledger = Ledger::open(home.path()).expect("a ledger");
+        runtime.block_on(async {
+            let (mut safe, mut once) = (Vec::new(), Vec::new());
+            for client in &clients {
+                let began = Instant::now();
+                let portals = SafeClient::new(client.clone(), ledger.clone());
+                let outcome = portals.create(name()).await;
+                safe.push(began.elapsed().as_secs_f64());
+                assert!(matches!(outcome, Outcome::Created { .. }), "{outcome:?}");
+                let began = Instant::now();
+                client.send_once(&CreatePortal::new(name())).await.expect("a success");
+                once.push(began.elapsed().as_secs_f64());
+            }
+            (median(&safe), median(&once))
+        })
+    });
+    Figure {
+        what: "a create of `SafeClient`, its ledger in SQLite",
+        ours: Side::new(Unit::Seconds, rounds.iter().map(|(safe, _)| *safe)),
+        limit: Some((
+            "`Client::send_once`",
+            Side::new(Unit::Seconds, rounds.iter().map(|(_, once)| *once)),
+        )),
+        bar: Bound::AtMost(12.0),
+        aim: Bound::AtMost(8.0),
+    }
 }
 
 const UNPOOLED: &str = "reqwest, a connection each";

@@ -2,7 +2,7 @@
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::mistake::{Mistake, Problems, SEPARATOR};
+use super::mistake::{Mistake, Problem, SEPARATOR};
 
 /// The columns that a report has besides. As input they are ignored: people edit it and run it again.
 pub(crate) const RESULT: [&str; 4] = ["outcome", "portal", "message", "hint"];
@@ -18,14 +18,13 @@ pub(crate) struct Entry {
     pub(crate) names: Vec<String>,
 }
 
-/// Reads all lines and passes each to `take`, continuing after mistakes. Ignores blank lines, a
-/// byte-order mark, CRLF, quotes, and spaces around a field. The header defines the order of the
-/// columns.
-pub(crate) fn read(bytes: &[u8], mut take: impl FnMut(Entry, &mut Problems)) -> Problems {
-    let mut problems = Problems::default();
+/// Reads all lines, also after mistakes. Ignores blank lines, a byte-order mark, CRLF, quotes, and spaces
+/// around a field. The header defines the order of the columns.
+pub(crate) fn read(bytes: &[u8]) -> (Vec<Entry>, Vec<Problem>) {
+    let (mut entries, mut problems) = (Vec::new(), Vec::new());
     if let Some(mistake) = not_csv(bytes) {
-        problems.add(1, mistake);
-        return problems;
+        problems.push(Problem { line: 1, mistake });
+        return (entries, problems);
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // Some programs of DOS's time end a text with Ctrl-Z.
@@ -36,7 +35,7 @@ pub(crate) fn read(bytes: &[u8], mut take: impl FnMut(Entry, &mut Problems)) -> 
         .flexible(true)
         .delimiter(delimiter)
         .from_reader(bytes);
-    let (mut header, mut is_empty, mut line) = (None, true, 1);
+    let (mut header, mut line) = (None, 1);
     let mut record = ByteRecord::new();
     // Reading from a slice can't fail, and neither can a flexible reader of byte records.
     while let Ok(true) = csv.read_byte_record(&mut record) {
@@ -44,31 +43,28 @@ pub(crate) fn read(bytes: &[u8], mut take: impl FnMut(Entry, &mut Problems)) -> 
         let read = fields(&record).and_then(|fields| match &header {
             _ if fields.iter().all(String::is_empty) => Ok(()),
             None if line == stated => Ok(()),
-            Some(header) => {
-                is_empty = false;
-                entry(line, header, &fields).map(|entry| take(entry, &mut problems))
-            }
+            Some(header) => entry(line, header, &fields).map(|entry| entries.push(entry)),
             None => Header::parse(&fields).map(|parsed| header = Some(parsed)),
         });
         if let Err(mistake) = read {
-            problems.add(line, mistake);
+            problems.push(Problem { line, mistake });
             if header.is_none() {
                 // Without a header the other lines have no meaning.
-                return problems;
+                return (entries, problems);
             }
         }
     }
     // The reader closes it by itself, and a name that was cut off is another name.
     let is_open = bytes.iter().fold(false, |is_open, byte| is_open != (*byte == b'"'));
-    if problems.count() == 0 && is_open {
-        problems.add(line, Mistake::OpenQuote);
+    if problems.is_empty() && is_open {
+        problems.push(Problem { line, mistake: Mistake::OpenQuote });
     }
     if header.is_none() {
-        problems.add(1, Mistake::Empty);
-    } else if is_empty && problems.count() == 0 {
-        problems.add(1, Mistake::NoRows);
+        problems.push(Problem { line: 1, mistake: Mistake::Empty });
+    } else if entries.is_empty() && problems.is_empty() {
+        problems.push(Problem { line: 1, mistake: Mistake::NoRows });
     }
-    problems
+    (entries, problems)
 }
 
 /// A file that is not CSV in UTF-8, by what it begins with.

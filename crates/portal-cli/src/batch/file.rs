@@ -6,8 +6,8 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::csv;
-use super::mistake::Problems;
-use super::rows::{Checker, Row};
+use super::mistake::Problem;
+use super::rows::{self, Row};
 use crate::org::profile::{Profile, Profiles};
 
 /// Means stdin.
@@ -22,20 +22,22 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     io::stdin().read_to_end(&mut bytes).map(|_| bytes)
 }
 
-/// Returns the rows of a file without mistakes.
+/// Returns the rows of a file, or its mistakes by line.
 pub(crate) fn rows(
     bytes: &[u8],
     allow_another: bool,
     profiles: &Profiles,
-) -> Result<Vec<Row>, Problems> {
+) -> Result<Vec<Row>, Vec<Problem>> {
     let hasher = RandomState::new();
-    let mut checker = Checker::new(
-        allow_another,
-        |name| profiles.entries().contains_key(name),
-        |name| signs(profiles, name, &hasher),
-    );
-    let problems = csv::read(bytes, |entry, problems| checker.add(entry, problems));
-    if problems.count() == 0 { Ok(checker.rows) } else { Err(problems) }
+    let has_profile = |name: &str| profiles.entries().contains_key(name);
+    let signs = |name: &str| signs(profiles, name, &hasher);
+    let (entries, mut problems) = csv::read(bytes);
+    let rows = rows::check(entries, allow_another, has_profile, signs, &mut problems);
+    if problems.is_empty() {
+        return Ok(rows);
+    }
+    problems.sort_by_cached_key(|problem| (problem.line, problem.mistake.to_string()));
+    Err(problems)
 }
 
 /// What only profiles of one org have in common: its id, or its credentials.

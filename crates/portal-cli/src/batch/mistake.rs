@@ -1,4 +1,4 @@
-//! [`Mistake`]: what can be wrong with a line of the file of a batch.
+//! [`Problem`]: what is wrong with a line of the file of a batch.
 
 use portal_model::InvalidPortalName;
 
@@ -81,41 +81,4 @@ pub(crate) struct Problem {
     /// Its line in the file, 1-based.
     pub(crate) line: usize,
     pub(crate) mistake: Mistake,
-}
-
-/// The mistakes of a file: their number and the first of them, because a file may have a million.
-#[derive(Debug, Default)]
-pub(crate) struct Problems {
-    /// In the order of lines, and as many as are shown, with all those of the last line.
-    first: Vec<Problem>,
-    count: usize,
-}
-
-impl Problems {
-    /// Maximum number of mistakes that are kept.
-    pub(crate) const SHOWN: usize = 100;
-
-    pub(crate) fn add(&mut self, line: usize, mistake: Mistake) {
-        self.count += 1;
-        let is_last = |last: &Problem| last.line == line;
-        if self.first.len() < Self::SHOWN || self.first.last().is_some_and(is_last) {
-            self.first.push(Problem { line, mistake });
-        }
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.count
-    }
-
-    /// Whether further mistakes are only counted.
-    pub(crate) fn is_full(&self) -> bool {
-        self.count >= Self::SHOWN
-    }
-
-    /// Returns the kept mistakes by line, and those of a line by their text.
-    pub(crate) fn into_first(mut self) -> Vec<Problem> {
-        self.first.sort_by_cached_key(|problem| (problem.line, problem.mistake.to_string()));
-        self.first.truncate(Self::SHOWN);
-        self.first
-    }
 }

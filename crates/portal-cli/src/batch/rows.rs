@@ -6,7 +6,7 @@ use portal_model::name::name_key;
 use portal_model::{CreateOperation, PortalName};
 
 use super::csv::Entry;
-use super::mistake::{Mistake, Problems};
+use super::mistake::{Mistake, Problem};
 
 /// A portal to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,99 +39,59 @@ pub(super) fn key(profile: &str, name: &str) -> String {
     format!("{profile}/{}", name_key(name))
 }
 
-/// Checks entries one by one: names and profile are valid, no name occurs twice, and, unless an org
-/// may have several portals, neither does a profile or an org.
+/// Checks entries: names and profiles are valid, no name occurs twice, and, unless an org may have several
+/// portals, neither does a profile or an org. The rows are all of them only if there are no problems.
 ///
-/// Stops remembering earlier entries once there are more mistakes than are shown.
-pub(crate) struct Checker<P, S> {
+/// `has_profile` knows all profiles; `signs` returns what only profiles of one org have in common, as far
+/// as that is known without a request.
+pub(super) fn check(
+    entries: Vec<Entry>,
     allow_another: bool,
-    has_profile: P,
-    signs: S,
-    /// Complete only if there were no mistakes.
-    pub(super) rows: Vec<Row>,
-    /// The lines of names (in lower case) and of profiles.
-    names: HashMap<String, usize>,
-    profiles: HashMap<String, usize>,
-    /// By a sign of an org: the first profile that leads to it, and its line.
-    orgs: HashMap<u64, (String, usize)>,
-}
-
-impl<P: Fn(&str) -> bool, S: Fn(&str) -> Vec<u64>> Checker<P, S> {
-    /// `has_profile` knows all profiles; `signs` returns what only profiles of one org have in common,
-    /// as far as that is known without a request.
-    pub(crate) fn new(allow_another: bool, has_profile: P, signs: S) -> Self {
-        Self {
-            allow_another,
-            has_profile,
-            signs,
-            rows: Vec::new(),
-            names: HashMap::new(),
-            profiles: HashMap::new(),
-            orgs: HashMap::new(),
-        }
-    }
-
-    pub(crate) fn add(&mut self, entry: Entry, problems: &mut Problems) {
-        let Entry { line, profile, names } = entry;
+    has_profile: impl Fn(&str) -> bool,
+    signs: impl Fn(&str) -> Vec<u64>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Row> {
+    // The last line of each.
+    let (mut names_seen, mut profiles) = (HashMap::new(), HashMap::new());
+    // By a sign of an org: the first profile that leads to it, and its line.
+    let mut orgs = HashMap::new();
+    let mut rows = Vec::new();
+    for Entry { line, profile, names } in entries {
+        let mut problem = |mistake| problems.push(Problem { line, mistake });
         let mut parsed = Vec::new();
-        for name in &names {
-            match PortalName::parse(name) {
+        for name in names {
+            match PortalName::parse(&name) {
                 Ok(name) => parsed.push(name),
-                Err(invalid) => {
-                    problems.add(line, Mistake::InvalidName { name: name.clone(), invalid });
-                }
+                Err(invalid) => problem(Mistake::InvalidName { name: name.clone(), invalid }),
             }
-            if let Some(first) = seen(&mut self.names, name.to_ascii_lowercase(), line, problems) {
-                problems.add(line, Mistake::DuplicateName { name: name.clone(), line, first });
+            if let Some(first) = names_seen.insert(name_key(&name), line) {
+                problem(Mistake::DuplicateName { name, line, first });
             }
         }
-        if !(self.has_profile)(&profile) {
-            problems.add(line, Mistake::UnknownProfile(profile.clone()));
+        if !has_profile(&profile) {
+            problem(Mistake::UnknownProfile(profile.clone()));
         }
-        if !self.allow_another {
-            if let Some(first) = seen(&mut self.profiles, profile.clone(), line, problems) {
-                let profile = profile.clone();
-                problems.add(line, Mistake::DuplicateProfile { profile, first });
+        if !allow_another {
+            if let Some(first) = profiles.insert(profile.clone(), line) {
+                problem(Mistake::DuplicateProfile { profile: profile.clone(), first });
             }
-            self.check_org(&profile, line, problems);
+            let signs = signs(&profile);
+            let known = signs.iter().find_map(|sign| orgs.get(sign));
+            if let Some((earlier, first)) =
+                known.filter(|(earlier, _)| *earlier != profile).cloned()
+            {
+                problem(Mistake::SameOrg { profile: profile.clone(), earlier, first });
+            }
+            for sign in signs {
+                orgs.entry(sign).or_insert_with(|| (profile.clone(), line));
+            }
         }
         let mut parsed = parsed.into_iter();
-        // After a mistake the rows are not needed.
-        if problems.count() == 0
-            && let Some(name) = parsed.next()
-        {
-            self.rows.push(Row::new(profile, name, parsed.collect()));
+        if let Some(name) = parsed.next() {
+            rows.push(Row::new(profile, name, parsed.collect()));
         }
     }
-
-    /// Reports a line whose profile leads to the same org as another profile in an earlier line.
-    fn check_org(&mut self, profile: &str, line: usize, problems: &mut Problems) {
-        let signs = (self.signs)(profile);
-        let known = signs.iter().find_map(|sign| self.orgs.get(sign));
-        if let Some((earlier, first)) = known.filter(|(earlier, _)| earlier != profile) {
-            let (profile, earlier, first) = (profile.to_owned(), earlier.clone(), *first);
-            problems.add(line, Mistake::SameOrg { profile, earlier, first });
-        }
-        if !problems.is_full() {
-            for sign in signs {
-                self.orgs.entry(sign).or_insert_with(|| (profile.to_owned(), line));
-            }
-        }
-    }
-}
-
-/// Returns the last line with `key`, and records this one.
-fn seen(
-    lines: &mut HashMap<String, usize>,
-    key: String,
-    line: usize,
-    problems: &Problems,
-) -> Option<usize> {
-    match lines.get_mut(&key) {
-        Some(last) => Some(std::mem::replace(last, line)),
-        None if problems.is_full() => None,
-        None => lines.insert(key, line),
-    }
+    rows
 }
 
 #[cfg(test)]
@@ -139,17 +99,16 @@ mod tests {
     use super::*;
     use crate::batch::csv;
 
-    /// Returns the rows of a file, or its mistakes.
+    /// Returns the rows of a file, and its mistakes.
     fn check(
         file: &str,
         allow_another: bool,
         has_profile: impl Fn(&str) -> bool,
         signs: impl Fn(&str) -> Vec<u64>,
     ) -> (Vec<Row>, Vec<String>) {
-        let mut checker = Checker::new(allow_another, has_profile, signs);
-        let problems = csv::read(file.as_bytes(), |entry, problems| checker.add(entry, problems));
-        let problems = problems.into_first();
-        (checker.rows, problems.iter().map(ToString::to_string).collect())
+        let (entries, mut problems) = csv::read(file.as_bytes());
+        let rows = super::check(entries, allow_another, has_profile, signs, &mut problems);
+        (rows, problems.iter().map(ToString::to_string).collect())
     }
 
     fn rows(file: &str) -> Vec<Row> {
@@ -220,16 +179,5 @@ mod tests {
         assert_eq!(keys(file), ["acme/nameone", "beta/namethree"]);
         let sorted = "fallback;name;profile\r\n;nameThree;beta\r\nNameFour;NAMEONE;acme\r\n";
         assert_eq!(keys(sorted), ["beta/namethree", "acme/nameone"]);
-    }
-
-    #[test]
-    fn checker_stops_growing_when_it_shows_no_more() {
-        let mut checker = Checker::new(false, |_| true, |_| Vec::new());
-        let lines = (0..100_000).map(|line| format!("p{line},not a name {line}\n"));
-        let file = format!("profile,name\n{}", lines.collect::<String>());
-        let problems = csv::read(file.as_bytes(), |entry, problems| checker.add(entry, problems));
-        assert_eq!(problems.count(), 100_000);
-        assert!(checker.names.len() <= Problems::SHOWN && checker.profiles.len() < 200);
-        assert!(checker.rows.is_empty());
     }
 }

@@ -21,18 +21,22 @@ use portal_model::{ApiVersion, Outcome};
 use self::progress::Progress;
 use self::words::{Kind, View};
 use crate::batch::file;
-use crate::batch::mistake::Problems;
+use crate::batch::mistake::Problem;
 use crate::batch::orgs::{self, Clients, Org};
 use crate::batch::plan::{Plan, State};
 use crate::batch::rows::Row;
 use crate::batch::run::{Lanes, Run};
 use crate::commands::candidates;
+use crate::commands::create::IRREVERSIBLE;
+use crate::commands::operation::HOW_TO_CONFIRM;
 use crate::commands::policy_args::PolicyArgs;
 use crate::commands::sections::{
     About, Environment, Examples, ExitStatus, STATE, Sections, SeeAlso,
 };
+use crate::commands::target_args::TargetArgs;
 use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;
+use crate::org::place::Place;
 use crate::org::profile::Profiles;
 use crate::report::activity;
 use crate::report::exit::{self, ExitClass};
@@ -46,6 +50,8 @@ use crate::terminal::{prompt, width};
 
 /// Rows that a note names.
 const NAMED: usize = 10;
+/// Mistakes of a file that are shown.
+const SHOWN: usize = 100;
 
 /// Create a portal in each of many orgs
 #[derive(Debug, clap::Args)]
@@ -129,7 +135,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let mut batch = Batch::new(args, rows, &policy, &profiles, &ledger).await?;
     let is_asked = !args.dry_run && !args.yes && !batch.is_rehearsal();
     if is_asked && !batch.orgs.is_empty() {
-        prompt::require_terminal_for_create()?;
+        prompt::require_terminal(IRREVERSIBLE, HOW_TO_CONFIRM)?;
     }
     let lanes = tokio::select! {
         lanes = batch.look(args.dry_run || is_asked) => lanes,
@@ -176,6 +182,8 @@ struct Batch<'a> {
     args: &'a Args,
     plan: Plan,
     orgs: Vec<Org>,
+    /// Those that a suggested command needs, too.
+    flags: String,
 }
 
 impl<'a> Batch<'a> {
@@ -193,7 +201,13 @@ impl<'a> Batch<'a> {
         let file = file.transpose()?.map(|path| path.display().to_string());
         let (version, ca_file) = (args.api_version, args.ca_file.as_deref());
         let orgs = Clients { ledger, file, policy, version, ca_file }.orgs(&plan, profiles)?;
-        Ok(Self { args, plan, orgs })
+        let target = TargetArgs {
+            api_version: version,
+            ca_file: args.ca_file.clone(),
+            ..TargetArgs::default()
+        };
+        let flags = target.arguments(&Place::Explicit(None));
+        Ok(Self { args, plan, orgs, flags })
     }
 
     /// Whether a create is only a rehearsal there: the real service never runs on this machine.
@@ -349,9 +363,9 @@ impl<'a> Batch<'a> {
         rows.map(|(row, state)| words::report(row, state, view)).collect()
     }
 
-    fn view(&self, is_over: bool, columns: usize) -> View {
+    fn view(&self, is_over: bool, columns: usize) -> View<'_> {
         let Args { ensure, rehearsal: is_rehearsal, .. } = *self.args;
-        View { is_over, ensure, is_rehearsal, columns }
+        View { is_over, ensure, is_rehearsal, flags: &self.flags, columns }
     }
 
     /// Prints the rows for machines. Returns the exit status.
@@ -376,7 +390,7 @@ fn stops(args: &Args, outcome: &Outcome, failed: usize) -> Option<&'static str> 
 }
 
 /// Returns the rows of a file; its mistakes go to stderr.
-pub(super) fn rows(
+fn rows(
     path: &Path,
     allow_another: bool,
     profiles: &Profiles,
@@ -384,26 +398,23 @@ pub(super) fn rows(
 ) -> Result<Vec<Row>, Failure> {
     let bytes = file::read(path)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    file::rows(&bytes, allow_another, profiles).map_err(|problems| refuse(path, problems, printer))
+    file::rows(&bytes, allow_another, profiles).map_err(|problems| refuse(path, &problems, printer))
 }
 
-fn refuse(path: &Path, problems: Problems, printer: &Printer) -> Failure {
+fn refuse(path: &Path, problems: &[Problem], printer: &Printer) -> Failure {
     let shown = path.display();
-    let count = problems.count();
-    let first = problems.into_first();
-    for problem in &first {
+    let (first, more) = problems.split_at_checked(SHOWN).unwrap_or((problems, &[]));
+    for problem in first {
         printer.note(cut(&format!("{shown}, {problem}")));
     }
-    let more = count - first.len();
-    if more > 0 {
+    let more = Some(more.len()).filter(|more| *more > 0);
+    if let Some(more) = more {
         printer.note(format_args!("… and {more} more"));
     }
-    let problems = first
-        .iter()
-        .map(|problem| Mistake { line: problem.line, message: problem.mistake.to_string() });
-    let details =
-        Details::Mistakes { more: (more > 0).then_some(more), problems: problems.collect() };
-    let message = format!("{shown} has {}; nothing was sent", counted(count, "mistake"));
+    let mistake =
+        |problem: &Problem| Mistake { line: problem.line, message: problem.mistake.to_string() };
+    let details = Details::Mistakes { more, problems: first.iter().map(mistake).collect() };
+    let message = format!("{shown} has {}; nothing was sent", counted(problems.len(), "mistake"));
     Failure::new(ErrorKind::InvalidFile, message).details(details)
 }
 

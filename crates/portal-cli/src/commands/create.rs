@@ -17,6 +17,9 @@ use crate::report::outcome::Report;
 use crate::terminal::name_argument;
 use crate::terminal::printer::Printer;
 
+/// Why a create has to be confirmed.
+pub(super) const IRREVERSIBLE: &str = "a portal can never be deleted";
+
 /// Create a portal
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -79,8 +82,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             return Ok(Report::invalid(name, &invalid, &context).print_json(printer));
         }
     };
-    let why = "a portal can never be deleted";
-    let consent = Consent::new(args.dry_run, args.yes, &destination, why)?;
+    let consent = Consent::new(args.dry_run, args.yes, &destination, IRREVERSIBLE)?;
     let operation = create.clone().into();
     let call = |safe: &SafeClient| {
         create.fallbacks.into_iter().fold(safe.create(create.name), Call::fallback)

@@ -153,7 +153,10 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         let (client_secret, refresh_token) = read_secrets("refresh token")?;
         return login.store(login.profile(client_secret, refresh_token)).await;
     }
-    printer.note(how_to_get_a_code(&login.entry.hosts, &args.scope));
+    // Whoever pipes a code has it.
+    if prompt::can_ask() {
+        printer.note(how_to_get_a_code(&login.entry.hosts, &args.scope));
+    }
     let (client_secret, code) = read_secrets("code")?;
     let client_id = &login.entry.client_id;
     let refresh_token = exchange(&accounts, client_id, &client_secret, code).await?;

@@ -24,6 +24,10 @@ use crate::terminal::printer::Printer;
 use crate::terminal::progress::Progress;
 use crate::terminal::prompt;
 
+/// What to do where nobody can be asked.
+pub(super) const HOW_TO_CONFIRM: &str =
+    "pass `--yes` to confirm; `--dry-run` shows what would be done";
+
 /// A create or a rename, as the command line asks for it.
 pub(super) struct Request {
     pub(super) operation: Operation,
@@ -59,8 +63,7 @@ impl Consent {
         if yes || destination.is_this_machine() {
             return Ok(Self::Given);
         }
-        let hint = "pass `--yes` to confirm; `--dry-run` shows what would be done";
-        prompt::require_terminal(why, hint)?;
+        prompt::require_terminal(why, HOW_TO_CONFIRM)?;
         Ok(Self::Asked)
     }
 }
@@ -152,7 +155,7 @@ impl Request {
             };
             return Ok(Some(Report::would_be_sent(&self.operation, &place, &self.context)));
         }
-        // No question whose answer changes nothing.
+        // Don't ask if the reply changes nothing.
         if is_dry || (!would_be_sent && preview.outcome.is_certain()) {
             return Ok(Some(self.report(safe.ledger(), &preview.outcome).await));
         }

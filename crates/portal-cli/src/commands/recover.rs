@@ -73,7 +73,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let mut exits = Vec::new();
     for entry in wanted.iter().filter(|entry| is_unfinished(entry)) {
         let report = recovery.run(entry).await;
-        let report = report.unwrap_or_else(|failure| Recovery::undetermined(entry, failure));
+        let report = report.unwrap_or_else(|failure| recovery.undetermined(entry, failure));
         exits.push(report.print(printer));
         if *recovery.stop.borrow() {
             return Ok(combined(exits));
@@ -132,7 +132,7 @@ impl Recovery<'_> {
         let policy = org.client.policy();
         let progress = Progress::new(entry.name(), policy.deadline, self.printer);
         let ended = finish(safe.recover_entry(&entry.id), &mut stop, &progress, self.printer).await;
-        let context = Self::context(entry, policy);
+        let context = self.context(entry, policy);
         Ok(Report::new(&ended.outcome, &entry.operation, &context))
     }
 
@@ -147,19 +147,20 @@ impl Recovery<'_> {
         Ok(destination.open(policy).await?)
     }
 
-    fn context(entry: &Entry, policy: &Policy) -> ReportContext {
+    fn context(&self, entry: &Entry, policy: &Policy) -> ReportContext {
         let place = Place::of(entry);
+        let org = self.args.target.again(&place).arguments(&place);
         ReportContext {
             recovered: true,
             // The portal exists, which is what recovery had to find out, whatever its origin.
             ensure: true,
-            ..ReportContext::new(&place, place.arguments(), policy)
+            ..ReportContext::new(&place, org, policy)
         }
     }
 
     /// What was not determined is in doubt still, whatever stood in the way.
-    fn undetermined(entry: &Entry, failure: Failure) -> Report {
-        let context = Self::context(entry, &Policy::default());
+    fn undetermined(&self, entry: &Entry, failure: Failure) -> Report {
+        let context = self.context(entry, &Policy::default());
         Report::withheld(&entry.operation, failure.exit(ExitClass::Unknown), &context)
     }
 

@@ -59,12 +59,10 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let bytes = file::read(&args.file)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", args.file.display())))?;
-    let mut names = BTreeSet::new();
     // What is wrong with the file is reported by the batch.
-    let _ = csv::read(&bytes, |entry, _| {
-        names.extend(Some(entry.profile).filter(|name| profile::check_name(name).is_ok()));
-    });
-    let orgs = orgs(names)?;
+    let (entries, _) = csv::read(&bytes);
+    let names = entries.into_iter().map(|entry| entry.profile);
+    let orgs = orgs(names.filter(|name| profile::check_name(name).is_ok()).collect())?;
 
     let home = tempfile::tempdir().context("cannot create a temporary directory")?;
     let server = LocalServer::builder().seed(seed(&orgs, args.allow_another));
@@ -81,7 +79,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     child.args(["--output", if printer.is_json() { "json" } else { "text" }]);
     child.args(args.allow_another.then_some("--allow-another"));
     child.args(printer.is_quiet.then_some("--quiet"));
-    // Whatever the environment says about orgs, directories and proxies is not for the rehearsal.
+    // Variables that name orgs, directories and proxies are not for the rehearsal.
     child.env_clear().envs(directories::variables_of(home.path()));
     for inherited in ["PATH", "TERM", "NO_COLOR", "SystemRoot"] {
         child.envs(std::env::var_os(inherited).map(|value| (inherited, value)));

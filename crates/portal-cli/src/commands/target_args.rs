@@ -13,6 +13,7 @@ use crate::commands::sections::ORG;
 use crate::org::destination::{Destination, Org};
 use crate::org::place::{Place, flag_with, profile_flag};
 use crate::org::profile::Profiles;
+use crate::org::running::Running;
 use crate::org::target::Target;
 use crate::report::failure::Failure;
 use crate::sys::{directories, environment};
@@ -122,11 +123,13 @@ impl TargetArgs {
     /// Returns the arguments that select the same org, each preceded by a space, for suggested
     /// commands.
     pub(crate) fn arguments(&self, place: &Place) -> String {
+        let version = Some(self.api_version).filter(|version| *version != ApiVersion::default());
         let explicit = [
             ("--data-center", self.data_center.map(|code| code.to_string())),
             ("--api-domain", self.api_domain.clone()),
             ("--accounts-url", self.accounts_url.clone()),
             ("--client-id", self.client_id.clone()),
+            ("--api-version", version.map(|version| version.to_string())),
             ("--ca-file", self.ca_file.as_ref().map(|path| path.to_string_lossy().into_owned())),
         ];
         let explicit = explicit.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
@@ -266,8 +269,15 @@ fn part(name: &str, what: &'static str, text: &str) -> Result<String, Failure> {
 fn missing<const N: usize>(needed: [(&str, bool); N]) -> Failure {
     let missing = needed.iter().filter(|(_, is_there)| !is_there).map(|(what, _)| *what);
     let missing = missing.collect::<Vec<_>>().join("\n  ");
-    Failure::usage(format!("no org selected; missing are\n  {missing}"))
-        .hint("pass `--profile NAME` (`portal login` creates one), or `--local` to rehearse")
+    let failure = Failure::usage(format!("no org selected; missing are\n  {missing}"));
+    match Running::find(None) {
+        Ok(server) => failure.hint(format!(
+            "run `eval \"$(portal serve env)\"` to use the server at {}, or pass `--profile NAME`",
+            server.url
+        )),
+        Err(_) => failure
+            .hint("pass `--profile NAME` (`portal login` creates one), or `--local` to rehearse"),
+    }
 }
 
 const API: &str = "the API: --data-center, --api-domain or PORTAL_API_DOMAIN";
@@ -371,5 +381,16 @@ mod tests {
         let target = target(&flags, &variables).unwrap();
         assert_eq!(target.api, ApiDomain::Given("https://flag.example".to_owned()));
         assert!(!format!("{target:?}").contains("hush"));
+    }
+
+    #[test]
+    fn suggested_command_keeps_flags() {
+        let flags = TargetArgs {
+            api_version: ApiVersion::V8,
+            ca_file: Some("my ca.pem".into()),
+            ..TargetArgs::default()
+        };
+        let again = flags.arguments(&Place::Profile("acme".to_owned()));
+        assert_eq!(again, " --profile acme --api-version v8 --ca-file 'my ca.pem'");
     }
 }

@@ -29,15 +29,7 @@ pub(crate) fn require_terminal(why: &str, hint: &str) -> Result<(), Failure> {
     Err(Failure::usage(format!("{why}, and there is no terminal to confirm it")).hint(hint))
 }
 
-/// The same for a create.
-pub(crate) fn require_terminal_for_create() -> Result<(), Failure> {
-    require_terminal(
-        "a portal can never be deleted",
-        "pass `--yes` to confirm; `--dry-run` prints what would be sent",
-    )
-}
-
-/// Asks a question whose answer is yes or no.
+/// Asks a yes-or-no question.
 ///
 /// # Errors
 /// There is no terminal: see [`require_terminal`].

@@ -168,7 +168,10 @@ fn other_hosts_and_origins_are_refused() {
         ("evil.example", 421),
         ("127.0.0.1.evil.example:80", 421),
         ("10.0.0.1", 421),
+        ("localhost.evil.example", 421),
         ("localhost", 200),
+        ("LocalHost.:80", 200),
+        ("portals.localhost", 200),
         ("[::1]:8781", 200),
         ("portal.test:8781", 200),
     ] {

@@ -369,7 +369,7 @@ fn list_that_fails_is_not_called_forbidden() {
     gateway.open();
     let ran = create.wait();
     let row = row(&ran);
-    // Whoever delivered the rejection may have delivered the request twice.
+    // What delivered the rejection may have delivered the request twice.
     assert_eq!((ran.status, &row["outcome"]), (5, &json!("unknown")), "{ran:?}");
     let message = row["error"]["message"].as_str().unwrap();
     assert!(message.contains("before the outcome could be verified"), "{message}");

@@ -31,7 +31,7 @@ impl Client {
         let bounds = self.bounds(&request);
         let token = self.0.tokens.get(None).await?;
         let slot = self.0.slots.acquire(Urgency::New).await;
-        let response = self.0.exchange(request.clone(), Some(&token), bounds).await?;
+        let response = self.0.exchange(request, Some(&token), bounds).await?;
         let error = match endpoint.decode(&response) {
             Ok(output) => return Ok(output),
             Err(error) => error,
@@ -47,6 +47,7 @@ impl Client {
             Err(error) => return Err(error.into()),
         };
         let _slot = self.0.slots.acquire(Urgency::Begun).await;
+        let request = endpoint.request(self.0.version);
         let response = self.0.exchange(request, Some(&token), bounds).await?;
         Ok(endpoint.decode(&response)?)
     }

@@ -78,16 +78,18 @@ impl HttpTransport {
         let end = after(Instant::now(), bounds.time);
         let destination = request.uri().clone();
         let connection = capture_connection(&mut request);
-        let response = match timeout_at(end, self.pooled.request(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(classify(&destination, &error)),
-            Err(_) if connection.connection_metadata().is_none() => {
-                return Err(NotSent::ConnectTimedOut.into());
-            }
-            Err(_) => return Err(NoResponse::TimedOut.into()),
+        let exchange = async {
+            let response = self.pooled.request(request).await;
+            let response = response.map_err(|error| classify(&destination, &error))?;
+            Ok(read(response, bounds).await?)
         };
-        let response = timeout_at(end, read(response, bounds)).await;
-        Ok(response.map_err(|_| NoResponse::TimedOut)??)
+        match timeout_at(end, exchange).await {
+            Ok(response) => response,
+            Err(_) if connection.connection_metadata().is_none() => {
+                Err(NotSent::ConnectTimedOut.into())
+            }
+            Err(_) => Err(NoResponse::TimedOut.into()),
+        }
     }
 }
 
@@ -128,18 +130,12 @@ fn classify(destination: &Uri, error: &Error) -> TransportError {
 pub struct HttpTransportBuilder {
     proxy: Proxy,
     ca_file: Option<PathBuf>,
-    client_certificate: Option<(PathBuf, PathBuf)>,
     connect_timeout: Duration,
 }
 
 impl Default for HttpTransportBuilder {
     fn default() -> Self {
-        Self {
-            proxy: Proxy::from_env(),
-            ca_file: None,
-            client_certificate: None,
-            connect_timeout: Duration::from_secs(10),
-        }
+        Self { proxy: Proxy::from_env(), ca_file: None, connect_timeout: Duration::from_secs(10) }
     }
 }
 
@@ -156,17 +152,6 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// Sets the client certificate with its chain, and its private key: two PEM files, possibly the
-    /// same.
-    pub fn client_certificate(
-        mut self,
-        certificate: impl Into<PathBuf>,
-        key: impl Into<PathBuf>,
-    ) -> Self {
-        self.client_certificate = Some((certificate.into(), key.into()));
-        self
-    }
-
     /// Sets the timeout for connecting, including the proxy and the TLS handshake. Default: 10 s.
     /// When it expires, the request has certainly not been sent.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
@@ -174,14 +159,14 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// Reads the files and builds the transport.
+    /// Reads the file and builds the transport.
     ///
     /// # Errors
-    /// [`UnusableTransport`] if a file can't be read or has no certificate or key, or a variable of
+    /// [`UnusableTransport`] if the file can't be read or has no certificate, or a variable of
     /// [`Proxy::from_env`] is not a proxy.
     pub fn build(self) -> Result<HttpTransport, UnusableTransport> {
         self.proxy.check()?;
-        let tls = Tls::read(self.ca_file.as_deref(), self.client_certificate.as_ref())?;
+        let tls = Tls::read(self.ca_file.as_deref())?;
         Ok(HttpTransport::assemble(self, tls))
     }
 }
@@ -193,7 +178,7 @@ pub enum UnusableTransport {
     /// A variable is not a proxy.
     #[error(transparent)]
     Proxy(#[from] InvalidProxy),
-    /// A file has no usable certificate or key.
+    /// The file has no usable certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }

@@ -1,5 +1,6 @@
 //! The access token of a client, with at most one refresh in flight.
 
+use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -14,7 +15,8 @@ use tracing::Instrument as _;
 
 use super::accounts::Accounts;
 use super::api_url::ApiUrl;
-use super::token_cache::{self, CacheKey, CachedToken, DynTokenCache};
+use super::file_token_cache::FileTokenCache;
+use super::token_cache::{CacheKey, CachedToken};
 
 /// An access token to use now.
 #[derive(Clone, Debug)]
@@ -49,7 +51,7 @@ impl Tokens {
 pub(super) struct Refreshed {
     pub(super) accounts: Accounts,
     pub(super) request: TokenRequest,
-    pub(super) cache: Box<dyn DynTokenCache>,
+    pub(super) cache: Option<FileTokenCache>,
     pub(super) key: CacheKey,
     pub(super) api_url: Arc<ApiUrl>,
     pub(super) state: Mutex<State>,
@@ -86,10 +88,10 @@ impl Held {
 }
 
 /// What the token cache offers to a client that needs a token.
-enum Shared<'a> {
+enum Shared {
     Found(CachedToken),
     /// No usable token. While the lock is held, no other process requests one.
-    Locked(Box<dyn Send + 'a>),
+    Locked(File),
 }
 
 impl Refreshed {
@@ -160,44 +162,44 @@ impl Refreshed {
 
     /// Returns a token other than `old`: one that another process has cached, or a new one.
     async fn renew(&self, old: Option<&Secret>) -> Result<CachedToken, TokenError> {
-        let lock = match self.shared(old).await {
-            Ok(Shared::Found(found)) => {
-                self.api_url.learn(found.api_domain.as_deref())?;
-                return Ok(found);
+        let mut locked = None;
+        if let Some(cache) = &self.cache {
+            match self.shared(cache, old).await {
+                Ok(Shared::Found(found)) => {
+                    self.api_url.learn(found.api_domain.as_deref())?;
+                    return Ok(found);
+                }
+                Ok(Shared::Locked(lock)) => locked = Some((cache, lock)),
+                // Otherwise every process waiting for the lock would request a token, and the service
+                // issues only ten.
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Err(TokenError::Local(format!("cannot use the token cache: {error}")));
+                }
+                Err(error) => warn_unusable(&error),
             }
-            Ok(Shared::Locked(lock)) => Some(lock),
-            // Otherwise every process waiting for the lock would request a token, and the service
-            // issues only ten.
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                return Err(TokenError::Local(format!("cannot use the token cache: {error}")));
-            }
-            Err(error) => {
-                token_cache::warn_unusable(&error);
-                None
-            }
-        };
+        }
         let granted = self.accounts.token(&self.request).await?;
         let granted = CachedToken::new(&granted, SystemTime::now());
         self.api_url.learn(granted.api_domain.as_deref())?;
-        if lock.is_some()
-            && let Err(error) = self.cache.store_boxed(&self.key, &granted).await
+        if let Some((cache, _lock)) = locked
+            && let Err(error) = cache.store(&self.key, &granted)
         {
-            token_cache::warn_unusable(&error);
+            warn_unusable(&error);
         }
         Ok(granted)
     }
 
     /// Returns a token other than `old` from the cache, or the lock to replace it.
-    async fn shared(&self, old: Option<&Secret>) -> io::Result<Shared<'_>> {
+    async fn shared(&self, cache: &FileTokenCache, old: Option<&Secret>) -> io::Result<Shared> {
         let is_new = |found: &CachedToken| Some(&found.access_token) != old;
-        if let Some(found) = self.cache.load_boxed(&self.key).await?.filter(is_new)
+        if let Some(found) = cache.load(&self.key)?.filter(is_new)
             && found.state(SystemTime::now()) != TokenState::Expired
         {
             return Ok(Shared::Found(found));
         }
-        let lock = self.cache.lock_boxed(&self.key).await?;
+        let lock = cache.lock(&self.key).await?;
         // Check again: another process may have refreshed the token while this one waited.
-        if let Some(found) = self.cache.load_boxed(&self.key).await?.filter(is_new)
+        if let Some(found) = cache.load(&self.key)?.filter(is_new)
             && found.state(SystemTime::now()) == TokenState::Valid
         {
             return Ok(Shared::Found(found));
@@ -210,7 +212,12 @@ impl Refreshed {
     }
 }
 
-/// Pause after a failed refresh in the background, and after a response that nobody can read.
+/// Warns that processes don't share a token.
+fn warn_unusable(error: &io::Error) {
+    tracing::warn!(%error, "cannot use the token cache; continuing without it");
+}
+
+/// Pause after a failed refresh in the background, and after an unreadable response.
 const PAUSE: Duration = Duration::from_secs(30);
 
 impl State {

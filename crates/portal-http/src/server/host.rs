@@ -53,8 +53,9 @@ fn ipv6(host: &str) -> Option<Ipv6Addr> {
     host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
-/// The host of an authority without its port, in lower case and without the dot of the root.
-pub(super) fn name_of(authority: &str) -> String {
+/// The host of an authority such as `Localhost.:8780` without its port, in lower case and without the dot
+/// of the root.
+pub fn host_name(authority: &str) -> String {
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => host,
         _ => authority,
@@ -80,7 +81,7 @@ impl HostPolicy {
         }
         let public = public_url.and_then(|url| url.parse::<Uri>().ok());
         let public = public.as_ref().and_then(Uri::authority).map(Authority::as_str);
-        Self::Loopback(allowed.iter().map(String::as_str).chain(public).map(name_of).collect())
+        Self::Loopback(allowed.iter().map(String::as_str).chain(public).map(host_name).collect())
     }
 
     /// Checks the host of a request.
@@ -92,7 +93,7 @@ impl HostPolicy {
             (None, _) | (_, Self::Any) => return Ok(()),
             (Some(authority), Self::Loopback(allowed)) => (authority, allowed),
         };
-        let name = name_of(authority);
+        let name = host_name(authority);
         if is_loopback(&name) || allowed.contains(&name) {
             return Ok(());
         }
@@ -102,7 +103,15 @@ impl HostPolicy {
     }
 }
 
-fn is_loopback(name: &str) -> bool {
+/// Whether a [`host_name`] is a name or an address of loopback.
+///
+/// ```
+/// use portal_http::server::{host_name, is_loopback};
+///
+/// assert!(is_loopback(&host_name("Localhost.:8780")) && is_loopback("[::1]"));
+/// assert!(!is_loopback("localhost.evil.example"));
+/// ```
+pub fn is_loopback(name: &str) -> bool {
     match ipv6(name).map(IpAddr::V6).or_else(|| name.parse().ok()) {
         Some(ip) => ip.to_canonical().is_loopback(),
         // RFC 6761 reserves the whole domain for loopback.

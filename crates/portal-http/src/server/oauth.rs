@@ -93,7 +93,7 @@ fn authority(request: &ServerRequest) -> Option<&str> {
 
 /// Whether the host is in one of Zoho's domains, of a known or a future data center.
 fn is_zoho(authority: &str) -> bool {
-    let host = host::name_of(authority);
+    let host = host::host_name(authority);
     let mut labels = host.rsplit('.').skip(1);
     // Below the top level, or below such as `com.au`.
     let owner = match labels.next() {

@@ -11,6 +11,11 @@ use portal_model::{Org, OrgIdentity, Portal};
 use super::*;
 use crate::entry::About;
 
+mod clocks;
+mod holders;
+mod reads;
+mod receipts;
+
 const NOW: u64 = 100;
 
 fn at(second: u64) -> Moment {
@@ -260,96 +265,6 @@ fn granted(rows: Vec<Entry>, request: &ClaimRequest) -> (Vec<Entry>, Grant) {
 }
 
 #[test]
-fn entry_whose_lease_ended_is_taken_by_any_grant() {
-    let rows = vec![Entry { state: open(99), ..entry(create("Others")) }];
-    let (written, _) = granted(rows, &wants(create("AcmeCo")));
-    let [taken, new] = &written[..] else { panic!("{written:?}") };
-    assert_eq!(taken.ending().unwrap().kind, EndingKind::NotDone);
-    assert_eq!(new.id, EntryId::new("new"));
-    let late = record(taken.clone(), &EntryId::new("earlier"), &intent("Others"), None, &at(101));
-    assert_eq!(late, Err(Adopted));
-}
-
-#[test]
-fn attempt_that_was_waited_out_is_in_doubt_for_good() {
-    let rows = vec![entry(create("Others")).attempted(attempting(92))];
-    let (written, _) = granted(rows, &wants(create("AcmeCo")));
-    assert_eq!(written[0].ending().unwrap().kind, EndingKind::Unknown);
-    assert_eq!(written[0].doubt_ended, Some(at(92)));
-}
-
-#[test]
-fn adopted_entry_keeps_first_baseline_and_bound_of_attempt() {
-    let first = intent("AcmeCo").with_baseline(Some(Baseline::default()));
-    let rows = vec![Entry {
-        intent: Some(first.clone()),
-        ..entry(create("AcmeCo")).attempted(attempting(99))
-    }];
-    let (_, grant) = granted(rows, &wants(create("AcmeCo")).key("k"));
-    assert_eq!(grant.entry.key.as_deref(), Some("k"));
-    assert_eq!(grant.entry.horizon(Duration::from_secs(6)), Some(at(105)));
-    let holder = EntryId::new("new");
-    let entry = record(grant.entry, &holder, &intent("AcmeCo"), None, &at(101)).unwrap();
-    assert_eq!((entry.attempts, entry.intent), (2, Some(first)));
-}
-
-#[test]
-fn holder_records_until_somebody_adopts() {
-    let (_, grant) = granted(Vec::new(), &wants(create("AcmeCo")));
-    let (first, second) = (EntryId::new("new"), EntryId::new("second"));
-    let entry = record(grant.entry, &first, &intent("AcmeCo"), None, &at(100)).unwrap();
-    let again = ClaimRequest { id: second.clone(), ..wants(create("AcmeCo")) };
-    assert_eq!(decided(vec![entry.clone()], &again), "waits until 103: SameUnderWay");
-    let end = AttemptEnd { at: at(101), in_doubt: true };
-    let entry = record(entry, &first, &intent("AcmeCo"), Some(&end), &at(102)).unwrap();
-    assert_eq!((entry.attempts, entry.doubt_ended.clone()), (2, Some(at(101))));
-    let unreported = record(entry.clone(), &first, &intent("AcmeCo"), None, &at(104)).unwrap();
-    assert_eq!(unreported.doubt_ended, Some(at(105)));
-    let (_, Decision::Granted(adopted)) = claim(vec![entry], &again, &at(105)) else { panic!() };
-    let adopted = adopted.entry;
-    assert_eq!(record(adopted.clone(), &first, &intent("AcmeCo"), None, &at(105)), Err(Adopted));
-    let negative = Ending::new(EndingKind::NotDone);
-    assert_eq!(end_of(&adopted, &first, &negative), Err(Adopted));
-    let created = Ending::new(EndingKind::Created);
-    let entry = end_of(&adopted, &first, &created).unwrap();
-    assert_eq!(entry.ending(), Some(&created));
-    assert_eq!(record(entry, &second, &intent("AcmeCo"), None, &at(106)), Err(Adopted));
-}
-
-#[test]
-fn only_one_holder_ends_as_own() {
-    // The first holder reads SUCCESS when its time is over; the second one saw the portal by then.
-    let [first, second] = ["new", "second"].map(EntryId::new);
-    let (_, grant) = granted(Vec::new(), &wants(create("AcmeCo")));
-    let entry = record(grant.entry, &first, &intent("AcmeCo"), None, &at(100)).unwrap();
-    let request = ClaimRequest { id: second.clone(), ..wants(create("AcmeCo")) };
-    let (_, Decision::Granted(grant)) = claim(vec![entry], &request, &at(103)) else { panic!() };
-    let created = Ending::new(EndingKind::Created);
-    let appeared = end_of(&grant.entry, &second, &Ending::new(EndingKind::Appeared)).unwrap();
-    assert_eq!(end_of(&appeared, &first, &created), Err(Adopted));
-    for kind in [EndingKind::Unknown, EndingKind::NotDone, EndingKind::Present] {
-        let entry = end_of(&grant.entry, &second, &Ending::new(kind)).unwrap();
-        assert!(end_of(&entry, &first, &created).is_ok(), "{kind:?}");
-    }
-}
-
-fn end_of(entry: &Entry, holder: &EntryId, ending: &Ending) -> Result<Entry, Adopted> {
-    end(entry.clone(), holder, ending, None, &at(105))
-}
-
-#[test]
-fn claim_whose_answer_was_lost_is_granted_again() {
-    let request = wants(create("AcmeCo"));
-    let (_, grant) = granted(Vec::new(), &request);
-    let (_, again) = granted(vec![grant.entry.clone()], &request);
-    assert_eq!(again.entry.id, grant.entry.id);
-    let entry = record(again.entry, &request.id, &intent("AcmeCo"), None, &at(100)).unwrap();
-    assert_eq!(decided(vec![entry.clone()], &request), "waits until 103: SameUnderWay");
-    let entry = end(entry, &request.id, &Ending::new(EndingKind::NotDone), None, &at(100)).unwrap();
-    assert_eq!(decided(vec![entry], &request), "ended NotDone");
-}
-
-#[test]
 fn rename_in_ledger_determines_create_in_doubt() {
     let doubt = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50));
     let mut listed = Portal::new("BetaCo");
@@ -363,7 +278,7 @@ fn rename_in_ledger_determines_create_in_doubt() {
     };
     let rows = vec![doubt.key("k"), renamed];
     assert_eq!(decided(rows.clone(), &wants(create("AcmeCo")).key("k")), "ended Created");
-    // Without the key it is a new wish, and the next list its answer.
+    // Without the key it is a new wish, and the next list its outcome.
     let (written, decision) = claim(rows.clone(), &wants(create("AcmeCo")), &at(NOW));
     assert!(matches!(decision, Decision::Wait(Wait { why: Why::Effect, .. })), "{decision:?}");
     let ending = written[0].ending().unwrap();
@@ -398,83 +313,6 @@ fn recovery_adopts_and_waits_for_nothing_else() {
 }
 
 #[test]
-fn moment_of_another_clock_counts_from_now() {
-    let elsewhere = |second| Moment::new("that", Duration::from_secs(second));
-    let holder = Some(EntryId::new("earlier"));
-    let lease = Lease { holder, until: elsewhere(5), is_attempting: true, process: None };
-    let rows = vec![entry(create("AcmeCo")).attempted(State::Open(lease))];
-    assert_eq!(decided(rows.clone(), &wants(create("AcmeCo"))), "waits until 103: SameUnderWay");
-    assert_eq!(decided(rows, &wants(create("Others"))), "waits until 111: OtherUnderWay");
-    let ending = Ending::new(EndingKind::Created);
-    let rows = vec![entry(create("AcmeCo")).attempted(State::Ended { ending, at: elsewhere(5) })];
-    assert_eq!(decided(rows, &wants(create("Others"))), "waits until 102: Effect");
-    // A process that read the clock and was frozen since does not shorten what others hold.
-    let (_, grant) = granted(Vec::new(), &wants(create("Others")));
-    let id = EntryId::new("new");
-    let held = record(grant.entry, &id, &intent("Others"), None, &at(200)).unwrap();
-    let request = ClaimRequest { id: EntryId::new("late"), ..wants(create("AcmeCo")) };
-    assert_eq!(decided(vec![held.clone()], &request), "waits until 211: OtherUnderWay");
-    assert_eq!(claim(vec![held], &request, &at(NOW)).0, []);
-}
-
-/// On some systems every process has a clock of its own.
-#[test]
-fn readers_of_two_clocks_do_not_make_each_other_wait() {
-    let row = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50)).doubt(50);
-    let mut rows = vec![row];
-    let there = |second| Moment::new("there", Duration::from_secs(second));
-    let elsewhere = |second| Moment::new("elsewhere", Duration::from_secs(second));
-    for second in 0..11 {
-        for now in [there(second), elsewhere(1000 + second)] {
-            let (written, decision) = claim(rows.clone(), &wants(create("Others")), &now);
-            assert!(matches!(decision, Decision::Wait(_)), "{decision:?}");
-            rows = if written.is_empty() { rows } else { written };
-        }
-    }
-    let (_, decision) = claim(rows, &wants(create("Others")), &there(11));
-    assert!(matches!(decision, Decision::Granted(_)), "{decision:?}");
-}
-
-#[test]
-fn moments_of_many_clocks_are_not_kept() {
-    let mut row = entry(create("Others")).attempted(ended(EndingKind::Created, 50));
-    for process in 0..100 {
-        let now = Moment::new(format!("process {process}"), Duration::from_secs(1));
-        let (written, _) = claim(vec![row], &wants(create("AcmeCo")), &now);
-        row = written.into_iter().next().unwrap();
-    }
-    assert_eq!(row.sightings.len(), MAX_CLOCKS);
-    assert_eq!(row.sightings.last(), Some(&Moment::new("process 99", Duration::from_secs(1))));
-}
-
-/// Each of them takes the entry over as soon as the lease of the other one has ended.
-#[test]
-fn adoptions_by_two_clocks_do_not_delay_horizon() {
-    let moment = |clock: &str, second| Moment::new(clock, Duration::from_secs(second));
-    let clocks = ["there", "elsewhere"].map(|clock| move |second| moment(clock, second));
-    let until = clocks[0](3);
-    let lease = Lease { holder: None, until, is_attempting: true, process: None };
-    let mut row = entry(create("AcmeCo")).attempted(State::Open(lease));
-    let mut horizons = Vec::new();
-    for second in 1..12 {
-        let (clock, second) = (&clocks[second % 2], 1000 * (second as u64 % 2) + 3 * second as u64);
-        let (written, decision) = claim(vec![row], &wants(create("AcmeCo")), &clock(second));
-        row = written.last().cloned().unwrap();
-        if let Decision::Granted(grant) = decision {
-            let horizon = grant.entry.horizon(Duration::from_secs(6)).unwrap();
-            horizons.push(horizon.since(&clock(second)).map_or(0, |left| left.as_secs()));
-            row.state = State::Open(Lease {
-                holder: None,
-                until: clock(second),
-                is_attempting: false,
-                process: None,
-            });
-        }
-    }
-    assert_eq!(horizons.last(), Some(&0), "{horizons:?}");
-}
-
-#[test]
 fn greater_times_count() {
     let rows = vec![entry(create("Others")).attempted(attempting(99))];
     let patient = Times { list_lag: Duration::from_secs(20), ..times() };
@@ -482,98 +320,6 @@ fn greater_times_count() {
     assert_eq!(decided(rows.clone(), &request), "waits until 125: OtherUnderWay");
     let rows = vec![Entry { times: patient, ..rows[0].clone() }];
     assert_eq!(decided(rows, &wants(create("AcmeCo"))), "waits until 125: OtherUnderWay");
-}
-
-#[test]
-fn released_entry_is_free_at_once_unless_attempting() {
-    let (_, grant) = granted(Vec::new(), &wants(create("AcmeCo")));
-    let holder = EntryId::new("new");
-    let attempting =
-        record(grant.entry.clone(), &holder, &intent("AcmeCo"), None, &at(100)).unwrap();
-    assert_eq!(release(attempting.clone(), &holder, None), None);
-    let again = ClaimRequest { id: EntryId::new("again"), ..wants(create("AcmeCo")) };
-    let released = release(grant.entry, &holder, None).unwrap();
-    assert_eq!(released.ending().unwrap().kind, EndingKind::NotDone);
-    assert_eq!(decided(vec![released], &again), "new");
-    // It may have read SUCCESS, and lists are behind.
-    for in_doubt in [false, true] {
-        let end = AttemptEnd { at: at(100), in_doubt };
-        let released = release(attempting.clone(), &holder, Some(&end)).unwrap();
-        assert_eq!(decided(vec![released.clone()], &again), "adopts");
-        let other = Wanted::Do(create("Others"));
-        let other = ClaimRequest { wanted: other, ..again.clone() };
-        assert_eq!(decided(vec![released], &other), "waits until 108: Effect");
-    }
-}
-
-#[test]
-fn old_entries_are_settled_and_remain_receipts() {
-    let created = || entry(create("Others")).attempted(ended(EndingKind::Created, 10));
-    let later_by = 10 + 60 * 60;
-    let request = wants(create("AcmeCo")).allow_another();
-    let (written, Decision::Granted(grant)) = claim(vec![created()], &request, &at(later_by))
-    else {
-        panic!()
-    };
-    assert!(written[0].is_settled);
-    assert_eq!(grant.receipts[0].name, "Others");
-    // After a restart, too.
-    let rebooted = Moment::new("another boot", Duration::from_secs(1));
-    let (_, decision) = claim(written, &wants(create("AcmeCo")), &rebooted);
-    assert!(matches!(decision, Decision::Granted(_)), "{decision:?}");
-    let (written, _) = claim(vec![created()], &wants(create("AcmeCo")), &at(later_by - 1));
-    assert!(written.iter().all(|entry| !entry.is_settled));
-}
-
-#[test]
-fn receipt_goes_by_name_after_rename() {
-    let created = entry(create("Others")).attempted(ended(EndingKind::Created, 10));
-    let renamed = Entry {
-        id: EntryId::new("rename"),
-        order: 2,
-        intent: Some(RenameIntent::new("Others", "BetaCo".parse().unwrap()).into()),
-        ..entry(rename("Others", "BetaCo")).attempted(ended(EndingKind::Renamed, 20))
-    };
-    let present =
-        Entry { order: 3, state: ended(EndingKind::Present, 30), ..entry(create("Theirs")) };
-    let again = Entry {
-        id: EntryId::new("again"),
-        order: 4,
-        ..entry(create("Others")).attempted(ended(EndingKind::Created, 40))
-    };
-    let doubt = Entry {
-        id: EntryId::new("doubt"),
-        order: 5,
-        ..entry(create("DoubtCo")).attempted(ended(EndingKind::Unknown, 50))
-    };
-    let rows = vec![created, renamed, present, again, doubt];
-    let (_, grant) = granted(rows, &wants(create("AcmeCo")).allow_another());
-    let names: Vec<_> = grant.receipts.iter().map(|receipt| &receipt.name[..]).collect();
-    assert_eq!(names, ["Others", "BetaCo"], "the newest first");
-    // A rename that changes the case of letters is not of what it made itself.
-    let intent = Some(RenameIntent::new("BetaCo", "BETACO".parse().unwrap()).into());
-    let cased = entry(rename("BetaCo", "BETACO")).attempted(ended(EndingKind::Renamed, 20));
-    let (_, grant) =
-        granted(vec![Entry { intent, ..cased }], &wants(create("AcmeCo")).allow_another());
-    assert_eq!(grant.receipts[0].name, "BETACO");
-}
-
-#[test]
-fn portal_in_doubtful_rename_has_no_receipt() {
-    let created = entry(create("Others")).attempted(ended(EndingKind::Created, 99));
-    let intent = RenameIntent::new("Others", "BetaCo".parse().unwrap());
-    let renaming = Entry {
-        id: EntryId::new("rename"),
-        order: 2,
-        intent: Some(intent.into()),
-        ..entry(rename("Others", "BetaCo")).attempted(attempting(103))
-    };
-    let (_, Decision::Wait(wait)) =
-        claim(vec![created, renaming], &wants(create("Others")).allow_another(), &at(NOW))
-    else {
-        panic!()
-    };
-    assert_eq!((wait.entry.as_str(), wait.receipts), ("rename", Vec::new()));
 }
 
 #[test]
@@ -601,7 +347,7 @@ fn entry_of_key_precedes_later_one_without() {
 }
 
 #[test]
-fn list_is_no_answer_while_own_attempt_is_in_doubt() {
+fn list_decides_nothing_while_own_attempt_is_in_doubt() {
     let doubt = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 99)).doubt(99);
     let other = Entry { id: EntryId::new("other"), order: 2, ..entry(create("Others")) };
     let rows = vec![doubt, other];
@@ -617,21 +363,6 @@ fn who_lost_entry_goes_by_what_becomes_of_it() {
     assert_eq!(of(ended(EndingKind::Appeared, 99)), "ended Appeared");
     assert_eq!(of(ended(EndingKind::Unknown, 99)), "adopts");
     assert_eq!(of(ended(EndingKind::NotDone, 99)), "new");
-}
-
-#[test]
-fn receipt_of_unknown_org_is_no_answer_while_waiting() {
-    let receipts = |org| {
-        let created = entry(create("Others")).of(org).attempted(ended(EndingKind::Created, 99));
-        let (_, decision) = claim(vec![created], &wants(create("AcmeCo")), &at(NOW));
-        let Decision::Wait(wait) = decision else { panic!("{decision:?}") };
-        wait.receipts.len()
-    };
-    assert_eq!((receipts(org("7")), receipts(unknown("x"))), (1, 0));
-    let created =
-        entry(create("Others")).of(unknown("x")).attempted(ended(EndingKind::Created, 98));
-    let (_, grant) = granted(vec![created], &wants(create("AcmeCo")));
-    assert_eq!(grant.receipts.len(), 1, "a credential that can't list goes by it");
 }
 
 #[test]
@@ -663,54 +394,4 @@ fn fallbacks_are_those_of_last_claim_until_first_attempt() {
         with_fallback("AcmeCo", "BetaCo")
     );
     assert_eq!(operation(idle.attempted(open(100))), create("AcmeCo"));
-}
-
-#[test]
-fn entry_that_sent_nothing_is_settled_by_its_end() {
-    let is_settled = |attempts| {
-        let row = Entry { attempts, ..entry(create("AcmeCo")) };
-        let ending = Ending::new(EndingKind::NotDone);
-        end(row, &EntryId::new("earlier"), &ending, None, &at(101)).unwrap().is_settled
-    };
-    assert_eq!((is_settled(0), is_settled(1)), (true, false));
-}
-
-#[test]
-fn look_finds_last_entry_of_same_operation_and_others_as_receipts() {
-    let own = || entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50));
-    let other = Entry {
-        id: EntryId::new("other"),
-        order: 2,
-        ..entry(create("Others")).attempted(ended(EndingKind::Created, 60))
-    };
-    let rows = vec![own(), other];
-    let seen = |request: &ClaimRequest| {
-        let (found, receipts) = look(rows.clone(), request, &at(NOW));
-        let names = receipts.into_iter().map(|receipt| receipt.name).collect::<Vec<_>>();
-        (found.map(|entry| entry.id.to_string()), names)
-    };
-    let others = || vec!["Others".to_owned()];
-    assert_eq!(seen(&wants(create("AcmeCo"))), (Some("earlier".to_owned()), others()));
-    assert_eq!(seen(&wants(create("GammaCo"))), (None, others()));
-    let recover = Wanted::Recover(EntryId::new("earlier"));
-    let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
-    assert_eq!(seen(&request), (Some("earlier".to_owned()), others()));
-}
-
-/// The org of the rename is not known, so it does not determine what came of the create.
-#[test]
-fn rename_of_name_in_doubt_is_no_receipt() {
-    let doubt = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50)).doubt(50);
-    let renamed = Entry {
-        id: EntryId::new("rename"),
-        order: 2,
-        intent: Some(RenameIntent::new("AcmeCo", "BetaCo".parse().unwrap()).into()),
-        ..entry(rename("AcmeCo", "BetaCo"))
-            .of(unknown("x"))
-            .attempted(ended(EndingKind::Renamed, 60))
-    };
-    let recover = Wanted::Recover(EntryId::new("earlier"));
-    let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
-    let (_, grant) = granted(vec![doubt, renamed], &request);
-    assert_eq!(grant.receipts, []);
 }

@@ -13,13 +13,14 @@ CREATE TABLE IF NOT EXISTS portal_ledger.entries (
     credential text NOT NULL,
     key text,
     names text[] NOT NULL,
-    is_settled boolean NOT NULL,
+    reach smallint NOT NULL,
     entry text NOT NULL
 );
-CREATE INDEX IF NOT EXISTS entries_by_org ON portal_ledger.entries (org);
-CREATE INDEX IF NOT EXISTS entries_by_credential ON portal_ledger.entries (credential);
+CREATE INDEX IF NOT EXISTS entries_by_org ON portal_ledger.entries (origin, org, reach, position);
+CREATE INDEX IF NOT EXISTS entries_by_credential
+    ON portal_ledger.entries (origin, credential, reach, position);
 CREATE INDEX IF NOT EXISTS entries_by_key ON portal_ledger.entries (key);
 CREATE INDEX IF NOT EXISTS entries_by_name ON portal_ledger.entries USING gin (names);
-CREATE INDEX IF NOT EXISTS entries_unsettled ON portal_ledger.entries (origin) WHERE NOT is_settled;
+CREATE INDEX IF NOT EXISTS unsettled_entries ON portal_ledger.entries (origin) WHERE reach = 3;
 CREATE TABLE IF NOT EXISTS portal_ledger.format AS SELECT 1 AS format;
 COMMIT;

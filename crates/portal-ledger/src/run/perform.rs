@@ -77,11 +77,11 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         }
     }
 
-    /// Lists while others are at work: what the list shows ends the wait, where that is an answer. `None`
+    /// Lists while others are at work: what the list shows ends the wait, where that is an outcome. `None`
     /// to claim again.
     async fn wait(&mut self, wait: Wait) -> Option<Ended> {
-        let is_answer = !matches!(wait.why, Why::UnderWay | Why::InDoubt);
-        if let (Wanted::Do(operation), true) = (&self.request.wanted, is_answer) {
+        let is_outcome = !matches!(wait.why, Why::UnderWay | Why::InDoubt);
+        if let (Wanted::Do(operation), true) = (&self.request.wanted, is_outcome) {
             let operation = operation.clone();
             if let Some(outcome) = self.look(operation, wait.receipts, wait.why).await {
                 return Some(outcome);
@@ -119,13 +119,9 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             return None;
         };
         match outcome {
-            Outcome::Present { .. } | Outcome::Unchanged { .. } => {
-                Some(Ended { outcome, entry: None, not_written: None })
-            }
+            Outcome::Present { .. } | Outcome::Unchanged { .. } => Some(outcome.into()),
             // While the same operation is under way, it may yet get the portal.
-            Outcome::OrgHasPortal { .. } if why != Why::SameUnderWay => {
-                Some(Ended { outcome, entry: None, not_written: None })
-            }
+            Outcome::OrgHasPortal { .. } if why != Why::SameUnderWay => Some(outcome.into()),
             Outcome::NotCreated { why: NotDone::Auth(failure), .. }
             | Outcome::NotRenamed { why: NotDone::Auth(failure), .. } => {
                 Some(self.nothing_sent(NotDone::Auth(failure)).await)
@@ -138,7 +134,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
     async fn perform(&mut self, mut permit: Permit) -> Option<Ended> {
         let driven = match self.flow(&permit) {
             Some(flow) => self.drive(flow, Some(&mut permit)).await,
-            // Whoever began it attempted nothing.
+            // Nothing was attempted.
             None => Ok(not_done(&permit.entry().operation, NotDone::Absent)),
         };
         let entry = permit.entry().id.clone();
@@ -166,7 +162,7 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
         let is_negative = outcome.is_certain() && !outcome.exists();
         let may_be_adopted = held_until.is_at_or_before(&self.host.now());
         if let (Some(error), true) = (&not_written, is_negative && may_be_adopted) {
-            // Whoever adopted the entry may have made another attempt.
+            // The holder since may have made another attempt.
             let why = Unverified::Ledger(error.to_string());
             return Some(Ended { not_written, ..self.unknown(why, Some(entry)) });
         }

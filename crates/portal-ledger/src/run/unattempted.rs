@@ -54,10 +54,7 @@ impl<H: Host, S> Run<'_, H, S> {
             Some(Ok(Some(entry))) => self.told(&entry),
             Some(Err(error)) => self.unknown(Unverified::Ledger(error.to_string()), None),
             Some(Ok(None)) | None => match &self.request.wanted {
-                Wanted::Do(operation) => {
-                    let outcome = not_done(operation, why);
-                    Ended { outcome, entry: None, not_written: None }
-                }
+                Wanted::Do(operation) => not_done(operation, why).into(),
                 Wanted::Recover(id) => self.unknown(unverified(why), Some(id.clone())),
             },
         }
@@ -116,7 +113,7 @@ impl<H: Host, S> Run<'_, H, S> {
         let name = entry.name().to_owned();
         let kind = entry.ending().map_or(EndingKind::Unknown, |ending| ending.kind);
         let is_recovery = matches!(self.request.wanted, Wanted::Recover(_));
-        // Not because the entry is that of a claim whose answer was lost: somebody else did it since.
+        // Not because the entry is that of a claim whose result was lost: somebody else did it since.
         let is_own = is_recovery || self.request.key.is_some() && self.request.key == entry.key;
         let outcome = match (kind, &entry.operation) {
             (EndingKind::NotDone, operation) => not_done(operation, NotDone::Absent),
@@ -136,7 +133,7 @@ impl<H: Host, S> Run<'_, H, S> {
                 Outcome::Renamed { old: rename.old.clone(), new: rename.new.clone() }
             }
             (EndingKind::Created, Operation::Create(create)) if is_recovery => {
-                // Whoever went on from it may have had other fallbacks. By now it may have another name.
+                // Another claim may have gone on from it with other fallbacks. By now it may have another name.
                 let name = name.parse().unwrap_or_else(|_| create.name.clone());
                 Outcome::Created { name, taken: Vec::new() }
             }

@@ -1,4 +1,4 @@
-//! Whatever is asked, every engine answers what the one in memory does.
+//! Every engine does what the one in memory does.
 
 use portal_ledger::{
     AttemptEnd, Claim, ClaimRequest, Ending, EndingKind, Entry, EntryId, Filter, Permit, Wanted,
@@ -99,29 +99,43 @@ fn intent(entry: &Entry) -> Intent {
 }
 
 /// What came of each call, and what is in the ledger then.
-async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
+async fn results(engine: &Engine, calls: &[Call]) -> Vec<String> {
     let there = engine.elsewhere();
     let mut permits: Vec<Permit> = Vec::new();
-    let mut answers = Vec::new();
-    let (mut second, mut claims) = (1000, 0);
+    let mut results = Vec::new();
+    // Of the permits whose attempt has ended, whether it is in doubt.
+    let mut ended: Vec<Option<bool>> = Vec::new();
+    let mut orgs = Vec::new();
+    let mut second = 1000;
     for (number, call) in calls.iter().enumerate() {
         // By turns from two processes.
         let ledger = if number % 2 == 0 { &engine.ledger } else { &there };
         let now = engine.at(second).await;
         let count = permits.len();
         let which = |permit: usize| (count > 0).then(|| permit % count);
-        let answer = match call {
+        let result = match call {
             Call::Later(time) => {
                 second += time;
+                // A database ends the attempt of a permit that is dropped by its own clock, at the drop.
+                for (permit, in_doubt) in permits.iter_mut().zip(&ended) {
+                    if let Some(in_doubt) = *in_doubt {
+                        permit.attempt_ended(AttemptEnd { at: at(second), in_doubt });
+                    }
+                }
                 String::new()
             }
             Call::Claim(wish) => {
-                claims += 1;
-                let request = request(wish, wish.repeats.unwrap_or(claims));
+                // An id is of one claim, and its org.
+                let repeated = wish.repeats.filter(|claim| *claim < orgs.len());
+                if repeated.is_none() {
+                    orgs.push(wish.org);
+                }
+                let number = repeated.unwrap_or(orgs.len() - 1);
+                let request = request(&Wish { org: orgs[number], ..wish.clone() }, number + 1);
                 match ledger.claim(&request, &now).await.unwrap() {
                     Claim::Granted(permit) => {
                         let entry = permit.entry();
-                        let answer = format!(
+                        let result = format!(
                             "granted {} {} {} {:?} {:?} {:?}",
                             entry.id,
                             entry.name(),
@@ -131,7 +145,8 @@ async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
                             permit.receipts()
                         );
                         permits.push(permit);
-                        answer
+                        ended.push(None);
+                        result
                     }
                     Claim::Ended(entry) => format!("ended {} {:?}", entry.id, entry.ending()),
                     Claim::Wait(wait) => format!("{wait:?}"),
@@ -142,6 +157,7 @@ async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
                 Some(permit) => {
                     let intent = intent(permits[permit].entry());
                     let recorded = permits[permit].record(&intent, &now).await;
+                    ended[permit] = None;
                     format!("{recorded:?} {}", permits[permit].entry().attempts)
                 }
                 None => String::new(),
@@ -150,18 +166,21 @@ async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
                 if let Some(permit) = which(*permit) {
                     let (at, in_doubt) = (at(second), *in_doubt);
                     permits[permit].attempt_ended(AttemptEnd { at, in_doubt });
+                    ended[permit] = Some(in_doubt);
                 }
                 String::new()
             }
             Call::End(permit, kind) => match which(*permit) {
                 Some(permit) => {
-                    let ended = permits.swap_remove(permit).end(&Ending::new(*kind), &now).await;
-                    format!("{:?}", ended.map(|entry| entry.id))
+                    ended.swap_remove(permit);
+                    let result = permits.swap_remove(permit).end(&Ending::new(*kind), &now).await;
+                    format!("{:?}", result.map(|entry| entry.id))
                 }
                 None => String::new(),
             },
             Call::Drop(permit) => {
                 if let Some(permit) = which(*permit) {
+                    ended.swap_remove(permit);
                     drop(permits.swap_remove(permit));
                     engine.idle(&engine.ledger).await;
                     engine.idle(&there).await;
@@ -169,16 +188,16 @@ async fn answers(engine: &Engine, calls: &[Call]) -> Vec<String> {
                 String::new()
             }
         };
-        answers.push(answer);
+        results.push(result);
     }
     for entry in there.entries(&Filter::default()).await.unwrap() {
         let (label, key, ending) = (&entry.label, &entry.key, entry.ending());
-        answers.push(format!("{} {label:?} {key:?} {} {ending:?}", entry.id, entry.attempts));
+        results.push(format!("{} {label:?} {key:?} {} {ending:?}", entry.id, entry.attempts));
     }
     drop(permits);
     engine.idle(&engine.ledger).await;
     engine.idle(&there).await;
-    answers
+    results
 }
 
 /// `PROPTEST_CASES` chooses how many.
@@ -189,13 +208,13 @@ fn engines_agree() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     proptest!(config, |(calls in prop::collection::vec(call(), 1..60))| {
         runtime.block_on(async {
-            let mut answered: Option<Vec<String>> = None;
+            let mut expected: Option<Vec<String>> = None;
             for engine in Engine::all().await {
-                let these = answers(&engine, &calls).await;
-                if let Some(first) = &answered {
+                let these = results(&engine, &calls).await;
+                if let Some(first) = &expected {
                     assert_eq!(*first, these, "{calls:#?}");
                 }
-                answered = Some(these);
+                expected = Some(these);
             }
         });
     });

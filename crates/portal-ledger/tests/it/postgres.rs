@@ -1,4 +1,4 @@
-//! What only a server has: connections that are lost, answers that are, and settings.
+//! What only a server has: connections that are lost, responses that are, and settings.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -70,8 +70,8 @@ async fn schema_of_later_version_is_refused_untouched() {
 #[tokio::test]
 async fn damaged_row_is_reported_and_nothing_granted() {
     let engine = Engine::postgres().await;
-    drop(engine.granted(&wants("1", "AcmePortal"), 100).await);
-    engine.idle(&engine.ledger).await;
+    let mut permit = engine.granted(&wants("1", "AcmePortal"), 100).await;
+    permit.record(&intent("AcmePortal"), &engine.at(100).await).await.unwrap();
     engine.execute("UPDATE portal_ledger.entries SET entry = '{'").await;
     let error = engine.ledger.claim(&wants("2", "OtherPortal"), &at(200)).await.unwrap_err();
     assert!(matches!(error, LedgerError::Damaged(_)), "{error}");
@@ -95,7 +95,7 @@ async fn defaults_of_database_do_not_matter() {
             .await;
     }
     let place = engine.place();
-    let settled = async {
+    let granted = async {
         let lock = engine.lock_origin_after(&wants("0", "Portal0")).await;
         let ledgers = [(); 4].map(|()| Ledger::postgres(pool(&place)));
         let claims = ledgers.into_iter().enumerate().map(|(id, ledger)| {
@@ -117,7 +117,7 @@ async fn defaults_of_database_do_not_matter() {
         }
         granted
     };
-    assert_eq!(settled.await, 1);
+    assert_eq!(granted.await, 1);
 }
 
 #[needs(postgresql)]
@@ -171,7 +171,7 @@ struct Proxy {
 }
 
 const PASS: u8 = 0;
-/// The answer to a commit is lost, and so is the connection.
+/// The response to a commit is lost, and so is the connection.
 const LOSE_COMMIT: u8 = 1;
 /// The commit does not arrive.
 const CUT_COMMIT: u8 = 2;
@@ -219,7 +219,7 @@ async fn relay(mut client: UnixStream, target: String, mode: Arc<AtomicU8>) {
                     return;
                 }
                 if is_commit && is_of(LOSE_COMMIT) {
-                    // Its answer, which comes after the commit.
+                    // Its response, which comes after the commit.
                     let _ = server.read(&mut from_server).await;
                     return;
                 }
@@ -237,7 +237,7 @@ async fn relay(mut client: UnixStream, target: String, mode: Arc<AtomicU8>) {
 /// Whether the commit happened or not, the same claim again tells.
 #[needs(postgresql)]
 #[tokio::test]
-async fn lost_answer_of_commit_is_in_doubt() {
+async fn lost_response_of_commit_is_in_doubt() {
     for mode in [LOSE_COMMIT, CUT_COMMIT] {
         let engine = Engine::postgres().await;
         let proxy = Proxy::start(&engine.place());

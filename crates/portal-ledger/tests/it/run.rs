@@ -57,7 +57,7 @@ fn late(seconds: u64, act: Act) -> Act {
     Act { effect: Some(secs(seconds)), ..act }
 }
 
-fn answered(status: u16, code: &'static str) -> Act {
+fn responds(status: u16, code: &'static str) -> Act {
     Act { effect: None, reply: Some((status, code)), after: AT_ONCE }
 }
 
@@ -276,8 +276,8 @@ async fn rejection_of_second_copy_says_nothing_of_first() {
         (400, "ALREADY_USED"),
         (400, "LIMIT_REACHED"),
     ] {
-        let first = late(6, answered(status, code));
-        let taken = answered(400, "ALREADY_USED");
+        let first = late(6, responds(status, code));
+        let taken = responds(400, "ALREADY_USED");
         let (service, ledger) = (Service::new([first, taken, taken]), Ledger::in_memory());
         let outcome = service.create(&ledger, "AcmePortal").await;
         sleep(secs(300)).await;
@@ -296,7 +296,7 @@ async fn rejection_settles_own_attempt_only() {
     for (status, code) in
         [(403, "NO_PERMISSION"), (404, "INVALID_URL_PATTERN"), (400, "LIMIT_REACHED")]
     {
-        let script = [first, answered(status, code), answered(status, code)];
+        let script = [first, responds(status, code), responds(status, code)];
         let (service, ledger) = (Service::new(script), Ledger::in_memory());
         let outcome = service.create(&ledger, "AcmePortal").await;
         assert!(outcome.exists(), "{status} {code}: {outcome}");
@@ -371,7 +371,7 @@ async fn one_key_is_one_operation() {
 #[tokio::test(start_paused = true)]
 async fn name_of_this_org_is_not_another_orgs() {
     // A colleague renames a portal to the wanted name, and away again.
-    let taken = answered(400, "ALREADY_USED");
+    let taken = responds(400, "ALREADY_USED");
     let (service, ledger) = (Service::new([taken]), Ledger::in_memory());
     service.add("OmegaPortal");
     let mut request = service.request(create("AcmePortal"));
@@ -495,7 +495,7 @@ async fn negative_that_is_not_written_is_certain_while_held_only() {
     // Somebody may have adopted the entry since the last attempt, and made another one.
     assert!(ended.not_written.is_some() && !ended.outcome.is_certain(), "{}", ended.outcome);
 
-    let refused = Act { after: secs(20), ..answered(400, "PATTERN_NOT_MATCHED") };
+    let refused = Act { after: secs(20), ..responds(400, "PATTERN_NOT_MATCHED") };
     let (service, ledger) = (Service::new([refused]), Ledger::in_memory());
     let fails = async {
         sleep(secs(10)).await;
@@ -524,7 +524,7 @@ async fn what_ends_unclaimed_is_told_what_its_key_created() {
 async fn claim_that_others_went_on_from_is_not_theirs_and_ours() {
     let (service, ledger) = (Service::new([]), Ledger::in_memory());
     let request = service.request(create("AcmePortal"));
-    // No answer to the first claim reaches its caller, who is frozen; the next one adopts the entry.
+    // No result of the first claim reaches its caller, who is frozen; the next one adopts the entry.
     let claim = ledger.claim(&request, &Client(service.clone()).now()).await;
     let _permit = ManuallyDrop::new(claim.unwrap());
     sleep(secs(60)).await;
@@ -536,7 +536,7 @@ async fn claim_that_others_went_on_from_is_not_theirs_and_ours() {
 /// The first copy took the name, the second one's response came back, and no list shows that yet.
 #[tokio::test(start_paused = true)]
 async fn copy_behind_unverified_taken_name_is_waited_for() {
-    let copies = Act { effect: Some(AT_ONCE), ..answered(400, "ALREADY_USED") };
+    let copies = Act { effect: Some(AT_ONCE), ..responds(400, "ALREADY_USED") };
     let (service, ledger) = (Service::new([copies]), Ledger::in_memory());
     service.with(|state| state.lag = secs(10));
     let mut form = service.request(create("AcmePortal"));

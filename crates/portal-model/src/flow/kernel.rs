@@ -49,7 +49,7 @@ pub struct Flow {
     pub(super) effect: Effect,
     pub(super) policy: Policy,
     pub(super) version: ApiVersion,
-    /// When the first step was handed out, or the clock started before it.
+    /// When the first step was handed out.
     pub(super) started: Option<Duration>,
     /// How long after the start an attempt of an earlier process may still take effect.
     pub(super) horizon: Duration,
@@ -229,9 +229,8 @@ impl Flow {
         }
     }
 
-    /// Starts the clock of the deadline. The first [`step`](Self::step) does so otherwise; a driver
-    /// that has to wait before it calls this first.
-    pub fn start(&mut self, now: Duration) {
+    /// Starts the clock of the deadline.
+    fn start(&mut self, now: Duration) {
         if self.started.is_none() {
             self.started = Some(now);
             if self.doubt.is_some() {
@@ -244,14 +243,6 @@ impl Flow {
     /// When the flow ends at the latest; from then on [`step`](Self::step) gives no more requests.
     pub fn deadline(&self) -> Duration {
         self.started.unwrap_or_default().saturating_add(self.policy.deadline)
-    }
-
-    /// Whether no other such flow may run in the org at the same time: a create, unless the policy
-    /// allows several portals, and it is not a recovery.
-    #[doc(hidden)]
-    pub fn is_exclusive(&self) -> bool {
-        let never_sends = matches!(self.phase, Phase::Verify(IfAbsent::NotDone(_)));
-        self.effect.repeats_in_doubt() && !self.policy.allow_another && !never_sends
     }
 
     /// What to do next. Called again before the event, it returns the same step, with the

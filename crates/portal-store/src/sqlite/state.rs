@@ -1,7 +1,7 @@
 //! [`StateFile`]: what the database must contain, stored outside of it.
 //!
 //! A database that lost its log, was emptied, or was replaced by an older copy still looks intact.
-//! The state file records the number of acknowledged commits, so that a start with fewer of them is
+//! The state file records the number of acknowledged changes, so that a start with fewer of them is
 //! detected. It is written after each commit is synced, but not synced itself: in a loss of power
 //! it may fall behind, but it is never ahead.
 //!
@@ -21,13 +21,13 @@ pub(super) const FILE_NAME: &str = "registry.state";
 /// Name of the file that is locked. It stays empty.
 pub(super) const LOCK_NAME: &str = "registry.lock";
 
-/// Identifies a registry, and counts its commits.
+/// Identifies a registry, and counts its changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct History {
     /// Random.
     pub(super) registry: [u8; 16],
-    /// Commits of all processes; only ever grows.
-    pub(super) commits: i64,
+    /// Portals created, and commits without one, by all processes; every commit increases it.
+    pub(super) changes: i64,
 }
 
 /// The content of the file.
@@ -42,11 +42,11 @@ impl State {
     /// The file's content. It has a fixed length, smaller than a disk sector, so that overwriting
     /// it is atomic.
     fn to_text(&self) -> String {
-        let History { registry, commits } = &self.history;
+        let History { registry, changes } = &self.history;
         let registry = u128::from_be_bytes(*registry);
         let state = if self.is_closed { "closed" } else { "open  " };
         format!(
-            "portal registry state, version 1\nregistry {registry:032x}\ncommits {commits:020}\n{state}\n"
+            "portal registry state, version 1\nregistry {registry:032x}\ncommits {changes:020}\n{state}\n"
         )
     }
 
@@ -56,13 +56,13 @@ impl State {
             return None;
         }
         let id = u128::from_str_radix(lines.next()?.strip_prefix("registry ")?, 16).ok()?;
-        let commits = lines.next()?.strip_prefix("commits ")?.parse().ok()?;
+        let changes = lines.next()?.strip_prefix("commits ")?.parse().ok()?;
         let is_closed = match lines.next()?.trim_end() {
             "closed" => true,
             "open" => false,
             _ => return None,
         };
-        Some(Self { history: History { registry: id.to_be_bytes(), commits }, is_closed })
+        Some(Self { history: History { registry: id.to_be_bytes(), changes }, is_closed })
     }
 }
 
@@ -173,16 +173,16 @@ pub(super) fn compare(
 ) -> Result<(), RegistryError> {
     let lost = match found {
         // The process ended while it created the registry.
-        _ if known.commits == 0 => return Ok(()),
-        None => format!("has none of {} acknowledged commits", known.commits),
+        _ if known.changes == 0 => return Ok(()),
+        None => format!("has none of {} acknowledged changes", known.changes),
         Some(found) if found.registry != known.registry => {
             "belongs to a different registry than its state file".to_owned()
         }
-        Some(found) if found.commits < known.commits => format!(
-            "has lost {} of {} acknowledged commits: its log was removed or damaged, or it is an \
+        Some(found) if found.changes < known.changes => format!(
+            "has lost {} of {} acknowledged changes: its log was removed or damaged, or it is an \
              older copy",
-            known.commits - found.commits,
-            known.commits
+            known.changes - found.changes,
+            known.changes
         ),
         Some(_) => return Ok(()),
     };
@@ -198,8 +198,8 @@ mod tests {
 
     #[test]
     fn text_reads_back_and_has_one_length() {
-        let state = |commits, is_closed| State {
-            history: History { registry: *b"a registry's id.", commits },
+        let state = |changes, is_closed| State {
+            history: History { registry: *b"a registry's id.", changes },
             is_closed,
         };
         for it in [state(0, false), state(42, true), state(i64::MAX, false)] {

@@ -117,7 +117,7 @@ async fn log_that_was_removed_is_noticed() {
     let why = refusal(image.path());
     assert!(
         why.ends_with(
-            "registry.sqlite has lost 32 of 32 acknowledged commits: its log was removed or \
+            "registry.sqlite has lost 32 of 32 acknowledged changes: its log was removed or \
              damaged, or it is an older copy; restore a backup, or accept the loss"
         ),
         "{why}"
@@ -134,7 +134,7 @@ async fn log_that_was_damaged_is_noticed_and_kept() {
     bytes[middle..middle + 2000].fill(0x5a);
     fs::write(&log, &bytes).unwrap();
     let why = refusal(image.path());
-    assert!(why.contains("has lost ") && why.contains(" of 32 acknowledged commits"), "{why}");
+    assert!(why.contains("has lost ") && why.contains(" of 32 acknowledged changes"), "{why}");
     assert_eq!(fs::read(&log).unwrap(), bytes, "a repair needs what is left");
 }
 
@@ -148,7 +148,7 @@ async fn emptied_or_removed_database_is_detected() {
             fs::write(&database, "").unwrap();
         }
         let why = refusal(image.path());
-        assert!(why.contains("registry.sqlite has none of 5 acknowledged commits"), "{why}");
+        assert!(why.contains("registry.sqlite has none of 5 acknowledged changes"), "{why}");
         assert!(image.path().join(LOG).exists());
     }
 }

@@ -9,6 +9,7 @@ use portal_model::{Operation, Outcome, PortalName};
 
 use crate::batch::plan::{Plan, State};
 use crate::batch::rows::Row;
+use crate::org::place::profile_flag;
 use crate::report::context::ReportContext;
 use crate::report::failure::{ErrorKind, Failure};
 use crate::report::outcome::Report;
@@ -23,13 +24,15 @@ const PROFILE: &str = " --profile PROFILE";
 
 /// How a plan is shown.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View {
+pub(super) struct View<'a> {
     /// Whether it was run.
     pub(super) is_over: bool,
     /// Whether an existing portal is a success.
     pub(super) ensure: bool,
     /// Whether it is of `portal rehearse`, which has fewer flags, and whose server is gone at its end.
     pub(super) is_rehearsal: bool,
+    /// The flags of the run that a suggested command needs, too, each after a space.
+    pub(super) flags: &'a str,
     pub(super) columns: usize,
 }
 
@@ -62,7 +65,7 @@ struct Said<'a> {
 }
 
 /// The rows of a plan that are to be known, by kind and cause, and the counts.
-pub(super) fn text(plan: &Plan, view: View) -> String {
+pub(super) fn text(plan: &Plan, view: View<'_>) -> String {
     let mut kinds = BTreeMap::<Kind, Vec<Said<'_>>>::new();
     for (row, state) in plan.rows.iter().zip(&plan.states) {
         let said = Said::new(row, state, view);
@@ -98,11 +101,11 @@ fn counts(plan: &Plan, is_over: bool) -> String {
 }
 
 /// A row as an object.
-pub(super) fn report(row: &Row, state: &State, view: View) -> Report {
+pub(super) fn report(row: &Row, state: &State, view: View<'_>) -> Report {
     let operation = Operation::from(row.create());
     let context = ReportContext {
         profile: Some(row.profile.clone()),
-        org: format!(" --profile {}", row.profile),
+        org: profile_flag(&row.profile) + view.flags,
         ensure: view.ensure,
         ..ReportContext::default()
     };
@@ -176,7 +179,7 @@ impl Kind {
 }
 
 impl<'a> Said<'a> {
-    fn new(row: &'a Row, state: &State, view: View) -> Self {
+    fn new(row: &'a Row, state: &State, view: View<'_>) -> Self {
         let kind = Kind::of(state);
         let report = report(row, state, View { is_over: false, ..view });
         let taken: Vec<&str> = report.taken.iter().map(PortalName::as_str).collect();
@@ -218,7 +221,7 @@ impl<'a> Said<'a> {
         text.replace(NAME, name).replace(PROFILE, &format!(" --profile {}", self.row.profile))
     }
 
-    fn is_shown(&self, view: View) -> bool {
+    fn is_shown(&self, view: View<'_>) -> bool {
         match self.kind {
             Kind::Created => self.name != self.row.name.as_str(),
             Kind::CreatedEarlier | Kind::Appeared => false,
@@ -235,7 +238,7 @@ impl<'a> Said<'a> {
 }
 
 /// The rows by cause: the cause, the rows, and what to do.
-fn causes(mut left: Vec<Said<'_>>, width: usize, view: View, text: &mut String) {
+fn causes(mut left: Vec<Said<'_>>, width: usize, view: View<'_>, text: &mut String) {
     let columns = view.columns;
     let where_all_are = if view.is_rehearsal { "" } else { " (`--report FILE` has all)" };
     while let Some(first) = left.first() {

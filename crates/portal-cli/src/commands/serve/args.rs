@@ -162,6 +162,7 @@ pub(super) enum Subcommand {
     Tethered {
         /// The process of the server
         server: i32,
+        /// PROGRAM and its arguments
         #[arg(last = true)]
         program: Vec<OsString>,
     },

@@ -34,7 +34,7 @@ pub(super) fn edit(
     path: &Path,
     change: impl FnOnce(&mut BTreeMap<String, Secrets>),
 ) -> anyhow::Result<()> {
-    const NOTE: &str = "# Written by `portal login`. Whoever reads it can act as you.\n\n";
+    const NOTE: &str = "# Written by `portal login`. Anyone who can read it can act as you.\n\n";
     let before = read(path)?;
     let mut all = before.clone();
     change(&mut all);

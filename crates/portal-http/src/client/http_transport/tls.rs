@@ -1,46 +1,36 @@
-//! [`Tls`]: trusted certificates and the client certificate.
+//! [`Tls`]: trusted certificates.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use http::Uri;
 use portal_model::flow::NotSent;
 use rustls::ClientConfig;
 use rustls::crypto::ring;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::{CertificateDer, ServerName};
 use rustls_platform_verifier::Verifier;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::layer::{BoxError, BoxLayer, Kind, Layer};
-use crate::pem::{TlsError, certificates, private_key};
+use crate::pem::{TlsError, certificates};
 
 /// What was read from files, and the configuration built from it by the first connection: plain
 /// http to this machine works on systems without certificates.
 #[derive(Debug, Default)]
 pub(super) struct Tls {
     roots: Vec<CertificateDer<'static>>,
-    /// A chain of certificates and its key.
-    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
     config: OnceLock<Result<Arc<ClientConfig>, rustls::Error>>,
 }
 
 impl Tls {
-    pub(super) fn read(
-        ca_file: Option<&Path>,
-        client_certificate: Option<&(PathBuf, PathBuf)>,
-    ) -> Result<Self, TlsError> {
-        let identity =
-            client_certificate.map(|(chain, key)| Ok((certificates(chain)?, private_key(key)?)));
-        let tls = Self {
-            roots: ca_file.map(certificates).transpose()?.unwrap_or_default(),
-            identity: identity.transpose()?,
-            config: OnceLock::new(),
-        };
-        // Validate the files now, so that a bad one fails before anything is sent.
-        if let Some(path) = client_certificate.map(|(_, key)| key.as_path()).or(ca_file)
+    pub(super) fn read(ca_file: Option<&Path>) -> Result<Self, TlsError> {
+        let roots = ca_file.map(certificates).transpose()?.unwrap_or_default();
+        let tls = Self { roots, config: OnceLock::new() };
+        // Validate the file now, so that a bad one fails before anything is sent.
+        if let Some(path) = ca_file
             && let Err(error) = tls.config()
         {
             return Err(TlsError { path: path.to_owned(), why: error.to_string() });
@@ -56,14 +46,11 @@ impl Tls {
         let provider = Arc::new(ring::default_provider());
         let verifier =
             Verifier::new_with_extra_roots(self.roots.iter().cloned(), provider.clone())?;
-        let builder = ClientConfig::builder_with_provider(provider)
+        Ok(ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier));
-        match &self.identity {
-            Some((chain, key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key()),
-            None => Ok(builder.with_no_client_auth()),
-        }
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth())
     }
 
     /// Encrypts `stream` and verifies that the host of `uri` is at its other end.
@@ -122,8 +109,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_read_before_first_connection_only() {
-        let tls = Tls::read(None, None).unwrap();
+    fn certificates_are_read_before_first_connection_only() {
+        let tls = Tls::read(None).unwrap();
         assert!(tls.config.get().is_none());
     }
 

@@ -2,7 +2,7 @@
 //! read.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use http::Uri;
 use portal_model::flow::NotSent;
@@ -19,11 +19,8 @@ pub(super) struct NoTls;
 pub(super) struct Tls {}
 
 impl Tls {
-    pub(super) fn read(
-        ca_file: Option<&Path>,
-        client_certificate: Option<&(PathBuf, PathBuf)>,
-    ) -> Result<Self, TlsError> {
-        match ca_file.or(client_certificate.map(|(certificate, _)| certificate.as_path())) {
+    pub(super) fn read(ca_file: Option<&Path>) -> Result<Self, TlsError> {
+        match ca_file {
             Some(path) => Err(TlsError { path: path.to_owned(), why: NoTls.to_string() }),
             None => Ok(Self {}),
         }

@@ -143,8 +143,8 @@ impl Identity {
             return Ok(self.unknown(client).with_org(earlier));
         }
         // A stated id needs no response, but one may contradict it.
-        let answer = ask(client, For::Org, if stated.is_some() { 1 } else { TRIES }).await;
-        let found = match (answer, stated) {
+        let asked = ask(client, For::Org, if stated.is_some() { 1 } else { TRIES }).await;
+        let found = match (asked, stated) {
             (Ok(found), _) => found,
             (Err(_), Some(_)) => None,
             (Err(error), None) => return Err(error.into()),
@@ -191,11 +191,11 @@ async fn ask(client: &Client, what: For, tries: u32) -> Result<Option<Org>, Clie
     let mut count = 0;
     loop {
         count += 1;
-        let answer = match what {
+        let response = match what {
             For::Api => client.authenticate().await.map(|()| None).map_err(ClientError::from),
             For::Org => client.call(&GetOrg).await.map(Some),
         };
-        let error = match answer {
+        let error = match response {
             Ok(org) => return Ok(org),
             Err(error) if is_refusal(&error) => return Ok(None),
             Err(error) => error,

@@ -20,12 +20,12 @@ struct State {
     in_doubt: Vec<EntryId>,
 }
 
-/// Who has to stop.
+/// Which operations have to stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
     #[default]
     Nobody,
-    /// Whoever has nothing in doubt.
+    /// Operations with nothing in doubt.
     Undoubted,
     Everybody,
 }

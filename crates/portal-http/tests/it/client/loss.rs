@@ -93,7 +93,7 @@ impl Service {
         let socket = SockRef::from(&stream).try_clone().unwrap();
         let mut stream: Box<dyn Stream> = Box::new(stream);
         if self.route == Route::TlsTunnel {
-            stream = Box::new(acceptor(false).accept(stream).await.unwrap());
+            stream = Box::new(acceptor().accept(stream).await.unwrap());
         }
         if matches!(self.route, Route::Tunnel | Route::TlsTunnel) {
             let mut head = Vec::new();
@@ -103,7 +103,7 @@ impl Service {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
         }
         if matches!(self.route, Route::Tls | Route::Tunnel | Route::TlsTunnel) {
-            stream = Box::new(acceptor(false).accept(stream).await.unwrap());
+            stream = Box::new(acceptor().accept(stream).await.unwrap());
         }
         (socket, stream)
     }

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use portal_http::client::{ClientError, HttpTransport, HttpTransportBuilder, Proxy};
 use portal_model::ListPortals;
 use portal_model::flow::NotSent;
+use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{NoClientAuth, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig};
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -23,23 +22,16 @@ pub(crate) fn file(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests/it/client/tls", name].iter().collect()
 }
 
-pub(crate) fn acceptor(wants_client_certificate: bool) -> TlsAcceptor {
-    acceptor_with("server", wants_client_certificate)
+pub(crate) fn acceptor() -> TlsAcceptor {
+    acceptor_with("server")
 }
 
-fn acceptor_with(certificate: &str, wants_client_certificate: bool) -> TlsAcceptor {
+fn acceptor_with(certificate: &str) -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(file("ca.pem")).unwrap()).unwrap();
-    let verifier = if wants_client_certificate {
-        WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build().unwrap()
-    } else {
-        Arc::new(NoClientAuth)
-    };
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_client_cert_verifier(verifier)
+        .with_no_client_auth()
         .with_single_cert(
             vec![CertificateDer::from_pem_file(file(&format!("{certificate}.pem"))).unwrap()],
             PrivateKeyDer::from_pem_file(file(&format!("{certificate}.key"))).unwrap(),
@@ -49,8 +41,8 @@ fn acceptor_with(certificate: &str, wants_client_certificate: bool) -> TlsAccept
 }
 
 /// Issues tokens and lists no portals, over TLS.
-async fn service(wants_client_certificate: bool) -> Peer {
-    let acceptor = acceptor(wants_client_certificate);
+async fn service() -> Peer {
+    let acceptor = acceptor();
     Peer::start(move |connection| {
         let acceptor = acceptor.clone();
         async move {
@@ -81,7 +73,7 @@ fn permanent(result: Result<usize, ClientError>) -> String {
 
 #[tokio::test]
 async fn untrusted_or_misnamed_server_gets_no_request() {
-    let service = service(false).await;
+    let service = service().await;
     let port = service.address.port();
     for host in ["127.0.0.1", "localhost"] {
         assert_eq!(list(trusting(), &format!("https://{host}:{port}")).await, Ok(0));
@@ -96,28 +88,14 @@ async fn untrusted_or_misnamed_server_gets_no_request() {
     assert_eq!(service.heads().len(), 2);
 }
 
-#[tokio::test]
-async fn client_certificate_is_sent_on_request() {
-    let service = service(true).await;
-    let url = format!("https://{}", service.address);
-    let certified = trusting().client_certificate(file("client.pem"), file("client.key"));
-    assert_eq!(list(certified, &url).await, Ok(0));
-    assert!(list(trusting(), &url).await.is_err());
-    assert_eq!(service.heads().len(), 1);
-}
-
 #[test]
-fn error_names_file_without_certificate_or_key() {
+fn error_names_file_without_certificate() {
     let error = |builder: HttpTransportBuilder| builder.build().unwrap_err().to_string();
     let absent = error(plain().ca_file("/nonexistent/ca.pem"));
     let why = std::fs::read("/nonexistent/ca.pem").unwrap_err();
     assert_eq!(absent, format!("/nonexistent/ca.pem: {why}"));
     let key = error(plain().ca_file(file("server.key")));
     assert!(key.ends_with("server.key: expected certificates in PEM form, found none"), "{key}");
-    let swapped = error(plain().client_certificate(file("client.key"), file("client.pem")));
-    assert!(swapped.contains("client.key: expected certificates"), "{swapped}");
-    let foreign = error(plain().client_certificate(file("client.pem"), file("server.key")));
-    assert!(foreign.contains("server.key: "), "{foreign}");
 }
 
 #[tokio::test]
@@ -130,7 +108,7 @@ async fn peer_without_tls_or_with_ca_certificate_is_named() {
     let plain_http = list(trusting(), &format!("https://{}", peer.address)).await.unwrap_err();
     assert!(plain_http.to_string().ends_with("is not TLS; is it an http server?"), "{plain_http}");
     // As `openssl req -x509` makes it.
-    let acceptor = acceptor_with("self", false);
+    let acceptor = acceptor_with("self");
     let ca = Peer::start(move |connection| {
         let acceptor = acceptor.clone();
         async move { drop(acceptor.accept(connection.stream).await) }
@@ -166,7 +144,7 @@ fn through(proxy: &Peer, password: &str) -> HttpTransportBuilder {
 
 #[tokio::test]
 async fn api_and_accounts_server_use_same_tunnel() {
-    let service = service(false).await;
+    let service = service().await;
     let proxy = proxy(&service).await;
     let client = client(through(&proxy, "p%40ss"), "https://www.zohoapis.example")
         .accounts_url("https://accounts.zoho.example")
@@ -184,7 +162,7 @@ async fn api_and_accounts_server_use_same_tunnel() {
 
 #[tokio::test]
 async fn refusing_proxy_sends_nothing_hides_password() {
-    let service = service(false).await;
+    let service = service().await;
     let proxy = proxy(&service).await;
     let url = "https://www.zohoapis.example";
     let why = permanent(list(through(&proxy, "hush"), url).await);
@@ -229,7 +207,7 @@ async fn process_behind_proxy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn proxy_from_environment_honors_exceptions() {
-    let service = service(false).await;
+    let service = service().await;
     let proxy = proxy(&service).await;
     let to_proxy = format!("http://user:p%40ss@{}", proxy.address);
     let direct = format!("https://{}", service.address);

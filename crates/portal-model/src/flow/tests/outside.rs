@@ -24,7 +24,7 @@ fn page(header: &'static str, value: &'static str) -> Event {
     Event::Response(page.with_headers(|name| (name == header).then_some(value)))
 }
 
-// A copy of the attempt is at work while another one is answered.
+// A copy of the attempt is at work while another one's response comes back.
 
 #[test]
 fn copy_at_work_behind_refusal_is_waited_for() {

@@ -1,0 +1,104 @@
+//! A claim reads few of the entries of its org, and decides as if it had read them all.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::rows::Rows;
+
+fn orgs() -> Vec<OrgIdentity> {
+    let other = || OrgIdentity::new("https://api.example", "other").with_org(Some(Org::new("7")));
+    vec![org("7"), org("7"), other(), org("8"), unknown("x"), unknown("credential of 7")]
+}
+
+fn operations() -> Vec<Operation> {
+    vec![
+        create("AcmeCo"),
+        with_fallback("AcmeCo", "Others"),
+        create("Others"),
+        create("GammaCo"),
+        rename("AcmeCo", "BetaCo"),
+        rename("BetaCo", "AcmeCo"),
+    ]
+}
+
+fn state() -> impl Strategy<Value = (State, bool)> {
+    use EndingKind::{Appeared, Created, NameTaken, NotDone, Present, Renamed, Unknown};
+    let kinds = vec![Created, Created, Renamed, Appeared, Present, NotDone, NameTaken, Unknown];
+    let ended = (select(kinds), 80..100_u64, any::<bool>(), any::<bool>()).prop_map(
+        |(kind, second, has_id, is_settled)| {
+            let mut portal = Portal::new("AcmeCo");
+            portal.zaid = has_id.then(|| "11".to_owned());
+            let ending = Ending { portal: Some(KnownPortal::of(&portal)), ..Ending::new(kind) };
+            (State::Ended { ending, at: at(second) }, is_settled)
+        },
+    );
+    let open = select(vec![open(99), open(103), attempting(95), attempting(103), given_up(99)]);
+    prop_oneof![6 => ended, 1 => open.prop_map(|state| (state, false))]
+}
+
+fn row() -> impl Strategy<Value = Entry> {
+    let key = prop::option::weighted(0.2, Just("k".to_owned()));
+    let wanted = (select(operations()), select(orgs()), key, 0..3_u32);
+    (wanted, state(), prop::option::weighted(0.3, 80..100_u64)).prop_map(
+        |((operation, org, key, attempts), (state, is_settled), doubt)| Entry {
+            key,
+            attempts,
+            state,
+            is_settled,
+            doubt_ended: doubt.filter(|_| attempts > 0).map(at),
+            ..entry(operation).of(org)
+        },
+    )
+}
+
+fn request() -> impl Strategy<Value = ClaimRequest> {
+    let rarely = || prop::option::weighted(0.2, 0..12_usize);
+    let wanted = (select(operations()), select(orgs()), any::<bool>(), any::<bool>());
+    (wanted, rarely(), rarely()).prop_map(
+        |((operation, org, has_key, allow_another), recovers, lost)| {
+            let mut request = wants(operation).of(org);
+            request.key = has_key.then(|| "k".to_owned());
+            request.policy.allow_another = allow_another;
+            request.lost = lost.map(|row| EntryId::new(row.to_string()));
+            if let Some(row) = recovers {
+                request.wanted = Wanted::Recover(EntryId::new(row.to_string()));
+            }
+            request
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 3000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn entries_that_are_not_read_decide_nothing(
+        mut rows in prop::collection::vec(row(), 0..12),
+        request in request(),
+    ) {
+        for (index, row) in rows.iter_mut().enumerate() {
+            row.id = EntryId::new(index.to_string());
+            row.order = index as u64 + 1;
+        }
+        let operation = match &request.wanted {
+            Wanted::Do(operation) => Some(operation),
+            Wanted::Recover(id) => {
+                rows.iter().find(|row| row.id == *id).map(|row| &row.operation)
+            }
+        };
+        let read = Rows::of_claim(&request, operation);
+        let mut selects = read.selects();
+        let read: Vec<_> = rows.iter().rev().filter(|row| selects(row)).cloned().collect();
+        let ids: Vec<_> = read.iter().map(|row| row.id.clone()).collect();
+        let (mut of_all, all) = claim(rows, &request, &at(NOW));
+        let (of_read, decision) = claim(read, &request, &at(NOW));
+        prop_assert_eq!(format!("{:?}", all), format!("{:?}", decision));
+        of_all.retain(|row| row.id == request.id || ids.contains(&row.id));
+        prop_assert_eq!(of_all, of_read);
+    }
+}

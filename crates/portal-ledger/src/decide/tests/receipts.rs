@@ -1,0 +1,109 @@
+//! What a claim is told of the portals that the ledger created.
+
+use super::*;
+
+#[test]
+fn receipt_goes_by_name_after_rename() {
+    let created = entry(create("Others")).attempted(ended(EndingKind::Created, 10));
+    let renamed = Entry {
+        id: EntryId::new("rename"),
+        order: 2,
+        intent: Some(RenameIntent::new("Others", "BetaCo".parse().unwrap()).into()),
+        ..entry(rename("Others", "BetaCo")).attempted(ended(EndingKind::Renamed, 20))
+    };
+    let present =
+        Entry { order: 3, state: ended(EndingKind::Present, 30), ..entry(create("Theirs")) };
+    let again = Entry {
+        id: EntryId::new("again"),
+        order: 4,
+        ..entry(create("Others")).attempted(ended(EndingKind::Created, 40))
+    };
+    let doubt = Entry {
+        id: EntryId::new("doubt"),
+        order: 5,
+        ..entry(create("DoubtCo")).attempted(ended(EndingKind::Unknown, 50))
+    };
+    let rows = vec![created, renamed, present, again, doubt];
+    let (_, grant) = granted(rows, &wants(create("AcmeCo")).allow_another());
+    let names: Vec<_> = grant.receipts.iter().map(|receipt| &receipt.name[..]).collect();
+    assert_eq!(names, ["Others", "BetaCo"], "the newest first");
+    // A rename that changes the case of letters is not of what it made itself.
+    let intent = Some(RenameIntent::new("BetaCo", "BETACO".parse().unwrap()).into());
+    let cased = entry(rename("BetaCo", "BETACO")).attempted(ended(EndingKind::Renamed, 20));
+    let (_, grant) =
+        granted(vec![Entry { intent, ..cased }], &wants(create("AcmeCo")).allow_another());
+    assert_eq!(grant.receipts[0].name, "BETACO");
+}
+
+#[test]
+fn portal_in_doubtful_rename_has_no_receipt() {
+    let created = entry(create("Others")).attempted(ended(EndingKind::Created, 99));
+    let intent = RenameIntent::new("Others", "BetaCo".parse().unwrap());
+    let renaming = Entry {
+        id: EntryId::new("rename"),
+        order: 2,
+        intent: Some(intent.into()),
+        ..entry(rename("Others", "BetaCo")).attempted(attempting(103))
+    };
+    let (_, Decision::Wait(wait)) =
+        claim(vec![created, renaming], &wants(create("Others")).allow_another(), &at(NOW))
+    else {
+        panic!()
+    };
+    assert_eq!((wait.entry.as_str(), wait.receipts), ("rename", Vec::new()));
+}
+
+#[test]
+fn receipt_of_unknown_org_ends_no_wait() {
+    let receipts = |org| {
+        let created = entry(create("Others")).of(org).attempted(ended(EndingKind::Created, 99));
+        let (_, decision) = claim(vec![created], &wants(create("AcmeCo")), &at(NOW));
+        let Decision::Wait(wait) = decision else { panic!("{decision:?}") };
+        wait.receipts.len()
+    };
+    assert_eq!((receipts(org("7")), receipts(unknown("x"))), (1, 0));
+    let created =
+        entry(create("Others")).of(unknown("x")).attempted(ended(EndingKind::Created, 98));
+    let (_, grant) = granted(vec![created], &wants(create("AcmeCo")));
+    assert_eq!(grant.receipts.len(), 1, "a credential that can't list goes by it");
+}
+
+#[test]
+fn look_finds_last_entry_of_same_operation_and_others_as_receipts() {
+    let own = || entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50));
+    let other = Entry {
+        id: EntryId::new("other"),
+        order: 2,
+        ..entry(create("Others")).attempted(ended(EndingKind::Created, 60))
+    };
+    let rows = vec![own(), other];
+    let seen = |request: &ClaimRequest| {
+        let (found, receipts) = look(rows.clone(), request, &at(NOW));
+        let names = receipts.into_iter().map(|receipt| receipt.name).collect::<Vec<_>>();
+        (found.map(|entry| entry.id.to_string()), names)
+    };
+    let others = || vec!["Others".to_owned()];
+    assert_eq!(seen(&wants(create("AcmeCo"))), (Some("earlier".to_owned()), others()));
+    assert_eq!(seen(&wants(create("GammaCo"))), (None, others()));
+    let recover = Wanted::Recover(EntryId::new("earlier"));
+    let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
+    assert_eq!(seen(&request), (Some("earlier".to_owned()), others()));
+}
+
+/// The org of the rename is not known, so it does not determine what came of the create.
+#[test]
+fn rename_of_name_in_doubt_is_no_receipt() {
+    let doubt = entry(create("AcmeCo")).attempted(ended(EndingKind::Unknown, 50)).doubt(50);
+    let renamed = Entry {
+        id: EntryId::new("rename"),
+        order: 2,
+        intent: Some(RenameIntent::new("AcmeCo", "BetaCo".parse().unwrap()).into()),
+        ..entry(rename("AcmeCo", "BetaCo"))
+            .of(unknown("x"))
+            .attempted(ended(EndingKind::Renamed, 60))
+    };
+    let recover = Wanted::Recover(EntryId::new("earlier"));
+    let request = ClaimRequest { wanted: recover, ..wants(create("AcmeCo")) };
+    let (_, grant) = granted(vec![doubt, renamed], &request);
+    assert_eq!(grant.receipts, []);
+}
