@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 use super::accounts::Accounts;
 use super::api_url::ApiUrl;
 use super::file_token_cache::FileTokenCache;
-use super::token_cache::{CacheKey, CachedToken};
+use super::token_cache::{CacheKey, CachedToken, warn_unusable};
 
 /// An access token to use now.
 #[derive(Clone, Debug)]
@@ -210,11 +210,6 @@ impl Refreshed {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Warns that processes don't share a token.
-fn warn_unusable(error: &io::Error) {
-    tracing::warn!(%error, "cannot use the token cache; continuing without it");
 }
 
 /// Pause after a failed refresh in the background, and after an unreadable response.
