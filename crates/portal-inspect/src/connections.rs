@@ -34,8 +34,7 @@ struct Open {
 impl<R: Registry + 'static> Inspector<R> {
     /// Serves the page at `/`, and what else the README names, until the future is dropped.
     ///
-    /// It asks nobody for credentials: listen on loopback, unless all who can reach another address may
-    /// look in.
+    /// It does not authenticate: listen on loopback, unless all who can reach another address may look in.
     pub async fn serve(mut self, listener: impl Into<Listener>) {
         let listener = listener.into();
         self.about.is_exposed = !listener.address().ip().to_canonical().is_loopback();

@@ -13,8 +13,8 @@ use tokio::time::timeout;
 
 use crate::inspector::Inspector;
 use crate::recorder::{Event, Recorded};
-use crate::request::Asked;
-use crate::response::{Answer, Refusal, with_type};
+use crate::request::ReceivedRequest;
+use crate::response::{Refusal, RouteResult, with_type};
 
 /// The type of a response that lasts as long as its reader wants.
 pub(crate) const EVENTS: &str = "text/event-stream";
@@ -23,8 +23,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 impl<R: Registry> Inspector<R> {
     /// The requests after the one that the reader has and those to come, each as an event.
-    pub(crate) fn events(&self, asked: &Asked, text: fn(&Recorded) -> String) -> Answer {
-        let (requests, after) = (&self.watch.recorder, asked.after()?);
+    pub(crate) fn events(
+        &self,
+        request: &ReceivedRequest,
+        text: fn(&Recorded) -> String,
+    ) -> RouteResult {
+        let (requests, after) = (&self.watch.recorder, request.after()?);
         // Before looking at those that are there, so that none is missed between the two.
         let receiver = requests.follow().ok_or_else(|| {
             let message = "too many readers follow the requests";

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::inspector::Inspector;
 use crate::page::{self, Frame};
-use crate::request::Asked;
-use crate::response::{Answer, Refusal, bad_request, html, json, see_other, with_status};
+use crate::request::ReceivedRequest;
+use crate::response::{Refusal, RouteResult, bad_request, html, json, see_other, with_status};
 
 /// Faults in force at once, those for one request included.
 const MAX_FAULTS: usize = 100;
@@ -32,8 +32,8 @@ impl<R: Registry> Inspector<R> {
         json!({ "faults": text(self.service.faults()), "once": text(self.service.faults_once()) })
     }
 
-    pub(crate) fn change_faults(&self, asked: &Asked) -> Answer {
-        let changed: ChangedFaults = serde_json::from_slice(&asked.body).map_err(bad_request)?;
+    pub(crate) fn change_faults(&self, request: &ReceivedRequest) -> RouteResult {
+        let changed: ChangedFaults = serde_json::from_slice(&request.body).map_err(bad_request)?;
         let parse = |texts: Vec<String>| -> Result<Vec<FaultSpec>, Refusal> {
             texts.iter().map(|text| text.trim().parse().map_err(bad_request)).collect()
         };
@@ -50,8 +50,8 @@ impl<R: Registry> Inspector<R> {
     }
 
     /// The forms of the page.
-    pub(crate) fn switch_fault(&self, asked: &Asked) -> Answer {
-        let text = asked.field("spec");
+    pub(crate) fn switch_fault(&self, request: &ReceivedRequest) -> RouteResult {
+        let text = request.field("spec");
         let fault: FaultSpec = match text.trim().parse() {
             Ok(fault) => fault,
             Err(error) => {
@@ -59,14 +59,14 @@ impl<R: Registry> Inspector<R> {
                 return Ok(with_status(StatusCode::BAD_REQUEST, page));
             }
         };
-        self.update_faults(|in_force, once| match &*asked.field("action") {
+        self.update_faults(|in_force, once| match &*request.field("action") {
             "once" => once.push(fault),
             "remove" => in_force.retain(|other| *other != fault),
             "remove-once" => once.retain(|other| *other != fault),
             _ if in_force.contains(&fault) => {}
             _ => in_force.push(fault),
         })?;
-        Ok(see_other(page::section(&asked.field("back"))))
+        Ok(see_other(page::section(&request.field("back"))))
     }
 
     /// Changes those in force and those for one request, unless there would be too many.
@@ -85,12 +85,12 @@ impl<R: Registry> Inspector<R> {
             }
             Ok(())
         });
-        self.tell_of_faults();
+        self.report_faults();
         changed
     }
 
-    /// Tells whoever wants to know that they may have changed.
-    pub(crate) fn tell_of_faults(&self) {
+    /// Invokes the callback with the faults in force.
+    pub(crate) fn report_faults(&self) {
         if let Some(on_faults) = &self.about.on_faults {
             on_faults(&[self.service.faults(), self.service.faults_once()].concat());
         }

@@ -1,4 +1,4 @@
-//! [`Asked`]: a request whose host and origin are checked, and whose body is received.
+//! [`ReceivedRequest`]: a request whose host and origin are checked, and whose body is received.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -21,12 +21,12 @@ const MAX_BODY: usize = 64 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A GET, a HEAD or a POST that is not another origin's.
-pub(crate) struct Asked {
+pub(crate) struct ReceivedRequest {
     head: Parts,
     pub(crate) body: Bytes,
 }
 
-impl Asked {
+impl ReceivedRequest {
     pub(crate) async fn receive(
         request: Request<Incoming>,
         about: &About,

@@ -12,7 +12,7 @@ use portal_model::neutral::escaped;
 use serde_json::Value;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
-pub(crate) type Answer = Result<Response<Body>, Refusal>;
+pub(crate) type RouteResult = Result<Response<Body>, Refusal>;
 
 /// Why a request is refused.
 pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) String);

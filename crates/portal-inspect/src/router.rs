@@ -18,8 +18,10 @@ use crate::har;
 use crate::inspector::Inspector;
 use crate::page::{self, Frame};
 use crate::recorder::{Recorded, Since};
-use crate::request::Asked;
-use crate::response::{Answer, Body, Refusal, html, json, plain, see_other, text, with_status};
+use crate::request::ReceivedRequest;
+use crate::response::{
+    Body, Refusal, RouteResult, html, json, plain, see_other, text, with_status,
+};
 
 use self::Handler::{Later, Now};
 
@@ -45,29 +47,29 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// What responds to the requests of a route.
 enum Handler<R> {
-    Now(fn(&Inspector<R>, &Asked) -> Answer),
+    Now(fn(&Inspector<R>, &ReceivedRequest) -> RouteResult),
     /// After a look into the registry.
-    Later(for<'a> fn(&'a Inspector<R>, &'a Asked) -> BoxFuture<'a, Answer>),
+    Later(for<'a> fn(&'a Inspector<R>, &'a ReceivedRequest) -> BoxFuture<'a, RouteResult>),
 }
 
 impl<R: Registry> Inspector<R> {
     /// The first that matches responds; `{id}` stands for the last segment of a path.
     const GET: [(&str, Handler<R>); 17] = [
-        ("/", Now(|it, asked| Ok(html(it.page_of_requests(asked))))),
-        ("/requests/events", Now(|it, asked| it.events(asked, row))),
+        ("/", Now(|it, request| Ok(html(it.page_of_requests(request))))),
+        ("/requests/events", Now(|it, request| it.events(request, row))),
         (
             "/requests/{id}",
-            Now(|it, asked| Ok(html(page::request(&Frame::of(it), &*it.get(asked)?)))),
+            Now(|it, request| Ok(html(page::request(&Frame::of(it), &*it.get(request)?)))),
         ),
-        ("/orgs", Later(|it, asked| Box::pin(it.page_of_orgs(asked)))),
+        ("/orgs", Later(|it, request| Box::pin(it.page_of_orgs(request)))),
         ("/faults", Now(|it, _| Ok(html(page::faults(&Frame::of(it), None))))),
         ("/icon.svg", Now(|_, _| Ok(text("image/svg+xml", page::ICON)))),
         ("/style.css", Now(|_, _| Ok(text("text/css; charset=utf-8", page::STYLE)))),
         ("/script.js", Now(|_, _| Ok(text("text/javascript; charset=utf-8", page::SCRIPT)))),
         ("/api/requests", Now(Self::api_requests)),
         ("/api/requests.har", Now(Self::archive)),
-        ("/api/requests/events", Now(|it, asked| it.events(asked, line))),
-        ("/api/requests/{id}", Now(|it, asked| Ok(json(&json!(*it.get(asked)?))))),
+        ("/api/requests/events", Now(|it, request| it.events(request, line))),
+        ("/api/requests/{id}", Now(|it, request| Ok(json(&json!(*it.get(request)?))))),
         ("/api/faults", Now(|it, _| Ok(json(&it.faults())))),
         ("/openapi.json", Now(|it, _| Ok(json(&it.about.openapi())))),
         ("/healthz", Now(|_, _| Ok(text("text/plain; charset=utf-8", "ok\n")))),
@@ -77,8 +79,8 @@ impl<R: Registry> Inspector<R> {
 
     const POST: [(&str, Handler<R>); 6] = [
         ("/faults", Now(Self::switch_fault)),
-        ("/reset", Now(|it, asked| it.reset().map(|()| back(asked)))),
-        ("/clear", Now(|it, asked| Ok(it.clear(back(asked))))),
+        ("/reset", Now(|it, request| it.reset().map(|()| back(request)))),
+        ("/clear", Now(|it, request| Ok(it.clear(back(request))))),
         ("/api/faults", Now(Self::change_faults)),
         ("/api/clear", Now(|it, _| Ok(it.clear(json(&json!({ "cleared": true })))))),
         ("/api/reset", Now(|it, _| it.reset().map(|()| json(&json!({ "reset": true }))))),
@@ -102,57 +104,58 @@ impl<R: Registry> Inspector<R> {
         response
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Answer {
-        let asked = Asked::receive(request, &self.about).await?;
-        let routes: &[(&str, Handler<R>)] = if asked.is_post() { &Self::POST } else { &Self::GET };
+    async fn route(&self, request: Request<Incoming>) -> RouteResult {
+        let request = ReceivedRequest::receive(request, &self.about).await?;
+        let routes: &[(&str, Handler<R>)] =
+            if request.is_post() { &Self::POST } else { &Self::GET };
         let matches = |pattern: &str| match pattern.strip_suffix("{id}") {
-            Some(before) => asked.path().strip_prefix(before).is_some_and(|id| !id.contains('/')),
-            None => asked.path() == pattern,
+            Some(before) => request.path().strip_prefix(before).is_some_and(|id| !id.contains('/')),
+            None => request.path() == pattern,
         };
         match routes.iter().find(|(pattern, _)| matches(pattern)) {
-            Some((_, Now(respond))) => respond(self, &asked),
-            Some((_, Later(respond))) => respond(self, &asked).await,
+            Some((_, Now(respond))) => respond(self, &request),
+            Some((_, Later(respond))) => respond(self, &request).await,
             None => Err(nothing_here()),
         }
     }
 
-    fn page_of_requests(&self, asked: &Asked) -> Markup {
-        let filter = asked.parameter("q").unwrap_or_default();
+    fn page_of_requests(&self, request: &ReceivedRequest) -> Markup {
+        let filter = request.parameter("q").unwrap_or_default();
         page::requests(&Frame::of(self), &self.watch.recorder.since(0), &filter)
     }
 
-    fn api_requests(&self, asked: &Asked) -> Answer {
-        let since = self.matching(asked)?;
+    fn api_requests(&self, request: &ReceivedRequest) -> RouteResult {
+        let since = self.matching(request)?;
         let requests: Vec<_> = since.requests.iter().map(|recorded| recorded.listed()).collect();
         Ok(json(&json!({ "requests": requests, "not_recorded": since.skipped })))
     }
 
     /// The same requests in full, as browsers' developer tools and HTTP clients import them.
-    fn archive(&self, asked: &Asked) -> Answer {
-        Ok(json(&har::archive(&self.matching(asked)?.requests, &self.about.url)))
+    fn archive(&self, request: &ReceivedRequest) -> RouteResult {
+        Ok(json(&har::archive(&self.matching(request)?.requests, &self.about.url)))
     }
 
     /// The requests that a reader asks for.
-    fn matching(&self, asked: &Asked) -> Result<Since, Refusal> {
-        let mut since = self.watch.recorder.since(asked.after()?);
-        let filter = asked.parameter("q").unwrap_or_default();
+    fn matching(&self, request: &ReceivedRequest) -> Result<Since, Refusal> {
+        let mut since = self.watch.recorder.since(request.after()?);
+        let filter = request.parameter("q").unwrap_or_default();
         since.requests.retain(|recorded| filter::matches(&recorded.record, &filter));
         Ok(since)
     }
 
     /// The request whose id is at the end of the path.
-    fn get(&self, asked: &Asked) -> Result<Arc<Recorded>, Refusal> {
-        let id = asked.path().rsplit('/').next().unwrap_or_default();
+    fn get(&self, request: &ReceivedRequest) -> Result<Arc<Recorded>, Refusal> {
+        let id = request.path().rsplit('/').next().unwrap_or_default();
         let id = id.parse().map_err(|_| nothing_here())?;
         self.watch.recorder.get(id).ok_or_else(|| {
             Refusal(StatusCode::NOT_FOUND, format!("the request {id} is not kept any more"))
         })
     }
 
-    async fn page_of_orgs(&self, asked: &Asked) -> Answer {
+    async fn page_of_orgs(&self, request: &ReceivedRequest) -> RouteResult {
         let failed =
             |error: RegistryError| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
-        let shows_secrets = asked.parameter("secrets").as_deref() == Some("shown");
+        let shows_secrets = request.parameter("secrets").as_deref() == Some("shown");
         let registry = self.service.registry();
         let orgs = registry.orgs().await.map_err(failed)?;
         let count = orgs.len();
@@ -173,7 +176,7 @@ impl<R: Registry> Inspector<R> {
         };
         registry.reset(seed, self.service.now());
         self.service.restart_faults();
-        self.tell_of_faults();
+        self.report_faults();
         self.watch.recorder.clear();
         Ok(())
     }
@@ -185,7 +188,7 @@ impl<R: Registry> Inspector<R> {
     }
 
     /// Whether requests can be served now.
-    async fn ready(&self) -> Answer {
+    async fn ready(&self) -> RouteResult {
         let unready = if self.watch.is_draining.load(Ordering::Relaxed) {
             "shutting down".to_owned()
         } else {
@@ -203,8 +206,8 @@ impl<R: Registry> Inspector<R> {
 }
 
 /// To the section that a form names.
-fn back(asked: &Asked) -> Response<Body> {
-    see_other(page::section(&asked.field("back")))
+fn back(request: &ReceivedRequest) -> Response<Body> {
+    see_other(page::section(&request.field("back")))
 }
 
 fn nothing_here() -> Refusal {

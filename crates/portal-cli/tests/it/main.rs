@@ -48,6 +48,7 @@ mod rehearse;
 mod rename;
 mod schema;
 mod sdk;
+#[cfg(unix)]
 mod secrets;
 mod serve;
 mod serve_data;

@@ -11,8 +11,7 @@ use crate::support::{Home, Ran, Served};
 /// What a text can have in place of a secret.
 fn forms(secret: &str) -> BTreeSet<String> {
     let bytes = secret.as_bytes();
-    let each =
-        |form: &dyn Fn(u8) -> String| bytes.iter().map(|byte| form(*byte)).collect::<String>();
+    let each = |form: &dyn Fn(u8) -> String| each_byte(secret, form);
     let special = |byte: u8, escaped: String| {
         if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { escaped }
     };
@@ -52,11 +51,16 @@ fn forms(secret: &str) -> BTreeSet<String> {
     texts.into_iter().collect()
 }
 
+/// A form of each byte.
+fn each_byte(text: &str, form: impl Fn(u8) -> String) -> String {
+    text.bytes().map(form).collect::<Vec<_>>().concat()
+}
+
 /// Without the padding.
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
-    let digits: Vec<char> = bits.chars().collect();
+    let bits = bytes.iter().flat_map(|byte| format!("{byte:08b}").chars().collect::<Vec<_>>());
+    let digits: Vec<char> = bits.collect();
     let digit = |six: &[char]| {
         let six: String = six.iter().collect();
         char::from(DIGITS[usize::from_str_radix(&format!("{six:0<6}"), 2).unwrap()])
@@ -85,8 +89,127 @@ fn assert_hidden(place: &str, shown: &str, secrets: &[String]) {
     }
 }
 
-/// A server with the highest level of its log, and all that the commands do with it, at theirs.
-#[cfg(unix)]
+/// Commands at the highest level of their log, and what they print.
+struct Run {
+    home: Home,
+    url: String,
+    acme: Org,
+    secrets: Vec<String>,
+    printed: String,
+}
+
+/// What is not a secret of the server, and used as one.
+const WRONG: &str = "wr0ng/secret+=%41";
+const PASSWORD: &str = "pr0xy/pass+word";
+const ACCESS_TOKEN: &str = "1000.5f2a9c0e5f2a9c0e.77aa0177aa0177aa";
+
+impl Run {
+    fn command(&mut self, command: &mut Command, stdin: &str) -> i32 {
+        let ran = Ran::fed(command.env("PORTAL_LOG", "trace"), stdin);
+        self.printed += &(ran.stdout + &ran.stderr);
+        ran.status
+    }
+
+    fn log_in(&mut self) {
+        let (id, url) = (self.acme.client_id(), self.url.clone());
+        let login = ["login", "--profile", "acme", "--client-id", &id, "--api-domain", &url];
+        let login = [&login[..], &["--accounts-url", &url]].concat();
+        let (secret, code) = (odd(&self.acme.client_secret()), odd(&self.acme.code()));
+        let token = odd(&self.acme.refresh_token());
+        let mut command = self.home.command(&login);
+        assert_eq!(self.command(&mut command, &format!("{secret}\n{code}\n")), 0);
+        let with_token = [&login[..], &["--refresh-token"]].concat();
+        for (stdin, is_good) in [
+            (format!("{secret}\n{token}\n"), true),
+            (format!("{WRONG}\n{WRONG}\n"), false),
+            (format!("\"{WRONG}\"\n{token}\n"), false),
+            (format!("{secret} {token}\n{token}\n"), false),
+            (format!("{secret}\n"), false),
+        ] {
+            let mut command = self.home.command(&with_token);
+            assert_eq!(self.command(&mut command, &stdin) == 0, is_good, "{stdin}");
+        }
+    }
+
+    /// What succeeds and what fails, alike.
+    fn use_everything(&mut self) {
+        fs::write(self.home.path().join("portals.csv"), "profile,name\nacme,AcmePortal\n").unwrap();
+        for arguments in [
+            &["serve", "profiles"][..],
+            &["create", "AcmePortal", "--profile", "acme"],
+            &["create", "AcmePortal", "--profile", "acme", "-v"],
+            &["create", "LostPortal", "--profile", "acme", "--allow-another"],
+            &["create", "AcmePortal", "--profile", "beta"],
+            &["rename", "AcmePortal", "AcmeCustomers", "--profile", "acme"],
+            &["batch", "portals.csv", "--yes"],
+            &["rehearse", "portals.csv"],
+            &["list", "--profile", "acme", "--output", "json"],
+            &["doctor", "--output", "json"],
+            &["profiles", "show", "acme"],
+            &["recover"],
+            &["history", "--output", "json"],
+            &["requests", "--output", "json"],
+            &["admin", "log", "--data", "kept"],
+            &["admin", "credential", "list", "--data", "kept"],
+            &["logout", "acme"],
+            &["logout", "--profile", "acme"],
+        ] {
+            let mut command = self.home.command(arguments);
+            self.command(&mut command, "");
+        }
+    }
+
+    fn misuse_variables(&mut self) {
+        for (name, value) in [
+            ("PORTAL_ACCESS_TOKEN", ACCESS_TOKEN.to_owned()),
+            ("PORTAL_ACCESS_TOKEN", format!("'{ACCESS_TOKEN}'")),
+            ("PORTAL_CLIENT_SECRET", WRONG.to_owned()),
+            ("PORTAL_CLIENT_SECRET", format!("\"{WRONG}\"")),
+            ("PORTAL_REFRESH_TOKEN", format!("{WRONG}\n{WRONG}")),
+            ("PORTAL_API_DOMAIN", format!("http://{WRONG}@127.0.0.1:1")),
+            ("PORTAL_API_DOMAIN", format!("https://portals.example/?token={ACCESS_TOKEN}")),
+            ("PORTAL_DATA_CENTER", ACCESS_TOKEN.to_owned()),
+        ] {
+            let mut command = self.home.command(&["list"]);
+            if name == "PORTAL_ACCESS_TOKEN" {
+                command.env("PORTAL_API_DOMAIN", &self.url).env("PORTAL_ACCOUNTS_URL", &self.url);
+            } else {
+                command.envs(self.acme.environment(&self.url));
+            }
+            assert_ne!(self.command(command.env(name, value), ""), 0, "{name}");
+        }
+        for proxy in [
+            "http://user:PASS@127.0.0.1:1",
+            "\"http://user:PASS@127.0.0.1:1\"",
+            "user:PASS@[::1",
+            "ftp://user:PASS@a",
+        ] {
+            let mut command = self.home.command(&["list", "--data-center", "eu"]);
+            command.envs(self.acme.environment(&self.url).into_iter().skip(2));
+            command.env("HTTPS_PROXY", proxy.replace("PASS", PASSWORD));
+            assert_ne!(self.command(&mut command, ""), 0, "{proxy}");
+        }
+        for database in
+            ["postgres://u:PASS@127.0.0.1:1/d", "postgres://u:PASS@[/d", "'postgres://u:PASS@/d'"]
+        {
+            let mut command =
+                self.home.command(&["serve", "--listen", "127.0.0.1:0", "--", "true"]);
+            command.env("PORTAL_DATABASE_URL", database.replace("PASS", PASSWORD));
+            assert_ne!(self.command(&mut command, ""), 0, "{database}");
+        }
+    }
+
+    /// The access tokens that were granted.
+    fn cached_tokens(&self) -> Vec<String> {
+        let tokens = fs::read_dir(self.home.path().join(".cache/portal/tokens")).unwrap();
+        let read = tokens.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+        let parse = |text: String| serde_json::from_str(&text).unwrap_or_default();
+        let token = |cached: serde_json::Value| cached["access_token"].as_str().map(str::to_owned);
+        read.map(parse).filter_map(token).collect()
+    }
+}
+
+/// Of a server at the highest level of its log, and of all that the commands do with it.
 #[test]
 fn run_of_everything_shows_no_secret() {
     let home = Home::new();
@@ -99,115 +222,29 @@ fn run_of_everything_shows_no_secret() {
     let faults = ["--fault", "POST committed:drop:@2", "--fault", "TOKEN request:500:@9"];
     let arguments = [&["--seed", "seed.toml", "--data", "kept"][..], &faults].concat();
     let server = Served::start_by(traced, &home, &arguments);
-    let (url, acme) = (server.url().to_owned(), &all[0]);
-    let mut secrets: Vec<_> = all
-        .iter()
-        .flat_map(|org| [org.client_secret(), org.refresh_token(), org.code()])
-        .map(|secret| odd(&secret))
-        .collect();
-    secrets.extend(["wr0ng/secret+=%41".to_owned(), "pr0xy/pass+word".to_owned()]);
-    secrets.push("1000.5f2a9c0e5f2a9c0e.77aa0177aa0177aa".to_owned());
-    let [wrong, password, access_token] = secrets.last_chunk().unwrap().clone();
-
-    let mut printed = String::new();
-    let mut keep = |command: &mut Command, stdin: &str| {
-        let ran = Ran::fed(command.env("PORTAL_LOG", "trace"), stdin);
-        printed += &(ran.stdout + &ran.stderr);
-        ran.status
-    };
-    let id = acme.client_id();
-    let login = ["login", "--profile", "acme", "--api-domain", &url, "--client-id", &id];
-    let login = [&login[..], &["--accounts-url", &url]].concat();
-    let (secret, code) = (odd(&acme.client_secret()), odd(&acme.code()));
-    let token = odd(&acme.refresh_token());
-    assert_eq!(keep(&mut home.command(&login), &format!("{secret}\n{code}\n")), 0);
-    let with_token = [&login[..], &["--refresh-token"]].concat();
-    assert_eq!(keep(&mut home.command(&with_token), &format!("{secret}\n{token}\n")), 0);
-    for stdin in [
-        format!("{wrong}\n{wrong}\n"),
-        format!("\"{wrong}\"\n{token}\n"),
-        format!("{secret} {token}\n{token}\n"),
-        format!("{secret}\n"),
-    ] {
-        assert_ne!(keep(&mut home.command(&with_token), &stdin), 0, "{stdin}");
-    }
-    fs::write(home.path().join("portals.csv"), "profile,name\nacme,AcmePortal\n").unwrap();
-    for arguments in [
-        &["serve", "profiles"][..],
-        &["create", "AcmePortal", "--profile", "acme"],
-        &["create", "AcmePortal", "--profile", "acme", "-v"],
-        &["create", "LostPortal", "--profile", "acme", "--allow-another"],
-        &["create", "AcmePortal", "--profile", "beta"],
-        &["rename", "AcmePortal", "AcmeCustomers", "--profile", "acme"],
-        &["batch", "portals.csv", "--yes"],
-        &["rehearse", "portals.csv"],
-        &["list", "--profile", "acme", "--output", "json"],
-        &["doctor", "--output", "json"],
-        &["profiles", "show", "acme"],
-        &["recover"],
-        &["history", "--output", "json"],
-        &["requests", "--output", "json"],
-        &["admin", "log", "--data", "kept"],
-        &["admin", "credential", "list", "--data", "kept"],
-        &["logout", "acme"],
-        &["logout", "--profile", "acme"],
-    ] {
-        keep(&mut home.command(arguments), "");
-    }
-    for (name, value) in [
-        ("PORTAL_ACCESS_TOKEN", access_token.clone()),
-        ("PORTAL_ACCESS_TOKEN", format!("'{access_token}'")),
-        ("PORTAL_CLIENT_SECRET", wrong.clone()),
-        ("PORTAL_CLIENT_SECRET", format!("\"{wrong}\"")),
-        ("PORTAL_REFRESH_TOKEN", format!("{wrong}\n{wrong}")),
-        ("PORTAL_API_DOMAIN", format!("http://{wrong}@127.0.0.1:1")),
-        ("PORTAL_API_DOMAIN", format!("https://portals.example/?token={access_token}")),
-        ("PORTAL_DATA_CENTER", access_token.clone()),
-    ] {
-        let mut command = home.command(&["list"]);
-        if name == "PORTAL_ACCESS_TOKEN" {
-            command.env("PORTAL_API_DOMAIN", &url).env("PORTAL_ACCOUNTS_URL", &url);
-        } else {
-            command.envs(acme.environment(&url));
-        }
-        assert_ne!(keep(command.env(name, value), ""), 0, "{name}");
-    }
-    for proxy in
-        ["http://user:@127.0.0.1:1", "\"http://user:@127.0.0.1:1\"", "user:@[::1", "ftp://user:@a"]
-    {
-        let mut command = home.command(&["list", "--data-center", "eu"]);
-        command.envs(acme.environment(&url).into_iter().skip(2));
-        command.env("HTTPS_PROXY", proxy.replace("user:", &format!("user:{password}")));
-        assert_ne!(keep(&mut command, ""), 0, "{proxy}");
-    }
-    for database in
-        ["postgres://u:PASS@127.0.0.1:1/d", "postgres://u:PASS@[/d", "'postgres://u:PASS@/d'"]
-    {
-        let mut command = home.command(&["serve", "--listen", "127.0.0.1:0", "--", "true"]);
-        command.env("PORTAL_DATABASE_URL", database.replace("PASS", &password));
-        assert_ne!(keep(&mut command, ""), 0, "{database}");
-    }
-
-    // The access tokens that were granted are in the cache.
-    for entry in fs::read_dir(home.path().join(".cache/portal/tokens")).unwrap() {
-        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
-        let cached: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        secrets.extend(cached["access_token"].as_str().map(str::to_owned));
-    }
-    assert!(secrets.len() > 9, "{secrets:?}");
-    for secret in &secrets {
-        misplace(&url, secret);
+    let of_org = |org: &Org| [org.client_secret(), org.refresh_token(), org.code()];
+    let mut secrets: Vec<_> = all.iter().flat_map(of_org).map(|secret| odd(&secret)).collect();
+    secrets.extend([WRONG, PASSWORD, ACCESS_TOKEN].map(str::to_owned));
+    let (url, acme) = (server.url().to_owned(), all[0].clone());
+    let mut run = Run { home, url, acme, secrets, printed: String::new() };
+    run.log_in();
+    run.use_everything();
+    run.misuse_variables();
+    run.secrets.extend(run.cached_tokens());
+    assert!(run.secrets.len() > 9, "{:?}", run.secrets);
+    for secret in &run.secrets {
+        misplace(&run.url, secret);
     }
     let log = server.log();
-    assert!(log.contains("AcmePortal") && printed.contains(" TRACE "));
-    assert_hidden("the log", &log, &secrets);
-    assert_hidden("what commands print", &printed, &secrets);
+    assert!(log.contains("AcmePortal") && run.printed.contains(" TRACE "));
+    assert_hidden("the log", &log, &run.secrets);
+    assert_hidden("what commands print", &run.printed, &run.secrets);
     let admin = server.listening["admin"].as_str().unwrap();
     assert!(server.recorded().contains("AcmePortal"));
-    assert_hidden("the recorder", &server.recorded(), &secrets);
+    assert_hidden("the recorder", &server.recorded(), &run.secrets);
     for path in ["/orgs", "/orgs?secrets=shown", "/faults", "/metrics"] {
         let body = send(admin, &format!("GET {path}"), &[], "").body;
-        assert_hidden(path, &body, &secrets);
+        assert_hidden(path, &body, &run.secrets);
     }
 }
 
@@ -218,8 +255,8 @@ fn odd(text: &str) -> String {
 
 /// Sends a secret wherever a client can put it.
 fn misplace(url: &str, secret: &str) {
-    let percent: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let json: String = secret.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let percent = each_byte(secret, |byte| format!("%{byte:02X}"));
+    let json = each_byte(secret, |byte| format!("\\u{byte:04x}"));
     let basic = format!("Authorization: Basic {}", base64(format!("1000.X:{secret}").as_bytes()));
     let bearer = format!("Authorization: Bearer {secret}");
     for target in [
@@ -274,7 +311,7 @@ fn token_without_name_is_masked() {
     let authorization = authorization(&server);
     let text = |key: &str| server.listening[key].as_str().unwrap();
     let (secret, token) = (text("client_secret"), text("refresh_token"));
-    let escaped: String = token.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let escaped = each_byte(token, |byte| format!("%{byte:02X}"));
     for target in [
         format!("GET /crm/v7/settings/portals/{token}?page={token}"),
         format!("GET /crm/v7/settings/portals/{escaped}"),

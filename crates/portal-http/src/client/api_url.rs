@@ -58,7 +58,7 @@ impl ApiUrl {
         let change = match api_domain.map(|url| self.configured.after(url)) {
             None => ApiDomainChange::Keep,
             Some(ApiDomainChange::Mismatch(url)) if self.configured == ApiDomain::Unset => {
-                // Whoever answers for the accounts server must not lead the token away.
+                // A forged response of the accounts server must not lead the token away.
                 if !self.is_of_accounts(&origin(&url)) {
                     return Err(TokenError::Local(format!(
                         "the accounts server named the API {url}, which is not one of Zoho's: set \

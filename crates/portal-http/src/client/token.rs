@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 use super::accounts::Accounts;
 use super::api_url::ApiUrl;
 use super::file_token_cache::FileTokenCache;
-use super::token_cache::{CacheKey, CachedToken};
+use super::token_cache::{CacheKey, CachedToken, warn_unusable};
 
 /// An access token to use now.
 #[derive(Clone, Debug)]
@@ -212,12 +212,7 @@ impl Refreshed {
     }
 }
 
-/// Warns that processes don't share a token.
-fn warn_unusable(error: &io::Error) {
-    tracing::warn!(%error, "cannot use the token cache; continuing without it");
-}
-
-/// Pause after a failed refresh in the background, and after a response that nobody can read.
+/// Pause after a failed refresh in the background, and after an unreadable response.
 const PAUSE: Duration = Duration::from_secs(30);
 
 impl State {

@@ -1,5 +1,6 @@
 //! What processes share of an access token: [`CachedToken`], under a [`CacheKey`].
 
+use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use portal_model::Secret;
@@ -86,4 +87,9 @@ impl CachedToken {
 
 fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Warns that processes don't share a token.
+pub(super) fn warn_unusable(error: &io::Error) {
+    tracing::warn!(%error, "cannot use the token cache; continuing without it");
 }

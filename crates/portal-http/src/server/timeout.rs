@@ -31,7 +31,7 @@ pub(super) struct TimeoutBody<B> {
 
 impl<B> Drop for TimeoutBody<B> {
     fn drop(&mut self) {
-        // Whoever receives a body drops it at its end.
+        // The receiver of a body drops it at its end.
         self.connection.advance(Phase::Body, Phase::Service);
     }
 }

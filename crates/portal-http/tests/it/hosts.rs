@@ -11,10 +11,10 @@ use portal_model::{ApiVersion, CreateOperation, OrgIdentity, Outcome};
 use tokio::task::spawn_blocking;
 
 #[path = "../../../portal-ledger/examples/reqwest.rs"]
-#[allow(dead_code, reason = "its main")]
+#[allow(dead_code, clippy::duplicate_mod, reason = "its main, and what both programs share")]
 mod with_reqwest;
 #[path = "../../../portal-ledger/examples/ureq.rs"]
-#[allow(dead_code, reason = "its main")]
+#[allow(dead_code, clippy::duplicate_mod, reason = "its main, and what both programs share")]
 mod with_ureq;
 
 use with_reqwest::Async;

@@ -39,7 +39,7 @@ pub(crate) fn orgs(
         }
         @if about.known_credentials().is_none() && !orgs.is_empty() {
             p.note {
-                "Secrets are not shown here, since this page asks nobody who they are."
+                "Secrets are not shown here, since this page does not authenticate."
                 @if let Some(command) = &about.environment_command {
                     " The default org's: " code { (command) } "."
                 }

@@ -102,7 +102,7 @@ pub(super) async fn bind_inspector(
             })?;
             if !address.is_loopback() {
                 printer.warning(
-                    "the admin listener asks nobody who they are: all who can reach it can look in",
+                    "the admin listener does not authenticate: anyone who can reach it can look in",
                 );
             }
             Ok(Some(listener))

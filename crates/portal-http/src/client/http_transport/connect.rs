@@ -104,7 +104,7 @@ impl<'a> Peer<'a> {
     }
 
     fn unreachable(self, error: &(dyn std::error::Error + 'static)) -> NotSent {
-        // Whoever has no proxy there needs another hint than who has no server.
+        // A proxy that is not there needs another hint than a server that is not.
         let is_server_here = matches!(self, Self::Host(uri) if is_this_machine(uri));
         unreachable(self, is_server_here, error)
     }
