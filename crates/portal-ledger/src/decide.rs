@@ -26,7 +26,8 @@
 //!    unless the caller states that the credentials of the two lead to different orgs.
 //!    With `allow_another` the names alone count.
 //! 7. **A key is one operation**: created, or there after an attempt, and its entry is returned; in doubt,
-//!    and it goes on; ended without a portal, and it begins anew.
+//!    and it goes on; ended without a portal, and it begins anew. A name that is taken and not verified is
+//!    in doubt for the same key and name, and for another name where the org may have several portals.
 //! 8. **A moment of another clock counts from when it is first read**: another boot, machine or time
 //!    namespace.
 //! 9. **`Created` is accepted from anybody, everything else from the holder.** But once another holder
@@ -277,7 +278,7 @@ impl<'a> View<'a> {
             .reduce(|one, other| if other.until.since(&one.until).is_some() { other } else { one });
         if let Some(wait) = longest {
             let receipts = self.certain_receipts(own.as_ref());
-            let is_in_doubt = adopted.is_some_and(|entry| entry.is_in_doubt());
+            let is_in_doubt = adopted.is_some_and(|entry| entry.attempts > 0);
             let why = if is_in_doubt { Why::InDoubt } else { wait.why };
             return Decision::Wait(Wait { why, receipts, ..wait });
         }
@@ -300,6 +301,11 @@ impl<'a> View<'a> {
             State::Open(lease) if lease.is_held_at(self.now) => {
                 return decided(self.under_way(&entry, lease));
             }
+            // Whose the name is decides what came of the key.
+            State::Ended { ending, .. }
+                if ending.kind == EndingKind::NameTaken
+                    && has_equal_key(&entry, self.request)
+                    && operation.is_same_as(&entry.operation) => {}
             State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
                 // The result of this very claim was lost, and somebody ended the entry since.
                 let is_own = entry.id == self.request.id;
@@ -368,7 +374,11 @@ impl<'a> View<'a> {
     /// Rule 7, and a label or key that leads elsewhere.
     fn blocked(&self, operation: &Operation) -> Option<Blocked> {
         self.entries.iter().rev().find_map(|entry| {
-            if !entry.may_be_own() {
+            // Where another portal is no obstacle, no list tells that a copy of the key's attempt has one.
+            let is_unverified = self.request.policy.allow_another
+                && has_equal_key(entry, self.request)
+                && entry.ending().is_some_and(|ending| ending.kind == EndingKind::NameTaken);
+            if !entry.may_be_own() && !is_unverified {
                 return None;
             }
             let is_first = operation.is_same_as(&entry.operation);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::orgs::{Org, Orgs};
-use crate::support::{Home, Ran};
+use crate::support::{Home, Ran, wait_until};
 
 /// What a terminal must not get: the title of its window, colors in 7 and 8 bits, DEL, and text that
 /// reads backwards.
@@ -256,14 +256,14 @@ fn secrets_are_in_no_core_dump() {
     let home = Home::new();
     let login = ["login", "--profile", "a", "--data-center", "eu", "--client-id", "1000.A"];
     let mut command: Command = home.command(&login);
-    let piped = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut process = piped.spawn().unwrap();
+    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let limits = format!("/proc/{}/limits", process.id());
-    crate::support::wait_until(|| {
+    wait_until(|| {
         let limits = fs::read_to_string(&limits).unwrap();
-        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
-        core.split_whitespace().collect::<Vec<_>>()[4..6] == ["0", "0"]
+        let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+        core.is_some_and(|core| core.split_whitespace().skip(4).take(2).eq(["0", "0"]))
     });
+    assert!(process.try_wait().unwrap().is_none(), "it waits");
     process.kill().unwrap();
     process.wait().unwrap();
 }

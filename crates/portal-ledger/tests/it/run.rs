@@ -314,7 +314,7 @@ async fn killed_create_is_resolved_by_next_run() {
     assert_eq!(service.names(), ["AcmePortal"]);
 }
 
-/// The baseline is that of before the first attempt, whoever makes the next one.
+/// The baseline is that of before the first attempt, whatever process makes the next one.
 #[tokio::test(start_paused = true)]
 async fn first_baseline_is_kept_over_adoption() {
     let slow = Act { effect: Some(AT_ONCE), reply: None, after: secs(15) };

@@ -99,7 +99,7 @@ pub(crate) async fn code_age_starts_at_first_application<R: Registry>(open: impl
     let registry = open();
     registry.apply_seed(&seed_with_code("code"), at(0)).await.unwrap();
     registry.apply_seed(&seed_with_code("code"), at(179)).await.unwrap();
-    let limited = async |code: &str, second| {
+    let limited = async |code, second| {
         let rules = TokenRules::ServiceLimits;
         registry.issue_token(&exchange(code), rules, at(second)).await.unwrap()
     };
