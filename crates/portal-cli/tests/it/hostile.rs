@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::orgs::{Org, Orgs};
-use crate::support::{Home, Ran, wait_until};
+use crate::support::{Home, Ran};
 
 /// What a terminal must not get: the title of its window, colors in 7 and 8 bits, DEL, and text that
 /// reads backwards.
@@ -258,7 +258,7 @@ fn secrets_are_in_no_core_dump() {
     let mut command: Command = home.command(&login);
     let mut process = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let limits = format!("/proc/{}/limits", process.id());
-    wait_until(|| {
+    crate::support::wait_until(|| {
         let limits = fs::read_to_string(&limits).unwrap();
         let core = limits.lines().find(|line| line.starts_with("Max core file size"));
         core.is_some_and(|core| core.split_whitespace().skip(4).take(2).eq(["0", "0"]))
