@@ -27,7 +27,7 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    pub(crate) const FULL: Self = Self { rounds: 11, span: Duration::from_secs(1) };
+    pub(crate) const FULL: Self = Self { rounds: 9, span: Duration::from_secs(1) };
     pub(crate) const QUICK: Self = Self { rounds: 1, span: Duration::from_millis(100) };
 
     const fn is_quick(self) -> bool {

@@ -62,6 +62,8 @@ const MANUAL: Sections = Sections(&[
 #[expect(clippy::doc_markdown, reason = "it is the help")]
 #[command(
     name = "portal",
+    // Not the name of the file, which ends in `.exe` on Windows.
+    bin_name = "portal",
     version,
     help_template = HELP,
     override_usage = "portal COMMAND …",

@@ -18,7 +18,7 @@
 //! | `http_transport` | the transport over sockets: proxies, TLS, attempts (feature `sockets`) |
 //! | `transport` | [`Transport`], and the bounds of a response |
 //! | `file_token_cache` | tokens in a directory: [`FileTokenCache`] |
-//! | `token_cache`, `api_url` | what processes share of a token; the API that the accounts server named |
+//! | `token_cache`, `api_url` | tokens for other processes; the API that the accounts server named |
 //! | `fingerprint` | tells credentials apart |
 //! | `base_url`, `clock`, `credential`, `error`, `slots` | leaves |
 
@@ -60,7 +60,7 @@ pub use self::http_transport::{
 };
 #[cfg(feature = "ledger")]
 pub use self::safe::{Call, IdentifyError, InFlight, PreviewError, SafeClient};
-pub use self::token_cache::{CacheKey, CachedToken};
+pub use self::token_cache::{CacheKey, CachedToken, TokenCache};
 pub use self::transport::{Bounds, Transport};
 #[cfg(feature = "ledger")]
 pub use portal_ledger::{Ended, Preview};

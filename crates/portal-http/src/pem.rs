@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 #[cfg(feature = "tls")]
-pub(crate) use self::read::{certificates, private_key};
+pub(crate) use self::read::{certificates, certificates_in, private_key};
 
 /// A file with unusable certificates or an unusable key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,15 +27,22 @@ mod read {
 
     /// The certificates in a file, at least one.
     pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-        let wrong = |error| unusable(path, "certificates", &error);
-        let found: Vec<_> = CertificateDer::pem_file_iter(path)
-            .map_err(wrong)?
-            .collect::<Result<_, _>>()
-            .map_err(wrong)?;
-        if found.is_empty() {
-            return Err(wrong(pem::Error::NoItemsFound));
-        }
-        Ok(found)
+        let found = CertificateDer::pem_file_iter(path).and_then(at_least_one);
+        found.map_err(|error| unusable(path, "certificates", &error))
+    }
+
+    /// The same of bytes.
+    pub(crate) fn certificates_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        at_least_one(CertificateDer::pem_slice_iter(pem)).map_err(|error| {
+            unusable(Path::new("the trusted certificates"), "certificates", &error)
+        })
+    }
+
+    fn at_least_one<T>(
+        found: impl Iterator<Item = Result<T, pem::Error>>,
+    ) -> Result<Vec<T>, pem::Error> {
+        let found: Vec<_> = found.collect::<Result<_, _>>()?;
+        if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) }
     }
 
     /// The first private key in a file.

@@ -26,8 +26,9 @@
 //!    unless the caller states that the credentials of the two lead to different orgs.
 //!    With `allow_another` the names alone count.
 //! 7. **A key is one operation**: created, or there after an attempt, and its entry is returned; in doubt,
-//!    and it goes on; ended without a portal, and it begins anew. After a name that was taken, and by whom
-//!    was not verified, that waits until a list shows whether a copy took it.
+//!    and it goes on; ended without a portal, and it begins anew. A name that is taken and not verified is
+//!    in doubt for the same key and name; another name of the key waits until a list shows whether a copy
+//!    took it, and is not created beside that.
 //! 8. **A moment of another clock counts from when it is first read**: another boot, machine or time
 //!    namespace.
 //! 9. **`Created` is accepted from anybody, everything else from the holder.** But once another holder
@@ -284,7 +285,7 @@ impl<'a> View<'a> {
             .reduce(|one, other| if other.until.since(&one.until).is_some() { other } else { one });
         if let Some(wait) = longest {
             let receipts = self.certain_receipts(own.as_ref());
-            let is_in_doubt = adopted.is_some_and(|entry| entry.is_in_doubt());
+            let is_in_doubt = adopted.is_some_and(|entry| entry.attempts > 0);
             let why = if is_in_doubt { Why::InDoubt } else { wait.why };
             return Decision::Wait(Wait { why, receipts, ..wait });
         }
@@ -307,6 +308,11 @@ impl<'a> View<'a> {
             State::Open(lease) if lease.is_held_at(self.now) => {
                 return decided(self.under_way(&entry, lease));
             }
+            // Whose the name is decides what came of the key.
+            State::Ended { ending, .. }
+                if ending.kind == EndingKind::NameTaken
+                    && has_equal_key(&entry, self.request)
+                    && operation.is_same_as(&entry.operation) => {}
             State::Ended { ending, .. } if ending.kind != EndingKind::Unknown => {
                 // The result of this very claim was lost, and somebody ended the entry since.
                 let is_own = entry.id == self.request.id;

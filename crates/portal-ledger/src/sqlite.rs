@@ -60,21 +60,13 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
-    /// The file is not a ledger, is damaged, or can't be written.
+    /// The file is not a ledger, is damaged, can't be written, or a later version of this library wrote it.
     #[error("cannot open the ledger {}: {reason}", path.display())]
     Unusable {
         /// Which.
         path: PathBuf,
         /// Why.
         reason: String,
-    },
-    /// A later version of this library wrote the file.
-    #[error("the ledger {} has format {found}, this version reads up to {FORMAT}: update it", path.display())]
-    Newer {
-        /// Which.
-        path: PathBuf,
-        /// The format of the file.
-        found: i32,
     },
 }
 
@@ -311,11 +303,8 @@ fn write(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
 }
 
 fn open(path: &Path) -> Result<Connection, OpenError> {
-    let unusable = |error: rusqlite::Error| OpenError::Unusable {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    };
-    let prepare = || {
+    let unusable = |reason| OpenError::Unusable { path: path.to_owned(), reason };
+    let prepare = || -> rusqlite::Result<_> {
         let mut connection = Connection::open(path)?;
         connection.busy_handler(Some(wait))?;
         // One file that can be copied; each commit is on the disk before its result is sent.
@@ -334,15 +323,16 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
         transaction.commit()?;
         Ok((connection, is_empty || application == APPLICATION_ID, format))
     };
-    match prepare().map_err(unusable)? {
-        (_, false, _) => {
-            Err(OpenError::Unusable { path: path.to_owned(), reason: "not a ledger".to_owned() })
-        }
-        (_, true, found) if found > FORMAT => {
-            Err(OpenError::Newer { path: path.to_owned(), found })
-        }
-        (connection, true, _) => Ok(connection),
+    let (connection, is_ledger, format) = prepare().map_err(|error| unusable(error.to_string()))?;
+    if !is_ledger {
+        return Err(unusable("not a ledger".to_owned()));
     }
+    if format > FORMAT {
+        let reason =
+            format!("it has format {format}, this version reads up to {FORMAT}: update it");
+        return Err(unusable(reason));
+    }
+    Ok(connection)
 }
 
 /// Waits for another process's transaction. SQLite's own handler soon sleeps for 100 ms at a time, and

@@ -2,7 +2,7 @@
 //!
 //! An intent is written down before an attempt and holds what recovery needs: what was to be done,
 //! how often it may have been sent, and which portals the org had before. It holds no time, since
-//! this crate has no clock: whoever stores intents stores the times too.
+//! this crate has no clock: times are stored beside it.
 
 use serde::{Deserialize, Serialize};
 

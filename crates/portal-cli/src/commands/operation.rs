@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use portal_http::client::{Call, Client, Ended, InFlight, SafeClient};
-use portal_ledger::{Entry, Filter, Ledger};
+use portal_ledger::{Entry, EntryId, Ledger};
 use portal_model::flow::Policy;
 use portal_model::outcome::{NotDone, Origin};
 use portal_model::{ListPortals, Operation, Outcome};
@@ -224,12 +224,11 @@ pub(super) async fn finish(
 }
 
 /// When the create was begun that made the portal of `outcome`, if the ledger has it.
-pub(super) async fn begun_earlier(ledger: &Ledger, outcome: &Outcome) -> Option<SystemTime> {
-    let Outcome::Present { origin: Origin::CreatedEarlier { entry: id, .. }, .. } = outcome else {
+async fn begun_earlier(ledger: &Ledger, outcome: &Outcome) -> Option<SystemTime> {
+    let Outcome::Present { origin: Origin::CreatedEarlier { entry, .. }, .. } = outcome else {
         return None;
     };
-    let entries = ledger.entries(&Filter::default()).await.ok()?;
-    begun(entries.iter().find(|entry| entry.id.as_str() == id)?)
+    begun(&ledger.entry(&EntryId::new(entry)).await.ok()??)
 }
 
 /// The account may live elsewhere than the user said.

@@ -8,14 +8,14 @@ use portal_model::explain::{explain, explain_oauth};
 use portal_model::flow::NotSent;
 use portal_model::oauth::{OAuthError, TokenError};
 use portal_model::outcome::{
-    AuthFailure, Conflict, Doubt, Failure as Unreached, NotDone, Owner, Unverified,
+    AuthFailure, Conflict, Doubt, Failure as Unreached, NotDone, Unverified,
 };
 use portal_model::{ApiError, ErrorCode, Portal};
 
 use crate::org::place::operands;
 use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
-use crate::report::failure::{Details, ErrorKind, Failure};
+use crate::report::failure::{ErrorKind, Failure};
 use crate::report::permission;
 use crate::report::portal::cell;
 
@@ -71,7 +71,7 @@ impl Subject<'_> {
     }
 
     /// `NAME was not created: why`
-    pub(super) fn not_done(&self, kind: ErrorKind, why: impl Display) -> Failure {
+    fn not_done(&self, kind: ErrorKind, why: impl Display) -> Failure {
         Failure::new(kind, self.message(&why))
     }
 
@@ -79,30 +79,14 @@ impl Subject<'_> {
         format!("{} was not {}: {why}", self.now(), self.done())
     }
 
-    pub(super) fn org_has_portal(&self, portal: &Portal) -> Failure {
+    /// What to do where the org has another portal.
+    pub(super) fn instead_of(&self, portal: &Portal) -> String {
         let (old, new, org) = (cell(&portal.name), self.name, &self.context.org);
         let renamed = operands([&portal.name, new]);
-        self.not_done(ErrorKind::OrgHasPortal, format_args!("the org has the portal {old}"))
-            .details(Details::Portal { portal: Box::new(portal.clone()) })
-            .hint(format!(
-                "use {old}, run `portal rename{org}{renamed}`, or pass `--allow-another` if the \
-                 org may have several"
-            ))
-    }
-
-    pub(super) fn taken(&self, owner: &Owner) -> Failure {
-        let not_done = |why| self.not_done(ErrorKind::NameTaken, why);
-        match owner {
-            Owner::ThisOrg => not_done("another portal of this org has the name"),
-            Owner::AnotherOrg => not_done("the name belongs to another organization"),
-            Owner::Undetermined(why) => {
-                // It may be this org, by a copy of this very request: nothing is denied.
-                let (name, why) = (self.name, in_words(why, self.name));
-                let message = format!("the name {name} is taken; by which org is not known: {why}");
-                Failure::new(ErrorKind::NameTaken, message)
-            }
-            _ => not_done("the name is taken"),
-        }
+        format!(
+            "use {old}, run `portal rename{org}{renamed}`, or pass `--allow-another` if the org may \
+             have several"
+        )
     }
 
     pub(super) fn rejected(&self, error: &ApiError) -> Failure {
@@ -206,12 +190,6 @@ impl Subject<'_> {
             }
             _ => format!("run `portal list{org}` to see whether this org has {name}"),
         }
-    }
-
-    /// An outcome that this version does not know proves nothing.
-    pub(super) fn unknown_variant(&self) -> Failure {
-        let message = format!("it is not known whether {} was {}", self.now(), self.done());
-        Failure::new(ErrorKind::Failed, message).exit(ExitClass::Unknown)
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::report::cause::Subject;
 use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
-use crate::report::failure::{ErrorKind, ErrorReport, Failure};
+use crate::report::failure::{Details, ErrorKind, ErrorReport, Failure};
 use crate::report::{activity, invalid_name};
 
 /// How a create or a rename ended: of one portal, or of a row of a batch. `unknown`: a request may
@@ -88,22 +88,27 @@ impl Report {
         let (name, old) = (report.name.clone(), report.old_name.clone());
         let subject = Subject { name: &name, old: old.as_deref(), context };
         let failed = |failure: Failure| report.clone().failed(failure);
+        let sentence = |kind| Failure::new(kind, outcome.to_string());
         let list = || format!("run `portal list{}` to see the org's portals", context.org);
         match outcome {
-            Outcome::Created { .. } => report.succeeded(format!("{name} was created")),
-            Outcome::Renamed { old, .. } => report.succeeded(format!("{old} is named {name} now")),
-            Outcome::Unchanged { .. } => report.succeeded(format!("{name} already has that name")),
+            Outcome::Created { .. } | Outcome::Renamed { .. } | Outcome::Unchanged { .. } => {
+                Self { text: outcome.to_string(), ..report }
+            }
             Outcome::Present { origin, .. } => {
                 let is_success = context.ensure || outcome.is_ours();
                 let exit = if is_success { ExitClass::Success } else { ExitClass::Exists };
                 let begun =
                     context.begun.map(|time| humantime::format_rfc3339_seconds(time).to_string());
-                let text = present(&name, origin, context);
-                Self { exit, origin: Some(origin.as_str()), begun, ..report.succeeded(text) }
+                let text = present(&name, origin, context) + &names_taken(&report.taken);
+                Self { exit, origin: Some(origin.as_str()), begun, text, ..report }
             }
-            Outcome::OrgHasPortal { portal, .. } => failed(subject.org_has_portal(portal)),
+            Outcome::OrgHasPortal { portal, .. } => {
+                let details = Details::Portal { portal: Box::new(portal.clone()) };
+                let hint = subject.instead_of(portal);
+                failed(sentence(ErrorKind::OrgHasPortal).details(details).hint(hint))
+            }
             Outcome::NameTaken { owner, .. } => {
-                let failure = subject.taken(owner).hint(match owner {
+                let failure = sentence(ErrorKind::NameTaken).hint(match owner {
                     Owner::Undetermined(why) => subject.unknown_owner_hint(why),
                     _ if old.is_some() => "choose another name".to_owned(),
                     _ => "choose another name, or pass `--fallback NAME` to try one if the first \
@@ -119,17 +124,14 @@ impl Report {
                 failed(subject.rejected(error).hint(list()))
             }
             Outcome::Rejected { error, .. } => failed(subject.rejected(error)),
-            Outcome::NotFound { .. } => {
-                let why = "the org has no portal of that name";
-                failed(subject.not_done(ErrorKind::NotFound, why).hint(list()))
-            }
+            Outcome::NotFound { .. } => failed(sentence(ErrorKind::NotFound).hint(list())),
             Outcome::NotCreated { why, .. } | Outcome::NotRenamed { why, .. } => Self {
                 verified_after: context.verified_after(why),
                 ..failed(subject.stopped_by(why))
             },
             Outcome::Unknown { doubt, why, .. } => failed(subject.in_doubt(doubt, why)),
             // An outcome that this version does not know proves nothing.
-            _ => failed(subject.unknown_variant()),
+            _ => failed(sentence(ErrorKind::Failed).exit(ExitClass::Unknown)),
         }
     }
 
@@ -205,14 +207,6 @@ impl Report {
         }
     }
 
-    fn succeeded(self, text: String) -> Self {
-        let text = match names_taken(&self.taken) {
-            Some(names) => format!("{text}; {names}"),
-            None => text,
-        };
-        Self { text, ..self }
-    }
-
     fn failed(self, failure: Failure) -> Self {
         Self { error: Some(*failure.report), exit: failure.exit, ..self }
     }
@@ -240,17 +234,10 @@ fn present(name: &str, origin: &Origin, context: &ReportContext) -> String {
     }
 }
 
-/// `FirstName belongs to another organization`. Which names are taken only the outcome can tell: a
-/// name that was asked for first may never have been sent.
-fn names_taken(names: &[PortalName]) -> Option<String> {
-    let names: Vec<&str> = names.iter().map(PortalName::as_str).collect();
-    match names.as_slice() {
-        [] => None,
-        [one] => Some(format!("{one} belongs to another organization")),
-        [first @ .., last] => {
-            Some(format!("{} and {last} belong to other organizations", first.join(", ")))
-        }
-    }
+/// `; FirstName belongs to another organization`, as the library says it of a portal that was created.
+fn names_taken(names: &[PortalName]) -> String {
+    let taken = |text, name| format!("{text}; {name} belongs to another organization");
+    names.iter().fold(String::new(), taken)
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ fn is_same(one: &Path, other: &Path) -> bool {
             use std::os::unix::fs::MetadataExt as _;
             (one.dev(), one.ino()) == (other.dev(), other.ino())
         }
+        #[cfg(windows)]
+        (Ok(_), Ok(_)) => same_file::is_same_file(one, other).is_ok_and(|is_same| is_same),
         _ => resolved(one).is_some_and(|one| resolved(other) == Some(one)),
     }
 }

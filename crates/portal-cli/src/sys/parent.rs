@@ -1,7 +1,5 @@
 //! [`Parent`]: the process that started this one, and its end.
 
-use std::time::Duration;
-
 use crate::sys::invalid_input::InvalidInput;
 
 /// The process that started this one.
@@ -18,7 +16,7 @@ impl Parent {
     /// Completes once it has ended. Not by the signal that Linux can send then: that arrives when the
     /// *thread* ends that started this process, such as that of one test of many.
     pub(crate) async fn ended(self) {
-        const INTERVAL: Duration = Duration::from_millis(100);
+        const INTERVAL: std::time::Duration = std::time::Duration::from_millis(100);
         while rustix::process::getppid() == self.0 {
             tokio::time::sleep(INTERVAL).await;
         }

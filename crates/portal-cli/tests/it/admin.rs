@@ -162,6 +162,7 @@ fn changes_hold_on_servers_of_directory() {
     changes_hold_on_running_servers(&home, ["--data", "kept"], &servers);
 }
 
+#[cfg(unix)]
 #[portal_testkit::needs(postgresql)]
 #[test]
 fn changes_hold_on_servers_of_database() {

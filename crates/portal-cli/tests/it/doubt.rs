@@ -39,6 +39,7 @@ fn long_wait_for_proof_is_shown() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "only Linux shows that the holder is gone")]
 fn recover_finds_late_effect_of_killed_create() {
     let home = Home::new();
     let server = Served::start(&home, &[]);
@@ -76,6 +77,7 @@ fn recover_proves_absence_after_processing_time() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "only Linux shows that the holder is gone")]
 fn second_name_waits_for_first_in_doubt() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST committed:delay=60s"]);
@@ -252,6 +254,7 @@ fn create_of_frozen_process_is_taken_over_once() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "only Linux shows that the holder is gone")]
 fn open_history_sends_nothing() {
     let home = Home::new();
     let server = Served::start(&home, &["--fault", "POST request:delay=60s"]);
@@ -285,6 +288,7 @@ fn unwritable_state_directory_sends_nothing() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "only Linux shows that the holder is gone")]
 fn killed_fallback_is_found_by_same_command() {
     let orgs = Orgs::start(vec![Org::new("acme"), Org::new("beta")], &[]);
     let home = &orgs.home;
@@ -454,5 +458,5 @@ fn ledger_that_lost_its_content_is_told() {
     let ran = home.run(&["create", "PortalsAPItest100", "--local"]);
     assert!(ran.status == 0 && ran.stderr.starts_with(warning), "{ran:?}");
     let again = home.run(&["create", "PortalsAPItest100", "--local"]);
-    assert_eq!((again.status, again.stderr.as_str()), (4, ""), "{again:?}");
+    assert!(again.status == 4 && !again.stderr.contains("warning: "), "{again:?}");
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 #[cfg(unix)]
 use crate::orgs::{Org, Orgs};
-use crate::support::{Home, Ran};
+use crate::support::{Home, Ran, home_variables};
 
 #[cfg(unix)]
 #[test]
@@ -105,18 +105,33 @@ fn unusable_proxy_is_named_and_not_passed_by() {
 }
 
 #[test]
+fn home_with_blanks_and_other_letters_is_used() {
+    let home = Home::new();
+    let odd = home.path().join("Zo\u{eb} O'Hara \u{5c71}\u{7530}");
+    std::fs::create_dir(&odd).unwrap();
+    let run = |arguments: &[&str]| Ran::of(home.command(arguments).envs(home_variables(&odd)));
+    for status in [0, 4] {
+        let ran = run(&["create", "--local", "AcmePortal", "--yes"]);
+        assert_eq!(ran.status, status, "{ran:?}");
+    }
+    let ran = run(&["history"]);
+    assert!(ran.stderr.contains(odd.to_str().unwrap()), "{ran:?}");
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn home_is_needed_only_for_what_is_in_it() {
     let home = Home::new();
     let served = crate::support::Served::start(&home, &[]);
     let state = home.path().join("state");
+    let nowhere = home_variables("/nonexistent".as_ref());
     let mut create = served.command(&home, &["create", "AcmePortal", "--yes"]);
-    let ran = Ran::of(create.env("HOME", "/nonexistent").env("PORTAL_STATE_DIR", &state));
+    let ran = Ran::of(create.envs(nowhere.clone()).env("PORTAL_STATE_DIR", &state));
     assert_eq!(ran.status, 0, "{ran:?}");
-    let mut list = home.command(&["list"]);
-    let ran = Ran::of(list.env("HOME", "/nonexistent"));
+    let ran = Ran::of(home.command(&["list"]).envs(nowhere.clone()));
     assert_eq!(ran.status, 2, "{ran:?}");
     assert!(ran.stderr.contains("no org selected"), "{ran:?}");
-    let ran = Ran::of(home.command(&["list", "--profile", "acme"]).env("HOME", "/nonexistent"));
+    let ran = Ran::of(home.command(&["list", "--profile", "acme"]).envs(nowhere));
     assert!(ran.status != 0 && ran.stderr.contains("/nonexistent"), "{ran:?}");
 }
 

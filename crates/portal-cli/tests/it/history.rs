@@ -37,7 +37,7 @@ async fn play(ledger: &Ledger, profile: &str, operation: Operation, ending: Opti
 }
 
 async fn ledger(home: &Home) -> Ledger {
-    let ledger = Ledger::open(home.path().join(".local/state/portal")).unwrap();
+    let ledger = Ledger::open(home.ledger().parent().unwrap()).unwrap();
     let because = |cause: &str| {
         let mut ending = Ending::new(EndingKind::NotDone);
         ending.cause = Some(cause.to_owned());

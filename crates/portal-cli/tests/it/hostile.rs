@@ -256,13 +256,14 @@ fn secrets_are_in_no_core_dump() {
     let home = Home::new();
     let login = ["login", "--profile", "a", "--data-center", "eu", "--client-id", "1000.A"];
     let mut command: Command = home.command(&login);
-    let piped = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut process = piped.spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(process.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
-    let limits = fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
+    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let limits = format!("/proc/{}/limits", process.id());
+    crate::support::wait_until(|| {
+        let limits = fs::read_to_string(&limits).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+        core.is_some_and(|core| core.split_whitespace().skip(4).take(2).eq(["0", "0"]))
+    });
+    assert!(process.try_wait().unwrap().is_none(), "it waits");
     process.kill().unwrap();
     process.wait().unwrap();
-    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
-    assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
 }

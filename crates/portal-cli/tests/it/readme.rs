@@ -136,16 +136,16 @@ impl Reader {
         // Another port than the default one, which may be in use.
         let mut process = self.home.command(&arguments);
         process.args(["--listen", "127.0.0.1:0"]).stdout(file.try_clone().unwrap()).stderr(file);
-        let process = process.spawn().unwrap();
+        let mut server = Server { process: process.spawn().unwrap(), port: String::new() };
         let printed = || std::fs::read_to_string(&path).unwrap();
         wait_until(|| printed().lines().count() >= step.output.lines().count());
         let printed = printed();
-        let port = printed.lines().next().unwrap().rsplit_once(':').unwrap().1.to_owned();
+        printed.lines().next().unwrap().rsplit_once(':').unwrap().1.clone_into(&mut server.port);
         // The first free one from 8781 on, which others may have.
         let admin = printed.split_once("Look into it at ").unwrap().1.split("/\n").next().unwrap();
-        let usual = printed.replace(admin, "http://127.0.0.1:8781").replace(&port, "8780");
+        let usual = printed.replace(admin, "http://127.0.0.1:8781").replace(&server.port, "8780");
         assert_eq!(usual.trim_end(), step.output, "{}", step.command);
-        self.server = Some(Server { process, port });
+        self.server = Some(server);
     }
 }
 

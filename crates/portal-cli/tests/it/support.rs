@@ -18,7 +18,7 @@ pub(crate) fn home_variables(path: &Path) -> Vec<(&'static str, PathBuf)> {
     if cfg!(windows) {
         variables.push(("USERPROFILE", path.to_owned()));
         variables.push(("APPDATA", path.join(".config")));
-        variables.push(("LOCALAPPDATA", path.join(".local/state")));
+        variables.push(("LOCALAPPDATA", path.join(".local").join("state")));
         // Without it there are no sockets.
         variables.extend(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root.into())));
     }
@@ -65,7 +65,7 @@ impl Home {
 
     /// The file of the ledger.
     pub(crate) fn ledger(&self) -> PathBuf {
-        Ledger::path_in(self.path().join(".local/state/portal"))
+        Ledger::path_in(self.path().join(".local").join("state").join("portal"))
     }
 
     /// The directory of cached access tokens.

@@ -12,7 +12,6 @@ use super::api_url::ApiUrl;
 use super::base_url::{BaseUrl, InvalidBaseUrl};
 use super::core::Core;
 use super::credential::{Credential, InvalidCredential};
-use super::file_token_cache::FileTokenCache;
 #[cfg(feature = "ledger")]
 use super::fingerprint::fingerprint;
 use super::handle::Client;
@@ -20,7 +19,7 @@ use super::handle::Client;
 use super::http_transport::HttpTransport;
 use super::slots::Slots;
 use super::token::{Refreshed, Tokens};
-use super::token_cache::CacheKey;
+use super::token_cache::{CacheKey, DynTokenCache, NoCache, TokenCache};
 use super::transport::{DynTransport, Transport};
 
 /// Options of a [`Client`].
@@ -32,7 +31,7 @@ pub struct ClientBuilder {
     policy: Policy,
     concurrency: usize,
     transport: Option<Arc<dyn DynTransport>>,
-    cache: Option<FileTokenCache>,
+    cache: Box<dyn DynTokenCache>,
 }
 
 impl Default for ClientBuilder {
@@ -44,7 +43,7 @@ impl Default for ClientBuilder {
             policy: Policy::default(),
             concurrency: Self::CONCURRENCY,
             transport: None,
-            cache: None,
+            cache: Box::new(NoCache),
         }
     }
 }
@@ -106,8 +105,8 @@ impl ClientBuilder {
     }
 
     /// Sets where access tokens are shared with other processes. Default: not at all.
-    pub fn token_cache(mut self, cache: FileTokenCache) -> Self {
-        self.cache = Some(cache);
+    pub fn token_cache(mut self, cache: impl TokenCache) -> Self {
+        self.cache = Box::new(cache);
         self
     }
 

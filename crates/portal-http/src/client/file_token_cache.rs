@@ -7,19 +7,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::token_cache::{CacheKey, CachedToken};
+use super::token_cache::{CacheKey, CachedToken, TokenCache};
 
-/// Where processes share access tokens. The service issues ten access tokens per refresh token in
-/// ten minutes and then locks it out, so processes that share a cache let one of them request a
-/// token for all.
-///
 /// A directory with two files per credential: a lock, and the token, which only its owner can read
 /// and which is replaced atomically. A file that is unreadable, or readable by others, counts as
 /// empty.
-///
-/// A client loads the token. If it is not valid, the client locks, loads again, requests a token,
-/// stores it and unlocks. If the cache fails, the client logs a warning and requests a token for
-/// itself only, unless another process is requesting one already.
 #[derive(Clone, Debug)]
 pub struct FileTokenCache {
     directory: PathBuf,
@@ -37,65 +29,6 @@ impl FileTokenCache {
     /// An error of the storage.
     pub fn remove(&self, key: &CacheKey) -> io::Result<()> {
         remove(&self.path(key, "json")).map_err(|error| self.named(&error))
-    }
-
-    /// Returns the last token stored under `key`. An unreadable entry counts as absent.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    pub fn load(&self, key: &CacheKey) -> io::Result<Option<CachedToken>> {
-        let path = self.path(key, "json");
-        let read = || {
-            let mut file = File::open(&path)?;
-            if is_open_to_others(&file)? {
-                let path = path.display();
-                tracing::warn!(%path, "ignoring a cached token that others can read");
-                return Ok(None);
-            }
-            let mut text = Vec::new();
-            file.read_to_end(&mut text)?;
-            Ok(serde_json::from_slice(&text).ok())
-        };
-        read().or_else(|error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => Ok(None),
-            _ => Err(self.named(&error)),
-        })
-    }
-
-    /// Acquires the lock of `key`. It unlocks when dropped, and when the process ends.
-    ///
-    /// # Errors
-    /// An error of the storage; [`io::ErrorKind::TimedOut`] if another process holds the lock for a
-    /// minute.
-    ///
-    /// # Cancel safety
-    /// If the future is dropped, the lock is not held.
-    pub async fn lock(&self, key: &CacheKey) -> io::Result<File> {
-        /// Longer than the holder of the lock needs to request a token.
-        const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
-        const BETWEEN_TRIES: Duration = Duration::from_millis(10);
-        let file = self.open_lock(key).map_err(|error| self.named(&error))?;
-        let end = Instant::now() + LOCK_TIMEOUT;
-        // Poll: a blocking lock would occupy a thread and delay the exit of the process.
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::Error(error)) => return Err(self.named(&error)),
-                Err(TryLockError::WouldBlock) if Instant::now() >= end => {
-                    let error = "another process has been holding the lock for a minute";
-                    return Err(self.named(&io::Error::new(io::ErrorKind::TimedOut, error)));
-                }
-                Err(TryLockError::WouldBlock) => sleep(BETWEEN_TRIES).await,
-            }
-        }
-    }
-
-    /// Replaces the token of `key`, whose lock the caller holds.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    pub fn store(&self, key: &CacheKey, token: &CachedToken) -> io::Result<()> {
-        self.replace(key, token).map_err(|error| self.named(&error))
     }
 
     fn path(&self, key: &CacheKey, extension: &str) -> PathBuf {
@@ -121,6 +54,53 @@ impl FileTokenCache {
     /// Adds the directory to the message of an error.
     fn named(&self, error: &io::Error) -> io::Error {
         io::Error::new(error.kind(), format!("{}: {error}", self.directory.display()))
+    }
+}
+
+impl TokenCache for FileTokenCache {
+    type Lock = File;
+
+    async fn load(&self, key: &CacheKey) -> io::Result<Option<CachedToken>> {
+        let path = self.path(key, "json");
+        let read = || {
+            let mut file = File::open(&path)?;
+            if is_open_to_others(&file)? {
+                let path = path.display();
+                tracing::warn!(%path, "ignoring a cached token that others can read");
+                return Ok(None);
+            }
+            let mut text = Vec::new();
+            file.read_to_end(&mut text)?;
+            Ok(serde_json::from_slice(&text).ok())
+        };
+        read().or_else(|error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(None),
+            _ => Err(self.named(&error)),
+        })
+    }
+
+    async fn lock(&self, key: &CacheKey) -> io::Result<File> {
+        /// Longer than the holder of the lock needs to request a token.
+        const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+        const BETWEEN_TRIES: Duration = Duration::from_millis(10);
+        let file = self.open_lock(key).map_err(|error| self.named(&error))?;
+        let end = Instant::now() + LOCK_TIMEOUT;
+        // Poll: a blocking lock would occupy a thread and delay the exit of the process.
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(error)) => return Err(self.named(&error)),
+                Err(TryLockError::WouldBlock) if Instant::now() >= end => {
+                    let error = "another process has been holding the lock for a minute";
+                    return Err(self.named(&io::Error::new(io::ErrorKind::TimedOut, error)));
+                }
+                Err(TryLockError::WouldBlock) => sleep(BETWEEN_TRIES).await,
+            }
+        }
+    }
+
+    async fn store(&self, key: &CacheKey, token: &CachedToken) -> io::Result<()> {
+        self.replace(key, token).map_err(|error| self.named(&error))
     }
 }
 

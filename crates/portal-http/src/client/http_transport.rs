@@ -129,13 +129,30 @@ fn classify(destination: &Uri, error: &Error) -> TransportError {
 #[derive(Clone, Debug)]
 pub struct HttpTransportBuilder {
     proxy: Proxy,
-    ca_file: Option<PathBuf>,
+    trust: Trust,
     connect_timeout: Duration,
+}
+
+/// What decides which servers are trusted.
+#[derive(Clone, Debug, Default)]
+enum Trust {
+    #[default]
+    Platform,
+    /// Besides those of the platform.
+    File(PathBuf),
+    #[cfg(feature = "tls")]
+    Pem(Vec<u8>),
+    #[cfg(feature = "tls")]
+    Config(std::sync::Arc<rustls::ClientConfig>),
 }
 
 impl Default for HttpTransportBuilder {
     fn default() -> Self {
-        Self { proxy: Proxy::from_env(), ca_file: None, connect_timeout: Duration::from_secs(10) }
+        Self {
+            proxy: Proxy::from_env(),
+            trust: Trust::default(),
+            connect_timeout: Duration::from_secs(10),
+        }
     }
 }
 
@@ -148,7 +165,23 @@ impl HttpTransportBuilder {
 
     /// Adds trusted certificates from a PEM file to those of the platform.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ca_file = Some(path.into());
+        self.trust = Trust::File(path.into());
+        self
+    }
+
+    /// The same from bytes in PEM form, such as a secret of the deployment.
+    #[cfg(feature = "tls")]
+    pub fn ca_pem(mut self, certificates: impl Into<Vec<u8>>) -> Self {
+        self.trust = Trust::Pem(certificates.into());
+        self
+    }
+
+    /// Sets everything about TLS, for example a client certificate, or certificates of the platform
+    /// that are not to be trusted. ALPN is left empty: requests are HTTP/1.1. Early data must stay
+    /// off, because an attempt in it could be replayed.
+    #[cfg(feature = "tls")]
+    pub fn tls_config(mut self, config: impl Into<std::sync::Arc<rustls::ClientConfig>>) -> Self {
+        self.trust = Trust::Config(config.into());
         self
     }
 
@@ -159,14 +192,14 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// Reads the file and builds the transport.
+    /// Reads the certificates and builds the transport.
     ///
     /// # Errors
-    /// [`UnusableTransport`] if the file can't be read or has no certificate, or a variable of
-    /// [`Proxy::from_env`] is not a proxy.
+    /// [`UnusableTransport`] if the file can't be read, there is no certificate in it or in the bytes,
+    /// a configuration has early data on, or a variable of [`Proxy::from_env`] is not a proxy.
     pub fn build(self) -> Result<HttpTransport, UnusableTransport> {
         self.proxy.check()?;
-        let tls = Tls::read(self.ca_file.as_deref())?;
+        let tls = Tls::read(&self.trust)?;
         Ok(HttpTransport::assemble(self, tls))
     }
 }
@@ -178,7 +211,7 @@ pub enum UnusableTransport {
     /// A variable is not a proxy.
     #[error(transparent)]
     Proxy(#[from] InvalidProxy),
-    /// The file has no usable certificate.
+    /// There is no usable certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }

@@ -1,6 +1,5 @@
 //! The access token of a client, with at most one refresh in flight.
 
-use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -15,8 +14,7 @@ use tracing::Instrument as _;
 
 use super::accounts::Accounts;
 use super::api_url::ApiUrl;
-use super::file_token_cache::FileTokenCache;
-use super::token_cache::{CacheKey, CachedToken};
+use super::token_cache::{self, CacheKey, CachedToken, DynTokenCache};
 
 /// An access token to use now.
 #[derive(Clone, Debug)]
@@ -51,7 +49,7 @@ impl Tokens {
 pub(super) struct Refreshed {
     pub(super) accounts: Accounts,
     pub(super) request: TokenRequest,
-    pub(super) cache: Option<FileTokenCache>,
+    pub(super) cache: Box<dyn DynTokenCache>,
     pub(super) key: CacheKey,
     pub(super) api_url: Arc<ApiUrl>,
     pub(super) state: Mutex<State>,
@@ -88,10 +86,10 @@ impl Held {
 }
 
 /// What the token cache offers to a client that needs a token.
-enum Shared {
+enum Shared<'a> {
     Found(CachedToken),
     /// No usable token. While the lock is held, no other process requests one.
-    Locked(File),
+    Locked(Box<dyn Send + 'a>),
 }
 
 impl Refreshed {
@@ -162,44 +160,44 @@ impl Refreshed {
 
     /// Returns a token other than `old`: one that another process has cached, or a new one.
     async fn renew(&self, old: Option<&Secret>) -> Result<CachedToken, TokenError> {
-        let mut locked = None;
-        if let Some(cache) = &self.cache {
-            match self.shared(cache, old).await {
-                Ok(Shared::Found(found)) => {
-                    self.api_url.learn(found.api_domain.as_deref())?;
-                    return Ok(found);
-                }
-                Ok(Shared::Locked(lock)) => locked = Some((cache, lock)),
-                // Otherwise every process waiting for the lock would request a token, and the service
-                // issues only ten.
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                    return Err(TokenError::Local(format!("cannot use the token cache: {error}")));
-                }
-                Err(error) => warn_unusable(&error),
+        let lock = match self.shared(old).await {
+            Ok(Shared::Found(found)) => {
+                self.api_url.learn(found.api_domain.as_deref())?;
+                return Ok(found);
             }
-        }
+            Ok(Shared::Locked(lock)) => Some(lock),
+            // Otherwise every process waiting for the lock would request a token, and the service
+            // issues only ten.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return Err(TokenError::Local(format!("cannot use the token cache: {error}")));
+            }
+            Err(error) => {
+                token_cache::warn_unusable(&error);
+                None
+            }
+        };
         let granted = self.accounts.token(&self.request).await?;
         let granted = CachedToken::new(&granted, SystemTime::now());
         self.api_url.learn(granted.api_domain.as_deref())?;
-        if let Some((cache, _lock)) = locked
-            && let Err(error) = cache.store(&self.key, &granted)
+        if lock.is_some()
+            && let Err(error) = self.cache.store_boxed(&self.key, &granted).await
         {
-            warn_unusable(&error);
+            token_cache::warn_unusable(&error);
         }
         Ok(granted)
     }
 
     /// Returns a token other than `old` from the cache, or the lock to replace it.
-    async fn shared(&self, cache: &FileTokenCache, old: Option<&Secret>) -> io::Result<Shared> {
+    async fn shared(&self, old: Option<&Secret>) -> io::Result<Shared<'_>> {
         let is_new = |found: &CachedToken| Some(&found.access_token) != old;
-        if let Some(found) = cache.load(&self.key)?.filter(is_new)
+        if let Some(found) = self.cache.load_boxed(&self.key).await?.filter(is_new)
             && found.state(SystemTime::now()) != TokenState::Expired
         {
             return Ok(Shared::Found(found));
         }
-        let lock = cache.lock(&self.key).await?;
+        let lock = self.cache.lock_boxed(&self.key).await?;
         // Check again: another process may have refreshed the token while this one waited.
-        if let Some(found) = cache.load(&self.key)?.filter(is_new)
+        if let Some(found) = self.cache.load_boxed(&self.key).await?.filter(is_new)
             && found.state(SystemTime::now()) == TokenState::Valid
         {
             return Ok(Shared::Found(found));
@@ -210,11 +208,6 @@ impl Refreshed {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Warns that processes don't share a token.
-fn warn_unusable(error: &io::Error) {
-    tracing::warn!(%error, "cannot use the token cache; continuing without it");
 }
 
 /// Pause after a failed refresh in the background, and after an unreadable response.

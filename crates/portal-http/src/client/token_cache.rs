@@ -1,5 +1,8 @@
-//! What processes share of an access token: [`CachedToken`], under a [`CacheKey`].
+//! [`TokenCache`]: access tokens shared between processes.
 
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use portal_model::Secret;
@@ -8,6 +11,40 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::base_url::BaseUrl;
+
+/// Where processes share access tokens. The service issues ten access tokens per refresh token in
+/// ten minutes and then locks it out, so processes that share a cache let one of them request a
+/// token for all.
+///
+/// A client loads the token. If it is not valid, the client locks, loads again, requests a token,
+/// stores it and unlocks. If the cache fails, the client logs a warning and requests a token for
+/// itself only. A lock that fails with [`io::ErrorKind::TimedOut`] is an error, because another
+/// process is requesting a token already.
+///
+/// # Errors
+/// An error of the storage. Only [`io::ErrorKind::TimedOut`] from `lock` has a special meaning; see
+/// above.
+///
+/// # Cancel safety
+/// Any future may be dropped. A dropped `lock` must not stay locked, and a dropped `store` must
+/// leave either the old or the new token.
+pub trait TokenCache: Send + Sync + 'static {
+    /// Unlocks when dropped, and when the process ends.
+    type Lock: Send;
+
+    /// Returns the last token stored under `key`. An unreadable entry counts as absent.
+    fn load(&self, key: &CacheKey) -> impl Future<Output = io::Result<Option<CachedToken>>> + Send;
+
+    /// Acquires the lock of `key`.
+    fn lock(&self, key: &CacheKey) -> impl Future<Output = io::Result<Self::Lock>> + Send;
+
+    /// Replaces the token of `key`, whose lock the caller holds.
+    fn store(
+        &self,
+        key: &CacheKey,
+        token: &CachedToken,
+    ) -> impl Future<Output = io::Result<()>> + Send;
+}
 
 /// Identifies a credential without revealing it: a hash of accounts server, client id, client
 /// secret and refresh token, as 64 hexadecimal digits. The secret is included so that a wrong one
@@ -86,4 +123,51 @@ impl CachedToken {
 
 fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Warns that processes don't share a token.
+pub(super) fn warn_unusable(error: &io::Error) {
+    tracing::warn!(%error, "cannot use the token cache; continuing without it");
+}
+
+/// Stores nothing: each client requests its own token.
+pub(super) struct NoCache;
+
+impl TokenCache for NoCache {
+    type Lock = ();
+
+    async fn load(&self, _: &CacheKey) -> io::Result<Option<CachedToken>> {
+        Ok(None)
+    }
+
+    async fn lock(&self, _: &CacheKey) -> io::Result<()> {
+        Ok(())
+    }
+
+    async fn store(&self, _: &CacheKey, _: &CachedToken) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
+
+/// Object-safe form of [`TokenCache`].
+pub(super) trait DynTokenCache: Send + Sync {
+    fn load_boxed<'a>(&'a self, key: &'a CacheKey) -> Boxed<'a, Option<CachedToken>>;
+    fn lock_boxed<'a>(&'a self, key: &'a CacheKey) -> Boxed<'a, Box<dyn Send + 'a>>;
+    fn store_boxed<'a>(&'a self, key: &'a CacheKey, token: &'a CachedToken) -> Boxed<'a, ()>;
+}
+
+impl<C: TokenCache> DynTokenCache for C {
+    fn load_boxed<'a>(&'a self, key: &'a CacheKey) -> Boxed<'a, Option<CachedToken>> {
+        Box::pin(self.load(key))
+    }
+
+    fn lock_boxed<'a>(&'a self, key: &'a CacheKey) -> Boxed<'a, Box<dyn Send + 'a>> {
+        Box::pin(async move { Ok(Box::new(self.lock(key).await?) as Box<dyn Send + 'a>) })
+    }
+
+    fn store_boxed<'a>(&'a self, key: &'a CacheKey, token: &'a CachedToken) -> Boxed<'a, ()> {
+        Box::pin(self.store(key, token))
+    }
 }

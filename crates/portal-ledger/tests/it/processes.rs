@@ -186,7 +186,7 @@ async fn what_was_acknowledged_survives_kill_of_postgresql() {
     check(&Ledger::postgres(pool(&place)), &said).await;
 }
 
-/// Wants the same portal as others, a few times; whoever holds it is alone.
+/// Wants the same portal as others, a few times; its holder is alone.
 #[tokio::test]
 #[ignore = "a process that another test starts"]
 async fn contender() {

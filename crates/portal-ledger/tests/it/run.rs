@@ -365,7 +365,7 @@ async fn killed_create_is_resolved_by_next_run() {
     assert_eq!(service.names(), ["AcmePortal"]);
 }
 
-/// The baseline is that of before the first attempt, whoever makes the next one.
+/// The baseline is that of before the first attempt, whatever process makes the next one.
 #[tokio::test(start_paused = true)]
 async fn first_baseline_is_kept_over_adoption() {
     let slow = Act { effect: Some(AT_ONCE), reply: None, after: secs(15) };
@@ -630,6 +630,22 @@ async fn other_name_of_same_key_waits_for_copy_of_first() {
     // The portal is that of the key.
     let outcome = form("AcmePortal").await;
     assert!(outcome.is_ours(), "{outcome}");
+}
+
+/// The same, and the name is another org's.
+#[tokio::test(start_paused = true)]
+async fn other_name_of_same_key_is_created_if_first_was_taken() {
+    let (service, ledger) = (Service::new([responds(400, "ALREADY_USED")]), Ledger::in_memory());
+    let form = async |name| {
+        let mut form = service.request(create(name));
+        form.key = Some("4711".to_owned());
+        form.policy.name_taken = NameTaken::AtOnce;
+        form.policy.allow_another = true;
+        service.run(&ledger, form).await.outcome
+    };
+    assert!(matches!(form("AcmePortal").await, Outcome::NameTaken { .. }));
+    let outcome = form("AcmeHelp").await;
+    assert!(outcome.is_ours() && service.now() <= secs(12), "{outcome}");
 }
 
 #[test]

@@ -171,7 +171,7 @@ fn event(happened: Happened, deed: Deed) -> Option<Event> {
         Happened::Woken => return None,
         Happened::Listed(view) => Event::Response(response(view)),
         Happened::Recorded => Event::Recorded,
-        Happened::NotRecorded => Event::NotRecorded("no answer".to_owned()),
+        Happened::NotRecorded => Event::NotRecorded("no response".to_owned()),
         Happened::NotSent => Event::NotSent(NotSent::NotStarted("too late".to_owned())),
         Happened::Replied(reply) => return Some(replied(reply, deed)),
     })

@@ -278,7 +278,7 @@ impl Ledger {
         self.all(rows).find(|(_, entry)| entry.id == *id).expect("a row").0
     }
 
-    /// The flow of whoever adopted a row, if it compares with a list of its own.
+    /// The flow of a process that adopted a row, if it compares with a list of its own.
     pub(super) fn with_own_baseline(
         &self,
         flows: &mut Flows,

@@ -1,5 +1,5 @@
 //! The exhaustive test of several processes that share a ledger: no outcome is untrue, and no operation
-//! gets two portals, whoever dies, freezes or comes again.
+//! gets two portals, whatever process dies, freezes or comes again.
 //!
 //! A state is the product of the processes, each with a flow, the rows of the ledger under
 //! portal-ledger's own decisions, the service, and what was told. The search visits every state that can
@@ -31,7 +31,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     reason = "a test that can't go on has failed"
 )]
 
@@ -48,38 +47,13 @@ mod transitions;
 mod world;
 mod worlds;
 
-use std::sync::Mutex;
-use std::thread;
-use std::time::Instant;
-
 use rustc_hash::FxHashMap as Map;
 
 use search::{Coverage, explore};
 use world::World;
 
-/// On two threads, since that is what a small machine has.
 fn explored(worlds: Vec<World>) -> Coverage {
-    let total = Mutex::new(Coverage::default());
-    let left = Mutex::new(worlds.into_iter());
-    let work = || {
-        while let Some(world) = { left.lock().unwrap().next() } {
-            let began = Instant::now();
-            match explore(world) {
-                Ok(coverage) => {
-                    println!("{}: {coverage} in {:.1?}", world.title, began.elapsed());
-                    total.lock().unwrap().add(&coverage);
-                }
-                Err(found) => panic!("{world:?}\n{found}"),
-            }
-        }
-    };
-    thread::scope(|scope| {
-        scope.spawn(work);
-        scope.spawn(work);
-    });
-    let total = total.into_inner().unwrap();
-    println!("in all: {total}");
-    total
+    portal_proof::explored(worlds, |world| world.title, |world| explore(*world))
 }
 
 #[test]

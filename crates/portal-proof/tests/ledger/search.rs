@@ -129,8 +129,8 @@ fn phase(machine: &Machine, phase: &Phase) -> String {
     }
 }
 
-impl Coverage {
-    pub(super) fn add(&mut self, other: &Self) {
+impl portal_proof::Coverage for Coverage {
+    fn add(&mut self, other: &Self) {
         self.states += other.states;
         self.transitions += other.transitions;
         self.flows += other.flows;

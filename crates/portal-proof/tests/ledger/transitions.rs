@@ -273,12 +273,12 @@ impl Successors {
             let mut after = after;
             after.left.lost -= 1;
             if tries == MAX_CLAIMS {
-                let why = NotDone::NotRecorded("no answer".to_owned());
+                let why = NotDone::NotRecorded("no response".to_owned());
                 let outcome = machine.nothing_sent(&after, process, id, why);
-                self.tell(machine, after, process, ("claims, no answer", outcome, None))?;
+                self.tell(machine, after, process, ("claims, no response", outcome, None))?;
             } else {
                 after.processes[process].enter(Phase::Claim { id, tries: tries + 1 });
-                self.add(process, "claims, no answer", after);
+                self.add(process, "claims, no response", after);
             }
         }
         match decided {
@@ -453,7 +453,7 @@ impl Successors {
             let mut after = after;
             after.left.lost -= 1;
             let to = machine.flows.after(node, it.since, Happened::NotRecorded, deed);
-            self.enter(machine, after, process, ("records, no answer", id, row, to, until, last));
+            self.enter(machine, after, process, ("records, no response", id, row, to, until, last));
         }
         after.processes[process].attempted = true;
         let to = machine.flows.after(node, it.since, Happened::Recorded, deed);
@@ -513,7 +513,7 @@ impl Successors {
             let is_negative = told.is_certain() && !told.exists();
             let outcome = if is_negative && until <= 0 {
                 let request = machine.ledger.request(&state.rows, process, id, it.recovers);
-                let why = Unverified::Ledger("no answer".to_owned());
+                let why = Unverified::Ledger("no response".to_owned());
                 machine.flows.outcome_id(mirror::unknown(&request, why))
             } else {
                 outcome

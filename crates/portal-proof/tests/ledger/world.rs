@@ -60,7 +60,7 @@ pub(super) struct World {
     pub(super) stale: bool,
     /// How often a process is told to stop.
     pub(super) stops: u8,
-    /// How often an answer of the ledger is lost, or an ending fails.
+    /// How often a response of the ledger is lost, or an ending fails.
     pub(super) lost: u8,
     /// How often a colleague renames a portal.
     pub(super) renames: u8,

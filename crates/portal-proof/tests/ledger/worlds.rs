@@ -64,9 +64,9 @@ fn with(what: &str, world: World) -> World {
         "stale" => World { freezes: 1, stale: true, ..world },
         "frozen twice" => World { freezes: 2, ..world },
         "frozen, killed" => World { freezes: 1, kills: 1, restarts: 1, recovers: true, ..world },
-        "no answers" => World { lost: 1, ..world },
-        "no answers, killed" => World { lost: 2, kills: 1, restarts: 1, ..world },
-        "no answers, frozen" => World { lost: 1, freezes: 1, ..world },
+        "no responses" => World { lost: 1, ..world },
+        "no responses, killed" => World { lost: 2, kills: 1, restarts: 1, ..world },
+        "no responses, frozen" => World { lost: 1, freezes: 1, ..world },
         "stopped" => World { stops: 1, restarts: 1, recovers: true, ..world },
         "stopped, killed" => World { stops: 1, kills: 1, restarts: 1, ..world },
         "colleague" => World { renames: 1, kills: 1, restarts: 1, ..world },
@@ -98,7 +98,7 @@ pub(super) fn middle() -> Vec<World> {
     let all = [TWICE, KEYED_TWICE, TWO_NAMES, TWO_CREDENTIALS, RENAMED, RENAME_TWICE];
     let mut worlds = Vec::new();
     for world in all {
-        let what = ["replies", "killed", "frozen", "stale", "no answers", "stopped", "colleague"];
+        let what = ["replies", "killed", "frozen", "stale", "no responses", "stopped", "colleague"];
         worlds.extend(what.map(|what| with(what, world)));
     }
     worlds
@@ -110,16 +110,16 @@ pub(super) fn long() -> Vec<World> {
     for world in
         [TWICE, KEYED_TWICE, ONE_KEYED, TWO_KEYS, TWO_NAMES, TWO_CREDENTIALS, RENAMED, RENAME_TWICE]
     {
-        let twice = ["killed twice", "frozen twice", "frozen, killed", "no answers, killed"];
+        let twice = ["killed twice", "frozen twice", "frozen, killed", "no responses, killed"];
         worlds.extend(twice.map(|what| with(what, brief(world))));
         let both =
-            ["stopped, killed", "no answers, frozen", "replies, killed", "replies, colleague"];
+            ["stopped, killed", "no responses, frozen", "replies, killed", "replies, colleague"];
         worlds.extend(both.map(|what| with(what, brief(world))));
         let more = ["colleague, frozen", "foreign"];
         worlds.extend(more.map(|what| with(what, world)));
     }
     for world in [ONE_KEYED, TWO_KEYS] {
-        let what = ["replies", "killed", "frozen", "stale", "no answers", "stopped", "colleague"];
+        let what = ["replies", "killed", "frozen", "stale", "no responses", "stopped", "colleague"];
         worlds.extend(what.map(|what| with(what, world)));
     }
     worlds.push(with("colleague", ANOTHER_TWICE));

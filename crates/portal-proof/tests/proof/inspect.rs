@@ -36,7 +36,7 @@ pub(super) fn inspect(node: &Node, policy: &Policy, step: &Step) -> Result<(), V
 }
 
 /// The outcome of abandoning is certain if and only if nothing is in doubt. A taken name is taken,
-/// whoever has it.
+/// whatever process has it.
 fn stop_anywhere(node: &Node) -> Result<(), Violation> {
     let honest = match (node.summary, node.abandoned.end) {
         (Some(summary), _) => {

@@ -53,10 +53,6 @@ mod transitions;
 mod witness;
 mod world;
 
-use std::sync::Mutex;
-use std::thread;
-use std::time::Instant;
-
 use portal_model::flow::NameTaken;
 use rustc_hash::FxHashMap as Map;
 
@@ -139,30 +135,12 @@ fn renames(deadline: u64) -> Vec<Shape> {
     worlds.into_iter().map(|world| (world, policy(&world, deadline))).collect()
 }
 
-/// On two threads, since that is what a small machine has.
 fn explored(shapes: Vec<Shape>) -> Coverage {
-    let total = Mutex::new(Coverage::default());
-    let left = Mutex::new(shapes.into_iter());
-    let work = || {
-        while let Some((world, policy)) = { left.lock().unwrap().next() } {
-            let began = Instant::now();
-            let mut machine = Machine::new(policy.clone(), policy.clone(), world);
-            match explore(&mut machine) {
-                Ok(coverage) => {
-                    println!("{}: {coverage} in {:.1?}", world.title, began.elapsed());
-                    total.lock().unwrap().add(&coverage);
-                }
-                Err(found) => panic!("{world:?}\n{policy:?}\n{found}"),
-            }
-        }
-    };
-    thread::scope(|scope| {
-        scope.spawn(work);
-        scope.spawn(work);
-    });
-    let total = total.into_inner().unwrap();
-    println!("in all: {total}");
-    total
+    portal_proof::explored(
+        shapes,
+        |(world, _)| world.title,
+        |(world, policy)| explore(&mut Machine::new(policy.clone(), policy.clone(), *world)),
+    )
 }
 
 #[test]

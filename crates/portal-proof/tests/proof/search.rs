@@ -94,8 +94,8 @@ impl fmt::Display for Coverage {
     }
 }
 
-impl Coverage {
-    pub(super) fn add(&mut self, other: &Self) {
+impl portal_proof::Coverage for Coverage {
+    fn add(&mut self, other: &Self) {
         self.states += other.states;
         self.transitions += other.transitions;
         self.flows += other.flows;
@@ -104,7 +104,9 @@ impl Coverage {
             *self.outcomes.entry(kind).or_default() += count;
         }
     }
+}
 
+impl Coverage {
     fn count(&mut self, machine: &Machine, state: State) {
         if state.witness.process == Process::Dead {
             return;

@@ -32,7 +32,7 @@ impl State {
         let node = machine.node(self.node);
         let (doing, written) = (node.doing, node.written);
         if doing == Doing::Done {
-            // Whoever is told an unknown outcome has the intent.
+            // A caller that is told an unknown outcome has the intent.
             let disk = self.witness.disk;
             if world.kills && node.is_in_doubt && disk != 0 {
                 let witness = self.witness.died(machine.tables.has_baseline(disk));

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
 use std::time::Duration;
 
 use portal_store::{Principal, Registry, RegistryError, SqliteRegistry};
@@ -276,6 +277,7 @@ async fn last_process_marks_state_closed() {
 }
 
 /// Something that happens to the files of a running registry; `backup` is a copy of them.
+#[cfg(unix)]
 type Mishap = fn(directory: &Path, backup: &Path);
 
 #[cfg(unix)]
@@ -354,6 +356,8 @@ async fn refused_for_good(registry: &SqliteRegistry, by: &Principal, text: &str)
     why
 }
 
+/// Windows lets nobody copy over files that are open.
+#[cfg(unix)]
 #[tokio::test]
 async fn older_copy_over_open_registry_is_final() {
     let (directory, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -367,6 +371,8 @@ async fn older_copy_over_open_registry_is_final() {
     assert!(why.contains("was overwritten while open, with an older copy"), "{why}");
 }
 
+/// Windows lets nobody copy over files that are open.
+#[cfg(unix)]
 #[tokio::test]
 async fn copy_of_same_age_over_open_registry_is_harmless() {
     let (directory, same) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -378,6 +384,8 @@ async fn copy_of_same_age_over_open_registry_is_harmless() {
     assert_eq!(portals(&registry).await, 2);
 }
 
+/// Windows lets nobody copy over files that are open.
+#[cfg(unix)]
 #[tokio::test]
 async fn another_registry_over_open_one_is_final() {
     let (directory, another) = (tempfile::tempdir().unwrap(), killed(30).await);

@@ -163,6 +163,7 @@ pub(super) enum Subcommand {
         /// The process of the server
         server: i32,
         /// PROGRAM and its arguments
+        /// What it becomes
         #[arg(last = true)]
         program: Vec<OsString>,
     },

@@ -227,7 +227,7 @@ fn undetermined_owner_says_why_truthfully() {
         report(&outcome).error.unwrap().message
     };
     let not_allowed = message(Unverified::ListRejected(rejections::scope_mismatch()));
-    assert!(not_allowed.contains("the token is not allowed to list"), "{not_allowed}");
+    assert!(not_allowed.contains("cannot list the org"), "{not_allowed}");
     // A list that fails proves nothing about the token's scopes.
     for why in [Unverified::Deadline, Unverified::AtOnce, Unverified::Changed] {
         let (expected, message) = (why.to_string(), message(why));

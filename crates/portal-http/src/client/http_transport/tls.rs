@@ -14,11 +14,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::Trust;
 use super::layer::{BoxError, BoxLayer, Kind, Layer};
-use crate::pem::{TlsError, certificates};
+use crate::pem::{TlsError, certificates, certificates_in};
 
-/// What was read from files, and the configuration built from it by the first connection: plain
-/// http to this machine works on systems without certificates.
+/// What was read, and the configuration built from it by the first connection: plain http to this
+/// machine works on systems without certificates.
 #[derive(Debug, Default)]
 pub(super) struct Tls {
     roots: Vec<CertificateDer<'static>>,
@@ -26,16 +27,25 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    pub(super) fn read(ca_file: Option<&Path>) -> Result<Self, TlsError> {
-        let roots = ca_file.map(certificates).transpose()?.unwrap_or_default();
+    pub(super) fn read(trust: &Trust) -> Result<Self, TlsError> {
+        let (roots, path) = match trust {
+            Trust::Platform => return Ok(Self::default()),
+            Trust::Config(config) if config.enable_early_data => {
+                let why = "expected a configuration without early data";
+                return Err(TlsError { path: "TLS".into(), why: why.to_owned() });
+            }
+            Trust::Config(config) => {
+                return Ok(Self { roots: Vec::new(), config: OnceLock::from(Ok(config.clone())) });
+            }
+            Trust::File(path) => (certificates(path)?, path.as_path()),
+            Trust::Pem(pem) => (certificates_in(pem)?, Path::new("the trusted certificates")),
+        };
         let tls = Self { roots, config: OnceLock::new() };
-        // Validate the file now, so that a bad one fails before anything is sent.
-        if let Some(path) = ca_file
-            && let Err(error) = tls.config()
-        {
-            return Err(TlsError { path: path.to_owned(), why: error.to_string() });
+        // Validate them now, so that a bad one fails before anything is sent.
+        match tls.config() {
+            Ok(_) => Ok(tls),
+            Err(error) => Err(TlsError { path: path.to_owned(), why: error.to_string() }),
         }
-        Ok(tls)
     }
 
     pub(super) fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
@@ -110,7 +120,7 @@ mod tests {
 
     #[test]
     fn certificates_are_read_before_first_connection_only() {
-        let tls = Tls::read(None).unwrap();
+        let tls = Tls::read(&Trust::Platform).unwrap();
         assert!(tls.config.get().is_none());
     }
 

@@ -2,11 +2,11 @@
 //! read.
 
 use std::error::Error;
-use std::path::Path;
 
 use http::Uri;
 use portal_model::flow::NotSent;
 
+use super::Trust;
 use super::layer::{BoxError, BoxLayer, Kind};
 use crate::pem::TlsError;
 
@@ -19,10 +19,10 @@ pub(super) struct NoTls;
 pub(super) struct Tls {}
 
 impl Tls {
-    pub(super) fn read(ca_file: Option<&Path>) -> Result<Self, TlsError> {
-        match ca_file {
-            Some(path) => Err(TlsError { path: path.to_owned(), why: NoTls.to_string() }),
-            None => Ok(Self {}),
+    pub(super) fn read(trust: &Trust) -> Result<Self, TlsError> {
+        match trust {
+            Trust::Platform => Ok(Self {}),
+            Trust::File(path) => Err(TlsError { path: path.clone(), why: NoTls.to_string() }),
         }
     }
 

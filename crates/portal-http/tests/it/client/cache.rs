@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use portal_http::client::{BaseUrl, CacheKey, CachedToken, Client, FileTokenCache};
+use portal_http::client::{
+    BaseUrl, CacheKey, CachedToken, Client, FileTokenCache, TokenCache as _,
+};
 use portal_model::oauth::AccessToken;
 use portal_model::server::rejections;
 use portal_model::{ListPortals, Secret};
@@ -43,21 +45,21 @@ async fn file_cache_is_shared_and_locked_by_key() {
     let [first, second] = ["t1", "t2"]
         .map(|text| CachedToken::new(&AccessToken::new(text.to_owned()), SystemTime::now()));
 
-    assert_eq!(one.load(&first_key).unwrap(), None);
+    assert_eq!(one.load(&first_key).await.unwrap(), None);
     let lock = one.lock(&first_key).await.unwrap();
     assert!(!is_free(&other, &first_key).await);
     assert!(is_free(&other, &second_key).await);
-    one.store(&first_key, &first).unwrap();
-    assert_eq!(other.load(&first_key).unwrap(), Some(first));
-    assert_eq!(other.load(&second_key).unwrap(), None);
-    one.store(&first_key, &second).unwrap();
+    one.store(&first_key, &first).await.unwrap();
+    assert_eq!(other.load(&first_key).await.unwrap(), Some(first));
+    assert_eq!(other.load(&second_key).await.unwrap(), None);
+    one.store(&first_key, &second).await.unwrap();
     drop(lock);
     // The call that timed out does not hold the lock either.
     drop(other.lock(&first_key).await.unwrap());
-    assert_eq!(other.load(&first_key).unwrap(), Some(second));
+    assert_eq!(other.load(&first_key).await.unwrap(), Some(second));
     other.remove(&first_key).unwrap();
     other.remove(&first_key).unwrap();
-    assert_eq!(one.load(&first_key).unwrap(), None);
+    assert_eq!(one.load(&first_key).await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -38,7 +38,8 @@ impl Peer {
         let seen = heads.clone();
         let task = tokio::spawn(async move {
             loop {
-                let (stream, _) = listener.accept().await.unwrap();
+                // On Windows one that was closed meanwhile is an error.
+                let Ok((stream, _)) = listener.accept().await else { continue };
                 tokio::spawn(serve(Connection { stream, heads: seen.clone() }));
             }
         });

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use portal_http::client::{ClientError, HttpTransport, HttpTransportBuilder, Proxy};
 use portal_model::ListPortals;
 use portal_model::flow::NotSent;
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -92,9 +92,31 @@ async fn untrusted_or_misnamed_server_gets_no_request() {
 fn error_names_file_without_certificate() {
     let error = |builder: HttpTransportBuilder| builder.build().unwrap_err().to_string();
     let absent = error(plain().ca_file("/nonexistent/ca.pem"));
-    assert_eq!(absent, "/nonexistent/ca.pem: No such file or directory (os error 2)");
+    let why = std::fs::read("/nonexistent/ca.pem").unwrap_err();
+    assert_eq!(absent, format!("/nonexistent/ca.pem: {why}"));
     let key = error(plain().ca_file(file("server.key")));
     assert!(key.ends_with("server.key: expected certificates in PEM form, found none"), "{key}");
+}
+
+#[tokio::test]
+async fn trust_is_given_as_bytes_or_as_configuration() {
+    let service = service().await;
+    let url = format!("https://{}", service.address);
+    let pem = std::fs::read(file("ca.pem")).unwrap();
+    assert_eq!(list(plain().ca_pem(pem.clone()), &url).await, Ok(0));
+    let none = plain().ca_pem("no certificate").build().unwrap_err().to_string();
+    assert_eq!(none, "the trusted certificates: expected certificates in PEM form, found none");
+
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    assert_eq!(list(plain().tls_config(config.clone()), &url).await, Ok(0));
+    config.enable_early_data = true;
+    let early = plain().tls_config(config).build().unwrap_err().to_string();
+    assert_eq!(early, "TLS: expected a configuration without early data");
 }
 
 #[tokio::test]
@@ -218,6 +240,8 @@ async fn proxy_from_environment_honors_exceptions() {
         let status = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "client::tls::process_behind_proxy"])
             .env_clear()
+            // Without it there are no sockets on Windows.
+            .envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)))
             .env("IT_LISTS", url)
             .env(variable, &to_proxy)
             .env("NO_PROXY", except)

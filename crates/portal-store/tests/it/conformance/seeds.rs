@@ -7,7 +7,7 @@ use super::{
     access_token, all_at_once, at, client_secret, exchange, org, refresh, request, seed,
     seed_with_code,
 };
-use portal_store::{Permission, PortalLimit, Registry, SeedGrant};
+use portal_store::{Permission, PortalLimit, Registry, SeedGrant, TokenRules};
 
 pub(crate) async fn concurrent_seed_is_applied_once<R: Registry>(open: impl Fn() -> R) {
     let mut seed = seed_with_code("code");
@@ -99,8 +99,11 @@ pub(crate) async fn code_age_starts_at_first_application<R: Registry>(open: impl
     let registry = open();
     registry.apply_seed(&seed_with_code("code"), at(0)).await.unwrap();
     registry.apply_seed(&seed_with_code("code"), at(179)).await.unwrap();
-    let refused = access_token(&registry, &exchange("code"), 180).await.unwrap_err();
-    assert_eq!(refused.error, OAuthError::INVALID_CODE);
+    let limited = async |code, second| {
+        let rules = TokenRules::ServiceLimits;
+        registry.issue_token(&exchange(code), rules, at(second)).await.unwrap()
+    };
+    assert_eq!(limited("code", 180).await.unwrap_err().error, OAuthError::INVALID_CODE);
     registry.apply_seed(&seed_with_code("another"), at(200)).await.unwrap();
-    access_token(&registry, &exchange("another"), 379).await.unwrap();
+    limited("another", 379).await.unwrap();
 }
