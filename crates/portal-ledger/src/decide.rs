@@ -97,20 +97,32 @@ pub fn claim(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> (Vec<Ent
     (view.written, decision)
 }
 
-/// What a claim would find, without one: the last entry of the same operation, and what this ledger
-/// created besides.
-pub(crate) fn look(
-    rows: Vec<Entry>,
-    request: &ClaimRequest,
-    now: &Moment,
-) -> (Option<Entry>, Vec<Receipt>) {
-    let view = View::new(rows, request, now);
+/// What a claim would find, without one.
+#[derive(Debug)]
+pub(crate) struct Look {
+    /// The last entry of the same operation.
+    pub entry: Option<Entry>,
+    /// What this ledger created besides.
+    pub receipts: Vec<Receipt>,
+    /// Why a claim could not be granted.
+    pub blocked: Option<Blocked>,
+}
+
+/// What a claim would find.
+pub(crate) fn look(rows: Vec<Entry>, request: &ClaimRequest, now: &Moment) -> Look {
+    let mut view = View::new(rows, request, now);
     let entry = match &request.wanted {
         Wanted::Do(operation) => view.last_of_same(operation),
         Wanted::Recover(id) => view.entries.iter().find(|entry| entry.id == *id),
     };
     let in_doubt = entry.filter(|entry| entry.is_in_doubt()).map(|entry| &entry.id);
-    (entry.cloned(), view.certain_receipts(in_doubt))
+    let receipts = view.certain_receipts(in_doubt);
+    let entry = entry.cloned();
+    let blocked = match &request.wanted {
+        Wanted::Do(operation) => view.contradiction(operation),
+        Wanted::Recover(_) => None,
+    };
+    Look { entry, receipts, blocked }
 }
 
 /// Decides whether the holder may make the attempt that `intent` describes. Returns the row to write.
@@ -294,6 +306,20 @@ impl<'a> View<'a> {
         let taken: Vec<Entry> = open.map(|entry| taken_over(entry.clone(), self.now)).collect();
         self.written.extend(taken);
         self.grant(adopted.unwrap_or_else(|| self.new_entry(operation)))
+    }
+
+    /// What the ledger has against the operation.
+    fn contradiction(&mut self, operation: &Operation) -> Option<Blocked> {
+        if let Some(blocked) = self.blocked(operation) {
+            return Some(blocked);
+        }
+        match self.earlier(operation) {
+            Earlier::Decided(decision) => match *decision {
+                Decision::Blocked(blocked) => Some(blocked),
+                Decision::Granted(_) | Decision::Ended(_) | Decision::Wait(_) => None,
+            },
+            Earlier::None | Earlier::Adopt(_) => None,
+        }
     }
 
     /// What an earlier entry of the same operation means for this claim.

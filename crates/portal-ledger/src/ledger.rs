@@ -187,13 +187,12 @@ impl Ledger {
         self.transact(Rows::OrgOf(identity.clone()), find).await
     }
 
-    /// What a claim would find: the last entry of the same operation, and the portals that this ledger
-    /// created in what may be the org.
+    /// What a claim would find.
     pub(crate) async fn look(
         &self,
         request: &ClaimRequest,
         now: &Moment,
-    ) -> Result<(Option<Entry>, Vec<Receipt>), LedgerError> {
+    ) -> Result<decide::Look, LedgerError> {
         let (asked, at) = (request.clone(), now.clone());
         let look = move |rows, clock: Option<&Moment>| {
             (Vec::new(), decide::look(rows, &asked, clock.unwrap_or(&at)))

@@ -14,7 +14,7 @@ use portal_model::{ApiVersion, Operation, Outcome};
 
 use self::stop::Stop;
 use crate::claim::{Blocked, ClaimRequest, Wanted};
-use crate::decide::Adopted;
+use crate::decide::{Adopted, Look};
 use crate::entry::{Entry, EntryId};
 use crate::error::LedgerError;
 use crate::host::Host;
@@ -73,7 +73,7 @@ pub async fn preview(
     version: ApiVersion,
     host: &mut impl Host,
 ) -> Result<Preview, LedgerError> {
-    let (entry, receipts) = ledger.look(&request, &host.now()).await?;
+    let Look { entry, receipts, blocked } = ledger.look(&request, &host.now()).await?;
     let operation = match (&request.wanted, &entry) {
         (Wanted::Do(operation), _) => operation.clone(),
         (Wanted::Recover(_), Some(entry)) => entry.operation.clone(),
@@ -84,6 +84,10 @@ pub async fn preview(
     let flow = Flow::preview(operation.clone(), request.policy.clone(), version);
     let stop = Stop { future: pin!(pending()), is_raised: false };
     let mut run = Run { ledger, request, version, host, stop, has_token: false, granted: None };
+    // As in a run: no list makes up for what the ledger has against it.
+    if let Some(blocked) = blocked {
+        return Ok(Preview { entry, outcome: run.blocked(blocked).outcome });
+    }
     let driven = run.drive(flow.with_receipts(receipts), None).await;
     let outcome = driven.unwrap_or_else(|Adopted| not_done(&operation, NotDone::Preview));
     Ok(Preview { entry, outcome })

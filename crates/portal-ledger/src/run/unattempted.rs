@@ -85,7 +85,7 @@ impl<H: Host, S> Run<'_, H, S> {
         if self.request.key.is_none() {
             return Ok(None);
         }
-        let (entry, _) = self.ledger.look(&self.request, now).await?;
+        let entry = self.ledger.look(&self.request, now).await?.entry;
         let is_done = |entry: &Entry| {
             entry.key == self.request.key && entry.ending().is_some_and(|it| it.kind.is_own())
         };

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portal_ledger::{
-    ClaimRequest, Ended, EntryId, Filter, Host, Ledger, Moment, Terms, Wanted, end_unclaimed, run,
+    ClaimRequest, Ended, EntryId, Filter, Host, Ledger, Moment, Terms, Wanted, end_unclaimed,
+    preview, run,
 };
 use portal_model::flow::{NameTaken, NoResponse, NotSent, TokenError, TokenId, TransportError};
 use portal_model::operation::{CreateOperation, Operation, RenameOperation};
@@ -607,6 +608,23 @@ async fn copy_behind_unverified_taken_name_is_waited_for() {
     // Once a list shows it, nothing waits.
     let (now, outcome) = (service.now(), service.create(&ledger, "AcmePortal").await);
     assert!(outcome.exists() && now == service.now(), "{outcome}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn preview_tells_what_ledger_has_against_it() {
+    let (service, ledger) = (Service::new([]), Ledger::in_memory());
+    let request = |name| {
+        let mut request = service.request(create(name));
+        request.key = Some("4711".to_owned());
+        request.policy.allow_another = true;
+        request
+    };
+    assert!(service.run(&ledger, request("AcmePortal")).await.outcome.is_ours());
+    let mut host = Client(service.clone());
+    let previewed = preview(&ledger, request("AcmeHelp"), ApiVersion::default(), &mut host);
+    let previewed = previewed.await.unwrap().outcome;
+    assert_eq!(previewed, service.run(&ledger, request("AcmeHelp")).await.outcome);
+    assert!(matches!(previewed, Outcome::NotCreated { why: NotDone::Conflict { .. }, .. }));
 }
 
 /// A form that learns at once that a name is taken, and is sent again with another one.

@@ -78,7 +78,7 @@ fn look_finds_last_entry_of_same_operation_and_others_as_receipts() {
     };
     let rows = vec![own(), other];
     let seen = |request: &ClaimRequest| {
-        let (found, receipts) = look(rows.clone(), request, &at(NOW));
+        let Look { entry: found, receipts, .. } = look(rows.clone(), request, &at(NOW));
         let names = receipts.into_iter().map(|receipt| receipt.name).collect::<Vec<_>>();
         (found.map(|entry| entry.id.to_string()), names)
     };
