@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+#[cfg(all(feature = "tls", feature = "client"))]
+pub(crate) use self::read::certificates_in;
 #[cfg(feature = "tls")]
-pub(crate) use self::read::{certificates, certificates_in, private_key};
+pub(crate) use self::read::{certificates, private_key};
 
 /// A file with unusable certificates or an unusable key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +34,7 @@ mod read {
     }
 
     /// The same of bytes.
+    #[cfg(feature = "client")]
     pub(crate) fn certificates_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         at_least_one(CertificateDer::pem_slice_iter(pem)).map_err(|error| {
             unusable(Path::new("the trusted certificates"), "certificates", &error)

@@ -119,6 +119,15 @@ impl<H: Host, S: Future<Output = ()>> Run<'_, H, S> {
             return None;
         };
         match outcome {
+            Outcome::Present { portal, origin: Origin::Preexisting, taken } => {
+                let origin = match (self.may_be_done_here().await, why) {
+                    (false, _) => Origin::Preexisting,
+                    // The same operation may have made it, and its holder may be gone.
+                    (true, Why::SameUnderWay) => return None,
+                    (true, _) => Origin::Undetermined,
+                };
+                Some(Outcome::Present { portal, origin, taken }.into())
+            }
             Outcome::Present { .. } | Outcome::Unchanged { .. } => Some(outcome.into()),
             // While the same is under way or in doubt, be it with another credential, the org may yet get
             // the portal.
