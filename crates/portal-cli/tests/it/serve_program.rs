@@ -156,7 +156,7 @@ fn program_of_killed_server_is_killed() {
 #[test]
 fn program_of_ended_server_does_not_begin() {
     let home = Home::new();
-    let ended = std::process::Command::new("true").spawn().unwrap();
+    let ended = std::process::Command::new("sh").args(["-c", ":"]).spawn().unwrap();
     let id = ended.id().to_string();
     ended.wait_with_output().unwrap();
     let ran = home.run(&["serve", "tethered", &id, "--", "touch", "begun"]);

@@ -4,7 +4,7 @@ use portal_ledger::EntryId;
 use portal_model::Outcome;
 use portal_model::outcome::{NotDone, Origin, Owner};
 
-use super::service::{Held, Service, org_of};
+use super::service::{Attempt, Held, Service, What, org_of};
 use super::simulation::Story;
 
 impl Story {
@@ -95,9 +95,20 @@ impl Story {
                 let created = self.service.portals[id].created;
                 let is_since =
                     |entry: &EntryId| self.begun.get(entry).is_some_and(|begun| *begun <= created);
+                // A key is one operation: after an attempt at the name in an earlier entry of it, too.
+                let is_of_key = |attempt: &&Attempt| {
+                    let earlier = &self.schedule.runs[attempt.run];
+                    let is_name = matches!(&attempt.what, What::Create(name)
+                        if name.eq_ignore_ascii_case(&portal.name));
+                    process.key.is_some() && earlier.key == process.key && is_name
+                };
+                let is_since_key = || {
+                    let mut attempts = self.service.attempts.iter().filter(is_of_key);
+                    attempts.any(|attempt| is_since(&attempt.entry))
+                };
                 match origin {
                     Origin::Preexisting if is_ours => Some("it created that".to_owned()),
-                    Origin::Appeared if !entry.is_some_and(is_since) => {
+                    Origin::Appeared if !entry.is_some_and(is_since) && !is_since_key() => {
                         Some("that was there before".to_owned())
                     }
                     Origin::CreatedEarlier { entry, .. } => {
