@@ -315,13 +315,9 @@ fn resident() -> Option<usize> {
     text.split(' ').nth(1)?.parse().ok()
 }
 
+/// `PORTAL_HOSTILE_RESPONSES` chooses how many.
 #[tokio::test]
-async fn thousand_hostile_responses_do_no_harm() {
-    survives(1000).await;
-}
-
-#[tokio::test]
-#[ignore = "minutes; run by .ci/run: cargo test --release -p portal-http --all-features hostile -- --ignored"]
-async fn hostile_responses_leave_memory_flat() {
-    survives(100_000).await;
+async fn hostile_responses_do_no_harm() {
+    let count = std::env::var("PORTAL_HOSTILE_RESPONSES");
+    survives(count.map_or(1000, |count| count.parse().unwrap())).await;
 }
