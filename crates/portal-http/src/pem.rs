@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "tls")]
+pub(crate) use self::read::certificates;
 #[cfg(all(feature = "tls", feature = "client"))]
 pub(crate) use self::read::certificates_in;
-#[cfg(feature = "tls")]
-pub(crate) use self::read::{certificates, private_key};
+#[cfg(all(feature = "tls", feature = "server"))]
+pub(crate) use self::read::private_key;
 
 /// A file with unusable certificates or an unusable key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,8 +24,10 @@ pub struct TlsError {
 mod read {
     use std::path::Path;
 
+    use rustls_pki_types::CertificateDer;
+    #[cfg(feature = "server")]
+    use rustls_pki_types::PrivateKeyDer;
     use rustls_pki_types::pem::{self, PemObject};
-    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
     use super::TlsError;
 
@@ -49,6 +53,7 @@ mod read {
     }
 
     /// The first private key in a file.
+    #[cfg(feature = "server")]
     pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
         PrivateKeyDer::from_pem_file(path).map_err(|error| unusable(path, "a private key", &error))
     }
