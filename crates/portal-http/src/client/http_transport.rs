@@ -7,6 +7,7 @@ mod layer;
 mod proxy;
 #[cfg_attr(not(feature = "tls"), path = "http_transport/without_tls.rs")]
 mod tls;
+mod trust;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use self::connect::Connector;
 use self::failure::{find, lost};
 pub use self::proxy::{InvalidProxy, Proxy};
 use self::tls::Tls;
+use self::trust::Trust;
 use super::transport::{Bounds, Transport, after, read};
 pub use crate::pem::TlsError;
 
@@ -131,19 +133,6 @@ pub struct HttpTransportBuilder {
     proxy: Proxy,
     trust: Trust,
     connect_timeout: Duration,
-}
-
-/// What decides which servers are trusted.
-#[derive(Clone, Debug, Default)]
-enum Trust {
-    #[default]
-    Platform,
-    /// Besides those of the platform.
-    File(PathBuf),
-    #[cfg(feature = "tls")]
-    Pem(Vec<u8>),
-    #[cfg(feature = "tls")]
-    Config(std::sync::Arc<rustls::ClientConfig>),
 }
 
 impl Default for HttpTransportBuilder {

@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::Trust;
 use super::layer::{BoxError, BoxLayer, Kind, Layer};
+use super::trust::Trust;
 use crate::pem::{TlsError, certificates, certificates_in};
 
 /// What was read, and the configuration built from it by the first connection: plain http to this

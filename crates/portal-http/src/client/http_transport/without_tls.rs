@@ -6,8 +6,8 @@ use std::error::Error;
 use http::Uri;
 use portal_model::flow::NotSent;
 
-use super::Trust;
 use super::layer::{BoxError, BoxLayer, Kind};
+use super::trust::Trust;
 use crate::pem::TlsError;
 
 /// An https URL in a build without TLS.
