@@ -60,7 +60,7 @@ impl BareInserts {
         let began = Instant::now();
         while began.elapsed() < span {
             let before = Instant::now();
-            self.commit(per_commit).expect("the disk has room");
+            self.commit(per_commit).expect("space on the disk");
             commits.push(before.elapsed());
         }
         let elapsed = began.elapsed().as_secs_f64();
@@ -121,7 +121,7 @@ pub(crate) fn fill(directory: &Path, orgs: u32, portals: u32) -> String {
         drop((org, user, portal));
         transaction.commit()
     };
-    fill().expect("the disk has room");
+    fill().expect("space on the disk");
     name(0)
 }
 

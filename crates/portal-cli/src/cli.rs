@@ -339,7 +339,7 @@ mod tests {
         for (words, command) in commands {
             let nameless = command.get_arguments().find(|arg| arg.get_help().is_none());
             assert!(nameless.is_none(), "{words:?}: {nameless:?}");
-            // The value of a variable is no part of the help.
+            // The help does not show the value of a variable.
             assert!(!help_of(&words, "--help").contains("=]"), "{words:?}");
         }
     }

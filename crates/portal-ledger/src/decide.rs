@@ -212,7 +212,7 @@ fn ended(mut entry: Entry, ending: Ending, now: &Moment) -> Entry {
     entry.doubt_ended = entry.last_doubtful_end();
     entry.is_settled = entry.attempts == 0;
     entry.sightings.clear();
-    // Whoever goes on from it must know of it: no list shows it.
+    // The next holder must know of it, because no list shows it.
     if let Some(other_name) = &ending.other_name {
         entry.intent = entry.intent.map(|intent| intent.with_other_name(other_name.clone()));
     }

@@ -30,7 +30,7 @@ pub struct CreateIntent {
     /// Names that were tried before and are proved to belong to another org.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taken: Vec<PortalName>,
-    /// The name of a success that an attempt was answered with, where it is another name: the portal
+    /// The name in the success response to an attempt, if it is another name: the portal
     /// may have that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_name: Option<String>,
@@ -104,7 +104,7 @@ impl Intent {
         }
     }
 
-    /// The name of a success that a create was answered with, where it is another name.
+    /// The name in the success response to a create, if it is another name.
     pub fn other_name(&self) -> Option<&str> {
         match self {
             Self::Create(create) => create.other_name.as_deref(),
@@ -112,7 +112,7 @@ impl Intent {
         }
     }
 
-    /// Remembers that a create was answered with success for another name. A rename can be repeated by
+    /// Remembers that the response to a create was a success for another name. A rename can be repeated by
     /// nobody while it is in doubt, and needs no such memory.
     #[must_use]
     pub fn with_other_name(self, other_name: String) -> Self {

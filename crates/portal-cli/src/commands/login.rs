@@ -153,7 +153,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         let (client_secret, refresh_token) = read_secrets("refresh token")?;
         return login.store(login.profile(client_secret, refresh_token)).await;
     }
-    // Whoever pipes a code has it.
+    // A code that is piped was obtained already.
     if prompt::can_ask() {
         printer.note(how_to_get_a_code(&login.entry.hosts, &args.scope));
     }

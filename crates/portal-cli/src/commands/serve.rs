@@ -155,7 +155,7 @@ async fn serve<R: Registry>(
         inspector = inspector.on_faults(move |faults| {
             let running = Running { times: Times::with_faults(faults), ..known.clone() };
             if let Some(registration) = weak.as_ref().and_then(Weak::upgrade) {
-                // Without room on the disk, commands go by what was known before.
+                // On a full disk, commands go by what was known before.
                 let _ = registration.update(&running);
             }
         });

@@ -152,7 +152,8 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// Adds trusted certificates from a PEM file to those of the platform.
+    /// Adds trusted certificates from a PEM file to those of the platform. The last
+    /// call of this, `ca_pem` or `tls_config` counts.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.trust = Trust::File(path.into());
         self
@@ -165,9 +166,9 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// Sets everything about TLS, for example a client certificate, or certificates of the platform
-    /// that are not to be trusted. ALPN is left empty: requests are HTTP/1.1. Early data must stay
-    /// off, because an attempt in it could be replayed.
+    /// Replaces the whole TLS configuration, for example to send a client certificate or to trust fewer
+    /// roots than the platform. Leave ALPN empty, since requests are HTTP/1.1, and early data off,
+    /// since an attempt in it could be replayed.
     #[cfg(feature = "tls")]
     pub fn tls_config(mut self, config: impl Into<std::sync::Arc<rustls::ClientConfig>>) -> Self {
         self.trust = Trust::Config(config.into());
@@ -200,7 +201,7 @@ pub enum UnusableTransport {
     /// A variable is not a proxy.
     #[error(transparent)]
     Proxy(#[from] InvalidProxy),
-    /// There is no usable certificate.
+    /// Expected usable certificates, found none.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }

@@ -318,7 +318,7 @@ async fn other_portal_is_no_answer_while_same_name_is_in_doubt() {
     assert!(outcome.exists(), "{outcome}");
 }
 
-/// What no list shows is in the ledger for whoever goes on.
+/// What no list shows is in the ledger for the next holder.
 #[tokio::test(start_paused = true)]
 async fn success_of_other_name_is_remembered() {
     let (service, ledger) = (Service::new([responds(200, OTHER_NAME)]), Ledger::in_memory());
