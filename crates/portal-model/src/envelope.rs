@@ -3,7 +3,6 @@
 //! The result of one item is inside `{"portals":[…]}` (wrapped); a result about the whole request is
 //! at the top level (bare). Reading accepts both under any status, since sources disagree.
 
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -42,8 +41,9 @@ pub(crate) fn encode_name(name: &PortalName) -> Vec<u8> {
 struct Success<'a> {
     code: &'a str,
     status: &'a str,
-    #[serde(rename = "message")]
-    _message: IgnoredAny,
+    // Not `IgnoredAny`, which takes text that is not UTF-8.
+    #[serde(rename = "message", borrow)]
+    _message: &'a RawValue,
     #[serde(borrow)]
     details: Object<Named<'a>>,
 }
