@@ -9,9 +9,9 @@
 //! | `cli` | the top level of the command line, and which command runs |
 //! | `commands` | one file per command: its arguments and its `run` |
 //! | `batch` | one portal in each of many orgs: CSV in, a plan over the ledger out |
+//! | `org` | which org, with which credentials, over which client; the ledger, profiles, the local server |
 //! | `terminal` | the only module that writes to stdout and stderr or reads a reply |
 //! | `report` | what outcomes and errors say: data and words, no I/O |
-//! | `org` | which org, with which credentials, over which client; the ledger, profiles, the local server |
 //! | `sys` | variables, files, directories, signals |
 
 mod batch;

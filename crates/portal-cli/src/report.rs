@@ -11,6 +11,7 @@ pub(crate) mod failure;
 pub(crate) mod invalid_name;
 pub(crate) mod outcome;
 pub(crate) mod permission;
+pub(crate) mod place;
 pub(crate) mod portal;
 pub(crate) mod similar;
 pub(crate) mod wrap;

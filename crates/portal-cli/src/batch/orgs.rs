@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap, hash_map};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use futures_util::{StreamExt as _, stream};
 use portal_http::client::{Client, ClientError, HttpTransport, IdentifyError, SafeClient};
 use portal_ledger::Ledger;
@@ -18,6 +17,7 @@ use crate::org::create_probe::{probe, undetermined};
 use crate::org::profile::Profiles;
 use crate::org::retry::retry;
 use crate::org::target::Target;
+use crate::report::failure::Failure;
 use crate::report::permission;
 
 /// Orgs that are looked at at once.
@@ -49,7 +49,7 @@ impl Clients<'_> {
     ///
     /// # Errors
     /// A profile can't be used.
-    pub(crate) fn orgs(&self, plan: &Plan, profiles: &Profiles) -> anyhow::Result<Vec<Org>> {
+    pub(crate) fn orgs(&self, plan: &Plan, profiles: &Profiles) -> Result<Vec<Org>, Failure> {
         let mut orgs: Vec<Org> = Vec::new();
         let mut places = HashMap::new();
         let mut transports = HashMap::new();
@@ -80,9 +80,7 @@ impl Clients<'_> {
             hash_map::Entry::Occupied(known) => known.into_mut(),
             hash_map::Entry::Vacant(vacant) => vacant.insert(target.transport()?),
         };
-        let client = target
-            .client_over(transport.clone(), target.policy(self.policy.clone()))
-            .with_context(|| target.place.to_string())?;
+        let client = target.client_over(transport.clone(), target.policy(self.policy.clone()))?;
         let safe = target.safe(client, self.ledger, self.file.clone());
         Ok(Org { target, safe, identity: None, rows: Vec::new() })
     }

@@ -12,10 +12,7 @@ mod registry;
 
 use portal_store::{Administration, PostgresRegistry, Registry, SqliteRegistry};
 
-pub(crate) use self::backup::BackedUp;
-pub(crate) use self::changes::Changed;
 use self::command::{Command, Credential, Org, User};
-pub(crate) use self::lists::{CredentialRow, LogRow, OrgRow, UserRow};
 use self::registry::{Admin, Place};
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
 use crate::org::data_directory;

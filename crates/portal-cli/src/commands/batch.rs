@@ -36,12 +36,12 @@ use crate::commands::sections::{
 use crate::commands::target_args::TargetArgs;
 use crate::commands::target_args::{CA_FILE, CONNECTION};
 use crate::org::ledger;
-use crate::org::place::Place;
 use crate::org::profile::Profiles;
 use crate::report::activity;
 use crate::report::exit::{self, ExitClass};
 use crate::report::failure::{Details, ErrorKind, Failure, Mistake};
 use crate::report::outcome::Report;
+use crate::report::place::Place;
 use crate::report::wrap::wrap;
 use crate::sys::files::{self, OutputFile};
 use crate::sys::{directories, signal};

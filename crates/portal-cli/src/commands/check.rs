@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
@@ -27,15 +26,9 @@ pub(crate) struct Args {
 }
 
 /// Whether a name keeps to the rules. Whether it is free only a create tells.
-#[derive(Serialize, JsonSchema)]
-#[schemars(extend(
-    "if" = { "properties": { "outcome": { "const": "invalid" } } },
-    "then" = { "required": ["error"] },
-    "else" = { "not": { "required": ["error"] } }
-))]
-pub(super) struct Checked<'a> {
+#[derive(Serialize)]
+struct Checked<'a> {
     name: &'a str,
-    #[schemars(extend("enum" = ["valid", "invalid"]))]
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorReport>,

@@ -8,14 +8,12 @@ use std::path::PathBuf;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use portal_model::neutral::cut;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(super) use self::checks::{Check, Status, can_create};
 use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, ExitStatus, Sections};
 use crate::commands::target_args::{CA_FILE, CONNECTION};
-use crate::org::OrgError;
 use crate::org::ledger;
 use crate::org::profile::{Profile, Profiles};
 use crate::report::exit::{self, ExitClass};
@@ -57,11 +55,11 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let found: Vec<(&str, Profile)> = names
         .into_iter()
         .map(|name| Ok((name, profiles.get(name)?)))
-        .collect::<Result<_, OrgError>>()?;
+        .collect::<Result<_, Failure>>()?;
     let is_one = found.len() == 1;
     // What earlier creates left is worth a look, and not worth failing for.
     let unfinished = ledger::unfinished(None).await.unwrap_or_else(|error| {
-        printer.warning(format_args!("{error:#}"));
+        printer.warning(error.report.message);
         Vec::new()
     });
     let entries = &unfinished[..];
@@ -92,8 +90,8 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 }
 
 /// One thing that was checked of a profile.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Checked<'a> {
+#[derive(Serialize)]
+struct Checked<'a> {
     profile: &'a str,
     #[serde(flatten)]
     check: &'a Check,

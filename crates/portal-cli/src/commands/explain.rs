@@ -4,7 +4,6 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use portal_model::ErrorCode;
 use portal_model::explain::{Explanation, Retry, explain, explain_oauth};
 use portal_model::oauth::OAuthError;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::sections::{Examples, Sections};
@@ -26,14 +25,13 @@ pub(crate) struct Args {
 }
 
 /// What an error code of the service means, and what to do.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Explained {
+#[derive(Serialize)]
+struct Explained {
     code: &'static str,
     meaning: &'static str,
     remedy: &'static str,
     /// Whether the same call can succeed later. `useless`: not before the remedy. `after_verifying`: not
     /// before a list shows whether it took effect.
-    #[schemars(with = "&str", extend("enum" = ["useless", "with_new_token", "after_waiting", "after_verifying"]))]
     retry: Retry,
 }
 

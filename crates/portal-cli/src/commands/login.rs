@@ -2,19 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
-use portal_http::client::{Accounts, Client, ClientError, Credential, InvalidCredential};
+use portal_http::client::{Accounts, Client, ClientError, Credential};
 use portal_model::datacenter::ApiDomain;
 use portal_model::flow::{Policy, TokenError};
 use portal_model::oauth::{Grant, OAuthError, RevokeToken, TokenRequest};
 use portal_model::{DataCenter, GetCurrentUser, GetOrg, ListPortals, Org, Scope, Secret};
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::candidates;
 use crate::commands::doctor::{Check, Status, can_create};
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
-use crate::commands::target_args::{CA_FILE, CONNECTION, base_url, of_environment};
+use crate::commands::target_args::{CA_FILE, CONNECTION, base_url, of_environment, part};
+use crate::org::default_org::OrgCredentials;
 use crate::org::ledger;
 use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
 use crate::org::retry::retry;
@@ -24,7 +23,7 @@ use crate::report::call_error;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::report::permission::{EVERY_SCOPE, cannot_verify};
-use crate::report::portal::{self, OrgObject};
+use crate::report::portal;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 use crate::terminal::prompt;
@@ -61,9 +60,6 @@ pub(crate) struct Args {
     /// Client id, as the API console shows it
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// What the code is for [default: create,read,update,org,user]
-    #[arg(long, hide_short_help = true, value_enum, value_name = "SCOPES", value_delimiter = ',', hide_default_value = true, hide_possible_values = true, conflicts_with = "refresh_token", default_values_t = LoginScope::value_variants().to_vec())]
-    scope: Vec<LoginScope>,
     /// Read a refresh token after the client secret, not a code
     #[arg(long)]
     refresh_token: bool,
@@ -77,27 +73,14 @@ pub(crate) struct Args {
     ca_file: Option<PathBuf>,
 }
 
-/// A scope of the code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum LoginScope {
-    Create,
-    Read,
-    Update,
-    Org,
-    User,
-}
-
-impl LoginScope {
-    const fn scope(self) -> Scope {
-        match self {
-            Self::Create => Scope::PORTAL_CREATE,
-            Self::Read => Scope::PORTAL_READ,
-            Self::Update => Scope::PORTAL_UPDATE,
-            Self::Org => Scope::ORG_READ,
-            Self::User => Scope::USERS_READ,
-        }
-    }
-}
+/// What the code is for.
+const SCOPES: [Scope; 5] = [
+    Scope::PORTAL_CREATE,
+    Scope::PORTAL_READ,
+    Scope::PORTAL_UPDATE,
+    Scope::ORG_READ,
+    Scope::USERS_READ,
+];
 
 /// A login to which only the secrets are missing.
 struct Login<'a> {
@@ -110,17 +93,15 @@ struct Login<'a> {
 }
 
 /// The profile that was stored, and where it leads.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct LoggedIn<'a> {
+#[derive(Serialize)]
+struct LoggedIn<'a> {
     profile: &'a str,
-    #[schemars(extend("const" = "logged_in"))]
     outcome: &'static str,
     /// The names of the org's portals, if the token can list them.
     #[serde(skip_serializing_if = "Option::is_none")]
     portals: Option<Vec<&'a str>>,
     /// If the token can read it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<OrgObject>")]
     org: Option<&'a Org>,
     /// Whose token it is, if the token can read it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,14 +118,16 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     let (name, hosts, old) = args.org(profiles)?;
     let ca_file = args.ca_file.as_deref().map(std::path::absolute).transpose()?;
     let ca_file = ca_file.or_else(|| old?.ca_file.clone());
-    if let Some((client_id, secrets)) = args.of_own_server(&hosts) {
-        let entry = Entry { hosts, client_id, org: None, ca_file };
-        let login = Login { args, directory, profiles, name, entry, printer };
-        return login.store(login.profile(secrets.client_secret, secrets.refresh_token)).await;
-    }
-    let client_id = args.client_id(&hosts, old)?;
+    let at_hand = args.of_own_server(&hosts);
+    let client_id = match &at_hand {
+        Some(credentials) => credentials.client_id.clone(),
+        None => args.client_id(&hosts, old)?,
+    };
     let entry = Entry { hosts, client_id, org: None, ca_file };
     let login = Login { args, directory, profiles, name, entry, printer };
+    if let Some(OrgCredentials { client_secret, refresh_token, .. }) = at_hand {
+        return login.store(login.profile(client_secret, refresh_token)).await;
+    }
     let not_read_yet = || Secret::new("-".to_owned());
     let target = login.target(&login.profile(not_read_yet(), not_read_yet()));
     target.client(Policy::default())?;
@@ -155,7 +138,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     }
     // A code that is piped was obtained already.
     if prompt::can_ask() {
-        printer.note(how_to_get_a_code(&login.entry.hosts, &args.scope));
+        printer.note(how_to_get_a_code(&login.entry.hosts));
     }
     let (client_secret, code) = read_secrets("code")?;
     let client_id = &login.entry.client_id;
@@ -217,13 +200,13 @@ impl Args {
     /// The credentials of a server of this machine that are at hand: in the environment, as
     /// `portal serve env` prints them, or of a `portal serve` of this user. Of any other server they are
     /// those that the user means.
-    fn of_own_server(&self, hosts: &Hosts) -> Option<(String, Secrets)> {
+    fn of_own_server(&self, hosts: &Hosts) -> Option<OrgCredentials> {
         if self.client_id.is_some() || self.refresh_token || !hosts.is_this_machine() {
             return None;
         }
         let of_target = |target: Target| match target.credential {
             Credential::RefreshToken { client_id, client_secret, refresh_token } => {
-                Some((client_id, Secrets { client_secret, refresh_token }))
+                Some(OrgCredentials { client_id, client_secret, refresh_token })
             }
             _ => None,
         };
@@ -231,9 +214,7 @@ impl Args {
         of_environment().filter(is_meant).and_then(of_target).or_else(|| {
             let orgs = Running::at(&hosts.api_domain().url()?)?.orgs;
             let of_seed = ServedOrg::credentials_of(&orgs, self.profile.as_deref());
-            let org = of_seed.or_else(|_| ServedOrg::credentials_of(&orgs, None)).ok()?.clone();
-            let (client_secret, refresh_token) = (org.client_secret, org.refresh_token);
-            Some((org.client_id, Secrets { client_secret, refresh_token }))
+            of_seed.or_else(|_| ServedOrg::credentials_of(&orgs, None)).ok().cloned()
         })
     }
 }
@@ -291,7 +272,7 @@ fn ask_for_hosts() -> Result<Hosts, Failure> {
 fn ask_for_client_id(hosts: &Hosts) -> Result<String, Failure> {
     let parse = |text: &str| match text {
         "" => Err(Failure::usage("expected the client id, such as 1000.ABC")),
-        text => Ok(Credential::part("client id", text).map_err(invalid)?.to_owned()),
+        text => part("client id", "client id", text),
     };
     let from = if hosts.is_this_machine() {
         "the seed file, or `portal admin`".to_owned()
@@ -363,9 +344,7 @@ impl Login<'_> {
         }
         Ok(ExitClass::Success)
     }
-}
 
-impl Login<'_> {
     /// The org that the token is for, else the one that the user states.
     async fn org(&self, client: &Client) -> Result<Option<Org>, Failure> {
         let stated = self.args.org_id.as_deref();
@@ -496,12 +475,11 @@ fn console(hosts: &Hosts) -> String {
 }
 
 /// The steps in the API console, with the scopes to paste. `portal serve` has none.
-fn how_to_get_a_code(hosts: &Hosts, scopes: &[LoginScope]) -> String {
+fn how_to_get_a_code(hosts: &Hosts) -> String {
     if hosts.is_this_machine() {
         return "The code is the `grant_code` of the seed file; for a refresh token, pass `--refresh-token`."
             .to_owned();
     }
-    let scopes: Vec<_> = scopes.iter().map(|scope| scope.scope().to_string()).collect();
     format!(
         "How to get a code:\n  \
          1. Open {}, signed in as a user of the org.\n  \
@@ -510,7 +488,7 @@ fn how_to_get_a_code(hosts: &Hosts, scopes: &[LoginScope]) -> String {
          {}\n  \
          A code is valid once, and for a few minutes only.",
         console(hosts),
-        scopes.join(","),
+        SCOPES.map(|scope| scope.to_string()).join(","),
     )
 }
 
@@ -523,10 +501,6 @@ fn read_secrets(second: &'static str) -> Result<(Secret, Secret), Failure> {
         })
     };
     Ok((read("client secret")?, read(second)?))
-}
-
-fn invalid(part: InvalidCredential) -> Failure {
-    Failure::usage(part.to_string())
 }
 
 /// A refresh token for a code.
@@ -559,10 +533,9 @@ mod tests {
 
     #[test]
     fn steps_have_console_and_scopes_to_paste() {
-        let scopes = [LoginScope::Create, LoginScope::Read];
-        let steps = how_to_get_a_code(&Hosts::DataCenter(DataCenter::Eu), &scopes);
+        let steps = how_to_get_a_code(&Hosts::DataCenter(DataCenter::Eu));
         assert!(steps.contains("Open https://api-console.zoho.eu, "), "{steps}");
-        let pasted = " ZohoCRM.settings.clientportal.CREATE,ZohoCRM.settings.clientportal.READ\n";
+        let pasted = " ZohoCRM.settings.clientportal.CREATE,ZohoCRM.settings.clientportal.READ,";
         assert!(steps.contains(pasted), "{steps}");
     }
 }

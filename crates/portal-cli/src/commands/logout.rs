@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use portal_http::client::ClientError;
 use portal_model::flow::TokenError;
 use portal_model::oauth::RevokeToken;
-use schemars::JsonSchema;
-use serde::Serialize;
+use serde_json::json;
 
 use crate::commands::candidates;
 use crate::commands::profiles::refuse_if_unfinished;
@@ -42,16 +41,6 @@ pub(crate) struct Args {
     ca_file: Option<PathBuf>,
 }
 
-/// The profile that was removed.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct LoggedOut<'a> {
-    profile: &'a str,
-    #[schemars(extend("const" = "logged_out"))]
-    outcome: &'static str,
-    /// Whether the refresh token was revoked: not if it was to be kept, or was not valid any more.
-    revoked: bool,
-}
-
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
     let (directory, name) = (directories::config()?, &args.profile);
     let profiles = Profiles::load(&directory)?;
@@ -84,7 +73,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             format!("The profile {name} is removed; its refresh token was not valid any more.")
         }
     };
-    printer.result(text, &LoggedOut { profile: name, outcome: "logged_out", revoked });
+    printer.result(text, &json!({ "profile": name, "outcome": "logged_out", "revoked": revoked }));
     if !sharing.is_empty() {
         printer.warning(format_args!(
             "the profiles with the same refresh token no longer work: {}",

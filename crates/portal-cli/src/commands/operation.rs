@@ -11,7 +11,6 @@ use tokio::sync::watch;
 
 use crate::org::destination::Destination;
 use crate::org::ledger;
-use crate::org::place::Place;
 use crate::report::call_error;
 use crate::report::confirmation::Facts;
 use crate::report::context::ReportContext;
@@ -19,6 +18,7 @@ use crate::report::entry::begun;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorKind, Failure};
 use crate::report::outcome::Report;
+use crate::report::place::Place;
 use crate::sys::signal::{self, raised, stop_flag};
 use crate::terminal::printer::Printer;
 use crate::terminal::progress::Progress;
@@ -78,7 +78,7 @@ impl Request {
         // Before anything is sent: without the ledger nothing is.
         let ledger = match ledger::open().await {
             Ok(ledger) => ledger,
-            Err(error) => return Ok(self.withheld(error.into()).print(printer)),
+            Err(failure) => return Ok(self.withheld(failure).print(printer)),
         };
         let mut stop = stop_flag();
         let deadline = self.policy.deadline;

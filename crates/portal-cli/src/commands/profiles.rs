@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::Subcommand;
 use portal_ledger::Filter;
 use portal_model::Org;
-use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::commands::candidates;
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
@@ -14,7 +14,6 @@ use crate::org::ledger;
 use crate::org::profile::{self, Entry, Hosts, Profiles};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
-use crate::report::portal::OrgObject;
 use crate::sys::directories;
 use crate::terminal::printer::Printer;
 
@@ -59,11 +58,10 @@ enum Command {
 }
 
 /// A profile, without its secrets.
-#[derive(Serialize, JsonSchema)]
-pub(super) struct Listed<'a> {
+#[derive(Serialize)]
+struct Listed<'a> {
     profile: &'a str,
     /// Absent for another server, such as `portal serve`.
-    #[schemars(extend("enum" = ["us", "eu", "in", "au", "jp", "cn", "ca", "sa"]))]
     #[serde(skip_serializing_if = "Option::is_none")]
     data_center: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,28 +69,12 @@ pub(super) struct Listed<'a> {
     accounts_url: &'a str,
     client_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<OrgObject>")]
     org: Option<&'a Org>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ca_file: Option<&'a Path>,
     /// Present if this profile is used where no other org is named.
-    #[schemars(extend("const" = true))]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     default: bool,
-}
-
-/// What was done with a profile.
-#[derive(Serialize, JsonSchema)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-pub(super) enum Changed<'a> {
-    Default {
-        profile: &'a str,
-    },
-    Renamed {
-        old_profile: &'a str,
-        /// The new name.
-        profile: &'a str,
-    },
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
@@ -107,7 +89,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             let org = entry.org.as_ref().map(|org| format!(" (org {org})")).unwrap_or_default();
             printer.result(
                 format_args!("{name}{org} is used where no other org is named"),
-                &Changed::Default { profile: name },
+                &json!({ "outcome": "default", "profile": name }),
             );
         }
         Some(Command::Rename { old, new }) => {
@@ -121,7 +103,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             profile::rename(&directory, old, new)?;
             printer.result(
                 format_args!("profile {old} is now called {new}"),
-                &Changed::Renamed { old_profile: old, profile: new },
+                &json!({ "outcome": "renamed", "old_profile": old, "profile": new }),
             );
             if has_rows(old).await {
                 printer.warning(format_args!(

@@ -15,13 +15,13 @@ use crate::commands::sections::{
 use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Org;
 use crate::org::ledger;
-use crate::org::place::Place;
 use crate::report::call_error;
 use crate::report::context::ReportContext;
 use crate::report::entry::LateObject;
 use crate::report::exit::{ExitClass, combined};
 use crate::report::failure::{ErrorKind, Failure};
 use crate::report::outcome::Report;
+use crate::report::place::Place;
 use crate::sys::signal::{raised, stop_flag};
 use crate::terminal::printer::Printer;
 use crate::terminal::progress::Progress;

@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use portal_http::server::{FaultSpec, LocalServer, LocalServerBuilder};
-use portal_model::Scope;
 use portal_store::PortalLimit;
-use portal_store::seed::{Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser};
+use portal_store::seed::{Seed, SeedOrg, SeedUser};
 use tokio::process::Command;
 
 use crate::batch::{csv, file};
 use crate::commands::sections::{About, Examples, ExitStatus, Sections, SeeAlso};
 use crate::commands::{batch, fault_arg};
-use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
+use crate::org::default_org::OrgCredentials;
+use crate::org::profile::{self, Profile, Profiles};
 use crate::org::running::Times;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -115,7 +115,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
 }
 
 /// The profiles that lead to a throw-away org.
-type Org = Vec<(String, SeedCredential)>;
+type Org = Vec<(String, OrgCredentials)>;
 
 /// An org for each profile, but one for those of which it is known that they lead to one org.
 fn orgs(names: BTreeSet<String>) -> Result<Vec<Org>, Failure> {
@@ -125,8 +125,7 @@ fn orgs(names: BTreeSet<String>) -> Result<Vec<Org>, Failure> {
         let entry = known.as_ref().and_then(|known| known.entries().get(&name));
         let org = entry.and_then(|entry| entry.org.as_ref());
         let key = org.map_or_else(|| format!("profile {name}"), |org| format!("org {}", org.id));
-        let scopes = vec![Scope::PORTAL_ALL, Scope::ORG_READ, Scope::USERS_READ];
-        orgs.entry(key).or_default().push((name, SeedCredential::generate(scopes)?));
+        orgs.entry(key).or_default().push((name, OrgCredentials::generate()?));
     }
     Ok(orgs.into_values().collect())
 }
@@ -136,7 +135,7 @@ fn seed(orgs: &[Org], allow_another: bool) -> Seed {
     let org = |org: &Org| {
         let names: Vec<_> = org.iter().map(|(name, _)| name.as_str()).collect();
         let user = SeedUser::admin("Rehearsal", "user@rehearsal.example");
-        let credentials = org.iter().map(|(_, credential)| credential.clone());
+        let credentials = org.iter().map(|(_, credentials)| credentials.seed_credential());
         SeedOrg::new(names.join(", "))
             .portal_limit(limit)
             .user(credentials.fold(user, SeedUser::credential))
@@ -147,20 +146,8 @@ fn seed(orgs: &[Org], allow_another: bool) -> Seed {
 /// Writes what `portal login` would, for the home of the batch.
 fn write_profiles(home: &Path, url: &str, orgs: &[Org]) -> anyhow::Result<()> {
     let directory = directories::config_of(home);
-    for (name, credential) in orgs.iter().flatten() {
-        let SeedGrant::RefreshToken(refresh_token) = &credential.grant else { continue };
-        let hosts = Hosts::Urls { api_domain: url.to_owned(), accounts_url: url.to_owned() };
-        let client_secret = credential.client_secret.clone();
-        let profile = Profile {
-            entry: Entry {
-                hosts,
-                client_id: credential.client_id.clone(),
-                org: None,
-                ca_file: None,
-            },
-            secrets: Secrets { client_secret, refresh_token: refresh_token.clone() },
-        };
-        profile::store(&directory, name, &profile)?;
+    for (name, credentials) in orgs.iter().flatten() {
+        profile::store(&directory, name, &Profile::of_server(url, credentials.clone()))?;
     }
     Ok(())
 }

@@ -8,7 +8,6 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use portal_http::server::RequestRecord;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::sections::{About, Examples, Sections, SeeAlso};
@@ -36,35 +35,6 @@ pub(crate) struct Args {
     port: Option<u16>,
 }
 
-/// What `portal serve --log json` and `portal requests` say of each call: the schema of
-/// [`RequestRecord`].
-#[derive(JsonSchema)]
-#[schemars(rename = "call", description = "A call of a server.")]
-#[expect(dead_code, reason = "the library serializes it")]
-pub(super) struct Call {
-    #[schemars(extend("format" = "date-time"))]
-    time: String,
-    method: String,
-    path: String,
-    /// The name of the org whose token it was.
-    org: Option<String>,
-    /// The name in the request.
-    portal: Option<String>,
-    /// null if no response was sent.
-    status: Option<u16>,
-    /// The code of an error.
-    code: Option<String>,
-    /// Microseconds until the response was sent.
-    us: u64,
-    /// The user agent of the client.
-    agent: Option<String>,
-    /// Those that were injected.
-    faults: Vec<String>,
-    /// Its number, in `portal requests`.
-    #[schemars(skip_serializing_if = "Option::is_none")]
-    id: Option<u64>,
-}
-
 #[derive(Serialize, Deserialize)]
 struct Listed {
     id: u64,
@@ -73,10 +43,9 @@ struct Listed {
 }
 
 /// What a server has served.
-#[derive(Serialize, Deserialize, JsonSchema)]
-pub(super) struct Requests {
+#[derive(Serialize, Deserialize)]
+struct Requests {
     /// The last ones.
-    #[schemars(with = "Vec<Call>")]
     requests: Vec<Listed>,
     /// How many were served so fast that they are not among them.
     not_recorded: u64,

@@ -1,21 +1,15 @@
-//! `portal schema [OBJECT]`: JSON Schemas of what `--output json` prints, derived from the types that
-//! are printed.
+//! `portal schema [OBJECT]`: JSON Schemas of what `--output json` prints. Whatever a test reads of it is
+//! checked against them.
+
+use std::collections::BTreeSet;
 
 use clap::builder::PossibleValuesParser;
-use schemars::generate::SchemaSettings;
-use schemars::transform::transform_subschemas;
-use schemars::{JsonSchema, Schema};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::commands::sections::{About, Examples, Sections};
-use crate::commands::{admin, check, doctor, explain, login, logout, profiles, requests, serve};
-use crate::report::entry::{EntryObject, LateObject};
 use crate::report::exit::ExitClass;
-use crate::report::outcome::Report;
-use crate::report::portal::PortalObject;
 use crate::terminal::printer::Printer;
-use crate::terminal::results::Failed;
 
 /// Print the JSON Schema of an object of `--output json`
 #[derive(Debug, clap::Args)]
@@ -31,70 +25,56 @@ pub(crate) struct Args {
     object: Option<String>,
 }
 
-/// The name of an object, its schema, and the commands that print it: none if every command does.
-type Object = (&'static str, fn() -> Schema, &'static [&'static str]);
-
-const OBJECTS: &[Object] = &[
-    ("outcome", schema::<Report>, &["create", "rename", "batch", "rehearse", "recover"]),
-    ("late", schema::<LateObject<'_>>, &["recover"]),
-    ("history", schema::<EntryObject<'_>>, &["history"]),
-    ("check", schema::<check::Checked<'_>>, &["check"]),
-    ("portal", schema::<PortalObject>, &["list"]),
-    ("login", schema::<login::LoggedIn<'_>>, &["login"]),
-    ("logout", schema::<logout::LoggedOut<'_>>, &["logout"]),
-    ("profile", schema::<profiles::Listed<'_>>, &["profiles", "profiles show", "serve profiles"]),
-    ("profile-change", schema::<profiles::Changed<'_>>, &["profiles use", "profiles rename"]),
-    ("doctor", schema::<doctor::Checked<'_>>, &["doctor"]),
-    ("explain", schema::<explain::Explained>, &["explain"]),
-    ("listening", schema::<serve::Listening<'_>>, &["serve"]),
-    ("environment", schema::<serve::Environment>, &["serve env"]),
-    ("call", schema::<requests::Call>, &["serve --log json", "requests --follow"]),
-    ("log", schema::<LogLine>, &["serve --log json"]),
-    ("requests", schema::<requests::Requests>, &["requests"]),
-    ("backup", schema::<admin::BackedUp<'_>>, &["admin backup"]),
-    ("admin-org", schema::<admin::OrgRow<'_>>, &["admin org list"]),
-    ("admin-user", schema::<admin::UserRow<'_>>, &["admin user list"]),
-    ("admin-credential", schema::<admin::CredentialRow<'_>>, &["admin credential list"]),
-    ("admin-change", schema::<admin::Changed<'_>>, &["admin"]),
-    ("admin-log", schema::<admin::LogRow<'_>>, &["admin log"]),
-    ("schema", schema::<Listed>, &["schema"]),
-    ("error", schema::<Failed<'_>>, &[]),
+/// The objects, and the commands that print each: none if every command does.
+const OBJECTS: &[(&str, &[&str])] = &[
+    ("outcome", &["create", "rename", "batch", "rehearse", "recover"]),
+    ("late", &["recover"]),
+    ("history", &["history"]),
+    ("check", &["check"]),
+    ("portal", &["list"]),
+    ("login", &["login"]),
+    ("logout", &["logout"]),
+    ("profile", &["profiles", "profiles show", "serve profiles"]),
+    ("profile-change", &["profiles use", "profiles rename"]),
+    ("doctor", &["doctor"]),
+    ("explain", &["explain"]),
+    ("listening", &["serve"]),
+    ("environment", &["serve env"]),
+    ("call", &["serve --log json", "requests --follow"]),
+    ("log", &["serve --log json"]),
+    ("requests", &["requests"]),
+    ("backup", &["admin backup"]),
+    ("admin-org", &["admin org list"]),
+    ("admin-user", &["admin user list"]),
+    ("admin-credential", &["admin credential list"]),
+    ("admin-change", &["admin"]),
+    ("admin-log", &["admin log"]),
+    ("schema", &["schema"]),
+    ("error", &[]),
 ];
 
+/// The schemas, and what they refer to.
+#[derive(Deserialize)]
+struct Document {
+    objects: Map<String, Value>,
+    #[serde(rename = "$defs")]
+    definitions: Map<String, Value>,
+}
+
 /// An object for which `portal schema OBJECT` prints the schema.
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 struct Listed {
     object: &'static str,
     /// The commands that print it.
     commands: &'static [&'static str],
 }
 
-/// A line on stderr of `portal serve --log json` that is not about a call: a warning, an error, or what
-/// `PORTAL_LOG` asks for.
-#[derive(JsonSchema)]
-#[expect(dead_code, reason = "the library for logs writes it")]
-struct LogLine {
-    #[schemars(extend("format" = "date-time"))]
-    timestamp: String,
-    #[schemars(extend("enum" = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"]))]
-    level: String,
-    /// The module that logs.
-    target: String,
-    message: String,
-    /// The values of the event, and where it happened.
-    #[schemars(flatten)]
-    other: Map<String, Value>,
-}
-
 pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, serde_json::Error> {
-    // Clap knows the names.
-    let wanted = OBJECTS.iter().find(|(name, ..)| args.object.as_deref() == Some(name));
-    if let Some((name, schema, _)) = wanted {
-        let mut schema = schema();
-        schema.insert("title".to_owned(), (*name).into());
-        printer.write(&(serde_json::to_string_pretty(&schema)? + "\n"));
+    if let Some(object) = &args.object {
+        let document: Document = serde_json::from_str(include_str!("schema.json"))?;
+        printer.write(&(serde_json::to_string_pretty(&document.schema(object))? + "\n"));
     } else {
-        printer.table(OBJECTS.iter().map(|&(object, _, commands)| {
+        printer.table(OBJECTS.iter().map(|&(object, commands)| {
             let of = match commands {
                 [] => "every command".to_owned(),
                 commands => format!("portal {}", commands.join(", ")),
@@ -105,44 +85,40 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<ExitClass, serde_jso
     Ok(ExitClass::Success)
 }
 
-fn schema<T: JsonSchema>() -> Schema {
-    let settings = SchemaSettings::draft2020_12().for_serialize().with_transform(as_printed);
-    settings.into_generator().into_root_schema_for::<T>()
-}
-
-/// A member that may be absent is left out rather than null, and a description is one line.
-fn as_printed(schema: &mut Schema) {
-    transform_subschemas(&mut as_printed, schema);
-    if let Some(Value::String(description)) = schema.get_mut("description") {
-        *description = description.replace('\n', " ");
-    }
-    let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-    let Some(Value::Object(members)) = schema.get_mut("properties") else { return };
-    for (name, member) in members {
-        if let Value::Object(member) = member
-            && !required.iter().any(|it| it == name)
-        {
-            forbid_null(member);
+impl Document {
+    /// The schema of an object, with the definitions that it needs.
+    fn schema(&self, object: &str) -> Map<String, Value> {
+        let mut schema = Map::new();
+        schema.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
+        schema.insert("title".to_owned(), object.into());
+        let found = self.objects.get(object).or_else(|| self.definitions.get(object));
+        schema.extend(found.and_then(Value::as_object).cloned().unwrap_or_default());
+        let mut needed = BTreeSet::new();
+        found.into_iter().for_each(|found| self.add_references(found, &mut needed));
+        if !needed.is_empty() {
+            let definition =
+                |name: &str| Some((name.to_owned(), self.definitions.get(name)?.clone()));
+            let definitions: Map<_, _> = needed.into_iter().filter_map(definition).collect();
+            schema.insert("$defs".to_owned(), definitions.into());
         }
+        schema
     }
-}
 
-fn forbid_null(schema: &mut Map<String, Value>) {
-    if let Some(Value::Array(values)) = schema.get_mut("enum") {
-        values.retain(|it| !it.is_null());
-    }
-    if let Some(Value::Array(types)) = schema.get_mut("type") {
-        types.retain(|it| it != "null");
-        if let [only] = &mut types[..] {
-            let only = only.take();
-            schema.insert("type".to_owned(), only);
-        }
-    }
-    if let Some(Value::Array(mut schemas)) = schema.remove("anyOf") {
-        schemas.retain(|it| it["type"] != "null");
-        match &mut schemas[..] {
-            [Value::Object(only)] => schema.append(only),
-            _ => drop(schema.insert("anyOf".to_owned(), schemas.into())),
+    fn add_references<'a>(&'a self, schema: &'a Value, needed: &mut BTreeSet<&'a str>) {
+        match schema {
+            Value::Object(members) => {
+                members.values().for_each(|it| self.add_references(it, needed))
+            }
+            Value::Array(items) => items.iter().for_each(|it| self.add_references(it, needed)),
+            Value::String(text) => {
+                if let Some(name) = text.strip_prefix("#/$defs/")
+                    && needed.insert(name)
+                    && let Some(definition) = self.definitions.get(name)
+                {
+                    self.add_references(definition, needed);
+                }
+            }
+            _ => {}
         }
     }
 }

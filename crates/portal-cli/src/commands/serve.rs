@@ -24,7 +24,6 @@ use portal_store::{Registry, RegistryError};
 use tokio::process::Child;
 use tokio::sync::Notify;
 
-pub(super) use self::announce::{Environment, Listening};
 use self::announce::{announce, local_url, open_page};
 pub(crate) use self::args::Args;
 use self::args::Subcommand;

@@ -11,11 +11,11 @@ use portal_model::{ApiVersion, DataCenter, Environment, Org as OrgId, Secret};
 use crate::commands::candidates;
 use crate::commands::sections::ORG;
 use crate::org::destination::{Destination, Org};
-use crate::org::place::{Place, flag_with, profile_flag};
 use crate::org::profile::Profiles;
 use crate::org::running::Running;
 use crate::org::target::Target;
 use crate::report::failure::Failure;
+use crate::report::place::{Place, flag_with, profile_flag};
 use crate::sys::{directories, environment};
 use crate::terminal::prompt;
 
@@ -260,7 +260,7 @@ pub(super) fn base_url(name: &str, text: &str) -> Result<String, Failure> {
 }
 
 /// A part of a credential, `what`, from the flag or variable `name`.
-fn part(name: &str, what: &'static str, text: &str) -> Result<String, Failure> {
+pub(super) fn part(name: &str, what: &'static str, text: &str) -> Result<String, Failure> {
     let part = Credential::part(what, text);
     part.map(str::to_owned).map_err(|error| Failure::usage(format!("invalid {name}: {error}")))
 }

@@ -1,5 +1,6 @@
 //! The data directory of a server: its registry and the credentials of its default org.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -10,8 +11,8 @@ use portal_store::{
     Administration, Registry as _, RegistryError, Seed, SqliteRegistry, TokenRules,
 };
 
-use crate::org::OrgError;
 use crate::org::default_org::OrgCredentials;
+use crate::report::failure::{ErrorKind, Failure};
 
 /// Applies `seed` to a registry, which it either replaces or must not differ from. `name` is that of
 /// the registry in errors.
@@ -19,13 +20,14 @@ pub(crate) async fn seed(
     registry: &impl Administration,
     seed: &Seed,
     replaces: bool,
-    name: impl ToString,
-) -> anyhow::Result<()> {
+    name: impl Display,
+) -> Result<(), Failure> {
     if replaces {
         registry.replace_seed(seed, now()?).await?;
     } else if let Err(differences) = registry.apply_seed_unless_different(seed, now()?).await? {
-        let (registry, differences) = (name.to_string(), differences.to_string());
-        return Err(OrgError::SeedDiffers { registry, differences }.into());
+        let message = format!("the seed file differs from what {name} keeps, where {differences}");
+        return Err(Failure::new(ErrorKind::Failed, message)
+            .hint("pass `--seed-replaces` to take the seed's values and revoke the rest"));
     }
     Ok(())
 }

@@ -7,7 +7,6 @@ use std::path::Path;
 use anyhow::Context as _;
 use portal_model::{Scope, Secret};
 use portal_store::{RegistryError, Seed, SeedCredential, SeedGrant, SeedOrg, SeedUser, token};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::private_file::{self, refuse_if_others_can_read};
@@ -15,14 +14,12 @@ use crate::sys::{directories, toml_file};
 
 /// What acts in an org: the default one, which has no limit and a single user with every permission,
 /// or one of a seed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OrgCredentials {
     pub(crate) client_id: String,
     #[serde(serialize_with = "portal_http::model::secret::serialize_exposed")]
-    #[schemars(with = "String")]
     pub(crate) client_secret: Secret,
     #[serde(serialize_with = "portal_http::model::secret::serialize_exposed")]
-    #[schemars(with = "String")]
     pub(crate) refresh_token: Secret,
 }
 
@@ -90,11 +87,19 @@ impl OrgCredentials {
         }
     }
 
+    /// With every scope.
+    pub(crate) fn seed_credential(&self) -> SeedCredential {
+        let Self { client_id, client_secret, refresh_token } = self.clone();
+        SeedCredential::refresh_token(client_id, client_secret, refresh_token).scopes([
+            Scope::PORTAL_ALL,
+            Scope::USERS_READ,
+            Scope::ORG_READ,
+        ])
+    }
+
     /// Returns the seed that adds the default org to a registry.
     pub(crate) fn seed(&self) -> Seed {
-        let Self { client_id, client_secret, refresh_token } = self.clone();
-        let credential = SeedCredential::refresh_token(client_id, client_secret, refresh_token)
-            .scopes([Scope::PORTAL_ALL, Scope::USERS_READ, Scope::ORG_READ]);
+        let credential = self.seed_credential();
         let user = SeedUser::admin("Default user", "user@default.example").credential(credential);
         Seed::new([SeedOrg::new(Self::NAME).user(user)])
     }

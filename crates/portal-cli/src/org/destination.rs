@@ -6,8 +6,8 @@ use portal_model::ApiVersion;
 use portal_model::flow::Policy;
 
 use crate::org::local::Local;
-use crate::org::place::Place;
 use crate::org::target::Target;
+use crate::report::place::Place;
 
 /// The org that the arguments select.
 #[derive(Clone, Debug)]

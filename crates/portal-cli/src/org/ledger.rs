@@ -3,16 +3,16 @@
 
 use std::fmt;
 use std::fs;
-use std::io::ErrorKind;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portal_ledger::deadpool_postgres::{Manager, Pool};
-use portal_ledger::{Entry, Filter, Ledger, LedgerError};
+use portal_ledger::{Entry, Filter, Ledger};
 use portal_model::error::with_sources;
 use portal_store::DatabaseUrl;
 
-use crate::org::OrgError;
+use crate::report::failure::{ErrorKind, Failure};
 use crate::sys::invalid_input::InvalidInput;
 use crate::sys::{directories, environment};
 
@@ -38,7 +38,7 @@ impl Place {
         Ok(Self::Database(Box::new(DatabaseUrl::parse(&url).map_err(unusable)?)))
     }
 
-    async fn open(self) -> anyhow::Result<Ledger> {
+    async fn open(self) -> Result<Ledger, Failure> {
         match self {
             Self::Directory(directory) => open_in(&directory).await,
             Self::Database(url) => {
@@ -61,19 +61,32 @@ impl fmt::Display for Place {
 /// Opens the ledger, creating it if missing.
 ///
 /// # Errors
-/// [`OrgError::Ledger`]: nothing may be sent.
-pub(crate) async fn open() -> anyhow::Result<Ledger> {
+/// It is unusable: nothing may be sent.
+pub(crate) async fn open() -> Result<Ledger, Failure> {
     Place::new()?.open().await
 }
 
-async fn open_in(directory: &Path) -> anyhow::Result<Ledger> {
+async fn open_in(directory: &Path) -> Result<Ledger, Failure> {
     warn_if_emptied(&Ledger::path_in(directory));
     let error = match Ledger::open(directory) {
         Ok(ledger) => return Ok(ledger),
         Err(error) => error,
     };
-    let may_hold_something = may_hold_something(directory).await.unwrap_or(true);
-    Err(OrgError::Ledger { may_hold_something, why: with_sources(&error) }.into())
+    let why = with_sources(&error);
+    if may_hold_something(directory).await.unwrap_or(true) {
+        return Err(unreadable(why));
+    }
+    Err(Failure::new(ErrorKind::NotRecorded, why).hint(
+        "make the state directory writable, or, if there is no ledger yet, set PORTAL_STATE_DIR",
+    ))
+}
+
+/// Something may be in doubt that can't be read.
+fn unreadable(why: String) -> Failure {
+    Failure::new(ErrorKind::UnreadableLedger, why).hint(
+        "make the file, or the database of PORTAL_LEDGER, readable and writable, or restore a copy of \
+         it; without it, move it away and check in Zoho CRM what may be in doubt",
+    )
 }
 
 /// A file that has lost all of its content counts as a new one, as does that of a process that was killed
@@ -102,7 +115,7 @@ async fn may_hold_something(directory: &Path) -> anyhow::Result<bool> {
         Ok(_) => {}
         Err(error) => {
             let is_missing =
-                [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind());
+                [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind());
             return Ok(!is_missing);
         }
     }
@@ -116,30 +129,28 @@ async fn may_hold_something(directory: &Path) -> anyhow::Result<bool> {
 /// not create.
 ///
 /// # Errors
-/// [`OrgError::Ledger`].
-pub(crate) async fn entries(filter: &Filter) -> anyhow::Result<Vec<Entry>> {
-    let is_missing = |error: std::io::Error| error.kind() == ErrorKind::NotFound;
+/// It can't be read.
+pub(crate) async fn entries(filter: &Filter) -> Result<Vec<Entry>, Failure> {
+    let is_missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
     let place = Place::new()?;
     if let Place::Directory(directory) = &place
         && fs::metadata(Ledger::path_in(directory)).is_err_and(is_missing)
     {
         return Ok(Vec::new());
     }
-    Ok(entries_of(&place.open().await?, filter).await?)
+    entries_of(&place.open().await?, filter).await
 }
 
 /// The entries of an open ledger that `filter` selects, newest first.
-pub(crate) async fn entries_of(ledger: &Ledger, filter: &Filter) -> Result<Vec<Entry>, OrgError> {
-    let unreadable =
-        |error: LedgerError| OrgError::Ledger { may_hold_something: true, why: error.to_string() };
-    ledger.entries(filter).await.map_err(unreadable)
+pub(crate) async fn entries_of(ledger: &Ledger, filter: &Filter) -> Result<Vec<Entry>, Failure> {
+    ledger.entries(filter).await.map_err(|error| unreadable(error.to_string()))
 }
 
 /// What is unfinished: in doubt, or under way. With a `profile` only that which was begun with it.
 ///
 /// # Errors
-/// [`OrgError::Ledger`].
-pub(crate) async fn unfinished(profile: Option<&str>) -> anyhow::Result<Vec<Entry>> {
+/// The ledger can't be read.
+pub(crate) async fn unfinished(profile: Option<&str>) -> Result<Vec<Entry>, Failure> {
     entries(&unfinished_of(profile)).await
 }
 

@@ -9,8 +9,8 @@ use portal_model::datacenter::ApiDomain;
 use tokio::task::JoinHandle;
 
 use crate::org::data_directory;
-use crate::org::place::Place;
 use crate::org::target::Target;
+use crate::report::place::Place;
 use crate::sys::directories;
 
 /// A server that stops when dropped. Any number of processes may run one over the same directory.

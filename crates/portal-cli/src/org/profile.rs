@@ -17,9 +17,11 @@ use portal_model::datacenter::{ApiDomain, DataCenter, Environment};
 use portal_model::{ApiVersion, Org};
 
 pub(crate) use self::credentials::Secrets;
-use crate::org::OrgError;
-use crate::org::place::Place;
+use crate::org::default_org::OrgCredentials;
 use crate::org::target::{Target, is_this_machine};
+use crate::report::failure::Failure;
+use crate::report::place::{Place, profile_flag};
+use crate::report::wrap::enumerated;
 use crate::sys::{directories, private_file};
 
 /// An org with its credentials.
@@ -30,6 +32,16 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
+    /// Of an org of the server at `url`.
+    pub(crate) fn of_server(url: &str, credentials: OrgCredentials) -> Self {
+        let OrgCredentials { client_id, client_secret, refresh_token } = credentials;
+        let hosts = Hosts::Urls { api_domain: url.to_owned(), accounts_url: url.to_owned() };
+        Self {
+            entry: Entry { hosts, client_id, org: None, ca_file: None },
+            secrets: Secrets { client_secret, refresh_token },
+        }
+    }
+
     /// Returns its org as a target; `name` is the name of the profile.
     pub(crate) fn target(&self, name: &str, ca_file: Option<PathBuf>) -> Target {
         Target {
@@ -137,26 +149,30 @@ impl Profiles {
     }
 
     /// Returns the entry of the profile `name`.
-    pub(crate) fn entry(&self, name: &str) -> Result<&Entry, OrgError> {
-        self.entries().get(name).ok_or_else(|| OrgError::UnknownProfile {
-            name: name.to_owned(),
-            profiles: self.entries().keys().cloned().collect(),
+    pub(crate) fn entry(&self, name: &str) -> Result<&Entry, Failure> {
+        self.entries().get(name).ok_or_else(|| {
+            let all = enumerated(self.entries().keys());
+            let unknown = Failure::usage(format!("there is no profile {name:?}; {all}"));
+            unknown.hint(match check_name(name) {
+                Ok(()) => format!("run `portal login --profile {name}` to create it"),
+                Err(_) => "run `portal profiles` to list them".to_owned(),
+            })
         })
     }
 
     /// Returns the profile `name` with its secrets.
-    pub(crate) fn get(&self, name: &str) -> Result<Profile, OrgError> {
+    pub(crate) fn get(&self, name: &str) -> Result<Profile, Failure> {
         let entry = self.entry(name)?.clone();
-        let secrets = self.secrets().map_err(OrgError::Unusable)?.get(name);
-        let secrets = secrets.cloned().ok_or_else(|| OrgError::NoSecrets {
-            name: name.to_owned(),
-            path: credentials_path(&self.directory),
+        let secrets = self.secrets()?.get(name).cloned().ok_or_else(|| {
+            let path = credentials_path(&self.directory);
+            Failure::usage(format!("the profile {name} has no secrets in {}", path.display()))
+                .hint(format!("run `portal login{}` to store new ones", profile_flag(name)))
         })?;
         Ok(Profile { entry, secrets })
     }
 
     /// Returns the other profiles that have the same refresh token at the same accounts server.
-    pub(crate) fn sharing_token(&self, name: &str) -> Result<Vec<&str>, OrgError> {
+    pub(crate) fn sharing_token(&self, name: &str) -> Result<Vec<&str>, Failure> {
         let token = |profile: &Profile| {
             let accounts = profile.entry.hosts.accounts_url().to_owned();
             (accounts, profile.secrets.refresh_token.clone())
@@ -169,15 +185,16 @@ impl Profiles {
     }
 
     /// Checks that the file with the secrets is usable.
-    pub(crate) fn check_secrets(&self) -> anyhow::Result<()> {
+    pub(crate) fn check_secrets(&self) -> Result<(), Failure> {
         self.secrets().map(drop)
     }
 
-    fn secrets(&self) -> anyhow::Result<&BTreeMap<String, Secrets>> {
+    fn secrets(&self) -> Result<&BTreeMap<String, Secrets>, Failure> {
         if let Some(secrets) = self.secrets.get() {
             return Ok(secrets);
         }
-        let secrets = credentials::read(&credentials_path(&self.directory))?;
+        let read = credentials::read(&credentials_path(&self.directory));
+        let secrets = read.map_err(|error| Failure::usage(format!("{error:#}")))?;
         Ok(self.secrets.get_or_init(|| secrets))
     }
 }
@@ -218,12 +235,15 @@ pub(crate) fn remove(directory: &Path, name: &str) -> anyhow::Result<()> {
 }
 
 /// Checks that `name` is a valid name for a profile.
-pub(crate) fn check_name(name: &str) -> Result<(), OrgError> {
+pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     // One that begins with `-` would be a flag where it is printed.
     let is_odd = name.is_empty() || name.len() > 64 || name.starts_with('-');
     if is_odd || !name.chars().all(is_allowed) {
-        return Err(OrgError::InvalidProfileName(name.to_owned()));
+        return Err(Failure::usage(format!(
+            "{name:?} can't be the name of a profile: expected up to 64 of the letters A-Z, a-z, the \
+             digits 0-9, and _ . -, which is not the first"
+        )));
     }
     Ok(())
 }

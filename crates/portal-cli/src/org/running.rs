@@ -12,8 +12,9 @@ use portal_store::Seed;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use crate::org::OrgError;
 use crate::org::default_org::OrgCredentials;
+use crate::report::failure::Failure;
+use crate::report::wrap::enumerated;
 use crate::sys::directories;
 
 /// The extension of the file that is locked as long as the server runs.
@@ -65,17 +66,28 @@ impl ServedOrg {
     pub(crate) fn credentials_of<'a>(
         orgs: &'a [Self],
         name: Option<&str>,
-    ) -> Result<&'a OrgCredentials, OrgError> {
+    ) -> Result<&'a OrgCredentials, Failure> {
         let org = match (name, orgs) {
             (None, [only]) => Some(only),
             (name, _) => orgs.iter().find(|org| Some(&*org.name) == name),
         };
-        let names = || orgs.iter().map(|org| org.name.clone()).collect();
-        let org = org.ok_or_else(|| match name {
-            Some(name) => OrgError::UnknownOrg { name: name.to_owned(), orgs: names() },
-            None => OrgError::SeveralOrgs { orgs: names() },
+        let org = org.ok_or_else(|| {
+            let what = match name {
+                Some(name) => format!("the server has no org called {name:?}"),
+                None => "expected the name of an org".to_owned(),
+            };
+            let all = enumerated(orgs.iter().map(|org| &org.name));
+            Failure::usage(format!("{what}; {all}")).hint("pass `--org` with one of them")
         })?;
-        org.credentials.as_ref().ok_or_else(|| OrgError::NoRefreshToken { org: org.name.clone() })
+        org.credentials()
+    }
+
+    pub(crate) fn credentials(&self) -> Result<&OrgCredentials, Failure> {
+        self.credentials.as_ref().ok_or_else(|| {
+            let org = &self.name;
+            Failure::usage(format!("the org {org:?} of the seed has no refresh token"))
+                .hint("give it one, or exchange its code by `portal login`")
+        })
     }
 }
 
@@ -133,15 +145,25 @@ impl Running {
     ///
     /// # Errors
     /// None is running, or several are and `port` is `None`.
-    pub(crate) fn find(port: Option<u16>) -> anyhow::Result<Self> {
+    pub(crate) fn find(port: Option<u16>) -> Result<Self, Failure> {
         let mut running = Self::all_in(&directory()?)?;
         running.retain(|server| port.is_none_or(|port| server.port == port));
         let ports: Vec<_> = running.iter().map(|server| server.port.to_string()).collect();
         match running.pop() {
             // Of several with one port, on other addresses, any does.
             Some(server) if ports.len() == 1 || port.is_some() => Ok(server),
-            Some(_) => Err(OrgError::SeveralServers { ports }.into()),
-            None => Err(OrgError::NoServer { port }.into()),
+            Some(_) => {
+                let (count, ports) = (ports.len(), ports.join(", "));
+                Err(Failure::usage(format!("{count} servers run, on the ports {ports}"))
+                    .hint("pass `--port` with one of them"))
+            }
+            None => {
+                const NONE: &str = "no `portal serve` of this user runs";
+                Err(match port {
+                    Some(port) => Failure::usage(format!("{NONE} on port {port}")),
+                    None => Failure::usage(NONE).hint("run `portal serve` in another terminal"),
+                })
+            }
         }
     }
 

@@ -2,19 +2,19 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use portal_http::client::{
     BaseUrl, CacheKey, Client, ClientBuilder, Credential, FileTokenCache, HttpTransport, Proxy,
     SafeClient, UnusableTransport,
 };
 use portal_ledger::{About, Ledger};
 use portal_model::datacenter::ApiDomain;
+use portal_model::error::with_sources;
 use portal_model::flow::Policy;
 use portal_model::{ApiVersion, Org};
 
-use crate::org::OrgError;
-use crate::org::place::{LOCAL, Place};
 use crate::org::running;
+use crate::report::place::{LOCAL, Place};
+use crate::sys::invalid_input::InvalidInput;
 use crate::sys::{directories, environment};
 
 /// An org: its servers and credentials.
@@ -58,8 +58,8 @@ impl Target {
         {
             builder = builder.token_cache(FileTokenCache::new(directory));
         }
-        let built = builder.build(self.credential.clone()).with_context(|| self.place.to_string());
-        Ok(built.map_err(OrgError::Unusable)?)
+        let unusable = |error| InvalidInput(format!("{}: {}", self.place, with_sources(&error)));
+        Ok(builder.build(self.credential.clone()).map_err(unusable)?)
     }
 
     /// Makes creates and renames with a client of the org safe with `ledger`. `file` asked for them.
@@ -99,10 +99,10 @@ impl Target {
             transport = transport.proxy(Proxy::none());
         }
         let built = transport.build().map_err(|error| match error {
-            UnusableTransport::Tls(_) => anyhow::Error::new(error).context("unusable certificates"),
-            _ => error.into(),
+            UnusableTransport::Tls(_) => format!("unusable certificates: {}", with_sources(&error)),
+            _ => with_sources(&error),
         });
-        Ok(built.map_err(OrgError::Unusable)?)
+        Ok(built.map_err(InvalidInput)?)
     }
 
     /// Removes the access token that other processes share, once the refresh token is revoked or

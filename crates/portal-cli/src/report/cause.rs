@@ -12,11 +12,11 @@ use portal_model::outcome::{
 };
 use portal_model::{ApiError, ErrorCode, Portal};
 
-use crate::org::place::operands;
 use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
 use crate::report::failure::{ErrorKind, Failure};
 use crate::report::permission;
+use crate::report::place::operands;
 use crate::report::portal::cell;
 
 /// What to do about a token that the service does not accept. One that can be renewed was.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use portal_model::flow::Policy;
 use portal_model::outcome::NotDone;
 
-use crate::org::place::Place;
+use crate::report::place::Place;
 
 /// What a report depends on beside the outcome.
 #[derive(Clone, Debug, Default)]

@@ -4,40 +4,32 @@ use std::time::{Duration, SystemTime};
 
 use portal_ledger::{EndingKind, Entry, Late, Moment, State};
 use portal_model::{Operation, Portal};
-use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
-use crate::org::place::Place;
 use crate::report::activity::ago;
-use crate::report::portal::PortalObject;
+use crate::report::place::Place;
 
 /// An earlier create or rename, newest first. `entry` is all that the ledger has of it.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "history")]
+#[derive(Serialize)]
 pub(crate) struct EntryObject<'a> {
     /// The portal's name: with fallbacks the one that was tried last, of a rename the new one.
     name: &'a str,
     /// The profile that it was begun with; null without one.
     profile: Option<&'a str>,
-    #[schemars(extend("enum" = ["create", "rename"]))]
     effect: &'static str,
     /// Of a rename.
     #[serde(skip_serializing_if = "Option::is_none")]
     old_name: Option<&'a str>,
     state: EntryState,
     /// When it was begun, by the clock of that machine.
-    #[schemars(extend("format" = "date-time"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     begun: Option<String>,
-    #[schemars(with = "Map<String, Value>")]
     entry: &'a Entry,
 }
 
 /// What came of it. `begun`: nothing was sent. `in_doubt`: a request may have taken effect; `portal
 /// recover` determines it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum EntryState {
     Begun,
@@ -156,19 +148,15 @@ fn begun_text(entry: &Entry) -> Option<String> {
 /// What a list shows against an earlier ending: `appeared_late`: the portal exists although the
 /// operation ended as if nothing had been done. `twin`: beside it is another one that may be the work
 /// of an attempt that came late.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "late")]
+#[derive(Serialize)]
 pub(crate) struct LateObject<'a> {
     name: &'a str,
     /// The profile whose org it is about; null without one.
     profile: Option<&'a str>,
-    #[schemars(extend("enum" = ["appeared_late", "twin"]))]
     outcome: &'static str,
     /// The portal that the list shows.
-    #[schemars(with = "PortalObject")]
     portal: &'a Portal,
     /// When the operation was begun.
-    #[schemars(extend("format" = "date-time"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     begun: Option<String>,
     /// Whether the name was taken then.

@@ -1,15 +1,10 @@
 //! Why a command failed: [`Failure`], and its JSON form.
 
 use portal_model::{ApiError, Portal};
-use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::org::OrgError;
-use crate::org::place::profile_flag;
-use crate::org::profile::check_name;
 use crate::report::exit::ExitClass;
-use crate::report::portal::PortalObject;
 use crate::sys::invalid_input::InvalidInput;
 
 /// Ends a command that has no result: why, and the exit status.
@@ -21,50 +16,62 @@ pub(crate) struct Failure {
     pub(crate) exit: ExitClass,
 }
 
-macro_rules! error_kinds {
-    ($($kind:ident = $word:literal => $exit:ident,)*) => {
-        /// The cause in one word, for programs.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-        #[schemars(inline)]
-        pub(crate) enum ErrorKind {
-            $(#[serde(rename = $word)] $kind,)*
-        }
-
-        impl ErrorKind {
-            /// Its exit status, unless something is in doubt or the service's code has another one.
-            const fn exit(self) -> ExitClass {
-                match self { $(Self::$kind => ExitClass::$exit,)* }
-            }
-        }
-    };
+/// The cause in one word, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ErrorKind {
+    Absent,
+    AnotherOrg,
+    Auth,
+    Cancelled,
+    Conflict,
+    DuplicateName,
+    Exhausted,
+    Exists,
+    Failed,
+    InDoubt,
+    InProgress,
+    InvalidFile,
+    InvalidName,
+    NameTaken,
+    NotFound,
+    NotRecorded,
+    OrgHasPortal,
+    RateLimited,
+    Refused,
+    Rejected,
+    Stopped,
+    Unknown,
+    Unreachable,
+    UnreadableLedger,
+    Usage,
 }
 
-error_kinds! {
-    Absent = "absent" => Unavailable,
-    AnotherOrg = "another_org" => Unknown,
-    Auth = "auth" => Forbidden,
-    Cancelled = "cancelled" => Stopped,
-    Conflict = "conflict" => Exists,
-    DuplicateName = "duplicate_name" => Invalid,
-    Exhausted = "exhausted" => Unavailable,
-    Exists = "exists" => Exists,
-    Failed = "failed" => Rejected,
-    InDoubt = "in_doubt" => Unknown,
-    InProgress = "in_progress" => Unknown,
-    InvalidFile = "invalid_file" => Invalid,
-    InvalidName = "invalid_name" => Invalid,
-    NameTaken = "name_taken" => Exists,
-    NotFound = "not_found" => Rejected,
-    NotRecorded = "not_recorded" => Unavailable,
-    OrgHasPortal = "org_has_portal" => Exists,
-    RateLimited = "rate_limited" => Unavailable,
-    Refused = "refused" => Rejected,
-    Rejected = "rejected" => Rejected,
-    Stopped = "stopped" => Stopped,
-    Unknown = "unknown" => Unknown,
-    Unreachable = "unreachable" => Unavailable,
-    UnreadableLedger = "unreadable_ledger" => Unknown,
-    Usage = "usage" => Invalid,
+impl ErrorKind {
+    /// Its exit status, unless something is in doubt or the service's code has another one.
+    const fn exit(self) -> ExitClass {
+        match self {
+            Self::Failed | Self::NotFound | Self::Refused | Self::Rejected => ExitClass::Rejected,
+            Self::DuplicateName | Self::InvalidFile | Self::InvalidName | Self::Usage => {
+                ExitClass::Invalid
+            }
+            Self::Auth => ExitClass::Forbidden,
+            Self::Conflict | Self::Exists | Self::NameTaken | Self::OrgHasPortal => {
+                ExitClass::Exists
+            }
+            Self::AnotherOrg
+            | Self::InDoubt
+            | Self::InProgress
+            | Self::Unknown
+            | Self::UnreadableLedger => ExitClass::Unknown,
+            Self::Absent
+            | Self::Exhausted
+            | Self::NotRecorded
+            | Self::RateLimited
+            | Self::Unreachable => ExitClass::Unavailable,
+            Self::Cancelled | Self::Stopped => ExitClass::Stopped,
+        }
+    }
 }
 
 impl Failure {
@@ -135,69 +142,18 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(cause: E) -> Self {
         let cause = cause.into();
         let message = format!("{cause:#}");
-        if cause.is::<InvalidInput>() {
-            return Self::usage(message);
-        }
-        match cause.downcast_ref::<OrgError>() {
-            Some(error) => org_error(error, message),
-            None => Self::new(ErrorKind::Failed, message),
-        }
-    }
-}
-
-/// What to do about an org that cannot be used.
-fn org_error(error: &OrgError, message: String) -> Failure {
-    let usage = Failure::usage(&*message);
-    match error {
-        OrgError::UnknownProfile { name, .. } => usage.hint(match check_name(name) {
-            Ok(()) => format!("run `portal login --profile {name}` to create it"),
-            Err(_) => "run `portal profiles` to list them".to_owned(),
-        }),
-        OrgError::NoSecrets { name, .. } => {
-            usage.hint(format!("run `portal login{}` to store new ones", profile_flag(name)))
-        }
-        OrgError::SeveralServers { .. } => usage.hint("pass `--port` with one of them"),
-        OrgError::NoServer { port: None } => usage.hint("run `portal serve` in another terminal"),
-        OrgError::UnknownOrg { .. } | OrgError::SeveralOrgs { .. } => {
-            usage.hint("pass `--org` with one of them")
-        }
-        OrgError::NoRefreshToken { .. } => usage.hint("give it one, or exchange its code by `portal login`"),
-        OrgError::SeedDiffers { .. } => Failure::new(ErrorKind::Failed, message)
-            .hint("pass `--seed-replaces` to take the seed's values and revoke the rest"),
-        OrgError::Ledger { may_hold_something: true, .. } => {
-            Failure::new(ErrorKind::UnreadableLedger, message).hint(
-                "make the file, or the database of PORTAL_LEDGER, readable and writable, or restore a \
-                 copy of it; without it, move it away and check in Zoho CRM what may be in doubt",
-            )
-        }
-        OrgError::Ledger { may_hold_something: false, .. } => {
-            Failure::new(ErrorKind::NotRecorded, message)
-                .hint("make the state directory writable, or, if there is no ledger yet, set PORTAL_STATE_DIR")
-        }
-        OrgError::NoServer { port: Some(_) }
-        | OrgError::Unusable(_)
-        | OrgError::InvalidProfileName(_) => usage,
+        let is_input = cause.is::<InvalidInput>();
+        Self::new(if is_input { ErrorKind::Usage } else { ErrorKind::Failed }, message)
     }
 }
 
 /// What went wrong. The same text is on stderr.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-#[schemars(rename = "error", extend("allOf" = [
-    {
-        "if": { "properties": { "kind": { "enum": ["invalid_name", "invalid_file"] } } },
-        "then": { "required": ["details"] }
-    },
-    {
-        "if": { "properties": { "kind": { "const": "rejected" } } },
-        "then": { "required": ["code", "http_status"] }
-    }
-]))]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct ErrorReport {
     pub(crate) kind: ErrorKind,
     /// The code of the service or of its accounts server; `portal explain CODE` explains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<String>,
-    #[schemars(range(min = 100, max = 599))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) http_status: Option<u16>,
     /// What was expected and what was found, for people.
@@ -210,39 +166,29 @@ pub(crate) struct ErrorReport {
 }
 
 /// More for programs. What it has depends on `kind`.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-#[schemars(rename = "details")]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Details {
     /// Of `invalid_name`: the first broken name rules, and how many more there are.
     BrokenRules {
-        #[schemars(length(min = 1))]
         broken_rules: Vec<BrokenRule>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[schemars(range(min = 1))]
         more: Option<usize>,
     },
     /// Of `invalid_file`: the first mistakes of the file, and how many more there are.
     Mistakes {
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[schemars(range(min = 1))]
         more: Option<usize>,
-        #[schemars(length(min = 1))]
         problems: Vec<Mistake>,
     },
     /// Of `org_has_portal`.
-    Portal {
-        #[schemars(with = "PortalObject")]
-        portal: Box<Portal>,
-    },
+    Portal { portal: Box<Portal> },
     /// Of `rejected`: the service's own.
-    #[schemars(extend("type" = ["object", "array"]))]
     OfService(Value),
 }
 
 /// A broken rule of a name.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
-#[schemars(rename = "broken_rule")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct BrokenRule {
     /// One that is not allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -252,18 +198,14 @@ pub(crate) struct BrokenRule {
     pub(crate) length: Option<usize>,
     /// Of a character that is not allowed, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
     pub(crate) position: Option<usize>,
-    #[schemars(extend("enum" = ["too_short", "too_long", "not_alphanumeric"]))]
     pub(crate) rule: String,
 }
 
 /// A mistake in a line of a file.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-#[schemars(rename = "mistake")]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Mistake {
     /// Counted from 1.
-    #[schemars(range(min = 1))]
     pub(crate) line: usize,
     pub(crate) message: String,
 }

@@ -4,7 +4,6 @@ use std::time::SystemTime;
 
 use portal_model::outcome::{Origin, Owner};
 use portal_model::{ErrorCode, InvalidPortalName, Operation, Outcome, PortalName};
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::report::cause::Subject;
@@ -16,16 +15,7 @@ use crate::report::{activity, invalid_name};
 /// How a create or a rename ended: of one portal, or of a row of a batch. `unknown`: a request may
 /// have taken effect; `portal recover` determines it. `unchanged`: the portal had the new name
 /// already. `dry_run`: it would be sent. `not_begun`: a row that nothing was done for, and nothing is known of.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-#[schemars(extend("allOf" = [
-    { "if": { "properties": { "outcome": { "const": "present" } } }, "then": { "required": ["origin"] } },
-    { "if": { "properties": { "outcome": { "const": "name_taken" } } }, "then": { "required": ["owner"] } },
-    {
-        "if": { "properties": { "outcome": { "enum": ["created", "present", "renamed", "unchanged", "dry_run"] } } },
-        "then": { "not": { "required": ["error"] } },
-        "else": { "if": { "properties": { "outcome": { "const": "not_begun" } } }, "else": { "required": ["error"] } }
-    }
-]))]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Report {
     /// The portal's name: with fallbacks the one that was tried last, of a rename the new one.
     pub(crate) name: String,
@@ -34,32 +24,23 @@ pub(crate) struct Report {
     old_name: Option<String>,
     /// The profile whose org it is about; null without one.
     profile: Option<String>,
-    #[schemars(extend("enum" = [
-        "created", "present", "org_has_portal", "name_taken", "rejected", "not_created", "unknown",
-        "renamed", "unchanged", "not_found", "not_renamed", "invalid", "dry_run",
-        "not_begun"
-    ]))]
     pub(crate) outcome: &'static str,
     /// Of a portal that is present. `preexisting`: it existed before the first request. `appeared`:
     /// it did not, and exists now, by this create or by somebody else at the same moment.
     /// `created_earlier`: by an earlier create that the ledger has.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", extend("enum" = ["preexisting", "appeared", "created_earlier", "undetermined"]))]
     pub(crate) origin: Option<&'static str>,
     /// Of a portal that was created earlier: when that create was begun.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "date-time"))]
     begun: Option<String>,
     /// Of a name that is taken: whose it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", extend("enum" = ["this_org", "another_org", "undetermined"]))]
     owner: Option<&'static str>,
     /// With fallbacks: the name that was wanted first.
     #[serde(skip_serializing_if = "Option::is_none")]
     requested: Option<String>,
     /// Names that were tried before, and belong to another organization.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<String>", length(min = 1))]
     pub(crate) taken: Vec<PortalName>,
     /// Seconds that were waited to prove absence: a request that takes longer to take effect would
     /// disprove it.

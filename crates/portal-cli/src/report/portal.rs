@@ -2,56 +2,6 @@
 
 use portal_model::Portal;
 use portal_model::neutral::printable_line;
-use schemars::JsonSchema;
-use serde_json::{Map, Value};
-
-/// A portal of the org, as the service describes it.
-#[derive(JsonSchema)]
-#[schemars(rename = "portal")]
-#[expect(dead_code, reason = "the library serializes it")]
-pub(crate) struct PortalObject {
-    #[schemars(extend("format" = "date-time"))]
-    #[schemars(skip_serializing_if = "Option::is_none")]
-    created_time: Option<String>,
-    /// When it was last renamed or switched.
-    #[schemars(extend("format" = "date-time"))]
-    #[schemars(skip_serializing_if = "Option::is_none")]
-    modified_time: Option<String>,
-    #[schemars(skip_serializing_if = "Option::is_none")]
-    modified_by: Option<User>,
-    /// The name in its original case.
-    name: String,
-    /// Whether customers can log in.
-    #[schemars(skip_serializing_if = "Option::is_none")]
-    active: Option<bool>,
-    /// The service's own number for it.
-    #[schemars(skip_serializing_if = "Option::is_none")]
-    zaid: Option<String>,
-    #[schemars(skip_serializing_if = "Option::is_none")]
-    created_by: Option<User>,
-    /// Every other field of the service, unchanged.
-    #[schemars(flatten)]
-    other: Map<String, Value>,
-}
-
-/// A user of the org.
-#[derive(JsonSchema)]
-#[schemars(rename = "user")]
-#[expect(dead_code, reason = "the library serializes it")]
-struct User {
-    name: String,
-    id: String,
-}
-
-/// The service's id of an org, and its name for display.
-#[derive(JsonSchema)]
-#[schemars(rename = "org")]
-#[expect(dead_code, reason = "the library serializes it")]
-pub(crate) struct OrgObject {
-    id: String,
-    #[schemars(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-}
 
 /// Columns of a name at most. Those that the service allows have fewer.
 const WIDEST: usize = 64;

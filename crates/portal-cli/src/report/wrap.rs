@@ -28,6 +28,19 @@ pub(crate) fn wrap(text: &str, indent: usize, width: usize) -> String {
     textwrap::fill(&words.join(" "), options)
 }
 
+/// `there are acme, beta`
+pub(crate) fn enumerated<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
+    const SHOWN: usize = 8;
+    let count = names.len();
+    let some = names.take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match count {
+        0 => "there is none yet".to_owned(),
+        1 => format!("there is only {some}"),
+        _ if count > SHOWN => format!("there are {count}, such as {some}"),
+        _ => format!("there are {some}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

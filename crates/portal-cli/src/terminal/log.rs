@@ -1,6 +1,6 @@
 //! Where the tracing events of the libraries go.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -60,12 +60,11 @@ pub(crate) fn start(printer: &Printer, log: LogOf) {
         Ok(Some(Err(error))) => printer.warning(format_args!("invalid PORTAL_LOG: {error}")),
         Ok(None) if log != LogOf::Command => install(of_libraries(Level::WARN), json),
         Ok(None) => {
-            let warnings = Warnings { printer: printer.clone(), is_shown: AtomicBool::new(false) };
-            let requests = printer.is_verbose.then(|| Requests { printer: printer.clone() });
+            let shown = Shown { printer: printer.clone(), has_warned: AtomicBool::new(false) };
             let filter = Targets::new().with_targets(SHOWN.map(|target| (target, Level::WARN)));
             let filter =
                 filter.with_targets(printer.is_verbose.then_some((EXCHANGE, Level::DEBUG)));
-            tracing_subscriber::registry().with(warnings).with(requests).with(filter).init();
+            tracing_subscriber::registry().with(shown).with(filter).init();
         }
     }
 }
@@ -106,44 +105,12 @@ impl<W: io::Write> io::Write for Lines<W> {
     }
 }
 
-/// Shows the first event like every other warning of the command. A batch would repeat it for each
-/// org.
-struct Warnings {
+/// Shows the first warning like every other one of the command, which a batch would repeat for each
+/// org; and each request, if the filter lets it pass, with what came of it:
+/// `POST /crm/v7/settings/portals → 200 in 3 ms`.
+struct Shown {
     printer: Printer,
-    is_shown: AtomicBool,
-}
-
-impl<S: Subscriber> Layer<S> for Warnings {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if *event.metadata().level() == Level::WARN && !self.is_shown.swap(true, Ordering::Relaxed)
-        {
-            let mut text = Text::default();
-            event.record(&mut text);
-            self.printer.warning(format_args!("{}{}", text.message, text.fields));
-        }
-    }
-}
-
-/// `message: field`
-#[derive(Default)]
-struct Text {
-    message: String,
-    fields: String,
-}
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a `String` cannot fail.
-        let _ = match field.name() {
-            "message" => write!(self.message, "{value:?}"),
-            _ => write!(self.fields, ": {value:?}"),
-        };
-    }
-}
-
-/// Shows each request and what came of it: `POST /crm/v7/settings/portals → 200 in 3 ms`.
-struct Requests {
-    printer: Printer,
+    has_warned: AtomicBool,
 }
 
 /// A request that was sent, in its span.
@@ -152,33 +119,27 @@ struct Sent {
     at: Instant,
 }
 
-/// Those of [`EXCHANGE`]: of the request, or of what came of it.
+/// The fields of a span or an event, in their order.
 #[derive(Default)]
-struct Fields {
-    method: String,
-    path: String,
-    status: String,
-    error: String,
+struct Fields(Vec<(&'static str, String)>);
+
+impl Fields {
+    fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text)
+    }
 }
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.record_debug(field, &format_args!("{value}"));
+        self.0.push((field.name(), value.to_owned()));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let place = match field.name() {
-            "method" => &mut self.method,
-            "path" => &mut self.path,
-            "status" => &mut self.status,
-            "error" => &mut self.error,
-            _ => return,
-        };
-        *place = format!("{value:?}");
+        self.0.push((field.name(), format!("{value:?}")));
     }
 }
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Requests {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Shown {
     fn on_new_span(&self, span: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let mut fields = Fields::default();
         span.record(&mut fields);
@@ -188,16 +149,25 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Requests {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        if *event.metadata().level() == Level::WARN {
+            if !self.has_warned.swap(true, Ordering::Relaxed) {
+                let others = fields.0.iter().filter(|(name, _)| *name != "message");
+                let text = others
+                    .fold(fields.get("message").to_owned(), |text, (_, more)| text + ": " + more);
+                self.printer.warning(text);
+            }
+            return;
+        }
         let Some(span) = context.event_span(event) else { return };
         let extensions = span.extensions();
         let Some(Sent { fields: request, at }) = extensions.get() else { return };
-        let mut response = Fields::default();
-        event.record(&mut response);
-        let what = match response.error.as_str() {
-            "" => response.status,
+        let what = match fields.get("error") {
+            "" => fields.get("status").to_owned(),
             error => format!("no response: {error}"),
         };
-        let Fields { method, path, .. } = request;
+        let (method, path) = (request.get("method"), request.get("path"));
         let time = at.elapsed().as_millis();
         self.printer.note(printable_line(&format!("{method} {path} → {what} in {time} ms")));
     }

@@ -1,6 +1,5 @@
 //! How reports and failures are printed: for people, and for machines.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::report::exit::ExitClass;
@@ -48,7 +47,7 @@ impl Failure {
 }
 
 /// Printed by every command that ends without a result.
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 pub(crate) struct Failed<'a> {
     error: &'a ErrorReport,
 }

@@ -41,7 +41,6 @@ fn values_are_completed_that_only_portal_knows() {
         (&["list", "--data-center", "c"], &["cn", "ca"]),
         (&["list", "--api-version", ""], &["v4", "v5", "v6", "v7", "v8"]),
         (&["explain", "NO_"], &["NO_PERMISSION"]),
-        (&["login", "--scope", "cr"], &["create"]),
         (&["batch", "po"], &["portals.csv"]),
         (&["schema", "hist"], &["history"]),
         (&["help", "ren"], &["rename"]),

@@ -3,22 +3,13 @@
 use std::path::Path;
 
 use portal_store::sqlite;
-use schemars::JsonSchema;
-use serde::Serialize;
+use serde_json::json;
 
 use super::registry::Place;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::sys::files;
 use crate::terminal::printer::Printer;
-
-/// The file that was created.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct BackedUp<'a> {
-    #[schemars(extend("const" = "backed_up"))]
-    event: &'static str,
-    file: &'a Path,
-}
 
 pub(super) fn run(place: &Place, file: &Path, printer: &Printer) -> Result<ExitClass, Failure> {
     let Some(data) = &place.data else {
@@ -29,7 +20,7 @@ pub(super) fn run(place: &Place, file: &Path, printer: &Printer) -> Result<ExitC
     sqlite::backup(data, file)?;
     printer.result(
         format_args!("Backed up {} to {}", data.display(), file.display()),
-        &BackedUp { event: "backed_up", file },
+        &json!({ "event": "backed_up", "file": file }),
     );
     Ok(ExitClass::Success)
 }

@@ -6,77 +6,28 @@ use std::env;
 use portal_model::Scope;
 use portal_store::seed::{SeedCredential, SeedGrant};
 use portal_store::{AdminChange, Permission, PortalLimit, RegistryError, token};
-use schemars::JsonSchema;
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::command::{Command, Credential, Org, User};
 
-/// What `portal admin` changed. Secrets are printed once.
-#[derive(Serialize, JsonSchema)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub(crate) enum Changed<'a> {
-    OrgAdded {
-        /// The name of the org.
-        org: &'a str,
-    },
-    OrgRemoved {
-        /// The name of the org.
-        org: &'a str,
-    },
-    UserAdded {
-        /// The name of the org.
-        org: &'a str,
-        email: &'a str,
-    },
-    UserRemoved {
-        /// The name of the org.
-        org: &'a str,
-        email: &'a str,
-    },
-    PermissionsSet {
-        /// The name of the org.
-        org: &'a str,
-        email: &'a str,
-        #[schemars(extend("items" = { "enum": ["manage_portal", "manage_portal_users"] }))]
-        permissions: Vec<&'static str>,
-    },
-    CredentialAdded {
-        /// The name of the org.
-        org: &'a str,
-        /// Of the user.
-        email: &'a str,
-        client_id: String,
-        client_secret: String,
-        refresh_token: String,
-    },
-    SecretRotated {
-        client_id: &'a str,
-        client_secret: String,
-    },
-    CredentialRevoked {
-        /// The client id or fingerprint that was revoked.
-        credential: &'a str,
-    },
-}
-
-/// The change that a command makes, and what is printed once it is made; `None` if the command only
-/// shows something.
+/// The change that a command makes, and what is printed once it is made, for people and for machines;
+/// `None` if the command only shows something. Secrets are printed once.
 pub(super) fn change(
     command: &Command,
-) -> Result<Option<(AdminChange, String, Changed<'_>)>, RegistryError> {
+) -> Result<Option<(AdminChange, String, Value)>, RegistryError> {
     Ok(Some(match command {
         Command::Org(Org::Add { org, environment, one_portal }) => {
             let portal_limit = if *one_portal { PortalLimit::One } else { PortalLimit::Unlimited };
             (
                 AdminChange::AddOrg { org: org.clone(), environment: *environment, portal_limit },
                 format!("Added org {org}"),
-                Changed::OrgAdded { org },
+                json!({ "event": "org_added", "org": org }),
             )
         }
         Command::Org(Org::Remove { org }) => (
             AdminChange::RemoveOrg { org: org.clone() },
             format!("Removed org {org} and revoked its credentials; its portals stay"),
-            Changed::OrgRemoved { org },
+            json!({ "event": "org_removed", "org": org }),
         ),
         Command::User(User::Add { org, email, name, permissions }) => (
             AdminChange::AddUser {
@@ -86,12 +37,12 @@ pub(super) fn change(
                 permissions: permissions.iter().copied().collect(),
             },
             format!("Added user {email} to org {org}"),
-            Changed::UserAdded { org, email },
+            json!({ "event": "user_added", "org": org, "email": email }),
         ),
         Command::User(User::Remove { org, email }) => (
             AdminChange::RemoveUser { org: org.clone(), email: email.clone() },
             format!("Removed user {email} from org {org} and revoked the credentials"),
-            Changed::UserRemoved { org, email },
+            json!({ "event": "user_removed", "org": org, "email": email }),
         ),
         Command::User(User::SetPermissions { org, email, permissions }) => {
             let permissions: BTreeSet<_> = permissions.iter().copied().collect();
@@ -99,7 +50,12 @@ pub(super) fn change(
             (
                 AdminChange::SetPermissions { org: org.clone(), email: email.clone(), permissions },
                 format!("Set the permissions of {email} in org {org}: {text}"),
-                Changed::PermissionsSet { org, email, permissions: names },
+                json!({
+                    "event": "permissions_set",
+                    "org": org,
+                    "email": email,
+                    "permissions": names,
+                }),
             )
         }
         Command::Credential(Credential::Add { org, email, scopes }) => {
@@ -118,7 +74,14 @@ pub(super) fn change(
                      client_secret  {client_secret}\n\
                      refresh_token  {refresh_token}"
                 ),
-                Changed::CredentialAdded { org, email, client_id, client_secret, refresh_token },
+                json!({
+                    "event": "credential_added",
+                    "org": org,
+                    "email": email,
+                    "client_id": client_id,
+                    "client_secret": client_secret,
+                    "refresh_token": refresh_token,
+                }),
             )
         }
         Command::Credential(Credential::Rotate { client_id }) => {
@@ -130,13 +93,17 @@ pub(super) fn change(
                     "Rotated the secret of client {client_id}; it is not shown again\n\
                      client_secret  {client_secret}"
                 ),
-                Changed::SecretRotated { client_id, client_secret },
+                json!({
+                    "event": "secret_rotated",
+                    "client_id": client_id,
+                    "client_secret": client_secret,
+                }),
             )
         }
         Command::Credential(Credential::Revoke { credential }) => (
             AdminChange::RevokeCredential { credential: credential.clone() },
             format!("Revoked {credential}"),
-            Changed::CredentialRevoked { credential },
+            json!({ "event": "credential_revoked", "credential": credential }),
         ),
         Command::Org(Org::List)
         | Command::User(User::List { .. })

@@ -4,66 +4,11 @@ use portal_model::Scope;
 use portal_store::{
     AdminRefusal, Administration, AuditAction, AuditEntry, Credential, PortalLimit, Registry, User,
 };
-use schemars::JsonSchema;
-use serde::Serialize;
+use serde_json::json;
 
 use super::changes::named;
 use super::registry::Admin;
 use crate::report::failure::Failure;
-
-/// An org, as `portal admin org list` shows it.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct OrgRow<'a> {
-    #[schemars(extend("enum" = ["production", "sandbox", "developer"]))]
-    environment: &'static str,
-    id: String,
-    /// Its name.
-    org: &'a str,
-    /// null if it can have any number of portals.
-    portal_limit: Option<u32>,
-}
-
-/// A user, as `portal admin user list` shows it.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct UserRow<'a> {
-    email: &'a str,
-    id: String,
-    name: &'a str,
-    /// The name of the org.
-    org: &'a str,
-    #[schemars(extend("items" = { "enum": ["manage_portal", "manage_portal_users"] }))]
-    permissions: Vec<&'static str>,
-}
-
-/// A credential without its secrets, as `portal admin credential list` shows it.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct CredentialRow<'a> {
-    client_id: &'a str,
-    /// Of the user.
-    email: &'a str,
-    /// Tells one refresh token of a client from another.
-    fingerprint: &'a str,
-    /// The name of the org.
-    org: &'a str,
-    #[schemars(extend("format" = "date-time"))]
-    revoked_at: Option<String>,
-    scopes: Vec<&'a str>,
-}
-
-/// Who changed what on a server, and when.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct LogRow<'a> {
-    action: &'a str,
-    /// A client id, or the operator as the system names them.
-    actor: &'a str,
-    #[schemars(extend("format" = "date-time"))]
-    at: String,
-    detail: Option<&'a str>,
-    /// The name of the org.
-    org: Option<&'a str>,
-    /// What was changed: a portal, an org, a user or a credential.
-    subject: &'a str,
-}
 
 impl<R: Administration + Registry> Admin<'_, R> {
     pub(super) async fn orgs(&self) -> Result<(), Failure> {
@@ -74,7 +19,12 @@ impl<R: Administration + Registry> Admin<'_, R> {
                 PortalLimit::One => (Some(1), "one portal"),
                 PortalLimit::Unlimited => (None, "any number of portals"),
             };
-            let row = OrgRow { environment, id: org.id.to_string(), org: &org.name, portal_limit };
+            let row = json!({
+                "environment": environment,
+                "id": org.id.to_string(),
+                "org": org.name,
+                "portal_limit": portal_limit,
+            });
             ([org.name.clone(), format!("{environment}  {limit}")], row)
         }));
         Ok(())
@@ -85,7 +35,13 @@ impl<R: Administration + Registry> Admin<'_, R> {
         self.printer.table(self.of_org(org, users)?.iter().map(|user| {
             let (permissions, names) = named(&user.permissions, "no permission");
             let User { email, name, .. } = user;
-            let row = UserRow { email, id: user.id.to_string(), name, org, permissions };
+            let row = json!({
+                "email": email,
+                "id": user.id.to_string(),
+                "name": name,
+                "org": org,
+                "permissions": permissions,
+            });
             ([email.clone(), name.clone(), names], row)
         }));
         Ok(())
@@ -102,7 +58,15 @@ impl<R: Administration + Registry> Admin<'_, R> {
                 None => scopes.join(","),
             };
             let cells = [email.clone(), client_id.clone(), format!("{fingerprint}  {state}")];
-            (cells, CredentialRow { client_id, email, fingerprint, org, revoked_at, scopes })
+            let row = json!({
+                "client_id": client_id,
+                "email": email,
+                "fingerprint": fingerprint,
+                "org": org,
+                "revoked_at": revoked_at,
+                "scopes": scopes,
+            });
+            (cells, row)
         }));
         Ok(())
     }
@@ -121,8 +85,15 @@ impl<R: Administration + Registry> Admin<'_, R> {
             let (at, action) = (at.to_string(), action.as_str());
             let subject_cell = format!("{subject}{of_org}{more}");
             let cells = [at.clone(), actor.clone(), action.to_owned(), subject_cell];
-            let (org, detail) = (org.as_deref(), detail.as_deref());
-            (cells, LogRow { action, actor, at, detail, org, subject })
+            let row = json!({
+                "action": action,
+                "actor": actor,
+                "at": at,
+                "detail": detail,
+                "org": org,
+                "subject": subject,
+            });
+            (cells, row)
         }));
         Ok(())
     }

@@ -9,10 +9,10 @@ use portal_model::{Operation, Outcome, PortalName};
 
 use crate::batch::plan::{Plan, State};
 use crate::batch::rows::Row;
-use crate::org::place::profile_flag;
 use crate::report::context::ReportContext;
 use crate::report::failure::{ErrorKind, Failure};
 use crate::report::outcome::Report;
+use crate::report::place::profile_flag;
 use crate::report::wrap::wrap;
 
 /// Rows of one cause that are shown.

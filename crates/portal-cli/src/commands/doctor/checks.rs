@@ -9,7 +9,6 @@ use portal_ledger::Entry;
 use portal_model::datacenter::ApiDomain;
 use portal_model::explain::explain;
 use portal_model::{ApiError, CanCreate, ErrorCode, GetOrg, ListPortals, Org, Portal, Scope};
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::org::create_probe::{probe, undetermined};
@@ -23,13 +22,10 @@ use crate::report::permission;
 use crate::report::portal::{how_many, names};
 
 /// What was found out about one thing.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 pub(in crate::commands) struct Check {
     /// What was checked.
     #[serde(rename = "check")]
-    #[schemars(extend("enum" = [
-        "token", "ledger", "hosts", "org", "read", "create", "portal", "clock"
-    ]))]
     pub(in crate::commands) about: &'static str,
     pub(in crate::commands) status: Status,
     pub(in crate::commands) message: String,
@@ -42,8 +38,7 @@ pub(in crate::commands) struct Check {
 
 /// Whether something is as it should be. `warning`: it works, but not as well as it could. `unknown`:
 /// it could not be found out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::commands) enum Status {
     Ok,

@@ -5,24 +5,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use portal_store::{Registry, RegistryError};
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::Args;
 use crate::commands::batch::counted;
 use crate::org::default_org::OrgCredentials;
-use crate::org::place::flag_with;
 use crate::org::running::{self, Running};
+use crate::report::place::flag_with;
 use crate::terminal::printer::Printer;
 
 /// The portals of more orgs are not counted at the start.
 const COUNTED_ORGS: usize = 1000;
 
 /// The first line of `portal serve`.
-#[derive(Serialize, JsonSchema)]
-#[schemars(extend("dependentRequired" = { "client_id": ["client_secret", "refresh_token"] }))]
-pub(in crate::commands) struct Listening<'a> {
-    #[schemars(extend("const" = "listening"))]
+#[derive(Serialize)]
+pub(super) struct Listening<'a> {
     event: &'static str,
     /// The base URL of the API and of the accounts server.
     url: &'a str,
@@ -99,29 +96,6 @@ pub(super) fn open_page(running: &Running, printer: &Printer) {
     if let Err(why) = opened {
         printer.warning(format_args!("the page was not opened: {why}"));
     }
-}
-
-/// The variables that lead other commands and programs to a running server.
-#[derive(JsonSchema)]
-#[schemars(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(dead_code, reason = "`variables` has them as pairs")]
-pub(in crate::commands) struct Environment {
-    portal_api_domain: String,
-    portal_accounts_url: String,
-    portal_client_id: String,
-    portal_client_secret: String,
-    portal_refresh_token: String,
-    /// Where to look into it, if anywhere.
-    #[schemars(skip_serializing_if = "Option::is_none")]
-    portal_admin_url: Option<String>,
-    /// The file in which it says how fast it is.
-    #[schemars(skip_serializing_if = "Option::is_none")]
-    portal_server: Option<String>,
-    /// With a proxy in the environment: hosts that are reached without it, this machine among them.
-    #[schemars(rename = "NO_PROXY", skip_serializing_if = "Option::is_none")]
-    no_proxy_upper: Option<String>,
-    #[schemars(rename = "no_proxy", skip_serializing_if = "Option::is_none")]
-    no_proxy_lower: Option<String>,
 }
 
 /// The environment that leads to the server and, if it is known, to an org.

@@ -7,8 +7,7 @@ use portal_model::GetOrg;
 use portal_model::flow::Policy;
 
 use crate::commands::profiles;
-use crate::org::OrgError;
-use crate::org::profile::{self, Entry, Hosts, Profile, Profiles, Secrets};
+use crate::org::profile::{self, Profile, Profiles};
 use crate::org::running::Running;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
@@ -22,10 +21,12 @@ pub(super) async fn run(port: Option<u16>, printer: &Printer) -> Result<ExitClas
     earlier.check_secrets()?;
     let mut new = BTreeMap::new();
     for org in &running.orgs {
-        let Some(credentials) = &org.credentials else {
-            let error = OrgError::NoRefreshToken { org: org.name.clone() };
-            printer.warning(format_args!("{error}: it gets no profile"));
-            continue;
+        let credentials = match org.credentials() {
+            Ok(credentials) => credentials,
+            Err(none) => {
+                printer.warning(format_args!("{}: it gets no profile", none.report.message));
+                continue;
+            }
         };
         let name = unused(&new, &org.name);
         // Only those that a rehearsal can have left.
@@ -35,13 +36,7 @@ pub(super) async fn run(port: Option<u16>, printer: &Printer) -> Result<ExitClas
             let hint = format!("run `portal profiles rename {name} NEW` first");
             return Err(Failure::usage(message).hint(hint));
         }
-        let hosts =
-            Hosts::Urls { api_domain: running.url.clone(), accounts_url: running.url.clone() };
-        let entry =
-            Entry { hosts, client_id: credentials.client_id.clone(), org: None, ca_file: None };
-        let (client_secret, refresh_token) =
-            (credentials.client_secret.clone(), credentials.refresh_token.clone());
-        new.insert(name, Profile { entry, secrets: Secrets { client_secret, refresh_token } });
+        new.insert(name, Profile::of_server(&running.url, credentials.clone()));
     }
     for (name, profile) in &mut new {
         let client: Client = profile.target(name, None).client(Policy::default())?;
@@ -71,6 +66,7 @@ fn unused(taken: &BTreeMap<String, Profile>, org: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::org::default_org::OrgCredentials;
 
     #[test]
     fn profiles_are_named_after_orgs() {
@@ -88,13 +84,7 @@ mod tests {
             let name = unused(&taken, org);
             assert_eq!(name, expected, "{org}");
             profile::check_name(&name).unwrap();
-            let hosts = Hosts::Urls { api_domain: String::new(), accounts_url: String::new() };
-            let entry = Entry { hosts, client_id: String::new(), org: None, ca_file: None };
-            let secrets = Secrets {
-                client_secret: String::new().into(),
-                refresh_token: String::new().into(),
-            };
-            taken.insert(name, Profile { entry, secrets });
+            taken.insert(name, Profile::of_server("", OrgCredentials::generate().unwrap()));
         }
     }
 }

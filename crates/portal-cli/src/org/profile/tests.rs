@@ -30,8 +30,8 @@ fn elsewhere() -> Profile {
     profile(Hosts::Urls { api_domain: url.clone(), accounts_url: url })
 }
 
-fn failure<T: std::fmt::Debug>(result: Result<T, impl Into<anyhow::Error>>) -> String {
-    format!("{:#}", result.unwrap_err().into())
+fn failure<T: std::fmt::Debug>(result: Result<T, impl Into<Failure>>) -> String {
+    result.unwrap_err().into().report.message
 }
 
 #[test]

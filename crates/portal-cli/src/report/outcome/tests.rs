@@ -13,7 +13,7 @@ use portal_model::{
 };
 
 use super::*;
-use crate::org::place::Place;
+use crate::report::place::Place;
 
 fn name() -> PortalName {
     PortalName::parse("AcmeClients").unwrap()
