@@ -1,10 +1,10 @@
 //! Runs what is left of a plan: orgs side by side, the rows of one org one after another.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use futures_util::{Stream, StreamExt as _, stream};
-use portal_http::client::{Call, SafeClient};
+use portal_http::client::SafeClient;
 use portal_model::flow::Activity;
 use portal_model::{OrgIdentity, Outcome};
 use tokio::sync::watch;
@@ -81,7 +81,8 @@ pub(crate) struct Run<'a> {
     pub(crate) is_stopping: Cell<bool>,
     /// Whether rows in flight end as soon as their outcome can be told truthfully.
     pub(crate) stop_now: watch::Sender<bool>,
-    in_flight: RefCell<BTreeMap<usize, (usize, watch::Receiver<Activity>)>>,
+    /// The rows in flight, that which began first at the front.
+    in_flight: RefCell<Vec<(usize, watch::Receiver<Activity>)>>,
 }
 
 impl<'a> Run<'a> {
@@ -110,11 +111,9 @@ impl<'a> Run<'a> {
     /// Runs one row, unless the run was asked to stop before.
     async fn row(&self, index: usize, safe: SafeClient) -> Option<(usize, Outcome)> {
         let row = self.rows.get(index).filter(|_| !self.is_stopping.get())?;
-        let fallbacks = row.fallbacks.iter().cloned();
-        let call = fallbacks.fold(safe.create(row.name.clone()), Call::fallback);
-        let mut call = call.key(&row.key).start();
+        let mut call = safe.perform(row.create()).key(&row.key).start();
         signal::watch(call.activity());
-        let number = self.begin(index, call.activity());
+        self.in_flight.borrow_mut().push((index, call.activity()));
         let mut stop = self.stop_now.subscribe();
         let ended = tokio::select! {
             ended = &mut call => ended,
@@ -123,15 +122,8 @@ impl<'a> Run<'a> {
                 call.await
             }
         };
-        self.in_flight.borrow_mut().remove(&number);
+        self.in_flight.borrow_mut().retain(|(row, _)| *row != index);
         Some((index, ended.outcome))
-    }
-
-    fn begin(&self, row: usize, activity: watch::Receiver<Activity>) -> usize {
-        let mut in_flight = self.in_flight.borrow_mut();
-        let number = in_flight.last_key_value().map_or(0, |(number, _)| number + 1);
-        in_flight.insert(number, (row, activity));
-        number
     }
 
     /// Returns the number of rows in flight.
@@ -142,7 +134,7 @@ impl<'a> Run<'a> {
     /// Returns the row that has been in flight longest, and what it is doing.
     pub(crate) fn slowest(&self) -> Option<(&'a Row, Activity)> {
         let in_flight = self.in_flight.borrow();
-        let (row, activity) = in_flight.first_key_value()?.1;
+        let (row, activity) = in_flight.first()?;
         Some((self.rows.get(*row)?, activity.borrow().clone()))
     }
 }

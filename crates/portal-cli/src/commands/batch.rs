@@ -17,6 +17,7 @@ use portal_model::flow::Policy;
 use portal_model::neutral::{cut, shell_word};
 use portal_model::outcome::NotDone;
 use portal_model::{ApiVersion, Outcome};
+use serde_json::json;
 
 use self::progress::Progress;
 use self::words::{Kind, View};
@@ -39,7 +40,7 @@ use crate::org::ledger;
 use crate::org::profile::Profiles;
 use crate::report::activity;
 use crate::report::exit::{self, ExitClass};
-use crate::report::failure::{Details, ErrorKind, Failure, Mistake};
+use crate::report::failure::{ErrorKind, Failure};
 use crate::report::outcome::Report;
 use crate::report::place::Place;
 use crate::report::wrap::wrap;
@@ -407,13 +408,16 @@ fn refuse(path: &Path, problems: &[Problem], printer: &Printer) -> Failure {
     for problem in first {
         printer.note(cut(&format!("{shown}, {problem}")));
     }
-    let more = Some(more.len()).filter(|more| *more > 0);
-    if let Some(more) = more {
-        printer.note(format_args!("… and {more} more"));
-    }
     let mistake =
-        |problem: &Problem| Mistake { line: problem.line, message: problem.mistake.to_string() };
-    let details = Details::Mistakes { more, problems: first.iter().map(mistake).collect() };
+        |problem: &Problem| json!({ "line": problem.line, "message": problem.mistake.to_string() });
+    let mistakes: Vec<_> = first.iter().map(mistake).collect();
+    let details = match more.len() {
+        0 => json!({ "problems": mistakes }),
+        more => {
+            printer.note(format_args!("… and {more} more"));
+            json!({ "more": more, "problems": mistakes })
+        }
+    };
     let message = format!("{shown} has {}; nothing was sent", counted(problems.len(), "mistake"));
     Failure::new(ErrorKind::InvalidFile, message).details(details)
 }

@@ -1,19 +1,13 @@
 //! `portal create NAME`: creates one portal, safely.
 
-use portal_http::client::{Call, SafeClient};
-use portal_model::flow::NameTaken;
-use portal_model::{CreateOperation, InvalidPortalName};
+use portal_model::CreateOperation;
 
-use crate::commands::operation::{Consent, Request};
-use crate::commands::policy_args::PolicyArgs;
+use crate::commands::operation::{OperationArgs, Options, Wanted};
 use crate::commands::sections::{
     About, Environment, Examples, ExitStatus, ORG, STATE, Sections, SeeAlso,
 };
-use crate::commands::target_args::TargetArgs;
-use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
-use crate::report::outcome::Report;
 use crate::terminal::name_argument;
 use crate::terminal::printer::Printer;
 
@@ -22,7 +16,6 @@ pub(super) const IRREVERSIBLE: &str = "a portal can never be deleted";
 
 /// Create a portal
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(add = Sections(&[
     About("Lists the org's portals first, then sends one request. If the response is lost, lists \
         again until the outcome is certain. What is attempted is in the ledger before it is sent: the \
@@ -51,53 +44,21 @@ pub(crate) struct Args {
     /// Don't wait to learn whose a taken name is
     #[arg(long, conflicts_with = "fallbacks")]
     at_once: bool,
-    /// Show what would be done, and create nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Skip the prompt (required if stdin is not a terminal)
-    #[arg(short, long)]
-    yes: bool,
     #[command(flatten)]
-    policy: PolicyArgs,
-    #[command(flatten)]
-    target: TargetArgs,
+    operation: OperationArgs,
 }
 
 pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Failure> {
-    let destination = args.target.destination()?;
-    let mut policy =
-        args.policy.policy(destination.default_policy(), destination.is_this_machine())?;
-    policy.allow_another = args.allow_another;
-    if args.at_once {
-        policy.name_taken = NameTaken::AtOnce;
-    }
-    let org = args.target.arguments(destination.place());
-    let context = ReportContext {
-        ensure: args.ensure,
-        ..ReportContext::new(destination.place(), org, &policy)
-    };
-    let create = match operation(args, printer) {
-        Ok(create) => create,
-        Err((name, invalid)) => {
-            return Ok(Report::invalid(name, &invalid, &context).print_json(printer));
-        }
-    };
-    let consent = Consent::new(args.dry_run, args.yes, &destination, IRREVERSIBLE)?;
-    let operation = create.clone().into();
-    let call = |safe: &SafeClient| {
-        create.fallbacks.into_iter().fold(safe.create(create.name), Call::fallback)
-    };
-    Request { operation, destination, policy, consent, context }.run(call, printer).await
+    let Args { ensure, allow_another, at_once, .. } = *args;
+    let options = Options { ensure, allow_another, at_once };
+    args.operation.run(wanted(args, printer), options, IRREVERSIBLE, printer).await
 }
 
 /// The name and its fallbacks; every broken rule of each is reported.
-fn operation<'a>(
-    args: &'a Args,
-    printer: &Printer,
-) -> Result<CreateOperation, (&'a str, InvalidPortalName)> {
+fn wanted<'a>(args: &'a Args, printer: &Printer) -> Wanted<'a> {
     let parse = |name: &'a str| name_argument::parse(name, printer).map_err(|error| (name, error));
     let name = parse(&args.name);
     let fallbacks: Vec<_> = args.fallbacks.iter().map(|name| parse(name)).collect();
     let fallbacks = fallbacks.into_iter().collect::<Result<Vec<_>, _>>();
-    Ok(CreateOperation::new(name?).with_fallbacks(fallbacks?))
+    Ok(CreateOperation::new(name?).with_fallbacks(fallbacks?).into())
 }

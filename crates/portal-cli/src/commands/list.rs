@@ -38,7 +38,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
             let message = format!("there is no portal {name} in {}", org.place());
             return Err(Failure::new(ErrorKind::NotFound, message).hint(format!(
                 "run `portal list{}` to see the org's portals",
-                args.target.arguments(&org.place)
+                args.target.arguments(&org.target.place)
             )));
         }
     }

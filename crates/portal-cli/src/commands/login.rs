@@ -160,7 +160,7 @@ impl Args {
     ) -> Result<(String, Hosts, Option<&'a Entry>), Failure> {
         let check = |name: &str| profile::check_name(name).map(|()| name.to_owned());
         let profile = self.profile.as_deref().map(check).transpose()?;
-        let ask = || prompt::ask("Profile name", Some("default"), |name| Ok(check(name)?));
+        let ask = || prompt::ask("Profile name", Some("default"), check);
         let profile = or_ask(profile, ask, "name of the profile", "pass `--profile`")?;
         let old = profiles.entries().get(&profile);
         let hosts = or_ask(
@@ -381,17 +381,10 @@ impl Login<'_> {
     /// the first, which may be another machine's.
     async fn revoke(&self, earlier: &Profile) {
         let target = self.target(earlier);
-        let revoke = async {
-            let request = RevokeToken::new(earlier.secrets.refresh_token.clone());
-            match target.builder()?.build_accounts()?.revoke(&request).await {
-                // It was not valid any more.
-                Ok(()) | Err(TokenError::Rejected(_)) => target.forget_token(),
-                Err(error) => Err(error.into()),
-            }
-        };
-        if let Err(error) = revoke.await {
-            let why = "the refresh token of the earlier login is still valid";
-            self.printer.warning(format_args!("{why}: {error:#}"));
+        let revoked = target.revoke().await;
+        if let Err(failure) = revoked.and_then(|_| Ok(target.forget_token()?)) {
+            let (what, why) = ("the refresh token of the earlier login", failure.report.message);
+            self.printer.warning(format_args!("{what} is still valid: {why}"));
         }
     }
 }

@@ -2,18 +2,13 @@
 
 use std::path::PathBuf;
 
-use portal_http::client::ClientError;
-use portal_model::flow::TokenError;
-use portal_model::oauth::RevokeToken;
 use serde_json::json;
 
 use crate::commands::candidates;
 use crate::commands::profiles::refuse_if_unfinished;
 use crate::commands::sections::{About, Examples, Sections};
 use crate::commands::target_args::{CA_FILE, CONNECTION};
-use crate::org::profile::{self, Profile, Profiles};
-use crate::org::target::Target;
-use crate::report::call_error;
+use crate::org::profile::{self, Profiles};
 use crate::report::exit::ExitClass;
 use crate::report::failure::Failure;
 use crate::sys::directories;
@@ -58,8 +53,10 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         return Err(Failure::cancelled("not confirmed; the profile is still there"));
     }
     let target = profile.as_ref().map(|profile| profile.target(name, args.ca_file.clone()));
-    let revoked = match (&profile, &target) {
-        (Some(profile), Some(target)) if !args.keep_token => revoke(profile, target).await?,
+    let revoked = match &target {
+        Some(target) if !args.keep_token => target.revoke().await.map_err(|failure| {
+            failure.hint("the profile is still there; running the same again is safe")
+        })?,
         _ => false,
     };
     profile::remove(&directory, name)?;
@@ -82,20 +79,6 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         printer.hint("run `portal login` again for each that is still needed");
     }
     Ok(ExitClass::Success)
-}
-
-/// Revokes the refresh token of the profile. Returns whether it was valid until now.
-async fn revoke(profile: &Profile, target: &Target) -> Result<bool, Failure> {
-    let accounts = target.builder()?.build_accounts()?;
-    let request = RevokeToken::new(profile.secrets.refresh_token.clone());
-    match accounts.revoke(&request).await {
-        Ok(()) => Ok(true),
-        Err(TokenError::Rejected(_)) => Ok(false),
-        Err(error) => {
-            let failure = call_error::failure(&ClientError::Token(error), "revoke the token");
-            Err(failure.hint("the profile is still there; running the same again is safe"))
-        }
-    }
 }
 
 /// Asks, since other profiles lose their token too.

@@ -1,14 +1,16 @@
 //! What `portal create` and `portal rename` have in common: preview, prompt, progress and report.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use portal_http::client::{Call, Client, Ended, InFlight, SafeClient};
 use portal_ledger::{Entry, EntryId, Ledger};
-use portal_model::flow::Policy;
+use portal_model::flow::{NameTaken, Policy};
 use portal_model::outcome::{NotDone, Origin};
-use portal_model::{ListPortals, Operation, Outcome};
+use portal_model::{InvalidPortalName, ListPortals, Operation, Outcome};
 use tokio::sync::watch;
 
+use crate::commands::policy_args::PolicyArgs;
+use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Destination;
 use crate::org::ledger;
 use crate::report::call_error;
@@ -28,18 +30,44 @@ use crate::terminal::prompt;
 pub(super) const HOW_TO_CONFIRM: &str =
     "pass `--yes` to confirm; `--dry-run` shows what would be done";
 
+/// Where and how a create or a rename is done.
+#[derive(Debug, clap::Args)]
+pub(super) struct OperationArgs {
+    /// Show what would be done, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Skip the prompt (required if stdin is not a terminal)
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+/// What only a create can ask for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Options {
+    pub(super) ensure: bool,
+    pub(super) allow_another: bool,
+    pub(super) at_once: bool,
+}
+
+/// What is wanted, or a name that is invalid.
+pub(super) type Wanted<'a> = Result<Operation, (&'a str, InvalidPortalName)>;
+
 /// A create or a rename, as the command line asks for it.
-pub(super) struct Request {
-    pub(super) operation: Operation,
-    pub(super) destination: Destination,
-    pub(super) policy: Policy,
-    pub(super) consent: Consent,
-    pub(super) context: ReportContext,
+struct Request {
+    operation: Operation,
+    destination: Destination,
+    policy: Policy,
+    consent: Consent,
+    context: ReportContext,
 }
 
 /// Whether it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Consent {
+enum Consent {
     /// With `--yes`, or on this machine.
     Given,
     /// Once the user has typed the name.
@@ -48,33 +76,47 @@ pub(super) enum Consent {
     DryRun,
 }
 
-impl Consent {
-    /// # Errors
-    /// Somebody has to be asked, and there is no terminal. `why` names what has to be confirmed.
-    pub(super) fn new(
-        dry_run: bool,
-        yes: bool,
-        destination: &Destination,
+impl OperationArgs {
+    /// Does what is wanted. `why` names what has to be confirmed.
+    pub(super) async fn run(
+        &self,
+        wanted: Wanted<'_>,
+        options: Options,
         why: &str,
-    ) -> Result<Self, Failure> {
-        if dry_run {
-            return Ok(Self::DryRun);
+        printer: &Printer,
+    ) -> Result<ExitClass, Failure> {
+        let destination = self.target.destination()?;
+        let is_this_machine = destination.is_this_machine();
+        let mut policy = self.policy.policy(destination.default_policy(), is_this_machine)?;
+        policy.allow_another = options.allow_another;
+        if options.at_once {
+            policy.name_taken = NameTaken::AtOnce;
         }
-        if yes || destination.is_this_machine() {
-            return Ok(Self::Given);
-        }
-        prompt::require_terminal(why, HOW_TO_CONFIRM)?;
-        Ok(Self::Asked)
+        let org = self.target.arguments(destination.place());
+        let context = ReportContext {
+            ensure: options.ensure,
+            ..ReportContext::new(destination.place(), org, &policy)
+        };
+        let operation = match wanted {
+            Ok(operation) => operation,
+            Err((name, invalid)) => {
+                return Ok(Report::invalid(name, &invalid, &context).print_json(printer));
+            }
+        };
+        let consent = if self.dry_run {
+            Consent::DryRun
+        } else if self.yes || is_this_machine {
+            Consent::Given
+        } else {
+            prompt::require_terminal(why, HOW_TO_CONFIRM)?;
+            Consent::Asked
+        };
+        Request { operation, destination, policy, consent, context }.run(printer).await
     }
 }
 
 impl Request {
-    /// Runs it. `call` makes the call of the operation.
-    pub(super) async fn run(
-        self,
-        call: impl FnOnce(&SafeClient) -> Call,
-        printer: &Printer,
-    ) -> Result<ExitClass, Failure> {
+    async fn run(self, printer: &Printer) -> Result<ExitClass, Failure> {
         // Before anything is sent: without the ledger nothing is.
         let ledger = match ledger::open().await {
             Ok(ledger) => ledger,
@@ -84,7 +126,7 @@ impl Request {
         let deadline = self.policy.deadline;
         let org = self.destination.clone().open(self.policy.clone()).await?;
         let safe = org.safe(&ledger);
-        let call = call(&safe);
+        let call = safe.perform(self.operation.clone());
         let report = match self.consent {
             Consent::Given => None,
             Consent::Asked | Consent::DryRun => {
@@ -95,8 +137,7 @@ impl Request {
             return Ok(report.print(printer));
         }
         let name = self.operation.names().next().unwrap_or_default();
-        let progress = Progress::new(name, deadline, printer);
-        let ended = finish(call.start(), &mut stop, &progress, printer).await;
+        let ended = finish(call.start(), name, deadline, &mut stop, printer).await;
         warn_of_another_api(&org.client, printer);
         let exit = self.report(&ledger, &ended.outcome).await.print(printer);
         if matches!(ended.outcome, Outcome::Created { .. }) && !printer.is_json() {
@@ -200,11 +241,12 @@ impl Request {
 /// Waits for the end of a call, with its progress on stderr. Ctrl-C stops it, and it ends soon.
 pub(super) async fn finish(
     mut call: InFlight,
+    name: &str,
+    deadline: Duration,
     stop: &mut watch::Receiver<bool>,
-    progress: &Progress<'_>,
     printer: &Printer,
 ) -> Ended {
-    progress.watch(call.activity());
+    let progress = Progress::new(name, deadline, call.activity(), printer);
     signal::watch(call.activity());
     let work = async {
         tokio::select! {

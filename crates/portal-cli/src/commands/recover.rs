@@ -15,16 +15,14 @@ use crate::commands::sections::{
 use crate::commands::target_args::TargetArgs;
 use crate::org::destination::Org;
 use crate::org::ledger;
-use crate::report::call_error;
 use crate::report::context::ReportContext;
-use crate::report::entry::LateObject;
 use crate::report::exit::{ExitClass, combined};
 use crate::report::failure::{ErrorKind, Failure};
 use crate::report::outcome::Report;
 use crate::report::place::Place;
+use crate::report::{self, call_error};
 use crate::sys::signal::{raised, stop_flag};
 use crate::terminal::printer::Printer;
-use crate::terminal::progress::Progress;
 
 /// Determine the outcome of unfinished creates and renames
 #[derive(Debug, clap::Args)]
@@ -130,8 +128,8 @@ impl Recovery<'_> {
             }
         };
         let policy = org.client.policy();
-        let progress = Progress::new(entry.name(), policy.deadline, self.printer);
-        let ended = finish(safe.recover_entry(&entry.id), &mut stop, &progress, self.printer).await;
+        let call = safe.recover_entry(&entry.id);
+        let ended = finish(call, entry.name(), policy.deadline, &mut stop, self.printer).await;
         let context = self.context(entry, policy);
         Ok(Report::new(&ended.outcome, &entry.operation, &context))
     }
@@ -189,8 +187,8 @@ impl Recovery<'_> {
         let own: Vec<Entry> = own.cloned().collect();
         for entry in &own {
             let late = entry.contradicted_by(&portals, &own);
-            if let Some(object) = late.as_ref().and_then(|late| LateObject::new(entry, late)) {
-                self.printer.warning(object.text());
+            if let Some((text, object)) = late.and_then(|late| report::entry::late(entry, &late)) {
+                self.printer.warning(text);
                 self.printer.json(&object);
             }
         }

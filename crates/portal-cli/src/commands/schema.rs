@@ -94,7 +94,9 @@ impl Document {
         let found = self.objects.get(object).or_else(|| self.definitions.get(object));
         schema.extend(found.and_then(Value::as_object).cloned().unwrap_or_default());
         let mut needed = BTreeSet::new();
-        found.into_iter().for_each(|found| self.add_references(found, &mut needed));
+        if let Some(found) = found {
+            self.add_references(found, &mut needed);
+        }
         if !needed.is_empty() {
             let definition =
                 |name: &str| Some((name.to_owned(), self.definitions.get(name)?.clone()));
@@ -105,20 +107,17 @@ impl Document {
     }
 
     fn add_references<'a>(&'a self, schema: &'a Value, needed: &mut BTreeSet<&'a str>) {
-        match schema {
-            Value::Object(members) => {
-                members.values().for_each(|it| self.add_references(it, needed))
-            }
-            Value::Array(items) => items.iter().for_each(|it| self.add_references(it, needed)),
+        let parts: Vec<&Value> = match schema {
+            Value::Object(members) => members.values().collect(),
+            Value::Array(items) => items.iter().collect(),
             Value::String(text) => {
-                if let Some(name) = text.strip_prefix("#/$defs/")
-                    && needed.insert(name)
-                    && let Some(definition) = self.definitions.get(name)
-                {
-                    self.add_references(definition, needed);
-                }
+                let new = text.strip_prefix("#/$defs/").filter(|name| needed.insert(name));
+                new.and_then(|name| self.definitions.get(name)).into_iter().collect()
             }
-            _ => {}
+            _ => Vec::new(),
+        };
+        for part in parts {
+            self.add_references(part, needed);
         }
     }
 }

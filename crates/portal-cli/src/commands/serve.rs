@@ -24,7 +24,7 @@ use portal_store::{Registry, RegistryError};
 use tokio::process::Child;
 use tokio::sync::Notify;
 
-use self::announce::{announce, local_url, open_page};
+use self::announce::{announce, local_url};
 pub(crate) use self::args::Args;
 use self::args::Subcommand;
 use self::registry::Opened;
@@ -165,9 +165,6 @@ async fn serve<R: Registry>(
     }
     if args.command.is_empty() {
         announce(args, &running, org.as_ref(), service.registry(), printer).await?;
-    }
-    if args.open {
-        open_page(&running, printer);
     }
     let child =
         match child::start(&args.command, announce::variables(&running, reached.as_ref()), printer)

@@ -51,8 +51,7 @@ impl Destination {
             }
             Self::Remote(target) => (*target, None),
         };
-        let (client, place) = (target.client(policy)?, target.place.clone());
-        Ok(Org { client, place, target, _server: server })
+        Ok(Org { client: target.client(policy)?, target, _server: server })
     }
 }
 
@@ -60,7 +59,6 @@ impl Destination {
 #[derive(Debug)]
 pub(crate) struct Org {
     pub(crate) client: Client,
-    pub(crate) place: Place,
     pub(crate) target: Target,
     /// That of `--local`, which stops when dropped.
     _server: Option<Local>,
@@ -69,7 +67,7 @@ pub(crate) struct Org {
 impl Org {
     /// The org, with the API that the accounts server named if flags and environment selected it.
     pub(crate) fn place(&self) -> String {
-        match (&self.place, self.client.api_url()) {
+        match (&self.target.place, self.client.api_url()) {
             (Place::Explicit(_), Some(url)) => format!("the org at {url}"),
             (place, _) => place.to_string(),
         }

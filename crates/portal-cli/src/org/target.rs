@@ -9,10 +9,13 @@ use portal_http::client::{
 use portal_ledger::{About, Ledger};
 use portal_model::datacenter::ApiDomain;
 use portal_model::error::with_sources;
-use portal_model::flow::Policy;
+use portal_model::flow::{Policy, TokenError};
+use portal_model::oauth::RevokeToken;
 use portal_model::{ApiVersion, Org};
 
 use crate::org::running;
+use crate::report::call_error;
+use crate::report::failure::Failure;
 use crate::report::place::{LOCAL, Place};
 use crate::sys::invalid_input::InvalidInput;
 use crate::sys::{directories, environment};
@@ -103,6 +106,19 @@ impl Target {
             _ => with_sources(&error),
         });
         Ok(built.map_err(InvalidInput)?)
+    }
+
+    /// Revokes the refresh token. Returns whether it was valid until now.
+    pub(crate) async fn revoke(&self) -> Result<bool, Failure> {
+        let Credential::RefreshToken { refresh_token, .. } = &self.credential else {
+            return Ok(false);
+        };
+        let accounts = self.builder()?.build_accounts()?;
+        match accounts.revoke(&RevokeToken::new(refresh_token.clone())).await {
+            Ok(()) => Ok(true),
+            Err(TokenError::Rejected(_)) => Ok(false),
+            Err(error) => Err(call_error::failure(&error.into(), "revoke the token")),
+        }
     }
 
     /// Removes the access token that other processes share, once the refresh token is revoked or

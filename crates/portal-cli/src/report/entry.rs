@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use portal_ledger::{EndingKind, Entry, Late, Moment, State};
-use portal_model::{Operation, Portal};
+use portal_model::Operation;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::report::activity::ago;
 use crate::report::place::Place;
@@ -145,56 +146,41 @@ fn begun_text(entry: &Entry) -> Option<String> {
     begun(entry).map(|time| humantime::format_rfc3339_seconds(time).to_string())
 }
 
-/// What a list shows against an earlier ending: `appeared_late`: the portal exists although the
-/// operation ended as if nothing had been done. `twin`: beside it is another one that may be the work
-/// of an attempt that came late.
-#[derive(Serialize)]
-pub(crate) struct LateObject<'a> {
-    name: &'a str,
-    /// The profile whose org it is about; null without one.
-    profile: Option<&'a str>,
-    outcome: &'static str,
-    /// The portal that the list shows.
-    portal: &'a Portal,
-    /// When the operation was begun.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    begun: Option<String>,
-    /// Whether the name was taken then.
-    #[serde(skip)]
-    was_taken: bool,
-}
-
-impl<'a> LateObject<'a> {
-    /// `None` if there is nothing that this version has words for.
-    pub(crate) fn new(entry: &'a Entry, late: &'a Late) -> Option<Self> {
-        let (outcome, portal) = match late {
-            Late::Done(portal) => ("appeared_late", portal),
-            Late::Twin(portal) => ("twin", portal),
-            _ => return None,
-        };
-        let (name, profile, begun) = (entry.name(), entry.label.as_deref(), begun_text(entry));
-        let was_taken = entry.ending().is_some_and(|ending| ending.kind == EndingKind::NameTaken);
-        Some(Self { name, profile, outcome, portal, begun, was_taken })
+/// What a list shows against an earlier ending, in words and as an object; `None` if this version has no
+/// words for it.
+pub(crate) fn late(entry: &Entry, late: &Late) -> Option<(String, Value)> {
+    let (outcome, portal) = match late {
+        Late::Done(portal) => ("appeared_late", portal),
+        Late::Twin(portal) => ("twin", portal),
+        _ => return None,
+    };
+    let name = entry.name();
+    let mut object = json!({
+        "name": name,
+        "profile": entry.label,
+        "outcome": outcome,
+        "portal": portal,
+    });
+    let mut begun = String::new();
+    if let (Some(members), Some(time)) = (object.as_object_mut(), begun_text(entry)) {
+        begun = format!(" (begun {time})");
+        members.insert("begun".to_owned(), time.into());
     }
-
-    pub(crate) fn text(&self) -> String {
-        let Self { name, portal, .. } = self;
-        let begun = self.begun.as_deref().map(|begun| format!(" (begun {begun})"));
-        let begun = begun.unwrap_or_default();
-        match self.outcome {
-            "twin" => format!(
-                "the org has {} beside {name}: an attempt to create {name}{begun} may have taken \
-                 effect late",
-                portal.name
-            ),
-            _ if self.was_taken => format!(
-                "{name}, which an earlier run{begun} found taken, is in this org: a copy of its \
-                 request took the name, or somebody else did"
-            ),
-            _ => format!(
-                "{name} exists now although an earlier run of it was reported as not done{begun}: \
-                 it took effect late, or somebody else did it"
-            ),
-        }
-    }
+    let was_taken = entry.ending().is_some_and(|ending| ending.kind == EndingKind::NameTaken);
+    let text = match late {
+        Late::Twin(_) => format!(
+            "the org has {} beside {name}: an attempt to create {name}{begun} may have taken effect \
+             late",
+            portal.name
+        ),
+        _ if was_taken => format!(
+            "{name}, which an earlier run{begun} found taken, is in this org: a copy of its request \
+             took the name, or somebody else did"
+        ),
+        _ => format!(
+            "{name} exists now although an earlier run of it was reported as not done{begun}: it took \
+             effect late, or somebody else did it"
+        ),
+    };
+    Some((text, object))
 }

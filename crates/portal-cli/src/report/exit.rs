@@ -1,10 +1,11 @@
 //! Exit statuses: [`ExitClass`].
 
 /// The exit status of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum ExitClass {
     /// What was asked for is so.
+    #[default]
     Success = 0,
     /// The service rejected the request, or the command failed.
     Rejected = 1,

@@ -1,6 +1,6 @@
 //! Why a command failed: [`Failure`], and its JSON form.
 
-use portal_model::{ApiError, Portal};
+use portal_model::ApiError;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -119,13 +119,12 @@ impl Failure {
     pub(crate) fn of_service(mut self, error: &ApiError) -> Self {
         self.report.code = Some(error.code.to_string());
         self.report.http_status = Some(error.http_status);
-        self.report.details =
-            (!error.details.is_empty()).then(|| Details::OfService(error.details.to_value()));
+        self.report.details = (!error.details.is_empty()).then(|| error.details.to_value());
         self
     }
 
     #[must_use]
-    pub(crate) fn details(mut self, details: Details) -> Self {
+    pub(crate) fn details(mut self, details: Value) -> Self {
         self.report.details = Some(details);
         self
     }
@@ -159,53 +158,9 @@ pub(crate) struct ErrorReport {
     /// What was expected and what was found, for people.
     pub(crate) message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) details: Option<Details>,
+    /// More for programs. What it has depends on `kind`.
+    pub(crate) details: Option<Value>,
     /// What to do about it, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
-}
-
-/// More for programs. What it has depends on `kind`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Details {
-    /// Of `invalid_name`: the first broken name rules, and how many more there are.
-    BrokenRules {
-        broken_rules: Vec<BrokenRule>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        more: Option<usize>,
-    },
-    /// Of `invalid_file`: the first mistakes of the file, and how many more there are.
-    Mistakes {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        more: Option<usize>,
-        problems: Vec<Mistake>,
-    },
-    /// Of `org_has_portal`.
-    Portal { portal: Box<Portal> },
-    /// Of `rejected`: the service's own.
-    OfService(Value),
-}
-
-/// A broken rule of a name.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(crate) struct BrokenRule {
-    /// One that is not allowed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) character: Option<char>,
-    /// In characters, of a name that is too short or too long.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) length: Option<usize>,
-    /// Of a character that is not allowed, counted from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) position: Option<usize>,
-    pub(crate) rule: String,
-}
-
-/// A mistake in a line of a file.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Mistake {
-    /// Counted from 1.
-    pub(crate) line: usize,
-    pub(crate) message: String,
 }

@@ -2,9 +2,10 @@
 
 use portal_model::name::{MAX_LEN, MIN_LEN};
 use portal_model::{BrokenRule, InvalidPortalName};
+use serde_json::{Value, json};
 use unicode_width::UnicodeWidthChar as _;
 
-use crate::report::failure::{self, Details, ErrorKind, Failure};
+use crate::report::failure::{ErrorKind, Failure};
 
 /// How many broken rules are listed: a name may be as long as a command line.
 const LISTED: usize = 8;
@@ -12,8 +13,11 @@ const LISTED: usize = 8;
 /// The failure, with the broken rules for machines.
 pub(crate) fn failure(invalid: &InvalidPortalName) -> Failure {
     let (listed, more) = listed(invalid);
-    let broken_rules = listed.iter().map(rule).collect();
-    let details = Details::BrokenRules { broken_rules, more: (more > 0).then_some(more) };
+    let rules: Vec<_> = listed.iter().map(rule).collect();
+    let details = match more {
+        0 => json!({ "broken_rules": rules }),
+        more => json!({ "broken_rules": rules, "more": more }),
+    };
     Failure::new(ErrorKind::InvalidName, invalid.to_string()).details(details).hint(format!(
         "a name is {MIN_LEN} to {MAX_LEN} of the letters A-Z, a-z and the digits 0-9"
     ))
@@ -26,22 +30,17 @@ fn listed(invalid: &InvalidPortalName) -> (&[BrokenRule], usize) {
     (listed, more.len())
 }
 
-fn rule(rule: &BrokenRule) -> failure::BrokenRule {
-    let of = |rule: &str| failure::BrokenRule { rule: rule.to_owned(), ..Default::default() };
+fn rule(rule: &BrokenRule) -> Value {
     match rule {
-        BrokenRule::TooShort { length } => {
-            failure::BrokenRule { length: Some(*length), ..of("too_short") }
-        }
-        BrokenRule::TooLong { length } => {
-            failure::BrokenRule { length: Some(*length), ..of("too_long") }
-        }
+        BrokenRule::TooShort { length } => json!({ "length": length, "rule": "too_short" }),
+        BrokenRule::TooLong { length } => json!({ "length": length, "rule": "too_long" }),
         // Counted from 1, as in the text.
-        BrokenRule::NotAlphanumeric { position, character } => failure::BrokenRule {
-            character: Some(*character),
-            position: Some(position + 1),
-            ..of("not_alphanumeric")
-        },
-        other => of(&other.to_string()),
+        BrokenRule::NotAlphanumeric { position, character } => json!({
+            "character": character,
+            "position": position + 1,
+            "rule": "not_alphanumeric",
+        }),
+        other => json!({ "rule": other.to_string() }),
     }
 }
 

@@ -5,17 +5,18 @@ use std::time::SystemTime;
 use portal_model::outcome::{Origin, Owner};
 use portal_model::{ErrorCode, InvalidPortalName, Operation, Outcome, PortalName};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::report::cause::Subject;
 use crate::report::context::ReportContext;
 use crate::report::exit::ExitClass;
-use crate::report::failure::{Details, ErrorKind, ErrorReport, Failure};
+use crate::report::failure::{ErrorKind, ErrorReport, Failure};
 use crate::report::{activity, invalid_name};
 
 /// How a create or a rename ended: of one portal, or of a row of a batch. `unknown`: a request may
 /// have taken effect; `portal recover` determines it. `unchanged`: the portal had the new name
 /// already. `dry_run`: it would be sent. `not_begun`: a row that nothing was done for, and nothing is known of.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Report {
     /// The portal's name: with fallbacks the one that was tried last, of a rename the new one.
     pub(crate) name: String,
@@ -84,7 +85,7 @@ impl Report {
                 Self { exit, origin: Some(origin.as_str()), begun, text, ..report }
             }
             Outcome::OrgHasPortal { portal, .. } => {
-                let details = Details::Portal { portal: Box::new(portal.clone()) };
+                let details = json!({ "portal": portal });
                 let hint = subject.instead_of(portal);
                 failed(sentence(ErrorKind::OrgHasPortal).details(details).hint(hint))
             }
@@ -171,21 +172,7 @@ impl Report {
     }
 
     fn named(name: String, context: &ReportContext, outcome: &'static str) -> Self {
-        Self {
-            name,
-            old_name: None,
-            profile: context.profile.clone(),
-            outcome,
-            origin: None,
-            begun: None,
-            owner: None,
-            requested: None,
-            taken: Vec::new(),
-            verified_after: None,
-            error: None,
-            exit: ExitClass::Success,
-            text: String::new(),
-        }
+        Self { name, profile: context.profile.clone(), outcome, ..Self::default() }
     }
 
     fn failed(self, failure: Failure) -> Self {

@@ -1,6 +1,5 @@
 //! What a create, a rename or a recovery is waiting for, on stderr.
 
-use std::cell::RefCell;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -24,19 +23,20 @@ pub(crate) struct Progress<'a> {
     name: &'a str,
     /// The longest that it can take.
     deadline: Duration,
+    activity: watch::Receiver<Activity>,
+    /// The flow's clock starts then.
     started: Instant,
-    /// What is watched, and since when: the flow's clock starts then.
-    watched: RefCell<Option<(watch::Receiver<Activity>, Instant)>>,
 }
 
 impl<'a> Progress<'a> {
-    pub(crate) fn new(name: &'a str, deadline: Duration, printer: &'a Printer) -> Self {
-        Self { printer, name, deadline, started: Instant::now(), watched: RefCell::default() }
-    }
-
-    /// Watches this from now on.
-    pub(crate) fn watch(&self, activity: watch::Receiver<Activity>) {
-        self.watched.replace(Some((activity, Instant::now())));
+    /// Of something that begins now.
+    pub(crate) fn new(
+        name: &'a str,
+        deadline: Duration,
+        activity: watch::Receiver<Activity>,
+        printer: &'a Printer,
+    ) -> Self {
+        Self { printer, name, deadline, activity, started: Instant::now() }
     }
 
     /// Waits for `work` and shows its progress meanwhile.
@@ -58,7 +58,10 @@ impl<'a> Progress<'a> {
         let mut printed = Vec::new();
         loop {
             ticks.tick().await;
-            let Some((what, next)) = self.state() else { continue };
+            let activity = self.activity.borrow().clone();
+            // `None` once it has ended.
+            let Some(what) = activity::text(&activity) else { continue };
+            let next = activity::next(&activity, self.started.elapsed());
             if let Some(live) = live {
                 live.set_message(self.live_text(&what, next.as_deref()));
             } else if !printed.contains(&what) {
@@ -68,14 +71,6 @@ impl<'a> Progress<'a> {
                 printed.push(what);
             }
         }
-    }
-
-    /// What is being done, and what comes next, unless it has ended.
-    fn state(&self) -> Option<(String, Option<String>)> {
-        let watched = self.watched.borrow();
-        let (activity, started) = watched.as_ref()?;
-        let activity = activity.borrow();
-        Some((activity::text(&activity)?, activity::next(&activity, started.elapsed())))
     }
 
     fn live_text(&self, what: &str, next: Option<&str>) -> String {

@@ -382,7 +382,7 @@ fn code_is_not_used_up_if_it_cannot_be_stored() {
     set_mode(0o644);
     let stdin = format!("{}\n{}\n", org.client_secret(), org.code());
     let refused = login(&orgs, &org, &[], &stdin);
-    assert_eq!(refused.status, 1, "{refused:?}");
+    assert_eq!(refused.status, 2, "{refused:?}");
     assert!(refused.stderr.contains("chmod 600"), "{refused:?}");
     set_mode(0o600);
     assert_eq!(login(&orgs, &org, &[], &stdin).status, 0);

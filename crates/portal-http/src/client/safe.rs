@@ -24,7 +24,7 @@ use std::time::Duration;
 use portal_ledger::{Ended, Entry, EntryId, Filter, Wanted};
 use portal_model::error::with_sources;
 use portal_model::identity::SameOrg;
-use portal_model::{CreateOperation, PortalName, RenameOperation};
+use portal_model::{CreateOperation, Operation, PortalName, RenameOperation};
 
 pub use self::call::{Call, PreviewError};
 pub use self::client::SafeClient;
@@ -52,7 +52,7 @@ impl SafeClient {
     /// # }
     /// ```
     pub fn create(&self, name: PortalName) -> Call {
-        Call::new(self.clone(), CreateOperation::new(name).into())
+        self.perform(CreateOperation::new(name))
     }
 
     /// Renames a portal. Nothing happens until the [`Call`] is awaited or started.
@@ -76,7 +76,32 @@ impl SafeClient {
     /// # }
     /// ```
     pub fn rename(&self, old: impl Into<String>, new: PortalName) -> Call {
-        Call::new(self.clone(), RenameOperation::new(old, new).into())
+        self.perform(RenameOperation::new(old, new))
+    }
+
+    /// Creates or renames a portal, as the operation says. Nothing happens until the [`Call`] is awaited
+    /// or started.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "server"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "server")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use portal_http::client::SafeClient;
+    /// # use portal_http::ledger::Ledger;
+    /// # let server = portal_http::server::LocalServer::start().await?;
+    /// # let portals = SafeClient::new(server.client(), Ledger::in_memory());
+    /// use portal_http::model::CreateOperation;
+    ///
+    /// let create = CreateOperation::new("AcmePortal".parse()?);
+    /// let create = create.with_fallbacks(vec!["AcmeHelp".parse()?]);
+    /// assert!(portals.perform(create).await.is_ours());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn perform(&self, operation: impl Into<Operation>) -> Call {
+        Call::new(self.clone(), operation.into())
     }
 
     /// Determines what came of every operation of this org that the ledger has as unfinished, oldest

@@ -28,6 +28,62 @@ use super::base_url::BaseUrl;
 /// # Cancel safety
 /// Any future may be dropped. A dropped `lock` must not stay locked, and a dropped `store` must
 /// leave either the old or the new token.
+///
+/// # Example
+/// ```
+/// # #[cfg(not(feature = "server"))]
+/// # fn main() {}
+/// # #[cfg(feature = "server")]
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::collections::HashMap;
+/// use std::io;
+/// use std::sync::Arc;
+///
+/// use portal_http::client::{CacheKey, CachedToken, Client, Credential, TokenCache};
+/// use portal_http::model::ListPortals;
+/// use tokio::sync::{Mutex, OwnedMutexGuard};
+///
+/// /// Shares tokens between the clients of one process.
+/// #[derive(Clone, Default)]
+/// struct InMemory {
+///     tokens: Arc<Mutex<HashMap<CacheKey, CachedToken>>>,
+///     lock: Arc<Mutex<()>>,
+/// }
+///
+/// impl TokenCache for InMemory {
+///     type Lock = OwnedMutexGuard<()>;
+///
+///     async fn load(&self, key: &CacheKey) -> io::Result<Option<CachedToken>> {
+///         Ok(self.tokens.lock().await.get(key).cloned())
+///     }
+///
+///     async fn lock(&self, _: &CacheKey) -> io::Result<Self::Lock> {
+///         Ok(Arc::clone(&self.lock).lock_owned().await)
+///     }
+///
+///     async fn store(&self, key: &CacheKey, token: &CachedToken) -> io::Result<()> {
+///         self.tokens.lock().await.insert(key.clone(), token.clone());
+///         Ok(())
+///     }
+/// }
+///
+/// # let server = portal_http::server::LocalServer::start().await?;
+/// let cache = InMemory::default();
+/// for _ in 0..2 {
+///     let credential = Credential::refresh_token(
+///         server.client_id(), server.client_secret(), server.refresh_token(),
+///     );
+///     let client = Client::builder().api_url(server.url()).accounts_url(server.url());
+/// #   let client = client.transport(server.service().clone());
+///     let client = client.token_cache(cache.clone()).build(credential)?;
+///     client.call(&ListPortals).await?;
+/// }
+/// let paths: Vec<_> = server.requests().into_iter().map(|request| request.path).collect();
+/// assert_eq!(paths.iter().filter(|path| *path == "/oauth/v2/token").count(), 1);
+/// # Ok(())
+/// # }
+/// ```
 pub trait TokenCache: Send + Sync + 'static {
     /// Unlocks when dropped, and when the process ends.
     type Lock: Send;

@@ -53,6 +53,46 @@ use super::clock::NotAfter;
 /// # Cancel safety
 /// The future may be dropped at any time, after which the request may or may not have been sent. A
 /// transport must not start sending after that.
+///
+/// # Example
+/// One around another, whose duties it leaves to it:
+///
+/// ```
+/// # #[cfg(not(feature = "server"))]
+/// # fn main() {}
+/// # #[cfg(feature = "server")]
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use bytes::Bytes;
+/// use portal_http::client::{Bounds, Client, Credential, Transport};
+/// use portal_http::model::ListPortals;
+/// use portal_http::model::flow::TransportError;
+///
+/// /// Tells a proxy of the company which team a request is from.
+/// struct OfTeam<T>(T);
+///
+/// impl<T: Transport> Transport for OfTeam<T> {
+///     async fn send(
+///         &self,
+///         mut request: http::Request<Bytes>,
+///         bounds: Bounds,
+///     ) -> Result<http::Response<Bytes>, TransportError> {
+///         let team = http::HeaderValue::from_static("customer-portals");
+///         request.headers_mut().insert("x-team", team);
+///         self.0.send(request, bounds).await
+///     }
+/// }
+///
+/// # let server = portal_http::server::LocalServer::start().await?;
+/// # let inner = server.service().clone(); // `HttpTransport::builder().build()?`
+/// let client = Client::builder().api_url(server.url()).accounts_url(server.url());
+/// let client = client.transport(OfTeam(inner)).build(Credential::refresh_token(
+///     server.client_id(), server.client_secret(), server.refresh_token(),
+/// ))?;
+/// assert!(client.call(&ListPortals).await?.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 pub trait Transport: Send + Sync + 'static {
     /// Sends `request`, whose URL is absolute, and reads the complete response within `bounds`.
     ///

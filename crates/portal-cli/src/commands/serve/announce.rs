@@ -87,17 +87,6 @@ pub(super) async fn announce(
     Ok(())
 }
 
-/// Opens the page in a browser.
-pub(super) fn open_page(running: &Running, printer: &Printer) {
-    let opened = match &running.admin {
-        Some(url) => open::that_detached(url).map_err(|error| error.to_string()),
-        None => Err("there is no admin listener".to_owned()),
-    };
-    if let Err(why) = opened {
-        printer.warning(format_args!("the page was not opened: {why}"));
-    }
-}
-
 /// The environment that leads to the server and, if it is known, to an org.
 pub(super) fn variables(
     running: &Running,

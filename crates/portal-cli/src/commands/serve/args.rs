@@ -125,9 +125,6 @@ pub(crate) struct Args {
     /// Shut down when the process that started it has ended, however it did
     #[arg(long, help_heading = OPERATING)]
     pub(super) exit_with_parent: bool,
-    /// Open the page in a browser
-    #[arg(long)]
-    pub(super) open: bool,
     /// Log each call to stderr, and warnings in the same form [default: text, where stderr is a terminal]
     #[arg(long, help_heading = OPERATING, value_name = "FORMAT")]
     pub(super) log: Option<Output>,
