@@ -139,7 +139,9 @@ async fn kill_creators(engine: &Engine, place: &str, kills: u64) {
             let mut again = wants(&format!("again {}", left.id), left.name());
             again.org = left.org.clone();
             let adopted = granted(&engine.elsewhere(), &again, engine.at(125).await).await;
-            assert_eq!((&adopted.entry().id, adopted.entry().attempts), (&left.id, left.attempts));
+            assert_eq!(adopted.entry().id, left.id);
+            // A server may commit after the end of the client that asked for it.
+            assert!(adopted.entry().attempts >= left.attempts, "{left:?}");
             adopted.end(&Ending::new(EndingKind::NotDone), &at(125)).await.unwrap();
         }
     }
