@@ -91,7 +91,7 @@ impl Reader {
                 }
                 // Those are doctests, and a text is for the eye.
                 kind => assert!(
-                    ["rust", "rust,no_run", "json", "text"].contains(&kind),
+                    ["rust", "json", "text"].contains(&kind),
                     "{page}: {kind}"
                 ),
             }
