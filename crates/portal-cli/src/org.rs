@@ -40,6 +40,8 @@ pub(crate) enum OrgError {
     NoRefreshToken { org: String },
     #[error("the seed file differs from what {registry} keeps, where {differences}")]
     SeedDiffers { registry: String, differences: String },
+    #[error("cannot use the ledger {place}: {why}; nothing was sent")]
+    LedgerDatabase { place: String, why: String },
     #[error("{why}")]
     Ledger {
         /// Whether something may be in doubt that can't be read.
