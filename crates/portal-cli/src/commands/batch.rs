@@ -161,14 +161,14 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         is_interrupted = batch.run(lanes, printer).await;
     }
     let exit = batch.print_json(is_interrupted, printer);
-    if let Some(file) = report {
-        report_file::write(file, &batch.reports(), &batch.plan.rows).map_err(|error| {
-            Failure::from(error).hint("run the same command again: what exists is not sent again")
-        })?;
-    }
+    let write = |file| report_file::write(file, &batch.reports(), &batch.plan.rows);
+    let written = report.map_or(Ok(()), write);
     if !args.dry_run {
         printer.text(batch.text(true, width::of_stdout()));
     }
+    written.map_err(|error| {
+        Failure::from(error).hint("run the same command again: what exists is not sent again")
+    })?;
     Ok(exit)
 }
 

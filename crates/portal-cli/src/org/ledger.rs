@@ -33,8 +33,13 @@ impl Place {
     /// The variable is unusable, or there is no home directory.
     pub(crate) fn new() -> anyhow::Result<Self> {
         const NAME: &str = "PORTAL_LEDGER";
-        let url = environment::text(NAME)?.filter(|url| !url.is_empty());
-        let Some(url) = url else { return Ok(Self::Directory(directories::state()?)) };
+        let Some(url) = environment::text(NAME)? else {
+            return Ok(Self::Directory(directories::state()?));
+        };
+        if url.is_empty() {
+            // As a secret that is missing in a CI job, whose own ledger nobody else would know.
+            return Err(InvalidInput(format!("{NAME} is empty: unset it")).into());
+        }
         let unusable = |error| InvalidInput(format!("{NAME}: {}", with_sources(&error)));
         Ok(Self::Database(Box::new(DatabaseUrl::parse(&url).map_err(unusable)?)))
     }
