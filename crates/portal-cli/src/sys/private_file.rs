@@ -44,6 +44,7 @@ pub(crate) fn refuse_if_others_can_read(path: &Path) -> anyhow::Result<()> {
 
 /// On Windows a user's own directory is closed to others.
 #[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the signature of the other one")]
 pub(crate) fn refuse_if_others_can_read(_: &Path) -> anyhow::Result<()> {
     Ok(())
 }
