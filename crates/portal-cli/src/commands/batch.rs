@@ -87,10 +87,10 @@ pub(crate) struct Args {
     #[arg(short, long)]
     yes: bool,
     /// Create at most this many, such as 1 for a first try
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<NonZeroUsize>,
     /// Begin no further row after this many failed
-    #[arg(long, hide_short_help = true, value_name = "N")]
+    #[arg(long, hide_short_help = true, value_name = "N", value_parser = at_least_one)]
     max_failures: Option<NonZeroUsize>,
     /// Work on this many orgs at once
     #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -131,7 +131,7 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
     policy.allow_another = args.allow_another;
     // Before anything is sent, so that its results can be written.
     let report = report.map(OutputFile::open).transpose()?;
-    let ledger = ledger::open().await?;
+    let ledger = ledger::Place::new()?.open().await?;
     let mut batch = Batch::new(args, rows, &policy, &profiles, &ledger).await?;
     let is_asked = !args.dry_run && !args.yes && !batch.is_rehearsal();
     if is_asked && !batch.orgs.is_empty() {
@@ -161,15 +161,19 @@ pub(crate) async fn run(args: &Args, printer: &Printer) -> Result<ExitClass, Fai
         is_interrupted = batch.run(lanes, printer).await;
     }
     let exit = batch.print_json(is_interrupted, printer);
-    if let Some(file) = report {
-        report_file::write(file, &batch.reports(), &batch.plan.rows).map_err(|error| {
-            Failure::from(error).hint("run the same command again: what exists is not sent again")
-        })?;
-    }
+    let write = |file| report_file::write(file, &batch.reports(), &batch.plan.rows);
+    let written = report.map_or(Ok(()), write);
     if !args.dry_run {
         printer.text(batch.text(true, width::of_stdout()));
     }
+    written.map_err(|error| {
+        Failure::from(error).hint("run the same command again: what exists is not sent again")
+    })?;
     Ok(exit)
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "expected a number of at least 1")
 }
 
 fn cancelled(printer: &Printer) -> ExitClass {

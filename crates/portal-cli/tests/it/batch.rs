@@ -63,6 +63,25 @@ fn every_org_gets_its_portal_once() {
 }
 
 #[test]
+fn verbose_batch_names_profile_of_each_request() {
+    let orgs = start(3, &[]);
+    let ran = orgs.run(&[&CREATE[..], &["-v"]].concat());
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let requests: Vec<_> = ran.stderr.lines().filter(|line| line.contains(" → ")).collect();
+    for org in &orgs.seeded {
+        let of_it = format!("{}: ", org.name);
+        let own = requests.iter().filter(|line| line.starts_with(&of_it));
+        for what in ["POST /oauth/v2/token", "GET /crm/v7/org", "POST /crm/v7/settings/portals"] {
+            assert!(own.clone().any(|line| line.contains(what)), "{what}: {ran:?}");
+        }
+    }
+    let is_named = |line: &&str| line.starts_with("org00") && line.contains(": ");
+    assert!(requests.iter().all(is_named), "{ran:?}");
+    let ran = orgs.run(&["list", "--profile", "org000", "-v"]);
+    assert!(ran.stderr.starts_with("GET /crm/"), "{ran:?}");
+}
+
+#[test]
 fn file_may_grow_shrink_and_be_sorted() {
     let orgs = Orgs::start(Org::many(4), &[]);
     let write = |orgs: &Orgs, numbers: &[usize]| {

@@ -275,6 +275,9 @@ fn row_in_doubt_is_not_created_in_another_org() {
         message.contains("the profile led to another org when FirstName was begun"),
         "{message}"
     );
+    let alone = orgs.run(&["create", "FirstName", "--profile", "acme", "--output", "json"]);
+    assert_eq!(alone.status, 5, "{alone:?}");
+    assert_eq!(row(&alone)["error"]["message"].as_str().unwrap(), message, "{alone:?}");
     assert_eq!(portals(&orgs, "acme"), "", "nothing was sent there");
     // The doubt stays with the org where it was begun.
     login(&orgs.seeded[0]);
