@@ -6,7 +6,9 @@ use crate::orgs::{self, Org};
 use crate::raw::send;
 #[cfg(unix)]
 use crate::raw::{authorization, request};
-use crate::support::{Home, Ran, Served};
+#[cfg(target_os = "linux")]
+use crate::support::Ran;
+use crate::support::{Home, Served};
 
 const NAME: &str = "PortalsAPItest100";
 
